@@ -1,0 +1,88 @@
+"""Penstock on SQLite."""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+from pathlib import Path
+from typing import Any
+
+import penstock
+
+
+class Adapter:
+    def __init__(self, setting: str, directory: str) -> None:
+        self.path = Path(directory) / "penstock.db"
+        self.url = f"sqlite:///{self.path}" + ("?_synchronous=NORMAL" if setting == "tuned" else "")
+
+    def start(self) -> None:
+        with penstock.WorkflowBuilder("one"):
+
+            @penstock.task(id="add")
+            def add(context: penstock.Context) -> None:
+                context["i"] = context["i"] + 1
+
+        self.chains: set[int] = set()
+        self.fans: set[int] = set()
+        self.runner = penstock.DefaultRunner(self.url)
+
+    def one(self, i: int) -> bool:
+        return bool(self.runner.execute("one", {"i": i}).final_context["i"] == i + 1)
+
+    def submit(self, i: int) -> Any:
+        return i, self.runner.submit("one", {"i": i})
+
+    def wait(self, handle: Any) -> bool:
+        return bool(handle[1].result().final_context["i"] == handle[0] + 1)
+
+    def chain(self, n: int, payload: Any) -> bool:
+        if n not in self.chains:
+            self.chains.add(n)
+            with penstock.WorkflowBuilder(f"chain{n}"):
+                for k in range(n):
+
+                    @penstock.task(id=f"t{k}", dependencies=[f"t{k - 1}"] if k else [])
+                    def step(context: penstock.Context) -> None:
+                        context["p"] = context["p"]
+
+        result = self.runner.execute(f"chain{n}", {"p": payload if payload is not None else 0})
+        return result.status == "Completed" and "p" in result.final_context
+
+    def fan(self, n: int) -> bool:
+        if n not in self.fans:
+            self.fans.add(n)
+            with penstock.WorkflowBuilder(f"fan{n}"):
+
+                @penstock.task(id="source")
+                def source(context: penstock.Context) -> None:
+                    context["s"] = 0
+
+                for k in range(n):
+
+                    @penstock.task(id=f"leaf{k}", dependencies=["source"])
+                    def leaf(context: penstock.Context, k: int = k) -> None:
+                        context[f"k{k}"] = k
+
+                @penstock.task(id="sum", dependencies=[f"leaf{k}" for k in range(n)])
+                def total(context: penstock.Context) -> None:
+                    context["sum"] = sum(context[f"k{k}"] for k in range(n))
+
+        return bool(self.runner.execute(f"fan{n}", {}).final_context["sum"] == n * (n - 1) // 2)
+
+    def grow(self, n: int) -> None:
+        """Multiply a finished run, rows as the engine writes them."""
+        db = sqlite3.connect(self.path, timeout=60)
+        columns = [c[1] for c in db.execute("pragma table_info(runs)")]
+        row = dict(zip(columns, db.execute("select * from runs order by id desc limit 1").fetchone()))
+        journal = db.execute("select seq, at, entries from journal where run_id = ?", (row["id"],)).fetchall()
+        marks = ",".join("?" * len(columns))
+        first = uuid.UUID(row["id"]).int
+        ids = [str(uuid.UUID(int=first - k)) for k in range(1, n + 1)]
+        db.executemany(f"insert into runs values ({marks})", ([{**row, "id": i}[c] for c in columns] for i in ids))
+        rows = ((i, *r) for i in ids for r in journal)
+        db.executemany("insert into journal (run_id, seq, at, entries) values (?,?,?,?)", rows)
+        db.commit()
+        db.close()
+
+    def close(self) -> None:
+        self.runner.shutdown()

@@ -1,0 +1,190 @@
+"""Workflows that must not get lost: tasks, steps and graphs on one durable engine.
+
+Everything here is imported when it is first used (PEP 562), so that `import penstock` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from penstock.model.errors import (
+        CapacityExhausted,
+        ConfigError,
+        ContextTooLarge,
+        DatabaseURLError,
+        DecodingError,
+        EncodingError,
+        IdempotencyConflict,
+        InvalidTransition,
+        KeyExists,
+        KeyMissing,
+        PenstockError,
+        RunnerClosed,
+        RunNotFinished,
+        RunNotFound,
+        SchemaTooNew,
+        StoreError,
+        StoreReadOnly,
+        StoreUnavailable,
+        StructureChanged,
+        TaskCancelled,
+        TaskReturnError,
+        WorkflowError,
+        WorkflowNotFound,
+    )
+    from penstock.model.retry import (
+        RetryPolicy,
+    )
+    from penstock.runners.config import (
+        DefaultRunnerConfig,
+    )
+    from penstock.runners.default import (
+        DefaultRunner,
+        RunHandle,
+    )
+    from penstock.runners.results import (
+        PipelineResult,
+        RunSummary,
+        TaskResult,
+        WorkflowResult,
+    )
+    from penstock.runtime.handle import (
+        TaskHandle,
+    )
+    from penstock.tasks import (
+        Context,
+        TaskNamespace,
+        Workflow,
+        WorkflowBuilder,
+        WorkflowContext,
+        all_of,
+        always,
+        any_of,
+        context_value,
+        none_of,
+        register_workflow_constructor,
+        task,
+        task_failed,
+        task_skipped,
+        task_success,
+    )
+
+__all__ = [
+    "CapacityExhausted",
+    "ConfigError",
+    "Context",
+    "ContextTooLarge",
+    "DatabaseURLError",
+    "DecodingError",
+    "DefaultRunner",
+    "DefaultRunnerConfig",
+    "EncodingError",
+    "IdempotencyConflict",
+    "InvalidTransition",
+    "KeyExists",
+    "KeyMissing",
+    "PenstockError",
+    "PipelineResult",
+    "RetryPolicy",
+    "RunHandle",
+    "RunNotFinished",
+    "RunNotFound",
+    "RunSummary",
+    "RunnerClosed",
+    "SchemaTooNew",
+    "StoreError",
+    "StoreReadOnly",
+    "StoreUnavailable",
+    "StructureChanged",
+    "TaskCancelled",
+    "TaskHandle",
+    "TaskNamespace",
+    "TaskResult",
+    "TaskReturnError",
+    "Workflow",
+    "WorkflowBuilder",
+    "WorkflowContext",
+    "WorkflowError",
+    "WorkflowNotFound",
+    "WorkflowResult",
+    "__version__",
+    "all_of",
+    "always",
+    "any_of",
+    "context_value",
+    "none_of",
+    "register_workflow_constructor",
+    "task",
+    "task_failed",
+    "task_skipped",
+    "task_success",
+]
+
+_HOMES = {
+    "penstock.model.retry": ("RetryPolicy",),
+    "penstock.runners.config": ("DefaultRunnerConfig",),
+    "penstock.runners.default": ("DefaultRunner", "RunHandle"),
+    "penstock.runners.results": ("PipelineResult", "RunSummary", "TaskResult", "WorkflowResult"),
+    "penstock.runtime.handle": ("TaskHandle",),
+    "penstock.tasks": (
+        "Context",
+        "TaskNamespace",
+        "Workflow",
+        "WorkflowBuilder",
+        "WorkflowContext",
+        "all_of",
+        "always",
+        "any_of",
+        "context_value",
+        "none_of",
+        "register_workflow_constructor",
+        "task",
+        "task_failed",
+        "task_skipped",
+        "task_success",
+    ),
+    "penstock.model.errors": (
+        "CapacityExhausted",
+        "ConfigError",
+        "ContextTooLarge",
+        "DatabaseURLError",
+        "DecodingError",
+        "EncodingError",
+        "IdempotencyConflict",
+        "InvalidTransition",
+        "KeyExists",
+        "KeyMissing",
+        "PenstockError",
+        "RunNotFinished",
+        "RunNotFound",
+        "RunnerClosed",
+        "SchemaTooNew",
+        "StoreError",
+        "StoreReadOnly",
+        "StoreUnavailable",
+        "StructureChanged",
+        "TaskCancelled",
+        "TaskReturnError",
+        "WorkflowError",
+        "WorkflowNotFound",
+    ),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'penstock' has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -1,0 +1,180 @@
+"""Running something in this process and watching it to its end, or until somebody interrupts."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from penstock.cli import exits, reading
+from penstock.cli.exits import CommandError
+from penstock.cli.live import SETTLED, View
+from penstock.cli.text import clean, count, seconds, short
+
+if TYPE_CHECKING:
+    from penstock.runners.config import DefaultRunnerConfig
+    from penstock.runners.default import DefaultRunner, RunHandle
+    from penstock.runners.results import WorkflowResult
+
+POLL_SECONDS: Final = 0.2
+SHARE: Final = 5
+"""a look at a large run takes time: wait this many times as long before the next"""
+CONTEXT_LINES: Final = 30
+
+
+class Interrupted(Exception):
+    """Somebody pressed Ctrl-C; the runner is shut down.  `run_id`: the run that was watched."""
+
+    def __init__(self, run_id: str | None) -> None:
+        self.run_id = run_id
+
+
+def perform(
+    database: str,
+    config: DefaultRunnerConfig,
+    start: Callable[[DefaultRunner], RunHandle],
+    view: Callable[[], View],
+) -> WorkflowResult:
+    """Open a runner, start or find a run, watch it to its end.
+
+    Raises Interrupted after Ctrl-C, when what ran has had its time to end; and what runner and store raise.
+    """
+    from penstock.runners.default import DefaultRunner
+
+    handle: RunHandle | None = None
+    runner: DefaultRunner | None = None
+    try:
+        runner = DefaultRunner(database, config=config)
+        handle = start(runner)
+        with view() as shown:
+            return follow(handle, shown)
+    except KeyboardInterrupt:
+        grace = seconds(config.shutdown_timeout_seconds)
+        click.echo(f"\ninterrupted: tasks that run have {grace} to end; Ctrl-C again leaves at once", err=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            if runner is not None:
+                runner.shutdown()
+        raise Interrupted(None if handle is None else handle.run_id) from None
+    finally:
+        if runner is not None:
+            runner.shutdown()
+
+
+def follow(handle: RunHandle, view: View) -> WorkflowResult:
+    """Show a run until it has ended or waits for a person."""
+    from penstock.model.errors import StoreUnavailable
+
+    # A thread waits for the end, so that the end is seen at once and this one can be interrupted.
+    waiter = _Waiter(handle)
+    waiter.start()
+    pause_s = 0.0
+    while not waiter.over.wait(pause_s):
+        began = time.monotonic()
+        with contextlib.suppress(StoreUnavailable):  # the runner goes on trying, and so does this view
+            view.show(handle.info())
+        pause_s = max(POLL_SECONDS, SHARE * (time.monotonic() - began))
+    result = waiter.result()
+    view.show(result)
+    return result
+
+
+class _Waiter(threading.Thread):
+    """Waits for a run, once."""
+
+    def __init__(self, handle: RunHandle) -> None:
+        super().__init__(name="penstock-follow", daemon=True)
+        self.over = threading.Event()
+        self._handle = handle
+        self._result: WorkflowResult | None = None
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self._result = self._handle.result()
+        except BaseException as error:  # noqa: BLE001 - raised again where somebody looks at it
+            self._error = error
+        self.over.set()
+
+    def result(self) -> WorkflowResult:
+        if self._result is None:
+            raise self._error or AssertionError
+        return self._result
+
+
+def go_on(runner: DefaultRunner, run_id: str) -> RunHandle:
+    """A handle on a recorded run, which the runner takes up by itself; a paused one is resumed.
+
+    Raises RunNotFound, InvalidTransition, and CommandError if nobody here could execute it.
+    """
+    from penstock.model.registry import registry
+
+    handle = runner.handle(run_id)
+    if not handle.done() and registry.find(handle.workflow_name) is None:
+        raise CommandError(
+            f"run {run_id} is one of workflow {handle.workflow_name!r}, which this module does not register",
+            code=exits.NOT_FOUND,
+        )
+    if handle.status == "Paused":
+        runner.resume(run_id)
+    return handle
+
+
+def say_end(result: WorkflowResult) -> None:
+    """How the run ended, and what it left."""
+    took = f" after {seconds(result.duration)}" if result.duration is not None else ""
+    why = result.error_message or result.reason
+    click.echo(f"{result.status}{took}{': ' + short(why, 500) if why else ''}")
+    if result.status == "Paused":
+        click.echo(f"  run {result.run_id} goes on with `penstock run MODULE --resume {result.run_id}`")
+
+
+def say_context(result: WorkflowResult, lines: int = CONTEXT_LINES) -> None:
+    """The keys of the final context, with the beginnings of their values."""
+    values = result.final_context.stored()
+    if values:
+        click.echo("context")
+    for key, value in list(values.items())[:lines]:
+        # the encoding as it is stored: nothing is decoded, so nothing can fail
+        click.echo(f"  {clean(key)} = {short(value.text)}")
+    if len(values) > lines:
+        click.echo(f"  and {count(len(values) - lines, 'more key')}")
+
+
+def recorded(result: WorkflowResult) -> str:
+    """How much of the run has a result already: `3 of 12 tasks (load, rain, merge)`."""
+    tasks = result.task_results
+    names = [t.task_name for t in tasks if t.status in SETTLED]
+    listed = f" ({short(', '.join(names), 200)})" if names else ""
+    return f"{len(names)} of {count(len(tasks), 'task')}{listed}"
+
+
+def read_again(database: str, run_id: str) -> WorkflowResult | None:
+    """A run as it is recorded, without a runner; None if that cannot be said (any more)."""
+    from penstock.engine.engine import read_run
+    from penstock.model.errors import PenstockError
+    from penstock.runners.results import WorkflowResult
+
+    try:
+        with reading.existing(database) as store:
+            return WorkflowResult(read_run(store, reading.find(store, run_id)))
+    except (CommandError, PenstockError):
+        return None
+
+
+def say_interrupted(database: str, run_id: str | None, *again: str) -> None:
+    """What is recorded of an interrupted run, and the command that goes on with it."""
+    if run_id is None:
+        click.echo("no run was started, or it goes on with the next runner of its workflow", err=True)
+        return
+    result = read_again(database, run_id)
+    if result is None:
+        click.echo(f"run {run_id} was in memory, and is gone", err=True)
+        return
+    click.echo(f"run {run_id} is recorded: {recorded(result)} settled, it is {result.status}", err=True)
+    if result.status not in exits.OF_STATUS:
+        click.echo(f"  hint: go on with {shlex.join(again)}", err=True)

@@ -1,0 +1,25 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import click
+
+_Function = TypeVar("_Function", bound="Callable[..., Any] | click.Command")
+
+DATABASE: Final = "sqlite:///penstock.db"
+
+database = click.option(
+    "--database",
+    metavar="URL",
+    default=DATABASE,
+    show_default=True,
+    help="Where runs are recorded: sqlite:///relative.db or sqlite:////absolute.db.",
+)
+
+
+def as_json(what: str) -> Callable[[_Function], _Function]:
+    """The option `--json`."""
+    return click.option("--json", "as_json", is_flag=True, help=f"Print {what} as JSON.")

@@ -1,0 +1,122 @@
+"""`penstock run`: a workflow of a module, from start to end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from penstock.cli import exits, following, live, loading, options, reading
+from penstock.cli.exits import CommandError
+
+if TYPE_CHECKING:
+    from penstock.runners.default import DefaultRunner, RunHandle
+    from penstock.runners.results import WorkflowResult
+    from penstock.tasks import Context
+
+
+@click.command(epilog=exits.TABLE)
+@click.argument("target", metavar="MODULE[:WORKFLOW]")
+@click.option("--context", metavar="JSON|@FILE|-", help="The initial context: a JSON object, a file, or stdin.")
+@options.database
+@click.option("--key", metavar="KEY", help="Idempotency key: with one that a run has already, that run goes on.")
+@click.option("--resume", metavar="RUN", help="Go on with a recorded run instead of starting one.")
+@click.option("--timeout", metavar="SECONDS", type=float, help="The run fails if it takes longer (default: 1 h).")
+@options.as_json("the run with its final context, and nothing else,")
+def run(
+    target: str,
+    context: str | None,
+    database: str,
+    key: str | None,
+    resume: str | None,
+    timeout: float | None,
+    as_json: bool,
+) -> int:
+    """Run a workflow and watch its tasks.
+
+    MODULE is imported from the current directory or the Python path, or is a path to a .py file.  WORKFLOW is the name
+    of a registered workflow or a Workflow in the module; it may be left out if the module registers exactly one.
+
+    Everything is recorded.  After Ctrl-C or a crash, --resume RUN goes on, and so does the same command with --key.
+    """
+    if resume is not None and (context is not None or key is not None):
+        raise click.UsageError("--resume goes on with what is recorded: it takes neither --context nor --key")
+    inputs = _context(context)
+    # Whatever a user's code prints must not end up in the JSON.
+    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
+        name = loading.load(target)
+        try:
+            result: WorkflowResult | None = _perform(database, name, inputs, key, resume, timeout, as_json)
+            code = exits.INTERNAL if result is None else exits.OF_STATUS.get(result.status, exits.INTERNAL)
+        except following.Interrupted as interrupted:
+            again = ("penstock", "run", target, "--database", database, "--resume", str(interrupted.run_id))
+            following.say_interrupted(database, interrupted.run_id, *again)
+            code = exits.INTERRUPTED
+            run_id = interrupted.run_id
+            result = following.read_again(database, run_id) if as_json and run_id is not None else None
+    if result is not None:
+        if as_json:
+            click.echo(json.dumps(as_data(result), indent=2))
+        elif code != exits.INTERRUPTED:
+            following.say_end(result)
+            following.say_context(result)
+    return code
+
+
+def as_data(result: WorkflowResult) -> dict[str, Any]:
+    """The run as JSON data, final context included (values as they are stored, types tagged)."""
+    values = {key: json.loads(value.text) for key, value in result.final_context.stored().items()}
+    return {**result.to_dict(), "final_context": values}
+
+
+def _perform(
+    database: str,
+    name: str,
+    inputs: Context | None,
+    key: str | None,
+    resume: str | None,
+    timeout: float | None,
+    as_json: bool,
+) -> WorkflowResult:
+    from penstock.runners.config import DefaultRunnerConfig
+
+    config = DefaultRunnerConfig()
+    if timeout is not None:
+        config.workflow_timeout_seconds = timeout
+
+    def start(runner: DefaultRunner) -> RunHandle:
+        if resume is None:
+            handle = runner.submit(name, inputs, idempotency_key=key)
+        else:
+            handle = following.go_on(runner, _run_id(runner, resume))
+        if not as_json:
+            click.echo(f"run {handle.run_id} of {name}")
+        return handle
+
+    return following.perform(database, config, start, live.SilentView if as_json else live.view)
+
+
+def _run_id(runner: DefaultRunner, prefix: str) -> str:
+    return reading.unique(prefix, lambda end: [run.run_id for run in runner.list_runs(before=end, limit=2)])
+
+
+def _context(given: str | None) -> Context | None:
+    """The context somebody gave.  Raises CommandError, and DecodingError for what is no JSON object."""
+    if given is None:
+        return None
+    from penstock.tasks import Context
+
+    try:
+        if given == "-":
+            text = sys.stdin.buffer.read().decode("utf-8-sig")
+        elif given.startswith("@"):
+            text = Path(given[1:]).read_text(encoding="utf-8-sig")
+        else:
+            text = given
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"--context {given} cannot be read: {error}") from error
+    return Context.from_json(text)

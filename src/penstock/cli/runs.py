@@ -1,0 +1,121 @@
+"""`penstock runs`: what is recorded.  Nothing is started, recovered or created."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from penstock.cli import exits, following, options, reading
+from penstock.cli.live import describe
+from penstock.cli.text import aligned, clean, instant, seconds, short
+
+if TYPE_CHECKING:
+    from penstock.model.ports import Store
+    from penstock.model.records import RunRow
+    from penstock.runners.results import WorkflowResult
+
+PAGE: Final = 1000
+ALL: Final = 1 << 62
+
+
+@click.group()
+def runs() -> None:
+    """Look at recorded runs."""
+
+
+@runs.command("list", epilog=exits.TABLE)
+@options.database
+@click.option("--workflow", metavar="NAME", help="Only runs of this workflow.")
+@click.option(
+    "--status",
+    type=click.Choice(["running", "paused", "completed", "failed", "cancelled"], case_sensitive=False),
+    help="Only runs in this state.",
+)
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many runs.")
+@options.as_json("the runs")
+def list_(database: str, workflow: str | None, status: str | None, limit: int, as_json: bool) -> None:
+    """List runs, newest first."""
+    from dataclasses import asdict
+
+    from penstock.runners.results import RunSummary
+
+    with reading.existing(database) as store:
+        found = [RunSummary.of(row) for row in _newest(store, workflow, status, limit)]
+    if as_json:
+        click.echo(json.dumps([asdict(run) for run in found], indent=2))
+        return
+    if not found:
+        click.echo("no runs")
+        return
+    rows = [("RUN", "WORKFLOW", "STATUS", "STARTED", "ENDED", "")]
+    for run in found:
+        why = short(run.error_message or run.reason or "", 80)
+        name = short(run.workflow_name, 40)
+        rows.append((run.run_id, name, run.status, instant(run.start_time), instant(run.end_time), why))
+    for line in aligned(rows):
+        click.echo(line)
+
+
+@runs.command(epilog=exits.TABLE)
+@click.argument("run")
+@options.database
+@options.as_json("the run with its final context")
+def show(run: str, database: str, as_json: bool) -> None:
+    """Show one run with its tasks.  RUN is its id, or as much of its beginning as no other run has."""
+    from penstock.cli.run import as_data
+    from penstock.engine.engine import read_run
+    from penstock.runners.results import WorkflowResult
+
+    with reading.existing(database) as store:
+        result = WorkflowResult(read_run(store, reading.find(store, run)))
+    if as_json:
+        click.echo(json.dumps(as_data(result), indent=2))
+        return
+    for line in _head(result):
+        click.echo(line)
+    click.echo("tasks")
+    for line in _tasks(result):
+        click.echo(f"  {line}")
+    following.say_context(result, ALL)
+
+
+def _newest(store: Store, workflow: str | None, status: str | None, limit: int) -> Iterator[RunRow]:
+    """Runs in pages: a store gives 1,000 at most."""
+    from penstock.model.records import RunFilter
+
+    before: str | None = None
+    while limit > 0:
+        page = store.runs(RunFilter(workflow, status, min(limit, PAGE), before))
+        yield from page
+        if len(page) < min(limit, PAGE):
+            return
+        limit -= len(page)
+        before = page[-1].id
+
+
+def _head(result: WorkflowResult) -> Iterator[str]:
+    run = result.summary
+    ended = f"{instant(run.end_time)} after {seconds(result.duration)}" if run.end_time else None
+    rows = [
+        ("run", run.run_id),
+        ("workflow", f"{run.workflow_name} (structure {run.workflow_version}, code {run.code_version})"),
+        ("status", run.status),
+        ("error", run.error_message),
+        ("reason", run.reason),
+        ("started", instant(run.start_time)),
+        ("ended", ended),
+        ("key", run.idempotency_key),
+    ]
+    return aligned((name, short(value, 500)) for name, value in rows if value)
+
+
+def _tasks(result: WorkflowResult) -> Iterator[str]:
+    tasks = result.task_results
+    lines = aligned((clean(t.task_name), t.status, instant(t.start_time), describe(t)) for t in tasks)
+    for task, line in zip(tasks, lines, strict=True):
+        yield line
+        for note in task.notes:
+            yield f"    note: {short(note, 300)}"

@@ -1,0 +1,59 @@
+"""Text for people: harmless, short, aligned."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
+from typing import Final
+
+# Control characters, and those that reorder or hide what stands next to them; lone surrogates cannot be printed at all.
+_UNSAFE: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\ufff9-\ufffb]"
+)
+
+
+def clean(text: object) -> str:
+    """The text on one line and without power over a terminal: what could have any is shown as an escape."""
+    return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), str(text))
+
+
+def short(text: object, limit: int = 100) -> str:
+    """The text, clean and at most `limit` characters long."""
+    whole = str(text)
+    shown = clean(whole[: limit + 1])  # a value may have megabytes: only what may be shown is looked at
+    return shown if len(whole) <= limit and len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def seconds(value: timedelta | float | None) -> str:
+    """A duration, with as many digits as anybody reads; empty for None."""
+    if value is None:
+        return ""
+    s = value.total_seconds() if isinstance(value, timedelta) else value
+    if s < 1:
+        return f"{s * 1000:.0f} ms"
+    if s < 60:
+        return f"{s:.2f} s"
+    minutes, s = divmod(round(s), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {s:02d} s"
+
+
+def instant(text: str | None) -> str:
+    """An RFC 3339 instant to the second, in UTC; empty for None."""
+    return "" if not text else text[:19].replace("T", " ") + "Z"
+
+
+def aligned(rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Rows as lines with their columns under each other."""
+    table = [list(row) for row in rows]
+    if not table:
+        return
+    widths = [max(len(row[k]) for row in table) for k in range(len(table[0]))]
+    for row in table:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def count(number: int, noun: str) -> str:
+    """`1 run`, `2 runs`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,161 @@
+"""One day of weather: reading it from text, and refusing what cannot be true."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import groupby, pairwise
+from typing import Any, Final, NamedTuple
+
+HEADER: Final = ["date", "precipitation", "temp_max", "temp_min", "wind", "weather"]
+KINDS: Final = frozenset({"drizzle", "fog", "rain", "snow", "sun"})
+
+# What any weather station on Earth at this latitude can report; wider than the records of Seattle, on purpose.
+RAIN_MM: Final = (0.0, 500.0)
+TEMPERATURE_C: Final = (-50.0, 55.0)
+WIND_M_S: Final = (0.0, 60.0)
+
+MAX_REJECTED_SHARE: Final = 0.01
+MAX_GAP_DAYS: Final = 7
+
+
+class BadData(ValueError):
+    """The file as a whole is not worth an analysis."""
+
+
+class Day(NamedTuple):
+    """One day: precipitation in mm, temperatures in degrees Celsius, mean wind speed in m/s."""
+
+    date: str
+    rain_mm: float
+    max_c: float
+    min_c: float
+    wind_m_s: float
+    kind: str
+
+    @property
+    def mid_c(self) -> float:
+        """The midpoint of the day's extremes, degrees Celsius; climatology's usual daily mean."""
+        return (self.max_c + self.min_c) / 2
+
+    @property
+    def month(self) -> str:
+        """YYYY-MM."""
+        return self.date[:7]
+
+    @property
+    def year(self) -> str:
+        return self.date[:4]
+
+    def ordinal(self) -> int:
+        """The day's number in the calendar; neighbours differ by one."""
+        return date.fromisoformat(self.date).toordinal()
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The days that passed, the rows that did not (1 = first row after the header) and why, and the days missing."""
+
+    days: list[Day]
+    rejected: list[tuple[int, str]]
+    missing_days: int
+
+
+def read_rows(text: str) -> list[list[str]]:
+    """The fields of a CSV file, as text, without its header; blank lines do not count."""
+    rows = [row for row in csv.reader(io.StringIO(text)) if row]
+    if not rows or rows[0] != HEADER:
+        raise BadData(f"expected the columns {', '.join(HEADER)}, found {', '.join(rows[0]) if rows else 'nothing'}")
+    return rows[1:]
+
+
+def parse_day(row: Sequence[str]) -> Day:
+    """The day that a row of text describes; ValueError says what is wrong with it."""
+    if len(row) != len(HEADER):
+        raise ValueError(f"{len(row)} fields instead of {len(HEADER)}")
+    rain = _number("precipitation", row[1], RAIN_MM)
+    high = _number("temp_max", row[2], TEMPERATURE_C)
+    low = _number("temp_min", row[3], TEMPERATURE_C)
+    wind = _number("wind", row[4], WIND_M_S)
+    if low > high:
+        raise ValueError(f"temp_min {low} above temp_max {high}")
+    if row[5] not in KINDS:
+        raise ValueError(f"unknown weather {row[5]!r}")
+    return Day(_date(row[0]), rain, high, low, wind, row[5])
+
+
+def judge(rows: Iterable[Sequence[str]]) -> tuple[list[Day], list[tuple[int, str]]]:
+    """The good days, and number and fault of every other row; each is judged by itself and by its place in time."""
+    days: list[Day] = []
+    rejected: list[tuple[int, str]] = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            day = parse_day(row)
+            if days and day.date <= days[-1].date:
+                raise ValueError(f"{day.date} does not come after {days[-1].date}")
+        except ValueError as error:
+            rejected.append((number, str(error)))
+        else:
+            days.append(day)
+    return days, rejected
+
+
+def check(rows: Iterable[Sequence[str]]) -> Checked:
+    """The days to analyse.  A few bad rows are set aside and counted, nonsense raises BadData."""
+    days, rejected = judge(rows)
+    _worth_it(len(days), rejected)
+    return Checked(days, rejected, missing_days(days))
+
+
+def missing_days(days: Sequence[Day]) -> int:
+    """How many days of the calendar are missing between the first and the last; BadData for a long gap."""
+    missing = 0
+    for before, after in pairwise(days):
+        gap = after.ordinal() - before.ordinal() - 1
+        if gap > MAX_GAP_DAYS:
+            raise BadData(f"{gap} days missing before {after.date}, at most {MAX_GAP_DAYS} are tolerated")
+        missing += gap
+    return missing
+
+
+def days_from(values: Iterable[Sequence[Any]]) -> list[Day]:
+    """Days out of a context, where JSON has made lists of them."""
+    return [Day(*value) for value in values]
+
+
+def by_month(days: Sequence[Day]) -> list[tuple[str, list[Day]]]:
+    """The days of each month, in order of time."""
+    return [(month, list(group)) for month, group in groupby(days, key=lambda day: day.month)]
+
+
+def by_year(days: Sequence[Day]) -> list[tuple[str, list[Day]]]:
+    """The days of each year, in order of time."""
+    return [(year, list(group)) for year, group in groupby(days, key=lambda day: day.year)]
+
+
+def _worth_it(good: int, rejected: list[tuple[int, str]]) -> None:
+    total = good + len(rejected)
+    if not total:
+        raise BadData("no rows")
+    if len(rejected) > total * MAX_REJECTED_SHARE:
+        number, reason = rejected[0]
+        raise BadData(f"{len(rejected)} of {total} rows are bad, the first is row {number}: {reason}")
+
+
+def _date(text: str) -> str:
+    return datetime.strptime(text, "%Y/%m/%d").date().isoformat()
+
+
+def _number(name: str, text: str, limits: tuple[float, float]) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(f"{name} {text!r} is not a number") from None
+    low, high = limits
+    if not math.isfinite(value) or not low <= value <= high:
+        raise ValueError(f"{name} {text} is outside {low:g} to {high:g}")
+    return value

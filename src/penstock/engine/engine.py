@@ -1,0 +1,172 @@
+"""One engine: a store, a driver on it, and the definitions this process knows."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from penstock.engine import ids
+from penstock.kernel import lay_out
+from penstock.model import events as ev
+from penstock.model.errors import IdempotencyConflict, InvalidTransition, RunNotFinished, RunNotFound, StoreError
+from penstock.model.plan import Plan
+from penstock.model.ports import Clock, Program, Store, Style
+from penstock.model.records import ENDED, RunFilter, RunRow
+from penstock.model.registry import Registry
+from penstock.model.registry import registry as known
+from penstock.runtime.clock import SystemClock
+from penstock.runtime.driver import Driver, Limits
+from penstock.runtime.live_run import LiveRun
+from penstock.runtime.promise import Promise
+from penstock.storage import open_store
+from penstock.tasks import TaskStyle
+
+STYLES: Final[Mapping[str, Style]] = {"tasks": TaskStyle()}
+FOREIGN_POLL_SECONDS: Final = 0.25
+"""how often a wait looks at a run that another process executes"""
+
+
+class Engine:
+    """Everything the faces need.  Thread-safe."""
+
+    def __init__(
+        self,
+        url: str,
+        limits: Limits,
+        *,
+        run_timeout_seconds: float | None = None,
+        clock: Clock | None = None,
+        registry: Registry = known,
+        store: Store | None = None,
+    ) -> None:
+        self.clock: Clock = clock or SystemClock()
+        self.registry = registry
+        self.run_timeout_seconds = run_timeout_seconds
+        self.owner = ids.incarnation()
+        self.store = open_store(url) if store is None else store
+        self.driver = Driver(self.store, self.owner, limits, self.clock, STYLES, registry.find, registry.names)
+        try:
+            self.driver.start()
+        except BaseException:
+            self.store.close()
+            raise
+        self._stop_listening = registry.listen(lambda name, program: self.driver.look_for_work())
+
+    def close(self, drain_seconds: float) -> None:
+        """Drain, leave the rest resumable, release everything.  Idempotent."""
+        self._stop_listening()
+        self.driver.close(drain_seconds)
+        self.store.close()
+
+    # -- runs
+
+    def submit(
+        self, workflow: str, inputs: Any, *, idempotency_key: str | None = None
+    ) -> tuple[RunRow, LiveRun | None]:
+        """Start a run; returns when it is on disk.  With a key that is taken: the run that has it, and None.
+
+        Raises WorkflowNotFound, EncodingError, IdempotencyConflict, StoreUnavailable, RunnerClosed.
+        """
+        self.driver.check_open()
+        program: Program = self.registry.get(workflow)
+        cells = program.start(inputs)
+        now = self.clock.now()
+        deadline = None if self.run_timeout_seconds is None else now + int(self.run_timeout_seconds * 1e6)
+        row = RunRow(
+            id=ids.run_id(now),
+            workflow=workflow,
+            style=program.style.name,
+            structure=program.plan.structure,
+            code=program.code,
+            created_at=now,
+            deadline_at=deadline,
+        )
+        if idempotency_key is not None:
+            row.idempotency_key = idempotency_key
+            row.inputs_digest = _digest(cells)
+        promise = self.driver.submit(program, cells, row)
+        promise.wait()
+        begun = promise.value()
+        if begun.live is None and begun.row.inputs_digest != row.inputs_digest:
+            raise IdempotencyConflict(
+                f"idempotency key {idempotency_key!r} of workflow {workflow!r} belongs to run {begun.row.id}, "
+                "which was started with another context",
+                hint="use a new key for new inputs",
+            )
+        return begun.row, begun.live
+
+    def wait(self, run_id: str, timeout_s: float | None = None) -> LiveRun:
+        """Wait until the run ends, or waits for a person.  Raises RunNotFinished, RunNotFound, RunnerClosed."""
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            promise = self.driver.watch(run_id)
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            if not promise.wait(left):
+                raise self._unfinished(run_id, timeout_s)
+            live = promise.value()
+            if live is not None:
+                return live if live.machine.ended else self.read(run_id)
+            found = self.read(run_id)
+            if found.row.status != "running":
+                return found
+            if deadline is not None and time.monotonic() >= deadline:
+                raise self._unfinished(run_id, timeout_s)
+            # Another process executes it: nobody here can be told, so this wait (and no other path) looks again.
+            nap: Promise[None] = Promise()
+            nap.wait(FOREIGN_POLL_SECONDS if left is None else min(FOREIGN_POLL_SECONDS, left))
+
+    def watch(self, run_id: str) -> Promise[LiveRun | None]:
+        """The promise behind `wait`, for callers that do not block."""
+        return self.driver.watch(run_id)
+
+    def _unfinished(self, run_id: str, timeout_s: float | None) -> RunNotFinished:
+        return RunNotFinished(f"run {run_id} did not finish within {timeout_s:g} s; it goes on")
+
+    def control(self, run_id: str, event: ev.Event, verb: str, reason: str | None = None) -> None:
+        """Cancel, pause or resume.  Raises RunNotFound, InvalidTransition, RunnerClosed."""
+        promise = self.driver.control(run_id, event, reason)
+        promise.wait()
+        if not promise.value():
+            row = self.head(run_id)
+            why = f": {row.reason}" if row.reason and row.status == "paused" else ""
+            raise InvalidTransition(f"cannot {verb} run {run_id}: it is {row.status}{why}")
+
+    # -- reading
+
+    def head(self, run_id: str) -> RunRow:
+        """Raises RunNotFound."""
+        row = self.store.run(run_id)
+        if row is None:
+            raise RunNotFound(f"there is no run {run_id!r} in {self.store.url}")
+        return row
+
+    def read(self, run_id: str) -> LiveRun:
+        """The run as the store has it, folded; needs no code of the user.  Raises RunNotFound, StoreError."""
+        return read_run(self.store, self.head(run_id))
+
+    def runs(self, which: RunFilter) -> list[RunRow]:
+        return self.store.runs(which)
+
+
+def read_run(store: Store, row: RunRow) -> LiveRun:
+    """Fold a run from its stored plan and journal.  Raises StoreError."""
+    data = store.plan(row.structure)
+    if data is None:
+        raise StoreError(f"the plan {row.structure} of run {row.id} is not in the store")
+    style = STYLES.get(row.style)
+    if style is None:
+        raise StoreError(f"run {row.id} was written in the style {row.style!r}, which this version does not know")
+    run = LiveRun(row, lay_out(Plan.from_data(data)), style, None)
+    run.read_tail(store)
+    return run
+
+
+def is_over(row: RunRow) -> bool:
+    return row.status in ENDED
+
+
+def _digest(cells: Mapping[str, Any]) -> str:
+    text = "\0".join(f"{name}\0{cells[name].text}" for name in sorted(cells))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,0 +1,85 @@
+"""What happened to each node of a run: states, times, attempts and errors, read from its journal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from penstock.kernel.gates import WAITING
+from penstock.kernel.machine import ASKED, DELAYED, EVALUATING, ISSUED
+from penstock.model import events as ev
+from penstock.model.rules import CANCELLED, CUT, FAILED, SKIPPED, SUCCEEDED
+from penstock.runtime.live_run import LiveRun
+
+STATES = {
+    WAITING: "Pending",
+    EVALUATING: "Pending",
+    ISSUED: "Ready",
+    DELAYED: "Waiting",
+    ASKED: "Waiting",
+    SUCCEEDED: "Completed",
+    FAILED: "Failed",
+    SKIPPED: "Skipped",
+    CUT: "Skipped",
+    CANCELLED: "Cancelled",
+}
+
+
+@dataclass(slots=True)
+class NodeHistory:
+    """One node of a run.  Instants in microseconds since the epoch.  `attempts`: bodies that began, as far as known."""
+
+    name: str
+    state: str
+    began: int | None = None
+    ended: int | None = None
+    attempts: int = 0
+    error: str | None = None
+    reason: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def nodes(run: LiveRun) -> list[NodeHistory]:
+    """The history of every node, in definition order."""
+    machine = run.machine
+    out = [NodeHistory(n.name, STATES[machine.state[i]]) for i, n in enumerate(run.layout.plan.nodes)]
+    for entry in run.entries:
+        match entry.event:
+            case ev.Succeeded(node=i):
+                h = out[i]
+                h.attempts += 1
+                h.began, h.ended, h.error = h.began or entry.began, entry.ended, None
+            case ev.Failed(node=i, error=text):
+                h = out[i]
+                h.attempts += 1
+                h.began, h.ended, h.error = h.began or entry.began or None, entry.ended, text
+            case ev.Abandoned(node=i, counted=True):
+                h = out[i]
+                h.attempts += 1
+                h.error = "its process died"
+            case ev.Cancelled(node=i):
+                h = out[i]
+                if entry.began:
+                    h.attempts += 1
+                    h.began, h.ended = h.began or entry.began, entry.ended
+            case _:
+                continue
+        if entry.notes:
+            h.notes += entry.notes
+    for i, row in run.work.items():
+        if row.began and row.kind == "execute" and out[i].state == "Ready":
+            out[i].state = "Running"
+    for i, h in enumerate(out):
+        if machine.state[i] == CUT:
+            h.reason = _blamed(run, i)
+        elif machine.state[i] == SKIPPED:
+            h.reason = "its trigger rule did not hold"
+    return out
+
+
+def _blamed(run: LiveRun, node: int) -> str:
+    plan, state, index = run.layout.plan, run.machine.state, run.layout.index
+    failed = [d for d in plan.nodes[node].after if state[index[d]] == FAILED]
+    cut = [d for d in plan.nodes[node].after if state[index[d]] == CUT]
+    if failed:
+        return f"upstream failed: {', '.join(failed)}"
+    return f"upstream was skipped because of a failure: {', '.join(cut)}"

@@ -1,0 +1,429 @@
+"""One run's whole truth: a state that only events change, and the work outstanding in it."""
+
+from __future__ import annotations
+
+import copy
+from collections import deque
+from typing import Any, Final, Literal
+
+from penstock.kernel import loops
+from penstock.kernel.gates import WAITING, is_cut
+from penstock.kernel.layout import Layout
+from penstock.model import events as ev
+from penstock.model.commands import Cancel, Command, Evaluate, Execute, Wake
+from penstock.model.errors import IllegalEvent
+from penstock.model.events import Event
+from penstock.model.rules import CANCELLED, FAILED, SUCCEEDED
+
+EVALUATING: Final = "evaluating"
+ISSUED: Final = "issued"
+DELAYED: Final = "delayed"
+ASKED: Final = "asked"
+UNASKED: Final = (WAITING, EVALUATING, ASKED, CANCELLED)
+"""states of a question that has not had its answer yet"""
+
+Status = Literal["new", "running", "paused", "completed", "failed", "cancelled"]
+RANK: Final = 40
+"""bits of a stamp below its unit: more writes than a run can have"""
+RUN: Final = -1
+"""Stands for the run itself among the numbers of its nodes (errors that belong to no node)."""
+
+
+class Machine:
+    """One run of a plan.
+
+    `todo` is all outstanding work, a state: a restarted driver just reads it.  `take` gives what no driver has taken
+    yet.  `accepts` is the fence: ask it before an event is journalled.  `apply` is the only mutator; it raises
+    IllegalEvent before it changes anything, and is total otherwise.
+    """
+
+    __slots__ = (
+        "asked", "clock", "crashes", "early", "errors", "failed", "failures", "fired", "fresh", "halted", "held",
+        "issues", "last", "layout", "need", "pending", "queue", "rounds", "seen", "shut", "stamp", "state", "status",
+        "suspended", "todo", "truths", "value",
+    )  # fmt: skip
+
+    def __init__(self, layout: Layout) -> None:
+        nodes, cells = len(layout.plan.nodes), len(layout.cell)
+        self.layout = layout
+        self.status: Status = "new"
+        self.state: list[str] = [WAITING] * nodes
+        self.fired: list[int] = [0] * nodes
+        self.value: list[Any] = [None] * cells
+        self.stamp: list[int] = [0] * cells
+        """when each cell was written last, later being greater; 0: never.
+
+        A unit that stands later in the plan writes later, whoever was first by the clock; the clock orders the writes
+        of one loop.  So the latest of two writes that are not ordered otherwise is the same in every run.
+        """
+        self.clock = 0
+        self.need: list[int] = list(layout.need)
+        self.todo: dict[int, Command] = {}
+        self.fresh: list[Command] = []
+        self.queue: deque[int] = deque()
+        self.issues: list[int] = [0] * nodes
+        """the fence: unique in the run, never reset (a loop fires again, a zombie returns)"""
+        self.failures: dict[int, int] = {}
+        self.crashes: dict[int, int] = {}
+        self.errors: dict[int, tuple[str, str]] = {}
+        """node (or RUN) -> kind and text of its final error"""
+        self.seen: dict[int, list[int]] = {}
+        self.rounds: dict[int, loops.Round] = {}
+        self.pending: dict[int, set[str]] = {}
+        """gate -> targets it has opened and nobody has used"""
+        self.last: dict[int, tuple[str, ...]] = {}
+        self.shut: set[int] = set()
+        self.asked: dict[int, None] = {}
+        self.early: dict[int, list[tuple[Any, ...]]] = {}
+        self.truths: tuple[bool, ...] = ()
+        self.halted: Literal["", "failed", "cancelled"] = ""
+        self.failed = False
+        self.suspended = False
+        self.held: list[int] = []
+
+    # -- what a driver needs
+
+    @property
+    def ended(self) -> bool:
+        """The run is completed, failed or cancelled."""
+        return self.status in ("completed", "failed", "cancelled")
+
+    def take(self) -> list[Command]:
+        """The work no driver has taken yet."""
+        fresh, self.fresh = self.fresh, []
+        return fresh
+
+    def accepts(self, e: Event) -> bool:
+        """Whether the event fits: a late, doubled or foreign one is refused before it is journalled."""
+        if self.status in ("completed", "failed", "cancelled"):
+            return type(e) is ev.Resumed and bool(self.halted)
+        match e:
+            case ev.Succeeded() | ev.Failed() | ev.Abandoned() | ev.Deferred():
+                c = self.todo.get(e.node)
+                return type(c) is Execute and c.fence == e.fence
+            case ev.Cancelled():
+                c = self.todo.get(e.node)
+                return bool(self.halted) and type(c) is Execute and c.fence == e.fence
+            case ev.Started():
+                return self.status == "new" and e.inputs.keys() <= self.layout.cell.keys()
+            case ev.Evaluated():
+                return type(self.todo.get(e.node)) is Evaluate and len(e.truths) == len(self.layout.values[e.node])
+            case ev.TimerSet():
+                c = self.todo.get(e.node)
+                return type(c) is Wake and c.at is None
+            case ev.TimerFired():
+                return type(self.todo.get(e.node)) is Wake
+            case ev.Answered():
+                return self.status != "new" and 0 <= e.node < len(self.state) and self._may_ask(e.node)
+            case ev.CancelRequested() | ev.TimedOut():
+                return self.status != "new" and not self.halted
+            case ev.Paused():
+                return self.status != "new" and not self.suspended and not self.halted
+            case ev.Resumed():
+                return self.suspended
+
+    def _may_ask(self, i: int) -> bool:
+        """The node asks, or may still come to ask: only a loop asks more than once."""
+        layout = self.layout
+        if layout.plan.nodes[i].kind != "ask":
+            return False
+        return layout.loops[layout.unit[i]] is not None or (self.state[i] in UNASKED and not self.early.get(i))
+
+    def apply(self, e: Event) -> None:
+        """Take an event and everything it implies.  Raises IllegalEvent, with nothing changed, if it does not fit."""
+        if type(e) is ev.Succeeded:
+            command = self.todo.get(e.node)
+            if type(command) is not Execute or command.fence != e.fence:
+                raise IllegalEvent(f"{e!r} does not fit a machine that is {self.status} with {command!r} outstanding")
+            del self.todo[e.node]
+            self._succeed(e.node, e.values, e.decision)
+        else:
+            if not self.accepts(e):
+                raise IllegalEvent(f"{e!r} does not fit a machine that is {self.status}")
+            self._handle(e)
+        queue, layout = self.queue, self.layout
+        while queue and not self.halted:
+            u = queue.popleft()
+            loop = layout.loops[u]
+            if loop is None:
+                self._look(layout.members[u][0])
+            else:
+                loops.superstep(self, loop)
+        if not self.todo:
+            self._rest()
+
+    def _handle(self, e: Event) -> None:
+        match e:
+            case ev.Started():
+                self._start(e.inputs)
+            case ev.Failed():
+                del self.todo[e.node]
+                self._fail(e)
+            case ev.Evaluated():
+                del self.todo[e.node]
+                self.truths = e.truths
+                self._decide(e.node)
+                self.truths = ()
+            case ev.Abandoned():
+                del self.todo[e.node]
+                if e.counted:
+                    self.crashes[e.node] = self.crashes.get(e.node, 0) + 1
+                if self.halted:
+                    self._hold(e.node)
+                else:
+                    self._execute(e.node)
+            case ev.Cancelled():
+                del self.todo[e.node]
+                self._hold(e.node)
+            case ev.Deferred():
+                del self.todo[e.node]
+                if self.halted:
+                    self._hold(e.node)
+                else:
+                    self._wake(e.node, Wake(e.node, at=e.until))
+            case ev.TimerSet():
+                self.todo[e.node] = Wake(e.node, at=e.at)
+            case ev.TimerFired():
+                del self.todo[e.node]
+                if self.layout.plan.nodes[e.node].kind == "wait":
+                    self._succeed(e.node, (self.layout.plan.nodes[e.node].wait_s,), None)
+                else:
+                    self._execute(e.node)
+            case ev.Answered():
+                if e.node in self.asked:
+                    del self.asked[e.node]
+                    if not self.suspended:
+                        self.status = "running"
+                    self._succeed(e.node, e.values, None)
+                else:
+                    self.early.setdefault(e.node, []).append(e.values)
+            case ev.CancelRequested():
+                self.halt("cancelled", tell=True)
+            case ev.TimedOut():
+                self.errors[RUN] = ("TIMEOUT", e.error)
+                self.failed = True
+                self.halt("failed", tell=True)
+            case ev.Paused():
+                self.suspended = True
+                self.status = "paused"
+            case ev.Resumed():
+                self._resume()
+            case ev.Succeeded():  # pragma: no cover - taken in `apply`
+                raise AssertionError
+
+    # -- settled work releases what comes after it
+
+    def _start(self, inputs: dict[str, Any]) -> None:
+        self.status = "running"
+        cell = self.layout.cell
+        for name, value in inputs.items():
+            c = cell[name]
+            self.clock += 1
+            self.value[c] = value
+            self.stamp[c] = self.clock
+        self.queue.extend(self.layout.roots)
+
+    def _look(self, i: int) -> None:
+        """A single node whose predecessors have all settled: it runs now, or never."""
+        if self.layout.values[i]:
+            self.state[i] = EVALUATING
+            command = Evaluate(i)
+            self.todo[i] = command
+            self.fresh.append(command)
+        else:
+            self._decide(i)
+
+    def _decide(self, i: int) -> None:
+        layout = self.layout
+        test = layout.tests[i]
+        if (test is None or test(self, i)) and self.fed(i):
+            self.issue(i)
+            return
+        if layout.controllers[i] and layout.targets[i] and is_cut(self, i):
+            self.shut.add(i)
+        self._settle(i, layout.plan.nodes[i].otherwise)
+
+    def fed(self, i: int) -> bool:
+        """Every input the node cannot do without has been written."""
+        stamp = self.stamp
+        for cells in self.layout.needed[i]:
+            for c in cells:
+                if stamp[c]:
+                    break
+            else:
+                return False
+        return True
+
+    def _settle(self, i: int, outcome: str) -> None:
+        self.state[i] = outcome
+        self.release(self.layout.unit[i])
+
+    def release(self, unit: int) -> None:
+        """A unit has settled: those after it wait for one less."""
+        need = self.need
+        for v in self.layout.next[unit]:
+            need[v] -= 1
+            if not need[v]:
+                self.queue.append(v)
+
+    def write(self, i: int, values: tuple[Any, ...], decision: tuple[str, ...] | None) -> None:
+        """Record what a node produced, and that it fired."""
+        k = self.clock
+        rank = (self.layout.unit[i] + 1) << RANK
+        for c, v in zip(self.layout.out[i], values):  # fewer values than cells: the rest stay as they were
+            k += 1
+            self.value[c] = v
+            self.stamp[c] = rank | k
+        self.clock = k
+        self.fired[i] += 1
+        if decision is not None:
+            self.pending[i] = set(decision)
+            self.last[i] = decision
+
+    def _succeed(self, i: int, values: tuple[Any, ...], decision: tuple[str, ...] | None) -> None:
+        if self.failures:
+            self.failures.pop(i, None)
+        layout = self.layout
+        loop = layout.loops[layout.unit[i]]
+        if loop is None:
+            self.write(i, values, decision)
+            self._settle(i, SUCCEEDED)
+        else:
+            loops.finish(self, loop, i, values, decision)
+
+    # -- work
+
+    def issue(self, i: int) -> None:
+        """Start a node: its body, its timer or its question."""
+        node = self.layout.plan.nodes[i]
+        if node.kind == "call":
+            self._execute(i)
+        elif node.kind == "wait":
+            self._wake(i, Wake(i, after_s=node.wait_s))
+        elif self.early.get(i):
+            self._succeed(i, self.early[i].pop(0), None)
+        else:
+            self.state[i] = ASKED
+            self.asked[i] = None
+
+    def _execute(self, i: int) -> None:
+        self.state[i] = ISSUED
+        self.issues[i] = fence = self.issues[i] + 1
+        command = Execute(i, fence, self.failures.get(i, 0) + 1 if self.failures else 1)
+        self.todo[i] = command
+        self.fresh.append(command)
+
+    def _wake(self, i: int, command: Wake) -> None:
+        self.state[i] = DELAYED
+        self.todo[i] = command
+        self.fresh.append(command)
+
+    def _fail(self, e: ev.Failed) -> None:
+        i = e.node
+        self.failures[i] = self.failures.get(i, 0) + 1
+        if e.retry_at is not None and not self.halted:
+            if e.retry_at:
+                self._wake(i, Wake(i, at=e.retry_at))
+            else:
+                self._execute(i)
+            return
+        self.errors[i] = (e.kind, e.error)
+        on_error = self.layout.plan.nodes[i].on_error
+        if on_error != "ignore":
+            self.failed = True
+        if on_error == "stop" or self.halted or self.layout.loops[self.layout.unit[i]] is not None:
+            self.state[i] = FAILED
+            self.held.append(i)
+            self.halt("failed")
+        else:
+            self._settle(i, FAILED)
+
+    # -- the end of a run, and its way back
+
+    def halt(self, why: Literal["failed", "cancelled"], *, tell: bool = False) -> None:
+        """Start nothing more; forget what only a clock or a person could finish; let running work drain.
+
+        What is dropped is remembered (`held`, and units still in the queue), so that resuming is one event; a pause
+        ends here for the same reason.  `tell`: running attempts hear of it.
+        """
+        if self.halted:
+            return
+        self.halted = why
+        self.suspended = False
+        self.status = "running"
+        told: list[Command] = []
+        for i, c in list(self.todo.items()):
+            if type(c) is Wake:
+                del self.todo[i]
+                self._hold(i)
+            elif type(c) is Evaluate:
+                del self.todo[i]
+                self.state[i] = WAITING
+                self.queue.appendleft(self.layout.unit[i])
+            elif tell:
+                told.append(Cancel(i))
+        for i in self.asked:
+            self._hold(i)
+        self.asked.clear()
+        self.fresh = [c for c in self.fresh if self.todo.get(c.node) is c] + told
+
+    def _hold(self, i: int) -> None:
+        """The run has halted: what this node was about is for whoever resumes it."""
+        self.state[i] = CANCELLED
+        self.held.append(i)
+
+    def _resume(self) -> None:
+        if self.suspended:
+            self.suspended = False
+            self.status = "running"
+            return
+        held, self.held, self.halted, self.status = self.held, [], "", "running"
+        self.errors.pop(RUN, None)
+        for u in self.queue:  # a loop that ran out of iterations
+            for i in self.layout.members[u]:
+                self.errors.pop(i, None)
+        for i in held:
+            self.errors.pop(i, None)
+            self.failures.pop(i, None)
+            self.issue(i)
+        self.failed = any(self.layout.plan.nodes[i].on_error != "ignore" for i in self.errors)
+
+    def _rest(self) -> None:
+        """Nothing is outstanding: the run is over, or waits for a person."""
+        if self.halted:
+            self.status = self.halted
+        elif self.asked:
+            self.status = "paused"
+        elif not self.queue:
+            self.status = "failed" if self.failed else "completed"
+
+    # -- snapshots
+
+    def snapshot(self) -> dict[str, Any]:
+        """The state without its layout, equal to the journal prefix that led to it.
+
+        Shares nothing that `apply` changes.  Values are shared: they are opaque, and never changed in place.
+        """
+        keep = [s for s in self.__slots__ if s not in ("layout", "fresh", "truths")]
+        return {s: _copied(s, getattr(self, s)) for s in keep}
+
+    @classmethod
+    def restore(cls, layout: Layout, snapshot: dict[str, Any]) -> Machine:
+        """The machine `snapshot` was taken from; everything outstanding is in `todo`, nothing in `take()`."""
+        m = cls(layout)
+        for name, state in snapshot.items():
+            setattr(m, name, _copied(name, state))
+        return m
+
+
+def _copied(slot: str, state: Any) -> Any:
+    """A copy of one slot, down to where the values of users begin."""
+    match slot:
+        case "value":
+            return list(state)
+        case "early":
+            return {i: list(answers) for i, answers in state.items()}
+        case "rounds":
+            return {u: r.copy() for u, r in state.items()}
+        case _:
+            return copy.deepcopy(state)

@@ -1,0 +1,40 @@
+"""Commands: what a machine wants done.  Each is an entry of `Machine.todo`, which is a state and not a message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Execute:
+    """Run the body of a node.  `attempt`: 1 plus the failures of this firing.  `fence` comes back with the result."""
+
+    node: int
+    fence: int
+    attempt: int
+
+
+@dataclass(slots=True)
+class Evaluate:
+    """Tell the truth of each value predicate in the node's rule."""
+
+    node: int
+
+
+@dataclass(slots=True)
+class Wake:
+    """Come back at an instant (microseconds since the epoch); `at` None: `after_s` seconds from now, to be fixed."""
+
+    node: int
+    after_s: float = 0.0
+    at: int | None = None
+
+
+@dataclass(slots=True)
+class Cancel:
+    """Tell a running attempt that its run has halted.  It still ends with an event of its own."""
+
+    node: int
+
+
+Command = Execute | Evaluate | Wake | Cancel

@@ -1,0 +1,130 @@
+"""Every error Penstock raises, in one tree.
+
+Each class is also the builtin that users of this kind of library already catch (`except ValueError` keeps working).
+A message says what happened and why; `hint` says how to fix it and is part of the text.
+"""
+
+from __future__ import annotations
+
+
+class PenstockError(Exception):
+    """Base of every error raised by Penstock."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(f"{message}\n  hint: {hint}" if hint else message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:  # KeyError would show the repr of its argument
+        return str(self.args[0]) if self.args else ""
+
+
+# -- definitions
+
+
+class ConfigError(PenstockError, ValueError):
+    """A configuration value is unknown or out of range."""
+
+
+class WorkflowError(PenstockError, ValueError):
+    """A workflow definition cannot be used: it is empty, cyclic, ambiguous or names what does not exist."""
+
+
+class WorkflowNotFound(PenstockError, ValueError):
+    """No workflow of this name is registered in this process."""
+
+
+class StructureChanged(PenstockError, ValueError):
+    """A run was recorded under another structure of its workflow than the one this process knows."""
+
+
+# -- values
+
+
+class EncodingError(PenstockError, ValueError, TypeError):
+    """A value cannot be stored; `path` names the key path inside the value."""
+
+    def __init__(self, message: str, *, path: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
+
+
+class DecodingError(PenstockError, ValueError):
+    """A stored value cannot be brought back in this process."""
+
+
+class ContextTooLarge(PenstockError, ValueError):
+    """A context is larger than `max_context_bytes`."""
+
+
+class KeyExists(PenstockError, ValueError):
+    """`Context.insert` met a key that is there already."""
+
+
+class KeyMissing(PenstockError, KeyError):
+    """A context has no such key."""
+
+
+# -- runs
+
+
+class RunNotFound(PenstockError, ValueError):
+    """The store has no run of this id."""
+
+
+class RunNotFinished(PenstockError, TimeoutError):
+    """The wait for a result ended before the run did; the run goes on."""
+
+
+class IdempotencyConflict(PenstockError, ValueError):
+    """An idempotency key was used again with other inputs."""
+
+
+class InvalidTransition(PenstockError, ValueError):
+    """A run cannot be paused, resumed or cancelled from the state it is in."""
+
+
+class RunnerClosed(PenstockError, RuntimeError, ValueError):
+    """The runner was shut down, or belongs to another process."""
+
+
+class TaskReturnError(PenstockError, TypeError):
+    """A task body returned something that is neither the context, a dict nor None."""
+
+
+class TaskCancelled(PenstockError):
+    """Raised inside a body that waits (`defer_until`) when its run was cancelled, timed out or shut down."""
+
+
+class CapacityExhausted(PenstockError, RuntimeError):
+    """Too many timed-out threads are still running abandoned bodies; new thread work is refused."""
+
+
+# -- the kernel
+
+
+class IllegalEvent(PenstockError, RuntimeError):
+    """An event does not fit the machine's state: it is late, doubled or foreign.  Nothing was changed."""
+
+
+# -- storage
+
+
+class StoreError(PenstockError, RuntimeError):
+    """The store did something it must not do, or holds what it must not hold."""
+
+
+class DatabaseURLError(PenstockError, ValueError):
+    """A database URL cannot be understood or points to a place that cannot be used."""
+
+
+class StoreUnavailable(StoreError, ConnectionError):
+    """The database cannot be reached or written now (locked, full, down).  Nothing recorded is lost."""
+
+
+class StoreReadOnly(StoreUnavailable, PermissionError):
+    """The database file or its directory cannot be written."""
+
+
+class SchemaTooNew(StoreError):
+    """The database was written by a newer Penstock than this one."""

@@ -1,0 +1,178 @@
+"""The seams: what the engine asks of a store, a clock, an authoring style and a definition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from penstock.model.plan import Plan
+from penstock.model.records import Change, JournalRow, RunFilter, RunRow, Verdict, WorkRow
+from penstock.model.retry import NodePolicy
+
+if TYPE_CHECKING:
+    from penstock.kernel.machine import Machine
+
+
+class Clock(Protocol):
+    """Time.  Instants are integer microseconds since the epoch."""
+
+    def now(self) -> int: ...
+
+    def seconds_until(self, instant: int) -> float | None:
+        """Real seconds to wait until then, None if only `on_jump` will tell."""
+        ...
+
+    def on_jump(self, wake: Callable[[], None]) -> None:
+        """Call `wake` whenever time passes other than by waiting."""
+        ...
+
+
+class Store(Protocol):
+    """Where runs live.  Synchronous and thread-safe; every method is one transaction.
+
+    Raises StoreUnavailable when the database cannot be reached or written now, and nothing was changed.
+    """
+
+    url: str
+
+    def close(self) -> None:
+        """Release every connection, lock and file.  Calling it again does nothing."""
+        ...
+
+    # -- owners: process incarnations
+
+    def register(self, owner: str) -> None:
+        """The owner lives, until it unregisters or its process ends."""
+        ...
+
+    def unregister(self, owner: str) -> None: ...
+
+    def orphan_dead(self, now: int) -> int:
+        """Take the work of owners that are dead, or whose lease has expired, from them; returns how many rows."""
+        ...
+
+    def renew(self, owner: str, lease_until: int) -> None:
+        """Extend the lease of everything the owner holds."""
+        ...
+
+    # -- runs
+
+    def commit(self, changes: Sequence[Change]) -> list[Verdict]:
+        """All changes in one transaction, each with its own verdict.  At most one change per run.
+
+        A change whose run does not have exactly `expected` entries is a Conflict; a birth whose idempotency key (with
+        its workflow) is taken is a Duplicate.  The others are written.
+        """
+        ...
+
+    def claim(
+        self, owner: str, lease_until: int, due_before: int, limit: int, workflows: Collection[str]
+    ) -> list[WorkRow]:
+        """Take unowned, unparked work of these workflows, the oldest due first; rows as they were before the claim."""
+        ...
+
+    def release(self, owner: str, rows: Sequence[WorkRow]) -> None:
+        """Give back work that was claimed and not begun."""
+        ...
+
+    def run(self, run_id: str) -> RunRow | None: ...
+
+    def runs(self, which: RunFilter) -> list[RunRow]:
+        """Heads of runs, newest first."""
+        ...
+
+    def plan(self, structure: str) -> dict[str, Any] | None:
+        """The stored plan of a structure fingerprint, as data."""
+        ...
+
+    def journal(self, run_id: str, after: int = 0) -> list[JournalRow]:
+        """The journal from entry `after` + 1 on."""
+        ...
+
+    def work(self, run_id: str) -> list[WorkRow]:
+        """Outstanding work of a run."""
+        ...
+
+    def overdue(self, before: int) -> list[tuple[str, str, int]]:
+        """(run, workflow, deadline) of unfinished runs whose deadline is before this instant."""
+        ...
+
+    def every_run(self) -> Iterator[RunRow]:
+        """All runs, in pages, oldest first."""
+        ...
+
+
+class Board(Protocol):
+    """A run's data as its style sees it: views on a machine's cells.  Knows no code of the user."""
+
+    def view(self, node: int) -> Any:
+        """What the node's body gets.  The value may be read in another thread, without the machine."""
+        ...
+
+    def truths(self, node: int) -> tuple[bool, ...]:
+        """The truth of each value predicate of the node's rule."""
+        ...
+
+    def result(self) -> Mapping[str, Any]:
+        """What the run produced, by name, as stored values."""
+        ...
+
+
+class Style(Protocol):
+    """An authoring style, as far as a process needs it that does not have the user's code."""
+
+    name: str
+
+    def board(self, machine: Machine) -> Board: ...
+
+    def unpack(self, tree: Any) -> Any:
+        """A cell value from the tree the journal holds."""
+        ...
+
+
+class TaskControl(Protocol):
+    """What a running body can ask of the engine."""
+
+    @property
+    def cancelled(self) -> bool: ...
+
+
+class Performance(Protocol):
+    """What a body gave: cell values that know their `text`, a gate's decision, and failures of observers."""
+
+    values: tuple[Any, ...]
+    decision: tuple[str, ...] | None
+    notes: tuple[str, ...]
+
+
+class Program(Protocol):
+    """A definition as the engine runs it: a plan, and how to perform its nodes."""
+
+    @property
+    def plan(self) -> Plan: ...
+
+    @property
+    def code(self) -> str:
+        """Fingerprint of the bodies: recorded and shown, never a reason to refuse."""
+        ...
+
+    @property
+    def style(self) -> Style: ...
+
+    def start(self, inputs: Any) -> dict[str, Any]:
+        """Cells to start with, from what the caller gave.  Raises EncodingError."""
+        ...
+
+    def policy(self, node: int) -> NodePolicy: ...
+
+    def is_async(self, node: int) -> bool: ...
+
+    def perform(self, node: int, view: Any, control: Any) -> Performance:
+        """Run a body; whatever it raises comes out."""
+        ...
+
+    async def perform_async(self, node: int, view: Any, control: Any) -> Performance: ...
+
+    def failed(self, node: int, view: Any, error: str) -> tuple[str, ...]:
+        """Tell the node's observer of a failed attempt; returns failures of the observer itself."""
+        ...

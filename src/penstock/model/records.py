@@ -1,0 +1,117 @@
+"""What a store holds, as rows.  Instants are integer microseconds since the epoch; statuses are the machine's words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+ACTIVE: Final = ("running", "paused")
+ENDED: Final = ("completed", "failed", "cancelled")
+
+
+@dataclass(slots=True)
+class RunRow:
+    """The head of a run: everything about it but its journal.
+
+    `seq`: number of journal entries.  `structure`, `code`: fingerprints of the definition it was started under.
+    `reason`: why it is paused, or why it ended.  `error`: set when it failed.
+    """
+
+    id: str
+    workflow: str
+    style: str
+    structure: str
+    code: str
+    created_at: int
+    status: str = "running"
+    seq: int = 0
+    error: str | None = None
+    reason: str | None = None
+    finished_at: int | None = None
+    paused_at: int | None = None
+    deadline_at: int | None = None
+    idempotency_key: str | None = None
+    inputs_digest: str | None = None
+
+
+@dataclass(slots=True)
+class WorkRow:
+    """One outstanding command of a run, in the queue.
+
+    `kind`: execute, or wake (a timer).  `due_at`: not before this instant.  `began`: the body was seen to start.
+    `orphaned`: its owner died or lost its lease.  `parked`: its run is paused; nobody may claim it.
+    """
+
+    run_id: str
+    node: int
+    fence: int
+    kind: Literal["execute", "wake"]
+    workflow: str
+    due_at: int
+    owner: str | None = None
+    lease_until: int = 0
+    began: bool = False
+    orphaned: bool = False
+    parked: bool = False
+
+
+@dataclass(slots=True)
+class Change:
+    """What one commit does to one run: all of it, or nothing.
+
+    `expected`: the number of journal entries this was decided on.  `run`: the head as it will be (its `seq` is
+    `expected` plus the new entries).  `born`: the run is new.
+     `plan`: the definition's plan, to be stored if its structure is not there yet.
+    `work_out`, `began`: (node, fence) pairs.  `park`: every unowned row of the run is parked, or (False) freed.
+    """
+
+    run: RunRow
+    expected: int
+    entries: list[str]
+    at: int
+    born: bool = False
+    plan: dict[str, Any] | None = None
+    work_in: list[WorkRow] = field(default_factory=list)
+    work_out: list[tuple[int, int]] = field(default_factory=list)
+    began: list[tuple[int, int]] = field(default_factory=list)
+    park: bool | None = None
+
+
+@dataclass(slots=True)
+class Committed:
+    """The change is on disk."""
+
+
+@dataclass(slots=True)
+class Conflict:
+    """Somebody else advanced the run first: read its tail, decide again.  Nothing of the change was written."""
+
+
+@dataclass(slots=True)
+class Duplicate:
+    """The idempotency key belongs to this run already.  Nothing of the change was written."""
+
+    run: RunRow
+
+
+Verdict = Committed | Conflict | Duplicate
+
+
+@dataclass(slots=True)
+class JournalRow:
+    """Entries journalled together.  `seq`: number of the first, from 1.  `entries`: a JSON array."""
+
+    seq: int
+    at: int
+    entries: str
+
+
+@dataclass(slots=True)
+class RunFilter:
+    """Which runs to list, newest first.  `limit` at most 1,000."""
+
+    workflow: str | None = None
+    status: str | None = None
+    limit: int = 100
+    before: str | None = None
+    """list runs older than this id"""

@@ -1,0 +1,81 @@
+"""The definitions this process knows, by name."""
+
+from __future__ import annotations
+
+import difflib
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from penstock.model.errors import WorkflowNotFound
+from penstock.model.ports import Program
+
+Listener = Callable[[str, Program], None]
+
+
+class Registry:
+    """Name -> Program; thread-safe.  A name registered again is redefined: runs that start later get the new one."""
+
+    def __init__(self) -> None:
+        self._programs: dict[str, Program] = {}
+        self._listeners: list[Listener] = []
+        self._lock = threading.Lock()
+
+    def register(self, program: Program, name: str | None = None) -> None:
+        """Make a program known under its plan's name, or another one, and tell every listener."""
+        known_as = program.plan.name if name is None else name
+        with self._lock:
+            self._programs[known_as] = program
+            listeners = list(self._listeners)
+        for tell in listeners:  # outside the lock: a listener may ask the registry
+            tell(known_as, program)
+
+    def find(self, name: str) -> Program | None:
+        """The program of this name, None if there is none."""
+        with self._lock:
+            return self._programs.get(name)
+
+    def get(self, name: str) -> Program:
+        """The program of this name.  Raises WorkflowNotFound, with the names that come close."""
+        program = self.find(name)
+        if program is None:
+            raise self.not_found(name)
+        return program
+
+    def not_found(self, name: str) -> WorkflowNotFound:
+        """The error for a name nobody registered; it says which names come close."""
+        names = self.names()
+        close = difflib.get_close_matches(str(name), names, n=3)
+        if close:
+            hint = f"did you mean {' or '.join(map(repr, close))}?"
+        elif names:
+            hint = f"this process knows {', '.join(map(repr, names[:10]))}" + (" and more" if len(names) > 10 else "")
+        else:
+            hint = "this process knows no workflow yet: import the module that defines it"
+        return WorkflowNotFound(f"no workflow named {name!r} is registered in this process", hint=hint)
+
+    def names(self) -> tuple[str, ...]:
+        """All names, sorted."""
+        with self._lock:
+            return tuple(sorted(self._programs))
+
+    def forget(self, name: str) -> None:
+        """Drop a name; one that is not there is no error."""
+        with self._lock:
+            self._programs.pop(name, None)
+
+    def listen(self, callback: Listener) -> Callable[[], None]:
+        """Call `callback(name, program)` at every registration from now on.  Call what is returned to stop that."""
+        with self._lock:
+            self._listeners.append(callback)
+
+        def stop() -> None:
+            with self._lock:
+                if callback in self._listeners:
+                    self._listeners.remove(callback)
+
+        return stop
+
+
+registry: Final = Registry()
+"""The one every authoring module registers in, and every runner reads, unless told otherwise."""

@@ -1,0 +1,82 @@
+"""Retry policies: one class for every style.  Data and two pure functions; the driver applies them, the journal records
+what was decided."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+from penstock.model.errors import ConfigError
+
+Backoff = Literal["fixed", "linear", "exponential"]
+Condition = Literal["all", "transient", "never"]
+
+TRANSIENT_WORDS: Final = (
+    "connection", "network", "timeout", "timed out", "temporary", "temporarily", "unavailable", "busy", "overloaded",
+    "rate limit",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """How often and when a failed attempt is repeated.
+
+    `max_attempts` counts the first one.  Delay before attempt n+1, in seconds: fixed d; linear d*n; exponential
+    d*factor**(n-1); at most `max_delay`; with jitter times a random 0.75 to 1.25 afterwards.  Which failures:
+    `condition` ("all", "transient": time-outs, connection errors and messages that speak of them, "never"), narrowed
+    to `retry_on` exception types and `retryable_errors` kinds where given (either is enough).
+    """
+
+    max_attempts: int = 1
+    backoff: Backoff = "exponential"
+    initial_delay: float = 1.0
+    max_delay: float = 60.0
+    factor: float = 2.0
+    jitter: bool = False
+    condition: Condition = "all"
+    retry_on: tuple[type[BaseException], ...] = ()
+    retryable_errors: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.max_attempts, int) or self.max_attempts < 1:
+            raise ConfigError(f"max_attempts must be an integer of 1 or more, not {self.max_attempts!r}")
+        for name in ("initial_delay", "max_delay", "factor"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} must not be negative, it is {getattr(self, name)!r}")
+        for name, choices in (("backoff", get_args(Backoff)), ("condition", get_args(Condition))):
+            if getattr(self, name) not in choices:
+                raise ConfigError(f"retry {name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")
+
+    def delay(self, failures: int, *, luck: float = 0.5) -> float:
+        """Seconds to wait after this many failures; `luck` in 0..1 is the random part of the jitter."""
+        if self.backoff == "fixed":
+            seconds = self.initial_delay
+        elif self.backoff == "linear":
+            seconds = self.initial_delay * failures
+        else:
+            seconds = self.initial_delay * self.factor ** min(failures - 1, 60)
+        seconds = min(seconds, self.max_delay)
+        return seconds * (0.75 + 0.5 * luck) if self.jitter else seconds
+
+    def covers(self, error: BaseException | None, kind: str, text: str) -> bool:
+        """Whether a failure of this kind may be repeated at all."""
+        if self.condition == "never":
+            return False
+        if (self.retry_on or self.retryable_errors) and not (
+            isinstance(error, self.retry_on) or kind in self.retryable_errors
+        ):
+            return False
+        if self.condition == "transient":
+            if kind == "TIMEOUT" or isinstance(error, (ConnectionError, TimeoutError)):
+                return True
+            lowered = text.lower()
+            return any(word in lowered for word in TRANSIENT_WORDS)
+        return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodePolicy:
+    """What the driver knows of a node beyond the plan's structure.  `timeout_s` None: the runner's."""
+
+    retry: RetryPolicy = RetryPolicy()
+    timeout_s: float | None = None

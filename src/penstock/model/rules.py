@@ -1,0 +1,163 @@
+"""Readiness rules: data, evaluated once, when everything a node waits for has settled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+# Outcomes a settled node can have.  CUT is a skip inherited from a failure upstream: it propagates, SKIPPED does not.
+SUCCEEDED: Final = "succeeded"
+FAILED: Final = "failed"
+SKIPPED: Final = "skipped"
+CUT: Final = "cut"
+CANCELLED: Final = "cancelled"
+OK: Final = frozenset({SUCCEEDED, SKIPPED})
+SETTLED: Final = frozenset({SUCCEEDED, FAILED, SKIPPED, CUT, CANCELLED})
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """A node settled with one of these outcomes."""
+
+    node: str
+    outcomes: frozenset[str] = OK
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A gate's unconsumed decision names the target; `default`: open as long as the gate has not run."""
+
+    gate: str
+    target: str
+    default: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A predicate on one value in the node's own view.
+
+    The machine never looks at values: it asks the driver (`Evaluate`) and is told the truth (`Evaluated`).
+    """
+
+    name: str
+    op: str
+    literal: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A node has succeeded at least once; `never`: it has not, so far."""
+
+    node: str
+    never: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    rules: tuple[Rule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    rules: tuple[Rule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    rule: Rule
+
+
+Rule = After | Open | Value | Ran | AllOf | AnyOf | Not
+
+
+def leaves(rule: Rule | None) -> Iterator[After | Open | Value | Ran]:
+    """The leaves of a rule, left to right; iterative, a generated rule may be deep."""
+    stack: list[Rule] = [] if rule is None else [rule]
+    while stack:
+        match stack.pop():
+            case AllOf(rules) | AnyOf(rules):
+                stack.extend(reversed(rules))
+            case Not(inner):
+                stack.append(inner)
+            case leaf:
+                yield leaf
+
+
+# -- predicates on values: total functions, `"a" > 5` is False and never raises
+
+
+MISSING: Final[Any] = type("Missing", (), {"__repr__": lambda self: "MISSING", "__bool__": lambda self: False})()
+
+
+def _number(x: Any) -> bool:
+    return isinstance(x, (int, float)) and not isinstance(x, bool)
+
+
+def _contains(a: Any, b: Any) -> bool:
+    if isinstance(a, str):
+        return isinstance(b, str) and b in a
+    return isinstance(a, (list, tuple, set, frozenset, dict)) and any(x == b for x in a)
+
+
+OPERATORS: Final[dict[str, Callable[[Any, Any], bool]]] = {
+    "equals": lambda a, b: a is not MISSING and bool(a == b),
+    "not_equals": lambda a, b: a is MISSING or bool(a != b),
+    "greater_than": lambda a, b: _number(a) and _number(b) and a > b,
+    "less_than": lambda a, b: _number(a) and _number(b) and a < b,
+    "greater_or_equal": lambda a, b: _number(a) and _number(b) and a >= b,
+    "less_or_equal": lambda a, b: _number(a) and _number(b) and a <= b,
+    "contains": _contains,
+    "not_contains": lambda a, b: not _contains(a, b),
+    "exists": lambda a, b: a is not MISSING,
+    "not_exists": lambda a, b: a is MISSING,
+}
+
+
+def holds(rule: Value, value: Any) -> bool:
+    """Whether `value` (MISSING if the view has none of that name) satisfies the predicate."""
+    return OPERATORS[rule.op](value, rule.literal)
+
+
+# -- rules as JSON
+
+
+def to_data(rule: Rule | None) -> Any:
+    """A rule as JSON data; the inverse of `from_data`."""
+    match rule:
+        case None:
+            return None
+        case After(node, outcomes):
+            return ["after", node, sorted(outcomes)]
+        case Open(gate, target, default):
+            return ["open", gate, target, default]
+        case Value(name, op, literal):
+            return ["value", name, op, literal]
+        case Ran(node, never):
+            return ["ran", node, never]
+        case AllOf(rules):
+            return ["all", *map(to_data, rules)]
+        case AnyOf(rules):
+            return ["any", *map(to_data, rules)]
+        case Not(inner):
+            return ["not", to_data(inner)]
+
+
+def from_data(data: Any) -> Rule:
+    """The rule that `to_data` wrote."""
+    kind, *rest = data
+    match kind:
+        case "after":
+            return After(rest[0], frozenset(rest[1]))
+        case "open":
+            return Open(*rest)
+        case "value":
+            return Value(*rest)
+        case "ran":
+            return Ran(*rest)
+        case "all":
+            return AllOf(tuple(map(from_data, rest)))
+        case "any":
+            return AnyOf(tuple(map(from_data, rest)))
+        case _:
+            return Not(from_data(rest[0]))

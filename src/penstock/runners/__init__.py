@@ -1,0 +1,1 @@
+"""The seeds' words for the engine, and no logic of their own."""

@@ -1,0 +1,146 @@
+"""What a runner can be told."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, Final, Generic, TypeVar, overload
+
+from penstock.model.errors import ConfigError
+from penstock.runtime.driver import Limits
+
+T = TypeVar("T")
+
+
+class _Option(Generic[T]):
+    """One field: checked whenever it is set.  `low`, `high` inclusive; `above`: exclusive lower bound."""
+
+    def __init__(
+        self, default: T, *, low: float | None = None, above: float | None = None, high: float | None = None,
+        optional: bool = False, same_as: str = "",
+    ) -> None:  # fmt: skip
+        self.default, self.low, self.above, self.high = default, low, above, high
+        self.optional, self.same_as = optional, same_as
+        self.kind: type[Any] = type(default)
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+        self.key = self.same_as or name
+
+    @overload
+    def __get__(self, config: None, owner: type) -> _Option[T]: ...
+    @overload
+    def __get__(self, config: DefaultRunnerConfig, owner: type) -> T: ...
+    def __get__(self, config: DefaultRunnerConfig | None, owner: type) -> T | _Option[T]:
+        if config is None:
+            return self
+        value: T = config._values[self.key]
+        return value
+
+    def __set__(self, config: DefaultRunnerConfig, value: T) -> None:
+        config._values[self.key] = self._checked(value)
+
+    def _checked(self, value: Any) -> Any:
+        if value is None and self.optional:
+            return None
+        number = self.kind in (int, float)
+        allowed: tuple[type, ...] = (int, float) if self.kind is float else (self.kind,)
+        if not isinstance(value, allowed) or (number and isinstance(value, bool)):
+            raise ConfigError(f"{self.name} must be {self._wanted()}, not {value!r}")
+        if isinstance(value, (int, float)) and (
+            (self.low is not None and value < self.low)
+            or (self.above is not None and value <= self.above)
+            or (self.high is not None and value > self.high)
+            or value != value
+        ):
+            raise ConfigError(f"{self.name} must be {self._wanted()}, it is {value!r}")
+        return value
+
+    def _wanted(self) -> str:
+        kind = {int: "an integer", float: "a number", bool: "True or False", str: "a string"}[self.kind]
+        bounds = [
+            f"above {self.above:g}" if self.above is not None else "",
+            f"{self.low:g} or more" if self.low is not None else "",
+            f"at most {self.high:g}" if self.high is not None else "",
+        ]
+        text = " and ".join(b for b in bounds if b)
+        return f"{kind}{' ' + text if text else ''}{' or None' if self.optional else ''}"
+
+
+class DefaultRunnerConfig:
+    """Options of a DefaultRunner: keyword arguments, attributes that can be read and set, checked at once.
+
+    Times carry their unit in the name.  `pipeline_timeout_seconds` is another name of `workflow_timeout_seconds`
+    (None: no limit).  `scheduler_poll_interval_ms` is checked and used only where no wake-up channel works.
+    `lease_seconds`: how long work belongs to a runner that is not heard of (a third of it is the heartbeat).
+    `prefetch_tasks`: how much work may be leased ahead of a free slot.  `max_crashes_per_task`: a task whose process
+    died so often while it ran is failed.  `shutdown_timeout_seconds`: how long a shutdown waits for running bodies.
+    """
+
+    max_concurrent_tasks = _Option(4, low=1, high=100_000)
+    scheduler_poll_interval_ms = _Option(100, low=10)
+    task_timeout_seconds = _Option(300.0, above=0)
+    workflow_timeout_seconds = _Option(3600.0, above=0, optional=True)
+    pipeline_timeout_seconds = _Option(3600.0, above=0, optional=True, same_as="workflow_timeout_seconds")
+    db_pool_size = _Option(10, low=1, high=1000)
+    enable_recovery = _Option(True)
+    runner_name = _Option("")
+    lease_seconds = _Option(30.0, low=1)
+    recovery_interval_seconds = _Option(30.0, low=1)
+    prefetch_tasks = _Option(256, low=1)
+    max_crashes_per_task = _Option(10, low=1)
+    cancel_grace_seconds = _Option(5.0, low=0)
+    shutdown_timeout_seconds = _Option(5.0, low=0)
+
+    def __init__(self, **options: Any) -> None:
+        object.__setattr__(self, "_values", {o.key: o.default for o in OPTIONS.values()})
+        for name, value in options.items():
+            setattr(self, name, value)
+
+    _values: dict[str, Any]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in OPTIONS:
+            close = difflib.get_close_matches(name, OPTIONS, n=1)
+            raise ConfigError(
+                f"there is no option {name!r}",
+                hint=f"did you mean {close[0]!r}?" if close else f"the options are {', '.join(sorted(OPTIONS))}",
+            )
+        super().__setattr__(name, value)
+
+    @classmethod
+    def default(cls) -> DefaultRunnerConfig:
+        """All options at their default."""
+        return cls()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every option by name."""
+        return {name: self._values[option.key] for name, option in OPTIONS.items()}
+
+    def limits(self) -> Limits:
+        """What of it concerns the driver."""
+        return Limits(
+            max_concurrent_tasks=self.max_concurrent_tasks,
+            task_timeout_seconds=self.task_timeout_seconds,
+            lease_seconds=self.lease_seconds,
+            scan_interval_seconds=self.recovery_interval_seconds,
+            prefetch_tasks=max(self.prefetch_tasks, 2 * self.max_concurrent_tasks),
+            max_crashes_per_task=self.max_crashes_per_task,
+            cancel_grace_seconds=self.cancel_grace_seconds,
+            recover=self.enable_recovery,
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DefaultRunnerConfig) and self._values == other._values
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        set_ = [
+            f"{k}={v!r}" for k, v in self.to_dict().items() if v != OPTIONS[k].default or k == "max_concurrent_tasks"
+        ]
+        return f"DefaultRunnerConfig({', '.join(set_)})"
+
+
+OPTIONS: Final[dict[str, _Option[Any]]] = {
+    name: option for name, option in vars(DefaultRunnerConfig).items() if isinstance(option, _Option)
+}

@@ -1,0 +1,228 @@
+"""DefaultRunner: register workflows, run them, look at them."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Generator, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from penstock.engine import Engine
+from penstock.model import events as ev
+from penstock.model.errors import ConfigError, DatabaseURLError, PenstockError
+from penstock.model.records import RunFilter
+from penstock.runners.config import DefaultRunnerConfig
+from penstock.runners.results import STATUS, RunSummary, WorkflowResult
+from penstock.runtime.live_run import LiveRun
+from penstock.runtime.promise import Promise
+from penstock.tasks import Context
+
+if TYPE_CHECKING:
+    import asyncio
+
+Inputs = Context | Mapping[str, Any] | None
+
+
+class DefaultRunner:
+    """Executes registered workflows durably on one database.
+
+    May be shared by threads.  A context manager; shut down by itself when it is collected and at interpreter exit.
+    Runs that a crash has interrupted go on by themselves as soon as their workflow is registered here.
+    After a fork it belongs to the parent: the child gets RunnerClosed and makes its own.
+
+    Raises DatabaseURLError (a ValueError) for a URL that cannot be used, StoreUnavailable for a database that cannot.
+    """
+
+    def __init__(
+        self, database_url: str, *, config: DefaultRunnerConfig | None = None, schema: str | None = None
+    ) -> None:
+        self._config = DefaultRunnerConfig(**config.to_dict()) if config is not None else DefaultRunnerConfig()
+        if not isinstance(database_url, str):
+            raise DatabaseURLError(f"a database URL is a string, not {database_url!r}")
+        if schema is not None:
+            raise DatabaseURLError(
+                "tenants in schemas need PostgreSQL, which this version has no store for",
+                hint="use one SQLite file per tenant",
+            )
+        self.database_url = database_url
+        timeout = self._config.workflow_timeout_seconds
+        self._engine = Engine(database_url, self._config.limits(), run_timeout_seconds=timeout)
+        # Closes the engine when the runner is collected, and at exit; holds the engine, never the runner.
+        self._finalizer = weakref.finalize(self, Engine.close, self._engine, self._config.shutdown_timeout_seconds)
+
+    @classmethod
+    def with_config(cls, database_url: str, config: DefaultRunnerConfig) -> DefaultRunner:
+        """A runner with these options."""
+        if not isinstance(config, DefaultRunnerConfig):
+            raise ConfigError(f"config must be a DefaultRunnerConfig, not {type(config).__name__}")
+        return cls(database_url, config=config)
+
+    @classmethod
+    def with_schema(cls, database_url: str, schema: str) -> DefaultRunner:
+        """A runner of one tenant, in a PostgreSQL schema of its own.  Raises DatabaseURLError (a ValueError)."""
+        return cls(database_url, schema=schema)
+
+    @property
+    def config(self) -> DefaultRunnerConfig:
+        """A copy of the options it runs with."""
+        return DefaultRunnerConfig(**self._config.to_dict())
+
+    # -- running
+
+    def submit(self, workflow_name: str, context: Inputs = None, *, idempotency_key: str | None = None) -> RunHandle:
+        """Start a run and return at once; it is on disk when this returns.
+
+        With an `idempotency_key` that a run of this workflow has already, that run is returned and nothing is started.
+        Raises WorkflowNotFound (a ValueError), EncodingError, IdempotencyConflict, StoreUnavailable, RunnerClosed.
+        """
+        row, live = self._engine.submit(workflow_name, context, idempotency_key=idempotency_key)
+        return RunHandle(self, row.id, workflow_name, live)
+
+    def execute(
+        self, workflow_name: str, context: Inputs = None, *, idempotency_key: str | None = None
+    ) -> WorkflowResult:
+        """Run a workflow and wait until it has ended (or waits for a person).  Raises what `submit` raises.
+
+        A failed run is a result with status "Failed", not an exception.
+        """
+        return self.submit(workflow_name, context, idempotency_key=idempotency_key).result()
+
+    async def execute_async(
+        self, workflow_name: str, context: Inputs = None, *, idempotency_key: str | None = None
+    ) -> WorkflowResult:
+        """`execute` for coroutines: the event loop goes on meanwhile."""
+        import asyncio
+
+        handle = await asyncio.to_thread(self.submit, workflow_name, context, idempotency_key=idempotency_key)
+        return await handle
+
+    # -- looking and steering
+
+    def get_run(self, run_id: str) -> WorkflowResult:
+        """A run with its tasks, as recorded so far.  Raises RunNotFound."""
+        return WorkflowResult(self._engine.read(run_id))
+
+    def list_runs(
+        self,
+        *,
+        workflow_name: str | None = None,
+        status: str | None = None,
+        limit: int = 100,
+        before: str | None = None,
+    ) -> list[RunSummary]:
+        """Runs, newest first.  `status` as in results; `before`: a run id, for the next page; `limit` 1 to 1,000."""
+        if not 1 <= limit <= 1000:
+            raise ConfigError(f"limit must be 1 to 1000, it is {limit!r}")
+        words = {face.lower(): word for word, face in STATUS.items()}
+        if status is not None and status.lower() not in words:
+            raise ConfigError(f"there is no status {status!r}", hint=f"one of {', '.join(STATUS.values())}")
+        which = RunFilter(workflow_name, words[status.lower()] if status else None, limit, before)
+        return [RunSummary.of(row) for row in self._engine.runs(which)]
+
+    def handle(self, run_id: str) -> RunHandle:
+        """A handle on an earlier run.  Raises RunNotFound."""
+        return RunHandle(self, run_id, self._engine.head(run_id).workflow, None)
+
+    def cancel(self, run_id: str, reason: str = "") -> None:
+        """End a run: nothing more starts, running bodies are told (`handle.cancelled`).  Raises InvalidTransition."""
+        self._engine.control(run_id, ev.CancelRequested(reason), "cancel", reason or None)
+
+    def pause(self, run_id: str, reason: str = "") -> None:
+        """Start nothing more of a run for now; what runs ends as usual.  Raises InvalidTransition."""
+        self._engine.control(run_id, ev.Paused(reason), "pause", reason or None)
+
+    def resume(self, run_id: str) -> None:
+        """Let a paused run go on.  Raises InvalidTransition."""
+        if self._engine.head(run_id).status != "paused":
+            raise self._not_paused(run_id)
+        self._engine.control(run_id, ev.Resumed(), "resume")
+
+    def _not_paused(self, run_id: str) -> PenstockError:
+        from penstock.model.errors import InvalidTransition
+
+        return InvalidTransition(f"cannot resume run {run_id}: it is {self._engine.head(run_id).status}")
+
+    # -- lifetime
+
+    def shutdown(self) -> None:
+        """Let running tasks end (`shutdown_timeout_seconds`), leave the rest to the next runner.  Idempotent."""
+        self._finalizer()
+
+    def __enter__(self) -> DefaultRunner:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.shutdown()
+
+    def __repr__(self) -> str:
+        return f"DefaultRunner({self.database_url!r}{'' if self._finalizer.alive else ', shut down'})"
+
+
+class RunHandle:
+    """A run that was started.  Awaitable: `await handle` gives its result."""
+
+    def __init__(self, runner: DefaultRunner, run_id: str, workflow_name: str, live: LiveRun | None) -> None:
+        self._runner = runner
+        self._live = live
+        self.run_id = run_id
+        self.workflow_name = workflow_name
+
+    @property
+    def status(self) -> str:
+        """Running, Paused, Completed, Failed or Cancelled, as recorded now."""
+        return STATUS[self._runner._engine.head(self.run_id).status]
+
+    def done(self) -> bool:
+        """The run has ended."""
+        return self.status in ("Completed", "Failed", "Cancelled")
+
+    def result(self, timeout: float | None = None) -> WorkflowResult:
+        """Wait (at most `timeout` seconds) until the run has ended or waits for a person.
+
+        Raises RunNotFinished (a TimeoutError); the run goes on.  RunnerClosed if the runner is shut down meanwhile.
+        """
+        if self._live is not None and self._live.row.finished_at is not None:
+            return WorkflowResult(self._live)
+        return WorkflowResult(self._runner._engine.wait(self.run_id, timeout))
+
+    def info(self) -> WorkflowResult:
+        """The run as recorded so far."""
+        return self._runner.get_run(self.run_id)
+
+    def cancel(self, reason: str = "") -> None:
+        self._runner.cancel(self.run_id, reason)
+
+    def pause(self, reason: str = "") -> None:
+        self._runner.pause(self.run_id, reason)
+
+    def resume(self) -> None:
+        self._runner.resume(self.run_id)
+
+    def __await__(self) -> Generator[Any, None, WorkflowResult]:
+        return self._result_async().__await__()
+
+    async def _result_async(self) -> WorkflowResult:
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        arrived: asyncio.Future[None] = loop.create_future()
+        promise = self._runner._engine.watch(self.run_id)
+
+        def set_() -> None:
+            if not arrived.done():
+                arrived.set_result(None)
+
+        def tell(_: Promise[LiveRun | None]) -> None:
+            loop.call_soon_threadsafe(set_)
+
+        promise.then(tell)
+        await arrived
+        live = promise.value()
+        if live is None:
+            return await asyncio.to_thread(self.result)
+        return WorkflowResult(live if live.machine.ended else self._runner._engine.read(self.run_id))
+
+    def __repr__(self) -> str:
+        return f"RunHandle({self.workflow_name!r}, {self.run_id!r})"

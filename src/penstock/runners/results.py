@@ -1,0 +1,162 @@
+"""What a run came to, in the words of task workflows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from penstock.engine import history
+from penstock.model.records import RunRow
+from penstock.runtime.live_run import LiveRun
+from penstock.tasks import Context
+
+STATUS: Final = {
+    "running": "Running",
+    "paused": "Paused",
+    "completed": "Completed",
+    "failed": "Failed",
+    "cancelled": "Cancelled",
+}
+
+
+def instant(us: int | None) -> str | None:
+    """RFC 3339 in UTC, with microseconds."""
+    return None if us is None else datetime.fromtimestamp(us / 1e6, UTC).isoformat(timespec="microseconds")
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResult:
+    """One task of a run.  `status`: Pending, Ready, Running, Waiting, Completed, Failed, Skipped or Cancelled."""
+
+    task_name: str
+    status: str
+    start_time: str | None
+    end_time: str | None
+    duration: timedelta | None
+    attempt_count: int
+    error_message: str | None
+    reason: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """The head of a run, as `list_runs` gives it."""
+
+    run_id: str
+    workflow_name: str
+    status: str
+    start_time: str
+    end_time: str | None
+    error_message: str | None
+    reason: str | None
+    idempotency_key: str | None
+    workflow_version: str
+    code_version: str
+
+    @classmethod
+    def of(cls, row: RunRow) -> RunSummary:
+        return cls(
+            run_id=row.id,
+            workflow_name=row.workflow,
+            status=STATUS[row.status],
+            start_time=instant(row.created_at) or "",
+            end_time=instant(row.finished_at),
+            error_message=row.error,
+            reason=row.reason,
+            idempotency_key=row.idempotency_key,
+            workflow_version=row.structure,
+            code_version=row.code,
+        )
+
+
+class WorkflowResult:
+    """A run and what it came to.
+
+    `status`: Running, Paused, Completed, Failed or Cancelled.  Times are RFC 3339 strings, `duration` a timedelta.
+    `final_context` is a fresh copy at each access.
+    """
+
+    def __init__(self, run: LiveRun) -> None:
+        self._run = run
+        self._row = run.row
+
+    @property
+    def run_id(self) -> str:
+        return self._row.id
+
+    execution_id = run_id
+
+    @property
+    def workflow_name(self) -> str:
+        return self._row.workflow
+
+    @property
+    def status(self) -> str:
+        return STATUS[self._row.status]
+
+    @property
+    def start_time(self) -> str:
+        return instant(self._row.created_at) or ""
+
+    @property
+    def end_time(self) -> str | None:
+        return instant(self._row.finished_at)
+
+    @property
+    def duration(self) -> timedelta | None:
+        finished = self._row.finished_at
+        return None if finished is None else timedelta(microseconds=finished - self._row.created_at)
+
+    @property
+    def error_message(self) -> str | None:
+        """The failed task, the exception type and the message; None on success."""
+        return self._row.error
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is paused or was cancelled, if somebody said."""
+        return self._row.reason
+
+    @property
+    def final_context(self) -> Context:
+        """The context the run ended with (so far): the leaves merged in definition order."""
+        return Context.from_stored(self._run.result())
+
+    @property
+    def task_results(self) -> list[TaskResult]:
+        """Every task, in definition order."""
+        return [_task(h) for h in history.nodes(self._run)]
+
+    @property
+    def notes(self) -> list[str]:
+        """Failures of observers (callbacks), which never fail a run."""
+        return [note for entry in self._run.entries for note in entry.notes]
+
+    @property
+    def summary(self) -> RunSummary:
+        return RunSummary.of(self._row)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The run as plain data: summary, tasks and final context."""
+        from dataclasses import asdict
+
+        tasks = []
+        for t in self.task_results:
+            row = asdict(t)
+            row["duration"] = None if t.duration is None else t.duration.total_seconds()
+            row["notes"] = list(t.notes)
+            tasks.append(row)
+        return {**asdict(self.summary), "tasks": tasks}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(status={self.status}, error={self.error_message})"
+
+
+def _task(h: history.NodeHistory) -> TaskResult:
+    took = None if h.began is None or h.ended is None else timedelta(microseconds=h.ended - h.began)
+    return TaskResult(h.name, h.state, instant(h.began), instant(h.ended), took, h.attempts, h.error, h.reason, h.notes)
+
+
+PipelineResult = WorkflowResult

@@ -1,0 +1,1 @@
+"""Running things: attempts, slots, and the loop that drains, decides, commits and dispatches."""

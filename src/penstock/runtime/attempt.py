@@ -1,0 +1,148 @@
+"""One attempt of one node: from its issue to the event it ends with."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from penstock.model.errors import TaskCancelled
+from penstock.model.events import Cancelled, Failed, Succeeded
+from penstock.model.ports import Clock, Performance, Program
+from penstock.model.retry import NodePolicy
+from penstock.model.wire import Entry
+
+if TYPE_CHECKING:
+    from penstock.runtime.handle import TaskHandle
+
+ERROR_TEXT_LIMIT_CHARS = 100_000
+
+
+class Attempt:
+    """`state`: queued, running, over.  It is over once: by its body, or by whoever withdraws it first."""
+
+    __slots__ = (
+        "_guard", "began", "clock", "deferred_at", "deferred_us", "fence", "handle", "name", "node", "number",
+        "policy", "program", "run_id", "state", "timeout_s", "view",
+    )  # fmt: skip
+
+    handle: TaskHandle
+
+    def __init__(
+        self,
+        run_id: str,
+        node: int,
+        fence: int,
+        number: int,
+        program: Program,
+        view: Any,
+        timeout_s: float,
+        clock: Clock,
+    ) -> None:
+        self.run_id, self.node, self.fence, self.number = run_id, node, fence, number
+        self.program, self.view, self.clock = program, view, clock
+        self.policy: NodePolicy = program.policy(node)
+        self.timeout_s = timeout_s if self.policy.timeout_s is None else self.policy.timeout_s
+        self.name = program.plan.nodes[node].name
+        self.state = "queued"
+        self.began = 0
+        self.deferred_us = 0
+        self.deferred_at = 0
+        self._guard = threading.Lock()
+
+    def begin(self) -> bool:
+        """The body is about to start; False if the attempt was withdrawn."""
+        with self._guard:
+            if self.state != "queued":
+                return False
+            self.state = "running"
+            self.began = self.clock.now()
+            return True
+
+    def end(self) -> bool:
+        """Close the attempt; False if somebody has."""
+        with self._guard:
+            if self.state == "over":
+                return False
+            self.state = "over"
+            return True
+
+    def withdraw(self) -> bool:
+        """Close the attempt if its body has not begun."""
+        with self._guard:
+            if self.state != "queued":
+                return False
+            self.state = "over"
+            return True
+
+    def expires_at(self) -> int | None:
+        """When its time is up; None while it does not run or is deferred."""
+        if self.state != "running" or self.deferred_at:
+            return None
+        return self.began + self.deferred_us + int(self.timeout_s * 1e6)
+
+    # -- how it can end
+
+    def succeeded(self, done: Performance) -> Entry:
+        event = Succeeded(self.node, self.fence, done.values, done.decision)
+        return Entry(event, self.began, self.clock.now(), done.notes)
+
+    def cancelled(self) -> Entry:
+        return Entry(Cancelled(self.node, self.fence), self.began, self.clock.now())
+
+    def failed(self, error: BaseException | None, kind: str, text: str, notes: tuple[str, ...] = ()) -> Entry:
+        """The failure, with the decision whether and when to try again."""
+        retry = self.policy.retry
+        now = self.clock.now()
+        retry_at: int | None = None
+        if self.number < retry.max_attempts and retry.covers(error, kind, text):
+            delay_s = retry.delay(self.number, luck=random.random())
+            retry_at = now + int(delay_s * 1e6) if delay_s else 0
+        return Entry(
+            Failed(self.node, self.fence, kind, text[:ERROR_TEXT_LIMIT_CHARS], retry_at), self.began, now, notes
+        )
+
+    def raised(self, error: BaseException) -> Entry:
+        """The end of an attempt whose body raised."""
+        if isinstance(error, TaskCancelled) and self.handle.cancelled:
+            return self.cancelled()
+        text = describe(error)
+        notes = self.program.failed(self.node, self.view, text)
+        return self.failed(error, "TIMEOUT" if isinstance(error, TimeoutError) else type(error).__name__, text, notes)
+
+
+def describe(error: BaseException) -> str:
+    """`Type: message`, also for an exception whose `__str__` raises."""
+    try:
+        message = str(error)
+    except Exception as broken:  # noqa: BLE001 - a broken __str__ must not hide the error
+        message = f"<its text cannot be shown: {type(broken).__name__}>"
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+def perform(attempt: Attempt, deliver: Callable[[Attempt, Entry], None]) -> None:
+    """Run the body in this thread and deliver the event it ended with."""
+    try:
+        done = attempt.program.perform(attempt.node, attempt.view, attempt.handle)
+    # SystemExit, KeyboardInterrupt and RecursionError too: they end this attempt, not the engine.
+    except BaseException as error:  # noqa: BLE001
+        entry = attempt.raised(error)
+    else:
+        entry = attempt.succeeded(done)
+    if attempt.end():
+        deliver(attempt, entry)
+
+
+async def perform_async(attempt: Attempt, deliver: Callable[[Attempt, Entry], None]) -> None:
+    """The same for an `async def` body, in the loop of such bodies."""
+    try:
+        done = await attempt.program.perform_async(attempt.node, attempt.view, attempt.handle)
+    except BaseException as error:  # noqa: BLE001 - as above
+        if attempt.state == "over":  # cancelled by its time-out: nobody waits for its end
+            return
+        entry = attempt.raised(error)
+    else:
+        entry = attempt.succeeded(done)
+    if attempt.end():
+        deliver(attempt, entry)

@@ -1,0 +1,262 @@
+"""Slots and threads: at most `limit` bodies run at once.
+
+A slot is what the limit counts.  A body that waits in `defer_until` keeps its thread and gives up its slot; a body that
+timed out is abandoned, its thread is a daemon nobody waits for, and its slot goes on.  `async def` bodies take slots
+too and share one event loop in a thread of its own.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Coroutine
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from penstock.model.errors import CapacityExhausted
+from penstock.model.wire import Entry
+from penstock.runtime.attempt import Attempt, perform, perform_async
+from penstock.runtime.handle import TaskHandle
+
+if TYPE_CHECKING:
+    import asyncio
+
+T = TypeVar("T")
+JOIN_SECONDS: Final = 1.0
+
+
+class Executor:
+    """Runs attempts in threads of this process.  Thread-safe."""
+
+    def __init__(
+        self, limit: int, deliver: Callable[[Attempt, Entry], None], on_defer: Callable[[Attempt, bool], None]
+    ):
+        self.limit = limit
+        self._deliver = deliver
+        self._on_defer = on_defer
+        self._lock = threading.Lock()
+        self._free = limit
+        self._waiting: deque[Attempt] = deque()
+        self._resuming: deque[Callable[[], None]] = deque()
+        self._handoff: SimpleQueue[Attempt | None] = SimpleQueue()
+        self._idle = 0
+        self._threads: set[threading.Thread] = set()
+        self._abandoned: set[Attempt] = set()
+        self._coroutines: dict[Attempt, asyncio.Task[None]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop_thread: threading.Thread | None = None
+        self._closed = False
+        self.running: set[Attempt] = set()
+        """bodies that have begun and are not over, deferred ones too"""
+        self.begun: list[Attempt] = []
+        """bodies that began since somebody last took this list"""
+
+    # -- attempts in and out
+
+    def submit(self, attempt: Attempt) -> None:
+        """Run the attempt as soon as there is a slot; its end is delivered."""
+        attempt.handle = TaskHandle(attempt, self)
+        with self._lock:
+            if self._free > 0:
+                self._free -= 1
+                self._place(attempt)
+            else:
+                self._waiting.append(attempt)
+
+    @property
+    def backlog(self) -> int:
+        """Attempts that wait for a slot."""
+        return len(self._waiting)
+
+    def take_begun(self) -> list[Attempt]:
+        """The attempts whose bodies have begun since the last call."""
+        if not self.begun:
+            return []
+        with self._lock:
+            begun, self.begun = self.begun, []
+        return begun
+
+    def abandon(self, attempt: Attempt) -> None:
+        """Give up a running body: its slot is free, its end will be refused.  Its thread goes on until it returns."""
+        with self._lock:
+            if attempt not in self.running:
+                return
+            self.running.discard(attempt)
+            task = self._coroutines.get(attempt)
+            if task is None:
+                self._abandoned.add(attempt)
+            if not attempt.deferred_at:
+                self._pass_slot_on()
+        if task is not None and self._loop is not None:
+            self._loop.call_soon_threadsafe(task.cancel)
+
+    def _place(self, attempt: Attempt) -> None:
+        """Start it; the slot is taken and the lock held."""
+        if attempt.program.is_async(attempt.node):
+            self._begin_async(attempt)
+        elif len(self._abandoned) >= self.limit:
+            # Delivered like any other end: the policy decides whether it is tried again.
+            error = CapacityExhausted(
+                f"{len(self._abandoned)} timed-out bodies still run and cannot be killed; as many again are allowed to "
+                f"run, and this is the limit (max_concurrent_tasks = {self.limit})",
+                hint="make the bodies return when handle.cancelled is true, or raise max_concurrent_tasks",
+            )
+            self._pass_slot_on()
+            if attempt.withdraw():
+                self._deliver(attempt, attempt.raised(error))
+        elif self._idle > 0:
+            self._idle -= 1
+            self._handoff.put(attempt)
+        else:
+            thread = threading.Thread(target=self._work, args=(attempt,), name="penstock-task", daemon=True)
+            self._threads.add(thread)
+            thread.start()
+
+    def _pass_slot_on(self) -> None:
+        """A slot has become free and the lock is held: a resuming body has the first right to it."""
+        if self._resuming:
+            self._resuming.popleft()()
+        elif self._waiting and not self._closed:
+            self._place(self._waiting.popleft())
+        else:
+            self._free += 1
+
+    def _work(self, first: Attempt) -> None:
+        attempt: Attempt | None = first
+        while attempt is not None:
+            if attempt.begin():
+                with self._lock:
+                    self.running.add(attempt)
+                    self.begun.append(attempt)
+                perform(attempt, self._deliver)
+            attempt = self._next(attempt)
+        with self._lock:
+            self._threads.discard(threading.current_thread())
+
+    def _next(self, done: Attempt) -> Attempt | None:
+        """What this thread does now: the next attempt on the same slot, or one that is handed to it later."""
+        with self._lock:
+            if done in self._abandoned:  # its slot went on long ago, and so did a thread for it
+                self._abandoned.discard(done)
+                return None
+            self.running.discard(done)
+            if not self._resuming and self._waiting and not self._closed:
+                following = self._waiting[0]
+                if not following.program.is_async(following.node):
+                    return self._waiting.popleft()
+            self._pass_slot_on()
+            if self._closed:
+                return None
+            self._idle += 1
+        return self._handoff.get()
+
+    # -- deferral
+
+    def defer(self, attempt: Attempt) -> None:
+        """A running body gives up its slot."""
+        with self._lock:
+            attempt.deferred_at = attempt.clock.now()
+            self._pass_slot_on()
+        self._on_defer(attempt, True)
+
+    def resume(self, attempt: Attempt, go: Callable[[], None] | None) -> None:
+        """A deferred body wants a slot again: `go` is called when it has one.  None: now, over the limit if need be."""
+
+        def resumed() -> None:
+            attempt.deferred_us += attempt.clock.now() - attempt.deferred_at
+            attempt.deferred_at = 0
+            if go is not None:
+                go()
+
+        with self._lock:
+            if attempt.state == "over":  # abandoned: it has no right to a slot, and gives none back
+                resumed()
+            elif self._free > 0 or go is None:
+                self._free -= 1
+                resumed()
+            else:
+                self._resuming.append(resumed)
+        self._on_defer(attempt, False)
+
+    # -- async bodies
+
+    def run_coroutine(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine in the loop of async bodies and wait for it, from another thread."""
+        import asyncio
+
+        return asyncio.run_coroutine_threadsafe(coroutine, self._event_loop()).result()
+
+    def _event_loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            import asyncio
+
+            self._loop = loop = asyncio.new_event_loop()
+            self._loop_thread = threading.Thread(target=loop.run_forever, name="penstock-async", daemon=True)
+            self._loop_thread.start()
+        return self._loop
+
+    def _begin_async(self, attempt: Attempt) -> None:
+        loop = self._event_loop()
+
+        async def body() -> None:
+            if attempt.begin():
+                with self._lock:
+                    self.running.add(attempt)
+                    self.begun.append(attempt)
+                await perform_async(attempt, self._deliver)
+            with self._lock:
+                self._coroutines.pop(attempt, None)
+                if attempt in self.running:
+                    self.running.discard(attempt)
+                    self._pass_slot_on()
+                elif not attempt.began:
+                    self._pass_slot_on()
+
+        def begin() -> None:
+            task = loop.create_task(body())
+            with self._lock:
+                self._coroutines[attempt] = task
+
+        loop.call_soon_threadsafe(begin)
+
+    # -- the end
+
+    def withdraw_waiting(self) -> list[Attempt]:
+        """Take back what has not begun, and start nothing more."""
+        with self._lock:
+            self._closed = True
+            waiting = [a for a in self._waiting if a.withdraw()]
+            self._waiting.clear()
+            return waiting
+
+    def close(self) -> None:
+        """End idle threads and the event loop.  Bodies that still run are daemons and are left to themselves."""
+        with self._lock:
+            self._closed = True
+            idle = self._idle
+            self._idle = 0
+            threads = [t for t in self._threads if t is not threading.current_thread()]
+            busy = len(self.running) + len(self._abandoned)
+        for _ in range(idle):
+            self._handoff.put(None)
+        if self._loop is not None and self._loop_thread is not None:
+            self._stop_loop(self._loop)
+            self._loop_thread.join(JOIN_SECONDS)
+            if not self._loop_thread.is_alive():
+                self._loop.close()
+        if not busy:
+            for t in threads:
+                t.join(JOIN_SECONDS)
+
+    def _stop_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        import asyncio
+
+        async def finish() -> None:
+            tasks = [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
+            for t in tasks:
+                t.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await loop.shutdown_asyncgens()
+            loop.stop()
+
+        loop.call_soon_threadsafe(lambda: loop.create_task(finish()))

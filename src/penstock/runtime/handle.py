@@ -1,0 +1,161 @@
+"""What a task body can ask of the engine while it runs."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from penstock.model.errors import TaskCancelled
+
+if TYPE_CHECKING:
+    from penstock.runtime.attempt import Attempt
+    from penstock.runtime.executor import Executor
+
+Condition = Callable[[], Any] | Callable[[], Awaitable[Any]]
+
+
+class TaskHandle:
+    """Handed to a body whose second parameter is named `handle` or `task_handle`.
+
+    `run_id`, `task_id`, `attempt` (from 1).  `idempotency_key` is the same in every attempt of this task in this run:
+    give it to a service that must act once.
+    """
+
+    def __init__(self, attempt: Attempt, executor: Executor) -> None:
+        self._attempt = attempt
+        self._executor = executor
+        self._halted = threading.Event()
+        self._why = ""
+        self._holds_slot = True
+
+    @property
+    def run_id(self) -> str:
+        return self._attempt.run_id
+
+    @property
+    def task_id(self) -> str:
+        return self._attempt.name
+
+    @property
+    def attempt(self) -> int:
+        return self._attempt.number
+
+    @property
+    def idempotency_key(self) -> str:
+        return f"{self._attempt.run_id}:{self._attempt.name}"
+
+    @property
+    def cancelled(self) -> bool:
+        """The run was cancelled or timed out, this attempt timed out, or the runner is shutting down: stop soon."""
+        return self._halted.is_set()
+
+    def raise_if_cancelled(self) -> None:
+        """Raises TaskCancelled if `cancelled`."""
+        if self._halted.is_set():
+            raise TaskCancelled(f"task {self.task_id!r} of run {self.run_id} is to stop: {self._why}")
+
+    def halt(self, why: str) -> None:
+        """Tell the body to stop.  For the engine."""
+        self._why = self._why or why
+        self._halted.set()
+
+    def is_slot_held(self) -> bool:
+        """False while the body waits in `defer_until`."""
+        return self._holds_slot
+
+    def defer_until(self, condition: Condition, poll_interval_ms: int = 1000, timeout_ms: int | None = None) -> None:
+        """Give up the concurrency slot until `condition()` is true, then take one again.
+
+        Waits first, then asks, every `poll_interval_ms`.  An exception of the condition comes out of here.  The task's
+        and the workflow's time-outs stand still meanwhile.  In an `async def` body use `defer_until_async`.
+
+        Raises TimeoutError after `timeout_ms`, TaskCancelled when the run ends meanwhile.
+        """
+        interval_s, deadline = _checked(poll_interval_ms, timeout_ms)
+        with self._Deferral(self):
+            while True:
+                if self._halted.wait(interval_s):
+                    self.raise_if_cancelled()
+                answer = condition()
+                if inspect.isawaitable(answer):
+                    answer = self._executor.run_coroutine(_awaited(answer))
+                if answer:
+                    break
+                _expire(deadline, timeout_ms)
+        self.raise_if_cancelled()
+
+    async def defer_until_async(
+        self, condition: Condition, poll_interval_ms: int = 1000, timeout_ms: int | None = None
+    ) -> None:
+        """`defer_until` for `async def` bodies."""
+        import asyncio
+
+        interval_s, deadline = _checked(poll_interval_ms, timeout_ms)
+        with self._Deferral(self, blocking=False) as deferral:
+            while True:
+                await asyncio.sleep(interval_s)
+                self.raise_if_cancelled()
+                answer = condition()
+                if inspect.isawaitable(answer):
+                    answer = await answer
+                if answer:
+                    break
+                _expire(deadline, timeout_ms)
+            await deferral.slot_async()
+        self.raise_if_cancelled()
+
+    class _Deferral:
+        """The slot is free inside; taken again on the way out, whatever happened."""
+
+        def __init__(self, handle: TaskHandle, blocking: bool = True) -> None:
+            self.handle, self.blocking, self.has_slot = handle, blocking, False
+
+        def __enter__(self) -> TaskHandle._Deferral:
+            h = self.handle
+            h.raise_if_cancelled()
+            h._holds_slot = False
+            h._executor.defer(h._attempt)
+            return self
+
+        async def slot_async(self) -> None:
+            import asyncio
+
+            loop = asyncio.get_running_loop()
+            got = asyncio.Event()
+
+            def go() -> None:
+                loop.call_soon_threadsafe(got.set)
+
+            self.handle._executor.resume(self.handle._attempt, go)
+            await got.wait()
+            self.has_slot = True
+
+        def __exit__(self, *exc: object) -> None:
+            h = self.handle
+            if not self.has_slot:
+                if self.blocking:
+                    gate = threading.Lock()
+                    gate.acquire()
+                    h._executor.resume(h._attempt, gate.release)
+                    gate.acquire()
+                else:  # a coroutine on its way out may not block its loop: it goes over the limit for that moment
+                    h._executor.resume(h._attempt, None)
+            h._holds_slot = True
+
+
+def _checked(poll_interval_ms: int, timeout_ms: int | None) -> tuple[float, float | None]:
+    if poll_interval_ms <= 0:
+        raise ValueError(f"poll_interval_ms must be above 0, it is {poll_interval_ms!r}")
+    return poll_interval_ms / 1000, None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
+
+
+def _expire(deadline: float | None, timeout_ms: int | None) -> None:
+    if deadline is not None and time.monotonic() >= deadline:
+        raise TimeoutError(f"the condition did not become true within {timeout_ms} ms")
+
+
+async def _awaited(answer: Awaitable[Any]) -> Any:
+    return await answer

@@ -1,0 +1,238 @@
+"""A run in this process's memory: its machine, its data, and what has been decided but not yet written."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+from penstock.kernel import Layout, Machine
+from penstock.kernel.machine import RUN
+from penstock.model import wire
+from penstock.model.commands import Cancel, Evaluate, Execute, Wake
+from penstock.model.events import Evaluated, TimerSet
+from penstock.model.ports import Board, Clock, Program, Store, Style
+from penstock.model.records import Change, RunRow, WorkRow
+from penstock.model.wire import Entry
+from penstock.runtime.attempt import Attempt
+from penstock.runtime.promise import Promise
+
+
+@dataclass(slots=True)
+class Allowance:
+    """How much of the work a commit creates this runner may take for itself, in the same transaction.
+
+    `room`: rows it may still lease ahead; `slots`: bodies that can begin at once (their rows are born as begun, so that
+    a body that kills its process is counted); `plans`: structures the store is known to have.
+    """
+
+    owner: str
+    lease_until: int
+    room: int
+    slots: int
+    plans: set[str]
+    left: int = 0
+    """rows that stay in the queue for whoever has room"""
+
+    def claim(self, row: WorkRow) -> None:
+        """Take the row, if there is room and it is due while the lease lasts."""
+        if row.kind == "wake":
+            if row.due_at <= self.lease_until:
+                row.owner, row.lease_until = self.owner, self.lease_until
+        elif self.room > 0:
+            self.room -= 1
+            row.owner, row.lease_until = self.owner, self.lease_until
+            if self.slots > 0:
+                self.slots -= 1
+                row.began = True
+        else:
+            self.left += 1
+
+    def plan_is_new(self, structure: str) -> bool:
+        return structure not in self.plans
+
+
+class LiveRun:
+    """`row` is the head as the store has it; `unsaved` is what comes on top.  Only the driver's thread touches it."""
+
+    __slots__ = (
+        "attempts", "begun", "board", "born", "cancels", "deferring", "entries", "layout", "machine", "program",
+        "reason", "row", "stopped_at", "style", "touched", "unsaved", "waiters", "work",
+    )  # fmt: skip
+
+    def __init__(
+        self, row: RunRow, layout: Layout, style: Style, program: Program | None, *, born: bool = False
+    ) -> None:
+        self.row = row
+        self.layout = layout
+        self.style = style
+        self.program = program
+        """None: this process does not have the code, or another structure of it"""
+        self.machine = Machine(layout)
+        self.board: Board = style.board(self.machine)
+        self.born = born
+        self.entries: list[Entry] = []
+        """the journal, as far as it is written"""
+        self.unsaved: list[Entry] = []
+        self.work: dict[int, WorkRow] = {}
+        """node -> its row in the queue, as the store has it"""
+        self.touched: set[int] = set()
+        self.cancels: list[int] = []
+        self.attempts: dict[int, Attempt] = {}
+        self.waiters: list[Promise[LiveRun]] = []
+        self.begun: list[Attempt] = []
+        """attempts seen to begin since the last commit"""
+        self.deferring = 0
+        self.stopped_at = 0
+        self.reason: str | None = row.reason
+
+    # -- deciding
+
+    def decide(self, entry: Entry, clock: Clock) -> bool:
+        """Take an event and all that follows from it without anybody's help; False if it comes too late."""
+        if not self.machine.accepts(entry.event):
+            return False
+        self._take_in(entry)
+        self.settle(clock)
+        return True
+
+    def settle(self, clock: Clock) -> None:
+        """Answer the commands that need no body: predicates, and instants for timers."""
+        machine = self.machine
+        while fresh := machine.take():
+            for c in fresh:
+                match c:
+                    case Execute():
+                        self.touched.add(c.node)
+                    case Evaluate():
+                        self._take_in(Entry(Evaluated(c.node, self.board.truths(c.node))))
+                    case Wake(at=None):
+                        self._take_in(Entry(TimerSet(c.node, clock.now() + int(c.after_s * 1e6))))
+                        self.touched.add(c.node)
+                    case Wake():
+                        self.touched.add(c.node)
+                    case Cancel():
+                        self.cancels.append(c.node)
+
+    def resume_decisions(self, clock: Clock) -> None:
+        """After a fold: take up the commands that need no body and were outstanding when the journal ended."""
+        self.machine.fresh = [
+            c for c in self.machine.todo.values() if type(c) is Evaluate or (type(c) is Wake and c.at is None)
+        ]
+        self.settle(clock)
+
+    def _take_in(self, entry: Entry) -> None:
+        self.machine.apply(entry.event)
+        self.unsaved.append(entry)
+        node = getattr(entry.event, "node", None)
+        if node is not None:
+            self.touched.add(node)
+
+    @property
+    def error(self) -> str | None:
+        """Why the run failed, for people: the task, the exception type and the message."""
+        m = self.machine
+        if not m.failed or not m.errors:
+            return None
+        if RUN in m.errors:
+            return m.errors[RUN][1]
+        nodes = self.layout.plan.nodes
+        fatal = sorted(i for i in m.errors if nodes[i].on_error != "ignore")
+        first = f"task {nodes[fatal[0]].name!r} failed: {m.errors[fatal[0]][1]}"
+        return first if len(fatal) == 1 else f"{first} (and {len(fatal) - 1} more failed)"
+
+    # -- writing
+
+    def change(self, now: int, allowance: Allowance) -> Change:
+        """What has to be written, with new work claimed as far as the allowance goes.  Changes nothing here."""
+        m, row = self.machine, self.row
+        status = m.status
+        head = replace(
+            row,
+            seq=row.seq + len(self.unsaved),
+            status=status,
+            error=self.error if status == "failed" else None,
+            reason=self.reason,
+            finished_at=now if m.ended else None,
+            paused_at=(row.paused_at or now) if status == "paused" else None,
+        )
+        if row.paused_at and status == "running" and row.deadline_at:  # the deadline stands still during a pause
+            head.deadline_at = row.deadline_at + now - row.paused_at
+        out = Change(head, row.seq, [wire.encode(e) for e in self.unsaved], now, born=self.born)
+        if self.born:
+            out.plan = self.layout.plan.to_data() if allowance.plan_is_new(row.structure) else None
+        paused = status == "paused"
+        for node in sorted(self.touched) if len(self.touched) > 1 else self.touched:
+            old, command = self.work.get(node), m.todo.get(node)
+            new = None if command is None else self._work_row(command, now)
+            if old is not None and new is not None and (old.fence, old.kind) == (new.fence, new.kind):
+                taken_back = paused and old.owner == allowance.owner and node not in self.attempts
+                if not (taken_back and new.kind == "execute"):
+                    continue
+            if old is not None:
+                out.work_out.append((old.node, old.fence))
+            if new is not None:
+                new.parked = paused
+                if self.program is not None and not paused:
+                    allowance.claim(new)
+                out.work_in.append(new)
+        out.began = [(a.node, a.fence) for a in self.begun if a.state == "running" and not self.work[a.node].began]
+        if row.paused_at and status == "running":
+            out.park = False
+        elif paused and row.status != "paused":
+            out.park = True
+        return out
+
+    def _work_row(self, command: Execute | Wake | Evaluate | Cancel, now: int) -> WorkRow | None:
+        if type(command) is Execute:
+            return WorkRow(self.row.id, command.node, command.fence, "execute", self.row.workflow, now)
+        if type(command) is Wake and command.at is not None:
+            fence = self.machine.issues[command.node]
+            return WorkRow(self.row.id, command.node, fence, "wake", self.row.workflow, command.at)
+        return None
+
+    def saved(self, change: Change) -> None:
+        """The change is on disk."""
+        self.row = change.run
+        for entry in self.unsaved:
+            entry.at = change.at
+        self.entries.extend(self.unsaved)
+        self.unsaved = []
+        self.born = False
+        gone = {node for node, _ in change.work_out}
+        for node in gone:
+            self.work.pop(node, None)
+        for row in change.work_in:
+            self.work[row.node] = row
+        for node, _ in change.began:
+            self.work[node].began = True
+        self.begun.clear()
+        self.touched.clear()
+
+    @property
+    def dirty(self) -> bool:
+        """There is something to write."""
+        return bool(self.unsaved or self.touched or self.begun)
+
+    # -- reading
+
+    def read_tail(self, store: Store) -> None:
+        """Fold what others have journalled since, and see the queue as it is.  `unsaved` must be empty."""
+        seq = self.row.seq if self.entries else 0
+        for journal_row in store.journal(self.row.id, after=seq):
+            for k, tree in enumerate(json.loads(journal_row.entries)):
+                if journal_row.seq + k <= seq:
+                    continue
+                entry = wire.decode(tree, self.style.unpack, journal_row.at)
+                self.machine.apply(entry.event)
+                self.entries.append(entry)
+        head = store.run(self.row.id)
+        if head is not None:
+            self.row = replace(head, seq=len(self.entries))
+        self.reason = self.row.reason
+        self.machine.take()  # outstanding work is in `todo`; whose it is, the queue says
+        self.work = {row.node: row for row in store.work(self.row.id)}
+
+    def result(self) -> dict[str, Any]:
+        """What the run produced so far, by name, as stored values."""
+        return dict(self.board.result())

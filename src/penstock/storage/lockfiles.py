@@ -1,0 +1,103 @@
+"""Lock files: proof that a process lives.
+
+The operating system drops the lock when the process ends, however it ends; so a free lock is a dead owner, known at
+once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+if sys.platform == "win32":  # pragma: no cover
+    import msvcrt
+
+    def _lock(fd: int) -> bool:
+        try:
+            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+else:
+    import fcntl
+
+    def _lock(fd: int) -> bool:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+def path_of(database: Path, owner: str) -> Path:
+    """The lock file of an owner, next to the database."""
+    return database.with_name(f"{database.name}.{quote(owner, safe='', errors='backslashreplace')}.lock")
+
+
+class LockFile:
+    """A lock file that this process holds."""
+
+    def __init__(self, path: Path, fd: int) -> None:
+        self.path: Final = path
+        self._fd = fd
+
+    def release(self) -> None:
+        """Delete the file and drop the lock."""
+        _delete(self.path, self._fd)
+        self._fd = -1
+
+    def forget(self) -> None:
+        """Close the descriptor a fork gave this process too; file and lock are the parent's."""
+        os.close(self._fd)
+        self._fd = -1
+
+
+def hold(path: Path) -> LockFile | None:
+    """Create the file and lock it; None if another process holds it.  Raises OSError."""
+    while True:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
+        if not _lock(fd):
+            os.close(fd)
+            return None
+        if _is_at(path, fd):
+            return LockFile(path, fd)
+        os.close(fd)  # somebody who thought it stale deleted it between the two calls
+
+
+def is_free(path: Path) -> bool:
+    """Whether nobody holds the lock; a stale file is deleted.  False if that cannot be found out."""
+    try:
+        fd = os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    try:
+        free = _lock(fd)
+    except OSError:
+        free = False
+    if free and _is_at(path, fd):
+        _delete(path, fd)
+    else:
+        os.close(fd)
+    return free
+
+
+def _delete(path: Path, fd: int) -> None:
+    """Delete first, close then: between the two nobody can lock a file that is about to go."""
+    if sys.platform == "win32":  # pragma: no cover - where an open file cannot be deleted
+        os.close(fd)
+        path.unlink(missing_ok=True)
+        return
+    path.unlink(missing_ok=True)
+    os.close(fd)
+
+
+def _is_at(path: Path, fd: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(fd))
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,257 @@
+"""Runs in this process: the port in plain Python, under one lock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from threading import Lock
+from typing import Any, Final
+
+from penstock.model.errors import RunnerClosed, StoreError
+from penstock.model.records import (
+    Change,
+    Committed,
+    Conflict,
+    Duplicate,
+    JournalRow,
+    RunFilter,
+    RunRow,
+    Verdict,
+    WorkRow,
+)
+from penstock.storage import forks
+from penstock.storage.entries import tail
+from penstock.storage.owners import LocalOwners
+
+_LIST_AT_MOST: Final = 1000
+
+# what is decided at birth
+_FIXED: Final = ("id", "workflow", "style", "created_at", "idempotency_key", "inputs_digest")
+
+
+class MemoryStore:
+    """Runs in plain Python objects.  Thread-safe; everything is gone when it is closed or its process ends."""
+
+    def __init__(self, url: str = "memory://") -> None:
+        self.url = url
+        self._lock = Lock()
+        self._refusal = ""
+        self._owners: Final = LocalOwners()
+        self._plans: Final[dict[str, str]] = {}
+        self._runs: Final[dict[str, RunRow]] = {}
+        self._keys: Final[dict[tuple[str, str], str]] = {}
+        self._journal: Final[dict[str, list[JournalRow]]] = {}
+        self._work: Final[dict[str, dict[tuple[int, int], WorkRow]]] = {}
+        """outstanding rows of the runs that have any"""
+        forks.watch(self)
+
+    def close(self) -> None:
+        """Forget everything.  Calling it again does nothing."""
+        if self._refusal:
+            return
+        with self._lock:
+            self._refusal = "this store was closed"
+            self._plans.clear()
+            self._runs.clear()
+            self._keys.clear()
+            self._journal.clear()
+            self._work.clear()
+            self._owners.close()
+
+    def suspend(self) -> None:
+        """Before a fork; there is nothing to prepare."""
+
+    def resume(self) -> None:
+        """After a fork, in the parent."""
+
+    def abandon(self) -> None:
+        """In a forked child, where a copy would silently go its own way: refuse every call."""
+        self._refusal = self._refusal or "this store was opened before the process forked"
+
+    # -- owners
+
+    def register(self, owner: str) -> None:
+        """The owner lives until it unregisters or this store is closed."""
+        with self._open():
+            self._owners.register(owner)
+
+    def unregister(self, owner: str) -> None:
+        with self._open():
+            self._owners.unregister(owner)
+
+    def orphan_dead(self, now: int) -> int:
+        """Take the work of owners that are not registered; no other process can have one.  Returns how many rows."""
+        with self._open():
+            taken = [row for row in self._rows() if row.owner is not None and self._owners.life(row.owner) == "dead"]
+            for row in taken:
+                row.orphaned = True
+                self._give_back(row)
+            return len(taken)
+
+    def renew(self, owner: str, lease_until: int) -> None:
+        """Extend the lease of everything the owner holds."""
+        with self._open():
+            for row in self._rows():
+                if row.owner == owner:
+                    row.lease_until = lease_until
+
+    # -- runs
+
+    def commit(self, changes: Sequence[Change]) -> list[Verdict]:
+        """All changes at once, each with its own verdict; at most one change per run."""
+        with self._open():
+            for change in changes:
+                if change.run.seq != change.expected + len(change.entries):
+                    raise StoreError(f"run {change.run.id}: its head does not fit the entries that come with it")
+            return [self._commit(change) for change in changes]
+
+    def claim(
+        self, owner: str, lease_until: int, due_before: int, limit: int, workflows: Collection[str]
+    ) -> list[WorkRow]:
+        """Take unowned, unparked work of these workflows that is due by then; the rows as they were before."""
+        with self._open():
+            free = [
+                row
+                for row in self._rows()
+                if row.owner is None and not row.parked and row.due_at <= due_before and row.workflow in workflows
+            ]
+            free.sort(key=lambda row: (row.due_at, row.run_id, row.node, row.fence))
+            taken = free[: max(0, limit)]
+            before = [replace(row) for row in taken]
+            for row in taken:
+                row.owner, row.lease_until = owner, lease_until
+            return before
+
+    def release(self, owner: str, rows: Sequence[WorkRow]) -> None:
+        """Give back work that was claimed and not begun; what the owner does not hold any more is left alone."""
+        with self._open():
+            for row in rows:
+                held = self._work.get(row.run_id, {}).get((row.node, row.fence))
+                if held is not None and held.owner == owner:
+                    self._give_back(held)
+
+    def run(self, run_id: str) -> RunRow | None:
+        with self._open():
+            run = self._runs.get(run_id)
+            return None if run is None else replace(run)
+
+    def runs(self, which: RunFilter) -> list[RunRow]:
+        """Heads of runs, newest first, 1,000 at most."""
+        found: list[RunRow] = []
+        limit = min(which.limit, _LIST_AT_MOST)
+        with self._open():
+            for run_id in sorted(self._runs, reverse=True):
+                run = self._runs[run_id]
+                if len(found) >= limit:
+                    break
+                if (
+                    which.workflow in (None, run.workflow)
+                    and which.status in (None, run.status)
+                    and (which.before is None or run_id < which.before)
+                ):
+                    found.append(replace(run))
+        return found
+
+    def plan(self, structure: str) -> dict[str, Any] | None:
+        with self._open():
+            text = self._plans.get(structure)
+        return None if text is None else json.loads(text)
+
+    def journal(self, run_id: str, after: int = 0) -> list[JournalRow]:
+        """The journal from entry `after` + 1 on."""
+        with self._open():
+            rows = [replace(row) for row in self._journal.get(run_id, [])]
+        for i, row in reversed(list(enumerate(rows))):
+            if row.seq <= after:
+                rest = tail(row, after)
+                return ([rest] if rest else []) + rows[i + 1 :]
+        return rows
+
+    def work(self, run_id: str) -> list[WorkRow]:
+        """Outstanding work of a run."""
+        with self._open():
+            rows = self._work.get(run_id, {})
+            return [replace(rows[place]) for place in sorted(rows)]
+
+    def overdue(self, before: int) -> list[tuple[str, str, int]]:
+        """(run, workflow, deadline) of unfinished runs whose deadline is not after this instant, the oldest first."""
+        with self._open():
+            late = [
+                (run.id, run.workflow, run.deadline_at)
+                for run in self._runs.values()
+                if run.finished_at is None and run.deadline_at is not None and run.deadline_at <= before
+            ]
+        return sorted(late, key=lambda r: (r[2], r[0]))
+
+    def every_run(self) -> Iterator[RunRow]:
+        """All runs, oldest first."""
+        with self._open():
+            ids = sorted(self._runs)
+        return (run for run_id in ids if (run := self.run(run_id)) is not None)
+
+    # -- within, under the lock
+
+    @contextmanager
+    def _open(self) -> Iterator[None]:
+        if self._refusal:  # looked at first: a lock that came through a fork may be held for ever
+            raise RunnerClosed(self._refusal, hint="open a new one")
+        with self._lock:
+            if self._refusal:
+                raise RunnerClosed(self._refusal, hint="open a new one")
+            yield
+
+    def _rows(self) -> Iterator[WorkRow]:
+        return (row for rows in self._work.values() for row in rows.values())
+
+    def _give_back(self, row: WorkRow) -> None:
+        row.owner, row.lease_until = None, 0
+        # what goes back to the queue of a run paused meanwhile is parked, as everything unowned of it is
+        row.parked = row.run_id in self._runs and self._runs[row.run_id].status == "paused"
+
+    def _commit(self, change: Change) -> Verdict:
+        run = change.run
+        known = self._runs.get(run.id)
+        if change.born:
+            if run.idempotency_key is not None:
+                holder = self._keys.get((run.workflow, run.idempotency_key))
+                if holder is not None:
+                    return Duplicate(replace(self._runs[holder]))
+            if known is not None:
+                return Conflict()
+        elif known is None or known.seq != change.expected:
+            return Conflict()
+        self._write(change, known)
+        return Committed()
+
+    def _write(self, change: Change, known: RunRow | None) -> None:
+        run = replace(change.run)
+        if known is not None:
+            for name in _FIXED:
+                setattr(run, name, getattr(known, name))
+        elif run.idempotency_key is not None:
+            self._keys[run.workflow, run.idempotency_key] = run.id
+        self._runs[run.id] = run
+        if change.plan is not None:
+            self._plans.setdefault(run.structure, json.dumps(change.plan))
+        if change.entries:
+            row = JournalRow(change.expected + 1, change.at, f"[{','.join(change.entries)}]")
+            self._journal.setdefault(run.id, []).append(row)
+        self._write_work(change)
+
+    def _write_work(self, change: Change) -> None:
+        rows = self._work.setdefault(change.run.id, {})
+        for place in change.work_out:
+            rows.pop(place, None)
+        for row in change.work_in:
+            rows[row.node, row.fence] = replace(row)
+        for place in change.began:
+            if place in rows:
+                rows[place].began = True
+        if change.park is not None:  # last: what came in is parked or freed as well
+            for row in rows.values():
+                if row.owner is None:
+                    row.parked = change.park
+        if not rows:
+            del self._work[change.run.id]

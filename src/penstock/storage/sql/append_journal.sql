@@ -1,0 +1,1 @@
+INSERT INTO journal (run_id, seq, at, entries) VALUES (:run_id, :seq, :at, :entries)

@@ -1,0 +1,1 @@
+DELETE FROM work WHERE run_id = :run_id AND node = :node AND fence = :fence

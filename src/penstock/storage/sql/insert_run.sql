@@ -1,0 +1,8 @@
+INSERT INTO runs (
+    id, workflow, style, structure, code, created_at, status, seq, error, reason, finished_at, paused_at, deadline_at,
+    idempotency_key, inputs_digest
+)
+VALUES (
+    :id, :workflow, :style, :structure, :code, :created_at, :status, :seq, :error, :reason, :finished_at, :paused_at,
+    :deadline_at, :idempotency_key, :inputs_digest
+)

@@ -1,0 +1,4 @@
+INSERT INTO work (run_id, node, fence, kind, workflow, due_at, owner, lease_until, began, orphaned, parked)
+VALUES (
+    :run_id, :node, :fence, :kind, :workflow, :due_at, :owner, :lease_until, :began, :orphaned, :parked
+)

@@ -1,0 +1,1 @@
+SELECT DISTINCT owner FROM work WHERE owner IS NOT NULL

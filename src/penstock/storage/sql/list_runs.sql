@@ -1,0 +1,9 @@
+SELECT
+    id, workflow, style, structure, code, created_at, status, seq, error, reason, finished_at, paused_at, deadline_at,
+    idempotency_key, inputs_digest
+FROM runs
+WHERE
+    (:workflow IS NULL OR workflow = :workflow)
+    AND (:status IS NULL OR status = :status)
+ORDER BY id DESC
+LIMIT :limit

@@ -1,0 +1,1 @@
+"""Runs in a SQLite file, or in a SQLite database in memory."""

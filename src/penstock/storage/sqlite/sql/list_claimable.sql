@@ -1,0 +1,8 @@
+SELECT run_id, node, fence, kind, workflow, due_at, owner, lease_until, began, orphaned, parked
+FROM work
+WHERE
+    owner IS NULL AND parked = 0
+    AND due_at <= :due_before
+    AND workflow IN (SELECT value FROM json_each(:workflows))
+ORDER BY due_at, run_id, node, fence
+LIMIT :limit

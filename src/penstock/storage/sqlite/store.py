@@ -1,0 +1,258 @@
+"""The SQLite store: the port, method by method."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Final
+
+from penstock.model.errors import DatabaseURLError, PenstockError, RunnerClosed, StoreReadOnly
+from penstock.model.records import Change, JournalRow, RunFilter, RunRow, Verdict, WorkRow
+from penstock.storage import forks, surrogates
+from penstock.storage.entries import tail
+from penstock.storage.owners import LocalOwners, LockedOwners, Owners
+from penstock.storage.sqlite import changes as batches
+from penstock.storage.sqlite import connections, rows, schema, writer
+from penstock.storage.sqlite import statements as sql
+from penstock.storage.sqlite.faults import translate
+from penstock.storage.sqlite.readers import Readers
+from penstock.storage.urls import DatabaseURL
+
+_PAGE_ROWS: Final = 500
+_LIST_AT_MOST: Final = 1000
+
+
+class SQLiteStore:
+    """Runs in a SQLite database.  Thread-safe; a forked child has to open its own."""
+
+    def __init__(self, where: DatabaseURL) -> None:
+        """Raises DatabaseURLError, StoreReadOnly, StoreUnavailable, SchemaTooNew."""
+        self.url = where.text
+        self._where: Final = where
+        self._refusal = ""
+        self._owners: Final[Owners] = LocalOwners() if where.path is None else LockedOwners(where.path)
+        self._readers: Final = Readers(where)
+        connections.check_place(where)
+        with forks.lifecycle:
+            self._writer: Final = None if where.mode == "ro" else writer.acquire(where)
+        if self._writer is None:
+            try:
+                self._check_schema()
+            except BaseException:
+                self._readers.close()
+                raise
+        forks.watch(self)
+
+    def close(self) -> None:
+        """Release every connection, lock and file.  Calling it again does nothing."""
+        if self._refusal:
+            return
+        self._refusal = "this store was closed"
+        self._owners.close()
+        self._readers.close()
+        if self._writer is not None:
+            with forks.lifecycle:
+                writer.release(self._writer)
+
+    # -- forks
+
+    def suspend(self) -> None:
+        """Before a fork; the connections see to themselves."""
+
+    def resume(self) -> None:
+        """After a fork, in the parent."""
+
+    def abandon(self) -> None:
+        """After a fork, in the child: refuse every call, and let go of the parent's lock files."""
+        if not self._refusal:
+            self._refusal = "this store was opened before the process forked"
+            self._owners.abandon()
+
+    # -- owners
+
+    def register(self, owner: str) -> None:
+        """The owner lives until it unregisters, this store is closed or the process ends."""
+        self._writable()
+        self._owners.register(owner)
+
+    def unregister(self, owner: str) -> None:
+        self._check()
+        self._owners.unregister(owner)
+
+    def orphan_dead(self, now: int) -> int:
+        """Take work from the dead, and from living owners of other stores what they did not renew in time.
+
+        Returns how many rows.  An owner registered through this very store is never touched.
+        """
+        dead: list[tuple[str]] = []
+        alive: list[tuple[str, int]] = []
+        for (owner,) in self._select(sql.LIST_OWNERS):
+            match self._owners.life(owner):
+                case "dead":
+                    dead.append((owner,))
+                case "alive":
+                    alive.append((owner, now))
+                case "ours":
+                    pass
+        if not dead and not any(self._select(sql.HAS_EXPIRED, late) for late in alive):
+            return 0
+        with self._transaction() as connection:
+            taken = connection.executemany(sql.ORPHAN_WORK, dead).rowcount
+            late = connection.executemany(sql.ORPHAN_EXPIRED_WORK, alive).rowcount
+            return max(taken, 0) + max(late, 0)
+
+    def renew(self, owner: str, lease_until: int) -> None:
+        """Extend the lease of everything the owner holds."""
+        if self._select(sql.OWNS_WORK, (owner,)):
+            with self._transaction() as connection:
+                connection.execute(sql.RENEW_LEASES, (lease_until, owner))
+
+    # -- runs
+
+    def commit(self, changes: Sequence[Change]) -> list[Verdict]:
+        """All changes in one transaction, each with its own verdict; at most one change per run.
+
+        Raises StoreUnavailable or StoreError; then nothing of any change was written.
+        """
+        if not changes:
+            self._writable()
+            return []
+        try:
+            with self._transaction() as connection:
+                return batches.commit(connection, changes)
+        except UnicodeEncodeError:
+            with self._transaction() as connection:
+                return batches.commit(connection, [surrogates.escape_change(change) for change in changes])
+
+    def claim(
+        self, owner: str, lease_until: int, due_before: int, limit: int, workflows: Collection[str]
+    ) -> list[WorkRow]:
+        """Take unowned, unparked work of these workflows that is due by then, the oldest due first.
+
+        Returns the rows as they were before the claim.
+        """
+        names = json.dumps(list(workflows))
+        if limit < 1 or not self._select(sql.HAS_CLAIMABLE, (due_before, names)):
+            return []
+        with self._transaction() as connection:
+            found = connection.execute(sql.LIST_CLAIMABLE, (due_before, names, limit)).fetchall()
+            connection.executemany(sql.CLAIM_WORK, [(owner, lease_until, *row[:3]) for row in found])
+        return [rows.read_work(row) for row in found]
+
+    def release(self, owner: str, rows: Sequence[WorkRow]) -> None:
+        """Give back work that was claimed and not begun; what the owner does not hold any more is left alone."""
+        if not rows:
+            self._writable()
+            return
+        with self._transaction() as connection:
+            connection.executemany(sql.RELEASE_WORK, [(row.run_id, row.node, row.fence, owner) for row in rows])
+
+    def run(self, run_id: str) -> RunRow | None:
+        for row in self._select(sql.GET_RUN, (run_id,)):
+            return RunRow(*row)
+        return None
+
+    def runs(self, which: RunFilter) -> list[RunRow]:
+        """Heads of runs, newest first, 1,000 at most."""
+        limit = max(0, min(which.limit, _LIST_AT_MOST))
+        if which.before is None:
+            found = self._select(sql.LIST_RUNS, (which.workflow, which.status, limit))
+        else:
+            found = self._select(sql.LIST_RUNS_BEFORE, (which.workflow, which.status, which.before, limit))
+        return [RunRow(*row) for row in found]
+
+    def plan(self, structure: str) -> dict[str, Any] | None:
+        for (text,) in self._select(sql.GET_PLAN, (structure,)):
+            plan: dict[str, Any] = json.loads(text)
+            return plan
+        return None
+
+    def journal(self, run_id: str, after: int = 0) -> list[JournalRow]:
+        """The journal from entry `after` + 1 on."""
+        found = [JournalRow(*row) for row in self._select(sql.READ_JOURNAL, (run_id, after))]
+        if after > 0 and (not found or found[0].seq != after + 1):
+            found = self._cut(run_id, after) + found
+        return found
+
+    def work(self, run_id: str) -> list[WorkRow]:
+        """Outstanding work of a run."""
+        return [rows.read_work(row) for row in self._select(sql.LIST_WORK, (run_id,))]
+
+    def overdue(self, before: int) -> list[tuple[str, str, int]]:
+        """(run, workflow, deadline) of unfinished runs whose deadline is not after this instant, the oldest first."""
+        return self._select(sql.LIST_OVERDUE, (before,))
+
+    def every_run(self) -> Iterator[RunRow]:
+        """All runs, in pages, oldest first."""
+        self._check()
+        return self._pages()
+
+    # -- within
+
+    def _pages(self) -> Iterator[RunRow]:
+        after = ""
+        while page := self._select(sql.LIST_RUNS_AFTER, (after, _PAGE_ROWS)):
+            for row in page:
+                yield RunRow(*row)
+            after = page[-1][0]
+
+    def _cut(self, run_id: str, after: int) -> list[JournalRow]:
+        """The end of a row that begins at or before entry `after` and goes on behind it."""
+        head = self.run(run_id)
+        if head is None or head.seq <= after:
+            return []
+        for row in self._select(sql.READ_JOURNAL_ROW_OF, (run_id, after)):
+            rest = tail(JournalRow(*row), after)
+            return [rest] if rest else []
+        return []
+
+    def _select(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
+        try:
+            return self._select_exactly(statement, parameters)
+        except UnicodeEncodeError:
+            return self._select_exactly(statement, surrogates.escape_all(parameters))
+
+    def _select_exactly(self, statement: str, parameters: tuple[Any, ...]) -> list[Any]:
+        self._check()
+        if self._where.path is None:
+            with self._writable().read() as connection:  # a database in memory is its one connection
+                return connection.execute(statement, parameters).fetchall()
+        try:
+            with self._readers.one() as connection:
+                return connection.execute(statement, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise self._fault(error) from error
+
+    def _transaction(self) -> AbstractContextManager[sqlite3.Connection]:
+        return self._writable().transaction()
+
+    def _writable(self) -> writer.Writer:
+        self._check()
+        if self._writer is None:
+            raise StoreReadOnly(
+                f"{self._where.path} was opened with mode=ro", hint="leave mode=ro out of the database URL"
+            )
+        return self._writer
+
+    def _check(self) -> None:
+        if self._refusal:
+            raise RunnerClosed(self._refusal, hint="open a new one")
+
+    def _check_schema(self) -> None:
+        """Of a database nobody here may bring up to date."""
+        name = connections.name(self._where)
+        try:
+            with self._readers.one() as connection:
+                if schema.is_current(connection, name):
+                    return
+        except sqlite3.Error as error:
+            raise self._fault(error) from error
+        raise DatabaseURLError(
+            f"{name} does not have this version's schema, and mode=ro changes nothing",
+            hint="open it once without mode=ro",
+        )
+
+    def _fault(self, error: sqlite3.Error) -> PenstockError:
+        return translate(error, connections.name(self._where), self._where.busy_timeout_ms)

@@ -1,0 +1,49 @@
+"""One task as it was declared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from penstock.model import ports
+from penstock.model.retry import NodePolicy
+from penstock.tasks.context import Context
+from penstock.tasks.rules import Condition
+
+
+class TaskControl(ports.TaskControl, Protocol):
+    """What a body with a second parameter `handle` gets: its line to the engine, made by the runner."""
+
+    def defer_until(self, condition: Callable[[], Any], poll_interval_ms: int = 1000) -> None:
+        """Give up the slot until the condition holds."""
+        ...
+
+    def is_slot_held(self) -> bool:
+        """Whether this body counts towards the limit of concurrent tasks now."""
+        ...
+
+
+_ONE_ATTEMPT: Final = NodePolicy()
+
+OnSuccess = Callable[[str, Context], Any]
+OnFailure = Callable[[str, str, Context], Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Task:
+    """A task: what to call, after what, and under which policy.
+
+    `dependencies`: ids, full names or functions, as declared.  `rule`: None runs it when every dependency has
+    succeeded or was skipped by a rule of its own.
+    """
+
+    id: str
+    function: Callable[..., Any]
+    dependencies: tuple[Any, ...] = ()
+    rule: Condition | None = None
+    policy: NodePolicy = _ONE_ATTEMPT
+    on_success: OnSuccess | None = None
+    on_failure: OnFailure | None = None
+    takes_handle: bool = False
+    is_async: bool = False

@@ -1,0 +1,91 @@
+"""A process that forks a fresh one for each job it reads: every job is a real process, and starting it costs little.
+
+A job is a line of JSON {db, log, shape, crash_at, when, out}: run the shape on the database and kill this process with
+SIGKILL before or after the n-th transaction that writes.  Answers a line with the exit status.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import penstock.engine.engine
+from penstock import DefaultRunner, DefaultRunnerConfig
+from penstock.storage import open_store
+from tests.crash import shapes
+
+WRITES = ("commit", "claim", "release", "orphan_dead")
+
+
+class Killing:
+    """A store whose process dies at a transaction."""
+
+    def __init__(self, store: Any, crash_at: int, when: str) -> None:
+        self._store, self._left, self._when = store, crash_at, when
+        self.transactions = 0
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._store, name)
+        return self._counted(call) if name in WRITES else call
+
+    def _counted(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*args: Any, **kw: Any) -> Any:
+            self.transactions += 1
+            self._left -= 1
+            if self._left == 0 and self._when == "before":
+                os.kill(os.getpid(), signal.SIGKILL)
+            answer = call(*args, **kw)
+            if self._left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return answer
+
+        return counted
+
+
+def run(job: dict[str, Any]) -> None:
+    shapes.LOG = Path(job["log"])
+    opened: list[Killing] = []
+
+    def killing(url: str) -> Any:
+        opened.append(Killing(open_store(url), job["crash_at"], job["when"]))
+        return opened[0]
+
+    setattr(penstock.engine.engine, "open_store", killing)  # noqa: B010 - the engine imports it, and does not export it
+    shapes.define(job["shape"])
+    config = DefaultRunnerConfig(max_concurrent_tasks=3)
+    with DefaultRunner.with_config(f"sqlite:///{job['db']}?_synchronous=OFF", config) as runner:
+        result = runner.execute(job["shape"], {"given": 1}, idempotency_key="once")
+        told = {
+            "status": result.status,
+            "context": result.final_context.to_dict(),
+            "states": {t.task_name: t.status for t in result.task_results},
+        }
+    Path(job["out"]).write_text(json.dumps({**told, "transactions": opened[0].transactions}))
+
+
+def main() -> None:
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                run(json.loads(line))
+                status = 0
+            except BaseException:
+                import traceback
+
+                traceback.print_exc()
+            finally:
+                sys.stderr.flush()
+                os._exit(status)
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+if __name__ == "__main__":
+    main()

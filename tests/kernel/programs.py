@@ -1,0 +1,302 @@
+"""One program per feature.  No order, crash, pause or cancellation may change how one of them ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from penstock.model.rules import AllOf, AnyOf, Value
+
+from .styles.graphs import END, Ask, Fn, Gate, graph
+from .styles.program import Call, Later, Program, Retry
+from .styles.steps import Choice, Jump, Step, Wait, steps
+from .styles.tasks import Context, Task, TaskBody, failed, none_of, skipped, succeeded, tasks
+
+
+@dataclass(frozen=True)
+class Case:
+    program: Program
+    inputs: dict[str, Any]
+    answers: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+
+
+# -- bodies of tasks
+
+
+def put(**given: Any) -> TaskBody:
+    return lambda context, call: context.update(given)
+
+
+def boom(context: Any, call: Call) -> None:
+    raise ValueError("boom")
+
+
+def flaky(failures: int, **given: Any) -> TaskBody:
+    """Fails on its first attempts: a function of the attempt, so that a crash does not count."""
+
+    def body(context: Context, call: Call) -> None:
+        if call.attempt <= failures:
+            raise ConnectionError(f"attempt {call.attempt}")
+        context.update(given)
+
+    return body
+
+
+def append(key: str, value: Any) -> TaskBody:
+    return lambda context, call: context.update({key: [*context.get(key, []), value]})
+
+
+def polled(context: Context, call: Call) -> Later | None:
+    if call.now < 12_000_000:
+        return Later(5.0)
+    context["polled"] = True
+    return None
+
+
+def drop(key: str) -> TaskBody:
+    def body(context: Context, call: Call) -> None:
+        del context[key]
+
+    return body
+
+
+def count_peers(key: str) -> TaskBody:
+    """Writes down how many keys it saw: siblings must be invisible."""
+    return lambda context, call: context.update({key: len(context)})
+
+
+def _diamond() -> Program:
+    return tasks(
+        "diamond",
+        [
+            Task("top", put(log=["top"], old=1, n=1)),
+            Task("left", append("log", "left"), ("top",)),
+            Task("right", append("log", "right"), ("top",)),
+            Task("drop", drop("old"), ("top",)),
+            Task("join", append("log", "join"), ("right", "left", "drop")),
+        ],
+    )
+
+
+def _peers() -> Program:
+    peers = [Task(f"peer{k}", count_peers(f"k{k}"), ("source",)) for k in range(5)]
+    return tasks(
+        "peers",
+        [Task("source", put(a=1)), *peers, Task("sum", count_peers("all"), tuple(p.name for p in peers))],
+    )
+
+
+def _rules(first: TaskBody) -> Program:
+    return tasks(
+        "rules",
+        [
+            Task("a", first),
+            Task("big", put(big=1), ("a",), Value("a", "greater_than", 5)),
+            Task("after_big", put(after=1), ("big",)),
+            Task("alarm", put(alarm=1), ("a", "big"), AnyOf((failed("a"), Value("a", "less_than", 0)))),
+            Task("quiet", put(quiet=1), ("a",), none_of(failed("a"), Value("a", "equals", 9))),
+            Task("tidy", put(tidy=1), ("alarm", "quiet"), AllOf()),
+            Task("sure", put(sure=1), ("a",), AllOf((succeeded("a"), Value("a", "exists")))),
+            Task("cut1", put(cut=1), ("a",)),
+            Task("cut2", put(cut=2), ("cut1",)),
+            Task("rescue", put(rescue=1), ("cut2",), skipped("cut2")),
+        ],
+    )
+
+
+def _retries() -> Program:
+    return tasks(
+        "retries",
+        [
+            Task("slow", flaky(2, a=1), retry=Retry(5, 7.0)),
+            Task("quick", flaky(1, b=2), retry=Retry(2)),
+            Task("spent", boom, retry=Retry(3, 1.0)),
+            Task("ignored", boom, on_error="ignore"),
+            Task("join", put(c=3), ("slow", "quick")),
+            Task("lost", put(d=4), ("spent",)),
+        ],
+    )
+
+
+def _deferred() -> Program:
+    return tasks("deferred", [Task("poll", polled), Task("x", put(x=1)), Task("y", put(y=1), ("poll", "x"))])
+
+
+# -- steps
+
+
+def _sequence(limit: int, join: str | None) -> Program:
+    return steps(
+        "sequence",
+        [
+            Step("read", lambda v, c: len(v["given"])),
+            Choice("big", lambda v: bool(v["out"]["read"] > limit), "bulk", "single", join),
+            Step("bulk", lambda v, c: "bulk"),
+            Step("bulk2", lambda v, c: "bulk2"),
+            Step("single", lambda v, c: "single"),
+            Step("meet", lambda v, c: sorted(v["out"])),
+            Wait("nap", 30.0),
+            Choice("maybe", lambda v: False, "extra"),
+            Step("extra", lambda v, c: "extra"),
+            Step("jump", lambda v, c: Jump("jumped", "last")),
+            Step("never", lambda v, c: 1 / 0),
+            Step("last", lambda v, c: len(v["out"])),
+        ],
+    )
+
+
+def _broken_step(**kw: Any) -> Program:
+    def sometimes(view: Any, call: Call) -> int:
+        if call.attempt < 3:
+            raise OSError("not yet")
+        return call.attempt
+
+    return steps(
+        "broken",
+        [Step("one", lambda v, c: 1), Step("two", sometimes, **kw), Step("three", lambda v, c: sorted(v["out"]))],
+    )
+
+
+# -- graphs
+
+
+def _refine() -> Program:
+    return graph(
+        "refine",
+        [
+            Fn("draft", lambda topic, note: [topic, note], ("topic", "note"), ("text",)),
+            Fn("score", lambda text: len(str(text)), ("text",), ("points",)),
+            Gate("judge", lambda points: "improve" if points < 60 else END, ("improve", END), ("points",)),
+            Fn("improve", lambda text: ["more", text], ("text",), ("note",)),
+            Fn("publish", lambda text: {"final": text}, ("text",), ("url",)),
+        ],
+        entry=["draft"],
+    )
+
+
+def _forked_loop() -> Program:
+    """Branches of unequal depth in one loop: without a barrier their join sees every mixture."""
+    return graph(
+        "forked",
+        [
+            Fn("head", lambda x, back: [x, back], ("x", "back"), ("h",)),
+            Fn("short", lambda h: ["s", h], ("h",), ("s",)),
+            Fn("long1", lambda h: ["l", h], ("h",), ("l1",)),
+            Fn("long2", lambda l1: ["L", l1], ("l1",), ("l2",)),
+            Fn("meet", lambda s, l2: [s[0], l2], ("s", "l2"), ("back",)),
+            Gate("again", lambda back: "head" if str(back).count("L") < 4 else END, ("head", END), ("back",)),
+            Fn("after", lambda back, s: [back, s], ("back", "s"), ("out",)),
+        ],
+        entry=["head"],
+    )
+
+
+def _rivals() -> Program:
+    """Two writers of one name in one superstep."""
+    return graph(
+        "rivals",
+        [
+            Fn("head", lambda back: back + 1, ("back",), ("h",)),
+            Fn("red", lambda h: 2 * h, ("h",), ("v",)),
+            Fn("blue", lambda h: 3 * h, ("h",), ("v",)),
+            Fn("meet", lambda v: v, ("v",), ("back",)),
+            Gate("again", lambda back: "head" if back < 30 else END, ("head", END), ("back",)),
+        ],
+        entry=["head"],
+    )
+
+
+def _two_gates() -> Program:
+    """One of them still thinks when the other has opened their common target."""
+    return graph(
+        "two gates",
+        [
+            Fn("step", lambda n: n + 1, ("n",), ("n",)),
+            Fn("half", lambda n: n / 2, ("n",), ("m",)),
+            Gate("quick", lambda n: "step" if n < 2 else END, ("step", END), ("n",)),
+            Gate("late", lambda m: "step" if m < 1 else END, ("step", END), ("m",)),
+        ],
+        entry=["step"],
+    )
+
+
+def _many_targets() -> Program:
+    return graph(
+        "many",
+        [
+            Gate("pick", lambda n: ["even", "inner"] if n % 2 == 0 else ["odd"], ("even", "odd", "inner"), ("n",)),
+            Gate("inner", lambda n: "deep" if n > 2 else END, ("deep", END), ("n",)),
+            Fn("even", lambda n: n // 2, ("n",), ("e",)),
+            Fn("odd", lambda n: 3 * n + 1, ("n",), ("o",)),
+            Fn("deep", lambda n: -n, ("n",), ("d",)),
+            Fn("tell", lambda e, o, d: [e, o, d], ("e", "o", "d"), ("t",), {"e": None, "o": None, "d": None}),
+        ],
+    )
+
+
+def _review() -> Program:
+    return graph(
+        "review",
+        [
+            Fn("draft", lambda topic: f"about {topic}", ("topic",), ("text",)),
+            Ask("legal", "ok1", ("text",)),
+            Ask("brand", "ok2", ("text",)),
+            Fn("merge", lambda text, ok1, ok2: [text, ok1, ok2], ("text", "ok1", "ok2"), ("url",)),
+        ],
+    )
+
+
+def _talk() -> Program:
+    return graph(
+        "talk",
+        [
+            Ask("person", "reply", ("said",)),
+            Gate("bye", lambda reply: END if reply == "bye" else "chat", ("chat", END), ("reply",)),
+            Fn("chat", lambda reply, said: [*said, reply], ("reply", "said"), ("said",)),
+        ],
+        entry=["person"],
+    )
+
+
+def _retry_in_loop() -> Program:
+    program = _refine()
+    score = program.layout.index["score"]
+
+    def shaky(call: Call) -> Any:
+        if call.attempt < 3:
+            raise ConnectionError("again")
+        body = program.bodies[score]
+        assert body is not None
+        return body(call)
+
+    bodies = tuple(shaky if i == score else b for i, b in enumerate(program.bodies))
+    return Program(program.plan, bodies, program.view, program.outputs, retries={"score": Retry(5, 1.0)})
+
+
+_TOPIC = {"topic": "t", "note": "n"}
+
+CASES: dict[str, Case] = {
+    "tasks: diamond": Case(_diamond(), {"given": {"seed": 1}}),
+    "tasks: peers": Case(_peers(), {"given": {}}),
+    "tasks: rules, low": Case(_rules(put(a=1)), {"given": {}}),
+    "tasks: rules, high": Case(_rules(put(a=9)), {"given": {}}),
+    "tasks: rules, failed": Case(_rules(boom), {"given": {}}),
+    "tasks: retries": Case(_retries(), {"given": {}}),
+    "tasks: deferred": Case(_deferred(), {"given": {}}),
+    "steps: then": Case(_sequence(2, "meet"), {"given": [1, 2, 3]}),
+    "steps: otherwise": Case(_sequence(5, "meet"), {"given": [1, 2, 3]}),
+    "steps: fall through": Case(_sequence(2, None), {"given": [1, 2, 3]}),
+    "steps: stop": Case(_broken_step(), {"given": []}),
+    "steps: continue": Case(_broken_step(on_error="ignore"), {"given": []}),
+    "steps: retry": Case(_broken_step(retry=Retry(4, 2.0)), {"given": []}),
+    "graphs: loop": Case(_refine(), _TOPIC),
+    "graphs: forked loop": Case(_forked_loop(), {"x": 1, "back": 0}),
+    "graphs: rivals in a loop": Case(_rivals(), {"back": 0}),
+    "graphs: gate and target at once": Case(_two_gates(), {"n": 0}),
+    "graphs: retries in a loop": Case(_retry_in_loop(), _TOPIC),
+    "graphs: many targets, even": Case(_many_targets(), {"n": 4}),
+    "graphs: many targets, odd": Case(_many_targets(), {"n": 5}),
+    "graphs: two questions": Case(_review(), {"topic": "t"}, {"legal": ["ann"], "brand": ["bob"]}),
+    "graphs: questions in a loop": Case(_talk(), {"said": []}, {"person": ["hi", "hm", "bye"]}),
+}

@@ -1,0 +1,217 @@
+"""What a plan means, said a second time: slow, naive and without a thought for events.
+
+It shares the plan's data and the tests' bodies with the kernel, and no code: order comes from a reachability table,
+rules are read from their data each time, and in a loop every node is looked at in every superstep.  Values go through
+`Value` rules directly.  No fence, no journal, no barrier is needed, because nothing here ever happens at the same time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from penstock.model.plan import Node, Plan
+from penstock.model.rules import After, AllOf, AnyOf, Not, Open, Ran, Rule, Value
+
+from .styles.program import Done
+
+END = "END"
+Work = Callable[[str, dict[str, Any]], Done | None]
+"""(node, its inputs) -> what it made; None: it failed for good"""
+Truth = Callable[["Reference", str, Value], bool]
+
+
+class Reference:
+    """The final `state` and `fired` of every node by name, and the `status` of the run."""
+
+    def __init__(self, plan: Plan, inputs: Mapping[str, Any], work: Work, truth: Truth) -> None:
+        self.plan, self.work, self.truth = plan, work, truth
+        self.nodes = {n.name: n for n in plan.nodes}
+        self.state = dict.fromkeys(self.nodes, "waiting")
+        self.fired = dict.fromkeys(self.nodes, 0)
+        self.cells: dict[str, tuple[int, Any]] = {}
+        self.writes = 0
+        self.opened: dict[str, set[str]] = {}
+        self.decided: dict[str, tuple[str, ...]] = {}
+        self.shut: set[str] = set()
+        self.used: dict[str, list[int]] = {}
+        self.status = "completed"
+        for name, value in inputs.items():
+            self._write(plan.aliases.get(name, name), value)
+        for unit in self._units():
+            if self.status != "halted":
+                self._settle(unit[0]) if len(unit) == 1 else self._loop(unit)
+
+    # -- order
+
+    def _units(self) -> list[list[str]]:
+        makers = {c: n.name for n in self.plan.nodes for c in n.writes}
+        before = {
+            n.name: {
+                *n.after,
+                *n.gates,
+                *_named(n.ready),
+                *(makers[c] for r in n.reads for c in r.cells if c in makers),
+            }
+            for n in self.plan.nodes
+        }
+        for k in self.nodes:  # everything upstream, by Warshall's algorithm
+            for i in self.nodes:
+                if k in before[i]:
+                    before[i] |= before[k]
+        units: list[list[str]] = []
+        done: set[str] = set()
+        while len(done) < len(self.nodes):
+            for name in self.nodes:  # the first one that nothing is missing for
+                unit = [m for m in self.nodes if m == name or (m in before[name] and name in before[m])]
+                if name not in done and before[name] <= done.union(unit):
+                    units.append(unit)
+                    done.update(unit)
+                    break
+        return units
+
+    # -- one node that is looked at once
+
+    def _settle(self, name: str) -> None:
+        node = self.nodes[name]
+        if not (self._holds(node.ready, name) and self._fed(node)):
+            if node.gates and node.targets and self._is_cut(name, frozenset()):
+                self.shut.add(name)
+            self.state[name] = node.otherwise
+            return
+        done = self.work(name, self._view(node))
+        if done is not None:
+            self._publish(name, done)
+            self.state[name] = "succeeded"
+            return
+        self.state[name] = "failed"
+        if node.on_error == "fail":
+            self.status = "failed"
+
+    # -- a loop
+
+    def _loop(self, unit: list[str]) -> None:
+        for _ in range(self.plan.max_iterations + 1):
+            for g in unit:
+                stale = g in self.used and self._changed(self.nodes[g], self.used[g])
+                cut = bool(self.nodes[g].gates) and self._is_cut(g, frozenset())
+                if self.opened.get(g) and (cut or (stale and END not in self.opened[g])):
+                    self.opened[g] = set()
+            ready = [n for n in unit if self._wants(self.nodes[n])]
+            if not ready:
+                self.shut |= {
+                    g for g in unit if self.nodes[g].targets and not self.fired[g] and self._is_cut(g, frozenset())
+                }
+                self.state.update({n: "succeeded" if self.fired[n] else "skipped" for n in unit})
+                return
+            going = self._gates_first(ready)
+            made = {n: self.work(n, self._view(self.nodes[n])) for n in going}
+            for n in going:
+                self.used[n] = self._versions(self.nodes[n])
+                for g in self.nodes[n].gates:
+                    self.opened.get(g, set()).discard(n)
+            for n in going:
+                done = made[n]
+                assert done is not None, "failures in loops halt the run: not modelled"
+                self._publish(n, done)
+        self.status = "halted"
+
+    def _wants(self, node: Node) -> bool:
+        if not self._holds(node.ready, node.name):
+            return False
+        if not self.fired[node.name]:
+            return self._fed(node)
+        if self._must_wait(node, self.used[node.name]):
+            return False
+        let_in = any(node.name in self.opened.get(g, ()) for g in node.gates)
+        return let_in or self._changed(node, self.used[node.name])
+
+    def _gates_first(self, ready: list[str]) -> list[str]:
+        """Targets of ready gates wait, and so do targets that these have open in their turn; unless nobody is left."""
+        held = {t for g in ready for t in self.nodes[g].targets}
+        far: set[str] = set()
+        reached = [g for g in held if g in self.nodes]
+        while reached:
+            g = reached.pop()
+            more = {t for t in self.nodes[g].targets if t in self.nodes and t in self.opened.get(g, ())} - far
+            far |= more
+            reached += more
+        going = [n for n in ready if n not in held] or ready
+        return [n for n in going if n not in far] or going
+
+    # -- rules
+
+    def _holds(self, rule: Rule | None, name: str) -> bool:
+        match rule:
+            case None:
+                return True
+            case After(node, outcomes):
+                return self.state[node] in outcomes
+            case Ran(node, never):
+                return (self.fired[node] == 0) == never
+            case Value():
+                return self.truth(self, name, rule)
+            case Not(inner):
+                return not self._holds(inner, name)
+            case AllOf(rules):
+                return all(self._holds(r, name) for r in rules)
+            case AnyOf(rules):
+                return any(self._holds(r, name) for r in rules)
+            case Open(gate, target, default):
+                cut = bool(self.nodes[gate].gates) and self._is_cut(gate, frozenset())
+                if target in self.opened.get(gate, ()):
+                    return not cut
+                unused = not self.fired[gate] and not self.fired[target]
+                return default and unused and not cut and self.state[gate] not in ("cut", "failed")
+
+    def _is_cut(self, gate: str, via: frozenset[str]) -> bool:
+        """Nobody above lets this gate run, as far as one can see without going in circles."""
+        above = [g for g in self.nodes[gate].gates if g != gate]
+        return bool(self.nodes[gate].gates) and all(
+            gate not in self.decided.get(g, ())
+            if self.fired[g]
+            else g in self.shut or (g not in via and self.state[g] == "waiting" and self._is_cut(g, via | {gate}))
+            for g in above
+        )
+
+    # -- values
+
+    def _write(self, cell: str, value: Any) -> None:
+        self.writes += 1
+        self.cells[cell] = (self.writes, value)
+
+    def _publish(self, name: str, done: Done) -> None:
+        self.fired[name] += 1
+        for cell, value in zip(self.nodes[name].writes, done.values, strict=False):
+            self._write(cell, value)
+        if done.decision is not None:
+            self.opened[name] = set(done.decision)
+            self.decided[name] = done.decision
+
+    def _versions(self, node: Node) -> list[int]:
+        return [max((self.cells.get(c, (0, None))[0] for c in r.cells), default=0) for r in node.reads]
+
+    def _changed(self, node: Node, since: list[int]) -> bool:
+        return any(r.refires and n != s for r, n, s in zip(node.reads, self._versions(node), since, strict=True))
+
+    def _must_wait(self, node: Node, since: list[int]) -> bool:
+        return any(r.newer and n <= s for r, n, s in zip(node.reads, self._versions(node), since, strict=True))
+
+    def _fed(self, node: Node) -> bool:
+        return all(r.optional or version for r, version in zip(node.reads, self._versions(node), strict=True))
+
+    def _view(self, node: Node) -> dict[str, Any]:
+        latest = {r.name: max((self.cells.get(c, (0, None)) for c in r.cells), key=lambda x: x[0]) for r in node.reads}
+        return {name: value for name, (stamp, value) in latest.items() if stamp}
+
+
+def _named(rule: Rule | None) -> set[str]:
+    match rule:
+        case After(node) | Ran(node) | Open(node):
+            return {node}
+        case Not(inner):
+            return _named(inner)
+        case AllOf(rules) | AnyOf(rules):
+            return {name for r in rules for name in _named(r)}
+        case _:
+            return set()

@@ -1,0 +1,179 @@
+"""Graphs: edges inferred from names, gates that open their targets, loops, questions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from penstock.kernel import Machine, lay_out
+from penstock.model.plan import Node, OnError, Plan, Read
+from penstock.model.rules import AllOf, AnyOf, Not, Open, Ran, Rule
+
+from .program import ONCE, Body, Call, Done, Program, Retry
+
+END = "END"
+
+
+@dataclass(frozen=True)
+class Fn:
+    """`outs`: one name takes what the body returns, several share the list it returns."""
+
+    name: str
+    body: Callable[..., Any]
+    params: tuple[str, ...] = ()
+    outs: tuple[str, ...] = ()
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    retry: Retry = ONCE
+    on_error: OnError = "stop"
+
+
+@dataclass(frozen=True)
+class Gate:
+    """`choose` returns one target, or a list of them, or None to open nothing."""
+
+    name: str
+    choose: Callable[..., str | Sequence[str] | None]
+    targets: tuple[str, ...]
+    params: tuple[str, ...] = ()
+    default_open: bool = True
+
+
+@dataclass(frozen=True)
+class Ask:
+    name: str
+    answer: str
+    params: tuple[str, ...] = ()
+
+
+Part = Fn | Gate | Ask
+
+
+def graph(name: str, parts: Sequence[Part], *, entry: Sequence[str] = (), max_iterations: int = 1000) -> Program:
+    """`entry`: where loops start; without it a node starts as soon as its inputs are there."""
+    return _Compiler(name, parts, frozenset(entry), max_iterations).program()
+
+
+def _outs(part: Part) -> tuple[str, ...]:
+    return part.outs if isinstance(part, Fn) else (part.answer,) if isinstance(part, Ask) else ()
+
+
+class _Compiler:
+    def __init__(self, name: str, parts: Sequence[Part], entry: frozenset[str], limit: int) -> None:
+        self.name, self.parts, self.entry, self.limit = name, parts, entry, limit
+        self.makers: dict[str, list[str]] = {}
+        self.above: dict[str, list[Gate]] = {p.name: [] for p in parts}
+        for p in parts:
+            for out in _outs(p):
+                self.makers.setdefault(out, []).append(p.name)
+            if isinstance(p, Gate):
+                for t in p.targets:
+                    if t != END:
+                        self.above[t].append(p)
+        edges = tuple(Node(p.name, after=(*self.sources(p), *(g.name for g in self.above[p.name]))) for p in parts)
+        rough = lay_out(Plan("rough", edges))  # who is in one loop with whom
+        self.loop = {p.name: rough.unit[i] for i, p in enumerate(parts)}
+        # a name with one maker lives in its maker's cell, also when it is given: that is a loop's seed
+        self.alias = {n: f"{makers[0]}/{n}" for n, makers in self.makers.items() if len(makers) == 1}
+
+    def sources(self, part: Part) -> list[str]:
+        return [m for p in part.params for m in self.makers.get(p, ())]
+
+    def program(self) -> Program:
+        names = tuple(dict.fromkeys(p for part in self.parts for p in part.params))
+        plan = Plan(
+            self.name,
+            tuple(map(self.node, self.parts)),
+            style="graphs",
+            inputs=names,
+            aliases={n: c for n, c in self.alias.items() if n in names},
+            max_iterations=self.limit,
+        )
+        parts = self.parts
+        return Program(
+            plan,
+            tuple(_body(p) for p in parts),
+            view=lambda m, i: _view(m, i, parts[i]),
+            outputs=lambda m: _outputs(m, names),
+            retries={p.name: p.retry for p in parts if isinstance(p, Fn)},
+        )
+
+    def node(self, part: Part) -> Node:
+        gated = bool(self.above[part.name])
+        reads = tuple(
+            Read(
+                p,
+                (self.alias[p],) if p in self.alias else (p, *(f"{m}/{p}" for m in self.makers.get(p, ()))),
+                optional=isinstance(part, Fn) and p in part.defaults,
+                refires=gated or p not in _outs(part),
+            )
+            for p in part.params
+        )
+        return Node(
+            part.name,
+            kind="ask" if isinstance(part, Ask) else "call",
+            ready=self.rule(part),
+            reads=reads,
+            writes=tuple(f"{part.name}/{o}" for o in _outs(part)),
+            gates=tuple(g.name for g in self.above[part.name]),
+            targets=part.targets if isinstance(part, Gate) else (),
+            on_error=part.on_error if isinstance(part, Fn) else "stop",
+        )
+
+    def active(self, name: str) -> Rule | None:
+        """One of the gates over a node lets it run."""
+        rules: list[Rule] = [Open(g.name, name, g.default_open and not self.entry) for g in self.above[name]]
+        if name in self.entry:
+            rules += [AllOf((Ran(name, never=True), Ran(g.name, never=True))) for g in self.above[name]]
+        return AnyOf(tuple(rules)) if rules else None
+
+    def rule(self, part: Part) -> Rule | None:
+        """Let in by a gate; and, in a loop, no producer is still to come that could run now."""
+        rules = [active] if (active := self.active(part.name)) else []
+        waits: list[Rule] = []
+        for source in dict.fromkeys(self.sources(part)):
+            if source != part.name and self.loop[source] == self.loop[part.name]:
+                gate = self.active(source)
+                waits.append(AnyOf((Ran(source), Not(gate))) if gate else Ran(source))
+        if waits:
+            settled = AllOf(tuple(waits))
+            rules.append(AnyOf((Ran(part.name, never=True), settled)) if part.name in self.entry else settled)
+        return AllOf(tuple(rules)) if rules else None
+
+
+def _body(part: Part) -> Body | None:
+    match part:
+        case Ask():
+            return None
+        case Gate():
+
+            def decide(c: Call) -> Done:
+                chosen = part.choose(*c.view)
+                return Done(decision=() if chosen is None else (chosen,) if isinstance(chosen, str) else tuple(chosen))
+
+            return decide
+        case Fn():
+
+            def call(c: Call) -> Done:
+                result = part.body(*c.view)
+                return Done((result,) if len(part.outs) == 1 else tuple(result) if part.outs else ())
+
+            return call
+
+
+def _view(m: Machine, i: int, part: Part) -> list[Any]:
+    defaults = part.defaults if isinstance(part, Fn) else {}
+    seen = []
+    for read, cells in zip(part.params, m.layout.reads[i], strict=True):
+        latest = max(cells, key=m.stamp.__getitem__)
+        seen.append(m.value[latest] if m.stamp[latest] else defaults[read])
+    return seen
+
+
+def _outputs(m: Machine, given: tuple[str, ...]) -> dict[str, Any]:
+    """Per produced name, the latest write."""
+    best: dict[str, tuple[int, Any]] = {}
+    for name, c in m.layout.cell.items():
+        if name not in given and m.stamp[c] > best.get(name.rpartition("/")[2], (0,))[0]:
+            best[name.rpartition("/")[2]] = (m.stamp[c], m.value[c])
+    return {name: value for name, (_, value) in sorted(best.items())}

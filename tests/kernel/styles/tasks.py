@@ -1,0 +1,132 @@
+"""Tasks: dependencies, trigger rules, and one context that parallel branches change at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from penstock.kernel import Machine
+from penstock.model.plan import Node, OnError, Plan
+from penstock.model.rules import CUT, FAILED, MISSING, SKIPPED, SUCCEEDED, After, AllOf, AnyOf, Not, Rule
+
+from .program import ONCE, Body, Call, Done, Later, Program, Retry
+
+Context = dict[str, Any]
+TaskBody = Callable[[Context, Call], Later | None]
+GIVEN = "given"
+
+
+def succeeded(task: str) -> Rule:
+    return After(task, frozenset({SUCCEEDED}))
+
+
+def failed(task: str) -> Rule:
+    return After(task, frozenset({FAILED}))
+
+
+def skipped(task: str) -> Rule:
+    return After(task, frozenset({SKIPPED, CUT}))
+
+
+def none_of(*rules: Rule) -> Rule:
+    return Not(AnyOf(rules))
+
+
+@dataclass(frozen=True)
+class Task:
+    name: str
+    body: TaskBody
+    deps: tuple[str, ...] = ()
+    rule: Rule | None = None
+    on_error: OnError = "fail"
+    retry: Retry = ONCE
+
+
+def tasks(name: str, specs: Sequence[Task]) -> Program:
+    """A task without a rule is cut off when a dependency is not well; a rule of its own that does not hold skips it."""
+    nodes = []
+    for t in specs:
+        own = t.rule is not None
+        ready = t.rule if own else AllOf(tuple(After(d) for d in t.deps)) if t.deps else None
+        nodes.append(
+            Node(
+                t.name,
+                after=t.deps,
+                ready=ready,
+                otherwise=SKIPPED if own else CUT,
+                writes=(t.name,),
+                on_error=t.on_error,
+            )
+        )
+    plan = Plan(name, tuple(nodes), inputs=(GIVEN,))
+    ancestors = _ancestors(specs)
+    everybody = frozenset(t.name for t in specs)
+
+    def context(m: Machine, names: frozenset[str]) -> Context:
+        return _merged(m, names)
+
+    def lookup(m: Machine, i: int, key: str) -> Any:
+        return context(m, ancestors[specs[i].name]).get(key, MISSING)
+
+    return Program(
+        plan,
+        tuple(_body(t.body) for t in specs),
+        view=lambda m, i: context(m, ancestors[specs[i].name]),
+        outputs=lambda m: context(m, everybody),
+        lookup=lookup,
+        retries={t.name: t.retry for t in specs},
+    )
+
+
+def _body(body: TaskBody) -> Body:
+    def call(c: Call) -> Done | Later:
+        context = dict(c.view)
+        later = body(context, c)
+        return later if later is not None else Done((_patch(c.view, context),))
+
+    return call
+
+
+def _patch(before: Context, after: Context) -> dict[str, Any]:
+    """What a body did to its context, as data: lists that grew are tails, so that two branches can both append."""
+    changed = {k: v for k, v in after.items() if k not in before or before[k] != v}
+    tails = {}
+    for key, new in list(changed.items()):
+        old = before.get(key, [])
+        if isinstance(new, list) and isinstance(old, list) and new[: len(old)] == old:
+            tails[key] = new[len(old) :]
+            del changed[key]
+    return {"set": changed, "append": tails, "drop": [k for k in before if k not in after]}
+
+
+def _merged(m: Machine, names: frozenset[str]) -> Context:
+    """The patches of these tasks, in an order that depends on the plan alone."""
+    layout = m.layout
+    out: Context = dict(m.value[layout.cell[GIVEN]])
+    for i in sorted((layout.index[n] for n in names), key=layout.unit.__getitem__):
+        cell = layout.out[i][0]
+        if not m.stamp[cell]:
+            continue
+        patch = m.value[cell]
+        out.update(patch["set"])
+        for key, tail in patch["append"].items():
+            out[key] = [*out.get(key, []), *tail]
+        for key in patch["drop"]:
+            out.pop(key, None)
+    return out
+
+
+def _ancestors(specs: Sequence[Task]) -> dict[str, frozenset[str]]:
+    deps = {t.name: t.deps for t in specs}
+    found: dict[str, frozenset[str]] = {}
+    for name in deps:
+        seen: set[str] = set()
+        stack = list(deps[name])
+        while stack:
+            d = stack.pop()
+            if d not in seen:
+                seen.add(d)
+                stack.extend(deps[d])
+        found[name] = frozenset(seen)
+    return found

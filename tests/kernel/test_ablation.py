@@ -1,0 +1,113 @@
+"""Take one law away and watch the outcomes multiply: the proof that the other tests would notice."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from penstock.kernel import Machine, loops
+from penstock.kernel.layout import Loop
+from penstock.model.events import Succeeded
+
+from .drivers import Chaos, outcome
+from .programs import CASES, Case
+
+SCHEDULES = 60
+
+
+def _outcomes(case: Case, crash: float = 0.1) -> set[str]:
+    found = set()
+    for seed in range(SCHEDULES):
+        try:
+            chaos = Chaos(case.program, case.inputs, case.answers, seed=seed, crash=crash)
+            found.add(json.dumps(outcome(case.program, chaos.go())))
+        except (AssertionError, KeyError) as error:
+            found.add(type(error).__name__)
+    return found
+
+
+def test_without_the_barrier(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = CASES["graphs: forked loop"]
+    assert len(_outcomes(case)) == 1
+    superstep = loops.superstep
+
+    def finish_at_once(m: Machine, loop: Loop, node: int, values: Any, decision: Any) -> None:
+        m.state[node] = "succeeded"
+        r = m.rounds[loop.unit]
+        r.left -= 1
+        r.running = [node]
+        r.done[node] = (values, decision)
+        loops._publish(m, loop, r)
+
+    def superstep_of_the_idle(m: Machine, loop: Loop) -> None:
+        busy = {i for i in loop.nodes if i in m.todo}
+        r = m.rounds.get(loop.unit)
+        if r is not None:
+            r.dirty -= busy
+        if not busy or r is None or any(loops._wants(m, i) for i in r.dirty):
+            superstep(m, loop)
+
+    monkeypatch.setattr(loops, "finish", finish_at_once)
+    monkeypatch.setattr(loops, "superstep", superstep_of_the_idle)
+    assert len(_outcomes(case)) > 5
+
+
+def test_without_plan_order_at_the_barrier(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two producers of one name in one superstep: which write is the latest must not depend on who came first."""
+    case = CASES["graphs: rivals in a loop"]
+    assert len(_outcomes(case)) == 1
+    publish = loops._publish
+
+    def in_order_of_arrival(m: Machine, loop: Loop, r: loops.Round) -> None:
+        r.running = list(r.done)
+        publish(m, loop, r)
+
+    monkeypatch.setattr(loops, "_publish", in_order_of_arrival)
+    assert len(_outcomes(case)) > 1
+
+
+def test_without_the_fence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A result that the dead process left behind is taken for its successor's."""
+    case = CASES["tasks: retries"]
+    assert len(_outcomes(case)) == 1
+    execute = Machine._execute
+
+    def same_number_again(m: Machine, i: int) -> None:
+        execute(m, i)
+        m.issues[i] = 1
+        m.todo[i].fence = 1  # type: ignore[union-attr]
+
+    monkeypatch.setattr(Machine, "_execute", same_number_again)
+    chaos = Chaos(case.program, case.inputs)
+    chaos.restart()
+    assert chaos.machine.accepts(Succeeded(0, 1)), "a zombie's result"
+
+
+def test_with_inputs_from_more_than_the_ancestors() -> None:
+    case = CASES["tasks: peers"]
+    assert len(_outcomes(case)) == 1
+    nosy = replace(case.program, view=lambda m, i: case.program.outputs(m))
+    assert len(_outcomes(replace(case, program=nosy))) > 5
+
+
+def test_with_skips_that_hide_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`cut` is not `skipped`: a chain behind a failure would run again one step further on."""
+    case = CASES["tasks: rules, failed"]
+    cut2 = case.program.layout.index["cut2"]
+    assert Chaos(case.program, case.inputs).go().state[cut2] == "cut"
+    plan = case.program.plan
+    forgetful = replace(plan, nodes=tuple(replace(n, otherwise="skipped") for n in plan.nodes))
+    m = Chaos(replace(case.program, plan=forgetful), case.inputs).go()
+    assert m.state[cut2] == "succeeded"
+
+
+def test_without_the_order_of_gates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ready gate holds its targets back; else a target runs once more than its gate allowed."""
+    case = CASES["graphs: gate and target at once"]
+    before = _outcomes(case)
+    assert len(before) == 1
+    monkeypatch.setattr(loops, "gates_first", lambda m, ready: ready)
+    assert _outcomes(case) != before

@@ -1,0 +1,263 @@
+"""Generated plans: the kernel, in any order and through crashes, does what the naive reference does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from penstock.kernel import Machine
+from penstock.model.plan import Node, Plan, Read
+from penstock.model.rules import (
+    CUT,
+    FAILED,
+    MISSING,
+    SKIPPED,
+    SUCCEEDED,
+    After,
+    AllOf,
+    AnyOf,
+    Not,
+    Open,
+    Ran,
+    Rule,
+    Value,
+    holds,
+)
+
+from .drivers import Chaos, run
+from .reference import Reference
+from .styles.graphs import END, Fn, Gate, Part, graph
+from .styles.program import Body, Call, Done, Program, Retry
+from .styles.tasks import Context, Task, TaskBody, tasks
+
+QUICK = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+LONG = settings(max_examples=6000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def _agree(program: Program, inputs: dict[str, Any], seed: int) -> Machine:
+    plan = program.plan
+    machine = Chaos(program, inputs, seed=seed, crash=0.05).go()
+    plain = run(program, inputs)
+    assert (plain.state, plain.fired, plain.status) == (machine.state, machine.fired, machine.status)
+    reference = Reference(plan, inputs, _work(program), _truth(program))
+    if reference.status == "halted":
+        assert machine.status == "failed"
+        return machine  # which work was done when the run was stopped is not compared
+    names = [n.name for n in plan.nodes]
+    assert dict(zip(names, machine.state, strict=True)) == reference.state
+    assert dict(zip(names, machine.fired, strict=True)) == reference.fired
+    assert machine.status == reference.status
+    values = {c: machine.value[i] for c, i in machine.layout.cell.items() if machine.stamp[i] and c not in plan.aliases}
+    assert values == {c: value for c, (_, value) in reference.cells.items()}
+    return machine
+
+
+# -- DAGs of tasks
+
+
+def _body(name: str, failures: int) -> TaskBody:
+    def body(context: Context, call: Call) -> None:
+        if call.attempt <= failures:
+            raise OSError(f"{name}, attempt {call.attempt}")
+        context[name] = 1
+
+    return body
+
+
+def _rules(deps: list[str]) -> st.SearchStrategy[Rule]:
+    outcomes = st.frozensets(st.sampled_from([SUCCEEDED, FAILED, SKIPPED, CUT]), min_size=1)
+    values = st.builds(Value, st.sampled_from(["a0", "a1", "a2"]), st.sampled_from(["exists", "not_exists"]))
+    leaf: st.SearchStrategy[Rule] = values | st.builds(After, st.sampled_from(deps), outcomes) if deps else values
+    many = st.lists(leaf, max_size=3).map(tuple)
+    return st.one_of(leaf, leaf.map(Not), many.map(AllOf), many.map(AnyOf), many.map(lambda r: Not(AnyOf(r))))
+
+
+@st.composite
+def dags(draw: st.DrawFn) -> Program:
+    specs: list[Task] = []
+    for k in range(draw(st.integers(1, 9))):
+        name = f"a{k}"
+        known = [t.name for t in specs]
+        deps = draw(st.lists(st.sampled_from(known), max_size=3, unique=True)) if known else []
+        failures = draw(st.sampled_from([0, 0, 0, 1, 2, 9]))
+        attempts, delay = draw(st.sampled_from([1, 2, 3])), draw(st.sampled_from([0.0, 0.0, 4.0]))
+        specs.append(
+            Task(
+                name,
+                _body(name, failures),
+                tuple(deps),
+                rule=draw(st.none() | _rules(deps)),
+                on_error=draw(st.sampled_from(["fail", "fail", "ignore"])),
+                retry=Retry(attempts, delay),
+            )
+        )
+    order = draw(st.permutations(specs))  # a definition may name what comes later
+    return tasks("dag", order)
+
+
+def _work(program: Program) -> Any:
+    """Bodies for the reference: the attempts in a row, given up when the policy says so."""
+
+    def work(name: str, inputs: dict[str, Any]) -> Done | None:
+        i = program.layout.index[name]
+        body = program.bodies[i]
+        assert body is not None
+        view: Any = {} if program.plan.style == "tasks" else [inputs.get(r.name) for r in program.plan.nodes[i].reads]
+        for k in range(1, program.retries.get(name, Retry()).attempts + 1):
+            try:
+                done = body(Call(view, k, 0))
+            except OSError:
+                continue
+            assert isinstance(done, Done)
+            return done
+        return None
+
+    return work
+
+
+def _truth(program: Program) -> Any:
+    """A key is in a task's context if its writer stands upstream and succeeded."""
+    after = {n.name: n.after for n in program.plan.nodes}
+
+    def upstream(name: str) -> set[str]:
+        return {*after[name], *(far for near in after[name] for far in upstream(near))}
+
+    def truth(reference: Reference, name: str, rule: Value) -> bool:
+        there = rule.name in upstream(name) and reference.state[rule.name] == SUCCEEDED
+        return holds(rule, 1 if there else MISSING)
+
+    return truth
+
+
+@QUICK
+@given(dags(), st.integers(0, 9))
+def test_tasks(program: Program, seed: int) -> None:
+    _agree(program, {"given": {}}, seed)
+
+
+@pytest.mark.long
+@LONG
+@given(dags(), st.integers(0, 9))
+def test_tasks_for_long(program: Program, seed: int) -> None:
+    _agree(program, {"given": {}}, seed)
+
+
+# -- graphs: names at random, so that loops, gates and rivals arise by themselves
+
+NAMES = ["p", "q", "r", "s"]
+
+
+def _mix(salt: int) -> Any:
+    """A body that depends on all it sees."""
+    return lambda *seen: (sum(seen) * 31 + salt) % 10_007
+
+
+def _choice(salt: int, options: list[list[str]]) -> Any:
+    return lambda *seen: options[(sum(seen) * 17 + salt) % len(options)]
+
+
+@st.composite
+def wild_graphs(draw: st.DrawFn) -> tuple[Program, dict[str, Any]]:
+    functions = [f"f{k}" for k in range(draw(st.integers(1, 5)))]
+    gates = [f"g{k}" for k in range(draw(st.integers(0, 3)))]
+    params = st.lists(st.sampled_from(NAMES), min_size=1, max_size=2, unique=True).map(tuple)
+    parts: list[Part] = []
+    for k, name in enumerate(functions):
+        outs = tuple(draw(st.lists(st.sampled_from(NAMES), max_size=1)))
+        parts.append(Fn(name, _mix(k), draw(params), outs))
+    for k, name in enumerate(gates):
+        others = [n for n in (*functions, *gates) if n != name]
+        targets = draw(st.lists(st.sampled_from(others), min_size=1, max_size=3, unique=True))
+        options = [[t] for t in targets] + [[END], []] + ([targets] if draw(st.booleans()) else [])
+        parts.append(Gate(name, _choice(k, options), (*targets, END), draw(params), draw(st.booleans())))
+    entry = draw(st.lists(st.sampled_from(functions), max_size=2, unique=True))
+    program = graph("wild", draw(st.permutations(parts)), entry=entry, max_iterations=25)
+    seeded = draw(st.lists(st.sampled_from(NAMES), unique=True))
+    return program, {n: NAMES.index(n) + 1 for n in seeded if n in program.plan.inputs}
+
+
+@QUICK
+@given(wild_graphs(), st.integers(0, 9))
+def test_graphs(wild: tuple[Program, dict[str, Any]], seed: int) -> None:
+    _agree(*wild, seed)
+
+
+@pytest.mark.long
+@LONG
+@given(wild_graphs(), st.integers(0, 9))
+def test_graphs_for_long(wild: tuple[Program, dict[str, Any]], seed: int) -> None:
+    _agree(*wild, seed)
+
+
+# -- plans that no style writes: every kind of read, and rules over any node
+
+
+@st.composite
+def wild_plans(draw: st.DrawFn) -> tuple[Program, dict[str, Any]]:
+    size = draw(st.integers(1, 6))
+    names = [f"n{k}" for k in range(size)]
+    cells = ["x", "y", *(f"c{k}" for k in range(size))]
+    deciders = draw(st.lists(st.sampled_from(names), max_size=3, unique=True))
+    targets = {
+        g: draw(st.lists(st.sampled_from([n for n in names if n != g] or [END]), min_size=1, max_size=2, unique=True))
+        for g in deciders
+    }
+    nodes, bodies = [], []
+    for k, name in enumerate(names):
+        above = tuple(g for g in deciders if name in targets[g])
+        rules: list[Rule] = [AnyOf(tuple(Open(g, name, draw(st.booleans())) for g in above))] if above else []
+        if draw(st.booleans()):
+            ran: Rule = Ran(draw(st.sampled_from(names)), draw(st.booleans()))
+            rules.append(draw(st.sampled_from([ran, Not(ran)])))
+        reads = [
+            Read(f"r{j}", tuple(draw(st.lists(st.sampled_from(cells), min_size=1, max_size=2, unique=True))),
+                 draw(st.booleans()), draw(st.booleans()), draw(st.sampled_from([False, False, True])))
+            for j in range(draw(st.integers(0, 2)))
+        ]  # fmt: skip
+        nodes.append(
+            Node(
+                name,
+                after=tuple(draw(st.lists(st.sampled_from(names[:k]), max_size=1))) if k else (),
+                ready=AllOf(tuple(rules)) if rules else None,
+                otherwise=draw(st.sampled_from(["skipped", "cut"])),
+                reads=tuple(reads),
+                writes=(f"c{k}",),
+                gates=above,
+                targets=(*targets[name], END) if name in targets else (),
+            )
+        )
+        options = [[t] for t in targets.get(name, ())] + [[END], []]
+        bodies.append(_raw_body(k, options if name in targets else None))
+    plan = Plan("raw", tuple(nodes), style="graphs", inputs=("x", "y"), max_iterations=25)
+    program = Program(plan, tuple(bodies), view=_raw_view, outputs=lambda m: list(m.value))
+    return program, {n: k for k, n in enumerate(draw(st.lists(st.sampled_from(["x", "y"]), unique=True)))}
+
+
+def _raw_body(salt: int, options: list[list[str]] | None) -> Body:
+    def body(call: Call) -> Done:
+        seen = sum(value * (k + 3) for k, value in enumerate(call.view) if value is not None)
+        decision = tuple(options[(seen * 17 + salt) % len(options)]) if options else None
+        return Done(((seen * 31 + salt) % 10_007,), decision)
+
+    return body
+
+
+def _raw_view(m: Machine, i: int) -> list[Any]:
+    latest = [max(cells, key=m.stamp.__getitem__) for cells in m.layout.reads[i]]
+    return [m.value[c] if m.stamp[c] else None for c in latest]
+
+
+@QUICK
+@given(wild_plans(), st.integers(0, 9))
+def test_plans(wild: tuple[Program, dict[str, Any]], seed: int) -> None:
+    _agree(*wild, seed)
+
+
+@pytest.mark.long
+@LONG
+@given(wild_plans(), st.integers(0, 9))
+def test_plans_for_long(wild: tuple[Program, dict[str, Any]], seed: int) -> None:
+    _agree(*wild, seed)

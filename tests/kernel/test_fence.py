@@ -1,0 +1,152 @@
+"""Late, doubled and foreign events are refused before anything changes."""
+
+from __future__ import annotations
+
+import pytest
+
+from penstock.kernel import Machine
+from penstock.model import events as ev
+from penstock.model.errors import IllegalEvent
+from penstock.model.events import Event
+
+from .drivers import Chaos
+from .journal import decode
+from .programs import CASES, Case
+
+REPEATABLE = (ev.Answered, ev.Paused, ev.Resumed)
+
+
+def refused(m: Machine, e: Event) -> None:
+    before, fresh = m.snapshot(), list(m.fresh)
+    assert not m.accepts(e), f"{e} is accepted"
+    with pytest.raises(IllegalEvent):
+        m.apply(e)
+    assert m.snapshot() == before
+    assert m.fresh == fresh
+
+
+def test_no_event_is_taken_twice(case: Case) -> None:
+    chaos = Chaos(case.program, case.inputs, case.answers, seed=2, crash=0.15)
+    chaos.go()
+    m = Machine(case.program.layout)
+    past: list[Event] = []
+    for line in chaos.journal:
+        e = decode(line)
+        m.apply(e)
+        past.append(e)
+        if not isinstance(e, REPEATABLE):
+            refused(m, e)
+        for old in past:  # nor ever later: the fence is unique in the run
+            if isinstance(old, ev.Started | ev.Succeeded | ev.Failed | ev.Abandoned | ev.Deferred):
+                assert not m.accepts(old)
+
+
+def test_what_was_never_issued_is_refused_everywhere(case: Case) -> None:
+    chaos = Chaos(case.program, case.inputs, case.answers)
+    chaos.go()
+    m = Machine(case.program.layout)
+    nodes = len(case.program.plan.nodes)
+    for line in ["", *chaos.journal]:
+        if line:
+            m.apply(decode(line))
+        for i in (-1, nodes, 10**9, *range(nodes)):
+            fence = m.issues[i] if i in range(nodes) else 1
+            for wrong in (fence - 1, fence + 1):
+                assert not m.accepts(ev.Succeeded(i, wrong, (1,)))
+                assert not m.accepts(ev.Failed(i, wrong, "E", "e"))
+                assert not m.accepts(ev.Abandoned(i, wrong))
+                assert not m.accepts(ev.Deferred(i, wrong, 1))
+                assert not m.accepts(ev.Cancelled(i, wrong))
+            if i not in m.todo:
+                for e in (
+                    ev.Evaluated(i, ()),
+                    ev.TimerFired(i),
+                    ev.TimerSet(i, 5),
+                    ev.Succeeded(i, fence),
+                    ev.Cancelled(i, fence),
+                ):
+                    refused(m, e)
+        refused(m, ev.Answered(-1, (1,)))
+        refused(m, ev.Answered(nodes, (1,)))
+
+
+def test_an_ended_run_takes_nothing(case: Case) -> None:
+    m = Chaos(case.program, case.inputs, case.answers).go()
+    events: list[Event] = [ev.Started(case.inputs), ev.Succeeded(0, m.issues[0]), ev.Answered(1, (1,))]
+    events += [ev.CancelRequested(), ev.TimedOut("x"), ev.Paused()]
+    for e in events:
+        refused(m, e)
+    assert m.accepts(ev.Resumed()) == bool(m.halted)
+
+
+def test_nothing_happens_to_a_run_that_has_not_started() -> None:
+    for case in CASES.values():
+        nodes = case.program.plan.nodes
+        early: list[Event] = [ev.CancelRequested(), ev.TimedOut("x"), ev.Paused(), ev.Resumed(), ev.Succeeded(0, 1)]
+        for e in early + [ev.Answered(i, (1,)) for i, n in enumerate(nodes) if n.kind == "ask"]:
+            refused(Machine(case.program.layout), e)
+
+
+def test_an_input_the_plan_does_not_have_is_refused() -> None:
+    m = Machine(CASES["tasks: diamond"].program.layout)
+    refused(m, ev.Started({"given": {}, "stranger": 1}))
+
+
+def test_the_wrong_number_of_truths_is_refused() -> None:
+    case = CASES["steps: then"]
+    m = Machine(case.program.layout)
+    m.apply(ev.Started(case.inputs))
+    refused(m, ev.Evaluated(0, ()))
+    refused(m, ev.Evaluated(0, (True, True)))
+    m.apply(ev.Evaluated(0, (True,)))
+    refused(m, ev.Evaluated(0, (True,)))
+
+
+def test_a_timer_is_set_once() -> None:
+    case = CASES["steps: then"]
+    chaos = Chaos(case.program, case.inputs)
+    while not any(isinstance(decode(line), ev.TimerSet) for line in chaos.journal):
+        chaos.step()
+    nap = case.program.layout.index["nap"]
+    refused(chaos.machine, ev.TimerSet(nap, 99_000_000))
+    refused(chaos.machine, ev.TimerSet(nap, 30_000_000))
+
+
+def test_a_question_is_answered_once_outside_a_loop() -> None:
+    case = CASES["graphs: two questions"]
+    legal, brand = (case.program.layout.index[n] for n in ("legal", "brand"))
+    chaos = Chaos(case.program, case.inputs)
+    chaos.commit(ev.Answered(legal, ("early",)))
+    refused(chaos.machine, ev.Answered(legal, ("doubled",)))
+    chaos.go()
+    assert chaos.machine.status == "paused"
+    refused(chaos.machine, ev.Answered(legal, ("late",)))
+    refused(chaos.machine, ev.Answered(0, ("no question",)))
+    chaos.commit(ev.Answered(brand, ("b",)))
+    refused(chaos.machine, ev.Answered(brand, ("late",)))
+    m = chaos.go()
+    assert m.status == "completed"
+    assert case.program.outputs(m)["url"] == ["about t", "early", "b"]
+
+
+def test_a_cancelled_attempt_needs_a_halted_run() -> None:
+    case = CASES["tasks: peers"]
+    m = Machine(case.program.layout)
+    m.apply(ev.Started(case.inputs))
+    refused(m, ev.Cancelled(0, 1))
+    m.apply(ev.CancelRequested())
+    refused(m, ev.CancelRequested())
+    refused(m, ev.TimedOut("x"))
+    refused(m, ev.Paused())
+    m.apply(ev.Cancelled(0, 1))
+    assert m.status == "cancelled"
+
+
+def test_a_zombie_is_refused_and_its_successor_is_not() -> None:
+    case = CASES["tasks: diamond"]
+    m = Machine(case.program.layout)
+    m.apply(ev.Started(case.inputs))
+    m.apply(ev.Abandoned(0, 1))
+    refused(m, ev.Succeeded(0, 1, ({},)))
+    m.apply(ev.Succeeded(0, 2, ({},)))
+    refused(m, ev.Succeeded(0, 2, ({},)))

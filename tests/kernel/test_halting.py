@@ -1,0 +1,170 @@
+"""Cancelled, timed out, failed or paused at any moment, then resumed: as if nothing had happened."""
+
+from __future__ import annotations
+
+import pytest
+
+from penstock.model import events as ev
+from penstock.model.commands import Execute
+from penstock.model.events import Event
+
+from .drivers import Chaos, outcome
+from .programs import CASES, Case
+
+HALTS: list[Event] = [ev.CancelRequested("enough"), ev.TimedOut("too late")]
+
+
+def _until(case: Case, events: int, seed: int | None = None) -> Chaos:
+    """A run in the middle, with bodies in flight."""
+    chaos = Chaos(case.program, case.inputs, case.answers, seed=seed)
+    while len(chaos.journal) < events and chaos.step():
+        pass
+    return chaos
+
+
+def _expected(case: Case) -> tuple[object, int]:
+    chaos = Chaos(case.program, case.inputs, case.answers)
+    return outcome(case.program, chaos.go()), len(chaos.journal)
+
+
+@pytest.mark.parametrize("halt", HALTS, ids=["cancelled", "timed out"])
+@pytest.mark.parametrize("seed", [None, 1, 2])
+def test_halted_anywhere_and_resumed(case: Case, halt: Event, seed: int | None) -> None:
+    expected, length = _expected(case)
+    halted = 0
+    for k in range(1, length + 1):
+        chaos = _until(case, k, seed)
+        if not chaos.machine.accepts(halt):
+            assert chaos.machine.ended or chaos.machine.halted
+            continue
+        chaos.commit(halt)
+        m = chaos.go()
+        assert m.status == ("cancelled" if isinstance(halt, ev.CancelRequested) else "failed"), f"after {k} events"
+        assert not m.todo
+        assert not m.asked
+        chaos.commit(ev.Resumed())
+        assert outcome(case.program, chaos.go()) == expected, f"halted after {k} events"
+        halted += 1
+    assert halted
+
+
+def test_halted_crashed_and_resumed(case: Case) -> None:
+    """The process dies while the run is ending."""
+    expected, length = _expected(case)
+    for k in range(1, length):
+        chaos = _until(case, k, seed=k)
+        if chaos.machine.accepts(HALTS[0]):
+            chaos.commit(HALTS[0])
+            chaos.restart()
+            assert chaos.machine.ended, "nothing is executed again in a run that was halted"
+            chaos.restart()
+            chaos.commit(ev.Resumed())
+            chaos.restart()
+            assert outcome(case.program, chaos.go()) == expected, f"halted after {k} events"
+
+
+def test_halted_again_after_it_was_resumed(case: Case) -> None:
+    expected, length = _expected(case)
+    for k in range(1, length, 2):
+        chaos = _until(case, k, seed=k)
+        for _ in range(3):
+            if chaos.machine.accepts(HALTS[0]):
+                chaos.commit(HALTS[0])
+                chaos.go()
+                chaos.commit(ev.Resumed())
+                chaos.step()
+        assert outcome(case.program, chaos.go()) == expected, f"halted after {k} events"
+
+
+@pytest.mark.parametrize("seed", [None, 3])
+def test_paused_anywhere_and_resumed(case: Case, seed: int | None) -> None:
+    expected, length = _expected(case)
+    for k in range(1, length + 1):
+        chaos = _until(case, k, seed)
+        if not chaos.machine.accepts(ev.Paused()):
+            continue
+        chaos.commit(ev.Paused())
+        begun = list(chaos.executed)
+        m = chaos.go()
+        assert chaos.executed == begun, "a body began in a paused run"
+        if m.ended:
+            assert not m.todo
+        else:
+            assert m.status == "paused"
+            chaos.restart()
+            assert chaos.machine.suspended
+            chaos.commit(ev.Resumed())
+        assert outcome(case.program, chaos.go()) == expected, f"paused after {k} events"
+
+
+def test_a_paused_run_can_be_cancelled(case: Case) -> None:
+    expected, length = _expected(case)
+    for k in range(1, length, 2):
+        chaos = _until(case, k, seed=5)
+        if chaos.machine.accepts(ev.Paused()):
+            chaos.commit(ev.Paused())
+            chaos.commit(ev.CancelRequested())
+            assert chaos.go().status == "cancelled"
+            chaos.commit(ev.Resumed())
+            assert outcome(case.program, chaos.go()) == expected, f"paused after {k} events"
+
+
+def test_a_run_that_fails_while_paused_needs_one_event_to_go_on() -> None:
+    case = CASES["steps: stop"]
+    chaos = _until(case, 4)
+    [execute] = chaos.machine.todo.values()
+    assert isinstance(execute, Execute)
+    chaos.commit(ev.Paused())
+    chaos.commit(ev.Failed(execute.node, execute.fence, "OSError", "not yet"))
+    assert chaos.machine.ended
+    chaos.commit(ev.Resumed())
+    assert not chaos.machine.ended
+    assert execute.node in chaos.machine.todo
+
+
+def test_a_failed_run_resumed_does_only_what_is_left() -> None:
+    case = CASES["steps: stop"]
+    chaos = Chaos(case.program, case.inputs)
+    assert chaos.go().status == "failed"
+    again = Chaos(case.program, case.inputs, journal=chaos.journal)
+    again.commit(ev.Resumed())
+    two = again.machine.todo[1]
+    assert isinstance(two, Execute)
+    again.commit(ev.Succeeded(1, two.fence, ("mended",)))
+    assert again.go().status == "completed"
+    assert again.executed == ["three"]
+    assert again.machine.errors == {}
+
+
+def test_what_runs_when_a_run_halts_is_told_and_may_still_succeed() -> None:
+    case = CASES["tasks: peers"]
+    chaos = Chaos(case.program, case.inputs)
+    chaos.step()
+    m = chaos.machine
+    m.take()
+    m.apply(ev.CancelRequested())
+    assert {c.node for c in m.take()} == m.todo.keys() == {1, 2, 3, 4, 5}
+    m.apply(ev.Succeeded(1, 1, ({"set": {"k0": 1}, "append": {}, "drop": []},)))
+    for i in range(2, 6):
+        assert m.status == "running"
+        m.apply(ev.Cancelled(i, 1))
+    assert m.status == "cancelled"
+    assert m.state[1] == "succeeded"
+    assert m.held == [2, 3, 4, 5]
+    m.apply(ev.Resumed())
+    assert m.todo.keys() == {2, 3, 4, 5}
+
+
+@pytest.mark.parametrize("late", [ev.Failed(1, 1, "E", "e", 0), ev.Deferred(1, 1, 99), ev.Abandoned(1, 1)])
+def test_a_halted_run_starts_nothing_whatever_its_bodies_ask_for(late: Event) -> None:
+    case = CASES["tasks: deferred"]
+    chaos = Chaos(case.program, case.inputs)
+    m = chaos.machine
+    assert m.todo.keys() == {0, 1}
+    chaos.commit(ev.CancelRequested())
+    chaos.commit(ev.Cancelled(0, 1))
+    chaos.commit(late)
+    assert m.status == "cancelled"
+    assert not m.todo
+    chaos.commit(ev.Resumed())
+    assert m.todo.keys() == {0, 1}

@@ -1,0 +1,147 @@
+"""Small plans, every order there is: each completion, evaluation and timer that could come next does, once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from penstock.kernel import Machine
+from penstock.model import events as ev
+from penstock.model.commands import Evaluate, Execute
+from penstock.model.events import Event
+from penstock.model.rules import AllOf, Value
+
+from .drivers import attempt, evaluate, outcome
+from .programs import boom, count_peers, flaky, put
+from .styles.graphs import END, Ask, Fn, Gate, graph
+from .styles.program import Program, Retry
+from .styles.tasks import Task, skipped, tasks
+
+
+def _wide() -> Program:
+    peers = [Task(f"p{k}", count_peers(f"k{k}")) for k in range(5)]
+    return tasks("wide", [*peers, Task("sum", count_peers("all"), tuple(p.name for p in peers))])
+
+
+def _ladder() -> Program:
+    """Two chains that touch in the middle."""
+    return tasks(
+        "ladder",
+        [
+            Task("a1", put(x=1)),
+            Task("b1", put(x=2)),
+            Task("a2", count_peers("a2"), ("a1",)),
+            Task("b2", count_peers("b2"), ("b1", "a1")),
+            Task("a3", count_peers("a3"), ("a2",)),
+            Task("b3", count_peers("b3"), ("b2",)),
+        ],
+    )
+
+
+def _mixed() -> Program:
+    return tasks(
+        "mixed",
+        [
+            Task("lame", flaky(1, x=1), retry=Retry(2, 5.0)),
+            Task("dead", boom),
+            Task("ruled", put(y=1), (), Value("seed", "greater_than", 0)),
+            Task("rescue", put(z=1), ("dead", "ruled"), AllOf((Value("y", "exists"),))),
+            Task("cut", put(c=1), ("dead", "lame")),
+            Task("last", count_peers("n"), ("cut", "rescue"), skipped("cut")),
+        ],
+    )
+
+
+def _turns() -> Program:
+    """Two branches in a loop, and a node outside that must wait for its end."""
+    return graph(
+        "turns",
+        [
+            Fn("split", lambda n: n + 1, ("n",), ("m",)),
+            Fn("one", lambda m: ["one", m], ("m",), ("a",)),
+            Fn("two", lambda m: ["two", m], ("m",), ("b",)),
+            Fn("join", lambda a, b: a[1] + b[1], ("a", "b"), ("n",)),
+            Gate("again", lambda n: "split" if n < 9 else END, ("split", END), ("n",)),
+            Fn("beside", lambda x: x, ("x",), ("y",)),
+            Fn("after", lambda n, y: [n, y], ("n", "y"), ("z",)),
+        ],
+        entry=["split"],
+    )
+
+
+def _questions() -> Program:
+    return graph(
+        "questions",
+        [
+            Ask("first", "a"),
+            Ask("second", "b"),
+            Fn("work", lambda x: x, ("x",), ("y",)),
+            Fn("use", lambda a, y: [a, y], ("a", "y"), ("u",)),
+            Fn("join", lambda u, b: [u, b], ("u", "b"), ("z",)),
+        ],
+    )
+
+
+def _next(program: Program, m: Machine) -> Iterator[Event]:
+    for c in m.todo.values():
+        if isinstance(c, Execute):
+            yield attempt(program, m, c, 0)
+        elif isinstance(c, Evaluate):
+            yield evaluate(program, m, c)
+        else:
+            yield ev.TimerFired(c.node)
+    for i, node in enumerate(program.plan.nodes):
+        if node.kind == "ask":
+            e = ev.Answered(i, (f"to {node.name}",))
+            if m.accepts(e):  # asked or not: an answer may be early
+                yield e
+
+
+def _every_order(program: Program, inputs: dict[str, object]) -> tuple[set[str], int]:
+    """The outcomes of all orders, and how many distinct moments lie on the way."""
+    start = Machine(program.layout)
+    start.apply(ev.Started(inputs))
+    outcomes: set[str] = set()
+    seen: set[str] = set()
+    stack = [start]
+    while stack:
+        m = stack.pop()
+        moment = repr({k: v for k, v in m.snapshot().items() if k not in ("stamp", "clock")}) + repr(_ranks(m))
+        if moment in seen:
+            continue
+        seen.add(moment)
+        events = list(_next(program, m))
+        if not events:
+            outcomes.add(json.dumps(outcome(program, m)))
+        for e in events:
+            later = Machine.restore(program.layout, m.snapshot())
+            later.apply(e)
+            stack.append(later)
+    return outcomes, len(seen)
+
+
+def _ranks(m: Machine) -> list[int]:
+    """Which cell was written before which: all that a stamp says."""
+    order = sorted(range(len(m.stamp)), key=m.stamp.__getitem__)
+    return [c for c in order if m.stamp[c]]
+
+
+@pytest.mark.parametrize(
+    ("program", "inputs", "moments"),
+    [
+        (_wide(), {"given": {}}, 300),
+        (_ladder(), {"given": {}}, 20),
+        (_mixed(), {"given": {"seed": 1}}, 40),
+        (_mixed(), {"given": {"seed": 0}}, 30),
+        (_turns(), {"n": 0, "x": 7}, 20),
+        (_questions(), {"x": 1}, 15),
+    ],
+    ids=["wide", "ladder", "mixed, high", "mixed, low", "turns", "questions"],
+)
+def test_every_order_has_one_outcome(program: Program, inputs: dict[str, object], moments: int) -> None:
+    outcomes, seen = _every_order(program, inputs)
+    assert len(outcomes) == 1
+    assert '"running"' not in outcomes.pop()
+    assert seen >= moments

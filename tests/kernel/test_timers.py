@@ -1,0 +1,125 @@
+"""Retries, deferrals and waits against a clock that jumps."""
+
+from __future__ import annotations
+
+import pytest
+
+from penstock.model import events as ev
+from penstock.model.commands import Execute, Wake
+
+from .drivers import SECOND, Chaos
+from .journal import decode, fold
+from .programs import CASES, boom, polled, put
+from .styles.program import Call, Retry
+from .styles.steps import Step, Wait, steps
+from .styles.tasks import Context, Task, tasks
+
+
+def test_a_wait_outlives_its_process() -> None:
+    program = steps("nap", [Wait("nap", 30.0), Step("x", lambda v, c: c.now)])
+    first = Chaos(program, {"given": 0})
+    first.step()
+    first.step()  # the rule, then the instant is fixed at 0 s
+    again = Chaos(program, {"given": 0}, journal=first.journal, now=12 * SECOND)
+    m = again.go()
+    assert again.woken == [("nap", 30.0)]
+    assert program.outputs(m) == {"nap": 30.0, "x": 30 * SECOND}
+
+
+def test_a_retry_comes_when_the_journal_says() -> None:
+    program = tasks("t", [Task("a", boom, retry=Retry(4, 2.0))])
+    chaos = Chaos(program, {"given": {}})
+    m = chaos.go()
+    assert chaos.woken == [("a", 2.0), ("a", 4.0), ("a", 6.0)]
+    assert m.failures == {0: 4}
+    assert m.issues == [4]
+    assert m.status == "failed"
+
+
+def test_a_journal_folds_the_same_under_another_policy() -> None:
+    """Whether to try again was decided once, by whoever saw the failure."""
+    old = tasks("t", [Task("a", boom, retry=Retry(4, 2.0))])
+    first = Chaos(old, {"given": {}})
+    while first.machine.failures.get(0, 0) < 2:
+        first.step()
+    new = tasks("t", [Task("a", boom, retry=Retry(1))])
+    assert new.plan.structure == old.plan.structure
+    again = Chaos(new, {"given": {}}, journal=first.journal, now=first.now)
+    m = again.go()
+    assert again.woken == [("a", 4.0)]
+    assert m.failures == {0: 3}, "the third failure is judged by the new policy"
+
+
+def test_attempts_are_numbered_by_failures_alone() -> None:
+    attempts: list[int] = []
+
+    def body(context: Context, call: Call) -> None:
+        attempts.append(call.attempt)
+        if call.attempt < 3:
+            raise OSError("again")
+
+    program = tasks("t", [Task("a", body, retry=Retry(5))])
+    chaos = Chaos(program, {"given": {}})
+    for _ in range(3):
+        chaos.restart()
+    chaos.go()
+    assert attempts == [1, 2, 3]
+    assert chaos.machine.issues == [6]
+    assert chaos.machine.crashes == {0: 3}
+
+
+def test_a_deferred_body_is_called_again_at_its_instant() -> None:
+    program = tasks("t", [Task("poll", polled)])
+    chaos = Chaos(program, {"given": {}})
+    m = chaos.go()
+    assert chaos.woken == [("poll", 5.0), ("poll", 10.0), ("poll", 15.0)]
+    assert m.failures == {}, "a deferral is no failure"
+    assert m.issues == [4]
+
+
+def test_timers_of_siblings_do_not_wait_for_each_other() -> None:
+    naps = [Task(f"t{s}", boom, retry=Retry(2, float(s))) for s in (9, 3, 6)]
+    chaos = Chaos(tasks("t", naps), {"given": {}})
+    chaos.go()
+    assert chaos.woken == [("t3", 3.0), ("t6", 6.0), ("t9", 9.0)]
+
+
+def test_no_timer_rings_while_the_run_is_paused() -> None:
+    program = tasks("t", [Task("a", polled), Task("b", put(b=1), ("a",))])
+    chaos = Chaos(program, {"given": {}})
+    chaos.step()
+    chaos.commit(ev.Paused())
+    chaos.now = 60 * SECOND
+    m = chaos.go()
+    assert (m.status, chaos.woken) == ("paused", [])
+    chaos.commit(ev.Resumed())
+    assert chaos.go().status == "completed"
+    assert chaos.woken == [("a", 60.0)]
+
+
+@pytest.mark.parametrize(("retry_at", "kind"), [(0, Execute), (7, Wake)])
+def test_what_a_failure_leaves_outstanding(retry_at: int, kind: type) -> None:
+    case = CASES["tasks: diamond"]
+    m = fold(case.program.layout, [])
+    m.apply(ev.Started(case.inputs))
+    m.apply(ev.Failed(0, 1, "OSError", "again", retry_at))
+    assert type(m.todo[0]) is kind
+    assert m.errors == {}, "not final"
+    if retry_at:
+        assert m.todo[0] == Wake(0, at=7)
+        m.apply(ev.TimerFired(0))
+    assert m.todo[0] == Execute(0, fence=2, attempt=2)
+
+
+def test_a_resumed_wait_begins_anew() -> None:
+    program = steps("nap", [Wait("nap", 30.0)])
+    chaos = Chaos(program, {"given": 0})
+    chaos.step()
+    chaos.step()
+    chaos.now = 29 * SECOND
+    chaos.commit(ev.CancelRequested())
+    chaos.now = 100 * SECOND
+    chaos.commit(ev.Resumed())
+    assert chaos.go().status == "completed"
+    assert chaos.woken == [("nap", 130.0)]
+    assert sum(isinstance(decode(line), ev.TimerSet) for line in chaos.journal) == 2

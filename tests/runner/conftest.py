@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from penstock import DefaultRunner, DefaultRunnerConfig, WorkflowBuilder, task
+from penstock.model.registry import registry
+
+SOON_SECONDS = 20.0
+"""how long a test waits for a signal that comes at once when all is well"""
+
+Define = Callable[..., str]
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/runs.db"
+
+
+@pytest.fixture
+def open_runner(url: str) -> Iterator[Callable[..., DefaultRunner]]:
+    """Opens runners on the test's database, and shuts them down."""
+    opened: list[DefaultRunner] = []
+
+    def open_(**options: Any) -> DefaultRunner:
+        opened.append(DefaultRunner.with_config(url, DefaultRunnerConfig(**options)))
+        return opened[-1]
+
+    yield open_
+    for runner in opened:
+        runner.shutdown()
+
+
+@pytest.fixture
+def runner(open_runner: Callable[..., DefaultRunner]) -> DefaultRunner:
+    return open_runner()
+
+
+@pytest.fixture
+def define() -> Iterator[Define]:
+    """Registers a workflow of (id, body, options) rows, for the time of the test."""
+    names: list[str] = []
+
+    def define_(name: str, *tasks: tuple[str, Callable[..., Any], dict[str, Any]]) -> str:
+        with WorkflowBuilder(name):
+            for id_, body, options in tasks:
+                task(id=id_, **options)(body)
+        names.append(name)
+        return name
+
+    yield define_
+    for name in names:
+        registry.forget(name)
+
+
+class Gate:
+    """A body that has begun waits here until the test lets it go."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Semaphore(0)
+        self.open = threading.Event()
+
+    def wait_begun(self) -> None:
+        assert self.begun.acquire(timeout=SOON_SECONDS), "the body did not begin"
+
+    def __call__(self) -> None:
+        self.begun.release()
+        assert self.open.wait(SOON_SECONDS), "nobody opened the gate"
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    made = Gate()
+    yield made
+    made.open.set()
+
+
+@contextmanager
+def no_new_threads() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    left = [t for t in threading.enumerate() if t not in before and t.is_alive()]
+    assert not left, f"threads left behind: {left}"

@@ -1,0 +1,493 @@
+"""What every store must do, whatever it is made of.
+
+A test module for a store subclasses `Conformance` and gives a fixture `place`: somewhere to open the store under test.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from threading import Barrier
+from typing import Any
+
+import pytest
+
+from penstock.model.errors import RunnerClosed
+from penstock.model.ports import Store
+from penstock.model.records import Change, Committed, Conflict, Duplicate, JournalRow, RunFilter, RunRow, WorkRow
+
+from .making import birth, run, step, work
+
+ORDERS = ("orders",)
+
+
+class Place:
+    """Somewhere to open a store.  `shared`: a second store opened there sees what the first one wrote."""
+
+    def __init__(self, opening: Callable[[], Store], shared: bool) -> None:
+        self.shared = shared
+        self._opening = opening
+        self._opened = ExitStack()
+
+    def open(self) -> Store:
+        return self._opened.enter_context(closing(self._opening()))
+
+    def close(self) -> None:
+        self._opened.close()
+
+
+def entries(rows: list[JournalRow]) -> list[Any]:
+    return [entry for row in rows for entry in json.loads(row.entries)]
+
+
+def ids(rows: list[RunRow] | list[WorkRow]) -> list[str]:
+    return [row.id if isinstance(row, RunRow) else row.run_id for row in rows]
+
+
+class Conformance:
+    """Subclass it as `Test...`."""
+
+    @pytest.fixture
+    def store(self, place: Place) -> Iterator[Store]:
+        yield place.open()
+        place.close()
+
+    # -- births and changes
+
+    def test_a_birth_writes_head_journal_and_work(self, store: Store) -> None:
+        rows = [
+            work("r1", 0, owner="me", lease_until=9),
+            work("r1", 1, kind="wake", due_at=77, began=True, orphaned=True, parked=True),
+        ]
+        head = run("r1", 2, error="e", reason="r", finished_at=5, paused_at=6, deadline_at=7, status="failed")
+        head = replace(head, idempotency_key="k", inputs_digest="d")
+        assert store.commit([Change(head, 0, ['["a",1]', '["b"]'], 1_000, born=True, work_in=rows)]) == [Committed()]
+        assert store.run("r1") == head
+        assert store.journal("r1") == [JournalRow(1, 1_000, '[["a",1],["b"]]')]
+        assert store.work("r1") == rows
+
+    def test_a_step_changes_head_journal_and_work(self, store: Store) -> None:
+        store.commit([birth("r1", [work("r1", 0), work("r1", 1)], inputs_digest="d")])
+        change = step(
+            "r1", 1, work_out=[(0, 1)], work_in=[work("r1", 2)], began=[(1, 1)], status="paused", reason="why"
+        )
+        change.run.inputs_digest = "d"
+        assert store.commit([change]) == [Committed()]
+        assert store.run("r1") == change.run
+        assert store.journal("r1", 1) == [JournalRow(2, 2_000, '[["ok"]]')]
+        assert store.work("r1") == [work("r1", 1, began=True), work("r1", 2)]
+
+    def test_a_step_keeps_what_was_decided_at_birth(self, store: Store) -> None:
+        store.commit([birth("r1", idempotency_key="k", inputs_digest="d")])
+        store.commit([step("r1", 1, structure="s2", code="c2")])
+        assert store.run("r1") == run("r1", 2, structure="s2", code="c2", idempotency_key="k", inputs_digest="d")
+
+    def test_a_change_without_entries_leaves_the_journal_alone(self, store: Store) -> None:
+        store.commit([birth("r1", [work("r1")])])
+        assert store.commit([step("r1", 1, [], began=[(0, 1)])]) == [Committed()]
+        assert store.work("r1") == [work("r1", began=True)]
+        assert len(store.journal("r1")) == 1
+
+    def test_no_changes_are_no_verdicts(self, store: Store) -> None:
+        assert store.commit([]) == []
+
+    def test_what_is_not_there_is_none_or_empty(self, store: Store) -> None:
+        assert store.run("nobody") is None
+        assert store.plan("nothing") is None
+        assert store.journal("nobody") == store.journal("nobody", 3) == []
+        assert store.work("nobody") == []
+
+    def test_rows_given_and_taken_are_the_callers_own(self, store: Store) -> None:
+        row, change = work("r1"), birth("r1")
+        change.work_in.append(row)
+        store.commit([change])
+        row.owner = change.run.error = "changed later"
+        store.work("r1")[0].owner = "changed too"
+        head = store.run("r1")
+        assert head is not None
+        head.error = "and this"
+        assert store.run("r1") == run("r1")
+        assert store.work("r1") == [work("r1")]
+
+    # -- verdicts
+
+    def test_in_a_mixed_batch_the_good_are_written_and_the_bad_are_not(self, store: Store) -> None:
+        store.commit([birth("r1", [work("r1")]), birth("r2", [work("r2")]), birth("r3", idempotency_key="k")])
+        again = birth("r5", [work("r5")], idempotency_key="k")
+        again.plan = {"of": "r5"}
+        stale = step("r2", 0, work_out=[(0, 1)], work_in=[work("r2", 7)], park=True, status="failed")
+        stale.plan = {"of": "r2"}
+        verdicts = store.commit(
+            [
+                step("r1", 1, work_out=[(0, 1)]),
+                stale,
+                birth("r4"),
+                again,
+                step("unknown", 3),
+                birth("r1", [work("r1", 9)]),
+            ]
+        )
+        assert verdicts == [
+            Committed(), Conflict(), Committed(), Duplicate(run("r3", idempotency_key="k")), Conflict(), Conflict(),
+        ]  # fmt: skip
+        assert store.run("r1") == run("r1", 2)
+        assert store.work("r1") == []
+        assert (store.run("r2"), store.work("r2"), len(store.journal("r2"))) == (run("r2"), [work("r2")], 1)
+        assert store.run("r4") == run("r4")
+        assert (store.run("r5"), store.journal("r5"), store.work("r5")) == (None, [], [])
+        assert (store.run("unknown"), store.journal("unknown")) == (None, [])
+        assert store.plan("s1") is None
+
+    @pytest.mark.parametrize("expected", [0, 1, 3])
+    def test_another_number_of_entries_is_a_conflict(self, store: Store, expected: int) -> None:
+        store.commit([birth("r1", entries=["[1]", "[2]"])])
+        assert store.commit([step("r1", expected)]) == [Conflict()]
+        assert store.run("r1") == run("r1", 2)
+
+    def test_a_key_is_taken_once_per_workflow(self, store: Store) -> None:
+        first, other = birth("r1", idempotency_key="k"), birth("r2", idempotency_key="k", workflow="bills")
+        assert store.commit([first, other]) == [Committed(), Committed()]
+        store.commit([step("r1", 1, status="completed", finished_at=8)])
+        head = store.run("r1")
+        assert head is not None
+        assert store.commit([birth("r3", idempotency_key="k")]) == [Duplicate(head)]
+
+    def test_a_key_is_taken_once_within_a_batch(self, store: Store) -> None:
+        births = [birth("r1", idempotency_key="k"), birth("r2", idempotency_key="k"), birth("r3")]
+        assert store.commit(births) == [Committed(), Duplicate(births[0].run), Committed()]
+        assert store.run("r2") is None
+
+    def test_a_birth_that_comes_twice_finds_itself_by_its_key(self, store: Store) -> None:
+        store.commit([birth("r1", idempotency_key="k")])
+        assert store.commit([birth("r1", idempotency_key="k")]) == [Duplicate(run("r1", idempotency_key="k"))]
+
+    def test_a_key_is_not_taken_by_a_birth_that_failed(self, store: Store) -> None:
+        store.commit([birth("r1")])
+        births = [birth("r1", idempotency_key="k"), birth("r2", idempotency_key="k")]
+        assert store.commit(births) == [Conflict(), Committed()]
+
+    def test_eight_threads_commit_at_once(self, store: Store) -> None:
+        together = Barrier(8)
+
+        def live(thread: int) -> list[Any]:
+            together.wait()
+            verdicts = []
+            for i in range(25):
+                name = f"r{thread}-{i}"
+                verdicts += store.commit([birth(name, [work(name)])])
+                verdicts += store.commit([step(name, 1, work_out=[(0, 1)])])
+            return verdicts
+
+        with ThreadPoolExecutor(8) as pool:
+            assert all(v == Committed() for verdicts in pool.map(live, range(8)) for v in verdicts)
+        assert len(store.runs(RunFilter(limit=1_000))) == 200
+
+    def test_of_threads_that_decide_on_the_same_journal_one_wins(self, store: Store) -> None:
+        store.commit([birth("r1")])
+        together = Barrier(8)
+
+        def decide(thread: int) -> Any:
+            together.wait()
+            return store.commit([step("r1", 1, [f"[{thread}]"])])[0]
+
+        with ThreadPoolExecutor(8) as pool:
+            verdicts = list(pool.map(decide, range(8)))
+        assert sorted(map(str, verdicts)) == ["Committed()"] + ["Conflict()"] * 7
+        assert entries(store.journal("r1", 1)) == [[verdicts.index(Committed())]]
+
+    # -- plans
+
+    def test_a_plan_is_stored_with_the_first_change_that_brings_it(self, store: Store) -> None:
+        change, later = birth("r1"), step("r1", 1, structure="s2")
+        change.plan, later.plan = {"nodes": [1, {"a": None}], "x": "ü\u0000"}, {"second": True}
+        store.commit([change])
+        store.commit([later])
+        assert store.plan("s1") == change.plan
+        assert store.plan("s2") == later.plan
+
+    def test_the_plan_of_a_structure_stays(self, store: Store) -> None:
+        first, second, third = birth("r1"), birth("r2"), birth("r3")
+        first.plan, second.plan, third.plan = {"n": 1}, {"n": 2}, {"n": 3}
+        store.commit([first, second])
+        store.commit([third])
+        assert store.plan("s1") == {"n": 1}
+
+    # -- journals
+
+    def test_a_tail_begins_after_the_entry_named(self, store: Store) -> None:
+        store.commit([birth("r1", entries=["[1]", '["],[",2]', '{"3":[[]]}'])])
+        store.commit([step("r1", 3, ["[4]"], at=2_000)])
+        store.commit([step("r1", 4, ["[5]", "[6]"], at=3_000)])
+        everything: list[Any] = [[1], ["],[", 2], {"3": [[]]}, [4], [5], [6]]
+        for after in range(8):
+            rows = store.journal("r1", after)
+            assert entries(rows) == everything[after:]
+            assert not rows or rows[0].seq == after + 1
+        assert [(row.seq, row.at) for row in store.journal("r1", 1)] == [(2, 1_000), (4, 2_000), (5, 3_000)]
+
+    @pytest.mark.parametrize(
+        "text", ["ä€𝄞\u2028", "\u0000 NUL", "\ud800 lone", "'; DROP TABLE runs; --", "\\u0000", "%s ? :x $1", "\x1b[0m"]
+    )
+    def test_any_text_survives_in_an_entry(self, store: Store, text: str) -> None:
+        store.commit([birth("r1", entries=[json.dumps([text])])])
+        assert entries(store.journal("r1")) == [[text]]
+
+    @pytest.mark.parametrize("text", ["ä€𝄞", "'; DROP TABLE runs; --", "%s ? :x $1 \\"])
+    def test_any_text_survives_in_a_head(self, store: Store, text: str) -> None:
+        head: dict[str, Any] = dict(workflow=text, error=text, reason=text, idempotency_key=text)
+        store.commit([birth(text, **head)])
+        assert store.run(text) == run(text, **head)
+        assert ids(store.runs(RunFilter(workflow=text))) == [text]
+
+    def test_a_lone_surrogate_in_an_error_stops_nobody(self, store: Store) -> None:
+        verdicts = store.commit([birth("r1", error="bad \udcff name", idempotency_key="\ud800"), birth("r2")])
+        assert verdicts == [Committed(), Committed()]
+        head = store.run("r1")
+        assert head is not None
+        assert head.error is not None
+        assert head.error.startswith("bad ")
+        (verdict,) = store.commit([birth("r3", idempotency_key="\ud800")])
+        assert isinstance(verdict, Duplicate)
+        assert store.run("\ud800") is None
+
+    def test_large_entries_survive(self, store: Store) -> None:
+        big = json.dumps(["x" * 10_000_000])
+        store.commit([birth("r1", entries=[big, "[2]"])])
+        store.commit([step("r1", 2, [big])])
+        assert entries(store.journal("r1")) == [json.loads(big), [2], json.loads(big)]
+        assert entries(store.journal("r1", 1)) == [[2], json.loads(big)]
+
+    # -- claims
+
+    def test_a_claim_takes_the_oldest_due_first(self, store: Store) -> None:
+        due = {"r1": 30, "r2": 10, "r3": 20, "r4": 99}
+        store.commit([birth(r, [work(r, due_at=at)]) for r, at in due.items()])
+        taken = store.claim("me", 500, 30, 2, ORDERS)
+        assert taken == [work("r2", due_at=10), work("r3", due_at=20)]
+        assert store.work("r2") == [work("r2", due_at=10, owner="me", lease_until=500)]
+        assert ids(store.claim("me", 500, 30, 9, ORDERS)) == ["r1"]
+        assert store.claim("me", 500, 98, 9, ORDERS) == []
+        assert ids(store.claim("me", 500, 99, 9, ORDERS)) == ["r4"]
+
+    def test_work_due_at_once_is_claimed_in_the_order_of_runs_and_nodes(self, store: Store) -> None:
+        store.commit([birth("r2", [work("r2", 1), work("r2", 0)]), birth("r1", [work("r1", 5)])])
+        assert [(w.run_id, w.node) for w in store.claim("me", 500, 100, 9, ORDERS)] == [("r1", 5), ("r2", 0), ("r2", 1)]
+
+    def test_a_claim_passes_over_what_is_owned_parked_or_unknown(self, store: Store) -> None:
+        store.commit(
+            [
+                birth("r1", [work("r1", owner="other", lease_until=1)]),
+                birth("r2", [work("r2", parked=True)]),
+                birth("r3", [work("r3", workflow="bills")], workflow="bills"),
+                birth("r4", [work("r4", began=True, orphaned=True)]),
+            ]
+        )
+        assert store.claim("me", 500, 100, 9, ["orders", "mails"]) == [work("r4", began=True, orphaned=True)]
+        assert store.claim("me", 500, 100, 9, []) == []
+        assert ids(store.claim("me", 500, 100, 9, {"bills", "'"})) == ["r3"]
+
+    @pytest.mark.parametrize("limit", [0, -1])
+    def test_a_claim_of_nothing_takes_nothing(self, store: Store, limit: int) -> None:
+        store.commit([birth("r1", [work("r1")])])
+        assert store.claim("me", 500, 100, limit, ORDERS) == []
+        assert store.work("r1") == [work("r1")]
+
+    def test_what_an_orphan_began_is_still_known_to_who_claims_it(self, store: Store) -> None:
+        store.commit([birth("r1", [work("r1", owner="dead", began=True)])])
+        store.orphan_dead(100)
+        assert store.claim("me", 500, 100, 9, ORDERS) == [work("r1", began=True, orphaned=True)]
+
+    def test_claimers_in_threads_never_get_one_row_twice(self, store: Store) -> None:
+        store.commit([birth(f"r{i:03}", [work(f"r{i:03}")]) for i in range(200)])
+        together = Barrier(4)
+
+        def claim(thread: int) -> list[str]:
+            together.wait()
+            mine: list[str] = []
+            while taken := store.claim(f"owner {thread}", 500, 100, 7, ORDERS):
+                mine += ids(taken)
+            return mine
+
+        with ThreadPoolExecutor(4) as pool:
+            taken = [run_id for mine in pool.map(claim, range(4)) for run_id in mine]
+        assert sorted(taken) == [f"r{i:03}" for i in range(200)]
+
+    def test_released_work_is_free_again(self, store: Store) -> None:
+        store.commit([birth("r1", [work("r1", orphaned=True), work("r1", 1)])])
+        taken = store.claim("me", 500, 100, 9, ORDERS)
+        store.release("me", taken[:1])
+        assert store.work("r1") == [work("r1", orphaned=True), work("r1", 1, owner="me", lease_until=500)]
+        assert store.claim("you", 600, 100, 9, ORDERS) == taken[:1]
+
+    def test_only_the_owner_releases(self, store: Store) -> None:
+        store.commit([birth("r1", [work("r1")])])
+        taken = store.claim("me", 500, 100, 9, ORDERS)
+        store.release("you", taken)
+        store.release("me", [])
+        store.release("me", [work("r1", 8), work("nobody")])
+        assert store.work("r1") == [work("r1", owner="me", lease_until=500)]
+
+    def test_parking_and_freeing_touch_what_nobody_owns(self, store: Store) -> None:
+        owned = work("r1", 0, owner="me", lease_until=5)
+        store.commit([birth("r1", [owned, work("r1", 1)]), birth("r2", [work("r2")])])
+        store.commit([step("r1", 1, park=True, status="paused", work_in=[work("r1", 2)])])
+        assert store.work("r1") == [owned, work("r1", 1, parked=True), work("r1", 2, parked=True)]
+        assert ids(store.claim("me", 500, 100, 9, ORDERS)) == ["r2"]
+        store.commit([step("r1", 2, park=False)])
+        assert store.work("r1") == [owned, work("r1", 1), work("r1", 2)]
+
+    def test_what_comes_back_to_a_paused_run_is_parked(self, store: Store) -> None:
+        rows = [work("r1", 0, owner="me"), work("r1", 1, owner="dead")]
+        store.register("me")
+        store.commit([birth("r1", rows)])
+        store.commit([step("r1", 1, park=True, status="paused")])
+        store.release("me", rows[:1])
+        store.orphan_dead(100)
+        assert store.work("r1") == [work("r1", 0, parked=True), work("r1", 1, parked=True, orphaned=True)]
+        assert store.claim("me", 500, 100, 9, ORDERS) == []
+
+    # -- owners
+
+    def test_the_work_of_an_owner_that_is_not_alive_is_taken_at_once(self, store: Store) -> None:
+        store.commit([birth("r1", [work("r1", owner="dead", lease_until=999), work("r1", 1)])])
+        assert store.orphan_dead(100) == 1
+        assert store.work("r1") == [work("r1", orphaned=True), work("r1", 1)]
+        assert store.orphan_dead(100) == 0
+
+    def test_the_work_of_a_live_owner_stays_until_it_unregisters(self, store: Store) -> None:
+        store.register("me")
+        store.register("me")
+        store.commit([birth("r1", [work("r1", owner="me", lease_until=999)])])
+        assert store.orphan_dead(100) == 0
+        store.unregister("me")
+        assert store.orphan_dead(100) == 1
+
+    def test_unregistering_a_stranger_does_nothing(self, store: Store) -> None:
+        store.unregister("nobody")
+
+    @pytest.mark.parametrize("owner", ["a/b", "../up", "host:1 ü", "x" * 60, "."])
+    def test_an_owner_may_have_any_name(self, store: Store, owner: str) -> None:
+        store.register(owner)
+        store.commit([birth("r1", [work("r1", owner=owner)])])
+        assert store.orphan_dead(100) == 0
+        store.unregister(owner)
+        assert store.orphan_dead(100) == 1
+
+    def test_owners_of_another_store_keep_what_they_renew(self, place: Place, store: Store) -> None:
+        if not place.shared:
+            pytest.skip("nobody else sees this store")
+        second = place.open()
+        second.register("they")
+        store.commit(
+            [birth("r1", [work("r1", 0, owner="they", lease_until=99), work("r1", 1, owner="they", lease_until=101)])]
+        )
+        assert store.orphan_dead(100) == 1
+        assert [w.owner for w in store.work("r1")] == [None, "they"]
+        second.renew("they", 200)
+        assert store.orphan_dead(150) == 0
+        second.close()
+        assert store.orphan_dead(150) == 1
+
+    def test_a_store_does_not_orphan_its_own_owners(self, store: Store) -> None:
+        store.register("me")
+        store.commit([birth("r1", [work("r1", owner="me", lease_until=1)])])
+        assert store.orphan_dead(10**15) == 0
+
+    def test_renewing_extends_every_lease_of_the_owner(self, store: Store) -> None:
+        store.commit(
+            [birth(r, [work(r, owner=o, lease_until=5)]) for r, o in (("r1", "me"), ("r2", "me"), ("r3", "you"))]
+        )
+        store.renew("me", 700)
+        store.renew("nobody", 900)
+        assert [store.work(r)[0].lease_until for r in ("r1", "r2", "r3")] == [700, 700, 5]
+
+    # -- lists
+
+    def test_unfinished_runs_past_their_deadline_are_overdue(self, store: Store) -> None:
+        store.commit(
+            [
+                birth("r1", deadline_at=50, workflow="bills"),
+                birth("r2", deadline_at=40),
+                birth("r3", deadline_at=60),
+                birth("r4", deadline_at=10, finished_at=9, status="completed"),
+                birth("r5"),
+            ]
+        )
+        assert store.overdue(50) == [("r2", "orders", 40), ("r1", "bills", 50)]
+        store.commit([step("r2", 1, deadline_at=40, finished_at=45, status="failed")])
+        assert store.overdue(39) == []
+        assert store.overdue(60) == [("r1", "bills", 50), ("r3", "orders", 60)]
+
+    def test_runs_are_listed_newest_first_by_what_is_asked(self, store: Store) -> None:
+        kinds = [("orders", "running"), ("bills", "running"), ("orders", "failed"), ("orders", "running")]
+        store.commit([birth(f"r{i}", workflow=w, status=s) for i, (w, s) in enumerate(kinds)])
+        assert ids(store.runs(RunFilter())) == ["r3", "r2", "r1", "r0"]
+        assert ids(store.runs(RunFilter(workflow="orders"))) == ["r3", "r2", "r0"]
+        assert ids(store.runs(RunFilter(status="running"))) == ["r3", "r1", "r0"]
+        assert ids(store.runs(RunFilter(workflow="orders", status="running", before="r3"))) == ["r0"]
+        assert ids(store.runs(RunFilter(workflow="%"))) == []
+        assert store.runs(RunFilter(limit=0)) == []
+
+    def test_pages_follow_each_other(self, store: Store) -> None:
+        store.commit([birth(f"r{i}") for i in range(7)])
+        pages, before = [], None
+        while page := store.runs(RunFilter(limit=3, before=before)):
+            pages.append(ids(page))
+            before = page[-1].id
+        assert pages == [["r6", "r5", "r4"], ["r3", "r2", "r1"], ["r0"]]
+
+    def test_every_run_is_given_once_oldest_first(self, store: Store) -> None:
+        names = [f"r{i:04}" for i in range(1_203)]
+        store.commit([birth(name) for name in names])
+        assert [r.id for r in store.every_run()] == names
+        assert ids(store.runs(RunFilter(limit=5_000))) == names[::-1][:1_000]
+
+    def test_runs_may_change_while_all_are_read(self, store: Store) -> None:
+        store.commit([birth(f"r{i:04}") for i in range(600)])
+        seen = []
+        for head in store.every_run():
+            seen.append(head.id)
+            store.commit([step(head.id, 1)])
+        assert len(seen) == 600
+
+    # -- the end
+
+    def test_what_was_committed_is_there_when_the_store_is_opened_again(self, place: Place, store: Store) -> None:
+        if not place.shared:
+            pytest.skip("it is gone with the store")
+        change = birth("r1", [work("r1")])
+        change.plan = {"n": 1}
+        store.commit([change])
+        store.close()
+        again = place.open()
+        assert again.run("r1") == run("r1")
+        assert (again.plan("s1"), again.work("r1"), len(again.journal("r1"))) == ({"n": 1}, [work("r1")], 1)
+
+    @pytest.mark.parametrize(
+        "call",
+        [
+            lambda s: s.register("me"),
+            lambda s: s.unregister("me"),
+            lambda s: s.orphan_dead(1),
+            lambda s: s.renew("me", 1),
+            lambda s: s.commit([]),
+            lambda s: s.commit([birth("r1")]),
+            lambda s: s.claim("me", 1, 1, 1, ORDERS),
+            lambda s: s.release("me", []),
+            lambda s: s.run("r1"),
+            lambda s: s.runs(RunFilter()),
+            lambda s: s.plan("s1"),
+            lambda s: s.journal("r1"),
+            lambda s: s.work("r1"),
+            lambda s: s.overdue(1),
+            lambda s: s.every_run(),
+        ],
+    )
+    def test_a_closed_store_refuses_every_call(self, store: Store, call: Callable[[Store], Any]) -> None:
+        store.close()
+        store.close()
+        with pytest.raises(RunnerClosed, match="closed"):
+            call(store)

@@ -1,0 +1,43 @@
+"""Helper processes: each runs a script, says lines on its output and obeys lines on its input."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Helper:
+    """A running script.  `hear` waits for its next line, `tell` sends it one."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+
+    def hear(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def tell(self, line: str = "go") -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+
+@contextmanager
+def helper(script: str, *arguments: str) -> Iterator[Helper]:
+    """Run a script in a Python of its own; at the end of the block it is waited for, or killed if that fails."""
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", script, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            yield Helper(process)
+            assert process.stdin is not None
+            process.stdin.close()
+            process.wait(20)
+        finally:
+            process.kill()

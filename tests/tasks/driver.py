@@ -1,0 +1,99 @@
+"""Runs a workflow of tasks on a bare machine: no store, no clock, no thread; in any order, and restarted anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import Callable
+from typing import Any
+
+from penstock.kernel import Machine, lay_out
+from penstock.model import events as ev
+from penstock.model import wire
+from penstock.model.commands import Command, Evaluate, Execute
+from penstock.model.events import Event
+from penstock.model.registry import Registry
+from penstock.tasks import Context, TaskBoard, TaskProgram, WorkflowBuilder
+
+Body = Callable[..., Any]
+
+
+class Run:
+    """One run.  `notes`: what observers raised; `journal`: its events as text."""
+
+    def __init__(self, program: TaskProgram, inputs: Any = None) -> None:
+        self.program = program
+        self.journal: list[str] = []
+        self.notes: list[str] = []
+        self.machine = Machine(lay_out(program.plan))
+        self.board = TaskBoard(self.machine)
+        self._apply(ev.Started(program.start(inputs)))
+
+    def _apply(self, event: Event) -> None:
+        self.journal.append(wire.encode(wire.Entry(event)))
+        self.machine.apply(event)
+
+    def restart(self) -> None:
+        """Forget everything but the journal and the plan."""
+        self.machine = Machine(lay_out(self.program.plan))
+        for text in self.journal:
+            self.machine.apply(wire.decode(json.loads(text), self.program.style.unpack).event)
+        self.board = TaskBoard(self.machine)
+
+    def go(self, rng: random.Random | None = None, restart: float = 0.0) -> Run:
+        """To the end; with `rng` in an order of its choice, restarting before a step with probability `restart`."""
+        while self.machine.todo:
+            todo = list(self.machine.todo.values())
+            self.step(rng.choice(todo) if rng else todo[0])
+            if rng and rng.random() < restart:
+                self.restart()
+        return self
+
+    def step(self, c: Command) -> None:
+        if isinstance(c, Evaluate):
+            self._apply(ev.Evaluated(c.node, self.board.truths(c.node)))
+            return
+        assert isinstance(c, Execute)
+        view = self.board.view(c.node)
+        perform = self.program.perform
+        try:
+            if self.program.is_async(c.node):
+                done = asyncio.run(self.program.perform_async(c.node, view, "handle"))
+            else:
+                done = perform(c.node, view, "handle")
+        except Exception as error:
+            text = f"{type(error).__name__}: {error}"
+            self.notes += self.program.failed(c.node, view, text)
+            self._apply(ev.Failed(c.node, c.fence, type(error).__name__, str(error)))
+        else:
+            self.notes += done.notes
+            self._apply(ev.Succeeded(c.node, c.fence, done.values, done.decision))
+
+    @property
+    def states(self) -> dict[str, str]:
+        return {n.name: s for n, s in zip(self.program.plan.nodes, self.machine.state, strict=True)}
+
+    @property
+    def errors(self) -> dict[str, tuple[str, str]]:
+        return {self.program.plan.nodes[i].name: error for i, error in self.machine.errors.items()}
+
+    @property
+    def final(self) -> dict[str, Any]:
+        return Context.from_stored(self.board.result()).to_dict()
+
+    @property
+    def text(self) -> str:
+        return Context.from_stored(self.board.result()).to_json()
+
+
+def builder(name: str = "w", **options: Any) -> tuple[WorkflowBuilder, Registry]:
+    """A builder with a registry of its own."""
+    registry = Registry()
+    return WorkflowBuilder(name, into=registry, **options), registry
+
+
+def program(registry: Registry, name: str = "w") -> TaskProgram:
+    found = registry.get(name)
+    assert isinstance(found, TaskProgram)
+    return found

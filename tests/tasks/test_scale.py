@@ -1,0 +1,140 @@
+"""What large workflows cost, in operations counted and never in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from penstock.model import codec
+from penstock.model.values import Stored
+from penstock.tasks import Context, TaskBoard, task
+from penstock.tasks.ancestry import Ancestry
+from penstock.tasks.program import TaskProgram
+
+from .driver import Run, builder, program
+
+
+def workflow(n: int, body: Callable[[Context, int], Any], dependencies: Callable[[int], list[str]]) -> TaskProgram:
+    made, registry = builder()
+    with made:
+        for i in range(n):
+            task(id=f"t{i}", dependencies=dependencies(i))(lambda c, i=i: body(c, i))
+    return program(registry)
+
+
+def chain(i: int) -> list[str]:
+    return [f"t{i - 1}"] if i else []
+
+
+def fan(n: int) -> Callable[[int], list[str]]:
+    return lambda i: [] if i == 0 else ["t0"] if i <= n else [f"t{k}" for k in range(1, n + 1)]
+
+
+def entries(run: Run) -> int:
+    """Entries in all dictionaries that all views of a run are made of, each dictionary counted once."""
+    views = [run.board.view(i) for i in range(len(run.program.plan.nodes))]
+    return sum({id(layer): len(layer) for view in views for layer in view.layers}.values())
+
+
+class Count:
+    """Copies and encodings of values, while it is in force."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.copies = self.encodings = 0
+        copy, encode, make = Stored.copy, codec.encode, Stored.of.__func__  # type: ignore[attr-defined]
+
+        def copying(stored: Stored) -> Any:
+            self.copies += 1
+            return copy(stored)
+
+        def encoding(value: Any) -> str:
+            self.encodings += 1
+            return encode(value)
+
+        def making(cls: type[Stored], value: Any) -> Any:
+            self.encodings += 1
+            return make(cls, value)
+
+        monkeypatch.setattr(Stored, "copy", copying)
+        monkeypatch.setattr(Stored, "of", classmethod(making))
+        monkeypatch.setattr(codec, "encode", encoding)
+
+
+def work(c: Context, i: int) -> None:
+    c["rows"].append(i)
+    c[f"new{i}"] = c["n"]
+
+
+def test_a_task_is_not_dearer_in_a_context_of_1000_keys_than_in_one_of_10(monkeypatch: pytest.MonkeyPatch) -> None:
+    costs = []
+    for keys in (10, 1000):
+        run = Run(workflow(50, work, chain), {"rows": [0], "n": 1, **{f"k{i}": [i] for i in range(keys - 2)}})
+        with monkeypatch.context() as patch:
+            count = Count(patch)
+            run.go()
+        costs.append((count.copies, count.encodings, entries(run) - keys))
+    small, large = costs
+    assert large[:2] == small[:2]
+    assert large[2] <= small[2]
+
+
+def test_1000_tasks_that_each_add_a_key_copy_each_entry_log_n_times() -> None:
+    run = Run(workflow(1000, lambda c, i: c.set(f"k{i}", i), chain)).go()
+    assert len(run.final) == 1000
+    assert entries(run) <= 1000 * 11
+
+
+def test_a_chain_of_10000_that_only_reads_shares_one_view() -> None:
+    seen: list[Any] = []
+    run = Run(workflow(10_000, lambda c, i: seen.append(c["x"]), chain), {"x": [1]}).go()
+    assert (run.machine.status, len(seen)) == ("completed", 10_000)
+    assert len({id(run.board.view(i)) for i in range(10_000)}) == 1
+
+
+def test_a_chain_of_10000_that_all_write_one_key_after_a_restart() -> None:
+    run = Run(workflow(10_000, lambda c, i: {"n": c["n"] + 1}, chain), {"n": 0}).go()
+    fresh = TaskBoard(run.machine)  # knows nothing yet
+    assert fresh.result()["n"].copy() == 10_000
+    assert entries(run) <= 10_001
+
+
+@pytest.mark.parametrize("n", [1000])
+def test_a_fan_of_1000_is_linear(n: int) -> None:
+    run = Run(workflow(n + 2, lambda c, i: c.set(f"k{i}", i), fan(n)), {f"old{i}": i for i in range(100)}).go()
+    assert len(run.final) == n + 2 + 100
+    assert entries(run) <= 6 * (n + 100)
+
+
+def test_no_ancestor_is_asked_for_where_no_key_has_two_writers(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(Ancestry, "seen", lambda *a: asked.append(a) or 0)
+    run = Run(workflow(102, lambda c, i: c.set(f"k{i}", i), fan(100)), {"x": 1}).go()
+    assert len(run.final) == 103
+    assert asked == []
+
+
+def test_a_fan_that_appends_to_one_list_encodes_once_at_the_join(monkeypatch: pytest.MonkeyPatch) -> None:
+    n = 300
+    bases: list[Any] = []
+    base = TaskBoard._base
+    monkeypatch.setattr(TaskBoard, "_base", lambda *a: bases.append(a) or base(*a))  # type: ignore[func-returns-value]
+    run = Run(workflow(n + 2, lambda c, i: c["l"].append(i), fan(n)), {"l": []}).go()
+    assert run.final == {"l": list(range(n + 2))}
+    assert len(bases) == n - 1
+
+
+def test_joining_a_short_branch_into_a_long_one_looks_at_the_short_one() -> None:
+    n = 400
+    for dependencies in (["side", "main"], ["main", "side"]):
+        made, registry = builder()
+        with made:
+            task(id="side")(lambda c: c.set("side", 1))
+            for i in range(n):
+                last = {"side": "side", "main": f"t{i - 1}"}
+                after = [last[one] for one in dependencies] if i else []
+                task(id=f"t{i}", dependencies=after)(lambda c, i=i: c.set(f"k{i}", i))
+        run = Run(program(registry)).go()
+        assert len(run.final) == n + 1
+        assert entries(run) <= n * 12
