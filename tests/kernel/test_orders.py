@@ -108,7 +108,7 @@ def _every_order(program: Program, inputs: dict[str, object]) -> tuple[set[str],
     stack = [start]
     while stack:
         m = stack.pop()
-        moment = repr({k: v for k, v in m.snapshot().items() if k not in ("stamp", "clock")}) + repr(_ranks(m))
+        moment = repr({k: v for k, v in m.snapshot().items() if k not in ("stamp", "clock")}) + repr(_written(m))
         if moment in seen:
             continue
         seen.add(moment)
@@ -122,8 +122,8 @@ def _every_order(program: Program, inputs: dict[str, object]) -> tuple[set[str],
     return outcomes, len(seen)
 
 
-def _ranks(m: Machine) -> list[int]:
-    """Which cell was written before which: all that a stamp says."""
+def _written(m: Machine) -> list[int]:
+    """Which cell was written before which: all that a stamp says, and the same for every order."""
     order = sorted(range(len(m.stamp)), key=m.stamp.__getitem__)
     return [c for c in order if m.stamp[c]]
 
@@ -131,12 +131,12 @@ def _ranks(m: Machine) -> list[int]:
 @pytest.mark.parametrize(
     ("program", "inputs", "moments"),
     [
-        (_wide(), {"given": {}}, 300),
-        (_ladder(), {"given": {}}, 20),
+        (_wide(), {"given": {}}, 2**5 + 1),
+        (_ladder(), {"given": {}}, 16),
         (_mixed(), {"given": {"seed": 1}}, 40),
         (_mixed(), {"given": {"seed": 0}}, 30),
         (_turns(), {"n": 0, "x": 7}, 20),
-        (_questions(), {"x": 1}, 15),
+        (_questions(), {"x": 1}, 11),
     ],
     ids=["wide", "ladder", "mixed, high", "mixed, low", "turns", "questions"],
 )

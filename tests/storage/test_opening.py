@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -163,16 +164,15 @@ else:
 
 @pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="needs to become somebody else")
 @pytest.mark.parametrize(("file_mode", "directory_mode"), [(0o444, 0o777), (0o666, 0o555)])
-def test_a_file_or_directory_that_cannot_be_written(tmp_path: Path, file_mode: int, directory_mode: int) -> None:
-    url = f"sqlite:///{tmp_path}/a.db"
-    open_store(url).close()
-    (tmp_path / "a.db").chmod(file_mode)
-    tmp_path.chmod(directory_mode)
-    for above in list(tmp_path.parents)[:-2]:
-        above.chmod(above.stat().st_mode | 0o055)
+def test_a_file_or_directory_that_cannot_be_written(file_mode: int, directory_mode: int) -> None:
     become = "import os\nimport penstock.storage.sqlite.store\nos.setgid(65534)\nos.setuid(65534)\n"
-    with helper(become + OPEN, url) as somebody:
-        said = somebody.hear()
+    with TemporaryDirectory() as place:  # where somebody else can get to, unlike `tmp_path`
+        url = f"sqlite:///{place}/a.db"
+        open_store(url).close()
+        os.chmod(f"{place}/a.db", file_mode)
+        os.chmod(place, directory_mode)
+        with helper(become + OPEN, url) as somebody:
+            said = somebody.hear()
     assert said.startswith("StoreReadOnly"), said
     assert "cannot be written" in said
 

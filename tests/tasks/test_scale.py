@@ -109,7 +109,7 @@ def test_a_fan_of_1000_is_linear(n: int) -> None:
 
 def test_no_ancestor_is_asked_for_where_no_key_has_two_writers(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(Ancestry, "seen", lambda *a: asked.append(a) or 0)
+    monkeypatch.setattr(Ancestry, "seen", lambda *a: asked.append(a) or 0)  # type: ignore[func-returns-value]
     run = Run(workflow(102, lambda c, i: c.set(f"k{i}", i), fan(100)), {"x": 1}).go()
     assert len(run.final) == 103
     assert asked == []

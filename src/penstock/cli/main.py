@@ -61,20 +61,34 @@ class _NobodyReads(Exception):
     pass
 
 
+def _debug(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    ctx.find_object(State).debug = value  # type: ignore[union-attr]
+
+
 @click.group(cls=LazyGroup, epilog=exits.TABLE, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="penstock")
-@click.option("--debug", is_flag=True, envvar="PENSTOCK_DEBUG", help="Show tracebacks (also: PENSTOCK_DEBUG=1).")
-@click.pass_obj
-def cli(state: State, debug: bool) -> None:
+@click.option(
+    "--debug",
+    is_flag=True,
+    envvar="PENSTOCK_DEBUG",
+    expose_value=False,
+    callback=_debug,  # not in the body: a sub-command that cannot be imported is found out before that
+    help="Show tracebacks (also: PENSTOCK_DEBUG=1).",
+)
+def cli() -> None:
     """Workflows that must not get lost."""
-    state.debug = debug
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns its exit code."""
     import warnings
 
-    warnings.showwarning = _show_warning
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        return _main(arguments)
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     for stream in (sys.stdout, sys.stderr):
         # what the terminal's encoding lacks is shown as an escape instead of ending the program
         with contextlib.suppress(AttributeError):

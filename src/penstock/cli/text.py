@@ -30,6 +30,8 @@ def seconds(value: timedelta | float | None) -> str:
     if value is None:
         return ""
     s = value.total_seconds() if isinstance(value, timedelta) else value
+    if s < 0.01:
+        return f"{s * 1000:.1f} ms"
     if s < 1:
         return f"{s * 1000:.0f} ms"
     if s < 60:

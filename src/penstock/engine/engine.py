@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import time
 from collections.abc import Mapping
@@ -24,8 +25,13 @@ from penstock.storage import open_store
 from penstock.tasks import TaskStyle
 
 STYLES: Final[Mapping[str, Style]] = {"tasks": TaskStyle()}
+EXIT_DRAIN_SECONDS: Final = 5.0
 FOREIGN_POLL_SECONDS: Final = 0.25
 """how often a wait looks at a run that another process executes"""
+
+
+_OPEN: Final[set[Engine]] = set()
+"""engines whose drivers work; those that nobody closed are closed at exit"""
 
 
 class Engine:
@@ -46,19 +52,28 @@ class Engine:
         self.run_timeout_seconds = run_timeout_seconds
         self.owner = ids.incarnation()
         self.store = open_store(url) if store is None else store
-        self.driver = Driver(self.store, self.owner, limits, self.clock, STYLES, registry.find, registry.names)
+        self.driver = Driver(
+            self.store, self.owner, limits, self.clock, STYLES, registry.find, registry.names, self._stopped
+        )
         try:
             self.driver.start()
         except BaseException:
             self.store.close()
             raise
+        _OPEN.add(self)
         self._stop_listening = registry.listen(lambda name, program: self.driver.look_for_work())
 
-    def close(self, drain_seconds: float) -> None:
-        """Drain, leave the rest resumable, release everything.  Idempotent."""
+    def close(self, drain_seconds: float, *, wait: bool = True) -> None:
+        """Drain, leave the rest resumable, release everything.  Idempotent.
+
+        Without `wait` the driver's thread sees to it: a garbage collector may call from any thread, holding any lock.
+        """
         self._stop_listening()
-        self.driver.close(drain_seconds)
+        self.driver.close(drain_seconds, wait=wait)
+
+    def _stopped(self) -> None:
         self.store.close()
+        _OPEN.discard(self)
 
     # -- runs
 
@@ -108,9 +123,8 @@ class Engine:
             live = promise.value()
             if live is not None:
                 return live if live.machine.ended else self.read(run_id)
-            found = self.read(run_id)
-            if found.row.status != "running":
-                return found
+            if self.head(run_id).status != "running":
+                return self.read(run_id)
             if deadline is not None and time.monotonic() >= deadline:
                 raise self._unfinished(run_id, timeout_s)
             # Another process executes it: nobody here can be told, so this wait (and no other path) looks again.
@@ -148,6 +162,13 @@ class Engine:
 
     def runs(self, which: RunFilter) -> list[RunRow]:
         return self.store.runs(which)
+
+
+@atexit.register
+def close_all() -> None:
+    """At interpreter exit: let running bodies end for a moment, leave the rest resumable."""
+    for engine in list(_OPEN):
+        engine.close(EXIT_DRAIN_SECONDS)
 
 
 def read_run(store: Store, row: RunRow) -> LiveRun:

@@ -24,8 +24,8 @@ from uuid import UUID
 from penstock.model.errors import DecodingError, EncodingError
 
 TAG: Final = "$t"
-MAX_DEPTH: Final = 500
-"""levels of nesting a value may have"""
+MAX_DEPTH: Final = 150
+"""levels of nesting a value with tags may have: what is written must be readable from a deeper stack than this one"""
 
 _compact: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _SCALARS: Final = frozenset({str, int, bool, type(None)})
@@ -52,7 +52,7 @@ def decode(text: str) -> Any:
     """The value that `encode` wrote; a fresh object at every call.  Raises DecodingError."""
     try:
         tree = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DecodingError(f"stored value is not JSON: {error}") from error
     return revive(tree) if f'"{TAG}"' in text else tree
 
@@ -163,7 +163,7 @@ def _class_name(cls: type, path: str) -> str:
 _WRITERS: Final[dict[type, tuple[str, Callable[[Any], Any]]]] = {
     dt.datetime: ("datetime", lambda v: [v.isoformat(), v.fold] if v.fold else v.isoformat()),
     dt.date: ("date", dt.date.isoformat),
-    dt.time: ("time", dt.time.isoformat),
+    dt.time: ("time", lambda v: [v.isoformat(), v.fold] if v.fold else v.isoformat()),
     dt.timedelta: ("timedelta", lambda v: [v.days, v.seconds, v.microseconds]),
     Decimal: ("decimal", str),
     UUID: ("uuid", str),
@@ -180,7 +180,7 @@ def revive(tree: Any) -> Any:
     tag = tree.get(TAG)
     if tag is None:
         return {k: revive(x) for k, x in tree.items()}
-    read = _READERS.get(tag)
+    read = _READERS.get(tag) if type(tag) is str else None
     if read is None:
         raise DecodingError(f"stored value has the unknown tag {tag!r}")
     try:
@@ -191,9 +191,9 @@ def revive(tree: Any) -> Any:
         raise DecodingError(f"stored {tag} cannot be read: {error}") from error
 
 
-def _datetime(tree: dict[str, Any]) -> dt.datetime:
+def _instant(kind: type[dt.datetime] | type[dt.time], tree: dict[str, Any]) -> Any:
     v = tree["v"]
-    return dt.datetime.fromisoformat(v[0]).replace(fold=v[1]) if isinstance(v, list) else dt.datetime.fromisoformat(v)
+    return kind.fromisoformat(v[0]).replace(fold=v[1]) if isinstance(v, list) else kind.fromisoformat(v)
 
 
 def _stored_class(tree: dict[str, Any], check: Callable[[Any], bool]) -> Any:
@@ -220,9 +220,9 @@ def _dataclass(tree: dict[str, Any]) -> Any:
 
 
 _READERS: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {
-    "datetime": _datetime,
+    "datetime": lambda t: _instant(dt.datetime, t),
     "date": lambda t: dt.date.fromisoformat(t["v"]),
-    "time": lambda t: dt.time.fromisoformat(t["v"]),
+    "time": lambda t: _instant(dt.time, t),
     "timedelta": lambda t: dt.timedelta(*t["v"]),
     "decimal": lambda t: Decimal(t["v"]),
     "uuid": lambda t: UUID(t["v"]),

@@ -68,7 +68,7 @@ class Store(Protocol):
     def claim(
         self, owner: str, lease_until: int, due_before: int, limit: int, workflows: Collection[str]
     ) -> list[WorkRow]:
-        """Take unowned, unparked work of these workflows, the oldest due first; rows as they were before the claim."""
+        """Take unowned, unparked work of these workflows due until then, the oldest first; rows as they were before."""
         ...
 
     def release(self, owner: str, rows: Sequence[WorkRow]) -> None:
@@ -93,8 +93,12 @@ class Store(Protocol):
         """Outstanding work of a run."""
         ...
 
+    def held(self, owner: str) -> list[WorkRow]:
+        """Everything the owner holds, by run, node and fence."""
+        ...
+
     def overdue(self, before: int) -> list[tuple[str, str, int]]:
-        """(run, workflow, deadline) of unfinished runs whose deadline is before this instant."""
+        """(run, workflow, deadline) of unfinished runs whose deadline is not after this instant."""
         ...
 
     def every_run(self) -> Iterator[RunRow]:

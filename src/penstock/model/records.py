@@ -60,8 +60,8 @@ class Change:
     """What one commit does to one run: all of it, or nothing.
 
     `expected`: the number of journal entries this was decided on.  `run`: the head as it will be (its `seq` is
-    `expected` plus the new entries).  `born`: the run is new.
-     `plan`: the definition's plan, to be stored if its structure is not there yet.
+    `expected` plus the new entries).  `born`: the run is new.  `plan`: the definition's plan, to be stored if its
+    structure is not there yet.
     `work_out`, `began`: (node, fence) pairs.  `park`: every unowned row of the run is parked, or (False) freed.
     """
 

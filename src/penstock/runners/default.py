@@ -47,8 +47,10 @@ class DefaultRunner:
         self.database_url = database_url
         timeout = self._config.workflow_timeout_seconds
         self._engine = Engine(database_url, self._config.limits(), run_timeout_seconds=timeout)
-        # Closes the engine when the runner is collected, and at exit; holds the engine, never the runner.
-        self._finalizer = weakref.finalize(self, Engine.close, self._engine, self._config.shutdown_timeout_seconds)
+        drain_seconds = self._config.shutdown_timeout_seconds
+        # Closes the engine when the runner is collected; holds the engine, never the runner.
+        self._finalizer = weakref.finalize(self, self._engine.close, drain_seconds, wait=False)
+        self._finalizer.atexit = False  # at exit the engine is waited for
 
     @classmethod
     def with_config(cls, database_url: str, config: DefaultRunnerConfig) -> DefaultRunner:
@@ -146,7 +148,8 @@ class DefaultRunner:
 
     def shutdown(self) -> None:
         """Let running tasks end (`shutdown_timeout_seconds`), leave the rest to the next runner.  Idempotent."""
-        self._finalizer()
+        self._finalizer.detach()
+        self._engine.close(self._config.shutdown_timeout_seconds)
 
     def __enter__(self) -> DefaultRunner:
         return self

@@ -11,6 +11,7 @@ import contextlib
 import heapq
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
@@ -72,9 +73,11 @@ class Driver:
         styles: Mapping[str, Style],
         program: Callable[[str], Program | None],
         workflows: Callable[[], Collection[str]],
+        on_stopped: Callable[[], None],
     ) -> None:
         self.store, self.owner, self.limits, self.clock = store, owner, limits, clock
         self._styles, self._program, self._workflows = styles, program, workflows
+        self._on_stopped = on_stopped
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._executor = Executor(limits.max_concurrent_tasks, self._deliver, self._on_defer)
         self._runs: dict[str, LiveRun] = {}
@@ -91,6 +94,11 @@ class Driver:
         self._renew_at = now + self._renew_every
         self._scan_at = now
         self._want_claim = False
+        self._more = False
+        """work was left in the queue for want of room"""
+        self._claimed: deque[WorkRow] = deque()
+        self._in_doubt = False
+        """the store failed in a birth or a claim: perhaps it took effect, and work is ours that nobody here knows"""
         self._blocked_until = 0
         self._pause_s = FIRST_PAUSE_SECONDS
         self._closing = False
@@ -116,6 +124,8 @@ class Driver:
         """Have the loop call `act`.  Raises RunnerClosed."""
         self.check_open()
         self._inbox.put(act)
+        if self._closed:  # it came too late to be sure that anybody will look at it
+            self.check_open()
 
     def check_open(self) -> None:
         """Raises RunnerClosed if the runner no longer works, and why."""
@@ -161,12 +171,16 @@ class Driver:
         with contextlib.suppress(RunnerClosed):
             self.post(self._want)
 
-    def close(self, drain_seconds: float) -> None:
-        """Let running bodies end for that long, then leave the rest to the next runner.  Idempotent."""
-        if os.getpid() != self._pid or self._closed:
+    def close(self, drain_seconds: float, *, wait: bool = True) -> None:
+        """Let running bodies end for that long, then leave the rest to the next runner.  Idempotent.
+
+        `wait`: return when it is done; otherwise the driver's own thread sees to it.
+        """
+        if os.getpid() != self._pid:
             return
-        self._inbox.put(lambda: self._begin_close(drain_seconds))
-        if threading.current_thread() is not self._thread:
+        if not self._closed:
+            self._inbox.put(lambda: self._begin_close(drain_seconds))
+        if wait and threading.current_thread() is not self._thread:
             self._thread.join()
 
     def _nudge(self) -> None:
@@ -242,11 +256,15 @@ class Driver:
             if self._scan_at <= now:
                 self._scan_at = now + int(self.limits.scan_interval_seconds * 1e6)
                 self._scan(now)
+            if self._in_doubt:
+                self._settle_doubt()
             if self._want_claim:
                 self._claim(now)
+            while self._claimed:
+                self._adopt(self._claimed[0])
+                self._claimed.popleft()
         except StoreUnavailable:
             self._back_off(now)
-            self._want_claim = True
 
     def _at(self, instant: int, act: Callable[[], None]) -> None:
         self._timer_count += 1
@@ -276,6 +294,8 @@ class Driver:
         if run.attempts.get(attempt.node) is attempt:
             del run.attempts[attempt.node]
         self._decide(run, entry)
+        if self._more and self._executor.backlog * 2 < self.limits.prefetch_tasks:
+            self._want_claim = True
 
     def _decide(self, run: LiveRun, entry: Entry) -> bool:
         """Decide, and carry a halt to the bodies that run.  A run whose data cannot be read here is parked."""
@@ -408,7 +428,7 @@ class Driver:
         """Write everything decided; then act on it."""
         for attempt in self._executor.take_begun():
             run = self._runs.get(attempt.run_id)
-            if run is not None and attempt.state == "running" and not run.work[attempt.node].began:
+            if run is not None and attempt.state == "running" and run.holds(attempt):
                 run.begun.append(attempt)
                 self._dirty[attempt.run_id] = run
         while self._dirty and self.clock.now() >= self._blocked_until:
@@ -437,7 +457,8 @@ class Driver:
         except StoreUnavailable as error:
             self._back_off(now)
             for run in runs:
-                if run.born:  # never accepted: whoever asked is told, and may ask again
+                if run.born:  # not accepted: whoever asked is told, and may ask again
+                    self._in_doubt = True
                     self._refuse(run, error)
                 else:
                     self._dirty[run.row.id] = run
@@ -492,11 +513,8 @@ class Driver:
 
     def _forget_if_idle(self, run: LiveRun) -> None:
         """Keep only what this process has to do with: work of its own, or somebody who waits."""
-        if run.machine.ended or not (
-            run.attempts or run.waiters or any(row.owner == self.owner for row in run.work.values())
-        ):
-            if run.attempts and not run.machine.ended:
-                return
+        mine = run.attempts or run.waiters or any(row.owner == self.owner for row in run.work.values())
+        if run.machine.ended or not mine:
             self._runs.pop(run.row.id, None)
 
     def _reload(self, run: LiveRun) -> None:
@@ -504,6 +522,10 @@ class Driver:
         pending = [e for e in run.unsaved if not isinstance(e.event, CONSEQUENCES)]
         try:
             fresh = self._load(run.row.id)
+        except StoreUnavailable:  # it stays undecided: the next commit meets the same conflict
+            self._back_off(self.clock.now())
+            self._dirty[run.row.id] = run
+            return
         except PenstockError as error:
             self._refuse(run, error)
             return
@@ -518,6 +540,9 @@ class Driver:
                 attempt.end()
                 self._executor.abandon(attempt)
                 del fresh.attempts[attempt.node]
+        for row in list(fresh.work.values()):  # ours, written by a commit whose answer was lost
+            if row.owner == self.owner and row.node not in fresh.attempts and row.node not in fresh.touched:
+                self._dispatch(fresh, row)
         if fresh.machine.ended and not fresh.dirty:
             for waiter in fresh.waiters:
                 waiter.resolve(fresh)
@@ -557,8 +582,6 @@ class Driver:
 
     # -- other runners' work
 
-    _more = False
-
     def _scan(self, now: int) -> None:
         """What notifications may have missed: dead owners, due timers nobody holds, deadlines of sleeping runs."""
         self._want_claim = True
@@ -568,32 +591,40 @@ class Driver:
         known = self._workflows()
         for run_id, workflow, due in self.store.overdue(now):
             if workflow in known and run_id not in self._runs:
-                with contextlib.suppress(RunNotFound):
-                    run = self._load(run_id)
+                run = self._load_or_park(run_id)
+                if run is not None:
                     self._runs[run_id] = run
                     self._time_out(run, due)
 
+    def _settle_doubt(self) -> None:
+        """Take up what is ours on disk and unknown here."""
+        for row in self.store.held(self.owner):
+            run = self._runs.get(row.run_id)
+            if run is None or (not run.dirty and row.node not in run.work):
+                self._claimed.append(row)
+        self._in_doubt = False
+
     def _claim(self, now: int) -> None:
-        self._want_claim = False
         room = self.limits.prefetch_tasks - self._executor.backlog
         if room <= 0 or not (self.limits.recover or self._more):
+            self._want_claim = False
             return
         lease_until = now + int(self.limits.lease_seconds * 1e6)
-        rows = self.store.claim(self.owner, lease_until, lease_until, room, self._workflows())
+        try:
+            rows = self.store.claim(self.owner, lease_until, lease_until, room, self._workflows())
+        except StoreUnavailable:
+            self._in_doubt = True
+            raise
+        self._want_claim = False
         self._more = len(rows) == room
-        for row in rows:
-            self._adopt(row)
+        self._claimed.extend(rows)
 
     def _adopt(self, row: WorkRow) -> None:
         """Go on with work that was claimed from the queue."""
         run = self._runs.get(row.run_id)
         if run is None:
-            try:
-                run = self._load(row.run_id)
-            except PenstockError as error:
-                head = self.store.run(row.run_id)
-                if head is not None:
-                    self._park(head, f"cannot be read: {error.message}", [])
+            run = self._load_or_park(row.run_id)
+            if run is None:
                 return
             self._runs[row.run_id] = run
         elif row.node in run.work:
@@ -622,6 +653,18 @@ class Driver:
             self._decide(run, Entry(ev.Failed(row.node, row.fence, "CRASHED", text)))
         else:
             self._decide(run, Entry(ev.Abandoned(row.node, row.fence, counted=row.began)))
+
+    def _load_or_park(self, run_id: str) -> LiveRun | None:
+        """A run from the store; one that cannot be read is parked, so that it does not hold up the others."""
+        try:
+            return self._load(run_id)
+        except StoreUnavailable:
+            raise
+        except PenstockError as error:
+            head = self.store.run(run_id)
+            if head is not None:
+                self._park(head, f"cannot be read: {error.message}", [])
+            return None
 
     def _load(self, run_id: str) -> LiveRun:
         """A run from the store.  Raises RunNotFound, StoreError, DecodingError."""
@@ -652,7 +695,11 @@ class Driver:
         """Take a run out of circulation that cannot be decided here; a person must look at it."""
         now = self.clock.now()
         parked = replace(head, status="paused", reason=reason, paused_at=now)
-        self.store.commit([Change(parked, head.seq, [], now, park=True)])
+        try:
+            self.store.commit([Change(parked, head.seq, [], now, park=True)])
+        except StoreUnavailable:
+            self._back_off(now)
+            self._at(self._blocked_until, lambda: self._park(head, reason, []))
         for waiter in waiters:
             waiter.reject(StoreError(f"run {head.id} {reason}"))
 
@@ -697,6 +744,7 @@ class Driver:
         cause = self._broken
         for birth in self._births.values():
             birth.reject(_closed("the runner stopped before the run was accepted", cause))
+        self._on_stopped()
         for run in self._runs.values():
             for waiter in run.waiters:
                 waiter.reject(_closed(f"the runner stopped; run {run.row.id} goes on with the next one", cause))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from penstock.model.errors import CapacityExhausted
 from penstock.model.wire import Entry
-from penstock.runtime.attempt import Attempt, perform, perform_async
+from penstock.runtime.attempt import Attempt, describe, perform, perform_async
 from penstock.runtime.handle import TaskHandle
 
 if TYPE_CHECKING:
@@ -57,11 +57,10 @@ class Executor:
         """Run the attempt as soon as there is a slot; its end is delivered."""
         attempt.handle = TaskHandle(attempt, self)
         with self._lock:
+            self._waiting.append(attempt)
             if self._free > 0:
                 self._free -= 1
-                self._place(attempt)
-            else:
-                self._waiting.append(attempt)
+                self._pass_slot_on()
 
     @property
     def backlog(self) -> int:
@@ -94,16 +93,6 @@ class Executor:
         """Start it; the slot is taken and the lock held."""
         if attempt.program.is_async(attempt.node):
             self._begin_async(attempt)
-        elif len(self._abandoned) >= self.limit:
-            # Delivered like any other end: the policy decides whether it is tried again.
-            error = CapacityExhausted(
-                f"{len(self._abandoned)} timed-out bodies still run and cannot be killed; as many again are allowed to "
-                f"run, and this is the limit (max_concurrent_tasks = {self.limit})",
-                hint="make the bodies return when handle.cancelled is true, or raise max_concurrent_tasks",
-            )
-            self._pass_slot_on()
-            if attempt.withdraw():
-                self._deliver(attempt, attempt.raised(error))
         elif self._idle > 0:
             self._idle -= 1
             self._handoff.put(attempt)
@@ -116,10 +105,26 @@ class Executor:
         """A slot has become free and the lock is held: a resuming body has the first right to it."""
         if self._resuming:
             self._resuming.popleft()()
-        elif self._waiting and not self._closed:
-            self._place(self._waiting.popleft())
-        else:
-            self._free += 1
+            return
+        while self._waiting and not self._closed:
+            attempt = self._waiting.popleft()
+            if not self._refused(attempt):
+                self._place(attempt)
+                return
+        self._free += 1
+
+    def _refused(self, attempt: Attempt) -> bool:
+        """Threads that never came back use up what the process has: as many as the limit, and no more."""
+        if len(self._abandoned) < self.limit or attempt.program.is_async(attempt.node):
+            return False
+        error = CapacityExhausted(
+            f"{len(self._abandoned)} timed-out bodies still run and cannot be killed; no more than "
+            f"max_concurrent_tasks = {self.limit} of them are tolerated",
+            hint="make the bodies return when handle.cancelled is true, or raise max_concurrent_tasks",
+        )
+        if attempt.withdraw():  # an end like any other: the policy decides whether it is tried again
+            self._deliver(attempt, attempt.failed(error, "CapacityExhausted", describe(error)))
+        return True
 
     def _work(self, first: Attempt) -> None:
         attempt: Attempt | None = first
@@ -142,7 +147,7 @@ class Executor:
             self.running.discard(done)
             if not self._resuming and self._waiting and not self._closed:
                 following = self._waiting[0]
-                if not following.program.is_async(following.node):
+                if not following.program.is_async(following.node) and not len(self._abandoned) >= self.limit:
                     return self._waiting.popleft()
             self._pass_slot_on()
             if self._closed:

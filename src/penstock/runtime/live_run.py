@@ -176,7 +176,7 @@ class LiveRun:
                 if self.program is not None and not paused:
                     allowance.claim(new)
                 out.work_in.append(new)
-        out.began = [(a.node, a.fence) for a in self.begun if a.state == "running" and not self.work[a.node].began]
+        out.began = [(a.node, a.fence) for a in self.begun if a.state == "running" and self.holds(a)]
         if row.paused_at and status == "running":
             out.park = False
         elif paused and row.status != "paused":
@@ -208,6 +208,11 @@ class LiveRun:
             self.work[node].began = True
         self.begun.clear()
         self.touched.clear()
+
+    def holds(self, attempt: Attempt) -> bool:
+        """The attempt's row is in the queue, not yet known to have begun."""
+        row = self.work.get(attempt.node)
+        return row is not None and row.fence == attempt.fence and not row.began
 
     @property
     def dirty(self) -> bool:

@@ -175,6 +175,12 @@ class MemoryStore:
             rows = self._work.get(run_id, {})
             return [replace(rows[place]) for place in sorted(rows)]
 
+    def held(self, owner: str) -> list[WorkRow]:
+        """Everything the owner holds."""
+        with self._open():
+            mine = [row for rows in self._work.values() for row in rows.values() if row.owner == owner]
+            return [replace(row) for row in sorted(mine, key=lambda r: (r.run_id, r.node, r.fence))]
+
     def overdue(self, before: int) -> list[tuple[str, str, int]]:
         """(run, workflow, deadline) of unfinished runs whose deadline is not after this instant, the oldest first."""
         with self._open():

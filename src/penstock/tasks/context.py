@@ -123,7 +123,8 @@ class Context(Mapping[str, Any]):
             raise DecodingError(f"not the JSON of a context: {error}") from error
         if not isinstance(tree, dict):
             raise DecodingError(f"the JSON of a context is an object, not {type(tree).__name__}")
-        codec.revive(list(tree.values()))  # a tag nobody can read is refused here and not at some later access
+        if not codec.plain(text):
+            _check_tags(tree)
         made = Context()
         for key, value in tree.items():
             made._put(key, Stored.from_tree(value))
@@ -312,6 +313,14 @@ def _at(name: str, error: EncodingError) -> EncodingError:
     inner = error.path
     path = name + (inner if not inner or inner.startswith("[") else f".{inner}")
     return EncodingError(f"context key {path!r}: {error.message}", path=path, hint=error.hint)
+
+
+def _check_tags(tree: dict[str, Any]) -> None:
+    """Refuse a tag nobody can read here, and not at some later access."""
+    try:
+        codec.revive(list(tree.values()))
+    except RecursionError as error:
+        raise DecodingError("the JSON of a context is nested too deeply") from error
 
 
 def _no_number(text: str) -> NoReturn:

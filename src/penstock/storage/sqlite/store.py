@@ -180,6 +180,10 @@ class SQLiteStore:
         """Outstanding work of a run."""
         return [rows.read_work(row) for row in self._select(sql.LIST_WORK, (run_id,))]
 
+    def held(self, owner: str) -> list[WorkRow]:
+        """Everything the owner holds."""
+        return [rows.read_work(row) for row in self._select(sql.LIST_HELD_WORK, (owner,))]
+
     def overdue(self, before: int) -> list[tuple[str, str, int]]:
         """(run, workflow, deadline) of unfinished runs whose deadline is not after this instant, the oldest first."""
         return self._select(sql.LIST_OVERDUE, (before,))

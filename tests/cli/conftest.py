@@ -1,0 +1,125 @@
+"""A directory with a module of workflows, and a way to call `penstock` in it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FLOWS = '''
+"""Workflows that do as their context says, and note in effects.log what they did."""
+
+import time
+from pathlib import Path
+
+from penstock import RetryPolicy, WorkflowBuilder, task
+
+
+def effect(context, name):
+    with open("effects.log", "a") as log:
+        log.write(name + "\\n")
+
+
+def block(context):
+    """Say that the body runs, and wait for the file `go`."""
+    Path("blocked").touch()
+    while not Path("go").exists():
+        time.sleep(0.005)
+
+
+with WorkflowBuilder("sums"):
+
+    @task()
+    def first(context):
+        print("a user's print")
+        context["x"] = context.get("x", 1) + 1
+
+    @task(dependencies=[first])
+    def second(context):
+        context["y"] = context["x"] * 2
+
+
+with WorkflowBuilder("fails"):
+
+    @task(retry_attempts=1)
+    def broken(context):
+        raise ValueError("no [red]luck[/red] \\x1b]0;owned\\x07\\nsecond line")
+
+    @task(dependencies=[broken])
+    def never(context):
+        pass
+
+
+with WorkflowBuilder("waits"):
+
+    @task()
+    def one(context):
+        effect(context, "one")
+
+    @task(dependencies=[one])
+    def two(context):
+        effect(context, "two")
+        block(context)
+
+    @task(dependencies=[two])
+    def three(context):
+        effect(context, "three")
+        context["done"] = True
+'''
+
+
+class Shell:
+    """Calls `penstock` in a directory."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.started: list[subprocess.Popen[str]] = []
+        self.environment = {
+            k: v for k, v in os.environ.items() if not k.startswith("PENSTOCK") and k not in ("NO_COLOR", "COLUMNS")
+        }
+        self.environment["PYTHONIOENCODING"] = "utf-8"
+
+    def __call__(self, *arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "penstock", *arguments],
+            cwd=self.home,
+            env=self.environment,
+            input=given,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=60,
+        )
+
+    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+        process: subprocess.Popen[str] = subprocess.Popen(
+            [sys.executable, "-m", "penstock", *arguments],
+            cwd=self.home,
+            env=self.environment,
+            encoding="utf-8",
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
+        )
+        self.started.append(process)
+        return process
+
+    def effects(self) -> list[str]:
+        return (self.home / "effects.log").read_text().split()
+
+    def let_go(self) -> None:
+        """Let the bodies go on that wait for a sign."""
+        (self.home / "go").touch()
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    (tmp_path / "flows.py").write_text(FLOWS)
+    made = Shell(tmp_path)
+    yield made
+    for process in made.started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()

@@ -1,0 +1,73 @@
+"""The demo: killed anywhere, it goes on, and does nothing recorded twice."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import pytest
+
+from .conftest import Shell
+
+
+def effects(shell: Shell) -> Counter[str]:
+    return Counter(line.split()[0] for line in (shell.home / "demo" / "effects.log").read_text().splitlines())
+
+
+def recorded(shell: Shell) -> dict[str, str]:
+    """Task -> state of the only run."""
+    url = f"sqlite:///{shell.home}/demo/demo.db"
+    (run,) = json.loads(shell("runs", "list", "--database", url, "--json").stdout)
+    shown = json.loads(shell("runs", "show", run["run_id"], "--database", url, "--json").stdout)
+    return {t["task_name"]: t["status"] for t in shown["tasks"]}
+
+
+@pytest.mark.parametrize(
+    "point", [("load", "Running"), ("validate", "Completed"), ("fetch_normals", "Waiting"), ("merge", "Running")]
+)
+def test_killed_and_called_again(shell: Shell, point: tuple[str, str]) -> None:
+    process = shell.start("demo", "--dir", "demo", "--pace", "0.15")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if tuple(line.split()[:2]) == point:
+            break
+    process.kill()
+    assert process.wait(20) == -9
+    before, settled = effects(shell), {name for name, state in recorded(shell).items() if state == "Completed"}
+
+    done = shell("demo", "--dir", "demo", "--pace", "0")  # another pace is no reason to start another run
+    assert done.returncode == 0, done.stderr
+    assert "Resuming run" in done.stdout
+    assert f"{len(settled)} of 12 tasks" in done.stdout or settled != set()
+    after = effects(shell)
+    assert {name: after[name] for name in settled} == {name: before[name] for name in settled}
+    assert recorded(shell)["report"] == "Completed"
+    assert (shell.home / "demo" / "report.html").exists()
+    for label in ("Report:", "Picture:", "Database:"):
+        assert label in done.stdout
+    assert shell("verify", "--database", "sqlite:///demo/demo.db").returncode == 0
+
+
+def test_called_again_after_its_end_it_does_nothing(shell: Shell) -> None:
+    first = shell("demo", "--dir", "demo", "--pace", "0")
+    assert first.returncode == 0, first.stderr
+    before = effects(shell)
+    again = shell("demo", "--dir", "demo")
+    assert again.returncode == 0
+    assert "completed already" in again.stdout
+    assert "Report:" in again.stdout
+    assert effects(shell) == before
+    fresh = shell("demo", "--dir", "demo", "--pace", "0", "--fresh")
+    assert fresh.returncode == 0
+    assert "begins" in fresh.stdout
+    assert effects(shell)["report"] == 2
+    runs = json.loads(shell("runs", "list", "--database", "sqlite:///demo/demo.db", "--json").stdout)
+    assert [r["idempotency_key"] for r in runs] == ["demo-2", "demo-1"]
+
+
+def test_a_directory_that_cannot_be_made(shell: Shell) -> None:
+    (shell.home / "file").touch()
+    for name in ("file/demo", "file", "what?"):
+        done = shell("demo", "--dir", name)
+        assert done.returncode == 2
+        assert done.stderr.startswith("error: ")

@@ -1,0 +1,75 @@
+"""Ctrl-C, and going on afterwards."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from .conftest import Shell
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
+
+
+def wait_for(stream: object, text: str) -> str:
+    """Read lines up to one that contains the text; gives all of them."""
+    read = ""
+    for line in stream:  # type: ignore[attr-defined]
+        read += line
+        if text in line:
+            return read
+    raise AssertionError(f"{text!r} never came: {read}")
+
+
+def interrupted(shell: Shell, *arguments: str) -> subprocess.Popen[str]:
+    """A `penstock run` that got Ctrl-C while its second task ran, and has said so."""
+    process = shell.start("run", "flows:waits", *arguments)
+    wait_for(process.stdout, "two    Running")
+    while not (shell.home / "blocked").exists():  # the row is marked a moment before the body begins
+        pass
+    process.send_signal(signal.SIGINT)
+    wait_for(process.stderr, "interrupted")
+    return process
+
+
+def test_what_runs_may_end_and_the_rest_goes_on_later(shell: Shell) -> None:
+    process = interrupted(shell)
+    shell.let_go()
+    assert process.wait(30) == 130
+    assert process.stderr is not None
+    said = process.stderr.read()
+    assert "2 of 3 tasks (one, two) settled, it is Running" in said
+    hint = said.partition("go on with ")[2].split()
+    assert hint[:2] == ["penstock", "run"]
+    done = shell(*hint[1:])
+    assert done.returncode == 0, done.stderr
+    assert shell.effects() == ["one", "two", "three"]
+    assert shell("verify").returncode == 0
+
+
+def test_a_key_goes_on_too(shell: Shell) -> None:
+    process = interrupted(shell, "--key", "k")
+    shell.let_go()
+    assert process.wait(30) == 130
+    done = shell("run", "flows:waits", "--key", "k", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["final_context"] == {"done": True}
+    assert shell.effects() == ["one", "two", "three"]
+
+
+def test_a_second_one_leaves_at_once(shell: Shell) -> None:
+    process = interrupted(shell, "--json")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(4) == 130  # the grace is 5 s
+    assert process.stdout is not None
+    assert process.stderr is not None
+    said = process.stderr.read()
+    assert "Traceback" not in said
+    shell.let_go()
+    done = shell("run", "flows:waits", "--resume", said.partition("--resume ")[2].strip())
+    assert done.returncode == 0, done.stderr
+    assert shell.effects() == ["one", "two", "two", "three"]  # the second was never recorded, so it is done again
+    assert shell("verify").returncode == 0

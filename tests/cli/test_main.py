@@ -1,0 +1,115 @@
+"""The command itself: help, version, errors."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from penstock import __version__
+from penstock.cli import text
+from penstock.cli.main import COMMANDS, main
+
+from .conftest import Shell
+
+HEAVY = ("rich", "sqlite3", "asyncio", "penstock.runners", "penstock.engine", "penstock.storage", "penstock.tasks")
+
+
+def test_help_lists_every_command_and_exit_code(shell: Shell) -> None:
+    done = shell("--help")
+    assert done.returncode == 0
+    for name, (_, line) in COMMANDS.items():
+        assert name in done.stdout
+        assert line in done.stdout
+    assert "130  interrupted" in done.stdout
+
+
+@pytest.mark.parametrize("command", list(COMMANDS))
+def test_every_command_has_help(shell: Shell, command: str) -> None:
+    done = shell(command, "--help")
+    assert done.returncode == 0
+    assert f"penstock {command}" in done.stdout
+
+
+def test_help_imports_nothing_heavy(shell: Shell) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "penstock", "--help"],
+        cwd=shell.home, env=shell.environment, capture_output=True, encoding="utf-8",
+    )  # fmt: skip
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "click" in imported
+    assert not imported.intersection(HEAVY)
+
+
+def test_help_answers_at_once(shell: Shell) -> None:
+    took = []
+    for _ in range(7):
+        began = time.perf_counter()
+        shell("--help")
+        took.append(time.perf_counter() - began)
+    assert min(took) < 0.15
+
+
+def test_version(shell: Shell) -> None:
+    done = shell("--version")
+    assert (done.returncode, done.stdout) == (0, f"penstock, version {__version__}\n")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nonsense"], ["run"], ["run", "flows", "--nonsense"], ["runs", "list", "--limit", "0"]]
+)
+def test_usage_errors_are_2(shell: Shell, arguments: list[str]) -> None:
+    done = shell(*arguments)
+    assert done.returncode == 2
+    assert "Error" in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_reader_that_goes_away_is_no_error_of_the_run(shell: Shell) -> None:
+    process = shell.start("run", "flows:waits")
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    shell.let_go()
+    assert process.wait(timeout=30) == 141
+    assert process.stderr is not None
+    assert "Traceback" not in process.stderr.read()
+
+
+def test_an_error_of_our_own_is_70_and_short(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(COMMANDS, "graph", ("penstock.cli.nowhere", "x"))
+    assert main(["graph", "x"]) == 70
+    said = capsys.readouterr().err
+    assert said.startswith("error: ModuleNotFoundError")
+    assert "Traceback" not in said
+    assert main(["--debug", "graph", "x"]) == 70
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("plain äöü €", "plain äöü €"),
+        ("a\nb\tc\r", r"a\nb\tc\r"),
+        ("\x1b[31mred\x07\x9b", r"\x1b[31mred\x07\x9b"),
+        ("\u202egnp.exe", r"\u202egnp.exe"),
+        ("\ud800", r"\ud800"),
+    ],
+)
+def test_text_has_no_power_over_a_terminal(given: str, shown: str) -> None:
+    assert text.clean(given) == shown
+
+
+def test_long_text_is_cut() -> None:
+    assert text.short("x" * 200, 10) == "xxxxxxxxx…"
+    assert text.short("x" * 10, 10) == "x" * 10
+    assert len(text.short("\n" * 10, 10)) == 10
+
+
+def test_durations() -> None:
+    given = [None, 0.0004, 0.25, 1.5, 61, 3725]
+    assert [text.seconds(s) for s in given] == ["", "0.4 ms", "250 ms", "1.50 s", "1 min 01 s", "1 h 02 min"]

@@ -1,0 +1,157 @@
+"""`penstock run`: targets, contexts, output, exit codes."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+import pytest
+
+from .conftest import Shell
+
+
+def test_a_run_completes_and_says_so(shell: Shell) -> None:
+    done = shell("run", "flows:sums", "--context", '{"x": 4}')
+    assert done.returncode == 0, done.stderr
+    assert "first" in done.stdout
+    assert "Completed" in done.stdout
+    assert "  y = 10\n" in done.stdout
+    assert "\x1b" not in done.stdout
+
+
+def test_json_is_one_object_whatever_bodies_print(shell: Shell) -> None:
+    done = shell("run", "flows.py:sums", "--json")
+    assert done.returncode == 0
+    run = json.loads(done.stdout)
+    assert run["status"] == "Completed"
+    assert run["final_context"] == {"x": 2, "y": 4}
+    assert [t["task_name"] for t in run["tasks"]] == ["first", "second"]
+    assert "a user's print" in done.stderr
+
+
+def test_a_failed_run_is_1(shell: Shell) -> None:
+    done = shell("run", "flows:fails")
+    assert done.returncode == 1
+    assert r"ValueError: no [red]luck[/red] \x1b]0;owned\x07\nsecond line" in done.stdout
+    assert "upstream failed: broken" in done.stdout
+    assert "\x1b" not in done.stdout + done.stderr
+    assert json.loads(shell("run", "flows:fails", "--json").stdout)["status"] == "Failed"
+
+
+def test_a_run_that_takes_too_long_is_1(shell: Shell) -> None:
+    done = shell("run", "flows:waits", "--timeout", "0.3")
+    assert done.returncode == 1
+    assert "TIMEOUT" in done.stdout
+
+
+@pytest.mark.parametrize("target", ["flows:nothing", "nowhere:sums", "nowhere.deep:sums", "missing.py:sums"])
+def test_what_is_not_there_is_3(shell: Shell, target: str) -> None:
+    done = shell("run", target)
+    assert done.returncode == 3
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr
+    assert not (shell.home / "penstock.db").exists()
+
+
+def test_the_name_may_be_left_out_if_there_is_one(shell: Shell) -> None:
+    done = shell("run", "flows")
+    assert done.returncode == 2
+    assert "registers 3 workflows: fails, sums, waits" in done.stderr
+    (shell.home / "single.py").write_text(
+        "from penstock import WorkflowBuilder, task\nwith WorkflowBuilder('only'):\n"
+        "    @task()\n    def go(context): context['ok'] = True\n"
+    )
+    assert shell("run", "single").returncode == 0
+    (shell.home / "none.py").write_text("")
+    assert shell("run", "none").returncode == 3
+
+
+def test_a_workflow_is_found_by_its_variable_too(shell: Shell) -> None:
+    (shell.home / "variable.py").write_text(
+        "from penstock import WorkflowBuilder, task\n"
+        "with WorkflowBuilder('other_name') as builder:\n"
+        "    @task()\n    def go(context): context['ok'] = True\n"
+        "mine = builder.build()\n"
+    )
+    done = shell("run", "variable:mine", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["workflow_name"] == "other_name"
+
+
+def test_a_context_from_file_and_standard_input(shell: Shell) -> None:
+    (shell.home / "context.json").write_text('{"x": 10}')
+    assert '"y": 22' in shell("run", "flows:sums", "--json", "--context", "@context.json").stdout
+    assert '"y": 202' in shell("run", "flows:sums", "--json", "--context", "-", given='{"x": 100}').stdout
+
+
+@pytest.mark.parametrize("context", ["{x", "[1]", "@nowhere.json", '{"x": NaN}', '{"x": {"$t": "nobody", "v": 1}}'])
+def test_a_context_that_cannot_be_used_is_2(shell: Shell, context: str) -> None:
+    done = shell("run", "flows:sums", "--context", context)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert not (shell.home / "penstock.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [
+        ("1 / 0", "ZeroDivisionError: division by zero (bad.py, line 1)"),
+        ("import nowhere_else", "ModuleNotFoundError"),
+        ("def", "SyntaxError"),
+        ("raise SystemExit(0)", "SystemExit"),
+    ],
+)
+def test_a_module_that_cannot_be_imported_is_2_and_short(shell: Shell, module: str, said: str) -> None:
+    (shell.home / "bad.py").write_text(module + "\n")
+    done = shell("run", "bad:sums")
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "hint: penstock --debug" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Traceback" in shell("--debug", "run", "bad:sums").stderr
+    shell.environment["PENSTOCK_DEBUG"] = "1"
+    assert "Traceback" in shell("run", "bad:sums").stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "code"), [("postgres://x", 2), ("penstock.db", 2), ("sqlite:///no/such/directory/a.db", 2)]
+)
+def test_a_database_that_cannot_be_used(shell: Shell, url: str, code: int) -> None:
+    done = shell("run", "flows:sums", "--database", url)
+    assert done.returncode == code
+    assert "hint: " in done.stderr
+
+
+def test_a_database_that_somebody_keeps_locked_is_5(shell: Shell) -> None:
+    assert shell("run", "flows:sums").returncode == 0
+    other = sqlite3.connect(shell.home / "penstock.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    done = shell("run", "flows:sums", "--database", "sqlite:///penstock.db?_busy_timeout=50")
+    other.close()
+    assert done.returncode == 5
+    assert "is locked" in done.stderr
+
+
+def test_a_key_finds_the_run_that_has_it(shell: Shell) -> None:
+    first = json.loads(shell("run", "flows:sums", "--key", "k", "--json").stdout)
+    again = shell("run", "flows:sums", "--key", "k", "--json")
+    assert again.returncode == 0
+    assert json.loads(again.stdout)["run_id"] == first["run_id"]
+    assert "a user's print" not in again.stderr
+    other = shell("run", "flows:sums", "--key", "k", "--context", '{"x": 9}')
+    assert other.returncode == 2
+    assert "another context" in other.stderr
+
+
+def test_resume_takes_a_prefix_and_nothing_else(shell: Shell) -> None:
+    run_id = json.loads(shell("run", "flows:sums", "--json").stdout)["run_id"]
+    done = shell("run", "flows:sums", "--resume", run_id[:13], "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["run_id"] == run_id
+    assert shell("run", "flows:sums", "--resume", "ffff").returncode == 3
+    assert shell("run", "flows:sums", "--resume", run_id, "--key", "k").returncode == 2
+
+
+def test_a_run_in_memory_leaves_nothing(shell: Shell) -> None:
+    assert shell("run", "flows:sums", "--database", "memory://").returncode == 0
+    assert not list(shell.home.glob("*.db*"))

@@ -1,0 +1,98 @@
+"""`penstock runs` and `penstock graph`: looking, and changing nothing."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+import pytest
+
+from .conftest import Shell
+
+
+def test_list_and_show(shell: Shell) -> None:
+    for workflow in ("sums", "sums", "fails"):
+        shell("run", f"flows:{workflow}")
+    runs = json.loads(shell("runs", "list", "--json").stdout)
+    assert [r["status"] for r in runs] == ["Failed", "Completed", "Completed"]
+    assert len(json.loads(shell("runs", "list", "--limit", "1", "--json").stdout)) == 1
+    assert len(json.loads(shell("runs", "list", "--workflow", "sums", "--json").stdout)) == 2
+    assert len(json.loads(shell("runs", "list", "--status", "failed", "--json").stdout)) == 1
+    listed = shell("runs", "list").stdout
+    assert runs[0]["run_id"] in listed
+    assert r"\x1b" in listed
+    assert "\x1b" not in listed
+
+    shown = shell("runs", "show", runs[0]["run_id"])
+    assert shown.returncode == 0
+    assert "upstream failed: broken" in shown.stdout
+    assert "\x1b" not in shown.stdout
+    data = json.loads(shell("runs", "show", runs[1]["run_id"], "--json").stdout)
+    assert data["final_context"] == {"x": 2, "y": 4}
+    # the last digits are random, so nearly all of the id is a prefix nobody else has
+    assert shell("runs", "show", runs[1]["run_id"][:30]).returncode == 0
+
+
+def test_a_prefix_must_be_of_one_run(shell: Shell) -> None:
+    shell("run", "flows:sums")
+    shell("run", "flows:sums")
+    assert shell("runs", "show", "ffffffff").returncode == 3
+    assert shell("runs", "show", "no id at all").returncode == 3
+    both = shell("runs", "show", "0")
+    assert both.returncode == 2
+    assert "several runs" in both.stderr
+
+
+@pytest.mark.parametrize("command", [["runs", "list"], ["runs", "show", "0"], ["verify"]])
+def test_a_database_that_is_not_there_is_not_made(shell: Shell, command: list[str]) -> None:
+    done = shell(*command)
+    assert done.returncode == 3
+    assert "there is no database" in done.stderr
+    assert not list(shell.home.glob("*.db*"))
+    assert shell(*command, "--database", "memory://").returncode == 2
+
+
+@pytest.mark.parametrize("command", [["runs", "list"], ["runs", "show", "0"], ["verify"]])
+def test_somebody_elses_file_stays_as_it_is(shell: Shell, command: list[str]) -> None:
+    path = shell.home / "penstock.db"
+    other = sqlite3.connect(path)
+    other.execute("CREATE TABLE mine (x)")
+    other.commit()
+    other.close()
+    before = path.read_bytes()
+    done = shell(*command)
+    assert done.returncode == 2
+    assert path.read_bytes() == before
+    path.write_text("not a database at all, but a text that is long enough to look like one " * 20)
+    assert shell(*command).returncode == 2
+
+
+def test_looking_executes_nothing(shell: Shell) -> None:
+    process = shell.start("run", "flows:waits")
+    assert process.stdout is not None
+    while "two" not in process.stdout.readline():
+        pass
+    process.kill()
+    process.wait()
+    before = shell.effects()
+    shell.let_go()
+    (run,) = json.loads(shell("runs", "list", "--json").stdout)
+    assert run["status"] == "Running"
+    shown = json.loads(shell("runs", "show", run["run_id"], "--json").stdout)
+    assert shown["tasks"][0]["status"] == "Completed"
+    assert shown["tasks"][2]["status"] == "Pending"
+    assert shell("verify").returncode == 0
+    assert shell.effects() == before
+
+
+def test_graphs(shell: Shell) -> None:
+    text = shell("graph", "flows:waits")
+    assert text.returncode == 0
+    assert "level 2" in text.stdout
+    assert "<- two" in text.stdout
+    mermaid = shell("graph", "flows:waits", "--format", "mermaid")
+    assert mermaid.returncode == 0
+    assert mermaid.stdout.startswith("flowchart TD\n")
+    assert "-->" in mermaid.stdout
+    assert shell("graph", "flows:nothing").returncode == 3
+    assert not list(shell.home.glob("*.db*"))

@@ -1,0 +1,105 @@
+"""The live view, on a pseudo-terminal."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import threading
+from datetime import timedelta
+
+import pytest
+
+from penstock.cli import live
+from penstock.runners.results import TaskResult
+
+from .conftest import Shell
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+
+
+class Screen:
+    """A terminal that keeps all it was told."""
+
+    def __init__(self, rows: int = 24, columns: int = 100) -> None:
+        import fcntl
+        import pty
+        import struct
+        import termios
+
+        self.seen = ""
+        self._news = threading.Condition()
+        self._over = False
+        self._master, self.slave = pty.openpty()
+        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        while True:
+            try:
+                data = os.read(self._master, 65536)
+            except OSError:  # the other side is closed
+                data = b""
+            with self._news:
+                self.seen += data.decode("utf-8", "replace")
+                self._over = not data
+                self._news.notify_all()
+            if not data:
+                return
+
+    def wait_for(self, text: str) -> None:
+        with self._news:
+            assert self._news.wait_for(lambda: re.search(text, self.seen) or self._over, 20), self.seen
+            assert re.search(text, self.seen), self.seen
+
+    def end(self) -> str:
+        os.close(self.slave)
+        self._reader.join(20)
+        os.close(self._master)
+        return self.seen
+
+
+def test_the_table_is_drawn_and_redrawn(shell: Shell) -> None:
+    screen = Screen()
+    shell.environment["TERM"] = "xterm-256color"
+    process = shell.start("run", "flows:waits", stdout=screen.slave)
+    screen.wait_for("two.*Running")
+    shell.let_go()
+    assert process.wait(20) == 0
+    seen = screen.end()
+    for word in ("Task", "State", "Attempts", "Duration", "Error", "Pending", "Completed after"):
+        assert word in seen
+    assert "\x1b[1A" in seen, "the cursor never went up"
+    assert re.search("3 of 3 tasks", seen)
+
+
+def test_a_users_text_cannot_command_the_terminal(shell: Shell) -> None:
+    screen = Screen()
+    shell.environment["TERM"] = "xterm-256color"
+    assert shell.start("run", "flows:fails", stdout=screen.slave).wait(20) == 1
+    seen = screen.end()
+    assert "[red]luck[/red]" in seen
+    assert r"\x1b]0;owned\x07" in seen
+    assert "\x1b]0" not in seen
+
+
+def test_a_terminal_that_cannot_redraw_gets_lines(shell: Shell) -> None:
+    screen = Screen()
+    shell.environment["TERM"] = "dumb"
+    assert shell.start("run", "flows:sums", stdout=screen.slave).wait(20) == 0
+    seen = screen.end()
+    assert "\x1b" not in seen
+    assert "second  Completed" in seen
+
+
+def test_many_tasks_are_cut_to_those_that_matter() -> None:
+    def made(k: int, status: str) -> TaskResult:
+        end = f"2026-01-01T00:00:{k:02d}" if status == "Completed" else None
+        return TaskResult(f"t{k}", status, None, end, timedelta(0), 0, None)
+
+    tasks = [made(k, "Completed") for k in range(20)] + [made(20, "Failed"), made(21, "Running")]
+    tasks += [made(k, "Pending") for k in range(22, 50)]
+    assert [t.task_name for t in live._most_telling(tasks, 5)] == ["t17", "t18", "t19", "t20", "t21"]
+    assert [t.task_name for t in live._most_telling(tasks, 24)][-2:] == ["t22", "t23"]
+    assert live._most_telling(tasks, 50) == tasks

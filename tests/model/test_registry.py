@@ -1,0 +1,68 @@
+"""The registry of definitions."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from penstock.model.errors import WorkflowNotFound
+from penstock.model.plan import Node, Plan
+from penstock.model.ports import Program
+from penstock.model.registry import Registry
+
+
+class Known:
+    def __init__(self, name: str) -> None:
+        self.plan = Plan(name, (Node("x"),))
+
+
+def known(name: str) -> Program:
+    return cast(Program, Known(name))
+
+
+def test_register_find_and_forget() -> None:
+    r = Registry()
+    b, a = known("b"), known("a")
+    r.register(b)
+    r.register(a)
+    r.register(a, "alias")
+    assert r.names() == ("a", "alias", "b")
+    assert r.get("a") is r.get("alias") is r.find("a") is a
+    again = known("a")
+    r.register(again)
+    assert r.get("a") is again
+    r.forget("a")
+    r.forget("a")
+    assert r.find("a") is None
+
+
+@pytest.mark.parametrize(
+    ("names", "wanted", "says"),
+    [
+        (["daily_report", "other"], "daily_reprot", "did you mean 'daily_report'"),
+        (["alpha"], "zzz", "knows 'alpha'"),
+        ([], "zzz", "no workflow yet"),
+    ],
+)
+def test_not_found_helps(names: list[str], wanted: str, says: str) -> None:
+    r = Registry()
+    for name in names:
+        r.register(known(name))
+    with pytest.raises(WorkflowNotFound, match=says) as caught:
+        r.get(wanted)
+    assert isinstance(caught.value, ValueError)
+    assert wanted in str(caught.value)
+
+
+def test_listeners_hear_every_registration_until_they_stop() -> None:
+    r = Registry()
+    heard: list[Any] = []
+    r.register(known("before"))
+    stop = r.listen(lambda name, program: heard.append((name, r.find(name) is program)))
+    r.register(known("a"))
+    r.register(known("b"), "c")
+    stop()
+    stop()
+    r.register(known("d"))
+    assert heard == [("a", True), ("c", True)]

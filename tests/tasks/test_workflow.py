@@ -1,0 +1,137 @@
+"""What a workflow tells about itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from penstock.model.errors import WorkflowError
+from penstock.tasks import TaskNamespace, Workflow, WorkflowContext, task, task_failed
+
+from .driver import builder
+
+
+def diamond(**options: Any) -> Workflow:
+    made, _ = builder("d")
+    with made:
+        task(id="end", dependencies=["left", "right"], **options)(lambda c: None)
+        task(id="start")(lambda c: None)
+        task(id="left", dependencies=["start"])(lambda c: None)
+        task(id="right", dependencies=["start"])(lambda c: None)
+        task(id="rescue", trigger_rules=task_failed("left"))(lambda c: None)
+    return made.build()
+
+
+def full(*names: str) -> list[str]:
+    return [f"public::embedded::d::{name}" for name in names]
+
+
+def test_order_levels_roots_and_leaves() -> None:
+    d = diamond()
+    assert d.topological_sort() == full("start", "left", "right", "rescue", "end")
+    assert d.get_execution_levels() == [full("start"), full("left", "right"), full("rescue", "end")]
+    assert d.get_roots() == full("start", "rescue")
+    assert d.get_leaves() == full("end", "rescue")
+    assert repr(d) == "Workflow(name='d', tasks=5)"
+    d.validate()
+
+
+def test_drawings() -> None:
+    d = diamond()
+    lines = d.to_mermaid().splitlines()
+    assert lines[0] == "flowchart TD"
+    assert '    t0["end"]' in lines
+    assert "    t1 --> t2" in lines
+    assert "    t2 -.-> t4" in lines
+    assert len(lines) == 1 + 5 + 5
+    text = d.to_text()
+    assert [line.split()[-1] for line in text.splitlines()[1:3]] == ["start", "start"]
+    assert "end  <- left, right" in text
+    assert "rescue  <- left  (rule)" in text
+
+
+def test_a_label_cannot_break_out_of_the_chart() -> None:
+    made, _ = builder()
+    with made:
+        task(id='a"]; b["#x')(lambda c: None)
+    assert made.build().to_mermaid().splitlines()[1] == '    t0["a#quot;]; b[#quot;#35;x"]'
+
+
+def built(name: str, body: Callable[..., Any], *, text: str = "", tag: str = "", **options: Any) -> Workflow:
+    made, _ = builder(name)
+    made.description(text).tag("t", tag)
+    with made:
+        task(id="first")(lambda c: None)
+        task(id="x", **options)(body)
+    return made.build()
+
+
+def one(c: Any) -> None:
+    c["x"] = 1
+
+
+def two(c: Any) -> None:
+    c["x"] = 2
+
+
+def test_fingerprints_say_what_changed() -> None:
+    base = built("w", one)
+    prints = ("structure", "code", "version")
+    for value in (getattr(base, which) for which in prints):
+        assert len(value) == 16
+        assert int(value, 16) >= 0
+    cases: list[tuple[Workflow, set[str]]] = [
+        (built("w", one), set()),
+        (built("w", two), {"code", "version"}),
+        (built("w", one, retry_attempts=2), {"code", "version"}),
+        (built("w", one, timeout_seconds=2), {"code", "version"}),
+        (built("w", one, dependencies=["first"]), {"structure", "version"}),
+        (built("w", one, trigger_rules={"type": "Always"}), {"structure", "version"}),
+        (built("v", one), {"structure", "version"}),
+        (built("w", one, text="other"), {"version"}),
+        (built("w", one, tag="other"), {"version"}),
+    ]
+    for other, changed in cases:
+        assert {which for which in prints if getattr(other, which) != getattr(base, which)} == changed
+
+
+def test_code_without_a_source_still_has_a_fingerprint() -> None:
+    def compiled(source: str) -> str:
+        scope: dict[str, Any] = {}
+        exec(compile(source, "<nowhere>", "exec"), scope)
+        return built("w", scope["f"]).code
+
+    first = "def f(c):\n    return [x for x in (1, 2) if x in {1, 2}]"
+    assert compiled(first) == compiled(first)
+    assert compiled(first) != compiled(first.replace("(1, 2)", "(1, 3)"))
+    assert built("w", Callable_()).code == built("w", Callable_()).code
+
+
+class Callable_:
+    __name__ = "x"
+
+    def __call__(self, c: Any) -> None: ...
+
+
+def test_namespaces() -> None:
+    x, y = TaskNamespace("t", "p", "w", "x"), TaskNamespace.from_string("t::p::w::y")
+    assert str(x) == "t::p::w::x"
+    assert y.task_id == "y"
+    assert x.parent() == TaskNamespace("t", "p", "w", "")
+    assert x.is_child_of(x.parent())
+    assert not x.is_child_of(y)
+    assert x.is_sibling_of(y)
+    assert not x.is_sibling_of(x)
+    assert not x.is_sibling_of(TaskNamespace("t", "p", "v", "x"))
+    assert len({x, TaskNamespace("t", "p", "w", "x")}) == 1
+    for text in ("", "a", "a::b::c", "a::b::c::d::e"):
+        with pytest.raises(WorkflowError, match="Invalid namespace format"):
+            TaskNamespace.from_string(text)
+    w = WorkflowContext("t", "p", "w")
+    assert (str(w), w.workflow_namespace()) == ("t::p::w", "t::p::w")
+    assert w.task_namespace("x") == w.resolve_dependency("x") == w.resolve_dependency("t::p::w::x") == x
+    assert w.contains_namespace(x)
+    assert not w.contains_namespace(TaskNamespace("t", "p", "v", "x"))
+    assert w == WorkflowContext("t", "p", "w")
