@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,14 @@ class Shell:
         )
         self.started.append(process)
         return process
+
+    def wait_until(self, what: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+        """Wait for a sign in the file system from a process that must not end before it gives it."""
+        give_up = time.monotonic() + 20
+        while not what():
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < give_up
+            time.sleep(0.002)
 
     def effects(self) -> list[str]:
         return (self.home / "effects.log").read_text().split()

@@ -14,25 +14,16 @@ from .conftest import Shell
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
 
 
-def wait_for(stream: object, text: str) -> str:
-    """Read lines up to one that contains the text; gives all of them."""
-    read = ""
-    for line in stream:  # type: ignore[attr-defined]
-        read += line
-        if text in line:
-            return read
-    raise AssertionError(f"{text!r} never came: {read}")
-
-
 def interrupted(shell: Shell, *arguments: str) -> subprocess.Popen[str]:
     """A `penstock run` that got Ctrl-C while its second task ran, and has said so."""
     process = shell.start("run", "flows:waits", *arguments)
-    wait_for(process.stdout, "two    Running")
-    while not (shell.home / "blocked").exists():  # the row is marked a moment before the body begins
-        pass
+    shell.wait_until((shell.home / "blocked").exists, process)
     process.send_signal(signal.SIGINT)
-    wait_for(process.stderr, "interrupted")
-    return process
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "interrupted" in line:
+            return process
+    raise AssertionError("it said nothing")
 
 
 def test_what_runs_may_end_and_the_rest_goes_on_later(shell: Shell) -> None:

@@ -69,9 +69,7 @@ def test_somebody_elses_file_stays_as_it_is(shell: Shell, command: list[str]) ->
 
 def test_looking_executes_nothing(shell: Shell) -> None:
     process = shell.start("run", "flows:waits")
-    assert process.stdout is not None
-    while "two" not in process.stdout.readline():
-        pass
+    shell.wait_until((shell.home / "blocked").exists, process)
     process.kill()
     process.wait()
     before = shell.effects()

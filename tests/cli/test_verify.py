@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ class Book:
 
 
 @pytest.fixture(scope="module")
-def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
+def homes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Databases with one run each: completed, and killed while its second task ran."""
     made = {}
     for name in ("completed", "killed"):
@@ -69,13 +69,11 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]
         if name == "completed":
             shell.let_go()
         process = shell.start("run", "flows:waits")
-        assert process.stdout is not None
         if name == "killed":
-            while "two" not in process.stdout.readline():
-                pass
+            shell.wait_until((home / "blocked").exists, process)
             process.kill()
         process.communicate()
-    yield made
+    return made
 
 
 @pytest.fixture

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from penstock.kernel import Machine
 from penstock.model import events as ev
-from penstock.model.commands import Execute
+from penstock.model.commands import Cancel, Execute
 from penstock.model.events import Event
+from penstock.model.rules import Value
 
 from .drivers import Chaos, outcome
-from .programs import CASES, Case
+from .programs import CASES, Case, boom, put
+from .styles.program import Retry
+from .styles.tasks import Task, tasks
 
 HALTS: list[Event] = [ev.CancelRequested("enough"), ev.TimedOut("too late")]
 
@@ -168,3 +172,45 @@ def test_a_halted_run_starts_nothing_whatever_its_bodies_ask_for(late: Event) ->
     assert not m.todo
     chaos.commit(ev.Resumed())
     assert m.todo.keys() == {0, 1}
+
+
+def test_a_failure_lets_what_runs_go_on_in_peace() -> None:
+    """Only a cancelled or timed out run tells its bodies."""
+    program = tasks("t", [Task("a", boom, on_error="stop"), Task("b", put(b=1)), Task("c", put(c=1), ("b",))])
+    m = Machine(program.layout)
+    m.apply(ev.Started({"given": {}}))
+    m.take()
+    m.apply(ev.Failed(0, 1, "ValueError", "boom"))
+    assert m.take() == []
+    m.apply(ev.Succeeded(1, 1, ({"set": {"b": 1}, "append": {}, "drop": []},)))
+    assert m.status == "failed"
+    assert m.state == ["failed", "succeeded", "waiting"]
+    m.apply(ev.Resumed())
+    assert m.todo.keys() == {0, 2}
+
+
+def test_commands_that_a_halt_took_back_are_not_handed_out() -> None:
+    program = tasks(
+        "t",
+        [
+            Task("asks", put(a=1), (), Value("x", "exists")),
+            Task("late", put(a=1)),
+            Task("runs", put(b=1)),
+        ],
+    )
+    m = Machine(program.layout)
+    m.apply(ev.Started({"given": {}}))
+    m.apply(ev.Deferred(1, 1, 99))
+    m.apply(ev.CancelRequested())
+    assert m.take() == [Execute(2, 1, 1), Cancel(2)]
+    assert m.take() == []
+
+
+def test_a_resumed_node_has_all_its_attempts_again() -> None:
+    program = tasks("t", [Task("a", boom, on_error="stop", retry=Retry(3))])
+    chaos = Chaos(program, {"given": {}})
+    assert chaos.go().failures == {0: 3}
+    chaos.commit(ev.Resumed())
+    assert chaos.machine.todo == {0: Execute(0, fence=4, attempt=1)}
+    chaos.go()
+    assert chaos.executed == ["a"] * 6

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from penstock.model import events as ev
@@ -123,3 +125,16 @@ def test_a_resumed_wait_begins_anew() -> None:
     assert chaos.go().status == "completed"
     assert chaos.woken == [("nap", 130.0)]
     assert sum(isinstance(decode(line), ev.TimerSet) for line in chaos.journal) == 2
+
+
+def test_each_firing_in_a_loop_has_all_its_attempts() -> None:
+    case = CASES["graphs: retries in a loop"]
+    score = case.program.layout.index["score"]
+    attempts: list[int] = []
+    inner = case.program.bodies[score]
+    assert inner is not None
+    bodies = list(case.program.bodies)
+    bodies[score] = lambda call: (attempts.append(call.attempt), inner(call))[1]
+    chaos = Chaos(replace(case.program, bodies=tuple(bodies)), case.inputs)
+    assert chaos.go().fired[score] == 4
+    assert attempts == [1, 2, 3] * 4

@@ -46,6 +46,7 @@ def look(c: Context) -> None:
     """A body that changes nothing."""
 
 
+MANY = {f"k{i}": i for i in range(40)}
 CASES: dict[str, tuple[list[tuple[str, list[str], Body]], dict[str, Any], dict[str, Any]]] = {
     "keys of both branches": (
         [("a", [], put(a=1)), ("b", [], put(b=2)), ("j", ["a", "b"], look)], {}, {"a": 1, "b": 2}),
@@ -78,6 +79,31 @@ CASES: dict[str, tuple[list[tuple[str, list[str], Body]], dict[str, Any], dict[s
     "the base is what both have seen": (
         [("a", [], append("a")), ("b", [], append("b")), ("j", ["a", "b"], look), ("c", ["a"], append("c")),
          ("end", ["j", "c"], look)], {"l": [0]}, {"l": [0, "a", "b", "c"]}),
+    "a larger second branch is still the second": (
+        [("a", [], put(x=1)), ("b", [], put(x=2, **MANY)), ("j", ["a", "b"], look)], {}, {"x": 2, **MANY}),
+    "a larger second branch is not the first": (
+        [("a", [], put(x=1)), ("b", [], put(x=2, **MANY)), ("c", [], put(x=3)), ("j", ["c", "b", "a"], look)],
+        {}, {"x": 1, **MANY}),
+    "an ancestor declared last is still an ancestor": (
+        [("a", [], put(x=1)), ("b", [], put(x=2)), ("c", ["a"], put(x=3)), ("j", ["c", "b", "a"], look)], {}, {"x": 2}),
+    "a join beats its branches in any order": (
+        [("a", [], append("a")), ("b", [], append("b")), ("j", ["a", "b"], append("j")), ("e", ["b", "a", "j"], look)],
+        {"l": []}, {"l": ["a", "b", "j"]}),
+    "duplicates that were meant survive two joins": (
+        [("a", [], append(1)), ("b", [], append(1)), ("j", ["a", "b"], append("j")), ("k", ["a", "b"], append("k")),
+         ("e", ["j", "k"], look)], {"l": [0]}, {"l": [0, 1, 1, "j", "k"]}),
+    "after a join in one order both append the same": (
+        [("a", [], append("a")), ("b", [], append("b")), ("j", ["a", "b"], look), ("x", ["j"], append("x")),
+         ("y", ["j"], append("x")), ("e", ["x", "y"], look)], {"l": [0]}, {"l": [0, "a", "b", "x", "x"]}),
+    "after a join in the other order both append the same": (
+        [("a", [], append("a")), ("b", [], append("b")), ("j", ["b", "a"], look), ("x", ["j"], append("x")),
+         ("y", ["j"], append("x")), ("e", ["x", "y"], look)], {"l": [0]}, {"l": [0, "b", "a", "x", "x"]}),
+    "a value that was overwritten does not come back": (
+        [("a", [], put(x="a")), ("b", [], put(x="b")), ("c", [], put(x="c")), ("j", ["a", "b"], look),
+         ("w", ["j"], put(x="w")), ("k", ["c", "j"], look), ("e", ["w", "k"], look)], {}, {"x": "w"}),
+    "nor where the joins were in another order": (
+        [("a", [], put(x="a")), ("b", [], put(x="b")), ("c", [], put(x="c")), ("j", ["a", "b"], put(x="w")),
+         ("i", ["b", "a"], look), ("k", ["c", "i"], look), ("e", ["j", "k"], look)], {}, {"x": "w"}),
     "a new list on both sides": (
         [("a", [], put(l=[1, 2])), ("b", [], put(l=[2, 3])), ("j", ["a", "b"], look)], {}, {"l": [1, 2, 3]}),
     "leaves merge in definition order": (

@@ -208,7 +208,9 @@ def test_too_large_names_key_and_size() -> None:
 def test_json_round_trip(data: dict[str, Any]) -> None:
     c = Context(data)
     assert Context.from_json(c.to_json()).to_json() == c.to_json()
-    assert Context.from_json(json.dumps(data)).to_dict() == data
+    text = json.dumps(data)
+    if '"$t"' not in text:  # which means something in the JSON of a context
+        assert Context.from_json(text).to_dict() == data
 
 
 def test_json_keeps_what_json_does_not_know() -> None:
@@ -235,6 +237,9 @@ def test_repr_copies_and_equality() -> None:
         twin["a"].append(2)
         assert twin != c
     assert c == {"a": [1]}
+    c["a"].append(3)
+    assert c.copy() == Context(c) == {"a": [1, 3]}
+    c["a"].pop()
     assert c != {"a": [1], "b": 2}
     assert c != 1
     with pytest.raises(TypeError):

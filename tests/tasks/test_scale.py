@@ -12,6 +12,7 @@ from penstock.model.values import Stored
 from penstock.tasks import Context, TaskBoard, task
 from penstock.tasks.ancestry import Ancestry
 from penstock.tasks.program import TaskProgram
+from penstock.tasks.view import View
 
 from .driver import Run, builder, program
 
@@ -123,6 +124,43 @@ def test_a_fan_that_appends_to_one_list_encodes_once_at_the_join(monkeypatch: py
     run = Run(workflow(n + 2, lambda c, i: c["l"].append(i), fan(n)), {"l": []}).go()
     assert run.final == {"l": list(range(n + 2))}
     assert len(bases) == n - 1
+
+
+def test_the_base_of_a_long_history_is_its_latest_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    n = 500
+    looked: list[Any] = []
+    value = TaskBoard._value
+    monkeypatch.setattr(TaskBoard, "_value", lambda *a: looked.append(a) or value(*a))  # type: ignore[func-returns-value]
+
+    made, registry = builder()
+    with made:
+        for i in range(n):
+            task(id=f"t{i}", dependencies=chain(i))(lambda c, i=i: c["l"].append(i))
+        for name in "ab":
+            task(id=name, dependencies=[f"t{n - 1}"])(lambda c, name=name: c["l"].append(name))
+        task(id="j", dependencies=["a", "b"])(lambda c: None)
+    assert Run(program(registry), {"l": []}).go().final == {"l": [*range(n), "a", "b"]}
+    assert len(looked) == 1
+
+
+def test_a_join_looks_at_each_shared_dictionary_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys, n = 127, 200  # 127 pushes: seven dictionaries, which the fan flattens
+    made, registry = builder()
+    with made:
+        for i in range(keys):
+            task(id=f"t{i}", dependencies=chain(i))(lambda c, i=i: c.set(f"k{i}", i))
+        for i in range(n):
+            task(id=f"b{i}", dependencies=[f"t{keys - 1}"])(lambda c, i=i: c.set(f"b{i}", i))
+        task(id="j", dependencies=[f"b{i}" for i in range(n)])(lambda c: None)
+    run = Run(program(registry)).go()
+    board = TaskBoard(run.machine)
+    for i in range(keys + n):
+        board.view(i)
+    looked: list[Any] = []
+    get = View.get
+    monkeypatch.setattr(View, "get", lambda *a: looked.append(a) or get(*a))  # type: ignore[func-returns-value]
+    assert board.view(keys + n).count == keys + n
+    assert len(looked) <= 5 * (keys + n) + 2 * n
 
 
 def test_joining_a_short_branch_into_a_long_one_looks_at_the_short_one() -> None:

@@ -394,7 +394,7 @@ class Machine:
             self.status = self.halted
         elif self.asked:
             self.status = "paused"
-        elif not self.queue:
+        else:
             self.status = "failed" if self.failed else "completed"
 
     # -- snapshots

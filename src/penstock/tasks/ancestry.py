@@ -35,15 +35,6 @@ class Ancestry:
         """The node of a rank."""
         return self._layout.members[rank - 1][0]
 
-    def saw(self, writers: tuple[int, ...], others: tuple[int, ...]) -> bool:
-        """Whether an entry by these writers was made with knowledge of every one of the others."""
-        if writers == others:
-            return True
-        if others[-1] > writers[-1]:
-            return False  # ranks are topological: nobody saw a later one
-        known = self.seen(writers)
-        return all([known >> rank & 1 for rank in others])
-
     def bits(self, ranks: Iterable[int]) -> int:
         """Ranks as a bit set."""
         out = 0

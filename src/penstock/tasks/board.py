@@ -34,6 +34,7 @@ class TaskBoard:
         self._after: dict[int, View] = {}
         self._written: dict[str, list[int]] = {}  # key -> ranks of its writers, among the tasks seen so far
         self._bases: dict[tuple[str, tuple[int, ...]], Any] = {}
+        self._made: dict[int, tuple[Entry, int, list[Entry]]] = {}  # id of a merged entry -> it, its origin, its sides
         self._initial: View | None = None
         self._ancestry = Ancestry(machine.layout)
 
@@ -121,7 +122,6 @@ class TaskBoard:
             return self._start()
         if len(views) == 1:
             return views[0]
-        saw = self._ancestry.saw
         start = _largest(views)
         joined = views[start]
         # A layer both have says nothing new: what one of them shows of it, or above it, the other has seen.
@@ -140,10 +140,10 @@ class TaskBoard:
                         contested[key].append((at, entry))
                         continue
                     mine = delta.get(key) or joined.get(key)
-                    if mine is None or (mine is not entry and saw(entry[1], mine[1])):
+                    if mine is None:
                         delta[key] = entry
                         source[key] = at
-                    elif mine is not entry and not saw(mine[1], entry[1]):
+                    elif mine is not entry:
                         contested[key] = [(source.get(key, start), mine), (at, entry)]
             shared.update([id(layer) for layer in view.layers])
         for key, entries in contested.items():
@@ -151,7 +151,9 @@ class TaskBoard:
             meeting = Meeting(self._ancestry, entries[0][1])
             for _, entry in entries[1:]:
                 meeting.add(entry)
-            delta[key] = self._combined(key, meeting)
+            latest = self._combined(key, meeting)
+            if latest is not joined.get(key):
+                delta[key] = latest
         return joined.push(delta)
 
     def _combined(self, key: str, meeting: Meeting) -> Entry:
@@ -159,18 +161,39 @@ class TaskBoard:
         if not rest:
             return first
         ancestry = self._ancestry
-        tree, known = tree_of(first[0]), ancestry.seen(first[1])
-        for value, writers in rest:
-            theirs = ancestry.seen(writers)
-            tree = merge(self._base(key, known & theirs), tree, tree_of(value))
+        tree, known, origin = tree_of(first[0]), ancestry.seen(first[1]), self._origin(first)
+        for entry in rest:
+            theirs, their_origin = ancestry.seen(entry[1]), self._origin(entry)
+            ours_is_news, theirs_is_news = origin & ~theirs, their_origin & ~known
+            if theirs_is_news and not ours_is_news:
+                tree, origin = tree_of(entry[0]), their_origin
+            elif theirs_is_news or not ours_is_news:
+                other = tree_of(entry[0])
+                merged = merge(self._base(key, known & theirs, (first, entry)), tree, other)
+                origin = origin if merged is tree else their_origin if merged is other else origin | their_origin
+                tree = merged
             known |= theirs
-        return (None if tree is ABSENT else Stored.from_tree(tree)), ancestry.latest(meeting.writers)
+        made: Entry = (None if tree is ABSENT else Stored.from_tree(tree), ancestry.latest(meeting.writers))
+        self._made[id(made)] = (made, origin, meeting.entries)
+        return made
 
-    def _base(self, key: str, known: int) -> Any:
-        """The value everybody started from who has seen these ranks: the latest writes of the key, merged."""
+    def _origin(self, entry: Entry) -> int:
+        """The writers whose work is in the value: where one side won, the other is known and yet not in it."""
+        made = self._made.get(id(entry))
+        return self._ancestry.bits(entry[1]) if made is None else made[1]
+
+    def _base(self, key: str, known: int, sides: Sequence[Entry]) -> Any:
+        """The value everybody started from who has seen these ranks: the latest writes of the key, merged.
+
+        As one of the sides saw them merged, else in the order of ranks.
+        """
         ancestry = self._ancestry
         written = ancestry.bits(self._written[key])
         wanted = ancestry.latest(known & written)
+        if len(wanted) > 1:
+            seen_before = self._in_history(key, wanted, sides)
+            if seen_before is not None:
+                return tree_of(seen_before[0])
         stack = [wanted]
         while stack:  # several writes have a base of their own, and so on
             writers = stack[-1]
@@ -194,6 +217,28 @@ class TaskBoard:
                 self._bases[key, writers] = tree
                 stack.pop()
         return self._bases[key, wanted]
+
+    def _in_history(self, key: str, writers: tuple[int, ...], sides: Sequence[Entry]) -> Entry | None:
+        """The entry by exactly these writers that one of the sides was made from."""
+        ancestry = self._ancestry
+        goal = ancestry.bits(writers)
+        stack = list(reversed(sides))
+        met: set[int] = set()
+        while stack:
+            entry = stack.pop()
+            if entry[1] == writers:
+                return entry
+            if id(entry) in met or goal & ~ancestry.seen(entry[1]):
+                continue
+            met.add(id(entry))
+            made = self._made.get(id(entry))
+            if made is not None:
+                stack += reversed(made[2])
+            elif entry[1][0] != INITIAL:
+                earlier = self._before[ancestry.node(entry[1][0])].get(key)
+                if earlier is not None:
+                    stack.append(earlier)
+        return None
 
     def _value(self, key: str, rank: int) -> Any:
         """What one task, or the initial context, wrote to the key, as a tree."""

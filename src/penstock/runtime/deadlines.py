@@ -1,0 +1,105 @@
+"""Time is up: attempts that run too long, and runs past their deadline.
+
+Nothing is scheduled per attempt or per run: there is one instant to look next, never later than the first that can be
+due, and a look goes through what is running now.  So a million tasks that end in time leave nothing behind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from penstock.model import events as ev
+from penstock.model.wire import Entry
+from penstock.runtime.attempt import Attempt
+from penstock.runtime.live_run import LiveRun
+
+if TYPE_CHECKING:
+    from penstock.runtime.driver import Driver
+
+
+class Deadlines:
+    """The driver's watch.  Instants in microseconds since the epoch."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self._attempts_at: int | None = None
+        self._runs_at: int | None = None
+        self._shortest_us = int(driver.limits.task_timeout_seconds * 1e6)
+
+    def instants(self) -> list[int]:
+        """When to look next."""
+        return [at for at in (self._attempts_at, self._runs_at) if at is not None]
+
+    def watch_attempt(self, attempt: Attempt, now: int) -> None:
+        """An attempt was handed over; it may begin now."""
+        timeout_us = int(attempt.timeout_s * 1e6)
+        self._shortest_us = min(self._shortest_us, timeout_us)
+        self._attempts_at = _sooner(self._attempts_at, now + timeout_us)
+
+    def watch_run(self, run: LiveRun) -> None:
+        """A run became live."""
+        self._runs_at = _sooner(self._runs_at, run.row.deadline_at)
+
+    def look(self, now: int) -> None:
+        """Fail what is due."""
+        if self._attempts_at is not None and self._attempts_at <= now:
+            self._look_at_attempts(now)
+        if self._runs_at is not None and self._runs_at <= now:
+            self._look_at_runs(now)
+
+    def _look_at_attempts(self, now: int) -> None:
+        executor = self._driver.executor
+        next_look: int | None = None
+        for attempt in list(executor.running):
+            due = attempt.expires_at()
+            if due is not None and due <= now:
+                self._expire(attempt)
+            else:
+                next_look = _sooner(next_look, due)
+        if executor.running or executor.backlog:  # what begins from now on is not due before this
+            next_look = _sooner(next_look, now + self._shortest_us)
+        self._attempts_at = next_look
+
+    def _expire(self, attempt: Attempt) -> None:
+        attempt.handle.halt(f"it ran longer than {attempt.timeout_s:g} s")
+        if attempt.end():
+            self._driver.executor.abandon(attempt)
+            text = f"TimeoutError: task {attempt.name!r} ran longer than {attempt.timeout_s:g} s"
+            self._driver.finish(attempt, attempt.failed(None, "TIMEOUT", text))
+
+    def _look_at_runs(self, now: int) -> None:
+        next_look: int | None = None
+        for run in list(self._driver.runs.values()):
+            due = run.row.deadline_at
+            if due is None or run.stopped_at or run.machine.status != "running":
+                continue
+            if due <= now:
+                self.end_run(run, due)
+            else:
+                next_look = _sooner(next_look, due)
+        self._runs_at = next_look
+
+    def end_run(self, run: LiveRun, due: int) -> None:
+        """The run's deadline has passed: it fails, whatever still runs."""
+        limit_s = (due - run.row.created_at) / 1e6
+        event = ev.TimedOut(f"TIMEOUT: the workflow ran longer than {limit_s:g} s")
+        if run.machine.accepts(event):
+            run.touched.update(run.work)
+            self._driver.decide(run, Entry(event))
+
+    def deferred(self, run: LiveRun, change: int, now: int) -> None:
+        """One body more (or, -1, less) is deferred.  While all of them are, the run's deadline stands still."""
+        run.deferring += change
+        if run.deferring and run.deferring == len(run.attempts):
+            run.stopped_at = run.stopped_at or now
+        elif run.stopped_at:
+            if run.row.deadline_at is not None:
+                run.row = replace(run.row, deadline_at=run.row.deadline_at + now - run.stopped_at)
+                self.watch_run(run)
+            run.stopped_at = 0
+        self._attempts_at = now
+
+
+def _sooner(a: int | None, b: int | None) -> int | None:
+    return b if a is None else a if b is None else min(a, b)

@@ -1,0 +1,49 @@
+"""From a run id to a live run: its plan, its program if this process has it, its journal folded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from penstock.kernel import Layout, lay_out
+from penstock.model.errors import RunNotFound, StoreError
+from penstock.model.plan import Plan
+from penstock.model.ports import Clock, Program, Store, Style
+from penstock.runtime.live_run import LiveRun
+
+
+class Loader:
+    """Makes live runs; remembers layouts by structure."""
+
+    def __init__(
+        self, store: Store, styles: Mapping[str, Style], program: Callable[[str], Program | None], clock: Clock
+    ) -> None:
+        self._store, self._styles, self._clock = store, styles, clock
+        self.program = program
+        self._layouts: dict[str, Layout] = {}
+
+    def layout(self, plan: Plan) -> Layout:
+        """The plan, compiled."""
+        layout = self._layouts.get(plan.structure)
+        if layout is None:
+            layout = self._layouts[plan.structure] = lay_out(plan)
+        return layout
+
+    def load(self, run_id: str) -> LiveRun:
+        """A run from the store.  Without a program if this process lacks its workflow, or has another structure of it.
+
+        Raises RunNotFound, StoreError, StoreUnavailable, DecodingError.
+        """
+        head = self._store.run(run_id)
+        if head is None:
+            raise RunNotFound(f"there is no run {run_id}")
+        program = self.program(head.workflow)
+        if program is not None and program.plan.structure == head.structure:
+            run = LiveRun(head, self.layout(program.plan), program.style, program)
+        else:
+            data = self._store.plan(head.structure)
+            if data is None:
+                raise StoreError(f"the plan {head.structure} of run {run_id} is not in the store")
+            run = LiveRun(head, self.layout(Plan.from_data(data)), self._styles[head.style], None)
+        run.read_tail(self._store)
+        run.resume_decisions(self._clock)
+        return run

@@ -1,0 +1,167 @@
+"""Work this runner did not create itself: what dead or hanging runners left, and what stayed queued for want of room.
+
+Claims are level-triggered: a flag that is looked at again after each fetch, so that a wake-up can come too often and
+never too late.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from penstock.model import events as ev
+from penstock.model.commands import Execute, Wake
+from penstock.model.errors import PenstockError, StoreUnavailable
+from penstock.model.records import Change, RunRow, WorkRow
+from penstock.model.wire import Entry
+from penstock.runtime.live_run import LiveRun
+
+if TYPE_CHECKING:
+    from penstock.runtime.driver import Driver
+
+
+class Takeover:
+    """Leases, scans and claims.  Raises StoreUnavailable; what was to be done is remembered and done later."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        now = driver.clock.now()
+        self._renew_every = int(driver.limits.lease_seconds * 1e6 / 3)
+        self._renew_at = now + self._renew_every
+        self._scan_at = now
+        self.wanted = False
+        """there may be work to claim"""
+        self.left = False
+        """work stayed in the queue for want of room"""
+        self.in_doubt = False
+        """the store failed in a birth or a claim: perhaps it took effect, and work is ours that nobody here knows"""
+        self._claimed: deque[WorkRow] = deque()
+
+    def instants(self) -> list[int]:
+        """When there is something to do next."""
+        return [self._scan_at, self._renew_at] if self._driver.runs else [self._scan_at]
+
+    def look(self, now: int) -> None:
+        """Keep the leases, find what was left, go on with it."""
+        driver = self._driver
+        if driver.runs and self._renew_at <= now:
+            self._renew_at = now + self._renew_every
+            driver.store.renew(driver.owner, now + driver.lease_us)
+        if self._scan_at <= now:
+            self._scan_at = now + int(driver.limits.scan_interval_seconds * 1e6)
+            self._scan(now)
+        if self.in_doubt:
+            self._settle_doubt()
+        if self.wanted:
+            self._claim(now)
+        while self._claimed:
+            self._adopt(self._claimed[0])
+            self._claimed.popleft()
+
+    def room_came_free(self) -> None:
+        """A body has ended: there may be room for what was left."""
+        if self.left and self._driver.executor.backlog * 2 < self._driver.limits.prefetch_tasks:
+            self.wanted = True
+
+    def _scan(self, now: int) -> None:
+        """What notifications may have missed: dead owners, due timers nobody holds, deadlines of sleeping runs."""
+        driver = self._driver
+        self.wanted = True
+        if not driver.limits.recover:
+            return
+        driver.store.orphan_dead(now)
+        known = driver.workflows()
+        for run_id, workflow, due in driver.store.overdue(now):
+            if workflow in known and run_id not in driver.runs:
+                run = self._load_or_park(run_id)
+                if run is not None:
+                    driver.deadlines.end_run(run, due)
+
+    def _settle_doubt(self) -> None:
+        """Take up what is ours on disk and unknown here."""
+        for row in self._driver.store.held(self._driver.owner):
+            run = self._driver.runs.get(row.run_id)
+            if run is None or (not run.dirty and row.node not in run.work):
+                self._claimed.append(row)
+        self.in_doubt = False
+
+    def _claim(self, now: int) -> None:
+        driver = self._driver
+        room = driver.limits.prefetch_tasks - driver.executor.backlog
+        if room <= 0 or not (driver.limits.recover or self.left):
+            self.wanted = False
+            return
+        lease_until = now + driver.lease_us
+        try:
+            rows = driver.store.claim(driver.owner, lease_until, lease_until, room, driver.workflows())
+        except StoreUnavailable:
+            self.in_doubt = True
+            raise
+        self.wanted = False
+        self.left = len(rows) == room
+        self._claimed.extend(rows)
+
+    def _adopt(self, row: WorkRow) -> None:
+        """Go on with work that was claimed."""
+        driver = self._driver
+        run = driver.runs.get(row.run_id)
+        if run is None:
+            run = self._load_or_park(row.run_id)
+            if run is None:
+                return
+        elif row.node in run.work:
+            run.work[row.node].owner = driver.owner
+        if run.program is None:
+            self._park_changed(run)
+            return
+        driver.dirty[row.run_id] = run
+        command = run.machine.todo.get(row.node)
+        if type(command) is Wake:
+            driver.dispatch(run, row)
+        elif type(command) is not Execute or command.fence != row.fence:
+            run.touched.add(row.node)  # a row the journal knows nothing of any more
+        elif not row.orphaned:
+            if row.node not in run.attempts:
+                driver.dispatch(run, row)
+        elif row.began and run.machine.crashes.get(row.node, 0) + 1 >= driver.limits.max_crashes_per_task:
+            text = f"CRASHED: its process died {driver.limits.max_crashes_per_task} times while it ran"
+            driver.decide(run, Entry(ev.Failed(row.node, row.fence, "CRASHED", text)))
+        else:
+            driver.decide(run, Entry(ev.Abandoned(row.node, row.fence, counted=row.began)))
+
+    def _load_or_park(self, run_id: str) -> LiveRun | None:
+        """A run from the store, live from now on; one that cannot be read must not hold up the others."""
+        driver = self._driver
+        try:
+            run = driver.loader.load(run_id)
+        except StoreUnavailable:
+            raise
+        except PenstockError as error:
+            head = driver.store.run(run_id)
+            if head is not None:
+                self.park(head, f"cannot be read: {error.message}")
+            return None
+        driver.runs[run_id] = run
+        driver.deadlines.watch_run(run)
+        return run
+
+    def _park_changed(self, run: LiveRun) -> None:
+        program = self._driver.loader.program(run.row.workflow)
+        known = program.plan.structure if program is not None else "none"
+        run.reason = (
+            f"the structure of workflow {run.row.workflow!r} changed: the run was recorded under "
+            f"{run.row.structure}, this process has {known}"
+        )
+        run.touched.update(run.work)
+        self._driver.decide(run, Entry(ev.Paused(run.reason)))
+
+    def park(self, head: RunRow, reason: str) -> None:
+        """Take a run out of circulation that cannot be decided here; a person must look at it."""
+        driver = self._driver
+        now = driver.clock.now()
+        parked = replace(head, status="paused", reason=reason, paused_at=now)
+        try:
+            driver.store.commit([Change(parked, head.seq, [], now, park=True)])
+        except StoreUnavailable:
+            driver.agenda.at(driver.back_off(), lambda: self.park(head, reason))
