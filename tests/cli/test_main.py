@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -44,11 +44,13 @@ def test_help_imports_nothing_heavy(shell: Shell) -> None:
 
 
 def test_help_answers_at_once(shell: Shell) -> None:
+    """Less than 150 ms; processor time, so that a busy machine does not count."""
     took = []
     for _ in range(7):
-        began = time.perf_counter()
+        began = os.times()
         shell("--help")
-        took.append(time.perf_counter() - began)
+        ended = os.times()
+        took.append(ended.children_user - began.children_user + ended.children_system - began.children_system)
     assert min(took) < 0.15
 
 

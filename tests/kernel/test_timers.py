@@ -12,7 +12,7 @@ from penstock.model.commands import Execute, Wake
 from .drivers import SECOND, Chaos
 from .journal import decode, fold
 from .programs import CASES, boom, polled, put
-from .styles.program import Call, Retry
+from .styles.program import Call, Done, Later, Retry
 from .styles.steps import Step, Wait, steps
 from .styles.tasks import Context, Task, tasks
 
@@ -133,8 +133,13 @@ def test_each_firing_in_a_loop_has_all_its_attempts() -> None:
     attempts: list[int] = []
     inner = case.program.bodies[score]
     assert inner is not None
+
+    def noted(call: Call) -> Done | Later:
+        attempts.append(call.attempt)
+        return inner(call)
+
     bodies = list(case.program.bodies)
-    bodies[score] = lambda call: (attempts.append(call.attempt), inner(call))[1]
+    bodies[score] = noted
     chaos = Chaos(replace(case.program, bodies=tuple(bodies)), case.inputs)
     assert chaos.go().fired[score] == 4
     assert attempts == [1, 2, 3] * 4

@@ -54,15 +54,23 @@ def perform(
         with view() as shown:
             return follow(handle, shown)
     except KeyboardInterrupt:
-        grace = seconds(config.shutdown_timeout_seconds)
-        click.echo(f"\ninterrupted: tasks that run have {grace} to end; Ctrl-C again leaves at once", err=True)
-        with contextlib.suppress(KeyboardInterrupt):
-            if runner is not None:
-                runner.shutdown()
+        if runner is not None:
+            _drain(runner, config.shutdown_timeout_seconds)
         raise Interrupted(None if handle is None else handle.run_id) from None
     finally:
         if runner is not None:
             runner.shutdown()
+
+
+def _drain(runner: DefaultRunner, grace_s: float) -> None:
+    """Shut down; a second Ctrl-C ends the wait for it, whenever it comes."""
+    closing = threading.Thread(target=runner.shutdown, name="penstock-shutdown", daemon=True)
+    with contextlib.suppress(KeyboardInterrupt):
+        closing.start()  # first of all: a shutdown that has begun is not begun again on the way out
+        click.echo(
+            f"\ninterrupted: running tasks have {seconds(grace_s)} to end; Ctrl-C again leaves at once", err=True
+        )
+        closing.join()
 
 
 def follow(handle: RunHandle, view: View) -> WorkflowResult:
