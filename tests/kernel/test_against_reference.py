@@ -192,6 +192,42 @@ def test_graphs_for_long(wild: tuple[Program, dict[str, Any]], seed: int) -> Non
     _agree(*wild, seed)
 
 
+# -- mostly gates: over work, over each other, in circles
+
+
+@st.composite
+def mazes(draw: st.DrawFn) -> tuple[Program, dict[str, Any]]:
+    functions = [Fn(f"f{k}", _mix(k), (name,), (name,)) for k, name in enumerate(NAMES[: draw(st.integers(1, 2))])]
+    gates = [f"g{k}" for k in range(draw(st.integers(2, 5)))]
+    sinks = [Fn(f"z{k}", _mix(k), functions[0].params) for k in range(draw(st.integers(0, 2)))]
+    parts: list[Part] = [*functions, *sinks]
+    everybody = [*(p.name for p in parts), *gates]
+    for k, name in enumerate(gates):
+        others = [n for n in everybody if n != name]
+        targets = draw(st.lists(st.sampled_from(others), min_size=1, max_size=3, unique=True))
+        options = [targets, *([t] for t in targets), *([t, END] for t in targets), [END]]
+        reads = (draw(st.sampled_from(functions)).params[0],)
+        parts.append(
+            Gate(name, _choice(k, options), (*targets, END), reads, draw(st.sampled_from([True, True, False])))
+        )
+    entry = draw(st.lists(st.sampled_from(everybody), max_size=2, unique=True))
+    program = graph("maze", draw(st.permutations(parts)), entry=entry, max_iterations=25)
+    return program, {n: draw(st.integers(0, 9)) for n in program.plan.inputs}
+
+
+@QUICK
+@given(mazes(), st.integers(0, 9))
+def test_mazes(maze: tuple[Program, dict[str, Any]], seed: int) -> None:
+    _agree(*maze, seed)
+
+
+@pytest.mark.long
+@LONG
+@given(mazes(), st.integers(0, 9))
+def test_mazes_for_long(maze: tuple[Program, dict[str, Any]], seed: int) -> None:
+    _agree(*maze, seed)
+
+
 # -- plans that no style writes: every kind of read, and rules over any node
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -314,3 +315,41 @@ def test_a_wide_fan_is_claimed_in_portions(open_runner: Callable[..., DefaultRun
     result = runner.execute("w")
     assert result.status == "Completed"
     assert {t.attempt_count for t in result.task_results} == {1}
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+
+
+def test_a_run_that_cannot_be_read_here_is_parked_and_can_be_resumed(
+    open_runner: Callable[..., DefaultRunner], define: Define, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make(context: Context) -> None:
+        context["point"] = Point(3)
+
+    define(
+        "w",
+        ("make", make, {}),
+        ("wait", lambda context: gate(), {"dependencies": ["make"]}),
+        (
+            "rule",
+            lambda context: None,
+            {"dependencies": ["wait"], "trigger_rules": penstock.context_value("point", "exists")},
+        ),
+    )
+    first = open_runner(shutdown_timeout_seconds=0)
+    run_id = first.submit("w").run_id
+    gate.wait_begun()
+    first.shutdown()
+    gate.open.set()
+    with monkeypatch.context() as patch:
+        patch.delattr(sys.modules[__name__], "Point")
+        second = open_runner()
+        while second.handle(run_id).status != "Paused":  # a short wait for the driver, bounded by the test's time-out
+            pass
+        assert "Point" in (second.handle(run_id).info().reason or "")
+        second.shutdown()
+    third = open_runner()
+    third.resume(run_id)
+    assert third.handle(run_id).result(SOON_SECONDS).status == "Completed"

@@ -62,7 +62,7 @@ def demo(directory: Path, pace: float, fresh: bool) -> int:
         result = following.perform(database, DefaultRunnerConfig(), start, lambda: view())
     except following.Interrupted as interrupted:
         following.say_interrupted(database, interrupted.run_id, "penstock", "demo", "--dir", str(directory))
-        return exits.INTERRUPTED
+        return following.leave(interrupted)
     following.say_end(result)
     for line in weather.summary(result.final_context):
         click.echo(clean(line))

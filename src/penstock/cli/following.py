@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -28,10 +30,10 @@ CONTEXT_LINES: Final = 30
 
 
 class Interrupted(Exception):
-    """Somebody pressed Ctrl-C; the runner is shut down.  `run_id`: the run that was watched."""
+    """Somebody pressed Ctrl-C.  `run_id`: the run that was watched; `at_once`: and pressed it again."""
 
-    def __init__(self, run_id: str | None) -> None:
-        self.run_id = run_id
+    def __init__(self, run_id: str | None, *, at_once: bool) -> None:
+        self.run_id, self.at_once = run_id, at_once
 
 
 def perform(
@@ -52,25 +54,39 @@ def perform(
         runner = DefaultRunner(database, config=config)
         handle = start(runner)
         with view() as shown:
-            return follow(handle, shown)
+            result = follow(handle, shown)
+        runner.shutdown()
+        return result
     except KeyboardInterrupt:
-        if runner is not None:
-            _drain(runner, config.shutdown_timeout_seconds)
-        raise Interrupted(None if handle is None else handle.run_id) from None
-    finally:
+        drained = runner is None or _drain(runner, config.shutdown_timeout_seconds)
+        raise Interrupted(None if handle is None else handle.run_id, at_once=not drained) from None
+    except BaseException:
         if runner is not None:
             runner.shutdown()
+        raise
 
 
-def _drain(runner: DefaultRunner, grace_s: float) -> None:
-    """Shut down; a second Ctrl-C ends the wait for it, whenever it comes."""
+def _drain(runner: DefaultRunner, grace_s: float) -> bool:
+    """Shut down; False if a second Ctrl-C came before that was done."""
     closing = threading.Thread(target=runner.shutdown, name="penstock-shutdown", daemon=True)
-    with contextlib.suppress(KeyboardInterrupt):
-        closing.start()  # first of all: a shutdown that has begun is not begun again on the way out
+    try:
+        closing.start()
         click.echo(
             f"\ninterrupted: running tasks have {seconds(grace_s)} to end; Ctrl-C again leaves at once", err=True
         )
         closing.join()
+    except KeyboardInterrupt:
+        return False
+    return True
+
+
+def leave(interrupted: Interrupted) -> int:
+    """The exit code after Ctrl-C; after a second one, the end: the interpreter would wait for running tasks."""
+    if interrupted.at_once:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(exits.INTERRUPTED)  # all that counts is on disk, and the next runner finds the locks of this one free
+    return exits.INTERRUPTED
 
 
 def follow(handle: RunHandle, view: View) -> WorkflowResult:

@@ -50,21 +50,17 @@ def run(
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
         name = loading.load(target)
         try:
-            result: WorkflowResult | None = _perform(database, name, inputs, key, resume, timeout, as_json)
-            code = exits.INTERNAL if result is None else exits.OF_STATUS.get(result.status, exits.INTERNAL)
+            result = _perform(database, name, inputs, key, resume, timeout, as_json)
         except following.Interrupted as interrupted:
             again = ("penstock", "run", target, "--database", database, "--resume", str(interrupted.run_id))
             following.say_interrupted(database, interrupted.run_id, *again)
-            code = exits.INTERRUPTED
-            run_id = interrupted.run_id
-            result = following.read_again(database, run_id) if as_json and run_id is not None else None
-    if result is not None:
-        if as_json:
-            click.echo(json.dumps(as_data(result), indent=2))
-        elif code != exits.INTERRUPTED:
-            following.say_end(result)
-            following.say_context(result)
-    return code
+            return following.leave(interrupted)
+    if as_json:
+        click.echo(json.dumps(as_data(result), indent=2))
+    else:
+        following.say_end(result)
+        following.say_context(result)
+    return exits.OF_STATUS.get(result.status, exits.INTERNAL)
 
 
 def as_data(result: WorkflowResult) -> dict[str, Any]:

@@ -318,6 +318,13 @@ class Driver:
         if type(event) is ev.Resumed and run.program is None and run.row.reason:
             promise.resolve(False)
             return
+        if type(event) is ev.Resumed and run.row.paused_at and run.machine.status == "running":
+            # Parked by its head alone, because it could not be read then: nothing to journal, it is read now.
+            self.runs[run_id] = self.dirty[run_id] = run
+            run.reason = None
+            run.touched.update(run.work)
+            run.waiters.append(_Once(promise, True))
+            return
         if not run.machine.accepts(event):
             promise.resolve(False)
             return
