@@ -20,11 +20,18 @@ Test = Callable[["Machine", int], bool]
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """A strongly connected component.  `wakes`: node -> nodes to look at after it: itself, its readers, its rules'."""
+    """A strongly connected component.
+
+    `wakes`: node -> nodes to look at after it: itself, its readers, its rules'.  Whether a gate is cut off depends on
+    all gates above it: after one of the `governors` (gates over gates) the `governed` are looked at too, which are the
+    nodes whose rules ask for a gate that has gates above it.
+    """
 
     unit: int
     nodes: tuple[int, ...]
     wakes: dict[int, tuple[int, ...]]
+    governors: frozenset[int]
+    governed: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,7 +138,17 @@ def lay_out(plan: Plan) -> Layout:
             heard = {made[c] for cells in reads[i] for c in cells if c in made} | mentioned[i]
             for j in heard & wakes.keys():
                 wakes[j].add(i)
-        loops.append(Loop(u, inside, {j: tuple(sorted(heard)) for j, heard in wakes.items()}))
+        above = {i: {index[g] for g in nodes[i].gates} & wakes.keys() for i in inside if nodes[i].targets}
+        below = {i for i, gates in above.items() if gates}
+        loops.append(
+            Loop(
+                u,
+                inside,
+                {j: tuple(sorted(heard)) for j, heard in wakes.items()},
+                governors=frozenset().union(*above.values()),
+                governed=tuple(i for i in inside if mentioned[i] & below),
+            )
+        )
 
     def first_node(u: int) -> int:
         return members[u][0]

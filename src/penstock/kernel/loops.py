@@ -85,6 +85,8 @@ def _publish(m: Machine, loop: Loop, r: Round) -> None:
         values, decision = r.done.pop(i)
         m.write(i, values, decision)
         r.dirty.update(loop.wakes[i])
+        if i in loop.governors:
+            r.dirty.update(loop.governed)
     m.queue.append(loop.unit)
 
 

@@ -93,7 +93,9 @@ def encode_plain(value: Any) -> tuple[str, bytes] | None:
         text = _compact(value)
     except (TypeError, ValueError, RecursionError):
         return None  # the careful way finds out where
-    if not plain(text) or freeze(json.loads(text)) != frozen:
+    # Of what marshal and JSON both take, only tuples and keys that are no strings come back as something else, and those
+    # are not equal to what they were.  All of it is builtin data, so that no code of a user runs in the comparison.
+    if not plain(text) or json.loads(text) != value:
         return None
     return text, frozen
 
