@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import atexit
 import hashlib
+import math
 import time
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from penstock.engine import ids
 from penstock.kernel import lay_out
@@ -26,6 +27,8 @@ from penstock.tasks import TaskStyle
 
 STYLES: Final[Mapping[str, Style]] = {"tasks": TaskStyle()}
 EXIT_DRAIN_SECONDS: Final = 5.0
+LOOK_SECONDS: Final = 5.0
+"""how often a wait for a run that is live here makes sure that it still is"""
 FOREIGN_POLL_SECONDS: Final = 0.25
 """how often a wait looks at a run that another process executes"""
 
@@ -84,6 +87,32 @@ class Engine:
 
         Raises WorkflowNotFound, EncodingError, IdempotencyConflict, StoreUnavailable, RunnerClosed.
         """
+        program, cells, row = self._prepare(workflow, inputs)
+        if idempotency_key is not None:
+            row.idempotency_key = idempotency_key
+            row.inputs_digest = _digest(cells)
+        birth, _ = self.driver.submit(program, cells, row)
+        birth.wait()
+        begun = birth.value()
+        if begun.live is None and begun.row.inputs_digest != row.inputs_digest:
+            raise IdempotencyConflict(
+                f"idempotency key {idempotency_key!r} of workflow {workflow!r} belongs to run {begun.row.id}, "
+                "which was started with another context",
+                hint="use a new key for new inputs",
+            )
+        return begun.row, begun.live
+
+    def execute(self, workflow: str, inputs: Any) -> LiveRun:
+        """Start a run and wait until it has ended or waits for a person: one wait, where `submit` and `wait` are two.
+
+        Raises what `submit` raises.
+        """
+        _, settled = self.driver.submit(*self._prepare(workflow, inputs))
+        settled.wait()
+        live = settled.value()
+        return live if live.machine.ended else self.wait(live.row.id)
+
+    def _prepare(self, workflow: str, inputs: Any) -> tuple[Program, dict[str, Any], RunRow]:
         self.driver.check_open()
         program: Program = self.registry.get(workflow)
         cells = program.start(inputs)
@@ -98,45 +127,32 @@ class Engine:
             created_at=now,
             deadline_at=deadline,
         )
-        if idempotency_key is not None:
-            row.idempotency_key = idempotency_key
-            row.inputs_digest = _digest(cells)
-        promise = self.driver.submit(program, cells, row)
-        promise.wait()
-        begun = promise.value()
-        if begun.live is None and begun.row.inputs_digest != row.inputs_digest:
-            raise IdempotencyConflict(
-                f"idempotency key {idempotency_key!r} of workflow {workflow!r} belongs to run {begun.row.id}, "
-                "which was started with another context",
-                hint="use a new key for new inputs",
-            )
-        return begun.row, begun.live
+        return program, cells, row
 
-    def wait(self, run_id: str, timeout_s: float | None = None) -> LiveRun:
-        """Wait until the run ends, or waits for a person.  Raises RunNotFinished, RunNotFound, RunnerClosed."""
+    def wait(self, run_id: str, timeout_s: float | None = None, *, live: LiveRun | None = None) -> LiveRun:
+        """Wait until the run ends, or waits for a person.  `live`: the run, if it was started here.
+
+        Raises RunNotFinished, RunNotFound, RunnerClosed.
+        """
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        promise: Promise[Any] = self.driver.watch(run_id) if live is None or live.settled.done else live.settled
         while True:
-            promise = self.driver.watch(run_id)
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            if not promise.wait(left):
-                raise self._unfinished(run_id, timeout_s)
-            live = promise.value()
-            if live is not None:
-                return live if live.machine.ended else self.read(run_id)
+            left = math.inf if deadline is None else max(0.0, deadline - time.monotonic())
+            if promise.wait(min(left, LOOK_SECONDS)):
+                found = promise.value()
+                if found is not None and found.machine.ended:
+                    return cast(LiveRun, found)
             if self.head(run_id).status != "running":
                 return self.read(run_id)
             if deadline is not None and time.monotonic() >= deadline:
-                raise self._unfinished(run_id, timeout_s)
-            # Another process executes it: nobody here can be told, so this wait (and no other path) looks again.
-            nap: Promise[None] = Promise()
-            nap.wait(FOREIGN_POLL_SECONDS if left is None else min(FOREIGN_POLL_SECONDS, left))
+                raise RunNotFinished(f"run {run_id} did not finish within {timeout_s:g} s; it goes on")
+            if promise.done:  # another process has it: nobody here can be told, so this wait looks again
+                Promise[None]().wait(min(left, FOREIGN_POLL_SECONDS))
+                promise = self.driver.watch(run_id)
 
     def watch(self, run_id: str) -> Promise[LiveRun | None]:
         """The promise behind `wait`, for callers that do not block."""
         return self.driver.watch(run_id)
-
-    def _unfinished(self, run_id: str, timeout_s: float | None) -> RunNotFinished:
-        return RunNotFinished(f"run {run_id} did not finish within {timeout_s:g} s; it goes on")
 
     def control(self, run_id: str, event: ev.Event, verb: str, reason: str | None = None) -> None:
         """Cancel, pause or resume.  Raises RunNotFound, InvalidTransition, RunnerClosed."""

@@ -27,7 +27,7 @@ TAG: Final = "$t"
 MAX_DEPTH: Final = 150
 """levels of nesting a value with tags may have: what is written must be readable from a deeper stack than this one"""
 
-_compact: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_compact: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
 _SCALARS: Final = frozenset({str, int, bool, type(None)})
 
 
@@ -93,8 +93,8 @@ def encode_plain(value: Any) -> tuple[str, bytes] | None:
         text = _compact(value)
     except (TypeError, ValueError, RecursionError):
         return None  # the careful way finds out where
-    # Of what marshal and JSON both take, only tuples and keys that are no strings come back as something else, and those
-    # are not equal to what they were.  All of it is builtin data, so that no code of a user runs in the comparison.
+    # Of what marshal and JSON both take, only tuples and keys that are no strings come back as something else, and
+    # those are not equal to what they were.  All of it is builtin data: no code of a user runs in the comparison.
     if not plain(text) or json.loads(text) != value:
         return None
     return text, frozen

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from penstock.model import codec
 
+HANDED_ON_BYTES: Final = 64 * 1024
 _UNKNOWN: Final[Any] = object()
 _IMMUTABLE: Final = frozenset({str, int, bool, type(None), float})
 
@@ -17,13 +18,14 @@ class Stored:
     Equality is that of the encoding: exact, and no code of a user runs in it.
     """
 
-    __slots__ = ("_frozen", "_scalar", "_text", "_tree")
+    __slots__ = ("_frozen", "_scalar", "_spare", "_text", "_tree")
 
     def __init__(self, *, text: Any = None, tree: Any = _UNKNOWN, frozen: bytes | None = None) -> None:
         self._text: str | None = text
         self._tree = tree
         self._frozen = frozen
         self._scalar = _UNKNOWN
+        self._spare: list[Any] = []
 
     @classmethod
     def of(cls, value: Any) -> Stored:
@@ -71,6 +73,11 @@ class Stored:
         """The value, private to the caller.  Raises DecodingError."""
         if self._scalar is not _UNKNOWN:
             return self._scalar
+        if self._spare:
+            try:
+                return self._spare.pop()
+            except IndexError:  # another reader was faster
+                pass
         if self._frozen is not None:
             return codec.thaw(self._frozen)
         value = codec.decode(self.text)
@@ -86,6 +93,14 @@ class Stored:
         if self._frozen is not None:
             return codec.freeze(value) == self._frozen
         return codec.encode(value) == self.text
+
+    def give_back(self, value: Any) -> None:
+        """Hand a private copy, proved unchanged, to whoever asks for one next.  Its holder must be done with it.
+
+        Only for large values, where copying costs: a body that keeps a reference beyond its end shares it.
+        """
+        if not self._spare and self._frozen is not None and len(self._frozen) >= HANDED_ON_BYTES:
+            self._spare.append(value)
 
     def is_plainly(self, value: Any) -> bool:
         """Whether `value` is known to encode to the same, without encoding it: False may also mean "not known"."""

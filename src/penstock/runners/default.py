@@ -87,7 +87,9 @@ class DefaultRunner:
 
         A failed run is a result with status "Failed", not an exception.
         """
-        return self.submit(workflow_name, context, idempotency_key=idempotency_key).result()
+        if idempotency_key is not None:
+            return self.submit(workflow_name, context, idempotency_key=idempotency_key).result()
+        return WorkflowResult(self._engine.execute(workflow_name, context))
 
     async def execute_async(
         self, workflow_name: str, context: Inputs = None, *, idempotency_key: str | None = None
@@ -188,7 +190,7 @@ class RunHandle:
         """
         if self._live is not None and self._live.row.finished_at is not None:
             return WorkflowResult(self._live)
-        return WorkflowResult(self._runner._engine.wait(self.run_id, timeout))
+        return WorkflowResult(self._runner._engine.wait(self.run_id, timeout, live=self._live))
 
     def info(self) -> WorkflowResult:
         """The run as recorded so far."""

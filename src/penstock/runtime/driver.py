@@ -33,6 +33,8 @@ from penstock.runtime.promise import Promise
 from penstock.runtime.takeover import Takeover
 
 BATCH_LIMIT_ACTS: Final = 2000
+LIVE_RUNS_KEPT: Final = 10_000
+"""runs without work of this process that are kept in memory all the same, because they will soon have some"""
 FIRST_PAUSE_SECONDS: Final = 0.05
 LONGEST_PAUSE_SECONDS: Final = 5.0
 CONSEQUENCES: Final = (ev.Evaluated, ev.TimerSet)
@@ -126,24 +128,25 @@ class Driver:
         if self._closing:
             raise RunnerClosed("this runner was shut down; its unfinished runs go on with the next one")
 
-    def submit(self, program: Program, cells: dict[str, Any], row: RunRow) -> Promise[Begun]:
-        """Start a run.  The promise is kept when it is on disk with its first work claimed."""
-        promise: Promise[Begun] = Promise()
-        self.post(lambda: self._begin(program, cells, row, promise))
-        return promise
+    def submit(self, program: Program, cells: dict[str, Any], row: RunRow) -> tuple[Promise[Begun], Promise[LiveRun]]:
+        """Start a run.  The first promise is kept when it is on disk with its first work claimed, the second when it
+        has ended or waits for a person; that one only if it has no idempotency key.
+        """
+        birth: Promise[Begun] = Promise()
+        settled: Promise[LiveRun] = Promise()
+        self.post(lambda: self._begin(program, cells, row, birth, settled))
+        return birth, settled
 
     def watch(self, run_id: str) -> Promise[LiveRun | None]:
         """Kept when the run ends or waits for a person; with None at once if it is not live here."""
-        promise: Promise[Any] = Promise()
+        promise: Promise[LiveRun | None] = Promise()
 
         def act() -> None:
             run = self.runs.get(run_id)
             if run is None:
                 promise.resolve(None)
-            elif not run.dirty and run.machine.status != "running":
-                promise.resolve(run)
             else:
-                run.waiters.append(promise)
+                run.settled.pass_on(promise)
 
         self.post(act)
         return promise
@@ -234,17 +237,27 @@ class Driver:
 
     # -- acts
 
-    def _begin(self, program: Program, cells: dict[str, Any], row: RunRow, promise: Promise[Begun]) -> None:
+    def _begin(
+        self,
+        program: Program,
+        cells: dict[str, Any],
+        row: RunRow,
+        birth: Promise[Begun],
+        settled: Promise[LiveRun],
+    ) -> None:
         if self._closing:
-            promise.reject(RunnerClosed("this runner was shut down before the run was accepted"))
+            birth.reject(RunnerClosed("this runner was shut down before the run was accepted"))
+            birth.pass_on(settled)
             return
         try:
             run = LiveRun(row, self.loader.layout(program.plan), program.style, program, born=True)
             run.decide(Entry(ev.Started(cells)), self.clock)
         except PenstockError as error:
-            promise.reject(error)
+            birth.reject(error)
+            birth.pass_on(settled)
             return
-        self._births[row.id] = promise
+        run.settled = settled
+        self._births[row.id] = birth
         self.runs[row.id] = self.dirty[row.id] = run
         self.deadlines.watch_run(run)
 
@@ -267,8 +280,7 @@ class Driver:
             self.dirty.pop(run.row.id, None)
             reason = f"cannot go on here: {error.message}"
             self._takeover.park(run.row, reason)
-            for waiter in run.waiters:
-                waiter.reject(StoreError(f"run {run.row.id} {reason}"))
+            run.reject(StoreError(f"run {run.row.id} {reason}"))
             return False
         if taken:
             self.dirty[run.row.id] = run
@@ -323,7 +335,7 @@ class Driver:
             self.runs[run_id] = self.dirty[run_id] = run
             run.reason = None
             run.touched.update(run.work)
-            run.waiters.append(_Once(promise, True))
+            run.confirmations.append(promise)
             return
         if not run.machine.accepts(event):
             promise.resolve(False)
@@ -335,7 +347,7 @@ class Driver:
         if type(event) is ev.CancelRequested:
             run.touched.update(run.work)
         self.decide(run, Entry(event))
-        run.waiters.append(_Once(promise, True))
+        run.confirmations.append(promise)
 
     def _withdraw(self, run: LiveRun) -> None:
         """Take back the attempts of a run whose bodies have not begun."""
@@ -414,8 +426,7 @@ class Driver:
         birth = self._births.pop(run.row.id, None)
         if birth is not None:
             birth.reject(error)
-        for waiter in run.waiters:
-            waiter.reject(error)
+        run.reject(error)
 
     def _committed(self, run: LiveRun, change: Change) -> None:
         run.saved(change)
@@ -428,20 +439,24 @@ class Driver:
         if change.park is False:
             self._takeover.wanted = True
         if run.machine.status != "running":
-            waiters, run.waiters = run.waiters, []
-            for waiter in waiters:
-                waiter.resolve(run)
-        elif run.waiters:
-            for waiter in [w for w in run.waiters if isinstance(w, _Once)]:
-                run.waiters.remove(waiter)
-                waiter.resolve(run)
+            run.settled.resolve(run)
+        elif run.settled.done:
+            run.settled = Promise()
+        if run.confirmations:
+            confirmations, run.confirmations = run.confirmations, []
+            for confirmation in confirmations:
+                confirmation.resolve(True)
         self._forget_if_idle(run)
 
     def _forget_if_idle(self, run: LiveRun) -> None:
         """Keep only what this process has to do with: work of its own, or somebody who waits."""
-        mine = run.attempts or run.waiters or any(row.owner == self.owner for row in run.work.values())
-        if run.machine.ended or not mine:
+        if run.machine.ended:
             self.runs.pop(run.row.id, None)
+        elif len(self.runs) > LIVE_RUNS_KEPT or run.machine.status == "paused":
+            mine = run.attempts or any(row.owner == self.owner for row in run.work.values())
+            if not mine:
+                self.runs.pop(run.row.id, None)
+                run.settled.resolve(run)  # whoever waits asks the store from now on
 
     def _reload(self, run: LiveRun) -> None:
         """Somebody else advanced the run: read what they wrote, and offer again what was decided here."""
@@ -455,7 +470,8 @@ class Driver:
         except PenstockError as error:
             self._refuse(run, error)
             return
-        fresh.attempts, fresh.waiters, fresh.deferring = run.attempts, run.waiters, run.deferring
+        fresh.attempts, fresh.deferring = run.attempts, run.deferring
+        fresh.settled, fresh.confirmations = run.settled, run.confirmations
         self.runs[run.row.id] = self.dirty[run.row.id] = fresh
         for entry in pending:
             self.decide(fresh, entry)
@@ -475,8 +491,7 @@ class Driver:
             if row.owner == self.owner and row.node not in fresh.attempts and row.node not in fresh.touched:
                 self.dispatch(fresh, row)
         if fresh.machine.ended and not fresh.dirty:
-            for waiter in fresh.waiters:
-                waiter.resolve(fresh)
+            fresh.settled.resolve(fresh)
             self.runs.pop(run.row.id, None)
 
     # -- dispatch
@@ -550,24 +565,7 @@ class Driver:
             birth.reject(_closed("the runner stopped before the run was accepted", cause))
         self._on_stopped()
         for run in self.runs.values():
-            for waiter in run.waiters:
-                waiter.reject(_closed(f"the runner stopped; run {run.row.id} goes on with the next one", cause))
-
-
-class _Once(Promise[LiveRun]):
-    """Passes a commit of the run on to another promise."""
-
-    __slots__ = ("_answer", "_to")
-
-    def __init__(self, to: Promise[bool], answer: bool) -> None:
-        super().__init__()
-        self._to, self._answer = to, answer
-
-    def resolve(self, value: LiveRun) -> None:
-        self._to.resolve(self._answer)
-
-    def reject(self, error: BaseException) -> None:
-        self._to.reject(error)
+            run.reject(_closed(f"the runner stopped; run {run.row.id} goes on with the next one", cause))
 
 
 def _closed(text: str, cause: BaseException | None) -> RunnerClosed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import dataclass, replace
 from typing import Any
@@ -56,8 +57,8 @@ class LiveRun:
     """`row` is the head as the store has it; `unsaved` is what comes on top.  Only the driver's thread touches it."""
 
     __slots__ = (
-        "attempts", "begun", "board", "born", "cancels", "deferring", "entries", "layout", "machine", "program",
-        "reason", "row", "stopped_at", "style", "touched", "unsaved", "waiters", "work",
+        "attempts", "begun", "board", "born", "cancels", "confirmations", "deferring", "entries", "layout",
+        "machine", "program", "reason", "row", "settled", "stopped_at", "style", "touched", "unsaved", "work",
     )  # fmt: skip
 
     def __init__(
@@ -79,7 +80,10 @@ class LiveRun:
         self.touched: set[int] = set()
         self.cancels: list[int] = []
         self.attempts: dict[int, Attempt] = {}
-        self.waiters: list[Promise[LiveRun]] = []
+        self.settled: Promise[LiveRun] = Promise()
+        """kept when the run has ended or waits for a person; a new one when it goes on after that"""
+        self.confirmations: list[Promise[bool]] = []
+        """kept with the next commit"""
         self.begun: list[Attempt] = []
         """attempts seen to begin since the last commit"""
         self.deferring = 0
@@ -147,15 +151,13 @@ class LiveRun:
         """What has to be written, with new work claimed as far as the allowance goes.  Changes nothing here."""
         m, row = self.machine, self.row
         status = m.status
-        head = replace(
-            row,
-            seq=row.seq + len(self.unsaved),
-            status=status,
-            error=self.error if status == "failed" else None,
-            reason=self.reason,
-            finished_at=now if m.ended else None,
-            paused_at=(row.paused_at or now) if status == "paused" else None,
-        )
+        head = copy.copy(row)
+        head.seq = row.seq + len(self.unsaved)
+        head.status = status
+        head.error = self.error if status == "failed" else None
+        head.reason = self.reason
+        head.finished_at = now if m.ended else None
+        head.paused_at = (row.paused_at or now) if status == "paused" else None
         if row.paused_at and status == "running" and row.deadline_at:  # the deadline stands still during a pause
             head.deadline_at = row.deadline_at + now - row.paused_at
         out = Change(head, row.seq, [wire.encode(e) for e in self.unsaved], now, born=self.born)
@@ -213,6 +215,13 @@ class LiveRun:
         """The attempt's row is in the queue, not yet known to have begun."""
         row = self.work.get(attempt.node)
         return row is not None and row.fence == attempt.fence and not row.began
+
+    def reject(self, error: BaseException) -> None:
+        """Nobody here will learn what becomes of the run."""
+        self.settled.reject(error)
+        for confirmation in self.confirmations:
+            confirmation.reject(error)
+        self.confirmations = []
 
     @property
     def dirty(self) -> bool:

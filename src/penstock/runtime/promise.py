@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import _thread
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -56,6 +56,14 @@ class Promise(Generic[T]):
         if self._error is not None:
             raise self._error
         return self._value  # type: ignore[return-value]
+
+    def pass_on(self, to: Promise[Any]) -> None:
+        """Whatever becomes of this, becomes of the other."""
+
+        def tell(done: Promise[T]) -> None:
+            to._set(done._value, done._error)
+
+        self.then(tell)
 
     def then(self, tell: Callable[[Promise[T]], None]) -> None:
         """Call `tell(self)` when it is set, in the thread that sets it; at once if it is."""

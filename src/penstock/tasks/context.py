@@ -65,6 +65,8 @@ class Context(Mapping[str, Any]):
     def set(self, key: str, value: Any) -> None:
         """Insert or overwrite.  Raises EncodingError (also a TypeError and ValueError) for what cannot be stored."""
         name = _key(key)
+        if name in self._live and self._live[name] is value:
+            return  # it is changed in place, which is looked at in the end
         old = self._stored(name)
         # Putting back what was there is common, and comparing is several times cheaper than encoding.
         self._put(name, old if old is not None and old.is_plainly(value) else _encoded(name, value))
@@ -212,9 +214,15 @@ class Context(Mapping[str, Any]):
     def delta(self) -> tuple[dict[str, Stored], list[str]]:
         """What differs from the view underneath: values set, keys removed.  Looks at touched keys only.
 
+        The context ends with this: its private copies go to whoever reads the values next.
         Raises EncodingError or ContextTooLarge for a value changed in place.
         """
         self._settle()
+        for name, value in self._live.items():
+            stored = self._stored(name)
+            if stored is not None:
+                stored.give_back(value)
+        self._live = {}
         changed: dict[str, Stored] = {}
         removed: list[str] = []
         for key, value in self._own.items():
