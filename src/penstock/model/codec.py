@@ -18,6 +18,7 @@ import sys
 from collections.abc import Callable
 from decimal import Decimal
 from enum import Enum
+from json.encoder import encode_basestring_ascii
 from typing import Any, Final
 from uuid import UUID
 
@@ -78,8 +79,10 @@ thaw: Final[Callable[[bytes], Any]] = marshal.loads
 
 
 def _scalar_text(value: Any) -> str:
+    if type(value) is str:
+        return encode_basestring_ascii(value)
     try:
-        return _compact(value)
+        return repr(value) if type(value) is int else _compact(value)
     except ValueError as error:  # an int of more digits than Python turns into text
         raise EncodingError(f"cannot store this value: {error}") from error
 

@@ -33,6 +33,14 @@ class RunRow:
     idempotency_key: str | None = None
     inputs_digest: str | None = None
 
+    def copy(self) -> RunRow:
+        """Several times faster than the copy module: every commit makes one."""
+        return RunRow(
+            self.id, self.workflow, self.style, self.structure, self.code, self.created_at, self.status, self.seq,
+            self.error, self.reason, self.finished_at, self.paused_at, self.deadline_at, self.idempotency_key,
+            self.inputs_digest,
+        )  # fmt: skip
+
 
 @dataclass(slots=True)
 class WorkRow:

@@ -250,13 +250,12 @@ class Driver:
             birth.pass_on(settled)
             return
         try:
-            run = LiveRun(row, self.loader.layout(program.plan), program.style, program, born=True)
+            run = LiveRun(row, self.loader.layout(program.plan), program.style, program, born=True, settled=settled)
             run.decide(Entry(ev.Started(cells)), self.clock)
         except PenstockError as error:
             birth.reject(error)
             birth.pass_on(settled)
             return
-        run.settled = settled
         self._births[row.id] = birth
         self.runs[row.id] = self.dirty[row.id] = run
         self.deadlines.watch_run(run)

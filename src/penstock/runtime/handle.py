@@ -27,7 +27,8 @@ class TaskHandle:
     def __init__(self, attempt: Attempt, executor: Executor) -> None:
         self._attempt = attempt
         self._executor = executor
-        self._halted = threading.Event()
+        self._halted = False
+        self._bell: threading.Event | None = None  # made by the first body that waits; most never do
         self._why = ""
         self._holds_slot = True
 
@@ -50,17 +51,26 @@ class TaskHandle:
     @property
     def cancelled(self) -> bool:
         """The run was cancelled or timed out, this attempt timed out, or the runner is shutting down: stop soon."""
-        return self._halted.is_set()
+        return self._halted
 
     def raise_if_cancelled(self) -> None:
         """Raises TaskCancelled if `cancelled`."""
-        if self._halted.is_set():
+        if self._halted:
             raise TaskCancelled(f"task {self.task_id!r} of run {self.run_id} is to stop: {self._why}")
 
     def halt(self, why: str) -> None:
         """Tell the body to stop.  For the engine."""
         self._why = self._why or why
-        self._halted.set()
+        self._halted = True
+        if self._bell is not None:
+            self._bell.set()
+
+    def _wait(self, seconds: float) -> None:
+        """Wait so long, or until the body is to stop."""
+        if self._bell is None:
+            self._bell = threading.Event()
+        if not self._halted:  # looked at after the bell is there: whoever halts from now on rings it
+            self._bell.wait(seconds)
 
     def is_slot_held(self) -> bool:
         """False while the body waits in `defer_until`."""
@@ -77,8 +87,8 @@ class TaskHandle:
         interval_s, deadline = _checked(poll_interval_ms, timeout_ms)
         with self._Deferral(self):
             while True:
-                if self._halted.wait(interval_s):
-                    self.raise_if_cancelled()
+                self._wait(interval_s)
+                self.raise_if_cancelled()
                 answer = condition()
                 if inspect.isawaitable(answer):
                     answer = self._executor.run_coroutine(_awaited(answer))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,6 +10,7 @@ from penstock.kernel import Layout, Machine
 from penstock.kernel.machine import RUN
 from penstock.model import wire
 from penstock.model.commands import Cancel, Evaluate, Execute, Wake
+from penstock.model.errors import IllegalEvent
 from penstock.model.events import Evaluated, TimerSet
 from penstock.model.ports import Board, Clock, Program, Store, Style
 from penstock.model.records import Change, RunRow, WorkRow
@@ -62,7 +62,14 @@ class LiveRun:
     )  # fmt: skip
 
     def __init__(
-        self, row: RunRow, layout: Layout, style: Style, program: Program | None, *, born: bool = False
+        self,
+        row: RunRow,
+        layout: Layout,
+        style: Style,
+        program: Program | None,
+        *,
+        born: bool = False,
+        settled: Promise[LiveRun] | None = None,
     ) -> None:
         self.row = row
         self.layout = layout
@@ -80,7 +87,7 @@ class LiveRun:
         self.touched: set[int] = set()
         self.cancels: list[int] = []
         self.attempts: dict[int, Attempt] = {}
-        self.settled: Promise[LiveRun] = Promise()
+        self.settled: Promise[LiveRun] = Promise() if settled is None else settled
         """kept when the run has ended or waits for a person; a new one when it goes on after that"""
         self.confirmations: list[Promise[bool]] = []
         """kept with the next commit"""
@@ -94,9 +101,10 @@ class LiveRun:
 
     def decide(self, entry: Entry, clock: Clock) -> bool:
         """Take an event and all that follows from it without anybody's help; False if it comes too late."""
-        if not self.machine.accepts(entry.event):
+        try:
+            self._take_in(entry)
+        except IllegalEvent:
             return False
-        self._take_in(entry)
         self.settle(clock)
         return True
 
@@ -151,7 +159,7 @@ class LiveRun:
         """What has to be written, with new work claimed as far as the allowance goes.  Changes nothing here."""
         m, row = self.machine, self.row
         status = m.status
-        head = copy.copy(row)
+        head = row.copy()
         head.seq = row.seq + len(self.unsaved)
         head.status = status
         head.error = self.error if status == "failed" else None

@@ -8,20 +8,22 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
+_guard = _thread.allocate_lock()
+"""held for a moment by whoever sets a promise, or adds to its listeners; one for all, because making one costs more"""
+
 
 class Promise(Generic[T]):
     """Set once, by `resolve` or `reject`; later calls of either do nothing."""
 
-    __slots__ = ("_callbacks", "_done", "_error", "_gate", "_guard", "_value")
+    __slots__ = ("_callbacks", "_done", "_error", "_gate", "_value")
 
     def __init__(self) -> None:
         self._gate = _thread.allocate_lock()
         self._gate.acquire()
-        self._guard = _thread.allocate_lock()
         self._done = False
         self._value: T | None = None
         self._error: BaseException | None = None
-        self._callbacks: list[Callable[[Promise[T]], None]] = []
+        self._callbacks: list[Callable[[Promise[T]], None]] | None = None
 
     def resolve(self, value: T) -> None:
         self._set(value, None)
@@ -30,13 +32,12 @@ class Promise(Generic[T]):
         self._set(None, error)
 
     def _set(self, value: T | None, error: BaseException | None) -> None:
-        with self._guard:
+        with _guard:
             if self._done:
                 return
             self._value, self._error, self._done = value, error, True
-            callbacks = self._callbacks
         self._gate.release()
-        for tell in callbacks:
+        for tell in self._callbacks or ():
             tell(self)
 
     @property
@@ -67,8 +68,8 @@ class Promise(Generic[T]):
 
     def then(self, tell: Callable[[Promise[T]], None]) -> None:
         """Call `tell(self)` when it is set, in the thread that sets it; at once if it is."""
-        with self._guard:
+        with _guard:
             if not self._done:
-                self._callbacks.append(tell)
+                self._callbacks = [*(self._callbacks or ()), tell]
                 return
         tell(self)
