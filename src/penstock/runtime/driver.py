@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -190,7 +191,8 @@ class Driver:
             while True:
                 self._drain()
                 self._tick()
-                self._commit()
+                if self._commit() > 1:
+                    time.sleep(0)  # gives way: those just told post what they do next, and it joins one commit
                 if self._closing and self._may_stop():
                     break
         except BaseException as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
@@ -359,8 +361,9 @@ class Driver:
 
     # -- commit
 
-    def _commit(self) -> None:
-        """Write everything decided; then act on it."""
+    def _commit(self) -> int:
+        """Write everything decided; then act on it.  Returns how many runs were written."""
+        written = 0
         for attempt in self.executor.take_begun():
             run = self.runs.get(attempt.run_id)
             if run is not None and attempt.state == "running" and run.holds(attempt):
@@ -370,7 +373,7 @@ class Driver:
             runs = [run for run in self.dirty.values() if run.dirty]
             self.dirty = {}
             if not runs:
-                return
+                break
             now = self.clock.now()
             free = self.limits.max_concurrent_tasks - len(self.executor.running) - self.executor.backlog
             allowance = Allowance(
@@ -382,9 +385,11 @@ class Driver:
             )
             changes = [run.change(now, allowance) for run in runs]
             if not self._write(runs, changes):
-                return
+                break
+            written += len(runs)
             if allowance.left:
                 self._takeover.left = True
+        return written
 
     def _write(self, runs: list[LiveRun], changes: list[Change]) -> bool:
         try:
