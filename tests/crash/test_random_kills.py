@@ -1,4 +1,4 @@
-"""A runner killed at random moments under load, again and again: every accepted run ends, nothing recorded runs twice."""
+"""A runner killed at random moments under load, again and again: every accepted run ends, nothing is done twice."""
 
 from __future__ import annotations
 
