@@ -18,6 +18,8 @@ def interrupted(shell: Shell, *arguments: str) -> subprocess.Popen[str]:
     """A `penstock run` that got Ctrl-C while its second task ran, and has said so."""
     process = shell.start("run", "flows:waits", *arguments)
     shell.wait_until((shell.home / "blocked").exists, process)
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("run ")  # from here on it knows which run it watches
     process.send_signal(signal.SIGINT)
     assert process.stderr is not None
     for line in process.stderr:
@@ -52,13 +54,14 @@ def test_a_key_goes_on_too(shell: Shell) -> None:
 
 
 def test_a_second_one_leaves_at_once(shell: Shell) -> None:
-    process = interrupted(shell, "--json")
+    process = interrupted(shell)
     process.send_signal(signal.SIGINT)
     assert process.wait(4) == 130  # the grace is 5 s
     assert process.stdout is not None
     assert process.stderr is not None
     said = process.stderr.read()
     assert "Traceback" not in said
+    assert "--resume " in said, said
     shell.let_go()
     done = shell("run", "flows:waits", "--resume", said.partition("--resume ")[2].strip())
     assert done.returncode == 0, done.stderr

@@ -41,8 +41,11 @@ def perform(
     config: DefaultRunnerConfig,
     start: Callable[[DefaultRunner], RunHandle],
     view: Callable[[], View],
+    announce: Callable[[RunHandle], None] = lambda handle: None,
 ) -> WorkflowResult:
     """Open a runner, start or find a run, watch it to its end.
+
+    `announce` is called when the run is known, and its id is said even if Ctrl-C comes then.
 
     Raises Interrupted after Ctrl-C, when what ran has had its time to end; and what runner and store raise.
     """
@@ -53,6 +56,7 @@ def perform(
     try:
         runner = DefaultRunner(database, config=config)
         handle = start(runner)
+        announce(handle)
         with view() as shown:
             result = follow(handle, shown)
         runner.shutdown()

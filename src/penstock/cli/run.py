@@ -86,14 +86,14 @@ def _perform(
 
     def start(runner: DefaultRunner) -> RunHandle:
         if resume is None:
-            handle = runner.submit(name, inputs, idempotency_key=key)
-        else:
-            handle = following.go_on(runner, _run_id(runner, resume))
+            return runner.submit(name, inputs, idempotency_key=key)
+        return following.go_on(runner, _run_id(runner, resume))
+
+    def announce(handle: RunHandle) -> None:
         if not as_json:
             click.echo(f"run {handle.run_id} of {name}")
-        return handle
 
-    return following.perform(database, config, start, live.SilentView if as_json else live.view)
+    return following.perform(database, config, start, live.SilentView if as_json else live.view, announce)
 
 
 def _run_id(runner: DefaultRunner, prefix: str) -> str:
