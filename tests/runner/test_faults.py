@@ -353,3 +353,44 @@ def test_a_run_that_cannot_be_read_here_is_parked_and_can_be_resumed(
     third = open_runner()
     third.resume(run_id)
     assert third.handle(run_id).result(SOON_SECONDS).status == "Completed"
+
+
+def test_a_parked_run_goes_on_in_the_process_that_parked_it(
+    runner: DefaultRunner, define: Define, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A commit the store refuses for what is in it: the run is parked with its work, and resumed where it was."""
+    define("w", ("a", lambda context: gate(), {}), ("b", lambda context: None, {"dependencies": ["a"]}))
+    handle = runner.submit("w")
+    gate.wait_begun()
+    store = runner._engine.store
+    real = store.commit
+
+    def refusing(changes: Any) -> Any:
+        if any(c.entries for c in changes):
+            raise penstock.StoreError("too large, says the test")
+        return real(changes)
+
+    monkeypatch.setattr(store, "commit", refusing)
+    gate.open.set()
+    with pytest.raises(penstock.StoreError, match="too large"):
+        handle.result(SOON_SECONDS)
+    monkeypatch.undo()
+    assert handle.status == "Paused"
+    assert "too large" in (handle.info().reason or "")
+    handle.resume()
+    assert handle.result(SOON_SECONDS).status == "Completed"
+
+
+def test_a_runner_without_recovery_keeps_its_late_timers(
+    open_runner: Callable[..., DefaultRunner], define: Define
+) -> None:
+    def fails(context: Context) -> None:
+        raise ConnectionError
+
+    define("w", ("a", fails, {"retry_attempts": 2, "retry_delay_ms": 3_600_000, "retry_max_delay_ms": 3_600_000}))
+    runner = open_runner(enable_recovery=False)
+    handle = runner.submit("w")
+    while handle.info().task_results[0].status != "Waiting":
+        pass
+    (row,) = runner._engine.store.work(handle.run_id)
+    assert (row.kind, row.owner) == ("wake", runner._engine.owner)

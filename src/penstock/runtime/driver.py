@@ -36,6 +36,7 @@ from penstock.runtime.takeover import Takeover
 BATCH_LIMIT_ACTS: Final = 2000
 LIVE_RUNS_KEPT: Final = 10_000
 """runs without work of this process that are kept in memory all the same, because they will soon have some"""
+FAR: Final = 1 << 62
 FIRST_PAUSE_SECONDS: Final = 0.05
 LONGEST_PAUSE_SECONDS: Final = 5.0
 CONSEQUENCES: Final = (ev.Evaluated, ev.TimerSet)
@@ -277,17 +278,24 @@ class Driver:
         try:
             taken = run.decide(entry, self.clock)
         except PenstockError as error:
-            self.runs.pop(run.row.id, None)
-            self.dirty.pop(run.row.id, None)
-            reason = f"cannot go on here: {error.message}"
-            self._takeover.park(run.row, reason)
-            run.reject(StoreError(f"run {run.row.id} {reason}"))
+            self._give_back(run, f"cannot go on here: {error.message}")
             return False
         if taken:
             self.dirty[run.row.id] = run
             if run.cancels:
                 self._halt(run)
         return taken
+
+    def _give_back(self, run: LiveRun, reason: str) -> None:
+        """Park a run this process can do nothing more for, with the work it holds of it."""
+        self.runs.pop(run.row.id, None)
+        self.dirty.pop(run.row.id, None)
+        for attempt in run.attempts.values():
+            attempt.handle.halt(reason)
+            if attempt.end():
+                self.executor.abandon(attempt)
+        self._takeover.park(run.row, reason, [row for row in run.work.values() if row.owner == self.owner])
+        run.reject(StoreError(f"run {run.row.id} {reason}"))
 
     def _halt(self, run: LiveRun) -> None:
         """The run was cancelled or timed out: tell its bodies; end what has not begun, and, timed out, everything."""
@@ -382,6 +390,7 @@ class Driver:
                 0 if self._closing else self.limits.prefetch_tasks - self.executor.backlog,
                 0 if self._closing else free,
                 self._plans,
+                now + self.lease_us if self.limits.recover else FAR,
             )
             changes = [run.change(now, allowance) for run in runs]
             if not self._write(runs, changes):
@@ -406,7 +415,10 @@ class Driver:
         except StoreError as error:
             if len(runs) > 1:  # one bad change must not take the others with it
                 return all([self._write([run], [change]) for run, change in zip(runs, changes, strict=True)])
-            self._refuse(runs[0], error)
+            if runs[0].born:
+                self._refuse(runs[0], error)
+            else:
+                self._give_back(runs[0], f"cannot be written: {error.message}")
             return True
         self._pause_s = FIRST_PAUSE_SECONDS
         for run, change, verdict in zip(runs, changes, verdicts, strict=True):

@@ -32,13 +32,15 @@ class Allowance:
     room: int
     slots: int
     plans: set[str]
+    timers_until: int
+    """timers due later are left to the scans; a runner that does not scan keeps them all"""
     left: int = 0
     """rows that stay in the queue for whoever has room"""
 
     def claim(self, row: WorkRow) -> None:
         """Take the row, if there is room and it is due while the lease lasts."""
         if row.kind == "wake":
-            if row.due_at <= self.lease_until:
+            if row.due_at <= self.timers_until:
                 row.owner, row.lease_until = self.owner, self.lease_until
         elif self.room > 0:
             self.room -= 1

@@ -7,6 +7,7 @@ never too late.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -156,12 +157,17 @@ class Takeover:
         run.touched.update(run.work)
         self._driver.decide(run, Entry(ev.Paused(run.reason)))
 
-    def park(self, head: RunRow, reason: str) -> None:
-        """Take a run out of circulation that cannot be decided here; a person must look at it."""
+    def park(self, head: RunRow, reason: str, held: Sequence[WorkRow] = ()) -> None:
+        """Take a run out of circulation that cannot be decided here; a person must look at it.
+
+        `held`: work of it that this runner has; it goes back to the queue, so that whoever resumes the run finds it.
+        """
         driver = self._driver
         now = driver.clock.now()
         parked = replace(head, status="paused", reason=reason, paused_at=now)
         try:
             driver.store.commit([Change(parked, head.seq, [], now, park=True)])
+            if held:
+                driver.store.release(driver.owner, held)
         except StoreUnavailable:
-            driver.agenda.at(driver.back_off(), lambda: self.park(head, reason))
+            driver.agenda.at(driver.back_off(), lambda: self.park(head, reason, held))
