@@ -491,3 +491,38 @@ class Conformance:
         store.close()
         with pytest.raises(RunnerClosed, match="closed"):
             call(store)
+
+    # -- descent
+
+    def test_a_run_keeps_whom_it_came_from(self, store: Store) -> None:
+        store.commit([birth("r1"), birth("r2", parent_id="r1"), birth("r3", forked_from="r1")])
+        store.commit([step("r2", 1)])
+        child, fork = store.run("r2"), store.run("r3")
+        assert child is not None
+        assert fork is not None
+        assert (child.parent_id, child.forked_from) == ("r1", None)
+        assert (fork.parent_id, fork.forked_from) == (None, "r1")
+        assert ids(store.runs(RunFilter(parent_id="r1"))) == ["r2"]
+        assert ids(store.runs(RunFilter(parent_id="r1", before="r2"))) == []
+
+    def test_strays_are_unfinished_children_of_ended_runs(self, store: Store) -> None:
+        store.commit([birth("r1"), birth("r2", parent_id="r1"), birth("r3", parent_id="r1", finished_at=3)])
+        store.commit([birth("r4"), birth("r5", parent_id="r4")])
+        assert store.strays() == []
+        store.commit([step("r1", 1, finished_at=5, status="cancelled")])
+        assert store.strays() == [("r2", "orders")]
+
+    # -- what others do
+
+    def test_seqs_tell_who_went_on(self, store: Store) -> None:
+        store.commit([birth("r1"), birth("r2")])
+        store.commit([step("r2", 1)])
+        assert store.seqs(["r1", "r2", "nobody"]) == {"r1": 1, "r2": 2}
+        assert store.seqs([]) == {}
+
+    def test_the_next_expiry_is_of_somebody_elses_lease(self, store: Store) -> None:
+        assert store.next_expiry("me") is None
+        rows = [work("r1", 0, owner="me", lease_until=3), work("r1", 1, owner="you", lease_until=9), work("r1", 2)]
+        store.commit([birth("r1", [*rows, work("r1", 3, owner="them", lease_until=7)])])
+        assert store.next_expiry("me") == 7
+        assert store.next_expiry("nobody") == 3

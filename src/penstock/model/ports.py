@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.model.plan import Plan
-from penstock.model.records import Change, JournalRow, RunFilter, RunRow, Verdict, WorkRow
+from penstock.model.records import Change, JournalRow, News, RunFilter, RunRow, Verdict, WorkRow
 from penstock.model.retry import NodePolicy
 
 if TYPE_CHECKING:
@@ -39,6 +39,18 @@ class Store(Protocol):
         """Release every connection, lock and file.  Calling it again does nothing."""
         ...
 
+    def listen(self, tell: Callable[[News], None]) -> None:
+        """Call `tell`, from a thread of the store's, with what other runners write.
+
+        A hint that may come late, twice or not at all; after a gap it says so (`News(True, None)`).  A store without
+        such a channel never calls.
+        """
+        ...
+
+    def clock_offset_us(self) -> int:
+        """How far the database's clock is ahead of this process's, in microseconds; 0 for a local store."""
+        ...
+
     # -- owners: process incarnations
 
     def register(self, owner: str) -> None:
@@ -53,6 +65,10 @@ class Store(Protocol):
 
     def renew(self, owner: str, lease_until: int) -> None:
         """Extend the lease of everything the owner holds."""
+        ...
+
+    def next_expiry(self, owner: str) -> int | None:
+        """When the first lease that is not this owner's runs out, if it is not renewed."""
         ...
 
     # -- runs
@@ -77,6 +93,10 @@ class Store(Protocol):
 
     def run(self, run_id: str) -> RunRow | None: ...
 
+    def seqs(self, run_ids: Collection[str]) -> dict[str, int]:
+        """How many journal entries each of these runs has; what is not there is left out."""
+        ...
+
     def runs(self, which: RunFilter) -> list[RunRow]:
         """Heads of runs, newest first."""
         ...
@@ -99,6 +119,10 @@ class Store(Protocol):
 
     def overdue(self, before: int) -> list[tuple[str, str, int]]:
         """(run, workflow, deadline) of unfinished runs whose deadline is not after this instant."""
+        ...
+
+    def strays(self) -> list[tuple[str, str]]:
+        """(run, workflow) of unfinished children of runs that have ended."""
         ...
 
     def every_run(self) -> Iterator[RunRow]:

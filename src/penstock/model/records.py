@@ -15,6 +15,7 @@ class RunRow:
 
     `seq`: number of journal entries.  `structure`, `code`: fingerprints of the definition it was started under.
     `reason`: why it is paused, or why it ended.  `error`: set when it failed.
+    `parent_id`: the run this one is a child of.  `forked_from`: the run whose beginning it shares.
     """
 
     id: str
@@ -32,13 +33,15 @@ class RunRow:
     deadline_at: int | None = None
     idempotency_key: str | None = None
     inputs_digest: str | None = None
+    parent_id: str | None = None
+    forked_from: str | None = None
 
     def copy(self) -> RunRow:
         """Several times faster than the copy module: every commit makes one."""
         return RunRow(
             self.id, self.workflow, self.style, self.structure, self.code, self.created_at, self.status, self.seq,
             self.error, self.reason, self.finished_at, self.paused_at, self.deadline_at, self.idempotency_key,
-            self.inputs_digest,
+            self.inputs_digest, self.parent_id, self.forked_from,
         )  # fmt: skip
 
 
@@ -71,6 +74,7 @@ class Change:
     `expected` plus the new entries).  `born`: the run is new.  `plan`: the definition's plan, to be stored if its
     structure is not there yet.
     `work_out`, `began`: (node, fence) pairs.  `park`: every unowned row of the run is parked, or (False) freed.
+    `announce`: tell the other runners of this database, one of which may have the run or wait for it.
     """
 
     run: RunRow
@@ -83,6 +87,7 @@ class Change:
     work_out: list[tuple[int, int]] = field(default_factory=list)
     began: list[tuple[int, int]] = field(default_factory=list)
     park: bool | None = None
+    announce: bool = False
 
 
 @dataclass(slots=True)
@@ -123,3 +128,15 @@ class RunFilter:
     limit: int = 100
     before: str | None = None
     """list runs older than this id"""
+    parent_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What other runners of the same database wrote.
+
+    `work`: there may be something to claim.  `runs`: these runs were changed; None: any of them may have been.
+    """
+
+    work: bool
+    runs: frozenset[str] | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import Lock
@@ -16,6 +16,7 @@ from penstock.model.records import (
     Conflict,
     Duplicate,
     JournalRow,
+    News,
     RunFilter,
     RunRow,
     Verdict,
@@ -28,7 +29,16 @@ from penstock.storage.owners import LocalOwners
 _LIST_AT_MOST: Final = 1000
 
 # what is decided at birth
-_FIXED: Final = ("id", "workflow", "style", "created_at", "idempotency_key", "inputs_digest")
+_FIXED: Final = (
+    "id",
+    "workflow",
+    "style",
+    "created_at",
+    "idempotency_key",
+    "inputs_digest",
+    "parent_id",
+    "forked_from",
+)
 
 
 class MemoryStore:
@@ -70,6 +80,12 @@ class MemoryStore:
         """In a forked child, where a copy would silently go its own way: refuse every call."""
         self._refusal = self._refusal or "this store was opened before the process forked"
 
+    def listen(self, tell: Callable[[News], None]) -> None:
+        """Nobody else is here: never calls."""
+
+    def clock_offset_us(self) -> int:
+        return 0
+
     # -- owners
 
     def register(self, owner: str) -> None:
@@ -96,6 +112,11 @@ class MemoryStore:
             for row in self._rows():
                 if row.owner == owner:
                     row.lease_until = lease_until
+
+    def next_expiry(self, owner: str) -> int | None:
+        """When the first lease that is not this owner's runs out."""
+        with self._open():
+            return min((r.lease_until for r in self._rows() if r.owner not in (None, owner)), default=None)
 
     # -- runs
 
@@ -137,6 +158,10 @@ class MemoryStore:
             run = self._runs.get(run_id)
             return None if run is None else replace(run)
 
+    def seqs(self, run_ids: Collection[str]) -> dict[str, int]:
+        with self._open():
+            return {run_id: self._runs[run_id].seq for run_id in run_ids if run_id in self._runs}
+
     def runs(self, which: RunFilter) -> list[RunRow]:
         """Heads of runs, newest first, 1,000 at most."""
         found: list[RunRow] = []
@@ -149,6 +174,7 @@ class MemoryStore:
                 if (
                     which.workflow in (None, run.workflow)
                     and which.status in (None, run.status)
+                    and which.parent_id in (None, run.parent_id)
                     and (which.before is None or run_id < which.before)
                 ):
                     found.append(replace(run))
@@ -190,6 +216,13 @@ class MemoryStore:
                 if run.finished_at is None and run.deadline_at is not None and run.deadline_at <= before
             ]
         return sorted(late, key=lambda r: (r[2], r[0]))
+
+    def strays(self) -> list[tuple[str, str]]:
+        """(run, workflow) of unfinished children of runs that have ended."""
+        with self._open():
+            ended = {run.id for run in self._runs.values() if run.finished_at is not None}
+            open_ = [run for run in self._runs.values() if run.finished_at is None]
+        return [(run.id, run.workflow) for run in open_ if run.parent_id in ended]
 
     def every_run(self) -> Iterator[RunRow]:
         """All runs, oldest first."""

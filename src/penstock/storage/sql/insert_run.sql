@@ -1,8 +1,8 @@
 INSERT INTO runs (
     id, workflow, style, structure, code, created_at, status, seq, error, reason, finished_at, paused_at, deadline_at,
-    idempotency_key, inputs_digest
+    idempotency_key, inputs_digest, parent_id, forked_from
 )
 VALUES (
     :id, :workflow, :style, :structure, :code, :created_at, :status, :seq, :error, :reason, :finished_at, :paused_at,
-    :deadline_at, :idempotency_key, :inputs_digest
+    :deadline_at, :idempotency_key, :inputs_digest, :parent_id, :forked_from
 )

@@ -16,7 +16,7 @@ Row = tuple[Any, ...]
 def new_run(r: RunRow) -> Row:
     return (
         r.id, r.workflow, r.style, r.structure, r.code, r.created_at, r.status, r.seq, r.error, r.reason, r.finished_at,
-        r.paused_at, r.deadline_at, r.idempotency_key, r.inputs_digest,
+        r.paused_at, r.deadline_at, r.idempotency_key, r.inputs_digest, r.parent_id, r.forked_from,
     )  # fmt: skip
 
 

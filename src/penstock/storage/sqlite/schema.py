@@ -30,7 +30,7 @@ class Migration:
         return read("penstock.storage.sqlite", f"migrations/{self.number:04d}_{self.phase}_{self.name}.sql")
 
 
-MIGRATIONS: Final = (Migration(1, "pre", "initial"),)
+MIGRATIONS: Final = (Migration(1, "pre", "initial"), Migration(2, "pre", "descent"))
 
 
 def is_current(connection: sqlite3.Connection, name: str, known: Sequence[Migration] = MIGRATIONS) -> bool:

@@ -44,6 +44,8 @@ LIST_RUNS_AFTER = _common("list_runs_after")
 LIST_WORK = _common("list_work")
 LIST_HELD_WORK = _common("list_held_work")
 LIST_OVERDUE = _common("list_overdue")
+LIST_STRAYS = _common("list_strays")
+GET_NEXT_EXPIRY = _common("get_next_expiry")
 READ_JOURNAL = _common("read_journal")
 READ_JOURNAL_ROW_OF = _common("read_journal_row_of")
 

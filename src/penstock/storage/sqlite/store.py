@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from penstock.model.errors import DatabaseURLError, PenstockError, RunnerClosed, StoreReadOnly
-from penstock.model.records import Change, JournalRow, RunFilter, RunRow, Verdict, WorkRow
+from penstock.model.records import Change, JournalRow, News, RunFilter, RunRow, Verdict, WorkRow
 from penstock.storage import forks, surrogates
 from penstock.storage.entries import tail
 from penstock.storage.owners import LocalOwners, LockedOwners, Owners
@@ -70,6 +70,12 @@ class SQLiteStore:
             self._refusal = "this store was opened before the process forked"
             self._owners.abandon()
 
+    def listen(self, tell: Callable[[News], None]) -> None:
+        """There is no channel between processes yet: never calls."""
+
+    def clock_offset_us(self) -> int:
+        return 0
+
     # -- owners
 
     def register(self, owner: str) -> None:
@@ -108,6 +114,11 @@ class SQLiteStore:
         if self._select(sql.OWNS_WORK, (owner,)):
             with self._transaction() as connection:
                 connection.execute(sql.RENEW_LEASES, (lease_until, owner))
+
+    def next_expiry(self, owner: str) -> int | None:
+        """When the first lease that is not this owner's runs out."""
+        (expiry,) = self._select(sql.GET_NEXT_EXPIRY, (owner,))
+        return expiry[0]  # type: ignore[no-any-return]
 
     # -- runs
 
@@ -154,13 +165,17 @@ class SQLiteStore:
             return RunRow(*row)
         return None
 
+    def seqs(self, run_ids: Collection[str]) -> dict[str, int]:
+        return dict(self._select(sql.LIST_SEQS, (json.dumps(list(run_ids)),)))
+
     def runs(self, which: RunFilter) -> list[RunRow]:
         """Heads of runs, newest first, 1,000 at most."""
         limit = max(0, min(which.limit, _LIST_AT_MOST))
         if which.before is None:
-            found = self._select(sql.LIST_RUNS, (which.workflow, which.status, limit))
+            found = self._select(sql.LIST_RUNS, (which.workflow, which.status, which.parent_id, limit))
         else:
-            found = self._select(sql.LIST_RUNS_BEFORE, (which.workflow, which.status, which.before, limit))
+            given = (which.workflow, which.status, which.parent_id, which.before, limit)
+            found = self._select(sql.LIST_RUNS_BEFORE, given)
         return [RunRow(*row) for row in found]
 
     def plan(self, structure: str) -> dict[str, Any] | None:
@@ -187,6 +202,10 @@ class SQLiteStore:
     def overdue(self, before: int) -> list[tuple[str, str, int]]:
         """(run, workflow, deadline) of unfinished runs whose deadline is not after this instant, the oldest first."""
         return self._select(sql.LIST_OVERDUE, (before,))
+
+    def strays(self) -> list[tuple[str, str]]:
+        """(run, workflow) of unfinished children of runs that have ended."""
+        return self._select(sql.LIST_STRAYS)
 
     def every_run(self) -> Iterator[RunRow]:
         """All runs, in pages, oldest first."""

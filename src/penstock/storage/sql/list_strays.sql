@@ -1,0 +1,6 @@
+-- children that outlived the run they belong to, parent by parent: the order leads to the index
+SELECT child.id, child.workflow
+FROM runs AS child
+JOIN runs AS parent ON parent.id = child.parent_id
+WHERE child.parent_id IS NOT NULL AND child.finished_at IS NULL AND parent.finished_at IS NOT NULL
+ORDER BY child.parent_id
