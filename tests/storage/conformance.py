@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from queue import SimpleQueue
 from threading import Barrier
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest
 
 from penstock.model.errors import RunnerClosed
 from penstock.model.ports import Store
-from penstock.model.records import Change, Committed, Conflict, Duplicate, JournalRow, RunFilter, RunRow, WorkRow
+from penstock.model.records import Change, Committed, Conflict, Duplicate, JournalRow, News, RunFilter, RunRow, WorkRow
 
 from .making import birth, run, step, work
 
@@ -526,3 +527,27 @@ class Conformance:
         store.commit([birth("r1", [*rows, work("r1", 3, owner="them", lease_until=7)])])
         assert store.next_expiry("me") == 7
         assert store.next_expiry("nobody") == 3
+
+    def test_a_listener_hears_what_others_write(self, place: Place) -> None:
+        if not place.shared:
+            pytest.skip("nobody else can see this database")
+        ears, other = place.open(), place.open()
+        heard: SimpleQueue[News] = SimpleQueue()
+        assert ears.listen(heard.put)
+        ears.commit([birth("mine", [work("mine")])])
+        other.commit([birth("r1", [work("r1", owner="me", lease_until=9)])])  # nothing to tell
+        other.commit([birth("r2", [work("r2")])])
+        assert heard.get(timeout=20) == News(True, frozenset())
+        announced = step("r1", 1, status="completed", finished_at=5)
+        announced.announce = True
+        other.commit([announced])
+        assert heard.get(timeout=20) == News(False, frozenset({"r1"}))
+        crowd = [birth(f"crowd{i:04}") for i in range(1000)]
+        for change in crowd:
+            change.announce = True
+        other.commit(crowd)
+        assert heard.get(timeout=20) == News(False, None)
+        row = work("r2", owner="me", lease_until=5)
+        other.commit([step("r2", 1, work_out=[(0, 1)], work_in=[row])])
+        other.release("me", [row])
+        assert heard.get(timeout=20) == News(True, frozenset())

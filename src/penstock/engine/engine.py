@@ -29,8 +29,6 @@ STYLES: Final[Mapping[str, Style]] = {"tasks": TaskStyle()}
 EXIT_DRAIN_SECONDS: Final = 5.0
 LOOK_SECONDS: Final = 5.0
 """how often a wait for a run that is live here makes sure that it still is"""
-FOREIGN_POLL_SECONDS: Final = 0.25
-"""how often a wait looks at a run that another process executes"""
 
 
 _OPEN: Final[set[Engine]] = set()
@@ -46,6 +44,7 @@ class Engine:
         limits: Limits,
         *,
         run_timeout_seconds: float | None = None,
+        poll_seconds: float = 0.1,
         clock: Clock | None = None,
         registry: Registry = known,
         store: Store | None = None,
@@ -53,6 +52,8 @@ class Engine:
         self.clock: Clock = clock or SystemClock()
         self.registry = registry
         self.run_timeout_seconds = run_timeout_seconds
+        self.poll_seconds: Final = poll_seconds
+        """how often a wait looks at a run that another process executes, where the store does not tell"""
         self.owner = ids.incarnation()
         self.store = open_store(url) if store is None else store
         self.driver = Driver(
@@ -146,8 +147,9 @@ class Engine:
                 return self.read(run_id)
             if deadline is not None and time.monotonic() >= deadline:
                 raise RunNotFinished(f"run {run_id} did not finish within {timeout_s:g} s; it goes on")
-            if promise.done:  # another process has it: nobody here can be told, so this wait looks again
-                Promise[None]().wait(min(left, FOREIGN_POLL_SECONDS))
+            if promise.done:
+                if not self.driver.hears:  # another process has it and cannot tell: this wait looks again
+                    Promise[None]().wait(min(left, self.poll_seconds))
                 promise = self.driver.watch(run_id)
 
     def watch(self, run_id: str) -> Promise[LiveRun | None]:

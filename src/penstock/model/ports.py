@@ -22,6 +22,10 @@ class Clock(Protocol):
         """Real seconds to wait until then, None if only `on_jump` will tell."""
         ...
 
+    def adjust(self, offset_us: int) -> None:
+        """Show the time of the database: the machine's own and this much."""
+        ...
+
     def on_jump(self, wake: Callable[[], None]) -> None:
         """Call `wake` whenever time passes other than by waiting."""
         ...
@@ -39,11 +43,10 @@ class Store(Protocol):
         """Release every connection, lock and file.  Calling it again does nothing."""
         ...
 
-    def listen(self, tell: Callable[[News], None]) -> None:
-        """Call `tell`, from a thread of the store's, with what other runners write.
+    def listen(self, tell: Callable[[News], None]) -> bool:
+        """Call `tell`, from a thread of the store's, with what other runners write.  False: there is no such channel.
 
-        A hint that may come late, twice or not at all; after a gap it says so (`News(True, None)`).  A store without
-        such a channel never calls.
+        A hint that may come late, twice or not at all; after a gap it says so (`News(True, None)`).
         """
         ...
 
@@ -173,6 +176,14 @@ class Performance(Protocol):
     notes: tuple[str, ...]
 
 
+class Body(Protocol):
+    """The code of one node alone, picklable: what another process needs to run it."""
+
+    def perform(self, sent: bytes, control: Any) -> bytes:
+        """Run it on what `Program.send` wrote; `Program.receive` understands the answer.  What it raises comes out."""
+        ...
+
+
 class Program(Protocol):
     """A definition as the engine runs it: a plan, and how to perform its nodes."""
 
@@ -194,6 +205,24 @@ class Program(Protocol):
     def policy(self, node: int) -> NodePolicy: ...
 
     def is_async(self, node: int) -> bool: ...
+
+    def full_name(self, node: int) -> str:
+        """`tenant::package::workflow::node`, for routing."""
+        ...
+
+    def executor(self, node: int) -> str | None:
+        """The executor the definition asks for, None if it leaves that to the runner."""
+        ...
+
+    def body(self, node: int) -> Body: ...
+
+    def send(self, node: int, view: Any) -> tuple[bytes, list[type]]:
+        """A view as bytes, and the classes whose instances are in it."""
+        ...
+
+    def receive(self, node: int, view: Any, answer: bytes) -> Performance:
+        """What a body elsewhere gave.  Raises DecodingError."""
+        ...
 
     def perform(self, node: int, view: Any, control: Any) -> Performance:
         """Run a body; whatever it raises comes out."""

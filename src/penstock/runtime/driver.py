@@ -11,7 +11,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, Final
@@ -22,7 +22,7 @@ from penstock.model.commands import Execute, Wake
 from penstock.model.errors import PenstockError, RunnerClosed, StoreError, StoreUnavailable
 from penstock.model.events import Event
 from penstock.model.ports import Clock, Program, Store, Style
-from penstock.model.records import Change, Committed, Duplicate, RunRow, WorkRow
+from penstock.model.records import Change, Committed, Duplicate, News, RunRow, WorkRow
 from penstock.model.wire import Entry
 from penstock.runtime.agenda import Agenda
 from penstock.runtime.attempt import Attempt
@@ -94,6 +94,10 @@ class Driver:
         self.deadlines = Deadlines(self)
         self._takeover = Takeover(self)
         self._births: dict[str, Promise[Begun]] = {}
+        self._awaited: dict[str, list[Promise[LiveRun | None]]] = {}
+        """promises of runs that live elsewhere"""
+        self.hears = False
+        """the store tells what other runners write"""
         self._plans: set[str] = set()
         self._blocked_until = 0
         self._pause_s = FIRST_PAUSE_SECONDS
@@ -108,7 +112,9 @@ class Driver:
 
     def start(self) -> None:
         """Begin to work.  Raises StoreUnavailable."""
+        self.clock.adjust(self.store.clock_offset_us())
         self.store.register(self.owner)
+        self.hears = self.store.listen(self._hear)
         self.clock.on_jump(self._nudge)
         self._thread.start()
 
@@ -140,17 +146,9 @@ class Driver:
         return birth, settled
 
     def watch(self, run_id: str) -> Promise[LiveRun | None]:
-        """Kept when the run ends or waits for a person; with None at once if it is not live here."""
+        """Kept when the run ends or waits for a person; with None if that may be so and the run is not live here."""
         promise: Promise[LiveRun | None] = Promise()
-
-        def act() -> None:
-            run = self.runs.get(run_id)
-            if run is None:
-                promise.resolve(None)
-            else:
-                run.settled.pass_on(promise)
-
-        self.post(act)
+        self.post(lambda: self._watch(run_id, promise))
         return promise
 
     def control(self, run_id: str, event: Event, reason: str | None) -> Promise[bool]:
@@ -178,6 +176,9 @@ class Driver:
 
     def _nudge(self) -> None:
         self._inbox.put(_nothing)
+
+    def _hear(self, news: News) -> None:
+        self._inbox.put(lambda: self._take_news(news))
 
     def _deliver(self, attempt: Attempt, entry: Entry) -> None:
         self._inbox.put(lambda: self.finish(attempt, entry))
@@ -220,7 +221,7 @@ class Driver:
         instants = [*self._takeover.instants(), *self.deadlines.instants()]
         if self.agenda.next is not None:
             instants.append(self.agenda.next)
-        if self.dirty:
+        if self.dirty or (self._takeover.pending and not self._closing):
             instants.append(self._blocked_until)
         if self._closing:
             instants.append(self._close_at)
@@ -262,6 +263,30 @@ class Driver:
         self._births[row.id] = birth
         self.runs[row.id] = self.dirty[row.id] = run
         self.deadlines.watch_run(run)
+
+    def _watch(self, run_id: str, promise: Promise[LiveRun | None]) -> None:
+        run = self.runs.get(run_id)
+        if run is not None:
+            run.settled.pass_on(promise)
+            return
+        self._awaited.setdefault(run_id, []).append(promise)
+        try:
+            head = self.store.run(run_id)  # looked at after it is known here: what ends later makes news
+        except PenstockError:
+            head = None
+        if not self.hears or head is None or head.status != "running":
+            self._keep_awaited([run_id])
+
+    def _keep_awaited(self, run_ids: Iterable[str]) -> None:
+        for run_id in run_ids:
+            for promise in self._awaited.pop(run_id, ()):
+                promise.resolve(None)
+
+    def _take_news(self, news: News) -> None:
+        if news.work:
+            self._takeover.wanted = True
+        self._takeover.stale.update(self.runs.keys() if news.runs is None else news.runs & self.runs.keys())
+        self._keep_awaited([*self._awaited] if news.runs is None else news.runs & self._awaited.keys())
 
     def finish(self, attempt: Attempt, entry: Entry) -> None:
         """An attempt has ended with this event."""
@@ -305,7 +330,7 @@ class Driver:
             attempt = run.attempts.get(node)
             command = run.machine.todo.get(node)
             if attempt is None:
-                if type(command) is Execute:  # nobody's, or another runner's, which will find its fence gone
+                if type(command) is Execute and (at_once or not self._is_elsewhere(run, node)):
                     run.decide(Entry(ev.Cancelled(node, command.fence)), self.clock)
                 continue
             attempt.handle.halt("its run timed out" if at_once else "its run was cancelled")
@@ -314,6 +339,11 @@ class Driver:
             else:
                 grace = int(self.limits.cancel_grace_seconds * 1e6)
                 self.agenda.at(self.clock.now() + grace, lambda a=attempt: self._give_up(run, a))  # type: ignore[misc]
+
+    def _is_elsewhere(self, run: LiveRun, node: int) -> bool:
+        """Another runner has the node's work and hears of what this one writes; or whoever takes it over does."""
+        row = run.work.get(node)
+        return row is not None and row.owner not in (None, self.owner) and row.lease_until > self.clock.now()
 
     def _give_up(self, run: LiveRun, attempt: Attempt) -> None:
         """The engine wins over a body that does not stop."""
@@ -428,7 +458,7 @@ class Driver:
                 del self.runs[run.row.id]
                 self._births.pop(run.row.id).resolve(Begun(verdict.run, None))
             else:
-                self._reload(run)
+                self.reload(run)
         return True
 
     def back_off(self) -> int:
@@ -474,7 +504,7 @@ class Driver:
                 self.runs.pop(run.row.id, None)
                 run.settled.resolve(run)  # whoever waits asks the store from now on
 
-    def _reload(self, run: LiveRun) -> None:
+    def reload(self, run: LiveRun) -> None:
         """Somebody else advanced the run: read what they wrote, and offer again what was decided here."""
         pending = [e for e in run.unsaved if not isinstance(e.event, CONSEQUENCES)]
         try:
@@ -506,9 +536,9 @@ class Driver:
         for row in list(fresh.work.values()):  # ours, written by a commit whose answer was lost
             if row.owner == self.owner and row.node not in fresh.attempts and row.node not in fresh.touched:
                 self.dispatch(fresh, row)
-        if fresh.machine.ended and not fresh.dirty:
+        if not fresh.dirty and fresh.machine.status != "running":
             fresh.settled.resolve(fresh)
-            self.runs.pop(run.row.id, None)
+            self._forget_if_idle(fresh)
 
     # -- dispatch
 
@@ -582,6 +612,7 @@ class Driver:
         self._on_stopped()
         for run in self.runs.values():
             run.reject(_closed(f"the runner stopped; run {run.row.id} goes on with the next one", cause))
+        self._keep_awaited([*self._awaited])
 
 
 def _closed(text: str, cause: BaseException | None) -> RunnerClosed:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from penstock.kernel import Layout, Machine
 from penstock.kernel.machine import RUN
 from penstock.model import wire
 from penstock.model.commands import Cancel, Evaluate, Execute, Wake
 from penstock.model.errors import IllegalEvent
-from penstock.model.events import Evaluated, TimerSet
+from penstock.model.events import Answered, CancelRequested, Evaluated, Paused, Resumed, TimedOut, TimerSet
 from penstock.model.ports import Board, Clock, Program, Store, Style
 from penstock.model.records import Change, RunRow, WorkRow
 from penstock.model.wire import Entry
 from penstock.runtime.attempt import Attempt
 from penstock.runtime.promise import Promise
+
+STEERING: Final = (Answered, CancelRequested, Paused, Resumed, TimedOut)
+"""events that may come from a runner that does not execute the run"""
 
 
 @dataclass(slots=True)
@@ -193,6 +196,8 @@ class LiveRun:
             out.park = False
         elif paused and row.status != "paused":
             out.park = True
+        # somebody elsewhere may wait for it, or execute it
+        out.announce = status != "running" or any([isinstance(e.event, STEERING) for e in self.unsaved])
         return out
 
     def _work_row(self, command: Execute | Wake | Evaluate | Cancel, now: int) -> WorkRow | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from penstock.model import events as ev
 from penstock.model.commands import Execute, Wake
@@ -20,6 +20,9 @@ from penstock.runtime.live_run import LiveRun
 
 if TYPE_CHECKING:
     from penstock.runtime.driver import Driver
+
+EXPIRY_MARGIN_US: Final = 100_000
+"""leases are renewed by thirds; one that has run out by more than this was not renewed"""
 
 
 class Takeover:
@@ -38,22 +41,30 @@ class Takeover:
         self.in_doubt = False
         """the store failed in a birth or a claim: perhaps it took effect, and work is ours that nobody here knows"""
         self._claimed: deque[WorkRow] = deque()
+        self.stale: set[str] = set()
+        """live runs that somebody else may have advanced"""
 
     def instants(self) -> list[int]:
         """When there is something to do next."""
         return [self._scan_at, self._renew_at] if self._driver.runs else [self._scan_at]
 
+    @property
+    def pending(self) -> bool:
+        """Something is left to do as soon as the store answers."""
+        return self.wanted or self.in_doubt or bool(self.stale or self._claimed)
+
     def look(self, now: int) -> None:
         """Keep the leases, find what was left, go on with it."""
         driver = self._driver
         if driver.runs and self._renew_at <= now:
-            self._renew_at = now + self._renew_every
             driver.store.renew(driver.owner, now + driver.lease_us)
+            self._renew_at = now + self._renew_every
         if self._scan_at <= now:
-            self._scan_at = now + int(driver.limits.scan_interval_seconds * 1e6)
-            self._scan(now)
+            self._scan_at = self._scan(now)
         if self.in_doubt:
             self._settle_doubt()
+        if self.stale:
+            self._catch_up()
         if self.wanted:
             self._claim(now)
         while self._claimed:
@@ -65,19 +76,39 @@ class Takeover:
         if self.left and self._driver.executor.backlog * 2 < self._driver.limits.prefetch_tasks:
             self.wanted = True
 
-    def _scan(self, now: int) -> None:
-        """What notifications may have missed: dead owners, due timers nobody holds, deadlines of sleeping runs."""
+    def _scan(self, now: int) -> int:
+        """What notifications may have missed: dead owners, due timers nobody holds, deadlines of sleeping runs.
+
+        Returns when to scan next.
+        """
         driver = self._driver
         self.wanted = True
+        driver.clock.adjust(driver.store.clock_offset_us())
+        self.stale.update(driver.runs)
+        following = now + int(driver.limits.scan_interval_seconds * 1e6)
         if not driver.limits.recover:
-            return
+            return following
         driver.store.orphan_dead(now)
+        expiry = driver.store.next_expiry(driver.owner)
+        if expiry is not None:  # looked at then, so that what a dead runner left does not wait for a whole interval
+            following = min(following, max(expiry, now) + EXPIRY_MARGIN_US)
         known = driver.workflows()
         for run_id, workflow, due in driver.store.overdue(now):
             if workflow in known and run_id not in driver.runs:
                 run = self._load_or_park(run_id)
                 if run is not None:
                     driver.deadlines.end_run(run, due)
+        return following
+
+    def _catch_up(self) -> None:
+        """Read what somebody else wrote to runs that are live here."""
+        driver = self._driver
+        for run_id, seq in driver.store.seqs(self.stale).items():
+            run = driver.runs.get(run_id)
+            # one with something to write meets the conflict, and reads then
+            if run is not None and not run.dirty and not run.born and run.row.seq != seq:
+                driver.reload(run)
+        self.stale.clear()
 
     def _settle_doubt(self) -> None:
         """Take up what is ours on disk and unknown here."""

@@ -80,8 +80,9 @@ class MemoryStore:
         """In a forked child, where a copy would silently go its own way: refuse every call."""
         self._refusal = self._refusal or "this store was opened before the process forked"
 
-    def listen(self, tell: Callable[[News], None]) -> None:
-        """Nobody else is here: never calls."""
+    def listen(self, tell: Callable[[News], None]) -> bool:
+        """Nobody else is here."""
+        return False
 
     def clock_offset_us(self) -> int:
         return 0

@@ -12,10 +12,12 @@ from penstock.model.errors import DatabaseURLError, PenstockError, RunnerClosed,
 from penstock.model.records import Change, JournalRow, News, RunFilter, RunRow, Verdict, WorkRow
 from penstock.storage import forks, surrogates
 from penstock.storage.entries import tail
+from penstock.storage.news import WORK, news_of
 from penstock.storage.owners import LocalOwners, LockedOwners, Owners
 from penstock.storage.sqlite import changes as batches
 from penstock.storage.sqlite import connections, rows, schema, writer
 from penstock.storage.sqlite import statements as sql
+from penstock.storage.sqlite.channel import Channel
 from penstock.storage.sqlite.faults import translate
 from penstock.storage.sqlite.readers import Readers
 from penstock.storage.urls import DatabaseURL
@@ -34,6 +36,7 @@ class SQLiteStore:
         self._refusal = ""
         self._owners: Final[Owners] = LocalOwners() if where.path is None else LockedOwners(where.path)
         self._readers: Final = Readers(where)
+        self._channel: Final = None if where.path is None else Channel(where.path)
         connections.check_place(where)
         with forks.lifecycle:
             self._writer: Final = None if where.mode == "ro" else writer.acquire(where)
@@ -51,6 +54,8 @@ class SQLiteStore:
             return
         self._refusal = "this store was closed"
         self._owners.close()
+        if self._channel is not None:
+            self._channel.close()
         self._readers.close()
         if self._writer is not None:
             with forks.lifecycle:
@@ -69,9 +74,13 @@ class SQLiteStore:
         if not self._refusal:
             self._refusal = "this store was opened before the process forked"
             self._owners.abandon()
+            if self._channel is not None:
+                self._channel.abandon()
 
-    def listen(self, tell: Callable[[News], None]) -> None:
-        """There is no channel between processes yet: never calls."""
+    def listen(self, tell: Callable[[News], None]) -> bool:
+        """Call `tell` with what other stores on the file write.  False for a database in memory, and on Windows."""
+        self._writable()
+        return self._channel is not None and self._channel.listen(tell)
 
     def clock_offset_us(self) -> int:
         return 0
@@ -107,7 +116,10 @@ class SQLiteStore:
         with self._transaction() as connection:
             taken = connection.executemany(sql.ORPHAN_WORK, dead).rowcount
             late = connection.executemany(sql.ORPHAN_EXPIRED_WORK, alive).rowcount
-            return max(taken, 0) + max(late, 0)
+            orphaned = max(taken, 0) + max(late, 0)
+        if orphaned:
+            self._say(WORK)
+        return orphaned
 
     def renew(self, owner: str, lease_until: int) -> None:
         """Extend the lease of everything the owner holds."""
@@ -132,10 +144,12 @@ class SQLiteStore:
             return []
         try:
             with self._transaction() as connection:
-                return batches.commit(connection, changes)
+                verdicts = batches.commit(connection, changes)
         except UnicodeEncodeError:
             with self._transaction() as connection:
-                return batches.commit(connection, [surrogates.escape_change(change) for change in changes])
+                verdicts = batches.commit(connection, [surrogates.escape_change(change) for change in changes])
+        self._say(news_of(changes))
+        return verdicts
 
     def claim(
         self, owner: str, lease_until: int, due_before: int, limit: int, workflows: Collection[str]
@@ -159,6 +173,7 @@ class SQLiteStore:
             return
         with self._transaction() as connection:
             connection.executemany(sql.RELEASE_WORK, [(row.run_id, row.node, row.fence, owner) for row in rows])
+        self._say(WORK)
 
     def run(self, run_id: str) -> RunRow | None:
         for row in self._select(sql.GET_RUN, (run_id,)):
@@ -213,6 +228,10 @@ class SQLiteStore:
         return self._pages()
 
     # -- within
+
+    def _say(self, news: News | None) -> None:
+        if news is not None and self._channel is not None:
+            self._channel.say(news)
 
     def _pages(self) -> Iterator[RunRow]:
         after = ""
