@@ -1,6 +1,7 @@
-"""Penstock beside DBOS on SQLite, alternating in one run; prints a table of medians and ratios.
+"""Penstock beside its peers on one database, alternating in one run; prints a table of medians and ratios.
 
-usage: durable.py --dbos PYTHON [--case one,chain,...] [--setting shipped,tuned] [--rounds 3]
+usage: durable.py [--database sqlite|postgresql] [--dbos PYTHON] [--procrastinate PYTHON]
+                  [--case one,chain,...] [--setting shipped,tuned] [--rounds 3]
 """
 
 from __future__ import annotations
@@ -16,53 +17,109 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).parent
-UNITS = {"one": "ms", "threads": "workflows/s", "chain": "ms", "fan": "ms", "big": "ms", "cold": "s", "idle": "CPU s"}
-HIGHER_IS_BETTER = {"threads"}
-ROUNDS_AT_MOST = {"idle": 1, "grown": 1}
+UNITS = {
+    "one": "ms", "threads": "workflows/s", "two": "workflows/s", "chain": "ms", "fan": "ms", "big": "ms", "cold": "s",
+    "idle": "CPU s", "statements": "transactions/s",
+}  # fmt: skip
+CASES = {
+    "sqlite": "one,threads,chain,fan,big,cold,idle,grown",
+    "postgresql": "one,threads,two,chain,fan,big,cold,idle,statements,grown",
+}
+CANNOT = {"procrastinate": {"grown"}}
+"""a finished job leaves nothing its next ones could stumble over"""
+ROUNDS_AT_MOST = {"idle": 1, "statements": 1, "grown": 1}
+
+Fresh = Callable[[], str]
+"""makes an empty database and gives its URL"""
 
 
-def measure(python: str, peer: str, setting: str, case: str) -> float:
-    directory = tempfile.mkdtemp(prefix=f"bench-{peer}-")
+@contextmanager
+def sqlite_files() -> Iterator[Fresh]:
+    directory = tempfile.mkdtemp(prefix="bench-")
+    made = iter(range(1 << 30))
     try:
-        start = time.perf_counter()
-        done = subprocess.run(
-            [python, str(HERE / "peers" / "cases.py"), peer, setting, case, directory],
-            capture_output=True, text=True, timeout=300, check=False,
-        )  # fmt: skip
-        took = time.perf_counter() - start
-        if done.returncode or not done.stdout.strip():
-            raise SystemExit(f"{peer} {setting} {case} failed:\n{done.stderr[-2000:]}")
-        return took if case == "cold" else float(json.loads(done.stdout)["value"])
+        yield lambda: f"sqlite:///{directory}/{next(made)}.db"
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
 
+@contextmanager
+def postgresql_databases() -> Iterator[Fresh]:
+    """On one server of its own that writes to disk before it answers."""
+    import psycopg
+
+    sys.path.insert(0, str(HERE.parent))
+    from tests.postgres.cluster import Cluster
+
+    made = iter(range(1 << 30))
+    with Cluster(durable=True) as server:
+
+        def fresh() -> str:
+            name = f"bench{next(made)}"
+            with psycopg.connect(server.url(), autocommit=True) as connection:
+                connection.execute(f"create database {name}")
+            return server.url(name)
+
+        yield fresh
+
+
+def measure(python: str, peer: str, setting: str, case: str, url: str) -> float:
+    with tempfile.NamedTemporaryFile(prefix="bench-tally-") as tally:
+        environment = {**os.environ, "BENCH_TALLY": tally.name} if case == "two" else dict(os.environ)
+        start = time.perf_counter()
+        done = subprocess.run(
+            [python, str(HERE / "peers" / "cases.py"), peer, setting, case, url],
+            capture_output=True, text=True, timeout=300, check=False, env=environment,
+        )  # fmt: skip
+        took = time.perf_counter() - start
+    if done.returncode or not done.stdout.strip():
+        raise SystemExit(f"{peer} {setting} {case} failed:\n{done.stderr[-2000:]}")
+    if "ran twice" in done.stderr:
+        print(f"  {peer}: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
+    return took if case == "cold" else float(json.loads(done.stdout)["value"])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--dbos", required=True, help="a Python that has dbos installed")
-    parser.add_argument("--case", default="one,threads,chain,fan,big,cold,idle,grown")
+    parser.add_argument("--database", choices=CASES, default="sqlite")
+    parser.add_argument("--dbos", help="a Python that has dbos installed")
+    parser.add_argument("--procrastinate", help="a Python that has procrastinate installed (PostgreSQL only)")
+    parser.add_argument("--case")
     parser.add_argument("--setting", default="shipped,tuned")
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
+    pythons = {"dbos": args.dbos, "procrastinate": args.procrastinate if args.database == "postgresql" else None}
+    peers = {name: python for name, python in pythons.items() if python}
     print(
         f"{platform.system()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-        f"SQLite {sqlite3.sqlite_version}\n\n"
-        "| case | setting | unit | Penstock | DBOS | ratio |\n|---|---|---|---|---|---|",
+        f"{f'SQLite {sqlite3.sqlite_version}' if args.database == 'sqlite' else 'PostgreSQL'}\n\n"
+        f"| case | setting | unit | Penstock | {' | '.join(f'{p} | ratio' for p in peers)} |\n"
+        f"|---|---|---|---{'|---|---' * len(peers)}|",
         flush=True,
     )
-    for case in args.case.split(","):
-        for setting in args.setting.split(","):
-            ours, theirs = [], []
-            for _ in range(min(args.rounds, ROUNDS_AT_MOST.get(case, args.rounds))):
-                ours.append(measure(sys.executable, "penstock", setting, case))
-                theirs.append(measure(args.dbos, "dbos", setting, case))
-            a, b = statistics.median(ours), statistics.median(theirs)
-            ratio = a / b if b else float("nan")
-            unit = UNITS.get(case, "x its own")
-            print(f"| {case} | {setting} | {unit} | {a:.4g} | {b:.4g} | {ratio:.3g} |", flush=True)
+    with sqlite_files() if args.database == "sqlite" else postgresql_databases() as fresh:
+        for case in (args.case or CASES[args.database]).split(","):
+            for setting in args.setting.split(","):
+                pick: dict[str, list[float]] = {
+                    "penstock": [],
+                    **{p: [] for p in peers if case not in CANNOT.get(p, ())},
+                }
+                for _ in range(min(args.rounds, ROUNDS_AT_MOST.get(case, args.rounds))):
+                    for peer, figures in pick.items():
+                        python = peers.get(peer, sys.executable)
+                        figures.append(measure(python, peer, setting, case, fresh()))
+                medians = {peer: statistics.median(figures) for peer, figures in pick.items()}
+                ours = medians["penstock"]
+                cells = [f"{ours:.4g}"]
+                for p in peers:
+                    theirs = medians.get(p)
+                    cells += ["", ""] if theirs is None else [f"{theirs:.4g}", f"{ours / theirs:.3g}" if theirs else ""]
+                print(f"| {case} | {setting} | {UNITS.get(case, 'x its own')} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

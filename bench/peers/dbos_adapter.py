@@ -1,31 +1,34 @@
-"""DBOS on SQLite: workflows of steps; the fan goes through its queue (shipped) or asyncio.gather (tuned)."""
+"""DBOS: workflows of steps; the fan goes through its queue (shipped) or asyncio.gather (tuned)."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import os
-import sqlite3
 import uuid
-from pathlib import Path
 from typing import Any
 
+from database import connect, tally
 from dbos import DBOS
 
 
 class Adapter:
-    def __init__(self, setting: str, directory: str) -> None:
+    def __init__(self, setting: str, url: str) -> None:
         self.tuned = setting == "tuned"
-        self.path = Path(directory) / "dbos.db"
+        self.url = url
 
     def start(self) -> None:
         logging.getLogger("dbos").setLevel(logging.ERROR)
-        url = f"sqlite:///{self.path}"
+        url = self.url.replace("postgresql://", "postgresql+psycopg://")
         config: dict[str, Any] = dict(
             name="bench", system_database_url=url, log_level="ERROR", console_log_level="ERROR", run_admin_server=False,
             application_version="v1", executor_id=f"e{os.getpid()}",
         )  # fmt: skip
         if self.tuned:
+            config.update(
+                sys_db_pool_size=32, max_executor_threads=64, notification_listener_polling_interval_sec=0.01,
+            )  # fmt: skip
+        if self.tuned and url.startswith("sqlite"):
             import sqlalchemy as sa
 
             engine = sa.create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
@@ -36,14 +39,12 @@ class Adapter:
                 connection.execute("pragma synchronous=normal")
                 connection.execute("pragma busy_timeout=30000")
 
-            config.update(
-                sys_db_pool_size=32, max_executor_threads=64, notification_listener_polling_interval_sec=0.01,
-                system_database_engine=engine,
-            )  # fmt: skip
+            config.update(system_database_engine=engine)
         DBOS(config=config)  # type: ignore[arg-type]
 
         @DBOS.step()
         def add(i: int) -> int:
+            tally(i)
             return i + 1
 
         @DBOS.workflow()
@@ -102,17 +103,17 @@ class Adapter:
 
     def grow(self, n: int) -> None:
         """Multiply a finished workflow, rows as the engine writes them."""
-        db = sqlite3.connect(self.path, timeout=60)
-        (done,) = db.execute("select workflow_uuid from workflow_status where status='SUCCESS' limit 1").fetchone()
-        ids = [(str(uuid.uuid4()),) for _ in range(n)]
-        for table in ("workflow_status", "operation_outputs"):
-            columns = [c[1] for c in db.execute(f"pragma table_info({table})")]
-            wanted = ", ".join("?" if c == "workflow_uuid" else c for c in columns)
-            names = ", ".join(columns)
-            sql = f"insert into {table} ({names}) select {wanted} from {table} where workflow_uuid = '{done}'"
-            db.executemany(sql, ids)
-        db.commit()
-        db.close()
+        schema = "" if self.url.startswith("sqlite") else "dbos."
+        with connect(self.url) as db:
+            found = db.execute(f"select workflow_uuid from {schema}workflow_status where status='SUCCESS' limit 1")
+            (done,) = found.fetchone()
+            ids = [str(uuid.uuid4()) for _ in range(n)]
+            for table in ("workflow_status", "operation_outputs"):
+                rows = db.execute(f"select * from {schema}{table} where workflow_uuid = '{done}'")
+                columns = [c[0] for c in rows.description]
+                row = dict(zip(columns, rows.fetchone()))
+                wanted = ([{**row, "workflow_uuid": i}[c] for c in columns] for i in ids)
+                db.insert(f"{schema}{table}", columns, wanted)
 
     def close(self) -> None:
         DBOS.destroy()

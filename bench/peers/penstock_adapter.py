@@ -1,30 +1,32 @@
-"""Penstock on SQLite."""
+"""Penstock.  On SQLite, tuned means synchronous=NORMAL; on PostgreSQL there is nothing to tune."""
 
 from __future__ import annotations
 
-import sqlite3
 import uuid
-from pathlib import Path
 from typing import Any
+
+from database import connect, tally
 
 import penstock
 
 
 class Adapter:
-    def __init__(self, setting: str, directory: str) -> None:
-        self.path = Path(directory) / "penstock.db"
-        self.url = f"sqlite:///{self.path}" + ("?_synchronous=NORMAL" if setting == "tuned" else "")
+    def __init__(self, setting: str, url: str) -> None:
+        self.url = url
+        tuned = setting == "tuned" and url.startswith("sqlite")
+        self.runner_url = f"{url}?_synchronous=NORMAL" if tuned else url
 
     def start(self) -> None:
         with penstock.WorkflowBuilder("one"):
 
             @penstock.task(id="add")
             def add(context: penstock.Context) -> None:
+                tally(context["i"])
                 context["i"] = context["i"] + 1
 
         self.chains: set[int] = set()
         self.fans: set[int] = set()
-        self.runner = penstock.DefaultRunner(self.url)
+        self.runner = penstock.DefaultRunner(self.runner_url)
 
     def one(self, i: int) -> bool:
         return bool(self.runner.execute("one", {"i": i}).final_context["i"] == i + 1)
@@ -71,18 +73,15 @@ class Adapter:
 
     def grow(self, n: int) -> None:
         """Multiply a finished run, rows as the engine writes them."""
-        db = sqlite3.connect(self.path, timeout=60)
-        columns = [c[1] for c in db.execute("pragma table_info(runs)")]
-        row = dict(zip(columns, db.execute("select * from runs order by id desc limit 1").fetchone()))
-        journal = db.execute("select seq, at, entries from journal where run_id = ?", (row["id"],)).fetchall()
-        marks = ",".join("?" * len(columns))
-        first = uuid.UUID(row["id"]).int
-        ids = [str(uuid.UUID(int=first - k)) for k in range(1, n + 1)]
-        db.executemany(f"insert into runs values ({marks})", ([{**row, "id": i}[c] for c in columns] for i in ids))
-        rows = ((i, *r) for i in ids for r in journal)
-        db.executemany("insert into journal (run_id, seq, at, entries) values (?,?,?,?)", rows)
-        db.commit()
-        db.close()
+        with connect(self.url) as db:
+            done = db.execute("select * from runs order by id desc limit 1")
+            columns = [c[0] for c in done.description]
+            row = dict(zip(columns, done.fetchone()))
+            first = uuid.UUID(row["id"]).int
+            ids = [str(uuid.UUID(int=first - k)) for k in range(1, n + 1)]
+            db.insert("runs", columns, ([{**row, "id": i}[c] for c in columns] for i in ids))
+            journal = db.execute(f"select seq, at, entries from journal where run_id = '{row['id']}'").fetchall()
+            db.insert("journal", ["run_id", "seq", "at", "entries"], ((i, *r) for i in ids for r in journal))
 
     def close(self) -> None:
         self.runner.shutdown()
