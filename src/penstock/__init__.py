@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         DatabaseURLError,
         DecodingError,
         EncodingError,
+        ExecutorNotFound,
         IdempotencyConflict,
         InvalidTransition,
         KeyExists,
@@ -31,7 +32,10 @@ if TYPE_CHECKING:
         StoreUnavailable,
         StructureChanged,
         TaskCancelled,
+        TaskNotFound,
+        TaskNotPortable,
         TaskReturnError,
+        WorkerCrashed,
         WorkflowError,
         WorkflowNotFound,
     )
@@ -53,6 +57,23 @@ if TYPE_CHECKING:
     )
     from penstock.runtime.handle import (
         TaskHandle,
+    )
+    from penstock.runtime.places import (
+        ExecutorKind,
+        ExecutorMetrics,
+        Job,
+        Place,
+        ThreadExecutor,
+    )
+    from penstock.runtime.processes import (
+        ProcessExecutor,
+    )
+    from penstock.runtime.remote import (
+        perform_job,
+    )
+    from penstock.runtime.routing import (
+        Router,
+        RoutingRule,
     )
     from penstock.tasks import (
         Context,
@@ -82,13 +103,21 @@ __all__ = [
     "DefaultRunner",
     "DefaultRunnerConfig",
     "EncodingError",
+    "ExecutorKind",
+    "ExecutorMetrics",
+    "ExecutorNotFound",
     "IdempotencyConflict",
     "InvalidTransition",
+    "Job",
     "KeyExists",
     "KeyMissing",
     "PenstockError",
     "PipelineResult",
+    "Place",
+    "ProcessExecutor",
     "RetryPolicy",
+    "Router",
+    "RoutingRule",
     "RunHandle",
     "RunNotFinished",
     "RunNotFound",
@@ -102,8 +131,12 @@ __all__ = [
     "TaskCancelled",
     "TaskHandle",
     "TaskNamespace",
+    "TaskNotFound",
+    "TaskNotPortable",
     "TaskResult",
     "TaskReturnError",
+    "ThreadExecutor",
+    "WorkerCrashed",
     "Workflow",
     "WorkflowBuilder",
     "WorkflowContext",
@@ -116,6 +149,7 @@ __all__ = [
     "any_of",
     "context_value",
     "none_of",
+    "perform_job",
     "register_workflow_constructor",
     "task",
     "task_failed",
@@ -129,6 +163,10 @@ _HOMES = {
     "penstock.runners.default": ("DefaultRunner", "RunHandle"),
     "penstock.runners.results": ("PipelineResult", "RunSummary", "TaskResult", "WorkflowResult"),
     "penstock.runtime.handle": ("TaskHandle",),
+    "penstock.runtime.places": ("ExecutorKind", "ExecutorMetrics", "Job", "Place", "ThreadExecutor"),
+    "penstock.runtime.processes": ("ProcessExecutor",),
+    "penstock.runtime.remote": ("perform_job",),
+    "penstock.runtime.routing": ("Router", "RoutingRule"),
     "penstock.tasks": (
         "Context",
         "TaskNamespace",
@@ -153,6 +191,7 @@ _HOMES = {
         "DatabaseURLError",
         "DecodingError",
         "EncodingError",
+        "ExecutorNotFound",
         "IdempotencyConflict",
         "InvalidTransition",
         "KeyExists",
@@ -167,7 +206,10 @@ _HOMES = {
         "StoreUnavailable",
         "StructureChanged",
         "TaskCancelled",
+        "TaskNotFound",
+        "TaskNotPortable",
         "TaskReturnError",
+        "WorkerCrashed",
         "WorkflowError",
         "WorkflowNotFound",
     ),

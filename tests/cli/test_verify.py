@@ -82,7 +82,8 @@ def at_home(homes: dict[str, Path], shell: Shell) -> Callable[[str], Book]:
 
     def copied(name: str) -> Book:
         for file in homes[name].glob("penstock.db*"):
-            shutil.copy(file, shell.home)
+            if file.is_file():  # beside it stand the pipes of those who listen
+                shutil.copy(file, shell.home)
         return Book(shell.home / "penstock.db")
 
     return copied

@@ -67,6 +67,11 @@ def flaky(name: str, failures: int) -> Callable[[Context], None]:
     return body
 
 
+def last(context: Context) -> None:
+    effect(f"last{context.get('mark', '')}")
+    context["end"] = [*context.get("log", []), context.get("mark", "")]
+
+
 def add(name: str, body: Callable[..., Any], after: list[str] | None = None, **options: Any) -> None:
     task(id=name, dependencies=after or [], **options)(body)
 
@@ -74,6 +79,14 @@ def add(name: str, body: Callable[..., Any], after: list[str] | None = None, **o
 def linear() -> None:
     for k in range(5):
         add(f"t{k}", grow(f"t{k}"), [f"t{k - 1}"] if k else [])
+
+
+def mended() -> None:
+    """Fails at first, whatever its process does; and a cleanup that is to leave no trace."""
+    add("first", grow("first"))
+    add("flaky", flaky("flaky", 2), ["first"])
+    add("tidy", grow("tidy"), ["flaky"], trigger_rules=task_failed("flaky"))
+    add("last", last, ["flaky"])
 
 
 def diamond() -> None:
@@ -201,4 +214,4 @@ SHAPES: dict[str, Callable[[], None]] = {
 
 def define(shape: str) -> None:
     with WorkflowBuilder(shape):
-        SHAPES[shape]()
+        (mended if shape == "mended" else SHAPES[shape])()

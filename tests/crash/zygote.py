@@ -60,6 +60,12 @@ def run(job: dict[str, Any]) -> None:
     config = DefaultRunnerConfig(max_concurrent_tasks=3)
     with DefaultRunner.with_config(f"sqlite:///{job['db']}?_synchronous=OFF", config) as runner:
         result = runner.execute(job["shape"], {"given": 1}, idempotency_key="once")
+        if job.get("steer"):  # what somebody does who wants it to succeed, and then something else of it
+            while result.status == "Failed":
+                runner.retry(result.run_id)
+                result = runner.handle(result.run_id).result()
+            fork = runner.fork(result.run_id, "last", context={"mark": "-fork"}, idempotency_key="fork")
+            result = fork.result()
         told = {
             "status": result.status,
             "context": result.final_context.to_dict(),

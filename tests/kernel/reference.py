@@ -22,10 +22,25 @@ Truth = Callable[["Reference", str, Value], bool]
 
 
 class Reference:
-    """The final `state` and `fired` of every node by name, and the `status` of the run."""
+    """The final `state` and `fired` of every node by name, and the `status` of the run.
 
-    def __init__(self, plan: Plan, inputs: Mapping[str, Any], work: Work, truth: Truth) -> None:
-        self.plan, self.work, self.truth = plan, work, truth
+    `kept`: what nodes made in an earlier life of the run, firing by firing; these are not executed again.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        inputs: Mapping[str, Any],
+        work: Work,
+        truth: Truth,
+        kept: Mapping[str, list[Done | None]] | None = None,
+    ) -> None:
+        self.plan, self.inputs, self.truth = plan, inputs, truth
+        self._body = work
+        self.kept = {name: list(made) for name, made in (kept or {}).items()}
+        self.made: dict[str, list[Done | None]] = {}
+        self.executed: list[str] = []
+        self.upstream: dict[str, set[str]] = {}
         self.nodes = {n.name: n for n in plan.nodes}
         self.state = dict.fromkeys(self.nodes, "waiting")
         self.fired = dict.fromkeys(self.nodes, 0)
@@ -41,6 +56,21 @@ class Reference:
         for unit in self._units():
             if self.status != "halted":
                 self._settle(unit[0]) if len(unit) == 1 else self._loop(unit)
+
+    def again(self, work: Work) -> Reference:
+        """The failed run tried once more: from the start, but what no failure that counts has touched stands."""
+        failed = {n for n, state in self.state.items() if state == "failed" and self.nodes[n].on_error != "ignore"}
+        stands = {n: made for n, made in self.made.items() if n not in failed and not self.upstream[n] & failed}
+        return Reference(self.plan, self.inputs, work, self.truth, stands)
+
+    def work(self, name: str, inputs: dict[str, Any]) -> Done | None:
+        if name in self.kept:
+            done = self.kept[name].pop(0)
+        else:
+            self.executed.append(name)
+            done = self._body(name, inputs)
+        self.made.setdefault(name, []).append(done)
+        return done
 
     # -- order
 
@@ -59,6 +89,7 @@ class Reference:
             for i in self.nodes:
                 if k in before[i]:
                     before[i] |= before[k]
+        self.upstream = before
         units: list[list[str]] = []
         done: set[str] = set()
         while len(done) < len(self.nodes):

@@ -73,10 +73,22 @@ def test_what_was_never_issued_is_refused_everywhere(case: Case) -> None:
 def test_an_ended_run_takes_nothing(case: Case) -> None:
     m = Chaos(case.program, case.inputs, case.answers).go()
     events: list[Event] = [ev.Started(case.inputs), ev.Succeeded(0, m.issues[0]), ev.Answered(1, (1,))]
-    events += [ev.CancelRequested(), ev.TimedOut("x"), ev.Paused()]
+    events += [ev.CancelRequested(), ev.TimedOut("x"), ev.Paused(), ev.Edited(0, 1)]
     for e in events:
         refused(m, e)
-    assert m.accepts(ev.Resumed()) == bool(m.halted)
+    assert m.accepts(ev.Resumed()) == (m.status != "completed")
+
+
+def test_data_is_edited_before_the_run_begins_or_never(case: Case) -> None:
+    m = Machine(case.program.layout)
+    refused(m, ev.Edited(-1, 1))
+    refused(m, ev.Edited(len(case.program.plan.nodes), 1))
+    m.apply(ev.Edited(0, 1))
+    assert m.status == "new"
+    refused(m, ev.Edited(0, 2))
+    m.apply(ev.Started(case.inputs))
+    refused(m, ev.Edited(len(case.program.plan.nodes) - 1, 1))
+    assert m.edits == {0: 1}
 
 
 def test_nothing_happens_to_a_run_that_has_not_started() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from penstock import DefaultRunner, DefaultRunnerConfig, WorkflowBuilder, task
+from penstock import DefaultRunner, DefaultRunnerConfig, ExecutorMetrics, WorkflowBuilder, task
 from penstock.model.registry import registry
 
 SOON_SECONDS = 20.0
@@ -56,6 +56,13 @@ def define() -> Iterator[Define]:
     yield define_
     for name in names:
         registry.forget(name)
+
+
+def at_rest(runner: DefaultRunner, executor: str) -> ExecutorMetrics:
+    """The metrics when all slots are back, which is a moment after the last body told its end."""
+    while runner.executor_metrics()[executor].active_tasks:  # bounded by the test's time-out
+        pass
+    return runner.executor_metrics()[executor]
 
 
 class Gate:

@@ -12,7 +12,7 @@ import pytest
 
 from penstock.model.errors import DatabaseURLError, StoreError, StoreReadOnly, StoreUnavailable
 from penstock.model.records import Committed, RunFilter
-from penstock.storage.sqlite import rows
+from penstock.storage import rows
 from penstock.storage.sqlite.faults import translate
 from penstock.storage.sqlite.store import SQLiteStore
 from penstock.storage.urls import parse

@@ -23,7 +23,7 @@ def connection() -> Iterator[sqlite3.Connection]:
     ("statement", "parameters", "index"),
     [
         (sql.LIST_SEQS, 1, "SEARCH runs USING PRIMARY KEY (id=?)"),
-        (sql.UPDATE_RUN, 10, "SEARCH runs USING PRIMARY KEY (id=?)"),
+        (sql.UPDATE_RUN, 11, "SEARCH runs USING PRIMARY KEY (id=?)"),
         (sql.GET_RUN, 1, "SEARCH runs USING PRIMARY KEY (id=?)"),
         (sql.FIND_RUN_BY_KEY, 2, "SEARCH runs USING INDEX runs_by_key (workflow=? AND idempotency_key=?)"),
         (sql.LIST_RUNS, 4, "SCAN runs"),

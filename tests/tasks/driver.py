@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from penstock.kernel import Machine, lay_out
@@ -14,7 +14,7 @@ from penstock.model import wire
 from penstock.model.commands import Command, Evaluate, Execute
 from penstock.model.events import Event
 from penstock.model.registry import Registry
-from penstock.tasks import Context, TaskBoard, TaskProgram, WorkflowBuilder
+from penstock.tasks import Context, Patch, TaskBoard, TaskProgram, WorkflowBuilder
 
 Body = Callable[..., Any]
 
@@ -22,12 +22,14 @@ Body = Callable[..., Any]
 class Run:
     """One run.  `notes`: what observers raised; `journal`: its events as text."""
 
-    def __init__(self, program: TaskProgram, inputs: Any = None) -> None:
+    def __init__(self, program: TaskProgram, inputs: Any = None, edits: Mapping[int, Patch] | None = None) -> None:
         self.program = program
         self.journal: list[str] = []
         self.notes: list[str] = []
         self.machine = Machine(lay_out(program.plan))
         self.board = TaskBoard(self.machine)
+        for node, patch in (edits or {}).items():
+            self._apply(ev.Edited(node, patch))
         self._apply(ev.Started(program.start(inputs)))
 
     def _apply(self, event: Event) -> None:

@@ -16,11 +16,11 @@ UNREAD: Final = 141
 
 TABLE: Final = """\b
 Exit codes:
-  0    completed; for verify: no violation
+  0    completed; for verify: no violation; for runs cancel, pause, ...: done
   1    the run failed; for verify: violations
   2    usage, or input that cannot be used
-  3    module, workflow, run or database not found
-  4    the run is cancelled or paused
+  3    module, workflow, run, task or database not found
+  4    the run is cancelled or paused, or not in a state to be steered so
   5    the store is unavailable or damaged
   70   an error inside Penstock
   130  interrupted; what is recorded goes on later
@@ -44,7 +44,7 @@ def code_of(error: Exception) -> int:
     match error:
         case CommandError():
             return error.code
-        case errors.WorkflowNotFound() | errors.RunNotFound():
+        case errors.WorkflowNotFound() | errors.RunNotFound() | errors.TaskNotFound():
             return NOT_FOUND
         case errors.InvalidTransition():
             return STOPPED

@@ -18,7 +18,7 @@ from penstock.cli.text import clean
 COMMANDS: Final = {
     "demo": ("penstock.cli.demo", "Watch a workflow on real weather data; kill it and let it go on."),
     "run": ("penstock.cli.run", "Run a workflow and watch its tasks."),
-    "runs": ("penstock.cli.runs", "Look at recorded runs."),
+    "runs": ("penstock.cli.runs", "Look at recorded runs, and steer them."),
     "verify": ("penstock.cli.verify", "Check that a database keeps its promises."),
     "graph": ("penstock.cli.graph", "Draw a workflow."),
 }

@@ -45,7 +45,7 @@ def run(
     """
     if resume is not None and (context is not None or key is not None):
         raise click.UsageError("--resume goes on with what is recorded: it takes neither --context nor --key")
-    inputs = _context(context)
+    inputs = read_context(context)
     # Whatever a user's code prints must not end up in the JSON.
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
         name = loading.load(target)
@@ -100,7 +100,7 @@ def _run_id(runner: DefaultRunner, prefix: str) -> str:
     return reading.unique(prefix, lambda end: [run.run_id for run in runner.list_runs(before=end, limit=2)])
 
 
-def _context(given: str | None) -> Context | None:
+def read_context(given: str | None) -> Context | None:
     """The context somebody gave.  Raises CommandError, and DecodingError for what is no JSON object."""
     if given is None:
         return None

@@ -1,4 +1,4 @@
-"""`penstock runs`: what is recorded.  Nothing is started, recovered or created."""
+"""`penstock runs`: what is recorded.  To look at it starts, recovers and creates nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from penstock.cli import exits, following, options, reading
+from penstock.cli import control, exits, following, options, reading
 from penstock.cli.live import describe
 from penstock.cli.text import aligned, clean, instant, seconds, short
 
@@ -23,7 +23,11 @@ ALL: Final = 1 << 62
 
 @click.group()
 def runs() -> None:
-    """Look at recorded runs."""
+    """Look at recorded runs, and steer them."""
+
+
+for command in (control.cancel, control.pause, control.resume, control.retry, control.fork):
+    runs.add_command(command)
 
 
 @runs.command("list", epilog=exits.TABLE)
@@ -108,6 +112,8 @@ def _head(result: WorkflowResult) -> Iterator[str]:
         ("started", instant(run.start_time)),
         ("ended", ended),
         ("key", run.idempotency_key),
+        ("forked from", run.forked_from),
+        ("parent", run.parent_run_id),
     ]
     return aligned((name, short(value, 500)) for name, value in rows if value)
 

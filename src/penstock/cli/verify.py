@@ -27,7 +27,7 @@ def verify(database: str, as_json: bool) -> int:
     \b
     I2  a task has at most one recorded result
     I4  work has at most one owner, and the fence that was issued
-    I5  an ended run stays as it is; a head says what its journal says
+    I5  an ended run stays as it is unless it is retried; a head says what its journal says
     I6  nothing outstanding is lost, and nothing is queued that is not outstanding
     I9  a journal has no gaps, and a cause is recorded before its effect begins
     """

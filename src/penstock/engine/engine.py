@@ -6,10 +6,10 @@ import atexit
 import hashlib
 import math
 import time
-from collections.abc import Mapping
-from typing import Any, Final, cast
+from collections.abc import Collection, Mapping
+from typing import Any, Final, Literal, cast
 
-from penstock.engine import ids
+from penstock.engine import forking, ids
 from penstock.kernel import lay_out
 from penstock.model import events as ev
 from penstock.model.errors import IdempotencyConflict, InvalidTransition, RunNotFinished, RunNotFound, StoreError
@@ -19,7 +19,7 @@ from penstock.model.records import ENDED, RunFilter, RunRow
 from penstock.model.registry import Registry
 from penstock.model.registry import registry as known
 from penstock.runtime.clock import SystemClock
-from penstock.runtime.driver import Driver, Limits
+from penstock.runtime.driver import Begun, Driver, Limits
 from penstock.runtime.live_run import LiveRun
 from penstock.runtime.promise import Promise
 from penstock.storage import open_store
@@ -30,6 +30,16 @@ EXIT_DRAIN_SECONDS: Final = 5.0
 LOOK_SECONDS: Final = 5.0
 """how often a wait for a run that is live here makes sure that it still is"""
 
+Verb = Literal["cancel", "pause", "resume", "retry"]
+ADVICE: Final = {
+    ("retry", "running"): "only a run that has ended is retried: wait for it, or cancel it",
+    ("retry", "paused"): "only a run that has ended is retried: resume it",
+    ("retry", "completed"): "there is nothing to retry; fork it to run a part of it again",
+    ("resume", "running"): "only a paused run is resumed; if nobody executes it, start a runner that has its workflow",
+    ("resume", "failed"): "retry it",
+    ("resume", "cancelled"): "retry it",
+}
+"""what is not possible -> what to do instead"""
 
 _OPEN: Final[set[Engine]] = set()
 """engines whose drivers work; those that nobody closed are closed at exit"""
@@ -56,10 +66,10 @@ class Engine:
         """how often a wait looks at a run that another process executes, where the store does not tell"""
         self.owner = ids.incarnation()
         self.store = open_store(url) if store is None else store
-        self.driver = Driver(
-            self.store, self.owner, limits, self.clock, STYLES, registry.find, registry.names, self._stopped
-        )
         try:
+            self.driver = Driver(
+                self.store, self.owner, limits, self.clock, STYLES, registry.find, registry.names, self._stopped
+            )
             self.driver.start()
         except BaseException:
             self.store.close()
@@ -93,15 +103,7 @@ class Engine:
             row.idempotency_key = idempotency_key
             row.inputs_digest = _digest(cells)
         birth, _ = self.driver.submit(program, cells, row)
-        birth.wait()
-        begun = birth.value()
-        if begun.live is None and begun.row.inputs_digest != row.inputs_digest:
-            raise IdempotencyConflict(
-                f"idempotency key {idempotency_key!r} of workflow {workflow!r} belongs to run {begun.row.id}, "
-                "which was started with another context",
-                hint="use a new key for new inputs",
-            )
-        return begun.row, begun.live
+        return _accepted(birth, row)
 
     def execute(self, workflow: str, inputs: Any) -> LiveRun:
         """Start a run and wait until it has ended or waits for a person: one wait, where `submit` and `wait` are two.
@@ -156,14 +158,47 @@ class Engine:
         """The promise behind `wait`, for callers that do not block."""
         return self.driver.watch(run_id)
 
-    def control(self, run_id: str, event: ev.Event, verb: str, reason: str | None = None) -> None:
-        """Cancel, pause or resume.  Raises RunNotFound, InvalidTransition, RunnerClosed."""
-        promise = self.driver.control(run_id, event, reason)
+    def control(self, run_id: str, event: ev.Event, verb: Verb) -> None:
+        """Cancel, pause, resume or retry a run; returns when that is on disk.
+
+        Raises RunNotFound, InvalidTransition, StructureChanged (retry), RunnerClosed.
+        """
+        promise = self.driver.control(run_id, event, retry=verb == "retry")
         promise.wait()
         if not promise.value():
             row = self.head(run_id)
             why = f": {row.reason}" if row.reason and row.status == "paused" else ""
-            raise InvalidTransition(f"cannot {verb} run {run_id}: it is {row.status}{why}")
+            raise InvalidTransition(
+                f"cannot {verb} run {run_id}: it is {row.status}{why}", hint=ADVICE.get((verb, row.status), "")
+            )
+
+    def fork(
+        self,
+        run_id: str,
+        from_task: str,
+        values: Mapping[str, Any],
+        removed: Collection[str],
+        *,
+        idempotency_key: str | None = None,
+    ) -> tuple[RunRow, LiveRun | None]:
+        """Start a run that takes over what an earlier one has, up to a task; returns when it is on disk.
+
+        With a key that is taken: the run that has it, and None.  Where this process does not have the workflow, the
+        work of the new run is left to whoever has it.
+
+        Raises RunNotFound, TaskNotFound, StructureChanged, WorkflowError, EncodingError, DecodingError,
+        IdempotencyConflict, StoreUnavailable, RunnerClosed.
+        """
+        self.driver.check_open()
+        head = self.head(run_id)
+        self.driver.loader.check_structure(head)
+        program: Program | None = self.registry.find(head.workflow)
+        run = forking.born(self.read(run_id), program, from_task, values, removed, self.clock)
+        if idempotency_key is not None:
+            run.row.idempotency_key = idempotency_key
+            edits = {str(i): values for i, values in run.machine.edits.items()}
+            run.row.inputs_digest = _digest({"fork": run_id, "from": from_task, **edits})
+        return _accepted(self.driver.begin(run), run.row)
 
     # -- reading
 
@@ -202,10 +237,23 @@ def read_run(store: Store, row: RunRow) -> LiveRun:
     return run
 
 
+def _accepted(birth: Promise[Begun], row: RunRow) -> tuple[RunRow, LiveRun | None]:
+    birth.wait()
+    begun = birth.value()
+    if begun.live is None and begun.row.inputs_digest != row.inputs_digest:
+        raise IdempotencyConflict(
+            f"idempotency key {row.idempotency_key!r} of workflow {row.workflow!r} belongs to run {begun.row.id}, "
+            "which was started with another context",
+            hint="use a new key for new inputs",
+        )
+    return begun.row, begun.live
+
+
 def is_over(row: RunRow) -> bool:
     return row.status in ENDED
 
 
 def _digest(cells: Mapping[str, Any]) -> str:
-    text = "\0".join(f"{name}\0{cells[name].text}" for name in sorted(cells))
+    texts = {name: cell if isinstance(cell, str) else cell.text for name, cell in cells.items()}
+    text = "\0".join(f"{name}\0{texts[name]}" for name in sorted(texts))
     return hashlib.sha256(text.encode()).hexdigest()[:32]

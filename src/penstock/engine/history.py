@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from penstock.kernel import Machine
 from penstock.kernel.gates import WAITING
 from penstock.kernel.machine import ASKED, DELAYED, EVALUATING, ISSUED
 from penstock.model import events as ev
-from penstock.model.rules import CANCELLED, CUT, FAILED, SKIPPED, SUCCEEDED
+from penstock.model.rules import CANCELLED, CUT, FAILED, SETTLED, SKIPPED, SUCCEEDED
 from penstock.runtime.live_run import LiveRun
 
 STATES = {
@@ -42,7 +43,11 @@ def nodes(run: LiveRun) -> list[NodeHistory]:
     """The history of every node, in definition order."""
     machine = run.machine
     out = [NodeHistory(n.name, STATES[machine.state[i]]) for i, n in enumerate(run.layout.plan.nodes)]
-    for entry in run.entries:
+    taken_back = _taken_back(run)
+    for k, entry in enumerate(run.entries):
+        for i in taken_back.get(k, ()):
+            h = out[i]
+            h.began = h.ended = h.error = None
         match entry.event:
             case ev.Succeeded(node=i):
                 h = out[i]
@@ -74,6 +79,19 @@ def nodes(run: LiveRun) -> list[NodeHistory]:
         elif machine.state[i] == SKIPPED:
             h.reason = "its trigger rule did not hold"
     return out
+
+
+def _taken_back(run: LiveRun) -> dict[int, list[int]]:
+    """Entry of a retry -> nodes that began anew with it: earlier attempts count, their times and errors do not."""
+    found: dict[int, list[int]] = {}
+    if run.machine.lives > 1:
+        machine = Machine(run.layout)
+        for k, entry in enumerate(run.entries):
+            lives = machine.lives
+            machine.apply(entry.event)
+            if machine.lives > lives:
+                found[k] = [i for i, state in enumerate(machine.state) if state not in SETTLED]
+    return found
 
 
 def _blamed(run: LiveRun, node: int) -> str:

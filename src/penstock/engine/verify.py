@@ -3,17 +3,22 @@
 No code of a user runs here, nothing is written, and no value is decoded: each run is folded by a machine of its own and
 compared with its head and with its rows in the queue.  One run at a time, so that memory does not grow with the store.
 
+A retry takes back what failed and what came after it, and with it the results that may be recorded again: which these
+are is counted from the journal and the plan, apart from the machine.  A fork is born with results of another run: each
+must stand in the journal of that run, as long as it is there.
+
 The promises, by their numbers:
 
     I2  a firing of a node has at most one recorded result
     I4  work has at most one owner, and the fence the machine issued
-    I5  an ended run stays as it is, and a head says what its journal says
+    I5  an ended run stays as it is unless it is retried, and a head says what its journal says
     I6  nothing is lost: what is outstanding is in the queue, and the other way round
     I9  a journal has no gaps, and a cause is journalled before its effect begins
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
@@ -92,7 +97,7 @@ class Checker:
         for _ in range(LOOKS):
             if row is None:
                 return []
-            look = _Look(row, self._now())
+            look = _Look(row, self._now(), self._results_of(row.forked_from))
             journal = self._store.journal(row.id)
             work = self._store.work(row.id)
             look.judge(self._layout(row.structure), journal, work)
@@ -106,6 +111,16 @@ class Checker:
             row = again
         self.tally.restless += 1
         return []
+
+    def _results_of(self, run_id: str | None) -> frozenset[str] | None:
+        """What a run has recorded of its nodes, as `_fact` writes it; None if there is no such run (any more)."""
+        if run_id is None or self._store.run(run_id) is None:
+            return None
+        facts: set[str] = set()
+        for row in self._store.journal(run_id):
+            with contextlib.suppress(*_BROKEN):  # found when that run is looked at
+                facts.update([_fact(tree) for tree in json.loads(row.entries)])
+        return frozenset(facts)
 
     def _layout(self, structure: str) -> Layout | str:
         """The layout of a stored plan, or why there is none."""
@@ -129,12 +144,15 @@ class Checker:
 class _Look:
     """One look at one run."""
 
-    def __init__(self, head: RunRow, now: int) -> None:
-        self.head, self.now = head, now
+    def __init__(self, head: RunRow, now: int, inherited: frozenset[str] | None) -> None:
+        """`inherited`: what the run it was forked from has recorded, None if that is not known."""
+        self.head, self.now, self.inherited = head, now, inherited
         self.found: list[Violation] = []
         self.seq = 0
         self._at = 0
         self._results: dict[int, int] = {}
+        self._failed: set[int] = set()
+        """nodes whose latest attempt was the last one, and failed"""
         self._issued: dict[int, tuple[int, int, int]] = {}
         """node -> fence of its latest issue, and the entry (its number, and when it was journalled) that led to it"""
 
@@ -171,10 +189,13 @@ class _Look:
             if not isinstance(trees, list) or not trees:
                 self._broken("I9", f"the journal row of entry {row.seq} is no list of entries")
                 return False
+            birth = row.seq == 1 and self.head.forked_from is not None
             for tree in trees:
                 self.seq += 1
                 try:
-                    self._apply(machine, wire.decode(tree, _as_it_is, row.at))
+                    if birth:
+                        self._check_inherited(machine, tree)
+                    self._apply(machine, wire.decode(tree, _as_it_is, row.at), birth)
                 except IllegalEvent:
                     continue  # reported; the machine is as it was before
                 except (StoreError, *_BROKEN) as error:
@@ -182,11 +203,17 @@ class _Look:
                     return False
         return True
 
-    def _apply(self, machine: Machine, entry: Entry) -> None:
+    def _apply(self, machine: Machine, entry: Entry, birth: bool) -> None:
         event = entry.event
-        self._check_began(machine, entry)
+        if not birth:  # what a fork takes over began long before it was born
+            self._check_began(machine, entry)
         if type(event) is ev.Succeeded:
             self._check_once(machine, event)
+            self._failed.discard(event.node)
+        elif type(event) is ev.Failed and event.retry_at is None:
+            self._failed.add(event.node)
+        elif type(event) is ev.Resumed and machine.ended:
+            self._take_back(machine)
         try:
             machine.apply(event)
         except IllegalEvent:
@@ -220,6 +247,25 @@ class _Look:
                 "I2", f"task {_name(machine, node)} has two recorded results, entry {earlier} and entry {self.seq}"
             )
         self._results[node] = self.seq
+
+    def _take_back(self, machine: Machine) -> None:
+        """A retry: what came after a failure that counts may be recorded once more."""
+        layout, nodes = machine.layout, machine.layout.plan.nodes
+        failed = {i for i in self._failed if 0 <= i < len(nodes) and nodes[i].on_error != "ignore"}
+        for u in layout.behind([layout.unit[i] for i in failed]):
+            for i in layout.members[u]:
+                self._results.pop(i, None)
+        self._failed -= failed
+
+    def _check_inherited(self, machine: Machine, tree: Any) -> None:
+        """A fork made nothing itself before it was born."""
+        if self.inherited is None or tree[0] not in _INHERITABLE or _fact(tree) in self.inherited:
+            return
+        what = f"entry {self.seq} ({tree[0]}), which it was born with, "
+        about = "" if tree[0] == "started" else f"about task {_name(machine, tree[1])} "
+        self._broken(
+            "I2", f"{what}{about}is not in the journal of run {self.head.forked_from}, which it was forked from"
+        )
 
     def _explain(self, machine: Machine, event: ev.Event) -> None:
         """Say which promise an entry breaks that does not fit the machine."""
@@ -286,6 +332,14 @@ class _Look:
             self._broken("I6", f"{where} that is parked, though the run is not paused: nobody will take it")
         if head.status == "paused" and row.owner is None and not row.parked:
             self._broken("I6", f"{where} that anybody may take, though the run is paused")
+
+
+_INHERITABLE: Final = frozenset({"started", "ok", "fail", "answered", "evaluated", "timer_fired"})
+
+
+def _fact(tree: Any) -> str:
+    """An entry without its fence, which a fork issues anew."""
+    return json.dumps([*tree[:2], None, *tree[3:]] if tree[0] in ("ok", "fail") else tree)
 
 
 def _as_it_is(tree: Any) -> Any:

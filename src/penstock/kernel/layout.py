@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
@@ -69,6 +70,21 @@ class Layout:
     """gates over the node"""
     targets: tuple[tuple[int, ...], ...]
     """what the gate may open"""
+    written: frozenset[int]
+    """cells that nodes write"""
+    shared: frozenset[int]
+    """cells that several nodes write, one after the other"""
+
+    def behind(self, units: Iterable[int]) -> set[int]:
+        """These units and all that come after them."""
+        found = set(units)
+        stack = list(found)
+        while stack:
+            for v in self.next[stack.pop()]:
+                if v not in found:
+                    found.add(v)
+                    stack.append(v)
+        return found
 
 
 def lay_out(plan: Plan) -> Layout:
@@ -150,6 +166,9 @@ def lay_out(plan: Plan) -> Layout:
             )
         )
 
+    out = tuple(tuple(cell[c] for c in n.writes) for n in nodes)
+    writers = Counter(c for cells in out for c in cells)
+
     def first_node(u: int) -> int:
         return members[u][0]
 
@@ -159,7 +178,7 @@ def lay_out(plan: Plan) -> Layout:
         cell=cell,
         tests=tuple(tests),
         values=tuple(tuple(leaf for leaf in leaves(n.ready) if isinstance(leaf, Value)) for n in nodes),
-        out=tuple(tuple(cell[c] for c in n.writes) for n in nodes),
+        out=out,
         reads=reads,
         needed=tuple(
             tuple(cells for cells, r in zip(row, n.reads, strict=True) if not r.optional)
@@ -179,6 +198,8 @@ def lay_out(plan: Plan) -> Layout:
         newer=tuple(tuple(k for k, r in enumerate(n.reads) if r.newer) for n in nodes),
         controllers=tuple(tuple(index[g] for g in n.gates) for n in nodes),
         targets=tuple(tuple(index[t] for t in n.targets if t in index) for n in nodes),
+        written=frozenset(writers),
+        shared=frozenset(c for c, count in writers.items() if count > 1),
     )
 
 

@@ -80,7 +80,11 @@ def _publish(m: Machine, loop: Loop, r: Round) -> None:
         m.seen[i] = _versions(m, i)
         for g in m.layout.controllers[i]:
             if m.pending.get(g):
-                m.pending[g].discard(m.layout.plan.nodes[i].name)
+                name = m.layout.plan.nodes[i].name
+                if name in m.pending[g]:
+                    m.pending[g].discard(name)
+                    if m.layout.unit[g] != loop.unit:
+                        m.spent.setdefault(i, set()).add(g)
     for i in r.running:
         values, decision = r.done.pop(i)
         m.write(i, values, decision)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import deque
+from operator import itemgetter
 from typing import Any, Final, Literal
 
 from penstock.kernel import loops
@@ -38,9 +39,9 @@ class Machine:
     """
 
     __slots__ = (
-        "asked", "clock", "crashes", "early", "errors", "failed", "failures", "fired", "fresh", "halted", "held",
-        "issues", "last", "layout", "need", "pending", "queue", "rounds", "seen", "shut", "stamp", "state", "status",
-        "suspended", "todo", "truths", "value",
+        "asked", "clock", "crashes", "early", "edits", "errors", "failed", "failures", "fired", "fresh", "halted",
+        "held", "issues", "last", "layout", "lives", "need", "past", "pending", "queue", "rounds", "seen", "shut",
+        "spent", "stamp", "state", "status", "suspended", "todo", "truths", "value",
     )  # fmt: skip
 
     def __init__(self, layout: Layout) -> None:
@@ -56,6 +57,15 @@ class Machine:
         A unit that stands later in the plan writes later, whoever was first by the clock; the clock orders the writes
         of one loop.  So the latest of two writes that are not ordered otherwise is the same in every run.
         """
+        self.past: dict[int, dict[int, tuple[Any, int]]] = {}
+        """cell with several sources -> source (a node, or RUN: it was given) -> value and stamp of its latest write.
+
+        Taking back one source's write gives the cell to the latest of the others.
+        """
+        self.edits: dict[int, Any] = {}
+        """node -> how its data was changed before the run began; what it means is for the style"""
+        self.lives = 1
+        """how often the run has begun, the first time and after each end; what was derived before counts no more"""
         self.clock = 0
         self.need: list[int] = list(layout.need)
         self.todo: dict[int, Command] = {}
@@ -71,6 +81,8 @@ class Machine:
         self.rounds: dict[int, loops.Round] = {}
         self.pending: dict[int, set[str]] = {}
         """gate -> targets it has opened and nobody has used"""
+        self.spent: dict[int, set[int]] = {}
+        """node in a loop -> gates outside of it whose decision it has used"""
         self.last: dict[int, tuple[str, ...]] = {}
         self.shut: set[int] = set()
         self.asked: dict[int, None] = {}
@@ -96,7 +108,7 @@ class Machine:
     def accepts(self, e: Event) -> bool:
         """Whether the event fits: a late, doubled or foreign one is refused before it is journalled."""
         if self.status in ("completed", "failed", "cancelled"):
-            return type(e) is ev.Resumed and bool(self.halted)
+            return type(e) is ev.Resumed and self.status != "completed"
         match e:
             case ev.Succeeded() | ev.Failed() | ev.Abandoned() | ev.Deferred():
                 c = self.todo.get(e.node)
@@ -104,6 +116,8 @@ class Machine:
             case ev.Cancelled():
                 c = self.todo.get(e.node)
                 return bool(self.halted) and type(c) is Execute and c.fence == e.fence
+            case ev.Edited():
+                return self.status == "new" and 0 <= e.node < len(self.state) and e.node not in self.edits
             case ev.Started():
                 return self.status == "new" and e.inputs.keys() <= self.layout.cell.keys()
             case ev.Evaluated():
@@ -154,6 +168,8 @@ class Machine:
 
     def _handle(self, e: Event) -> None:
         match e:
+            case ev.Edited():
+                self.edits[e.node] = e.values
             case ev.Started():
                 self._start(e.inputs)
             case ev.Failed():
@@ -221,6 +237,8 @@ class Machine:
             self.clock += 1
             self.value[c] = value
             self.stamp[c] = self.clock
+            if c in self.layout.written:
+                self.past[c] = {RUN: (value, self.clock)}
         self.queue.extend(self.layout.roots)
 
     def _look(self, i: int) -> None:
@@ -275,6 +293,10 @@ class Machine:
             self.value[c] = v
             self.stamp[c] = rank | k
         self.clock = k
+        if self.layout.shared:
+            for c, _ in zip(self.layout.out[i], values):
+                if c in self.layout.shared:
+                    self.past.setdefault(c, {})[i] = (self.value[c], self.stamp[c])
         self.fired[i] += 1
         if decision is not None:
             self.pending[i] = set(decision)
@@ -373,23 +395,71 @@ class Machine:
         self.held.append(i)
 
     def _resume(self) -> None:
-        if self.suspended:
-            self.suspended = False
+        self.suspended = False
+        if not self.ended:
             self.status = "running"
             return
+        again = self._rewind()
+        self.lives += 1
         held, self.held, self.halted, self.status = self.held, [], "", "running"
         self.errors.pop(RUN, None)
         for u in self.queue:  # a loop that ran out of iterations
             for i in self.layout.members[u]:
                 self.errors.pop(i, None)
-        for i in held:
-            self.errors.pop(i, None)
-            self.failures.pop(i, None)
+        for i in held + again:
+            for counted in (self.errors, self.failures, self.crashes):
+                counted.pop(i, None)
             self.issue(i)
         self.failed = any(self.layout.plan.nodes[i].on_error != "ignore" for i in self.errors)
 
+    def _rewind(self) -> list[int]:
+        """Take back every failure that let the run go on, and all that came after it, as if they had never been.
+
+        What ran because of a failure must not stand beside its success.  A failure that counts for nothing (`ignore`)
+        stays: the run is not in want of it, and what came after it is done.  Fences are never taken back.  Returns the
+        failed nodes that can start again now; those behind another one come when it has settled.
+        """
+        layout, need = self.layout, self.need
+        held, nodes = set(self.held), layout.plan.nodes
+        failed = [
+            i for i, s in enumerate(self.state) if s == FAILED and i not in held and nodes[i].on_error != "ignore"
+        ]
+        if not failed:
+            return []
+        back = layout.behind([layout.unit[i] for i in failed])
+        # In a run that has ended, a unit that waits for nobody, is not queued and is not held has settled.
+        queued = set(self.queue)
+        settled = [u for u in back if not need[u] and u not in queued and held.isdisjoint(layout.members[u])]
+        for u in settled:
+            for v in layout.next[u]:
+                need[v] += 1
+        self.queue = deque(u for u in self.queue if u not in back)
+        self.held = [i for i in self.held if layout.unit[i] not in back]
+        for u in back:
+            self.rounds.pop(u, None)
+            for i in layout.members[u]:
+                self._forget(i)
+        return [i for i in failed if not need[layout.unit[i]]]
+
+    def _forget(self, i: int) -> None:
+        """The node has never been looked at."""
+        self.state[i] = WAITING
+        self.fired[i] = 0
+        self.shut.discard(i)
+        for known in (self.errors, self.failures, self.crashes, self.seen, self.pending, self.last):
+            known.pop(i, None)
+        for g in self.spent.pop(i, ()):
+            if g in self.pending:
+                self.pending[g].add(self.layout.plan.nodes[i].name)
+        for c in self.layout.out[i]:
+            sources = self.past.get(c, {})
+            sources.pop(i, None)
+            self.value[c], self.stamp[c] = max(sources.values(), key=itemgetter(1), default=(None, 0))
+
     def _rest(self) -> None:
         """Nothing is outstanding: the run is over, or waits for a person."""
+        if self.status == "new":
+            return
         if self.halted:
             self.status = self.halted
         elif self.asked:
@@ -421,6 +491,10 @@ def _copied(slot: str, state: Any) -> Any:
     match slot:
         case "value":
             return list(state)
+        case "edits":
+            return dict(state)
+        case "past":
+            return {c: dict(sources) for c, sources in state.items()}
         case "early":
             return {i: list(answers) for i, answers in state.items()}
         case "rounds":

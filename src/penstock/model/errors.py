@@ -34,6 +34,10 @@ class WorkflowNotFound(PenstockError, ValueError):
     """No workflow of this name is registered in this process."""
 
 
+class ScheduleError(PenstockError, ValueError):
+    """A schedule cannot be used: its cron expression, time zone, duration or policy is wrong, or it never fires."""
+
+
 class StructureChanged(PenstockError, ValueError):
     """A run was recorded under another structure of its workflow than the one this process knows."""
 
@@ -81,7 +85,11 @@ class IdempotencyConflict(PenstockError, ValueError):
 
 
 class InvalidTransition(PenstockError, ValueError):
-    """A run cannot be paused, resumed or cancelled from the state it is in."""
+    """A run cannot be paused, resumed, cancelled or retried from the state it is in."""
+
+
+class TaskNotFound(PenstockError, ValueError):
+    """A run has no task of this name."""
 
 
 class RunnerClosed(PenstockError, RuntimeError, ValueError):
@@ -98,6 +106,21 @@ class TaskCancelled(PenstockError):
 
 class CapacityExhausted(PenstockError, RuntimeError):
     """Too many timed-out threads are still running abandoned bodies; new thread work is refused."""
+
+
+# -- executors
+
+
+class ExecutorNotFound(PenstockError, ValueError):
+    """A routing rule, a task or a caller names an executor this runner does not have."""
+
+
+class WorkerCrashed(PenstockError, RuntimeError):
+    """The worker process died while a body ran in it: by a signal, `os._exit`, for want of memory."""
+
+
+class TaskNotPortable(PenstockError, TypeError):
+    """A body cannot be sent to another process: it, or something it refers to, cannot be pickled."""
 
 
 # -- the kernel

@@ -13,6 +13,17 @@ from typing import Any
 
 
 @dataclass(slots=True)
+class Edited:
+    """A node sees its data changed by this, and leaves it behind changed.  Only before the run begins: a fork's birth.
+
+    `values` is the style's, and opaque as every value is.
+    """
+
+    node: int
+    values: Any
+
+
+@dataclass(slots=True)
 class Started:
     """The run began with these inputs, by name."""
 
@@ -124,13 +135,14 @@ class Paused:
 
 @dataclass(slots=True)
 class Resumed:
-    """A paused run goes on, or a halted one: what failed or was cancelled is tried again."""
+    """A paused run goes on; of one that failed or was cancelled, what failed or was cancelled is tried again."""
 
     reason: str = ""
 
 
 Event = (
-    Started
+    Edited
+    | Started
     | Succeeded
     | Failed
     | Abandoned

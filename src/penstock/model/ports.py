@@ -160,6 +160,13 @@ class Style(Protocol):
         """A cell value from the tree the journal holds."""
         ...
 
+    def edits(self, values: Mapping[str, Any], removed: Collection[str], under: Any) -> Any:
+        """What `Edited` holds: these values set and these names removed, over earlier edits (None: there are none).
+
+        Raises EncodingError.
+        """
+        ...
+
 
 class TaskControl(Protocol):
     """What a running body can ask of the engine."""
@@ -178,6 +185,10 @@ class Performance(Protocol):
 
 class Body(Protocol):
     """The code of one node alone, picklable: what another process needs to run it."""
+
+    def refers_to(self) -> Mapping[str, Any]:
+        """What the code uses by name, for the message when it cannot be pickled."""
+        ...
 
     def perform(self, sent: bytes, control: Any) -> bytes:
         """Run it on what `Program.send` wrote; `Program.receive` understands the answer.  What it raises comes out."""

@@ -13,7 +13,8 @@ ENDED: Final = ("completed", "failed", "cancelled")
 class RunRow:
     """The head of a run: everything about it but its journal.
 
-    `seq`: number of journal entries.  `structure`, `code`: fingerprints of the definition it was started under.
+    `seq`: number of journal entries.  `structure`: fingerprint of the definition it was started under.  `code`: that of
+    the bodies it was last executed with.
     `reason`: why it is paused, or why it ended.  `error`: set when it failed.
     `parent_id`: the run this one is a child of.  `forked_from`: the run whose beginning it shares.
     """

@@ -21,10 +21,11 @@ TRANSIENT_WORDS: Final = (
 class RetryPolicy:
     """How often and when a failed attempt is repeated.
 
-    `max_attempts` counts the first one.  Delay before attempt n+1, in seconds: fixed d; linear d*n; exponential
-    d*factor**(n-1); at most `max_delay`; with jitter times a random 0.75 to 1.25 afterwards.  Which failures:
-    `condition` ("all", "transient": time-outs, connection errors and messages that speak of them, "never"), narrowed
-    to `retry_on` exception types and `retryable_errors` kinds where given (either is enough).
+    `max_attempts` counts the first one.  Delay before attempt n+1, in seconds: `initial_delay` times fixed 1; linear
+    multiplier*n; exponential multiplier*factor**(n-1); at most `max_delay`; with jitter times a random 0.75 to 1.25
+    afterwards.  Which failures: `condition` ("all", "transient": time-outs, connection errors, crashed workers and
+    messages that speak of them, "never"), narrowed to `retry_on` exception types, `retryable_errors` kinds and
+    `patterns` (parts of the error's text, in any case) where given; one of them is enough.
     """
 
     max_attempts: int = 1
@@ -32,15 +33,17 @@ class RetryPolicy:
     initial_delay: float = 1.0
     max_delay: float = 60.0
     factor: float = 2.0
+    multiplier: float = 1.0
     jitter: bool = False
     condition: Condition = "all"
     retry_on: tuple[type[BaseException], ...] = ()
     retryable_errors: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.max_attempts, int) or self.max_attempts < 1:
             raise ConfigError(f"max_attempts must be an integer of 1 or more, not {self.max_attempts!r}")
-        for name in ("initial_delay", "max_delay", "factor"):
+        for name in ("initial_delay", "max_delay", "factor", "multiplier"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} must not be negative, it is {getattr(self, name)!r}")
         for name, choices in (("backoff", get_args(Backoff)), ("condition", get_args(Condition))):
@@ -52,9 +55,9 @@ class RetryPolicy:
         if self.backoff == "fixed":
             seconds = self.initial_delay
         elif self.backoff == "linear":
-            seconds = self.initial_delay * failures
+            seconds = self.initial_delay * self.multiplier * failures
         else:
-            seconds = self.initial_delay * self.factor ** min(failures - 1, 60)
+            seconds = self.initial_delay * self.multiplier * self.factor ** min(failures - 1, 60)
         seconds = min(seconds, self.max_delay)
         return seconds * (0.75 + 0.5 * luck) if self.jitter else seconds
 
@@ -62,14 +65,16 @@ class RetryPolicy:
         """Whether a failure of this kind may be repeated at all."""
         if self.condition == "never":
             return False
-        if (self.retry_on or self.retryable_errors) and not (
-            isinstance(error, self.retry_on) or kind in self.retryable_errors
+        lowered = text.lower()
+        if (self.retry_on or self.retryable_errors or self.patterns) and not (
+            isinstance(error, self.retry_on)
+            or kind in self.retryable_errors
+            or any(pattern.lower() in lowered for pattern in self.patterns)
         ):
             return False
         if self.condition == "transient":
-            if kind == "TIMEOUT" or isinstance(error, (ConnectionError, TimeoutError)):
+            if kind in ("TIMEOUT", "CRASHED") or isinstance(error, (ConnectionError, TimeoutError)):
                 return True
-            lowered = text.lower()
             return any(word in lowered for word in TRANSIENT_WORDS)
         return True
 

@@ -56,6 +56,8 @@ def encode(entry: Entry) -> str:
         case ev.Started():
             inputs = ",".join([f"{_quote(k)}:{v.text}" for k, v in e.inputs.items()])
             return '["started",{' + inputs + "}]"
+        case ev.Edited():
+            return f'["edited",{e.node},{e.values.text}]'
         case ev.Failed():
             row: list[Any] = ["fail", e.node, e.fence, entry.began, entry.ended, e.kind, e.error, e.retry_at]
             return _quote([*row, list(entry.notes)] if entry.notes else row)
@@ -99,6 +101,8 @@ def decode(row: Sequence[Any], unpack: Callable[[Any], Any], at: int = 0) -> Ent
                 return Entry(event, began, ended, tuple(rest[6]) if len(rest) > 6 else (), at)
             case "started":
                 return Entry(ev.Started({k: unpack(v) for k, v in rest[0].items()}), at=at)
+            case "edited":
+                return Entry(ev.Edited(rest[0], unpack(rest[1])), at=at)
             case "fail":
                 node, fence, began, ended, what, error, retry_at = rest[:7]
                 event = ev.Failed(node, fence, what, error, retry_at)

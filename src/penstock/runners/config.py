@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from typing import Any, Final, Generic, TypeVar, overload
 
 from penstock.model.errors import ConfigError
 from penstock.runtime.driver import Limits
+from penstock.runtime.places import DEFAULT, ExecutorKind
+from penstock.runtime.routing import Router
 
 T = TypeVar("T")
 
@@ -66,6 +69,36 @@ class _Option(Generic[T]):
         return f"{kind}{' ' + text if text else ''}{' or None' if self.optional else ''}"
 
 
+class _Executors(_Option[dict[str, ExecutorKind]]):
+    """Executors by name; everybody gets a dictionary of their own."""
+
+    def __get__(self, config: Any, owner: type) -> Any:
+        found = super().__get__(config, owner)
+        return found if config is None else dict(found)
+
+    def _checked(self, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"executors is a mapping of names to executors, not {value!r}")
+        for name, kind in value.items():
+            if not isinstance(name, str) or not name:
+                raise ConfigError(f"executors: a name is a string, not {name!r}")
+            if isinstance(kind, type) or not hasattr(kind, "open") or not hasattr(kind, "max_concurrent"):
+                raise ConfigError(
+                    f"executors[{name!r}] must be a ProcessExecutor or another kind of executor, not {kind!r}",
+                    hint="see docs/executors.md for what it takes",
+                )
+        return dict(value)
+
+
+class _Routing(_Option[Router | None]):
+    """A Router or None."""
+
+    def _checked(self, value: Any) -> Any:
+        if value is not None and not isinstance(value, Router):
+            raise ConfigError(f"routing must be a Router or None, not {value!r}")
+        return value
+
+
 class DefaultRunnerConfig:
     """Options of a DefaultRunner: keyword arguments, attributes that can be read and set, checked at once.
 
@@ -74,6 +107,8 @@ class DefaultRunnerConfig:
     `lease_seconds`: how long work belongs to a runner that is not heard of (a third of it is the heartbeat).
     `prefetch_tasks`: how much work may be leased ahead of a free slot.  `max_crashes_per_task`: a task whose process
     died so often while it ran is failed.  `shutdown_timeout_seconds`: how long a shutdown waits for running bodies.
+    `executors`: what there is by name beside "default", which runs `max_concurrent_tasks` threads unless it is given
+    too.  `routing`: a Router that says which bodies run where; None: all on "default" that do not ask for another.
     """
 
     max_concurrent_tasks = _Option(4, low=1, high=100_000)
@@ -90,6 +125,8 @@ class DefaultRunnerConfig:
     max_crashes_per_task = _Option(10, low=1)
     cancel_grace_seconds = _Option(5.0, low=0)
     shutdown_timeout_seconds = _Option(5.0, low=0)
+    executors = _Executors({})
+    routing = _Routing(None)
 
     def __init__(self, **options: Any) -> None:
         object.__setattr__(self, "_values", {o.key: o.default for o in OPTIONS.values()})
@@ -117,16 +154,23 @@ class DefaultRunnerConfig:
         return {name: self._values[option.key] for name, option in OPTIONS.items()}
 
     def limits(self) -> Limits:
-        """What of it concerns the driver."""
+        """What of it concerns the driver.  Raises ExecutorNotFound for a routing to an executor that is not there."""
+        executors = self.executors
+        if self.routing is not None:
+            self.routing.check({DEFAULT, *executors})
+        default = executors[DEFAULT].max_concurrent if DEFAULT in executors else self.max_concurrent_tasks
+        slots = default + sum([kind.max_concurrent for name, kind in executors.items() if name != DEFAULT])
         return Limits(
             max_concurrent_tasks=self.max_concurrent_tasks,
             task_timeout_seconds=self.task_timeout_seconds,
             lease_seconds=self.lease_seconds,
             scan_interval_seconds=self.recovery_interval_seconds,
-            prefetch_tasks=max(self.prefetch_tasks, 2 * self.max_concurrent_tasks),
+            prefetch_tasks=max(self.prefetch_tasks, 2 * slots),
             max_crashes_per_task=self.max_crashes_per_task,
             cancel_grace_seconds=self.cancel_grace_seconds,
             recover=self.enable_recovery,
+            executors=executors,
+            routing=self.routing,
         )
 
     def __eq__(self, other: object) -> bool:

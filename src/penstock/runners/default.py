@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Generator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from penstock.engine import Engine
 from penstock.model import events as ev
-from penstock.model.errors import ConfigError, DatabaseURLError, PenstockError
+from penstock.model.errors import ConfigError, DatabaseURLError, RunnerClosed, StoreUnavailable
 from penstock.model.records import RunFilter
 from penstock.runners.config import DefaultRunnerConfig
 from penstock.runners.results import STATUS, RunSummary, WorkflowResult
 from penstock.runtime.live_run import LiveRun
+from penstock.runtime.places import DEFAULT, ExecutorMetrics
 from penstock.runtime.promise import Promise
 from penstock.tasks import Context
 
@@ -30,7 +31,8 @@ class DefaultRunner:
     Runs that a crash has interrupted go on by themselves as soon as their workflow is registered here.
     After a fork it belongs to the parent: the child gets RunnerClosed and makes its own.
 
-    Raises DatabaseURLError (a ValueError) for a URL that cannot be used, StoreUnavailable for a database that cannot.
+    Raises DatabaseURLError (a ValueError) for a URL that cannot be used, StoreUnavailable for a database that cannot,
+    ExecutorNotFound (a ValueError) for a routing to an executor that is not there.
     """
 
     def __init__(
@@ -129,22 +131,60 @@ class DefaultRunner:
 
     def cancel(self, run_id: str, reason: str = "") -> None:
         """End a run: nothing more starts, running bodies are told (`handle.cancelled`).  Raises InvalidTransition."""
-        self._engine.control(run_id, ev.CancelRequested(reason), "cancel", reason or None)
+        self._engine.control(run_id, ev.CancelRequested(reason), "cancel")
 
     def pause(self, run_id: str, reason: str = "") -> None:
         """Start nothing more of a run for now; what runs ends as usual.  Raises InvalidTransition."""
-        self._engine.control(run_id, ev.Paused(reason), "pause", reason or None)
+        self._engine.control(run_id, ev.Paused(reason), "pause")
 
     def resume(self, run_id: str) -> None:
         """Let a paused run go on.  Raises InvalidTransition."""
-        if self._engine.head(run_id).status != "paused":
-            raise self._not_paused(run_id)
         self._engine.control(run_id, ev.Resumed(), "resume")
 
-    def _not_paused(self, run_id: str) -> PenstockError:
-        from penstock.model.errors import InvalidTransition
+    def retry(self, run_id: str, reason: str = "") -> None:
+        """Try again what failed or was cancelled in a run that has ended; what succeeded is kept and never runs again.
 
-        return InvalidTransition(f"cannot resume run {run_id}: it is {self._engine.head(run_id).status}")
+        Failed tasks have all their attempts again, and the run as much time as at first.  What ran or was skipped
+        because of a failure is decided anew.  A changed body is what runs now.  Where this process does not have the
+        workflow, the work is left to whoever has it.
+
+        Raises InvalidTransition for a run that is running, paused or completed, StructureChanged if tasks, dependencies
+        or rules are not those it was recorded under, RunNotFound, RunnerClosed.
+        """
+        self._engine.control(run_id, ev.Resumed(reason), "retry")
+
+    def fork(
+        self,
+        run_id: str,
+        from_task: str,
+        *,
+        context: Inputs = None,
+        remove: Collection[str] = (),
+        idempotency_key: str | None = None,
+    ) -> RunHandle:
+        """A new run that takes over what succeeded in another one, and runs `from_task` and all that comes after it.
+
+        The other run may be in any state, and stays as it is.  `context`: values as `from_task` will see them, added or
+        overwritten, None being a value like any other; `remove`: keys it will not see.  What failed in the other run
+        runs again, too, wherever it stands.
+
+        With an `idempotency_key` that a run of this workflow has already, that run is returned and nothing is started.
+        Raises TaskNotFound, StructureChanged, EncodingError, ConfigError (a key both set and removed), RunNotFound,
+        IdempotencyConflict, StoreUnavailable, RunnerClosed.
+        """
+        removed = (remove,) if isinstance(remove, str) else tuple(remove)
+        row, live = self._engine.fork(run_id, from_task, Context(context), removed, idempotency_key=idempotency_key)
+        return RunHandle(self, row.id, row.workflow, live)
+
+    # -- executors
+
+    def executor_metrics(self) -> dict[str, ExecutorMetrics]:
+        """How each executor of this runner is doing, by name."""
+        return self._engine.driver.executor.metrics()
+
+    def has_capacity(self, executor: str = DEFAULT) -> bool:
+        """Whether a body could begin there at once.  Raises ExecutorNotFound."""
+        return self._engine.driver.executor.executor(executor).has_capacity()
 
     # -- lifetime
 
@@ -189,8 +229,18 @@ class RunHandle:
         Raises RunNotFinished (a TimeoutError); the run goes on.  RunnerClosed if the runner is shut down meanwhile.
         """
         if self._live is not None and self._live.row.finished_at is not None:
+            if self._is_still_so(self._live):
+                return WorkflowResult(self._live)
+            self._live = self._runner._engine.wait(self.run_id, timeout)
             return WorkflowResult(self._live)
         return WorkflowResult(self._runner._engine.wait(self.run_id, timeout, live=self._live))
+
+    def _is_still_so(self, live: LiveRun) -> bool:
+        """The run has not been retried since."""
+        try:
+            return self._runner._engine.head(self.run_id).finished_at == live.row.finished_at
+        except (RunnerClosed, StoreUnavailable):
+            return True  # as far as anybody here can know
 
     def info(self) -> WorkflowResult:
         """The run as recorded so far."""
@@ -204,6 +254,21 @@ class RunHandle:
 
     def resume(self) -> None:
         self._runner.resume(self.run_id)
+
+    def retry(self, reason: str = "") -> None:
+        self._runner.retry(self.run_id, reason)
+
+    def fork(
+        self,
+        from_task: str,
+        *,
+        context: Inputs = None,
+        remove: Collection[str] = (),
+        idempotency_key: str | None = None,
+    ) -> RunHandle:
+        return self._runner.fork(
+            self.run_id, from_task, context=context, remove=remove, idempotency_key=idempotency_key
+        )
 
     def __await__(self) -> Generator[Any, None, WorkflowResult]:
         return self._result_async().__await__()

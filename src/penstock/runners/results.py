@@ -54,6 +54,8 @@ class RunSummary:
     idempotency_key: str | None
     workflow_version: str
     code_version: str
+    forked_from: str | None = None
+    parent_run_id: str | None = None
 
     @classmethod
     def of(cls, row: RunRow) -> RunSummary:
@@ -68,6 +70,8 @@ class RunSummary:
             idempotency_key=row.idempotency_key,
             workflow_version=row.structure,
             code_version=row.code,
+            forked_from=row.forked_from,
+            parent_run_id=row.parent_id,
         )
 
 
@@ -118,6 +122,16 @@ class WorkflowResult:
     def reason(self) -> str | None:
         """Why it is paused or was cancelled, if somebody said."""
         return self._row.reason
+
+    @property
+    def forked_from(self) -> str | None:
+        """The run this one took its beginning from."""
+        return self._row.forked_from
+
+    @property
+    def parent_run_id(self) -> str | None:
+        """The run that started this one."""
+        return self._row.parent_id
 
     @property
     def final_context(self) -> Context:

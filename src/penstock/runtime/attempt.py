@@ -7,13 +7,14 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from penstock.model.errors import TaskCancelled
+from penstock.model.errors import TaskCancelled, TaskNotPortable, WorkerCrashed
 from penstock.model.events import Cancelled, Failed, Succeeded
 from penstock.model.ports import Clock, Performance, Program
 from penstock.model.retry import NodePolicy
 from penstock.model.wire import Entry
 
 if TYPE_CHECKING:
+    from penstock.runtime.executor import Executor
     from penstock.runtime.handle import TaskHandle
 
 ERROR_TEXT_LIMIT_CHARS = 100_000
@@ -23,11 +24,12 @@ class Attempt:
     """`state`: queued, running, over.  It is over once: by its body, or by whoever withdraws it first."""
 
     __slots__ = (
-        "_guard", "began", "clock", "deferred_at", "deferred_us", "fence", "handle", "name", "node", "number",
-        "policy", "program", "run_id", "state", "timeout_s", "view",
+        "_guard", "began", "clock", "deferred_at", "deferred_us", "executor", "fence", "handle", "name", "node",
+        "number", "policy", "program", "run_id", "state", "timeout_s", "view",
     )  # fmt: skip
 
     handle: TaskHandle
+    executor: Executor
 
     def __init__(
         self,
@@ -91,12 +93,19 @@ class Attempt:
     def cancelled(self) -> Entry:
         return Entry(Cancelled(self.node, self.fence), self.began, self.clock.now())
 
-    def failed(self, error: BaseException | None, kind: str, text: str, notes: tuple[str, ...] = ()) -> Entry:
-        """The failure, with the decision whether and when to try again."""
+    def failed(
+        self,
+        error: BaseException | None,
+        kind: str,
+        text: str,
+        notes: tuple[str, ...] = (),
+        retryable: bool | None = None,
+    ) -> Entry:
+        """The failure, with the decision whether and when to try again.  `retryable` None: the policy looks at it."""
         retry = self.policy.retry
         now = self.clock.now()
         retry_at: int | None = None
-        if self.number < retry.max_attempts and retry.covers(error, kind, text):
+        if self.number < retry.max_attempts and (retry.covers(error, kind, text) if retryable is None else retryable):
             delay_s = retry.delay(self.number, luck=random.random())
             retry_at = now + int(delay_s * 1e6) if delay_s else 0
         return Entry(
@@ -105,11 +114,29 @@ class Attempt:
 
     def raised(self, error: BaseException) -> Entry:
         """The end of an attempt whose body raised."""
-        if isinstance(error, TaskCancelled) and self.handle.cancelled:
+        kind, text, retryable, cancelled = kind_of(error), describe(error), None, isinstance(error, TaskCancelled)
+        if isinstance(error, BodyFailed):
+            kind, text, retryable, cancelled = error.kind, error.text, error.retryable, error.cancelled
+        elif isinstance(error, TaskNotPortable):
+            retryable = False  # the next time it is no more so
+        if cancelled and self.handle.cancelled:
             return self.cancelled()
-        text = describe(error)
-        notes = self.program.failed(self.node, self.view, text)
-        return self.failed(error, "TIMEOUT" if isinstance(error, TimeoutError) else type(error).__name__, text, notes)
+        return self.failed(error, kind, text, self.program.failed(self.node, self.view, text), retryable)
+
+
+class BodyFailed(Exception):
+    """A body raised elsewhere.  The exception stayed there, with its answer whether the retry policy covers it."""
+
+    def __init__(self, kind: str, text: str, retryable: bool, cancelled: bool) -> None:
+        super().__init__(text)
+        self.kind, self.text, self.retryable, self.cancelled = kind, text, retryable, cancelled
+
+
+def kind_of(error: BaseException) -> str:
+    """What `retryable_errors` calls it."""
+    if isinstance(error, WorkerCrashed):
+        return "CRASHED"
+    return "TIMEOUT" if isinstance(error, TimeoutError) else type(error).__name__
 
 
 def describe(error: BaseException) -> str:
@@ -121,17 +148,28 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
-def perform(attempt: Attempt, deliver: Callable[[Attempt, Entry], None]) -> None:
-    """Run the body in this thread and deliver the event it ended with."""
+def perform(
+    attempt: Attempt,
+    deliver: Callable[[Attempt, Entry], None],
+    elsewhere: Callable[[Attempt], Performance] | None = None,
+) -> Entry | None:
+    """Run the body, by default in this thread, and deliver the event it ended with; None if it was given up before."""
     try:
-        done = attempt.program.perform(attempt.node, attempt.view, attempt.handle)
+        if elsewhere is not None:
+            done = elsewhere(attempt)
+        else:
+            done = attempt.program.perform(attempt.node, attempt.view, attempt.handle)
     # SystemExit, KeyboardInterrupt and RecursionError too: they end this attempt, not the engine.
     except BaseException as error:  # noqa: BLE001
+        if elsewhere is not None and attempt.state == "over":  # killed: nobody waits for its end
+            return None
         entry = attempt.raised(error)
     else:
         entry = attempt.succeeded(done)
-    if attempt.end():
-        deliver(attempt, entry)
+    if not attempt.end():
+        return None
+    deliver(attempt, entry)
+    return entry
 
 
 async def perform_async(attempt: Attempt, deliver: Callable[[Attempt, Entry], None]) -> None:

@@ -64,7 +64,7 @@ class Deadlines:
     def _expire(self, attempt: Attempt) -> None:
         attempt.handle.halt(f"it ran longer than {attempt.timeout_s:g} s")
         if attempt.end():
-            self._driver.executor.abandon(attempt)
+            attempt.executor.abandon(attempt)
             text = f"TimeoutError: task {attempt.name!r} ran longer than {attempt.timeout_s:g} s"
             self._driver.finish(attempt, attempt.failed(None, "TIMEOUT", text))
 
@@ -74,6 +74,8 @@ class Deadlines:
             due = run.row.deadline_at
             if due is None or run.stopped_at or run.machine.status != "running":
                 continue
+            if run.row.paused_at is not None or run.row.finished_at is not None:
+                continue  # it goes on, and gets its time back with the commit that says so
             if due <= now:
                 self.end_run(run, due)
             else:
@@ -81,8 +83,10 @@ class Deadlines:
         self._runs_at = next_look
 
     def end_run(self, run: LiveRun, due: int) -> None:
-        """The run's deadline has passed: it fails, whatever still runs."""
-        limit_s = (due - run.row.created_at) / 1e6
+        """The run's deadline has passed: it fails, whatever still runs.  For a paused run it stands still."""
+        if run.row.paused_at is not None:
+            return
+        limit_s = (due - run.began_at - run.rested_us) / 1e6
         event = ev.TimedOut(f"TIMEOUT: the workflow ran longer than {limit_s:g} s")
         if run.machine.accepts(event):
             run.touched.update(run.work)

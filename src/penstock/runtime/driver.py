@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
@@ -27,10 +27,12 @@ from penstock.model.wire import Entry
 from penstock.runtime.agenda import Agenda
 from penstock.runtime.attempt import Attempt
 from penstock.runtime.deadlines import Deadlines
-from penstock.runtime.executor import Executor
+from penstock.runtime.dispatch import Dispatcher
 from penstock.runtime.live_run import Allowance, LiveRun
 from penstock.runtime.loading import Loader
+from penstock.runtime.places import ExecutorKind
 from penstock.runtime.promise import Promise
+from penstock.runtime.routing import Router
 from penstock.runtime.takeover import Takeover
 
 BATCH_LIMIT_ACTS: Final = 2000
@@ -45,7 +47,7 @@ CONSEQUENCES: Final = (ev.Evaluated, ev.TimerSet)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a driver keeps to.  Times in seconds."""
+    """What a driver keeps to, and where it has bodies run.  Times in seconds."""
 
     max_concurrent_tasks: int = 4
     task_timeout_seconds: float = 300.0
@@ -55,6 +57,8 @@ class Limits:
     max_crashes_per_task: int = 10
     cancel_grace_seconds: float = 5.0
     recover: bool = True
+    executors: Mapping[str, ExecutorKind] = field(default_factory=dict)
+    routing: Router | None = None
 
 
 @dataclass(slots=True)
@@ -81,12 +85,13 @@ class Driver:
     ) -> None:
         self.store, self.owner, self.limits, self.clock = store, owner, limits, clock
         self.lease_us = int(limits.lease_seconds * 1e6)
-        self.workflows = workflows
-        """names this process can execute"""
-        self.loader = Loader(store, styles, program, clock)
+        self._program, self._names = program, workflows
+        self.loader = Loader(store, styles, self._executable, clock)
         self._on_stopped = on_stopped
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        self.executor = Executor(limits.max_concurrent_tasks, self._deliver, self._on_defer)
+        self.executor = Dispatcher(
+            limits.executors, limits.routing, limits.max_concurrent_tasks, self._deliver, self._on_defer
+        )
         self.runs: dict[str, LiveRun] = {}
         self.dirty: dict[str, LiveRun] = {}
         """runs with something to write"""
@@ -151,16 +156,33 @@ class Driver:
         self.post(lambda: self._watch(run_id, promise))
         return promise
 
-    def control(self, run_id: str, event: Event, reason: str | None) -> Promise[bool]:
-        """Journal an event of a person: cancel, pause, resume.  False if the run does not take it (any more)."""
+    def begin(self, run: LiveRun) -> Promise[Begun]:
+        """Start a run that was decided already; the promise is kept when it is on disk with its first work claimed."""
+        birth: Promise[Begun] = Promise()
+        self.post(lambda: self._enter(run, birth))
+        return birth
+
+    def control(self, run_id: str, event: Event, *, retry: bool = False) -> Promise[bool]:
+        """Journal an event of a person: cancel, pause, resume.  False if the run does not take it (any more).
+
+        `retry`: `Resumed` is meant for a run that has ended; otherwise for one that is paused, and for no other.
+        """
         promise: Promise[bool] = Promise()
-        self.post(lambda: self._control(run_id, event, reason, promise))
+        self.post(lambda: self._control(run_id, event, retry, promise))
         return promise
 
     def look_for_work(self) -> None:
         """A workflow was registered: runs that wait for it may go on."""
         with contextlib.suppress(RunnerClosed):
             self.post(self._look_for_work)
+
+    def workflows(self) -> Collection[str]:
+        """Names this runner can execute: it has the code, and the executors that code asks for."""
+        return [name for name in self._names() if self._executable(name) is not None]
+
+    def _executable(self, name: str) -> Program | None:
+        program = self._program(name)
+        return program if program is not None and self.executor.serves(program) else None
 
     def close(self, drain_seconds: float, *, wait: bool = True) -> None:
         """Let running bodies end for that long, then leave the rest to the next runner.  Idempotent.
@@ -254,14 +276,22 @@ class Driver:
             birth.pass_on(settled)
             return
         try:
+            self.executor.check(program)
             run = LiveRun(row, self.loader.layout(program.plan), program.style, program, born=True, settled=settled)
             run.decide(Entry(ev.Started(cells)), self.clock)
         except PenstockError as error:
             birth.reject(error)
             birth.pass_on(settled)
             return
-        self._births[row.id] = birth
-        self.runs[row.id] = self.dirty[row.id] = run
+        self._enter(run, birth)
+
+    def _enter(self, run: LiveRun, birth: Promise[Begun]) -> None:
+        """A run is born here."""
+        if self._closing:
+            birth.reject(RunnerClosed("this runner was shut down before the run was accepted"))
+            return
+        self._births[run.row.id] = birth
+        self.runs[run.row.id] = self.dirty[run.row.id] = run
         self.deadlines.watch_run(run)
 
     def _watch(self, run_id: str, promise: Promise[LiveRun | None]) -> None:
@@ -318,7 +348,7 @@ class Driver:
         for attempt in run.attempts.values():
             attempt.handle.halt(reason)
             if attempt.end():
-                self.executor.abandon(attempt)
+                attempt.executor.abandon(attempt)
         self._takeover.park(run.row, reason, [row for row in run.work.values() if row.owner == self.owner])
         run.reject(StoreError(f"run {run.row.id} {reason}"))
 
@@ -351,7 +381,7 @@ class Driver:
             return
         del run.attempts[attempt.node]
         attempt.end()
-        self.executor.abandon(attempt)
+        attempt.executor.abandon(attempt)
         self.decide(run, attempt.cancelled())
 
     def _defer(self, attempt: Attempt, deferred: bool) -> None:
@@ -359,34 +389,37 @@ class Driver:
         if run is not None:
             self.deadlines.deferred(run, 1 if deferred else -1, self.clock.now())
 
-    def _control(self, run_id: str, event: Event, reason: str | None, promise: Promise[bool]) -> None:
+    def _control(self, run_id: str, event: Event, retry: bool, promise: Promise[bool]) -> None:
         try:
             run = self.runs.get(run_id) or self.loader.load(run_id)
+            if retry and run.machine.ended:
+                self.loader.check_structure(run.row)
             self.deadlines.watch_run(run)
         except PenstockError as error:
             promise.reject(error)
             return
-        if type(event) is ev.Resumed and run.program is None and run.row.reason:
-            promise.resolve(False)
-            return
+        if type(event) is ev.Resumed:
+            changed = run.program is None and self.loader.program(run.row.workflow) is not None
+            if run.machine.ended != retry or (changed and run.row.reason):
+                promise.resolve(False)
+                return
         if type(event) is ev.Resumed and run.row.paused_at and run.machine.status == "running":
             # Parked by its head alone, because it could not be read then: nothing to journal, it is read now.
             self.runs[run_id] = self.dirty[run_id] = run
             run.reason = None
             run.touched.update(run.work)
-            run.confirmations.append(promise)
+            run.confirmations.append((None, promise))
             return
         if not run.machine.accepts(event):
             promise.resolve(False)
             return
         self.runs[run_id] = run
-        run.reason = reason
         if type(event) is ev.Paused:
             self._withdraw(run)
         if type(event) is ev.CancelRequested:
             run.touched.update(run.work)
+        run.confirmations.append((event, promise))
         self.decide(run, Entry(event))
-        run.confirmations.append(promise)
 
     def _withdraw(self, run: LiveRun) -> None:
         """Take back the attempts of a run whose bodies have not begun."""
@@ -413,12 +446,12 @@ class Driver:
             if not runs:
                 break
             now = self.clock.now()
-            free = self.limits.max_concurrent_tasks - len(self.executor.running) - self.executor.backlog
             allowance = Allowance(
                 self.owner,
                 now + self.lease_us,
                 0 if self._closing else self.limits.prefetch_tasks - self.executor.backlog,
-                0 if self._closing else free,
+                {} if self._closing else self.executor.slots(),
+                self.executor.route,
                 self._plans,
                 now + self.lease_us if self.limits.recover else FAR,
             )
@@ -475,7 +508,10 @@ class Driver:
         run.reject(error)
 
     def _committed(self, run: LiveRun, change: Change) -> None:
+        deadline = run.row.deadline_at
         run.saved(change)
+        if run.row.deadline_at != deadline:
+            self.deadlines.watch_run(run)
         if change.born:
             self._plans.add(run.row.structure)
             self._births.pop(run.row.id).resolve(Begun(run.row, run))
@@ -490,7 +526,7 @@ class Driver:
             run.settled = Promise()
         if run.confirmations:
             confirmations, run.confirmations = run.confirmations, []
-            for confirmation in confirmations:
+            for _, confirmation in confirmations:
                 confirmation.resolve(True)
         self._forget_if_idle(run)
 
@@ -519,14 +555,17 @@ class Driver:
         fresh.attempts, fresh.deferring = run.attempts, run.deferring
         fresh.settled, fresh.confirmations = run.settled, run.confirmations
         self.runs[run.row.id] = self.dirty[run.row.id] = fresh
+        retry = run.row.finished_at is not None
         for entry in pending:
-            self.decide(fresh, entry)
+            meant = type(entry.event) is not ev.Resumed or fresh.machine.ended == retry
+            if not (meant and self.decide(fresh, entry)):
+                fresh.refuse(entry.event)
         for attempt in list(fresh.attempts.values()):
             command = fresh.machine.todo.get(attempt.node)
             if type(command) is not Execute or command.fence != attempt.fence:
                 attempt.handle.halt("another runner took it over")
                 attempt.end()
-                self.executor.abandon(attempt)
+                attempt.executor.abandon(attempt)
                 del fresh.attempts[attempt.node]
         if fresh.machine.suspended:
             self._withdraw(fresh)
@@ -559,7 +598,7 @@ class Driver:
                 run.row.id, row.node, command.fence, command.attempt, run.program, view, timeout_s, self.clock
             )
             run.attempts[row.node] = attempt
-            self.executor.submit(attempt)
+            self.executor.route(run.program, row.node).submit(attempt)
             self.deadlines.watch_attempt(attempt, self.clock.now())
 
     def _wake(self, run_id: str, node: int, at: int | None) -> None:
@@ -593,12 +632,12 @@ class Driver:
         self._closing = True
         for attempt in list(self.executor.running):
             attempt.handle.halt("the runner is shutting down")
+        self.executor.close()  # before anybody else may begin what was killed here
         mine = [row for run in self.runs.values() for row in run.work.values() if row.owner == self.owner]
         with contextlib.suppress(StoreUnavailable, RunnerClosed):  # then the lease runs out, or the lock is found free
             if mine and self._broken is None:
                 self.store.release(self.owner, mine)
             self.store.unregister(self.owner)
-        self.executor.close()
         self._closed = True
         while True:  # acts that came too late: their promises must not be forgotten
             try:

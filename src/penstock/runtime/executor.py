@@ -1,8 +1,11 @@
-"""Slots and threads: at most `limit` bodies run at once.
+"""Slots and threads: at most `limit` bodies run at once, in threads or in a place elsewhere.
 
 A slot is what the limit counts.  A body that waits in `defer_until` keeps its thread and gives up its slot; a body that
 timed out is abandoned, its thread is a daemon nobody waits for, and its slot goes on.  `async def` bodies take slots
 too and share one event loop in a thread of its own.
+
+With a place, a thread carries out its attempt there and waits.  Everything else is the same, but that a body which is
+given up is killed, and that its slot goes on when it is really gone.
 """
 
 from __future__ import annotations
@@ -14,9 +17,12 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from penstock.model.errors import CapacityExhausted
+from penstock.model.events import Failed
+from penstock.model.ports import Performance
 from penstock.model.wire import Entry
 from penstock.runtime.attempt import Attempt, describe, perform, perform_async
 from penstock.runtime.handle import TaskHandle
+from penstock.runtime.places import ExecutorMetrics, Job, Place, result
 
 if TYPE_CHECKING:
     import asyncio
@@ -26,18 +32,29 @@ JOIN_SECONDS: Final = 1.0
 
 
 class Executor:
-    """Runs attempts in threads of this process.  Thread-safe."""
+    """Runs attempts.  Thread-safe.  No place: in threads of this process."""
 
     def __init__(
-        self, limit: int, deliver: Callable[[Attempt, Entry], None], on_defer: Callable[[Attempt, bool], None]
-    ):
+        self,
+        name: str,
+        limit: int,
+        deliver: Callable[[Attempt, Entry], None],
+        on_defer: Callable[[Attempt, bool], None],
+        place: Place | None = None,
+    ) -> None:
+        self.name = name
         self.limit = limit
+        self._place = place
+        self._elsewhere = None if place is None else self._carry_out
+        self._jobs: dict[Attempt, Job] = {}
+        self._executed = self._failed = self._took_us = 0
         self._deliver = deliver
         self._on_defer = on_defer
         self._lock = threading.Lock()
-        self._free = limit
-        self._waiting: deque[Attempt] = deque()
-        self._resuming: deque[Callable[[], None]] = deque()
+        self.free = limit
+        """slots nobody has; below 0 as long as somebody went over the limit"""
+        self.waiting: deque[Attempt] = deque()
+        self._resuming: dict[Attempt, Callable[[], None]] = {}  # the longest waiting first
         self._handoff: SimpleQueue[Attempt | None] = SimpleQueue()
         self._idle = 0
         self._threads: set[threading.Thread] = set()
@@ -55,17 +72,30 @@ class Executor:
 
     def submit(self, attempt: Attempt) -> None:
         """Run the attempt as soon as there is a slot; its end is delivered."""
+        attempt.executor = self
         attempt.handle = TaskHandle(attempt, self)
         with self._lock:
-            self._waiting.append(attempt)
-            if self._free > 0:
-                self._free -= 1
+            self.waiting.append(attempt)
+            if self.free > 0:
+                self.free -= 1
                 self._pass_slot_on()
 
     @property
     def backlog(self) -> int:
         """Attempts that wait for a slot."""
-        return len(self._waiting)
+        return len(self.waiting)
+
+    def has_capacity(self) -> bool:
+        """Whether a body could begin at once."""
+        return self.free > 0
+
+    def metrics(self) -> ExecutorMetrics:
+        """How it is doing."""
+        with self._lock:
+            n = self._executed
+            mean_ms = self._took_us / n / 1000 if n else 0.0
+            waiting = len(self.waiting) + len(self._resuming)
+            return ExecutorMetrics(self.limit - self.free, waiting, self.limit, n, self._failed, mean_ms)
 
     def take_begun(self) -> list[Attempt]:
         """The attempts whose bodies have begun since the last call."""
@@ -76,22 +106,64 @@ class Executor:
         return begun
 
     def abandon(self, attempt: Attempt) -> None:
-        """Give up a running body: its slot is free, its end will be refused.  Its thread goes on until it returns."""
+        """Give up a running body that was ended.
+
+        In a thread: its slot is free, and the thread goes on until it returns.  Elsewhere it is killed, and its slot is
+        free when it is gone.
+        """
         with self._lock:
             if attempt not in self.running:
                 return
-            self.running.discard(attempt)
             task = self._coroutines.get(attempt)
-            if task is None:
-                self._abandoned.add(attempt)
-            if not attempt.deferred_at:
-                self._pass_slot_on()
+            job = self._jobs.get(attempt)
+            deferred = attempt.deferred_at
+            go = self._resuming.pop(attempt, None)
+            if go is not None:  # it has no right to a slot any more, and must not wait for one
+                go()
+            if self._elsewhere is None or deferred:
+                self.running.discard(attempt)
+                self._given_up(attempt)
+                if task is None:
+                    self._abandoned.add(attempt)
+                if not deferred:
+                    self._pass_slot_on()
+        if job is not None and self._place is not None:
+            self._place.kill(job)
         if task is not None and self._loop is not None:
             self._loop.call_soon_threadsafe(task.cancel)
 
-    def _place(self, attempt: Attempt) -> None:
+    def _carry_out(self, attempt: Attempt) -> Performance:
+        """In this thread, the attempt at its place elsewhere."""
+        assert self._place is not None
+        job = Job(attempt, self)
+        with self._lock:
+            self._jobs[attempt] = job  # whoever gives the attempt up from now on kills it; before, the place sees it
+        try:
+            answer = self._place.run(job)
+        finally:
+            with self._lock:
+                del self._jobs[attempt]
+            if attempt.deferred_at:  # it died while it waited, and cannot take its slot again itself
+                self.resume(attempt, None)
+        return result(attempt, answer)
+
+    def _end(self, attempt: Attempt, entry: Entry) -> None:
+        with self._lock:  # counted before anybody hears of it and asks for the metrics
+            self._executed += 1
+            self._took_us += entry.ended - entry.began
+            if type(entry.event) is Failed:
+                self._failed += 1
+        self._deliver(attempt, entry)
+
+    def _given_up(self, attempt: Attempt) -> None:
+        """A body is over that nobody will hear of; the lock is held."""
+        self._executed += 1
+        self._took_us += attempt.clock.now() - attempt.began
+        self._failed += 1
+
+    def _start(self, attempt: Attempt) -> None:
         """Start it; the slot is taken and the lock held."""
-        if attempt.program.is_async(attempt.node):
+        if self._elsewhere is None and attempt.program.is_async(attempt.node):
             self._begin_async(attempt)
         elif self._idle > 0:
             self._idle -= 1
@@ -103,19 +175,22 @@ class Executor:
 
     def _pass_slot_on(self) -> None:
         """A slot has become free and the lock is held: a resuming body has the first right to it."""
-        if self._resuming:
-            self._resuming.popleft()()
+        if self.free < 0:  # somebody went over the limit, and the debt comes first
+            self.free += 1
             return
-        while self._waiting and not self._closed:
-            attempt = self._waiting.popleft()
+        if self._resuming:
+            self._resuming.pop(next(iter(self._resuming)))()
+            return
+        while self.waiting and not self._closed:
+            attempt = self.waiting.popleft()
             if not self._refused(attempt):
-                self._place(attempt)
+                self._start(attempt)
                 return
-        self._free += 1
+        self.free += 1
 
     def _refused(self, attempt: Attempt) -> bool:
         """Threads that never came back use up what the process has: as many as the limit, and no more."""
-        if len(self._abandoned) < self.limit or attempt.program.is_async(attempt.node):
+        if len(self._abandoned) < self.limit or self._elsewhere is not None or attempt.program.is_async(attempt.node):
             return False
         error = CapacityExhausted(
             f"{len(self._abandoned)} timed-out bodies still run and cannot be killed; no more than "
@@ -128,27 +203,30 @@ class Executor:
 
     def _work(self, first: Attempt) -> None:
         attempt: Attempt | None = first
+        entry: Entry | None = None
         while attempt is not None:
             if attempt.begin():
                 with self._lock:
                     self.running.add(attempt)
                     self.begun.append(attempt)
-                perform(attempt, self._deliver)
-            attempt = self._next(attempt)
+                entry = perform(attempt, self._end, self._elsewhere)
+            attempt = self._next(attempt, entry)
         with self._lock:
             self._threads.discard(threading.current_thread())
 
-    def _next(self, done: Attempt) -> Attempt | None:
+    def _next(self, done: Attempt, entry: Entry | None) -> Attempt | None:
         """What this thread does now: the next attempt on the same slot, or one that is handed to it later."""
         with self._lock:
             if done in self._abandoned:  # its slot went on long ago, and so did a thread for it
                 self._abandoned.discard(done)
                 return None
             self.running.discard(done)
-            if not self._resuming and self._waiting and not self._closed:
-                following = self._waiting[0]
-                if not following.program.is_async(following.node) and not len(self._abandoned) >= self.limit:
-                    return self._waiting.popleft()
+            if entry is None and done.began:
+                self._given_up(done)
+            nobody_else = not self._resuming and not self._closed and self.free >= 0
+            if nobody_else and self.waiting and len(self._abandoned) < self.limit:  # noqa: SIM102
+                if self._elsewhere is not None or not self.waiting[0].program.is_async(self.waiting[0].node):
+                    return self.waiting.popleft()
             self._pass_slot_on()
             if self._closed:
                 return None
@@ -160,6 +238,8 @@ class Executor:
     def defer(self, attempt: Attempt) -> None:
         """A running body gives up its slot."""
         with self._lock:
+            if attempt.state == "over" or attempt.deferred_at:  # it has no slot to give
+                return
             attempt.deferred_at = attempt.clock.now()
             self._pass_slot_on()
         self._on_defer(attempt, True)
@@ -174,14 +254,20 @@ class Executor:
                 go()
 
         with self._lock:
+            if not attempt.deferred_at:  # it was given up before it could defer, or has its slot already
+                if go is not None:
+                    go()
+                return
+            asked = self._resuming.pop(attempt, None) is not None
             if attempt.state == "over":  # abandoned: it has no right to a slot, and gives none back
                 resumed()
-            elif self._free > 0 or go is None:
-                self._free -= 1
+            elif self.free > 0 or go is None:
+                self.free -= 1
                 resumed()
             else:
-                self._resuming.append(resumed)
-        self._on_defer(attempt, False)
+                self._resuming[attempt] = resumed
+        if not asked:
+            self._on_defer(attempt, False)
 
     # -- async bodies
 
@@ -208,7 +294,7 @@ class Executor:
                 with self._lock:
                     self.running.add(attempt)
                     self.begun.append(attempt)
-                await perform_async(attempt, self._deliver)
+                await perform_async(attempt, self._end)
             with self._lock:
                 self._coroutines.pop(attempt, None)
                 if attempt in self.running:
@@ -230,14 +316,22 @@ class Executor:
         """Take back what has not begun, and start nothing more."""
         with self._lock:
             self._closed = True
-            waiting = [a for a in self._waiting if a.withdraw()]
-            self._waiting.clear()
+            waiting = [a for a in self.waiting if a.withdraw()]
+            self.waiting.clear()
             return waiting
 
     def close(self) -> None:
-        """End idle threads and the event loop.  Bodies that still run are daemons and are left to themselves."""
+        """End idle threads and the event loop, kill what runs elsewhere.
+
+        Bodies that still run in threads are daemons and are left to themselves.
+        """
         with self._lock:
             self._closed = True
+        if self._place is not None:
+            for attempt in list(self.running):
+                attempt.end()  # they are killed now, which is no failure of theirs
+            self._place.close()
+        with self._lock:
             idle = self._idle
             self._idle = 0
             threads = [t for t in self._threads if t is not threading.current_thread()]
@@ -249,7 +343,7 @@ class Executor:
             self._loop_thread.join(JOIN_SECONDS)
             if not self._loop_thread.is_alive():
                 self._loop.close()
-        if not busy:
+        if not busy or self._elsewhere is not None:
             for t in threads:
                 t.join(JOIN_SECONDS)
 

@@ -5,16 +5,34 @@ from __future__ import annotations
 import inspect
 import threading
 import time
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol, TypeVar
 
 from penstock.model.errors import TaskCancelled
 
-if TYPE_CHECKING:
-    from penstock.runtime.attempt import Attempt
-    from penstock.runtime.executor import Executor
-
+T = TypeVar("T")
 Condition = Callable[[], Any] | Callable[[], Awaitable[Any]]
+
+
+class Called(Protocol):
+    """The attempt a body belongs to."""
+
+    @property
+    def run_id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def number(self) -> int: ...
+
+
+class Slots(Protocol):
+    """Who gives slots to bodies: their executor, or the line to it."""
+
+    def defer(self, attempt: Any) -> None: ...
+
+    def resume(self, attempt: Any, go: Callable[[], None] | None) -> None: ...
+
+    def run_coroutine(self, coroutine: Coroutine[Any, Any, T]) -> T: ...
 
 
 class TaskHandle:
@@ -24,12 +42,13 @@ class TaskHandle:
     give it to a service that must act once.
     """
 
-    def __init__(self, attempt: Attempt, executor: Executor) -> None:
+    def __init__(self, attempt: Called, executor: Slots) -> None:
         self._attempt = attempt
         self._executor = executor
         self._halted = False
         self._bell: threading.Event | None = None  # made by the first body that waits; most never do
         self._why = ""
+        self._listener: Callable[[str], None] | None = None
         self._holds_slot = True
 
     @property
@@ -64,6 +83,14 @@ class TaskHandle:
         self._halted = True
         if self._bell is not None:
             self._bell.set()
+        if self._listener is not None:
+            self._listener(self._why)
+
+    def on_halt(self, tell: Callable[[str], None]) -> None:
+        """Call `tell(why)` when the body is to stop, at once if it is.  For a place where it runs."""
+        self._listener = tell
+        if self._halted:
+            tell(self._why)
 
     def _wait(self, seconds: float) -> None:
         """Wait so long, or until the body is to stop."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -11,36 +12,41 @@ from penstock.kernel.machine import RUN
 from penstock.model import wire
 from penstock.model.commands import Cancel, Evaluate, Execute, Wake
 from penstock.model.errors import IllegalEvent
-from penstock.model.events import Answered, CancelRequested, Evaluated, Paused, Resumed, TimedOut, TimerSet
+from penstock.model.events import Answered, CancelRequested, Evaluated, Event, Paused, Resumed, TimedOut, TimerSet
 from penstock.model.ports import Board, Clock, Program, Store, Style
 from penstock.model.records import Change, RunRow, WorkRow
 from penstock.model.wire import Entry
 from penstock.runtime.attempt import Attempt
+from penstock.runtime.executor import Executor
 from penstock.runtime.promise import Promise
 
 STEERING: Final = (Answered, CancelRequested, Paused, Resumed, TimedOut)
 """events that may come from a runner that does not execute the run"""
+WITH_REASON: Final = frozenset({CancelRequested, Paused, Resumed})
+"""events of a person, who may have said why"""
 
 
 @dataclass(slots=True)
 class Allowance:
     """How much of the work a commit creates this runner may take for itself, in the same transaction.
 
-    `room`: rows it may still lease ahead; `slots`: bodies that can begin at once (their rows are born as begun, so that
-    a body that kills its process is counted); `plans`: structures the store is known to have.
+    `room`: rows it may still lease ahead; `slots`: bodies that can begin at once on each executor (their rows are born
+    as begun, so that a body that kills its process is counted), empty if the runner is closing; `plans`: structures
+    the store is known to have.
     """
 
     owner: str
     lease_until: int
     room: int
-    slots: int
+    slots: dict[Executor, int]
+    route: Callable[[Program, int], Executor]
     plans: set[str]
     timers_until: int
     """timers due later are left to the scans; a runner that does not scan keeps them all"""
     left: int = 0
     """rows that stay in the queue for whoever has room"""
 
-    def claim(self, row: WorkRow) -> None:
+    def claim(self, row: WorkRow, program: Program) -> None:
         """Take the row, if there is room and it is due while the lease lasts."""
         if row.kind == "wake":
             if row.due_at <= self.timers_until:
@@ -48,8 +54,9 @@ class Allowance:
         elif self.room > 0:
             self.room -= 1
             row.owner, row.lease_until = self.owner, self.lease_until
-            if self.slots > 0:
-                self.slots -= 1
+            executor = self.route(program, row.node)
+            if self.slots.get(executor, 0) > 0:
+                self.slots[executor] -= 1
                 row.began = True
         else:
             self.left += 1
@@ -62,8 +69,9 @@ class LiveRun:
     """`row` is the head as the store has it; `unsaved` is what comes on top.  Only the driver's thread touches it."""
 
     __slots__ = (
-        "attempts", "begun", "board", "born", "cancels", "confirmations", "deferring", "entries", "layout",
-        "machine", "program", "reason", "row", "settled", "stopped_at", "style", "touched", "unsaved", "work",
+        "attempts", "began_at", "begun", "board", "born", "cancels", "confirmations", "deferring", "entries", "layout",
+        "machine", "program", "reason", "rested_us", "row", "settled", "stopped_at", "style", "touched", "unsaved",
+        "work",
     )  # fmt: skip
 
     def __init__(
@@ -94,13 +102,17 @@ class LiveRun:
         self.attempts: dict[int, Attempt] = {}
         self.settled: Promise[LiveRun] = Promise() if settled is None else settled
         """kept when the run has ended or waits for a person; a new one when it goes on after that"""
-        self.confirmations: list[Promise[bool]] = []
-        """kept with the next commit"""
+        self.confirmations: list[tuple[Event | None, Promise[bool]]] = []
+        """what somebody asked for, if it is an event: kept with the next commit, or when it is refused after all"""
         self.begun: list[Attempt] = []
         """attempts seen to begin since the last commit"""
         self.deferring = 0
         self.stopped_at = 0
         self.reason: str | None = row.reason
+        self.began_at = row.created_at
+        """when it began, or began again"""
+        self.rested_us = 0
+        """how long it has been paused since then"""
 
     # -- deciding
 
@@ -139,11 +151,28 @@ class LiveRun:
         self.settle(clock)
 
     def _take_in(self, entry: Entry) -> None:
-        self.machine.apply(entry.event)
+        event = entry.event
+        self.machine.apply(event)
         self.unsaved.append(entry)
+        if type(event) in WITH_REASON:
+            self.reason = None if type(event) is Resumed else event.reason or None  # type: ignore[union-attr]
         node = getattr(entry.event, "node", None)
         if node is not None:
             self.touched.add(node)
+
+    def begin_with(self, journal: Sequence[Entry], clock: Clock) -> None:
+        """Be born with these entries behind it.  Raises IllegalEvent, DecodingError."""
+        for entry in journal:
+            self._take_in(entry)
+        self.machine.take()
+        self.touched = set(self.machine.todo)
+        self.resume_decisions(clock)
+
+    @property
+    def limit_us(self) -> int | None:
+        """How long it may take from beginning to end, pauses not counted."""
+        deadline = self.row.deadline_at
+        return None if deadline is None else deadline - self.began_at - self.rested_us
 
     @property
     def error(self) -> str | None:
@@ -173,6 +202,10 @@ class LiveRun:
         head.paused_at = (row.paused_at or now) if status == "paused" else None
         if row.paused_at and status == "running" and row.deadline_at:  # the deadline stands still during a pause
             head.deadline_at = row.deadline_at + now - row.paused_at
+        if row.finished_at is not None and not m.ended and self.limit_us is not None:  # it has as long again
+            head.deadline_at = now + self.limit_us
+        if self.program is not None:
+            head.code = self.program.code
         out = Change(head, row.seq, [wire.encode(e) for e in self.unsaved], now, born=self.born)
         if self.born:
             out.plan = self.layout.plan.to_data() if allowance.plan_is_new(row.structure) else None
@@ -189,7 +222,7 @@ class LiveRun:
             if new is not None:
                 new.parked = paused
                 if self.program is not None and not paused:
-                    allowance.claim(new)
+                    allowance.claim(new, self.program)
                 out.work_in.append(new)
         out.began = [(a.node, a.fence) for a in self.begun if a.state == "running" and self.holds(a)]
         if row.paused_at and status == "running":
@@ -210,7 +243,11 @@ class LiveRun:
 
     def saved(self, change: Change) -> None:
         """The change is on disk."""
-        self.row = change.run
+        old, self.row = self.row, change.run
+        if old.finished_at is not None and self.row.finished_at is None:
+            self.began_at, self.rested_us = change.at, 0
+        elif old.paused_at is not None and self.row.status == "running":
+            self.rested_us += change.at - old.paused_at
         for entry in self.unsaved:
             entry.at = change.at
         self.entries.extend(self.unsaved)
@@ -231,10 +268,17 @@ class LiveRun:
         row = self.work.get(attempt.node)
         return row is not None and row.fence == attempt.fence and not row.began
 
+    def refuse(self, event: Event) -> None:
+        """Whoever asked for this event learns that the run does not take it any more."""
+        for asked, confirmation in self.confirmations:
+            if asked is event:
+                confirmation.resolve(False)
+        self.confirmations = [row for row in self.confirmations if row[0] is not event]
+
     def reject(self, error: BaseException) -> None:
         """Nobody here will learn what becomes of the run."""
         self.settled.reject(error)
-        for confirmation in self.confirmations:
+        for _, confirmation in self.confirmations:
             confirmation.reject(error)
         self.confirmations = []
 
@@ -248,13 +292,21 @@ class LiveRun:
     def read_tail(self, store: Store) -> None:
         """Fold what others have journalled since, and see the queue as it is.  `unsaved` must be empty."""
         seq = self.row.seq if self.entries else 0
+        machine, paused_at = self.machine, 0
         for journal_row in store.journal(self.row.id, after=seq):
+            was_ended, was = machine.ended, machine.status
             for k, tree in enumerate(json.loads(journal_row.entries)):
                 if journal_row.seq + k <= seq:
                     continue
                 entry = wire.decode(tree, self.style.unpack, journal_row.at)
-                self.machine.apply(entry.event)
+                machine.apply(entry.event)
                 self.entries.append(entry)
+            if was_ended and not machine.ended:
+                self.began_at, self.rested_us = journal_row.at, 0
+            elif was != machine.status == "paused":
+                paused_at = journal_row.at
+            elif was == "paused" and machine.status == "running":
+                self.rested_us += journal_row.at - paused_at
         head = store.run(self.row.id)
         if head is not None:
             self.row = replace(head, seq=len(self.entries))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from penstock.kernel import Layout, lay_out
-from penstock.model.errors import RunNotFound, StoreError
+from penstock.model.errors import RunNotFound, StoreError, StructureChanged
 from penstock.model.plan import Plan
 from penstock.model.ports import Clock, Program, Store, Style
+from penstock.model.records import RunRow
 from penstock.runtime.live_run import LiveRun
 
 
@@ -28,6 +29,24 @@ class Loader:
             layout = self._layouts[plan.structure] = lay_out(plan)
         return layout
 
+    def program_of(self, head: RunRow) -> Program | None:
+        """What executes the run here; None if this process lacks its workflow, or has another structure of it."""
+        program = self.program(head.workflow)
+        return program if program is not None and program.plan.structure == head.structure else None
+
+    def check_structure(self, head: RunRow) -> None:
+        """Raises StructureChanged if this process has another structure of the run's workflow.
+
+        One it does not have at all is no obstacle: whoever has it goes on with the run.
+        """
+        program = self.program(head.workflow)
+        if program is not None and program.plan.structure != head.structure:
+            raise StructureChanged(
+                f"the structure of workflow {head.workflow!r} changed: run {head.id} was recorded under "
+                f"{head.structure}, this process has {program.plan.structure}",
+                hint="start a new run, or go on where the recorded structure is known; changed bodies are no obstacle",
+            )
+
     def load(self, run_id: str) -> LiveRun:
         """A run from the store.  Without a program if this process lacks its workflow, or has another structure of it.
 
@@ -36,8 +55,8 @@ class Loader:
         head = self._store.run(run_id)
         if head is None:
             raise RunNotFound(f"there is no run {run_id}")
-        program = self.program(head.workflow)
-        if program is not None and program.plan.structure == head.structure:
+        program = self.program_of(head)
+        if program is not None:
             run = LiveRun(head, self.layout(program.plan), program.style, program)
         else:
             data = self._store.plan(head.structure)

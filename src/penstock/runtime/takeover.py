@@ -145,6 +145,8 @@ class Takeover:
         elif row.node in run.work:
             run.work[row.node].owner = driver.owner
         if run.program is None:
+            run.program = driver.loader.program_of(run.row)  # it may have come to be known since the run was loaded
+        if run.program is None:
             self._park_changed(run)
             return
         driver.dirty[row.run_id] = run

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import pkgutil
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 _COMMENT = re.compile(r"--[^\n]*\n")
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
+_END = re.compile(r";[ \t]*(?:\n|\Z)")
 
 
 def read(package: str, path: str) -> str:
@@ -25,5 +26,20 @@ def read(package: str, path: str) -> str:
 def numbered(sql: str, mark: Callable[[int], str]) -> str:
     """The statement without comments and with `mark(n)`, from 1, in the places of its named parameters."""
     places: dict[str, int] = {}
-    bare = _COMMENT.sub("", sql).strip()
-    return _PARAMETER.sub(lambda m: mark(places.setdefault(m[1], len(places) + 1)), bare)
+    return _PARAMETER.sub(lambda m: mark(places.setdefault(m[1], len(places) + 1)), _bare(sql))
+
+
+def parameters(sql: str) -> list[str]:
+    """The names of a statement's parameters, in the order of their numbers."""
+    return list(dict.fromkeys(m[1] for m in _PARAMETER.finditer(_bare(sql))))
+
+
+def split(script: str) -> Iterator[str]:
+    """The statements of a script, one by one: each ends with a semicolon at the end of a line."""
+    for statement in _END.split(_COMMENT.sub("", script)):
+        if statement.strip():
+            yield statement.strip()
+
+
+def _bare(sql: str) -> str:
+    return _COMMENT.sub("", sql).strip()

@@ -8,7 +8,7 @@ both sides have seen.  All of that is a function of the plan and of what tasks w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -17,6 +17,7 @@ from penstock.kernel.machine import Machine
 from penstock.model.rules import MISSING, SUCCEEDED, holds
 from penstock.model.values import Stored
 from penstock.tasks.ancestry import Ancestry
+from penstock.tasks.context import Context
 from penstock.tasks.merge import ABSENT, merge, tree_of
 from penstock.tasks.patch import Patch
 from penstock.tasks.view import EMPTY, INITIAL, Entry, Layer, View
@@ -30,13 +31,18 @@ class TaskBoard:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
-        self._before: dict[int, View] = {}
+        self._ancestry = Ancestry(machine.layout)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._life = self._machine.lives
+        self._before: dict[int, View] = {}  # what came together for a task; with its edits it is what the task sees
+        self._seen: dict[int, View] = {}
         self._after: dict[int, View] = {}
         self._written: dict[str, list[int]] = {}  # key -> ranks of its writers, among the tasks seen so far
         self._bases: dict[tuple[str, tuple[int, ...]], Any] = {}
         self._made: dict[int, tuple[Entry, int, list[Entry]]] = {}  # id of a merged entry -> it, its origin, its sides
         self._initial: View | None = None
-        self._ancestry = Ancestry(machine.layout)
 
     def view(self, node: int) -> View:
         """What the node sees: the initial context, or what its dependencies leave behind.  Immutable."""
@@ -69,6 +75,8 @@ class TaskBoard:
     def _views(self, wanted: Sequence[int], passing: dict[int, View]) -> list[View]:
         # Iterative: after a restart nothing is known, and a chain may have 10,000 tasks.  Views of tasks that still
         # wait are not final and only kept in `passing`.
+        if self._life != self._machine.lives:  # the run began again: what some tasks had left behind was taken back
+            self._forget()
         known, state = self._before, self._machine.state
         stack = list(reversed(wanted))
         while stack:
@@ -84,14 +92,33 @@ class TaskBoard:
             stack.pop()
             view = self._join([self._leaves_behind(d, passing) for d in dependencies])
             (passing if state[i] == WAITING else known)[i] = view
-        return [known[i] if i in known else passing[i] for i in wanted]
+        return [self._shown(i, known[i] if i in known else passing[i]) for i in wanted]
+
+    def _shown(self, i: int, before: View) -> View:
+        """What a task sees: what came together for it, with its edits on top, as if it had written them itself."""
+        edits: Patch | None = self._machine.edits.get(i)
+        if edits is None:
+            return before
+        final = self._before.get(i) is before
+        if final and i in self._seen:
+            return self._seen[i]
+        rank = self._ancestry.rank(i)
+        delta = _delta(edits, rank)
+        for key in delta:
+            writers = self._written.setdefault(key, [])
+            if rank not in writers:
+                writers.append(rank)
+        seen = before.push(delta)
+        if final:
+            self._seen[i] = seen
+        return seen
 
     def _leaves_behind(self, i: int, passing: dict[int, View]) -> View:
         """A task that did not succeed passes on what it saw."""
         done = self._after.get(i)
         if done is not None:
             return done
-        seen = self._before[i] if i in self._before else passing[i]
+        seen = self._shown(i, self._before[i] if i in self._before else passing[i])
         if self._machine.state[i] != SUCCEEDED:
             return seen
         patch: Patch | None = self._machine.value[self._machine.layout.out[i][0]]
@@ -100,9 +127,7 @@ class TaskBoard:
         return made
 
     def _pushed(self, view: View, patch: Patch, rank: int) -> View:
-        by = (rank,)
-        delta: Layer = {key: (value, by) for key, value in patch.set.items()}
-        delta.update(dict.fromkeys(patch.removed, (None, by)))
+        delta = _delta(patch, rank)
         for key in delta:
             self._written.setdefault(key, []).append(rank)
         return view.push(delta)
@@ -235,7 +260,8 @@ class TaskBoard:
             if made is not None:
                 stack += reversed(made[2])
             elif entry[1][0] != INITIAL:
-                earlier = self._before[ancestry.node(entry[1][0])].get(key)
+                before = self._before.get(ancestry.node(entry[1][0]))  # of a task that still waits: its edit
+                earlier = None if before is None else before.get(key)
                 if earlier is not None:
                     stack.append(earlier)
         return None
@@ -243,8 +269,13 @@ class TaskBoard:
     def _value(self, key: str, rank: int) -> Any:
         """What one task, or the initial context, wrote to the key, as a tree."""
         layout = self._machine.layout
-        cell = layout.cell[INPUT] if rank == INITIAL else layout.out[self._ancestry.node(rank)][0]
-        patch: Patch = self._machine.value[cell]
+        if rank == INITIAL:
+            initial: Patch = self._machine.value[layout.cell[INPUT]]
+            return tree_of(initial.set.get(key))
+        node = self._ancestry.node(rank)
+        patch: Patch | None = self._machine.value[layout.out[node][0]]
+        if patch is None or (key not in patch.set and key not in patch.removed):
+            patch = self._machine.edits[node]
         return tree_of(patch.set.get(key))
 
 
@@ -276,6 +307,13 @@ class Meeting:
         self._known |= known
 
 
+def _delta(patch: Patch, rank: int) -> Layer:
+    by = (rank,)
+    delta: Layer = {key: (value, by) for key, value in patch.set.items()}
+    delta.update(dict.fromkeys(patch.removed, (None, by)))
+    return delta
+
+
 def _largest(views: Sequence[View]) -> int:
     """The view to put the others on: the first, unless another one holds far more."""
     best = max(range(len(views)), key=lambda i: views[i].count)
@@ -294,3 +332,11 @@ class TaskStyle:
     def unpack(self, tree: Any) -> Patch:
         """A cell from the tree in the journal.  Raises DecodingError."""
         return Patch.from_tree(tree)
+
+    def edits(self, values: Mapping[str, Any], removed: Collection[str], under: Any) -> Patch:
+        """A change of what a task sees, over an earlier one (None: there is none).  Raises EncodingError."""
+        given = Context(values).stored()
+        earlier: Patch = Patch({}) if under is None else under
+        gone = dict.fromkeys([*earlier.removed, *removed])
+        kept = {key: value for key, value in earlier.set.items() if key not in removed}
+        return Patch({**kept, **given}, tuple(key for key in gone if key not in given))

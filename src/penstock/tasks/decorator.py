@@ -36,6 +36,7 @@ def task(
     on_failure: OnFailure | None = None,
     retry: RetryPolicy | None = None,
     timeout_seconds: float | None = None,
+    executor: str | None = None,
     trigger_rules: Any = None,
     invokes: Any = None,
     post_invocation: Any = None,
@@ -58,6 +59,7 @@ def task(
     on_failure: OnFailure | None = None,
     retry: RetryPolicy | None = None,
     timeout_seconds: float | None = None,
+    executor: str | None = None,
     trigger_rules: Any = None,
     invokes: Any = None,
     post_invocation: Any = None,
@@ -73,6 +75,7 @@ def task(
       "exponential" (default).  `retry_delay_ms` 1000, `retry_max_delay_ms` 60000.  `retry_condition`: "all" (default),
       "transient", "never".  `retry_jitter`: default off.  Or all of that as one policy: `retry`.
     - `timeout_seconds`: per attempt; None: the runner's.
+    - `executor`: the name of the runner's executor that runs the body; None: its `routing` decides.
     - `on_success(task_id, context)`, `on_failure(task_id, error, context)`: observers, the latter after every failed
       attempt; what they do to the context, and what they raise, does not change the run.
     - `trigger_rules`: when to run, instead of "when every dependency succeeded or was skipped by its own rule".
@@ -94,6 +97,8 @@ def task(
         retry=_retry({name: given for name, given in spelled.items() if given is not None}, retry),
         timeout_s=_timeout(timeout_seconds),
     )
+    if executor is not None and (not isinstance(executor, str) or not executor):
+        raise ConfigError(f"executor= is the name of an executor, not {executor!r}")
     after = _dependencies(dependencies)
     rule = None if trigger_rules is None else parse(trigger_rules)
     for name, observer in (("on_success", on_success), ("on_failure", on_failure)):
@@ -118,6 +123,7 @@ def task(
                 on_failure,
                 takes_handle=_takes_handle(task_id, body),
                 is_async=_is_async(body),
+                executor=executor,
             )
         )
         return body

@@ -35,7 +35,7 @@ class Task:
     """A task: what to call, after what, and under which policy.
 
     `dependencies`: ids, full names or functions, as declared.  `rule`: None runs it when every dependency has
-    succeeded or was skipped by a rule of its own.
+    succeeded or was skipped by a rule of its own.  `executor`: where the body runs; None: the runner's routing decides.
     """
 
     id: str
@@ -47,3 +47,4 @@ class Task:
     on_failure: OnFailure | None = None
     takes_handle: bool = False
     is_async: bool = False
+    executor: str | None = None

@@ -79,8 +79,10 @@ def _retry(policy: RetryPolicy) -> list[Any]:
         policy.initial_delay,
         policy.max_delay,
         policy.factor,
+        policy.multiplier,
         policy.jitter,
         policy.condition,
         sorted([kind.__qualname__ for kind in policy.retry_on]),
         sorted(policy.retryable_errors),
+        sorted(policy.patterns),
     ]

@@ -6,7 +6,6 @@ import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from penstock.model.errors import TaskReturnError
 from penstock.model.plan import Plan
 from penstock.model.ports import Style
 from penstock.model.retry import NodePolicy
@@ -14,6 +13,7 @@ from penstock.tasks.board import INPUT, TaskStyle
 from penstock.tasks.context import MAX_CONTEXT_BYTES, Context
 from penstock.tasks.definition import Task
 from penstock.tasks.patch import Patch
+from penstock.tasks.portable import TaskBody, left_behind, receive, send
 from penstock.tasks.view import View
 
 if TYPE_CHECKING:
@@ -57,6 +57,14 @@ class TaskProgram:
         """Whether the body is to be awaited."""
         return self._tasks[node].is_async
 
+    def full_name(self, node: int) -> str:
+        """`tenant::package::workflow::task`."""
+        return str(self.workflow.where.task_namespace(self._tasks[node].id))
+
+    def executor(self, node: int) -> str | None:
+        """The executor the task asks for."""
+        return self._tasks[node].executor
+
     def perform(self, node: int, view: View, control: Any) -> TaskPerformance:
         """Call the body with a context of its own.  What it raises comes out.
 
@@ -65,7 +73,7 @@ class TaskProgram:
         task = self._tasks[node]
         context = self._context(view)
         given = task.function(context, control) if task.takes_handle else task.function(context)
-        return self._finish(task, view, context, given)
+        return self._observed(task, view, left_behind(task, context, given))
 
     async def perform_async(self, node: int, view: View, control: Any) -> TaskPerformance:
         """Like `perform`, for a body that is awaited."""
@@ -74,7 +82,19 @@ class TaskProgram:
         given = task.function(context, control) if task.takes_handle else task.function(context)
         if inspect.isawaitable(given):
             given = await given
-        return self._finish(task, view, context, given)
+        return self._observed(task, view, left_behind(task, context, given))
+
+    def body(self, node: int) -> TaskBody:
+        """The body alone, to be pickled."""
+        return TaskBody.of(self._tasks[node], self.max_context_bytes)
+
+    def send(self, node: int, view: View) -> tuple[bytes, list[type]]:
+        """What the body will see, as bytes, and the classes its values are of."""
+        return send(view)
+
+    def receive(self, node: int, view: View, answer: bytes) -> TaskPerformance:
+        """What `TaskBody.perform` gave, with the observer told of it.  Raises DecodingError."""
+        return self._observed(self._tasks[node], view, receive(answer))
 
     def failed(self, node: int, view: View, error: str) -> tuple[str, ...]:
         """Tell the task's observer of a failed attempt; returns what the observer itself raised."""
@@ -90,37 +110,16 @@ class TaskProgram:
     def _context(self, view: View) -> Context:
         return Context.over(view, max_bytes=self.max_context_bytes)
 
-    def _finish(self, task: Task, view: View, context: Context, given: Any) -> TaskPerformance:
-        if given is None or given is context:
-            changed, removed = context.delta()
-        elif isinstance(given, Context):
-            changed, removed = context.replaced_by(given)
-        elif isinstance(given, dict):
-            context.update_from_dict(given)
-            changed, removed = context.delta()
-        else:
-            if inspect.iscoroutine(given):
-                given.close()  # nobody will await it
-            raise TaskReturnError(
-                f"task {task.id!r} returned {_described(given)}",
-                hint="return the context, None (what was changed in it is kept) or a dict (merged into it)",
-            )
-        patch = Patch(changed, tuple(removed))
+    def _observed(self, task: Task, view: View, patch: Patch) -> TaskPerformance:
         if task.on_success is None:
             return TaskPerformance((patch,))
         observed = self._context(view)
-        observed.apply(changed, removed)
+        observed.apply(patch.set, patch.removed)
         try:
             task.on_success(task.id, observed)
         except Exception as mishap:  # noqa: BLE001 - an observer never fails the run
             return TaskPerformance((patch,), notes=(_note("on_success", task, mishap),))
         return TaskPerformance((patch,))
-
-
-def _described(given: Any) -> str:
-    if inspect.isawaitable(given):
-        return "something to await from a body that is not `async def`"
-    return f"{type(given).__module__}.{type(given).__qualname__}".removeprefix("builtins.")
 
 
 def _note(observer: str, task: Task, error: Exception) -> str:

@@ -51,5 +51,5 @@ READ_JOURNAL_ROW_OF = _common("read_journal_row_of")
 
 HAS_SCHEMA_VERSION = _own("has_schema_version")
 CREATE_SCHEMA_VERSION = _own("create_schema_version")
-LIST_SCHEMA_VERSIONS = _own("list_schema_versions")
-INSERT_SCHEMA_VERSION = _own("insert_schema_version")
+LIST_SCHEMA_VERSIONS = _common("list_schema_versions")
+INSERT_SCHEMA_VERSION = _common("insert_schema_version")

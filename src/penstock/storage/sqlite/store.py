@@ -10,12 +10,12 @@ from typing import Any, Final
 
 from penstock.model.errors import DatabaseURLError, PenstockError, RunnerClosed, StoreReadOnly
 from penstock.model.records import Change, JournalRow, News, RunFilter, RunRow, Verdict, WorkRow
-from penstock.storage import forks, surrogates
+from penstock.storage import forks, rows, surrogates
 from penstock.storage.entries import tail
 from penstock.storage.news import WORK, news_of
 from penstock.storage.owners import LocalOwners, LockedOwners, Owners
 from penstock.storage.sqlite import changes as batches
-from penstock.storage.sqlite import connections, rows, schema, writer
+from penstock.storage.sqlite import connections, schema, writer
 from penstock.storage.sqlite import statements as sql
 from penstock.storage.sqlite.channel import Channel
 from penstock.storage.sqlite.faults import translate

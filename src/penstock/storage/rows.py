@@ -8,7 +8,7 @@ from typing import Any, Final
 from penstock.model.records import Change, RunRow, WorkRow
 
 ROW_LIMIT_CHARS: Final = 64 * 1024 * 1024
-"""entries above this are split into several journal rows, each far below SQLite's limit of 1 GB"""
+"""entries above this are split into several journal rows, each far below the limit of SQLite and PostgreSQL, 1 GB"""
 
 Row = tuple[Any, ...]
 
@@ -20,8 +20,12 @@ def new_run(r: RunRow) -> Row:
     )  # fmt: skip
 
 
-def changed_run(r: RunRow) -> Row:
-    return (r.structure, r.code, r.status, r.seq, r.error, r.reason, r.finished_at, r.paused_at, r.deadline_at, r.id)
+def changed_run(change: Change) -> Row:
+    r = change.run
+    return (
+        r.structure, r.code, r.status, r.seq, r.error, r.reason, r.finished_at, r.paused_at, r.deadline_at, r.id,
+        change.expected,
+    )  # fmt: skip
 
 
 def plan(change: Change) -> Row:

@@ -1,0 +1,46 @@
+"""Rooms for code that was written for other libraries: their names, translated into Penstock's.
+
+    from penstock.compat import install
+
+    install()                       # or, without touching the script: python -m penstock.compat SCRIPT [ARGS]
+    import cloaca                   # is penstock.compat.cloaca from here on
+
+A room is aliases and argument translation.  What would need another behaviour than Penstock's raises, and says what to
+use instead.  Nothing else in Penstock knows that the rooms exist.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from typing import Final
+
+from penstock.model.errors import ConfigError
+
+ROOMS: Final = {"cloaca": "penstock.compat.cloaca"}
+"""The original's name -> the module that stands in for it."""
+
+
+def install(*names: str, force: bool = False) -> tuple[str, ...]:
+    """Let `import NAME` find Penstock's room, in this process, for these originals (none named: for all).
+
+    An original that can be imported is left in its place; `force` replaces it, for the imports that come after.
+    Returns the names that lead to a room now.  Raises ConfigError for a name that has no room.
+    """
+    for name in names:
+        if name not in ROOMS:
+            raise ConfigError(f"there is no room for {name!r}", hint=f"there is one for {', '.join(ROOMS)}")
+    chosen = [name for name in names or ROOMS if force or not _importable(name)]
+    for name in chosen:
+        sys.modules[name] = importlib.import_module(ROOMS[name])
+    return tuple(chosen)
+
+
+def _importable(name: str) -> bool:
+    """Whether the original itself is there.  A mere folder of its name is not it."""
+    known = sys.modules.get(name)
+    if known is not None:
+        return known is not sys.modules.get(ROOMS[name])
+    spec = importlib.util.find_spec(name)
+    return spec is not None and spec.origin is not None

@@ -1,0 +1,150 @@
+"""The names of the library "cloaca", 0.3 and later, on Penstock.
+
+Most are Penstock's own.  Translated here: `task` retries as the original does (three attempts, exponential, jitter),
+`RetryPolicy.builder()` makes Penstock's policies, `DefaultRunner` reads SQLite URLs as the original does, and
+`DefaultRunnerConfig` takes all of its options.  Names in `absent` say at their first use that this version does not
+have the thing.  Where both differ in behaviour, Penstock's wins: docs/migrating-from-cloaca.md has the list.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from penstock.compat.cloaca.absent import (
+    ComputationGraphBuilder,
+    DatabaseAdmin,
+    NotInThisVersion,
+    TenantConfig,
+    TenantCredentials,
+    TriggerResult,
+    batch_accumulator,
+    boundary_schema,
+    constructor,
+    node,
+    passthrough_accumulator,
+    polling_accumulator,
+    reactor,
+    state_accumulator,
+    stream_accumulator,
+    trigger,
+    workflow_params,
+    workflow_secrets,
+)
+from penstock.compat.cloaca.retries import BackoffStrategy, RetryCondition, RetryPolicy, RetryPolicyBuilder
+from penstock.compat.cloaca.runner import DefaultRunner, DefaultRunnerConfig
+from penstock.model.errors import PenstockError
+from penstock.runners.results import PipelineResult, WorkflowResult
+from penstock.runtime.handle import TaskHandle
+from penstock.tasks import (
+    Context,
+    TaskNamespace,
+    Workflow,
+    WorkflowBuilder,
+    WorkflowContext,
+    all_of,
+    always,
+    any_of,
+    context_value,
+    none_of,
+    register_workflow_constructor,
+    task_failed,
+    task_skipped,
+    task_success,
+)
+from penstock.tasks import task as _task
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+_VARIABLE_PREFIX: Final = "CLOACINA_VAR_"
+
+
+def task(**options: Any) -> Callable[[_F], _F]:
+    """`penstock.task`, with three attempts, exponential back-off and jitter where the task does not say otherwise."""
+    if options.get("retry") is None:
+        for name, value in (("retry_attempts", 3), ("retry_jitter", True)):
+            if options.get(name) is None:
+                options[name] = value
+    return _task(**options)
+
+
+class VariableMissing(PenstockError, KeyError):
+    """An environment variable that `var` reads is not set."""
+
+
+def var(name: str) -> str:
+    """The environment variable CLOACINA_VAR_name.  Raises VariableMissing (a KeyError)."""
+    try:
+        return os.environ[_VARIABLE_PREFIX + name]
+    except KeyError:
+        raise VariableMissing(
+            f"the variable {name!r} is not set", hint=f"set {_VARIABLE_PREFIX}{name} in the environment"
+        ) from None
+
+
+def var_or(name: str, default: str) -> str:
+    """The environment variable CLOACINA_VAR_name, or `default`."""
+    return os.environ.get(_VARIABLE_PREFIX + name, default)
+
+
+def hello_world() -> str:
+    """A sign of life."""
+    return "Hello from Cloaca backend!"
+
+
+class HelloClass:
+    """A sign of life, as an object."""
+
+    def get_message(self) -> str:
+        return "Hello from HelloClass!"
+
+
+__all__ = [
+    "BackoffStrategy",
+    "ComputationGraphBuilder",
+    "Context",
+    "DatabaseAdmin",
+    "DefaultRunner",
+    "DefaultRunnerConfig",
+    "HelloClass",
+    "NotInThisVersion",
+    "PipelineResult",
+    "RetryCondition",
+    "RetryPolicy",
+    "RetryPolicyBuilder",
+    "TaskHandle",
+    "TaskNamespace",
+    "TenantConfig",
+    "TenantCredentials",
+    "TriggerResult",
+    "Workflow",
+    "WorkflowBuilder",
+    "WorkflowContext",
+    "WorkflowResult",
+    "all_of",
+    "always",
+    "any_of",
+    "batch_accumulator",
+    "boundary_schema",
+    "constructor",
+    "context_value",
+    "hello_world",
+    "node",
+    "none_of",
+    "passthrough_accumulator",
+    "polling_accumulator",
+    "reactor",
+    "register_workflow_constructor",
+    "state_accumulator",
+    "stream_accumulator",
+    "task",
+    "task_failed",
+    "task_skipped",
+    "task_success",
+    "trigger",
+    "var",
+    "var_or",
+    "workflow_params",
+    "workflow_secrets",
+]

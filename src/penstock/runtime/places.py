@@ -1,0 +1,165 @@
+"""Where bodies run: what an executor asks of a place outside this thread, and what it gives to it.
+
+An executor keeps slots, waiting, deferral and time-outs; a place only carries out one call, in a blocking way.  Work
+goes there as bytes and comes back as bytes, and only this process commits results, so a place may be another process or
+another machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from penstock.model import frames
+from penstock.model.errors import ConfigError, TaskNotPortable
+from penstock.model.ports import Body, Performance
+from penstock.runtime.attempt import Attempt, BodyFailed, describe
+
+if TYPE_CHECKING:
+    from penstock.runtime.executor import Executor
+
+DEFAULT: Final = "default"
+"""the executor that is always there"""
+
+
+class Place(Protocol):
+    """Carries out jobs.  All methods are called from several threads; there is a thread per running job."""
+
+    def run(self, job: Job) -> bytes:
+        """Have the body run, and return what `perform_job` returned there.
+
+        What it raises fails the attempt, and the retry policy decides: WorkerCrashed if the body was lost on the way.
+        """
+        ...
+
+    def kill(self, job: Job) -> None:
+        """The job's time is up: have its `run` end soon, whatever its body does.  Must not block.
+
+        The slot comes back when `run` has ended, so a place that cannot kill keeps it as long as the body goes on.
+        """
+        ...
+
+    def close(self) -> None:
+        """End everything, jobs that still run included.  The last call."""
+        ...
+
+
+class ExecutorKind(Protocol):
+    """The description of an executor: a value that a configuration holds.  The runner opens it."""
+
+    @property
+    def max_concurrent(self) -> int:
+        """How many bodies may run at once."""
+        ...
+
+    def open(self, name: str) -> Place | None:
+        """A place for one runner; None: bodies run in threads of this process.  Expensive things start at first use."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadExecutor:
+    """Bodies run in threads of this process, `async def` ones in one event loop."""
+
+    max_concurrent: int
+
+    def __post_init__(self) -> None:
+        check_count("max_concurrent", self.max_concurrent)
+
+    def open(self, name: str) -> None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorMetrics:
+    """An executor at one moment.
+
+    `active_tasks` hold a slot, `waiting_tasks` want one.  `total_executed` counts bodies that are over, `total_failed`
+    those of them that failed, timed out or were given up; `avg_duration_ms` is that of all of them, waits included.
+    """
+
+    active_tasks: int
+    waiting_tasks: int
+    max_concurrent: int
+    total_executed: int
+    total_failed: int
+    avg_duration_ms: float
+
+
+class Job:
+    """One call of one body.
+
+    `name`: its full name.  `parcels`: (key, bytes) of the code it needs, the same key for the same bytes, so that a
+    place may send each of them once.  `call`: the rest.  Raises TaskNotPortable.
+    """
+
+    def __init__(self, attempt: Attempt, executor: Executor) -> None:
+        program, node = attempt.program, attempt.node
+        self._attempt, self._executor = attempt, executor
+        self.name = program.full_name(node)
+        sent, classes = program.send(node, attempt.view)
+        body = program.body(node)
+        things: list[Any] = [(body, attempt.policy.retry), *classes]
+        self.parcels: tuple[tuple[str, bytes], ...] = tuple([_parcel(thing, attempt.name, body) for thing in things])
+        self.call: bytes = frames.pack([attempt.run_id, attempt.name, attempt.number], sent)
+
+    def to_bytes(self) -> bytes:
+        """All of it, for `perform_job`."""
+        return frames.pack(None, self.call, *[data for _, data in self.parcels])
+
+    @property
+    def over(self) -> bool:
+        """The attempt has been given up: nobody waits for its end."""
+        return self._attempt.state == "over"
+
+    def on_cancel(self, tell: Callable[[str], None]) -> None:
+        """Call `tell(why)`, which must not block, when the body is to stop; at once if it is."""
+        self._attempt.handle.on_halt(tell)
+
+    def defer(self) -> None:
+        """The body waits and needs no slot."""
+        self._executor.defer(self._attempt)
+
+    def resume(self, go: Callable[[], None] | None) -> None:
+        """It wants to go on: `go` is called when it has a slot again; None: it takes one at once."""
+        self._executor.resume(self._attempt, go)
+
+
+def result(attempt: Attempt, answer: bytes) -> Performance:
+    """What a body elsewhere gave; its observer is told of it here.  Raises what stands for its exception."""
+    told, blobs = frames.unpack(answer)
+    if told is None:
+        return attempt.program.receive(attempt.node, attempt.view, blobs[0])
+    raise BodyFailed(**told)
+
+
+def check_count(name: str, value: Any, low: int = 1) -> None:
+    """Raises ConfigError."""
+    if type(value) is not int or value < low:
+        raise ConfigError(f"{name} must be an integer of {low} or more, not {value!r}")
+
+
+def _parcel(thing: Any, task: str, body: Body) -> tuple[str, bytes]:
+    import cloudpickle  # type: ignore[import-untyped, unused-ignore]
+
+    try:
+        data: bytes = cloudpickle.dumps(thing)
+    except Exception as error:  # whatever a __reduce__ may raise
+        raise TaskNotPortable(
+            f"task {task!r} cannot be sent to another process: {describe(error)}{_culprit(body.refers_to())}",
+            hint="create such things inside the body, or run the task on the default executor",
+        ) from error
+    return hashlib.blake2b(data, digest_size=16).hexdigest(), data
+
+
+def _culprit(names: Mapping[str, Any]) -> str:
+    import cloudpickle
+
+    for name, value in names.items():
+        try:
+            cloudpickle.dumps(value)
+        except Exception:  # noqa: BLE001 - this is what is looked for
+            return f"; it refers to {name!r}"
+    return ""

@@ -1,0 +1,104 @@
+"""The far side of a job: a body far from its runner."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Final, TypeVar
+
+from penstock.model import frames
+from penstock.model.errors import TaskCancelled, TaskNotPortable
+from penstock.model.ports import Body
+from penstock.model.retry import RetryPolicy
+from penstock.runtime.attempt import describe, kind_of
+from penstock.runtime.handle import TaskHandle
+
+T = TypeVar("T")
+
+
+class Line:
+    """What a body can reach of its runner.  This one reaches nothing: nobody cancels, and waiting keeps the slot.
+
+    A place that can do better gives `perform_job` a line of its own; `opened` tells it of the handle, whose `halt(why)`
+    cancels.
+    """
+
+    def opened(self, handle: TaskHandle) -> None:
+        """A body is about to begin."""
+
+    def defer(self, call: Any) -> None:
+        """It gives up its slot."""
+
+    def resume(self, call: Any, go: Callable[[], None] | None) -> None:
+        """It wants a slot: `go` is to be called when it has one.  None: it does not wait for that."""
+        if go is not None:
+            go()
+
+    def run_coroutine(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine for a body that is none."""
+        import asyncio
+
+        return asyncio.run(coroutine)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The attempt a body belongs to."""
+
+    run_id: str
+    name: str
+    number: int
+
+
+Loaded = tuple[Body, RetryPolicy]
+_ALONE: Final = Line()
+
+
+def perform_job(work: bytes, line: Line = _ALONE) -> bytes:
+    """Carry out `Job.to_bytes()` in this process; returns the answer for `Place.run`.  Raises nothing of the body's.
+
+    The bytes hold pickles: only from who may run code here.
+    """
+    _, (call, *parcels) = frames.unpack(work)
+
+    def loaded() -> Loaded:
+        body, *_ = [load(parcel) for parcel in parcels]
+        return body  # type: ignore[no-any-return]
+
+    return perform_call(call, loaded, line)
+
+
+def perform_call(call: bytes, loaded: Callable[[], Loaded], line: Line) -> bytes:
+    """The same with code that may be there already."""
+    head, (sent,) = frames.unpack(call)
+    handle = TaskHandle(Call(*head), line)
+    line.opened(handle)
+    retry: RetryPolicy | None = None
+    try:
+        body, retry = loaded()
+        return frames.pack(None, body.perform(sent, handle))
+    except BaseException as error:  # noqa: BLE001 - SystemExit too: it ends the attempt, not the worker
+        if retry is None:
+            error = TaskNotPortable(f"task {handle.task_id!r} cannot be brought into this process: {describe(error)}")
+        kind, text = kind_of(error), describe(error)
+        told = {
+            "kind": kind,
+            "text": text,
+            "retryable": retry is not None and retry.covers(error, kind, text),
+            "cancelled": isinstance(error, TaskCancelled),
+        }
+        return frames.pack(told)
+
+
+def load(parcel: bytes) -> Any:
+    """Unpickle.  A class is also made known under its name, where the codec looks for it."""
+    import pickle
+
+    thing = pickle.loads(parcel)
+    if isinstance(thing, type):
+        home = sys.modules.setdefault(thing.__module__, ModuleType(thing.__module__))
+        if not hasattr(home, thing.__name__):
+            setattr(home, thing.__name__, thing)
+    return thing

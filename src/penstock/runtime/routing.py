@@ -1,0 +1,122 @@
+"""Which executor runs which body: ordered patterns over full names."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from penstock.model.errors import ConfigError, ExecutorNotFound
+
+SEPARATOR: Final = "::"
+SEGMENTS: Final = 4
+ANY: Final = "**"
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingRule:
+    """Bodies whose full name matches `pattern` run on `executor`."""
+
+    pattern: str
+    executor: str
+
+
+class Router:
+    """Rules in order; the first that matches `tenant::package::workflow::task` decides, else `default`.
+
+    `*` in a pattern stands for any text within a segment, `**` as a segment for any number of segments; all else stands
+    for itself.  Rules are `RoutingRule`s or pairs.  An immutable value.  Raises ConfigError for a pattern that is empty
+    or could never match.
+    """
+
+    def __init__(self, rules: Iterable[RoutingRule | tuple[str, str]] = (), default: str = "default") -> None:
+        self.rules: Final = tuple([_rule(rule) for rule in rules])
+        self.default: Final = default
+        self._compiled = [(_compiled(rule.pattern), rule.executor) for rule in self.rules]
+        if not isinstance(default, str) or not default:
+            raise ConfigError(f"default is the name of an executor, not {default!r}")
+
+    def executor_for(self, full_name: str) -> str:
+        """The name of the executor for a body."""
+        segments = full_name.split(SEPARATOR)
+        for pattern, executor in self._compiled:
+            if _matches(pattern, segments):
+                return executor
+        return self.default
+
+    def check(self, executors: Collection[str]) -> None:
+        """Raises ExecutorNotFound if a rule, or the default, names another one than these."""
+        for rule in self.rules:
+            if rule.executor not in executors:
+                raise not_found(rule.executor, executors, f"routing rule {rule.pattern!r} names")
+        if self.default not in executors:
+            raise not_found(self.default, executors, "the default of the routing is")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Router) and (self.rules, self.default) == (other.rules, other.default)
+
+    def __hash__(self) -> int:
+        return hash((self.rules, self.default))
+
+    def __repr__(self) -> str:
+        rules = ", ".join([f"({rule.pattern!r}, {rule.executor!r})" for rule in self.rules])
+        return f"Router([{rules}], default={self.default!r})"
+
+
+def not_found(name: str, executors: Collection[str], who: str) -> ExecutorNotFound:
+    """The error for an executor that is not there; `who` begins the sentence."""
+    close = difflib.get_close_matches(str(name), executors, n=1)
+    known = ", ".join(map(repr, sorted(executors)))
+    return ExecutorNotFound(
+        f"{who} the executor {name!r}, which this runner does not have",
+        hint=f"did you mean {close[0]!r}?"
+        if close
+        else f"it has {known}; add others with DefaultRunnerConfig.executors",
+    )
+
+
+def _rule(given: object) -> RoutingRule:
+    if isinstance(given, RoutingRule):
+        made = given
+    elif isinstance(given, (tuple, list)) and len(given) == 2:
+        made = RoutingRule(*given)
+    else:
+        raise ConfigError(f"a routing rule is a pair (pattern, executor), not {given!r}")
+    if not isinstance(made.pattern, str) or not isinstance(made.executor, str) or not made.executor:
+        raise ConfigError(f"a routing rule is a pair of strings (pattern, executor), not {given!r}")
+    return made
+
+
+Pattern = list[re.Pattern[str] | None]
+"""One expression per segment; None: any number of segments."""
+
+
+def _compiled(pattern: str) -> Pattern:
+    segments = pattern.split(SEPARATOR)
+    if not all(segments):
+        raise ConfigError(f"routing pattern {pattern!r} is empty, or has an empty segment")
+    for segment in segments:
+        if ANY in segment and segment != ANY:
+            raise ConfigError(f"routing pattern {pattern!r}: '**' is a segment of its own", hint="use '*' within one")
+    fixed = sum([segment != ANY for segment in segments])
+    if fixed > SEGMENTS or (fixed < SEGMENTS and ANY not in segments):
+        raise ConfigError(
+            f"routing pattern {pattern!r} can match nothing: it has {fixed} segments, and a full name is "
+            "tenant::package::workflow::task",
+            hint=f"'**::{segments[-1]}' matches in every workflow" if fixed < SEGMENTS else "",
+        )
+    return [
+        None if segment == ANY else re.compile(".*".join(map(re.escape, segment.split("*"))), re.DOTALL)
+        for segment in segments
+    ]
+
+
+def _matches(pattern: Pattern, segments: list[str]) -> bool:
+    if not pattern:
+        return not segments
+    first, *rest = pattern
+    if first is None:
+        return any([_matches(rest, segments[k:]) for k in range(len(segments) + 1)])
+    return bool(segments) and first.fullmatch(segments[0]) is not None and _matches(rest, segments[1:])

@@ -1,0 +1,167 @@
+"""A run that begins in the middle of another one: what stands is taken over, the rest is done, and it ends the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from penstock.kernel import Machine
+from penstock.kernel.forking import forked
+from penstock.model import events as ev
+from penstock.model.errors import WorkflowError
+from penstock.model.wire import Entry
+
+from .drivers import Chaos, outcome
+from .journal import decode, encode
+from .programs import Case, boom, put
+from .styles.program import Program
+from .styles.tasks import Task, failed, tasks
+from .test_against_reference import dags, wild_graphs
+from .test_retry import Ailing, _able, _sound
+
+QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def entries(lines: Iterable[str]) -> list[Entry]:
+    return [Entry(decode(line), began=k, ended=k + 1) for k, line in enumerate(lines, 1)]
+
+
+def born(program: Program, lines: Iterable[str], node: int, **kw: Any) -> list[Entry]:
+    return forked(program.layout, entries(lines), node, kw.get("edits", {}))
+
+
+def outside_loops(program: Program) -> list[int]:
+    layout = program.layout
+    return [i for i in range(len(program.plan.nodes)) if layout.loops[layout.unit[i]] is None]
+
+
+def check(program: Program, case: Case, source: Machine, lines: list[str], node: int, seed: int) -> Chaos:
+    """Fork, execute the fork to its end, and see what it executed."""
+    layout = program.layout
+    birth = born(program, lines, node)
+    chaos = Chaos(
+        program, case.inputs, case.answers, journal=[encode(e.event) for e in birth], seed=seed, now=10_000_000_000
+    )
+    taken = {e.event.node for e in birth if isinstance(e.event, ev.Succeeded)}
+    behind = layout.behind([layout.unit[node]])
+    assert all(layout.unit[i] not in behind for i in taken)
+    chaos.go()
+    singles = {i for i in taken if layout.loops[layout.unit[i]] is None}
+    executed = {layout.index[name] for name in chaos.executed}
+    assert not executed & singles, "what was taken over was executed again"
+    spoilt = layout.behind([layout.unit[i] for i, s in enumerate(source.state) if s == "failed"])
+    for i in _able(program):
+        if source.state[i] == "succeeded" and layout.unit[i] not in behind | spoilt and source.issues[i]:
+            assert i in taken, "what stands was not taken over"
+    assert all(e.ended for e in birth if isinstance(e.event, ev.Succeeded)), "it keeps its times"
+    return chaos
+
+
+def test_a_fork_of_any_moment_ends_as_its_source(case: Case) -> None:
+    """From every node, at every prefix of the journal."""
+    first = Chaos(case.program, case.inputs, case.answers, seed=3)
+    expected = outcome(case.program, first.go())
+    for node in outside_loops(case.program):
+        for k in range(1, len(first.journal) + 1):
+            lines = first.journal[:k]
+            m = Machine(case.program.layout)
+            for line in lines:
+                m.apply(decode(line))
+            chaos = check(case.program, case, m, lines, node, seed=k)
+            assert outcome(case.program, chaos.machine) == expected, f"forked from {node} after {k} events"
+
+
+def test_a_fork_of_a_halted_run(case: Case) -> None:
+    expected = outcome(case.program, Chaos(case.program, case.inputs, case.answers).go())
+    for k in range(1, 12):
+        chaos = Chaos(case.program, case.inputs, case.answers, seed=k)
+        while len(chaos.journal) < k and chaos.step():
+            pass
+        if not chaos.machine.accepts(ev.CancelRequested()):
+            break
+        chaos.commit(ev.CancelRequested())
+        chaos.go()
+        for node in outside_loops(case.program):
+            fork = check(case.program, case, chaos.machine, chaos.journal, node, seed=k)
+            assert outcome(case.program, fork.machine) == expected
+
+
+@QUICK
+@given(dags(), st.data())
+def test_a_fork_of_a_run_that_failed_and_was_retried(program: Program, data: st.DataObject) -> None:
+    """Nothing of an earlier life that was taken back comes back."""
+    program = replace(program, bodies=tuple(_sound(b, "tasks") for b in program.bodies))
+    ill = data.draw(st.dictionaries(st.sampled_from(range(len(program.bodies))), st.integers(1, 2), max_size=3))
+    ailing = Ailing(program, ill)
+    program = ailing.program
+    case = Case(program, {"given": {}})
+    chaos = Chaos(program, case.inputs, seed=data.draw(st.integers(0, 9)))
+    while chaos.go().status == "failed":
+        ailing.resume(chaos)
+    ailing.life = 9
+    expected = outcome(program, Chaos(program, case.inputs).go())
+    k = data.draw(st.integers(1, len(chaos.journal)))
+    m = Machine(program.layout)
+    for line in chaos.journal[:k]:
+        m.apply(decode(line))
+    node = data.draw(st.sampled_from(range(len(program.bodies))))
+    fork = check(program, case, m, chaos.journal[:k], node, seed=1).machine
+    assert fork.status == "completed"
+    if not any(state == "failed" for state in chaos.machine.state):  # an ignored failure stands, in the fork too
+        assert outcome(program, fork) == expected
+
+
+@QUICK
+@given(wild_graphs(), st.data())
+def test_a_fork_behind_loops(drawn: tuple[Program, dict[str, Any]], data: st.DataObject) -> None:
+    program, inputs = drawn
+    case = Case(program, inputs)
+    chaos = Chaos(program, inputs, seed=data.draw(st.integers(0, 9)))
+    if chaos.go().status != "completed":
+        return
+    expected = outcome(program, chaos.machine)
+    nodes = outside_loops(program)
+    if nodes:
+        fork = check(program, case, chaos.machine, chaos.journal, data.draw(st.sampled_from(nodes)), seed=1)
+        assert outcome(program, fork.machine) == expected
+
+
+def test_a_node_in_a_loop_is_refused(case: Case) -> None:
+    chaos = Chaos(case.program, case.inputs, case.answers)
+    chaos.go()
+    for node in set(range(len(case.program.plan.nodes))) - set(outside_loops(case.program)):
+        with pytest.raises(WorkflowError, match="in a loop"):
+            born(case.program, chaos.journal, node)
+
+
+def test_the_birth_of_a_fork() -> None:
+    program = tasks(
+        "t",
+        [
+            Task("a", put(a=1)),
+            Task("bad", boom),
+            Task("tidy", put(t=1), ("bad",), failed("bad")),
+            Task("lame", boom, on_error="ignore"),
+            Task("b", put(b=1), ("a",)),
+            Task("c", put(c=1), ("b",)),
+        ],
+    )
+    chaos = Chaos(program, {"given": {}})
+    chaos.go()
+    birth = born(program, chaos.journal, 4, edits={4: "edit"})
+    assert [(type(e.event).__name__, getattr(e.event, "node", None)) for e in birth] == [
+        ("Edited", 4),
+        ("Started", None),
+        ("Succeeded", 0),
+        ("Failed", 3),
+    ]
+    m = Machine(program.layout)
+    for e in birth:
+        m.apply(e.event)
+    assert m.todo.keys() == {1, 4}, "what failed is tried again, and what ran because of it waits"
+    assert m.edits == {4: "edit"}
