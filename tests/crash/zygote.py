@@ -51,8 +51,8 @@ def run(job: dict[str, Any]) -> None:
     shapes.LOG = Path(job["log"])
     opened: list[Killing] = []
 
-    def killing(url: str) -> Any:
-        opened.append(Killing(open_store(url), job["crash_at"], job["when"]))
+    def killing(url: str, options: Any = None) -> Any:
+        opened.append(Killing(open_store(url, options), job["crash_at"], job["when"]))
         return opened[0]
 
     setattr(penstock.engine.engine, "open_store", killing)  # noqa: B010 - the engine imports it, and does not export it

@@ -17,9 +17,9 @@ SOON_SECONDS = 20.0
 Define = Callable[..., str]
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/runs.db"
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path, new_schema: Callable[[], str]) -> str:
+    return new_schema() if request.param == "postgresql" else f"sqlite:///{tmp_path}/runs.db"
 
 
 @pytest.fixture

@@ -58,8 +58,8 @@ class Failing:
 def failing(monkeypatch: pytest.MonkeyPatch) -> list[Failing]:
     opened: list[Failing] = []
 
-    def open_(url: str) -> Any:
-        opened.append(Failing(open_store(url)))
+    def open_(url: str, options: Any = None) -> Any:
+        opened.append(Failing(open_store(url, options)))
         return opened[-1]
 
     monkeypatch.setattr(penstock.engine.engine, "open_store", open_)
@@ -126,13 +126,13 @@ def test_the_next_runner_takes_over_while_every_call_fails_once(
         first.shutdown()
         gate.open.set()
 
-        def open_(url: str, n: int = n) -> Any:
+        def open_(url: str, options: Any = None, n: int = n) -> Any:
             made = Failing(open_store(url))
             made.fail_at = n
             failing.append(made)
             return made
 
-        real, penstock.engine.engine.open_store = penstock.engine.engine.open_store, open_  # type: ignore[attr-defined]
+        real, penstock.engine.engine.open_store = penstock.engine.engine.open_store, open_  # type: ignore[attr-defined, assignment]
         try:
             with DefaultRunner(url) as second:
                 while True:

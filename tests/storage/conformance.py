@@ -26,10 +26,14 @@ ORDERS = ("orders",)
 
 
 class Place:
-    """Somewhere to open a store.  `shared`: a second store opened there sees what the first one wrote."""
+    """Somewhere to open a store.
 
-    def __init__(self, opening: Callable[[], Store], shared: bool) -> None:
-        self.shared = shared
+    `shared`: a second store opened there sees what the first one wrote.  `sees_death`: a dead owner is known at once,
+    not only when its leases have run out.
+    """
+
+    def __init__(self, opening: Callable[[], Store], shared: bool, sees_death: bool = True) -> None:
+        self.shared, self.sees_death = shared, sees_death
         self._opening = opening
         self._opened = ExitStack()
 
@@ -352,19 +356,20 @@ class Conformance:
 
     # -- owners
 
-    def test_the_work_of_an_owner_that_is_not_alive_is_taken_at_once(self, store: Store) -> None:
+    def test_the_work_of_an_owner_that_is_not_alive_is_taken(self, place: Place, store: Store) -> None:
         store.commit([birth("r1", [work("r1", owner="dead", lease_until=999), work("r1", 1)])])
-        assert store.orphan_dead(100) == 1
+        assert store.orphan_dead(100) == (1 if place.sees_death else 0)
+        store.orphan_dead(1000)
         assert store.work("r1") == [work("r1", orphaned=True), work("r1", 1)]
         assert store.orphan_dead(100) == 0
 
-    def test_the_work_of_a_live_owner_stays_until_it_unregisters(self, store: Store) -> None:
+    def test_the_work_of_a_live_owner_stays_until_it_unregisters(self, place: Place, store: Store) -> None:
         store.register("me")
         store.register("me")
         store.commit([birth("r1", [work("r1", owner="me", lease_until=999)])])
-        assert store.orphan_dead(100) == 0
+        assert store.orphan_dead(1000) == 0
         store.unregister("me")
-        assert store.orphan_dead(100) == 1
+        assert store.orphan_dead(100 if place.sees_death else 1000) == 1
 
     def test_unregistering_a_stranger_does_nothing(self, store: Store) -> None:
         store.unregister("nobody")
@@ -390,7 +395,7 @@ class Conformance:
         second.renew("they", 200)
         assert store.orphan_dead(150) == 0
         second.close()
-        assert store.orphan_dead(150) == 1
+        assert store.orphan_dead(150 if place.sees_death else 201) == 1
 
     def test_a_store_does_not_orphan_its_own_owners(self, store: Store) -> None:
         store.register("me")
@@ -534,6 +539,8 @@ class Conformance:
         ears, other = place.open(), place.open()
         heard: SimpleQueue[News] = SimpleQueue()
         assert ears.listen(heard.put)
+        if not place.sees_death:  # where listening takes its time, it begins with a word of what was missed
+            assert heard.get(timeout=20) == News(True, None)
         ears.commit([birth("mine", [work("mine")])])
         other.commit([birth("r1", [work("r1", owner="me", lease_until=9)])])  # nothing to tell
         other.commit([birth("r2", [work("r2")])])

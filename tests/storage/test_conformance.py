@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from penstock.storage import open_store
+from penstock.storage.options import StoreOptions
 
 from .conformance import Conformance, Place
 
 
-@pytest.fixture(params=["file", "in-memory database", "memory"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    url = {
-        "file": f"sqlite:///{tmp_path}/runs.db?_synchronous=OFF",
-        "in-memory database": "sqlite:///:memory:",
-        "memory": "memory://",
-    }[request.param]
-    place = Place(lambda: open_store(url), shared=request.param == "file")
+@pytest.fixture(params=["file", "in-memory database", "memory", "postgres", "postgres behind a proxy"])
+def place(request: pytest.FixtureRequest, tmp_path: Path, new_schema: Callable[[], str]) -> Iterator[Place]:
+    options = StoreOptions()
+    match request.param:
+        case "file":
+            url = f"sqlite:///{tmp_path}/runs.db?_synchronous=OFF"
+        case "in-memory database":
+            url = "sqlite:///:memory:"
+        case "memory":
+            url = "memory://"
+        case "postgres":
+            url = new_schema()
+        case _:
+            url, _, path = new_schema().partition("?options=-csearch_path%3D")
+            options = StoreOptions(prepare_statements=False, schema=path)
+    server = url.startswith("postgresql")
+    place = Place(lambda: open_store(url, options), shared=server or request.param == "file", sees_death=not server)
     yield place
     place.close()
 

@@ -88,8 +88,7 @@ def test_a_known_option_does_not_warn() -> None:
         ("sqlite:///a.db?_busy_timeout=1s", "number of milliseconds"),
         ("sqlite:///a.db?_busy_timeout=9999999999", "number of milliseconds"),
         ("memory://x", "neither a path nor options"),
-        ("postgresql://u:secret@h/db", "no PostgreSQL store yet"),
-        ("postgres://u:secret@h/db", "no PostgreSQL store yet"),
+        ("postgresql+psycopg2://u:secret@h/db", "write postgresql://u:"),
         ("mysql://u:secret@h/db", "no store for 'mysql'"),
     ],
 )

@@ -25,21 +25,22 @@ def existing(url: str) -> Iterator[Store]:
 
     Raises CommandError if it is not there, DatabaseURLError, StoreUnavailable.
     """
-    from penstock.storage import open_store
+    from penstock.storage import StoreOptions, open_store
     from penstock.storage.urls import parse
 
     where = parse(url)
-    if where.path is None:
-        raise CommandError(
-            f"{url}: a database in memory is gone with the process that made it",
-            hint="name the file: --database sqlite:///app.db",
-        )
-    if not where.path.exists():
-        raise CommandError(
-            f"there is no database {where.path}", hint="name it with --database URL", code=exits.NOT_FOUND
-        )
+    if where.dialect != "postgresql":
+        if where.path is None:
+            raise CommandError(
+                f"{url}: a database in memory is gone with the process that made it",
+                hint="name the file: --database sqlite:///app.db",
+            )
+        if not where.path.exists():
+            raise CommandError(
+                f"there is no database {where.path}", hint="name it with --database URL", code=exits.NOT_FOUND
+            )
     # Read-only, so that a look neither makes tables in somebody else's file nor brings a schema up to date.
-    store = open_store(f"{url}{'&' if '?' in url else '?'}mode=ro")
+    store = open_store(url, StoreOptions(read_only=True))
     try:
         yield store
     finally:

@@ -22,7 +22,7 @@ from penstock.runtime.clock import SystemClock
 from penstock.runtime.driver import Begun, Driver, Limits
 from penstock.runtime.live_run import LiveRun
 from penstock.runtime.promise import Promise
-from penstock.storage import open_store
+from penstock.storage import StoreOptions, open_store
 from penstock.tasks import TaskStyle
 
 STYLES: Final[Mapping[str, Style]] = {"tasks": TaskStyle()}
@@ -57,6 +57,7 @@ class Engine:
         poll_seconds: float = 0.1,
         clock: Clock | None = None,
         registry: Registry = known,
+        options: StoreOptions | None = None,
         store: Store | None = None,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
@@ -65,7 +66,7 @@ class Engine:
         self.poll_seconds: Final = poll_seconds
         """how often a wait looks at a run that another process executes, where the store does not tell"""
         self.owner = ids.incarnation()
-        self.store = open_store(url) if store is None else store
+        self.store = open_store(url, options) if store is None else store
         try:
             self.driver = Driver(
                 self.store, self.owner, limits, self.clock, STYLES, registry.find, registry.names, self._stopped

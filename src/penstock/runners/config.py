@@ -8,6 +8,7 @@ from typing import Any, Final, Generic, TypeVar, overload
 
 from penstock.model.errors import ConfigError
 from penstock.runtime.driver import Limits
+from penstock.storage import StoreOptions
 from penstock.runtime.places import DEFAULT, ExecutorKind
 from penstock.runtime.routing import Router
 
@@ -104,6 +105,8 @@ class DefaultRunnerConfig:
 
     Times carry their unit in the name.  `pipeline_timeout_seconds` is another name of `workflow_timeout_seconds`
     (None: no limit).  `scheduler_poll_interval_ms` is checked and used only where no wake-up channel works.
+    `db_pool_size`, `prepare_statements`, `listen_url`: connections to PostgreSQL at most (one more listens); False
+    leaves nothing in a session, for proxies that pool transactions; where to listen, if not at the database's URL.
     `lease_seconds`: how long work belongs to a runner that is not heard of (a third of it is the heartbeat).
     `prefetch_tasks`: how much work may be leased ahead of a free slot.  `max_crashes_per_task`: a task whose process
     died so often while it ran is failed.  `shutdown_timeout_seconds`: how long a shutdown waits for running bodies.
@@ -117,6 +120,8 @@ class DefaultRunnerConfig:
     workflow_timeout_seconds = _Option(3600.0, above=0, optional=True)
     pipeline_timeout_seconds = _Option(3600.0, above=0, optional=True, same_as="workflow_timeout_seconds")
     db_pool_size = _Option(10, low=1, high=1000)
+    prepare_statements = _Option(True)
+    listen_url = _Option("")
     enable_recovery = _Option(True)
     runner_name = _Option("")
     lease_seconds = _Option(30.0, low=1)
@@ -171,6 +176,15 @@ class DefaultRunnerConfig:
             recover=self.enable_recovery,
             executors=executors,
             routing=self.routing,
+        )
+
+    def store_options(self, schema: str | None = None) -> StoreOptions:
+        """What of it concerns the store."""
+        return StoreOptions(
+            pool_size=self.db_pool_size,
+            prepare_statements=self.prepare_statements,
+            listen_url=self.listen_url or None,
+            schema=schema,
         )
 
     def __eq__(self, other: object) -> bool:

@@ -41,14 +41,14 @@ class DefaultRunner:
         self._config = DefaultRunnerConfig(**config.to_dict()) if config is not None else DefaultRunnerConfig()
         if not isinstance(database_url, str):
             raise DatabaseURLError(f"a database URL is a string, not {database_url!r}")
-        if schema is not None:
-            raise DatabaseURLError(
-                "tenants in schemas need PostgreSQL, which this version has no store for",
-                hint="use one SQLite file per tenant",
-            )
         self.database_url = database_url
-        timeout = self._config.workflow_timeout_seconds
-        self._engine = Engine(database_url, self._config.limits(), run_timeout_seconds=timeout)
+        self._engine = Engine(
+            database_url,
+            self._config.limits(),
+            run_timeout_seconds=self._config.workflow_timeout_seconds,
+            poll_seconds=self._config.scheduler_poll_interval_ms / 1000,
+            options=self._config.store_options(schema),
+        )
         drain_seconds = self._config.shutdown_timeout_seconds
         # Closes the engine when the runner is collected; holds the engine, never the runner.
         self._finalizer = weakref.finalize(self, self._engine.close, drain_seconds, wait=False)

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from penstock.model.errors import DatabaseURLError
 from penstock.model.ports import Store
+from penstock.storage.options import StoreOptions
 from penstock.storage.urls import parse
 
 
-def open_store(url: str) -> Store:
+def open_store(url: str, options: StoreOptions | None = None) -> Store:
     """Open the database a URL names, bringing its schema up to date.
 
     Raises DatabaseURLError (a bad URL, a missing directory, no file where one must be, a file that is no database),
-    StoreReadOnly, SchemaTooNew, or StoreUnavailable when the database stays locked or cannot be read.
+    StoreReadOnly, SchemaTooNew, or StoreUnavailable when the database stays locked or cannot be reached.
     """
+    options = options or StoreOptions()
     where = parse(url)
+    if where.dialect == "postgresql":
+        try:
+            from penstock.storage.postgres.store import PostgresStore
+        except ModuleNotFoundError as error:
+            raise DatabaseURLError(
+                "PostgreSQL needs the driver psycopg, which is not installed",
+                hint="pip install 'penstock[postgres]'",
+            ) from error
+        return PostgresStore(url, options)
+    if options.schema is not None:
+        raise DatabaseURLError("Schema-based multi-tenancy requires PostgreSQL", hint="use one SQLite file per tenant")
     if where.dialect == "memory":
         from penstock.storage.memory import MemoryStore
 
         return MemoryStore(url)
     from penstock.storage.sqlite.store import SQLiteStore
 
-    return SQLiteStore(where)
+    return SQLiteStore(replace(where, mode="ro") if options.read_only and where.path is not None else where)

@@ -18,7 +18,10 @@ Mode = Literal["rwc", "rw", "ro", "memory"]
 
 DEFAULT_BUSY_TIMEOUT_MS: Final = 60_000
 
-_FORMS: Final = "sqlite:///relative.db, sqlite:////absolute/path.db, sqlite:///:memory: or memory://"
+_FORMS: Final = (
+    "sqlite:///relative.db, sqlite:////absolute/path.db, sqlite:///:memory:, "
+    "postgresql://user@host/database or memory://"
+)
 _MODES: Final[dict[str, Mode]] = {"rwc": "rwc", "rw": "rw", "ro": "ro", "memory": "memory"}
 _JOURNAL_MODES: Final = ("WAL", "DELETE", "TRUNCATE", "PERSIST", "MEMORY")
 _SYNCHRONOUS: Final = ("OFF", "NORMAL", "FULL", "EXTRA")
@@ -27,13 +30,13 @@ _OPTIONS: Final = ("mode", "_journal_mode", "_synchronous", "_busy_timeout")
 
 @dataclass(frozen=True, slots=True)
 class DatabaseURL:
-    """Where a database is and how to open it.
+    """Where a database is and how to open it; of PostgreSQL only the text.
 
     `path`: absolute, None for a database in memory.  `synchronous`: 0 to 3, as SQLite counts OFF, NORMAL, FULL, EXTRA.
     """
 
     text: str
-    dialect: Literal["sqlite", "memory"]
+    dialect: Literal["sqlite", "memory", "postgresql"]
     path: Path | None = None
     mode: Mode = "rwc"
     journal_mode: str = "WAL"
@@ -52,15 +55,15 @@ def parse(url: str) -> DatabaseURL:
     if not mark:
         raise _no_url(url)
     if scheme in ("postgresql", "postgres"):
-        raise DatabaseURLError(
-            f"{_shown(url)}: this build has no PostgreSQL store yet", hint="use a SQLite file: sqlite:///app.db"
-        )
+        return DatabaseURL(url, "postgresql")  # libpq reads the rest
     if scheme == "memory":
         if rest:
             raise DatabaseURLError(f"{url!r}: memory:// takes neither a path nor options", hint="write memory://")
         return DatabaseURL(url, "memory")
-    if scheme.startswith("sqlite+"):
-        raise DatabaseURLError(f"{url!r} names a driver; there is only one here", hint=f"write sqlite://{rest}")
+    plain = scheme.partition("+")[0]
+    if plain != scheme and plain in ("sqlite", "postgresql", "postgres"):
+        hint = f"write {_shown(f'{plain}://{rest}')[1:-1]}"
+        raise DatabaseURLError(f"{_shown(url)} names a driver; there is only one here", hint=hint)
     if scheme != "sqlite":
         raise DatabaseURLError(f"{_shown(url)}: there is no store for {scheme!r}", hint=f"write {_FORMS}")
     return _sqlite(url, rest)

@@ -14,16 +14,18 @@ from penstock.storage import forks, rows, surrogates
 from penstock.storage.entries import tail
 from penstock.storage.news import WORK, news_of
 from penstock.storage.owners import LocalOwners, LockedOwners, Owners
+from penstock.storage.pool import Pool
 from penstock.storage.sqlite import changes as batches
 from penstock.storage.sqlite import connections, schema, writer
 from penstock.storage.sqlite import statements as sql
 from penstock.storage.sqlite.channel import Channel
 from penstock.storage.sqlite.faults import translate
-from penstock.storage.sqlite.readers import Readers
 from penstock.storage.urls import DatabaseURL
 
 _PAGE_ROWS: Final = 500
 _LIST_AT_MOST: Final = 1000
+_READERS_AT_MOST: Final = 64
+_READERS_KEPT: Final = 4
 
 
 class SQLiteStore:
@@ -35,7 +37,14 @@ class SQLiteStore:
         self._where: Final = where
         self._refusal = ""
         self._owners: Final[Owners] = LocalOwners() if where.path is None else LockedOwners(where.path)
-        self._readers: Final = Readers(where)
+        # connections that only read: they never wait for the writer, nor make it wait
+        self._readers: Final = Pool(
+            lambda: connections.connect_reader(where),
+            name=connections.name(where),
+            at_most=_READERS_AT_MOST,
+            keep=_READERS_KEPT,
+            forsake=lambda: connections.spoil(where),
+        )
         self._channel: Final = None if where.path is None else Channel(where.path)
         connections.check_place(where)
         with forks.lifecycle:

@@ -1,0 +1,81 @@
+"""News from other runners, by LISTEN: one connection that waits, and connects again when it is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import select
+import threading
+from collections.abc import Callable
+from typing import Final
+
+import psycopg
+from psycopg import sql
+from psycopg.pq import ConnStatus
+
+from penstock.model.records import News
+from penstock.storage import news as wire
+from penstock.storage.postgres.server import Connection, Server
+
+FIRST_PAUSE_SECONDS: Final = 0.05
+LONGEST_PAUSE_SECONDS: Final = 5.0
+
+
+def channel_of(schema: str) -> str:
+    """Channels belong to a whole database: this is a schema's own."""
+    return f"penstock_{hashlib.blake2b(schema.encode(), digest_size=8).hexdigest()}"
+
+
+class Listener:
+    """A thread that hears.  `origin`: what this store itself says, which is no news."""
+
+    def __init__(self, server: Server, channel: str, origin: str, tell: Callable[[News], None]) -> None:
+        self._server, self._channel, self._origin, self._tell = server, channel, origin, tell
+        self._bell_out, self._bell_in = os.pipe()
+        self._pid = os.getpid()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="penstock-news", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop, at once."""
+        if self._closed or os.getpid() != self._pid:
+            return
+        self._closed = True
+        os.write(self._bell_in, b"x")
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _run(self) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        try:
+            while not self._closed:
+                # the work itself will say what is wrong with the server
+                with contextlib.suppress(psycopg.Error), self._server.connect() as connection:
+                    connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
+                    pause = FIRST_PAUSE_SECONDS
+                    self._tell(wire.ANY)  # whatever was said while nobody listened
+                    self._hear(connection)
+                if self._rings(pause):
+                    return
+                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+        finally:
+            os.close(self._bell_out)
+            os.close(self._bell_in)
+
+    def _hear(self, connection: Connection) -> None:
+        """Until the connection is lost or the bell rings."""
+        server = connection.pgconn
+        while not self._closed:
+            while (said := server.notifies()) is not None:
+                origin, _, text = said.extra.decode().partition(" ")
+                if origin != self._origin:
+                    self._tell(wire.decode(text))
+            select.select([server.socket, self._bell_out], [], [])
+            server.consume_input()
+            if server.status != ConnStatus.OK:
+                return
+
+    def _rings(self, seconds: float) -> bool:
+        return bool(select.select([self._bell_out], [], [], seconds)[0])

@@ -1,0 +1,126 @@
+"""Where a database is, and how its connections are made."""
+
+from __future__ import annotations
+
+import re
+import select
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psycopg
+from psycopg import conninfo, sql
+
+from penstock.model.errors import DatabaseURLError
+from penstock.storage.options import StoreOptions
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+Cursor = psycopg.Cursor[tuple[Any, ...]]
+
+DEFAULT_SCHEMA: Final = "penstock"
+RESERVED: Final = ("public", "information_schema", "postgres")
+_SCHEMA: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}", re.ASCII)
+
+_DEFAULTS: Final = {
+    "application_name": "penstock",
+    "connect_timeout": "10",  # seconds; libpq waits for ever
+    # a server that hangs, or a network that swallows everything, is given up after half a minute
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A database as one store uses it.  `name`: for people, without the password.  `schema`: None is the URL's own."""
+
+    parameters: dict[str, str]
+    name: str
+    schema: str | None
+    prepare_statements: bool
+    read_only: bool
+
+    @classmethod
+    def of(cls, url: str, options: StoreOptions) -> Server:
+        """Raises DatabaseURLError."""
+        shown = masked(url)
+        try:
+            parameters = {k: str(v) for k, v in conninfo.conninfo_to_dict(url).items()}
+        except psycopg.Error as error:
+            raise DatabaseURLError(
+                f"{shown}: {_one_line(error)}",
+                hint="write postgresql://user:password@host:5432/database?sslmode=require&application_name=app",
+            ) from error
+        if not parameters.get("dbname"):
+            raise DatabaseURLError(
+                f"{shown} names no database", hint="write it after the host: postgresql://host/database"
+            )
+        schema = options.schema
+        if schema is not None:
+            check_schema(schema)
+        elif "search_path" not in parameters.get("options", ""):
+            schema = DEFAULT_SCHEMA
+        return cls({**_DEFAULTS, **parameters}, shown, schema, options.prepare_statements, options.read_only)
+
+    def connect(self) -> Connection:
+        """A connection in autocommit mode.  Raises psycopg.Error."""
+        connection = psycopg.Connection.connect(
+            **self.parameters,  # type: ignore[arg-type]
+            autocommit=True,
+            prepare_threshold=2 if self.prepare_statements else None,
+            cursor_factory=psycopg.RawCursor,
+        )
+        try:
+            if self.prepare_statements and self.schema is not None:
+                connection.execute(self.pin("SET"))
+            if self.read_only:
+                connection.execute("SET default_transaction_read_only = on")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def pin(self, how: str) -> sql.Composed:
+        """The statement that makes this schema the only one seen, until the end of session (SET) or transaction."""
+        assert self.schema is not None
+        return sql.SQL("SET LOCAL search_path = {}" if how == "SET LOCAL" else "SET search_path = {}").format(
+            sql.Identifier(self.schema)
+        )
+
+    @property
+    def pins_each_transaction(self) -> bool:
+        """Sessions keep nothing, so each transaction says where it works."""
+        return self.schema is not None and not self.prepare_statements
+
+
+def fits(connection: Connection) -> bool:
+    """Whether an idle connection is still one: what a server that ends sends makes it readable."""
+    if connection.closed:
+        return False
+    readable = select.poll()
+    readable.register(connection.fileno(), select.POLLIN)
+    return not readable.poll(0)
+
+
+def check_schema(name: str) -> None:
+    """Raises DatabaseURLError (a ValueError)."""
+    if not name:
+        raise DatabaseURLError("Schema name cannot be empty", hint="give each tenant a name such as tenant_a")
+    if not _SCHEMA.fullmatch(name):
+        raise DatabaseURLError(
+            f"Schema name must contain only alphanumeric characters and underscores, begin with a letter and have at "
+            f"most 63 of them; {name[:80]!r} does not"
+        )
+    if name.lower() in RESERVED or name.lower().startswith("pg_"):
+        raise DatabaseURLError(f"Schema name {name!r} is reserved by PostgreSQL", hint="take another, such as tenant_a")
+
+
+def masked(url: str) -> str:
+    """The URL without a password, wherever it stands."""
+    url = re.sub(r"(://[^:/@?]*):[^@/?]*@", r"\1:***@", url)
+    return re.sub(r"(?i)([?&](?:ssl)?password)=[^&]*", r"\1=***", url)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,1 @@
+SELECT id, seq FROM runs WHERE id = ANY(:ids::TEXT[])

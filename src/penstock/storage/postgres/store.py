@@ -1,0 +1,325 @@
+"""The PostgreSQL store: the port, method by method."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any, Final, TypeVar
+
+import psycopg
+from psycopg import sql as compose
+
+from penstock.model.errors import DatabaseURLError, RunnerClosed, StoreReadOnly
+from penstock.model.records import Change, JournalRow, News, RunFilter, RunRow, Verdict, WorkRow
+from penstock.storage import forks, rows, surrogates
+from penstock.storage import news as wire
+from penstock.storage.changes import check
+from penstock.storage.entries import tail
+from penstock.storage.options import StoreOptions
+from penstock.storage.pool import Pool
+from penstock.storage.postgres import changes as batches
+from penstock.storage.postgres import schema
+from penstock.storage.postgres import statements as sql
+from penstock.storage.postgres.changes import Call, pipelined
+from penstock.storage.postgres.faults import RETRYABLE, translate
+from penstock.storage.postgres.listener import Listener, channel_of
+from penstock.storage.postgres.server import Connection, Cursor, Server, fits
+
+T = TypeVar("T")
+
+_PAGE_ROWS: Final = 500
+_LIST_AT_MOST: Final = 1000
+_CLOCK_NOISE_US: Final = 50_000
+"""an offset below this is the round trip's, not the clock's"""
+
+
+class PostgresStore:
+    """Runs in one schema of a PostgreSQL database.  Thread-safe; a forked child has to open its own."""
+
+    def __init__(self, url: str, options: StoreOptions) -> None:
+        """Raises DatabaseURLError, StoreUnavailable, StoreReadOnly, SchemaTooNew."""
+        self._options = options
+        self._server: Final = Server.of(url, options)
+        self.url = self._server.name
+        self._refusal = ""
+        self._ours: Final[set[str]] = set()
+        self._origin: Final = os.urandom(4).hex()
+        self._listener: Listener | None = None
+        self._before: Final[Sequence[compose.Composed]] = (
+            [self._server.pin("SET LOCAL")] if self._server.pins_each_transaction else []
+        )
+        self._pool: Final = Pool(
+            self._server.connect, name=self.url, at_most=options.pool_size, keep=options.pool_size, fits=fits
+        )
+        try:
+            self._channel: Final = channel_of(self._open())
+        except psycopg.Error as error:
+            self._pool.close()
+            raise translate(error, self.url) from error
+        except BaseException:
+            self._pool.close()
+            raise
+        forks.watch(self)
+
+    def _open(self) -> str:
+        """Bring the schema up to date; returns its name."""
+        with self._pool.one() as connection:
+            if not schema.is_current(connection, self._server):
+                if self._options.read_only:
+                    raise DatabaseURLError(
+                        f"{self.url} does not have this version's tables, and a reader makes none",
+                        hint="start a runner on it first",
+                    )
+                schema.migrate(connection, self._server)
+            if self._server.schema is not None:
+                return self._server.schema
+            return str(connection.execute("SELECT current_schema()").fetchone()[0])  # type: ignore[index]
+
+    def close(self) -> None:
+        """Release every connection.  Calling it again does nothing."""
+        if self._refusal:
+            return
+        self._refusal = "this store was closed"
+        if self._listener is not None:
+            self._listener.close()
+        self._pool.close()
+
+    # -- forks
+
+    def suspend(self) -> None:
+        """Before a fork; the connections see to themselves."""
+
+    def resume(self) -> None:
+        """After a fork, in the parent."""
+
+    def abandon(self) -> None:
+        """After a fork, in the child: refuse every call."""
+        self._refusal = self._refusal or "this store was opened before the process forked"
+
+    # -- what others do
+
+    def listen(self, tell: Callable[[News], None]) -> bool:
+        """Call `tell` with what other stores on the schema write, from a connection that is in no pool."""
+        self._check()
+        server = self._server
+        if self._options.listen_url is not None:
+            server = Server.of(self._options.listen_url, StoreOptions(schema=self._options.schema))
+        self._listener = Listener(server, self._channel, self._origin, tell)
+        return True
+
+    def clock_offset_us(self) -> int:
+        """How far the server's clock is ahead of this process's."""
+        before = time.time_ns()
+        ((server_us,),) = self._select(sql.GET_TIME)
+        middle_us = (before + time.time_ns()) // 2000
+        offset: int = server_us - middle_us
+        return 0 if abs(offset) < _CLOCK_NOISE_US else offset
+
+    # -- owners
+
+    def register(self, owner: str) -> None:
+        """What the owner holds is not taken as long as this store is open."""
+        self._check()
+        self._ours.add(owner)
+
+    def unregister(self, owner: str) -> None:
+        self._check()
+        self._ours.discard(owner)
+
+    def orphan_dead(self, now: int) -> int:
+        """Take from owners of other stores what they did not renew in time: nothing else tells that they are dead.
+
+        Returns how many rows.
+        """
+        orphaned = self._change(sql.ORPHAN_EXPIRED_WORK, ([*self._ours], now))
+        if orphaned:
+            self._run([self._say(wire.WORK)])
+        return orphaned
+
+    def renew(self, owner: str, lease_until: int) -> None:
+        """Extend the lease of everything the owner holds."""
+        self._change(sql.RENEW_LEASES, (lease_until, owner))
+
+    def next_expiry(self, owner: str) -> int | None:
+        """When the first lease that is not this owner's runs out."""
+        ((expiry,),) = self._select(sql.GET_NEXT_EXPIRY, (owner,))
+        return expiry  # type: ignore[no-any-return]
+
+    # -- runs
+
+    def commit(self, changes: Sequence[Change]) -> list[Verdict]:
+        """All changes in one transaction, each with its own verdict; at most one change per run.
+
+        Raises StoreUnavailable or StoreError; then nothing of any change was written, unless the connection was lost
+        after the server had committed.
+        """
+        self._writable()
+        if not changes:
+            return []
+        check(changes)
+        told = wire.news_of(changes)
+        after = [self._say(told)] if told is not None else []
+        try:
+            with self._pool.one() as connection:
+                try:
+                    return batches.commit(connection, self._before, changes, after)
+                except (UnicodeEncodeError, psycopg.DataError):
+                    clean = [surrogates.escape_change(change, nul=True) for change in changes]
+                    return batches.commit(connection, self._before, clean, after)
+        except psycopg.Error as error:
+            raise translate(error, self.url) from error
+
+    def claim(
+        self, owner: str, lease_until: int, due_before: int, limit: int, workflows: Collection[str]
+    ) -> list[WorkRow]:
+        """Take unowned, unparked work of these workflows that is due by then, the oldest due first.
+
+        Returns the rows as they were before the claim.
+        """
+        self._writable()
+        if limit < 1 or not workflows:
+            return []
+        found = self._select(sql.CLAIM_WORK, (due_before, [*workflows], limit, owner, lease_until), again=False)
+        taken = [rows.read_work(row) for row in found]
+        return sorted(taken, key=lambda row: (row.due_at, row.run_id, row.node, row.fence))
+
+    def release(self, owner: str, rows: Sequence[WorkRow]) -> None:
+        """Give back work that was claimed and not begun; what the owner does not hold any more is left alone."""
+        self._writable()
+        if rows:
+            places = [list(column) for column in zip(*[(row.run_id, row.node, row.fence) for row in rows])]
+            self._run([(sql.RELEASE_WORK, [*places, owner]), self._say(wire.WORK)])
+
+    def run(self, run_id: str) -> RunRow | None:
+        for row in self._select(sql.GET_RUN, (run_id,)):
+            return RunRow(*row)
+        return None
+
+    def seqs(self, run_ids: Collection[str]) -> dict[str, int]:
+        return dict(self._select(sql.LIST_SEQS, ([*run_ids],)))
+
+    def runs(self, which: RunFilter) -> list[RunRow]:
+        """Heads of runs, newest first, 1,000 at most."""
+        limit = max(0, min(which.limit, _LIST_AT_MOST))
+        given = (which.workflow, which.status, which.parent_id)
+        if which.before is None:
+            found = self._select(sql.LIST_RUNS, (*given, limit))
+        else:
+            found = self._select(sql.LIST_RUNS_BEFORE, (*given, which.before, limit))
+        return [RunRow(*row) for row in found]
+
+    def plan(self, structure: str) -> dict[str, Any] | None:
+        for (text,) in self._select(sql.GET_PLAN, (structure,)):
+            plan: dict[str, Any] = json.loads(text)
+            return plan
+        return None
+
+    def journal(self, run_id: str, after: int = 0) -> list[JournalRow]:
+        """The journal from entry `after` + 1 on."""
+        found = [JournalRow(*row) for row in self._select(sql.READ_JOURNAL, (run_id, after))]
+        if after > 0 and (not found or found[0].seq != after + 1):
+            found = self._cut(run_id, after) + found
+        return found
+
+    def work(self, run_id: str) -> list[WorkRow]:
+        """Outstanding work of a run."""
+        return [rows.read_work(row) for row in self._select(sql.LIST_WORK, (run_id,))]
+
+    def held(self, owner: str) -> list[WorkRow]:
+        """Everything the owner holds."""
+        return [rows.read_work(row) for row in self._select(sql.LIST_HELD_WORK, (owner,))]
+
+    def overdue(self, before: int) -> list[tuple[str, str, int]]:
+        """(run, workflow, deadline) of unfinished runs whose deadline is not after this instant, the oldest first."""
+        return self._select(sql.LIST_OVERDUE, (before,))
+
+    def strays(self) -> list[tuple[str, str]]:
+        """(run, workflow) of unfinished children of runs that have ended."""
+        return self._select(sql.LIST_STRAYS)
+
+    def every_run(self) -> Iterator[RunRow]:
+        """All runs, in pages, oldest first."""
+        self._check()
+        return self._pages()
+
+    # -- within
+
+    def _pages(self) -> Iterator[RunRow]:
+        after = ""
+        while page := self._select(sql.LIST_RUNS_AFTER, (after, _PAGE_ROWS)):
+            for row in page:
+                yield RunRow(*row)
+            after = page[-1][0]
+
+    def _cut(self, run_id: str, after: int) -> list[JournalRow]:
+        """The end of a row that begins at or before entry `after` and goes on behind it."""
+        head = self.run(run_id)
+        if head is None or head.seq <= after:
+            return []
+        for row in self._select(sql.READ_JOURNAL_ROW_OF, (run_id, after)):
+            rest = tail(JournalRow(*row), after)
+            return [rest] if rest else []
+        return []
+
+    def _say(self, news: News) -> Call:
+        return sql.NOTIFY, (self._channel, f"{self._origin} {wire.encode(news)}")
+
+    def _run(self, calls: Sequence[Call]) -> None:
+        """Statements whose results nobody wants, in one transaction and one round trip."""
+
+        def act(connection: Connection) -> None:
+            pipelined(connection, self._before, calls)
+
+        self._with_connection(act, again=False)
+
+    def _change(self, statement: str, parameters: tuple[Any, ...]) -> int:
+        """How many rows a statement changed."""
+        self._writable()
+        return self._with_connection(lambda c: self._execute(c, statement, parameters).rowcount, again=True)
+
+    def _select(self, statement: str, parameters: tuple[Any, ...] = (), *, again: bool = True) -> list[Any]:
+        """`again`: the statement may be repeated after the connection was lost."""
+        self._check()
+
+        def act(connection: Connection) -> list[Any]:
+            try:
+                return self._execute(connection, statement, parameters).fetchall()
+            except (UnicodeEncodeError, psycopg.DataError):
+                clean = surrogates.escape_all(parameters, nul=True)
+                return self._execute(connection, statement, clean).fetchall()
+
+        return self._with_connection(act, again)
+
+    def _execute(self, connection: Connection, statement: str, parameters: Sequence[Any]) -> Cursor:
+        if not self._before:
+            return connection.execute(statement, parameters)
+        with connection.pipeline():
+            for first in self._before:
+                connection.execute(first)
+            return connection.execute(statement, parameters)
+
+    def _with_connection(self, act: Callable[[Connection], T], again: bool) -> T:
+        """What `act` makes of a connection; a second time if the first one was lost on the way, or met a deadlock."""
+        self._check()
+        try:
+            try:
+                with self._pool.one() as connection:
+                    return act(connection)
+            except psycopg.OperationalError as error:
+                if error.sqlstate not in RETRYABLE and not (again and connection.broken):
+                    raise
+                with self._pool.one() as connection:
+                    return act(connection)
+        except psycopg.Error as error:
+            raise translate(error, self.url) from error
+
+    def _writable(self) -> None:
+        self._check()
+        if self._options.read_only:
+            raise StoreReadOnly(f"{self.url} was opened to be read only")
+
+    def _check(self) -> None:
+        if self._refusal:
+            raise RunnerClosed(self._refusal, hint="open a new one")

@@ -1,0 +1,35 @@
+"""What every package of tests can have: a PostgreSQL server, and places for runs on each database."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.postgres.cluster import Cluster
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """A server for this process's tests, started by the first that asks."""
+    with Cluster() as server:
+        yield server
+
+
+@pytest.fixture
+def new_schema(request: pytest.FixtureRequest) -> Callable[[], str]:
+    """Makes an empty schema and gives the URL that leads to it."""
+
+    def make() -> str:
+        import psycopg
+
+        server: Cluster = request.getfixturevalue("postgres")
+        name = f"t_{next(_numbers)}"
+        with psycopg.connect(server.url(), autocommit=True) as connection:
+            connection.execute(f"CREATE SCHEMA {name}")
+        return f"{server.url()}?options=-csearch_path%3D{name}"
+
+    return make
