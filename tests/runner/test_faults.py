@@ -132,7 +132,7 @@ def test_the_next_runner_takes_over_while_every_call_fails_once(
             failing.append(made)
             return made
 
-        real, penstock.engine.engine.open_store = penstock.engine.engine.open_store, open_  # type: ignore[attr-defined, assignment]
+        real, penstock.engine.engine.open_store = penstock.engine.engine.open_store, open_  # type: ignore[attr-defined]
         try:
             with DefaultRunner(url) as second:
                 while True:

@@ -8,9 +8,9 @@ from typing import Any, Final, Generic, TypeVar, overload
 
 from penstock.model.errors import ConfigError
 from penstock.runtime.driver import Limits
-from penstock.storage import StoreOptions
 from penstock.runtime.places import DEFAULT, ExecutorKind
 from penstock.runtime.routing import Router
+from penstock.storage import StoreOptions
 
 T = TypeVar("T")
 
