@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import psycopg
 from psycopg import conninfo, sql
+from psycopg.types.array import ListBinaryDumper
 
 from penstock.model.errors import DatabaseURLError
 from penstock.storage.options import StoreOptions
@@ -71,6 +72,8 @@ class Server:
             prepare_threshold=2 if self.prepare_statements else None,
             cursor_factory=psycopg.RawCursor,
         )
+        # as text, every character of every element would be looked at in Python: 45 ms for a megabyte instead of 0.5
+        connection.adapters.register_dumper(list, ListBinaryDumper)
         try:
             if self.prepare_statements and self.schema is not None:
                 connection.execute(self.pin("SET"))
