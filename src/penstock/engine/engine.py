@@ -6,10 +6,11 @@ import atexit
 import hashlib
 import math
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, Literal, cast
 
 from penstock.engine import forking, ids
+from penstock.engine.children import ChildRuns
 from penstock.kernel import lay_out
 from penstock.model import events as ev
 from penstock.model.errors import IdempotencyConflict, InvalidTransition, RunNotFinished, RunNotFound, StoreError
@@ -58,6 +59,7 @@ class Engine:
         clock: Clock | None = None,
         registry: Registry = known,
         options: StoreOptions | None = None,
+        present: Callable[[LiveRun], Any] = lambda run: run,
         store: Store | None = None,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
@@ -71,6 +73,7 @@ class Engine:
             self.driver = Driver(
                 self.store, self.owner, limits, self.clock, STYLES, registry.find, registry.names, self._stopped
             )
+            self.driver.children = ChildRuns(self, present)
             self.driver.start()
         except BaseException:
             self.store.close()
@@ -105,6 +108,14 @@ class Engine:
             row.inputs_digest = _digest(cells)
         birth, _ = self.driver.submit(program, cells, row)
         return _accepted(birth, row)
+
+    def submit_child(self, workflow: str, inputs: Any, parent_id: str, key: str) -> str:
+        """Start a run as a child, or find the one with this key; returns its id.  Raises what `submit` raises."""
+        program, cells, row = self._prepare(workflow, inputs)
+        row.parent_id, row.idempotency_key = parent_id, key
+        birth, _ = self.driver.submit(program, cells, row)
+        birth.wait()
+        return birth.value().row.id
 
     def execute(self, workflow: str, inputs: Any) -> LiveRun:
         """Start a run and wait until it has ended or waits for a person: one wait, where `submit` and `wait` are two.

@@ -48,6 +48,7 @@ class DefaultRunner:
             run_timeout_seconds=self._config.workflow_timeout_seconds,
             poll_seconds=self._config.scheduler_poll_interval_ms / 1000,
             options=self._config.store_options(schema),
+            present=WorkflowResult,
         )
         drain_seconds = self._config.shutdown_timeout_seconds
         # Closes the engine when the runner is collected; holds the engine, never the runner.

@@ -15,7 +15,7 @@ from penstock.model.wire import Entry
 
 if TYPE_CHECKING:
     from penstock.runtime.executor import Executor
-    from penstock.runtime.handle import TaskHandle
+    from penstock.runtime.handle import Children, TaskHandle
 
 ERROR_TEXT_LIMIT_CHARS = 100_000
 
@@ -24,12 +24,13 @@ class Attempt:
     """`state`: queued, running, over.  It is over once: by its body, or by whoever withdraws it first."""
 
     __slots__ = (
-        "_guard", "began", "clock", "deferred_at", "deferred_us", "executor", "fence", "handle", "name", "node",
-        "number", "policy", "program", "run_id", "state", "timeout_s", "view",
+        "_guard", "began", "children", "clock", "deferred_at", "deferred_us", "executor", "fence", "handle", "name",
+        "node", "number", "policy", "program", "run_id", "state", "timeout_s", "view",
     )  # fmt: skip
 
     handle: TaskHandle
     executor: Executor
+    children: Children | None
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class Attempt:
         clock: Clock,
     ) -> None:
         self.run_id, self.node, self.fence, self.number = run_id, node, fence, number
+        self.children = None
         self.program, self.view, self.clock = program, view, clock
         self.policy: NodePolicy = program.policy(node)
         self.timeout_s = timeout_s if self.policy.timeout_s is None else self.policy.timeout_s

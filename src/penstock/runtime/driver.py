@@ -28,6 +28,7 @@ from penstock.runtime.agenda import Agenda
 from penstock.runtime.attempt import Attempt
 from penstock.runtime.deadlines import Deadlines
 from penstock.runtime.dispatch import Dispatcher
+from penstock.runtime.handle import Children
 from penstock.runtime.live_run import Allowance, LiveRun
 from penstock.runtime.loading import Loader
 from penstock.runtime.places import ExecutorKind
@@ -98,6 +99,9 @@ class Driver:
         self.agenda = Agenda()
         self.deadlines = Deadlines(self)
         self._takeover = Takeover(self)
+        self.children: Children | None = None
+        self._children_of: dict[str, set[str]] = {}
+        """run -> runs its bodies have started here and wait for"""
         self._births: dict[str, Promise[Begun]] = {}
         self._awaited: dict[str, list[Promise[LiveRun | None]]] = {}
         """promises of runs that live elsewhere"""
@@ -161,6 +165,21 @@ class Driver:
         birth: Promise[Begun] = Promise()
         self.post(lambda: self._enter(run, birth))
         return birth
+
+    def note_child(self, parent_id: str, run_id: str, waits: bool) -> None:
+        """A body of the parent waits for this run, or does so no more because it has ended."""
+
+        def act() -> None:
+            if waits:
+                self._children_of.setdefault(parent_id, set()).add(run_id)
+                if parent_id not in self.runs:
+                    self._end_children(parent_id)
+            elif parent_id in self._children_of:
+                self._children_of[parent_id].discard(run_id)
+                if not self._children_of[parent_id]:
+                    del self._children_of[parent_id]
+
+        self.post(act)
 
     def control(self, run_id: str, event: Event, *, retry: bool = False) -> Promise[bool]:
         """Journal an event of a person: cancel, pause, resume.  False if the run does not take it (any more).
@@ -421,6 +440,14 @@ class Driver:
         run.confirmations.append((event, promise))
         self.decide(run, Entry(event))
 
+    def end_child(self, run_id: str) -> None:
+        """Cancel a run whose parent has ended."""
+        self._control(run_id, ev.CancelRequested("its parent run has ended"), False, Promise())
+
+    def _end_children(self, run_id: str) -> None:
+        for child in self._children_of.pop(run_id, ()):
+            self.end_child(child)
+
     def _withdraw(self, run: LiveRun) -> None:
         """Take back the attempts of a run whose bodies have not begun."""
         for attempt in [a for a in run.attempts.values() if a.withdraw()]:
@@ -534,6 +561,7 @@ class Driver:
         """Keep only what this process has to do with: work of its own, or somebody who waits."""
         if run.machine.ended:
             self.runs.pop(run.row.id, None)
+            self._end_children(run.row.id)
         elif len(self.runs) > LIVE_RUNS_KEPT or run.machine.status == "paused":
             mine = run.attempts or any(row.owner == self.owner for row in run.work.values())
             if not mine:
@@ -597,6 +625,7 @@ class Driver:
             attempt = Attempt(
                 run.row.id, row.node, command.fence, command.attempt, run.program, view, timeout_s, self.clock
             )
+            attempt.children = self.children
             run.attempts[row.node] = attempt
             self.executor.route(run.program, row.node).submit(attempt)
             self.deadlines.watch_attempt(attempt, self.clock.now())

@@ -6,12 +6,18 @@ import inspect
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
-from penstock.model.errors import TaskCancelled
+from penstock.model.errors import TaskCancelled, WorkflowError
+
+if TYPE_CHECKING:
+    from penstock.runners.results import WorkflowResult
 
 T = TypeVar("T")
 Condition = Callable[[], Any] | Callable[[], Awaitable[Any]]
+
+LOOK_SECONDS: Final = 5.0
+"""how often a body makes sure that the run it waits for still goes on"""
 
 
 class Called(Protocol):
@@ -35,6 +41,20 @@ class Slots(Protocol):
     def run_coroutine(self, coroutine: Coroutine[Any, Any, T]) -> T: ...
 
 
+class ChildRun(Protocol):
+    """A run that a body started and waits for."""
+
+    def look(self, ring: Callable[[], None]) -> WorkflowResult | None:
+        """What became of it; None while it goes on: then `ring` is called when it is time to look again."""
+        ...
+
+
+class Children(Protocol):
+    """Starts runs for bodies."""
+
+    def start(self, parent: Called, ordinal: int, workflow: str, inputs: Any) -> ChildRun: ...
+
+
 class TaskHandle:
     """Handed to a body whose second parameter is named `handle` or `task_handle`.
 
@@ -50,6 +70,7 @@ class TaskHandle:
         self._why = ""
         self._listener: Callable[[str], None] | None = None
         self._holds_slot = True
+        self._children = 0
 
     @property
     def run_id(self) -> str:
@@ -143,6 +164,42 @@ class TaskHandle:
                 _expire(deadline, timeout_ms)
             await deferral.slot_async()
         self.raise_if_cancelled()
+
+    def execute(self, workflow_name: str, context: Any = None) -> WorkflowResult:
+        """Run another workflow as a child of this run, and wait for its end; the slot is free meanwhile.
+
+        The child is recorded.  If this process dies, the next attempt finds the same child again instead of starting
+        another; an attempt after a failure starts a new one.  A child ends with its parent: it is cancelled when the
+        parent is cancelled, fails or times out.  A failed child is a result, not an exception.  In an `async def` body
+        use `execute_async`.
+
+        Raises WorkflowNotFound, EncodingError, StoreUnavailable, TaskCancelled; WorkflowError in another process.
+        """
+        children: Children | None = getattr(self._attempt, "children", None)
+        if children is None:
+            raise WorkflowError(
+                f"task {self.task_id!r} runs in another process and cannot start runs from there",
+                hint="take it off that executor, and give the computing to a task of its own",
+            )
+        self.raise_if_cancelled()
+        self._children += 1
+        child = children.start(self._attempt, self._children, workflow_name, context)
+        if self._bell is None:
+            self._bell = threading.Event()
+        bell = self._bell
+        with self._Deferral(self):
+            while (result := child.look(bell.set)) is None:
+                bell.wait(LOOK_SECONDS)
+                self.raise_if_cancelled()
+                bell.clear()
+        self.raise_if_cancelled()
+        return result
+
+    async def execute_async(self, workflow_name: str, context: Any = None) -> WorkflowResult:
+        """`execute` for `async def` bodies."""
+        import asyncio
+
+        return await asyncio.to_thread(self.execute, workflow_name, context)
 
     class _Deferral:
         """The slot is free inside; taken again on the way out, whatever happened."""

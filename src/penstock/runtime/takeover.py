@@ -93,6 +93,9 @@ class Takeover:
         if expiry is not None:  # looked at then, so that what a dead runner left does not wait for a whole interval
             following = min(following, max(expiry, now) + EXPIRY_MARGIN_US)
         known = driver.workflows()
+        for run_id, workflow in driver.store.strays():
+            if workflow in known:
+                driver.end_child(run_id)
         for run_id, workflow, due in driver.store.overdue(now):
             if workflow in known and run_id not in driver.runs:
                 run = self._load_or_park(run_id)

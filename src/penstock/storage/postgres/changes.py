@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 import psycopg
 from psycopg import errors
@@ -12,76 +12,47 @@ from penstock.model.records import Change, Committed, RunRow, Verdict
 from penstock.storage.changes import Key, gather, good, judge
 from penstock.storage.postgres import statements as sql
 from penstock.storage.postgres.faults import RETRYABLE
-from penstock.storage.postgres.server import Connection
-from penstock.storage.rows import Row
-
-Call = tuple[str, Sequence[Any]]
+from penstock.storage.postgres.pipeline import Call, Session, columns, exchange
 
 RETRY_LIMIT: Final = 10
 """how often a batch that met others on the same rows is tried again"""
 
-_CONTENDED: Final = (errors.DivisionByZero, errors.UniqueViolation)
 
-
-def commit(
-    connection: Connection, before: Sequence[Any], changes: Sequence[Change], after: Sequence[Call]
-) -> list[Verdict]:
-    """Write the changes in one transaction, between the statements `before` and `after`.  Raises psycopg.Error."""
+def commit(session: Session, first: Sequence[str], changes: Sequence[Change], last: Sequence[Call]) -> list[Verdict]:
+    """Write the changes in one transaction, after the statements `first` and before `last`.  Raises psycopg.Error."""
     try:
-        pipelined(connection, before, [*_writes(changes), *after])
-    except _CONTENDED:
-        return _judged(connection, before, changes, after)
-    except psycopg.OperationalError as error:
-        if error.sqlstate not in RETRYABLE:
+        exchange(session, first, [*_writes(changes), *last])
+    except psycopg.Error as error:
+        if not _is_contention(error):
             raise
-        return _judged(connection, before, changes, after)
+        return _judged(session, first, changes, last)
     return [Committed() for _ in changes]
 
 
-def pipelined(connection: Connection, before: Sequence[Any], calls: Sequence[Call]) -> None:
-    """All statements in one round trip and one transaction: what stands between two syncs is one."""
-    failure: Exception | None = None
-    try:
-        with connection.pipeline(), connection.cursor() as cursor:
-            try:
-                for statement in before:
-                    cursor.execute(statement)
-                for text, parameters in calls:
-                    cursor.execute(text, parameters)
-            except (psycopg.Error, UnicodeEncodeError) as error:
-                failure = error  # a pipeline left by an exception complains to the log of its own, later troubles
-    except psycopg.Error as error:
-        raise failure or error from None
-    if failure is not None:
-        raise failure
+def _is_contention(error: psycopg.Error) -> bool:
+    return isinstance(error, (errors.DivisionByZero, errors.UniqueViolation)) or error.sqlstate in RETRYABLE
 
 
-def _judged(
-    connection: Connection, before: Sequence[Any], changes: Sequence[Change], after: Sequence[Call]
-) -> list[Verdict]:
+def _judged(session: Session, first: Sequence[str], changes: Sequence[Change], last: Sequence[Call]) -> list[Verdict]:
     """Somebody was in the way: see who, with the rows locked, and write the rest."""
-    # Nothing to take back: but this makes the driver forget what it prepared, or believes to have.
-    connection.execute("BEGIN", prepare=False)
-    connection.rollback()
     for tries_left in reversed(range(RETRY_LIMIT)):
         try:
-            with connection.transaction():
-                for statement in before:
-                    connection.execute(statement)
-                seqs: dict[str, int] = dict(
-                    connection.execute(sql.LOCK_RUNS, ([change.run.id for change in changes],)).fetchall()
-                )
+            with session.transaction():
+                for text in first:
+                    session.execute(text)
+                ids = [change.run.id for change in changes]
+                seqs = dict(session.execute(sql.LOCK_RUNS, (ids,)).fetchall())
 
                 def holder(key: Key) -> RunRow | None:
-                    row = connection.execute(sql.FIND_RUN_BY_KEY, key).fetchone()
+                    row = session.execute(sql.FIND_RUN_BY_KEY, key).fetchone()
                     return None if row is None else RunRow(*row)
 
                 verdicts = judge(changes, seqs, holder)
-                for text, parameters in [*_writes(good(changes, verdicts)), *after]:
-                    connection.execute(text, parameters)
+                exchange(session, (), [*_writes(good(changes, verdicts)), *last])
             return verdicts
-        except (*_CONTENDED, psycopg.OperationalError) as error:  # born elsewhere since, or a deadlock
-            if not tries_left or (isinstance(error, psycopg.OperationalError) and error.sqlstate not in RETRYABLE):
+        except psycopg.Error as error:
+            session.forget()  # a rollback makes the driver drop what is prepared
+            if not tries_left or not _is_contention(error):  # born elsewhere since, or a deadlock
                 raise
     raise AssertionError
 
@@ -90,22 +61,18 @@ def _writes(changes: Sequence[Change]) -> Iterator[Call]:
     rows = gather(changes)
     # in the order of keys: two runners that meet wait for each other instead of for ever
     if rows.plans:
-        yield sql.INSERT_PLANS, _columns(sorted(rows.plans.values()))
+        yield sql.INSERT_PLANS, columns(sorted(rows.plans.values()))
     if rows.births:
-        yield sql.INSERT_RUNS, _columns(rows.births)
+        yield sql.INSERT_RUNS, columns(rows.births)
     if rows.heads:
-        yield sql.UPDATE_RUNS, _columns(sorted(rows.heads, key=lambda row: row[-2]))
+        yield sql.UPDATE_RUNS, columns(sorted(rows.heads, key=lambda row: row[-2]))
     if rows.journal:
-        yield sql.APPEND_JOURNAL, _columns(rows.journal)
+        yield sql.APPEND_JOURNAL, columns(rows.journal)
     if rows.outs:
-        yield sql.DELETE_WORK, _columns(sorted(rows.outs))
+        yield sql.DELETE_WORK, columns(sorted(rows.outs))
     if rows.ins:
-        yield sql.INSERT_WORK, _columns(rows.ins)
+        yield sql.INSERT_WORK, columns(rows.ins)
     if rows.began:
-        yield sql.BEGIN_WORK, _columns(sorted(rows.began))
+        yield sql.BEGIN_WORK, columns(sorted(rows.began))
     if rows.parks:
-        yield sql.PARK_WORK, _columns(rows.parks)
-
-
-def _columns(rows: Sequence[Row]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows)]
+        yield sql.PARK_WORK, columns(rows.parks)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import select
 import threading
@@ -16,15 +15,11 @@ from psycopg.pq import ConnStatus
 
 from penstock.model.records import News
 from penstock.storage import news as wire
-from penstock.storage.postgres.server import Connection, Server
+from penstock.storage.postgres.pipeline import Session
+from penstock.storage.postgres.server import Server
 
 FIRST_PAUSE_SECONDS: Final = 0.05
 LONGEST_PAUSE_SECONDS: Final = 5.0
-
-
-def channel_of(schema: str) -> str:
-    """Channels belong to a whole database: this is a schema's own."""
-    return f"penstock_{hashlib.blake2b(schema.encode(), digest_size=8).hexdigest()}"
 
 
 class Listener:
@@ -64,7 +59,7 @@ class Listener:
             os.close(self._bell_out)
             os.close(self._bell_in)
 
-    def _hear(self, connection: Connection) -> None:
+    def _hear(self, connection: Session) -> None:
         """Until the connection is lost or the bell rings."""
         server = connection.pgconn
         while not self._closed:

@@ -10,21 +10,22 @@ from psycopg import sql as compose
 from penstock.model.errors import DatabaseURLError
 from penstock.storage.migrations import Applied, Migration, pending
 from penstock.storage.postgres import statements as sql
-from penstock.storage.postgres.server import Connection, Server
+from penstock.storage.postgres.pipeline import Session
+from penstock.storage.postgres.server import Server
 
 _PACKAGE: Final = "penstock.storage.postgres"
 
 MIGRATIONS: Final = (Migration(_PACKAGE, 1, "pre", "initial"),)
 
 
-def is_current(connection: Connection, server: Server, known: Sequence[Migration] = MIGRATIONS) -> bool:
+def is_current(connection: Session, server: Server, known: Sequence[Migration] = MIGRATIONS) -> bool:
     """Whether nothing is left to apply.  Raises SchemaTooNew, psycopg.Error."""
     with connection.transaction():
         _pin(connection, server)
         return not pending(_applied(connection) or (), known, server.name)
 
 
-def migrate(connection: Connection, server: Server, known: Sequence[Migration] = MIGRATIONS) -> None:
+def migrate(connection: Session, server: Server, known: Sequence[Migration] = MIGRATIONS) -> None:
     """Make the schema and apply what is pending, in one transaction, one process after the other.
 
     Raises SchemaTooNew, DatabaseURLError, psycopg.Error.
@@ -32,12 +33,16 @@ def migrate(connection: Connection, server: Server, known: Sequence[Migration] =
     with connection.transaction():
         connection.execute(sql.LOCK_SCHEMA)
         if server.schema is not None:
-            name = compose.Identifier(server.schema)
-            connection.execute(compose.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(name))
+            if connection.execute(sql.HAS_SCHEMA, (server.schema,)).fetchone() is None:
+                # asked first, because even IF NOT EXISTS wants the right to create
+                connection.execute(compose.SQL("CREATE SCHEMA {}").format(compose.Identifier(server.schema)))
             _pin(connection, server)
         current = connection.execute("SELECT current_schema()").fetchone()
         if current is None or current[0] is None:
-            raise DatabaseURLError(f"{server.name}: no schema of its search_path exists", hint="create it first")
+            raise DatabaseURLError(
+                f"{server.name}: no schema of its search_path is there for this role",
+                hint="create it first, or let its owner GRANT USAGE ON SCHEMA to the role",
+            )
         applied = _applied(connection)
         if applied is None:
             connection.execute(sql.CREATE_SCHEMA_VERSION)
@@ -47,12 +52,20 @@ def migrate(connection: Connection, server: Server, known: Sequence[Migration] =
             connection.execute(sql.INSERT_SCHEMA_VERSION, migration.row())
 
 
-def _pin(connection: Connection, server: Server) -> None:
+def news_channel(connection: Session, server: Server) -> str:
+    """The channel on which runners of this schema tell each other what changed.  Raises psycopg.Error."""
+    with connection.transaction():
+        _pin(connection, server)
+        ((name,),) = connection.execute(sql.GET_NEWS_CHANNEL).fetchall()
+        return str(name)
+
+
+def _pin(connection: Session, server: Server) -> None:
     if server.pins_each_transaction:
         connection.execute(server.pin("SET LOCAL"))
 
 
-def _applied(connection: Connection) -> list[Applied] | None:
+def _applied(connection: Session) -> list[Applied] | None:
     """None: there is no record of it at all."""
     if connection.execute(sql.HAS_SCHEMA_VERSION).fetchone() is None:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import select
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import psycopg
@@ -13,13 +13,16 @@ from psycopg.types.array import ListBinaryDumper
 
 from penstock.model.errors import DatabaseURLError
 from penstock.storage.options import StoreOptions
+from penstock.storage.postgres.pipeline import Session
 
-Connection = psycopg.Connection[tuple[Any, ...]]
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 
 DEFAULT_SCHEMA: Final = "penstock"
-RESERVED: Final = ("public", "information_schema", "postgres")
-_SCHEMA: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}", re.ASCII)
+# A plan made while a table is small is kept when it has grown: so hot statements find their rows by key from the start.
+_BY_KEY: Final = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"
+
+RESERVED: Final = ("public", "information_schema", "postgres", "none")
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}", re.ASCII)
 
 _DEFAULTS: Final = {
     "application_name": "penstock",
@@ -36,7 +39,7 @@ _DEFAULTS: Final = {
 class Server:
     """A database as one store uses it.  `name`: for people, without the password.  `schema`: None is the URL's own."""
 
-    parameters: dict[str, str]
+    parameters: dict[str, str] = field(repr=False)
     name: str
     schema: str | None
     prepare_statements: bool
@@ -49,10 +52,13 @@ class Server:
         try:
             parameters = {k: str(v) for k, v in conninfo.conninfo_to_dict(url).items()}
         except psycopg.Error as error:
+            why = _one_line(error)
+            if shown != url:  # what libpq quotes may be a part of the password
+                why = re.sub(r'"[^"]*"', '"***"', why)
             raise DatabaseURLError(
-                f"{shown}: {_one_line(error)}",
+                f"{shown}: {why}",
                 hint="write postgresql://user:password@host:5432/database?sslmode=require&application_name=app",
-            ) from error
+            ) from (error if shown == url else None)
         if not parameters.get("dbname"):
             raise DatabaseURLError(
                 f"{shown} names no database", hint="write it after the host: postgresql://host/database"
@@ -64,17 +70,20 @@ class Server:
             schema = DEFAULT_SCHEMA
         return cls({**_DEFAULTS, **parameters}, shown, schema, options.prepare_statements, options.read_only)
 
-    def connect(self) -> Connection:
+    def connect(self) -> Session:
         """A connection in autocommit mode.  Raises psycopg.Error."""
-        connection = psycopg.Connection.connect(
+        connection = Session.connect(
             **self.parameters,  # type: ignore[arg-type]
             autocommit=True,
             prepare_threshold=2 if self.prepare_statements else None,
             cursor_factory=psycopg.RawCursor,
         )
+        connection.prepares = self.prepare_statements
         # as text, every character of every element would be looked at in Python: 45 ms for a megabyte instead of 0.5
         connection.adapters.register_dumper(list, ListBinaryDumper)
         try:
+            if self.prepare_statements:
+                connection.execute(_BY_KEY)
             if self.prepare_statements and self.schema is not None:
                 connection.execute(self.pin("SET"))
             if self.read_only:
@@ -97,7 +106,7 @@ class Server:
         return self.schema is not None and not self.prepare_statements
 
 
-def fits(connection: Connection) -> bool:
+def fits(connection: Session) -> bool:
     """Whether an idle connection is still one: what a server that ends sends makes it readable."""
     if connection.closed:
         return False
@@ -108,20 +117,29 @@ def fits(connection: Connection) -> bool:
 
 def check_schema(name: str) -> None:
     """Raises DatabaseURLError (a ValueError)."""
+    _check_name("Schema", name)
+
+
+def check_username(name: str) -> None:
+    """Raises DatabaseURLError (a ValueError)."""
+    _check_name("User", name)
+
+
+def _check_name(kind: str, name: str) -> None:
     if not name:
-        raise DatabaseURLError("Schema name cannot be empty", hint="give each tenant a name such as tenant_a")
-    if not _SCHEMA.fullmatch(name):
+        raise DatabaseURLError(f"{kind} name cannot be empty", hint="give each tenant a name such as tenant_a")
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise DatabaseURLError(
-            f"Schema name must contain only alphanumeric characters and underscores, begin with a letter and have at "
-            f"most 63 of them; {name[:80]!r} does not"
+            f"{kind} name must contain only alphanumeric characters and underscores, begin with a letter and have at "
+            f"most 63 of them; {str(name)[:80]!r} does not"
         )
     if name.lower() in RESERVED or name.lower().startswith("pg_"):
-        raise DatabaseURLError(f"Schema name {name!r} is reserved by PostgreSQL", hint="take another, such as tenant_a")
+        raise DatabaseURLError(f"{kind} name {name!r} is reserved by PostgreSQL", hint="take another, such as tenant_a")
 
 
 def masked(url: str) -> str:
     """The URL without a password, wherever it stands."""
-    url = re.sub(r"(://[^:/@?]*):[^@/?]*@", r"\1:***@", url)
+    url = re.sub(r"(://[^:/@?]*):.*@", r"\1:***@", url)  # up to the last @: a password may have some unescaped
     return re.sub(r"(?i)([?&](?:ssl)?password)=[^&]*", r"\1=***", url)
 
 

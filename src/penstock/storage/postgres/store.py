@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 import psycopg
-from psycopg import sql as compose
 
 from penstock.model.errors import DatabaseURLError, RunnerClosed, StoreReadOnly
 from penstock.model.records import Change, JournalRow, News, RunFilter, RunRow, Verdict, WorkRow
@@ -22,10 +21,10 @@ from penstock.storage.pool import Pool
 from penstock.storage.postgres import changes as batches
 from penstock.storage.postgres import schema
 from penstock.storage.postgres import statements as sql
-from penstock.storage.postgres.changes import Call, pipelined
 from penstock.storage.postgres.faults import RETRYABLE, translate
-from penstock.storage.postgres.listener import Listener, channel_of
-from penstock.storage.postgres.server import Connection, Cursor, Server, fits
+from penstock.storage.postgres.listener import Listener
+from penstock.storage.postgres.pipeline import Call, Session, columns, exchange
+from penstock.storage.postgres.server import Cursor, Server, fits
 
 T = TypeVar("T")
 
@@ -47,14 +46,14 @@ class PostgresStore:
         self._ours: Final[set[str]] = set()
         self._origin: Final = os.urandom(4).hex()
         self._listener: Listener | None = None
-        self._before: Final[Sequence[compose.Composed]] = (
-            [self._server.pin("SET LOCAL")] if self._server.pins_each_transaction else []
+        self._first: Final[Sequence[str]] = (
+            [self._server.pin("SET LOCAL").as_string()] if self._server.pins_each_transaction else []
         )
         self._pool: Final = Pool(
             self._server.connect, name=self.url, at_most=options.pool_size, keep=options.pool_size, fits=fits
         )
         try:
-            self._channel: Final = channel_of(self._open())
+            self._channel: Final = self._open()
         except psycopg.Error as error:
             self._pool.close()
             raise translate(error, self.url) from error
@@ -64,7 +63,7 @@ class PostgresStore:
         forks.watch(self)
 
     def _open(self) -> str:
-        """Bring the schema up to date; returns its name."""
+        """Bring the schema up to date; returns the channel of its news."""
         with self._pool.one() as connection:
             if not schema.is_current(connection, self._server):
                 if self._options.read_only:
@@ -73,9 +72,7 @@ class PostgresStore:
                         hint="start a runner on it first",
                     )
                 schema.migrate(connection, self._server)
-            if self._server.schema is not None:
-                return self._server.schema
-            return str(connection.execute("SELECT current_schema()").fetchone()[0])  # type: ignore[index]
+            return schema.news_channel(connection, self._server)
 
     def close(self) -> None:
         """Release every connection.  Calling it again does nothing."""
@@ -164,10 +161,10 @@ class PostgresStore:
         try:
             with self._pool.one() as connection:
                 try:
-                    return batches.commit(connection, self._before, changes, after)
+                    return batches.commit(connection, self._first, changes, after)
                 except (UnicodeEncodeError, psycopg.DataError):
                     clean = [surrogates.escape_change(change, nul=True) for change in changes]
-                    return batches.commit(connection, self._before, clean, after)
+                    return batches.commit(connection, self._first, clean, after)
         except psycopg.Error as error:
             raise translate(error, self.url) from error
 
@@ -189,7 +186,7 @@ class PostgresStore:
         """Give back work that was claimed and not begun; what the owner does not hold any more is left alone."""
         self._writable()
         if rows:
-            places = [list(column) for column in zip(*[(row.run_id, row.node, row.fence) for row in rows])]
+            places = columns([(row.run_id, row.node, row.fence) for row in rows])
             self._run([(sql.RELEASE_WORK, [*places, owner]), self._say(wire.WORK)])
 
     def run(self, run_id: str) -> RunRow | None:
@@ -269,8 +266,8 @@ class PostgresStore:
     def _run(self, calls: Sequence[Call]) -> None:
         """Statements whose results nobody wants, in one transaction and one round trip."""
 
-        def act(connection: Connection) -> None:
-            pipelined(connection, self._before, calls)
+        def act(session: Session) -> int:
+            return exchange(session, self._first, calls)
 
         self._with_connection(act, again=False)
 
@@ -283,7 +280,7 @@ class PostgresStore:
         """`again`: the statement may be repeated after the connection was lost."""
         self._check()
 
-        def act(connection: Connection) -> list[Any]:
+        def act(connection: Session) -> list[Any]:
             try:
                 return self._execute(connection, statement, parameters).fetchall()
             except (UnicodeEncodeError, psycopg.DataError):
@@ -292,26 +289,29 @@ class PostgresStore:
 
         return self._with_connection(act, again)
 
-    def _execute(self, connection: Connection, statement: str, parameters: Sequence[Any]) -> Cursor:
-        if not self._before:
+    def _execute(self, connection: Session, statement: str, parameters: Sequence[Any]) -> Cursor:
+        if not self._first:
             return connection.execute(statement, parameters)
         with connection.pipeline():
-            for first in self._before:
+            for first in self._first:
                 connection.execute(first)
             return connection.execute(statement, parameters)
 
-    def _with_connection(self, act: Callable[[Connection], T], again: bool) -> T:
+    def _with_connection(self, act: Callable[[Session], T], again: bool) -> T:
         """What `act` makes of a connection; a second time if the first one was lost on the way, or met a deadlock."""
         self._check()
+        session: Session | None = None
         try:
             try:
-                with self._pool.one() as connection:
-                    return act(connection)
+                with self._pool.one() as session:
+                    return act(session)
             except psycopg.OperationalError as error:
-                if error.sqlstate not in RETRYABLE and not (again and connection.broken):
+                if session is None:  # there was no connection to lose
                     raise
-                with self._pool.one() as connection:
-                    return act(connection)
+                if error.sqlstate not in RETRYABLE and not (again and session.broken):
+                    raise
+                with self._pool.one() as session:
+                    return act(session)
         except psycopg.Error as error:
             raise translate(error, self.url) from error
 

@@ -78,3 +78,11 @@ SELECT
     CASE WHEN json_typeof(event.value -> 1) = 'number' THEN (event.value ->> 1)::NUMERIC END AS node,
     event.value::TEXT AS entry
 FROM journal CROSS JOIN LATERAL json_array_elements(journal.entries::JSON) WITH ORDINALITY AS event (value, place);
+
+-- Where runners of this schema tell each other what changed.  Channels belong to the whole database, so the name is
+-- one that nobody can guess who may not read it here.
+CREATE TABLE news_channel (
+    name TEXT NOT NULL
+);
+
+INSERT INTO news_channel VALUES ('penstock_' || replace(gen_random_uuid()::TEXT, '-', ''));
