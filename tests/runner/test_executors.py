@@ -122,6 +122,9 @@ def test_metrics_and_capacity(open_runner: Open, define: Define, gate: Gate) -> 
     handle = runner.submit(define("w", *[(f"t{k}", body, {}) for k in range(3)]))
     gate.wait_begun()
     gate.wait_begun()
+    dispatched = threading.Event()
+    runner._engine.driver.post(dispatched.set)  # comes up when the third has been handed over too
+    assert dispatched.wait(SOON_SECONDS)
     metrics = runner.executor_metrics()["default"]
     assert (metrics.active_tasks, metrics.waiting_tasks) == (2, 1)
     assert not runner.has_capacity()
