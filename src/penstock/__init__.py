@@ -26,6 +26,8 @@ if TYPE_CHECKING:
         RunnerClosed,
         RunNotFinished,
         RunNotFound,
+        ScheduleError,
+        ScheduleNotFound,
         SchemaTooNew,
         StoreError,
         StoreReadOnly,
@@ -35,12 +37,18 @@ if TYPE_CHECKING:
         TaskNotFound,
         TaskNotPortable,
         TaskReturnError,
+        TenantError,
+        TenantInUse,
+        TenantNotFound,
         WorkerCrashed,
         WorkflowError,
         WorkflowNotFound,
     )
     from penstock.model.retry import (
         RetryPolicy,
+    )
+    from penstock.model.triggers import (
+        TriggerResult,
     )
     from penstock.runners.config import (
         DefaultRunnerConfig,
@@ -54,6 +62,12 @@ if TYPE_CHECKING:
         RunSummary,
         TaskResult,
         WorkflowResult,
+    )
+    from penstock.runners.tenants import (
+        DatabaseAdmin,
+        Tenant,
+        TenantConfig,
+        TenantCredentials,
     )
     from penstock.runtime.handle import (
         TaskHandle,
@@ -91,6 +105,7 @@ if TYPE_CHECKING:
         task_failed,
         task_skipped,
         task_success,
+        trigger,
     )
 
 __all__ = [
@@ -98,6 +113,7 @@ __all__ = [
     "ConfigError",
     "Context",
     "ContextTooLarge",
+    "DatabaseAdmin",
     "DatabaseURLError",
     "DecodingError",
     "DefaultRunner",
@@ -123,6 +139,8 @@ __all__ = [
     "RunNotFound",
     "RunSummary",
     "RunnerClosed",
+    "ScheduleError",
+    "ScheduleNotFound",
     "SchemaTooNew",
     "StoreError",
     "StoreReadOnly",
@@ -135,7 +153,14 @@ __all__ = [
     "TaskNotPortable",
     "TaskResult",
     "TaskReturnError",
+    "Tenant",
+    "TenantConfig",
+    "TenantCredentials",
+    "TenantError",
+    "TenantInUse",
+    "TenantNotFound",
     "ThreadExecutor",
+    "TriggerResult",
     "WorkerCrashed",
     "Workflow",
     "WorkflowBuilder",
@@ -155,13 +180,16 @@ __all__ = [
     "task_failed",
     "task_skipped",
     "task_success",
+    "trigger",
 ]
 
 _HOMES = {
     "penstock.model.retry": ("RetryPolicy",),
+    "penstock.model.triggers": ("TriggerResult",),
     "penstock.runners.config": ("DefaultRunnerConfig",),
     "penstock.runners.default": ("DefaultRunner", "RunHandle"),
     "penstock.runners.results": ("PipelineResult", "RunSummary", "TaskResult", "WorkflowResult"),
+    "penstock.runners.tenants": ("DatabaseAdmin", "Tenant", "TenantConfig", "TenantCredentials"),
     "penstock.runtime.handle": ("TaskHandle",),
     "penstock.runtime.places": ("ExecutorKind", "ExecutorMetrics", "Job", "Place", "ThreadExecutor"),
     "penstock.runtime.processes": ("ProcessExecutor",),
@@ -183,6 +211,7 @@ _HOMES = {
         "task_failed",
         "task_skipped",
         "task_success",
+        "trigger",
     ),
     "penstock.model.errors": (
         "CapacityExhausted",
@@ -200,6 +229,8 @@ _HOMES = {
         "RunNotFinished",
         "RunNotFound",
         "RunnerClosed",
+        "ScheduleError",
+        "ScheduleNotFound",
         "SchemaTooNew",
         "StoreError",
         "StoreReadOnly",
@@ -209,6 +240,9 @@ _HOMES = {
         "TaskNotFound",
         "TaskNotPortable",
         "TaskReturnError",
+        "TenantError",
+        "TenantInUse",
+        "TenantNotFound",
         "WorkerCrashed",
         "WorkflowError",
         "WorkflowNotFound",

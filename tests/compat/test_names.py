@@ -10,7 +10,6 @@ import pytest
 import penstock
 from penstock.compat import cloaca
 from penstock.compat.cloaca import absent
-from penstock.runners.config import OPTIONS
 
 V0_3 = """
 hello_world HelloClass Context DefaultRunnerConfig DefaultRunner PipelineResult task trigger TriggerResult
@@ -22,7 +21,7 @@ TaskHandle WorkflowResult context_value task_success task_failed task_skipped al
 ComputationGraphBuilder node reactor passthrough_accumulator stream_accumulator polling_accumulator batch_accumulator
 state_accumulator boundary_schema workflow_params workflow_secrets constructor var var_or
 """.split()  # noqa: SIM905
-TRANSLATED = {"DefaultRunner", "DefaultRunnerConfig", "RetryPolicy", "task"}
+TRANSLATED = {"DefaultRunner", "RetryPolicy", "task"}
 STAND_INS = [
     name for name in cloaca.__all__ if name != "NotInThisVersion" and getattr(cloaca, name) is vars(absent).get(name)
 ]
@@ -55,12 +54,12 @@ def test_what_is_absent_says_so_when_it_is_used(name: str) -> None:
 
 
 def test_what_is_absent() -> None:
-    assert {"trigger", "TriggerResult", "DatabaseAdmin", "ComputationGraphBuilder", "workflow_secrets"} < {*STAND_INS}
-    with pytest.raises(cloaca.NotInThisVersion, match=r"TriggerResult\.fire"):
-        cloaca.TriggerResult.fire(cloaca.Context())
-    assert not isinstance(1, cloaca.TriggerResult)
-    assert not hasattr(cloaca.TriggerResult, "__wrapped__")
-    assert "penstock run" in str(inspect.getdoc(cloaca.DefaultRunner.register_cron_workflow))
+    assert {"ComputationGraphBuilder", "workflow_secrets"} < {*STAND_INS}
+    with pytest.raises(cloaca.NotInThisVersion, match=r"ComputationGraphBuilder\.add"):
+        cloaca.ComputationGraphBuilder.add(cloaca.Context())
+    assert not isinstance(1, cloaca.ComputationGraphBuilder)
+    assert not hasattr(cloaca.ComputationGraphBuilder, "__wrapped__")
+    assert "register_cron_workflow" in str(inspect.getdoc(cloaca.DefaultRunner.register_workflow_instance))
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -74,7 +73,6 @@ def test_a_stand_in_goes_when_penstock_has_the_thing() -> None:
         "delete these from penstock.compat.cloaca.absent"
     )
     assert not {name for name in METHODS if hasattr(penstock.DefaultRunner, name)}, "delete these from RunnerMethods"
-    assert not absent.CONFIG_OPTIONS.keys() & OPTIONS.keys(), "delete these from CONFIG_OPTIONS"
 
 
 def test_signs_of_life() -> None:

@@ -130,7 +130,7 @@ def test_options_that_make_no_sense(name: str, value: Any) -> None:
     with pytest.raises(penstock.ConfigError, match=name):
         cloaca.DefaultRunnerConfig(**{name: value})
     with pytest.raises(AttributeError):
-        cloaca.DefaultRunnerConfig().no_such_option
+        cloaca.DefaultRunnerConfig().no_such_option  # type: ignore[attr-defined]
 
 
 def test_a_runner_keeps_its_options(url: str) -> None:

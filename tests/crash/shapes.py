@@ -89,6 +89,15 @@ def mended() -> None:
     add("last", last, ["flaky"])
 
 
+def ticks() -> None:
+    """For a schedule: one line for each instant."""
+
+    def tick(context: Context) -> None:
+        effect(context["scheduled_time"])
+
+    add("tick", tick)
+
+
 def diamond() -> None:
     add("start", put("start", log=["start"], cfg={"a": 1}, dead=1))
     add("left", grow("left"), ["start"])
@@ -214,4 +223,4 @@ SHAPES: dict[str, Callable[[], None]] = {
 
 def define(shape: str) -> None:
     with WorkflowBuilder(shape):
-        (mended if shape == "mended" else SHAPES[shape])()
+        {"mended": mended, "ticks": ticks, **SHAPES}[shape]()

@@ -16,10 +16,12 @@ from typing import Any
 
 import penstock.engine.engine
 from penstock import DefaultRunner, DefaultRunnerConfig
+from penstock.model.schedules import ScheduleRow
 from penstock.storage import open_store
 from tests.crash import shapes
 
-WRITES = ("commit", "claim", "release", "orphan_dead")
+TICKS_FROM_US = 1_700_000_000_000_000
+WRITES = ("commit", "claim", "release", "orphan_dead", "fire", "put_schedule", "announce", "tidy_fires")
 
 
 class Killing:
@@ -55,7 +57,11 @@ def run(job: dict[str, Any]) -> None:
         opened.append(Killing(open_store(url, options), job["crash_at"], job["when"]))
         return opened[0]
 
-    setattr(penstock.engine.engine, "open_store", killing)  # noqa: B010 - the engine imports it, and does not export it
+    if job["shape"] == "ticks":
+        told = ticks(job, killing)
+        Path(job["out"]).write_text(json.dumps({**told, "transactions": opened[0].transactions}))
+        return
+    patch(killing)
     shapes.define(job["shape"])
     config = DefaultRunnerConfig(max_concurrent_tasks=3)
     with DefaultRunner.with_config(f"sqlite:///{job['db']}?_synchronous=OFF", config) as runner:
@@ -72,6 +78,30 @@ def run(job: dict[str, Any]) -> None:
             "states": {t.task_name: t.status for t in result.task_results},
         }
     Path(job["out"]).write_text(json.dumps({**told, "transactions": opened[0].transactions}))
+
+
+def patch(opening: Callable[..., Any]) -> None:
+    setattr(penstock.engine.engine, "open_store", opening)  # noqa: B010 - the engine imports it, and does not export it
+
+
+def ticks(job: dict[str, Any], opening: Callable[..., Any]) -> dict[str, Any]:
+    """A schedule of four instants, whose runs wait for each other."""
+    patch(opening)
+    shapes.define("ticks")
+    row = ScheduleRow(
+        "5c4ed01e-0000-4000-8000-000000000000", "cron", "ticks", "ticks", "* * * * * *", catchup="run_all",
+        overlap="queue", settled_at=TICKS_FROM_US, start_at=TICKS_FROM_US + 1, end_at=TICKS_FROM_US + 4_500_000,
+        next_at=TICKS_FROM_US,
+    )  # fmt: skip
+    config = DefaultRunnerConfig(cron_max_recovery_age_seconds=10**10)
+    with DefaultRunner.with_config(f"sqlite:///{job['db']}?_synchronous=OFF", config) as runner:
+        runner._engine.store.put_schedule(row)  # or it is there already
+        runner._engine.driver.look_for_work()
+        done: list[str] = []
+        while len(done) < 4:  # bounded by the test's time-out
+            rows = runner.get_cron_execution_history(row.id)
+            done = [f["scheduled_time"] for f in rows if f["status"] == "Completed"]
+    return {"instants": done, "fires": len(rows)}
 
 
 def main() -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
+
+from tests.postgres.cluster import Cluster
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -16,9 +20,20 @@ EXAMPLES = [
 ]
 
 
+@pytest.fixture
+def database(postgres: Cluster) -> Iterator[str]:
+    """A PostgreSQL database for one example."""
+    with psycopg.connect(postgres.url(), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE example")
+        yield postgres.url("example")
+        connection.execute("DROP DATABASE example WITH (FORCE)")
+
+
 @pytest.mark.parametrize("code", EXAMPLES)
-def test_example(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_example(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     monkeypatch.chdir(tmp_path)
+    if "DATABASE_URL" in code:
+        monkeypatch.setenv("DATABASE_URL", request.getfixturevalue("database"))
     exec(compile(code, "<example>", "exec"), {"__name__": "example"})
 
 

@@ -150,6 +150,43 @@ def test_the_next_runner_takes_over_while_every_call_fails_once(
     assert points >= 6
 
 
+def test_what_failed_takes_effect_later(define: Define, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that hangs is given up; then it goes on, and writes what nobody waits for any more."""
+    define("w", ("a", lambda context: None, {}))
+    late: list[Callable[[], Any]] = []
+
+    class Late(Failing):
+        def __getattr__(self, name: str) -> Any:
+            call = getattr(self._store, name)
+            if name == "commit" and not self.calls:
+
+                def commit(*args: Any) -> None:
+                    self.calls += 1
+                    late.append(lambda: call(*args))
+                    raise StoreUnavailable("it hangs")
+
+                return commit
+            if name == "held" and late:
+
+                def held(*args: Any) -> Any:
+                    found = call(*args)
+                    late.pop()()
+                    return found
+
+                return held
+            return call
+
+    monkeypatch.setattr(penstock.engine.engine, "open_store", lambda url, options: Late(open_store(url, options)))
+    config = DefaultRunnerConfig(recovery_interval_seconds=1)
+    with DefaultRunner(f"sqlite:///{tmp_path}/x.db", config=config) as runner:
+        with pytest.raises(StoreUnavailable):
+            runner.submit("w")
+        while not (rows := runner.list_runs()):  # bounded by the test's time-out
+            pass
+        assert runner.handle(rows[0].run_id).result(SOON_SECONDS).status == "Completed"
+        assert not late
+
+
 def test_a_full_disk_refuses_new_runs_and_loses_none(define: Define, tmp_path: Path, gate: Gate) -> None:
     path = tmp_path / "full.db"
 

@@ -540,7 +540,7 @@ class Conformance:
         heard: SimpleQueue[News] = SimpleQueue()
         assert ears.listen(heard.put)
         if not place.sees_death:  # where listening takes its time, it begins with a word of what was missed
-            assert heard.get(timeout=20) == News(True, None)
+            assert heard.get(timeout=20) == News(True, None, schedules=True)
         ears.commit([birth("mine", [work("mine")])])
         other.commit([birth("r1", [work("r1", owner="me", lease_until=9)])])  # nothing to tell
         other.commit([birth("r2", [work("r2")])])
@@ -558,3 +558,14 @@ class Conformance:
         other.commit([step("r2", 1, work_out=[(0, 1)], work_in=[row])])
         other.release("me", [row])
         assert heard.get(timeout=20) == News(True, frozenset())
+
+    def test_several_runs_are_read_together(self, store: Store) -> None:
+        store.commit([birth("r1", [work("r1"), work("r1", 1)]), birth("r2"), birth("r3", [work("r3")])])
+        store.commit([step("r2", 1)])
+        found = store.read(["r1", "r2", "nobody"])
+        assert sorted(found) == ["r1", "r2"]
+        for run_id, record in found.items():
+            assert record.head == store.run(run_id)
+            assert record.entries == store.journal(run_id)
+            assert record.queue == store.work(run_id)
+        assert store.read([]) == {}

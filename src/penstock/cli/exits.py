@@ -19,8 +19,8 @@ Exit codes:
   0    completed; for verify: no violation; for runs cancel, pause, ...: done
   1    the run failed; for verify: violations
   2    usage, or input that cannot be used
-  3    module, workflow, run, task or database not found
-  4    the run is cancelled or paused, or not in a state to be steered so
+  3    module, workflow, run, schedule, task, database or tenant not found
+  4    the run is cancelled or paused, or not in a state to be steered so; the tenant is in use
   5    the store is unavailable or damaged
   70   an error inside Penstock
   130  interrupted; what is recorded goes on later
@@ -44,9 +44,15 @@ def code_of(error: Exception) -> int:
     match error:
         case CommandError():
             return error.code
-        case errors.WorkflowNotFound() | errors.RunNotFound() | errors.TaskNotFound():
+        case (
+            errors.WorkflowNotFound()
+            | errors.RunNotFound()
+            | errors.ScheduleNotFound()
+            | errors.TaskNotFound()
+            | errors.TenantNotFound()
+        ):
             return NOT_FOUND
-        case errors.InvalidTransition():
+        case errors.InvalidTransition() | errors.TenantInUse():
             return STOPPED
         case errors.StoreError():
             return UNAVAILABLE

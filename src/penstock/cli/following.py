@@ -205,4 +205,6 @@ def say_interrupted(database: str, run_id: str | None, *again: str) -> None:
         return
     click.echo(f"run {run_id} is recorded: {recorded(result)} settled, it is {result.status}", err=True)
     if result.status not in exits.OF_STATUS:
-        click.echo(f"  hint: go on with {shlex.join(again)}", err=True)
+        from penstock.storage.urls import masked
+
+        click.echo(f"  hint: go on with {shlex.join(map(masked, again))}", err=True)

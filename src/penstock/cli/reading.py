@@ -40,7 +40,8 @@ def existing(url: str) -> Iterator[Store]:
                 f"there is no database {where.path}", hint="name it with --database URL", code=exits.NOT_FOUND
             )
     # Read-only, so that a look neither makes tables in somebody else's file nor brings a schema up to date.
-    store = open_store(url, StoreOptions(read_only=True))
+    # And nothing stays in a session that a proxy may hand to others.
+    store = open_store(url, StoreOptions(read_only=True, prepare_statements=False))
     try:
         yield store
     finally:

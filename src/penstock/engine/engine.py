@@ -13,12 +13,20 @@ from penstock.engine import forking, ids
 from penstock.engine.children import ChildRuns
 from penstock.kernel import lay_out
 from penstock.model import events as ev
-from penstock.model.errors import IdempotencyConflict, InvalidTransition, RunNotFinished, RunNotFound, StoreError
+from penstock.model.errors import (
+    IdempotencyConflict,
+    InvalidTransition,
+    RunNotFinished,
+    RunNotFound,
+    StoreError,
+    StoreUnavailable,
+)
 from penstock.model.plan import Plan
 from penstock.model.ports import Clock, Program, Store, Style
 from penstock.model.records import ENDED, RunFilter, RunRow
 from penstock.model.registry import Registry
 from penstock.model.registry import registry as known
+from penstock.model.triggers import triggers
 from penstock.runtime.clock import SystemClock
 from penstock.runtime.driver import Begun, Driver, Limits
 from penstock.runtime.live_run import LiveRun
@@ -71,7 +79,15 @@ class Engine:
         self.store = open_store(url, options) if store is None else store
         try:
             self.driver = Driver(
-                self.store, self.owner, limits, self.clock, STYLES, registry.find, registry.names, self._stopped
+                self.store,
+                self.owner,
+                limits,
+                self.clock,
+                STYLES,
+                registry.find,
+                registry.names,
+                self._new_head,
+                self._stopped,
             )
             self.driver.children = ChildRuns(self, present)
             self.driver.start()
@@ -79,14 +95,18 @@ class Engine:
             self.store.close()
             raise
         _OPEN.add(self)
-        self._stop_listening = registry.listen(lambda name, program: self.driver.look_for_work())
+        self._stop_listening = [
+            registry.listen(lambda name, program: self.driver.look_for_work()),
+            triggers.listen(self.driver.look_for_work),
+        ]
 
     def close(self, drain_seconds: float, *, wait: bool = True) -> None:
         """Drain, leave the rest resumable, release everything.  Idempotent.
 
         Without `wait` the driver's thread sees to it: a garbage collector may call from any thread, holding any lock.
         """
-        self._stop_listening()
+        for stop in self._stop_listening:
+            stop()
         self.driver.close(drain_seconds, wait=wait)
 
     def _stopped(self) -> None:
@@ -131,18 +151,19 @@ class Engine:
         self.driver.check_open()
         program: Program = self.registry.get(workflow)
         cells = program.start(inputs)
-        now = self.clock.now()
-        deadline = None if self.run_timeout_seconds is None else now + int(self.run_timeout_seconds * 1e6)
-        row = RunRow(
+        row = self._new_head(workflow, program, self.clock.now())
+        return program, cells, row
+
+    def _new_head(self, workflow: str, program: Program, now: int) -> RunRow:
+        return RunRow(
             id=ids.run_id(now),
             workflow=workflow,
             style=program.style.name,
             structure=program.plan.structure,
             code=program.code,
             created_at=now,
-            deadline_at=deadline,
+            deadline_at=None if self.run_timeout_seconds is None else now + int(self.run_timeout_seconds * 1e6),
         )
-        return program, cells, row
 
     def wait(self, run_id: str, timeout_s: float | None = None, *, live: LiveRun | None = None) -> LiveRun:
         """Wait until the run ends, or waits for a person.  `live`: the run, if it was started here.
@@ -157,12 +178,16 @@ class Engine:
                 found = promise.value()
                 if found is not None and found.machine.ended:
                     return cast(LiveRun, found)
-            if self.head(run_id).status != "running":
-                return self.read(run_id)
+            try:
+                if self.head(run_id).status != "running":
+                    return self.read(run_id)
+                answers = True
+            except StoreUnavailable:  # it comes back, and the run goes on then: whoever is in a hurry gives a timeout
+                answers = False
             if deadline is not None and time.monotonic() >= deadline:
                 raise RunNotFinished(f"run {run_id} did not finish within {timeout_s:g} s; it goes on")
             if promise.done:
-                if not self.driver.hears:  # another process has it and cannot tell: this wait looks again
+                if not (answers and self.driver.hears):  # nobody can tell: this wait looks again
                     Promise[None]().wait(min(left, self.poll_seconds))
                 promise = self.driver.watch(run_id)
 

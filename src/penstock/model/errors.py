@@ -38,6 +38,10 @@ class ScheduleError(PenstockError, ValueError):
     """A schedule cannot be used: its cron expression, time zone, duration or policy is wrong, or it never fires."""
 
 
+class ScheduleNotFound(PenstockError, ValueError):
+    """The store has no schedule of this id or name."""
+
+
 class StructureChanged(PenstockError, ValueError):
     """A run was recorded under another structure of its workflow than the one this process knows."""
 
@@ -145,9 +149,28 @@ class StoreUnavailable(StoreError, ConnectionError):
     """The database cannot be reached or written now (locked, full, down).  Nothing recorded is lost."""
 
 
+class StoreUnreachable(StoreUnavailable, ValueError):
+    """The database a URL names could not be opened: the server is down, or the URL leads elsewhere."""
+
+
 class StoreReadOnly(StoreUnavailable, PermissionError):
     """The database file or its directory cannot be written."""
 
 
 class SchemaTooNew(StoreError):
     """The database was written by a newer Penstock than this one."""
+
+
+# -- tenants
+
+
+class TenantError(PenstockError, RuntimeError, ValueError):
+    """A tenant cannot be made, removed or brought up to date.  Nothing of it was changed."""
+
+
+class TenantNotFound(TenantError):
+    """The database has no tenant of this name."""
+
+
+class TenantInUse(TenantError):
+    """A tenant cannot be removed: its role is connected, or its work is executed."""

@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.model.plan import Plan
-from penstock.model.records import Change, JournalRow, News, RunFilter, RunRow, Verdict, WorkRow
+from penstock.model.records import Change, JournalRow, News, Record, RunFilter, RunRow, Verdict, WorkRow
 from penstock.model.retry import NodePolicy
+from penstock.model.schedules import FireCounts, Fired, FireRow, Firing, ScheduleRow
 
 if TYPE_CHECKING:
     from penstock.kernel.machine import Machine
@@ -31,7 +32,81 @@ class Clock(Protocol):
         ...
 
 
-class Store(Protocol):
+class Schedules(Protocol):
+    """Where schedules live, beside the runs they fire.  Every method is one transaction."""
+
+    def put_schedule(self, row: ScheduleRow) -> bool:
+        """Insert a row of version 0, or change the row that has this id and version; every write adds one to it.
+
+        False, and nothing written, if somebody else was first: the version is another, or the name is taken.
+        """
+        ...
+
+    def schedule(self, schedule_id: str) -> ScheduleRow | None: ...
+
+    def named_schedule(self, kind: str, name: str) -> ScheduleRow | None: ...
+
+    def schedules(
+        self, kind: str | None = None, *, enabled_only: bool = False, limit: int = 100, offset: int = 0
+    ) -> list[ScheduleRow]:
+        """The oldest first."""
+        ...
+
+    def delete_schedule(self, schedule_id: str) -> bool:
+        """With its history; its runs stay.  False: there is none."""
+        ...
+
+    def due_schedules(self, kind: str, before: int, limit: int, names: Collection[str]) -> list[ScheduleRow]:
+        """Enabled ones to look at by then, the most urgent first.  `names`: of workflows; for triggers, their own."""
+        ...
+
+    def next_due(self, kind: str, names: Collection[str]) -> int | None:
+        """When the first of them is to be looked at."""
+        ...
+
+    def fire(self, firings: Sequence[Firing]) -> list[bool]:
+        """All in one transaction.  False for a schedule whose version is another by now: nothing of its is written.
+
+        A birth must be of a run that nobody knows yet, and have no idempotency key.
+        """
+        ...
+
+    def fires(self, schedule_id: str, limit: int, offset: int = 0) -> list[Fired]:
+        """What became of its instants, newest first."""
+        ...
+
+    def unfinished_fires(self, schedule_ids: Collection[str]) -> list[tuple[str, str | None]]:
+        """(schedule, context hash) of fires whose runs are unfinished, or wait in a queue."""
+        ...
+
+    def waiting_fires(
+        self, names: Collection[str], limit: int, *, attempts: int, tried_before: int, oldest: int
+    ) -> list[FireRow]:
+        """Fires without a run that may have one now: asked for; the first of a queue nothing stands before any more;
+        failed fewer than `attempts` times, not since `tried_before`, and of an instant not before `oldest`.
+        """
+        ...
+
+    def has_waiting_fires(self) -> bool:
+        """Whether any fire waits, ready or not."""
+        ...
+
+    def tidy_fires(self, oldest: int, reason: str) -> None:
+        """Close the books on fires whose runs have ended; what has waited since before `oldest` is skipped."""
+        ...
+
+    def count_fires(self, since: int, lost_before: int) -> FireCounts:
+        """Of cron schedules.  Lost is what was decided before then and has no run."""
+        ...
+
+    def announce(self, workflows: Collection[str], now: int) -> None:
+        """Some runner on this store knows these workflows."""
+        ...
+
+    def is_announced(self, workflow: str) -> bool: ...
+
+
+class Store(Schedules, Protocol):
     """Where runs live.  Synchronous and thread-safe; every method is one transaction.
 
     Raises StoreUnavailable when the database cannot be reached or written now, and nothing was changed.
@@ -98,6 +173,10 @@ class Store(Protocol):
 
     def seqs(self, run_ids: Collection[str]) -> dict[str, int]:
         """How many journal entries each of these runs has; what is not there is left out."""
+        ...
+
+    def read(self, run_ids: Collection[str]) -> dict[str, Record]:
+        """Everything of several runs, with few queries; what is not there is left out."""
         ...
 
     def runs(self, which: RunFilter) -> list[RunRow]:

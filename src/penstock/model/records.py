@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -121,6 +122,39 @@ class JournalRow:
 
 
 @dataclass(slots=True)
+class Record:
+    """All a store has of a run, read together.  It answers as the store would."""
+
+    head: RunRow
+    entries: list[JournalRow] = field(default_factory=list)
+    queue: list[WorkRow] = field(default_factory=list)
+
+    def run(self, run_id: str) -> RunRow:
+        return self.head
+
+    def journal(self, run_id: str, after: int = 0) -> list[JournalRow]:
+        """Whole rows; the first may begin at or before entry `after`."""
+        return self.entries
+
+    def work(self, run_id: str) -> list[WorkRow]:
+        return self.queue
+
+    @classmethod
+    def sorted(
+        cls, heads: Iterable[RunRow], entries: Iterable[tuple[str, JournalRow]], queue: Iterable[WorkRow]
+    ) -> dict[str, Record]:
+        """By run, from rows of many."""
+        found = {head.id: cls(head) for head in heads}
+        for run_id, row in entries:
+            if run_id in found:
+                found[run_id].entries.append(row)
+        for work in queue:
+            if work.run_id in found:
+                found[work.run_id].queue.append(work)
+        return found
+
+
+@dataclass(slots=True)
 class RunFilter:
     """Which runs to list, newest first.  `limit` at most 1,000."""
 
@@ -137,7 +171,9 @@ class News:
     """What other runners of the same database wrote.
 
     `work`: there may be something to claim.  `runs`: these runs were changed; None: any of them may have been.
+    `schedules`: some were changed.
     """
 
     work: bool
     runs: frozenset[str] | None
+    schedules: bool = False

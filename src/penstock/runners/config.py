@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from typing import Any, Final, Generic, TypeVar, overload
+from typing import Any, Final, Generic, Self, TypeVar, overload
 
 from penstock.model.errors import ConfigError
 from penstock.runtime.driver import Limits
 from penstock.runtime.places import DEFAULT, ExecutorKind
 from penstock.runtime.routing import Router
+from penstock.runtime.scheduling import Scheduling
 from penstock.storage import StoreOptions
 
 T = TypeVar("T")
@@ -42,6 +43,7 @@ class _Option(Generic[T]):
 
     def __set__(self, config: DefaultRunnerConfig, value: T) -> None:
         config._values[self.key] = self._checked(value)
+        config._given.add(self.key)
 
     def _checked(self, value: Any) -> Any:
         if value is None and self.optional:
@@ -111,7 +113,14 @@ class DefaultRunnerConfig:
     `prefetch_tasks`: how much work may be leased ahead of a free slot.  `max_crashes_per_task`: a task whose process
     died so often while it ran is failed.  `shutdown_timeout_seconds`: how long a shutdown waits for running bodies.
     `executors`: what there is by name beside "default", which runs `max_concurrent_tasks` threads unless it is given
-    too.  `routing`: a Router that says which bodies run where; None: all on "default" that do not ask for another.
+    too.  `enable_cron_scheduling`, `enable_trigger_scheduling`: fire schedules, ask triggers.
+    `cron_max_catchup_executions`: how many missed instants are made up for, and how many wait in a queue, at most;
+    schedules that say nothing make up for what they missed if this was set.  `cron_poll_interval_seconds`,
+    `trigger_base_poll_interval` (seconds): checked, and used only where no wake-up channel works.
+    `cron_enable_recovery`: try again what could not be started, every `cron_recovery_interval_seconds`,
+    `cron_max_recovery_attempts` times in all; what is older than `cron_max_recovery_age_seconds` is given up.
+    `cron_lost_threshold_minutes`: from when on statistics call it lost.  `trigger_poll_timeout`: seconds for an answer.
+    `routing`: a Router that says which bodies run where; None: all on "default" that do not ask for another.
     """
 
     max_concurrent_tasks = _Option(4, low=1, high=100_000)
@@ -132,13 +141,27 @@ class DefaultRunnerConfig:
     shutdown_timeout_seconds = _Option(5.0, low=0)
     executors = _Executors({})
     routing = _Routing(None)
+    enable_cron_scheduling = _Option(True)
+    cron_poll_interval_seconds = _Option(30, low=1)
+    cron_max_catchup_executions = _Option(100, low=1, high=100_000)
+    cron_enable_recovery = _Option(True)
+    cron_recovery_interval_seconds = _Option(300, low=1)
+    cron_lost_threshold_minutes = _Option(10, low=1)
+    cron_max_recovery_age_seconds = _Option(86_400, low=1)
+    cron_max_recovery_attempts = _Option(3, low=1)
+    enable_trigger_scheduling = _Option(True)
+    trigger_base_poll_interval = _Option(1.0, above=0)
+    trigger_poll_timeout = _Option(30.0, above=0)
 
     def __init__(self, **options: Any) -> None:
         object.__setattr__(self, "_values", {o.key: o.default for o in OPTIONS.values()})
+        object.__setattr__(self, "_given", set())
         for name, value in options.items():
             setattr(self, name, value)
 
     _values: dict[str, Any]
+    _given: set[str]
+    """options that somebody has set"""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in OPTIONS:
@@ -158,6 +181,28 @@ class DefaultRunnerConfig:
         """Every option by name."""
         return {name: self._values[option.key] for name, option in OPTIONS.items()}
 
+    def copy(self) -> Self:
+        """The same options, independent of these."""
+        made = type(self)()
+        made._values.update(self._values)
+        made._given.update(self._given)
+        return made
+
+    def scheduling(self) -> Scheduling:
+        """What of it concerns schedules and triggers."""
+        return Scheduling(
+            cron=self.enable_cron_scheduling,
+            triggers=self.enable_trigger_scheduling,
+            poll_seconds=self.cron_poll_interval_seconds,
+            max_catchup=self.cron_max_catchup_executions,
+            catches_up="cron_max_catchup_executions" in self._given,
+            recover=self.cron_enable_recovery,
+            recovery_interval_seconds=self.cron_recovery_interval_seconds,
+            recovery_age_seconds=self.cron_max_recovery_age_seconds,
+            recovery_attempts=self.cron_max_recovery_attempts,
+            poll_timeout_seconds=self.trigger_poll_timeout,
+        )
+
     def limits(self) -> Limits:
         """What of it concerns the driver.  Raises ExecutorNotFound for a routing to an executor that is not there."""
         executors = self.executors
@@ -176,6 +221,7 @@ class DefaultRunnerConfig:
             recover=self.enable_recovery,
             executors=executors,
             routing=self.routing,
+            scheduling=self.scheduling(),
         )
 
     def store_options(self, schema: str | None = None) -> StoreOptions:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.engine import Engine
 from penstock.model import events as ev
-from penstock.model.errors import ConfigError, DatabaseURLError, RunnerClosed, StoreUnavailable
+from penstock.model.errors import ConfigError, DatabaseURLError
 from penstock.model.records import RunFilter
 from penstock.runners.config import DefaultRunnerConfig
 from penstock.runners.results import STATUS, RunSummary, WorkflowResult
+from penstock.runners.schedules import ScheduleBook, ScheduleMethods
 from penstock.runtime.live_run import LiveRun
 from penstock.runtime.places import DEFAULT, ExecutorMetrics
 from penstock.runtime.promise import Promise
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 Inputs = Context | Mapping[str, Any] | None
 
 
-class DefaultRunner:
+class DefaultRunner(ScheduleMethods):
     """Executes registered workflows durably on one database.
 
     May be shared by threads.  A context manager; shut down by itself when it is collected and at interpreter exit.
@@ -38,7 +39,7 @@ class DefaultRunner:
     def __init__(
         self, database_url: str, *, config: DefaultRunnerConfig | None = None, schema: str | None = None
     ) -> None:
-        self._config = DefaultRunnerConfig(**config.to_dict()) if config is not None else DefaultRunnerConfig()
+        self._config = DefaultRunnerConfig() if config is None else config.copy()
         if not isinstance(database_url, str):
             raise DatabaseURLError(f"a database URL is a string, not {database_url!r}")
         self.database_url = database_url
@@ -49,6 +50,15 @@ class DefaultRunner:
             poll_seconds=self._config.scheduler_poll_interval_ms / 1000,
             options=self._config.store_options(schema),
             present=WorkflowResult,
+        )
+        engine = self._engine
+        self._schedules = ScheduleBook(
+            engine.store,
+            engine.clock,
+            self._config.scheduling(),
+            lambda name: engine.registry.find(name) is not None,
+            engine.driver.look_for_work,
+            self._config.cron_lost_threshold_minutes * 60_000_000,
         )
         drain_seconds = self._config.shutdown_timeout_seconds
         # Closes the engine when the runner is collected; holds the engine, never the runner.
@@ -70,7 +80,7 @@ class DefaultRunner:
     @property
     def config(self) -> DefaultRunnerConfig:
         """A copy of the options it runs with."""
-        return DefaultRunnerConfig(**self._config.to_dict())
+        return self._config.copy()
 
     # -- running
 
@@ -203,7 +213,7 @@ class DefaultRunner:
         self.shutdown()
 
     def __repr__(self) -> str:
-        return f"DefaultRunner({self.database_url!r}{'' if self._finalizer.alive else ', shut down'})"
+        return f"DefaultRunner({self._engine.store.url!r}{'' if self._finalizer.alive else ', shut down'})"
 
 
 class RunHandle:
@@ -212,6 +222,7 @@ class RunHandle:
     def __init__(self, runner: DefaultRunner, run_id: str, workflow_name: str, live: LiveRun | None) -> None:
         self._runner = runner
         self._live = live
+        self._retries = runner._engine.driver.retries.get(run_id, 0)
         self.run_id = run_id
         self.workflow_name = workflow_name
 
@@ -227,21 +238,16 @@ class RunHandle:
     def result(self, timeout: float | None = None) -> WorkflowResult:
         """Wait (at most `timeout` seconds) until the run has ended or waits for a person.
 
+        A handle keeps the result of a run that has ended, unless it was retried through this runner.
         Raises RunNotFinished (a TimeoutError); the run goes on.  RunnerClosed if the runner is shut down meanwhile.
         """
         if self._live is not None and self._live.row.finished_at is not None:
-            if self._is_still_so(self._live):
-                return WorkflowResult(self._live)
-            self._live = self._runner._engine.wait(self.run_id, timeout)
+            retries = self._runner._engine.driver.retries.get(self.run_id, 0)
+            if retries != self._retries:
+                self._live = self._runner._engine.wait(self.run_id, timeout)
+                self._retries = retries
             return WorkflowResult(self._live)
         return WorkflowResult(self._runner._engine.wait(self.run_id, timeout, live=self._live))
-
-    def _is_still_so(self, live: LiveRun) -> bool:
-        """The run has not been retried since."""
-        try:
-            return self._runner._engine.head(self.run_id).finished_at == live.row.finished_at
-        except (RunnerClosed, StoreUnavailable):
-            return True  # as far as anybody here can know
 
     def info(self) -> WorkflowResult:
         """The run as recorded so far."""

@@ -34,6 +34,7 @@ from penstock.runtime.loading import Loader
 from penstock.runtime.places import ExecutorKind
 from penstock.runtime.promise import Promise
 from penstock.runtime.routing import Router
+from penstock.runtime.scheduling import Scheduler, Scheduling
 from penstock.runtime.takeover import Takeover
 
 BATCH_LIMIT_ACTS: Final = 2000
@@ -60,6 +61,7 @@ class Limits:
     recover: bool = True
     executors: Mapping[str, ExecutorKind] = field(default_factory=dict)
     routing: Router | None = None
+    scheduling: Scheduling = field(default_factory=Scheduling)
 
 
 @dataclass(slots=True)
@@ -82,11 +84,13 @@ class Driver:
         styles: Mapping[str, Style],
         program: Callable[[str], Program | None],
         workflows: Callable[[], Collection[str]],
+        head: Callable[[str, Program, int], RunRow],
         on_stopped: Callable[[], None],
     ) -> None:
+        """`head`: a new run of a workflow, born at an instant."""
         self.store, self.owner, self.limits, self.clock = store, owner, limits, clock
         self.lease_us = int(limits.lease_seconds * 1e6)
-        self._program, self._names = program, workflows
+        self._program, self._names, self.head = program, workflows, head
         self.loader = Loader(store, styles, self._executable, clock)
         self._on_stopped = on_stopped
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
@@ -99,9 +103,12 @@ class Driver:
         self.agenda = Agenda()
         self.deadlines = Deadlines(self)
         self._takeover = Takeover(self)
+        self._scheduler = Scheduler(self)
         self.children: Children | None = None
         self._children_of: dict[str, set[str]] = {}
         """run -> runs its bodies have started here and wait for"""
+        self.retries: dict[str, int] = {}
+        """how often ended runs were made to go on from here"""
         self._births: dict[str, Promise[Begun]] = {}
         self._awaited: dict[str, list[Promise[LiveRun | None]]] = {}
         """promises of runs that live elsewhere"""
@@ -191,7 +198,7 @@ class Driver:
         return promise
 
     def look_for_work(self) -> None:
-        """A workflow was registered: runs that wait for it may go on."""
+        """A workflow was registered, or a schedule written: runs may go on, or be due."""
         with contextlib.suppress(RunnerClosed):
             self.post(self._look_for_work)
 
@@ -214,6 +221,10 @@ class Driver:
             self._inbox.put(lambda: self._begin_close(drain_seconds))
         if wait and threading.current_thread() is not self._thread:
             self._thread.join()
+
+    def tell(self, act: Callable[[], None]) -> None:
+        """Have the loop call `act`, unless it has ended: from threads that have nobody to tell an error."""
+        self._inbox.put(act)
 
     def _nudge(self) -> None:
         self._inbox.put(_nothing)
@@ -262,10 +273,9 @@ class Driver:
         instants = [*self._takeover.instants(), *self.deadlines.instants()]
         if self.agenda.next is not None:
             instants.append(self.agenda.next)
-        if self.dirty or (self._takeover.pending and not self._closing):
+        if self.dirty or ((self._takeover.pending or self._scheduler.pending) and not self._closing):
             instants.append(self._blocked_until)
-        if self._closing:
-            instants.append(self._close_at)
+        instants += [self._close_at] if self._closing else self._scheduler.instants()
         return self.clock.seconds_until(max(min(instants), self._blocked_until))
 
     def _tick(self) -> None:
@@ -277,8 +287,12 @@ class Driver:
         if not self._closing and now >= self._blocked_until:
             try:
                 self._takeover.look(now)
-            except StoreUnavailable:
+                self._scheduler.look(now)
+            except StoreUnavailable as error:
                 self.back_off()
+                for run in [run for run in self.dirty.values() if run.born]:  # its turn would not come as long as this
+                    del self.dirty[run.row.id]
+                    self._refuse(run, error)
 
     # -- acts
 
@@ -334,6 +348,10 @@ class Driver:
     def _take_news(self, news: News) -> None:
         if news.work:
             self._takeover.wanted = True
+        if news.schedules:
+            self._scheduler.wanted = True
+        elif news.runs:
+            self._scheduler.run_ended()
         self._takeover.stale.update(self.runs.keys() if news.runs is None else news.runs & self.runs.keys())
         self._keep_awaited([*self._awaited] if news.runs is None else news.runs & self._awaited.keys())
 
@@ -413,6 +431,7 @@ class Driver:
             run = self.runs.get(run_id) or self.loader.load(run_id)
             if retry and run.machine.ended:
                 self.loader.check_structure(run.row)
+                self.retries[run_id] = self.retries.get(run_id, 0) + 1
             self.deadlines.watch_run(run)
         except PenstockError as error:
             promise.reject(error)
@@ -455,7 +474,7 @@ class Driver:
             run.touched.add(attempt.node)
 
     def _look_for_work(self) -> None:
-        self._takeover.wanted = True
+        self._takeover.wanted = self._scheduler.wanted = True
 
     # -- commit
 
@@ -473,22 +492,41 @@ class Driver:
             if not runs:
                 break
             now = self.clock.now()
-            allowance = Allowance(
-                self.owner,
-                now + self.lease_us,
-                0 if self._closing else self.limits.prefetch_tasks - self.executor.backlog,
-                {} if self._closing else self.executor.slots(),
-                self.executor.route,
-                self._plans,
-                now + self.lease_us if self.limits.recover else FAR,
-            )
+            allowance = self.allowance(now)
             changes = [run.change(now, allowance) for run in runs]
             if not self._write(runs, changes):
                 break
             written += len(runs)
-            if allowance.left:
-                self._takeover.left = True
+            self.left(allowance)
         return written
+
+    def allowance(self, now: int) -> Allowance:
+        """What this runner may take for itself of the work that a transaction creates now."""
+        return Allowance(
+            self.owner,
+            now + self.lease_us,
+            0 if self._closing else self.limits.prefetch_tasks - self.executor.backlog,
+            {} if self._closing else self.executor.slots(),
+            self.executor.route,
+            self._plans,
+            now + self.lease_us if self.limits.recover else FAR,
+        )
+
+    def left(self, allowance: Allowance) -> None:
+        """A transaction with this allowance is on disk."""
+        if allowance.left:
+            self._takeover.left = True
+
+    def born(self, run: LiveRun, change: Change) -> None:
+        """A run came into the store by a transaction that was not `_commit`'s."""
+        self.runs[run.row.id] = run
+        self.deadlines.watch_run(run)
+        self._births[run.row.id] = Promise()
+        self._committed(run, change)
+
+    def doubt(self) -> None:
+        """The store failed in a transaction with births: perhaps it took effect."""
+        self._takeover.in_doubt = True
 
     def _write(self, runs: list[LiveRun], changes: list[Change]) -> bool:
         try:
@@ -549,6 +587,8 @@ class Driver:
             self._takeover.wanted = True
         if run.machine.status != "running":
             run.settled.resolve(run)
+            self._keep_awaited([run.row.id])  # asked for before it came here; nobody hears their own news
+            self._scheduler.run_ended()
         elif run.settled.done:
             run.settled = Promise()
         if run.confirmations:

@@ -14,7 +14,7 @@ from penstock.model.commands import Cancel, Evaluate, Execute, Wake
 from penstock.model.errors import IllegalEvent
 from penstock.model.events import Answered, CancelRequested, Evaluated, Event, Paused, Resumed, TimedOut, TimerSet
 from penstock.model.ports import Board, Clock, Program, Store, Style
-from penstock.model.records import Change, RunRow, WorkRow
+from penstock.model.records import Change, Record, RunRow, WorkRow
 from penstock.model.wire import Entry
 from penstock.runtime.attempt import Attempt
 from penstock.runtime.executor import Executor
@@ -289,7 +289,7 @@ class LiveRun:
 
     # -- reading
 
-    def read_tail(self, store: Store) -> None:
+    def read_tail(self, store: Store | Record) -> None:
         """Fold what others have journalled since, and see the queue as it is.  `unsaved` must be empty."""
         seq = self.row.seq if self.entries else 0
         machine, paused_at = self.machine, 0

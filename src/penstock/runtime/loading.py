@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 
 from penstock.kernel import Layout, lay_out
 from penstock.model.errors import RunNotFound, StoreError, StructureChanged
 from penstock.model.plan import Plan
 from penstock.model.ports import Clock, Program, Store, Style
-from penstock.model.records import RunRow
+from penstock.model.records import Record, RunRow
 from penstock.runtime.live_run import LiveRun
 
 
@@ -21,6 +22,7 @@ class Loader:
         self._store, self._styles, self._clock = store, styles, clock
         self.program = program
         self._layouts: dict[str, Layout] = {}
+        self._ahead: dict[str, Record] = {}
 
     def layout(self, plan: Plan) -> Layout:
         """The plan, compiled."""
@@ -47,12 +49,23 @@ class Loader:
                 hint="start a new run, or go on where the recorded structure is known; changed bodies are no obstacle",
             )
 
+    @contextmanager
+    def ahead(self, run_ids: Collection[str]) -> Iterator[None]:
+        """Inside the block, have these runs at hand when they are loaded.  Raises StoreUnavailable."""
+        if len(run_ids) > 1:
+            self._ahead = self._store.read(run_ids)
+        try:
+            yield
+        finally:
+            self._ahead = {}
+
     def load(self, run_id: str) -> LiveRun:
         """A run from the store.  Without a program if this process lacks its workflow, or has another structure of it.
 
         Raises RunNotFound, StoreError, StoreUnavailable, DecodingError.
         """
-        head = self._store.run(run_id)
+        source = self._ahead.pop(run_id, None) or self._store
+        head = source.run(run_id)
         if head is None:
             raise RunNotFound(f"there is no run {run_id}")
         program = self.program_of(head)
@@ -63,6 +76,6 @@ class Loader:
             if data is None:
                 raise StoreError(f"the plan {head.structure} of run {run_id} is not in the store")
             run = LiveRun(head, self.layout(Plan.from_data(data)), self._styles[head.style], None)
-        run.read_tail(self._store)
+        run.read_tail(source)
         run.resume_decisions(self._clock)
         return run

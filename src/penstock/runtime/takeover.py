@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from penstock.model import events as ev
@@ -21,6 +22,10 @@ from penstock.runtime.live_run import LiveRun
 if TYPE_CHECKING:
     from penstock.runtime.driver import Driver
 
+LATE_SCANS: Final = 2
+"""what failed may take effect later, when a server that hung goes on: so many scans look for it again"""
+READ_AHEAD_RUNS: Final = 32
+"""runs read together when many are taken over: few queries, and not all their data in memory at once"""
 EXPIRY_MARGIN_US: Final = 100_000
 """leases are renewed by thirds; one that has run out by more than this was not renewed"""
 
@@ -40,6 +45,7 @@ class Takeover:
         """work stayed in the queue for want of room"""
         self.in_doubt = False
         """the store failed in a birth or a claim: perhaps it took effect, and work is ours that nobody here knows"""
+        self._late_scans = 0
         self._claimed: deque[WorkRow] = deque()
         self.stale: set[str] = set()
         """live runs that somebody else may have advanced"""
@@ -63,13 +69,17 @@ class Takeover:
             self._scan_at = self._scan(now)
         if self.in_doubt:
             self._settle_doubt()
+            self._late_scans = LATE_SCANS
+            self.in_doubt = False
         if self.stale:
             self._catch_up()
         if self.wanted:
             self._claim(now)
         while self._claimed:
-            self._adopt(self._claimed[0])
-            self._claimed.popleft()
+            with driver.loader.ahead(self._strange()):
+                for _ in range(min(READ_AHEAD_RUNS, len(self._claimed))):
+                    self._adopt(self._claimed[0])
+                    self._claimed.popleft()
 
     def room_came_free(self) -> None:
         """A body has ended: there may be room for what was left."""
@@ -85,6 +95,9 @@ class Takeover:
         self.wanted = True
         driver.clock.adjust(driver.store.clock_offset_us())
         self.stale.update(driver.runs)
+        if self._late_scans:
+            self._settle_doubt()
+            self._late_scans -= 1
         following = now + int(driver.limits.scan_interval_seconds * 1e6)
         if not driver.limits.recover:
             return following
@@ -119,7 +132,6 @@ class Takeover:
             run = self._driver.runs.get(row.run_id)
             if run is None or (not run.dirty and row.node not in run.work):
                 self._claimed.append(row)
-        self.in_doubt = False
 
     def _claim(self, now: int) -> None:
         driver = self._driver
@@ -136,6 +148,10 @@ class Takeover:
         self.wanted = False
         self.left = len(rows) == room
         self._claimed.extend(rows)
+
+    def _strange(self) -> set[str]:
+        """The next runs to adopt that are not live here."""
+        return {row.run_id for row in islice(self._claimed, READ_AHEAD_RUNS)} - self._driver.runs.keys()
 
     def _adopt(self, row: WorkRow) -> None:
         """Go on with work that was claimed."""

@@ -17,6 +17,7 @@ from penstock.model.records import (
     Duplicate,
     JournalRow,
     News,
+    Record,
     RunFilter,
     RunRow,
     Verdict,
@@ -24,6 +25,7 @@ from penstock.model.records import (
 )
 from penstock.storage import forks
 from penstock.storage.entries import tail
+from penstock.storage.memory_schedules import MemorySchedules
 from penstock.storage.owners import LocalOwners
 
 _LIST_AT_MOST: Final = 1000
@@ -41,7 +43,7 @@ _FIXED: Final = (
 )
 
 
-class MemoryStore:
+class MemoryStore(MemorySchedules):
     """Runs in plain Python objects.  Thread-safe; everything is gone when it is closed or its process ends."""
 
     def __init__(self, url: str = "memory://") -> None:
@@ -55,6 +57,7 @@ class MemoryStore:
         self._journal: Final[dict[str, list[JournalRow]]] = {}
         self._work: Final[dict[str, dict[tuple[int, int], WorkRow]]] = {}
         """outstanding rows of the runs that have any"""
+        super().__init__(self._open, lambda change: self._write(change, None), self._runs)
         forks.watch(self)
 
     def close(self) -> None:
@@ -162,6 +165,11 @@ class MemoryStore:
     def seqs(self, run_ids: Collection[str]) -> dict[str, int]:
         with self._open():
             return {run_id: self._runs[run_id].seq for run_id in run_ids if run_id in self._runs}
+
+    def read(self, run_ids: Collection[str]) -> dict[str, Record]:
+        """Everything of several runs."""
+        heads = [head for run_id in run_ids if (head := self.run(run_id)) is not None]
+        return {head.id: Record(head, self.journal(head.id), self.work(head.id)) for head in heads}
 
     def runs(self, which: RunFilter) -> list[RunRow]:
         """Heads of runs, newest first, 1,000 at most."""

@@ -35,7 +35,7 @@ class DatabaseURL:
     `path`: absolute, None for a database in memory.  `synchronous`: 0 to 3, as SQLite counts OFF, NORMAL, FULL, EXTRA.
     """
 
-    text: str
+    text: str = field(repr=False)
     dialect: Literal["sqlite", "memory", "postgresql"]
     path: Path | None = None
     mode: Mode = "rwc"
@@ -145,6 +145,11 @@ def _no_url(url: str) -> DatabaseURLError:
     )
 
 
+def masked(url: str) -> str:
+    """The URL without a password, wherever it stands; any other text as it is."""
+    url = re.sub(r"(://[^:/@?]*):.*@", r"\1:***@", url)  # up to the last @: a password may have some unescaped
+    return re.sub(r"(?i)([?&](?:ssl)?password)=[^&]*", r"\1=***", url)
+
+
 def _shown(url: str) -> str:
-    """The URL without a password."""
-    return repr(re.sub(r"://([^:/@]*):[^@]*@", r"://\1:***@", url))
+    return repr(masked(url))

@@ -22,6 +22,7 @@ from penstock.tasks.names import TaskNamespace, WorkflowContext
 from penstock.tasks.patch import Patch
 from penstock.tasks.program import TaskPerformance, TaskProgram
 from penstock.tasks.rules import all_of, always, any_of, context_value, none_of, task_failed, task_skipped, task_success
+from penstock.tasks.triggers import trigger
 from penstock.tasks.workflow import Workflow, register_workflow_constructor
 
 __all__ = [
@@ -47,4 +48,5 @@ __all__ = [
     "task_failed",
     "task_skipped",
     "task_success",
+    "trigger",
 ]

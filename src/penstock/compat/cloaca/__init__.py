@@ -1,8 +1,8 @@
 """The names of the library "cloaca", 0.3 and later, on Penstock.
 
 Most are Penstock's own.  Translated here: `task` retries as the original does (three attempts, exponential, jitter),
-`RetryPolicy.builder()` makes Penstock's policies, `DefaultRunner` reads SQLite URLs as the original does, and
-`DefaultRunnerConfig` takes all of its options.  Names in `absent` say at their first use that this version does not
+`RetryPolicy.builder()` makes Penstock's policies, `DefaultRunner` reads SQLite URLs as the original does.
+Names in `absent` say at their first use that this version does not
 have the thing.  Where both differ in behaviour, Penstock's wins: docs/migrating-from-cloaca.md has the list.
 """
 
@@ -14,11 +14,7 @@ from typing import Any, Final, TypeVar
 
 from penstock.compat.cloaca.absent import (
     ComputationGraphBuilder,
-    DatabaseAdmin,
     NotInThisVersion,
-    TenantConfig,
-    TenantCredentials,
-    TriggerResult,
     batch_accumulator,
     boundary_schema,
     constructor,
@@ -28,14 +24,16 @@ from penstock.compat.cloaca.absent import (
     reactor,
     state_accumulator,
     stream_accumulator,
-    trigger,
     workflow_params,
     workflow_secrets,
 )
 from penstock.compat.cloaca.retries import BackoffStrategy, RetryCondition, RetryPolicy, RetryPolicyBuilder
-from penstock.compat.cloaca.runner import DefaultRunner, DefaultRunnerConfig
+from penstock.compat.cloaca.runner import DefaultRunner
 from penstock.model.errors import PenstockError
+from penstock.model.triggers import TriggerResult
+from penstock.runners.config import DefaultRunnerConfig
 from penstock.runners.results import PipelineResult, WorkflowResult
+from penstock.runners.tenants import DatabaseAdmin, TenantConfig, TenantCredentials
 from penstock.runtime.handle import TaskHandle
 from penstock.tasks import (
     Context,
@@ -52,6 +50,7 @@ from penstock.tasks import (
     task_failed,
     task_skipped,
     task_success,
+    trigger,
 )
 from penstock.tasks import task as _task
 

@@ -36,21 +36,6 @@ def _class(name: str, hint: str) -> Any:
     return Refusing(name, (), {"__new__": _function(name, hint), "__module__": __name__})
 
 
-# -- triggers
-
-_TRIGGERS: Final = "call runner.submit(workflow_name, context) where the event is seen"
-
-trigger = _function("trigger", _TRIGGERS)
-TriggerResult = _class("TriggerResult", _TRIGGERS)
-
-# -- tenants
-
-_TENANTS: Final = "use one database per tenant, and a DefaultRunner for each"
-
-DatabaseAdmin = _class("DatabaseAdmin", _TENANTS)
-TenantConfig = _class("TenantConfig", _TENANTS)
-TenantCredentials = _class("TenantCredentials", _TENANTS)
-
 # -- computation graphs
 
 _GRAPHS: Final = "call the functions of the graph in the body of a task"
@@ -73,38 +58,12 @@ constructor = _function("constructor", "use register_workflow_constructor(name, 
 
 # -- on the runner
 
-_CRON: Final = "start the workflow from cron or a timer unit: penstock run MODULE:WORKFLOW --database URL"
-
-
 class RunnerMethods:
     """Comes after the runner among its bases, so that a method Penstock gets wins over its stand-in."""
 
-    register_cron_workflow = _function("register_cron_workflow", _CRON)
-    list_cron_schedules = _function("list_cron_schedules", _CRON)
-    get_cron_schedule = _function("get_cron_schedule", _CRON)
-    update_cron_schedule = _function("update_cron_schedule", _CRON)
-    set_cron_schedule_enabled = _function("set_cron_schedule_enabled", _CRON)
-    delete_cron_schedule = _function("delete_cron_schedule", _CRON)
-    get_cron_execution_history = _function("get_cron_execution_history", _CRON)
-    get_cron_execution_stats = _function("get_cron_execution_stats", _CRON)
-    register_workflow_instance = _function("register_workflow_instance", _CRON)
-    list_trigger_schedules = _function("list_trigger_schedules", _TRIGGERS)
-    get_trigger_schedule = _function("get_trigger_schedule", _TRIGGERS)
-    set_trigger_enabled = _function("set_trigger_enabled", _TRIGGERS)
-    get_trigger_execution_history = _function("get_trigger_execution_history", _TRIGGERS)
+    register_workflow_instance = _function(
+        "register_workflow_instance", "use register_cron_workflow(..., name=instance_name, context=params)"
+    )
     subscribe_workflow_to_reactor = _function("subscribe_workflow_to_reactor", _GRAPHS)
     unsubscribe_workflow_from_reactor = _function("unsubscribe_workflow_from_reactor", _GRAPHS)
     list_reactor_subscriptions = _function("list_reactor_subscriptions", _GRAPHS)
-
-
-CONFIG_OPTIONS: Final[dict[str, bool | int]] = {
-    "enable_cron_scheduling": True,
-    "cron_poll_interval_seconds": 30,
-    "cron_max_catchup_executions": 100,
-    "cron_enable_recovery": True,
-    "cron_recovery_interval_seconds": 300,
-    "cron_lost_threshold_minutes": 10,
-    "cron_max_recovery_age_seconds": 86_400,
-    "cron_max_recovery_attempts": 3,
-}
-"""Options of the runner that are kept and have no effect, with the original's defaults."""

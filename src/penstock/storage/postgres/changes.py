@@ -21,7 +21,7 @@ RETRY_LIMIT: Final = 10
 def commit(session: Session, first: Sequence[str], changes: Sequence[Change], last: Sequence[Call]) -> list[Verdict]:
     """Write the changes in one transaction, after the statements `first` and before `last`.  Raises psycopg.Error."""
     try:
-        exchange(session, first, [*_writes(changes), *last])
+        exchange(session, first, [*writes(changes), *last])
     except psycopg.Error as error:
         if not _is_contention(error):
             raise
@@ -48,7 +48,7 @@ def _judged(session: Session, first: Sequence[str], changes: Sequence[Change], l
                     return None if row is None else RunRow(*row)
 
                 verdicts = judge(changes, seqs, holder)
-                exchange(session, (), [*_writes(good(changes, verdicts)), *last])
+                exchange(session, (), [*writes(good(changes, verdicts)), *last])
             return verdicts
         except psycopg.Error as error:
             session.forget()  # a rollback makes the driver drop what is prepared
@@ -57,7 +57,8 @@ def _judged(session: Session, first: Sequence[str], changes: Sequence[Change], l
     raise AssertionError
 
 
-def _writes(changes: Sequence[Change]) -> Iterator[Call]:
+def writes(changes: Sequence[Change]) -> Iterator[Call]:
+    """The statements that write changes."""
     rows = gather(changes)
     # in the order of keys: two runners that meet wait for each other instead of for ever
     if rows.plans:

@@ -6,7 +6,7 @@ from typing import Final
 
 import psycopg
 
-from penstock.model.errors import PenstockError, StoreError, StoreReadOnly, StoreUnavailable
+from penstock.model.errors import PenstockError, StoreError, StoreReadOnly, StoreUnavailable, StoreUnreachable
 
 RETRYABLE: Final = ("40001", "40P01")
 """serialization failure, deadlock: nothing happened, and the same again will work"""
@@ -32,10 +32,18 @@ def translate(error: psycopg.Error, name: str) -> PenstockError:
     if state in ("42501", "42P01", "3F000"):
         return StoreError(
             f"{name} refused a statement: {why}",
-            hint="the role needs its schema and the tables in it; open it once with a role that may create them",
+            hint="the role needs its schema and this version's tables in it: open it once with a role that may create "
+            "them, or for tenants run `penstock tenants upgrade`",
         )
     if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)) or state[:2] in ("08", "53", "57", "58"):
         return StoreUnavailable(f"{name} cannot be used now: {why}", hint=hint or "look at the server and the network")
     if state in RETRYABLE:
         return StoreUnavailable(f"{name} was too busy with other changes to the same rows: {why}; nothing was changed")
     return StoreError(f"{name} refused a statement: {why}; nothing was changed", hint=hint)
+
+
+def at_opening(error: PenstockError) -> PenstockError:
+    """The same for whoever gave the URL: it may be what is wrong."""
+    if type(error) is StoreUnavailable:
+        return StoreUnreachable(error.message, hint=error.hint)
+    return error

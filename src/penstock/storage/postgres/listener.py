@@ -20,6 +20,8 @@ from penstock.storage.postgres.server import Server
 
 FIRST_PAUSE_SECONDS: Final = 0.05
 LONGEST_PAUSE_SECONDS: Final = 5.0
+LEAVE_AFTER_SECONDS: Final = 1.0
+"""a thread that is about to connect cannot be stopped: it ends by itself as soon as that is decided"""
 
 
 class Listener:
@@ -40,7 +42,7 @@ class Listener:
         self._closed = True
         os.write(self._bell_in, b"x")
         if threading.current_thread() is not self._thread:
-            self._thread.join()
+            self._thread.join(LEAVE_AFTER_SECONDS)
 
     def _run(self) -> None:
         pause = FIRST_PAUSE_SECONDS
@@ -48,6 +50,8 @@ class Listener:
             while not self._closed:
                 # the work itself will say what is wrong with the server
                 with contextlib.suppress(psycopg.Error), self._server.connect() as connection:
+                    if self._closed:
+                        return
                     connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
                     pause = FIRST_PAUSE_SECONDS
                     self._tell(wire.ANY)  # whatever was said while nobody listened
@@ -67,10 +71,15 @@ class Listener:
                 origin, _, text = said.extra.decode().partition(" ")
                 if origin != self._origin:
                     self._tell(wire.decode(text))
-            select.select([server.socket, self._bell_out], [], [])
+            self._rings(None, server.socket)
             server.consume_input()
             if server.status != ConnStatus.OK:
                 return
 
-    def _rings(self, seconds: float) -> bool:
-        return bool(select.select([self._bell_out], [], [], seconds)[0])
+    def _rings(self, seconds: float | None, *others: int) -> bool:
+        """Whether the bell has rung; waits so long for it, or for others to have something to say."""
+        waiting = select.poll()  # `select` knows no file above 1,023
+        for file in (self._bell_out, *others):
+            waiting.register(file, select.POLLIN)
+        ready = waiting.poll(None if seconds is None else seconds * 1000)
+        return any([file == self._bell_out for file, _ in ready])

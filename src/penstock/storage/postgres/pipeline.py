@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 import struct
+import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import psycopg
 from psycopg import errors, pq
@@ -94,6 +95,30 @@ class Statement:
 
 Call = tuple[Statement, Sequence[Any]]
 
+T = TypeVar("T")
+
+SILENCE_SECONDS = 60.0
+"""A server that says nothing for so long hangs.  Its kernel still answers, so the network's own probes do not tell."""
+
+
+class _Silence(psycopg.OperationalError):
+    pass
+
+
+def _bounded(gen: Generator[Any, Any, T]) -> Generator[Any, Any, T]:
+    """The same generator, until nothing has come for too long."""
+    heard, ready = time.monotonic(), None
+    while True:
+        try:
+            wanted = gen.send(ready)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        ready = yield wanted
+        if ready:
+            heard = time.monotonic()
+        elif time.monotonic() - heard > SILENCE_SECONDS:
+            raise _Silence(f"the server has not answered for {SILENCE_SECONDS:g} s")
+
 
 class Session(psycopg.Connection[tuple[Any, ...]]):
     """A connection that remembers what `exchange` has prepared on it.  `prepares`: whether it may."""
@@ -104,6 +129,14 @@ class Session(psycopg.Connection[tuple[Any, ...]]):
         super().__init__(*args, **kw)
         self.prepared: dict[Statement, bytes] = {}
         self._names = 0
+
+    def wait(self, gen: Generator[Any, Any, T], *args: Any, **kw: Any) -> T:
+        """What the driver waits with, but not for ever.  Raises psycopg.OperationalError."""
+        try:
+            return super().wait(_bounded(gen), *args, **kw)
+        except _Silence:
+            self.pgconn.finish()  # else whoever tidies up would wait as long again
+            raise
 
     def forget(self) -> None:
         """Something may have deallocated what was prepared: prepare it again, under other names."""

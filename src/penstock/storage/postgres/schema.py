@@ -15,7 +15,7 @@ from penstock.storage.postgres.server import Server
 
 _PACKAGE: Final = "penstock.storage.postgres"
 
-MIGRATIONS: Final = (Migration(_PACKAGE, 1, "pre", "initial"),)
+MIGRATIONS: Final = (Migration(_PACKAGE, 1, "pre", "initial"), Migration(_PACKAGE, 2, "pre", "schedules"))
 
 
 def is_current(connection: Session, server: Server, known: Sequence[Migration] = MIGRATIONS) -> bool:
@@ -61,8 +61,8 @@ def news_channel(connection: Session, server: Server) -> str:
 
 
 def _pin(connection: Session, server: Server) -> None:
-    if server.pins_each_transaction:
-        connection.execute(server.pin("SET LOCAL"))
+    if server.sets_each_transaction:
+        connection.execute(server.settings(local=True))
 
 
 def _applied(connection: Session) -> list[Applied] | None:

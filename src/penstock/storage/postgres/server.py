@@ -14,12 +14,19 @@ from psycopg.types.array import ListBinaryDumper
 from penstock.model.errors import DatabaseURLError
 from penstock.storage.options import StoreOptions
 from penstock.storage.postgres.pipeline import Session
+from penstock.storage.urls import masked
 
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 
 DEFAULT_SCHEMA: Final = "penstock"
-# A plan made while a table is small is kept when it has grown: so hot statements find their rows by key from the start.
-_BY_KEY: Final = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"
+# A plan made while a table is small is kept when it has grown: so statements find their rows by key from the start.
+# That is also the order in which they lock them, so that two batches wait for each other and never for ever.  And a
+# lock is given up sooner than a client's own patience ends: then it is certain that nothing was changed.
+_SETTINGS: Final = """
+    set_config('enable_seqscan', 'off', {local}),
+    set_config('enable_hashjoin', 'off', {local}),
+    set_config('enable_mergejoin', 'off', {local}),
+    set_config('lock_timeout', coalesce(nullif(current_setting('lock_timeout'), '0'), '20s'), {local})"""
 
 RESERVED: Final = ("public", "information_schema", "postgres", "none")
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}", re.ASCII)
@@ -49,6 +56,12 @@ class Server:
     def of(cls, url: str, options: StoreOptions) -> Server:
         """Raises DatabaseURLError."""
         shown = masked(url)
+        if re.match(r"\w+://[^/?]*/[^?]*@", url):  # libpq would take the password's beginning for a port, and say it
+            raise DatabaseURLError(
+                f"{shown} has a / before the @", hint="in a user or a password write %2F for /, %40 for @ and %3A for :"
+            )
+        if url.partition("?")[0].count("@") > 1:  # libpq would take the rest of the password for the host, and say it
+            raise DatabaseURLError(f"{shown} has more than one @", hint="in a user or a password write %40 for @")
         try:
             parameters = {k: str(v) for k, v in conninfo.conninfo_to_dict(url).items()}
         except psycopg.Error as error:
@@ -63,6 +76,7 @@ class Server:
             raise DatabaseURLError(
                 f"{shown} names no database", hint="write it after the host: postgresql://host/database"
             )
+        _check_numbers(shown, parameters)
         schema = options.schema
         if schema is not None:
             check_schema(schema)
@@ -83,27 +97,31 @@ class Server:
         connection.adapters.register_dumper(list, ListBinaryDumper)
         try:
             if self.prepare_statements:
-                connection.execute(_BY_KEY)
-            if self.prepare_statements and self.schema is not None:
-                connection.execute(self.pin("SET"))
-            if self.read_only:
+                connection.execute(self.settings(local=False))
+            if self.prepare_statements and self.read_only:
                 connection.execute("SET default_transaction_read_only = on")
         except BaseException:
             connection.close()
             raise
         return connection
 
-    def pin(self, how: str) -> sql.Composed:
-        """The statement that makes this schema the only one seen, until the end of session (SET) or transaction."""
-        assert self.schema is not None
-        return sql.SQL("SET LOCAL search_path = {}" if how == "SET LOCAL" else "SET search_path = {}").format(
-            sql.Identifier(self.schema)
+    def settings(self, *, local: bool) -> sql.Composed:
+        """The statement that sets what ours rely on, until the end of the session or, `local`, of the transaction.
+
+        A schema becomes the only one seen.
+        """
+        text = f"SELECT {_SETTINGS}"
+        if self.schema is None:
+            return sql.SQL(text).format(local=sql.Literal(local))
+        path = sql.Literal(sql.Identifier(self.schema).as_string())
+        return sql.SQL(text + ", set_config('search_path', {path}, {local})").format(
+            local=sql.Literal(local), path=path
         )
 
     @property
-    def pins_each_transaction(self) -> bool:
-        """Sessions keep nothing, so each transaction says where it works."""
-        return self.schema is not None and not self.prepare_statements
+    def sets_each_transaction(self) -> bool:
+        """Sessions keep nothing, so each transaction says how and where it works."""
+        return not self.prepare_statements
 
 
 def fits(connection: Session) -> bool:
@@ -113,6 +131,16 @@ def fits(connection: Session) -> bool:
     readable = select.poll()
     readable.register(connection.fileno(), select.POLLIN)
     return not readable.poll(0)
+
+
+def _check_numbers(shown: str, parameters: dict[str, str]) -> None:
+    """Raises DatabaseURLError for what libpq would complain of only when it connects."""
+    for port in parameters.get("port", "").split(","):
+        if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+            raise DatabaseURLError(f"{shown}: {port[:20]!r} is no port", hint="ports are 1 to 65535")
+    timeout = parameters.get("connect_timeout", "0")
+    if not re.fullmatch(r"-?[0-9]+", timeout, re.ASCII):
+        raise DatabaseURLError(f"{shown}: connect_timeout={timeout[:20]!r} is no number of seconds")
 
 
 def check_schema(name: str) -> None:
@@ -135,12 +163,6 @@ def _check_name(kind: str, name: str) -> None:
         )
     if name.lower() in RESERVED or name.lower().startswith("pg_"):
         raise DatabaseURLError(f"{kind} name {name!r} is reserved by PostgreSQL", hint="take another, such as tenant_a")
-
-
-def masked(url: str) -> str:
-    """The URL without a password, wherever it stands."""
-    url = re.sub(r"(://[^:/@?]*):.*@", r"\1:***@", url)  # up to the last @: a password may have some unescaped
-    return re.sub(r"(?i)([?&](?:ssl)?password)=[^&]*", r"\1=***", url)
 
 
 def _one_line(error: BaseException) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 import psycopg
 
 from penstock.model.errors import DatabaseURLError, RunnerClosed, StoreReadOnly
-from penstock.model.records import Change, JournalRow, News, RunFilter, RunRow, Verdict, WorkRow
+from penstock.model.records import Change, JournalRow, News, Record, RunFilter, RunRow, Verdict, WorkRow
 from penstock.storage import forks, rows, surrogates
 from penstock.storage import news as wire
 from penstock.storage.changes import check
@@ -21,9 +21,10 @@ from penstock.storage.pool import Pool
 from penstock.storage.postgres import changes as batches
 from penstock.storage.postgres import schema
 from penstock.storage.postgres import statements as sql
-from penstock.storage.postgres.faults import RETRYABLE, translate
+from penstock.storage.postgres.faults import RETRYABLE, at_opening, translate
 from penstock.storage.postgres.listener import Listener
 from penstock.storage.postgres.pipeline import Call, Session, columns, exchange
+from penstock.storage.postgres.schedules import PostgresSchedules
 from penstock.storage.postgres.server import Cursor, Server, fits
 
 T = TypeVar("T")
@@ -34,7 +35,7 @@ _CLOCK_NOISE_US: Final = 50_000
 """an offset below this is the round trip's, not the clock's"""
 
 
-class PostgresStore:
+class PostgresStore(PostgresSchedules):
     """Runs in one schema of a PostgreSQL database.  Thread-safe; a forked child has to open its own."""
 
     def __init__(self, url: str, options: StoreOptions) -> None:
@@ -47,7 +48,7 @@ class PostgresStore:
         self._origin: Final = os.urandom(4).hex()
         self._listener: Listener | None = None
         self._first: Final[Sequence[str]] = (
-            [self._server.pin("SET LOCAL").as_string()] if self._server.pins_each_transaction else []
+            [self._server.settings(local=True).as_string()] if self._server.sets_each_transaction else []
         )
         self._pool: Final = Pool(
             self._server.connect, name=self.url, at_most=options.pool_size, keep=options.pool_size, fits=fits
@@ -56,7 +57,7 @@ class PostgresStore:
             self._channel: Final = self._open()
         except psycopg.Error as error:
             self._pool.close()
-            raise translate(error, self.url) from error
+            raise at_opening(translate(error, self.url)) from error
         except BaseException:
             self._pool.close()
             raise
@@ -196,6 +197,13 @@ class PostgresStore:
 
     def seqs(self, run_ids: Collection[str]) -> dict[str, int]:
         return dict(self._select(sql.LIST_SEQS, ([*run_ids],)))
+
+    def read(self, run_ids: Collection[str]) -> dict[str, Record]:
+        """Everything of several runs."""
+        ids = ([*run_ids],)
+        heads = [RunRow(*row) for row in self._select(sql.GET_RUNS, ids)]
+        entries = [(row[0], JournalRow(*row[1:])) for row in self._select(sql.READ_JOURNALS, ids)]
+        return Record.sorted(heads, entries, [rows.read_work(row) for row in self._select(sql.LIST_WORKS, ids)])
 
     def runs(self, which: RunFilter) -> list[RunRow]:
         """Heads of runs, newest first, 1,000 at most."""

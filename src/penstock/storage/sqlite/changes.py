@@ -22,11 +22,12 @@ def commit(connection: sqlite3.Connection, changes: Sequence[Change]) -> list[Ve
         return None if row is None else RunRow(*row)
 
     verdicts = judge(changes, seqs, holder)
-    _write(connection, good(changes, verdicts))
+    write(connection, good(changes, verdicts))
     return verdicts
 
 
-def _write(connection: sqlite3.Connection, changes: Sequence[Change]) -> None:
+def write(connection: sqlite3.Connection, changes: Sequence[Change]) -> None:
+    """Write changes that are known to be good."""
     rows = gather(changes)
     many = connection.executemany
     if rows.plans:

@@ -11,7 +11,11 @@ from penstock.storage.sqlite import statements as sql
 
 _PACKAGE: Final = "penstock.storage.sqlite"
 
-MIGRATIONS: Final = (Migration(_PACKAGE, 1, "pre", "initial"), Migration(_PACKAGE, 2, "pre", "descent"))
+MIGRATIONS: Final = (
+    Migration(_PACKAGE, 1, "pre", "initial"),
+    Migration(_PACKAGE, 2, "pre", "descent"),
+    Migration(_PACKAGE, 3, "pre", "schedules"),
+)
 
 
 def is_current(connection: sqlite3.Connection, name: str, known: Sequence[Migration] = MIGRATIONS) -> bool:

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from penstock.model.errors import DatabaseURLError, PenstockError, RunnerClosed, StoreReadOnly
-from penstock.model.records import Change, JournalRow, News, RunFilter, RunRow, Verdict, WorkRow
+from penstock.model.records import Change, JournalRow, News, Record, RunFilter, RunRow, Verdict, WorkRow
 from penstock.storage import forks, rows, surrogates
 from penstock.storage.entries import tail
 from penstock.storage.news import WORK, news_of
@@ -20,6 +20,7 @@ from penstock.storage.sqlite import connections, schema, writer
 from penstock.storage.sqlite import statements as sql
 from penstock.storage.sqlite.channel import Channel
 from penstock.storage.sqlite.faults import translate
+from penstock.storage.sqlite.schedules import SQLiteSchedules
 from penstock.storage.urls import DatabaseURL
 
 _PAGE_ROWS: Final = 500
@@ -28,7 +29,7 @@ _READERS_AT_MOST: Final = 64
 _READERS_KEPT: Final = 4
 
 
-class SQLiteStore:
+class SQLiteStore(SQLiteSchedules):
     """Runs in a SQLite database.  Thread-safe; a forked child has to open its own."""
 
     def __init__(self, where: DatabaseURL) -> None:
@@ -191,6 +192,13 @@ class SQLiteStore:
 
     def seqs(self, run_ids: Collection[str]) -> dict[str, int]:
         return dict(self._select(sql.LIST_SEQS, (json.dumps(list(run_ids)),)))
+
+    def read(self, run_ids: Collection[str]) -> dict[str, Record]:
+        """Everything of several runs."""
+        ids = (json.dumps(list(run_ids)),)
+        heads = [RunRow(*row) for row in self._select(sql.GET_RUNS, ids)]
+        entries = [(row[0], JournalRow(*row[1:])) for row in self._select(sql.READ_JOURNALS, ids)]
+        return Record.sorted(heads, entries, [rows.read_work(row) for row in self._select(sql.LIST_WORKS, ids)])
 
     def runs(self, which: RunFilter) -> list[RunRow]:
         """Heads of runs, newest first, 1,000 at most."""

@@ -1,0 +1,2 @@
+DROP OWNED BY {username};
+DROP ROLE {username};

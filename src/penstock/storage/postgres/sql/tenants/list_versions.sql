@@ -1,0 +1,1 @@
+SELECT number, phase, name FROM {schema}.schema_version

@@ -1,0 +1,1 @@
+DELETE FROM schedule_executions WHERE schedule_id = :schedule_id

@@ -1,0 +1,6 @@
+SELECT
+    id, kind, name, workflow, expression, timezone, inputs, enabled, catchup, max_catchup, misfire_grace_us, overlap,
+    jitter_us, start_at, end_at, poll_us, allow_concurrent, created_at, updated_at, settled_at, last_at, next_at,
+    last_error, version
+FROM schedules
+WHERE id = :id

@@ -1,0 +1,1 @@
+SELECT 1 FROM schedule_executions WHERE open = 2 LIMIT 1

@@ -1,0 +1,1 @@
+SELECT 1 FROM workflows WHERE name = :name

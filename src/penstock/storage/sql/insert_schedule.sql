@@ -1,0 +1,11 @@
+INSERT INTO schedules (
+    id, kind, name, workflow, expression, timezone, inputs, enabled, catchup, max_catchup, misfire_grace_us, overlap,
+    jitter_us, start_at, end_at, poll_us, allow_concurrent, created_at, updated_at, settled_at, last_at, next_at,
+    last_error, version
+)
+VALUES (
+    :id, :kind, :name, :workflow, :expression, :timezone, :inputs, :enabled, :catchup, :max_catchup, :misfire_grace_us,
+    :overlap, :jitter_us, :start_at, :end_at, :poll_us, :allow_concurrent, :created_at, :updated_at, :settled_at,
+    :last_at, :next_at, :last_error, :version
+)
+ON CONFLICT DO NOTHING

@@ -1,0 +1,1 @@
+INSERT INTO workflows (name, announced_at) VALUES (:name, :announced_at) ON CONFLICT (name) DO NOTHING

@@ -1,0 +1,135 @@
+"""`penstock schedules`: written down here, fired by a runner elsewhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from penstock import DefaultRunner, TriggerResult, WorkflowBuilder, task, trigger
+from penstock.model.registry import registry
+from penstock.model.triggers import triggers
+
+from .conftest import Shell
+
+
+def schedules(shell: Shell, *arguments: str, code: int = 0) -> str:
+    done = shell("schedules", *arguments)
+    assert done.returncode == code, done
+    return done.stdout if code == 0 else done.stderr
+
+
+@pytest.fixture
+def runner(shell: Shell) -> Iterator[DefaultRunner]:
+    """A runner beside the commands."""
+    with WorkflowBuilder("report"):
+
+        @task()
+        def write(context: dict[str, object]) -> None: ...
+
+    with DefaultRunner(f"sqlite:///{shell.home}/penstock.db") as made:
+        yield made
+    registry.forget("report")
+    triggers.forget("inbox")
+
+
+def test_the_life_of_a_schedule(shell: Shell) -> None:
+    said = schedules(
+        shell, "add", "report", "0 3 * * *", "--timezone", "Europe/Berlin", "--allow-unknown", "--json",
+        "--context", '{"a": 1}', "--overlap", "skip", "--catchup", "run_once", "--start", "2126-01-01",
+    )  # fmt: skip
+    row = json.loads(said)
+    assert (row["context"], row["overlap"], row["catchup_policy"]) == ({"a": 1}, "skip", "run_once")
+    assert row["next_run_at"] == "2126-01-01T02:00:00+00:00"
+    named = schedules(shell, "add", "report", "@daily", "--name", "daily", "--allow-unknown")
+    assert "fires at @daily, UTC" in named
+    assert schedules(shell, "add", "report", "@hourly", "--name", "daily", "--allow-unknown").split()[1] in named
+    assert [r["cron_expression"] for r in json.loads(schedules(shell, "list", "--json"))] == ["0 3 * * *", "@hourly"]
+    assert "0 3 * * * Europe/Berlin" in schedules(shell, "list")
+
+    assert "is paused" in schedules(shell, "pause", "daily")
+    assert "paused" in schedules(shell, "list")
+    assert len(json.loads(schedules(shell, "list", "--enabled", "--json"))) == 1
+    assert "goes on" in schedules(shell, "resume", "daily")
+    shown = json.loads(schedules(shell, "show", row["id"][:8], "--json"))
+    assert (shown["id"], shown["history"]) == (row["id"], [])
+    assert "Europe/Berlin" in schedules(shell, "show", row["id"])
+    assert "is deleted" in schedules(shell, "remove", "daily")
+    assert json.loads(schedules(shell, "remove", row["id"], "--json"))["id"] == row["id"]
+    assert schedules(shell, "list") == "no schedules\n"
+
+
+def test_a_runner_hears_of_it(shell: Shell, runner: DefaultRunner) -> None:
+    row = json.loads(schedules(shell, "add", "report", "* * * * * *", "--json"))  # the runner has announced it
+    while not (fires := runner.get_cron_execution_history(row["id"])):  # bounded by the test's time-out
+        pass
+    assert fires[0]["pipeline_execution_id"]
+    assert "Completed" in schedules(shell, "show", row["id"], "--limit", "100")
+    schedules(shell, "pause", row["id"])
+    assert runner.get_cron_schedule(row["id"])["enabled"] is False
+    said = schedules(shell, "run-now", row["id"])
+    assert runner.handle(said.split()[1]).result(10).status == "Completed"
+
+
+def test_nobody_is_there_to_run_it(shell: Shell) -> None:
+    schedules(shell, "add", "report", "@daily", "--name", "daily", "--allow-unknown")
+    assert "is asked for" in schedules(shell, "run-now", "daily")
+    assert json.loads(schedules(shell, "run-now", "daily", "--json"))["status"] == "Queued"
+
+
+def test_triggers(shell: Shell, runner: DefaultRunner) -> None:
+    @trigger("report", poll_interval="1h")
+    def inbox() -> TriggerResult:
+        return TriggerResult.skip()
+
+    while not (runner.get_trigger_schedule("inbox") or {}).get("last_poll_at"):  # bounded by the test's time-out
+        pass
+    assert "asked every 3600 s" in schedules(shell, "list")
+    assert "inbox" in schedules(shell, "show", "inbox")
+    schedules(shell, "pause", "inbox")
+    row = runner.get_trigger_schedule("inbox")
+    assert row is not None
+    assert row["enabled"] is False
+    schedules(shell, "resume", "inbox")
+    assert "is a trigger" in schedules(shell, "next", "inbox", code=2)
+
+
+def test_coming_times(shell: Shell) -> None:
+    berlin = ("next", "--cron", "30 2 * * *", "--timezone", "Europe/Berlin", "--count", "2")
+    out = schedules(shell, *berlin, "--after", "2027-03-27T12:00:00Z")
+    first, second = out.splitlines()
+    assert first.startswith("2027-03-28 01:00:00Z  2027-03-28 03:00:00+02:00  02:30 is skipped")
+    assert second == "2027-03-29 00:30:00Z  2027-03-29 02:30:00+02:00"
+    rows = json.loads(schedules(shell, *berlin, "--after", "2027-10-30T12:00:00Z", "--json"))
+    assert rows[0]["utc"] == "2027-10-31T00:30:00+00:00"
+    assert "comes twice" in rows[0]["note"]
+    schedules(shell, "add", "w", "@hourly", "--name", "hourly", "--allow-unknown")
+    assert len(schedules(shell, "next", "hourly").splitlines()) == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("add", "w", "* *", "--allow-unknown"), 2, "field"),
+        (("add", "w", "* * * * *"), 3, "allow_unknown"),
+        (("add", "w", "* * * * *", "--timezone", "Berlin", "--allow-unknown"), 2, "Europe/Berlin"),
+        (("add", "w", "* * * * *", "--context", "{", "--allow-unknown"), 2, "JSON"),
+        (("list", "--database", "sqlite:///none.db"), 3, "no database"),
+        (("pause", "x", "--database", "sqlite:///none.db"), 3, "no database"),
+        (("next",), 2, "--cron"),
+        (("next", "--cron", "0 0 31 2 *"), 2, "never fires"),
+    ],
+)
+def test_errors(shell: Shell, arguments: tuple[str, ...], code: int, says: str) -> None:
+    assert says in schedules(shell, *arguments, code=code)
+
+
+def test_which_schedule(shell: Shell) -> None:
+    for _ in range(20):
+        schedules(shell, "add", "w", "@daily", "--allow-unknown")
+    for verb in ("show", "pause", "resume", "remove", "run-now", "next"):
+        assert "there is no schedule 'nobody'" in schedules(shell, verb, "nobody", code=3)
+    ids = [row["id"] for row in json.loads(schedules(shell, "list", "--json"))]
+    first = next(c for c in "0123456789abcdef" if sum(i.startswith(c) for i in ids) > 1)
+    assert "several schedules" in schedules(shell, "show", first, code=2)
