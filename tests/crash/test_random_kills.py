@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
-import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -18,9 +16,13 @@ from penstock.engine.verify import Checker
 from penstock.runtime.clock import SystemClock
 from penstock.storage import open_store
 
+from .places import Places, places
+
+__all__ = ["places"]
+
 SCRIPT = """
 import os, sys
-from penstock import DefaultRunner, WorkflowBuilder, task
+from penstock import DefaultRunner, DefaultRunnerConfig, WorkflowBuilder, task
 
 log = os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
@@ -31,7 +33,8 @@ with WorkflowBuilder("load"):
             os.write(log, f"{handle.idempotency_key}\\n".encode())
             context[handle.task_id] = 1
 
-with DefaultRunner(sys.argv[1]) as runner:
+config = DefaultRunnerConfig(lease_seconds=1, recovery_interval_seconds=1)
+with DefaultRunner(sys.argv[1], config=config) as runner:
     handles = [runner.submit("load", {"n": n}, idempotency_key=str(n)) for n in range(int(sys.argv[3]))]
     print("accepted", flush=True)
     assert {h.result().status for h in handles} == {"Completed"}
@@ -39,25 +42,29 @@ print("done", flush=True)
 """
 
 
-def recorded(db: Path) -> set[str]:
-    connection = sqlite3.connect(db)
-    try:
-        rows = connection.execute("select run_id, entries from journal").fetchall()
-    finally:
-        connection.close()
-    return {f"{run}:t{e[1]}" for run, entries in rows for e in json.loads(entries) if e[0] == "ok"}
+def recorded(places: Places, kind: str) -> set[str]:
+    """Keys of the tasks whose success is in a journal."""
+    return {f"{run}:{task}" for run, task in places.results(kind, "load")}
 
 
-@pytest.mark.parametrize("kills", [8, pytest.param(200, marks=pytest.mark.long)])
-def test_killed_at_random(kills: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "kills"),
+    [
+        ("sqlite", 8),
+        ("postgresql", 4),
+        pytest.param("sqlite", 200, marks=pytest.mark.long),
+        pytest.param("postgresql", 100, marks=[pytest.mark.long, pytest.mark.timeout(900)]),
+    ],
+)
+def test_killed_at_random(kind: str, kills: int, places: Places, tmp_path: Path) -> None:
     rng = random.Random(kills)
-    script, db, log = tmp_path / "load.py", tmp_path / "load.db", tmp_path / "effects"
+    script, log, url = tmp_path / "load.py", tmp_path / "effects", places.url(kind, "load").partition("?_")[0]
     script.write_text(textwrap.dedent(SCRIPT))
     runs = 40 * kills
-    command = [sys.executable, str(script), f"sqlite:///{db}", str(log), str(runs)]
+    command = [sys.executable, str(script), url, str(log), str(runs)]
     log.touch()
     for _ in range(kills):
-        done = recorded(db) if db.exists() and db.stat().st_size > 100_000 else set()
+        done = recorded(places, kind)
         before = log.stat().st_size
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
@@ -71,8 +78,8 @@ def test_killed_at_random(kills: int, tmp_path: Path) -> None:
         assert not done & again
     finished = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     assert finished.stdout == "accepted\ndone\n"
-    assert len(recorded(db)) == 6 * runs
-    store = open_store(f"sqlite:///{db}")
+    assert len(recorded(places, kind)) == 6 * runs
+    store = open_store(url)
     try:
         checker = Checker(store, SystemClock().now)
         assert list(checker.violations()) == []

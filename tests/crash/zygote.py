@@ -1,6 +1,6 @@
 """A process that forks a fresh one for each job it reads: every job is a real process, and starting it costs little.
 
-A job is a line of JSON {db, log, shape, crash_at, when, out}: run the shape on the database and kill this process with
+A job is a line of JSON {url, log, shape, crash_at, when, out}: run the shape on the database and kill this process with
 SIGKILL before or after the n-th transaction that writes.  Answers a line with the exit status.
 """
 
@@ -63,8 +63,9 @@ def run(job: dict[str, Any]) -> None:
         return
     patch(killing)
     shapes.define(job["shape"])
-    config = DefaultRunnerConfig(max_concurrent_tasks=3)
-    with DefaultRunner.with_config(f"sqlite:///{job['db']}?_synchronous=OFF", config) as runner:
+    # a server cannot see that a process died: only that it does not renew its leases
+    config = DefaultRunnerConfig(max_concurrent_tasks=3, lease_seconds=1, recovery_interval_seconds=1)
+    with DefaultRunner.with_config(job["url"], config) as runner:
         result = runner.execute(job["shape"], {"given": 1}, idempotency_key="once")
         if job.get("steer"):  # what somebody does who wants it to succeed, and then something else of it
             while result.status == "Failed":

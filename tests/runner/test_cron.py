@@ -126,6 +126,22 @@ def test_the_clock_jumps(open_runner: Open, ran: Ran, clock: FakeClock) -> None:
     assert history(runner, schedule)[0][1] == "Skipped"
 
 
+def test_leases_are_kept_after_the_clock_was_set_back(
+    open_runner: Open, define: Define, clock: FakeClock, gate: Gate
+) -> None:
+    define("held", ("a", lambda context: gate(), {}))
+    runner = open_runner()
+    settled(runner)
+    clock.set("2026-11-20T12:00:00")
+    runner.submit("held")
+    gate.wait_begun()
+    engine = runner._engine
+    for _ in range(5):
+        clock.advance(11)
+        settled(runner)
+        assert [row.lease_until > clock.now() for row in engine.store.held(engine.owner)] == [True]
+
+
 def test_a_long_run_holds_up_nobody(open_runner: Open, define: Define, ran: Ran, clock: FakeClock, gate: Gate) -> None:
     define("long", ("a", lambda context: gate(), {}))
     runner = open_runner()

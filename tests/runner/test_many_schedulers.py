@@ -38,7 +38,12 @@ def test_every_instant_once(url: str, tmp_path: Path, define: Define) -> None:
     with DefaultRunner(url, config=DefaultRunnerConfig(enable_cron_scheduling=False)) as runner:
         store = runner._engine.store
         schedules = [
-            runner.register_cron_workflow("tick", "* * * * *" if k % 2 else "* * * * * *", allow_unknown=True)
+            runner.register_cron_workflow(
+                "tick",
+                "* * * * *" if k % 2 else "* * * * * *",
+                overlap="queue" if k % 4 == 1 else "allow",
+                allow_unknown=True,
+            )
             for k in range(SCHEDULES)
         ]
         for k, schedule in enumerate(schedules):  # as if nobody had been there for a while

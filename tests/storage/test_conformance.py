@@ -11,6 +11,7 @@ from penstock.storage import open_store
 from penstock.storage.options import StoreOptions
 
 from .conformance import Conformance, Place
+from .schedule_conformance import ScheduleConformance
 
 
 @pytest.fixture(params=["file", "in-memory database", "memory", "postgres", "postgres behind a proxy"])
@@ -35,4 +36,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, new_schema: Callable[[
 
 
 class TestEveryStore(Conformance):
+    pass
+
+
+class TestSchedulesOfEveryStore(ScheduleConformance):
     pass

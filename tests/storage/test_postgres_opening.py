@@ -1,342 +1,306 @@
-"""Opening a PostgreSQL database: what its URL may say, what is made there, and what is refused."""
+"""Opening a PostgreSQL database: what its URL says, what is refused, and what is left in a session."""
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import sys
+import os
+import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from threading import Barrier
+from typing import Any
 
 import psycopg
 import pytest
-from psycopg import sql
 
-from penstock.model.errors import DatabaseURLError, PenstockError, SchemaTooNew, StoreReadOnly, StoreUnavailable
+from penstock import DefaultRunner, DefaultRunnerConfig
+from penstock.model.errors import (
+    DatabaseURLError,
+    PenstockError,
+    RunnerClosed,
+    StoreError,
+    StoreReadOnly,
+    StoreUnreachable,
+)
 from penstock.model.records import Committed
 from penstock.storage import open_store
 from penstock.storage.options import StoreOptions
-from penstock.storage.postgres.store import PostgresStore
-from penstock.storage.urls import parse
 from tests.postgres.cluster import Cluster
 
-from .making import birth, run
+from .making import birth, step, work
 
-SECRET = "hush-hush"
+SECRET = "geheim"
 
 
 @pytest.fixture
-def admin(postgres: Cluster) -> Iterator[psycopg.Connection]:
-    """A connection of somebody who looks at the server from outside."""
+def admin(postgres: Cluster) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
     with psycopg.connect(postgres.url(), autocommit=True) as connection:
         yield connection
 
 
-def refusal(url: str, options: StoreOptions | None = None) -> PenstockError:
-    with pytest.raises(PenstockError) as caught:
-        open_store(url, options)
+Admin = psycopg.Connection[tuple[Any, ...]]
+
+
+def refused(url: str, options: StoreOptions | None = None) -> PenstockError:
+    with pytest.raises((DatabaseURLError, StoreError)) as caught:
+        open_store(url, options).close()
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert SECRET not in f"{error} {error!r}"
+        error = error.__cause__ or error.__context__
+    assert isinstance(caught.value, PenstockError)
     return caught.value
 
 
-# -- URLs
-
-
-def test_options_of_the_url_reach_the_server(new_schema: Callable[[], str], admin: psycopg.Connection) -> None:
-    with closing(open_store(new_schema() + "&application_name=till%20one")) as store:
-        store.commit([birth("r1")])
-        seen = admin.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'till one'").fetchone()
-    assert seen == (1,)
-
-
-def test_without_a_name_it_is_ours(new_schema: Callable[[], str], admin: psycopg.Connection) -> None:
-    with closing(open_store(new_schema())):
-        names = admin.execute("SELECT DISTINCT application_name FROM pg_stat_activity").fetchall()
-    assert ("penstock",) in names
-
-
-def test_both_schemes_are_the_same(new_schema: Callable[[], str]) -> None:
-    url = new_schema()
-    with closing(open_store(url)) as store:
-        store.commit([birth("r1")])
-    with closing(open_store(url.replace("postgresql://", "postgres://"))) as store:
-        assert store.run("r1") == run("r1")
-
-
-def test_encryption_that_is_required_is_not_done_without(postgres: Cluster) -> None:
-    error = refusal(f"{postgres.url()}?sslmode=require")
-    assert isinstance(error, StoreUnavailable)
-    assert "SSL" in str(error)
-
-
 @pytest.mark.parametrize(
-    ("url", "says"),
+    ("place", "kind", "text"),
     [
-        ("postgresql://h/db?frobnicate=1", "frobnicate"),
-        ("postgresql://h:abc/db", "port"),
-        ("postgresql://h:99999/db", "port"),
-        ("postgresql://h", "names no database"),
-        ("postgresql://h/", "names no database"),
-        ("postgresql://", "names no database"),
-        ("postgresql://h/db?connect_timeout=soon", "connect_timeout"),
-        ("postgresql://h/db%zz", "percent"),
-        ("postgresql+psycopg://h/db", "there is only one here"),
+        ("/postgres?sslmode=require", StoreUnreachable, "turn on ssl"),
+        ("/postgres?nonsense=1", DatabaseURLError, "nonsense"),
+        ("", DatabaseURLError, "names no database"),
+        ("/", DatabaseURLError, "names no database"),
+        ("/nowhere", StoreUnreachable, "create the database first"),
     ],
 )
-def test_a_url_that_cannot_be_used(url: str, says: str) -> None:
-    error = refusal(url)
-    assert isinstance(error, DatabaseURLError)
-    assert isinstance(error, ValueError)
-    assert says in str(error)
+def test_a_wrong_url_says_what_is_wrong(postgres: Cluster, place: str, kind: type[Exception], text: str) -> None:
+    error = refused(f"postgresql://postgres:{SECRET}@127.0.0.1:{postgres.port}{place}")
+    assert type(error) is kind
+    assert text in str(error)
 
 
 @pytest.mark.parametrize(
     "url",
     [
-        f"postgresql://me:{SECRET}@127.0.0.1:1/db",
-        f"postgresql://me:{SECRET}@127.0.0.1:1/db?frobnicate=1",
-        f"postgresql://me:{SECRET}@127.0.0.1:abc/db",
-        f"postgresql://me:{SECRET}@127.0.0.1",
-        f"postgresql://me:a@{SECRET}@127.0.0.1:1/db",
-        f"postgresql://me:a/{SECRET}@127.0.0.1:1/db",
-        f"postgresql://me:%zz{SECRET}@127.0.0.1:1/db",
-        f"postgresql://127.0.0.1:1/db?user=me&password={SECRET}",
-        f"postgresql://127.0.0.1:1/db?password={SECRET}&frobnicate=1",
-        f"postgresql+psycopg://me:{SECRET}@127.0.0.1/db",
-        f"postgresq://me:{SECRET}@127.0.0.1/db",
+        f"postgresql://nobody:{SECRET}@127.0.0.1:PORT/postgres",
+        f"postgresql://postgres:{SECRET}@127.0.0.1:abc/postgres",
+        f"postgresql://postgres:{SECRET}@127.0.0.1:99999/postgres",
+        f"postgresql://postgres:a@{SECRET}@127.0.0.1:PORT/postgres?connect_timeout=2",
+        f"postgresql://postgres@127.0.0.1:PORT/nowhere?password={SECRET}",
+        f"postgresql://postgres:{SECRET}@127.0.0.1:1/postgres",
     ],
 )
-def test_no_error_shows_a_password(url: str) -> None:
-    seen: BaseException | None = refusal(url)
-    while seen is not None:
-        assert SECRET not in f"{seen!s} {seen!r}"
-        seen = seen.__cause__
+def test_no_password_in_any_message(postgres: Cluster, url: str) -> None:
+    refused(url.replace("PORT", str(postgres.port)))
 
 
-def test_a_store_does_not_show_its_password(new_schema: Callable[[], str]) -> None:
+def test_no_password_in_any_repr(new_schema: Callable[[], str]) -> None:
     url = new_schema().replace("postgres@", f"postgres:{SECRET}@")
-    with closing(PostgresStore(url, StoreOptions())) as store:
-        assert SECRET not in store.url + repr(store) + repr(parse(url)) + repr(store._server)
+    config = DefaultRunnerConfig(listen_url=url)
+    with DefaultRunner(url, config=config) as runner:
+        store: Any = runner._engine.store
+        shown = [repr(runner), repr(config), repr(runner.config), store.url, repr(store._server), repr(store._options)]
+        assert not [text for text in shown if SECRET in text]
 
 
-def test_a_server_that_is_not_there() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        error = refusal(f"postgresql://127.0.0.1:{probe.getsockname()[1]}/db")
-    assert isinstance(error, StoreUnavailable)
-    assert isinstance(error, ConnectionError)
-    assert isinstance(error, RuntimeError)
-    assert isinstance(error, ValueError), "whoever opens it catches one kind for all that is wrong with a URL"
+@pytest.mark.parametrize("given", [None, "orders"])
+def test_the_application_has_a_name(new_schema: Callable[[], str], admin: Admin, given: str | None) -> None:
+    store = open_store(new_schema() + (f"&application_name={given}" if given else ""))
+    names = {name for (name,) in admin.execute("SELECT application_name FROM pg_stat_activity")}
+    store.close()
+    assert (given or "penstock") in names
 
 
-def test_a_server_that_does_not_answer_is_given_up() -> None:
-    with socket.socket() as mute:
-        mute.bind(("127.0.0.1", 0))
-        mute.listen()
-        error = refusal(f"postgresql://127.0.0.1:{mute.getsockname()[1]}/db?connect_timeout=2")
-    assert isinstance(error, StoreUnavailable)
+def test_no_more_connections_than_the_pool_has(new_schema: Callable[[], str], admin: Admin) -> None:
+    store = open_store(f"{new_schema()}&application_name=bound", StoreOptions(pool_size=3))
+    heard = threading.Event()
+    store.listen(lambda news: heard.set())
+    assert heard.wait(20)
+    start = threading.Barrier(21)
+    seen: list[int] = []
 
+    def use(number: int) -> None:
+        start.wait()
+        for k in range(10):
+            store.commit([birth(f"r{number}-{k}")])
 
-def test_a_database_that_is_not_there(postgres: Cluster) -> None:
-    error = refusal(postgres.url("nowhere"))
-    assert isinstance(error, StoreUnavailable)
-    assert 'database "nowhere" does not exist' in str(error)
-
-
-# -- schemas
+    threads = [threading.Thread(target=use, args=(n,)) for n in range(20)]
+    for thread in threads:
+        thread.start()
+    start.wait()
+    while any([thread.is_alive() for thread in threads]) or not seen:
+        ((count,),) = admin.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'bound'").fetchall()
+        seen.append(count)
+    store.close()
+    assert 2 <= max(seen) <= 4
 
 
 @pytest.mark.parametrize(
-    "name", ["", "a b", 'a"b', "x; DROP SCHEMA y", "Ünicode", "a" * 64, "1a", "_a", "a-b", "a\n", "a.b", "%", "x\0"]
-)
-def test_a_name_that_is_none(postgres: Cluster, admin: psycopg.Connection, name: str) -> None:
-    before = admin.execute("SELECT count(*) FROM pg_namespace").fetchone()
-    assert isinstance(refusal(postgres.url(), StoreOptions(schema=name)), ValueError)
-    assert admin.execute("SELECT count(*) FROM pg_namespace").fetchone() == before
+    "name",
+    [
+        "public; drop schema x", 'a"b', "a" * 64, "pg_temp", "PG_toast", "Ünicode", "", "public", "Public", "1a", "_a",
+        "information_schema", "a b", "a\n", "a\0b",
+    ],
+)  # fmt: skip
+def test_names_no_schema_can_have(postgres: Cluster, name: str) -> None:
+    """Bad input 6."""
+    assert type(refused(postgres.url(), StoreOptions(schema=name))) is DatabaseURLError
 
 
-@pytest.mark.parametrize("name", ["public", "PUBLIC", "pg_temp", "PG_catalog", "pg_toast", "information_schema"])
-def test_a_name_that_is_reserved(postgres: Cluster, name: str) -> None:
-    error = refusal(postgres.url(), StoreOptions(schema=name))
-    assert isinstance(error, ValueError)
-    assert "reserved" in str(error)
-
-
-@pytest.mark.parametrize("name", ["TenantA", "tenant_123_abc", "select", "A" * 63])
-@pytest.mark.parametrize("prepare", [True, False])
-def test_a_schema_of_any_other_name_is_made(
-    postgres: Cluster, admin: psycopg.Connection, name: str, prepare: bool
-) -> None:
-    options = StoreOptions(schema=name, prepare_statements=prepare)
-    try:
-        with closing(open_store(postgres.url(), options)) as store:
-            store.commit([birth("r1")])
-        table = sql.Identifier(name, "runs")
-        assert admin.execute(sql.SQL("SELECT id FROM {}").format(table)).fetchall() == [("r1",)]
-    finally:
-        admin.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(name)))
+def test_names_that_differ_in_case_or_at_the_end_are_two(postgres: Cluster) -> None:
+    names = ["Tenant_A", "tenant_a", "a" * 62 + "b", "a" * 62 + "c"]
+    stores = [open_store(postgres.url(), StoreOptions(schema=name)) for name in names]
+    for store, name in zip(stores, names):
+        store.commit([birth(name)])
+    assert [[head.id for head in store.every_run()] for store in stores] == [[name] for name in names]
+    for store in stores:
+        store.close()
 
 
 @pytest.mark.parametrize("prepare", [True, False])
-def test_tenants_do_not_see_each_other(postgres: Cluster, admin: psycopg.Connection, prepare: bool) -> None:
-    long = "tenant_" + "x" * 55
-    names = [long + "a", long + "b"]
-    stores = [open_store(postgres.url(), StoreOptions(schema=n, prepare_statements=prepare)) for n in names]
-    try:
-        for store in stores:
-            assert store.commit([birth("r1", idempotency_key="k")]) == [Committed()]
-        stores[0].commit([birth("r2")])
-        assert stores[1].run("r2") is None
-    finally:
-        for store, name in zip(stores, names, strict=True):
-            store.close()
-            admin.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(name)))
+def test_a_table_of_the_same_name_elsewhere_is_never_touched(postgres: Cluster, admin: Admin, prepare: bool) -> None:
+    database = f"d{os.urandom(4).hex()}"
+    admin.execute(f"CREATE DATABASE {database}")
+    url = postgres.url(database)
+    tables = ("runs", "journal", "work", "plans", "schema_version", "news_channel")
+    with psycopg.connect(url, autocommit=True) as owner:
+        for table in tables:
+            owner.execute(f"CREATE TABLE public.{table} (mine INTEGER)")
+    places: list[tuple[str, str | None]] = [(url, None), (url, "other")]
+    if prepare:
+        with psycopg.connect(url, autocommit=True) as owner:
+            owner.execute("CREATE SCHEMA first")
+        places.append((f"{url}?options=-csearch_path%3Dfirst,public", None))
+    for place, schema in places:
+        store = open_store(place, StoreOptions(prepare_statements=prepare, schema=schema))
+        assert store.commit([birth("r1", [work("r1")])]) == [Committed()]
+        assert len(store.claim("o", 9, 200, 5, ["orders"])) == 1
+        store.close()
+    with psycopg.connect(url) as owner:
+        assert [owner.execute(f"SELECT * FROM public.{table}").fetchall() for table in tables] == [[]] * len(tables)
 
 
-def test_what_public_has_is_not_taken_for_ours(postgres: Cluster, admin: psycopg.Connection) -> None:
-    admin.execute("CREATE TABLE public.runs (id TEXT)")
-    admin.execute("CREATE FUNCTION public.unnest(TEXT[]) RETURNS SETOF TEXT LANGUAGE sql AS $$ SELECT 'mine' $$")
-    try:
-        with closing(open_store(postgres.url(), StoreOptions(schema="aside"))) as store:
-            store.commit([birth("r1")])
-            assert store.run("r1") == run("r1")
-        assert admin.execute("SELECT count(*) FROM public.runs").fetchone() == (0,)
-    finally:
-        admin.execute("DROP TABLE public.runs")
-        admin.execute("DROP FUNCTION public.unnest(TEXT[])")
-        admin.execute("DROP SCHEMA aside CASCADE")
+def test_a_session_is_left_as_it_was(postgres: Cluster, admin: Admin) -> None:
+    """Behind a proxy that gives each transaction another session."""
+    store: Any = open_store(postgres.url(), StoreOptions(prepare_statements=False, schema="stateless", pool_size=1))
+    with store._pool.one() as session:
+        before = session.execute("SELECT name, setting FROM pg_settings ORDER BY name").fetchall()
+    for n in range(8):
+        store.commit([birth(f"r{n}", [work(f"r{n}")])])
+        store.claim("o", 9, 200, 5, ["orders"])
+        store.run("r0")
+        store.renew("o", n)
+        store.commit([step(f"r{n}", 5)])  # a conflict takes the longer way
+    store.release("o", store.held("o"))
+    with store._pool.one() as session:
+        assert session.execute("SELECT name, setting FROM pg_settings ORDER BY name").fetchall() == before
+        assert session.execute("SELECT count(*) FROM pg_prepared_statements").fetchone() == (0,)
+        assert session.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone() == (0,)
+    store.close()
 
 
-# -- migrations
+def test_four_threads_make_one_schema(postgres: Cluster) -> None:
+    start = threading.Barrier(4)
+    stores: list[Any] = []
+
+    def open_() -> None:
+        start.wait()
+        stores.append(open_store(postgres.url(), StoreOptions(schema="raced")))
+
+    threads = [threading.Thread(target=open_) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [store.commit([birth(f"r{n}")]) for n, store in enumerate(stores)] == [[Committed()]] * 4
+    for store in stores:
+        store.close()
 
 
-@pytest.mark.parametrize("prepare", [True, False])
-def test_four_threads_start_at_once_on_a_new_schema(
-    postgres: Cluster, admin: psycopg.Connection, prepare: bool
-) -> None:
-    together = Barrier(4)
+def test_a_reader_makes_nothing_and_changes_nothing(postgres: Cluster, admin: Admin) -> None:
+    options = StoreOptions(schema="looked_at", read_only=True)
+    assert "a reader makes none" in str(refused(postgres.url(), options))
+    assert admin.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'looked_at'").fetchone() is None
+    writer = open_store(postgres.url(), StoreOptions(schema="looked_at"))
+    writer.commit([birth("r1", [work("r1")])])
+    reader = open_store(postgres.url(), options)
+    assert reader.seqs(["r1"]) == {"r1": 1}
+    calls: list[Callable[[], Any]] = [
+        lambda: reader.commit([birth("r2")]),
+        lambda: reader.claim("o", 9, 200, 5, ["orders"]),
+        lambda: reader.release("o", [work("r1")]),
+        lambda: reader.renew("o", 5),
+        lambda: reader.orphan_dead(5),
+    ]
+    for call in calls:
+        with pytest.raises(StoreReadOnly):
+            call()
+    assert [head.id for head in writer.every_run()] == ["r1"]
+    reader.close()
+    writer.close()
 
-    def open_(name: str) -> None:
-        together.wait()
-        open_store(postgres.url(), StoreOptions(schema=name, prepare_statements=prepare)).close()
 
-    with ThreadPoolExecutor(4) as pool:
-        for i in range(5):
-            name = f"crowd_{i}"
-            for started in [pool.submit(open_, name) for _ in range(4)]:
-                started.result()
-            admin.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(name)))
+def test_a_role_that_may_not_create(postgres: Cluster, admin: Admin) -> None:
+    admin.execute("CREATE ROLE guest LOGIN")
+    url = postgres.url().replace("postgres@", "guest@")
+    text = str(refused(url, StoreOptions(schema="not_mine")))
+    assert "permission denied" in text
+    assert "hint" in text
 
 
-def add_migration(url: str, phase: str) -> None:
-    open_store(url).close()
-    with psycopg.connect(url) as connection:
-        connection.execute("INSERT INTO schema_version VALUES (99, %s, 'later', 0)", (phase,))
+def test_a_forked_child_refuses_and_the_parent_goes_on(new_schema: Callable[[], str]) -> None:
+    store = open_store(new_schema())
+    store.commit([birth("r1")])
+    told = threading.Event()
+    store.listen(lambda news: told.set())
+    assert told.wait(20)
+    for n in range(3):
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                store.run("r1")
+            except RunnerClosed:
+                status = 0
+            finally:
+                os._exit(status)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert store.commit([birth(f"after{n}")]) == [Committed()]
+        assert store.run("r1") is not None
+    store.close()
 
 
-@pytest.mark.parametrize("read_only", [False, True])
-def test_a_newer_schema_is_refused(new_schema: Callable[[], str], read_only: bool) -> None:
+def test_one_waits_for_no_other(new_schema: Callable[[], str], postgres: Cluster) -> None:
+    """Rows that another transaction holds are passed over, not waited for; each row is given once."""
     url = new_schema()
-    add_migration(url, "post")
-    with pytest.raises(SchemaTooNew, match=r"migration 99, later"):
-        open_store(url, StoreOptions(read_only=read_only))
+    store = open_store(url)
+    store.commit([birth(f"r{n:03}", [work(f"r{n:03}")]) for n in range(200)])
+    with psycopg.connect(url) as holder:
+        holder.execute("SELECT 1 FROM work WHERE run_id < 'r010' FOR UPDATE")
+        assert [row.run_id for row in store.claim("first", 9, 200, 5, ["orders"])] == [
+            f"r{n:03}" for n in range(10, 15)
+        ]
+    stores = [open_store(url) for _ in range(4)]
+    start = threading.Barrier(4)
+    taken: list[str] = []
+
+    def take(number: int) -> None:
+        start.wait()
+        while rows := stores[number].claim(f"o{number}", 9, 200, 7, ["orders"]):
+            taken.extend([row.run_id for row in rows])
+
+    threads = [threading.Thread(target=take, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(taken) == len(set(taken)) == 195
+    for one in [store, *stores]:
+        one.close()
 
 
-def test_a_newer_schema_that_this_code_survives_is_not(new_schema: Callable[[], str]) -> None:
-    url = new_schema()
-    add_migration(url, "pre")
-    open_store(url).close()
+def test_text_the_server_cannot_hold(new_schema: Callable[[], str]) -> None:
+    store = open_store(new_schema())
+    odd = "a\0b\ud800c"
+    store.commit([birth("r1", workflow=odd, idempotency_key=odd, error=odd, reason=odd)])
+    found = store.run("r1")
+    assert found is not None
+    assert {found.workflow, found.idempotency_key, found.error, found.reason} == {"a\\x00b\\ud800c"}
+    (verdict,) = store.commit([birth("r2", workflow=odd, idempotency_key=odd)])
+    assert type(verdict).__name__ == "Duplicate"
+    store.close()
 
 
-def test_a_migration_that_fails_leaves_nothing(new_schema: Callable[[], str]) -> None:
-    url = new_schema()
-    with psycopg.connect(url) as connection:
-        connection.execute("CREATE TABLE work (of_somebody_else TEXT)")
-    assert "work" in str(refusal(url))
-    with psycopg.connect(url) as connection:
-        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()").fetchall()
-    assert tables == [("work",)]
-
-
-# -- rights
-
-
-def test_a_database_opened_to_read(new_schema: Callable[[], str]) -> None:
-    url = new_schema()
-    with closing(open_store(url)) as store:
-        store.commit([birth("r1")])
-    with closing(open_store(url, StoreOptions(read_only=True))) as reader:
-        assert reader.run("r1") == run("r1")
-        assert [row.id for row in reader.every_run()] == ["r1"]
-        for write in (
-            lambda: reader.commit([birth("r2")]),
-            lambda: reader.claim("me", 1, 1, 1, ["orders"]),
-            lambda: reader.release("me", []),
-            lambda: reader.renew("me", 1),
-            lambda: reader.orphan_dead(1),
-        ):
-            with pytest.raises(StoreReadOnly):
-                write()
-
-
-def test_a_reader_makes_nothing(postgres: Cluster, new_schema: Callable[[], str], admin: psycopg.Connection) -> None:
-    url = new_schema()
-    with pytest.raises(DatabaseURLError, match="start a runner on it first"):
-        open_store(url, StoreOptions(read_only=True))
-    with pytest.raises(DatabaseURLError):
-        open_store(postgres.url(), StoreOptions(read_only=True, schema="never_made"))
-    with psycopg.connect(url) as connection:
-        assert connection.execute("SELECT 1 FROM pg_tables WHERE schemaname = current_schema()").fetchall() == []
-    assert admin.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'never_made'").fetchall() == []
-
-
-def test_a_server_that_takes_no_changes(new_schema: Callable[[], str]) -> None:
-    url = new_schema()
-    open_store(url).close()
-    standby = url + "%20-cdefault_transaction_read_only%3Don"
-    with closing(open_store(standby)) as store:
-        assert store.run("r1") is None
-        with pytest.raises(StoreReadOnly, match="takes no changes"):
-            store.commit([birth("r1")])
-
-
-def test_a_role_without_rights_is_told_so(
-    postgres: Cluster, new_schema: Callable[[], str], admin: psycopg.Connection
-) -> None:
-    url = new_schema()
-    open_store(url).close()
-    admin.execute("CREATE ROLE stranger LOGIN")
-    try:
-        error = refusal(url.replace("postgres@", "stranger@"))
-    finally:
-        admin.execute("DROP ROLE stranger")
-    assert "GRANT" in str(error) or "role" in str(error)
-
-
-# -- without the driver
-
-
-def test_without_the_driver_one_is_told_what_to_install() -> None:
-    script = (
-        "import sys\nsys.modules['psycopg'] = None\nfrom penstock.storage import open_store\n"
-        "try:\n    open_store('postgresql://h/db')\n"
-        "except ValueError as error:\n    print(type(error).__name__, error)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("DatabaseURLError")
-    assert "pip install 'penstock[postgres]'" in done.stdout
-
-
-def test_nobody_pays_for_a_driver_he_does_not_use() -> None:
-    script = (
-        "import sys, penstock\nfrom penstock.storage import open_store\nopen_store('sqlite://').close()\n"
-        "open_store('memory://').close()\nprint('psycopg' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout.strip() == "False"
-
-
-@pytest.mark.parametrize("url", ["sqlite://", "memory://"])
-def test_schemas_are_postgresqls(url: str) -> None:
-    with pytest.raises(DatabaseURLError, match="requires PostgreSQL"):
-        open_store(url, StoreOptions(schema="tenant_a"))
+@pytest.mark.parametrize("megabytes", [2, pytest.param(50, marks=pytest.mark.long)])
+def test_large_entries(new_schema: Callable[[], str], megabytes: int) -> None:
+    store = open_store(new_schema())
+    text = f'["started",{{"x":"{"ä" * (megabytes * 500_000)}"}}]'
+    assert store.commit([birth("r1", entries=[text])]) == [Committed()]
+    assert store.journal("r1")[0].entries == f"[{text}]"
+    store.close()

@@ -12,6 +12,7 @@ from penstock.runtime.places import DEFAULT, ExecutorKind
 from penstock.runtime.routing import Router
 from penstock.runtime.scheduling import Scheduling
 from penstock.storage import StoreOptions
+from penstock.storage.urls import masked
 
 T = TypeVar("T")
 
@@ -239,9 +240,8 @@ class DefaultRunnerConfig:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        set_ = [
-            f"{k}={v!r}" for k, v in self.to_dict().items() if v != OPTIONS[k].default or k == "max_concurrent_tasks"
-        ]
+        options = {**self.to_dict(), "listen_url": masked(self.listen_url)}
+        set_ = [f"{k}={v!r}" for k, v in options.items() if v != OPTIONS[k].default or k == "max_concurrent_tasks"]
         return f"DefaultRunnerConfig({', '.join(set_)})"
 
 

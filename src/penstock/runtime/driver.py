@@ -270,6 +270,8 @@ class Driver:
 
     def _patience_s(self) -> float | None:
         """How long nothing will be due."""
+        if self._blocked_until:  # no longer than a pause can be: the clock may have been set back
+            self._blocked_until = min(self._blocked_until, self.clock.now() + int(LONGEST_PAUSE_SECONDS * 1e6))
         instants = [*self._takeover.instants(), *self.deadlines.instants()]
         if self.agenda.next is not None:
             instants.append(self.agenda.next)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock.model import codec
@@ -24,9 +25,9 @@ from penstock.schedules import Cron, Due, Rules, decide_overlap, due
 if TYPE_CHECKING:
     from penstock.runtime.driver import Driver
 
-PASS_LIMIT_SCHEDULES: Final = 128
+PASS_LIMIT_SCHEDULES: Final = 64
 """looked at in one pass, after which the driver does whatever else has come in"""
-PASS_LIMIT_RUNS: Final = 256
+PASS_LIMIT_RUNS: Final = 128
 """born in one transaction; a schedule with more to make up for goes on in the next pass"""
 IDLE_SECONDS: Final = 30.0
 """how often to look although nothing was heard, where others can be heard"""
@@ -69,6 +70,9 @@ def rules(row: ScheduleRow, limits: Scheduling) -> Rules:
 def shown(instant_us: int) -> str:
     """RFC 3339 in UTC."""
     return (_EPOCH + timedelta(microseconds=instant_us)).isoformat()
+
+
+_cron = lru_cache(maxsize=4096)(Cron)
 
 
 def _given(row: ScheduleRow, instant: int) -> dict[str, Any]:
@@ -184,7 +188,7 @@ class Scheduler:
     def _decide(self, row: ScheduleRow, now: int, unfinished: int, room: int) -> tuple[Firing, list[LiveRun]]:
         """What to make of the instants of a schedule since it was last settled."""
         try:
-            cron, how = Cron(row.expression, row.timezone), rules(row, self.limits)
+            cron, how = _cron(row.expression, row.timezone), rules(row, self.limits)
             found: Due = due(cron, row.id, row.settled_at, now, how)
             program = self._driver.loader.program(row.workflow)
             if program is None:
@@ -260,31 +264,38 @@ class Scheduler:
         self._driver.store.tidy_fires(self._oldest(now), reason)
         self._tidy_at = now + self._recovery_us
 
-    def _take_up(self, names: Collection[str], now: int) -> bool:
-        """Start what was asked for, what has come to the head of its queue, and what failed to start."""
-        store = self._driver.store
-        rows = store.waiting_fires(
+    def _ready(self, names: Collection[str], now: int) -> list[FireRow]:
+        return self._driver.store.waiting_fires(
             names,
             PASS_LIMIT_RUNS,
             attempts=self.limits.recovery_attempts if self.limits.recover else 0,
             tried_before=now - self._recovery_us,
             oldest=self._oldest(now),
         )
+
+    def _take_up(self, names: Collection[str], now: int) -> bool:
+        """Start what was asked for, what has come to the head of its queue, and what failed to start."""
+        store = self._driver.store
         self._waiting = store.has_waiting_fires()
+        rows = self._ready(names, now) if self._waiting else []
+        if not rows:
+            return False
+        # Versions are read before what is decided on: whoever takes one of these up meanwhile makes ours a conflict.
+        schedules = {schedule_id: store.schedule(schedule_id) for schedule_id in {f.schedule_id for f in rows}}
+        rows = self._ready(names, now)
         firings: dict[str, tuple[Firing, list[LiveRun]]] = {}
         for fire in rows:
-            if fire.schedule_id not in firings:
-                schedule = store.schedule(fire.schedule_id)
-                if schedule is None:
-                    continue
-                firings[fire.schedule_id] = Firing(schedule), []
+            schedule = schedules.get(fire.schedule_id)
+            if schedule is None:
+                continue
+            firings.setdefault(fire.schedule_id, (Firing(schedule), []))
             firing, runs = firings[fire.schedule_id]
             program = self._driver.loader.program(firing.schedule.workflow)
             if program is not None:
                 fire.claimed_at, fire.attempts = now, fire.attempts + (fire.state == "failed")
                 runs += self.birth(firing, fire, program, _given(firing.schedule, fire.scheduled_at), now)
-        self.write(list(firings.values()), now)
-        return len(rows) == PASS_LIMIT_RUNS
+        written = self.write(list(firings.values()), now)
+        return len(rows) == PASS_LIMIT_RUNS or not all(written)
 
     # -- writing
 

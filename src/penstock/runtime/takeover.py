@@ -38,6 +38,7 @@ class Takeover:
         now = driver.clock.now()
         self._renew_every = int(driver.limits.lease_seconds * 1e6 / 3)
         self._renew_at = now + self._renew_every
+        self._scan_every = int(driver.limits.scan_interval_seconds * 1e6)
         self._scan_at = now
         self.wanted = False
         """there may be work to claim"""
@@ -52,7 +53,9 @@ class Takeover:
 
     def instants(self) -> list[int]:
         """When there is something to do next."""
-        return [self._scan_at, self._renew_at] if self._driver.runs else [self._scan_at]
+        now = self._driver.clock.now()  # never later than a whole interval from now: the clock may have been set back
+        scan_at = min(self._scan_at, now + self._scan_every)
+        return [scan_at, min(self._renew_at, now + self._renew_every)] if self._driver.runs else [scan_at]
 
     @property
     def pending(self) -> bool:
@@ -62,10 +65,10 @@ class Takeover:
     def look(self, now: int) -> None:
         """Keep the leases, find what was left, go on with it."""
         driver = self._driver
-        if driver.runs and self._renew_at <= now:
+        if driver.runs and not now < self._renew_at <= now + self._renew_every:
             driver.store.renew(driver.owner, now + driver.lease_us)
             self._renew_at = now + self._renew_every
-        if self._scan_at <= now:
+        if not now < self._scan_at <= now + self._scan_every:
             self._scan_at = self._scan(now)
         if self.in_doubt:
             self._settle_doubt()
@@ -98,7 +101,7 @@ class Takeover:
         if self._late_scans:
             self._settle_doubt()
             self._late_scans -= 1
-        following = now + int(driver.limits.scan_interval_seconds * 1e6)
+        following = now + self._scan_every
         if not driver.limits.recover:
             return following
         driver.store.orphan_dead(now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +17,6 @@ class StoreOptions:
 
     pool_size: int = 10
     prepare_statements: bool = True
-    listen_url: str | None = None
+    listen_url: str | None = field(default=None, repr=False)
     schema: str | None = None
     read_only: bool = False

@@ -58,6 +58,7 @@ constructor = _function("constructor", "use register_workflow_constructor(name, 
 
 # -- on the runner
 
+
 class RunnerMethods:
     """Comes after the runner among its bases, so that a method Penstock gets wins over its stand-in."""
 

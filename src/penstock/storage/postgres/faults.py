@@ -14,6 +14,7 @@ RETRYABLE: Final = ("40001", "40P01")
 _HINTS: Final = {
     "28": "look at the user, the password and pg_hba.conf",
     "3D": "create the database first: CREATE DATABASE",
+    "SSL": "turn on ssl at the server, or take sslmode=require out of the URL",
     "53100": "free some space on the server's disk; work goes on by itself then",
     "53200": "give the server more memory; work goes on by itself then",
     "53300": "lower db_pool_size, or raise max_connections of the server",
@@ -21,11 +22,26 @@ _HINTS: Final = {
     "57P03": "the server is starting up or shutting down; work goes on by itself afterwards",
 }
 
+_REFUSALS: Final = (
+    ("password authentication failed", "28"),
+    ("no pg_hba.conf entry", "28"),
+    ('FATAL: role "', "28"),
+    ('FATAL: database "', "3D"),
+    ("too many clients", "53300"),
+    ("too many connections", "53300"),
+    ("connection slots", "53300"),
+    ("is starting up", "57P03"),
+    ("is shutting down", "57P03"),
+    ("recovery mode", "57P03"),
+    ("does not support SSL", "SSL"),
+)
+"""what a server says to whoever has no connection yet, and the state it does not tell then"""
+
 
 def translate(error: psycopg.Error, name: str) -> PenstockError:
     """The error to raise `from` this one.  The transaction it ended is assumed to be rolled back."""
     why = " ".join(str(error).split())
-    state = error.sqlstate or ""
+    state = error.sqlstate or next((state for words, state in _REFUSALS if words in why), "")
     hint = _HINTS.get(state) or _HINTS.get(state[:2], "")
     if state == "25006":
         return StoreReadOnly(f"{name} takes no changes ({why})", hint="connect to the primary server")
