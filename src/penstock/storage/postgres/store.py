@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final, TypeVar
 
 import psycopg
 
 from penstock.model.errors import DatabaseURLError, RunnerClosed, StoreReadOnly
-from penstock.model.records import Change, JournalRow, News, Record, RunFilter, RunRow, Verdict, WorkRow
+from penstock.model.records import Change, News, Verdict, WorkRow
 from penstock.storage import forks, rows, surrogates
 from penstock.storage import news as wire
 from penstock.storage.changes import check
-from penstock.storage.entries import tail
 from penstock.storage.options import StoreOptions
 from penstock.storage.pool import Pool
 from penstock.storage.postgres import changes as batches
@@ -26,17 +24,18 @@ from penstock.storage.postgres.listener import Listener
 from penstock.storage.postgres.pipeline import Call, Session, columns, exchange
 from penstock.storage.postgres.schedules import PostgresSchedules
 from penstock.storage.postgres.server import Cursor, Server, fits
+from penstock.storage.reading import Reading
 
 T = TypeVar("T")
 
-_PAGE_ROWS: Final = 500
-_LIST_AT_MOST: Final = 1000
 _CLOCK_NOISE_US: Final = 50_000
 """an offset below this is the round trip's, not the clock's"""
 
 
-class PostgresStore(PostgresSchedules):
+class PostgresStore(PostgresSchedules, Reading):
     """Runs in one schema of a PostgreSQL database.  Thread-safe; a forked child has to open its own."""
+
+    _sql = sql
 
     def __init__(self, url: str, options: StoreOptions) -> None:
         """Raises DatabaseURLError, StoreUnavailable, StoreReadOnly, SchemaTooNew."""
@@ -140,11 +139,6 @@ class PostgresStore(PostgresSchedules):
         """Extend the lease of everything the owner holds."""
         self._change(sql.RENEW_LEASES, (lease_until, owner))
 
-    def next_expiry(self, owner: str) -> int | None:
-        """When the first lease that is not this owner's runs out."""
-        ((expiry,),) = self._select(sql.GET_NEXT_EXPIRY, (owner,))
-        return expiry  # type: ignore[no-any-return]
-
     # -- runs
 
     def commit(self, changes: Sequence[Change]) -> list[Verdict]:
@@ -190,83 +184,10 @@ class PostgresStore(PostgresSchedules):
             places = columns([(row.run_id, row.node, row.fence) for row in rows])
             self._run([(sql.RELEASE_WORK, [*places, owner]), self._say(wire.WORK)])
 
-    def run(self, run_id: str) -> RunRow | None:
-        for row in self._select(sql.GET_RUN, (run_id,)):
-            return RunRow(*row)
-        return None
-
-    def seqs(self, run_ids: Collection[str]) -> dict[str, int]:
-        return dict(self._select(sql.LIST_SEQS, ([*run_ids],)))
-
-    def read(self, run_ids: Collection[str]) -> dict[str, Record]:
-        """Everything of several runs."""
-        ids = ([*run_ids],)
-        heads = [RunRow(*row) for row in self._select(sql.GET_RUNS, ids)]
-        entries = [(row[0], JournalRow(*row[1:])) for row in self._select(sql.READ_JOURNALS, ids)]
-        return Record.sorted(heads, entries, [rows.read_work(row) for row in self._select(sql.LIST_WORKS, ids)])
-
-    def runs(self, which: RunFilter) -> list[RunRow]:
-        """Heads of runs, newest first, 1,000 at most."""
-        limit = max(0, min(which.limit, _LIST_AT_MOST))
-        given = (which.workflow, which.status, which.parent_id)
-        if which.before is None:
-            found = self._select(sql.LIST_RUNS, (*given, limit))
-        else:
-            found = self._select(sql.LIST_RUNS_BEFORE, (*given, which.before, limit))
-        return [RunRow(*row) for row in found]
-
-    def plan(self, structure: str) -> dict[str, Any] | None:
-        for (text,) in self._select(sql.GET_PLAN, (structure,)):
-            plan: dict[str, Any] = json.loads(text)
-            return plan
-        return None
-
-    def journal(self, run_id: str, after: int = 0) -> list[JournalRow]:
-        """The journal from entry `after` + 1 on."""
-        found = [JournalRow(*row) for row in self._select(sql.READ_JOURNAL, (run_id, after))]
-        if after > 0 and (not found or found[0].seq != after + 1):
-            found = self._cut(run_id, after) + found
-        return found
-
-    def work(self, run_id: str) -> list[WorkRow]:
-        """Outstanding work of a run."""
-        return [rows.read_work(row) for row in self._select(sql.LIST_WORK, (run_id,))]
-
-    def held(self, owner: str) -> list[WorkRow]:
-        """Everything the owner holds."""
-        return [rows.read_work(row) for row in self._select(sql.LIST_HELD_WORK, (owner,))]
-
-    def overdue(self, before: int) -> list[tuple[str, str, int]]:
-        """(run, workflow, deadline) of unfinished runs whose deadline is not after this instant, the oldest first."""
-        return self._select(sql.LIST_OVERDUE, (before,))
-
-    def strays(self) -> list[tuple[str, str]]:
-        """(run, workflow) of unfinished children of runs that have ended."""
-        return self._select(sql.LIST_STRAYS)
-
-    def every_run(self) -> Iterator[RunRow]:
-        """All runs, in pages, oldest first."""
-        self._check()
-        return self._pages()
-
     # -- within
 
-    def _pages(self) -> Iterator[RunRow]:
-        after = ""
-        while page := self._select(sql.LIST_RUNS_AFTER, (after, _PAGE_ROWS)):
-            for row in page:
-                yield RunRow(*row)
-            after = page[-1][0]
-
-    def _cut(self, run_id: str, after: int) -> list[JournalRow]:
-        """The end of a row that begins at or before entry `after` and goes on behind it."""
-        head = self.run(run_id)
-        if head is None or head.seq <= after:
-            return []
-        for row in self._select(sql.READ_JOURNAL_ROW_OF, (run_id, after)):
-            rest = tail(JournalRow(*row), after)
-            return [rest] if rest else []
-        return []
+    def _several(self, ids: Collection[str]) -> Any:
+        return [*ids]
 
     def _say(self, news: News) -> Call:
         return sql.NOTIFY, (self._channel, f"{self._origin} {wire.encode(news)}")
