@@ -71,9 +71,9 @@ def test_a_url_that_cannot_be_used(url: Any) -> None:
         cloaca.DefaultRunner(url)
 
 
-def test_a_schema_needs_postgresql(url: str) -> None:
+def test_a_schema_needs_postgresql(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="PostgreSQL"):
-        cloaca.DefaultRunner.with_schema(url, "tenant_a")
+        cloaca.DefaultRunner.with_schema(f"sqlite:///{tmp_path}/runs.db", "tenant_a")
 
 
 DEFAULTS = {

@@ -91,7 +91,9 @@ def _goes_on(now: Situation, url: str) -> list[str]:
         return [f"it is {status} already"]
     if now.taken_up:
         return ["a runner has taken it up"]
-    again = ["penstock", "run", f"MODULE:{now.row.workflow}", "--database", url, "--resume", now.row.id]
+    from penstock.storage.urls import masked
+
+    again = ["penstock", "run", f"MODULE:{now.row.workflow}", "--database", masked(url), "--resume", now.row.id]
     return [
         "no runner has taken it up yet: one that has its workflow does, or go on with",
         f"  {clean(shlex.join(again))}",
