@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 import penstock.engine.engine
 from penstock import DefaultRunner, ScheduleError, ScheduleNotFound, WorkflowNotFound
+from penstock.model.schedules import FireRow, Firing
 from tests.runner.clock import FakeClock, Ran, settled
 from tests.runner.conftest import SOON_SECONDS, Define, Gate
 
@@ -205,6 +208,31 @@ def test_a_queue_survives_its_runner(open_runner: Open, define: Define, clock: F
     ran.wait(2)
     first.shutdown()
     assert ran.times == ["2026-11-21T00:01:00", "2026-11-21T00:02:00"]
+
+
+def test_taken_up_by_somebody_else_meanwhile(
+    open_runner: Open, ran: Ran, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = open_runner()
+    schedule = runner.register_cron_workflow("w", "0 0 1 1 *", overlap="queue")
+    store = runner._engine.store
+    real, taken = store.waiting_fires, threading.Event()
+
+    def late(*names: Any, **limits: Any) -> list[FireRow]:
+        rows = real(*names, **limits)
+        if rows and not taken.is_set():  # another runner is faster, just after it was looked up here
+            row = store.schedule(schedule)
+            assert row is not None
+            assert store.fire([Firing(row, [], [replace(rows[0], state="skipped", reason="elsewhere")])]) == [True]
+            taken.set()
+        return rows
+
+    monkeypatch.setattr(store, "waiting_fires", late)
+    runner.run_schedule_now(schedule)
+    assert taken.wait(SOON_SECONDS)
+    settled(runner)
+    assert history(runner, schedule) == [("2026-11-21T00:00:00", "Skipped")]
+    assert ran.contexts == []
 
 
 def test_an_unknown_workflow_is_left_alone_until_somebody_knows_it(
