@@ -1,4 +1,4 @@
-"""Seed 000: every example that needs no cron, from the seed's own text.
+"""Seed 000: every example, from the seed's own text.
 
 Two things are put in the place of what the page assumes: `import cloaca` finds Penstock, and database URLs of other
 people's machines are exchanged for a file of the test, or a PostgreSQL database of its own where tenants need one.
@@ -19,7 +19,7 @@ import psycopg
 import pytest
 
 import penstock
-from penstock import Context, DefaultRunner, WorkflowBuilder, task
+from penstock import Context, DefaultRunner, StoreUnavailable, WorkflowBuilder, task
 from penstock.schedules import Cron
 from tests.postgres.cluster import Cluster
 from tests.seeds.documents import DOCS, blocks
@@ -75,6 +75,11 @@ def test_000_01_constructor(run: Example, tmp_path: Path) -> None:
 
 def test_000_01_both_runners_one_after_the_other(run: Example) -> None:
     run(1)  # the first runner is dropped without a shutdown
+
+
+def test_000_01_on_postgresql(run: Example, database: str) -> None:
+    scope = run(1, url=database)
+    assert scope["runner"].execute("workflow", {"a": 1}).final_context["a_copy"] == 1
 
 
 def test_000_02_with_config(run: Example) -> None:
@@ -209,6 +214,24 @@ def test_000_16_sqlite_urls(run: Example, tmp_path: Path) -> None:
     assert (tmp_path / "app.db").exists()
 
 
+def test_000_17_postgresql_urls(run: Example, database: str) -> None:
+    run(17)
+    for url in re.findall(r'"(postgresql:[^"]*)"', blocks("000")[16]):
+        _, mark, options = url.partition("?")
+        meant = f"{database}{mark}{options}"
+        if "sslmode" in options:  # the server has no TLS: asked for, it must not be done without
+            with pytest.raises(StoreUnavailable, match="SSL"):
+                DefaultRunner(meant)
+            continue
+        with DefaultRunner(meant) as runner, psycopg.connect(database) as connection:
+            assert runner.execute("workflow", {"a": 1}).final_context["a_copy"] == 1
+            names = connection.execute(
+                "SELECT DISTINCT application_name FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            ).fetchall()
+            assert names == [("my_app" if options else "penstock",)]
+
+
 def test_000_18_tenants(run: Example, database: str) -> None:
     scope = run(18, database_url=database)
     assert scope["result_a"].final_context.to_dict() == {"tenant": "a", "tenant_copy": "a"}
@@ -235,6 +258,18 @@ def test_000_19_errors(run: Example, capsys: pytest.CaptureFixture[str]) -> None
 
 def test_000_20_pool(run: Example) -> None:
     assert run(20, database_url="sqlite:///app.db")["runner"].config.db_pool_size == 20
+
+
+def test_000_20_on_postgresql(run: Example, database: str) -> None:
+    runner = run(20, database_url=database)["runner"]
+    handles = [runner.submit("workflow") for _ in range(50)]
+    assert {handle.result(20).status for handle in handles} == {"Completed"}
+    with psycopg.connect(database) as connection:
+        counted = connection.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        ).fetchone()
+    assert counted is not None
+    assert counted[0] <= 20 + 1  # and one that listens
 
 
 def test_000_21_concurrency(run: Example) -> None:
@@ -295,7 +330,10 @@ def test_000_25_execute_safely(run: Example, capsys: pytest.CaptureFixture[str])
     assert "Execution error: no workflow named 'unknown'" in said
 
 
-def test_000_27_thread_safety(run: Example, capsys: pytest.CaptureFixture[str]) -> None:
-    run(27)
+@pytest.mark.parametrize("on", ["sqlite", "postgresql"])
+def test_000_27_thread_safety(
+    run: Example, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest, on: str
+) -> None:
+    run(27, **({"url": request.getfixturevalue("database")} if on == "postgresql" else {}))
     said = sorted(capsys.readouterr().out.splitlines())
     assert said == sorted(f"Thread {t}, iteration {i}: Completed" for t in range(4) for i in range(10))
