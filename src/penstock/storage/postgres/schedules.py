@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import psycopg
 
 from penstock.model.records import News
-from penstock.model.schedules import FireCounts, Fired, FireRow, Firing, ScheduleRow
+from penstock.model.schedules import Firing, ScheduleRow
 from penstock.storage import schedule_rows as rows
 from penstock.storage import surrogates
 from penstock.storage.changes import check
@@ -17,11 +17,12 @@ from penstock.storage.news import SCHEDULES, news_of_firings
 from penstock.storage.postgres import changes as batches
 from penstock.storage.postgres import statements as sql
 from penstock.storage.postgres.pipeline import Call, Session, columns, exchange
+from penstock.storage.schedule_reading import ScheduleReading
 
 T = TypeVar("T")
 
 
-class PostgresSchedules:
+class PostgresSchedules(ScheduleReading):
     """A part of the store."""
 
     def put_schedule(self, row: ScheduleRow) -> bool:
@@ -34,22 +35,6 @@ class PostgresSchedules:
             self._run([self._say(SCHEDULES)])
         return written > 0
 
-    def schedule(self, schedule_id: str) -> ScheduleRow | None:
-        for row in self._select(sql.GET_SCHEDULE, (schedule_id,)):
-            return rows.read(row)
-        return None
-
-    def named_schedule(self, kind: str, name: str) -> ScheduleRow | None:
-        for row in self._select(sql.FIND_SCHEDULE_BY_NAME, (kind, name)):
-            return rows.read(row)
-        return None
-
-    def schedules(
-        self, kind: str | None = None, *, enabled_only: bool = False, limit: int = 100, offset: int = 0
-    ) -> list[ScheduleRow]:
-        """The oldest first."""
-        return [rows.read(row) for row in self._select(sql.LIST_SCHEDULES, (kind, int(enabled_only), limit, offset))]
-
     def delete_schedule(self, schedule_id: str) -> bool:
         """With its history; its runs stay.  False: there is none."""
         gone = self._change(sql.DELETE_SCHEDULE, (schedule_id,))
@@ -57,15 +42,6 @@ class PostgresSchedules:
         if gone:
             self._run([self._say(SCHEDULES)])
         return gone > 0
-
-    def due_schedules(self, kind: str, before: int, limit: int, names: Collection[str]) -> list[ScheduleRow]:
-        """Enabled ones to look at by then, the most urgent first."""
-        return [rows.read(row) for row in self._select(sql.LIST_DUE_SCHEDULES, (kind, before, [*names], limit))]
-
-    def next_due(self, kind: str, names: Collection[str]) -> int | None:
-        for (instant,) in self._select(sql.GET_NEXT_DUE, (kind, [*names])):
-            return instant  # type: ignore[no-any-return]
-        return None
 
     def fire(self, firings: Sequence[Firing]) -> list[bool]:
         """All in one transaction; False for a schedule whose version is another by now, or about to be."""
@@ -107,44 +83,19 @@ class PostgresSchedules:
             calls.append(self._say(told))
         return calls
 
-    def fires(self, schedule_id: str, limit: int, offset: int = 0) -> list[Fired]:
-        """What became of its instants, newest first."""
-        return [rows.read_fired(row) for row in self._select(sql.LIST_FIRES, (schedule_id, limit, offset))]
-
-    def unfinished_fires(self, schedule_ids: Collection[str]) -> list[tuple[str, str | None]]:
-        """(schedule, context hash) of fires whose runs are unfinished, or wait in a queue."""
-        return self._select(sql.LIST_UNFINISHED_FIRES, ([*schedule_ids],))
-
-    def waiting_fires(
-        self, names: Collection[str], limit: int, *, attempts: int, tried_before: int, oldest: int
-    ) -> list[FireRow]:
-        """Fires without a run that may have one now."""
-        given = ([*names], attempts, tried_before, oldest, limit)
-        return [FireRow(*row) for row in self._select(sql.LIST_WAITING_FIRES, given)]
-
-    def has_waiting_fires(self) -> bool:
-        return bool(self._select(sql.HAS_WAITING_FIRES))
-
     def tidy_fires(self, oldest: int, reason: str) -> None:
         """Close the books on fires whose runs have ended; what has waited since before `oldest` is skipped."""
         self._change(sql.END_FIRES, ())
         self._change(sql.EXPIRE_FIRES, (reason, oldest))
 
-    def count_fires(self, since: int, lost_before: int) -> FireCounts:
-        return FireCounts(*self._select(sql.COUNT_FIRES, (lost_before, since))[0])
-
     def announce(self, workflows: Collection[str], now: int) -> None:
         for name in sorted({*workflows} - {name for (name,) in self._select(sql.LIST_WORKFLOWS)}):
             self._change(sql.INSERT_WORKFLOW, (name, now))
-
-    def is_announced(self, workflow: str) -> bool:
-        return bool(self._select(sql.HAS_WORKFLOW, (workflow,)))
 
     if TYPE_CHECKING:  # of the rest of the store
 
         @property
         def _first(self) -> Sequence[str]: ...
-        def _select(self, statement: str, parameters: tuple[Any, ...] = (), *, again: bool = True) -> list[Any]: ...
         def _change(self, statement: str, parameters: tuple[Any, ...]) -> int: ...
         def _run(self, calls: Sequence[Call]) -> None: ...
         def _with_connection(self, act: Callable[[Session], T], again: bool) -> T: ...

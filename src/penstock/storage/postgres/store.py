@@ -24,7 +24,6 @@ from penstock.storage.postgres.listener import Listener
 from penstock.storage.postgres.pipeline import Call, Session, columns, exchange
 from penstock.storage.postgres.schedules import PostgresSchedules
 from penstock.storage.postgres.server import Cursor, Server, fits
-from penstock.storage.reading import Reading
 
 T = TypeVar("T")
 
@@ -32,7 +31,7 @@ _CLOCK_NOISE_US: Final = 50_000
 """an offset below this is the round trip's, not the clock's"""
 
 
-class PostgresStore(PostgresSchedules, Reading):
+class PostgresStore(PostgresSchedules):
     """Runs in one schema of a PostgreSQL database.  Thread-safe; a forked child has to open its own."""
 
     _sql = sql

@@ -14,7 +14,6 @@ from penstock.storage import forks, rows, surrogates
 from penstock.storage.news import WORK, news_of
 from penstock.storage.owners import LocalOwners, LockedOwners, Owners
 from penstock.storage.pool import Pool
-from penstock.storage.reading import Reading
 from penstock.storage.sqlite import changes as batches
 from penstock.storage.sqlite import connections, schema, writer
 from penstock.storage.sqlite import statements as sql
@@ -27,7 +26,7 @@ _READERS_AT_MOST: Final = 64
 _READERS_KEPT: Final = 4
 
 
-class SQLiteStore(SQLiteSchedules, Reading):
+class SQLiteStore(SQLiteSchedules):
     """Runs in a SQLite database.  Thread-safe; a forked child has to open its own."""
 
     _sql = sql
