@@ -149,19 +149,18 @@ class Scheduler:
             if self._tidy_at <= now or self._tidy_at > now + 2 * self._recovery_us:
                 self._tidy(now)
         again = False
+        first: int | None = None
         if self.limits.cron:
             if self.wanted:
                 again = self._take_up(names, now)
-            rows = store.due_schedules("cron", now, PASS_LIMIT_SCHEDULES, names)
-            again |= self._fire(rows, now)
+            first = store.next_due("cron", names)
+            if first is not None and first <= now:
+                again |= self._fire(store.due_schedules("cron", now, PASS_LIMIT_SCHEDULES, names), now)
+                first = store.next_due("cron", names)
         if self.limits.triggers:
             self.polling.look(names, now)
         self.wanted = again
-        self._next_at = self._first(names)
-
-    def _first(self, names: Collection[str]) -> int | None:
-        cron = self._driver.store.next_due("cron", names) if self.limits.cron else None
-        return min([at for at in (cron, self.polling.next_at(names)) if at is not None], default=None)
+        self._next_at = min([at for at in (first, self.polling.next_at(names)) if at is not None], default=None)
 
     # -- what is due
 

@@ -104,8 +104,9 @@ class Takeover:
         following = now + self._scan_every
         if not driver.limits.recover:
             return following
-        driver.store.orphan_dead(now)
         expiry = driver.store.next_expiry(driver.owner)
+        if expiry is not None and driver.store.orphan_dead(now):
+            expiry = driver.store.next_expiry(driver.owner)
         if expiry is not None:  # looked at then, so that what a dead runner left does not wait for a whole interval
             following = min(following, max(expiry, now) + EXPIRY_MARGIN_US)
         known = driver.workflows()
