@@ -111,6 +111,30 @@ def test_the_next_attempt_after_a_failure_has_a_child_of_its_own(runner: Default
     assert len(set(children)) == 2
 
 
+def test_a_retried_parent_has_a_child_of_its_own(runner: DefaultRunner, define: Define) -> None:
+    ill = {"yes"}
+
+    def body(context: Context) -> None:
+        if ill:
+            raise ValueError("ill")
+
+    def parent(context: Context, handle: TaskHandle) -> Any:
+        result = handle.execute("child")
+        if result.status != "Completed":
+            raise ValueError(result.error_message)
+        return {"child": result.run_id}
+
+    define("child", ("a", body, {}))
+    define("parent", ("a", parent, {}))
+    failed = runner.execute("parent")
+    assert failed.status == "Failed"
+    ill.clear()
+    runner.retry(failed.run_id)
+    result = runner.handle(failed.run_id).result(SOON_SECONDS)
+    assert result.status == "Completed"
+    assert len(runner.list_runs(workflow_name="child")) == 2
+
+
 def test_a_parent_that_is_taken_over_finds_its_child_again(open_runner: Open, define: Define, gate: Gate) -> None:
     seen: list[str] = []
 

@@ -29,7 +29,8 @@ class ChildRuns:
         beginning = f"{parent.run_id}:{parent.name}:"
         if ordinal == 1 and parent.number > 1:
             self._end_those_of_earlier_attempts(parent.run_id, beginning)
-        run_id = engine.submit_child(workflow, inputs, parent.run_id, f"{beginning}{parent.number}:{ordinal}")
+        key = f"{beginning}{parent.epoch}:{parent.number}:{ordinal}"
+        run_id = engine.submit_child(workflow, inputs, parent.run_id, key)
         engine.driver.note_child(parent.run_id, run_id, waits=True)
         return Child(engine, parent.run_id, run_id, self._present)
 

@@ -24,8 +24,8 @@ class Attempt:
     """`state`: queued, running, over.  It is over once: by its body, or by whoever withdraws it first."""
 
     __slots__ = (
-        "_guard", "began", "children", "clock", "deferred_at", "deferred_us", "executor", "fence", "handle", "name",
-        "node", "number", "policy", "program", "run_id", "state", "timeout_s", "view",
+        "_guard", "began", "children", "clock", "deferred_at", "deferred_us", "epoch", "executor", "fence", "handle",
+        "name", "node", "number", "policy", "program", "run_id", "state", "timeout_s", "view",
     )  # fmt: skip
 
     handle: TaskHandle
@@ -45,6 +45,8 @@ class Attempt:
     ) -> None:
         self.run_id, self.node, self.fence, self.number = run_id, node, fence, number
         self.children = None
+        self.epoch = 0
+        """when its run began, or began again by a retry: attempts are counted from there"""
         self.program, self.view, self.clock = program, view, clock
         self.policy: NodePolicy = program.policy(node)
         self.timeout_s = timeout_s if self.policy.timeout_s is None else self.policy.timeout_s

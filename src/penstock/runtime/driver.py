@@ -667,7 +667,7 @@ class Driver:
             attempt = Attempt(
                 run.row.id, row.node, command.fence, command.attempt, run.program, view, timeout_s, self.clock
             )
-            attempt.children = self.children
+            attempt.children, attempt.epoch = self.children, run.began_at
             run.attempts[row.node] = attempt
             self.executor.route(run.program, row.node).submit(attempt)
             self.deadlines.watch_attempt(attempt, self.clock.now())

@@ -50,6 +50,7 @@ class Call:
     run_id: str
     name: str
     number: int
+    epoch: int = 0
 
 
 Loaded = tuple[Body, RetryPolicy]
