@@ -73,14 +73,14 @@ def test_without_the_fence(monkeypatch: pytest.MonkeyPatch) -> None:
     """A result that the dead process left behind is taken for its successor's."""
     case = CASES["tasks: retries"]
     assert len(_outcomes(case)) == 1
-    execute = Machine._execute
+    execute = Machine.execute
 
     def same_number_again(m: Machine, i: int) -> None:
         execute(m, i)
         m.issues[i] = 1
         m.todo[i].fence = 1  # type: ignore[union-attr]
 
-    monkeypatch.setattr(Machine, "_execute", same_number_again)
+    monkeypatch.setattr(Machine, "execute", same_number_again)
     chaos = Chaos(case.program, case.inputs)
     chaos.restart()
     assert chaos.machine.accepts(Succeeded(0, 1)), "a zombie's result"

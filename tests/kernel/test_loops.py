@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from penstock.kernel import Machine
-from penstock.kernel.machine import RUN
+from penstock.kernel.layout import RUN
 from penstock.model import events as ev
 from penstock.model.commands import Execute
 

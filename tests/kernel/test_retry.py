@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from penstock.kernel import Machine
+from penstock.kernel import Machine, rewinding
 from penstock.kernel.layout import Layout
 from penstock.model import events as ev
 from penstock.model.commands import Evaluate, Execute
@@ -428,10 +428,10 @@ def _heals(case: Case, ill: dict[int, int]) -> bool:
     return True
 
 
-ABLATIONS: dict[str, tuple[type, str, Callable[..., Any]]] = {
+ABLATIONS: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     "dependents stay": (Layout, "behind", lambda self, units: set(units)),
-    "nothing is taken back": (Machine, "_forget", lambda self, i: None),
-    "nothing goes back": (Machine, "_rewind", lambda self: []),
+    "nothing is taken back": (rewinding, "_forget", lambda m, i: None),
+    "nothing goes back": (rewinding, "_rewind", lambda m, anew, **how: []),
 }
 
 
@@ -447,13 +447,13 @@ def test_without_the_seed_of_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     """A loop begins with what was given, though it stands in a cell that the loop itself has written over."""
     case = Case(_looped(), {"x": 1, "n": 0})
     assert _heals(case, {0: 1})
-    forget = Machine._forget
+    forget = rewinding._forget
 
     def forget_all(m: Machine, i: int) -> None:
         m.past.clear()
         forget(m, i)
 
-    monkeypatch.setattr(Machine, "_forget", forget_all)
+    monkeypatch.setattr(rewinding, "_forget", forget_all)
     assert not _heals(case, {0: 1})
 
 
@@ -473,11 +473,11 @@ def test_without_the_decision_a_loop_has_used(monkeypatch: pytest.MonkeyPatch) -
     case = Case(program, {"x": 1, "n": 0})
     assert _well(case)["fired"][2]
     assert _heals(case, {0: 1})
-    forget = Machine._forget
+    forget = rewinding._forget
 
     def forget_the_spent(m: Machine, i: int) -> None:
         m.spent.clear()
         forget(m, i)
 
-    monkeypatch.setattr(Machine, "_forget", forget_the_spent)
+    monkeypatch.setattr(rewinding, "_forget", forget_the_spent)
     assert not _heals(case, {0: 1})

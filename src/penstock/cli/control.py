@@ -174,6 +174,27 @@ def resume(run: str, reason: str, database: str, as_json: bool) -> None:
 
 @click.command(epilog=exits.TABLE)
 @_run
+@click.argument("value", metavar="ANSWER")
+@click.option("--pause", metavar="ID", help="Which of several open questions; `penstock runs show` lists them.")
+@options.database
+@_json
+def answer(run: str, value: str, pause: str | None, database: str, as_json: bool) -> None:
+    """Answer what a paused run waits for.
+
+    RUN is an id or the beginning of one; ANSWER is JSON, or else taken as text.
+    """
+    try:
+        said = json.loads(value)
+    except ValueError:
+        said = value
+    with steering(database, run) as (engine, run_id):
+        done = engine.answer(run_id, pause, said)
+        now = _until_taken_up(engine, run_id)
+    _say(f"was given {done.answer_name}", now, database, as_json, _goes_on(now, database))
+
+
+@click.command(epilog=exits.TABLE)
+@_run
 @_reason
 @options.database
 @_json

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from penstock.model.ports import Store
     from penstock.model.records import RunRow
     from penstock.runners.results import WorkflowResult
+    from penstock.runtime.live_run import LiveRun
 
 PAGE: Final = 1000
 ALL: Final = 1 << 62
@@ -26,7 +27,7 @@ def runs() -> None:
     """Look at recorded runs, and steer them."""
 
 
-for command in (control.cancel, control.pause, control.resume, control.retry, control.fork):
+for command in (control.answer, control.cancel, control.pause, control.resume, control.retry, control.fork):
     runs.add_command(command)
 
 
@@ -74,16 +75,29 @@ def show(run: str, database: str, as_json: bool) -> None:
     from penstock.runners.results import WorkflowResult
 
     with reading.existing(database) as store:
-        result = WorkflowResult(read_run(store, reading.find(store, run)))
+        live = read_run(store, reading.find(store, run))
+        result, open_ = WorkflowResult(live), list(_pauses(store, live))
     if as_json:
-        click.echo(json.dumps(as_data(result), indent=2))
+        click.echo(json.dumps({**as_data(result), "pauses": open_}, indent=2))
         return
     for line in _head(result):
         click.echo(line)
     click.echo("tasks")
     for line in _tasks(result):
         click.echo(f"  {line}")
+    for pause in open_:
+        click.echo(f"waits for {clean(pause['pause_id'])}: {short(str(pause['value']), 300)}")
     following.say_context(result, ALL)
+
+
+def _pauses(store: Store, live: LiveRun) -> Iterator[dict[str, Any]]:
+    """What the run waits for, as JSON data."""
+    from penstock.engine.engine import read_run
+    from penstock.engine.pauses import open_pauses
+
+    for pause in open_pauses(live, lambda run_id: read_run(store, reading.find(store, run_id))):
+        value = None if pause.question is None else json.loads(pause.question.text)
+        yield {"pause_id": pause.pause_id, "answer_name": pause.answer_name, "value": value}
 
 
 def _newest(store: Store, workflow: str | None, status: str | None, limit: int) -> Iterator[RunRow]:

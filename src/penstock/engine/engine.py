@@ -9,33 +9,38 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, Literal, cast
 
-from penstock.engine import forking, ids
+from penstock.engine import forking, ids, pauses
 from penstock.engine.children import ChildRuns
+from penstock.engine.pauses import Pause
+from penstock.engine.styles import STYLES
 from penstock.kernel import lay_out
 from penstock.model import events as ev
 from penstock.model.errors import (
     IdempotencyConflict,
     InvalidTransition,
+    NotAsked,
+    RunInProgress,
     RunNotFinished,
     RunNotFound,
     StoreError,
     StoreUnavailable,
 )
 from penstock.model.plan import Plan
-from penstock.model.ports import Clock, Program, Store, Style
+from penstock.model.ports import Clock, Program, Store
 from penstock.model.records import ENDED, RunFilter, RunRow
 from penstock.model.registry import Registry
 from penstock.model.registry import registry as known
 from penstock.model.triggers import triggers
+from penstock.model.wire import Entry
 from penstock.runtime.clock import SystemClock
 from penstock.runtime.driver import Begun, Driver, Limits
 from penstock.runtime.live_run import LiveRun
 from penstock.runtime.promise import Promise
 from penstock.storage import StoreOptions, open_store
-from penstock.tasks import TaskStyle
 
-STYLES: Final[Mapping[str, Style]] = {"tasks": TaskStyle()}
 EXIT_DRAIN_SECONDS: Final = 5.0
+LEASE_MARGIN_SECONDS: Final = 0.2
+"""how long after its end a lease is looked at: whoever lives has renewed it long before"""
 LOOK_SECONDS: Final = 5.0
 """how often a wait for a run that is live here makes sure that it still is"""
 
@@ -85,7 +90,7 @@ class Engine:
                 self.clock,
                 STYLES,
                 registry.find,
-                registry.names,
+                registry.executable,
                 self._new_head,
                 self._stopped,
             )
@@ -147,9 +152,27 @@ class Engine:
         live = settled.value()
         return live if live.machine.ended else self.wait(live.row.id)
 
+    def begin(
+        self, program: Program, inputs: Any, *, run_id: str | None = None, passed: tuple[str, ...] = ()
+    ) -> LiveRun:
+        """Start a run of this program, under an id of the caller's; returns when it is on disk.
+
+        `passed`: as in `Started`.  Raises RunInProgress if there is a run of this id, and what `submit` raises.
+        """
+        self.driver.check_open()
+        row = self._new_head(program.plan.name, program, self.clock.now())
+        row.id = row.id if run_id is None else run_id
+        run = LiveRun(row, self.driver.loader.layout(program.plan), program.style, program, born=True)
+        run.decide(Entry(ev.Started(program.start(inputs), passed)), self.clock)
+        birth = self.driver.begin(run)
+        birth.wait()
+        if birth.value().live is None:
+            raise _in_progress(row.id)
+        return run
+
     def _prepare(self, workflow: str, inputs: Any) -> tuple[Program, dict[str, Any], RunRow]:
         self.driver.check_open()
-        program: Program = self.registry.get(workflow)
+        program: Program = self.registry.get(workflow).chosen(inputs)
         cells = program.start(inputs)
         row = self._new_head(workflow, program, self.clock.now())
         return program, cells, row
@@ -209,6 +232,47 @@ class Engine:
                 f"cannot {verb} run {run_id}: it is {row.status}{why}", hint=ADVICE.get((verb, row.status), "")
             )
 
+    def resume(self, run_id: str, inputs: Mapping[str, Any] | None = None, start: int | None = None) -> None:
+        """Go on with a run that failed, was cancelled, rests, or was left behind by a process that died.
+
+        `inputs`: cells given anew.  `start`: the node of a sequence to begin with.  Returns when this runner has it.
+        Where only the lease tells whether another one still has it, waits for that to end.
+        Raises RunInProgress, RunNotFound, InvalidTransition (it is completed, and there are no new inputs),
+        StructureChanged, StoreUnavailable, RunnerClosed.
+        """
+        event = ev.Resumed("", dict(inputs or {}), start)
+        head = self.head(run_id)
+        self.driver.loader.check_structure(head)
+        if head.status == "running":
+            self._adopt(run_id)
+            if not event.inputs and start is None:
+                return
+            self.control(run_id, ev.CancelRequested("resumed with other inputs"), "cancel")
+            head = self.head(run_id)
+        try:
+            self.control(run_id, event, "resume" if head.status == "paused" else "retry")
+        except InvalidTransition:
+            if self.head(run_id).status == "running":
+                raise _in_progress(run_id) from None
+            raise
+        self.driver.adopt(run_id).wait()  # what was parked and belongs to nobody
+
+    def _adopt(self, run_id: str) -> None:
+        """Raises RunInProgress, if another runner has the run and keeps it."""
+        lease: int | None = None
+        while True:
+            promise = self.driver.adopt(run_id)
+            promise.wait()
+            held = {row.owner: row.lease_until for row in self.store.work(run_id) if row.owner is not None}
+            if promise.value() or not held:
+                return
+            until = max(held.values())
+            if any(self.store.alive(owner) for owner in held) or (lease is not None and until > lease):
+                raise _in_progress(run_id)
+            lease = until
+            patience = self.clock.seconds_until(lease)
+            Promise[None]().wait(None if patience is None else patience + LEASE_MARGIN_SECONDS)
+
     def fork(
         self,
         run_id: str,
@@ -236,6 +300,31 @@ class Engine:
             edits = {str(i): values for i, values in run.machine.edits.items()}
             run.row.inputs_digest = _digest({"fork": run_id, "from": from_task, **edits})
         return _accepted(self.driver.begin(run), run.row)
+
+    # -- questions
+
+    def pauses(self, run_id: str) -> list[Pause]:
+        """The open questions of a run and its children.  Raises RunNotFound, StoreError."""
+        return pauses.open_pauses(self.read(run_id), self.read)
+
+    def answer(self, run_id: str, key: str | None, value: Any) -> Pause:
+        """Answer an open question, by its pause id or the name of its answer; None: the only one.
+
+        Returns when the answer is on disk.  Raises NotAsked, RunNotFound, EncodingError, RunnerClosed, and what the
+        interrupt says of a wrong answer.
+        """
+        pause = pauses.find(self.pauses(run_id), key, run_id)
+        asking = self.driver.loader.load(pause.asked_by)
+        cells = (
+            asking.program.answer(pause.node, value)
+            if asking.program is not None
+            else asking.style.answer(len(asking.layout.plan.nodes[pause.node].writes), value)
+        )
+        promise = self.driver.control(pause.asked_by, ev.Answered(pause.node, cells, pause.fence))
+        promise.wait()
+        if not promise.value():
+            raise NotAsked(f"run {run_id} does not wait for {pause.pause_id!r} any more: somebody was faster")
+        return pause
 
     # -- reading
 
@@ -284,6 +373,12 @@ def _accepted(birth: Promise[Begun], row: RunRow) -> tuple[RunRow, LiveRun | Non
             hint="use a new key for new inputs",
         )
     return begun.row, begun.live
+
+
+def _in_progress(run_id: str) -> RunInProgress:
+    return RunInProgress(
+        f"run {run_id} is being executed by another process", hint="wait for it, or cancel it and resume it then"
+    )
 
 
 def is_over(row: RunRow) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from penstock.kernel import Machine
+from penstock.kernel.fans import TENDED
 from penstock.kernel.gates import WAITING
 from penstock.kernel.machine import ASKED, DELAYED, EVALUATING, ISSUED
 from penstock.model import events as ev
@@ -17,6 +18,7 @@ STATES = {
     ISSUED: "Ready",
     DELAYED: "Waiting",
     ASKED: "Waiting",
+    TENDED: "Running",
     SUCCEEDED: "Completed",
     FAILED: "Failed",
     SKIPPED: "Skipped",
@@ -66,6 +68,9 @@ def nodes(run: LiveRun) -> list[NodeHistory]:
                 if entry.began:
                     h.attempts += 1
                     h.began, h.ended = h.began or entry.began, entry.ended
+            case ev.FannedOut(node=i):
+                out[i].began = out[i].began or entry.began
+                continue
             case _:
                 continue
         if entry.notes:
@@ -77,19 +82,19 @@ def nodes(run: LiveRun) -> list[NodeHistory]:
         if machine.state[i] == CUT:
             h.reason = _blamed(run, i)
         elif machine.state[i] == SKIPPED:
-            h.reason = "its trigger rule did not hold"
+            h.reason = "a jump passed it over" if i in machine.passed else "its trigger rule did not hold"
     return out
 
 
 def _taken_back(run: LiveRun) -> dict[int, list[int]]:
     """Entry of a retry -> nodes that began anew with it: earlier attempts count, their times and errors do not."""
     found: dict[int, list[int]] = {}
-    if run.machine.lives > 1:
+    if run.machine.rewinds:
         machine = Machine(run.layout)
         for k, entry in enumerate(run.entries):
-            lives = machine.lives
+            rewinds = machine.rewinds
             machine.apply(entry.event)
-            if machine.lives > lives:
+            if machine.rewinds > rewinds:
                 found[k] = [i for i, state in enumerate(machine.state) if state not in SETTLED]
     return found
 

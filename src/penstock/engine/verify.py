@@ -29,7 +29,7 @@ from penstock.kernel import Layout, Machine, lay_out
 from penstock.kernel.gates import WAITING
 from penstock.model import events as ev
 from penstock.model import wire
-from penstock.model.commands import Evaluate, Execute, Wake
+from penstock.model.commands import Evaluate, Execute, Tend, Wake
 from penstock.model.errors import IllegalEvent, StoreError, WorkflowError
 from penstock.model.plan import Plan
 from penstock.model.ports import Store
@@ -324,8 +324,11 @@ class _Look:
         if command is None:
             self._broken("I6", f"{where} that is not outstanding")
             return
-        kind = "execute" if type(command) is Execute else "wake"
-        fence = command.fence if type(command) is Execute else machine.issues[row.node]
+        kind, fence = "wake", machine.issues[row.node]
+        if type(command) is Execute:
+            kind, fence = "execute", command.fence
+        elif type(command) is Tend:
+            kind, fence = "tend", command.turn
         if (row.kind, row.fence) != (kind, fence):
             self._broken("I4", f"{where} to {row.kind}; what was issued is fence {fence}, to {kind}")
         if head.status == "running" and row.parked:

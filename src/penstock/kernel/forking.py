@@ -45,7 +45,7 @@ def forked(layout: Layout, history: Iterable[Entry], node: int, edits: Mapping[i
     for entry in history:
         event = entry.event
         if type(event) is ev.Started:
-            take(Entry(ev.Started(event.inputs)))
+            take(Entry(ev.Started(event.inputs, event.passed)))
             continue
         about: int | None = getattr(event, "node", None)
         if about is None or layout.unit[about] in again:
@@ -66,6 +66,12 @@ def _as_of(machine: Machine, event: Event) -> Event | None:
         case ev.Succeeded(node=i):
             command = machine.todo.get(i)
             return replace(event, fence=command.fence) if type(command) is Execute else None
+        case ev.FannedOut(node=i):
+            command = machine.todo.get(i)
+            return replace(event, fence=command.fence) if type(command) is Execute else None
+        case ev.ChildMoved(node=i):
+            fan = machine.fans.get(i)
+            return None if fan is None else replace(event, turn=fan.turn)
         case ev.Failed(node=i, retry_at=None):
             ignored = machine.layout.plan.nodes[i].on_error == "ignore"
             alone = machine.layout.loops[machine.layout.unit[i]] is None
@@ -73,7 +79,9 @@ def _as_of(machine: Machine, event: Event) -> Event | None:
             return replace(event, fence=command.fence) if ignored and alone and type(command) is Execute else None
         case ev.TimerFired(node=i):  # of a retry's delay nothing is left to wait for
             return event if machine.layout.plan.nodes[i].kind == "wait" else None
-        case ev.Evaluated() | ev.Answered():
+        case ev.Evaluated():
             return event
+        case ev.Answered():
+            return replace(event, fence=None)
         case _:
             return None

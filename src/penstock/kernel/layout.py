@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from penstock.kernel import predicates
 from penstock.model.errors import WorkflowError
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from penstock.kernel.machine import Machine
 
 Test = Callable[["Machine", int], bool]
+RUN: Final = -1
+"""Stands for the run itself among the numbers of its nodes."""
 
 
 @dataclass(frozen=True, slots=True)

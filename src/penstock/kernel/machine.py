@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import copy
 from collections import deque
-from operator import itemgetter
 from typing import Any, Final, Literal
 
-from penstock.kernel import loops
+from penstock.kernel import fans, loops, rewinding
 from penstock.kernel.gates import WAITING, is_cut
-from penstock.kernel.layout import Layout
+from penstock.kernel.layout import RUN, Layout
 from penstock.model import events as ev
-from penstock.model.commands import Cancel, Command, Evaluate, Execute, Wake
+from penstock.model.commands import Cancel, Command, Evaluate, Execute, Tend, Wake
 from penstock.model.errors import IllegalEvent
 from penstock.model.events import Event
-from penstock.model.rules import CANCELLED, FAILED, SUCCEEDED
+from penstock.model.rules import CANCELLED, FAILED, MISSING, SKIPPED, SUCCEEDED
 
 EVALUATING: Final = "evaluating"
 ISSUED: Final = "issued"
 DELAYED: Final = "delayed"
 ASKED: Final = "asked"
-UNASKED: Final = (WAITING, EVALUATING, ASKED, CANCELLED)
+UNASKED: Final = (WAITING, EVALUATING, ISSUED, DELAYED, ASKED, CANCELLED)
 """states of a question that has not had its answer yet"""
 
 Status = Literal["new", "running", "paused", "completed", "failed", "cancelled"]
 RANK: Final = 40
 """bits of a stamp below its unit: more writes than a run can have"""
-RUN: Final = -1
-"""Stands for the run itself among the numbers of its nodes (errors that belong to no node)."""
 
 
 class Machine:
@@ -39,9 +36,10 @@ class Machine:
     """
 
     __slots__ = (
-        "asked", "clock", "crashes", "early", "edits", "errors", "failed", "failures", "fired", "fresh", "halted",
-        "held", "issues", "last", "layout", "lives", "need", "past", "pending", "queue", "rounds", "seen", "shut",
-        "spent", "stamp", "state", "status", "suspended", "todo", "truths", "value",
+        "asked", "clock", "crashes", "deferred", "early", "edits", "errors", "failed", "failures", "fans", "fired",
+        "fresh", "halted", "held", "issues", "last", "layout", "lives", "need", "passed", "past", "pending", "queue",
+        "rewinds", "rounds", "seen", "shut", "spent", "stamp", "state", "status", "suspended", "todo", "truths",
+        "value",
     )  # fmt: skip
 
     def __init__(self, layout: Layout) -> None:
@@ -65,7 +63,9 @@ class Machine:
         self.edits: dict[int, Any] = {}
         """node -> how its data was changed before the run began; what it means is for the style"""
         self.lives = 1
-        """how often the run has begun, the first time and after each end; what was derived before counts no more"""
+        """how often the run has begun, the first time and after each end"""
+        self.rewinds = 0
+        """how often something was taken back; what was derived from the state before counts no more"""
         self.clock = 0
         self.need: list[int] = list(layout.need)
         self.todo: dict[int, Command] = {}
@@ -85,7 +85,13 @@ class Machine:
         """node in a loop -> gates outside of it whose decision it has used"""
         self.last: dict[int, tuple[str, ...]] = {}
         self.shut: set[int] = set()
-        self.asked: dict[int, None] = {}
+        self.passed: dict[int, int] = {}
+        """node of a sequence that never runs -> the node (or RUN) whose decision passed over it"""
+        self.deferred: dict[int, int] = {}
+        """node whose body asked to be called again -> at which instant"""
+        self.fans: dict[int, fans.Fan] = {}
+        self.asked: dict[int, Any] = {}
+        """node that waits for an answer -> its question; None: it has no body to put one"""
         self.early: dict[int, list[tuple[Any, ...]]] = {}
         self.truths: tuple[bool, ...] = ()
         self.halted: Literal["", "failed", "cancelled"] = ""
@@ -108,18 +114,20 @@ class Machine:
     def accepts(self, e: Event) -> bool:
         """Whether the event fits: a late, doubled or foreign one is refused before it is journalled."""
         if self.status in ("completed", "failed", "cancelled"):
-            return type(e) is ev.Resumed and self.status != "completed"
+            return type(e) is ev.Resumed and self._may_resume(e, self.status != "completed")
         match e:
-            case ev.Succeeded() | ev.Failed() | ev.Abandoned() | ev.Deferred():
+            case ev.Succeeded() | ev.Failed() | ev.Abandoned() | ev.Deferred() | ev.Asked() | ev.FannedOut():
                 c = self.todo.get(e.node)
-                return type(c) is Execute and c.fence == e.fence
+                return type(c) is Execute and c.fence == e.fence and self._may_end_so(e)
+            case ev.ChildMoved():
+                return fans.fits(self, e)
             case ev.Cancelled():
                 c = self.todo.get(e.node)
                 return bool(self.halted) and type(c) is Execute and c.fence == e.fence
             case ev.Edited():
                 return self.status == "new" and 0 <= e.node < len(self.state) and e.node not in self.edits
             case ev.Started():
-                return self.status == "new" and e.inputs.keys() <= self.layout.cell.keys()
+                return self.status == "new" and self._knows(e.inputs, e.passed)
             case ev.Evaluated():
                 return type(self.todo.get(e.node)) is Evaluate and len(e.truths) == len(self.layout.values[e.node])
             case ev.TimerSet():
@@ -128,19 +136,35 @@ class Machine:
             case ev.TimerFired():
                 return type(self.todo.get(e.node)) is Wake
             case ev.Answered():
-                return self.status != "new" and 0 <= e.node < len(self.state) and self._may_ask(e.node)
+                return self.status != "new" and 0 <= e.node < len(self.state) and self._may_ask(e.node, e.fence)
             case ev.CancelRequested() | ev.TimedOut():
                 return self.status != "new" and not self.halted
             case ev.Paused():
                 return self.status != "new" and not self.suspended and not self.halted
             case ev.Resumed():
-                return self.suspended
+                return self._may_resume(e, self.suspended)
 
-    def _may_ask(self, i: int) -> bool:
-        """The node asks, or may still come to ask: only a loop asks more than once."""
-        layout = self.layout
-        if layout.plan.nodes[i].kind != "ask":
+    def _knows(self, inputs: dict[str, Any], passed: tuple[str, ...] = ()) -> bool:
+        index = self.layout.index
+        return inputs.keys() <= self.layout.cell.keys() and all([not name or name in index for name in passed])
+
+    def _may_resume(self, e: ev.Resumed, wanting: bool) -> bool:
+        """New inputs move a run that is at rest; nothing else moves one that is in want of nothing."""
+        if not self._knows(e.inputs) or (e.start is not None and not 0 <= e.start < len(self.state)):
             return False
+        return wanting or (bool(e.inputs) and self.status in ("paused", "completed"))
+
+    def _may_end_so(self, e: Event) -> bool:
+        kind = self.layout.plan.nodes[e.node].kind  # type: ignore[union-attr]
+        return (type(e) is not ev.Asked or kind == "interrupt") and (type(e) is not ev.FannedOut or kind == "fan")
+
+    def _may_ask(self, i: int, fence: int | None) -> bool:
+        """The node asks, or (without a fence) may still come to ask: only a loop asks more than once."""
+        layout = self.layout
+        if layout.plan.nodes[i].kind not in ("ask", "interrupt"):
+            return False
+        if fence is not None:
+            return i in self.asked and self.issues[i] == fence
         return layout.loops[layout.unit[i]] is not None or (self.state[i] in UNASKED and not self.early.get(i))
 
     def apply(self, e: Event) -> None:
@@ -163,7 +187,7 @@ class Machine:
                 self._look(layout.members[u][0])
             else:
                 loops.superstep(self, loop)
-        if not self.todo:
+        if not self.todo or (len(self.todo) <= len(self.fans) and fans.idle(self)):
             self._rest()
 
     def _handle(self, e: Event) -> None:
@@ -172,6 +196,7 @@ class Machine:
                 self.edits[e.node] = e.values
             case ev.Started():
                 self._start(e.inputs)
+                self._pass_over(RUN, e.passed)
             case ev.Failed():
                 del self.todo[e.node]
                 self._fail(e)
@@ -187,7 +212,7 @@ class Machine:
                 if self.halted:
                     self._hold(e.node)
                 else:
-                    self._execute(e.node)
+                    self.execute(e.node)
             case ev.Cancelled():
                 del self.todo[e.node]
                 self._hold(e.node)
@@ -197,6 +222,23 @@ class Machine:
                     self._hold(e.node)
                 else:
                     self._wake(e.node, Wake(e.node, at=e.until))
+                self.deferred[e.node] = e.until
+            case ev.Asked():
+                del self.todo[e.node]
+                if self.halted:
+                    self._hold(e.node)
+                else:
+                    self._ask(e.node, e.question)
+            case ev.FannedOut():
+                del self.todo[e.node]
+                fans.open_(self, e)
+                if self.halted:
+                    self.fresh.remove(self.todo.pop(e.node))
+                    self._hold(e.node)
+            case ev.ChildMoved():
+                fans.move(self, e)
+                if e.status == "running" and not self.suspended:
+                    self.status = "running"
             case ev.TimerSet():
                 self.todo[e.node] = Wake(e.node, at=e.at)
             case ev.TimerFired():
@@ -204,7 +246,7 @@ class Machine:
                 if self.layout.plan.nodes[e.node].kind == "wait":
                     self._succeed(e.node, (self.layout.plan.nodes[e.node].wait_s,), None)
                 else:
-                    self._execute(e.node)
+                    self._again(e.node)
             case ev.Answered():
                 if e.node in self.asked:
                     del self.asked[e.node]
@@ -223,7 +265,7 @@ class Machine:
                 self.suspended = True
                 self.status = "paused"
             case ev.Resumed():
-                self._resume()
+                rewinding.resume(self, e)
             case ev.Succeeded():  # pragma: no cover - taken in `apply`
                 raise AssertionError
 
@@ -231,15 +273,18 @@ class Machine:
 
     def _start(self, inputs: dict[str, Any]) -> None:
         self.status = "running"
-        cell = self.layout.cell
         for name, value in inputs.items():
-            c = cell[name]
-            self.clock += 1
-            self.value[c] = value
-            self.stamp[c] = self.clock
-            if c in self.layout.written:
-                self.past[c] = {RUN: (value, self.clock)}
+            self.write_input(self.layout.cell[name], value)
         self.queue.extend(self.layout.roots)
+
+    def write_input(self, c: int, value: Any) -> None:
+        """A value given from outside is the latest write of its cell."""
+        self.clock += 1
+        stamp = (self.stamp[c] >> RANK) << RANK | self.clock
+        self.value[c] = value
+        self.stamp[c] = stamp
+        if c in self.layout.written:
+            self.past.setdefault(c, {})[RUN] = (value, stamp)
 
     def _look(self, i: int) -> None:
         """A single node whose predecessors have all settled: it runs now, or never."""
@@ -253,13 +298,16 @@ class Machine:
 
     def _decide(self, i: int) -> None:
         layout = self.layout
+        if self.passed and i in self.passed:
+            self.settle(i, SKIPPED)
+            return
         test = layout.tests[i]
         if (test is None or test(self, i)) and self.fed(i):
             self.issue(i)
             return
         if layout.controllers[i] and layout.targets[i] and is_cut(self, i):
             self.shut.add(i)
-        self._settle(i, layout.plan.nodes[i].otherwise)
+        self.settle(i, layout.plan.nodes[i].otherwise)
 
     def fed(self, i: int) -> bool:
         """Every input the node cannot do without has been written."""
@@ -272,7 +320,7 @@ class Machine:
                 return False
         return True
 
-    def _settle(self, i: int, outcome: str) -> None:
+    def settle(self, i: int, outcome: str) -> None:
         self.state[i] = outcome
         self.release(self.layout.unit[i])
 
@@ -289,46 +337,77 @@ class Machine:
         k = self.clock
         rank = (self.layout.unit[i] + 1) << RANK
         for c, v in zip(self.layout.out[i], values):  # fewer values than cells: the rest stay as they were
+            if v is MISSING:  # so does this one
+                continue
             k += 1
             self.value[c] = v
             self.stamp[c] = rank | k
         self.clock = k
         if self.layout.shared:
-            for c, _ in zip(self.layout.out[i], values):
-                if c in self.layout.shared:
+            for c, v in zip(self.layout.out[i], values):
+                if c in self.layout.shared and v is not MISSING:
                     self.past.setdefault(c, {})[i] = (self.value[c], self.stamp[c])
         self.fired[i] += 1
         if decision is not None:
-            self.pending[i] = set(decision)
             self.last[i] = decision
+            if self.layout.plan.sequence:
+                self._pass_over(i, decision)
+            else:
+                self.pending[i] = set(decision)
 
     def _succeed(self, i: int, values: tuple[Any, ...], decision: tuple[str, ...] | None) -> None:
         if self.failures:
             self.failures.pop(i, None)
+        if self.deferred:
+            self.deferred.pop(i, None)
+        if self.fans:
+            self.fans.pop(i, None)
         layout = self.layout
         loop = layout.loops[layout.unit[i]]
         if loop is None:
             self.write(i, values, decision)
-            self._settle(i, SUCCEEDED)
+            self.settle(i, SUCCEEDED)
         else:
             loops.finish(self, loop, i, values, decision)
 
     # -- work
 
     def issue(self, i: int) -> None:
-        """Start a node: its body, its timer or its question."""
+        """Start a node: its body, its timer, its question or its children."""
         node = self.layout.plan.nodes[i]
-        if node.kind == "call":
-            self._execute(i)
+        if self.deferred and i in self.deferred:
+            self._wake(i, Wake(i, at=self.deferred[i]))
+        elif node.kind == "call":
+            self.execute(i)
         elif node.kind == "wait":
             self._wake(i, Wake(i, after_s=node.wait_s))
-        elif self.early.get(i):
+        elif node.kind == "fan":
+            self._again(i)
+        elif node.kind == "interrupt" and not self.early.get(i):
+            self.execute(i)
+        else:
+            self._ask(i, None)
+
+    def _ask(self, i: int, question: Any) -> None:
+        if self.early.get(i):
             self._succeed(i, self.early[i].pop(0), None)
         else:
             self.state[i] = ASKED
-            self.asked[i] = None
+            self.asked[i] = question
 
-    def _execute(self, i: int) -> None:
+    def _again(self, i: int) -> None:
+        """Perform a node that may have children: those that have not completed come first."""
+        if not fans.again(self, i):
+            self.execute(i)
+
+    def _pass_over(self, source: int, pairs: tuple[str, ...]) -> None:
+        """Nodes of a sequence that will not run."""
+        index = self.layout.index
+        for begin, end in zip(pairs[::2], pairs[1::2]):
+            for i in range(index[begin], index[end] if end else len(self.state)):
+                self.passed.setdefault(i, source)
+
+    def execute(self, i: int) -> None:
         self.state[i] = ISSUED
         self.issues[i] = fence = self.issues[i] + 1
         command = Execute(i, fence, self.failures.get(i, 0) + 1 if self.failures else 1)
@@ -347,7 +426,7 @@ class Machine:
             if e.retry_at:
                 self._wake(i, Wake(i, at=e.retry_at))
             else:
-                self._execute(i)
+                self._again(i)
             return
         self.errors[i] = (e.kind, e.error)
         on_error = self.layout.plan.nodes[i].on_error
@@ -358,7 +437,7 @@ class Machine:
             self.held.append(i)
             self.halt("failed")
         else:
-            self._settle(i, FAILED)
+            self.settle(i, FAILED)
 
     # -- the end of a run, and its way back
 
@@ -375,7 +454,7 @@ class Machine:
         self.status = "running"
         told: list[Command] = []
         for i, c in list(self.todo.items()):
-            if type(c) is Wake:
+            if type(c) is Wake or type(c) is Tend:
                 del self.todo[i]
                 self._hold(i)
             elif type(c) is Evaluate:
@@ -394,75 +473,13 @@ class Machine:
         self.state[i] = CANCELLED
         self.held.append(i)
 
-    def _resume(self) -> None:
-        self.suspended = False
-        if not self.ended:
-            self.status = "running"
-            return
-        again = self._rewind()
-        self.lives += 1
-        held, self.held, self.halted, self.status = self.held, [], "", "running"
-        self.errors.pop(RUN, None)
-        for u in self.queue:  # a loop that ran out of iterations
-            for i in self.layout.members[u]:
-                self.errors.pop(i, None)
-        for i in held + again:
-            for counted in (self.errors, self.failures, self.crashes):
-                counted.pop(i, None)
-            self.issue(i)
-        self.failed = any(self.layout.plan.nodes[i].on_error != "ignore" for i in self.errors)
-
-    def _rewind(self) -> list[int]:
-        """Take back every failure that let the run go on, and all that came after it, as if they had never been.
-
-        What ran because of a failure must not stand beside its success.  A failure that counts for nothing (`ignore`)
-        stays: the run is not in want of it, and what came after it is done.  Fences are never taken back.  Returns the
-        failed nodes that can start again now; those behind another one come when it has settled.
-        """
-        layout, need = self.layout, self.need
-        held, nodes = set(self.held), layout.plan.nodes
-        failed = [
-            i for i, s in enumerate(self.state) if s == FAILED and i not in held and nodes[i].on_error != "ignore"
-        ]
-        if not failed:
-            return []
-        back = layout.behind([layout.unit[i] for i in failed])
-        # In a run that has ended, a unit that waits for nobody, is not queued and is not held has settled.
-        queued = set(self.queue)
-        settled = [u for u in back if not need[u] and u not in queued and held.isdisjoint(layout.members[u])]
-        for u in settled:
-            for v in layout.next[u]:
-                need[v] += 1
-        self.queue = deque(u for u in self.queue if u not in back)
-        self.held = [i for i in self.held if layout.unit[i] not in back]
-        for u in back:
-            self.rounds.pop(u, None)
-            for i in layout.members[u]:
-                self._forget(i)
-        return [i for i in failed if not need[layout.unit[i]]]
-
-    def _forget(self, i: int) -> None:
-        """The node has never been looked at."""
-        self.state[i] = WAITING
-        self.fired[i] = 0
-        self.shut.discard(i)
-        for known in (self.errors, self.failures, self.crashes, self.seen, self.pending, self.last):
-            known.pop(i, None)
-        for g in self.spent.pop(i, ()):
-            if g in self.pending:
-                self.pending[g].add(self.layout.plan.nodes[i].name)
-        for c in self.layout.out[i]:
-            sources = self.past.get(c, {})
-            sources.pop(i, None)
-            self.value[c], self.stamp[c] = max(sources.values(), key=itemgetter(1), default=(None, 0))
-
     def _rest(self) -> None:
         """Nothing is outstanding: the run is over, or waits for a person."""
         if self.status == "new":
             return
         if self.halted:
             self.status = self.halted
-        elif self.asked:
+        elif self.asked or self.todo:
             self.status = "paused"
         else:
             self.status = "failed" if self.failed else "completed"
@@ -497,7 +514,9 @@ def _copied(slot: str, state: Any) -> Any:
             return {c: dict(sources) for c, sources in state.items()}
         case "early":
             return {i: list(answers) for i, answers in state.items()}
-        case "rounds":
+        case "rounds" | "fans":
             return {u: r.copy() for u, r in state.items()}
+        case "asked":
+            return dict(state)
         case _:
             return copy.deepcopy(state)

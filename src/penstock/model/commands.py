@@ -31,10 +31,18 @@ class Wake:
 
 
 @dataclass(slots=True)
+class Tend:
+    """See to the children of a node: those that are to run are running, and who has ended is reported."""
+
+    node: int
+    turn: int
+
+
+@dataclass(slots=True)
 class Cancel:
     """Tell a running attempt that its run has halted.  It still ends with an event of its own."""
 
     node: int
 
 
-Command = Execute | Evaluate | Wake | Cancel
+Command = Execute | Evaluate | Wake | Tend | Cancel

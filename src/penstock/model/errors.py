@@ -19,6 +19,15 @@ class PenstockError(Exception):
         return str(self.args[0]) if self.args else ""
 
 
+class NodeFailure(PenstockError):
+    """A body says how it failed: `penstock_kind` is what retry policies compare, `penstock_text` what is kept."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.penstock_kind = kind
+        self.penstock_text = text
+
+
 # -- definitions
 
 
@@ -80,12 +89,20 @@ class RunNotFound(PenstockError, ValueError):
     """The store has no run of this id."""
 
 
+class RunInProgress(PenstockError, RuntimeError):
+    """A run is executed at this moment, here or elsewhere, and cannot be executed a second time beside that."""
+
+
 class RunNotFinished(PenstockError, TimeoutError):
     """The wait for a result ended before the run did; the run goes on."""
 
 
 class IdempotencyConflict(PenstockError, ValueError):
     """An idempotency key was used again with other inputs."""
+
+
+class NotAsked(PenstockError, ValueError, KeyError):
+    """An answer fits no open question, or more than one."""
 
 
 class InvalidTransition(PenstockError, ValueError):

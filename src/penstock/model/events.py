@@ -8,7 +8,8 @@ it was issued under.  The classes are plain slots dataclasses, immutable by conv
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -25,14 +26,22 @@ class Edited:
 
 @dataclass(slots=True)
 class Started:
-    """The run began with these inputs, by name."""
+    """The run began with these inputs, by name.
+
+    `passed`: pairs of names; in a sequence, nodes from the first up to before the second never run ("": the end).
+    """
 
     inputs: dict[str, Any]
+    passed: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
 class Succeeded:
-    """A node's work is done.  `values`: one per cell it writes (may be fewer); `decision`: the targets a gate opens."""
+    """A node's work is done.  `values`: one per cell it writes (may be fewer); `decision`: the targets a gate opens.
+
+    In a sequence `decision` is pairs of names: nodes from the first up to before the second are passed over ("": the
+    end).
+    """
 
     node: int
     fence: int
@@ -82,6 +91,45 @@ class Deferred:
 
 
 @dataclass(slots=True)
+class Asked:
+    """A body has nothing but a question; the node waits for an answer.  `question`: what to show, opaque."""
+
+    node: int
+    fence: int
+    question: Any
+
+
+@dataclass(slots=True)
+class FannedOut:
+    """A body wants a child run for each of these inputs, `width` at a time; the node is performed again after them.
+
+    The fence is the turn of these children: no other children of the run ever have it.  `stop`: after one has failed
+    no more of them start.
+    """
+
+    node: int
+    fence: int
+    inputs: tuple[Mapping[str, Any], ...]
+    width: int | None = None
+    stop: bool = True
+
+
+@dataclass(slots=True)
+class ChildMoved:
+    """A child run is in another state now: running (again), paused, completed, failed or cancelled.
+
+    `values`: its result by name, if it is completed; `error`: why it failed.
+    """
+
+    node: int
+    turn: int
+    item: int
+    status: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    error: str = ""
+
+
+@dataclass(slots=True)
 class Evaluated:
     """The truth of each value predicate in the node's rule, in the rule's order."""
 
@@ -106,10 +154,14 @@ class TimerFired:
 
 @dataclass(slots=True)
 class Answered:
-    """Somebody answered an asking node.  It may come before the question: then it is kept."""
+    """Somebody answered an asking node.  It may come before the question: then it is kept.
+
+    `fence`: the issue that asked; then it is an answer to this question and to no other.
+    """
 
     node: int
     values: tuple[Any, ...]
+    fence: int | None = None
 
 
 @dataclass(slots=True)
@@ -135,9 +187,15 @@ class Paused:
 
 @dataclass(slots=True)
 class Resumed:
-    """A paused run goes on; of one that failed or was cancelled, what failed or was cancelled is tried again."""
+    """A paused run goes on; of one that failed or was cancelled, what failed or was cancelled is tried again.
+
+    `inputs`: given anew; what has read them, and all behind it, is done again, also in a completed run.  `start`: a
+    node of a sequence: from there everything is done (again), and what stands before and is not done never will be.
+    """
 
     reason: str = ""
+    inputs: dict[str, Any] = field(default_factory=dict)
+    start: int | None = None
 
 
 Event = (
@@ -148,6 +206,9 @@ Event = (
     | Abandoned
     | Cancelled
     | Deferred
+    | Asked
+    | FannedOut
+    | ChildMoved
     | Evaluated
     | TimerSet
     | TimerFired

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from penstock.model import rules
 from penstock.model.rules import SKIPPED, Rule
 
-Kind = Literal["call", "ask", "wait"]
+Kind = Literal["call", "ask", "wait", "interrupt", "fan"]
 OnError = Literal["stop", "fail", "ignore"]
 
 
@@ -43,6 +43,8 @@ class Node:
     it has settled; if it does not hold the node settles as `otherwise`.  `writes`: its cells, no other node's.
     `gates`: gates that have this node among their targets; `targets`: what this node, a gate, may open.
     `on_error`: a final failure halts the run, or lets it go on and fail at the end, or counts for nothing.
+    `kind`: call runs a body; ask has none and waits for an answer; interrupt runs a body that may ask; wait lets
+    `wait_s` pass; fan runs a body that may ask for child runs, and runs again when they have ended.
     """
 
     name: str
@@ -61,14 +63,21 @@ class Node:
 
 @dataclass(frozen=True)
 class Plan:
-    """Nodes in definition order.  `inputs`: names given at the start; `aliases`: those in a producer's cell."""
+    """Nodes in definition order.  `inputs`: names given at the start; `aliases`: those in a producer's cell.
+
+    `sequence`: each node comes after the one before it, and a decision passes over some that follow.
+    `max_iterations`: supersteps of one loop; None: as many as it takes.
+    `variant`: which of several plans of one definition this is, in the words of its program.
+    """
 
     name: str
     nodes: tuple[Node, ...]
     style: str = "tasks"
     inputs: tuple[str, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)
-    max_iterations: int = 1000
+    max_iterations: int | None = 1000
+    sequence: bool = False
+    variant: str = ""
 
     @cached_property
     def structure(self) -> str:
@@ -95,6 +104,10 @@ class Plan:
             data["aliases"] = dict(self.aliases)
         if self.max_iterations != 1000:
             data["max_iterations"] = self.max_iterations
+        if self.sequence:
+            data["sequence"] = True
+        if self.variant:
+            data["variant"] = self.variant
         return data
 
     @classmethod
@@ -115,6 +128,8 @@ class Plan:
             tuple(data["inputs"]),
             data.get("aliases", {}),
             data.get("max_iterations", 1000),
+            data.get("sequence", False),
+            data.get("variant", ""),
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from penstock.model.fan import Spread
 from penstock.model.plan import Plan
 from penstock.model.records import Change, JournalRow, News, Record, RunFilter, RunRow, Verdict, WorkRow
 from penstock.model.retry import NodePolicy
@@ -137,6 +138,10 @@ class Store(Schedules, Protocol):
 
     def unregister(self, owner: str) -> None: ...
 
+    def alive(self, owner: str) -> bool | None:
+        """Whether the owner lives; None: only its leases can tell."""
+        ...
+
     def orphan_dead(self, now: int) -> int:
         """Take the work of owners that are dead, or whose lease has expired, from them; returns how many rows."""
         ...
@@ -160,9 +165,18 @@ class Store(Schedules, Protocol):
         ...
 
     def claim(
-        self, owner: str, lease_until: int, due_before: int, limit: int, workflows: Collection[str]
+        self,
+        owner: str,
+        lease_until: int,
+        due_before: int,
+        limit: int,
+        workflows: Collection[str],
+        under: str | None = None,
     ) -> list[WorkRow]:
-        """Take unowned, unparked work of these workflows due until then, the oldest first; rows as they were before."""
+        """Take unowned, unparked work of these workflows due until then, the oldest first; rows as they were before.
+
+        `under`: only that of this run and of the children its nodes have fanned out to.
+        """
         ...
 
     def release(self, owner: str, rows: Sequence[WorkRow]) -> None:
@@ -246,6 +260,10 @@ class Style(Protocol):
         """
         ...
 
+    def answer(self, writes: int, value: Any) -> tuple[Any, ...]:
+        """The cells of an answer, for a node with so many.  Raises EncodingError."""
+        ...
+
 
 class TaskControl(Protocol):
     """What a running body can ask of the engine."""
@@ -255,11 +273,18 @@ class TaskControl(Protocol):
 
 
 class Performance(Protocol):
-    """What a body gave: cell values that know their `text`, a gate's decision, and failures of observers."""
+    """What a body gave: cell values that know their `text`, a gate's decision, and failures of observers.
+
+    Or what it wants instead of giving values, one of: a `question` answered, child runs (`spread`), to be called again
+    at an instant (`wait_until`).
+    """
 
     values: tuple[Any, ...]
     decision: tuple[str, ...] | None
     notes: tuple[str, ...]
+    question: Any | None
+    spread: Spread | None
+    wait_until: int | None
 
 
 class Body(Protocol):
@@ -279,6 +304,14 @@ class Program(Protocol):
 
     @property
     def plan(self) -> Plan: ...
+
+    def chosen(self, inputs: Any) -> Program:
+        """This program, or the variant of it that runs with such inputs.  Raises what `start` raises."""
+        ...
+
+    def variant(self, description: str) -> Program:
+        """The variant whose plan describes itself so."""
+        ...
 
     @property
     def code(self) -> str:
@@ -319,6 +352,14 @@ class Program(Protocol):
         ...
 
     async def perform_async(self, node: int, view: Any, control: Any) -> Performance: ...
+
+    def children(self) -> Mapping[int, Program]:
+        """What the child runs of each node that fans out execute; found by the names of their plans."""
+        ...
+
+    def answer(self, node: int, value: Any) -> tuple[Any, ...]:
+        """The cells of an answer to the node's question.  Raises EncodingError, and what says that it is wrong."""
+        ...
 
     def failed(self, node: int, view: Any, error: str) -> tuple[str, ...]:
         """Tell the node's observer of a failed attempt; returns failures of the observer itself."""

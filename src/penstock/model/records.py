@@ -51,14 +51,15 @@ class RunRow:
 class WorkRow:
     """One outstanding command of a run, in the queue.
 
-    `kind`: execute, or wake (a timer).  `due_at`: not before this instant.  `began`: the body was seen to start.
+    `kind`: execute, wake (a timer), or tend (to child runs).  `due_at`: not before this instant.
+    `began`: the body was seen to start.
     `orphaned`: its owner died or lost its lease.  `parked`: its run is paused; nobody may claim it.
     """
 
     run_id: str
     node: int
     fence: int
-    kind: Literal["execute", "wake"]
+    kind: Literal["execute", "wake", "tend"]
     workflow: str
     due_at: int
     owner: str | None = None

@@ -31,9 +31,15 @@ class Registry:
             tell(known_as, program)
 
     def find(self, name: str) -> Program | None:
-        """The program of this name, None if there is none."""
+        """The program of this name, or the child of that name inside another one; None if there is none."""
         with self._lock:
-            return self._programs.get(name)
+            found = self._programs.get(name)
+        if found is not None or "/" not in name:
+            return found
+        parent = self.find(name.rpartition("/")[0])
+        if parent is None:
+            return None
+        return next((child for child in parent.children().values() if child.plan.name == name), None)
 
     def get(self, name: str) -> Program:
         """The program of this name.  Raises WorkflowNotFound, with the names that come close."""
@@ -58,6 +64,16 @@ class Registry:
         """All names, sorted."""
         with self._lock:
             return tuple(sorted(self._programs))
+
+    def executable(self) -> tuple[str, ...]:
+        """All names a run can have here: those registered, and those of the children inside them."""
+        with self._lock:
+            found = dict(self._programs)
+        stack = list(found.values())
+        while stack:
+            children = stack.pop().children().values()
+            stack += [child for child in children if found.setdefault(child.plan.name, child) is child]
+        return tuple(found)
 
     def forget(self, name: str) -> None:
         """Drop a name; one that is not there is no error."""

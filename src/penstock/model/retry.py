@@ -3,12 +3,13 @@ what was decided."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 from penstock.model.errors import ConfigError
 
-Backoff = Literal["fixed", "linear", "exponential"]
+Backoff = Literal["fixed", "constant", "linear", "exponential"]
 Condition = Literal["all", "transient", "never"]
 
 TRANSIENT_WORDS: Final = (
@@ -25,7 +26,8 @@ class RetryPolicy:
     multiplier*n; exponential multiplier*factor**(n-1); at most `max_delay`; with jitter times a random 0.75 to 1.25
     afterwards.  Which failures: `condition` ("all", "transient": time-outs, connection errors, crashed workers and
     messages that speak of them, "never"), narrowed to `retry_on` exception types, `retryable_errors` kinds and
-    `patterns` (parts of the error's text, in any case) where given; one of them is enough.
+    `patterns` (parts of the error's text, in any case) where given; one of them is enough.  `backoff="constant"` is
+    another word for "fixed"; lists are taken where tuples stand here.
     """
 
     max_attempts: int = 1
@@ -36,13 +38,21 @@ class RetryPolicy:
     multiplier: float = 1.0
     jitter: bool = False
     condition: Condition = "all"
-    retry_on: tuple[type[BaseException], ...] = ()
-    retryable_errors: tuple[str, ...] = ()
-    patterns: tuple[str, ...] = ()
+    retry_on: Sequence[type[BaseException]] = ()
+    retryable_errors: Sequence[str] = ()
+    patterns: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.max_attempts, int) or self.max_attempts < 1:
             raise ConfigError(f"max_attempts must be an integer of 1 or more, not {self.max_attempts!r}")
+        if self.backoff == "constant":
+            object.__setattr__(self, "backoff", "fixed")
+        for name in ("retry_on", "retryable_errors", "patterns"):
+            given = getattr(self, name)
+            if isinstance(given, (list, set, frozenset)):
+                object.__setattr__(self, name, tuple(given))
+            elif not isinstance(given, tuple):
+                raise ConfigError(f"{name} is a list, not {given!r}", hint=f"{name}=[...]")
         for name in ("initial_delay", "max_delay", "factor", "multiplier"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} must not be negative, it is {getattr(self, name)!r}")
@@ -67,7 +77,7 @@ class RetryPolicy:
             return False
         lowered = text.lower()
         if (self.retry_on or self.retryable_errors or self.patterns) and not (
-            isinstance(error, self.retry_on)
+            isinstance(error, tuple(self.retry_on))
             or kind in self.retryable_errors
             or any(pattern.lower() in lowered for pattern in self.patterns)
         ):

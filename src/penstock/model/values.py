@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any, Final
 
@@ -56,6 +57,13 @@ class Stored:
         if self._text is None:
             self._text = codec.encode(self._scalar) if self._scalar is not _UNKNOWN else codec._compact(self._tree)
         return self._text
+
+    @property
+    def tree(self) -> Any:
+        """Data with tags, as the journal holds it."""
+        if self._tree is _UNKNOWN:
+            return self._scalar if self._scalar is not _UNKNOWN else json.loads(self.text)
+        return self._tree
 
     @property
     def size_bytes(self) -> int:

@@ -1,19 +1,21 @@
 """The journal on the wire: one positional JSON array per event.
 
 A value stands in it as its own encoding, never encoded a second time.  Reading gives raw trees in the places of
-values; the style that wrote them turns them into its own.
+values; the style that wrote them turns them into its own.  What goes to child runs and comes from them is read as
+stored values: they may be of another style.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from penstock.model import events as ev
 from penstock.model.errors import StoreError
 from penstock.model.events import Event
+from penstock.model.values import Stored
 
 
 class Writable(Protocol):
@@ -45,6 +47,10 @@ def _list(values: Sequence[Writable]) -> str:
     return "[" + ",".join([v.text for v in values]) + "]"
 
 
+def _map(values: Mapping[str, Writable]) -> str:
+    return "{" + ",".join([f"{_quote(k)}:{v.text}" for k, v in values.items()]) + "}"
+
+
 def encode(entry: Entry) -> str:
     """One entry as JSON text."""
     e = entry.event
@@ -54,8 +60,8 @@ def encode(entry: Entry) -> str:
             decision = "null" if e.decision is None else _quote(list(e.decision))
             return f'["ok",{e.node},{e.fence},{entry.began},{entry.ended},{_list(e.values)},{decision}{tail}]'
         case ev.Started():
-            inputs = ",".join([f"{_quote(k)}:{v.text}" for k, v in e.inputs.items()])
-            return '["started",{' + inputs + "}]"
+            tail = f",{_quote(list(e.passed))}" if e.passed else ""
+            return f'["started",{_map(e.inputs)}{tail}]'
         case ev.Edited():
             return f'["edited",{e.node},{e.values.text}]'
         case ev.Failed():
@@ -67,6 +73,15 @@ def encode(entry: Entry) -> str:
             return _quote(["cancelled", e.node, e.fence, entry.began, entry.ended])
         case ev.Deferred():
             return _quote(["deferred", e.node, e.fence, entry.began, entry.ended, e.until])
+        case ev.Asked():
+            return f'["asked",{e.node},{e.fence},{entry.began},{entry.ended},{e.question.text}]'
+        case ev.FannedOut():
+            inputs = ",".join([_map(given) for given in e.inputs])
+            tail = f"{_quote(e.width)},{_quote(e.stop)}"
+            return f'["fanned_out",{e.node},{e.fence},{entry.began},{entry.ended},[{inputs}],{tail}]'
+        case ev.ChildMoved():
+            head = f"{e.node},{e.turn},{e.item},{_quote(e.status)}"
+            return f'["child_moved",{head},{_map(e.values)},{_quote(e.error)}]'
         case ev.Evaluated():
             return _quote(["evaluated", e.node, list(e.truths)])
         case ev.TimerSet():
@@ -74,7 +89,8 @@ def encode(entry: Entry) -> str:
         case ev.TimerFired():
             return _quote(["timer_fired", e.node])
         case ev.Answered():
-            return f'["answered",{e.node},{_list(e.values)}]'
+            tail = "" if e.fence is None else f",{e.fence}"
+            return f'["answered",{e.node},{_list(e.values)}{tail}]'
         case ev.CancelRequested():
             return _quote(["cancel_requested", e.reason])
         case ev.TimedOut():
@@ -82,7 +98,9 @@ def encode(entry: Entry) -> str:
         case ev.Paused():
             return _quote(["paused", e.reason])
         case ev.Resumed():
-            return _quote(["resumed", e.reason])
+            if not e.inputs and e.start is None:
+                return _quote(["resumed", e.reason])
+            return f'["resumed",{_quote(e.reason)},{_map(e.inputs)},{_quote(e.start)}]'
 
 
 def decode(row: Sequence[Any], unpack: Callable[[Any], Any], at: int = 0) -> Entry:
@@ -100,7 +118,8 @@ def decode(row: Sequence[Any], unpack: Callable[[Any], Any], at: int = 0) -> Ent
                 )
                 return Entry(event, began, ended, tuple(rest[6]) if len(rest) > 6 else (), at)
             case "started":
-                return Entry(ev.Started({k: unpack(v) for k, v in rest[0].items()}), at=at)
+                passed = tuple(rest[1]) if len(rest) > 1 else ()
+                return Entry(ev.Started(_unpacked(rest[0], unpack), passed), at=at)
             case "edited":
                 return Entry(ev.Edited(rest[0], unpack(rest[1])), at=at)
             case "fail":
@@ -111,14 +130,30 @@ def decode(row: Sequence[Any], unpack: Callable[[Any], Any], at: int = 0) -> Ent
                 return Entry(ev.Cancelled(rest[0], rest[1]), rest[2], rest[3], at=at)
             case "deferred":
                 return Entry(ev.Deferred(rest[0], rest[1], rest[4]), rest[2], rest[3], at=at)
+            case "asked":
+                return Entry(ev.Asked(rest[0], rest[1], unpack(rest[4])), rest[2], rest[3], at=at)
+            case "fanned_out":
+                inputs = tuple([_unpacked(given, Stored.from_tree) for given in rest[4]])
+                return Entry(ev.FannedOut(rest[0], rest[1], inputs, rest[5], rest[6]), rest[2], rest[3], at=at)
+            case "child_moved":
+                node, turn, item, status, values, error = rest
+                return Entry(ev.ChildMoved(node, turn, item, status, _unpacked(values, Stored.from_tree), error), at=at)
+            case "resumed":
+                given = _unpacked(rest[1], unpack) if len(rest) > 1 else {}
+                return Entry(ev.Resumed(rest[0], given, rest[2] if len(rest) > 2 else None), at=at)
             case "evaluated":
                 return Entry(ev.Evaluated(rest[0], tuple(rest[1])), at=at)
             case "answered":
-                return Entry(ev.Answered(rest[0], tuple([unpack(v) for v in rest[1]])), at=at)
+                fence = rest[2] if len(rest) > 2 else None
+                return Entry(ev.Answered(rest[0], tuple([unpack(v) for v in rest[1]]), fence), at=at)
             case _:
                 return Entry(_SIMPLE[kind](*rest), at=at)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise StoreError(f"the journal holds an entry this version cannot read: {str(row)[:120]}") from error
+
+
+def _unpacked(trees: Mapping[str, Any], unpack: Callable[[Any], Any]) -> dict[str, Any]:
+    return {name: unpack(tree) for name, tree in trees.items()}
 
 
 _SIMPLE: dict[str, Callable[..., Event]] = {
@@ -128,5 +163,4 @@ _SIMPLE: dict[str, Callable[..., Event]] = {
     "cancel_requested": ev.CancelRequested,
     "timed_out": ev.TimedOut,
     "paused": ev.Paused,
-    "resumed": ev.Resumed,
 }

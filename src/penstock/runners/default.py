@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from penstock.engine import Engine
+from penstock.engine.pauses import Pause
 from penstock.model import events as ev
 from penstock.model.errors import ConfigError, DatabaseURLError
 from penstock.model.records import RunFilter
@@ -152,6 +153,21 @@ class DefaultRunner(ScheduleMethods):
         """Let a paused run go on.  Raises InvalidTransition."""
         self._engine.control(run_id, ev.Resumed(), "resume")
 
+    def pauses(self, run_id: str) -> list[Pause]:
+        """The open questions of a run, those of the runs nested in it too, in the order of the workflow."""
+        return self._engine.pauses(run_id)
+
+    def answer(self, run_id: str, pause_id: str | None, value: Any) -> None:
+        """Answer an open question; the run goes on with it.
+
+        `pause_id`: which one, or the name of its answer where only one goes by it; None: the only one.  Questions are
+        answered in any order, and nothing that has finished runs again.
+
+        Raises NotAsked (a ValueError), EncodingError, RunNotFound, RunnerClosed, and what the question's own check of
+        answers raises.
+        """
+        self._engine.answer(run_id, pause_id, value)
+
     def retry(self, run_id: str, reason: str = "") -> None:
         """Try again what failed or was cancelled in a run that has ended; what succeeded is kept and never runs again.
 
@@ -261,6 +277,12 @@ class RunHandle:
 
     def resume(self) -> None:
         self._runner.resume(self.run_id)
+
+    def pauses(self) -> list[Pause]:
+        return self._runner.pauses(self.run_id)
+
+    def answer(self, pause_id: str | None, value: Any) -> None:
+        self._runner.answer(self.run_id, pause_id, value)
 
     def retry(self, reason: str = "") -> None:
         self._runner.retry(self.run_id, reason)

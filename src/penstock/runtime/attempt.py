@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from penstock.model.errors import TaskCancelled, TaskNotPortable, WorkerCrashed
-from penstock.model.events import Cancelled, Failed, Succeeded
+from penstock.model.events import Asked, Cancelled, Deferred, Event, Failed, FannedOut, Succeeded
 from penstock.model.ports import Clock, Performance, Program
 from penstock.model.retry import NodePolicy
 from penstock.model.wire import Entry
@@ -91,7 +91,13 @@ class Attempt:
     # -- how it can end
 
     def succeeded(self, done: Performance) -> Entry:
-        event = Succeeded(self.node, self.fence, done.values, done.decision)
+        event: Event = Succeeded(self.node, self.fence, done.values, done.decision)
+        if done.spread is not None:
+            event = FannedOut(self.node, self.fence, done.spread.inputs, done.spread.width, done.spread.stop)
+        elif done.question is not None:
+            event = Asked(self.node, self.fence, done.question)
+        elif done.wait_until is not None:
+            event = Deferred(self.node, self.fence, done.wait_until)
         return Entry(event, self.began, self.clock.now(), done.notes)
 
     def cancelled(self) -> Entry:
@@ -118,14 +124,16 @@ class Attempt:
 
     def raised(self, error: BaseException) -> Entry:
         """The end of an attempt whose body raised."""
-        kind, text, retryable, cancelled = kind_of(error), describe(error), None, isinstance(error, TaskCancelled)
+        kind, text, cancelled = kind_of(error), describe(error), isinstance(error, TaskCancelled)
+        retryable = False if getattr(error, "penstock_final", False) else None
         if isinstance(error, BodyFailed):
             kind, text, retryable, cancelled = error.kind, error.text, error.retryable, error.cancelled
         elif isinstance(error, TaskNotPortable):
             retryable = False  # the next time it is no more so
         if cancelled and self.handle.cancelled:
             return self.cancelled()
-        return self.failed(error, kind, text, self.program.failed(self.node, self.view, text), retryable)
+        cause = error.__cause__ if hasattr(error, "penstock_kind") else error
+        return self.failed(cause, kind, text, self.program.failed(self.node, self.view, text), retryable)
 
 
 class BodyFailed(Exception):
@@ -138,6 +146,9 @@ class BodyFailed(Exception):
 
 def kind_of(error: BaseException) -> str:
     """What `retryable_errors` calls it."""
+    kind: str | None = getattr(error, "penstock_kind", None)
+    if kind is not None:
+        return kind
     if isinstance(error, WorkerCrashed):
         return "CRASHED"
     return "TIMEOUT" if isinstance(error, TimeoutError) else type(error).__name__
@@ -145,6 +156,9 @@ def kind_of(error: BaseException) -> str:
 
 def describe(error: BaseException) -> str:
     """`Type: message`, also for an exception whose `__str__` raises."""
+    text: str | None = getattr(error, "penstock_text", None)
+    if text is not None:
+        return text
     try:
         message = str(error)
     except Exception as broken:  # noqa: BLE001 - a broken __str__ must not hide the error

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
-from penstock.kernel.machine import RUN
+from penstock.kernel.layout import RUN
 from penstock.model import events as ev
-from penstock.model.commands import Execute, Wake
+from penstock.model.commands import Execute, Tend, Wake
 from penstock.model.errors import PenstockError, RunnerClosed, StoreError, StoreUnavailable
 from penstock.model.events import Event
 from penstock.model.ports import Clock, Program, Store, Style
@@ -35,12 +35,12 @@ from penstock.runtime.places import ExecutorKind
 from penstock.runtime.promise import Promise
 from penstock.runtime.routing import Router
 from penstock.runtime.scheduling import Scheduler, Scheduling
-from penstock.runtime.takeover import Takeover
+from penstock.runtime.takeover import FAR, Takeover
+from penstock.runtime.tending import Tending
 
 BATCH_LIMIT_ACTS: Final = 2000
 LIVE_RUNS_KEPT: Final = 10_000
 """runs without work of this process that are kept in memory all the same, because they will soon have some"""
-FAR: Final = 1 << 62
 FIRST_PAUSE_SECONDS: Final = 0.05
 LONGEST_PAUSE_SECONDS: Final = 5.0
 CONSEQUENCES: Final = (ev.Evaluated, ev.TimerSet)
@@ -104,6 +104,7 @@ class Driver:
         self.deadlines = Deadlines(self)
         self._takeover = Takeover(self)
         self._scheduler = Scheduler(self)
+        self.tending = Tending(self)
         self.children: Children | None = None
         self._children_of: dict[str, set[str]] = {}
         """run -> runs its bodies have started here and wait for"""
@@ -170,7 +171,7 @@ class Driver:
     def begin(self, run: LiveRun) -> Promise[Begun]:
         """Start a run that was decided already; the promise is kept when it is on disk with its first work claimed."""
         birth: Promise[Begun] = Promise()
-        self.post(lambda: self._enter(run, birth))
+        self.post(lambda: self.enter(run, birth))
         return birth
 
     def note_child(self, parent_id: str, run_id: str, waits: bool) -> None:
@@ -195,6 +196,19 @@ class Driver:
         """
         promise: Promise[bool] = Promise()
         self.post(lambda: self._control(run_id, event, retry, promise))
+        return promise
+
+    def adopt(self, run_id: str) -> Promise[int]:
+        """Take over what nobody executes of a run, however far off: how many pieces of work that was."""
+        promise: Promise[int] = Promise()
+
+        def act() -> None:
+            try:
+                promise.resolve(self._takeover.adopt(run_id))
+            except PenstockError as error:
+                promise.reject(error)
+
+        self.post(act)
         return promise
 
     def look_for_work(self) -> None:
@@ -318,9 +332,9 @@ class Driver:
             birth.reject(error)
             birth.pass_on(settled)
             return
-        self._enter(run, birth)
+        self.enter(run, birth)
 
-    def _enter(self, run: LiveRun, birth: Promise[Begun]) -> None:
+    def enter(self, run: LiveRun, birth: Promise[Begun]) -> None:
         """A run is born here."""
         if self._closing:
             birth.reject(RunnerClosed("this runner was shut down before the run was accepted"))
@@ -328,6 +342,12 @@ class Driver:
         self._births[run.row.id] = birth
         self.runs[run.row.id] = self.dirty[run.row.id] = run
         self.deadlines.watch_run(run)
+
+    def watched(self, run_id: str) -> Promise[LiveRun | None]:
+        """`watch`, from the loop's own thread."""
+        promise: Promise[LiveRun | None] = Promise()
+        self._watch(run_id, promise)
+        return promise
 
     def _watch(self, run_id: str, promise: Promise[LiveRun | None]) -> None:
         run = self.runs.get(run_id)
@@ -376,8 +396,12 @@ class Driver:
             return False
         if taken:
             self.dirty[run.row.id] = run
+            if run.settled.done and run.machine.status == "running":
+                run.settled = Promise()
             if run.cancels:
                 self._halt(run)
+            if run.tends:
+                self.tending.look(run)
         return taken
 
     def _give_back(self, run: LiveRun, reason: str) -> None:
@@ -431,6 +455,9 @@ class Driver:
     def _control(self, run_id: str, event: Event, retry: bool, promise: Promise[bool]) -> None:
         try:
             run = self.runs.get(run_id) or self.loader.load(run_id)
+            if run.machine.accepts(event) and isinstance(event, (ev.Answered, ev.Resumed)):
+                self.runs[run_id] = run
+                self.tending.wake_ancestors(run.row)
             if retry and run.machine.ended:
                 self.loader.check_structure(run.row)
                 self.retries[run_id] = self.retries.get(run_id, 0) + 1
@@ -460,6 +487,10 @@ class Driver:
             run.touched.update(run.work)
         run.confirmations.append((event, promise))
         self.decide(run, Entry(event))
+
+    def retry_child(self, run_id: str) -> None:
+        """Have a child that failed or was cancelled tried again: its parent is."""
+        self._control(run_id, ev.Resumed("its parent run tries it again"), True, Promise())
 
     def end_child(self, run_id: str) -> None:
         """Cancel a run whose parent has ended."""
@@ -604,6 +635,7 @@ class Driver:
         if run.machine.ended:
             self.runs.pop(run.row.id, None)
             self._end_children(run.row.id)
+            self.tending.ended(run)
         elif len(self.runs) > LIVE_RUNS_KEPT or run.machine.status == "paused":
             mine = run.attempts or any(row.owner == self.owner for row in run.work.values())
             if not mine:
@@ -625,6 +657,9 @@ class Driver:
         fresh.attempts, fresh.deferring = run.attempts, run.deferring
         fresh.settled, fresh.confirmations = run.settled, run.confirmations
         self.runs[run.row.id] = self.dirty[run.row.id] = fresh
+        birth = self._births.pop(run.row.id, None)
+        if birth is not None:
+            birth.resolve(Begun(fresh.row, None))
         retry = run.row.finished_at is not None
         for entry in pending:
             meant = type(entry.event) is not ev.Resumed or fresh.machine.ended == retry
@@ -656,6 +691,8 @@ class Driver:
         command = run.machine.todo.get(row.node)
         if type(command) is Wake and command.at is not None:
             self.agenda.at(command.at, lambda: self._wake(run.row.id, row.node, command.at))
+        elif type(command) is Tend:
+            self.tending.tend(run, row.node)
         elif type(command) is Execute and run.program is not None and not run.machine.suspended:
             try:
                 view = run.board.view(row.node)

@@ -30,6 +30,8 @@ class Called(Protocol):
     @property
     def number(self) -> int: ...
     @property
+    def began(self) -> int: ...
+    @property
     def epoch(self) -> int: ...
 
 
@@ -85,6 +87,16 @@ class TaskHandle:
     @property
     def attempt(self) -> int:
         return self._attempt.number
+
+    @property
+    def began(self) -> int:
+        """When this attempt began, by the runner's clock: microseconds since the epoch."""
+        return self._attempt.began
+
+    @property
+    def run_began(self) -> int:
+        """When the run began, or began again: microseconds since the epoch."""
+        return self._attempt.epoch
 
     @property
     def idempotency_key(self) -> str:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from penstock.kernel import Layout, Machine
-from penstock.kernel.machine import RUN
+from penstock.kernel.layout import RUN
 from penstock.model import wire
-from penstock.model.commands import Cancel, Evaluate, Execute, Wake
+from penstock.model.commands import Cancel, Command, Evaluate, Execute, Tend, Wake
 from penstock.model.errors import IllegalEvent
 from penstock.model.events import Answered, CancelRequested, Evaluated, Event, Paused, Resumed, TimedOut, TimerSet
 from penstock.model.ports import Board, Clock, Program, Store, Style
@@ -48,7 +48,9 @@ class Allowance:
 
     def claim(self, row: WorkRow, program: Program) -> None:
         """Take the row, if there is room and it is due while the lease lasts."""
-        if row.kind == "wake":
+        if row.kind == "tend":
+            row.owner, row.lease_until = self.owner, self.lease_until
+        elif row.kind == "wake":
             if row.due_at <= self.timers_until:
                 row.owner, row.lease_until = self.owner, self.lease_until
         elif self.room > 0:
@@ -69,9 +71,9 @@ class LiveRun:
     """`row` is the head as the store has it; `unsaved` is what comes on top.  Only the driver's thread touches it."""
 
     __slots__ = (
-        "attempts", "began_at", "begun", "board", "born", "cancels", "confirmations", "deferring", "entries", "layout",
-        "machine", "program", "reason", "rested_us", "row", "settled", "stopped_at", "style", "touched", "unsaved",
-        "work",
+        "attempts", "began_at", "begun", "board", "born", "cancels", "confirmations", "deferring", "entries",
+        "inherited", "layout", "machine", "program", "reason", "rested_us", "row", "settled", "stopped_at", "style",
+        "tends", "touched", "unsaved", "work",
     )  # fmt: skip
 
     def __init__(
@@ -92,12 +94,16 @@ class LiveRun:
         self.machine = Machine(layout)
         self.board: Board = style.board(self.machine)
         self.born = born
+        self.inherited = False
+        """it was read from the store: others may have begun what is outstanding"""
         self.entries: list[Entry] = []
         """the journal, as far as it is written"""
         self.unsaved: list[Entry] = []
         self.work: dict[int, WorkRow] = {}
         """node -> its row in the queue, as the store has it"""
         self.touched: set[int] = set()
+        self.tends: set[int] = set()
+        """nodes with children to be seen to"""
         self.cancels: list[int] = []
         self.attempts: dict[int, Attempt] = {}
         self.settled: Promise[LiveRun] = Promise() if settled is None else settled
@@ -140,6 +146,9 @@ class LiveRun:
                         self.touched.add(c.node)
                     case Wake():
                         self.touched.add(c.node)
+                    case Tend():
+                        self.touched.add(c.node)
+                        self.tends.add(c.node)
                     case Cancel():
                         self.cancels.append(c.node)
 
@@ -215,7 +224,7 @@ class LiveRun:
             new = None if command is None else self._work_row(command, now)
             if old is not None and new is not None and (old.fence, old.kind) == (new.fence, new.kind):
                 taken_back = paused and old.owner == allowance.owner and node not in self.attempts
-                if not (taken_back and new.kind == "execute"):
+                if not (taken_back and new.kind != "wake"):
                     continue
             if old is not None:
                 out.work_out.append((old.node, old.fence))
@@ -233,9 +242,11 @@ class LiveRun:
         out.announce = status != "running" or any([isinstance(e.event, STEERING) for e in self.unsaved])
         return out
 
-    def _work_row(self, command: Execute | Wake | Evaluate | Cancel, now: int) -> WorkRow | None:
+    def _work_row(self, command: Command, now: int) -> WorkRow | None:
         if type(command) is Execute:
             return WorkRow(self.row.id, command.node, command.fence, "execute", self.row.workflow, now)
+        if type(command) is Tend:
+            return WorkRow(self.row.id, command.node, command.turn, "tend", self.row.workflow, now)
         if type(command) is Wake and command.at is not None:
             fence = self.machine.issues[command.node]
             return WorkRow(self.row.id, command.node, fence, "wake", self.row.workflow, command.at)
@@ -291,6 +302,7 @@ class LiveRun:
 
     def read_tail(self, store: Store | Record) -> None:
         """Fold what others have journalled since, and see the queue as it is.  `unsaved` must be empty."""
+        self.inherited = True
         seq = self.row.seq if self.entries else 0
         machine, paused_at = self.machine, 0
         for journal_row in store.journal(self.row.id, after=seq):

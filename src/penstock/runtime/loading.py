@@ -33,15 +33,23 @@ class Loader:
 
     def program_of(self, head: RunRow) -> Program | None:
         """What executes the run here; None if this process lacks its workflow, or has another structure of it."""
-        program = self.program(head.workflow)
+        program = self._known(head)
         return program if program is not None and program.plan.structure == head.structure else None
+
+    def _known(self, head: RunRow) -> Program | None:
+        """What this process has under the name of the run's workflow; of several variants, the one the run is of."""
+        program = self.program(head.workflow)
+        if program is None or program.plan.structure == head.structure:
+            return program
+        data = self._store.plan(head.structure)
+        return program.variant(data["variant"]) if data is not None and data.get("variant") else program
 
     def check_structure(self, head: RunRow) -> None:
         """Raises StructureChanged if this process has another structure of the run's workflow.
 
         One it does not have at all is no obstacle: whoever has it goes on with the run.
         """
-        program = self.program(head.workflow)
+        program = self._known(head)
         if program is not None and program.plan.structure != head.structure:
             raise StructureChanged(
                 f"the structure of workflow {head.workflow!r} changed: run {head.id} was recorded under "

@@ -51,6 +51,7 @@ class Call:
     name: str
     number: int
     epoch: int = 0
+    began: int = 0
 
 
 Loaded = tuple[Body, RetryPolicy]

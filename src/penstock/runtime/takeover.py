@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from penstock.model import events as ev
-from penstock.model.commands import Execute, Wake
+from penstock.model.commands import Execute, Tend, Wake
 from penstock.model.errors import PenstockError, StoreUnavailable
 from penstock.model.records import Change, RunRow, WorkRow
 from penstock.model.wire import Entry
@@ -22,6 +22,8 @@ from penstock.runtime.live_run import LiveRun
 if TYPE_CHECKING:
     from penstock.runtime.driver import Driver
 
+FAR: Final = 1 << 62
+ADOPTED_ROWS: Final = 1_000_000
 LATE_SCANS: Final = 2
 """what failed may take effect later, when a server that hung goes on: so many scans look for it again"""
 READ_AHEAD_RUNS: Final = 32
@@ -153,6 +155,15 @@ class Takeover:
         self.left = len(rows) == room
         self._claimed.extend(rows)
 
+    def adopt(self, run_id: str) -> int:
+        """Take all work of a run, and of its children, that nobody has; returns how much.  Raises StoreUnavailable."""
+        driver = self._driver
+        now = driver.clock.now()
+        driver.store.orphan_dead(now)
+        rows = driver.store.claim(driver.owner, now + driver.lease_us, FAR, ADOPTED_ROWS, driver.workflows(), run_id)
+        self._claimed.extend(rows)
+        return len(rows)
+
     def _strange(self) -> set[str]:
         """The next runs to adopt that are not live here."""
         return {row.run_id for row in islice(self._claimed, READ_AHEAD_RUNS)} - self._driver.runs.keys()
@@ -174,7 +185,7 @@ class Takeover:
             return
         driver.dirty[row.run_id] = run
         command = run.machine.todo.get(row.node)
-        if type(command) is Wake:
+        if type(command) is Wake or type(command) is Tend:
             driver.dispatch(run, row)
         elif type(command) is not Execute or command.fence != row.fence:
             run.touched.add(row.node)  # a row the journal knows nothing of any more

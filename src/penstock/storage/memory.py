@@ -101,6 +101,10 @@ class MemoryStore(MemorySchedules):
         with self._open():
             self._owners.unregister(owner)
 
+    def alive(self, owner: str) -> bool | None:
+        """Whether the owner lives."""
+        return self._owners.life(owner) != "dead"
+
     def orphan_dead(self, now: int) -> int:
         """Take the work of owners that are not registered; no other process can have one.  Returns how many rows."""
         with self._open():
@@ -133,14 +137,24 @@ class MemoryStore(MemorySchedules):
             return [self._commit(change) for change in changes]
 
     def claim(
-        self, owner: str, lease_until: int, due_before: int, limit: int, workflows: Collection[str]
+        self,
+        owner: str,
+        lease_until: int,
+        due_before: int,
+        limit: int,
+        workflows: Collection[str],
+        under: str | None = None,
     ) -> list[WorkRow]:
         """Take unowned, unparked work of these workflows that is due by then; the rows as they were before."""
         with self._open():
             free = [
                 row
                 for row in self._rows()
-                if row.owner is None and not row.parked and row.due_at <= due_before and row.workflow in workflows
+                if row.owner is None
+                and not row.parked
+                and row.due_at <= due_before
+                and row.workflow in workflows
+                and (under is None or row.run_id == under or row.run_id.startswith(f"{under}/"))
             ]
             free.sort(key=lambda row: (row.due_at, row.run_id, row.node, row.fence))
             taken = free[: max(0, limit)]

@@ -35,7 +35,7 @@ class TaskBoard:
         self._forget()
 
     def _forget(self) -> None:
-        self._life = self._machine.lives
+        self._rewinds = self._machine.rewinds
         self._before: dict[int, View] = {}  # what came together for a task; with its edits it is what the task sees
         self._seen: dict[int, View] = {}
         self._after: dict[int, View] = {}
@@ -75,7 +75,9 @@ class TaskBoard:
     def _views(self, wanted: Sequence[int], passing: dict[int, View]) -> list[View]:
         # Iterative: after a restart nothing is known, and a chain may have 10,000 tasks.  Views of tasks that still
         # wait are not final and only kept in `passing`.
-        if self._life != self._machine.lives:  # the run began again: what some tasks had left behind was taken back
+        if (
+            self._rewinds != self._machine.rewinds
+        ):  # the run began again: what some tasks had left behind was taken back
             self._forget()
         known, state = self._before, self._machine.state
         stack = list(reversed(wanted))
@@ -340,3 +342,7 @@ class TaskStyle:
         gone = dict.fromkeys([*earlier.removed, *removed])
         kept = {key: value for key, value in earlier.set.items() if key not in removed}
         return Patch({**kept, **given}, tuple(key for key in gone if key not in given))
+
+    def answer(self, writes: int, value: Any) -> tuple[Patch, ...]:
+        """Tasks ask nothing; what is said all the same is added to the context.  Raises EncodingError."""
+        return (Patch(Context(value).stored()),)

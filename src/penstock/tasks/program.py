@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from penstock.model.fan import Spread
 from penstock.model.plan import Plan
-from penstock.model.ports import Style
+from penstock.model.ports import Program, Style
 from penstock.model.retry import NodePolicy
 from penstock.tasks.board import INPUT, TaskStyle
 from penstock.tasks.context import MAX_CONTEXT_BYTES, Context
@@ -27,6 +29,9 @@ class TaskPerformance:
     values: tuple[Patch, ...]
     decision: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    question: Any = None
+    spread: Spread | None = None
+    wait_until: int | None = None
 
 
 class TaskProgram:
@@ -43,6 +48,14 @@ class TaskProgram:
         self.code = workflow.code
         self.max_context_bytes = MAX_CONTEXT_BYTES
         self._tasks: tuple[Task, ...] = workflow.tasks
+
+    def chosen(self, inputs: Any) -> TaskProgram:
+        """There is only this one."""
+        return self
+
+    def variant(self, description: str) -> TaskProgram:
+        """There is only this one."""
+        return self
 
     def start(self, inputs: Any) -> dict[str, Any]:
         """The initial context as a cell.  Accepts a Context, a mapping or None.  Raises EncodingError."""
@@ -95,6 +108,14 @@ class TaskProgram:
     def receive(self, node: int, view: View, answer: bytes) -> TaskPerformance:
         """What `TaskBody.perform` gave, with the observer told of it.  Raises DecodingError."""
         return self._observed(self._tasks[node], view, receive(answer))
+
+    def children(self) -> Mapping[int, Program]:
+        """None: a task starts its child runs itself."""
+        return {}
+
+    def answer(self, node: int, value: Any) -> tuple[Patch, ...]:
+        """Tasks ask nothing."""
+        return self.style.answer(1, value)
 
     def failed(self, node: int, view: View, error: str) -> tuple[str, ...]:
         """Tell the task's observer of a failed attempt; returns what the observer itself raised."""

@@ -124,6 +124,10 @@ class PostgresStore(PostgresSchedules):
         self._check()
         self._ours.discard(owner)
 
+    def alive(self, owner: str) -> bool | None:
+        """Of owners of other stores nobody knows."""
+        return True if owner in self._ours else None
+
     def orphan_dead(self, now: int) -> int:
         """Take from owners of other stores what they did not renew in time: nothing else tells that they are dead.
 
@@ -163,7 +167,13 @@ class PostgresStore(PostgresSchedules):
             raise translate(error, self.url) from error
 
     def claim(
-        self, owner: str, lease_until: int, due_before: int, limit: int, workflows: Collection[str]
+        self,
+        owner: str,
+        lease_until: int,
+        due_before: int,
+        limit: int,
+        workflows: Collection[str],
+        under: str | None = None,
     ) -> list[WorkRow]:
         """Take unowned, unparked work of these workflows that is due by then, the oldest due first.
 
@@ -172,7 +182,7 @@ class PostgresStore(PostgresSchedules):
         self._writable()
         if limit < 1 or not workflows:
             return []
-        found = self._select(sql.CLAIM_WORK, (due_before, [*workflows], limit, owner, lease_until), again=False)
+        found = self._select(sql.CLAIM_WORK, (due_before, [*workflows], under, limit, owner, lease_until), again=False)
         taken = [rows.read_work(row) for row in found]
         return sorted(taken, key=lambda row: (row.due_at, row.run_id, row.node, row.fence))
 

@@ -105,6 +105,10 @@ class SQLiteStore(SQLiteSchedules):
         self._check()
         self._owners.unregister(owner)
 
+    def alive(self, owner: str) -> bool | None:
+        """Whether the owner lives."""
+        return self._owners.life(owner) != "dead"
+
     def orphan_dead(self, now: int) -> int:
         """Take work from the dead, and from living owners of other stores what they did not renew in time.
 
@@ -156,17 +160,23 @@ class SQLiteStore(SQLiteSchedules):
         return verdicts
 
     def claim(
-        self, owner: str, lease_until: int, due_before: int, limit: int, workflows: Collection[str]
+        self,
+        owner: str,
+        lease_until: int,
+        due_before: int,
+        limit: int,
+        workflows: Collection[str],
+        under: str | None = None,
     ) -> list[WorkRow]:
         """Take unowned, unparked work of these workflows that is due by then, the oldest due first.
 
         Returns the rows as they were before the claim.
         """
         names = json.dumps(list(workflows))
-        if limit < 1 or not self._select(sql.HAS_CLAIMABLE, (due_before, names)):
+        if limit < 1 or not self._select(sql.HAS_CLAIMABLE, (due_before, names, under)):
             return []
         with self._transaction() as connection:
-            found = connection.execute(sql.LIST_CLAIMABLE, (due_before, names, limit)).fetchall()
+            found = connection.execute(sql.LIST_CLAIMABLE, (due_before, names, under, limit)).fetchall()
             connection.executemany(sql.CLAIM_WORK, [(owner, lease_until, *row[:3]) for row in found])
         return [rows.read_work(row) for row in found]
 

@@ -2,7 +2,9 @@
 WITH found AS (
     SELECT run_id, node, fence, kind, workflow, due_at, owner, lease_until, began, orphaned, parked
     FROM work
-    WHERE owner IS NULL AND parked = 0 AND due_at <= :due_before AND workflow = ANY(:workflows::TEXT[])
+    WHERE
+        owner IS NULL AND parked = 0 AND due_at <= :due_before AND workflow = ANY(:workflows::TEXT[])
+        AND (:under::TEXT IS NULL OR run_id = :under::TEXT OR starts_with(run_id, :under::TEXT || '/'))
     ORDER BY due_at, run_id, node, fence
     LIMIT :limit
     FOR UPDATE SKIP LOCKED
