@@ -7,9 +7,45 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from penstock.model.lazily import lazily
+
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from penstock.caching import (
+        Cache,
+        DiskCache,
+        InMemoryCache,
+        MemoryCache,
+        why_miss,
+    )
+    from penstock.direct.nesting import (
+        ExecutionStrategy,
+        get_execution_strategy,
+    )
+    from penstock.direct.questions import (
+        PauseInfo,
+        PauseReason,
+    )
+    from penstock.engine.pauses import (
+        Pause,
+    )
+    from penstock.graphs import (
+        END,
+        ConflictError,
+        Graph,
+        GraphConfigError,
+        IncompatibleRunnerError,
+        InfiniteLoopError,
+        MissingInputError,
+        ifelse,
+        interrupt,
+        node,
+        register_graph,
+        route,
+        validate_map_compatible,
+        validate_runner_compatibility,
+    )
     from penstock.model.errors import (
         CapacityExhausted,
         ConfigError,
@@ -22,7 +58,9 @@ if TYPE_CHECKING:
         InvalidTransition,
         KeyExists,
         KeyMissing,
+        NotAsked,
         PenstockError,
+        RunInProgress,
         RunnerClosed,
         RunNotFinished,
         RunNotFound,
@@ -51,6 +89,24 @@ if TYPE_CHECKING:
     from penstock.model.triggers import (
         TriggerResult,
     )
+    from penstock.observe import (
+        AsyncEventProcessor,
+        CacheHitEvent,
+        Event,
+        EventProcessor,
+        InterruptEvent,
+        NodeEndEvent,
+        NodeErrorEvent,
+        NodeStartEvent,
+        OpenTelemetryProcessor,
+        RichProgressProcessor,
+        RouteDecisionEvent,
+        RunEndEvent,
+        RunLogProcessor,
+        RunStartEvent,
+        StreamingChunkEvent,
+        TypedEventProcessor,
+    )
     from penstock.runners.config import (
         DefaultRunnerConfig,
     )
@@ -58,11 +114,30 @@ if TYPE_CHECKING:
         DefaultRunner,
         RunHandle,
     )
+    from penstock.runners.graphs import (
+        AsyncRunner,
+        BaseRunner,
+        MapResult,
+        RunnerCapabilities,
+        RunResult,
+        RunStatus,
+        SyncRunner,
+    )
+    from penstock.runners.graphs.checkpointers import (
+        Checkpointer,
+        MemoryCheckpointer,
+        PostgresCheckpointer,
+        SqliteCheckpointer,
+    )
     from penstock.runners.results import (
         PipelineResult,
         RunSummary,
         TaskResult,
         WorkflowResult,
+    )
+    from penstock.runners.steps import (
+        WorkflowRunner,
+        WorkflowRunnerConfig,
     )
     from penstock.runners.tenants import (
         DatabaseAdmin,
@@ -90,6 +165,13 @@ if TYPE_CHECKING:
         Router,
         RoutingRule,
     )
+    from penstock.steps import (
+        ErrorCategory,
+        ErrorPolicy,
+        QualityMetrics,
+        Step,
+        StepResult,
+    )
     from penstock.tasks import (
         Context,
         TaskNamespace,
@@ -110,8 +192,16 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "END",
+    "AsyncEventProcessor",
+    "AsyncRunner",
+    "BaseRunner",
+    "Cache",
+    "CacheHitEvent",
     "CapacityExhausted",
+    "Checkpointer",
     "ConfigError",
+    "ConflictError",
     "Context",
     "ContextTooLarge",
     "DatabaseAdmin",
@@ -119,35 +209,75 @@ __all__ = [
     "DecodingError",
     "DefaultRunner",
     "DefaultRunnerConfig",
+    "DiskCache",
     "EncodingError",
+    "ErrorCategory",
+    "ErrorPolicy",
+    "Event",
+    "EventProcessor",
+    "ExecutionStrategy",
     "ExecutorKind",
     "ExecutorMetrics",
     "ExecutorNotFound",
+    "Graph",
+    "GraphConfigError",
     "IdempotencyConflict",
+    "InMemoryCache",
+    "IncompatibleRunnerError",
+    "InfiniteLoopError",
+    "InterruptEvent",
     "InvalidTransition",
     "Job",
     "KeyExists",
     "KeyMissing",
+    "MapResult",
+    "MemoryCache",
+    "MemoryCheckpointer",
+    "MissingInputError",
+    "NodeEndEvent",
+    "NodeErrorEvent",
+    "NodeStartEvent",
+    "NotAsked",
+    "OpenTelemetryProcessor",
+    "Pause",
+    "PauseInfo",
+    "PauseReason",
     "PenstockError",
     "PipelineResult",
     "Place",
+    "PostgresCheckpointer",
     "ProcessExecutor",
+    "QualityMetrics",
     "RetryPolicy",
+    "RichProgressProcessor",
+    "RouteDecisionEvent",
     "Router",
     "RoutingRule",
+    "RunEndEvent",
     "RunHandle",
+    "RunInProgress",
+    "RunLogProcessor",
     "RunNotFinished",
     "RunNotFound",
+    "RunResult",
+    "RunStartEvent",
+    "RunStatus",
     "RunSummary",
+    "RunnerCapabilities",
     "RunnerClosed",
     "ScheduleError",
     "ScheduleNotFound",
     "SchemaTooNew",
+    "SqliteCheckpointer",
+    "Step",
+    "StepResult",
     "StoreError",
     "StoreReadOnly",
     "StoreUnavailable",
     "StoreUnreachable",
+    "StreamingChunkEvent",
     "StructureChanged",
+    "SyncRunner",
     "TaskCancelled",
     "TaskHandle",
     "TaskNamespace",
@@ -163,6 +293,7 @@ __all__ = [
     "TenantNotFound",
     "ThreadExecutor",
     "TriggerResult",
+    "TypedEventProcessor",
     "WorkerCrashed",
     "Workflow",
     "WorkflowBuilder",
@@ -170,22 +301,88 @@ __all__ = [
     "WorkflowError",
     "WorkflowNotFound",
     "WorkflowResult",
+    "WorkflowRunner",
+    "WorkflowRunnerConfig",
     "__version__",
     "all_of",
     "always",
     "any_of",
     "context_value",
+    "get_execution_strategy",
+    "ifelse",
+    "interrupt",
+    "node",
     "none_of",
     "perform_job",
+    "register_graph",
     "register_workflow_constructor",
+    "route",
     "task",
     "task_failed",
     "task_skipped",
     "task_success",
     "trigger",
+    "validate_map_compatible",
+    "validate_runner_compatibility",
+    "why_miss",
 ]
 
 _HOMES = {
+    "penstock.caching": ("Cache", "DiskCache", "InMemoryCache", "MemoryCache", "why_miss"),
+    "penstock.direct.nesting": ("ExecutionStrategy", "get_execution_strategy"),
+    "penstock.direct.questions": ("PauseInfo", "PauseReason"),
+    "penstock.engine.pauses": ("Pause",),
+    "penstock.graphs": (
+        "ConflictError",
+        "END",
+        "Graph",
+        "GraphConfigError",
+        "IncompatibleRunnerError",
+        "InfiniteLoopError",
+        "MissingInputError",
+        "ifelse",
+        "interrupt",
+        "node",
+        "register_graph",
+        "route",
+        "validate_map_compatible",
+        "validate_runner_compatibility",
+    ),
+    "penstock.observe": (
+        "AsyncEventProcessor",
+        "CacheHitEvent",
+        "Event",
+        "EventProcessor",
+        "InterruptEvent",
+        "NodeEndEvent",
+        "NodeErrorEvent",
+        "NodeStartEvent",
+        "OpenTelemetryProcessor",
+        "RichProgressProcessor",
+        "RouteDecisionEvent",
+        "RunEndEvent",
+        "RunLogProcessor",
+        "RunStartEvent",
+        "StreamingChunkEvent",
+        "TypedEventProcessor",
+    ),
+    "penstock.runners.graphs": (
+        "AsyncRunner",
+        "BaseRunner",
+        "MapResult",
+        "RunResult",
+        "RunStatus",
+        "RunnerCapabilities",
+        "SyncRunner",
+    ),
+    "penstock.runners.graphs.checkpointers": (
+        "Checkpointer",
+        "MemoryCheckpointer",
+        "PostgresCheckpointer",
+        "SqliteCheckpointer",
+    ),
+    "penstock.runners.steps": ("WorkflowRunner", "WorkflowRunnerConfig"),
+    "penstock.steps": ("ErrorCategory", "ErrorPolicy", "QualityMetrics", "Step", "StepResult"),
     "penstock.model.retry": ("RetryPolicy",),
     "penstock.model.triggers": ("TriggerResult",),
     "penstock.runners.config": ("DefaultRunnerConfig",),
@@ -227,7 +424,9 @@ _HOMES = {
         "InvalidTransition",
         "KeyExists",
         "KeyMissing",
+        "NotAsked",
         "PenstockError",
+        "RunInProgress",
         "RunNotFinished",
         "RunNotFound",
         "RunnerClosed",
@@ -251,19 +450,5 @@ _HOMES = {
         "WorkflowNotFound",
     ),
 }
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
 
-
-def __getattr__(name: str) -> object:
-    home = _HOME.get(name)
-    if home is None:
-        raise AttributeError(f"module 'penstock' has no attribute {name!r}")
-    import importlib
-
-    value = getattr(importlib.import_module(home), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return list(__all__)
+__getattr__, __dir__ = lazily(__name__, _HOMES)

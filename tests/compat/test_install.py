@@ -5,27 +5,35 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
 import types
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import penstock
 from penstock.compat import ROOMS, cloaca, install
+from penstock.steps import pipeline_registry
 
 SCRIPTS = Path(__file__).parent / "scripts"
 
 
 @pytest.fixture(autouse=True)
-def nothing_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ROOMS:
-        monkeypatch.delitem(sys.modules, name, raising=False)
-        monkeypatch.setitem(sys.modules, name, None)  # so that what a test installs is undone
-        monkeypatch.delitem(sys.modules, name)
+def nothing_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No name leads anywhere before a test, and after it those lead where they did that did before."""
+
+    def forget() -> dict[str, types.ModuleType]:
+        return {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in ROOMS}
+
+    before = forget()
     monkeypatch.syspath_prepend(str(tmp_path))
+    yield
+    forget()
+    sys.modules.update(before)
 
 
 def original(folder: Path, source: str = "ORIGINAL = True\n") -> None:
@@ -36,40 +44,56 @@ def original(folder: Path, source: str = "ORIGINAL = True\n") -> None:
 def test_the_name_leads_here() -> None:
     with pytest.raises(ModuleNotFoundError):
         importlib.import_module("cloaca")
-    assert install() == ("cloaca",)
+    assert install() == tuple(ROOMS)
     assert install("cloaca") == ("cloaca",)
     assert importlib.import_module("cloaca") is cloaca
 
 
 def test_the_original_stays_where_it_is(tmp_path: Path) -> None:
     original(tmp_path)
-    assert install() == ()
+    assert "cloaca" not in install()
     assert importlib.import_module("cloaca").ORIGINAL
-    assert install() == ()
-    assert install(force=True) == ("cloaca",)
+    assert "cloaca" not in install()
+    assert "cloaca" in install(force=True)
     assert importlib.import_module("cloaca") is cloaca
 
 
 def test_an_original_without_a_file_stays_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cloaca", types.ModuleType("cloaca"))
-    assert install() == ()
+    assert "cloaca" not in install()
 
 
 def test_a_blocked_name_is_not_importable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cloaca", None)
-    assert install() == ("cloaca",)
+    assert "cloaca" in install()
 
 
 def test_a_folder_of_the_name_is_not_the_original(tmp_path: Path) -> None:
     (tmp_path / "cloaca").mkdir()
     importlib.invalidate_caches()
-    assert install() == ("cloaca",)
+    assert "cloaca" in install()
 
 
 def test_a_name_without_a_room() -> None:
     with pytest.raises(penstock.ConfigError, match="'celery'"):
         install("cloaca", "celery")
     assert "cloaca" not in sys.modules
+
+
+def test_modules_below_a_name_are_those_of_the_room(tmp_path: Path) -> None:
+    (tmp_path / "spine").mkdir()
+    (tmp_path / "spine" / "__init__.py").write_text("")
+    (tmp_path / "spine" / "orchestration.py").write_text("")
+    (tmp_path / "spine" / "core.py").write_text("")
+    importlib.invalidate_caches()
+    for module in ("spine.orchestration", "spine.core"):
+        importlib.import_module(module)
+    assert install("spine") == ()
+    assert install("spine", force=True) == ("spine",)
+    found = importlib.import_module("spine.orchestration")
+    assert found is importlib.import_module("penstock.compat.spine.orchestration")
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("spine.core")
 
 
 def test_nothing_is_imported_before_it_is_asked_for() -> None:
@@ -106,6 +130,60 @@ def test_a_script_of_the_original(tmp_path: Path, url: str) -> None:
     assert done.returncode == 3
     with penstock.DefaultRunner(url) as runner:  # what it left is a database of Penstock
         assert [row.workflow_name for row in runner.list_runs()] == ["broken", "nightly_report", "orders"]
+
+
+FIRST_NIGHT = [
+    "dry True {'dry_run': True, 'would_do': 'publish'} ['fetch', 'fetch', 'fetch']",
+    "would run filings.ingest",
+    "dispatched completed {'record_count': 3, 'week': 'now'} True",
+    "status failed publish PermissionError: there is no licence",
+    "steps ingest,fetch,validate,size,fast,each,pause of 10",
+    "run ",
+    "calls ingest,fetch,fetch,fetch 10",
+    "skipped slow failed optional,publish",
+    "results ['a', 'b', 'c']",
+    "quality 1.0 {'rows': 3, 'tier': 'NMS'}",
+    "middleware 3 True",
+    "attempts 3",
+]
+SECOND_NIGHT = [
+    "status completed optional nobody needs it",
+    "steps publish of 10",
+    "again True",
+    "output {'published': 3, 'resumed': True} []",
+    "checkpoints ingest,fetch,validate,size,fast,each,pause,publish",
+]
+
+
+def test_a_script_of_steps_goes_on_in_a_second_process(tmp_path: Path, url: str) -> None:
+    failed = run(str(SCRIPTS / "filings.py"), url, cwd=tmp_path)
+    assert failed.stderr == ""
+    lines = failed.stdout.splitlines()
+    (run_id,) = [line.removeprefix("run ") for line in lines if line.startswith("run ")]
+    assert [line.replace(run_id, "") for line in lines] == FIRST_NIGHT
+    assert failed.returncode == 3
+    (tmp_path / "licence").touch()
+    done = run(str(SCRIPTS / "filings.py"), url, run_id, cwd=tmp_path)
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == SECOND_NIGHT
+    assert done.returncode == 0
+    with penstock.DefaultRunner(url) as runner:  # what it left is a database of Penstock
+        assert runner.get_run(run_id).status == "Completed"
+
+
+def test_a_script_of_steps_in_this_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert install("spine") == ("spine",)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["filings.py", f"sqlite:///{tmp_path}/runs.db"])
+    try:
+        script = runpy.run_path(str(SCRIPTS / "filings.py"))
+        assert script["main"]() == 3
+    finally:
+        pipeline_registry.forget("filings.ingest")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if not line.startswith("run ")] == [line for line in FIRST_NIGHT if line != "run "]
 
 
 def test_a_script_sees_what_python_would_show_it(tmp_path: Path) -> None:

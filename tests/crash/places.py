@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,10 @@ import psycopg
 import pytest
 
 PLANS = "select structure, plan from plans"
-RESULTS = "select r.id, r.structure, r.forked_from, j.entries from journal j join runs r on r.id = j.run_id"
+RESULTS = """
+select r.id, r.structure, r.forked_from, j.entries from journal j join runs r on r.id = j.run_id
+order by j.run_id, j.seq
+"""
 
 
 class Places:
@@ -38,9 +42,13 @@ class Places:
         """(run, task) of each of them."""
         return {(run, task) for run, _, task in self._results(kind, name)}
 
+    def performed(self, kind: str, name: str) -> Counter[str]:
+        """How often a body came to something that is in a journal, by node."""
+        return performed_in(*self._rows(kind, name))
+
     def _results(self, kind: str, name: str) -> Iterator[tuple[str, str | None, str]]:
         plans, results = self._rows(kind, name)
-        names = {structure: [node["name"] for node in json.loads(plan)["nodes"]] for structure, plan in plans}
+        names = _names(plans)
         for run, structure, forked_from, entries in results:
             for entry in json.loads(entries):
                 if entry[0] == "ok":
@@ -62,6 +70,30 @@ class Places:
             return connection.execute(PLANS).fetchall(), connection.execute(RESULTS).fetchall()
         finally:
             connection.close()
+
+
+def performed_in(plans: list[Any], results: list[Any]) -> Counter[str]:
+    """How often a body came to something, by node; what gathers children is none.  Rows as those of PLANS, RESULTS."""
+    found: Counter[str] = Counter()
+    names = _names(plans)
+    gathering: set[tuple[str, int]] = set()
+    for run, structure, _, entries in results:
+        for what, *rest in json.loads(entries):
+            if what not in ("ok", "fail", "asked", "fanned_out"):
+                continue
+            node = rest[0]
+            if (run, node) in gathering:
+                gathering.discard((run, node))
+            else:
+                found[names[structure][node]] += 1
+            if what == "fanned_out":
+                gathering.add((run, node))
+    return found
+
+
+def _names(plans: list[Any]) -> dict[str, list[str]]:
+    """Of nodes, by structure."""
+    return {structure: [node["name"] for node in json.loads(plan)["nodes"]] for structure, plan in plans}
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 """A process that forks a fresh one for each job it reads: every job is a real process, and starting it costs little.
 
 A job is a line of JSON {url, log, shape, crash_at, when, out}: run the shape on the database and kill this process with
-SIGKILL before or after the n-th transaction that writes.  Answers a line with the exit status.
+SIGKILL before or after the n-th transaction that writes.  With `answers` it answers the questions of the run that is
+there instead, without the code of the shape; with a `face` the runner of the shape's own style executes it.  Answers a
+line with the exit status.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import penstock.engine.engine
 from penstock import DefaultRunner, DefaultRunnerConfig
 from penstock.model.schedules import ScheduleRow
 from penstock.storage import open_store
-from tests.crash import shapes
+from tests.crash import faces, graph_shapes, shapes, step_shapes
 
 TICKS_FROM_US = 1_700_000_000_000_000
 WRITES = ("commit", "claim", "release", "orphan_dead", "fire", "put_schedule", "announce", "tidy_fires")
@@ -30,6 +32,11 @@ class Killing:
     def __init__(self, store: Any, crash_at: int, when: str) -> None:
         self._store, self._left, self._when = store, crash_at, when
         self.transactions = 0
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        """Whoever asks what kind of store it is learns what it is around."""
+        return type(self._store)
 
     def __getattr__(self, name: str) -> Any:
         call = getattr(self._store, name)
@@ -53,20 +60,31 @@ def run(job: dict[str, Any]) -> None:
     shapes.LOG = Path(job["log"])
     opened: list[Killing] = []
 
-    def killing(url: str, options: Any = None) -> Any:
-        opened.append(Killing(open_store(url, options), job["crash_at"], job["when"]))
+    def wrap(store: Any) -> Any:
+        opened.append(Killing(store, job["crash_at"], job["when"]))
         return opened[0]
+
+    def killing(url: str, options: Any = None) -> Any:
+        return wrap(open_store(url, options))
 
     if job["shape"] == "ticks":
         told = ticks(job, killing)
-        Path(job["out"]).write_text(json.dumps({**told, "transactions": opened[0].transactions}))
+        Path(job["out"]).write_text(json.dumps({**told, "transactions": opened[0].transactions}, default=str))
         return
     patch(killing)
-    shapes.define(job["shape"])
+    if job.get("face"):
+        told = by_face(job, wrap)
+        Path(job["out"]).write_text(json.dumps({**told, "transactions": opened[0].transactions}, default=str))
+        return
+    given = {} if job.get("answers") else define(job["shape"])
     # a server cannot see that a process died: only that it does not renew its leases
     config = DefaultRunnerConfig(max_concurrent_tasks=3, lease_seconds=1, recovery_interval_seconds=1)
     with DefaultRunner.with_config(job["url"], config) as runner:
-        result = runner.execute(job["shape"], {"given": 1}, idempotency_key="once")
+        if job.get("answers"):
+            answer(runner)
+            Path(job["out"]).write_text(json.dumps({"transactions": opened[0].transactions}))
+            return
+        result = runner.execute(job["shape"], given, idempotency_key="once")
         if job.get("steer"):  # what somebody does who wants it to succeed, and then something else of it
             while result.status == "Failed":
                 runner.retry(result.run_id)
@@ -77,8 +95,32 @@ def run(job: dict[str, Any]) -> None:
             "status": result.status,
             "context": result.final_context.to_dict(),
             "states": {t.task_name: t.status for t in result.task_results},
+            "asks": [pause.pause_id for pause in runner.pauses(result.run_id)],
         }
-    Path(job["out"]).write_text(json.dumps({**told, "transactions": opened[0].transactions}))
+    Path(job["out"]).write_text(json.dumps({**told, "transactions": opened[0].transactions}, default=str))
+
+
+def define(shape: str) -> dict[str, Any]:
+    """Define the shape here; returns what it is given."""
+    if shape in step_shapes.SHAPES:
+        return step_shapes.define(shape)
+    if shape in graph_shapes.SHAPES:
+        return graph_shapes.define(shape)
+    shapes.define(shape)
+    return {"given": 1}
+
+
+def by_face(job: dict[str, Any], wrap: faces.Wrap) -> dict[str, Any]:
+    if job["face"] == "graphs":
+        return faces.execute_graph(job["shape"], job["url"])
+    return faces.execute_steps(job["shape"], job["storage"], job["url"], wrap)
+
+
+def answer(runner: DefaultRunner) -> None:
+    """Give every open question the answer it wants."""
+    (run,) = runner.list_runs(top_level=True)
+    for pause in runner.pauses(run.run_id):
+        runner.answer(run.run_id, pause.pause_id, pause.value["reply"])
 
 
 def patch(opening: Callable[..., Any]) -> None:

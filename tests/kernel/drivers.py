@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from penstock.kernel import Machine
 from penstock.model import events as ev
-from penstock.model.commands import Cancel, Command, Evaluate, Execute, Wake
+from penstock.model.commands import Cancel, Command, Evaluate, Execute, Tend, Wake
 from penstock.model.events import Event
+from penstock.model.fan import Spread
 from penstock.model.rules import holds
 
 from .journal import encode, fold
-from .styles.program import ONCE, Call, Later, Program
+from .styles.program import ONCE, Call, Given, Later, Program, Question
 
 SECOND = 1_000_000
 Answers = Mapping[str, Sequence[Any]]
@@ -25,8 +27,10 @@ def attempt(program: Program, m: Machine, c: Execute, now: int) -> Event:
     node = program.plan.nodes[c.node]
     body = program.bodies[c.node]
     assert body is not None, f"{node.name} is nothing to execute"
+    fan = m.fans.get(c.node)
+    outcomes = fan.results() if fan is not None else None
     try:
-        result = body(Call(program.view(m, c.node), c.attempt, now))
+        result = body(Call(program.view(m, c.node), c.attempt, now, outcomes))
     except Exception as error:
         retry = program.retries.get(node.name, ONCE)
         again = c.attempt < retry.attempts
@@ -34,7 +38,26 @@ def attempt(program: Program, m: Machine, c: Execute, now: int) -> Event:
         return ev.Failed(c.node, c.fence, type(error).__name__, str(error), at if again else None)
     if isinstance(result, Later):
         return ev.Deferred(c.node, c.fence, now + int(result.seconds * SECOND))
+    if isinstance(result, Question):
+        return ev.Asked(c.node, c.fence, result.shown)
+    if isinstance(result, Spread):
+        return ev.FannedOut(c.node, c.fence, result.inputs, result.width, result.stop)
     return ev.Succeeded(c.node, c.fence, result.values, result.decision)
+
+
+def child_ended(program: Program, node: int, turn: int, item: int, given: Given, life: int) -> ev.ChildMoved:
+    """Let a child run to its end."""
+    try:
+        value = program.children[program.plan.nodes[node].name](given, life)
+    except Exception as error:
+        return ev.ChildMoved(node, turn, item, "failed", {}, str(error))
+    return ev.ChildMoved(node, turn, item, "completed", {"result": value})
+
+
+def grown_up(program: Program, m: Machine, c: Tend, item: int) -> ev.ChildMoved:
+    """The end of a child that nobody disturbs."""
+    fan = m.fans[c.node]
+    return child_ended(program, c.node, c.turn, item, fan.inputs[item], fan.lives[item])
 
 
 def evaluate(program: Program, m: Machine, c: Evaluate) -> Event:
@@ -42,11 +65,20 @@ def evaluate(program: Program, m: Machine, c: Evaluate) -> Event:
     return ev.Evaluated(c.node, tuple(holds(r, program.lookup(m, c.node, r.name)) for r in rules))
 
 
+def child_moves(program: Program, m: Machine, c: Tend, *, pausing: bool = False) -> Iterator[ev.ChildMoved]:
+    """All that may happen next to the children of a node."""
+    fan = m.fans[c.node]
+    for k in sorted(fan.running | fan.paused):
+        yield grown_up(program, m, c, k)
+        if pausing:
+            yield ev.ChildMoved(c.node, c.turn, k, "paused" if k in fan.running else "running")
+
+
 def run(program: Program, inputs: dict[str, Any], answers: Answers | None = None) -> Machine:
     """First in, first out, everything succeeds in the order it was issued; waits move the clock."""
     m = Machine(program.layout)
     now = 0
-    m.apply(ev.Started(inputs))
+    m.apply(ev.Started(inputs, program.passed))
     for name, values in (answers or {}).items():
         for value in values:
             m.apply(ev.Answered(program.layout.index[name], (value,)))
@@ -64,13 +96,32 @@ def run(program: Program, inputs: dict[str, Any], answers: Answers | None = None
                 case Wake():
                     now = max(now, c.at) if c.at is not None else now + int(c.after_s * SECOND)
                     m.apply(ev.TimerFired(c.node))
+                case Tend():
+                    m.apply(grown_up(program, m, c, min(m.fans[c.node].running)))
     return m
+
+
+@dataclass
+class ChildRun:
+    """A run of its own: it survives the process of its parent, and only hears from it when it is tended."""
+
+    given: Given
+    life: int
+    pauses: int
+    status: str = "running"
+    end: ev.ChildMoved | None = None
+    """what nobody has told its parent yet"""
+
+    def cancel(self, place: tuple[int, int, int]) -> None:
+        if self.status in ("running", "paused"):
+            self.status, self.end = "cancelled", ev.ChildMoved(*place, "cancelled")
 
 
 class Chaos:
     """One run under a fake clock.  With a seed: bodies begin and end in random order, and the process may die.
 
-    A body has two moments, its beginning (when it looks at its inputs) and its end (when the journal hears of it).
+    A body has two moments, its beginning (when it looks at its inputs) and its end (when the journal hears of it).  So
+    has a child, which may also pause between them, as often as `pauses` says, until somebody resumes it.
     """
 
     def __init__(
@@ -83,6 +134,7 @@ class Chaos:
         crash: float = 0.0,
         journal: Iterable[str] = (),
         now: int = 0,
+        pauses: int = 1,
     ) -> None:
         self.program, self.inputs, self.answers = program, inputs, answers or {}
         self.rng = random.Random(seed) if seed is not None else None
@@ -90,6 +142,10 @@ class Chaos:
         self.journal = list(journal)
         self.now = now
         self.crashes = 0
+        self.pauses = pauses if seed is not None else 0
+        self.children: dict[tuple[int, int, int], ChildRun] = {}
+        self.raised: list[tuple[str, Any]] = []
+        """children as they began: their parent, and what they began with"""
         self.executed: list[str] = []
         self.woken: list[tuple[str, float]] = []
         self.live: dict[int, Command] = {}
@@ -105,7 +161,7 @@ class Chaos:
         self.live, self.ends = dict(m.todo), {}
         lost = list(m.todo.values())
         if m.status == "new":
-            self.commit(ev.Started(self.inputs))
+            self.commit(ev.Started(self.inputs, self.program.passed))
         for c in lost:
             if type(c) is Execute:
                 self.commit(ev.Abandoned(c.node, c.fence))
@@ -129,6 +185,56 @@ class Chaos:
                 self.live[i] = c  # TimerSet replaced it
         assert self.live == m.todo, "commands heard of and work outstanding differ"
         self.ends = {i: e for i, e in self.ends.items() if m.accepts(e)}
+        tended = {(c.node, c.turn) for c in m.todo.values() if type(c) is Tend}
+        for place, child in self.children.items():
+            if place[:2] not in tended:
+                child.cancel(place)
+
+    # -- children
+
+    def news(self, c: Tend) -> list[int]:
+        """Children of whom there is something to tell or to do."""
+        fan = self.machine.fans[c.node]
+        if self.machine.suspended:  # nobody starts them, but those that run go on
+            return [k for k in sorted(fan.running) if self._lives(c, k)]
+        return sorted(fan.running | fan.paused)
+
+    def _lives(self, c: Tend, k: int) -> bool:
+        child = self.children.get((c.node, c.turn, k))
+        return child is not None and (child.end is None or child.life >= self.machine.fans[c.node].lives[k])
+
+    def _may_pause(self, child: ChildRun) -> bool:
+        return child.end is None and child.pauses > 0 and self.rng is not None and self.rng.random() < 0.3
+
+    def raise_child(self, c: Tend, k: int) -> None:
+        """A child comes a step further."""
+        fan, place = self.machine.fans[c.node], (c.node, c.turn, k)
+        child = self.children.get(place)
+        name = self.program.plan.nodes[c.node].name
+        if child is None:
+            child = self.children[place] = ChildRun(fan.inputs[k], fan.lives[k], self.pauses)
+            self.raised.append((name, child.given))
+            if self.rng is not None:
+                return
+        assert child.given is fan.inputs[k] or child.given == fan.inputs[k], "adopted from another turn"
+        if child.end is not None and child.end.status != "completed" and child.life < fan.lives[k]:
+            child.life, child.status, child.end = fan.lives[k], "running", None
+            self.raised.append((name, child.given))
+        elif child.status == "paused":
+            child.status = "running"
+            if self.rng is not None and self.rng.random() < 0.5:
+                self.commit(ev.ChildMoved(*place, "running"))
+        elif self._may_pause(child) and k in fan.running:
+            child.pauses -= 1
+            child.status = "paused"
+            self.commit(ev.ChildMoved(*place, "paused"))
+        elif child.end is None:
+            child.end = child_ended(self.program, *place, child.given, child.life)
+            child.status = child.end.status
+            if self.rng is None:
+                self.commit(child.end)
+        else:
+            self.commit(child.end)
 
     # -- what can happen next
 
@@ -139,6 +245,9 @@ class Chaos:
         for i, c in m.todo.items():
             if type(c) is Wake:
                 if c.at is not None and (c.at > self.now or m.suspended):
+                    continue
+            elif type(c) is Tend:
+                if not self.news(c):
                     continue
             elif type(c) is Execute and m.suspended and i not in self.ends:
                 continue
@@ -156,6 +265,9 @@ class Chaos:
                 self.commit(ev.TimerFired(node))
             case Evaluate():
                 self.commit(evaluate(self.program, m, c))
+            case Tend():
+                can = self.news(c)
+                self.raise_child(c, can[0] if self.rng is None else self.rng.choice(can))
             case Execute(node, fence) if i not in self.ends:
                 if m.halted:
                     self.commit(ev.Cancelled(node, fence))

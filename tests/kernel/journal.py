@@ -10,7 +10,7 @@ from penstock.kernel import Layout, Machine
 from penstock.model import events as ev
 from penstock.model.events import Event
 
-_TUPLES = {"values", "decision", "truths"}
+_TUPLES = {"values", "decision", "truths", "passed", "inputs"}
 
 
 def to_row(e: Event) -> list[Any]:
@@ -19,7 +19,7 @@ def to_row(e: Event) -> list[Any]:
 
 def from_row(row: list[Any]) -> Event:
     name, fields = row
-    kw = {k: tuple(v) if k in _TUPLES and v is not None else v for k, v in fields.items()}
+    kw = {k: tuple(v) if k in _TUPLES and isinstance(v, list) else v for k, v in fields.items()}
     event: Event = getattr(ev, name)(**kw)
     return event
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from penstock.model.rules import AllOf, AnyOf, Value
 
-from .styles.graphs import END, Ask, Fn, Gate, graph
-from .styles.program import Call, Later, Program, Retry
-from .styles.steps import Choice, Jump, Step, Wait, steps
+from .styles.graphs import END, Ask, Fan, Fn, Gate, Interrupt, graph
+from .styles.program import Call, Children, Later, Program, Question, Retry, results
+from .styles.steps import Choice, Jump, Map, Step, Wait, steps
 from .styles.tasks import Context, Task, TaskBody, failed, none_of, skipped, succeeded, tasks
 
 
@@ -158,7 +158,104 @@ def _broken_step(**kw: Any) -> Program:
     )
 
 
+def _batch(**kw: Any) -> Program:
+    """A step with children in the middle of jumps, behind a sleep whose length a body has decided."""
+
+    def doze(view: Any, call: Call) -> Any:
+        return "rested" if call.now >= 9_000_000 else Later(9.0)
+
+    return steps(
+        "batch",
+        [
+            Step("early", lambda v, c: "early"),
+            Step("list", lambda v, c: list(range(v["given"]))),
+            Step("doze", doze),
+            Choice("many", lambda v: bool(v["given"] > 2), "map", "one", "tell"),
+            Map("map", Children(lambda v: [{"n": n} for n in v["out"]["list"]], double, results, width=2)),
+            Step("more", lambda v, c: Jump(sum(v["out"]["map"]), "tell")),
+            Step("one", lambda v, c: "one"),
+            Step("two", lambda v, c: "two"),
+            Step("tell", lambda v, c: sorted(v["out"])),
+            Step("stop", lambda v, c: Jump("over", "")),
+            Step("never", lambda v, c: 1 / 0),
+        ],
+        **kw,
+    )
+
+
 # -- graphs
+
+
+def double(given: Any, life: int) -> Any:
+    """A child's whole work."""
+    return 2 * given["n"]
+
+
+def odd_ones_fail(given: Any, life: int) -> Any:
+    if given["n"] % 2:
+        raise ValueError(f"{given['n']} is odd")
+    return given["n"]
+
+
+def told(outcomes: Any) -> list[Any]:
+    """What became of each, failures too."""
+    return [None if o is None else o.values["result"] if o.status == "completed" else o.error for o in outcomes]
+
+
+def _spread(count: int, children: Children | None = None, **kw: Any) -> Program:
+    """A fan between two functions, with another one beside it."""
+    children = children or Children(lambda n: [{"n": n + k} for k in range(count)], double, results, width=2)
+    return graph(
+        "spread",
+        [
+            Fn("start", lambda x: x + 1, ("x",), ("n",)),
+            Fan("fan", children, ("n",), "all", **kw),
+            Fan("aside", Children(lambda x: [{"n": x}], double, results), ("x",), "one"),
+            Fn("end", lambda all, one: [*all, *one], ("all", "one"), ("z",)),
+        ],
+    )
+
+
+def _spread_in_loop() -> Program:
+    """Other children in each superstep, beside a node that takes its own time."""
+    return graph(
+        "turns",
+        [
+            Fn("head", lambda n: n + 1, ("n",), ("m",)),
+            Fan("fan", Children(lambda m: [{"n": m + k} for k in range(m % 3)], double, results), ("m",), "all"),
+            Fn("beside", lambda m: -m, ("m",), ("b",)),
+            Fn("join", lambda all, b: 1 + sum(all) % 3 - b, ("all", "b"), ("n",)),
+            Gate("again", lambda n: "head" if n < 12 else END, ("head", END), ("n",)),
+            Fn("after", lambda n, all: [n, all], ("n", "all"), ("z",)),
+        ],
+        entry=["head"],
+    )
+
+
+def _interrupted() -> Program:
+    """Two that ask, at the same time; one that knows the answer by itself."""
+    return graph(
+        "interrupted",
+        [
+            Fn("draft", lambda topic: f"about {topic}", ("topic",), ("text",)),
+            Interrupt("legal", "ok1", lambda text: Question(["legal", text]), ("text",)),
+            Interrupt("brand", "ok2", lambda text: Question(["brand", text]), ("text",)),
+            Interrupt("known", "ok3", lambda text: f"known: {text}", ("text",)),
+            Fn("merge", lambda *seen: list(seen), ("text", "ok1", "ok2", "ok3"), ("url",)),
+        ],
+    )
+
+
+def _interview() -> Program:
+    return graph(
+        "interview",
+        [
+            Interrupt("person", "reply", lambda said: Question(len(said)), ("said",)),
+            Gate("bye", lambda reply: END if reply == "bye" else "chat", ("chat", END), ("reply",)),
+            Fn("chat", lambda reply, said: [*said, reply], ("reply", "said"), ("said",)),
+        ],
+        entry=["person"],
+    )
 
 
 def _refine() -> Program:
@@ -290,6 +387,26 @@ CASES: dict[str, Case] = {
     "steps: stop": Case(_broken_step(), {"given": []}),
     "steps: continue": Case(_broken_step(on_error="ignore"), {"given": []}),
     "steps: retry": Case(_broken_step(retry=Retry(4, 2.0)), {"given": []}),
+    "steps: map": Case(_batch(), {"given": 3}),
+    "steps: no map": Case(_batch(), {"given": 2}),
+    "steps: from the middle": Case(_batch(start="doze"), {"given": 2}),
+    "graphs: fan": Case(_spread(5), {"x": 1}),
+    "graphs: fan with nobody": Case(_spread(0), {"x": 1}),
+    "graphs: fan that tells failures": Case(
+        _spread(5, Children(lambda n: [{"n": n + k} for k in range(5)], odd_ones_fail, told, stop=False)), {"x": 1}
+    ),
+    "graphs: fan that fails": Case(
+        _spread(
+            4,
+            Children(lambda n: [{"n": n + k} for k in range(4)], odd_ones_fail, results, width=3),
+            retry=Retry(2, 3.0),
+            on_error="fail",
+        ),
+        {"x": 1},
+    ),
+    "graphs: fans in a loop": Case(_spread_in_loop(), {"n": 0}),
+    "graphs: interrupts": Case(_interrupted(), {"topic": "t"}, {"legal": ["ann"], "brand": ["bob"]}),
+    "graphs: interrupts in a loop": Case(_interview(), {"said": []}, {"person": ["hi", "hm", "bye"]}),
     "graphs: loop": Case(_refine(), _TOPIC),
     "graphs: forked loop": Case(_forked_loop(), {"x": 1, "back": 0}),
     "graphs: rivals in a loop": Case(_rivals(), {"back": 0}),

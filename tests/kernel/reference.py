@@ -122,7 +122,9 @@ class Reference:
     # -- a loop
 
     def _loop(self, unit: list[str]) -> None:
-        for _ in range(self.plan.max_iterations + 1):
+        limit = self.plan.max_iterations
+        assert limit is not None
+        for _ in range(limit + 1):
             for g in unit:
                 stale = g in self.used and self._changed(self.nodes[g], self.used[g])
                 cut = bool(self.nodes[g].gates) and self._is_cut(g, frozenset())

@@ -48,6 +48,7 @@ def check(program: Program, case: Case, source: Machine, lines: list[str], node:
         program, case.inputs, case.answers, journal=[encode(e.event) for e in birth], seed=seed, now=10_000_000_000
     )
     taken = {e.event.node for e in birth if isinstance(e.event, ev.Succeeded)}
+    taken |= {e.event.node for e in birth if isinstance(e.event, ev.Answered) and source.fired[e.event.node]}
     behind = layout.behind([layout.unit[node]])
     assert all(layout.unit[i] not in behind for i in taken)
     chaos.go()

@@ -115,7 +115,7 @@ def test_a_paused_run_can_be_cancelled(case: Case) -> None:
 
 def test_a_run_that_fails_while_paused_needs_one_event_to_go_on() -> None:
     case = CASES["steps: stop"]
-    chaos = _until(case, 4)
+    chaos = _until(case, 2)
     [execute] = chaos.machine.todo.values()
     assert isinstance(execute, Execute)
     chaos.commit(ev.Paused())

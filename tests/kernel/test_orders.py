@@ -9,15 +9,18 @@ import pytest
 
 from penstock.kernel import Machine
 from penstock.model import events as ev
-from penstock.model.commands import Evaluate, Execute
+from penstock.model.commands import Evaluate, Execute, Tend
 from penstock.model.events import Event
 from penstock.model.rules import AllOf, Value
 
-from .drivers import attempt, evaluate, outcome
-from .programs import boom, count_peers, flaky, put
-from .styles.graphs import END, Ask, Fn, Gate, graph
-from .styles.program import Program, Retry
+from .drivers import attempt, child_moves, evaluate, outcome
+from .programs import CASES, boom, count_peers, double, flaky, odd_ones_fail, put, told
+from .styles.graphs import END, Ask, Fan, Fn, Gate, Interrupt, graph
+from .styles.program import Children, Program, Question, Retry
 from .styles.tasks import Task, skipped, tasks
+
+LATE = 10**10
+"""nothing sleeps"""
 
 
 def _wide() -> Program:
@@ -84,16 +87,33 @@ def _questions() -> Program:
     )
 
 
+def _families() -> Program:
+    """Two fans at once, one of them narrow and with a child that fails, and somebody who asks meanwhile."""
+    return graph(
+        "families",
+        [
+            Fan(
+                "some", Children(lambda x: [{"n": x + k} for k in range(2)], odd_ones_fail, told, 1, False), ("x",), "a"
+            ),
+            Fan("pair", Children(lambda x: [{"n": x}], double, told), ("x",), "b"),
+            Interrupt("who", "c", lambda x: Question(x), ("x",)),
+            Fn("join", lambda a, b, c: [a, b, c], ("a", "b", "c"), ("z",)),
+        ],
+    )
+
+
 def _next(program: Program, m: Machine) -> Iterator[Event]:
     for c in m.todo.values():
         if isinstance(c, Execute):
-            yield attempt(program, m, c, 0)
+            yield attempt(program, m, c, LATE)
         elif isinstance(c, Evaluate):
             yield evaluate(program, m, c)
+        elif isinstance(c, Tend):
+            yield from child_moves(program, m, c, pausing=True)
         else:
             yield ev.TimerFired(c.node)
     for i, node in enumerate(program.plan.nodes):
-        if node.kind == "ask":
+        if node.kind in ("ask", "interrupt"):
             e = ev.Answered(i, (f"to {node.name}",))
             if m.accepts(e):  # asked or not: an answer may be early
                 yield e
@@ -137,8 +157,11 @@ def _written(m: Machine) -> list[int]:
         (_mixed(), {"given": {"seed": 0}}, 30),
         (_turns(), {"n": 0, "x": 7}, 20),
         (_questions(), {"x": 1}, 11),
+        (_families(), {"x": 2}, 100),
+        (CASES["graphs: fans in a loop"].program, {"n": 0}, 30),
+        (CASES["steps: map"].program, {"given": 3}, 15),
     ],
-    ids=["wide", "ladder", "mixed, high", "mixed, low", "turns", "questions"],
+    ids=["wide", "ladder", "mixed, high", "mixed, low", "turns", "questions", "families", "fans in a loop", "steps"],
 )
 def test_every_order_has_one_outcome(program: Program, inputs: dict[str, object], moments: int) -> None:
     outcomes, seen = _every_order(program, inputs)

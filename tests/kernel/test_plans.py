@@ -39,7 +39,7 @@ rules = st.recursive(
 nodes = st.builds(
     Node,
     name=names,
-    kind=st.sampled_from(["call", "ask", "wait"]),
+    kind=st.sampled_from(["call", "ask", "wait", "interrupt", "fan"]),
     after=some_names,
     ready=st.none() | rules,
     otherwise=st.sampled_from(["skipped", "cut"]),
@@ -60,7 +60,8 @@ plans = st.builds(
     style=st.sampled_from(["tasks", "steps", "graphs"]),
     inputs=some_names,
     aliases=st.dictionaries(names, names, max_size=2),
-    max_iterations=st.integers(1, 5000),
+    max_iterations=st.none() | st.integers(1, 5000),
+    sequence=st.booleans(),
 )
 
 
@@ -148,10 +149,6 @@ LOOP = (Node("a", after=("b",)), Node("b", after=("a",)))
 def test_a_layout_refuses(nodes: tuple[Node, ...], kw: dict[str, Any], complaint: str) -> None:
     with pytest.raises(WorkflowError, match=complaint):
         _lay_out(*nodes, **kw)
-
-
-def test_steps_may_share_a_cell() -> None:
-    _lay_out(Node("a", writes=("c",)), Node("b", writes=("c",), after=("a",)), style="steps")
 
 
 def test_units_stand_in_an_order_of_their_edges(case: Case) -> None:

@@ -14,18 +14,18 @@ from hypothesis import strategies as st
 from penstock.kernel import Machine, rewinding
 from penstock.kernel.layout import Layout
 from penstock.model import events as ev
-from penstock.model.commands import Evaluate, Execute
+from penstock.model.commands import Evaluate, Execute, Tend
 from penstock.model.errors import IllegalEvent
 from penstock.model.events import Event
 from penstock.model.plan import OnError
 from penstock.model.rules import AllOf, Value
 
-from .drivers import Chaos, attempt, evaluate, outcome
+from .drivers import Chaos, attempt, child_moves, evaluate, outcome
 from .journal import decode, fold, same
-from .programs import Case, append, boom, count_peers, put
+from .programs import Case, append, boom, count_peers, double, put
 from .reference import Reference
-from .styles.graphs import END, Fn, Gate, graph
-from .styles.program import Body, Call, Program, Retry
+from .styles.graphs import END, Fan, Fn, Gate, graph
+from .styles.program import Body, Call, Children, Program, Retry, results
 from .styles.tasks import Task, failed, tasks
 from .test_against_reference import _truth, _work, dags, wild_graphs, wild_plans
 
@@ -189,6 +189,17 @@ def _looped() -> Program:
     )
 
 
+def _spread() -> Program:
+    return graph(
+        "spread",
+        [
+            Fn("start", lambda x: x, ("x",), ("n",), on_error="fail"),
+            Fan("fan", Children(lambda x: [{"n": x}, {"n": x + 1}], double, results, 1), ("x",), "all"),
+            Fan("next", Children(lambda n, all: [{"n": n}], double, results), ("n", "all"), "more"),
+        ],
+    )
+
+
 def _every_order(ailing: Ailing, inputs: dict[str, Any], cancels: int, pauses: int = 0) -> tuple[set[str], int]:
     """The final outcomes of all orders, with as many cancellations and pauses anywhere, and how many moments."""
     program = ailing.program
@@ -213,6 +224,8 @@ def _every_order(ailing: Ailing, inputs: dict[str, Any], cancels: int, pauses: i
                     events.append(ev.Cancelled(c.node, c.fence))
             elif isinstance(c, Evaluate):
                 events.append(evaluate(program, m, c))
+            elif isinstance(c, Tend):
+                events.extend(child_moves(program, m, c))
             else:
                 events.append(ev.TimerFired(c.node))
         if m.accepts(ev.Resumed()):
@@ -239,8 +252,10 @@ def _every_order(ailing: Ailing, inputs: dict[str, Any], cancels: int, pauses: i
         (_ruled(), {"given": {}}, {0: 1, 2: 1}),
         (_looped(), {"x": 1, "n": 0}, {0: 1}),
         (_looped(), {"x": 1, "n": 0}, {0: 1, 2: 1}),
+        (_spread(), {"x": 1}, {0: 1}),
+        (_spread(), {"x": 1}, {1: 1}),
     ],
-    ids=["one", "two", "a cleanup too", "before a loop", "in the loop too"],
+    ids=["one", "two", "a cleanup too", "before a loop", "in the loop too", "before a fan", "a fan"],
 )
 def test_every_order_has_one_outcome(program: Program, inputs: dict[str, Any], ill: dict[int, int]) -> None:
     expected = json.dumps(outcome(program, Chaos(program, inputs).go()))

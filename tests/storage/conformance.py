@@ -16,9 +16,22 @@ from typing import Any
 
 import pytest
 
-from penstock.model.errors import RunnerClosed
+from penstock.model.errors import RunnerClosed, RunNotFound
 from penstock.model.ports import Store
-from penstock.model.records import Change, Committed, Conflict, Duplicate, JournalRow, News, RunFilter, RunRow, WorkRow
+from penstock.model.records import (
+    FIRST,
+    Change,
+    Committed,
+    Conflict,
+    Duplicate,
+    Forgotten,
+    JournalRow,
+    News,
+    Position,
+    RunFilter,
+    RunRow,
+    WorkRow,
+)
 
 from .making import birth, run, step, work
 
@@ -445,6 +458,41 @@ class Conformance:
             before = page[-1].id
         assert pages == [["r6", "r5", "r4"], ["r3", "r2", "r1"], ["r0"]]
 
+    def test_runs_are_listed_by_birth_whatever_their_ids(self, store: Store) -> None:
+        born = {"zebra": 1, "ant": 3, "Mule": 2, "ant/m.0.10": 4, "ant/m.0.9": 4, "bee": 4}
+        store.commit(
+            [birth(r, created_at=at, parent_id="ant" if "/" in r else None) for r, at in reversed(born.items())]
+        )
+        everything = ["bee", "ant/m.0.9", "ant/m.0.10", "ant", "Mule", "zebra"]
+        assert ids(store.runs(RunFilter())) == everything
+        assert [row.id for row in store.every_run()] == everything[::-1]
+        for i, run_id in enumerate(everything):
+            assert ids(store.runs(RunFilter(before=run_id, limit=2))) == everything[i + 1 : i + 3]
+        top = RunFilter(top_level=True, limit=2)
+        assert ids(store.runs(top)) == ["bee", "ant"]
+        assert ids(store.runs(replace(top, before="ant"))) == ["Mule", "zebra"]
+        assert ids(store.runs(RunFilter(parent_id="ant"))) == ["ant/m.0.9", "ant/m.0.10"]
+        assert ids(store.runs(RunFilter(parent_id="ant", before="ant/m.0.9"))) == ["ant/m.0.10"]
+        assert ids(store.runs(RunFilter(parent_id="bee"))) == []
+        assert ids(store.runs(RunFilter(parent_id="ant", top_level=True))) == []
+
+    def test_a_page_before_nobody_is_an_error(self, store: Store) -> None:
+        with pytest.raises(RunNotFound, match="nobody"):
+            store.runs(RunFilter(before="nobody"))
+
+    def test_ids_are_found_by_their_beginning(self, store: Store) -> None:
+        names = ["day-1", "day-2", "day-\U00010000", "daz", "day-1/m.0.0", "day-1/m.0.0/n.0.3", "Day-3"]
+        parents = {"day-1/m.0.0": "day-1", "day-1/m.0.0/n.0.3": "day-1/m.0.0", "daz": "Day-3"}
+        store.commit([birth(name, parent_id=parents.get(name)) for name in names])
+        assert store.beginning_with("day-", 9) == ["day-1", "day-2", "day-\U00010000"]
+        assert store.beginning_with("day-", 1) == ["day-1"]
+        assert store.beginning_with("day-1", 9) == ["day-1"]
+        assert store.beginning_with("day-1/", 9) == ["day-1/m.0.0"]
+        assert store.beginning_with("day-1/m.0.0/", 9) == ["day-1/m.0.0/n.0.3"]
+        assert store.beginning_with("daz", 9) == ["daz"], "a child whose parent is called otherwise"
+        assert store.beginning_with("x", 9) == store.beginning_with("day-", 0) == []
+        assert store.beginning_with("%", 9) == store.beginning_with("\ud800", 9) == []
+
     def test_every_run_is_given_once_oldest_first(self, store: Store) -> None:
         names = [f"r{i:04}" for i in range(1_203)]
         store.commit([birth(name) for name in names])
@@ -490,6 +538,8 @@ class Conformance:
             lambda s: s.work("r1"),
             lambda s: s.overdue(1),
             lambda s: s.every_run(),
+            lambda s: s.beginning_with("r", 1),
+            lambda s: s.forget(1, (), 1),
         ],
     )
     def test_a_closed_store_refuses_every_call(self, store: Store, call: Callable[[Store], Any]) -> None:
@@ -517,6 +567,61 @@ class Conformance:
         assert store.strays() == []
         store.commit([step("r1", 1, finished_at=5, status="cancelled")])
         assert store.strays() == [("r2", "orders")]
+
+    # -- forgetting
+
+    def test_runs_that_ended_before_an_instant_are_forgotten_with_all_that_is_theirs(self, store: Store) -> None:
+        old = birth("old", [work("old")], finished_at=10, status="failed", idempotency_key="k")
+        old.plan = {"n": 1}
+        store.commit([old, birth("late", finished_at=20, status="completed"), birth("open", [work("open")])])
+        store.commit([birth("fork", forked_from="old"), step("late", 1, finished_at=20, status="completed")])
+        assert store.forget(20, (), 9) == Forgotten(1, None)
+        assert (store.run("old"), store.journal("old"), store.work("old")) == (None, [], [])
+        assert [row.id for row in store.every_run()] == ["fork", "late", "open"]
+        assert store.read(["old", "fork"])["fork"].entries == store.journal("fork") != []
+        assert store.plan("s1") == {"n": 1}, "a runner may start a run of it and not say it again"
+        assert store.commit([birth("new", idempotency_key="k"), birth("old")]) == [Committed(), Committed()]
+        assert entries(store.journal("old")) == [["started", {}]]
+
+    def test_families_go_together_and_nobody_else_does(self, store: Store) -> None:
+        def over(run_id: str, parent: str | None = None, at: int = 5) -> Change:
+            return birth(run_id, finished_at=at, status="completed", parent_id=parent)
+
+        store.commit([over("a"), over("a/1", "a"), over("a/1/1", "a/1", at=999), over("a/2", "a")])
+        store.commit([over("b"), over("b/1", "b"), birth("b/1/1", parent_id="b/1")])
+        store.commit([over("c"), over("c/1", "c"), over("d"), over("d/1", "d")])
+        store.commit([birth("e"), over("e/1", "e")])
+        assert store.forget(6, ["c/1", "d", "nobody"], 9) == Forgotten(4, None)
+        left = ["b", "b/1", "b/1/1", "c", "c/1", "d", "d/1", "e", "e/1"]
+        assert sorted(row.id for row in store.every_run()) == left
+        assert ids(store.runs(RunFilter(parent_id="a"))) == []
+        store.commit([step("b/1/1", 1, finished_at=7, status="cancelled", parent_id="b/1")])
+        assert store.forget(6, (), 9) == Forgotten(7, None)
+        assert sorted(row.id for row in store.every_run()) == ["e", "e/1"]
+
+    def test_forgetting_goes_on_behind_what_was_seen(self, store: Store) -> None:
+        store.commit([birth(f"r{i}", finished_at=9 - i, status="completed") for i in range(6)])
+        store.commit([birth("r0/1", parent_id="r0", finished_at=1)])
+        after: Position | None = FIRST
+        gone = []
+        while after is not None:
+            before = {row.id for row in store.every_run()}
+            forgotten = store.forget(9, ["r4"], 2, after)
+            gone.append(sorted(before - {row.id for row in store.every_run()}))
+            assert forgotten.runs == len(gone[-1])
+            after = forgotten.rest
+        assert gone == [["r5"], ["r2", "r3"], ["r1"]], "the first to end first; what stays is not looked at again"
+        assert store.forget(99, (), 0) == Forgotten(0, None)
+        assert sorted(row.id for row in store.every_run()) == ["r0", "r0/1", "r4"]
+
+    def test_a_run_that_goes_on_is_not_forgotten(self, store: Store) -> None:
+        store.commit([birth("r1", finished_at=5, status="failed"), birth("r2", finished_at=5, status="failed")])
+        store.commit([step("r1", 1, status="running"), step("r2", 1, status="running")])
+        store.commit([step("r2", 2, status="failed", finished_at=50)])
+        assert store.forget(50, (), 9) == Forgotten(0, None)
+        assert store.forget(51, (), 9) == Forgotten(1, None)
+        assert store.run("r1") is not None
+        assert store.commit([step("r2", 3)]) == [Conflict()], "who tries it again is told"
 
     # -- what others do
 

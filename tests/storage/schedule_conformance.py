@@ -215,6 +215,22 @@ class ScheduleConformance:
         assert store.count_fires(12, 100) == FireCounts(total=3, completed=0, finished=1, lost=2)
         assert store.count_fires(99, 100) == FireCounts(0, 0, 0, 0)
 
+    def test_fires_outlive_their_runs(self, store: Store) -> None:
+        row = put(store, cron("s1", overlap="queue"))
+        fires = [FireRow("s1", 1, "started", 11, "r1"), FireRow("s1", 2, "queued", 12)]
+        store.fire([Firing(row, [birth("r1")], fires)])
+        store.commit([step("r1", 1, status="completed", finished_at=5)])
+        assert store.forget(6, (), 9).runs == 1
+        assert [(f.fire.run_id, f.status, f.finished_at) for f in store.fires("s1", 9)] == [
+            (None, None, None),
+            ("r1", None, None),
+        ]
+        assert store.count_fires(0, 100) == FireCounts(total=2, completed=0, finished=0, lost=1), "r1 is not lost"
+        assert store.unfinished_fires(["s1"]) == [("s1", None)]
+        assert ready(store) == [2], "nothing stands before it any more"
+        store.tidy_fires(0, "")
+        assert len(store.fires("s1", 9)) == 2
+
     def test_deleted_with_its_history(self, store: Store) -> None:
         row = put(store, cron("s1"))
         store.fire([Firing(row, [birth("r1")], [FireRow("s1", 1, "started", 1, "r1")])])

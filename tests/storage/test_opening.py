@@ -202,7 +202,7 @@ def add_migration(path: Path, phase: str) -> None:
 @pytest.mark.parametrize("options", ["", "?mode=ro"])
 def test_a_newer_schema_is_refused(tmp_path: Path, options: str) -> None:
     add_migration(tmp_path / "a.db", "post")
-    with pytest.raises(SchemaTooNew, match=r"migration 99, later.*knows 3"):
+    with pytest.raises(SchemaTooNew, match=r"migration 99, later.*knows \d+"):
         open_store(f"sqlite:///{tmp_path}/a.db{options}")
     assert [f.name for f in tmp_path.iterdir() if f.name == "a.db"] == ["a.db"]
 

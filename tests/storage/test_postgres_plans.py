@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from penstock.model.records import FIRST, LAST
 from penstock.storage import open_store
 from penstock.storage.postgres import statements as sql
 from penstock.storage.postgres.store import PostgresStore
@@ -29,8 +30,10 @@ def grown(postgres: Any) -> Iterator[PostgresStore]:
                     id_,
                     [work(id_, due_at=n, owner=f"o{n % 50}" if n % 3 else None)],
                     idempotency_key=id_,
+                    created_at=n,
                     deadline_at=n,
-                    parent_id=f"r{n % 100:06}",
+                    parent_id=f"r{n // 100 * 100:06}" if n % 10 else None,
+                    finished_at=n if n % 20 == 0 else None,
                 )
                 for n, id_ in enumerate(ids, first)
             ]
@@ -50,9 +53,17 @@ def grown(postgres: Any) -> Iterator[PostgresStore]:
         ("LIST_SEQS", (["r000007", "r000008"],), "runs_pkey"),
         ("LOCK_RUNS", (["r000007", "r000008"],), "runs_pkey"),
         ("FIND_RUN_BY_KEY", ("orders", "r000007"), "runs_by_key"),
-        ("LIST_RUNS_BEFORE", (None, None, None, "r000900", 50), "runs_pkey"),
-        ("LIST_RUNS", (None, None, None, 50), "runs_pkey"),
-        ("LIST_RUNS_AFTER", ("r000900", 50), "runs_pkey"),
+        ("LIST_RUNS", (*LAST, None, None, 50), "runs_by_birth"),
+        ("LIST_TOP_RUNS", (900, "r000900", None, None, 50), "runs_by_birth"),
+        ("LIST_CHILD_RUNS", ("r000007", *LAST, None, None, 50), "runs_by_family"),
+        ("LIST_RUNS_AFTER", (900, "r000900", 50), "runs_by_birth"),
+        ("LIST_IDS_BEGINNING", ("r0009", "r0009\U0010ffff", 2), "runs_pkey"),
+        ("LIST_ENDED_RUNS", (90, *FIRST, 50), "runs_by_end"),
+        ("LIST_FAMILIES", (["r000007"],), "runs_by_family"),
+        ("LOCK_ENDED_RUNS", (["r000007", "r000008"],), "runs_pkey"),
+        ("DELETE_RUNS", (["r000007", "r000008"],), "runs_pkey"),
+        ("DELETE_JOURNALS", (["r000007", "r000008"],), "journal_pkey"),
+        ("DELETE_WORKS", (["r000007", "r000008"],), "work_pkey"),
         ("READ_JOURNAL", ("r000007", 0), "journal_pkey"),
         ("LIST_WORK", ("r000007",), "work_pkey"),
         ("LIST_HELD_WORK", ("o7",), "work_by_owner"),

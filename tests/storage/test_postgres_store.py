@@ -215,6 +215,16 @@ def test_a_claim_does_not_wait_for_what_another_is_taking(store: PostgresStore, 
     assert [row.run_id for row in store.claim("me", 500, 100, 9, ORDERS)] == ["r1"]
 
 
+def test_what_somebody_is_writing_is_not_forgotten(store: PostgresStore, other: psycopg.Connection) -> None:
+    store.commit([birth(name, finished_at=1, status="failed") for name in ("r1", "r2")])
+    store.commit([birth("r2/1", finished_at=1, status="failed", parent_id="r2"), birth("r3", finished_at=1)])
+    with other.transaction():
+        other.execute("UPDATE runs SET finished_at = NULL WHERE id IN ('r1', 'r2/1')")  # tried again, not yet committed
+        assert store.forget(2, (), 9).runs == 1
+    assert [row.id for row in store.every_run()] == ["r1", "r2", "r2/1"]
+    assert store.forget(2, (), 9).runs == 0
+
+
 @pytest.mark.parametrize("prepare", [True, False])
 def test_batches_that_meet_advance_each_run_once_per_entry(url: str, prepare: bool) -> None:
     """Four writers in two stores, the same runs in different orders: nobody dies of a deadlock, and nothing is lost."""

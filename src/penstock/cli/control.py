@@ -39,19 +39,26 @@ class Situation:
 
 
 @contextmanager
-def steering(url: str, run: str) -> Iterator[tuple[Engine, str]]:
-    """An engine that executes nothing, and the id of the run.  Raises CommandError, RunNotFound, StoreUnavailable."""
+def idle_engine(url: str) -> Iterator[Engine]:
+    """An engine that executes nothing.  Raises StoreUnavailable."""
     from penstock.engine import Engine
     from penstock.model.registry import Registry
     from penstock.runtime.driver import Limits
 
-    with reading.existing(url) as store:  # read first: no tables are made in somebody else's file
-        run_id = reading.find(store, run).id
     engine = Engine(url, Limits(recover=False), registry=Registry())
     try:
-        yield engine, run_id
+        yield engine
     finally:
         engine.close(0.0)
+
+
+@contextmanager
+def steering(url: str, run: str) -> Iterator[tuple[Engine, str]]:
+    """An engine that executes nothing, and the id of the run.  Raises CommandError, RunNotFound, StoreUnavailable."""
+    with reading.existing(url) as store:  # read first: no tables are made in somebody else's file
+        run_id = reading.find(store, run).id
+    with idle_engine(url) as engine:
+        yield engine, run_id
 
 
 def look(engine: Engine, run_id: str) -> Situation:
@@ -79,7 +86,7 @@ def _say(done: str, now: Situation, url: str, as_json: bool, lines: list[str]) -
         seen = {"at_work": now.at_work, "taken_up": now.taken_up}
         click.echo(json.dumps({**asdict(RunSummary.of(now.row)), **seen}, indent=2))
         return
-    click.echo(f"run {now.row.id} of {clean(now.row.workflow)} {done}")
+    click.echo(f"run {clean(now.row.id)} of {clean(now.row.workflow)} {done}")
     for line in lines:
         click.echo(f"  {line}")
 
@@ -153,7 +160,7 @@ def pause(run: str, reason: str, database: str, as_json: bool) -> None:
         engine.control(run_id, ev.Paused(reason), "pause")
         now = look(engine, run_id)
         lines = [f"{_tasks(now.at_work)} at work will end as usual"] if now.at_work else []
-        lines.append(f"it goes on with `penstock runs resume {run_id}`")
+        lines.append(f"it goes on with `penstock runs resume {clean(shlex.quote(run_id))}`")
         _say("is paused", now, database, as_json, lines)
 
 
@@ -235,7 +242,7 @@ def fork(
     with steering(database, run) as (engine, source):
         row, _ = engine.fork(source, from_task, values, unset, idempotency_key=key)
         now = _until_taken_up(engine, row.id)
-        _say(f"begins at {clean(from_task)} of run {source}", now, database, as_json, _goes_on(now, database))
+        _say(f"begins at {clean(from_task)} of run {clean(source)}", now, database, as_json, _goes_on(now, database))
 
 
 def _values(context: str | None, sets: tuple[str, ...]) -> Any:

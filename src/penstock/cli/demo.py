@@ -59,11 +59,11 @@ def demo(directory: Path, pace: float, fresh: bool) -> int:
         return following.go_on(runner, newest.run_id)
 
     try:
-        result = following.perform(database, DefaultRunnerConfig(), start, lambda: view())
+        result, pauses = following.perform(database, DefaultRunnerConfig(), start, lambda: view())
     except following.Interrupted as interrupted:
         following.say_interrupted(database, interrupted.run_id, "penstock", "demo", "--dir", str(directory))
         return following.leave(interrupted)
-    following.say_end(result)
+    following.say_end(result, pauses, database)
     for line in weather.summary(result.final_context):
         click.echo(clean(line))
     click.echo(f"{'Database:':<15}{clean(path)}")

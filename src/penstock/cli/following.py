@@ -8,17 +8,18 @@ import shlex
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from penstock.cli import exits, reading
+from penstock.cli import exits, questions, reading
 from penstock.cli.exits import CommandError
 from penstock.cli.live import SETTLED, View
 from penstock.cli.text import clean, count, seconds, short
 
 if TYPE_CHECKING:
+    from penstock.engine.pauses import Pause
     from penstock.runners.config import DefaultRunnerConfig
     from penstock.runners.default import DefaultRunner, RunHandle
     from penstock.runners.results import WorkflowResult
@@ -42,8 +43,8 @@ def perform(
     start: Callable[[DefaultRunner], RunHandle],
     view: Callable[[], View],
     announce: Callable[[RunHandle], None] = lambda handle: None,
-) -> WorkflowResult:
-    """Open a runner, start or find a run, watch it to its end.
+) -> tuple[WorkflowResult, list[Pause]]:
+    """Open a runner, start or find a run, watch it to its end, or until it waits for a person: for these answers.
 
     `announce` is called when the run is known, and its id is said even if Ctrl-C comes then.
 
@@ -59,8 +60,9 @@ def perform(
         announce(handle)
         with view() as shown:
             result = follow(handle, shown)
+        pauses = handle.pauses() if result.status == "Paused" else []
         runner.shutdown()
-        return result
+        return result, pauses
     except KeyboardInterrupt:
         drained = runner is None or _drain(runner, config.shutdown_timeout_seconds)
         raise Interrupted(None if handle is None else handle.run_id, at_once=not drained) from None
@@ -135,7 +137,7 @@ class _Waiter(threading.Thread):
 
 
 def go_on(runner: DefaultRunner, run_id: str) -> RunHandle:
-    """A handle on a recorded run, which the runner takes up by itself; a paused one is resumed.
+    """A handle on a recorded run, which the runner takes up by itself; a paused one that asks nothing is resumed.
 
     Raises RunNotFound, InvalidTransition, and CommandError if nobody here could execute it.
     """
@@ -147,17 +149,20 @@ def go_on(runner: DefaultRunner, run_id: str) -> RunHandle:
             f"run {run_id} is one of workflow {handle.workflow_name!r}, which this module does not register",
             code=exits.NOT_FOUND,
         )
-    if handle.status == "Paused":
+    if handle.status == "Paused" and not handle.pauses():
         runner.resume(run_id)
     return handle
 
 
-def say_end(result: WorkflowResult) -> None:
-    """How the run ended, and what it left."""
+def say_end(result: WorkflowResult, pauses: Sequence[Pause], database: str) -> None:
+    """How the run ended, or what it waits for."""
     took = f" after {seconds(result.duration)}" if result.duration is not None else ""
     why = result.error_message or result.reason
     click.echo(f"{result.status}{took}{': ' + short(why, 500) if why else ''}")
-    if result.status == "Paused":
+    if pauses:
+        questions.say(pauses)
+        questions.say_how_to_answer(result.run_id, pauses, database)
+    elif result.status == "Paused":
         click.echo(f"  run {result.run_id} goes on with `penstock run MODULE --resume {result.run_id}`")
 
 
@@ -183,7 +188,7 @@ def recorded(result: WorkflowResult) -> str:
 
 def read_again(database: str, run_id: str) -> WorkflowResult | None:
     """A run as it is recorded, without a runner; None if that cannot be said (any more)."""
-    from penstock.engine.engine import read_run
+    from penstock.engine.reading import read_run
     from penstock.model.errors import PenstockError
     from penstock.runners.results import WorkflowResult
 

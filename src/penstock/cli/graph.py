@@ -12,8 +12,8 @@ from penstock.cli.text import clean
 @click.argument("target", metavar="MODULE[:WORKFLOW]")
 @click.option("--format", "form", type=click.Choice(["text", "mermaid"]), default="text", show_default=True)
 def graph(target: str, form: str) -> None:
-    """Draw a workflow: its levels as text, or a Mermaid flow chart."""
-    workflow = loading.workflow(loading.load(target))
-    drawn = workflow.to_text() if form == "text" else workflow.to_mermaid()
-    for line in drawn.split("\n"):
+    """Draw a workflow or a graph: an outline, or a Mermaid flow chart."""
+    found = loading.definition(loading.load(target))
+    drawn = found.to_text() if form == "text" else found.to_mermaid()
+    for line in str(drawn).split("\n"):
         click.echo(clean(line))

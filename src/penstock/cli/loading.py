@@ -1,11 +1,11 @@
-"""From `MODULE:WORKFLOW` to a registered workflow."""
+"""From `MODULE:WORKFLOW` to a registered workflow, or graph."""
 
 from __future__ import annotations
 
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from penstock.cli import exits
 from penstock.cli.exits import CommandError
@@ -14,7 +14,23 @@ from penstock.cli.text import short
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from penstock.tasks import Workflow
+    from penstock.model.ports import Program
+
+
+@runtime_checkable
+class Definition(Protocol):
+    """A workflow of any style, or a graph."""
+
+    @property
+    def name(self) -> str | None: ...
+
+    def program(self, name: str | None = None) -> Program: ...
+
+    def to_text(self) -> str: ...
+
+    def to_mermaid(self) -> object:
+        """Its `str()` is the chart."""
+        ...
 
 
 def load(target: str) -> str:
@@ -35,7 +51,7 @@ def load(target: str) -> str:
     if not new:
         raise CommandError(
             f"module {place!r} registers no workflow",
-            hint='define one inside `with WorkflowBuilder("name"):`, or name a Workflow of the module, MODULE:NAME',
+            hint='define one inside `with WorkflowBuilder("name"):`, or name a variable of the module, MODULE:NAME',
             code=exits.NOT_FOUND,
         )
     raise CommandError(
@@ -43,14 +59,12 @@ def load(target: str) -> str:
     )
 
 
-def workflow(name: str) -> Workflow:
-    """The definition behind a registered name.  Raises CommandError if it is none of tasks."""
+def definition(name: str) -> Definition:
+    """The workflow or graph behind a registered name."""
     from penstock.model.registry import registry
-    from penstock.tasks import Workflow
 
-    found = getattr(registry.get(name), "workflow", None)
-    if not isinstance(found, Workflow):
-        raise CommandError(f"workflow {name!r} is not made of tasks, and cannot be drawn yet")
+    program: Any = registry.get(name)
+    found: Definition = program.graph if program.style.name == "graphs" else program.workflow
     return found
 
 
@@ -66,17 +80,14 @@ def split(target: str) -> tuple[str, str]:
 
 
 def _attribute(module: ModuleType, wanted: str) -> str:
-    """A Workflow the module has under this name; registered if its author did not."""
+    """A workflow or graph the module has under this name, registered under its own name if it has one."""
     from penstock.model.registry import registry
-    from penstock.tasks import Workflow
 
     found = getattr(module, wanted, None)
-    if not isinstance(found, Workflow):
+    if not isinstance(found, Definition) or isinstance(found, type):
         raise registry.not_found(wanted)
-    program = found.program()
-    known = registry.find(program.plan.name)
-    if getattr(known, "workflow", None) is not found:
-        registry.register(program)
+    program = found.program(None if found.name else wanted)
+    registry.register(program)
     return program.plan.name
 
 

@@ -17,12 +17,12 @@ from penstock.cli.text import clean
 
 COMMANDS: Final = {
     "demo": ("penstock.cli.demo", "Watch a workflow on real weather data; kill it and let it go on."),
-    "run": ("penstock.cli.run", "Run a workflow and watch its tasks."),
+    "run": ("penstock.cli.run", "Run a workflow or a graph, and watch it."),
     "runs": ("penstock.cli.runs", "Look at recorded runs, and steer them."),
     "tenants": ("penstock.cli.tenants", "Make and remove tenants of a PostgreSQL database."),
     "schedules": ("penstock.cli.schedules", "Look at schedules and triggers, add them, steer them."),
     "verify": ("penstock.cli.verify", "Check that a database keeps its promises."),
-    "graph": ("penstock.cli.graph", "Draw a workflow."),
+    "graph": ("penstock.cli.graph", "Draw a workflow or a graph."),
 }
 """name -> where the command of this name is, and its one line in `--help`, so that nobody imports it for that"""
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from penstock.cli import exits
 from penstock.cli.exits import CommandError
@@ -13,10 +12,6 @@ from penstock.cli.exits import CommandError
 if TYPE_CHECKING:
     from penstock.model.ports import Store
     from penstock.model.records import RunRow
-
-_ID: Final = re.compile(r"[0-9a-f-]{1,36}")
-_BEHIND: Final = "g"
-"""sorts behind every character of an id"""
 
 
 @contextmanager
@@ -48,29 +43,20 @@ def existing(url: str) -> Iterator[Store]:
         store.close()
 
 
-def find(store: Store, prefix: str) -> RunRow:
-    """The run whose id begins so.  Raises RunNotFound, and CommandError if there are several."""
-    from penstock.model.records import RunFilter
+def find(store: Store, wanted: str) -> RunRow:
+    """The run with this id, or the only one whose id begins so: a child does not count beside its parent.
 
-    run_id = unique(prefix, lambda end: [row.id for row in store.runs(RunFilter(before=end, limit=2))])
-    row = store.run(run_id)
+    Raises RunNotFound, and CommandError if there are several.
+    """
+    row = store.run(wanted)
+    if row is None and (prefix := wanted.strip()):
+        found = store.beginning_with(prefix, 2)
+        if len(found) > 1:
+            raise CommandError(f"several runs begin with {prefix!r}", hint="give more of the id")
+        row = store.run(found[0]) if found else None
     if row is None:
-        raise not_found(prefix)
+        raise not_found(wanted)
     return row
-
-
-def unique(prefix: str, newest_before: Callable[[str], list[str]]) -> str:
-    """The only id with this prefix; `newest_before(id)` gives the two newest ids below it."""
-    wanted = prefix.strip().lower()
-    if not _ID.fullmatch(wanted):
-        raise not_found(prefix)
-    # Ids are sorted: what begins with the prefix stands right below the first string behind all of it.
-    found = [run_id for run_id in newest_before(wanted + _BEHIND) if run_id.startswith(wanted)]
-    if not found:
-        raise not_found(prefix)
-    if len(found) > 1:
-        raise CommandError(f"several runs begin with {prefix!r}", hint="give more of the id")
-    return found[0]
 
 
 def not_found(prefix: str) -> Exception:

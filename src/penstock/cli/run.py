@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from penstock.cli import exits, following, live, loading, options, reading
+from penstock.cli import exits, following, live, loading, options, questions, reading
 from penstock.cli.exits import CommandError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from penstock.engine.pauses import Pause
     from penstock.runners.default import DefaultRunner, RunHandle
     from penstock.runners.results import WorkflowResult
     from penstock.tasks import Context
@@ -36,10 +39,11 @@ def run(
     timeout: float | None,
     as_json: bool,
 ) -> int:
-    """Run a workflow and watch its tasks.
+    """Run a workflow of tasks or steps, or a graph, and watch it.
 
     MODULE is imported from the current directory or the Python path, or is a path to a .py file.  WORKFLOW is the name
-    of a registered workflow or a Workflow in the module; it may be left out if the module registers exactly one.
+    of what is registered, or of a variable of the module; it may be left out if the module registers exactly one.
+    The context is what the first tasks see, the params of steps, the inputs of a graph.
 
     Everything is recorded.  After Ctrl-C or a crash, --resume RUN goes on, and so does the same command with --key.
     """
@@ -50,23 +54,23 @@ def run(
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
         name = loading.load(target)
         try:
-            result = _perform(database, name, inputs, key, resume, timeout, as_json)
+            result, pauses = _perform(database, name, inputs, key, resume, timeout, as_json)
         except following.Interrupted as interrupted:
             again = ("penstock", "run", target, "--database", database, "--resume", str(interrupted.run_id))
             following.say_interrupted(database, interrupted.run_id, *again)
             return following.leave(interrupted)
     if as_json:
-        click.echo(json.dumps(as_data(result), indent=2))
+        click.echo(json.dumps(as_data(result, pauses), indent=2))
     else:
-        following.say_end(result)
+        following.say_end(result, pauses, database)
         following.say_context(result)
     return exits.OF_STATUS.get(result.status, exits.INTERNAL)
 
 
-def as_data(result: WorkflowResult) -> dict[str, Any]:
-    """The run as JSON data, final context included (values as they are stored, types tagged)."""
+def as_data(result: WorkflowResult, pauses: Sequence[Pause]) -> dict[str, Any]:
+    """The run as JSON data, with its final context and open questions (values as they are stored, types tagged)."""
     values = {key: json.loads(value.text) for key, value in result.final_context.stored().items()}
-    return {**result.to_dict(), "final_context": values}
+    return {**result.to_dict(), "final_context": values, "pauses": questions.as_data(pauses)}
 
 
 def _perform(
@@ -77,7 +81,7 @@ def _perform(
     resume: str | None,
     timeout: float | None,
     as_json: bool,
-) -> WorkflowResult:
+) -> tuple[WorkflowResult, list[Pause]]:
     from penstock.runners.config import DefaultRunnerConfig
 
     config = DefaultRunnerConfig()
@@ -87,17 +91,13 @@ def _perform(
     def start(runner: DefaultRunner) -> RunHandle:
         if resume is None:
             return runner.submit(name, inputs, idempotency_key=key)
-        return following.go_on(runner, _run_id(runner, resume))
+        return following.go_on(runner, reading.find(runner._engine.store, resume).id)
 
     def announce(handle: RunHandle) -> None:
         if not as_json:
             click.echo(f"run {handle.run_id} of {name}")
 
     return following.perform(database, config, start, live.SilentView if as_json else live.view, announce)
-
-
-def _run_id(runner: DefaultRunner, prefix: str) -> str:
-    return reading.unique(prefix, lambda end: [run.run_id for run in runner.list_runs(before=end, limit=2)])
 
 
 def read_context(given: str | None) -> Context | None:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from penstock.cli import control, exits, following, options, reading
+from penstock.cli import control, exits, following, forgetting, options, questions, reading
 from penstock.cli.live import describe
 from penstock.cli.text import aligned, clean, instant, seconds, short
 
 if TYPE_CHECKING:
     from penstock.model.ports import Store
-    from penstock.model.records import RunRow
+    from penstock.model.records import RunFilter, RunRow
     from penstock.runners.results import WorkflowResult
-    from penstock.runtime.live_run import LiveRun
 
 PAGE: Final = 1000
 ALL: Final = 1 << 62
@@ -27,7 +26,9 @@ def runs() -> None:
     """Look at recorded runs, and steer them."""
 
 
-for command in (control.answer, control.cancel, control.pause, control.resume, control.retry, control.fork):
+for command in (
+    control.answer, control.cancel, control.pause, control.resume, control.retry, control.fork, forgetting.forget
+):  # fmt: skip
     runs.add_command(command)
 
 
@@ -39,16 +40,29 @@ for command in (control.answer, control.cancel, control.pause, control.resume, c
     type=click.Choice(["running", "paused", "completed", "failed", "cancelled"], case_sensitive=False),
     help="Only runs in this state.",
 )
+@click.option("--children", is_flag=True, help="Also runs that other runs have started.")
+@click.option("--parent", metavar="RUN", help="Only the runs that this one has started.")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many runs.")
 @options.as_json("the runs")
-def list_(database: str, workflow: str | None, status: str | None, limit: int, as_json: bool) -> None:
+def list_(
+    database: str,
+    workflow: str | None,
+    status: str | None,
+    children: bool,
+    parent: str | None,
+    limit: int,
+    as_json: bool,
+) -> None:
     """List runs, newest first."""
     from dataclasses import asdict
 
+    from penstock.model.records import RunFilter
     from penstock.runners.results import RunSummary
 
     with reading.existing(database) as store:
-        found = [RunSummary.of(row) for row in _newest(store, workflow, status, limit)]
+        parent_id = None if parent is None else reading.find(store, parent).id
+        which = RunFilter(workflow, status, parent_id=parent_id, top_level=parent is None and not children)
+        found = [RunSummary.of(row) for row in _newest(store, which, limit)]
     if as_json:
         click.echo(json.dumps([asdict(run) for run in found], indent=2))
         return
@@ -59,7 +73,7 @@ def list_(database: str, workflow: str | None, status: str | None, limit: int, a
     for run in found:
         why = short(run.error_message or run.reason or "", 80)
         name = short(run.workflow_name, 40)
-        rows.append((run.run_id, name, run.status, instant(run.start_time), instant(run.end_time), why))
+        rows.append((clean(run.run_id), name, run.status, instant(run.start_time), instant(run.end_time), why))
     for line in aligned(rows):
         click.echo(line)
 
@@ -71,47 +85,39 @@ def list_(database: str, workflow: str | None, status: str | None, limit: int, a
 def show(run: str, database: str, as_json: bool) -> None:
     """Show one run with its tasks.  RUN is its id, or as much of its beginning as no other run has."""
     from penstock.cli.run import as_data
-    from penstock.engine.engine import read_run
+    from penstock.engine.pauses import open_pauses
+    from penstock.engine.reading import Reader
     from penstock.runners.results import WorkflowResult
 
     with reading.existing(database) as store:
-        live = read_run(store, reading.find(store, run))
-        result, open_ = WorkflowResult(live), list(_pauses(store, live))
+        reader = Reader(store)
+        live = reader.read(reading.find(store, run))
+        pauses = open_pauses(live, reader.find)
+    result = WorkflowResult(live)
     if as_json:
-        click.echo(json.dumps({**as_data(result), "pauses": open_}, indent=2))
+        click.echo(json.dumps(as_data(result, pauses), indent=2))
         return
     for line in _head(result):
         click.echo(line)
     click.echo("tasks")
     for line in _tasks(result):
         click.echo(f"  {line}")
-    for pause in open_:
-        click.echo(f"waits for {clean(pause['pause_id'])}: {short(str(pause['value']), 300)}")
+    questions.say(pauses)
     following.say_context(result, ALL)
 
 
-def _pauses(store: Store, live: LiveRun) -> Iterator[dict[str, Any]]:
-    """What the run waits for, as JSON data."""
-    from penstock.engine.engine import read_run
-    from penstock.engine.pauses import open_pauses
-
-    for pause in open_pauses(live, lambda run_id: read_run(store, reading.find(store, run_id))):
-        value = None if pause.question is None else json.loads(pause.question.text)
-        yield {"pause_id": pause.pause_id, "answer_name": pause.answer_name, "value": value}
-
-
-def _newest(store: Store, workflow: str | None, status: str | None, limit: int) -> Iterator[RunRow]:
+def _newest(store: Store, which: RunFilter, limit: int) -> Iterator[RunRow]:
     """Runs in pages: a store gives 1,000 at most."""
-    from penstock.model.records import RunFilter
+    from dataclasses import replace
 
-    before: str | None = None
     while limit > 0:
-        page = store.runs(RunFilter(workflow, status, min(limit, PAGE), before))
+        which = replace(which, limit=min(limit, PAGE))
+        page = store.runs(which)
         yield from page
-        if len(page) < min(limit, PAGE):
+        if len(page) < which.limit:
             return
         limit -= len(page)
-        before = page[-1].id
+        which = replace(which, before=page[-1].id)
 
 
 def _head(result: WorkflowResult) -> Iterator[str]:

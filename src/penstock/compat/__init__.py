@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import pkgutil
 import sys
 from typing import Final
 
 from penstock.model.errors import ConfigError
 
-ROOMS: Final = {"cloaca": "penstock.compat.cloaca"}
+ROOMS: Final = {name: f"penstock.compat.{name}" for name in ("cloaca", "hypergraph", "spine")}
 """The original's name -> the module that stands in for it."""
 
 
@@ -33,8 +34,17 @@ def install(*names: str, force: bool = False) -> tuple[str, ...]:
             raise ConfigError(f"there is no room for {name!r}", hint=f"there is one for {', '.join(ROOMS)}")
     chosen = [name for name in names or ROOMS if force or not _importable(name)]
     for name in chosen:
-        sys.modules[name] = importlib.import_module(ROOMS[name])
+        _lead(name, ROOMS[name])
     return tuple(chosen)
+
+
+def _lead(name: str, room: str) -> None:
+    """Make the name, and the names of modules below it, those of the room, and of nothing else any more."""
+    for known in [known for known in sys.modules if known.startswith(f"{name}.")]:
+        del sys.modules[known]
+    sys.modules[name] = module = importlib.import_module(room)
+    for below in pkgutil.walk_packages(module.__path__, f"{room}."):
+        sys.modules[name + below.name[len(room) :]] = importlib.import_module(below.name)
 
 
 def _importable(name: str) -> bool:

@@ -12,8 +12,8 @@ from typing import Any, Final, Literal, cast
 from penstock.engine import forking, ids, pauses
 from penstock.engine.children import ChildRuns
 from penstock.engine.pauses import Pause
+from penstock.engine.reading import Reader, read_run
 from penstock.engine.styles import STYLES
-from penstock.kernel import lay_out
 from penstock.model import events as ev
 from penstock.model.errors import (
     IdempotencyConflict,
@@ -22,12 +22,10 @@ from penstock.model.errors import (
     RunInProgress,
     RunNotFinished,
     RunNotFound,
-    StoreError,
     StoreUnavailable,
 )
-from penstock.model.plan import Plan
 from penstock.model.ports import Clock, Program, Store
-from penstock.model.records import ENDED, RunFilter, RunRow
+from penstock.model.records import ENDED, FIRST, Position, RunFilter, RunRow
 from penstock.model.registry import Registry
 from penstock.model.registry import registry as known
 from penstock.model.triggers import triggers
@@ -41,6 +39,8 @@ from penstock.storage import StoreOptions, open_store
 EXIT_DRAIN_SECONDS: Final = 5.0
 LEASE_MARGIN_SECONDS: Final = 0.2
 """how long after its end a lease is looked at: whoever lives has renewed it long before"""
+FORGOTTEN_AT_ONCE: Final = 200
+"""runs, with their children, in one transaction"""
 LOOK_SECONDS: Final = 5.0
 """how often a wait for a run that is live here makes sure that it still is"""
 
@@ -244,8 +244,10 @@ class Engine:
         head = self.head(run_id)
         self.driver.loader.check_structure(head)
         if head.status == "running":
-            self._adopt(run_id)
+            self._vacate(run_id)
             if not event.inputs and start is None:
+                if not self.adopt(run_id):
+                    raise _in_progress(run_id)
                 return
             self.control(run_id, ev.CancelRequested("resumed with other inputs"), "cancel")
             head = self.head(run_id)
@@ -255,16 +257,21 @@ class Engine:
             if self.head(run_id).status == "running":
                 raise _in_progress(run_id) from None
             raise
-        self.driver.adopt(run_id).wait()  # what was parked and belongs to nobody
+        self.adopt(run_id)  # what was parked and belongs to nobody
 
-    def _adopt(self, run_id: str) -> None:
-        """Raises RunInProgress, if another runner has the run and keeps it."""
+    def adopt(self, run_id: str) -> bool:
+        """Take what nobody executes of a run and its children; whether there was any.  Raises StoreUnavailable."""
+        promise = self.driver.adopt(run_id)
+        promise.wait()
+        return promise.value() > 0
+
+    def _vacate(self, run_id: str) -> None:
+        """Wait until nobody holds work of the run.  Raises RunInProgress, if somebody has it and keeps it."""
         lease: int | None = None
         while True:
-            promise = self.driver.adopt(run_id)
-            promise.wait()
+            self.store.orphan_dead(self.clock.now())
             held = {row.owner: row.lease_until for row in self.store.work(run_id) if row.owner is not None}
-            if promise.value() or not held:
+            if not held:
                 return
             until = max(held.values())
             if any(self.store.alive(owner) for owner in held) or (lease is not None and until > lease):
@@ -281,11 +288,13 @@ class Engine:
         removed: Collection[str],
         *,
         idempotency_key: str | None = None,
+        new_id: str | None = None,
+        resting: bool = False,
     ) -> tuple[RunRow, LiveRun | None]:
         """Start a run that takes over what an earlier one has, up to a task; returns when it is on disk.
 
         With a key that is taken: the run that has it, and None.  Where this process does not have the workflow, the
-        work of the new run is left to whoever has it.
+        work of the new run is left to whoever has it.  `new_id`: its id; `resting`: it is born paused.
 
         Raises RunNotFound, TaskNotFound, StructureChanged, WorkflowError, EncodingError, DecodingError,
         IdempotencyConflict, StoreUnavailable, RunnerClosed.
@@ -299,13 +308,21 @@ class Engine:
             run.row.idempotency_key = idempotency_key
             edits = {str(i): values for i, values in run.machine.edits.items()}
             run.row.inputs_digest = _digest({"fork": run_id, "from": from_task, **edits})
-        return _accepted(self.driver.begin(run), run.row)
+        if new_id is not None:
+            run.row.id = new_id
+        if resting:
+            run.decide(Entry(ev.Paused("forked: it goes on when it is run")), self.clock)
+        birth = self.driver.begin(run)
+        birth.wait()
+        if new_id is not None and birth.value().live is None:
+            raise IdempotencyConflict(f"there is a run {new_id!r} already", hint="choose another id for the fork")
+        return _accepted(birth, run.row)
 
     # -- questions
 
     def pauses(self, run_id: str) -> list[Pause]:
         """The open questions of a run and its children.  Raises RunNotFound, StoreError."""
-        return pauses.open_pauses(self.read(run_id), self.read)
+        return pauses.open_pauses(self.read(run_id), Reader(self.store).find)
 
     def answer(self, run_id: str, key: str | None, value: Any) -> Pause:
         """Answer an open question, by its pause id or the name of its answer; None: the only one.
@@ -313,7 +330,9 @@ class Engine:
         Returns when the answer is on disk.  Raises NotAsked, RunNotFound, EncodingError, RunnerClosed, and what the
         interrupt says of a wrong answer.
         """
-        pause = pauses.find(self.pauses(run_id), key, run_id)
+        pause = None if key is None else pauses.named(key, self.read(run_id), Reader(self.store).find)
+        if pause is None:
+            pause = pauses.only(self.pauses(run_id), key, run_id)
         asking = self.driver.loader.load(pause.asked_by)
         cells = (
             asking.program.answer(pause.node, value)
@@ -342,25 +361,26 @@ class Engine:
     def runs(self, which: RunFilter) -> list[RunRow]:
         return self.store.runs(which)
 
+    def forget(self, before: int, keep: Collection[str] = ()) -> int:
+        """Delete runs that ended before an instant, with their children; returns how many.
+
+        One stays as long as any of its family has not ended or is in `keep`.  Raises StoreUnavailable, RunnerClosed.
+        """
+        self.driver.check_open()
+        kept, gone = frozenset(keep), 0
+        after: Position | None = FIRST
+        while after is not None:
+            forgotten = self.store.forget(before, kept, FORGOTTEN_AT_ONCE, after)
+            gone += forgotten.runs
+            after = forgotten.rest
+        return gone
+
 
 @atexit.register
 def close_all() -> None:
     """At interpreter exit: let running bodies end for a moment, leave the rest resumable."""
     for engine in list(_OPEN):
         engine.close(EXIT_DRAIN_SECONDS)
-
-
-def read_run(store: Store, row: RunRow) -> LiveRun:
-    """Fold a run from its stored plan and journal.  Raises StoreError."""
-    data = store.plan(row.structure)
-    if data is None:
-        raise StoreError(f"the plan {row.structure} of run {row.id} is not in the store")
-    style = STYLES.get(row.style)
-    if style is None:
-        raise StoreError(f"run {row.id} was written in the style {row.style!r}, which this version does not know")
-    run = LiveRun(row, lay_out(Plan.from_data(data)), style, None)
-    run.read_tail(store)
-    return run
 
 
 def _accepted(birth: Promise[Begun], row: RunRow) -> tuple[RunRow, LiveRun | None]:

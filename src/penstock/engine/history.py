@@ -71,6 +71,13 @@ def nodes(run: LiveRun) -> list[NodeHistory]:
             case ev.FannedOut(node=i):
                 out[i].began = out[i].began or entry.began
                 continue
+            case ev.Asked(node=i):
+                h = out[i]
+                h.attempts += 1
+                h.began, h.error = h.began or entry.began, None
+            case ev.Answered(node=i):
+                out[i].ended = entry.at
+                continue
             case _:
                 continue
         if entry.notes:

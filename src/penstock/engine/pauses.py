@@ -13,6 +13,8 @@ from penstock.model.values import Stored
 from penstock.runtime.live_run import LiveRun
 from penstock.runtime.tending import child_id
 
+Find = Callable[[str], LiveRun | None]
+
 
 @dataclass(frozen=True, slots=True)
 class Pause:
@@ -37,33 +39,51 @@ class Pause:
         return None if self.question is None else self.question.copy()
 
 
-def open_pauses(run: LiveRun, read: Callable[[str], LiveRun]) -> list[Pause]:
-    """The open questions, in the order of the plan.  `read`: a run by its id."""
+def open_pauses(run: LiveRun, find: Find) -> list[Pause]:
+    """The open questions, in the order of the plan.  `find`: a run by its id, None if there is none."""
     found: list[Pause] = []
     stack = [("", run)]
     while stack:
         stem, one = stack.pop()
-        machine, nodes = one.machine, one.layout.plan.nodes
         inner = []
-        for i, node in enumerate(nodes):
-            if i in machine.asked and machine.state[i] == ASKED:
-                answer = node.writes[0].rpartition("/")[2] if node.writes else node.name
-                found.append(
-                    Pause(stem + node.name, one.row.id, i, machine.issues[i], node.name, answer, machine.asked[i])
-                )
-            fan = machine.fans.get(i)
-            if fan is not None:
-                for k in sorted(fan.paused):
-                    place = f"{stem}{node.name}/" if fan.width is None else f"{stem}{node.name}/{k}/"
-                    inner.append((place, read(child_id(one.row.id, node.name, fan.turn, k))))
+        for i, node in enumerate(one.layout.plan.nodes):
+            if _asks(one, i):
+                found.append(_pause(stem, one, i))
+            for k in _living(one, i):
+                child = find(child_id(one.row.id, node.name, one.machine.fans[i].turn, k))
+                if child is not None:
+                    inner.append((_stem(stem, one, i, k), child))
         stack += reversed(inner)
     return found
 
 
-def find(pauses: list[Pause], key: str | None, run_id: str) -> Pause:
-    """The question of this pause id, or answer name if only one goes by it; None: the only one.  Raises NotAsked."""
-    exact = [pause for pause in pauses if pause.pause_id == key]
-    fitting = exact or [pause for pause in pauses if key is None or pause.answer_name == key]
+def named(key: str, run: LiveRun, find: Find) -> Pause | None:
+    """The open question of this pause id, by itself: its way is followed, and nothing else is read."""
+    stem, rest = "", key
+    while True:
+        name, _, rest = rest.partition("/")
+        i = run.layout.index.get(name)
+        if i is None:
+            return None
+        if not rest:
+            return _pause(stem, run, i) if _asks(run, i) else None
+        fan = run.machine.fans.get(i)
+        if fan is None:
+            return None
+        item = "0"
+        if fan.width is not None:
+            item, _, rest = rest.partition("/")
+        if not rest or not item.isdecimal() or int(item) not in _living(run, i):
+            return None
+        child = find(child_id(run.row.id, name, fan.turn, int(item)))
+        if child is None:
+            return None
+        stem, run = _stem(stem, run, i, int(item)), child
+
+
+def only(pauses: list[Pause], key: str | None, run_id: str) -> Pause:
+    """The one question whose answer is called so; None: the only one there is.  Raises NotAsked."""
+    fitting = [pause for pause in pauses if key is None or pause.answer_name == key]
     if len(fitting) == 1:
         return fitting[0]
     ids = [pause.pause_id for pause in pauses]
@@ -73,3 +93,25 @@ def find(pauses: list[Pause], key: str | None, run_id: str) -> Pause:
         what = "waits for no answer" if key is None else f"has no open question {key!r}"
         raise NotAsked(f"run {run_id} {what}", hint=f"did you mean {close[0]!r}?" if close else f"open are: {listed}")
     raise NotAsked(f"run {run_id} has several open questions", hint=f"say which one: {listed}")
+
+
+def _asks(run: LiveRun, i: int) -> bool:
+    return i in run.machine.asked and run.machine.state[i] == ASKED
+
+
+def _living(run: LiveRun, i: int) -> list[int]:
+    """Children of a node that ask, or may: one that goes on has open questions, too."""
+    fan = run.machine.fans.get(i)
+    return [] if fan is None else sorted(fan.paused | fan.running)
+
+
+def _stem(stem: str, run: LiveRun, i: int, item: int) -> str:
+    """What pause ids in a child begin with."""
+    place = f"{stem}{run.layout.plan.nodes[i].name}/"
+    return place if run.machine.fans[i].width is None else f"{place}{item}/"
+
+
+def _pause(stem: str, run: LiveRun, i: int) -> Pause:
+    machine, node = run.machine, run.layout.plan.nodes[i]
+    answer = node.writes[0].rpartition("/")[2] if node.writes else node.name
+    return Pause(stem + node.name, run.row.id, i, machine.issues[i], node.name, answer, machine.asked[i])

@@ -3,9 +3,10 @@
 No code of a user runs here, nothing is written, and no value is decoded: each run is folded by a machine of its own and
 compared with its head and with its rows in the queue.  One run at a time, so that memory does not grow with the store.
 
-A retry takes back what failed and what came after it, and with it the results that may be recorded again: which these
-are is counted from the journal and the plan, apart from the machine.  A fork is born with results of another run: each
-must stand in the journal of that run, as long as it is there.
+A retry takes back what failed, or what has read inputs that are new, and what came after it, and with it the results
+that may be recorded again: which these are is counted from the journal and the plan, apart from the machine.  A fork is
+born with results of another run: each must stand in the journal of that run, as long as it is there.  Children are runs
+like any other; what they and their parents must know of each other is compared.
 
 The promises, by their numbers:
 
@@ -18,13 +19,14 @@ The promises, by their numbers:
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from penstock.engine import inherited, kin
+from penstock.engine.inherited import BROKEN
 from penstock.kernel import Layout, Machine, lay_out
 from penstock.kernel.gates import WAITING
 from penstock.model import events as ev
@@ -43,9 +45,6 @@ LINES_PER_RUN: Final = 20
 LOOKS: Final = 10
 """how often a run that changes while it is read is looked at"""
 LAYOUTS_KEPT: Final = 64
-
-_BROKEN: Final = (AttributeError, IndexError, KeyError, TypeError, ValueError)
-"""what data of the wrong shape raises somewhere inside"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +96,11 @@ class Checker:
         for _ in range(LOOKS):
             if row is None:
                 return []
-            look = _Look(row, self._now(), self._results_of(row.forked_from))
+            look = _Look(row, self._now(), self._facts_of(row.forked_from))
             journal = self._store.journal(row.id)
             work = self._store.work(row.id)
-            look.judge(self._layout(row.structure), journal, work)
+            machine = look.judge(self._layout(row.structure), journal, work)
+            look.judge_kin(machine, work, self._store.run)
             again = self._store.run(row.id)
             # Journal, queue and head were read one after the other.  Equal heads around them prove that they belong
             # together, and without a violation there is nothing to prove.
@@ -112,15 +112,11 @@ class Checker:
         self.tally.restless += 1
         return []
 
-    def _results_of(self, run_id: str | None) -> frozenset[str] | None:
-        """What a run has recorded of its nodes, as `_fact` writes it; None if there is no such run (any more)."""
+    def _facts_of(self, run_id: str | None) -> frozenset[str] | None:
+        """What a run has recorded that a fork may have; None if there is no such run (any more)."""
         if run_id is None or self._store.run(run_id) is None:
             return None
-        facts: set[str] = set()
-        for row in self._store.journal(run_id):
-            with contextlib.suppress(*_BROKEN):  # found when that run is looked at
-                facts.update([_fact(tree) for tree in json.loads(row.entries)])
-        return frozenset(facts)
+        return inherited.facts(self._store.journal(run_id))
 
     def _layout(self, structure: str) -> Layout | str:
         """The layout of a stored plan, or why there is none."""
@@ -137,7 +133,7 @@ class Checker:
         try:
             data = self._store.plan(structure)
             return f"its plan {structure} is not in the store" if data is None else lay_out(Plan.from_data(data))
-        except (StoreError, WorkflowError, *_BROKEN) as error:
+        except (StoreError, WorkflowError, *BROKEN) as error:
             return f"its plan {structure} cannot be read: {error}"
 
 
@@ -156,17 +152,30 @@ class _Look:
         self._issued: dict[int, tuple[int, int, int]] = {}
         """node -> fence of its latest issue, and the entry (its number, and when it was journalled) that led to it"""
 
-    def judge(self, layout: Layout | str, journal: Sequence[JournalRow], work: Sequence[WorkRow]) -> None:
+    def judge(self, layout: Layout | str, journal: Sequence[JournalRow], work: Sequence[WorkRow]) -> Machine | None:
+        """Returns the run as its journal has it, None if nobody can tell."""
         if isinstance(layout, str):
             self._broken("I9", layout)
-            return
+            return None
         machine = Machine(layout)
         whole = self._fold(machine, journal)
         if self.seq != self.head.seq:
             self._broken("I9", f"its head counts {self.head.seq} journal entries, the journal has {self.seq}")
-        if whole:
-            self._judge_status(machine)
-            self._judge_work(machine, work)
+        if not whole:
+            return None
+        self._judge_status(machine)
+        self._judge_work(machine, work)
+        return machine
+
+    def judge_kin(self, machine: Machine | None, work: Sequence[WorkRow], find: kin.Find) -> None:
+        """`find`: the head of another run, if it is there."""
+        for text in kin.trouble_above(self.head, find, self.now):
+            self._broken("I6", text)
+        if machine is not None and machine.fans:
+            tended = [row for row in work if row.kind == "tend" and row.owner and row.lease_until > self.now]
+            is_tended = bool(tended) and self.head.status == "running"
+            for text in kin.trouble_below(self.head, machine, find, self.now, is_tended=is_tended):
+                self._broken("I6", text)
 
     def _broken(self, promise: str, text: str) -> None:
         self.found.append(Violation(promise, self.head.id, text))
@@ -198,7 +207,7 @@ class _Look:
                     self._apply(machine, wire.decode(tree, _as_it_is, row.at), birth)
                 except IllegalEvent:
                     continue  # reported; the machine is as it was before
-                except (StoreError, *_BROKEN) as error:
+                except (StoreError, *BROKEN) as error:
                     self._broken("I9", f"entry {self.seq} cannot be read: {error}")
                     return False
         return True
@@ -212,8 +221,8 @@ class _Look:
             self._failed.discard(event.node)
         elif type(event) is ev.Failed and event.retry_at is None:
             self._failed.add(event.node)
-        elif type(event) is ev.Resumed and machine.ended:
-            self._take_back(machine)
+        elif type(event) is ev.Resumed:
+            self._take_back(machine, event)
         try:
             machine.apply(event)
         except IllegalEvent:
@@ -226,7 +235,7 @@ class _Look:
     def _check_began(self, machine: Machine, entry: Entry) -> None:
         """A body must not begin before what it waited for was on disk: a crash in between would change its past."""
         event = entry.event
-        if not entry.began or not isinstance(event, (ev.Succeeded, ev.Failed, ev.Cancelled, ev.Deferred)):
+        if not entry.began or not isinstance(event, _ENDS_OF_ATTEMPTS):
             return
         fence, seq, at = self._issued.get(event.node, (0, 0, 0))
         if fence == event.fence and entry.began < at:
@@ -248,18 +257,23 @@ class _Look:
             )
         self._results[node] = self.seq
 
-    def _take_back(self, machine: Machine) -> None:
-        """A retry: what came after a failure that counts may be recorded once more."""
+    def _take_back(self, machine: Machine, event: ev.Resumed) -> None:
+        """What is done anew may be recorded once more: what came after a failure that counts, or has new inputs."""
         layout, nodes = machine.layout, machine.layout.plan.nodes
-        failed = {i for i in self._failed if 0 <= i < len(nodes) and nodes[i].on_error != "ignore"}
-        for u in layout.behind([layout.unit[i] for i in failed]):
+        failed: set[int] = set()
+        if machine.ended:
+            failed = {i for i in self._failed if 0 <= i < len(nodes) and nodes[i].on_error != "ignore"}
+        anew = layout.readers(event.inputs) if event.inputs else []
+        if event.start is not None:
+            anew.append(event.start)
+        for u in layout.behind([layout.unit[i] for i in (*failed, *anew)]):
             for i in layout.members[u]:
                 self._results.pop(i, None)
         self._failed -= failed
 
     def _check_inherited(self, machine: Machine, tree: Any) -> None:
         """A fork made nothing itself before it was born."""
-        if self.inherited is None or tree[0] not in _INHERITABLE or _fact(tree) in self.inherited:
+        if self.inherited is None or not inherited.is_forged(tree, self.inherited):
             return
         what = f"entry {self.seq} ({tree[0]}), which it was born with, "
         about = "" if tree[0] == "started" else f"about task {_name(machine, tree[1])} "
@@ -337,12 +351,7 @@ class _Look:
             self._broken("I6", f"{where} that anybody may take, though the run is paused")
 
 
-_INHERITABLE: Final = frozenset({"started", "ok", "fail", "answered", "evaluated", "timer_fired"})
-
-
-def _fact(tree: Any) -> str:
-    """An entry without its fence, which a fork issues anew."""
-    return json.dumps([*tree[:2], None, *tree[3:]] if tree[0] in ("ok", "fail") else tree)
+_ENDS_OF_ATTEMPTS: Final = (ev.Succeeded, ev.Failed, ev.Cancelled, ev.Deferred, ev.Asked, ev.FannedOut)
 
 
 def _as_it_is(tree: Any) -> Any:

@@ -52,7 +52,12 @@ class Fan:
     @property
     def startable(self) -> bool:
         """There are items to start, sooner or later."""
-        return self.next < len(self.states) and not (self.failed and self.stop)
+        return self.next < len(self.states) and not self.stopped
+
+    @property
+    def stopped(self) -> bool:
+        """One has failed, and that decides: none is started any more, and none waited for that waits for a person."""
+        return self.failed and self.stop
 
     def results(self) -> tuple[Outcome | None, ...]:
         """What each item has come to; None: it never ran."""
@@ -69,9 +74,7 @@ class Fan:
 def open_(m: Machine, e: ev.FannedOut) -> None:
     """The body has asked for children."""
     count = len(e.inputs)
-    fan = Fan(e.fence, e.inputs, e.width, e.stop, ["waiting"] * count, [0] * count)
-    m.fans[e.node] = fan
-    tend(m, e.node)
+    m.fans[e.node] = Fan(e.fence, e.inputs, e.width, e.stop, ["waiting"] * count, [0] * count)
 
 
 def tend(m: Machine, i: int) -> None:
@@ -145,4 +148,4 @@ def again(m: Machine, i: int) -> bool:
 
 def idle(m: Machine) -> bool:
     """All that is outstanding are children, and each of them waits for a person."""
-    return all([type(c) is Tend and not m.fans[c.node].running for c in m.todo.values()])
+    return all(type(c) is Tend and not m.fans[c.node].running and not m.fans[c.node].stopped for c in m.todo.values())

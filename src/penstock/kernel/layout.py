@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Final
@@ -74,8 +73,6 @@ class Layout:
     """what the gate may open"""
     written: frozenset[int]
     """cells that nodes write"""
-    shared: frozenset[int]
-    """cells that several nodes write, one after the other"""
 
     def behind(self, units: Iterable[int]) -> set[int]:
         """These units and all that come after them."""
@@ -87,6 +84,16 @@ class Layout:
                     found.add(v)
                     stack.append(v)
         return found
+
+    def readers(self, names: Iterable[str]) -> list[int]:
+        """The nodes that read one of these cells."""
+        cells = {self.cell[name] for name in names}
+        return [i for i, reads in enumerate(self.reads) if any(not cells.isdisjoint(read) for read in reads)]
+
+    def spans(self, pairs: Sequence[str]) -> Iterator[range]:
+        """The nodes of a sequence that a decision passes over."""
+        for begin, end in zip(pairs[::2], pairs[1::2], strict=True):
+            yield range(self.index[begin], self.index[end] if end else len(self.plan.nodes))
 
 
 def lay_out(plan: Plan) -> Layout:
@@ -108,7 +115,7 @@ def lay_out(plan: Plan) -> Layout:
     for i, n in enumerate(nodes):
         for c in n.writes:
             cell.setdefault(c, len(cell))
-            if writer.setdefault(c, i) != i and plan.style != "steps":
+            if writer.setdefault(c, i) != i:
                 raise WorkflowError(f"plan {plan.name!r}: {nodes[writer[c]].name!r} and {n.name!r} both write {c!r}")
     for name, c in plan.aliases.items():
         if c not in cell:
@@ -169,7 +176,6 @@ def lay_out(plan: Plan) -> Layout:
         )
 
     out = tuple(tuple(cell[c] for c in n.writes) for n in nodes)
-    writers = Counter(c for cells in out for c in cells)
 
     def first_node(u: int) -> int:
         return members[u][0]
@@ -200,8 +206,7 @@ def lay_out(plan: Plan) -> Layout:
         newer=tuple(tuple(k for k, r in enumerate(n.reads) if r.newer) for n in nodes),
         controllers=tuple(tuple(index[g] for g in n.gates) for n in nodes),
         targets=tuple(tuple(index[t] for t in n.targets if t in index) for n in nodes),
-        written=frozenset(writers),
-        shared=frozenset(c for c, count in writers.items() if count > 1),
+        written=frozenset(c for cells in out for c in cells),
     )
 
 

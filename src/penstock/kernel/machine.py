@@ -55,11 +55,8 @@ class Machine:
         A unit that stands later in the plan writes later, whoever was first by the clock; the clock orders the writes
         of one loop.  So the latest of two writes that are not ordered otherwise is the same in every run.
         """
-        self.past: dict[int, dict[int, tuple[Any, int]]] = {}
-        """cell with several sources -> source (a node, or RUN: it was given) -> value and stamp of its latest write.
-
-        Taking back one source's write gives the cell to the latest of the others.
-        """
+        self.past: dict[int, tuple[Any, int]] = {}
+        """cell of a node -> value and stamp of what was given in its place, left when its writes are taken back"""
         self.edits: dict[int, Any] = {}
         """node -> how its data was changed before the run began; what it means is for the style"""
         self.lives = 1
@@ -84,11 +81,12 @@ class Machine:
         self.spent: dict[int, set[int]] = {}
         """node in a loop -> gates outside of it whose decision it has used"""
         self.last: dict[int, tuple[str, ...]] = {}
+        """node -> its latest decision; RUN -> what was decided from outside"""
         self.shut: set[int] = set()
-        self.passed: dict[int, int] = {}
-        """node of a sequence that never runs -> the node (or RUN) whose decision passed over it"""
+        self.passed: set[int] = set()
+        """nodes of a sequence that the decisions in `last` pass over"""
         self.deferred: dict[int, int] = {}
-        """node whose body asked to be called again -> at which instant"""
+        """node whose body asked to be called again, and has not come to anything since -> at which instant"""
         self.fans: dict[int, fans.Fan] = {}
         self.asked: dict[int, Any] = {}
         """node that waits for an answer -> its question; None: it has no body to put one"""
@@ -127,7 +125,9 @@ class Machine:
             case ev.Edited():
                 return self.status == "new" and 0 <= e.node < len(self.state) and e.node not in self.edits
             case ev.Started():
-                return self.status == "new" and self._knows(e.inputs, e.passed)
+                return (
+                    self.status == "new" and self._knows(e.inputs) and (not e.passed or self._may_pass_over(e.passed))
+                )
             case ev.Evaluated():
                 return type(self.todo.get(e.node)) is Evaluate and len(e.truths) == len(self.layout.values[e.node])
             case ev.TimerSet():
@@ -144,19 +144,36 @@ class Machine:
             case ev.Resumed():
                 return self._may_resume(e, self.suspended)
 
-    def _knows(self, inputs: dict[str, Any], passed: tuple[str, ...] = ()) -> bool:
+    def _knows(self, inputs: dict[str, Any]) -> bool:
+        return inputs.keys() <= self.layout.cell.keys()
+
+    def _may_pass_over(self, pairs: tuple[str, ...]) -> bool:
         index = self.layout.index
-        return inputs.keys() <= self.layout.cell.keys() and all([not name or name in index for name in passed])
+        return (
+            self.layout.plan.sequence
+            and len(pairs) % 2 == 0
+            and all([name in index for name in pairs[::2]])
+            and all([not name or name in index for name in pairs[1::2]])
+        )
 
     def _may_resume(self, e: ev.Resumed, wanting: bool) -> bool:
-        """New inputs move a run that is at rest; nothing else moves one that is in want of nothing."""
-        if not self._knows(e.inputs) or (e.start is not None and not 0 <= e.start < len(self.state)):
+        """New inputs, or another start, move a run that is at rest; nothing else moves one in want of nothing."""
+        sequence, nodes = self.layout.plan.sequence, len(self.state)
+        if not self._knows(e.inputs) or not (e.start is None or (sequence and 0 <= e.start < nodes)):
             return False
-        return wanting or (bool(e.inputs) and self.status in ("paused", "completed"))
+        more = bool(e.inputs) or e.start is not None
+        return wanting or (more and self.status in ("paused", "completed"))
 
     def _may_end_so(self, e: Event) -> bool:
-        kind = self.layout.plan.nodes[e.node].kind  # type: ignore[union-attr]
-        return (type(e) is not ev.Asked or kind == "interrupt") and (type(e) is not ev.FannedOut or kind == "fan")
+        match e:
+            case ev.Succeeded(decision=decision):
+                return not decision or not self.layout.plan.sequence or self._may_pass_over(decision)
+            case ev.Asked(node=i):
+                return self.layout.plan.nodes[i].kind == "interrupt"
+            case ev.FannedOut(node=i, width=width):
+                return self.layout.plan.nodes[i].kind == "fan" and (width is None or width > 0)
+            case _:
+                return True
 
     def _may_ask(self, i: int, fence: int | None) -> bool:
         """The node asks, or (without a fence) may still come to ask: only a loop asks more than once."""
@@ -171,7 +188,11 @@ class Machine:
         """Take an event and everything it implies.  Raises IllegalEvent, with nothing changed, if it does not fit."""
         if type(e) is ev.Succeeded:
             command = self.todo.get(e.node)
-            if type(command) is not Execute or command.fence != e.fence:
+            if (
+                type(command) is not Execute
+                or command.fence != e.fence
+                or (e.decision is not None and self.layout.plan.sequence and not self._may_end_so(e))
+            ):
                 raise IllegalEvent(f"{e!r} does not fit a machine that is {self.status} with {command!r} outstanding")
             del self.todo[e.node]
             self._succeed(e.node, e.values, e.decision)
@@ -187,7 +208,7 @@ class Machine:
                 self._look(layout.members[u][0])
             else:
                 loops.superstep(self, loop)
-        if not self.todo or (len(self.todo) <= len(self.fans) and fans.idle(self)):
+        if not self.todo or (self.fans and len(self.todo) <= len(self.fans) and fans.idle(self)):
             self._rest()
 
     def _handle(self, e: Event) -> None:
@@ -195,8 +216,7 @@ class Machine:
             case ev.Edited():
                 self.edits[e.node] = e.values
             case ev.Started():
-                self._start(e.inputs)
-                self._pass_over(RUN, e.passed)
+                self._start(e)
             case ev.Failed():
                 del self.todo[e.node]
                 self._fail(e)
@@ -225,19 +245,22 @@ class Machine:
                 self.deferred[e.node] = e.until
             case ev.Asked():
                 del self.todo[e.node]
+                self.deferred.pop(e.node, None)
                 if self.halted:
                     self._hold(e.node)
                 else:
                     self._ask(e.node, e.question)
             case ev.FannedOut():
                 del self.todo[e.node]
+                self.deferred.pop(e.node, None)
                 fans.open_(self, e)
                 if self.halted:
-                    self.fresh.remove(self.todo.pop(e.node))
                     self._hold(e.node)
+                else:
+                    fans.tend(self, e.node)
             case ev.ChildMoved():
                 fans.move(self, e)
-                if e.status == "running" and not self.suspended:
+                if not self.suspended:
                     self.status = "running"
             case ev.TimerSet():
                 self.todo[e.node] = Wake(e.node, at=e.at)
@@ -245,6 +268,8 @@ class Machine:
                 del self.todo[e.node]
                 if self.layout.plan.nodes[e.node].kind == "wait":
                     self._succeed(e.node, (self.layout.plan.nodes[e.node].wait_s,), None)
+                elif e.node in self.deferred:
+                    self.execute(e.node)
                 else:
                     self._again(e.node)
             case ev.Answered():
@@ -271,10 +296,13 @@ class Machine:
 
     # -- settled work releases what comes after it
 
-    def _start(self, inputs: dict[str, Any]) -> None:
+    def _start(self, e: ev.Started) -> None:
         self.status = "running"
-        for name, value in inputs.items():
+        for name, value in e.inputs.items():
             self.write_input(self.layout.cell[name], value)
+        if e.passed:
+            self.last[RUN] = e.passed
+            self.pass_over(e.passed)
         self.queue.extend(self.layout.roots)
 
     def write_input(self, c: int, value: Any) -> None:
@@ -284,11 +312,13 @@ class Machine:
         self.value[c] = value
         self.stamp[c] = stamp
         if c in self.layout.written:
-            self.past.setdefault(c, {})[RUN] = (value, stamp)
+            self.past[c] = (value, stamp)
 
     def _look(self, i: int) -> None:
         """A single node whose predecessors have all settled: it runs now, or never."""
-        if self.layout.values[i]:
+        if self.passed and i in self.passed:
+            self.settle(i, SKIPPED)
+        elif self.layout.values[i]:
             self.state[i] = EVALUATING
             command = Evaluate(i)
             self.todo[i] = command
@@ -298,9 +328,6 @@ class Machine:
 
     def _decide(self, i: int) -> None:
         layout = self.layout
-        if self.passed and i in self.passed:
-            self.settle(i, SKIPPED)
-            return
         test = layout.tests[i]
         if (test is None or test(self, i)) and self.fed(i):
             self.issue(i)
@@ -343,15 +370,11 @@ class Machine:
             self.value[c] = v
             self.stamp[c] = rank | k
         self.clock = k
-        if self.layout.shared:
-            for c, v in zip(self.layout.out[i], values):
-                if c in self.layout.shared and v is not MISSING:
-                    self.past.setdefault(c, {})[i] = (self.value[c], self.stamp[c])
         self.fired[i] += 1
         if decision is not None:
             self.last[i] = decision
             if self.layout.plan.sequence:
-                self._pass_over(i, decision)
+                self.pass_over(decision)
             else:
                 self.pending[i] = set(decision)
 
@@ -400,12 +423,10 @@ class Machine:
         if not fans.again(self, i):
             self.execute(i)
 
-    def _pass_over(self, source: int, pairs: tuple[str, ...]) -> None:
+    def pass_over(self, pairs: tuple[str, ...]) -> None:
         """Nodes of a sequence that will not run."""
-        index = self.layout.index
-        for begin, end in zip(pairs[::2], pairs[1::2]):
-            for i in range(index[begin], index[end] if end else len(self.state)):
-                self.passed.setdefault(i, source)
+        for span in self.layout.spans(pairs):
+            self.passed.update(span)
 
     def execute(self, i: int) -> None:
         self.state[i] = ISSUED
@@ -422,6 +443,7 @@ class Machine:
     def _fail(self, e: ev.Failed) -> None:
         i = e.node
         self.failures[i] = self.failures.get(i, 0) + 1
+        self.deferred.pop(i, None)
         if e.retry_at is not None and not self.halted:
             if e.retry_at:
                 self._wake(i, Wake(i, at=e.retry_at))
@@ -508,15 +530,11 @@ def _copied(slot: str, state: Any) -> Any:
     match slot:
         case "value":
             return list(state)
-        case "edits":
+        case "edits" | "past" | "asked":
             return dict(state)
-        case "past":
-            return {c: dict(sources) for c, sources in state.items()}
         case "early":
             return {i: list(answers) for i, answers in state.items()}
         case "rounds" | "fans":
             return {u: r.copy() for u, r in state.items()}
-        case "asked":
-            return dict(state)
         case _:
             return copy.deepcopy(state)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from penstock.kernel.gates import WAITING
@@ -24,11 +23,11 @@ def resume(m: Machine, e: ev.Resumed) -> None:
     ended, unhurt = m.ended, not m.halted and not m.failed
     m.suspended = False
     m.status = "running"
-    anew = _give(m, e.inputs) if e.inputs else []
+    anew = _give(m, e.inputs)
+    if e.start is not None:
+        anew += _begin_at(m, e.start)
     if not ended and not anew:
         return
-    if e.start is not None:
-        anew.append(e.start)
     again = _rewind(m, anew, failures=ended, keep_seeds=unhurt)
     if ended:
         m.lives += 1
@@ -41,25 +40,32 @@ def resume(m: Machine, e: ev.Resumed) -> None:
     for i in held + again:
         for counted in (m.errors, m.failures, m.crashes):
             counted.pop(i, None)
-    if e.start is not None:
-        _pass_over_until(m, e.start)
-    for i in held + again:
-        if m.passed.get(i) == RUN:
-            m.settle(i, SKIPPED)
-        else:
-            m.issue(i)
+        m.issue(i)
     m.failed = any(m.layout.plan.nodes[i].on_error != "ignore" for i in m.errors)
 
 
 def _give(m: Machine, inputs: Mapping[str, Any]) -> list[int]:
     """Take new inputs in: each is the latest write of its cell.  Returns the nodes that read them."""
-    layout = m.layout
-    given = set()
     for name, value in inputs.items():
-        c = layout.cell[name]
-        m.write_input(c, value)
-        given.add(c)
-    return [i for i, reads in enumerate(layout.reads) if any(c in given for cells in reads for c in cells)]
+        m.write_input(m.layout.cell[name], value)
+    return m.layout.readers(inputs) if inputs else []
+
+
+def _begin_at(m: Machine, start: int) -> list[int]:
+    """Of a sequence: what stands before `start` and is not done never will be, whatever it has come to.
+
+    `start` itself is not passed over, nor is the rest of what an earlier decision had passed over together with it.
+    Returns the nodes to be looked at again.
+    """
+    nodes, held = m.layout.plan.nodes, set(m.held)
+    for i in [i for i in m.errors if 0 <= i < start and i not in held and nodes[i].on_error != "ignore"]:
+        m.state[i] = SKIPPED
+        del m.errors[i]
+    for i, pairs in m.last.items():
+        left = [k for k, span in enumerate(m.layout.spans(pairs)) if start not in span]
+        m.last[i] = tuple([name for k in left for name in pairs[2 * k : 2 * k + 2]])
+    m.last[RUN] = (nodes[0].name, nodes[start].name)
+    return [i for i in (*m.held, *m.todo, *m.asked) if i < start] + [start]
 
 
 def _rewind(m: Machine, anew: Iterable[int], *, failures: bool, keep_seeds: bool) -> list[int]:
@@ -74,16 +80,16 @@ def _rewind(m: Machine, anew: Iterable[int], *, failures: bool, keep_seeds: bool
     failed: list[int] = []
     if failures:
         failed = [i for i, s in enumerate(m.state) if s == FAILED and i not in held and nodes[i].on_error != "ignore"]
-    anew = [i for i in anew if i not in held and (m.state[i] != WAITING or layout.unit[i] in m.rounds)]
-    if not failed and not anew:
-        return []
-    back = layout.behind([layout.unit[i] for i in failed + anew])
+    begun = {layout.unit[i] for i in anew if m.state[i] != WAITING or layout.unit[i] in m.rounds}
+    back = layout.behind([*begun, *[layout.unit[i] for i in failed]])
     # A unit that waits for nobody, is not queued, not held and not at work has settled.
     queued, busy = set(m.queue), held.union(m.todo, m.asked)
     settled = [u for u in back if not need[u] and u not in queued and busy.isdisjoint(layout.members[u])]
     for u in settled:
         for v in layout.next[u]:
             need[v] += 1
+    again = [i for i in failed if not need[layout.unit[i]] and layout.unit[i] not in begun]
+    fans = {i: m.fans[i] for i in again if i in m.fans}
     m.queue = deque(u for u in m.queue if u not in back)
     m.held = [i for i in m.held if layout.unit[i] not in back]
     if keep_seeds:
@@ -92,24 +98,25 @@ def _rewind(m: Machine, anew: Iterable[int], *, failures: bool, keep_seeds: bool
         m.rounds.pop(u, None)
         for i in layout.members[u]:
             _forget(m, i)
+    m.fans.update(fans)
+    if layout.plan.sequence:
+        m.passed.clear()
+        for pairs in m.last.values():
+            m.pass_over(pairs)
     m.fresh = [c for c in m.fresh if m.todo.get(c.node) is c]
-    again = [i for i in failed if not need[layout.unit[i]]]
-    taken = {layout.unit[i] for i in again}
-    m.queue.extend(u for u in sorted({layout.unit[i] for i in anew} - taken) if not need[u])
+    m.queue.extend(u for u in sorted(begun) if not need[u])
     return again
 
 
 def _keep_seeds(m: Machine, units: Iterable[int]) -> None:
-    """A loop that is done again begins with what it has come to."""
+    """What a loop both reads and writes begins, when it is done again, with what it has come to."""
     layout = m.layout
     seeds = {layout.cell[name] for name in layout.plan.aliases}
-    if not seeds:
-        return
-    for u in units:
-        if layout.loops[u] is not None:
-            for c in seeds.intersection([c for i in layout.members[u] for c in layout.out[i]]):
-                if m.stamp[c]:
-                    m.past.setdefault(c, {})[RUN] = (m.value[c], m.stamp[c])
+    for u in units if seeds else ():
+        inside = layout.members[u]
+        made = seeds.intersection([c for i in inside for c in layout.out[i] if m.stamp[c]])
+        for c in made.intersection([c for i in inside for cells in layout.reads[i] for c in cells]):
+            m.past[c] = (m.value[c], m.stamp[c])
 
 
 def _forget(m: Machine, i: int) -> None:
@@ -117,22 +124,10 @@ def _forget(m: Machine, i: int) -> None:
     m.state[i] = WAITING
     m.fired[i] = 0
     m.shut.discard(i)
-    if m.layout.plan.sequence and i in m.last:
-        for k in [k for k, source in m.passed.items() if source == i]:
-            del m.passed[k]
     for known in (m.errors, m.failures, m.crashes, m.seen, m.pending, m.last, m.deferred, m.fans, m.asked, m.todo):
         known.pop(i, None)
     for g in m.spent.pop(i, ()):
         if g in m.pending:
             m.pending[g].add(m.layout.plan.nodes[i].name)
     for c in m.layout.out[i]:
-        sources = m.past.get(c, {})
-        sources.pop(i, None)
-        m.value[c], m.stamp[c] = max(sources.values(), key=itemgetter(1), default=(None, 0))
-
-
-def _pass_over_until(m: Machine, start: int) -> None:
-    """Of a sequence: what stands before `start` and is not done never will be, and nothing from there is left out."""
-    m.passed = {i: source for i, source in m.passed.items() if source != RUN}
-    for i in range(start):
-        m.passed.setdefault(i, RUN)
+        m.value[c], m.stamp[c] = m.past.get(c, (None, 0))

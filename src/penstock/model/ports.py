@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.model.fan import Spread
 from penstock.model.plan import Plan
-from penstock.model.records import Change, JournalRow, News, Record, RunFilter, RunRow, Verdict, WorkRow
+from penstock.model.records import (
+    FIRST,
+    Change,
+    Forgotten,
+    JournalRow,
+    News,
+    Position,
+    Record,
+    RunFilter,
+    RunRow,
+    Verdict,
+    WorkRow,
+)
 from penstock.model.retry import NodePolicy
 from penstock.model.schedules import FireCounts, Fired, FireRow, Firing, ScheduleRow
 
@@ -194,7 +206,11 @@ class Store(Schedules, Protocol):
         ...
 
     def runs(self, which: RunFilter) -> list[RunRow]:
-        """Heads of runs, newest first."""
+        """Heads of runs, newest first: by birth, then by id.  Raises RunNotFound if there is no run `before`."""
+        ...
+
+    def beginning_with(self, prefix: str, limit: int) -> list[str]:
+        """Ids that begin so, in their order; not those of children whose parents' ids do, too."""
         ...
 
     def plan(self, structure: str) -> dict[str, Any] | None:
@@ -223,6 +239,17 @@ class Store(Schedules, Protocol):
 
     def every_run(self) -> Iterator[RunRow]:
         """All runs, in pages, oldest first."""
+        ...
+
+    def forget(self, before: int, keep: Collection[str], limit: int, after: Position = FIRST) -> Forgotten:
+        """Delete runs that ended before an instant, each with its children and theirs, the first to end first.
+
+        Looks at no more than `limit` runs that are nobody's children, behind `after` (its end and id).  A run stays as
+        long as any of its family has not ended or is in `keep`.  Its idempotency key is free again.
+
+        Forks of it stay and can be read; so do fires of schedules, whose runs are then unknown, and plans, as a runner
+        that has stored one does not store it again.
+        """
         ...
 
 
@@ -320,6 +347,10 @@ class Program(Protocol):
 
     @property
     def style(self) -> Style: ...
+
+    def inputs_among(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Of all that a caller has, what the definition takes."""
+        ...
 
     def start(self, inputs: Any) -> dict[str, Any]:
         """Cells to start with, from what the caller gave.  Raises EncodingError."""

@@ -9,6 +9,11 @@ from typing import Any, Final, Literal
 ACTIVE: Final = ("running", "paused")
 ENDED: Final = ("completed", "failed", "cancelled")
 
+Position = tuple[int, str]
+"""an instant and the id of a run: a place in a list that is ordered by both"""
+FIRST: Final[Position] = (-(1 << 63), "")
+LAST: Final[Position] = ((1 << 63) - 1, "")
+
 
 @dataclass(slots=True)
 class RunRow:
@@ -157,14 +162,29 @@ class Record:
 
 @dataclass(slots=True)
 class RunFilter:
-    """Which runs to list, newest first.  `limit` at most 1,000."""
+    """Which runs to list, those born last first.  `limit` at most 1,000.
+
+    `before`: only runs that were born before this one.  `parent_id`: only children of this run; `top_level`: only runs
+    that are nobody's.
+    """
 
     workflow: str | None = None
     status: str | None = None
     limit: int = 100
     before: str | None = None
-    """list runs older than this id"""
     parent_id: str | None = None
+    top_level: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What one call of `forget` came to.  `runs`: how many are gone, children included.
+
+    `rest`: where the next call goes on; None: there is nothing more to look at.
+    """
+
+    runs: int
+    rest: Position | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,20 @@ def leaves(rule: Rule | None) -> Iterator[After | Open | Value | Ran]:
 # -- predicates on values: total functions, `"a" > 5` is False and never raises
 
 
-MISSING: Final[Any] = type("Missing", (), {"__repr__": lambda self: "MISSING", "__bool__": lambda self: False})()
+class _Missing:
+    """`text` is what stands for it in a journal: no value is encoded so."""
+
+    text = '{"$t":"missing"}'
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+MISSING: Final[Any] = _Missing()
+"""No value.  A node that gives it leaves the cell as it was."""
 
 
 def _number(x: Any) -> bool:

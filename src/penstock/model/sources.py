@@ -6,11 +6,11 @@ import functools
 import hashlib
 import json
 import linecache
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from types import CodeType
 from typing import Any
 
-from penstock.model.retry import NodePolicy
+from penstock.model.retry import NodePolicy, RetryPolicy
 
 Body = tuple[str, Callable[..., Any] | None, NodePolicy]
 """name, what is called (None: nothing of the user's), and how often"""
@@ -22,9 +22,10 @@ def digest(data: Any) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def rows_of(bodies: Iterable[Body]) -> list[list[Any]]:
+def rows_of(bodies: Sequence[Body]) -> list[list[Any]]:
     """What tells them apart, as data."""
     texts: dict[CodeType, str] = {}  # bodies made by one factory share their code
+    retries: dict[int, list[Any]] = {}  # and many share the one object that is their policy
     rows = []
     for name, function, policy in bodies:
         code = None if function is None else _code(function)
@@ -32,7 +33,9 @@ def rows_of(bodies: Iterable[Body]) -> list[list[Any]]:
             body = texts[code] if code in texts else texts.setdefault(code, text_of(code))
         else:
             body = "" if function is None else f"{type(function).__module__}.{type(function).__qualname__}"
-        rows.append([name, body, _retry(policy), policy.timeout_s])
+        known = id(policy.retry)
+        retry = retries[known] if known in retries else retries.setdefault(known, _retry(policy.retry))
+        rows.append([name, body, retry, policy.timeout_s])
     return rows
 
 
@@ -75,8 +78,7 @@ def _code(function: Callable[..., Any]) -> CodeType | None:
     return code if isinstance(code, CodeType) else None
 
 
-def _retry(policy: NodePolicy) -> list[Any]:
-    retry = policy.retry
+def _retry(retry: RetryPolicy) -> list[Any]:
     return [
         retry.max_attempts,
         retry.backoff,

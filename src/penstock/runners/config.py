@@ -22,11 +22,11 @@ class _Option(Generic[T]):
 
     def __init__(
         self, default: T, *, low: float | None = None, above: float | None = None, high: float | None = None,
-        optional: bool = False, same_as: str = "",
+        optional: bool = False, same_as: str = "", kind: type[Any] | None = None,
     ) -> None:  # fmt: skip
         self.default, self.low, self.above, self.high = default, low, above, high
         self.optional, self.same_as = optional, same_as
-        self.kind: type[Any] = type(default)
+        self.kind: type[Any] = type(default) if kind is None else kind
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -113,6 +113,7 @@ class DefaultRunnerConfig:
     `lease_seconds`: how long work belongs to a runner that is not heard of (a third of it is the heartbeat).
     `prefetch_tasks`: how much work may be leased ahead of a free slot.  `max_crashes_per_task`: a task whose process
     died so often while it ran is failed.  `shutdown_timeout_seconds`: how long a shutdown waits for running bodies.
+    `run_retention_days`: runs that ended longer ago are forgotten, with their children; None: none is ever.
     `executors`: what there is by name beside "default", which runs `max_concurrent_tasks` threads unless it is given
     too.  `enable_cron_scheduling`, `enable_trigger_scheduling`: fire schedules, ask triggers.
     `cron_max_catchup_executions`: how many missed instants are made up for, and how many wait in a queue, at most;
@@ -140,6 +141,7 @@ class DefaultRunnerConfig:
     max_crashes_per_task = _Option(10, low=1)
     cancel_grace_seconds = _Option(5.0, low=0)
     shutdown_timeout_seconds = _Option(5.0, low=0)
+    run_retention_days = _Option[float | None](None, kind=float, above=0, high=36_500, optional=True)
     executors = _Executors({})
     routing = _Routing(None)
     enable_cron_scheduling = _Option(True)
@@ -220,6 +222,7 @@ class DefaultRunnerConfig:
             max_crashes_per_task=self.max_crashes_per_task,
             cancel_grace_seconds=self.cancel_grace_seconds,
             recover=self.enable_recovery,
+            retention_seconds=None if self.run_retention_days is None else self.run_retention_days * 86_400,
             executors=executors,
             routing=self.routing,
             scheduling=self.scheduling(),

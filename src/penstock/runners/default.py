@@ -127,14 +127,21 @@ class DefaultRunner(ScheduleMethods):
         status: str | None = None,
         limit: int = 100,
         before: str | None = None,
+        parent_run_id: str | None = None,
+        top_level: bool = False,
     ) -> list[RunSummary]:
-        """Runs, newest first.  `status` as in results; `before`: a run id, for the next page; `limit` 1 to 1,000."""
+        """Runs, newest first.  `status` as in results; `before`: a run id, for the next page; `limit` 1 to 1,000.
+
+        `parent_run_id`: only children of this run; `top_level`: only runs that are nobody's.
+        Raises ConfigError, RunNotFound if there is no run `before`.
+        """
         if not 1 <= limit <= 1000:
             raise ConfigError(f"limit must be 1 to 1000, it is {limit!r}")
         words = {face.lower(): word for word, face in STATUS.items()}
         if status is not None and status.lower() not in words:
             raise ConfigError(f"there is no status {status!r}", hint=f"one of {', '.join(STATUS.values())}")
-        which = RunFilter(workflow_name, words[status.lower()] if status else None, limit, before)
+        word = words[status.lower()] if status else None
+        which = RunFilter(workflow_name, word, limit, before, parent_run_id, top_level)
         return [RunSummary.of(row) for row in self._engine.runs(which)]
 
     def handle(self, run_id: str) -> RunHandle:
@@ -202,6 +209,17 @@ class DefaultRunner(ScheduleMethods):
         removed = (remove,) if isinstance(remove, str) else tuple(remove)
         row, live = self._engine.fork(run_id, from_task, Context(context), removed, idempotency_key=idempotency_key)
         return RunHandle(self, row.id, row.workflow, live)
+
+    def forget(self, *, older_than_days: float, keep: Collection[str] = ()) -> int:
+        """Delete runs that ended longer ago, with their children; returns how many.  `keep`: ids of runs to leave.
+
+        A run that has not ended stays, and so does one with a child that has not.  Forks of what is gone stay whole.
+        Raises ConfigError, StoreUnavailable, RunnerClosed.
+        """
+        if not 0 <= older_than_days <= 36_500:
+            raise ConfigError(f"older_than_days must be 0 to 36,500, it is {older_than_days!r}")
+        kept = (keep,) if isinstance(keep, str) else keep
+        return self._engine.forget(self._engine.clock.now() - int(older_than_days * 86_400e6), kept)
 
     # -- executors
 

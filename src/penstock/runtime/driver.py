@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from penstock.kernel.layout import RUN
 from penstock.model import events as ev
+from penstock.model import wire
 from penstock.model.commands import Execute, Tend, Wake
 from penstock.model.errors import PenstockError, RunnerClosed, StoreError, StoreUnavailable
 from penstock.model.events import Event
@@ -33,6 +34,7 @@ from penstock.runtime.live_run import Allowance, LiveRun
 from penstock.runtime.loading import Loader
 from penstock.runtime.places import ExecutorKind
 from penstock.runtime.promise import Promise
+from penstock.runtime.retention import Retention
 from penstock.runtime.routing import Router
 from penstock.runtime.scheduling import Scheduler, Scheduling
 from penstock.runtime.takeover import FAR, Takeover
@@ -43,13 +45,14 @@ LIVE_RUNS_KEPT: Final = 10_000
 """runs without work of this process that are kept in memory all the same, because they will soon have some"""
 FIRST_PAUSE_SECONDS: Final = 0.05
 LONGEST_PAUSE_SECONDS: Final = 5.0
-CONSEQUENCES: Final = (ev.Evaluated, ev.TimerSet)
-"""events that follow from others: not offered again after a conflict, but decided again"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a driver keeps to, and where it has bodies run.  Times in seconds."""
+    """What a driver keeps to, and where it has bodies run.  Times in seconds.
+
+    `retention_seconds`: runs that ended so long ago are forgotten; None: never.
+    """
 
     max_concurrent_tasks: int = 4
     task_timeout_seconds: float = 300.0
@@ -59,6 +62,7 @@ class Limits:
     max_crashes_per_task: int = 10
     cancel_grace_seconds: float = 5.0
     recover: bool = True
+    retention_seconds: float | None = None
     executors: Mapping[str, ExecutorKind] = field(default_factory=dict)
     routing: Router | None = None
     scheduling: Scheduling = field(default_factory=Scheduling)
@@ -104,6 +108,7 @@ class Driver:
         self.deadlines = Deadlines(self)
         self._takeover = Takeover(self)
         self._scheduler = Scheduler(self)
+        self._retention = Retention(self)
         self.tending = Tending(self)
         self.children: Children | None = None
         self._children_of: dict[str, set[str]] = {}
@@ -291,7 +296,7 @@ class Driver:
             instants.append(self.agenda.next)
         if self.dirty or ((self._takeover.pending or self._scheduler.pending) and not self._closing):
             instants.append(self._blocked_until)
-        instants += [self._close_at] if self._closing else self._scheduler.instants()
+        instants += [self._close_at] if self._closing else [*self._scheduler.instants(), *self._retention.instants()]
         return self.clock.seconds_until(max(min(instants), self._blocked_until))
 
     def _tick(self) -> None:
@@ -304,6 +309,7 @@ class Driver:
             try:
                 self._takeover.look(now)
                 self._scheduler.look(now)
+                self._retention.look(now)
             except StoreUnavailable as error:
                 self.back_off()
                 for run in [run for run in self.dirty.values() if run.born]:  # its turn would not come as long as this
@@ -392,7 +398,7 @@ class Driver:
         try:
             taken = run.decide(entry, self.clock)
         except PenstockError as error:
-            self._give_back(run, f"cannot go on here: {error.message}")
+            self.give_back(run, f"cannot go on here: {error.message}")
             return False
         if taken:
             self.dirty[run.row.id] = run
@@ -404,7 +410,7 @@ class Driver:
                 self.tending.look(run)
         return taken
 
-    def _give_back(self, run: LiveRun, reason: str) -> None:
+    def give_back(self, run: LiveRun, reason: str) -> None:
         """Park a run this process can do nothing more for, with the work it holds of it."""
         self.runs.pop(run.row.id, None)
         self.dirty.pop(run.row.id, None)
@@ -454,17 +460,23 @@ class Driver:
 
     def _control(self, run_id: str, event: Event, retry: bool, promise: Promise[bool]) -> None:
         try:
-            run = self.runs.get(run_id) or self.loader.load(run_id)
-            if run.machine.accepts(event) and isinstance(event, (ev.Answered, ev.Resumed)):
-                self.runs[run_id] = run
-                self.tending.wake_ancestors(run.row)
-            if retry and run.machine.ended:
-                self.loader.check_structure(run.row)
-                self.retries[run_id] = self.retries.get(run_id, 0) + 1
-            self.deadlines.watch_run(run)
+            self.steer(run_id, event, promise, retry=retry)
         except PenstockError as error:
             promise.reject(error)
-            return
+
+    def steer(self, run_id: str, event: Event, promise: Promise[bool], *, retry: bool = False) -> None:
+        """`control`, from the loop's own thread.
+
+        Raises RunNotFound, StructureChanged, DecodingError, StoreError, StoreUnavailable.
+        """
+        run = self.runs.get(run_id) or self.loader.load(run_id)
+        if run.machine.accepts(event) and isinstance(event, (ev.Answered, ev.Resumed)):
+            self.runs[run_id] = run
+            self.tending.wake_ancestors(run.row)
+        if retry and run.machine.ended:
+            self.loader.check_structure(run.row)
+            self.retries[run_id] = self.retries.get(run_id, 0) + 1
+        self.deadlines.watch_run(run)
         if type(event) is ev.Resumed:
             changed = run.program is None and self.loader.program(run.row.workflow) is not None
             if run.machine.ended != retry or (changed and run.row.reason):
@@ -472,6 +484,7 @@ class Driver:
                 return
         if type(event) is ev.Resumed and run.row.paused_at and run.machine.status == "running":
             # Parked by its head alone, because it could not be read then: nothing to journal, it is read now.
+            self.tending.wake_ancestors(run.row)
             self.runs[run_id] = self.dirty[run_id] = run
             run.reason = None
             run.touched.update(run.work)
@@ -484,17 +497,20 @@ class Driver:
         if type(event) is ev.Paused:
             self._withdraw(run)
         if type(event) is ev.CancelRequested:
+            if any([row.owner is None for row in run.work.values()]):  # others may have taken it since
+                run.work = {row.node: row for row in self.store.work(run_id)}
             run.touched.update(run.work)
         run.confirmations.append((event, promise))
         self.decide(run, Entry(event))
 
-    def retry_child(self, run_id: str) -> None:
-        """Have a child that failed or was cancelled tried again: its parent is."""
-        self._control(run_id, ev.Resumed("its parent run tries it again"), True, Promise())
-
     def end_child(self, run_id: str) -> None:
-        """Cancel a run whose parent has ended."""
-        self._control(run_id, ev.CancelRequested("its parent run has ended"), False, Promise())
+        """Cancel a run whose parent has ended, as soon as the store answers."""
+        try:
+            self.steer(run_id, ev.CancelRequested("its parent run has ended"), Promise())
+        except StoreUnavailable:
+            self.agenda.at(self.back_off(), lambda: self.end_child(run_id))
+        except PenstockError:  # never born, or not to be read here: then nothing of it runs here
+            return
 
     def _end_children(self, run_id: str) -> None:
         for child in self._children_of.pop(run_id, ()):
@@ -579,7 +595,7 @@ class Driver:
             if runs[0].born:
                 self._refuse(runs[0], error)
             else:
-                self._give_back(runs[0], f"cannot be written: {error.message}")
+                self.give_back(runs[0], f"cannot be written: {error.message}")
             return True
         self._pause_s = FIRST_PAUSE_SECONDS
         for run, change, verdict in zip(runs, changes, verdicts, strict=True):
@@ -644,7 +660,7 @@ class Driver:
 
     def reload(self, run: LiveRun) -> None:
         """Somebody else advanced the run: read what they wrote, and offer again what was decided here."""
-        pending = [e for e in run.unsaved if not isinstance(e.event, CONSEQUENCES)]
+        pending = [e for e in run.unsaved if not _follows_from_others(e)]
         try:
             fresh = self.loader.load(run.row.id)
         except StoreUnavailable:  # it stays undecided: the next commit meets the same conflict
@@ -661,10 +677,11 @@ class Driver:
         if birth is not None:
             birth.resolve(Begun(fresh.row, None))
         retry = run.row.finished_at is not None
+        written = {wire.encode(entry) for entry in fresh.entries[run.row.seq :]}
         for entry in pending:
             meant = type(entry.event) is not ev.Resumed or fresh.machine.ended == retry
-            if not (meant and self.decide(fresh, entry)):
-                fresh.refuse(entry.event)
+            if not (meant and self.decide(fresh, entry)):  # perhaps because it was written, and the answer was lost
+                fresh.confirm(entry.event, wire.encode(entry) in written)
         for attempt in list(fresh.attempts.values()):
             command = fresh.machine.todo.get(attempt.node)
             if type(command) is not Execute or command.fence != attempt.fence:
@@ -675,7 +692,7 @@ class Driver:
         if fresh.machine.suspended:
             self._withdraw(fresh)
         elif fresh.machine.halted:
-            fresh.cancels = list(fresh.attempts)
+            fresh.cancels = [node for node, command in fresh.machine.todo.items() if type(command) is Execute]
             self._halt(fresh)
         for row in list(fresh.work.values()):  # ours, written by a commit whose answer was lost
             if row.owner == self.owner and row.node not in fresh.attempts and row.node not in fresh.touched:
@@ -760,6 +777,13 @@ class Driver:
         for run in self.runs.values():
             run.reject(_closed(f"the runner stopped; run {run.row.id} goes on with the next one", cause))
         self._keep_awaited([*self._awaited])
+
+
+def _follows_from_others(entry: Entry) -> bool:
+    """It is not offered again after a conflict, but decided again; so is the end of what nobody was thought to have."""
+    return isinstance(entry.event, (ev.Evaluated, ev.TimerSet)) or (
+        type(entry.event) is ev.Cancelled and not entry.ended
+    )
 
 
 def _closed(text: str, cause: BaseException | None) -> RunnerClosed:

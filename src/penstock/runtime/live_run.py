@@ -12,7 +12,18 @@ from penstock.kernel.layout import RUN
 from penstock.model import wire
 from penstock.model.commands import Cancel, Command, Evaluate, Execute, Tend, Wake
 from penstock.model.errors import IllegalEvent
-from penstock.model.events import Answered, CancelRequested, Evaluated, Event, Paused, Resumed, TimedOut, TimerSet
+from penstock.model.events import (
+    Answered,
+    CancelRequested,
+    ChildMoved,
+    Deferred,
+    Evaluated,
+    Event,
+    Paused,
+    Resumed,
+    TimedOut,
+    TimerSet,
+)
 from penstock.model.ports import Board, Clock, Program, Store, Style
 from penstock.model.records import Change, Record, RunRow, WorkRow
 from penstock.model.wire import Entry
@@ -21,7 +32,6 @@ from penstock.runtime.executor import Executor
 from penstock.runtime.promise import Promise
 
 STEERING: Final = (Answered, CancelRequested, Paused, Resumed, TimedOut)
-"""events that may come from a runner that does not execute the run"""
 WITH_REASON: Final = frozenset({CancelRequested, Paused, Resumed})
 """events of a person, who may have said why"""
 
@@ -211,6 +221,8 @@ class LiveRun:
         head.paused_at = (row.paused_at or now) if status == "paused" else None
         if row.paused_at and status == "running" and row.deadline_at:  # the deadline stands still during a pause
             head.deadline_at = row.deadline_at + now - row.paused_at
+        if head.deadline_at is not None:  # and while it sleeps
+            head.deadline_at += self._slept_us(self.unsaved, now)
         if row.finished_at is not None and not m.ended and self.limit_us is not None:  # it has as long again
             head.deadline_at = now + self.limit_us
         if self.program is not None:
@@ -239,7 +251,7 @@ class LiveRun:
         elif paused and row.status != "paused":
             out.park = True
         # somebody elsewhere may wait for it, or execute it
-        out.announce = status != "running" or any([isinstance(e.event, STEERING) for e in self.unsaved])
+        out.announce = status != "running" or any([_may_be_foreign(e.event) for e in self.unsaved])
         return out
 
     def _work_row(self, command: Command, now: int) -> WorkRow | None:
@@ -259,6 +271,7 @@ class LiveRun:
             self.began_at, self.rested_us = change.at, 0
         elif old.paused_at is not None and self.row.status == "running":
             self.rested_us += change.at - old.paused_at
+        self.rested_us += self._slept_us(self.unsaved, change.at)
         for entry in self.unsaved:
             entry.at = change.at
         self.entries.extend(self.unsaved)
@@ -274,16 +287,22 @@ class LiveRun:
         self.begun.clear()
         self.touched.clear()
 
+    def _slept_us(self, entries: Sequence[Entry], now: int) -> int:
+        """How long a sequence will sleep because of these: nothing else goes on in it meanwhile."""
+        if not self.layout.plan.sequence:
+            return 0
+        return sum([max(0, e.event.until - now) for e in entries if type(e.event) is Deferred])
+
     def holds(self, attempt: Attempt) -> bool:
         """The attempt's row is in the queue, not yet known to have begun."""
         row = self.work.get(attempt.node)
         return row is not None and row.fence == attempt.fence and not row.began
 
-    def refuse(self, event: Event) -> None:
-        """Whoever asked for this event learns that the run does not take it any more."""
+    def confirm(self, event: Event, taken: bool) -> None:
+        """Whoever asked for this event learns whether the run has taken it; it does not take it any more."""
         for asked, confirmation in self.confirmations:
             if asked is event:
-                confirmation.resolve(False)
+                confirmation.resolve(taken)
         self.confirmations = [row for row in self.confirmations if row[0] is not event]
 
     def reject(self, error: BaseException) -> None:
@@ -313,6 +332,7 @@ class LiveRun:
                 entry = wire.decode(tree, self.style.unpack, journal_row.at)
                 machine.apply(entry.event)
                 self.entries.append(entry)
+                self.rested_us += self._slept_us([entry], journal_row.at)
             if was_ended and not machine.ended:
                 self.began_at, self.rested_us = journal_row.at, 0
             elif was != machine.status == "paused":
@@ -329,3 +349,8 @@ class LiveRun:
     def result(self) -> dict[str, Any]:
         """What the run produced so far, by name, as stored values."""
         return dict(self.board.result())
+
+
+def _may_be_foreign(event: Event) -> bool:
+    """It may come from a runner that does not execute the run: steered, or woken because a child was."""
+    return isinstance(event, STEERING) or (type(event) is ChildMoved and event.status == "running")

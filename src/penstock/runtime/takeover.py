@@ -134,9 +134,11 @@ class Takeover:
 
     def _settle_doubt(self) -> None:
         """Take up what is ours on disk and unknown here."""
-        for row in self._driver.store.held(self._driver.owner):
-            run = self._driver.runs.get(row.run_id)
-            if run is None or (not run.dirty and row.node not in run.work):
+        driver = self._driver
+        for row in driver.store.held(driver.owner):
+            run = driver.runs.get(row.run_id)
+            known = None if run is None else run.work.get(row.node)
+            if run is None or (not run.dirty and (known is None or known.owner != driver.owner)):
                 self._claimed.append(row)
 
     def _claim(self, now: int) -> None:
@@ -160,7 +162,12 @@ class Takeover:
         driver = self._driver
         now = driver.clock.now()
         driver.store.orphan_dead(now)
-        rows = driver.store.claim(driver.owner, now + driver.lease_us, FAR, ADOPTED_ROWS, driver.workflows(), run_id)
+        lease_until = now + driver.lease_us
+        try:
+            rows = driver.store.claim(driver.owner, lease_until, FAR, ADOPTED_ROWS, driver.workflows(), run_id)
+        except StoreUnavailable:
+            self.in_doubt = True
+            raise
         self._claimed.extend(rows)
         return len(rows)
 

@@ -6,8 +6,9 @@ having been written down anywhere: whoever takes over a parent starts what is mi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from penstock.kernel.fans import Fan
 from penstock.model import events as ev
@@ -15,12 +16,16 @@ from penstock.model.commands import Tend
 from penstock.model.errors import PenstockError, RunNotFound, StoreUnavailable
 from penstock.model.ports import Program
 from penstock.model.records import RunRow
+from penstock.model.values import Stored
 from penstock.model.wire import Entry
 from penstock.runtime.live_run import LiveRun
 from penstock.runtime.promise import Promise
 
 if TYPE_CHECKING:
     from penstock.runtime.driver import Driver
+
+LOOK_US: Final = 100_000
+"""how often a child that runs elsewhere is looked at, where the store does not tell"""
 
 Place = tuple[str, int, int, int]
 """parent run, node, turn, item"""
@@ -56,17 +61,22 @@ class Tending:
                 self.tend(run, node)
 
     def tend(self, run: LiveRun, node: int) -> None:
-        """Start the children that are to run, and follow all that live."""
+        """Start the children that are to run, end those not to be waited for, and follow all of them."""
         driver, machine = self._driver, run.machine
         if type(machine.todo.get(node)) is not Tend or run.program is None or machine.suspended:
             return
-        fan = machine.fans[node]
+        program, fan = run.program.children().get(node), machine.fans[node]
+        if program is None:
+            name = run.layout.plan.nodes[node].name
+            driver.give_back(run, f"cannot go on here: this process does not know what {name!r} runs")
+            return
         followed = self._followed.setdefault(run.row.id, set())
-        strange = [place for k in sorted(fan.running) if (place := (run.row.id, node, fan.turn, k)) not in followed]
+        items = fan.running | fan.paused if fan.stopped else fan.running
+        strange = [place for k in sorted(items) if (place := (run.row.id, node, fan.turn, k)) not in followed]
         try:
             known = driver.store.seqs([self._id(run, place) for place in strange]) if _may_exist(run, fan) else {}
             for place in strange:
-                self._begin(run, run.program.children()[node], fan, place, self._id(run, place) in known)
+                self._begin(run, program, fan, place, self._id(run, place) in known)
         except StoreUnavailable:
             driver.agenda.at(driver.back_off(), lambda: self._tend_again(run.row.id, node))
 
@@ -76,74 +86,89 @@ class Tending:
             self.tend(run, node)
 
     def _begin(self, run: LiveRun, program: Program, fan: Fan, place: Place, exists: bool) -> None:
-        """Raises StoreUnavailable."""
-        driver, item = self._driver, place[3]
-        run_id = self._id(run, place)
-        child = driver.runs.get(run_id)
-        if child is None and exists:
-            child = driver.loader.load(run_id)
-        if child is None:
-            self._bear(run, program, fan, place)
-            return
-        machine = child.machine
-        if machine.ended and machine.status != "completed" and machine.lives < fan.lives[item]:
-            driver.retry_child(run_id)
-        self._follow(run.row.id, place, child if run_id in driver.runs else None)
-
-    def _bear(self, run: LiveRun, program: Program, fan: Fan, place: Place) -> None:
-        driver, item = self._driver, place[3]
-        now = driver.clock.now()
-        program = program.chosen(fan.inputs[item])
-        head = driver.head(program.plan.name, program, now)
-        row = replace(head, id=self._id(run, place), parent_id=run.row.id, deadline_at=None)
-        cells = dict(fan.inputs[item])
-        if run.inherited:
-            cells = {name: program.style.unpack(value.tree) for name, value in cells.items()}
-        child = LiveRun(row, driver.loader.layout(program.plan), program.style, program, born=True)
+        """Raises StoreUnavailable; whatever else stands in its way is the child's failure."""
+        driver, run_id, item = self._driver, self._id(run, place), place[3]
         try:
-            driver.executor.check(program)
-            child.decide(Entry(ev.Started(cells)), driver.clock)
+            child = driver.runs.get(run_id) or (driver.loader.load(run_id) if exists else None)
+            if child is None:
+                child = self._born(run, program, fan.inputs[item], run_id)
+                driver.enter(child, Promise())
+            elif item in fan.paused:
+                driver.steer(run_id, ev.CancelRequested("another child of its parent has failed"), Promise())
+            elif child.machine.status in ("failed", "cancelled") and child.machine.lives < fan.lives[item]:
+                driver.steer(run_id, ev.Resumed("its parent run tries it again"), Promise(), retry=True)
+        except StoreUnavailable:
+            raise
         except PenstockError as error:
-            node, turn = place[1], place[2]
-            driver.decide(run, Entry(ev.ChildMoved(node, turn, item, "failed", {}, error.message)))
+            failure = error.message
+            self._followed[run.row.id].add(place)
+            driver.tell(lambda: self._move(place, "failed", {}, failure))  # not at once: it may lead back to here
             return
-        driver.enter(child, Promise())
-        self._follow(run.row.id, place, child)
+        self._follow(run.row.id, place, driver.runs.get(run_id))
+
+    def _born(self, run: LiveRun, program: Program, inputs: Mapping[str, Any], run_id: str) -> LiveRun:
+        """Raises PenstockError if it cannot run."""
+        driver = self._driver
+        program = program.chosen(inputs)
+        driver.executor.check(program)
+        head = driver.head(program.plan.name, program, driver.clock.now())
+        row = replace(head, id=run_id, parent_id=run.row.id, deadline_at=None)
+        cells = {  # read from the journal they are stored values, whatever the style
+            name: program.style.unpack(value.tree) if isinstance(value, Stored) else value
+            for name, value in inputs.items()
+        }
+        child = LiveRun(row, driver.loader.layout(program.plan), program.style, program, born=True)
+        child.decide(Entry(ev.Started(cells)), driver.clock)
+        return child
 
     def _follow(self, parent_id: str, place: Place, child: LiveRun | None) -> None:
         driver = self._driver
-        self._followed.setdefault(parent_id, set()).add(place)
         parent = driver.runs.get(parent_id)
-        if parent is None:
+        if parent is None:  # whoever has it looks itself
+            self._followed.get(parent_id, set()).discard(place)
             return
+        self._followed.setdefault(parent_id, set()).add(place)
         promise: Promise[Any] = driver.watched(self._id(parent, place)) if child is None else child.settled
         promise.then(lambda p: driver.tell(lambda: self._report(place, p)))
 
     def _report(self, place: Place, promise: Promise[LiveRun | None]) -> None:
         """A child rests or has ended, or may have."""
-        parent_id, node, turn, item = place
+        parent_id, node, _, _ = place
         driver = self._driver
-        self._followed.get(parent_id, set()).discard(place)
         parent = driver.runs.get(parent_id)
         if parent is None:  # whoever has it looks itself
+            self._followed.get(parent_id, set()).discard(place)
             return
         try:
             child = promise.value()
             if child is None or not (child.machine.ended or child.machine.status == "paused"):
                 child = driver.runs.get(self._id(parent, place)) or driver.loader.load(self._id(parent, place))
         except (StoreUnavailable, RunNotFound):  # not born after all, or nobody can tell: look again in a while
+            self._followed.get(parent_id, set()).discard(place)
             driver.agenda.at(driver.back_off(), lambda: self._tend_again(parent_id, node))
             return
         except PenstockError as error:
-            driver.decide(parent, Entry(ev.ChildMoved(node, turn, item, "failed", {}, error.message)))
+            self._move(place, "failed", {}, error.message)
             return
         machine = child.machine
-        if machine.status == "running":
+        is_parked = child.row.status == "paused" and not child.dirty  # some by their heads alone
+        status = "paused" if is_parked else machine.status
+        if status == "running" and (driver.hears or child.row.id in driver.runs):
             self._follow(parent_id, place, None)
-            return
-        values = child.result() if machine.status == "completed" else {}
-        why = (child.error or child.reason or "") if machine.ended and not values else ""
-        driver.decide(parent, Entry(ev.ChildMoved(node, turn, item, machine.status, values, why)))
+        elif status == "running":
+            driver.agenda.at(driver.clock.now() + LOOK_US, lambda: self._follow(parent_id, place, None))
+        else:
+            values = child.result() if status == "completed" else {}
+            why = (child.error or child.reason or "") if machine.ended and not values else ""
+            self._move(place, status, values, why)
+
+    def _move(self, place: Place, status: str, values: Mapping[str, Any], error: str) -> None:
+        """A child has come to something."""
+        parent_id, node, turn, item = place
+        self._followed.get(parent_id, set()).discard(place)
+        parent = self._driver.runs.get(parent_id)
+        if parent is not None:
+            self._driver.decide(parent, Entry(ev.ChildMoved(node, turn, item, status, values, error)))
 
     def wake_ancestors(self, row: RunRow) -> None:
         """A child that rested goes on: so do those that rested because of it.  Raises StoreUnavailable, StoreError."""

@@ -6,17 +6,21 @@ import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from threading import Lock
 from typing import Any, Final
 
 from penstock.model.errors import RunnerClosed, StoreError
 from penstock.model.records import (
+    FIRST,
     Change,
     Committed,
     Conflict,
     Duplicate,
+    Forgotten,
     JournalRow,
     News,
+    Position,
     Record,
     RunFilter,
     RunRow,
@@ -25,6 +29,8 @@ from penstock.model.records import (
 )
 from penstock.storage import forks
 from penstock.storage.entries import tail
+from penstock.storage.families import doomed
+from penstock.storage.memory_heads import Heads
 from penstock.storage.memory_schedules import MemorySchedules
 from penstock.storage.owners import LocalOwners
 
@@ -52,8 +58,8 @@ class MemoryStore(MemorySchedules):
         self._refusal = ""
         self._owners: Final = LocalOwners()
         self._plans: Final[dict[str, str]] = {}
-        self._runs: Final[dict[str, RunRow]] = {}
-        self._keys: Final[dict[tuple[str, str], str]] = {}
+        self._index: Final = Heads()
+        self._runs: Final = self._index.by_id
         self._journal: Final[dict[str, list[JournalRow]]] = {}
         self._work: Final[dict[str, dict[tuple[int, int], WorkRow]]] = {}
         """outstanding rows of the runs that have any"""
@@ -67,8 +73,7 @@ class MemoryStore(MemorySchedules):
         with self._lock:
             self._refusal = "this store was closed"
             self._plans.clear()
-            self._runs.clear()
-            self._keys.clear()
+            self._index.clear()
             self._journal.clear()
             self._work.clear()
             self._owners.close()
@@ -174,7 +179,7 @@ class MemoryStore(MemorySchedules):
     def run(self, run_id: str) -> RunRow | None:
         with self._open():
             run = self._runs.get(run_id)
-            return None if run is None else replace(run)
+            return None if run is None else run.copy()
 
     def seqs(self, run_ids: Collection[str]) -> dict[str, int]:
         with self._open():
@@ -187,21 +192,14 @@ class MemoryStore(MemorySchedules):
 
     def runs(self, which: RunFilter) -> list[RunRow]:
         """Heads of runs, newest first, 1,000 at most."""
-        found: list[RunRow] = []
-        limit = min(which.limit, _LIST_AT_MOST)
+        limit = max(0, min(which.limit, _LIST_AT_MOST))
         with self._open():
-            for run_id in sorted(self._runs, reverse=True):
-                run = self._runs[run_id]
-                if len(found) >= limit:
-                    break
-                if (
-                    which.workflow in (None, run.workflow)
-                    and which.status in (None, run.status)
-                    and which.parent_id in (None, run.parent_id)
-                    and (which.before is None or run_id < which.before)
-                ):
-                    found.append(replace(run))
-        return found
+            return [run.copy() for run in islice(self._index.asked(which), limit)]
+
+    def beginning_with(self, prefix: str, limit: int) -> list[str]:
+        """Ids that begin so, in their order; not those of children whose parents' ids do, too."""
+        with self._open():
+            return self._index.beginning_with(prefix)[: max(0, limit)]
 
     def plan(self, structure: str) -> dict[str, Any] | None:
         with self._open():
@@ -250,8 +248,18 @@ class MemoryStore(MemorySchedules):
     def every_run(self) -> Iterator[RunRow]:
         """All runs, oldest first."""
         with self._open():
-            ids = sorted(self._runs)
+            ids = self._index.in_order()
         return (run for run_id in ids if (run := self.run(run_id)) is not None)
+
+    def forget(self, before: int, keep: Collection[str], limit: int, after: Position = FIRST) -> Forgotten:
+        """Delete runs that ended before an instant with their families, the first to end first."""
+        with self._open():
+            found = [position for position in self._index.ended(after, max(0, limit)) if position[0] < before]
+            families = [(root, run_id) for _, root in found for run_id in self._index.family(root)]
+            ended = {run_id for _, run_id in families if self._runs[run_id].finished_at is not None}
+            gone = doomed(families, ended.difference(keep))
+            self._delete(gone)
+        return Forgotten(len(gone), found[-1] if found and len(found) == limit else None)
 
     # -- within, under the lock
 
@@ -272,14 +280,21 @@ class MemoryStore(MemorySchedules):
         # what goes back to the queue of a run paused meanwhile is parked, as everything unowned of it is
         row.parked = row.run_id in self._runs and self._runs[row.run_id].status == "paused"
 
+    def _delete(self, run_ids: Sequence[str]) -> None:
+        """Runs with all that is theirs, without their children."""
+        for run_id in run_ids:
+            self._index.remove(run_id)
+            self._journal.pop(run_id, None)
+            self._work.pop(run_id, None)
+
     def _commit(self, change: Change) -> Verdict:
         run = change.run
         known = self._runs.get(run.id)
         if change.born:
             if run.idempotency_key is not None:
-                holder = self._keys.get((run.workflow, run.idempotency_key))
+                holder = self._index.holder(run.workflow, run.idempotency_key)
                 if holder is not None:
-                    return Duplicate(replace(self._runs[holder]))
+                    return Duplicate(holder.copy())
             if known is not None:
                 return Conflict()
         elif known is None or known.seq != change.expected:
@@ -288,13 +303,11 @@ class MemoryStore(MemorySchedules):
         return Committed()
 
     def _write(self, change: Change, known: RunRow | None) -> None:
-        run = replace(change.run)
+        run = change.run.copy()
         if known is not None:
             for name in _FIXED:
                 setattr(run, name, getattr(known, name))
-        elif run.idempotency_key is not None:
-            self._keys[run.workflow, run.idempotency_key] = run.id
-        self._runs[run.id] = run
+        self._index.put(run)
         if change.plan is not None:
             self._plans.setdefault(run.structure, json.dumps(change.plan))
         if change.entries:

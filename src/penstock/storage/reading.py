@@ -7,12 +7,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator
 from typing import Any, Final, Protocol
 
-from penstock.model.records import JournalRow, Record, RunFilter, RunRow, WorkRow
+from penstock.model.errors import RunNotFound
+from penstock.model.records import FIRST, LAST, JournalRow, Record, RunFilter, RunRow, WorkRow
 from penstock.storage import rows
 from penstock.storage.entries import tail
 
 _PAGE_ROWS: Final = 500
 _LIST_AT_MOST: Final = 1000
+_BEHIND: Final = "\U0010ffff"
+"""sorts behind every character"""
 
 
 class Statements(Protocol):
@@ -22,11 +25,13 @@ class Statements(Protocol):
     GET_PLAN: str
     GET_RUN: str
     GET_RUNS: str
+    LIST_CHILD_RUNS: str
     LIST_HELD_WORK: str
+    LIST_IDS_BEGINNING: str
     LIST_OVERDUE: str
     LIST_RUNS: str
     LIST_RUNS_AFTER: str
-    LIST_RUNS_BEFORE: str
+    LIST_TOP_RUNS: str
     LIST_SEQS: str
     LIST_STRAYS: str
     LIST_WORK: str
@@ -75,12 +80,23 @@ class Reading(ABC):
     def runs(self, which: RunFilter) -> list[RunRow]:
         """Heads of runs, newest first, 1,000 at most."""
         limit = max(0, min(which.limit, _LIST_AT_MOST))
-        given = (which.workflow, which.status, which.parent_id)
-        if which.before is None:
-            found = self._select(self._sql.LIST_RUNS, (*given, limit))
+        before = LAST
+        if which.before is not None:
+            newer = self.run(which.before)
+            if newer is None:
+                raise RunNotFound(f"there is no run {which.before!r} to list the runs before")
+            before = (newer.created_at, newer.id)
+        given = (*before, which.workflow, which.status, limit)
+        if which.parent_id is not None:
+            found = [] if which.top_level else self._select(self._sql.LIST_CHILD_RUNS, (which.parent_id, *given))
         else:
-            found = self._select(self._sql.LIST_RUNS_BEFORE, (*given, which.before, limit))
+            found = self._select(self._sql.LIST_TOP_RUNS if which.top_level else self._sql.LIST_RUNS, given)
         return [RunRow(*row) for row in found]
+
+    def beginning_with(self, prefix: str, limit: int) -> list[str]:
+        """Ids that begin so, in their order; not those of children whose parents' ids do, too."""
+        found = self._select(self._sql.LIST_IDS_BEGINNING, (prefix, prefix + _BEHIND, max(0, limit)))
+        return [run_id for (run_id,) in found]
 
     def plan(self, structure: str) -> dict[str, Any] | None:
         for (text,) in self._select(self._sql.GET_PLAN, (structure,)):
@@ -127,8 +143,8 @@ class Reading(ABC):
         return self._pages()
 
     def _pages(self) -> Iterator[RunRow]:
-        after = ""
-        while page := self._select(self._sql.LIST_RUNS_AFTER, (after, _PAGE_ROWS)):
+        after = FIRST
+        while page := self._select(self._sql.LIST_RUNS_AFTER, (*after, _PAGE_ROWS)):
             for row in page:
-                yield RunRow(*row)
-            after = page[-1][0]
+                yield (run := RunRow(*row))
+            after = (run.created_at, run.id)

@@ -78,13 +78,14 @@ def task(
     - `executor`: the name of the runner's executor that runs the body; None: its `routing` decides.
     - `on_success(task_id, context)`, `on_failure(task_id, error, context)`: observers, the latter after every failed
       attempt; what they do to the context, and what they raise, does not change the run.
+    - `invokes`: a workflow of any style, or its name: after the body it runs as a child with the context, and what it
+      made is added to the context by name; then `post_invocation(context)`.
     - `trigger_rules`: when to run, instead of "when every dependency succeeded or was skipped by its own rule".
 
     Raises WorkflowError or ConfigError (both ValueErrors) for arguments that make no sense, and outside of a builder.
     """
-    for name, given in (("invokes", invokes), ("post_invocation", post_invocation)):
-        if given is not None:
-            raise WorkflowError(f"{name}= is not supported in this version", hint="call what you need in the body")
+    if post_invocation is not None and invokes is None:
+        raise WorkflowError("post_invocation requires invokes=", hint="it is called after what the task invokes")
     spelled = {
         "retry_attempts": retry_attempts,
         "retry_backoff": retry_backoff,
@@ -112,6 +113,11 @@ def task(
         task_id = getattr(body, "__name__", None) if id is None else id
         if not isinstance(task_id, str):
             raise WorkflowError(f"task {body!r} has no name", hint="give it an id=")
+        takes_handle, is_async, invoking = _takes_handle(task_id, body), _is_async(body), None
+        if invokes is not None:
+            from penstock.tasks.invoking import invoking_of
+
+            invoking = invoking_of(body, takes_handle, is_async, invokes, post_invocation)
         builder.register(
             Task(
                 task_id,
@@ -121,9 +127,10 @@ def task(
                 policy,
                 on_success,
                 on_failure,
-                takes_handle=_takes_handle(task_id, body),
-                is_async=_is_async(body),
+                takes_handle=takes_handle,
+                is_async=is_async,
                 executor=executor,
+                invoking=invoking,
             )
         )
         return body

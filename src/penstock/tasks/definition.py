@@ -36,6 +36,7 @@ class Task:
 
     `dependencies`: ids, full names or functions, as declared.  `rule`: None runs it when every dependency has
     succeeded or was skipped by a rule of its own.  `executor`: where the body runs; None: the runner's routing decides.
+    `invoking`: what is called in the place of the function, which does more than that.
     """
 
     id: str
@@ -48,3 +49,10 @@ class Task:
     takes_handle: bool = False
     is_async: bool = False
     executor: str | None = None
+    invoking: Callable[[Context, Any], Any] | None = None
+
+    def call(self, context: Context, control: Any) -> Any:
+        """Do it.  What comes back may have to be awaited."""
+        if self.invoking is not None:
+            return self.invoking(context, control)
+        return self.function(context, control) if self.takes_handle else self.function(context)

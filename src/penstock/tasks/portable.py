@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from penstock.model import codec, frames
-from penstock.model.errors import TaskReturnError
+from penstock.model.errors import TaskNotPortable, TaskReturnError
 from penstock.model.values import Stored
 from penstock.tasks.context import Context
 from penstock.tasks.definition import Task
@@ -32,7 +32,12 @@ class TaskBody:
 
     @classmethod
     def of(cls, task: Task, max_context_bytes: int) -> TaskBody:
-        """Observers and rules stay at home: they need not be picklable."""
+        """Observers and rules stay at home: they need not be picklable.  Raises TaskNotPortable."""
+        if task.invoking is not None:
+            raise TaskNotPortable(
+                f"task {task.id!r} invokes a workflow, and no runs are started from another process",
+                hint="take it off that executor, and give the computing to a task of its own",
+            )
         return cls(replace(task, dependencies=(), rule=None, on_success=None, on_failure=None), max_context_bytes)
 
     def refers_to(self) -> dict[str, Any]:
@@ -47,8 +52,7 @@ class TaskBody:
         keys, texts = frames.unpack(sent)
         view = View.of({key: unpacked(text) for key, text in zip(keys, texts, strict=True)})
         context = Context.over(view, max_bytes=self.max_context_bytes)
-        function = self.task.function
-        given = function(context, control) if self.task.takes_handle else function(context)
+        given = self.task.call(context, control)
         if self.task.is_async and inspect.isawaitable(given):
             import asyncio
 

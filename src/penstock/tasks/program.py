@@ -57,6 +57,10 @@ class TaskProgram:
         """There is only this one."""
         return self
 
+    def inputs_among(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """All of it: a context takes anything."""
+        return values
+
     def start(self, inputs: Any) -> dict[str, Any]:
         """The initial context as a cell.  Accepts a Context, a mapping or None.  Raises EncodingError."""
         context = Context(inputs, max_bytes=self.max_context_bytes)
@@ -85,14 +89,14 @@ class TaskProgram:
         """
         task = self._tasks[node]
         context = self._context(view)
-        given = task.function(context, control) if task.takes_handle else task.function(context)
+        given = task.call(context, control)
         return self._observed(task, view, left_behind(task, context, given))
 
     async def perform_async(self, node: int, view: View, control: Any) -> TaskPerformance:
         """Like `perform`, for a body that is awaited."""
         task = self._tasks[node]
         context = self._context(view)
-        given = task.function(context, control) if task.takes_handle else task.function(context)
+        given = task.call(context, control)
         if inspect.isawaitable(given):
             given = await given
         return self._observed(task, view, left_behind(task, context, given))

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from penstock.kernel import Machine, lay_out
-from penstock.model.plan import Node, OnError, Plan, Read
+from penstock.model.fan import Spread
+from penstock.model.plan import Kind, Node, OnError, Plan, Read
 from penstock.model.rules import AllOf, AnyOf, Not, Open, Ran, Rule
 
-from .program import ONCE, Body, Call, Done, Program, Retry
+from .program import ONCE, Body, Call, Children, Done, Program, Question, Retry
 
 END = "END"
 
@@ -46,7 +47,30 @@ class Ask:
     params: tuple[str, ...] = ()
 
 
-Part = Fn | Gate | Ask
+@dataclass(frozen=True)
+class Interrupt:
+    """`body` returns a Question, or the answer itself."""
+
+    name: str
+    answer: str
+    body: Callable[..., Any]
+    params: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Fan:
+    name: str
+    children: Children
+    params: tuple[str, ...] = ()
+    out: str = ""
+    retry: Retry = ONCE
+    on_error: OnError = "stop"
+
+
+Part = Fn | Gate | Ask | Interrupt | Fan
+
+
+_KINDS: Mapping[type, Kind] = {Fn: "call", Gate: "call", Ask: "ask", Interrupt: "interrupt", Fan: "fan"}
 
 
 def graph(name: str, parts: Sequence[Part], *, entry: Sequence[str] = (), max_iterations: int = 1000) -> Program:
@@ -55,7 +79,15 @@ def graph(name: str, parts: Sequence[Part], *, entry: Sequence[str] = (), max_it
 
 
 def _outs(part: Part) -> tuple[str, ...]:
-    return part.outs if isinstance(part, Fn) else (part.answer,) if isinstance(part, Ask) else ()
+    match part:
+        case Fn():
+            return part.outs
+        case Ask() | Interrupt():
+            return (part.answer,)
+        case Fan():
+            return (part.out,)
+        case Gate():
+            return ()
 
 
 class _Compiler:
@@ -95,7 +127,8 @@ class _Compiler:
             tuple(_body(p) for p in parts),
             view=lambda m, i: _view(m, i, parts[i]),
             outputs=lambda m: _outputs(m, names),
-            retries={p.name: p.retry for p in parts if isinstance(p, Fn)},
+            retries={p.name: p.retry for p in parts if isinstance(p, Fn | Fan)},
+            children={p.name: p.children.each for p in parts if isinstance(p, Fan)},
         )
 
     def node(self, part: Part) -> Node:
@@ -111,13 +144,13 @@ class _Compiler:
         )
         return Node(
             part.name,
-            kind="ask" if isinstance(part, Ask) else "call",
+            kind=_KINDS[type(part)],
             ready=self.rule(part),
             reads=reads,
             writes=tuple(f"{part.name}/{o}" for o in _outs(part)),
             gates=tuple(g.name for g in self.above[part.name]),
             targets=part.targets if isinstance(part, Gate) else (),
-            on_error=part.on_error if isinstance(part, Fn) else "stop",
+            on_error=part.on_error if isinstance(part, Fn | Fan) else "stop",
         )
 
     def active(self, name: str) -> Rule | None:
@@ -145,6 +178,20 @@ def _body(part: Part) -> Body | None:
     match part:
         case Ask():
             return None
+        case Interrupt():
+
+            def ask(c: Call) -> Done | Question:
+                said = part.body(*c.view)
+                return said if isinstance(said, Question) else Done((said,))
+
+            return ask
+        case Fan():
+
+            def fan(c: Call) -> Done | Spread:
+                made = part.children.perform(c, *c.view)
+                return made if isinstance(made, Spread) else Done((made,))
+
+            return fan
         case Gate():
 
             def decide(c: Call) -> Done:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from penstock.kernel import Layout, Machine, lay_out
+from penstock.model.fan import Outcome, Spread
 from penstock.model.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a body: what it sees, which attempt it is, and the fake clock in microseconds."""
+    """One call of a body: what it sees, which attempt it is, and the fake clock in microseconds.
+
+    `outcomes`: of its children, once they have all ended.
+    """
 
     view: Any
     attempt: int
     now: int
+    outcomes: tuple[Outcome | None, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,13 @@ class Later:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """Returned by a body that wants an answer from somebody."""
+
+    shown: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Retry:
     attempts: int = 1
     delay_s: float = 0.0
@@ -41,12 +53,44 @@ class Retry:
 
 ONCE = Retry()
 
-Body = Callable[[Call], Done | Later]
+Given = Mapping[str, Any]
+"""what a child starts with"""
+Body = Callable[[Call], Done | Later | Question | Spread]
+Child = Callable[[Given, int], Any]
+"""(its inputs, how often it has begun) -> its result"""
+
+
+@dataclass(frozen=True)
+class Children:
+    """What a node that fans out does: `spread` says what they start with, `gather` makes one value of what became of
+    them, in their order.  Both see what the node sees."""
+
+    spread: Callable[..., Sequence[Given]]
+    each: Child
+    gather: Callable[[Sequence[Outcome | None]], Any]
+    width: int | None = None
+    stop: bool = True
+
+    def perform(self, call: Call, *view: Any) -> Spread | Any:
+        if call.outcomes is None:
+            return Spread(tuple(self.spread(*view)), self.width, self.stop)
+        return self.gather(call.outcomes)
+
+
+def results(outcomes: Sequence[Outcome | None]) -> list[Any]:
+    """Of children that have all completed; else the first of their errors."""
+    for outcome in outcomes:
+        if outcome is not None and outcome.status != "completed":
+            raise OSError(f"a child is {outcome.status}")
+    return [o.values["result"] for o in outcomes if o is not None]
 
 
 @dataclass(frozen=True)
 class Program:
-    """`view`: what a node's body sees; `lookup`: what its value rules see; `outputs`: what a caller gets."""
+    """`view`: what a node's body sees; `lookup`: what its value rules see; `outputs`: what a caller gets.
+
+    `passed`: what a run of a sequence leaves out from the start.
+    """
 
     plan: Plan
     bodies: tuple[Body | None, ...]
@@ -54,6 +98,8 @@ class Program:
     outputs: Callable[[Machine], Any]
     lookup: Callable[[Machine, int, str], Any] = lambda m, i, name: None
     retries: Mapping[str, Retry] = field(default_factory=dict)
+    children: Mapping[str, Child] = field(default_factory=dict)
+    passed: tuple[str, ...] = ()
 
     @cached_property
     def layout(self) -> Layout:

@@ -1,4 +1,4 @@
-"""Steps: a sequence with jumps.  A jump moves a cursor; a step runs unless the cursor has passed it."""
+"""Steps: a sequence with jumps.  Whoever jumps says which steps are passed over."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock.kernel import Machine
-from penstock.model.plan import Node, OnError, Plan
-from penstock.model.rules import MISSING, AllOf, Rule, Value
+from penstock.model.fan import Spread
+from penstock.model.plan import Kind, Node, OnError, Plan
 
-from .program import ONCE, Body, Call, Done, Program, Retry
+from .program import ONCE, Body, Call, Children, Done, Later, Program, Retry
 
 View = dict[str, Any]
-GIVEN, CURSOR = "given", "cursor"
+GIVEN = "given"
 
 
 @dataclass(frozen=True)
 class Step:
+    """`body` returns its output, a Jump, or Later."""
+
     name: str
     body: Callable[[View, Call], Any]
     on_error: OnError = "stop"
@@ -42,86 +44,87 @@ class Wait:
 
 
 @dataclass(frozen=True)
+class Map:
+    name: str
+    children: Children
+    on_error: OnError = "stop"
+    retry: Retry = ONCE
+
+
+@dataclass(frozen=True)
 class Jump:
-    """Returned by a step: its output, and where to go on."""
+    """Returned by a step: its output, and where to go on ("": nowhere)."""
 
     output: Any
     next_step: str
 
 
-def steps(name: str, sequence: Sequence[Step | Choice | Wait]) -> Program:
-    position = {s.name: k for k, s in enumerate(sequence, 1)}
-    rules: dict[str, list[Rule]] = {n: [Value(CURSOR, "less_or_equal", k)] for n, k in position.items()}
-    for s in sequence:
-        if isinstance(s, Choice):
-            _add_branches(s, position, rules)
-    nodes, bodies, before = [], [], ""
-    for s in sequence:
-        wait = isinstance(s, Wait)
-        nodes.append(
-            Node(
-                s.name,
-                kind="wait" if wait else "call",
-                after=(before,) if before else (),
-                ready=AllOf(tuple(rules[s.name])),
-                writes=(f"out.{s.name}",) if wait else (f"out.{s.name}", CURSOR),
-                on_error=s.on_error if isinstance(s, Step) else "stop",
-                wait_s=s.seconds if isinstance(s, Wait) else 0.0,
-            )
+AnyStep = Step | Choice | Wait | Map
+_KINDS: dict[type, Kind] = {Step: "call", Choice: "call", Wait: "wait", Map: "fan"}
+
+
+def steps(name: str, sequence: Sequence[AnyStep], *, start: str = "") -> Program:
+    """`start`: the first step that runs."""
+    names = [s.name for s in sequence]
+    nodes = [
+        Node(
+            s.name,
+            kind=_KINDS[type(s)],
+            after=tuple(names[k - 1 : k]) if k else (),
+            writes=(s.name,),
+            on_error=s.on_error if isinstance(s, Step | Map) else "stop",
+            wait_s=s.seconds if isinstance(s, Wait) else 0.0,
         )
-        bodies.append(_body(s, position))
-        before = s.name
+        for k, s in enumerate(sequence)
+    ]
     return Program(
-        Plan(name, tuple(nodes), style="steps", inputs=(GIVEN,)),
-        tuple(bodies),
+        Plan(name, tuple(nodes), style="steps", inputs=(GIVEN,), sequence=True),
+        tuple(_body(s, [*names[k + 1 :], ""]) for k, s in enumerate(sequence)),
         view=_view,
         outputs=lambda m: _view(m, len(m.state))["out"],
-        lookup=_lookup,
-        retries={s.name: s.retry for s in sequence if isinstance(s, Step)},
+        retries={s.name: s.retry for s in sequence if isinstance(s, Step | Map)},
+        children={s.name: s.children.each for s in sequence if isinstance(s, Map)},
+        passed=(names[0], start) if start else (),
     )
 
 
-def _add_branches(choice: Choice, position: dict[str, int], rules: dict[str, list[Rule]]) -> None:
-    chose = f"out.{choice.name}"
-    if choice.otherwise is None:
-        rules[choice.then].append(Value(chose, "not_equals", "none"))
-    elif choice.join is not None:  # who ran the first branch must not fall into the second
-        first, second = sorted((choice.then, choice.otherwise), key=position.__getitem__)
-        for n, k in position.items():
-            if position[second] <= k < position[choice.join]:
-                rules[n].append(Value(chose, "not_equals", first))
-
-
-def _body(step: Step | Choice | Wait, position: dict[str, int]) -> Body | None:
+def _body(step: AnyStep, rest: Sequence[str]) -> Body | None:
+    """`rest`: the names of the steps that follow."""
     match step:
         case Wait():
             return None
         case Choice():
+            return lambda c: Done((step.condition(c.view),), _passed(step, step.condition(c.view), rest))
+        case Map():
 
-            def choose(c: Call) -> Done:
-                goal = step.then if step.condition(c.view) else step.otherwise
-                return Done((goal, position[goal])) if goal else Done(("none",))
+            def fan(c: Call) -> Done | Spread:
+                made = step.children.perform(c, c.view)
+                return made if isinstance(made, Spread) else Done((made,))
 
-            return choose
+            return fan
         case Step():
 
-            def call(c: Call) -> Done:
+            def call(c: Call) -> Done | Later:
                 result = step.body(c.view, c)
+                if isinstance(result, Later):
+                    return result
                 if isinstance(result, Jump):
-                    return Done((result.output, position[result.next_step]))
+                    return Done((result.output,), (rest[0], result.next_step))
                 return Done((result,))
 
             return call
 
 
+def _passed(choice: Choice, verdict: bool, rest: Sequence[str]) -> tuple[str, ...]:
+    if choice.otherwise is None:
+        return () if verdict else (choice.then, rest[rest.index(choice.then) + 1])
+    goal = choice.then if verdict else choice.otherwise
+    first, second = sorted((choice.then, choice.otherwise), key=rest.index)
+    apart = (second, choice.join) if choice.join is not None and goal == first else ()
+    return (rest[0], goal, *apart)
+
+
 def _view(m: Machine, i: int) -> View:
     cell, nodes = m.layout.cell, m.layout.plan.nodes[:i]
-    written = [(n.name, cell[f"out.{n.name}"]) for n in nodes]
+    written = [(n.name, cell[n.name]) for n in nodes]
     return {"given": m.value[cell[GIVEN]], "out": {name: m.value[c] for name, c in written if m.stamp[c]}}
-
-
-def _lookup(m: Machine, i: int, name: str) -> Any:
-    c = m.layout.cell.get(name)
-    if c is not None and m.stamp[c]:
-        return m.value[c]
-    return 0 if name == CURSOR else MISSING

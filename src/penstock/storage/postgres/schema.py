@@ -15,7 +15,12 @@ from penstock.storage.postgres.server import Server
 
 _PACKAGE: Final = "penstock.storage.postgres"
 
-MIGRATIONS: Final = (Migration(_PACKAGE, 1, "pre", "initial"), Migration(_PACKAGE, 2, "pre", "schedules"))
+MIGRATIONS: Final = (
+    Migration(_PACKAGE, 1, "pre", "initial"),
+    Migration(_PACKAGE, 2, "pre", "schedules"),
+    Migration(_PACKAGE, 3, "pre", "steps"),
+    Migration(_PACKAGE, 4, "pre", "lists"),
+)
 
 
 def is_current(connection: Session, server: Server, known: Sequence[Migration] = MIGRATIONS) -> bool:

@@ -14,6 +14,7 @@ from penstock.model.records import Change, News, Verdict, WorkRow
 from penstock.storage import forks, rows, surrogates
 from penstock.storage import news as wire
 from penstock.storage.changes import check
+from penstock.storage.families import Forgetting, doomed
 from penstock.storage.options import StoreOptions
 from penstock.storage.pool import Pool
 from penstock.storage.postgres import changes as batches
@@ -31,7 +32,7 @@ _CLOCK_NOISE_US: Final = 50_000
 """an offset below this is the round trip's, not the clock's"""
 
 
-class PostgresStore(PostgresSchedules):
+class PostgresStore(PostgresSchedules, Forgetting):
     """Runs in one schema of a PostgreSQL database.  Thread-safe; a forked child has to open its own."""
 
     _sql = sql
@@ -192,6 +193,25 @@ class PostgresStore(PostgresSchedules):
         if rows:
             places = columns([(row.run_id, row.node, row.fence) for row in rows])
             self._run([(sql.RELEASE_WORK, [*places, owner]), self._say(wire.WORK)])
+
+    def _forget_families(self, roots: Sequence[str], keep: frozenset[str]) -> int:
+        def act(session: Session) -> int:
+            try:
+                with session.transaction():
+                    for text in self._first:
+                        session.execute(text)
+                    found: list[tuple[str, str]] = session.execute(sql.LIST_FAMILIES, ([*roots],)).fetchall()
+                    members = [run_id for _, run_id in found]
+                    ended = {run_id for (run_id,) in session.execute(sql.LOCK_ENDED_RUNS, (members,))}
+                    gone = doomed(found, ended - keep)
+                    for statement in (sql.DELETE_WORKS, sql.DELETE_JOURNALS, sql.DELETE_RUNS):
+                        session.execute(statement, (gone,))
+                return len(gone)
+            except psycopg.Error:
+                session.forget()  # a rollback makes the driver drop what is prepared
+                raise
+
+        return self._with_connection(act, again=True)
 
     # -- within
 

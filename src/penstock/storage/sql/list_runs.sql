@@ -3,8 +3,8 @@ SELECT
     idempotency_key, inputs_digest, parent_id, forked_from
 FROM runs
 WHERE
-    (CAST(:workflow AS TEXT) IS NULL OR workflow = :workflow)
+    (created_at, id) < (:born_before, :before)
+    AND (CAST(:workflow AS TEXT) IS NULL OR workflow = :workflow)
     AND (CAST(:status AS TEXT) IS NULL OR status = :status)
-    AND (CAST(:parent_id AS TEXT) IS NULL OR parent_id = :parent_id)
-ORDER BY id DESC
+ORDER BY created_at DESC, id DESC
 LIMIT :limit

@@ -15,6 +15,8 @@ MIGRATIONS: Final = (
     Migration(_PACKAGE, 1, "pre", "initial"),
     Migration(_PACKAGE, 2, "pre", "descent"),
     Migration(_PACKAGE, 3, "pre", "schedules"),
+    Migration(_PACKAGE, 4, "pre", "steps"),
+    Migration(_PACKAGE, 5, "pre", "lists"),
 )
 
 

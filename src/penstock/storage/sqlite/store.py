@@ -11,6 +11,7 @@ from typing import Any, Final
 from penstock.model.errors import DatabaseURLError, PenstockError, RunnerClosed, StoreReadOnly
 from penstock.model.records import Change, News, Verdict, WorkRow
 from penstock.storage import forks, rows, surrogates
+from penstock.storage.families import Forgetting, doomed
 from penstock.storage.news import WORK, news_of
 from penstock.storage.owners import LocalOwners, LockedOwners, Owners
 from penstock.storage.pool import Pool
@@ -26,7 +27,7 @@ _READERS_AT_MOST: Final = 64
 _READERS_KEPT: Final = 4
 
 
-class SQLiteStore(SQLiteSchedules):
+class SQLiteStore(SQLiteSchedules, Forgetting):
     """Runs in a SQLite database.  Thread-safe; a forked child has to open its own."""
 
     _sql = sql
@@ -188,6 +189,15 @@ class SQLiteStore(SQLiteSchedules):
         with self._transaction() as connection:
             connection.executemany(sql.RELEASE_WORK, [(row.run_id, row.node, row.fence, owner) for row in rows])
         self._say(WORK)
+
+    def _forget_families(self, roots: Sequence[str], keep: frozenset[str]) -> int:
+        with self._transaction() as connection:
+            found = connection.execute(sql.LIST_FAMILIES, (self._several(roots),)).fetchall()
+            ended = {run_id for _, run_id, finished_at in found if finished_at is not None}
+            gone = doomed([(root, run_id) for root, run_id, _ in found], ended - keep)
+            for statement in (sql.DELETE_WORKS, sql.DELETE_JOURNALS, sql.DELETE_RUNS):
+                connection.execute(statement, (self._several(gone),))
+        return len(gone)
 
     # -- within
 

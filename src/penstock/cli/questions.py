@@ -1,0 +1,44 @@
+"""What a paused run asks, and how to answer."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from penstock.cli.text import clean, short
+
+if TYPE_CHECKING:
+    from penstock.engine.pauses import Pause
+
+
+def as_data(pauses: Sequence[Pause]) -> list[dict[str, Any]]:
+    """The open questions as JSON data."""
+    return [
+        {
+            "pause_id": pause.pause_id,
+            "answer_name": pause.answer_name,
+            "value": None if pause.question is None else json.loads(pause.question.text),
+        }
+        for pause in pauses
+    ]
+
+
+def say(pauses: Sequence[Pause]) -> None:
+    """One line for each question."""
+    for pause in pauses:
+        shown = "" if pause.question is None else f": {short(pause.question.text, 300)}"
+        click.echo(f"waits for {clean(pause.pause_id)}{shown}")
+
+
+def say_how_to_answer(run_id: str, pauses: Sequence[Pause], database: str) -> None:
+    """The command that answers them; which question is to be said only where there are several."""
+    from penstock.storage.urls import masked
+
+    answer = ["penstock", "runs", "answer", run_id]
+    which = ["--pause", pauses[0].pause_id] if len(pauses) > 1 else []
+    command = shlex.join([*answer, *which, "--database", masked(database)])
+    click.echo(f"  answer with `{clean(command)} ANSWER`, in JSON or as text")

@@ -1,0 +1,139 @@
+"""The names of the library "hypergraph", on Penstock.
+
+Most are Penstock's own.  Translated here: options of runners, the log that every result has, what is awaited of a
+checkpointer, `RetryPolicy`, the directory of `DiskCache`.  Names in `absent` say at their first use that this version
+does not have the thing.  Where both differ in behaviour, Penstock's wins: docs/migrating-from-hypergraph.md has the
+list.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from penstock.compat.hypergraph.absent import (
+    AsyncHandle,
+    FailureEvidence,
+    InspectionDisplay,
+    NodeSpanRef,
+    NotInThisVersion,
+    ProcessLocalLimiter,
+    RetryAfterError,
+    SyncHandle,
+    current_node_span,
+    get_display_mode,
+    get_failure_evidence,
+    set_display_mode,
+)
+from penstock.compat.hypergraph.cache import CacheBackend, DiskCache, InMemoryCache, MemoryCache
+from penstock.compat.hypergraph.checkpointers import (
+    Checkpointer,
+    CheckpointPolicy,
+    MemoryCheckpointer,
+    SqliteCheckpointer,
+)
+from penstock.compat.hypergraph.events import *  # noqa: F403 - all of them
+from penstock.compat.hypergraph.events import __all__ as _events
+from penstock.compat.hypergraph.exceptions import *  # noqa: F403 - all of them
+from penstock.compat.hypergraph.exceptions import __all__ as _exceptions
+from penstock.compat.hypergraph.graph import Graph, InputSpec
+from penstock.compat.hypergraph.nodes import (
+    END,
+    FunctionNode,
+    GateNode,
+    GraphNode,
+    GraphNodeMapExecutionConfig,
+    HyperNode,
+    IfElseNode,
+    InterruptNode,
+    NodeContext,
+    RouteNode,
+    TypeRouteNode,
+    branch,
+    ifelse,
+    interrupt,
+    node,
+    route,
+)
+from penstock.compat.hypergraph.results import MapResult, RunResult, RunStatus
+from penstock.compat.hypergraph.retries import RetryPolicy
+from penstock.compat.hypergraph.runners import (
+    AsyncRunner,
+    BaseRunner,
+    DaftRunner,
+    ErrorHandling,
+    PauseInfo,
+    RunnerCapabilities,
+    SyncRunner,
+)
+from penstock.compat.standins import class_
+from penstock.observe import MapLog, NodeRecord, NodeStats, RunLog
+from penstock.runners.graphs import PauseReason, RunHandle
+
+__all__ = [
+    *_events,
+    *_exceptions,
+    "END",
+    "AsyncHandle",
+    "AsyncRunner",
+    "BaseRunner",
+    "CacheBackend",
+    "CheckpointPolicy",
+    "Checkpointer",
+    "DaftRunner",
+    "DiskCache",
+    "ErrorHandling",
+    "FailureEvidence",
+    "FunctionNode",
+    "GateNode",
+    "Graph",
+    "GraphNode",
+    "GraphNodeMapExecutionConfig",
+    "HyperNode",
+    "IfElseNode",
+    "InMemoryCache",
+    "InputSpec",
+    "InspectionDisplay",
+    "InterruptNode",
+    "MapLog",
+    "MapResult",
+    "MemoryCache",
+    "MemoryCheckpointer",
+    "NodeContext",
+    "NodeRecord",
+    "NodeSpanRef",
+    "NodeStats",
+    "NotInThisVersion",
+    "PauseInfo",
+    "PauseReason",
+    "ProcessLocalLimiter",
+    "RetryAfterError",
+    "RetryPolicy",
+    "RouteNode",
+    "RunHandle",
+    "RunLog",
+    "RunResult",
+    "RunStatus",
+    "RunnerCapabilities",
+    "SqliteCheckpointer",
+    "SyncHandle",
+    "SyncRunner",
+    "TypeRouteNode",
+    "branch",
+    "current_node_span",
+    "get_display_mode",
+    "get_failure_evidence",
+    "ifelse",
+    "interrupt",
+    "node",
+    "route",
+    "set_display_mode",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """The original's host for durable runs, and its diagnostics."""
+    if name.startswith("Host"):
+        return class_(name, "use DefaultRunner, register_graph(graph) and `penstock runs`")
+    if name.startswith("Diagnostic"):
+        return class_(name, "errors have a message and a hint")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

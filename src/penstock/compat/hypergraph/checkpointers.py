@@ -1,0 +1,160 @@
+"""Checkpointers, in the original's words: what is read is awaited under one name, and not under another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from pathlib import Path
+from typing import Any, Literal
+
+from penstock.compat.hypergraph.absent import CheckpointerMethods, PickleSerializer, SqliteRunInspector
+from penstock.compat.standins import function
+from penstock.model.errors import ConfigError
+from penstock.runners.graphs import checkpointers as ours
+from penstock.runners.graphs.checkpointers import Checkpointer
+from penstock.runners.graphs.checkpointers import Step as StepRecord
+from penstock.runners.graphs.checkpointers import WorkflowRecord as Run
+
+_keep_all = function("retention=", 'leave it at "full", and delete with checkpointer.forget(older_than_days=...)')
+_no_serializer = function("serializer=", "values are stored as JSON with tagged types, dataclasses and models too")
+
+
+class StepStatus(StrEnum):
+    """What `step.status` is equal to."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    PAUSED = "waiting"
+
+
+class WorkflowStatus(StrEnum):
+    """What `run.status` is equal to."""
+
+    ACTIVE = "running"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    STOPPED = "cancelled"
+
+
+class JsonSerializer:
+    """What Penstock does anyway."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointPolicy:
+    """When is written, and how much is kept: in Penstock every step before the next one, and everything."""
+
+    durability: Literal["async", "sync", "exit"] = "async"
+    retention: Literal["full", "latest", "windowed"] = "full"
+    window: int | None = None
+    ttl: object = None
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for an unknown durability, NotInThisVersion for another retention than "full"."""
+        if self.durability not in ("async", "sync", "exit"):
+            raise ConfigError(f'durability is "async", "sync" or "exit", not {self.durability!r}')
+        if self.retention != "full" or self.window is not None or self.ttl is not None:
+            _keep_all()
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a run has: `values` by name, and its `steps`."""
+
+    values: Mapping[str, Any]
+    steps: list[StepRecord]
+    source_run_id: str
+
+
+class _Reading(Checkpointer, CheckpointerMethods):
+    """The original's names for what can be read."""
+
+    def state(self, workflow_id: str) -> dict[str, Any]:
+        return super().get_state(workflow_id)
+
+    def values(self, workflow_id: str, key: str | None = None) -> Any:
+        """All values, or one.  Raises KeyError."""
+        found = self.state(workflow_id)
+        return found if key is None else found[key]
+
+    def steps(self, workflow_id: str) -> list[StepRecord]:
+        return super().get_steps(workflow_id)
+
+    def runs(self, *, status: str | None = None, graph_name: str | None = None, limit: int = 100) -> list[Run]:
+        """Runs that nobody started from another run, newest first."""
+        plain = status.value if isinstance(status, Enum) else status
+        return super().list_workflows(status=plain, graph_name=graph_name, limit=limit)
+
+    def checkpoint(self, workflow_id: str) -> Checkpoint:
+        return Checkpoint(self.state(workflow_id), self.steps(workflow_id), workflow_id)
+
+    async def get_state(self, workflow_id: str) -> dict[str, Any]:  # type: ignore[override]
+        return await asyncio.to_thread(self.state, workflow_id)
+
+    async def get_steps(self, workflow_id: str) -> list[StepRecord]:  # type: ignore[override]
+        return await asyncio.to_thread(self.steps, workflow_id)
+
+    get_history = get_steps  # type: ignore[assignment]
+
+    async def get_checkpoint(self, workflow_id: str) -> Checkpoint:
+        return await asyncio.to_thread(self.checkpoint, workflow_id)
+
+    async def get_run_async(self, workflow_id: str) -> Run | None:
+        return await asyncio.to_thread(self.get_run, workflow_id)
+
+    async def list_runs(self, **which: Any) -> list[Run]:  # type: ignore[override]
+        return await asyncio.to_thread(lambda: self.runs(**which))
+
+    list_workflows = list_runs  # type: ignore[assignment]
+
+    async def count_runs(self, **which: Any) -> int:
+        return len(await self.list_runs(**{"limit": 1 << 31, **which}))
+
+    async def initialize(self) -> None:
+        """Nothing: it is opened when it is first used."""
+
+    close_sync = Checkpointer.close
+
+
+class SqliteCheckpointer(_Reading, ours.SqliteCheckpointer):
+    """Penstock's.  Raises NotInThisVersion for a serializer of pickles, or a policy that forgets."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        serializer: JsonSerializer | None = None,
+        policy: CheckpointPolicy | None = None,
+        durability: Literal["async", "sync", "exit"] = "async",
+        retention: Literal["full", "latest", "windowed"] = "full",
+    ) -> None:
+        if serializer is not None and not isinstance(serializer, JsonSerializer):
+            _no_serializer()
+        CheckpointPolicy(durability, retention)
+        ours.SqliteCheckpointer.__init__(self, path)
+
+
+class MemoryCheckpointer(_Reading, ours.MemoryCheckpointer):
+    """Penstock's."""
+
+    def __init__(self, *, policy: CheckpointPolicy | None = None) -> None:
+        ours.MemoryCheckpointer.__init__(self)
+
+
+__all__ = [
+    "Checkpoint",
+    "CheckpointPolicy",
+    "Checkpointer",
+    "JsonSerializer",
+    "MemoryCheckpointer",
+    "PickleSerializer",
+    "Run",
+    "SqliteCheckpointer",
+    "SqliteRunInspector",
+    "StepRecord",
+    "StepStatus",
+    "WorkflowStatus",
+]

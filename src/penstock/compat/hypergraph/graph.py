@@ -1,0 +1,60 @@
+"""Graphs, in the original's words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Self
+
+from penstock import graphs
+from penstock.compat.hypergraph.absent import GraphMethods
+from penstock.compat.standins import NotInThisVersion, function
+from penstock.graphs import GraphConfigError, GraphNode, InputSpec
+from penstock.graphs.nodes.base import Node
+
+_DRAWING_OPTIONS = ("separate_outputs", "show_bounded_inputs", "simplify", "colors")
+"""Penstock draws in one way"""
+
+
+class Graph(graphs.Graph, GraphMethods):
+    """Penstock's graph, with what the original also takes."""
+
+    def __init__(self, nodes: Iterable[Node], *, trace_io: object = False, **options: Any) -> None:
+        """Events have all values, traced or not."""
+        super().__init__(nodes, **options)
+
+    def as_node(self, *, complete_on_stop: bool = False, **options: Any) -> GraphNode:
+        """As in Penstock.  Raises NotInThisVersion for `complete_on_stop`."""
+        if complete_on_stop:
+            function("complete_on_stop=", "a run that is cancelled goes on when it is run again")()
+        return super().as_node(**options)
+
+    def with_trace_io(self, *_: object, **__: object) -> Self:
+        """The graph: events have all values anyway."""
+        return self
+
+    @property
+    def entrypoints_config(self) -> tuple[str, ...] | None:
+        return self.entrypoints or None
+
+    @property
+    def default_event_processors(self) -> tuple[()]:
+        return ()
+
+    @property
+    def nx_graph(self) -> Any:
+        raise NotInThisVersion("nx_graph is not in this version of Penstock", hint="use graph.nodes and graph.edges")
+
+    def to_mermaid(self, depth: int = 0, **options: Any) -> Any:
+        """As in Penstock."""
+        return super().to_mermaid(depth, **_known(options))
+
+    def visualize(self, depth: int = 0, **options: Any) -> Any:
+        """As in Penstock."""
+        return super().visualize(depth, **_known(options))
+
+
+def _known(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name not in _DRAWING_OPTIONS}
+
+
+__all__ = ["Graph", "GraphConfigError", "InputSpec"]

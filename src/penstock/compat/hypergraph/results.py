@@ -1,0 +1,93 @@
+"""Results, with what the original's also have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, ValuesView
+from typing import Any, Self
+
+from penstock.observe import MapLog, RunLog
+from penstock.runners import graphs as runners
+from penstock.runners.graphs import RunStatus
+
+
+class Values(dict[str, Any]):
+    """`result.values` is the outputs, `result.values()` what it is of every dictionary."""
+
+    def __call__(self) -> ValuesView[Any]:
+        return super().values()
+
+
+class RunResult(runners.RunResult):
+    """Penstock's result, with `values` and `log`."""
+
+    log: RunLog | None = None
+    stopped = False
+
+    @classmethod
+    def like(cls, result: runners.RunResult, log: RunLog | MapLog | None) -> Self:
+        """A result of Penstock's with the log of its run."""
+        new = cls(result)
+        vars(new).update(vars(result))
+        new.log = log if isinstance(log, RunLog) else None
+        return new
+
+    @property
+    def values(self) -> Values:  # type: ignore[override]
+        return Values(self)
+
+    def summary(self) -> str:
+        """One line."""
+        return f"{self.status.value}: {', '.join(self) or 'no outputs'}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is known of the run, without its values; JSON-safe."""
+        error = None if self.error is None else f"{type(self.error).__name__}: {self.error}"
+        return {
+            "status": self.status.value,
+            "run_id": self.run_id,
+            "workflow_id": self.workflow_id,
+            "error": error,
+            "log": None if self.log is None else self.log.to_dict(),
+        }
+
+
+class MapResult(runners.MapResult):
+    """Penstock's results of a map, with `results`, `log` and properties by status."""
+
+    log: MapLog | None = None
+
+    @classmethod
+    def like(cls, results: runners.MapResult, log: RunLog | MapLog | None) -> Self:
+        """Results of Penstock's with the log of the map."""
+        logs: Iterator[RunLog] = iter(log.items if isinstance(log, MapLog) else ())
+        new = cls([RunResult.like(result, next(logs, None)) for result in results])
+        vars(new).update(vars(results))
+        new.log = log if isinstance(log, MapLog) else None
+        return new
+
+    @property
+    def results(self) -> tuple[runners.RunResult, ...]:
+        return tuple(self)
+
+    @property
+    def failed(self) -> bool:
+        return self.status is RunStatus.FAILED
+
+    @property
+    def partial(self) -> bool:
+        return self.status is RunStatus.PARTIAL
+
+    @property
+    def paused(self) -> bool:
+        return self.status is RunStatus.PAUSED
+
+    @property
+    def any_failed(self) -> bool:
+        return bool(self.failures)
+
+    def summary(self) -> str:
+        """One line."""
+        return f"{self.status.value}: {len(self)} items, {len(self.failures)} failed"
+
+
+__all__ = ["MapResult", "RunResult", "RunStatus"]

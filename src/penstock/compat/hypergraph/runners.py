@@ -1,0 +1,106 @@
+"""Runners, in the original's words.  Every run has a log here, and `show_progress` shows bars."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from penstock.compat.hypergraph.absent import DaftRunner, RunnerMethods, refuse_options
+from penstock.compat.hypergraph.results import MapResult, RunResult
+from penstock.observe import RichProgressProcessor, RunLogProcessor
+from penstock.runners import graphs as runners
+from penstock.runners.graphs import BaseRunner, PauseInfo, RunnerCapabilities, RunStatus
+from penstock.runners.graphs.running import ErrorHandling
+
+Values = Mapping[str, Any] | None
+
+
+class SyncRunner(runners.SyncRunner, RunnerMethods):
+    """Penstock's, with the original's options."""
+
+    def __init__(
+        self, cache: Any = None, checkpointer: Any = None, show_progress: bool = False, event_processors: Any = None
+    ) -> None:
+        super().__init__(cache=cache, checkpointer=checkpointer, event_processors=event_processors)
+        self.show_progress = show_progress
+
+    def run(self, graph: Any, values: Values = None, **options: Any) -> RunResult:  # type: ignore[override]
+        """As in Penstock.  Raises NotInThisVersion for forks by option."""
+        _translate(options, self.show_progress)
+        log = _log(options)
+        result = super().run(graph, values, **options)
+        return RunResult.like(result, log.log)
+
+    def map(self, graph: Any, values: Values = None, **options: Any) -> MapResult:  # type: ignore[override]
+        """As in Penstock."""
+        _translate(options, self.show_progress)
+        log = _log(options)
+        results = super().map(graph, values, **options)
+        return MapResult.like(results, log.log)
+
+
+class AsyncRunner(runners.AsyncRunner, RunnerMethods):
+    """Penstock's, with the original's options."""
+
+    def __init__(
+        self,
+        cache: Any = None,
+        checkpointer: Any = None,
+        show_progress: bool = False,
+        max_concurrency: int | None = None,
+        event_processors: Any = None,
+    ) -> None:
+        super().__init__(
+            cache=cache, checkpointer=checkpointer, max_concurrency=max_concurrency, event_processors=event_processors
+        )
+        self.show_progress = show_progress
+
+    async def run(self, graph: Any, values: Values = None, **options: Any) -> RunResult:  # type: ignore[override]
+        """As in Penstock.  Raises NotInThisVersion for forks by option."""
+        _translate(options, self.show_progress)
+        return cast("RunResult", await super().run(graph, values, **options))
+
+    def iter(self, graph: Any, values: Values = None, **options: Any) -> runners.RunHandle:  # type: ignore[override]
+        """As in Penstock; `run.result` is a property, to be read after the events."""
+        options.pop("buffer_size", None)
+        _translate(options, self.show_progress)
+        return super().iter(graph, values, **options)
+
+    async def map(self, graph: Any, values: Values = None, **options: Any) -> MapResult:  # type: ignore[override]
+        """As in Penstock."""
+        _translate(options, self.show_progress)
+        log = _log(options)
+        results = await super().map(graph, values, **options)
+        return MapResult.like(results, log.log)
+
+    async def _run(self, *arguments: Any, **options: Any) -> RunResult:
+        log = _log(options)
+        return RunResult.like(await super()._run(*arguments, **options), log.log)
+
+
+def _translate(options: dict[str, Any], show_progress: bool) -> None:
+    """In place."""
+    refuse_options(options)
+    if options.pop("show_progress", show_progress):
+        options["event_processors"] = [*(options.get("event_processors") or ()), RichProgressProcessor()]
+
+
+def _log(options: dict[str, Any]) -> RunLogProcessor:
+    """Another listener among the options, in place; returns it."""
+    log = RunLogProcessor()
+    options["event_processors"] = [*(options.get("event_processors") or ()), log]
+    return log
+
+
+__all__ = [
+    "AsyncRunner",
+    "BaseRunner",
+    "DaftRunner",
+    "ErrorHandling",
+    "MapResult",
+    "PauseInfo",
+    "RunResult",
+    "RunStatus",
+    "RunnerCapabilities",
+    "SyncRunner",
+]

@@ -1,0 +1,35 @@
+"""Stand-ins for what an original has and Penstock has not: names that say so, and what to use, when they are used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from penstock.model.errors import PenstockError
+
+
+class NotInThisVersion(PenstockError, NotImplementedError):
+    """The original has it, this version of Penstock does not; the hint says what to use instead."""
+
+
+def function(name: str, hint: str) -> Callable[..., Any]:
+    """A function that refuses."""
+
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise NotInThisVersion(f"{name} is not in this version of Penstock", hint=hint)
+
+    refuse.__name__ = refuse.__qualname__ = name.rpartition(".")[2]
+    refuse.__doc__ = f"Not in this version: {hint}."
+    return refuse
+
+
+def class_(name: str, hint: str) -> Any:
+    """A class without instances, on which nothing can be called."""
+
+    class Refusing(type):
+        def __getattr__(cls, attribute: str) -> Callable[..., Any]:
+            if attribute.startswith("_"):
+                raise AttributeError(attribute)
+            return function(f"{name}.{attribute}", hint)
+
+    return Refusing(name, (), {"__new__": function(name, hint), "__module__": __name__})

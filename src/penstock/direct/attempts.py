@@ -1,0 +1,64 @@
+"""What follows when a body raises: another attempt, or the end of the run and its error."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from penstock.direct.settings import Ending
+from penstock.graphs.errors import InfiniteLoopError
+from penstock.model import events as ev
+
+if TYPE_CHECKING:
+    from penstock.direct.settings import Setting
+    from penstock.graphs.compiling import Compiled
+    from penstock.graphs.nodes.base import Node
+    from penstock.kernel import Machine
+    from penstock.model.commands import Execute
+
+
+def failure(node: Node, c: Execute, error: BaseException) -> ev.Failed:
+    """The event, with the node's retry policy applied.  Instants are microseconds of the monotonic clock."""
+    kind = type(error).__name__
+    policy = node.retry
+    if policy is None or c.attempt >= policy.max_attempts:
+        return ev.Failed(c.node, c.fence, kind, "")
+    text = _text(error)
+    if not policy.covers(error, kind, text):
+        return ev.Failed(c.node, c.fence, kind, text)
+    delay_s = policy.delay(c.attempt, luck=random.random())
+    return ev.Failed(c.node, c.fence, kind, text, int((time.monotonic() + delay_s) * 1e6) if delay_s else 0)
+
+
+def ending(compiled: Compiled, m: Machine, errors: Mapping[int, BaseException], setting: Setting) -> Ending:
+    """What a machine that has come to rest amounts to, but for the questions it waits for."""
+    return Ending(
+        compiled.results(m),
+        _reason(compiled, m, errors, setting.max_iterations) if m.errors else None,
+        iterations=sum([r.count for r in m.rounds.values()]),
+    )
+
+
+def _reason(
+    compiled: Compiled, m: Machine, errors: Mapping[int, BaseException], max_iterations: int | None
+) -> BaseException:
+    """Of several errors that of the node that stands first in the graph."""
+    i = min(m.errors)
+    if m.errors[i][0] != "loop":
+        return errors[i]
+    assert max_iterations is not None
+    members = [compiled.nodes[j].name for j in compiled.layout.members[compiled.layout.unit[i]]]
+    return InfiniteLoopError(
+        f"the loop {', '.join(members)} was still going after {max_iterations} iterations",
+        max_iterations=max_iterations,
+        hint="see that a gate ends it, or raise max_iterations (None: no limit)",
+    )
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - a broken __str__ must not hide the error
+        return ""

@@ -1,0 +1,290 @@
+"""The short way through a graph in which there is nothing to decide: functions and nested graphs, each called once.
+
+Two forms of one thing.  For a single run a table of rows, which costs nothing to make; for the items of a map a
+generated function, one line per node.  Everything else takes the machine.  The order of calls is the machine's, so that
+an error leaves the same behind.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+
+from penstock.direct import nesting
+from penstock.direct.settings import Ending
+from penstock.graphs.calling import perform
+from penstock.graphs.errors import GraphConfigError
+from penstock.graphs.nodes.function import FunctionNode
+from penstock.graphs.nodes.nested import GraphNode
+
+if TYPE_CHECKING:
+    from penstock.direct.settings import Setting
+    from penstock.graphs.compiling import Compiled
+    from penstock.graphs.items import Items
+    from penstock.graphs.nodes.base import Node
+    from penstock.kernel import Layout
+
+T = TypeVar("T")
+
+_UNSET: Final[Any] = type("Unset", (), {"__repr__": lambda self: "<not computed>"})()
+GENERATED_FROM: Final = 8
+"""items of a map from which on a function is generated; for fewer the table is quicker"""
+
+_Cells = list[Any]
+_General = Callable[[_Cells, "Setting"], None]
+
+
+class _Row(NamedTuple):
+    """`kind`: the number of arguments for a function called with 1 or 2 cells by position, 3 for more or none, 0 for
+    everything else.
+    """
+
+    kind: int
+    call: Callable[..., Any]
+    cells: Any
+    out: int
+
+
+def straightened(compiled: Compiled, given: frozenset[str]) -> Straight | None:
+    """None if the graph decides anything, or waits, or runs only in part with these inputs."""
+    layout = compiled.layout
+    if any(loop is not None for loop in layout.loops) or not given.isdisjoint(layout.plan.aliases):
+        return None
+    there = {layout.cell[name] for name in given if name in compiled.known}
+    for node, reads, needed, rule in zip(compiled.nodes, layout.reads, layout.needed, layout.tests, strict=True):
+        if rule is not None or not _is_plain(node) or any(len(cells) != 1 for cells in reads):
+            return None
+        if any(cells[0] not in there and cells[0] not in layout.written for cells in needed):
+            return None
+    if any(len(cells) != 1 for _, cells in compiled.outputs):
+        return None
+    return Straight(compiled, given)
+
+
+def _is_plain(node: object) -> bool:
+    if isinstance(node, GraphNode):
+        return _makes_everything(node)
+    return isinstance(node, FunctionNode) and not node.is_async and node.retry is None and node.timeout is None
+
+
+def _makes_everything(node: GraphNode) -> bool:
+    """Whether the nested graph has all its outputs in the end, whatever it is given and whoever runs it."""
+    todo = [node]
+    while todo:
+        node = todo.pop()
+        if node.map_config is None:
+            inner = node.graph
+            if node.explicit_runner is not None or inner.has_gates or inner.has_cycles or inner.has_interrupts:
+                return False
+            todo += [one for one in inner.nodes.values() if isinstance(one, GraphNode)]
+    return True
+
+
+class Straight:
+    """A graph as a list of calls, for given inputs of certain names."""
+
+    def __init__(self, compiled: Compiled, given: frozenset[str]) -> None:
+        self.compiled = compiled
+        layout = compiled.layout
+        self._given = tuple((layout.cell[name], name) for name in layout.plan.inputs if name in given)
+        self._scratch = len(layout.cell)
+        self._outputs = tuple((name, cells[0]) for name, cells in compiled.outputs)
+        bound = compiled.graph.bound
+        self._there = layout.written | {c for c, _ in self._given}
+        self._template: _Cells = [_UNSET] * (len(layout.cell) + 1)
+        for name, value in bound.items():
+            if name in compiled.known and layout.cell[name] not in layout.written:
+                self._template[layout.cell[name]] = value
+                self._there |= {layout.cell[name]}
+        self._order = tuple(_issue_order(layout))
+        self._rows = tuple(map(self._row, self._order))
+        self._mapper = lru_cache(maxsize=8)(self._generate)
+
+    def run(self, given: dict[str, Any], setting: Setting) -> Ending:
+        """One run, in this thread."""
+        v = self._template.copy()
+        for c, name in self._given:
+            v[c] = given[name]
+        try:
+            for kind, call, cells, out in self._rows:
+                if kind == 1:
+                    v[out] = call(v[cells])
+                elif kind == 2:
+                    v[out] = call(v[cells[0]], v[cells[1]])
+                elif kind == 3:
+                    v[out] = call(*[v[c] for c in cells])
+                else:
+                    call(v, setting)
+        except Exception as error:  # noqa: BLE001 - it ends the run, and whoever started it raises it
+            return Ending({name: v[c] for name, c in self._outputs if v[c] is not _UNSET}, error)
+        return Ending({name: v[c] for name, c in self._outputs})
+
+    def each(
+        self,
+        items: Items,
+        setting: Setting,
+        done: Callable[[dict[str, Any]], T],
+        failed: Callable[[Ending], T] | None,
+    ) -> list[T]:
+        """What `done` makes of the outputs of each item, and `failed` of its failure; None: the first one is raised."""
+        rows, shared = items.rows, items.shared
+        one = self._mapper(items.params)(done, setting, *[shared[name] for _, name in self._given if name in shared])
+        if failed is None:
+            return [one(*row) for row in rows]
+        results: list[T] = []
+        for row in rows:
+            try:
+                results.append(one(*row))
+            except Exception as error:  # noqa: BLE001 - kept in the place of the item's result
+                results.append(failed(Ending(self._left_by(error, one), error)))
+        return results
+
+    def _left_by(self, error: BaseException, one: Callable[..., Any]) -> dict[str, Any]:
+        """The outputs an item had when it failed: the generated function's local variables."""
+        tb = error.__traceback__
+        while tb is not None:
+            if tb.tb_frame.f_code is one.__code__:
+                left = tb.tb_frame.f_locals
+                return {name: left[f"v{c}"] for name, c in self._outputs if f"v{c}" in left}
+            tb = tb.tb_next
+        return {}
+
+    # -- the table
+
+    def _arguments(self, i: int) -> tuple[list[tuple[str, int]], list[tuple[str, Callable[[], Any]]]]:
+        """Inputs that come from cells; and the others, whose values are made anew for each call."""
+        call, reads = self.compiled.calls[i], self.compiled.layout.reads[i]
+        cells = [(name, c) for name, (c,) in zip(call.node.inputs, reads) if c in self._there]
+        known = {name for name, _ in cells}
+        return cells, [
+            (name, value) for name, value in call.spares if name not in known and not _as_good(call.node, name)
+        ]
+
+    def _row(self, i: int) -> _Row:
+        compiled = self.compiled
+        call, node, out = compiled.calls[i], compiled.nodes[i], compiled.layout.out[i]
+        wired, fresh = self._arguments(i)
+        if isinstance(node, FunctionNode) and _by_position(node, wired, fresh) and len(node.data_outputs) < 2:
+            cells = [c for _, c in wired]
+            target = out[0] if node.data_outputs else self._scratch
+            kind = len(cells) if 0 < len(cells) < 3 else 3
+            return _Row(kind, node.func, cells[0] if kind == 1 else cells, target)
+        if isinstance(node, GraphNode):
+            return _Row(0, _nested_row(compiled, i, wired, fresh, out), (), 0)
+
+        def general(v: _Cells, setting: Setting) -> None:
+            inputs = {name: v[c] for name, c in wired}
+            inputs.update([(name, value()) for name, value in fresh])
+            for c, value in zip(out, perform(call, inputs, None, None).values, strict=True):
+                v[c] = value
+
+        return _Row(0, general, (), 0)
+
+    # -- the generated function
+
+    def _generate(self, params: tuple[str, ...]) -> Callable[..., Callable[..., Any]]:
+        """`make(done, setting, *shared)` -> `one(*row)`.  Names: v cells, f functions, m makers of fresh values."""
+        env: dict[str, Any] = {}
+        cell = self.compiled.layout.cell
+        for c, value in enumerate(self._template):
+            if value is not _UNSET:
+                env[f"v{c}"] = value
+        shared = [f"v{c}" for c, name in self._given if name not in params]
+        lines = [f"def make({', '.join(['done', 'setting', *shared])}):"]
+        # A mapped input that no node reads has no cell.
+        mapped = [f"v{cell[name]}" if name in self.compiled.known else f"x{k}" for k, name in enumerate(params)]
+        lines.append(f"  def one({', '.join(mapped)}):")
+        lines += [f"    {self._line(i, env)}" for i in self._order]
+        outputs = ", ".join(f"{name!r}: v{c}" for name, c in self._outputs)
+        lines += [f"    return done({{{outputs}}})", "  return one"]
+        name = f"<map over graph {self.compiled.graph.name or ''}>"
+        exec(compile("\n".join(lines), name, "exec"), env)
+        make: Callable[..., Callable[..., Any]] = env["make"]
+        return make
+
+    def _line(self, i: int, env: dict[str, Any]) -> str:
+        compiled = self.compiled
+        call, node, out = compiled.calls[i], compiled.nodes[i], compiled.layout.out[i]
+        wired, fresh = self._arguments(i)
+        for name, value in fresh:
+            env[f"m{i}_{node.inputs.index(name)}"] = value
+        values = [(name, f"v{c}") for name, c in wired]
+        values += [(name, f"m{i}_{node.inputs.index(name)}()") for name, _ in fresh]
+        if isinstance(node, FunctionNode) and node.context_param is None:
+            env[f"f{i}"] = node.func
+            if _by_position(node, wired, fresh):
+                text = f"f{i}({', '.join(value for _, value in values)})"
+            else:
+                text = f"f{i}({', '.join(f'{node.param(name)}={value}' for name, value in values)})"
+            if node.is_generator:
+                text = f"[*{text}]"
+            if len(node.data_outputs) < 2:
+                return f"v{out[0]} = {text}" if node.data_outputs else text
+            env[f"s{i}"] = call.values
+            text = f"s{i}({text})"
+        else:
+            env[f"f{i}"] = _caller(compiled, i)
+            text = f"f{i}({{{', '.join(f'{name!r}: {value}' for name, value in values)}}}, setting)"
+        targets = ", ".join(f"v{c}" for c in out)
+        return f"{targets}, = {text}" if out else text
+
+
+def _nested_row(
+    compiled: Compiled,
+    i: int,
+    wired: Sequence[tuple[str, int]],
+    fresh: Sequence[tuple[str, Callable[[], Any]]],
+    out: Sequence[int],
+) -> _General:
+    values_of = _caller(compiled, i)
+
+    def nested(v: _Cells, setting: Setting) -> None:
+        inputs = {name: v[c] for name, c in wired}
+        inputs.update([(name, value()) for name, value in fresh])
+        for c, value in zip(out, values_of(inputs, setting), strict=True):
+            v[c] = value
+
+    return nested
+
+
+def _caller(compiled: Compiled, i: int) -> Callable[[dict[str, Any], Setting], tuple[Any, ...]]:
+    call, node = compiled.calls[i], compiled.nodes[i]
+    if isinstance(node, GraphNode):
+        return lambda inputs, setting: nesting.perform_nested(node, i, inputs, setting).values
+    return lambda inputs, setting: perform(call, inputs, None, None).values
+
+
+def _as_good(node: Node, name: str) -> bool:
+    """Whether the function's own default will do, because a copy of it would be the same object."""
+    try:
+        return isinstance(node, FunctionNode) and node.fresh_default_for(name) is node.get_default_for(name)
+    except GraphConfigError:  # raised by the call that needs it
+        return False
+
+
+def _by_position(
+    node: FunctionNode[..., Any], wired: Sequence[tuple[str, int]], fresh: Iterable[tuple[str, object]]
+) -> bool:
+    """Whether calling with the cells in their order is the same as calling by keyword."""
+    func = node.func
+    if type(func) is not FunctionType or hasattr(func, "__wrapped__") or node.is_generator or node.context_param:
+        return False
+    code = func.__code__
+    names = code.co_varnames[: code.co_argcount]
+    return not [*fresh] and [node.param(name) for name, _ in wired] == list(names[: len(wired)])
+
+
+def _issue_order(layout: Layout) -> Iterator[int]:
+    """The nodes as a machine issues them when each is done at once."""
+    need = list(layout.need)
+    queue = deque(layout.roots)
+    while queue:
+        u = queue.popleft()
+        yield layout.members[u][0]
+        for v in layout.next[u]:
+            need[v] -= 1
+            if not need[v]:
+                queue.append(v)

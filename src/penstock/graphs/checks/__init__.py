@@ -1,0 +1,43 @@
+"""Everything that can be known to be wrong before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from penstock.graphs.checks.bindings import check_inner_bindings, overridden
+from penstock.graphs.checks.defaults import check_defaults
+from penstock.graphs.checks.gates import check_gates
+from penstock.graphs.checks.loops import check_loops
+from penstock.graphs.checks.names import check_name, named
+from penstock.graphs.checks.order import check_shared, check_wait_for
+from penstock.graphs.checks.types import check_types
+from penstock.graphs.checks.writers import check_competitors, check_writers
+from penstock.graphs.explicit import EdgeLike
+from penstock.graphs.nodes.base import Node
+from penstock.graphs.wiring import Wiring, wired
+
+__all__ = ["checked", "overridden"]
+
+
+def checked(
+    name: str | None,
+    nodes: Iterable[Node],
+    edges: Iterable[EdgeLike] | None,
+    shared: Sequence[str],
+    strict_types: bool,
+) -> Wiring:
+    """The nodes, wired and found to be sound.  Raises GraphConfigError for the first thing that is not."""
+    check_name(name)
+    by_name = named(nodes)
+    check_gates(by_name)
+    check_wait_for(by_name)
+    wiring = wired(by_name, edges, shared)
+    check_writers(wiring)
+    check_competitors(wiring)
+    check_defaults(wiring)
+    check_inner_bindings(wiring)
+    check_shared(wiring)
+    check_loops(wiring)
+    if strict_types:
+        check_types(wiring)
+    return wiring

@@ -1,0 +1,46 @@
+"""Values bound inside nested graphs, where they meet under one name outside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from penstock.graphs.checks.equality import same
+from penstock.graphs.errors import GraphConfigError
+from penstock.graphs.nodes.nested import GraphNode
+from penstock.graphs.wiring import Wiring
+from penstock.graphs.wording import told
+
+
+def check_inner_bindings(wiring: Wiring) -> None:
+    """Two nested graphs that take one input have not bound it to different values."""
+    first: dict[str, tuple[str, Any]] = {}
+    for node, name, value in _bound_inside(wiring):
+        other, known = first.setdefault(name, (node, value))
+        if not same(known, value):
+            raise GraphConfigError(
+                told(
+                    f"input {name!r} is bound to different values inside two nested graphs",
+                    f"{other!r}: {known!r}",
+                    f"{node!r}: {value!r}",
+                ),
+                hint=f"rename it on one of them: rename_inputs({name}=...), or bind it in neither",
+            )
+
+
+def overridden(wiring: Wiring, given: Mapping[str, Any]) -> list[str]:
+    """Warnings about given values that take the place of others bound inside nested graphs."""
+    inner = {name: (node, value) for node, name, value in _bound_inside(wiring) if name in given}
+    return [
+        f"{name!r} is bound to another value inside {node!r}; the value of this graph is used"
+        for name, (node, value) in inner.items()
+        if not same(given[name], value)
+    ]
+
+
+def _bound_inside(wiring: Wiring) -> Iterator[tuple[str, str, Any]]:
+    for node in wiring.nodes.values():
+        if isinstance(node, GraphNode):
+            for name in node.inputs:
+                if (node.name, name) not in wiring.producers and node.param(name) in node.graph.bound:
+                    yield node.name, name, node.graph.bound[node.param(name)]

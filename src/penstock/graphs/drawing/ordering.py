@@ -1,0 +1,106 @@
+"""The order of vertices within their rows: few crossings of the edges between neighbouring rows."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Sequence
+from statistics import fmean
+from typing import Final
+
+SWEEPS: Final = 6
+SWAPS: Final = 3
+
+Neighbours = Sequence[Sequence[int]]
+
+
+def order(rows: Sequence[int], above: Neighbours, below: Neighbours) -> list[list[int]]:
+    """Vertices row by row from left to right, given the row of each and its neighbours one row up and one down.
+
+    Sorts by the means of the neighbours, down and up in turn, and keeps the order with the fewest crossings; then swaps
+    vertices that stand side by side as long as that is better.
+    """
+    lines = _first(rows, below)
+    best, fewest = [list(line) for line in lines], _crossings(lines, below)
+    for sweep in range(SWEEPS):
+        if not fewest:
+            break
+        down = sweep % 2 == 0
+        _sort(lines, above if down else below, down)
+        crossings = _crossings(lines, below)
+        if crossings < fewest:
+            best, fewest = [list(line) for line in lines], crossings
+    for _ in range(SWAPS):
+        if not fewest or not _swap(best, above, below):
+            break
+    return best
+
+
+def _first(rows: Sequence[int], below: Neighbours) -> list[list[int]]:
+    """Depth first, so that what belongs together stands together."""
+    lines: list[list[int]] = [[] for _ in range(max(rows, default=-1) + 1)]
+    seen = [False] * len(rows)
+    for start in sorted(range(len(rows)), key=rows.__getitem__):
+        stack = [start]
+        while stack:
+            vertex = stack.pop()
+            if not seen[vertex]:
+                seen[vertex] = True
+                lines[rows[vertex]].append(vertex)
+                stack.extend(reversed(below[vertex]))
+    return lines
+
+
+def _positions(lines: Sequence[Sequence[int]]) -> dict[int, int]:
+    return {vertex: i for line in lines for i, vertex in enumerate(line)}
+
+
+def _sort(lines: Sequence[list[int]], towards: Neighbours, down: bool) -> None:
+    position = _positions(lines)
+    for line in lines if down else reversed(lines):
+        keys = {
+            vertex: fmean([position[other] for other in towards[vertex]]) if towards[vertex] else position[vertex]
+            for vertex in line
+        }
+        line.sort(key=keys.__getitem__)
+        position.update((vertex, i) for i, vertex in enumerate(line))
+
+
+def _crossings(lines: Sequence[Sequence[int]], below: Neighbours) -> int:
+    position = _positions(lines)
+    crossings = 0
+    for line in lines:
+        ends: list[int] = []
+        for vertex in line:
+            targets = sorted([position[other] for other in below[vertex]])
+            crossings += sum([len(ends) - bisect_right(ends, target) for target in targets])
+            for target in targets:
+                insort(ends, target)
+    return crossings
+
+
+def _swap(lines: Sequence[list[int]], above: Neighbours, below: Neighbours) -> bool:
+    """One pass over all pairs that stand side by side; whether any was swapped."""
+    position = _positions(lines)
+    swapped = False
+    for line in lines:
+        for i in range(len(line) - 1):
+            left, right = line[i], line[i + 1]
+            gain = 0
+            for side in (above, below):
+                if side[left] and side[right]:
+                    ours, others = ([position[other] for other in side[vertex]] for vertex in (left, right))
+                    gain += _inversions(ours, others) - _inversions(others, ours)
+            if gain > 0:
+                line[i], line[i + 1] = right, left
+                position[left], position[right] = i + 1, i
+                swapped = True
+    return swapped
+
+
+def _inversions(left: list[int], right: list[int]) -> int:
+    """How many ends of the left vertex are to the right of how many of the right one."""
+    if len(left) < len(right):
+        ends = sorted(right)
+        return sum([bisect_left(ends, end) for end in left])
+    ends = sorted(left)
+    return sum([len(ends) - bisect_right(ends, end) for end in right])

@@ -1,0 +1,79 @@
+"""Which row each vertex of a drawing stands in, and which edges lead back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Edge:
+    """From vertex to vertex by number.  `length`: how many rows apart its ends must be at least."""
+
+    source: int
+    target: int
+    length: int = 1
+    back: bool = False
+
+    @property
+    def upper(self) -> int:
+        return self.target if self.back else self.source
+
+    @property
+    def lower(self) -> int:
+        return self.source if self.back else self.target
+
+
+def rank(count: int, edges: Sequence[Edge]) -> list[int]:
+    """The row of each vertex, from 0.  Marks edges that close a loop as `back` and gives them a row to turn in.
+
+    Edges from a vertex to itself do not matter.  Linear.
+    """
+    _mark_back(count, edges)
+    below: list[list[Edge]] = [[] for _ in range(count)]
+    waiting = [0] * count
+    for edge in edges:
+        if edge.source != edge.target:
+            below[edge.upper].append(edge)
+            waiting[edge.lower] += 1
+    rows = [0] * count
+    ready = [vertex for vertex in range(count) if not waiting[vertex]]
+    tops = list(ready)
+    for vertex in ready:  # grows
+        for edge in below[vertex]:
+            rows[edge.lower] = max(rows[edge.lower], rows[vertex] + edge.length)
+            waiting[edge.lower] -= 1
+            if not waiting[edge.lower]:
+                ready.append(edge.lower)
+    for vertex in tops:  # close to what they lead to
+        rows[vertex] = min((rows[edge.lower] - edge.length for edge in below[vertex]), default=0)
+    return rows
+
+
+def _mark_back(count: int, edges: Sequence[Edge]) -> None:
+    """Depth first from what nothing leads to: an edge to a vertex that is still open closes a loop."""
+    out: list[list[Edge]] = [[] for _ in range(count)]
+    entered = [False] * count
+    for edge in edges:
+        if edge.source != edge.target:
+            out[edge.source].append(edge)
+            entered[edge.target] = True
+    state = [0] * count  # 0 new, 1 open, 2 done
+    for start in sorted(range(count), key=lambda vertex: entered[vertex]):
+        if state[start]:
+            continue
+        state[start] = 1
+        stack = [(start, iter(out[start]))]
+        while stack:
+            vertex, rest = stack[-1]
+            for edge in rest:
+                if state[edge.target] == 1:
+                    edge.back = True
+                    edge.length = 2
+                elif not state[edge.target]:
+                    state[edge.target] = 1
+                    stack.append((edge.target, iter(out[edge.target])))
+                    break
+            else:
+                state[vertex] = 2
+                stack.pop()

@@ -1,0 +1,132 @@
+"""Runs and nodes as OpenTelemetry spans.  Needs the package `opentelemetry-api`; importing this module does not."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from penstock.model.errors import ConfigError
+from penstock.observe.events import (
+    BaseEvent,
+    CacheHitEvent,
+    InterruptEvent,
+    NodeEndEvent,
+    NodeErrorEvent,
+    NodeStartEvent,
+    RouteDecisionEvent,
+    RunEndEvent,
+    RunStartEvent,
+)
+from penstock.observe.processors import TypedEventProcessor
+from penstock.observe.spans import OpenSpans
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span, TracerProvider
+
+
+class OpenTelemetryProcessor(TypedEventProcessor):
+    """A span per run, map, item and node, nested as they are; an outermost run is a child of the span that is current.
+
+    Values of inputs and outputs are never put on spans.  `tracer_provider` None: the global one.  Raises ConfigError if
+    OpenTelemetry is not installed.
+    """
+
+    def __init__(self, tracer_provider: TracerProvider | None = None) -> None:
+        try:
+            from opentelemetry import trace
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                "OpenTelemetryProcessor needs the package opentelemetry-api, which is not installed",
+                hint="pip install opentelemetry-sdk",
+            ) from error
+        self._trace = trace
+        self._provider = tracer_provider
+        self._tracer = trace.get_tracer("penstock", tracer_provider=tracer_provider)
+        self._open: OpenSpans[Span, Span] = OpenSpans()
+        self._lock = threading.Lock()
+
+    def on_event(self, event: BaseEvent) -> None:
+        with self._lock:
+            super().on_event(event)
+
+    def on_run_start(self, event: RunStartEvent) -> None:
+        name = f"{'map' if event.is_map else 'run'} {event.graph_name or 'graph'}"
+        span = self._begin(event, name, self._open.map_around(event) or self._open.node_around(event))
+        span.set_attributes({"penstock.run_id": event.run_id, "penstock.is_map": event.is_map})
+        for key, value in (
+            ("penstock.graph", event.graph_name),
+            ("penstock.workflow_id", event.workflow_id),
+            ("penstock.session_id", event.session_id),
+            ("penstock.item_index", event.item_index),
+            ("penstock.map_size", event.map_size),
+        ):
+            if value is not None:
+                span.set_attribute(key, value)
+        self._open.begin_run(event, span)
+
+    def on_node_start(self, event: NodeStartEvent) -> None:
+        run = self._open.run_of(event)
+        if run is not None:
+            span = self._begin(event, f"node {event.node_name}", run)
+            span.set_attributes({"penstock.run_id": event.run_id, "penstock.node": event.node_name})
+            self._open.begin_node(event, span)
+
+    def on_cache_hit(self, event: CacheHitEvent) -> None:
+        span = self._open.node_of(event)
+        if span is not None:
+            span.add_event("cache hit", timestamp=_nanoseconds(event))
+
+    def on_route_decision(self, event: RouteDecisionEvent) -> None:
+        span = self._open.node_of(event)
+        if span is not None:
+            span.set_attribute("penstock.decision", event.decision)
+
+    def on_interrupt(self, event: InterruptEvent) -> None:
+        span = self._open.end_node(event)
+        if span is not None:
+            span.set_attribute("penstock.waits_for", event.response_param)
+            span.end(_nanoseconds(event))
+
+    def on_node_end(self, event: NodeEndEvent) -> None:
+        span = self._open.end_node(event)
+        if span is not None:
+            span.set_attribute("penstock.cached", event.cached)
+            span.end(_nanoseconds(event))
+
+    def on_node_error(self, event: NodeErrorEvent) -> None:
+        span = self._open.end_node(event)
+        if span is not None:
+            self._fail(span, event, event.error)
+
+    def on_run_end(self, event: RunEndEvent) -> None:
+        span, given_up = self._open.end_run(event)
+        for node in given_up:
+            node.set_attribute("penstock.given_up", True)
+            node.end(_nanoseconds(event))
+        if span is None:
+            return
+        span.set_attributes({"penstock.status": event.status, "penstock.iterations": event.iterations})
+        if event.error is not None or event.status == "failed":
+            self._fail(span, event, event.error)
+        else:
+            span.end(_nanoseconds(event))
+
+    def force_flush(self) -> None:
+        """Flush the provider, if it can be."""
+        flush = getattr(self._provider or self._trace.get_tracer_provider(), "force_flush", None)
+        if flush is not None:
+            flush()
+
+    def _begin(self, event: BaseEvent, name: str, parent: Span | None) -> Span:
+        context = None if parent is None else self._trace.set_span_in_context(parent)
+        return self._tracer.start_span(name, context, start_time=_nanoseconds(event))
+
+    def _fail(self, span: Span, event: BaseEvent, error: BaseException | None) -> None:
+        if error is not None:
+            span.record_exception(error, timestamp=_nanoseconds(event))
+        span.set_status(self._trace.StatusCode.ERROR, type(error).__name__ if error is not None else None)
+        span.end(_nanoseconds(event))
+
+
+def _nanoseconds(event: BaseEvent) -> int:
+    return int(event.timestamp * 1e9)

@@ -1,0 +1,153 @@
+"""From the arguments of `run` and `map` to a run, and from its ending to what the caller gets."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, get_args
+from weakref import WeakSet
+
+from penstock.direct.preparing import Names, Request, requested
+from penstock.graphs.compatibility import validate_runner_compatibility
+from penstock.graphs.errors import IncompatibleRunnerError
+from penstock.model.errors import ConfigError
+from penstock.runners.graphs.results import MissingOutputError, RunResult
+
+if TYPE_CHECKING:
+    from penstock.caching import CacheBackend
+    from penstock.direct.settings import Ending
+    from penstock.graphs.calling import Memo
+    from penstock.graphs.graph import Graph
+    from penstock.observe.dispatcher import EventDispatcher
+    from penstock.observe.processors import EventProcessor
+    from penstock.runners.graphs.base import BaseRunner
+
+ErrorHandling = Literal["raise", "continue"]
+OnMissing = Literal["ignore", "warn", "error"]
+Resume = Literal["merge", "strict"]
+
+
+class Fitness:
+    """Which graphs a runner has been found able to run."""
+
+    def __init__(self, runner: BaseRunner) -> None:
+        self._runner = runner
+        self._fit: WeakSet[Graph] = WeakSet()
+
+    def check(self, graph: Graph) -> None:
+        """Raises IncompatibleRunnerError."""
+        if graph in self._fit:
+            return
+        validate_runner_compatibility(graph, self._runner)
+        self._check_timeouts(graph)
+        self._fit.add(graph)
+
+    def _check_timeouts(self, graph: Graph) -> None:
+        """Only what is awaited can be stopped when its time is up."""
+        todo: list[tuple[Graph, Any]] = [(graph, self._runner)]
+        while todo:
+            graph, runner = todo.pop()
+            for name, node in graph.nodes.items():
+                if node.timeout is not None and not (node.is_async and runner.capabilities.returns_coroutine):
+                    raise IncompatibleRunnerError(
+                        f"node {name!r} has a timeout, but {type(runner).__name__} cannot stop a plain function",
+                        node_name=name,
+                        capability="timeout",
+                        hint="make it an async def under AsyncRunner, or use a durable runner",
+                    )
+            todo += [(one.graph, one.explicit_runner or runner) for one in graph.nested_graphs]
+
+
+def request(
+    graph: Graph,
+    inputs: Mapping[str, Any] | None,
+    values: Mapping[str, Any] | None,
+    keywords: Mapping[str, Any],
+    select: Iterable[str] | None,
+    entrypoint: str | Sequence[str] | None,
+) -> Request:
+    """What is to run.  Raises InputError, MissingInputError and GraphConfigError for what does not fit."""
+    return requested(graph, inputs, values, keywords, names(select), names(entrypoint))
+
+
+def check_options(
+    *,
+    error_handling: str,
+    on_missing: str = "ignore",
+    resume: str = "merge",
+    max_iterations: int | None = None,
+    workflow_id: str | None = None,
+    keeps: bool = False,
+) -> None:
+    """Raise ConfigError (a ValueError) before anything runs.  `keeps`: the runner has a checkpointer."""
+    for name, given, allowed in (
+        ("error_handling", error_handling, get_args(ErrorHandling)),
+        ("on_missing", on_missing, get_args(OnMissing)),
+        ("resume", resume, get_args(Resume)),
+    ):
+        if given not in allowed:
+            raise ConfigError(f"{name} is one of {', '.join(allowed)}, not {given!r}")
+    if max_iterations is not None and (type(max_iterations) is not int or max_iterations < 1):
+        raise ConfigError(f"max_iterations is an integer of 1 or more, or None for no limit, not {max_iterations!r}")
+    if workflow_id is not None:
+        if not keeps:
+            raise ConfigError(
+                f"workflow_id {workflow_id!r} was given, but the runner has no checkpointer to keep the workflow",
+                hint="AsyncRunner(checkpointer=...), or leave it out",
+            )
+        if "/" in workflow_id:
+            raise ConfigError(f'a workflow_id cannot contain "/": {workflow_id!r}')
+
+
+def finished(
+    ending: Ending,
+    outputs: Sequence[str],
+    error_handling: str,
+    on_missing: str,
+    **known: Any,
+) -> RunResult:
+    """The result of a run that was to return these outputs.
+
+    Raises the error it ended with unless it is to be kept, and MissingOutputError.
+    """
+    if ending.error is not None and error_handling == "raise":
+        raise ending.error
+    if on_missing != "ignore" and ending.status == "completed":
+        _look_for_missing(ending, outputs, on_missing)
+    return RunResult.of(ending, **known)
+
+
+def memo_of(cache: CacheBackend | None) -> Memo | None:
+    """What a run asks of a runner's cache."""
+    if cache is None:
+        return None
+    from penstock.direct.memo import CacheMemo
+
+    return CacheMemo(cache)
+
+
+def dispatcher_of(
+    *processors: Sequence[EventProcessor] | None,
+) -> EventDispatcher | None:
+    """Who listens; None if nobody does."""
+    listening = [processor for several in processors for processor in several or ()]
+    if not listening:
+        return None
+    from penstock.observe.dispatcher import EventDispatcher
+
+    return EventDispatcher(listening)
+
+
+def _look_for_missing(ending: Ending, outputs: Sequence[str], on_missing: str) -> None:
+    missing = [name for name in outputs if name not in ending.outputs]
+    if not missing:
+        return
+    text = f"not made in this run: {', '.join(missing)}"
+    if on_missing == "error":
+        raise MissingOutputError(text, hint="a gate may have closed the way there; on_missing='ignore' leaves them out")
+    warnings.warn(text, UserWarning, stacklevel=4)
+
+
+def names(given: str | Iterable[str] | None) -> Names:
+    """Names given one by one, or alone."""
+    return None if given is None else (given,) if isinstance(given, str) else tuple(given)

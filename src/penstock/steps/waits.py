@@ -1,0 +1,54 @@
+"""Wait steps: how long, and until when."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any, Final
+
+from penstock.steps.context import EPOCH, WorkflowContext
+from penstock.steps.conversation import Ask, Request
+from penstock.steps.errors import ConfigurationFailure
+from penstock.steps.result import StepResult
+from penstock.steps.step import WaitStep
+
+_MICROSECOND: Final = dt.timedelta(microseconds=1)
+
+
+def waited(step: WaitStep, context: WorkflowContext, ask: Ask, now: Callable[[], int], dry_run: bool) -> StepResult:
+    """Sleep.  `now` tells the instant, microseconds since the epoch."""
+    if step.until is None:
+        seconds = _seconds(step, context)
+        if seconds > 0 and not dry_run:
+            ask(lambda: Request(wait_until=now() + round(seconds * 1e6)))
+        return StepResult.ok({"waited_seconds": seconds})
+    if dry_run:
+        return StepResult.ok({"waited_until": _instant(step, context).isoformat()})
+    woken = ask(lambda: Request(wait_until=(_instant(step, context) - EPOCH) // _MICROSECOND)).woken
+    return StepResult.ok({"waited_until": (EPOCH + (woken or now()) * _MICROSECOND).isoformat()})
+
+
+def _seconds(step: WaitStep, context: WorkflowContext) -> float:
+    if step.duration_seconds is not None:
+        return step.duration_seconds
+    assert step.duration_path is not None
+    found: Any = context.params
+    for part in step.duration_path.split("."):
+        found = found.get(part) if hasattr(found, "get") else None
+    if isinstance(found, dt.timedelta):
+        found = found.total_seconds()
+    if isinstance(found, bool) or not isinstance(found, (int, float)) or not 0 <= found < float("inf"):
+        raise ConfigurationFailure(
+            f"wait step {step.name!r}: param {step.duration_path!r} is {found!r}, which is no duration",
+            hint="a number of seconds, 0 or more",
+        )
+    return found
+
+
+def _instant(step: WaitStep, context: WorkflowContext) -> dt.datetime:
+    instant = step.until(context) if callable(step.until) else step.until
+    if not isinstance(instant, dt.datetime):
+        raise ConfigurationFailure(
+            f"wait step {step.name!r}: until gave {instant!r}, which is no datetime", hint="return a datetime"
+        )
+    return instant if instant.tzinfo is not None else instant.astimezone()

@@ -1,0 +1,1 @@
+DELETE FROM journal WHERE run_id = ANY(:ids::TEXT[])

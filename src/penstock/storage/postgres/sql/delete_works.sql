@@ -1,0 +1,1 @@
+DELETE FROM work WHERE run_id = ANY(:ids::TEXT[])

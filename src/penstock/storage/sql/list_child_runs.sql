@@ -1,0 +1,11 @@
+SELECT
+    id, workflow, style, structure, code, created_at, status, seq, error, reason, finished_at, paused_at, deadline_at,
+    idempotency_key, inputs_digest, parent_id, forked_from
+FROM runs
+WHERE
+    parent_id = :parent_id
+    AND (created_at, id) < (:born_before, :before)
+    AND (CAST(:workflow AS TEXT) IS NULL OR workflow = :workflow)
+    AND (CAST(:status AS TEXT) IS NULL OR status = :status)
+ORDER BY created_at DESC, id DESC
+LIMIT :limit

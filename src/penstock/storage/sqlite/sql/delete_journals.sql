@@ -1,0 +1,1 @@
+DELETE FROM journal WHERE run_id IN (SELECT value FROM json_each(:ids))

@@ -1,0 +1,126 @@
+"""Steps and graphs, killed before and after every transaction: what is in the journal does not run again."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from penstock.engine.verify import Checker
+from penstock.storage import open_store
+
+from . import graph_shapes, step_shapes
+from .places import Places, places
+from .test_every_commit import Job, start
+
+__all__ = ["places", "start"]
+
+SOME = 3
+"""of so many transactions, one is tried by default"""
+FEW = ("mapped", "asks_inside")
+"""what a server is asked by default, and there of every twelfth"""
+
+LONG = [pytest.mark.long, pytest.mark.timeout(1800)]
+SHAPES = [*step_shapes.SHAPES, *graph_shapes.SHAPES]
+CASES = [
+    *[pytest.param("sqlite", shape, SOME) for shape in SHAPES],
+    *[pytest.param("sqlite", shape, 1, marks=LONG) for shape in SHAPES],
+    *[pytest.param("postgresql", shape, 4 * SOME) for shape in FEW],
+    *[pytest.param("postgresql", shape, SOME, marks=LONG) for shape in SHAPES],
+]
+
+
+class Case:
+    """One database with one run on it."""
+
+    def __init__(self, start: Job, places: Places, directory: Path, kind: str, shape: str, name: str) -> None:
+        self._start, self._places = start, places
+        self._kind, self._name = kind, name
+        self._log, self._out = directory / f"{name}.log", directory / f"{name}.out"
+        self._url = places.url(kind, name)
+        self._job = {"url": self._url, "log": self._log, "out": self._out, "shape": shape}
+
+    def go(self, *, answers: bool = False, crash_at: int = 0, when: str = "never") -> int:
+        """Run a process; its exit status."""
+        self._out.unlink(missing_ok=True)
+        return self._start(**self._job, answers=answers, crash_at=crash_at, when=when)
+
+    def outcome(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self._out.read_text(), object_hook=timeless)
+        return found
+
+    def begun(self) -> Counter[str]:
+        """How often bodies began, by name."""
+        return Counter(self._log.read_text().splitlines() if self._log.exists() else [])
+
+    def performed(self) -> Counter[str]:
+        return self._places.performed(self._kind, self._name)
+
+    def finish(self, answering: bool) -> tuple[dict[str, Any], list[int]]:
+        """Take turns until the run has ended: one process executes, another one answers.
+
+        Returns the outcome, and how many transactions each of them had.
+        """
+        transactions: list[int] = []
+        while True:  # bounded by the test's time-out
+            assert self.go(answers=answering) == 0
+            outcome = self.outcome()
+            transactions.append(outcome.pop("transactions"))
+            if not answering and outcome["status"] != "Paused":
+                return outcome, transactions
+            answering = not answering
+
+    def verify(self) -> None:
+        store = open_store(self._url)
+        try:
+            assert [str(v) for v in Checker(store, lambda: time.time_ns() // 1000).violations()] == []
+        finally:
+            store.close()
+
+
+def timeless(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in ("started_at", "completed_at")}
+
+
+@pytest.mark.parametrize(("kind", "shape", "every"), CASES)
+def test_killed_at_transactions(kind: str, shape: str, every: int, start: Job, places: Places, tmp_path: Path) -> None:
+    def case(name: str) -> Case:
+        return Case(start, places, tmp_path, kind, shape, name)
+
+    reference, transactions = case("reference").finish(False)
+    assert reference["status"] == "Completed"
+    assert (len(transactions) > 1) == (shape in graph_shapes.ASKING)
+    points = 0
+    for turn, n, when in killings(transactions, every):
+        name = f"{turn}-{n}-{when}"
+        one = case(name)
+        for k in range(turn):
+            assert one.go(answers=k % 2 == 1) == 0
+        status = one.go(answers=turn % 2 == 1, crash_at=n, when=when)
+        assert status in (0, -signal.SIGKILL), name
+        points += status != 0  # grouping differs from run to run: this one had fewer transactions
+        recorded, begun = one.performed(), one.begun()
+        assert all([begun[node] >= recorded[node] for node in begun]), name
+        outcome, _ = one.finish(turn % 2 == 1)
+        assert outcome == reference, name
+        again, since = one.begun() - begun, one.performed() - recorded
+        assert again == Counter({node: count for node, count in since.items() if node in begun + again}), name
+        one.verify()
+    assert points >= sum(transactions) // every
+
+
+def killings(transactions: list[int], every: int) -> Iterator[tuple[int, int, str]]:
+    """Turn, transaction, and before or after it."""
+    k = 0
+    for turn, count in enumerate(transactions):
+        for n in range(1, count + 1):
+            for when in ("before", "after"):
+                if k % every == 0:
+                    yield turn, n, when
+                k += 1

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from penstock.graphs import END, FunctionNode, Graph, IncompatibleRunnerError, InterruptNode, interrupt, node, route
+from penstock.runners.graphs import AsyncRunner, PauseReason, RunStatus, SyncRunner
+
+from .samples import reviewed, wait
+
+runner = AsyncRunner()
+
+
+def test_pause_and_answer_with_the_inputs() -> None:
+    paused = wait(runner.run(reviewed(), {"topic": "rain"}))
+    assert paused.status is RunStatus.PAUSED
+    assert paused.paused
+    assert paused.pauses == (paused.pause,)
+    assert paused.pause is not None
+    assert paused.pause.reason is PauseReason.HUMAN_INPUT
+    assert paused.pause.node == paused.pause.pause_id == "ask"
+    assert paused.pause.response_param == "verdict"
+    assert paused.pause.value == "about rain"
+    done = wait(runner.run(reviewed(), {"topic": "rain", paused.pause.response_param: "good"}))
+    assert done == {"final": "about rain: good"}
+
+
+def test_answers_are_checked() -> None:
+    with pytest.raises(TypeError, match="verdict"):
+        wait(runner.run(reviewed(), {"topic": "rain", "verdict": 5}))
+    with pytest.raises(TypeError, match="verdict"):
+        wait(runner.run(reviewed(), {"topic": "rain"}, interrupt_handlers={"ask": lambda value: 5}))
+
+
+def test_handlers() -> None:
+    async def later(value: str) -> str:
+        return value.upper()
+
+    assert wait(runner.run(reviewed(), {"topic": "rain"}, interrupt_handlers={"ask": later})) == {
+        "final": "about rain: ABOUT RAIN"
+    }
+    nested = Graph([reviewed().as_node(name="inner")])
+    for name in ("ask", "inner/ask"):
+        result = wait(runner.run(nested, {"topic": "rain"}, interrupt_handlers={name: len}, error_handling="continue"))
+        assert isinstance(result.error, TypeError)
+        result = wait(runner.run(nested, {"topic": "rain"}, interrupt_handlers={name: str.title}))
+        assert result["final"] == "about rain: About Rain"
+
+
+def test_function_form() -> None:
+    @dataclass
+    class Question:
+        prompt: str
+        answer_type = int
+
+    asked: list[str] = []
+
+    @interrupt(answer_name="amount")
+    def how_much(topic: str) -> Question:
+        asked.append(topic)
+        return Question(f"how much {topic}?")
+
+    graph = Graph([how_much, FunctionNode(lambda topic, amount: [topic] * amount, name="repeat", output_name="out")])
+    paused = wait(runner.run(graph, {"topic": "rain"}))
+    assert paused.pause is not None
+    assert paused.pause.value == Question("how much rain?")
+    del asked[:]
+    assert wait(runner.run(graph, {"topic": "rain", "amount": 2})) == {"out": ["rain", "rain"]}
+    assert asked == []  # with an answer at hand nothing is asked
+
+
+def test_other_nodes_go_on_while_one_asks() -> None:
+    @node(output_name="size")
+    def measure(draft: str) -> int:
+        return len(draft)
+
+    graph = Graph([*reviewed().nodes.values(), measure])
+    paused = wait(runner.run(graph, {"topic": "rain"}))
+    assert paused.status is RunStatus.PAUSED
+    assert paused == {"size": 10}
+
+
+def test_a_failure_beats_a_question() -> None:
+    @node(output_name="size")
+    def fail(draft: str) -> int:
+        raise KeyError("lost")
+
+    with pytest.raises(KeyError):
+        wait(runner.run(Graph([*reviewed().nodes.values(), fail]), {"topic": "rain"}))
+    result = wait(runner.run(Graph([*reviewed().nodes.values(), fail]), {"topic": "rain"}, error_handling="continue"))
+    assert result.status is RunStatus.FAILED
+    assert result.pause is None
+
+
+def chat() -> Graph:
+    @node(output_name="messages")
+    def remember(messages: list[str], reply: str) -> list[str]:
+        return [*messages, reply]
+
+    @route(["ask", END])
+    def more(messages: list[str]) -> Any:
+        return END if messages[-1] == "bye" else "ask"
+
+    return Graph([InterruptNode("ask", "messages", "reply"), remember, more])
+
+
+def test_in_a_loop_every_turn_asks_and_an_early_answer_counts_once() -> None:
+    said = iter(["hello", "well", "bye"])
+    graph = chat()
+    result = wait(runner.run(graph, {"messages": []}, interrupt_handlers={"ask": lambda shown: next(said)}))
+    assert result["messages"] == ["hello", "well", "bye"]
+    paused = wait(runner.run(graph, {"messages": [], "reply": "hello"}))
+    assert paused.pause is not None
+    assert paused.pause.value == ["hello"]
+
+
+def test_sync_runner_has_no_interrupts() -> None:
+    with pytest.raises(IncompatibleRunnerError, match="interrupts"):
+        SyncRunner().run(reviewed(), {"topic": "rain"})
+    with pytest.raises(IncompatibleRunnerError, match="interrupts"):
+        SyncRunner().run(Graph([reviewed().as_node(name="inner")]), {"topic": "rain"})

@@ -1,0 +1,175 @@
+"""Bodies that ask: they put the question themselves, or know the answer, or have it before they were called."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from penstock.kernel import Machine, lay_out
+from penstock.model import events as ev
+from penstock.model.commands import Execute
+from penstock.model.plan import Node, Plan
+
+from .drivers import Chaos, attempt, outcome, run
+from .programs import CASES
+from .styles.graphs import END, Fn, Gate, Interrupt, graph
+from .styles.program import Program, Question
+from .test_fence import refused
+
+
+def begun() -> Machine:
+    m = Machine(lay_out(Plan("one", (Node("who", kind="interrupt", writes=("who",)),))))
+    m.apply(ev.Started({}))
+    return m
+
+
+def status(m: Machine) -> str:
+    return m.status
+
+
+def test_a_question_is_put_and_answered() -> None:
+    m = begun()
+    assert m.todo == {0: Execute(0, 1, 1)}
+    m.apply(ev.Asked(0, 1, "who?"))
+    assert (status(m), m.asked, m.todo) == ("paused", {0: "who?"}, {})
+    refused(m, ev.Asked(0, 1, "who?"))
+    refused(m, ev.Succeeded(0, 1, ("late",)))
+    m.apply(ev.Answered(0, ("ann",)))
+    assert (status(m), m.asked, m.value) == ("completed", {}, ["ann"])
+
+
+def test_a_body_that_knows_asks_nobody() -> None:
+    m = begun()
+    m.apply(ev.Succeeded(0, 1, ("known",)))
+    assert (m.status, m.asked) == ("completed", {})
+
+
+def test_an_answer_before_the_question_is_kept() -> None:
+    m = begun()
+    m.apply(ev.Answered(0, ("early",)))
+    refused(m, ev.Answered(0, ("doubled",)))
+    m.apply(ev.Asked(0, 1, "who?"))
+    assert (m.status, m.asked, m.value) == ("completed", {}, ["early"])
+
+
+def test_with_an_answer_the_body_is_not_called() -> None:
+    case = CASES["graphs: interrupts"]
+    legal, brand = (case.program.layout.index[n] for n in ("legal", "brand"))
+    chaos = Chaos(case.program, case.inputs)
+    chaos.commit(ev.Answered(legal, ("early",)))
+    chaos.go()
+    assert "legal" not in chaos.executed
+    assert chaos.machine.asked == {brand: ["brand", "about t"]}
+    refused(chaos.machine, ev.Answered(legal, ("late",)))
+    chaos.commit(ev.Answered(brand, ("b",)))
+    assert chaos.go().status == "completed"
+    assert case.program.outputs(chaos.machine)["url"] == ["about t", "early", "b", "known: about t"]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_several_at_once_are_answered_in_any_order(order: tuple[int, ...]) -> None:
+    names = ["a", "b", "c"]
+    parts = [Interrupt(n, f"of {n}", lambda x, n=n: Question([n, x]), ("x",)) for n in names]
+    program = graph("three", [*parts, Fn("join", lambda *seen: list(seen), ("of a", "of b", "of c"), ("z",))])
+    chaos = Chaos(program, {"x": 1})
+    chaos.go()
+    assert chaos.machine.asked == {k: [n, 1] for k, n in enumerate(names)}
+    for k in order:
+        assert status(chaos.machine) == "paused"
+        chaos.commit(ev.Answered(k, (f"to {names[k]}",)))
+        chaos.go()
+    assert status(chaos.machine) == "completed"
+    assert program.outputs(chaos.machine)["z"] == ["to a", "to b", "to c"]
+
+
+def test_in_a_loop_it_asks_again_each_turn() -> None:
+    case = CASES["graphs: interrupts in a loop"]
+    person = case.program.layout.index["person"]
+    chaos = Chaos(case.program, case.inputs)
+    for k, word in enumerate(("hi", "hm", "bye")):
+        assert chaos.go().asked == {person: k}, "it shows how much was said"
+        chaos.commit(ev.Answered(person, (word,)))
+    assert chaos.go().status == "completed"
+    assert chaos.executed.count("person") == 3
+    assert case.program.outputs(chaos.machine) == {"reply": "bye", "said": ["hi", "hm"]}
+
+
+def test_in_a_loop_it_asks_only_when_it_does_not_know() -> None:
+    program = graph(
+        "guess",
+        [
+            Interrupt("ask", "word", lambda n: f"word {n}" if n % 2 else Question(n), ("n",)),
+            Fn("count", lambda n, word: n + 1, ("n", "word"), ("n",)),
+            Gate("again", lambda n: "ask" if n < 5 else END, ("ask", END), ("n",)),
+        ],
+        entry=["ask"],
+    )
+    m = run(program, {"n": 1})
+    asked: list[Any] = []
+    while m.asked:
+        asked += m.asked.values()
+        m.apply(ev.Answered(0, ("said",)))
+        while m.todo:
+            i = next(iter(m.todo))
+            m.apply(_attempt(program, m, i))
+    assert asked == [2, 4]
+    assert m.status == "completed"
+
+
+def _attempt(program: Program, m: Machine, i: int) -> Any:
+    command = m.todo[i]
+    assert isinstance(command, Execute)
+    return attempt(program, m, command, 0)
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_a_halt_while_it_is_asked(early: bool) -> None:
+    """It asks anew when the run is resumed: what it shows may have changed."""
+    m = begun()
+    m.apply(ev.Asked(0, 1, "who?"))
+    m.apply(ev.CancelRequested())
+    assert (m.status, m.held, m.asked) == ("cancelled", [0], {})
+    refused(m, ev.Answered(0, ("late",)))
+    m.apply(ev.Resumed())
+    assert m.todo == {0: Execute(0, 2, 1)}
+    refused(m, ev.Asked(0, 1, "who?"))
+    if early:
+        m.apply(ev.Answered(0, ("ann",)))
+    m.apply(ev.Asked(0, 2, "who now?"))
+    assert m.asked == ({} if early else {0: "who now?"})
+
+
+def test_who_asks_in_a_run_that_has_halted_asks_later() -> None:
+    m = begun()
+    m.apply(ev.CancelRequested())
+    m.apply(ev.Answered(0, ("meanwhile",)))
+    m.apply(ev.Asked(0, 1, "who?"))
+    assert (m.status, m.asked, m.held) == ("cancelled", {}, [0])
+    m.apply(ev.Resumed())
+    assert (m.status, m.value) == ("completed", ["meanwhile"])
+
+
+def test_it_may_fail_and_be_tried_again_and_sleep_and_die() -> None:
+    m = begun()
+    m.apply(ev.Failed(0, 1, "E", "e", 0))
+    m.apply(ev.Abandoned(0, 2))
+    m.apply(ev.Deferred(0, 3, 99))
+    m.apply(ev.TimerFired(0))
+    m.apply(ev.Asked(0, 4, "who?"))
+    m.apply(ev.CancelRequested())
+    m.apply(ev.Resumed())
+    assert m.todo == {0: Execute(0, 5, 1)}, "the deferral was over"
+
+
+def test_a_question_does_not_stop_what_runs_beside_it() -> None:
+    case = CASES["graphs: interrupts"]
+    expected = outcome(case.program, Chaos(case.program, case.inputs, case.answers).go())
+    chaos = Chaos(case.program, case.inputs, case.answers)
+    chaos.step()
+    legal = case.program.layout.index["legal"]
+    chaos.act(legal)
+    assert chaos.machine.asked.keys() == {legal}
+    assert chaos.machine.status == "running"
+    assert outcome(case.program, chaos.go()) == expected

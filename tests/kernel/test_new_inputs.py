@@ -1,0 +1,555 @@
+"""Resumed with other inputs: who has read them, and all behind, is done anew; it ends as if they had been the first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from penstock.kernel import Machine, lay_out, rewinding
+from penstock.model import events as ev
+from penstock.model.commands import Execute, Tend, Wake
+from penstock.model.events import Event
+from penstock.model.plan import Node, Plan, Read
+from penstock.model.rules import AllOf, Value
+
+from .drivers import Chaos, attempt, child_moves, outcome, run
+from .journal import decode, encode, fold, same
+from .programs import CASES, double, odd_ones_fail, told
+from .styles.graphs import END, Ask, Fan, Fn, Gate, Interrupt, Part, graph
+from .styles.program import Children, Program, Question, Retry
+from .test_against_reference import _choice, _mix, wild_graphs
+from .test_fence import refused
+from .test_forking import born
+from .test_retry import Ailing
+
+QUICK = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+LONG = settings(max_examples=6000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def _branches() -> Program:
+    """Two inputs, a branch of each, and their join."""
+    return graph(
+        "branches",
+        [
+            Fn("a", lambda x: ["a", x], ("x",), ("p",)),
+            Fn("b", lambda y: ["b", y], ("y",), ("q",)),
+            Fn("join", lambda p, q: [p, q], ("p", "q"), ("z",)),
+            Fn("tail", lambda q: ["tail", q], ("q",), ("t",)),
+        ],
+    )
+
+
+def _counter() -> Program:
+    return graph(
+        "counter",
+        [
+            Fn("inc", lambda n, by: n + by, ("n", "by"), ("n",)),
+            Gate("more", lambda n, stop: "inc" if n < stop else END, ("inc", END), ("n", "stop")),
+            Fn("after", lambda n: -n, ("n",), ("m",)),
+        ],
+        entry=["inc"],
+    )
+
+
+def resumed(chaos: Chaos, **inputs: Any) -> list[str]:
+    """What is executed then."""
+    done = len(chaos.executed)
+    chaos.commit(ev.Resumed("", inputs))
+    chaos.go()
+    return chaos.executed[done:]
+
+
+# -- who is done anew
+
+
+@pytest.mark.parametrize(
+    ("inputs", "executed"),
+    [
+        ({"x": 5}, ["a", "join"]),
+        ({"y": 5}, ["b", "join", "tail"]),
+        ({"x": 5, "y": 6}, ["a", "b", "join", "tail"]),
+        ({"x": 1}, ["a", "join"]),  # an equal value is a new value
+    ],
+)
+def test_a_completed_run(inputs: dict[str, Any], executed: list[str]) -> None:
+    chaos = Chaos(_branches(), {"x": 1, "y": 2})
+    assert chaos.go().status == "completed"
+    fences = list(chaos.machine.issues)
+    assert resumed(chaos, **inputs) == executed
+    again = {chaos.program.layout.index[name] for name in executed}
+    assert chaos.machine.issues == [n + (i in again) for i, n in enumerate(fences)], "fences are never taken back"
+    assert outcome(chaos.program, chaos.machine) == outcome(
+        chaos.program, run(chaos.program, {"x": 1, "y": 2} | inputs)
+    )
+    assert chaos.machine.lives == 2
+    assert same(fold(chaos.program.layout, chaos.journal), chaos.machine)
+
+
+def test_what_nobody_has_is_refused() -> None:
+    m = run(_branches(), {"x": 1, "y": 2})
+    refused(m, ev.Resumed())
+    refused(m, ev.Resumed("", {"stranger": 1}))
+    refused(m, ev.Resumed("", {"x": 1, "stranger": 1}))
+    refused(m, ev.Resumed("", {"x": 1}, 0))
+
+
+def test_a_running_run_is_left_alone() -> None:
+    program = _branches()
+    m = Machine(program.layout)
+    refused(m, ev.Resumed("", {"x": 1}))
+    m.apply(ev.Started({"x": 1, "y": 2}))
+    refused(m, ev.Resumed("", {"x": 1}))
+    m.apply(ev.CancelRequested())
+    refused(m, ev.Resumed("", {"x": 1}))
+
+
+def test_an_input_nobody_reads_changes_nothing() -> None:
+    plan = Plan("deaf", (Node("a", writes=("a",)),), inputs=("x",))
+    m = Machine(lay_out(plan))
+    m.apply(ev.Started({"x": 1}))
+    m.apply(ev.Succeeded(0, 1, ("v",)))
+    m.apply(ev.Resumed("", {"x": 2}))
+    assert (m.status, m.fired, m.value) == ("completed", [1], [2, "v"])
+
+
+def test_an_input_that_was_missing() -> None:
+    program = _branches()
+    chaos = Chaos(program, {"x": 1})
+    assert chaos.go().state == ["succeeded", "skipped", "skipped", "skipped"]
+    assert resumed(chaos, y=2) == ["b", "join", "tail"]
+    assert outcome(program, chaos.machine) == outcome(program, run(program, {"x": 1, "y": 2}))
+
+
+def test_a_paused_run() -> None:
+    """What is at work on the old input is given up, and its late result refused; the rest goes on."""
+    program = _branches()
+    chaos = Chaos(program, {"x": 1, "y": 2})
+    a, b = chaos.machine.todo[0], chaos.machine.todo[1]
+    chaos.commit(ev.Paused())
+    chaos.commit(ev.Resumed("", {"x": 5}))
+    m = chaos.machine
+    assert isinstance(a, Execute)
+    assert isinstance(b, Execute)
+    late = attempt(program, m, a, 0)
+    refused(m, late)
+    assert m.todo == {1: b, 0: Execute(0, 2, 1)}
+    assert m.lives == 1
+    assert outcome(program, chaos.go()) == outcome(program, run(program, {"x": 5, "y": 2}))
+
+
+def test_a_failed_and_a_cancelled_run() -> None:
+    for halt in (True, False):
+        ailing = Ailing(_branches(), {1: 1})
+        chaos = Chaos(ailing.program, {"x": 1, "y": 2})
+        if halt:
+            chaos.step()
+            chaos.commit(ev.CancelRequested())
+        chaos.go()
+        assert chaos.machine.state[0] == "succeeded"
+        ailing.life += 1
+        assert sorted(resumed(chaos, x=5)) == ["a", "b", "join", "tail"]
+        assert outcome(ailing.program, chaos.machine) == outcome(ailing.program, run(_branches(), {"x": 5, "y": 2}))
+
+
+def test_a_failure_that_reads_the_input_has_all_its_attempts_again() -> None:
+    program = graph("f", [Fn("a", lambda x: 1 // x, ("x",), ("p",), retry=Retry(2), on_error="fail")])
+    chaos = Chaos(program, {"x": 0})
+    assert chaos.go().failures == {0: 2}
+    chaos.commit(ev.Resumed("", {"x": 1}))
+    assert chaos.machine.todo == {0: Execute(0, 3, 1)}
+    assert chaos.go().status == "completed"
+
+
+def test_an_ignored_failure_that_reads_the_input_is_tried_again() -> None:
+    program = graph("f", [Fn("a", lambda x: 1 // x, ("x",), ("p",), on_error="ignore")])
+    chaos = Chaos(program, {"x": 0})
+    assert chaos.go().status == "completed"
+    assert resumed(chaos, x=1) == ["a"]
+    assert chaos.machine.errors == {}
+
+
+def test_a_rule_over_values_is_asked_again() -> None:
+    node = Node("a", ready=AllOf((Value("x", "exists"),)), reads=(Read("x", ("x",)),))
+    m = Machine(lay_out(Plan("ruled", (node,), inputs=("x",))))
+    m.apply(ev.Started({"x": 1}))
+    m.apply(ev.Evaluated(0, (True,)))
+    m.apply(ev.Failed(0, 1, "E", "e"))
+    m.apply(ev.Resumed("", {"x": 2}))
+    assert m.state == ["evaluating"]
+    m.apply(ev.Evaluated(0, (False,)))
+    assert (m.status, m.state, m.errors) == ("completed", ["skipped"], {})
+
+
+# -- what waits
+
+
+def test_a_question_behind_the_input_is_put_again() -> None:
+    program = graph(
+        "ask",
+        [
+            Fn("a", lambda x: x, ("x",), ("p",)),
+            Interrupt("who", "q", lambda p: Question(p), ("p",)),
+            Ask("plain", "r", ("p",)),
+            Interrupt("other", "s", lambda y: Question(y), ("y",)),
+        ],
+    )
+    who, plain, other = 1, 2, 3
+    chaos = Chaos(program, {"x": 1, "y": 2})
+    assert chaos.go().asked == {who: 1, plain: None, other: 2}
+    assert chaos.machine.status == "paused"
+    chaos.commit(ev.Resumed("", {"x": 5}))
+    assert chaos.machine.asked == {other: 2}
+    refused(chaos.machine, ev.Asked(who, 1, "late"))
+    assert chaos.go().asked == {who: 5, plain: None, other: 2}
+    for i in (who, plain, other):
+        chaos.commit(ev.Answered(i, (f"to {i}",)))
+    assert chaos.go().status == "completed"
+    chaos.commit(ev.Resumed("", {"y": 3}))
+    chaos.go()
+    assert chaos.machine.asked == {other: 3}, "what was answered is asked again, if it was about the input"
+
+
+def test_children_of_the_old_input_are_forgotten() -> None:
+    program = graph("f", [Fan("fan", Children(lambda x: [{"n": x}, {"n": 1}], double, told), ("x",), "all")])
+    for moment in ("paused", "resting", "halted"):
+        m = Machine(program.layout)
+        m.apply(ev.Started({"x": 1}))
+        m.apply(ev.FannedOut(0, 1, ({"n": 1}, {"n": 1})))
+        m.apply(ev.ChildMoved(0, 1, 0, "completed", {"result": 2}))
+        if moment == "resting":
+            m.apply(ev.ChildMoved(0, 1, 1, "paused"))
+        else:
+            m.apply(ev.Paused() if moment == "paused" else ev.CancelRequested())
+        m.apply(ev.Resumed("", {"x": 5}))
+        assert m.todo == {0: Execute(0, 2, 1)}, moment
+        assert m.fans == {}
+        refused(m, ev.ChildMoved(0, 1, 1, "completed"))
+        m.apply(ev.FannedOut(0, 2, ({"n": 5}, {"n": 1})))
+        refused(m, ev.ChildMoved(0, 1, 1, "completed"))
+        assert m.todo == {0: Tend(0, 2)}
+
+
+def test_a_sleep_on_the_old_input_is_over() -> None:
+    for halted in (True, False):
+        m = Machine(_branches().layout)
+        m.apply(ev.Started({"x": 1, "y": 2}))
+        m.apply(ev.Deferred(0, 1, 99))
+        m.apply(ev.Deferred(1, 1, 77))
+        m.apply(ev.CancelRequested() if halted else ev.Paused())
+        m.apply(ev.Resumed("", {"x": 5}))
+        assert m.todo == {0: Execute(0, 2, 1), 1: Wake(1, at=77)}
+
+
+def test_a_halted_sleep_waits_for_the_rest() -> None:
+    m = Machine(_branches().layout)
+    m.apply(ev.Started({"x": 1}))
+    m.apply(ev.Deferred(0, 1, 99))
+    m.apply(ev.CancelRequested())
+    assert (m.status, m.held) == ("cancelled", [0])
+    m.apply(ev.Resumed())
+    assert m.todo == {0: Wake(0, at=99)}
+    m.apply(ev.TimerFired(0))
+    m.apply(ev.CancelRequested())
+    m.apply(ev.Deferred(0, 2, 200))
+    m.apply(ev.Resumed())
+    assert m.todo == {0: Wake(0, at=200)}
+    m.apply(ev.TimerFired(0))
+    m.apply(ev.Failed(0, 3, "E", "e"))
+    m.apply(ev.Resumed())
+    assert m.todo == {0: Execute(0, 4, 1)}, "who has failed begins at once"
+
+
+# -- loops
+
+
+def test_a_loop_goes_on_from_what_it_has_come_to() -> None:
+    chaos = Chaos(_counter(), {"n": 0, "by": 1, "stop": 3})
+    assert chaos.program.outputs(chaos.go()) == {"n": 3, "m": -3}
+    resumed(chaos, stop=5)
+    assert chaos.program.outputs(chaos.machine) == {"n": 5, "m": -5}
+    assert chaos.machine.fired == [2, 2, 1], "turns of the first life do not count"
+    resumed(chaos, by=10)
+    assert chaos.program.outputs(chaos.machine) == {"n": 15, "m": -15}
+    resumed(chaos, n=1, by=2)
+    assert chaos.program.outputs(chaos.machine) == {"n": 5, "m": -5}
+    assert same(fold(chaos.program.layout, chaos.journal), chaos.machine)
+
+
+def test_a_loop_behind_a_failure_begins_with_its_seed() -> None:
+    ailing = Ailing(_counter(), {2: 1}, {2: "fail"})
+    chaos = Chaos(ailing.program, {"n": 0, "by": 1, "stop": 3})
+    assert chaos.go().status == "failed"
+    ailing.life += 1
+    resumed(chaos, by=2)
+    assert ailing.program.outputs(chaos.machine) == {"n": 4, "m": -4}
+
+
+def test_a_loop_that_failed_in_the_middle_begins_with_its_seed() -> None:
+    """Its later turns have read the input too, and one of them is the failure."""
+    program = graph(
+        "late",
+        [
+            Fn("inc", lambda n: n + 1, ("n",), ("n",)),
+            Fn("log", lambda log, n, by: [*log, n * by], ("log", "n", "by"), ("log",)),
+            Gate("more", lambda n, log: "inc" if n < 3 else END, ("inc", END), ("n", "log")),
+        ],
+        entry=["inc"],
+    )
+    chaos = Chaos(program, {"n": 0, "by": 1, "log": []})
+    log = program.layout.index["log"]
+    while chaos.machine.fired[log] < 1 or log not in chaos.machine.todo:
+        chaos.step()
+    chaos.commit(ev.Failed(log, chaos.machine.issues[log], "E", "e"))
+    assert chaos.go().status == "failed"
+    resumed(chaos, by=2)
+    assert program.outputs(chaos.machine)["log"] == [2, 4, 6]
+    assert outcome(program, chaos.machine) == outcome(program, run(program, {"n": 0, "by": 2, "log": []}))
+
+
+def test_a_node_that_feeds_itself_goes_on_from_what_it_has_come_to() -> None:
+    program = graph("sum", [Fn("add", lambda total, x: total + x, ("total", "x"), ("total",))])
+    chaos = Chaos(program, {"total": 0, "x": 1})
+    chaos.go()
+    resumed(chaos, x=5)
+    assert program.outputs(chaos.machine) == {"total": 6}
+    assert chaos.machine.fired == [1]
+    resumed(chaos, total=100)
+    assert program.outputs(chaos.machine) == {"total": 105}
+
+
+def test_a_value_given_for_an_output_stands_in_its_place() -> None:
+    chaos = Chaos(_branches(), {"x": 1, "y": 2})
+    chaos.go()
+    assert resumed(chaos, p="mine") == ["join"]
+    assert chaos.program.outputs(chaos.machine)["z"] == ["mine", ["b", 2]]
+    assert resumed(chaos, x=7) == ["a", "join"]
+    assert chaos.program.outputs(chaos.machine)["z"] == [["a", 7], ["b", 2]]
+
+
+def test_an_interview_goes_on() -> None:
+    """Each resumption is another turn of a conversation that remembers what was said."""
+    case = CASES["graphs: interrupts in a loop"]
+    chaos = Chaos(case.program, case.inputs, case.answers)
+    assert case.program.outputs(chaos.go())["said"] == ["hi", "hm"]
+    chaos.commit(ev.Resumed("", {"said": ["new"]}))
+    assert chaos.go().asked == {0: 1}
+    chaos.commit(ev.Answered(0, ("bye",)))
+    assert case.program.outputs(chaos.go()) == {"reply": "bye", "said": ["new"]}
+
+
+# -- generated programs: as if the new inputs had been the first
+
+
+@st.composite
+def webs(draw: st.DrawFn) -> Program:
+    """Graphs without loops, of everything there is."""
+    known = ["i0", "i1", "i2"]
+    parts: list[Part] = []
+    for k in range(draw(st.integers(1, 7))):
+        params = tuple(draw(st.lists(st.sampled_from(known), min_size=1, max_size=2, unique=True)))
+        kind = draw(st.sampled_from(["fn", "fn", "fn", "fan", "gate", "known"]))
+        name, out = f"p{k}", f"o{k}"
+        match kind:
+            case "fn":
+                parts.append(Fn(name, _mix(k), params, (out,), on_error=draw(st.sampled_from(["stop", "fail"]))))
+            case "known":
+                parts.append(Interrupt(name, out, _mix(k), params))
+            case "fan":
+                each = draw(st.sampled_from([double, odd_ones_fail]))
+                children = Children(
+                    lambda *seen: [{"n": sum(seen) + j} for j in range(sum(seen) % 4)],
+                    each,
+                    lambda outcomes: len(str(told(outcomes))),
+                    draw(st.none() | st.integers(1, 2)),
+                    stop=False,
+                )
+                parts.append(Fan(name, children, params, out))
+            case _:
+                target = f"t{k}"
+                parts.append(Gate(name, _choice(k, [[target], [END]]), (target, END), params))
+                parts.append(Fn(target, _mix(k), params, (out,)))
+        known.append(out)
+    return graph("web", draw(st.permutations(parts)))
+
+
+INPUTS = st.fixed_dictionaries({"i0": st.integers(0, 9), "i1": st.integers(0, 9), "i2": st.integers(0, 9)})
+HALTS: list[Event] = [ev.Paused(), ev.CancelRequested()]
+CHANGES = st.dictionaries(st.sampled_from(["i0", "i1", "i2"]), st.integers(0, 9), min_size=1)
+
+
+def _inputs(program: Program, values: dict[str, int]) -> dict[str, int]:
+    return {name: value for name, value in values.items() if name in program.plan.inputs}
+
+
+def _as_if_new(program: Program, data: st.DataObject) -> None:
+    """Changed inputs at any moments: paused, halted, failed or completed."""
+    ill = data.draw(st.dictionaries(st.sampled_from(range(len(program.bodies))), st.just(1), max_size=2))
+    inputs = _inputs(program, data.draw(INPUTS))
+    ailing = Ailing(program, ill)
+    chaos = Chaos(ailing.program, inputs, seed=data.draw(st.integers(0, 99)), crash=0.05)
+    layout = program.layout
+    for _ in range(data.draw(st.integers(1, 3))):
+        for _ in range(data.draw(st.integers(0, 30))):
+            chaos.step()
+        m = chaos.machine
+        halt = data.draw(st.sampled_from(HALTS))
+        if m.accepts(halt):
+            chaos.commit(halt)
+        changes = _inputs(program, data.draw(CHANGES))
+        if not m.accepts(ev.Resumed("", changes)):
+            chaos.go()
+        if not changes:
+            break
+        inputs = inputs | changes
+        before, fences, fired = chaos.machine.status, list(chaos.machine.issues), list(chaos.machine.fired)
+        ailing.life += 1
+        chaos.commit(ev.Resumed("", changes))
+        m = chaos.machine
+        assert all(now >= then for now, then in zip(m.issues, fences, strict=True))
+        if before == "completed":
+            behind = layout.behind([layout.unit[i] for i in layout.readers(changes)])
+            assert [bool(n) for n in m.fired] == [
+                bool(n and layout.unit[i] not in behind) for i, n in enumerate(fired)
+            ], "nothing else is done anew"
+    m = chaos.go()
+    while m.status != "completed":  # paused, then failed
+        ailing.resume(chaos)
+        m = chaos.go()
+    assert outcome(program, m) == outcome(program, run(program, inputs))
+    assert same(fold(layout, chaos.journal), m)
+    issued = [(e.node, e.fence) for e in map(decode, chaos.journal) if isinstance(e, ev.Succeeded)]
+    assert len(issued) == len(set(issued))
+    node = data.draw(st.sampled_from(range(len(program.bodies))))
+    birth = born(program, chaos.journal, node)
+    fork = Chaos(program, inputs, journal=[encode(e.event) for e in birth], seed=1).go()
+    assert outcome(program, fork) == outcome(program, m)
+
+
+@QUICK
+@given(webs(), st.data())
+def test_webs(program: Program, data: st.DataObject) -> None:
+    _as_if_new(program, data)
+
+
+@pytest.mark.long
+@LONG
+@given(webs(), st.data())
+def test_webs_for_long(program: Program, data: st.DataObject) -> None:
+    _as_if_new(program, data)
+
+
+@QUICK
+@given(wild_graphs(), st.integers(0, 40), st.integers(0, 9), st.data())
+def test_loops_of_a_cancelled_run(
+    drawn: tuple[Program, dict[str, Any]], steps: int, seed: int, data: st.DataObject
+) -> None:
+    """They begin with their seeds: it is as if the new inputs had been the first."""
+    program, inputs = drawn
+    chaos = Chaos(program, inputs, seed=seed)
+    for _ in range(steps):
+        chaos.step()
+    if not inputs or not chaos.machine.accepts(ev.CancelRequested()):
+        return
+    chaos.commit(ev.CancelRequested())
+    chaos.go()
+    own = sorted(inputs.keys() - program.plan.aliases.keys())
+    some = data.draw(st.lists(st.sampled_from(own), min_size=1, unique=True)) if own else []
+    names = data.draw(st.sampled_from([some, list(inputs)])) if some else list(inputs)
+    changed = {name: data.draw(st.integers(10, 20)) for name in names}
+    chaos.commit(ev.Resumed("", changed))
+    m, fresh = chaos.go(), run(program, inputs | changed)
+    if m.status == fresh.status == "completed":
+        assert outcome(program, m) == outcome(program, fresh)
+    assert m.status == fresh.status
+    assert same(fold(program.layout, chaos.journal), m)
+
+
+def _small() -> Program:
+    children = Children(lambda p: [{"n": p}, {"n": p + 1}], odd_ones_fail, told, 1, stop=False)
+    return graph(
+        "small",
+        [
+            Fn("a", lambda x: x, ("x",), ("p",)),
+            Fan("fan", children, ("p",), "q"),
+            Interrupt("who", "r", lambda y: Question(y), ("y",)),
+            Fn("join", lambda q, r: [q, r], ("q", "r"), ("z",)),
+        ],
+    )
+
+
+def test_every_order_with_new_inputs_at_every_moment() -> None:
+    """Once, in a run that was paused or cancelled, or rests, or is completed."""
+    program = _small()
+    start = Machine(program.layout)
+    start.apply(ev.Started({"x": 1, "y": 2}))
+    outcomes: set[str] = set()
+    seen: set[str] = set()
+    stack = [(start, 0, 0)]
+    while stack:
+        m, given, halted = stack.pop()
+        hidden = ("stamp", "clock", "past", "issues")
+        moment = repr(({k: v for k, v in m.snapshot().items() if k not in hidden}, given, halted))
+        if moment in seen:
+            continue
+        seen.add(moment)
+        events: list[Event] = []
+        for c in m.todo.values():
+            if isinstance(c, Execute):
+                events.append(attempt(program, m, c, 0))
+            elif isinstance(c, Tend):
+                events.extend(child_moves(program, m, c))
+        events.extend(ev.Answered(i, ("said",)) for i in m.asked)
+        events.extend(e for e in [ev.Resumed()] if m.accepts(e))
+        if not given:
+            events.extend(e for e in [ev.Resumed("", {"x": 4})] if m.accepts(e))
+        if not halted:
+            events.extend(e for e in HALTS if m.accepts(e))
+        if not events:
+            outcomes.add(str(outcome(program, m)))
+        for e in events:
+            later = Machine.restore(program.layout, m.snapshot())
+            later.apply(e)
+            stack.append((later, given + (isinstance(e, ev.Resumed) and bool(e.inputs)), halted + (e in HALTS)))
+    assert outcomes == {str(outcome(program, Chaos(program, {"x": 4, "y": 2}, {"who": ["said"]}).go()))}
+    assert len(seen) > 250
+
+
+# -- forks of such runs
+
+
+def test_a_fork_has_the_latest_inputs_and_what_was_made_of_them() -> None:
+    program = _branches()
+    chaos = Chaos(program, {"x": 1, "y": 2})
+    chaos.go()
+    resumed(chaos, x=5)
+    expected = outcome(program, chaos.machine)
+    birth = born(program, chaos.journal, program.layout.index["tail"])
+    fork = Chaos(program, {}, journal=[encode(e.event) for e in birth])
+    assert outcome(program, fork.go()) == expected
+    assert fork.executed == ["tail"]
+
+
+def test_a_fork_behind_a_loop_that_went_on() -> None:
+    program = _counter()
+    chaos = Chaos(program, {"n": 0, "by": 1, "stop": 3})
+    chaos.go()
+    resumed(chaos, stop=5)
+    expected = outcome(program, chaos.machine)
+    birth = born(program, chaos.journal, program.layout.index["after"])
+    fork = Chaos(program, {}, journal=[encode(e.event) for e in birth])
+    assert outcome(program, fork.go()) == expected
+    assert fork.executed == ["after"]
+
+
+# -- take something away
+
+
+def test_without_what_a_loop_has_come_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rewinding, "_keep_seeds", lambda m, units: None)
+    chaos = Chaos(_counter(), {"n": 0, "by": 1, "stop": 3})
+    chaos.go()
+    resumed(chaos, by=10)
+    assert chaos.program.outputs(chaos.machine) == {"n": 10, "m": -10}
