@@ -359,3 +359,20 @@ def test_a_question_is_answered_by_other_processes(tmp_path: Path) -> None:
         assert done.returncode == code
     with penstock.SqliteCheckpointer(tmp_path / "runs.db") as kept:  # what it left is a database of Penstock
         assert kept.get_state("review-1")["published"] == "RAIN NO"
+
+
+def test_every_spelling_of_the_inputs() -> None:
+    graph = hypergraph.Graph([hypergraph.node(double, "doubled")])
+    sync, loop = hypergraph.SyncRunner(), hypergraph.AsyncRunner()
+    for given in ({"values": {"x": 2}}, {"inputs": {"x": 2}}, {"x": 2}):
+        assert sync.run(graph, **given) == sync.run(graph, {"x": 2}) == {"doubled": 4}
+    assert sync.map(graph, inputs={"x": [1, 2]}, map_over="x")["doubled"] == [2, 4]
+
+    async def main() -> None:
+        assert await loop.run(graph, inputs={"x": 2}) == {"doubled": 4}
+        assert (await loop.map(graph, {"x": [1]}, map_over="x"))["doubled"] == [2]
+        async with loop.iter(graph, inputs={"x": 3}) as run:
+            assert [type(event).__name__ async for event in run][-1] == "RunEndEvent"
+        assert run.result == {"doubled": 6}
+
+    asyncio.run(main())

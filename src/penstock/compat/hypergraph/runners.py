@@ -28,14 +28,14 @@ class SyncRunner(runners.SyncRunner, RunnerMethods):
         """As in Penstock.  Raises NotInThisVersion for forks by option."""
         _translate(options, self.show_progress)
         log = _log(options)
-        result = super().run(graph, values, **options)
+        result = super().run(graph, values=values, **options)
         return RunResult.like(result, log.log)
 
     def map(self, graph: Any, values: Values = None, **options: Any) -> MapResult:  # type: ignore[override]
         """As in Penstock."""
         _translate(options, self.show_progress)
         log = _log(options)
-        results = super().map(graph, values, **options)
+        results = super().map(graph, values=values, **options)
         return MapResult.like(results, log.log)
 
 
@@ -58,19 +58,19 @@ class AsyncRunner(runners.AsyncRunner, RunnerMethods):
     async def run(self, graph: Any, values: Values = None, **options: Any) -> RunResult:  # type: ignore[override]
         """As in Penstock.  Raises NotInThisVersion for forks by option."""
         _translate(options, self.show_progress)
-        return cast("RunResult", await super().run(graph, values, **options))
+        return cast("RunResult", await super().run(graph, values=values, **options))
 
     def iter(self, graph: Any, values: Values = None, **options: Any) -> runners.RunHandle:  # type: ignore[override]
         """As in Penstock; `run.result` is a property, to be read after the events."""
         options.pop("buffer_size", None)
         _translate(options, self.show_progress)
-        return super().iter(graph, values, **options)
+        return super().iter(graph, values=values, **options)
 
     async def map(self, graph: Any, values: Values = None, **options: Any) -> MapResult:  # type: ignore[override]
         """As in Penstock."""
         _translate(options, self.show_progress)
         log = _log(options)
-        results = await super().map(graph, values, **options)
+        results = await super().map(graph, values=values, **options)
         return MapResult.like(results, log.log)
 
     async def _run(self, *arguments: Any, **options: Any) -> RunResult:

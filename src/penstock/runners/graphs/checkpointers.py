@@ -23,7 +23,7 @@ from penstock.runtime.live_run import LiveRun
 from penstock.storage import StoreOptions
 
 if TYPE_CHECKING:
-    from penstock.runners.graphs.recorded import Recorder
+    from penstock.runners.graphs.recorder import Recorder
 
 DRAIN_SECONDS: Final = 5.0
 BODIES_AT_ONCE: Final = 1000
@@ -107,7 +107,7 @@ class Checkpointer:
         """The runs of graphs on it."""
         engine = self.engine
         if self._recorder is None or self._recorder.engine is not engine:
-            from penstock.runners.graphs.recorded import Recorder
+            from penstock.runners.graphs.recorder import Recorder
 
             self._recorder = Recorder(engine)
         return self._recorder

@@ -1,0 +1,194 @@
+"""Who called for a recorded run: the loop its coroutines live in, its budget, its listeners and handlers, and answers
+given before the questions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from penstock.direct import budget
+from penstock.direct.settings import Ending, Setting
+from penstock.graphs.nodes.interrupts import InterruptNode
+from penstock.graphs.nodes.nested import GraphNode
+
+if TYPE_CHECKING:
+    from penstock.direct.watching import NodeSpan, Watch
+    from penstock.graphs.calling import Memo
+    from penstock.graphs.graph import Graph
+    from penstock.model.values import Stored
+
+T = TypeVar("T")
+
+
+class Caller:
+    """Who called for a recorded run, and is told of it and of the runs nested in it."""
+
+    def __init__(self, graph: Graph, setting: Setting, loop: asyncio.AbstractEventLoop | None) -> None:
+        self.graph, self.setting, self.loop = graph, setting, loop
+        self.budget = budget.current()
+        self.variables = contextvars.copy_context()
+        self.errors: dict[str, Exception] = {}
+        """by run: what was raised first"""
+        self.watches: dict[str, Watch | None] = {}
+        self.spans: dict[tuple[str, str], NodeSpan] = {}
+        self.answers = dict(setting.answers)
+        self.told: set[str] = set()
+        """pause ids of questions that listeners have heard of"""
+        self.carried: set[Future[Any]] = set()
+        """bodies that are awaited in the loop now"""
+        self.cancelled = False
+        self.lock = threading.Lock()
+
+    def part(self, run_id: str) -> Part:
+        """One of its runs."""
+        with self.lock:
+            if run_id not in self.watches:
+                self.watches[run_id] = self._watch(run_id)
+            return Part(self, run_id, self.watches[run_id])
+
+    def cancel(self) -> None:
+        """Cancel the bodies that are awaited in the loop, and those on their way there."""
+        self.cancelled = True
+        for body in list(self.carried):
+            body.cancel()
+
+    def close(self, ending: Ending) -> None:
+        """Its run has come to this: so have the runs in it that listeners have not heard the end of."""
+        for run_id in sorted(self.watches, key=len, reverse=True):
+            watch = self.watches[run_id]
+            if watch is not None and "/" in run_id:
+                watch.ended(Ending({}, self.errors.get(run_id), ending.pauses))
+        self.watches.clear()
+
+    def check(self, pause_id: str, value: Any) -> None:
+        """Raise AnswerError if the value is no answer to this question."""
+        graph, (*path, name) = self.graph, pause_id.split("/")
+        for step in path:
+            node = graph.nodes.get(step)
+            if isinstance(node, GraphNode):  # the others are numbers of items
+                graph = node.graph
+        asking = graph.nodes[name]
+        if isinstance(asking, InterruptNode):
+            asking.check(value)
+
+    def _watch(self, run_id: str) -> Watch | None:
+        if "/" not in run_id:
+            return self.setting.watch(self.graph)
+        parent_id, _, place = run_id.rpartition("/")
+        span = self.spans.get((parent_id, place.rsplit(".", 2)[0]))
+        if self.setting.outlet is None or span is None:
+            return None
+        from penstock.direct.watching import Watch
+
+        nested = Setting(
+            runner=self.setting.runner,
+            run_id=self.setting.run_id,
+            workflow_id=self.setting.workflow_id,
+            session_id=self.setting.session_id,
+            parent_span=span.span_id,
+            item_index=int(place.rsplit(".", 1)[1]),
+        )
+        watch = Watch(nested, self.setting.outlet, place.rsplit(".", 2)[0])
+        watch.started({})
+        return watch
+
+
+class Part:
+    """The surroundings of one run (see `penstock.graphs.program.Surroundings`)."""
+
+    def __init__(self, caller: Caller, run_id: str, watch: Watch | None) -> None:
+        self._caller, self._run_id = caller, run_id
+        self.listener: Watch | None = watch
+        self.memo: Memo | None = caller.setting.memo
+
+    def call(self, body: Callable[[], T]) -> T:
+        limit = self._caller.budget
+        if limit is None:
+            return self._caller.variables.copy().run(body)
+        limit.acquire_blocking()
+        try:
+            return self._caller.variables.copy().run(body)
+        finally:
+            limit.release()
+
+    def carry(self, body: Coroutine[Any, Any, T]) -> Awaitable[T]:
+        loop = self._caller.loop
+        if loop is None:
+            return body
+        begun: Future[T] = self._caller.variables.copy().run(
+            asyncio.run_coroutine_threadsafe, _within(self._caller.budget, body), loop
+        )
+        self._caller.carried.add(begun)
+        begun.add_done_callback(self._caller.carried.discard)
+        if self._caller.cancelled:  # before it was among those to be cancelled
+            begun.cancel()
+        return asyncio.wrap_future(begun)
+
+    def answered(self, node: InterruptNode[..., Any], shown: Any) -> tuple[Any] | None:
+        caller = self._caller
+        place = place_of(caller.graph, self._run_id, node.name)
+        for key in (place, node.name):
+            handler = caller.setting.handlers.get(key)
+            if handler is not None:
+                answer = handler(shown)
+                return (self._awaited(answer) if asyncio.iscoroutine(answer) else answer,)
+        with caller.lock:
+            return (caller.answers.pop(place),) if place in caller.answers else None
+
+    def _awaited(self, answer: Coroutine[Any, Any, T]) -> T:
+        loop = self._caller.loop
+        return asyncio.run(answer) if loop is None else asyncio.run_coroutine_threadsafe(answer, loop).result()
+
+    def raised(self, error: Exception) -> None:
+        self._caller.errors.setdefault(self._run_id, error)
+
+    def unfolded(self, node: GraphNode, inputs: Mapping[str, Any]) -> None:
+        watch = self._caller.watches.get(self._run_id)
+        if watch is not None:
+            self._caller.spans[self._run_id, node.name] = watch.begin(node, inputs)
+
+    def folded(self, node: GraphNode, outputs: Mapping[str, Stored], error: Exception | None) -> None:
+        caller = self._caller
+        stem = f"{self._run_id}/{node.name}."
+        for run_id, watch in list(caller.watches.items()):
+            if watch is not None and run_id.startswith(stem) and "/" not in run_id[len(stem) :]:
+                watch.ended(Ending({}, caller.errors.get(run_id)))
+                del caller.watches[run_id]
+        if error is not None:  # the first that a child raised is what this run raises
+            inner = next((e for run_id, e in caller.errors.items() if run_id.startswith(stem)), None)
+            if inner is not None:
+                caller.errors.setdefault(self._run_id, inner)
+        span = caller.spans.pop((self._run_id, node.name), None)
+        if span is None:
+            return
+        if error is None:
+            span.done({name: value.copy() for name, value in outputs.items()})
+        else:
+            span.failed(error)
+
+
+def place_of(graph: Graph, run_id: str, node: str) -> str:
+    """The pause id of a node in a run nested in one of `graph`: without turns, items only where a graph is mapped."""
+    place = ""
+    for part in run_id.split("/")[1:]:
+        name, _, item = part.rsplit(".", 2)
+        nested = graph.nodes[name]
+        assert isinstance(nested, GraphNode)
+        place += f"{name}/" if nested.map_config is None else f"{name}/{item}/"
+        graph = nested.graph
+    return place + node
+
+
+async def _within(limit: budget.Budget | None, body: Coroutine[Any, Any, T]) -> T:
+    if limit is None:
+        return await body
+    await limit.acquire()
+    try:
+        return await body
+    finally:
+        limit.release()

@@ -1,0 +1,225 @@
+"""The runs of graphs on one engine: begun, or gone on with where they stopped, and waited for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
+
+from penstock.direct.preparing import outermost_name
+from penstock.direct.questions import PauseInfo
+from penstock.direct.settings import Ending
+from penstock.graphs.errors import InfiniteLoopError
+from penstock.graphs.nodes.nested import GraphNode
+from penstock.graphs.program import GraphProgram
+from penstock.model import events as ev
+from penstock.model.errors import InvalidTransition, PenstockError, RunInProgress, StructureChanged
+from penstock.model.values import Stored
+from penstock.runners.graphs.callers import Caller, Part
+
+if TYPE_CHECKING:
+    from penstock.engine import Engine
+    from penstock.engine.pauses import Pause
+    from penstock.graphs.graph import Graph
+    from penstock.runners.graphs.recorded import Order
+    from penstock.runtime.live_run import LiveRun
+
+SETTLING_SECONDS: Final = 1.0
+"""how long a cancelled caller waits for its cancelled coroutines"""
+
+
+class GraphFailed(PenstockError, RuntimeError):
+    """A recorded run failed; what its node raised was raised in another process, or in an earlier one."""
+
+
+class Recorder:
+    """The runs of graphs on one engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._programs: WeakKeyDictionary[Graph, GraphProgram] = WeakKeyDictionary()
+        self._callers: dict[str, Caller] = {}
+
+    def known(self, run_id: str) -> frozenset[str]:
+        """Names of values that a run has; empty if there is none of this id.  Raises StoreError."""
+        if self.engine.store.run(run_id) is None:
+            return frozenset()
+        run = self.engine.read(run_id)
+        m, cell = run.machine, run.layout.cell
+        return frozenset(run.result()) | {name for name in run.layout.plan.inputs if m.stamp[cell[name]]}
+
+    @contextmanager
+    def calling(self, order: Order) -> Iterator[None]:
+        """This caller's bodies, listeners and handlers are those of the run.  Raises RunInProgress."""
+        run_id = order.run_id
+        if self._callers.setdefault(run_id, order.caller) is not order.caller:
+            raise RunInProgress(
+                f"workflow {run_id!r} is being run in this process now", hint="wait for that, or use another id"
+            )
+        try:
+            yield
+        finally:
+            del self._callers[run_id]
+
+    def begin(self, order: Order) -> None:
+        """Begin a run, or go on with the one of this id; returns when that is on disk.
+
+        Raises StructureChanged, RunInProgress, EncodingError, AnswerError, StoreUnavailable, RunnerClosed.
+        """
+        engine, run_id, given, caller = self.engine, order.run_id, order.given, order.caller
+        program = self._program(order.graph)
+        engine.registry.register(program)
+        head = engine.store.run(run_id)
+        if head is None:
+            limited = program.variant(program.description(given, caller.setting.max_iterations))
+            engine.begin(limited, given, run_id=run_id)
+            return
+        if head.workflow != program.plan.name:
+            raise StructureChanged(
+                f"workflow {run_id!r} is a run of graph {head.workflow!r}, and not of {program.plan.name!r}",
+                hint="give every graph ids of its own",
+            )
+        engine.driver.loader.check_structure(head)
+        run = engine.read(run_id)
+        changed = _changed(run, given)
+        if order.strict:
+            _check_strictly(run, changed)
+        answered = self.answer(run_id, caller.answers)
+        if changed or head.status in ("failed", "cancelled") or run.machine.suspended:
+            self._resume(run_id, changed)
+        elif head.status == "running" and not answered:
+            self._resume(run_id, {})
+
+    def _resume(self, run_id: str, changed: Mapping[str, Stored]) -> None:
+        try:
+            self.engine.resume(run_id, changed)
+        except InvalidTransition:  # it may have come to its end since it was looked at
+            if changed or self.engine.head(run_id).status != "completed":
+                raise
+
+    def answer(self, run_id: str, answers: dict[str, Any]) -> bool:
+        """Give the open questions their answers, by pause id, and take these out; whether there was one.
+
+        What rested because of the questions goes on here.
+        Raises NotAsked, EncodingError, AnswerError, StoreUnavailable, RunnerClosed.
+        """
+        found = [pause for pause in self.engine.pauses(run_id) if pause.pause_id in answers] if answers else []
+        for pause in found:
+            self.engine.give(pause, answers.pop(pause.pause_id))
+        if found:
+            self.engine.adopt(run_id)
+        return bool(found)
+
+    def ending(self, order: Order) -> Ending:
+        """What the run has come to.  Raises StoreError, DecodingError."""
+        run_id = order.run_id
+        run = self.engine.read(run_id)
+        made = run.result()
+        pauses = self.engine.pauses(run_id) if run.machine.status == "paused" else []
+        return Ending(
+            {name: made[name].copy() for name in order.outputs if name in made},
+            self._error(run, order.caller),
+            tuple([self._info(order.graph, pause) for pause in pauses]),
+            sum([r.count for r in run.machine.rounds.values()]),
+        )
+
+    def wait(self, run_id: str) -> None:
+        """Until it has ended, or waits for a person."""
+        self.engine.wait(run_id)
+
+    async def wait_async(self, run_id: str) -> None:
+        """The same in a loop."""
+        loop = asyncio.get_running_loop()
+        while True:
+            moved: asyncio.Future[None] = loop.create_future()
+            promise = self.engine.watch(run_id)
+            promise.then(partial(_tell, loop, moved))
+            await moved
+            run = promise.value()
+            if run is not None and run.machine.status != "running":
+                return
+            if (await asyncio.to_thread(self.engine.head, run_id)).status != "running":
+                return
+
+    async def abandon(self, order: Order) -> None:
+        """Its caller was cancelled: cancel its coroutines, and pause what goes on, for a later caller to go on with."""
+        order.caller.cancel()
+        if order.graph.has_async_nodes:  # whoever runs it again at once must not meet them
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SETTLING_SECONDS):
+                    await self.wait_async(order.run_id)
+        self.engine.driver.control(order.run_id, ev.Paused("its caller was cancelled"))
+
+    def _program(self, graph: Graph) -> GraphProgram:
+        program = self._programs.get(graph)
+        if program is None:
+            program = GraphProgram(graph, graph.name or "graph", self._part)
+            self._programs[graph] = program
+        return program
+
+    def _part(self, run_id: str) -> Part | None:
+        caller = self._callers.get(run_id.partition("/")[0])
+        return None if caller is None else caller.part(run_id)
+
+    def _error(self, run: LiveRun, caller: Caller) -> BaseException | None:
+        if run.machine.status == "cancelled":
+            return GraphFailed(f"run {run.row.id!r} was cancelled{': ' + run.row.reason if run.row.reason else ''}")
+        if run.machine.status != "failed":
+            return None
+        loops = [text for kind, text in run.machine.errors.values() if kind == "loop"]
+        limit = run.layout.plan.max_iterations
+        if loops and limit is not None:
+            return InfiniteLoopError(loops[0], max_iterations=limit, hint="run it again for as many more")
+        return caller.errors.get(run.row.id) or GraphFailed(run.row.error or "it failed")
+
+    def _info(self, graph: Graph, pause: Pause) -> PauseInfo:
+        inside, path = graph, []
+        for name in pause.pause_id.split("/")[:-1]:
+            node = inside.nodes.get(name)
+            if isinstance(node, GraphNode):  # the rest are numbers of items
+                path.append(node)
+                inside = node.graph
+        return PauseInfo(
+            node=pause.pause_id,
+            response_param=outermost_name(tuple(path), pause.answer_name) or pause.pause_id,
+            value=pause.value,
+            pause_id=pause.pause_id,
+        )
+
+
+def _changed(run: LiveRun, given: Mapping[str, Any]) -> dict[str, Stored]:
+    """Inputs that are not what the run was given last.  Raises EncodingError."""
+    m, cell = run.machine, run.layout.cell
+    changed = {}
+    for name, value in given.items():
+        if name in cell:
+            c, stored = cell[name], Stored.of(value)
+            before = m.past[c][0] if c in m.past else m.value[c]
+            if before != stored:
+                changed[name] = stored
+    return changed
+
+
+def _check_strictly(run: LiveRun, changed: Mapping[str, Stored]) -> None:
+    """Raises InvalidTransition."""
+    if run.machine.status == "completed":
+        raise InvalidTransition(
+            f"workflow {run.row.id!r} is completed", hint='use another id, or resume="merge" to give it new inputs'
+        )
+    if changed:
+        raise InvalidTransition(
+            f"workflow {run.row.id!r} was begun with other values of {', '.join(map(repr, changed))}",
+            hint='leave them out, fork it with checkpointer.fork(...), or use resume="merge"',
+        )
+
+
+def _tell(loop: asyncio.AbstractEventLoop, moved: asyncio.Future[None], _: object) -> None:
+    loop.call_soon_threadsafe(_resolve, moved)
+
+
+def _resolve(moved: asyncio.Future[None]) -> None:
+    if not moved.done():
+        moved.set_result(None)
