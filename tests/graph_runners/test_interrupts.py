@@ -121,3 +121,14 @@ def test_sync_runner_has_no_interrupts() -> None:
         SyncRunner().run(reviewed(), {"topic": "rain"})
     with pytest.raises(IncompatibleRunnerError, match="interrupts"):
         SyncRunner().run(Graph([reviewed().as_node(name="inner")]), {"topic": "rain"})
+
+
+def test_items_of_a_map_are_answered_by_pause_id() -> None:
+    graph = Graph([reviewed().as_node(name="all").map_over("topic", on_pause="item")])
+    inputs: dict[str, Any] = {"topic": ["rain", "sun"]}
+    paused = wait(runner.run(graph, inputs))
+    assert [pause.pause_id for pause in paused.pauses] == ["all/0/ask", "all/1/ask"]
+    paused = wait(runner.run(graph, {**inputs, "all/1/ask": "good"}))
+    assert [pause.pause_id for pause in paused.pauses] == ["all/0/ask"]
+    done = wait(runner.run(graph, {**inputs, "all/1/ask": "good", "all/0/ask": "bad"}))
+    assert done["final"] == ["about rain: bad", "about sun: good"]

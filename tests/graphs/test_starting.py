@@ -156,6 +156,42 @@ def test_declared_order_says_where_a_loop_with_a_shared_name_begins() -> None:
     assert entries(graph, "messages", "text") == ("user",)
 
 
+def _chat(**options: Any) -> Graph:
+    return Graph(
+        [
+            fn("answer", "messages", "reply"),
+            fn("add_reply", "messages, reply", "messages"),
+            fn("listen", "messages", "said"),
+            gate("again", "said", ["add_said", END]),
+            fn("add_said", "messages, said", "messages"),
+        ],
+        shared=["messages"],
+        **options,
+    )
+
+
+def test_a_node_that_a_declared_edge_puts_behind_another_does_not_begin_beside_what_is_free() -> None:
+    graph = Graph(
+        [
+            fn("answer", "messages", "reply"),
+            fn("add_reply", "messages, reply", "messages"),
+            fn("listen", "messages", "said"),
+            gate("again", "said", ["answer", END]),
+        ],
+        shared=["messages"],
+        edges=[("add_reply", "listen")],
+    )
+    assert entries(graph, "messages") == ("answer",)
+
+
+def test_a_loop_of_declared_edges_that_could_begin_at_two_of_them_asks_where() -> None:
+    around = [("add_reply", "listen"), ("add_said", "answer")]
+    with pytest.raises(GraphConfigError, match="can start in more than one place") as caught:
+        resolve_inputs(_chat(edges=around), {"messages": []})
+    assert "with_entrypoint('answer')" in str(caught.value)
+    assert entries(_chat(edges=around, entrypoint="answer"), "messages") == ("answer",)
+
+
 def test_each_of_several_loops_begins() -> None:
     graph = Graph(
         [

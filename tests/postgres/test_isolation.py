@@ -260,6 +260,7 @@ def test_news_is_told_where_nobody_else_can_listen(pair: Pair, guarded: Cluster,
     assert of_a != of_b
     assert len(of_a) == len(of_b) == len("penstock_") + 32
     heard: list[str] = []
+    pair.runner_a.execute("orders", {"secret": "first"})  # what it says when it begins is said now
     with psycopg.connect(pair.a.connection_string, autocommit=True) as spy:
         for guess in ("penstock", "tenant_b", "penstock_tenant_b", of_a):
             spy.execute(psycopg.sql.SQL("LISTEN {}").format(psycopg.sql.Identifier(guess)))

@@ -333,6 +333,11 @@ class Engine:
         pause = None if key is None else pauses.named(key, self.read(run_id), Reader(self.store).find)
         if pause is None:
             pause = pauses.only(self.pauses(run_id), key, run_id)
+        self.give(pause, value)
+        return pause
+
+    def give(self, pause: Pause, value: Any) -> None:
+        """Answer this question; raises as `answer` does."""
         asking = self.driver.loader.load(pause.asked_by)
         cells = (
             asking.program.answer(pause.node, value)
@@ -342,8 +347,7 @@ class Engine:
         promise = self.driver.control(pause.asked_by, ev.Answered(pause.node, cells, pause.fence))
         promise.wait()
         if not promise.value():
-            raise NotAsked(f"run {run_id} does not wait for {pause.pause_id!r} any more: somebody was faster")
-        return pause
+            raise NotAsked(f"nobody waits for an answer to {pause.pause_id!r} any more: somebody was faster")
 
     # -- reading
 

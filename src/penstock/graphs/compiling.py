@@ -229,7 +229,9 @@ class _Compiler:
         reads += [
             Read(p, tuple(f"{m}/{p}/" for m in makers), refires=shares, newer=True) for p, makers in self.awaited[name]
         ]
-        reads += [Read(f"after {m}", (f"{m}/",), refires=True, newer=True) for m in self._turns(name)]
+        # Where the loop begins, nothing has gone before in the first turn.
+        first = name in self.entries
+        reads += [Read(f"after {m}", (f"{m}/",), optional=first, newer=True) for m in self._turns(name)]
         signals = (*(f"{name}/{out}/" for out in node.emit), *((f"{name}/",) if name in self.heard else ()))
         return PlanNode(
             name,

@@ -172,12 +172,17 @@ class _Loop:
             if p not in self.known and not among.isdisjoint(set(self.sources[name, p]) - {name})
         }
         later.update([name for name in pool if not among.isdisjoint(self.wiring.order.get(name, ()))])
-        return [name for name in pool if name not in later] or pool
+        first = [name for name in pool if name not in later] or pool
+        return [name for name in first if not self._awaits(name)] or first
+
+    def _awaits(self, name: str) -> frozenset[str]:
+        """Nodes of the loop that it comes after by a declared edge, and that have had no turn."""
+        return self.inside.intersection(self.wiring.order.get(name, ())) - self.fired
 
     def _written_over(self, pool: list[str]) -> bool:
-        """Whether one writes what another begins with."""
+        """Whether one writes what another begins with, or they come after different nodes by declared edges."""
         among = set(pool)
-        return any(
+        return len({self._awaits(name) for name in pool}) > 1 or any(
             [not among.isdisjoint(set(self.sources[name, p]) - {name}) for name in pool for p in self.takes[name]]
         )
 

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
-from penstock.kernel.layout import RUN
 from penstock.model import events as ev
 from penstock.model import wire
 from penstock.model.commands import Execute, Tend, Wake
@@ -37,6 +36,7 @@ from penstock.runtime.promise import Promise
 from penstock.runtime.retention import Retention
 from penstock.runtime.routing import Router
 from penstock.runtime.scheduling import Scheduler, Scheduling
+from penstock.runtime.steering import Steering
 from penstock.runtime.takeover import FAR, Takeover
 from penstock.runtime.tending import Tending
 
@@ -111,8 +111,7 @@ class Driver:
         self._retention = Retention(self)
         self.tending = Tending(self)
         self.children: Children | None = None
-        self._children_of: dict[str, set[str]] = {}
-        """run -> runs its bodies have started here and wait for"""
+        self.steering = Steering(self)
         self.retries: dict[str, int] = {}
         """how often ended runs were made to go on from here"""
         self._births: dict[str, Promise[Begun]] = {}
@@ -181,18 +180,7 @@ class Driver:
 
     def note_child(self, parent_id: str, run_id: str, waits: bool) -> None:
         """A body of the parent waits for this run, or does so no more because it has ended."""
-
-        def act() -> None:
-            if waits:
-                self._children_of.setdefault(parent_id, set()).add(run_id)
-                if parent_id not in self.runs:
-                    self._end_children(parent_id)
-            elif parent_id in self._children_of:
-                self._children_of[parent_id].discard(run_id)
-                if not self._children_of[parent_id]:
-                    del self._children_of[parent_id]
-
-        self.post(act)
+        self.post(lambda: self.steering.note_child(parent_id, run_id, waits))
 
     def control(self, run_id: str, event: Event, *, retry: bool = False) -> Promise[bool]:
         """Journal an event of a person: cancel, pause, resume.  False if the run does not take it (any more).
@@ -200,7 +188,7 @@ class Driver:
         `retry`: `Resumed` is meant for a run that has ended; otherwise for one that is paused, and for no other.
         """
         promise: Promise[bool] = Promise()
-        self.post(lambda: self._control(run_id, event, retry, promise))
+        self.post(lambda: self.steering.control(run_id, event, retry, promise))
         return promise
 
     def adopt(self, run_id: str) -> Promise[int]:
@@ -310,7 +298,7 @@ class Driver:
                 self._takeover.look(now)
                 self._scheduler.look(now)
                 self._retention.look(now)
-            except StoreUnavailable as error:
+            except StoreError as error:  # it may also refuse: somebody has removed the tables, and may restore them
                 self.back_off()
                 for run in [run for run in self.dirty.values() if run.born]:  # its turn would not come as long as this
                     del self.dirty[run.row.id]
@@ -405,7 +393,7 @@ class Driver:
             if run.settled.done and run.machine.status == "running":
                 run.settled = Promise()
             if run.cancels:
-                self._halt(run)
+                self.steering.halt(run)
             if run.tends:
                 self.tending.look(run)
         return taken
@@ -421,106 +409,10 @@ class Driver:
         self._takeover.park(run.row, reason, [row for row in run.work.values() if row.owner == self.owner])
         run.reject(StoreError(f"run {run.row.id} {reason}"))
 
-    def _halt(self, run: LiveRun) -> None:
-        """The run was cancelled or timed out: tell its bodies; end what has not begun, and, timed out, everything."""
-        at_once = RUN in run.machine.errors
-        nodes, run.cancels = run.cancels, []
-        for node in nodes:
-            attempt = run.attempts.get(node)
-            command = run.machine.todo.get(node)
-            if attempt is None:
-                if type(command) is Execute and (at_once or not self._is_elsewhere(run, node)):
-                    run.decide(Entry(ev.Cancelled(node, command.fence)), self.clock)
-                continue
-            attempt.handle.halt("its run timed out" if at_once else "its run was cancelled")
-            if attempt.withdraw() or at_once:
-                self._give_up(run, attempt)
-            else:
-                grace = int(self.limits.cancel_grace_seconds * 1e6)
-                self.agenda.at(self.clock.now() + grace, lambda a=attempt: self._give_up(run, a))  # type: ignore[misc]
-
-    def _is_elsewhere(self, run: LiveRun, node: int) -> bool:
-        """Another runner has the node's work and hears of what this one writes; or whoever takes it over does."""
-        row = run.work.get(node)
-        return row is not None and row.owner not in (None, self.owner) and row.lease_until > self.clock.now()
-
-    def _give_up(self, run: LiveRun, attempt: Attempt) -> None:
-        """The engine wins over a body that does not stop."""
-        if run.attempts.get(attempt.node) is not attempt:
-            return
-        del run.attempts[attempt.node]
-        attempt.end()
-        attempt.executor.abandon(attempt)
-        self.decide(run, attempt.cancelled())
-
     def _defer(self, attempt: Attempt, deferred: bool) -> None:
         run = self.runs.get(attempt.run_id)
         if run is not None:
             self.deadlines.deferred(run, 1 if deferred else -1, self.clock.now())
-
-    def _control(self, run_id: str, event: Event, retry: bool, promise: Promise[bool]) -> None:
-        try:
-            self.steer(run_id, event, promise, retry=retry)
-        except PenstockError as error:
-            promise.reject(error)
-
-    def steer(self, run_id: str, event: Event, promise: Promise[bool], *, retry: bool = False) -> None:
-        """`control`, from the loop's own thread.
-
-        Raises RunNotFound, StructureChanged, DecodingError, StoreError, StoreUnavailable.
-        """
-        run = self.runs.get(run_id) or self.loader.load(run_id)
-        if run.machine.accepts(event) and isinstance(event, (ev.Answered, ev.Resumed)):
-            self.runs[run_id] = run
-            self.tending.wake_ancestors(run.row)
-        if retry and run.machine.ended:
-            self.loader.check_structure(run.row)
-            self.retries[run_id] = self.retries.get(run_id, 0) + 1
-        self.deadlines.watch_run(run)
-        if type(event) is ev.Resumed:
-            changed = run.program is None and self.loader.program(run.row.workflow) is not None
-            if run.machine.ended != retry or (changed and run.row.reason):
-                promise.resolve(False)
-                return
-        if type(event) is ev.Resumed and run.row.paused_at and run.machine.status == "running":
-            # Parked by its head alone, because it could not be read then: nothing to journal, it is read now.
-            self.tending.wake_ancestors(run.row)
-            self.runs[run_id] = self.dirty[run_id] = run
-            run.reason = None
-            run.touched.update(run.work)
-            run.confirmations.append((None, promise))
-            return
-        if not run.machine.accepts(event):
-            promise.resolve(False)
-            return
-        self.runs[run_id] = run
-        if type(event) is ev.Paused:
-            self._withdraw(run)
-        if type(event) is ev.CancelRequested:
-            if any([row.owner is None for row in run.work.values()]):  # others may have taken it since
-                run.work = {row.node: row for row in self.store.work(run_id)}
-            run.touched.update(run.work)
-        run.confirmations.append((event, promise))
-        self.decide(run, Entry(event))
-
-    def end_child(self, run_id: str) -> None:
-        """Cancel a run whose parent has ended, as soon as the store answers."""
-        try:
-            self.steer(run_id, ev.CancelRequested("its parent run has ended"), Promise())
-        except StoreUnavailable:
-            self.agenda.at(self.back_off(), lambda: self.end_child(run_id))
-        except PenstockError:  # never born, or not to be read here: then nothing of it runs here
-            return
-
-    def _end_children(self, run_id: str) -> None:
-        for child in self._children_of.pop(run_id, ()):
-            self.end_child(child)
-
-    def _withdraw(self, run: LiveRun) -> None:
-        """Take back the attempts of a run whose bodies have not begun."""
-        for attempt in [a for a in run.attempts.values() if a.withdraw()]:
-            del run.attempts[attempt.node]
-            run.touched.add(attempt.node)
 
     def _look_for_work(self) -> None:
         self._takeover.wanted = self._scheduler.wanted = True
@@ -650,7 +542,7 @@ class Driver:
         """Keep only what this process has to do with: work of its own, or somebody who waits."""
         if run.machine.ended:
             self.runs.pop(run.row.id, None)
-            self._end_children(run.row.id)
+            self.steering.end_children(run.row.id)
             self.tending.ended(run)
         elif len(self.runs) > LIVE_RUNS_KEPT or run.machine.status == "paused":
             mine = run.attempts or any(row.owner == self.owner for row in run.work.values())
@@ -690,10 +582,10 @@ class Driver:
                 attempt.executor.abandon(attempt)
                 del fresh.attempts[attempt.node]
         if fresh.machine.suspended:
-            self._withdraw(fresh)
+            self.steering.withdraw(fresh)
         elif fresh.machine.halted:
             fresh.cancels = [node for node, command in fresh.machine.todo.items() if type(command) is Execute]
-            self._halt(fresh)
+            self.steering.halt(fresh)
         for row in list(fresh.work.values()):  # ours, written by a commit whose answer was lost
             if row.owner == self.owner and row.node not in fresh.attempts and row.node not in fresh.touched:
                 self.dispatch(fresh, row)

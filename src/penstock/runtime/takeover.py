@@ -114,7 +114,7 @@ class Takeover:
         known = driver.workflows()
         for run_id, workflow in driver.store.strays():
             if workflow in known:
-                driver.end_child(run_id)
+                driver.steering.end_child(run_id)
         for run_id, workflow, due in driver.store.overdue(now):
             if workflow in known and run_id not in driver.runs:
                 run = self._load_or_park(run_id)

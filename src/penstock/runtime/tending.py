@@ -22,6 +22,7 @@ from penstock.runtime.live_run import LiveRun
 from penstock.runtime.promise import Promise
 
 if TYPE_CHECKING:
+    from penstock.kernel import Machine
     from penstock.runtime.driver import Driver
 
 LOOK_US: Final = 100_000
@@ -94,9 +95,9 @@ class Tending:
                 child = self._born(run, program, fan.inputs[item], run_id)
                 driver.enter(child, Promise())
             elif item in fan.paused:
-                driver.steer(run_id, ev.CancelRequested("another child of its parent has failed"), Promise())
-            elif child.machine.status in ("failed", "cancelled") and child.machine.lives < fan.lives[item]:
-                driver.steer(run_id, ev.Resumed("its parent run tries it again"), Promise(), retry=True)
+                driver.steering.steer(run_id, ev.CancelRequested("another child of its parent has failed"), Promise())
+            elif child.machine.ended and self._is_wanted_again(run, place, child.machine):
+                driver.steering.steer(run_id, ev.Resumed("its parent run tries it again"), Promise(), retry=True)
         except StoreUnavailable:
             raise
         except PenstockError as error:
@@ -157,10 +158,19 @@ class Tending:
             self._follow(parent_id, place, None)
         elif status == "running":
             driver.agenda.at(driver.clock.now() + LOOK_US, lambda: self._follow(parent_id, place, None))
+        elif machine.ended and self._is_wanted_again(parent, place, machine):
+            self._followed.get(parent_id, set()).discard(place)
+            self.tend(parent, node)
         else:
             values = child.result() if status == "completed" else {}
             why = (child.error or child.reason or "") if machine.ended and not values else ""
             self._move(place, status, values, why)
+
+    def _is_wanted_again(self, parent: LiveRun, place: Place, child: Machine) -> bool:
+        """It failed, or was cancelled, before its parent was tried again."""
+        _, node, turn, item = place
+        fan = parent.machine.fans.get(node)
+        return child.status != "completed" and fan is not None and fan.turn == turn and child.lives < fan.lives[item]
 
     def _move(self, place: Place, status: str, values: Mapping[str, Any], error: str) -> None:
         """A child has come to something."""
@@ -188,7 +198,7 @@ class Tending:
         self._followed.pop(run.row.id, None)
         for node, fan in run.machine.fans.items():
             for k in [*fan.running, *fan.paused]:
-                self._driver.end_child(self._id(run, (run.row.id, node, fan.turn, k)))
+                self._driver.steering.end_child(self._id(run, (run.row.id, node, fan.turn, k)))
 
     def _id(self, run: LiveRun, place: Place) -> str:
         return child_id(run.row.id, run.layout.plan.nodes[place[1]].name, place[2], place[3])

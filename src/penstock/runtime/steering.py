@@ -1,0 +1,138 @@
+"""What people and parents want of runs (cancel, pause, resume, retry, answer), and carrying it to bodies that run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from penstock.kernel.layout import RUN
+from penstock.model import events as ev
+from penstock.model.commands import Execute
+from penstock.model.errors import PenstockError, StoreUnavailable
+from penstock.model.events import Event
+from penstock.model.wire import Entry
+from penstock.runtime.attempt import Attempt
+from penstock.runtime.live_run import LiveRun
+from penstock.runtime.promise import Promise
+
+if TYPE_CHECKING:
+    from penstock.runtime.driver import Driver
+
+
+class Steering:
+    """The driver's.  Only its thread is in here."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self._children_of: dict[str, set[str]] = {}
+        """run -> runs its bodies have started here and wait for"""
+
+    def halt(self, run: LiveRun) -> None:
+        """The run was cancelled or timed out: tell its bodies; end what has not begun, and, timed out, everything."""
+        at_once = RUN in run.machine.errors
+        nodes, run.cancels = run.cancels, []
+        for node in nodes:
+            attempt = run.attempts.get(node)
+            command = run.machine.todo.get(node)
+            if attempt is None:
+                if type(command) is Execute and (at_once or not self._is_elsewhere(run, node)):
+                    run.decide(Entry(ev.Cancelled(node, command.fence)), self._driver.clock)
+                continue
+            attempt.handle.halt("its run timed out" if at_once else "its run was cancelled")
+            if attempt.withdraw() or at_once:
+                self._give_up(run, attempt)
+            else:
+                grace = int(self._driver.limits.cancel_grace_seconds * 1e6)
+                self._driver.agenda.at(self._driver.clock.now() + grace, lambda a=attempt: self._give_up(run, a))  # type: ignore[misc]
+
+    def _is_elsewhere(self, run: LiveRun, node: int) -> bool:
+        """Another runner has the node's work and hears of what this one writes; or whoever takes it over does."""
+        row = run.work.get(node)
+        return (
+            row is not None
+            and row.owner not in (None, self._driver.owner)
+            and row.lease_until > self._driver.clock.now()
+        )
+
+    def _give_up(self, run: LiveRun, attempt: Attempt) -> None:
+        """The engine wins over a body that does not stop."""
+        if run.attempts.get(attempt.node) is not attempt:
+            return
+        del run.attempts[attempt.node]
+        attempt.end()
+        attempt.executor.abandon(attempt)
+        self._driver.decide(run, attempt.cancelled())
+
+    def control(self, run_id: str, event: Event, retry: bool, promise: Promise[bool]) -> None:
+        try:
+            self.steer(run_id, event, promise, retry=retry)
+        except PenstockError as error:
+            promise.reject(error)
+
+    def steer(self, run_id: str, event: Event, promise: Promise[bool], *, retry: bool = False) -> None:
+        """`control`, from the loop's own thread.
+
+        Raises RunNotFound, StructureChanged, DecodingError, StoreError, StoreUnavailable.
+        """
+        run = self._driver.runs.get(run_id) or self._driver.loader.load(run_id)
+        if run.machine.accepts(event) and isinstance(event, (ev.Answered, ev.Resumed)):
+            self._driver.runs[run_id] = run
+            self._driver.tending.wake_ancestors(run.row)
+        if retry and run.machine.ended:
+            self._driver.loader.check_structure(run.row)
+            self._driver.retries[run_id] = self._driver.retries.get(run_id, 0) + 1
+        self._driver.deadlines.watch_run(run)
+        if type(event) is ev.Resumed:
+            changed = run.program is None and self._driver.loader.program(run.row.workflow) is not None
+            if run.machine.ended != retry or (changed and run.row.reason):
+                promise.resolve(False)
+                return
+        if type(event) is ev.Resumed and run.row.paused_at and run.machine.status == "running":
+            # Parked by its head alone, because it could not be read then: nothing to journal, it is read now.
+            self._driver.tending.wake_ancestors(run.row)
+            self._driver.runs[run_id] = self._driver.dirty[run_id] = run
+            run.reason = None
+            run.touched.update(run.work)
+            run.confirmations.append((None, promise))
+            return
+        if not run.machine.accepts(event):
+            promise.resolve(False)
+            return
+        self._driver.runs[run_id] = run
+        if type(event) is ev.Paused:
+            self.withdraw(run)
+        if type(event) is ev.CancelRequested:
+            if any([row.owner is None for row in run.work.values()]):  # others may have taken it since
+                run.work = {row.node: row for row in self._driver.store.work(run_id)}
+            run.touched.update(run.work)
+        run.confirmations.append((event, promise))
+        self._driver.decide(run, Entry(event))
+
+    def end_child(self, run_id: str) -> None:
+        """Cancel a run whose parent has ended, as soon as the store answers."""
+        try:
+            self.steer(run_id, ev.CancelRequested("its parent run has ended"), Promise())
+        except StoreUnavailable:
+            self._driver.agenda.at(self._driver.back_off(), lambda: self.end_child(run_id))
+        except PenstockError:  # never born, or not to be read here: then nothing of it runs here
+            return
+
+    def note_child(self, parent_id: str, run_id: str, waits: bool) -> None:
+        """A body of the parent waits for this run, or does so no more because it has ended."""
+        if waits:
+            self._children_of.setdefault(parent_id, set()).add(run_id)
+            if parent_id not in self._driver.runs:
+                self.end_children(parent_id)
+        elif parent_id in self._children_of:
+            self._children_of[parent_id].discard(run_id)
+            if not self._children_of[parent_id]:
+                del self._children_of[parent_id]
+
+    def end_children(self, run_id: str) -> None:
+        for child in self._children_of.pop(run_id, ()):
+            self.end_child(child)
+
+    def withdraw(self, run: LiveRun) -> None:
+        """Take back the attempts of a run whose bodies have not begun."""
+        for attempt in [a for a in run.attempts.values() if a.withdraw()]:
+            del run.attempts[attempt.node]
+            run.touched.add(attempt.node)
