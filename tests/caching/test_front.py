@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from penstock import graphs
 from penstock.caching import CacheStats, DiskCache, Hit, MemoryCache, Miss, NodeCache, why_miss
 from tests.caching.nodes import FunctionNode, NestedNode, key_of, run
 
@@ -167,6 +168,12 @@ def test_why_miss_asks_without_counting(tmp_path: Path) -> None:
     assert (told.verdict, [change.subject for change in told.changes]) == ("changed", ["x"])
     assert why_miss(backend, NestedNode(), {}).verdict == "uncacheable"
     assert (cache.stats.hits, cache.stats.misses) == (0, 1)
+
+
+def test_why_miss_of_an_input_that_the_node_has_not() -> None:
+    node = graphs.node(output_name="y", cache=True)(double)
+    told = why_miss(MemoryCache(), node, {"z": 1})
+    assert str(told) == "double: cannot be cached: double has no input 'z'"
 
 
 def test_notes_hold_no_values(tmp_path: Path) -> None:

@@ -307,7 +307,7 @@ def test_timeout_stops_a_coroutine() -> None:
         await asyncio.Event().wait()
         return x
 
-    with pytest.raises(TimeoutError):
+    with pytest.raises(TimeoutError, match=r"node 'hang' ran longer than 0\.01 s"):
         wait(runner.run(Graph([FunctionNode(hang, output_name="y", timeout=0.01)]), {"x": 1}))
     with pytest.raises(IncompatibleRunnerError, match="timeout"):
         wait(runner.run(Graph([FunctionNode(lambda x: x, name="plain", output_name="y", timeout=1)]), {"x": 1}))

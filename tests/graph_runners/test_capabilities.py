@@ -77,6 +77,15 @@ def test_runners_check_before_anything_runs() -> None:
     validate_runner_compatibility(Graph([awaited().as_node(runner=AsyncRunner())]), SyncRunner())
 
 
+@pytest.mark.parametrize(
+    ("given", "what"), [(FunctionNode(later, output_name="y"), "a FunctionNode"), ("small", "'small'")]
+)
+def test_only_graphs_are_run(given: Any, what: str) -> None:
+    with pytest.raises(GraphConfigError, match=f"SyncRunner runs graphs, not {what}") as caught:
+        SyncRunner().run(given, {"x": 1})
+    assert "Graph([" in str(caught.value)
+
+
 def test_base_runner_is_abstract() -> None:
     with pytest.raises(TypeError):
         BaseRunner()  # type: ignore[abstract]

@@ -5,7 +5,17 @@ from typing import Any
 
 import pytest
 
-from penstock.graphs import END, FunctionNode, Graph, IncompatibleRunnerError, InterruptNode, interrupt, node, route
+from penstock.graphs import (
+    END,
+    FunctionNode,
+    Graph,
+    IncompatibleRunnerError,
+    InputError,
+    InterruptNode,
+    interrupt,
+    node,
+    route,
+)
 from penstock.runners.graphs import AsyncRunner, PauseReason, RunStatus, SyncRunner
 
 from .samples import reviewed, wait
@@ -32,6 +42,12 @@ def test_answers_are_checked() -> None:
         wait(runner.run(reviewed(), {"topic": "rain", "verdict": 5}))
     with pytest.raises(TypeError, match="verdict"):
         wait(runner.run(reviewed(), {"topic": "rain"}, interrupt_handlers={"ask": lambda value: 5}))
+
+
+def test_a_handler_of_no_interrupt_is_refused() -> None:
+    with pytest.raises(InputError, match="'aks'") as caught:
+        wait(runner.run(reviewed(), {"topic": "rain"}, interrupt_handlers={"aks": len}))
+    assert "did you mean 'ask'?" in str(caught.value)
 
 
 def test_handlers() -> None:

@@ -351,6 +351,17 @@ def test_a_loop_over_a_shared_name_goes_in_the_declared_order() -> None:
     assert SyncRunner().run(chat, {"messages": []})["messages"] == ["u0", "b1", "u2", "b3", "u4", "b5"]
 
 
+def test_a_loop_over_a_shared_name_that_a_declared_edge_closes_begins_and_goes_round() -> None:
+    more = node(output_name="again")(lambda messages: len(messages) < 5)
+    again = route(["_user", END])(lambda again: "_user" if again else END)
+    chat = Graph(
+        [_user, _bot, more.with_name("more"), again.with_name("gate")],
+        shared=["messages"],
+        edges=[("_user", "_bot"), ("_bot", "more"), ("gate", "_user")],
+    )
+    assert SyncRunner().run(chat, {"messages": []})["messages"] == ["u0", "b1", "u2", "b3", "u4", "b5"]
+
+
 def test_a_loop_over_a_shared_name_goes_in_the_order_of_its_signals() -> None:
     user, bot = _user.func, _bot.func
     chat = Graph(

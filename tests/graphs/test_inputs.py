@@ -169,3 +169,9 @@ def test_an_exposed_address_says_its_new_name() -> None:
 def test_a_mapping_is_a_value_for_an_input_of_its_name() -> None:
     plain = Graph([fn("work", "config", "z")])
     assert values(plain, {"config": {"a": 1}}) == {"config": {"a": 1}}
+
+
+def test_a_missing_input_that_sounds_like_an_output_is_taken_for_a_typo() -> None:
+    with pytest.raises(MissingInputError, match="no node makes 'rosw', did you mean 'rows'") as caught:
+        values(Graph([fn("load", "path", "rows"), fn("clean", "rosw", "table")]), {"path": "p"})
+    assert caught.value.missing == ("rosw",)

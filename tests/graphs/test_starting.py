@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from penstock.graphs import END, Graph, GraphConfigError, InterruptNode, MissingInputError
@@ -156,7 +158,7 @@ def test_declared_order_says_where_a_loop_with_a_shared_name_begins() -> None:
     assert entries(graph, "messages", "text") == ("user",)
 
 
-def _chat(**options: Any) -> Graph:
+def talk(**options: Any) -> Graph:
     return Graph(
         [
             fn("answer", "messages", "reply"),
@@ -187,9 +189,9 @@ def test_a_node_that_a_declared_edge_puts_behind_another_does_not_begin_beside_w
 def test_a_loop_of_declared_edges_that_could_begin_at_two_of_them_asks_where() -> None:
     around = [("add_reply", "listen"), ("add_said", "answer")]
     with pytest.raises(GraphConfigError, match="can start in more than one place") as caught:
-        resolve_inputs(_chat(edges=around), {"messages": []})
+        entries(talk(edges=around), "messages")
     assert "with_entrypoint('answer')" in str(caught.value)
-    assert entries(_chat(edges=around, entrypoint="answer"), "messages") == ("answer",)
+    assert entries(talk(edges=around, entrypoint="answer"), "messages") == ("answer",)
 
 
 def test_each_of_several_loops_begins() -> None:

@@ -50,7 +50,7 @@ def test_elsewhere_there_is_a_line_per_milestone() -> None:
         run.node(f"n{number}")
     run.end()
     assert lines_of(run, stream) == [
-        "etl: 10 % (1/8 nodes)",
+        "etl: 12 % (1/8 nodes)",
         "etl: 25 % (2/8 nodes)",
         "etl: 50 % (4/8 nodes)",
         "etl: 75 % (6/8 nodes)",

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from penstock.model.errors import WorkflowError
 from penstock.steps import (
     ErrorCategory,
     ErrorPolicy,
@@ -310,3 +311,15 @@ def test_results_as_data() -> None:
 def test_an_output_is_a_dict() -> None:
     done = run(Step.lambda_("a", lambda ctx, config: StepResult.ok([1, 2])))  # type: ignore[arg-type]
     assert "the output of a StepResult is a dict, not list" in done.error
+
+
+@pytest.mark.parametrize("handler", [lambda: None, lambda ctx: None, lambda ctx, config, more: None])
+def test_a_handler_that_cannot_be_called_so_is_refused_at_once(handler: Any) -> None:
+    with pytest.raises(WorkflowError, match="step 'a': handler") as caught:
+        Step.lambda_("a", handler)
+    assert "(context, config)" in str(caught.value)
+
+
+def test_a_condition_takes_the_context() -> None:
+    with pytest.raises(WorkflowError, match="condition"):
+        Step.choice("c", lambda ctx, config: True, "a")  # type: ignore[misc, arg-type]

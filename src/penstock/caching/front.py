@@ -143,7 +143,7 @@ class NodeCache:
 
 
 def why_miss(cache: CacheBackend, node: CacheableNode, inputs: Mapping[str, Any]) -> WhyMiss:
-    """Why `node` with these inputs is not found in `cache`; print it.
+    """Why `node` with these inputs is not found in `cache`; print it.  `inputs`: all, used defaults too.
 
     Names the inputs that changed, and the functions, closures, defaults, constants and classes that did.  Of a backend
     without notes only the NodeCache that stored a value can tell: ask its method of this name.

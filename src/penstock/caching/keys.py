@@ -68,9 +68,13 @@ def cache_key(node: CacheableNode, inputs: Mapping[str, Any]) -> Key | Uncacheab
         return Uncacheable(f"{node.name} is a nested graph: its nodes are cached one by one")
     home = home_of(function)
     try:
+        parameters = {name: node.param(name) for name in sorted(inputs)}
+    except KeyError as error:
+        return Uncacheable(f"{node.name} has no input {error}")
+    try:
         code = fingerprint(function, home)
         rules = fingerprint([getattr(node, rule, None) for rule in _RULES] if node.is_gate else None, home)
-        digests = {name: _digest(name, node.param(name), inputs[name], home) for name in sorted(inputs)}
+        digests = {name: _digest(name, parameter, inputs[name], home) for name, parameter in parameters.items()}
     except Unfingerprintable as error:
         return Uncacheable(error.reason)
     except Exception as error:  # noqa: BLE001 - code of users runs when their objects are read

@@ -94,6 +94,8 @@ def _say(done: str, now: Situation, url: str, as_json: bool, lines: list[str]) -
 def _goes_on(now: Situation, url: str) -> list[str]:
     """Who goes on with the run, or how to make somebody."""
     status = now.row.status
+    if status == "paused":
+        return ["it is still paused: `penstock runs show` says what it waits for"]
     if status != "running":
         return [f"it is {status} already"]
     if now.taken_up:

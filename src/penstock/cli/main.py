@@ -114,7 +114,7 @@ def _main(arguments: Sequence[str] | None) -> int:
 
 
 def _report(error: Exception, debug: bool) -> int:
-    """Say what is wrong, in a line and a hint."""
+    """Say what is wrong, in a line, facts under it and a hint."""
     if debug:
         import traceback
 
@@ -123,7 +123,8 @@ def _report(error: Exception, debug: bool) -> int:
     message, hint = getattr(error, "message", ""), getattr(error, "hint", "")
     if code == exits.INTERNAL and not message:
         message, hint = f"{type(error).__name__}: {error}", "penstock --debug ... shows where"
-    click.echo(f"error: {clean(message)}", err=True)
+    first, *facts = str(message).splitlines() or [""]
+    click.echo("\n".join([f"error: {clean(first)}", *map(clean, facts)]), err=True)
     if hint:
         click.echo(f"  hint: {clean(hint)}", err=True)
     return code

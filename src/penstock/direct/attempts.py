@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from penstock.direct.settings import Setting
     from penstock.graphs.compiling import Compiled
     from penstock.graphs.nodes.base import Node
-    from penstock.kernel import Machine
+    from penstock.kernel import Layout, Machine
     from penstock.model.commands import Execute
 
 
@@ -49,7 +49,12 @@ def _reason(
     if m.errors[i][0] != "loop":
         return errors[i]
     assert max_iterations is not None
-    members = [compiled.nodes[j].name for j in compiled.layout.members[compiled.layout.unit[i]]]
+    return endless(compiled.layout, i, max_iterations)
+
+
+def endless(layout: Layout, node: int, max_iterations: int) -> InfiniteLoopError:
+    """The error of the loop a node is in, which used up its iterations."""
+    members = [layout.plan.nodes[j].name for j in layout.members[layout.unit[node]]]
     return InfiniteLoopError(
         f"the loop {', '.join(members)} was still going after {max_iterations} iterations",
         max_iterations=max_iterations,

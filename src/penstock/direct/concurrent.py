@@ -174,8 +174,14 @@ class _Drive(Resting):
             elif node.timeout is None:
                 done = await perform_async(call, inputs, watch, memo)
             else:
-                async with asyncio.timeout(node.timeout):
-                    done = await perform_async(call, inputs, watch, memo)
+                limit = asyncio.timeout(node.timeout)
+                try:
+                    async with limit:
+                        done = await perform_async(call, inputs, watch, memo)
+                except TimeoutError as error:
+                    if not limit.expired():
+                        raise
+                    raise TimeoutError(f"node {node.name!r} ran longer than {node.timeout:g} s") from error
             return ev.Succeeded(i, c.fence, done.values, done.decision)
         finally:
             permit.give_back()

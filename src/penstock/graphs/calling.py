@@ -18,6 +18,7 @@ from penstock.graphs.nodes.base import Node
 from penstock.graphs.nodes.calls import CallNode
 from penstock.graphs.nodes.gates import GateNode
 from penstock.graphs.nodes.interrupts import InterruptNode
+from penstock.graphs.wording import a_kind
 from penstock.model.errors import ConfigError
 
 
@@ -202,7 +203,7 @@ class Call:
         return dict(zip(self.node.data_outputs, performance.values, strict=False))
 
     def _miscounted(self, returned: Any) -> NodeReturnError:
-        got = f"{len(returned)} values" if isinstance(returned, (tuple, list)) else f"a {type(returned).__name__}"
+        got = f"{len(returned)} values" if isinstance(returned, (tuple, list)) else a_kind(returned)
         return NodeReturnError(
             f"node {self.node.name!r} has {self._arity} data outputs but returned {got}",
             hint=f"return a tuple: ({', '.join(self.node.data_outputs)})",

@@ -183,6 +183,9 @@ def _missing(graph: Graph, missing: Sequence[str], given: Mapping[str, Any]) -> 
     facts = [f"{name!r}, taken by {listed(nodes)}" for name, nodes in takers.items()]
     typos = [name for name in given if name not in graph.input_names and name not in graph.wiring.writers]
     meant = [f"{name!r} was given, {close}" for name in typos if (close := close_to(name, missing))]
+    made = graph.wiring.writers
+    unmade = [name for name in missing if name not in made]
+    meant += [f"no node makes {name!r}, {close}" for name in unmade if (close := close_to(name, made))]
     hint = "give a value for each, or bind one: graph = graph.bind(...), which returns a new graph"
     return MissingInputError(
         missing, given, told(f"missing: {listed(missing)}", *facts, f"given: {listed(given)}", *meant), hint=hint

@@ -11,6 +11,7 @@ from typing import Any
 
 from penstock.graphs.errors import GraphConfigError, MapOverError
 from penstock.graphs.nodes.mapping import MapMode
+from penstock.graphs.wording import a_kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def _column(name: str, inputs: Mapping[str, Any]) -> Sequence[Any]:
         )
     column = inputs[name]
     if isinstance(column, (str, bytes, Mapping)) or not isinstance(column, Iterable):
-        raise MapOverError(f"input {name!r} is mapped over, but is a {type(column).__name__} and no list of values")
+        raise MapOverError(f"input {name!r} is mapped over, but is {a_kind(column)} and no list of values")
     return column if isinstance(column, (list, tuple)) else list(column)
 
 
@@ -106,7 +107,6 @@ def _clone(name: str, value: Any) -> Any:
         return copy.deepcopy(value)
     except Exception as error:
         raise GraphConfigError(
-            f"input {name!r}, a {type(value).__name__}, cannot be cloned for each item"
-            f" ({type(error).__name__}: {error})",
+            f"input {name!r}, {a_kind(value)}, cannot be cloned for each item ({type(error).__name__}: {error})",
             hint="leave it out of clone: items then share it",
         ) from error

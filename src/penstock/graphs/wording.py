@@ -20,6 +20,12 @@ def listed(names: Iterable[str]) -> str:
     return f"{shown} and {len(all_names) - _SHOWN} more" if len(all_names) > _SHOWN else shown or "none"
 
 
+def a_kind(value: object) -> str:
+    """The type of a value with its article: `an int`."""
+    name = type(value).__name__
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
+
+
 def close_to(name: object, known: Iterable[str]) -> str:
     """`did you mean ...?` if one of the known names comes close, else nothing."""
     close = difflib.get_close_matches(str(name), list(known), n=1)

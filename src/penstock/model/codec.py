@@ -112,12 +112,12 @@ def _tagged(value: Any, path: str, depth: int) -> Any:
         return value
     if depth > MAX_DEPTH:
         raise EncodingError(
-            f"value at {path or '$'} is nested more than {MAX_DEPTH} levels deep, or contains itself", path=path
+            f"value{_at(path)} is nested more than {MAX_DEPTH} levels deep, or contains itself", path=path
         )
     if kind is float:
         if not math.isfinite(value):
             raise EncodingError(
-                f"{value!r} at {path or '$'} cannot be stored: JSON has no such number",
+                f"{value!r}{_at(path)} cannot be stored: JSON has no such number",
                 path=path,
                 hint="store None, or a string",
             )
@@ -149,16 +149,20 @@ def _tagged(value: Any, path: str, depth: int) -> Any:
     if hasattr(kind, "model_validate") and hasattr(value, "model_dump"):
         return {TAG: "pydantic", "c": _class_name(kind, path), "v": _tagged(value.model_dump(), path, depth + 1)}
     raise EncodingError(
-        f"value at {path or '$'} is of type {kind.__module__}.{kind.__qualname__}, which cannot be stored",
+        f"value{_at(path)} is of type {kind.__module__}.{kind.__qualname__}, which cannot be stored",
         path=path,
         hint="store plain data (str, int, float, bool, None, list, dict), a dataclass, an Enum or a pydantic model",
     )
 
 
+def _at(path: str) -> str:
+    return f" at {path}" if path else ""
+
+
 def _class_name(cls: type, path: str) -> str:
     if "<locals>" in cls.__qualname__:
         raise EncodingError(
-            f"value at {path or '$'} is of the local class {cls.__qualname__}, which no other process could find",
+            f"value{_at(path)} is of the local class {cls.__qualname__}, which no other process could find",
             path=path,
             hint="move the class to the top level of a module",
         )

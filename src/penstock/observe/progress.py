@@ -83,7 +83,7 @@ class _Lines:
         passed = max((milestone for milestone in MILESTONES_PERCENT if milestone <= percent), default=0)
         if passed > self._passed.get(root, 0):
             self._passed[root] = passed
-            self._write(f"{root.label}: {passed} % ({amount(root)})")
+            self._write(f"{root.label}: {percent} % ({amount(root)})")
 
     def end(self, root: Bar) -> None:
         passed = self._passed.pop(root, 0)

@@ -286,7 +286,7 @@ class LambdaStep(Step):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not callable(self.handler):
+        if not callable(self.handler) or not _takes(self.handler, 2):
             raise self._wrong(f"handler {self.handler!r}", "give a function (context, config)")
         if self.quality_thresholds is not None and not isinstance(self.quality_thresholds, QualityThresholds):
             raise self._wrong(f"quality_thresholds={self.quality_thresholds!r}", "give QualityThresholds(...)")
@@ -342,7 +342,7 @@ class ChoiceStep(Step):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not callable(self.condition):
+        if not callable(self.condition) or not _takes(self.condition, 1):
             raise self._wrong(f"condition {self.condition!r}", "give a function of the context")
 
     @property
@@ -433,6 +433,19 @@ def _iterator(name: str, body: Any) -> Workflow:
 
 def _runs(thing: Any) -> bool:
     return callable(getattr(thing, "run", None)) or callable(getattr(thing, "program", None))
+
+
+def _takes(function: Callable[..., Any], count: int) -> bool:
+    """Whether it can be called with so many arguments; what has no signature is taken at its word."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return True
+    try:
+        signature.bind(*[None] * count)
+    except TypeError:
+        return False
+    return True
 
 
 def _is_number(value: Any) -> bool:

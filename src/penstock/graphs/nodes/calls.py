@@ -10,6 +10,7 @@ from typing import Any, Final, Generic, ParamSpec, TypeVar, Unpack, cast
 from penstock.graphs.errors import GraphConfigError
 from penstock.graphs.nodes.base import Node, PortOptions
 from penstock.graphs.nodes.signatures import Signature
+from penstock.graphs.wording import a_kind
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -76,7 +77,7 @@ class CallNode(Node, Generic[P, R]):
             return copy.deepcopy(default)
         except Exception as error:
             raise GraphConfigError(
-                f"node {self.name!r}: the default of {name!r}, a {type(default).__name__}, cannot be copied for each"
+                f"node {self.name!r}: the default of {name!r}, {a_kind(default)}, cannot be copied for each"
                 f" execution ({type(error).__name__}: {error})",
                 hint=f"share one object on purpose with graph.bind({name}=...)",
             ) from error

@@ -12,6 +12,7 @@ from penstock.graphs.nodes.base import PortOptions
 from penstock.graphs.nodes.calls import CallNode, P, R, name_of, signature_of
 from penstock.graphs.nodes.fingerprints import combined
 from penstock.graphs.nodes.signatures import Signature, showing_one
+from penstock.graphs.wording import a_kind
 
 
 @final
@@ -208,7 +209,7 @@ class IfElseNode(GateNode[P, R]):
         if returned is False:
             return (plain(self.when_false),)
         raise NodeReturnError(
-            f"gate {self.name!r} returned {returned!r}, a {type(returned).__name__}, but it returns True"
+            f"gate {self.name!r} returned {returned!r}, {a_kind(returned)}, but it returns True"
             f" (to {self.when_true!r}) or False (to {self.when_false!r})",
             hint="return bool(...) of it if that is what you mean",
         )
@@ -260,7 +261,7 @@ class TypeRouteNode(GateNode[..., Any]):
             return (plain(self.fallback),)
         expected = ", ".join([kind.__name__ for kind, _ in self.classes])
         raise NodeReturnError(
-            f"gate {self.name!r} got a {type(returned).__name__} as {self.input_param!r}, but only knows {expected}",
+            f"gate {self.name!r} got {a_kind(returned)} as {self.input_param!r}, but only knows {expected}",
             hint="add the class to the targets, or set a fallback",
         )
 

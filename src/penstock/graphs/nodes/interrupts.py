@@ -10,6 +10,7 @@ from penstock.graphs.nodes.base import PortOptions
 from penstock.graphs.nodes.calls import CallNode, P, R, name_of, signature_of
 from penstock.graphs.nodes.fingerprints import combined
 from penstock.graphs.nodes.signatures import Signature, showing_one
+from penstock.graphs.wording import a_kind
 
 
 class InterruptOptions(PortOptions, total=False):
@@ -108,7 +109,7 @@ class InterruptNode(CallNode[P, R]):
         if expected is not None and not holds(answer, expected):
             raise AnswerError(
                 f"the answer {self.response_param!r} to interrupt {self.name!r} is {answer!r},"
-                f" a {type(answer).__name__}, but must be {spelled(expected)}"
+                f" {a_kind(answer)}, but must be {spelled(expected)}"
             )
 
 

@@ -19,6 +19,7 @@ from penstock.runners.graphs.running import (
     Fitness,
     OnMissing,
     Resume,
+    check_handlers,
     check_options,
     dispatcher_of,
     finished,
@@ -261,6 +262,8 @@ class AsyncRunner(BaseRunner):
             keeps=self.checkpointer is not None,
         )
         self._fitness.check(graph)
+        if interrupt_handlers:
+            check_handlers(graph, interrupt_handlers)
         setting = Setting(
             runner=self,
             memo=self._memo,

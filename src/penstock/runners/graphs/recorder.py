@@ -9,10 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
+from penstock.direct.attempts import endless
 from penstock.direct.preparing import outermost_name
 from penstock.direct.questions import PauseInfo
 from penstock.direct.settings import Ending
-from penstock.graphs.errors import InfiniteLoopError
 from penstock.graphs.nodes.nested import GraphNode
 from penstock.graphs.program import GraphProgram
 from penstock.model import events as ev
@@ -169,10 +169,10 @@ class Recorder:
             return GraphFailed(f"run {run.row.id!r} was cancelled{': ' + run.row.reason if run.row.reason else ''}")
         if run.machine.status != "failed":
             return None
-        loops = [text for kind, text in run.machine.errors.values() if kind == "loop"]
+        loops = [i for i, (kind, _) in run.machine.errors.items() if kind == "loop"]
         limit = run.layout.plan.max_iterations
         if loops and limit is not None:
-            return InfiniteLoopError(loops[0], max_iterations=limit, hint="run it again for as many more")
+            return endless(run.layout, loops[0], limit)
         return caller.errors.get(run.row.id) or GraphFailed(run.row.error or "it failed")
 
     def _info(self, graph: Graph, pause: Pause) -> PauseInfo:

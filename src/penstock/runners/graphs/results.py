@@ -91,7 +91,8 @@ class RunResult(dict[str, Any]):
 
     def __repr__(self) -> str:
         status = "" if self.completed else f", status={self.status.value}"
-        return f"RunResult({dict.__repr__(self)}{status})"
+        error = "" if self.error is None else f", error={self.error!r}"
+        return f"RunResult({dict.__repr__(self)}{status}{error})"
 
 
 class MapResult(list[RunResult]):

@@ -9,7 +9,9 @@ from weakref import WeakSet
 
 from penstock.direct.preparing import Names, Request, requested
 from penstock.graphs.compatibility import validate_runner_compatibility
-from penstock.graphs.errors import IncompatibleRunnerError
+from penstock.graphs.errors import GraphConfigError, IncompatibleRunnerError, InputError
+from penstock.graphs.graph import Graph
+from penstock.graphs.wording import close_to, listed
 from penstock.model.errors import ConfigError
 from penstock.runners.graphs.results import MissingOutputError, RunResult
 
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from penstock.caching import CacheBackend
     from penstock.direct.settings import Ending
     from penstock.graphs.calling import Memo
-    from penstock.graphs.graph import Graph
     from penstock.observe.dispatcher import EventDispatcher
     from penstock.observe.processors import EventProcessor
     from penstock.runners.graphs.base import BaseRunner
@@ -35,7 +36,13 @@ class Fitness:
         self._fit: WeakSet[Graph] = WeakSet()
 
     def check(self, graph: Graph) -> None:
-        """Raises IncompatibleRunnerError."""
+        """Raises IncompatibleRunnerError, and GraphConfigError for what is no graph."""
+        if not isinstance(graph, Graph):
+            what = repr(graph) if isinstance(graph, str) else f"a {type(graph).__name__}"
+            raise GraphConfigError(
+                f"{type(self._runner).__name__} runs graphs, not {what}",
+                hint='make one: Graph([...], name="...")',
+            )
         if graph in self._fit:
             return
         validate_runner_compatibility(graph, self._runner)
@@ -56,6 +63,22 @@ class Fitness:
                         hint="make it an async def under AsyncRunner, or use a durable runner",
                     )
             todo += [(one.graph, one.explicit_runner or runner) for one in graph.nested_graphs]
+
+
+def check_handlers(graph: Graph, handlers: Iterable[str]) -> None:
+    """Raises InputError for a handler of an interrupt that is nowhere in the graph."""
+    todo, known = [graph], dict[str, None]()
+    while todo:
+        one = todo.pop()
+        known.update(dict.fromkeys([name for name, node in one.nodes.items() if node.is_interrupt]))
+        todo += [nested.graph for nested in one.nested_graphs]
+    for key in handlers:
+        name = key.rpartition("/")[2]
+        if name not in known:
+            raise InputError(
+                f"interrupt_handlers names {key!r}, and the graph has no such interrupt",
+                hint=close_to(name, known) or f"its interrupts: {listed(known)}",
+            )
 
 
 def request(

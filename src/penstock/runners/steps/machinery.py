@@ -64,7 +64,9 @@ class Machinery:
             return "dry runs are recorded nowhere"
         if self.url == "memory://":
             return "without a database only the last 1,000 runs of this process are kept: give the runner a db_engine"
-        return ""
+        if isinstance(self._store, CheckpointedStore):
+            return ""
+        return "`penstock runs list` shows the runs of a database; here an id is given whole"
 
     def take(self, run_id: str) -> None:
         """Have the run for this process, where a place of checkpoints knows one process only.  Raises RunInProgress."""
