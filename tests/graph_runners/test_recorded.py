@@ -139,3 +139,12 @@ def test_strictly_resumed_a_run_takes_answers_and_nothing_else(tmp_path: Path) -
         asyncio.run(go())
     with pytest.raises(ConfigError, match="resume"):
         asyncio.run(runner.run(graph, {"x": 1}, resume="sometimes"))  # type: ignore[arg-type]
+
+
+def test_a_fork_refuses_what_its_node_does_not_take(checkpointer: Checkpointer) -> None:
+    runner = SyncRunner(checkpointer=checkpointer)
+    runner.run(small(), {"x": 1, "y": 2}, workflow_id="w")
+    with pytest.raises(ConfigError, match="did you mean 'doubled'"):
+        checkpointer.fork("w", "add", {"doubledd": 5})
+    new = checkpointer.fork("w", "add", {"doubled": 5})
+    assert runner.run(small(), workflow_id=new)["total"] == 7

@@ -28,8 +28,8 @@ def born(
     """The fork of a run as it was read, not written yet; it has as much time as its source had.
 
     `program`: what executes it, None if this process cannot.  Raises TaskNotFound, ConfigError (a key both set and
-    removed), EncodingError, WorkflowError (a node in a loop), and DecodingError if a rule has to be evaluated over a
-    value whose class is not known here.
+    removed, an input that a node of a graph does not have), EncodingError, WorkflowError (a node in a loop), and
+    DecodingError if a rule has to be evaluated over a value whose class is not known here.
     """
     head, machine = source.row, source.machine
     both = [key for key in removed if key in values]
@@ -37,6 +37,14 @@ def born(
         raise ConfigError(f"{', '.join(map(repr, both))}: to be set and to be removed", hint="do one of them")
     node = find(source.layout, from_task, head.id)
     edits = dict(machine.edits)
+    inputs = [read.name for read in source.layout.plan.nodes[node].reads]
+    unknown = [name for name in values if inputs and name not in inputs]
+    if unknown:
+        close = difflib.get_close_matches(unknown[0], inputs, n=1)
+        raise ConfigError(
+            f"{from_task!r} has no input {unknown[0]!r}",
+            hint=f"did you mean {close[0]!r}?" if close else f"its inputs are {', '.join(inputs)}",
+        )
     if values or removed:
         edits[node] = source.style.edits(values, removed, edits.get(node))
     now = clock.now()
