@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -18,7 +19,7 @@ import pytest
 import penstock
 import penstock.engine.engine
 from penstock import Context, DefaultRunner, DefaultRunnerConfig
-from penstock.model.errors import StoreUnavailable
+from penstock.model.errors import StoreError, StoreUnavailable
 from penstock.storage import open_store
 from tests.runner.conftest import SOON_SECONDS, Define, Gate
 
@@ -431,3 +432,28 @@ def test_a_runner_without_recovery_keeps_its_late_timers(
         pass
     (row,) = runner._engine.store.work(handle.run_id)
     assert (row.kind, row.owner) == ("wake", runner._engine.owner)
+
+
+def test_a_store_that_refuses_is_told_to_those_who_wait_and_may_come_back(
+    tmp_path: Path, define: Define, gate: Gate
+) -> None:
+    """Somebody takes a table away behind the runner's back, and puts it back."""
+    define("held", ("a", lambda context: gate(), {}))
+    path = tmp_path / "runs.db"
+
+    def rename(old: str, new: str) -> None:
+        doctor = sqlite3.connect(path, isolation_level=None)
+        doctor.execute("PRAGMA legacy_alter_table = ON")
+        doctor.execute(f"ALTER TABLE {old} RENAME TO {new}")
+        doctor.close()
+
+    with DefaultRunner(f"sqlite:///{path}") as runner:
+        handle = runner.submit("held")
+        gate.wait_begun()
+        rename("work", "gone")
+        runner._engine.driver.look_for_work()
+        with pytest.raises(StoreError, match="no such table"):
+            handle.result(SOON_SECONDS)
+        rename("gone", "work")
+        gate.open.set()
+        assert runner.handle(handle.run_id).result(SOON_SECONDS).status == "Completed"

@@ -7,17 +7,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from penstock.model.errors import PenstockError
+from penstock.model.errors import NotAsked
 
 
 class PauseReason(Enum):
     """Why a run is paused."""
 
     HUMAN_INPUT = "human_input"
-
-
-class NotAsked(PenstockError, ValueError, KeyError):
-    """An answer fits no open question, or more than one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

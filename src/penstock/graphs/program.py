@@ -164,9 +164,8 @@ class GraphProgram:
     def policy(self, node: int) -> NodePolicy:
         """Retries and time-out of a node."""
         one = self._nodes[node]
-        retry, timeout_s = getattr(one, "retry", None), getattr(one, "timeout", None)
-        policy = NodePolicy() if retry is None else NodePolicy(retry=retry)
-        return policy if timeout_s is None else replace(policy, timeout_s=timeout_s)
+        policy = NodePolicy() if one.retry is None else NodePolicy(retry=one.retry)
+        return policy if one.timeout is None else replace(policy, timeout_s=one.timeout)
 
     def is_async(self, node: int) -> bool:
         """Whether the body is to be awaited."""

@@ -303,6 +303,10 @@ class Driver:
                 for run in [run for run in self.dirty.values() if run.born]:  # its turn would not come as long as this
                     del self.dirty[run.row.id]
                     self._refuse(run, error)
+                if not isinstance(error, StoreUnavailable):  # who knows whether it comes back: those who wait hear it
+                    for run in self.runs.values():
+                        run.reject(error)
+                        run.settled = Promise()
 
     # -- acts
 

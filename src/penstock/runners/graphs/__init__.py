@@ -11,8 +11,9 @@ from penstock.model.lazily import lazily
 
 if TYPE_CHECKING:
     from penstock.direct.nesting import ExecutionStrategy, get_execution_strategy
-    from penstock.direct.questions import NotAsked, PauseInfo, PauseReason
+    from penstock.direct.questions import PauseInfo, PauseReason
     from penstock.graphs.compatibility import validate_map_compatible, validate_runner_compatibility
+    from penstock.model.errors import NotAsked
     from penstock.runners.graphs.asynchronous import AsyncRunner
     from penstock.runners.graphs.base import BaseRunner
     from penstock.runners.graphs.capabilities import RunnerCapabilities
@@ -42,7 +43,8 @@ __all__ = [
 
 _HOMES = {
     "penstock.direct.nesting": ("ExecutionStrategy", "get_execution_strategy"),
-    "penstock.direct.questions": ("NotAsked", "PauseInfo", "PauseReason"),
+    "penstock.direct.questions": ("PauseInfo", "PauseReason"),
+    "penstock.model.errors": ("NotAsked",),
     "penstock.graphs.compatibility": ("validate_map_compatible", "validate_runner_compatibility"),
     "penstock.runners.graphs.asynchronous": ("AsyncRunner",),
     "penstock.runners.graphs.base": ("BaseRunner",),
