@@ -5,9 +5,17 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from penstock.observe import ProgressBar, RichProgressProcessor
 from penstock.observe.bars import Bar, Bars
 from tests.observe.play import Play
+
+
+@pytest.fixture(autouse=True)
+def a_capable_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the stream is, the tests say; what the machine's own terminal can do must not matter."""
+    monkeypatch.setenv("TERM", "xterm-256color")
 
 
 class Terminal(io.StringIO):
