@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from penstock import DefaultRunner
+from penstock.model.clocks import ClockSample
 from tests.runner.conftest import SOON_SECONDS
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -29,11 +30,17 @@ class FakeClock:
     def now(self) -> int:
         return self._now
 
+    def at_least(self) -> int:
+        return self._now
+
     def seconds_until(self, instant: int) -> float | None:
         return 0.0 if instant <= self._now else None
 
-    def adjust(self, offset_us: int) -> None:
-        pass
+    def steady(self) -> int:
+        return self._now
+
+    def adjust(self, sample: ClockSample | None) -> int:
+        return 0
 
     def on_jump(self, wake: Callable[[], None]) -> None:
         with self._lock:

@@ -13,6 +13,7 @@ from penstock import Context, DefaultRunner, TaskHandle
 from penstock.engine import Engine
 from penstock.engine.verify import Checker
 from penstock.model import events as ev
+from penstock.model.clocks import ClockSample
 from penstock.model.registry import Registry, registry
 from penstock.runtime.driver import Limits
 from tests.runner.conftest import SOON_SECONDS, Define, Gate
@@ -176,8 +177,14 @@ class Stopped:
     def now(self) -> int:
         return self.at
 
-    def adjust(self, offset_us: int) -> None:
-        pass
+    def steady(self) -> int:
+        return self.at
+
+    def at_least(self) -> int:
+        return self.at
+
+    def adjust(self, sample: ClockSample | None) -> int:
+        return 0
 
     def seconds_until(self, instant: int) -> float | None:
         return 0.0 if instant <= self.at else None

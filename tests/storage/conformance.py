@@ -433,6 +433,9 @@ class Conformance:
                 birth("r3", deadline_at=60),
                 birth("r4", deadline_at=10, finished_at=9, status="completed"),
                 birth("r5"),
+                birth(
+                    "r6", [work("r6", owner="me", lease_until=5), work("r6", 1)], deadline_at=10
+                ),  # left to its owner
             ]
         )
         assert store.overdue(50) == [("r2", "orders", 40), ("r1", "bills", 50)]

@@ -64,7 +64,7 @@ def end_all(admin: Admin, name: str, like: str = "%") -> int:
     return len(pids)
 
 
-@pytest.mark.parametrize("call", ["commit", "run", "claim", "renew", "clock_offset_us", "journal"])
+@pytest.mark.parametrize("call", ["commit", "run", "claim", "renew", "clock_sample", "journal"])
 def test_idle_connections_are_replaced_unnoticed(call: str, store: PostgresStore, admin: Admin, name: str) -> None:
     store.commit([birth("r0")])
     for _ in range(2):

@@ -405,7 +405,7 @@ def calls(store: Store) -> list[Callable[[], Any]]:
         lambda: store.release("me", [work("r1")]),
         lambda: store.renew("me", 1),
         lambda: store.orphan_dead(1),
-        lambda: store.clock_offset_us(),
+        lambda: store.clock_sample(),
         lambda: list(store.every_run()),
     ]
 

@@ -35,11 +35,11 @@ _json = options.as_json("the schedule")
 
 def _book(store: Store) -> ScheduleBook:
     from penstock.runners.schedules import ScheduleBook
-    from penstock.runtime.clock import SystemClock
+    from penstock.runtime.clock import SystemClock, synchronise
     from penstock.runtime.scheduling import Scheduling
 
     clock = SystemClock()
-    clock.adjust(store.clock_offset_us())
+    synchronise(clock, store)
     return ScheduleBook(store, clock, Scheduling(), lambda name: False)
 
 

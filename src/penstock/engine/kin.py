@@ -10,8 +10,8 @@ from penstock.model.commands import Tend
 from penstock.model.records import RunRow
 from penstock.runtime.tending import child_id
 
-PATIENCE_US: Final = 600_000_000
-"""how long runners may take to notice; they look every half minute"""
+PATIENCE_US: Final = 1_800_000_000
+"""how long runners may take to notice, who look every half minute, and their clocks may differ"""
 
 Find = Callable[[str], RunRow | None]
 

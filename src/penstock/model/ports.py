@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from penstock.model.clocks import ClockSample
 from penstock.model.fan import Spread
 from penstock.model.plan import Plan
 from penstock.model.records import (
@@ -32,12 +33,23 @@ class Clock(Protocol):
 
     def now(self) -> int: ...
 
+    def at_least(self) -> int:
+        """`now`, or what the reference clock shows if that seems to have been set back."""
+        ...
+
     def seconds_until(self, instant: int) -> float | None:
         """Real seconds to wait until then, None if only `on_jump` will tell."""
         ...
 
-    def adjust(self, offset_us: int) -> None:
-        """Show the time of the database: the machine's own and this much."""
+    def steady(self) -> int:
+        """Microseconds of the monotonic clock: the same whatever clocks are set."""
+        ...
+
+    def adjust(self, sample: ClockSample | None) -> int:
+        """Take in a sample of the reference clock; None: of the machine's wall clock.
+
+        Returns by how much `now` jumped, in microseconds.
+        """
         ...
 
     def on_jump(self, wake: Callable[[], None]) -> None:
@@ -138,8 +150,8 @@ class Store(Schedules, Protocol):
         """
         ...
 
-    def clock_offset_us(self) -> int:
-        """How far the database's clock is ahead of this process's, in microseconds; 0 for a local store."""
+    def clock_sample(self) -> ClockSample | None:
+        """A reading of the database server's clock; None for a local store, whose reference is the wall clock."""
         ...
 
     # -- owners: process incarnations
@@ -230,7 +242,7 @@ class Store(Schedules, Protocol):
         ...
 
     def overdue(self, before: int) -> list[tuple[str, str, int]]:
-        """(run, workflow, deadline) of unfinished runs whose deadline is not after this instant."""
+        """(run, workflow, deadline) of unfinished, unowned runs with a deadline up to this instant, oldest first."""
         ...
 
     def strays(self) -> list[tuple[str, str]]:

@@ -25,7 +25,7 @@ class Attempt:
 
     __slots__ = (
         "_guard", "began", "children", "clock", "deferred_at", "deferred_us", "epoch", "executor", "fence", "handle",
-        "name", "node", "number", "policy", "program", "run_id", "state", "timeout_s", "view",
+        "name", "node", "not_before", "number", "policy", "program", "run_id", "state", "timeout_s", "view",
     )  # fmt: skip
 
     handle: TaskHandle
@@ -53,6 +53,8 @@ class Attempt:
         self.name = program.plan.nodes[node].name
         self.state = "queued"
         self.began = 0
+        self.not_before = 0
+        """when what it waits for was journalled by another clock: it is recorded to have begun after that"""
         self.deferred_us = 0
         self.deferred_at = 0
         self._guard = threading.Lock()
@@ -63,7 +65,7 @@ class Attempt:
             if self.state != "queued":
                 return False
             self.state = "running"
-            self.began = self.clock.now()
+            self.began = max(self.clock.now(), self.not_before)
             return True
 
     def end(self) -> bool:

@@ -41,6 +41,21 @@ class Deadlines:
         """A run became live."""
         self._runs_at = _sooner(self._runs_at, run.row.deadline_at)
 
+    def shift(self, jump_us: int) -> None:
+        """The clock was set forward, or (below 0) back, by so much: whatever runs has as long left as before."""
+        for attempt in list(self._driver.executor.running):
+            attempt.deferred_us += jump_us
+        now = self._driver.clock.now()
+        for run in self._driver.runs.values():
+            if run.row.deadline_at is not None:
+                run.row = replace(run.row, deadline_at=run.row.deadline_at + jump_us)
+                run.rested_us += jump_us
+            if run.stopped_at:
+                run.stopped_at += jump_us
+            for attempt in run.attempts.values():
+                attempt.not_before = max(attempt.not_before, now - jump_us)
+        self._attempts_at = self._runs_at = now
+
     def look(self, now: int) -> None:
         """Fail what is due."""
         if self._attempts_at is not None and self._attempts_at <= now:

@@ -26,6 +26,7 @@ from penstock.model.records import Change, Committed, Duplicate, News, RunRow, W
 from penstock.model.wire import Entry
 from penstock.runtime.agenda import Agenda
 from penstock.runtime.attempt import Attempt
+from penstock.runtime.clock import synchronise
 from penstock.runtime.deadlines import Deadlines
 from penstock.runtime.dispatch import Dispatcher
 from penstock.runtime.handle import Children
@@ -133,7 +134,7 @@ class Driver:
 
     def start(self) -> None:
         """Begin to work.  Raises StoreUnavailable."""
-        self.clock.adjust(self.store.clock_offset_us())
+        synchronise(self.clock, self.store)
         self.store.register(self.owner)
         self.hears = self.store.listen(self._hear)
         self.clock.on_jump(self._nudge)
@@ -296,6 +297,7 @@ class Driver:
         if not self._closing and now >= self._blocked_until:
             try:
                 self._takeover.look(now)
+                now = self.clock.now()  # the clock may have been set, and the store may have taken its time
                 self._scheduler.look(now)
                 self._retention.look(now)
             except StoreError as error:  # it may also refuse: somebody has removed the tables, and may restore them
@@ -504,6 +506,12 @@ class Driver:
                 self.reload(run)
         return True
 
+    def sample_clock(self) -> None:
+        """Set the clock by its reference.  Raises StoreUnavailable."""
+        jump = self.clock.adjust(self.store.clock_sample())
+        if jump:
+            self.deadlines.shift(jump)
+
     def back_off(self) -> int:
         """Leave the store alone for a while, longer each time; returns until when."""
         self._blocked_until = self.clock.now() + int(self._pause_s * 1e6)
@@ -618,6 +626,8 @@ class Driver:
                 run.row.id, row.node, command.fence, command.attempt, run.program, view, timeout_s, self.clock
             )
             attempt.children, attempt.epoch = self.children, run.began_at
+            if run.inherited and run.entries:
+                attempt.not_before = run.entries[-1].at
             run.attempts[row.node] = attempt
             self.executor.route(run.program, row.node).submit(attempt)
             self.deadlines.watch_attempt(attempt, self.clock.now())

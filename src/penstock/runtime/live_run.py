@@ -212,6 +212,8 @@ class LiveRun:
         """What has to be written, with new work claimed as far as the allowance goes.  Changes nothing here."""
         m, row = self.machine, self.row
         status = m.status
+        if self.entries:  # by the clock of another runner, or before the clock was set back
+            now = max(now, self.entries[-1].at)
         head = row.copy()
         head.seq = row.seq + len(self.unsaved)
         head.status = status

@@ -29,6 +29,8 @@ PASS_LIMIT_SCHEDULES: Final = 64
 """looked at in one pass, after which the driver does whatever else has come in"""
 PASS_LIMIT_RUNS: Final = 128
 """born in one transaction; a schedule with more to make up for goes on in the next pass"""
+DOUBT_US: Final = 1_000_000
+"""how long to wait where the clock and its reference do not agree whether something is due"""
 IDLE_SECONDS: Final = 30.0
 """how often to look although nothing was heard, where others can be heard"""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -155,8 +157,12 @@ class Scheduler:
                 again = self._take_up(names, now)
             first = store.next_due("cron", names)
             if first is not None and first <= now:
+                driver.sample_clock()  # what has fired early cannot be taken back
+                now = driver.clock.at_least()
                 again |= self._fire(store.due_schedules("cron", now, PASS_LIMIT_SCHEDULES, names), now)
                 first = store.next_due("cron", names)
+                if first is not None and now < first <= driver.clock.now():  # the clock may have been set back
+                    first = driver.clock.now() + DOUBT_US
         if self.limits.triggers:
             self.polling.look(names, now)
         self.wanted = again

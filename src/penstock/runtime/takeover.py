@@ -71,7 +71,8 @@ class Takeover:
             driver.store.renew(driver.owner, now + driver.lease_us)
             self._renew_at = now + self._renew_every
         if not now < self._scan_at <= now + self._scan_every:
-            self._scan_at = self._scan(now)
+            self._scan_at = self._scan()
+            now = driver.clock.now()
         if self.in_doubt:
             self._settle_doubt()
             self._late_scans = LATE_SCANS
@@ -91,14 +92,15 @@ class Takeover:
         if self.left and self._driver.executor.backlog * 2 < self._driver.limits.prefetch_tasks:
             self.wanted = True
 
-    def _scan(self, now: int) -> int:
+    def _scan(self) -> int:
         """What notifications may have missed: dead owners, due timers nobody holds, deadlines of sleeping runs.
 
         Returns when to scan next.
         """
         driver = self._driver
         self.wanted = True
-        driver.clock.adjust(driver.store.clock_offset_us())
+        driver.sample_clock()
+        now = driver.clock.now()  # the clock may have been set, and the store may have taken its time
         self.stale.update(driver.runs)
         if self._late_scans:
             self._settle_doubt()

@@ -10,6 +10,7 @@ from itertools import islice
 from threading import Lock
 from typing import Any, Final
 
+from penstock.model.clocks import ClockSample
 from penstock.model.errors import RunnerClosed, StoreError
 from penstock.model.records import (
     FIRST,
@@ -92,8 +93,8 @@ class MemoryStore(MemorySchedules):
         """Nobody else is here."""
         return False
 
-    def clock_offset_us(self) -> int:
-        return 0
+    def clock_sample(self) -> ClockSample | None:
+        return None
 
     # -- owners
 
@@ -229,12 +230,15 @@ class MemoryStore(MemorySchedules):
             return [replace(row) for row in sorted(mine, key=lambda r: (r.run_id, r.node, r.fence))]
 
     def overdue(self, before: int) -> list[tuple[str, str, int]]:
-        """(run, workflow, deadline) of unfinished runs whose deadline is not after this instant, the oldest first."""
+        """(run, workflow, deadline) of unfinished, unowned runs with a deadline up to this instant, oldest first."""
         with self._open():
             late = [
                 (run.id, run.workflow, run.deadline_at)
                 for run in self._runs.values()
-                if run.finished_at is None and run.deadline_at is not None and run.deadline_at <= before
+                if run.finished_at is None
+                and run.deadline_at is not None
+                and run.deadline_at <= before
+                and not any(row.owner is not None for row in self._work.get(run.id, {}).values())
             ]
         return sorted(late, key=lambda r: (r[2], r[0]))
 

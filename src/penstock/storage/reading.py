@@ -130,7 +130,7 @@ class Reading(ABC):
         return [rows.read_work(row) for row in self._select(self._sql.LIST_HELD_WORK, (owner,))]
 
     def overdue(self, before: int) -> list[tuple[str, str, int]]:
-        """(run, workflow, deadline) of unfinished runs whose deadline is not after this instant, the oldest first."""
+        """(run, workflow, deadline) of unfinished, unowned runs with a deadline up to this instant, oldest first."""
         return self._select(self._sql.LIST_OVERDUE, (before,))
 
     def strays(self) -> list[tuple[str, str]]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final, TypeVar
 
 import psycopg
 
+from penstock.model.clocks import ClockSample, steady_us
 from penstock.model.errors import DatabaseURLError, RunnerClosed, StoreReadOnly
 from penstock.model.records import Change, News, Verdict, WorkRow
 from penstock.storage import forks, rows, surrogates
@@ -27,9 +27,6 @@ from penstock.storage.postgres.schedules import PostgresSchedules
 from penstock.storage.postgres.server import Cursor, Server, fits
 
 T = TypeVar("T")
-
-_CLOCK_NOISE_US: Final = 50_000
-"""an offset below this is the round trip's, not the clock's"""
 
 
 class PostgresStore(PostgresSchedules, Forgetting):
@@ -106,13 +103,11 @@ class PostgresStore(PostgresSchedules, Forgetting):
         self._listener = Listener(server, self._channel, self._origin, tell)
         return True
 
-    def clock_offset_us(self) -> int:
-        """How far the server's clock is ahead of this process's."""
-        before = time.time_ns()
+    def clock_sample(self) -> ClockSample:
+        """A reading of the server's clock."""
+        before = steady_us()
         ((server_us,),) = self._select(sql.GET_TIME)
-        middle_us = (before + time.time_ns()) // 2000
-        offset: int = server_us - middle_us
-        return 0 if abs(offset) < _CLOCK_NOISE_US else offset
+        return ClockSample.between(before, server_us, steady_us())
 
     # -- owners
 

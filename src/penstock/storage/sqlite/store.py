@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
+from penstock.model.clocks import ClockSample
 from penstock.model.errors import DatabaseURLError, PenstockError, RunnerClosed, StoreReadOnly
 from penstock.model.records import Change, News, Verdict, WorkRow
 from penstock.storage import forks, rows, surrogates
@@ -92,8 +93,8 @@ class SQLiteStore(SQLiteSchedules, Forgetting):
         self._writable()
         return self._channel is not None and self._channel.listen(tell)
 
-    def clock_offset_us(self) -> int:
-        return 0
+    def clock_sample(self) -> ClockSample | None:
+        return None
 
     # -- owners
 
