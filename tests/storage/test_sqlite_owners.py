@@ -53,13 +53,23 @@ def test_a_killed_process_frees_its_work(store: Store, url: str, tmp_path: Path)
     assert not (tmp_path / "a.db.they.lock").exists()
 
 
-def test_a_process_that_hangs_keeps_its_work_until_its_lease_ends(store: Store, url: str) -> None:
+def test_a_stopped_process_keeps_its_work_until_its_lease_ends(store: Store, url: str) -> None:
     with helper(OWN, url) as they:
         assert they.hear() == "owned"
-        they.process.send_signal(signal.SIGSTOP)
+        assert store.orphan_dead(10**18) == 0, "it runs, and its lock proves that it lives"
+        they.stop()
         assert store.orphan_dead(10**17 - 1) == 0
         assert store.orphan_dead(10**17) == 1
+        assert store.work("r1") == [work("r1", orphaned=True, expired=True)]
         they.process.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.parametrize("written", ["", "12", "x 4\n", f"{2**70} -\n", "0 elsewhere\n", "1 pid:[1]\n"])
+def test_a_process_of_which_nobody_knows_is_not_stopped(tmp_path: Path, written: str) -> None:
+    path = tmp_path / "x.lock"
+    path.write_text(written)
+    assert not lockfiles.is_stopped(path)
+    assert not lockfiles.is_stopped(tmp_path / "none.lock")
 
 
 def test_a_process_that_closes_its_store_frees_its_work(store: Store, url: str) -> None:

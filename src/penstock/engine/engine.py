@@ -269,7 +269,7 @@ class Engine:
         """Wait until nobody holds work of the run.  Raises RunInProgress, if somebody has it and keeps it."""
         lease: int | None = None
         while True:
-            self.store.orphan_dead(self.clock.now())
+            self.store.orphan_dead(self.clock.now(), self.clock.steady(), self.driver.lease_us)
             held = {row.owner: row.lease_until for row in self.store.work(run_id) if row.owner is not None}
             if not held:
                 return

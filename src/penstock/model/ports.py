@@ -166,8 +166,13 @@ class Store(Schedules, Protocol):
         """Whether the owner lives; None: only its leases can tell."""
         ...
 
-    def orphan_dead(self, now: int) -> int:
-        """Take the work of owners that are dead, or whose lease has expired, from them; returns how many rows."""
+    def orphan_dead(self, now: int, steady_us: int = 0, lease_us: int = 0) -> int:
+        """Take from owners that are dead their work, and from others what their leases expired for; returns how many
+        rows.
+
+        `lease_us`: for how long owners take work.  Where leases are all there is, they must also be seen not to be
+        renewed, over calls at these instants of the monotonic clock; 0: this call alone judges.
+        """
         ...
 
     def renew(self, owner: str, lease_until: int) -> None:

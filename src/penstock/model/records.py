@@ -59,6 +59,7 @@ class WorkRow:
     `kind`: execute, wake (a timer), or tend (to child runs).  `due_at`: not before this instant.
     `began`: the body was seen to start.
     `orphaned`: its owner died or lost its lease.  `parked`: its run is paused; nobody may claim it.
+    `expired`: it was taken from an owner that may well live, and did not renew its lease.
     """
 
     run_id: str
@@ -72,6 +73,7 @@ class WorkRow:
     began: bool = False
     orphaned: bool = False
     parked: bool = False
+    expired: bool = False
 
 
 @dataclass(slots=True)

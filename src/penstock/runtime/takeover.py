@@ -109,10 +109,10 @@ class Takeover:
         if not driver.limits.recover:
             return following
         expiry = driver.store.next_expiry(driver.owner)
-        if expiry is not None and driver.store.orphan_dead(now):
+        if expiry is not None and self._orphan_dead(now):
             expiry = driver.store.next_expiry(driver.owner)
         if expiry is not None:  # looked at then, so that what a dead runner left does not wait for a whole interval
-            following = min(following, max(expiry, now) + EXPIRY_MARGIN_US)
+            following = min(following, max(expiry + EXPIRY_MARGIN_US, now + driver.lease_us // 6))
         known = driver.workflows()
         for run_id, workflow in driver.store.strays():
             if workflow in known:
@@ -123,6 +123,10 @@ class Takeover:
                 if run is not None:
                     driver.deadlines.end_run(run, due)
         return following
+
+    def _orphan_dead(self, now: int) -> int:
+        driver = self._driver
+        return driver.store.orphan_dead(now, driver.clock.steady(), driver.lease_us)
 
     def _catch_up(self) -> None:
         """Read what somebody else wrote to runs that are live here."""
@@ -163,7 +167,7 @@ class Takeover:
         """Take all work of a run, and of its children, that nobody has; returns how much.  Raises StoreUnavailable."""
         driver = self._driver
         now = driver.clock.now()
-        driver.store.orphan_dead(now)
+        self._orphan_dead(now)
         lease_until = now + driver.lease_us
         try:
             rows = driver.store.claim(driver.owner, lease_until, FAR, ADOPTED_ROWS, driver.workflows(), run_id)
@@ -201,11 +205,15 @@ class Takeover:
         elif not row.orphaned:
             if row.node not in run.attempts:
                 driver.dispatch(run, row)
-        elif row.began and run.machine.crashes.get(row.node, 0) + 1 >= driver.limits.max_crashes_per_task:
+        elif (
+            row.began
+            and not row.expired
+            and run.machine.crashes.get(row.node, 0) + 1 >= driver.limits.max_crashes_per_task
+        ):
             text = f"CRASHED: its process died {driver.limits.max_crashes_per_task} times while it ran"
             driver.decide(run, Entry(ev.Failed(row.node, row.fence, "CRASHED", text)))
         else:
-            driver.decide(run, Entry(ev.Abandoned(row.node, row.fence, counted=row.began)))
+            driver.decide(run, Entry(ev.Abandoned(row.node, row.fence, counted=row.began and not row.expired)))
 
     def _load_or_park(self, run_id: str) -> LiveRun | None:
         """A run from the store, live from now on; one that cannot be read must not hold up the others."""

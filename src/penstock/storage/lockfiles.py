@@ -1,12 +1,14 @@
 """Lock files: proof that a process lives.
 
 The operating system drops the lock when the process ends, however it ends; so a free lock is a dead owner, known at
-once.
+once.  The file holds the number of the process, so that others can see whether it is stopped (SIGSTOP, Ctrl-Z).
 """
 
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Final
@@ -63,6 +65,7 @@ def hold(path: Path) -> LockFile | None:
             os.close(fd)
             return None
         if _is_at(path, fd):
+            _sign(fd)
             return LockFile(path, fd)
         os.close(fd)  # somebody who thought it stale deleted it between the two calls
 
@@ -84,6 +87,43 @@ def is_free(path: Path) -> bool:
     else:
         os.close(fd)
     return free
+
+
+def is_stopped(path: Path) -> bool:
+    """Whether the process that holds the lock was stopped by a signal and does not run.  False if that is not known."""
+    try:
+        said = path.read_text(errors="replace")
+    except OSError:
+        return False
+    found = re.fullmatch(r"([0-9]+) (.*)\n", said)
+    if found is None or found[2] != _namespace():  # in another container the number means another process
+        return False
+    return _state(int(found[1]))[:1] in ("T", "t")
+
+
+def _sign(fd: int) -> None:
+    if sys.platform != "win32":  # where nobody else can read a locked file
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, f"{os.getpid()} {_namespace()}\n".encode(), 0)
+
+
+def _namespace() -> str:
+    """What tells process numbers of one container from those of another."""
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return "-"
+
+
+def _state(pid: int) -> str:
+    """The letter `ps` shows for a process, T for a stopped one; empty if there is none, or no way to know."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(") ")[2]
+    except OSError:
+        if sys.platform != "darwin" and "bsd" not in sys.platform:
+            return ""
+    shown = subprocess.run(["ps", "-o", "state=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return shown.stdout.strip()
 
 
 def _delete(path: Path, fd: int) -> None:

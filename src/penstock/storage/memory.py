@@ -111,7 +111,7 @@ class MemoryStore(MemorySchedules):
         """Whether the owner lives."""
         return self._owners.life(owner) != "dead"
 
-    def orphan_dead(self, now: int) -> int:
+    def orphan_dead(self, now: int, steady_us: int = 0, lease_us: int = 0) -> int:
         """Take the work of owners that are not registered; no other process can have one.  Returns how many rows."""
         with self._open():
             taken = [row for row in self._rows() if row.owner is not None and self._owners.life(row.owner) == "dead"]

@@ -21,6 +21,10 @@ class Owners(Protocol):
 
     def life(self, owner: str) -> Life: ...
 
+    def is_stopped(self, owner: str) -> bool:
+        """Whether the process of a living owner was stopped by a signal, so that nothing of it runs."""
+        ...
+
     def close(self) -> None:
         """Unregister every owner that is left."""
         ...
@@ -44,6 +48,9 @@ class LocalOwners:
 
     def life(self, owner: str) -> Life:
         return "ours" if owner in self._ours else "dead"
+
+    def is_stopped(self, owner: str) -> bool:
+        return False
 
     def close(self) -> None:
         self._ours.clear()
@@ -84,6 +91,9 @@ class LockedOwners:
         if owner in self._ours:
             return "ours"
         return "dead" if lockfiles.is_free(lockfiles.path_of(self._database, owner)) else "alive"
+
+    def is_stopped(self, owner: str) -> bool:
+        return lockfiles.is_stopped(lockfiles.path_of(self._database, owner))
 
     def close(self) -> None:
         for owner in list(self._ours):

@@ -37,14 +37,25 @@ def work(w: WorkRow) -> Row:
     # sqlite3 takes exact ints without looking for an adapter
     return (
         w.run_id, w.node, w.fence, w.kind, w.workflow, w.due_at, w.owner, w.lease_until,
-        1 if w.began else 0, 1 if w.orphaned else 0, 1 if w.parked else 0,
+        1 if w.began else 0, (2 if w.expired else 1) if w.orphaned else 0, 1 if w.parked else 0,
     )  # fmt: skip
 
 
 def read_work(row: Row) -> WorkRow:
     run_id, node, fence, kind, workflow, due_at, owner, lease_until, began, orphaned, parked = row
     return WorkRow(
-        run_id, node, fence, kind, workflow, due_at, owner, lease_until, began == 1, orphaned == 1, parked == 1
+        run_id,
+        node,
+        fence,
+        kind,
+        workflow,
+        due_at,
+        owner,
+        lease_until,
+        began == 1,
+        orphaned > 0,
+        parked == 1,
+        orphaned == 2,
     )
 
 

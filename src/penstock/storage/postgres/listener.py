@@ -1,4 +1,8 @@
-"""News from other runners, by LISTEN: one connection that waits, and connects again when it is lost."""
+"""News from other runners, by LISTEN: one connection that waits, and connects again when it is lost.
+
+Its session also holds a lock for each owner of the store.  When a process ends, so does its session, and whoever takes
+over its work can tell that from a process that hangs.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import contextlib
 import os
 import select
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 import psycopg
@@ -15,6 +19,7 @@ from psycopg.pq import ConnStatus
 
 from penstock.model.records import News
 from penstock.storage import news as wire
+from penstock.storage.postgres.owners import lock_key
 from penstock.storage.postgres.pipeline import Session
 from penstock.storage.postgres.server import Server
 
@@ -25,10 +30,13 @@ LEAVE_AFTER_SECONDS: Final = 1.0
 
 
 class Listener:
-    """A thread that hears.  `origin`: what this store itself says, which is no news."""
+    """A thread that hears.  `origin`: what this store itself says, which is no news.  `owners`: of this store."""
 
-    def __init__(self, server: Server, channel: str, origin: str, tell: Callable[[News], None]) -> None:
+    def __init__(
+        self, server: Server, channel: str, origin: str, owners: Collection[str], tell: Callable[[News], None]
+    ) -> None:
         self._server, self._channel, self._origin, self._tell = server, channel, origin, tell
+        self._owners = owners
         self._bell_out, self._bell_in = os.pipe()
         self._pid = os.getpid()
         self._closed = False
@@ -53,6 +61,8 @@ class Listener:
                     if self._closed:
                         return
                     connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
+                    for owner in [*self._owners]:
+                        connection.execute("SELECT pg_advisory_lock_shared($1::BIGINT)", (lock_key(owner),))
                     pause = FIRST_PAUSE_SECONDS
                     self._tell(wire.ANY)  # whatever was said while nobody listened
                     self._hear(connection)

@@ -22,6 +22,7 @@ from penstock.storage.postgres import schema
 from penstock.storage.postgres import statements as sql
 from penstock.storage.postgres.faults import RETRYABLE, at_opening, translate
 from penstock.storage.postgres.listener import Listener
+from penstock.storage.postgres.owners import Watch, lock_key
 from penstock.storage.postgres.pipeline import Call, Session, columns, exchange
 from penstock.storage.postgres.schedules import PostgresSchedules
 from penstock.storage.postgres.server import Cursor, Server, fits
@@ -41,6 +42,7 @@ class PostgresStore(PostgresSchedules, Forgetting):
         self.url = self._server.name
         self._refusal = ""
         self._ours: Final[set[str]] = set()
+        self._watch: Final = Watch()
         self._origin: Final = os.urandom(4).hex()
         self._listener: Listener | None = None
         self._first: Final[Sequence[str]] = (
@@ -100,7 +102,7 @@ class PostgresStore(PostgresSchedules, Forgetting):
         server = self._server
         if self._options.listen_url is not None:
             server = Server.of(self._options.listen_url, StoreOptions(schema=self._options.schema))
-        self._listener = Listener(server, self._channel, self._origin, tell)
+        self._listener = Listener(server, self._channel, self._origin, self._ours, tell)
         return True
 
     def clock_sample(self) -> ClockSample:
@@ -124,12 +126,16 @@ class PostgresStore(PostgresSchedules, Forgetting):
         """Of owners of other stores nobody knows."""
         return True if owner in self._ours else None
 
-    def orphan_dead(self, now: int) -> int:
-        """Take from owners of other stores what they did not renew in time: nothing else tells that they are dead.
-
-        Returns how many rows.
-        """
-        orphaned = self._change(sql.ORPHAN_EXPIRED_WORK, ([*self._ours], now))
+    def orphan_dead(self, now: int, steady_us: int = 0, lease_us: int = 0) -> int:
+        """Take from owners of other stores what they did not renew in time.  Returns how many rows."""
+        self._writable()
+        leases = self._select(sql.LIST_LEASES, ([*self._ours],))
+        silent = self._watch.silent(leases, now, steady_us, lease_us)
+        if not silent:
+            return 0
+        keys = {lock_key(owner): owner for owner in silent}
+        hung = [keys[key] for (key,) in self._select(sql.LIST_SESSIONS, ([*keys],))]
+        orphaned = self._change(sql.ORPHAN_EXPIRED_WORK, (silent, now, hung))
         if orphaned:
             self._run([self._say(wire.WORK)])
         return orphaned

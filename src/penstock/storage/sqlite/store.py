@@ -111,26 +111,28 @@ class SQLiteStore(SQLiteSchedules, Forgetting):
         """Whether the owner lives."""
         return self._owners.life(owner) != "dead"
 
-    def orphan_dead(self, now: int) -> int:
-        """Take work from the dead, and from living owners of other stores what they did not renew in time.
+    def orphan_dead(self, now: int, steady_us: int = 0, lease_us: int = 0) -> int:
+        """Take work from the dead, and from stopped owners of other stores what they did not renew in time.
 
-        Returns how many rows.  An owner registered through this very store is never touched.
+        Returns how many rows.  An owner registered through this very store is never touched; one that runs keeps its
+        work however long it could not renew, as its lock proves that it lives.
         """
         dead: list[tuple[str]] = []
-        alive: list[tuple[str, int]] = []
+        stopped: list[tuple[str, int]] = []
         for (owner,) in self._select(sql.LIST_OWNERS):
             match self._owners.life(owner):
                 case "dead":
                     dead.append((owner,))
                 case "alive":
-                    alive.append((owner, now))
+                    if self._select(sql.HAS_EXPIRED, (owner, now)) and self._owners.is_stopped(owner):
+                        stopped.append((owner, now))
                 case "ours":
                     pass
-        if not dead and not any(self._select(sql.HAS_EXPIRED, late) for late in alive):
+        if not dead and not stopped:
             return 0
         with self._transaction() as connection:
             taken = connection.executemany(sql.ORPHAN_WORK, dead).rowcount
-            late = connection.executemany(sql.ORPHAN_EXPIRED_WORK, alive).rowcount
+            late = connection.executemany(sql.ORPHAN_EXPIRED_WORK, stopped).rowcount
             orphaned = max(taken, 0) + max(late, 0)
         if orphaned:
             self._say(WORK)

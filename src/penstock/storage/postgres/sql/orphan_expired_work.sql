@@ -4,14 +4,17 @@ WITH heads AS MATERIALIZED (
     SELECT id, status
     FROM runs
     WHERE id IN (
-        SELECT run_id FROM work WHERE owner IS NOT NULL AND owner <> ALL(:ours::TEXT[]) AND lease_until <= :now
+        SELECT run_id FROM work WHERE owner = ANY(:silent::TEXT[]) AND lease_until <= :now
     )
     ORDER BY id
     FOR SHARE SKIP LOCKED
 )
 UPDATE work
-SET owner = NULL, lease_until = 0, orphaned = 1, parked = CASE WHEN heads.status = 'paused' THEN 1 ELSE 0 END
+SET
+    owner = NULL, lease_until = 0,
+    orphaned = CASE WHEN owner = ANY(:hung::TEXT[]) THEN 2 ELSE 1 END,
+    parked = CASE WHEN heads.status = 'paused' THEN 1 ELSE 0 END
 FROM heads
 WHERE
     work.run_id = heads.id
-    AND owner IS NOT NULL AND owner <> ALL(:ours::TEXT[]) AND lease_until <= :now
+    AND owner = ANY(:silent::TEXT[]) AND lease_until <= :now
