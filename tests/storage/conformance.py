@@ -499,6 +499,47 @@ class Conformance:
         assert store.beginning_with("x", 9) == store.beginning_with("day-", 0) == []
         assert store.beginning_with("%", 9) == store.beginning_with("\ud800", 9) == []
 
+    def test_ids_are_found_by_their_end(self, store: Store) -> None:
+        names = ["day-1", "night-1", "day-2", "day-1/m.0.1", "\U00010000-1"]
+        store.commit([birth(name, parent_id="day-1" if "/" in name else None) for name in names])
+        assert store.ending_with("-1", 9) == ["day-1", "night-1", "\U00010000-1"], "a child goes by its whole id"
+        assert store.ending_with("-1", 1) == ["day-1"]
+        assert store.ending_with("day-2", 9) == store.ending_with("2", 9) == ["day-2"]
+        assert store.ending_with("-3", 9) == store.ending_with("%", 9) == store.ending_with("1", 0) == []
+        assert store.ending_with("a day-2", 9) == [], "longer than the id"
+
+    def test_runs_are_listed_and_counted_since_an_instant(self, store: Store) -> None:
+        kinds = [("orders", "running"), ("bills", "paused"), ("orders", "failed"), ("orders", "running")]
+        born = [
+            birth(f"r{i}", workflow=w, status=s, created_at=10 * i, finished_at=99 if s == "failed" else None)
+            for i, (w, s) in enumerate(kinds)
+        ]
+        store.commit([*born, birth("r3/m.0.1", created_at=40, parent_id="r3")])
+        assert ids(store.runs(RunFilter(since=10))) == ["r3/m.0.1", "r3", "r2", "r1"]
+        assert ids(store.runs(RunFilter(since=11, top_level=True))) == ["r3", "r2"]
+        assert ids(store.runs(RunFilter(since=11, status="running", top_level=True))) == ["r3"]
+        assert ids(store.runs(RunFilter(since=41))) == ids(store.runs(RunFilter(since=41, parent_id="r3"))) == []
+        assert ids(store.runs(RunFilter(since=40, parent_id="r3"))) == ["r3/m.0.1"]
+        assert store.count_runs(RunFilter(limit=1, offset=3, before="r1")) == {"running": 3, "paused": 1, "failed": 1}
+        assert store.count_runs(RunFilter(since=11, top_level=True)) == {"running": 1, "failed": 1}
+        assert store.count_runs(RunFilter(workflow="orders", status="running")) == {"running": 3}
+        assert store.count_runs(RunFilter(parent_id="r3")) == {"running": 1}
+        assert store.count_runs(RunFilter(workflow="unknown")) == {}
+
+    @pytest.mark.parametrize("which", [RunFilter(), RunFilter(top_level=True), RunFilter(status="running")])
+    def test_a_page_may_begin_at_an_offset(self, store: Store, which: RunFilter) -> None:
+        store.commit([birth(f"r{i}") for i in range(7)])
+        assert ids(store.runs(replace(which, offset=5))) == ["r1", "r0"]
+        assert ids(store.runs(replace(which, offset=2, limit=2))) == ["r4", "r3"]
+        assert ids(store.runs(replace(which, offset=1, limit=2, before="r4"))) == ["r2", "r1"]
+        assert store.runs(replace(which, offset=7)) == []
+
+    def test_work_of_several_runs_is_read_together(self, store: Store) -> None:
+        store.commit([birth("a", [work("a", 1), work("a", 0)]), birth("b"), birth("c", [work("c")])])
+        found = store.works(["a", "b", "unknown", "c"])
+        assert {run_id: [w.node for w in rows] for run_id, rows in found.items()} == {"a": [0, 1], "c": [0]}
+        assert store.works([]) == {}
+
     def test_every_run_is_given_once_oldest_first(self, store: Store) -> None:
         names = [f"r{i:04}" for i in range(1_203)]
         store.commit([birth(name) for name in names])

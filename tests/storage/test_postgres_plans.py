@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from penstock.model.records import FIRST, LAST
+from penstock.model.records import FIRST, LAST, NOT_BEFORE
 from penstock.storage import open_store
 from penstock.storage.postgres import statements as sql
 from penstock.storage.postgres.store import PostgresStore
@@ -53,9 +53,10 @@ def grown(postgres: Any) -> Iterator[PostgresStore]:
         ("LIST_SEQS", (["r000007", "r000008"],), "runs_pkey"),
         ("LOCK_RUNS", (["r000007", "r000008"],), "runs_pkey"),
         ("FIND_RUN_BY_KEY", ("orders", "r000007"), "runs_by_key"),
-        ("LIST_RUNS", (*LAST, None, None, 50), "runs_by_birth"),
-        ("LIST_TOP_RUNS", (900, "r000900", None, None, 50), "runs_by_birth"),
-        ("LIST_CHILD_RUNS", ("r000007", *LAST, None, None, 50), "runs_by_family"),
+        ("LIST_RUNS", (*LAST, NOT_BEFORE, None, 50, 0), "runs_by_birth"),
+        ("LIST_TOP_RUNS", (900, "r000900", NOT_BEFORE, None, 50, 0), "runs_by_birth"),
+        ("LIST_CHILD_RUNS", ("r000007", *LAST, NOT_BEFORE, None, None, 50, 0), "runs_by_family"),
+        ("LIST_RUNS_IN_STATUS", ("failed", *LAST, NOT_BEFORE, None, 1, 50, 0), "runs_by_status"),
         ("LIST_RUNS_AFTER", (900, "r000900", 50), "runs_by_birth"),
         ("LIST_IDS_BEGINNING", ("r0009", "r0009\U0010ffff", 2), "runs_pkey"),
         ("LIST_ENDED_RUNS", (90, *FIRST, 50), "runs_by_end"),

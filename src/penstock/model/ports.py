@@ -226,8 +226,16 @@ class Store(Schedules, Protocol):
         """Heads of runs, newest first: by birth, then by id.  Raises RunNotFound if there is no run `before`."""
         ...
 
+    def count_runs(self, which: RunFilter) -> dict[str, int]:
+        """How many runs there are of each status, whatever page is asked for."""
+        ...
+
     def beginning_with(self, prefix: str, limit: int) -> list[str]:
         """Ids that begin so, in their order; not those of children whose parents' ids do, too."""
+        ...
+
+    def ending_with(self, suffix: str, limit: int) -> list[str]:
+        """Ids of top-level runs that end so, in their order.  Looks at every id there is."""
         ...
 
     def plan(self, structure: str) -> dict[str, Any] | None:
@@ -240,6 +248,10 @@ class Store(Schedules, Protocol):
 
     def work(self, run_id: str) -> list[WorkRow]:
         """Outstanding work of a run."""
+        ...
+
+    def works(self, run_ids: Collection[str]) -> dict[str, list[WorkRow]]:
+        """Outstanding work of several runs; runs without any are left out."""
         ...
 
     def held(self, owner: str) -> list[WorkRow]:

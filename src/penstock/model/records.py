@@ -13,6 +13,8 @@ Position = tuple[int, str]
 """an instant and the id of a run: a place in a list that is ordered by both"""
 FIRST: Final[Position] = (-(1 << 63), "")
 LAST: Final[Position] = ((1 << 63) - 1, "")
+NOT_BEFORE: Final = -(1 << 63)
+"""an instant before every other"""
 
 
 @dataclass(slots=True)
@@ -166,8 +168,8 @@ class Record:
 class RunFilter:
     """Which runs to list, those born last first.  `limit` at most 1,000.
 
-    `before`: only runs that were born before this one.  `parent_id`: only children of this run; `top_level`: only runs
-    that are nobody's.
+    `before`: only runs created before this one.  `parent_id`: only children of this run; `top_level`: only runs without
+    a parent.  `since`: only runs created at this instant or later.  `offset`: so many runs are left out first.
     """
 
     workflow: str | None = None
@@ -176,6 +178,8 @@ class RunFilter:
     before: str | None = None
     parent_id: str | None = None
     top_level: bool = False
+    since: int | None = None
+    offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -195,12 +196,24 @@ class MemoryStore(MemorySchedules):
         """Heads of runs, newest first, 1,000 at most."""
         limit = max(0, min(which.limit, _LIST_AT_MOST))
         with self._open():
-            return [run.copy() for run in islice(self._index.asked(which), limit)]
+            start = max(0, which.offset)
+            return [run.copy() for run in islice(self._index.asked(which), start, start + limit)]
+
+    def count_runs(self, which: RunFilter) -> dict[str, int]:
+        """How many runs there are of each status, whatever page is asked for."""
+        with self._open():
+            return dict(Counter(run.status for run in self._index.asked(replace(which, before=None))))
 
     def beginning_with(self, prefix: str, limit: int) -> list[str]:
         """Ids that begin so, in their order; not those of children whose parents' ids do, too."""
         with self._open():
             return self._index.beginning_with(prefix)[: max(0, limit)]
+
+    def ending_with(self, suffix: str, limit: int) -> list[str]:
+        """Ids of top-level runs that end so, in their order."""
+        with self._open():
+            found = sorted(r.id for r in self._runs.values() if r.parent_id is None and r.id.endswith(suffix))
+            return found[: max(0, limit)]
 
     def plan(self, structure: str) -> dict[str, Any] | None:
         with self._open():
@@ -222,6 +235,10 @@ class MemoryStore(MemorySchedules):
         with self._open():
             rows = self._work.get(run_id, {})
             return [replace(rows[place]) for place in sorted(rows)]
+
+    def works(self, run_ids: Collection[str]) -> dict[str, list[WorkRow]]:
+        """Outstanding work of several runs; runs without any are left out."""
+        return {run_id: rows for run_id in run_ids if (rows := self.work(run_id))}
 
     def held(self, owner: str) -> list[WorkRow]:
         """Everything the owner holds."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Final
 
 from penstock.model.errors import RunNotFound
-from penstock.model.records import FIRST, LAST, Position, RunFilter, RunRow
+from penstock.model.records import FIRST, LAST, NOT_BEFORE, Position, RunFilter, RunRow
 from penstock.storage.positions import Positions
 
 
@@ -69,9 +69,11 @@ class Heads:
             if which.before not in self.by_id:
                 raise RunNotFound(f"there is no run {which.before!r} to list the runs before")
             before = (self.by_id[which.before].created_at, which.before)
+        since = NOT_BEFORE if which.since is None else which.since
+        births_since = takewhile(lambda birth: birth[0] >= since, births.before(before))
         return (
             run
-            for _, run_id in births.before(before)
+            for _, run_id in births_since
             if which.workflow in (None, (run := self.by_id[run_id]).workflow)
             and which.status in (None, run.status)
             and not (which.top_level and run.parent_id is not None)

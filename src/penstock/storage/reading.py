@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from typing import Any, Final, Protocol
 
 from penstock.model.errors import RunNotFound
-from penstock.model.records import FIRST, LAST, JournalRow, Record, RunFilter, RunRow, WorkRow
+from penstock.model.records import FIRST, LAST, NOT_BEFORE, JournalRow, Record, RunFilter, RunRow, WorkRow
 from penstock.storage import rows
 from penstock.storage.entries import tail
 
@@ -21,6 +21,7 @@ _BEHIND: Final = "\U0010ffff"
 class Statements(Protocol):
     """A dialect's module of statements, as far as reading goes."""
 
+    COUNT_RUNS: str
     GET_NEXT_EXPIRY: str
     GET_PLAN: str
     GET_RUN: str
@@ -28,9 +29,11 @@ class Statements(Protocol):
     LIST_CHILD_RUNS: str
     LIST_HELD_WORK: str
     LIST_IDS_BEGINNING: str
+    LIST_IDS_ENDING: str
     LIST_OVERDUE: str
     LIST_RUNS: str
     LIST_RUNS_AFTER: str
+    LIST_RUNS_IN_STATUS: str
     LIST_TOP_RUNS: str
     LIST_SEQS: str
     LIST_STRAYS: str
@@ -86,17 +89,32 @@ class Reading(ABC):
             if newer is None:
                 raise RunNotFound(f"there is no run {which.before!r} to list the runs before")
             before = (newer.created_at, newer.id)
-        given = (*before, which.workflow, which.status, limit)
+        since = NOT_BEFORE if which.since is None else which.since
+        page = (limit, max(0, which.offset))
+        sql, birth = self._sql, (*before, since, which.workflow)
         if which.parent_id is not None:
-            found = [] if which.top_level else self._select(self._sql.LIST_CHILD_RUNS, (which.parent_id, *given))
+            given = (which.parent_id, *birth, which.status, *page)
+            found = [] if which.top_level else self._select(sql.LIST_CHILD_RUNS, given)
+        elif which.status is not None:
+            found = self._select(sql.LIST_RUNS_IN_STATUS, (which.status, *birth, int(which.top_level), *page))
         else:
-            found = self._select(self._sql.LIST_TOP_RUNS if which.top_level else self._sql.LIST_RUNS, given)
+            found = self._select(sql.LIST_TOP_RUNS if which.top_level else sql.LIST_RUNS, (*birth, *page))
         return [RunRow(*row) for row in found]
+
+    def count_runs(self, which: RunFilter) -> dict[str, int]:
+        """How many runs there are of each status, whatever page is asked for."""
+        since = NOT_BEFORE if which.since is None else which.since
+        given = (since, which.workflow, which.status, which.parent_id, int(which.top_level))
+        return dict(self._select(self._sql.COUNT_RUNS, given))
 
     def beginning_with(self, prefix: str, limit: int) -> list[str]:
         """Ids that begin so, in their order; not those of children whose parents' ids do, too."""
         found = self._select(self._sql.LIST_IDS_BEGINNING, (prefix, prefix + _BEHIND, max(0, limit)))
         return [run_id for (run_id,) in found]
+
+    def ending_with(self, suffix: str, limit: int) -> list[str]:
+        """Ids of top-level runs that end so, in their order.  Looks at every id there is."""
+        return [run_id for (run_id,) in self._select(self._sql.LIST_IDS_ENDING, (suffix, max(0, limit)))]
 
     def plan(self, structure: str) -> dict[str, Any] | None:
         for (text,) in self._select(self._sql.GET_PLAN, (structure,)):
@@ -124,6 +142,14 @@ class Reading(ABC):
     def work(self, run_id: str) -> list[WorkRow]:
         """Outstanding work of a run."""
         return [rows.read_work(row) for row in self._select(self._sql.LIST_WORK, (run_id,))]
+
+    def works(self, run_ids: Collection[str]) -> dict[str, list[WorkRow]]:
+        """Outstanding work of several runs; runs without any are left out."""
+        found: dict[str, list[WorkRow]] = {}
+        for row in self._select(self._sql.LIST_WORKS, (self._several(run_ids),)):
+            work = rows.read_work(row)
+            found.setdefault(work.run_id, []).append(work)
+        return found
 
     def held(self, owner: str) -> list[WorkRow]:
         """Everything the owner holds."""

@@ -20,6 +20,7 @@ MIGRATIONS: Final = (
     Migration(_PACKAGE, 2, "pre", "schedules"),
     Migration(_PACKAGE, 3, "pre", "steps"),
     Migration(_PACKAGE, 4, "pre", "lists"),
+    Migration(_PACKAGE, 5, "pre", "statuses"),
 )
 
 

@@ -5,7 +5,7 @@ FROM runs
 WHERE
     parent_id IS NULL
     AND (created_at, id) < (:born_before, :before)
+    AND created_at >= :born_since
     AND (CAST(:workflow AS TEXT) IS NULL OR workflow = :workflow)
-    AND (CAST(:status AS TEXT) IS NULL OR status = :status)
 ORDER BY created_at DESC, id DESC
-LIMIT :limit
+LIMIT :limit OFFSET :offset

@@ -17,6 +17,7 @@ MIGRATIONS: Final = (
     Migration(_PACKAGE, 3, "pre", "schedules"),
     Migration(_PACKAGE, 4, "pre", "steps"),
     Migration(_PACKAGE, 5, "pre", "lists"),
+    Migration(_PACKAGE, 6, "pre", "statuses"),
 )
 
 
