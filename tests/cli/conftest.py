@@ -118,6 +118,13 @@ class Shell:
     def effects(self) -> list[str]:
         return (self.home / "effects.log").read_text().split()
 
+    def close(self) -> None:
+        """End the processes that are left."""
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+
     def let_go(self) -> None:
         """Let the bodies go on that wait for a sign."""
         (self.home / "go").touch()
@@ -128,7 +135,4 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     (tmp_path / "flows.py").write_text(FLOWS)
     made = Shell(tmp_path)
     yield made
-    for process in made.started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+    made.close()

@@ -14,16 +14,18 @@ from .conftest import Shell
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
 
 
-def interrupted(shell: Shell, *arguments: str) -> subprocess.Popen[str]:
-    """A `penstock run` that got Ctrl-C while its second task ran, and has said so."""
+def interrupted(
+    shell: Shell, *arguments: str, by: signal.Signals = signal.SIGINT, word: str = "interrupted"
+) -> subprocess.Popen[str]:
+    """A `penstock run` that got Ctrl-C, or another signal, while its second task ran, and has said so."""
     process = shell.start("run", "flows:waits", *arguments)
     shell.wait_until((shell.home / "blocked").exists, process)
     assert process.stdout is not None
     assert process.stdout.readline().startswith("run ")  # from here on it knows which run it watches
-    process.send_signal(signal.SIGINT)
+    process.send_signal(by)
     assert process.stderr is not None
     for line in process.stderr:
-        if "interrupted" in line:
+        if word in line:
             return process
     raise AssertionError("it said nothing")
 
@@ -41,6 +43,28 @@ def test_what_runs_may_end_and_the_rest_goes_on_later(shell: Shell) -> None:
     assert done.returncode == 0, done.stderr
     assert shell.effects() == ["one", "two", "three"]
     assert shell("verify").returncode == 0
+
+
+def test_sigterm_drains_as_ctrl_c_does(shell: Shell) -> None:
+    process = interrupted(shell, by=signal.SIGTERM, word="terminated")
+    shell.let_go()
+    assert process.wait(30) == 143
+    assert process.stderr is not None
+    said = process.stderr.read()
+    assert "2 of 3 tasks (one, two) settled, it is Running" in said
+    done = shell(*said.partition("go on with ")[2].split()[1:])
+    assert done.returncode == 0, done.stderr
+    assert shell.effects() == ["one", "two", "three"]
+
+
+def test_a_second_sigterm_leaves_at_once(shell: Shell) -> None:
+    process = interrupted(shell, by=signal.SIGTERM, word="terminated")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 143
+    shell.let_go()
+    done = shell("run", "flows:waits", "--resume", "@last")
+    assert done.returncode == 0, done.stderr
+    assert shell.effects() == ["one", "two", "two", "three"]
 
 
 def test_a_key_goes_on_too(shell: Shell) -> None:

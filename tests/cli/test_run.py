@@ -155,3 +155,22 @@ def test_resume_takes_a_prefix_and_nothing_else(shell: Shell) -> None:
 def test_a_run_in_memory_leaves_nothing(shell: Shell) -> None:
     assert shell("run", "flows:sums", "--database", "memory://").returncode == 0
     assert not list(shell.home.glob("*.db*"))
+
+
+def test_the_key_of_a_run_that_failed_names_the_failure_and_retry(shell: Shell) -> None:
+    assert "earlier" not in shell("run", "flows:fails", "--key", "k").stdout
+    again = shell("run", "flows:fails", "--key", "k")
+    assert again.returncode == 1
+    first = again.stdout.splitlines()[0]
+    assert "an earlier run with this key" in first
+    assert "nothing was executed now" in again.stdout
+    commands = [line.split() for line in again.stdout.splitlines() if line.strip().startswith("penstock run")]
+    assert [command[1:3] for command in commands] == [["runs", "retry"], ["run", "flows:fails"]]
+    for command in commands:
+        shell(*command[1:])
+    shown = json.loads(shell("runs", "show", "@last", "--json").stdout)
+    assert shown["status"] == "Failed"
+    assert shown["tasks"][0]["attempt_count"] == 2, "it was really tried again"
+    good = [shell("run", "flows:sums", "--key", "k").stdout for _ in range(2)]
+    assert "an earlier run with this key" in good[1]
+    assert "retry" not in good[1]

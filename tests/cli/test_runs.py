@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import signal
 import sqlite3
+from collections.abc import Iterator
 
 import pytest
 
-from .conftest import Shell
+from penstock.engine import ids
+
+from .conftest import FLOWS, Shell
 
 FAMILY = """
 import flows
@@ -32,7 +36,8 @@ def test_list_and_show(shell: Shell) -> None:
     assert len(json.loads(shell("runs", "list", "--workflow", "sums", "--json").stdout)) == 2
     assert len(json.loads(shell("runs", "list", "--status", "failed", "--json").stdout)) == 1
     listed = shell("runs", "list").stdout
-    assert runs[0]["run_id"] in listed
+    assert runs[0]["run_id"][-8:] in listed
+    assert "3 runs: 1 failed, 2 completed" in listed
     assert r"\x1b" in listed
     assert "\x1b" not in listed
 
@@ -42,7 +47,8 @@ def test_list_and_show(shell: Shell) -> None:
     assert "\x1b" not in shown.stdout
     data = json.loads(shell("runs", "show", runs[1]["run_id"], "--json").stdout)
     assert data["final_context"] == {"x": 2, "y": 4}
-    # the last digits are random, so nearly all of the id is a prefix nobody else has
+    # the last digits are random: they name the run, and so does nearly all of the id from its beginning
+    assert json.loads(shell("runs", "show", runs[1]["run_id"][-8:], "--json").stdout)["run_id"] == runs[1]["run_id"]
     assert shell("runs", "show", runs[1]["run_id"][:30]).returncode == 0
 
 
@@ -54,6 +60,93 @@ def test_a_prefix_must_be_of_one_run(shell: Shell) -> None:
     both = shell("runs", "show", "0")
     assert both.returncode == 2
     assert "several runs" in both.stderr
+    for run in json.loads(shell("runs", "list", "--json").stdout):
+        assert f"{run['run_id']}  sums  Completed  {run['start_time'][:10]}" in both.stderr, "the candidates are listed"
+
+
+def test_last_is_the_newest_run_without_a_parent(shell: Shell, family: None) -> None:
+    shell("run", "flows:sums")
+    shell("run", "family:sums of sums")
+    assert json.loads(shell("runs", "show", "@last", "--json").stdout)["workflow_name"] == "sums of sums"
+    shell("run", "flows:fails")
+    assert json.loads(shell("runs", "retry", "@last", "--json").stdout)["workflow_name"] == "fails"
+    (shell.home / "penstock.db").rename(shell.home / "old.db")
+    sqlite3.connect(shell.home / "penstock.db").close()
+    assert shell("runs", "show", "@last").returncode != 0
+
+
+@pytest.mark.parametrize(
+    ("options", "workflows", "line"),
+    [
+        ([], ["fails", "sums", "sums"], "3 runs: 1 failed, 2 completed"),
+        (["--limit", "2"], ["fails", "sums"], "2 of 3 runs: 1 failed, 2 completed"),
+        (["--offset", "1"], ["sums", "sums"], "2 of 3 runs (behind the first 1): 1 failed, 2 completed"),
+        (["--offset", "3"], [], "no runs behind the first 3"),
+        (["--since", "1h"], ["fails", "sums", "sums"], "3 runs: 1 failed, 2 completed"),
+        (["--since", "2020-01-01"], ["fails", "sums", "sums"], "3 runs: 1 failed, 2 completed"),
+        (["--since", "2999-01-01T00:00:00Z"], [], "no runs"),
+        (["--status", "failed"], ["fails"], "1 run: 1 failed"),
+        (["--workflow", "sums", "--limit", "1"], ["sums"], "1 of 2 runs: 2 completed"),
+    ],
+)
+def test_parts_of_the_list_and_their_totals(three: Shell, options: list[str], workflows: list[str], line: str) -> None:
+    shell = three
+    assert listed(shell, *options) == workflows
+    assert shell("runs", "list", *options).stdout.splitlines()[-1] == line
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """A database with three runs, which is only looked at."""
+    shell = Shell(tmp_path_factory.mktemp("three"))
+    (shell.home / "flows.py").write_text(FLOWS)
+    for workflow in ("sums", "sums", "fails"):
+        shell("run", f"flows:{workflow}")
+    yield shell
+    shell.close()
+
+
+def test_a_page_longer_than_the_store_gives_at_once(three: Shell) -> None:
+    assert listed(three, "--limit", "5000", "--offset", "2") == ["sums"]
+
+
+@pytest.mark.parametrize("since", ["yesterday", "-1h", "0h", "99999999h", "2026-13-01", ""])
+def test_since_what_is_no_instant(three: Shell, since: str) -> None:
+    said = three("runs", "list", "--since", since)
+    assert said.returncode == 2, said.stdout
+    assert "--since" in said.stderr
+
+
+def test_the_database_is_taken_from_the_environment(three: Shell, shell: Shell) -> None:
+    shell.environment["PENSTOCK_DATABASE"] = f"sqlite:///{three.home / 'penstock.db'}"
+    assert listed(shell) == ["fails", "sums", "sums"]
+    assert shell("runs", "list", "--database", "sqlite:///other.db").returncode == 3, "an option wins"
+
+
+def test_the_list_is_shown_again_until_it_is_interrupted(three: Shell) -> None:
+    process = three.start("runs", "list", "--watch")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "3 runs" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 0
+    assert three("runs", "list", "--watch", "--json").returncode == 2
+
+
+def test_the_activity_of_an_unfinished_run_is_shown(shell: Shell) -> None:
+    process = shell.start("run", "flows:waits")
+    shell.wait_until((shell.home / "blocked").exists, process)
+    (run,) = json.loads(shell("runs", "list", "--json").stdout)
+    assert run["activity"] == f"running on {ids.owner().rsplit('.', 2)[0]}:{process.pid}"
+    assert f"Running: {run['activity']}" in shell("runs", "show", "@last").stdout
+    process.kill()
+    process.wait()
+    assert "  orphaned by " in shell("runs", "list").stdout
+    shell.let_go()
+    assert shell("run", "flows:waits", "--resume", "@last").returncode == 0
+    (run,) = json.loads(shell("runs", "list", "--json").stdout)
+    assert run["activity"] is None
 
 
 @pytest.fixture

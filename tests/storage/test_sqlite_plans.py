@@ -28,8 +28,16 @@ def connection() -> Iterator[sqlite3.Connection]:
         (sql.FIND_RUN_BY_KEY, 2, "SEARCH runs USING INDEX runs_by_key (workflow=? AND idempotency_key=?)"),
         (sql.LIST_RUNS, 6, "SEARCH runs USING INDEX runs_by_birth (created_at>? AND (created_at,id)<(?,?))"),
         (sql.LIST_TOP_RUNS, 6, "SEARCH runs USING INDEX runs_by_birth (created_at>? AND (created_at,id)<(?,?))"),
-        (sql.LIST_CHILD_RUNS, 8, "SEARCH runs USING INDEX runs_by_family (parent_id=? AND created_at>? AND (created_at,id)<(?,?))"),
-        (sql.LIST_RUNS_IN_STATUS, 8, "SEARCH runs USING INDEX runs_by_status (status=? AND created_at>? AND (created_at,id)<(?,?))"),
+        (
+            sql.LIST_CHILD_RUNS,
+            8,
+            "SEARCH runs USING INDEX runs_by_family (parent_id=? AND created_at>? AND (created_at,id)<(?,?))",
+        ),
+        (
+            sql.LIST_RUNS_IN_STATUS,
+            8,
+            "SEARCH runs USING INDEX runs_by_status (status=? AND created_at>? AND (created_at,id)<(?,?))",
+        ),
         (sql.LIST_RUNS_AFTER, 3, "SEARCH runs USING INDEX runs_by_birth ((created_at,id)>(?,?))"),
         (sql.LIST_IDS_BEGINNING, 3, "SEARCH runs USING PRIMARY KEY (id>? AND id<?)"),
         (sql.LIST_ENDED_RUNS, 4, "SEARCH runs USING INDEX runs_by_end ((finished_at,id)>(?,?) AND finished_at<?)"),

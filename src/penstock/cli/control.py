@@ -127,7 +127,7 @@ _reason: Callable[[Any], Any] = click.option("--reason", metavar="TEXT", default
 def cancel(run: str, reason: str, database: str, wait: float | None, as_json: bool) -> int:
     """End a run: nothing more of it starts, and what runs is told.
 
-    If nobody executes the run, it ends at once.  RUN is its id, or as much of its beginning as no other run has.
+    If nobody executes the run, it ends at once.  RUN is an id, its beginning or its end, or @last.
     """
     from penstock.model import events as ev
     from penstock.model.errors import RunNotFinished
@@ -155,7 +155,10 @@ def cancel(run: str, reason: str, database: str, wait: float | None, as_json: bo
 @options.database
 @_json
 def pause(run: str, reason: str, database: str, as_json: bool) -> None:
-    """Start nothing more of a run for now; what runs ends as usual.  RUN is an id or the beginning of one."""
+    """Start nothing more of a run for now; what runs ends as usual.
+
+    RUN is an id, its beginning or its end, or @last.
+    """
     from penstock.model import events as ev
 
     with steering(database, run) as (engine, run_id):
@@ -172,7 +175,7 @@ def pause(run: str, reason: str, database: str, as_json: bool) -> None:
 @options.database
 @_json
 def resume(run: str, reason: str, database: str, as_json: bool) -> None:
-    """Let a paused run go on.  RUN is an id or the beginning of one."""
+    """Let a paused run go on.  RUN is an id, its beginning or its end, or @last."""
     from penstock.model import events as ev
 
     with steering(database, run) as (engine, run_id):
@@ -190,7 +193,7 @@ def resume(run: str, reason: str, database: str, as_json: bool) -> None:
 def answer(run: str, value: str, pause: str | None, database: str, as_json: bool) -> None:
     """Answer what a paused run waits for.
 
-    RUN is an id or the beginning of one; ANSWER is JSON, or else taken as text.
+    RUN is an id, its beginning or its end, or @last; ANSWER is JSON, or else taken as text.
     """
     try:
         said = json.loads(value)
@@ -208,7 +211,10 @@ def answer(run: str, value: str, pause: str | None, database: str, as_json: bool
 @options.database
 @_json
 def retry(run: str, reason: str, database: str, as_json: bool) -> None:
-    """Try again what failed or was cancelled; what succeeded is kept.  RUN is an id or the beginning of one."""
+    """Try again what failed or was cancelled; what succeeded is kept.
+
+    RUN is an id, its beginning or its end, or @last.
+    """
     from penstock.model import events as ev
 
     with steering(database, run) as (engine, run_id):

@@ -13,6 +13,7 @@ UNAVAILABLE: Final = 5
 INTERNAL: Final = 70
 INTERRUPTED: Final = 130
 UNREAD: Final = 141
+TERMINATED: Final = 143
 
 TABLE: Final = """\b
 Exit codes:
@@ -24,7 +25,8 @@ Exit codes:
   5    the store is unavailable or damaged
   70   an error inside Penstock
   130  interrupted; what is recorded goes on later
-  141  nobody reads the output any more"""
+  141  the output is read no more
+  143  terminated (SIGTERM), after draining as with 130"""
 
 OF_STATUS: Final = {"Completed": COMPLETED, "Failed": FAILED, "Cancelled": STOPPED, "Paused": STOPPED}
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -31,10 +32,31 @@ CONTEXT_LINES: Final = 30
 
 
 class Interrupted(Exception):
-    """Somebody pressed Ctrl-C.  `run_id`: the run that was watched; `at_once`: and pressed it again."""
+    """Ctrl-C or SIGTERM.  `run_id`: the run that was watched; `at_once`: a second signal came; `code`: to exit with."""
 
-    def __init__(self, run_id: str | None, *, at_once: bool) -> None:
-        self.run_id, self.at_once = run_id, at_once
+    def __init__(self, run_id: str | None, *, at_once: bool, code: int = exits.INTERRUPTED) -> None:
+        self.run_id, self.at_once, self.code = run_id, at_once, code
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, where Ctrl-C raises KeyboardInterrupt."""
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """Have SIGTERM end what this block does as Ctrl-C does; only the main thread can ask for that."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def terminate(number: int, frame: object) -> None:
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def perform(
@@ -43,13 +65,24 @@ def perform(
     start: Callable[[DefaultRunner], RunHandle],
     view: Callable[[], View],
     announce: Callable[[RunHandle], None] = lambda handle: None,
-) -> tuple[WorkflowResult, list[Pause]]:
+) -> tuple[RunHandle, WorkflowResult, list[Pause]]:
     """Open a runner, start or find a run, watch it to its end, or until it waits for a person: for these answers.
 
     `announce` is called when the run is known, and its id is said even if Ctrl-C comes then.
 
-    Raises Interrupted after Ctrl-C, when what ran has had its time to end; and what runner and store raise.
+    Raises Interrupted after Ctrl-C or SIGTERM, when what ran has had its time to end; and what runner and store raise.
     """
+    with _terminable():
+        return _perform(database, config, start, view, announce)
+
+
+def _perform(
+    database: str,
+    config: DefaultRunnerConfig,
+    start: Callable[[DefaultRunner], RunHandle],
+    view: Callable[[], View],
+    announce: Callable[[RunHandle], None],
+) -> tuple[RunHandle, WorkflowResult, list[Pause]]:
     from penstock.runners.default import DefaultRunner
 
     handle: RunHandle | None = None
@@ -62,24 +95,28 @@ def perform(
             result = follow(handle, shown)
         pauses = handle.pauses() if result.status == "Paused" else []
         runner.shutdown()
-        return result, pauses
-    except KeyboardInterrupt:
-        drained = runner is None or _drain(runner, config.shutdown_timeout_seconds)
-        raise Interrupted(None if handle is None else handle.run_id, at_once=not drained) from None
+        return handle, result, pauses
+    except KeyboardInterrupt as signalled:
+        terminated = isinstance(signalled, _Terminated)
+        word = "terminated" if terminated else "interrupted"
+        drained = runner is None or _drain(runner, config.shutdown_timeout_seconds, word)
+        raise Interrupted(
+            None if handle is None else handle.run_id,
+            at_once=not drained,
+            code=exits.TERMINATED if terminated else exits.INTERRUPTED,
+        ) from None
     except BaseException:
         if runner is not None:
             runner.shutdown()
         raise
 
 
-def _drain(runner: DefaultRunner, grace_s: float) -> bool:
-    """Shut down; False if a second Ctrl-C came before that was done."""
+def _drain(runner: DefaultRunner, grace_s: float, word: str) -> bool:
+    """Shut down; False if a second signal came before that was done."""
     closing = threading.Thread(target=runner.shutdown, name="penstock-shutdown", daemon=True)
     try:
         closing.start()
-        click.echo(
-            f"\ninterrupted: running tasks have {seconds(grace_s)} to end; Ctrl-C again leaves at once", err=True
-        )
+        click.echo(f"\n{word}: running tasks have {seconds(grace_s)} to end; Ctrl-C again leaves at once", err=True)
         closing.join()
     except KeyboardInterrupt:
         return False
@@ -87,12 +124,12 @@ def _drain(runner: DefaultRunner, grace_s: float) -> bool:
 
 
 def leave(interrupted: Interrupted) -> int:
-    """The exit code after Ctrl-C; after a second one, the end: the interpreter would wait for running tasks."""
+    """The exit code after a signal; after a second one, the end: the interpreter would wait for running tasks."""
     if interrupted.at_once:
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(exits.INTERRUPTED)  # all that counts is on disk, and the next runner finds the locks of this one free
-    return exits.INTERRUPTED
+        os._exit(interrupted.code)  # all that counts is on disk, and the next runner finds the locks of this one free
+    return interrupted.code
 
 
 def follow(handle: RunHandle, view: View) -> WorkflowResult:

@@ -15,7 +15,9 @@ database = click.option(
     "--database",
     metavar="URL",
     default=DATABASE,
+    envvar="PENSTOCK_DATABASE",
     show_default=True,
+    show_envvar=True,
     help="Where runs are recorded: sqlite:///relative.db or sqlite:////absolute.db.",
 )
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from penstock.cli import exits
 from penstock.cli.exits import CommandError
+from penstock.cli.text import aligned, instant, short
+
+LAST: Final = "@last"
+"""instead of a run: the newest that is not a child"""
+CANDIDATES: Final = 8
 
 if TYPE_CHECKING:
     from penstock.model.ports import Store
@@ -44,19 +49,44 @@ def existing(url: str) -> Iterator[Store]:
 
 
 def find(store: Store, wanted: str) -> RunRow:
-    """The run with this id, or the only one whose id begins so: a child does not count beside its parent.
+    """The run that is meant: by its id, by the beginning or the end of its id, or `@last`, the newest.
 
-    Raises RunNotFound, and CommandError if there are several.
+    A child does not count beside its parent.  Raises RunNotFound, and CommandError with the candidates if there are
+    several.
     """
+    from penstock.model.records import RunFilter
+
+    given = wanted.strip()
+    if given == LAST:
+        newest = store.runs(RunFilter(top_level=True, limit=1))
+        if not newest:
+            raise not_found(wanted)
+        return newest[0]
     row = store.run(wanted)
-    if row is None and (prefix := wanted.strip()):
-        found = store.beginning_with(prefix, 2)
+    if row is None and given:
+        ids = dict.fromkeys([*store.beginning_with(given, CANDIDATES + 1), *store.ending_with(given, CANDIDATES + 1)])
+        found = [row for run_id in ids if (row := store.run(run_id)) is not None]
         if len(found) > 1:
-            raise CommandError(f"several runs begin with {prefix!r}", hint="give more of the id")
-        row = store.run(found[0]) if found else None
+            raise _several(given, found)
+        row = found[0] if found else None
     if row is None:
         raise not_found(wanted)
     return row
+
+
+def _several(given: str, found: list[RunRow]) -> CommandError:
+    from penstock.runners.results import RunSummary
+
+    found.sort(key=lambda row: row.created_at, reverse=True)
+    lines = aligned(
+        [run.run_id, short(run.workflow_name, 40), run.status, instant(run.start_time)]
+        for run in map(RunSummary.of, found[:CANDIDATES])
+    )
+    more = ["  and more"] if len(found) > CANDIDATES else []
+    return CommandError(
+        "\n".join([f"several runs are meant by {given!r}:", *(f"  {line}" for line in lines), *more]),
+        hint="give more of the id, from its beginning or its end",
+    )
 
 
 def not_found(prefix: str) -> Exception:

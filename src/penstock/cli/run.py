@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import click
 
 from penstock.cli import exits, following, live, loading, options, questions, reading
 from penstock.cli.exits import CommandError
+from penstock.cli.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +56,7 @@ def run(
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
         name = loading.load(target)
         try:
-            result, pauses = _perform(database, name, inputs, key, resume, timeout, as_json)
+            handle, result, pauses = _perform(database, name, inputs, key, resume, timeout, as_json)
         except following.Interrupted as interrupted:
             again = ("penstock", "run", target, "--database", database, "--resume", str(interrupted.run_id))
             following.say_interrupted(database, interrupted.run_id, *again)
@@ -63,6 +65,8 @@ def run(
         click.echo(json.dumps(as_data(result, pauses), indent=2))
     else:
         following.say_end(result, pauses, database)
+        if key is not None and not handle.is_new and result.status in ("Failed", "Cancelled"):
+            _say_earlier_end(result, key, target, database)
         following.say_context(result)
     return exits.OF_STATUS.get(result.status, exits.INTERNAL)
 
@@ -73,6 +77,19 @@ def as_data(result: WorkflowResult, pauses: Sequence[Pause]) -> dict[str, Any]:
     return {**result.to_dict(), "final_context": values, "pauses": questions.as_data(pauses)}
 
 
+def _say_earlier_end(result: WorkflowResult, key: str, target: str, database: str) -> None:
+    """Say that the key's run ended before, and how to try it again."""
+    from penstock.storage.urls import masked
+
+    where = ["--database", masked(database)]
+    retry = shlex.join(["penstock", "runs", "retry", result.run_id, *where])
+    go_on = shlex.join(["penstock", "run", target, *where, "--resume", result.run_id])
+    click.echo(f"  it was executed earlier, with the key {clean(key)!r}; nothing was executed now")
+    click.echo("  try it again, or start another run with another key:")
+    click.echo(f"    {clean(retry)}")
+    click.echo(f"    {clean(go_on)}")
+
+
 def _perform(
     database: str,
     name: str,
@@ -81,7 +98,7 @@ def _perform(
     resume: str | None,
     timeout: float | None,
     as_json: bool,
-) -> tuple[WorkflowResult, list[Pause]]:
+) -> tuple[RunHandle, WorkflowResult, list[Pause]]:
     from penstock.runners.config import DefaultRunnerConfig
 
     config = DefaultRunnerConfig()
@@ -95,7 +112,8 @@ def _perform(
 
     def announce(handle: RunHandle) -> None:
         if not as_json:
-            click.echo(f"run {handle.run_id} of {name}")
+            earlier = "" if resume is not None or handle.is_new else ", an earlier run with this key"
+            click.echo(f"run {handle.run_id} of {name}{earlier}")
 
     return following.perform(database, config, start, live.SilentView if as_json else live.view, announce)
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from penstock.cli import control, exits, following, forgetting, options, questions, reading
+from penstock.cli import control, exits, following, forgetting, instants, listing, options, questions, reading
 from penstock.cli.live import describe
 from penstock.cli.text import aligned, clean, instant, seconds, short
 
 if TYPE_CHECKING:
-    from penstock.model.ports import Store
-    from penstock.model.records import RunFilter, RunRow
     from penstock.runners.results import WorkflowResult
 
-PAGE: Final = 1000
 ALL: Final = 1 << 62
 
 
@@ -40,42 +38,47 @@ for command in (
     type=click.Choice(["running", "paused", "completed", "failed", "cancelled"], case_sensitive=False),
     help="Only runs in this state.",
 )
+@click.option("--since", metavar="AGO|INSTANT", help="Only runs created since: 2h, 7d, 2026-11-21, 2026-11-21T08:00Z.")
 @click.option("--children", is_flag=True, help="Also runs that other runs have started.")
 @click.option("--parent", metavar="RUN", help="Only the runs that this one has started.")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many runs.")
+@click.option("--offset", type=click.IntRange(min=0), default=0, help="Leave out so many runs first.")
+@click.option("--watch", is_flag=True, help="Show the list again every two seconds, until Ctrl-C.")
 @options.as_json("the runs")
 def list_(
     database: str,
     workflow: str | None,
     status: str | None,
+    since: str | None,
     children: bool,
     parent: str | None,
     limit: int,
+    offset: int,
+    watch: bool,
     as_json: bool,
 ) -> None:
-    """List runs, newest first."""
-    from dataclasses import asdict
-
+    """List runs, newest first, and how many there are of each status."""
     from penstock.model.records import RunFilter
-    from penstock.runners.results import RunSummary
 
+    if watch and as_json:
+        raise click.UsageError("--watch is for people: it does not go with --json")
+    since_us = None if since is None else instants.since(since)
     with reading.existing(database) as store:
         parent_id = None if parent is None else reading.find(store, parent).id
-        which = RunFilter(workflow, status, parent_id=parent_id, top_level=parent is None and not children)
-        found = [RunSummary.of(row) for row in _newest(store, which, limit)]
-    if as_json:
-        click.echo(json.dumps([asdict(run) for run in found], indent=2))
-        return
-    if not found:
-        click.echo("no runs")
-        return
-    rows = [("RUN", "WORKFLOW", "STATUS", "STARTED", "ENDED", "")]
-    for run in found:
-        why = short(run.error_message or run.reason or "", 80)
-        name = short(run.workflow_name, 40)
-        rows.append((clean(run.run_id), name, run.status, instant(run.start_time), instant(run.end_time), why))
-    for line in aligned(rows):
-        click.echo(line)
+        which = RunFilter(
+            workflow,
+            status,
+            parent_id=parent_id,
+            top_level=parent is None and not children,
+            since=since_us,
+            offset=offset,
+        )
+        if as_json:
+            click.echo(json.dumps([asdict(run) for run in listing.summaries(store, which, limit)], indent=2))
+        elif watch:
+            listing.watch(store, which, limit)
+        else:
+            click.echo("\n".join(listing.lines(store, which, limit)))
 
 
 @runs.command(epilog=exits.TABLE)
@@ -83,7 +86,7 @@ def list_(
 @options.database
 @options.as_json("the run with its final context")
 def show(run: str, database: str, as_json: bool) -> None:
-    """Show one run with its tasks.  RUN is its id, or as much of its beginning as no other run has."""
+    """Show one run with its tasks.  RUN is its id, the beginning or the end of it, or @last, the newest."""
     from penstock.cli.run import as_data
     from penstock.engine.pauses import open_pauses
     from penstock.engine.reading import Reader
@@ -93,11 +96,12 @@ def show(run: str, database: str, as_json: bool) -> None:
         reader = Reader(store)
         live = reader.read(reading.find(store, run))
         pauses = open_pauses(live, reader.find)
+        activity = listing.activity(store, live.row)
     result = WorkflowResult(live)
     if as_json:
         click.echo(json.dumps(as_data(result, pauses), indent=2))
         return
-    for line in _head(result):
+    for line in _head(result, activity):
         click.echo(line)
     click.echo("tasks")
     for line in _tasks(result):
@@ -106,27 +110,13 @@ def show(run: str, database: str, as_json: bool) -> None:
     following.say_context(result, ALL)
 
 
-def _newest(store: Store, which: RunFilter, limit: int) -> Iterator[RunRow]:
-    """Runs in pages: a store gives 1,000 at most."""
-    from dataclasses import replace
-
-    while limit > 0:
-        which = replace(which, limit=min(limit, PAGE))
-        page = store.runs(which)
-        yield from page
-        if len(page) < which.limit:
-            return
-        limit -= len(page)
-        which = replace(which, before=page[-1].id)
-
-
-def _head(result: WorkflowResult) -> Iterator[str]:
+def _head(result: WorkflowResult, activity: str | None) -> Iterator[str]:
     run = result.summary
     ended = f"{instant(run.end_time)} after {seconds(result.duration)}" if run.end_time else None
     rows = [
         ("run", run.run_id),
         ("workflow", f"{run.workflow_name} (structure {run.workflow_version}, code {run.code_version})"),
-        ("status", run.status),
+        ("status", run.status if activity is None else f"{run.status}: {activity}"),
         ("error", run.error_message),
         ("reason", run.reason),
         ("started", instant(run.start_time)),

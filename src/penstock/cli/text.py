@@ -11,6 +11,7 @@ from typing import Final
 _UNSAFE: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\ufff9-\ufffb]"
 )
+_GENERATED: Final = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 def clean(text: object) -> str:
@@ -23,6 +24,11 @@ def short(text: object, limit: int = 100) -> str:
     whole = str(text)
     shown = clean(whole[: limit + 1])  # a value may have megabytes: only what may be shown is looked at
     return shown if len(whole) <= limit and len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def short_id(run_id: str) -> str:
+    """Enough of a run's id to name it: the random end of a generated one (its beginning is a time), all of another."""
+    return run_id[-8:] if _GENERATED.fullmatch(run_id) else clean(run_id)
 
 
 def seconds(value: timedelta | float | None) -> str:

@@ -6,10 +6,11 @@ import atexit
 import hashlib
 import math
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, Literal, cast
 
-from penstock.engine import forking, ids, pauses
+from penstock.engine import activity, forking, ids, pauses
+from penstock.engine.activity import Activity
 from penstock.engine.children import ChildRuns
 from penstock.engine.pauses import Pause
 from penstock.engine.reading import Reader, read_run
@@ -25,7 +26,7 @@ from penstock.model.errors import (
     StoreUnavailable,
 )
 from penstock.model.ports import Clock, Program, Store
-from penstock.model.records import ENDED, FIRST, Position, RunFilter, RunRow
+from penstock.model.records import ACTIVE, ENDED, FIRST, Position, RunFilter, RunRow
 from penstock.model.registry import Registry
 from penstock.model.registry import registry as known
 from penstock.model.triggers import triggers
@@ -80,7 +81,7 @@ class Engine:
         self.run_timeout_seconds = run_timeout_seconds
         self.poll_seconds: Final = poll_seconds
         """how often a wait looks at a run that another process executes, where the store does not tell"""
-        self.owner = ids.incarnation()
+        self.owner = ids.owner()
         self.store = open_store(url, options) if store is None else store
         try:
             self.driver = Driver(
@@ -227,6 +228,10 @@ class Engine:
         promise.wait()
         if not promise.value():
             row = self.head(run_id)
+            if verb == "cancel" and row.status in ACTIVE:
+                raise InvalidTransition(
+                    f"run {run_id} is already being cancelled", hint="it ends when what runs of it has ended"
+                )
             why = f": {row.reason}" if row.reason and row.status == "paused" else ""
             raise InvalidTransition(
                 f"cannot {verb} run {run_id}: it is {row.status}{why}", hint=ADVICE.get((verb, row.status), "")
@@ -364,6 +369,10 @@ class Engine:
 
     def runs(self, which: RunFilter) -> list[RunRow]:
         return self.store.runs(which)
+
+    def activities(self, rows: Sequence[RunRow]) -> dict[str, Activity]:
+        """Activities of runs, by id.  Raises StoreUnavailable."""
+        return activity.of_runs(self.store, rows, self.clock.now())
 
     def forget(self, before: int, keep: Collection[str] = ()) -> int:
         """Delete runs that ended before an instant, with their children; returns how many.

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
+import socket
+from typing import Final
+
+_HOST: Final = re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())[:60] or "localhost"
 
 
 def run_id(now_us: int) -> str:
@@ -14,6 +19,12 @@ def run_id(now_us: int) -> str:
     return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
 
 
-def incarnation() -> str:
-    """A new id for a process that executes; never the same again, also not after a restart on the same host."""
-    return os.urandom(8).hex()
+def owner() -> str:
+    """A new id for a runner of this process: `host.pid.random`; never the same again, also not after a restart."""
+    return f"{_HOST}.{os.getpid()}.{os.urandom(6).hex()}"
+
+
+def host_and_pid(owner: str) -> tuple[str | None, int | None]:
+    """The host and the process of an owner's id; None for what it does not say."""
+    host, *rest = owner.rsplit(".", 2)
+    return (host, int(rest[0])) if len(rest) == 2 and rest[0].isdecimal() else (None, None)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Collection, Generator, Mapping
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from penstock.engine import Engine
+from penstock.engine.activity import Activity
 from penstock.engine.pauses import Pause
 from penstock.model import events as ev
 from penstock.model.errors import ConfigError, DatabaseURLError
 from penstock.model.records import RunFilter
 from penstock.runners.config import DefaultRunnerConfig
+from penstock.runners.definitions import Runnable, registered_name
 from penstock.runners.results import STATUS, RunSummary, WorkflowResult
 from penstock.runners.schedules import ScheduleBook, ScheduleMethods
 from penstock.runtime.live_run import LiveRun
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     import asyncio
 
 Inputs = Context | Mapping[str, Any] | None
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class DefaultRunner(ScheduleMethods):
@@ -85,33 +90,37 @@ class DefaultRunner(ScheduleMethods):
 
     # -- running
 
-    def submit(self, workflow_name: str, context: Inputs = None, *, idempotency_key: str | None = None) -> RunHandle:
+    def submit(
+        self, workflow: str | Runnable, context: Inputs = None, *, idempotency_key: str | None = None
+    ) -> RunHandle:
         """Start a run and return at once; it is on disk when this returns.
 
+        `workflow`: its registered name, or a workflow of tasks or steps, or a graph with a name; that is registered.
         With an `idempotency_key` that a run of this workflow has already, that run is returned and nothing is started.
         Raises WorkflowNotFound (a ValueError), EncodingError, IdempotencyConflict, StoreUnavailable, RunnerClosed.
         """
-        row, live = self._engine.submit(workflow_name, context, idempotency_key=idempotency_key)
-        return RunHandle(self, row.id, workflow_name, live)
+        name = registered_name(workflow, self._engine.registry)
+        row, live = self._engine.submit(name, context, idempotency_key=idempotency_key)
+        return RunHandle(self, row.id, name, live)
 
     def execute(
-        self, workflow_name: str, context: Inputs = None, *, idempotency_key: str | None = None
+        self, workflow: str | Runnable, context: Inputs = None, *, idempotency_key: str | None = None
     ) -> WorkflowResult:
         """Run a workflow and wait until it has ended (or waits for a person).  Raises what `submit` raises.
 
         A failed run is a result with status "Failed", not an exception.
         """
         if idempotency_key is not None:
-            return self.submit(workflow_name, context, idempotency_key=idempotency_key).result()
-        return WorkflowResult(self._engine.execute(workflow_name, context))
+            return self.submit(workflow, context, idempotency_key=idempotency_key).result()
+        return WorkflowResult(self._engine.execute(registered_name(workflow, self._engine.registry), context))
 
     async def execute_async(
-        self, workflow_name: str, context: Inputs = None, *, idempotency_key: str | None = None
+        self, workflow: str | Runnable, context: Inputs = None, *, idempotency_key: str | None = None
     ) -> WorkflowResult:
         """`execute` for coroutines: the event loop goes on meanwhile."""
         import asyncio
 
-        handle = await asyncio.to_thread(self.submit, workflow_name, context, idempotency_key=idempotency_key)
+        handle = await asyncio.to_thread(self.submit, workflow, context, idempotency_key=idempotency_key)
         return await handle
 
     # -- looking and steering
@@ -129,20 +138,35 @@ class DefaultRunner(ScheduleMethods):
         before: str | None = None,
         parent_run_id: str | None = None,
         top_level: bool = False,
+        since: datetime | None = None,
+        offset: int = 0,
     ) -> list[RunSummary]:
         """Runs, newest first.  `status` as in results; `before`: a run id, for the next page; `limit` 1 to 1,000.
 
-        `parent_run_id`: only children of this run; `top_level`: only runs that are nobody's.
+        `parent_run_id`: only children of this run; `top_level`: only runs without a parent; `since`: only runs created
+        at this instant or later (an aware datetime); `offset`: so many are left out first.
         Raises ConfigError, RunNotFound if there is no run `before`.
         """
+        if offset < 0:
+            raise ConfigError(f"offset must be 0 or more, it is {offset!r}")
         if not 1 <= limit <= 1000:
             raise ConfigError(f"limit must be 1 to 1000, it is {limit!r}")
         words = {face.lower(): word for word, face in STATUS.items()}
         if status is not None and status.lower() not in words:
             raise ConfigError(f"there is no status {status!r}", hint=f"one of {', '.join(STATUS.values())}")
         word = words[status.lower()] if status else None
-        which = RunFilter(workflow_name, word, limit, before, parent_run_id, top_level)
-        return [RunSummary.of(row) for row in self._engine.runs(which)]
+        since_us = None if since is None else _microseconds(since)
+        which = RunFilter(workflow_name, word, limit, before, parent_run_id, top_level, since_us, offset)
+        rows = self._engine.runs(which)
+        activities = self._engine.activities(rows)
+        return [RunSummary.of(row, activities[row.id]) for row in rows]
+
+    def activity(self, run_id: str) -> Activity:
+        """The activity of a run right now: queued, running (on which host, in which process), waiting (until when),
+        orphaned; or its status.  Raises RunNotFound, StoreUnavailable.
+        """
+        row = self._engine.head(run_id)
+        return self._engine.activities([row])[run_id]
 
     def handle(self, run_id: str) -> RunHandle:
         """A handle on an earlier run.  Raises RunNotFound."""
@@ -251,7 +275,10 @@ class DefaultRunner(ScheduleMethods):
 
 
 class RunHandle:
-    """A run that was started.  Awaitable: `await handle` gives its result."""
+    """A run that was started.  Awaitable: `await handle` gives its result.
+
+    `is_new`: the run was started by the call that made this handle; False if it was there before (an idempotency key).
+    """
 
     def __init__(self, runner: DefaultRunner, run_id: str, workflow_name: str, live: LiveRun | None) -> None:
         self._runner = runner
@@ -259,6 +286,7 @@ class RunHandle:
         self._retries = runner._engine.driver.retries.get(run_id, 0)
         self.run_id = run_id
         self.workflow_name = workflow_name
+        self.is_new = live is not None
 
     @property
     def status(self) -> str:
@@ -343,3 +371,12 @@ class RunHandle:
 
     def __repr__(self) -> str:
         return f"RunHandle({self.workflow_name!r}, {self.run_id!r})"
+
+
+def _microseconds(instant: datetime) -> int:
+    """Microseconds since the epoch.  Raises ConfigError for a datetime without a zone."""
+    if not isinstance(instant, datetime) or instant.tzinfo is None:
+        raise ConfigError(
+            f"since must be a datetime with a time zone, it is {instant!r}", hint="datetime.now(UTC) - ..."
+        )
+    return (instant - _EPOCH) // timedelta(microseconds=1)

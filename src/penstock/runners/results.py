@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from penstock.engine import history
+from penstock.engine.activity import Activity
 from penstock.model.records import RunRow
 from penstock.runtime.live_run import LiveRun
 from penstock.tasks import Context
@@ -23,6 +24,19 @@ STATUS: Final = {
 def instant(us: int | None) -> str | None:
     """RFC 3339 in UTC, with microseconds."""
     return None if us is None else datetime.fromtimestamp(us / 1e6, UTC).isoformat(timespec="microseconds")
+
+
+def worded(activity: Activity) -> str:
+    """An activity in words."""
+    where = "" if activity.pid is None else f"{activity.host}:{activity.pid}"
+    match activity.state:
+        case "running" if where:
+            return f"running on {where}"
+        case "orphaned" if where:
+            return f"orphaned by {where}"
+        case "waiting":
+            return f"waiting until {instant(activity.until)}"
+    return activity.state
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +56,12 @@ class TaskResult:
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """The head of a run, as `list_runs` gives it."""
+    """The head of a run, as `list_runs` gives it.
+
+    `activity`: of a run that is Running: "queued", "running on HOST:PID", "waiting until INSTANT" (RFC 3339, UTC),
+    "waiting for child runs", or "orphaned": its process died or lost its lease, and the next runner takes it over.
+    None for every other run.
+    """
 
     run_id: str
     workflow_name: str
@@ -56,9 +75,10 @@ class RunSummary:
     code_version: str
     forked_from: str | None = None
     parent_run_id: str | None = None
+    activity: str | None = None
 
     @classmethod
-    def of(cls, row: RunRow) -> RunSummary:
+    def of(cls, row: RunRow, activity: Activity | None = None) -> RunSummary:
         return cls(
             run_id=row.id,
             workflow_name=row.workflow,
@@ -72,6 +92,7 @@ class RunSummary:
             code_version=row.code,
             forked_from=row.forked_from,
             parent_run_id=row.parent_id,
+            activity=None if activity is None or row.status != "running" else worded(activity),
         )
 
 
