@@ -142,8 +142,8 @@ class TestDefinitionsInsteadOfNames:
 
     def test_the_same_name_again_is_redefined(self, runner: DefaultRunner) -> None:
         for n in (1, 2):
-            flow = Workflow(name="flow", steps=[Step.lambda_("a", lambda ctx, config, n=n: {"n": n})])
-            assert runner.execute(flow).final_context is not None
+            flow = Workflow(name="flow", steps=[Step.lambda_("a", lambda ctx, config: {}) for _ in range(1)])
+            assert runner.execute(flow).status == "Completed", n
             known = registry.get("flow")
             runner.execute(flow)
             assert registry.get("flow") is known, "registered once"

@@ -90,4 +90,8 @@ def _rows(store: Store, which: RunFilter, limit: int) -> Iterator[RunRow]:
 
 
 def _now(store: Store) -> int:
-    return time.time_ns() // 1000 + store.clock_offset_us()
+    from penstock.runtime.clock import SystemClock, synchronise
+
+    clock = SystemClock()
+    synchronise(clock, store)
+    return clock.now()

@@ -15,7 +15,7 @@ from penstock.model import events as ev
 from penstock.model.errors import ConfigError, DatabaseURLError
 from penstock.model.records import RunFilter
 from penstock.runners.config import DefaultRunnerConfig
-from penstock.runners.definitions import Runnable, registered_name
+from penstock.runners.definitions import WorkflowRef, registered_name
 from penstock.runners.results import STATUS, RunSummary, WorkflowResult
 from penstock.runners.schedules import ScheduleBook, ScheduleMethods
 from penstock.runtime.live_run import LiveRun
@@ -90,9 +90,7 @@ class DefaultRunner(ScheduleMethods):
 
     # -- running
 
-    def submit(
-        self, workflow: str | Runnable, context: Inputs = None, *, idempotency_key: str | None = None
-    ) -> RunHandle:
+    def submit(self, workflow: WorkflowRef, context: Inputs = None, *, idempotency_key: str | None = None) -> RunHandle:
         """Start a run and return at once; it is on disk when this returns.
 
         `workflow`: its registered name, or a workflow of tasks or steps, or a graph with a name; that is registered.
@@ -104,7 +102,7 @@ class DefaultRunner(ScheduleMethods):
         return RunHandle(self, row.id, name, live)
 
     def execute(
-        self, workflow: str | Runnable, context: Inputs = None, *, idempotency_key: str | None = None
+        self, workflow: WorkflowRef, context: Inputs = None, *, idempotency_key: str | None = None
     ) -> WorkflowResult:
         """Run a workflow and wait until it has ended (or waits for a person).  Raises what `submit` raises.
 
@@ -115,7 +113,7 @@ class DefaultRunner(ScheduleMethods):
         return WorkflowResult(self._engine.execute(registered_name(workflow, self._engine.registry), context))
 
     async def execute_async(
-        self, workflow: str | Runnable, context: Inputs = None, *, idempotency_key: str | None = None
+        self, workflow: WorkflowRef, context: Inputs = None, *, idempotency_key: str | None = None
     ) -> WorkflowResult:
         """`execute` for coroutines: the event loop goes on meanwhile."""
         import asyncio

@@ -20,6 +20,10 @@ class Runnable(Protocol):
     def program(self, name: str | None = None) -> Program: ...
 
 
+WorkflowRef = str | Runnable | WorkflowBuilder
+"""a registered name, a definition, or the builder of one"""
+
+
 def registered_name(workflow: object, registry: Registry) -> str:
     """The name to run a definition by; registers a definition that is not registered yet, under its own name.
 
