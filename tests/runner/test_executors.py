@@ -107,7 +107,7 @@ def test_the_slot_comes_back_when_the_body_is_gone(open_runner: Open, define: De
 
 
 def test_metrics_and_capacity(open_runner: Open, define: Define, gate: Gate) -> None:
-    runner = open_runner(max_concurrent_tasks=2)
+    runner = open_runner(max_concurrent_tasks=2, enable_recovery=False)  # so that it keeps what waits to itself
     assert runner.executor_metrics() == {"default": ExecutorMetrics(0, 0, 2, 0, 0, 0.0)}
 
     def body(context: Context) -> None:
@@ -162,7 +162,7 @@ def test_the_default_can_be_given(open_runner: Open, define: Define) -> None:
 
 def test_going_over_the_limit_is_made_good(open_runner: Open, define: Define) -> None:
     """A coroutine that leaves `defer_until_async` by an exception has a slot at once; nobody begins on that debt."""
-    runner = open_runner(max_concurrent_tasks=1)
+    runner = open_runner(executors={"one": ThreadExecutor(1)})
     running: list[str] = []
     most: list[int] = []
 
@@ -178,10 +178,11 @@ def test_going_over_the_limit_is_made_good(open_runner: Open, define: Define) ->
         most.append(len(running))
         running.pop()
 
-    rows: list[Any] = [("d", defers, {}), *[(f"t{k}", body, {}) for k in range(50)]]
+    one = {"executor": "one"}  # where both kinds of bodies share slots
+    rows: list[Any] = [("d", defers, one), *[(f"t{k}", body, one) for k in range(50)]]
     assert runner.execute(define("w", *rows)).status == "Completed"
     assert max(most) == 1
-    assert at_rest(runner, "default").total_executed == 51
+    assert at_rest(runner, "one").total_executed == 51
 
 
 @pytest.mark.parametrize("elsewhere", [False, True], ids=["thread", "process"])

@@ -201,10 +201,14 @@ class Store(Schedules, Protocol):
         limit: int,
         workflows: Collection[str],
         under: str | None = None,
+        *,
+        passed_over: Collection[tuple[str, int]] = (),
+        bodies: bool = True,
     ) -> list[WorkRow]:
         """Take unowned, unparked work of these workflows due until then, the oldest first; rows as they were before.
 
-        `under`: only that of this run and of the children its nodes have fanned out to.
+        `under`: only that of this run and of the children its nodes have fanned out to.  `passed_over`: not the bodies
+        of these (workflow, node) pairs; `bodies` False: none at all, and then neither of the others is looked at.
         """
         ...
 

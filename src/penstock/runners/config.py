@@ -111,7 +111,9 @@ class DefaultRunnerConfig:
     `db_pool_size`, `prepare_statements`, `listen_url`: connections to PostgreSQL at most (one more listens); False
     leaves nothing in a session, for proxies that pool transactions; where to listen, if not at the database's URL.
     `lease_seconds`: how long work belongs to a runner that is not heard of (a third of it is the heartbeat).
-    `prefetch_tasks`: how much work may be leased ahead of a free slot.  `max_crashes_per_task`: a task whose process
+    `max_concurrent_async_tasks`: `async def` bodies at once on the default executor, where they need no thread.
+    `prefetch_tasks`: how much work may at most be leased ahead of a free slot; it is less where bodies take longer than
+    some milliseconds.  `max_crashes_per_task`: a task whose process
     died so often while it ran is failed.  `shutdown_timeout_seconds`: how long a shutdown waits for running bodies.
     `run_retention_days`: runs that ended longer ago are forgotten, with their children; None: none is ever.
     `executors`: what there is by name beside "default", which runs `max_concurrent_tasks` threads unless it is given
@@ -126,6 +128,7 @@ class DefaultRunnerConfig:
     """
 
     max_concurrent_tasks = _Option(4, low=1, high=100_000)
+    max_concurrent_async_tasks = _Option(1000, low=1, high=100_000)
     scheduler_poll_interval_ms = _Option(100, low=10)
     task_timeout_seconds = _Option(300.0, above=0)
     workflow_timeout_seconds = _Option(3600.0, above=0, optional=True)
@@ -215,6 +218,7 @@ class DefaultRunnerConfig:
         slots = default + sum([kind.max_concurrent for name, kind in executors.items() if name != DEFAULT])
         return Limits(
             max_concurrent_tasks=self.max_concurrent_tasks,
+            max_concurrent_async_tasks=self.max_concurrent_async_tasks,
             task_timeout_seconds=self.task_timeout_seconds,
             lease_seconds=self.lease_seconds,
             scan_interval_seconds=self.recovery_interval_seconds,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from weakref import WeakKeyDictionary
 
 from penstock.model.errors import ExecutorNotFound
@@ -22,19 +22,29 @@ class Dispatcher:
         kinds: Mapping[str, ExecutorKind],
         routing: Router | None,
         max_concurrent_tasks: int,
+        max_concurrent_async_tasks: int,
         deliver: Callable[[Attempt, Entry], None],
         on_defer: Callable[[Attempt, bool], None],
+        on_free: Callable[[], None],
     ) -> None:
         self._routing = routing
         kinds = {DEFAULT: ThreadExecutor(max_concurrent_tasks), **kinds}
         if routing is not None:
             routing.check(kinds)
+        places = {name: kind.open(name) for name, kind in kinds.items()}
         self.executors = {
-            name: Executor(name, kind.max_concurrent, deliver, on_defer, kind.open(name))
+            name: Executor(name, kind.max_concurrent, deliver, on_defer, on_free, places[name])
             for name, kind in kinds.items()
         }
-        self._all = tuple(self.executors.values())
-        self._only = self._all[0] if len(self._all) == 1 else None
+        default = self.executors[DEFAULT]
+        # elsewhere, an `async def` body is a call like any other
+        self._async = (
+            Executor(DEFAULT, max_concurrent_async_tasks, deliver, on_defer, on_free, loop_of=default)
+            if places[DEFAULT] is None
+            else None
+        )
+        self._all = (*self.executors.values(), *([] if self._async is None else [self._async]))
+        self._only = default if len(self.executors) == 1 else None
         self._checked: Program | None = None  # the last one: it is most often the next one too
         self._routes: WeakKeyDictionary[Program, list[Executor]] = WeakKeyDictionary()
 
@@ -59,7 +69,7 @@ class Dispatcher:
     def route(self, program: Program, node: int) -> Executor:
         """Where the node's body runs.  The program was checked."""
         if self._only is not None:
-            return self._only
+            return self._async if self._async is not None and program.is_async(node) else self._only
         return self._routes[program][node]
 
     def _find(self, program: Program, node: int) -> Executor:
@@ -68,32 +78,58 @@ class Dispatcher:
             name = DEFAULT if self._routing is None else self._routing.executor_for(program.full_name(node))
         if name not in self.executors:
             raise not_found(name, self.executors, f"task {program.plan.nodes[node].name!r} asks for")
+        if name == DEFAULT and self._async is not None and program.is_async(node):
+            return self._async
         return self.executors[name]
+
+    def nodes_at(self, program: Program, executors: Collection[Executor]) -> list[int]:
+        """Those of its nodes whose bodies run there.  The program was checked."""
+        routes = self._routes[program]
+        return [node for node, executor in enumerate(routes) if executor in executors]
 
     # -- all of them
 
     @property
     def backlog(self) -> int:
         """Attempts that wait for a slot."""
-        return len(self._only.waiting) if self._only is not None else sum([e.backlog for e in self._all])
+        return sum([len(e.waiting) for e in self._all])
 
     @property
     def running(self) -> set[Attempt]:
         """Bodies that have begun and are not over.  Not to be changed."""
-        if self._only is not None:
-            return self._only.running
         return {attempt for e in self._all for attempt in list(e.running)}
 
     def slots(self) -> dict[Executor, int]:
         """How many bodies can begin at once on each."""
-        return {self._only: self._only.free} if self._only is not None else {e: e.free for e in self._all}
+        return {e: e.free for e in self._all}
+
+    def ahead(self, now: int, prefetch: int, *, measured: bool) -> dict[Executor, int]:
+        """How much may be leased ahead of each: what will begin soon, and waits for a slot until then.
+
+        `prefetch`: on all together at most.  `measured`: no more than the pace of bodies allows.
+        """
+        room = prefetch - self.backlog
+        if not measured:
+            return dict.fromkeys(self._all, room)
+        return {e: min(room, e.expected(now) - len(e.waiting)) for e in self._all}
+
+    def runs_dry(self, now: int, prefetch: int, *, measured: bool) -> bool:
+        """Whether less than half of what may be leased ahead waits on some executor."""
+        if not measured:
+            return self.backlog * 2 < prefetch
+        return any([len(e.waiting) * 2 < min(prefetch, e.expected(now)) for e in self._all])
+
+    def tell_when_free(self, executors: Iterable[Executor]) -> bool:
+        """Whether a slot has come free on any of these; each of the others will tell."""
+        return any([e.tell_when_free() for e in executors])
+
+    def withdraw_surplus(self, now: int) -> list[Attempt]:
+        """Take back what waits although it will not begin soon."""
+        return [attempt for e in self._all if e.waiting for attempt in e.withdraw_surplus(now)]
 
     def take_begun(self) -> list[Attempt]:
         """The attempts whose bodies have begun since the last call."""
-        only = self._only
-        if only is not None:
-            return only.take_begun() if only.begun else []
-        return [attempt for e in self._all for attempt in e.take_begun()]
+        return [attempt for e in self._all if e.begun for attempt in e.take_begun()]
 
     # -- from any thread
 
@@ -104,8 +140,11 @@ class Dispatcher:
         return self.executors[name]
 
     def metrics(self) -> dict[str, ExecutorMetrics]:
-        """Every executor, by name."""
-        return {name: e.metrics() for name, e in self.executors.items()}
+        """Every executor, by name; the default one with its `async def` bodies, which have slots of their own."""
+        found = {name: e.metrics() for name, e in self.executors.items()}
+        if self._async is not None:
+            found[DEFAULT] = found[DEFAULT].plus(self._async.metrics())
+        return found
 
     # -- the end
 

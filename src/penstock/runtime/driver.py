@@ -29,6 +29,7 @@ from penstock.runtime.attempt import Attempt
 from penstock.runtime.clock import synchronise
 from penstock.runtime.deadlines import Deadlines
 from penstock.runtime.dispatch import Dispatcher
+from penstock.runtime.executor import Executor
 from penstock.runtime.handle import Children
 from penstock.runtime.live_run import Allowance, LiveRun
 from penstock.runtime.loading import Loader
@@ -56,6 +57,7 @@ class Limits:
     """
 
     max_concurrent_tasks: int = 4
+    max_concurrent_async_tasks: int = 1000
     task_timeout_seconds: float = 300.0
     lease_seconds: float = 30.0
     scan_interval_seconds: float = 30.0
@@ -100,7 +102,13 @@ class Driver:
         self._on_stopped = on_stopped
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self.executor = Dispatcher(
-            limits.executors, limits.routing, limits.max_concurrent_tasks, self._deliver, self._on_defer
+            limits.executors,
+            limits.routing,
+            limits.max_concurrent_tasks,
+            limits.max_concurrent_async_tasks,
+            self._deliver,
+            self._on_defer,
+            self._on_free,
         )
         self.runs: dict[str, LiveRun] = {}
         self.dirty: dict[str, LiveRun] = {}
@@ -246,6 +254,9 @@ class Driver:
     def _on_defer(self, attempt: Attempt, deferred: bool) -> None:
         self._inbox.put(lambda: self._defer(attempt, deferred))
 
+    def _on_free(self) -> None:
+        self._inbox.put(self._takeover.room_came_free)
+
     # -- the loop
 
     def _run(self) -> None:
@@ -385,7 +396,7 @@ class Driver:
         if run.attempts.get(attempt.node) is attempt:
             del run.attempts[attempt.node]
         self.decide(run, entry)
-        self._takeover.room_came_free()
+        self._takeover.body_ended()
 
     def decide(self, run: LiveRun, entry: Entry) -> bool:
         """Decide, and carry a halt to the bodies that run.  A run whose data cannot be read here is parked."""
@@ -452,17 +463,39 @@ class Driver:
         return Allowance(
             self.owner,
             now + self.lease_us,
-            0 if self._closing else self.limits.prefetch_tasks - self.executor.backlog,
+            self.limits.prefetch_tasks - self.executor.backlog,
             {} if self._closing else self.executor.slots(),
+            {} if self._closing else self.ahead(now),
             self.executor.route,
             self._plans,
             now + self.lease_us if self.limits.recover else FAR,
         )
 
+    def ahead(self, now: int) -> dict[Executor, int]:
+        """How much more may be leased ahead of each executor.
+
+        By the pace of its bodies; a runner that takes over nothing keeps what is its own, as far as it has room.
+        """
+        return self.executor.ahead(now, self.limits.prefetch_tasks, measured=self.limits.recover)
+
     def left(self, allowance: Allowance) -> None:
         """A transaction with this allowance is on disk."""
-        if allowance.left:
-            self._takeover.left = True
+        if allowance.left and not self._closing:
+            self._takeover.await_room(allowance.left)
+
+    def claimable(self, full: Collection[Executor]) -> tuple[list[str], list[tuple[str, int]]]:
+        """Workflows with bodies that run on other executors than these, and the (workflow, node) pairs that do not."""
+        names: list[str] = []
+        passed_over: list[tuple[str, int]] = []
+        for name in self._names():
+            program = self._executable(name)
+            if program is None:
+                continue
+            waiting = self.executor.nodes_at(program, full)
+            if len(waiting) < len(program.plan.nodes):
+                names.append(name)
+                passed_over += [(name, node) for node in waiting]
+        return names, passed_over
 
     def born(self, run: LiveRun, change: Change) -> None:
         """A run came into the store by a transaction that was not `_commit`'s."""

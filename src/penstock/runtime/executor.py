@@ -2,7 +2,8 @@
 
 A slot is what the limit counts.  A body that waits in `defer_until` keeps its thread and gives up its slot; a body that
 timed out is abandoned, its thread is a daemon nobody waits for, and its slot goes on.  `async def` bodies take slots
-too and share one event loop in a thread of its own.
+too and share one event loop in a thread of its own.  (The default executor leaves them to one that has its loop and a
+limit of its own, see dispatch.py.)
 
 With a place, a thread carries out its attempt there and waits.  Everything else is the same, but that a body which is
 given up is killed, and that its slot goes on when it is really gone.
@@ -22,6 +23,7 @@ from penstock.model.ports import Performance
 from penstock.model.wire import Entry
 from penstock.runtime.attempt import Attempt, describe, perform, perform_async
 from penstock.runtime.handle import TaskHandle
+from penstock.runtime.pace import Pace
 from penstock.runtime.places import ExecutorMetrics, Job, Place, result
 
 if TYPE_CHECKING:
@@ -32,7 +34,11 @@ JOIN_SECONDS: Final = 1.0
 
 
 class Executor:
-    """Runs attempts.  Thread-safe.  No place: in threads of this process."""
+    """Runs attempts.  Thread-safe.  No place: in threads of this process.
+
+    `on_free`: called once after `tell_when_free`, with a lock held, so it must not block.  `loop_of`: an executor whose
+    event loop this one uses.
+    """
 
     def __init__(
         self,
@@ -40,16 +46,21 @@ class Executor:
         limit: int,
         deliver: Callable[[Attempt, Entry], None],
         on_defer: Callable[[Attempt, bool], None],
+        on_free: Callable[[], None],
         place: Place | None = None,
+        loop_of: Executor | None = None,
     ) -> None:
         self.name = name
         self.limit = limit
+        self.pace = Pace(limit)
         self._place = place
         self._elsewhere = None if place is None else self._carry_out
         self._jobs: dict[Attempt, Job] = {}
         self._executed = self._failed = self._took_us = 0
         self._deliver = deliver
         self._on_defer = on_defer
+        self._on_free = on_free
+        self._tells = False
         self._lock = threading.Lock()
         self.free = limit
         """slots nobody has; below 0 as long as somebody went over the limit"""
@@ -61,7 +72,9 @@ class Executor:
         self._abandoned: set[Attempt] = set()
         self._coroutines: dict[Attempt, asyncio.Task[None]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop_of = loop_of
         self._loop_thread: threading.Thread | None = None
+        self._loop_guard = threading.Lock()
         self._closed = False
         self.running: set[Attempt] = set()
         """bodies that have begun and are not over, deferred ones too"""
@@ -88,6 +101,25 @@ class Executor:
     def has_capacity(self) -> bool:
         """Whether a body could begin at once."""
         return self.free > 0
+
+    def expected(self, now: int) -> int:
+        """How many bodies that have to wait for a slot are expected to begin soon."""
+        return self.pace.expected(now, full=self.free <= 0)
+
+    def tell_when_free(self) -> bool:
+        """Whether a slot is free; if not, `on_free` is called when one is."""
+        with self._lock:
+            self._tells = self.free <= 0
+            return not self._tells
+
+    def withdraw_surplus(self, now: int) -> list[Attempt]:
+        """Take back what waits although it will not begin soon: the last that came first."""
+        with self._lock:
+            expected = self.expected(now)
+            if len(self.waiting) <= 2 * expected:  # the average moves all the time
+                return []
+            taken = [self.waiting.pop() for _ in range(len(self.waiting) - expected)]
+        return [attempt for attempt in taken if attempt.withdraw()]
 
     def metrics(self) -> ExecutorMetrics:
         """How it is doing."""
@@ -151,15 +183,18 @@ class Executor:
         with self._lock:  # counted before anybody hears of it and asks for the metrics
             self._executed += 1
             self._took_us += entry.ended - entry.began
+            self.pace.ended(entry.ended, entry.ended - entry.began - attempt.deferred_us)
             if type(entry.event) is Failed:
                 self._failed += 1
         self._deliver(attempt, entry)
 
     def _given_up(self, attempt: Attempt) -> None:
         """A body is over that nobody will hear of; the lock is held."""
+        now = attempt.clock.now()
         self._executed += 1
-        self._took_us += attempt.clock.now() - attempt.began
+        self._took_us += now - attempt.began
         self._failed += 1
+        self.pace.ended(now, (attempt.deferred_at or now) - attempt.began - attempt.deferred_us)
 
     def _start(self, attempt: Attempt) -> None:
         """Start it; the slot is taken and the lock held."""
@@ -187,6 +222,9 @@ class Executor:
                 self._start(attempt)
                 return
         self.free += 1
+        if self._tells:
+            self._tells = False
+            self._on_free()
 
     def _refused(self, attempt: Attempt) -> bool:
         """Threads that never came back use up what the process has: as many as the limit, and no more."""
@@ -241,6 +279,7 @@ class Executor:
             if attempt.state == "over" or attempt.deferred_at:  # it has no slot to give
                 return
             attempt.deferred_at = attempt.clock.now()
+            self.pace.moved(attempt.deferred_at)
             self._pass_slot_on()
         self._on_defer(attempt, True)
 
@@ -278,13 +317,16 @@ class Executor:
         return asyncio.run_coroutine_threadsafe(coroutine, self._event_loop()).result()
 
     def _event_loop(self) -> asyncio.AbstractEventLoop:
-        if self._loop is None:
-            import asyncio
+        with self._loop_guard:
+            if self._loop is None and self._loop_of is not None:
+                self._loop = self._loop_of._event_loop()
+            elif self._loop is None:
+                import asyncio
 
-            self._loop = loop = asyncio.new_event_loop()
-            self._loop_thread = threading.Thread(target=loop.run_forever, name="penstock-async", daemon=True)
-            self._loop_thread.start()
-        return self._loop
+                self._loop = loop = asyncio.new_event_loop()
+                self._loop_thread = threading.Thread(target=loop.run_forever, name="penstock-async", daemon=True)
+                self._loop_thread.start()
+            return self._loop
 
     def _begin_async(self, attempt: Attempt) -> None:
         loop = self._event_loop()

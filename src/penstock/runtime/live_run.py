@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from penstock.kernel import Layout, Machine
@@ -40,21 +40,22 @@ WITH_REASON: Final = frozenset({CancelRequested, Paused, Resumed})
 class Allowance:
     """How much of the work a commit creates this runner may take for itself, in the same transaction.
 
-    `room`: rows it may still lease ahead; `slots`: bodies that can begin at once on each executor (their rows are born
-    as begun, so that a body that kills its process is counted), empty if the runner is closing; `plans`: structures
-    the store is known to have.
+    `slots`: bodies that can begin at once on each executor (their rows are born as begun, so that a body that kills its
+    process is counted), empty if the runner is closing; `ahead`: rows that may be leased on each beside these, and
+    `room`: on all together; `plans`: structures the store is known to have.
     """
 
     owner: str
     lease_until: int
     room: int
     slots: dict[Executor, int]
+    ahead: dict[Executor, int]
     route: Callable[[Program, int], Executor]
     plans: set[str]
     timers_until: int
     """timers due later are left to the scans; a runner that does not scan keeps them all"""
-    left: int = 0
-    """rows that stay in the queue for whoever has room"""
+    left: set[Executor] = field(default_factory=set)
+    """where rows stay in the queue for whoever has room"""
 
     def claim(self, row: WorkRow, program: Program) -> None:
         """Take the row, if there is room and it is due while the lease lasts."""
@@ -63,15 +64,20 @@ class Allowance:
         elif row.kind == "wake":
             if row.due_at <= self.timers_until:
                 row.owner, row.lease_until = self.owner, self.lease_until
-        elif self.room > 0:
-            self.room -= 1
-            row.owner, row.lease_until = self.owner, self.lease_until
-            executor = self.route(program, row.node)
-            if self.slots.get(executor, 0) > 0:
-                self.slots[executor] -= 1
-                row.began = True
         else:
-            self.left += 1
+            self._claim_body(row, self.route(program, row.node))
+
+    def _claim_body(self, row: WorkRow, executor: Executor) -> None:
+        if self.slots.get(executor, 0) > 0:
+            self.slots[executor] -= 1
+            row.began = True
+        elif self.room > 0 and self.ahead.get(executor, 0) > 0:
+            self.ahead[executor] -= 1
+            self.room -= 1
+        else:
+            self.left.add(executor)
+            return
+        row.owner, row.lease_until = self.owner, self.lease_until
 
     def plan_is_new(self, structure: str) -> bool:
         return structure not in self.plans

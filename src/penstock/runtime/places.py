@@ -61,7 +61,10 @@ class ExecutorKind(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ThreadExecutor:
-    """Bodies run in threads of this process, `async def` ones in one event loop."""
+    """Bodies run in threads of this process, `async def` ones in one event loop.
+
+    `max_concurrent`: bodies of both kinds at once; on the default executor `async def` ones have a limit of their own.
+    """
 
     max_concurrent: int
 
@@ -76,7 +79,8 @@ class ThreadExecutor:
 class ExecutorMetrics:
     """An executor at one moment.
 
-    `active_tasks` hold a slot, `waiting_tasks` want one.  `total_executed` counts bodies that are over, `total_failed`
+    `active_tasks` hold a slot, `waiting_tasks` were taken from the queue and want one.  `max_concurrent`: of the default
+    executor that of threads; its other numbers count `async def` bodies too, which have a limit of their own.  `total_executed` counts bodies that are over, `total_failed`
     those of them that failed, timed out or were given up; `avg_duration_ms` is that of all of them, waits included.
     """
 
@@ -86,6 +90,19 @@ class ExecutorMetrics:
     total_executed: int
     total_failed: int
     avg_duration_ms: float
+
+    def plus(self, other: ExecutorMetrics) -> ExecutorMetrics:
+        """Both together, with the limit of this one."""
+        n = self.total_executed + other.total_executed
+        took_ms = self.avg_duration_ms * self.total_executed + other.avg_duration_ms * other.total_executed
+        return ExecutorMetrics(
+            self.active_tasks + other.active_tasks,
+            self.waiting_tasks + other.waiting_tasks,
+            self.max_concurrent,
+            n,
+            self.total_failed + other.total_failed,
+            took_ms / n if n else 0.0,
+        )
 
 
 class Job:

@@ -7,7 +7,7 @@ never too late.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -17,7 +17,9 @@ from penstock.model.commands import Execute, Tend, Wake
 from penstock.model.errors import PenstockError, StoreUnavailable
 from penstock.model.records import Change, RunRow, WorkRow
 from penstock.model.wire import Entry
+from penstock.runtime.executor import Executor
 from penstock.runtime.live_run import LiveRun
+from penstock.runtime.pace import HORIZON_US
 
 if TYPE_CHECKING:
     from penstock.runtime.driver import Driver
@@ -50,19 +52,26 @@ class Takeover:
         """the store failed in a birth or a claim: perhaps it took effect, and work is ours that nobody here knows"""
         self._late_scans = 0
         self._claimed: deque[WorkRow] = deque()
+        self._returning: list[WorkRow] = []
+        """work that waited for a slot too long; it goes back to the queue"""
+        self._review_at = now
         self.stale: set[str] = set()
         """live runs that somebody else may have advanced"""
 
     def instants(self) -> list[int]:
         """When there is something to do next."""
         now = self._driver.clock.now()  # never later than a whole interval from now: the clock may have been set back
-        scan_at = min(self._scan_at, now + self._scan_every)
-        return [scan_at, min(self._renew_at, now + self._renew_every)] if self._driver.runs else [scan_at]
+        instants = [min(self._scan_at, now + self._scan_every)]
+        if self._driver.runs:
+            instants.append(min(self._renew_at, now + self._renew_every))
+        if self._driver.limits.recover and self._driver.executor.backlog:
+            instants.append(min(self._review_at, now + HORIZON_US))
+        return instants
 
     @property
     def pending(self) -> bool:
         """Something is left to do as soon as the store answers."""
-        return self.wanted or self.in_doubt or bool(self.stale or self._claimed)
+        return self.wanted or self.in_doubt or bool(self.stale or self._claimed or self._returning)
 
     def look(self, now: int) -> None:
         """Keep the leases, find what was left, go on with it."""
@@ -79,7 +88,11 @@ class Takeover:
             self.in_doubt = False
         if self.stale:
             self._catch_up()
-        if self.wanted:
+        if driver.limits.recover and driver.executor.backlog:
+            self._review(now)
+        if self._returning:
+            self._hand_back()
+        if self.wanted and not self._claimed:
             self._claim(now)
         while self._claimed:
             with driver.loader.ahead(self._strange()):
@@ -87,10 +100,56 @@ class Takeover:
                     self._adopt(self._claimed[0])
                     self._claimed.popleft()
 
-    def room_came_free(self) -> None:
-        """A body has ended: there may be room for what was left."""
-        if self.left and self._driver.executor.backlog * 2 < self._driver.limits.prefetch_tasks:
+    def await_room(self, executors: Collection[Executor]) -> None:
+        """Work stays in the queue for want of room on these: look again when there is some."""
+        self.left = True
+        if self._driver.executor.tell_when_free(executors):
             self.wanted = True
+
+    def room_came_free(self) -> None:
+        """A slot is free: there may be work for it."""
+        self.wanted = True
+
+    def body_ended(self) -> None:
+        """What was leased ahead may run out: have more before a slot is idle."""
+        driver = self._driver
+        if self.left and not self.wanted:
+            limits = driver.limits
+            self.wanted = driver.executor.runs_dry(driver.clock.now(), limits.prefetch_tasks, measured=limits.recover)
+
+    def _review(self, now: int) -> None:
+        """Bodies may have turned out slow: take back what waits for a slot and will not have one soon."""
+        if now < self._review_at <= now + HORIZON_US:
+            return
+        self._review_at = now + HORIZON_US
+        driver = self._driver
+        for attempt in driver.executor.withdraw_surplus(now):
+            run = driver.runs.get(attempt.run_id)
+            if run is None or run.attempts.get(attempt.node) is not attempt:
+                continue
+            del run.attempts[attempt.node]
+            row = run.work.get(attempt.node)
+            if row is not None and row.fence == attempt.fence and row.owner == driver.owner:
+                self._returning.append(row)
+
+    def _hand_back(self) -> None:
+        """Give back what was taken from the line, for whoever has a slot for it; this runner, too, when it has one."""
+        driver = self._driver
+        ours = [row for row in self._returning if self._is_waiting(row)]
+        driver.store.release(driver.owner, ours)
+        self._returning.clear()
+        executors: set[Executor] = set()
+        for row in ours:
+            row.owner, row.lease_until, row.began = None, 0, False
+            program = driver.runs[row.run_id].program
+            if program is not None:
+                executors.add(driver.executor.route(program, row.node))
+        self.await_room(executors)
+
+    def _is_waiting(self, row: WorkRow) -> bool:
+        """It is still as it was when it was taken from the line."""
+        run = self._driver.runs.get(row.run_id)
+        return run is not None and run.work.get(row.node) is row and row.node not in run.attempts
 
     def _scan(self) -> int:
         """What notifications may have missed: dead owners, due timers nobody holds, deadlines of sleeping runs.
@@ -148,20 +207,47 @@ class Takeover:
                 self._claimed.append(row)
 
     def _claim(self, now: int) -> None:
+        """Take what there is a slot for, or soon will be; timers and parents of children need none."""
         driver = self._driver
-        room = driver.limits.prefetch_tasks - driver.executor.backlog
-        if room <= 0 or not (driver.limits.recover or self.left):
+        if not (driver.limits.recover or self.left):
             self.wanted = False
             return
-        lease_until = now + driver.lease_us
+        slots, ahead = driver.executor.slots(), driver.ahead(now)
+        room = {e: max(0, slots[e]) + max(0, ahead[e]) for e in slots}
+        full = [e for e in room if not room[e]]
+        limit = min([n for n in room.values() if n], default=0)  # whichever they are for, none has to wait
+        if not full:
+            self.wanted = self._take(now, limit, driver.workflows())
+            self.left = self.wanted
+            return
+        again = self._take(now, driver.limits.prefetch_tasks, driver.workflows(), bodies=False)
+        names, passed_over = driver.claimable(full)
+        if limit and names:
+            again |= self._take(now, limit, names, passed_over)
+        self.wanted = again
+        self.await_room(full)
+
+    def _take(
+        self,
+        now: int,
+        limit: int,
+        workflows: Collection[str],
+        passed_over: Collection[tuple[str, int]] = (),
+        *,
+        bodies: bool = True,
+    ) -> bool:
+        """Claim; returns whether there may be more."""
+        driver = self._driver
+        until = now + driver.lease_us
         try:
-            rows = driver.store.claim(driver.owner, lease_until, lease_until, room, driver.workflows())
+            rows = driver.store.claim(
+                driver.owner, until, until, limit, workflows, passed_over=passed_over, bodies=bodies
+            )
         except StoreUnavailable:
             self.in_doubt = True
             raise
-        self.wanted = False
-        self.left = len(rows) == room
         self._claimed.extend(rows)
+        return len(rows) == limit
 
     def adopt(self, run_id: str) -> int:
         """Take all work of a run, and of its children, that nobody has; returns how much.  Raises StoreUnavailable."""

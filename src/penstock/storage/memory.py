@@ -151,6 +151,9 @@ class MemoryStore(MemorySchedules):
         limit: int,
         workflows: Collection[str],
         under: str | None = None,
+        *,
+        passed_over: Collection[tuple[str, int]] = (),
+        bodies: bool = True,
     ) -> list[WorkRow]:
         """Take unowned, unparked work of these workflows that is due by then; the rows as they were before."""
         with self._open():
@@ -162,6 +165,7 @@ class MemoryStore(MemorySchedules):
                 and row.due_at <= due_before
                 and row.workflow in workflows
                 and (under is None or row.run_id == under or row.run_id.startswith(f"{under}/"))
+                and (row.kind != "execute" or (bodies and (row.workflow, row.node) not in passed_over))
             ]
             free.sort(key=lambda row: (row.due_at, row.run_id, row.node, row.fence))
             taken = free[: max(0, limit)]
@@ -176,6 +180,7 @@ class MemoryStore(MemorySchedules):
             for row in rows:
                 held = self._work.get(row.run_id, {}).get((row.node, row.fence))
                 if held is not None and held.owner == owner:
+                    held.began = False
                     self._give_back(held)
 
     def run(self, run_id: str) -> RunRow | None:

@@ -176,6 +176,9 @@ class PostgresStore(PostgresSchedules, Forgetting):
         limit: int,
         workflows: Collection[str],
         under: str | None = None,
+        *,
+        passed_over: Collection[tuple[str, int]] = (),
+        bodies: bool = True,
     ) -> list[WorkRow]:
         """Take unowned, unparked work of these workflows that is due by then, the oldest due first.
 
@@ -184,7 +187,11 @@ class PostgresStore(PostgresSchedules, Forgetting):
         self._writable()
         if limit < 1 or not workflows:
             return []
-        found = self._select(sql.CLAIM_WORK, (due_before, [*workflows], under, limit, owner, lease_until), again=False)
+        which: tuple[Any, ...] = (due_before, [*workflows])
+        if bodies:
+            which += (under, [name for name, _ in passed_over], [node for _, node in passed_over])
+        statement = sql.CLAIM_WORK if bodies else sql.CLAIM_TIMERS
+        found = self._select(statement, (*which, limit, owner, lease_until), again=False)
         taken = [rows.read_work(row) for row in found]
         return sorted(taken, key=lambda row: (row.due_at, row.run_id, row.node, row.fence))
 

@@ -28,6 +28,8 @@ CLAIM_WORK = _common("claim_work")
 RELEASE_WORK = _common("release_work")
 HAS_CLAIMABLE = _own("has_claimable")
 LIST_CLAIMABLE = _own("list_claimable")
+HAS_CLAIMABLE_TIMERS = _own("has_claimable_timers")
+LIST_CLAIMABLE_TIMERS = _own("list_claimable_timers")
 
 LIST_OWNERS = _common("list_owners")
 OWNS_WORK = _common("owns_work")

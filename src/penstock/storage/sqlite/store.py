@@ -171,16 +171,23 @@ class SQLiteStore(SQLiteSchedules, Forgetting):
         limit: int,
         workflows: Collection[str],
         under: str | None = None,
+        *,
+        passed_over: Collection[tuple[str, int]] = (),
+        bodies: bool = True,
     ) -> list[WorkRow]:
         """Take unowned, unparked work of these workflows that is due by then, the oldest due first.
 
         Returns the rows as they were before the claim.
         """
-        names = json.dumps(list(workflows))
-        if limit < 1 or not self._select(sql.HAS_CLAIMABLE, (due_before, names, under)):
+        which: tuple[Any, ...] = (due_before, json.dumps(list(workflows)))
+        look, take = sql.HAS_CLAIMABLE_TIMERS, sql.LIST_CLAIMABLE_TIMERS
+        if bodies:
+            which += (under, json.dumps(list(passed_over)))
+            look, take = sql.HAS_CLAIMABLE, sql.LIST_CLAIMABLE
+        if limit < 1 or not self._select(look, which):
             return []
         with self._transaction() as connection:
-            found = connection.execute(sql.LIST_CLAIMABLE, (due_before, names, under, limit)).fetchall()
+            found = connection.execute(take, (*which, limit)).fetchall()
             connection.executemany(sql.CLAIM_WORK, [(owner, lease_until, *row[:3]) for row in found])
         return [rows.read_work(row) for row in found]
 

@@ -5,6 +5,10 @@ WITH found AS (
     WHERE
         owner IS NULL AND parked = 0 AND due_at <= :due_before AND workflow = ANY(:workflows::TEXT[])
         AND (:under::TEXT IS NULL OR run_id = :under::TEXT OR starts_with(run_id, :under::TEXT || '/'))
+        AND (
+            kind <> 'execute'
+            OR (workflow, node) NOT IN (SELECT * FROM unnest(:full_workflow::TEXT[], :full_node::INTEGER[]))
+        )
     ORDER BY due_at, run_id, node, fence
     LIMIT :limit
     FOR UPDATE SKIP LOCKED

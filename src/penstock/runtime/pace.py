@@ -1,0 +1,45 @@
+"""How fast the slots of an executor come free, measured: what decides how much work is leased ahead of them.
+
+Work that is leased waits for this runner alone.  So no more of it is leased than the slots are expected to begin within
+a horizon that is long beside a transaction and short beside a person's patience; while nothing is known, or bodies are
+slow, that is nothing, and the work stays in the queue, where an idle runner finds it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+HORIZON_US: Final = 50_000
+"""work is leased ahead for so long"""
+STALLED_US: Final = 100_000
+"""no slot came free for so long: nobody knows when one will"""
+_WEIGHT: Final = 1 / 8
+"""of the last body in the moving average"""
+
+
+class Pace:
+    """A moving average over the bodies of one executor.  `limit`: its slots.  Times in microseconds."""
+
+    __slots__ = ("_limit", "_mean_us", "_moved_at")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._mean_us: float | None = None
+        self._moved_at = 0
+
+    def ended(self, at: int, took_us: int) -> None:
+        """A body held its slot for so long and gave it back."""
+        self._moved_at = at
+        took = float(max(took_us, 1))  # a clock may be set back
+        mean = self._mean_us
+        self._mean_us = took if mean is None else mean + (took - mean) * _WEIGHT
+
+    def moved(self, at: int) -> None:
+        """A slot came free although its body goes on."""
+        self._moved_at = at
+
+    def expected(self, now: int, *, full: bool) -> int:
+        """How many bodies that have to wait for a slot will begin within the horizon.  `full`: no slot is free now."""
+        if self._mean_us is None or (full and now - self._moved_at > STALLED_US):
+            return 0
+        return int(self._limit * HORIZON_US / self._mean_us)

@@ -1,0 +1,19 @@
+-- Timers, and nodes with child runs to be seen to: what needs no slot.
+-- The rows as they were; what another runner is about to take is passed over.
+WITH found AS (
+    SELECT run_id, node, fence, kind, workflow, due_at, owner, lease_until, began, orphaned, parked
+    FROM work
+    WHERE
+        owner IS NULL AND parked = 0 AND kind <> 'execute'
+        AND due_at <= :due_before AND workflow = ANY(:workflows::TEXT[])
+    ORDER BY due_at, run_id, node, fence
+    LIMIT :limit
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE work
+SET owner = :owner::TEXT, lease_until = :lease_until
+FROM found
+WHERE work.run_id = found.run_id AND work.node = found.node AND work.fence = found.fence
+RETURNING
+    found.run_id, found.node, found.fence, found.kind, found.workflow, found.due_at, found.owner, found.lease_until,
+    found.began, found.orphaned, found.parked
