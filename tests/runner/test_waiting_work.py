@@ -5,6 +5,10 @@ The scans are ten minutes apart, so that nothing but news can lead the idle runn
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -20,6 +24,7 @@ from penstock.model.registry import registry
 from penstock.runtime.clock import SystemClock
 from penstock.runtime.pace import HORIZON_US, STALLED_US, Pace
 from penstock.runtime.places import ThreadExecutor
+from tests.runner import beside
 from tests.runner.clock import FakeClock, settled
 from tests.runner.conftest import SOON_SECONDS, Define, Gate
 
@@ -160,6 +165,30 @@ BORN = [
 def test_an_idle_runner_begins_it_meanwhile(pair: Pair, born: Callable[[Pair], None]) -> None:
     born(pair)
     assert pair.all_done()
+
+
+@pytest.mark.parametrize("fast", [0, 3], ids=["pace unknown", "fast pace"])
+def test_two_processes(url: str, open_runner: Open, fast: int) -> None:
+    """The other one is a real process with one slot; all it submits is done here while its body goes on."""
+    command = [sys.executable, "-m", "tests.runner.beside", url, str(COUNT), str(fast)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        try:
+            run_ids = json.loads(other.stdout.readline())
+            beside.define()
+            runner = open_runner(recovery_interval_seconds=600)
+            results = [runner.handle(run_id).result(3 * SOON_SECONDS) for run_id in run_ids]
+            assert {(r.status, r.final_context["pid"]) for r in results} == {("Completed", os.getpid())}
+            assert other.poll() is None
+            assert [run.workflow_name for run in runner.list_runs() if run.status == "Running"] == ["beside.hold"]
+            other.stdin.write("go on\n")
+            other.stdin.close()
+            assert other.wait(SOON_SECONDS) == 0
+        finally:
+            other.kill()
+            registry.forget("beside.hold")
+            registry.forget("beside.trivial")
 
 
 # -- which executor is busy

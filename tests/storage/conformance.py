@@ -307,6 +307,31 @@ class Conformance:
         assert store.claim("me", 500, 100, 9, []) == []
         assert ids(store.claim("me", 500, 100, 9, {"bills", "'"})) == ["r3"]
 
+    def test_a_claim_passes_over_bodies_there_is_no_slot_for(self, store: Store) -> None:
+        timer = work("r1", 1, kind="wake", due_at=4)
+        mine = [work("r1", 0, due_at=1), work("r1", 2, kind="tend", due_at=9), work("r1", 3, due_at=2)]
+        store.commit([birth("r1", [*mine, timer]), birth("r2", [work("r2", 0, workflow="mails")], workflow="mails")])
+        names = ["orders", "mails"]
+        full = [("orders", node) for node in range(3)]
+        assert [(w.run_id, w.node) for w in store.claim("me", 500, 5, 9, names, passed_over=full)] == [
+            ("r2", 0), ("r1", 3), ("r1", 1),
+        ]  # fmt: skip
+        assert [(w.run_id, w.node) for w in store.claim("me", 500, 9, 9, names, bodies=False)] == [("r1", 2)]
+        assert [(w.run_id, w.node) for w in store.claim("me", 500, 9, 9, names)] == [("r1", 0)]
+
+    @pytest.mark.parametrize("limit", [0, -1])
+    def test_a_claim_of_no_more_than_some_timers(self, store: Store, limit: int) -> None:
+        store.commit([birth("r1", [work("r1", node, kind="wake") for node in range(3)])])
+        assert store.claim("me", 500, 100, limit, ORDERS, bodies=False) == []
+        assert len(store.claim("me", 500, 100, 2, ORDERS, bodies=False)) == 2
+        assert store.claim("me", 500, 100, 9, ["mails"], bodies=False) == []
+
+    def test_what_is_given_back_has_not_begun_but_what_an_orphan_began_is_known(self, store: Store) -> None:
+        rows = [work("r1", 0, owner="me", began=True), work("r1", 1, owner="me", began=True, orphaned=True)]
+        store.commit([birth("r1", rows)])
+        store.release("me", rows)
+        assert store.work("r1") == [work("r1", 0), work("r1", 1, began=True, orphaned=True)]
+
     @pytest.mark.parametrize("limit", [0, -1])
     def test_a_claim_of_nothing_takes_nothing(self, store: Store, limit: int) -> None:
         store.commit([birth("r1", [work("r1")])])

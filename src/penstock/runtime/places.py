@@ -79,9 +79,10 @@ class ThreadExecutor:
 class ExecutorMetrics:
     """An executor at one moment.
 
-    `active_tasks` hold a slot, `waiting_tasks` were taken from the queue and want one.  `max_concurrent`: of the default
-    executor that of threads; its other numbers count `async def` bodies too, which have a limit of their own.  `total_executed` counts bodies that are over, `total_failed`
-    those of them that failed, timed out or were given up; `avg_duration_ms` is that of all of them, waits included.
+    `active_tasks` hold a slot, `waiting_tasks` were taken from the queue and want one.  `total_executed` counts bodies
+    that are over, `total_failed` those of them that failed, timed out or were given up; `avg_duration_ms` is that of
+    all of them, waits included.  `max_concurrent`: of the default executor that of threads; its other numbers count
+    `async def` bodies too, which have a limit of their own.
     """
 
     active_tasks: int

@@ -180,7 +180,7 @@ class MemoryStore(MemorySchedules):
             for row in rows:
                 held = self._work.get(row.run_id, {}).get((row.node, row.fence))
                 if held is not None and held.owner == owner:
-                    held.began = False
+                    held.began = held.began and held.orphaned
                     self._give_back(held)
 
     def run(self, run_id: str) -> RunRow | None:
