@@ -85,7 +85,7 @@ def submitted_at_a_fast_pace(pair: Pair) -> None:
 def submitted_before_the_slow_one(pair: Pair) -> None:
     """A fan whose first body is slow: all of it is born in one transaction."""
     fan = [(f"t{k}", pair.trivial, {"dependencies": ["first"]}) for k in range(COUNT)]
-    first = ("first", lambda context: None, {})
+    first: tuple[str, Any, dict[str, Any]] = ("first", lambda context: None, {})
     slow = ("slow", lambda context: pair.gate(), {"dependencies": ["first"]})
     pair.busy.submit(pair.define("fan", first, slow, *fan))
     pair.gate.wait_begun()

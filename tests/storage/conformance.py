@@ -310,7 +310,8 @@ class Conformance:
     def test_a_claim_passes_over_bodies_there_is_no_slot_for(self, store: Store) -> None:
         timer = work("r1", 1, kind="wake", due_at=4)
         mine = [work("r1", 0, due_at=1), work("r1", 2, kind="tend", due_at=9), work("r1", 3, due_at=2)]
-        store.commit([birth("r1", [*mine, timer]), birth("r2", [work("r2", 0, workflow="mails")], workflow="mails")])
+        mail = work("r2", 0, workflow="mails", due_at=0)
+        store.commit([birth("r1", [*mine, timer]), birth("r2", [mail], workflow="mails")])
         names = ["orders", "mails"]
         full = [("orders", node) for node in range(3)]
         assert [(w.run_id, w.node) for w in store.claim("me", 500, 5, 9, names, passed_over=full)] == [
