@@ -10,7 +10,7 @@ from threading import Timer
 
 import pytest
 
-from penstock.model.errors import DatabaseURLError, StoreError, StoreReadOnly, StoreUnavailable
+from penstock.model.errors import DatabaseURLError, StoreError, StoreReadOnly, StoreUnavailable, StoreUnusable
 from penstock.model.records import Committed, RunFilter
 from penstock.storage import rows
 from penstock.storage.sqlite.faults import translate
@@ -143,7 +143,7 @@ def test_a_table_that_vanished_is_an_error(store: SQLiteStore, path: Path) -> No
         (sqlite3.SQLITE_NOTADB, DatabaseURLError),
         (sqlite3.SQLITE_CORRUPT, StoreError),
         (sqlite3.SQLITE_TOOBIG, StoreError),
-        (sqlite3.SQLITE_ERROR, StoreError),
+        (sqlite3.SQLITE_ERROR, StoreUnusable),
     ],
 )
 def test_each_code_has_its_error(code: int, kind: type[Exception]) -> None:

@@ -24,6 +24,7 @@ from penstock.model.errors import (
     RunNotFinished,
     RunNotFound,
     StoreUnavailable,
+    StoreUnusable,
 )
 from penstock.model.ports import Clock, Program, Store
 from penstock.model.records import ACTIVE, ENDED, FIRST, Position, RunFilter, RunRow
@@ -206,6 +207,8 @@ class Engine:
                 if self.head(run_id).status != "running":
                     return self.read(run_id)
                 answers = True
+            except StoreUnusable:  # it may not come back
+                raise
             except StoreUnavailable:  # it comes back, and the run goes on then: whoever is in a hurry gives a timeout
                 answers = False
             if deadline is not None and time.monotonic() >= deadline:

@@ -58,6 +58,10 @@ class StructureChanged(PenstockError, ValueError):
 # -- values
 
 
+class InvalidArgument(PenstockError, ValueError, TypeError):
+    """An argument (a key, an id, a reason, a label) is of another type, empty, too long, or text no database holds."""
+
+
 class EncodingError(PenstockError, ValueError, TypeError):
     """A value cannot be stored; `path` names the key path inside the value."""
 
@@ -144,6 +148,13 @@ class TaskNotPortable(PenstockError, TypeError):
     """A body cannot be sent to another process: it, or something it refers to, cannot be pickled."""
 
 
+# -- the engine itself
+
+
+class InternalError(PenstockError, RuntimeError):
+    """The engine, or code it was given, raised where no task's body runs.  Only the run concerned is affected."""
+
+
 # -- the kernel
 
 
@@ -168,6 +179,13 @@ class StoreUnavailable(StoreError, ConnectionError):
 
 class StoreUnreachable(StoreUnavailable, ValueError):
     """The database a URL names could not be opened: the server is down, or the URL leads elsewhere."""
+
+
+class StoreUnusable(StoreUnavailable):
+    """The database answers, but refuses every change: a table is missing, a right was revoked.
+
+    That can be mended under a live runner: it waits and tries again, and callers who wait are told.
+    """
 
 
 class StoreReadOnly(StoreUnavailable, PermissionError):

@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Collection, Generator, Mapping
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from penstock.engine import Engine
 from penstock.engine.activity import Activity
@@ -18,13 +18,11 @@ from penstock.runners.config import DefaultRunnerConfig
 from penstock.runners.definitions import WorkflowRef, registered_name
 from penstock.runners.results import STATUS, RunSummary, WorkflowResult
 from penstock.runners.schedules import ScheduleBook, ScheduleMethods
+from penstock.runtime.faults import Fault
 from penstock.runtime.live_run import LiveRun
 from penstock.runtime.places import DEFAULT, ExecutorMetrics
-from penstock.runtime.promise import Promise
+from penstock.runtime.promise import arrival
 from penstock.tasks import Context
-
-if TYPE_CHECKING:
-    import asyncio
 
 Inputs = Context | Mapping[str, Any] | None
 
@@ -253,6 +251,13 @@ class DefaultRunner(ScheduleMethods):
         """Whether a body could begin there at once.  Raises ExecutorNotFound."""
         return self._engine.driver.executor.executor(executor).has_capacity()
 
+    def internal_errors(self) -> tuple[Fault, ...]:
+        """The latest errors of the engine itself, and of code it calls beside the bodies; the oldest first.
+
+        A run they concern is parked or refused; what was due is tried again.  All are logged to `penstock.runner`.
+        """
+        return self._engine.driver.faults.latest
+
     # -- lifetime
 
     def shutdown(self) -> None:
@@ -349,19 +354,8 @@ class RunHandle:
     async def _result_async(self) -> WorkflowResult:
         import asyncio
 
-        loop = asyncio.get_running_loop()
-        arrived: asyncio.Future[None] = loop.create_future()
         promise = self._runner._engine.watch(self.run_id)
-
-        def set_() -> None:
-            if not arrived.done():
-                arrived.set_result(None)
-
-        def tell(_: Promise[LiveRun | None]) -> None:
-            loop.call_soon_threadsafe(set_)
-
-        promise.then(tell)
-        await arrived
+        await arrival(promise)
         live = promise.value()
         if live is None:
             return await asyncio.to_thread(self.result)

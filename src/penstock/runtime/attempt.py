@@ -168,6 +168,16 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
+def _ending(attempt: Attempt, error: BaseException) -> Entry:
+    """The end of an attempt whose body raised; final if its retry policy, or a class that it names, raises in turn."""
+    try:
+        return attempt.raised(error)
+    except BaseException as broken:  # noqa: BLE001 - whatever it is, the attempt has to end
+        text = f"{type(error).__name__}, and what follows from that cannot be decided: {describe(broken)}"
+        failed = Failed(attempt.node, attempt.fence, "INTERNAL", text[:ERROR_TEXT_LIMIT_CHARS])
+        return Entry(failed, attempt.began, attempt.clock.now())
+
+
 def perform(
     attempt: Attempt,
     deliver: Callable[[Attempt, Entry], None],
@@ -183,7 +193,7 @@ def perform(
     except BaseException as error:  # noqa: BLE001
         if elsewhere is not None and attempt.state == "over":  # killed: nobody waits for its end
             return None
-        entry = attempt.raised(error)
+        entry = _ending(attempt, error)
     else:
         entry = attempt.succeeded(done)
     if not attempt.end():
@@ -199,7 +209,7 @@ async def perform_async(attempt: Attempt, deliver: Callable[[Attempt, Entry], No
     except BaseException as error:  # noqa: BLE001 - as above
         if attempt.state == "over":  # cancelled by its time-out: nobody waits for its end
             return
-        entry = attempt.raised(error)
+        entry = _ending(attempt, error)
     else:
         entry = attempt.succeeded(done)
     if attempt.end():

@@ -27,6 +27,11 @@ class Deadlines:
         self._runs_at: int | None = None
         self._shortest_us = int(driver.limits.task_timeout_seconds * 1e6)
 
+    @property
+    def pending(self) -> bool:
+        """What it does has its instant."""
+        return False
+
     def instants(self) -> list[int]:
         """When to look next."""
         return [at for at in (self._attempts_at, self._runs_at) if at is not None]

@@ -11,15 +11,22 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from penstock.model import events as ev
 from penstock.model import wire
 from penstock.model.commands import Execute, Tend, Wake
-from penstock.model.errors import PenstockError, RunnerClosed, StoreError, StoreUnavailable
+from penstock.model.errors import (
+    PenstockError,
+    RunnerClosed,
+    StoreError,
+    StoreUnavailable,
+    StoreUnusable,
+)
 from penstock.model.events import Event
 from penstock.model.ports import Clock, Program, Store, Style
 from penstock.model.records import Change, Committed, Duplicate, News, RunRow, WorkRow
@@ -30,6 +37,7 @@ from penstock.runtime.clock import synchronise
 from penstock.runtime.deadlines import Deadlines
 from penstock.runtime.dispatch import Dispatcher
 from penstock.runtime.executor import Executor
+from penstock.runtime.faults import Faults, internal, recorded
 from penstock.runtime.handle import Children
 from penstock.runtime.live_run import Allowance, LiveRun
 from penstock.runtime.loading import Loader
@@ -38,6 +46,7 @@ from penstock.runtime.promise import Promise
 from penstock.runtime.retention import Retention
 from penstock.runtime.routing import Router
 from penstock.runtime.scheduling import Scheduler, Scheduling
+from penstock.runtime.services import Supervised, perform
 from penstock.runtime.steering import Steering
 from penstock.runtime.takeover import FAR, Takeover
 from penstock.runtime.tending import Tending
@@ -47,6 +56,8 @@ LIVE_RUNS_KEPT: Final = 10_000
 """runs without work of this process that are kept in memory all the same, because they will soon have some"""
 FIRST_PAUSE_SECONDS: Final = 0.05
 LONGEST_PAUSE_SECONDS: Final = 5.0
+LOOP_TRIES: Final = 20
+"""turns of the loop itself that may fail one after the other, with longer and longer pauses, before the runner ends"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +111,7 @@ class Driver:
         self._program, self._names, self.head = program, workflows, head
         self.loader = Loader(store, styles, self._executable, clock)
         self._on_stopped = on_stopped
+        self.faults = Faults(clock)
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self.executor = Dispatcher(
             limits.executors,
@@ -117,7 +129,13 @@ class Driver:
         self.deadlines = Deadlines(self)
         self._takeover = Takeover(self)
         self._scheduler = Scheduler(self)
-        self._retention = Retention(self)
+        self._always = [Supervised("deadlines", self.deadlines, self.faults)]
+        self._services = [
+            Supervised("takeover of work", self._takeover, self.faults, decisive=True),
+            Supervised("schedules", self._scheduler, self.faults),
+            Supervised("retention", Retention(self), self.faults),
+        ]
+        """looked at unless the store is left alone, or the runner is closing"""
         self.tending = Tending(self)
         self.children: Children | None = None
         self.steering = Steering(self)
@@ -148,10 +166,10 @@ class Driver:
         self.clock.on_jump(self._nudge)
         self._thread.start()
 
-    def post(self, act: Callable[[], None]) -> None:
-        """Have the loop call `act`.  Raises RunnerClosed."""
+    def post(self, act: Callable[[], None], *asked: Promise[Any]) -> None:
+        """Have the loop call `act`; promises in `asked` are rejected with what it raises.  Raises RunnerClosed."""
         self.check_open()
-        self._inbox.put(act)
+        self._inbox.put(partial(_answered, act, asked) if asked else act)
         if self._closed:  # it came too late to be sure that anybody will look at it
             self.check_open()
 
@@ -172,19 +190,19 @@ class Driver:
         """
         birth: Promise[Begun] = Promise()
         settled: Promise[LiveRun] = Promise()
-        self.post(lambda: self._begin(program, cells, row, birth, settled))
+        self.post(lambda: self._begin(program, cells, row, birth, settled), birth, settled)
         return birth, settled
 
     def watch(self, run_id: str) -> Promise[LiveRun | None]:
         """Kept when the run ends or waits for a person; with None if that may be so and the run is not live here."""
         promise: Promise[LiveRun | None] = Promise()
-        self.post(lambda: self._watch(run_id, promise))
+        self.post(lambda: self._watch(run_id, promise), promise)
         return promise
 
     def begin(self, run: LiveRun) -> Promise[Begun]:
         """Start a run that was decided already; the promise is kept when it is on disk with its first work claimed."""
         birth: Promise[Begun] = Promise()
-        self.post(lambda: self.enter(run, birth))
+        self.post(lambda: self.enter(run, birth), birth)
         return birth
 
     def note_child(self, parent_id: str, run_id: str, waits: bool) -> None:
@@ -197,20 +215,13 @@ class Driver:
         `retry`: `Resumed` is meant for a run that has ended; otherwise for one that is paused, and for no other.
         """
         promise: Promise[bool] = Promise()
-        self.post(lambda: self.steering.control(run_id, event, retry, promise))
+        self.post(lambda: self.steering.control(run_id, event, retry, promise), promise)
         return promise
 
     def adopt(self, run_id: str) -> Promise[int]:
         """Take over what nobody executes of a run, however far off: how many pieces of work that was."""
         promise: Promise[int] = Promise()
-
-        def act() -> None:
-            try:
-                promise.resolve(self._takeover.adopt(run_id))
-            except PenstockError as error:
-                promise.reject(error)
-
-        self.post(act)
+        self.post(lambda: promise.resolve(self._takeover.adopt(run_id)), promise)
         return promise
 
     def look_for_work(self) -> None:
@@ -249,7 +260,7 @@ class Driver:
         self._inbox.put(lambda: self._take_news(news))
 
     def _deliver(self, attempt: Attempt, entry: Entry) -> None:
-        self._inbox.put(lambda: self.finish(attempt, entry))
+        self._inbox.put(lambda: self._take_end(attempt, entry))
 
     def _on_defer(self, attempt: Attempt, deferred: bool) -> None:
         self._inbox.put(lambda: self._defer(attempt, deferred))
@@ -260,18 +271,33 @@ class Driver:
     # -- the loop
 
     def _run(self) -> None:
+        failures = 0
         try:
             while True:
-                self._drain()
-                self._tick()
-                if self._commit() > 1:
-                    time.sleep(0)  # gives way: those just told post what they do next, and it joins one commit
-                if self._closing and self._may_stop():
-                    break
+                try:
+                    if self._turn():
+                        break
+                    failures = 0
+                except RunnerClosed:
+                    raise
+                except Exception as error:
+                    failures += 1
+                    if failures == LOOP_TRIES:
+                        raise
+                    self.faults.add("the runner's loop, tried again later", error)
+                    time.sleep(min(FIRST_PAUSE_SECONDS * 2**failures, LONGEST_PAUSE_SECONDS))
         except BaseException as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
             self._broken = error
         finally:
             self._stop()
+
+    def _turn(self) -> bool:
+        """One turn of the loop; whether it was the last."""
+        self._drain()
+        self._tick()
+        if self._commit() > 1:
+            time.sleep(0)  # gives way: those just told post what they do next, and it joins one commit
+        return self._closing and self._may_stop()
 
     def _drain(self) -> None:
         inbox = self._inbox
@@ -279,47 +305,66 @@ class Driver:
             act = inbox.get(timeout=self._patience_s())
         except Empty:
             return
-        act()
+        self._call(act)
         for _ in range(BATCH_LIMIT_ACTS):
             try:
                 act = inbox.get_nowait()
             except Empty:
                 return
+            self._call(act)
+
+    def _call(self, act: Callable[[], None]) -> None:
+        """What goes wrong in an act that came in is not the concern of those behind it."""
+        try:
             act()
+        except PenstockError as error:
+            if not isinstance(act, partial):  # else it was told to who asked
+                self.faults.add("a message to the runner's loop", error)
+        except BaseException as error:  # noqa: BLE001
+            self.faults.add("a message to the runner's loop", error)
 
     def _patience_s(self) -> float | None:
         """How long nothing will be due."""
         if self._blocked_until:  # no longer than a pause can be: the clock may have been set back
             self._blocked_until = min(self._blocked_until, self.clock.now() + int(LONGEST_PAUSE_SECONDS * 1e6))
-        instants = [*self._takeover.instants(), *self.deadlines.instants()]
+        instants = [self._close_at] if self._closing else []
         if self.agenda.next is not None:
             instants.append(self.agenda.next)
-        if self.dirty or ((self._takeover.pending or self._scheduler.pending) and not self._closing):
+        if self.dirty:
             instants.append(self._blocked_until)
-        instants += [self._close_at] if self._closing else [*self._scheduler.instants(), *self._retention.instants()]
+        for service in self._always if self._closing else [*self._always, *self._services]:
+            instants += service.instants()
         return self.clock.seconds_until(max(min(instants), self._blocked_until))
 
     def _tick(self) -> None:
         """Do what has become due."""
         now = self.clock.now()
         for act in self.agenda.due(now):
-            act()
-        self.deadlines.look(now)
+            perform(act, now, self.agenda, self.faults)
+        for service in self._always:
+            service.look(now)
         if not self._closing and now >= self._blocked_until:
             try:
-                self._takeover.look(now)
-                now = self.clock.now()  # the clock may have been set, and the store may have taken its time
-                self._scheduler.look(now)
-                self._retention.look(now)
-            except StoreError as error:  # it may also refuse: somebody has removed the tables, and may restore them
-                self.back_off()
+                for service in self._services:
+                    service.look(now)
+                    now = self.clock.now()  # the clock may have been set, and the store may have taken its time
+            except StoreError as error:
+                self.store_failed(error)
                 for run in [run for run in self.dirty.values() if run.born]:  # its turn would not come as long as this
-                    del self.dirty[run.row.id]
                     self._refuse(run, error)
-                if not isinstance(error, StoreUnavailable):  # who knows whether it comes back: those who wait hear it
-                    for run in self.runs.values():
-                        run.reject(error)
-                        run.settled = Promise()
+
+    def store_failed(self, error: StoreError) -> int:
+        """Leave the store alone for a while; returns until when.
+
+        One that cannot be reached comes back.  One that refuses (its tables are gone, a right was revoked) may or may
+        not: those who wait are told, and may wait again.
+        """
+        if isinstance(error, StoreUnusable) or not isinstance(error, StoreUnavailable):
+            for run in self.runs.values():
+                if not run.born:
+                    run.reject(error)
+                    run.settled = Promise()
+        return self.back_off()
 
     # -- acts
 
@@ -335,14 +380,9 @@ class Driver:
             birth.reject(RunnerClosed("this runner was shut down before the run was accepted"))
             birth.pass_on(settled)
             return
-        try:
-            self.executor.check(program)
-            run = LiveRun(row, self.loader.layout(program.plan), program.style, program, born=True, settled=settled)
-            run.decide(Entry(ev.Started(cells)), self.clock)
-        except PenstockError as error:
-            birth.reject(error)
-            birth.pass_on(settled)
-            return
+        self.executor.check(program)
+        run = LiveRun(row, self.loader.layout(program.plan), program.style, program, born=True, settled=settled)
+        run.decide(Entry(ev.Started(cells)), self.clock)
         self.enter(run, birth)
 
     def enter(self, run: LiveRun, birth: Promise[Begun]) -> None:
@@ -350,9 +390,9 @@ class Driver:
         if self._closing:
             birth.reject(RunnerClosed("this runner was shut down before the run was accepted"))
             return
+        self.deadlines.watch_run(run)
         self._births[run.row.id] = birth
         self.runs[run.row.id] = self.dirty[run.row.id] = run
-        self.deadlines.watch_run(run)
 
     def watched(self, run_id: str) -> Promise[LiveRun | None]:
         """`watch`, from the loop's own thread."""
@@ -370,6 +410,9 @@ class Driver:
             head = self.store.run(run_id)  # looked at after it is known here: what ends later makes news
         except PenstockError:
             head = None
+        except BaseException:
+            self._keep_awaited([run_id])
+            raise
         if not self.hears or head is None or head.status != "running":
             self._keep_awaited([run_id])
 
@@ -388,6 +431,15 @@ class Driver:
         self._takeover.stale.update(self.runs.keys() if news.runs is None else news.runs & self.runs.keys())
         self._keep_awaited([*self._awaited] if news.runs is None else news.runs & self._awaited.keys())
 
+    def _take_end(self, attempt: Attempt, entry: Entry) -> None:
+        try:
+            self.finish(attempt, entry)
+        except BaseException as error:
+            run = self.runs.get(attempt.run_id)
+            if run is None:
+                raise
+            self.fault(run, error)
+
     def finish(self, attempt: Attempt, entry: Entry) -> None:
         """An attempt has ended with this event."""
         run = self.runs.get(attempt.run_id)
@@ -401,10 +453,17 @@ class Driver:
     def decide(self, run: LiveRun, entry: Entry) -> bool:
         """Decide, and carry a halt to the bodies that run.  A run whose data cannot be read here is parked."""
         try:
-            taken = run.decide(entry, self.clock)
+            return self._decide(run, entry)
+        except StoreUnavailable:
+            raise
         except PenstockError as error:
             self.give_back(run, f"cannot go on here: {error.message}")
-            return False
+        except BaseException as error:  # noqa: BLE001 - an error of this run, whatever it is, is no other's
+            self.fault(run, error)
+        return False
+
+    def _decide(self, run: LiveRun, entry: Entry) -> bool:
+        taken = run.decide(entry, self.clock)
         if taken:
             self.dirty[run.row.id] = run
             if run.settled.done and run.machine.status == "running":
@@ -417,14 +476,39 @@ class Driver:
 
     def give_back(self, run: LiveRun, reason: str) -> None:
         """Park a run this process can do nothing more for, with the work it holds of it."""
+        self._give_back(run, reason, StoreError(f"run {run.row.id} {reason}"))
+
+    def fault(self, run: LiveRun, error: BaseException) -> None:
+        """Something that is no answer of a body has gone wrong for this run: it is refused, or parked, and no other."""
+        run = self.runs.get(run.row.id, run)
+        self.faults.add(f"run {run.row.id}", error)
+        if run.born:
+            self._refuse(run, internal(f"run {run.row.id} was not accepted", error))
+        else:
+            answer = internal(f"run {run.row.id} cannot go on here", error)
+            self._give_back(run, f"cannot go on because of an internal error: {recorded(error)}", answer)
+
+    def _fault_on_disk(self, run: LiveRun, error: BaseException) -> None:
+        """The same just after a commit, which may have been the run's first."""
+        birth = self._births.pop(run.row.id, None)
+        if birth is not None:
+            birth.reject(internal(f"run {run.row.id} is recorded, and cannot go on here", error))
+        run.born = False
+        self.fault(run, error)
+
+    def _give_back(self, run: LiveRun, reason: str, answer: PenstockError) -> None:
+        """`answer`: what those who wait are told."""
         self.runs.pop(run.row.id, None)
         self.dirty.pop(run.row.id, None)
+        self._takeover.park(run.row, reason)
+        run.reject(answer)
         for attempt in run.attempts.values():
-            attempt.handle.halt(reason)
-            if attempt.end():
-                attempt.executor.abandon(attempt)
-        self._takeover.park(run.row, reason, [row for row in run.work.values() if row.owner == self.owner])
-        run.reject(StoreError(f"run {run.row.id} {reason}"))
+            try:
+                attempt.handle.halt(reason)
+                if attempt.end():
+                    attempt.executor.abandon(attempt)
+            except BaseException as error:  # noqa: BLE001 - it is parked, and the others have to be told as well
+                self.faults.add(f"telling a body of run {run.row.id}", error)
 
     def _defer(self, attempt: Attempt, deferred: bool) -> None:
         run = self.runs.get(attempt.run_id)
@@ -451,8 +535,15 @@ class Driver:
                 break
             now = self.clock.now()
             allowance = self.allowance(now)
-            changes = [run.change(now, allowance) for run in runs]
-            if not self._write(runs, changes):
+            changes: list[Change] = []
+            sound: list[LiveRun] = []
+            for run in runs:
+                try:
+                    changes.append(run.change(now, allowance))
+                    sound.append(run)
+                except BaseException as error:  # noqa: BLE001 - the others are to be written
+                    self.fault(run, error)
+            if not self._write(sound, changes):
                 break
             written += len(runs)
             self.left(allowance)
@@ -500,19 +591,25 @@ class Driver:
     def born(self, run: LiveRun, change: Change) -> None:
         """A run came into the store by a transaction that was not `_commit`'s."""
         self.runs[run.row.id] = run
-        self.deadlines.watch_run(run)
         self._births[run.row.id] = Promise()
-        self._committed(run, change)
+        try:
+            self.deadlines.watch_run(run)
+            self._committed(run, change)
+        except BaseException as error:  # noqa: BLE001 - it is on disk, and so are others
+            self._fault_on_disk(run, error)
 
     def doubt(self) -> None:
         """The store failed in a transaction with births: perhaps it took effect."""
         self._takeover.in_doubt = True
 
     def _write(self, runs: list[LiveRun], changes: list[Change]) -> bool:
+        """False if the store cannot be written now: what is not born waits, and those who wait are told."""
+        if not runs:
+            return True
         try:
             verdicts = self.store.commit(changes)
         except StoreUnavailable as error:
-            self.back_off()
+            self.store_failed(error)
             for run in runs:
                 if run.born:  # not accepted: whoever asked is told, and may ask again
                     self._takeover.in_doubt = True
@@ -520,24 +617,41 @@ class Driver:
                 else:
                     self.dirty[run.row.id] = run
             return False
-        except StoreError as error:
-            if len(runs) > 1:  # one bad change must not take the others with it
-                return all([self._write([run], [change]) for run, change in zip(runs, changes, strict=True)])
-            if runs[0].born:
-                self._refuse(runs[0], error)
-            else:
-                self.give_back(runs[0], f"cannot be written: {error.message}")
-            return True
+        except RunnerClosed:
+            raise
+        except BaseException as error:  # noqa: BLE001 - it may be about one of them: that one is refused alone
+            if len(runs) == 1:
+                self._refuse_change(runs[0], error)
+                return True
+            half = len(runs) // 2
+            parts = [slice(0, half), slice(half, None)]
+            return all([self._write(runs[part], changes[part]) for part in parts])
         self._pause_s = FIRST_PAUSE_SECONDS
         for run, change, verdict in zip(runs, changes, verdicts, strict=True):
-            if isinstance(verdict, Committed):
-                self._committed(run, change)
-            elif isinstance(verdict, Duplicate):
-                del self.runs[run.row.id]
-                self._births.pop(run.row.id).resolve(Begun(verdict.run, None))
-            else:
-                self.reload(run)
+            try:
+                if isinstance(verdict, Committed):
+                    self._committed(run, change)
+                elif isinstance(verdict, Duplicate):
+                    del self.runs[run.row.id]
+                    self._births.pop(run.row.id).resolve(Begun(verdict.run, None))
+                else:
+                    self.reload(run)
+            except BaseException as error:  # noqa: BLE001 - the others are on disk, and go on
+                if isinstance(verdict, Committed):
+                    self._fault_on_disk(run, error)
+                else:
+                    self.fault(run, error)
         return True
+
+    def _refuse_change(self, run: LiveRun, error: BaseException) -> None:
+        """The store does not take what is to be written of this run, whatever else it takes."""
+        if not isinstance(error, StoreError):
+            self._takeover.in_doubt = True  # nobody knows what it did
+            self.fault(run, error)
+        elif run.born:
+            self._refuse(run, error)
+        else:
+            self.give_back(run, f"cannot be written: {error.message}")
 
     def sample_clock(self) -> None:
         """Set the clock by its reference.  Raises StoreUnavailable."""
@@ -553,6 +667,7 @@ class Driver:
 
     def _refuse(self, run: LiveRun, error: BaseException) -> None:
         self.runs.pop(run.row.id, None)
+        self.dirty.pop(run.row.id, None)
         birth = self._births.pop(run.row.id, None)
         if birth is not None:
             birth.reject(error)
@@ -569,6 +684,8 @@ class Driver:
         for row in change.work_in:
             if row.owner == self.owner:
                 self.dispatch(run, row)
+        if self.runs.get(run.row.id) is not run:  # it was parked while its work was begun
+            return
         if change.park is False:
             self._takeover.wanted = True
         if run.machine.status != "running":
@@ -647,23 +764,26 @@ class Driver:
             self.agenda.at(command.at, lambda: self._wake(run.row.id, row.node, command.at))
         elif type(command) is Tend:
             self.tending.tend(run, row.node)
+        elif type(command) is Execute and run.machine.halted:  # cancelled before it was read here: nothing begins
+            self.decide(run, Entry(ev.Cancelled(row.node, command.fence)))
         elif type(command) is Execute and run.program is not None and not run.machine.suspended:
             try:
-                view = run.board.view(row.node)
+                self._start(run, row.node, command, run.program)
             except PenstockError as error:
                 text = f"{type(error).__name__}: {error.message}"
                 self.decide(run, Entry(ev.Failed(row.node, command.fence, type(error).__name__, text)))
-                return
-            timeout_s = self.limits.task_timeout_seconds
-            attempt = Attempt(
-                run.row.id, row.node, command.fence, command.attempt, run.program, view, timeout_s, self.clock
-            )
-            attempt.children, attempt.epoch = self.children, run.began_at
-            if run.inherited and run.entries:
-                attempt.not_before = run.entries[-1].at
-            run.attempts[row.node] = attempt
-            self.executor.route(run.program, row.node).submit(attempt)
-            self.deadlines.watch_attempt(attempt, self.clock.now())
+
+    def _start(self, run: LiveRun, node: int, command: Execute, program: Program) -> None:
+        """Hand a body to its executor.  Raises PenstockError if its inputs cannot be read here."""
+        view, timeout_s = run.board.view(node), self.limits.task_timeout_seconds
+        attempt = Attempt(run.row.id, node, command.fence, command.attempt, program, view, timeout_s, self.clock)
+        attempt.children, attempt.epoch = self.children, run.began_at
+        if run.inherited and run.entries:
+            attempt.not_before = run.entries[-1].at
+        executor = self.executor.route(program, node)
+        self.deadlines.watch_attempt(attempt, self.clock.now())
+        executor.submit(attempt)
+        run.attempts[node] = attempt
 
     def _wake(self, run_id: str, node: int, at: int | None) -> None:
         run = self.runs.get(run_id)
@@ -698,24 +818,39 @@ class Driver:
             attempt.handle.halt("the runner is shutting down")
         self.executor.close()  # before anybody else may begin what was killed here
         mine = [row for run in self.runs.values() for row in run.work.values() if row.owner == self.owner]
-        with contextlib.suppress(StoreUnavailable, RunnerClosed):  # then the lease runs out, or the lock is found free
+        try:
             if mine and self._broken is None:
                 self.store.release(self.owner, mine)
             self.store.unregister(self.owner)
+        except (StoreUnavailable, RunnerClosed):
+            pass  # then the lease runs out, or the lock is found free
+        except BaseException as error:  # noqa: BLE001 - those who wait must hear that it ends all the same
+            self.faults.add("releasing work at the end", error)
         self._closed = True
         while True:  # acts that came too late: their promises must not be forgotten
             try:
                 act = self._inbox.get_nowait()
             except Empty:
                 break
-            act()
+            self._call(act)
         cause = self._broken
         for birth in self._births.values():
             birth.reject(_closed("the runner stopped before the run was accepted", cause))
-        self._on_stopped()
+        self._call(self._on_stopped)
         for run in self.runs.values():
             run.reject(_closed(f"the runner stopped; run {run.row.id} goes on with the next one", cause))
         self._keep_awaited([*self._awaited])
+
+
+def _answered(act: Callable[[], None], asked: Sequence[Promise[Any]]) -> None:
+    """Whatever goes wrong in an act, who waits for it must hear of it."""
+    try:
+        act()
+    except BaseException as error:
+        answer = error if isinstance(error, PenstockError) else internal("it could not be done", error)
+        for promise in asked:
+            promise.reject(answer)
+        raise
 
 
 def _follows_from_others(entry: Entry) -> bool:

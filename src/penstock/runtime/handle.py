@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from penstock.model.errors import TaskCancelled, WorkflowError
+from penstock.runtime.promise import call_in
 
 if TYPE_CHECKING:
     from penstock.runners.results import WorkflowResult
@@ -235,7 +236,7 @@ class TaskHandle:
             got = asyncio.Event()
 
             def go() -> None:
-                loop.call_soon_threadsafe(got.set)
+                call_in(loop, got.set)
 
             self.handle._executor.resume(self.handle._attempt, go)
             await got.wait()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 from penstock.kernel import Layout, lay_out
-from penstock.model.errors import RunNotFound, StoreError, StructureChanged
+from penstock.model.errors import RunNotFound, StoreError, StoreUnavailable, StructureChanged
 from penstock.model.plan import Plan
 from penstock.model.ports import Clock, Program, Store, Style
 from penstock.model.records import Record, RunRow
@@ -61,7 +61,12 @@ class Loader:
     def ahead(self, run_ids: Collection[str]) -> Iterator[None]:
         """Inside the block, have these runs at hand when they are loaded.  Raises StoreUnavailable."""
         if len(run_ids) > 1:
-            self._ahead = self._store.read(run_ids)
+            try:
+                self._ahead = self._store.read(run_ids)
+            except StoreUnavailable:
+                raise
+            except Exception:  # noqa: BLE001 - one of them cannot be read: read alone, that one will say so
+                self._ahead = {}
         try:
             yield
         finally:

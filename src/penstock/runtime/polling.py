@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock.model import codec
-from penstock.model.errors import PenstockError
+from penstock.model.errors import StoreUnavailable
 from penstock.model.schedules import FireRow, Firing, ScheduleRow
 from penstock.model.triggers import Answer, Trigger, TriggerResult, triggers
 from penstock.runtime.attempt import describe
@@ -88,7 +88,7 @@ class Polling:
     def look(self, names: Collection[str], now: int) -> None:
         """Act on answers, and ask whoever is due."""
         while self.answers:
-            self._settle(*self.answers[0], now)
+            self._settle_or_drop(*self.answers[0], now)
             self.answers.popleft()
         free = self._names(names)
         if not free:
@@ -128,6 +128,15 @@ class Polling:
             self.answers.append((poll, f"TimeoutError: it did not answer within {seconds:g} s"))
             self._scheduler.wanted = True
 
+    def _settle_or_drop(self, poll: Poll, answer: TriggerResult | str, now: int) -> None:
+        """An answer nothing can be made of must not hold up the others.  Raises StoreUnavailable."""
+        try:
+            self._settle(poll, answer, now)
+        except StoreUnavailable:
+            raise
+        except BaseException as error:  # noqa: BLE001 - the trigger is asked again, and may give another answer
+            self._driver.faults.add(f"the answer of trigger {poll.trigger.name!r}", error)
+
     def _settle(self, poll: Poll, answer: TriggerResult | str, now: int) -> None:
         """Write what follows from an answer.  Raises StoreUnavailable."""
         for _ in range(WRITE_TRIES):
@@ -152,7 +161,7 @@ class Polling:
         try:
             inputs = dict(answer.context or {})
             digest = hash_of(inputs) if answer.context is not None else NO_CONTEXT
-        except (PenstockError, TypeError, ValueError) as error:
+        except BaseException as error:  # noqa: BLE001 - an error of this trigger, whatever it is, is no other's
             row.last_error = describe(error)
             return []
         if not row.allow_concurrent and (row.id, digest) in self._driver.store.unfinished_fires([row.id]):

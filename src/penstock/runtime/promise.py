@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import _thread
+import logging
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+if TYPE_CHECKING:
+    import asyncio
 
 T = TypeVar("T")
+
+logger: Final = logging.getLogger("penstock.runner")
 
 _guard = _thread.allocate_lock()
 """held for a moment by whoever sets a promise, or adds to its listeners; one for all, because making one costs more"""
@@ -38,7 +44,10 @@ class Promise(Generic[T]):
             self._value, self._error, self._done = value, error, True
         self._gate.release()
         for tell in self._callbacks or ():
-            tell(self)
+            try:
+                tell(self)
+            except BaseException:  # whoever sets a promise has no part in what its listeners do
+                logger.exception("a listener of a promise raised; the others are told")
 
     @property
     def done(self) -> bool:
@@ -67,9 +76,41 @@ class Promise(Generic[T]):
         self.then(tell)
 
     def then(self, tell: Callable[[Promise[T]], None]) -> None:
-        """Call `tell(self)` when it is set, in the thread that sets it; at once if it is."""
+        """Call `tell(self)` when it is set, in the thread that sets it; at once if it is.
+
+        What `tell` raises in another thread is logged and goes no further.
+        """
         with _guard:
             if not self._done:
                 self._callbacks = [*(self._callbacks or ()), tell]
                 return
         tell(self)
+
+
+async def arrival(promise: Promise[Any]) -> None:
+    """Wait for a promise in the running event loop.  A loop that closes before is no concern of who sets it."""
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    arrived: asyncio.Future[None] = loop.create_future()
+
+    def set_() -> None:
+        if not arrived.done():
+            arrived.set_result(None)
+
+    def tell(_: Promise[Any]) -> None:
+        call_in(loop, set_)
+
+    promise.then(tell)
+    await arrived
+
+
+def call_in(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> bool:
+    """Have an event loop call `act`, from another thread; False if the loop is closed, and with it all that waited."""
+    try:
+        loop.call_soon_threadsafe(act)
+    except RuntimeError:
+        if loop.is_closed():
+            return False
+        raise
+    return True

@@ -26,6 +26,11 @@ class Retention:
         self._look_at = driver.clock.now()
         self._after = FIRST
 
+    @property
+    def pending(self) -> bool:
+        """What it does has its instant."""
+        return False
+
     def instants(self) -> list[int]:
         """When there is something to do next."""
         if self._kept_us is None:

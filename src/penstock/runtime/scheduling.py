@@ -18,6 +18,7 @@ from penstock.model.errors import PenstockError, RunnerClosed, StoreError, Store
 from penstock.model.ports import Program
 from penstock.model.schedules import FireRow, Firing, ScheduleRow
 from penstock.model.wire import Entry
+from penstock.runtime.attempt import describe
 from penstock.runtime.live_run import LiveRun
 from penstock.runtime.polling import Polling, given
 from penstock.schedules import Cron, Due, Rules, decide_overlap, due
@@ -198,7 +199,7 @@ class Scheduler:
             program = self._driver.loader.program(row.workflow)
             if program is None:
                 raise StoreError(f"workflow {row.workflow!r} went away")
-        except PenstockError as error:
+        except BaseException as error:  # noqa: BLE001 - an error of this schedule, whatever it is, is no other's
             return self._put_off(row, error, now), []
         firing, runs = Firing(replace(row, last_error=None)), []
         instants = found.fire[:room]
@@ -226,10 +227,16 @@ class Scheduler:
         firing.schedule.next_at = now if cut else found.wake_us
         return firing, runs
 
-    def _put_off(self, row: ScheduleRow, error: PenstockError, now: int) -> Firing:
+    def _put_off(self, row: ScheduleRow, error: BaseException, now: int) -> Firing:
         """This process cannot make anything of it: say so, leave it to others for a while, and settle nothing."""
-        text = f"{type(error).__name__}: {error.message}"
-        return Firing(replace(row, last_error=text, next_at=now + self._recovery_us))
+        return Firing(replace(row, last_error=self._described(row, error), next_at=now + self._recovery_us))
+
+    def _described(self, row: ScheduleRow, error: BaseException) -> str:
+        """For people; an error that is no answer to what they gave is reported with its traceback, too."""
+        if isinstance(error, PenstockError):
+            return f"{type(error).__name__}: {error.message}"
+        self._driver.faults.add(f"schedule {row.name or row.id}", error)
+        return describe(error)
 
     def birth(
         self, firing: Firing, fire: FireRow, program: Program, given: dict[str, Any], now: int, inputs: Any = None
@@ -247,8 +254,8 @@ class Scheduler:
                 born=True,
             )
             run.decide(Entry(ev.Started(cells)), driver.clock)
-        except PenstockError as error:
-            fire.state, fire.reason = "failed", f"{type(error).__name__}: {error.message}"
+        except BaseException as error:  # noqa: BLE001 - as above
+            fire.state, fire.reason = "failed", self._described(row, error)
             firing.fires.append(fire)
             return []
         fire.state, fire.run_id, fire.reason = "started", run.row.id, None

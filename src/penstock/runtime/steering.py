@@ -63,10 +63,7 @@ class Steering:
         self._driver.decide(run, attempt.cancelled())
 
     def control(self, run_id: str, event: Event, retry: bool, promise: Promise[bool]) -> None:
-        try:
-            self.steer(run_id, event, promise, retry=retry)
-        except PenstockError as error:
-            promise.reject(error)
+        self.steer(run_id, event, promise, retry=retry)
 
     def steer(self, run_id: str, event: Event, promise: Promise[bool], *, retry: bool = False) -> None:
         """`control`, from the loop's own thread.

@@ -7,7 +7,7 @@ never too late.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Final
 from penstock.model import events as ev
 from penstock.model.commands import Execute, Tend, Wake
 from penstock.model.errors import PenstockError, StoreUnavailable
-from penstock.model.records import Change, RunRow, WorkRow
+from penstock.model.records import Change, Conflict, RunRow, WorkRow
 from penstock.model.wire import Entry
 from penstock.runtime.executor import Executor
+from penstock.runtime.faults import recorded
 from penstock.runtime.live_run import LiveRun
 from penstock.runtime.pace import HORIZON_US
+from penstock.runtime.services import perform
 
 if TYPE_CHECKING:
     from penstock.runtime.driver import Driver
@@ -97,7 +99,7 @@ class Takeover:
         while self._claimed:
             with driver.loader.ahead(self._strange()):
                 for _ in range(min(READ_AHEAD_RUNS, len(self._claimed))):
-                    self._adopt(self._claimed[0])
+                    self._adopt_or_park(self._claimed[0])
                     self._claimed.popleft()
 
     def await_room(self, executors: Collection[Executor]) -> None:
@@ -194,7 +196,10 @@ class Takeover:
             run = driver.runs.get(run_id)
             # one with something to write meets the conflict, and reads then
             if run is not None and not run.dirty and not run.born and run.row.seq != seq:
-                driver.reload(run)
+                try:
+                    driver.reload(run)
+                except BaseException as error:  # noqa: BLE001 - an error of this run, whatever it is, is no other's
+                    driver.fault(run, error)
         self.stale.clear()
 
     def _settle_doubt(self) -> None:
@@ -267,6 +272,20 @@ class Takeover:
         """The next runs to adopt that are not live here."""
         return {row.run_id for row in islice(self._claimed, READ_AHEAD_RUNS)} - self._driver.runs.keys()
 
+    def _adopt_or_park(self, row: WorkRow) -> None:
+        """Raises StoreUnavailable; any other error is this run's, and no other's."""
+        try:
+            self._adopt(row)
+        except StoreUnavailable:
+            raise
+        except BaseException as error:  # noqa: BLE001
+            run = self._driver.runs.get(row.run_id)
+            if run is not None:
+                self._driver.fault(run, error)
+            else:
+                self._driver.faults.add(f"taking over run {row.run_id}", error)
+                self._park_unread(row.run_id, f"cannot be taken over because of an internal error: {recorded(error)}")
+
     def _adopt(self, row: WorkRow) -> None:
         """Go on with work that was claimed."""
         driver = self._driver
@@ -309,13 +328,21 @@ class Takeover:
         except StoreUnavailable:
             raise
         except PenstockError as error:
-            head = driver.store.run(run_id)
-            if head is not None:
-                self.park(head, f"cannot be read: {error.message}")
+            self._park_unread(run_id, f"cannot be read: {error.message}")
+            return None
+        except BaseException as error:  # noqa: BLE001 - what is wrong with it is no other run's concern
+            driver.faults.add(f"reading run {run_id}", error)
+            self._park_unread(run_id, f"cannot be read because of an internal error: {recorded(error)}")
             return None
         driver.runs[run_id] = run
         driver.deadlines.watch_run(run)
         return run
+
+    def _park_unread(self, run_id: str, reason: str) -> None:
+        """Park a run by its head alone.  Raises StoreUnavailable."""
+        head = self._driver.store.run(run_id)
+        if head is not None:
+            self.park(head, reason)
 
     def _park_changed(self, run: LiveRun) -> None:
         program = self._driver.loader.program(run.row.workflow)
@@ -327,17 +354,29 @@ class Takeover:
         run.touched.update(run.work)
         self._driver.decide(run, Entry(ev.Paused(run.reason)))
 
-    def park(self, head: RunRow, reason: str, held: Sequence[WorkRow] = ()) -> None:
+    def park(self, head: RunRow, reason: str) -> None:
         """Take a run out of circulation that cannot be decided here; a person must look at it.
 
-        `held`: work of it that this runner has; it goes back to the queue, so that whoever resumes the run finds it.
+        Work of it that this runner has goes back to the queue, so that whoever resumes the run finds it.  A store that
+        does not take that is asked again later.
         """
         driver = self._driver
+        perform(lambda: self._park(head, reason), driver.clock.now(), driver.agenda, driver.faults)
+
+    def _park(self, head: RunRow, reason: str) -> None:
+        driver = self._driver
+        if head.finished_at is not None:
+            return
         now = driver.clock.now()
         parked = replace(head, status="paused", reason=reason, paused_at=now)
         try:
-            driver.store.commit([Change(parked, head.seq, [], now, park=True)])
-            if held:
+            (verdict,) = driver.store.commit([Change(parked, head.seq, [], now, park=True)])
+            held = [row for row in driver.store.work(head.id) if row.owner == driver.owner]
+            if isinstance(verdict, Conflict) and held:  # what this runner wrote last is not in this head
+                fresh = driver.store.run(head.id)
+                if fresh is not None and fresh.seq != head.seq:
+                    self._park(fresh, reason)
+            elif held:
                 driver.store.release(driver.owner, held)
-        except StoreUnavailable:
-            driver.agenda.at(driver.back_off(), lambda: self.park(head, reason, held))
+        except StoreUnavailable as error:
+            driver.agenda.at(driver.store_failed(error), lambda: self.park(head, reason))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
@@ -19,6 +18,7 @@ from penstock.model import events as ev
 from penstock.model.errors import InvalidTransition, PenstockError, RunInProgress, StructureChanged
 from penstock.model.values import Stored
 from penstock.runners.graphs.callers import Caller, Part
+from penstock.runtime.promise import arrival
 
 if TYPE_CHECKING:
     from penstock.engine import Engine
@@ -132,12 +132,9 @@ class Recorder:
 
     async def wait_async(self, run_id: str) -> None:
         """The same in a loop."""
-        loop = asyncio.get_running_loop()
         while True:
-            moved: asyncio.Future[None] = loop.create_future()
             promise = self.engine.watch(run_id)
-            promise.then(partial(_tell, loop, moved))
-            await moved
+            await arrival(promise)
             run = promise.value()
             if run is not None and run.machine.status != "running":
                 return
@@ -214,12 +211,3 @@ def _check_strictly(run: LiveRun, changed: Mapping[str, Stored]) -> None:
             f"workflow {run.row.id!r} was begun with other values of {', '.join(map(repr, changed))}",
             hint='leave them out, fork it with checkpointer.fork(...), or use resume="merge"',
         )
-
-
-def _tell(loop: asyncio.AbstractEventLoop, moved: asyncio.Future[None], _: object) -> None:
-    loop.call_soon_threadsafe(_resolve, moved)
-
-
-def _resolve(moved: asyncio.Future[None]) -> None:
-    if not moved.done():
-        moved.set_result(None)

@@ -6,7 +6,14 @@ from typing import Final
 
 import psycopg
 
-from penstock.model.errors import PenstockError, StoreError, StoreReadOnly, StoreUnavailable, StoreUnreachable
+from penstock.model.errors import (
+    PenstockError,
+    StoreError,
+    StoreReadOnly,
+    StoreUnavailable,
+    StoreUnreachable,
+    StoreUnusable,
+)
 
 RETRYABLE: Final = ("40001", "40P01")
 """serialization failure, deadlock: nothing happened, and the same again will work"""
@@ -38,6 +45,13 @@ _REFUSALS: Final = (
 """what a server says to whoever has no connection yet, and the state it does not tell then"""
 
 
+_VALUES: Final = ("22", "23", "54")
+"""classes of states that are about what one statement brings: data exception, integrity constraint, program limit"""
+
+_TABLES: Final = ("42", "3F")
+"""classes of states that are about what the database is: a table, a column, a schema or a right is not there"""
+
+
 def translate(error: psycopg.Error, name: str) -> PenstockError:
     """The error to raise `from` this one.  The transaction it ended is assumed to be rolled back."""
     why = " ".join(str(error).split())
@@ -45,8 +59,10 @@ def translate(error: psycopg.Error, name: str) -> PenstockError:
     hint = _HINTS.get(state) or _HINTS.get(state[:2], "")
     if state == "25006":
         return StoreReadOnly(f"{name} takes no changes ({why})", hint="connect to the primary server")
-    if state in ("42501", "42P01", "3F000"):
-        return StoreError(
+    if state[:2] in _VALUES:
+        return StoreError(f"{name} cannot take a value: {why}; nothing was changed")
+    if state[:2] in _TABLES:
+        return StoreUnusable(
             f"{name} refused a statement: {why}",
             hint="the role needs its schema and this version's tables in it: open it once with a role that may create "
             "them, or for tenants run `penstock tenants upgrade`",

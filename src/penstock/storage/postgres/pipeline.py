@@ -87,10 +87,13 @@ class Statement:
 
     def encode(self, parameters: Iterable[Any]) -> list[bytes]:
         """Raises UnicodeEncodeError and psycopg.DataError for text that cannot be stored."""
-        return [
-            str(value).encode() if encoder is None else encoder(value)
-            for encoder, value in zip(self.encoders, parameters, strict=True)
-        ]
+        try:
+            return [
+                str(value).encode() if encoder is None else encoder(value)
+                for encoder, value in zip(self.encoders, parameters, strict=True)
+            ]
+        except (struct.error, AttributeError, TypeError) as error:  # an integer too large, or no text at all
+            raise psycopg.DataError(f"a value cannot be written: {error}") from error
 
 
 Call = tuple[Statement, Sequence[Any]]

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 
-from penstock.model.errors import DatabaseURLError, PenstockError, StoreError, StoreReadOnly, StoreUnavailable
+from penstock.model.errors import (
+    DatabaseURLError,
+    PenstockError,
+    StoreError,
+    StoreReadOnly,
+    StoreUnavailable,
+    StoreUnusable,
+)
 
 
 def translate(error: sqlite3.Error, name: str, busy_timeout_ms: int) -> PenstockError:
@@ -45,6 +52,11 @@ def translate(error: sqlite3.Error, name: str, busy_timeout_ms: int) -> Penstock
             return StoreError(f"{name} is damaged: {why}", hint="restore it from a backup, or try sqlite3's .recover")
         case sqlite3.SQLITE_TOOBIG:
             return StoreError(f"{name} cannot take a value of this size: {why}; nothing was changed")
+        case sqlite3.SQLITE_ERROR | sqlite3.SQLITE_SCHEMA | sqlite3.SQLITE_AUTH | sqlite3.SQLITE_PERM:
+            return StoreUnusable(
+                f"{name} refused a statement: {why}; nothing was changed",
+                hint="this version's tables are not all there: restore them, or open the file once with a new runner",
+            )
     return StoreError(f"{name} refused a statement: {why}; nothing was changed")
 
 

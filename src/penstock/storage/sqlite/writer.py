@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Final
 
-from penstock.model.errors import RunnerClosed, StoreUnavailable
+from penstock.model.errors import RunnerClosed, StoreError, StoreUnavailable
 from penstock.storage import forks
 from penstock.storage.sqlite import connections, schema
 from penstock.storage.sqlite.faults import translate
@@ -112,6 +112,8 @@ class Writer:
             yield self.connection
         except sqlite3.Error as error:
             raise translate(error, self.name, self.where.busy_timeout_ms) from error
+        except OverflowError as error:  # an integer of more than 64 bits
+            raise StoreError(f"{self.name} cannot take a value: {error}; nothing was changed") from error
         finally:
             self._lock.release()
 

@@ -1,0 +1,75 @@
+"""Errors of the engine itself, and of code it was given, raised where no caller waits for them.
+
+They are logged to `penstock.runner`, and the latest are kept for `runner.internal_errors()`.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+from penstock.model.errors import InternalError
+from penstock.model.ports import Clock
+from penstock.runtime.attempt import describe
+
+KEPT_FAULTS: Final = 100
+TRACEBACK_LIMIT_CHARS: Final = 8_000
+"""of a traceback as it is recorded; its end, where the error was raised, is what stays"""
+
+logger: Final = logging.getLogger("penstock.runner")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One error: `where` it was raised, `at` which instant (microseconds since the epoch), `error` and `traceback`."""
+
+    where: str
+    at: int
+    error: str
+    traceback: str
+
+
+class Faults:
+    """The latest errors of one runner.  `add` may be called from any thread."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._latest: deque[Fault] = deque(maxlen=KEPT_FAULTS)
+
+    def add(self, where: str, error: BaseException) -> None:
+        """Log and keep an error."""
+        text = traceback_of(error)
+        self._latest.append(Fault(where, self._clock.now(), describe(error), text))
+        logger.error("%s: %s\n%s", where, describe(error), text)
+
+    @property
+    def latest(self) -> tuple[Fault, ...]:
+        """The oldest first."""
+        return tuple(self._latest)
+
+
+def internal(what: str, error: BaseException) -> InternalError:
+    """The error for callers who wait for what failed; `what` begins the sentence."""
+    made = InternalError(
+        f"{what} because of an internal error: {describe(error)}",
+        hint="other runs are not affected; the cause and runner.internal_errors() have the traceback",
+    )
+    made.__cause__ = error
+    return made
+
+
+def recorded(error: BaseException) -> str:
+    """The error with its traceback, as the reason of a parked run."""
+    return f"{describe(error)}\n{traceback_of(error)}"
+
+
+def traceback_of(error: BaseException) -> str:
+    """The traceback, bounded; also of an exception that cannot be shown."""
+    try:
+        lines = traceback.format_exception(error)
+    except BaseException:  # noqa: BLE001 - its __str__, or that of a cause, raises
+        lines = traceback.format_tb(error.__traceback__)
+    return "".join(lines)[-TRACEBACK_LIMIT_CHARS:].strip()

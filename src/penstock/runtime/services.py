@@ -1,0 +1,83 @@
+"""What the loop does beside deciding about runs, each part with an error boundary of its own.
+
+A part that raises is reported and tried again later, after a longer and longer pause; the others go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from penstock.model.errors import StoreError, StoreUnavailable, StoreUnusable
+from penstock.runtime.agenda import Agenda
+from penstock.runtime.faults import Faults
+
+FIRST_PAUSE_US: Final = 250_000
+LONGEST_PAUSE_US: Final = 60_000_000
+
+
+class Service(Protocol):
+    """A part of the loop.  Instants in microseconds since the epoch."""
+
+    @property
+    def pending(self) -> bool:
+        """Something can be done at once."""
+        ...
+
+    def instants(self) -> Sequence[int]:
+        """When there is something to do next."""
+        ...
+
+    def look(self, now: int) -> None:
+        """Do what is due."""
+        ...
+
+
+class Supervised:
+    """A service in its boundary.  That the store cannot be used is let through: it concerns the others too.
+
+    `decisive`: without this one nothing works, so that whatever the store says to it is let through.
+    """
+
+    def __init__(self, name: str, service: Service, faults: Faults, *, decisive: bool = False) -> None:
+        self.name: Final = name
+        self._service, self._faults, self._decisive = service, faults, decisive
+        self._paused_until = 0
+        self._pause_us = FIRST_PAUSE_US
+
+    def instants(self) -> list[int]:
+        """When to look next."""
+        found = [0, *self._service.instants()] if self._service.pending else [*self._service.instants()]
+        return [max(at, self._paused_until) for at in found] if self._paused_until else found
+
+    def look(self, now: int) -> None:
+        """Have it do what is due.  Raises StoreError."""
+        if self._paused_until:
+            if now < self._paused_until <= now + LONGEST_PAUSE_US:  # no later: the clock may have been set back
+                return
+            self._paused_until = 0
+        try:
+            self._service.look(now)
+        except BaseException as error:  # whatever it is, the other services go on
+            if self._concerns_all(error):
+                raise
+            self._paused_until = now + self._pause_us
+            self._pause_us = min(2 * self._pause_us, LONGEST_PAUSE_US)
+            self._faults.add(f"{self.name}, tried again later", error)
+        else:
+            self._pause_us = FIRST_PAUSE_US
+
+    def _concerns_all(self, error: BaseException) -> bool:
+        if self._decisive:
+            return isinstance(error, StoreError)
+        return isinstance(error, StoreUnavailable) and not isinstance(error, StoreUnusable)
+
+
+def perform(act: Callable[[], None], now: int, agenda: Agenda, faults: Faults, pause_us: int = FIRST_PAUSE_US) -> None:
+    """Call what came up on the agenda; what raises is reported and comes up again later."""
+    try:
+        act()
+    except BaseException as error:  # noqa: BLE001 - as above
+        faults.add("something due at an instant, tried again later", error)
+        longer = min(2 * pause_us, LONGEST_PAUSE_US)
+        agenda.at(now + pause_us, lambda: perform(act, now + pause_us, agenda, faults, longer))
