@@ -174,8 +174,8 @@ def _required(cls: Any) -> AnyCollection[str]:
         fields = dataclasses.fields(cls)
         return {f.name for f in fields if f.init and f.default is missing and f.default_factory is missing}
     if is_named_tuple(cls):
-        return set(cls._fields) - cls._field_defaults.keys()
-    return set(cls.__required_keys__)
+        return [name for name in cls._fields if name not in cls._field_defaults]
+    return [str(name) for name in cls.__required_keys__]
 
 
 # -- checking

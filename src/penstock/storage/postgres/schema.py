@@ -21,6 +21,7 @@ MIGRATIONS: Final = (
     Migration(_PACKAGE, 3, "pre", "steps"),
     Migration(_PACKAGE, 4, "pre", "lists"),
     Migration(_PACKAGE, 5, "pre", "statuses"),
+    Migration(_PACKAGE, 6, "pre", "timers"),
 )
 
 

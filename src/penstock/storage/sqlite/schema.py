@@ -18,6 +18,7 @@ MIGRATIONS: Final = (
     Migration(_PACKAGE, 4, "pre", "steps"),
     Migration(_PACKAGE, 5, "pre", "lists"),
     Migration(_PACKAGE, 6, "pre", "statuses"),
+    Migration(_PACKAGE, 7, "pre", "timers"),
 )
 
 
