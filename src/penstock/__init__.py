@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from penstock.graphs import (
         END,
         ConflictError,
+        DeadlockError,
         Graph,
         GraphConfigError,
         IncompatibleRunnerError,
@@ -209,6 +210,7 @@ __all__ = [
     "ContextTooLarge",
     "DatabaseAdmin",
     "DatabaseURLError",
+    "DeadlockError",
     "DecodingError",
     "DefaultRunner",
     "DefaultRunnerConfig",
@@ -340,6 +342,7 @@ _HOMES = {
     "penstock.engine.pauses": ("Pause",),
     "penstock.graphs": (
         "ConflictError",
+        "DeadlockError",
         "END",
         "Graph",
         "GraphConfigError",

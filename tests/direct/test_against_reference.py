@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from penstock.graphs import END, FunctionNode, Graph, InfiniteLoopError, MissingInputError, RouteNode
+from penstock.graphs import END, DeadlockError, FunctionNode, Graph, InfiniteLoopError, MissingInputError, RouteNode
 from penstock.graphs import GraphConfigError as Refused
 from penstock.graphs.nodes.base import Node
 from penstock.runners.graphs import SyncRunner
@@ -106,7 +106,7 @@ def _end(target: str) -> str:
     return END if target == "END" else target
 
 
-def theirs(parts: tuple[Part, ...], entry: tuple[str, ...], calls: Calls) -> Any:
+def theirs(parts: tuple[Part, ...], entry: tuple[str, ...], led: tuple[str, ...], calls: Calls) -> Any:
     made: list[reference.Part] = []
     for part in parts:
         match part:
@@ -124,7 +124,7 @@ def theirs(parts: tuple[Part, ...], entry: tuple[str, ...], calls: Calls) -> Any
                     return _choose(part, values)
 
                 made.append(reference.Gate(part.name, choose, part.targets, part.reads, part.default_open))
-    return reference.graph("random", made, entry=entry, max_iterations=LIMIT)
+    return reference.graph("random", made, entry=entry, led=led, max_iterations=LIMIT)
 
 
 def compare(parts: tuple[Part, ...]) -> None:
@@ -148,9 +148,9 @@ def compare(parts: tuple[Part, ...]) -> None:
     together = {name: loop for loop in graph.loops for name in loop}
     above = [(gate, name) for name in scope.entrypoints for gate in graph.controlled_by.get(name, ())]
     assume(all(gate in together[name] for gate, name in above))
-    program = theirs(parts, scope.entrypoints, calls)
+    program = theirs(parts, scope.entrypoints, scope.led, calls)
     m = drivers.run(program, given_inputs)
-    assert (m.status == "failed") == isinstance(result.error, InfiniteLoopError)
+    assert (m.status == "failed") == isinstance(result.error, InfiniteLoopError | DeadlockError)
     assert mine == calls.take()
     assert dict(result) == program.outputs(m)
     assert Counter({n.name: k for n, k in zip(program.plan.nodes, m.fired, strict=True) if k}) == mine

@@ -86,16 +86,24 @@ def test_several_nodes_begin_together_if_none_starts_from_the_other() -> None:
     assert entries(graph, "n") == ("left", "right")
 
 
-def test_a_gate_that_chooses_between_beginnings_must_be_helped() -> None:
+def test_a_gate_that_chooses_between_beginnings_decides_first() -> None:
     nodes = [
         fn("search", "state", "found"),
         fn("compute", "state", "result"),
         fn("note", "state, found=None, result=None", "state"),
     ]
     graph = Graph([*nodes, gate("act", "state", ["search", "compute", END])])
-    with pytest.raises(GraphConfigError, match="more than one place"):
-        entries(graph, "state")
+    assert entries(graph, "state") == ("search", "compute", "act")
+    assert resolve_inputs(graph, {"state": 1}).scope.led == ("search", "compute")
     assert entries(graph.with_entrypoint("search"), "state") == ("search",)
+
+
+def test_a_gate_without_what_it_reads_cannot_choose_between_beginnings() -> None:
+    nodes = [fn("search", "x", "found"), fn("compute", "x", "found"), gate("act", "found", ["search", "compute", END])]
+    with pytest.raises(GraphConfigError, match="more than one place"):
+        entries(Graph(nodes), "x")
+    with pytest.raises(GraphConfigError, match="more than one place"):
+        entries(Graph(nodes, entrypoint=["search", "compute"]), "x")
 
 
 def test_a_closed_gate_decides_before_anything_it_opens() -> None:

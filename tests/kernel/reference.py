@@ -50,6 +50,7 @@ class Reference:
         self.decided: dict[str, tuple[str, ...]] = {}
         self.shut: set[str] = set()
         self.used: dict[str, list[int]] = {}
+        self.waived: set[str] = set()
         self.status = "completed"
         for name, value in inputs.items():
             self._write(plan.aliases.get(name, name), value)
@@ -132,6 +133,19 @@ class Reference:
                     self.opened[g] = set()
             ready = [n for n in unit if self._wants(self.nodes[n])]
             if not ready:
+                skipped = self._skipped(unit)
+                self.waived = skipped
+                ready = [n for n in unit if n not in skipped and self._wants(self.nodes[n])]
+                self.waived = set()
+                stuck = [] if ready else [n for n in unit if not self.fired[n] and n not in skipped]
+                self.waived = set(self.nodes)
+                fed = [n for n in stuck if self._wants(self.nodes[n])]
+                self.waived = set()
+                if stuck and len(fed) != 1:
+                    self.status = "halted"
+                    return
+                ready += fed if stuck else []
+            if not ready:
                 self.shut |= {
                     g for g in unit if self.nodes[g].targets and not self.fired[g] and self._is_cut(g, frozenset())
                 }
@@ -148,6 +162,30 @@ class Reference:
                 assert done is not None, "failures in loops halt the run: not modelled"
                 self._publish(n, done)
         self.status = "halted"
+
+    def _skipped(self, unit: list[str]) -> set[str]:
+        """Members that never ran, because gates decided against them or nothing made what they need."""
+        never = [n for n in unit if not self.fired[n]]
+        makers = {c: n.name for n in self.plan.nodes for c in n.writes}
+        self.waived = set(self.nodes)
+        let_in = {n for n in never if self._holds(self.nodes[n].ready, n)}
+        self.waived = set()
+        skipped: set[str] = set()
+        while True:
+            over = {n for n in self.nodes if n not in never or n in skipped}
+            more = {
+                n
+                for n in never
+                if (n not in let_in and (not self.nodes[n].gates or not over.isdisjoint(self.nodes[n].gates)))
+                or any(
+                    all(c not in self.cells and (c not in makers or makers[c] in over) for c in r.cells)
+                    for r in self.nodes[n].reads
+                    if not r.optional
+                )
+            }
+            if more <= skipped:
+                return skipped
+            skipped |= more
 
     def _wants(self, node: Node) -> bool:
         if not self._holds(node.ready, node.name):
@@ -181,7 +219,7 @@ class Reference:
             case After(node, outcomes):
                 return self.state[node] in outcomes
             case Ran(node, never):
-                return (self.fired[node] == 0) == never
+                return not self.fired[node] if never else self.fired[node] > 0 or node in self.waived
             case Value():
                 return self.truth(self, name, rule)
             case Not(inner):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from penstock.direct.settings import Ending
-from penstock.graphs.errors import InfiniteLoopError
+from penstock.graphs.errors import DeadlockError, InfiniteLoopError
 from penstock.model import events as ev
 
 if TYPE_CHECKING:
@@ -46,7 +46,10 @@ def _reason(
 ) -> BaseException:
     """Of several errors that of the node that stands first in the graph."""
     i = min(m.errors)
-    if m.errors[i][0] != "loop":
+    kind, text = m.errors[i]
+    if kind == "deadlock":
+        return deadlocked(text)
+    if kind != "loop":
         return errors[i]
     assert max_iterations is not None
     return endless(compiled.layout, i, max_iterations)
@@ -59,6 +62,15 @@ def endless(layout: Layout, node: int, max_iterations: int) -> InfiniteLoopError
         f"the loop {', '.join(members)} was still going after {max_iterations} iterations",
         max_iterations=max_iterations,
         hint="see that a gate ends it, or raise max_iterations (None: no limit)",
+    )
+
+
+def deadlocked(text: str) -> DeadlockError:
+    """The error of a loop whose members wait for each other."""
+    return DeadlockError(
+        text,
+        hint="say what comes first with edges= or wait_for, where the loop begins with with_entrypoint(...),"
+        " or give what one of them waits for a default",
     )
 
 

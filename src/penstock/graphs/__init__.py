@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from penstock.graphs.errors import (
         AnswerError,
         ConflictError,
+        DeadlockError,
         GraphConfigError,
         IncompatibleRunnerError,
         InfiniteLoopError,
@@ -56,6 +57,7 @@ __all__ = [
     "END",
     "AnswerError",
     "ConflictError",
+    "DeadlockError",
     "Edge",
     "FunctionNode",
     "GateNode",
@@ -93,6 +95,7 @@ _HOMES = {
     ".errors": (
         "AnswerError",
         "ConflictError",
+        "DeadlockError",
         "GraphConfigError",
         "IncompatibleRunnerError",
         "InfiniteLoopError",

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock.graphs.calling import Call
+from penstock.graphs.contested import unbranched
 from penstock.graphs.nodes.gates import GateNode
 from penstock.graphs.nodes.nested import GraphNode
 from penstock.kernel import Layout, lay_out
@@ -107,6 +108,7 @@ class _Compiler:
         self.graph, self.scope = graph, scope
         self.nodes: dict[str, Node] = {name: graph.nodes[name] for name in scope.active}
         self.entries = frozenset(scope.entrypoints)
+        self.led = frozenset(scope.led)
         supplied = frozenset(scope.supplied)
         self.shared = frozenset(graph.shared)
         self.makers: dict[str, list[str]] = {}
@@ -174,12 +176,34 @@ class _Compiler:
             if self.loop.get(before) == self.loop[name]
             and before not in awaited
             and not isinstance(self.nodes[before], GraphNode)
+            and self._apart(before, name)
         )
+
+    def _apart(self, *names: str) -> bool:
+        """Whether a gate does not have to choose between them."""
+        return unbranched(self.graph.nodes, self.graph.wiring.shape, names) is not None
+
+    def _alternatives(self, names: tuple[str, ...]) -> list[tuple[str, ...]]:
+        """The names in groups: one gate lets at most one of a group run at a time."""
+        groups: list[tuple[str, ...]] = []
+        for name in names:
+            for k, group in enumerate(groups):
+                if not self._apart(*group, name):
+                    groups[k] = (*group, name)
+                    break
+            else:
+                groups.append((name,))
+        return groups
 
     def _sources(self, name: str) -> Iterable[str]:
         """Nodes that write or order what this node starts from, each once."""
-        rows = (*self.wired[name], *self.awaited[name])
-        return dict.fromkeys((*(m for _, makers in rows for m in makers), *self.before[name]))
+        return dict.fromkeys((*(m for _, makers in self.wired[name] for m in makers), *self._predecessors(name)))
+
+    def _predecessors(self, name: str) -> Iterable[str]:
+        """Nodes that come first, if they run at all.  Of a shared name the present value is read, whoever wrote it."""
+        own = [makers for p, makers in self.wired[name] if p not in self.shared]
+        awaited = [makers for _, makers in self.awaited[name]]
+        return dict.fromkeys((*(m for makers in (*own, *awaited) for m in makers), *self.before[name]))
 
     def compile(self) -> Compiled:
         read = dict.fromkeys(p for row in self.wired.values() for p, _ in row)
@@ -231,7 +255,10 @@ class _Compiler:
         ]
         # Where the loop begins, nothing has gone before in the first turn.
         first = name in self.entries
-        reads += [Read(f"after {m}", (f"{m}/",), optional=first, newer=True) for m in self._turns(name)]
+        reads += [
+            Read(f"after {' or '.join(one)}", tuple(f"{m}/" for m in one), optional=first, newer=True)
+            for one in self._alternatives(self._turns(name))
+        ]
         signals = (*(f"{name}/{out}/" for out in node.emit), *((f"{name}/",) if name in self.heard else ()))
         return PlanNode(
             name,
@@ -248,7 +275,7 @@ class _Compiler:
     def _active(self, name: str) -> Rule | None:
         """One of the gates over a node lets it run."""
         rules: list[Rule] = [Open(gate.name, name, gate.default_open and not self.entries) for gate in self.above[name]]
-        if name in self.entries:
+        if name in self.entries and name not in self.led:
             first = [gate for gate in self.above[name] if self.loop.get(gate.name, -1) == self.loop.get(name)]
             rules += [AllOf((Ran(name, never=True), Ran(gate.name, never=True))) for gate in first]
         return AnyOf(tuple(rules)) if rules else None
@@ -258,7 +285,7 @@ class _Compiler:
         rules = [active] if (active := self._active(name)) else []
         waits: list[Rule] = []
         if name in self.loop:
-            for source in self._sources(name):
+            for source in self._predecessors(name):
                 if source != name and self.loop.get(source) == self.loop[name]:
                     gate = self._active(source)
                     waits.append(AnyOf((Ran(source), Not(gate))) if gate else Ran(source))

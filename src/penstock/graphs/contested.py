@@ -88,7 +88,7 @@ def _separate_by_order(shape: Shape, open_with: dict[str, int], bit: Mapping[str
     for writer in bit:
         if not open_with[writer]:
             continue
-        for other in _climbed(shape, writer, highest, avoiding="") & bit.keys():
+        for other in _climbed(shape, writer, highest) & bit.keys():
             if other != writer and (within or not shape.together(writer, other)):
                 open_with[writer] &= ~bit[other]
                 open_with[other] &= ~bit[writer]
@@ -116,11 +116,11 @@ def _separate_by_gates(
 def _separate_by_gate(
     gate: GateNode[..., object], shape: Shape, open_with: dict[str, int], bit: Mapping[str, int], highest: int
 ) -> None:
-    """A branch is a target and what is reached through it only."""
+    """A branch is a target and what is reached through it only, before a loop comes round to the gate or a target."""
     reaching: dict[str, list[str]] = {}
     for target in gate.targets:
         if target in shape.level:
-            for writer in _climbed(shape, target, highest, avoiding=gate.name) & bit.keys():
+            for writer in _climbed(shape, target, highest, avoiding=(gate.name, *gate.targets)) & bit.keys():
                 reaching.setdefault(writer, []).append(target)
     branches: dict[str, list[str]] = {}
     for writer, targets in reaching.items():
@@ -135,15 +135,15 @@ def _separate_by_gate(
             open_with[writer] &= ~(separated & ~masks[branch])
 
 
-def _climbed(shape: Shape, start: str, highest: int, *, avoiding: str) -> set[str]:
-    """What is reached from here without going above a level, or through one node."""
+def _climbed(shape: Shape, start: str, highest: int, *, avoiding: Collection[str] = ()) -> set[str]:
+    """What is reached from here without going above a level, or through some nodes."""
     found = {start}
     if shape.level[start] > highest:
         return found
     stack = [start]
     while stack:
         for name in shape.after[stack.pop()]:
-            if name not in found and name != avoiding and shape.level[name] <= highest:
+            if name not in found and name not in avoiding and shape.level[name] <= highest:
                 found.add(name)
                 stack.append(name)
     return found

@@ -48,6 +48,10 @@ class InfiniteLoopError(PenstockError, RuntimeError):
         self.max_iterations = max_iterations
 
 
+class DeadlockError(PenstockError, RuntimeError):
+    """Nodes of a loop wait for each other: nothing else is left to run, and no gate decided against them."""
+
+
 class IncompatibleRunnerError(PenstockError, TypeError, ValueError):
     """A graph needs a `capability` its runner does not have, because of the node `node_name`."""
 

@@ -80,6 +80,7 @@ class Graph(Drawable):
             self.entrypoints = self._entrypoints(
                 [entrypoint] if isinstance(entrypoint, (str, Node)) else entrypoint, "entrypoint="
             )
+            self.scope()  # they must fit each other
 
     # -- structure
 

@@ -29,6 +29,8 @@ class Scope:
     """outputs that were given, so that nobody reads them from a node"""
     entrypoints: tuple[str, ...]
     """configured entry points, and the nodes by which loops are entered: they wait for nothing that comes round"""
+    led: tuple[str, ...]
+    """those of them that a gate of their loop lets in, which decides before"""
     choices: tuple[Choice, ...]
     """loops that what was given does not start, or starts in several ways"""
 
@@ -44,10 +46,12 @@ def scoped(
 ) -> Scope:
     """One scope of a graph; linear.  `given`: names a run provides.  `answers`: outputs that people give.
 
-    Raises GraphConfigError for a selection that the entry points leave out.
+    Raises GraphConfigError for a selection that the entry points leave out, and for entry points of which a gate before
+    them would have opened one.
     """
     shape = wiring.shape
     active: Set[str] = reached(entrypoints, shape.after) if entrypoints else wiring.nodes.keys()
+    _check_entrypoints(wiring, active, entrypoints)
     cut = _cut(wiring, active, given - answers)
     supplied = frozenset(name for name in {name for _, name in cut} if name not in wiring.fed_back)
     if select is not None:
@@ -64,8 +68,20 @@ def scoped(
         _inputs(wiring, ordered, sources, start, bound),
         tuple([name for name in wiring.writers if name in supplied]),
         tuple([name for name in ordered if name in entries]),
+        tuple([name for name in ordered if name in start.led]),
         tuple(start.choices),
     )
+
+
+def _check_entrypoints(wiring: Wiring, active: Set[str], entrypoints: Sequence[str]) -> None:
+    for gate in dict.fromkeys([gate for name in entrypoints for gate in wiring.controllers.get(name, ())]):
+        node = wiring.nodes[gate]
+        opened = [name for name in entrypoints if gate in wiring.controllers.get(name, ())]
+        if gate not in active and len(opened) > 1 and isinstance(node, GateNode) and not node.multi_target:
+            raise GraphConfigError(
+                f"the entry points exclude each other: gate {gate!r} opens only one of {listed(opened)}",
+                hint=f"begin at one of them, or before the gate: with_entrypoint({opened[0]!r})",
+            )
 
 
 def leaves(wiring: Wiring, active: Collection[str]) -> tuple[str, ...]:

@@ -1,7 +1,9 @@
 """How loops are entered: which node goes first, and which values it takes from outside in the place of the loop.
 
-A loop has a choice of beginnings.  Names that were given say which is meant: a node that starts from a given name goes
-before one that needs none.  What a first turn from there cannot reach begins in the same way.
+A loop has a choice of beginnings.  A gate that can decide without the loop goes first: it is closed until it has
+decided, or what the loop feeds back to it has defaults.  Otherwise names that were given say which node is meant: one
+that starts from a given name goes before one that needs none, and a gate that has what it reads decides between targets
+of which it opens only one.  What a first turn from there cannot reach begins in the same way.
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ class Start:
     """What the loops of a graph begin with, in definition order."""
 
     entries: dict[str, None] = field(default_factory=dict)
+    led: set[str] = field(default_factory=set)
+    """entries that a gate of their loop lets in"""
     seeds: dict[str, None] = field(default_factory=dict)
     choices: list[Choice] = field(default_factory=list)
 
@@ -104,8 +108,13 @@ class _Loop:
 
     def begin(self, first: list[str]) -> None:
         """Choose beginnings until every node of the loop has had a first turn, or a choice is left open."""
+        if over := self._choosers(first):
+            if not self._may_decide(over):
+                self._leave_open(first)
+            self.start.led.update([name for name in first if not set(over).isdisjoint(self.gates[name])])
+            first = [*over, *[name for name in first if name not in self.start.led]]
         while len(self.fired) < len(self.members):
-            chosen = first or self._chosen()
+            chosen = first or self._deciding() or self._chosen()
             first = []
             if not chosen:
                 return
@@ -113,9 +122,40 @@ class _Loop:
                 self.start.seeds.update(dict.fromkeys([p for p in self.lacks[name] if not self._written(name, p)]))
                 self.known.update(self.lacks[name])
                 self.start.entries[name] = None
+                if not self.fired.isdisjoint(self.gates[name]):
+                    self.start.led.add(name)
             self._turn(chosen)
 
     # -- choosing
+
+    def _deciding(self) -> list[str]:
+        """Gates that decide before anything else in the loop has run."""
+        if self.fired:
+            return []
+        return [name for name in self.members if self.wiring.nodes[name].is_gate and self._decides_first(name)]
+
+    def _decides_first(self, gate: str) -> bool:
+        node = self.wiring.nodes[gate]
+        if self.gates[gate] or self._awaits(gate) or not all([self._heard(w) for w in node.wait_for]):
+            return False
+        if not self._needs(gate):
+            return not _open(node) or all([node.has_default_for(p) for p in self.takes[gate]])
+        return not _open(node) and not any([self.known.intersection(self.fed_back[name]) for name in self.members])
+
+    def _choosers(self, pool: Collection[str]) -> tuple[str, ...]:
+        """Gates of the loop, still to decide, that open only one of these at a time."""
+        over = [gate for name in pool for gate in self.gates[name] if gate not in self.fired]
+        return tuple(
+            [
+                gate
+                for gate in dict.fromkeys(over)
+                if over.count(gate) > 1 and not _opens_several(self.wiring.nodes[gate])
+            ]
+        )
+
+    def _may_decide(self, gates: Collection[str]) -> bool:
+        """Whether the gates have what they read, and nothing over them."""
+        return not any([self.gates[gate] or self._needs(gate) for gate in gates])
 
     def _chosen(self) -> list[str]:
         left = [name for name in self.members if name not in self.fired and self._may_begin(name)]
@@ -130,11 +170,17 @@ class _Loop:
             return []
         if not any([self.known.intersection(self.fed_back[name]) for name in pool]):
             pool = [name for name in pool if not self.gates[name]] or pool  # nothing given says to pass a gate by
+        over = self._choosers(pool)
+        if over and self._may_decide(over):
+            return list(over)
         first = self._foremost(pool)
-        if self._chosen_between(pool) or self._written_over(first):
-            names = {name: tuple([p for p in self.fed_back[name] if p in self.known]) for name in pool}
-            self.start.choices.append(Choice(self.members, names, settled=True))
+        if over or self._written_over(first):
+            self._leave_open(pool)
         return first
+
+    def _leave_open(self, pool: Collection[str]) -> None:
+        names = {name: tuple([p for p in self.fed_back[name] if p in self.known]) for name in pool}
+        self.start.choices.append(Choice(self.members, names, settled=True))
 
     def _needs(self, name: str) -> tuple[str, ...]:
         """What it would take from outside besides what is there."""
@@ -185,11 +231,6 @@ class _Loop:
         return len({self._awaits(name) for name in pool}) > 1 or any(
             [not among.isdisjoint(set(self.sources[name, p]) - {name}) for name in pool for p in self.takes[name]]
         )
-
-    def _chosen_between(self, pool: list[str]) -> bool:
-        """Whether a gate of the loop opens only one of them at a time."""
-        choosing = [gate for name in pool for gate in self.gates[name] if not _opens_several(self.wiring.nodes[gate])]
-        return len(set(choosing)) < len(choosing)
 
     # -- a first turn
 

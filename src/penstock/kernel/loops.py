@@ -6,11 +6,13 @@ equality: an equal value is a new value.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from penstock.kernel.gates import END, gates_first, is_cut
 from penstock.kernel.layout import Loop
+from penstock.kernel.skipping import deadlock, skipped
 from penstock.model.rules import SKIPPED, SUCCEEDED
 
 if TYPE_CHECKING:
@@ -53,8 +55,17 @@ def superstep(m: Machine, loop: Loop) -> None:
         if named and ((layout.controllers[i] and is_cut(m, i)) or (END not in named and _stale(m, i))):
             m.pending[i] = set()
     ready = [i for i in sorted(r.dirty) if _wants(m, i)]
+    stuck: list[int] = []
+    if not ready and not all([m.fired[i] for i in loop.nodes]):
+        ready, stuck = _at_rest(m, loop)
     run = ready if len(ready) < 2 else gates_first(m, ready)
     r.dirty = set(ready).difference(run) if len(ready) > 1 else set()
+    if stuck:
+        m.queue.appendleft(loop.unit)
+        m.errors[stuck[0]] = ("deadlock", deadlock(m, loop, stuck))
+        m.failed = True
+        m.halt("failed")
+        return
     if not run:
         m.shut.update([i for i in loop.nodes if layout.targets[i] and not m.fired[i] and is_cut(m, i)])
         for i in loop.nodes:
@@ -73,6 +84,26 @@ def superstep(m: Machine, loop: Loop) -> None:
     r.left, r.running = len(run), run
     for i in run:
         m.issue(i)
+
+
+def _at_rest(m: Machine, loop: Loop) -> tuple[list[int], list[int]]:
+    """What is ready once skipped members are waited for no longer; if nothing is, the members in a deadlock.
+
+    One of these that has all it needs, and is the only one, goes before those that wait for it in their turn.
+    """
+    without = skipped(m, loop)
+    ready = _ready(m, [i for i in loop.nodes if i not in without], without)
+    stuck = [] if ready else [i for i in loop.nodes if not m.fired[i] and i not in without]
+    first = _ready(m, stuck, range(len(m.state))) if stuck else []
+    return (first, []) if len(first) == 1 else (ready, stuck)
+
+
+def _ready(m: Machine, nodes: list[int], waived: Container[int]) -> list[int]:
+    """Which of the nodes are to run if these are not waited for."""
+    m.waived = waived
+    ready = [i for i in nodes if _wants(m, i)]
+    m.waived = ()
+    return ready
 
 
 def _publish(m: Machine, loop: Loop, r: Round) -> None:

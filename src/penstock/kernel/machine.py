@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import deque
+from collections.abc import Container
 from typing import Any, Final, Literal
 
 from penstock.kernel import fans, loops, rewinding
@@ -39,7 +40,7 @@ class Machine:
         "asked", "clock", "crashes", "deferred", "early", "edits", "errors", "failed", "failures", "fans", "fired",
         "fresh", "halted", "held", "issues", "last", "layout", "lives", "need", "passed", "past", "pending", "queue",
         "rewinds", "rounds", "seen", "shut", "spent", "stamp", "state", "status", "suspended", "todo", "truths",
-        "value",
+        "value", "waived",
     )  # fmt: skip
 
     def __init__(self, layout: Layout) -> None:
@@ -92,6 +93,8 @@ class Machine:
         """node that waits for an answer -> its question; None: it has no body to put one"""
         self.early: dict[int, list[tuple[Any, ...]]] = {}
         self.truths: tuple[bool, ...] = ()
+        self.waived: Container[int] = ()
+        """nodes that a rule need not wait for, while a loop that has nothing else to do is looked at"""
         self.halted: Literal["", "failed", "cancelled"] = ""
         self.failed = False
         self.suspended = False
@@ -513,7 +516,7 @@ class Machine:
 
         Shares nothing that `apply` changes.  Values are shared: they are opaque, and never changed in place.
         """
-        keep = [s for s in self.__slots__ if s not in ("layout", "fresh", "truths")]
+        keep = [s for s in self.__slots__ if s not in ("layout", "fresh", "truths", "waived")]
         return {s: _copied(s, getattr(self, s)) for s in keep}
 
     @classmethod

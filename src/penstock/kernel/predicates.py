@@ -31,7 +31,9 @@ def _compile(rule: Rule, index: Mapping[str, int], number: Callable[[], int]) ->
             return lambda m, i: m.truths[k]
         case Ran(name, never):
             node = index[name]
-            return lambda m, i: (m.fired[node] == 0) is never
+            if never:
+                return lambda m, i: not m.fired[node]
+            return lambda m, i: m.fired[node] > 0 or node in m.waived
         case Not(inner):
             test = _compile(inner, index, number)
             return lambda m, i: not test(m, i)

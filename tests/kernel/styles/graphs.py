@@ -73,9 +73,18 @@ Part = Fn | Gate | Ask | Interrupt | Fan
 _KINDS: Mapping[type, Kind] = {Fn: "call", Gate: "call", Ask: "ask", Interrupt: "interrupt", Fan: "fan"}
 
 
-def graph(name: str, parts: Sequence[Part], *, entry: Sequence[str] = (), max_iterations: int = 1000) -> Program:
-    """`entry`: where loops start; without it a node starts as soon as its inputs are there."""
-    return _Compiler(name, parts, frozenset(entry), max_iterations).program()
+def graph(
+    name: str,
+    parts: Sequence[Part],
+    *,
+    entry: Sequence[str] = (),
+    led: Sequence[str] = (),
+    max_iterations: int = 1000,
+) -> Program:
+    """`entry`: where loops start; without it a node starts as soon as its inputs are there.  `led`: those of them that
+    do not start before a gate lets them in.
+    """
+    return _Compiler(name, parts, frozenset(entry), frozenset(led), max_iterations).program()
 
 
 def _outs(part: Part) -> tuple[str, ...]:
@@ -91,8 +100,10 @@ def _outs(part: Part) -> tuple[str, ...]:
 
 
 class _Compiler:
-    def __init__(self, name: str, parts: Sequence[Part], entry: frozenset[str], limit: int) -> None:
-        self.name, self.parts, self.entry, self.limit = name, parts, entry, limit
+    def __init__(
+        self, name: str, parts: Sequence[Part], entry: frozenset[str], led: frozenset[str], limit: int
+    ) -> None:
+        self.name, self.parts, self.entry, self.led, self.limit = name, parts, entry, led, limit
         self.makers: dict[str, list[str]] = {}
         self.above: dict[str, list[Gate]] = {p.name: [] for p in parts}
         for p in parts:
@@ -156,7 +167,7 @@ class _Compiler:
     def active(self, name: str) -> Rule | None:
         """One of the gates over a node lets it run."""
         rules: list[Rule] = [Open(g.name, name, g.default_open and not self.entry) for g in self.above[name]]
-        if name in self.entry:
+        if name in self.entry and name not in self.led:
             rules += [AllOf((Ran(name, never=True), Ran(g.name, never=True))) for g in self.above[name]]
         return AnyOf(tuple(rules)) if rules else None
 

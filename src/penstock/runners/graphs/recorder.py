@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
-from penstock.direct.attempts import endless
+from penstock.direct.attempts import deadlocked, endless
 from penstock.direct.preparing import outermost_name
 from penstock.direct.questions import PauseInfo
 from penstock.direct.settings import Ending
@@ -166,6 +166,9 @@ class Recorder:
             return GraphFailed(f"run {run.row.id!r} was cancelled{': ' + run.row.reason if run.row.reason else ''}")
         if run.machine.status != "failed":
             return None
+        stuck = [text for kind, text in run.machine.errors.values() if kind == "deadlock"]
+        if stuck:
+            return deadlocked(stuck[0])
         loops = [i for i, (kind, _) in run.machine.errors.items() if kind == "loop"]
         limit = run.layout.plan.max_iterations
         if loops and limit is not None:
