@@ -9,6 +9,17 @@ import pytest
 
 from .conftest import Shell
 
+FAMILY = """
+import flows
+from penstock import WorkflowBuilder, task
+
+with WorkflowBuilder("parent"):
+
+    @task()
+    def start(context, handle):
+        context["child"] = handle.execute("waits").status
+"""
+
 
 def test_a_run_completes_and_says_so(shell: Shell) -> None:
     done = shell("run", "flows:sums", "--context", '{"x": 4}')
@@ -174,3 +185,32 @@ def test_the_key_of_a_run_that_failed_names_the_failure_and_retry(shell: Shell) 
     good = [shell("run", "flows:sums", "--key", "k").stdout for _ in range(2)]
     assert "an earlier run with this key" in good[1]
     assert "retry" not in good[1]
+
+
+def test_only_its_own_run_is_executed(shell: Shell) -> None:
+    left = shell.start("run", "flows:waits")
+    shell.wait_until((shell.home / "blocked").exists, left)
+    left.kill()
+    left.wait()
+    assert shell("run", "flows:sums").returncode == 0
+    assert shell("run", "flows:sums", "--key", "k").returncode == 0
+    assert shell.effects() == ["one", "two"], "what another run has left is not executed"
+    (other,) = (r for r in json.loads(shell("runs", "list", "--json").stdout) if r["workflow_name"] == "waits")
+    assert other["status"] == "Running"
+    assert other["activity"].startswith("orphaned")
+    shell.let_go()
+    assert shell("run", "flows:waits", "--resume", other["run_id"]).returncode == 0
+    assert shell.effects() == ["one", "two", "two", "three"]
+
+
+def test_the_children_of_a_run_are_its_own(shell: Shell) -> None:
+    (shell.home / "family.py").write_text(FAMILY)
+    parent = shell.start("run", "family.py:parent", "--key", "k")
+    shell.wait_until((shell.home / "blocked").exists, parent)
+    parent.kill()
+    parent.wait()
+    shell.let_go()
+    done = shell("run", "family.py:parent", "--key", "k", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["final_context"] == {"child": "Completed"}
+    assert shell.effects() == ["one", "two", "two", "three"]

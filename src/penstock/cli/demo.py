@@ -59,7 +59,7 @@ def demo(directory: Path, pace: float, fresh: bool) -> int:
         return following.go_on(runner, newest.run_id)
 
     try:
-        _, result, pauses = following.perform(database, DefaultRunnerConfig(), start, lambda: view())
+        _, result, pauses = following.perform(database, DefaultRunnerConfig(own_runs_only=True), start, lambda: view())
     except following.Interrupted as interrupted:
         following.say_interrupted(database, interrupted.run_id, "penstock", "demo", "--dir", str(directory))
         return following.leave(interrupted)

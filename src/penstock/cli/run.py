@@ -101,7 +101,7 @@ def _perform(
 ) -> tuple[RunHandle, WorkflowResult, list[Pause]]:
     from penstock.runners.config import DefaultRunnerConfig
 
-    config = DefaultRunnerConfig()
+    config = DefaultRunnerConfig(own_runs_only=True)
     if timeout is not None:
         config.workflow_timeout_seconds = timeout
 

@@ -115,6 +115,8 @@ class DefaultRunnerConfig:
     `prefetch_tasks`: how much work may at most be leased ahead of a free slot; it is less where bodies take longer than
     some milliseconds.  `max_crashes_per_task`: a task whose process
     died so often while it ran is failed.  `shutdown_timeout_seconds`: how long a shutdown waits for running bodies.
+    `own_runs_only`: for a process that lives as long as its runs: only runs that are submitted here, or have a handle
+    here, are executed, with their children; nothing else is taken over, and no schedule fires.
     `run_retention_days`: runs that ended longer ago are forgotten, with their children; None: none is ever.
     `executors`: what there is by name beside "default", which runs `max_concurrent_tasks` threads unless it is given
     too.  `enable_cron_scheduling`, `enable_trigger_scheduling`: fire schedules, ask triggers.
@@ -137,6 +139,7 @@ class DefaultRunnerConfig:
     prepare_statements = _Option(True)
     listen_url = _Option("")
     enable_recovery = _Option(True)
+    own_runs_only = _Option(False)
     runner_name = _Option("")
     lease_seconds = _Option(30.0, low=1)
     recovery_interval_seconds = _Option(30.0, low=1)
@@ -197,8 +200,8 @@ class DefaultRunnerConfig:
     def scheduling(self) -> Scheduling:
         """What of it concerns schedules and triggers."""
         return Scheduling(
-            cron=self.enable_cron_scheduling,
-            triggers=self.enable_trigger_scheduling,
+            cron=self.enable_cron_scheduling and not self.own_runs_only,
+            triggers=self.enable_trigger_scheduling and not self.own_runs_only,
             poll_seconds=self.cron_poll_interval_seconds,
             max_catchup=self.cron_max_catchup_executions,
             catches_up="cron_max_catchup_executions" in self._given,
@@ -226,6 +229,7 @@ class DefaultRunnerConfig:
             max_crashes_per_task=self.max_crashes_per_task,
             cancel_grace_seconds=self.cancel_grace_seconds,
             recover=self.enable_recovery,
+            own_runs_only=self.own_runs_only,
             retention_seconds=None if self.run_retention_days is None else self.run_retention_days * 86_400,
             executors=executors,
             routing=self.routing,

@@ -166,7 +166,9 @@ class DefaultRunner(ScheduleMethods):
 
     def handle(self, run_id: str) -> RunHandle:
         """A handle on an earlier run.  Raises RunNotFound."""
-        return RunHandle(self, run_id, self._engine.head(run_id).workflow, None)
+        head = self._engine.head(run_id)
+        self._engine.driver.include(run_id)
+        return RunHandle(self, run_id, head.workflow, None)
 
     def cancel(self, run_id: str, reason: str = "") -> None:
         """End a run: nothing more starts, running bodies are told (`handle.cancelled`).  Raises InvalidTransition."""

@@ -64,6 +64,7 @@ LOOP_TRIES: Final = 20
 class Limits:
     """What a driver keeps to, and where it has bodies run.  Times in seconds.
 
+    `own_runs_only`: of what others have left, only the runs of `Driver.include` and their children are taken up.
     `retention_seconds`: runs that ended so long ago are forgotten; None: never.
     """
 
@@ -76,6 +77,7 @@ class Limits:
     max_crashes_per_task: int = 10
     cancel_grace_seconds: float = 5.0
     recover: bool = True
+    own_runs_only: bool = False
     retention_seconds: float | None = None
     executors: Mapping[str, ExecutorKind] = field(default_factory=dict)
     routing: Router | None = None
@@ -223,6 +225,11 @@ class Driver:
         promise: Promise[int] = Promise()
         self.post(lambda: promise.resolve(self._takeover.adopt(run_id)), promise)
         return promise
+
+    def include(self, run_id: str) -> None:
+        """Take up this run and its children, too, where a runner takes up its own runs only.  Raises RunnerClosed."""
+        if self.limits.own_runs_only:
+            self.post(lambda: self._takeover.include(run_id))
 
     def look_for_work(self) -> None:
         """A workflow was registered, or a schedule written: runs may go on, or be due."""
@@ -391,6 +398,7 @@ class Driver:
             birth.reject(RunnerClosed("this runner was shut down before the run was accepted"))
             return
         self.deadlines.watch_run(run)
+        self._takeover.include(run.row.id)
         self._births[run.row.id] = birth
         self.runs[run.row.id] = self.dirty[run.row.id] = run
 
@@ -633,6 +641,7 @@ class Driver:
                     self._committed(run, change)
                 elif isinstance(verdict, Duplicate):
                     del self.runs[run.row.id]
+                    self._takeover.include(verdict.run.id)
                     self._births.pop(run.row.id).resolve(Begun(verdict.run, None))
                 else:
                     self.reload(run)

@@ -57,6 +57,8 @@ class Takeover:
         self._returning: list[WorkRow] = []
         """work that waited for a slot too long; it goes back to the queue"""
         self._review_at = now
+        self._own: set[str] | None = set() if driver.limits.own_runs_only else None
+        """the runs to take up, with their children; None: all whose workflows are known"""
         self.stale: set[str] = set()
         """live runs that somebody else may have advanced"""
 
@@ -107,6 +109,15 @@ class Takeover:
         self.left = True
         if self._driver.executor.tell_when_free(executors):
             self.wanted = True
+
+    def include(self, run_id: str) -> None:
+        """Take up this run, too, where only a runner's own runs are."""
+        if self._own is not None:
+            self._own.add(run_id)
+            self.wanted = True
+
+    def _is_included(self, run_id: str) -> bool:
+        return self._own is None or run_id in self._own
 
     def room_came_free(self) -> None:
         """A slot is free: there may be work for it."""
@@ -176,10 +187,10 @@ class Takeover:
             following = min(following, max(expiry + EXPIRY_MARGIN_US, now + driver.lease_us // 6))
         known = driver.workflows()
         for run_id, workflow in driver.store.strays():
-            if workflow in known:
+            if workflow in known and self._is_included(run_id):
                 driver.steering.end_child(run_id)
         for run_id, workflow, due in driver.store.overdue(now):
-            if workflow in known and run_id not in driver.runs:
+            if workflow in known and run_id not in driver.runs and self._is_included(run_id):
                 run = self._load_or_park(run_id)
                 if run is not None:
                     driver.deadlines.end_run(run, due)
@@ -243,16 +254,19 @@ class Takeover:
     ) -> bool:
         """Claim; returns whether there may be more."""
         driver = self._driver
-        until = now + driver.lease_us
-        try:
-            rows = driver.store.claim(
-                driver.owner, until, until, limit, workflows, passed_over=passed_over, bodies=bodies
-            )
-        except StoreUnavailable:
-            self.in_doubt = True
-            raise
-        self._claimed.extend(rows)
-        return len(rows) == limit
+        until, more = now + driver.lease_us, False
+        for under in (None,) if self._own is None else tuple(self._own):
+            try:
+                rows = driver.store.claim(
+                    driver.owner, until, until, limit, workflows, under,
+                    passed_over=passed_over, bodies=bodies or under is not None,
+                )  # fmt: skip
+            except StoreUnavailable:
+                self.in_doubt = True
+                raise
+            self._claimed.extend(rows)
+            more |= len(rows) == limit
+        return more
 
     def adopt(self, run_id: str) -> int:
         """Take all work of a run, and of its children, that nobody has; returns how much.  Raises StoreUnavailable."""
