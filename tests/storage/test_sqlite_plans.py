@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 
@@ -70,9 +71,26 @@ def connection() -> Iterator[sqlite3.Connection]:
     ],
 )
 def test_the_index_is_used(connection: sqlite3.Connection, statement: str, parameters: int, index: str) -> None:
-    steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", (None,) * parameters)]
+    values = sql.bound(statement, (None,) * parameters)
+    steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
     assert index in steps
     assert not [step for step in steps if "TEMP B-TREE" in step], "rows come in order"
+
+
+STATEMENTS = {name: value for name, value in vars(sql).items() if name.isupper() and not value.startswith("CREATE")}
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_no_placeholder_has_a_name(connection: sqlite3.Connection, name: str) -> None:
+    """A sequence bound to names is a warning on 3.12 and an error from 3.14 on; `?1` is a name to Python's module."""
+    statement = STATEMENTS[name]
+    assert not re.search(r"[?:@$]\w", re.sub(r"'[^']*'", "", statement))
+    connection.execute(f"EXPLAIN {statement}", [None] * statement.count("?"))
+
+
+def test_the_value_of_a_repeated_parameter_is_given_once() -> None:
+    assert sql.bound(sql.LIST_IDS_BEGINNING, ("a", "b", 3)) == ["a", "b", "a", "b", 3]
+    assert sql.bound(sql.GET_RUN, given := ("a",)) is given
 
 
 def test_events_unfold_in_sql(connection: sqlite3.Connection) -> None:

@@ -150,17 +150,19 @@ def follow(handle: RunHandle, view: View) -> WorkflowResult:
     return result
 
 
-class _Waiter(threading.Thread):
-    """Waits for a run, once."""
+class _Waiter:
+    """Waits for a run in a thread of its own, once."""
 
     def __init__(self, handle: RunHandle) -> None:
-        super().__init__(name="penstock-follow", daemon=True)
         self.over = threading.Event()
         self._handle = handle
         self._result: WorkflowResult | None = None
         self._error: BaseException | None = None
 
-    def run(self) -> None:
+    def start(self) -> None:
+        threading.Thread(target=self._wait, name="penstock-follow", daemon=True).start()
+
+    def _wait(self) -> None:
         try:
             self._result = self._handle.result()
         except BaseException as error:  # noqa: BLE001 - raised again where somebody looks at it

@@ -1,7 +1,8 @@
 """SQL from `.sql` files: one statement or small transaction each, read once.
 
-A file names its parameters (`:run_id`).  A driver gets them numbered in the order of first appearance, so that the hot
-path binds plain tuples.
+A file names its parameters (`:run_id`).  Callers give their values as a plain tuple in the order of first appearance.
+A database whose placeholders have numbers takes that tuple as it is; so does one whose placeholders have only places,
+but for the few statements that name a parameter twice.
 """
 
 from __future__ import annotations
@@ -27,6 +28,13 @@ def numbered(sql: str, mark: Callable[[int], str]) -> str:
     """The statement without comments and with `mark(n)`, from 1, in the places of its named parameters."""
     places: dict[str, int] = {}
     return _PARAMETER.sub(lambda m: mark(places.setdefault(m[1], len(places) + 1)), _bare(sql))
+
+
+def positional(sql: str) -> tuple[str, tuple[int, ...]]:
+    """The statement with a bare `?` for each parameter, and for each `?` the index (from 0) of its parameter."""
+    names = parameters(sql)
+    order = tuple(names.index(m[1]) for m in _PARAMETER.finditer(_bare(sql)))
+    return _PARAMETER.sub("?", _bare(sql)), order
 
 
 def parameters(sql: str) -> list[str]:

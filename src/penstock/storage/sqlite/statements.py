@@ -1,16 +1,39 @@
-"""Every statement of the SQLite store, by the name of its file."""
+"""Every statement of the SQLite store, by the name of its file.
+
+Their placeholders are bare `?`: Python's module takes SQLite's numbered ones (`?1`) for names, warns since 3.12 of a
+sequence bound to names, and refuses it from 3.14 on.
+"""
 
 from __future__ import annotations
 
-from penstock.storage.statements import numbered, read
+from collections.abc import Sequence
+from typing import Any, Final
+
+from penstock.storage.statements import positional, read
+
+_repeating: Final[dict[str, tuple[int, ...]]] = {}
+"""for a statement that names a parameter more than once: the index of the parameter for each placeholder"""
+
+
+def bound(statement: str, parameters: Sequence[Any]) -> Sequence[Any]:
+    """What to bind to the placeholders of a statement, given each of its parameters once."""
+    order = _repeating.get(statement)
+    return parameters if order is None else [parameters[index] for index in order]
+
+
+def _read(package: str, name: str) -> str:
+    statement, order = positional(read(package, f"sql/{name}.sql"))
+    if len(set(order)) < len(order):
+        _repeating[statement] = order
+    return statement
 
 
 def _common(name: str) -> str:
-    return numbered(read("penstock.storage", f"sql/{name}.sql"), "?{}".format)
+    return _read("penstock.storage", name)
 
 
 def _own(name: str) -> str:
-    return numbered(read("penstock.storage.sqlite", f"sql/{name}.sql"), "?{}".format)
+    return _read("penstock.storage.sqlite", name)
 
 
 INSERT_PLAN = _common("insert_plan")

@@ -187,7 +187,7 @@ class SQLiteStore(SQLiteSchedules, Forgetting):
         if limit < 1 or not self._select(look, which):
             return []
         with self._transaction() as connection:
-            found = connection.execute(take, (*which, limit)).fetchall()
+            found = connection.execute(take, sql.bound(take, (*which, limit))).fetchall()
             connection.executemany(sql.CLAIM_WORK, [(owner, lease_until, *row[:3]) for row in found])
         return [rows.read_work(row) for row in found]
 
@@ -226,12 +226,13 @@ class SQLiteStore(SQLiteSchedules, Forgetting):
 
     def _select_exactly(self, statement: str, parameters: tuple[Any, ...]) -> list[Any]:
         self._check()
+        values = sql.bound(statement, parameters)
         if self._where.path is None:
             with self._writable().read() as connection:  # a database in memory is its one connection
-                return connection.execute(statement, parameters).fetchall()
+                return connection.execute(statement, values).fetchall()
         try:
             with self._readers.one() as connection:
-                return connection.execute(statement, parameters).fetchall()
+                return connection.execute(statement, values).fetchall()
         except sqlite3.Error as error:
             raise self._fault(error) from error
 
