@@ -10,6 +10,7 @@ import hypothesis
 import pytest
 
 from tests.postgres.cluster import Cluster
+from tests.suite import reaper
 
 _numbers = itertools.count()
 
@@ -21,6 +22,10 @@ hypothesis.settings.load_profile("unhurried")
 # their children would wait for ever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure() -> None:
+    reaper.start()
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,8 @@ from typing import Any
 
 import psycopg
 
+from tests.suite import reaper
+
 PATIENCE_SECONDS = 30.0
 FAST = ("fsync=off", "full_page_writes=off")
 COMMON = ("max_connections=300", "shared_buffers=64MB", "log_min_messages=warning")
@@ -45,7 +47,7 @@ class Cluster:
     """
 
     def __init__(self, *, durable: bool = False) -> None:
-        self.directory = Path(tempfile.mkdtemp(prefix="pg-"))
+        self.directory = Path(tempfile.mkdtemp(prefix="pg-", dir=reaper.directory()))
         self._as: dict[str, Any] = {}
         self._bin = programs()
         self._settings = (*COMMON, *(() if durable else FAST))
@@ -97,6 +99,12 @@ class Cluster:
     def thaw(self) -> None:
         self._signal_all(signal.SIGCONT)
 
+    def pids(self) -> list[int]:
+        """The postmaster and its children, which live in sessions of their own."""
+        assert self._postmaster is not None
+        parent = self._postmaster.pid
+        return [parent, *map(int, Path(f"/proc/{parent}/task/{parent}/children").read_text().split())]
+
     def close(self) -> None:
         """Stop it and remove its files."""
         if self._postmaster is not None and self._postmaster.poll() is None:
@@ -121,7 +129,8 @@ class Cluster:
         return self.directory / "log"
 
     def _environment(self) -> dict[str, Any]:
-        return {**self._as, "cwd": "/", "env": {"PATH": os.environ["PATH"], "HOME": "/", "LC_ALL": "C"}}
+        environment = {"PATH": os.environ["PATH"], "HOME": "/", "LC_ALL": "C", **reaper.mark()}
+        return {**self._as, "cwd": "/", "env": environment}
 
     def _call(self, program: str, *arguments: str | Path) -> None:
         done = subprocess.run([self._bin / program, *arguments], capture_output=True, text=True, **self._environment())
@@ -147,10 +156,6 @@ class Cluster:
         return self.directory / "programs" / programs.relative_to(site)
 
     def _signal_all(self, which: signal.Signals) -> None:
-        """The postmaster and its children, which live in sessions of their own."""
-        assert self._postmaster is not None
-        parent = self._postmaster.pid
-        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-        for pid in [parent, *map(int, children)]:
+        for pid in self.pids():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, which)

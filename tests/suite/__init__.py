@@ -1,0 +1,1 @@
+"""The suite itself: how much it does by default, and that nothing outlives it."""
