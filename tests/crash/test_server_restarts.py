@@ -274,8 +274,8 @@ def test_a_server_that_hangs(durable: Cluster, url: str, hasty: None, define: De
 @pytest.mark.parametrize(
     ("processes", "runs"),
     [
-        (2, 1000),
-        (4, 1000),
+        (2, 300),
+        (4, 300),
         pytest.param(2, 10_000, marks=[pytest.mark.long, pytest.mark.timeout(900)]),
         pytest.param(4, 10_000, marks=[pytest.mark.long, pytest.mark.timeout(900)]),
     ],

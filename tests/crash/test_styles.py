@@ -21,7 +21,7 @@ from .test_every_commit import Job, start
 
 __all__ = ["places", "start"]
 
-SOME = 3
+SOME = 6
 """of so many transactions, one is tried by default"""
 FEW = ("mapped", "asks_inside")
 """what a server is asked by default, and there of every twelfth"""
@@ -31,8 +31,8 @@ SHAPES = [*step_shapes.SHAPES, *graph_shapes.SHAPES]
 CASES = [
     *[pytest.param("sqlite", shape, SOME) for shape in SHAPES],
     *[pytest.param("sqlite", shape, 1, marks=LONG) for shape in SHAPES],
-    *[pytest.param("postgresql", shape, 4 * SOME) for shape in FEW],
-    *[pytest.param("postgresql", shape, SOME, marks=LONG) for shape in SHAPES],
+    *[pytest.param("postgresql", shape, 2 * SOME) for shape in FEW],
+    *[pytest.param("postgresql", shape, SOME // 2, marks=LONG) for shape in SHAPES],
 ]
 
 

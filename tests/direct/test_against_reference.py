@@ -6,8 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume
 from hypothesis import strategies as st
 
 from penstock.graphs import END, DeadlockError, FunctionNode, Graph, InfiniteLoopError, MissingInputError, RouteNode
@@ -16,11 +15,11 @@ from penstock.graphs.nodes.base import Node
 from penstock.runners.graphs import SyncRunner
 from tests.kernel import drivers
 from tests.kernel.styles import graphs as reference
+from tests.suite.effort import tried
 
 from .programs import Calls, function_of
 
 LIMIT = 25
-QUICK = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @dataclass(frozen=True)
@@ -156,20 +155,11 @@ def compare(parts: tuple[Part, ...]) -> None:
     assert Counter({n.name: k for n, k in zip(program.plan.nodes, m.fired, strict=True) if k}) == mine
 
 
-@QUICK
-@given(programs(back=False))
+@tried(programs(back=False), by_default=100, long=3000)
 def test_gates(parts: tuple[Part, ...]) -> None:
     compare(parts)
 
 
-@QUICK
-@given(programs(back=True))
+@tried(programs(back=True), by_default=100, long=10000)
 def test_loops(parts: tuple[Part, ...]) -> None:
-    compare(parts)
-
-
-@pytest.mark.long
-@settings(QUICK, max_examples=10_000)
-@given(programs(back=True))
-def test_loops_at_length(parts: tuple[Part, ...]) -> None:
     compare(parts)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume
+
+from tests.suite.effort import tried
 
 from .programs import Calls, Inner, Part, built, by_machine, concurrent, programs, straight
 
-QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
-
-@QUICK
-@given(programs())
+@tried(programs(), by_default=50, long=3000)
 def test_straight_and_machine(parts: tuple[Part, ...]) -> None:
     calls = Calls()
     graph = built(parts, calls)
@@ -20,8 +18,7 @@ def test_straight_and_machine(parts: tuple[Part, ...]) -> None:
     assert straight(graph, calls) == by_machine(graph, calls)
 
 
-@QUICK
-@given(programs())
+@tried(programs(), by_default=50, long=1500)
 def test_machine_and_loop(parts: tuple[Part, ...]) -> None:
     calls = Calls()
     graph, awaited = built(parts, calls), built(parts, calls, awaited=True)
@@ -37,8 +34,7 @@ def test_machine_and_loop(parts: tuple[Part, ...]) -> None:
         assert all(there.outputs.get(name, value) == value for name, value in settled.items())
 
 
-@QUICK
-@given(programs())
+@tried(programs(), by_default=50, long=1500)
 def test_one_at_a_time(parts: tuple[Part, ...]) -> None:
     """A budget of one is strictly sequential, and in the order of the plain driver."""
     assume(not any(isinstance(part, Inner) for part in parts))  # a nested graph begins without a permit
@@ -47,14 +43,3 @@ def test_one_at_a_time(parts: tuple[Part, ...]) -> None:
     assume(graph is not None)
     assert graph is not None
     assert by_machine(graph, calls) == concurrent(graph, calls, max_concurrency=1)
-
-
-@pytest.mark.long
-@settings(QUICK, max_examples=3000)
-@given(programs())
-def test_all_three_at_length(parts: tuple[Part, ...]) -> None:
-    calls = Calls()
-    graph = built(parts, calls)
-    assume(graph is not None)
-    assert graph is not None
-    assert straight(graph, calls) == by_machine(graph, calls)

@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume
 
 from penstock.runners.graphs import RunResult, SyncRunner
 from penstock.runners.graphs.checkpointers import MemoryCheckpointer
 from tests.direct.programs import Calls, Part, built, by_machine, inputs_of, programs
-
-QUICK = settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
+from tests.suite.effort import tried
 
 
 @pytest.fixture
@@ -39,14 +34,6 @@ def _compared(runner: SyncRunner, parts: tuple[Part, ...]) -> None:
         assert all(there.outputs.get(name, value) == value for name, value in settled.items())
 
 
-@QUICK
-@given(programs())
+@tried(programs(), by_default=25, long=2000)
 def test_random_graphs(runner: SyncRunner, parts: tuple[Part, ...]) -> None:
-    _compared(runner, parts)
-
-
-@pytest.mark.long
-@settings(QUICK, max_examples=2000)
-@given(programs())
-def test_random_graphs_at_length(runner: SyncRunner, parts: tuple[Part, ...]) -> None:
     _compared(runner, parts)

@@ -11,6 +11,7 @@ import pytest
 
 from penstock.graphs import END, FunctionNode, Graph, RouteNode
 from tests.graphs.building import fn, function, gate
+from tests.suite.effort import LONG
 
 Nodes = list[Any]
 
@@ -94,7 +95,14 @@ def test_the_work_grows_with_the_size(made: Callable[[int], Nodes]) -> None:
     assert lines(lambda: use(large)) < 5 * lines(lambda: use(small))
 
 
-@pytest.mark.parametrize(("made", "size"), [(chain, 10_000), (fan, 10_000), (gates, 1_000), (ring, 10_000)])
+SIZES = [
+    (chain, 10_000),
+    *[(fan, 3_000), (gates, 300), (ring, 3_000)],
+    *[pytest.param(*case, marks=LONG) for case in [(fan, 10_000), (gates, 1_000), (ring, 10_000)]],
+]
+
+
+@pytest.mark.parametrize(("made", "size"), SIZES)
 def test_large_graphs_are_built(made: Callable[[int], Nodes], size: int) -> None:
     nodes = made(size)
     graph = use(nodes)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from penstock.kernel import Machine
@@ -26,15 +24,13 @@ from penstock.model.rules import (
     Value,
     holds,
 )
+from tests.suite.effort import tried
 
 from .drivers import Chaos, run
 from .reference import Reference
 from .styles.graphs import END, Fn, Gate, Part, graph
 from .styles.program import Body, Call, Done, Program, Retry
 from .styles.tasks import Context, Task, TaskBody, tasks
-
-QUICK = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-LONG = settings(max_examples=6000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def _agree(program: Program, inputs: dict[str, Any], seed: int) -> None:
@@ -131,16 +127,8 @@ def _truth(program: Program) -> Any:
     return truth
 
 
-@QUICK
-@given(dags(), st.integers(0, 9))
+@tried(dags(), st.integers(0, 9), by_default=80, long=6000)
 def test_tasks(program: Program, seed: int) -> None:
-    _agree(program, {"given": {}}, seed)
-
-
-@pytest.mark.long
-@LONG
-@given(dags(), st.integers(0, 9))
-def test_tasks_for_long(program: Program, seed: int) -> None:
     _agree(program, {"given": {}}, seed)
 
 
@@ -178,16 +166,8 @@ def wild_graphs(draw: st.DrawFn) -> tuple[Program, dict[str, Any]]:
     return program, {n: NAMES.index(n) + 1 for n in seeded if n in program.plan.inputs}
 
 
-@QUICK
-@given(wild_graphs(), st.integers(0, 9))
+@tried(wild_graphs(), st.integers(0, 9), by_default=80, long=6000)
 def test_graphs(wild: tuple[Program, dict[str, Any]], seed: int) -> None:
-    _agree(*wild, seed)
-
-
-@pytest.mark.long
-@LONG
-@given(wild_graphs(), st.integers(0, 9))
-def test_graphs_for_long(wild: tuple[Program, dict[str, Any]], seed: int) -> None:
     _agree(*wild, seed)
 
 
@@ -214,16 +194,8 @@ def mazes(draw: st.DrawFn) -> tuple[Program, dict[str, Any]]:
     return program, {n: draw(st.integers(0, 9)) for n in program.plan.inputs}
 
 
-@QUICK
-@given(mazes(), st.integers(0, 9))
+@tried(mazes(), st.integers(0, 9), by_default=80, long=6000)
 def test_mazes(maze: tuple[Program, dict[str, Any]], seed: int) -> None:
-    _agree(*maze, seed)
-
-
-@pytest.mark.long
-@LONG
-@given(mazes(), st.integers(0, 9))
-def test_mazes_for_long(maze: tuple[Program, dict[str, Any]], seed: int) -> None:
     _agree(*maze, seed)
 
 
@@ -285,14 +257,6 @@ def _raw_view(m: Machine, i: int) -> list[Any]:
     return [m.value[c] if m.stamp[c] else None for c in latest]
 
 
-@QUICK
-@given(wild_plans(), st.integers(0, 9))
+@tried(wild_plans(), st.integers(0, 9), by_default=80, long=6000)
 def test_plans(wild: tuple[Program, dict[str, Any]], seed: int) -> None:
-    _agree(*wild, seed)
-
-
-@pytest.mark.long
-@LONG
-@given(wild_plans(), st.integers(0, 9))
-def test_plans_for_long(wild: tuple[Program, dict[str, Any]], seed: int) -> None:
     _agree(*wild, seed)

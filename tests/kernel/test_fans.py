@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from penstock.kernel import Machine, fans, lay_out
@@ -16,6 +15,7 @@ from penstock.model.commands import Execute, Tend, Wake
 from penstock.model.events import Event
 from penstock.model.fan import Outcome
 from penstock.model.plan import Node, OnError, Plan
+from tests.suite.effort import tried
 
 from .drivers import Chaos, outcome
 from .journal import decode, fold, same
@@ -24,8 +24,6 @@ from .styles.graphs import Fan, Fn, graph
 from .styles.program import Children, Program, Retry, results
 from .test_fence import refused
 from .test_snapshots import Opaque
-
-QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def begun(on_error: OnError = "stop", beside: bool = False) -> Machine:
@@ -472,8 +470,7 @@ def families(draw: st.DrawFn) -> Program:
 INTERRUPTIONS: list[Event] = [ev.CancelRequested(), ev.Paused(), ev.TimedOut("late")]
 
 
-@QUICK
-@given(families(), st.integers(0, 99), st.data())
+@tried(families(), st.integers(0, 99), st.data(), by_default=50, long=3000)
 def test_families(program: Program, seed: int, data: st.DataObject) -> None:
     """Any order, pauses of children, crashes, halts and rests in between: one outcome."""
     expected = outcome(program, Chaos(program, {"x": 1}).go())

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from penstock.kernel import Machine
@@ -15,6 +14,7 @@ from penstock.kernel.forking import forked
 from penstock.model import events as ev
 from penstock.model.errors import WorkflowError
 from penstock.model.wire import Entry
+from tests.suite.effort import tried
 
 from .drivers import Chaos, outcome
 from .journal import decode, encode
@@ -23,8 +23,6 @@ from .styles.program import Program
 from .styles.tasks import Task, failed, tasks
 from .test_against_reference import dags, wild_graphs
 from .test_retry import Ailing, _able, _sound
-
-QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def entries(lines: Iterable[str]) -> list[Entry]:
@@ -92,8 +90,7 @@ def test_a_fork_of_a_halted_run(case: Case) -> None:
             assert outcome(case.program, fork.machine) == expected
 
 
-@QUICK
-@given(dags(), st.data())
+@tried(dags(), st.data(), by_default=50, long=3000)
 def test_a_fork_of_a_run_that_failed_and_was_retried(program: Program, data: st.DataObject) -> None:
     """Nothing of an earlier life that was taken back comes back."""
     program = replace(program, bodies=tuple(_sound(b, "tasks") for b in program.bodies))
@@ -117,8 +114,7 @@ def test_a_fork_of_a_run_that_failed_and_was_retried(program: Program, data: st.
         assert outcome(program, fork) == expected
 
 
-@QUICK
-@given(wild_graphs(), st.data())
+@tried(wild_graphs(), st.data(), by_default=50, long=3000)
 def test_a_fork_behind_loops(drawn: tuple[Program, dict[str, Any]], data: st.DataObject) -> None:
     program, inputs = drawn
     case = Case(program, inputs)

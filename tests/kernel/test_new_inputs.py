@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from penstock.kernel import Machine, lay_out, rewinding
@@ -14,6 +13,7 @@ from penstock.model.commands import Execute, Tend, Wake
 from penstock.model.events import Event
 from penstock.model.plan import Node, Plan, Read
 from penstock.model.rules import AllOf, Value
+from tests.suite.effort import tried
 
 from .drivers import Chaos, attempt, child_moves, outcome, run
 from .journal import decode, encode, fold, same
@@ -24,9 +24,6 @@ from .test_against_reference import _choice, _mix, wild_graphs
 from .test_fence import refused
 from .test_forking import born
 from .test_retry import Ailing
-
-QUICK = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-LONG = settings(max_examples=6000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def _branches() -> Program:
@@ -428,21 +425,12 @@ def _as_if_new(program: Program, data: st.DataObject) -> None:
     assert outcome(program, fork) == outcome(program, m)
 
 
-@QUICK
-@given(webs(), st.data())
+@tried(webs(), st.data(), by_default=80, long=6000)
 def test_webs(program: Program, data: st.DataObject) -> None:
     _as_if_new(program, data)
 
 
-@pytest.mark.long
-@LONG
-@given(webs(), st.data())
-def test_webs_for_long(program: Program, data: st.DataObject) -> None:
-    _as_if_new(program, data)
-
-
-@QUICK
-@given(wild_graphs(), st.integers(0, 40), st.integers(0, 9), st.data())
+@tried(wild_graphs(), st.integers(0, 40), st.integers(0, 9), st.data(), by_default=80, long=6000)
 def test_loops_of_a_cancelled_run(
     drawn: tuple[Program, dict[str, Any]], steps: int, seed: int, data: st.DataObject
 ) -> None:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from penstock.kernel import Machine, rewinding
@@ -19,6 +18,7 @@ from penstock.model.errors import IllegalEvent
 from penstock.model.events import Event
 from penstock.model.plan import OnError
 from penstock.model.rules import AllOf, Value
+from tests.suite.effort import tried
 
 from .drivers import Chaos, attempt, child_moves, evaluate, outcome
 from .journal import decode, fold, same
@@ -28,9 +28,6 @@ from .styles.graphs import END, Fan, Fn, Gate, graph
 from .styles.program import Body, Call, Children, Program, Retry, results
 from .styles.tasks import Task, failed, tasks
 from .test_against_reference import _truth, _work, dags, wild_graphs, wild_plans
-
-QUICK = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-LONG = settings(max_examples=5000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 class Ailing:
@@ -319,28 +316,18 @@ def _sound(body: Body | None, style: str) -> Body | None:
     return lambda call: body(replace(call, attempt=99))
 
 
-@QUICK
-@given(ailments(dags()), st.integers(0, 9))
+@tried(ailments(dags()), st.integers(0, 9), by_default=60, long=5000)
 def test_dags(drawn: tuple[Ailing, dict[str, Any]], seed: int) -> None:
     _agree(*drawn, seed, 4)
 
 
-@QUICK
-@given(ailments(wild_graphs()), st.integers(0, 9))
+@tried(ailments(wild_graphs()), st.integers(0, 9), by_default=60, long=5000)
 def test_graphs(drawn: tuple[Ailing, dict[str, Any]], seed: int) -> None:
     _agree(*drawn, seed, 4)
 
 
-@QUICK
-@given(ailments(wild_plans()), st.integers(0, 9))
+@tried(ailments(wild_plans()), st.integers(0, 9), by_default=60, long=5000)
 def test_plans(drawn: tuple[Ailing, dict[str, Any]], seed: int) -> None:
-    _agree(*drawn, seed, 4)
-
-
-@pytest.mark.long
-@LONG
-@given(ailments(dags() | wild_graphs() | wild_plans()), st.integers(0, 9))
-def test_all_of_them_for_long(drawn: tuple[Ailing, dict[str, Any]], seed: int) -> None:
     _agree(*drawn, seed, 4)
 
 

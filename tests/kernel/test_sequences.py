@@ -7,20 +7,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from penstock.kernel import Machine, lay_out
 from penstock.model import events as ev
 from penstock.model.commands import Execute
 from penstock.model.plan import Node, OnError, Plan
+from tests.suite.effort import tried
 
 from .journal import encode, fold, same
 from .test_fence import refused
 from .test_scale import _operations
-
-QUICK = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-LONG = settings(max_examples=8000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 Pairs = tuple[str, ...]
 
@@ -412,16 +409,8 @@ def _agree(course: Course) -> None:
         naive.resume(start)
 
 
-@QUICK
-@given(courses())
+@tried(courses(), by_default=120, long=8000)
 def test_any_course(course: Course) -> None:
-    _agree(course)
-
-
-@pytest.mark.long
-@LONG
-@given(courses())
-def test_any_course_for_long(course: Course) -> None:
     _agree(course)
 
 

@@ -26,6 +26,8 @@ from tests.suite import reaper
 PATIENCE_SECONDS = 30.0
 FAST = ("fsync=off", "full_page_writes=off")
 COMMON = ("max_connections=300", "shared_buffers=64MB", "log_min_messages=warning")
+CHEAP = ("autovacuum=off", "jit=off")
+"""nothing lives long enough here to need it"""
 
 
 def programs() -> Path:
@@ -50,7 +52,7 @@ class Cluster:
         self.directory = Path(tempfile.mkdtemp(prefix="pg-", dir=reaper.directory()))
         self._as: dict[str, Any] = {}
         self._bin = programs()
-        self._settings = (*COMMON, *(() if durable else FAST))
+        self._settings = (*COMMON, *CHEAP, *(() if durable else FAST))
         self._postmaster: subprocess.Popen[bytes] | None = None
         if os.geteuid() == 0:
             shutil.chown(self.directory, "nobody", "nogroup")

@@ -14,6 +14,7 @@ import pytest
 import penstock
 from penstock import Context, DefaultRunner, TaskHandle, context_value, task_failed
 from tests.runner.conftest import SOON_SECONDS, Define, Gate
+from tests.suite.effort import LONG
 
 
 def nothing(context: Context) -> None:
@@ -320,23 +321,25 @@ def test_eight_threads_share_a_runner(runner: DefaultRunner, define: Define) -> 
     assert len(runner.list_runs(status="Completed", limit=1000)) == 400
 
 
-def test_ten_thousand_tasks(runner: DefaultRunner, define: Define) -> None:
+@pytest.mark.parametrize("size", [3_000, pytest.param(10_000, marks=LONG)])
+def test_thousands_of_tasks(runner: DefaultRunner, define: Define, size: int) -> None:
     def count(context: Context) -> None:
         context["n"] = context.get("n", 0) + 1
 
-    define("w", *[(f"t{k}", count, {"dependencies": [f"t{k - 1}"] if k % 100 else []}) for k in range(10_000)])
+    define("w", *[(f"t{k}", count, {"dependencies": [f"t{k - 1}"] if k % 100 else []}) for k in range(size)])
     result = runner.execute("w")
     assert result.status == "Completed"
     assert {t.status for t in result.task_results} == {"Completed"}
 
 
-def test_a_context_of_100_mb(runner: DefaultRunner, define: Define) -> None:
+@pytest.mark.parametrize("megabytes", [3, pytest.param(10, marks=LONG)])
+def test_a_context_of_ten_large_values(runner: DefaultRunner, define: Define, megabytes: int) -> None:
     define("w", ("a", put(extra=1), {}), ("b", put(more=2), {"dependencies": ["a"]}))
-    result = runner.execute("w", {f"k{k}": "x" * 10_000_000 for k in range(10)})
+    result = runner.execute("w", {f"k{k}": "x" * megabytes * 1_000_000 for k in range(10)})
     assert result.status == "Completed"
     stored = runner.get_run(result.run_id).final_context
     assert len(stored) == 12
-    assert len(stored["k9"]) == 10_000_000
+    assert len(stored["k9"]) == megabytes * 1_000_000
 
 
 def test_memory_databases(define: Define) -> None:

@@ -13,7 +13,7 @@ from penstock.engine.verify import Checker
 from penstock.runtime.clock import SystemClock
 from tests.runner.conftest import Define
 
-PROCESSES, SCHEDULES, MISSED = 8, 12, 40
+PROCESSES, SCHEDULES, MISSED = 4, 8, 30
 SCRIPT = """
 import os, sys
 from penstock import DefaultRunner, DefaultRunnerConfig, WorkflowBuilder, task

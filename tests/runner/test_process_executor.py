@@ -30,10 +30,19 @@ from penstock import (
     TaskHandle,
 )
 from tests.runner.conftest import SOON_SECONDS, Define, at_rest, no_new_threads
+from tests.suite.effort import LONG
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="watches processes by pidfd")
 
 Open = Callable[..., DefaultRunner]
+
+ON_BOTH = pytest.mark.parametrize("url", ["sqlite", "postgresql"], indirect=True)
+"""where it matters what the parent has open; workers see no database"""
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=LONG)])
+def url(request: pytest.FixtureRequest, tmp_path: Path, new_schema: Callable[[], str]) -> str:
+    return new_schema() if request.param == "postgresql" else f"sqlite:///{tmp_path}/runs.db"
 
 
 class Wire:
@@ -132,6 +141,7 @@ def test_bodies_run_at_once_in_other_processes(runner: DefaultRunner, define: De
     assert metrics.avg_duration_ms > 0
 
 
+@ON_BOTH
 def test_a_killed_worker_costs_one_attempt(runner: DefaultRunner, define: Define, wire: Wire) -> None:
     said = wire.path
 
@@ -540,6 +550,7 @@ def open_fds() -> set[str]:
     }
 
 
+@ON_BOTH
 def test_a_shutdown_leaves_nothing_behind(open_runner: Open, define: Define, wire: Wire) -> None:
     said = wire.path
     before = open_fds()
@@ -574,6 +585,7 @@ def test_a_shutdown_leaves_nothing_behind(open_runner: Open, define: Define, wir
     assert result.final_context == {"x": 1, "y": 2}
 
 
+@ON_BOTH
 def test_no_file_of_the_parent_is_open_in_a_worker(runner: DefaultRunner, define: Define) -> None:
     def body(context: Context) -> None:
         directory = "/proc/self/fd"
@@ -642,6 +654,7 @@ def test_a_program_from_stdin(wire: Wire, url: str) -> None:
     assert (done.stdout, done.stderr) == ("Completed {'m': Money(amount=2), 'n': Money(amount=3)}\n", "")
 
 
+@ON_BOTH
 def test_workers_die_with_their_parent_and_the_next_one_goes_on(wire: Wire, url: str, tmp_path: Path) -> None:
     """Even while a body is in C code that never lets anybody else run."""
     path = tmp_path / "script.py"

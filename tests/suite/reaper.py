@@ -21,7 +21,7 @@ import tempfile
 import time
 from pathlib import Path
 
-VARIABLE = "PENSTOCK_TESTS"
+VARIABLE = "TEST_RUN_DIRECTORY"
 PATIENCE_SECONDS = 20.0
 PAUSE_SECONDS = 0.02
 

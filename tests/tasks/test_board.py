@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.model import events as ev
 from penstock.model.plan import Plan
 from penstock.tasks import Context, Patch, TaskStyle, task
 from penstock.tasks.program import TaskProgram
+from tests.suite.effort import tried
 
 from .driver import Run, builder, program
 
@@ -276,8 +276,7 @@ def built(shape: Shape) -> TaskProgram:
 START = {"l": [], "m": ["base"], "s": "base", "d": {"z": 0}}
 
 
-@settings(max_examples=150, deadline=None)
-@given(shapes(), st.integers(0, 2**32))
+@tried(shapes(), st.integers(0, 2**32), by_default=50, long=1000)
 def test_no_order_and_no_restart_changes_anything(shape: Shape, seed: int) -> None:
     made = built(shape)
     plain = Run(made, START).go()
@@ -296,8 +295,7 @@ def ancestors(shape: Shape) -> dict[str, set[str]]:
     return known
 
 
-@settings(max_examples=200, deadline=None)
-@given(shapes([("append", "l"), ("append", "m"), ("nest", "d")]))
+@tried(shapes([("append", "l"), ("append", "m"), ("nest", "d")]), by_default=50, long=1000)
 def test_what_was_appended_is_there_as_often_as_it_was_appended_and_in_causal_order(shape: Shape) -> None:
     final = Run(built(shape), START).go().final
     above = ancestors(shape)
@@ -310,8 +308,7 @@ def test_what_was_appended_is_there_as_often_as_it_was_appended_and_in_causal_or
         assert all(first[a] < first[name] for name in first for a in above[name] if a in first)
 
 
-@settings(max_examples=200, deadline=None)
-@given(shapes([("put", "s"), ("put", "t"), ("drop", "s"), ("append", "l")], at_most=1))
+@tried(shapes([("put", "s"), ("put", "t"), ("drop", "s"), ("append", "l")], at_most=1), by_default=50, long=1000)
 def test_the_value_is_that_of_a_write_nobody_followed(shape: Shape) -> None:
     final = Run(built(shape), START).go().final
     above = ancestors(shape)

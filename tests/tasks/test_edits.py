@@ -6,12 +6,12 @@ import random
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.model import events as ev
 from penstock.tasks import Context, Patch, TaskStyle
 from penstock.tasks import task as define
+from tests.suite.effort import tried
 
 from .driver import Run, builder, program
 from .test_board import START, Shape, append, built, look, put, shapes, workflow
@@ -32,8 +32,7 @@ EDITS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
 ]
 
 
-@settings(max_examples=400, deadline=None)
-@given(shapes(), st.sampled_from(EDITS), st.data(), st.integers(0, 99))
+@tried(shapes(), st.sampled_from(EDITS), st.data(), st.integers(0, 99), by_default=100, long=2000)
 def test_an_edit_is_what_the_task_writes_first(
     shape: Shape, made: tuple[dict[str, Any], tuple[str, ...]], data: st.DataObject, seed: int
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -13,51 +14,49 @@ import pytest
 
 HERE = Path(__file__).parent
 SOURCE = HERE.parent.parent / "src"
+FILES = ("right.py", "wrong.py")
 
 
-def _mypy(path: Path, tmp_path: Path) -> set[int]:
-    """Lines with errors."""
+Errors = dict[str, set[int]]
+"""lines with errors by the name of the file"""
+
+
+def _mypy(directory: Path) -> Errors:
+    files = [str(HERE / name) for name in FILES]
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--cache-dir", str(tmp_path), str(path)],
+        [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--cache-dir", str(directory), *files],
         capture_output=True,
         text=True,
-        cwd=tmp_path,
-        env={"MYPYPATH": str(SOURCE), "PATH": ""},
+        cwd=directory,
+        env={**os.environ, "MYPYPATH": str(SOURCE)},
     )
     assert done.returncode in (0, 1), done.stderr
-    return {int(found[1]) for found in re.finditer(rf"{re.escape(path.name)}:(\d+): error", done.stdout)}
+    return {name: {int(n) for n in re.findall(rf"{re.escape(name)}:(\d+): error", done.stdout)} for name in FILES}
 
 
-def _pyright(path: Path, tmp_path: Path) -> set[int]:
-    config = {"typeCheckingMode": "strict", "include": [str(path)], "extraPaths": [str(SOURCE)]}
-    (tmp_path / "pyrightconfig.json").write_text(json.dumps(config), encoding="utf-8")
+def _pyright(directory: Path) -> Errors:
+    include = [str(HERE / name) for name in FILES]
+    config = {"typeCheckingMode": "strict", "include": include, "extraPaths": [str(SOURCE)]}
+    (directory / "pyrightconfig.json").write_text(json.dumps(config), encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-m", "basedpyright", "--outputjson", "--pythonpath", sys.executable, "-p", str(tmp_path)],
+        [sys.executable, "-m", "basedpyright", "--outputjson", "--pythonpath", sys.executable, "-p", str(directory)],
         capture_output=True,
         text=True,
-        cwd=tmp_path,
+        cwd=directory,
     )
     found = json.loads(done.stdout)
     assert found["summary"]["filesAnalyzed"] > 0
     errors = [one for one in found["generalDiagnostics"] if one["severity"] == "error"]
-    return {one["range"]["start"]["line"] + 1 for one in errors if Path(one["file"]).name == path.name}
-
-
-Checker = Callable[[Path, Path], set[int]]
-
-
-@pytest.mark.parametrize("check", [_mypy, _pyright])
-def test_right_code_passes(check: Checker, tmp_path: Path) -> None:
-    assert check(HERE / "right.py", tmp_path) == set()
+    lines = [(Path(one["file"]).name, one["range"]["start"]["line"] + 1) for one in errors]
+    return {name: {line for of, line in lines if of == name} for name in FILES}
 
 
 @pytest.mark.parametrize("check", [_mypy, _pyright])
-def test_wrong_code_does_not(check: Checker, tmp_path: Path) -> None:
-    path = HERE / "wrong.py"
-    lines = path.read_text(encoding="utf-8").splitlines()
+def test_right_code_passes_and_wrong_code_does_not(check: Callable[[Path], Errors], tmp_path: Path) -> None:
+    lines = (HERE / "wrong.py").read_text(encoding="utf-8").splitlines()
     wrong = {number for number, line in enumerate(lines, 1) if line.endswith("# wrong")}
-    assert check(path, tmp_path) == wrong
     assert wrong
+    assert check(tmp_path) == {"right.py": set(), "wrong.py": wrong}
 
 
 def test_right_code_runs() -> None:
