@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -34,15 +35,18 @@ def test_nothing_outlives_a_killed_run(tmp_path: Path, workers: int, killed: str
         run = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
     directory, *numbers = told.read_text().split()
     pids = [int(number) for number in numbers]
-    ends = [os.pidfd_open(pid) for pid in pids]
+    ends: dict[int, int] = {}
     try:
-        assert len(pids) >= 10
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):  # a connection of the server's that has just ended
+                ends[pid] = os.pidfd_open(pid)
+        assert len(ends) >= 8
         assert (pids[0] == run.pid) == (workers == 0)
         os.kill(run.pid if killed == "pytest" else pids[0], signal.SIGKILL)
-        for pid, end in zip(pids, ends):
+        for pid, end in ends.items():
             assert select.select([end], [], [], SOON_SECONDS)[0], Path(f"/proc/{pid}/cmdline").read_bytes()
         assert not Path(directory).exists()
     finally:
-        for end in ends:
+        for end in ends.values():
             os.close(end)
         run.wait(SOON_SECONDS)
