@@ -138,6 +138,8 @@ class Store(Schedules, Protocol):
     """
 
     url: str
+    proves_life: bool
+    """whether owners that live are known to, so that no lease that has expired is taken from one that runs"""
 
     def close(self) -> None:
         """Release every connection, lock and file.  Calling it again does nothing."""

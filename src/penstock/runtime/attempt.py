@@ -20,17 +20,29 @@ if TYPE_CHECKING:
 ERROR_TEXT_LIMIT_CHARS = 100_000
 
 
+class Lease:
+    """Until when a runner surely has all it had when it last renewed, in microseconds of the monotonic clock."""
+
+    __slots__ = ("until",)
+
+    def __init__(self) -> None:
+        self.until = 0
+
+
 class Attempt:
     """`state`: queued, running, over.  It is over once: by its body, or by whoever withdraws it first."""
 
     __slots__ = (
-        "_guard", "began", "children", "clock", "deferred_at", "deferred_us", "epoch", "executor", "fence", "handle",
-        "name", "node", "not_before", "number", "policy", "program", "run_id", "state", "timeout_s", "view",
+        "_guard", "began", "children", "clock", "deferred_at", "deferred_us", "epoch", "executor", "fence", "fenced",
+        "handle", "lease", "leased_until", "name", "node", "not_before", "number", "on_lapse", "policy", "program",
+        "run_id", "state", "timeout_s", "view",
     )  # fmt: skip
 
     handle: TaskHandle
     executor: Executor
     children: Children | None
+    lease: Lease
+    on_lapse: Callable[[Attempt], None]
 
     def __init__(
         self,
@@ -55,18 +67,30 @@ class Attempt:
         self.began = 0
         self.not_before = 0
         """when what it waits for was journalled by another clock: it is recorded to have begun after that"""
+        self.leased_until = 0
+        """until when its own row is leased, by the monotonic clock"""
+        self.fenced = False
+        """it was told to stop because its lease is over, and may be begun again"""
         self.deferred_us = 0
         self.deferred_at = 0
         self._guard = threading.Lock()
 
     def begin(self) -> bool:
-        """The body is about to start; False if the attempt was withdrawn."""
+        """The body is about to start; False if the attempt was withdrawn, or its lease is over (`on_lapse` is called).
+
+        A process that was stopped or suspended may have lost its work to another runner without having noticed.
+        """
         with self._guard:
             if self.state != "queued":
                 return False
-            self.state = "running"
-            self.began = max(self.clock.now(), self.not_before)
-            return True
+            steady = self.clock.steady()
+            if steady < self.leased_until or steady < self.lease.until:
+                self.state = "running"
+                self.began = max(self.clock.now(), self.not_before)
+                return True
+            self.state = "over"
+        self.on_lapse(self)
+        return False
 
     def end(self) -> bool:
         """Close the attempt; False if somebody has."""

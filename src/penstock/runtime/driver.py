@@ -39,6 +39,7 @@ from penstock.runtime.dispatch import Dispatcher
 from penstock.runtime.executor import Executor
 from penstock.runtime.faults import Faults, internal, recorded
 from penstock.runtime.handle import Children
+from penstock.runtime.leases import Leases
 from penstock.runtime.live_run import Allowance, LiveRun
 from penstock.runtime.loading import Loader
 from penstock.runtime.places import ExecutorKind
@@ -129,10 +130,13 @@ class Driver:
         """runs with something to write"""
         self.agenda = Agenda()
         self.deadlines = Deadlines(self)
+        self.leases = Leases(self)
         self._takeover = Takeover(self)
         self._scheduler = Scheduler(self)
+        self._renewal = Supervised("leases", self.leases, self.faults, decisive=True)
         self._always = [Supervised("deadlines", self.deadlines, self.faults)]
         self._services = [
+            self._renewal,
             Supervised("takeover of work", self._takeover, self.faults, decisive=True),
             Supervised("schedules", self._scheduler, self.faults),
             Supervised("retention", Retention(self), self.faults),
@@ -339,7 +343,7 @@ class Driver:
             instants.append(self.agenda.next)
         if self.dirty:
             instants.append(self._blocked_until)
-        for service in self._always if self._closing else [*self._always, *self._services]:
+        for service in [*self._always, *([self._renewal] if self._closing else self._services)]:
             instants += service.instants()
         return self.clock.seconds_until(max(min(instants), self._blocked_until))
 
@@ -350,9 +354,9 @@ class Driver:
             perform(act, now, self.agenda, self.faults)
         for service in self._always:
             service.look(now)
-        if not self._closing and now >= self._blocked_until:
+        if now >= self._blocked_until:
             try:
-                for service in self._services:
+                for service in [self._renewal] if self._closing else self._services:
                     service.look(now)
                     now = self.clock.now()  # the clock may have been set, and the store may have taken its time
             except StoreError as error:
@@ -455,7 +459,8 @@ class Driver:
             return
         if run.attempts.get(attempt.node) is attempt:
             del run.attempts[attempt.node]
-        self.decide(run, entry)
+        if not self.decide(run, entry) and attempt.fenced and type(entry.event) is ev.Cancelled:
+            self.decide(run, Entry(ev.Abandoned(attempt.node, attempt.fence, counted=False)))  # and it begins again
         self._takeover.body_ended()
 
     def decide(self, run: LiveRun, entry: Entry) -> bool:
@@ -672,6 +677,7 @@ class Driver:
         """Leave the store alone for a while, longer each time; returns until when."""
         self._blocked_until = self.clock.now() + int(self._pause_s * 1e6)
         self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_SECONDS)
+        self.leases.fence()
         return self._blocked_until
 
     def _refuse(self, run: LiveRun, error: BaseException) -> None:
@@ -748,10 +754,7 @@ class Driver:
         for attempt in list(fresh.attempts.values()):
             command = fresh.machine.todo.get(attempt.node)
             if type(command) is not Execute or command.fence != attempt.fence:
-                attempt.handle.halt("another runner took it over")
-                attempt.end()
-                attempt.executor.abandon(attempt)
-                del fresh.attempts[attempt.node]
+                self.forsake(fresh, attempt)
         if fresh.machine.suspended:
             self.steering.withdraw(fresh)
         elif fresh.machine.halted:
@@ -763,6 +766,17 @@ class Driver:
         if not fresh.dirty and fresh.machine.status != "running":
             fresh.settled.resolve(fresh)
             self._forget_if_idle(fresh)
+
+    def forsake(self, run: LiveRun, attempt: Attempt) -> None:
+        """Somebody else has the work: the body is told, and its slot goes on."""
+        attempt.handle.halt("another runner took it over")
+        attempt.end()
+        attempt.executor.abandon(attempt)
+        del run.attempts[attempt.node]
+
+    def look_again(self, run: LiveRun) -> None:
+        """Somebody else may have advanced it: read what they wrote, soon."""
+        self._takeover.stale.add(run.row.id)
 
     # -- dispatch
 
@@ -777,18 +791,20 @@ class Driver:
             self.decide(run, Entry(ev.Cancelled(row.node, command.fence)))
         elif type(command) is Execute and run.program is not None and not run.machine.suspended:
             try:
-                self._start(run, row.node, command, run.program)
+                self._start(run, row, command, run.program)
             except PenstockError as error:
                 text = f"{type(error).__name__}: {error.message}"
                 self.decide(run, Entry(ev.Failed(row.node, command.fence, type(error).__name__, text)))
 
-    def _start(self, run: LiveRun, node: int, command: Execute, program: Program) -> None:
+    def _start(self, run: LiveRun, row: WorkRow, command: Execute, program: Program) -> None:
         """Hand a body to its executor.  Raises PenstockError if its inputs cannot be read here."""
-        view, timeout_s = run.board.view(node), self.limits.task_timeout_seconds
+        node, timeout_s = row.node, self.limits.task_timeout_seconds
+        view = run.board.view(node)
         attempt = Attempt(run.row.id, node, command.fence, command.attempt, program, view, timeout_s, self.clock)
         attempt.children, attempt.epoch = self.children, run.began_at
         if run.inherited and run.entries:
             attempt.not_before = run.entries[-1].at
+        self.leases.watch(attempt, row)
         executor = self.executor.route(program, node)
         self.deadlines.watch_attempt(attempt, self.clock.now())
         executor.submit(attempt)

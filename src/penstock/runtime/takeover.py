@@ -7,7 +7,7 @@ never too late.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -37,13 +37,11 @@ EXPIRY_MARGIN_US: Final = 100_000
 
 
 class Takeover:
-    """Leases, scans and claims.  Raises StoreUnavailable; what was to be done is remembered and done later."""
+    """Scans and claims.  Raises StoreUnavailable; what was to be done is remembered and done later."""
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
         now = driver.clock.now()
-        self._renew_every = int(driver.limits.lease_seconds * 1e6 / 3)
-        self._renew_at = now + self._renew_every
         self._scan_every = int(driver.limits.scan_interval_seconds * 1e6)
         self._scan_at = now
         self.wanted = False
@@ -66,8 +64,6 @@ class Takeover:
         """When there is something to do next."""
         now = self._driver.clock.now()  # never later than a whole interval from now: the clock may have been set back
         instants = [min(self._scan_at, now + self._scan_every)]
-        if self._driver.runs:
-            instants.append(min(self._renew_at, now + self._renew_every))
         if self._driver.limits.recover and self._driver.executor.backlog:
             instants.append(min(self._review_at, now + HORIZON_US))
         return instants
@@ -78,11 +74,8 @@ class Takeover:
         return self.wanted or self.in_doubt or bool(self.stale or self._claimed or self._returning)
 
     def look(self, now: int) -> None:
-        """Keep the leases, find what was left, go on with it."""
+        """Find what was left, go on with it."""
         driver = self._driver
-        if driver.runs and not now < self._renew_at <= now + self._renew_every:
-            driver.store.renew(driver.owner, now + driver.lease_us)
-            self._renew_at = now + self._renew_every
         if not now < self._scan_at <= now + self._scan_every:
             self._scan_at = self._scan()
             now = driver.clock.now()
@@ -264,7 +257,7 @@ class Takeover:
             except StoreUnavailable:
                 self.in_doubt = True
                 raise
-            self._claimed.extend(rows)
+            self._receive(rows, until)
             more |= len(rows) == limit
         return more
 
@@ -279,8 +272,13 @@ class Takeover:
         except StoreUnavailable:
             self.in_doubt = True
             raise
-        self._claimed.extend(rows)
+        self._receive(rows, lease_until)
         return len(rows)
+
+    def _receive(self, rows: Sequence[WorkRow], lease_until: int) -> None:
+        for row in rows:
+            row.lease_until = lease_until
+        self._claimed.extend(rows)
 
     def _strange(self) -> set[str]:
         """The next runs to adopt that are not live here."""

@@ -54,6 +54,8 @@ _FIXED: Final = (
 class MemoryStore(MemorySchedules):
     """Runs in plain Python objects.  Thread-safe; everything is gone when it is closed or its process ends."""
 
+    proves_life = True
+
     def __init__(self, url: str = "memory://") -> None:
         self.url = url
         self._lock = Lock()

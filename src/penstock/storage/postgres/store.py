@@ -33,6 +33,7 @@ T = TypeVar("T")
 class PostgresStore(PostgresSchedules, Forgetting):
     """Runs in one schema of a PostgreSQL database.  Thread-safe; a forked child has to open its own."""
 
+    proves_life = False
     _sql = sql
 
     def __init__(self, url: str, options: StoreOptions) -> None:

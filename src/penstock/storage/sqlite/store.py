@@ -31,6 +31,7 @@ _READERS_KEPT: Final = 4
 class SQLiteStore(SQLiteSchedules, Forgetting):
     """Runs in a SQLite database.  Thread-safe; a forked child has to open its own."""
 
+    proves_life = True
     _sql = sql
 
     def __init__(self, where: DatabaseURL) -> None:

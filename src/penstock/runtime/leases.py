@@ -1,0 +1,103 @@
+"""Leases: renewed by thirds, and looked at before a body begins.
+
+A process that was stopped, suspended or cut off beyond its leases may have lost its work without having noticed.  So
+each body asks before it begins, by the monotonic clock; and who renews too late finds out what is left.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from penstock.model.records import WorkRow
+from penstock.runtime.attempt import Attempt, Lease
+from penstock.runtime.live_run import LiveRun
+
+if TYPE_CHECKING:
+    from penstock.runtime.driver import Driver
+
+
+class Leases:
+    """The leases of one runner; a service of its loop.  Raises StoreUnavailable."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self._lease = Lease()
+        self._renew_every = int(driver.limits.lease_seconds * 1e6 / 3)
+        self._renew_at = driver.clock.now() + self._renew_every
+        self._lapsed: list[Attempt] = []
+        """did not begin, as their leases may be over"""
+
+    def watch(self, attempt: Attempt, row: WorkRow) -> None:
+        """The attempt is about to be handed over; it may begin as long as there is a lease."""
+        clock = self._driver.clock
+        attempt.lease, attempt.on_lapse = self._lease, self._lapse
+        attempt.leased_until = clock.steady() + row.lease_until - clock.now()
+
+    def _lapse(self, attempt: Attempt) -> None:
+        """From any thread: an attempt did not begin because its lease is over."""
+        self._driver.tell(lambda: self._lapsed.append(attempt))
+
+    # -- the service
+
+    @property
+    def pending(self) -> bool:
+        """Something is left to do as soon as the store answers."""
+        return bool(self._lapsed)
+
+    def instants(self) -> list[int]:
+        """When to renew next."""
+        if not self._driver.runs:
+            return []
+        # never later than a whole interval from now: the clock may have been set back
+        return [min(self._renew_at, self._driver.clock.now() + self._renew_every)]
+
+    def look(self, now: int) -> None:
+        """Renew, if it is time to; if it was too late, find out what is left."""
+        driver = self._driver
+        due = bool(driver.runs) and not now < self._renew_at <= now + self._renew_every
+        if not due and not self._lapsed:
+            return
+        steady = driver.clock.steady()
+        late = bool(self._lapsed) or (steady >= self._lease.until and any(run.attempts for run in driver.runs.values()))
+        driver.store.renew(driver.owner, now + driver.lease_us)
+        if late:  # before anything may begin that was lost
+            self._take_stock()
+        self._lease.until = steady + driver.lease_us
+        self._renew_at = now + self._renew_every
+
+    def _take_stock(self) -> None:
+        """After the leases were over for a while: stop what others took, begin what waited for this."""
+        driver = self._driver
+        held = {(row.run_id, row.node, row.fence): row for row in driver.store.held(driver.owner)}
+        lapsed, self._lapsed = set(self._lapsed), []
+        for run in list(driver.runs.values()):
+            for attempt in list(run.attempts.values()):
+                row = held.get((attempt.run_id, attempt.node, attempt.fence))
+                if row is None:
+                    driver.forsake(run, attempt)
+                    driver.look_again(run)
+                elif attempt in lapsed:
+                    del run.attempts[attempt.node]
+                    self._begin_again(run, row)
+
+    def _begin_again(self, run: LiveRun, row: WorkRow) -> None:
+        driver = self._driver
+        if run.machine.suspended:  # its row goes back with the pause
+            run.touched.add(row.node)
+            driver.dirty[row.run_id] = run
+        else:
+            driver.dispatch(run, row)
+
+    def fence(self) -> None:
+        """The store cannot be used.  When the leases are over, bodies that heed it stop: others may do their work.
+
+        One that does not may still end, and is recorded if nobody else took its work.
+        """
+        driver = self._driver
+        steady = driver.clock.steady()
+        if driver.store.proves_life or steady < self._lease.until:
+            return
+        for attempt in list(driver.executor.running):
+            if not attempt.fenced and steady >= attempt.leased_until:
+                attempt.fenced = True
+                attempt.handle.halt("its lease is over and the database cannot be reached: another runner may have it")
