@@ -5,7 +5,7 @@ python -m tests.runner.stopped URL [OPTIONS as JSON]: obeys lines on stdin and s
     start NAME [KEY]   starts a run of a workflow
     go WHAT            lets the bodies go that wait for it
     rest               says "at rest" when no body runs or waits here
-    hold, free         keeps the driver from renewing leases, or lets it
+    hold, free         keeps the driver from renewing leases (and says "held"), or lets it
 """
 
 from __future__ import annotations
@@ -123,6 +123,7 @@ def serve(runner: DefaultRunner) -> None:
                 gates[what].set()
             case ["hold"]:
                 free.clear()
+                say("held")
             case ["free"]:
                 free.set()
             case ["rest"]:

@@ -169,6 +169,7 @@ def test_a_stopped_runner_that_wakes_up_begins_nothing_it_may_have_lost(
     run_id = other.start("queue")
     other.hear("begun one")
     other.tell("hold")
+    other.hear("held")
     other.stop()
     runner = taker()
     assert runner.handle(run_id).result(SOON_SECONDS).final_context["by"] == "the taker"
@@ -189,6 +190,7 @@ def test_a_stopped_runner_that_lost_nothing_goes_on(start_other: Callable[..., O
     other.start("queue")
     other.hear("begun one")
     other.tell("hold")
+    other.hear("held")
     other.stop()
     ended = threading.Event()
     assert not ended.wait(1.5)  # its lease
