@@ -15,6 +15,7 @@ from penstock.engine.children import ChildRuns
 from penstock.engine.pauses import Pause
 from penstock.engine.reading import Reader, read_run
 from penstock.engine.styles import STYLES
+from penstock.model import checks
 from penstock.model import events as ev
 from penstock.model.errors import (
     IdempotencyConflict,
@@ -28,7 +29,7 @@ from penstock.model.errors import (
 )
 from penstock.model.ports import Clock, Program, Store
 from penstock.model.records import ACTIVE, ENDED, FIRST, Position, RunFilter, RunRow
-from penstock.model.registry import Registry
+from penstock.model.registry import Registry, check_names
 from penstock.model.registry import registry as known
 from penstock.model.triggers import triggers
 from penstock.model.wire import Entry
@@ -129,6 +130,7 @@ class Engine:
 
         Raises WorkflowNotFound, EncodingError, IdempotencyConflict, StoreUnavailable, RunnerClosed.
         """
+        _check_key(idempotency_key)
         program, cells, row = self._prepare(workflow, inputs)
         if idempotency_key is not None:
             row.idempotency_key = idempotency_key
@@ -162,6 +164,8 @@ class Engine:
         `passed`: as in `Started`.  Raises RunInProgress if there is a run of this id, and what `submit` raises.
         """
         self.driver.check_open()
+        _check_new_id(run_id)
+        check_names(program, program.plan.name)
         row = self._new_head(program.plan.name, program, self.clock.now())
         row.id = row.id if run_id is None else run_id
         run = LiveRun(row, self.driver.loader.layout(program.plan), program.style, program, born=True)
@@ -195,6 +199,7 @@ class Engine:
 
         Raises RunNotFinished, RunNotFound, RunnerClosed.
         """
+        timeout_s = checks.patience("timeout", timeout_s)
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         promise: Promise[Any] = self.driver.watch(run_id) if live is None or live.settled.done else live.settled
         while True:
@@ -227,6 +232,9 @@ class Engine:
 
         Raises RunNotFound, InvalidTransition, StructureChanged (retry), RunnerClosed.
         """
+        checks.sought("the id of a run", run_id)
+        reason = getattr(event, "reason", "")
+        checks.text("a reason", reason, at_most_bytes=checks.LONGEST_REASON_BYTES, empty=True)
         promise = self.driver.control(run_id, event, retry=verb == "retry")
         promise.wait()
         if not promise.value():
@@ -308,6 +316,11 @@ class Engine:
         IdempotencyConflict, StoreUnavailable, RunnerClosed.
         """
         self.driver.check_open()
+        _check_key(idempotency_key)
+        _check_new_id(new_id)
+        checks.sought("the task to begin with", from_task)
+        for name in removed:
+            checks.sought("a key that is removed", name)
         head = self.head(run_id)
         self.driver.loader.check_structure(head)
         program: Program | None = self.registry.find(head.workflow)
@@ -360,8 +373,8 @@ class Engine:
     # -- reading
 
     def head(self, run_id: str) -> RunRow:
-        """Raises RunNotFound."""
-        row = self.store.run(run_id)
+        """Raises RunNotFound, InvalidArgument."""
+        row = self.store.run(checks.sought("the id of a run", run_id))
         if row is None:
             raise RunNotFound(f"there is no run {run_id!r} in {self.store.url}")
         return row
@@ -409,6 +422,16 @@ def _accepted(birth: Promise[Begun], row: RunRow) -> tuple[RunRow, LiveRun | Non
             hint="use a new key for new inputs",
         )
     return begun.row, begun.live
+
+
+def _check_key(key: str | None) -> None:
+    if key is not None:
+        checks.text("an idempotency key", key, at_most_bytes=checks.LONGEST_KEY_BYTES)
+
+
+def _check_new_id(run_id: str | None) -> None:
+    if run_id is not None:
+        checks.text("the id of a run", run_id, at_most_bytes=checks.LONGEST_ID_BYTES)
 
 
 def _in_progress(run_id: str) -> RunInProgress:

@@ -22,6 +22,7 @@ from penstock.graphs.nodes.nested import GraphNode
 from penstock.graphs.scope import Scope, leaves, scoped, selected
 from penstock.graphs.wiring import Edge, Wiring
 from penstock.graphs.wording import close_to, listed, told
+from penstock.model import checks
 from penstock.model.errors import WorkflowError
 from penstock.model.registry import Registry, registry
 
@@ -67,6 +68,10 @@ class Graph(Drawable):
         strict_types: bool = False,
         shared: Iterable[str] | None = None,
     ) -> None:
+        if name is not None:
+            checks.text(
+                "the name of a graph", name, at_most_bytes=checks.LONGEST_NAME_BYTES, empty=True, error=GraphConfigError
+            )
         self.name = name
         self.strict_types = strict_types
         self.shared = () if shared is None else (shared,) if isinstance(shared, str) else tuple(shared)

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from enum import Enum
 from json.encoder import encode_basestring_ascii
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from uuid import UUID
 
 from penstock.model.errors import DecodingError, EncodingError
@@ -56,6 +56,22 @@ def decode(text: str) -> Any:
     except (ValueError, RecursionError) as error:
         raise DecodingError(f"stored value is not JSON: {error}") from error
     return revive(tree) if f'"{TAG}"' in text else tree
+
+
+def parse(text: str) -> Any:
+    """The tree of JSON from outside, all of whose numbers are finite.  Raises ValueError, TypeError, RecursionError."""
+    return json.loads(text, parse_constant=_no_number, parse_float=_finite)
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no JSON number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:80]} is larger than any number a float can hold")
+    return number
 
 
 def plain(text: str) -> bool:

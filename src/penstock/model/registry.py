@@ -7,10 +7,19 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from penstock.model.errors import WorkflowNotFound
+from penstock.model import checks
+from penstock.model.errors import WorkflowError, WorkflowNotFound
 from penstock.model.ports import Program
 
 Listener = Callable[[str, Program], None]
+
+
+def check_names(program: Program, name: str) -> None:
+    """Raises WorkflowError for names that a database could not hold: of the workflow, its tasks, and their children."""
+    checks.text("the name of a workflow", name, at_most_bytes=checks.LONGEST_NAME_BYTES, error=WorkflowError)
+    for node in program.plan.nodes:
+        what = f"the name of a task of workflow {checks.shown(name)}"
+        checks.text(what, node.name, at_most_bytes=checks.LONGEST_NAME_BYTES, error=WorkflowError)
 
 
 class Registry:
@@ -24,6 +33,7 @@ class Registry:
     def register(self, program: Program, name: str | None = None) -> None:
         """Make a program known under its plan's name, or another one, and tell every listener."""
         known_as = program.plan.name if name is None else name
+        check_names(program, known_as)
         with self._lock:
             self._programs[known_as] = program
             listeners = list(self._listeners)
@@ -32,6 +42,8 @@ class Registry:
 
     def find(self, name: str) -> Program | None:
         """The program of this name, or the child of that name inside another one; None if there is none."""
+        if not isinstance(name, str):
+            return None
         with self._lock:
             found = self._programs.get(name)
         if found is not None or "/" not in name:
@@ -51,14 +63,14 @@ class Registry:
     def not_found(self, name: str) -> WorkflowNotFound:
         """The error for a name nobody registered; it says which names come close."""
         names = self.names()
-        close = difflib.get_close_matches(str(name), names, n=3)
+        close = difflib.get_close_matches(name, names, n=3) if isinstance(name, str) and len(name) < 1000 else []
         if close:
             hint = f"did you mean {' or '.join(map(repr, close))}?"
         elif names:
             hint = f"this process knows {', '.join(map(repr, names[:10]))}" + (" and more" if len(names) > 10 else "")
         else:
             hint = "this process knows no workflow yet: import the module that defines it"
-        return WorkflowNotFound(f"no workflow named {name!r} is registered in this process", hint=hint)
+        return WorkflowNotFound(f"no workflow named {checks.shown(name)} is registered in this process", hint=hint)
 
     def names(self) -> tuple[str, ...]:
         """All names, sorted."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
+from penstock.model import checks
 from penstock.model.errors import ConfigError
 
 Backoff = Literal["fixed", "constant", "linear", "exponential"]
@@ -43,8 +44,7 @@ class RetryPolicy:
     patterns: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        if not isinstance(self.max_attempts, int) or self.max_attempts < 1:
-            raise ConfigError(f"max_attempts must be an integer of 1 or more, not {self.max_attempts!r}")
+        checks.count("max_attempts", self.max_attempts, low=1)
         if self.backoff == "constant":
             object.__setattr__(self, "backoff", "fixed")
         for name in ("retry_on", "retryable_errors", "patterns"):
@@ -52,13 +52,23 @@ class RetryPolicy:
             if isinstance(given, (list, set, frozenset)):
                 object.__setattr__(self, name, tuple(given))
             elif not isinstance(given, tuple):
-                raise ConfigError(f"{name} is a list, not {given!r}", hint=f"{name}=[...]")
-        for name in ("initial_delay", "max_delay", "factor", "multiplier"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} must not be negative, it is {getattr(self, name)!r}")
+                raise ConfigError(f"{name} is a list, not {checks.shown(given)}", hint=f"{name}=[...]")
+            for one in getattr(self, name):
+                self._check_one(name, one)
+        for name in ("initial_delay", "max_delay"):
+            checks.seconds(name, getattr(self, name), positive=False)
+        for name in ("factor", "multiplier"):
+            checks.seconds(name, getattr(self, name), positive=False, unit="times")
         for name, choices in (("backoff", get_args(Backoff)), ("condition", get_args(Condition))):
             if getattr(self, name) not in choices:
                 raise ConfigError(f"retry {name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")
+
+    @staticmethod
+    def _check_one(name: str, one: object) -> None:
+        if name == "retry_on" and not (isinstance(one, type) and issubclass(one, BaseException)):
+            raise ConfigError(f"retry_on has exception classes, not {checks.shown(one)}")
+        if name != "retry_on" and not isinstance(one, str):
+            raise ConfigError(f"{name} has texts, not {checks.shown(one)}")
 
     def delay(self, failures: int, *, luck: float = 0.5) -> float:
         """Seconds to wait after this many failures; `luck` in 0..1 is the random part of the jitter."""
@@ -67,7 +77,10 @@ class RetryPolicy:
         elif self.backoff == "linear":
             seconds = self.initial_delay * self.multiplier * failures
         else:
-            seconds = self.initial_delay * self.multiplier * self.factor ** min(failures - 1, 60)
+            try:
+                seconds = self.initial_delay * self.multiplier * float(self.factor) ** min(failures - 1, 60)
+            except OverflowError:
+                seconds = self.max_delay
         seconds = min(seconds, self.max_delay)
         return seconds * (0.75 + 0.5 * luck) if self.jitter else seconds
 

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any, Final, Generic, Self, TypeVar, overload
 
+from penstock.model import checks
 from penstock.model.errors import ConfigError
 from penstock.runtime.driver import Limits
 from penstock.runtime.places import DEFAULT, ExecutorKind
@@ -24,7 +25,8 @@ class _Option(Generic[T]):
         self, default: T, *, low: float | None = None, above: float | None = None, high: float | None = None,
         optional: bool = False, same_as: str = "", kind: type[Any] | None = None,
     ) -> None:  # fmt: skip
-        self.default, self.low, self.above, self.high = default, low, above, high
+        self.default, self.low, self.above = default, low, above
+        self.high = checks.LONGEST_SECONDS if high is None else high  # no count needs to be larger
         self.optional, self.same_as = optional, same_as
         self.kind: type[Any] = type(default) if kind is None else kind
 
@@ -52,14 +54,18 @@ class _Option(Generic[T]):
         number = self.kind in (int, float)
         allowed: tuple[type, ...] = (int, float) if self.kind is float else (self.kind,)
         if not isinstance(value, allowed) or (number and isinstance(value, bool)):
-            raise ConfigError(f"{self.name} must be {self._wanted()}, not {value!r}")
+            raise ConfigError(f"{self.name} must be {self._wanted()}, not {checks.shown(value)}")
+        if isinstance(value, str):
+            return checks.text(
+                self.name, value, at_most_bytes=checks.LONGEST_REASON_BYTES, empty=True, error=ConfigError
+            )
         if isinstance(value, (int, float)) and (
             (self.low is not None and value < self.low)
             or (self.above is not None and value <= self.above)
-            or (self.high is not None and value > self.high)
+            or value > self.high
             or value != value
         ):
-            raise ConfigError(f"{self.name} must be {self._wanted()}, it is {value!r}")
+            raise ConfigError(f"{self.name} must be {self._wanted()}, it is {checks.shown(value)}")
         return value
 
     def _wanted(self) -> str:
@@ -67,7 +73,7 @@ class _Option(Generic[T]):
         bounds = [
             f"above {self.above:g}" if self.above is not None else "",
             f"{self.low:g} or more" if self.low is not None else "",
-            f"at most {self.high:g}" if self.high is not None else "",
+            f"at most {self.high:,.10g}" if self.kind in (int, float) else "",
         ]
         text = " and ".join(b for b in bounds if b)
         return f"{kind}{' ' + text if text else ''}{' or None' if self.optional else ''}"
@@ -84,8 +90,7 @@ class _Executors(_Option[dict[str, ExecutorKind]]):
         if not isinstance(value, Mapping):
             raise ConfigError(f"executors is a mapping of names to executors, not {value!r}")
         for name, kind in value.items():
-            if not isinstance(name, str) or not name:
-                raise ConfigError(f"executors: a name is a string, not {name!r}")
+            checks.text("executors: a name", name, at_most_bytes=checks.LONGEST_NAME_BYTES, error=ConfigError)
             if isinstance(kind, type) or not hasattr(kind, "open") or not hasattr(kind, "max_concurrent"):
                 raise ConfigError(
                     f"executors[{name!r}] must be a ProcessExecutor or another kind of executor, not {kind!r}",

@@ -11,6 +11,7 @@ from typing import Any, Final
 from penstock.engine import Engine
 from penstock.engine.activity import Activity
 from penstock.engine.pauses import Pause
+from penstock.model import checks
 from penstock.model import events as ev
 from penstock.model.errors import ConfigError, DatabaseURLError
 from penstock.model.records import RunFilter
@@ -143,12 +144,13 @@ class DefaultRunner(ScheduleMethods):
         at this instant or later (an aware datetime); `offset`: so many are left out first.
         Raises ConfigError, RunNotFound if there is no run `before`.
         """
-        if offset < 0:
-            raise ConfigError(f"offset must be 0 or more, it is {offset!r}")
-        if not 1 <= limit <= 1000:
-            raise ConfigError(f"limit must be 1 to 1000, it is {limit!r}")
+        checks.count("offset", offset)
+        checks.count("limit", limit, low=1, high=1000)
+        for what, sought in (("workflow_name", workflow_name), ("before", before), ("parent_run_id", parent_run_id)):
+            if sought is not None:
+                checks.sought(what, sought)
         words = {face.lower(): word for word, face in STATUS.items()}
-        if status is not None and status.lower() not in words:
+        if status is not None and (not isinstance(status, str) or status.lower() not in words):
             raise ConfigError(f"there is no status {status!r}", hint=f"one of {', '.join(STATUS.values())}")
         word = words[status.lower()] if status else None
         since_us = None if since is None else _microseconds(since)
@@ -238,9 +240,10 @@ class DefaultRunner(ScheduleMethods):
         A run that has not ended stays, and so does one with a child that has not.  Forks of what is gone stay whole.
         Raises ConfigError, StoreUnavailable, RunnerClosed.
         """
-        if not 0 <= older_than_days <= 36_500:
-            raise ConfigError(f"older_than_days must be 0 to 36,500, it is {older_than_days!r}")
-        kept = (keep,) if isinstance(keep, str) else keep
+        checks.seconds("older_than_days", older_than_days, positive=False, at_most=36_500, unit="days")
+        kept = (keep,) if isinstance(keep, str) else tuple(keep)
+        for run_id in kept:
+            checks.sought("keep: the id of a run", run_id)
         return self._engine.forget(self._engine.clock.now() - int(older_than_days * 86_400e6), kept)
 
     # -- executors

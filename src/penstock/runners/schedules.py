@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from penstock.model import checks
 from penstock.model.errors import ScheduleError, ScheduleNotFound, StoreUnavailable, WorkflowNotFound
 from penstock.model.schedules import Fired, FireRow, Firing, ScheduleRow
 from penstock.runners.results import STATUS
@@ -64,6 +65,7 @@ class ScheduleBook:
     ) -> str:
         """Write a schedule down; one of this `name` that is there already is changed.  Returns its id."""
         now = self._clock.now()
+        checks.text("the name of a workflow", workflow, at_most_bytes=checks.LONGEST_NAME_BYTES, error=ScheduleError)
         row = ScheduleRow(
             str(uuid.uuid4()),
             "cron",
@@ -182,6 +184,7 @@ class ScheduleBook:
     def row(self, kind: str | None, which: str) -> ScheduleRow:
         """By id; a trigger by its name.  Raises ScheduleNotFound."""
         if kind == "trigger":
+            checks.text("the name of a trigger", which, at_most_bytes=checks.LONGEST_NAME_BYTES, error=ScheduleError)
             found = self._store.named_schedule("trigger", which)
             if found is None:
                 raise ScheduleNotFound(f"there is no trigger {which!r} in {self._store.url}")
@@ -190,10 +193,10 @@ class ScheduleBook:
             found = self._store.schedule(str(uuid.UUID(which)))
         except (ValueError, AttributeError, TypeError):
             raise ScheduleNotFound(
-                f"Invalid schedule ID {which!r}: it is not a UUID", hint="list_cron_schedules() has the ids"
+                f"Invalid schedule ID {checks.shown(which)}: it is not a UUID", hint="list_cron_schedules() has the ids"
             ) from None
         if found is None or kind not in (None, found.kind):
-            raise ScheduleNotFound(f"there is no schedule {which!r} in {self._store.url}")
+            raise ScheduleNotFound(f"there is no schedule {checks.shown(which)} in {self._store.url}")
         return found
 
     def rows(
@@ -283,7 +286,7 @@ def instant_us(value: Instant) -> int:
         return (moment.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
     except (ValueError, AttributeError, OverflowError, OSError) as error:
         raise ScheduleError(
-            f"Invalid datetime format: {value!r:.80} is not a datetime ({error})",
+            f"Invalid datetime format: {checks.shown(value)} is not a datetime ({str(error)[:200]})",
             hint="write 2026-11-21T05:00:00Z, or give a datetime",
         ) from None
 
@@ -298,22 +301,20 @@ def _instants(row: ScheduleRow) -> tuple[Any, ...]:
 
 
 def _name(name: str | None) -> str | None:
-    if name is not None and (not isinstance(name, str) or not name.strip()):
-        raise ScheduleError(f"the name of a schedule is a text that is not empty, not {name!r}")
+    if name is not None:
+        checks.text("the name of a schedule", name, at_most_bytes=checks.LONGEST_NAME_BYTES, error=ScheduleError)
     return name
 
 
 def _whole_us(seconds: float, name: str) -> int:
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < 1e10:
-        raise ScheduleError(f"{name} is a number of seconds, 0 or more, not {seconds!r}")
-    return round(seconds * 1e6)
+    return round(checks.seconds(name, seconds, positive=False, error=ScheduleError) * 1e6)
 
 
 def _page(limit: int | None, offset: int | None) -> tuple[int, int]:
     for name, value in (("limit", limit), ("offset", offset)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
-            raise ScheduleError(f"{name} is a number, 0 or more, not {value!r}")
-    return LIMIT if limit is None else min(limit, 1 << 31), offset or 0
+        if value is not None:
+            checks.count(name, value, error=ScheduleError)
+    return LIMIT if limit is None else limit, offset or 0
 
 
 class ScheduleMethods:

@@ -8,7 +8,8 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
-from penstock.model.errors import TaskCancelled, WorkflowError
+from penstock.model import checks
+from penstock.model.errors import InvalidArgument, TaskCancelled, WorkflowError
 from penstock.runtime.promise import call_in
 
 if TYPE_CHECKING:
@@ -256,9 +257,12 @@ class TaskHandle:
 
 
 def _checked(poll_interval_ms: int, timeout_ms: int | None) -> tuple[float, float | None]:
-    if poll_interval_ms <= 0:
-        raise ValueError(f"poll_interval_ms must be above 0, it is {poll_interval_ms!r}")
-    return poll_interval_ms / 1000, None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
+    longest_ms = checks.LONGEST_SECONDS * 1000
+    checks.seconds("poll_interval_ms", poll_interval_ms, at_most=longest_ms, unit="milliseconds", error=InvalidArgument)
+    if checks.patience("timeout_ms", timeout_ms) is None:
+        return poll_interval_ms / 1000, None
+    assert timeout_ms is not None
+    return poll_interval_ms / 1000, time.monotonic() + timeout_ms / 1000
 
 
 def _expire(deadline: float | None, timeout_ms: int | None) -> None:

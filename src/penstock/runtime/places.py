@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from penstock.model import frames
-from penstock.model.errors import ConfigError, TaskNotPortable
+from penstock.model import checks, frames
+from penstock.model.errors import TaskNotPortable
 from penstock.model.ports import Body, Performance
 from penstock.runtime.attempt import Attempt, BodyFailed, describe
 
@@ -155,8 +155,7 @@ def result(attempt: Attempt, answer: bytes) -> Performance:
 
 def check_count(name: str, value: Any, low: int = 1) -> None:
     """Raises ConfigError."""
-    if type(value) is not int or value < low:
-        raise ConfigError(f"{name} must be an integer of {low} or more, not {value!r}")
+    checks.count(name, value, low=low)
 
 
 def _parcel(thing: Any, task: str, body: Body) -> tuple[str, bytes]:

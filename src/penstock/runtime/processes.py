@@ -19,8 +19,8 @@ from functools import partial
 from typing import Final
 from weakref import WeakSet
 
-from penstock.model import frames
-from penstock.model.errors import ConfigError, DecodingError, WorkerCrashed
+from penstock.model import checks, frames
+from penstock.model.errors import DecodingError, WorkerCrashed
 from penstock.runtime.places import Job, check_count
 from penstock.runtime.worker import read_exactly, write_all
 
@@ -53,9 +53,8 @@ class ProcessExecutor:
         check_count("max_workers", self.max_workers)
         if self.max_tasks_per_worker is not None:
             check_count("max_tasks_per_worker", self.max_tasks_per_worker)
-        idle = self.idle_seconds
-        if idle is not None and (isinstance(idle, bool) or not isinstance(idle, (int, float)) or not idle > 0):
-            raise ConfigError(f"idle_seconds must be a number above 0 or None, not {idle!r}")
+        if self.idle_seconds is not None:
+            checks.seconds("idle_seconds", self.idle_seconds)
 
     @property
     def max_concurrent(self) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from penstock.model import checks
 from penstock.model.errors import ConfigError, ExecutorNotFound
 
 SEPARATOR: Final = "::"
@@ -67,10 +68,10 @@ class Router:
 
 def not_found(name: str, executors: Collection[str], who: str) -> ExecutorNotFound:
     """The error for an executor that is not there; `who` begins the sentence."""
-    close = difflib.get_close_matches(str(name), executors, n=1)
+    close = difflib.get_close_matches(name, executors, n=1) if isinstance(name, str) and len(name) < 1000 else []
     known = ", ".join(map(repr, sorted(executors)))
     return ExecutorNotFound(
-        f"{who} the executor {name!r}, which this runner does not have",
+        f"{who} the executor {checks.shown(name)}, which this runner does not have",
         hint=f"did you mean {close[0]!r}?"
         if close
         else f"it has {known}; add others with DefaultRunnerConfig.executors",

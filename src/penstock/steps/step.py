@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, Unpack
 
+from penstock.model import checks
 from penstock.model.errors import WorkflowError
 from penstock.model.retry import RetryPolicy
 from penstock.steps.quality import QualityThresholds
@@ -88,8 +89,8 @@ class Step:
         if not isinstance(self, LambdaStep | PipelineStep_) and inspect.iscoroutinefunction(self.function):
             raise self._wrong(f"the async function {self.function!r}", "only handlers and pipelines are awaited")
         for name, seconds in (("timeout", self.timeout), ('config["timeout"]', self.config.get("timeout"))):
-            if seconds is not None and (not _is_number(seconds) or not seconds > 0):
-                raise self._wrong(f"{name}={seconds!r}", "a number of seconds above 0")
+            if seconds is not None:
+                checks.seconds(f"{name} of step {self.name!r}", seconds, error=WorkflowError)
 
     @property
     def timeout_s(self) -> float | None:
@@ -397,9 +398,9 @@ class WaitStep(Step):
                 f"wait step {self.name!r} says once how long, not {len(given)} times",
                 hint="give seconds=, duration_path= or until=",
             )
-        seconds = self.duration_seconds
-        if seconds is not None and (not _is_number(seconds) or not 0 <= seconds < float("inf")):
-            raise self._wrong(f"seconds={seconds!r}", "a number of seconds, 0 or more")
+        if self.duration_seconds is not None:
+            what = f"seconds= of wait step {self.name!r}"
+            checks.seconds(what, self.duration_seconds, positive=False, error=WorkflowError)
         if isinstance(self.until, dt.datetime) and self.until.tzinfo is None:
             self._set("until", self.until.astimezone())
 

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Any, Final
 
+from penstock.model import checks
 from penstock.steps.context import EPOCH, WorkflowContext
 from penstock.steps.conversation import Ask, Request
 from penstock.steps.errors import ConfigurationFailure
@@ -37,12 +38,8 @@ def _seconds(step: WaitStep, context: WorkflowContext) -> float:
         found = found.get(part) if hasattr(found, "get") else None
     if isinstance(found, dt.timedelta):
         found = found.total_seconds()
-    if isinstance(found, bool) or not isinstance(found, (int, float)) or not 0 <= found < float("inf"):
-        raise ConfigurationFailure(
-            f"wait step {step.name!r}: param {step.duration_path!r} is {found!r}, which is no duration",
-            hint="a number of seconds, 0 or more",
-        )
-    return found
+    what = f"wait step {step.name!r}: param {step.duration_path!r}"
+    return checks.seconds(what, found, positive=False, error=ConfigurationFailure)
 
 
 def _instant(step: WaitStep, context: WorkflowContext) -> dt.datetime:

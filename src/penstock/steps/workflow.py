@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from penstock.model import checks
 from penstock.model.errors import WorkflowError
 from penstock.model.plan import Plan
 from penstock.model.registry import Registry, registry
@@ -38,7 +39,9 @@ class Workflow:
         tags: Iterable[str] = (),
     ) -> None:
         if not isinstance(name, str):
-            raise WorkflowError(f"a workflow has a name, not {name!r}", hint='Workflow(name="...", steps=[...])')
+            raise WorkflowError(
+                f"a workflow has a name, not {checks.shown(name)}", hint='Workflow(name="...", steps=[...])'
+            )
         self.name = name
         self.steps: tuple[Step, ...] = tuple(steps)
         self.domain = domain

@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Any
 
+from penstock.model import checks
 from penstock.model.errors import WorkflowError
 from penstock.model.registry import Registry, registry
 from penstock.tasks.definition import Task
@@ -116,8 +117,7 @@ def current_builder() -> WorkflowBuilder:
 
 
 def _name(what: str, name: Any) -> str:
-    if not isinstance(name, str) or not name.strip():
-        raise WorkflowError(f"the name of {what} cannot be empty, and is a string: {name!r}")
-    if SEPARATOR in name:
-        raise WorkflowError(f"the name of {what} cannot hold {SEPARATOR!r}: {name!r}")
-    return name
+    made = checks.text(f"the name of {what}", name, at_most_bytes=checks.LONGEST_NAME_BYTES, error=WorkflowError)
+    if SEPARATOR in made:
+        raise WorkflowError(f"the name of {what} cannot hold {SEPARATOR!r}: {checks.shown(made)}")
+    return made

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NoReturn
 
@@ -120,7 +119,7 @@ class Context(Mapping[str, Any]):
     def from_json(text: str) -> Context:
         """The context of a JSON object.  Raises DecodingError (a ValueError) for anything else."""
         try:
-            tree = json.loads(text, parse_constant=_no_number)
+            tree = codec.parse(text)
         except (ValueError, TypeError, RecursionError) as error:
             raise DecodingError(f"not the JSON of a context: {error}") from error
         if not isinstance(tree, dict):
@@ -329,7 +328,3 @@ def _check_tags(tree: dict[str, Any]) -> None:
         codec.revive(list(tree.values()))
     except RecursionError as error:
         raise DecodingError("the JSON of a context is nested too deeply") from error
-
-
-def _no_number(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no JSON number")

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar, overload
 
+from penstock.model import checks
 from penstock.model.errors import ConfigError, WorkflowError
 from penstock.model.retry import NodePolicy, RetryPolicy
 from penstock.tasks.builder import current_builder
@@ -98,8 +99,8 @@ def task(
         retry=_retry({name: given for name, given in spelled.items() if given is not None}, retry),
         timeout_s=_timeout(timeout_seconds),
     )
-    if executor is not None and (not isinstance(executor, str) or not executor):
-        raise ConfigError(f"executor= is the name of an executor, not {executor!r}")
+    if executor is not None:
+        checks.text("executor=", executor, at_most_bytes=checks.LONGEST_NAME_BYTES, error=ConfigError)
     after = _dependencies(dependencies)
     rule = None if trigger_rules is None else parse(trigger_rules)
     for name, observer in (("on_success", on_success), ("on_failure", on_failure)):
@@ -146,12 +147,11 @@ def _retry(spelled: dict[str, Any], policy: RetryPolicy | None) -> RetryPolicy:
             raise ConfigError(f"retry= takes a RetryPolicy, not {policy!r}")
         return policy
     attempts = spelled.get("retry_attempts", 1)
-    if type(attempts) is not int or attempts < 0:
-        raise ConfigError(f"retry_attempts must be an integer of 0 or more, not {attempts!r}")
+    checks.count("retry_attempts", attempts)
     for name in ("retry_delay_ms", "retry_max_delay_ms"):
-        delay = spelled.get(name, 0)
-        if isinstance(delay, bool) or not isinstance(delay, (int, float)) or not 0 <= delay < float("inf"):
-            raise ConfigError(f"{name} must be a number of 0 or more, not {delay!r}")
+        checks.seconds(
+            name, spelled.get(name, 0), positive=False, at_most=checks.LONGEST_SECONDS * 1000, unit="milliseconds"
+        )
     return RetryPolicy(
         max_attempts=max(attempts, 1),
         backoff=spelled.get("retry_backoff", "exponential"),
@@ -163,11 +163,7 @@ def _retry(spelled: dict[str, Any], policy: RetryPolicy | None) -> RetryPolicy:
 
 
 def _timeout(seconds: float | None) -> float | None:
-    if seconds is None:
-        return None
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds > 0:
-        raise ConfigError(f"timeout_seconds must be a number above 0, not {seconds!r}")
-    return float(seconds)
+    return None if seconds is None else float(checks.seconds("timeout_seconds", seconds))
 
 
 def _dependencies(given: Iterable[Any] | None) -> tuple[Any, ...]:

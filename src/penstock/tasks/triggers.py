@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from penstock.model import checks
 from penstock.model.errors import ScheduleError, WorkflowError
 from penstock.model.triggers import Answer, Trigger, triggers
 from penstock.schedules import microseconds
@@ -49,14 +50,15 @@ def trigger(
                 "a trigger says which workflow it starts", hint='write @trigger("name of the workflow")'
             ) from None
     target = wanted.name if isinstance(wanted, Workflow) else wanted
-    if not isinstance(target, str) or not target:
-        raise ScheduleError(f"a trigger starts a workflow by its name, not {wanted!r}")
+    what = "the workflow a trigger starts, by its name,"
+    checks.text(what, target, at_most_bytes=checks.LONGEST_NAME_BYTES, error=ScheduleError)
     every = microseconds(poll_interval)
 
     def decorate(function: F) -> F:
         known_as = getattr(function, "__name__", "") if name is None else name
-        if not callable(function) or not isinstance(known_as, str) or not known_as:
-            raise ScheduleError(f"a trigger is a function with a name, not {function!r}")
+        if not callable(function):
+            raise ScheduleError(f"a trigger is a function with a name, not {checks.shown(function)}")
+        checks.text("the name of a trigger", known_as, at_most_bytes=checks.LONGEST_NAME_BYTES, error=ScheduleError)
         triggers.register(Trigger(known_as, target, every, bool(allow_concurrent), function))
         return function
 

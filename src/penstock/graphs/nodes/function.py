@@ -11,6 +11,7 @@ from penstock.graphs.errors import SignatureError
 from penstock.graphs.nodes.base import PortOptions, names_of
 from penstock.graphs.nodes.calls import CallNode, P, R, name_of, signature_of
 from penstock.graphs.nodes.signatures import Signature
+from penstock.model import checks
 from penstock.model.retry import RetryPolicy
 
 
@@ -44,8 +45,8 @@ class FunctionNode(CallNode[P, R]):
         name = name or name_of(source)
         if retry is not None and not isinstance(retry, RetryPolicy):
             raise SignatureError(f"retry of node {name!r} is a RetryPolicy, not {retry!r}")
-        if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout <= 0):
-            raise SignatureError(f"timeout of node {name!r} is a number of seconds above 0, not {timeout!r}")
+        if timeout is not None:
+            checks.seconds(f"timeout of node {name!r}", timeout, error=SignatureError)
         signature = signature_of(source, f"node {name!r}")
         super().__init__(signature, name, names_of(output_name, f"output_name of node {name!r}"), **ports)
         self._set(retry=retry, timeout=timeout)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from penstock.engine import Engine, history
 from penstock.engine.pauses import Pause
+from penstock.model import checks
 from penstock.model.errors import ConfigError
 from penstock.model.records import RunFilter, RunRow
 from penstock.model.registry import Registry
@@ -131,7 +132,7 @@ class Checkpointer:
 
     def get_workflow(self, workflow_id: str) -> WorkflowRecord | None:
         """The head of a run, None if there is none of this id."""
-        row = self.engine.store.run(workflow_id)
+        row = self.engine.store.run(checks.sought("the id of a run", workflow_id))
         return None if row is None else WorkflowRecord.of(row)
 
     get_run = get_workflow

@@ -14,6 +14,7 @@ from penstock.direct.questions import PauseInfo
 from penstock.direct.settings import Ending
 from penstock.graphs.nodes.nested import GraphNode
 from penstock.graphs.program import GraphProgram
+from penstock.model import checks
 from penstock.model import events as ev
 from penstock.model.errors import InvalidTransition, PenstockError, RunInProgress, StructureChanged
 from penstock.model.values import Stored
@@ -45,7 +46,7 @@ class Recorder:
 
     def known(self, run_id: str) -> frozenset[str]:
         """Names of values that a run has; empty if there is none of this id.  Raises StoreError."""
-        if self.engine.store.run(run_id) is None:
+        if self.engine.store.run(checks.sought("the id of a run", run_id)) is None:
             return frozenset()
         run = self.engine.read(run_id)
         m, cell = run.machine, run.layout.cell
@@ -72,7 +73,7 @@ class Recorder:
         engine, run_id, given, caller = self.engine, order.run_id, order.given, order.caller
         program = self._program(order.graph)
         engine.registry.register(program)
-        head = engine.store.run(run_id)
+        head = engine.store.run(checks.sought("the id of a run", run_id))
         if head is None:
             limited = program.variant(program.description(given, caller.setting.max_iterations))
             engine.begin(limited, given, run_id=run_id)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import os
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, get_args
 
+from penstock.model import checks
 from penstock.model.errors import ConfigError
 from penstock.model.retry import RetryPolicy
 from penstock.runtime.driver import Limits
@@ -14,7 +14,7 @@ from penstock.runtime.driver import Limits
 CheckpointStorage = Literal["database", "file", "redis"]
 
 CHECKPOINT_PATH: Final = os.path.join(".penstock", "checkpoints")
-NO_LIMIT_SECONDS: Final = 100 * 365.25 * 86_400.0
+NO_LIMIT_SECONDS: Final = checks.LONGEST_SECONDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,11 +65,11 @@ class WorkflowRunnerConfig:
             raise _wrong("redis_url", "a URL like redis://localhost:6379/0", self.redis_url)
         for name in ("default_step_timeout", "workflow_timeout"):
             value = getattr(self, name)
-            if value is not None and not (_is_number(value) and 0 < value <= NO_LIMIT_SECONDS):
-                raise _wrong(name, "a number of seconds above 0 or None", value)
+            if value is not None:
+                checks.seconds(name, value)
         wait = self.max_inline_wait_seconds
-        if wait is not None and not (_is_number(wait) and wait >= 0):
-            raise _wrong("max_inline_wait_seconds", "a number of seconds, 0 or more, or None", wait)
+        if wait is not None:
+            checks.seconds("max_inline_wait_seconds", wait, positive=False)
         if self.default_retry_policy is not None and not isinstance(self.default_retry_policy, RetryPolicy):
             raise _wrong("default_retry_policy", "a RetryPolicy or None", self.default_retry_policy)
         if not _is_integer(self.max_concurrent_steps) or not 1 <= self.max_concurrent_steps <= 100_000:
@@ -95,10 +95,6 @@ class WorkflowRunnerConfig:
             prefetch_tasks=max(256, 2 * self.max_concurrent_steps),
             recover=False,
         )
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value)
 
 
 def _is_integer(value: object) -> bool:

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from penstock.engine import ids
+from penstock.model import checks
 from penstock.model import events as ev
 from penstock.model.errors import (
     ConfigError,
@@ -275,7 +276,7 @@ class WorkflowRunner(StepHooks):
         return WorkflowResult(run, workflow, since)
 
     def _find(self, run_id: str) -> RunRow | None:
-        return self._machinery.engine.store.run(run_id)
+        return self._machinery.engine.store.run(checks.sought("the id of a run", run_id))
 
     def _head(self, run_id: str) -> RunRow:
         head = self._find(run_id)
