@@ -90,6 +90,9 @@ if TYPE_CHECKING:
     from penstock.model.retry import (
         RetryPolicy,
     )
+    from penstock.model.tags.registered import (
+        register_type,
+    )
     from penstock.model.triggers import (
         TriggerResult,
     )
@@ -323,6 +326,7 @@ __all__ = [
     "none_of",
     "perform_job",
     "register_graph",
+    "register_type",
     "register_workflow_constructor",
     "route",
     "task",
@@ -393,6 +397,7 @@ _HOMES = {
     "penstock.runners.steps": ("WorkflowRunner", "WorkflowRunnerConfig"),
     "penstock.steps": ("ErrorCategory", "ErrorPolicy", "QualityMetrics", "Step", "StepResult"),
     "penstock.model.retry": ("RetryPolicy",),
+    "penstock.model.tags.registered": ("register_type",),
     "penstock.model.triggers": ("TriggerResult",),
     "penstock.runners.config": ("DefaultRunnerConfig",),
     "penstock.runners.default": ("DefaultRunner", "RunHandle"),

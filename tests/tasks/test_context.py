@@ -78,8 +78,8 @@ def test_writes(make: Callable[[dict[str, Any]], Context]) -> None:
         (lambda c: c[1], EncodingError, TypeError),
         (lambda c: c.update_from_dict([("a", 1)]), EncodingError, TypeError),
         (lambda c: c.set("x", object()), EncodingError, TypeError),
-        (lambda c: c.set("x", float("nan")), EncodingError, ValueError),
-        (lambda c: c.set("x", [float("inf")]), EncodingError, ValueError),
+        (lambda c: c.set("x", [object()]), EncodingError, ValueError),
+        (lambda c: c.set("\ud800\udc00", 1), EncodingError, ValueError),
         (lambda c: Context({cast(str, 1): 1}), EncodingError, TypeError),
         (lambda c: Context({"x": lambda: 0}), EncodingError, TypeError),
     ],
@@ -231,7 +231,7 @@ def test_bad_json_is_refused(text: str) -> None:
 
 def test_repr_copies_and_equality() -> None:
     c = Context({"a": [1]})
-    assert repr(c) == 'Context({"a":[1]})'
+    assert repr(c) == "Context({'a': [1]})"
     for twin in (c.copy(), copy.copy(c), copy.deepcopy(c), pickle.loads(pickle.dumps(c)), Context(c)):
         assert twin == c
         twin["a"].append(2)

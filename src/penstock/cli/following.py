@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 POLL_SECONDS: Final = 0.2
 SHARE: Final = 5
 """a look at a large run takes time: wait this many times as long before the next"""
+VALUE_CHARS: Final = 100
 CONTEXT_LINES: Final = 30
 
 
@@ -207,12 +208,14 @@ def say_end(result: WorkflowResult, pauses: Sequence[Pause], database: str) -> N
 
 def say_context(result: WorkflowResult, lines: int = CONTEXT_LINES) -> None:
     """The keys of the final context, with the beginnings of their values."""
+    from penstock.model.tags.people import as_text
+
     values = result.final_context.stored()
     if values:
         click.echo("context")
     for key, value in list(values.items())[:lines]:
-        # the encoding as it is stored: nothing is decoded, so nothing can fail
-        click.echo(f"  {clean(key)} = {short(value.text)}")
+        # as it is stored, nothing is decoded: the classes of the values need not be here
+        click.echo(f"  {clean(key)} = {clean(as_text(value.tree, VALUE_CHARS))}")
     if len(values) > lines:
         click.echo(f"  and {count(len(values) - lines, 'more key')}")
 

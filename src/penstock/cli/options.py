@@ -25,3 +25,10 @@ database = click.option(
 def as_json(what: str) -> Callable[[_Function], _Function]:
     """The option `--json`."""
     return click.option("--json", "as_json", is_flag=True, help=f"Print {what} as JSON.")
+
+
+typed = click.option(
+    "--typed",
+    is_flag=True,
+    help="With --json: values exactly as they are stored, types tagged, in place of plain JSON.",
+)

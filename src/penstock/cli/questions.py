@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from penstock.cli.text import clean, short
+from penstock.cli.text import clean
 
 if TYPE_CHECKING:
     from penstock.engine.pauses import Pause
 
 
-def as_data(pauses: Sequence[Pause]) -> list[dict[str, Any]]:
-    """The open questions as JSON data."""
+def as_data(pauses: Sequence[Pause], *, typed: bool) -> list[dict[str, Any]]:
+    """The open questions as JSON data.  `typed`: values exactly as they are stored."""
+    from penstock.model.tags.plain import as_json
+
     return [
         {
             "pause_id": pause.pause_id,
             "answer_name": pause.answer_name,
-            "value": None if pause.question is None else json.loads(pause.question.text),
+            "value": None if pause.question is None else pause.question.tree if typed else as_json(pause.question.tree),
         }
         for pause in pauses
     ]
@@ -29,8 +30,10 @@ def as_data(pauses: Sequence[Pause]) -> list[dict[str, Any]]:
 
 def say(pauses: Sequence[Pause]) -> None:
     """One line for each question."""
+    from penstock.model.tags.people import as_text
+
     for pause in pauses:
-        shown = "" if pause.question is None else f": {short(pause.question.text, 300)}"
+        shown = "" if pause.question is None else f": {clean(as_text(pause.question.tree, 300))}"
         click.echo(f"waits for {clean(pause.pause_id)}{shown}")
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @click.option("--resume", metavar="RUN", help="Go on with a recorded run instead of starting one.")
 @click.option("--timeout", metavar="SECONDS", type=float, help="The run fails if it takes longer (default: 1 h).")
 @options.as_json("the run with its final context, and nothing else,")
+@options.typed
 def run(
     target: str,
     context: str | None,
@@ -40,6 +41,7 @@ def run(
     resume: str | None,
     timeout: float | None,
     as_json: bool,
+    typed: bool,
 ) -> int:
     """Run a workflow of tasks or steps, or a graph, and watch it.
 
@@ -62,7 +64,7 @@ def run(
             following.say_interrupted(database, interrupted.run_id, *again)
             return following.leave(interrupted)
     if as_json:
-        click.echo(json.dumps(as_data(result, pauses), indent=2))
+        click.echo(json.dumps(as_data(result, pauses, typed=typed), indent=2))
     else:
         following.say_end(result, pauses, database)
         if key is not None and not handle.is_new and result.status in ("Failed", "Cancelled"):
@@ -71,10 +73,13 @@ def run(
     return exits.OF_STATUS.get(result.status, exits.INTERNAL)
 
 
-def as_data(result: WorkflowResult, pauses: Sequence[Pause]) -> dict[str, Any]:
-    """The run as JSON data, with its final context and open questions (values as they are stored, types tagged)."""
-    values = {key: json.loads(value.text) for key, value in result.final_context.stored().items()}
-    return {**result.to_dict(), "final_context": values, "pauses": questions.as_data(pauses)}
+def as_data(result: WorkflowResult, pauses: Sequence[Pause], *, typed: bool) -> dict[str, Any]:
+    """The run as JSON data, with its final context and open questions.  `typed`: values exactly as they are stored."""
+    from penstock.model.tags.plain import as_json
+
+    trees = {key: value.tree for key, value in result.final_context.stored().items()}
+    values = trees if typed else {key: as_json(tree) for key, tree in trees.items()}
+    return {**result.to_dict(), "final_context": values, "pauses": questions.as_data(pauses, typed=typed)}
 
 
 def _say_earlier_end(result: WorkflowResult, key: str, target: str, database: str) -> None:

@@ -85,7 +85,8 @@ def list_(
 @click.argument("run")
 @options.database
 @options.as_json("the run with its final context")
-def show(run: str, database: str, as_json: bool) -> None:
+@options.typed
+def show(run: str, database: str, as_json: bool, typed: bool) -> None:
     """Show one run with its tasks.  RUN is its id, the beginning or the end of it, or @last, the newest."""
     from penstock.cli.run import as_data
     from penstock.engine.pauses import open_pauses
@@ -99,7 +100,7 @@ def show(run: str, database: str, as_json: bool) -> None:
         activity = listing.activity(store, live.row)
     result = WorkflowResult(live)
     if as_json:
-        click.echo(json.dumps(as_data(result, pauses), indent=2))
+        click.echo(json.dumps(as_data(result, pauses, typed=typed), indent=2))
         return
     for line in _head(result, activity):
         click.echo(line)

@@ -82,8 +82,15 @@ def _when(row: dict[str, Any]) -> str:
     return f"asked every {row['poll_interval_ms'] / 1000:g} s"
 
 
+def _plain(context: str) -> Any:
+    """A context as plain JSON, whether its classes are known here or not."""
+    from penstock.model.tags.plain import as_json
+
+    return {key: as_json(tree) for key, tree in json.loads(context).items()}
+
+
 def _say(book: ScheduleBook, schedule_id: str, done: str, as_json: bool) -> None:
-    data = book.as_dict(book.row(None, schedule_id))
+    data = book.as_dict(book.row(None, schedule_id), _plain)
     if as_json:
         click.echo(json.dumps(data, indent=2))
         return
@@ -99,7 +106,7 @@ def _say(book: ScheduleBook, schedule_id: str, done: str, as_json: bool) -> None
 def list_(database: str, enabled: bool, as_json: bool) -> None:
     """List schedules and triggers, the oldest first."""
     with _reading(database) as (_, book):
-        found = [book.as_dict(row) for row in book.rows(None, enabled, ALL)]
+        found = [book.as_dict(row, _plain) for row in book.rows(None, enabled, ALL)]
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
@@ -131,7 +138,7 @@ def show(schedule: str, database: str, limit: int, as_json: bool) -> None:
 
     with _reading(database) as (_, book):
         row = _find(book, schedule)
-        data, history = book.as_dict(row), [fired_as_dict(fired) for fired in book.history(row.id, limit)]
+        data, history = book.as_dict(row, _plain), [fired_as_dict(fired) for fired in book.history(row.id, limit)]
     if as_json:
         click.echo(json.dumps({**data, "history": history}, indent=2))
         return
@@ -220,7 +227,7 @@ def remove(schedule: str, database: str, as_json: bool) -> None:
     """Delete a schedule with its history; its runs stay."""
     with _writing(database) as (_, book):
         row = _find(book, schedule)
-        data = book.as_dict(row)
+        data = book.as_dict(row, _plain)
         book.delete(row.id)
     if as_json:
         click.echo(json.dumps(data, indent=2))

@@ -195,7 +195,7 @@ class GraphProgram:
         """Raises TaskNotPortable."""
         raise self._immovable(node)
 
-    def send(self, node: int, view: GraphView) -> tuple[bytes, list[type]]:
+    def send(self, node: int, view: GraphView) -> tuple[bytes, list[Any]]:
         """Raises TaskNotPortable."""
         raise self._immovable(node)
 

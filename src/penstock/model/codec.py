@@ -1,59 +1,88 @@
-"""The tagged codec: values as JSON text, exactly.
+"""The codec: values as JSON text, exactly.
 
-Plain JSON data stands for itself.  Everything else is an object `{"$t": tag, "v": ...}`: datetime, date, time,
-timedelta, Decimal, UUID, bytes, set, frozenset, tuple, Path, complex dictionaries, Enum members, dataclasses and
-pydantic models.  Never pickle: decoding imports nothing, calls no constructor of a user's class but a pydantic model's
-own validation, and refuses a class this process has not imported.
+Plain JSON data stands for itself.  Everything else is an object `{"$t": tag, ...}`, written and read by the modules of
+`penstock.model.tags`, which are imported when there is the first such value.  Never pickle: reading imports no module
+that stored data names, calls no constructor of a user's class, and refuses a class this process has not imported.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import datetime as dt
 import json
 import marshal
 import math
-import pathlib
 import sys
+import threading
 from collections.abc import Callable
-from decimal import Decimal
-from enum import Enum
 from json.encoder import encode_basestring_ascii
 from typing import Any, Final, NoReturn
-from uuid import UUID
 
 from penstock.model.errors import DecodingError, EncodingError
+from penstock.model.tags.tag import INT_PLAIN_BITS, MAX_DEPTH, TAG, Refused
 
-TAG: Final = "$t"
-MAX_DEPTH: Final = 150
-"""levels of nesting a value with tags may have: what is written must be readable from a deeper stack than this one"""
+__all__ = [
+    "MAX_DEPTH",
+    "TAG",
+    "decode",
+    "encode",
+    "encode_plain",
+    "freeze",
+    "is_plain_scalar",
+    "names_in",
+    "parse",
+    "plain",
+    "revive",
+    "tagged",
+    "thaw",
+]
 
 _compact: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
-_SCALARS: Final = frozenset({str, int, bool, type(None)})
+_SCALARS: Final = frozenset({str, int, bool, type(None), float})
 
 
 def encode(value: Any) -> str:
     """The value as one JSON text.  Raises EncodingError, with the key path, if that cannot be exact."""
     kind = type(value)
-    if kind in _SCALARS or (kind is float and math.isfinite(value)):
+    if kind in _SCALARS and is_plain_scalar(value):
         return _scalar_text(value)
     if kind is dict or kind is list:
         proved = encode_plain(value)
         if proved is not None:
             return proved[0]
+    return tagged(value)
+
+
+def is_plain_scalar(value: Any) -> bool:
+    """Whether a str, int, float, bool or None is plain JSON that every process reads as the same."""
+    kind = type(value)
+    if kind is str:
+        return value.isascii() or _is_read_alike(value)
+    if kind is int:
+        return bool(value.bit_length() <= INT_PLAIN_BITS)
+    return kind is not float or math.isfinite(value)
+
+
+def _is_read_alike(text: str) -> bool:
     try:
-        return _compact(_tagged(value, "", 0))
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, EncodingError):
-            raise
-        raise EncodingError(f"cannot store this value: {error}") from error
+        text.encode()
+    except UnicodeEncodeError:
+        from penstock.model.tags.scalars import text_tree
+
+        return type(text_tree(text)) is str
+    return True
 
 
 def decode(text: str) -> Any:
     """The value that `encode` wrote; a fresh object at every call.  Raises DecodingError."""
     try:
+        return _decoded(text)
+    except RecursionError:
+        return _on_a_fresh_stack(text)
+
+
+def _decoded(text: str) -> Any:
+    try:
         tree = json.loads(text)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise DecodingError(f"stored value is not JSON: {error}") from error
     return revive(tree) if f'"{TAG}"' in text else tree
 
@@ -74,9 +103,54 @@ def _finite(text: str) -> float:
     return number
 
 
+def _on_a_fresh_stack(text: str) -> Any:
+    """Read in a thread of its own: what one could write, every other can read, however deep its own calls are."""
+    made: list[Any] = []
+
+    def read() -> None:
+        try:
+            made.append(_decoded(text))
+        except RecursionError as error:
+            made.append(DecodingError(f"stored value is nested too deeply: {error}"))
+        except DecodingError as error:
+            made.append(error)
+
+    reader = threading.Thread(target=read, name="penstock-decode")
+    reader.start()
+    reader.join()
+    if isinstance(made[0], DecodingError):
+        raise made[0]
+    return made[0]
+
+
+def revive(tree: Any) -> Any:
+    """Data with tags, as `json.loads` gives it, turned into the values it stands for.  Raises DecodingError."""
+    from penstock.model.tags import reading
+
+    return reading.revive(tree)
+
+
 def plain(text: str) -> bool:
     """Whether `encode` wrote this text without tags."""
     return f'"{TAG}"' not in text
+
+
+def names_in(text: str) -> tuple[list[str], list[str]]:
+    """The names of the classes, and of the registered types, whose values are in a text that `encode` wrote."""
+    classes: dict[str, None] = {}
+    types: dict[str, None] = {}
+
+    def look(tree: dict[str, Any]) -> dict[str, Any]:
+        if TAG in tree:
+            if type(tree.get("c")) is str:
+                classes[tree["c"]] = None
+            if tree[TAG] == "type":
+                types[tree["n"]] = None
+        return tree
+
+    if not plain(text):
+        json.loads(text, object_hook=look)
+    return list(classes), list(types)
 
 
 def freeze(value: Any) -> bytes | None:
@@ -97,10 +171,7 @@ thaw: Final[Callable[[bytes], Any]] = marshal.loads
 def _scalar_text(value: Any) -> str:
     if type(value) is str:
         return encode_basestring_ascii(value)
-    try:
-        return repr(value) if type(value) is int else _compact(value)
-    except ValueError as error:  # an int of more digits than Python turns into text
-        raise EncodingError(f"cannot store this value: {error}") from error
+    return repr(value) if type(value) is int else _compact(value)
 
 
 def encode_plain(value: Any) -> tuple[str, bytes] | None:
@@ -112,9 +183,15 @@ def encode_plain(value: Any) -> tuple[str, bytes] | None:
         text = _compact(value)
     except (TypeError, ValueError, RecursionError):
         return None  # the careful way finds out where
+    if not plain(text):
+        return None
     # Of what marshal and JSON both take, only tuples and keys that are no strings come back as something else, and
     # those are not equal to what they were.  All of it is builtin data: no code of a user runs in the comparison.
-    if not plain(text) or json.loads(text) != value:
+    again = json.loads(text)
+    if again != value:
+        return None
+    # But for numpy's float64 and str_, which are floats and strings to JSON, bytes to marshal, and equal to both.
+    if "numpy" in sys.modules and freeze(again) != frozen:
         return None
     return text, frozen
 
@@ -122,142 +199,66 @@ def encode_plain(value: Any) -> tuple[str, bytes] | None:
 # -- the careful way: tags
 
 
-def _tagged(value: Any, path: str, depth: int) -> Any:
-    kind = type(value)
-    if kind in _SCALARS:
-        return value
-    if depth > MAX_DEPTH:
-        raise EncodingError(
-            f"value{_at(path)} is nested more than {MAX_DEPTH} levels deep, or contains itself", path=path
-        )
-    if kind is float:
-        if not math.isfinite(value):
-            raise EncodingError(
-                f"{value!r}{_at(path)} cannot be stored: JSON has no such number",
-                path=path,
-                hint="store None, or a string",
-            )
-        return value
-    if kind is list:
-        return [_tagged(x, f"{path}[{k}]", depth + 1) for k, x in enumerate(value)]
-    if kind is dict:
-        if TAG not in value and all(type(k) is str for k in value):
-            return {k: _tagged(x, f"{path}.{k}" if path else k, depth + 1) for k, x in value.items()}
-        pairs = [
-            [_tagged(k, f"{path}.<key>", depth + 1), _tagged(x, f"{path}.{k}", depth + 1)] for k, x in value.items()
-        ]
-        return {TAG: "dict", "v": pairs}
-    write = _WRITERS.get(kind)
-    if write is not None:
-        return {TAG: write[0], "v": write[1](value)}
-    if kind in (tuple, set, frozenset):
-        items = [_tagged(x, f"{path}[{k}]", depth + 1) for k, x in enumerate(value)]
-        if kind is not tuple:
-            items.sort(key=_compact)  # one text for one set
-        return {TAG: kind.__name__, "v": items}
-    if isinstance(value, Enum):
-        return {TAG: "enum", "c": _class_name(kind, path), "v": value.name}
-    if isinstance(value, pathlib.PurePath):
-        return {TAG: "path", "v": str(value)}
-    if dataclasses.is_dataclass(value):
-        fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-        return {TAG: "dataclass", "c": _class_name(kind, path), "v": _tagged(fields, path, depth + 1)}
-    if hasattr(kind, "model_validate") and hasattr(value, "model_dump"):
-        return {TAG: "pydantic", "c": _class_name(kind, path), "v": _tagged(value.model_dump(), path, depth + 1)}
-    raise EncodingError(
-        f"value{_at(path)} is of type {kind.__module__}.{kind.__qualname__}, which cannot be stored",
-        path=path,
-        hint="store plain data (str, int, float, bool, None, list, dict), a dataclass, an Enum or a pydantic model",
-    )
+def tagged(value: Any, *, proof: bool = True) -> str:
+    """The text of a value of any kind.  Raises EncodingError.
 
+    `proof`: what depends on the code of others (registered types, numpy and pandas, classes that are hashed) is read
+    back once, and must be written the same again.
+    """
+    from penstock.model.tags.writing import TreeWriter
 
-def _at(path: str) -> str:
-    return f" at {path}" if path else ""
-
-
-def _class_name(cls: type, path: str) -> str:
-    if "<locals>" in cls.__qualname__:
-        raise EncodingError(
-            f"value{_at(path)} is of the local class {cls.__qualname__}, which no other process could find",
-            path=path,
-            hint="move the class to the top level of a module",
-        )
-    return f"{cls.__module__}:{cls.__qualname__}"
-
-
-_WRITERS: Final[dict[type, tuple[str, Callable[[Any], Any]]]] = {
-    dt.datetime: ("datetime", lambda v: [v.isoformat(), v.fold] if v.fold else v.isoformat()),
-    dt.date: ("date", dt.date.isoformat),
-    dt.time: ("time", lambda v: [v.isoformat(), v.fold] if v.fold else v.isoformat()),
-    dt.timedelta: ("timedelta", lambda v: [v.days, v.seconds, v.microseconds]),
-    Decimal: ("decimal", str),
-    UUID: ("uuid", str),
-    bytes: ("bytes", bytes.hex),
-}
-
-
-def revive(tree: Any) -> Any:
-    """Data with tags, as `json.loads` gives it, turned into the values it stands for."""
-    if type(tree) is list:
-        return [revive(x) for x in tree]
-    if type(tree) is not dict:
-        return tree
-    tag = tree.get(TAG)
-    if tag is None:
-        return {k: revive(x) for k, x in tree.items()}
-    read = _READERS.get(tag) if type(tag) is str else None
-    if read is None:
-        raise DecodingError(f"stored value has the unknown tag {tag!r}")
+    writer = TreeWriter()
     try:
-        return read(tree)
-    except DecodingError:
+        text = _compact(writer.tree(value))
+    except Refused as refused:
+        raise _error(refused.path, refused.reason, refused.hint) from refused.__cause__
+    except EncodingError:
         raise
-    except Exception as error:
-        raise DecodingError(f"stored {tag} cannot be read: {error}") from error
+    except RecursionError as error:
+        raise _error("", "is nested too deeply to be stored from here") from error
+    except Exception as error:  # code of a user's class runs: `__hash__` of keys, properties
+        raise EncodingError(f"cannot store this value: {type(error).__name__}: {error}") from error
+    if proof and writer.doubtful:
+        _prove(text)
+    return text
 
 
-def _instant(kind: type[dt.datetime] | type[dt.time], tree: dict[str, Any]) -> Any:
-    v = tree["v"]
-    return kind.fromisoformat(v[0]).replace(fold=v[1]) if isinstance(v, list) else kind.fromisoformat(v)
-
-
-def _stored_class(tree: dict[str, Any], check: Callable[[Any], bool]) -> Any:
-    module, _, name = str(tree["c"]).partition(":")
-    found: Any = sys.modules.get(module)
-    if found is None:
-        raise DecodingError(
-            f"stored value is of class {tree['c']}, whose module is not imported here",
-            hint=f"import {module} before the run is read",
+def _prove(text: str) -> None:
+    """Raises EncodingError unless the text is read as what is written the same."""
+    try:
+        again = tagged(decode(text), proof=False)
+    except DecodingError as error:
+        raise EncodingError(
+            f"value cannot be stored, for it could not be read back: {error.message}", hint=error.hint
+        ) from error
+    if again != text:
+        path = _difference(json.loads(text), json.loads(again))
+        raise _error(
+            path,
+            "cannot be stored, for it comes back as another value",
+            "convert it to plain data first; if it is of a registered type, mend its encode or decode",
         )
-    for part in name.split("."):
-        found = getattr(found, part, None)
-    if not isinstance(found, type) or not check(found):
-        raise DecodingError(f"stored value is of class {tree['c']}, which is not a class of that kind any more")
-    return found
 
 
-def _dataclass(tree: dict[str, Any]) -> Any:
-    cls = _stored_class(tree, dataclasses.is_dataclass)
-    made = cls.__new__(cls)
-    for name, value in revive(tree["v"]).items():
-        object.__setattr__(made, name, value)
-    return made
+def _difference(a: Any, b: Any) -> str:
+    """Where two trees differ first, in terms of the tree."""
+    path = ""
+    while type(a) is type(b):
+        if type(a) is dict and a.keys() == b.keys():
+            key = next((key for key in a if a[key] != b[key]), None)
+            step = key if not path else f".{key}"
+        elif type(a) is list and len(a) == len(b):
+            key = next((k for k, x in enumerate(a) if x != b[k]), None)
+            step = f"[{key}]"
+        else:
+            break
+        if key is None:
+            break
+        if type(a) is not dict or TAG not in a:
+            path += str(step)
+        a, b = a[key], b[key]
+    return path
 
 
-_READERS: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {
-    "datetime": lambda t: _instant(dt.datetime, t),
-    "date": lambda t: dt.date.fromisoformat(t["v"]),
-    "time": lambda t: _instant(dt.time, t),
-    "timedelta": lambda t: dt.timedelta(*t["v"]),
-    "decimal": lambda t: Decimal(t["v"]),
-    "uuid": lambda t: UUID(t["v"]),
-    "bytes": lambda t: bytes.fromhex(t["v"]),
-    "tuple": lambda t: tuple(revive(t["v"])),
-    "set": lambda t: set(revive(t["v"])),
-    "frozenset": lambda t: frozenset(revive(t["v"])),
-    "dict": lambda t: {k: v for k, v in revive(t["v"])},  # noqa: C416 - pairs are lists, dict() would do as well
-    "path": lambda t: pathlib.Path(t["v"]),
-    "enum": lambda t: _stored_class(t, lambda c: issubclass(c, Enum))[t["v"]],
-    "dataclass": _dataclass,
-    "pydantic": lambda t: _stored_class(t, lambda c: hasattr(c, "model_validate")).model_validate(revive(t["v"])),
-}
+def _error(path: str, reason: str, hint: str = "") -> EncodingError:
+    return EncodingError(f"value{f' at {path}' if path else ''} {reason}", path=path, hint=hint)

@@ -405,8 +405,8 @@ class Program(Protocol):
 
     def body(self, node: int) -> Body: ...
 
-    def send(self, node: int, view: Any) -> tuple[bytes, list[type]]:
-        """A view as bytes, and the classes whose instances are in it."""
+    def send(self, node: int, view: Any) -> tuple[bytes, list[Any]]:
+        """A view as bytes, and the classes and registered types of what is in it."""
         ...
 
     def receive(self, node: int, view: Any, answer: bytes) -> Performance:

@@ -32,16 +32,14 @@ class Stored:
     def of(cls, value: Any) -> Stored:
         """Encode a value.  Raises EncodingError if it cannot be stored exactly."""
         kind = type(value)
-        if kind in _IMMUTABLE and (kind is not float or math.isfinite(value)):
+        if kind in _IMMUTABLE and codec.is_plain_scalar(value):
             made = cls()
             made._scalar = value
-            if kind is int and not -(1 << 63) <= value < 1 << 63:
-                made._text = codec.encode(value)  # refused here, not when it is written
             return made
         proved = codec.encode_plain(value) if kind is dict or kind is list else None
         if proved is not None:
             return cls(text=proved[0], frozen=proved[1])
-        return cls(text=codec.encode(value))
+        return cls(text=codec.tagged(value))
 
     @classmethod
     def from_tree(cls, tree: Any) -> Stored:
@@ -100,7 +98,9 @@ class Stored:
             return _same_scalar(value, self._scalar)
         if self._frozen is not None:
             return codec.freeze(value) == self._frozen
-        return codec.encode(value) == self.text
+        if type(value) in _IMMUTABLE and codec.is_plain_scalar(value):
+            return codec.encode(value) == self.text
+        return codec.tagged(value, proof=False) == self.text  # the text is proved already
 
     def give_back(self, value: Any) -> None:
         """Hand a private copy, proved unchanged, to whoever asks for one next.  Its holder must be done with it.

@@ -219,8 +219,11 @@ class ScheduleBook:
             "success_rate": counts.completed / counts.finished if counts.finished else 1.0,
         }
 
-    def as_dict(self, row: ScheduleRow) -> dict[str, Any]:
-        """A schedule as data.  Times are RFC 3339 in UTC, durations have their unit in the name."""
+    def as_dict(self, row: ScheduleRow, shown_as: Callable[[str], Any] | None = None) -> dict[str, Any]:
+        """A schedule as data.  Times are RFC 3339 in UTC, durations have their unit in the name.
+
+        `shown_as`: what stands for the context, made of its JSON; None: its values.
+        """
         common = {
             "id": row.id,
             "workflow_name": row.workflow,
@@ -248,10 +251,14 @@ class ScheduleBook:
             "jitter_seconds": row.jitter_us / 1e6,
             "start": _shown(row.start_at),
             "end": _shown(row.end_at),
-            "context": None if row.inputs is None else Context.from_json(row.inputs).to_dict(),
+            "context": None if row.inputs is None else (shown_as or _values)(row.inputs),
             "next_run_at": _shown(row.next_at) if row.enabled else None,
             "last_run_at": _shown(row.last_at),
         }
+
+
+def _values(text: str) -> dict[str, Any]:
+    return Context.from_json(text).to_dict()
 
 
 def fired_as_dict(fired: Fired) -> dict[str, Any]:

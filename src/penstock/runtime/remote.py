@@ -12,6 +12,7 @@ from penstock.model import frames
 from penstock.model.errors import TaskCancelled, TaskNotPortable
 from penstock.model.ports import Body
 from penstock.model.retry import RetryPolicy
+from penstock.model.tags.registered import Registration, register
 from penstock.runtime.attempt import describe, kind_of
 from penstock.runtime.handle import TaskHandle
 
@@ -95,12 +96,13 @@ def perform_call(call: bytes, loaded: Callable[[], Loaded], line: Line) -> bytes
 
 
 def load(parcel: bytes) -> Any:
-    """Unpickle.  A class is also made known under its name, where the codec looks for it."""
+    """Unpickle.  A class is also made known under its name, where the codec looks for it; so is a registered type."""
     import pickle
 
     thing = pickle.loads(parcel)
     if isinstance(thing, type):
         home = sys.modules.setdefault(thing.__module__, ModuleType(thing.__module__))
-        if not hasattr(home, thing.__name__):
-            setattr(home, thing.__name__, thing)
+        setattr(home, thing.__name__, thing)  # also over an earlier one: it was defined again
+    elif isinstance(thing, Registration):
+        register(thing)
     return thing

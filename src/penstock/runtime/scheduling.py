@@ -6,6 +6,7 @@ Nothing polls: the instant of the next fire is one of those the driver sleeps un
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -76,6 +77,11 @@ def shown(instant_us: int) -> str:
 
 
 _cron = lru_cache(maxsize=4096)(Cron)
+
+
+def _values(context: str) -> dict[str, Any]:
+    """The values of a context by key, whatever the keys are.  Raises DecodingError."""
+    return {key: codec.revive(tree) for key, tree in json.loads(context).items()}
 
 
 def _given(row: ScheduleRow, instant: int) -> dict[str, Any]:
@@ -244,7 +250,7 @@ class Scheduler:
         """Add a fire to a firing, with a run; without one if none can be made of what it is to begin with."""
         driver, row = self._driver, firing.schedule
         try:
-            context = dict(inputs if inputs is not None else codec.decode(row.inputs) if row.inputs else {})
+            context = dict(inputs if inputs is not None else _values(row.inputs) if row.inputs else {})
             cells = program.start({**context, **given})
             run = LiveRun(
                 driver.head(row.workflow, program, now),

@@ -256,7 +256,7 @@ class StepsProgram:
         """Raises TaskNotPortable: steps run in threads."""
         self._refuse(node)
 
-    def send(self, node: int, view: StepView) -> tuple[bytes, list[type]]:
+    def send(self, node: int, view: StepView) -> tuple[bytes, list[Any]]:
         """Raises TaskNotPortable."""
         self._refuse(node)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NoReturn, Protocol
 
+from penstock.model import codec
 from penstock.model.errors import EncodingError
 from penstock.model.values import Stored
 from penstock.steps.errors import ReadOnlyContext
@@ -115,4 +116,10 @@ def stored(value: Any, what: str) -> Stored:
 def _name(name: Any, what: str) -> str:
     if not isinstance(name, str):
         raise EncodingError(f"{what} has the key {name!r}: keys are strings", path=str(name))
+    if not codec.is_plain_scalar(name):
+        raise EncodingError(
+            f"{what} has the key {name!r}, which holds two surrogates, and JSON takes them for one character",
+            path=name,
+            hint="use a key that is valid Unicode",
+        )
     return name

@@ -7,11 +7,14 @@ from typing import Any, Final, NoReturn
 
 from penstock.model import codec
 from penstock.model.errors import ContextTooLarge, DecodingError, EncodingError, KeyExists, KeyMissing
+from penstock.model.tags.people import as_text
 from penstock.model.values import Stored
 from penstock.tasks.patch import object_text
 from penstock.tasks.view import EMPTY, View
 
 MAX_CONTEXT_BYTES: Final = 256 * 1024 * 1024
+VALUE_SHOWN_CHARS: Final = 200
+"""of each value in the repr of a context"""
 
 
 class Context(Mapping[str, Any]):
@@ -196,7 +199,10 @@ class Context(Mapping[str, Any]):
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"Context({self.to_json()})"
+        shown = ", ".join(
+            [f"{key!r}: {as_text(value.tree, VALUE_SHOWN_CHARS)}" for key, value in self.stored().items()]
+        )
+        return f"Context({{{shown}}})"
 
     # -- for the engine
 
@@ -295,10 +301,15 @@ class Context(Mapping[str, Any]):
 
 
 def _key(key: object) -> str:
-    if type(key) is str:
-        return key
     if isinstance(key, str):
-        return str.__str__(key)
+        name = key if type(key) is str else str.__str__(key)
+        if name.isascii() or codec.is_plain_scalar(name):
+            return name
+        raise EncodingError(
+            f"the context key {name!r} holds two surrogates, which JSON takes for one character",
+            path=name,
+            hint="use a key that is valid Unicode",
+        )
     raise EncodingError(f"keys of a context are strings, not {type(key).__name__}: {key!r}")
 
 

@@ -5,22 +5,21 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
-import re
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 from penstock.model import codec, frames
-from penstock.model.errors import TaskNotPortable, TaskReturnError
+from penstock.model.errors import EncodingError, TaskNotPortable, TaskReturnError
+from penstock.model.tags import classes, registered
+from penstock.model.tags.classes import known_elsewhere, main_name
+from penstock.model.tags.registered import Registration
 from penstock.model.values import Stored
 from penstock.tasks.context import Context
 from penstock.tasks.definition import Task
 from penstock.tasks.patch import Patch
 from penstock.tasks.view import View
-
-_CLASS: Final = re.compile(r'"c":"([^"\\]+):([^"\\]+)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +28,8 @@ class TaskBody:
 
     task: Task
     max_context_bytes: int
+    main: str
+    """the name of the sender's script, of which its classes are written"""
 
     @classmethod
     def of(cls, task: Task, max_context_bytes: int) -> TaskBody:
@@ -38,7 +39,9 @@ class TaskBody:
                 f"task {task.id!r} invokes a workflow, and no runs are started from another process",
                 hint="take it off that executor, and give the computing to a task of its own",
             )
-        return cls(replace(task, dependencies=(), rule=None, on_success=None, on_failure=None), max_context_bytes)
+        return cls(
+            replace(task, dependencies=(), rule=None, on_success=None, on_failure=None), max_context_bytes, main_name()
+        )
 
     def refers_to(self) -> dict[str, Any]:
         """What the function uses by name, for the message when it cannot be pickled."""
@@ -49,6 +52,10 @@ class TaskBody:
 
     def perform(self, sent: bytes, control: Any) -> bytes:
         """Run the body on what `send` wrote; returns the packed patch.  An `async def` body gets a loop of its own."""
+        with known_elsewhere(self.main):
+            return self._performed(sent, control)
+
+    def _performed(self, sent: bytes, control: Any) -> bytes:
         keys, texts = frames.unpack(sent)
         view = View.of({key: unpacked(text) for key, text in zip(keys, texts, strict=True)})
         context = Context.over(view, max_bytes=self.max_context_bytes)
@@ -66,23 +73,34 @@ class TaskBody:
         )
 
 
-def send(view: View) -> tuple[bytes, list[type]]:
-    """What the task sees, packed, and the classes its values are of: the codec imports nothing at the other end."""
+def send(view: View) -> tuple[bytes, list[Any]]:
+    """What the task sees, packed, and the classes and registered types that reading and writing it takes."""
     values = dict(view.items())
-    texts = [value.text.encode("ascii") for value in values.values()]
-    return frames.pack(list(values), *texts), list(classes([value.text for value in values.values()]))
+    texts = [value.text for value in values.values()]
+    return frames.pack(list(values), *[text.encode("ascii") for text in texts]), list(needed(texts))
 
 
 def receive(answer: bytes) -> Patch:
-    """The patch that `perform` packed.  Raises DecodingError."""
+    """The patch that `perform` packed.  Raises DecodingError, and EncodingError for a class that is not known here."""
     (keys, removed), texts = frames.unpack(answer)
     values = {key: unpacked(text) for key, text in zip(keys, texts, strict=True)}
-    for module, _ in _named([value.text for value in values.values()]):
-        with suppress(
-            Exception
-        ):  # the body imported it; a thread would have done so here.  Who reads the value is told
-            importlib.import_module(module)
+    for key, value in values.items():
+        for name in codec.names_in(value.text)[0]:
+            if not _is_known(name):
+                raise EncodingError(
+                    f"context key {key!r}: value of the class {name}, which the process of the runner cannot find",
+                    path=key,
+                    hint="move the class to the top level of a module",
+                )
     return Patch(values, tuple(removed))
+
+
+def _is_known(name: str) -> bool:
+    """Whether the class is found here.  Its module is imported, as the body did: in a thread it would be here."""
+    if classes.find(name) is None:
+        with suppress(Exception):
+            importlib.import_module(name.partition(":")[0])
+    return classes.find(name) is not None
 
 
 def unpacked(text: bytes) -> Stored:
@@ -91,17 +109,26 @@ def unpacked(text: bytes) -> Stored:
     return Stored(text=known) if known[:1] in ("{", "[") else Stored.from_tree(json.loads(known))
 
 
-def classes(texts: Sequence[str]) -> Iterable[type]:
-    """The classes these encoded values are of, as far as this process has them."""
-    for module, name in _named(texts):
-        found = getattr(sys.modules.get(module), name.partition(".")[0], None)
-        if isinstance(found, type):
-            yield found
+def needed(texts: Iterable[str]) -> Iterable[type | Registration]:
+    """The classes and registrations for these encoded values, as far as this process has them.
 
-
-def _named(texts: Sequence[str]) -> Iterable[tuple[str, str]]:
-    tagged = [text for text in texts if not codec.plain(text)]
-    return dict.fromkeys([match for text in tagged for match in _CLASS.findall(text)])
+    Those of its script go with every task: the other process cannot import it.
+    """
+    names: dict[str, None] = {}
+    kinds: dict[str, None] = dict.fromkeys(registered.names_of("__main__", "__mp_main__"))
+    for text in texts:
+        of_classes, of_types = codec.names_in(text)
+        names.update(dict.fromkeys(of_classes))
+        kinds.update(dict.fromkeys(of_types))
+    for name in names:
+        module, _, path = name.partition(":")
+        outer = classes.find(f"{module}:{path.partition('.')[0]}") or classes.find(name)
+        if outer is not None:
+            yield outer
+    for kind in kinds:
+        one = registered.registration(kind)
+        if one is not None:
+            yield one
 
 
 def left_behind(task: Task, context: Context, given: Any) -> Patch:

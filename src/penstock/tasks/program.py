@@ -105,8 +105,8 @@ class TaskProgram:
         """The body alone, to be pickled."""
         return TaskBody.of(self._tasks[node], self.max_context_bytes)
 
-    def send(self, node: int, view: View) -> tuple[bytes, list[type]]:
-        """What the body will see, as bytes, and the classes its values are of."""
+    def send(self, node: int, view: View) -> tuple[bytes, list[Any]]:
+        """What the body will see, as bytes, and the classes and registered types of it."""
         return send(view)
 
     def receive(self, node: int, view: View, answer: bytes) -> TaskPerformance:

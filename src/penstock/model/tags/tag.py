@@ -1,0 +1,70 @@
+"""The shape of a tagged value, and what its writers and readers agree on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+TAG: Final = "$t"
+"""the key that makes a JSON object stand for another value; its text names the kind"""
+
+MAX_DEPTH: Final = 150
+"""levels of nesting a value with tags may have: what is written must be readable from a deeper stack than this one"""
+
+INT_PLAIN_BITS: Final = 2000
+"""larger ints are written in base 16: Python limits how many decimal digits it reads (640 at the least)"""
+
+Tree = Any
+"""data as `json.loads` gives it"""
+
+Revive = Callable[[Tree], Any]
+
+
+class Refused(Exception):
+    """A value cannot be stored.  `steps` lead to it from the outside, innermost first; each container adds its own."""
+
+    def __init__(self, reason: str, hint: str = "") -> None:
+        super().__init__(reason)
+        self.reason, self.hint = reason, hint
+        self.steps: list[str] = []
+
+    def within(self, step: str) -> None:
+        """Add the place inside the next container: `[3]` or a name."""
+        self.steps.append(step)
+
+    @property
+    def path(self) -> str:
+        """`a.b[1]`; empty for the value itself."""
+        path = ""
+        for step in reversed(self.steps):
+            path += step if step.startswith("[") or not path else f".{step}"
+        return path
+
+
+class Writer(Protocol):
+    """What a kind needs to write the values inside its own.
+
+    `doubtful`: the result must be proved by reading it.  `hashing`: how many sets and keys what is written is in.
+    """
+
+    doubtful: bool
+    hashing: int
+
+    def tree(self, value: Any) -> Tree:
+        """The tree of a value.  Raises Refused."""
+
+    def items(self, values: Any) -> list[Tree]:
+        """The trees of several values, in order.  Raises Refused."""
+
+    def mapping(self, values: Any) -> dict[str, Tree]:
+        """The tree of a mapping.  Raises Refused."""
+
+    def pairs(self, values: Any) -> list[list[Tree]]:
+        """Keys and values of a mapping, whatever the keys are.  Raises Refused."""
+
+    def hashed(self, values: Any) -> list[Tree]:
+        """The trees of elements of a set.  Raises Refused."""
+
+
+Write = Callable[[Any, Writer], Tree]
+Read = Callable[[dict[str, Any], Revive], Any]
