@@ -69,7 +69,7 @@ def test_a_workflow_of_steps(styles: Shell) -> None:
     done = styles("run", "styles:nightly", "--context", '{"n": 5}')
     assert done.returncode == 0, done.stderr
     assert "count" in done.stdout
-    assert '  load = {"loaded":5}\n' in done.stdout
+    assert "  load = {'loaded': 5}\n" in done.stdout
     (run,) = json.loads(styles("runs", "list", "--json").stdout)
     assert (run["workflow_name"], run["status"]) == ("reports.nightly", "Completed")
 
@@ -96,7 +96,7 @@ def test_a_run_that_waits_for_an_answer_says_how_to_give_it(styles: Shell) -> No
     assert done.returncode == 4
     (run,) = json.loads(styles("runs", "list", "--json").stdout)
     run_id = run["run_id"]
-    assert 'waits for approve: {"draft":"About rain"}\n' in done.stdout
+    assert "waits for approve: {'draft': 'About rain'}\n" in done.stdout
     assert f"`penstock runs answer {run_id} --database sqlite:///penstock.db ANSWER`" in done.stdout
 
     again = styles("run", "styles:review", "--resume", run_id, "--json")

@@ -229,7 +229,9 @@ def _prove(text: str) -> None:
         again = tagged(decode(text), proof=False)
     except DecodingError as error:
         raise EncodingError(
-            f"value cannot be stored, for it could not be read back: {error.message}", hint=error.hint
+            f"value cannot be stored, for it could not be read back: {error.message}",
+            hint=error.hint
+            or "convert it to plain data first; if it is of a registered type, mend its encode or decode",
         ) from error
     if again != text:
         path = _difference(json.loads(text), json.loads(again))

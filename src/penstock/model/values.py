@@ -98,8 +98,9 @@ class Stored:
             return _same_scalar(value, self._scalar)
         if self._frozen is not None:
             return codec.freeze(value) == self._frozen
-        if type(value) in _IMMUTABLE and codec.is_plain_scalar(value):
-            return codec.encode(value) == self.text
+        if codec.plain(self.text):
+            self._frozen = codec.freeze(codec.decode(self.text))
+            return codec.freeze(value) == self._frozen
         return codec.tagged(value, proof=False) == self.text  # the text is proved already
 
     def give_back(self, value: Any) -> None:

@@ -45,7 +45,7 @@ def _defaultdict(value: defaultdict[Any, Any], writer: Writer) -> Tree:
     name = None if factory is None else getattr(factory, "__name__", "")
     if name is not None and _FACTORIES.get(name) is not factory:
         raise Refused(
-            f"is a defaultdict whose factory is {factory!r}: only builtin types are stored",
+            f"is a defaultdict with the factory {factory!r}, which cannot be stored: only builtin types can",
             "store dict(value), or use list, dict, set, int, float, str",
         )
     return {TAG: "defaultdict", "v": writer.pairs(value), "f": name}

@@ -34,7 +34,10 @@ def _key(zone: ZoneInfo) -> str:
     except pickle.PicklingError:  # from_file
         named = False
     if not named:
-        raise Refused(f"has the time zone {zone!r}, which is not the one of its name", "use zoneinfo.ZoneInfo(name)")
+        raise Refused(
+            f"has the time zone {zone!r}, which cannot be stored: it is another than ZoneInfo(name)",
+            "use ZoneInfo(name)",
+        )
     return zone.key
 
 

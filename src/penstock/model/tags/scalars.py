@@ -56,7 +56,9 @@ def _read_float(tree: dict[str, Any], revive: Revive) -> float:
 def _fraction(value: Fraction, writer: Writer) -> Tree:
     n, d = value.numerator, value.denominator
     if d < 1 or math.gcd(n, d) != 1:
-        raise Refused("is a Fraction that is not in lowest terms", "use Fraction(numerator, denominator)")
+        raise Refused(
+            "is a Fraction that is not in lowest terms, which cannot be stored", "use Fraction(numerator, denominator)"
+        )
     return {TAG: "fraction", "v": [int_tree(n), int_tree(d)]}
 
 
@@ -96,7 +98,7 @@ def _read_path(tree: dict[str, Any], revive: Revive) -> pathlib.PurePath:
 
 def _pattern(value: re.Pattern[Any], writer: Writer) -> Tree:
     if value.flags & re.DEBUG:
-        raise Refused("is a pattern with re.DEBUG", "compile it without that flag")
+        raise Refused("is a pattern with re.DEBUG, which cannot be stored", "compile it without that flag")
     return {TAG: "pattern", "v": writer.tree(value.pattern), "f": value.flags}
 
 
