@@ -75,8 +75,8 @@ def test_without_the_fence(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(_outcomes(case)) == 1
     execute = Machine.execute
 
-    def same_number_again(m: Machine, i: int) -> None:
-        execute(m, i)
+    def same_number_again(m: Machine, i: int, again: int = 0) -> None:
+        execute(m, i, again)
         m.issues[i] = 1
         m.todo[i].fence = 1  # type: ignore[union-attr]
 

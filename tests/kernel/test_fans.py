@@ -334,7 +334,7 @@ def test_a_crash_before_and_after_the_children(counted: bool) -> None:
     assert spread(m, 1) == 2
     moved(m, 0, "failed")
     m.apply(ev.Abandoned(0, 3, counted))
-    assert m.todo == {0: Execute(0, 4, 1)}, "children are not begun again because their parent's process died"
+    assert m.todo == {0: Execute(0, 4, 1, again=1)}, "children are not begun again because their parent's process died"
     assert [o and o.status for o in m.fans[0].results()] == ["failed"]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import hashlib
 import math
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -15,7 +14,7 @@ from penstock.engine.children import ChildRuns
 from penstock.engine.pauses import Pause
 from penstock.engine.reading import Reader, read_run
 from penstock.engine.styles import STYLES
-from penstock.model import checks
+from penstock.model import checks, digests
 from penstock.model import events as ev
 from penstock.model.errors import (
     IdempotencyConflict,
@@ -134,17 +133,9 @@ class Engine:
         program, cells, row = self._prepare(workflow, inputs)
         if idempotency_key is not None:
             row.idempotency_key = idempotency_key
-            row.inputs_digest = _digest(cells)
+            row.inputs_digest = digests.of_cells(cells)
         birth, _ = self.driver.submit(program, cells, row)
         return _accepted(birth, row)
-
-    def submit_child(self, workflow: str, inputs: Any, parent_id: str, key: str) -> str:
-        """Start a run as a child, or find the one with this key; returns its id.  Raises what `submit` raises."""
-        program, cells, row = self._prepare(workflow, inputs)
-        row.parent_id, row.idempotency_key = parent_id, key
-        birth, _ = self.driver.submit(program, cells, row)
-        birth.wait()
-        return birth.value().row.id
 
     def execute(self, workflow: str, inputs: Any) -> LiveRun:
         """Start a run and wait until it has ended or waits for a person: one wait, where `submit` and `wait` are two.
@@ -177,11 +168,14 @@ class Engine:
         return run
 
     def _prepare(self, workflow: str, inputs: Any) -> tuple[Program, dict[str, Any], RunRow]:
+        program, cells = self.prepared(workflow, inputs)
+        return program, cells, self._new_head(workflow, program, self.clock.now())
+
+    def prepared(self, workflow: str, inputs: Any) -> tuple[Program, dict[str, Any]]:
+        """A workflow, and inputs as its cells.  Raises WorkflowNotFound, EncodingError, RunnerClosed."""
         self.driver.check_open()
         program: Program = self.registry.get(workflow).chosen(inputs)
-        cells = program.start(inputs)
-        row = self._new_head(workflow, program, self.clock.now())
-        return program, cells, row
+        return program, program.start(inputs)
 
     def _new_head(self, workflow: str, program: Program, now: int) -> RunRow:
         return RunRow(
@@ -328,7 +322,7 @@ class Engine:
         if idempotency_key is not None:
             run.row.idempotency_key = idempotency_key
             edits = {str(i): values for i, values in run.machine.edits.items()}
-            run.row.inputs_digest = _digest({"fork": run_id, "from": from_task, **edits})
+            run.row.inputs_digest = digests.of_cells({"fork": run_id, "from": from_task, **edits})
         if new_id is not None:
             run.row.id = new_id
         if resting:
@@ -442,9 +436,3 @@ def _in_progress(run_id: str) -> RunInProgress:
 
 def is_over(row: RunRow) -> bool:
     return row.status in ENDED
-
-
-def _digest(cells: Mapping[str, Any]) -> str:
-    texts = {name: cell if isinstance(cell, str) else cell.text for name, cell in cells.items()}
-    text = "\0".join(f"{name}\0{texts[name]}" for name in sorted(texts))
-    return hashlib.sha256(text.encode()).hexdigest()[:32]

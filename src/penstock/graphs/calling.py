@@ -80,9 +80,9 @@ class Memo(Protocol):
 class Parent(Protocol):
     """A recorded attempt, which may have child runs."""
 
-    def execute(self, workflow_name: str, context: Any = None) -> Any: ...
+    def execute(self, workflow_name: str, context: Any = None, *, key: str | None = None) -> Any: ...
 
-    async def execute_async(self, workflow_name: str, context: Any = None) -> Any: ...
+    async def execute_async(self, workflow_name: str, context: Any = None, *, key: str | None = None) -> Any: ...
 
 
 _parent: ContextVar[Parent | None] = ContextVar("penstock_parent", default=None)
@@ -101,33 +101,32 @@ def on_record(parent: Parent) -> Iterator[None]:
 class Stream:
     """The NodeContext of one execution."""
 
-    __slots__ = ("_span",)
+    __slots__ = ("_parent", "_span")
 
     def __init__(self, span: Span | None) -> None:
         self._span = span
+        self._parent = _parent.get()  # now: threads that the body starts do not have its context variables
 
     def stream(self, chunk: object) -> None:
         """Send a chunk to whoever listens to the run."""
         if self._span is not None:
             self._span.chunk(chunk)
 
-    def execute(self, workflow: str, inputs: Any = None) -> Any:
+    def execute(self, workflow: str, inputs: Any = None, *, key: str | None = None) -> Any:
         """Run a registered workflow as a child, and wait for its result."""
-        return _recorded_parent().execute(workflow, inputs)
+        return self._recorded().execute(workflow, inputs, key=key)
 
-    async def execute_async(self, workflow: str, inputs: Any = None) -> Any:
+    async def execute_async(self, workflow: str, inputs: Any = None, *, key: str | None = None) -> Any:
         """The same for `async def` bodies."""
-        return await _recorded_parent().execute_async(workflow, inputs)
+        return await self._recorded().execute_async(workflow, inputs, key=key)
 
-
-def _recorded_parent() -> Parent:
-    parent = _parent.get()
-    if parent is None:
-        raise ConfigError(
-            "this run is not recorded, so it has no child runs",
-            hint="register_graph(graph), then DefaultRunner(...).execute(name, inputs)",
-        )
-    return parent
+    def _recorded(self) -> Parent:
+        if self._parent is None:
+            raise ConfigError(
+                "this run is not recorded, so it has no child runs",
+                hint="register_graph(graph), then DefaultRunner(...).execute(name, inputs)",
+            )
+        return self._parent
 
 
 class Call:

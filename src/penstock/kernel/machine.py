@@ -229,13 +229,13 @@ class Machine:
                 self._decide(e.node)
                 self.truths = ()
             case ev.Abandoned():
-                del self.todo[e.node]
+                command = self.todo.pop(e.node)
                 if e.counted:
                     self.crashes[e.node] = self.crashes.get(e.node, 0) + 1
                 if self.halted:
                     self._hold(e.node)
                 else:
-                    self.execute(e.node)
+                    self.execute(e.node, command.again + 1 if type(command) is Execute else 0)
             case ev.Cancelled():
                 del self.todo[e.node]
                 self._hold(e.node)
@@ -431,10 +431,10 @@ class Machine:
         for span in self.layout.spans(pairs):
             self.passed.update(span)
 
-    def execute(self, i: int) -> None:
+    def execute(self, i: int, again: int = 0) -> None:
         self.state[i] = ISSUED
         self.issues[i] = fence = self.issues[i] + 1
-        command = Execute(i, fence, self.failures.get(i, 0) + 1 if self.failures else 1)
+        command = Execute(i, fence, self.failures.get(i, 0) + 1 if self.failures else 1, again)
         self.todo[i] = command
         self.fresh.append(command)
 

@@ -7,11 +7,20 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Execute:
-    """Run the body of a node.  `attempt`: 1 plus the failures of this firing.  `fence` comes back with the result."""
+    """Run the body of a node.  `attempt`: 1 plus the failures of this firing.  `fence` comes back with the result.
+
+    `again`: how often this very attempt was issued before, by processes that died.
+    """
 
     node: int
     fence: int
     attempt: int
+    again: int = 0
+
+    @property
+    def turn(self) -> int:
+        """The fence under which this attempt was issued first: the same however many processes die in it."""
+        return self.fence - self.again
 
 
 @dataclass(slots=True)

@@ -129,6 +129,10 @@ class TaskCancelled(PenstockError):
     """Raised inside a body that waits (`defer_until`) when its run was cancelled, timed out or shut down."""
 
 
+class TaskEnded(PenstockError, RuntimeError):
+    """A handle was used to wait, or to start a run, after the body it was given to had ended."""
+
+
 class CapacityExhausted(PenstockError, RuntimeError):
     """Too many timed-out threads are still running abandoned bodies; new thread work is refused."""
 

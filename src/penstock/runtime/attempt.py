@@ -34,8 +34,8 @@ class Attempt:
 
     __slots__ = (
         "_guard", "began", "children", "clock", "deferred_at", "deferred_us", "epoch", "executor", "fence", "fenced",
-        "handle", "lease", "leased_until", "name", "node", "not_before", "number", "on_lapse", "policy", "program",
-        "run_id", "state", "timeout_s", "view",
+        "handle", "lease", "leased_until", "name", "node", "not_before", "number", "on_lapse", "ordinals", "policy",
+        "program", "run_id", "state", "timeout_s", "turn", "view", "waits",
     )  # fmt: skip
 
     handle: TaskHandle
@@ -73,6 +73,12 @@ class Attempt:
         """it was told to stop because its lease is over, and may be begun again"""
         self.deferred_us = 0
         self.deferred_at = 0
+        self.waits = 0
+        """how many of its calls wait; its executor's"""
+        self.turn = fence
+        """the fence under which it was issued first; lower than its own if processes have died in it"""
+        self.ordinals: dict[str, int] | None = None
+        """how often it has asked for each child run; the driver's"""
         self._guard = threading.Lock()
 
     def begin(self) -> bool:
@@ -220,6 +226,7 @@ def perform(
         entry = _ending(attempt, error)
     else:
         entry = attempt.succeeded(done)
+    attempt.handle.end()
     if not attempt.end():
         return None
     deliver(attempt, entry)
@@ -236,5 +243,6 @@ async def perform_async(attempt: Attempt, deliver: Callable[[Attempt, Entry], No
         entry = _ending(attempt, error)
     else:
         entry = attempt.succeeded(done)
+    attempt.handle.end()
     if attempt.end():
         deliver(attempt, entry)

@@ -26,6 +26,8 @@ class Deadlines:
         self._attempts_at: int | None = None
         self._runs_at: int | None = None
         self._shortest_us = int(driver.limits.task_timeout_seconds * 1e6)
+        self._deferred: dict[str, set[Attempt]] = {}
+        """run -> its bodies that are deferred"""
 
     @property
     def pending(self) -> bool:
@@ -112,10 +114,19 @@ class Deadlines:
             run.touched.update(run.work)
             self._driver.decide(run, Entry(event))
 
-    def deferred(self, run: LiveRun, change: int, now: int) -> None:
-        """One body more (or, -1, less) is deferred.  While all of them are, the run's deadline stands still."""
-        run.deferring += change
-        if run.deferring and run.deferring == len(run.attempts):
+    def deferred(self, attempt: Attempt, deferred: bool, now: int) -> None:
+        """A body is deferred, or is no more.  While all of a run are, its deadline stands still."""
+        waiting = self._deferred.setdefault(attempt.run_id, set())
+        if deferred:
+            waiting.add(attempt)
+        else:
+            waiting.discard(attempt)
+            if not waiting:
+                del self._deferred[attempt.run_id]
+        run = self._driver.runs.get(attempt.run_id)
+        if run is None:
+            return
+        if waiting and len(waiting) == len(run.attempts):
             run.stopped_at = run.stopped_at or now
         elif run.stopped_at:
             if run.row.deadline_at is not None:

@@ -33,6 +33,7 @@ from penstock.model.records import Change, Committed, Duplicate, News, RunRow, W
 from penstock.model.wire import Entry
 from penstock.runtime.agenda import Agenda
 from penstock.runtime.attempt import Attempt
+from penstock.runtime.calls import Call, ChildCalls
 from penstock.runtime.clock import synchronise
 from penstock.runtime.deadlines import Deadlines
 from penstock.runtime.dispatch import Dispatcher
@@ -145,6 +146,7 @@ class Driver:
         self.tending = Tending(self)
         self.children: Children | None = None
         self.steering = Steering(self)
+        self.calls = ChildCalls(self)
         self.retries: dict[str, int] = {}
         """how often ended runs were made to go on from here"""
         self._births: dict[str, Promise[Begun]] = {}
@@ -211,9 +213,9 @@ class Driver:
         self.post(lambda: self.enter(run, birth), birth)
         return birth
 
-    def note_child(self, parent_id: str, run_id: str, waits: bool) -> None:
-        """A body of the parent waits for this run, or does so no more because it has ended."""
-        self.post(lambda: self.steering.note_child(parent_id, run_id, waits))
+    def call(self, call: Call) -> None:
+        """Start a child run for a body, or find it; its promise is kept when that has ended.  Raises RunnerClosed."""
+        self.post(lambda: self.calls.begin(call), call.promise)
 
     def control(self, run_id: str, event: Event, *, retry: bool = False) -> Promise[bool]:
         """Journal an event of a person: cancel, pause, resume.  False if the run does not take it (any more).
@@ -428,6 +430,12 @@ class Driver:
         if not self.hears or head is None or head.status != "running":
             self._keep_awaited([run_id])
 
+    def news_of(self, run_id: str) -> Promise[LiveRun | None]:
+        """Kept with None when anything is heard of a run that does not go on here.  From the loop's own thread."""
+        promise: Promise[LiveRun | None] = Promise()
+        self._awaited.setdefault(run_id, []).append(promise)
+        return promise
+
     def _keep_awaited(self, run_ids: Iterable[str]) -> None:
         for run_id in run_ids:
             for promise in self._awaited.pop(run_id, ()):
@@ -461,6 +469,7 @@ class Driver:
             del run.attempts[attempt.node]
         if not self.decide(run, entry) and attempt.fenced and type(entry.event) is ev.Cancelled:
             self.decide(run, Entry(ev.Abandoned(attempt.node, attempt.fence, counted=False)))  # and it begins again
+        self.calls.finished(attempt)
         self._takeover.body_ended()
 
     def decide(self, run: LiveRun, entry: Entry) -> bool:
@@ -524,9 +533,7 @@ class Driver:
                 self.faults.add(f"telling a body of run {run.row.id}", error)
 
     def _defer(self, attempt: Attempt, deferred: bool) -> None:
-        run = self.runs.get(attempt.run_id)
-        if run is not None:
-            self.deadlines.deferred(run, 1 if deferred else -1, self.clock.now())
+        self.deadlines.deferred(attempt, deferred, self.clock.now())
 
     def _look_for_work(self) -> None:
         self._takeover.wanted = self._scheduler.wanted = True
@@ -673,6 +680,11 @@ class Driver:
         if jump:
             self.deadlines.shift(jump)
 
+    @property
+    def blocked_until(self) -> int:
+        """The store is left alone until then."""
+        return self._blocked_until
+
     def back_off(self) -> int:
         """Leave the store alone for a while, longer each time; returns until when."""
         self._blocked_until = self.clock.now() + int(self._pause_s * 1e6)
@@ -713,13 +725,15 @@ class Driver:
             confirmations, run.confirmations = run.confirmations, []
             for _, confirmation in confirmations:
                 confirmation.resolve(True)
+        if self.calls.over:
+            self.calls.committed(run)
         self._forget_if_idle(run)
 
     def _forget_if_idle(self, run: LiveRun) -> None:
         """Keep only what this process has to do with: work of its own, or somebody who waits."""
         if run.machine.ended:
             self.runs.pop(run.row.id, None)
-            self.steering.end_children(run.row.id)
+            self.calls.ended(run)
             self.tending.ended(run)
         elif len(self.runs) > LIVE_RUNS_KEPT or run.machine.status == "paused":
             mine = run.attempts or any(row.owner == self.owner for row in run.work.values())
@@ -739,7 +753,7 @@ class Driver:
         except PenstockError as error:
             self._refuse(run, error)
             return
-        fresh.attempts, fresh.deferring = run.attempts, run.deferring
+        fresh.attempts = run.attempts
         fresh.settled, fresh.confirmations = run.settled, run.confirmations
         self.runs[run.row.id] = self.dirty[run.row.id] = fresh
         birth = self._births.pop(run.row.id, None)
@@ -763,6 +777,8 @@ class Driver:
         for row in list(fresh.work.values()):  # ours, written by a commit whose answer was lost
             if row.owner == self.owner and row.node not in fresh.attempts and row.node not in fresh.touched:
                 self.dispatch(fresh, row)
+        if not fresh.dirty:
+            self.calls.committed(fresh)
         if not fresh.dirty and fresh.machine.status != "running":
             fresh.settled.resolve(fresh)
             self._forget_if_idle(fresh)
@@ -801,7 +817,7 @@ class Driver:
         node, timeout_s = row.node, self.limits.task_timeout_seconds
         view = run.board.view(node)
         attempt = Attempt(run.row.id, node, command.fence, command.attempt, program, view, timeout_s, self.clock)
-        attempt.children, attempt.epoch = self.children, run.began_at
+        attempt.children, attempt.epoch, attempt.turn = self.children, run.began_at, command.turn
         if run.inherited and run.entries:
             attempt.not_before = run.entries[-1].at
         self.leases.watch(attempt, row)
@@ -864,6 +880,7 @@ class Driver:
         self._call(self._on_stopped)
         for run in self.runs.values():
             run.reject(_closed(f"the runner stopped; run {run.row.id} goes on with the next one", cause))
+        self.calls.close(_closed("the runner stopped", cause))
         self._keep_awaited([*self._awaited])
 
 

@@ -149,9 +149,7 @@ class Executor:
             task = self._coroutines.get(attempt)
             job = self._jobs.get(attempt)
             deferred = attempt.deferred_at
-            go = self._resuming.pop(attempt, None)
-            if go is not None:  # it has no right to a slot any more, and must not wait for one
-                go()
+            self._forgo(attempt)
             if self._elsewhere is None or deferred:
                 self.running.discard(attempt)
                 self._given_up(attempt)
@@ -175,8 +173,6 @@ class Executor:
         finally:
             with self._lock:
                 del self._jobs[attempt]
-            if attempt.deferred_at:  # it died while it waited, and cannot take its slot again itself
-                self.resume(attempt, None)
         return result(attempt, answer)
 
     def _end(self, attempt: Attempt, entry: Entry) -> None:
@@ -214,7 +210,8 @@ class Executor:
             self.free += 1
             return
         if self._resuming:
-            self._resuming.pop(next(iter(self._resuming)))()
+            longest = next(iter(self._resuming))
+            self._resumed(longest, self._resuming.pop(longest))
             return
         while self.waiting and not self._closed:
             attempt = self.waiting.popleft()
@@ -261,11 +258,14 @@ class Executor:
             self.running.discard(done)
             if entry is None and done.began:
                 self._given_up(done)
-            nobody_else = not self._resuming and not self._closed and self.free >= 0
+            deferred = done.deferred_at  # another of its threads still waits: there is no slot to pass on
+            self._forgo(done)
+            nobody_else = not deferred and not self._resuming and not self._closed and self.free >= 0
             if nobody_else and self.waiting and len(self._abandoned) < self.limit:  # noqa: SIM102
                 if self._elsewhere is not None or not self.waiting[0].program.is_async(self.waiting[0].node):
                     return self.waiting.popleft()
-            self._pass_slot_on()
+            if not deferred:
+                self._pass_slot_on()
             if self._closed:
                 return None
             self._idle += 1
@@ -274,38 +274,63 @@ class Executor:
     # -- deferral
 
     def defer(self, attempt: Attempt) -> None:
-        """A running body gives up its slot."""
+        """A call of a running body waits.  As long as any does, be it in a thread or a coroutine, it has no slot."""
         with self._lock:
-            if attempt.state == "over" or attempt.deferred_at:  # it has no slot to give
+            if attempt.state == "over":
                 return
-            attempt.deferred_at = attempt.clock.now()
-            self.pace.moved(attempt.deferred_at)
-            self._pass_slot_on()
+            attempt.waits += 1
+            if attempt.waits > 1:
+                return
+            go = self._resuming.pop(attempt, None)
+            if go is not None:  # the call that was about to go on does so without a slot
+                go()
+            else:
+                attempt.deferred_at = attempt.clock.now()
+                self.pace.moved(attempt.deferred_at)
+                self._pass_slot_on()
         self._on_defer(attempt, True)
 
     def resume(self, attempt: Attempt, go: Callable[[], None] | None) -> None:
-        """A deferred body wants a slot again: `go` is called when it has one.  None: now, over the limit if need be."""
+        """A call that waited goes on: `go` is called when the body has a slot, or needs none as others wait.
 
-        def resumed() -> None:
-            attempt.deferred_us += attempt.clock.now() - attempt.deferred_at
-            attempt.deferred_at = 0
-            if go is not None:
-                go()
-
+        None: now, over the limit if need be; also for the call that has asked before.
+        """
         with self._lock:
-            if not attempt.deferred_at:  # it was given up before it could defer, or has its slot already
+            asked = self._resuming.pop(attempt, None) is not None
+            last = attempt.waits == 1
+            attempt.waits = max(0, attempt.waits - 1)
+            if attempt.waits or not attempt.deferred_at or attempt.state == "over":
                 if go is not None:
                     go()
-                return
-            asked = self._resuming.pop(attempt, None) is not None
-            if attempt.state == "over":  # abandoned: it has no right to a slot, and gives none back
-                resumed()
             elif self.free > 0 or go is None:
                 self.free -= 1
-                resumed()
+                self._resumed(attempt, go)
             else:
-                self._resuming[attempt] = resumed
-        if not asked:
+                self._resuming[attempt] = go
+        if last and not asked:
+            self._on_defer(attempt, False)
+
+    def hurry(self, attempt: Attempt) -> None:
+        """The call that has asked for a slot waits for it no more: it takes one, over the limit if need be."""
+        with self._lock:
+            if self._resuming.pop(attempt, None) is not None:
+                self.free -= 1
+                self._resumed(attempt, None)
+
+    def _resumed(self, attempt: Attempt, go: Callable[[], None] | None) -> None:
+        """A deferred body has a slot again; the lock is held."""
+        attempt.deferred_us += attempt.clock.now() - attempt.deferred_at
+        attempt.deferred_at = 0
+        if go is not None:
+            go()
+
+    def _forgo(self, attempt: Attempt) -> None:
+        """A body is over or given up: calls it has left behind have no right to a slot; the lock is held."""
+        go = self._resuming.pop(attempt, None)
+        if go is not None:
+            self._resumed(attempt, go)
+        if attempt.waits:
+            attempt.waits = 0
             self._on_defer(attempt, False)
 
     # -- async bodies
@@ -341,7 +366,10 @@ class Executor:
                 self._coroutines.pop(attempt, None)
                 if attempt in self.running:
                     self.running.discard(attempt)
-                    self._pass_slot_on()
+                    deferred = attempt.deferred_at  # a task it has left behind still waits
+                    self._forgo(attempt)
+                    if not deferred:
+                        self._pass_slot_on()
                 elif not attempt.began:
                     self._pass_slot_on()
 

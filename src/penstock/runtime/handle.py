@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from penstock.model import checks
-from penstock.model.errors import InvalidArgument, TaskCancelled, WorkflowError
-from penstock.runtime.promise import call_in
+from penstock.model.errors import InvalidArgument, RunnerClosed, TaskCancelled, TaskEnded, WorkflowError
+from penstock.runtime.promise import Promise, arrival, call_in
 
 if TYPE_CHECKING:
     from penstock.runners.results import WorkflowResult
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Condition = Callable[[], Any] | Callable[[], Awaitable[Any]]
 
-LOOK_SECONDS: Final = 5.0
-"""how often a body makes sure that the run it waits for still goes on"""
+_guard: Final = threading.Lock()
+"""held for a moment by calls that begin or end to wait; one for all handles, because most never need it"""
 
 
 class Called(Protocol):
@@ -44,21 +45,20 @@ class Slots(Protocol):
 
     def resume(self, attempt: Any, go: Callable[[], None] | None) -> None: ...
 
+    def hurry(self, attempt: Any) -> None: ...
+
     def run_coroutine(self, coroutine: Coroutine[Any, Any, T]) -> T: ...
-
-
-class ChildRun(Protocol):
-    """A run that a body started and waits for."""
-
-    def look(self, ring: Callable[[], None]) -> WorkflowResult | None:
-        """What became of it; None while it goes on: then `ring` is called when it is time to look again."""
-        ...
 
 
 class Children(Protocol):
     """Starts runs for bodies."""
 
-    def start(self, parent: Called, ordinal: int, workflow: str, inputs: Any) -> ChildRun: ...
+    def start(self, parent: Any, workflow: str, inputs: Any, key: str | None) -> Promise[Any]:
+        """Start a child run, or find it; the promise is kept with its result when it has ended.  Does not block.
+
+        Raises WorkflowNotFound, EncodingError, InvalidArgument, RunnerClosed; the promise IdempotencyConflict too.
+        """
+        ...
 
 
 class TaskHandle:
@@ -75,8 +75,9 @@ class TaskHandle:
         self._bell: threading.Event | None = None  # made by the first body that waits; most never do
         self._why = ""
         self._listener: Callable[[str], None] | None = None
-        self._holds_slot = True
-        self._children = 0
+        self._waits = 0
+        self._sleepers: set[Promise[None]] = set()  # calls that wait, to be woken when the body is to stop
+        self._ended = False
 
     @property
     def run_id(self) -> str:
@@ -120,8 +121,26 @@ class TaskHandle:
         self._halted = True
         if self._bell is not None:
             self._bell.set()
+        if self._sleepers:
+            with _guard:
+                sleepers = list(self._sleepers)
+            for sleeper in sleepers:
+                sleeper.resolve(None)
         if self._listener is not None:
             self._listener(self._why)
+
+    def end(self) -> None:
+        """The body has ended: what it left behind can wait for nothing more.  For the engine."""
+        self._ended = True
+
+    def _check(self) -> None:
+        """Raises TaskCancelled, TaskEnded."""
+        self.raise_if_cancelled()
+        if self._ended:
+            raise TaskEnded(
+                f"the body of task {self.task_id!r} of run {self.run_id} has ended, and with it the use of its handle",
+                hint="a body returns when the threads and coroutines it has started are done: join or await them",
+            )
 
     def on_halt(self, tell: Callable[[str], None]) -> None:
         """Call `tell(why)` when the body is to stop, at once if it is.  For a place where it runs."""
@@ -131,14 +150,15 @@ class TaskHandle:
 
     def _wait(self, seconds: float) -> None:
         """Wait so long, or until the body is to stop."""
-        if self._bell is None:
-            self._bell = threading.Event()
+        with _guard:
+            if self._bell is None:
+                self._bell = threading.Event()
         if not self._halted:  # looked at after the bell is there: whoever halts from now on rings it
             self._bell.wait(seconds)
 
     def is_slot_held(self) -> bool:
-        """False while the body waits in `defer_until`."""
-        return self._holds_slot
+        """False while the body, or any thread or coroutine of it, waits in `defer_until` or `execute`."""
+        return not self._waits
 
     def defer_until(self, condition: Condition, poll_interval_ms: int = 1000, timeout_ms: int | None = None) -> None:
         """Give up the concurrency slot until `condition()` is true, then take one again.
@@ -146,13 +166,13 @@ class TaskHandle:
         Waits first, then asks, every `poll_interval_ms`.  An exception of the condition comes out of here.  The task's
         and the workflow's time-outs stand still meanwhile.  In an `async def` body use `defer_until_async`.
 
-        Raises TimeoutError after `timeout_ms`, TaskCancelled when the run ends meanwhile.
+        Raises TimeoutError after `timeout_ms`, TaskCancelled when the run ends meanwhile, TaskEnded after the body.
         """
         interval_s, deadline = _checked(poll_interval_ms, timeout_ms)
         with self._Deferral(self):
             while True:
                 self._wait(interval_s)
-                self.raise_if_cancelled()
+                self._check()
                 answer = condition()
                 if inspect.isawaitable(answer):
                     answer = self._executor.run_coroutine(_awaited(answer))
@@ -171,7 +191,7 @@ class TaskHandle:
         with self._Deferral(self, blocking=False) as deferral:
             while True:
                 await asyncio.sleep(interval_s)
-                self.raise_if_cancelled()
+                self._check()
                 answer = condition()
                 if inspect.isawaitable(answer):
                     answer = await answer
@@ -181,52 +201,107 @@ class TaskHandle:
             await deferral.slot_async()
         self.raise_if_cancelled()
 
-    def execute(self, workflow_name: str, context: Any = None) -> WorkflowResult:
-        """Run another workflow as a child of this run, and wait for its end; the slot is free meanwhile.
+    def execute(self, workflow_name: str, context: Any = None, *, key: str | None = None) -> WorkflowResult:
+        """Run another workflow as a child of this run, and wait for its end.  A failed child is a result, no exception.
 
-        The child is recorded.  If this process dies, the next attempt finds the same child again instead of starting
-        another; an attempt after a failure starts a new one.  A child ends with its parent: it is cancelled when the
-        parent is cancelled, fails or times out.  A failed child is a result, not an exception.  In an `async def` body
-        use `execute_async`.
+        While the body waits its slot is free, and its time-out and that of its run stand still.  Any number of threads
+        of the body may wait at once; in an `async def` body use `execute_async`.
 
-        Raises WorkflowNotFound, EncodingError, StoreUnavailable, TaskCancelled; WorkflowError in another process.
+        The child is recorded.  If this process dies, the next one finds it again by what was asked for: the workflow,
+        the inputs, and the how-manieth of equal calls it is, in whatever order they come.  `key` names a call instead:
+        a second one with this key is the same child.  An attempt after a failure starts children of its own.  A child
+        is cancelled when its parent run ends, and when the attempt that started it fails.
+
+        Raises WorkflowNotFound, EncodingError, IdempotencyConflict (this key, other inputs), TaskCancelled, TaskEnded
+        (the body is over); WorkflowError in another process, and where it would block the event loop.
         """
+        if self._is_in_loop():
+            raise WorkflowError(
+                f"task {self.task_id!r} is an async def body: execute() would block the event loop of all such bodies",
+                hint="await handle.execute_async(...)",
+            )
+        child = self._start(workflow_name, context, key)
+        with self._woken_by(child) as woken, self._Deferral(self):
+            woken.wait()
+        return self._result(child)
+
+    async def execute_async(self, workflow_name: str, context: Any = None, *, key: str | None = None) -> WorkflowResult:
+        """`execute` for coroutines: any number at once, in any event loop, and without a thread."""
+        child = self._start(workflow_name, context, key)
+        with self._woken_by(child) as woken, self._Deferral(self, blocking=False) as deferral:
+            await arrival(woken)
+            await deferral.slot_async()
+        return self._result(child)
+
+    def _start(self, workflow: str, inputs: Any, key: str | None) -> Promise[WorkflowResult]:
         children: Children | None = getattr(self._attempt, "children", None)
         if children is None:
             raise WorkflowError(
                 f"task {self.task_id!r} runs in another process and cannot start runs from there",
                 hint="take it off that executor, and give the computing to a task of its own",
             )
-        self.raise_if_cancelled()
-        self._children += 1
-        child = children.start(self._attempt, self._children, workflow_name, context)
-        if self._bell is None:
-            self._bell = threading.Event()
-        bell = self._bell
-        with self._Deferral(self):
-            while (result := child.look(bell.set)) is None:
-                bell.wait(LOOK_SECONDS)
-                self.raise_if_cancelled()
-                bell.clear()
-        self.raise_if_cancelled()
-        return result
+        self._check()
+        try:
+            return children.start(self._attempt, workflow, inputs, key)
+        except RunnerClosed as error:
+            raise self._stopped(error) from error
 
-    async def execute_async(self, workflow_name: str, context: Any = None) -> WorkflowResult:
-        """`execute` for `async def` bodies."""
+    def _result(self, child: Promise[WorkflowResult]) -> WorkflowResult:
+        self.raise_if_cancelled()
+        try:
+            return child.value()
+        except RunnerClosed as error:
+            raise self._stopped(error) from error
+
+    def _stopped(self, error: RunnerClosed) -> TaskCancelled:
+        """The runner ends: that is no failure of the body, which is tried again elsewhere."""
+        self.halt("the runner is shutting down")
+        return TaskCancelled(f"task {self.task_id!r} of run {self.run_id} is to stop: {error.message}")
+
+    def _is_in_loop(self) -> bool:
+        """Whether an `async def` body calls from its event loop."""
+        attempt: Any = self._attempt
+        program = getattr(attempt, "program", None)
+        if program is None or not program.is_async(attempt.node):
+            return False
         import asyncio
 
-        return await asyncio.to_thread(self.execute, workflow_name, context)
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return False
+        return True
+
+    @contextmanager
+    def _woken_by(self, promise: Promise[Any]) -> Iterator[Promise[None]]:
+        """A promise kept when the other one is, or when the body is to stop."""
+        woken: Promise[None] = Promise()
+        with _guard:
+            self._sleepers.add(woken)
+        try:
+            promise.then(lambda _: woken.resolve(None))
+            if self._halted:  # looked at after it is known: a halt from now on wakes it
+                woken.resolve(None)
+            yield woken
+        finally:
+            with _guard:
+                self._sleepers.discard(woken)
 
     class _Deferral:
-        """The slot is free inside; taken again on the way out, whatever happened."""
+        """One call that waits: the slot is free inside, and taken again on the way out, whatever happened.
+
+        A coroutine takes it with `slot_async`.  On its way out with an exception it may not block its loop: it goes
+        over the limit for that moment.
+        """
 
         def __init__(self, handle: TaskHandle, blocking: bool = True) -> None:
-            self.handle, self.blocking, self.has_slot = handle, blocking, False
+            self.handle, self.blocking, self.state = handle, blocking, "waiting"
 
         def __enter__(self) -> TaskHandle._Deferral:
             h = self.handle
-            h.raise_if_cancelled()
-            h._holds_slot = False
+            h._check()
+            with _guard:
+                h._waits += 1
             h._executor.defer(h._attempt)
             return self
 
@@ -239,21 +314,24 @@ class TaskHandle:
             def go() -> None:
                 call_in(loop, got.set)
 
+            self.state = "asking"
             self.handle._executor.resume(self.handle._attempt, go)
             await got.wait()
-            self.has_slot = True
+            self.state = "taken"
 
         def __exit__(self, *exc: object) -> None:
             h = self.handle
-            if not self.has_slot:
-                if self.blocking:
-                    gate = threading.Lock()
-                    gate.acquire()
-                    h._executor.resume(h._attempt, gate.release)
-                    gate.acquire()
-                else:  # a coroutine on its way out may not block its loop: it goes over the limit for that moment
-                    h._executor.resume(h._attempt, None)
-            h._holds_slot = True
+            if self.blocking:
+                gate = threading.Lock()
+                gate.acquire()
+                h._executor.resume(h._attempt, gate.release)
+                gate.acquire()
+            elif self.state == "waiting":
+                h._executor.resume(h._attempt, None)
+            elif self.state == "asking":
+                h._executor.hurry(h._attempt)
+            with _guard:
+                h._waits -= 1
 
 
 def _checked(poll_interval_ms: int, timeout_ms: int | None) -> tuple[float, float | None]:

@@ -87,7 +87,7 @@ class LiveRun:
     """`row` is the head as the store has it; `unsaved` is what comes on top.  Only the driver's thread touches it."""
 
     __slots__ = (
-        "attempts", "began_at", "begun", "board", "born", "cancels", "confirmations", "deferring", "entries",
+        "attempts", "began_at", "begun", "board", "born", "cancels", "confirmations", "entries",
         "inherited", "layout", "machine", "program", "reason", "rested_us", "row", "settled", "stopped_at", "style",
         "tends", "touched", "unsaved", "work",
     )  # fmt: skip
@@ -128,7 +128,6 @@ class LiveRun:
         """what somebody asked for, if it is an event: kept with the next commit, or when it is refused after all"""
         self.begun: list[Attempt] = []
         """attempts seen to begin since the last commit"""
-        self.deferring = 0
         self.stopped_at = 0
         self.reason: str | None = row.reason
         self.began_at = row.created_at

@@ -37,6 +37,10 @@ class Line:
         if go is not None:
             go()
 
+    def hurry(self, call: Any) -> None:
+        """It waits no more for the slot it has asked for."""
+        self.resume(call, None)
+
     def run_coroutine(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine for a body that is none."""
         import asyncio

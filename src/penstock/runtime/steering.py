@@ -23,8 +23,6 @@ class Steering:
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
-        self._children_of: dict[str, set[str]] = {}
-        """run -> runs its bodies have started here and wait for"""
 
     def halt(self, run: LiveRun) -> None:
         """The run was cancelled or timed out: tell its bodies; end what has not begun, and, timed out, everything."""
@@ -104,29 +102,14 @@ class Steering:
         run.confirmations.append((event, promise))
         self._driver.decide(run, Entry(event))
 
-    def end_child(self, run_id: str) -> None:
+    def end_child(self, run_id: str, reason: str = "its parent run has ended") -> None:
         """Cancel a run whose parent has ended, as soon as the store answers."""
         try:
-            self.steer(run_id, ev.CancelRequested("its parent run has ended"), Promise())
+            self.steer(run_id, ev.CancelRequested(reason), Promise())
         except StoreUnavailable:
-            self._driver.agenda.at(self._driver.back_off(), lambda: self.end_child(run_id))
+            self._driver.agenda.at(self._driver.back_off(), lambda: self.end_child(run_id, reason))
         except PenstockError:  # never born, or not to be read here: then nothing of it runs here
             return
-
-    def note_child(self, parent_id: str, run_id: str, waits: bool) -> None:
-        """A body of the parent waits for this run, or does so no more because it has ended."""
-        if waits:
-            self._children_of.setdefault(parent_id, set()).add(run_id)
-            if parent_id not in self._driver.runs:
-                self.end_children(parent_id)
-        elif parent_id in self._children_of:
-            self._children_of[parent_id].discard(run_id)
-            if not self._children_of[parent_id]:
-                del self._children_of[parent_id]
-
-    def end_children(self, run_id: str) -> None:
-        for child in self._children_of.pop(run_id, ()):
-            self.end_child(child)
 
     def withdraw(self, run: LiveRun) -> None:
         """Take back the attempts of a run whose bodies have not begun."""

@@ -12,13 +12,13 @@ class NodeContext(Protocol):
         """Send a chunk to whoever listens to the run.  It is no part of the node's value."""
         ...
 
-    def execute(self, workflow: str, inputs: Any = None) -> Any:
+    def execute(self, workflow: str, inputs: Any = None, *, key: str | None = None) -> Any:
         """Run a registered workflow of any style as a child of a recorded run, and wait for its `WorkflowResult`.
 
         Found again after a crash, cancelled with the run.  Raises ConfigError where the run is not recorded.
         """
         ...
 
-    async def execute_async(self, workflow: str, inputs: Any = None) -> Any:
+    async def execute_async(self, workflow: str, inputs: Any = None, *, key: str | None = None) -> Any:
         """The same for `async def` bodies."""
         ...
