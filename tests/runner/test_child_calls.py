@@ -439,6 +439,66 @@ def test_a_runner_that_shuts_down_fails_no_parent(open_runner: Open, define: Def
     assert (result.status, result.final_context["n"]) == ("Completed", 8)
 
 
+def test_a_child_hears_of_the_end_of_its_parent_also_in_the_transaction_that_writes_both(
+    monkeypatch: pytest.MonkeyPatch, open_runner: Open, define: Define, gate: Gate
+) -> None:
+    holds, held, go_on, parents_end = [threading.Event() for _ in range(4)]
+    left: list[threading.Thread] = []
+
+    class Holding:
+        """A store that keeps a transaction waiting, so that all that is decided meanwhile is the next one."""
+
+        def __init__(self, store: Any) -> None:
+            self._store = store
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._store, name)
+
+        def commit(self, changes: Any) -> Any:
+            if holds.is_set():
+                holds.clear()
+                held.set()
+                assert go_on.wait(SOON_SECONDS)
+            return self._store.commit(changes)
+
+    monkeypatch.setattr(penstock.engine.engine, "open_store", lambda *args: Holding(open_store(*args)))
+
+    def first(context: Context) -> None:
+        gate.begun.release()
+        assert parents_end.wait(SOON_SECONDS)
+
+    def parent_body(context: Context, handle: TaskHandle) -> None:
+        left.append(threading.Thread(target=handle.execute, args=("child",), daemon=True))
+        left[0].start()
+        assert held.wait(SOON_SECONDS)
+
+    define(
+        "child",
+        ("first", first, {}),
+        ("second", lambda context, handle: handle.defer_until(lambda: False, 1), {"dependencies": ["first"]}),
+    )
+    define("parent", ("a", parent_body, {}))
+    define("other", ("a", lambda context: None, {}))
+    runner = open_runner(recovery_interval_seconds=3600)
+    handle = runner.submit("parent")
+    gate.wait_begun()
+    holds.set()
+    other = threading.Thread(target=runner.submit, args=("other",), daemon=True)
+    other.start()
+    assert held.wait(SOON_SECONDS)
+    waiting = runner._engine.driver._inbox.qsize
+    while waiting() < 1:  # the end of the parent's body; bounded by the test's time-out
+        pass
+    parents_end.set()
+    while waiting() < 2:  # the end of the child's first body
+        pass
+    go_on.set()
+    assert handle.result(SOON_SECONDS).status == "Completed"
+    (child,) = runner.list_runs(workflow_name="child")
+    result = runner.handle(child.run_id).result(SOON_SECONDS)
+    assert (result.status, [t.status for t in result.task_results]) == ("Cancelled", ["Completed", "Cancelled"])
+
+
 # -- time
 
 

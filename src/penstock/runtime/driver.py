@@ -702,7 +702,7 @@ class Driver:
 
     def _committed(self, run: LiveRun, change: Change) -> None:
         deadline = run.row.deadline_at
-        run.saved(change)
+        run.saved(change, more=self._is_pending(run))
         if run.row.deadline_at != deadline:
             self.deadlines.watch_run(run)
         if change.born:
@@ -715,6 +715,8 @@ class Driver:
             return
         if change.park is False:
             self._takeover.wanted = True
+        if self._is_pending(run):  # what it has come to is told with the commit that says so
+            return
         if run.machine.status != "running":
             run.settled.resolve(run)
             self._keep_awaited([run.row.id])  # asked for before it came here; nobody hears their own news
@@ -728,6 +730,10 @@ class Driver:
         if self.calls.over:
             self.calls.committed(run)
         self._forget_if_idle(run)
+
+    def _is_pending(self, run: LiveRun) -> bool:
+        """More was decided than the change that is on disk: it followed from other changes of that transaction."""
+        return run.row.id in self.dirty and run.dirty
 
     def _forget_if_idle(self, run: LiveRun) -> None:
         """Keep only what this process has to do with: work of its own, or somebody who waits."""

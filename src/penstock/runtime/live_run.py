@@ -271,18 +271,19 @@ class LiveRun:
             return WorkRow(self.row.id, command.node, fence, "wake", self.row.workflow, command.at)
         return None
 
-    def saved(self, change: Change) -> None:
-        """The change is on disk."""
+    def saved(self, change: Change, *, more: bool) -> None:
+        """The change is on disk.  `more`: something was decided after it had been made up, and is still to be written."""
         old, self.row = self.row, change.run
         if old.finished_at is not None and self.row.finished_at is None:
             self.began_at, self.rested_us = change.at, 0
         elif old.paused_at is not None and self.row.status == "running":
             self.rested_us += change.at - old.paused_at
-        self.rested_us += self._slept_us(self.unsaved, change.at)
-        for entry in self.unsaved:
+        written = len(change.entries)
+        saved, self.unsaved = self.unsaved[:written], self.unsaved[written:]
+        self.rested_us += self._slept_us(saved, change.at)
+        for entry in saved:
             entry.at = change.at
-        self.entries.extend(self.unsaved)
-        self.unsaved = []
+        self.entries.extend(saved)
         self.born = False
         gone = {node for node, _ in change.work_out}
         for node in gone:
@@ -292,7 +293,8 @@ class LiveRun:
         for node, _ in change.began:
             self.work[node].began = True
         self.begun.clear()
-        self.touched.clear()
+        if not more:
+            self.touched.clear()
 
     def _slept_us(self, entries: Sequence[Entry], now: int) -> int:
         """How long a sequence will sleep because of these: nothing else goes on in it meanwhile."""
