@@ -272,7 +272,7 @@ class LiveRun:
         return None
 
     def saved(self, change: Change, *, more: bool) -> None:
-        """The change is on disk.  `more`: something was decided after it had been made up, and is still to be written."""
+        """The change is on disk.  `more`: something was decided after it was made up, and is still to be written."""
         old, self.row = self.row, change.run
         if old.finished_at is not None and self.row.finished_at is None:
             self.began_at, self.rested_us = change.at, 0
