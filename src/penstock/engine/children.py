@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from penstock.model.errors import ConfigError
+from penstock.model import checks
 from penstock.runtime.attempt import Attempt
 from penstock.runtime.calls import Call
 from penstock.runtime.live_run import LiveRun
@@ -24,10 +24,10 @@ class ChildRuns:
     def start(self, parent: Attempt, workflow: str, inputs: Any, key: str | None) -> Promise[Any]:
         """Start a child run of this attempt, or find the one that was started by the same call before a crash.
 
-        Raises WorkflowNotFound, EncodingError, ConfigError (a key that is no text), RunnerClosed.
+        Raises WorkflowNotFound, EncodingError, InvalidArgument, RunnerClosed.
         """
-        if key is not None and (not isinstance(key, str) or not key):
-            raise ConfigError(f"the key of a child run must be text, not {key!r:.100}")
+        if key is not None:
+            checks.text("the key of a child run", key, at_most_bytes=checks.LONGEST_KEY_BYTES)
         program, cells = self._engine.prepared(workflow, inputs)
         call = Call(parent, workflow, program, cells, key, self._present)
         self._engine.driver.call(call)
