@@ -52,6 +52,45 @@ def test_list_and_show(shell: Shell) -> None:
     assert shell("runs", "show", runs[1]["run_id"][:30]).returncode == 0
 
 
+BUGGY = """
+from penstock import WorkflowBuilder, task
+
+def third(x):
+    return 1 / x
+
+def second(x):
+    try:
+        third(x)
+    except ZeroDivisionError as error:
+        error.add_note("a note \\x1b[31m")
+        raise
+
+with WorkflowBuilder("buggy"):
+
+    @task(retry_attempts=1)
+    def calc(context):
+        second(0)
+"""
+
+
+def test_where_a_task_failed(shell: Shell) -> None:
+    (shell.home / "buggy.py").write_text(BUGGY)
+    plain = shell("run", "buggy")
+    assert plain.returncode == 1
+    assert "Traceback" not in plain.stdout + plain.stderr
+    (run,) = json.loads(shell("runs", "list", "--json").stdout)
+    hint = f"penstock runs show {run['run_id']}"
+    assert hint in plain.stdout
+    shown = shell(*hint.split()[1:]).stdout
+    for part in ("traceback of calc", "in calc", "in second", "in third", "return 1 / x", r"a note \x1b"):
+        assert part in shown
+    assert "\x1b" not in shown
+    (task,) = json.loads(shell("runs", "show", run["run_id"], "--json").stdout)["tasks"]
+    assert "in third" in task["traceback"]
+    assert "in third" in shell("--debug", "run", "buggy").stderr
+    assert "in third" in shell("--debug", "run", "buggy", "--database", "sqlite:///:memory:").stderr
+
+
 def test_a_prefix_must_be_of_one_run(shell: Shell) -> None:
     shell("run", "flows:sums")
     shell("run", "flows:sums")

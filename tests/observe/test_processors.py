@@ -145,7 +145,7 @@ def test_an_error_that_cannot_be_shown_is_noted_by_its_type() -> None:
 
     dispatcher = EventDispatcher([Bad()])
     dispatcher.emit(START)
-    assert dispatcher.failures == ["Bad failed on NodeStartEvent: Mute"]
+    assert dispatcher.failures == ["Bad failed on NodeStartEvent: Mute: <its text cannot be shown: RuntimeError>"]
 
 
 def test_in_a_loop_asynchronous_processors_are_awaited() -> None:

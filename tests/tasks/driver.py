@@ -13,6 +13,7 @@ from penstock.model import events as ev
 from penstock.model import wire
 from penstock.model.commands import Command, Evaluate, Execute
 from penstock.model.events import Event
+from penstock.model.exceptions import ErrorText
 from penstock.model.registry import Registry
 from penstock.tasks import Context, Patch, TaskBoard, TaskProgram, WorkflowBuilder
 
@@ -65,7 +66,7 @@ class Run:
             else:
                 done = perform(c.node, view, "handle")
         except Exception as error:
-            text = f"{type(error).__name__}: {error}"
+            text = ErrorText(f"{type(error).__name__}: {error}")
             self.notes += self.program.failed(c.node, view, text)
             self._apply(ev.Failed(c.node, c.fence, type(error).__name__, str(error)))
         else:

@@ -23,6 +23,7 @@ from penstock.caching.memory import at_least_one
 from penstock.caching.shelf import Shelf
 from penstock.caching.signing import SIGNATURE_BYTES, is_signed, open_key, sign
 from penstock.model import codec
+from penstock.model.exceptions import describe
 
 DEFAULT_MAX_BYTES: Final = 1 << 30
 DEFAULT_MAX_ENTRIES: Final = 100_000
@@ -72,7 +73,7 @@ class DiskCache:
         try:
             value = codec.decode(content[1:].decode()) if content[:1] == _PLAIN else pickle.loads(content[1:])
         except Exception as error:  # noqa: BLE001 - the code of classes runs, and may be gone or changed
-            return self._reject(path, f"its value cannot be read any more ({type(error).__name__}: {error})")
+            return self._reject(path, f"its value cannot be read any more ({describe(error)})")
         self._entries.touch(path)
         return True, value
 

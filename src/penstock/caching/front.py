@@ -14,6 +14,7 @@ from penstock.caching.errors import Unstorable
 from penstock.caching.keys import CacheableNode, Key, Uncacheable, cache_key
 from penstock.caching.memory import MemoryNotes
 from penstock.caching.misses import Footprints, WhyMiss
+from penstock.model.exceptions import describe
 
 _log = logging.getLogger(__name__)
 _FAULTS_KEPT: Final = 100
@@ -139,7 +140,7 @@ class NodeCache:
     def _record(self, error: Exception) -> None:
         self._count("faults")
         self.faults.append(error)
-        _log.warning("the cache %r failed: %s: %s", self.backend, type(error).__name__, error)
+        _log.warning("the cache %r failed: %s", self.backend, describe(error))
 
 
 def why_miss(cache: CacheBackend, node: CacheableNode, inputs: Mapping[str, Any]) -> WhyMiss:

@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 
 from penstock.caching.code import Fingerprint, fingerprint, home_of
 from penstock.caching.errors import Unfingerprintable
+from penstock.model.exceptions import describe
 
 _FORMAT: Final = f"penstock cache 1, Python {sys.version_info.major}.{sys.version_info.minor}"
 _RULES: Final = ("targets", "multi_target", "fallback", "classes")
@@ -78,7 +79,7 @@ def cache_key(node: CacheableNode, inputs: Mapping[str, Any]) -> Key | Uncacheab
     except Unfingerprintable as error:
         return Uncacheable(error.reason)
     except Exception as error:  # noqa: BLE001 - code of users runs when their objects are read
-        return Uncacheable(f"what {node.name} depends on cannot be read ({type(error).__name__}: {error})")
+        return Uncacheable(f"what {node.name} depends on cannot be read ({describe(error)})")
     whole = sha256(_FORMAT.encode() + code.digest + sha256(rules.digest).digest())
     for name, digest in digests.items():
         whole.update(sha256(name.encode("utf-8", "surrogatepass")).digest() + bytes.fromhex(digest))

@@ -17,6 +17,7 @@ from penstock.caching.bytecode import facts_of
 from penstock.caching.errors import Unfingerprintable
 from penstock.caching.packages import release_of, top_of
 from penstock.caching.values import Reference, summarise
+from penstock.model.exceptions import describe
 
 _ABSENT: Final = type("Absent", (), {"__module__": "builtins", "__qualname__": "absent"})
 """stands for a name that is not there (yet)"""
@@ -183,7 +184,7 @@ def _imported(module: str, name: str, _: FunctionType) -> object:
         if name and not hasattr(found, name) and importlib.util.find_spec(f"{module}.{name}") is not None:
             importlib.import_module(f"{module}.{name}")
     except Exception as error:
-        raise Unfingerprintable(f"{module} cannot be imported ({type(error).__name__}: {error})") from error
+        raise Unfingerprintable(f"{module} cannot be imported ({describe(error)})") from error
     return found
 
 

@@ -30,6 +30,7 @@ SHARE: Final = 5
 """a look at a large run takes time: wait this many times as long before the next"""
 VALUE_CHARS: Final = 100
 CONTEXT_LINES: Final = 30
+TRACEBACK_LINE_CHARS: Final = 500
 
 
 class Interrupted(Exception):
@@ -204,6 +205,29 @@ def say_end(result: WorkflowResult, pauses: Sequence[Pause], database: str) -> N
         questions.say_how_to_answer(result.run_id, pauses, database)
     elif result.status == "Paused":
         click.echo(f"  run {result.run_id} goes on with `penstock run MODULE --resume {result.run_id}`")
+
+
+def say_tracebacks(result: WorkflowResult, *, err: bool = False) -> None:
+    """Where each failed task failed, as it was recorded."""
+    for task in result.task_results:
+        if task.traceback:
+            click.echo(f"traceback of {clean(task.task_name)}", err=err)
+            for line in task.traceback.splitlines():
+                click.echo(f"  {short(line, TRACEBACK_LINE_CHARS)}", err=err)
+
+
+def say_where_to_look(result: WorkflowResult, database: str) -> None:
+    """The command that shows the tracebacks, if there are any and the database outlives this process."""
+    from penstock.cli.options import DATABASE
+    from penstock.storage.urls import masked
+
+    if result.end_time is None or not any(task.traceback for task in result.task_results):
+        return
+    if ":memory:" in database or database.startswith("memory:"):
+        click.echo("  hint: penstock --debug run ... shows the traceback")
+        return
+    where = [] if database == DATABASE else ["--database", masked(database)]
+    click.echo(f"  hint: {shlex.join(['penstock', 'runs', 'show', result.run_id, *where])} shows the traceback")
 
 
 def say_context(result: WorkflowResult, lines: int = CONTEXT_LINES) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from penstock.cli import exits
 from penstock.cli.exits import CommandError
 from penstock.cli.text import short
+from penstock.model.exceptions import describe
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -137,6 +138,6 @@ def _unusable(place: str, error: BaseException) -> CommandError:
             where = f" ({os.path.relpath(file)}, line {trace.tb_lineno})"
         trace = trace.tb_next
     return CommandError(
-        f"module {place!r} cannot be imported: {type(error).__name__}: {short(error, 300)}{where}",
+        f"module {place!r} cannot be imported: {short(describe(error), 300)}{where}",
         hint="penstock --debug ... shows the traceback",
     )

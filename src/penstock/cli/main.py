@@ -6,14 +6,15 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import click
 
 from penstock import __version__
-from penstock.cli import exits
+from penstock.cli import exits, options
 from penstock.cli.text import clean
+from penstock.model.errors import PenstockError
+from penstock.model.exceptions import describe
 
 COMMANDS: Final = {
     "demo": ("penstock.cli.demo", "Watch a workflow on real weather data; kill it and let it go on."),
@@ -25,13 +26,6 @@ COMMANDS: Final = {
     "graph": ("penstock.cli.graph", "Draw a workflow or a graph."),
 }
 """name -> where the command of this name is, and its one line in `--help`, so that nobody imports it for that"""
-
-
-@dataclass(slots=True)
-class State:
-    """What the options before the sub-command say."""
-
-    debug: bool = False
 
 
 class LazyGroup(click.Group):
@@ -64,7 +58,7 @@ class _NobodyReads(Exception):
 
 
 def _debug(ctx: click.Context, _: click.Parameter, value: bool) -> None:
-    ctx.find_object(State).debug = value  # type: ignore[union-attr]
+    ctx.find_object(options.State).debug = value  # type: ignore[union-attr]
 
 
 @click.group(cls=LazyGroup, epilog=exits.TABLE, context_settings={"help_option_names": ["-h", "--help"]})
@@ -95,7 +89,7 @@ def _main(arguments: Sequence[str] | None) -> int:
         # what the terminal's encoding lacks is shown as an escape instead of ending the program
         with contextlib.suppress(AttributeError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    state = State(debug=False)
+    state = options.State(debug=False)
     try:
         code = cli.main(arguments, prog_name="penstock", standalone_mode=False, obj=state)
         sys.stdout.flush()
@@ -120,14 +114,18 @@ def _report(error: Exception, debug: bool) -> int:
 
         traceback.print_exception(error)
     code = exits.code_of(error)
-    message, hint = getattr(error, "message", ""), getattr(error, "hint", "")
+    message, hint = (error.message, error.hint) if isinstance(error, _SPEAKING) else ("", "")
     if code == exits.INTERNAL and not message:
-        message, hint = f"{type(error).__name__}: {error}", "penstock --debug ... shows where"
+        message, hint = describe(error), "penstock --debug ... shows where"
     first, *facts = str(message).splitlines() or [""]
     click.echo("\n".join([f"error: {clean(first)}", *map(clean, facts)]), err=True)
     if hint:
         click.echo(f"  hint: {clean(hint)}", err=True)
     return code
+
+
+_SPEAKING: Final = (PenstockError, exits.CommandError)
+"""errors with a message for people, and a hint"""
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:

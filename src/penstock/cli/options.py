@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import click
+
+
+@dataclass(slots=True)
+class State:
+    """What the options before the sub-command say."""
+
+    debug: bool = False
+
+
+def debugging() -> bool:
+    """Whether the command line was called with `--debug`."""
+    state = click.get_current_context().find_object(State)
+    return state is not None and state.debug
+
 
 _Function = TypeVar("_Function", bound="Callable[..., Any] | click.Command")
 

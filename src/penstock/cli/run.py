@@ -67,6 +67,10 @@ def run(
         click.echo(json.dumps(as_data(result, pauses, typed=typed), indent=2))
     else:
         following.say_end(result, pauses, database)
+        if options.debugging():
+            following.say_tracebacks(result, err=True)
+        else:
+            following.say_where_to_look(result, database)
         if key is not None and not handle.is_new and result.status in ("Failed", "Cancelled"):
             _say_earlier_end(result, key, target, database)
         following.say_context(result)

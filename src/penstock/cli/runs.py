@@ -107,6 +107,7 @@ def show(run: str, database: str, as_json: bool, typed: bool) -> None:
     click.echo("tasks")
     for line in _tasks(result):
         click.echo(f"  {line}")
+    following.say_tracebacks(result)
     questions.say(pauses)
     following.say_context(result, ALL)
 

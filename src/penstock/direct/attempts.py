@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from penstock.direct.settings import Ending
 from penstock.graphs.errors import DeadlockError, InfiniteLoopError
 from penstock.model import events as ev
+from penstock.model.exceptions import describe, type_name
 
 if TYPE_CHECKING:
     from penstock.direct.settings import Setting
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
 
 def failure(node: Node, c: Execute, error: BaseException) -> ev.Failed:
     """The event, with the node's retry policy applied.  Instants are microseconds of the monotonic clock."""
-    kind = type(error).__name__
+    kind = type_name(error)
     policy = node.retry
     if policy is None or c.attempt >= policy.max_attempts:
         return ev.Failed(c.node, c.fence, kind, "")
-    text = _text(error)
+    text = describe(error)
     if not policy.covers(error, kind, text):
         return ev.Failed(c.node, c.fence, kind, text)
     delay_s = policy.delay(c.attempt, luck=random.random())
@@ -72,10 +73,3 @@ def deadlocked(text: str) -> DeadlockError:
         hint="say what comes first with edges= or wait_for, where the loop begins with with_entrypoint(...),"
         " or give what one of them waits for a default",
     )
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:  # noqa: BLE001 - a broken __str__ must not hide the error
-        return ""

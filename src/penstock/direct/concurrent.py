@@ -26,6 +26,7 @@ from penstock.graphs.nodes.nested import GraphNode
 from penstock.kernel import Machine
 from penstock.model import events as ev
 from penstock.model.commands import Execute, Wake
+from penstock.model.isolation import own_decimals
 
 if TYPE_CHECKING:
     from penstock.direct.preparing import Prepared
@@ -144,6 +145,7 @@ class _Drive(Resting):
         i = c.node
         node = self.compiled.nodes[i]
         event: ev.Event
+        own_decimals()
         try:
             event = await self._perform(c, i, node)
         except Exception as error:  # noqa: BLE001 - it is the node's end, and raised when the run is over

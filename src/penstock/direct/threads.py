@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar, cast
 
+from penstock.model.awaiting import run_to_end
+
 T = TypeVar("T")
 
 
@@ -43,10 +45,10 @@ def in_own_loop(make: Callable[[], Coroutine[Any, Any, T]]) -> T:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(make())
+        return run_to_end(make())
     context = contextvars.copy_context()
     outcomes: list[tuple[T, None] | tuple[None, BaseException]] = []
-    thread = threading.Thread(target=lambda: outcomes.append(context.run(_outcome, lambda: asyncio.run(make()))))
+    thread = threading.Thread(target=lambda: outcomes.append(context.run(_outcome, lambda: run_to_end(make()))))
     thread.start()
     thread.join()
     return _raised(outcomes[0])

@@ -29,7 +29,10 @@ STATES = {
 
 @dataclass(slots=True)
 class NodeHistory:
-    """One node of a run.  Instants in microseconds since the epoch.  `attempts`: bodies that began, as far as known."""
+    """One node of a run.  Instants in microseconds since the epoch.  `attempts`: bodies that began, as far as known.
+
+    `error` and `traceback` are those of its last attempt, None if that did not fail or left none.
+    """
 
     name: str
     state: str
@@ -37,6 +40,7 @@ class NodeHistory:
     ended: int | None = None
     attempts: int = 0
     error: str | None = None
+    traceback: str | None = None
     reason: str | None = None
     notes: tuple[str, ...] = ()
 
@@ -49,20 +53,21 @@ def nodes(run: LiveRun) -> list[NodeHistory]:
     for k, entry in enumerate(run.entries):
         for i in taken_back.get(k, ()):
             h = out[i]
-            h.began = h.ended = h.error = None
+            h.began = h.ended = h.error = h.traceback = None
         match entry.event:
             case ev.Succeeded(node=i):
                 h = out[i]
                 h.attempts += 1
-                h.began, h.ended, h.error = h.began or entry.began, entry.ended, None
-            case ev.Failed(node=i, error=text):
+                h.began, h.ended, h.error, h.traceback = h.began or entry.began, entry.ended, None, None
+            case ev.Failed(node=i, error=text, traceback=traceback):
                 h = out[i]
                 h.attempts += 1
-                h.began, h.ended, h.error = h.began or entry.began or None, entry.ended, text
+                h.began, h.ended = h.began or entry.began or None, entry.ended
+                h.error, h.traceback = text, traceback or None
             case ev.Abandoned(node=i, counted=True):
                 h = out[i]
                 h.attempts += 1
-                h.error = "its process died"
+                h.error, h.traceback = "its process died", None
             case ev.Cancelled(node=i):
                 h = out[i]
                 if entry.began:
@@ -74,7 +79,7 @@ def nodes(run: LiveRun) -> list[NodeHistory]:
             case ev.Asked(node=i):
                 h = out[i]
                 h.attempts += 1
-                h.began, h.error = h.began or entry.began, None
+                h.began, h.error, h.traceback = h.began or entry.began, None, None
             case ev.Answered(node=i):
                 out[i].ended = entry.at
                 continue

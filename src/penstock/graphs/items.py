@@ -12,6 +12,7 @@ from typing import Any
 from penstock.graphs.errors import GraphConfigError, MapOverError
 from penstock.graphs.nodes.mapping import MapMode
 from penstock.graphs.wording import a_kind
+from penstock.model.exceptions import describe
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,6 @@ def _clone(name: str, value: Any) -> Any:
         return copy.deepcopy(value)
     except Exception as error:
         raise GraphConfigError(
-            f"input {name!r}, {a_kind(value)}, cannot be cloned for each item ({type(error).__name__}: {error})",
+            f"input {name!r}, {a_kind(value)}, cannot be cloned for each item ({describe(error)})",
             hint="leave it out of clone: items then share it",
         ) from error

@@ -18,6 +18,7 @@ from penstock.graphs.items import expanded
 from penstock.graphs.nodes.interrupts import InterruptNode
 from penstock.graphs.nodes.nested import GraphNode
 from penstock.model.errors import EncodingError, NodeFailure, TaskNotPortable
+from penstock.model.exceptions import ErrorText
 from penstock.model.fan import Outcome, Spread
 from penstock.model.plan import Plan
 from penstock.model.ports import Body, Program, Style
@@ -264,7 +265,7 @@ class GraphProgram:
 
         return self._recorded(one, await (body() if around is None else around.carry(body())))
 
-    def failed(self, node: int, view: GraphView, error: str) -> tuple[str, ...]:
+    def failed(self, node: int, view: GraphView, error: ErrorText) -> tuple[str, ...]:
         """Nodes have no observers of their own."""
         return ()
 

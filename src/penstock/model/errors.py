@@ -20,12 +20,16 @@ class PenstockError(Exception):
 
 
 class NodeFailure(PenstockError):
-    """A body says how it failed: `penstock_kind` is what retry policies compare, `penstock_text` what is kept."""
+    """A body says how it failed: `penstock_kind` is what retry policies compare, `penstock_text` what is kept.
 
-    def __init__(self, kind: str, text: str) -> None:
+    `penstock_final`: trying again is of no use, whatever the policy says.
+    """
+
+    def __init__(self, kind: str, text: str, final: bool = False) -> None:
         super().__init__(text)
         self.penstock_kind = kind
         self.penstock_text = text
+        self.penstock_final = final
 
 
 # -- definitions

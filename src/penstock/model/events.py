@@ -54,7 +54,7 @@ class Failed:
     """An attempt failed.  `retry_at`: None when that was the last one, 0 to try again at once, else an instant.
 
     Whether to try again is decided by the driver (policy, error type, jitter) and recorded here, so that a journal
-    folds the same under a changed policy.
+    folds the same under a changed policy.  `error`: `Type: message`; `traceback`: for people, "" if there is none.
     """
 
     node: int
@@ -62,6 +62,7 @@ class Failed:
     kind: str
     error: str
     retry_at: int | None = None
+    traceback: str = ""
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.model.clocks import ClockSample
+from penstock.model.exceptions import ErrorText
 from penstock.model.fan import Spread
 from penstock.model.plan import Plan
 from penstock.model.records import (
@@ -427,6 +428,6 @@ class Program(Protocol):
         """The cells of an answer to the node's question.  Raises EncodingError, and what says that it is wrong."""
         ...
 
-    def failed(self, node: int, view: Any, error: str) -> tuple[str, ...]:
+    def failed(self, node: int, view: Any, error: ErrorText) -> tuple[str, ...]:
         """Tell the node's observer of a failed attempt; returns failures of the observer itself."""
         ...

@@ -9,6 +9,7 @@ from typing import Final, Literal, get_args
 
 from penstock.model import checks
 from penstock.model.errors import ConfigError
+from penstock.model.exceptions import is_a, kind_of, leaves
 
 Backoff = Literal["fixed", "constant", "linear", "exponential"]
 Condition = Literal["all", "transient", "never"]
@@ -27,8 +28,9 @@ class RetryPolicy:
     multiplier*n; exponential multiplier*factor**(n-1); at most `max_delay`; with jitter times a random 0.75 to 1.25
     afterwards.  Which failures: `condition` ("all", "transient": time-outs, connection errors, crashed workers and
     messages that speak of them, "never"), narrowed to `retry_on` exception types, `retryable_errors` kinds and
-    `patterns` (parts of the error's text, in any case) where given; one of them is enough.  `backoff="constant"` is
-    another word for "fixed"; lists are taken where tuples stand here.
+    `patterns` (parts of the error's text, in any case) where given; one of them is enough.  Of an exception group each
+    exception in it counts, and one that is covered is enough.  `backoff="constant"` is another word for "fixed"; lists
+    are taken where tuples stand here.
     """
 
     max_attempts: int = 1
@@ -88,15 +90,24 @@ class RetryPolicy:
         """Whether a failure of this kind may be repeated at all."""
         if self.condition == "never":
             return False
-        lowered = text.lower()
+        if self.condition == "all" and not (self.retry_on or self.retryable_errors or self.patterns):
+            return True
+        lowered, errors, kinds = text.lower(), [], {kind}
+        if error is not None:
+            errors = [error]
+            if is_a(error, BaseExceptionGroup):
+                errors += leaves(error)
+                kinds.update([kind_of(leaf) for leaf in errors])
         if (self.retry_on or self.retryable_errors or self.patterns) and not (
-            isinstance(error, tuple(self.retry_on))
-            or kind in self.retryable_errors
+            any([is_a(one, tuple(self.retry_on)) for one in errors])
+            or not kinds.isdisjoint(self.retryable_errors)
             or any(pattern.lower() in lowered for pattern in self.patterns)
         ):
             return False
         if self.condition == "transient":
-            if kind in ("TIMEOUT", "CRASHED") or isinstance(error, (ConnectionError, TimeoutError)):
+            if not kinds.isdisjoint(("TIMEOUT", "CRASHED")):
+                return True
+            if any([is_a(one, (ConnectionError, TimeoutError)) for one in errors]):
                 return True
             return any(word in lowered for word in TRANSIENT_WORDS)
         return True

@@ -66,7 +66,9 @@ def encode(entry: Entry) -> str:
             return f'["edited",{e.node},{e.values.text}]'
         case ev.Failed():
             row: list[Any] = ["fail", e.node, e.fence, entry.began, entry.ended, e.kind, e.error, e.retry_at]
-            return _quote([*row, list(entry.notes)] if entry.notes else row)
+            if e.traceback or entry.notes:
+                row += [e.traceback, list(entry.notes)]
+            return _quote(row)
         case ev.Abandoned():
             return _quote(["abandoned", e.node, e.fence, e.counted])
         case ev.Cancelled():
@@ -124,8 +126,9 @@ def decode(row: Sequence[Any], unpack: Callable[[Any], Any], at: int = 0) -> Ent
                 return Entry(ev.Edited(rest[0], unpack(rest[1])), at=at)
             case "fail":
                 node, fence, began, ended, what, error, retry_at = rest[:7]
-                event = ev.Failed(node, fence, what, error, retry_at)
-                return Entry(event, began, ended, tuple(rest[7]) if len(rest) > 7 else (), at)
+                traceback, notes = rest[7:] or ("", ())
+                event = ev.Failed(node, fence, what, error, retry_at, traceback)
+                return Entry(event, began, ended, tuple(notes), at)
             case "cancelled":
                 return Entry(ev.Cancelled(rest[0], rest[1]), rest[2], rest[3], at=at)
             case "deferred":

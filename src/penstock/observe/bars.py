@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from penstock.model.exceptions import describe
 from penstock.observe.events import (
     BaseEvent,
     InterruptEvent,
@@ -127,7 +128,7 @@ class Bars(TypedEventProcessor):
         node = self._settle(event)
         if node is not None:
             node.run.bar.failed += not node.run.is_item
-            node.run.root.problem = f"{event.node_name}: {event.error_type}: {event.error}"
+            node.run.root.problem = f"{event.node_name}: {describe(event.error)}"
 
     def on_interrupt(self, event: InterruptEvent) -> None:
         self._open.end_node(event)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 
+from penstock.model.exceptions import describe, is_a
 from penstock.observe.events import BaseEvent
 from penstock.observe.processors import AsyncEventProcessor, EventProcessor
 
 FAILURES_LIMIT = 100
+OBSERVED_ASYNC = (Exception, SystemExit)
+"""what an awaited processor may raise without harm to the run; the others are how a coroutine is cancelled or closed"""
 
 
 class EventDispatcher:
@@ -43,7 +46,7 @@ class EventDispatcher:
             if isinstance(processor, AsyncEventProcessor):
                 try:
                     await processor.on_event_async(event)
-                except Exception as error:  # noqa: BLE001 - an observer's failure is not the run's
+                except OBSERVED_ASYNC as error:
                     self._failed(processor, f"on {type(event).__name__}", error)
             else:
                 with self._lock:
@@ -63,7 +66,7 @@ class EventDispatcher:
             if isinstance(processor, AsyncEventProcessor):
                 try:
                     await processor.shutdown_async()
-                except Exception as error:  # noqa: BLE001 - as above
+                except OBSERVED_ASYNC as error:
                     self._failed(processor, "in shutdown", error)
             else:
                 self._guarded(processor, "in shutdown", processor.shutdown)
@@ -78,27 +81,21 @@ class EventDispatcher:
     def _deliver(self, processor: EventProcessor, event: BaseEvent) -> None:
         try:
             processor.on_event(event)
-        except Exception as error:  # noqa: BLE001 - an observer's failure is not the run's
+        except BaseException as error:  # noqa: BLE001 - an observer's failure is not the run's
             self._failed(processor, f"on {type(event).__name__}", error)
 
     def _guarded(self, processor: EventProcessor, where: str, call: Callable[[], None]) -> None:
         with self._lock:
             try:
                 call()
-            except Exception as error:  # noqa: BLE001 - as above
+            except BaseException as error:  # noqa: BLE001 - as above
                 self._failed(processor, where, error)
 
-    def _failed(self, processor: EventProcessor, where: str, error: Exception) -> None:
-        if self._strict:
+    def _failed(self, processor: EventProcessor, where: str, error: BaseException) -> None:
+        """Keep a note: an observer's failure, SystemExit too, is not the run's.  Ctrl-C is raised: it is none."""
+        if self._strict or (is_a(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread()):
             raise error
         with self._lock:
             self.failure_count += 1
             if len(self.failures) < FAILURES_LIMIT:
-                self.failures.append(f"{type(processor).__name__} failed {where}: {_describe(error)}")
-
-
-def _describe(error: Exception) -> str:
-    try:
-        return f"{type(error).__name__}: {error}"
-    except Exception:  # noqa: BLE001 - its own __str__ raises
-        return type(error).__name__
+                self.failures.append(f"{type(processor).__name__} failed {where}: {describe(error)}")

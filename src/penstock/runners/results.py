@@ -41,7 +41,11 @@ def worded(activity: Activity) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TaskResult:
-    """One task of a run.  `status`: Pending, Ready, Running, Waiting, Completed, Failed, Skipped or Cancelled."""
+    """One task of a run.  `status`: Pending, Ready, Running, Waiting, Completed, Failed, Skipped or Cancelled.
+
+    `error_message` and `traceback` are those of its last attempt if that failed; the traceback is text, bounded, with
+    causes and notes.  None: there is none.
+    """
 
     task_name: str
     status: str
@@ -52,6 +56,7 @@ class TaskResult:
     error_message: str | None
     reason: str | None = None
     notes: tuple[str, ...] = ()
+    traceback: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +196,18 @@ class WorkflowResult:
 
 def _task(h: history.NodeHistory) -> TaskResult:
     took = None if h.began is None or h.ended is None else timedelta(microseconds=h.ended - h.began)
-    return TaskResult(h.name, h.state, instant(h.began), instant(h.ended), took, h.attempts, h.error, h.reason, h.notes)
+    return TaskResult(
+        task_name=h.name,
+        status=h.state,
+        start_time=instant(h.began),
+        end_time=instant(h.ended),
+        duration=took,
+        attempt_count=h.attempts,
+        error_message=h.error,
+        reason=h.reason,
+        notes=h.notes,
+        traceback=h.traceback,
+    )
 
 
 PipelineResult = WorkflowResult

@@ -7,8 +7,9 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from penstock.model.errors import TaskCancelled, TaskNotPortable, WorkerCrashed
+from penstock.model.errors import NodeFailure, TaskCancelled, TaskNotPortable
 from penstock.model.events import Asked, Cancelled, Deferred, Event, Failed, FannedOut, Succeeded
+from penstock.model.exceptions import ErrorReport, ErrorText, is_a, type_name
 from penstock.model.ports import Clock, Performance, Program
 from penstock.model.retry import NodePolicy
 from penstock.model.wire import Entry
@@ -16,8 +17,6 @@ from penstock.model.wire import Entry
 if TYPE_CHECKING:
     from penstock.runtime.executor import Executor
     from penstock.runtime.handle import Children, TaskHandle
-
-ERROR_TEXT_LIMIT_CHARS = 100_000
 
 
 class Lease:
@@ -142,6 +141,7 @@ class Attempt:
         text: str,
         notes: tuple[str, ...] = (),
         retryable: bool | None = None,
+        traceback: str = "",
     ) -> Entry:
         """The failure, with the decision whether and when to try again.  `retryable` None: the policy looks at it."""
         retry = self.policy.retry
@@ -150,62 +150,43 @@ class Attempt:
         if self.number < retry.max_attempts and (retry.covers(error, kind, text) if retryable is None else retryable):
             delay_s = retry.delay(self.number, luck=random.random())
             retry_at = now + int(delay_s * 1e6) if delay_s else 0
-        return Entry(
-            Failed(self.node, self.fence, kind, text[:ERROR_TEXT_LIMIT_CHARS], retry_at), self.began, now, notes
-        )
+        return Entry(Failed(self.node, self.fence, kind, text, retry_at, traceback), self.began, now, notes)
 
     def raised(self, error: BaseException) -> Entry:
-        """The end of an attempt whose body raised."""
-        kind, text, cancelled = kind_of(error), describe(error), isinstance(error, TaskCancelled)
-        retryable = False if getattr(error, "penstock_final", False) else None
-        if isinstance(error, BodyFailed):
-            kind, text, retryable, cancelled = error.kind, error.text, error.retryable, error.cancelled
-        elif isinstance(error, TaskNotPortable):
-            retryable = False  # the next time it is no more so
+        """The end of an attempt whose body raised.  Raises nothing: whatever goes wrong here fails the attempt too."""
+        try:
+            return self._raised(error)
+        except BaseException as mishap:  # noqa: BLE001 - an attempt without an end would keep its run for ever
+            report = ErrorReport.of(mishap)
+            text = f"{type_name(error)}, and its end could not be decided: {report.text}"
+            event = Failed(self.node, self.fence, type_name(error), text, traceback=report.traceback)
+            return Entry(event, self.began, self.clock.now())
+
+    def _raised(self, error: BaseException) -> Entry:
+        retryable = None
+        cause: BaseException | None = error
+        if is_a(error, BodyFailed):
+            report, retryable, cancelled = error.report, error.retryable, error.cancelled
+        else:
+            report, cancelled = ErrorReport.of(error), is_a(error, TaskCancelled)
+            if is_a(error, NodeFailure):
+                cause = error.__cause__
+                retryable = False if error.penstock_final else None
+            elif is_a(error, TaskNotPortable):
+                retryable = False  # the next time it is no more so
         if cancelled and self.handle.cancelled:
             return self.cancelled()
-        cause = error.__cause__ if hasattr(error, "penstock_kind") else error
-        return self.failed(cause, kind, text, self.program.failed(self.node, self.view, text), retryable)
+        told = ErrorText(report.text, report.kind, report.traceback)
+        notes = self.program.failed(self.node, self.view, told)
+        return self.failed(cause, report.kind, report.text, notes, retryable, report.traceback)
 
 
 class BodyFailed(Exception):
     """A body raised elsewhere.  The exception stayed there, with its answer whether the retry policy covers it."""
 
-    def __init__(self, kind: str, text: str, retryable: bool, cancelled: bool) -> None:
-        super().__init__(text)
-        self.kind, self.text, self.retryable, self.cancelled = kind, text, retryable, cancelled
-
-
-def kind_of(error: BaseException) -> str:
-    """What `retryable_errors` calls it."""
-    kind: str | None = getattr(error, "penstock_kind", None)
-    if kind is not None:
-        return kind
-    if isinstance(error, WorkerCrashed):
-        return "CRASHED"
-    return "TIMEOUT" if isinstance(error, TimeoutError) else type(error).__name__
-
-
-def describe(error: BaseException) -> str:
-    """`Type: message`, also for an exception whose `__str__` raises."""
-    text: str | None = getattr(error, "penstock_text", None)
-    if text is not None:
-        return text
-    try:
-        message = str(error)
-    except Exception as broken:  # noqa: BLE001 - a broken __str__ must not hide the error
-        message = f"<its text cannot be shown: {type(broken).__name__}>"
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__
-
-
-def _ending(attempt: Attempt, error: BaseException) -> Entry:
-    """The end of an attempt whose body raised; final if its retry policy, or a class that it names, raises in turn."""
-    try:
-        return attempt.raised(error)
-    except BaseException as broken:  # noqa: BLE001 - whatever it is, the attempt has to end
-        text = f"{type(error).__name__}, and what follows from that cannot be decided: {describe(broken)}"
-        failed = Failed(attempt.node, attempt.fence, "INTERNAL", text[:ERROR_TEXT_LIMIT_CHARS])
-        return Entry(failed, attempt.began, attempt.clock.now())
+    def __init__(self, report: ErrorReport, retryable: bool, cancelled: bool) -> None:
+        super().__init__(report.text)
+        self.report, self.retryable, self.cancelled = report, retryable, cancelled
 
 
 def perform(
@@ -219,13 +200,12 @@ def perform(
             done = elsewhere(attempt)
         else:
             done = attempt.program.perform(attempt.node, attempt.view, attempt.handle)
+        entry = attempt.succeeded(done)
     # SystemExit, KeyboardInterrupt and RecursionError too: they end this attempt, not the engine.
     except BaseException as error:  # noqa: BLE001
         if elsewhere is not None and attempt.state == "over":  # killed: nobody waits for its end
             return None
-        entry = _ending(attempt, error)
-    else:
-        entry = attempt.succeeded(done)
+        entry = attempt.raised(error)
     attempt.handle.end()
     if not attempt.end():
         return None
@@ -237,12 +217,11 @@ async def perform_async(attempt: Attempt, deliver: Callable[[Attempt, Entry], No
     """The same for an `async def` body, in the loop of such bodies."""
     try:
         done = await attempt.program.perform_async(attempt.node, attempt.view, attempt.handle)
+        entry = attempt.succeeded(done)
     except BaseException as error:  # noqa: BLE001 - as above
         if attempt.state == "over":  # cancelled by its time-out: nobody waits for its end
             return
-        entry = _ending(attempt, error)
-    else:
-        entry = attempt.succeeded(done)
+        entry = attempt.raised(error)
     attempt.handle.end()
     if attempt.end():
         deliver(attempt, entry)

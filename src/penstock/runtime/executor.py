@@ -11,6 +11,7 @@ given up is killed, and that its slot goes on when it is really gone.
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -19,9 +20,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from penstock.model.errors import CapacityExhausted
 from penstock.model.events import Failed
+from penstock.model.exceptions import describe
+from penstock.model.isolation import in_fresh_context
 from penstock.model.ports import Performance
 from penstock.model.wire import Entry
-from penstock.runtime.attempt import Attempt, describe, perform, perform_async
+from penstock.runtime.attempt import Attempt, perform, perform_async
 from penstock.runtime.handle import TaskHandle
 from penstock.runtime.pace import Pace
 from penstock.runtime.places import ExecutorMetrics, Job, Place, result
@@ -244,7 +247,7 @@ class Executor:
                 with self._lock:
                     self.running.add(attempt)
                     self.begun.append(attempt)
-                entry = perform(attempt, self._end, self._elsewhere)
+                entry = in_fresh_context(perform, attempt, self._end, self._elsewhere)
             attempt = self._next(attempt, entry)
         with self._lock:
             self._threads.discard(threading.current_thread())
@@ -349,7 +352,9 @@ class Executor:
                 import asyncio
 
                 self._loop = loop = asyncio.new_event_loop()
-                self._loop_thread = threading.Thread(target=loop.run_forever, name="penstock-async", daemon=True)
+                self._loop_thread = threading.Thread(
+                    target=_keep_going, args=(loop,), name="penstock-async", daemon=True
+                )
                 self._loop_thread.start()
             return self._loop
 
@@ -374,7 +379,7 @@ class Executor:
                     self._pass_slot_on()
 
         def begin() -> None:
-            task = loop.create_task(body())
+            task = loop.create_task(body(), context=contextvars.Context())
             with self._lock:
                 self._coroutines[attempt] = task
 
@@ -429,3 +434,17 @@ class Executor:
             loop.stop()
 
         loop.call_soon_threadsafe(lambda: loop.create_task(finish()))
+
+
+def _keep_going(loop: asyncio.AbstractEventLoop) -> None:
+    """Run the loop until it is stopped.
+
+    A task that a body has started may raise SystemExit or KeyboardInterrupt: asyncio gives that to whoever awaits the
+    task, and ends the loop, which other bodies live in.
+    """
+    while True:
+        try:
+            loop.run_forever()
+        except (SystemExit, KeyboardInterrupt):
+            continue
+        return

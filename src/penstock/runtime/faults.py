@@ -6,14 +6,13 @@ They are logged to `penstock.runner`, and the latest are kept for `runner.intern
 from __future__ import annotations
 
 import logging
-import traceback
 from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
 from penstock.model.errors import InternalError
+from penstock.model.exceptions import describe, format_traceback
 from penstock.model.ports import Clock
-from penstock.runtime.attempt import describe
 
 KEPT_FAULTS: Final = 100
 TRACEBACK_LIMIT_CHARS: Final = 8_000
@@ -41,7 +40,7 @@ class Faults:
 
     def add(self, where: str, error: BaseException) -> None:
         """Log and keep an error."""
-        text = traceback_of(error)
+        text = _traceback(error)
         self._latest.append(Fault(where, self._clock.now(), describe(error), text))
         logger.error("%s: %s\n%s", where, describe(error), text)
 
@@ -63,13 +62,8 @@ def internal(what: str, error: BaseException) -> InternalError:
 
 def recorded(error: BaseException) -> str:
     """The error with its traceback, as the reason of a parked run."""
-    return f"{describe(error)}\n{traceback_of(error)}"
+    return f"{describe(error)}\n{_traceback(error)}"
 
 
-def traceback_of(error: BaseException) -> str:
-    """The traceback, bounded; also of an exception that cannot be shown."""
-    try:
-        lines = traceback.format_exception(error)
-    except BaseException:  # noqa: BLE001 - its __str__, or that of a cause, raises
-        lines = traceback.format_tb(error.__traceback__)
-    return "".join(lines)[-TRACEBACK_LIMIT_CHARS:].strip()
+def _traceback(error: BaseException) -> str:
+    return format_traceback(error, internal=True)[-TRACEBACK_LIMIT_CHARS:]

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from penstock.model import checks, frames
 from penstock.model.errors import TaskNotPortable
+from penstock.model.exceptions import ErrorReport, describe
 from penstock.model.ports import Body, Performance
-from penstock.runtime.attempt import Attempt, BodyFailed, describe
+from penstock.runtime.attempt import Attempt, BodyFailed
 
 if TYPE_CHECKING:
     from penstock.runtime.executor import Executor
@@ -150,7 +151,8 @@ def result(attempt: Attempt, answer: bytes) -> Performance:
     told, blobs = frames.unpack(answer)
     if told is None:
         return attempt.program.receive(attempt.node, attempt.view, blobs[0])
-    raise BodyFailed(**told)
+    report = ErrorReport(told["kind"], told["text"], told["traceback"])
+    raise BodyFailed(report, told["retryable"], told["cancelled"])
 
 
 def check_count(name: str, value: Any, low: int = 1) -> None:

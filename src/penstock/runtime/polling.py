@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock.model import codec
+from penstock.model.awaiting import run_to_end
 from penstock.model.errors import StoreUnavailable
+from penstock.model.exceptions import describe
 from penstock.model.schedules import FireRow, Firing, ScheduleRow
 from penstock.model.triggers import Answer, Trigger, TriggerResult, triggers
-from penstock.runtime.attempt import describe
 
 if TYPE_CHECKING:
     from penstock.runtime.driver import Driver
@@ -178,18 +179,12 @@ def ask(trigger: Trigger) -> TriggerResult | str:
     try:
         found: Answer = trigger.function()
         if inspect.isawaitable(found):
-            import asyncio
-
-            found = asyncio.run(_awaited(found))
+            found = run_to_end(found)
         if isinstance(found, TriggerResult):
             return found
         return f"TypeError: trigger {trigger.name!r} gave {found!r:.100}, not TriggerResult.skip() or .fire(context)"
     except BaseException as error:  # noqa: BLE001 - SystemExit too: it ends the poll, not the runner
         return describe(error)
-
-
-async def _awaited(answer: Any) -> Any:
-    return await answer
 
 
 def hash_of(inputs: dict[str, Any]) -> str:

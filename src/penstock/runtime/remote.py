@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any, Final, TypeVar
 
 from penstock.model import frames
+from penstock.model.awaiting import run_to_end
 from penstock.model.errors import TaskCancelled, TaskNotPortable
+from penstock.model.exceptions import ErrorReport, describe, is_a
+from penstock.model.isolation import in_fresh_context
 from penstock.model.ports import Body
 from penstock.model.retry import RetryPolicy
 from penstock.model.tags.registered import Registration, register
-from penstock.runtime.attempt import describe, kind_of
 from penstock.runtime.handle import TaskHandle
 
 T = TypeVar("T")
@@ -43,9 +45,7 @@ class Line:
 
     def run_coroutine(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine for a body that is none."""
-        import asyncio
-
-        return asyncio.run(coroutine)
+        return run_to_end(coroutine)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +85,28 @@ def perform_call(call: bytes, loaded: Callable[[], Loaded], line: Line) -> bytes
     retry: RetryPolicy | None = None
     try:
         body, retry = loaded()
-        return frames.pack(None, body.perform(sent, handle))
+        return frames.pack(None, in_fresh_context(body.perform, sent, handle))
     except BaseException as error:  # noqa: BLE001 - SystemExit too: it ends the attempt, not the worker
         if retry is None:
             error = TaskNotPortable(f"task {handle.task_id!r} cannot be brought into this process: {describe(error)}")
-        kind, text = kind_of(error), describe(error)
-        told = {
-            "kind": kind,
-            "text": text,
-            "retryable": retry is not None and retry.covers(error, kind, text),
-            "cancelled": isinstance(error, TaskCancelled),
-        }
-        return frames.pack(told)
+        return frames.pack(_told(error, retry))
+
+
+def _told(error: BaseException, retry: RetryPolicy | None) -> dict[str, Any]:
+    """What the runner learns of an exception, which itself stays here: it need not be picklable."""
+    report = ErrorReport.of(error)
+    try:
+        retryable = retry is not None and retry.covers(error, report.kind, report.text)
+    except BaseException as mishap:  # noqa: BLE001 - a class in `retry_on` has code of its own
+        retryable = False
+        report = replace(report, text=f"{report.text}\nthe retry policy raised {describe(mishap)}")
+    return {
+        "kind": report.kind,
+        "text": report.text,
+        "traceback": report.traceback,
+        "retryable": retryable,
+        "cancelled": is_a(error, TaskCancelled),
+    }
 
 
 def load(parcel: bytes) -> Any:

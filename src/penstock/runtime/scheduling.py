@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 from penstock.model import codec
 from penstock.model import events as ev
 from penstock.model.errors import PenstockError, RunnerClosed, StoreError, StoreUnavailable
+from penstock.model.exceptions import describe
 from penstock.model.ports import Program
 from penstock.model.schedules import FireRow, Firing, ScheduleRow
 from penstock.model.wire import Entry
-from penstock.runtime.attempt import describe
 from penstock.runtime.live_run import LiveRun
 from penstock.runtime.polling import Polling, given
 from penstock.schedules import Cron, Due, Rules, decide_overlap, due

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import Enum, StrEnum
 from typing import Any, Final
 
+from penstock.model.exceptions import attribute, is_a, leaves
+
 
 class ErrorCategory(StrEnum):
     """Why a step failed.  Each equals its name as a string; other strings may be used wherever one is expected."""
@@ -36,21 +38,23 @@ def category_of(error: BaseException) -> str:
 
     Its own `category` attribute if it has one (NETWORK and DATABASE are TRANSIENT, CONFIG is CONFIGURATION, SOURCE is
     DEPENDENCY, VALIDATION is DATA_QUALITY), or TRANSIENT for a true `retryable`.  Otherwise TIMEOUT for a TimeoutError,
-    TRANSIENT for a ConnectionError or another OSError, and INTERNAL.
+    TRANSIENT for a ConnectionError or another OSError, and INTERNAL.  Of a group: the first of its
+    exceptions that has another one than INTERNAL counts.
     """
-    own = getattr(error, "category", None)
-    if isinstance(own, (str, Enum)):
+    own = attribute(error, "category")
+    if issubclass(type(own), (str, Enum)):
         name = category_name(own)
         return _OTHER_WORDS.get(name.upper(), name)
-    if isinstance(error, TimeoutError):
+    if is_a(error, TimeoutError):
         return "TIMEOUT"
-    if getattr(error, "retryable", None) is True:
+    if attribute(error, "retryable") is True:
         return "TRANSIENT"
-    if isinstance(error, OSError):
+    if is_a(error, OSError):
         return "TRANSIENT"
-    return "INTERNAL"
+    found = map(category_of, leaves(error)) if is_a(error, BaseExceptionGroup) else ()
+    return next((category for category in found if category != "INTERNAL"), "INTERNAL")
 
 
 def is_final(error: BaseException | None) -> bool:
-    """Whether the exception says itself that trying again is of no use: its `retryable` is False."""
-    return getattr(error, "retryable", None) is False
+    """Whether the exception, or one in the group it is, says that trying again is of no use: `retryable` is False."""
+    return any(attribute(one, "retryable") is False for one in [error, *leaves(error)])

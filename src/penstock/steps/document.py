@@ -10,7 +10,9 @@ from dataclasses import fields
 from typing import Any, Final, TypeVar
 
 from penstock.model.errors import WorkflowError
+from penstock.model.exceptions import describe
 from penstock.model.retry import RetryPolicy
+from penstock.steps.configuration import own_dict
 from penstock.steps.step import (
     ChoiceStep,
     ErrorPolicy,
@@ -48,13 +50,13 @@ def from_data(cls: type[W], data: Mapping[str, Any]) -> W:
         given = {name: data[name] for name in (*_OPTIONAL, "version") if name in data}
         return cls(data.get("name", ""), steps, **given)
     except (KeyError, TypeError) as error:
-        raise WorkflowError(f"this is no workflow of steps: {type(error).__name__}: {error}") from error
+        raise WorkflowError(f"this is no workflow of steps: {describe(error)}") from error
 
 
 def _step_data(step: Step) -> dict[str, Any]:
     data: dict[str, Any] = {"name": step.name, "type": str(step.step_type)}
     if step.config:
-        data["config"] = dict(step.config)
+        data["config"] = own_dict(step.config)
     if step.on_error is not ErrorPolicy.STOP:
         data["on_error"] = str(step.on_error)
     if step.retry_policy is not None:

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from penstock.model.errors import PenstockError
+from penstock.model.errors import NodeFailure, PenstockError
 
 
-class StepFailed(PenstockError, RuntimeError):
-    """A step failed.  The engine records `penstock_kind`, its category, and `penstock_text`; the cause is kept.
-
-    `penstock_final`: trying again is of no use, whatever the policy says.
-    """
-
-    def __init__(self, kind: str, text: str, final: bool = False) -> None:
-        super().__init__(text)
-        self.penstock_kind = kind
-        self.penstock_text = text
-        self.penstock_final = final
+class StepFailed(NodeFailure, RuntimeError):
+    """A step failed.  The engine records its category as the kind; the cause is kept."""
 
 
 class ConfigurationFailure(PenstockError, ValueError):

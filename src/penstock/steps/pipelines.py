@@ -6,11 +6,12 @@ import datetime as dt
 import difflib
 import inspect
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Any, ClassVar, Final, TypeVar, overload
 
+from penstock.model.awaiting import run_to_end
 from penstock.model.registry import registry
 from penstock.steps.categories import category_name
 from penstock.steps.errors import PipelineNotFound, StepReturnError
@@ -168,19 +169,12 @@ def dispatched(dispatcher: Any, name: str, params: dict[str, Any]) -> Start:
     return lambda: dispatcher(name, params)
 
 
-async def awaited(thing: Awaitable[T]) -> T:
-    """For `asyncio.run`, which takes coroutines only."""
-    return await thing
-
-
 def carried_out(start: Start, name: str) -> PipelineResult:
     """Run it to its end, in this thread.  What it raises comes out.  Raises StepReturnError for what is no result."""
     began = dt.datetime.now(dt.UTC)
     given = start()
     if inspect.isawaitable(given):
-        import asyncio
-
-        given = asyncio.run(awaited(given))
+        given = run_to_end(given)
     return _result(given, name, began)
 
 

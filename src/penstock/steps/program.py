@@ -8,6 +8,7 @@ from functools import cached_property, partial
 from typing import Any, NoReturn, Protocol
 
 from penstock.model.errors import PenstockError, TaskCancelled, TaskNotPortable
+from penstock.model.exceptions import ErrorText
 from penstock.model.fan import Spread
 from penstock.model.plan import Plan
 from penstock.model.ports import Body, Program, Style
@@ -202,7 +203,7 @@ class StepsProgram:
             said = asked.request
         except TaskCancelled:
             raise
-        except Exception as error:  # noqa: BLE001 - what the conduct raises fails the step
+        except BaseException as error:  # noqa: BLE001 - what the conduct raises, SystemExit too, fails the step
             said = StepResult.fail(error)
         if isinstance(said, Request):
             return StepPerformance(spread=said.spread, wait_until=said.wait_until)
@@ -246,7 +247,7 @@ class StepsProgram:
         """Steps ask nothing."""
         return self.style.answer(1, value)
 
-    def failed(self, node: int, view: StepView, error: str) -> tuple[str, ...]:
+    def failed(self, node: int, view: StepView, error: ErrorText) -> tuple[str, ...]:
         """Steps have no observers of their own."""
         return ()
 

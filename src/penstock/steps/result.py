@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from penstock.model.exceptions import describe, is_a, storable
 from penstock.steps.categories import category_name, category_of
 from penstock.steps.errors import StepReturnError
 from penstock.steps.quality import QualityMetrics
@@ -69,13 +70,13 @@ class StepResult:
         events: Iterable[dict[str, Any]] | None = None,
     ) -> StepResult:
         """The step failed.  An exception gives its type and message, and its category if none is given."""
-        cause = error if isinstance(error, BaseException) else None
+        cause = error if is_a(error, BaseException) else None
         if category is None:
             category = "INTERNAL" if cause is None else category_of(cause)
         return cls(
             False,
             _mapping("output", output),
-            error=str(error) if cause is None else described(cause),
+            error=storable(str(error)) if cause is None else describe(cause),
             error_category=category,
             quality=quality,
             events=list(events or ()),
@@ -109,15 +110,6 @@ def _mapping(role: str, given: Any) -> dict[str, Any]:
             f"the {role} of a StepResult is a dict, not {type(given).__name__}", hint=f'{role}={{"value": ...}}'
         )
     return dict(given or {})
-
-
-def described(error: BaseException) -> str:
-    """`Type: message`, also for an exception whose `__str__` raises."""
-    try:
-        message = str(error)
-    except Exception as broken:  # noqa: BLE001 - a broken __str__ must not hide the error
-        message = f"<its text cannot be shown: {type(broken).__name__}>"
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
 def result_of(given: Any, who: str) -> StepResult:

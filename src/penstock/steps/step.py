@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, Unpack
 from penstock.model import checks
 from penstock.model.errors import WorkflowError
 from penstock.model.retry import RetryPolicy
+from penstock.steps.configuration import own_data, own_dict
 from penstock.steps.quality import QualityThresholds
 
 if TYPE_CHECKING:
@@ -57,9 +58,10 @@ class Options(More, total=False):
 class Step:
     """What all steps have.  Made by `lambda_`, `pipeline`, `choice`, `map` and `wait`.  Raises WorkflowError.
 
-    `config`: for the handler and for middleware; `config["timeout"]`, or `timeout`, limits an attempt to so many
-    seconds.  `retry_policy` holds under any `on_error`, which decides when its attempts are used up.  `checkpoint`
-    marks the step for runners that do not make a checkpoint after every one.
+    `config`: for the handler and for middleware; its containers are copied here and for each attempt, other objects in
+    it are shared.  `config["timeout"]`, or `timeout`, limits an attempt to so many seconds.  `retry_policy` holds under
+    any `on_error`, which decides when its attempts are used up.  `checkpoint` marks the step for runners that do not
+    make a checkpoint after every one.
     """
 
     step_type: ClassVar[StepType]
@@ -79,7 +81,7 @@ class Step:
             raise WorkflowError(
                 f"step name {self.name!r} cannot be used", hint="without a leading '*', without '/' and line breaks"
             )
-        self._set("config", dict(self.config or {}))
+        self._set("config", own_dict(self.config or {}))
         try:
             self._set("on_error", ErrorPolicy(self.on_error))
         except ValueError:
@@ -314,6 +316,7 @@ class PipelineStep_(Step):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._set("params", own_dict(self.params or {}))
         named = isinstance(self.source, str) and bool(self.source)
         if not named and (isinstance(self.source, str) or not (callable(self.source) or _runs(self.source))):
             raise self._wrong(f"pipeline {self.source!r}", "give a name, a function, a class with run() or a Workflow")
@@ -368,7 +371,7 @@ class MapStep(Step):
         if self.items is not None and not callable(self.items):
             if isinstance(self.items, (str, bytes, Mapping)) or not isinstance(self.items, Iterable):
                 raise self._wrong(f"items={self.items!r}", "give a list, or a function of the context")
-            self._set("items", list(self.items))
+            self._set("items", own_data(list(self.items)))
         if not isinstance(self.item_param, str) or not self.item_param:
             raise self._wrong(f"item_param={self.item_param!r}", "the name of the param that holds the item")
         if type(self.max_concurrency) is not int or self.max_concurrency < 1:

@@ -7,16 +7,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from penstock.model.awaiting import run_to_end
 from penstock.model.errors import TaskCancelled
 from penstock.model.fan import Spread
 from penstock.model.ports import Program
 from penstock.model.registry import registry
 from penstock.model.retry import RetryPolicy
+from penstock.steps.configuration import own_dict
 from penstock.steps.context import WorkflowContext
 from penstock.steps.conversation import Ask, Asked, Conversations, Request
 from penstock.steps.errors import ConfigurationFailure
 from penstock.steps.maps import last_output, mapped
-from penstock.steps.pipelines import PipelineResult, awaited, carried_out, dispatched, pipeline_registry, starter
+from penstock.steps.pipelines import PipelineResult, carried_out, dispatched, pipeline_registry, starter
 from penstock.steps.quality import QualityThresholds
 from penstock.steps.result import StepResult, result_of
 from penstock.steps.step import ChoiceStep, LambdaStep, MapStep, PipelineStep_, Step, WaitStep
@@ -69,11 +71,9 @@ def work_of(step: Step, context: WorkflowContext, ask: Ask, place: Place) -> Ste
     try:
         match step:
             case LambdaStep():
-                given = step.handler(context, dict(step.config))
+                given = step.handler(context, own_dict(step.config))
                 if inspect.isawaitable(given):
-                    import asyncio
-
-                    given = asyncio.run(awaited(given))
+                    given = run_to_end(given)
                 return handled(step, given)
             case PipelineStep_():
                 return _pipeline(step, context, ask, place)
@@ -93,14 +93,14 @@ def work_of(step: Step, context: WorkflowContext, ask: Ask, place: Place) -> Ste
 async def work_of_async(step: LambdaStep, context: WorkflowContext) -> StepResult:
     """The same for a handler that is awaited."""
     try:
-        given = step.handler(context, dict(step.config))
+        given = step.handler(context, own_dict(step.config))
         if inspect.isawaitable(given):
             awaiting: Awaitable[Any] = given
             given = await awaiting
         return handled(step, given)
     except TaskCancelled:
         raise
-    except Exception as error:  # noqa: BLE001 - as above
+    except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - as above; a cancellation is none
         return StepResult.fail(error)
 
 
@@ -144,7 +144,7 @@ def _pipeline(step: PipelineStep_, context: WorkflowContext, ask: Ask, place: Pl
     child = place.child()
     if child is not None:
         return _child(step, context, child, ask, place)
-    params = {**context.params.to_dict(), **step.params}
+    params = {**context.params.to_dict(), **own_dict(step.params)}
     source = step.source
     if isinstance(source, str):
         if place.settings.dispatcher is not None:

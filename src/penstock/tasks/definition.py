@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from penstock.model import ports
+from penstock.model.exceptions import ErrorText
 from penstock.model.retry import NodePolicy
 from penstock.tasks.context import Context
 from penstock.tasks.rules import Condition
@@ -27,7 +28,7 @@ class TaskControl(ports.TaskControl, Protocol):
 _ONE_ATTEMPT: Final = NodePolicy()
 
 OnSuccess = Callable[[str, Context], Any]
-OnFailure = Callable[[str, str, Context], Any]
+OnFailure = Callable[[str, ErrorText, Context], Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

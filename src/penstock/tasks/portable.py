@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from penstock.model import codec, frames
+from penstock.model.awaiting import run_to_end
 from penstock.model.errors import EncodingError, TaskNotPortable, TaskReturnError
 from penstock.model.tags import classes, registered
 from penstock.model.tags.classes import known_elsewhere, main_name
@@ -61,12 +62,7 @@ class TaskBody:
         context = Context.over(view, max_bytes=self.max_context_bytes)
         given = self.task.call(context, control)
         if self.task.is_async and inspect.isawaitable(given):
-            import asyncio
-
-            async def awaited(it: Any = given) -> Any:
-                return await it
-
-            given = asyncio.run(awaited())
+            given = run_to_end(given)
         patch = left_behind(self.task, context, given)
         return frames.pack(
             [list(patch.set), list(patch.removed)], *[value.text.encode("ascii") for value in patch.set.values()]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from penstock.model.exceptions import ErrorText, describe
 from penstock.model.fan import Spread
 from penstock.model.plan import Plan
 from penstock.model.ports import Program, Style
@@ -121,31 +122,31 @@ class TaskProgram:
         """Tasks ask nothing."""
         return self.style.answer(1, value)
 
-    def failed(self, node: int, view: View, error: str) -> tuple[str, ...]:
+    def failed(self, node: int, view: View, error: ErrorText) -> tuple[str, ...]:
         """Tell the task's observer of a failed attempt; returns what the observer itself raised."""
         task = self._tasks[node]
-        if task.on_failure is None:
+        observer = task.on_failure
+        if observer is None:
             return ()
-        try:
-            task.on_failure(task.id, error, self._context(view))
-        except Exception as mishap:  # noqa: BLE001 - an observer never fails the run
-            return (_note("on_failure", task, mishap),)
-        return ()
+        return _called("on_failure", task, lambda: observer(task.id, error, self._context(view)))
 
     def _context(self, view: View) -> Context:
         return Context.over(view, max_bytes=self.max_context_bytes)
 
     def _observed(self, task: Task, view: View, patch: Patch) -> TaskPerformance:
-        if task.on_success is None:
+        observer = task.on_success
+        if observer is None:
             return TaskPerformance((patch,))
         observed = self._context(view)
         observed.apply(patch.set, patch.removed)
-        try:
-            task.on_success(task.id, observed)
-        except Exception as mishap:  # noqa: BLE001 - an observer never fails the run
-            return TaskPerformance((patch,), notes=(_note("on_success", task, mishap),))
-        return TaskPerformance((patch,))
+        notes = _called("on_success", task, lambda: observer(task.id, observed))
+        return TaskPerformance((patch,), notes=notes)
 
 
-def _note(observer: str, task: Task, error: Exception) -> str:
-    return f"{observer} of {task.id!r} raised {type(error).__name__}: {error}"
+def _called(observer: str, task: Task, call: Callable[[], object]) -> tuple[str, ...]:
+    """Call an observer, which never fails the run; what it raised, SystemExit too, is a note of the attempt."""
+    try:
+        call()
+    except BaseException as mishap:  # noqa: BLE001 - it is told in the note
+        return (f"{observer} of {task.id!r} raised {describe(mishap)}",)
+    return ()

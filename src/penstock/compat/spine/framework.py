@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from penstock.model.errors import WorkflowError
+from penstock.model.exceptions import describe
 from penstock.steps import Pipeline, PipelineNotFound, PipelineResult, PipelineStatus, pipeline, pipeline_registry
 from penstock.steps.categories import category_of
 from penstock.steps.pipelines import carried_out, starter
-from penstock.steps.result import described
 
 S = TypeVar("S", bound=Callable[..., Any])
 
@@ -93,7 +93,7 @@ class Dispatcher:
                 PipelineStatus.FAILED,
                 began,
                 dt.datetime.now(dt.UTC),
-                error=described(error),
+                error=describe(error),
                 error_category=category_of(error),
             )
         return Execution(pipeline, given, result)

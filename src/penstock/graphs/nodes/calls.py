@@ -11,6 +11,7 @@ from penstock.graphs.errors import GraphConfigError
 from penstock.graphs.nodes.base import Node, PortOptions
 from penstock.graphs.nodes.signatures import Signature
 from penstock.graphs.wording import a_kind
+from penstock.model.exceptions import describe
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -78,7 +79,7 @@ class CallNode(Node, Generic[P, R]):
         except Exception as error:
             raise GraphConfigError(
                 f"node {self.name!r}: the default of {name!r}, {a_kind(default)}, cannot be copied for each"
-                f" execution ({type(error).__name__}: {error})",
+                f" execution ({describe(error)})",
                 hint=f"share one object on purpose with graph.bind({name}=...)",
             ) from error
 

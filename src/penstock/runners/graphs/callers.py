@@ -15,6 +15,8 @@ from penstock.direct import budget
 from penstock.direct.settings import Ending, Setting
 from penstock.graphs.nodes.interrupts import InterruptNode
 from penstock.graphs.nodes.nested import GraphNode
+from penstock.model.awaiting import run_to_end
+from penstock.model.isolation import in_copy_of
 
 if TYPE_CHECKING:
     from penstock.direct.watching import NodeSpan, Watch
@@ -109,10 +111,10 @@ class Part:
     def call(self, body: Callable[[], T]) -> T:
         limit = self._caller.budget
         if limit is None:
-            return self._caller.variables.copy().run(body)
+            return in_copy_of(self._caller.variables, body)
         limit.acquire_blocking()
         try:
-            return self._caller.variables.copy().run(body)
+            return in_copy_of(self._caller.variables, body)
         finally:
             limit.release()
 
@@ -120,8 +122,8 @@ class Part:
         loop = self._caller.loop
         if loop is None:
             return body
-        begun: Future[T] = self._caller.variables.copy().run(
-            asyncio.run_coroutine_threadsafe, _within(self._caller.budget, body), loop
+        begun: Future[T] = in_copy_of(
+            self._caller.variables, asyncio.run_coroutine_threadsafe, _within(self._caller.budget, body), loop
         )
         self._caller.carried.add(begun)
         begun.add_done_callback(self._caller.carried.discard)
@@ -142,7 +144,7 @@ class Part:
 
     def _awaited(self, answer: Coroutine[Any, Any, T]) -> T:
         loop = self._caller.loop
-        return asyncio.run(answer) if loop is None else asyncio.run_coroutine_threadsafe(answer, loop).result()
+        return run_to_end(answer) if loop is None else asyncio.run_coroutine_threadsafe(answer, loop).result()
 
     def raised(self, error: Exception) -> None:
         self._caller.errors.setdefault(self._run_id, error)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from penstock.model.errors import RunInProgress, TaskCancelled
+from penstock.model.isolation import in_copy_of
 from penstock.runners.steps.hooks import with_work
 from penstock.runners.steps.middleware import Middleware, chain
 from penstock.runners.steps.tracing import Tracing
@@ -56,13 +57,13 @@ class Conductor:
                     self._tracing.failed(span, result.error or "")
                 return result
 
-        return self._variables_of(context.run_id).run(with_work, work, call)
+        return in_copy_of(self._variables_of(context.run_id), with_work, work, call)
 
     def _variables_of(self, run_id: str) -> contextvars.Context:
-        """A copy: two threads cannot be in one."""
+        """Those of whoever called for the run."""
         name = run_id
         while name not in self._variables:
             name, slash, _ = name.rpartition("/")
             if not slash:
                 return contextvars.copy_context()
-        return self._variables[name].copy()
+        return self._variables[name]

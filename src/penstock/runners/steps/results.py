@@ -41,7 +41,10 @@ class StepStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StepMetrics:
-    """One step of an execution.  `duration_ms`: of its last attempt.  `output_size`: bytes of its encoded output."""
+    """One step of an execution.  `duration_ms`: of its last attempt.  `output_size`: bytes of its encoded output.
+
+    `error`, `error_category` and `traceback` are those of its last attempt if that failed.
+    """
 
     name: str
     step_type: str
@@ -53,6 +56,7 @@ class StepMetrics:
     error_category: str | None = None
     started_at: dt.datetime | None = None
     completed_at: dt.datetime | None = None
+    traceback: str | None = None
 
     @property
     def step_name(self) -> str:
@@ -71,8 +75,8 @@ class WorkflowResult:
 
     `status`: a WorkflowStatus.  `context`: the final context, everything the run has.  `completed_steps`,
     `skipped_steps`, `failed_steps` and `step_metrics` are of this execution only: after a resume, of what was done
-    since.  `total_steps`: of the workflow.  `error_step`, `error`, `error_category`: of the step that failed the run,
-    else of the first that failed under CONTINUE.  `duration_ms`: from the beginning of this execution.
+    since.  `total_steps`: of the workflow.  `error_step`, `error`, `error_category`, `traceback`: of the step that
+    failed the run, else of the first that failed under CONTINUE.  `duration_ms`: from the beginning of this execution.
     """
 
     def __init__(self, run: LiveRun, workflow: Workflow | None = None, since: int = 0, *, live: bool = False) -> None:
@@ -91,6 +95,8 @@ class WorkflowResult:
         self.skipped_steps: list[str] = [m.name for m in self.step_metrics if m.status == "skipped"]
         self.failed_steps: list[str] = [m.name for m in self.step_metrics if m.status == "failed"]
         self.error_step, self.error, self.error_category = _error(run)
+        failed = (m.traceback for m in self.step_metrics if m.name == self.error_step)
+        self.traceback: str | None = next(failed, None)
         began = run.entries[since].at if since < len(run.entries) else row.created_at
         ended = row.finished_at or (run.entries[-1].at if run.entries else row.created_at)
         self.started_at: dt.datetime = _instant(began)
@@ -121,6 +127,7 @@ class WorkflowResult:
             "error_step": self.error_step,
             "error": self.error,
             "error_category": self.error_category,
+            "traceback": self.traceback,
             "reason": self.reason,
             "started_at": self.started_at.isoformat(),
             "completed_at": None if self.completed_at is None else self.completed_at.isoformat(),
@@ -174,9 +181,9 @@ def _metrics(run: LiveRun, workflow: Workflow | None, since: int) -> list[StepMe
 def _of_attempts(name: str, kind: str, tried: list[Attempt]) -> StepMetrics:
     last = tried[-1]
     delta, event = last.delta, last.event
-    status, error, category = StepStatus.FAILED, None, None
+    status, error, category, traceback = StepStatus.FAILED, None, None, None
     if isinstance(event, ev.Failed):
-        error, category = event.error, event.kind
+        error, category, traceback = event.error, event.kind, event.traceback or None
     elif delta is not None:
         status = StepStatus.COMPLETED if delta.skipped is None else StepStatus.SKIPPED
     return StepMetrics(
@@ -190,6 +197,7 @@ def _of_attempts(name: str, kind: str, tried: list[Attempt]) -> StepMetrics:
         category,
         _instant(tried[0].began),
         _instant(last.ended),
+        traceback,
     )
 
 
