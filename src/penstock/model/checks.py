@@ -20,7 +20,7 @@ LONGEST_ID_BYTES: Final = 1_024
 """of a run's id that a caller chooses; children of its nodes have longer ones"""
 LONGEST_SOUGHT_BYTES: Final = 100_000
 LONGEST_REASON_BYTES: Final = 10_000
-LARGEST_COUNT: Final = 2**31 - 1
+LARGEST_COUNT: Final = 2**31
 _SHOWN_CHARS: Final = 80
 
 
