@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from penstock import graphs
+from penstock import SyncRunner, graphs
 from penstock.caching import CacheStats, DiskCache, Hit, MemoryCache, Miss, NodeCache, why_miss
 from tests.caching.nodes import FunctionNode, NestedNode, key_of, run
 
@@ -192,3 +192,15 @@ def test_notes_hold_no_values(tmp_path: Path) -> None:
 
 def test_functions_of_equal_code_and_other_name_do_not_share() -> None:
     assert key_of(double, x=1) != key_of(same_as_double, x=1)
+
+
+@pytest.mark.parametrize("value", [1, threading.Lock()])
+def test_a_node_that_is_never_found_again_says_so_once(value: Any, caplog: pytest.LogCaptureFixture) -> None:
+    asks = graphs.node(lambda given: value, output_name="y", name="asks", cache=True)
+    other = graphs.node(lambda given: value, output_name="z", name="other", cache=True)
+    runner = SyncRunner(cache=MemoryCache())
+    for _ in range(3):
+        runner.run(graphs.Graph([asks, other]), {"given": threading.Lock() if value == 1 else 1})
+    told = [record.getMessage() for record in caplog.records]
+    assert [text.split(" returns")[0] for text in told] == ["what node asks", "what node other"]
+    assert all("never found again" in text for text in told)

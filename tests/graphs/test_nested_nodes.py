@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from penstock import MemoryCheckpointer, SyncRunner
 from penstock.graphs import (
     END,
     Graph,
@@ -383,3 +384,45 @@ def test_exposing_twice_and_without_a_namespace(hidden: GraphNode, rag: Graph) -
 
 def test_repr(rag: Graph) -> None:
     assert repr(rag.as_node(name="r")).startswith("<GraphNode r(")
+
+
+# -- values bound inside
+
+
+def test_a_value_bound_inside_is_that_of_every_node_that_takes_it() -> None:
+    plain = Graph([node(lambda x: x + 1, output_name="y", name="inc")], name="inner").bind(x=5)
+    defaulted = Graph([node(lambda x=1: x + 1, output_name="y", name="inc")], name="inner").bind(x=5)
+    both, own = (
+        node(lambda x, y: (x, y), output_name="z", name="both"),
+        node(lambda y, x=1: (x, y), output_name="z", name="own"),
+    )
+    for inner, other in ((plain, both), (defaulted, own)):
+        for nested in (inner.as_node(), Graph([inner.as_node()], name="outer").as_node()):
+            graph = Graph([nested, other], name="all")
+            assert graph.inputs.required == ()
+            assert dict(graph.inputs.bound) == {"x": 5}
+            assert SyncRunner().run(graph, select=["z"]) == {"z": (5, 6)}
+            assert SyncRunner().run(graph, {"x": 1}, select=["z"]) == {"z": (1, 2)}
+            with pytest.warns(UserWarning, match="the value of this graph is used"):
+                bound = graph.bind(x=2)
+            assert SyncRunner().run(bound, select=["z"]) == {"z": (2, 3)}
+            with MemoryCheckpointer() as checkpointer:
+                assert SyncRunner(checkpointer=checkpointer).run(graph, select=["z"]) == {"z": (5, 6)}
+
+
+def test_a_value_bound_inside_is_not_that_of_a_list_of_items_or_of_an_output() -> None:
+    inner = Graph([node(lambda x: x + 1, output_name="y", name="inc")], name="inner").bind(x=5)
+    mapped = Graph([inner.as_node().map_over("x"), node(lambda x: x, output_name="z", name="show")])
+    assert mapped.inputs.required == ("x",)
+    made = Graph([node(lambda: 7, output_name="x", name="make"), inner.as_node()])
+    assert SyncRunner().run(made) == {"y": 8}
+
+
+def test_what_is_bound_inside_need_not_be_storable() -> None:
+    client = object()
+    inner = Graph([node(lambda x, client: (x, client is not None), output_name="y", name="ask")], name="inner")
+    use = node(lambda y, client: [y, client is not None], output_name="z", name="use")
+    graph = Graph([inner.bind(client=client).as_node(), use], name="kept")
+    with MemoryCheckpointer() as checkpointer:
+        for runner in (SyncRunner(), SyncRunner(checkpointer=checkpointer)):
+            assert runner.run(graph, {"x": 1}) == {"z": [(1, True), True]}

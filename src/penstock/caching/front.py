@@ -78,6 +78,7 @@ class NodeCache:
         self._footprints: Final = Footprints(backend if isinstance(backend, Notes) else MemoryNotes())
         self._counts: Final = dict.fromkeys(CacheStats.__slots__, 0)
         self._guard: Final = threading.Lock()
+        self._told: Final[set[str]] = set()
 
     @property
     def stats(self) -> CacheStats:
@@ -89,6 +90,8 @@ class NodeCache:
         key = cache_key(node, inputs)
         if isinstance(key, Uncacheable):
             self._count("uncacheable")
+            if node.cache and not node.is_interrupt:
+                self._tell(node.name, key.reason)
             return Miss(self, node.name, None, WhyMiss(node.name, "uncacheable", reason=key.reason))
         try:
             found, entry = self.backend.get(key.text)
@@ -101,6 +104,14 @@ class NodeCache:
         self._count("misses")
         return Miss(self, node.name, key)
 
+    def _tell(self, node_name: str, reason: str) -> None:
+        """Say once of a node that its results are never found again."""
+        with self._guard:
+            if node_name in self._told:
+                return
+            self._told.add(node_name)
+        _log.warning("what node %s returns is not cached, and so never found again: %s", node_name, reason)
+
     def store(self, miss: Miss, value: Any, decision: Decision | None = None) -> None:
         """Keep what an execution returned; not for one that raised.  Nothing happens if it cannot be cached."""
         if miss.key is None:
@@ -112,7 +123,7 @@ class NodeCache:
         except Unstorable as error:
             refusal = error.message
             self._count("unstorable")
-            _log.warning("the value of node %s is not cached: %s", miss.node_name, error)
+            self._tell(miss.node_name, refusal)
         except Exception as error:  # noqa: BLE001 - recorded
             self._record(error)
             return

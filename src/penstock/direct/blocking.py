@@ -128,10 +128,10 @@ def _drive(prepared: Prepared, given: dict[str, Any], setting: Setting, watch: W
             if m.halted:
                 m.apply(ev.Cancelled(i, c.fence))
                 continue
+            node = nodes[i]
+            done: Performance
             try:
                 inputs = compiled.inputs(m, i)
-                node = nodes[i]
-                done: Performance
                 if isinstance(node, GraphNode):
                     done = perform_nested(node, i, inputs, setting, watch)
                 else:

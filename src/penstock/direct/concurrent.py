@@ -10,6 +10,8 @@ import asyncio
 import contextvars
 import inspect
 import time
+from collections.abc import Coroutine
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, cast
 
 from penstock.direct import budget
@@ -172,7 +174,7 @@ class _Drive(Resting):
                 return await self._ask(c, i, node, inputs, permit)
             call, watch, memo = self.compiled.calls[i], self.watch, self.setting.memo
             if not node.is_async:
-                done = await in_thread(lambda: perform(call, inputs, watch, memo))
+                done = await in_thread(lambda: perform(call, inputs, watch, memo, self._awaited))
             elif node.timeout is None:
                 done = await perform_async(call, inputs, watch, memo)
             else:
@@ -187,6 +189,10 @@ class _Drive(Resting):
             return ev.Succeeded(i, c.fence, done.values, done.decision)
         finally:
             permit.give_back()
+
+    def _awaited(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """From a worker thread: await in the loop of the run."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
 
     # -- questions
 
@@ -215,6 +221,8 @@ class _Drive(Resting):
                 shown = await in_thread(lambda: call.raw(inputs, span))
             else:
                 shown = call.raw(inputs, span)
+            if type(shown) is CoroutineType:  # out of a plain wrapper
+                shown = await shown
             pause = self._pause(node, shown)
             if span is not None:
                 span.asked(pause)

@@ -88,7 +88,7 @@ def requested(
     resolved = resolve_inputs(graph, inputs, values=values, keywords=keywords, entrypoint=entrypoint)
     as_given = merged.keys() <= resolved.values.keys() and merged.keys().isdisjoint(graph.bound)
     names = frozenset(merged if as_given else resolved.values)
-    scope = resolved.scope if select is None else replace(resolved.scope, outputs=selected(select, graph.wiring))
+    scope = resolved.scope if select is None else returning(resolved.scope, selected(select, graph.wiring))
     found = _prepared(graph, (as_given, select, entrypoint, names), lambda: scope)
     return Request(found, {name: resolved.values[name] for name in names}, answers)
 
@@ -112,7 +112,12 @@ def prepare(graph: Graph, given: Iterable[str], outputs: tuple[str, ...]) -> Pre
     """A nested graph with what its node gives it.  Not only what is returned runs: the rest may have an effect."""
     names = frozenset(given)
     key = (False, outputs, (), names)  # no request of a user has () as entry points
-    return _prepared(graph, key, lambda: replace(graph.scope(provided=names), outputs=outputs))
+    return _prepared(graph, key, lambda: returning(graph.scope(provided=names), outputs))
+
+
+def returning(scope: Scope, outputs: tuple[str, ...]) -> Scope:
+    """The scope with other outputs to return."""
+    return replace(scope, outputs=outputs, partial=outputs)
 
 
 _Key = tuple[bool, Names, Names, frozenset[str]]
@@ -135,7 +140,7 @@ def _prepared_of(graph: Graph) -> dict[_Key, Prepared]:
 
 
 def _pause_ids(graph: Graph) -> dict[str, tuple[str, ...]]:
-    """Pause ids by what answers them: the id itself, or the outermost name of the answer."""
+    """Pause ids by what answers them: the outermost name of the answer, or the id itself if no input has that name."""
     found: dict[str, tuple[str, ...]] = {}
     todo: list[tuple[Graph, str, tuple[GraphNode, ...]]] = [(graph, "", ())]
     while todo:
@@ -143,7 +148,8 @@ def _pause_ids(graph: Graph) -> dict[str, tuple[str, ...]]:
         for node in inside.nodes.values():
             if isinstance(node, InterruptNode):
                 pause_id = stem + node.name
-                found[pause_id] = (pause_id,)
+                if pause_id not in graph.input_names:
+                    found[pause_id] = (pause_id,)
                 name = outermost_name(path, node.response_param)
                 if name is not None:
                     found[name] = (*found.get(name, ()), pause_id)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from penstock.direct import nesting
 from penstock.direct.settings import Ending
-from penstock.graphs.calling import perform
+from penstock.graphs.calling import PENDING, perform
 from penstock.graphs.errors import GraphConfigError
 from penstock.graphs.nodes.function import FunctionNode
 from penstock.graphs.nodes.nested import GraphNode
@@ -59,7 +59,7 @@ def straightened(compiled: Compiled, given: frozenset[str]) -> Straight | None:
             return None
         if any(cells[0] not in there and cells[0] not in layout.written for cells in needed):
             return None
-    if any(len(cells) != 1 for _, cells in compiled.outputs):
+    if any(len(cells) != 1 for _, cells in (*compiled.outputs, *compiled.partial)):
         return None
     return Straight(compiled, given)
 
@@ -92,7 +92,9 @@ class Straight:
         self._given = tuple((layout.cell[name], name) for name in layout.plan.inputs if name in given)
         self._scratch = len(layout.cell)
         self._outputs = tuple((name, cells[0]) for name, cells in compiled.outputs)
+        self._partial = tuple((name, cells[0]) for name, cells in compiled.partial)
         bound = compiled.graph.bound
+        self._bound = compiled.graph.bound_values
         self._there = layout.written | {c for c, _ in self._given}
         self._template: _Cells = [_UNSET] * (len(layout.cell) + 1)
         for name, value in bound.items():
@@ -118,9 +120,21 @@ class Straight:
                     v[out] = call(*[v[c] for c in cells])
                 else:
                     call(v, setting)
+            if not PENDING.isdisjoint(map(type, v)):
+                self._refuse_pending(v)
         except Exception as error:  # noqa: BLE001 - it ends the run, and whoever started it raises it
-            return Ending({name: v[c] for name, c in self._outputs if v[c] is not _UNSET}, error)
+            return Ending({name: v[c] for name, c in self._partial if v[c] is not _UNSET}, error)
         return Ending({name: v[c] for name, c in self._outputs})
+
+    def _refuse_pending(self, v: _Cells) -> None:
+        """A plain function must not have returned a coroutine; a generator may be its value.
+
+        Raises NodeReturnError.
+        """
+        layout = self.compiled.layout
+        for i in self._order:
+            for c in layout.out[i]:
+                self.compiled.calls[i].settled(v[c])
 
     def each(
         self,
@@ -132,10 +146,13 @@ class Straight:
         """What `done` makes of the outputs of each item, and `failed` of its failure; None: the first one is raised."""
         rows, shared = items.rows, items.shared
         one = self._mapper(items.params)(done, setting, *[shared[name] for _, name in self._given if name in shared])
+        first = self.run(items.inputs(rows[0]), setting)  # the generated function does not look at what nodes return
+        if first.error is not None and failed is None:
+            raise first.error
+        results = [done(first.outputs) if first.error is None or failed is None else failed(first)]
         if failed is None:
-            return [one(*row) for row in rows]
-        results: list[T] = []
-        for row in rows:
+            return [*results, *[one(*row) for row in rows[1:]]]
+        for row in rows[1:]:
             try:
                 results.append(one(*row))
             except Exception as error:  # noqa: BLE001 - kept in the place of the item's result
@@ -148,7 +165,7 @@ class Straight:
         while tb is not None:
             if tb.tb_frame.f_code is one.__code__:
                 left = tb.tb_frame.f_locals
-                return {name: left[f"v{c}"] for name, c in self._outputs if f"v{c}" in left}
+                return {name: left[f"v{c}"] for name, c in self._partial if f"v{c}" in left}
             tb = tb.tb_next
         return {}
 
@@ -160,7 +177,9 @@ class Straight:
         cells = [(name, c) for name, (c,) in zip(call.node.inputs, reads) if c in self._there]
         known = {name for name, _ in cells}
         return cells, [
-            (name, value) for name, value in call.spares if name not in known and not _as_good(call.node, name)
+            (name, value)
+            for name, value in call.spares
+            if name not in known and (name in self._bound or not _as_good(call.node, name))
         ]
 
     def _row(self, i: int) -> _Row:
@@ -213,7 +232,7 @@ class Straight:
             env[f"m{i}_{node.inputs.index(name)}"] = value
         values = [(name, f"v{c}") for name, c in wired]
         values += [(name, f"m{i}_{node.inputs.index(name)}()") for name, _ in fresh]
-        if isinstance(node, FunctionNode) and node.context_param is None:
+        if isinstance(node, FunctionNode) and node.context_param is None and not hasattr(node.func, "__wrapped__"):
             env[f"f{i}"] = node.func
             if _by_position(node, wired, fresh):
                 text = f"f{i}({', '.join(value for _, value in values)})"

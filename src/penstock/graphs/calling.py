@@ -6,11 +6,13 @@ decision of a gate.  Nobody pays for a listener or a memo that is not there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import inspect
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, Final, Protocol
 
 from penstock.graphs.errors import NodeReturnError
@@ -20,6 +22,10 @@ from penstock.graphs.nodes.gates import GateNode
 from penstock.graphs.nodes.interrupts import InterruptNode
 from penstock.graphs.wording import a_kind
 from penstock.model.errors import ConfigError
+
+PENDING: Final = frozenset({CoroutineType, GeneratorType, AsyncGeneratorType})
+"""kinds of values that are still to be computed"""
+Wait = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
 @dataclass(slots=True)
@@ -132,7 +138,19 @@ class Stream:
 class Call:
     """One node of a graph and what calling it takes, found out once."""
 
-    __slots__ = ("_arity", "_context", "_emitted", "_func", "_gate", "_params", "is_generator", "node", "spares")
+    __slots__ = (
+        "_arity",
+        "_context",
+        "_emitted",
+        "_func",
+        "_gate",
+        "_params",
+        "_wrapped",
+        "is_generator",
+        "is_retried",
+        "node",
+        "spares",
+    )
 
     def __init__(self, node: Node, bound: Mapping[str, Any], signals: int = 0) -> None:
         """`signals`: values besides its outputs, which say that it was called."""
@@ -146,8 +164,11 @@ class Call:
         self._func: Callable[..., Any] | None = None
         self._gate = node if isinstance(node, GateNode) else None
         self.is_generator = node.is_generator
+        self.is_retried = node.retry is not None and node.retry.max_attempts > 1
+        self._wrapped: Callable[..., Any] | None = None
         if isinstance(node, CallNode):
             self._func = node.func
+            self._wrapped = inspect.unwrap(node.func) if hasattr(node.func, "__wrapped__") else None
             params = {name: node.param(name) for name in node.inputs}
             if any(name != param for name, param in params.items()):
                 self._params = params
@@ -168,6 +189,26 @@ class Call:
         if self._context is not None:
             kwargs = {**kwargs, self._context: Stream(span)}
         return self._func(**kwargs)
+
+    def settled(self, returned: Any, wait: Wait | None = None) -> Any:
+        """What a plain function returned; if that is a coroutine, or the generator of a function it wraps, its outcome.
+
+        `wait`: awaits in the place of this thread.  Raises NodeReturnError for what cannot be awaited here.
+        """
+        kind = type(returned)
+        if kind is GeneratorType and self._wrapped is not None and inspect.isgeneratorfunction(self._wrapped):
+            return list(returned)
+        if kind is AsyncGeneratorType and self._wrapped is not None and inspect.isasyncgenfunction(self._wrapped):
+            returned = _collected(returned)
+        elif kind is not CoroutineType:
+            return returned
+        if wait is None:
+            returned.close()
+            raise NodeReturnError(
+                f"node {self.node.name!r} returned a coroutine, but its function is no async def, so it is not awaited",
+                hint="make what wraps it async def, and await in it; AsyncRunner without a checkpointer awaits it",
+            )
+        return wait(returned)
 
     def performed(self, returned: Any) -> Performance:
         """What a returned value means.  Raises NodeReturnError if it means nothing."""
@@ -235,11 +276,26 @@ def spanned(listener: Listener | None, node: Node, inputs: Mapping[str, Any]) ->
         raise
 
 
-def perform(call: Call, inputs: dict[str, Any], listener: Listener | None, memo: Memo | None) -> Performance:
-    """Call a plain function or generator and wait for its end.  What it raises is raised, unwrapped."""
+async def _collected(source: AsyncGeneratorType[Any, Any]) -> list[Any]:
+    return [value async for value in source]
+
+
+def perform(
+    call: Call,
+    inputs: dict[str, Any],
+    listener: Listener | None,
+    memo: Memo | None,
+    wait: Wait | None = None,
+) -> Performance:
+    """Call a plain function or generator and wait for its end.  What it raises is raised, unwrapped.
+
+    `wait`: see `Call.settled`.
+    """
     if listener is None and memo is None:
         returned = call.raw(inputs)
-        return call.performed(list(returned) if call.is_generator else returned)
+        if type(returned) in PENDING:
+            returned = list(returned) if call.is_generator else call.settled(returned, wait)
+        return call.performed(returned)
     with spanned(listener, call.node, inputs) as span:
         recall = memo.recall(call.node, inputs) if memo is not None and call.node.cache else _FORGOTTEN
         if recall.found:
@@ -247,6 +303,8 @@ def perform(call: Call, inputs: dict[str, Any], listener: Listener | None, memo:
         returned = call.raw(inputs, span)
         if call.is_generator:
             returned = list(returned) if span is None else [_sent(value, span) for value in returned]
+        elif type(returned) in PENDING:
+            returned = call.settled(returned, wait)
         return _finished(call, recall, returned, span)
 
 

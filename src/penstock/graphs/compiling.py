@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from penstock.graphs.calling import Call
 from penstock.graphs.contested import unbranched
+from penstock.graphs.copying import own_copy
 from penstock.graphs.nodes.gates import GateNode
 from penstock.graphs.nodes.nested import GraphNode
 from penstock.kernel import Layout, lay_out
@@ -42,6 +43,8 @@ class Compiled:
     calls: tuple[Call, ...]
     outputs: tuple[tuple[str, tuple[int, ...]], ...]
     """name -> its cells, of which the latest write counts"""
+    partial: tuple[tuple[str, tuple[int, ...]], ...]
+    """the same for a run that failed"""
 
     def limited(self, max_iterations: int | None) -> Layout:
         """The layout for one run, with its own limit of supersteps per loop; None: no limit."""
@@ -85,13 +88,16 @@ class Compiled:
                 if stamp[latest]:
                     given[name] = value[latest]
         call = self.calls[i]
+        if call.is_retried:
+            bound = self.graph.bound
+            given = {n: v if n in bound and v is bound[n] else own_copy(v) for n, v in given.items()}
         return call.complete(given) if call.spares else given
 
     def results(self, m: Machine) -> dict[str, Any]:
-        """The outputs that were made, or given in the place of being made."""
+        """The outputs that were made, or given in the place of being made; of a run that failed, all that it made."""
         stamp, value = m.stamp, m.value
         made: dict[str, Any] = {}
-        for name, cells in self.outputs:
+        for name, cells in self.partial if m.errors else self.outputs:
             latest = cells[0] if len(cells) == 1 else max(cells, key=stamp.__getitem__)
             if stamp[latest]:
                 made[name] = value[latest]
@@ -225,9 +231,16 @@ class _Compiler:
             self.scope,
             layout,
             tuple(self.nodes.values()),
-            tuple(Call(node, self.graph.bound, name in self.heard) for name, node in self.nodes.items()),
-            tuple((name, cells) for name in self.scope.outputs if (cells := self._cells(name, supplied, cell))),
+            tuple(Call(node, self._bound(node), name in self.heard) for name, node in self.nodes.items()),
+            *[
+                tuple((name, cells) for name in names if (cells := self._cells(name, supplied, cell)))
+                for names in (self.scope.outputs, self.scope.partial)
+            ],
         )
+
+    def _bound(self, node: Node) -> Mapping[str, Any]:
+        """What is bound for a node; a nested graph has what is bound inside it."""
+        return self.graph.bound if isinstance(node, GraphNode) else self.graph.bound_values
 
     def _cells(self, output: str, supplied: frozenset[str], cell: Mapping[str, int]) -> tuple[int, ...]:
         if output in supplied:
@@ -244,7 +257,7 @@ class _Compiler:
             Read(
                 p,
                 (self.aliases[p],) if p in self.aliases else (p, *(f"{m}/{p}" for m in makers)),
-                optional=p in self.graph.bound or node.has_default_for(p),
+                optional=p in self.graph.bound_values or node.has_default_for(p),
                 # What an ungated node made itself, or everybody writes, is no reason for it to run again.
                 refires=p not in self.shared and (gated or p not in node.outputs),
             )

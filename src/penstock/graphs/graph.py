@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from penstock.graphs import hashes
-from penstock.graphs.checks import checked, overridden
+from penstock.graphs.checks import checked, overridden, projected
 from penstock.graphs.drawing.drawable import Drawable
 from penstock.graphs.errors import GraphConfigError, InputError
 from penstock.graphs.explicit import EdgeLike
@@ -174,6 +174,12 @@ class Graph(Drawable):
                 found.update(node.outer_outputs({name: name for name in node.graph.answers}))
         return frozenset(found)
 
+    @cached_property
+    def bound_values(self) -> Mapping[str, Any]:
+        """What is bound here, and inside nested graphs under a name that is an input of this one."""
+        inside = projected(self.wiring) if self.nested_graphs else {}
+        return MappingProxyType({**inside, **self.bound}) if inside else self.bound
+
     # -- identity
 
     @cached_property
@@ -239,7 +245,7 @@ class Graph(Drawable):
         if scope is None:
             scope = scoped(
                 self.wiring,
-                self.bound,
+                self.bound_values,
                 select=self.selected if select is None else selected(select, self.wiring),
                 entrypoints=entries,
                 given=given,
@@ -345,6 +351,12 @@ class Graph(Drawable):
 
     # -- making changed copies
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickle and copy.deepcopy, if the nodes can be pickled or copied: built again, in the same scope."""
+        kept = ("name", "strict_types", "shared", "_edges", "selected", "entrypoints")
+        fields = {**{key: self.__dict__[key] for key in kept}, "bound": dict(self.bound)}
+        return _restored, (type(self), tuple(self.nodes.values()), fields)
+
     def _changed(self, **fields: object) -> Self:
         new = object.__new__(type(self))
         kept = ("name", "strict_types", "shared", "_edges", "wiring", "bound", "selected", "entrypoints")
@@ -387,6 +399,13 @@ class Graph(Drawable):
             told(f"{name!r} cannot be bound: it is no input of the graph", f"inputs: {listed(self.inputs.all)}"),
             hint=close_to(name, known),
         )
+
+
+def _restored(kind: type[G], nodes: tuple[Node, ...], fields: dict[str, Any]) -> G:
+    new = object.__new__(kind)
+    new.__dict__.update(fields, bound=MappingProxyType(fields["bound"]), _scopes={})
+    new.wiring = checked(new.name, nodes, fields["_edges"], new.shared, new.strict_types)
+    return new
 
 
 def register_graph(graph: G, name: str | None = None, *, into: Registry = registry) -> G:

@@ -231,7 +231,7 @@ class GraphProgram:
         if isinstance(one, GraphNode):
             return self._spread(one, inputs, around)
         if isinstance(one, InterruptNode):
-            return self._asked(node, call.raw(inputs), around)
+            return self._asked(node, call.settled(call.raw(inputs)), around)
         listener, memo = (None, None) if around is None else (around.listener, around.memo)
 
         def body() -> Performed:

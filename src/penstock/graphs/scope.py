@@ -24,6 +24,8 @@ class Scope:
     active: tuple[str, ...]
     outputs: tuple[str, ...]
     """names to return"""
+    partial: tuple[str, ...]
+    """names to return of a run that failed, as far as they were made: all, unless some are selected"""
     inputs: InputSpec
     supplied: tuple[str, ...]
     """outputs that were given, so that nobody reads them from a node"""
@@ -65,12 +67,17 @@ def scoped(
     return Scope(
         ordered,
         leaves(wiring, ordered) if select is None else tuple(select),
+        _made(wiring, ordered) if select is None else tuple(select),
         _inputs(wiring, ordered, sources, start, bound),
         tuple([name for name in wiring.writers if name in supplied]),
         tuple([name for name in ordered if name in entries]),
         tuple([name for name in ordered if name in start.led]),
         tuple(start.choices),
     )
+
+
+def _made(wiring: Wiring, active: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([output for name in active for output in wiring.nodes[name].data_outputs]))
 
 
 def _check_entrypoints(wiring: Wiring, active: Set[str], entrypoints: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from penstock.graphs.checks.bindings import check_inner_bindings, overridden
+from penstock.graphs.checks.bindings import check_inner_bindings, overridden, projected
 from penstock.graphs.checks.defaults import check_defaults
 from penstock.graphs.checks.gates import check_gates
 from penstock.graphs.checks.loops import check_loops
@@ -16,7 +16,7 @@ from penstock.graphs.explicit import EdgeLike
 from penstock.graphs.nodes.base import Node
 from penstock.graphs.wiring import Wiring, wired
 
-__all__ = ["checked", "overridden"]
+__all__ = ["checked", "overridden", "projected"]
 
 
 def checked(

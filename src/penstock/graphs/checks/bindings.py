@@ -38,9 +38,25 @@ def overridden(wiring: Wiring, given: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def projected(wiring: Wiring) -> dict[str, Any]:
+    """Values bound inside nested graphs by the inputs of this graph they stand for; not those of the items of a map."""
+    mapped = {
+        (node.name, name)
+        for node in wiring.nodes.values()
+        if isinstance(node, GraphNode) and node.map_config is not None
+        for name in node.map_config.params
+    }
+    return {
+        name: value
+        for node, name, value in _bound_inside(wiring)
+        if (node, name) not in mapped and name not in wiring.writers
+    }
+
+
 def _bound_inside(wiring: Wiring) -> Iterator[tuple[str, str, Any]]:
     for node in wiring.nodes.values():
         if isinstance(node, GraphNode):
             for name in node.inputs:
-                if (node.name, name) not in wiring.producers and node.param(name) in node.graph.bound:
-                    yield node.name, name, node.graph.bound[node.param(name)]
+                known = node.graph.bound_values
+                if (node.name, name) not in wiring.producers and node.param(name) in known:
+                    yield node.name, name, known[node.param(name)]

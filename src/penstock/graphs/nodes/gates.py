@@ -153,16 +153,18 @@ class RouteNode(GateNode[P, R]):
         if not self.multi_target:
             return (self._named(returned),)
         if not isinstance(returned, list):
+            several = isinstance(returned, (tuple, set, frozenset, dict))
+            as_list = list(returned) if several else [returned]
             raise NodeReturnError(
                 f"gate {self.name!r} returned {returned!r}, but with multi_target it returns a list of targets",
-                hint=f"return [{returned!r}]; the targets are {self._choices}",
+                hint=f"return {as_list!r}; the targets are {self._choices}",
             )
         return tuple(dict.fromkeys([self._named(one) for one in returned]))
 
     def _named(self, returned: Any) -> str:
         if isinstance(returned, str) and returned in self.targets and (returned is END) == (returned == END):
             return plain(returned)
-        if isinstance(returned, list):
+        if isinstance(returned, (list, tuple, set, frozenset)):
             hint = "return one name, or make it a gate with multi_target=True"
         elif isinstance(returned, str) and END in self.targets and returned in ("END", str.__str__(END)):
             hint = "return END itself, without quotes"
@@ -172,6 +174,11 @@ class RouteNode(GateNode[P, R]):
         raise NodeReturnError(
             f"gate {self.name!r} returned {returned!r}, which is none of its targets: {self._choices}", hint=hint
         )
+
+
+def _is_of_numpy(value: Any) -> bool:
+    """Whether it is a single value of NumPy, which has a plain one in it."""
+    return type(value).__module__ == "numpy" and getattr(value, "ndim", 1) == 0
 
 
 class IfElseNode(GateNode[P, R]):
@@ -204,9 +211,10 @@ class IfElseNode(GateNode[P, R]):
         self._set(when_true=when_true, when_false=when_false)
 
     def decide(self, returned: Any) -> tuple[str, ...]:
-        if returned is True:
+        truth = returned.item() if _is_of_numpy(returned) else returned
+        if truth is True:
             return (plain(self.when_true),)
-        if returned is False:
+        if truth is False:
             return (plain(self.when_false),)
         raise NodeReturnError(
             f"gate {self.name!r} returned {returned!r}, {a_kind(returned)}, but it returns True"

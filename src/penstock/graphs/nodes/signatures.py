@@ -29,11 +29,18 @@ class Signature:
         """`what` names the node in errors.  Raises SignatureError for what cannot be called by keyword."""
         if not callable(func):
             raise SignatureError(f"{what} needs a function, not {func!r}")
+        if isinstance(func, staticmethod):
+            func = func.__func__
+        if hasattr(func, "dispatch") and hasattr(func, "registry"):
+            raise SignatureError(
+                f"{what} is a singledispatch function, which chooses by an argument given by position",
+                hint="call it in a function of your own",
+            )
         self.func = func
         self.defaults: dict[str, Any] = {}
         self.context_parameter: str | None = None
         try:
-            signature = inspect.signature(func)
+            signature = _signature(func)
         except (TypeError, ValueError) as error:
             raise SignatureError(
                 f"{what}: the parameters of {func!r} cannot be read", hint="wrap it in a function of your own"
@@ -86,6 +93,19 @@ class Signature:
             found = getattr(found, name, None)
         # imported for type checkers only, it is known by its name alone
         return found is NodeContext or (found is None and text.rpartition(".")[2] == "NodeContext")
+
+
+def _signature(func: Callable[..., Any]) -> inspect.Signature:
+    """What it can be called with; what it wraps says that only where it takes any keyword itself."""
+    if isinstance(func, partial):  # one that wears the name of its function still has fewer parameters
+        return inspect.signature(partial(func.func, *func.args, **func.keywords))
+    if hasattr(func, "__wrapped__"):
+        called = func if inspect.isroutine(func) else getattr(func, "__call__")  # noqa: B004, B009
+        if inspect.isfunction(called) or inspect.ismethod(called):
+            own = inspect.signature(called, follow_wrapped=False)
+            if all([one.kind is not one.VAR_KEYWORD for one in own.parameters.values()]):
+                return own
+    return inspect.signature(func)
 
 
 def showing_one(name: str, parameter: str) -> Callable[..., Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from penstock.direct.budget import limited
 from penstock.direct.settings import Ending, Handler, Setting, new_run_id
 from penstock.graphs.compatibility import validate_map_compatible
+from penstock.graphs.errors import MissingInputError
 from penstock.graphs.items import expanded
 from penstock.model.errors import ConfigError
 from penstock.runners.graphs.base import BaseRunner, MapMode
@@ -23,6 +24,7 @@ from penstock.runners.graphs.running import (
     check_options,
     dispatcher_of,
     finished,
+    items_without_inputs,
     memo_of,
     names,
     request,
@@ -206,7 +208,12 @@ class AsyncRunner(BaseRunner):
         if on_pause is None:
             validate_map_compatible(graph, f"{type(self).__name__}.map() was called")
         self._fitness.check(graph)
-        asked = request(graph, inputs, values, keywords, select, entrypoint)
+        try:
+            asked = request(graph, inputs, values, keywords, select, entrypoint)
+        except MissingInputError as error:
+            if error_handling == "raise":
+                raise
+            return items_without_inputs(error, graph, inputs, values, keywords, map_over, map_mode)
         items = expanded(asked.given, map_over, map_mode, clone)
         setting = Setting(runner=self, memo=self._memo, session_id=session_id, max_iterations=max_iterations)
         outlet = self._listen(setting, event_processors) if len(items) else None

@@ -27,13 +27,14 @@ _UNBOUND = object()
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a caller wants of a recorded run.  `outputs`: what to return."""
+    """What a caller wants of a recorded run.  `outputs`: what to return; `partial`: what of a run that failed."""
 
     recorder: Recorder
     graph: Graph
     run_id: str
     given: Mapping[str, Any]
     outputs: tuple[str, ...]
+    partial: tuple[str, ...]
     caller: Caller
     strict: bool
     """nothing but answers is given to a run that there is, and a completed one is over"""
@@ -67,8 +68,10 @@ def ordered(
     known = recorder.known(run_id)
     resolved = resolve_inputs(graph, inputs, values=values, keywords=keywords, known=known)
     given = {name: value for name, value in resolved.values.items() if value is not graph.bound.get(name, _UNBOUND)}
-    outputs = graph.scope(select).outputs  # those of a whole run, whatever it has been given by now
-    return Order(recorder, graph, run_id, given, outputs, Caller(graph, setting, loop), resume == "strict")
+    scope = graph.scope(select)  # that of a whole run, whatever it has been given by now
+    return Order(
+        recorder, graph, run_id, given, scope.outputs, scope.partial, Caller(graph, setting, loop), resume == "strict"
+    )
 
 
 async def ordered_async(*wanted: Any) -> Order:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakMethod
 
 from penstock.direct.attempts import deadlocked, endless
 from penstock.direct.preparing import outermost_name
@@ -16,7 +16,7 @@ from penstock.graphs.nodes.nested import GraphNode
 from penstock.graphs.program import GraphProgram
 from penstock.model import checks
 from penstock.model import events as ev
-from penstock.model.errors import InvalidTransition, PenstockError, RunInProgress, StructureChanged
+from penstock.model.errors import InvalidTransition, NotAsked, PenstockError, RunInProgress, StructureChanged
 from penstock.model.values import Stored
 from penstock.runners.graphs.callers import Caller, Part
 from penstock.runtime.promise import arrival
@@ -41,7 +41,6 @@ class Recorder:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._programs: WeakKeyDictionary[Graph, GraphProgram] = WeakKeyDictionary()
         self._callers: dict[str, Caller] = {}
 
     def known(self, run_id: str) -> frozenset[str]:
@@ -88,10 +87,17 @@ class Recorder:
         changed = _changed(run, given)
         if order.strict:
             _check_strictly(run, changed)
-        answered = self.answer(run_id, caller.answers)
-        if changed or head.status in ("failed", "cancelled") or run.machine.suspended:
+        changed |= _revised(run, caller, changed)
+        if changed:  # inputs win: what they change is asked again, and then answered
             self._resume(run_id, changed)
-        elif head.status == "running" and not answered:
+            self.answer(run_id, caller.answers)
+            return
+        answered = self.answer(run_id, caller.answers)
+        if (
+            head.status in ("failed", "cancelled")
+            or run.machine.suspended
+            or (head.status == "running" and not answered)
+        ):
             self._resume(run_id, {})
 
     def _resume(self, run_id: str, changed: Mapping[str, Stored]) -> None:
@@ -120,9 +126,10 @@ class Recorder:
         run = self.engine.read(run_id)
         made = run.result()
         pauses = self.engine.pauses(run_id) if run.machine.status == "paused" else []
+        error = self._error(run, order.caller)
         return Ending(
-            {name: made[name].copy() for name in order.outputs if name in made},
-            self._error(run, order.caller),
+            {name: made[name].copy() for name in (order.outputs if error is None else order.partial) if name in made},
+            error,
             tuple([self._info(order.graph, pause) for pause in pauses]),
             sum([r.count for r in run.machine.rounds.values()]),
         )
@@ -152,10 +159,17 @@ class Recorder:
         self.engine.driver.control(order.run_id, ev.Paused("its caller was cancelled"))
 
     def _program(self, graph: Graph) -> GraphProgram:
-        program = self._programs.get(graph)
+        """The graph keeps it, and it knows this recorder by a weak reference: neither keeps the other alive."""
+        known: WeakKeyDictionary[Recorder, GraphProgram] = graph.__dict__.setdefault("_programs", WeakKeyDictionary())
+        program = known.get(self)
         if program is None:
-            program = GraphProgram(graph, graph.name or "graph", self._part)
-            self._programs[graph] = program
+            parts = WeakMethod(self._part)
+
+            def part(run_id: str) -> Part | None:
+                found = parts()
+                return None if found is None else found(run_id)
+
+            program = known[self] = GraphProgram(graph, graph.name or "graph", part)
         return program
 
     def _part(self, run_id: str) -> Part | None:
@@ -202,6 +216,35 @@ def _changed(run: LiveRun, given: Mapping[str, Any]) -> dict[str, Stored]:
             if before != stored:
                 changed[name] = stored
     return changed
+
+
+def _revised(run: LiveRun, caller: Caller, changed: Mapping[str, Stored]) -> dict[str, Stored]:
+    """Answers to questions that were answered otherwise before, by the names of the answers; these are taken out.
+
+    Those of questions that what is changed puts anew stay.  Raises NotAsked for one that has no cell of its own,
+    AnswerError, EncodingError.
+    """
+    m, layout = run.machine, run.layout
+    names = {c: name for name in layout.plan.inputs if (c := layout.cell[name]) in layout.written}
+    asked = [
+        (layout.unit[i], i, pause_id) for pause_id in caller.answers if (i := layout.index.get(pause_id)) is not None
+    ]
+    revised: dict[str, Stored] = {}
+    for unit, i, pause_id in sorted(asked):
+        anew = layout.behind([layout.unit[j] for j in layout.readers([*changed, *revised])])
+        if not m.fired[i] or i in m.asked or i in m.todo or layout.loops[unit] or unit in anew:
+            continue
+        c, answer = layout.out[i][0], caller.answers.pop(pause_id)
+        caller.check(pause_id, answer)
+        stored = Stored.of(answer)
+        if m.value[c] != stored:
+            if c not in names:
+                raise NotAsked(
+                    f"the question {pause_id!r} of run {run.row.id!r} has been answered, and its answer cannot change",
+                    hint="fork the run, or give its answer another name than other outputs",
+                )
+            revised[names[c]] = stored
+    return revised
 
 
 def _check_strictly(run: LiveRun, changed: Mapping[str, Stored]) -> None:

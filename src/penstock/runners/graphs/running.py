@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from weakref import WeakSet
 
 from penstock.direct.preparing import Names, Request, requested
+from penstock.direct.settings import Ending
 from penstock.graphs.compatibility import validate_runner_compatibility
-from penstock.graphs.errors import GraphConfigError, IncompatibleRunnerError, InputError
+from penstock.graphs.errors import GraphConfigError, IncompatibleRunnerError, InputError, MissingInputError
+from penstock.graphs.given import collected
 from penstock.graphs.graph import Graph
+from penstock.graphs.items import expanded
+from penstock.graphs.nodes.mapping import MapMode
 from penstock.graphs.wording import close_to, listed
 from penstock.model.errors import ConfigError
-from penstock.runners.graphs.results import MissingOutputError, RunResult
+from penstock.runners.graphs.results import MapResult, MissingOutputError, RunResult, map_result
 
 if TYPE_CHECKING:
     from penstock.caching import CacheBackend
-    from penstock.direct.settings import Ending
     from penstock.graphs.calling import Memo
     from penstock.observe.dispatcher import EventDispatcher
     from penstock.observe.processors import EventProcessor
@@ -91,6 +94,20 @@ def request(
 ) -> Request:
     """What is to run.  Raises InputError, MissingInputError and GraphConfigError for what does not fit."""
     return requested(graph, inputs, values, keywords, names(select), names(entrypoint))
+
+
+def items_without_inputs(
+    error: MissingInputError,
+    graph: Graph,
+    inputs: Mapping[str, Any] | None,
+    values: Mapping[str, Any] | None,
+    keywords: Mapping[str, Any],
+    map_over: str | Iterable[str],
+    map_mode: MapMode,
+) -> MapResult:
+    """The results of a map whose items all lack an input.  Raises MapOverError."""
+    items = expanded(collected(graph, inputs, values=values, keywords=keywords), map_over, map_mode)
+    return map_result([RunResult.of(Ending({}, error)) for _ in items.rows], items.params, map_mode, "")
 
 
 def check_options(
