@@ -101,7 +101,12 @@ def test_a_run_that_waits_for_an_answer_says_how_to_give_it(styles: Shell) -> No
 
     again = styles("run", "styles:review", "--resume", run_id, "--json")
     assert again.returncode == 4
-    question = {"pause_id": "approve", "answer_name": "decision", "value": {"draft": "About rain"}}
+    question = {
+        "pause_id": "approve",
+        "answer_name": "decision",
+        "value": {"draft": "About rain"},
+        "answer_schema": None,
+    }
     assert json.loads(again.stdout)["pauses"] == [question]
 
     answered = styles("runs", "answer", run_id, "--database", "sqlite:///penstock.db", "print it")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from penstock.model import events as ev
 from penstock.model.errors import StoreError
 from penstock.model.events import Event
+from penstock.model.questions import Question
 from penstock.model.values import Stored
 from penstock.model.wire import Entry, decode, encode
 
@@ -41,7 +42,9 @@ timed: dict[type, st.SearchStrategy[Event]] = {
     ev.Failed: st.builds(ev.Failed, number, number, text, text, st.none() | instant),
     ev.Cancelled: st.builds(ev.Cancelled, number, number),
     ev.Deferred: st.builds(ev.Deferred, number, number, instant),
-    ev.Asked: st.builds(ev.Asked, number, number, values),
+    ev.Asked: st.builds(
+        ev.Asked, number, number, st.builds(Question, values, st.none() | st.just({"type": "boolean"}))
+    ),
     ev.FannedOut: st.builds(
         ev.FannedOut,
         number,
@@ -60,7 +63,7 @@ untimed: dict[type, st.SearchStrategy[Event]] = {
     ev.Evaluated: st.builds(ev.Evaluated, number, st.lists(st.booleans(), max_size=3).map(tuple)),
     ev.TimerSet: st.builds(ev.TimerSet, number, instant),
     ev.TimerFired: st.builds(ev.TimerFired, number),
-    ev.Answered: st.builds(ev.Answered, number, many),
+    ev.Answered: st.builds(ev.Answered, number, many, st.none() | number, st.booleans()),
     ev.CancelRequested: st.builds(ev.CancelRequested, text),
     ev.TimedOut: st.builds(ev.TimedOut, text),
     ev.Paused: st.builds(ev.Paused, text),

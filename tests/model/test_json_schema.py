@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, NamedTuple, NewType, Optional, Typed
 import pytest
 
 from penstock.model.from_json import from_json
-from penstock.model.json_schema import from_words, schema_of, violation
+from penstock.model.json_schema import from_words, schema_of, summary, violation
 
 
 class Colour(enum.Enum):
@@ -241,3 +241,21 @@ def test_words_without_a_schema_are_json_or_text() -> None:
     assert from_words("no", None) == "no"
     assert from_words("1", None) == 1
     assert from_words("1 apple", None) == "1 apple"
+
+
+@pytest.mark.parametrize(
+    ("annotation", "words"),
+    [
+        (bool, "yes or no"),
+        (int | None, "an integer or null"),
+        (Literal["a", "b"], "one of 'a', 'b'"),
+        (Colour, "one of 'red', 2"),
+        (Line, "an object with sku, amount"),
+        (Tree, "an object with name, children"),
+        (dt.date, "a date (ISO 8601)"),
+        (list[int], "a list"),
+        (Any, "anything"),
+    ],
+)
+def test_schemas_in_a_few_words(annotation: Any, words: str) -> None:
+    assert summary(schema_of(annotation)) == words

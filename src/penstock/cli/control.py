@@ -193,16 +193,16 @@ def resume(run: str, reason: str, database: str, as_json: bool) -> None:
 def answer(run: str, value: str, pause: str | None, database: str, as_json: bool) -> None:
     """Answer what a paused run waits for.
 
-    RUN is an id, its beginning or its end, or @last; ANSWER is JSON, or else taken as text.
+    RUN is an id, its beginning or its end, or @last.  ANSWER is JSON, or else taken as text; where yes or no is asked
+    for, it may be yes or no.  An answer that is not of the type that is asked for is refused.
     """
-    try:
-        said = json.loads(value)
-    except ValueError:
-        said = value
+    from penstock.model.json_schema import from_words
+
     with steering(database, run) as (engine, run_id):
-        done = engine.answer(run_id, pause, said)
+        asked = engine.pause(run_id, pause)
+        engine.give(asked, from_words(value, asked.answer_schema))
         now = _until_taken_up(engine, run_id)
-    _say(f"was given {done.answer_name}", now, database, as_json, _goes_on(now, database))
+    _say(f"was given {asked.answer_name}", now, database, as_json, _goes_on(now, database))
 
 
 @click.command(epilog=exits.TABLE)

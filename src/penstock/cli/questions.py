@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from penstock.cli.text import clean
+from penstock.cli.text import clean, short
 
 if TYPE_CHECKING:
     from penstock.engine.pauses import Pause
@@ -23,6 +23,7 @@ def as_data(pauses: Sequence[Pause], *, typed: bool) -> list[dict[str, Any]]:
             "pause_id": pause.pause_id,
             "answer_name": pause.answer_name,
             "value": None if pause.question is None else pause.question.tree if typed else as_json(pause.question.tree),
+            "answer_schema": pause.answer_schema,
         }
         for pause in pauses
     ]
@@ -30,11 +31,13 @@ def as_data(pauses: Sequence[Pause], *, typed: bool) -> list[dict[str, Any]]:
 
 def say(pauses: Sequence[Pause]) -> None:
     """One line for each question."""
+    from penstock.model.json_schema import summary
     from penstock.model.tags.people import as_text
 
     for pause in pauses:
         shown = "" if pause.question is None else f": {clean(as_text(pause.question.tree, 300))}"
-        click.echo(f"waits for {clean(pause.pause_id)}{shown}")
+        kind = "" if pause.answer_schema is None else f" ({short(summary(pause.answer_schema), 120)})"
+        click.echo(f"waits for {clean(pause.pause_id)}{kind}{shown}")
 
 
 def say_how_to_answer(run_id: str, pauses: Sequence[Pause], database: str) -> None:

@@ -17,6 +17,7 @@ from penstock.engine.styles import STYLES
 from penstock.model import checks, digests
 from penstock.model import events as ev
 from penstock.model.errors import (
+    AnswerError,
     IdempotencyConflict,
     InvalidTransition,
     NotAsked,
@@ -26,6 +27,7 @@ from penstock.model.errors import (
     StoreUnavailable,
     StoreUnusable,
 )
+from penstock.model.json_schema import violation
 from penstock.model.ports import Clock, Program, Store
 from penstock.model.records import ACTIVE, ENDED, FIRST, Position, RunFilter, RunRow
 from penstock.model.registry import Registry, check_names
@@ -342,24 +344,32 @@ class Engine:
     def answer(self, run_id: str, key: str | None, value: Any) -> Pause:
         """Answer an open question, by its pause id or the name of its answer; None: the only one.
 
-        Returns when the answer is on disk.  Raises NotAsked, RunNotFound, EncodingError, RunnerClosed, and what the
-        interrupt says of a wrong answer.
+        Returns when the answer is on disk.  Raises NotAsked, AnswerError, RunNotFound, EncodingError, RunnerClosed.
         """
-        pause = None if key is None else pauses.named(key, self.read(run_id), Reader(self.store).find)
-        if pause is None:
-            pause = pauses.only(self.pauses(run_id), key, run_id)
+        pause = self.pause(run_id, key)
         self.give(pause, value)
         return pause
+
+    def pause(self, run_id: str, key: str | None) -> Pause:
+        """An open question, by its pause id or the name of its answer; None: the only one.
+
+        Raises NotAsked, RunNotFound.
+        """
+        found = None if key is None else pauses.named(key, self.read(run_id), Reader(self.store).find)
+        return pauses.only(self.pauses(run_id), key, run_id) if found is None else found
 
     def give(self, pause: Pause, value: Any) -> None:
         """Answer this question; raises as `answer` does."""
         asking = self.driver.loader.load(pause.asked_by)
-        cells = (
-            asking.program.answer(pause.node, value)
-            if asking.program is not None
-            else asking.style.answer(len(asking.layout.plan.nodes[pause.node].writes), value)
-        )
-        promise = self.driver.control(pause.asked_by, ev.Answered(pause.node, cells, pause.fence))
+        unchecked = asking.program is None
+        if asking.program is not None:
+            cells = asking.program.answer(pause.node, value)
+        else:
+            wrong = None if pause.answer_schema is None else violation(pause.answer_schema, value)
+            if wrong is not None:
+                raise AnswerError(f"the answer {pause.answer_name!r} to {pause.pause_id!r} does not fit: {wrong}")
+            cells = asking.style.answer(len(asking.layout.plan.nodes[pause.node].writes), value)
+        promise = self.driver.control(pause.asked_by, ev.Answered(pause.node, cells, pause.fence, unchecked))
         promise.wait()
         if not promise.value():
             raise NotAsked(f"nobody waits for an answer to {pause.pause_id!r} any more: somebody was faster")

@@ -9,6 +9,8 @@ from typing import Any
 
 from penstock.kernel.machine import ASKED
 from penstock.model.errors import NotAsked
+from penstock.model.json_schema import Schema
+from penstock.model.questions import Question
 from penstock.model.values import Stored
 from penstock.runtime.live_run import LiveRun
 from penstock.runtime.tending import child_id
@@ -22,7 +24,8 @@ class Pause:
 
     `pause_id`: the same in every run: the node that asks, with the nodes it is nested in before it (`outer/ask`), and
     the number of the item in a map (`outer/3/ask`).  `asked_by`: the run the node is in.  `fence`: which of its
-    questions this is.  `answer_name`: what the answer is called.
+    questions this is.  `answer_name`: what the answer is called.  `answer_schema`: the JSON Schema of its answers;
+    None: any value will do.
     """
 
     pause_id: str
@@ -32,6 +35,7 @@ class Pause:
     name: str
     answer_name: str
     question: Stored | None
+    answer_schema: Schema | None = None
 
     @property
     def value(self) -> Any:
@@ -114,4 +118,6 @@ def _stem(stem: str, run: LiveRun, i: int, item: int) -> str:
 def _pause(stem: str, run: LiveRun, i: int) -> Pause:
     machine, node = run.machine, run.layout.plan.nodes[i]
     answer = node.writes[0].rpartition("/")[2] if node.writes else node.name
-    return Pause(stem + node.name, run.row.id, i, machine.issues[i], node.name, answer, machine.asked[i])
+    asked: Question | None = machine.asked[i]
+    shown, schema = (None, None) if asked is None else (asked.shown, asked.answer_schema)
+    return Pause(stem + node.name, run.row.id, i, machine.issues[i], node.name, answer, shown, schema)

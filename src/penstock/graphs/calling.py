@@ -225,8 +225,7 @@ class Call:
     def answered(self, answer: Any) -> Performance:
         """What an answer to an interrupt means.  Raises AnswerError."""
         assert isinstance(self.node, InterruptNode)
-        self.node.check(answer)
-        return Performance((answer, *self._emitted))
+        return Performance((self.node.accept(answer), *self._emitted))
 
     def values(self, returned: Any) -> tuple[Any, ...]:
         """One value per output.  Raises NodeReturnError for a wrong number of them."""

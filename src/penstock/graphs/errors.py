@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from penstock.model.errors import AnswerError as AnswerError
 from penstock.model.errors import PenstockError, WorkflowError
 
 
@@ -63,7 +64,3 @@ class IncompatibleRunnerError(PenstockError, TypeError, ValueError):
 
 class NodeReturnError(PenstockError, ValueError, TypeError):
     """A body returned something its node does not allow: a gate's decision, the number of outputs."""
-
-
-class AnswerError(PenstockError, ValueError, TypeError):
-    """The answer to an interrupt is not of its `response_type`."""

@@ -17,11 +17,12 @@ from penstock.graphs.given import resolve_inputs
 from penstock.graphs.items import expanded
 from penstock.graphs.nodes.interrupts import InterruptNode
 from penstock.graphs.nodes.nested import GraphNode
-from penstock.model.errors import EncodingError, NodeFailure, TaskNotPortable
+from penstock.model.errors import EncodingError, NodeFailure, PenstockError, TaskNotPortable
 from penstock.model.exceptions import ErrorText
 from penstock.model.fan import Outcome, Spread
 from penstock.model.plan import Plan
 from penstock.model.ports import Body, Program, Style
+from penstock.model.questions import Question, UnusableAnswer
 from penstock.model.retry import NodePolicy
 from penstock.model.rules import MISSING
 from penstock.model.values import Stored
@@ -43,7 +44,7 @@ class GraphPerformance:
     values: tuple[Stored, ...] = ()
     decision: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
-    question: Stored | None = None
+    question: Question | None = None
     spread: Spread | None = None
     wait_until: int | None = None
 
@@ -285,16 +286,24 @@ class GraphProgram:
         assert isinstance(one, InterruptNode)
         answer = None if around is None else around.answered(one, shown)
         if answer is None:
-            return GraphPerformance(question=_stored(shown, f"what {one.name!r} shows"))
+            return GraphPerformance(question=Question(_stored(shown, f"what {one.name!r} shows"), one.answer_schema))
         return GraphPerformance(self.answer(node, answer[0]))
 
     def answer(self, node: int, value: Any) -> tuple[Stored, ...]:
         """The cells of an answer.  Raises AnswerError, EncodingError."""
         one = self._nodes[node]
         assert isinstance(one, InterruptNode)
-        one.check(value)
+        value = one.accept(value)
         signals = len(self.plan.nodes[node].writes) - 1
         return (_stored(value, f"the answer {one.response_param!r}"), *[_NOTHING] * signals)
+
+    def accepted(self, node: int, cells: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The cells of an answer that was given as JSON, without this code; unusable ones if it is of a wrong type."""
+        given: Stored = cells[0]
+        try:
+            return self.answer(node, given.copy())
+        except PenstockError as error:
+            return (UnusableAnswer(given, error), *cells[1:])
 
     # -- nested graphs
 

@@ -113,6 +113,10 @@ class NotAsked(PenstockError, ValueError, KeyError):
     """An answer fits no open question, or more than one."""
 
 
+class AnswerError(PenstockError, ValueError, TypeError):
+    """An answer is not of the type that is asked for."""
+
+
 class InvalidTransition(PenstockError, ValueError):
     """A run cannot be paused, resumed, cancelled or retried from the state it is in."""
 

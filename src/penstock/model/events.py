@@ -155,14 +155,16 @@ class TimerFired:
 
 @dataclass(slots=True)
 class Answered:
-    """Somebody answered an asking node.  It may come before the question: then it is kept.
+    """An answer to a node that asks.  It may come before the question: then it is kept.
 
-    `fence`: the issue that asked; then it is an answer to this question and to no other.
+    `fence`: the issue that asked; then it is an answer to this question and to no other.  `unchecked`: it was given in
+    a process without the code of the workflow, as JSON; a process that has the code converts and checks it.
     """
 
     node: int
     values: tuple[Any, ...]
     fence: int | None = None
+    unchecked: bool = False
 
 
 @dataclass(slots=True)

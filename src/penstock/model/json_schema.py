@@ -314,6 +314,26 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:79]}…"
 
 
+def summary(schema: Schema) -> str:
+    """What fits a schema, in a few words: `yes or no`, `an integer`, `one of 'red', 'blue'`, `a list of integers`."""
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return summary({"title": name, **schema.get("$defs", {}).get(name, {})})
+    if "enum" in schema:
+        return f"one of {', '.join(map(_shown, schema['enum']))}"
+    if "anyOf" in schema:
+        return " or ".join([summary(one) for one in schema["anyOf"]])
+    names = schema.get("type", ())
+    kinds = [names] if isinstance(names, str) else list(names)
+    if "format" in schema and schema["format"] in _FORMATS:
+        return _FORMATS[schema["format"]][1]
+    if kinds == ["boolean"]:
+        return "yes or no"
+    if kinds == ["object"] and "properties" in schema:
+        return f"an object with {', '.join(schema['properties']) or 'nothing'}"
+    return " or ".join(_TYPES[kind][1] for kind in kinds if kind in _TYPES) or "anything"
+
+
 # -- words of a command line
 
 

@@ -428,6 +428,13 @@ class Program(Protocol):
         """The cells of an answer to the node's question.  Raises EncodingError, and what says that it is wrong."""
         ...
 
+    def accepted(self, node: int, cells: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The cells of an answer that was given as JSON in a process without this code, converted and checked.
+
+        Those of a wrong answer raise AnswerError when they are read.
+        """
+        ...
+
     def failed(self, node: int, view: Any, error: ErrorText) -> tuple[str, ...]:
         """Tell the node's observer of a failed attempt; returns failures of the observer itself."""
         ...

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from penstock.model import events as ev
 from penstock.model.errors import StoreError
 from penstock.model.events import Event
+from penstock.model.questions import Question
 from penstock.model.values import Stored
 
 
@@ -91,7 +92,9 @@ def encode(entry: Entry) -> str:
         case ev.TimerFired():
             return _quote(["timer_fired", e.node])
         case ev.Answered():
-            tail = "" if e.fence is None else f",{e.fence}"
+            tail = ",null,true" if e.unchecked else ""
+            if e.fence is not None:
+                tail = f",{e.fence},true" if e.unchecked else f",{e.fence}"
             return f'["answered",{e.node},{_list(e.values)}{tail}]'
         case ev.CancelRequested():
             return _quote(["cancel_requested", e.reason])
@@ -134,7 +137,8 @@ def decode(row: Sequence[Any], unpack: Callable[[Any], Any], at: int = 0) -> Ent
             case "deferred":
                 return Entry(ev.Deferred(rest[0], rest[1], rest[4]), rest[2], rest[3], at=at)
             case "asked":
-                return Entry(ev.Asked(rest[0], rest[1], unpack(rest[4])), rest[2], rest[3], at=at)
+                question = Question(unpack(rest[4]), rest[5] if len(rest) > 5 else None)
+                return Entry(ev.Asked(rest[0], rest[1], question), rest[2], rest[3], at=at)
             case "fanned_out":
                 inputs = tuple([_unpacked(given, Stored.from_tree) for given in rest[4]])
                 return Entry(ev.FannedOut(rest[0], rest[1], inputs, rest[5], rest[6]), rest[2], rest[3], at=at)
@@ -148,7 +152,8 @@ def decode(row: Sequence[Any], unpack: Callable[[Any], Any], at: int = 0) -> Ent
                 return Entry(ev.Evaluated(rest[0], tuple(rest[1])), at=at)
             case "answered":
                 fence = rest[2] if len(rest) > 2 else None
-                return Entry(ev.Answered(rest[0], tuple([unpack(v) for v in rest[1]]), fence), at=at)
+                values = tuple([unpack(v) for v in rest[1]])
+                return Entry(ev.Answered(rest[0], values, fence, unchecked=len(rest) > 3), at=at)
             case _:
                 return Entry(_SIMPLE[kind](*rest), at=at)
     except (KeyError, TypeError, ValueError, IndexError) as error:

@@ -339,6 +339,8 @@ class LiveRun:
                 if journal_row.seq + k <= seq:
                     continue
                 entry = wire.decode(tree, self.style.unpack, journal_row.at)
+                if type(entry.event) is Answered and entry.event.unchecked and self.program is not None:
+                    entry.event.values = self.program.accepted(entry.event.node, entry.event.values)
                 machine.apply(entry.event)
                 self.entries.append(entry)
                 self.rested_us += self._slept_us([entry], journal_row.at)

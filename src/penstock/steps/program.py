@@ -247,6 +247,10 @@ class StepsProgram:
         """Steps ask nothing."""
         return self.style.answer(1, value)
 
+    def accepted(self, node: int, cells: tuple[StepDelta, ...]) -> tuple[StepDelta, ...]:
+        """As they are."""
+        return cells
+
     def failed(self, node: int, view: StepView, error: ErrorText) -> tuple[str, ...]:
         """Steps have no observers of their own."""
         return ()

@@ -122,6 +122,10 @@ class TaskProgram:
         """Tasks ask nothing."""
         return self.style.answer(1, value)
 
+    def accepted(self, node: int, cells: tuple[Patch, ...]) -> tuple[Patch, ...]:
+        """As they are."""
+        return cells
+
     def failed(self, node: int, view: View, error: ErrorText) -> tuple[str, ...]:
         """Tell the task's observer of a failed attempt; returns what the observer itself raised."""
         task = self._tasks[node]

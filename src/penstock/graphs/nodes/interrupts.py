@@ -11,6 +11,8 @@ from penstock.graphs.nodes.calls import CallNode, P, R, name_of, signature_of
 from penstock.graphs.nodes.fingerprints import combined
 from penstock.graphs.nodes.signatures import Signature, showing_one
 from penstock.graphs.wording import a_kind
+from penstock.model.from_json import from_json
+from penstock.model.json_schema import Schema, schema_of
 
 
 class InterruptOptions(PortOptions, total=False):
@@ -101,16 +103,36 @@ class InterruptNode(CallNode[P, R]):
     def get_output_type(self, name: str) -> Any:
         return self.response_type if name == self.response_param else None
 
-    def check(self, answer: Any) -> None:
-        """Raise AnswerError (a TypeError) if the answer is not of the `response_type`."""
+    def accept(self, answer: Any) -> Any:
+        """The answer, or the value of the `response_type` that it stands for if it came as JSON: a dict for a
+        dataclass, an ISO 8601 string for a date, the value of an Enum's member.
+
+        Raises AnswerError (a TypeError) for anything else.
+        """
         from penstock.graphs.typefit import holds, spelled
 
         expected = self.response_type
-        if expected is not None and not holds(answer, expected):
-            raise AnswerError(
-                f"the answer {self.response_param!r} to interrupt {self.name!r} is {answer!r},"
-                f" {a_kind(answer)}, but must be {spelled(expected)}"
-            )
+        if expected is None or holds(answer, expected):
+            return answer
+        try:
+            made = from_json(answer, expected)
+        except Exception as error:
+            raise self._refused(answer, f"but cannot be made a {spelled(expected)}: {error}") from error
+        if not holds(made, expected):
+            raise self._refused(answer, f"but must be {spelled(expected)}")
+        return made
+
+    def _refused(self, answer: Any, why: str) -> AnswerError:
+        given = f"{answer!r:.200}"
+        return AnswerError(
+            f"the answer {self.response_param!r} to interrupt {self.name!r} is {given}, {a_kind(answer)}, {why}"
+        )
+
+    @property
+    def answer_schema(self) -> Schema | None:
+        """The JSON Schema of its answers; None if it takes any."""
+        schema = {} if self.response_type is None else schema_of(self.response_type)
+        return schema or None
 
 
 def interrupt(

@@ -76,7 +76,7 @@ class Caller:
                 graph = node.graph
         asking = graph.nodes[name]
         if isinstance(asking, InterruptNode):
-            asking.check(value)
+            asking.accept(value)
 
     def _watch(self, run_id: str) -> Watch | None:
         if "/" not in run_id:
