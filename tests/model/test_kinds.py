@@ -12,6 +12,7 @@ import sys
 import types
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import pytest
@@ -139,7 +140,8 @@ def test_libraries_are_imported_for_their_values_only() -> None:
 
 HASHED_LEAVES = [v for v in LEAVES if not isinstance(v, (bytearray, float, complex, Decimal))]
 HASHABLE = st.integers(0, len(HASHED_LEAVES) - 1).map(lambda k: HASHED_LEAVES[k])
-LEAF = st.integers(0, len(LEAVES) - 1).map(lambda k: LEAVES[k])
+EVERY = [*LEAVES, *HASHED, *(importlib.import_module("tests.model.data").KEPT if find_spec("pandas") else ())]
+LEAF = st.integers(0, len(EVERY) - 1).map(lambda k: EVERY[k])
 NAMES = st.lists(
     st.sampled_from(["a", "b", "_c", "self", "v", "c", "name_", "ß", "x1"]), min_size=1, max_size=4, unique=True
 )

@@ -124,7 +124,8 @@ def _member(tree: dict[str, Any]) -> str:
     name = _short_name(tree)
     if tree[TAG] == "enum":
         return f"{name}.{tree['v']}"
-    return "|".join([f"{name}.{bit}" for bit in tree["v"]]) or f"{name}({tree.get('r', 0)})"
+    bits = [f"{name}.{bit}" for bit in tree["v"]] + ([f"{name}({tree['r']})"] if "r" in tree else [])
+    return "|".join(bits) or f"{name}(0)"
 
 
 def _atom(tree: dict[str, Any], limit: int | None) -> str:

@@ -80,7 +80,8 @@ def _table(tree: dict[str, Any]) -> Any:
 
 _JSON: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {
     "str": lambda t: "".join(t["v"]),
-    "int": lambda t: str(int(t["v"], 16)) if len(t["v"]) > 3000 else int(t["v"], 16),
+    # more decimal digits than Python reads by default: in base 16
+    "int": lambda t: hex(int(t["v"], 16)) if len(t["v"]) > 3500 else int(t["v"], 16),
     "float": lambda t: _INFINITE.get(t["v"], "NaN"),
     "decimal": lambda t: t["v"],
     "uuid": lambda t: t["v"],
