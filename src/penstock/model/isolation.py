@@ -11,6 +11,8 @@ from contextvars import Context
 from decimal import getcontext, setcontext
 from typing import ParamSpec, TypeVar
 
+from penstock.model.log_context import ORIGIN, Origin
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -22,7 +24,7 @@ def in_fresh_context(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs)
 
 def in_copy_of(variables: Context, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """Call with these context variables; what the call changes, its decimal context too, is left behind."""
-    return variables.copy().run(_with_own_decimals, call, *args, **kwargs)
+    return variables.copy().run(_separated, ORIGIN.get(), call, *args, **kwargs)
 
 
 def own_decimals() -> None:
@@ -30,6 +32,7 @@ def own_decimals() -> None:
     setcontext(getcontext().copy())
 
 
-def _with_own_decimals(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+def _separated(origin: Origin | None, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     own_decimals()
+    ORIGIN.set(origin)  # records are those of the body, whose variables the caller's replace
     return call(*args, **kwargs)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.model.errors import NodeFailure, TaskCancelled, TaskNotPortable
 from penstock.model.events import Asked, Cancelled, Deferred, Event, Failed, FannedOut, Succeeded
 from penstock.model.exceptions import ErrorReport, ErrorText, is_a, type_name
+from penstock.model.log_context import ORIGIN
 from penstock.model.ports import Clock, Performance, Program
 from penstock.model.retry import NodePolicy
 from penstock.model.wire import Entry
@@ -195,6 +196,7 @@ def perform(
     elsewhere: Callable[[Attempt], Performance] | None = None,
 ) -> Entry | None:
     """Run the body, by default in this thread, and deliver the event it ended with; None if it was given up before."""
+    ORIGIN.set(attempt)
     try:
         if elsewhere is not None:
             done = elsewhere(attempt)
@@ -215,6 +217,7 @@ def perform(
 
 async def perform_async(attempt: Attempt, deliver: Callable[[Attempt, Entry], None]) -> None:
     """The same for an `async def` body, in the loop of such bodies."""
+    ORIGIN.set(attempt)
     try:
         done = await attempt.program.perform_async(attempt.node, attempt.view, attempt.handle)
         entry = attempt.succeeded(done)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from penstock.model import events as ev
 from penstock.model.wire import Entry
 from penstock.runtime.attempt import Attempt
+from penstock.runtime.faults import logger
 from penstock.runtime.live_run import LiveRun
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ class Deadlines:
         limit_s = (due - run.began_at - run.rested_us) / 1e6
         event = ev.TimedOut(f"TIMEOUT: the workflow ran longer than {limit_s:g} s")
         if run.machine.accepts(event):
+            logger.warning("run %s of %s ran longer than %g s, and is ended", run.row.id, run.row.workflow, limit_s)
             run.touched.update(run.work)
             self._driver.decide(run, Entry(event))
 

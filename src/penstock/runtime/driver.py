@@ -28,6 +28,7 @@ from penstock.model.errors import (
     StoreUnusable,
 )
 from penstock.model.events import Event
+from penstock.model.log_context import mark_records
 from penstock.model.ports import Clock, Program, Store, Style
 from penstock.model.records import Change, Committed, Duplicate, News, RunRow, WorkRow
 from penstock.model.wire import Entry
@@ -38,7 +39,7 @@ from penstock.runtime.clock import synchronise
 from penstock.runtime.deadlines import Deadlines
 from penstock.runtime.dispatch import Dispatcher
 from penstock.runtime.executor import Executor
-from penstock.runtime.faults import Faults, internal, recorded
+from penstock.runtime.faults import Faults, internal, log_failure, logger, recorded
 from penstock.runtime.handle import Children
 from penstock.runtime.leases import Leases
 from penstock.runtime.live_run import Allowance, LiveRun
@@ -157,6 +158,7 @@ class Driver:
         self._plans: set[str] = set()
         self._blocked_until = 0
         self._pause_s = FIRST_PAUSE_SECONDS
+        self._store_lost = False
         self._closing = False
         self._close_at = 0
         self._closed = False
@@ -172,6 +174,8 @@ class Driver:
         self.store.register(self.owner)
         self.hears = self.store.listen(self._hear)
         self.clock.on_jump(self._nudge)
+        mark_records()
+        logger.info("runner %s works on %s", self.owner, self.store.url)
         self._thread.start()
 
     def post(self, act: Callable[[], None], *asked: Promise[Any]) -> None:
@@ -361,6 +365,7 @@ class Driver:
                 for service in [self._renewal] if self._closing else self._services:
                     service.look(now)
                     now = self.clock.now()  # the clock may have been set, and the store may have taken its time
+                self._store_answers()
             except StoreError as error:
                 self.store_failed(error)
                 for run in [run for run in self.dirty.values() if run.born]:  # its turn would not come as long as this
@@ -377,7 +382,15 @@ class Driver:
                 if not run.born:
                     run.reject(error)
                     run.settled = Promise()
+        if not self._store_lost:
+            self._store_lost = True
+            logger.warning("the store cannot be used, and is tried again until it can: %s", error)
         return self.back_off()
+
+    def _store_answers(self) -> None:
+        if self._store_lost:
+            self._store_lost = False
+            logger.warning("the store can be used again")
 
     # -- acts
 
@@ -467,6 +480,8 @@ class Driver:
             return
         if run.attempts.get(attempt.node) is attempt:
             del run.attempts[attempt.node]
+        if type(entry.event) is ev.Failed:
+            log_failure(attempt, entry.event)
         if not self.decide(run, entry) and attempt.fenced and type(entry.event) is ev.Cancelled:
             self.decide(run, Entry(ev.Abandoned(attempt.node, attempt.fence, counted=False)))  # and it begins again
         self.calls.finished(attempt)
@@ -647,6 +662,7 @@ class Driver:
             parts = [slice(0, half), slice(half, None)]
             return all([self._write(runs[part], changes[part]) for part in parts])
         self._pause_s = FIRST_PAUSE_SECONDS
+        self._store_answers()
         for run, change, verdict in zip(runs, changes, verdicts, strict=True):
             try:
                 if isinstance(verdict, Committed):
@@ -861,6 +877,7 @@ class Driver:
     def _stop(self) -> None:
         """Leave everything that is not finished to the next runner."""
         self._closing = True
+        logger.info("runner %s stops", self.owner)
         for attempt in list(self.executor.running):
             attempt.handle.halt("the runner is shutting down")
         self.executor.close()  # before anybody else may begin what was killed here

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from penstock.model.errors import InternalError
+from penstock.model.events import Failed
 from penstock.model.exceptions import describe, format_traceback
 from penstock.model.ports import Clock
+from penstock.runtime.attempt import Attempt
 
 KEPT_FAULTS: Final = 100
 TRACEBACK_LIMIT_CHARS: Final = 8_000
@@ -48,6 +50,13 @@ class Faults:
     def latest(self) -> tuple[Fault, ...]:
         """The oldest first."""
         return tuple(self._latest)
+
+
+def log_failure(attempt: Attempt, failed: Failed) -> None:
+    """Log how an attempt failed, and whether it is tried again."""
+    follows = "it is not tried again" if failed.retry_at is None else "it is tried again"
+    text = "%r of run %s failed at attempt %d, %s: %s"
+    logger.warning(text, attempt.name, attempt.run_id, attempt.number, follows, failed.error)
 
 
 def internal(what: str, error: BaseException) -> InternalError:

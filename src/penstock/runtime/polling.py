@@ -18,6 +18,7 @@ from penstock.model.errors import StoreUnavailable
 from penstock.model.exceptions import describe
 from penstock.model.schedules import FireRow, Firing, ScheduleRow
 from penstock.model.triggers import Answer, Trigger, TriggerResult, triggers
+from penstock.runtime.faults import logger
 
 if TYPE_CHECKING:
     from penstock.runtime.driver import Driver
@@ -145,6 +146,8 @@ class Polling:
             if row is None:
                 return
             error = answer if isinstance(answer, str) else None
+            if error is not None and error != row.last_error:
+                logger.warning("trigger %r failed: %s", row.name, error)
             firing = Firing(replace(row, last_error=error))
             runs: list[Any] = []
             if isinstance(answer, TriggerResult) and answer.fires and row.enabled:

@@ -13,6 +13,7 @@ from penstock.model.awaiting import run_to_end
 from penstock.model.errors import TaskCancelled, TaskNotPortable
 from penstock.model.exceptions import ErrorReport, describe, is_a
 from penstock.model.isolation import in_fresh_context
+from penstock.model.log_context import ORIGIN, mark_records
 from penstock.model.ports import Body
 from penstock.model.retry import RetryPolicy
 from penstock.model.tags.registered import Registration, register
@@ -80,16 +81,23 @@ def perform_job(work: bytes, line: Line = _ALONE) -> bytes:
 def perform_call(call: bytes, loaded: Callable[[], Loaded], line: Line) -> bytes:
     """The same with code that may be there already."""
     head, (sent,) = frames.unpack(call)
-    handle = TaskHandle(Call(*head), line)
+    call_info = Call(*head)
+    handle = TaskHandle(call_info, line)
     line.opened(handle)
     retry: RetryPolicy | None = None
     try:
         body, retry = loaded()
-        return frames.pack(None, in_fresh_context(body.perform, sent, handle))
+        return frames.pack(None, in_fresh_context(_perform, body, sent, handle, call_info))
     except BaseException as error:  # noqa: BLE001 - SystemExit too: it ends the attempt, not the worker
         if retry is None:
             error = TaskNotPortable(f"task {handle.task_id!r} cannot be brought into this process: {describe(error)}")
         return frames.pack(_told(error, retry))
+
+
+def _perform(body: Body, sent: bytes, handle: TaskHandle, call: Call) -> bytes:
+    mark_records()
+    ORIGIN.set(call)
+    return body.perform(sent, handle)
 
 
 def _told(error: BaseException, retry: RetryPolicy | None) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from penstock.model.errors import PenstockError, StoreUnavailable
 from penstock.model.records import Change, Conflict, RunRow, WorkRow
 from penstock.model.wire import Entry
 from penstock.runtime.executor import Executor
-from penstock.runtime.faults import recorded
+from penstock.runtime.faults import logger, recorded
 from penstock.runtime.live_run import LiveRun
 from penstock.runtime.pace import HORIZON_US
 from penstock.runtime.services import perform
@@ -314,6 +314,9 @@ class Takeover:
             self._park_changed(run)
             return
         driver.dirty[row.run_id] = run
+        if row.orphaned:
+            why = "whose lease expired" if row.expired else "that died"
+            logger.info("run %s of %s is taken over from a runner %s", row.run_id, row.workflow, why)
         command = run.machine.todo.get(row.node)
         if type(command) is Wake or type(command) is Tend:
             driver.dispatch(run, row)
@@ -363,6 +366,7 @@ class Takeover:
             f"the structure of workflow {run.row.workflow!r} changed: the run was recorded under "
             f"{run.row.structure}, this process has {known}"
         )
+        logger.warning("run %s of %s is parked: %s", run.row.id, run.row.workflow, run.reason)
         run.touched.update(run.work)
         self._driver.decide(run, Entry(ev.Paused(run.reason)))
 
@@ -383,6 +387,7 @@ class Takeover:
         parked = replace(head, status="paused", reason=reason, paused_at=now)
         try:
             (verdict,) = driver.store.commit([Change(parked, head.seq, [], now, park=True)])
+            logger.warning("run %s of %s is parked: %s", head.id, head.workflow, reason)
             held = [row for row in driver.store.work(head.id) if row.owner == driver.owner]
             if isinstance(verdict, Conflict) and held:  # what this runner wrote last is not in this head
                 fresh = driver.store.run(head.id)

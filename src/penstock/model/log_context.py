@@ -1,0 +1,49 @@
+"""Run and node on the log records of bodies.
+
+Every record that a body logs gets the attributes `penstock_run_id`, `penstock_node` and `penstock_attempt` (from 1).
+Formatters, filters and handlers of the application can use them; records from elsewhere do not have them.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextvars import ContextVar
+from typing import Any, Final, Protocol
+
+
+class Origin(Protocol):
+    """The attempt a body belongs to."""
+
+    @property
+    def run_id(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def number(self) -> int: ...
+
+
+ORIGIN: Final[ContextVar[Origin | None]] = ContextVar("penstock_origin", default=None)
+_lock = threading.Lock()
+
+
+def mark_records() -> None:
+    """Have log records marked from now on.  Installs one record factory, in front of the present one; idempotent."""
+    with _lock:
+        present = logging.getLogRecordFactory()
+        if getattr(present, "penstock_marks", False):
+            return
+
+        def make(*args: Any, **kwargs: Any) -> logging.LogRecord:
+            record = present(*args, **kwargs)
+            origin = ORIGIN.get()
+            if origin is not None:
+                record.penstock_run_id = origin.run_id
+                record.penstock_node = origin.name
+                record.penstock_attempt = origin.number
+            return record
+
+        make.penstock_marks = True  # type: ignore[attr-defined]
+        logging.setLogRecordFactory(make)
