@@ -200,6 +200,13 @@ class StoreUnusable(StoreUnavailable):
     """
 
 
+class StoreReplaced(StoreUnusable):
+    """The file of a SQLite database was deleted, moved or replaced while it was open.
+
+    What was written since may be in a file without a name, and is not acknowledged.
+    """
+
+
 class StoreReadOnly(StoreUnavailable, PermissionError):
     """The database file or its directory cannot be written."""
 

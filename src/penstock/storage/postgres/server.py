@@ -13,6 +13,7 @@ from psycopg.types.array import ListBinaryDumper
 
 from penstock.model.errors import DatabaseURLError
 from penstock.storage.options import StoreOptions
+from penstock.storage.postgres import services
 from penstock.storage.postgres.pipeline import Session
 from penstock.storage.urls import masked
 
@@ -40,6 +41,10 @@ _DEFAULTS: Final = {
     "keepalives_count": "3",
     "tcp_user_timeout": "30000",
 }
+
+_FIXED: Final = {"client_encoding": "utf8"}
+"""Whatever the URL, the environment or the database says: of a database without an encoding (SQL_ASCII) the driver
+would give bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,7 @@ class Server:
                 f"{shown}: {why}",
                 hint="write postgresql://user:password@host:5432/database?sslmode=require&application_name=app",
             ) from (error if shown == url else None)
+        parameters = services.resolved(parameters, shown)
         if not parameters.get("dbname"):
             raise DatabaseURLError(
                 f"{shown} names no database", hint="write it after the host: postgresql://host/database"
@@ -82,7 +88,7 @@ class Server:
             check_schema(schema)
         elif "search_path" not in parameters.get("options", ""):
             schema = DEFAULT_SCHEMA
-        return cls({**_DEFAULTS, **parameters}, shown, schema, options.prepare_statements, options.read_only)
+        return cls({**_DEFAULTS, **parameters, **_FIXED}, shown, schema, options.prepare_statements, options.read_only)
 
     def connect(self) -> Session:
         """A connection in autocommit mode.  Raises psycopg.Error."""

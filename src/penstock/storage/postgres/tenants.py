@@ -19,12 +19,14 @@ from penstock.model.errors import DatabaseURLError, SchemaTooNew, TenantError, T
 from penstock.storage.migrations import pending
 from penstock.storage.options import StoreOptions
 from penstock.storage.postgres import schema as schemas
+from penstock.storage.postgres import services
 from penstock.storage.postgres import tenant_statements as sql
 from penstock.storage.postgres.faults import translate
 from penstock.storage.postgres.pipeline import Session
 from penstock.storage.postgres.server import Server, check_schema, check_username
 from penstock.storage.postgres.statements import LOCK_SCHEMA
 from penstock.storage.statements import split
+from penstock.storage.urls import masked
 
 Found = tuple[str, str, str, int]
 """schema, user, state of its tables (current, behind, newer) and number of sessions"""
@@ -132,7 +134,8 @@ def find_all(url: str) -> list[Found]:
 
 def url_of(url: str, username: str, password: str, schema: str) -> str:
     """The administrator's URL as the tenant uses it: the same place and options, another identity."""
-    given = {k: str(v) for k, v in conninfo.conninfo_to_dict(url).items() if k not in _IDENTITY}
+    said = services.resolved({k: str(v) for k, v in conninfo.conninfo_to_dict(url).items()}, masked(url))
+    given = {k: v for k, v in said.items() if k not in _IDENTITY}
     path = f'-csearch_path="{schema}"' if schema != schema.lower() else f"-csearch_path={schema}"
     given["options"] = f"{given.get('options', '')} {path}".strip()
     place = ""

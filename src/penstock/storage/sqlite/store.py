@@ -21,6 +21,7 @@ from penstock.storage.sqlite import connections, schema, writer
 from penstock.storage.sqlite import statements as sql
 from penstock.storage.sqlite.channel import Channel
 from penstock.storage.sqlite.faults import translate
+from penstock.storage.sqlite.identity import Identity
 from penstock.storage.sqlite.schedules import SQLiteSchedules
 from penstock.storage.urls import DatabaseURL
 
@@ -52,9 +53,11 @@ class SQLiteStore(SQLiteSchedules, Forgetting):
         connections.check_place(where)
         with forks.lifecycle:
             self._writer: Final = None if where.mode == "ro" else writer.acquire(where)
+        self._identity: Final = Identity(where.path) if self._writer is None else self._writer.identity
         if self._writer is None:
             try:
                 self._check_schema()
+                self._identity.note()
             except BaseException:
                 self._readers.close()
                 raise
@@ -231,6 +234,7 @@ class SQLiteStore(SQLiteSchedules, Forgetting):
         if self._where.path is None:
             with self._writable().read() as connection:  # a database in memory is its one connection
                 return connection.execute(statement, values).fetchall()
+        self._identity.check()
         try:
             with self._readers.one() as connection:
                 return connection.execute(statement, values).fetchall()

@@ -18,6 +18,7 @@ from penstock.model.errors import RunnerClosed, StoreError, StoreUnavailable
 from penstock.storage import forks
 from penstock.storage.sqlite import connections, schema
 from penstock.storage.sqlite.faults import translate
+from penstock.storage.sqlite.identity import Identity
 from penstock.storage.urls import DEFAULT_BUSY_TIMEOUT_MS, DatabaseURL
 
 _writers: Final[dict[str, Writer]] = {}
@@ -31,6 +32,7 @@ class Writer:
         self.name: Final = connections.name(where)
         self.users = 1
         self.connection: sqlite3.Connection | None = None
+        self.identity: Final = Identity(where.path)
         self._lock: Final = Lock()
         self._closed = False
         self._suspended = False
@@ -56,6 +58,7 @@ class Writer:
                 connection.execute("BEGIN IMMEDIATE")
                 yield connection
                 connection.execute("COMMIT")
+                self.identity.check()  # before it is acknowledged: it may have gone to a file without a name
             except BaseException:
                 self._roll_back(connection)
                 raise
@@ -107,8 +110,10 @@ class Writer:
         try:
             if self._closed:
                 raise RunnerClosed("this store was closed", hint="open a new one")
+            self.identity.check()
             if self.connection is None:
                 self.connection = connections.connect_writer(self.where)
+                self.identity.note()
             yield self.connection
         except sqlite3.Error as error:
             raise translate(error, self.name, self.where.busy_timeout_ms) from error
