@@ -112,7 +112,6 @@ class BrokenNotes(Exception):
 class BrokenCause(Exception):
     __cause__ = property(lambda self: 1 / 0)
     __context__ = property(lambda self: 1 / 0)
-    __traceback__ = property(lambda self: 1 / 0)
 
 
 class NoGoodNotes(Exception):

@@ -1,20 +1,25 @@
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from penstock import AsyncRunner, Graph, SyncRunner, node
 from penstock.observe import (
     CacheHitEvent,
     InterruptEvent,
+    NodeErrorEvent,
     NodeStartEvent,
     OpenTelemetryProcessor,
     RouteDecisionEvent,
     RunEndEvent,
     RunStartEvent,
 )
+from tests.model.hostile import HOSTILE
 from tests.observe.play import Play
 
 pytest.importorskip("opentelemetry.sdk", reason="needs opentelemetry-sdk")
@@ -106,6 +111,57 @@ def test_decisions_cache_hits_and_questions(provider: TracerProvider, exporter: 
     assert attributes["penstock.waits_for"] == "answer"
     assert [event.name for event in spans["node gate"].events] == ["cache hit"]
     assert (spans["run g"].attributes or {})["penstock.session_id"] == "s"
+
+
+@pytest.mark.parametrize("kind", ["sync", "generator", "async", "thread"])
+def test_spans_of_a_body_are_children_of_the_nodes(
+    provider: TracerProvider, exporter: InMemorySpanExporter, kind: str
+) -> None:
+    from opentelemetry import trace
+
+    tracer = provider.get_tracer("library")
+
+    def fetch(x: int) -> int:
+        with tracer.start_as_current_span("request"):
+            return x
+
+    async def fetch_async(x: int) -> int:
+        return fetch(x)
+
+    def fetch_several(x: int) -> Iterator[int]:
+        yield fetch(x)
+
+    body: Any = {"async": fetch_async, "generator": fetch_several}.get(kind, fetch)
+    graph = Graph([node(output_name="y", name="fetch")(body)], name="inner").as_node(name="outer").map_over("x")
+    outer, processors = Graph([graph], name="g"), [OpenTelemetryProcessor(provider)]
+    if kind in ("async", "thread"):
+        asyncio.run(AsyncRunner(event_processors=processors).run(outer, {"x": [1, 2]}))
+    else:
+        SyncRunner(event_processors=processors).run(outer, {"x": [1, 2]})
+    spans = {span.context.span_id: span for span in exporter.get_finished_spans()}
+    requests = [span for span in spans.values() if span.name == "request"]
+    assert len(requests) == 2
+    parents = [spans[span.parent.span_id] for span in requests if span.parent is not None]
+    assert [parent.name for parent in parents] == ["node fetch"] * 2
+    assert len({parent.context.span_id for parent in parents}) == 2
+    assert trace.get_current_span() is trace.INVALID_SPAN
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_span_ends_whatever_is_raised(provider: TracerProvider, exporter: InMemorySpanExporter, name: str) -> None:
+    processor = OpenTelemetryProcessor(provider)
+    error = HOSTILE[name]()
+    for event in (
+        RunStartEvent(run_id="r", span_id="run", graph_name="g"),
+        NodeStartEvent(run_id="r", span_id="1", node_name="n"),
+        NodeErrorEvent(run_id="r", span_id="1", node_name="n", error=error, error_type=name),
+        RunEndEvent(run_id="r", span_id="run", status="failed", error=error),
+    ):
+        processor.on_event(event)
+    for span in by_name(exporter).values():
+        assert span.status.description == name
+        (told,) = span.events
+        assert name in str((told.attributes or {})["exception.type"])
 
 
 def test_without_the_package_the_error_says_what_to_install() -> None:

@@ -105,11 +105,13 @@ class _Batch(Resting, Generic[T]):
             try:
                 setting = self.setting.item(index, self.span_id)
                 setting.above = self
-                end = await run(self.prepared, given, setting)
+                end = (await run(self.prepared, given, setting)).of_item(index)
                 self.whole.error = self.whole.error or end.error
                 self.results[index] = self.done(end)
-            except Exception as error:  # noqa: BLE001 - raised when the others have ended
+            except BaseException as error:  # raised when the others have ended
                 self.errors[index] = error
+                if not isinstance(error, Exception):
+                    raise
             finally:
                 self.running -= 1
                 self.check()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock.direct import budget
 from penstock.direct.attempts import ending, failure
-from penstock.direct.nesting import in_columns, inner_items, perform_nested
+from penstock.direct.nesting import in_columns, inner_items, located_at, perform_nested
 from penstock.direct.preparing import prepare
 from penstock.direct.settings import Ending, Setting
 from penstock.direct.straight import GENERATED_FROM
@@ -63,13 +63,13 @@ def map_over(
         return prepared.straight.each(items, setting, done, failed)
     watch = setting.watch(prepared.compiled.graph)
     if watch is None:
-        return [_ended(run(prepared, given, setting), done, failed) for given in items]
+        return [_ended(run(prepared, given, setting).of_item(index), done, failed) for index, given in enumerate(items)]
     watch.started({**items.shared, **dict(zip(items.params, zip(*items.rows)))}, map_size=len(items))
     results: list[T] = []
     whole = Ending({})
     try:
         for index, given in enumerate(items):
-            end = run(prepared, given, setting.item(index, watch.span_id))
+            end = run(prepared, given, setting.item(index, watch.span_id)).of_item(index)
             whole.error = whole.error or end.error
             results.append(_ended(end, done, failed))
     except BaseException as error:
@@ -144,6 +144,7 @@ def _drive(prepared: Prepared, given: dict[str, Any], setting: Setting, watch: W
                             permits.release()
             except Exception as error:  # noqa: BLE001 - it is the node's end, and raised when the run is over
                 errors[i] = error
+                located_at(error, node)
                 m.apply(failure(node, c, error))
             else:
                 m.apply(ev.Succeeded(i, c.fence, done.values, done.decision))

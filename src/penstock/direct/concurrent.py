@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from penstock.direct import budget
 from penstock.direct.attempts import ending, failure
-from penstock.direct.nesting import perform_nested_async
+from penstock.direct.nesting import located_at, perform_nested_async
 from penstock.direct.preparing import outermost_name
 from penstock.direct.questions import PauseInfo
 from penstock.direct.resting import Resting, drained
@@ -152,6 +152,7 @@ class _Drive(Resting):
             event = await self._perform(c, i, node)
         except Exception as error:  # noqa: BLE001 - it is the node's end, and raised when the run is over
             self.errors[i] = error
+            located_at(error, node)
             event = failure(node, c, error)
         if not self.closing:
             self._apply(event)

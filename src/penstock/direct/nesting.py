@@ -10,16 +10,18 @@ from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from penstock.direct.locating import locate, locate_inside
 from penstock.direct.settings import Above, Capabilities, Detached, Ending, GraphRunner, Setting
 from penstock.direct.threads import in_own_loop, in_thread
 from penstock.graphs.calling import Performance, Span, spanned
 from penstock.graphs.errors import IncompatibleRunnerError
 from penstock.graphs.items import Items, expanded
+from penstock.graphs.nodes.nested import GraphNode
 from penstock.model.rules import MISSING
 
 if TYPE_CHECKING:
     from penstock.direct.watching import Watch
-    from penstock.graphs.nodes.nested import GraphNode
+    from penstock.graphs.nodes.base import Node
 
 
 class ExecutionStrategy(Enum):
@@ -75,6 +77,14 @@ async def perform_nested_async(
             inner = setting.inside(node, number, _id_of(span), runner, Detached())
             ending = await in_thread(lambda: cast("Ending", runner.run_inside(node, inputs, inner)), waits=True)
         return None if ending.pauses else _performance(node, ending, span)
+
+
+def located_at(error: BaseException, node: Node) -> None:
+    """Note on an error at which node it was raised, and on one out of a nested graph on the way to it."""
+    if isinstance(node, GraphNode):
+        locate_inside(error, node)
+    else:
+        locate(error, node.name, node.inputs)
 
 
 def inner_items(node: GraphNode, inputs: Mapping[str, Any]) -> Items:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from penstock.direct.locating import locate_item
 from penstock.direct.questions import Desk, PauseInfo
 
 if TYPE_CHECKING:
@@ -60,12 +61,24 @@ class Detached:
 
 @dataclass(slots=True)
 class Ending:
-    """How a run of a graph came to rest.  `pauses`: what it waits for; `iterations`: supersteps of its loops."""
+    """How a run of a graph came to rest.  `pauses`: what it waits for; `iterations`: supersteps of its loops.
+
+    `item_index`: of the item of a map that did not complete.
+    """
 
     outputs: dict[str, Any]
     error: BaseException | None = None
     pauses: tuple[PauseInfo, ...] = ()
     iterations: int = 0
+    item_index: int | None = None
+
+    def of_item(self, index: int) -> Ending:
+        """That of an item of a map: its error says which one, if it has one."""
+        if self.error is not None or self.pauses:
+            self.item_index = index
+            if self.error is not None:
+                locate_item(self.error, index)
+        return self
 
     @property
     def status(self) -> str:

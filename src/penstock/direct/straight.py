@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from penstock.direct import nesting
 from penstock.direct.settings import Ending
 from penstock.graphs.calling import PENDING, perform
-from penstock.graphs.errors import GraphConfigError
+from penstock.graphs.errors import GraphConfigError, NodeReturnError
 from penstock.graphs.nodes.function import FunctionNode
 from penstock.graphs.nodes.nested import GraphNode
+from penstock.model.exceptions import held
+from penstock.model.isolation import copier
 
 if TYPE_CHECKING:
     from penstock.direct.settings import Setting
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _UNSET: Final[Any] = type("Unset", (), {"__repr__": lambda self: "<not computed>"})()
+_LINES_BEFORE: Final = 3
+"""the line of the first node in a generated function"""
 GENERATED_FROM: Final = 8
 """items of a map from which on a function is generated; for fewer the table is quicker"""
 
@@ -107,34 +111,42 @@ class Straight:
 
     def run(self, given: dict[str, Any], setting: Setting) -> Ending:
         """One run, in this thread."""
-        v = self._template.copy()
+        v, new = self._template.copy(), copier()
         for c, name in self._given:
             v[c] = given[name]
         try:
             for kind, call, cells, out in self._rows:
                 if kind == 1:
-                    v[out] = call(v[cells])
+                    v[out] = new().run(call, v[cells])
                 elif kind == 2:
-                    v[out] = call(v[cells[0]], v[cells[1]])
+                    v[out] = new().run(call, v[cells[0]], v[cells[1]])
                 elif kind == 3:
-                    v[out] = call(*[v[c] for c in cells])
+                    v[out] = new().run(call, *[v[c] for c in cells])
                 else:
                     call(v, setting)
-            if not PENDING.isdisjoint(map(type, v)):
-                self._refuse_pending(v)
         except Exception as error:  # noqa: BLE001 - it ends the run, and whoever started it raises it
-            return Ending({name: v[c] for name, c in self._partial if v[c] is not _UNSET}, error)
+            nesting.located_at(error, self._node_of(call, cells, out))
+            return self._stopped(v, error)
+        if not PENDING.isdisjoint(map(type, v)):
+            refused = self._refused(v)
+            if refused is not None:
+                return self._stopped(v, refused)
         return Ending({name: v[c] for name, c in self._outputs})
 
-    def _refuse_pending(self, v: _Cells) -> None:
-        """A plain function must not have returned a coroutine; a generator may be its value.
+    def _stopped(self, v: _Cells, error: BaseException) -> Ending:
+        return Ending({name: v[c] for name, c in self._partial if v[c] is not _UNSET}, error)
 
-        Raises NodeReturnError.
-        """
+    def _refused(self, v: _Cells) -> NodeReturnError | None:
+        """A plain function must not have returned a coroutine; a generator may be its value."""
         layout = self.compiled.layout
         for i in self._order:
             for c in layout.out[i]:
-                self.compiled.calls[i].settled(v[c])
+                try:
+                    self.compiled.calls[i].settled(v[c])
+                except NodeReturnError as error:
+                    nesting.located_at(error, self.compiled.nodes[i])
+                    return error
+        return None
 
     def each(
         self,
@@ -145,29 +157,45 @@ class Straight:
     ) -> list[T]:
         """What `done` makes of the outputs of each item, and `failed` of its failure; None: the first one is raised."""
         rows, shared = items.rows, items.shared
-        one = self._mapper(items.params)(done, setting, *[shared[name] for _, name in self._given if name in shared])
-        first = self.run(items.inputs(rows[0]), setting)  # the generated function does not look at what nodes return
+        same = [shared[name] for _, name in self._given if name in shared]
+        one = self._mapper(items.params)(done, setting, copier(), *same)
+        # the generated function does not look at what nodes return
+        first = self.run(items.inputs(rows[0]), setting).of_item(0)
         if first.error is not None and failed is None:
             raise first.error
         results = [done(first.outputs) if first.error is None or failed is None else failed(first)]
         if failed is None:
-            return [*results, *[one(*row) for row in rows[1:]]]
-        for row in rows[1:]:
+            to_do = iter(rows[1:])
+            try:
+                return [*results, *[one(*row) for row in to_do]]
+            except Exception as error:
+                self._failed(error, one, len(rows) - len([*to_do]) - 1)
+                raise
+        for index, row in enumerate(rows[1:], 1):
             try:
                 results.append(one(*row))
             except Exception as error:  # noqa: BLE001 - kept in the place of the item's result
-                results.append(failed(Ending(self._left_by(error, one), error)))
+                results.append(failed(self._failed(error, one, index)))
         return results
 
-    def _left_by(self, error: BaseException, one: Callable[..., Any]) -> dict[str, Any]:
-        """The outputs an item had when it failed: the generated function's local variables."""
-        tb = error.__traceback__
-        while tb is not None:
-            if tb.tb_frame.f_code is one.__code__:
-                left = tb.tb_frame.f_locals
-                return {name: left[f"v{c}"] for name, c in self._partial if f"v{c}" in left}
+    def _failed(self, error: BaseException, one: Callable[..., Any], index: int) -> Ending:
+        """The ending of an item, with the outputs it had: the generated function's local variables."""
+        tb, left = held(error, "__traceback__"), dict[str, Any]()
+        while tb is not None and tb.tb_frame.f_code is not one.__code__:
             tb = tb.tb_next
-        return {}
+        if tb is not None:
+            found = tb.tb_frame.f_locals
+            left = {name: found[f"v{c}"] for name, c in self._partial if f"v{c}" in found}
+            place = tb.tb_lineno - _LINES_BEFORE
+            if place < len(self._order):
+                nesting.located_at(error, self.compiled.nodes[self._order[place]])
+        return Ending(left, error).of_item(index)
+
+    def _node_of(self, call: Any, cells: Any, out: int) -> Node:
+        """The node of a row, for an error: rows are found again, so that good runs need not carry their nodes along."""
+        rows = zip(self._order, self._rows)
+        i = next(i for i, row in rows if row.call is call and row.cells is cells and row.out == out)
+        return self.compiled.nodes[i]
 
     # -- the table
 
@@ -205,14 +233,17 @@ class Straight:
     # -- the generated function
 
     def _generate(self, params: tuple[str, ...]) -> Callable[..., Callable[..., Any]]:
-        """`make(done, setting, *shared)` -> `one(*row)`.  Names: v cells, f functions, m makers of fresh values."""
+        """`make(done, setting, new, *shared)` -> `one(*row)`.
+
+        Names: v cells, f functions, m makers of fresh values, new copies the running context.
+        """
         env: dict[str, Any] = {}
         cell = self.compiled.layout.cell
         for c, value in enumerate(self._template):
             if value is not _UNSET:
                 env[f"v{c}"] = value
         shared = [f"v{c}" for c, name in self._given if name not in params]
-        lines = [f"def make({', '.join(['done', 'setting', *shared])}):"]
+        lines = [f"def make({', '.join(['done', 'setting', 'new', *shared])}):"]
         # A mapped input that no node reads has no cell.
         mapped = [f"v{cell[name]}" if name in self.compiled.known else f"x{k}" for k, name in enumerate(params)]
         lines.append(f"  def one({', '.join(mapped)}):")
@@ -233,13 +264,12 @@ class Straight:
         values = [(name, f"v{c}") for name, c in wired]
         values += [(name, f"m{i}_{node.inputs.index(name)}()") for name, _ in fresh]
         if isinstance(node, FunctionNode) and node.context_param is None and not hasattr(node.func, "__wrapped__"):
-            env[f"f{i}"] = node.func
+            env[f"f{i}"] = _listing(node.func) if node.is_generator else node.func
             if _by_position(node, wired, fresh):
-                text = f"f{i}({', '.join(value for _, value in values)})"
+                given = [value for _, value in values]
             else:
-                text = f"f{i}({', '.join(f'{node.param(name)}={value}' for name, value in values)})"
-            if node.is_generator:
-                text = f"[*{text}]"
+                given = [f"{node.param(name)}={value}" for name, value in values]
+            text = f"new().run({', '.join([f'f{i}', *given])})"
             if len(node.data_outputs) < 2:
                 return f"v{out[0]} = {text}" if node.data_outputs else text
             env[f"s{i}"] = call.values
@@ -274,6 +304,11 @@ def _caller(compiled: Compiled, i: int) -> Callable[[dict[str, Any], Setting], t
     if isinstance(node, GraphNode):
         return lambda inputs, setting: nesting.perform_nested(node, i, inputs, setting).values
     return lambda inputs, setting: perform(call, inputs, None, None).values
+
+
+def _listing(func: Callable[..., Any]) -> Callable[..., list[Any]]:
+    """A generator function as one that returns what it yields."""
+    return lambda *args, **kwargs: [*func(*args, **kwargs)]
 
 
 def _as_good(node: Node, name: str) -> bool:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from penstock.model.exceptions import type_name
 from penstock.observe.events import (
     CacheHitEvent,
     InterruptEvent,
@@ -110,6 +111,9 @@ class NodeSpan:
     def _duration_ms(self) -> float:
         return (time.perf_counter() - self._began) * 1e3
 
+    def enter(self) -> None:
+        self._watch.outlet.dispatcher.enter_node(self.span_id)
+
     def chunk(self, value: object) -> None:
         index, self._chunks = self._chunks, self._chunks + 1
         self._watch.outlet.emit(
@@ -169,7 +173,7 @@ class NodeSpan:
                 span_id=self.span_id,
                 node_name=self._node.name,
                 error=error,
-                error_type=type(error).__name__,
+                error_type=type_name(error),
                 duration_ms=self._duration_ms,
             )
         )

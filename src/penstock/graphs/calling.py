@@ -22,6 +22,7 @@ from penstock.graphs.nodes.gates import GateNode
 from penstock.graphs.nodes.interrupts import InterruptNode
 from penstock.graphs.wording import a_kind
 from penstock.model.errors import ConfigError
+from penstock.model.isolation import copier
 
 PENDING: Final = frozenset({CoroutineType, GeneratorType, AsyncGeneratorType})
 """kinds of values that are still to be computed"""
@@ -40,6 +41,9 @@ class Span(Protocol):
     """One execution of a node, as its listener knows it.  It ends with `done` or `failed`, or is never heard of again
     because the run was cancelled.
     """
+
+    def enter(self) -> None:
+        """The body is about to be called, in this context, which is its own."""
 
     def chunk(self, value: object) -> None:
         """From any thread; a thread that is not the listener's may have to wait here."""
@@ -286,25 +290,27 @@ def perform(
     memo: Memo | None,
     wait: Wait | None = None,
 ) -> Performance:
-    """Call a plain function or generator and wait for its end.  What it raises is raised, unwrapped.
+    """Call a plain function or generator and wait for its end, in a copy of the running context.
 
-    `wait`: see `Call.settled`.
+    What it raises is raised, unwrapped.  `wait`: see `Call.settled`.
     """
     if listener is None and memo is None:
-        returned = call.raw(inputs)
-        if type(returned) in PENDING:
-            returned = list(returned) if call.is_generator else call.settled(returned, wait)
-        return call.performed(returned)
+        return call.performed(copier()().run(_called, call, inputs, None, wait))
     with spanned(listener, call.node, inputs) as span:
         recall = memo.recall(call.node, inputs) if memo is not None and call.node.cache else _FORGOTTEN
         if recall.found:
             return _recalled(call, recall, span)
-        returned = call.raw(inputs, span)
-        if call.is_generator:
-            returned = list(returned) if span is None else [_sent(value, span) for value in returned]
-        elif type(returned) in PENDING:
-            returned = call.settled(returned, wait)
-        return _finished(call, recall, returned, span)
+        return _finished(call, recall, copier()().run(_called, call, inputs, span, wait), span)
+
+
+def _called(call: Call, inputs: dict[str, Any], span: Span | None, wait: Wait | None) -> Any:
+    """What the function returns, a generator as the list of what it yields."""
+    if span is not None:
+        span.enter()
+    returned = call.raw(inputs, span)
+    if call.is_generator:
+        return list(returned) if span is None else [_sent(value, span) for value in returned]
+    return call.settled(returned, wait) if type(returned) in PENDING else returned
 
 
 async def perform_async(
@@ -320,6 +326,8 @@ async def perform_async(
         recall = memo.recall(call.node, inputs) if memo is not None and call.node.cache else _FORGOTTEN
         if recall.found:
             return _recalled(call, recall, span)
+        if span is not None:
+            span.enter()
         returned = call.raw(inputs, span)
         if not call.is_generator:
             returned = await returned

@@ -73,7 +73,7 @@ class Surroundings(Protocol):
         """The answer to an interrupt, if it can be had without a pause."""
         ...
 
-    def raised(self, error: Exception) -> None:
+    def raised(self, node: Node, error: Exception) -> None:
         """A body of the run raised."""
         ...
 
@@ -221,7 +221,7 @@ class GraphProgram:
         try:
             return self._performed(node, view, control, around)
         except Exception as error:
-            around.raised(error)
+            around.raised(self._nodes[node], error)
             raise
 
     def _performed(self, node: int, view: GraphView, control: Parent, around: Surroundings | None) -> GraphPerformance:
@@ -248,7 +248,7 @@ class GraphProgram:
             return await self._performed_async(node, view, control, around)
         except Exception as error:
             if around is not None:
-                around.raised(error)
+                around.raised(self._nodes[node], error)
             raise
 
     async def _performed_async(

@@ -163,7 +163,7 @@ def format_traceback(error: BaseException, *, internal: bool = False) -> str:
     words, the traceback is that of its cause.  "" if it would say no more than the text does.
     """
     if is_a(error, NodeFailure):
-        cause = _held(error, "__cause__")
+        cause = held(error, "__cause__")
         return "" if cause is None else format_traceback(cause, internal=internal)
     lines = list(_chain(error, set(), internal))
     if len(lines) <= 1:
@@ -185,7 +185,7 @@ def _escaped(found: re.Match[str]) -> str:
     return found[0].encode("unicode_escape").decode("ascii")
 
 
-def _held(error: BaseException, name: str) -> Any:
+def held(error: BaseException, name: str) -> Any:
     """What BaseException itself keeps, past anything the class has in its place."""
     return BaseException.__dict__[name].__get__(error)
 
@@ -211,9 +211,9 @@ def _chain(error: BaseException, seen: set[int], internal: bool) -> Iterator[str
     one: BaseException | None = error
     while one is not None and id(one) not in seen and len(seen) < EXCEPTIONS_LIMIT:
         seen.add(id(one))
-        before, words = _held(one, "__cause__"), _CAUSE
-        if before is None and not _held(one, "__suppress_context__"):
-            before, words = _held(one, "__context__"), _CONTEXT
+        before, words = held(one, "__cause__"), _CAUSE
+        if before is None and not held(one, "__suppress_context__"):
+            before, words = held(one, "__context__"), _CONTEXT
         links.append((one, words))
         one = None if is_a(one, PenstockError) and is_a(before, PenstockError) else before  # it is said twice
     for k, (link, words) in enumerate(reversed(links)):
@@ -228,7 +228,7 @@ def _one(error: BaseException, seen: set[int], internal: bool) -> Iterator[str]:
         yield "Traceback (most recent call last):"
         yield from frames
     message = message_of(error)[:MESSAGE_LIMIT_CHARS]
-    yield f"{_full_name(error)}: {message}" if message else _full_name(error)
+    yield f"{full_name(error)}: {message}" if message else full_name(error)
     for note in notes_of(error):
         yield from note.split("\n")
     if is_a(error, BaseExceptionGroup):
@@ -238,7 +238,7 @@ def _one(error: BaseException, seen: set[int], internal: bool) -> Iterator[str]:
             yield from [f"    {line}" for line in _chain(member, seen, internal)]
 
 
-def _full_name(error: BaseException) -> str:
+def full_name(error: BaseException) -> str:
     """With its module, as Python shows it."""
     try:
         cls = type(error)
@@ -267,7 +267,7 @@ def _frames(error: BaseException, internal: bool) -> Iterator[str]:
     inner: deque[TracebackType] = deque(maxlen=INNER_FRAMES_LIMIT)
     ours: deque[TracebackType] = deque(maxlen=INNER_FRAMES_LIMIT)  # since the last frame of somebody else
     count = 0
-    tb: TracebackType | None = _held(error, "__traceback__")
+    tb: TracebackType | None = held(error, "__traceback__")
     while tb is not None:
         if not internal and _is_ours(tb.tb_frame.f_code.co_filename):
             ours.append(tb)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from penstock.model.exceptions import describe, is_a
 from penstock.observe.events import BaseEvent
@@ -51,6 +52,11 @@ class EventDispatcher:
             else:
                 with self._lock:
                     self._deliver(processor, event)
+
+    def enter_node(self, span_id: str) -> None:
+        """Let processors set context variables for a body that is about to be called in this context."""
+        for processor in self.processors:
+            self._guarded(processor, "in enter_node", partial(processor.enter_node, span_id))
 
     def force_flush(self) -> None:
         for processor in self.processors:

@@ -17,6 +17,12 @@ class EventProcessor:
     def shutdown(self) -> None:
         """Called once when the outermost run is over, also after a failure."""
 
+    def enter_node(self, span_id: str) -> None:
+        """The body of the node whose start had this span is about to be called, in this very context.
+
+        The context is the body's own copy: a context variable set here is seen by the body and by nothing else.
+        """
+
     def force_flush(self) -> None:
         """Send on whatever is held back."""
 

@@ -49,6 +49,10 @@ class OpenSpans(Generic[R, N]):
             run[1].add(event.span_id)
             self._nodes[event.span_id] = node
 
+    def node(self, span_id: str) -> N | None:
+        """Of the node with this span."""
+        return self._nodes.get(span_id)
+
     def node_of(self, event: BaseEvent) -> N | None:
         return self._nodes.get(event.span_id)
 

@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from penstock.model.errors import ConfigError
+from penstock.model.exceptions import format_traceback, full_name, message_of, type_name
 from penstock.observe.events import (
     BaseEvent,
     CacheHitEvent,
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 class OpenTelemetryProcessor(TypedEventProcessor):
     """A span per run, map, item and node, nested as they are; an outermost run is a child of the span that is current.
+
+    While a node's body runs its span is the current one, but where asynchronous processors are behind with the events.
 
     Values of inputs and outputs are never put on spans.  `tracer_provider` None: the global one.  Raises ConfigError if
     OpenTelemetry is not installed.
@@ -70,6 +73,15 @@ class OpenTelemetryProcessor(TypedEventProcessor):
             span = self._begin(event, f"node {event.node_name}", run)
             span.set_attributes({"penstock.run_id": event.run_id, "penstock.node": event.node_name})
             self._open.begin_node(event, span)
+
+    def enter_node(self, span_id: str) -> None:
+        """Make the node's span the current one: spans that the body makes are its children."""
+        with self._lock:
+            span = self._open.node(span_id)
+        if span is not None:
+            from opentelemetry import context
+
+            context.attach(self._trace.set_span_in_context(span))  # never detached: the context is the body's own
 
     def on_cache_hit(self, event: CacheHitEvent) -> None:
         span = self._open.node_of(event)
@@ -123,9 +135,18 @@ class OpenTelemetryProcessor(TypedEventProcessor):
 
     def _fail(self, span: Span, event: BaseEvent, error: BaseException | None) -> None:
         if error is not None:
-            span.record_exception(error, timestamp=_nanoseconds(event))
-        span.set_status(self._trace.StatusCode.ERROR, type(error).__name__ if error is not None else None)
+            span.add_event("exception", _told(error), timestamp=_nanoseconds(event))
+        span.set_status(self._trace.StatusCode.ERROR, type_name(error) if error is not None else None)
         span.end(_nanoseconds(event))
+
+
+def _told(error: BaseException) -> dict[str, str]:
+    """What `record_exception` would write, whatever the exception's own code does."""
+    return {
+        "exception.type": full_name(error),
+        "exception.message": message_of(error),
+        "exception.stacktrace": format_traceback(error),
+    }
 
 
 def _nanoseconds(event: BaseEvent) -> int:

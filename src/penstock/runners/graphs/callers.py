@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock.direct import budget
+from penstock.direct.locating import locate
 from penstock.direct.settings import Ending, Setting
 from penstock.graphs.nodes.interrupts import InterruptNode
 from penstock.graphs.nodes.nested import GraphNode
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from penstock.direct.watching import NodeSpan, Watch
     from penstock.graphs.calling import Memo
     from penstock.graphs.graph import Graph
+    from penstock.graphs.nodes.base import Node
     from penstock.model.values import Stored
 
 T = TypeVar("T")
@@ -146,7 +148,9 @@ class Part:
         loop = self._caller.loop
         return run_to_end(answer) if loop is None else asyncio.run_coroutine_threadsafe(answer, loop).result()
 
-    def raised(self, error: Exception) -> None:
+    def raised(self, node: Node, error: Exception) -> None:
+        if not isinstance(node, GraphNode):  # what it raises tells of an error of a run inside, which says where
+            locate(error, path_of(self._caller.graph, self._run_id, node.name), node.inputs)
         self._caller.errors.setdefault(self._run_id, error)
 
     def unfolded(self, node: GraphNode, inputs: Mapping[str, Any]) -> None:
@@ -184,6 +188,18 @@ def place_of(graph: Graph, run_id: str, node: str) -> str:
         place += f"{name}/" if nested.map_config is None else f"{name}/{item}/"
         graph = nested.graph
     return place + node
+
+
+def path_of(graph: Graph, run_id: str, node: str) -> str:
+    """Where a node is, for people: `outer[2]/inner`."""
+    path = ""
+    for part in run_id.split("/")[1:]:
+        name, _, item = part.rsplit(".", 2)
+        nested = graph.nodes[name]
+        assert isinstance(nested, GraphNode)
+        path += f"{name}/" if nested.map_config is None else f"{name}[{item}]/"
+        graph = nested.graph
+    return path + node
 
 
 async def _within(limit: budget.Budget | None, body: Coroutine[Any, Any, T]) -> T:

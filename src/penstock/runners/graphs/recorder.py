@@ -12,6 +12,7 @@ from penstock.direct.attempts import deadlocked, endless
 from penstock.direct.preparing import outermost_name
 from penstock.direct.questions import PauseInfo
 from penstock.direct.settings import Ending
+from penstock.engine import history
 from penstock.graphs.nodes.nested import GraphNode
 from penstock.graphs.program import GraphProgram
 from penstock.model import checks
@@ -188,7 +189,8 @@ class Recorder:
         limit = run.layout.plan.max_iterations
         if loops and limit is not None:
             return endless(run.layout, loops[0], limit)
-        return caller.errors.get(run.row.id) or GraphFailed(run.row.error or "it failed")
+        error: BaseException | None = caller.errors.get(run.row.id)
+        return _as_recorded(run) if error is None else error
 
     def _info(self, graph: Graph, pause: Pause) -> PauseInfo:
         inside, path = graph, []
@@ -203,6 +205,15 @@ class Recorder:
             value=pause.value,
             pause_id=pause.pause_id,
         )
+
+
+def _as_recorded(run: LiveRun) -> GraphFailed:
+    """The error of a run whose exception another process had, with the tracebacks it left as notes."""
+    error = GraphFailed(run.row.error or "it failed")
+    for node in history.nodes(run):
+        if node.traceback:
+            error.add_note(f"node {node.name!r}: {node.traceback}")
+    return error
 
 
 def _changed(run: LiveRun, given: Mapping[str, Any]) -> dict[str, Stored]:

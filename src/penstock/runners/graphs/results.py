@@ -32,12 +32,14 @@ class RunStatus(Enum):
 class RunResult(dict[str, Any]):
     """The outputs of a run, a dictionary, and how it ended.
 
-    `error`: what a node raised, if the run failed and that was not raised.  `pauses`: open questions in the order of
+    `error`: what a node raised, if the run failed and that was not raised; a note on it says which node.
+    `item_index`: of an item of a map that failed or is paused.  `pauses`: open questions in the order of
     the graph, of which `pause` is the first.  `notes`: what observers raised; it changed nothing.
     """
 
     status: RunStatus = RunStatus.COMPLETED
     error: BaseException | None = None
+    item_index: int | None = None
     pauses: tuple[PauseInfo, ...] = ()
     workflow_id: str | None = None
     session_id: str | None = None
@@ -51,6 +53,7 @@ class RunResult(dict[str, Any]):
             result.status = RunStatus(ending.status)
             result.error = ending.error
             result.pauses = ending.pauses
+            result.item_index = ending.item_index
         for name, value in known.items():
             if value:
                 setattr(result, name, value)
@@ -139,7 +142,7 @@ class MapResult(list[RunResult]):
 
     @property
     def failures(self) -> list[RunResult]:
-        """The results of the items that failed."""
+        """The results of the items that failed, each with its `item_index`."""
         return [result for result in self if result.failed]
 
     def __repr__(self) -> str:
