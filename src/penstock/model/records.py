@@ -62,6 +62,7 @@ class WorkRow:
     `began`: the body was seen to start.
     `orphaned`: its owner died or lost its lease.  `parked`: its run is paused; nobody may claim it.
     `expired`: it was taken from an owner that may well live, and did not renew its lease.
+    `suspect`: an earlier process died with the same command; its body begins when that is on disk, and not before.
     """
 
     run_id: str
@@ -76,6 +77,7 @@ class WorkRow:
     orphaned: bool = False
     parked: bool = False
     expired: bool = False
+    suspect: bool = False
 
 
 @dataclass(slots=True)

@@ -123,9 +123,13 @@ class Dispatcher:
         """Whether a slot has come free on any of these; each of the others will tell."""
         return any([e.tell_when_free() for e in executors])
 
-    def withdraw_surplus(self, now: int) -> list[Attempt]:
-        """Take back what waits although it will not begin soon."""
-        return [attempt for e in self._all if e.waiting for attempt in e.withdraw_surplus(now)]
+    def is_idle(self) -> bool:
+        """Whether all slots are free; if not, each executor that is busy tells when its are."""
+        return all([e.is_idle() for e in self._all])
+
+    def withdraw_surplus(self, now: int, *, everything: bool = False) -> list[Attempt]:
+        """Take back what waits although it will not begin soon, or all that waits."""
+        return [attempt for e in self._all if e.waiting for attempt in e.withdraw_surplus(now, everything=everything)]
 
     def take_begun(self) -> list[Attempt]:
         """The attempts whose bodies have begun since the last call."""

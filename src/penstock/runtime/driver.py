@@ -33,6 +33,7 @@ from penstock.model.ports import Clock, Program, Store, Style
 from penstock.model.records import Change, Committed, Duplicate, News, RunRow, WorkRow
 from penstock.model.wire import Entry
 from penstock.runtime.agenda import Agenda
+from penstock.runtime.apart import Apart
 from penstock.runtime.attempt import Attempt
 from penstock.runtime.calls import Call, ChildCalls
 from penstock.runtime.clock import synchronise
@@ -134,12 +135,14 @@ class Driver:
         self.deadlines = Deadlines(self)
         self.leases = Leases(self)
         self._takeover = Takeover(self)
+        self.apart = Apart(self, self._takeover)
         self._scheduler = Scheduler(self)
         self._renewal = Supervised("leases", self.leases, self.faults, decisive=True)
         self._always = [Supervised("deadlines", self.deadlines, self.faults)]
         self._services = [
             self._renewal,
             Supervised("takeover of work", self._takeover, self.faults, decisive=True),
+            Supervised("bodies that run apart", self.apart, self.faults, decisive=True),
             Supervised("schedules", self._scheduler, self.faults),
             Supervised("retention", Retention(self), self.faults),
         ]
@@ -549,6 +552,8 @@ class Driver:
 
     def _defer(self, attempt: Attempt, deferred: bool) -> None:
         self.deadlines.deferred(attempt, deferred, self.clock.now())
+        if deferred:
+            self.apart.deferred(attempt)
 
     def _look_for_work(self) -> None:
         self._takeover.wanted = self._scheduler.wanted = True
@@ -568,6 +573,8 @@ class Driver:
             self.dirty = {}
             if not runs:
                 break
+            if any([run.machine.crashes for run in runs]):
+                runs.sort(key=lambda run: not self.apart.concerns(run))  # nothing else begins before a suspect
             now = self.clock.now()
             allowance = self.allowance(now)
             changes: list[Change] = []
@@ -590,10 +597,12 @@ class Driver:
             self.owner,
             now + self.lease_us,
             self.limits.prefetch_tasks - self.executor.backlog,
-            {} if self._closing else self.executor.slots(),
-            {} if self._closing else self.ahead(now),
+            {} if self._closing or self.apart.active else self.executor.slots(),
+            {} if self._closing or self.apart.active else self.ahead(now),
             self.executor.route,
             self._plans,
+            self.apart.after,
+            not (self._closing or self.apart.active),
             now + self.lease_us if self.limits.recover else FAR,
         )
 
@@ -727,6 +736,9 @@ class Driver:
         for row in change.work_in:
             if row.owner == self.owner:
                 self.dispatch(run, row)
+        for node, _ in change.began:
+            if node not in run.attempts and node in run.work:
+                self.dispatch(run, run.work[node])
         if self.runs.get(run.row.id) is not run:  # it was parked while its work was begun
             return
         if change.park is False:
@@ -775,7 +787,7 @@ class Driver:
         except PenstockError as error:
             self._refuse(run, error)
             return
-        fresh.attempts = run.attempts
+        fresh.attempts, fresh.suspects = run.attempts, run.suspects
         fresh.settled, fresh.confirmations = run.settled, run.confirmations
         self.runs[run.row.id] = self.dirty[run.row.id] = fresh
         birth = self._births.pop(run.row.id, None)
@@ -828,6 +840,8 @@ class Driver:
         elif type(command) is Execute and run.machine.halted:  # cancelled before it was read here: nothing begins
             self.decide(run, Entry(ev.Cancelled(row.node, command.fence)))
         elif type(command) is Execute and run.program is not None and not run.machine.suspended:
+            if not self.apart.admits(run, row):
+                return
             try:
                 self._start(run, row, command, run.program)
             except PenstockError as error:
@@ -847,6 +861,7 @@ class Driver:
         self.deadlines.watch_attempt(attempt, self.clock.now())
         executor.submit(attempt)
         run.attempts[node] = attempt
+        self.apart.began(attempt)
 
     def _wake(self, run_id: str, node: int, at: int | None) -> None:
         run = self.runs.get(run_id)

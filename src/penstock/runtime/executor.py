@@ -63,7 +63,7 @@ class Executor:
         self._deliver = deliver
         self._on_defer = on_defer
         self._on_free = on_free
-        self._tells = False
+        self._tells = self._tells_idle = False
         self._lock = threading.Lock()
         self.free = limit
         """slots nobody has; below 0 as long as somebody went over the limit"""
@@ -115,10 +115,16 @@ class Executor:
             self._tells = self.free <= 0
             return not self._tells
 
-    def withdraw_surplus(self, now: int) -> list[Attempt]:
+    def is_idle(self) -> bool:
+        """Whether all slots are free; if not, `on_free` is called when they are."""
+        with self._lock:
+            self._tells_idle = self.free < self.limit
+            return not self._tells_idle
+
+    def withdraw_surplus(self, now: int, *, everything: bool = False) -> list[Attempt]:
         """Take back what waits although it will not begin soon: the last that came first."""
         with self._lock:
-            expected = self.expected(now)
+            expected = 0 if everything else self.expected(now)
             if len(self.waiting) <= 2 * expected:  # the average moves all the time
                 return []
             taken = [self.waiting.pop() for _ in range(len(self.waiting) - expected)]
@@ -222,8 +228,8 @@ class Executor:
                 self._start(attempt)
                 return
         self.free += 1
-        if self._tells:
-            self._tells = False
+        if self._tells or (self._tells_idle and self.free == self.limit):
+            self._tells = self._tells_idle = False
             self._on_free()
 
     def _refused(self, attempt: Attempt) -> bool:

@@ -52,26 +52,37 @@ class Allowance:
     ahead: dict[Executor, int]
     route: Callable[[Program, int], Executor]
     plans: set[str]
+    apart_after: int
+    """a body that was running in so many crashes runs apart"""
+    apart_free: bool
+    """whether this runner has room for one"""
     timers_until: int
     """timers due later are left to the scans; a runner that does not scan keeps them all"""
     left: set[Executor] = field(default_factory=set)
     """where rows stay in the queue for whoever has room"""
 
-    def claim(self, row: WorkRow, program: Program) -> None:
-        """Take the row, if there is room and it is due while the lease lasts."""
+    def claim(self, row: WorkRow, program: Program, crashes: int) -> None:
+        """Take the row, if there is room and it is due while the lease lasts.
+
+        `crashes`: so many processes died while its body was running.
+        """
         if row.kind == "tend":
             row.owner, row.lease_until = self.owner, self.lease_until
         elif row.kind == "wake":
             if row.due_at <= self.timers_until:
                 row.owner, row.lease_until = self.owner, self.lease_until
-        else:
+        elif crashes < self.apart_after:
             self._claim_body(row, self.route(program, row.node))
+        elif self.apart_free:  # it begins when the others have ended, and none begins before it
+            self.apart_free = False
+            self.slots, self.ahead = {}, {}
+            row.owner, row.lease_until = self.owner, self.lease_until
 
     def _claim_body(self, row: WorkRow, executor: Executor) -> None:
         if self.slots.get(executor, 0) > 0:
             self.slots[executor] -= 1
             row.began = True
-        elif self.room > 0 and self.ahead.get(executor, 0) > 0:
+        elif self.room > 0 and self.ahead.get(executor, 0) > 0 and not row.suspect:
             self.ahead[executor] -= 1
             self.room -= 1
         else:
@@ -88,8 +99,8 @@ class LiveRun:
 
     __slots__ = (
         "attempts", "began_at", "begun", "board", "born", "cancels", "confirmations", "entries",
-        "inherited", "layout", "machine", "program", "reason", "rested_us", "row", "settled", "stopped_at", "style",
-        "tends", "touched", "unsaved", "work",
+        "inherited", "layout", "machine", "program", "reason", "rested_us", "row", "settled", "starting",
+        "stopped_at", "style", "suspects", "tends", "touched", "unsaved", "work",
     )  # fmt: skip
 
     def __init__(
@@ -128,6 +139,10 @@ class LiveRun:
         """what somebody asked for, if it is an event: kept with the next commit, or when it is refused after all"""
         self.begun: list[Attempt] = []
         """attempts seen to begin since the last commit"""
+        self.starting: dict[int, int] = {}
+        """node -> fence of what begins when that is on disk, and not before"""
+        self.suspects: set[int] = set()
+        """nodes whose last process died, whether or not their bodies were seen to begin"""
         self.stopped_at = 0
         self.reason: str | None = row.reason
         self.began_at = row.created_at
@@ -250,9 +265,12 @@ class LiveRun:
             if new is not None:
                 new.parked = paused
                 if self.program is not None and not paused:
-                    allowance.claim(new, self.program)
+                    allowance.claim(new, self.program, m.crashes.get(node, 0))
                 out.work_in.append(new)
         out.began = [(a.node, a.fence) for a in self.begun if a.state == "running" and self.holds(a)]
+        if self.starting:
+            gone = {node for node, _ in out.work_out}
+            out.began += [(n, f) for n, f in self.starting.items() if n not in gone and self.has_row(n, f)]
         if row.paused_at and status == "running":
             out.park = False
         elif paused and row.status != "paused":
@@ -263,7 +281,8 @@ class LiveRun:
 
     def _work_row(self, command: Command, now: int) -> WorkRow | None:
         if type(command) is Execute:
-            return WorkRow(self.row.id, command.node, command.fence, "execute", self.row.workflow, now)
+            suspect = command.node in self.suspects or command.node in self.machine.crashes
+            return WorkRow(self.row.id, command.node, command.fence, "execute", self.row.workflow, now, suspect=suspect)
         if type(command) is Tend:
             return WorkRow(self.row.id, command.node, command.turn, "tend", self.row.workflow, now)
         if type(command) is Wake and command.at is not None:
@@ -293,8 +312,10 @@ class LiveRun:
         for node, _ in change.began:
             self.work[node].began = True
         self.begun.clear()
+        self.starting.clear()
         if not more:
             self.touched.clear()
+            self.suspects.clear()
 
     def _slept_us(self, entries: Sequence[Entry], now: int) -> int:
         """How long a sequence will sleep because of these: nothing else goes on in it meanwhile."""
@@ -304,8 +325,12 @@ class LiveRun:
 
     def holds(self, attempt: Attempt) -> bool:
         """The attempt's row is in the queue, not yet known to have begun."""
-        row = self.work.get(attempt.node)
-        return row is not None and row.fence == attempt.fence and not row.began
+        return self.has_row(attempt.node, attempt.fence)
+
+    def has_row(self, node: int, fence: int) -> bool:
+        """The node's row in the queue is this one, not yet known to have begun."""
+        row = self.work.get(node)
+        return row is not None and row.fence == fence and not row.began
 
     def confirm(self, event: Event, taken: bool) -> None:
         """Whoever asked for this event learns whether the run has taken it; it does not take it any more."""
@@ -324,7 +349,7 @@ class LiveRun:
     @property
     def dirty(self) -> bool:
         """There is something to write."""
-        return bool(self.unsaved or self.touched or self.begun)
+        return bool(self.unsaved or self.touched or self.begun or self.starting)
 
     # -- reading
 

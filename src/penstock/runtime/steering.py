@@ -116,3 +116,6 @@ class Steering:
         for attempt in [a for a in run.attempts.values() if a.withdraw()]:
             del run.attempts[attempt.node]
             run.touched.add(attempt.node)
+        for node, row in run.work.items():  # held back here, or about to go back to the queue
+            if row.kind == "execute" and row.owner == self._driver.owner and node not in run.attempts:
+                run.touched.add(node)

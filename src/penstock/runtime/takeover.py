@@ -17,6 +17,7 @@ from penstock.model.commands import Execute, Tend, Wake
 from penstock.model.errors import PenstockError, StoreUnavailable
 from penstock.model.records import Change, Conflict, RunRow, WorkRow
 from penstock.model.wire import Entry
+from penstock.runtime.attempt import Attempt
 from penstock.runtime.executor import Executor
 from penstock.runtime.faults import logger, recorded
 from penstock.runtime.live_run import LiveRun
@@ -128,15 +129,28 @@ class Takeover:
         if now < self._review_at <= now + HORIZON_US:
             return
         self._review_at = now + HORIZON_US
-        driver = self._driver
-        for attempt in driver.executor.withdraw_surplus(now):
-            run = driver.runs.get(attempt.run_id)
-            if run is None or run.attempts.get(attempt.node) is not attempt:
-                continue
-            del run.attempts[attempt.node]
-            row = run.work.get(attempt.node)
-            if row is not None and row.fence == attempt.fence and row.owner == driver.owner:
-                self._returning.append(row)
+        self._take_back(self._driver.executor.withdraw_surplus(now))
+
+    def clear_line(self) -> None:
+        """Nothing that waits for a slot here will have one for a while."""
+        self._take_back(self._driver.executor.withdraw_surplus(0, everything=True))
+
+    def put_back(self, run: LiveRun, row: WorkRow) -> None:
+        """Work that is this runner's on disk, and not for it to begin now."""
+        held = run.work.get(row.node)
+        if held is not None and held.fence == row.fence and held.owner == self._driver.owner:
+            self._returning.append(held)
+        else:  # others have advanced the run; what is ours of it comes up again when that is read
+            self.stale.add(run.row.id)
+
+    def _take_back(self, attempts: Sequence[Attempt]) -> None:
+        for attempt in attempts:
+            run = self._driver.runs.get(attempt.run_id)
+            if run is not None and run.attempts.get(attempt.node) is attempt:
+                del run.attempts[attempt.node]
+                row = run.work.get(attempt.node)
+                if row is not None and row.fence == attempt.fence and row.owner == self._driver.owner:
+                    self._returning.append(row)
 
     def _hand_back(self) -> None:
         """Give back what was taken from the line, for whoever has a slot for it; this runner, too, when it has one."""
@@ -221,6 +235,12 @@ class Takeover:
         if not (driver.limits.recover or self.left):
             self.wanted = False
             return
+        if driver.apart.active:  # whatever needs a slot is for others, or for when the suspect has ended
+            self.wanted = self._own is None and self._take(
+                now, driver.limits.prefetch_tasks, driver.workflows(), bodies=False
+            )
+            self.left = True
+            return
         slots, ahead = driver.executor.slots(), driver.ahead(now)
         room = {e: max(0, slots[e]) + max(0, ahead[e]) for e in slots}
         full = [e for e in room if not room[e]]
@@ -278,7 +298,7 @@ class Takeover:
     def _receive(self, rows: Sequence[WorkRow], lease_until: int) -> None:
         for row in rows:
             row.lease_until = lease_until
-        self._claimed.extend(rows)
+        self._claimed.extend(sorted(rows, key=lambda row: not row.suspect))
 
     def _strange(self) -> set[str]:
         """The next runs to adopt that are not live here."""
@@ -325,15 +345,15 @@ class Takeover:
         elif not row.orphaned:
             if row.node not in run.attempts:
                 driver.dispatch(run, row)
-        elif (
-            row.began
-            and not row.expired
-            and run.machine.crashes.get(row.node, 0) + 1 >= driver.limits.max_crashes_per_task
-        ):
-            text = f"CRASHED: its process died {driver.limits.max_crashes_per_task} times while it ran"
+        elif row.expired:
+            driver.decide(run, Entry(ev.Abandoned(row.node, row.fence, counted=False)))
+        elif row.began and driver.apart.condemns(run, row.node):
+            times = run.machine.crashes[row.node] + 1
+            text = f"CRASHED: its process died {times} times while it ran"
             driver.decide(run, Entry(ev.Failed(row.node, row.fence, "CRASHED", text)))
         else:
-            driver.decide(run, Entry(ev.Abandoned(row.node, row.fence, counted=row.began and not row.expired)))
+            run.suspects.add(row.node)
+            driver.decide(run, Entry(ev.Abandoned(row.node, row.fence, counted=row.began)))
 
     def _load_or_park(self, run_id: str) -> LiveRun | None:
         """A run from the store, live from now on; one that cannot be read must not hold up the others."""

@@ -37,7 +37,7 @@ def work(w: WorkRow) -> Row:
     # sqlite3 takes exact ints without looking for an adapter
     return (
         w.run_id, w.node, w.fence, w.kind, w.workflow, w.due_at, w.owner, w.lease_until,
-        1 if w.began else 0, (2 if w.expired else 1) if w.orphaned else 0, 1 if w.parked else 0,
+        1 if w.began else 0, _fate(w), 1 if w.parked else 0,
     )  # fmt: skip
 
 
@@ -53,10 +53,18 @@ def read_work(row: Row) -> WorkRow:
         owner,
         lease_until,
         began == 1,
-        orphaned > 0,
+        orphaned in (1, 2),
         parked == 1,
         orphaned == 2,
+        orphaned == 3,
     )
+
+
+def _fate(w: WorkRow) -> int:
+    """The column `orphaned`: 1 by a process that died, 2 by one that did not renew, 3 an earlier one was."""
+    if w.orphaned:
+        return 2 if w.expired else 1
+    return 3 if w.suspect else 0
 
 
 def journal(change: Change) -> list[Row]:
