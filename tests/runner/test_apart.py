@@ -122,13 +122,17 @@ def test_it_may_wait_for_a_child_run(scene: Scene) -> None:
     assert scene.events == ["hold", "suspect", "child", "Completed"]
 
 
-def test_it_is_over_when_its_time_is_up(url: str, open_runner: Open, define: Define, gate: Gate) -> None:
-    scene = Scene(url, lambda **options: open_runner(**options, task_timeout_seconds=60), define, gate)
+def test_one_that_is_given_up_is_over(url: str, open_runner: Open, define: Define, gate: Gate) -> None:
+    scene = Scene(url, lambda **options: open_runner(**options, cancel_grace_seconds=0), define, gate)
     release = threading.Event()
-    scene.suspect_body = lambda context, handle: None if release.wait(SOON_SECONDS) else None
+
+    def body(context: Context, handle: TaskHandle) -> None:
+        release.wait(SOON_SECONDS)
+
+    scene.suspect_body = body
     scene.gate.open.set()
     assert scene.begun.wait(SOON_SECONDS)
     trivial = scene.runner.submit("trivial")
-    scene.runner.cancel(scene.run.run_id)  # a body that does not stop is given up after the grace
+    scene.runner.cancel(scene.run.run_id)  # its body does not heed that
     assert trivial.result(SOON_SECONDS).status == "Completed"
     release.set()

@@ -118,8 +118,9 @@ class DefaultRunnerConfig:
     `lease_seconds`: how long work belongs to a runner that is not heard of (a third of it is the heartbeat).
     `max_concurrent_async_tasks`: `async def` bodies at once on the default executor, where they need no thread.
     `prefetch_tasks`: how much work may at most be leased ahead of a free slot; it is less where bodies take longer than
-    some milliseconds.  `max_crashes_per_task`: a task whose process
-    died so often while it ran is failed.  `shutdown_timeout_seconds`: how long a shutdown waits for running bodies.
+    some milliseconds.  `max_crashes_per_task`: a task whose process died so often while it ran is failed; the last
+    three times, and once at least, it runs alone.  `shutdown_timeout_seconds`: how long a shutdown waits for running
+    bodies.
     `own_runs_only`: for a process that lives as long as its runs: only runs that are submitted here, or have a handle
     here, are executed, with their children; nothing else is taken over, and no schedule fires.
     `run_retention_days`: runs that ended longer ago are forgotten, with their children; None: none is ever.
