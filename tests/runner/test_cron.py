@@ -210,6 +210,45 @@ def test_a_queue_survives_its_runner(open_runner: Open, define: Define, clock: F
     assert ran.times == ["2026-11-21T00:01:00", "2026-11-21T00:02:00"]
 
 
+@pytest.mark.parametrize("by", ["runner", "a process that died in between"])
+def test_a_disabled_schedule_gives_up_its_queue(
+    open_runner: Open, define: Define, clock: FakeClock, gate: Gate, by: str
+) -> None:
+    ran = Ran()
+
+    def body(context: Any) -> None:
+        gate()
+        ran(context)
+
+    define("w", ("a", body, {}))
+    runner = open_runner()
+    schedule = runner.register_cron_workflow("w", "* * * * *", overlap="queue")
+    clock.set("2026-11-21T00:01:00")
+    gate.wait_begun()
+    for minute in (2, 3):
+        clock.set(f"2026-11-21T00:0{minute}:00")
+        while len(history(runner, schedule)) < minute:  # bounded by the test's time-out
+            pass
+    if by == "runner":
+        runner.set_cron_schedule_enabled(schedule, False)
+    else:
+        store = runner._engine.store
+        row = store.schedule(schedule)
+        assert row is not None
+        assert store.put_schedule(replace(row, enabled=False))
+    runner.set_cron_schedule_enabled(schedule, True)
+    gate.open.set()
+    ran.wait(1)
+    settled(runner)
+    assert ran.times == ["2026-11-21T00:01:00"]
+    assert [state for _, state in history(runner, schedule)] == ["Completed", "Skipped", "Skipped"]
+    reasons = {fire["error_message"] or fire.get("reason") for fire in runner.get_cron_execution_history(schedule)[:2]}
+    assert "disabled while this waited" in str(reasons)
+    clock.set("2026-11-21T00:04:00")
+    ran.wait(1)
+    assert ran.times[-1] == "2026-11-21T00:04:00", "it goes on with later instants"
+
+
 def test_taken_up_by_somebody_else_meanwhile(
     open_runner: Open, ran: Ran, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -242,8 +242,26 @@ def test_deferring_gives_the_slot_to_others(open_runner: Callable[..., DefaultRu
 
     define("w", ("wait", wait, {}), ("signal", lambda context: signal.set(), {}))
     assert runner.execute("w").status == "Completed"
-    assert held[0] is False
+    assert held[:2] == [True, False], "it is asked before the slot is given up, and again without it"
     assert held[-1] is True
+
+
+def test_deferring_until_what_is_true_already_keeps_the_slot(runner: DefaultRunner, define: Define) -> None:
+    held: list[bool] = []
+
+    def condition(handle: TaskHandle) -> bool:
+        held.append(handle.is_slot_held())
+        return True
+
+    def wait(context: Context, handle: TaskHandle) -> None:
+        handle.defer_until(lambda: condition(handle), poll_interval_ms=3_600_000)
+
+    async def wait_async(context: Context, handle: TaskHandle) -> None:
+        await handle.defer_until_async(lambda: condition(handle), poll_interval_ms=3_600_000)
+
+    define("w", ("a", wait, {}), ("b", wait_async, {}))
+    assert runner.execute("w").status == "Completed"
+    assert held == [True, True]
 
 
 def test_deferring_in_async_bodies_and_with_a_limit(runner: DefaultRunner, define: Define) -> None:

@@ -12,7 +12,16 @@ from typing import Any
 
 import pytest
 
-from penstock import AsyncRunner, Context, DefaultRunner, MemoryCheckpointer, ProcessExecutor, TriggerResult, trigger
+from penstock import (
+    AsyncRunner,
+    Context,
+    DefaultRunner,
+    DefaultRunnerConfig,
+    MemoryCheckpointer,
+    ProcessExecutor,
+    TriggerResult,
+    trigger,
+)
 from penstock.graphs import Graph, node
 from penstock.model.triggers import triggers
 from penstock.steps import Step, Workflow
@@ -157,7 +166,10 @@ def until(caplog: pytest.LogCaptureFixture, part: str) -> str:
 
 class TestTheRunner:
     def test_start_and_stop(self, url: str, caplog: pytest.LogCaptureFixture) -> None:
-        DefaultRunner(url).shutdown()
+        runner = DefaultRunner.with_config(url, DefaultRunnerConfig(runner_name="night shift"))
+        assert "runner_name='night shift'" in repr(runner)
+        runner.shutdown()
+        assert messages(caplog, "runner 'night shift' (")
         assert len(messages(caplog, "works on")) == len(messages(caplog, "stops")) == 1
 
     def test_no_password_is_logged(self, url: str, caplog: pytest.LogCaptureFixture) -> None:

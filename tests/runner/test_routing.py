@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from penstock import (
     ConfigError,
@@ -146,6 +149,41 @@ def test_a_runner_leaves_runs_alone_that_need_executors_of_others(
     gate.open.set()
     second = open_runner(executors={"io": ThreadExecutor(1)})
     assert second.handle(handle.run_id).result(SOON_SECONDS).status == "Completed"
+
+
+def by_expression(pattern: str, name: str) -> bool:
+    """The same by one regular expression."""
+    parts = [
+        "(?:[^:]+(?:::|$))*"
+        if one == "**"
+        else ".*".join(map(re.escape, one.split("*"))).replace(".*", "[^:]*") + "(?:::|$)"
+        for one in pattern.split("::")
+    ]
+    return re.fullmatch("".join(parts), name) is not None
+
+
+words = st.text("ab*", min_size=1, max_size=4).filter(lambda text: "**" not in text)
+
+
+@given(
+    st.lists(words | st.just("**"), min_size=1, max_size=6),
+    st.lists(st.text("ab", min_size=1, max_size=4), min_size=4, max_size=4),
+)
+def test_patterns_match_as_expressions_do(pattern: list[str], name: list[str]) -> None:
+    fixed = sum(one != "**" for one in pattern)
+    assume(fixed <= 4 and (fixed == 4 or "**" in pattern))
+    router = Router([("::".join(pattern), "cpu")])
+    assert (router.executor_for("::".join(name)) == "cpu") == by_expression("::".join(pattern), "::".join(name))
+
+
+@pytest.mark.parametrize(
+    "pattern", ["::".join(["**"] * 60 + ["x"]), "**::" + "a*" * 2_000 + "b", "::".join(["**", "*a"] * 4 + ["**"] * 40)]
+)
+def test_matching_takes_no_longer_than_both_are_long(pattern: str) -> None:
+    router = Router([(pattern, "cpu")])
+    assert router.executor_for("::".join(["a" * 2_000] * 3 + ["a" * 5_000])) == (
+        "cpu" if pattern.endswith("**") else "default"
+    )
 
 
 def test_executors_in_the_configuration() -> None:

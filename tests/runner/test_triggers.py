@@ -218,7 +218,7 @@ def test_within_a_workflow() -> None:
 def test_answers() -> None:
     assert repr(TriggerResult.skip()) == "TriggerResult.Skip"
     assert repr(TriggerResult.fire()) == "TriggerResult.Fire(None)"
-    assert repr(TriggerResult.fire(Context({"a": 1}))) == 'TriggerResult.Fire(Context({"a":1}))'
+    assert repr(TriggerResult.fire(Context({"a": 1}))) == "TriggerResult.Fire(Context({'a': 1}))"
     assert TriggerResult.fire().is_fire_result()
     assert not TriggerResult.fire().is_skip_result()
 

@@ -113,6 +113,10 @@ class Schedules(Protocol):
         """
         ...
 
+    def queued_fires(self, schedule_id: str) -> list[FireRow]:
+        """Fires of a schedule that wait for an earlier run of it, the oldest first."""
+        ...
+
     def has_waiting_fires(self) -> bool:
         """Whether any fire waits, ready or not."""
         ...

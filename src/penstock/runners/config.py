@@ -127,11 +127,12 @@ class DefaultRunnerConfig:
     `executors`: what there is by name beside "default", which runs `max_concurrent_tasks` threads unless it is given
     too.  `enable_cron_scheduling`, `enable_trigger_scheduling`: fire schedules, ask triggers.
     `cron_max_catchup_executions`: how many missed instants are made up for, and how many wait in a queue, at most;
-    schedules that say nothing make up for what they missed if this was set.  `cron_poll_interval_seconds`,
-    `trigger_base_poll_interval` (seconds): checked, and used only where no wake-up channel works.
+    schedules that say nothing make up for what they missed if this was set.  `cron_poll_interval_seconds`: how often
+    schedules are looked at, and `trigger_base_poll_interval` (seconds) triggers, where no wake-up channel works.
     `cron_enable_recovery`: try again what could not be started, every `cron_recovery_interval_seconds`,
     `cron_max_recovery_attempts` times in all; what is older than `cron_max_recovery_age_seconds` is given up.
     `cron_lost_threshold_minutes`: from when on statistics call it lost.  `trigger_poll_timeout`: seconds for an answer.
+    `runner_name`: how the runner is called in its logs and its repr.
     `routing`: a Router that says which bodies run where; None: all on "default" that do not ask for another.
     """
 
@@ -209,6 +210,7 @@ class DefaultRunnerConfig:
             cron=self.enable_cron_scheduling and not self.own_runs_only,
             triggers=self.enable_trigger_scheduling and not self.own_runs_only,
             poll_seconds=self.cron_poll_interval_seconds,
+            trigger_poll_seconds=self.trigger_base_poll_interval,
             max_catchup=self.cron_max_catchup_executions,
             catches_up="cron_max_catchup_executions" in self._given,
             recover=self.cron_enable_recovery,
@@ -235,6 +237,7 @@ class DefaultRunnerConfig:
             max_crashes_per_task=self.max_crashes_per_task,
             cancel_grace_seconds=self.cancel_grace_seconds,
             recover=self.enable_recovery,
+            name=self.runner_name,
             own_runs_only=self.own_runs_only,
             retention_seconds=None if self.run_retention_days is None else self.run_retention_days * 86_400,
             executors=executors,

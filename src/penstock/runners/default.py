@@ -279,7 +279,8 @@ class DefaultRunner(ScheduleMethods):
         self.shutdown()
 
     def __repr__(self) -> str:
-        return f"DefaultRunner({self._engine.store.url!r}{'' if self._finalizer.alive else ', shut down'})"
+        name = f", runner_name={self._config.runner_name!r}" if self._config.runner_name else ""
+        return f"DefaultRunner({self._engine.store.url!r}{name}{'' if self._finalizer.alive else ', shut down'})"
 
 
 class RunHandle:

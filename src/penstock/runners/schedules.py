@@ -139,9 +139,11 @@ class ScheduleBook:
         self._change("cron", schedule_id, change)
 
     def enable(self, kind: Literal["cron", "trigger"], which: str, enabled: bool) -> None:
-        """`which`: the id of a schedule, the name of a trigger."""
+        """`which`: the id of a schedule, the name of a trigger.  What a schedule has queued is given up with it."""
         if not isinstance(enabled, bool):
             raise ScheduleError(f"enabled is True or False, not {enabled!r}")
+        if enabled:  # what a process left that died while it disabled the schedule
+            self._give_up_queue(kind, which)
 
         def change(row: ScheduleRow, now: int) -> None:
             if row.enabled == enabled:
@@ -153,6 +155,19 @@ class ScheduleBook:
                 row.next_at = now
 
         self._change(kind, which, change)
+        if not enabled:
+            self._give_up_queue(kind, which)
+
+    def _give_up_queue(self, kind: Literal["cron", "trigger"], which: str) -> None:
+        """Skip what waits for an earlier run of a disabled schedule.  One that is enabled is left alone."""
+        for _ in range(_TRIES):
+            row = self.row(kind, which)
+            fires = [] if row.enabled else self._store.queued_fires(row.id)
+            for fire in fires:
+                fire.state, fire.reason = "skipped", "the schedule was disabled while this waited for an earlier run"
+            if not fires or self._store.fire([Firing(row, fires=fires)])[0]:
+                return
+        raise StoreUnavailable(f"schedule {which} is being changed too often to be changed here")
 
     def _change(self, kind: str, which: str, change: Callable[[ScheduleRow, int], None]) -> None:
         for _ in range(_TRIES):
@@ -384,7 +399,9 @@ class ScheduleMethods:
         self._schedules.update(schedule_id, cron_expression, timezone)
 
     def set_cron_schedule_enabled(self, schedule_id: str, enabled: bool) -> None:
-        """Stop it, or let it go on from now on.  Runs that were started go on.  Raises ScheduleNotFound."""
+        """Stop it, or let it go on from now on.  Runs that were started go on; what waited for one of them (overlap
+        "queue") is given up.  Raises ScheduleNotFound.
+        """
         self._schedules.enable("cron", schedule_id, enabled)
 
     def delete_cron_schedule(self, schedule_id: str) -> None:

@@ -68,6 +68,7 @@ LOOP_TRIES: Final = 20
 class Limits:
     """What a driver keeps to, and where it has bodies run.  Times in seconds.
 
+    `name`: of the runner, for its logs.
     `own_runs_only`: of what others have left, only the runs of `Driver.include` and their children are taken up.
     `retention_seconds`: runs that ended so long ago are forgotten; None: never.
     """
@@ -81,6 +82,7 @@ class Limits:
     max_crashes_per_task: int = 10
     cancel_grace_seconds: float = 5.0
     recover: bool = True
+    name: str = ""
     own_runs_only: bool = False
     retention_seconds: float | None = None
     executors: Mapping[str, ExecutorKind] = field(default_factory=dict)
@@ -178,7 +180,7 @@ class Driver:
         self.hears = self.store.listen(self._hear)
         self.clock.on_jump(self._nudge)
         mark_records()
-        logger.info("runner %s works on %s", self.owner, self.store.url)
+        logger.info("runner %s works on %s", self._called, self.store.url)
         self._thread.start()
 
     def post(self, act: Callable[[], None], *asked: Promise[Any]) -> None:
@@ -389,6 +391,10 @@ class Driver:
             self._store_lost = True
             logger.warning("the store cannot be used, and is tried again until it can: %s", error)
         return self.back_off()
+
+    @property
+    def _called(self) -> str:
+        return f"{self.limits.name!r} ({self.owner})" if self.limits.name else self.owner
 
     def _store_answers(self) -> None:
         if self._store_lost:
@@ -892,7 +898,7 @@ class Driver:
     def _stop(self) -> None:
         """Leave everything that is not finished to the next runner."""
         self._closing = True
-        logger.info("runner %s stops", self.owner)
+        logger.info("runner %s stops", self._called)
         for attempt in list(self.executor.running):
             attempt.handle.halt("the runner is shutting down")
         self.executor.close()  # before anybody else may begin what was killed here

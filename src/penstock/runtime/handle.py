@@ -163,20 +163,27 @@ class TaskHandle:
     def defer_until(self, condition: Condition, poll_interval_ms: int = 1000, timeout_ms: int | None = None) -> None:
         """Give up the concurrency slot until `condition()` is true, then take one again.
 
-        Waits first, then asks, every `poll_interval_ms`.  An exception of the condition comes out of here.  The task's
-        and the workflow's time-outs stand still meanwhile.  In an `async def` body use `defer_until_async`.
+        Asks at once, and then every `poll_interval_ms`; a slot that need not be given up is kept.  An exception of the
+        condition comes out of here.  The task's and the workflow's time-outs stand still while it waits.  In an
+        `async def` body use `defer_until_async`.
 
         Raises TimeoutError after `timeout_ms`, TaskCancelled when the run ends meanwhile, TaskEnded after the body.
         """
         interval_s, deadline = _checked(poll_interval_ms, timeout_ms)
+
+        def answered() -> bool:
+            self._check()
+            answer = condition()
+            if inspect.isawaitable(answer):
+                answer = self._executor.run_coroutine(_awaited(answer))
+            return bool(answer)
+
+        if answered():
+            return
         with self._Deferral(self):
             while True:
                 self._wait(interval_s)
-                self._check()
-                answer = condition()
-                if inspect.isawaitable(answer):
-                    answer = self._executor.run_coroutine(_awaited(answer))
-                if answer:
+                if answered():
                     break
                 _expire(deadline, timeout_ms)
         self.raise_if_cancelled()
@@ -188,14 +195,18 @@ class TaskHandle:
         import asyncio
 
         interval_s, deadline = _checked(poll_interval_ms, timeout_ms)
+
+        async def answered() -> bool:
+            self._check()
+            answer = condition()
+            return bool(await answer if inspect.isawaitable(answer) else answer)
+
+        if await answered():
+            return
         with self._Deferral(self, blocking=False) as deferral:
             while True:
                 await asyncio.sleep(interval_s)
-                self._check()
-                answer = condition()
-                if inspect.isawaitable(answer):
-                    answer = await answer
-                if answer:
+                if await answered():
                     break
                 _expire(deadline, timeout_ms)
             await deferral.slot_async()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -90,8 +89,8 @@ def _rule(given: object) -> RoutingRule:
     return made
 
 
-Pattern = list[re.Pattern[str] | None]
-"""One expression per segment; None: any number of segments."""
+Pattern = list[list[str] | None]
+"""One list per segment, the texts between its `*`; None: any number of segments."""
 
 
 def _compiled(pattern: str) -> Pattern:
@@ -108,16 +107,40 @@ def _compiled(pattern: str) -> Pattern:
             "tenant::package::workflow::task",
             hint=f"'**::{segments[-1]}' matches in every workflow" if fixed < SEGMENTS else "",
         )
-    return [
-        None if segment == ANY else re.compile(".*".join(map(re.escape, segment.split("*"))), re.DOTALL)
-        for segment in segments
-    ]
+    return [None if segment == ANY else segment.split("*") for segment in segments]
 
 
 def _matches(pattern: Pattern, segments: list[str]) -> bool:
-    if not pattern:
-        return not segments
-    first, *rest = pattern
-    if first is None:
-        return any([_matches(rest, segments[k:]) for k in range(len(segments) + 1)])
-    return bool(segments) and first.fullmatch(segments[0]) is not None and _matches(rest, segments[1:])
+    """Match from the left; at a mismatch, let the last `**` take one segment more.
+
+    Only the last one is ever reconsidered, so that the work is at most the product of both lengths.
+    """
+    p = s = taken = 0
+    last: int | None = None
+    while s < len(segments):
+        if p < len(pattern) and pattern[p] is None:
+            last, taken, p = p, s, p + 1
+        elif p < len(pattern) and _fits(pattern[p] or [], segments[s]):
+            p, s = p + 1, s + 1
+        elif last is not None:
+            taken += 1
+            p, s = last + 1, taken
+        else:
+            return False
+    return all([one is None for one in pattern[p:]])
+
+
+def _fits(parts: list[str], segment: str) -> bool:
+    """Whether the parts stand in the segment in their order, the first at its beginning, the last at its end."""
+    if len(parts) == 1:
+        return segment == parts[0]
+    first, *middle, last = parts
+    if not segment.startswith(first) or len(segment) < len(first) + len(last) or not segment.endswith(last):
+        return False
+    at, end = len(first), len(segment) - len(last)
+    for part in middle:
+        at = segment.find(part, at, end)
+        if at < 0:
+            return False
+        at += len(part)
+    return True

@@ -19,6 +19,7 @@ from penstock.model.errors import PenstockError, RunnerClosed, StoreError, Store
 from penstock.model.exceptions import describe
 from penstock.model.ports import Program
 from penstock.model.schedules import FireRow, Firing, ScheduleRow
+from penstock.model.triggers import triggers
 from penstock.model.wire import Entry
 from penstock.runtime.live_run import LiveRun
 from penstock.runtime.polling import Polling, given
@@ -43,12 +44,13 @@ class Scheduling:
     """What a driver does about schedules.  Times in seconds.
 
     `catches_up`: what schedules that say nothing do about missed instants: make up for all, `max_catchup` at most.
-    `poll_seconds`: how often to look where nobody can be heard.
+    `poll_seconds`, `trigger_poll_seconds`: how often to look at schedules and triggers where no wake-up channel works.
     """
 
     cron: bool = False
     triggers: bool = False
     poll_seconds: float = 30.0
+    trigger_poll_seconds: float = 1.0
     max_catchup: int = 100
     catches_up: bool = False
     recover: bool = True
@@ -132,7 +134,12 @@ class Scheduler:
 
     @property
     def _interval_us(self) -> int:
-        return int((IDLE_SECONDS if self._driver.hears else self.limits.poll_seconds) * 1e6)
+        if self._driver.hears:
+            return int(IDLE_SECONDS * 1e6)
+        seconds = self.limits.poll_seconds
+        if self.limits.triggers and triggers.all():
+            seconds = min(seconds, self.limits.trigger_poll_seconds)
+        return int(seconds * 1e6)
 
     def run_ended(self) -> None:
         """Fires may have waited for it."""

@@ -150,6 +150,13 @@ class MemorySchedules:
                         found.append(replace(fire))
         return found[:limit]
 
+    def queued_fires(self, schedule_id: str) -> list[FireRow]:
+        """Fires of a schedule that wait for an earlier run of it, the oldest first."""
+        with self._open_():
+            fires = [fire for fire in self._fires.get(schedule_id, {}).values() if fire.state == "queued"]
+            open_ = [fire for fire in fires if self._is_open(fire, WAITING)]
+            return [replace(fire) for fire in sorted(open_, key=lambda fire: fire.scheduled_at)]
+
     def has_waiting_fires(self) -> bool:
         with self._open_():
             return any(self._is_open(fire, WAITING) for fires in self._fires.values() for fire in fires.values())

@@ -21,6 +21,7 @@ class Statements(reading.Statements, Protocol):
     HAS_WORKFLOW: str
     LIST_DUE_SCHEDULES: str
     LIST_FIRES: str
+    LIST_QUEUED_FIRES: str
     LIST_SCHEDULES: str
     LIST_UNFINISHED_FIRES: str
     LIST_WAITING_FIRES: str
@@ -72,6 +73,10 @@ class ScheduleReading(reading.Reading):
         """Fires without a run that may have one now."""
         given = (self._several(names), attempts, tried_before, oldest, limit)
         return [FireRow(*row) for row in self._select(self._sql.LIST_WAITING_FIRES, given)]
+
+    def queued_fires(self, schedule_id: str) -> list[FireRow]:
+        """Fires of a schedule that wait for an earlier run of it, the oldest first."""
+        return [FireRow(*row) for row in self._select(self._sql.LIST_QUEUED_FIRES, (schedule_id,))]
 
     def has_waiting_fires(self) -> bool:
         return bool(self._select(self._sql.HAS_WAITING_FIRES))
