@@ -89,6 +89,9 @@ if TYPE_CHECKING:
         WorkflowError,
         WorkflowNotFound,
     )
+    from penstock.model.exceptions import (
+        ErrorText,
+    )
     from penstock.model.retry import (
         RetryPolicy,
     )
@@ -223,6 +226,7 @@ __all__ = [
     "EncodingError",
     "ErrorCategory",
     "ErrorPolicy",
+    "ErrorText",
     "Event",
     "EventProcessor",
     "ExecutionStrategy",
@@ -430,6 +434,7 @@ _HOMES = {
         "task_success",
         "trigger",
     ),
+    "penstock.model.exceptions": ("ErrorText",),
     "penstock.model.errors": (
         "CapacityExhausted",
         "ConfigError",

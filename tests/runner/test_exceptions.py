@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from penstock import Context, DefaultRunner, ProcessExecutor, RetryPolicy, Router, TaskHandle
+from penstock import Context, DefaultRunner, ErrorText, ProcessExecutor, RetryPolicy, Router, TaskHandle
+from penstock.model.triggers import Trigger, TriggerResult
 from penstock.runners.results import TaskResult
+from penstock.runtime.polling import ask
 from tests.model.hostile import HOSTILE, StrRaises
 from tests.runner.conftest import SOON_SECONDS, Define
 
@@ -84,7 +86,11 @@ def test_whatever_a_body_raises_in_a_worker_process(
 ) -> None:
     runner = open_runner(executors={"p": ProcessExecutor(1)}, routing=Router([("**", "p")]))
     name = define("w", *[(name, make(name), {"retry_attempts": 1}) for name in HOSTILE])
-    check(finished(runner, name), KINDS | (REPLACED if make is raising_elsewhere_async else {}))
+    found = finished(runner, name)
+    check(found, KINDS | (REPLACED if make is raising_elsewhere_async else {}))
+    for task in found.values():  # the function was sent there by value, without its file
+        assert f'File "{__file__}", line' in (task.traceback or "")
+        assert "raise HOSTILE[name]()" in (task.traceback or "")
 
 
 @pytest.mark.parametrize("which", ["on_success", "on_failure"])
@@ -124,7 +130,7 @@ def test_an_observer_of_failures_sees_where(runner: DefaultRunner, define: Defin
         error.add_note("while it rained")
         raise error
 
-    def failed(task_id: str, error: Any, context: Context) -> None:
+    def failed(task_id: str, error: ErrorText, context: Context) -> None:
         seen.append((error, error.kind, error.traceback))
 
     result = runner.execute(define("w", ("a", body, {"on_failure": failed, "retry_attempts": 1})))
@@ -132,7 +138,7 @@ def test_an_observer_of_failures_sees_where(runner: DefaultRunner, define: Defin
     assert (text, kind) == ("ConnectionError: refused", "ConnectionError")
     assert "raise error" in traceback
     assert "while it rained" in traceback
-    assert result.task_results[0].traceback == traceback
+    assert result.task_results[0].traceback == result.traceback == traceback
 
 
 def test_a_retry_policy_whose_classes_raise_fails_the_attempt(runner: DefaultRunner, define: Define) -> None:
@@ -204,6 +210,20 @@ def test_a_task_that_exits_ends_no_other_body_of_its_loop(runner: DefaultRunner,
     tasks = {t.task_name: t for t in result.task_results}
     assert tasks["other"].status == "Completed"
     assert tasks["exits"].error_message == "SystemExit: 5"
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_whatever_a_trigger_raises_is_its_answer(name: str) -> None:
+    def raises() -> TriggerResult:
+        raise HOSTILE[name]()
+
+    async def raises_async() -> TriggerResult:
+        raise HOSTILE[name]()
+
+    for function in (raises, raises_async):
+        answer = ask(Trigger("t", "w", 1_000_000, False, function))
+        assert isinstance(answer, str)
+        assert answer.startswith(name) or (name in REPLACED and function is raises_async)
 
 
 def test_an_exception_in_a_finally_block(runner: DefaultRunner, define: Define) -> None:

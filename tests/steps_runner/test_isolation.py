@@ -144,3 +144,27 @@ def test_whatever_a_step_raises(name: str) -> None:
         assert "raise HOSTILE[name]()" in (result.traceback or "")
         assert result.step_metrics[0].traceback == result.to_dict()["traceback"] == result.traceback
         assert result.error_category in ("INTERNAL", "TRANSIENT", "TIMEOUT")
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_span_tells_whatever_middleware_raises(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("opentelemetry.sdk")
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(trace, "get_tracer", lambda _: provider.get_tracer("tests"))
+    runner = WorkflowRunner()
+
+    def around(step: Any, context: Any, following: Any) -> StepResult:
+        raise HOSTILE[name]()
+
+    runner.middleware(around)
+    result = runner.execute(Workflow("w", [Step.lambda_("a", lambda c, k: None)]))
+    assert name in (result.error or "")
+    span = next(span for span in exporter.get_finished_spans() if span.name == "step:a")
+    assert name in (span.status.description or "")
+    assert name in str((span.events[0].attributes or {})["exception.type"])

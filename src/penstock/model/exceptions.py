@@ -44,6 +44,7 @@ LEAVES_IN_TEXT_LIMIT: Final = 5
 _CAUSE: Final = "The above exception was the direct cause of the following exception:"
 _CONTEXT: Final = "During handling of the above exception, another exception occurred:"
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+_WITHOUT_FILE: Final = re.compile(r'^( *)File "<dynamic-code>", line (\d+), in (.*)$', re.MULTILINE)
 _PACKAGE: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _DEMO: Final = os.path.join(_PACKAGE, "demo") + os.sep
 _GENERATED: Final = "<map over graph "
@@ -174,6 +175,18 @@ def format_traceback(error: BaseException, *, internal: bool = False) -> str:
     head = TRACEBACK_LIMIT_CHARS // 4
     tail = TRACEBACK_LIMIT_CHARS - head
     return f"{text[:head]}\n... {len(text) - head - tail} characters left out ...\n{text[-tail:]}"
+
+
+def with_sources(traceback: str, file: str) -> str:
+    """A traceback of another process, where code that was sent there by value has lost its file: with this file."""
+
+    def found(frame: re.Match[str]) -> str:
+        indent, line, function = frame.groups()
+        source = _source(file, int(line), {})
+        where = f'{indent}File "{file}", line {line}, in {function}'
+        return f"{where}\n{indent}  {source}" if source else where
+
+    return _WITHOUT_FILE.sub(found, traceback) if file else traceback
 
 
 def storable(text: str, limit_chars: int | None = None) -> str:

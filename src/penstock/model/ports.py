@@ -357,6 +357,10 @@ class Performance(Protocol):
 class Body(Protocol):
     """The code of one node alone, picklable: what another process needs to run it."""
 
+    def source_file(self) -> str:
+        """The file its code was read from, for tracebacks from elsewhere; "" if that is unknown."""
+        ...
+
     def refers_to(self) -> Mapping[str, Any]:
         """What the code uses by name, for the message when it cannot be pickled."""
         ...

@@ -135,13 +135,13 @@ class OpenTelemetryProcessor(TypedEventProcessor):
 
     def _fail(self, span: Span, event: BaseEvent, error: BaseException | None) -> None:
         if error is not None:
-            span.add_event("exception", _told(error), timestamp=_nanoseconds(event))
+            span.add_event("exception", exception_attributes(error), timestamp=_nanoseconds(event))
         span.set_status(self._trace.StatusCode.ERROR, type_name(error) if error is not None else None)
         span.end(_nanoseconds(event))
 
 
-def _told(error: BaseException) -> dict[str, str]:
-    """What `record_exception` would write, whatever the exception's own code does."""
+def exception_attributes(error: BaseException) -> dict[str, str]:
+    """What `Span.record_exception` would write, whatever the exception's own code does."""
     return {
         "exception.type": full_name(error),
         "exception.message": message_of(error),

@@ -145,6 +145,13 @@ class WorkflowResult:
         return self._row.error
 
     @property
+    def traceback(self) -> str | None:
+        """Where the first task of those that failed the run raised; None if that left no traceback."""
+        if self.status != "Failed":
+            return None
+        return next((t.traceback for t in self.task_results if t.status == "Failed" and t.traceback), None)
+
+    @property
     def reason(self) -> str | None:
         """Why it is paused or was cancelled, if somebody said."""
         return self._row.reason

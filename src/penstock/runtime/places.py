@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from penstock.model import checks, frames
 from penstock.model.errors import TaskNotPortable
-from penstock.model.exceptions import ErrorReport, describe
+from penstock.model.exceptions import ErrorReport, describe, with_sources
 from penstock.model.ports import Body, Performance
 from penstock.runtime.attempt import Attempt, BodyFailed
 
@@ -151,7 +151,8 @@ def result(attempt: Attempt, answer: bytes) -> Performance:
     told, blobs = frames.unpack(answer)
     if told is None:
         return attempt.program.receive(attempt.node, attempt.view, blobs[0])
-    report = ErrorReport(told["kind"], told["text"], told["traceback"])
+    traceback = with_sources(told["traceback"], attempt.program.body(attempt.node).source_file())
+    report = ErrorReport(told["kind"], told["text"], traceback)
     raise BodyFailed(report, told["retryable"], told["cancelled"])
 
 

@@ -44,6 +44,11 @@ class TaskBody:
             replace(task, dependencies=(), rule=None, on_success=None, on_failure=None), max_context_bytes, main_name()
         )
 
+    def source_file(self) -> str:
+        """Where the function was read from, "" if that is unknown."""
+        code = getattr(inspect.unwrap(self.task.function), "__code__", None)
+        return "" if code is None else str(code.co_filename)
+
     def refers_to(self) -> dict[str, Any]:
         """What the function uses by name, for the message when it cannot be pickled."""
         with suppress(TypeError):

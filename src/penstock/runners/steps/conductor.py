@@ -34,12 +34,15 @@ class Conductor:
 
         Raises RunInProgress.
         """
-        with self._tracing.span(f"workflow:{workflow_name}", **{"penstock.run_id": run_id}):
+        with self._tracing.span(f"workflow:{workflow_name}", **{"penstock.run_id": run_id}) as span:
             variables = contextvars.copy_context()
             if self._variables.setdefault(run_id, variables) is not variables:
                 raise RunInProgress(f"run {run_id!r} is executed by this runner at this moment")
             try:
                 yield
+            except BaseException as error:
+                self._tracing.raised(span, error)
+                raise
             finally:
                 del self._variables[run_id]
                 self.conversations.end(run_id)
@@ -52,7 +55,11 @@ class Conductor:
 
         def call() -> StepResult:
             with self._tracing.span(f"step:{step.name}", **{"penstock.run_id": context.run_id}) as span:
-                result = chain(self.middleware, execute_step)(step, context)
+                try:
+                    result = chain(self.middleware, execute_step)(step, context)
+                except BaseException as error:
+                    self._tracing.raised(span, error)
+                    raise
                 if isinstance(result, StepResult) and not result.success:
                     self._tracing.failed(span, result.error or "")
                 return result

@@ -6,6 +6,8 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import Any
 
+from penstock.model.exceptions import describe
+
 
 class Tracing:
     """Makes spans `workflow:<name>` and within them `step:<name>`."""
@@ -28,8 +30,18 @@ class Tracing:
         """A span as long as the block; its value, None if there is none."""
         if self._tracer is None:
             return nullcontext()
-        found: AbstractContextManager[Any] = self._tracer.start_as_current_span(name, attributes=attributes)
+        found: AbstractContextManager[Any] = self._tracer.start_as_current_span(
+            name, attributes=attributes, record_exception=False, set_status_on_exception=False
+        )
         return found
+
+    def raised(self, span: Any, error: BaseException) -> None:
+        """Mark a span as one that an exception came out of, whatever the exception's own code does."""
+        if span is not None:
+            from penstock.observe.telemetry import exception_attributes
+
+            span.add_event("exception", exception_attributes(error))
+            self.failed(span, describe(error))
 
     def failed(self, span: Any, error: str) -> None:
         """Mark a span as that of a failure."""
