@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from typing import Final
 
-HORIZON_US: Final = 50_000
+HORIZON_US: Final = 100_000
 """work is leased ahead for so long"""
 STALLED_US: Final = 100_000
-"""no slot came free for so long: nobody knows when one will"""
+"""no slot came free for so long: nobody knows when one will; up to twice that where bodies take that long"""
+REVIEW_US: Final = 50_000
+"""what waits for slots is reviewed so often"""
 _WEIGHT: Final = 1 / 8
 """of the last body in the moving average"""
 
@@ -40,6 +42,9 @@ class Pace:
 
     def expected(self, now: int, *, full: bool) -> int:
         """How many bodies that have to wait for a slot will begin within the horizon.  `full`: no slot is free now."""
-        if self._mean_us is None or (full and now - self._moved_at > STALLED_US):
+        if self._mean_us is None:
+            return 0
+        stalled_us = min(max(STALLED_US, 2 * self._mean_us), 2 * STALLED_US)
+        if full and now - self._moved_at > stalled_us:
             return 0
         return int(self._limit * HORIZON_US / self._mean_us)

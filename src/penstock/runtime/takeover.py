@@ -21,7 +21,7 @@ from penstock.runtime.attempt import Attempt
 from penstock.runtime.executor import Executor
 from penstock.runtime.faults import logger, recorded
 from penstock.runtime.live_run import LiveRun
-from penstock.runtime.pace import HORIZON_US
+from penstock.runtime.pace import REVIEW_US
 from penstock.runtime.services import perform
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Takeover:
         now = self._driver.clock.now()  # never later than a whole interval from now: the clock may have been set back
         instants = [min(self._scan_at, now + self._scan_every)]
         if self._driver.limits.recover and self._driver.executor.backlog:
-            instants.append(min(self._review_at, now + HORIZON_US))
+            instants.append(min(self._review_at, now + REVIEW_US))
         return instants
 
     @property
@@ -126,9 +126,9 @@ class Takeover:
 
     def _review(self, now: int) -> None:
         """Bodies may have turned out slow: take back what waits for a slot and will not have one soon."""
-        if now < self._review_at <= now + HORIZON_US:
+        if now < self._review_at <= now + REVIEW_US:
             return
-        self._review_at = now + HORIZON_US
+        self._review_at = now + REVIEW_US
         self._take_back(self._driver.executor.withdraw_surplus(now))
 
     def clear_line(self) -> None:
