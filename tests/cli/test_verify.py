@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -77,16 +77,20 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture
-def at_home(homes: dict[str, Path], shell: Shell) -> Callable[[str], Book]:
+def at_home(homes: dict[str, Path], shell: Shell) -> Iterator[Callable[[str], Book]]:
     """A private copy of one of them, where `shell` is."""
+    books: list[Book] = []
 
     def copied(name: str) -> Book:
         for file in homes[name].glob("penstock.db*"):
             if file.is_file():  # beside it stand the pipes of those who listen
                 shutil.copy(file, shell.home)
-        return Book(shell.home / "penstock.db")
+        books.append(Book(shell.home / "penstock.db"))
+        return books[-1]
 
-    return copied
+    yield copied
+    for book in books:
+        book.db.close()
 
 
 @pytest.mark.parametrize("name", ["completed", "killed"])

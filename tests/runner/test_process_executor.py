@@ -259,13 +259,13 @@ def test_a_time_out_kills_the_body_and_its_children(runner: DefaultRunner, defin
         child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
         tell(said, os.getpid())
         tell(said, child.pid)
-        while True:  # holds the interpreter as a busy body does
-            pass
+        ctypes.PyDLL(None).sleep(3600)  # holds the interpreter as a busy body does
 
-    handle = runner.submit(define("w", ("a", body, {"timeout_seconds": 1.0})))
+    assert execute(runner, define, lambda context: None).status == "Completed"  # the worker is there
+    handle = runner.submit(define("late", ("a", body, {"timeout_seconds": 5.0})))
     watched = [Watched(int(wire.line())), Watched(int(wire.line()))]
     result = handle.result(SOON_SECONDS)
-    assert result.error_message == "task 'a' failed: TimeoutError: task 'a' ran longer than 1 s"
+    assert result.error_message == "task 'a' failed: TimeoutError: task 'a' ran longer than 5 s"
     for process in watched:
         process.wait_gone()
     assert execute(runner, define, lambda context: None).status == "Completed"
