@@ -13,6 +13,8 @@ import pytest
 
 import penstock
 from penstock import Context, DefaultRunner, TaskHandle, context_value, task_failed
+from penstock.engine.verify import Checker
+from penstock.runtime.clock import SystemClock
 from tests.runner.conftest import SOON_SECONDS, Define, Gate
 from tests.suite.effort import LONG
 
@@ -378,3 +380,55 @@ def test_bad_urls_and_options(tmp_path: Path) -> None:
         penstock.DefaultRunnerConfig(max_concurent_tasks=1)
     with pytest.raises(ValueError, match="PostgreSQL"):
         DefaultRunner.with_schema("sqlite:///x.db", "tenant")
+
+
+class TestFailuresThatAreHandled:
+    def test_the_run_is_completed_and_the_failure_shown(self, runner: DefaultRunner, define: Define) -> None:
+        define(
+            "w",
+            (
+                "load",
+                raises(ConnectionError("down")),
+                {"on_error": "handled", "retry_attempts": 2, "retry_delay_ms": 1},
+            ),
+            ("fall_back", put(rows=0), {"dependencies": ["load"], "trigger_rules": task_failed("load")}),
+            ("only_with_data", put(all=1), {"dependencies": ["load"]}),
+            ("report", put(done=True), {"dependencies": ["fall_back"]}),
+        )
+        result = runner.execute("w")
+        assert result.status == "Completed"
+        assert result.error_message is None
+        assert result.final_context.to_dict() == {"rows": 0, "done": True}
+        states = {t.task_name: t.status for t in result.task_results}
+        assert states == {
+            "load": "Failed",
+            "fall_back": "Completed",
+            "only_with_data": "Skipped",
+            "report": "Completed",
+        }
+        assert "down" in (result.task_results[0].error_message or "")
+        assert runner.get_run(result.run_id).status == "Completed", "as recorded, too"
+        assert [str(v) for v in Checker(runner._engine.store, SystemClock().now).violations()] == []
+
+    def test_a_failure_of_what_answers_for_it_fails_the_run(self, runner: DefaultRunner, define: Define) -> None:
+        define(
+            "w",
+            ("load", raises(ConnectionError("down")), {"on_error": "handled"}),
+            ("fall_back", raises(ValueError("no luck")), {"trigger_rules": task_failed("load")}),
+        )
+        result = runner.execute("w")
+        assert result.status == "Failed"
+        assert "fall_back" in (result.error_message or "")
+
+    @pytest.mark.parametrize("rule", [None, penstock.always(), context_value("x", "==", 1)])
+    def test_a_rule_must_mention_it(self, define: Define, rule: Any) -> None:
+        with pytest.raises(penstock.WorkflowError, match="no rule of another task"):
+            define(
+                "w",
+                ("load", nothing, {"on_error": "handled"}),
+                ("next", nothing, {"dependencies": ["load"], "trigger_rules": rule}),
+            )
+
+    def test_other_words_are_refused(self, define: Define) -> None:
+        with pytest.raises(penstock.ConfigError, match="'fail' or 'handled'"):
+            define("w", ("a", nothing, {"on_error": "ignore"}))

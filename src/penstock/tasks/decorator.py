@@ -10,7 +10,7 @@ from penstock.model import checks
 from penstock.model.errors import ConfigError, WorkflowError
 from penstock.model.retry import NodePolicy, RetryPolicy
 from penstock.tasks.builder import current_builder
-from penstock.tasks.definition import OnFailure, OnSuccess, Task
+from penstock.tasks.definition import OnError, OnFailure, OnSuccess, Task
 from penstock.tasks.rules import parse
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -39,6 +39,7 @@ def task(
     timeout_seconds: float | None = None,
     executor: str | None = None,
     trigger_rules: Any = None,
+    on_error: OnError = "fail",
     invokes: Any = None,
     post_invocation: Any = None,
 ) -> Callable[[F], F]: ...
@@ -62,6 +63,7 @@ def task(
     timeout_seconds: float | None = None,
     executor: str | None = None,
     trigger_rules: Any = None,
+    on_error: OnError = "fail",
     invokes: Any = None,
     post_invocation: Any = None,
 ) -> Any:
@@ -82,6 +84,8 @@ def task(
     - `invokes`: a workflow of any style, or its name: after the body it runs as a child with the context, and what it
       made is added to the context by name; then `post_invocation(context)`.
     - `trigger_rules`: when to run, instead of "when every dependency succeeded or was skipped by its own rule".
+    - `on_error`: "fail" (default): a run with this task failed is Failed.  "handled": the failure is shown and does not
+      fail the run; a rule of another task must say what happens then (`task_failed(...)`).
 
     Raises WorkflowError or ConfigError (both ValueErrors) for arguments that make no sense, and outside of a builder.
     """
@@ -101,6 +105,8 @@ def task(
     )
     if executor is not None:
         checks.text("executor=", executor, at_most_bytes=checks.LONGEST_NAME_BYTES, error=ConfigError)
+    if on_error not in ("fail", "handled"):
+        raise ConfigError(f"on_error is 'fail' or 'handled', not {on_error!r}")
     after = _dependencies(dependencies)
     rule = None if trigger_rules is None else parse(trigger_rules)
     for name, observer in (("on_success", on_success), ("on_failure", on_failure)):
@@ -132,6 +138,7 @@ def task(
                 is_async=is_async,
                 executor=executor,
                 invoking=invoking,
+                on_error=on_error,
             )
         )
         return body

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from penstock.model import ports
 from penstock.model.exceptions import ErrorText
@@ -31,13 +31,17 @@ OnSuccess = Callable[[str, Context], Any]
 OnFailure = Callable[[str, ErrorText, Context], Any]
 
 
+OnError = Literal["fail", "handled"]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Task:
     """A task: what to call, after what, and under which policy.
 
     `dependencies`: ids, full names or functions, as declared.  `rule`: None runs it when every dependency has
     succeeded or was skipped by a rule of its own.  `executor`: where the body runs; None: the runner's routing decides.
-    `invoking`: what is called in the place of the function, which does more than that.
+    `invoking`: what is called in the place of the function, which does more than that.  `on_error`: whether a final
+    failure fails the run, or is answered for by the rule of another task.
     """
 
     id: str
@@ -51,6 +55,7 @@ class Task:
     is_async: bool = False
     executor: str | None = None
     invoking: Callable[[Context, Any], Any] | None = None
+    on_error: OnError = "fail"
 
     def call(self, context: Context, control: Any) -> Any:
         """Do it.  What comes back may have to be awaited."""

@@ -87,12 +87,27 @@ def plan_of(name: str, tasks: Mapping[str, Task], where: WorkflowContext) -> Pla
                 ready=ready,
                 otherwise=CUT if task.rule is None else SKIPPED,
                 writes=(task.id,),
-                on_error="fail",
+                on_error="ignore" if task.on_error == "handled" else "fail",
             )
         )
+    _check_handled(nodes)
     plan = Plan(name, tuple(nodes), inputs=(INPUT,))
     order_of(plan)
     return plan
+
+
+def _check_handled(nodes: Iterable[Node]) -> None:
+    """Raises WorkflowError if a failure that counts as handled is mentioned by no rule."""
+    nodes = list(nodes)
+    handled = {node.name for node in nodes if node.on_error == "ignore"}
+    if handled:
+        mentioned = [leaf for node in nodes if node.otherwise == SKIPPED for leaf in leaves(node.ready)]
+        handled -= {leaf.node for leaf in mentioned if isinstance(leaf, After)}
+    for name in sorted(handled):
+        raise WorkflowError(
+            f"task {name!r} has on_error='handled', and no rule of another task says what happens when it fails",
+            hint=f"for example trigger_rules=task_failed({name!r})",
+        )
 
 
 def predecessors(node: Node) -> list[str]:
