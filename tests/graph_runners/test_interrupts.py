@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from penstock import MemoryCheckpointer
 from penstock.graphs import (
     END,
     FunctionNode,
@@ -148,3 +150,59 @@ def test_items_of_a_map_are_answered_by_pause_id() -> None:
     assert [pause.pause_id for pause in paused.pauses] == ["all/0/ask"]
     done = wait(runner.run(graph, {**inputs, "all/1/ask": "good", "all/0/ask": "bad"}))
     assert done["final"] == ["about rain: bad", "about sun: good"]
+
+
+# -- loops that begin before, at and behind their question
+
+
+def _talk(seen: list[str], **options: Any) -> Graph:
+    def shout(said: str) -> str:
+        seen.append(said)
+        return said.upper()
+
+    return Graph(
+        [
+            InterruptNode("ask", "reply", "said"),
+            node(shout, output_name="reply", name="shout"),
+            route(["ask", END])(lambda said: END if said == "bye" else "ask").with_name("more"),
+        ],
+        name="talk",
+        **options,
+    )
+
+
+BEGINNINGS: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
+    "at the question": ({}, {"reply": "hello"}, ["a", "bye"]),
+    "at the question, by name": ({"entrypoint": "ask"}, {"reply": "hello"}, ["a", "bye"]),
+    "behind the question, by name": ({"entrypoint": "shout"}, {"said": "x"}, ["x", "a", "bye"]),
+    "behind the question, by what is given": ({}, {"said": "x"}, ["x", "a", "bye"]),
+}
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+@pytest.mark.parametrize(("options", "given", "said"), BEGINNINGS.values(), ids=BEGINNINGS)
+def test_a_loop_begins_at_its_question_or_behind_it(
+    options: dict[str, Any], given: dict[str, Any], said: list[str], recorded: bool
+) -> None:
+    seen: list[str] = []
+    answers = iter(["a", "bye"])
+    with MemoryCheckpointer() as checkpointer:
+        runner = AsyncRunner(checkpointer=checkpointer if recorded else None)
+        run = runner.run(_talk(seen, **options), given, interrupt_handlers={"ask": lambda shown: next(answers)})
+        assert asyncio.run(run) == {"reply": "BYE", "said": "bye"}
+    assert seen == said
+
+
+def test_a_recorded_loop_that_began_behind_its_question_is_answered_under_the_same_name() -> None:
+    seen: list[str] = []
+    graph = _talk(seen, entrypoint="shout")
+
+    async def main() -> None:
+        with MemoryCheckpointer() as checkpointer:
+            runner = AsyncRunner(checkpointer=checkpointer)
+            for word in ("x", "a"):
+                assert (await runner.run(graph, {"said": word}, workflow_id="w")).paused
+            assert await runner.run(graph, {"said": "bye"}, workflow_id="w") == {"reply": "BYE", "said": "bye"}
+
+    asyncio.run(main())
+    assert seen == ["x", "a", "bye"]

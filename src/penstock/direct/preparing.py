@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -77,7 +77,7 @@ def requested(
 
     Raises what `resolve_inputs` and `Graph.scope` raise.
     """
-    inputs, values, keywords, answers = split_answers(graph, inputs, values, keywords)
+    inputs, values, keywords, answers = split_answers(graph, inputs, values, keywords, entrypoint)
     merged: Mapping[str, Any] = inputs or {}
     for more in (values, keywords):
         if more:
@@ -98,11 +98,20 @@ def split_answers(
     inputs: Mapping[str, Any] | None,
     values: Mapping[str, Any] | None,
     keywords: Mapping[str, Any],
+    entrypoint: Names = None,
+    known: Collection[str] = (),
 ) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None, Mapping[str, Any], dict[str, Any]]:
-    """What is given to readers, and by pause id what answers interrupts."""
+    """What is given to readers, and by pause id what answers interrupts.
+
+    An answer that a loop begins with, behind its question, is given to readers, unless it is `known` of the run.
+    """
     answers: dict[str, Any] = {}
     if graph.has_interrupts:
         ids = _pause_ids(graph)
+        given = {*(inputs or ()), *(values or ()), *keywords}
+        if not given.isdisjoint(graph.answers - set(known)):
+            seeds = graph.scope(None, entrypoint, (*given, *known)).inputs.seeds
+            ids = {name: found for name, found in ids.items() if name in known or name not in seeds}
         inputs, values = _without_answers(inputs, ids, answers), _without_answers(values, ids, answers)
         keywords = _without_answers(keywords, ids, answers) or {}
     return inputs, values, keywords, answers

@@ -58,7 +58,8 @@ def resolve_inputs(
     missing = [name for name in scope.inputs.required if name not in available]
     if missing:
         raise _missing(graph, missing, given)
-    answers = {name: value for name, value in accepted.items() if name in graph.answers}
+    seeds = scope.inputs.seeds  # an answer that a loop begins with is an input
+    answers = {name: value for name, value in accepted.items() if name in graph.answers and name not in seeds}
     return ResolvedInputs(
         {**graph.bound, **{name: value for name, value in accepted.items() if name not in answers}},
         answers,

@@ -61,7 +61,7 @@ def scoped(
     elif cut:
         active = active - _superfluous(wiring, active, cut)
     sources = _sources(wiring, active, supplied)
-    start = started(wiring, sources, active, (given - supplied - answers) | bound.keys(), entrypoints)
+    start = started(wiring, sources, active, (given - supplied - answers) | bound.keys(), entrypoints, given & answers)
     ordered = tuple([name for name in wiring.nodes if name in active])
     entries = start.entries.keys() | set(entrypoints)
     return Scope(

@@ -45,13 +45,20 @@ def started(
     active: Set[str],
     known: Set[str],
     entrypoints: Collection[str] = (),
+    answers: Set[str] = frozenset(),
 ) -> Start:
-    """How the active loops begin if the `known` names are given and the entry points go first."""
+    """How the active loops begin if the `known` names are given and the entry points go first.
+
+    `answers`: names of answers to questions that are given too; a loop begins behind its question with one of these if
+    it can begin nowhere else.
+    """
     start = Start()
     for loop in wiring.loops:
         inside = tuple([name for name in loop if name in active])
         if inside:
-            _Loop(wiring, sources, inside, known, start).begin([name for name in inside if name in entrypoints])
+            _Loop(wiring, sources, inside, known, answers, start).begin(
+                [name for name in inside if name in entrypoints]
+            )
     return start
 
 
@@ -62,6 +69,7 @@ class _Loop:
         sources: Mapping[Port, tuple[str, ...]],
         members: tuple[str, ...],
         known: Set[str],
+        answers: Set[str],
         start: Start,
     ) -> None:
         self.wiring = wiring
@@ -82,6 +90,7 @@ class _Loop:
         self.before: dict[str, set[str]] = {}
         """node -> nodes of the loop that it waits for, unless it is an entry"""
         self.known = set(known)
+        self.answers = answers
         for name in members:
             self._look_at(name)
         self.following: dict[str, list[str]] = {name: [] for name in members}
@@ -161,6 +170,8 @@ class _Loop:
         left = [name for name in self.members if name not in self.fired and self._may_begin(name)]
         candidates = [name for name in left if not self.wiring.nodes[name].is_gate] or left
         ready = [name for name in candidates if not self._needs(name)]
+        if not ready and self.answers and not self.fired:
+            ready = self._behind_questions()
         pool = _largest({name: self.known.intersection(self.fed_back[name]) for name in ready or candidates})
         if not ready:
             pool = _smallest({name: set(self._needs(name)) for name in pool})
@@ -177,6 +188,11 @@ class _Loop:
         if over or self._written_over(first):
             self._leave_open(pool)
         return first
+
+    def _behind_questions(self) -> list[str]:
+        """Nodes that can begin with the answers that are given."""
+        behind = [name for name in self.members if not self.wiring.nodes[name].is_gate and self._needs(name)]
+        return [name for name in behind if self.answers >= set(self._needs(name))]
 
     def _leave_open(self, pool: Collection[str]) -> None:
         names = {name: tuple([p for p in self.fed_back[name] if p in self.known]) for name in pool}

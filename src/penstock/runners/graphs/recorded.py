@@ -64,8 +64,8 @@ def ordered(
         )
     recorder = checkpointer.recorder
     setting.workflow_id = run_id = setting.workflow_id or setting.run_id or new_run_id()
-    inputs, values, keywords, setting.answers = split_answers(graph, inputs, values, keywords)
     known = recorder.known(run_id)
+    inputs, values, keywords, setting.answers = split_answers(graph, inputs, values, keywords, known=known)
     resolved = resolve_inputs(graph, inputs, values=values, keywords=keywords, known=known)
     given = {name: value for name, value in resolved.values.items() if value is not graph.bound.get(name, _UNBOUND)}
     scope = graph.scope(select)  # that of a whole run, whatever it has been given by now
