@@ -1,4 +1,4 @@
-"""Random loops run in memory, in one thread and on a loop, and on the record: one outcome, and none that stops half way.
+"""Random loops in memory, in one thread and on a loop, and on the record: one outcome, and none that stops half way.
 
 What each loop is to come to is also computed here, by a plain Python loop over the same turns.
 """
@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -30,46 +30,51 @@ class Boom(Exception):
 class Loop:
     """Turns of `log`, a list: a gate that decides when it is long enough, and branches of nodes that write on.
 
-    - `branches`: one per target; of each node how much it appends to `log`, 0 for one that only makes a value.
-    - `first`: the gate decides before the body; otherwise `branches` has one, which goes first.
-    - `shared`: all writers write the one name `log`, in an order of declared edges or (`signals`) of signals.
-      Otherwise each node hands on to the next by a name of its own.
-    - `named`: the beginning is an entry point, and not inferred.
-    - `asks`: the last node of each branch asks a person, whose answers are appended.  `early`: answers given with the
-      inputs, before the question.
+    - `branches`: one per target; of each node how much it appends to `log`.
+    - `closed`: the gate decides before the body; otherwise there is one branch, which goes first.
+    - `shared`: all nodes write the one name `log`, in an order of declared edges or of signals.  Otherwise each node
+      hands on to the next by a name of its own.
+    - `named`: entry points say where it begins.
+    - `asks`: behind each branch a person is shown the log, and answers with the next.  `early`: the first answer is given with
+      the inputs, the others by a handler.
     - `fails_at`: the call of a body, counted from 1, that raises; 0: none.
     """
 
     branches: tuple[tuple[int, ...], ...]
     limit: int
     start: int
-    first: bool
-    shared: bool
-    signals: bool
+    closed: bool
+    shared: Literal["", "edges", "signals"]
     named: bool
     asks: bool
     early: bool
     fails_at: int
 
+    @property
+    def gate_first(self) -> bool:
+        """One entry point goes before the gate; of several the gate lets in one."""
+        return self.closed and not (self.named and len(self.branches) == 1)
+
     def names(self, branch: int) -> list[str]:
         return [f"n{branch}_{k}" for k in range(len(self.branches[branch]))]
+
+    def target(self, length: int) -> int | None:
+        return None if length >= self.limit else length % len(self.branches)
 
 
 @st.composite
 def loops(draw: st.DrawFn) -> Loop:
-    first = draw(st.booleans())
-    count = draw(st.integers(1, 3)) if first else 1
-    branches = tuple(tuple(draw(st.lists(st.integers(0, 2), min_size=1, max_size=3))) for _ in range(count))
-    branches = tuple((*branch[:-1], max(branch[-1], 1)) for branch in branches)  # every turn gets on
-    shared = draw(st.booleans())
+    closed = draw(st.booleans())
+    sizes = st.lists(st.integers(1, 2), min_size=1, max_size=3).map(tuple)
+    branches = draw(st.lists(sizes, min_size=1, max_size=3 if closed else 1).map(tuple))
+    shared = draw(st.sampled_from(["", "", "edges", "signals"]))
     return Loop(
         branches,
-        limit=draw(st.integers(1, 7)),
+        limit=draw(st.integers(1, 9)),
         start=draw(st.integers(0, 3)),
-        first=first,
+        closed=closed,
         shared=shared,
-        signals=shared and draw(st.booleans()),
-        named=not first or draw(st.booleans()),
+        named=draw(st.booleans()) or (bool(shared) and not closed),
         asks=draw(st.integers(0, 3)) == 0,
         early=draw(st.booleans()),
         fails_at=draw(st.sampled_from([0, 0, 0, 1, 2, 4])),
@@ -77,78 +82,138 @@ def loops(draw: st.DrawFn) -> Loop:
 
 
 class Bodies:
-    """Counts calls, and raises at the one that is to fail."""
+    """What the nodes do; counts calls, and raises at the one that is to fail."""
 
     def __init__(self, loop: Loop) -> None:
         self.loop, self.calls, self.count = loop, Calls(), 0
 
-    def begin(self, name: str) -> None:
+    def work(self, name: str, log: list[str], size: int) -> list[str]:
         self.calls.add(name)
         self.count += 1
         if self.count == self.loop.fails_at:
             raise Boom(name)
+        return [*log, *[name] * size]
 
-    def work(self, name: str, size: int) -> Any:
-        def body(log: list[str], *others: Any) -> list[str]:
-            self.begin(name)
-            return [*log, *[name] * size]
-
-        return body
-
-    def choose(self, log: list[str]) -> Any:
+    def choose(self, log: list[str]) -> int | None:
         self.calls.add("gate")
-        return self.target(len(log))
+        return self.loop.target(len(log))
 
-    def target(self, length: int) -> Any:
-        loop = self.loop
-        return END if length >= loop.limit else loop.names(length % len(loop.branches))[0]
+
+EARLY = ["early"]
+
+
+def answer(shown: list[str]) -> list[str]:
+    return [*shown, "answer"]
 
 
 def built(loop: Loop, bodies: Bodies) -> Graph:
+    shares = bool(loop.shared)
     nodes: list[Node] = []
-    ordered: list[tuple[str, str]] = []
+    order: list[tuple[str, str]] = []
+    ends: list[str] = []
+
+    def add(name: str, reads: tuple[str, ...], writes: str, after: str, body: Any, *, asks: bool = False) -> None:
+        ports: dict[str, Any] = {}
+        if loop.shared == "signals":
+            ports = {} if asks else {"emit": f"done_{name}"}
+            ports |= {"wait_for": f"done_{after}"} if after else {}
+        elif shares and after:
+            order.append((after, name))
+        function = function_of(name, reads, body)
+        nodes.append(
+            interrupt(answer_name=writes, **ports)(function) if asks else node(function, output_name=writes, **ports)
+        )
+
+    for b, sizes in enumerate(loop.branches):
+        names, carried, after = loop.names(b), "log", ""
+        for k, (name, size) in enumerate(zip(names, sizes, strict=True)):
+            last = k == len(names) - 1 and not loop.asks
+            writes = "log" if shares or last else f"from_{name}"
+            add(name, (carried,), writes, after, lambda log, name=name, size=size: bodies.work(name, log, size))
+            carried, after = writes, name
+        if loop.asks:
+            asking, kept = f"ask{b}", f"keep{b}"
+            add(asking, (carried,), f"said{b}", after, lambda log: log, asks=True)
+            add(kept, (f"said{b}",), "log", "", lambda said: said)
+            after = kept
+        ends.append(after)
     targets = [loop.names(b)[0] for b in range(len(loop.branches))]
-    ends = [loop.names(b)[-1] for b in range(len(loop.branches))]
-    for b, branch in enumerate(loop.branches):
-        names = loop.names(b)
-        for k, (name, size) in enumerate(zip(names, branch, strict=True)):
-            last = k == len(names) - 1
-            reads = "log" if k == 0 or loop.shared else f"to_{name}"
-            writes = "log" if last or loop.shared else f"to_{names[k + 1]}"
-            ports: dict[str, Any] = {}
-            if loop.shared and loop.signals:
-                ports = {"emit": f"done_{'end' if last else name}", **({"wait_for": f"done_{names[k - 1]}"} if k else {})}
-            elif loop.shared and k:
-                ordered.append((names[k - 1], name))
-            if last and loop.asks:
-                ordered += _asking(nodes, bodies, name, reads, size, ports)
-            else:
-                nodes.append(node(function_of(name, (reads,), bodies.work(name, size)), output_name=writes, **ports))
-    waits = {"wait_for": "done_end"} if loop.signals and not loop.first else {}
-    gate = route([*targets, END], default_open=not loop.first, **waits)(function_of("gate", ("log",), bodies.choose))
-    ordered += [(end, "gate") for end in ends] if loop.shared and not waits else []
-    nodes.append(gate)
-    options: dict[str, Any] = {"shared": ["log"], "edges": ordered} if loop.shared else {}
-    if loop.named:
-        options["entrypoint"] = targets
-    return Graph(nodes, name="turns", **options)
+
+    def choose(log: list[str]) -> Any:
+        chosen = bodies.choose(log)
+        return END if chosen is None else targets[chosen]
+
+    nodes.append(route([*targets, END], default_open=not loop.closed)(function_of("gate", ("log",), choose)))
+    if shares:
+        order += [(end, "gate") for end in ends]
+    return Graph(
+        nodes,
+        name="turns",
+        shared=["log"] if shares else None,
+        edges=order if shares else None,
+        entrypoint=targets if loop.named else None,
+    )
 
 
-def _asking(
-    nodes: list[Node], bodies: Bodies, name: str, reads: str, size: int, ports: dict[str, Any]
-) -> list[tuple[str, str]]:
-    """`name` asks after it was called; what is answered is written by a node behind it."""
+def expected(loop: Loop) -> tuple[list[str], Counter[str], bool]:
+    """The log, what is called and whether it fails, by a loop of Python."""
+    bodies, log, answered = Bodies(loop), ["s"] * loop.start, 0
+    branch = bodies.choose(log) if loop.gate_first else 0
+    while branch is not None:
+        for name, size in zip(loop.names(branch), loop.branches[branch], strict=True):
+            try:
+                made = bodies.work(name, log, size)
+            except Boom:
+                return log, bodies.calls.take(), True
+            log = made
+        if loop.asks:
+            log = EARLY if loop.early and not answered else answer(log)
+            answered += 1
+        branch = bodies.choose(log)
+    return log, bodies.calls.take(), False
 
-    def shown(log: list[str]) -> str:
-        bodies.begin(name)
-        return str(len(log))
 
-    def keep(log: list[str], said: str) -> list[str]:
-        return [*log, *[said] * size]
+def ran(way: str, loop: Loop) -> tuple[RunResult, Counter[str]]:
+    bodies = Bodies(loop)
+    graph = built(loop, bodies)
+    given: dict[str, Any] = {"log": ["s"] * loop.start}
+    options: dict[str, Any] = {"select": ["*"], "error_handling": "continue", "max_iterations": 100}
+    if way == "heard":
+        return SyncRunner(event_processors=[Silence()]).run(graph, given, **options), bodies.calls.take()
+    if way == "plain":
+        return SyncRunner().run(graph, given, **options), bodies.calls.take()
+    if loop.asks:
+        names = [node.name for node in graph.interrupt_nodes]
+        options["interrupt_handlers"] = dict.fromkeys(names, answer)
+        if loop.early and len(names) == 1:
+            given[names[0]] = EARLY
+    with MemoryCheckpointer() as checkpointer:
+        runner = AsyncRunner(checkpointer=checkpointer if way == "recorded" else None)
+        return asyncio.run(runner.run(graph, given, **options)), bodies.calls.take()
 
-    wait = {key: value for key, value in ports.items() if key == "wait_for"}
-    emit = {key: value for key, value in ports.items() if key == "emit"}
-    nodes.append(interrupt(answer_name=f"said_{name}", **wait)(function_of(name, (reads,), shown)))
-    kept = function_of(f"keep_{name}", (reads, f"said_{name}"), keep)
-    nodes.append(node(kept, output_name="log", **emit))
-    return [] if ports else [(name, f"keep_{name}")]
+
+def _compared(loop: Loop) -> None:
+    if len(loop.branches) > 1:  # the branch that asks first takes its answer, whichever it is
+        loop = replace(loop, early=False)
+    log, calls, fails = expected(loop)
+    for way in ("async", "recorded") if loop.asks else ("plain", "heard", "async", "recorded"):
+        result, called = ran(way, loop)
+        assert called == calls, way
+        assert (result.error is not None) == fails, (way, result.error)
+        if fails:
+            assert isinstance(result.error, Boom), way
+        else:
+            assert result.get("log", ["s"] * loop.start) == log, way
+
+
+@QUICK
+@given(loops())
+def test_random_loops(loop: Loop) -> None:
+    _compared(loop)
+
+
+@pytest.mark.long
+@settings(QUICK, max_examples=1500)
+@given(loops())
+def test_random_loops_at_length(loop: Loop) -> None:
+    _compared(loop)

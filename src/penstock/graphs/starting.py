@@ -145,10 +145,11 @@ class _Loop:
 
     def _decides_first(self, gate: str) -> bool:
         node = self.wiring.nodes[gate]
-        if self.gates[gate] or self._awaits(gate) or not all([self._heard(w) for w in node.wait_for]):
+        if self.gates[gate] or not all([self._heard(w) for w in node.wait_for]):
             return False
         if not self._needs(gate):
-            return not _open(node) or all([node.has_default_for(p) for p in self.takes[gate]])
+            by_defaults = not self._awaits(gate) and all([node.has_default_for(p) for p in self.takes[gate]])
+            return not _open(node) or by_defaults
         return not _open(node) and not any([self.known.intersection(self.fed_back[name]) for name in self.members])
 
     def _choosers(self, pool: Collection[str]) -> tuple[str, ...]:
@@ -185,7 +186,8 @@ class _Loop:
         if over and self._may_decide(over):
             return list(over)
         first = self._foremost(pool)
-        if over or self._written_over(first):
+        free = [name for name in first if self.fired.isdisjoint(self.gates[name])]  # no gate has decided about it
+        if over or (free and self._written_over(free)):
             self._leave_open(pool)
         return first
 

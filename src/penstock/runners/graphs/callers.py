@@ -136,13 +136,15 @@ class Part:
     def answered(self, node: InterruptNode[..., Any], shown: Any) -> tuple[Any] | None:
         caller = self._caller
         place = place_of(caller.graph, self._run_id, node.name)
+        with caller.lock:
+            if place in caller.answers:  # given with the inputs, for the first time it asks
+                return (caller.answers.pop(place),)
         for key in (place, node.name):
             handler = caller.setting.handlers.get(key)
             if handler is not None:
                 answer = handler(shown)
                 return (self._awaited(answer) if asyncio.iscoroutine(answer) else answer,)
-        with caller.lock:
-            return (caller.answers.pop(place),) if place in caller.answers else None
+        return None
 
     def _awaited(self, answer: Coroutine[Any, Any, T]) -> T:
         loop = self._caller.loop
