@@ -262,8 +262,20 @@ def _each_other(m: Made) -> list[Any]:
     ]
 
 
+def _one_signal(m: Made) -> list[Any]:
+    """The gate opens `late` again, which waits for a signal that `once` sends in its first turn only."""
+    return [
+        m.fn("once", "x, c=0", "a", lambda x, c: x, emit="done"),
+        m.fn("late", "a, n", "n", lambda a, n: n + 1, wait_for="done"),
+        m.gate("more", "n", ["late", END], lambda n: "late" if n < 3 else END),
+        m.fn("back", "n, q=0", "c", lambda n, q: 0),
+        m.gate("never", "n", ["once", END], lambda n: END),
+    ]
+
+
 STUCK = {
     "in a ring": (_ring, {"x": 1}, "'a' waits for 'd'; 'b' waits for 'a'; 'd' waits for 'b'"),
+    "a signal that does not come again": (_one_signal, {"x": 1, "n": 0}, "'late' waits for what comes no more"),
     "each after the other": (_each_other, {"x": 1}, "'l' waits for 'r'; 'r' waits for 'l'"),
 }
 

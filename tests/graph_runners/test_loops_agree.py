@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,6 +20,9 @@ from penstock.runners.graphs import AsyncRunner, RunResult, SyncRunner
 from tests.direct.programs import Calls, Silence, function_of
 
 QUICK = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+Shared: TypeAlias = Literal["", "edges", "signals"]
 
 
 class Boom(Exception):
@@ -35,8 +38,8 @@ class Loop:
     - `shared`: all nodes write the one name `log`, in an order of declared edges or of signals.  Otherwise each node
       hands on to the next by a name of its own.
     - `named`: entry points say where it begins.
-    - `asks`: behind each branch a person is shown the log, and answers with the next.  `early`: the first answer is given with
-      the inputs, the others by a handler.
+    - `asks`: behind each branch a person is shown the log, and answers with the next.  `early`: the first answer is
+      given with the inputs, the others by a handler.
     - `fails_at`: the call of a body, counted from 1, that raises; 0: none.
     """
 
@@ -44,7 +47,7 @@ class Loop:
     limit: int
     start: int
     closed: bool
-    shared: Literal["", "edges", "signals"]
+    shared: Shared
     named: bool
     asks: bool
     early: bool
@@ -67,7 +70,7 @@ def loops(draw: st.DrawFn) -> Loop:
     closed = draw(st.booleans())
     sizes = st.lists(st.integers(1, 2), min_size=1, max_size=3).map(tuple)
     branches = draw(st.lists(sizes, min_size=1, max_size=3 if closed else 1).map(tuple))
-    shared = draw(st.sampled_from(["", "", "edges", "signals"]))
+    shared: Shared = draw(st.sampled_from(["", "", "edges", "signals"]))
     return Loop(
         branches,
         limit=draw(st.integers(1, 9)),

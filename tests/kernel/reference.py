@@ -138,6 +138,9 @@ class Reference:
                 ready = [n for n in unit if n not in skipped and self._wants(self.nodes[n])]
                 self.waived = set()
                 stuck = [] if ready else [n for n in unit if not self.fired[n] and n not in skipped]
+                if not ready and not stuck and any(self.fired[n] and self._is_open(n) for n in unit):
+                    self.status = "halted"
+                    return
                 self.waived = set(self.nodes)
                 fed = [n for n in stuck if self._wants(self.nodes[n])]
                 self.waived = set()
@@ -264,6 +267,15 @@ class Reference:
 
     def _changed(self, node: Node, since: list[int]) -> bool:
         return any(r.refires and n != s for r, n, s in zip(node.reads, self._versions(node), since, strict=True))
+
+    def _is_open(self, name: str) -> bool:
+        """A gate has opened it, and it only waits for something newer."""
+        if not any(read.newer for read in self.nodes[name].reads):
+            return False
+        return any(
+            name in self.opened.get(g, ()) and not (self.nodes[g].gates and self._is_cut(g, frozenset()))
+            for g in self.nodes[name].gates
+        )
 
     def _must_wait(self, node: Node, since: list[int]) -> bool:
         return any(r.newer and n <= s for r, n, s in zip(node.reads, self._versions(node), since, strict=True))

@@ -130,5 +130,5 @@ def test_two_gates_that_wait_for_each_other_are_a_deadlock() -> None:
     assert m.fired == [1, 0, 0]
     assert m.status == "failed"
     assert m.errors == {
-        1: ("deadlock", "nodes of a loop never ran, and no gate decided so: 'p' waits for 'q'; 'q' waits for 'p'")
+        1: ("deadlock", "a loop stands still, and no gate decided so: 'p' waits for 'q'; 'q' waits for 'p'")
     }

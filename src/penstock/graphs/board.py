@@ -36,7 +36,7 @@ class GraphBoard:
         values: dict[str, Stored] = {}
         for read, cells in zip(layout.plan.nodes[node].reads, layout.reads[node], strict=True):
             latest = max(cells, key=m.stamp.__getitem__)
-            if m.stamp[latest] and not read.newer:
+            if m.stamp[latest] and not read.cells[0].endswith("/"):  # which only says that a node was called
                 values[read.name] = m.value[latest]
         if edits is not None:
             values.update({name: Stored.of(value) for name, value in edits.copy().items()})

@@ -205,6 +205,10 @@ class _Compiler:
         """Nodes that write or order what this node starts from, each once."""
         return dict.fromkeys((*(m for _, makers in self.wired[name] for m in makers), *self._predecessors(name)))
 
+    def _is_within(self, name: str, others: Iterable[str]) -> bool:
+        """Whether one of the others is in the loop of the node, or the node is in none."""
+        return name not in self.loop or any([self.loop.get(other) == self.loop[name] for other in others])
+
     def _predecessors(self, name: str) -> Iterable[str]:
         """Nodes that come first, if they run at all.  Of a shared name the present value is read, whoever wrote it."""
         own = [makers for p, makers in self.wired[name] if p not in self.shared]
@@ -264,7 +268,9 @@ class _Compiler:
             for p, makers in self.wired[name]
         ]
         reads += [
-            Read(p, tuple(f"{m}/{p}/" for m in makers), refires=shares, newer=True) for p, makers in self.awaited[name]
+            # Who stands before the loop sends its signal once, for all turns.
+            Read(p, tuple(f"{m}/{p}/" for m in makers), refires=shares, newer=self._is_within(name, makers))
+            for p, makers in self.awaited[name]
         ]
         # Where the loop begins, nothing has gone before in the first turn.
         first = name in self.entries

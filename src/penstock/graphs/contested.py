@@ -7,7 +7,9 @@ from heapq import heapify, heappop, heappush
 
 from penstock.graphs.nodes.base import Node
 from penstock.graphs.nodes.gates import GateNode
-from penstock.graphs.shape import Shape
+from penstock.graphs.shape import Shape, reached
+
+Pair = tuple[str, str]
 
 
 def unhidden(shape: Shape, reader: str, makers: Sequence[str], opened: Collection[str]) -> tuple[str, ...]:
@@ -45,6 +47,49 @@ def unhidden(shape: Shape, reader: str, makers: Sequence[str], opened: Collectio
                     known.add(label)
                     walks.append((name, label))
     return tuple([maker for maker in makers if maker in direct or maker not in hidden])
+
+
+class Signalled:
+    """What signals (`emit`, `wait_for`) and declared edges say about who writes a name before whom, turn by turn."""
+
+    def __init__(
+        self,
+        names: Collection[str],
+        ordering: Sequence[Pair],
+        data: Sequence[Pair],
+        control: Sequence[Pair],
+        heard: Sequence[Pair],
+    ) -> None:
+        """`data`: edges from the only writer of a name; `heard`: to gates, from any writer of what they read."""
+        self.ordered = frozenset([name for pair in ordering for name in pair])
+        self.gated = frozenset([target for _, target in control])
+        self.certain = Shape.of(names, [*ordering, *data])
+        self.turn = Shape.of(names, [*ordering, *data, *control, *heard])
+
+    def settled(self, reader: str, makers: Sequence[str]) -> tuple[str, ...]:
+        """The makers whose write the reader can see; all of them if no order is declared among these nodes.
+
+        A write before the reader in the same turn hides those that come after it, and those before that write.  Without
+        one, the last write of the turn before is seen.
+        """
+        if self.ordered.isdisjoint((reader, *makers)):
+            return tuple(makers)
+        below = {name: reached([name], self.certain.after) for name in (reader, *makers)}
+        after = [m for m in makers if m == reader or (m in below[reader] and reader not in below[m])]
+        before = [m for m in makers if m not in after and reader in below[m]]
+        free = [m for m in makers if m not in after and m not in before]
+        inside = len(self.turn.parts[self.turn.part[reader]]) > 1
+        kept = [*self._last(before, below), *free]
+        if not kept:
+            kept = self._last(after, below)
+        elif inside and not any([self.turn.together(m, reader) for m in before]):
+            kept += [m for m in self._last(after, below) if self.turn.together(m, reader)]
+        return tuple([m for m in makers if m in kept])
+
+    def _last(self, makers: Sequence[str], below: Mapping[str, set[str]]) -> list[str]:
+        """Those after which no other one writes in any case: a gate may pass over one."""
+        sure = [m for m in makers if m not in self.gated]
+        return [m for m in makers if not any([o in below[m] and m not in below[o] for o in sure if o != m])]
 
 
 def unseparated(

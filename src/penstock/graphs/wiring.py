@@ -6,12 +6,12 @@ from which every way leads through another writer of the name is left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from penstock.graphs.contested import unhidden
+from penstock.graphs.contested import Signalled, unhidden
 from penstock.graphs.errors import ConflictError, GraphConfigError
 from penstock.graphs.explicit import EdgeLike, declared
 from penstock.graphs.nodes.base import Node
@@ -85,6 +85,14 @@ class Wiring:
             [name for (reader, name), makers in self.sources.items() if any([together(reader, m) for m in makers])]
         )
 
+    @property
+    def ordering(self) -> Iterator[Port]:
+        """(node, node that comes after it): by a signal, or by a declared edge without a value."""
+        for name, node in self.nodes.items():
+            for signal in node.wait_for:
+                yield from [(maker, name) for maker in self.signals.get(signal, ())]
+            yield from [(before, name) for before in self.order.get(name, ())]
+
     def in_loop(self, name: str) -> bool:
         """Whether a node is part of a loop of two nodes or more."""
         return len(self.shape.parts[self.shape.part[name]]) > 1
@@ -134,7 +142,7 @@ def wired(nodes: Mapping[str, Node], edges: Iterable[EdgeLike] | None, shared: I
     ]
     ordering = [(edge.source, edge.target) for edge in written if not edge.names]
     ordering += [(maker, name) for name, node in nodes.items() for w in node.wait_for for maker in signals.get(w, ())]
-    producers = _settled(nodes, candidates, [*control, *ordering]) if inferred else candidates
+    producers = _settled(nodes, candidates, control, ordering) if inferred else candidates
     found = _edges(nodes, producers, control, ordering)
     return Wiring(
         nodes,
@@ -151,12 +159,23 @@ def wired(nodes: Mapping[str, Node], edges: Iterable[EdgeLike] | None, shared: I
 
 
 def _settled(
-    nodes: Mapping[str, Node], candidates: Mapping[Port, tuple[str, ...]], others: list[tuple[str, str]]
+    nodes: Mapping[str, Node],
+    candidates: Mapping[Port, tuple[str, ...]],
+    control: list[tuple[str, str]],
+    ordering: list[tuple[str, str]],
 ) -> dict[Port, tuple[str, ...]]:
     if all([len(makers) == 1 for makers in candidates.values()]):
         return dict(candidates)
+    if ordering:
+        sole = [(makers[0], reader) for (reader, _), makers in candidates.items() if len(makers) == 1]
+        heard = [(m, reader) for (reader, _), makers in candidates.items() for m in makers if nodes[reader].is_gate]
+        signalled = Signalled(nodes, ordering, sole, control, heard)
+        candidates = {
+            port: signalled.settled(port[0], makers) if len(makers) > 1 else makers
+            for port, makers in candidates.items()
+        }
     data = [(maker, reader) for (reader, _), makers in candidates.items() for maker in makers]
-    shape = Shape.of(nodes, [*data, *others])
+    shape = Shape.of(nodes, [*data, *control, *ordering])
     found = {}
     for (reader, name), makers in candidates.items():
         if len(makers) > 1:

@@ -58,6 +58,8 @@ def superstep(m: Machine, loop: Loop) -> None:
     stuck: list[int] = []
     if not ready and not all([m.fired[i] for i in loop.nodes]):
         ready, stuck = _at_rest(m, loop)
+    if not ready and not stuck:
+        stuck = [i for i in loop.nodes if layout.newer[i] and m.fired[i] and _opened(m, i)]
     run = ready if len(ready) < 2 else gates_first(m, ready)
     r.dirty = set(ready).difference(run) if len(ready) > 1 else set()
     if stuck:
@@ -131,6 +133,12 @@ def _versions(m: Machine, i: int) -> list[int]:
     if single is not None:
         return [stamp[c] for c in single]
     return [max([stamp[c] for c in cells], default=0) for cells in m.layout.reads[i]]
+
+
+def _opened(m: Machine, i: int) -> bool:
+    """A gate has decided for the node, and it has not run since."""
+    name, controllers = m.layout.plan.nodes[i].name, m.layout.controllers
+    return any([name in m.pending.get(g, ()) and not (controllers[g] and is_cut(m, g)) for g in controllers[i]])
 
 
 def _stale(m: Machine, i: int) -> bool:

@@ -54,10 +54,10 @@ def _starved(m: Machine, i: int, maker: dict[int, int], out: set[int]) -> bool:
 
 
 def deadlock(m: Machine, loop: Loop, stuck: list[int]) -> str:
-    """Which members never ran, and for whom each of them waits."""
+    """For whom each of these members waits."""
     nodes = m.layout.plan.nodes
     waits = []
     for i in stuck:
         others = [nodes[j].name for j in stuck if j != i and i in loop.wakes[j]]
-        waits.append(f"{nodes[i].name!r} waits for {', '.join(map(repr, others)) or 'what does not come'}")
-    return f"nodes of a loop never ran, and no gate decided so: {'; '.join(waits)}"
+        waits.append(f"{nodes[i].name!r} waits for {', '.join(map(repr, others)) or 'what comes no more'}")
+    return f"a loop stands still, and no gate decided so: {'; '.join(waits)}"

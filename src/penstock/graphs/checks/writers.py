@@ -21,7 +21,8 @@ def check_writers(wiring: Wiring) -> None:
             (edge.source, edge.target)
             for edge in wiring.edges
             if wiring.declared or edge.kind != "data" or not contested.issuperset(edge.names)
-        ],
+        ]
+        + list(wiring.ordering),
     )
     for name in wiring.writers:
         if name in contested:
