@@ -69,6 +69,34 @@ def test_configuration_is_the_attempts_own(kind: str) -> None:
     assert len(inner(step.config["value"])) == 0
 
 
+def test_middleware_has_the_attempts_own_configuration_too() -> None:
+    def around(step: Any, context: Any, following: Any) -> StepResult:
+        step.config["seen"].append("middleware")
+        given: StepResult = following(step, context)
+        return given
+
+    def handler(context: Any, config: Any) -> dict[str, Any]:
+        return {"seen": config["seen"]}
+
+    runner = WorkflowRunner()
+    runner.middleware(around)
+    step = Step.lambda_("a", handler, config={"seen": []})
+    for _ in range(2):
+        assert runner.execute(Workflow("w", [step])).context.get_output("a", "seen") == ["middleware"]
+    assert step.config == {"seen": []}
+
+
+def test_defaults_of_a_workflow_are_the_runs_own() -> None:
+    def handler(context: Any, config: Any) -> dict[str, int]:
+        context.params["rows"].append(1)
+        return {"n": len(context.params["rows"])}
+
+    given: dict[str, Any] = {"rows": [0]}
+    workflow = Workflow("w", [Step.lambda_("a", handler)], defaults=given)
+    given["rows"].append(0)  # after the definition was made
+    assert [WorkflowRunner().execute(workflow).context.get_output("a", "n") for _ in range(2)] == [2, 2]
+
+
 def test_what_is_no_data_is_shared_and_a_list_may_contain_itself() -> None:
     lock, knot = threading.Lock(), []  # type: ignore[var-annotated]
     knot.append(knot)

@@ -23,7 +23,7 @@ from penstock.steps.errors import StepFailed
 from penstock.steps.plan import Course
 from penstock.steps.result import StepResult, result_of
 from penstock.steps.retries import policy_of
-from penstock.steps.step import ChoiceStep, LambdaStep, MapStep, PipelineStep_, Step
+from penstock.steps.step import ChoiceStep, LambdaStep, MapStep, PipelineStep_, Step, with_own_config
 from penstock.steps.values import stored, stored_all
 from penstock.steps.work import Place, Settings, child_of, work_of, work_of_async
 from penstock.steps.workflow import Workflow
@@ -192,7 +192,8 @@ class StepsProgram:
             work = partial(work_of, ask=ask, place=place)
             if self.settings.conduct is None:
                 return work(step, context)
-            return result_of(self.settings.conduct(step, context, work), f"what is around step {step.name!r}")
+            own = with_own_config(step)
+            return result_of(self.settings.conduct(own, context, work), f"what is around step {step.name!r}")
 
         try:
             if self.settings.conduct is None or isinstance(step, (LambdaStep, ChoiceStep)):

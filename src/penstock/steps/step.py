@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import inspect
 from collections.abc import Callable, Iterable, Mapping
@@ -272,6 +273,15 @@ class Step:
             next_step=next_step,
             **_fields(options),
         )
+
+
+def with_own_config(step: Step) -> Step:
+    """The step for one attempt: what code around it writes into its configuration is seen there only."""
+    if not step.config:
+        return step
+    own = copy.copy(step)
+    own._set("config", own_dict(step.config))
+    return own
 
 
 Handler = Callable[["WorkflowContext", dict[str, Any]], Any]

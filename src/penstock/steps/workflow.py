@@ -12,6 +12,7 @@ from penstock.model import checks
 from penstock.model.errors import WorkflowError
 from penstock.model.plan import Plan
 from penstock.model.registry import Registry, registry
+from penstock.steps.configuration import own_dict
 from penstock.steps.errors import FallThroughWarning
 from penstock.steps.plan import plan_of
 from penstock.steps.step import ChoiceStep, LambdaStep, PipelineStep_, Step, WaitStep
@@ -47,7 +48,7 @@ class Workflow:
         self.domain = domain
         self.description = description
         self.version = version
-        self.defaults: dict[str, Any] = dict(defaults or {})
+        self.defaults: dict[str, Any] = own_dict(defaults or {})
         self.tags: list[str] = list(tags)
         self._index: dict[str, int] = {}
         self._check()
