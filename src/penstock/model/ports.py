@@ -58,6 +58,18 @@ class Clock(Protocol):
         ...
 
 
+class Renewal(Protocol):
+    """Another process that renews an owner's leases while this one runs and cannot: a body holds the interpreter."""
+
+    def renewed(self, offset_us: int) -> None:
+        """The leases were renewed now.  `offset_us`: how far instants are ahead of the monotonic clock."""
+        ...
+
+    def rest(self) -> None:
+        """There are no leases."""
+        ...
+
+
 class Schedules(Protocol):
     """Where schedules live, beside the runs they fire.  Every method is one transaction."""
 
@@ -184,6 +196,10 @@ class Store(Schedules, Protocol):
 
     def renew(self, owner: str, lease_until: int) -> None:
         """Extend the lease of everything the owner holds."""
+        ...
+
+    def renewal(self, owner: str, lease_us: int) -> Renewal | None:
+        """What renews the owner's leases from another process while nothing in this one can; None if none is needed."""
         ...
 
     def next_expiry(self, owner: str) -> int | None:

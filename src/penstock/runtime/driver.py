@@ -902,6 +902,7 @@ class Driver:
         for attempt in list(self.executor.running):
             attempt.handle.halt("the runner is shutting down")
         self.executor.close()  # before anybody else may begin what was killed here
+        self.leases.close()
         mine = [row for run in self.runs.values() for row in run.work.values() if row.owner == self.owner]
         try:
             if mine and self._broken is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from penstock.model.ports import Renewal
 from penstock.model.records import WorkRow
 from penstock.runtime.attempt import Attempt, Lease
 from penstock.runtime.live_run import LiveRun
@@ -26,12 +27,22 @@ class Leases:
         self._renew_at = driver.clock.now() + self._renew_every
         self._lapsed: list[Attempt] = []
         """did not begin, as their leases may be over"""
+        self._renewal = driver.store.renewal(driver.owner, driver.lease_us)
+        self._armed = False
+        """the other process renews if this one does not"""
 
     def watch(self, attempt: Attempt, row: WorkRow) -> None:
         """The attempt is about to be handed over; it may begin as long as there is a lease."""
         clock = self._driver.clock
         attempt.lease, attempt.on_lapse = self._lease, self._lapse
         attempt.leased_until = clock.steady() + row.lease_until - clock.now()
+        if self._renewal is not None and not self._armed:
+            self._arm(self._renewal)
+
+    def _arm(self, renewal: Renewal) -> None:
+        clock = self._driver.clock
+        renewal.renewed(clock.now() - clock.steady())
+        self._armed = True
 
     def _lapse(self, attempt: Attempt) -> None:
         """From any thread: an attempt did not begin because its lease is over."""
@@ -46,7 +57,7 @@ class Leases:
 
     def instants(self) -> list[int]:
         """When to renew next."""
-        if not self._driver.runs:
+        if not self._driver.runs and not self._armed:
             return []
         # never later than a whole interval from now: the clock may have been set back
         return [min(self._renew_at, self._driver.clock.now() + self._renew_every)]
@@ -54,8 +65,11 @@ class Leases:
     def look(self, now: int) -> None:
         """Renew, if it is time to; if it was too late, find out what is left."""
         driver = self._driver
-        due = bool(driver.runs) and not now < self._renew_at <= now + self._renew_every
-        if not due and not self._lapsed:
+        due = not now < self._renew_at <= now + self._renew_every
+        if due and self._armed and self._renewal is not None and not driver.runs:
+            self._renewal.rest()
+            self._armed = False
+        if not self._lapsed and not (due and driver.runs):
             return
         steady = driver.clock.steady()
         late = bool(self._lapsed) or (steady >= self._lease.until and any(run.attempts for run in driver.runs.values()))
@@ -64,6 +78,13 @@ class Leases:
             self._take_stock()
         self._lease.until = steady + driver.lease_us
         self._renew_at = now + self._renew_every
+        if self._renewal is not None and self._armed:
+            self._arm(self._renewal)
+
+    def close(self) -> None:
+        """There are no leases any more."""
+        if self._armed and self._renewal is not None:
+            self._renewal.rest()
 
     def _take_stock(self) -> None:
         """After the leases were over for a while: stop what others took, begin what waited for this."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from penstock.model.clocks import ClockSample
 from penstock.model.errors import RunnerClosed, StoreError
+from penstock.model.ports import Renewal
 from penstock.model.records import (
     FIRST,
     Change,
@@ -134,6 +135,10 @@ class MemoryStore(MemorySchedules):
         """When the first lease that is not this owner's runs out."""
         with self._open():
             return min((r.lease_until for r in self._rows() if r.owner not in (None, owner)), default=None)
+
+    def renewal(self, owner: str, lease_us: int) -> Renewal | None:
+        """None: leases need no renewal while their owner lives."""
+        return None
 
     # -- runs
 

@@ -25,6 +25,8 @@ from penstock.storage.postgres.server import Server
 
 FIRST_PAUSE_SECONDS: Final = 0.05
 LONGEST_PAUSE_SECONDS: Final = 5.0
+FIRST_ATTEMPT_SECONDS: Final = 2.0
+"""how long a runner waits for it at its start; without its locks a runner that hangs looks like one that is dead"""
 LEAVE_AFTER_SECONDS: Final = 1.0
 """a thread that is about to connect cannot be stopped: it ends by itself as soon as that is decided"""
 
@@ -40,8 +42,13 @@ class Listener:
         self._bell_out, self._bell_in = os.pipe()
         self._pid = os.getpid()
         self._closed = False
+        self._tried = threading.Event()
         self._thread = threading.Thread(target=self._run, name="penstock-news", daemon=True)
         self._thread.start()
+
+    def wait_tried(self) -> None:
+        """Return when it hears and its locks are held, or could not at the first attempt."""
+        self._tried.wait(FIRST_ATTEMPT_SECONDS)
 
     def close(self) -> None:
         """Stop, at once."""
@@ -64,8 +71,10 @@ class Listener:
                     for owner in [*self._owners]:
                         connection.execute("SELECT pg_advisory_lock_shared($1::BIGINT)", (lock_key(owner),))
                     pause = FIRST_PAUSE_SECONDS
+                    self._tried.set()
                     self._tell(wire.ANY)  # whatever was said while nobody listened
                     self._hear(connection)
+                self._tried.set()
                 if self._rings(pause):
                     return
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)

@@ -41,6 +41,7 @@ RELEASE_WORK = _hot("release_work")
 
 RENEW_LEASES = _common("renew_leases")
 GET_NEXT_EXPIRY = _common("get_next_expiry")
+EXTEND_LEASES = _own("extend_leases")
 LIST_LEASES = _own("list_leases")
 LIST_SESSIONS = _own("list_sessions")
 ORPHAN_EXPIRED_WORK = _own("orphan_expired_work")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final, TypeVar
 
@@ -24,6 +25,7 @@ from penstock.storage.postgres.faults import RETRYABLE, at_opening, translate
 from penstock.storage.postgres.listener import Listener
 from penstock.storage.postgres.owners import Watch, lock_key
 from penstock.storage.postgres.pipeline import Call, Session, columns, exchange
+from penstock.storage.postgres.renewal import Renewal
 from penstock.storage.postgres.schedules import PostgresSchedules
 from penstock.storage.postgres.server import Cursor, Server, fits
 
@@ -104,6 +106,7 @@ class PostgresStore(PostgresSchedules, Forgetting):
         if self._options.listen_url is not None:
             server = Server.of(self._options.listen_url, StoreOptions(schema=self._options.schema))
         self._listener = Listener(server, self._channel, self._origin, self._ours, tell)
+        self._listener.wait_tried()
         return True
 
     def clock_sample(self) -> ClockSample:
@@ -144,6 +147,15 @@ class PostgresStore(PostgresSchedules, Forgetting):
     def renew(self, owner: str, lease_until: int) -> None:
         """Extend the lease of everything the owner holds."""
         self._change(sql.RENEW_LEASES, (lease_until, owner))
+
+    def renewal(self, owner: str, lease_us: int) -> Renewal | None:
+        """What renews the owner's leases from another process while nothing in this one can."""
+        self._check()
+        if sys.platform == "win32":  # pragma: no cover - where a pipe cannot be waited for
+            return None
+        server = self._server
+        settings = [server.settings(local=False).as_string()]
+        return Renewal(owner, lease_us, server.parameters, settings, sql.EXTEND_LEASES)
 
     # -- runs
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from penstock.model.clocks import ClockSample
 from penstock.model.errors import DatabaseURLError, PenstockError, RunnerClosed, StoreReadOnly
+from penstock.model.ports import Renewal
 from penstock.model.records import Change, News, Verdict, WorkRow
 from penstock.storage import forks, rows, surrogates
 from penstock.storage.families import Forgetting, doomed
@@ -147,6 +148,10 @@ class SQLiteStore(SQLiteSchedules, Forgetting):
         if self._select(sql.OWNS_WORK, (owner,)):
             with self._transaction() as connection:
                 connection.execute(sql.RENEW_LEASES, (lease_until, owner))
+
+    def renewal(self, owner: str, lease_us: int) -> Renewal | None:
+        """None: leases need no renewal while their owner lives."""
+        return None
 
     # -- runs
 
