@@ -64,11 +64,19 @@ def test_a_slow_sample_changes_nothing(machine: Machine, there_us: int, back_us:
     assert clock.now() - machine.steady == shown
 
 
-def test_the_first_sample_sets_the_clock(machine: Machine) -> None:
-    machine.server_ahead = EPOCH + 3 * 3600 * SECOND
+@pytest.mark.parametrize("ahead", [3 * 3600 * SECOND, -86_400 * SECOND, 500_000])
+def test_the_first_sample_sets_the_clock(machine: Machine, ahead: int) -> None:
+    machine.server_ahead = EPOCH + ahead
     clock = machine.clock()
     clock.adjust(machine.sample(200, 200))
-    assert clock.now() == machine.steady + machine.server_ahead
+    assert abs(clock.now() - machine.steady - machine.server_ahead) <= 200
+
+
+@pytest.mark.parametrize(("there_us", "back_us"), [(0, 9), (90_000, 0), (0, 400_000)])
+def test_a_server_that_may_show_the_same_time_changes_nothing(machine: Machine, there_us: int, back_us: int) -> None:
+    clock = machine.clock()
+    clock.adjust(machine.sample(there_us, back_us))
+    assert clock.now() == machine.steady + machine.wall_ahead
 
 
 @pytest.mark.parametrize("ahead_us", [300_000, -300_000, STEP_US, -STEP_US, 40, -40])

@@ -68,15 +68,15 @@ class SystemClock:
         Returns by how much `now` jumped, in microseconds: 0 unless a reference that was set is followed.
         """
         sample = sample or self._wall_sample()
-        if not self._set:
-            self._set, self._offset_us = True, sample.offset_us
-            return 0
-        if sample.round_trip_us > LONGEST_ROUND_TRIP_US:
+        if sample.round_trip_us > LONGEST_ROUND_TRIP_US and self._set:
             return 0
         steady = self._steady_us()
         shown = self.now() - steady
         doubt = sample.round_trip_us // 2
         wanted = min(max(shown, sample.offset_us - doubt), sample.offset_us + doubt)  # the least that agrees with it
+        if not self._set:
+            self._set, self._offset_us = True, wanted
+            return 0
         if abs(wanted - shown) > STEP_US:
             return self._follow(wanted, shown, steady)
         self._step = None

@@ -67,9 +67,9 @@ class Listener:
                 with contextlib.suppress(psycopg.Error), self._server.connect() as connection:
                     if self._closed:
                         return
-                    connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
                     for owner in [*self._owners]:
                         connection.execute("SELECT pg_advisory_lock_shared($1::BIGINT)", (lock_key(owner),))
+                    connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
                     pause = FIRST_PAUSE_SECONDS
                     self._tried.set()
                     self._tell(wire.ANY)  # whatever was said while nobody listened
