@@ -8,17 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from penstock.model.errors import ConfigError, DecodingError
-from penstock.model.tags import containers, moments, scalars
 from penstock.model.tags.tag import TAG, Read, Refused, Revive, Tree, Write, Writer
 
 T = TypeVar("T")
-
-_TAKEN: Final = frozenset(
-    {str, int, float, bool, type(None), list, dict}
-    | scalars.WRITERS.keys()
-    | moments.WRITERS.keys()
-    | containers.WRITERS.keys()
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +45,18 @@ def register_type(cls: type[T], name: str, encode: Callable[[T], Any], decode: C
         raise ConfigError(f"register_type: the name of {cls.__qualname__} is a text, not {name!r}")
     if not callable(encode) or not callable(decode):
         raise ConfigError(f"register_type: encode and decode of {cls.__qualname__} are functions")
-    if cls in _TAKEN:
+    if _is_builtin(cls):
         raise ConfigError(
             f"register_type: {cls.__qualname__} is kept exactly as it is", hint="register a subclass of it instead"
         )
     register(Registration(cls, name, encode, decode))
+
+
+def _is_builtin(cls: type) -> bool:
+    from penstock.model.tags import containers, moments, scalars  # not before they are needed: they import much
+
+    plain = (str, int, float, bool, type(None), list, dict)
+    return any([cls in kinds for kinds in (plain, scalars.WRITERS, moments.WRITERS, containers.WRITERS)])
 
 
 def register(one: Registration) -> None:
