@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from pathlib import PurePath
 from typing import Any, Final
 
@@ -43,7 +44,12 @@ def main_name() -> str:
     spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
     if spec is not None:
         return str(spec.name)
-    return PurePath(file).stem if file else "__main__"
+    return _stem(file) if file else "__main__"
+
+
+@lru_cache(maxsize=8)
+def _stem(file: str) -> str:
+    return PurePath(file).stem
 
 
 def name_of(kind: type) -> str:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from enum import Enum, Flag
 from types import BuiltinFunctionType, MemberDescriptorType
 from typing import Any, Final
@@ -24,9 +23,10 @@ _HEAP_TYPE: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement, or
 
 Slots = Mapping[str, MemberDescriptorType]
 _slots_of: Final[WeakKeyDictionary[type, Slots]] = WeakKeyDictionary()
+_fields_of: Final[WeakKeyDictionary[type, Mapping[str, dataclasses.Field[Any]]]] = WeakKeyDictionary()
 
 # Set by `Box[int](...)`.  It is no part of the value: no comparison and no repr sees it.
-_NO_STATE: Final = frozenset({"__orig_class__"})
+_NO_STATE: Final = "__orig_class__"
 
 
 # -- state
@@ -60,30 +60,30 @@ def _state(value: Any, base: type = object) -> dict[str, Any]:
     kind = type(value)
     state: dict[str, Any] = {}
     for name, slot in _slots(kind, base).items():
-        with suppress(AttributeError):  # it has no value
+        try:
             state[name] = slot.__get__(value, kind)
+        except AttributeError:  # it has no value
+            continue
     if kind.__dictoffset__:
         state.update(object.__getattribute__(value, "__dict__"))
-    for name in _NO_STATE & state.keys():
-        del state[name]
+    state.pop(_NO_STATE, None)
     return state
 
 
 def _restore(made: Any, state: Mapping[str, Any], base: type = object) -> Any:
     """Put state into an instance, past every `__setattr__`."""
-    slots = _slots(type(made), base)
-    held: dict[str, Any] = {}
-    for name, value in state.items():
-        slot = slots.get(name)
-        if slot is not None:
-            slot.__set__(made, value)
-        else:
-            held[name] = value
+    kind = type(made)
+    slots = _slots(kind, base)
+    held = state if not slots else {name: value for name, value in state.items() if name not in slots}
+    if len(held) != len(state):
+        for name, value in state.items():
+            if name in slots:
+                slots[name].__set__(made, value)
     if held:
-        if not type(made).__dictoffset__:
+        if not kind.__dictoffset__:
             raise DecodingError(
-                f"stored {type(made).__qualname__} has the attribute {next(iter(held))!r}, for which the class has no "
-                "place any more"
+                f"stored {kind.__qualname__} has the attribute {next(iter(held))!r}, for which the class has no place "
+                "any more"
             )
         object.__getattribute__(made, "__dict__").update(held)
     return made
@@ -92,11 +92,14 @@ def _restore(made: Any, state: Mapping[str, Any], base: type = object) -> Any:
 # -- fields
 
 
-def _written(tag: str, value: Any, fields: Collection[str], state: dict[str, Any], writer: Writer) -> dict[str, Any]:
+def _written(tag: str, value: Any, fields: Mapping[str, Any], state: dict[str, Any], writer: Writer) -> dict[str, Any]:
     """`v`: the fields, `u`: names of fields without a value, `x`: attributes that are no fields."""
     if writer.hashing:
         writer.doubtful = True  # `__hash__` and `__eq__` of the class run when it is read
     tree: dict[str, Any] = {TAG: tag, "c": name_of(type(value))}
+    if state.keys() == fields.keys():
+        tree["v"] = writer.mapping(state)
+        return tree
     tree["v"] = writer.mapping({name: held for name, held in state.items() if name in fields})
     if unset := sorted(set(fields) - state.keys()):
         tree["u"] = unset
@@ -105,9 +108,11 @@ def _written(tag: str, value: Any, fields: Collection[str], state: dict[str, Any
     return tree
 
 
-def _fields(cls: type, tree: dict[str, Any], revive: Revive, now: Collection[str], default: Any) -> dict[str, Any]:
+def _fields(cls: type, tree: dict[str, Any], revive: Revive, now: Mapping[str, Any], default: Any) -> dict[str, Any]:
     """The stored fields, as the class has them now: new ones by their defaults.  Raises DecodingError."""
     stored: dict[str, Any] = revive(tree["v"])
+    if stored.keys() == now.keys():
+        return stored
     for name in stored:
         if name not in now:
             raise DecodingError(
@@ -132,13 +137,19 @@ def _lacking(cls: type, name: str) -> DecodingError:
 
 def write_dataclass(value: Any, writer: Writer) -> Tree:
     """A dataclass instance, with what its `__post_init__` or others have put beside the fields."""
-    names = {field.name for field in dataclasses.fields(value)}
-    return _written("dataclass", value, names, _state(value), writer)
+    return _written("dataclass", value, _dataclass_fields(type(value)), _state(value), writer)
+
+
+def _dataclass_fields(cls: type) -> Mapping[str, dataclasses.Field[Any]]:
+    found = _fields_of.get(cls)
+    if found is None:
+        found = _fields_of[cls] = {field.name: field for field in dataclasses.fields(cls)}
+    return found
 
 
 def _read_dataclass(tree: dict[str, Any], revive: Revive) -> Any:
     cls = stored_class(tree, dataclasses.is_dataclass)
-    fields = {field.name: field for field in dataclasses.fields(cls)}
+    fields = _dataclass_fields(cls)
 
     def default(name: str) -> Any:
         field = fields[name]
@@ -149,7 +160,9 @@ def _read_dataclass(tree: dict[str, Any], revive: Revive) -> Any:
         raise _lacking(cls, name)
 
     state = _fields(cls, tree, revive, fields, default)
-    return _restore(object.__new__(cls), {**state, **revive(tree.get("x", {}))})
+    if "x" in tree:
+        state.update(revive(tree["x"]))
+    return _restore(object.__new__(cls), state)
 
 
 # -- pydantic models
@@ -208,7 +221,7 @@ def write_named_tuple(value: Any, writer: Writer) -> Tree:
     if len(value) != len(kind._fields):
         raise Refused(f"is a {kind.__qualname__} of {len(value)} items, and the class has {len(kind._fields)} fields")
     state = dict(zip(kind._fields, tuple.__iter__(value)))
-    tree = _written("namedtuple", value, kind._fields, state, writer)
+    tree = _written("namedtuple", value, state, state, writer)
     if others := _state(value, tuple):
         tree["x"] = writer.mapping(others)
     return tree
@@ -222,7 +235,7 @@ def _read_named_tuple(tree: dict[str, Any], revive: Revive) -> Any:
             return cls._field_defaults[name]
         raise _lacking(cls, name)
 
-    state = _fields(cls, tree, revive, cls._fields, default)
+    state = _fields(cls, tree, revive, dict.fromkeys(cls._fields), default)
     made = tuple.__new__(cls, [state[name] for name in cls._fields])
     return _restore(made, revive(tree["x"]), tuple) if "x" in tree else made
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from types import BuiltinFunctionType, FunctionType, GeneratorType
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from penstock.model.tags import containers, moments, objects, registered, scalars
 from penstock.model.tags.tag import MAX_DEPTH, TAG, Refused, Tree, Write
 
 _WRITERS: Final[dict[type, Write]] = {**scalars.WRITERS, **moments.WRITERS, **containers.WRITERS}
+_known: Final[WeakKeyDictionary[type, Write]] = WeakKeyDictionary()
+"""what was found out of other classes"""
 _LIBRARIES: Final = frozenset({"numpy", "pandas"})
 
 
@@ -94,9 +97,13 @@ def _step(key: Any) -> str:
 
 
 def _writer_of(kind: type) -> Write:
-    write = registered.writer_of(kind) or _WRITERS.get(kind)
-    if write is not None:
-        return write
+    write = registered.writer_of(kind) or _WRITERS.get(kind) or _known.get(kind)
+    if write is None:
+        write = _known[kind] = _family_of(kind)
+    return write
+
+
+def _family_of(kind: type) -> Write:
     for belongs, write in objects.FAMILIES:
         if belongs(kind):
             return write
