@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -119,10 +120,15 @@ async def _asked(caller: Caller, pauses: tuple[PauseInfo, ...]) -> dict[str, Any
         if watch is not None and pause.pause_id not in caller.told:
             watch.asked(pause)
         caller.told.add(pause.pause_id)
-    desk = caller.setting.desk
-    if not pauses or not desk.live:
-        return {}
     answers: dict[str, Any] = {}
+    for pause in pauses:  # asked before there was a handler
+        handler = caller.setting.handlers.get(pause.pause_id) or caller.setting.handlers.get(_name_of(pause))
+        if handler is not None:
+            said = handler(pause.value)
+            answers[pause.pause_id] = await said if inspect.isawaitable(said) else said
+    desk = caller.setting.desk
+    if answers or not pauses or not desk.live:
+        return answers
     stirred = asyncio.Event()
 
     def answer(pause_id: str, value: Any) -> None:
@@ -139,6 +145,10 @@ async def _asked(caller: Caller, pauses: tuple[PauseInfo, ...]) -> dict[str, Any
         desk.forget(pause.pause_id)
     caller.told -= answers.keys()  # in a loop it may be asked again
     return answers
+
+
+def _name_of(pause: PauseInfo) -> str:
+    return pause.pause_id.rpartition("/")[2]
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary, WeakMethod
@@ -68,7 +68,7 @@ class Recorder:
     def begin(self, order: Order) -> None:
         """Begin a run, or go on with the one of this id; returns when that is on disk.
 
-        Raises StructureChanged, RunInProgress, EncodingError, AnswerError, StoreUnavailable, RunnerClosed.
+        Raises StructureChanged, RunInProgress, EncodingError, NotAsked, AnswerError, StoreUnavailable, RunnerClosed.
         """
         engine, run_id, given, caller = self.engine, order.run_id, order.given, order.caller
         program = self._program(order.graph)
@@ -88,18 +88,44 @@ class Recorder:
         changed = _changed(run, given)
         if order.strict:
             _check_strictly(run, changed)
-        changed |= _revised(run, caller, changed)
+        self._check_answered(run, caller, changed)
         if changed:  # inputs win: what they change is asked again, and then answered
             self._resume(run_id, changed)
             self.answer(run_id, caller.answers)
             return
+        given_answers = tuple(caller.answers)
         answered = self.answer(run_id, caller.answers)
-        if (
-            head.status in ("failed", "cancelled")
-            or run.machine.suspended
-            or (head.status == "running" and not answered)
-        ):
+        if head.status in ("failed", "cancelled") or run.machine.suspended:
             self._resume(run_id, {})
+        elif head.status == "running":
+            if not answered:
+                self._resume(run_id, {})
+        elif given_answers and not answered:
+            raise self._not_asked(run_id, given_answers, f"it is {head.status}")
+
+    def _check_answered(self, run: LiveRun, caller: Caller, changed: Mapping[str, Stored]) -> None:
+        """Answers to questions of this graph that were answered before say the same, and are taken out.
+
+        Those of questions that the changed inputs put anew stay.  Raises NotAsked, AnswerError, EncodingError.
+        """
+        m, layout = run.machine, run.layout
+        anew = layout.behind([layout.unit[i] for i in layout.readers(changed)])
+        for pause_id in list(caller.answers):
+            i = layout.index.get(pause_id)
+            if i is None or not m.fired[i] or i in m.asked or i in m.todo or layout.loops[layout.unit[i]]:
+                continue
+            if layout.unit[i] not in anew:
+                answer = caller.answers.pop(pause_id)
+                caller.check(pause_id, answer)
+                if m.value[layout.out[i][0]] != Stored.of(answer):
+                    raise self._not_asked(run.row.id, [pause_id], "it was answered otherwise before")
+
+    def _not_asked(self, run_id: str, keys: Iterable[str], why: str) -> NotAsked:
+        ids = ", ".join([repr(pause.pause_id) for pause in self.engine.pauses(run_id)]) or "none"
+        return NotAsked(
+            f"workflow {run_id!r} does not ask {', '.join(map(repr, keys))} now: {why}",
+            hint=f"open questions: {ids}; checkpointer.fork(...) begins a workflow that is answered otherwise",
+        )
 
     def _resume(self, run_id: str, changed: Mapping[str, Stored]) -> None:
         try:
@@ -227,35 +253,6 @@ def _changed(run: LiveRun, given: Mapping[str, Any]) -> dict[str, Stored]:
             if before != stored:
                 changed[name] = stored
     return changed
-
-
-def _revised(run: LiveRun, caller: Caller, changed: Mapping[str, Stored]) -> dict[str, Stored]:
-    """Answers to questions that were answered otherwise before, by the names of the answers; these are taken out.
-
-    Those of questions that what is changed puts anew stay.  Raises NotAsked for one that has no cell of its own,
-    AnswerError, EncodingError.
-    """
-    m, layout = run.machine, run.layout
-    names = {c: name for name in layout.plan.inputs if (c := layout.cell[name]) in layout.written}
-    asked = [
-        (layout.unit[i], i, pause_id) for pause_id in caller.answers if (i := layout.index.get(pause_id)) is not None
-    ]
-    revised: dict[str, Stored] = {}
-    for unit, i, pause_id in sorted(asked):
-        anew = layout.behind([layout.unit[j] for j in layout.readers([*changed, *revised])])
-        if not m.fired[i] or i in m.asked or i in m.todo or layout.loops[unit] or unit in anew:
-            continue
-        c, answer = layout.out[i][0], caller.answers.pop(pause_id)
-        caller.check(pause_id, answer)
-        stored = Stored.of(answer)
-        if m.value[c] != stored:
-            if c not in names:
-                raise NotAsked(
-                    f"the question {pause_id!r} of run {run.row.id!r} has been answered, and its answer cannot change",
-                    hint="fork the run, or give its answer another name than other outputs",
-                )
-            revised[names[c]] = stored
-    return revised
 
 
 def _check_strictly(run: LiveRun, changed: Mapping[str, Stored]) -> None:

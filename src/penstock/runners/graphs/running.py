@@ -70,13 +70,14 @@ class Fitness:
 
 def check_handlers(graph: Graph, handlers: Iterable[str]) -> None:
     """Raises InputError for a handler of an interrupt that is nowhere in the graph."""
-    todo, known = [graph], dict[str, None]()
+    todo, known = [(graph, "")], dict[str, None]()
     while todo:
-        one = todo.pop()
-        known.update(dict.fromkeys([name for name, node in one.nodes.items() if node.is_interrupt]))
-        todo += [nested.graph for nested in one.nested_graphs]
+        one, stem = todo.pop()
+        for name in [name for name, node in one.nodes.items() if node.is_interrupt]:
+            known.update({name: None, stem + name: None})
+        todo += [(nested.graph, f"{stem}{nested.node_name}/") for nested in one.nested_graphs]
     for key in handlers:
-        name = key.rpartition("/")[2]
+        name = "/".join([part for part in key.split("/") if not part.isdecimal()])  # without the numbers of items
         if name not in known:
             raise InputError(
                 f"interrupt_handlers names {key!r}, and the graph has no such interrupt",
