@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from penstock import Context, DefaultRunner, SyncRunner, WorkflowBuilder, task
+from penstock import Context, DefaultRunner, RetryPolicy, SyncRunner, WorkflowBuilder, task
 from penstock.graphs import END, Graph, GraphConfigError, InputError, NodeContext, ifelse, node, register_graph, route
 from penstock.model.errors import ConfigError, WorkflowError
+from penstock.model.registry import registry
 
 
 @node(output_name="n")
@@ -162,3 +163,27 @@ def test_outputs_that_cannot_be_stored_fail_their_node_by_name(runner: DefaultRu
     result = runner.execute("graphs_odd", {"x": 1})
     assert result.status == "Failed"
     assert "output 'thing' of 'odd'" in str(result.error_message)
+
+
+def test_turns_of_a_loop_are_iterations_and_no_attempts(runner: DefaultRunner) -> None:
+    failures = iter([True, False, False])
+
+    @node(output_name="n", retry=RetryPolicy(max_attempts=2, initial_delay=0.001))
+    def grow(n: int) -> int:
+        if n == 1 and next(failures):
+            raise ConnectionError("once more")
+        return n + 1
+
+    @route(["grow", END])
+    def enough(n: int) -> str:
+        return END if n >= 3 else "grow"
+
+    graph = Graph([grow, enough], name="growing")
+    try:
+        result = runner.execute(graph, {"n": 0})
+        assert result.status == "Completed"
+        tasks = {t.task_name: (t.iterations, t.attempt_count) for t in result.task_results}
+        assert tasks["grow"] == (3, 1), "three turns; the last took one attempt"
+        assert tasks["enough"][1] == 1
+    finally:
+        registry.forget("growing")

@@ -76,7 +76,7 @@ class LineView(SilentView):
     """For logs and pipes: one line per change of a task's state."""
 
     def __init__(self) -> None:
-        self._shown: dict[str, tuple[str, int]] = {}
+        self._shown: dict[str, tuple[str, int, int]] = {}
 
     def show(self, run: WorkflowResult) -> None:
         tasks = run.task_results
@@ -88,7 +88,7 @@ class LineView(SilentView):
     def _is_new(self, task: TaskResult) -> bool:
         if task.status in ("Pending", "Ready"):
             return False
-        now = (task.status, task.attempt_count)
+        now = (task.status, task.iterations, task.attempt_count)
         old = self._shown.get(task.task_name)
         self._shown[task.task_name] = now
         return old != now
@@ -169,6 +169,8 @@ def describe(task: TaskResult) -> str:
         parts.append(seconds(task.duration))
     if task.attempt_count > 1 or (task.status == "Waiting" and task.attempt_count):
         parts.append(count(task.attempt_count, "attempt"))
+    if task.iterations > 1:
+        parts.append(count(task.iterations, "iteration"))
     if task.error_message:
         parts.append(short(task.error_message, 200))
     if task.reason:

@@ -29,7 +29,10 @@ STATES = {
 
 @dataclass(slots=True)
 class NodeHistory:
-    """One node of a run.  Instants in microseconds since the epoch.  `attempts`: bodies that began, as far as known.
+    """One node of a run.  Instants in microseconds since the epoch.
+
+    `attempts`: bodies that began, as far as known, in the latest iteration; `iterations`: how often the node was
+    executed: more than once in a loop, or because of new inputs.
 
     `error` and `traceback` are those of its last attempt, None if that did not fail or left none.
     """
@@ -39,6 +42,7 @@ class NodeHistory:
     began: int | None = None
     ended: int | None = None
     attempts: int = 0
+    iterations: int = 0
     error: str | None = None
     traceback: str | None = None
     reason: str | None = None
@@ -50,38 +54,43 @@ def nodes(run: LiveRun) -> list[NodeHistory]:
     machine = run.machine
     out = [NodeHistory(n.name, STATES[machine.state[i]]) for i, n in enumerate(run.layout.plan.nodes)]
     taken_back = _taken_back(run)
+    closed = set(range(len(out)))  # the next attempt of these is the first of another iteration
     for k, entry in enumerate(run.entries):
         for i in taken_back.get(k, ()):
             h = out[i]
             h.began = h.ended = h.error = h.traceback = None
+            if h.attempts:
+                closed.discard(i)  # what is tried again goes on with its attempts
         match entry.event:
             case ev.Succeeded(node=i):
                 h = out[i]
-                h.attempts += 1
+                _count(h, i, closed)
+                closed.add(i)
                 h.began, h.ended, h.error, h.traceback = h.began or entry.began, entry.ended, None, None
             case ev.Failed(node=i, error=text, traceback=traceback):
                 h = out[i]
-                h.attempts += 1
+                _count(h, i, closed)
                 h.began, h.ended = h.began or entry.began or None, entry.ended
                 h.error, h.traceback = text, traceback or None
             case ev.Abandoned(node=i, counted=True):
                 h = out[i]
-                h.attempts += 1
+                _count(h, i, closed)
                 h.error, h.traceback = "its process died", None
             case ev.Cancelled(node=i):
                 h = out[i]
                 if entry.began:
-                    h.attempts += 1
+                    _count(h, i, closed)
                     h.began, h.ended = h.began or entry.began, entry.ended
             case ev.FannedOut(node=i):
                 out[i].began = out[i].began or entry.began
                 continue
             case ev.Asked(node=i):
                 h = out[i]
-                h.attempts += 1
+                _count(h, i, closed)
                 h.began, h.error, h.traceback = h.began or entry.began, None, None
             case ev.Answered(node=i):
                 out[i].ended = entry.at
+                closed.add(i)
                 continue
             case _:
                 continue
@@ -96,6 +105,15 @@ def nodes(run: LiveRun) -> list[NodeHistory]:
         elif machine.state[i] == SKIPPED:
             h.reason = "a jump passed it over" if i in machine.passed else "its trigger rule did not hold"
     return out
+
+
+def _count(h: NodeHistory, i: int, closed: set[int]) -> None:
+    """Count an attempt: one more, or the first of another iteration."""
+    if i in closed:
+        closed.discard(i)
+        h.iterations += 1
+        h.attempts = 0
+    h.attempts += 1
 
 
 def _taken_back(run: LiveRun) -> dict[int, list[int]]:

@@ -43,8 +43,9 @@ def worded(activity: Activity) -> str:
 class TaskResult:
     """One task of a run.  `status`: Pending, Ready, Running, Waiting, Completed, Failed, Skipped or Cancelled.
 
-    `error_message` and `traceback` are those of its last attempt if that failed; the traceback is text, bounded, with
-    causes and notes.  None: there is none.
+    `iterations`: how often it was executed: more than once in a loop, or because of new inputs; `attempt_count`:
+    attempts of the latest one.  `error_message` and `traceback` are those of its last attempt if that failed; the
+    traceback is text, bounded, with causes and notes.  None: there is none.
     """
 
     task_name: str
@@ -57,6 +58,7 @@ class TaskResult:
     reason: str | None = None
     notes: tuple[str, ...] = ()
     traceback: str | None = None
+    iterations: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +212,7 @@ def _task(h: history.NodeHistory) -> TaskResult:
         end_time=instant(h.ended),
         duration=took,
         attempt_count=h.attempts,
+        iterations=h.iterations,
         error_message=h.error,
         reason=h.reason,
         notes=h.notes,
