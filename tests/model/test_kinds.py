@@ -16,7 +16,6 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock import ConfigError, DecodingError, EncodingError, register_type
@@ -25,6 +24,7 @@ from penstock.model.tags import classes
 from penstock.model.values import Stored
 from tests.model import kinds
 from tests.model.kinds import HASHED, LEAVES, REFUSED, same
+from tests.suite.effort import tried
 
 
 def back(value: Any) -> Any:
@@ -136,6 +136,16 @@ def test_libraries_are_imported_for_their_values_only() -> None:
     assert said.split("\n")[:2] == ["[]", "1.5 False"]
 
 
+def test_keys_of_any_kind_are_named_in_the_path() -> None:
+    huge = 10**5000
+    steps = {1: "1", (1, "a"): "(1, 'a')", kinds.Colour.RED: "Colour.RED", huge: f"{hex(huge)[:39]}…"}
+    for key, step in steps.items():
+        assert same(back({key: 1}), {key: 1})
+        with pytest.raises(EncodingError) as caught:
+            codec.encode({"a": {key: object()}})
+        assert caught.value.path == f"a.{step}"
+
+
 # -- classes that hypothesis builds
 
 HASHED_LEAVES = [v for v in LEAVES if not isinstance(v, (bytearray, float, complex, Decimal))]
@@ -227,7 +237,7 @@ def families(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 VALUES = st.recursive(LEAF | enums(), families, max_leaves=6)
 
 
-@given(VALUES)
+@tried(VALUES, by_default=60, long=5000)
 def test_built_classes_are_exact_or_refused(value: Any) -> None:
     try:
         text = codec.encode(value)
@@ -239,8 +249,7 @@ def test_built_classes_are_exact_or_refused(value: Any) -> None:
     assert codec.encode(codec.decode(text)) == text
 
 
-@given(VALUES, st.sampled_from(REFUSED))
-@settings(max_examples=30)
+@tried(VALUES, st.sampled_from(REFUSED), by_default=20, long=1000)
 def test_what_is_not_kept_is_refused_wherever_it_is(value: Any, bad: Any) -> None:
     for outer in ([value, bad], {"k": value, "bad": (bad,)}, kinds.Frozen([bad])):
         with pytest.raises(EncodingError):

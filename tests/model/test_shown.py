@@ -17,7 +17,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock import Context, EncodingError
@@ -26,6 +25,7 @@ from penstock.model.tags.people import as_text
 from penstock.model.tags.plain import as_json
 from tests.model import kinds
 from tests.model.test_kinds import VALUES
+from tests.suite.effort import tried
 
 BERLIN = ZoneInfo("Europe/Berlin")
 LATER = dt.datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=BERLIN)
@@ -112,7 +112,7 @@ def has_tag_as_key(value: Any) -> bool:
     return "'$t'" in as_text(tree(value))
 
 
-@given(VALUES, st.integers(5, 60))
+@tried(VALUES, st.integers(5, 60), by_default=40, long=2000)
 def test_no_tag_is_shown_and_no_class_needed(value: Any, limit: int) -> None:
     try:
         recorded = tree(value)

@@ -8,11 +8,13 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from penstock.model.tags import containers, moments, objects, registered, scalars
+from penstock.model.tags.people import as_text
 from penstock.model.tags.tag import MAX_DEPTH, TAG, Refused, Tree, Write
 
 _WRITERS: Final[dict[type, Write]] = {**scalars.WRITERS, **moments.WRITERS, **containers.WRITERS}
 _known: Final[WeakKeyDictionary[type, Write]] = WeakKeyDictionary()
 """what was found out of other classes"""
+KEY_SHOWN_CHARS: Final = 40
 _LIBRARIES: Final = frozenset({"numpy", "pandas"})
 
 
@@ -74,7 +76,11 @@ class TreeWriter:
                 written = self._at("<key>", key)
             finally:
                 self.hashing -= 1
-            made.append([written, self._at(_step(key), value)])
+            try:
+                made.append([written, self.tree(value)])
+            except Refused as refused:
+                refused.within(written if type(written) is str else as_text(written, KEY_SHOWN_CHARS))
+                raise
         return made
 
     def hashed(self, values: Any) -> list[Tree]:
@@ -90,10 +96,6 @@ class TreeWriter:
         except Refused as refused:
             refused.within(step)
             raise
-
-
-def _step(key: Any) -> str:
-    return key if type(key) is str else repr(key) if type(key) in (int, float, bool) else f"<{type(key).__name__}>"
 
 
 def _writer_of(kind: type) -> Write:
