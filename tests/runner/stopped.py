@@ -71,6 +71,7 @@ with WorkflowBuilder("hog"):
 
     @task(id="body")
     def hog(context: Context) -> None:
+        gates["started"].wait()  # whoever started it can say so no more after this
         say("begun body")
         hold_interpreter()
         context["by"] = "the first"
@@ -119,6 +120,7 @@ def serve(runner: DefaultRunner) -> None:
         match line.split():
             case ["start", name, *key]:
                 say("started", runner.submit(name, idempotency_key=key[0] if key else None).run_id)
+                gates["started"].set()
             case ["go", what]:
                 gates[what].set()
             case ["hold"]:

@@ -114,7 +114,7 @@ def taker(open_runner: Callable[..., DefaultRunner], define: Define) -> Callable
         define("queue", ("one", mine, {}), ("two", mine, {}))
         for name in ("hog", "loop", "heeds"):
             define(name, ("body", mine, {}))
-        return open_runner(lease_seconds=lease_seconds, recovery_interval_seconds=1, max_crashes_per_task=1)
+        return open_runner(lease_seconds=lease_seconds, recovery_interval_seconds=3600, max_crashes_per_task=1)
 
     return open_
 
@@ -196,6 +196,15 @@ def test_a_stopped_runner_that_wakes_up_begins_nothing_it_may_have_lost(
     other.hear("begun quick")
     assert "begun two" not in other.said
     assert sound(runner)
+
+
+def test_leases_are_renewed_as_long_as_a_body_runs(url: str, start_other: Callable[..., Other]) -> None:
+    other = start_other()
+    run_id = other.start("queue")
+    other.hear("begun one")
+    renewed(url, run_id)
+    other.tell("go one")
+    other.hear("begun two")
 
 
 def test_a_stopped_runner_that_lost_nothing_goes_on(start_other: Callable[..., Other]) -> None:
