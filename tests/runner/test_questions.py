@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -22,6 +23,11 @@ from penstock.steps import Step, Workflow, register_workflow
 from tests.runner.conftest import SOON_SECONDS, Gate
 
 Offer = Callable[[Graph], str]
+
+
+@dataclass
+class Reply:
+    approved: bool
 
 
 @pytest.fixture
@@ -407,4 +413,26 @@ def test_an_answer_from_elsewhere_to_a_child_of_a_run_that_goes_on(
     assert after.wait(SOON_SECONDS)
     gate.open.set()
     assert handle.result(SOON_SECONDS).final_context["after"] == 5
+    clean(runner)
+
+
+@pytest.mark.parametrize("answer", [{"approved": False}, "no"])
+def test_an_answer_given_before_the_code_was_known_is_checked_when_it_is(
+    open_runner: Callable[..., DefaultRunner], offer: Offer, answer: Any
+) -> None:
+    @node(output_name="seen")
+    def see(answer: Reply) -> str:
+        return repr(answer)
+
+    graph = Graph([InterruptNode("ask", "total", "answer", response_type=Reply), see], name="late")
+    runner = open_runner()
+    handle = start(runner, offer(graph), total=1)
+    registry.forget("late")
+    if answer == "no":
+        with pytest.raises(AnswerError, match="must be an object"):
+            handle.answer("ask", answer)
+        return
+    handle.answer("ask", answer)
+    register_graph(graph)
+    assert handle.result(SOON_SECONDS).final_context["seen"] == "Reply(approved=False)"
     clean(runner)

@@ -382,6 +382,11 @@ class LiveRun:
         self.machine.take()  # outstanding work is in `todo`; whose it is, the queue says
         self.work = {row.node: row for row in store.work(self.row.id)}
 
+    @property
+    def has_unchecked_answers(self) -> bool:
+        """Whether answers were given where the code was not known."""
+        return any([type(entry.event) is Answered and entry.event.unchecked for entry in self.entries])
+
     def result(self) -> dict[str, Any]:
         """What the run produced so far, by name, as stored values."""
         return dict(self.board.result())

@@ -330,6 +330,9 @@ class Takeover:
             run.work[row.node].owner = driver.owner
         if run.program is None:
             run.program = driver.loader.program_of(run.row)  # it may have come to be known since the run was loaded
+            if run.program is not None and run.has_unchecked_answers:
+                driver.reload(run)  # which converts them, and goes on with what is claimed
+                return
         if run.program is None:
             self._park_changed(run)
             return
