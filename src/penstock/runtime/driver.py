@@ -354,7 +354,9 @@ class Driver:
             instants.append(self.agenda.next)
         if self.dirty:
             instants.append(self._blocked_until)
-        for service in [*self._always, *([self._renewal] if self._closing else self._services)]:
+        for service in self._always:
+            instants += service.instants()
+        for service in [self._renewal] if self._closing else self._services:
             instants += service.instants()
         return self.clock.seconds_until(max(min(instants), self._blocked_until))
 
@@ -864,9 +866,9 @@ class Driver:
             attempt.not_before = run.entries[-1].at
         self.leases.watch(attempt, row)
         executor = self.executor.route(program, node)
-        self.deadlines.watch_attempt(attempt, self.clock.now())
-        executor.submit(attempt)
         run.attempts[node] = attempt
+        executor.submit(attempt)
+        self.deadlines.watch_attempt(attempt, self.clock.now())
         self.apart.began(attempt)
 
     def _wake(self, run_id: str, node: int, at: int | None) -> None:

@@ -45,9 +45,11 @@ class Supervised:
         self._paused_until = 0
         self._pause_us = FIRST_PAUSE_US
 
-    def instants(self) -> list[int]:
+    def instants(self) -> Sequence[int]:
         """When to look next."""
-        found = [0, *self._service.instants()] if self._service.pending else [*self._service.instants()]
+        found = self._service.instants()
+        if self._service.pending:
+            found = [0, *found]
         return [max(at, self._paused_until) for at in found] if self._paused_until else found
 
     def look(self, now: int) -> None:
