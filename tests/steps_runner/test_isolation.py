@@ -196,3 +196,14 @@ def test_a_span_tells_whatever_middleware_raises(name: str, monkeypatch: pytest.
     span = next(span for span in exporter.get_finished_spans() if span.name == "step:a")
     assert name in (span.status.description or "")
     assert name in str((span.events[0].attributes or {})["exception.type"])
+
+
+def test_a_category_no_database_could_hold(tmp_path: Any) -> None:
+    class Odd(Exception):
+        category = "nul \x00 and surrogate \ud800"
+
+    def handler(context: Any, config: Any) -> None:
+        raise Odd("m")
+
+    result = WorkflowRunner(f"sqlite:///{tmp_path}/runs.db").execute(Workflow("w", [Step.lambda_("a", handler)]))
+    assert result.error_category == r"nul \x00 and surrogate \ud800"

@@ -104,7 +104,7 @@ def type_name(error: BaseException) -> str:
 def kind_of(error: BaseException) -> str:
     """The name `retryable_errors` compares: the class, "TIMEOUT" for time-outs, "CRASHED" for lost workers."""
     if is_a(error, NodeFailure):
-        return error.penstock_kind
+        return storable(error.penstock_kind, KIND_LIMIT_CHARS)
     if is_a(error, WorkerCrashed):
         return "CRASHED"
     return "TIMEOUT" if is_a(error, TimeoutError) else type_name(error)
