@@ -71,7 +71,8 @@ class Service:
             async def waits(context: Context) -> None:
                 await asyncio.sleep(0.05)
 
-        return [*names, *[("innocent", f"innocent {k}") for k in range(self.job["innocents"])]]
+        # the innocent first, or those that wait for one to begin have all the slots
+        return [*[("innocent", f"innocent {k}") for k in range(self.job["innocents"])], *names]
 
     def poison(self, k: int, kind: str, shape: str) -> str:
         name = f"poison-{k}"
