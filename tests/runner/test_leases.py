@@ -179,7 +179,7 @@ def test_a_stopped_runner_that_wakes_up_begins_nothing_it_may_have_lost(
     start_other: Callable[..., Other], taker: Callable[..., DefaultRunner]
 ) -> None:
     """Also in the moment in which its loop has not yet noticed anything."""
-    other = start_other()
+    other = start_other(enable_recovery=False)  # so that it does not hand back what waits for its slot
     run_id = other.start("queue")
     other.hear("begun one")
     other.tell("hold")
@@ -209,7 +209,7 @@ def test_leases_are_renewed_as_long_as_a_body_runs(url: str, start_other: Callab
 
 def test_a_stopped_runner_that_lost_nothing_goes_on(start_other: Callable[..., Other]) -> None:
     """Nobody else was there: what runs is not told to stop, and what waited begins."""
-    other = start_other()
+    other = start_other(enable_recovery=False)  # so that it does not hand back what waits for its slot
     other.start("queue")
     other.hear("begun one")
     other.tell("hold")
