@@ -64,7 +64,8 @@ PENDING = {
 
 @pytest.mark.parametrize(("function", "value"), PENDING.values(), ids=PENDING)
 def test_what_is_still_to_be_awaited_is_awaited_or_refused(function: Any, value: Any) -> None:
-    for after in ([], [node(lambda y: y, output_name="z", name="after")]):
+    for body in (None, lambda y: y, lambda y: y * 2):
+        after = [] if body is None else [node(body, output_name="z", name="after")]
         graph = Graph([node(function, output_name="y", name="fetch"), *after], name="pending")
         assert asyncio.run(AsyncRunner().run(graph, {"x": 1}, select=["y"])) == {"y": value}
         with pytest.raises(NodeReturnError, match="'fetch' returned a coroutine"):

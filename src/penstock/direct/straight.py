@@ -107,6 +107,7 @@ class Straight:
                 self._there |= {layout.cell[name]}
         self._order = tuple(_issue_order(layout))
         self._rows = tuple(map(self._row, self._order))
+        self._looked = False
         self._mapper = lru_cache(maxsize=8)(self._generate)
 
     def run(self, given: dict[str, Any], setting: Setting) -> Ending:
@@ -126,11 +127,12 @@ class Straight:
                     call(v, setting)
         except Exception as error:  # noqa: BLE001 - it ends the run, and whoever started it raises it
             nesting.located_at(error, self._node_of(call, cells, out))
-            return self._stopped(v, error)
-        if not PENDING.isdisjoint(map(type, v)):
+            return self._stopped(v, self._refused(v) or error)
+        if not self._looked:  # what a function returned once it returns always
             refused = self._refused(v)
             if refused is not None:
                 return self._stopped(v, refused)
+            self._looked = True
         return Ending({name: v[c] for name, c in self._outputs})
 
     def _stopped(self, v: _Cells, error: BaseException) -> Ending:
@@ -139,7 +141,7 @@ class Straight:
     def _refused(self, v: _Cells) -> NodeReturnError | None:
         """A plain function must not have returned a coroutine; a generator may be its value."""
         layout = self.compiled.layout
-        for i in self._order:
+        for i in () if PENDING.isdisjoint(map(type, v)) else self._order:
             for c in layout.out[i]:
                 try:
                     self.compiled.calls[i].settled(v[c])
