@@ -55,19 +55,16 @@ def superstep(m: Machine, loop: Loop) -> None:
         if named and ((layout.controllers[i] and is_cut(m, i)) or (END not in named and _stale(m, i))):
             m.pending[i] = set()
     ready = [i for i in sorted(r.dirty) if _wants(m, i)]
-    stuck: list[int] = []
-    if not ready and not all([m.fired[i] for i in loop.nodes]):
+    if not ready:
         ready, stuck = _at_rest(m, loop)
-    if not ready and not stuck:
-        stuck = [i for i in loop.nodes if layout.newer[i] and m.fired[i] and _opened(m, i)]
+        if stuck:
+            m.queue.appendleft(loop.unit)
+            m.errors[stuck[0]] = ("deadlock", deadlock(m, loop, stuck))
+            m.failed = True
+            m.halt("failed")
+            return
     run = ready if len(ready) < 2 else gates_first(m, ready)
     r.dirty = set(ready).difference(run) if len(ready) > 1 else set()
-    if stuck:
-        m.queue.appendleft(loop.unit)
-        m.errors[stuck[0]] = ("deadlock", deadlock(m, loop, stuck))
-        m.failed = True
-        m.halt("failed")
-        return
     if not run:
         m.shut.update([i for i in loop.nodes if layout.targets[i] and not m.fired[i] and is_cut(m, i)])
         for i in loop.nodes:
@@ -91,13 +88,19 @@ def superstep(m: Machine, loop: Loop) -> None:
 def _at_rest(m: Machine, loop: Loop) -> tuple[list[int], list[int]]:
     """What is ready once skipped members are waited for no longer; if nothing is, the members in a deadlock.
 
-    One of these that has all it needs, and is the only one, goes before those that wait for it in their turn.
+    One of these that has all it needs, and is the only one, goes before those that wait for it in their turn.  In a
+    deadlock is also what a gate has opened again, and what waits for a signal that comes no more.
     """
-    without = skipped(m, loop)
-    ready = _ready(m, [i for i in loop.nodes if i not in without], without)
-    stuck = [] if ready else [i for i in loop.nodes if not m.fired[i] and i not in without]
-    first = _ready(m, stuck, range(len(m.state))) if stuck else []
-    return (first, []) if len(first) == 1 else (ready, stuck)
+    if not all([m.fired[i] for i in loop.nodes]):
+        without = skipped(m, loop)
+        ready = _ready(m, [i for i in loop.nodes if i not in without], without)
+        if ready:
+            return ready, []
+        stuck = [i for i in loop.nodes if not m.fired[i] and i not in without]
+        if stuck:
+            first = _ready(m, stuck, range(len(m.state)))
+            return (first, []) if len(first) == 1 else ([], stuck)
+    return [], [i for i in loop.nodes if m.layout.newer[i] and m.fired[i] and _opened(m, i)]
 
 
 def _ready(m: Machine, nodes: list[int], waived: Container[int]) -> list[int]:
