@@ -72,7 +72,7 @@ def _choose(part: Chooser, values: tuple[int, ...]) -> Any:
     return part.targets[k % len(part.targets)]
 
 
-def ours(parts: tuple[Part, ...], calls: Calls) -> Graph:
+def ours(parts: tuple[Part, ...], calls: Calls, entrypoint: tuple[str, ...] = ()) -> Graph:
     nodes: list[Node] = []
     for part in parts:
         match part:
@@ -98,7 +98,7 @@ def ours(parts: tuple[Part, ...], calls: Calls) -> Graph:
                         default_open=part.default_open,
                     )
                 )
-    return Graph(nodes)
+    return Graph(nodes, entrypoint=entrypoint or None)
 
 
 def _end(target: str) -> str:
@@ -126,10 +126,10 @@ def theirs(parts: tuple[Part, ...], entry: tuple[str, ...], led: tuple[str, ...]
     return reference.graph("random", made, entry=entry, led=led, max_iterations=LIMIT)
 
 
-def compare(parts: tuple[Part, ...]) -> None:
+def compare(parts: tuple[Part, ...], entrypoint: tuple[str, ...] = ()) -> None:
     calls = Calls()
     try:
-        graph = ours(parts, calls)
+        graph = ours(parts, calls, entrypoint)
     except Refused:
         assume(False)
     given_inputs = {"x": 5, **{name: k + 1 for k, name in enumerate(graph.inputs.required) if name != "x"}}
@@ -141,12 +141,13 @@ def compare(parts: tuple[Part, ...]) -> None:
     except (Refused, MissingInputError):
         assume(False)
     mine = calls.take()
+    assume(len(graph.scope(provided=tuple(given_inputs)).active) == len(parts))
     scope = graph.scope(["*"], provided=tuple(given_inputs))
     assume(len(scope.active) == len(parts))
     # Whether a loop is entered at all is for a gate outside of it to say; the reference enters it regardless.
     together = {name: loop for loop in graph.loops for name in loop}
     above = [(gate, name) for name in scope.entrypoints for gate in graph.controlled_by.get(name, ())]
-    assume(all(gate in together[name] for gate, name in above))
+    assume(all(gate in together.get(name, ()) for gate, name in above))
     program = theirs(parts, scope.entrypoints, scope.led, calls)
     m = drivers.run(program, given_inputs)
     assert (m.status == "failed") == isinstance(result.error, InfiniteLoopError | DeadlockError)
@@ -163,3 +164,10 @@ def test_gates(parts: tuple[Part, ...]) -> None:
 @tried(programs(back=True), by_default=100, long=10000)
 def test_loops(parts: tuple[Part, ...]) -> None:
     compare(parts)
+
+
+@tried(programs(back=True), st.integers(0, 35), by_default=100, long=5000)
+def test_entry_points(parts: tuple[Part, ...], chosen: int) -> None:
+    """One, or two that a gate may have to choose between."""
+    names = [part.name for part in parts if isinstance(part, Plain)]
+    compare(parts, tuple(dict.fromkeys([names[chosen % 6 % len(names)], names[chosen // 6 % len(names)]])))

@@ -10,17 +10,13 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
-import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from penstock import END, Graph, MemoryCheckpointer, interrupt, node, route
 from penstock.graphs.nodes.base import Node
 from penstock.runners.graphs import AsyncRunner, RunResult, SyncRunner
 from tests.direct.programs import Calls, Silence, function_of
-
-QUICK = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-
+from tests.suite.effort import tried
 
 Shared: TypeAlias = Literal["", "edges", "signals"]
 
@@ -209,14 +205,6 @@ def _compared(loop: Loop) -> None:
             assert result.get("log", ["s"] * loop.start) == log, way
 
 
-@QUICK
-@given(loops())
+@tried(loops(), by_default=40, long=1500)
 def test_random_loops(loop: Loop) -> None:
-    _compared(loop)
-
-
-@pytest.mark.long
-@settings(QUICK, max_examples=1500)
-@given(loops())
-def test_random_loops_at_length(loop: Loop) -> None:
     _compared(loop)
