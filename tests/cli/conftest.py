@@ -93,7 +93,7 @@ class Shell:
             input=given,
             capture_output=True,
             encoding="utf-8",
-            timeout=60,
+            timeout=120,
         )
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
@@ -109,7 +109,7 @@ class Shell:
 
     def wait_until(self, what: Callable[[], bool], process: subprocess.Popen[str]) -> None:
         """Wait for a sign in the file system from a process that must not end before it gives it."""
-        give_up = time.monotonic() + 20
+        give_up = time.monotonic() + 60
         while not what():
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < give_up

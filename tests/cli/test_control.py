@@ -109,7 +109,7 @@ def test_cancel_tells_the_process_that_executes_the_run(steered: Shell) -> None:
     done = steered("runs", "cancel", run[:30], "--reason", "enough", "--wait", "20")
     assert done.returncode == 0, done.stderr
     assert f"run {run} of stops is cancelled" in done.stdout
-    assert process.wait(20) == 4
+    assert process.wait(60) == 4
     assert steered.effects() == ["one", "two", "told"]
     run_ = shown(steered, run)
     assert (run_["status"], run_["reason"]) == ("Cancelled", "enough")
@@ -138,7 +138,7 @@ def test_pause_and_resume_beside_a_process_that_executes(steered: Shell) -> None
     assert done.returncode == 0, done.stderr
     assert "1 task (two) at work will end as usual" in done.stdout
     steered.let_go()
-    assert process.wait(20) == 4  # it waits for a person
+    assert process.wait(60) == 4  # it waits for a person
     assert (shown(steered, run)["status"], shown(steered, run)["reason"]) == ("Paused", "lunch")
     assert steered.effects() == ["one", "two"]
     assert steered("runs", "pause", run).returncode == 4
@@ -176,14 +176,14 @@ def test_retry_and_fork_are_taken_up_by_a_runner_that_lives(steered: Shell) -> N
     runner, other = at_work(steered, "idle")
     before = {w: shown(steered, other)[w] for w in ("status", "tasks")}
     done = steered("runs", "retry", run)
-    assert "a runner has taken it up" in done.stdout or "it is completed already" in done.stdout
+    assert f"run {run} of mends is tried again" in done.stdout  # what comes next depends on how fast the runner is
     steered.wait_until(lambda: bool(shown(steered, run)["status"] == "Completed"), runner)
     fork = json.loads(steered("runs", "fork", run, "--from", "shaky", "--set", "factor=10", "--json").stdout)
     steered.wait_until(lambda: bool(shown(steered, fork["run_id"])["status"] == "Completed"), runner)
     assert shown(steered, fork["run_id"])["final_context"] == {"rows": [1, 2], "factor": 10, "sum": 30}
     assert {w: shown(steered, other)[w] for w in ("status", "tasks")} == before, "what runs was left in peace"
     steered.let_go()
-    assert runner.wait(20) == 0
+    assert runner.wait(60) == 0
     assert steered.effects() == ["load", "shaky", "shaky", "shaky"]
     assert verified(steered)
 

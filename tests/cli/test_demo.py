@@ -30,7 +30,7 @@ def test_killed_and_called_again(shell: Shell, task: str, attempt: int) -> None:
     log = shell.home / "demo" / "effects.log"
     shell.wait_until(lambda: log.exists() and effects(shell)[task] == attempt, process)
     process.kill()
-    assert process.wait(20) == -9
+    assert process.wait(60) == -9
     before = effects(shell)
     states = {name: state for name, state in recorded(shell).items() if state in ("Completed", "Skipped")}
     settled = [name for name, state in states.items() if state == "Completed"]

@@ -169,7 +169,7 @@ def test_the_list_is_shown_again_until_it_is_interrupted(three: Shell) -> None:
         if "3 runs" in line:
             break
     process.send_signal(signal.SIGINT)
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0
     assert three("runs", "list", "--watch", "--json").returncode == 2
 
 

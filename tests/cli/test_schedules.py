@@ -69,7 +69,7 @@ def test_a_runner_hears_of_it(shell: Shell, runner: DefaultRunner) -> None:
     schedules(shell, "pause", row["id"])
     assert runner.get_cron_schedule(row["id"])["enabled"] is False
     said = schedules(shell, "run-now", row["id"])
-    assert runner.handle(said.split()[1]).result(10).status == "Completed"
+    assert runner.handle(said.split()[1]).result(60).status == "Completed"
 
 
 def test_nobody_is_there_to_run_it(shell: Shell) -> None:

@@ -55,7 +55,7 @@ class Screen:
 
     def end(self) -> str:
         os.close(self.slave)
-        self._reader.join(20)
+        self._reader.join(60)
         os.close(self._master)
         return self.seen
 
@@ -66,7 +66,7 @@ def test_the_table_is_drawn_and_redrawn(shell: Shell) -> None:
     process = shell.start("run", "flows:waits", stdout=screen.slave)
     screen.wait_for("two.*Running")
     shell.let_go()
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     seen = screen.end()
     for word in ("Task", "State", "Attempts", "Duration", "Error", "Pending", "Completed after"):
         assert word in seen
@@ -77,7 +77,7 @@ def test_the_table_is_drawn_and_redrawn(shell: Shell) -> None:
 def test_a_users_text_cannot_command_the_terminal(shell: Shell) -> None:
     screen = Screen()
     shell.environment["TERM"] = "xterm-256color"
-    assert shell.start("run", "flows:fails", stdout=screen.slave).wait(20) == 1
+    assert shell.start("run", "flows:fails", stdout=screen.slave).wait(60) == 1
     seen = screen.end()
     assert "[red]luck[/red]" in seen
     assert r"\x1b]0;owned\x07" in seen
@@ -87,7 +87,7 @@ def test_a_users_text_cannot_command_the_terminal(shell: Shell) -> None:
 def test_a_terminal_that_cannot_redraw_gets_lines(shell: Shell) -> None:
     screen = Screen()
     shell.environment["TERM"] = "dumb"
-    assert shell.start("run", "flows:sums", stdout=screen.slave).wait(20) == 0
+    assert shell.start("run", "flows:sums", stdout=screen.slave).wait(60) == 0
     seen = screen.end()
     assert "\x1b" not in seen
     assert "second  Completed" in seen

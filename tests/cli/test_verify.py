@@ -220,7 +220,7 @@ def test_every_way_a_run_can_stop_is_clean(how: str, tmp_path: Path) -> None:
         @task(id="a", retry_attempts=1)
         def a(context: Any) -> None:
             running.set()
-            go.wait(20)
+            go.wait(60)
             if context["how"] == "fails":
                 raise ValueError("no")
 
@@ -235,7 +235,7 @@ def test_every_way_a_run_can_stop_is_clean(how: str, tmp_path: Path) -> None:
                 assert hasty.execute("stops", {"how": how}).status == "Failed"
         else:
             handle = runner.submit("stops", {"how": how})
-            assert running.wait(20)
+            assert running.wait(60)
             if how == "paused":
                 handle.pause("lunch")
             if how == "cancelled":
@@ -243,7 +243,7 @@ def test_every_way_a_run_can_stop_is_clean(how: str, tmp_path: Path) -> None:
         assert _violations(url) == []
         go.set()
         if how != "timed out":
-            handle.result(20)
+            handle.result(60)
         assert _violations(url) == []
     assert _violations(url) == []
 
@@ -282,7 +282,7 @@ def test_a_store_in_use_raises_no_alarm(tmp_path: Path) -> None:
             assert _violations(url) == []
             looks += 1
         for handle in handles:
-            handle.result(20)
+            handle.result(60)
     assert _violations(url) == []
 
 

@@ -230,6 +230,6 @@ def test_a_thousand_nodes_are_drawn_in_seconds() -> None:
         Graph([step(f"n{i}", ["x"]) for i in range(1000)]),
     ]
     for graph in graphs:
-        began = time.perf_counter()
+        began = time.process_time()
         ElementTree.fromstring(graph.to_svg())
-        assert time.perf_counter() - began < 10
+        assert time.process_time() - began < 10  # of its own, whatever else the machine does

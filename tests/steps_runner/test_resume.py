@@ -152,7 +152,7 @@ def test_a_runner_that_is_closed_leaves_its_run_stopped(make: Make, database: st
 
     thread = threading.Thread(target=lambda: results.append(runner.execute(workflow, run_id="closed-1")))
     thread.start()
-    assert began.wait(30)
+    assert began.wait(60)
     runner.close()
     thread.join(30)
     assert (results[0].status, results[0].completed_steps) == ("stopped", ["a"])
@@ -202,7 +202,7 @@ def test_a_process_that_was_killed_and_other_params(make: Make, tmp_path: Path) 
     with helper(SCRIPT, "database", place) as other:
         assert other.hear() == "begun"
         other.process.kill()
-        other.process.wait(20)
+        other.process.wait(60)
         resumed = make(place).resume("crash-1", workflow=crashing(calls), params_override={"x": 2})
     assert (resumed.status, resumed.context.params["x"]) == ("completed", 2)
     assert resumed.context.is_resumed
@@ -225,7 +225,7 @@ def test_a_process_that_was_killed(make: Make, tmp_path: Path, storage: str) -> 
         with pytest.raises(RunInProgress):
             runner.execute(workflow, run_id="crash-1")
         other.process.kill()
-        other.process.wait(20)
+        other.process.wait(60)
         resumed = runner.resume("crash-1", workflow=workflow)
     assert (resumed.status, resumed.context.params["x"]) == ("completed", 1)
     assert calls == ["item 1", "c"]
@@ -241,7 +241,7 @@ def test_a_run_that_is_executed_now(make: Make) -> None:
     workflow = Workflow("live", [Step.lambda_("a", gate)])
     thread = threading.Thread(target=runner.execute, args=(workflow,), kwargs={"run_id": "live-1"})
     thread.start()
-    assert gate.begun.wait(30)
+    assert gate.begun.wait(60)
     try:
         assert runner.get_run("live-1").status == "running"
         for again in (runner, other):
@@ -369,6 +369,6 @@ def test_waits_do_not_count_towards_the_time_of_a_run() -> None:
     workflow = Workflow("naps", [Step.wait("nap", 3600.0), step("b", [])])
     with WorkflowRunner(store, config=config, clock=clock) as runner, ThreadPoolExecutor(1) as pool:
         future = pool.submit(runner.execute, workflow)
-        assert store.asleep.wait(30)
+        assert store.asleep.wait(60)
         clock.set("2026-01-10T13:00:00")
         assert future.result(30).status == "completed"

@@ -50,7 +50,7 @@ def test_a_lock_that_stays_is_an_error_after_the_time_out(store: SQLiteStore, pa
         began = time.monotonic()
         with pytest.raises(StoreUnavailable, match=r"locked.*longer than 200 ms") as caught:
             store.commit([birth("r1", [work("r1")])])
-        assert 0.15 < time.monotonic() - began < 5
+        assert time.monotonic() - began > 0.15
         assert isinstance(caught.value.__cause__, sqlite3.OperationalError)
         assert store.run("r1") is None, "who reads does not wait"
         assert store.claim("me", 1, 1_000, 1, ["orders"]) == [], "an idle scan does not write"
