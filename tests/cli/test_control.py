@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -170,11 +171,35 @@ def test_retry_leaves_the_work_to_whoever_comes(steered: Shell) -> None:
     assert verified(steered)
 
 
+SERVING = """
+import sys
+import steered
+from penstock import DefaultRunner
+
+with DefaultRunner("sqlite:///penstock.db"):
+    print("up", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def serving(shell: Shell) -> subprocess.Popen[str]:
+    """A process that executes whatever the database has; `penstock run` executes its own run only."""
+    pipe = subprocess.PIPE
+    process: subprocess.Popen[str] = subprocess.Popen(
+        [sys.executable, "-c", SERVING], cwd=shell.home, env=shell.environment, stdin=pipe, stdout=pipe, text=True
+    )
+    shell.started.append(process)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "up\n"
+    return process
+
+
 def test_retry_and_fork_are_taken_up_by_a_runner_that_lives(steered: Shell) -> None:
     run = failed(steered)
     (steered.home / "mended").touch()
-    runner, other = at_work(steered, "idle")
+    idle, other = at_work(steered, "idle")
     before = {w: shown(steered, other)[w] for w in ("status", "tasks")}
+    runner = serving(steered)
     done = steered("runs", "retry", run)
     assert f"run {run} of mends is tried again" in done.stdout  # what comes next depends on how fast the runner is
     steered.wait_until(lambda: bool(shown(steered, run)["status"] == "Completed"), runner)
@@ -183,7 +208,7 @@ def test_retry_and_fork_are_taken_up_by_a_runner_that_lives(steered: Shell) -> N
     assert shown(steered, fork["run_id"])["final_context"] == {"rows": [1, 2], "factor": 10, "sum": 30}
     assert {w: shown(steered, other)[w] for w in ("status", "tasks")} == before, "what runs was left in peace"
     steered.let_go()
-    assert runner.wait(60) == 0
+    assert idle.wait(60) == 0
     assert steered.effects() == ["load", "shaky", "shaky", "shaky"]
     assert verified(steered)
 
