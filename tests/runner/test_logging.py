@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -245,3 +247,33 @@ class TestTheRunner:
             assert until(caplog, "trigger 'broken") == "trigger 'broken' failed: ValueError: no answer"
         finally:
             triggers.forget("broken")
+
+
+FAILING = """
+from penstock import DefaultRunner, WorkflowBuilder, task
+
+with WorkflowBuilder("fails"):
+    @task()
+    def one(context):
+        raise ValueError("no luck")
+
+with DefaultRunner("memory://") as runner:
+    print(runner.execute("fails").status)
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        pytest.param("", False, id="nothing configured"),
+        pytest.param("import logging; logging.basicConfig()", True, id="configured"),
+        pytest.param(
+            "import logging; logging.getLogger('penstock').addHandler(logging.StreamHandler())", True, id="a handler"
+        ),
+    ],
+)
+def test_stderr_is_for_programs_that_configured_logging(before: str, said: bool) -> None:
+    done = subprocess.run([sys.executable, "-c", before + FAILING], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "Failed\n", done.stderr
+    assert ("failed at attempt 1" in done.stderr) is said
+    assert bool(done.stderr) is said

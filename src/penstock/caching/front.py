@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import deque
 from collections.abc import Mapping
@@ -15,8 +14,9 @@ from penstock.caching.keys import CacheableNode, Key, Uncacheable, cache_key
 from penstock.caching.memory import MemoryNotes
 from penstock.caching.misses import Footprints, WhyMiss
 from penstock.model.exceptions import describe
+from penstock.model.log_context import get_logger
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 _FAULTS_KEPT: Final = 100
 
 Decision: TypeAlias = tuple[str, ...]

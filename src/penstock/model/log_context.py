@@ -1,4 +1,7 @@
-"""Run and node on the log records of bodies.
+"""The loggers of the library; run and node on the log records of bodies.
+
+A program that has configured no logging gets nothing on stderr: the logger `penstock` has a NullHandler, as the logging
+HOWTO asks of libraries ("Configuring Logging for a Library").
 
 Every record that a body logs gets the attributes `penstock_run_id`, `penstock_node` and `penstock_attempt` (from 1).
 Formatters, filters and handlers of the application can use them; records from elsewhere do not have them.
@@ -27,6 +30,13 @@ class Origin(Protocol):
 
 ORIGIN: Final[ContextVar[Origin | None]] = ContextVar("penstock_origin", default=None)
 _lock = threading.Lock()
+
+logging.getLogger("penstock").addHandler(logging.NullHandler())
+
+
+def get_logger(name: str) -> logging.Logger:
+    """A logger of the library, below `penstock`."""
+    return logging.getLogger(name)
 
 
 def mark_records() -> None:

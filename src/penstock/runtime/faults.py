@@ -5,7 +5,6 @@ They are logged to `penstock.runner`, and the latest are kept for `runner.intern
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from dataclasses import dataclass
 from typing import Final
@@ -13,6 +12,7 @@ from typing import Final
 from penstock.model.errors import InternalError
 from penstock.model.events import Failed
 from penstock.model.exceptions import describe, format_traceback
+from penstock.model.log_context import get_logger
 from penstock.model.ports import Clock
 from penstock.runtime.attempt import Attempt
 
@@ -20,7 +20,7 @@ KEPT_FAULTS: Final = 100
 TRACEBACK_LIMIT_CHARS: Final = 8_000
 """of a traceback as it is recorded; its end, where the error was raised, is what stays"""
 
-logger: Final = logging.getLogger("penstock.runner")
+logger: Final = get_logger("penstock.runner")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import _thread
-import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+from penstock.model.log_context import get_logger
 
 if TYPE_CHECKING:
     import asyncio
 
 T = TypeVar("T")
 
-logger: Final = logging.getLogger("penstock.runner")
+logger: Final = get_logger("penstock.runner")
 
 _guard = _thread.allocate_lock()
 """held for a moment by whoever sets a promise, or adds to its listeners; one for all, because making one costs more"""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import PurePosixPath
 
-_log = logging.getLogger(__name__)
+from penstock.model.log_context import get_logger
+
+_log = get_logger(__name__)
 
 
 def translated(url: str) -> str:

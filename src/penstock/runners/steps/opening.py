@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from typing import Any, Final
 
 from penstock.model.errors import ConfigError, DatabaseURLError
+from penstock.model.log_context import get_logger
 from penstock.model.ports import Store
 from penstock.runners.steps.config import WorkflowRunnerConfig
 from penstock.storage import open_store
@@ -14,7 +14,7 @@ from penstock.storage.checkpoints.file import FileCheckpoints
 from penstock.storage.checkpoints.store import CheckpointedStore
 from penstock.storage.recent import RecentRuns, recent_runs
 
-log: Final = logging.getLogger("penstock.steps")
+log: Final = get_logger("penstock.steps")
 _METHODS: Final = ("commit", "claim", "journal", "close")
 _told: Final[set[str]] = set()
 
