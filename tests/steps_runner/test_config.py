@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from pathlib import Path
 from typing import Any
@@ -189,6 +190,23 @@ def test_max_concurrent_steps(make: Make) -> None:
     mapped = Step.map("m", items=list(range(8)), iterator=Workflow(steps=[Step.lambda_("i", item)]), max_concurrency=8)
     result = make(max_concurrent_steps=2).execute(Workflow("w", [mapped]))
     assert (result.status, peak) == ("completed", 2)
+
+
+def test_max_concurrent_steps_counts_coroutines_too(make: Make) -> None:
+    widths: list[int] = []
+    running: set[int] = set()
+
+    async def item(context: Context, config: Config) -> StepResult:
+        running.add(context.params["item"])
+        widths.append(len(running))
+        await asyncio.sleep(0)
+        running.discard(context.params["item"])
+        return StepResult.ok({})
+
+    inner = Workflow(steps=[Step.lambda_("i", item)])
+    mapped = Step.map("m", items=list(range(8)), iterator=inner, max_concurrency=8)
+    assert make(max_concurrent_steps=1).execute(Workflow("w", [mapped])).status == "completed"
+    assert widths == [1] * 8
 
 
 def test_dry_run(make: Make, database: str) -> None:

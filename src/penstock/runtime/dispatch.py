@@ -22,7 +22,7 @@ class Dispatcher:
         kinds: Mapping[str, ExecutorKind],
         routing: Router | None,
         max_concurrent_tasks: int,
-        max_concurrent_async_tasks: int,
+        max_concurrent_async_tasks: int | None,
         deliver: Callable[[Attempt, Entry], None],
         on_defer: Callable[[Attempt, bool], None],
         on_free: Callable[[], None],
@@ -40,7 +40,7 @@ class Dispatcher:
         # elsewhere, an `async def` body is a call like any other
         self._async = (
             Executor(DEFAULT, max_concurrent_async_tasks, deliver, on_defer, on_free, loop_of=default)
-            if places[DEFAULT] is None
+            if places[DEFAULT] is None and max_concurrent_async_tasks is not None
             else None
         )
         self._all = (*self.executors.values(), *([] if self._async is None else [self._async]))

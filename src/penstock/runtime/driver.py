@@ -70,11 +70,12 @@ class Limits:
 
     `name`: of the runner, for its logs.
     `own_runs_only`: of what others have left, only the runs of `Driver.include` and their children are taken up.
+    `max_concurrent_async_tasks`: `async def` bodies on the default executor; None: they count as tasks like others.
     `retention_seconds`: runs that ended so long ago are forgotten; None: never.
     """
 
     max_concurrent_tasks: int = 4
-    max_concurrent_async_tasks: int = 1000
+    max_concurrent_async_tasks: int | None = 1000
     task_timeout_seconds: float = 300.0
     lease_seconds: float = 30.0
     scan_interval_seconds: float = 30.0

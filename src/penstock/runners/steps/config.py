@@ -91,6 +91,7 @@ class WorkflowRunnerConfig:
         """What of it concerns the driver.  It executes what it started or resumed, and takes over nothing else."""
         return Limits(
             max_concurrent_tasks=self.max_concurrent_steps,
+            max_concurrent_async_tasks=None,
             task_timeout_seconds=self.default_step_timeout or NO_LIMIT_SECONDS,
             prefetch_tasks=max(256, 2 * self.max_concurrent_steps),
             recover=False,
