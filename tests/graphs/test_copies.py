@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import gc
 import pickle
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from penstock import END, Graph, MemoryCheckpointer, SyncRunner, node, route
+from penstock import END, AsyncRunner, Graph, MemoryCheckpointer, SyncRunner, node, route
 
 
 def double(x: int) -> int:
@@ -105,3 +106,12 @@ def test_a_graph_keeps_no_checkpointer_alive() -> None:
         del checkpointer
     gc.collect()
     assert sum(ref() is not None for ref in recorders) <= 1
+
+
+@pytest.mark.parametrize("runner", [SyncRunner(), AsyncRunner(max_concurrency=2)], ids=["sync", "async"])
+def test_a_runner_goes_to_another_process(runner: Any) -> None:
+    SyncRunner().run(PLAIN, {"x": 1, "k": 1})
+    there = pickle.loads(pickle.dumps(runner))
+    assert type(there) is type(runner)
+    made = there.run(PLAIN, {"x": 1, "k": 3})
+    assert (asyncio.run(made) if asyncio.iscoroutine(made) else made) == {"z": 5}

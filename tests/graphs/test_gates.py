@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import enum
 import pickle
@@ -265,3 +266,27 @@ def len_is_even(text: str) -> bool:
 def test_the_function_of_a_node_can_be_a_gate() -> None:
     again = ifelse("a", "b")(node(output_name="even", rename_inputs={"text": "t"})(len_is_even))
     assert (again.func, again.inputs) == (len_is_even, ("text",))
+
+
+@pytest.mark.parametrize("returned", [("a", "b"), {"a"}, frozenset(["b"]), {"a": 1}, (), "a"])
+def test_the_hint_of_a_route_to_several_can_be_followed(returned: Any) -> None:
+    gate = gate_of(["a", "b"], multi_target=True)
+    with pytest.raises(NodeReturnError) as raised:
+        gate.decide(returned)
+    hint = raised.value.hint.partition("return ")[2].partition("; the targets")[0]
+    followed = ast.literal_eval(hint)
+    assert gate.decide(followed) == tuple([returned] if isinstance(returned, str) else returned)
+
+
+def test_truth_values_of_numpy_decide() -> None:
+    numpy = pytest.importorskip("numpy")
+    for value, target in (
+        (numpy.float64(1) > 0.5, "publish"),
+        (numpy.float64(0) > 0.5, "END"),
+        (numpy.array(True), "publish"),
+        (numpy.all([]), "publish"),
+    ):
+        assert good.decide(value) == (target,)
+    for value in (numpy.float64(1), numpy.int64(0), numpy.array([True]), numpy.array([])):
+        with pytest.raises(NodeReturnError, match="True"):
+            good.decide(value)

@@ -38,6 +38,13 @@ class Fitness:
         self._runner = runner
         self._fit: WeakSet[Graph] = WeakSet()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle: a runner in another process looks at its graphs again."""
+        return {"_runner": self._runner}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["_runner"])  # type: ignore[misc]
+
     def check(self, graph: Graph) -> None:
         """Raises IncompatibleRunnerError, and GraphConfigError for what is no graph."""
         if not isinstance(graph, Graph):
