@@ -132,3 +132,20 @@ def test_two_gates_that_wait_for_each_other_are_a_deadlock() -> None:
     assert m.errors == {
         1: ("deadlock", "a loop stands still, and no gate decided so: 'p' waits for 'q'; 'q' waits for 'p'")
     }
+
+
+def test_a_deadlock_of_many_names_some() -> None:
+    """A gate opens a ring of nodes, each of which is to come after the one before."""
+    count = 400
+    names = [f"n{k}" for k in range(count)]
+    ring = [
+        Fn(name, lambda x, o: 1, ("x", f"o{(k - 1) % count}"), (f"o{k}",), {f"o{(k - 1) % count}": 0})
+        for k, name in enumerate(names)
+    ]
+    program = graph("ring", [Gate("all", lambda x, o: names, tuple(names), ("x", "o0")), *ring], entry=["all"])
+    m = run(program, {"x": 1, "o0": 0})
+    assert m.status == "failed"
+    ((kind, text),) = m.errors.values()
+    assert kind == "deadlock"
+    assert text.startswith("a loop stands still, and no gate decided so: 'n0' waits for 'n399'; 'n1' waits for 'n0'; ")
+    assert text.endswith("'n9' waits for 'n8'; ...")

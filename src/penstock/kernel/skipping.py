@@ -7,11 +7,14 @@ for each other: such a loop has not completed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from penstock.kernel.layout import Loop
     from penstock.kernel.machine import Machine
+
+_TOLD: Final = 10
+"""members of a deadlock that its error names"""
 
 
 def skipped(m: Machine, loop: Loop) -> set[int]:
@@ -54,10 +57,10 @@ def _starved(m: Machine, i: int, maker: dict[int, int], out: set[int]) -> bool:
 
 
 def deadlock(m: Machine, loop: Loop, stuck: list[int]) -> str:
-    """For whom each of these members waits."""
+    """For whom each of these members waits; of many, the first."""
     nodes = m.layout.plan.nodes
     waits = []
-    for i in stuck:
+    for i in stuck[:_TOLD]:
         others = [nodes[j].name for j in stuck if j != i and i in loop.wakes[j]]
         waits.append(f"{nodes[i].name!r} waits for {', '.join(map(repr, others)) or 'what comes no more'}")
-    return f"a loop stands still, and no gate decided so: {'; '.join(waits)}"
+    return f"a loop stands still, and no gate decided so: {'; '.join(waits)}{'; ...' if len(stuck) > _TOLD else ''}"
