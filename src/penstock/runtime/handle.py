@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from penstock.model import checks
 from penstock.model.errors import InvalidArgument, RunnerClosed, TaskCancelled, TaskEnded, WorkflowError
+from penstock.model.log_context import Origin
 from penstock.runtime.promise import Promise, arrival, call_in
 
 if TYPE_CHECKING:
@@ -23,15 +24,9 @@ _guard: Final = threading.Lock()
 """held for a moment by calls that begin or end to wait; one for all handles, because most never need it"""
 
 
-class Called(Protocol):
-    """The attempt a body belongs to."""
+class Called(Origin, Protocol):
+    """The attempt a body belongs to, with its times in microseconds since the epoch."""
 
-    @property
-    def run_id(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def number(self) -> int: ...
     @property
     def began(self) -> int: ...
     @property

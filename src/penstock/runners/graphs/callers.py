@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -182,26 +182,22 @@ class Part:
 
 def place_of(graph: Graph, run_id: str, node: str) -> str:
     """The pause id of a node in a run nested in one of `graph`: without turns, items only where a graph is mapped."""
-    place = ""
-    for part in run_id.split("/")[1:]:
-        name, _, item = part.rsplit(".", 2)
-        nested = graph.nodes[name]
-        assert isinstance(nested, GraphNode)
-        place += f"{name}/" if nested.map_config is None else f"{name}/{item}/"
-        graph = nested.graph
-    return place + node
+    return "".join([f"{name}/" if item is None else f"{name}/{item}/" for name, item in _way(graph, run_id)]) + node
 
 
 def path_of(graph: Graph, run_id: str, node: str) -> str:
     """Where a node is, for people: `outer[2]/inner`."""
-    path = ""
+    return "".join([f"{name}/" if item is None else f"{name}[{item}]/" for name, item in _way(graph, run_id)]) + node
+
+
+def _way(graph: Graph, run_id: str) -> Iterator[tuple[str, str | None]]:
+    """The nested nodes on the way to a run: name, and the number of the item where the graph is mapped."""
     for part in run_id.split("/")[1:]:
         name, _, item = part.rsplit(".", 2)
         nested = graph.nodes[name]
         assert isinstance(nested, GraphNode)
-        path += f"{name}/" if nested.map_config is None else f"{name}[{item}]/"
+        yield name, None if nested.map_config is None else item
         graph = nested.graph
-    return path + node
 
 
 async def _within(limit: budget.Budget | None, body: Coroutine[Any, Any, T]) -> T:
