@@ -178,3 +178,24 @@ def test_an_input_may_have_the_name_of_an_interrupt() -> None:
     asyncio.run(main(AsyncRunner()))
     with MemoryCheckpointer() as checkpointer:
         asyncio.run(main(AsyncRunner(checkpointer=checkpointer), workflow_id="w"))
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+@pytest.mark.parametrize("later", [False, True])
+def test_a_question_that_was_answered_before_it_is_asked_is_not_put(recorded: bool, later: bool) -> None:
+    put: list[int] = []
+
+    def ask(x: int) -> str:
+        put.append(x)
+        return "?"
+
+    async def ask_later(x: int) -> str:
+        return ask(x)
+
+    asking = interrupt(answer_name="ok", name="ask")(ask_later if later else ask)
+    graph = Graph([asking, node(lambda ok: ok, output_name="z", name="end")], name="early")
+    with MemoryCheckpointer() as checkpointer:
+        runner = AsyncRunner(checkpointer=checkpointer if recorded else None)
+        handlers = {"ask": lambda shown: "handler"}
+        assert asyncio.run(runner.run(graph, {"x": 1, "ok": "given"}, interrupt_handlers=handlers)) == {"z": "given"}
+    assert not put

@@ -69,6 +69,10 @@ class Surroundings(Protocol):
         """Await a body where coroutines of this run are awaited, when it may run."""
         ...
 
+    def answered_before(self, node: InterruptNode[..., Any]) -> tuple[Any] | None:
+        """The answer that was given with the inputs, for the first time it would ask: it is not called then."""
+        ...
+
     def answered(self, node: InterruptNode[..., Any], shown: Any) -> tuple[Any] | None:
         """The answer to an interrupt, if it can be had without a pause."""
         ...
@@ -232,6 +236,9 @@ class GraphProgram:
         if isinstance(one, GraphNode):
             return self._spread(one, inputs, around)
         if isinstance(one, InterruptNode):
+            before = self._answered_before(node, one, around)
+            if before is not None:
+                return before
             return self._asked(node, call.settled(call.raw(inputs)), around)
         listener, memo = (None, None) if around is None else (around.listener, around.memo)
 
@@ -256,6 +263,9 @@ class GraphProgram:
     ) -> GraphPerformance:
         one, inputs, call = self._nodes[node], self._inputs(node, view), self._compiled.calls[node]
         if isinstance(one, InterruptNode):
+            before = self._answered_before(node, one, around)
+            if before is not None:
+                return before
             shown = await (call.raw(inputs) if around is None else around.carry(call.raw(inputs)))
             return await asyncio.to_thread(self._asked, node, shown, around)
         listener, memo = (None, None) if around is None else (around.listener, around.memo)
@@ -288,6 +298,12 @@ class GraphProgram:
         if answer is None:
             return GraphPerformance(question=Question(_stored(shown, f"what {one.name!r} shows"), one.answer_schema))
         return GraphPerformance(self.answer(node, answer[0]))
+
+    def _answered_before(
+        self, node: int, one: InterruptNode[..., Any], around: Surroundings | None
+    ) -> GraphPerformance | None:
+        answer = None if around is None else around.answered_before(one)
+        return None if answer is None else GraphPerformance(self.answer(node, answer[0]))
 
     def answer(self, node: int, value: Any) -> tuple[Stored, ...]:
         """The cells of an answer.  Raises AnswerError, EncodingError."""

@@ -133,12 +133,15 @@ class Part:
             begun.cancel()
         return asyncio.wrap_future(begun)
 
-    def answered(self, node: InterruptNode[..., Any], shown: Any) -> tuple[Any] | None:
+    def answered_before(self, node: InterruptNode[..., Any]) -> tuple[Any] | None:
         caller = self._caller
         place = place_of(caller.graph, self._run_id, node.name)
         with caller.lock:
-            if place in caller.answers:  # given with the inputs, for the first time it asks
-                return (caller.answers.pop(place),)
+            return (caller.answers.pop(place),) if place in caller.answers else None
+
+    def answered(self, node: InterruptNode[..., Any], shown: Any) -> tuple[Any] | None:
+        caller = self._caller
+        place = place_of(caller.graph, self._run_id, node.name)
         for key in (place, node.name):
             handler = caller.setting.handlers.get(key)
             if handler is not None:
