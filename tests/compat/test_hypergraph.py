@@ -269,6 +269,9 @@ def test_checkpointers(tmp_path: Path) -> None:
         assert run.status == checkpointers.WorkflowStatus.COMPLETED
         assert await kept.list_runs() == kept.runs(status=checkpointers.WorkflowStatus.COMPLETED) == [run]
         assert await kept.count_runs(status="failed") == 0
+        assert kept.get_workflow("w") == kept.get_run("w") == run
+        assert (run.parent_run_id, kept.get_run("other")) == (None, None)
+        assert run.duration_ms is not None
 
     with checkpointers.MemoryCheckpointer(policy=hypergraph.CheckpointPolicy("exit")) as kept:
         graph = hypergraph.Graph([hypergraph.node(double, "y")], name="g")
@@ -281,14 +284,14 @@ def test_checkpointers(tmp_path: Path) -> None:
 
 ESSAYS = [
     "dag to be or: 3 words, 8 letters True True",
-    "values True True",
+    "values True ['clean', 'words', 'letters', 'line']",
     "keywords a b: 2 words, 3 signs c: 1 words, 1 letters",
     "select {'words': 2}",
     "bind ('text',) ('unit',) True",
     "called as a function a b True True",
     "log True ['tidy', 'count', 'report'] []",
     "positional ('loud',)",
-    "map ['a: 1 words, 1 signs', 'b b: 2 words, 3 signs'] True 2 RunStatus.COMPLETED",
+    "map ['a: 1 words, 1 signs', 'b b: 2 words, 3 signs'] True 2 completed",
     "map log 2",
     "loop x!!! True ('improve',)",
     "endless 1",
@@ -301,8 +304,8 @@ ESSAYS = [
     "async ['to', 'be'] to be 3 True",
     "iter ['to', 'be'] ['to', 'be']",
     "async map [['a'], ['b']] completed: 2 items, 0 failed",
-    "only the leaves True",
-    "continue RunStatus.FAILED True mine ValueError: mine",
+    "all outputs ['chunks', 'clean', 'late', 'sure'] 4",
+    "continue failed True mine ValueError: mine",
     "error MissingInputError",
     "error IncompatibleRunnerError",
     "error GraphConfigError",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 from penstock.model.errors import NotAsked
 
 
-class PauseReason(Enum):
-    """Why a run is paused."""
+class PauseReason(StrEnum):
+    """Why a run is paused; each equals its value as a string."""
 
     HUMAN_INPUT = "human_input"
 

@@ -51,8 +51,15 @@ class Watch:
             "graph_name": graph_name,
         }
 
-    def started(self, inputs: Mapping[str, Any], *, node_count: int | None = None, map_size: int | None = None) -> None:
-        """`map_size`: this is a map over so many items."""
+    def started(
+        self,
+        inputs: Mapping[str, Any],
+        *,
+        node_count: int | None = None,
+        map_size: int | None = None,
+        is_resume: bool = False,
+    ) -> None:
+        """`map_size`: this is a map over so many items.  `is_resume`: the run was begun by an earlier call."""
         self.outlet.emit(
             RunStartEvent(
                 **self.place,
@@ -62,6 +69,7 @@ class Watch:
                 is_map=map_size is not None,
                 map_size=map_size,
                 node_count=node_count,
+                is_resume=is_resume,
             )
         )
 

@@ -44,6 +44,7 @@ class RunStartEvent(BaseEvent):
     """A run begins: of a whole graph, of a nested one, of a map (`is_map`) or of an item of one.
 
     `map_size` and `node_count` (nodes that may run, before any branch is chosen) are None where not known.
+    `is_resume`: the run was recorded by an earlier call, and goes on.
     """
 
     session_id: str | None = None

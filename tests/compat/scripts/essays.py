@@ -57,7 +57,7 @@ essay = Graph([tidy, count, report], name="essay")
 runner = SyncRunner()
 result = runner.run(essay, {"text": " to  be or "})
 print("dag", result["line"], result.status is RunStatus.COMPLETED, result.completed)
-print("values", result.values["line"] == result.outputs["line"], list(result.values()) == [result["line"]])
+print("values", result.values["line"] == result.outputs["line"], list(result.values))
 print("keywords", runner.run(essay, text="a b", unit="signs")["line"], runner.run(essay, values={"text": "c"})["line"])
 print("select", runner.run(essay.select("words"), {"text": "a b"}).values)
 print("bind", essay.bind(unit="x").inputs.required, essay.inputs.optional, isinstance(essay.inputs, InputSpec))
@@ -216,10 +216,7 @@ async def main() -> None:
     print("iter", chunks, run.result.values["chunks"])
     mapped = await AsyncRunner().map(graph, {"text": ["a", "b"]}, map_over="text")
     print("async map", mapped["chunks"], mapped.summary())
-    try:
-        result["late"]
-    except KeyError as error:
-        print("only the leaves", "select=" in str(error))
+    print("all outputs", sorted(result.values), len(result.values()))
     failed = await AsyncRunner().run(Graph([broken]), {"text": "x"}, error_handling="continue")
     print("continue", failed.status, failed.failed, failed.error, failed.to_dict()["error"])
 

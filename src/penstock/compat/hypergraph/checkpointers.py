@@ -3,40 +3,92 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, fields
 from enum import Enum, StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal, Self
 
 from penstock.compat.hypergraph.absent import CheckpointerMethods, PickleSerializer, SqliteRunInspector
 from penstock.compat.standins import function
 from penstock.model.errors import ConfigError
 from penstock.runners.graphs import checkpointers as ours
-from penstock.runners.graphs.checkpointers import Checkpointer
-from penstock.runners.graphs.checkpointers import Step as StepRecord
-from penstock.runners.graphs.checkpointers import WorkflowRecord as Run
+from penstock.runners.graphs.checkpointers import Checkpointer, Step, WorkflowRecord
 
 _keep_all = function("retention=", 'leave it at "full", and delete with checkpointer.forget(older_than_days=...)')
 _no_serializer = function("serializer=", "values are stored as JSON with tagged types, dataclasses and models too")
 
 
 class StepStatus(StrEnum):
-    """What `step.status` is equal to."""
+    """How a node of a run is doing; each equals its value.  A node that is under way is neither of the first two."""
 
     COMPLETED = "completed"
     FAILED = "failed"
-    PAUSED = "waiting"
+    PAUSED = "paused"
+    RUNNING = "running"
 
 
 class WorkflowStatus(StrEnum):
-    """What `run.status` is equal to."""
+    """How a run is doing; each equals its value.  No run is PARTIAL: maps are not recorded."""
 
-    ACTIVE = "running"
+    ACTIVE = "active"
     PAUSED = "paused"
     COMPLETED = "completed"
     FAILED = "failed"
-    STOPPED = "cancelled"
+    STOPPED = "stopped"
+    PARTIAL = "partial"
+
+
+_STATUS: Final = {"running": WorkflowStatus.ACTIVE, "cancelled": WorkflowStatus.STOPPED}
+"""Penstock's word for the status of a run -> the original's, where they differ"""
+_OURS: Final = {theirs.value: ours for ours, theirs in _STATUS.items()}
+_STEP_STATUS: Final = {"completed": StepStatus.COMPLETED, "failed": StepStatus.FAILED, "waiting": StepStatus.PAUSED}
+
+
+@dataclass(frozen=True, slots=True)
+class Run(WorkflowRecord):
+    """Penstock's head of a run, with the status in the original's words."""
+
+    @classmethod
+    def like(cls, record: WorkflowRecord) -> Self:
+        """One of Penstock's in the original's words."""
+        status = _STATUS.get(record.status) or WorkflowStatus(record.status)
+        return cls(**{**_fields(record), "status": status})
+
+    @property
+    def parent_run_id(self) -> str | None:
+        return self.parent_id
+
+    @property
+    def duration_ms(self) -> float | None:
+        """From its beginning to its end; None before that."""
+        return None if self.completed_at is None else (self.completed_at - self.created_at).total_seconds() * 1e3
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord(Step):
+    """Penstock's step, with its run, its place among the steps, and the status in the original's words."""
+
+    run_id: str
+    index: int
+
+    @classmethod
+    def like(cls, step: Step, run_id: str, index: int) -> Self:
+        """One of Penstock's in the original's words."""
+        status = _STEP_STATUS.get(step.status, StepStatus.RUNNING)
+        return cls(**{**_fields(step), "status": status, "run_id": run_id, "index": index})
+
+
+def _fields(of: WorkflowRecord | Step) -> dict[str, Any]:
+    return {field.name: getattr(of, field.name) for field in fields(of)}
+
+
+class Closed:
+    """What `close()` gives: the checkpointer is closed, awaited or not."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        return
+        yield
 
 
 class JsonSerializer:
@@ -81,12 +133,20 @@ class _Reading(Checkpointer, CheckpointerMethods):
         return found if key is None else found[key]
 
     def steps(self, workflow_id: str) -> list[StepRecord]:
-        return super().get_steps(workflow_id)
+        return [StepRecord.like(step, workflow_id, k) for k, step in enumerate(super().get_steps(workflow_id))]
+
+    def get_run(self, workflow_id: str) -> Run | None:
+        found = super().get_workflow(workflow_id)
+        return None if found is None else Run.like(found)
+
+    get_workflow = get_run
 
     def runs(self, *, status: str | None = None, graph_name: str | None = None, limit: int = 100) -> list[Run]:
-        """Runs that nobody started from another run, newest first."""
+        """Runs that were not started from another run, newest first.  `status`: in the words of either."""
         plain = status.value if isinstance(status, Enum) else status
-        return super().list_workflows(status=plain, graph_name=graph_name, limit=limit)
+        ours = None if plain is None else _OURS.get(plain, plain)
+        found = super().list_workflows(status=ours, graph_name=graph_name, limit=limit)
+        return [Run.like(record) for record in found]
 
     def checkpoint(self, workflow_id: str) -> Checkpoint:
         return Checkpoint(self.state(workflow_id), self.steps(workflow_id), workflow_id)
@@ -117,6 +177,17 @@ class _Reading(Checkpointer, CheckpointerMethods):
         """Nothing: it is opened when it is first used."""
 
     close_sync = Checkpointer.close
+
+    def close(self) -> Closed:  # type: ignore[override]
+        """Close it now; what is returned may be awaited, as the original's is, and need not."""
+        super().close()
+        return Closed()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.to_thread(self.close_sync)
 
 
 class SqliteCheckpointer(_Reading, ours.SqliteCheckpointer):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 from penstock import graphs
@@ -10,6 +11,7 @@ from penstock.compat.hypergraph.absent import GraphMethods
 from penstock.compat.standins import NotInThisVersion, function
 from penstock.graphs import GraphConfigError, GraphNode, InputSpec
 from penstock.graphs.nodes.base import Node
+from penstock.graphs.scope import Scope
 
 _DRAWING_OPTIONS = ("separate_outputs", "show_bounded_inputs", "simplify", "colors")
 """Penstock draws in one way"""
@@ -21,6 +23,18 @@ class Graph(graphs.Graph, GraphMethods):
     def __init__(self, nodes: Iterable[Node], *, trace_io: object = False, **options: Any) -> None:
         """Events have all values, traced or not."""
         super().__init__(nodes, **options)
+
+    def scope(
+        self,
+        select: Sequence[str] | None = None,
+        entrypoint: str | Sequence[str] | None = None,
+        provided: Iterable[str] = (),
+    ) -> Scope:
+        """As in Penstock, but all outputs are returned where none are selected, and not only the leaves."""
+        found = super().scope(select, entrypoint, provided)
+        if select is not None or self.selected is not None:
+            return found
+        return replace(found, outputs=found.partial)
 
     def as_node(self, *, complete_on_stop: bool = False, **options: Any) -> GraphNode:
         """As in Penstock.  Raises NotInThisVersion for `complete_on_stop`."""

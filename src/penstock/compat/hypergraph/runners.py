@@ -10,7 +10,7 @@ from penstock.compat.hypergraph.results import MapResult, RunResult
 from penstock.observe import RichProgressProcessor, RunLogProcessor
 from penstock.runners import graphs as runners
 from penstock.runners.graphs import BaseRunner, PauseInfo, RunnerCapabilities, RunStatus
-from penstock.runners.graphs.running import ErrorHandling
+from penstock.runners.graphs.running import ErrorHandling, check_options
 
 Values = Mapping[str, Any] | None
 
@@ -26,14 +26,14 @@ class SyncRunner(runners.SyncRunner, RunnerMethods):
 
     def run(self, graph: Any, values: Values = None, **options: Any) -> RunResult:  # type: ignore[override]
         """As in Penstock.  Raises NotInThisVersion for forks by option."""
-        _translate(options, self.show_progress)
+        _translate(graph, options, self.show_progress)
         log = _log(options)
         result = super().run(graph, values=values, **options)
         return RunResult.like(result, log.log)
 
     def map(self, graph: Any, values: Values = None, **options: Any) -> MapResult:  # type: ignore[override]
         """As in Penstock."""
-        _translate(options, self.show_progress)
+        _translate(graph, options, self.show_progress)
         log = _log(options)
         results = super().map(graph, values=values, **options)
         return MapResult.like(results, log.log)
@@ -57,18 +57,18 @@ class AsyncRunner(runners.AsyncRunner, RunnerMethods):
 
     async def run(self, graph: Any, values: Values = None, **options: Any) -> RunResult:  # type: ignore[override]
         """As in Penstock.  Raises NotInThisVersion for forks by option."""
-        _translate(options, self.show_progress)
+        _translate(graph, options, self.show_progress)
         return cast("RunResult", await super().run(graph, values=values, **options))
 
     def iter(self, graph: Any, values: Values = None, **options: Any) -> runners.RunHandle:  # type: ignore[override]
         """As in Penstock; `run.result` is a property, to be read after the events."""
         options.pop("buffer_size", None)
-        _translate(options, self.show_progress)
+        _translate(graph, options, self.show_progress)
         return super().iter(graph, values=values, **options)
 
     async def map(self, graph: Any, values: Values = None, **options: Any) -> MapResult:  # type: ignore[override]
         """As in Penstock."""
-        _translate(options, self.show_progress)
+        _translate(graph, options, self.show_progress)
         log = _log(options)
         results = await super().map(graph, values=values, **options)
         return MapResult.like(results, log.log)
@@ -78,9 +78,12 @@ class AsyncRunner(runners.AsyncRunner, RunnerMethods):
         return RunResult.like(await super()._run(*arguments, **options), log.log)
 
 
-def _translate(options: dict[str, Any], show_progress: bool) -> None:
-    """In place."""
+def _translate(graph: Any, options: dict[str, Any], show_progress: bool) -> None:
+    """In place.  Raises NotInThisVersion, and ConfigError for an unknown `on_missing`."""
     refuse_options(options)
+    check_options(error_handling="raise", on_missing=options.get("on_missing", "ignore"))
+    if options.get("select") is None and getattr(graph, "selected", None) is None:
+        options.pop("on_missing", None)  # what a gate left out is missing only where it was selected
     if options.pop("show_progress", show_progress):
         options["event_processors"] = [*(options.get("event_processors") or ()), RichProgressProcessor()]
 

@@ -40,6 +40,11 @@ class Caller:
         """by run: what was raised first"""
         self.watches: dict[str, Watch | None] = {}
         self.spans: dict[tuple[str, str], NodeSpan] = {}
+        """of nodes whose nested runs go on, by run and name"""
+        self.unfolded: set[tuple[str, str]] = set()
+        """those whose nested runs were begun by this call"""
+        self.folded: set[tuple[str, str]] = set()
+        """those whose nested runs are over: nothing more is told of these"""
         self.answers = dict(setting.answers)
         self.told: set[str] = set()
         """pause ids of questions that listeners have heard of"""
@@ -51,9 +56,7 @@ class Caller:
     def part(self, run_id: str) -> Part:
         """One of its runs."""
         with self.lock:
-            if run_id not in self.watches:
-                self.watches[run_id] = self._watch(run_id)
-            return Part(self, run_id, self.watches[run_id])
+            return Part(self, run_id, self._watch(run_id))
 
     def cancel(self) -> None:
         """Cancel the bodies that are awaited in the loop, and those on their way there."""
@@ -69,24 +72,34 @@ class Caller:
                 watch.ended(Ending({}, self.errors.get(run_id), ending.pauses))
         self.watches.clear()
 
-    def check(self, pause_id: str, value: Any) -> None:
-        """Raise AnswerError if the value is no answer to this question."""
+    def accepted(self, pause_id: str, value: Any) -> Any:
+        """The value as an answer to this question (see `InterruptNode.accept`).  Raises AnswerError if it is none."""
         graph, (*path, name) = self.graph, pause_id.split("/")
         for step in path:
             node = graph.nodes.get(step)
             if isinstance(node, GraphNode):  # the others are numbers of items
                 graph = node.graph
         asking = graph.nodes[name]
-        if isinstance(asking, InterruptNode):
-            asking.accept(value)
+        return asking.accept(value) if isinstance(asking, InterruptNode) else value
 
     def _watch(self, run_id: str) -> Watch | None:
-        if "/" not in run_id:
-            return self.setting.watch(self.graph)
+        if run_id not in self.watches:
+            self.watches[run_id] = self.setting.watch(self.graph) if "/" not in run_id else self._watch_inside(run_id)
+        return self.watches[run_id]
+
+    def _watch_inside(self, run_id: str) -> Watch | None:
+        """That of a nested run.  One that an earlier call began goes on here, in a span of its own."""
         parent_id, _, place = run_id.rpartition("/")
-        span = self.spans.get((parent_id, place.rsplit(".", 2)[0]))
-        if self.setting.outlet is None or span is None:
+        name = place.rsplit(".", 2)[0]
+        node = (parent_id, name)
+        if self.setting.outlet is None or node in self.folded:
             return None
+        span = self.spans.get(node)
+        if span is None:
+            above = self._watch(parent_id)
+            if above is None:
+                return None
+            span = self.spans[node] = above.begin(graph_of(self.graph, parent_id).nodes[name], {})
         from penstock.direct.watching import Watch
 
         nested = Setting(
@@ -97,8 +110,8 @@ class Caller:
             parent_span=span.span_id,
             item_index=int(place.rsplit(".", 1)[1]),
         )
-        watch = Watch(nested, self.setting.outlet, place.rsplit(".", 2)[0])
-        watch.started({})
+        watch = Watch(nested, self.setting.outlet, name)
+        watch.started({}, is_resume=node not in self.unfolded)
         return watch
 
 
@@ -160,6 +173,8 @@ class Part:
 
     def unfolded(self, node: GraphNode, inputs: Mapping[str, Any]) -> None:
         watch = self._caller.watches.get(self._run_id)
+        self._caller.unfolded.add((self._run_id, node.name))
+        self._caller.folded.discard((self._run_id, node.name))
         if watch is not None:
             self._caller.spans[self._run_id, node.name] = watch.begin(node, inputs)
 
@@ -174,6 +189,7 @@ class Part:
             inner = next((e for run_id, e in caller.errors.items() if run_id.startswith(stem)), None)
             if inner is not None:
                 caller.errors.setdefault(self._run_id, inner)
+        caller.folded.add((self._run_id, node.name))
         span = caller.spans.pop((self._run_id, node.name), None)
         if span is None:
             return
@@ -181,6 +197,15 @@ class Part:
             span.done({name: value.copy() for name, value in outputs.items()})
         else:
             span.failed(error)
+
+
+def graph_of(graph: Graph, run_id: str) -> Graph:
+    """The graph of a run nested in one of `graph`."""
+    for part in run_id.split("/")[1:]:
+        nested = graph.nodes[part.rsplit(".", 2)[0]]
+        assert isinstance(nested, GraphNode)
+        graph = nested.graph
+    return graph
 
 
 def place_of(graph: Graph, run_id: str, node: str) -> str:

@@ -39,6 +39,8 @@ class Order:
     caller: Caller
     strict: bool
     """nothing but answers is given to a run that there is, and a completed one is over"""
+    resumes: bool
+    """the run was recorded before: this call goes on with it"""
 
 
 def ordered(
@@ -65,13 +67,22 @@ def ordered(
         )
     recorder = checkpointer.recorder
     setting.workflow_id = run_id = setting.workflow_id or setting.run_id or new_run_id()
-    known = recorder.known(run_id)
+    begun = recorder.known(run_id)
+    known = begun or frozenset()
     inputs, values, keywords, setting.answers = split_answers(graph, inputs, values, keywords, known=known)
     resolved = resolve_inputs(graph, inputs, values=values, keywords=keywords, known=known)
     given = {name: value for name, value in resolved.values.items() if value is not graph.bound.get(name, _UNBOUND)}
     scope = graph.scope(select)  # that of a whole run, whatever it has been given by now
     return Order(
-        recorder, graph, run_id, given, scope.outputs, scope.partial, Caller(graph, setting, loop), resume == "strict"
+        recorder,
+        graph,
+        run_id,
+        given,
+        scope.outputs,
+        scope.partial,
+        Caller(graph, setting, loop),
+        strict=resume == "strict",
+        resumes=begun is not None,
     )
 
 
@@ -132,8 +143,7 @@ async def _asked(caller: Caller, pauses: tuple[PauseInfo, ...]) -> dict[str, Any
     stirred = asyncio.Event()
 
     def answer(pause_id: str, value: Any) -> None:
-        caller.check(pause_id, value)
-        answers[pause_id] = value
+        answers[pause_id] = caller.accepted(pause_id, value)
         desk.wakes()  # at once: whoever iterates asks whether the run rests before this loop turns
         stirred.set()
 
@@ -158,7 +168,7 @@ def _told(order: Order) -> Iterator[Callable[[Ending], Ending]]:
     if watch is None:
         yield lambda ending: ending
         return
-    watch.started(order.given, node_count=len(order.graph.nodes))
+    watch.started(order.given, node_count=len(order.graph.nodes), is_resume=order.resumes)
     last = Ending({})
 
     def tell(ending: Ending) -> Ending:

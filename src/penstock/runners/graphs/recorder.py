@@ -44,10 +44,10 @@ class Recorder:
         self.engine = engine
         self._callers: dict[str, Caller] = {}
 
-    def known(self, run_id: str) -> frozenset[str]:
-        """Names of values that a run has; empty if there is none of this id.  Raises StoreError."""
+    def known(self, run_id: str) -> frozenset[str] | None:
+        """Names of values that a run has; None if there is none of this id.  Raises StoreError."""
         if self.engine.store.run(checks.sought("the id of a run", run_id)) is None:
-            return frozenset()
+            return None
         run = self.engine.read(run_id)
         m, cell = run.machine, run.layout.cell
         return frozenset(run.result()) | {name for name in run.layout.plan.inputs if m.stamp[cell[name]]}
@@ -115,8 +115,7 @@ class Recorder:
             if i is None or not m.fired[i] or i in m.asked or i in m.todo or layout.loops[layout.unit[i]]:
                 continue
             if layout.unit[i] not in anew:
-                answer = caller.answers.pop(pause_id)
-                caller.check(pause_id, answer)
+                answer = caller.accepted(pause_id, caller.answers.pop(pause_id))
                 if m.value[layout.out[i][0]] != Stored.of(answer):
                     raise self._not_asked(run.row.id, [pause_id], "it was answered otherwise before")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import Enum
+from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
@@ -19,14 +19,14 @@ class MissingOutputError(PenstockError, ValueError):
     """A selected output was not made, and the caller wanted to hear of it."""
 
 
-class RunStatus(Enum):
-    """How a run ended.  `PARTIAL`: of a map, some items failed and some did not."""
+class RunStatus(StrEnum):
+    """How a run ended; each equals its value as a string.  `PARTIAL`: of a map, some items failed and some did not."""
 
     COMPLETED = "completed"
     FAILED = "failed"
     PAUSED = "paused"
     PARTIAL = "partial"
-    ERROR = "failed"  # noqa: PIE796 - another name for FAILED
+    ERROR = "failed"
 
 
 class RunResult(dict[str, Any]):
