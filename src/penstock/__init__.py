@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         validate_runner_compatibility,
     )
     from penstock.model.errors import (
+        BodyCancelled,
         CapacityExhausted,
         ConfigError,
         ContextTooLarge,
@@ -208,6 +209,7 @@ __all__ = [
     "AsyncEventProcessor",
     "AsyncRunner",
     "BaseRunner",
+    "BodyCancelled",
     "Cache",
     "CacheHitEvent",
     "CapacityExhausted",
@@ -436,6 +438,7 @@ _HOMES = {
     ),
     "penstock.model.exceptions": ("ErrorText",),
     "penstock.model.errors": (
+        "BodyCancelled",
         "CapacityExhausted",
         "ConfigError",
         "ContextTooLarge",

@@ -166,18 +166,6 @@ def test_cancelling_cancels_coroutines_and_waits_for_threads() -> None:
     wait(main())
 
 
-def test_a_body_that_cancels_itself_cancels_the_run() -> None:
-    @node(output_name="a")
-    async def give_up(x: int) -> int:
-        raise asyncio.CancelledError
-
-    async def main() -> None:
-        with pytest.raises(asyncio.CancelledError):
-            await runner.run(Graph([give_up]), {"x": 1})
-
-    wait(main())
-
-
 def test_bodies_do_not_see_each_others_context_variables() -> None:
     variable = contextvars.ContextVar("variable", default="outside")
 

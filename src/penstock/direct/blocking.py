@@ -18,6 +18,7 @@ from penstock.graphs.nodes.nested import GraphNode
 from penstock.kernel import Machine
 from penstock.model import events as ev
 from penstock.model.commands import Execute, Wake
+from penstock.model.stopping import STOP, failure_of
 
 if TYPE_CHECKING:
     from penstock.direct.preparing import Prepared
@@ -30,7 +31,7 @@ T = TypeVar("T")
 def run(prepared: Prepared, given: dict[str, Any], setting: Setting) -> Ending:
     """Run a graph once.  What a node raises is in the ending; what ends the process (Ctrl-C) is raised."""
     if setting.outlet is None:
-        straight = None if budget.current() is not None or prepared.memoizes(setting.memo) else prepared.straight
+        straight = None if not _is_free() or prepared.memoizes(setting.memo) else prepared.straight
         return _drive(prepared, given, setting, None) if straight is None else straight.run(given, setting)
     watch = setting.watch(prepared.compiled.graph)
     assert watch is not None
@@ -56,7 +57,7 @@ def map_over(
         len(items) >= GENERATED_FROM
         and not items.cloned
         and setting.outlet is None
-        and budget.current() is None
+        and _is_free()
         and not prepared.memoizes(setting.memo)
         and prepared.straight is not None
     ):
@@ -92,6 +93,11 @@ def run_nested(node: GraphNode, inputs: dict[str, Any], setting: Setting) -> End
     return Ending(in_columns(node, map_over(prepared, items, setting, _same, keep)))
 
 
+def _is_free() -> bool:
+    """Whether nothing limits the bodies of this call, and nothing can tell it to stop between two of them."""
+    return budget.current() is None and STOP.get() is None
+
+
 def _same(outputs: dict[str, Any]) -> dict[str, Any] | None:
     return outputs
 
@@ -112,7 +118,7 @@ def _drive(prepared: Prepared, given: dict[str, Any], setting: Setting, watch: W
     """Do what the machine wants done, first come, first served."""
     compiled = prepared.compiled
     calls, nodes = compiled.calls, compiled.nodes
-    memo, permits = setting.memo, budget.current()
+    memo, permits, stop = setting.memo, budget.current(), STOP.get()
     m = Machine(compiled.limited(setting.max_iterations))
     m.apply(ev.Started(prepared.start(given)))
     errors: dict[int, BaseException] = {}
@@ -128,6 +134,8 @@ def _drive(prepared: Prepared, given: dict[str, Any], setting: Setting, watch: W
             if m.halted:
                 m.apply(ev.Cancelled(i, c.fence))
                 continue
+            if stop is not None:
+                stop.check()
             node = nodes[i]
             done: Performance
             try:
@@ -142,8 +150,8 @@ def _drive(prepared: Prepared, given: dict[str, Any], setting: Setting, watch: W
                     finally:
                         if permits is not None:
                             permits.release()
-            except Exception as error:  # noqa: BLE001 - it is the node's end, and raised when the run is over
-                errors[i] = error
+            except BaseException as raised:  # noqa: BLE001 - what is no failure is raised again
+                errors[i] = error = failure_of(raised)
                 located_at(error, node)
                 m.apply(failure(node, c, error))
             else:
@@ -153,6 +161,6 @@ def _drive(prepared: Prepared, given: dict[str, Any], setting: Setting, watch: W
         if not sleeping or m.ended:
             break
         at, i = heapq.heappop(sleeping)
-        time.sleep(max(0.0, at / 1e6 - time.monotonic()))
+        (time.sleep if stop is None else stop.sleep)(max(0.0, at / 1e6 - time.monotonic()))
         m.apply(ev.TimerFired(i))
     return ending(compiled, m, errors, setting)

@@ -21,7 +21,7 @@ from penstock.direct.preparing import outermost_name
 from penstock.direct.questions import PauseInfo
 from penstock.direct.resting import Resting, drained
 from penstock.direct.settings import Ending, Setting
-from penstock.direct.threads import in_thread
+from penstock.direct.threads import await_in, in_thread
 from penstock.graphs.calling import perform, perform_async, spanned
 from penstock.graphs.nodes.interrupts import InterruptNode
 from penstock.graphs.nodes.nested import GraphNode
@@ -29,6 +29,7 @@ from penstock.kernel import Machine
 from penstock.model import events as ev
 from penstock.model.commands import Execute, Wake
 from penstock.model.isolation import own_decimals
+from penstock.model.stopping import failure_of, is_cancellation
 
 if TYPE_CHECKING:
     from penstock.direct.preparing import Prepared
@@ -70,6 +71,11 @@ class _Drive(Resting):
         self.errors: dict[int, BaseException] = {}
         self.asking: dict[int, tuple[PauseInfo, NodeSpan | None]] = {}
         self.closing = False
+        caller = asyncio.current_task()
+        assert caller is not None
+        self.caller = caller
+        self.cancelled_before = caller.cancelling()
+        """so many cancellations of the calling task had been caught, and kept, before"""
 
     async def run(self, given: dict[str, Any]) -> Ending:
         m, desk = self.m, self.setting.desk
@@ -124,7 +130,7 @@ class _Drive(Resting):
         self.tasks.discard(task)
         self.running -= 1
         if not self.over.done():
-            if task.cancelled():  # by its own body
+            if task.cancelled():  # with the loop
                 self.over.set_exception(asyncio.CancelledError())
             elif (error := task.exception()) is not None:  # a defect of ours
                 self.over.set_exception(error)
@@ -150,14 +156,20 @@ class _Drive(Resting):
         own_decimals()
         try:
             event = await self._perform(c, i, node)
-        except Exception as error:  # noqa: BLE001 - it is the node's end, and raised when the run is over
-            self.errors[i] = error
+        except BaseException as raised:
+            if is_cancellation(raised) and self._is_cancelled():
+                raise
+            self.errors[i] = error = failure_of(raised)  # it is the node's end, and raised when the run is over
             located_at(error, node)
             event = failure(node, c, error)
         if not self.closing:
             self._apply(event)
             if i in self.m.asked and i in self.asking:
                 self._put_question(i)
+
+    def _is_cancelled(self) -> bool:
+        """Whether the run is cancelled; a body may have been by others, or by itself."""
+        return self.closing or self.caller.cancelling() > self.cancelled_before
 
     async def _perform(self, c: Execute, i: int, node: Node) -> ev.Event:
         if isinstance(node, GraphNode):
@@ -193,7 +205,7 @@ class _Drive(Resting):
 
     def _awaited(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """From a worker thread: await in the loop of the run."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
+        return await_in(self.loop, coroutine)
 
     # -- questions
 

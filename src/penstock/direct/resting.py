@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from penstock.direct.settings import Above
+from penstock.model.awaiting import over
 
 
 class Resting:
@@ -40,11 +41,4 @@ async def drained(tasks: set[asyncio.Task[None]]) -> None:
     """Cancel these tasks and wait for their ends, also if this is cancelled meanwhile."""
     for task in tasks:
         task.cancel()
-    cancelled: asyncio.CancelledError | None = None
-    while left := [task for task in tasks if not task.done()]:
-        try:
-            await asyncio.wait(left)
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled
+    await over(tasks)

@@ -21,6 +21,7 @@ from penstock.graphs.nodes.function import FunctionNode
 from penstock.graphs.nodes.nested import GraphNode
 from penstock.model.exceptions import held
 from penstock.model.isolation import copier
+from penstock.model.stopping import failure_of
 
 if TYPE_CHECKING:
     from penstock.direct.settings import Setting
@@ -125,7 +126,8 @@ class Straight:
                     v[out] = new().run(call, *[v[c] for c in cells])
                 else:
                     call(v, setting)
-        except Exception as error:  # noqa: BLE001 - it ends the run, and whoever started it raises it
+        except BaseException as raised:  # noqa: BLE001 - what is no failure is raised again
+            error = failure_of(raised)
             nesting.located_at(error, self._node_of(call, cells, out))
             return self._stopped(v, self._refused(v) or error)
         if not self._looked:  # what a function returned once it returns always
@@ -170,19 +172,25 @@ class Straight:
             to_do = iter(rows[1:])
             try:
                 return [*results, *[one(*row) for row in to_do]]
-            except Exception as error:
-                self._failed(error, one, len(rows) - len([*to_do]) - 1)
-                raise
+            except BaseException as raised:  # what is no failure is raised again
+                end = self._failed(raised, one, len(rows) - len([*to_do]) - 1)
+                if end.error is raised:
+                    raise
+                assert end.error is not None
+                raise end.error from raised
         for index, row in enumerate(rows[1:], 1):
             try:
                 results.append(one(*row))
-            except Exception as error:  # noqa: BLE001 - kept in the place of the item's result
-                results.append(failed(self._failed(error, one, index)))
+            except BaseException as raised:  # noqa: BLE001 - kept in the place of the item's result, if it is a failure
+                results.append(failed(self._failed(raised, one, index)))
         return results
 
-    def _failed(self, error: BaseException, one: Callable[..., Any], index: int) -> Ending:
-        """The ending of an item, with the outputs it had: the generated function's local variables."""
-        tb, left = held(error, "__traceback__"), dict[str, Any]()
+    def _failed(self, raised: BaseException, one: Callable[..., Any], index: int) -> Ending:
+        """The ending of an item, with the outputs it had: the generated function's local variables.
+
+        Raises what is no failure.
+        """
+        tb, left, error = held(raised, "__traceback__"), dict[str, Any](), failure_of(raised)
         while tb is not None and tb.tb_frame.f_code is not one.__code__:
             tb = tb.tb_next
         if tb is not None:

@@ -23,6 +23,7 @@ from penstock.graphs.nodes.interrupts import InterruptNode
 from penstock.graphs.wording import a_kind
 from penstock.model.errors import ConfigError
 from penstock.model.isolation import copier
+from penstock.model.stopping import STOP, failure_of, is_cancellation, is_task_cancelled
 
 PENDING: Final = frozenset({CoroutineType, GeneratorType, AsyncGeneratorType})
 """kinds of values that are still to be computed"""
@@ -93,6 +94,8 @@ class Parent(Protocol):
     def execute(self, workflow_name: str, context: Any = None, *, key: str | None = None) -> Any: ...
 
     async def execute_async(self, workflow_name: str, context: Any = None, *, key: str | None = None) -> Any: ...
+
+    def raise_if_cancelled(self) -> None: ...
 
 
 _parent: ContextVar[Parent | None] = ContextVar("penstock_parent", default=None)
@@ -201,7 +204,7 @@ class Call:
         """
         kind = type(returned)
         if kind is GeneratorType and self._wrapped is not None and inspect.isgeneratorfunction(self._wrapped):
-            return list(returned)
+            return _drawn(returned, None)
         if kind is AsyncGeneratorType and self._wrapped is not None and inspect.isasyncgenfunction(self._wrapped):
             returned = _collected(returned)
         elif kind is not CoroutineType:
@@ -279,8 +282,38 @@ def spanned(listener: Listener | None, node: Node, inputs: Mapping[str, Any]) ->
         raise
 
 
-async def _collected(source: AsyncGeneratorType[Any, Any]) -> list[Any]:
-    return [value async for value in source]
+def _drawn(source: GeneratorType[Any, Any, Any], span: Span | None) -> list[Any]:
+    """The items of a generator.  Where its run can be cancelled, it is closed between two items then."""
+    stop, parent = STOP.get(), _parent.get()
+    if stop is None and parent is None and span is None:
+        return list(source)
+    items = []
+    try:
+        for value in source:
+            items.append(value)
+            if span is not None:
+                span.chunk(value)
+            if stop is not None:
+                stop.check()
+            if parent is not None:
+                parent.raise_if_cancelled()
+    finally:
+        source.close()
+    return items
+
+
+async def _collected(source: AsyncGeneratorType[Any, Any], span: Span | None = None) -> list[Any]:
+    """The items of an asynchronous generator, which is closed when this ends, however it does."""
+    items = []
+    try:
+        async for value in source:
+            items.append(value)
+            if span is not None:
+                span.chunk(value)
+                await span.room()
+    finally:
+        await source.aclose()
+    return items
 
 
 def perform(
@@ -307,10 +340,15 @@ def _called(call: Call, inputs: dict[str, Any], span: Span | None, wait: Wait | 
     """What the function returns, a generator as the list of what it yields."""
     if span is not None:
         span.enter()
-    returned = call.raw(inputs, span)
-    if call.is_generator:
-        return list(returned) if span is None else [_sent(value, span) for value in returned]
-    return call.settled(returned, wait) if type(returned) in PENDING else returned
+    try:
+        returned = call.raw(inputs, span)
+        if call.is_generator:
+            return _drawn(returned, span)
+        return call.settled(returned, wait) if type(returned) in PENDING else returned
+    except BaseException as error:
+        if is_cancellation(error):  # nothing cancels a plain function
+            raise failure_of(error) from error
+        raise
 
 
 async def perform_async(
@@ -318,8 +356,7 @@ async def perform_async(
 ) -> Performance:
     """Await a coroutine function, or collect an async generator."""
     if listener is None and memo is None:
-        returned = call.raw(inputs)
-        return call.performed([value async for value in returned] if call.is_generator else await returned)
+        return call.performed(await _awaited(call, inputs, None))
     with spanned(listener, call.node, inputs) as span:
         if span is not None:
             await span.room()
@@ -328,28 +365,28 @@ async def perform_async(
             return _recalled(call, recall, span)
         if span is not None:
             span.enter()
-        returned = call.raw(inputs, span)
-        if not call.is_generator:
-            returned = await returned
-        elif span is None:
-            returned = [value async for value in returned]
-        else:
-            source, returned = returned, []
-            async for value in source:
-                returned.append(_sent(value, span))
-                await span.room()
+        returned = await _awaited(call, inputs, span)
         done = _finished(call, recall, returned, span)
         if span is not None:
             await span.room()
         return done
 
 
+async def _awaited(call: Call, inputs: dict[str, Any], span: Span | None) -> Any:
+    """What the coroutine returns, of an asynchronous generator the list of what it yields.
+
+    A CancelledError that is no cancellation of this task, which is the body's own, is a failure.
+    """
+    try:
+        returned = call.raw(inputs, span)
+        return await (_collected(returned, span) if call.is_generator else returned)
+    except BaseException as error:
+        if is_cancellation(error) and not is_task_cancelled():
+            raise failure_of(error) from error
+        raise
+
+
 _FORGOTTEN: Final = Recall()
-
-
-def _sent(value: Any, span: Span) -> Any:
-    span.chunk(value)
-    return value
 
 
 def _recalled(call: Call, recall: Recall, span: Span | None) -> Performance:

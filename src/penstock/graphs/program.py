@@ -25,6 +25,7 @@ from penstock.model.ports import Body, Program, Style
 from penstock.model.questions import Question, UnusableAnswer
 from penstock.model.retry import NodePolicy
 from penstock.model.rules import MISSING
+from penstock.model.stopping import failure_of, is_cancellation, is_task_cancelled
 from penstock.model.values import Stored
 
 if TYPE_CHECKING:
@@ -253,10 +254,15 @@ class GraphProgram:
         around = self._surroundings(control.run_id)
         try:
             return await self._performed_async(node, view, control, around)
-        except Exception as error:
+        except BaseException as raised:
+            if is_cancellation(raised) and is_task_cancelled():
+                raise
+            error = failure_of(raised)
             if around is not None:
                 around.raised(self._nodes[node], error)
-            raise
+            if error is raised:
+                raise
+            raise error from raised
 
     async def _performed_async(
         self, node: int, view: GraphView, control: Parent, around: Surroundings | None

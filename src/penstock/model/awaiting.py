@@ -1,11 +1,119 @@
-"""Coroutines run to their end from plain code."""
+"""Coroutines run to their end: from plain code, in the loop of another thread, and when who waits is cancelled."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import TypeVar, cast
+from collections.abc import Awaitable, Coroutine, Iterable
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+if TYPE_CHECKING:
+    import asyncio
 
 T = TypeVar("T")
+
+
+async def over(futures: Iterable[asyncio.Future[Any]]) -> None:
+    """Wait until all of these are done, however often this is cancelled meanwhile; then raise the cancellation.
+
+    A scope of anyio cancels its tasks again at every await until they have left it.
+    """
+    import asyncio
+
+    futures = [*futures]
+    cancelled: asyncio.CancelledError | None = None
+    while left := [future for future in futures if not future.done()]:
+        try:
+            await asyncio.wait(left)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+
+
+async def to_its_end(awaitable: Awaitable[T]) -> T:
+    """Await it, however often this is cancelled meanwhile; then raise the cancellation, or what it has raised."""
+    import asyncio
+
+    task = asyncio.ensure_future(awaitable)
+    try:
+        await over([task])
+    except asyncio.CancelledError as cancelled:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            raise error from cancelled
+        raise
+    return task.result()
+
+
+class Carried(Generic[T]):
+    """A coroutine that runs in the loop of another thread.
+
+    `result` is kept when it has really ended, which after `cancel` is when its cleanup is over.  A loop that is closed
+    cancels it.
+    """
+
+    def __init__(self, coroutine: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> None:
+        """Begin, with the context variables of the running context."""
+        self.result: Future[T] = Future()
+        self._coroutine, self._loop = coroutine, loop
+        self._task: asyncio.Task[T] | None = None
+        self._cancelled = False
+        if not self._call(self._begin):
+            coroutine.close()
+
+    def cancel(self) -> None:
+        """From any thread."""
+        self._cancelled = True
+        if not self.result.done():
+            self._call(self._pass_on)
+
+    def _call(self, act: Any) -> bool:
+        try:
+            self._loop.call_soon_threadsafe(act)
+        except RuntimeError:
+            if not self._loop.is_closed():
+                raise
+            self.result.cancel()
+            return False
+        return True
+
+    def _begin(self) -> None:
+        if self._cancelled:
+            self._coroutine.close()
+            self.result.cancel()
+            return
+        self._task = self._loop.create_task(self._coroutine)
+        self._task.add_done_callback(self._ended)
+
+    def _pass_on(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def _ended(self, task: asyncio.Task[T]) -> None:
+        if self.result.done():
+            return
+        if task.cancelled():
+            self.result.cancel()
+        elif (error := task.exception()) is not None:
+            self.result.set_exception(error)
+        else:
+            self.result.set_result(task.result())
+
+    async def arrived(self) -> T:
+        """Wait for its end in the running loop.  A cancellation is passed on, and raised when it has ended."""
+        import asyncio
+
+        waiting = asyncio.wrap_future(self.result)
+        cancelled: asyncio.CancelledError | None = None
+        while not waiting.done():
+            try:
+                await asyncio.wait([waiting])
+            except asyncio.CancelledError as error:
+                cancelled = error
+                self.cancel()
+        if cancelled is not None:
+            raise cancelled
+        return waiting.result()
 
 
 def run_to_end(awaitable: Awaitable[T]) -> T:

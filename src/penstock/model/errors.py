@@ -137,6 +137,10 @@ class TaskCancelled(PenstockError):
     """Raised inside a body that waits (`defer_until`) when its run was cancelled, timed out or shut down."""
 
 
+class BodyCancelled(PenstockError, RuntimeError):
+    """A body ended with `CancelledError` although nothing had cancelled its run; that error is the cause."""
+
+
 class TaskEnded(PenstockError, RuntimeError):
     """A handle was used to wait, or to start a run, after the body it was given to had ended."""
 

@@ -10,6 +10,7 @@ from penstock.direct.settings import Ending, Handler, Setting, new_run_id
 from penstock.graphs.compatibility import validate_map_compatible
 from penstock.graphs.errors import MissingInputError
 from penstock.graphs.items import expanded
+from penstock.model.awaiting import to_its_end
 from penstock.model.errors import ConfigError
 from penstock.runners.graphs.base import BaseRunner, MapMode
 from penstock.runners.graphs.capabilities import RunnerCapabilities
@@ -226,7 +227,7 @@ class AsyncRunner(BaseRunner):
                 results = await batches.map_over(asked.prepared, items, setting, result_of)
         finally:
             if outlet is not None:
-                await outlet.close_async()
+                await to_its_end(outlet.close_async())
         return map_result(results, items.params, map_mode, setting.run_id)
 
     async def run_inside(self, node: GraphNode, inputs: dict[str, Any], setting: Setting) -> Ending:
@@ -307,7 +308,7 @@ class AsyncRunner(BaseRunner):
                     outputs = asked.prepared.outputs
         finally:
             if outlet is not None:
-                await outlet.close_async()
+                await to_its_end(outlet.close_async())
         return finished(
             ending,
             outputs,

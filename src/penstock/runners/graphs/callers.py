@@ -8,7 +8,7 @@ import asyncio
 import contextvars
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
-from concurrent.futures import Future
+from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock.direct import budget
@@ -16,7 +16,8 @@ from penstock.direct.locating import locate
 from penstock.direct.settings import Ending, Setting
 from penstock.graphs.nodes.interrupts import InterruptNode
 from penstock.graphs.nodes.nested import GraphNode
-from penstock.model.awaiting import run_to_end
+from penstock.model.awaiting import Carried, over, run_to_end
+from penstock.model.errors import TaskCancelled
 from penstock.model.isolation import in_copy_of
 
 if TYPE_CHECKING:
@@ -48,9 +49,9 @@ class Caller:
         self.answers = dict(setting.answers)
         self.told: set[str] = set()
         """pause ids of questions that listeners have heard of"""
-        self.carried: set[Future[Any]] = set()
-        """bodies that are awaited in the loop now"""
-        self.cancelled = False
+        self._carried: set[Carried[Any]] = set()
+        """bodies and handlers that are awaited in the loop now"""
+        self._cancelled = False
         self.lock = threading.Lock()
 
     def part(self, run_id: str) -> Part:
@@ -58,11 +59,33 @@ class Caller:
         with self.lock:
             return Part(self, run_id, self._watch(run_id))
 
+    def carried(self, coroutine: Coroutine[Any, Any, T]) -> Carried[T]:
+        """Await it in the loop of the caller, with the caller's context variables."""
+        assert self.loop is not None
+        one: Carried[T] = in_copy_of(self.variables, Carried, coroutine, self.loop)
+        with self.lock:
+            self._carried.add(one)
+            if self._cancelled:
+                one.cancel()
+        one.result.add_done_callback(lambda _: self._carried.discard(one))
+        return one
+
     def cancel(self) -> None:
-        """Cancel the bodies that are awaited in the loop, and those on their way there."""
-        self.cancelled = True
-        for body in list(self.carried):
-            body.cancel()
+        """Cancel what is awaited in the loop, now or later; plain bodies that wait for their turn do not begin."""
+        with self.lock:
+            self._cancelled = True
+            carried = list(self._carried)
+        for one in carried:
+            one.cancel()
+
+    def check(self) -> None:
+        """Raise TaskCancelled if the caller is gone."""
+        if self._cancelled:
+            raise TaskCancelled("its caller was interrupted")
+
+    async def settled(self) -> None:
+        """Wait in the loop until all that is awaited there has ended, that of nodes which timed out too."""
+        await over([asyncio.wrap_future(one.result) for one in list(self._carried)])
 
     def close(self, ending: Ending) -> None:
         """Its run has come to this: so have the runs in it that listeners have not heard the end of."""
@@ -129,22 +152,16 @@ class Part:
             return in_copy_of(self._caller.variables, body)
         limit.acquire_blocking()
         try:
+            self._caller.check()
             return in_copy_of(self._caller.variables, body)
         finally:
             limit.release()
 
     def carry(self, body: Coroutine[Any, Any, T]) -> Awaitable[T]:
-        loop = self._caller.loop
-        if loop is None:
+        caller = self._caller
+        if caller.loop is None:
             return body
-        begun: Future[T] = in_copy_of(
-            self._caller.variables, asyncio.run_coroutine_threadsafe, _within(self._caller.budget, body), loop
-        )
-        self._caller.carried.add(begun)
-        begun.add_done_callback(self._caller.carried.discard)
-        if self._caller.cancelled:  # before it was among those to be cancelled
-            begun.cancel()
-        return asyncio.wrap_future(begun)
+        return caller.carried(_within(caller.budget, body)).arrived()
 
     def answered_before(self, node: InterruptNode[..., Any]) -> tuple[Any] | None:
         caller = self._caller
@@ -163,8 +180,14 @@ class Part:
         return None
 
     def _awaited(self, answer: Coroutine[Any, Any, T]) -> T:
-        loop = self._caller.loop
-        return run_to_end(answer) if loop is None else asyncio.run_coroutine_threadsafe(answer, loop).result()
+        caller = self._caller
+        if caller.loop is None:
+            return run_to_end(answer)
+        try:
+            return caller.carried(answer).result.result()
+        except CancelledError:
+            caller.check()
+            raise
 
     def raised(self, node: Node, error: Exception) -> None:
         if not isinstance(node, GraphNode):  # what it raises tells of an error of a run inside, which says where

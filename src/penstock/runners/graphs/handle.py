@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock.direct.questions import Desk
+from penstock.model.awaiting import over
 from penstock.model.errors import PenstockError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class RunHandle:
         self._less.set()
         if not self._task.done():
             self._task.cancel()
-        await asyncio.wait([self._task])
+        await over([self._task])
         if not self._task.cancelled():
             self._task.exception()  # whoever wants it asks for the result
 
