@@ -84,16 +84,16 @@ def test_modules_below_a_name_are_those_of_the_room(tmp_path: Path) -> None:
     (tmp_path / "spine").mkdir()
     (tmp_path / "spine" / "__init__.py").write_text("")
     (tmp_path / "spine" / "orchestration.py").write_text("")
-    (tmp_path / "spine" / "core.py").write_text("")
+    (tmp_path / "spine" / "domain.py").write_text("")
     importlib.invalidate_caches()
-    for module in ("spine.orchestration", "spine.core"):
+    for module in ("spine.orchestration", "spine.domain"):
         importlib.import_module(module)
     assert install("spine") == ()
     assert install("spine", force=True) == ("spine",)
     found = importlib.import_module("spine.orchestration")
     assert found is importlib.import_module("penstock.compat.spine.orchestration")
     with pytest.raises(ModuleNotFoundError):
-        importlib.import_module("spine.core")
+        importlib.import_module("spine.domain")
 
 
 def test_nothing_is_imported_before_it_is_asked_for() -> None:

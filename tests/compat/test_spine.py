@@ -11,7 +11,7 @@ import pytest
 import penstock
 from penstock import steps
 from penstock.compat import cloaca
-from penstock.compat.spine import absent, execution, framework, orchestration
+from penstock.compat.spine import absent, errors, execution, framework, orchestration, params
 from penstock.compat.spine.orchestration import RetryPolicy, Step, StepResult, Workflow, WorkflowRunner
 from penstock.runners import steps as runners
 from penstock.steps import pipeline_registry
@@ -225,3 +225,146 @@ def test_a_runner_with_a_dispatcher(params: dict[str, Any], status: str, categor
         result = runner.execute(workflow, params=params)
     assert (result.status, result.error_category) == (status, category)
     assert result.context.get_output("hello", "hello") == params.get("who")
+
+
+def test_the_dispatcher_keeps_what_it_ran() -> None:
+    framework.register_pipeline("greet")(Hello)
+    framework.reset_dispatcher()
+    dispatcher = framework.get_dispatcher()
+    done = dispatcher.submit("greet", {"who": "ada"}, framework.Lane.SLOW, framework.TriggerSource.API, "ada-1")
+    failed = dispatcher.submit("greet", {"bad": True})
+    assert (done.lane, done.trigger_source, done.logical_key) == ("slow", "api", "ada-1")
+    assert dispatcher.get_execution(done.id) is done
+    assert dispatcher.get_execution("nobody") is None
+    assert dispatcher.list_executions() == [failed, done]
+    assert dispatcher.list_executions(status="completed") == dispatcher.list_executions("greet")[1:] == [done]
+    framework.reset_dispatcher()
+    assert framework.get_dispatcher().list_executions() == []
+
+
+def test_a_runner_of_pipelines() -> None:
+    framework.register_pipeline("greet")(Hello)
+    runner = framework.PipelineRunner()
+    assert [str(result.status) for result in runner.run_all(["greet", "greet"], {"who": "ada"})] == ["completed"] * 2
+    (failed,) = runner.run_all(["greet", "greet"], {"bad": True})
+    assert failed.error == "ConnectionError: no line"
+    with pytest.raises(framework.PipelineNotFoundError):
+        runner.run("nobody")
+
+
+# -- parameters
+
+ParamDef = params.ParamDef
+WEEK = ParamDef("week", str, "the week", validator=params.date_format, error_message="is no date")
+TIER = ParamDef("tier", str, required=False, default="NMS", validator=params.enum_value(["NMS", "OTC"]))
+RATE = ParamDef("rate", float, required=False)
+COUNT = ParamDef("count", int, required=False, default=1, validator=params.positive_int)
+SPEC = params.PipelineSpec({"week": WEEK}, {"tier": TIER, "rate": RATE, "count": COUNT}, "Loads a week", ["week=..."])
+
+
+class Load(framework.Pipeline):
+    name = "load"
+    spec = SPEC
+
+    def run(self) -> dict[str, Any]:
+        return dict(self.params)
+
+
+@pytest.mark.parametrize(
+    ("given", "missing", "invalid"),
+    [
+        ({"week": "2026-11-30"}, [], {}),
+        ({"week": "2026-11-30", "rate": 3, "count": 7, "tier": "OTC", "other": object()}, [], {}),
+        ({"week": "2026-11-30", "tier": None}, [], {}),
+        ({}, ["week"], {}),
+        ({"week": None}, ["week"], {}),
+        ({"week": "soon"}, [], {"week": "is no date"}),
+        ({"week": 7}, [], {"week": "must be str, not int"}),
+        ({"week": "2026-11-30", "count": True}, [], {"count": "must be int, not bool"}),
+        ({"week": "2026-11-30", "rate": "3"}, [], {"rate": "must be float, not str"}),
+        ({"tier": "AMEX", "count": 0}, ["week"], {"tier": "'AMEX' will not do", "count": "0 will not do"}),
+    ],
+)
+def test_parameters_of_pipelines(given: dict[str, Any], missing: list[str], invalid: dict[str, str]) -> None:
+    framework.register_pipeline("load")(Load)
+    before = dict(given)
+    found = SPEC.validate(given)
+    assert (found.valid, found.missing_params, found.invalid_params) == (not missing and not invalid, missing, invalid)
+    workflow = Workflow("loading", [Step.pipeline("load", "load", given)])
+    if found.valid:
+        metrics = framework.PipelineRunner().run("load", given).metrics
+        assert metrics == {"tier": "NMS", "rate": None, "count": 1, **given}
+    else:
+        for run in (framework.PipelineRunner().run, framework.get_dispatcher().submit):
+            with pytest.raises(framework.BadParamsError, match="'load'") as caught:
+                run("load", given)
+            assert (caught.value.missing_params, caught.value.invalid_params) == (missing, invalid)
+        with WorkflowRunner() as runner:
+            result = runner.execute(workflow)
+        assert (result.status, result.error_category) == ("failed", "CONFIGURATION")
+        assert all(name in str(result.error) for name in [*missing, *invalid])
+    assert given == before
+
+
+def test_help_about_parameters() -> None:
+    text = SPEC.get_help_text().splitlines()
+    assert text[:3] == ["Loads a week", "Required:", "  week: str  the week"]
+    assert "  tier: str (default 'NMS')" in text
+    assert text[-2:] == ["Examples:", "  week=..."]
+
+
+@pytest.mark.parametrize(
+    ("validator", "good", "bad"),
+    [
+        (params.file_exists, __file__, "/nowhere/at/all"),
+        (params.positive_int, 1, 0),
+        (params.non_negative_int, 0, -1),
+        (params.positive_int, 5, True),
+        (params.date_format, "2026-02-28", "2026-02-30"),
+        (params.date_format, "2026-02-28", 7),
+        (params.enum_value(framework.Lane), "slow", "fast"),
+        (params.enum_value(framework.Lane), framework.Lane.SLOW, None),
+    ],
+)
+def test_validators(validator: Any, good: Any, bad: Any) -> None:
+    assert validator(good)
+    assert not validator(bad)
+
+
+# -- errors with categories
+
+STANDS_FOR = {
+    "NETWORK": "TRANSIENT", "DATABASE": "TRANSIENT", "CONFIG": "CONFIGURATION", "SOURCE": "DEPENDENCY",
+    "VALIDATION": "DATA_QUALITY",
+}  # fmt: skip
+KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.SpineError)]
+
+
+@pytest.mark.parametrize(
+    ("error", "category", "calls"),
+    [
+        *[(kind("no"), kind.default_category, None) for kind in KINDS],
+        *[(errors.SpineError("no", category=one), one, None) for one in errors.ErrorCategory],
+        (errors.SpineError("no", retryable=True), "TRANSIENT", 3),
+        (errors.NetworkError("no", retryable=False), "NETWORK", 1),
+        (errors.SourceError("no", retryable=True), "SOURCE", None),
+    ],
+)
+def test_errors_say_whether_a_step_is_tried_again(error: Any, category: str, calls: int | None) -> None:
+    called: list[int] = []
+
+    def fail(ctx: Any, config: Any) -> None:
+        called.append(1)
+        raise error
+
+    meant = STANDS_FOR.get(category, str(category))
+    step = Step.lambda_("a", fail, on_error="retry", retry=RetryPolicy(initial_delay=0.0))
+    with WorkflowRunner() as runner:
+        result = runner.execute(Workflow("raising", [step]))
+    assert (result.status, result.error_category, error.category) == ("failed", meant, category)
+    assert len(called) == (calls or (3 if meant == "TRANSIENT" else 1))
+
+
+def test_details_of_an_error() -> None:
+    error = errors.ParseError("no", path="a.csv")
+    assert (str(error), error.message, error.details, error.retryable) == ("no", "no", {"path": "a.csv"}, None)

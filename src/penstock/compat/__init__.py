@@ -5,6 +5,8 @@
     install()                       # or, without touching the script: python -m penstock.compat SCRIPT [ARGS]
     import cloaca                   # is penstock.compat.cloaca from here on
 
+Modules of the originals that have no file here are in the table of `penstock.compat.paths`.
+
 A room is aliases and argument translation.  What would need another behaviour than Penstock's raises, and says what to
 use instead.  Nothing else in Penstock knows that the rooms exist.
 """
@@ -17,6 +19,7 @@ import pkgutil
 import sys
 from typing import Final
 
+from penstock.compat.paths import modules
 from penstock.model.errors import ConfigError
 
 ROOMS: Final = {name: f"penstock.compat.{name}" for name in ("cloaca", "hypergraph", "spine")}
@@ -45,6 +48,7 @@ def _lead(name: str, room: str) -> None:
     sys.modules[name] = module = importlib.import_module(room)
     for below in pkgutil.walk_packages(module.__path__, f"{room}."):
         sys.modules[name + below.name[len(room) :]] = importlib.import_module(below.name)
+    sys.modules.update(modules(name))
 
 
 def _importable(name: str) -> bool:

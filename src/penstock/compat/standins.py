@@ -23,6 +23,31 @@ def function(name: str, hint: str) -> Callable[..., Any]:
     return refuse
 
 
+class _Value:
+    """Says that it is absent wherever it is looked into."""
+
+    def __init__(self, name: str, hint: str) -> None:
+        self._refuse = function(name, hint)
+        self.__doc__ = self._refuse.__doc__
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        self._refuse()
+        raise AssertionError
+
+    def _used(self, *_: object, **__: object) -> NoReturn:
+        self._refuse()
+        raise AssertionError
+
+    __call__ = __getitem__ = __iter__ = __len__ = __contains__ = _used
+
+
+def value(name: str, hint: str) -> Any:
+    """A value that refuses to be looked into."""
+    return _Value(name, hint)
+
+
 def class_(name: str, hint: str) -> Any:
     """A class without instances, on which nothing can be called."""
 

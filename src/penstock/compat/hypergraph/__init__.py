@@ -22,9 +22,10 @@ from penstock.compat.hypergraph.absent import (
     current_node_span,
     get_display_mode,
     get_failure_evidence,
+    of_family,
     set_display_mode,
 )
-from penstock.compat.hypergraph.cache import CacheBackend, DiskCache, InMemoryCache, MemoryCache
+from penstock.compat.hypergraph.cache import Cache, CacheBackend, DiskCache, InMemoryCache, MemoryCache
 from penstock.compat.hypergraph.checkpointers import (
     Checkpointer,
     CheckpointPolicy,
@@ -35,7 +36,12 @@ from penstock.compat.hypergraph.events import *  # noqa: F403 - all of them
 from penstock.compat.hypergraph.events import __all__ as _events
 from penstock.compat.hypergraph.exceptions import *  # noqa: F403 - all of them
 from penstock.compat.hypergraph.exceptions import __all__ as _exceptions
-from penstock.compat.hypergraph.graph import Graph, InputSpec
+from penstock.compat.hypergraph.graph import (
+    Graph,
+    InputSpec,
+    validate_map_compatible,
+    validate_runner_compatibility,
+)
 from penstock.compat.hypergraph.nodes import (
     END,
     FunctionNode,
@@ -61,11 +67,12 @@ from penstock.compat.hypergraph.runners import (
     BaseRunner,
     DaftRunner,
     ErrorHandling,
+    ExecutionStrategy,
     PauseInfo,
     RunnerCapabilities,
     SyncRunner,
+    get_execution_strategy,
 )
-from penstock.compat.standins import class_
 from penstock.observe import MapLog, NodeRecord, NodeStats, RunLog
 from penstock.runners.graphs import PauseReason, RunHandle
 
@@ -76,12 +83,14 @@ __all__ = [
     "AsyncHandle",
     "AsyncRunner",
     "BaseRunner",
+    "Cache",
     "CacheBackend",
     "CheckpointPolicy",
     "Checkpointer",
     "DaftRunner",
     "DiskCache",
     "ErrorHandling",
+    "ExecutionStrategy",
     "FailureEvidence",
     "FunctionNode",
     "GateNode",
@@ -121,19 +130,18 @@ __all__ = [
     "branch",
     "current_node_span",
     "get_display_mode",
+    "get_execution_strategy",
     "get_failure_evidence",
     "ifelse",
     "interrupt",
     "node",
     "route",
     "set_display_mode",
+    "validate_map_compatible",
+    "validate_runner_compatibility",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """The original's host for durable runs, and its diagnostics."""
-    if name.startswith("Host"):
-        return class_(name, "use DefaultRunner, register_graph(graph) and `penstock runs`")
-    if name.startswith("Diagnostic"):
-        return class_(name, "errors have a message and a hint")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """The original's host for durable runs, its diagnostics and its attempts."""
+    return of_family(__name__, name)

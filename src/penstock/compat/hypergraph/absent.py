@@ -83,8 +83,11 @@ class CheckpointerMethods:
     retry_workflow_async = function("retry_workflow_async", REFUSED_OPTIONS["retry_from"])
 
 
+_TAGGED: Final = "values are stored as JSON with tagged types, dataclasses and models too"
+
 SqliteRunInspector = class_("SqliteRunInspector", "use SqliteCheckpointer, or `penstock runs`")
-PickleSerializer = class_("PickleSerializer", "values are stored as JSON with tagged types, dataclasses and models too")
+PickleSerializer = class_("PickleSerializer", _TAGGED)
+Serializer = class_("Serializer", _TAGGED + "; penstock.register_type(...) for other types")
 
 # -- events
 
@@ -96,5 +99,27 @@ StopRequestedEvent = class_("StopRequestedEvent", "RunEndEvent.status tells how 
 NodeAttemptStartEvent = class_("NodeAttemptStartEvent", _ATTEMPTS)
 NodeAttemptEndEvent = class_("NodeAttemptEndEvent", _ATTEMPTS)
 InnerCacheEvent = class_("InnerCacheEvent", "CacheHitEvent is for nodes with cache=True")
+
+# -- families of names
+
+_FAMILIES: Final = {
+    "Host": "use DefaultRunner, register_graph(graph) and `penstock runs`",
+    "Diagnostic": "errors have a message and a hint",
+    "Attempt": "use get_steps(workflow_id), which has the attempts of every node",
+}
+"""what the names begin with -> what to do instead"""
+
+
+def of_family(module: str, name: str) -> Any:
+    """The stand-in for a name of a family, as a module's `__getattr__` wants it.  Raises AttributeError."""
+    for start, hint in _FAMILIES.items():
+        if name.startswith(start):
+            return class_(name, hint)
+    raise AttributeError(f"module {module!r} has no attribute {name!r}")
+
+
+def __getattr__(name: str) -> Any:
+    return of_family(__name__, name)
+
 
 compute_cache_key = function("compute_cache_key", "use penstock.caching.cache_key(node, inputs)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from penstock import caching
-from penstock.caching import CacheBackend, InMemoryCache, MemoryCache
+from penstock.caching import Cache, CacheBackend, InMemoryCache, MemoryCache
 from penstock.compat.hypergraph.absent import compute_cache_key
 
 
@@ -21,4 +21,4 @@ class DiskCache(caching.DiskCache):
             super().__init__(cache_dir, size_limit)
 
 
-__all__ = ["CacheBackend", "DiskCache", "InMemoryCache", "MemoryCache", "compute_cache_key"]
+__all__ = ["Cache", "CacheBackend", "DiskCache", "InMemoryCache", "MemoryCache", "compute_cache_key"]

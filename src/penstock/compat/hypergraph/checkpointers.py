@@ -9,7 +9,13 @@ from enum import Enum, StrEnum
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
-from penstock.compat.hypergraph.absent import CheckpointerMethods, PickleSerializer, SqliteRunInspector
+from penstock.compat.hypergraph.absent import (
+    CheckpointerMethods,
+    PickleSerializer,
+    Serializer,
+    SqliteRunInspector,
+    of_family,
+)
 from penstock.compat.standins import function
 from penstock.model.errors import ConfigError
 from penstock.runners.graphs import checkpointers as ours
@@ -215,6 +221,10 @@ class MemoryCheckpointer(_Reading, ours.MemoryCheckpointer):
         ours.MemoryCheckpointer.__init__(self)
 
 
+def __getattr__(name: str) -> Any:
+    return of_family(__name__, name)
+
+
 __all__ = [
     "Checkpoint",
     "CheckpointPolicy",
@@ -223,6 +233,7 @@ __all__ = [
     "MemoryCheckpointer",
     "PickleSerializer",
     "Run",
+    "Serializer",
     "SqliteCheckpointer",
     "SqliteRunInspector",
     "StepRecord",

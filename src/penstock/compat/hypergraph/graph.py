@@ -9,7 +9,13 @@ from typing import Any, Self
 from penstock import graphs
 from penstock.compat.hypergraph.absent import GraphMethods
 from penstock.compat.standins import NotInThisVersion, function
-from penstock.graphs import GraphConfigError, GraphNode, InputSpec
+from penstock.graphs import (
+    GraphConfigError,
+    GraphNode,
+    InputSpec,
+    validate_map_compatible,
+    validate_runner_compatibility,
+)
 from penstock.graphs.nodes.base import Node
 from penstock.graphs.scope import Scope
 
@@ -71,4 +77,4 @@ def _known(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name not in _DRAWING_OPTIONS}
 
 
-__all__ = ["Graph", "GraphConfigError", "InputSpec"]
+__all__ = ["Graph", "GraphConfigError", "InputSpec", "validate_map_compatible", "validate_runner_compatibility"]

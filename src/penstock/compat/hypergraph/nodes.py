@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from penstock import graphs
-from penstock.compat.standins import function
+from penstock.compat import standins
 from penstock.graphs import (
     END,
     FunctionNode,
@@ -25,7 +25,7 @@ from penstock.graphs import (
 from penstock.graphs import MapConfig as GraphNodeMapExecutionConfig
 from penstock.graphs import Node as HyperNode
 
-_limit = function("provider_limit=", "use max_concurrency= of the run")
+_limit = standins.function("provider_limit=", "use max_concurrency= of the run")
 
 
 def node(

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from penstock.compat.hypergraph.absent import DaftRunner, RunnerMethods, refuse_options
 from penstock.compat.hypergraph.results import MapResult, RunResult
+from penstock.direct.nesting import ExecutionStrategy, get_execution_strategy
 from penstock.observe import RichProgressProcessor, RunLogProcessor
 from penstock.runners import graphs as runners
 from penstock.runners.graphs import BaseRunner, PauseInfo, RunnerCapabilities, RunStatus
@@ -100,10 +101,12 @@ __all__ = [
     "BaseRunner",
     "DaftRunner",
     "ErrorHandling",
+    "ExecutionStrategy",
     "MapResult",
     "PauseInfo",
     "RunResult",
     "RunStatus",
     "RunnerCapabilities",
     "SyncRunner",
+    "get_execution_strategy",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from penstock.compat.standins import NotInThisVersion as NotInThisVersion
-from penstock.compat.standins import class_, function
+from penstock.compat.standins import class_, function, value
 
 # -- groups of pipelines
 
@@ -14,6 +14,15 @@ _GROUPS: Final = "write a Workflow of Step.pipeline steps, or tasks with depende
 PipelineGroup = class_("PipelineGroup", _GROUPS)
 PipelineStep = class_("PipelineStep", "use Step.pipeline(name, pipeline, params)")
 ExecutionPolicy = class_("ExecutionPolicy", "independent tasks run at once: penstock.WorkflowBuilder")
+ExecutionMode = class_("ExecutionMode", "independent tasks run at once: penstock.WorkflowBuilder")
+FailurePolicy = class_("FailurePolicy", "give each step on_error=ErrorPolicy....")
+ExecutionPlan = class_("ExecutionPlan", _GROUPS)
+PlannedStep = class_("PlannedStep", _GROUPS)
+GroupRunStatus = class_("GroupRunStatus", "use WorkflowStatus")
+GroupExecutionResult = class_("GroupExecutionResult", "use WorkflowResult")
+GroupExecutionStatus = class_("GroupExecutionStatus", "use WorkflowStatus")
+GroupStepExecution = class_("GroupStepExecution", "use StepExecution")
+GroupStepStatus = class_("GroupStepStatus", "use StepStatus")
 PlanResolver = class_("PlanResolver", "a workflow is checked when it is made")
 GroupRunner = class_("GroupRunner", "use WorkflowRunner().execute(workflow)")
 get_group_runner = function("get_group_runner", "use get_workflow_runner()")
@@ -59,3 +68,54 @@ RetryContext = class_("RetryContext", "give the step retry=RetryPolicy(...)")
 with_retry = function("with_retry", "give the step retry=RetryPolicy(...)")
 TokenBucketLimiter = class_("TokenBucketLimiter", _LIMITS)
 SlidingWindowLimiter = class_("SlidingWindowLimiter", _LIMITS)
+KeyedRateLimiter = class_("KeyedRateLimiter", _LIMITS)
+CompositeRateLimiter = class_("CompositeRateLimiter", _LIMITS)
+NoRetry = class_("NoRetry", "use RetryPolicy(max_attempts=1)")
+tracked_execution_async = function("tracked_execution_async", _RUNS)
+BatchResult = class_("BatchResult", "a map step has results, failed and errors among its outputs")
+
+_SUBMIT: Final = "register a workflow, and use DefaultRunner(url).submit(name, context)"
+_HANDLERS: Final = "write the work as steps or tasks of a workflow, or register it with penstock.steps.pipeline(name)"
+
+Dispatcher = class_("Dispatcher", _SUBMIT)
+WorkSpec = class_("WorkSpec", _SUBMIT)
+task_spec = function("task_spec", _SUBMIT)
+pipeline_spec = function("pipeline_spec", _SUBMIT)
+workflow_spec = function("workflow_spec", _SUBMIT)
+step_spec = function("step_spec", _SUBMIT)
+RunStatus = class_("RunStatus", "use WorkflowStatus, or the status of DefaultRunner(url).get_run(run_id)")
+RunRecord = class_("RunRecord", _RUNS)
+RunSummary = class_("RunSummary", _RUNS)
+RunEvent = class_("RunEvent", "read the table core_workflow_events, or `penstock runs show`")
+HandlerRegistry = class_("HandlerRegistry", _HANDLERS)
+get_default_registry = function("get_default_registry", _HANDLERS)
+reset_default_registry = function("reset_default_registry", _HANDLERS)
+register_handler = function("register_handler", _HANDLERS)
+register_task = function("register_task", "use penstock.task in a WorkflowBuilder")
+register_pipeline = function("register_pipeline", "use spine.framework.register_pipeline, or penstock.steps.pipeline")
+register_workflow = function("register_workflow", "use penstock.steps.register_workflow(workflow)")
+register_step = function("register_step", "use Step.lambda_(name, handler)")
+MemoryExecutor = class_("MemoryExecutor", "use WorkflowRunner(), which runs in this process")
+LocalExecutor = class_("LocalExecutor", "use penstock.ThreadExecutor with DefaultRunner")
+StubExecutor = class_("StubExecutor", "use WorkflowRunner(dry_run=True)")
+CeleryExecutor = class_("CeleryExecutor", "start a DefaultRunner in each process: they share the work of a database")
+create_runs_router = function("create_runs_router", _RUNS)
+
+# -- records of executions, and their tables
+
+Execution = class_("Execution", _RUNS)
+ExecutionEvent = class_("ExecutionEvent", _RUNS)
+ExecutionStatus = class_("ExecutionStatus", _RUNS)
+EventType = class_("EventType", _RUNS)
+TriggerSource = class_("TriggerSource", _RUNS)
+DeadLetter = class_("DeadLetter", "a failed run is kept and can be tried again: DefaultRunner(url).retry(run_id)")
+ConcurrencyLock = class_("ConcurrencyLock", "start a run once with DefaultRunner.submit(..., idempotency_key=...)")
+utcnow = function("utcnow", "use datetime.now(UTC)")
+ExecutionHealthChecker = class_("ExecutionHealthChecker", "use `penstock runs list` and runner.internal_errors()")
+HealthReport = class_("HealthReport", "use `penstock runs list` and runner.internal_errors()")
+
+_TABLES: Final = "leave it out: a runner makes its tables when it opens a database"
+
+CORE_TABLES = value("CORE_TABLES", _TABLES)
+CORE_DDL = value("CORE_DDL", _TABLES)
+create_core_tables = function("create_core_tables", _TABLES)

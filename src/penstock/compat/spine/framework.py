@@ -3,20 +3,62 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from enum import StrEnum
+from typing import Any, ClassVar, TypeVar
 
+from penstock import steps
+from penstock.compat.spine.params import BadParamsError, ParamDef, PipelineSpec, ValidationResult
 from penstock.model.errors import WorkflowError
 from penstock.model.exceptions import describe
-from penstock.steps import Pipeline, PipelineNotFound, PipelineResult, PipelineStatus, pipeline, pipeline_registry
+from penstock.steps import PipelineNotFound, PipelineResult, PipelineStatus, pipeline, pipeline_registry
 from penstock.steps.categories import category_of
 from penstock.steps.pipelines import carried_out, starter
 
 S = TypeVar("S", bound=Callable[..., Any])
 
 PipelineNotFoundError = PipelineNotFound
+
+
+class Lane(StrEnum):
+    """How urgent a pipeline is: kept with its execution, and nothing else."""
+
+    NORMAL = "normal"
+    BACKFILL = "backfill"
+    SLOW = "slow"
+
+
+class TriggerSource(StrEnum):
+    """Where an execution was asked for: kept with it, and nothing else."""
+
+    CLI = "cli"
+    API = "api"
+    SCHEDULER = "scheduler"
+    RETRY = "retry"
+    MANUAL = "manual"
+
+
+class Pipeline(steps.Pipeline):
+    """Penstock's pipeline, with the parameters that its `spec` declares."""
+
+    spec: ClassVar[PipelineSpec | None] = None
+
+    def __init__(self, params: Mapping[str, Any] | None = None) -> None:
+        """Raises BadParamsError (a ValueError) for parameters that are not as the `spec` says."""
+        super().__init__(params)
+        self.validate_params()
+
+    def validate_params(self) -> None:
+        """Add what is optional and was left out, and check all.  Raises BadParamsError."""
+        if self.spec is None:
+            return
+        self.params = self.spec.completed(self.params)
+        found = self.spec.validate(self.params)
+        if not found.valid:
+            raise BadParamsError(self.name or type(self).__name__, found)
 
 
 def register_pipeline(name: str) -> Callable[[S], S]:
@@ -56,7 +98,11 @@ class Execution:
     pipeline: str
     params: dict[str, Any]
     result: PipelineResult
+    lane: Lane = Lane.NORMAL
+    trigger_source: TriggerSource = TriggerSource.CLI
+    logical_key: str | None = None
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    created_at: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
 
     @property
     def status(self) -> str:
@@ -79,44 +125,106 @@ class Execution:
         return self.result.completed_at
 
 
-class Dispatcher:
+class PipelineRunner:
     """Runs registered pipelines, at once and in the thread that asks."""
 
-    def submit(self, pipeline: str, params: Mapping[str, Any] | None = None) -> Execution:
-        """Run a pipeline to its end; what it raises is in the result.  Raises PipelineNotFound."""
-        source, given = get_pipeline(pipeline), dict(params or {})
-        began = dt.datetime.now(dt.UTC)
+    def run(self, name: str, params: Mapping[str, Any] | None = None) -> PipelineResult:
+        """Run a pipeline to its end; what it raises is in the result.
+
+        Raises PipelineNotFound, and BadParamsError for parameters that are not as its `spec` says.
+        """
+        source, began = get_pipeline(name), dt.datetime.now(dt.UTC)
         try:
-            result = carried_out(starter(source, given), pipeline)
-        except Exception as error:  # noqa: BLE001 - whatever a pipeline raises is its result
-            result = PipelineResult(
+            return carried_out(starter(source, dict(params or {})), name)
+        except BadParamsError:
+            raise
+        except Exception as error:  # noqa: BLE001 - what a pipeline raises is its result
+            return PipelineResult(
                 PipelineStatus.FAILED,
                 began,
                 dt.datetime.now(dt.UTC),
                 error=describe(error),
                 error_category=category_of(error),
             )
-        return Execution(pipeline, given, result)
+
+    def run_all(self, names: Iterable[str], params: Mapping[str, Any] | None = None) -> list[PipelineResult]:
+        """One after the other, until one has failed.  Raises as `run` does."""
+        results: list[PipelineResult] = []
+        for name in names:
+            results.append(self.run(name, params))
+            if results[-1].failed:
+                break
+        return results
 
 
-_DISPATCHER: Final = Dispatcher()
+class Dispatcher:
+    """Runs registered pipelines as PipelineRunner does, and keeps what became of them in the memory of this process."""
+
+    def __init__(self) -> None:
+        self._runner = PipelineRunner()
+        self._executions: dict[str, Execution] = {}
+        self._lock = threading.Lock()
+
+    def submit(
+        self,
+        pipeline: str,
+        params: Mapping[str, Any] | None = None,
+        lane: Lane = Lane.NORMAL,
+        trigger_source: TriggerSource = TriggerSource.CLI,
+        logical_key: str | None = None,
+    ) -> Execution:
+        """Run a pipeline to its end.  Raises as `PipelineRunner.run` does."""
+        given = dict(params or {})
+        result = self._runner.run(pipeline, given)
+        execution = Execution(pipeline, given, result, lane, trigger_source, logical_key)
+        with self._lock:
+            self._executions[execution.id] = execution
+        return execution
+
+    def get_execution(self, execution_id: str) -> Execution | None:
+        """None: there is none of this id."""
+        with self._lock:
+            return self._executions.get(execution_id)
+
+    def list_executions(self, pipeline: str | None = None, status: str | None = None) -> list[Execution]:
+        """Newest first."""
+        with self._lock:
+            found = [*self._executions.values()]
+        return [one for one in reversed(found) if pipeline in (None, one.pipeline) and status in (None, one.status)]
+
+
+_dispatcher = Dispatcher()
 
 
 def get_dispatcher() -> Dispatcher:
     """The dispatcher of this process."""
-    return _DISPATCHER
+    return _dispatcher
+
+
+def reset_dispatcher() -> None:
+    """Forget what it has run."""
+    global _dispatcher
+    _dispatcher = Dispatcher()
 
 
 __all__ = [
+    "BadParamsError",
     "Dispatcher",
     "Execution",
+    "Lane",
+    "ParamDef",
     "Pipeline",
     "PipelineNotFoundError",
     "PipelineResult",
+    "PipelineRunner",
+    "PipelineSpec",
     "PipelineStatus",
+    "TriggerSource",
+    "ValidationResult",
     "clear_registry",
     "get_dispatcher",
     "get_pipeline",
     "list_pipelines",
     "register_pipeline",
+    "reset_dispatcher",
 ]
