@@ -21,7 +21,7 @@ TaskHandle WorkflowResult context_value task_success task_failed task_skipped al
 ComputationGraphBuilder node reactor passthrough_accumulator stream_accumulator polling_accumulator batch_accumulator
 state_accumulator boundary_schema workflow_params workflow_secrets constructor var var_or
 """.split()  # noqa: SIM905
-TRANSLATED = {"DefaultRunner", "RetryPolicy", "task"}
+TRANSLATED = {"DefaultRunner", "RetryPolicy", "task", "trigger"}
 STAND_INS = [
     name for name in cloaca.__all__ if name != "NotInThisVersion" and getattr(cloaca, name) is vars(absent).get(name)
 ]

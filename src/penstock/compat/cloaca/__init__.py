@@ -1,8 +1,8 @@
 """The names of the library "cloaca", 0.3 and later, on Penstock.
 
 Most are Penstock's own.  Translated here: `task` retries as the original does (three attempts, exponential, jitter),
-`RetryPolicy.builder()` makes Penstock's policies, `DefaultRunner` reads SQLite URLs as the original does.
-Names in `absent` say at their first use that this version does not
+`RetryPolicy.builder()` makes Penstock's policies, `DefaultRunner` reads SQLite URLs as the original does, `trigger`
+needs no workflow and takes a cron expression.  Names in `absent` say at their first use that this version does not
 have the thing.  Where both differ in behaviour, Penstock's wins: docs/migrating-from-cloaca.md has the list.
 """
 
@@ -29,6 +29,7 @@ from penstock.compat.cloaca.absent import (
 )
 from penstock.compat.cloaca.retries import BackoffStrategy, RetryCondition, RetryPolicy, RetryPolicyBuilder
 from penstock.compat.cloaca.runner import DefaultRunner
+from penstock.compat.cloaca.triggers import trigger
 from penstock.model.errors import PenstockError
 from penstock.model.triggers import TriggerResult
 from penstock.runners.config import DefaultRunnerConfig
@@ -50,7 +51,6 @@ from penstock.tasks import (
     task_failed,
     task_skipped,
     task_success,
-    trigger,
 )
 from penstock.tasks import task as _task
 
