@@ -22,6 +22,8 @@ from collections.abc import Collection as AnyCollection
 from collections.abc import Set as AnySet
 from typing import Any, Final, Literal, NewType, Union
 
+from penstock.model.signatures import annotations_of
+
 Schema = dict[str, Any]
 
 _PLAIN: Final[dict[Any, Schema]] = {
@@ -80,7 +82,7 @@ def hints_of(cls: type) -> dict[str, Any]:
     try:
         return typing.get_type_hints(cls)
     except Exception:  # noqa: BLE001 - a name of TYPE_CHECKING, or whatever an annotation evaluates to
-        return dict.fromkeys(getattr(cls, "__annotations__", {}), Any)
+        return dict.fromkeys(annotations_of(cls), Any)
 
 
 class _Writer:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final, TypeVar, overload
 
 from penstock.model.awaiting import run_to_end
 from penstock.model.registry import registry
+from penstock.model.signatures import signature_of
 from penstock.steps.categories import category_name
 from penstock.steps.errors import PipelineNotFound, StepReturnError
 
@@ -151,13 +152,13 @@ Start = Callable[[], Any]
 def starter(source: Any, params: dict[str, Any]) -> Start:
     """How to run a pipeline on these params.  What it gives may have to be awaited."""
     if isinstance(source, type):
-        if not inspect.signature(source).parameters:
+        if not signature_of(source).parameters:
             return lambda: source().run(params)
         return lambda: source(params).run()
     run = getattr(source, "run", None)
     if run is None:
         return lambda: source(params)
-    return lambda: run(params) if inspect.signature(run).parameters else run()
+    return lambda: run(params) if signature_of(run).parameters else run()
 
 
 def dispatched(dispatcher: Any, name: str, params: dict[str, Any]) -> Start:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, Unpack
 from penstock.model import checks
 from penstock.model.errors import WorkflowError
 from penstock.model.retry import RetryPolicy
+from penstock.model.signatures import signature_of
 from penstock.steps.configuration import own_data, own_dict
 from penstock.steps.quality import QualityThresholds
 
@@ -452,7 +453,7 @@ def _runs(thing: Any) -> bool:
 def _takes(function: Callable[..., Any], count: int) -> bool:
     """Whether it can be called with so many arguments; what has no signature is taken at its word."""
     try:
-        signature = inspect.signature(function)
+        signature = signature_of(function)
     except (TypeError, ValueError):
         return True
     try:

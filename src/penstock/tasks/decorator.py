@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar, overload
 from penstock.model import checks
 from penstock.model.errors import ConfigError, WorkflowError
 from penstock.model.retry import NodePolicy, RetryPolicy
+from penstock.model.signatures import signature_of
 from penstock.tasks.builder import current_builder
 from penstock.tasks.definition import OnError, OnFailure, OnSuccess, Task
 from penstock.tasks.rules import parse
@@ -193,7 +194,7 @@ def _takes_handle(task_id: str, body: Callable[..., Any]) -> bool:
         variadic = bool(code.co_flags & inspect.CO_VARARGS)
     else:
         try:
-            parameters = list(inspect.signature(body).parameters.values())
+            parameters = list(signature_of(body).parameters.values())
         except (TypeError, ValueError):
             return False
         names = tuple([p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)])

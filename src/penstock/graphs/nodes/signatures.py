@@ -11,6 +11,7 @@ from typing import Any, Final, ForwardRef, Never, NoReturn, get_args, get_type_h
 from penstock.graphs.errors import SignatureError
 from penstock.graphs.nodes.context import NodeContext
 from penstock.graphs.nodes.fingerprints import fingerprint
+from penstock.model.signatures import annotations_of, signature_of
 
 _REFUSED: Final = {
     inspect.Parameter.POSITIONAL_ONLY: "positional-only parameter {0!r}",
@@ -82,6 +83,8 @@ class Signature:
 
     def _is_context(self, annotation: Any) -> bool:
         """Also in `NodeContext | None`, and as text, which is not worth resolving all annotations for."""
+        if isinstance(annotation, ForwardRef):
+            annotation = annotation.__forward_arg__
         if isinstance(annotation, str):
             return any([self._names_context(part.strip()) for part in annotation.split("|")])
         return NodeContext in (get_args(annotation) if isinstance(annotation, UnionType) else (annotation,))
@@ -98,14 +101,14 @@ class Signature:
 def _signature(func: Callable[..., Any]) -> inspect.Signature:
     """What it can be called with; what it wraps says that only where it takes any keyword itself."""
     if isinstance(func, partial):  # one that wears the name of its function still has fewer parameters
-        return inspect.signature(partial(func.func, *func.args, **func.keywords))
+        return signature_of(partial(func.func, *func.args, **func.keywords))
     if hasattr(func, "__wrapped__"):
         called = func if inspect.isroutine(func) else getattr(func, "__call__")  # noqa: B004, B009
         if inspect.isfunction(called) or inspect.ismethod(called):
-            own = inspect.signature(called, follow_wrapped=False)
+            own = signature_of(called, follow_wrapped=False)
             if all([one.kind is not one.VAR_KEYWORD for one in own.parameters.values()]):
                 return own
-    return inspect.signature(func)
+    return signature_of(func)
 
 
 def showing_one(name: str, parameter: str) -> Callable[..., Any]:
@@ -126,7 +129,7 @@ def resolved_hints(body: Callable[..., Any]) -> Mapping[str, Any]:
     try:
         return get_type_hints(body, include_extras=True)
     except Exception:  # noqa: BLE001 - whatever an annotation raises: the rest of them is asked one by one
-        return {name: _resolved(hint, body) for name, hint in getattr(body, "__annotations__", {}).items()}
+        return {name: _resolved(hint, body) for name, hint in annotations_of(body).items()}
 
 
 def _resolved(hint: Any, body: Callable[..., Any]) -> Any:

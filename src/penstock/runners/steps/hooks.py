@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from penstock.model.errors import PenstockError
+from penstock.model.signatures import signature_of
 from penstock.steps import StepResult, WorkflowContext
 from penstock.steps.step import ChoiceStep, LambdaStep, MapStep, PipelineStep_, Step, WaitStep
 from penstock.steps.work import Work
@@ -83,7 +83,7 @@ def noting_given(
     init: Callable[Concatenate[Any, P], None],
 ) -> Callable[Concatenate[Any, P], None]:
     """For `__init__`: `self._given` has the names of the arguments somebody gave, whatever their values."""
-    signature = inspect.signature(init)
+    signature = signature_of(init)
 
     @functools.wraps(init)
     def noted(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> None:
