@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pkgutil
 import subprocess
 import sys
 import time
@@ -11,6 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+import penstock.cli
+from tests.suite.forking import Interpreter
+
+USED = [
+    *(f"penstock.cli.{module.name}" for module in pkgutil.iter_modules(penstock.cli.__path__)),
+    "penstock.runners.default",
+    "penstock.storage.sqlite.store",
+    "penstock.storage.postgres.store",
+    "shutil",
+]
 
 FLOWS = '''
 """Workflows that do as their context says, and note in effects.log what they did."""
@@ -77,8 +89,9 @@ with WorkflowBuilder("waits"):
 class Shell:
     """Calls `penstock` in a directory."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, interpreter: Interpreter) -> None:
         self.home = home
+        self._interpreter = interpreter
         self.started: list[subprocess.Popen[str]] = []
         self.environment = {
             k: v for k, v in os.environ.items() if not k.startswith("PENSTOCK") and k not in ("NO_COLOR", "COLUMNS")
@@ -86,6 +99,14 @@ class Shell:
         self.environment["PYTHONIOENCODING"] = "utf-8"
 
     def __call__(self, *arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
+        if not self._interpreter.serves(self.environment):
+            return self.fresh(*arguments, given=given)
+        return self._interpreter.run(
+            "-m", "penstock", *arguments, cwd=self.home, env=self.environment, given=given, timeout=120
+        )
+
+    def fresh(self, *arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
+        """The same in an interpreter that starts for it."""
         return subprocess.run(
             [sys.executable, "-m", "penstock", *arguments],
             cwd=self.home,
@@ -130,9 +151,17 @@ class Shell:
         (self.home / "go").touch()
 
 
+@pytest.fixture(scope="session")
+def interpreter() -> Iterator[Interpreter]:
+    """Has imported the command line, and forks for each call."""
+    made = Interpreter(USED)
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Shell]:
+def shell(tmp_path: Path, interpreter: Interpreter) -> Iterator[Shell]:
     (tmp_path / "flows.py").write_text(FLOWS)
-    made = Shell(tmp_path)
+    made = Shell(tmp_path, interpreter)
     yield made
     made.close()

@@ -18,7 +18,7 @@ HEAVY = ("rich", "sqlite3", "asyncio", "penstock.runners", "penstock.engine", "p
 
 
 def test_help_lists_every_command_and_exit_code(shell: Shell) -> None:
-    done = shell("--help")
+    done = shell.fresh("--help")
     assert done.returncode == 0
     for name, (_, line) in COMMANDS.items():
         assert name in done.stdout
@@ -48,14 +48,14 @@ def test_help_answers_at_once(shell: Shell) -> None:
     took = []
     for _ in range(7):
         began = os.times()
-        shell("--help")
+        shell.fresh("--help")
         ended = os.times()
         took.append(ended.children_user - began.children_user + ended.children_system - began.children_system)
     assert min(took) < 0.15
 
 
 def test_version(shell: Shell) -> None:
-    done = shell("--version")
+    done = shell.fresh("--version")
     assert (done.returncode, done.stdout) == (0, f"penstock, version {__version__}\n")
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from penstock.engine import ids
+from tests.suite.forking import Interpreter
 
 from .conftest import FLOWS, Shell
 
@@ -135,9 +136,9 @@ def test_parts_of_the_list_and_their_totals(three: Shell, options: list[str], wo
 
 
 @pytest.fixture(scope="module")
-def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+def three(tmp_path_factory: pytest.TempPathFactory, interpreter: Interpreter) -> Iterator[Shell]:
     """A database with three runs, which is only looked at."""
-    shell = Shell(tmp_path_factory.mktemp("three"))
+    shell = Shell(tmp_path_factory.mktemp("three"), interpreter)
     (shell.home / "flows.py").write_text(FLOWS)
     for workflow in ("sums", "sums", "fails"):
         shell("run", f"flows:{workflow}")

@@ -17,6 +17,7 @@ from penstock import DefaultRunner, WorkflowBuilder, task
 from penstock.engine.verify import LINES_PER_RUN, Checker
 from penstock.model.records import RunRow
 from penstock.storage import open_store
+from tests.suite.forking import Interpreter
 
 from .conftest import FLOWS, Shell
 
@@ -59,13 +60,13 @@ class Book:
 
 
 @pytest.fixture(scope="module")
-def homes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def homes(tmp_path_factory: pytest.TempPathFactory, interpreter: Interpreter) -> dict[str, Path]:
     """Databases with one run each: completed, and killed while its second task ran."""
     made = {}
     for name in ("completed", "killed"):
         home = made[name] = tmp_path_factory.mktemp(name)
         (home / "flows.py").write_text(FLOWS)
-        shell = Shell(home)
+        shell = Shell(home, interpreter)
         if name == "completed":
             shell.let_go()
         process = shell.start("run", "flows:waits")
