@@ -4,6 +4,9 @@
 `batch N` submits N runs and waits for their ends, `load` goes on submitting and waiting until `stop` comes.  It submits
 as a client does who wants each run once: with an idempotency key, again and again until it is accepted.  The first time
 an attempt is refused it says `{"refused": <ns>}` without being asked.
+
+`hold` (answered at once) makes the bodies that begin from now on wait until `go` comes, which is obeyed in the midst of
+another order.  The first body that waits says `{"held": <pid>}`.
 """
 
 from __future__ import annotations
@@ -24,6 +27,10 @@ TASKS = 4
 WINDOW = 40
 """runs that are unfinished at the same time, at most"""
 AGAIN_SECONDS = 0.02
+GO = threading.Event()
+GO.set()
+_HELD = threading.Lock()
+_SAYING = threading.Lock()
 
 
 def define(log: int) -> None:
@@ -35,6 +42,10 @@ def define(log: int) -> None:
             def body(context: Context, handle: TaskHandle) -> None:
                 os.write(log, f"{handle.idempotency_key} {time.time_ns() // 1000} {os.getpid()}\n".encode())
                 context[handle.task_id] = 1
+                if not GO.is_set():
+                    if _HELD.acquire(blocking=False):
+                        say(held=os.getpid())
+                    GO.wait()
 
 
 class Client:
@@ -74,12 +85,21 @@ class Client:
 
 
 def say(**what: Any) -> None:
-    print(json.dumps(what), flush=True)
+    with _SAYING:
+        print(json.dumps(what), flush=True)
 
 
 def read(lines: SimpleQueue[str]) -> None:
     for line in sys.stdin:
-        lines.put(line)
+        match line.strip():
+            case "hold":
+                GO.clear()
+                say(holds=True)
+            case "go":
+                GO.set()
+            case _:
+                lines.put(line)
+    GO.set()
     lines.put("")
 
 

@@ -281,10 +281,22 @@ def test_a_server_that_hangs(durable: Cluster, url: str, hasty: None, define: De
     ],
 )
 def test_runners_compete(processes: int, runs: int, url: str, tmp_path: Path) -> None:
-    """F07: one takes the orders, and has no room for all of them."""
+    """F07: one takes the orders, and has no room for all of them.
+
+    Bodies wait until each process has begun one, which nothing but news can lead it to.  From then on they end at once,
+    and it is all the same where.
+    """
     effects = Effects(tmp_path / "effects")
-    with loads(url, tmp_path / "effects", processes, max_concurrent_tasks=2, prefetch_tasks=4) as (first, *_):
+    options = {"max_concurrent_tasks": 2, "prefetch_tasks": 4, "recovery_interval_seconds": 3600}
+    with loads(url, tmp_path / "effects", processes, **options) as made:
+        for load in made:
+            load.tell("hold")
+            load.hear("holds")
+        first = made[0]
         first.tell(f"batch {runs}")
+        assert {load.hear("held")["held"] for load in made} == {load.process.pid for load in made}
+        for load in made:
+            load.tell("go")
         assert first.hear("seconds")["completed"] == runs
         check(url, effects, runs)
     began = effects.all()
