@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import pytest
 
 import penstock.engine.engine
-from penstock import Context, DefaultRunner
+from penstock import Context, DefaultRunner, TaskHandle
 from penstock.engine.verify import Checker
 from penstock.runtime.clock import CONFIRM_US, SystemClock
 from tests.runner.clock import FakeClock, Ran, settled, us
@@ -15,6 +16,7 @@ from tests.runner.conftest import SOON_SECONDS, Define, Gate
 
 Open = Callable[..., DefaultRunner]
 START = "2026-11-21T00:00:00"
+LIMIT_S = 100.0
 
 
 class Machine:
@@ -179,6 +181,110 @@ def test_a_deadline_passes_although_no_runner_has_work_of_the_run(
     assert second.handle(run_id).status == "Running"
     clock.advance(31)
     assert "ran longer than 100 s" in str(second.handle(run_id).result(SOON_SECONDS).error_message)
+
+
+# -- bodies that are deferred
+
+
+class Deferred:
+    """A workflow whose task `a` is deferred until `go_on`, and then runs; `beside` is what else there is."""
+
+    def __init__(self, open_runner: Open, define: Define, beside: Callable[..., None], **options: object) -> None:
+        self.resting, self.go_on, self.running = threading.Semaphore(0), threading.Event(), threading.Semaphore(0)
+        self.end = threading.Event()
+        define("w", ("a", self._body, {"timeout_seconds": 1e6}), ("b", beside, options))
+        self.runner = open_runner(workflow_timeout_seconds=LIMIT_S)
+        self.handle = self.runner.submit("w")
+        for _ in range(2):  # the second time it has given up its slot
+            assert self.resting.acquire(timeout=SOON_SECONDS)
+        settled(self.runner)
+
+    def _body(self, context: Context, handle: TaskHandle) -> None:
+        def condition() -> bool:
+            self.resting.release()
+            return self.go_on.is_set()
+
+        handle.defer_until(condition, poll_interval_ms=10)
+        self.running.release()
+        assert self.end.wait(SOON_SECONDS)
+
+    def stops_waiting(self) -> None:
+        self.go_on.set()
+        assert self.running.acquire(timeout=SOON_SECONDS)
+        settled(self.runner)
+
+    def wait_over(self, task: str, status: str) -> None:
+        while {t.task_name: t.status for t in self.handle.info().task_results}[task] != status:
+            pass
+        settled(self.runner)
+
+    def has_left(self, clock: FakeClock, seconds: float) -> bool:
+        """Whether its deadline passes after so many seconds, and not before."""
+        clock.advance(seconds - 1)
+        settled(self.runner)
+        if self.handle.status != "Running":
+            return False
+        clock.advance(2)
+        ended = self.handle.result(SOON_SECONDS)
+        self.end.set()
+        return f"ran longer than {LIMIT_S:g} s" in str(ended.error_message)
+
+
+@pytest.mark.parametrize("how", ["returns", "raises", "times out"])
+def test_the_deadline_stands_still_when_the_last_body_that_is_not_deferred_ends(
+    how: str, clock: FakeClock, open_runner: Open, define: Define, gate: Gate
+) -> None:
+    def beside(context: Context) -> None:
+        gate()
+        if how == "raises":
+            raise ValueError
+
+    timeout_s = 30 if how == "times out" else 1e6
+    run = Deferred(open_runner, define, beside, retry_attempts=1, timeout_seconds=timeout_s)
+    gate.wait_begun()
+    clock.advance(20)
+    settled(run.runner)
+    if how == "times out":
+        clock.advance(10)
+    else:
+        gate.open.set()
+    run.wait_over("b", "Completed" if how == "returns" else "Failed")
+    clock.advance(1000)
+    settled(run.runner)
+    assert run.handle.status == "Running"
+    run.stops_waiting()
+    assert run.has_left(clock, LIMIT_S - (30 if how == "times out" else 20))
+
+
+def test_the_deadline_goes_on_when_a_body_begins_beside_one_that_is_deferred(
+    clock: FakeClock, open_runner: Open, define: Define, gate: Gate
+) -> None:
+    def beside(context: Context, handle: TaskHandle) -> None:
+        if handle.attempt == 1:
+            raise ValueError("once more")
+        gate()
+
+    delay = {"retry_delay_ms": 50_000, "retry_max_delay_ms": 50_000, "retry_jitter": False}
+    run = Deferred(open_runner, define, beside, retry_attempts=2, timeout_seconds=1e6, **delay)
+    run.wait_over("b", "Waiting")
+    clock.advance(51)
+    gate.wait_begun()
+    settled(run.runner)
+    assert run.has_left(clock, LIMIT_S)
+
+
+def test_a_pause_of_a_run_whose_bodies_are_deferred_counts_once(
+    clock: FakeClock, open_runner: Open, define: Define
+) -> None:
+    run = Deferred(open_runner, define, lambda context: None)
+    run.wait_over("b", "Completed")
+    clock.advance(10)
+    run.runner.pause(run.handle.run_id)
+    clock.advance(1000)
+    run.runner.resume(run.handle.run_id)
+    clock.advance(10)
+    run.stops_waiting()
+    assert run.has_left(clock, LIMIT_S)
 
 
 @pytest.mark.parametrize("handed_over", [False, True], ids=["here", "elsewhere"])

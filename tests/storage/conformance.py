@@ -281,14 +281,38 @@ class Conformance:
     # -- claims
 
     def test_a_claim_takes_the_oldest_due_first(self, store: Store) -> None:
-        due = {"r1": 30, "r2": 10, "r3": 20, "r4": 99}
+        due = {"r1": 30, "r2": 10, "r3": 20}
         store.commit([birth(r, [work(r, due_at=at)]) for r, at in due.items()])
         taken = store.claim("me", 500, 30, 2, ORDERS)
         assert taken == [work("r2", due_at=10), work("r3", due_at=20)]
         assert store.work("r2") == [work("r2", due_at=10, owner="me", lease_until=500)]
         assert ids(store.claim("me", 500, 30, 9, ORDERS)) == ["r1"]
-        assert store.claim("me", 500, 98, 9, ORDERS) == []
-        assert ids(store.claim("me", 500, 99, 9, ORDERS)) == ["r4"]
+
+    @pytest.mark.parametrize("kind", ["wake", "tend"])
+    def test_what_needs_no_slot_is_claimed_when_it_is_due(self, store: Store, kind: str) -> None:
+        store.commit([birth("r1", [work("r1", kind=kind, due_at=99)])])
+        for bodies in (True, False):
+            assert store.claim("me", 500, 98, 9, ORDERS, bodies=bodies) == []
+            assert store.claim("me", 500, 98, 9, ORDERS, "r1", bodies=bodies) == []
+        assert ids(store.claim("me", 500, 99, 9, ORDERS)) == ["r1"]
+
+    @pytest.mark.parametrize("under", [None, "r1"])
+    @pytest.mark.parametrize("ahead", [1, 1 << 60])
+    def test_bodies_are_claimed_though_a_clock_ahead_has_written_them(
+        self, store: Store, ahead: int, under: str | None
+    ) -> None:
+        """They were due when they were written, by a clock that has been set back since."""
+        rows = [work("r1", 0, due_at=100 + ahead), work("r1", 1, due_at=7), work("r1", 2, kind="wake", due_at=101)]
+        store.commit([birth("r1", rows)])
+        assert store.claim("me", 500, 100, 9, ORDERS, under) == [rows[1], rows[0]]
+
+    def test_a_claim_has_a_limit_for_bodies_and_for_the_others(self, store: Store) -> None:
+        """What needs no slot takes none away from bodies, however much of it there is, and however old."""
+        timers = [work("r1", node, kind="wake", due_at=node) for node in range(4)]
+        rows = [work("r1", 4 + node, due_at=50 + node) for node in range(4)]
+        store.commit([birth("r1", [*timers, *rows])])
+        assert store.claim("me", 500, 100, 3, ORDERS) == [*timers[:3], *rows[:3]]
+        assert store.claim("me", 500, 100, 3, ORDERS) == [timers[3], rows[3]]
 
     def test_work_due_at_once_is_claimed_in_the_order_of_runs_and_nodes(self, store: Store) -> None:
         store.commit([birth("r2", [work("r2", 1), work("r2", 0)]), birth("r1", [work("r1", 5)])])

@@ -69,8 +69,8 @@ def grown(postgres: Any) -> Iterator[PostgresStore]:
         ("LIST_WORK", ("r000007",), "work_pkey"),
         ("LIST_HELD_WORK", ("o7",), "work_by_owner"),
         ("RENEW_LEASES", (9, "o7"), "work_by_owner"),
-        ("CLAIM_WORK", (50_000, ["orders"], None, ["orders"], [7], 20, "me", 9), "work_to_claim"),
-        ("CLAIM_TIMERS", (50_000, ["orders"], 20, "me", 9), "work_timers"),
+        ("CLAIM_WORK", (["orders"], None, ["orders"], [7], 20, 50_000, 20, "me", 9), "work_bodies"),
+        ("CLAIM_WORK", (["orders"], None, [], [], 0, 50_000, 20, "me", 9), "work_timers"),
         ("LIST_OVERDUE", (5,), "runs_by_deadline"),
     ],
 )

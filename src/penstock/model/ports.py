@@ -228,10 +228,11 @@ class Store(Schedules, Protocol):
         passed_over: Collection[tuple[str, int]] = (),
         bodies: bool = True,
     ) -> list[WorkRow]:
-        """Take unowned, unparked work of these workflows due until then, the oldest first; rows as they were before.
+        """Take unowned, unparked work of these workflows, the oldest first; rows as they were before.
 
-        `under`: only that of this run and of the children its nodes have fanned out to.  `passed_over`: not the bodies
-        of these (workflow, node) pairs; `bodies` False: none at all, and then neither of the others is looked at.
+        That is `limit` bodies at most, whatever their `due_at`, and as many of what needs no slot and is due until
+        then.  `under`: only that of this run and of the children its nodes have fanned out to.  `passed_over`: not the
+        bodies of these (workflow, node) pairs; `bodies` False: none at all.
         """
         ...
 

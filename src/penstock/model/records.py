@@ -58,7 +58,9 @@ class RunRow:
 class WorkRow:
     """One outstanding command of a run, in the queue.
 
-    `kind`: execute, wake (a timer), or tend (to child runs).  `due_at`: not before this instant.
+    `kind`: execute, wake (a timer), or tend (to child runs).
+    `due_at`: what needs no slot is not claimed long before.  Bodies are only ordered by it: it may be of a clock that
+    was set back since.
     `began`: the body was seen to start.
     `orphaned`: its owner died or lost its lease.  `parked`: its run is paused; nobody may claim it.
     `expired`: it was taken from an owner that may well live, and did not renew its lease.

@@ -28,7 +28,7 @@ class Deadlines:
         self._runs_at: int | None = None
         self._shortest_us = int(driver.limits.task_timeout_seconds * 1e6)
         self._deferred: dict[str, set[Attempt]] = {}
-        """run -> its bodies that are deferred"""
+        """run -> those of its attempts whose bodies are deferred"""
 
     @property
     def pending(self) -> bool:
@@ -39,8 +39,10 @@ class Deadlines:
         """When to look next."""
         return [at for at in (self._attempts_at, self._runs_at) if at is not None]
 
-    def watch_attempt(self, attempt: Attempt, now: int) -> None:
+    def watch_attempt(self, run: LiveRun, attempt: Attempt, now: int) -> None:
         """An attempt was handed over; it may begin now."""
+        if run.stopped_at:
+            self._review(run, now)
         timeout_us = int(attempt.timeout_s * 1e6)
         self._shortest_us = min(self._shortest_us, timeout_us)
         self._attempts_at = _sooner(self._attempts_at, now + timeout_us)
@@ -117,25 +119,45 @@ class Deadlines:
             self._driver.decide(run, Entry(event))
 
     def deferred(self, attempt: Attempt, deferred: bool, now: int) -> None:
-        """A body is deferred, or is no more.  While all of a run are, its deadline stands still."""
-        waiting = self._deferred.setdefault(attempt.run_id, set())
-        if deferred:
-            waiting.add(attempt)
-        else:
+        """A body is deferred, or is no more."""
+        self._attempts_at = now
+        run = self._driver.runs.get(attempt.run_id)
+        if deferred and run is not None and run.attempts.get(attempt.node) is attempt:
+            self._deferred.setdefault(attempt.run_id, set()).add(attempt)
+        elif not deferred:
+            self._discard(attempt)
+        if run is not None:
+            self._review(run, now)
+
+    def dropped(self, run: LiveRun, attempt: Attempt) -> None:
+        """An attempt is no longer one of the run's; the bodies that are left may all be deferred."""
+        if run.row.id in self._deferred:
+            self._discard(attempt)
+            self._review(run, self._driver.clock.now())
+
+    def committed(self, run: LiveRun) -> None:
+        """It may be paused now, or go on: a pause gives back its time by itself."""
+        if run.row.id in self._deferred:
+            self._review(run, self._driver.clock.now())
+
+    def _discard(self, attempt: Attempt) -> None:
+        waiting = self._deferred.get(attempt.run_id)
+        if waiting is not None:
             waiting.discard(attempt)
             if not waiting:
                 del self._deferred[attempt.run_id]
-        run = self._driver.runs.get(attempt.run_id)
-        if run is None:
-            return
-        if waiting and len(waiting) == len(run.attempts):
+
+    def _review(self, run: LiveRun, now: int) -> None:
+        """While all bodies of a run are deferred, its deadline stands still."""
+        waiting = self._deferred.get(run.row.id)
+        if waiting and len(waiting) == len(run.attempts) and run.row.paused_at is None:
             run.stopped_at = run.stopped_at or now
         elif run.stopped_at:
             if run.row.deadline_at is not None:
                 run.row = replace(run.row, deadline_at=run.row.deadline_at + now - run.stopped_at)
+                run.rested_us += now - run.stopped_at
                 self.watch_run(run)
             run.stopped_at = 0
-        self._attempts_at = now
 
 
 def _sooner(a: int | None, b: int | None) -> int | None:

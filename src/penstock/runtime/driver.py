@@ -491,7 +491,7 @@ class Driver:
         if run is None:
             return
         if run.attempts.get(attempt.node) is attempt:
-            del run.attempts[attempt.node]
+            self.drop(run, attempt)
         if type(entry.event) is ev.Failed:
             log_failure(attempt, entry.event)
         if not self.decide(run, entry) and attempt.fenced and type(entry.event) is ev.Cancelled:
@@ -739,6 +739,7 @@ class Driver:
         run.saved(change, more=self._is_pending(run))
         if run.row.deadline_at != deadline:
             self.deadlines.watch_run(run)
+        self.deadlines.committed(run)
         if change.born:
             self._plans.add(run.row.structure)
             self._births.pop(run.row.id).resolve(Begun(run.row, run))
@@ -796,7 +797,7 @@ class Driver:
         except PenstockError as error:
             self._refuse(run, error)
             return
-        fresh.attempts, fresh.suspects = run.attempts, run.suspects
+        fresh.attempts, fresh.suspects, fresh.stopped_at = run.attempts, run.suspects, run.stopped_at
         fresh.settled, fresh.confirmations = run.settled, run.confirmations
         self.runs[run.row.id] = self.dirty[run.row.id] = fresh
         birth = self._births.pop(run.row.id, None)
@@ -831,7 +832,12 @@ class Driver:
         attempt.handle.halt("another runner took it over")
         attempt.end()
         attempt.executor.abandon(attempt)
+        self.drop(run, attempt)
+
+    def drop(self, run: LiveRun, attempt: Attempt) -> None:
+        """An attempt of the run is over here."""
         del run.attempts[attempt.node]
+        self.deadlines.dropped(run, attempt)
 
     def look_again(self, run: LiveRun) -> None:
         """Somebody else may have advanced it: read what they wrote, soon."""
@@ -869,7 +875,7 @@ class Driver:
         executor = self.executor.route(program, node)
         run.attempts[node] = attempt
         executor.submit(attempt)
-        self.deadlines.watch_attempt(attempt, self.clock.now())
+        self.deadlines.watch_attempt(run, attempt, self.clock.now())
         self.apart.began(attempt)
 
     def _wake(self, run_id: str, node: int, at: int | None) -> None:

@@ -98,7 +98,7 @@ class Leases:
                     driver.forsake(run, attempt)
                     driver.look_again(run)
                 elif attempt in lapsed:
-                    del run.attempts[attempt.node]
+                    driver.drop(run, attempt)
                     self._begin_again(run, row)
 
     def _begin_again(self, run: LiveRun, row: WorkRow) -> None:

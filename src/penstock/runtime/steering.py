@@ -55,7 +55,7 @@ class Steering:
         """The engine wins over a body that does not stop."""
         if run.attempts.get(attempt.node) is not attempt:
             return
-        del run.attempts[attempt.node]
+        self._driver.drop(run, attempt)
         attempt.end()
         attempt.executor.abandon(attempt)
         self._driver.decide(run, attempt.cancelled())
@@ -114,7 +114,7 @@ class Steering:
     def withdraw(self, run: LiveRun) -> None:
         """Take back the attempts of a run whose bodies have not begun."""
         for attempt in [a for a in run.attempts.values() if a.withdraw()]:
-            del run.attempts[attempt.node]
+            self._driver.drop(run, attempt)
             run.touched.add(attempt.node)
         for node, row in run.work.items():  # held back here, or about to go back to the queue
             if row.kind == "execute" and row.owner == self._driver.owner and node not in run.attempts:

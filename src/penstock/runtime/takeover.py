@@ -147,7 +147,7 @@ class Takeover:
         for attempt in attempts:
             run = self._driver.runs.get(attempt.run_id)
             if run is not None and run.attempts.get(attempt.node) is attempt:
-                del run.attempts[attempt.node]
+                self._driver.drop(run, attempt)
                 row = run.work.get(attempt.node)
                 if row is not None and row.fence == attempt.fence and row.owner == self._driver.owner:
                     self._returning.append(row)
@@ -278,7 +278,7 @@ class Takeover:
                 self.in_doubt = True
                 raise
             self._receive(rows, until)
-            more |= len(rows) == limit
+            more |= len(rows) >= limit
         return more
 
     def adopt(self, run_id: str) -> int:

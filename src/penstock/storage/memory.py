@@ -36,6 +36,7 @@ from penstock.storage.families import doomed
 from penstock.storage.memory_heads import Heads
 from penstock.storage.memory_schedules import MemorySchedules
 from penstock.storage.owners import LocalOwners
+from penstock.storage.rows import claim_order
 
 _LIST_AT_MOST: Final = 1000
 
@@ -162,20 +163,24 @@ class MemoryStore(MemorySchedules):
         passed_over: Collection[tuple[str, int]] = (),
         bodies: bool = True,
     ) -> list[WorkRow]:
-        """Take unowned, unparked work of these workflows that is due by then; the rows as they were before."""
+        """Take unowned, unparked work of these workflows: bodies, and what else is due by then.
+
+        Returns the rows as they were before the claim.
+        """
         with self._open():
             free = [
                 row
                 for row in self._rows()
                 if row.owner is None
                 and not row.parked
-                and row.due_at <= due_before
                 and row.workflow in workflows
                 and (under is None or row.run_id == under or row.run_id.startswith(f"{under}/"))
-                and (row.kind != "execute" or (bodies and (row.workflow, row.node) not in passed_over))
             ]
-            free.sort(key=lambda row: (row.due_at, row.run_id, row.node, row.fence))
-            taken = free[: max(0, limit)]
+            free.sort(key=claim_order)
+            wanted = [row for row in free if row.kind == "execute" and (row.workflow, row.node) not in passed_over]
+            others = [row for row in free if row.kind != "execute" and row.due_at <= due_before]
+            at_most = max(0, limit)
+            taken = sorted([*(wanted[:at_most] if bodies else ()), *others[:at_most]], key=claim_order)
             before = [replace(row) for row in taken]
             for row in taken:
                 row.owner, row.lease_until = owner, lease_until

@@ -60,6 +60,11 @@ def read_work(row: Row) -> WorkRow:
     )
 
 
+def claim_order(w: WorkRow) -> tuple[int, str, int, int]:
+    """The sort key of claimed work: the oldest due first."""
+    return w.due_at, w.run_id, w.node, w.fence
+
+
 def _fate(w: WorkRow) -> int:
     """The column `orphaned`: 1 by a process that died, 2 by one that did not renew, 3 an earlier one was."""
     if w.orphaned:

@@ -22,6 +22,7 @@ MIGRATIONS: Final = (
     Migration(_PACKAGE, 4, "pre", "lists"),
     Migration(_PACKAGE, 5, "pre", "statuses"),
     Migration(_PACKAGE, 6, "pre", "timers"),
+    Migration(_PACKAGE, 7, "pre", "bodies"),
 )
 
 

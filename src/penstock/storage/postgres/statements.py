@@ -36,7 +36,6 @@ FIND_RUN_BY_KEY = _common("find_run_by_key")
 NOTIFY = _hot("notify")
 
 CLAIM_WORK = _own("claim_work")
-CLAIM_TIMERS = _own("claim_timers")
 RELEASE_WORK = _hot("release_work")
 
 RENEW_LEASES = _common("renew_leases")

@@ -193,20 +193,17 @@ class PostgresStore(PostgresSchedules, Forgetting):
         passed_over: Collection[tuple[str, int]] = (),
         bodies: bool = True,
     ) -> list[WorkRow]:
-        """Take unowned, unparked work of these workflows that is due by then, the oldest due first.
+        """Take unowned, unparked work of these workflows: bodies, and what else is due by then, the oldest due first.
 
         Returns the rows as they were before the claim.
         """
         self._writable()
         if limit < 1 or not workflows:
             return []
-        which: tuple[Any, ...] = (due_before, [*workflows])
-        if bodies:
-            which += (under, [name for name, _ in passed_over], [node for _, node in passed_over])
-        statement = sql.CLAIM_WORK if bodies else sql.CLAIM_TIMERS
-        found = self._select(statement, (*which, limit, owner, lease_until), again=False)
-        taken = [rows.read_work(row) for row in found]
-        return sorted(taken, key=lambda row: (row.due_at, row.run_id, row.node, row.fence))
+        full = [name for name, _ in passed_over], [node for _, node in passed_over]
+        which = [*workflows], under, *full, limit if bodies else 0, due_before, limit
+        found = self._select(sql.CLAIM_WORK, (*which, owner, lease_until), again=False)
+        return sorted([rows.read_work(row) for row in found], key=rows.claim_order)
 
     def release(self, owner: str, rows: Sequence[WorkRow]) -> None:
         """Give back work that was claimed and not begun; what the owner does not hold any more is left alone."""

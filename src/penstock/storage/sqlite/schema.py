@@ -19,6 +19,7 @@ MIGRATIONS: Final = (
     Migration(_PACKAGE, 5, "pre", "lists"),
     Migration(_PACKAGE, 6, "pre", "statuses"),
     Migration(_PACKAGE, 7, "pre", "timers"),
+    Migration(_PACKAGE, 8, "pre", "bodies"),
 )
 
 

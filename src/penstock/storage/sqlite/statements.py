@@ -49,8 +49,8 @@ LIST_SEQS = _own("list_seqs")
 
 CLAIM_WORK = _common("claim_work")
 RELEASE_WORK = _common("release_work")
-HAS_CLAIMABLE = _own("has_claimable")
-LIST_CLAIMABLE = _own("list_claimable")
+HAS_CLAIMABLE_BODIES = _own("has_claimable_bodies")
+LIST_CLAIMABLE_BODIES = _own("list_claimable_bodies")
 HAS_CLAIMABLE_TIMERS = _own("has_claimable_timers")
 LIST_CLAIMABLE_TIMERS = _own("list_claimable_timers")
 

@@ -184,21 +184,27 @@ class SQLiteStore(SQLiteSchedules, Forgetting):
         passed_over: Collection[tuple[str, int]] = (),
         bodies: bool = True,
     ) -> list[WorkRow]:
-        """Take unowned, unparked work of these workflows that is due by then, the oldest due first.
+        """Take unowned, unparked work of these workflows: bodies, and what else is due by then, the oldest due first.
 
         Returns the rows as they were before the claim.
         """
-        which: tuple[Any, ...] = (due_before, json.dumps(list(workflows)))
-        look, take = sql.HAS_CLAIMABLE_TIMERS, sql.LIST_CLAIMABLE_TIMERS
+        names = json.dumps(list(workflows))
+        wanted: list[tuple[str, str, tuple[Any, ...]]] = [
+            (sql.HAS_CLAIMABLE_TIMERS, sql.LIST_CLAIMABLE_TIMERS, (due_before, names, under))
+        ]
         if bodies:
-            which += (under, json.dumps(list(passed_over)))
-            look, take = sql.HAS_CLAIMABLE, sql.LIST_CLAIMABLE
-        if limit < 1 or not self._select(look, which):
+            passed = json.dumps(list(passed_over))
+            wanted.append((sql.HAS_CLAIMABLE_BODIES, sql.LIST_CLAIMABLE_BODIES, (names, under, passed)))
+        if limit < 1 or not any([self._select(look, which) for look, _, which in wanted]):
             return []
         with self._transaction() as connection:
-            found = connection.execute(take, sql.bound(take, (*which, limit))).fetchall()
+            found = [
+                row
+                for _, take, which in wanted
+                for row in connection.execute(take, sql.bound(take, (*which, limit))).fetchall()
+            ]
             connection.executemany(sql.CLAIM_WORK, [(owner, lease_until, *row[:3]) for row in found])
-        return [rows.read_work(row) for row in found]
+        return sorted([rows.read_work(row) for row in found], key=rows.claim_order)
 
     def release(self, owner: str, rows: Sequence[WorkRow]) -> None:
         """Give back work that was claimed and not begun; what the owner does not hold any more is left alone."""

@@ -1,17 +1,29 @@
+-- Bodies, whatever their instant, and what needs no slot (timers, nodes with child runs to be seen to) if it is due.
 -- The rows as they were; what another runner is about to take is passed over.
-WITH found AS (
+WITH bodies AS (
     SELECT run_id, node, fence, kind, workflow, due_at, owner, lease_until, began, orphaned, parked
     FROM work
     WHERE
-        owner IS NULL AND parked = 0 AND due_at <= :due_before AND workflow = ANY(:workflows::TEXT[])
+        owner IS NULL AND parked = 0 AND kind = 'execute' AND workflow = ANY(:workflows::TEXT[])
         AND (:under::TEXT IS NULL OR run_id = :under::TEXT OR starts_with(run_id, :under::TEXT || '/'))
-        AND (
-            kind <> 'execute'
-            OR (workflow, node) NOT IN (SELECT * FROM unnest(:full_workflow::TEXT[], :full_node::INTEGER[]))
-        )
+        AND (workflow, node) NOT IN (SELECT * FROM unnest(:full_workflow::TEXT[], :full_node::INTEGER[]))
+    ORDER BY due_at, run_id, node, fence
+    LIMIT :limit_bodies
+    FOR UPDATE SKIP LOCKED
+), others AS (
+    SELECT run_id, node, fence, kind, workflow, due_at, owner, lease_until, began, orphaned, parked
+    FROM work
+    WHERE
+        owner IS NULL AND parked = 0 AND kind <> 'execute'
+        AND due_at <= :due_before AND workflow = ANY(:workflows::TEXT[])
+        AND (:under::TEXT IS NULL OR run_id = :under::TEXT OR starts_with(run_id, :under::TEXT || '/'))
     ORDER BY due_at, run_id, node, fence
     LIMIT :limit
     FOR UPDATE SKIP LOCKED
+), found AS (
+    SELECT * FROM bodies
+    UNION ALL
+    SELECT * FROM others
 )
 UPDATE work
 SET owner = :owner::TEXT, lease_until = :lease_until
