@@ -5,7 +5,8 @@ from __future__ import annotations
 import atexit
 import math
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, Final, Literal, cast
 
 from penstock.engine import activity, forking, ids, pauses
@@ -21,7 +22,9 @@ from penstock.model.errors import (
     IdempotencyConflict,
     InvalidTransition,
     NotAsked,
+    PenstockError,
     RunInProgress,
+    RunnerClosed,
     RunNotFinished,
     RunNotFound,
     StoreUnavailable,
@@ -37,7 +40,7 @@ from penstock.model.wire import Entry
 from penstock.runtime.clock import SystemClock
 from penstock.runtime.driver import Begun, Driver, Limits
 from penstock.runtime.live_run import LiveRun
-from penstock.runtime.promise import Promise
+from penstock.runtime.promise import Promise, arrival
 from penstock.storage import StoreOptions, open_store
 
 EXIT_DRAIN_SECONDS: Final = 5.0
@@ -219,9 +222,47 @@ class Engine:
                     Promise[None]().wait(min(left, self.poll_seconds))
                 promise = self.driver.watch(run_id)
 
-    def watch(self, run_id: str) -> Promise[LiveRun | None]:
-        """The promise behind `wait`, for callers that do not block."""
-        return self.driver.watch(run_id)
+    async def wait_async(self, run_id: str) -> LiveRun:
+        """`wait` in the running event loop; a cancelled wait leaves nothing behind.
+
+        Raises RunNotFound, RunnerClosed, StoreUnusable.
+        """
+        import asyncio
+
+        while True:
+            promise = self.driver.watch(run_id)
+            await arrival(promise)
+            found = promise.value()
+            if found is not None and found.machine.ended:
+                return found
+            try:
+                if (await asyncio.to_thread(self.head, run_id)).status != "running":
+                    return await asyncio.to_thread(self.read, run_id)
+                answers = True
+            except StoreUnusable:
+                raise
+            except StoreUnavailable:
+                answers = False
+            if not (answers and self.driver.hears):
+                await asyncio.sleep(self.poll_seconds)
+
+    @contextmanager
+    def attending(self, run_id: str, told: Callable[[], None] | None = None) -> Iterator[None]:
+        """A block in which this thread begins a run, or goes on with it, and waits for it.
+
+        If it is interrupted, the run is paused, its bodies are told to stop and waited for (see `Driver.interrupt`); a
+        second interruption leaves at once.  Interrupted is what ends with anything but an error of this library:
+        KeyboardInterrupt, or what a signal handler raises.
+        """
+        try:
+            yield
+        except PenstockError:
+            raise
+        except BaseException:
+            with suppress(RunnerClosed):
+                promise = self.driver.interrupt(run_id) if told is None else self.driver.interrupt(run_id, told)
+                promise.wait()
+            raise
 
     def control(self, run_id: str, event: ev.Event, verb: Verb) -> None:
         """Cancel, pause, resume or retry a run; returns when that is on disk.

@@ -63,8 +63,8 @@ class Carried(Generic[T]):
 
     def cancel(self) -> None:
         """From any thread."""
-        self._cancelled = True
-        if not self.result.done():
+        if not self._cancelled and not self.result.done():
+            self._cancelled = True  # once: a second one would end the cleanup
             self._call(self._pass_on)
 
     def _call(self, act: Any) -> bool:
@@ -100,7 +100,10 @@ class Carried(Generic[T]):
             self.result.set_result(task.result())
 
     async def arrived(self) -> T:
-        """Wait for its end in the running loop.  A cancellation is passed on, and raised when it has ended."""
+        """Wait for its end in the running loop.
+
+        A cancellation is passed on, and raised when the coroutine has ended, unless that has returned all the same.
+        """
         import asyncio
 
         waiting = asyncio.wrap_future(self.result)
@@ -111,7 +114,7 @@ class Carried(Generic[T]):
             except asyncio.CancelledError as error:
                 cancelled = error
                 self.cancel()
-        if cancelled is not None:
+        if cancelled is not None and (waiting.cancelled() or waiting.exception() is not None):
             raise cancelled
         return waiting.result()
 

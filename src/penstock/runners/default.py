@@ -22,7 +22,6 @@ from penstock.runners.schedules import ScheduleBook, ScheduleMethods
 from penstock.runtime.faults import Fault
 from penstock.runtime.live_run import LiveRun
 from penstock.runtime.places import DEFAULT, ExecutorMetrics
-from penstock.runtime.promise import arrival
 from penstock.tasks import Context
 
 Inputs = Context | Mapping[str, Any] | None
@@ -358,14 +357,7 @@ class RunHandle:
         return self._result_async().__await__()
 
     async def _result_async(self) -> WorkflowResult:
-        import asyncio
-
-        promise = self._runner._engine.watch(self.run_id)
-        await arrival(promise)
-        live = promise.value()
-        if live is None:
-            return await asyncio.to_thread(self.result)
-        return WorkflowResult(live if live.machine.ended else self._runner._engine.read(self.run_id))
+        return WorkflowResult(await self._runner._engine.wait_async(self.run_id))
 
     def __repr__(self) -> str:
         return f"RunHandle({self.workflow_name!r}, {self.run_id!r})"

@@ -13,6 +13,7 @@ from penstock.model.exceptions import ErrorReport, ErrorText, is_a, type_name
 from penstock.model.log_context import ORIGIN
 from penstock.model.ports import Clock, Performance, Program
 from penstock.model.retry import NodePolicy
+from penstock.model.stopping import is_cancellation
 from penstock.model.wire import Entry
 
 if TYPE_CHECKING:
@@ -33,9 +34,9 @@ class Attempt:
     """`state`: queued, running, over.  It is over once: by its body, or by whoever withdraws it first."""
 
     __slots__ = (
-        "_guard", "began", "children", "clock", "deferred_at", "deferred_us", "epoch", "executor", "fence", "fenced",
-        "handle", "lease", "leased_until", "name", "node", "not_before", "number", "on_lapse", "ordinals", "policy",
-        "program", "run_id", "state", "timeout_s", "turn", "view", "waits",
+        "_guard", "began", "begins_again", "children", "clock", "deferred_at", "deferred_us", "epoch", "executor",
+        "fence", "handle", "lease", "leased_until", "name", "node", "not_before", "number", "on_lapse", "ordinals",
+        "policy", "program", "run_id", "state", "timeout_s", "turn", "view", "waits",
     )  # fmt: skip
 
     handle: TaskHandle
@@ -69,8 +70,8 @@ class Attempt:
         """when what it waits for was journalled by another clock: it is recorded to have begun after that"""
         self.leased_until = 0
         """until when its own row is leased, by the monotonic clock"""
-        self.fenced = False
-        """it was told to stop because its lease is over, and may be begun again"""
+        self.begins_again = False
+        """it was told to stop, which does not end its run: what it leaves undone is begun again"""
         self.deferred_us = 0
         self.deferred_at = 0
         self.waits = 0
@@ -105,6 +106,11 @@ class Attempt:
                 return False
             self.state = "over"
             return True
+
+    def hand_back(self, why: str) -> None:
+        """Tell the body to stop.  What it leaves undone is begun again later, here or elsewhere."""
+        self.begins_again = True
+        self.handle.halt(why)
 
     def withdraw(self) -> bool:
         """Close the attempt if its body has not begun."""
@@ -169,13 +175,13 @@ class Attempt:
         if is_a(error, BodyFailed):
             report, retryable, cancelled = error.report, error.retryable, error.cancelled
         else:
-            report, cancelled = ErrorReport.of(error), is_a(error, TaskCancelled)
+            report, cancelled = ErrorReport.of(error), is_a(error, TaskCancelled) or is_cancellation(error)
             if is_a(error, NodeFailure):
                 cause = error.__cause__
                 retryable = False if error.penstock_final else None
             elif is_a(error, TaskNotPortable):
                 retryable = False  # the next time it is no more so
-        if cancelled and self.handle.cancelled:
+        if self.handle.halted and (cancelled or (self.begins_again and self.handle.noticed)):
             return self.cancelled()
         told = ErrorText(report.text, report.kind, report.traceback)
         notes = self.program.failed(self.node, self.view, told)

@@ -42,6 +42,7 @@ from penstock.runtime.dispatch import Dispatcher
 from penstock.runtime.executor import Executor
 from penstock.runtime.faults import Faults, internal, log_failure, logger, recorded
 from penstock.runtime.handle import Children
+from penstock.runtime.interrupting import Interrupting
 from penstock.runtime.leases import Leases
 from penstock.runtime.live_run import Allowance, LiveRun
 from penstock.runtime.loading import Loader
@@ -62,6 +63,10 @@ FIRST_PAUSE_SECONDS: Final = 0.05
 LONGEST_PAUSE_SECONDS: Final = 5.0
 LOOP_TRIES: Final = 20
 """turns of the loop itself that may fail one after the other, with longer and longer pauses, before the runner ends"""
+
+
+def _nothing() -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +158,7 @@ class Driver:
         self.tending = Tending(self)
         self.children: Children | None = None
         self.steering = Steering(self)
+        self.interrupting = Interrupting(self)
         self.calls = ChildCalls(self)
         self.retries: dict[str, int] = {}
         """how often ended runs were made to go on from here"""
@@ -234,6 +240,16 @@ class Driver:
         """
         promise: Promise[bool] = Promise()
         self.post(lambda: self.steering.control(run_id, event, retry, promise), promise)
+        return promise
+
+    def interrupt(self, run_id: str, told: Callable[[], None] = _nothing) -> Promise[None]:
+        """The caller of a run waits no more: pause it with its children, and tell the bodies to stop.
+
+        `told` is called when they are.  The promise is kept when nothing of the run is executed here.  A run that
+        another runner executes is left alone.  Raises RunnerClosed.
+        """
+        promise: Promise[None] = Promise()
+        self.post(lambda: self.interrupting.begin(run_id, told, promise), promise)
         return promise
 
     def adopt(self, run_id: str) -> Promise[int]:
@@ -320,6 +336,8 @@ class Driver:
         self._tick()
         if self._commit() > 1:
             time.sleep(0)  # gives way: those just told post what they do next, and it joins one commit
+        if self.interrupting.pending:
+            self.interrupting.look()
         return self._closing and self._may_stop()
 
     def _drain(self) -> None:
@@ -398,6 +416,11 @@ class Driver:
     @property
     def _called(self) -> str:
         return f"{self.limits.name!r} ({self.owner})" if self.limits.name else self.owner
+
+    @property
+    def store_lost(self) -> bool:
+        """Whether the store could not be used when it was last tried."""
+        return self._store_lost
 
     def _store_answers(self) -> None:
         if self._store_lost:
@@ -494,7 +517,7 @@ class Driver:
             self.drop(run, attempt)
         if type(entry.event) is ev.Failed:
             log_failure(attempt, entry.event)
-        if not self.decide(run, entry) and attempt.fenced and type(entry.event) is ev.Cancelled:
+        if not self.decide(run, entry) and attempt.begins_again and type(entry.event) is ev.Cancelled:
             self.decide(run, Entry(ev.Abandoned(attempt.node, attempt.fence, counted=False)))  # and it begins again
         self.calls.finished(attempt)
         self._takeover.body_ended()
@@ -895,12 +918,21 @@ class Driver:
             run = self.runs.get(attempt.run_id)
             if run is not None:
                 run.attempts.pop(attempt.node, None)
-        for attempt in list(self.executor.running):
-            if attempt.deferred_at:
-                attempt.handle.halt("the runner is shutting down")
+        for run in self.runs.values():
+            for attempt in list(run.attempts.values()):
+                if attempt.withdraw():  # handed to a thread, and not begun
+                    del run.attempts[attempt.node]
+        self._hand_back_running()
+
+    def _hand_back_running(self) -> None:
+        """Tell all bodies that run to stop."""
+        attempts = {attempt for run in self.runs.values() for attempt in run.attempts.values()}
+        for attempt in self.executor.running | attempts:
+            attempt.hand_back("the runner is shutting down")
 
     def _may_stop(self) -> bool:
-        if self.executor.running and self.clock.now() < self._close_at:
+        running = self.executor.running or any([run.attempts for run in self.runs.values()])
+        if running and self.clock.now() < self._close_at:
             return False
         return not self.dirty or self.clock.now() >= self._close_at
 
@@ -908,8 +940,7 @@ class Driver:
         """Leave everything that is not finished to the next runner."""
         self._closing = True
         logger.info("runner %s stops", self._called)
-        for attempt in list(self.executor.running):
-            attempt.handle.halt("the runner is shutting down")
+        self._hand_back_running()
         self.executor.close()  # before anybody else may begin what was killed here
         self.leases.close()
         mine = [row for run in self.runs.values() for row in run.work.values() if row.owner == self.owner]
@@ -922,6 +953,7 @@ class Driver:
         except BaseException as error:  # noqa: BLE001 - those who wait must hear that it ends all the same
             self.faults.add("releasing work at the end", error)
         self._closed = True
+        self.interrupting.close()
         while True:  # acts that came too late: their promises must not be forgotten
             try:
                 act = self._inbox.get_nowait()
@@ -960,7 +992,3 @@ def _closed(text: str, cause: BaseException | None) -> RunnerClosed:
     error = RunnerClosed(text)
     error.__cause__ = cause
     return error
-
-
-def _nothing() -> None:
-    pass

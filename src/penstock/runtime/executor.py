@@ -171,6 +171,13 @@ class Executor:
         if task is not None and self._loop is not None:
             self._loop.call_soon_threadsafe(task.cancel)
 
+    def cancel(self, attempt: Attempt) -> None:
+        """Cancel the coroutine of a body that was told to stop; a thread goes on.  It has its slot until it ends."""
+        with self._lock:
+            task = self._coroutines.get(attempt)
+        if task is not None and self._loop is not None:
+            self._loop.call_soon_threadsafe(task.cancel)
+
     def _carry_out(self, attempt: Attempt) -> Performance:
         """In this thread, the attempt at its place elsewhere."""
         assert self._place is not None

@@ -67,6 +67,7 @@ class TaskHandle:
         self._attempt = attempt
         self._executor = executor
         self._halted = False
+        self._noticed = False
         self._bell: threading.Event | None = None  # made by the first body that waits; most never do
         self._why = ""
         self._listener: Callable[[str], None] | None = None
@@ -102,8 +103,23 @@ class TaskHandle:
 
     @property
     def cancelled(self) -> bool:
-        """The run was cancelled or timed out, this attempt timed out, or the runner is shutting down: stop soon."""
+        """The run was cancelled or timed out, this attempt timed out, or the runner is shutting down: stop soon.
+
+        A body that returns then is done.  One that raises TaskCancelled (`raise_if_cancelled`), or any error after it
+        has seen this, because the runner shuts down or the caller of its run was interrupted, is run again later.
+        """
+        self._noticed = self._noticed or self._halted
         return self._halted
+
+    @property
+    def halted(self) -> bool:
+        """Whether the body is to stop.  For the engine."""
+        return self._halted
+
+    @property
+    def noticed(self) -> bool:
+        """Whether the body has seen that it is to stop.  For the engine."""
+        return self._noticed
 
     def raise_if_cancelled(self) -> None:
         """Raises TaskCancelled if `cancelled`."""

@@ -119,6 +119,5 @@ class Leases:
         if driver.store.proves_life or steady < self._lease.until:
             return
         for attempt in list(driver.executor.running):
-            if not attempt.fenced and steady >= attempt.leased_until:
-                attempt.fenced = True
-                attempt.handle.halt("its lease is over and the database cannot be reached: another runner may have it")
+            if not attempt.begins_again and steady >= attempt.leased_until:
+                attempt.hand_back("its lease is over and the database cannot be reached: another runner may have it")

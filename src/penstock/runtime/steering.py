@@ -11,6 +11,7 @@ from penstock.model.errors import PenstockError, StoreUnavailable
 from penstock.model.events import Event
 from penstock.model.wire import Entry
 from penstock.runtime.attempt import Attempt
+from penstock.runtime.interrupting import INTERRUPTED
 from penstock.runtime.live_run import LiveRun
 from penstock.runtime.promise import Promise
 
@@ -99,8 +100,13 @@ class Steering:
             if any([row.owner is None for row in run.work.values()]):  # others may have taken it since
                 run.work = {row.node: row for row in self._driver.store.work(run_id)}
             run.touched.update(run.work)
+        interrupted = type(event) is ev.Resumed and run.machine.suspended and run.reason == INTERRUPTED
         run.confirmations.append((event, promise))
         self._driver.decide(run, Entry(event))
+        if type(event) is ev.Resumed:
+            self._driver.interrupting.forget(run_id)
+            if interrupted:
+                self._driver.interrupting.resume_children(run)
 
     def end_child(self, run_id: str, reason: str = "its parent run has ended") -> None:
         """Cancel a run whose parent has ended, as soon as the store answers."""

@@ -14,7 +14,8 @@ from penstock.direct.preparing import Names, split_answers
 from penstock.direct.questions import PauseInfo
 from penstock.direct.settings import Ending, Setting, new_run_id
 from penstock.graphs.given import resolve_inputs
-from penstock.model.errors import ConfigError
+from penstock.model.awaiting import to_its_end
+from penstock.model.errors import ConfigError, PenstockError
 from penstock.runners.graphs.callers import Caller
 
 if TYPE_CHECKING:
@@ -97,7 +98,8 @@ def run(order: Order) -> Ending:
     Raises what `Recorder.begin` raises; what a node raises is in the ending.
     """
     recorder = order.recorder
-    with recorder.calling(order), _told(order) as tell:
+    attending = recorder.engine.attending(order.run_id, order.caller.cancel)
+    with recorder.calling(order), _told(order) as tell, attending:
         recorder.begin(order)
         recorder.wait(order.run_id)
         return tell(recorder.ending(order))
@@ -117,11 +119,19 @@ async def run_async(order: Order) -> Ending:
                 if not answers:
                     return tell(ending)
                 await asyncio.to_thread(recorder.answer, order.run_id, answers)
-        except asyncio.CancelledError:
-            await asyncio.wait([begun])
-            if begun.exception() is None:
-                await recorder.abandon(order)
+        except PenstockError:
             raise
+        except BaseException:
+            await to_its_end(_abandoned(order, begun))
+            raise
+        finally:
+            await order.caller.settled()
+
+
+async def _abandoned(order: Order, begun: asyncio.Future[None]) -> None:
+    await asyncio.wait([begun])
+    if begun.exception() is None:
+        await order.recorder.abandon(order)
 
 
 async def _asked(caller: Caller, pauses: tuple[PauseInfo, ...]) -> dict[str, Any]:

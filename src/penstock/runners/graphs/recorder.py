@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakMethod
 
 from penstock.direct.attempts import deadlocked, endless
@@ -16,8 +15,14 @@ from penstock.engine import history
 from penstock.graphs.nodes.nested import GraphNode
 from penstock.graphs.program import GraphProgram
 from penstock.model import checks
-from penstock.model import events as ev
-from penstock.model.errors import InvalidTransition, NotAsked, PenstockError, RunInProgress, StructureChanged
+from penstock.model.errors import (
+    InvalidTransition,
+    NotAsked,
+    PenstockError,
+    RunInProgress,
+    RunnerClosed,
+    StructureChanged,
+)
 from penstock.model.values import Stored
 from penstock.runners.graphs.callers import Caller, Part
 from penstock.runtime.promise import arrival
@@ -28,9 +33,6 @@ if TYPE_CHECKING:
     from penstock.graphs.graph import Graph
     from penstock.runners.graphs.recorded import Order
     from penstock.runtime.live_run import LiveRun
-
-SETTLING_SECONDS: Final = 1.0
-"""how long a cancelled caller waits for its cancelled coroutines"""
 
 
 class GraphFailed(PenstockError, RuntimeError):
@@ -166,23 +168,12 @@ class Recorder:
 
     async def wait_async(self, run_id: str) -> None:
         """The same in a loop."""
-        while True:
-            promise = self.engine.watch(run_id)
-            await arrival(promise)
-            run = promise.value()
-            if run is not None and run.machine.status != "running":
-                return
-            if (await asyncio.to_thread(self.engine.head, run_id)).status != "running":
-                return
+        await self.engine.wait_async(run_id)
 
     async def abandon(self, order: Order) -> None:
-        """Its caller was cancelled: cancel its coroutines, and pause what goes on, for a later caller to go on with."""
-        order.caller.cancel()
-        if order.graph.has_async_nodes:  # whoever runs it again at once must not meet them
-            with suppress(TimeoutError):
-                async with asyncio.timeout(SETTLING_SECONDS):
-                    await self.wait_async(order.run_id)
-        self.engine.driver.control(order.run_id, ev.Paused("its caller was cancelled"))
+        """Its caller was cancelled: pause it for a later caller to go on with, and wait until its bodies have ended."""
+        with suppress(RunnerClosed):
+            await arrival(self.engine.driver.interrupt(order.run_id, order.caller.cancel))
 
     def _program(self, graph: Graph) -> GraphProgram:
         """The graph keeps it, and it knows this recorder by a weak reference: neither keeps the other alive."""

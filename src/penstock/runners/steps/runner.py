@@ -119,7 +119,7 @@ class WorkflowRunner(StepHooks):
         name = ids.run_id(engine.clock.now()) if run_id is None else run_id
         passed = () if start_from is None else (workflow.steps[0].name, start_from)
         inputs = StepsInput(params, partition, self._recording(workflow, context))
-        with self._conductor.calling(name, workflow.name):
+        with self._conductor.calling(name, workflow.name), engine.attending(name):
             program = self._program(workflow)
             self._machinery.know(program.children().values())
             run = engine.begin(program, inputs, run_id=name, passed=passed)
@@ -258,7 +258,7 @@ class WorkflowRunner(StepHooks):
         left_behind = head.status == "running" and not params and start is None
         inputs = {} if left_behind else board.override(params, start)
         machinery.know([self._program(workflow)])
-        with self._conductor.calling(head.id, workflow.name):
+        with self._conductor.calling(head.id, workflow.name), engine.attending(head.id):
             engine.resume(head.id, inputs, start)
             if sleeps_until is not None:
                 machinery.park(head.id, sleeps_until)
