@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -289,3 +290,63 @@ def test_closing_may_be_awaited(kind: str, tmp_path: Path) -> None:
             pass
 
     asyncio.run(main())
+
+
+# -- what results and records have besides
+
+
+def fail(x: int) -> int:
+    raise ValueError("mine")
+
+
+def test_what_a_result_has_besides() -> None:
+    good = hypergraph.SyncRunner().run(chain(), {"x": 1})
+    assert (good.stopped, good.restored, good.checkpoint_ok, good.checkpoint_errors) == (False, False, True, ())
+    assert (good.failure, good.node_failures) == (None, ())
+    bad = hypergraph.SyncRunner().run(
+        hypergraph.Graph([hypergraph.node(fail, "y")]), {"x": 1}, error_handling="continue"
+    )
+    for name in ("failure", "node_failures"):
+        with pytest.raises(hypergraph.NotInThisVersion, match="get_failure_evidence"):
+            getattr(bad, name)
+
+
+def test_what_the_results_of_a_map_have_besides() -> None:
+    runner = hypergraph.SyncRunner()
+    results = runner.map(chain(), {"x": [1, 2]}, map_over="x")
+    assert (results.requested_count, results.restored_count, results.unstarted_item_indexes) == (2, 0, ())
+    assert (results.stopped, results.checkpoint_ok, results.checkpoint_errors) == (False, True, ())
+    assert results.total_duration_ms > 0
+    assert results.graph_name == "chain"
+    known = json.loads(json.dumps(results.to_dict()))
+    assert (known["status"], known["map_over"], known["map_mode"]) == ("completed", ["x"], "zip")
+    assert [item["status"] for item in known["results"]] == ["completed", "completed"]
+    empty = runner.map(chain(), {"x": []}, map_over="x")
+    assert (empty.requested_count, empty.total_duration_ms, empty.graph_name) == (0, 0.0, None)
+
+
+def test_the_result_of_iterating_may_be_called_and_awaited() -> None:
+    async def main() -> None:
+        async with hypergraph.AsyncRunner().iter(chain(), {"x": 1}) as run:
+            assert [event async for event in run]
+            result: Any = run.result
+            assert await result() == await result(raise_on_failure=True) == {"a": 2, "b": 2, "c": -2}
+
+    asyncio.run(main())
+
+
+def test_what_records_have_besides() -> None:
+    with checkpointers.MemoryCheckpointer() as kept:
+        runner = hypergraph.SyncRunner(checkpointer=kept)
+        graph = hypergraph.Graph([hypergraph.node(a, "a"), hypergraph.node(fail, "y", rename_inputs={"x": "a"})])
+        assert runner.run(graph, {"x": 1}, workflow_id="w", error_handling="continue").failed
+        run = kept.get_run("w")
+        assert run is not None
+        assert (run.node_count, run.error_count) == (2, 1)
+        assert (run.fork_superstep, run.retry_of, run.retry_index) == (None, None, None)
+        steps = kept.steps("w")
+        assert [(step.superstep, step.status) for step in steps] == [(0, "completed"), (1, "failed")]
+        for thing, names in ((run, ["config"]), (steps[0], ["cached", "decision"])):
+            for name in names:
+                with pytest.raises(hypergraph.NotInThisVersion, match=name):
+                    getattr(thing, name)

@@ -186,6 +186,54 @@ def test_a_script_of_steps_in_this_process(
     assert [line for line in lines if not line.startswith("run ")] == [line for line in FIRST_NIGHT if line != "run "]
 
 
+SHOP = [
+    "levels [['receive'], ['reserve', 'approve'], ['deliver']] One order",
+    "trigger inbox order 100",
+    "schedule every_night order 0 2 * * * Europe/Berlin",
+    "came in Completed {'customer': 'ada', 'total': 130, 'reserved': True, 'approved_for': 'ada'}",
+    "executed Completed None eve ['reserve']",
+    "refused a trigger with cron= says which workflow it starts",
+]
+WEEKLY = [
+    "submitted completed {'rows': 10, 'tier': 'OTC'} backfill True ['weekly.ingest']",
+    "refused ['week'] {'tier': \"'AMEX' will not do\"}",
+    "status True ['ingest', 'validate', 'big', 'load'] ['audit'] audit",
+    "error SpineError: there is no licence CONFIGURATION",
+    "middleware; ingest True; validate True; big True; load False; load False; load True; audit False",
+    "steps [('ingest', False, 'completed'), ('validate', True, 'completed'), ('big', False, 'completed'),"
+    " ('load', True, 'completed'), ('audit', True, 'failed')]",
+    "outputs {'tries': 3} NMS [True, True, True]",
+    "bad failed CONFIGURATION",
+    "error start_from='nope' is no step of workflow 'weekly'",
+    "error Duplicate step name: 'a' in workflow 'twice'",
+    "error DLQManager is not in this version of Penstock",
+    "error CORE_DDL is not in this version of Penstock",
+]
+DESK = [
+    "run True {'category': 'billing', 'answer': 'refund 1'} True None",
+    "events; start desk False; classify; dispatch -> billing; dispatch; billing; end completed; start desk False;"
+    " classify; dispatch -> tech; dispatch; chunk hi; chunk reboot; tech; end completed",
+    "map ['refund 1', 'hi, reboot'] ['billing', 'other'] 2 desk completed",
+    "chunks ['hi', 'reboot']",
+    "result hi, reboot hi, reboot",
+    "asks True review ('send', 'redo')",
+    "again True a! True",
+    "sent {'draft': 'a!', 'feedback': 'send'}",
+    "events; start letters False; write; review asks; end paused; start letters True; good -> write; good; write;"
+    " review asks; end paused; start letters True; good -> END; good; end completed",
+    "record COMPLETED True 3 0 None",
+    "steps [(0, 'write'), (1, 'review'), (2, 'good')] True",
+    "goes on True b!",
+    "sync other",
+]
+
+
+@pytest.mark.parametrize(("script", "lines"), [("shop", SHOP), ("weekly", WEEKLY), ("desk", DESK)])
+def test_scripts_that_use_all_of_an_original(script: str, lines: list[str], tmp_path: Path) -> None:
+    done = run(str(SCRIPTS / f"{script}.py"), "sqlite:///runs.db", cwd=tmp_path)
+    assert (done.stdout.splitlines(), done.stderr, done.returncode) == (lines, "", 3)
+
+
 def test_a_script_sees_what_python_would_show_it(tmp_path: Path) -> None:
     (tmp_path / "inner").mkdir()
     (tmp_path / "beside.py").write_text("raise ImportError('the working directory is not on the path')")

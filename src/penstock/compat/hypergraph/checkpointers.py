@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import Enum, StrEnum
 from pathlib import Path
 from typing import Any, Final, Literal, Self
@@ -22,6 +22,9 @@ from penstock.runners.graphs import checkpointers as ours
 from penstock.runners.graphs.checkpointers import Checkpointer, Step, WorkflowRecord
 
 _keep_all = function("retention=", 'leave it at "full", and delete with checkpointer.forget(older_than_days=...)')
+_no_hashes = function("Run.config", "use graph.structural_hash and graph.definition_hash")
+_no_caching = function("StepRecord.cached", "NodeEndEvent.cached tells, while the run goes on")
+_no_decision = function("StepRecord.decision", "RouteDecisionEvent.decision tells, while the run goes on")
 _no_serializer = function("serializer=", "values are stored as JSON with tagged types, dataclasses and models too")
 
 
@@ -55,11 +58,23 @@ _STEP_STATUS: Final = {"completed": StepStatus.COMPLETED, "failed": StepStatus.F
 class Run(WorkflowRecord):
     """Penstock's head of a run, with the status in the original's words."""
 
+    keeper: Checkpointer = field(repr=False, compare=False)
+    """where it is recorded"""
+
     @classmethod
-    def like(cls, record: WorkflowRecord) -> Self:
+    def like(cls, record: WorkflowRecord, keeper: Checkpointer) -> Self:
         """One of Penstock's in the original's words."""
         status = _STATUS.get(record.status) or WorkflowStatus(record.status)
-        return cls(**{**_fields(record), "status": status})
+        return cls(**{**_fields(record), "status": status, "keeper": keeper})
+
+    @property
+    def node_count(self) -> int:
+        """How many nodes have begun; read now, as `error_count`."""
+        return len(Checkpointer.get_steps(self.keeper, self.id))
+
+    @property
+    def error_count(self) -> int:
+        return len([step for step in Checkpointer.get_steps(self.keeper, self.id) if step.status == "failed"])
 
     @property
     def parent_run_id(self) -> str | None:
@@ -70,6 +85,13 @@ class Run(WorkflowRecord):
         """From its beginning to its end; None before that."""
         return None if self.completed_at is None else (self.completed_at - self.created_at).total_seconds() * 1e3
 
+    @property
+    def config(self) -> Any:
+        """Raises NotInThisVersion."""
+        return _no_hashes()
+
+    fork_superstep = retry_of = retry_index = None
+
 
 @dataclass(frozen=True, slots=True)
 class StepRecord(Step):
@@ -77,6 +99,21 @@ class StepRecord(Step):
 
     run_id: str
     index: int
+
+    @property
+    def superstep(self) -> int:
+        """The index: nodes wait for no superstep."""
+        return self.index
+
+    @property
+    def cached(self) -> Any:
+        """Raises NotInThisVersion."""
+        return _no_caching()
+
+    @property
+    def decision(self) -> Any:
+        """Raises NotInThisVersion."""
+        return _no_decision()
 
     @classmethod
     def like(cls, step: Step, run_id: str, index: int) -> Self:
@@ -86,7 +123,7 @@ class StepRecord(Step):
 
 
 def _fields(of: WorkflowRecord | Step) -> dict[str, Any]:
-    return {field.name: getattr(of, field.name) for field in fields(of)}
+    return {one.name: getattr(of, one.name) for one in fields(of)}
 
 
 class Closed:
@@ -143,7 +180,7 @@ class _Reading(Checkpointer, CheckpointerMethods):
 
     def get_run(self, workflow_id: str) -> Run | None:
         found = super().get_workflow(workflow_id)
-        return None if found is None else Run.like(found)
+        return None if found is None else Run.like(found, self)
 
     get_workflow = get_run
 
@@ -152,7 +189,7 @@ class _Reading(Checkpointer, CheckpointerMethods):
         plain = status.value if isinstance(status, Enum) else status
         ours = None if plain is None else _OURS.get(plain, plain)
         found = super().list_workflows(status=ours, graph_name=graph_name, limit=limit)
-        return [Run.like(record) for record in found]
+        return [Run.like(record, self) for record in found]
 
     def checkpoint(self, workflow_id: str) -> Checkpoint:
         return Checkpoint(self.state(workflow_id), self.steps(workflow_id), workflow_id)

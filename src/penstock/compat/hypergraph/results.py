@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, ValuesView
 from typing import Any, Self
 
+from penstock.compat.hypergraph.absent import get_failure_evidence
 from penstock.observe import MapLog, RunLog
 from penstock.runners import graphs as runners
 from penstock.runners.graphs import RunStatus
@@ -22,6 +23,10 @@ class RunResult(runners.RunResult):
 
     log: RunLog | None = None
     stopped = False
+    restored = False
+    checkpoint_ok = True
+    checkpoint_errors: tuple[str, ...] = ()
+    """what cannot be recorded fails the run"""
 
     @classmethod
     def like(cls, result: runners.RunResult, log: RunLog | MapLog | None) -> Self:
@@ -34,6 +39,23 @@ class RunResult(runners.RunResult):
     @property
     def values(self) -> Values:  # type: ignore[override]
         return Values(self)
+
+    @property
+    def failure(self) -> Any:
+        """None of a run that did not fail.  Raises NotInThisVersion for the evidence of one that did."""
+        return get_failure_evidence(self.error) if self.failed else None
+
+    @property
+    def node_failures(self) -> tuple[Any, ...]:
+        """As `failure`."""
+        return () if self.failure is None else (self.failure,)
+
+    async def _awaited(self) -> Self:
+        return self
+
+    def __call__(self, *, raise_on_failure: bool = True) -> Any:
+        """The result of `iter()`, which the original is asked for: `await run.result()`."""
+        return self._awaited()
 
     def summary(self) -> str:
         """One line."""
@@ -55,6 +77,11 @@ class MapResult(runners.MapResult):
     """Penstock's results of a map, with `results`, `log` and properties by status."""
 
     log: MapLog | None = None
+    stopped = False
+    restored_count = 0
+    unstarted_item_indexes: tuple[int, ...] = ()
+    checkpoint_ok = True
+    checkpoint_errors: tuple[str, ...] = ()
 
     @classmethod
     def like(cls, results: runners.MapResult, log: RunLog | MapLog | None) -> Self:
@@ -68,6 +95,19 @@ class MapResult(runners.MapResult):
     @property
     def results(self) -> tuple[runners.RunResult, ...]:
         return tuple(self)
+
+    @property
+    def requested_count(self) -> int:
+        return len(self)
+
+    @property
+    def graph_name(self) -> str | None:
+        return None if self.log is None else self.log.graph_name
+
+    @property
+    def total_duration_ms(self) -> float:
+        """0 of a map without items."""
+        return 0.0 if self.log is None else self.log.total_duration_ms
 
     @property
     def failed(self) -> bool:
@@ -88,6 +128,18 @@ class MapResult(runners.MapResult):
     def summary(self) -> str:
         """One line."""
         return f"{self.status.value}: {len(self)} items, {len(self.failures)} failed"
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is known of the map, without its values; JSON-safe."""
+        return {
+            "status": self.status.value,
+            "run_id": self.run_id,
+            "graph_name": self.graph_name,
+            "map_over": list(self.map_over),
+            "map_mode": self.map_mode,
+            "total_duration_ms": self.total_duration_ms,
+            "results": [RunResult.to_dict(result) for result in self if isinstance(result, RunResult)],
+        }
 
 
 __all__ = ["MapResult", "RunResult", "RunStatus"]

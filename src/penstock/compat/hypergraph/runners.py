@@ -62,7 +62,7 @@ class AsyncRunner(runners.AsyncRunner, RunnerMethods):
         return cast("RunResult", await super().run(graph, values=values, **options))
 
     def iter(self, graph: Any, values: Values = None, **options: Any) -> runners.RunHandle:  # type: ignore[override]
-        """As in Penstock; `run.result` is a property, to be read after the events."""
+        """As in Penstock; `run.result` is a property, to be read after the events, and may be called and awaited."""
         options.pop("buffer_size", None)
         _translate(graph, options, self.show_progress)
         return super().iter(graph, values=values, **options)
