@@ -66,7 +66,7 @@ class Surroundings(Protocol):
         """Call a plain body, when it may run."""
         ...
 
-    def carry(self, body: Coroutine[Any, Any, T]) -> Awaitable[T]:
+    def carry(self, body: Callable[[], Coroutine[Any, Any, T]]) -> Awaitable[T]:
         """Await a body where coroutines of this run are awaited, when it may run."""
         ...
 
@@ -272,7 +272,7 @@ class GraphProgram:
             before = self._answered_before(node, one, around)
             if before is not None:
                 return before
-            shown = await (call.raw(inputs) if around is None else around.carry(call.raw(inputs)))
+            shown = await (call.raw(inputs) if around is None else around.carry(lambda: call.raw(inputs)))
             return await asyncio.to_thread(self._asked, node, shown, around)
         listener, memo = (None, None) if around is None else (around.listener, around.memo)
 
@@ -280,7 +280,7 @@ class GraphProgram:
             with on_record(control):
                 return await perform_async(call, inputs, listener, memo)
 
-        return self._recorded(one, await (body() if around is None else around.carry(body())))
+        return self._recorded(one, await (body() if around is None else around.carry(body)))
 
     def failed(self, node: int, view: GraphView, error: ErrorText) -> tuple[str, ...]:
         """Nodes have no observers of their own."""

@@ -157,10 +157,10 @@ class Part:
         finally:
             limit.release()
 
-    def carry(self, body: Coroutine[Any, Any, T]) -> Awaitable[T]:
+    def carry(self, body: Callable[[], Coroutine[Any, Any, T]]) -> Awaitable[T]:
         caller = self._caller
         if caller.loop is None:
-            return body
+            return body()
         return caller.carried(_within(caller.budget, body)).arrived()
 
     def answered_before(self, node: InterruptNode[..., Any]) -> tuple[Any] | None:
@@ -251,11 +251,11 @@ def _way(graph: Graph, run_id: str) -> Iterator[tuple[str, str | None]]:
         graph = nested.graph
 
 
-async def _within(limit: budget.Budget | None, body: Coroutine[Any, Any, T]) -> T:
+async def _within(limit: budget.Budget | None, body: Callable[[], Coroutine[Any, Any, T]]) -> T:
     if limit is None:
-        return await body
+        return await body()
     await limit.acquire()
     try:
-        return await body
+        return await body()
     finally:
         limit.release()
