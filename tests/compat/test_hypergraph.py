@@ -162,15 +162,40 @@ def test_both_forms_of_interrupts() -> None:
     shown = make(double, "ask", answer_name="answer")
     named = make(double, name="ask", answer_name="answer")
     declared = make("ask", "x", "answer", int)
-    for made in (shown, named, declared, hypergraph.interrupt(answer_name="answer")(double).with_name("ask")):
+    by_names = make(name="ask", input_param="x", response_param="answer", response_type=int)
+    source = make(source=double, name="ask", answer_name="answer")
+    for made in (
+        shown,
+        named,
+        declared,
+        by_names,
+        source,
+        hypergraph.interrupt(answer_name="answer")(double).with_name("ask"),
+    ):
         assert isinstance(made, graphs.InterruptNode)
         assert isinstance(made, hypergraph.InterruptNode)
         assert (made.name, made.inputs, made.answer_name) == ("ask", ("x",), "answer")
-    assert declared.response_type is int
+    assert declared.response_type is by_names.response_type is int
     assert issubclass(graphs.InterruptNode, nodes.InterruptNode)
     assert not isinstance(hypergraph.node(double, "y"), hypergraph.InterruptNode)
+    for wrong in ({}, {"name": "ask"}, {"source": double}, {"source": double, "answer_name": 7}):
+        with pytest.raises(TypeError):
+            make(**wrong)
     with pytest.raises(TypeError, match="name"):
         make(double)
+
+
+def test_a_map_is_not_recorded() -> None:
+    graph = hypergraph.Graph([hypergraph.node(double, "y")])
+    with checkpointers.MemoryCheckpointer() as kept:
+        with pytest.raises(hypergraph.NotInThisVersion, match="workflow_id") as caught:
+            hypergraph.SyncRunner(checkpointer=kept).map(graph, {"x": [1]}, map_over="x", workflow_id="m")
+        assert "map_over" in str(caught.value.hint)
+        with pytest.raises(hypergraph.NotInThisVersion, match="workflow_id"):
+            asyncio.run(hypergraph.AsyncRunner(checkpointer=kept).map(graph, {"x": [1]}, map_over="x", workflow_id="m"))
+        assert hypergraph.SyncRunner().map(graph, {"x": [1]}, map_over="x", workflow_id=None)["y"] == [2]
+        mapped = hypergraph.Graph([graph.as_node(name="many").map_over("x")])  # what the hint says
+        assert hypergraph.SyncRunner(checkpointer=kept).run(mapped, {"x": [1, 2]}, workflow_id="m")["y"] == [2, 4]
 
 
 def test_graphs() -> None:

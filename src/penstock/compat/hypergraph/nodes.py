@@ -47,11 +47,13 @@ def node(
 class _Forms(ABCMeta):
     """Two ways to make an interrupt, and one class of them."""
 
-    def __call__(cls, source: Any, *arguments: Any, answer_name: str | None = None, **options: Any) -> Any:
+    def __call__(cls, *arguments: Any, **options: Any) -> Any:
+        """Raises SignatureError (a TypeError)."""
+        source, *rest = arguments or (options.pop("source", None),)
         if not callable(source):
-            return graphs.InterruptNode(source, *arguments, **options)
-        name = arguments[0] if arguments else options.pop("name", None)
-        return graphs.InterruptNode.showing(source, answer_name, name=name, **options)  # type: ignore[arg-type]
+            return graphs.InterruptNode(*arguments, **options)
+        name = rest[0] if rest else options.pop("name", None)
+        return graphs.InterruptNode.showing(source, options.pop("answer_name", None), name=name, **options)
 
     def __instancecheck__(cls, instance: object) -> bool:
         return isinstance(instance, graphs.InterruptNode)

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from penstock.compat.hypergraph.absent import DaftRunner, RunnerMethods, refuse_options
 from penstock.compat.hypergraph.results import MapResult, RunResult
+from penstock.compat.standins import function
 from penstock.direct.nesting import ExecutionStrategy, get_execution_strategy
 from penstock.observe import RichProgressProcessor, RunLogProcessor
 from penstock.runners import graphs as runners
@@ -14,6 +15,11 @@ from penstock.runners.graphs import BaseRunner, PauseInfo, RunnerCapabilities, R
 from penstock.runners.graphs.running import ErrorHandling, check_options
 
 Values = Mapping[str, Any] | None
+
+_no_recorded_maps = function(
+    "map(workflow_id=)",
+    'record a run that maps in a node: run(Graph([graph.as_node(name="items").map_over("x")]), workflow_id=...)',
+)
 
 
 class SyncRunner(runners.SyncRunner, RunnerMethods):
@@ -33,8 +39,10 @@ class SyncRunner(runners.SyncRunner, RunnerMethods):
         return RunResult.like(result, log.log)
 
     def map(self, graph: Any, values: Values = None, **options: Any) -> MapResult:  # type: ignore[override]
-        """As in Penstock."""
+        """As in Penstock.  Raises NotInThisVersion for a map on the record."""
         _translate(graph, options, self.show_progress)
+        if options.pop("workflow_id", None) is not None:
+            _no_recorded_maps()
         log = _log(options)
         results = super().map(graph, values=values, **options)
         return MapResult.like(results, log.log)
@@ -68,8 +76,10 @@ class AsyncRunner(runners.AsyncRunner, RunnerMethods):
         return super().iter(graph, values=values, **options)
 
     async def map(self, graph: Any, values: Values = None, **options: Any) -> MapResult:  # type: ignore[override]
-        """As in Penstock."""
+        """As in Penstock.  Raises NotInThisVersion for a map on the record."""
         _translate(graph, options, self.show_progress)
+        if options.pop("workflow_id", None) is not None:
+            _no_recorded_maps()
         log = _log(options)
         results = await super().map(graph, values=values, **options)
         return MapResult.like(results, log.log)
