@@ -87,7 +87,7 @@ class Apart:
         """Whatever changes something here wakes the loop anyway."""
         return False
 
-    def instants(self) -> list[int]:
+    def instants(self, now: int) -> list[int]:
         """Nothing here is due at an instant."""
         return []
 

@@ -35,7 +35,7 @@ class Deadlines:
         """What it does has its instant."""
         return False
 
-    def instants(self) -> list[int]:
+    def instants(self, now: int) -> list[int]:
         """When to look next."""
         return [at for at in (self._attempts_at, self._runs_at) if at is not None]
 

@@ -366,17 +366,16 @@ class Driver:
 
     def _patience_s(self) -> float | None:
         """How long nothing will be due."""
+        now = self.clock.now()
         if self._blocked_until:  # no longer than a pause can be: the clock may have been set back
-            self._blocked_until = min(self._blocked_until, self.clock.now() + int(LONGEST_PAUSE_SECONDS * 1e6))
+            self._blocked_until = min(self._blocked_until, now + int(LONGEST_PAUSE_SECONDS * 1e6))
         instants = [self._close_at] if self._closing else []
         if self.agenda.next is not None:
             instants.append(self.agenda.next)
         if self.dirty:
             instants.append(self._blocked_until)
-        for service in self._always:
-            instants += service.instants()
-        for service in [self._renewal] if self._closing else self._services:
-            instants += service.instants()
+        instants += [service.next_at(now) for service in self._always]
+        instants += [service.next_at(now) for service in ([self._renewal] if self._closing else self._services)]
         return self.clock.seconds_until(max(min(instants), self._blocked_until))
 
     def _tick(self) -> None:
@@ -389,9 +388,10 @@ class Driver:
         if now >= self._blocked_until:
             try:
                 for service in [self._renewal] if self._closing else self._services:
-                    service.look(now)
-                    now = self.clock.now()  # the clock may have been set, and the store may have taken its time
-                self._store_answers()
+                    if service.look(now):
+                        now = self.clock.now()  # the clock may have been set, and the store may have taken its time
+                if self._store_lost:
+                    self._store_answers()
             except StoreError as error:
                 self.store_failed(error)
                 for run in [run for run in self.dirty.values() if run.born]:  # its turn would not come as long as this
@@ -423,9 +423,8 @@ class Driver:
         return self._store_lost
 
     def _store_answers(self) -> None:
-        if self._store_lost:
-            self._store_lost = False
-            logger.warning("the store can be used again")
+        self._store_lost = False
+        logger.warning("the store can be used again")
 
     # -- acts
 
@@ -452,7 +451,8 @@ class Driver:
             birth.reject(RunnerClosed("this runner was shut down before the run was accepted"))
             return
         self.deadlines.watch_run(run)
-        self._takeover.include(run.row.id)
+        if self.limits.own_runs_only:
+            self._takeover.include(run.row.id)
         self._births[run.row.id] = birth
         self.runs[run.row.id] = self.dirty[run.row.id] = run
 
@@ -625,16 +625,17 @@ class Driver:
 
     def allowance(self, now: int) -> Allowance:
         """What this runner may take for itself of the work that a transaction creates now."""
+        begins = not (self._closing or self.apart.active)
         return Allowance(
             self.owner,
             now + self.lease_us,
             self.limits.prefetch_tasks - self.executor.backlog,
-            {} if self._closing or self.apart.active else self.executor.slots(),
-            {} if self._closing or self.apart.active else self.ahead(now),
+            self.executor.slots() if begins else {},
+            self.ahead(now) if begins else {},
             self.executor.route,
             self._plans,
             self.apart.after,
-            not (self._closing or self.apart.active),
+            begins,
             now + self.lease_us if self.limits.recover else FAR,
         )
 
@@ -703,7 +704,8 @@ class Driver:
             parts = [slice(0, half), slice(half, None)]
             return all([self._write(runs[part], changes[part]) for part in parts])
         self._pause_s = FIRST_PAUSE_SECONDS
-        self._store_answers()
+        if self._store_lost:
+            self._store_answers()
         for run, change, verdict in zip(runs, changes, verdicts, strict=True):
             try:
                 if isinstance(verdict, Committed):

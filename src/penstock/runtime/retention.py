@@ -31,11 +31,11 @@ class Retention:
         """What it does has its instant."""
         return False
 
-    def instants(self) -> list[int]:
+    def instants(self, now: int) -> list[int]:
         """When there is something to do next."""
         if self._kept_us is None:
             return []
-        return [min(self._look_at, self._driver.clock.now() + EVERY_US)]  # the clock may have been set back
+        return [min(self._look_at, now + EVERY_US)]
 
     def look(self, now: int) -> None:
         """Forget some.  Raises StoreUnavailable; then it is done later."""

@@ -124,12 +124,11 @@ class Scheduler:
         """Something is left to do as soon as the store answers."""
         return self.works and (self.wanted or bool(self.polling.answers))
 
-    def instants(self) -> list[int]:
+    def instants(self, now: int) -> list[int]:
         """When there is something to do next."""
         if not self.works:
             return []
-        # never later than a whole interval from now: the clock may have been set back
-        scan_at = min(self._scan_at, self._driver.clock.now() + self._interval_us)
+        scan_at = min(self._scan_at, now + self._interval_us)
         return [scan_at] if self._next_at is None else [scan_at, self._next_at]
 
     @property

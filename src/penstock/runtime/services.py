@@ -14,6 +14,7 @@ from penstock.runtime.faults import Faults
 
 FIRST_PAUSE_US: Final = 250_000
 LONGEST_PAUSE_US: Final = 60_000_000
+NEVER: Final = 1 << 62
 
 
 class Service(Protocol):
@@ -24,8 +25,10 @@ class Service(Protocol):
         """Something can be done at once."""
         ...
 
-    def instants(self) -> Sequence[int]:
-        """When there is something to do next."""
+    def instants(self, now: int) -> Sequence[int]:
+        """When there is something to do next; never later than a whole interval of the service from now, as the clock
+        may have been set back.
+        """
         ...
 
     def look(self, now: int) -> None:
@@ -44,20 +47,24 @@ class Supervised:
         self._service, self._faults, self._decisive = service, faults, decisive
         self._paused_until = 0
         self._pause_us = FIRST_PAUSE_US
+        self._next_at = 0
 
-    def instants(self) -> Sequence[int]:
+    def next_at(self, now: int) -> int:
         """When to look next."""
-        found = self._service.instants()
         if self._service.pending:
-            found = [0, *found]
-        return [max(at, self._paused_until) for at in found] if self._paused_until else found
+            found = 0
+        else:
+            found = min(self._service.instants(now), default=NEVER)
+        self._next_at = max(found, self._paused_until) if self._paused_until else found
+        return self._next_at
 
-    def look(self, now: int) -> None:
-        """Have it do what is due.  Raises StoreError."""
+    def look(self, now: int) -> bool:
+        """Have it do what is due; returns whether that may have taken time.  Raises StoreError."""
         if self._paused_until:
             if now < self._paused_until <= now + LONGEST_PAUSE_US:  # no later: the clock may have been set back
-                return
+                return False
             self._paused_until = 0
+        due = now >= self._next_at or self._service.pending
         try:
             self._service.look(now)
         except BaseException as error:  # whatever it is, the other services go on
@@ -68,6 +75,7 @@ class Supervised:
             self._faults.add(f"{self.name}, tried again later", error)
         else:
             self._pause_us = FIRST_PAUSE_US
+        return due
 
     def _concerns_all(self, error: BaseException) -> bool:
         if self._decisive:

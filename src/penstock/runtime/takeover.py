@@ -61,9 +61,8 @@ class Takeover:
         self.stale: set[str] = set()
         """live runs that somebody else may have advanced"""
 
-    def instants(self) -> list[int]:
+    def instants(self, now: int) -> list[int]:
         """When there is something to do next."""
-        now = self._driver.clock.now()  # never later than a whole interval from now: the clock may have been set back
         instants = [min(self._scan_at, now + self._scan_every)]
         if self._driver.limits.recover and self._driver.executor.backlog:
             instants.append(min(self._review_at, now + REVIEW_US))

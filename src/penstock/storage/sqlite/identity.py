@@ -18,7 +18,7 @@ class Identity:
 
     def __init__(self, path: Path | None) -> None:
         """None: a database in memory, which cannot be replaced."""
-        self._path: Final = path
+        self._path: Final = None if path is None else os.fspath(path)
         self._seen: tuple[int, int] | None = None
 
     def note(self) -> None:
