@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from penstock.graphs import Graph, InterruptNode, node
+from penstock.graphs import END, Graph, InterruptNode, node, route
 from penstock.observe import EventProcessor, RunStartEvent
 from penstock.runners.graphs import AsyncRunner, SyncRunner
 from penstock.runners.graphs.checkpointers import Checkpointer, MemoryCheckpointer, SqliteCheckpointer
@@ -182,3 +182,41 @@ def test_items_that_are_tried_again(tmp_path: Path) -> None:
     assert not any(resumes for _, resumes in heard.begun[first : later[0]])
     assert all(resumes for _, resumes in heard.begun[later[0] :])
     assert ("inner", True) in heard.begun
+
+
+def test_every_turn_of_a_loop_with_a_question_inside_is_heard(tmp_path: Path) -> None:
+    """Each call tells of runs and nodes that begin before they end, and of none twice."""
+
+    @node(output_name="said")
+    def hear(answer: str, messages: list[str]) -> list[str]:
+        return [*messages, answer]
+
+    @route(["inner", END])
+    def more(messages: list[str]) -> Any:
+        return END if messages[-1] == "bye" else "inner"
+
+    asking = Graph([InterruptNode("ask", "messages", "answer"), hear], name="inner")
+    graph = Graph([asking.as_node().rename_outputs(said="messages"), more], name="g")
+    heard: list[Any] = []
+
+    class Ear(EventProcessor):
+        def on_event(self, event: Any) -> None:
+            heard.append(event)
+
+    for given in ({"messages": ["hello"]}, {"answer": "well"}, {"answer": "so"}, {"answer": "bye"}):
+        heard.clear()
+        with SqliteCheckpointer(tmp_path / "runs.db") as kept:
+            runner = AsyncRunner(checkpointer=kept, event_processors=[Ear()])
+            result = wait(runner.run(graph, given, workflow_id="w"))
+        names = [type(event).__name__ for event in heard]
+        spans = {kind: [e.span_id for e in heard if type(e).__name__ == kind] for kind in {*names}}
+        assert spans["RunStartEvent"][0] == heard[0].span_id
+        assert sorted(spans["RunStartEvent"]) == sorted(spans["RunEndEvent"])
+        assert {*spans.get("NodeEndEvent", ())} <= {*spans["NodeStartEvent"]}
+        assert all(len({*ids}) == len(ids) for ids in spans.values())
+        begun = [(e.graph_name, e.is_resume) for e in heard if isinstance(e, RunStartEvent)]
+        first = given.get("messages") is not None
+        assert begun[:2] == [("g", not first), ("inner", not first)]
+        assert first or next(e.node_name for e in heard if type(e).__name__ == "NodeEndEvent") == "hear"
+        assert result.paused is (given.get("answer") != "bye")
+    assert result["messages"] == ["hello", "well", "so", "bye"]

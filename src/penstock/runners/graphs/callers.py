@@ -196,10 +196,11 @@ class Part:
 
     def unfolded(self, node: GraphNode, inputs: Mapping[str, Any]) -> None:
         watch = self._caller.watches.get(self._run_id)
-        self._caller.unfolded.add((self._run_id, node.name))
-        self._caller.folded.discard((self._run_id, node.name))
         if watch is not None:
-            self._caller.spans[self._run_id, node.name] = watch.begin(node, inputs)
+            place = (self._run_id, node.name)
+            self._caller.unfolded.add(place)
+            self._caller.folded.discard(place)
+            self._caller.spans[place] = watch.begin(node, inputs)
 
     def folded(self, node: GraphNode, outputs: Mapping[str, Stored], error: Exception | None) -> None:
         caller = self._caller
@@ -212,7 +213,8 @@ class Part:
             inner = next((e for run_id, e in caller.errors.items() if run_id.startswith(stem)), None)
             if inner is not None:
                 caller.errors.setdefault(self._run_id, inner)
-        caller.folded.add((self._run_id, node.name))
+        if caller.setting.outlet is not None:
+            caller.folded.add((self._run_id, node.name))
         span = caller.spans.pop((self._run_id, node.name), None)
         if span is None:
             return
