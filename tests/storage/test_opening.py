@@ -177,6 +177,58 @@ def test_a_file_or_directory_that_cannot_be_written(file_mode: int, directory_mo
     assert "cannot be written" in said
 
 
+READ = """
+from penstock.cli.main import main
+import sys
+print(main(["runs", "list", "--database", sys.argv[1]]), flush=True)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="needs to become somebody else")
+@pytest.mark.parametrize("is_in_use", [False, True])
+@pytest.mark.parametrize(("file_mode", "directory_mode"), [(0o444, 0o755), (0o444, 0o555), (0o644, 0o555)])
+def test_a_file_is_read_where_nothing_can_be_written(file_mode: int, directory_mode: int, is_in_use: bool) -> None:
+    """Readers without rights to write see what is recorded, whether another process has the file open or not."""
+    become = (
+        "import os\nimport penstock.cli.main, penstock.cli.runs, penstock.cli.listing, penstock.storage.sqlite.store\n"
+    )
+    become += "import penstock.runners.results\nos.setgid(65534)\nos.setuid(65534)\n"
+    with TemporaryDirectory() as place:
+        url = f"sqlite:///{place}/a.db"
+        store = open_store(url)
+        store.commit([birth("r1")])
+        if not is_in_use:
+            store.close()
+        os.chmod(f"{place}/a.db", file_mode)
+        os.chmod(place, directory_mode)
+        with helper(become + READ, url) as reader:
+            said = [reader.hear() for _ in range(4)]
+        store.close()
+    assert said[1].startswith("r1"), said
+    assert said[-1] == "0"
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="needs to become somebody else")
+@pytest.mark.parametrize("query", ["", "?mode=ro"])
+@pytest.mark.parametrize("deep", ["a.db", "deeper/a.db"])
+def test_a_directory_that_may_not_be_searched(deep: str, query: str) -> None:
+    become = "import os\nimport penstock.storage.sqlite.store\nos.setgid(65534)\nos.setuid(65534)\n"
+    with TemporaryDirectory() as place:
+        os.chmod(place, 0o700)
+        with helper(become + OPEN, f"sqlite:///{place}/{deep}{query}") as refused:
+            said = refused.hear()
+    assert said.startswith("StoreUnavailable"), said
+    assert "Permission denied" in said
+
+
+@pytest.mark.parametrize("query", ["", "?mode=ro"])
+def test_a_path_that_names_nothing(tmp_path: Path, query: str) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    for name in ("a" * 300, "circle", "circle/a.db"):
+        with pytest.raises(DatabaseURLError, match="means no file"):
+            open_store(f"sqlite:///{tmp_path}/{name}{query}")
+
+
 # -- schemas
 
 

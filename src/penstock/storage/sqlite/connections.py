@@ -42,15 +42,16 @@ def check_place(where: DatabaseURL) -> None:
             f"{path} was in use by the thread that forked this process, and is not safe to open here",
             hint="do not fork from a signal handler; start the process with the spawn method",
         )
-    if path.is_dir():
+    found = present(where)
+    if found and path.is_dir():
         raise DatabaseURLError(
             f"{where.text!r} means {path}, which is a directory", hint=f"name a file in it: {where.text}/app.db"
         )
-    if not path.parent.is_dir():
+    if not found and not path.parent.is_dir():
         raise DatabaseURLError(
             f"{where.text!r} means {path}, and there is no directory {path.parent}", hint=_directory_hint(where, path)
         )
-    if path.exists():
+    if found:
         if not path.is_file():
             raise DatabaseURLError(f"{where.text!r} means {path}, which is not a regular file")
         if where.mode != "ro" and not os.access(path, os.W_OK):
@@ -65,6 +66,29 @@ def check_place(where: DatabaseURL) -> None:
             f"the directory {path.parent} cannot be written, and the database needs files beside it",
             hint="make the directory writable, or read the database with ?mode=ro",
         )
+
+
+def present(where: DatabaseURL) -> bool:
+    """Whether there is a file, a directory or anything else in the place of the database; not for one in memory.
+
+    Raises StoreUnavailable for a directory that may not be searched, DatabaseURLError for a path that names nothing.
+    """
+    if where.path is None:
+        return False
+    try:
+        where.path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except PermissionError as error:
+        raise StoreUnavailable(
+            f"{where.path} cannot be opened: {error.strerror}",
+            hint="look at the permissions of its directory and of those above",
+        ) from error
+    except OSError as error:  # a name that is too long, symbolic links in a circle
+        raise DatabaseURLError(
+            f"{where.text[:200]!r} means no file: {error.strerror}", hint="name another path"
+        ) from error
+    return True
 
 
 def _directory_hint(where: DatabaseURL, path: Path) -> str:
@@ -90,9 +114,23 @@ def connect_writer(where: DatabaseURL) -> sqlite3.Connection:
 
 def connect_reader(where: DatabaseURL) -> sqlite3.Connection:
     """A connection that only reads.  Raises sqlite3.Error."""
-    connection = _connect(where, "ro" if where.mode == "ro" else "rw")
+    connection = _connect(where, _reading_mode(where))
     connection.execute("PRAGMA query_only = 1")
     return connection
+
+
+def _reading_mode(where: DatabaseURL) -> str:
+    """The mode of a reading connection, with `immutable=1` where SQLite cannot read the file otherwise.
+
+    A file in WAL mode is read through `-wal` and `-shm` beside it.  Where they are missing and cannot be made, no
+    process has the file open, and it holds all that was written (https://sqlite.org/wal.html#read_only_databases).
+    """
+    if where.mode != "ro" or where.path is None:
+        return "rw"
+    beside = (where.path.with_name(where.path.name + suffix) for suffix in ("-wal", "-shm"))
+    if os.access(where.path.parent, os.W_OK) or any(file.exists() for file in beside):
+        return "ro"
+    return "ro&immutable=1"
 
 
 def _connect(where: DatabaseURL, mode: str) -> sqlite3.Connection:
