@@ -192,7 +192,8 @@ class TestTheRunner:
         handle.result()
         first, second = messages(caplog, "failed at attempt")
         assert first == f"'a' of run {handle.run_id} failed at attempt 1, it is tried again: ConnectionError: no luck"
-        assert "attempt 2, it is not tried again" in second
+        assert "attempt 2, it is not tried again: ConnectionError: no luck\nTraceback (most recent" in second
+        assert __file__ in second, "where it was raised"
 
     def test_time_outs(
         self, open_runner: Callable[..., DefaultRunner], define: Define, gate: Gate, caplog: pytest.LogCaptureFixture

@@ -53,10 +53,12 @@ class Faults:
 
 
 def log_failure(attempt: Attempt, failed: Failed) -> None:
-    """Log how an attempt failed, and whether it is tried again."""
-    follows = "it is not tried again" if failed.retry_at is None else "it is tried again"
-    text = "%r of run %s failed at attempt %d, %s: %s"
-    logger.warning(text, attempt.name, attempt.run_id, attempt.number, follows, failed.error)
+    """Log how an attempt failed, and whether it is tried again; with the traceback if that was the last one."""
+    is_last = failed.retry_at is None
+    follows = "it is not tried again" if is_last else "it is tried again"
+    where = f"\n{failed.traceback}" if is_last and failed.traceback else ""
+    text = "%r of run %s failed at attempt %d, %s: %s%s"
+    logger.warning(text, attempt.name, attempt.run_id, attempt.number, follows, failed.error, where)
 
 
 def internal(what: str, error: BaseException) -> InternalError:
