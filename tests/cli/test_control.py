@@ -72,6 +72,23 @@ with WorkflowBuilder("idle"):
         wait(handle)
 '''
 
+PATIENT = """
+import time
+from pathlib import Path
+from penstock import DefaultRunner, DefaultRunnerConfig, WorkflowBuilder, task
+
+with WorkflowBuilder("deaf"):
+
+    @task()
+    def hears_nothing(context):
+        Path("blocked").touch()
+        while not Path("go").exists():
+            time.sleep(0.005)
+
+with DefaultRunner("sqlite:///penstock.db", config=DefaultRunnerConfig(cancel_grace_seconds=600)) as runner:
+    assert runner.execute("deaf").status == "Cancelled"
+"""
+
 
 @pytest.fixture
 def steered(shell: Shell) -> Shell:
@@ -119,6 +136,26 @@ def test_cancel_tells_the_process_that_executes_the_run(steered: Shell) -> None:
     again = steered("runs", "cancel", run)
     assert again.returncode == 4
     assert "it is cancelled" in again.stderr
+
+
+def test_a_second_cancel_waits_if_it_is_told_to(steered: Shell) -> None:
+    """A body that does not look at its handle goes on after the first one."""
+    (steered.home / "patient.py").write_text(PATIENT)
+    command = [sys.executable, "patient.py"]
+    process = subprocess.Popen(command, cwd=steered.home, env=steered.environment, encoding="utf-8")
+    steered.started.append(process)
+    steered.wait_until((steered.home / "blocked").exists, process)
+    assert "is being cancelled" in steered("runs", "cancel", "@last").stdout
+    refused = steered("runs", "cancel", "@last")
+    assert (refused.returncode, "already being cancelled" in refused.stderr) == (4, True)
+    assert steered("runs", "cancel", "@last", "--wait", "0").returncode == 4
+    second = steered.start("runs", "cancel", "@last", "--wait", "60")
+    steered.let_go()
+    assert second.wait(60) == 0
+    assert process.wait(60) == 0
+    assert shown(steered, "@last")["status"] == "Cancelled"
+    assert steered("runs", "cancel", "@last", "--wait", "60").returncode == 0, "that is how it ended"
+    assert steered("runs", "cancel", "@last").returncode == 4
 
 
 def test_cancel_of_a_run_nobody_executes_ends_it_at_once(steered: Shell) -> None:

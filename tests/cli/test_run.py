@@ -43,7 +43,8 @@ def test_json_is_one_object_whatever_bodies_print(shell: Shell) -> None:
 def test_a_failed_run_is_1(shell: Shell) -> None:
     done = shell("run", "flows:fails")
     assert done.returncode == 1
-    assert r"ValueError: no [red]luck[/red] \x1b]0;owned\x07\nsecond line" in done.stdout
+    assert r"ValueError: no [red]luck[/red] \x1b]0;owned\x07 …" in done.stdout, "a line of the table"
+    assert "ValueError: no [red]luck[/red] \\x1b]0;owned\\x07\n  second line\n" in done.stdout, "the end"
     assert "upstream failed: broken" in done.stdout
     assert "\x1b" not in done.stdout + done.stderr
     assert json.loads(shell("run", "flows:fails", "--json").stdout)["status"] == "Failed"
@@ -152,6 +153,7 @@ def test_a_key_finds_the_run_that_has_it(shell: Shell) -> None:
     other = shell("run", "flows:sums", "--key", "k", "--context", '{"x": 9}')
     assert other.returncode == 2
     assert "another context" in other.stderr
+    assert "--resume" in other.stderr
 
 
 def test_resume_takes_a_prefix_and_nothing_else(shell: Shell) -> None:
@@ -161,6 +163,57 @@ def test_resume_takes_a_prefix_and_nothing_else(shell: Shell) -> None:
     assert json.loads(done.stdout)["run_id"] == run_id
     assert shell("run", "flows:sums", "--resume", "ffff").returncode == 3
     assert shell("run", "flows:sums", "--resume", run_id, "--key", "k").returncode == 2
+
+
+def test_resume_knows_the_workflow_of_its_run(shell: Shell) -> None:
+    run_id = json.loads(shell("run", "flows:sums", "--json").stdout)["run_id"]
+    for other in ("flows:fails", "flows.py:waits"):
+        done = shell("run", other, "--resume", "@last")
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"error: run {run_id} is one of workflow 'sums', not of ")
+        assert done.stdout == ""
+    for target in ("flows", "flows.py", "flows:sums"):
+        done = shell("run", target, "--resume", "@last")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith(f"run {run_id} of sums\n")
+
+
+@pytest.mark.parametrize(("workflow", "is_failed"), [("sums", False), ("fails", True)])
+@pytest.mark.parametrize("again", [("--key", "k"), ("--resume", "@last")])
+def test_a_run_that_had_ended_is_not_shown_as_executed(
+    shell: Shell, workflow: str, is_failed: bool, again: tuple[str, str]
+) -> None:
+    first = shell("run", f"flows:{workflow}", "--key", "k").stdout
+    assert "nothing was executed" not in first
+    done = shell("run", f"flows:{workflow}", *again).stdout
+    assert "it was executed earlier" in done
+    assert "nothing was executed now" in done
+    assert ("penstock runs retry" in done) is is_failed
+
+
+def test_a_run_that_is_finished_by_this_command_is_shown_as_executed(shell: Shell) -> None:
+    left = shell.start("run", "flows:waits", "--key", "k")
+    shell.wait_until((shell.home / "blocked").exists, left)
+    left.kill()
+    left.wait()
+    shell.let_go()
+    done = shell("run", "flows:waits", "--key", "k").stdout
+    assert "Completed after" in done
+    assert "nothing was executed" not in done
+
+
+@pytest.mark.parametrize("command", [("run", "flows:sums"), ("runs", "show", "@last")])
+def test_typed_alone_is_refused(shell: Shell, command: tuple[str, ...]) -> None:
+    done = shell(*command, "--typed")
+    assert done.returncode == 2
+    assert "--typed goes with --json" in done.stderr
+    assert not (shell.home / "penstock.db").exists()
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "1e99", "nan", "soon"])
+def test_a_time_out_that_is_none(shell: Shell, seconds: str) -> None:
+    assert shell("run", "flows:sums", "--timeout", seconds).returncode == 2
+    assert not (shell.home / "penstock.db").exists()
 
 
 def test_a_run_in_memory_leaves_nothing(shell: Shell) -> None:

@@ -179,7 +179,7 @@ def test_the_activity_of_an_unfinished_run_is_shown(shell: Shell) -> None:
     shell.wait_until((shell.home / "blocked").exists, process)
     (run,) = json.loads(shell("runs", "list", "--json").stdout)
     assert run["activity"] == f"running on {ids.owner().rsplit('.', 2)[0]}:{process.pid}"
-    assert f"Running: {run['activity']}" in shell("runs", "show", "@last").stdout
+    assert f"status    R{run['activity'][1:]}\n" in shell("runs", "show", "@last").stdout
     process.kill()
     process.wait()
     assert "  orphaned by " in shell("runs", "list").stdout
@@ -250,7 +250,12 @@ def test_forgetting(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "code"), [([], 2), (["--older-than", "soon"], 2), (["--older-than", "1s", "--keep", "nobody"], 3)]
+    ("options", "code"),
+    [
+        ([], 2),
+        (["--older-than", "1s", "--keep", "nobody"], 3),
+        *((["--older-than", age], 2) for age in ("soon", "0", "30", " 30 ", "0d", "-1d", "1.5d", "1w", "40000d")),
+    ],
 )
 def test_nothing_is_forgotten_by_mistake(shell: Shell, options: list[str], code: int) -> None:
     shell("run", "flows:sums")

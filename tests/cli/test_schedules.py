@@ -112,7 +112,7 @@ def test_coming_times(shell: Shell) -> None:
     ("arguments", "code", "says"),
     [
         (("add", "w", "* *", "--allow-unknown"), 2, "field"),
-        (("add", "w", "* * * * *"), 3, "allow_unknown"),
+        (("add", "w", "* * * * *"), 3, "--allow-unknown"),
         (("add", "w", "* * * * *", "--timezone", "Berlin", "--allow-unknown"), 2, "Europe/Berlin"),
         (("add", "w", "* * * * *", "--context", "{", "--allow-unknown"), 2, "JSON"),
         (("list", "--database", "sqlite:///none.db"), 3, "no database"),

@@ -89,6 +89,7 @@ def test_a_graph_by_its_variable_and_by_its_name(styles: Shell) -> None:
     missing = styles("run", "styles:review")
     assert missing.returncode == 2
     assert missing.stderr.startswith("error: missing: 'topic'\n  -> 'topic', taken by 'write'\n")
+    assert """hint: give a value for each: --context '{"topic": "..."}'""" in missing.stderr
 
 
 def test_a_run_that_waits_for_an_answer_says_how_to_give_it(styles: Shell) -> None:
@@ -97,7 +98,7 @@ def test_a_run_that_waits_for_an_answer_says_how_to_give_it(styles: Shell) -> No
     (run,) = json.loads(styles("runs", "list", "--json").stdout)
     run_id = run["run_id"]
     assert "waits for approve: {'draft': 'About rain'}\n" in done.stdout
-    assert f"`penstock runs answer {run_id} --database sqlite:///penstock.db ANSWER`" in done.stdout
+    assert f"`penstock runs answer {run_id} ANSWER`" in done.stdout
 
     again = styles("run", "styles:review", "--resume", run_id, "--json")
     assert again.returncode == 4

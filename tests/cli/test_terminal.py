@@ -103,3 +103,21 @@ def test_many_tasks_are_cut_to_those_that_matter() -> None:
     assert [t.task_name for t in live._most_telling(tasks, 5)] == ["t17", "t18", "t19", "t20", "t21"]
     assert [t.task_name for t in live._most_telling(tasks, 24)][-2:] == ["t22", "t23"]
     assert live._most_telling(tasks, 50) == tasks
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 200])
+@pytest.mark.parametrize("error", ["", "short", "a long error " * 40, "several\nlines " * 40])
+@pytest.mark.parametrize("name", ["t", "a task of fifteen", "n" * 100, "名" * 30])
+def test_a_long_error_takes_no_room_from_what_else_is_told(width: int, error: str, name: str) -> None:
+    from io import StringIO
+
+    from rich.console import Console
+
+    view, out = live.TableView(), StringIO()
+    view._console = Console(file=out, width=width)
+    shown = [TaskResult(name, "Completed", None, None, timedelta(minutes=61), 10, error or None)]
+    view._console.print(view._table(shown, 0.0))
+    said = out.getvalue()
+    assert all(len(line) <= width for line in said.splitlines()), said
+    for word in ("Task", "State", "Attempts", "Duration", "Error", "Completed", " 10 ", "1 h 01 min"):
+        assert word in said, said

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from penstock.cli import exits, options, reading
+from penstock.cli.commands import command
 from penstock.cli.exits import CommandError
 from penstock.cli.text import clean, count, short
 
@@ -95,17 +96,15 @@ def _goes_on(now: Situation, url: str) -> list[str]:
     """Who goes on with the run, or how to make somebody."""
     status = now.row.status
     if status == "paused":
-        return ["it is still paused: `penstock runs show` says what it waits for"]
+        shown = command("runs", "show", now.row.id, database=url)
+        return [f"it is still paused: `{shown}` says what it waits for"]
     if status != "running":
         return [f"it is {status} already"]
     if now.taken_up:
         return ["a runner has taken it up"]
-    from penstock.storage.urls import masked
-
-    again = ["penstock", "run", f"MODULE:{now.row.workflow}", "--database", masked(url), "--resume", now.row.id]
     return [
         "no runner has taken it up yet: one that has its workflow does, or go on with",
-        f"  {clean(shlex.join(again))}",
+        f"  {command('run', f'MODULE:{now.row.workflow}', '--resume', now.row.id, database=url)}",
     ]
 
 
@@ -130,11 +129,15 @@ def cancel(run: str, reason: str, database: str, wait: float | None, as_json: bo
     If nobody executes the run, it ends at once.  RUN is an id, its beginning or its end, or @last.
     """
     from penstock.model import events as ev
-    from penstock.model.errors import RunNotFinished
+    from penstock.model.errors import InvalidTransition, RunNotFinished
 
     with steering(database, run) as (engine, run_id):
         engine.store.orphan_dead(engine.clock.now())  # nobody is waited for who is dead
-        engine.control(run_id, ev.CancelRequested(reason), "cancel")
+        try:
+            engine.control(run_id, ev.CancelRequested(reason), "cancel")
+        except InvalidTransition:
+            if wait is None or engine.head(run_id).status not in ("running", "cancelled"):
+                raise  # otherwise an earlier cancel leads, or has led, to the end that is waited for
         now = look(engine, run_id)
         if wait is not None and now.row.status == "running":
             with suppress(RunNotFinished):
@@ -165,7 +168,7 @@ def pause(run: str, reason: str, database: str, as_json: bool) -> None:
         engine.control(run_id, ev.Paused(reason), "pause")
         now = look(engine, run_id)
         lines = [f"{_tasks(now.at_work)} at work will end as usual"] if now.at_work else []
-        lines.append(f"it goes on with `penstock runs resume {clean(shlex.quote(run_id))}`")
+        lines.append(f"it goes on with `{command('runs', 'resume', run_id, database=database)}`")
         _say("is paused", now, database, as_json, lines)
 
 

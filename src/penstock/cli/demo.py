@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from penstock.cli import exits, following, live
+from penstock.cli.commands import command
 from penstock.cli.exits import CommandError
 from penstock.cli.text import clean, instant
 
@@ -37,6 +39,7 @@ def demo(directory: Path, pace: float, fresh: bool) -> int:
     home = _made(directory)
     path = home / "demo.db"
     database = f"sqlite:///{path}"
+    again = clean(shlex.join(["penstock", "demo", "--dir", str(directory)]))
     view: Callable[[], live.View] = live.view
 
     def start(runner: DefaultRunner) -> RunHandle:
@@ -61,13 +64,13 @@ def demo(directory: Path, pace: float, fresh: bool) -> int:
     try:
         _, result, pauses = following.perform(database, DefaultRunnerConfig(own_runs_only=True), start, lambda: view())
     except following.Interrupted as interrupted:
-        following.say_interrupted(database, interrupted.run_id, "penstock", "demo", "--dir", str(directory))
+        following.say_interrupted(database, interrupted.run_id, again)
         return following.leave(interrupted)
-    following.say_end(result, pauses, database)
+    following.say_end(result, pauses, database, again)
     for line in weather.summary(result.final_context):
         click.echo(clean(line))
     click.echo(f"{'Database:':<15}{clean(path)}")
-    click.echo(f"{'Look closer:':<15}penstock runs show {result.run_id} --database {clean(database)}")
+    click.echo(f"{'Look closer:':<15}{command('runs', 'show', result.run_id, database=database)}")
     return exits.OF_STATUS.get(result.status, exits.INTERNAL)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import signal
 import sys
 import threading
@@ -15,9 +14,10 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from penstock.cli import exits, questions, reading
+from penstock.cli.commands import command, outlives_the_process
 from penstock.cli.exits import CommandError
 from penstock.cli.live import SETTLED, View
-from penstock.cli.text import clean, count, seconds, short
+from penstock.cli.text import clean, count, paragraph, seconds, short
 
 if TYPE_CHECKING:
     from penstock.engine.pauses import Pause
@@ -195,16 +195,18 @@ def go_on(runner: DefaultRunner, run_id: str) -> RunHandle:
     return handle
 
 
-def say_end(result: WorkflowResult, pauses: Sequence[Pause], database: str) -> None:
-    """How the run ended, or what it waits for."""
+def say_end(result: WorkflowResult, pauses: Sequence[Pause], database: str, go_on: str) -> None:
+    """How the run ended, or what it waits for.  `go_on`: the command that goes on with it."""
     took = f" after {seconds(result.duration)}" if result.duration is not None else ""
-    why = result.error_message or result.reason
-    click.echo(f"{result.status}{took}{': ' + short(why, 500) if why else ''}")
+    first, *more = paragraph(result.error_message or result.reason or "") or [""]
+    click.echo(f"{result.status}{took}{': ' if first else ''}{first}")
+    for line in more:
+        click.echo(f"  {line}")
     if pauses:
         questions.say(pauses)
         questions.say_how_to_answer(result.run_id, pauses, database)
     elif result.status == "Paused":
-        click.echo(f"  run {result.run_id} goes on with `penstock run MODULE --resume {result.run_id}`")
+        click.echo(f"  it goes on with `{go_on}`")
 
 
 def say_tracebacks(result: WorkflowResult, *, err: bool = False) -> None:
@@ -218,16 +220,12 @@ def say_tracebacks(result: WorkflowResult, *, err: bool = False) -> None:
 
 def say_where_to_look(result: WorkflowResult, database: str) -> None:
     """The command that shows the tracebacks, if there are any and the database outlives this process."""
-    from penstock.cli.options import DATABASE
-    from penstock.storage.urls import masked
-
     if result.end_time is None or not any(task.traceback for task in result.task_results):
         return
-    if ":memory:" in database or database.startswith("memory:"):
+    if not outlives_the_process(database):
         click.echo("  hint: penstock --debug run ... shows the traceback")
         return
-    where = [] if database == DATABASE else ["--database", masked(database)]
-    click.echo(f"  hint: {shlex.join(['penstock', 'runs', 'show', result.run_id, *where])} shows the traceback")
+    click.echo(f"  hint: {command('runs', 'show', result.run_id, database=database)} shows the traceback")
 
 
 def say_context(result: WorkflowResult, lines: int = CONTEXT_LINES) -> None:
@@ -265,8 +263,8 @@ def read_again(database: str, run_id: str) -> WorkflowResult | None:
         return None
 
 
-def say_interrupted(database: str, run_id: str | None, *again: str) -> None:
-    """What is recorded of an interrupted run, and the command that goes on with it."""
+def say_interrupted(database: str, run_id: str | None, go_on: str) -> None:
+    """What is recorded of an interrupted run.  `go_on`: the command that goes on with it."""
     if run_id is None:
         click.echo("no run was started, or it goes on with the next runner of its workflow", err=True)
         return
@@ -276,6 +274,4 @@ def say_interrupted(database: str, run_id: str | None, *again: str) -> None:
         return
     click.echo(f"run {run_id} is recorded: {recorded(result)} settled, it is {result.status}", err=True)
     if result.status not in exits.OF_STATUS:
-        from penstock.storage.urls import masked
-
-        click.echo(f"  hint: go on with {shlex.join(map(masked, again))}", err=True)
+        click.echo(f"  hint: go on with {go_on}", err=True)

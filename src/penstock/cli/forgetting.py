@@ -6,7 +6,7 @@ import json
 
 import click
 
-from penstock.cli import control, exits, options, reading
+from penstock.cli import control, exits, instants, options, reading
 from penstock.cli.text import count
 
 
@@ -22,9 +22,7 @@ def forget(older_than: str, keep: tuple[str, ...], database: str, as_json: bool)
 
     What has not ended stays, and so does a run with a child that has not.  Forks of a deleted run stay whole.
     """
-    from penstock.schedules import microseconds
-
-    age_us = microseconds(older_than, "--older-than")
+    age_us = instants.duration(older_than, "--older-than")
     with reading.existing(database) as store:  # read first: no tables are made in somebody else's file
         kept = [reading.find(store, run).id for run in keep]
     with control.idle_engine(database) as engine:

@@ -13,6 +13,19 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _AGO: Final = re.compile(r"\s*[0-9]+\s*(ms|s|m|h|d)\s*")
 
 
+def duration(given: str, option: str) -> int:
+    """A duration with its unit (`90m`, `12h`, `30d`), in microseconds.
+
+    Raises CommandError, and ScheduleError for one of 0 or over 100 years.
+    """
+    from penstock.schedules import microseconds
+
+    if not _AGO.fullmatch(given):
+        what = "has no unit" if given.strip().isdigit() else "is no duration"
+        raise CommandError(f"{option} {given} {what}", hint="write 90m, 12h or 30d")
+    return microseconds(given, option)
+
+
 def since(given: str) -> int:
     """An instant in microseconds since the epoch: so long ago (`2h`, `7d`), a date, or an ISO 8601 instant.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from penstock.cli.text import aligned, count, instant, short, short_id
+from penstock.cli.text import aligned, count, first_line, instant, short, short_id
 
 if TYPE_CHECKING:
     from penstock.model.ports import Store
@@ -51,7 +51,7 @@ def lines(store: Store, which: RunFilter, limit: int) -> list[str]:
         return [f"no runs behind the first {which.offset:,}" if which.offset else "no runs"]
     rows = [("RUN", "WORKFLOW", "STATUS", "STARTED", "ENDED", "")]
     for run in found:
-        why = short(run.activity or run.error_message or run.reason or "", 80)
+        why = first_line(run.activity or run.error_message or run.reason or "", 80)
         name = short(run.workflow_name, 40)
         rows.append((short_id(run.run_id), name, run.status, instant(run.start_time), instant(run.end_time), why))
     return [*aligned(rows), _totals(totals, len(found), which.offset)]

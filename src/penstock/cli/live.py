@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import click
 
-from penstock.cli.text import clean, count, seconds, short
+from penstock.cli.text import clean, count, first_line, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +32,11 @@ _STYLES: Final = {
     "Cancelled": "magenta",
 }
 _URGENCY: Final = {"Running": 0, "Waiting": 1, "Failed": 2, "Ready": 3, "Cancelled": 4, "Completed": 5, "Skipped": 6}
+_NAME_WIDTH: Final = 40
+_MIN_WIDTH: Final = 5
+"""of a name and of an error, in cells of the terminal"""
+_OTHER_WIDTHS: Final = 9 + 8 + 11 + 4 * 3 + 2
+"""state, attempts and duration, what stands between columns, and the margins"""
 _LINES_AROUND: Final = 7
 """title, head of the table, margins, what is left out, and the prompt afterwards"""
 
@@ -138,15 +143,21 @@ class TableView:
 
     def _table(self, tasks: Sequence[TaskResult], now: float) -> Table:
         from rich import box
+        from rich.cells import cell_len
         from rich.table import Table
         from rich.text import Text
 
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        table.add_column("Task", no_wrap=True, overflow="ellipsis", max_width=40)
+        # A table that is too wide has all of its columns narrowed, down to nothing: names and errors get what is left.
+        room = max(0, self._console.size.width - _OTHER_WIDTHS)
+        longest = max((cell_len(clean(t.task_name)) for t in tasks), default=0)
+        name_width = max(_MIN_WIDTH, min(_NAME_WIDTH, longest, room - _MIN_WIDTH))
+        error_width = max(_MIN_WIDTH, room - name_width)
+        table.add_column("Task", no_wrap=True, overflow="ellipsis", max_width=name_width)
         table.add_column("State", no_wrap=True)
-        table.add_column("Attempts", justify="right")
+        table.add_column("Attempts", justify="right", no_wrap=True)
         table.add_column("Duration", justify="right", no_wrap=True)
-        table.add_column("Error", no_wrap=True, overflow="ellipsis")
+        table.add_column("Error", no_wrap=True, overflow="ellipsis", max_width=error_width)
         for t in tasks:
             since = self._since.get(t.task_name)
             took = seconds(t.duration if since is None else now - since)
@@ -157,7 +168,7 @@ class TableView:
                 Text(t.status, style=_STYLES.get(t.status, "")),
                 str(t.attempt_count or ""),
                 took,
-                Text(short(why, 200)),
+                Text(first_line(why, 200)),
             )
         return table
 
@@ -172,9 +183,9 @@ def describe(task: TaskResult) -> str:
     if task.iterations > 1:
         parts.append(count(task.iterations, "iteration"))
     if task.error_message:
-        parts.append(short(task.error_message, 200))
+        parts.append(first_line(task.error_message, 200))
     if task.reason:
-        parts.append(short(task.reason, 200))
+        parts.append(first_line(task.reason, 200))
     return ", ".join(parts)
 
 

@@ -34,9 +34,10 @@ class Definition(Protocol):
         ...
 
 
-def load(target: str) -> str:
+def load(target: str, *, choose: bool = True) -> str:
     """Import the module; returns the name its workflow is registered under.
 
+    `choose=False`: empty where the target names none of several, or of none.
     Raises CommandError for a module that cannot be imported, WorkflowNotFound for a workflow it does not define.
     """
     from penstock.model.registry import registry
@@ -49,6 +50,8 @@ def load(target: str) -> str:
     new = [name for name in registry.names() if name not in before]
     if len(new) == 1:
         return new[0]
+    if not choose:
+        return ""
     if not new:
         raise CommandError(
             f"module {place!r} registers no workflow",

@@ -25,12 +25,13 @@ def debugging() -> bool:
 _Function = TypeVar("_Function", bound="Callable[..., Any] | click.Command")
 
 DATABASE: Final = "sqlite:///penstock.db"
+DATABASE_VARIABLE: Final = "PENSTOCK_DATABASE"
 
 database = click.option(
     "--database",
     metavar="URL",
     default=DATABASE,
-    envvar="PENSTOCK_DATABASE",
+    envvar=DATABASE_VARIABLE,
     show_default=True,
     show_envvar=True,
     help="Where runs are recorded: sqlite:///relative.db or sqlite:////absolute.db.",
@@ -38,12 +39,20 @@ database = click.option(
 
 
 def as_json(what: str) -> Callable[[_Function], _Function]:
-    """The option `--json`."""
-    return click.option("--json", "as_json", is_flag=True, help=f"Print {what} as JSON.")
+    """The option `--json`; read first, because other options depend on it."""
+    return click.option("--json", "as_json", is_flag=True, is_eager=True, help=f"Print {what} as JSON.")
+
+
+def _needs_json(ctx: click.Context, option: click.Parameter, typed: bool) -> bool:
+    """`--typed` alone would change nothing, and look as if it did; the options before are read already."""
+    if typed and not ctx.params.get("as_json"):
+        raise click.UsageError("--typed goes with --json: it says how that writes values")
+    return typed
 
 
 typed = click.option(
     "--typed",
     is_flag=True,
+    callback=_needs_json,
     help="With --json: values exactly as they are stored, types tagged, in place of plain JSON.",
 )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from penstock.cli.commands import command
 from penstock.cli.text import clean, short
 
 if TYPE_CHECKING:
@@ -42,9 +42,6 @@ def say(pauses: Sequence[Pause]) -> None:
 
 def say_how_to_answer(run_id: str, pauses: Sequence[Pause], database: str) -> None:
     """The command that answers them; which question is to be said only where there are several."""
-    from penstock.storage.urls import masked
-
-    answer = ["penstock", "runs", "answer", run_id]
     which = ["--pause", pauses[0].pause_id] if len(pauses) > 1 else []
-    command = shlex.join([*answer, *which, "--database", masked(database)])
-    click.echo(f"  answer with `{clean(command)} ANSWER`, in JSON or as text")
+    answer = command("runs", "answer", run_id, *which, database=database)
+    click.echo(f"  answer with `{answer} ANSWER`, in JSON or as text")

@@ -26,6 +26,7 @@ def existing(url: str) -> Iterator[Store]:
     Raises CommandError if it is not there, DatabaseURLError, StoreUnavailable.
     """
     from penstock.storage import StoreOptions, open_store
+    from penstock.storage.sqlite.connections import present
     from penstock.storage.urls import parse
 
     where = parse(url)
@@ -35,7 +36,7 @@ def existing(url: str) -> Iterator[Store]:
                 f"{url}: a database in memory is gone with the process that made it",
                 hint="name the file: --database sqlite:///app.db",
             )
-        if not where.path.exists():
+        if not present(where):
             raise CommandError(
                 f"there is no database {where.path}", hint="name it with --database URL", code=exits.NOT_FOUND
             )
@@ -54,9 +55,12 @@ def find(store: Store, wanted: str) -> RunRow:
     A child does not count beside its parent.  Raises RunNotFound, and CommandError with the candidates if there are
     several.
     """
+    from penstock.model.errors import RunNotFound
     from penstock.model.records import RunFilter
 
     given = wanted.strip()
+    if given.startswith("@") and given != LAST and store.run(wanted) is None:
+        raise RunNotFound(f"there is no run {wanted!r}", hint=f"{LAST} is the newest run")
     if given == LAST:
         newest = store.runs(RunFilter(top_level=True, limit=1))
         if not newest:

@@ -7,11 +7,12 @@ import json
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from penstock.cli import exits, following, live, loading, options, questions, reading
+from penstock.cli.commands import command
 from penstock.cli.exits import CommandError
 from penstock.cli.text import clean
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from penstock.runners.results import WorkflowResult
     from penstock.tasks import Context
 
+_LONGEST_SECONDS: Final = 3_155_760_000
+"""of all times that are given to a runner"""
+
 
 @click.command(epilog=exits.TABLE)
 @click.argument("target", metavar="MODULE[:WORKFLOW]")
@@ -30,7 +34,12 @@ if TYPE_CHECKING:
 @options.database
 @click.option("--key", metavar="KEY", help="Idempotency key: with one that a run has already, that run goes on.")
 @click.option("--resume", metavar="RUN", help="Go on with a recorded run instead of starting one.")
-@click.option("--timeout", metavar="SECONDS", type=float, help="The run fails if it takes longer (default: 1 h).")
+@click.option(
+    "--timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(0, _LONGEST_SECONDS, min_open=True),
+    help="The run fails if it takes longer (default: 1 h).",
+)
 @options.as_json("the run with its final context, and nothing else,")
 @options.typed
 def run(
@@ -56,23 +65,25 @@ def run(
     inputs = read_context(context)
     # Whatever a user's code prints must not end up in the JSON.
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
-        name = loading.load(target)
+        name = loading.load(target, choose=resume is None)
+        start = _Start(name, inputs, key, resume)
         try:
-            handle, result, pauses = _perform(database, name, inputs, key, resume, timeout, as_json)
+            result, pauses = _perform(database, start, timeout, as_json)
         except following.Interrupted as interrupted:
-            again = ("penstock", "run", target, "--database", database, "--resume", str(interrupted.run_id))
-            following.say_interrupted(database, interrupted.run_id, *again)
+            again = command("run", target, "--resume", str(interrupted.run_id), database=database)
+            following.say_interrupted(database, interrupted.run_id, again)
             return following.leave(interrupted)
     if as_json:
         click.echo(json.dumps(as_data(result, pauses, typed=typed), indent=2))
     else:
-        following.say_end(result, pauses, database)
+        again = command("run", target, "--resume", result.run_id, database=database)
+        following.say_end(result, pauses, database, again)
         if options.debugging():
             following.say_tracebacks(result, err=True)
         else:
             following.say_where_to_look(result, database)
-        if key is not None and not handle.is_new and result.status in ("Failed", "Cancelled"):
-            _say_earlier_end(result, key, target, database)
+        if start.had_ended:
+            _say_earlier_end(result, key, again, database)
         following.say_context(result)
     return exits.OF_STATUS.get(result.status, exits.INTERNAL)
 
@@ -86,45 +97,76 @@ def as_data(result: WorkflowResult, pauses: Sequence[Pause], *, typed: bool) -> 
     return {**result.to_dict(), "final_context": values, "pauses": questions.as_data(pauses, typed=typed)}
 
 
-def _say_earlier_end(result: WorkflowResult, key: str, target: str, database: str) -> None:
-    """Say that the key's run ended before, and how to try it again."""
-    from penstock.storage.urls import masked
-
-    where = ["--database", masked(database)]
-    retry = shlex.join(["penstock", "runs", "retry", result.run_id, *where])
-    go_on = shlex.join(["penstock", "run", target, *where, "--resume", result.run_id])
-    click.echo(f"  it was executed earlier, with the key {clean(key)!r}; nothing was executed now")
-    click.echo("  try it again, or start another run with another key:")
-    click.echo(f"    {clean(retry)}")
-    click.echo(f"    {clean(go_on)}")
+def _say_earlier_end(result: WorkflowResult, key: str | None, go_on: str, database: str) -> None:
+    """Say that the run had ended before, and how to try it again."""
+    with_key = "" if key is None else f", with the key {clean(key)!r}"
+    click.echo(f"  it was executed earlier{with_key}; nothing was executed now")
+    if result.status not in ("Failed", "Cancelled"):
+        return
+    click.echo(f"  try it again{'' if key is None else ', or start another run with another key'}:")
+    click.echo(f"    {command('runs', 'retry', result.run_id, database=database)}")
+    click.echo(f"    {go_on}")
 
 
-def _perform(
-    database: str,
-    name: str,
-    inputs: Context | None,
-    key: str | None,
-    resume: str | None,
-    timeout: float | None,
-    as_json: bool,
-) -> tuple[RunHandle, WorkflowResult, list[Pause]]:
+class _Start:
+    """Starts or finds the run that is meant.  `had_ended`: it was over before, and nothing is executed."""
+
+    def __init__(self, name: str, inputs: Context | None, key: str | None, resume: str | None) -> None:
+        self._name, self._inputs, self._key, self._resume = name, inputs, key, resume
+        self.had_ended = False
+
+    def __call__(self, runner: DefaultRunner) -> RunHandle:
+        if self._resume is not None:
+            return self._go_on(runner, self._resume)
+        handle = self._submit(runner)
+        self.had_ended = not handle.is_new and handle.done()
+        return handle
+
+    def announcement(self, handle: RunHandle) -> str:
+        """The line that names the run."""
+        earlier = "" if self._resume is not None or handle.is_new else ", an earlier run with this key"
+        return f"run {clean(handle.run_id)} of {clean(handle.workflow_name)}{earlier}"
+
+    def _go_on(self, runner: DefaultRunner, resume: str) -> RunHandle:
+        row = reading.find(runner._engine.store, resume)
+        if self._name and row.workflow != self._name:
+            raise CommandError(
+                f"run {row.id} is one of workflow {row.workflow!r}, not of {self._name!r}",
+                hint="leave the workflow out: --resume knows which it is",
+            )
+        self.had_ended = row.finished_at is not None
+        return following.go_on(runner, row.id)
+
+    def _submit(self, runner: DefaultRunner) -> RunHandle:
+        from penstock.graphs.errors import MissingInputError
+        from penstock.model.errors import IdempotencyConflict
+
+        try:
+            return runner.submit(self._name, self._inputs, idempotency_key=self._key)
+        except MissingInputError as error:
+            missing = json.dumps(dict.fromkeys(error.missing, "..."))
+            raise CommandError(
+                error.message, hint=f"give a value for each: --context {shlex.quote(missing)}"
+            ) from error
+        except IdempotencyConflict as error:
+            hint = "give the --context it was started with, go on with it by --resume, or use a new key for new inputs"
+            raise CommandError(error.message, hint=hint) from error
+
+
+def _perform(database: str, start: _Start, timeout: float | None, as_json: bool) -> tuple[WorkflowResult, list[Pause]]:
     from penstock.runners.config import DefaultRunnerConfig
 
     config = DefaultRunnerConfig(own_runs_only=True)
     if timeout is not None:
         config.workflow_timeout_seconds = timeout
 
-    def start(runner: DefaultRunner) -> RunHandle:
-        if resume is None:
-            return runner.submit(name, inputs, idempotency_key=key)
-        return following.go_on(runner, reading.find(runner._engine.store, resume).id)
-
     def announce(handle: RunHandle) -> None:
         if not as_json:
-            earlier = "" if resume is not None or handle.is_new else ", an earlier run with this key"
-            click.echo(f"run {handle.run_id} of {name}{earlier}")
+            click.echo(start.announcement(handle))
 
-    return following.perform(database, config, start, live.SilentView if as_json else live.view, announce)
+    view = live.SilentView if as_json else live.view
+    _, result, pauses = following.perform(database, config, start, view, announce)
+    return result, pauses
 
 
 def read_context(given: str | None) -> Context | None:

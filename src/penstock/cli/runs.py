@@ -11,7 +11,7 @@ import click
 
 from penstock.cli import control, exits, following, forgetting, instants, listing, options, questions, reading
 from penstock.cli.live import describe
-from penstock.cli.text import aligned, clean, instant, seconds, short
+from penstock.cli.text import aligned, clean, instant, paragraph, seconds, short
 
 if TYPE_CHECKING:
     from penstock.runners.results import WorkflowResult
@@ -118,9 +118,9 @@ def _head(result: WorkflowResult, activity: str | None) -> Iterator[str]:
     rows = [
         ("run", run.run_id),
         ("workflow", f"{run.workflow_name} (structure {run.workflow_version}, code {run.code_version})"),
-        ("status", run.status if activity is None else f"{run.status}: {activity}"),
-        ("error", run.error_message),
-        ("reason", run.reason),
+        ("status", _status(run.status, activity)),
+        *_block("error", run.error_message),
+        *_block("reason", run.reason),
         ("started", instant(run.start_time)),
         ("ended", ended),
         ("key", run.idempotency_key),
@@ -130,10 +130,26 @@ def _head(result: WorkflowResult, activity: str | None) -> Iterator[str]:
     return aligned((name, short(value, 500)) for name, value in rows if value)
 
 
+def _status(status: str, activity: str | None) -> str:
+    """`Running on HOST:PID`, `Running: queued`, `Paused`."""
+    if activity is None:
+        return status
+    is_said = activity.startswith(status.lower())
+    return f"{status}{activity[len(status) :]}" if is_said else f"{status}: {activity}"
+
+
+def _block(name: str, text: str | None) -> Iterator[tuple[str, str]]:
+    """The rows of a text that may have several lines; its name stands before the first."""
+    for k, line in enumerate(paragraph(text or "")):
+        yield (name if k == 0 else "", line)
+
+
 def _tasks(result: WorkflowResult) -> Iterator[str]:
     tasks = result.task_results
     lines = aligned((clean(t.task_name), t.status, instant(t.start_time), describe(t)) for t in tasks)
     for task, line in zip(tasks, lines, strict=True):
         yield line
         for note in task.notes:
-            yield f"    note: {short(note, 300)}"
+            first, *more = paragraph(note, 300) or [""]
+            yield f"    note: {first}"
+            yield from (f"      {line}" for line in more)

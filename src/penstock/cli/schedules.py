@@ -176,7 +176,7 @@ def add(workflow: str, expression: str, database: str, as_json: bool, **given: A
 
     text = given["context"]
     context = read_context(text if text is None or text == "-" or text[:1] in "@{" else f"@{text}")
-    with _writing(database, create=True) as (_, book):
+    with _writing(database, create=True) as (_, book), _says_how_to_add():
         schedule_id = book.register(
             workflow,
             expression,
@@ -192,6 +192,21 @@ def add(workflow: str, expression: str, database: str, as_json: bool, **given: A
             allow_unknown=given["allow_unknown"],
         )
         _say(book, schedule_id, f"fires at {clean(expression)}, {clean(given['timezone'])}", as_json)
+
+
+@contextmanager
+def _says_how_to_add() -> Iterator[None]:
+    """Name the option of the command line, in the place of the argument of the runner."""
+    from penstock.model.errors import WorkflowNotFound
+
+    try:
+        yield
+    except WorkflowNotFound as error:
+        raise CommandError(
+            error.message,
+            hint="start a runner that has the workflow, or say --allow-unknown if one will have it later",
+            code=exits.NOT_FOUND,
+        ) from error
 
 
 @schedules.command(epilog=exits.TABLE)

@@ -20,6 +20,8 @@ _database = click.option(
     "--database",
     metavar="URL",
     required=True,
+    envvar=options.DATABASE_VARIABLE,
+    show_envvar=True,
     help="The database, with a role that may create roles and schemas: postgresql://admin@host/database. "
     "Its password can come from ~/.pgpass or $PGPASSWORD.",
 )

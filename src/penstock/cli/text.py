@@ -26,6 +26,17 @@ def short(text: object, limit: int = 100) -> str:
     return shown if len(whole) <= limit and len(shown) <= limit else shown[: limit - 1] + "…"
 
 
+def first_line(text: object, limit: int = 100) -> str:
+    """The first line of a text, clean and at most `limit` characters long; an ellipsis stands for further lines."""
+    first, *more = str(text).strip().splitlines() or [""]
+    return short(f"{first} …" if more else first, limit)
+
+
+def paragraph(text: object, limit: int = 500) -> list[str]:
+    """The lines of a text, clean and at most `limit` characters long each, without their indentation."""
+    return [short(line.strip(), limit) for line in str(text).splitlines() if line.strip()]
+
+
 def short_id(run_id: str) -> str:
     """Enough of a run's id to name it: the random end of a generated one (its beginning is a time), all of another."""
     return run_id[-8:] if _GENERATED.fullmatch(run_id) else clean(run_id)

@@ -90,12 +90,16 @@ def only(pauses: list[Pause], key: str | None, run_id: str) -> Pause:
     fitting = [pause for pause in pauses if key is None or pause.answer_name == key]
     if len(fitting) == 1:
         return fitting[0]
+    if not pauses:
+        raise NotAsked(
+            f"run {run_id} waits for no answer", hint="its questions are answered, or it has not come to them yet"
+        )
     ids = [pause.pause_id for pause in pauses]
-    listed = ", ".join(map(repr, ids)) or "none"
+    listed = ", ".join(map(repr, ids))
     if not fitting:
         close = difflib.get_close_matches(key or "", ids, n=1)
-        what = "waits for no answer" if key is None else f"has no open question {key!r}"
-        raise NotAsked(f"run {run_id} {what}", hint=f"did you mean {close[0]!r}?" if close else f"open are: {listed}")
+        hint = f"did you mean {close[0]!r}?" if close else f"open are: {listed}"
+        raise NotAsked(f"run {run_id} has no open question {key!r}", hint=hint)
     raise NotAsked(f"run {run_id} has several open questions", hint=f"say which one: {listed}")
 
 
