@@ -1,0 +1,51 @@
+"""The reference tables of the documentation have every option, command and method there is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from penstock import DefaultRunner, DefaultRunnerConfig, WorkflowRunner, WorkflowRunnerConfig
+from penstock.cli.main import cli
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def page(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def commands(group: click.Group, *path: str) -> Iterator[tuple[str, click.Command]]:
+    """All commands behind a group, with their names as they are typed."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from commands(command, *path, name)
+        else:
+            yield " ".join([*path, name]), command
+
+
+@pytest.mark.parametrize(("name", "command"), [pytest.param(*one, id=one[0]) for one in commands(cli)])
+def test_every_command_and_option(name: str, command: click.Command) -> None:
+    text = page("cli.md")
+    assert re.search(rf"\b{re.escape(name.split()[-1])}\b", text)
+    options = {option for one in command.params for option in one.opts if option.startswith("--")}
+    # those of a password for a role of a tenant are on the page of tenants
+    assert not {option for option in options if option not in text + page("tenants.md")}
+
+
+def test_every_option_of_runners() -> None:
+    assert not [name for name in DefaultRunnerConfig().to_dict() if f"`{name}`" not in page("runner.md")]
+    assert not [name for name in vars(WorkflowRunnerConfig()) if f"`{name}`" not in page("steps.md")]
+
+
+@pytest.mark.parametrize("runner", [DefaultRunner, WorkflowRunner])
+def test_every_method_of_runners(runner: type) -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in DOCS.glob("*.md"))
+    assert not [name for name in vars(runner) if not name.startswith("_") and not re.search(rf"\b{name}\b", text)]
