@@ -14,7 +14,7 @@ import pytest
 
 from penstock.compat import ROOMS, install
 from penstock.compat.paths import PATHS, modules
-from penstock.compat.standins import NotInThisVersion, value
+from penstock.compat.standins import NotInThisVersion, class_, value
 
 NAMES = {
     "hypergraph": """
@@ -228,6 +228,15 @@ def test_values_that_are_absent_say_so_when_they_are_looked_into() -> None:
         with pytest.raises(NotInThisVersion, match="TABLE"):
             look()
     assert not hasattr(absent, "__wrapped__")
+
+
+def test_members_of_absent_enums_say_so_when_they_are_named() -> None:
+    absent = class_("GroupStatus", "use WorkflowStatus")
+    with pytest.raises(NotInThisVersion, match=r"GroupStatus\.COMPLETED") as caught:
+        absent.COMPLETED  # compared with anything, it would just be something else
+    assert caught.value.hint == "use WorkflowStatus"
+    with pytest.raises(NotInThisVersion, match=r"GroupStatus\.of"):
+        absent.of("completed")
 
 
 def test_a_script_imports_them(tmp_path: Path) -> None:

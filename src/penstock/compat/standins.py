@@ -49,12 +49,13 @@ def value(name: str, hint: str) -> Any:
 
 
 def class_(name: str, hint: str) -> Any:
-    """A class without instances, on which nothing can be called."""
+    """A class without instances, on which nothing can be called; members of an enum are refused when they are named."""
 
     class Refusing(type):
         def __getattr__(cls, attribute: str) -> Callable[..., Any]:
             if attribute.startswith("_"):
                 raise AttributeError(attribute)
-            return function(f"{name}.{attribute}", hint)
+            refuse = function(f"{name}.{attribute}", hint)
+            return refuse() if attribute.isupper() else refuse
 
     return Refusing(name, (), {"__new__": function(name, hint), "__module__": __name__})
