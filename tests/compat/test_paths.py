@@ -23,7 +23,8 @@ NAMES = {
         BaseRunner SyncHandle AsyncHandle RunResult MapResult RunStatus PauseInfo FailureEvidence RunLog MapLog
         NodeRecord NodeStats InspectionDisplay ErrorHandling CacheBackend InMemoryCache DiskCache Checkpointer
         CheckpointPolicy SqliteCheckpointer RetryPolicy RetryAfterError ProcessLocalLimiter NodeContext NodeSpanRef
-        current_node_span DiagnosticSink HostClient set_display_mode get_display_mode validate_map_compatible
+        current_node_span DiagnosticSink HostClient RunHome serve HyperTable set_display_mode
+        get_display_mode validate_map_compatible
         validate_runner_compatibility get_execution_strategy ExecutionStrategy Cache RunHandle PauseReason
     """,
     "hypergraph.nodes": """

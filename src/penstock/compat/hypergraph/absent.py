@@ -102,8 +102,12 @@ InnerCacheEvent = class_("InnerCacheEvent", "CacheHitEvent is for nodes with cac
 
 # -- families of names
 
+_HOST: Final = "use DefaultRunner, register_graph(graph) and `penstock runs`"
 _FAMILIES: Final = {
-    "Host": "use DefaultRunner, register_graph(graph) and `penstock runs`",
+    "Host": _HOST,
+    "RunHome": _HOST,
+    "serve": _HOST,
+    "HyperTable": "use a runner with a cache: what did not change is not computed again",
     "Diagnostic": "errors have a message and a hint",
     "Attempt": "use get_steps(workflow_id), which has the attempts of every node",
 }
