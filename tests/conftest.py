@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import signal
 from collections.abc import Callable, Iterator
 
@@ -10,9 +9,8 @@ import hypothesis
 import pytest
 
 from tests.postgres.cluster import Cluster
+from tests.postgres.schemas import Schemas
 from tests.suite import reaper
-
-_numbers = itertools.count()
 
 # a busy machine is no failure
 hypothesis.settings.register_profile("unhurried", deadline=None)
@@ -35,17 +33,27 @@ def postgres() -> Iterator[Cluster]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def schemas(postgres: Cluster) -> Schemas:
+    return Schemas(postgres)
+
+
 @pytest.fixture
 def new_schema(request: pytest.FixtureRequest) -> Callable[[], str]:
     """Makes an empty schema and gives the URL that leads to it."""
+    return lambda: request.getfixturevalue("schemas").empty()
 
-    def make() -> str:
-        import psycopg
 
-        server: Cluster = request.getfixturevalue("postgres")
-        name = f"t_{next(_numbers)}"
-        with psycopg.connect(server.url(), autocommit=True) as connection:
-            connection.execute(f"CREATE SCHEMA {name}")
-        return f"{server.url()}?options=-csearch_path%3D{name}"
+@pytest.fixture
+def migrated_schema(request: pytest.FixtureRequest) -> Iterator[Callable[[], str]]:
+    """Gives the URL of a schema with the tables of a new database; ten times as cheap, for what tests no migration."""
+    lent: list[tuple[Schemas, str]] = []
 
-    return make
+    def lend() -> str:
+        schemas: Schemas = request.getfixturevalue("schemas")
+        lent.append((schemas, schemas.migrated()))
+        return lent[-1][1]
+
+    yield lend
+    for schemas, url in lent:
+        schemas.give_back(url)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from tests.caching.conftest import Project
@@ -66,13 +69,21 @@ FILES = {
 }
 
 
-@pytest.fixture
-def filled(project: Project) -> Project:
-    """The project, its node executed once."""
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a project whose node was executed once."""
+    project = Project(tmp_path_factory.mktemp("executed"))
     for name, text in FILES.items():
         project.write(name, text)
     assert project.run() == "work: nothing is known of an execution before"
     assert project.run() == "hit"
+    return project.directory
+
+
+@pytest.fixture
+def filled(project: Project, executed: Path) -> Project:
+    """A copy of it, which is known as well wherever it is."""
+    shutil.copytree(executed, project.directory, dirs_exist_ok=True)
     return project
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from .conftest import Shell
 
 
-def test_run_look_steer_and_verify(shell: Shell, new_schema: Callable[[], str]) -> None:
-    on = ("--database", new_schema())
+def test_run_look_steer_and_verify(shell: Shell, migrated_schema: Callable[[], str]) -> None:
+    on = ("--database", migrated_schema())
     assert shell("run", "flows:sums", *on).returncode == 0
     assert shell("run", "flows:fails", *on).returncode == 1
     failed, completed = json.loads(shell("runs", "list", "--json", *on).stdout)
@@ -22,8 +22,8 @@ def test_run_look_steer_and_verify(shell: Shell, new_schema: Callable[[], str]) 
     assert "2 runs" in checked.stdout
 
 
-def test_cancel_reaches_a_runner(shell: Shell, new_schema: Callable[[], str]) -> None:
-    on = ("--database", new_schema())
+def test_cancel_reaches_a_runner(shell: Shell, migrated_schema: Callable[[], str]) -> None:
+    on = ("--database", migrated_schema())
     running = shell.start("run", "flows:waits", *on)
     shell.wait_until((shell.home / "blocked").exists, running)
     (run,) = json.loads(shell("runs", "list", "--json", *on).stdout)

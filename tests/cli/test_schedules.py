@@ -10,6 +10,7 @@ import pytest
 from penstock import DefaultRunner, TriggerResult, WorkflowBuilder, task, trigger
 from penstock.model.registry import registry
 from penstock.model.triggers import triggers
+from tests.suite.waiting import look_again
 
 from .conftest import Shell
 
@@ -63,7 +64,7 @@ def test_the_life_of_a_schedule(shell: Shell) -> None:
 def test_a_runner_hears_of_it(shell: Shell, runner: DefaultRunner) -> None:
     row = json.loads(schedules(shell, "add", "report", "* * * * * *", "--json"))  # the runner has announced it
     while not (fires := runner.get_cron_execution_history(row["id"])):  # bounded by the test's time-out
-        pass
+        look_again()
     assert fires[0]["pipeline_execution_id"]
     assert "Completed" in schedules(shell, "show", row["id"], "--limit", "100")
     schedules(shell, "pause", row["id"])
@@ -84,7 +85,7 @@ def test_triggers(shell: Shell, runner: DefaultRunner) -> None:
         return TriggerResult.skip()
 
     while not (runner.get_trigger_schedule("inbox") or {}).get("last_poll_at"):  # bounded by the test's time-out
-        pass
+        look_again()
     assert "asked every 3600 s" in schedules(shell, "list")
     assert "inbox" in schedules(shell, "show", "inbox")
     schedules(shell, "pause", "inbox")

@@ -9,8 +9,8 @@ from penstock.model.registry import registry
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path, new_schema: Callable[[], str]) -> str:
-    return new_schema() if request.param == "postgresql" else f"sqlite:///{tmp_path}/runs.db"
+def url(request: pytest.FixtureRequest, tmp_path: Path, migrated_schema: Callable[[], str]) -> str:
+    return migrated_schema() if request.param == "postgresql" else f"sqlite:///{tmp_path}/runs.db"
 
 
 @pytest.fixture(autouse=True)

@@ -22,8 +22,8 @@ order by j.run_id, j.seq
 class Places:
     """Databases by name: a file each on SQLite, a schema each on PostgreSQL."""
 
-    def __init__(self, directory: Path, new_schema: Callable[[], str]) -> None:
-        self._directory, self._new_schema = directory, new_schema
+    def __init__(self, directory: Path, migrated_schema: Callable[[], str]) -> None:
+        self._directory, self._new_schema = directory, migrated_schema
         self._schemas: dict[str, str] = {}
 
     def url(self, kind: str, name: str) -> str:
@@ -97,5 +97,5 @@ def _names(plans: list[Any]) -> dict[str, list[str]]:
 
 
 @pytest.fixture
-def places(tmp_path: Path, new_schema: Callable[[], str]) -> Places:
-    return Places(tmp_path, new_schema)
+def places(tmp_path: Path, migrated_schema: Callable[[], str]) -> Places:
+    return Places(tmp_path, migrated_schema)

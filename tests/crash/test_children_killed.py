@@ -15,6 +15,7 @@ import pytest
 from penstock.engine.verify import Checker
 from penstock.runtime.clock import SystemClock
 from penstock.storage import open_store
+from tests.suite.waiting import look_again
 
 from .places import Places, places
 
@@ -96,7 +97,7 @@ def test_killed_while_children_run(kind: str, kills: int, places: Places, tmp_pa
         recorded, size = done(), log.stat().st_size
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         while process.poll() is None and len(keys(size)) < rng.randrange(1, 30):  # bounded by the test's time-out
-            pass
+            look_again()
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
         assert not recorded & set(keys(size)), "what is recorded is never done again"

@@ -90,17 +90,17 @@ def test_by_default(tmp_path: Path) -> None:
     assert 10 <= deaths <= 14
 
 
-def test_across_two_runners(tmp_path: Path, new_schema: Callable[[], str]) -> None:
+def test_across_two_runners(tmp_path: Path, migrated_schema: Callable[[], str]) -> None:
     options: dict[str, Any] = {"max_crashes_per_task": 3, "lease_seconds": 1, "recovery_interval_seconds": 1}
-    deaths = supervised(new_schema(), tmp_path, [("SIGKILL", "task"), ("exit", "step")], runners=2, **options)
+    deaths = supervised(migrated_schema(), tmp_path, [("SIGKILL", "task"), ("exit", "step")], runners=2, **options)
     assert deaths <= 12
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 @pytest.mark.parametrize("runners", [1, 3])
-def test_many_of_every_kind(tmp_path: Path, new_schema: Callable[[], str], database: str, runners: int) -> None:
-    url = new_schema() if database == "postgresql" else f"sqlite:///{tmp_path}/p.db"
+def test_many_of_every_kind(tmp_path: Path, migrated_schema: Callable[[], str], database: str, runners: int) -> None:
+    url = migrated_schema() if database == "postgresql" else f"sqlite:///{tmp_path}/p.db"
     poisons = [(death, SHAPES[k % len(SHAPES)]) for k, death in enumerate(DEATHS)]
     options: dict[str, Any] = {"lease_seconds": 1, "recovery_interval_seconds": 1}
     deaths = supervised(url, tmp_path, poisons, innocents=60, runners=runners, **options)

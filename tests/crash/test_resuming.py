@@ -20,6 +20,7 @@ from tests.runner.clock import FakeClock
 from tests.steps_runner.shapes import step
 from tests.storage.helpers import helper
 from tests.storage.redis_server import redis_url as redis_url
+from tests.suite.waiting import look_again
 
 SCRIPT = """
 import asyncio, os, signal, sys
@@ -201,7 +202,7 @@ def test_a_wait_goes_on_where_a_killed_process_slept(tmp_path: Path) -> None:
     with helper(NAP, url) as other:
         assert other.hear() == "begun"
         while not (until := asleep_until(store)):  # bounded by the test's time-out
-            pass
+            look_again()
         other.process.kill()
         other.process.wait(20)
         calls: list[str] = []
@@ -215,7 +216,7 @@ def test_a_wait_goes_on_where_a_killed_process_slept(tmp_path: Path) -> None:
         resumed.start()
         try:
             while not [row for row in store.work("the-run") if row.owner is not None]:
-                pass
+                look_again()
             assert calls == []
             assert asleep_until(store) == until
             clock.set(until)

@@ -10,16 +10,45 @@ import pytest
 
 from penstock import DefaultRunner, DefaultRunnerConfig, ExecutorMetrics, WorkflowBuilder, task
 from penstock.model.registry import registry
+from tests.suite.effort import LONG
+from tests.suite.waiting import look_again
 
 SOON_SECONDS = 20.0
 """how long a test waits for a signal that comes at once when all is well"""
 
 Define = Callable[..., str]
 
+ABOVE_THE_STORE = {
+    f"test_{name}.py"
+    for name in (
+        "activity", "bad_values", "child_calls", "child_identity", "exceptions", "execute", "executors", "graphs",
+        "isolation", "logging", "retry", "retry_delays", "routing", "time",
+    )
+}  # fmt: skip
+"""modules about what runners do with any store that keeps the contract; one in four of their tests runs on PostgreSQL
+by default, and all of them with `-m long`"""
+
+
+@pytest.hookimpl(tryfirst=True)  # before those with a mark are deselected
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    on_postgres = [
+        item
+        for item in items
+        if item.path.parent == Path(__file__).parent
+        and item.path.name in ABOVE_THE_STORE
+        and isinstance(item, pytest.Function)
+        and hasattr(item, "callspec")
+        and "postgresql" in item.callspec.params.values()
+    ]
+    for number, item in enumerate(on_postgres):
+        if number % 4:
+            for mark in LONG:
+                item.add_marker(mark)
+
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path, new_schema: Callable[[], str]) -> str:
-    return new_schema() if request.param == "postgresql" else f"sqlite:///{tmp_path}/runs.db"
+def url(request: pytest.FixtureRequest, tmp_path: Path, migrated_schema: Callable[[], str]) -> str:
+    return migrated_schema() if request.param == "postgresql" else f"sqlite:///{tmp_path}/runs.db"
 
 
 @pytest.fixture
@@ -61,7 +90,7 @@ def define() -> Iterator[Define]:
 def at_rest(runner: DefaultRunner, executor: str) -> ExecutorMetrics:
     """The metrics when all slots are back, which is a moment after the last body told its end."""
     while runner.executor_metrics()[executor].active_tasks:  # bounded by the test's time-out
-        pass
+        look_again()
     return runner.executor_metrics()[executor]
 
 

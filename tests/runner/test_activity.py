@@ -17,6 +17,7 @@ from penstock.model.records import RunRow, WorkRow
 from penstock.model.registry import registry
 from penstock.steps import Step, Workflow
 from tests.runner.conftest import Define, Gate
+from tests.suite.waiting import look_again
 
 HERE = ids.host_and_pid(ids.owner())
 
@@ -76,7 +77,7 @@ def test_a_delayed_retry_waits_until_an_instant(runner: DefaultRunner, define: D
     define("w", ("a", fails_for_now, options))
     handle = runner.submit("w")
     while runner.get_run(handle.run_id).task_results[0].status != "Waiting":  # bounded by the test's time-out
-        pass
+        look_again()
     (summary,) = runner.list_runs()
     assert summary.activity is not None
     state, _, until = summary.activity.rpartition(" ")

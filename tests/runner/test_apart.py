@@ -15,6 +15,7 @@ from penstock import Context, DefaultRunner, RunHandle, TaskHandle
 from penstock.model.records import WorkRow
 from penstock.steps import Step, Workflow, WorkflowContext, register_workflow
 from tests.runner.conftest import SOON_SECONDS, Define, Gate
+from tests.suite.waiting import look_again
 
 Open = Callable[..., DefaultRunner]
 OPTIONS: dict[str, Any] = {"max_crashes_per_task": 2, "lease_seconds": 1, "recovery_interval_seconds": 1}
@@ -50,7 +51,7 @@ class Scene:
         (run,) = [run for run in self.runner.list_runs() if run.workflow_name == "suspect"]
         self.run: RunHandle = self.runner.handle(run.run_id)
         while self.row().owner != self.runner._engine.driver.owner:  # bounded by the test's time-out
-            pass
+            look_again()
 
     def row(self) -> WorkRow:
         (row,) = self.runner._engine.store.work(self.run.run_id)

@@ -254,10 +254,10 @@ PAGES: dict[str, Callable[[DefaultRunner, Any], Any]] = {
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql", "memory"])
 def test_what_a_runner_is_told_is_judged_before_it_is_done(
-    kind: str, define: Define, new_schema: Callable[[], str]
+    kind: str, define: Define, migrated_schema: Callable[[], str]
 ) -> None:
     define("ok", ("a", lambda context: None, {}))
-    place = {"sqlite": "sqlite:///:memory:", "memory": "memory://"}.get(kind) or new_schema()
+    place = {"sqlite": "sqlite:///:memory:", "memory": "memory://"}.get(kind) or migrated_schema()
     with DefaultRunner(place) as runner:
         run = runner.submit("ok")
         assert run.result(SOON_SECONDS).status == "Completed"
@@ -285,12 +285,12 @@ def longest(size: int) -> str:
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql", "memory"])
 def test_what_is_accepted_on_one_database_is_accepted_on_all(
-    kind: str, define: Define, new_schema: Callable[[], str]
+    kind: str, define: Define, migrated_schema: Callable[[], str]
 ) -> None:
     name = longest(checks.LONGEST_NAME_BYTES)
     key = longest(checks.LONGEST_KEY_BYTES - 4) + "\U0001f600"
     define(name, (longest(checks.LONGEST_NAME_BYTES - 1), lambda context: None, {}))
-    place = {"sqlite": "sqlite:///:memory:", "memory": "memory://"}.get(kind) or new_schema()
+    place = {"sqlite": "sqlite:///:memory:", "memory": "memory://"}.get(kind) or migrated_schema()
     with DefaultRunner(place) as runner:
         handle = runner.submit(name, idempotency_key=key)
         assert handle.result(SOON_SECONDS).status == "Completed"

@@ -28,6 +28,7 @@ from penstock.model.registry import registry
 from penstock.storage import open_store
 from tests.runner.clock import FakeClock
 from tests.runner.conftest import SOON_SECONDS, Define, Gate
+from tests.suite.waiting import look_again
 
 Open = Callable[..., DefaultRunner]
 PATIENCE_SECONDS = 60.0
@@ -36,9 +37,9 @@ ALL = pytest.mark.parametrize("url", ["memory", *BOTH], indirect=True)
 
 
 @pytest.fixture
-def url(request: pytest.FixtureRequest, tmp_path: Path, new_schema: Callable[[], str]) -> str:
+def url(request: pytest.FixtureRequest, tmp_path: Path, migrated_schema: Callable[[], str]) -> str:
     kind = getattr(request, "param", "sqlite")
-    return {"memory": lambda: "memory://", "postgresql": new_schema}.get(
+    return {"memory": lambda: "memory://", "postgresql": migrated_schema}.get(
         kind, lambda: f"sqlite:///{tmp_path}/runs.db"
     )()
 
@@ -101,7 +102,7 @@ def test_many_children_of_one_body(
 def all_slots_are_back(runner: DefaultRunner) -> bool:
     """Neither too few nor too many, a moment after the last body told its end."""
     while any(m.active_tasks > 0 for m in runner.executor_metrics().values()):  # bounded by the test's time-out
-        pass
+        look_again()
     return all(m.active_tasks == 0 for m in runner.executor_metrics().values())
 
 
@@ -376,7 +377,7 @@ def test_all_children_end_with_their_parent(open_runner: Open, define: Define, g
     runner = open_runner(recovery_interval_seconds=3600)
     parent = runner.submit("parent")
     while len(runner.list_runs(workflow_name="child")) < count:  # bounded by the test's time-out
-        pass
+        look_again()
     parent.cancel()
     assert parent.result(SOON_SECONDS).status == "Cancelled"
     for child in runner.list_runs(workflow_name="child"):
@@ -410,7 +411,7 @@ def test_children_nobody_waits_for_end_with_the_attempt(
     runner = open_runner(recovery_interval_seconds=3600)
     handle = runner.submit("parent")
     while not runner.list_runs(workflow_name="slow"):  # bounded by the test's time-out
-        pass
+        look_again()
     (child,) = runner.list_runs(workflow_name="slow")
     assert runner.handle(child.run_id).result(SOON_SECONDS).status == "Cancelled"
     assert handle.status == "Running"
@@ -435,7 +436,7 @@ def test_a_runner_that_shuts_down_fails_no_parent(open_runner: Open, define: Def
     closing = threading.Thread(target=first.shutdown)
     closing.start()
     while not first._engine.driver._closing:  # bounded by the test's time-out
-        pass
+        look_again()
     draining.set()
     closing.join(SOON_SECONDS)
     result = open_runner().handle(run_id).result(SOON_SECONDS)
@@ -491,10 +492,10 @@ def test_a_child_hears_of_the_end_of_its_parent_also_in_the_transaction_that_wri
     assert held.wait(SOON_SECONDS)
     waiting = runner._engine.driver._inbox.qsize
     while waiting() < 1:  # the end of the parent's body; bounded by the test's time-out
-        pass
+        look_again()
     parents_end.set()
     while waiting() < 2:  # the end of the child's first body
-        pass
+        look_again()
     go_on.set()
     assert handle.result(SOON_SECONDS).status == "Completed"
     (child,) = runner.list_runs(workflow_name="child")
@@ -523,7 +524,7 @@ def test_time_stands_still_while_a_body_waits(
     parent = runner.submit("parent")
     gate.wait_begun()
     while any(run.status == "Running" for run in runner.list_runs(workflow_name="short")):
-        pass
+        look_again()
     clock.advance(100_000)
     assert parent.status == "Running"
     gate.open.set()

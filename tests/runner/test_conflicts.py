@@ -8,6 +8,7 @@ import pytest
 
 from penstock import Context, DefaultRunner, InvalidTransition, TaskHandle
 from tests.runner.conftest import SOON_SECONDS, Define, Gate
+from tests.suite.waiting import look_again
 
 Open = Callable[..., DefaultRunner]
 
@@ -39,7 +40,7 @@ def test_the_result_of_a_body_is_kept(open_runner: Open, define: Define, gate: G
     elsewhere.pause(handle.run_id, "wait")  # on disk: the next commit of the first runner is a conflict
     gate.open.set()
     while handle.info().task_results[0].status != "Completed":  # bounded by the test's time-out
-        pass
+        look_again()
     assert handle.status == "Paused"
     assert ran == ["first"]
     runner.resume(handle.run_id)
@@ -63,7 +64,7 @@ def test_the_failure_of_a_body_is_kept_and_counted(open_runner: Open, define: De
     elsewhere.pause(handle.run_id)
     gate.open.set()
     while not handle.info().task_results[0].error_message:
-        pass
+        look_again()
     runner.resume(handle.run_id)
     assert handle.result(SOON_SECONDS).status == "Completed"
     assert tries == [1, 2]
@@ -120,7 +121,7 @@ def test_results_of_several_bodies_are_kept_one_by_one(open_runner: Open, define
         elsewhere.resume(handle.run_id)
         gate.open.set()
         while handle.info().task_results[k].status != "Completed":
-            pass
+            look_again()
     result = handle.result(SOON_SECONDS)
     assert result.status == "Completed"
     assert {name: result.final_context[name] for name in ("k0", "k1", "k2")} == {"k0": 0, "k1": 1, "k2": 2}

@@ -13,6 +13,7 @@ import penstock
 from penstock import Context, DefaultRunner, TaskHandle
 from penstock.model.registry import registry
 from tests.runner.conftest import SOON_SECONDS, Define, Gate, no_new_threads
+from tests.suite.waiting import look_again
 
 
 def nothing(context: Context) -> None:
@@ -228,7 +229,7 @@ def test_a_deferred_body_does_not_hold_up_a_shutdown(open_runner: Callable[..., 
     run_id = runner.submit("w").run_id
     assert begun.wait(SOON_SECONDS)
     while "a" not in [t.task_name for t in runner.get_run(run_id).task_results if t.status == "Running"]:
-        pass
+        look_again()
     runner.shutdown()
     ready.set()
     again = open_runner()

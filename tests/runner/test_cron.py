@@ -14,6 +14,7 @@ from penstock import DefaultRunner, ScheduleError, ScheduleNotFound, WorkflowNot
 from penstock.model.schedules import FireRow, Firing
 from tests.runner.clock import FakeClock, Ran, settled
 from tests.runner.conftest import SOON_SECONDS, Define, Gate
+from tests.suite.waiting import look_again
 
 Open = Callable[..., DefaultRunner]
 START = "2026-11-21T00:00:00"
@@ -108,7 +109,7 @@ def test_missed_for_longer_than_the_grace(open_runner: Open, ran: Ran, clock: Fa
     clock.set("2026-11-21T12:01:00")
     second = open_runner()
     while not (rows := history(second, schedule)):  # bounded by the test's time-out
-        pass
+        look_again()
     assert rows == [("2026-11-21T12:00:00", "Skipped")]
     assert ran.times == []
     assert second.get_cron_schedule(schedule)["next_run_at"] == "2026-11-22T12:00:00+00:00"
@@ -175,7 +176,7 @@ def test_overlap(open_runner: Open, define: Define, clock: FakeClock, gate: Gate
     for minute in (2, 3):
         clock.set(f"2026-11-21T00:0{minute}:00")
         while len(history(runner, schedule)) < minute:  # bounded by the test's time-out
-            pass
+            look_again()
     settled(other)
     waits = "Skipped" if overlap == "skip" else "Queued"
     assert history(runner, schedule) == [
@@ -203,7 +204,7 @@ def test_a_queue_survives_its_runner(open_runner: Open, define: Define, clock: F
     gate.wait_begun()
     clock.set("2026-11-21T00:02:00")
     while len(history(first, schedule)) < 2:  # bounded by the test's time-out
-        pass
+        look_again()
     gate.open.set()
     ran.wait(2)
     first.shutdown()
@@ -228,7 +229,7 @@ def test_a_disabled_schedule_gives_up_its_queue(
     for minute in (2, 3):
         clock.set(f"2026-11-21T00:0{minute}:00")
         while len(history(runner, schedule)) < minute:  # bounded by the test's time-out
-            pass
+            look_again()
     if by == "runner":
         runner.set_cron_schedule_enabled(schedule, False)
     else:

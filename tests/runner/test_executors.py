@@ -29,6 +29,7 @@ from penstock import (
 from penstock.model import frames
 from penstock.model.errors import DecodingError
 from tests.runner.conftest import SOON_SECONDS, Define, Gate, at_rest
+from tests.suite.waiting import look_again
 
 Open = Callable[..., DefaultRunner]
 
@@ -207,7 +208,7 @@ def test_a_body_given_up_while_it_waits_for_its_slot(
     open(begun).close()
     (tmp_path / "begun.too").touch()
     while not runner.executor_metrics()["one"].waiting_tasks:  # a moment, bounded by the test's time-out
-        pass
+        look_again()
     waiting.cancel()
     assert waiting.result(SOON_SECONDS).status == "Cancelled"
     open(end, "w").close()

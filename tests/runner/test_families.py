@@ -17,6 +17,7 @@ from penstock.model.registry import registry
 from penstock.runtime.clock import SystemClock
 from penstock.steps import Step, StepResult, Workflow, WorkflowContext, register_workflow
 from tests.runner.conftest import SOON_SECONDS
+from tests.suite.waiting import look_again
 
 Open = Callable[..., DefaultRunner]
 
@@ -84,10 +85,10 @@ def test_children_elsewhere_end_with_their_parent(open_runner: Open, family: Fam
     assert family.both.wait(SOON_SECONDS)
     third.cancel(handle.run_id, "enough")
     while len(with_entry(third, "cancel_requested")) < 5:  # bounded by the test's time-out
-        pass
+        look_again()
     family.release.set()
     while [run for run in second.list_runs() if run.status == "Running"]:
-        pass
+        look_again()
     assert {run.status for run in second.list_runs()} == {"Cancelled"}
     assert set(family.begun.values()) == {1}
     assert not [name for name in family.begun if name.startswith("two")]
@@ -157,7 +158,7 @@ def test_a_child_whose_code_is_missing_here_waits_for_whoever_has_it(open_runner
         second = open_runner(recovery_interval_seconds=1)
         handle = second.handle(run_id)
         while handle.status != "Paused":  # bounded by the test's time-out
-            pass
+            look_again()
         assert "'call'" in (handle.info().reason or "")
         assert second.execute("other").status == "Completed"
         register_workflow(child)

@@ -22,6 +22,7 @@ from penstock import Context, DefaultRunner, DefaultRunnerConfig
 from penstock.model.errors import StoreError, StoreUnavailable
 from penstock.storage import open_store
 from tests.runner.conftest import SOON_SECONDS, Define, Gate
+from tests.suite.waiting import look_again
 
 CALLS = ("commit", "claim", "held", "orphan_dead", "renew", "release", "run", "work", "journal", "plan", "overdue")
 
@@ -183,7 +184,7 @@ def test_what_failed_takes_effect_later(define: Define, tmp_path: Path, monkeypa
         with pytest.raises(StoreUnavailable):
             runner.submit("w")
         while not (rows := runner.list_runs()):  # bounded by the test's time-out
-            pass
+            look_again()
         assert runner.handle(rows[0].run_id).result(SOON_SECONDS).status == "Completed"
         assert not late
 
@@ -385,7 +386,7 @@ def test_a_run_that_cannot_be_read_here_is_parked_and_can_be_resumed(
         patch.delattr(sys.modules[__name__], "Point")
         second = open_runner()
         while second.handle(run_id).status != "Paused":  # a short wait for the driver, bounded by the test's time-out
-            pass
+            look_again()
         assert "Point" in (second.handle(run_id).info().reason or "")
         second.shutdown()
     third = open_runner()
@@ -429,7 +430,7 @@ def test_a_runner_without_recovery_keeps_its_late_timers(
     runner = open_runner(enable_recovery=False)
     handle = runner.submit("w")
     while handle.info().task_results[0].status != "Waiting":
-        pass
+        look_again()
     (row,) = runner._engine.store.work(handle.run_id)
     assert (row.kind, row.owner) == ("wake", runner._engine.owner)
 

@@ -33,6 +33,7 @@ from penstock.storage.sqlite.store import SQLiteStore
 from penstock.tasks.board import TaskBoard
 from penstock.tasks.program import TaskProgram
 from tests.runner.conftest import SOON_SECONDS, Define
+from tests.suite.waiting import look_again
 
 KINDS: tuple[type[BaseException], ...] = (KeyError, SystemExit, RecursionError, MemoryError, GeneratorExit, OSError)
 
@@ -308,7 +309,7 @@ def test_a_batch_with_one_bad_change_is_halved_until_that_one_is_alone(
         for thread in threads[1:]:
             thread.start()
         while runner._engine.driver._inbox.qsize() < len(keys) - 1:  # bounded by the test's time-out
-            pass
+            look_again()
         held.set()
         for thread in threads:
             thread.join()

@@ -41,8 +41,8 @@ ON_BOTH = pytest.mark.parametrize("url", ["sqlite", "postgresql"], indirect=True
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=LONG)])
-def url(request: pytest.FixtureRequest, tmp_path: Path, new_schema: Callable[[], str]) -> str:
-    return new_schema() if request.param == "postgresql" else f"sqlite:///{tmp_path}/runs.db"
+def url(request: pytest.FixtureRequest, tmp_path: Path, migrated_schema: Callable[[], str]) -> str:
+    return migrated_schema() if request.param == "postgresql" else f"sqlite:///{tmp_path}/runs.db"
 
 
 class Wire:

@@ -21,6 +21,7 @@ from penstock.model.registry import registry
 from penstock.runtime.clock import SystemClock
 from penstock.steps import Step, Workflow, register_workflow
 from tests.runner.conftest import SOON_SECONDS, Gate
+from tests.suite.waiting import look_again
 
 Offer = Callable[[Graph], str]
 
@@ -251,7 +252,7 @@ def test_answers_do_not_wait_for_other_branches(runner: DefaultRunner, offer: Of
     handle = runner.submit(name, {"draft": "d"})
     gate.wait_begun()
     while not handle.pauses():  # bounded by the test's time-out
-        pass
+        look_again()
     assert handle.status == "Running"
     handle.answer("ask", 1)
     assert handle.pauses() == []
@@ -303,7 +304,7 @@ def test_cancelled_while_it_asks_and_retried(nested: bool, runner: DefaultRunner
     with pytest.raises(NotAsked):
         handle.answer(f"{where}a", 1)
     while {run.status for run in runner.list_runs()} != {"Cancelled"}:  # bounded by the test's time-out
-        pass
+        look_again()
     handle.retry()
     handle.result(SOON_SECONDS)
     assert ids(handle) == [f"{where}a", f"{where}c"]
@@ -407,7 +408,7 @@ def test_an_answer_from_elsewhere_to_a_child_of_a_run_that_goes_on(
     handle = runner.submit(offer(Graph([inner, follow, slow], name="outer")), {"draft": "d"})
     gate.wait_begun()
     while runner.list_runs(workflow_name="outer/in", status="Paused") == []:  # bounded by the test's time-out
-        pass
+        look_again()
     assert handle.status == "Running"
     assert say(url, handle.run_id, "5").returncode == 0
     assert after.wait(SOON_SECONDS)

@@ -14,6 +14,7 @@ from penstock.runtime.live_run import LiveRun
 from penstock.storage.urls import parse
 from tests.runner.conftest import SOON_SECONDS, Define, Gate
 from tests.runner.test_internal_errors import Broken
+from tests.suite.waiting import look_again
 
 NEEDED = ["runs", "journal", "work"]
 """tables without which no run goes on"""
@@ -95,7 +96,7 @@ def test_a_run_is_parked_as_soon_as_the_store_takes_that(
             handle.result(SOON_SECONDS)
     rename("away", "runs")
     while handle.status != "Paused":  # bounded by the test's time-out
-        pass
+        look_again()
     assert "says the test" in (handle.info().reason or "")
     assert runner.execute("ok").status == "Completed"
     runner.resume(handle.run_id)

@@ -180,8 +180,8 @@ SCENES = (linear, diamond, rules, retries, failure, cancel, pause_and_resume, re
 
 
 @pytest.fixture
-def urls(tmp_path: Path, new_schema: Callable[[], str]) -> list[str]:
-    return [f"sqlite:///{tmp_path}/runs.db", "memory://", new_schema()]
+def urls(tmp_path: Path, migrated_schema: Callable[[], str]) -> list[str]:
+    return [f"sqlite:///{tmp_path}/runs.db", "memory://", migrated_schema()]
 
 
 @pytest.mark.parametrize("scene", SCENES)

@@ -13,6 +13,7 @@ from penstock.engine.verify import Checker
 from penstock.runtime.clock import CONFIRM_US, SystemClock
 from tests.runner.clock import FakeClock, Ran, settled, us
 from tests.runner.conftest import SOON_SECONDS, Define, Gate
+from tests.suite.waiting import look_again
 
 Open = Callable[..., DefaultRunner]
 START = "2026-11-21T00:00:00"
@@ -173,7 +174,7 @@ def test_a_deadline_passes_although_no_runner_has_work_of_the_run(
     first = open_runner(workflow_timeout_seconds=100)
     run_id = first.submit("w").run_id
     while first.handle(run_id).info().task_results[0].status != "Waiting":
-        pass
+        look_again()
     first.shutdown()
     second = open_runner()
     clock.advance(99)
@@ -305,7 +306,7 @@ def test_a_durable_timer_is_never_early(
     runner = open_runner(workflow_timeout_seconds=1e6)
     handle = runner.submit("w")
     while handle.info().task_results[0].status != "Waiting":
-        pass
+        look_again()
     if handed_over:
         runner.shutdown()
         runner = open_runner()

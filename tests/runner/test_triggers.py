@@ -13,6 +13,7 @@ from penstock import Context, DefaultRunner, ScheduleError, ScheduleNotFound, Tr
 from penstock.model.triggers import triggers
 from tests.runner.clock import FakeClock, Ran, settled
 from tests.runner.conftest import SOON_SECONDS, Define, Gate
+from tests.suite.waiting import look_again
 
 Open = Callable[..., DefaultRunner]
 
@@ -55,7 +56,7 @@ class Asked:
 
 def until(what: Callable[[], Any]) -> Any:
     while not (found := what()):  # bounded by the test's time-out
-        pass
+        look_again()
     return found
 
 

@@ -27,7 +27,7 @@ def test_a_process_that_was_killed_leaves_values_that_the_next_one_reads_exactly
     database: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     in_file = database == "sqlite"
-    url = f"sqlite:///{tmp_path}/values.db" if in_file else request.getfixturevalue("new_schema")()
+    url = f"sqlite:///{tmp_path}/values.db" if in_file else request.getfixturevalue("migrated_schema")()
 
     def process(what: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-W", "error", "-m", "tests.runner.keeping", url, what]
@@ -47,8 +47,8 @@ class Broken(Exception):
 
 
 @pytest.fixture
-def urls(tmp_path: Path, new_schema: Callable[[], str]) -> list[str]:
-    return [f"sqlite:///{tmp_path}/values.db", new_schema(), MEMORY]
+def urls(tmp_path: Path, migrated_schema: Callable[[], str]) -> list[str]:
+    return [f"sqlite:///{tmp_path}/values.db", migrated_schema(), MEMORY]
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -27,6 +27,7 @@ from penstock.runtime.places import ThreadExecutor
 from tests.runner import beside
 from tests.runner.clock import FakeClock, settled
 from tests.runner.conftest import SOON_SECONDS, Define, Gate
+from tests.suite.waiting import look_again
 
 Open = Callable[..., DefaultRunner]
 COUNT = 20
@@ -265,7 +266,7 @@ def test_timers_of_others_are_taken_though_every_slot_is_held(pair: Pair) -> Non
     assert failed.wait(SOON_SECONDS)
     third.shutdown()
     while [row.kind for row in store.work(handle.run_id)] != ["execute"]:  # bounded by the test's time-out
-        pass
+        look_again()
     pair.gate.open.set()
     assert pair.done.acquire(timeout=SOON_SECONDS)
 

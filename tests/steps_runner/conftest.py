@@ -31,8 +31,8 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A URL of an empty database."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/runs.db"
-    new_schema: Callable[[], str] = request.getfixturevalue("new_schema")
-    return new_schema()
+    migrated_schema: Callable[[], str] = request.getfixturevalue("migrated_schema")
+    return migrated_schema()
 
 
 def select(url: str, statement: str, *parameters: str) -> list[tuple[Any, ...]]:

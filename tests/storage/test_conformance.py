@@ -15,7 +15,7 @@ from .schedule_conformance import ScheduleConformance
 
 
 @pytest.fixture(params=["file", "in-memory database", "memory", "postgres", "postgres behind a proxy"])
-def place(request: pytest.FixtureRequest, tmp_path: Path, new_schema: Callable[[], str]) -> Iterator[Place]:
+def place(request: pytest.FixtureRequest, tmp_path: Path, migrated_schema: Callable[[], str]) -> Iterator[Place]:
     options = StoreOptions()
     match request.param:
         case "file":
@@ -25,9 +25,9 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, new_schema: Callable[[
         case "memory":
             url = "memory://"
         case "postgres":
-            url = new_schema()
+            url = migrated_schema()
         case _:
-            url, _, path = new_schema().partition("?options=-csearch_path%3D")
+            url, _, path = migrated_schema().partition("?options=-csearch_path%3D")
             options = StoreOptions(prepare_statements=False, schema=path)
     server = url.startswith("postgresql")
     place = Place(lambda: open_store(url, options), shared=server or request.param == "file", sees_death=not server)

@@ -37,8 +37,8 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def store(new_schema: Callable[[], str], name: str) -> Iterator[PostgresStore]:
-    made = open_store(f"{new_schema()}&application_name={name}", StoreOptions(pool_size=3))
+def store(migrated_schema: Callable[[], str], name: str) -> Iterator[PostgresStore]:
+    made = open_store(f"{migrated_schema()}&application_name={name}", StoreOptions(pool_size=3))
     assert isinstance(made, PostgresStore)
     yield made
     made.close()
@@ -107,7 +107,7 @@ def test_ended_in_the_middle_of_a_commit(store: PostgresStore, admin: Admin, nam
     assert store.commit([step("r1", 1), step("r2", 1)]) == [Committed(), Committed()]
 
 
-def test_the_listener_comes_back(store: PostgresStore, new_schema: Callable[[], str], admin: Admin, name: str) -> None:
+def test_the_listener_comes_back(store: PostgresStore, admin: Admin, name: str) -> None:
     heard: SimpleQueue[News] = SimpleQueue()
     store.listen(heard.put)
     for n in range(3):

@@ -121,8 +121,8 @@ store.close()
 
 
 @pytest.fixture
-def url(new_schema: Callable[[], str]) -> str:
-    return new_schema()
+def url(migrated_schema: Callable[[], str]) -> str:
+    return migrated_schema()
 
 
 @pytest.fixture

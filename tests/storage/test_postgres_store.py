@@ -33,8 +33,8 @@ ORDERS = ("orders",)
 
 
 @pytest.fixture
-def url(new_schema: Callable[[], str]) -> str:
-    return new_schema()
+def url(migrated_schema: Callable[[], str]) -> str:
+    return migrated_schema()
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.suite.effort import LONG
+
 SOON_SECONDS = 120.0
 ROOT = Path(__file__).parents[2]
 
@@ -21,7 +23,7 @@ ROOT = Path(__file__).parents[2]
     ("workers", "killed"),
     [
         pytest.param(0, "pytest", id="a run of one process"),
-        pytest.param(1, "worker", id="a worker of xdist"),
+        pytest.param(1, "worker", id="a worker of xdist", marks=LONG),
         pytest.param(1, "pytest", id="the run, but not its workers"),
     ],
 )
