@@ -14,6 +14,7 @@ import pytest
 
 from tests.crash.places import Places, places
 from tests.crash.shapes import SHAPES
+from tests.suite.effort import LONG
 
 __all__ = ["places"]
 
@@ -22,9 +23,15 @@ Job = Callable[..., int]
 FEW = ("diamond",)
 """what a server is asked by default: there a dead runner's leases have to run out each time"""
 
-CASES = [pytest.param("sqlite", shape) for shape in SHAPES] + [
-    pytest.param("postgresql", shape, marks=[] if shape in FEW else [pytest.mark.long, pytest.mark.timeout(900)])
-    for shape in SHAPES
+BOTH = ("before", "after")
+CASES = [
+    *[pytest.param("sqlite", shape, False, id=f"sqlite-{shape}-one of both") for shape in SHAPES],
+    *[pytest.param("postgresql", shape, False, id=f"postgresql-{shape}-one of both") for shape in FEW],
+    *[
+        pytest.param(kind, shape, True, id=f"{kind}-{shape}", marks=LONG)
+        for kind in ("sqlite", "postgresql")
+        for shape in SHAPES
+    ],
 ]
 
 
@@ -50,8 +57,12 @@ def start() -> Iterator[Job]:
     zygote.stdout.close()
 
 
-@pytest.mark.parametrize(("kind", "shape"), CASES)
-def test_killed_at_every_transaction(kind: str, shape: str, start: Job, places: Places, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "shape", "both"), CASES)
+def test_killed_at_every_transaction(
+    kind: str, shape: str, both: bool, start: Job, places: Places, tmp_path: Path
+) -> None:
+    """By default before one and after the next, with `-m long` before and after each of them."""
+
     def go(name: str, crash_at: int, when: str) -> tuple[int, Path, Path]:
         log, out = (tmp_path / f"{name}.{what}" for what in ("log", "out"))
         url = places.url(kind, name)
@@ -65,7 +76,7 @@ def test_killed_at_every_transaction(kind: str, shape: str, start: Job, places: 
     points = 0
     for n in range(1, transactions + 8):
         died = False
-        for when in ("before", "after"):
+        for when in BOTH if both else (BOTH[n % 2],):
             name = f"{n}-{when}"
             status, log, out = go(name, n, when)
             if status == 0:  # grouping differs from run to run: this one had fewer transactions
@@ -82,4 +93,4 @@ def test_killed_at_every_transaction(kind: str, shape: str, start: Job, places: 
             assert outcome == reference, name
         if not died:
             break
-    assert points >= 2 * 3 - 1
+    assert points >= (2 * 3 - 1 if both else 2)

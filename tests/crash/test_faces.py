@@ -20,12 +20,10 @@ from . import graph_shapes, step_shapes
 from .faces import RUN
 from .places import Places, performed_in, places
 from .test_every_commit import Job, start
-from .test_styles import LONG, killings, timeless
+from .test_styles import LONG, SOME, killings, timeless
 
 __all__ = ["places", "redis_url", "start"]
 
-SOME = 6
-"""of so many transactions, one is tried by default"""
 STEPS = [(storage, shape) for storage in ("sqlite", "postgresql", "file", "redis") for shape in step_shapes.SHAPES]
 GRAPHS = [(storage, shape) for storage in ("sqlite", "postgresql") for shape in graph_shapes.SHAPES]
 FEW_STEPS = [

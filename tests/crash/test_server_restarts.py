@@ -171,7 +171,7 @@ def url(durable: Cluster) -> str:
 
 
 @pytest.mark.parametrize(
-    ("restarts", "size"), [(4, 100), pytest.param(20, 1000, marks=[pytest.mark.long, pytest.mark.timeout(900)])]
+    ("restarts", "size"), [(2, 100), pytest.param(20, 1000, marks=[pytest.mark.long, pytest.mark.timeout(900)])]
 )
 def test_the_server_is_killed_and_comes_back(
     restarts: int, size: int, durable: Cluster, url: str, tmp_path: Path
@@ -275,7 +275,7 @@ def test_a_server_that_hangs(durable: Cluster, url: str, hasty: None, define: De
     ("processes", "runs"),
     [
         (2, 300),
-        (4, 300),
+        pytest.param(4, 300, marks=pytest.mark.long),
         pytest.param(2, 10_000, marks=[pytest.mark.long, pytest.mark.timeout(900)]),
         pytest.param(4, 10_000, marks=[pytest.mark.long, pytest.mark.timeout(900)]),
     ],
