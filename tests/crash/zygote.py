@@ -136,7 +136,7 @@ def ticks(job: dict[str, Any], opening: Callable[..., Any]) -> dict[str, Any]:
         overlap="queue", settled_at=TICKS_FROM_US, start_at=TICKS_FROM_US + 1, end_at=TICKS_FROM_US + 4_500_000,
         next_at=TICKS_FROM_US,
     )  # fmt: skip
-    config = DefaultRunnerConfig(cron_max_recovery_age_seconds=10**10)
+    config = DefaultRunnerConfig(cron_max_recovery_age_seconds=3 * 10**9)
     with DefaultRunner.with_config(f"sqlite:///{job['db']}?_synchronous=OFF", config) as runner:
         runner._engine.store.put_schedule(row)  # or it is there already
         runner._engine.driver.look_for_work()

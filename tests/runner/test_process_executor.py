@@ -29,6 +29,7 @@ from penstock import (
     TaskCancelled,
     TaskHandle,
 )
+from tests.runner.bodies import Flaky, interrupts, leaves, odd, recursion, tell, wait_for
 from tests.runner.conftest import SOON_SECONDS, Define, at_rest, no_new_threads
 from tests.suite.effort import LONG
 
@@ -78,19 +79,6 @@ def go(tmp_path: Path) -> Iterator[Wire]:
     made = Wire(tmp_path / "go")
     yield made
     made.close()
-
-
-def tell(path: str, said: object) -> None:
-    with open(path, "w") as pipe:
-        pipe.write(f"{said}\n")
-
-
-def wait_for(path: str) -> str:
-    """Blocks until the test says something."""
-    fd = os.open(path, os.O_RDWR)
-    said = os.read(fd, 1)
-    os.close(fd)
-    return said.decode()
 
 
 class Watched:
@@ -186,30 +174,6 @@ def test_a_body_that_ends_its_process(
     assert execute(runner, define, lambda context: None).status == "Completed"
 
 
-def recursion(context: Context) -> None:
-    recursion(context)
-
-
-def leaves(context: Context) -> None:
-    sys.exit(7)
-
-
-def interrupts(context: Context) -> None:
-    raise KeyboardInterrupt
-
-
-class Odd(Exception):
-    def __init__(self, lock: Any) -> None:
-        self.lock = lock  # no pickle would survive it
-
-    def __str__(self) -> str:
-        return "odd"
-
-
-def odd(context: Context) -> None:
-    raise Odd(threading.Lock())
-
-
 @pytest.mark.parametrize(
     ("body", "error"),
     [
@@ -230,10 +194,6 @@ def test_what_bodies_raise_comes_back(
     assert runner.executor_metrics()["cpu"].total_failed == 1
     pids = [execute(runner, define, lambda context: {"pid": os.getpid()}).final_context["pid"] for _ in range(2)]
     assert pids[0] == pids[1]
-
-
-class Flaky(ValueError):
-    pass
 
 
 @pytest.mark.parametrize(("kind", "attempts"), [(Flaky, 3), (KeyError, 1)])
@@ -632,6 +592,7 @@ def tell(said, path={path!r}):
 
 config = DefaultRunnerConfig(executors={{"cpu": ProcessExecutor(1)}}, routing=Router([("**", "cpu")]))
 config.shutdown_timeout_seconds = 0
+config.lease_seconds, config.recovery_interval_seconds = 5, 1
 with DefaultRunner({url!r}, config=config) as runner:
     result = runner.execute("w", idempotency_key="k")
 print(result.status, result.final_context.to_dict() if result.error_message is None else result.error_message)

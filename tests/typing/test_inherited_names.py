@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import enum
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -47,6 +48,7 @@ def source_of(cls: type) -> ast.ClassDef | None:
     return next((node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == cls.__name__), None)
 
 
+@functools.cache
 def written(cls: type) -> tuple[set[str], set[str]]:
     """(methods, data): what the source of a class defines, and stores in `self`; without a source, what it has."""
     methods: set[str] = set()
@@ -71,6 +73,7 @@ def written(cls: type) -> tuple[set[str], set[str]]:
     return methods, data
 
 
+@functools.cache
 def owned(cls: type) -> set[str]:
     """The names a class we did not write has for itself, here or in another version of its library."""
     methods, data = written(cls)
