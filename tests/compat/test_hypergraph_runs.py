@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import dataclasses
 import datetime as dt
 import json
+import pickle
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -342,11 +345,12 @@ def test_what_records_have_besides() -> None:
         assert runner.run(graph, {"x": 1}, workflow_id="w", error_handling="continue").failed
         run = kept.get_run("w")
         assert run is not None
-        assert (run.node_count, run.error_count) == (2, 1)
+        assert pickle.loads(pickle.dumps(run)) == copy.deepcopy(run) == run
+        assert dataclasses.asdict(run)["status"] == "failed"
         assert (run.fork_superstep, run.retry_of, run.retry_index) == (None, None, None)
         steps = kept.steps("w")
         assert [(step.superstep, step.status) for step in steps] == [(0, "completed"), (1, "failed")]
-        for thing, names in ((run, ["config"]), (steps[0], ["cached", "decision"])):
+        for thing, names in ((run, ["config", "node_count", "error_count"]), (steps[0], ["cached", "decision"])):
             for name in names:
                 with pytest.raises(hypergraph.NotInThisVersion, match=name):
                     getattr(thing, name)

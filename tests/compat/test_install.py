@@ -221,7 +221,7 @@ DESK = [
     "sent {'draft': 'a!', 'feedback': 'send'}",
     "events; start letters False; write; review asks; end paused; start letters True; good -> write; good; write;"
     " review asks; end paused; start letters True; good -> END; good; end completed",
-    "record COMPLETED True 3 0 None",
+    "record COMPLETED True letters True None",
     "steps [(0, 'write'), (1, 'review'), (2, 'good')] True",
     "goes on True b!",
     "sync other",

@@ -137,7 +137,7 @@ async def main():
     print("sent", result.values)
     print("events", *trace.lines, sep="; ")
     run = kept.get_run("l-1")
-    print("record", run.status.name, run.status == "completed", run.node_count, run.error_count, run.parent_run_id)
+    print("record", run.status.name, run.status == "completed", run.graph_name, run.duration_ms > 0, run.parent_run_id)
     steps = await kept.get_steps("l-1")
     print(
         "steps",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from enum import Enum, StrEnum
 from pathlib import Path
 from typing import Any, Final, Literal, Self
@@ -23,6 +23,7 @@ from penstock.runners.graphs.checkpointers import Checkpointer, Step, WorkflowRe
 
 _keep_all = function("retention=", 'leave it at "full", and delete with checkpointer.forget(older_than_days=...)')
 _no_hashes = function("Run.config", "use graph.structural_hash and graph.definition_hash")
+_no_counts = function("Run.node_count and error_count", "count the steps: await checkpointer.get_steps(run.id)")
 _no_caching = function("StepRecord.cached", "NodeEndEvent.cached tells, while the run goes on")
 _no_decision = function("StepRecord.decision", "RouteDecisionEvent.decision tells, while the run goes on")
 _no_serializer = function("serializer=", "values are stored as JSON with tagged types, dataclasses and models too")
@@ -58,23 +59,21 @@ _STEP_STATUS: Final = {"completed": StepStatus.COMPLETED, "failed": StepStatus.F
 class Run(WorkflowRecord):
     """Penstock's head of a run, with the status in the original's words."""
 
-    keeper: Checkpointer = field(repr=False, compare=False)
-    """where it is recorded"""
-
     @classmethod
-    def like(cls, record: WorkflowRecord, keeper: Checkpointer) -> Self:
+    def like(cls, record: WorkflowRecord) -> Self:
         """One of Penstock's in the original's words."""
         status = _STATUS.get(record.status) or WorkflowStatus(record.status)
-        return cls(**{**_fields(record), "status": status, "keeper": keeper})
+        return cls(**{**_fields(record), "status": status})
 
     @property
-    def node_count(self) -> int:
-        """How many nodes have begun; read now, as `error_count`."""
-        return len(Checkpointer.get_steps(self.keeper, self.id))
+    def node_count(self) -> Any:
+        """Raises NotInThisVersion."""
+        return _no_counts()
 
     @property
-    def error_count(self) -> int:
-        return len([step for step in Checkpointer.get_steps(self.keeper, self.id) if step.status == "failed"])
+    def error_count(self) -> Any:
+        """Raises NotInThisVersion."""
+        return _no_counts()
 
     @property
     def parent_run_id(self) -> str | None:
@@ -180,7 +179,7 @@ class _Reading(Checkpointer, CheckpointerMethods):
 
     def get_run(self, workflow_id: str) -> Run | None:
         found = super().get_workflow(workflow_id)
-        return None if found is None else Run.like(found, self)
+        return None if found is None else Run.like(found)
 
     get_workflow = get_run
 
@@ -189,7 +188,7 @@ class _Reading(Checkpointer, CheckpointerMethods):
         plain = status.value if isinstance(status, Enum) else status
         ours = None if plain is None else _OURS.get(plain, plain)
         found = super().list_workflows(status=ours, graph_name=graph_name, limit=limit)
-        return [Run.like(record, self) for record in found]
+        return [Run.like(record) for record in found]
 
     def checkpoint(self, workflow_id: str) -> Checkpoint:
         return Checkpoint(self.state(workflow_id), self.steps(workflow_id), workflow_id)
