@@ -207,6 +207,8 @@ def test_children_are_listed_when_they_are_asked_for(shell: Shell) -> None:
     parent, other = [run["run_id"] for run in json.loads(shell("runs", "list", "--json").stdout)]
     assert listed(shell, "--parent", parent[:30]) == ["sums", "sums"]
     assert listed(shell, "--parent", other) == []
+    assert shell("runs", "list", "--children").stdout.count(f"  child of {parent[-8:]}\n") == 2
+    assert "child of" not in shell("runs", "list").stdout
     assert shell("runs", "list", "--parent", "nobody").returncode == 3
 
 

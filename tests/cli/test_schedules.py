@@ -107,6 +107,9 @@ def test_coming_times(shell: Shell) -> None:
     assert "comes twice" in rows[0]["note"]
     schedules(shell, "add", "w", "@hourly", "--name", "hourly", "--allow-unknown")
     assert len(schedules(shell, "next", "hourly").splitlines()) == 5
+    assert "is paused" not in shell("schedules", "next", "hourly").stderr
+    schedules(shell, "pause", "hourly")
+    assert "is paused" in shell("schedules", "next", "hourly").stderr
 
 
 @pytest.mark.parametrize(

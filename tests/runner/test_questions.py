@@ -123,6 +123,18 @@ def test_what_fits_no_question_or_several(runner: DefaultRunner, offer: Offer) -
         handle.answer(None, 3)
 
 
+def test_a_run_that_asks_says_that_it_waits_for_an_answer(runner: DefaultRunner, offer: Offer) -> None:
+    handle = start(runner, offer(three_questions([])), x=7)
+    with pytest.raises(InvalidTransition, match="it waits for an answer"):
+        handle.resume()
+    with pytest.raises(InvalidTransition, match="or answer what it asks"):
+        handle.retry()
+    assert repr(handle.result()).endswith(f"{handle.run_id!r}, status='Paused', error=None)")
+    handle.cancel()
+    with pytest.raises(NotAsked, match="waits for no answer"):
+        handle.answer("a", 1)
+
+
 def asking(answer_type: Any = None, name: str = "one") -> Graph:
     """Shows its draft, and goes on with the verdict."""
 

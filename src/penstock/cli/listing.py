@@ -52,6 +52,8 @@ def lines(store: Store, which: RunFilter, limit: int) -> list[str]:
     rows = [("RUN", "WORKFLOW", "STATUS", "STARTED", "ENDED", "")]
     for run in found:
         why = first_line(run.activity or run.error_message or run.reason or "", 80)
+        if run.parent_run_id is not None:
+            why = ", ".join(filter(None, [f"child of {short_id(run.parent_run_id)}", why]))
         name = short(run.workflow_name, 40)
         rows.append((short_id(run.run_id), name, run.status, instant(run.start_time), instant(run.end_time), why))
     return [*aligned(rows), _totals(totals, len(found), which.offset)]

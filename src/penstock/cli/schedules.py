@@ -289,9 +289,11 @@ def next_(
 
     if (schedule is None) == (cron is None):
         raise click.UsageError("give a schedule, or --cron EXPRESSION")
+    is_paused = False
     if cron is None:
         with _reading(database) as (_, book):
             row = _find(book, schedule or "")
+        is_paused = not row.enabled
         if row.kind != "cron":
             raise CommandError(f"{schedule!r} is a trigger: it is asked, and has no instants")
         cron, timezone = row.expression, row.timezone
@@ -303,3 +305,5 @@ def next_(
         return
     for line in aligned((instant(f.utc.isoformat()), f.local.isoformat(sep=" "), f.note) for f in fires):
         click.echo(line)
+    if is_paused:
+        click.echo("the schedule is paused: it fires at none of these until it is resumed", err=True)

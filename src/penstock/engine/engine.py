@@ -54,9 +54,10 @@ LOOK_SECONDS: Final = 5.0
 Verb = Literal["cancel", "pause", "resume", "retry"]
 ADVICE: Final = {
     ("retry", "running"): "only a run that has ended is retried: wait for it, or cancel it",
-    ("retry", "paused"): "only a run that has ended is retried: resume it",
+    ("retry", "paused"): "only a run that has ended is retried: resume it, or answer what it asks",
     ("retry", "completed"): "there is nothing to retry; fork it to run a part of it again",
     ("resume", "running"): "only a paused run is resumed; if nobody executes it, start a runner that has its workflow",
+    ("resume", "paused"): "it waits for an answer, and goes on when that is given",
     ("resume", "failed"): "retry it",
     ("resume", "cancelled"): "retry it",
 }

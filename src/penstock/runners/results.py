@@ -200,7 +200,8 @@ class WorkflowResult:
         return {**asdict(self.summary), "tasks": tasks}
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(status={self.status}, error={self.error_message})"
+        name, run = type(self).__name__, f"{self.workflow_name!r}, {self.run_id!r}"
+        return f"{name}({run}, status={self.status!r}, error={self.error_message!r})"
 
 
 def _task(h: history.NodeHistory) -> TaskResult:
