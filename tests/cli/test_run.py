@@ -267,3 +267,14 @@ def test_the_children_of_a_run_are_its_own(shell: Shell) -> None:
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["final_context"] == {"child": "Completed"}
     assert shell.effects() == ["one", "two", "two", "three"]
+
+
+def test_an_executor_it_does_not_have(shell: Shell) -> None:
+    (shell.home / "placed.py").write_text(
+        "from penstock import WorkflowBuilder, task\nwith WorkflowBuilder('placed'):\n"
+        "    @task(executor='cpu')\n    def go(context): context['ok'] = True\n"
+    )
+    done = shell("run", "placed.py")
+    assert done.returncode == 2
+    assert "asks for the executor 'cpu'" in done.stderr
+    assert "`penstock run` has the default executor only" in done.stderr

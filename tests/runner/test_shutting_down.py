@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from penstock import Context, DefaultRunner, ProcessExecutor, TaskHandle
+from penstock import Context, DefaultRunner, DefaultRunnerConfig, ProcessExecutor, TaskHandle
 from tests.runner.conftest import SOON_SECONDS, Define
 
 FOR_EVER_MS = 3_600_000
@@ -216,3 +216,35 @@ def test_a_worker_process_is_told_too(
     first.shutdown()
     result = open_runner(**options).handle(handle.run_id).result(SOON_SECONDS)
     assert (result.status, result.task_results[0].attempt_count) == ("Completed", 1)
+
+
+@pytest.mark.parametrize("raises", [False, True])
+def test_async_with_leaves_the_event_loop_to_running_tasks(tmp_path: Path, define: Define, raises: bool) -> None:
+    """The body ends only if the caller's loop, which waits for the shutdown, goes on meanwhile."""
+    began, let_go = threading.Event(), threading.Event()
+
+    def body(context: Context) -> None:
+        began.set()
+        assert let_go.wait(SOON_SECONDS)
+
+    define("w", ("a", body, {}))
+    url = f"sqlite:///{tmp_path}/a.db"
+
+    async def main() -> None:
+        config = DefaultRunnerConfig(shutdown_timeout_seconds=GRACE_SECONDS)
+        async with DefaultRunner(url, config=config) as runner:
+            await asyncio.to_thread(runner.submit, "w")
+            assert await asyncio.to_thread(began.wait, SOON_SECONDS)
+            asyncio.get_running_loop().call_soon(let_go.set)  # not before the block is left
+            if raises:
+                raise ConnectionError("the caller's own")
+
+    if raises:
+        with pytest.raises(ConnectionError, match="the caller's own"):
+            asyncio.run(main())
+    else:
+        asyncio.run(main())
+    assert let_go.is_set()
+    with DefaultRunner(url) as after:
+        (run,) = after.list_runs()
+        assert after.handle(run.run_id).result(SOON_SECONDS).task_results[0].attempt_count == 1

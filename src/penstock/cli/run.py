@@ -139,7 +139,7 @@ class _Start:
 
     def _submit(self, runner: DefaultRunner) -> RunHandle:
         from penstock.graphs.errors import MissingInputError
-        from penstock.model.errors import IdempotencyConflict
+        from penstock.model.errors import ExecutorNotFound, IdempotencyConflict
 
         try:
             return runner.submit(self._name, self._inputs, idempotency_key=self._key)
@@ -148,6 +148,9 @@ class _Start:
             raise CommandError(
                 error.message, hint=f"give a value for each: --context {shlex.quote(missing)}"
             ) from error
+        except ExecutorNotFound as error:
+            hint = "`penstock run` has the default executor only: start the workflow by a DefaultRunner that has it"
+            raise CommandError(error.message, hint=hint) from error
         except IdempotencyConflict as error:
             hint = "give the --context it was started with, go on with it by --resume, or use a new key for new inputs"
             raise CommandError(error.message, hint=hint) from error

@@ -277,6 +277,17 @@ class DefaultRunner(ScheduleMethods):
     ) -> None:
         self.shutdown()
 
+    async def __aenter__(self) -> DefaultRunner:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        import asyncio
+
+        # in a thread: the caller's event loop, which a running task may need for its end, goes on meanwhile
+        await asyncio.shield(asyncio.to_thread(self.shutdown))
+
     def __repr__(self) -> str:
         name = f", runner_name={self._config.runner_name!r}" if self._config.runner_name else ""
         return f"DefaultRunner({self._engine.store.url!r}{name}{'' if self._finalizer.alive else ', shut down'})"
