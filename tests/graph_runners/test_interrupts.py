@@ -146,10 +146,29 @@ def test_items_of_a_map_are_answered_by_pause_id() -> None:
     inputs: dict[str, Any] = {"topic": ["rain", "sun"]}
     paused = wait(runner.run(graph, inputs))
     assert [pause.pause_id for pause in paused.pauses] == ["all/0/ask", "all/1/ask"]
-    paused = wait(runner.run(graph, {**inputs, "all/1/ask": "good"}))
+    assert [pause.response_param for pause in paused.pauses] == ["all/0/ask", "all/1/ask"], "of this item, of no other"
+    with pytest.warns(UserWarning, match="'all/0/ask' still wait for answers"):
+        paused = wait(runner.run(graph, {**inputs, "all/1/ask": "good"}))
     assert [pause.pause_id for pause in paused.pauses] == ["all/0/ask"]
     done = wait(runner.run(graph, {**inputs, "all/1/ask": "good", "all/0/ask": "bad"}))
     assert done["final"] == ["about rain: bad", "about sun: good"]
+
+
+@pytest.mark.parametrize("topics", [["rain"], ["rain", "sun", "wind"]])
+@pytest.mark.parametrize("depth", [1, 2])
+def test_items_are_answered_one_by_one_on_the_record(topics: list[str], depth: int) -> None:
+    graph = Graph([reviewed().as_node(name="all").map_over("topic", on_pause="item")], name="mapped")
+    if depth == 2:
+        graph = Graph([graph.as_node(name="outer")], name="outermost")
+    with MemoryCheckpointer() as checkpointer:
+        kept = AsyncRunner(checkpointer=checkpointer)
+        result = wait(kept.run(graph, {"topic": topics}, workflow_id="w"))
+        turns = 0
+        while result.pause is not None:
+            turns += 1
+            result = wait(kept.run(graph, {result.pause.response_param: "good"}, workflow_id="w"))
+    assert turns == len(topics)
+    assert result["final"] == [f"about {topic}: good" for topic in topics]
 
 
 # -- loops that begin before, at and behind their question

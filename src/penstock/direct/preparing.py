@@ -168,8 +168,12 @@ def _pause_ids(graph: Graph) -> dict[str, tuple[str, ...]]:
 
 
 def outermost_name(path: tuple[GraphNode, ...], name: str) -> str | None:
-    """What an output of the innermost graph is called in the outermost; None if it is not seen there."""
+    """What an output of the innermost graph is called in the outermost; None if it is not seen there, or only as one
+    of the items of a map: an answer under that name would not say which item it is for.
+    """
     for node in reversed(path):
+        if node.map_config is not None:
+            return None
         try:
             name = node.outer_output(name)
         except KeyError:

@@ -29,6 +29,7 @@ from penstock.runners.graphs.running import (
     memo_of,
     names,
     request,
+    warn_of_lost_answers,
 )
 
 if TYPE_CHECKING:
@@ -303,8 +304,9 @@ class AsyncRunner(BaseRunner):
                     ending, outputs = await recorded.run_async(order), order.outputs
                 else:
                     asked = request(graph, inputs, values, keywords, select, entrypoint)
-                    setting.answers = asked.answers
+                    setting.answers, given_answers = asked.answers, tuple(asked.answers)
                     ending = await concurrent.run(asked.prepared, asked.given, setting)
+                    warn_of_lost_answers(given_answers, ending.pauses)
                     outputs = asked.prepared.outputs
         finally:
             if outlet is not None:

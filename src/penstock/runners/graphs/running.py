@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, get_args
 from weakref import WeakSet
 
@@ -21,6 +21,7 @@ from penstock.runners.graphs.results import MapResult, MissingOutputError, RunRe
 
 if TYPE_CHECKING:
     from penstock.caching import CacheBackend
+    from penstock.direct.questions import PauseInfo
     from penstock.graphs.calling import Memo
     from penstock.observe.dispatcher import EventDispatcher
     from penstock.observe.processors import EventProcessor
@@ -199,3 +200,20 @@ def _look_for_missing(ending: Ending, outputs: Sequence[str], on_missing: str) -
 def names(given: str | Iterable[str] | None) -> Names:
     """Names given one by one, or alone."""
     return None if given is None else (given,) if isinstance(given, str) else tuple(given)
+
+
+def warn_of_lost_answers(given: Collection[str], pauses: Sequence[PauseInfo]) -> None:
+    """Warn (UserWarning) where some items of a map were answered and others still ask: nothing keeps the answers."""
+    answered = {_of_any_item(pause_id) for pause_id in given if _of_any_item(pause_id) != pause_id}
+    left = [pause.pause_id for pause in pauses if _of_any_item(pause.pause_id) in answered]
+    if left:
+        warnings.warn(
+            f"{listed(left)} still wait for answers, and those that were given are not kept: without a checkpointer "
+            "every run begins anew. Give the answers of all items at once (result.pauses), or use a checkpointer",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+def _of_any_item(pause_id: str) -> str:
+    return "/".join([part for part in pause_id.split("/") if not part.isdecimal()])
