@@ -71,6 +71,7 @@ def test_writes(make: Callable[[dict[str, Any]], Context]) -> None:
     ("what", "error", "builtin"),
     [
         (lambda c: c["nope"], KeyMissing, KeyError),
+        (lambda c: c["n" * 5000], KeyMissing, KeyError),
         (lambda c: c.update("nope", 1), KeyMissing, KeyError),
         (lambda c: c.__delitem__("nope"), KeyMissing, KeyError),
         (lambda c: c.insert("a", 1), KeyExists, ValueError),
@@ -286,3 +287,46 @@ def test_behaves_like_a_dictionary_and_its_delta_rebuilds_it(
     rebuilt = layered(start)
     rebuilt.apply(changed, removed)
     assert rebuilt.to_dict() == model
+
+
+@pytest.mark.parametrize(
+    ("keys", "hint"),
+    [
+        (["total", "rows"], "did you mean 'total'?"),
+        (["rows", "day"], "it has 'rows', 'day'"),
+        ([], "it is empty"),
+        ([f"k{k}" for k in range(1000)], ""),
+        (["k" * 5000], "it has '" + "k" * 292),
+    ],
+)
+def test_a_missing_key_names_those_that_are_there(keys: list[str], hint: str) -> None:
+    context = Context(dict.fromkeys(keys, 1))
+    with pytest.raises(KeyMissing) as missing:
+        context["totl"]
+    assert missing.value.hint == hint
+    assert context.get("totl", 7) == 7
+    assert context.remove("totl") is None
+
+
+def _cycle() -> list[object]:
+    cycle: list[object] = []
+    cycle.append(cycle)
+    return cycle
+
+
+@pytest.mark.parametrize(
+    ("value", "path", "said"),
+    [
+        (open, "key", "context key 'key': value is of type "),
+        ([open], "key[0]", "context key 'key[0]': value is of type "),
+        ({"a": {"b": [1, open]}}, "key.a.b[1]", "context key 'key.a.b[1]': value is of type "),
+        (_cycle(), "key" + "[0]" * 150, "context key 'key[0]"),
+    ],
+)
+def test_an_error_says_once_and_shortly_where_a_value_is(value: object, path: str, said: str) -> None:
+    with pytest.raises(EncodingError) as refused:
+        Context()["key"] = value
+    assert refused.value.message.startswith(said)
+    assert refused.value.message.count("value") == 1
+    assert len(refused.value.message) < 300
+    assert refused.value.path.startswith(path[:100])

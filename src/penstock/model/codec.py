@@ -37,6 +37,8 @@ __all__ = [
 
 _compact: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
 _SCALARS: Final = frozenset({str, int, bool, type(None), float})
+PATH_CHARS: Final = 120
+"""of a key path in a message"""
 
 
 def encode(value: Any) -> str:
@@ -263,4 +265,14 @@ def _difference(a: Any, b: Any) -> str:
 
 
 def _error(path: str, reason: str, hint: str = "") -> EncodingError:
-    return EncodingError(f"value{f' at {path}' if path else ''} {reason}", path=path, hint=hint)
+    return EncodingError(f"{located(path)} {reason}", path=path, hint=hint)
+
+
+def located(path: str) -> str:
+    """The beginning of an EncodingError's message: the value, and where it is inside the one that was given."""
+    return f"value at {shown(path)}" if path else "value"
+
+
+def shown(path: str) -> str:
+    """A path as messages show it, without the middle of a long one (of a value that contains itself, for instance)."""
+    return path if len(path) <= PATH_CHARS else f"{path[: PATH_CHARS // 2]}...{path[-PATH_CHARS // 2 :]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NoReturn
 
@@ -13,6 +14,8 @@ from penstock.tasks.patch import object_text
 from penstock.tasks.view import EMPTY, View
 
 MAX_CONTEXT_BYTES: Final = 256 * 1024 * 1024
+KEYS_COMPARED: Final = 50
+HINT_CHARS: Final = 300
 VALUE_SHOWN_CHARS: Final = 200
 """of each value in the repr of a context"""
 
@@ -59,10 +62,12 @@ class Context(Mapping[str, Any]):
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value, or `default` if there is none.  A key that holds None gives None."""
-        try:
-            return self[key]
-        except KeyMissing:
-            return default
+        name = _key(key)
+        live = self._live.get(name)
+        if live is not None:
+            return live
+        stored = self._stored(name)
+        return default if stored is None else self._taken_out(name, stored)
 
     def set(self, key: str, value: Any) -> None:
         """Insert or overwrite.  Raises EncodingError (also a TypeError and ValueError) for what cannot be stored."""
@@ -87,10 +92,9 @@ class Context(Mapping[str, Any]):
 
     def remove(self, key: str) -> Any:
         """Drop a key; returns its value, None if it was not there."""
-        try:
-            value = self[key]
-        except KeyMissing:
+        if self._stored(_key(key)) is None:
             return None
+        value = self[key]
         del self[key]
         return value
 
@@ -160,10 +164,7 @@ class Context(Mapping[str, Any]):
         stored = self._stored(name)
         if stored is None:
             self._missing(key)
-        value = stored.copy()
-        if not stored.is_scalar:
-            self._live[name] = value
-        return value
+        return self._taken_out(name, stored)
 
     def __setitem__(self, key: str, value: Any) -> None:
         self.set(key, value)
@@ -296,8 +297,25 @@ class Context(Mapping[str, Any]):
                 self._put(name, _encoded(name, value))
                 self._live[name] = value  # somebody may still hold it
 
+    def _taken_out(self, name: str, stored: Stored) -> Any:
+        """A copy for the reader, which is kept if it can be changed in place."""
+        value = stored.copy()
+        if not stored.is_scalar:
+            self._live[name] = value
+        return value
+
     def _missing(self, key: str) -> NoReturn:
-        raise KeyMissing(f"the context has no key {key!r}")
+        raise KeyMissing(f"the context has no key {key!r}", hint=self._similar(key))
+
+    def _similar(self, key: str) -> str:
+        """A hint for a key that is missing; empty for a large context, where looking would take too long."""
+        if self._view.count + len(self._own) > KEYS_COMPARED:
+            return ""
+        names = self._names()
+        close = difflib.get_close_matches(key, names, n=1)
+        if close:
+            return f"did you mean {close[0]!r}?"
+        return f"it has {', '.join(map(repr, names))}"[:HINT_CHARS] if names else "it is empty"
 
 
 def _key(key: object) -> str:
@@ -330,7 +348,8 @@ def _unchanged(name: str, stored: Stored, value: Any) -> bool:
 def _at(name: str, error: EncodingError) -> EncodingError:
     inner = error.path
     path = name + (inner if not inner or inner.startswith("[") else f".{inner}")
-    return EncodingError(f"context key {path!r}: {error.message}", path=path, hint=error.hint)
+    said = error.message.replace(codec.located(inner), codec.located(""), 1)  # the whole path stands before it
+    return EncodingError(f"context key {codec.shown(path)!r}: {said}", path=path, hint=error.hint)
 
 
 def _check_tags(tree: dict[str, Any]) -> None:
