@@ -282,7 +282,7 @@ def test_fork_needs_no_code(steered: Shell) -> None:
         (["--from", "shaky", "--set", "x=text"], 2, "a text needs quotes: --set 'x=\"text\"'"),
         (["--from", "shaky", "--set", "x=NaN"], 2, "error: "),
         (["--from", "shaky", "--set", "x=1", "--unset", "x"], 2, "to be set and to be removed"),
-        (["--from", "shaky", "--context", "nowhere.json"], 2, "cannot be read"),
+        (["--from", "shaky", "--context", "nowhere.json"], 2, "there is no such file"),
         (["--from", "shaky", "--context", "{x"], 2, "error: "),
         ([], 2, "--from"),
     ],

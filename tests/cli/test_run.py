@@ -92,16 +92,27 @@ def test_a_workflow_is_found_by_its_variable_too(shell: Shell) -> None:
 
 def test_a_context_from_file_and_standard_input(shell: Shell) -> None:
     (shell.home / "context.json").write_text('{"x": 10}')
-    assert '"y": 22' in shell("run", "flows:sums", "--json", "--context", "@context.json").stdout
+    for name in ("@context.json", "context.json"):
+        assert '"y": 22' in shell("run", "flows:sums", "--json", "--context", name).stdout
     assert '"y": 202' in shell("run", "flows:sums", "--json", "--context", "-", given='{"x": 100}').stdout
 
 
-@pytest.mark.parametrize("context", ["{x", "[1]", "@nowhere.json", '{"x": NaN}', '{"x": {"$t": "nobody", "v": 1}}'])
+CONTEXTS = [
+    *("{x", "[1]", "1", '"x"', "", "nowhere", "nowhere.json", "@nowhere.json", "@", "@.", "x" * 5000, "latin.json"),
+    *('{"x": NaN}', '{"x": {"$t": "nobody", "v": 1}}'),
+]
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
 def test_a_context_that_cannot_be_used_is_2(shell: Shell, context: str) -> None:
-    done = shell("run", "flows:sums", "--context", context)
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: ")
-    assert not (shell.home / "penstock.db").exists()
+    (shell.home / "latin.json").write_bytes('{"x": "é"}'.encode("latin-1"))
+    taken = ("run", "flows:sums"), ("schedules", "add", "w", "@daily", "--allow-unknown")
+    for command in taken if len(context) < 5 else taken[:1]:
+        done = shell(*command, "--context", context)
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"error: --context {context[:90]}"), done.stderr
+        assert "  hint: " in done.stderr
+        assert not (shell.home / "penstock.db").exists()
 
 
 @pytest.mark.parametrize(

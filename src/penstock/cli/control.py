@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from penstock.cli import exits, options, reading
+from penstock.cli import contexts, exits, options, reading
 from penstock.cli.commands import command
 from penstock.cli.exits import CommandError
 from penstock.cli.text import clean, count, short
@@ -258,11 +258,9 @@ def fork(
 
 def _values(context: str | None, sets: tuple[str, ...]) -> Any:
     """The edited values.  Raises CommandError, and DecodingError for what cannot be a context."""
-    from penstock.cli.run import read_context
     from penstock.tasks import Context
 
-    given = context if context is None or context == "-" or context[:1] in "@{" else f"@{context}"
-    values = read_context(given) or Context()
+    values = contexts.read(context) or Context()
     for one in sets:
         name, found, text = one.partition("=")
         if not name or not found:

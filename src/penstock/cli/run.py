@@ -6,12 +6,11 @@ import contextlib
 import json
 import shlex
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from penstock.cli import exits, following, live, loading, options, questions, reading
+from penstock.cli import contexts, exits, following, live, loading, options, questions, reading
 from penstock.cli.commands import command
 from penstock.cli.exits import CommandError
 from penstock.cli.text import clean
@@ -30,7 +29,7 @@ _LONGEST_SECONDS: Final = 3_155_760_000
 
 @click.command(epilog=exits.TABLE)
 @click.argument("target", metavar="MODULE[:WORKFLOW]")
-@click.option("--context", metavar="JSON|@FILE|-", help="The initial context: a JSON object, a file, or stdin.")
+@click.option("--context", metavar="JSON|FILE|-", help="The initial context: a JSON object, a file, or stdin.")
 @options.database
 @click.option("--key", metavar="KEY", help="Idempotency key: with one that a run has already, that run goes on.")
 @click.option("--resume", metavar="RUN", help="Go on with a recorded run instead of starting one.")
@@ -62,7 +61,7 @@ def run(
     """
     if resume is not None and (context is not None or key is not None):
         raise click.UsageError("--resume goes on with what is recorded: it takes neither --context nor --key")
-    inputs = read_context(context)
+    inputs = contexts.read(context)
     # Whatever a user's code prints must not end up in the JSON.
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
         name = loading.load(target, choose=resume is None)
@@ -170,21 +169,3 @@ def _perform(database: str, start: _Start, timeout: float | None, as_json: bool)
     view = live.SilentView if as_json else live.view
     _, result, pauses = following.perform(database, config, start, view, announce)
     return result, pauses
-
-
-def read_context(given: str | None) -> Context | None:
-    """The context somebody gave.  Raises CommandError, and DecodingError for what is no JSON object."""
-    if given is None:
-        return None
-    from penstock.tasks import Context
-
-    try:
-        if given == "-":
-            text = sys.stdin.buffer.read().decode("utf-8-sig")
-        elif given.startswith("@"):
-            text = Path(given[1:]).read_text(encoding="utf-8-sig")
-        else:
-            text = given
-    except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f"--context {given} cannot be read: {error}") from error
-    return Context.from_json(text)

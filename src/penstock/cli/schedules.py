@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from penstock.cli import exits, options, reading
+from penstock.cli import contexts, exits, options, reading
 from penstock.cli.exits import CommandError
 from penstock.cli.text import aligned, clean, instant, short
 
@@ -172,10 +172,7 @@ def add(workflow: str, expression: str, database: str, as_json: bool, **given: A
 
     Runners on the database that know the workflow fire it.
     """
-    from penstock.cli.run import read_context
-
-    text = given["context"]
-    context = read_context(text if text is None or text == "-" or text[:1] in "@{" else f"@{text}")
+    context = contexts.read(given["context"])
     with _writing(database, create=True) as (_, book), _says_how_to_add():
         schedule_id = book.register(
             workflow,
