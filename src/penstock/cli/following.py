@@ -135,7 +135,28 @@ def leave(interrupted: Interrupted) -> int:
 
 
 def follow(handle: RunHandle, view: View) -> WorkflowResult:
-    """Show a run until it has ended or waits for a person."""
+    """Show a run until it has ended, or is paused and no body of it runs here: to leave earlier would cancel those."""
+    while True:
+        result = _until_it_rests(handle, view)
+        if result.status != "Paused" or not _is_at_work(handle):
+            return result
+        time.sleep(POLL_SECONDS)
+
+
+def _is_at_work(handle: RunHandle) -> bool:
+    """Whether this process executes a body of the run; not counted is one with child runs, which may rest as well."""
+    from penstock.model.records import RunFilter
+
+    engine = handle._runner._engine
+    work = engine.store.work(handle.run_id)
+    if not any(w.owner == engine.owner and w.kind == "execute" and w.began for w in work):
+        return False
+    children = engine.store.count_runs(RunFilter(parent_id=handle.run_id))
+    return not (children.get("running") or children.get("paused"))
+
+
+def _until_it_rests(handle: RunHandle, view: View) -> WorkflowResult:
+    """Show a run until it has ended, is paused or waits for a person."""
     from penstock.model.errors import StoreUnavailable
 
     # A thread waits for the end, so that the end is seen at once and this one can be interrupted.
