@@ -5,6 +5,8 @@
 as a client does who wants each run once: with an idempotency key, again and again until it is accepted.  The first time
 an attempt is refused it says `{"refused": <ns>}` without being asked.
 
+OPTIONS are those of the runner, and `silence_seconds`: after how long a connection without replies is given up.
+
 `hold` (answered at once) makes the bodies that begin from now on wait until `go` comes, which is obeyed in the midst of
 another order.  The first body that waits says `{"held": <pid>}`.
 """
@@ -22,6 +24,7 @@ from typing import Any
 
 from penstock import Context, DefaultRunner, DefaultRunnerConfig, RunHandle, TaskHandle, WorkflowBuilder, task
 from penstock.model.errors import StoreUnavailable
+from penstock.storage.postgres import pipeline
 
 TASKS = 4
 WINDOW = 40
@@ -106,7 +109,9 @@ def read(lines: SimpleQueue[str]) -> None:
 def main(url: str, path: str, name: str, options: str) -> None:
     define(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT))
     lines: SimpleQueue[str] = SimpleQueue()
-    with DefaultRunner(url, config=DefaultRunnerConfig(**json.loads(options))) as runner:
+    given = json.loads(options)
+    pipeline.SILENCE_SECONDS = given.pop("silence_seconds", pipeline.SILENCE_SECONDS)
+    with DefaultRunner(url, config=DefaultRunnerConfig(**given)) as runner:
         client = Client(runner, name)
         threading.Thread(target=lambda: read(lines), daemon=True).start()
         say(ready=True)

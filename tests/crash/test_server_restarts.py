@@ -71,11 +71,11 @@ def kill(loads: list[Load]) -> None:
 
 
 @contextmanager
-def loads(url: str, log: Path, count: int, **options: Any) -> Iterator[list[Load]]:
+def loads(url: str, log: Path, count: int, name: str = "p", **options: Any) -> Iterator[list[Load]]:
     """So many runner processes, ready to work; at the end they have to leave in order."""
     log.touch()
     with ExitStack() as stack:
-        made = [Load(url, log, f"p{n}", **options) for n in range(count)]
+        made = [Load(url, log, f"{name}{n}", **options) for n in range(count)]
         for load in made:
             stack.enter_context(load.process)
         stack.callback(kill, made)

@@ -2,7 +2,7 @@
 
 python -m tests.runner.stopped URL [OPTIONS as JSON]: obeys lines on stdin and says lines on stdout.
 
-    start NAME [KEY]   starts a run of a workflow
+    start NAME [KEY]   starts a run of a workflow; with a key again and again until it is accepted
     go WHAT            lets the bodies go that wait for it
     rest               says "at rest" when no body runs or waits here
     hold, free         keeps the driver from renewing leases (and says "held"), or lets it
@@ -16,9 +16,12 @@ import json
 import os
 import sys
 import threading
+import time
 from collections import defaultdict
 
 from penstock import Context, DefaultRunner, DefaultRunnerConfig, TaskHandle, WorkflowBuilder, task
+from penstock.model.errors import StoreUnavailable
+from penstock.storage.postgres import pipeline
 
 gates: defaultdict[str, threading.Event] = defaultdict(threading.Event)
 _saying = threading.Lock()
@@ -34,6 +37,13 @@ def heed(handle: TaskHandle) -> None:
     while not handle.cancelled:
         gates["never"].wait(0.01)
     say("told", handle.task_id)
+
+
+def effect(handle: TaskHandle, by: str) -> None:
+    """A line in the file $EFFECTS: task, when by the machine's monotonic clock, and whose it is."""
+    line = f"{handle.idempotency_key} {time.monotonic_ns()} {by}\n"
+    with open(os.environ["EFFECTS"], "a") as file:
+        file.write(line)
 
 
 def hold_interpreter() -> None:
@@ -99,11 +109,35 @@ with WorkflowBuilder("heeds"):
         context["by"] = "the first"
 
 
+with WorkflowBuilder("effects"):
+    for name in ("one", "two"):
+
+        @task(id=name)
+        def acts(context: Context, handle: TaskHandle) -> None:
+            say("begun", handle.task_id)
+            while not gates["effects"].wait(0.005):
+                if handle.cancelled:
+                    say("told", handle.task_id)
+                    handle.raise_if_cancelled()
+                effect(handle, "the first")
+            context[handle.task_id] = "the first"
+
+
 with WorkflowBuilder("next"):
 
     @task(id="quick")
     def quick(context: Context) -> None:
         say("begun quick")
+
+
+def started(runner: DefaultRunner, name: str, key: str | None) -> str:
+    while True:
+        try:
+            return runner.submit(name, idempotency_key=key).run_id
+        except StoreUnavailable:
+            if key is None:
+                raise
+            gates["never"].wait(0.02)
 
 
 def serve(runner: DefaultRunner) -> None:
@@ -119,7 +153,7 @@ def serve(runner: DefaultRunner) -> None:
     for line in sys.stdin:
         match line.split():
             case ["start", name, *key]:
-                say("started", runner.submit(name, idempotency_key=key[0] if key else None).run_id)
+                say("started", started(runner, name, key[0] if key else None))
                 gates["started"].set()
             case ["go", what]:
                 gates[what].set()
@@ -136,6 +170,7 @@ def serve(runner: DefaultRunner) -> None:
 
 def main(url: str, options: str = "{}") -> None:
     given = {"lease_seconds": 1.0, "max_concurrent_tasks": 1, "shutdown_timeout_seconds": 0, **json.loads(options)}
+    pipeline.SILENCE_SECONDS = given.pop("silence_seconds", pipeline.SILENCE_SECONDS)
     with DefaultRunner.with_config(url, DefaultRunnerConfig(**given)) as runner:
         serve(runner)
 

@@ -2,104 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
 from penstock import Context, DefaultRunner
 from penstock.engine.verify import Checker
 from penstock.runtime.clock import SystemClock
-from penstock.storage import open_store
 from tests.runner.conftest import SOON_SECONDS, Define
+from tests.runner.others import SAFETY_SECONDS, Other, renewed, start_other
 
-ROOT = Path(__file__).parents[2]
-SAFETY_SECONDS = 60.0
+__all__ = ["start_other"]
+
 LONGER_SECONDS = 2.0
 """a lease that is renewed in time on a busy machine, too"""
-
-
-class Other:
-    """A process of `tests.runner.stopped`."""
-
-    def __init__(self, url: str, pipe: Path, **options: Any) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "tests.runner.stopped", url, json.dumps(options)],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "HOG": str(pipe)},
-        )
-        self._deadline = threading.Timer(SAFETY_SECONDS, self.process.kill)
-        self._deadline.start()
-        self._pipe = pipe
-        self.said: list[str] = []
-        self._heard: list[str] = []
-
-    def tell(self, line: str) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-
-    def hear(self, word: str) -> str:
-        """The next line that begins so, of those that nobody has asked for yet; `said` has all of them."""
-        assert self.process.stdout is not None
-        for line in self._heard:
-            if line.startswith(word):
-                self._heard.remove(line)
-                return line
-        for line in map(str.strip, self.process.stdout):
-            self.said.append(line)
-            if line.startswith(word):
-                return line
-            self._heard.append(line)
-        raise AssertionError(f"it ended with {self.process.wait()} before it said {word!r}; it said {self.said}")
-
-    def start(self, name: str) -> str:
-        self.tell(f"start {name}")
-        return self.hear("started").split()[1]
-
-    def stop(self) -> None:
-        os.kill(self.process.pid, signal.SIGSTOP)
-        os.waitpid(self.process.pid, os.WUNTRACED)
-
-    def go_on(self) -> None:
-        os.kill(self.process.pid, signal.SIGCONT)
-
-    def let_interpreter_go(self) -> None:
-        with self._pipe.open("r+b", buffering=0) as pipe:
-            pipe.write(b"x")
-
-    def end(self) -> None:
-        self._deadline.cancel()
-        self.process.kill()
-        self.process.communicate()
-
-
-@pytest.fixture
-def start_other(url: str, tmp_path: Path) -> Iterator[Callable[..., Other]]:
-    pipe = tmp_path / "hog"
-    os.mkfifo(pipe)
-    keep = os.open(pipe, os.O_RDWR)
-    made: list[Other] = []
-
-    def start(at: str = url, **options: Any) -> Other:
-        made.append(Other(at, pipe, **options))
-        made[-1].hear("ready")
-        return made[-1]
-
-    yield start
-    for other in made:
-        other.end()
-    os.close(keep)
 
 
 @pytest.fixture
@@ -117,17 +34,6 @@ def taker(open_runner: Callable[..., DefaultRunner], define: Define) -> Callable
         return open_runner(lease_seconds=lease_seconds, recovery_interval_seconds=3600, max_crashes_per_task=1)
 
     return open_
-
-
-def renewed(url: str, run_id: str) -> None:
-    """Returns when a lease of the run was renewed twice more."""
-    store, seen = open_store(url), set[int]()
-    end = SystemClock().steady() + int(SAFETY_SECONDS * 1e6)
-    while len(seen) < 3:
-        assert SystemClock().steady() < end, "nobody renews it"
-        seen |= {row.lease_until for row in store.work(run_id)}
-        threading.Event().wait(0.05)  # nobody tells of it
-    store.close()
 
 
 def watched(runner: DefaultRunner, monkeypatch: pytest.MonkeyPatch, lease_seconds: float) -> Callable[[], None]:

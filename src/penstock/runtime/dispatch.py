@@ -99,6 +99,11 @@ class Dispatcher:
         """Bodies that have begun and are not over.  Not to be changed."""
         return {attempt for e in self._all for attempt in list(e.running)}
 
+    @property
+    def unfinished(self) -> list[Attempt]:
+        """Bodies that run, and attempts that wait for a slot, at a moment; from any thread."""
+        return [attempt for e in self._all for attempt in (*list(e.waiting), *list(e.running))]
+
     def slots(self) -> dict[Executor, int]:
         """How many bodies can begin at once on each."""
         return {e: e.free for e in self._all}

@@ -294,6 +294,7 @@ class Driver:
 
     def _nudge(self) -> None:
         self._inbox.put(_nothing)
+        self.leases.clock_was_set()
 
     def _hear(self, news: News) -> None:
         self._inbox.put(lambda: self._take_news(news))
@@ -748,7 +749,6 @@ class Driver:
         """Leave the store alone for a while, longer each time; returns until when."""
         self._blocked_until = self.clock.now() + int(self._pause_s * 1e6)
         self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_SECONDS)
-        self.leases.fence()
         return self._blocked_until
 
     def _refuse(self, run: LiveRun, error: BaseException) -> None:

@@ -1,7 +1,8 @@
 """Leases: renewed by thirds, and looked at before a body begins.
 
 A process that was stopped, suspended or cut off beyond its leases may have lost its work without having noticed.  So
-each body asks before it begins, by the monotonic clock; and who renews too late finds out what is left.
+each body asks before it begins, by the monotonic clock; one that runs is told when its lease is over (lease_watch.py);
+and who renews too late finds out what is left.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from penstock.model.ports import Renewal
 from penstock.model.records import WorkRow
 from penstock.runtime.attempt import Attempt, Lease
+from penstock.runtime.lease_watch import LeaseWatch
 from penstock.runtime.live_run import LiveRun
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ class Leases:
         self._renew_at = driver.clock.now() + self._renew_every
         self._lapsed: list[Attempt] = []
         """did not begin, as their leases may be over"""
+        self._watch: LeaseWatch | None = None
+        """where leases are all that proves life; started by the first attempt"""
         self._renewal = driver.store.renewal(driver.owner, driver.lease_us)
         self._armed = False
         """the other process renews if this one does not"""
@@ -36,6 +40,10 @@ class Leases:
         clock = self._driver.clock
         attempt.lease, attempt.on_lapse = self._lease, self._lapse
         attempt.leased_until = clock.steady() + row.lease_until - clock.now()
+        if self._watch is None and not self._driver.store.proves_life:
+            self._watch = LeaseWatch(
+                self._lease, self._driver.lease_us, clock, lambda: self._driver.executor.unfinished, self._driver.faults
+            )
         if self._renewal is not None and not self._armed:
             self._arm(self._renewal)
 
@@ -80,8 +88,15 @@ class Leases:
         if self._renewal is not None and self._armed:
             self._arm(self._renewal)
 
+    def clock_was_set(self) -> None:
+        """From any thread."""
+        if self._watch is not None:
+            self._watch.look_now()
+
     def close(self) -> None:
         """There are no leases any more."""
+        if self._watch is not None:
+            self._watch.close()
         if self._armed and self._renewal is not None:
             self._renewal.rest()
 
@@ -107,16 +122,3 @@ class Leases:
             driver.dirty[row.run_id] = run
         else:
             driver.dispatch(run, row)
-
-    def fence(self) -> None:
-        """The store cannot be used.  When the leases are over, bodies that heed it stop: others may do their work.
-
-        One that does not may still end, and is recorded if nobody else took its work.
-        """
-        driver = self._driver
-        steady = driver.clock.steady()
-        if driver.store.proves_life or steady < self._lease.until:
-            return
-        for attempt in list(driver.executor.running):
-            if not attempt.begins_again and steady >= attempt.leased_until:
-                attempt.hand_back("its lease is over and the database cannot be reached: another runner may have it")
