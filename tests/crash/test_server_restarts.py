@@ -287,7 +287,7 @@ def test_runners_compete(processes: int, runs: int, url: str, tmp_path: Path) ->
     and it is all the same where.
     """
     effects = Effects(tmp_path / "effects")
-    options = {"max_concurrent_tasks": 2, "prefetch_tasks": 4, "recovery_interval_seconds": 3600}
+    options: dict[str, Any] = {"max_concurrent_tasks": 2, "prefetch_tasks": 4, "recovery_interval_seconds": 3600}
     with loads(url, tmp_path / "effects", processes, **options) as made:
         for load in made:
             load.tell("hold")

@@ -8,6 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
@@ -127,7 +128,7 @@ def test_partitions_under_load(faults: int, postgres: Cluster, proxy: Proxy, tmp
     rng = random.Random(faults)
     log = tmp_path / "effects"
     effects = Effects(log)
-    options = {"lease_seconds": 1, "recovery_interval_seconds": 1, **HASTY}
+    options: dict[str, Any] = {"lease_seconds": 1, "recovery_interval_seconds": 1, **HASTY}
     with (
         loads(url, log, 1, "near", **options) as (near,),
         loads(behind(proxy, url), log, 1, "far", **options) as (far,),
