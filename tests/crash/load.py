@@ -2,8 +2,8 @@
 
 `python -m tests.crash.load URL LOG NAME OPTIONS` obeys lines on its input and answers each with one line of JSON:
 `batch N` submits N runs and waits for their ends, `load` goes on submitting and waiting until `stop` comes.  It submits
-as a client does who wants each run once: with an idempotency key, again and again until it is accepted.  The first time
-an attempt is refused it says `{"refused": <ns>}` without being asked.
+as a client does who wants each run once: with an idempotency key, again and again until it is accepted.  When its
+runner notices that the database cannot be used it says `{"refused": <ns>}` without being asked.
 
 OPTIONS are those of the runner, and `silence_seconds`: after how long a connection without replies is given up.
 
@@ -14,6 +14,7 @@ another order.  The first body that waits says `{"held": <pid>}`.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 import threading
@@ -61,15 +62,11 @@ class Client:
     def submit(self) -> None:
         """Until it is accepted."""
         key = f"{self._name}-{self.accepted}"
-        refused = False
         while True:
             try:
                 self._open.append(self._runner.submit("load", {"key": key}, idempotency_key=key))
                 break
             except StoreUnavailable:
-                if not refused:
-                    say(refused=time.time_ns())
-                refused = True
                 threading.Event().wait(AGAIN_SECONDS)
         self.accepted += 1
 
@@ -92,6 +89,14 @@ def say(**what: Any) -> None:
         print(json.dumps(what), flush=True)
 
 
+class Noticed(logging.Handler):
+    """Says so when the runner logs that its database cannot be used; its clients may all be waiting for results."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if str(record.msg).startswith("the store cannot be used"):
+            say(refused=time.time_ns())
+
+
 def read(lines: SimpleQueue[str]) -> None:
     for line in sys.stdin:
         match line.strip():
@@ -108,6 +113,7 @@ def read(lines: SimpleQueue[str]) -> None:
 
 def main(url: str, path: str, name: str, options: str) -> None:
     define(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT))
+    logging.getLogger("penstock.runner").addHandler(Noticed())
     lines: SimpleQueue[str] = SimpleQueue()
     given = json.loads(options)
     pipeline.SILENCE_SECONDS = given.pop("silence_seconds", pipeline.SILENCE_SECONDS)
