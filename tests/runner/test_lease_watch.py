@@ -15,8 +15,9 @@ from penstock.runtime.lease_watch import LOOKS_PER_LEASE, LeaseWatch
 from tests.runner.clock import FakeClock
 from tests.runner.conftest import SOON_SECONDS
 
-LEASE_US = 600_000_000
-"""so long that nothing happens here by itself"""
+LEASE_US = 6_000_000_000
+SOME_US = 100_000_000
+"""both so long that nothing happens here by itself"""
 
 
 class Counted(FakeClock):
@@ -27,9 +28,10 @@ class Counted(FakeClock):
         self.asked = threading.Semaphore(0)
 
     def steady(self) -> int:
+        steady = super().steady()
         if threading.current_thread().name == "penstock-leases":
             self.asked.release()
-        return super().steady()
+        return steady
 
 
 @dataclass(eq=False)
@@ -77,12 +79,17 @@ def bench() -> Iterator[Bench]:
 
 def test_a_body_is_told_when_its_lease_is_over_and_not_before(bench: Bench) -> None:
     end = bench.lease.until
-    bench.bodies = [Body(end - 9), Body(end + 9), Body(end - 9, "queued"), Body(end - 9, "over")]
-    bench.passes(LEASE_US - 1)
+    bench.bodies = [
+        Body(end - SOME_US),
+        Body(end + SOME_US),
+        Body(end - SOME_US, "queued"),
+        Body(end - SOME_US, "over"),
+    ]
+    bench.passes(LEASE_US - SOME_US)
     assert bench.told() == [False] * 4
-    bench.passes(1)
+    bench.passes(SOME_US)
     assert bench.told() == [True, False, False, False]
-    bench.passes(9)
+    bench.passes(SOME_US)
     assert bench.told() == [True, True, False, False]
 
 

@@ -17,6 +17,7 @@ from penstock.runtime.faults import Faults, logger
 
 LOOKS_PER_LEASE: Final = 6
 """how often it is looked at least, from when the leases that were renewed together are over"""
+SHORTEST_WAIT_US: Final = 1_000
 
 
 class LeaseWatch:
@@ -55,7 +56,7 @@ class LeaseWatch:
                 self._faults.add("telling bodies that their leases are over", error)
                 wait_us = self._lease_us // LOOKS_PER_LEASE
             self._look_at = self._clock.steady() + wait_us
-            self._bell.wait(max(wait_us, 0) / 1e6)
+            self._bell.wait(max(wait_us, SHORTEST_WAIT_US) / 1e6)
             self._bell.clear()
 
     def _look(self, steady: int) -> int:
