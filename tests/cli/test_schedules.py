@@ -56,6 +56,9 @@ def test_the_life_of_a_schedule(shell: Shell) -> None:
     shown = json.loads(schedules(shell, "show", row["id"][:8], "--json"))
     assert (shown["id"], shown["history"]) == (row["id"], [])
     assert "Europe/Berlin" in schedules(shell, "show", row["id"])
+    described = schedules(shell, "show", row["id"]).splitlines()
+    assert described[0].split() == ["schedule", row["id"]]
+    assert not [line for line in described if "_" in line.split()[0]], "labels are for people"
     assert "is deleted" in schedules(shell, "remove", "daily")
     assert json.loads(schedules(shell, "remove", row["id"], "--json"))["id"] == row["id"]
     assert schedules(shell, "list") == "no schedules\n"

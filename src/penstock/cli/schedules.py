@@ -82,6 +82,31 @@ def _when(row: dict[str, Any]) -> str:
     return f"asked every {row['poll_interval_ms'] / 1000:g} s"
 
 
+def _state(row: dict[str, Any]) -> str:
+    return "paused" if not row["enabled"] else "error" if row["last_error"] else "on"
+
+
+_TOLD: Final = ("id", "workflow_name", "enabled", "cron_expression", "timezone", "poll_interval_ms", "updated_at")
+"""what a heading of its own tells, or what only programs need"""
+
+
+def _described(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """A schedule for people: what it fires, when and whether it does, then its options."""
+    yield "schedule", clean(row["id"])
+    yield "workflow", short(row["workflow_name"], 300)
+    yield "when", _when(row)
+    yield "state", _state(row)
+    for key, value in row.items():
+        if key in _TOLD or value is None:
+            continue
+        if key.endswith("_at"):
+            yield key.removesuffix("_at").replace("_", " "), instant(value)
+        elif key.endswith("_seconds"):
+            yield key.removesuffix("_seconds").replace("_", " "), f"{value:g} s"
+        else:
+            yield key.replace("_", " "), short(value, 300)
+
+
 def _plain(context: str) -> Any:
     """A context as plain JSON, whether its classes are known here or not."""
     from penstock.model.tags.plain import as_json
@@ -116,7 +141,7 @@ def list_(database: str, enabled: bool, as_json: bool) -> None:
     rows = [("SCHEDULE", "NAME", "WORKFLOW", "WHEN", "STATE", "NEXT", "LAST")]
     for row in found:
         name = short(row.get("name") or row.get("trigger_name") or "", 30)
-        state = "paused" if not row["enabled"] else "error" if row["last_error"] else "on"
+        state = _state(row)
         last = row["last_run_at"] if "last_run_at" in row else row["last_poll_at"]
         workflow, when = short(row["workflow_name"], 40), short(_when(row), 60)
         rows.append((row["id"], name, workflow, when, state, instant(row.get("next_run_at")), instant(last)))
@@ -142,9 +167,9 @@ def show(schedule: str, database: str, limit: int, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({**data, "history": history}, indent=2))
         return
-    for line in aligned((key, short(value, 300)) for key, value in data.items() if value is not None):
+    for line in aligned(_described(data)):
         click.echo(line)
-    click.echo("history")
+    click.echo("history" if history else "no history")
     for line in aligned(
         (instant(f["scheduled_time"]), f["status"], f["pipeline_execution_id"] or "", short(f["reason"] or "", 100))
         for f in history
