@@ -68,7 +68,7 @@ def test_a_runner_hears_of_it(shell: Shell, runner: DefaultRunner) -> None:
     row = json.loads(schedules(shell, "add", "report", "* * * * * *", "--json"))  # the runner has announced it
     while not (fires := runner.get_cron_execution_history(row["id"])):  # bounded by the test's time-out
         look_again()
-    assert fires[0]["pipeline_execution_id"]
+    assert runner.handle(fires[0]["pipeline_execution_id"]).result(60).status == "Completed"
     assert "Completed" in schedules(shell, "show", row["id"], "--limit", "100")
     schedules(shell, "pause", row["id"])
     assert runner.get_cron_schedule(row["id"])["enabled"] is False
