@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Final
 from penstock.model import events as ev
 from penstock.model.records import RunFilter, RunRow
 from penstock.model.wire import Entry
-from penstock.runtime.live_run import LiveRun
+from penstock.runtime.live_run import INTERRUPTED, LiveRun
 from penstock.runtime.promise import Promise
 from penstock.runtime.tending import place_of
 
 if TYPE_CHECKING:
     from penstock.runtime.driver import Driver
 
-INTERRUPTED: Final = "its caller was interrupted"
 PAGE_RUNS: Final = 1000
 
 
@@ -75,19 +74,24 @@ class Interrupting:
         for run_id in list(self._pending):
             self.forget(run_id)
 
-    def resume_children(self, run: LiveRun) -> None:
-        """An interrupted run goes on: so do the children that were interrupted with it, if it still has them.
+    def resume_children(self, run: LiveRun) -> list[RunRow]:
+        """An interrupted run goes on: so do the children that were interrupted with it, and are returned.
 
         Raises StoreUnavailable.
         """
-        for child in self._interrupted_children(run.row.id):
-            place = place_of(child)
-            if place is not None:
-                _, name, turn, item = place
-                fan = run.machine.fans.get(run.layout.index[name])
-                if fan is None or fan.turn != turn or item not in fan.running | fan.paused:
-                    continue
+        children = [child for child in self._interrupted_children(run.row.id) if self.is_wanted(run, child)]
+        for child in children:
             self._driver.steering.steer(child.id, ev.Resumed(), Promise())
+        return children
+
+    def is_wanted(self, run: LiveRun, child: RunRow) -> bool:
+        """Whether the run waits for this child.  One that a body has started may be asked for again."""
+        place = place_of(child)
+        if place is None:
+            return True
+        _, name, turn, item = place
+        fan = run.machine.fans.get(run.layout.index[name])
+        return fan is not None and fan.turn == turn and item in fan.running | fan.paused
 
     def _interrupted_children(self, run_id: str) -> list[RunRow]:
         found: list[RunRow] = []

@@ -32,6 +32,8 @@ from penstock.runtime.executor import Executor
 from penstock.runtime.promise import Promise
 
 STEERING: Final = (Answered, CancelRequested, Paused, Resumed, TimedOut)
+INTERRUPTED: Final = "its caller was interrupted"
+"""why a run is paused, with its children, that goes on with them"""
 WITH_REASON: Final = frozenset({CancelRequested, Paused, Resumed})
 """events of a person, who may have said why"""
 

@@ -9,10 +9,10 @@ from penstock.model import events as ev
 from penstock.model.commands import Execute
 from penstock.model.errors import PenstockError, StoreUnavailable
 from penstock.model.events import Event
+from penstock.model.records import RunRow
 from penstock.model.wire import Entry
 from penstock.runtime.attempt import Attempt
-from penstock.runtime.interrupting import INTERRUPTED
-from penstock.runtime.live_run import LiveRun
+from penstock.runtime.live_run import INTERRUPTED, LiveRun
 from penstock.runtime.promise import Promise
 
 if TYPE_CHECKING:
@@ -100,13 +100,25 @@ class Steering:
             if any([row.owner is None for row in run.work.values()]):  # others may have taken it since
                 run.work = {row.node: row for row in self._driver.store.work(run_id)}
             run.touched.update(run.work)
-        interrupted = type(event) is ev.Resumed and run.machine.suspended and run.reason == INTERRUPTED
         run.confirmations.append((event, promise))
-        self._driver.decide(run, Entry(event))
         if type(event) is ev.Resumed:
-            self._driver.interrupting.forget(run_id)
-            if interrupted:
-                self._driver.interrupting.resume_children(run)
+            self._resume(run, event)
+        else:
+            self._driver.decide(run, Entry(event))
+
+    def _resume(self, run: LiveRun, event: ev.Resumed) -> None:
+        interrupting = self._driver.interrupting
+        interrupting.forget(run.row.id)
+        children: list[RunRow] = []
+        if run.machine.suspended and run.reason == INTERRUPTED:  # first, or others would begin in their places
+            children = interrupting.resume_children(run)
+        self._driver.decide(run, Entry(event))
+        if children:  # followed no more since they rested
+            run.tends.update(run.machine.fans)
+            self._driver.tending.look(run)
+        for child in children:
+            if not interrupting.is_wanted(run, child):
+                self.end_child(child.id, "its parent run goes on without it")
 
     def end_child(self, run_id: str, reason: str = "its parent run has ended") -> None:
         """Cancel a run whose parent has ended, as soon as the store answers."""

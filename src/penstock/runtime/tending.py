@@ -18,7 +18,7 @@ from penstock.model.ports import Program
 from penstock.model.records import RunRow
 from penstock.model.values import Stored
 from penstock.model.wire import Entry
-from penstock.runtime.live_run import LiveRun
+from penstock.runtime.live_run import INTERRUPTED, LiveRun
 from penstock.runtime.promise import Promise
 
 if TYPE_CHECKING:
@@ -161,6 +161,8 @@ class Tending:
         elif machine.ended and self._is_wanted_again(parent, place, machine):
             self._followed.get(parent_id, set()).discard(place)
             self.tend(parent, node)
+        elif status == "paused" and child.reason == INTERRUPTED and parent.machine.suspended:
+            self._followed.get(parent_id, set()).discard(place)  # it goes on with its parent, and keeps its place
         else:
             values = child.result() if status == "completed" else {}
             why = (child.error or child.reason or "") if machine.ended and not values else ""
