@@ -61,16 +61,21 @@ def in_own_loop(make: Callable[[], Coroutine[Any, Any, T]]) -> T:
         return run_to_end(make()) if above is None else _run_stoppable(make, above)
     context, stop = contextvars.copy_context(), Stop()
     outcomes: list[tuple[T, None] | tuple[None, BaseException]] = []
-    thread = threading.Thread(
-        target=lambda: outcomes.append(context.run(_outcome, lambda: _run_stoppable(make, stop), stop))
-    )
+    over = threading.Event()
+
+    def run() -> None:
+        outcomes.append(context.run(_outcome, lambda: _run_stoppable(make, stop), stop))
+        over.set()
+
+    thread = threading.Thread(target=run)
     with nullcontext() if above is None else above.listening(stop.tell):
-        thread.start()
         try:
-            thread.join()
+            thread.start()
+            over.wait()
         except BaseException:  # Ctrl-C
             stop.tell()
-            thread.join()
+            if thread.ident is not None:  # else it begins nothing
+                over.wait()
             raise
     return _raised(outcomes[0])
 
