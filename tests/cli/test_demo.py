@@ -7,6 +7,8 @@ from collections import Counter
 
 import pytest
 
+from tests.suite.effort import LONG
+
 from .conftest import Shell
 
 
@@ -23,7 +25,14 @@ def recorded(shell: Shell) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("task", "attempt"), [("load", 1), ("rain", 1), ("fetch_normals", 2), ("merge", 1), ("report", 1)]
+    ("task", "attempt"),
+    [
+        ("load", 1),
+        pytest.param("rain", 1, marks=LONG),
+        ("fetch_normals", 2),
+        pytest.param("merge", 1, marks=LONG),
+        ("report", 1),
+    ],
 )
 def test_killed_and_called_again(shell: Shell, task: str, attempt: int) -> None:
     process = shell.start("demo", "--dir", "demo", "--pace", "0.1")
