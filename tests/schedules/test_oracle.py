@@ -69,11 +69,11 @@ def test_there_are_transitions_to_look_at() -> None:
     assert len(MINUTELY) + len(SECONDLY) == 200
 
 
-def test_two_days_around_every_transition_a_few_of_the_expressions_each() -> None:
+def test_two_days_around_one_in_four_transitions_a_few_of_the_expressions_each() -> None:
     wrong = [
         found
-        for i, (zone, at) in enumerate(transitions())
-        for found in mismatches(zone, at, MINUTELY[i % 100 :: 100], reach=2 * DAY, step=60, both_ways=i % 4 == 0)
+        for i, (zone, at) in enumerate(transitions()[::4])
+        for found in mismatches(zone, at, MINUTELY[i % 30 :: 30], reach=2 * DAY, step=60, both_ways=i % 4 == 0)
     ]
     assert wrong == []
 
