@@ -9,11 +9,12 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from penstock import AsyncRunner, Checkpointer, Graph, MemoryCheckpointer, SyncRunner, node
+from penstock import AsyncRunner, Checkpointer, Graph, MemoryCheckpointer, SqliteCheckpointer, SyncRunner, node
 
 from .samples import wait
 
@@ -300,6 +301,26 @@ def test_on_the_record(waiting: Waiting, kind: str, interruption: Callable[..., 
             assert bodies.most <= max(width, 3 if waiting is nests_mapped else 1)
             items = 3 if waiting is nests_mapped else 1
             assert (bodies.calls.count("first"), bodies.calls.count("last")) == (items, items)
+
+    wait(main(), SOON_SECONDS)
+
+
+@pytest.mark.parametrize("waiting", [runs, nests_mapped])
+@pytest.mark.parametrize("kind", ["coroutine", "thread"])
+def test_in_a_file_that_another_runner_goes_on_with(waiting: Waiting, kind: str, tmp_path: Path) -> None:
+    async def main() -> None:
+        with SqliteCheckpointer(tmp_path / "runs.db") as checkpointer:
+            bodies = Bodies(checkpointer)
+            graph = bodies.graph(kind)
+            await is_cancelled_at_every_await(lambda: waiting(graph, checkpointer), bodies)
+            is_left_as_it_should_be(bodies)
+        bodies.hangs = False
+        with SqliteCheckpointer(tmp_path / "runs.db") as another:
+            assert status(another) == "paused"
+            await waiting(graph, another)
+            assert status(another) == "completed"
+        items = 3 if waiting is nests_mapped else 1
+        assert (bodies.calls.count("first"), bodies.calls.count("last")) == (items, items)
 
     wait(main(), SOON_SECONDS)
 

@@ -248,3 +248,46 @@ def test_async_with_leaves_the_event_loop_to_running_tasks(tmp_path: Path, defin
     with DefaultRunner(url) as after:
         (run,) = after.list_runs()
         assert after.handle(run.run_id).result(SOON_SECONDS).task_results[0].attempt_count == 1
+
+
+def test_a_cancelled_wait_leaves_the_run_alone_and_nothing_behind(
+    open_runner: Callable[..., DefaultRunner], define: Define
+) -> None:
+    began, open_ = threading.Event(), threading.Event()
+
+    def body(context: Context) -> None:
+        began.set()
+        assert open_.wait(SOON_SECONDS)
+
+    define("w", ("a", body, {}))
+    runner = open_runner()
+    run_ids: list[str] = []
+
+    async def awaits_a_handle() -> None:
+        handle = runner.submit("w")
+        run_ids.append(handle.run_id)
+        await handle
+
+    async def awaits_what_others_began() -> None:
+        await runner.handle(run_ids[0])
+
+    async def executes() -> None:
+        await runner.execute_async("w")
+
+    async def main(wait: Callable[[], Any]) -> None:
+        task = asyncio.create_task(wait())
+        while not began.is_set() or not run_ids:
+            await asyncio.sleep(0)
+            if wait is executes and began.is_set():
+                run_ids[:] = [run.run_id for run in runner.list_runs()]
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    for wait in (awaits_a_handle, awaits_what_others_began):
+        asyncio.run(main(wait))  # returns although the body goes on: no thread waits for it
+    began.clear()
+    asyncio.run(main(executes))
+    open_.set()
+    assert {runner.handle(run.run_id).result(SOON_SECONDS).status for run in runner.list_runs()} == {"Completed"}
+    assert len(runner.list_runs()) == 2
