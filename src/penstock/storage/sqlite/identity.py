@@ -7,10 +7,14 @@ over, and all of that is gone with the last descriptor.
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Final
 
 from penstock.model.errors import StoreReplaced
+
+FRESH_SECONDS: Final = 0.05
+"""how long a look at the path counts"""
 
 
 class Identity:
@@ -20,12 +24,22 @@ class Identity:
         """None: a database in memory, which cannot be replaced."""
         self._path: Final = None if path is None else os.fspath(path)
         self._seen: tuple[int, int] | None = None
+        self._checked_at = 0.0
+        """when the path last led to the file, by the monotonic clock"""
 
     def note(self) -> None:
         """The database has just been opened.  Raises StoreReplaced if it is another than before."""
         if self._path is not None and self._seen is None:
             self._seen = self._now()
         self.check()
+
+    def check_if_stale(self) -> None:
+        """`check`, unless that was done a moment ago: for the beginning of what is checked again before its end counts.
+
+        Raises StoreReplaced.
+        """
+        if time.monotonic() - self._checked_at > FRESH_SECONDS:
+            self.check()
 
     def check(self) -> None:
         """Raises StoreReplaced if the path leads elsewhere by now; not before the first `note`."""
@@ -38,6 +52,7 @@ class Identity:
                 "open; what is written now would be lost, and is not accepted",
                 hint="move the file back, or shut this runner down and start one on the file that is there now",
             )
+        self._checked_at = time.monotonic()
 
     def _now(self) -> tuple[int, int] | None:
         assert self._path is not None

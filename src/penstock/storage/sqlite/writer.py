@@ -110,8 +110,10 @@ class Writer:
         try:
             if self._closed:
                 raise RunnerClosed("this store was closed", hint="open a new one")
-            self.identity.check()
-            if self.connection is None:
+            if self.connection is not None:
+                self.identity.check_if_stale()
+            else:
+                self.identity.check()  # a connection would make a new file in the place of one that is gone
                 self.connection = connections.connect_writer(self.where)
                 self.identity.note()
             yield self.connection
