@@ -27,7 +27,7 @@ KEPT: list[Any] = [
     np.float64(1.5), np.float64("nan"), np.float16(2), np.int8(-3), np.longlong(3), np.uint64(2**64 - 1),
     np.bool_(True),
     np.complex64(1 + 2j), np.str_("a\0"), np.str_(""), np.bytes_(b"x\0"), np.datetime64("2026-01-01"),
-    np.datetime64("NaT"),
+    np.datetime64("NaT", "s"),
     np.datetime64("2026", "Y"), np.timedelta64(3, "h"), np.void(b"abc"), np.arange(6).reshape(2, 3), np.array(5),
     np.empty((0, 3)),
     np.asfortranarray(np.arange(6.0).reshape(2, 3)), np.array(["a", "bcd"]), np.array([b"a"]), np.array([1, 2], ">i4"),
