@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
 
 import pytest
 
@@ -79,7 +80,8 @@ def test_a_log_has_loops_nested_graphs_and_maps_where_they_ran(kind: str) -> Non
 def test_progress_of_a_run_reaches_the_end(kind: str) -> None:
     stream = io.StringIO()
     run(kind, RichProgressProcessor(stream=stream))
-    assert stream.getvalue().splitlines()[-1] == "app: 100 % (4/4 nodes)"
+    # how often the loop had called its nodes by then depends on what ran beside it
+    assert re.fullmatch(r"app: 100 % \(4/4 nodes(, [56] calls)?\)", stream.getvalue().splitlines()[-1])
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])

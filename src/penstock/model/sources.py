@@ -41,7 +41,8 @@ def rows_of(bodies: Sequence[Body]) -> list[list[Any]]:
 
 def text_of(code: CodeType) -> str:
     """The source lines, or without a source the instructions and constants."""
-    lines = linecache.getlines(code.co_filename)
+    # From 3.13 on the lines of "<string>" are those of `python -c`, but code of any exec() has that name.
+    lines = [] if code.co_filename == "<string>" else linecache.getlines(code.co_filename)
     last = max(_lines(code), default=0)
     if last and last <= len(lines):
         return "\n".join([line.rstrip() for line in lines[code.co_firstlineno - 1 : last]])
