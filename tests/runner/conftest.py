@@ -120,5 +120,7 @@ def gate() -> Iterator[Gate]:
 def no_new_threads() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
+    for thread in set(threading.enumerate()) - before:
+        thread.join(SOON_SECONDS)  # one that was told to end, such as a cancelled timer, may need a moment
     left = [t for t in threading.enumerate() if t not in before and t.is_alive()]
     assert not left, f"threads left behind: {left}"

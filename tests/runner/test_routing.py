@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume
 from hypothesis import strategies as st
 
 from penstock import (
@@ -23,6 +23,7 @@ from penstock import (
     ThreadExecutor,
 )
 from tests.runner.conftest import SOON_SECONDS, Define, Gate
+from tests.suite.effort import tried
 
 NAME = "public::embedded::report::render_pdf"
 
@@ -165,9 +166,11 @@ def by_expression(pattern: str, name: str) -> bool:
 words = st.text("ab*", min_size=1, max_size=4).filter(lambda text: "**" not in text)
 
 
-@given(
+@tried(
     st.lists(words | st.just("**"), min_size=1, max_size=6),
     st.lists(st.text("ab", min_size=1, max_size=4), min_size=4, max_size=4),
+    by_default=50,
+    long=3000,
 )
 def test_patterns_match_as_expressions_do(pattern: list[str], name: list[str]) -> None:
     fixed = sum(one != "**" for one in pattern)
