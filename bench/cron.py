@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from penstock.schedules import Cron
+from holdwater.schedules import Cron
 from tests.schedules.oracle import DAY, Clocks, Fields, transitions
 from tests.schedules.sample import expressions
 
@@ -29,7 +29,7 @@ Walk = Callable[[str, str, int], Iterator[int]]
 ORDINARY = ("0 9 * * 1-5", "*/15 * * * *", "30 2 * * *", "0 0 * * 0", "0 */6 * * *", "0 0 1 * *")
 
 
-def penstock(expression: str, zone: str, after: int) -> Iterator[int]:
+def holdwater(expression: str, zone: str, after: int) -> Iterator[int]:
     cron, at = Cron(expression, zone), after * 1_000_000
     while (following := cron.next_after(at)) is not None:
         at = following
@@ -117,7 +117,7 @@ def main() -> None:
     print(f"{len(wanted)} expressions, {len(changes)} changes of the clocks")
     print(f"{'':12}{'mismatches':>11}{'of':>7}{'other dialect':>15}{'refused':>9}{'us per next':>13}")
     for name, walk in (
-        ("penstock", penstock),
+        ("holdwater", holdwater),
         ("cronsim", cronsim),
         ("croniter", croniter),
         ("apscheduler", apscheduler),

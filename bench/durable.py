@@ -1,4 +1,4 @@
-"""Penstock beside its peers on one database, alternating in one run; prints a table of medians and ratios.
+"""Holdwater beside its peers on one database, alternating in one run; prints a table of medians and ratios.
 
 usage: durable.py [--database sqlite|postgresql] [--dbos PYTHON] [--procrastinate PYTHON]
                   [--case one,chain,...] [--setting shipped,tuned] [--rounds 3]
@@ -98,7 +98,7 @@ def main() -> None:
     print(
         f"{platform.system()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
         f"{f'SQLite {sqlite3.sqlite_version}' if args.database == 'sqlite' else 'PostgreSQL'}\n\n"
-        f"| case | setting | unit | Penstock | {' | '.join(f'{p} | ratio' for p in peers)} |\n"
+        f"| case | setting | unit | Holdwater | {' | '.join(f'{p} | ratio' for p in peers)} |\n"
         f"|---|---|---|---{'|---|---' * len(peers)}|",
         flush=True,
     )
@@ -106,7 +106,7 @@ def main() -> None:
         for case in (args.case or CASES[args.database]).split(","):
             for setting in args.setting.split(","):
                 pick: dict[str, list[float]] = {
-                    "penstock": [],
+                    "holdwater": [],
                     **{p: [] for p in peers if case not in CANNOT.get(p, ())},
                 }
                 for _ in range(min(args.rounds, ROUNDS_AT_MOST.get(case, args.rounds))):
@@ -114,7 +114,7 @@ def main() -> None:
                         python = peers.get(peer, sys.executable)
                         figures.append(measure(python, peer, setting, case, fresh()))
                 medians = {peer: statistics.median(figures) for peer, figures in pick.items()}
-                ours = medians["penstock"]
+                ours = medians["holdwater"]
                 cells = [f"{ours:.4g}"]
                 for p in peers:
                     theirs = medians.get(p)

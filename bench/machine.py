@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from penstock.kernel import Layout, Machine, lay_out
-from penstock.model.commands import Execute
-from penstock.model.events import Started, Succeeded
-from penstock.model.plan import Node, Plan, Read
-from penstock.model.rules import After, AllOf, Open
+from holdwater.kernel import Layout, Machine, lay_out
+from holdwater.model.commands import Execute
+from holdwater.model.events import Started, Succeeded
+from holdwater.model.plan import Node, Plan, Read
+from holdwater.model.rules import After, AllOf, Open
 
 
 def chain(n: int) -> Plan:

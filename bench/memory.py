@@ -37,7 +37,7 @@ class Systems:
     """Who is measured, and in which interpreter."""
 
     def __init__(self, peers: str | None, names: list[str], rounds: int) -> None:
-        self.pythons = {"penstock": sys.executable, "plain": sys.executable}
+        self.pythons = {"holdwater": sys.executable, "plain": sys.executable}
         if peers:
             self.pythons |= dict.fromkeys(names, peers)
         self.rounds = rounds
@@ -93,7 +93,7 @@ def show_speed(systems: Systems, cases: list[str]) -> None:
     for case in cases:
         found = systems.measure(case, SIZES[case])
         beside, target = TARGETS[case]
-        ours, theirs = found["penstock"], found.get(beside, "-")
+        ours, theirs = found["holdwater"], found.get(beside, "-")
         verdict = ["", "", f"<= {target}", ""]
         if isinstance(ours, dict) and isinstance(theirs, dict):
             ratio = ours["us"] / theirs["us"]
@@ -105,14 +105,14 @@ def show_speed(systems: Systems, cases: list[str]) -> None:
 def show_growth(systems: Systems) -> None:
     """Milliseconds from functions to the first result; a chain also shows who recurses."""
     others = [s for s in systems.pythons if s != "plain"]
-    head("first result of", "unit", *others, "Penstock us per node")
-    fans_of = ["penstock", *(s for s in others if s == "hamilton")]  # the others' fans are no graphs, or take hours
+    head("first result of", "unit", *others, "Holdwater us per node")
+    fans_of = ["holdwater", *(s for s in others if s == "hamilton")]  # the others' fans are no graphs, or take hours
     for case, compared in (("chain", others), ("fan", fans_of)):
         found: dict[str, Figures | str] = {}
         for n in GROWING:
             able = [s for s in compared if not isinstance(found.get(s), str)]  # what failed is not tried with more
             found |= systems.measure(case, n, systems=able)
-            ours = found["penstock"]
+            ours = found["holdwater"]
             each = f"{ours['first'] / n * 1e6:.1f}" if isinstance(ours, dict) else ""
             row(f"{case} {n:,}", "ms", *[cell(found.get(s, ""), "first", 1e3) for s in others], each)
 
@@ -124,7 +124,7 @@ def show_imports(systems: Systems) -> None:
             continue
         found = systems.measure("import", 0, systems=[system])[system]
         for statement, ms in found.items() if isinstance(found, dict) else ():
-            ours = statement in ("import penstock", "import penstock.graphs")
+            ours = statement in ("import holdwater", "import holdwater.graphs")
             met = ("yes" if ms <= IMPORT_TARGET_MS else "NO") if ours else ""
             row(f"`{statement}`", f"{ms:.0f}", f"<= {IMPORT_TARGET_MS}" if ours else "", met)
 

@@ -16,8 +16,8 @@ import threading
 import time
 import uuid
 
-from penstock import Context, DefaultRunner, WorkflowBuilder, task
-from penstock.model.schedules import ScheduleRow
+from holdwater import Context, DefaultRunner, WorkflowBuilder, task
+from holdwater.model.schedules import ScheduleRow
 
 
 def main() -> None:

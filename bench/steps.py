@@ -35,9 +35,9 @@ def plain(setting: str, url: str, steps: int) -> Callable[[], object]:
     return run
 
 
-def penstock(setting: str, url: str, steps: int) -> Callable[[], object]:
-    from penstock.runners.steps import WorkflowRunner
-    from penstock.steps import Step, StepResult, Workflow
+def holdwater(setting: str, url: str, steps: int) -> Callable[[], object]:
+    from holdwater.runners.steps import WorkflowRunner
+    from holdwater.steps import Step, StepResult, Workflow
 
     def count(context: Any, config: Any) -> Any:
         return StepResult.ok(context_updates={"n": context.params["n"] + 1})
@@ -66,8 +66,8 @@ def dbos(setting: str, url: str, steps: int) -> Callable[[], object]:
     return lambda: workflow(0)
 
 
-SYSTEMS = {"plain": plain, "penstock": penstock, "dbos": dbos}
-ROWS = {"memory": ("penstock", "plain"), "shipped": ("penstock", "dbos"), "tuned": ("penstock", "dbos")}
+SYSTEMS = {"plain": plain, "holdwater": holdwater, "dbos": dbos}
+ROWS = {"memory": ("holdwater", "plain"), "shipped": ("holdwater", "dbos"), "tuned": ("holdwater", "dbos")}
 
 
 def child(system: str, setting: str, steps: int) -> None:
@@ -105,7 +105,7 @@ def main() -> None:
         child(system, setting, args.steps)
     print(
         f"{platform.system()}, {os.cpu_count()} cores, Python {platform.python_version()}, {args.steps:,} steps\n\n"
-        "| setting | Penstock us per step | beside | us per step | ratio |\n|---|---|---|---|---|",
+        "| setting | Holdwater us per step | beside | us per step | ratio |\n|---|---|---|---|---|",
         flush=True,
     )
     for setting, systems in ROWS.items():
@@ -114,7 +114,7 @@ def main() -> None:
         for _ in range(args.rounds):
             for system, figures in pick.items():
                 figures.append(measure(pythons[system], system, setting, args.steps))
-        ours = min(pick["penstock"])
+        ours = min(pick["holdwater"])
         cells = [f"{ours:.4g}"]
         for system in systems[1:]:
             theirs = min(pick[system]) if system in pick else None

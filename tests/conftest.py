@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from tests.postgres.cluster import Cluster
 from tests.postgres.schemas import Schemas
 from tests.suite import reaper
+from tests.suite.effort import LONG
 
 # a busy machine is no failure
 hypothesis.settings.register_profile("unhurried", deadline=None)
@@ -22,8 +24,47 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+ABOVE_THE_STORE = {
+    Path(__file__).parent / name
+    for name in (
+        "engine/test_bad_values.py",
+        "engine/test_graphs.py",
+        "engine/test_retry.py",
+        "runners/tasks/test_default_runner.py",
+        "runs/test_activity.py",
+        "runtime/executors/test_executors.py",
+        "runtime/executors/test_routing.py",
+        "runtime/services/test_child_calls.py",
+        "runtime/services/test_child_identity.py",
+        "runtime/services/test_deadlines.py",
+        "runtime/services/test_retry_delays.py",
+        "runtime/test_context_isolation.py",
+        "runtime/test_exceptions.py",
+        "runtime/test_logging.py",
+    )
+}
+"""modules about what runners do with any store that keeps the contract; one in four of their tests runs on PostgreSQL
+by default, and all of them with `-m long`"""
+
+
 def pytest_configure() -> None:
     reaper.start()
+
+
+@pytest.hookimpl(tryfirst=True)  # before those with a mark are deselected
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    on_postgres = [
+        item
+        for item in items
+        if item.path in ABOVE_THE_STORE
+        and isinstance(item, pytest.Function)
+        and hasattr(item, "callspec")
+        and "postgresql" in item.callspec.params.values()
+    ]
+    for number, item in enumerate(on_postgres):
+        if number % 4:
+            for mark in LONG:
+                item.add_marker(mark)
 
 
 @pytest.fixture(scope="session")

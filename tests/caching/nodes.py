@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from penstock.caching import CacheableNode, CacheBackend, Hit, NodeCache
+from holdwater.caching import CacheableNode, CacheBackend, Hit, NodeCache
 
 
 @dataclass
@@ -47,7 +47,7 @@ def run(cache: NodeCache, node: FunctionNode, **inputs: Any) -> str:
 
 
 def key_of(function: Callable[..., Any], **inputs: Any) -> str:
-    from penstock.caching import Key, cache_key
+    from holdwater.caching import Key, cache_key
 
     key = cache_key(FunctionNode(function), inputs)
     assert isinstance(key, Key), key
@@ -55,7 +55,7 @@ def key_of(function: Callable[..., Any], **inputs: Any) -> str:
 
 
 def reason_of(function: Callable[..., Any], **inputs: Any) -> str:
-    from penstock.caching import Uncacheable, cache_key
+    from holdwater.caching import Uncacheable, cache_key
 
     key = cache_key(FunctionNode(function), inputs)
     assert isinstance(key, Uncacheable)

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from penstock.caching import CacheBackend, CacheUnavailable, DiskCache, Unstorable
-from tests.caching.conftest import Project
+from holdwater.caching import CacheBackend, CacheUnavailable, DiskCache, Unstorable
+from tests.suite.projects import Project
 
 
 @pytest.fixture
@@ -244,7 +244,7 @@ def test_notes_are_bounded_signed_and_kept_apart(directory: Path) -> None:
 
 WRITER = """
 import sys
-from penstock.caching import DiskCache
+from holdwater.caching import DiskCache
 
 cache = DiskCache(sys.argv[1], max_bytes=60_000)
 print("ready", flush=True)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from penstock.caching import CacheBackend, InMemoryCache, MemoryCache, Unstorable
-from penstock.model.errors import ConfigError
+from holdwater.caching import CacheBackend, InMemoryCache, MemoryCache, Unstorable
+from holdwater.errors import ConfigError
 
 
 def test_what_was_stored_comes_back() -> None:

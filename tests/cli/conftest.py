@@ -1,4 +1,4 @@
-"""A directory with a module of workflows, and a way to call `penstock` in it."""
+"""A directory with a module of workflows, and a way to call `holdwater` in it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-import penstock.cli
+import holdwater.cli
 from tests.suite.forking import Interpreter
 
 USED = [
-    *(f"penstock.cli.{module.name}" for module in pkgutil.iter_modules(penstock.cli.__path__)),
-    "penstock.runners.default",
-    "penstock.storage.sqlite.store",
-    "penstock.storage.postgres.store",
+    *(f"holdwater.cli.{module.name}" for module in pkgutil.iter_modules(holdwater.cli.__path__)),
+    "holdwater.runners.tasks.default_runner",
+    "holdwater.storage.sqlite.store",
+    "holdwater.storage.postgres.store",
     "shutil",
 ]
 
@@ -30,7 +30,7 @@ FLOWS = '''
 import time
 from pathlib import Path
 
-from penstock import RetryPolicy, WorkflowBuilder, task
+from holdwater import RetryPolicy, WorkflowBuilder, task
 
 
 def effect(context, name):
@@ -87,14 +87,14 @@ with WorkflowBuilder("waits"):
 
 
 class Shell:
-    """Calls `penstock` in a directory."""
+    """Calls `holdwater` in a directory."""
 
     def __init__(self, home: Path, interpreter: Interpreter) -> None:
         self.home = home
         self._interpreter = interpreter
         self.started: list[subprocess.Popen[str]] = []
         self.environment = {
-            k: v for k, v in os.environ.items() if not k.startswith("PENSTOCK") and k not in ("NO_COLOR", "COLUMNS")
+            k: v for k, v in os.environ.items() if not k.startswith("HOLDWATER") and k not in ("NO_COLOR", "COLUMNS")
         }
         self.environment["PYTHONIOENCODING"] = "utf-8"
 
@@ -102,13 +102,13 @@ class Shell:
         if not self._interpreter.serves(self.environment):
             return self.fresh(*arguments, given=given)
         return self._interpreter.run(
-            "-m", "penstock", *arguments, cwd=self.home, env=self.environment, given=given, timeout=120
+            "-m", "holdwater", *arguments, cwd=self.home, env=self.environment, given=given, timeout=120
         )
 
     def fresh(self, *arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
         """The same in an interpreter that starts for it."""
         return subprocess.run(
-            [sys.executable, "-m", "penstock", *arguments],
+            [sys.executable, "-m", "holdwater", *arguments],
             cwd=self.home,
             env=self.environment,
             input=given,
@@ -119,7 +119,7 @@ class Shell:
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         process: subprocess.Popen[str] = subprocess.Popen(
-            [sys.executable, "-m", "penstock", *arguments],
+            [sys.executable, "-m", "holdwater", *arguments],
             cwd=self.home,
             env=self.environment,
             encoding="utf-8",

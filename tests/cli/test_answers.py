@@ -1,4 +1,4 @@
-"""`penstock runs answer`: answers that are checked and converted without the code, and once more where the code is."""
+"""`holdwater runs answer`: answers that are checked and converted without the code, and once more where the code is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from .conftest import Shell
+from tests.cli.conftest import Shell
 
 MODULE = '''
 import datetime as dt
@@ -14,7 +14,7 @@ import enum
 import json
 from dataclasses import dataclass, field
 
-from penstock.graphs import Graph, InterruptNode, interrupt, node, register_graph
+from holdwater.graphs import Graph, InterruptNode, interrupt, node, register_graph
 
 
 class Size(enum.Enum):

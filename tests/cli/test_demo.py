@@ -7,9 +7,8 @@ from collections import Counter
 
 import pytest
 
+from tests.cli.conftest import Shell
 from tests.suite.effort import LONG
-
-from .conftest import Shell
 
 
 def effects(shell: Shell) -> Counter[str]:

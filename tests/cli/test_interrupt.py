@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from .conftest import Shell
+from tests.cli.conftest import Shell
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no 
 def interrupted(
     shell: Shell, *arguments: str, by: signal.Signals = signal.SIGINT, word: str = "interrupted"
 ) -> subprocess.Popen[str]:
-    """A `penstock run` that got Ctrl-C, or another signal, while its second task ran, and has said so."""
+    """A `holdwater run` that got Ctrl-C, or another signal, while its second task ran, and has said so."""
     process = shell.start("run", "flows:waits", *arguments)
     shell.wait_until((shell.home / "blocked").exists, process)
     assert process.stdout is not None
@@ -38,7 +38,7 @@ def test_what_runs_may_end_and_the_rest_goes_on_later(shell: Shell) -> None:
     said = process.stderr.read()
     assert "2 of 3 tasks (one, two) settled, it is Running" in said
     hint = said.partition("go on with ")[2].split()
-    assert hint[:2] == ["penstock", "run"]
+    assert hint[:2] == ["holdwater", "run"]
     done = shell(*hint[1:])
     assert done.returncode == 0, done.stderr
     assert shell.effects() == ["one", "two", "three"]

@@ -8,13 +8,12 @@ import sys
 
 import pytest
 
-from penstock import __version__
-from penstock.cli import text
-from penstock.cli.main import COMMANDS, main
+from holdwater import __version__
+from holdwater.cli import formatting
+from holdwater.cli.main import COMMANDS, main
+from tests.cli.conftest import Shell
 
-from .conftest import Shell
-
-HEAVY = ("rich", "sqlite3", "asyncio", "penstock.runners", "penstock.engine", "penstock.storage", "penstock.tasks")
+HEAVY = ("rich", "sqlite3", "asyncio", "holdwater.runners", "holdwater.engine", "holdwater.storage", "holdwater.tasks")
 
 
 def test_help_lists_every_command_and_exit_code(shell: Shell) -> None:
@@ -30,12 +29,12 @@ def test_help_lists_every_command_and_exit_code(shell: Shell) -> None:
 def test_every_command_has_help(shell: Shell, command: str) -> None:
     done = shell(command, "--help")
     assert done.returncode == 0
-    assert f"penstock {command}" in done.stdout
+    assert f"holdwater {command}" in done.stdout
 
 
 def test_help_imports_nothing_heavy(shell: Shell) -> None:
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "penstock", "--help"],
+        [sys.executable, "-X", "importtime", "-m", "holdwater", "--help"],
         cwd=shell.home, env=shell.environment, capture_output=True, encoding="utf-8",
     )  # fmt: skip
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
@@ -56,7 +55,7 @@ def test_help_answers_at_once(shell: Shell) -> None:
 
 def test_version(shell: Shell) -> None:
     done = shell.fresh("--version")
-    assert (done.returncode, done.stdout) == (0, f"penstock, version {__version__}\n")
+    assert (done.returncode, done.stdout) == (0, f"holdwater, version {__version__}\n")
 
 
 @pytest.mark.parametrize(
@@ -83,7 +82,7 @@ def test_a_reader_that_goes_away_is_no_error_of_the_run(shell: Shell) -> None:
 def test_an_error_of_our_own_is_70_and_short(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(COMMANDS, "graph", ("penstock.cli.nowhere", "x"))
+    monkeypatch.setitem(COMMANDS, "graph", ("holdwater.cli.nowhere", "x"))
     assert main(["graph", "x"]) == 70
     said = capsys.readouterr().err
     assert said.startswith("error: ModuleNotFoundError")
@@ -103,15 +102,15 @@ def test_an_error_of_our_own_is_70_and_short(
     ],
 )
 def test_text_has_no_power_over_a_terminal(given: str, shown: str) -> None:
-    assert text.clean(given) == shown
+    assert formatting.clean(given) == shown
 
 
 def test_long_text_is_cut() -> None:
-    assert text.short("x" * 200, 10) == "xxxxxxxxx…"
-    assert text.short("x" * 10, 10) == "x" * 10
-    assert len(text.short("\n" * 10, 10)) == 10
+    assert formatting.short("x" * 200, 10) == "xxxxxxxxx…"
+    assert formatting.short("x" * 10, 10) == "x" * 10
+    assert len(formatting.short("\n" * 10, 10)) == 10
 
 
 def test_durations() -> None:
     given = [None, 0.0004, 0.25, 1.5, 61, 3725]
-    assert [text.seconds(s) for s in given] == ["", "0.4 ms", "250 ms", "1.50 s", "1 min 01 s", "1 h 02 min"]
+    assert [formatting.seconds(s) for s in given] == ["", "0.4 ms", "250 ms", "1.50 s", "1 min 01 s", "1 h 02 min"]

@@ -7,10 +7,10 @@ import shlex
 
 import pytest
 
-from .conftest import Shell
+from tests.cli.conftest import Shell
 
 ASKS = """
-from penstock import Graph, interrupt, node, register_graph
+from holdwater import Graph, interrupt, node, register_graph
 
 @interrupt(answer_name="yes", response_type=bool)
 def ask(topic: str) -> str:
@@ -30,7 +30,7 @@ register_graph(Graph([ask, ask_more, end], name="asks"))
 
 def commands(text: str) -> list[list[str]]:
     """The commands of a text, as a shell would split them."""
-    found = re.findall(r"(penstock (?:runs? )[^`\n]*?)(?:`| shows the traceback|$)", text, re.MULTILINE)
+    found = re.findall(r"(holdwater (?:runs? )[^`\n]*?)(?:`| shows the traceback|$)", text, re.MULTILINE)
     return [shlex.split(one)[1:] for one in found]
 
 
@@ -89,9 +89,9 @@ def test_pauses(shell: Shell, where: tuple[str, ...]) -> None:
 
 def test_the_variable_is_not_relied_on(shell: Shell) -> None:
     """A command is often copied into another terminal."""
-    for name in ("other.db", "penstock.db"):
-        shell.environment["PENSTOCK_DATABASE"] = f"sqlite:///{name}"
+    for name in ("other.db", "holdwater.db"):
+        shell.environment["HOLDWATER_DATABASE"] = f"sqlite:///{name}"
         failed = shell("run", "flows:fails")
-        shell.environment["PENSTOCK_DATABASE"] = "sqlite:///elsewhere.db"
+        shell.environment["HOLDWATER_DATABASE"] = "sqlite:///elsewhere.db"
         shown = shell(*named(failed.stdout, "runs", "show"))
         assert "traceback of broken" in shown.stdout, shown.stderr

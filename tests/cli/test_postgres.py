@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from .conftest import Shell
+from tests.cli.conftest import Shell
 
 
 def test_run_look_steer_and_verify(shell: Shell, migrated_schema: Callable[[], str]) -> None:

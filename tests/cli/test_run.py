@@ -1,4 +1,4 @@
-"""`penstock run`: targets, contexts, output, exit codes."""
+"""`holdwater run`: targets, contexts, output, exit codes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import sqlite3
 
 import pytest
 
-from .conftest import Shell
+from tests.cli.conftest import Shell
 
 FAMILY = """
 import flows
-from penstock import WorkflowBuilder, task
+from holdwater import WorkflowBuilder, task
 
 with WorkflowBuilder("parent"):
 
@@ -62,7 +62,7 @@ def test_what_is_not_there_is_3(shell: Shell, target: str) -> None:
     assert done.returncode == 3
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
-    assert not (shell.home / "penstock.db").exists()
+    assert not (shell.home / "holdwater.db").exists()
 
 
 def test_the_name_may_be_left_out_if_there_is_one(shell: Shell) -> None:
@@ -70,7 +70,7 @@ def test_the_name_may_be_left_out_if_there_is_one(shell: Shell) -> None:
     assert done.returncode == 2
     assert "registers 3 workflows: fails, sums, waits" in done.stderr
     (shell.home / "single.py").write_text(
-        "from penstock import WorkflowBuilder, task\nwith WorkflowBuilder('only'):\n"
+        "from holdwater import WorkflowBuilder, task\nwith WorkflowBuilder('only'):\n"
         "    @task()\n    def go(context): context['ok'] = True\n"
     )
     assert shell("run", "single").returncode == 0
@@ -80,7 +80,7 @@ def test_the_name_may_be_left_out_if_there_is_one(shell: Shell) -> None:
 
 def test_a_workflow_is_found_by_its_variable_too(shell: Shell) -> None:
     (shell.home / "variable.py").write_text(
-        "from penstock import WorkflowBuilder, task\n"
+        "from holdwater import WorkflowBuilder, task\n"
         "with WorkflowBuilder('other_name') as builder:\n"
         "    @task()\n    def go(context): context['ok'] = True\n"
         "mine = builder.build()\n"
@@ -112,7 +112,7 @@ def test_a_context_that_cannot_be_used_is_2(shell: Shell, context: str) -> None:
         assert done.returncode == 2
         assert done.stderr.startswith(f"error: --context {context[:90]}"), done.stderr
         assert "  hint: " in done.stderr
-        assert not (shell.home / "penstock.db").exists()
+        assert not (shell.home / "holdwater.db").exists()
 
 
 @pytest.mark.parametrize(
@@ -129,15 +129,15 @@ def test_a_module_that_cannot_be_imported_is_2_and_short(shell: Shell, module: s
     done = shell("run", "bad:sums")
     assert done.returncode == 2
     assert said in done.stderr
-    assert "hint: penstock --debug" in done.stderr
+    assert "hint: holdwater --debug" in done.stderr
     assert "Traceback" not in done.stderr
     assert "Traceback" in shell("--debug", "run", "bad:sums").stderr
-    shell.environment["PENSTOCK_DEBUG"] = "1"
+    shell.environment["HOLDWATER_DEBUG"] = "1"
     assert "Traceback" in shell("run", "bad:sums").stderr
 
 
 @pytest.mark.parametrize(
-    ("url", "code"), [("postgres://x", 2), ("penstock.db", 2), ("sqlite:///no/such/directory/a.db", 2)]
+    ("url", "code"), [("postgres://x", 2), ("holdwater.db", 2), ("sqlite:///no/such/directory/a.db", 2)]
 )
 def test_a_database_that_cannot_be_used(shell: Shell, url: str, code: int) -> None:
     done = shell("run", "flows:sums", "--database", url)
@@ -147,9 +147,9 @@ def test_a_database_that_cannot_be_used(shell: Shell, url: str, code: int) -> No
 
 def test_a_database_that_somebody_keeps_locked_is_5(shell: Shell) -> None:
     assert shell("run", "flows:sums").returncode == 0
-    other = sqlite3.connect(shell.home / "penstock.db", isolation_level=None)
+    other = sqlite3.connect(shell.home / "holdwater.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    done = shell("run", "flows:sums", "--database", "sqlite:///penstock.db?_busy_timeout=50")
+    done = shell("run", "flows:sums", "--database", "sqlite:///holdwater.db?_busy_timeout=50")
     other.close()
     assert done.returncode == 5
     assert "is locked" in done.stderr
@@ -199,7 +199,7 @@ def test_a_run_that_had_ended_is_not_shown_as_executed(
     done = shell("run", f"flows:{workflow}", *again).stdout
     assert "it was executed earlier" in done
     assert "nothing was executed now" in done
-    assert ("penstock runs retry" in done) is is_failed
+    assert ("holdwater runs retry" in done) is is_failed
 
 
 def test_a_run_that_is_finished_by_this_command_is_shown_as_executed(shell: Shell) -> None:
@@ -218,13 +218,13 @@ def test_typed_alone_is_refused(shell: Shell, command: tuple[str, ...]) -> None:
     done = shell(*command, "--typed")
     assert done.returncode == 2
     assert "--typed goes with --json" in done.stderr
-    assert not (shell.home / "penstock.db").exists()
+    assert not (shell.home / "holdwater.db").exists()
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "1e99", "nan", "soon"])
 def test_a_time_out_that_is_none(shell: Shell, seconds: str) -> None:
     assert shell("run", "flows:sums", "--timeout", seconds).returncode == 2
-    assert not (shell.home / "penstock.db").exists()
+    assert not (shell.home / "holdwater.db").exists()
 
 
 def test_a_run_in_memory_leaves_nothing(shell: Shell) -> None:
@@ -239,7 +239,7 @@ def test_the_key_of_a_run_that_failed_names_the_failure_and_retry(shell: Shell) 
     first = again.stdout.splitlines()[0]
     assert "an earlier run with this key" in first
     assert "nothing was executed now" in again.stdout
-    commands = [line.split() for line in again.stdout.splitlines() if line.strip().startswith("penstock run")]
+    commands = [line.split() for line in again.stdout.splitlines() if line.strip().startswith("holdwater run")]
     assert [command[1:3] for command in commands] == [["runs", "retry"], ["run", "flows:fails"]]
     for command in commands:
         shell(*command[1:])
@@ -282,10 +282,10 @@ def test_the_children_of_a_run_are_its_own(shell: Shell) -> None:
 
 def test_an_executor_it_does_not_have(shell: Shell) -> None:
     (shell.home / "placed.py").write_text(
-        "from penstock import WorkflowBuilder, task\nwith WorkflowBuilder('placed'):\n"
+        "from holdwater import WorkflowBuilder, task\nwith WorkflowBuilder('placed'):\n"
         "    @task(executor='cpu')\n    def go(context): context['ok'] = True\n"
     )
     done = shell("run", "placed.py")
     assert done.returncode == 2
     assert "asks for the executor 'cpu'" in done.stderr
-    assert "`penstock run` has the default executor only" in done.stderr
+    assert "`holdwater run` has the default executor only" in done.stderr

@@ -1,4 +1,4 @@
-"""`penstock runs` and `penstock graph`: looking, and changing nothing."""
+"""`holdwater runs` and `holdwater graph`: looking, and changing nothing."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from penstock.engine import ids
+from holdwater.model import ids
+from tests.cli.conftest import FLOWS, Shell
 from tests.suite.forking import Interpreter
-
-from .conftest import FLOWS, Shell
 
 FAMILY = """
 import flows
-from penstock import WorkflowBuilder, task
+from holdwater import WorkflowBuilder, task
 
 with WorkflowBuilder("sums of sums"):
 
@@ -54,7 +53,7 @@ def test_list_and_show(shell: Shell) -> None:
 
 
 BUGGY = """
-from penstock import WorkflowBuilder, task
+from holdwater import WorkflowBuilder, task
 
 def third(x):
     return 1 / x
@@ -80,7 +79,7 @@ def test_where_a_task_failed(shell: Shell) -> None:
     assert plain.returncode == 1
     assert "Traceback" not in plain.stdout + plain.stderr
     (run,) = json.loads(shell("runs", "list", "--json").stdout)
-    hint = f"penstock runs show {run['run_id']}"
+    hint = f"holdwater runs show {run['run_id']}"
     assert hint in plain.stdout
     shown = shell(*hint.split()[1:]).stdout
     for part in ("traceback of calc", "in calc", "in second", "in third", "return 1 / x", r"a note \x1b"):
@@ -110,8 +109,8 @@ def test_last_is_the_newest_run_without_a_parent(shell: Shell, family: None) -> 
     assert json.loads(shell("runs", "show", "@last", "--json").stdout)["workflow_name"] == "sums of sums"
     shell("run", "flows:fails")
     assert json.loads(shell("runs", "retry", "@last", "--json").stdout)["workflow_name"] == "fails"
-    (shell.home / "penstock.db").rename(shell.home / "old.db")
-    sqlite3.connect(shell.home / "penstock.db").close()
+    (shell.home / "holdwater.db").rename(shell.home / "old.db")
+    sqlite3.connect(shell.home / "holdwater.db").close()
     assert shell("runs", "show", "@last").returncode != 0
 
 
@@ -158,7 +157,7 @@ def test_since_what_is_no_instant(three: Shell, since: str) -> None:
 
 
 def test_the_database_is_taken_from_the_environment(three: Shell, shell: Shell) -> None:
-    shell.environment["PENSTOCK_DATABASE"] = f"sqlite:///{three.home / 'penstock.db'}"
+    shell.environment["HOLDWATER_DATABASE"] = f"sqlite:///{three.home / 'holdwater.db'}"
     assert listed(shell) == ["fails", "sums", "sums"]
     assert shell("runs", "list", "--database", "sqlite:///other.db").returncode == 3, "an option wins"
 
@@ -231,7 +230,7 @@ def test_an_id_wins_over_those_it_begins(shell: Shell) -> None:
 
 def rename(shell: Shell, new: str, parent: str | None = None) -> None:
     """Call the newest run so."""
-    db = sqlite3.connect(shell.home / "penstock.db", isolation_level=None)
+    db = sqlite3.connect(shell.home / "holdwater.db", isolation_level=None)
     (old,) = db.execute("SELECT id FROM runs ORDER BY created_at DESC LIMIT 1").fetchone()
     db.execute("UPDATE runs SET id = ?, parent_id = ? WHERE id = ?", (new, parent, old))
     db.execute("UPDATE journal SET run_id = ? WHERE run_id = ?", (new, old))
@@ -276,7 +275,7 @@ def test_a_database_that_is_not_there_is_not_made(shell: Shell, command: list[st
 
 @pytest.mark.parametrize("command", LOOKS)
 def test_somebody_elses_file_stays_as_it_is(shell: Shell, command: list[str]) -> None:
-    path = shell.home / "penstock.db"
+    path = shell.home / "holdwater.db"
     other = sqlite3.connect(path)
     other.execute("CREATE TABLE mine (x)")
     other.commit()

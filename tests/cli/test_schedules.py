@@ -1,4 +1,4 @@
-"""`penstock schedules`: written down here, fired by a runner elsewhere."""
+"""`holdwater schedules`: written down here, fired by a runner elsewhere."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from penstock import DefaultRunner, TriggerResult, WorkflowBuilder, task, trigger
-from penstock.model.registry import registry
-from penstock.model.triggers import triggers
+from holdwater import DefaultRunner, TriggerResult, WorkflowBuilder, task, trigger
+from holdwater.model.registry import registry
+from holdwater.model.triggers import triggers
+from tests.cli.conftest import Shell
 from tests.suite.waiting import look_again
-
-from .conftest import Shell
 
 
 def schedules(shell: Shell, *arguments: str, code: int = 0) -> str:
@@ -29,7 +28,7 @@ def runner(shell: Shell) -> Iterator[DefaultRunner]:
         @task()
         def write(context: dict[str, object]) -> None: ...
 
-    with DefaultRunner(f"sqlite:///{shell.home}/penstock.db") as made:
+    with DefaultRunner(f"sqlite:///{shell.home}/holdwater.db") as made:
         yield made
     registry.forget("report")
     triggers.forget("inbox")

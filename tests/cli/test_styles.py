@@ -1,4 +1,4 @@
-"""`penstock run` and `penstock graph` on workflows of steps and on graphs; runs that wait for an answer."""
+"""`holdwater run` and `holdwater graph` on workflows of steps and on graphs; runs that wait for an answer."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from .conftest import Shell
+from tests.cli.conftest import Shell
 
 MODULE = """
-from penstock.graphs import Graph, interrupt, node, register_graph
-from penstock.steps import Step, StepResult, Workflow, register_workflow
+from holdwater.graphs import Graph, interrupt, node, register_graph
+from holdwater.steps import Step, StepResult, Workflow, register_workflow
 
 
 def count(ctx, config):
@@ -98,7 +98,7 @@ def test_a_run_that_waits_for_an_answer_says_how_to_give_it(styles: Shell) -> No
     (run,) = json.loads(styles("runs", "list", "--json").stdout)
     run_id = run["run_id"]
     assert "waits for approve: {'draft': 'About rain'}\n" in done.stdout
-    assert f"`penstock runs answer {run_id} ANSWER`" in done.stdout
+    assert f"`holdwater runs answer {run_id} ANSWER`" in done.stdout
 
     again = styles("run", "styles:review", "--resume", run_id, "--json")
     assert again.returncode == 4
@@ -110,7 +110,7 @@ def test_a_run_that_waits_for_an_answer_says_how_to_give_it(styles: Shell) -> No
     }
     assert json.loads(again.stdout)["pauses"] == [question]
 
-    answered = styles("runs", "answer", run_id, "--database", "sqlite:///penstock.db", "print it")
+    answered = styles("runs", "answer", run_id, "--database", "sqlite:///holdwater.db", "print it")
     assert answered.returncode == 0, answered.stderr
     assert "--resume" in answered.stdout
     end = styles("run", "styles:review", "--resume", run_id, "--json")

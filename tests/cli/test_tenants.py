@@ -1,4 +1,4 @@
-"""`penstock tenants`: from an argument to a role, and no password where it can be read."""
+"""`holdwater tenants`: from an argument to a role, and no password where it can be read."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from penstock import DatabaseAdmin, DefaultRunner
+from holdwater import DatabaseAdmin, DefaultRunner
+from tests.cli.conftest import Shell
 from tests.postgres.cluster import Cluster
-
-from .conftest import Shell
 
 
 @pytest.fixture

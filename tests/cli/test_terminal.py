@@ -10,10 +10,9 @@ from datetime import timedelta
 
 import pytest
 
-from penstock.cli import live
-from penstock.runners.results import TaskResult
-
-from .conftest import Shell
+from holdwater.cli import live_view
+from holdwater.runners.tasks.results import TaskResult
+from tests.cli.conftest import Shell
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 
@@ -100,9 +99,9 @@ def test_many_tasks_are_cut_to_those_that_matter() -> None:
 
     tasks = [made(k, "Completed") for k in range(20)] + [made(20, "Failed"), made(21, "Running")]
     tasks += [made(k, "Pending") for k in range(22, 50)]
-    assert [t.task_name for t in live._most_telling(tasks, 5)] == ["t17", "t18", "t19", "t20", "t21"]
-    assert [t.task_name for t in live._most_telling(tasks, 24)][-2:] == ["t22", "t23"]
-    assert live._most_telling(tasks, 50) == tasks
+    assert [t.task_name for t in live_view._most_telling(tasks, 5)] == ["t17", "t18", "t19", "t20", "t21"]
+    assert [t.task_name for t in live_view._most_telling(tasks, 24)][-2:] == ["t22", "t23"]
+    assert live_view._most_telling(tasks, 50) == tasks
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 200])
@@ -113,7 +112,7 @@ def test_a_long_error_takes_no_room_from_what_else_is_told(width: int, error: st
 
     from rich.console import Console
 
-    view, out = live.TableView(), StringIO()
+    view, out = live_view.TableView(), StringIO()
     view._console = Console(file=out, width=width)
     shown = [TaskResult(name, "Completed", None, None, timedelta(minutes=61), 10, error or None)]
     view._console.print(view._table(shown, 0.0))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 
-from penstock import Context
+from holdwater import Context
 from tests.cli.conftest import Shell
 
 MODULE = """
 import dataclasses, datetime as dt, enum
 from zoneinfo import ZoneInfo
-from penstock import WorkflowBuilder, task
-from penstock.graphs import Graph, interrupt, node
+from holdwater import WorkflowBuilder, task
+from holdwater.graphs import Graph, interrupt, node
 
 class Colour(enum.Enum):
     RED = 1

@@ -1,4 +1,4 @@
-"""`penstock verify`: silent on what the engine writes, loud on what it must never write."""
+"""`holdwater verify`: silent on what the engine writes, loud on what it must never write."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from typing import Any
 
 import pytest
 
-from penstock import DefaultRunner, WorkflowBuilder, task
-from penstock.engine.verify import LINES_PER_RUN, Checker
-from penstock.model.records import RunRow
-from penstock.storage import open_store
+from holdwater import DefaultRunner, WorkflowBuilder, task
+from holdwater.model.records import RunRow
+from holdwater.runs.verify.checker import LINES_PER_RUN, Checker
+from holdwater.storage import open_store
+from tests.cli.conftest import FLOWS, Shell
 from tests.suite.forking import Interpreter
-
-from .conftest import FLOWS, Shell
 
 Doctor = Callable[["Book"], None]
 FAR = 4_000_000_000_000_000
@@ -83,10 +82,10 @@ def at_home(homes: dict[str, Path], shell: Shell) -> Iterator[Callable[[str], Bo
     books: list[Book] = []
 
     def copied(name: str) -> Book:
-        for file in homes[name].glob("penstock.db*"):
+        for file in homes[name].glob("holdwater.db*"):
             if file.is_file():  # beside it stand the pipes of those who listen
                 shutil.copy(file, shell.home)
-        books.append(Book(shell.home / "penstock.db"))
+        books.append(Book(shell.home / "holdwater.db"))
         return books[-1]
 
     yield copied
@@ -290,7 +289,7 @@ def test_a_store_in_use_raises_no_alarm(tmp_path: Path) -> None:
 def test_a_run_that_never_holds_still_is_counted_and_not_judged(at_home: Callable[[str], Book], shell: Shell) -> None:
     book = at_home("killed")
     book.do("DELETE FROM work")
-    store = open_store(f"sqlite:///{shell.home}/penstock.db?mode=ro")
+    store = open_store(f"sqlite:///{shell.home}/holdwater.db?mode=ro")
     real, looks = store.run, iter(range(1_000_000))
 
     def restless(run_id: str) -> RunRow | None:
@@ -315,6 +314,6 @@ def _violations(url: str) -> list[str]:
 
 
 def _short() -> Any:
-    from penstock import DefaultRunnerConfig
+    from holdwater import DefaultRunnerConfig
 
     return DefaultRunnerConfig(workflow_timeout_seconds=0.2, shutdown_timeout_seconds=0.1)

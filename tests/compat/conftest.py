@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.model.registry import registry
+from holdwater.model.registry import registry
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

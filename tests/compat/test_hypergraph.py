@@ -12,15 +12,16 @@ from typing import Any
 
 import pytest
 
-import penstock
-from penstock import caching, graphs, observe
-from penstock.compat import hypergraph, install
-from penstock.compat.hypergraph import absent, cache, checkpointers, events, exceptions, nodes, runners
-from penstock.runners import graphs as graph_runners
+import holdwater
+from holdwater import caching, graphs
+from holdwater import events as our_events
+from holdwater.compat import hypergraph, install
+from holdwater.compat.hypergraph import cache, checkpointers, events, exceptions, nodes, runners, unsupported
+from holdwater.runners import graphs as graph_runners
 from tests.compat.test_install import run
 
 SCRIPTS = Path(__file__).parent / "scripts"
-HOMES = (graph_runners, graphs, observe, caching, penstock)
+HOMES = (graph_runners, graphs, our_events, caching, holdwater)
 
 ROOT = """
 node route ifelse interrupt END FunctionNode GraphNode GateNode IfElseNode RouteNode InterruptNode HyperNode
@@ -47,7 +48,7 @@ TRANSLATED = {
 }  # fmt: skip
 STAND_INS = [
     name
-    for name, found in vars(absent).items()
+    for name, found in vars(unsupported).items()
     if "Not in this version" in str(getattr(found, "__doc__", "")) or type(found).__name__ == "Refusing"
 ]
 
@@ -77,7 +78,7 @@ def test_every_name_is_there(name: str) -> None:
         assert found is next((getattr(home, name) for home in HOMES if hasattr(home, name)), found)
 
 
-def test_what_is_translated_is_penstocks_underneath() -> None:
+def test_what_is_translated_is_holdwaters_underneath() -> None:
     for name in TRANSLATED - {"node", "InterruptNode"}:
         ours = next(getattr(home, name) for home in HOMES if hasattr(home, name))
         assert issubclass(getattr(hypergraph, name), ours)
@@ -86,7 +87,7 @@ def test_what_is_translated_is_penstocks_underneath() -> None:
 @pytest.mark.parametrize("name", ["nodes", "graph", "runners", "events", "checkpointers", "exceptions", "cache"])
 def test_modules_of_the_original(name: str, installed: None) -> None:
     module = importlib.import_module(f"hypergraph.{name}")
-    assert module is importlib.import_module(f"penstock.compat.hypergraph.{name}")
+    assert module is importlib.import_module(f"holdwater.compat.hypergraph.{name}")
     for public in module.__all__:
         assert getattr(module, public) is getattr(hypergraph, public, getattr(module, public))
 
@@ -94,17 +95,17 @@ def test_modules_of_the_original(name: str, installed: None) -> None:
 @pytest.mark.parametrize("name", STAND_INS)
 def test_what_is_absent_says_what_takes_its_place(name: str) -> None:
     with pytest.raises(hypergraph.NotInThisVersion, match=name) as caught:
-        getattr(absent, name)("anything", at="all")
+        getattr(unsupported, name)("anything", at="all")
     assert caught.value.hint
 
 
 @pytest.mark.parametrize(
     ("of", "methods"),
     [
-        (hypergraph.SyncRunner(), absent.RunnerMethods),
-        (hypergraph.AsyncRunner(), absent.RunnerMethods),
-        (hypergraph.Graph([]), absent.GraphMethods),
-        (checkpointers.MemoryCheckpointer(), absent.CheckpointerMethods),
+        (hypergraph.SyncRunner(), unsupported.RunnerMethods),
+        (hypergraph.AsyncRunner(), unsupported.RunnerMethods),
+        (hypergraph.Graph([]), unsupported.GraphMethods),
+        (checkpointers.MemoryCheckpointer(), unsupported.CheckpointerMethods),
     ],
 )
 def test_absent_methods(of: Any, methods: type) -> None:
@@ -113,12 +114,12 @@ def test_absent_methods(of: Any, methods: type) -> None:
             getattr(of, name)("anything", at="all")
 
 
-def test_a_stand_in_goes_when_penstock_has_the_thing() -> None:
+def test_a_stand_in_goes_when_holdwater_has_the_thing() -> None:
     assert not {name for name in STAND_INS for home in HOMES if hasattr(home, name)}, "delete these from absent"
     for methods, kind in (
-        (absent.RunnerMethods, penstock.AsyncRunner),
-        (absent.GraphMethods, penstock.Graph),
-        (absent.CheckpointerMethods, penstock.Checkpointer),
+        (unsupported.RunnerMethods, holdwater.AsyncRunner),
+        (unsupported.GraphMethods, holdwater.Graph),
+        (unsupported.CheckpointerMethods, holdwater.Checkpointer),
     ):
         assert not {name for name in vars(methods) if not name.startswith("_") and hasattr(kind, name)}
 
@@ -134,12 +135,12 @@ def test_hosts_and_diagnostics() -> None:
 def test_errors_that_never_come_can_be_caught() -> None:
     for name in exceptions.__all__:
         assert issubclass(getattr(exceptions, name), Exception)
-    assert exceptions.WorkflowAlreadyRunningError is penstock.RunInProgress
-    assert exceptions.GraphChangedError is penstock.StructureChanged
+    assert exceptions.WorkflowAlreadyRunningError is holdwater.RunInProgress
+    assert exceptions.GraphChangedError is holdwater.StructureChanged
 
 
 def test_events_that_never_come() -> None:
-    assert not isinstance(penstock.RunStartEvent(run_id="r"), events.SuperstepStartEvent)
+    assert not isinstance(holdwater.RunStartEvent(run_id="r"), events.SuperstepStartEvent)
 
 
 # -- what is translated
@@ -211,7 +212,7 @@ def test_graphs() -> None:
         graph.nx_graph
 
 
-@pytest.mark.parametrize("option", absent.REFUSED_OPTIONS)
+@pytest.mark.parametrize("option", unsupported.REFUSED_OPTIONS)
 def test_options_that_are_refused(option: str) -> None:
     graph = hypergraph.Graph([hypergraph.node(double, "y")])
     runner = hypergraph.SyncRunner()
@@ -251,14 +252,14 @@ def test_results_of_maps() -> None:
 @pytest.mark.parametrize(
     ("given", "meant"),
     [
-        ({}, penstock.RetryPolicy(max_attempts=3, jitter=True)),
-        ({"jitter": "none", "backoff_multiplier": 3}, penstock.RetryPolicy(max_attempts=3, factor=3)),
-        ({"retry_on": (OSError,)}, penstock.RetryPolicy(max_attempts=3, retry_on=(OSError,), jitter=True)),
+        ({}, holdwater.RetryPolicy(max_attempts=3, jitter=True)),
+        ({"jitter": "none", "backoff_multiplier": 3}, holdwater.RetryPolicy(max_attempts=3, factor=3)),
+        ({"retry_on": (OSError,)}, holdwater.RetryPolicy(max_attempts=3, retry_on=(OSError,), jitter=True)),
     ],
 )
-def test_retries(given: dict[str, Any], meant: penstock.RetryPolicy) -> None:
+def test_retries(given: dict[str, Any], meant: holdwater.RetryPolicy) -> None:
     policy = hypergraph.RetryPolicy(3, **given)
-    for name in penstock.RetryPolicy.__slots__:
+    for name in holdwater.RetryPolicy.__slots__:
         assert getattr(policy, name) == getattr(meant, name)
 
 
@@ -385,7 +386,7 @@ def test_a_question_is_answered_by_other_processes(tmp_path: Path) -> None:
         assert done.stderr == ""
         assert done.stdout.splitlines() == [*lines, "run True review", "runs ['review-1'] 1"]
         assert done.returncode == code
-    with penstock.SqliteCheckpointer(tmp_path / "runs.db") as kept:  # what it left is a database of Penstock
+    with holdwater.SqliteCheckpointer(tmp_path / "runs.db") as kept:  # what it left is a database of Holdwater
         assert kept.get_state("review-1")["published"] == "RAIN NO"
 
 

@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-import penstock
-from penstock.compat import hypergraph
-from penstock.compat.hypergraph import checkpointers
-from penstock.graphs import AnswerError
-from penstock.runners.graphs.results import MissingOutputError
+import holdwater
+from holdwater.compat import hypergraph
+from holdwater.compat.hypergraph import checkpointers
+from holdwater.errors import MissingOutputError
+from holdwater.graphs import AnswerError
 
 make_interrupt: Any = hypergraph.InterruptNode
 
@@ -266,7 +266,7 @@ def test_a_run_that_is_under_way_or_was_cancelled(tmp_path: Path) -> None:
     graph = hypergraph.Graph([hypergraph.node(look, "during"), make_interrupt("ask", "during", "answer")])
     found = asyncio.run(hypergraph.AsyncRunner(checkpointer=kept).run(graph, {"x": 1}, workflow_id="w"))
     assert found["during"] == "active"
-    with penstock.DefaultRunner(f"sqlite:///{tmp_path}/runs.db") as operator:
+    with holdwater.DefaultRunner(f"sqlite:///{tmp_path}/runs.db") as operator:
         operator.cancel("w")
     run = kept.get_run("w")
     assert run is not None

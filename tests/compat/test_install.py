@@ -1,4 +1,4 @@
-"""`install()`: which originals' names lead here, and `python -m penstock.compat`, which runs a script that way."""
+"""`install()`: which originals' names lead here, and `python -m holdwater.compat`, which runs a script that way."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-import penstock
-from penstock.compat import ROOMS, cloaca, install
-from penstock.steps import pipeline_registry
+import holdwater
+from holdwater.compat import ROOMS, cloaca, install
+from holdwater.steps import pipeline_registry
 
 SCRIPTS = Path(__file__).parent / "scripts"
 
@@ -75,7 +75,7 @@ def test_a_folder_of_the_name_is_not_the_original(tmp_path: Path) -> None:
 
 
 def test_a_name_without_a_room() -> None:
-    with pytest.raises(penstock.ConfigError, match="'celery'"):
+    with pytest.raises(holdwater.ConfigError, match="'celery'"):
         install("cloaca", "celery")
     assert "cloaca" not in sys.modules
 
@@ -91,18 +91,18 @@ def test_modules_below_a_name_are_those_of_the_room(tmp_path: Path) -> None:
     assert install("spine") == ()
     assert install("spine", force=True) == ("spine",)
     found = importlib.import_module("spine.orchestration")
-    assert found is importlib.import_module("penstock.compat.spine.orchestration")
+    assert found is importlib.import_module("holdwater.compat.spine.orchestration")
     with pytest.raises(ModuleNotFoundError):
         importlib.import_module("spine.domain")
 
 
 def test_nothing_is_imported_before_it_is_asked_for() -> None:
-    code = "import sys, penstock; penstock.DefaultRunner; sys.exit('penstock.compat' in sys.modules)"
+    code = "import sys, holdwater; holdwater.DefaultRunner; sys.exit('holdwater.compat' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
 
 
 def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "penstock.compat", *arguments]
+    command = [sys.executable, "-m", "holdwater.compat", *arguments]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON") or k == "PYTHONPATH"}
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
@@ -128,7 +128,7 @@ def test_a_script_of_the_original(tmp_path: Path, url: str) -> None:
         "policy 4 0.004 True False",
     ]
     assert done.returncode == 3
-    with penstock.DefaultRunner(url) as runner:  # what it left is a database of Penstock
+    with holdwater.DefaultRunner(url) as runner:  # what it left is a database of Holdwater
         assert [row.workflow_name for row in runner.list_runs()] == ["broken", "nightly_report", "orders"]
 
 
@@ -167,7 +167,7 @@ def test_a_script_of_steps_goes_on_in_a_second_process(tmp_path: Path, url: str)
     assert done.stderr == ""
     assert done.stdout.splitlines() == SECOND_NIGHT
     assert done.returncode == 0
-    with penstock.DefaultRunner(url) as runner:  # what it left is a database of Penstock
+    with holdwater.DefaultRunner(url) as runner:  # what it left is a database of Holdwater
         assert runner.get_run(run_id).status == "Completed"
 
 
@@ -206,8 +206,8 @@ WEEKLY = [
     "bad failed CONFIGURATION",
     "error start_from='nope' is no step of workflow 'weekly'",
     "error Duplicate step name: 'a' in workflow 'twice'",
-    "error DLQManager is not in this version of Penstock",
-    "error CORE_DDL is not in this version of Penstock",
+    "error DLQManager is not in this version of Holdwater",
+    "error CORE_DDL is not in this version of Holdwater",
 ]
 DESK = [
     "run True {'category': 'billing', 'answer': 'refund 1'} True None",
@@ -292,4 +292,4 @@ def test_the_original_beside_the_script(tmp_path: Path) -> None:
 def test_usage(arguments: list[str], tmp_path: Path) -> None:
     done = run(*arguments, cwd=tmp_path)
     assert done.returncode == 2
-    assert "usage: python -m penstock.compat" in done.stderr
+    assert "usage: python -m holdwater.compat" in done.stderr

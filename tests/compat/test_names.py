@@ -1,4 +1,4 @@
-"""The room has every name of the original, and Penstock's own wherever there is one."""
+"""The room has every name of the original, and Holdwater's own wherever there is one."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-import penstock
-from penstock.compat import cloaca
-from penstock.compat.cloaca import absent
+import holdwater
+from holdwater.compat import cloaca
+from holdwater.compat.cloaca import unsupported
 
 V0_3 = """
 hello_world HelloClass Context DefaultRunnerConfig DefaultRunner PipelineResult task trigger TriggerResult
@@ -23,19 +23,21 @@ state_accumulator boundary_schema workflow_params workflow_secrets constructor v
 """.split()  # noqa: SIM905
 TRANSLATED = {"DefaultRunner", "RetryPolicy", "task", "trigger"}
 STAND_INS = [
-    name for name in cloaca.__all__ if name != "NotInThisVersion" and getattr(cloaca, name) is vars(absent).get(name)
+    name
+    for name in cloaca.__all__
+    if name != "NotInThisVersion" and getattr(cloaca, name) is vars(unsupported).get(name)
 ]
 HOMONYMS = {"node"}
-"""Penstock has these too, and means something else"""
-METHODS = [name for name in vars(absent.RunnerMethods) if not name.startswith("_")]
+"""Holdwater has these too, and means something else"""
+METHODS = [name for name in vars(unsupported.RunnerMethods) if not name.startswith("_")]
 
 
 @pytest.mark.parametrize("name", [*V0_3, *LATER])
 def test_every_name_is_there(name: str) -> None:
     assert name in cloaca.__all__
     assert getattr(cloaca, name) is not None
-    if name in penstock.__all__ and name not in TRANSLATED | HOMONYMS:
-        assert getattr(cloaca, name) is getattr(penstock, name)
+    if name in holdwater.__all__ and name not in TRANSLATED | HOMONYMS:
+        assert getattr(cloaca, name) is getattr(holdwater, name)
 
 
 def test_nothing_else_is_promised() -> None:
@@ -51,7 +53,7 @@ def test_what_is_absent_says_so_when_it_is_used(name: str) -> None:
     with pytest.raises(cloaca.NotInThisVersion, match=name) as caught:
         getattr(cloaca, name)("anything", at="all")
     assert isinstance(caught.value, NotImplementedError)
-    assert isinstance(caught.value, penstock.PenstockError)
+    assert isinstance(caught.value, holdwater.HoldwaterError)
     assert caught.value.hint
 
 
@@ -70,11 +72,11 @@ def test_absent_methods_of_the_runner(name: str, url: str) -> None:
         getattr(runner, name)("anything", at="all")
 
 
-def test_a_stand_in_goes_when_penstock_has_the_thing() -> None:
-    assert not {name for name in STAND_INS if hasattr(penstock, name)} - HOMONYMS, (
-        "delete these from penstock.compat.cloaca.absent"
+def test_a_stand_in_goes_when_holdwater_has_the_thing() -> None:
+    assert not {name for name in STAND_INS if hasattr(holdwater, name)} - HOMONYMS, (
+        "delete these from holdwater.compat.cloaca.unsupported"
     )
-    assert not {name for name in METHODS if hasattr(penstock.DefaultRunner, name)}, "delete these from RunnerMethods"
+    assert not {name for name in METHODS if hasattr(holdwater.DefaultRunner, name)}, "delete these from RunnerMethods"
 
 
 def test_signs_of_life() -> None:
@@ -130,7 +132,7 @@ def test_names_of_tasks() -> None:
     assert where.workflow_namespace() == str(where) == "t::p::w"
 
 
-def policy_of(**options: Any) -> penstock.RetryPolicy:
+def policy_of(**options: Any) -> holdwater.RetryPolicy:
     builder = cloaca.WorkflowBuilder("policy")
     with builder:
         cloaca.task(id="x", **options)(lambda context: None)
@@ -140,19 +142,19 @@ def policy_of(**options: Any) -> penstock.RetryPolicy:
 @pytest.mark.parametrize(
     ("options", "policy"),
     [
-        ({}, penstock.RetryPolicy(max_attempts=3, jitter=True)),
-        ({"retry_attempts": None, "retry_jitter": None}, penstock.RetryPolicy(max_attempts=3, jitter=True)),
-        ({"retry_attempts": 0}, penstock.RetryPolicy(max_attempts=1, jitter=True)),
+        ({}, holdwater.RetryPolicy(max_attempts=3, jitter=True)),
+        ({"retry_attempts": None, "retry_jitter": None}, holdwater.RetryPolicy(max_attempts=3, jitter=True)),
+        ({"retry_attempts": 0}, holdwater.RetryPolicy(max_attempts=1, jitter=True)),
         (
             {"retry_backoff": "fixed", "retry_delay_ms": 5, "retry_jitter": False},
-            penstock.RetryPolicy(max_attempts=3, backoff="fixed", initial_delay=0.005),
+            holdwater.RetryPolicy(max_attempts=3, backoff="fixed", initial_delay=0.005),
         ),
-        ({"retry": penstock.RetryPolicy(max_attempts=7)}, penstock.RetryPolicy(max_attempts=7)),
+        ({"retry": holdwater.RetryPolicy(max_attempts=7)}, holdwater.RetryPolicy(max_attempts=7)),
         ({"retry": cloaca.RetryPolicy.default()}, cloaca.RetryPolicy()),
     ],
 )
 def test_a_task_is_tried_three_times_unless_it_says_otherwise(
-    options: dict[str, Any], policy: penstock.RetryPolicy
+    options: dict[str, Any], policy: holdwater.RetryPolicy
 ) -> None:
     assert policy_of(**options) == policy
 

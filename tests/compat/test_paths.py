@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from penstock.compat import ROOMS, install
-from penstock.compat.paths import PATHS, modules
-from penstock.compat.standins import NotInThisVersion, class_, value
+from holdwater.compat import ROOMS, install
+from holdwater.compat.module_paths import PATHS, modules
+from holdwater.compat.stubs import NotInThisVersion, class_, value
 
 NAMES = {
     "hypergraph": """
@@ -150,7 +150,7 @@ def test_a_name_is_the_thing_itself_or_says_what_to_use(module: str, name: str, 
     scope: dict[str, Any] = {}
     exec(f"from {module} import {name}", scope)
     found = scope[name]
-    room = vars(importlib.import_module(f"penstock.compat.{module.partition('.')[0]}")).get(name)
+    room = vars(importlib.import_module(f"holdwater.compat.{module.partition('.')[0]}")).get(name)
     if is_stand_in(found):
         with pytest.raises(NotInThisVersion, match=name) as caught:
             found("anything", at="all") if callable(found) else found["anything"]
@@ -245,7 +245,7 @@ def test_a_script_imports_them(tmp_path: Path) -> None:
     whole = [f"import {module}" for module in NAMES]
     (tmp_path / "script.py").write_text("\n".join([*whole, *imports, "print(spine.core.errors.SpineError('x'), END)"]))
     done = subprocess.run(
-        [sys.executable, "-m", "penstock.compat", "script.py"],
+        [sys.executable, "-m", "holdwater.compat", "script.py"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-import penstock
-from penstock.compat.cloaca import BackoffStrategy, RetryCondition, RetryPolicy, RetryPolicyBuilder
+import holdwater
+from holdwater.compat.cloaca import BackoffStrategy, RetryCondition, RetryPolicy, RetryPolicyBuilder
 
 
 def test_the_default() -> None:
@@ -16,7 +16,7 @@ def test_the_default() -> None:
     assert policy == RetryPolicy.builder().build() == RetryPolicy()
     assert (policy.max_attempts, policy.initial_delay, policy.max_delay, policy.with_jitter) == (3, 1.0, 60.0, True)
     assert (policy.backoff, policy.condition) == ("exponential", "all")
-    assert isinstance(policy, penstock.RetryPolicy)
+    assert isinstance(policy, holdwater.RetryPolicy)
     assert repr(policy).startswith("RetryPolicy(")
 
 
@@ -84,5 +84,5 @@ def test_conditions(condition: RetryCondition, covered: list[bool]) -> None:
     ],
 )
 def test_what_makes_no_sense(mistake: Callable[[], Any]) -> None:
-    with pytest.raises(penstock.ConfigError):
+    with pytest.raises(holdwater.ConfigError):
         mistake()

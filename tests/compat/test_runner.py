@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-import penstock
-from penstock.compat import cloaca
-from penstock.compat.cloaca.urls import translated
+import holdwater
+from holdwater.compat import cloaca
+from holdwater.compat.cloaca.urls import translated
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_urls(url: str, meant: str) -> None:
 
 
 def test_an_absolute_path_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, "penstock.compat"):
+    with caplog.at_level(logging.INFO, "holdwater.compat"):
         cloaca.DefaultRunner(f"sqlite://{tmp_path}/app.db").shutdown()
         cloaca.DefaultRunner(f"sqlite:///{tmp_path}/other.db").shutdown()
     assert [record.levelname for record in caplog.records] == ["INFO"]
@@ -127,7 +127,7 @@ def test_both_spellings_of_the_time_out() -> None:
     ],
 )
 def test_options_that_make_no_sense(name: str, value: Any) -> None:
-    with pytest.raises(penstock.ConfigError, match=name):
+    with pytest.raises(holdwater.ConfigError, match=name):
         cloaca.DefaultRunnerConfig(**{name: value})
     with pytest.raises(AttributeError):
         cloaca.DefaultRunnerConfig().no_such_option  # type: ignore[attr-defined]
@@ -138,7 +138,7 @@ def test_a_runner_keeps_its_options(url: str) -> None:
     with cloaca.DefaultRunner.with_config(url, config) as runner:
         config.max_concurrent_tasks = 9
         assert runner.config == cloaca.DefaultRunnerConfig(max_concurrent_tasks=2, cron_poll_interval_seconds=5)
-    with cloaca.DefaultRunner.with_config(url, penstock.DefaultRunnerConfig(db_pool_size=3)) as runner:
+    with cloaca.DefaultRunner.with_config(url, holdwater.DefaultRunnerConfig(db_pool_size=3)) as runner:
         assert runner.config == cloaca.DefaultRunnerConfig(db_pool_size=3)
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-import penstock
-from penstock import steps
-from penstock.compat import cloaca
-from penstock.compat.spine import absent, errors, execution, framework, orchestration, params
-from penstock.compat.spine.orchestration import RetryPolicy, Step, StepResult, Workflow, WorkflowRunner
-from penstock.runners import steps as runners
-from penstock.steps import pipeline_registry
+import holdwater
+from holdwater import steps
+from holdwater.compat import cloaca
+from holdwater.compat.spine import errors, execution, framework, orchestration, params, unsupported
+from holdwater.compat.spine.orchestration import RetryPolicy, Step, StepResult, Workflow, WorkflowRunner
+from holdwater.runners import steps as runners
+from holdwater.steps import pipeline_registry
 
 WORKFLOWS = """
 WorkflowContext StepResult QualityMetrics ErrorCategory Step StepType ErrorPolicy RetryPolicy Workflow WorkflowRunner
@@ -28,8 +28,8 @@ list_groups group_exists clear_group_registry load_group_from_yaml load_groups_f
 """.split()  # noqa: SIM905
 TRANSLATED = {"RetryPolicy", "Workflow", "WorkflowRunner"}
 STAND_INS = [
-    name for name, found in vars(absent).items() if "Not in this version" in str(getattr(found, "__doc__", ""))
-] + [name for name, found in vars(absent).items() if type(found).__name__ == "Refusing"]
+    name for name, found in vars(unsupported).items() if "Not in this version" in str(getattr(found, "__doc__", ""))
+] + [name for name, found in vars(unsupported).items() if type(found).__name__ == "Refusing"]
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +58,7 @@ def test_every_name_that_is_promised_is_there() -> None:
 @pytest.mark.parametrize("name", STAND_INS)
 def test_what_is_absent_says_what_takes_its_place(name: str) -> None:
     with pytest.raises(orchestration.NotInThisVersion, match=name) as caught:
-        getattr(absent, name)("anything", at="all")
+        getattr(unsupported, name)("anything", at="all")
     assert isinstance(caught.value, NotImplementedError)
     assert caught.value.hint
     assert any(hasattr(module, name) for module in (orchestration, execution))
@@ -101,7 +101,7 @@ def test_one_kind_of_refusal() -> None:
 def test_spellings_of_a_retry_policy(given: dict[str, Any], meant: dict[str, Any]) -> None:
     policy = RetryPolicy(**given)
     assert {name: getattr(policy, name) for name in meant} == meant
-    assert isinstance(policy, penstock.RetryPolicy)
+    assert isinstance(policy, holdwater.RetryPolicy)
     assert dataclasses.replace(policy, max_attempts=7).max_attempts == 7
 
 

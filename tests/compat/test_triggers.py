@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-import penstock
-import penstock.engine.engine
-from penstock.compat import cloaca
-from penstock.compat.cloaca import triggers as room
-from penstock.model.triggers import triggers
-from tests.runner.clock import FakeClock, Ran, settled
+import holdwater
+import holdwater.engine.engine
+from holdwater.compat import cloaca
+from holdwater.compat.cloaca import triggers as room
+from holdwater.model.triggers import triggers
+from tests.engine.fake_clock import FakeClock, Ran, settled
 
 Module = Callable[[str], dict[str, Any]]
 START = "2026-11-21T00:00:00"
@@ -37,7 +37,7 @@ _numbers = itertools.count()
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeClock]:
     made = FakeClock(START)
-    monkeypatch.setattr(penstock.engine.engine, "SystemClock", lambda: made)
+    monkeypatch.setattr(holdwater.engine.engine, "SystemClock", lambda: made)
     yield made
     for known in triggers.all():
         triggers.forget(known.name)
@@ -201,7 +201,7 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_makes_no_sense(case: str, module: Module) -> None:
     source, says = REFUSED[case]
-    with pytest.raises(penstock.ScheduleError, match=says) as caught:
+    with pytest.raises(holdwater.ScheduleError, match=says) as caught:
         module(source)
     assert isinstance(caught.value, ValueError)
     assert (triggers.all(), room._clocked, room._waiting) == ([], {}, {})

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from penstock.graphs import END, Graph, ifelse, interrupt, node, register_graph, route
+from holdwater.graphs import END, Graph, ifelse, interrupt, node, register_graph, route
 from tests.crash.shapes import effect
 
 Made = tuple[Graph, dict[str, Any]]

@@ -23,9 +23,9 @@ from collections import deque
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from penstock import Context, DefaultRunner, DefaultRunnerConfig, RunHandle, TaskHandle, WorkflowBuilder, task
-from penstock.model.errors import StoreUnavailable
-from penstock.storage.postgres import pipeline
+from holdwater import Context, DefaultRunner, DefaultRunnerConfig, RunHandle, TaskHandle, WorkflowBuilder, task
+from holdwater.errors import StoreUnavailable
+from holdwater.storage.postgres import pipeline
 
 TASKS = 4
 WINDOW = 40
@@ -113,7 +113,7 @@ def read(lines: SimpleQueue[str]) -> None:
 
 def main(url: str, path: str, name: str, options: str) -> None:
     define(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT))
-    logging.getLogger("penstock.runner").addHandler(Noticed())
+    logging.getLogger("holdwater.runner").addHandler(Noticed())
     lines: SimpleQueue[str] = SimpleQueue()
     given = json.loads(options)
     pipeline.SILENCE_SECONDS = given.pop("silence_seconds", pipeline.SILENCE_SECONDS)

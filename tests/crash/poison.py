@@ -19,9 +19,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from penstock import Context, DefaultRunner, DefaultRunnerConfig, WorkflowBuilder, task
-from penstock.graphs import Graph, node, register_graph
-from penstock.steps import Step, Workflow, WorkflowContext, register_workflow
+from holdwater import Context, DefaultRunner, DefaultRunnerConfig, WorkflowBuilder, task
+from holdwater.graphs import Graph, node, register_graph
+from holdwater.steps import Step, Workflow, WorkflowContext, register_workflow
 
 DEATHS: dict[str, Callable[[], object]] = {
     "exit": lambda: os._exit(3),

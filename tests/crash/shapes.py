@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from penstock import (
+from holdwater import (
     Context,
     TaskHandle,
     WorkflowBuilder,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from penstock.model.retry import RetryPolicy
-from penstock.steps import Step, StepResult, Workflow, WorkflowContext, register_workflow
+from holdwater.model.policies import RetryPolicy
+from holdwater.steps import Step, StepResult, Workflow, WorkflowContext, register_workflow
 from tests.crash.shapes import effect
 
 Config = dict[str, Any]

@@ -12,19 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from penstock.engine.verify import Checker
-from penstock.runtime.clock import SystemClock
-from penstock.storage import open_store
+from holdwater.runs.verify.checker import Checker
+from holdwater.runtime.clock import SystemClock
+from holdwater.storage import open_store
+from tests.crash.databases import Places, places
 from tests.suite.waiting import look_again
-
-from .places import Places, places
 
 __all__ = ["places"]
 
 SCRIPT = """
 import asyncio, os, random, sys
 from concurrent.futures import ThreadPoolExecutor
-from penstock import DefaultRunner, DefaultRunnerConfig, WorkflowBuilder, task
+from holdwater import DefaultRunner, DefaultRunnerConfig, WorkflowBuilder, task
 
 url, log, count = sys.argv[1], os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND | os.O_CREAT), int(sys.argv[3])
 

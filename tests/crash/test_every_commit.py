@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.crash.places import Places, places
+from tests.crash.databases import Places, places
 from tests.crash.shapes import SHAPES
 from tests.suite.effort import LONG
 
@@ -39,7 +39,11 @@ CASES = [
 def start() -> Iterator[Job]:
     root = Path(__file__).parents[2]
     zygote = subprocess.Popen(
-        [sys.executable, "-m", "tests.crash.zygote"], cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "tests.crash.forkserver"],
+        cwd=root,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert zygote.stdin is not None
     assert zygote.stdout is not None

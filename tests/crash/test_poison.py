@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from penstock.engine.verify import Checker
-from penstock.runtime.clock import SystemClock
-from penstock.storage import open_store
+from holdwater.runs.verify.checker import Checker
+from holdwater.runtime.clock import SystemClock
+from holdwater.storage import open_store
 from tests.crash.poison import DEATHS, SHAPES
 from tests.suite.effort import one_in
 

@@ -12,17 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from penstock.engine.verify import Checker
-from penstock.runtime.clock import SystemClock
-from penstock.storage import open_store
-
-from .places import Places, places
+from holdwater.runs.verify.checker import Checker
+from holdwater.runtime.clock import SystemClock
+from holdwater.storage import open_store
+from tests.crash.databases import Places, places
 
 __all__ = ["places"]
 
 SCRIPT = """
 import os, sys
-from penstock import DefaultRunner, DefaultRunnerConfig, WorkflowBuilder, task
+from holdwater import DefaultRunner, DefaultRunnerConfig, WorkflowBuilder, task
 
 log = os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 

@@ -11,25 +11,25 @@ from pathlib import Path
 
 import pytest
 
-from penstock.engine.verify import Checker
-from penstock.runners.steps import WorkflowRunner
-from penstock.runtime.clock import SystemClock
-from penstock.steps import Step, Workflow
-from penstock.storage import open_store
-from tests.runner.clock import FakeClock
-from tests.steps_runner.shapes import step
+from holdwater.runners.steps import WorkflowRunner
+from holdwater.runs.verify.checker import Checker
+from holdwater.runtime.clock import SystemClock
+from holdwater.steps import Step, Workflow
+from holdwater.storage import open_store
+from tests.engine.fake_clock import FakeClock
+from tests.runners.steps.shapes import step
 from tests.storage.helpers import helper
 from tests.storage.redis_server import redis_url as redis_url
 from tests.suite.waiting import look_again
 
 SCRIPT = """
 import asyncio, os, signal, sys
-from penstock.graphs import Graph, node
-from penstock.model.errors import RunInProgress
-from penstock.runners.graphs.asynchronous import AsyncRunner
-from penstock.runners.graphs.checkpointers import Checkpointer
-from penstock.runners.steps import WorkflowRunner, WorkflowRunnerConfig
-from penstock.steps import Step, StepResult, Workflow
+from holdwater.graphs import Graph, node
+from holdwater.errors import RunInProgress
+from holdwater.runners.graphs.async_runner import AsyncRunner
+from holdwater.runners.graphs.durable.checkpointers import Checkpointer
+from holdwater.runners.steps import WorkflowRunner, WorkflowRunnerConfig
+from holdwater.steps import Step, StepResult, Workflow
 
 face, place, mode, log = sys.argv[1:]
 
@@ -125,9 +125,9 @@ def expire(url: str) -> None:
 
 MAP = """
 import asyncio, os, signal, sys
-from penstock.graphs import Graph, node
-from penstock.runners.graphs.asynchronous import AsyncRunner
-from penstock.runners.graphs.checkpointers import Checkpointer
+from holdwater.graphs import Graph, node
+from holdwater.runners.graphs.async_runner import AsyncRunner
+from holdwater.runners.graphs.durable.checkpointers import Checkpointer
 
 place, log, dies = sys.argv[1], os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND | os.O_CREAT), sys.argv[3] == "die"
 
@@ -185,7 +185,7 @@ def items_done(url: str) -> set[str]:
 
 NAP = """
 import sys
-from penstock.runners.steps import WorkflowRunner
+from holdwater.runners.steps import WorkflowRunner
 from tests.crash.test_resuming import naps
 print("begun", flush=True)
 WorkflowRunner(sys.argv[1]).execute(naps([]), run_id="the-run")

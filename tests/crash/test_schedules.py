@@ -9,10 +9,9 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from penstock.engine.verify import Checker
-from penstock.storage import open_store
-
-from .test_every_commit import Job, start
+from holdwater.runs.verify.checker import Checker
+from holdwater.storage import open_store
+from tests.crash.test_every_commit import Job, start
 
 __all__ = ["start"]
 

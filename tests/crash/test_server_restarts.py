@@ -17,15 +17,15 @@ from typing import Any
 import psycopg
 import pytest
 
-from penstock import Context, DefaultRunner
-from penstock.engine.verify import Checker
-from penstock.model.errors import RunNotFinished, StoreUnavailable
-from penstock.runtime.clock import SystemClock
-from penstock.storage import open_store
-from penstock.storage.postgres import pipeline
+from holdwater import Context, DefaultRunner
+from holdwater.errors import RunNotFinished, StoreUnavailable
+from holdwater.runs.verify.checker import Checker
+from holdwater.runtime.clock import SystemClock
+from holdwater.storage import open_store
+from holdwater.storage.postgres import pipeline
 from tests.crash.load import TASKS
 from tests.postgres.cluster import Cluster
-from tests.runner.conftest import Define, define
+from tests.suite.runners import Define, define
 
 __all__ = ["define"]
 
@@ -120,7 +120,7 @@ def recorded(url: str) -> dict[str, tuple[int, int]]:
     """Task's key -> how often its success is in the journal, and when first."""
     found: dict[str, tuple[int, int]] = {}
     with psycopg.connect(url) as connection:
-        connection.execute("SET search_path = penstock")
+        connection.execute("SET search_path = holdwater")
         for run, at, entries in connection.execute("SELECT run_id, at, entries FROM journal ORDER BY run_id, seq"):
             for entry in json.loads(entries):
                 if entry[0] == "ok":
@@ -219,7 +219,7 @@ def test_connections_are_ended_at_random(kills: int, durable: Cluster, url: str,
                 effects.grow(rng.randrange(1, 40))
                 found = admin.execute(
                     "SELECT pid, query LIKE 'LISTEN%' FROM pg_stat_activity "
-                    "WHERE application_name = 'penstock' AND datname = current_database() ORDER BY pid"
+                    "WHERE application_name = 'holdwater' AND datname = current_database() ORDER BY pid"
                 ).fetchall()
                 pid, listens = rng.choice(found)
                 admin.execute("SELECT pg_terminate_backend(%s)", (pid,))

@@ -12,12 +12,11 @@ from typing import Any
 
 import pytest
 
-from penstock.engine.verify import Checker
-from penstock.storage import open_store
-
-from . import graph_shapes, step_shapes
-from .places import Places, places
-from .test_every_commit import Job, start
+from holdwater.runs.verify.checker import Checker
+from holdwater.storage import open_store
+from tests.crash import graph_shapes, step_shapes
+from tests.crash.databases import Places, places
+from tests.crash.test_every_commit import Job, start
 
 __all__ = ["places", "start"]
 

@@ -6,10 +6,10 @@ import csv
 from pathlib import Path
 from typing import Any
 
-import penstock.demo
-from penstock.demo import days, extremes, files, rain, temperature, words
+import holdwater.demo
+from holdwater.demo import days, extremes, files, rain, temperature, words
 
-CSV = Path(penstock.demo.__file__).parent / "data" / "seattle-weather.csv"
+CSV = Path(holdwater.demo.__file__).parent / "data" / "seattle-weather.csv"
 
 
 def raw() -> list[dict[str, str]]:

@@ -6,8 +6,8 @@ from statistics import linear_regression
 
 import pytest
 
-from penstock.demo import extremes, normals, rain, temperature, words
-from penstock.demo.days import Day
+from holdwater.demo import extremes, normals, rain, temperature, words
+from holdwater.demo.days import Day
 from tests.demo import figures
 from tests.demo.figures import column
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.demo.days import HEADER, BadData, Day, check, days_from, judge, parse_day, read_rows
+from holdwater.demo.days import HEADER, BadData, Day, check, days_from, judge, parse_day, read_rows
 from tests.demo import figures
 
 GOOD = ["2012/01/02", "10.9", "10.6", "2.8", "4.5", "rain"]

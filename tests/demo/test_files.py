@@ -4,7 +4,7 @@ import os
 import threading
 from pathlib import Path
 
-from penstock.demo import files
+from holdwater.demo import files
 
 
 def test_effects_count_the_beginnings_of_each_body(tmp_path: Path) -> None:

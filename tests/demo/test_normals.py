@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from penstock.demo import normals
-from penstock.demo.files import packaged
+from holdwater.demo import normals
+from holdwater.demo.files import packaged
 
 
 def test_the_first_request_is_refused_and_the_second_answered(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from penstock.demo import extremes, page, rain, temperature
-from penstock.demo.picture import BOTTOM, HEIGHT, LEFT, RAIN_BOTTOM, RAIN_TOP, RIGHT, TOP, WIDTH, picture, ticks
+from holdwater.demo import extremes, page, rain, temperature
+from holdwater.demo.picture import BOTTOM, HEIGHT, LEFT, RAIN_BOTTOM, RAIN_TOP, RIGHT, TOP, WIDTH, picture, ticks
 from tests.demo import figures
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from penstock.demo import weather
-from penstock.demo.files import effects
-from penstock.demo.run import WORKFLOW, inputs
-from penstock.runners.default import DefaultRunner
-from penstock.runners.results import WorkflowResult
+from holdwater.demo import weather
+from holdwater.demo.files import effects
+from holdwater.demo.run import WORKFLOW, inputs
+from holdwater.runners.tasks.default_runner import DefaultRunner
+from holdwater.runners.tasks.results import WorkflowResult
 from tests.demo.figures import CSV
 
 PACE_S = 0.1

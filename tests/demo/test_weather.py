@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from penstock.demo import weather
-from penstock.demo.days import BadData
-from penstock.demo.files import effects
-from penstock.demo.normals import ServiceUnavailable
-from penstock.demo.run import inputs, summary
-from penstock.tasks import Context
+from holdwater.demo import weather
+from holdwater.demo.days import BadData
+from holdwater.demo.files import effects
+from holdwater.demo.normals import ServiceUnavailable
+from holdwater.demo.run import inputs, summary
+from holdwater.tasks import Context
 from tests.demo.figures import CSV
 
 LOADED = [weather.load, weather.validate]

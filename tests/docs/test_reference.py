@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 import pytest
 
-from penstock import DefaultRunner, DefaultRunnerConfig, WorkflowRunner, WorkflowRunnerConfig
-from penstock.cli.main import cli
+from holdwater import DefaultRunner, DefaultRunnerConfig, WorkflowRunner, WorkflowRunnerConfig
+from holdwater.cli.main import cli
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from penstock.graphs import FunctionNode, RouteNode
+from holdwater.graphs import FunctionNode, RouteNode
 
 Ports = str | Iterable[str]
 

@@ -1,4 +1,4 @@
-"""What `penstock.graphs` offers, and what importing it costs."""
+"""What `holdwater.graphs` offers, and what importing it costs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-import penstock.graphs as graphs
-from penstock.model.errors import PenstockError
+import holdwater.graphs as graphs
+from holdwater.errors import HoldwaterError
 
 
 def test_every_name_is_there() -> None:
@@ -24,20 +24,20 @@ def test_a_name_that_is_not() -> None:
 
 def test_errors_are_ours_and_what_users_catch() -> None:
     errors = [graphs.GraphConfigError, graphs.RenameError, graphs.MapOverError, graphs.MissingInputError]
-    assert all([issubclass(error, PenstockError) and issubclass(error, ValueError) for error in errors])
+    assert all([issubclass(error, HoldwaterError) and issubclass(error, ValueError) for error in errors])
     assert issubclass(graphs.ConflictError, graphs.GraphConfigError)
     assert issubclass(graphs.SignatureError, TypeError)
     assert issubclass(graphs.InfiniteLoopError, RuntimeError)
 
 
 def test_importing_it_loads_nothing() -> None:
-    heavy = "asyncio inspect dataclasses penstock.graphs.graph penstock.graphs.nodes.base"
-    code = f"import sys, penstock.graphs; print(*[name for name in {heavy!r}.split() if name in sys.modules])"
+    heavy = "asyncio inspect dataclasses holdwater.graphs.graph holdwater.graphs.nodes.base"
+    code = f"import sys, holdwater.graphs; print(*[name for name in {heavy!r}.split() if name in sys.modules])"
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
 
 
 def test_nodes_need_no_event_loop() -> None:
-    code = "import sys; from penstock.graphs import Graph, node, route; print('asyncio' in sys.modules)"
+    code = "import sys; from holdwater.graphs import Graph, node, route; print('asyncio' in sys.modules)"
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from penstock.graphs import (
+from holdwater.graphs import (
     END,
     GateNode,
     GraphConfigError,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.graphs import END, Graph, InterruptNode, node
+from holdwater.graphs import END, Graph, InterruptNode, node
 from tests.graphs.building import fn, gate
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from penstock.graphs import END, Graph, InputError, InterruptNode, MissingInputError
-from penstock.graphs.given import resolve_inputs
+from holdwater.graphs import END, Graph, InputError, InterruptNode, MissingInputError
+from holdwater.graphs.inputs import resolve_inputs
 from tests.graphs.building import fn, gate
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pytest
 
-from penstock.graphs import AnswerError, InterruptNode, SignatureError, interrupt, node
+from holdwater.graphs import AnswerError, InterruptNode, SignatureError, interrupt, node
 
 
 @dataclass

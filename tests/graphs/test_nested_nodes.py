@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from penstock import MemoryCheckpointer, SyncRunner
-from penstock.graphs import (
+from holdwater import MemoryCheckpointer, SyncRunner
+from holdwater.graphs import (
     END,
     Graph,
     GraphConfigError,

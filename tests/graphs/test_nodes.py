@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, assert_type
 
 import pytest
 
-from penstock.graphs import (
+from holdwater.graphs import (
     END,
     FunctionNode,
     GraphConfigError,
@@ -24,7 +24,7 @@ from penstock.graphs import (
     node,
     route,
 )
-from penstock.model.retry import RetryPolicy
+from holdwater.model.policies import RetryPolicy
 
 if TYPE_CHECKING:
     from somewhere_else import Unknown  # type: ignore[import-not-found]

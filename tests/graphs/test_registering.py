@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from penstock import DefaultRunner
-from penstock.graphs import Graph, node, register_graph
-from penstock.model.errors import WorkflowError
-from penstock.model.registry import Registry, registry
+from holdwater import DefaultRunner
+from holdwater.errors import WorkflowError
+from holdwater.graphs import Graph, node, register_graph
+from holdwater.model.registry import Registry, registry
 
 
 @node(output_name="doubled")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.graphs import RenameError, node
+from holdwater.graphs import RenameError, node
 
 
 @node(output_name=("total", "count"), emit="done")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .programs import CASES, Case
+from tests.kernel.programs import CASES, Case
 
 
 @pytest.fixture(params=list(CASES))

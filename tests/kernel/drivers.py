@@ -7,15 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from penstock.kernel import Machine
-from penstock.model import events as ev
-from penstock.model.commands import Cancel, Command, Evaluate, Execute, Tend, Wake
-from penstock.model.events import Event
-from penstock.model.fan import Spread
-from penstock.model.rules import holds
-
-from .journal import encode, fold
-from .styles.program import ONCE, Call, Given, Later, Program, Question
+from holdwater.kernel import Machine
+from holdwater.model import events as ev
+from holdwater.model.commands import Cancel, Command, Evaluate, Execute, Tend, Wake
+from holdwater.model.events import Event
+from holdwater.model.fanout import Spread
+from holdwater.model.rules import holds
+from tests.kernel.journal import encode, fold
+from tests.kernel.styles.program import ONCE, Call, Given, Later, Program, Question
 
 SECOND = 1_000_000
 Answers = Mapping[str, Sequence[Any]]

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from penstock.kernel import Layout, Machine
-from penstock.model import events as ev
-from penstock.model.events import Event
+from holdwater.kernel import Layout, Machine
+from holdwater.model import events as ev
+from holdwater.model.events import Event
 
 _TUPLES = {"values", "decision", "truths", "passed", "inputs"}
 

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from penstock.model.rules import AllOf, AnyOf, Value
-
-from .styles.graphs import END, Ask, Fan, Fn, Gate, Interrupt, graph
-from .styles.program import Call, Children, Later, Program, Question, Retry, results
-from .styles.steps import Choice, Jump, Map, Step, Wait, steps
-from .styles.tasks import Context, Task, TaskBody, failed, none_of, skipped, succeeded, tasks
+from holdwater.model.rules import AllOf, AnyOf, Value
+from tests.kernel.styles.graphs import END, Ask, Fan, Fn, Gate, Interrupt, graph
+from tests.kernel.styles.program import Call, Children, Later, Program, Question, Retry, results
+from tests.kernel.styles.steps import Choice, Jump, Map, Step, Wait, steps
+from tests.kernel.styles.tasks import Context, Task, TaskBody, failed, none_of, skipped, succeeded, tasks
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from penstock.model.plan import Node, Plan
-from penstock.model.rules import After, AllOf, AnyOf, Not, Open, Ran, Rule, Value
-
-from .styles.program import Done
+from holdwater.model.plan import Node, Plan
+from holdwater.model.rules import After, AllOf, AnyOf, Not, Open, Ran, Rule, Value
+from tests.kernel.styles.program import Done
 
 END = "END"
 Work = Callable[[str, dict[str, Any]], Done | None]

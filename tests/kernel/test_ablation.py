@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from penstock.kernel import Machine, loops
-from penstock.kernel.layout import Loop
-from penstock.model.events import Succeeded
-
-from .drivers import Chaos, outcome
-from .programs import CASES, Case
+from holdwater.kernel import Machine, supersteps
+from holdwater.kernel.compiled_plan import Loop
+from holdwater.model.events import Succeeded
+from tests.kernel.drivers import Chaos, outcome
+from tests.kernel.programs import CASES, Case
 
 SCHEDULES = 60
 
@@ -32,7 +31,7 @@ def _outcomes(case: Case, crash: float = 0.1) -> set[str]:
 def test_without_the_barrier(monkeypatch: pytest.MonkeyPatch) -> None:
     case = CASES["graphs: forked loop"]
     assert len(_outcomes(case)) == 1
-    superstep = loops.superstep
+    superstep = supersteps.superstep
 
     def finish_at_once(m: Machine, loop: Loop, node: int, values: Any, decision: Any) -> None:
         m.state[node] = "succeeded"
@@ -40,18 +39,18 @@ def test_without_the_barrier(monkeypatch: pytest.MonkeyPatch) -> None:
         r.left -= 1
         r.running = [node]
         r.done[node] = (values, decision)
-        loops._publish(m, loop, r)
+        supersteps._publish(m, loop, r)
 
     def superstep_of_the_idle(m: Machine, loop: Loop) -> None:
         busy = {i for i in loop.nodes if i in m.todo}
         r = m.rounds.get(loop.unit)
         if r is not None:
             r.dirty -= busy
-        if not busy or r is None or any(loops._wants(m, i) for i in r.dirty):
+        if not busy or r is None or any(supersteps._wants(m, i) for i in r.dirty):
             superstep(m, loop)
 
-    monkeypatch.setattr(loops, "finish", finish_at_once)
-    monkeypatch.setattr(loops, "superstep", superstep_of_the_idle)
+    monkeypatch.setattr(supersteps, "finish", finish_at_once)
+    monkeypatch.setattr(supersteps, "superstep", superstep_of_the_idle)
     assert len(_outcomes(case)) > 5
 
 
@@ -59,13 +58,13 @@ def test_without_plan_order_at_the_barrier(monkeypatch: pytest.MonkeyPatch) -> N
     """Two producers of one name in one superstep: which write is the latest must not depend on who came first."""
     case = CASES["graphs: rivals in a loop"]
     assert len(_outcomes(case)) == 1
-    publish = loops._publish
+    publish = supersteps._publish
 
-    def in_order_of_arrival(m: Machine, loop: Loop, r: loops.Round) -> None:
+    def in_order_of_arrival(m: Machine, loop: Loop, r: supersteps.Round) -> None:
         r.running = list(r.done)
         publish(m, loop, r)
 
-    monkeypatch.setattr(loops, "_publish", in_order_of_arrival)
+    monkeypatch.setattr(supersteps, "_publish", in_order_of_arrival)
     assert len(_outcomes(case)) > 1
 
 
@@ -109,5 +108,5 @@ def test_without_the_order_of_gates(monkeypatch: pytest.MonkeyPatch) -> None:
     case = CASES["graphs: gate and target at once"]
     before = _outcomes(case)
     assert len(before) == 1
-    monkeypatch.setattr(loops, "gates_first", lambda m, ready: ready)
+    monkeypatch.setattr(supersteps, "gates_first", lambda m, ready: ready)
     assert _outcomes(case) != before

@@ -6,9 +6,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from penstock.kernel import Machine
-from penstock.model.plan import Node, Plan, Read
-from penstock.model.rules import (
+from holdwater.kernel import Machine
+from holdwater.model.plan import Node, Plan, Read
+from holdwater.model.rules import (
     CUT,
     FAILED,
     MISSING,
@@ -24,13 +24,12 @@ from penstock.model.rules import (
     Value,
     holds,
 )
+from tests.kernel.drivers import Chaos, run
+from tests.kernel.reference import Reference
+from tests.kernel.styles.graphs import END, Fn, Gate, Part, graph
+from tests.kernel.styles.program import Body, Call, Done, Program, Retry
+from tests.kernel.styles.tasks import Context, Task, TaskBody, tasks
 from tests.suite.effort import tried
-
-from .drivers import Chaos, run
-from .reference import Reference
-from .styles.graphs import END, Fn, Gate, Part, graph
-from .styles.program import Body, Call, Done, Program, Retry
-from .styles.tasks import Context, Task, TaskBody, tasks
 
 
 def _agree(program: Program, inputs: dict[str, Any], seed: int) -> None:

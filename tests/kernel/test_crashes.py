@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.model import events as ev
-
-from .drivers import Chaos, outcome, run
-from .journal import decode, fold, same
-from .programs import CASES, Case
+from holdwater.model import events as ev
+from tests.kernel.drivers import Chaos, outcome, run
+from tests.kernel.journal import decode, fold, same
+from tests.kernel.programs import CASES, Case
 
 
 def test_a_plain_and_a_journalled_run_agree(case: Case) -> None:

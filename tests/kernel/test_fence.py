@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.kernel import Machine
-from penstock.model import events as ev
-from penstock.model.errors import IllegalEvent
-from penstock.model.events import Event
-
-from .drivers import Chaos
-from .journal import decode
-from .programs import CASES, Case
+from holdwater.errors import IllegalEvent
+from holdwater.kernel import Machine
+from holdwater.model import events as ev
+from holdwater.model.events import Event
+from tests.kernel.drivers import Chaos
+from tests.kernel.journal import decode
+from tests.kernel.programs import CASES, Case
 
 ONCE = (ev.Started, ev.Succeeded, ev.Failed, ev.Abandoned, ev.Deferred, ev.Asked, ev.FannedOut)
 REPEATABLE = (ev.Answered, ev.Paused, ev.Resumed)

@@ -9,20 +9,19 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from penstock.kernel import Machine
-from penstock.kernel.forking import forked
-from penstock.model import events as ev
-from penstock.model.errors import WorkflowError
-from penstock.model.wire import Entry
+from holdwater.errors import WorkflowError
+from holdwater.kernel import Machine
+from holdwater.kernel.forking import forked
+from holdwater.model import events as ev
+from holdwater.model.journal import Entry
+from tests.kernel.drivers import Chaos, outcome
+from tests.kernel.journal import decode, encode
+from tests.kernel.programs import Case, boom, put
+from tests.kernel.styles.program import Program
+from tests.kernel.styles.tasks import Task, failed, tasks
+from tests.kernel.test_against_reference import dags, wild_graphs
+from tests.kernel.test_retry import Ailing, _able, _sound
 from tests.suite.effort import tried
-
-from .drivers import Chaos, outcome
-from .journal import decode, encode
-from .programs import Case, boom, put
-from .styles.program import Program
-from .styles.tasks import Task, failed, tasks
-from .test_against_reference import dags, wild_graphs
-from .test_retry import Ailing, _able, _sound
 
 
 def entries(lines: Iterable[str]) -> list[Entry]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .drivers import run
-from .styles.graphs import END, Fn, Gate, graph
+from tests.kernel.drivers import run
+from tests.kernel.styles.graphs import END, Fn, Gate, graph
 
 
 def test_a_gate_cut_off_inside_a_loop_cuts_off_the_gates_behind_the_loop() -> None:

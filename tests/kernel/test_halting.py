@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.kernel import Machine
-from penstock.model import events as ev
-from penstock.model.commands import Cancel, Execute
-from penstock.model.events import Event
-from penstock.model.rules import Value
-
-from .drivers import Chaos, outcome
-from .programs import CASES, Case, boom, put
-from .styles.program import Retry
-from .styles.tasks import Task, tasks
+from holdwater.kernel import Machine
+from holdwater.model import events as ev
+from holdwater.model.commands import Cancel, Execute
+from holdwater.model.events import Event
+from holdwater.model.rules import Value
+from tests.kernel.drivers import Chaos, outcome
+from tests.kernel.programs import CASES, Case, boom, put
+from tests.kernel.styles.program import Retry
+from tests.kernel.styles.tasks import Task, tasks
 
 HALTS: list[Event] = [ev.CancelRequested("enough"), ev.TimedOut("too late")]
 

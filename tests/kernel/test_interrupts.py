@@ -7,16 +7,15 @@ from typing import Any
 
 import pytest
 
-from penstock.kernel import Machine, lay_out
-from penstock.model import events as ev
-from penstock.model.commands import Execute
-from penstock.model.plan import Node, Plan
-
-from .drivers import Chaos, attempt, outcome, run
-from .programs import CASES
-from .styles.graphs import END, Fn, Gate, Interrupt, graph
-from .styles.program import Program, Question
-from .test_fence import refused
+from holdwater.kernel import Machine, lay_out
+from holdwater.model import events as ev
+from holdwater.model.commands import Execute
+from holdwater.model.plan import Node, Plan
+from tests.kernel.drivers import Chaos, attempt, outcome, run
+from tests.kernel.programs import CASES
+from tests.kernel.styles.graphs import END, Fn, Gate, Interrupt, graph
+from tests.kernel.styles.program import Program, Question
+from tests.kernel.test_fence import refused
 
 
 def begun() -> Machine:

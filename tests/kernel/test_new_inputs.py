@@ -7,23 +7,22 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from penstock.kernel import Machine, lay_out, rewinding
-from penstock.model import events as ev
-from penstock.model.commands import Execute, Tend, Wake
-from penstock.model.events import Event
-from penstock.model.plan import Node, Plan, Read
-from penstock.model.rules import AllOf, Value
+from holdwater.kernel import Machine, lay_out, reset
+from holdwater.model import events as ev
+from holdwater.model.commands import Execute, Tend, Wake
+from holdwater.model.events import Event
+from holdwater.model.plan import Node, Plan, Read
+from holdwater.model.rules import AllOf, Value
+from tests.kernel.drivers import Chaos, attempt, child_moves, outcome, run
+from tests.kernel.journal import decode, encode, fold, same
+from tests.kernel.programs import CASES, double, odd_ones_fail, told
+from tests.kernel.styles.graphs import END, Ask, Fan, Fn, Gate, Interrupt, Part, graph
+from tests.kernel.styles.program import Children, Program, Question, Retry
+from tests.kernel.test_against_reference import _choice, _mix, wild_graphs
+from tests.kernel.test_fence import refused
+from tests.kernel.test_forking import born
+from tests.kernel.test_retry import Ailing
 from tests.suite.effort import tried
-
-from .drivers import Chaos, attempt, child_moves, outcome, run
-from .journal import decode, encode, fold, same
-from .programs import CASES, double, odd_ones_fail, told
-from .styles.graphs import END, Ask, Fan, Fn, Gate, Interrupt, Part, graph
-from .styles.program import Children, Program, Question, Retry
-from .test_against_reference import _choice, _mix, wild_graphs
-from .test_fence import refused
-from .test_forking import born
-from .test_retry import Ailing
 
 
 def _branches() -> Program:
@@ -536,7 +535,7 @@ def test_a_fork_behind_a_loop_that_went_on() -> None:
 
 
 def test_without_what_a_loop_has_come_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rewinding, "_keep_seeds", lambda m, units: None)
+    monkeypatch.setattr(reset, "_keep_seeds", lambda m, units: None)
     chaos = Chaos(_counter(), {"n": 0, "by": 1, "stop": 3})
     chaos.go()
     resumed(chaos, by=10)

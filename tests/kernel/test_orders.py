@@ -7,17 +7,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from penstock.kernel import Machine
-from penstock.model import events as ev
-from penstock.model.commands import Evaluate, Execute, Tend
-from penstock.model.events import Event
-from penstock.model.rules import AllOf, Value
-
-from .drivers import attempt, child_moves, evaluate, outcome
-from .programs import CASES, boom, count_peers, double, flaky, odd_ones_fail, put, told
-from .styles.graphs import END, Ask, Fan, Fn, Gate, Interrupt, graph
-from .styles.program import Children, Program, Question, Retry
-from .styles.tasks import Task, skipped, tasks
+from holdwater.kernel import Machine
+from holdwater.model import events as ev
+from holdwater.model.commands import Evaluate, Execute, Tend
+from holdwater.model.events import Event
+from holdwater.model.rules import AllOf, Value
+from tests.kernel.drivers import attempt, child_moves, evaluate, outcome
+from tests.kernel.programs import CASES, boom, count_peers, double, flaky, odd_ones_fail, put, told
+from tests.kernel.styles.graphs import END, Ask, Fan, Fn, Gate, Interrupt, graph
+from tests.kernel.styles.program import Children, Program, Question, Retry
+from tests.kernel.styles.tasks import Task, skipped, tasks
 
 LATE = 10**10
 """nothing sleeps"""

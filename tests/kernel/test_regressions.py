@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from penstock.kernel import Machine, lay_out
-from penstock.model.errors import IllegalEvent
-from penstock.model.plan import Plan
-
-from .journal import from_row
+from holdwater.errors import IllegalEvent
+from holdwater.kernel import Machine, lay_out
+from holdwater.model.plan import Plan
+from tests.kernel.journal import from_row
 
 JOURNALS = sorted((Path(__file__).parent / "regressions").glob("*.json"))
 

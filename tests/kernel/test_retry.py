@@ -10,24 +10,23 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from penstock.kernel import Machine, rewinding
-from penstock.kernel.layout import Layout
-from penstock.model import events as ev
-from penstock.model.commands import Evaluate, Execute, Tend
-from penstock.model.errors import IllegalEvent
-from penstock.model.events import Event
-from penstock.model.plan import OnError
-from penstock.model.rules import AllOf, Value
+from holdwater.errors import IllegalEvent
+from holdwater.kernel import Machine, reset
+from holdwater.kernel.compiled_plan import Layout
+from holdwater.model import events as ev
+from holdwater.model.commands import Evaluate, Execute, Tend
+from holdwater.model.events import Event
+from holdwater.model.plan import OnError
+from holdwater.model.rules import AllOf, Value
+from tests.kernel.drivers import Chaos, attempt, child_moves, evaluate, outcome
+from tests.kernel.journal import decode, fold, same
+from tests.kernel.programs import Case, append, boom, count_peers, double, put
+from tests.kernel.reference import Reference
+from tests.kernel.styles.graphs import END, Fan, Fn, Gate, graph
+from tests.kernel.styles.program import Body, Call, Children, Program, Retry, results
+from tests.kernel.styles.tasks import Task, failed, tasks
+from tests.kernel.test_against_reference import _truth, _work, dags, wild_graphs, wild_plans
 from tests.suite.effort import tried
-
-from .drivers import Chaos, attempt, child_moves, evaluate, outcome
-from .journal import decode, fold, same
-from .programs import Case, append, boom, count_peers, double, put
-from .reference import Reference
-from .styles.graphs import END, Fan, Fn, Gate, graph
-from .styles.program import Body, Call, Children, Program, Retry, results
-from .styles.tasks import Task, failed, tasks
-from .test_against_reference import _truth, _work, dags, wild_graphs, wild_plans
 
 
 class Ailing:
@@ -432,8 +431,8 @@ def _heals(case: Case, ill: dict[int, int]) -> bool:
 
 ABLATIONS: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     "dependents stay": (Layout, "behind", lambda self, units: set(units)),
-    "nothing is taken back": (rewinding, "_forget", lambda m, i: None),
-    "nothing goes back": (rewinding, "_rewind", lambda m, anew, **how: []),
+    "nothing is taken back": (reset, "_forget", lambda m, i: None),
+    "nothing goes back": (reset, "_rewind", lambda m, anew, **how: []),
 }
 
 
@@ -449,13 +448,13 @@ def test_without_the_seed_of_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     """A loop begins with what was given, though it stands in a cell that the loop itself has written over."""
     case = Case(_looped(), {"x": 1, "n": 0})
     assert _heals(case, {0: 1})
-    forget = rewinding._forget
+    forget = reset._forget
 
     def forget_all(m: Machine, i: int) -> None:
         m.past.clear()
         forget(m, i)
 
-    monkeypatch.setattr(rewinding, "_forget", forget_all)
+    monkeypatch.setattr(reset, "_forget", forget_all)
     assert not _heals(case, {0: 1})
 
 
@@ -475,11 +474,11 @@ def test_without_the_decision_a_loop_has_used(monkeypatch: pytest.MonkeyPatch) -
     case = Case(program, {"x": 1, "n": 0})
     assert _well(case)["fired"][2]
     assert _heals(case, {0: 1})
-    forget = rewinding._forget
+    forget = reset._forget
 
     def forget_the_spent(m: Machine, i: int) -> None:
         m.spent.clear()
         forget(m, i)
 
-    monkeypatch.setattr(rewinding, "_forget", forget_the_spent)
+    monkeypatch.setattr(reset, "_forget", forget_the_spent)
     assert not _heals(case, {0: 1})

@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
-from penstock.kernel import Machine, lay_out
-from penstock.model import events as ev
-from penstock.model.plan import Node, Plan, Read
-from penstock.model.rules import After, AllOf, AnyOf, Open
-
-from .journal import encode, fold, same
+from holdwater.kernel import Machine, lay_out
+from holdwater.model import events as ev
+from holdwater.model.plan import Node, Plan, Read
+from holdwater.model.rules import After, AllOf, AnyOf, Open
+from tests.kernel.journal import encode, fold, same
 
 RING = 150
 

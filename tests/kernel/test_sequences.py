@@ -9,15 +9,14 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from penstock.kernel import Machine, lay_out
-from penstock.model import events as ev
-from penstock.model.commands import Execute
-from penstock.model.plan import Node, OnError, Plan
+from holdwater.kernel import Machine, lay_out
+from holdwater.model import events as ev
+from holdwater.model.commands import Execute
+from holdwater.model.plan import Node, OnError, Plan
+from tests.kernel.journal import encode, fold, same
+from tests.kernel.test_fence import refused
+from tests.kernel.test_scale import _operations
 from tests.suite.effort import tried
-
-from .journal import encode, fold, same
-from .test_fence import refused
-from .test_scale import _operations
 
 Pairs = tuple[str, ...]
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from penstock.kernel import Machine
-from penstock.model import events as ev
-
-from .drivers import Chaos
-from .journal import decode, fold, same
-from .programs import CASES, Case
-from .test_halting import HALTS
+from holdwater.kernel import Machine
+from holdwater.model import events as ev
+from tests.kernel.drivers import Chaos
+from tests.kernel.journal import decode, fold, same
+from tests.kernel.programs import CASES, Case
+from tests.kernel.test_halting import HALTS
 
 
 def test_restored_anywhere_equals_folded(case: Case) -> None:

@@ -7,15 +7,14 @@ from typing import Any
 
 import pytest
 
-from penstock.model import events as ev
-from penstock.model.commands import Execute, Wake
-
-from .drivers import SECOND, Chaos
-from .journal import decode, fold
-from .programs import CASES, boom, polled, put
-from .styles.program import Call, Retry
-from .styles.steps import Step, Wait, steps
-from .styles.tasks import Context, Task, tasks
+from holdwater.model import events as ev
+from holdwater.model.commands import Execute, Wake
+from tests.kernel.drivers import SECOND, Chaos
+from tests.kernel.journal import decode, fold
+from tests.kernel.programs import CASES, boom, polled, put
+from tests.kernel.styles.program import Call, Retry
+from tests.kernel.styles.steps import Step, Wait, steps
+from tests.kernel.styles.tasks import Context, Task, tasks
 
 
 def test_a_wait_outlives_its_process() -> None:

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 import pydantic
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PrivateAttr, RootModel
 
-from tests.model.kinds import Frozen, Plain, Right, made
+from tests.model.sample_values import Frozen, Plain, Right, made
 
 T = TypeVar("T")
 

@@ -19,9 +19,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.model import codec
-from penstock.model.errors import DecodingError, EncodingError
-from penstock.model.values import Stored
+from holdwater.errors import DecodingError, EncodingError
+from holdwater.model import codec
+from holdwater.model.values import Stored
 
 
 class Colour(enum.Enum):

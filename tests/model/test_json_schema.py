@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal, NamedTuple, NewType, Optional, Typed
 
 import pytest
 
-from penstock.model.from_json import from_json
-from penstock.model.json_schema import from_words, schema_of, summary, violation
+from holdwater.model.from_json import from_json
+from holdwater.model.json_schema import from_words, schema_of, summary, violation
 
 
 class Colour(enum.Enum):

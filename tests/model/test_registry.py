@@ -6,10 +6,10 @@ from typing import Any, cast
 
 import pytest
 
-from penstock.model.errors import WorkflowNotFound
-from penstock.model.plan import Node, Plan
-from penstock.model.ports import Program
-from penstock.model.registry import Registry
+from holdwater.errors import WorkflowNotFound
+from holdwater.model.plan import Node, Plan
+from holdwater.model.ports import Program
+from holdwater.model.registry import Registry
 
 
 class Known:

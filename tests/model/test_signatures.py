@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from penstock.graphs.nodes.function import FunctionNode
-from penstock.model.json_schema import schema_of
-from penstock.model.registry import Registry
-from penstock.model.signatures import annotations_of, signature_of
-from penstock.steps import LambdaStep
-from penstock.steps.pipelines import carried_out, starter
-from penstock.tasks.builder import WorkflowBuilder
-from penstock.tasks.decorator import task
+from holdwater.graphs.nodes.function import FunctionNode
+from holdwater.model.json_schema import schema_of
+from holdwater.model.registry import Registry
+from holdwater.model.signatures import annotations_of, signature_of
+from holdwater.steps import LambdaStep
+from holdwater.steps.pipelines import carried_out, starter
+from holdwater.tasks.builder import WorkflowBuilder
+from holdwater.tasks.decorator import task
 
 SOURCE = """
 import dataclasses
@@ -25,7 +25,7 @@ import functools
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from penstock.graphs import NodeContext
+    from holdwater.graphs import NodeContext
     from rows import Row
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from penstock.storage import open_store
+from holdwater.storage import open_store
 from tests.postgres.cluster import Cluster
 
 MOST_USES = 40

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.model.errors import ScheduleError
-from penstock.schedules import Cron, Due, Rules, Verdict, decide_overlap, due, fire_at
-from penstock.schedules.catchup import BATCH
+from holdwater.errors import ScheduleError
+from holdwater.schedules import Cron, Due, Rules, Verdict, decide_overlap, due, fire_at
+from holdwater.schedules.catchup import BATCH
 
 US = 1_000_000
 HOUR = 3600 * US

@@ -12,13 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.model.errors import PenstockError, ScheduleError
-from penstock.schedules import Cron
-from penstock.schedules import zones as zones_module
-from penstock.schedules.zones import EARLIEST, LATEST, known_zones, occurrences, stretch
-
-from .oracle import DAY, offset
-from .sample import expressions
+from holdwater.errors import HoldwaterError, ScheduleError
+from holdwater.schedules import Cron
+from holdwater.schedules import zones as zones_module
+from holdwater.schedules.zones import EARLIEST, LATEST, known_zones, occurrences, stretch
+from tests.schedules.oracle import DAY, offset
+from tests.schedules.sample import expressions
 
 US = 1_000_000
 
@@ -214,7 +213,7 @@ def test_refused(expression: str, words: str) -> None:
     assert words in str(caught.value)
     assert len(str(caught.value)) < 400
     assert isinstance(caught.value, ValueError)
-    assert isinstance(caught.value, PenstockError)
+    assert isinstance(caught.value, HoldwaterError)
 
 
 ZONES = [
@@ -321,5 +320,5 @@ def test_no_transition_of_any_zone_is_missed() -> None:
 
 
 def test_whoever_has_no_schedule_does_not_load_it() -> None:
-    code = "import sys, penstock; print([m for m in ('cronsim', 'penstock.schedules') if m in sys.modules])"
+    code = "import sys, holdwater; print([m for m in ('cronsim', 'holdwater.schedules') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.model.errors import ScheduleError
-from penstock.schedules import microseconds
+from holdwater.errors import ScheduleError
+from holdwater.schedules import microseconds
 
 
 @pytest.mark.parametrize(

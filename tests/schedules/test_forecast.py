@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from penstock.schedules import Cron, coming
+from holdwater.schedules import Cron, coming
 
 US = 1_000_000
 

@@ -8,10 +8,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from penstock.schedules import Cron
-
-from .oracle import DAY, Clocks, Fields, transitions
-from .sample import expressions
+from holdwater.schedules import Cron
+from tests.schedules.oracle import DAY, Clocks, Fields, transitions
+from tests.schedules.sample import expressions
 
 HOUR = 3600
 PROBES = (-95, -59, -30, -1, 0, 1, 20, 31, 59, 60, 90)

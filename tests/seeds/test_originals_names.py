@@ -1,4 +1,4 @@
-"""The examples of the seeds as scripts of the originals: their own names, run by `python -m penstock.compat`.
+"""The examples of the seeds as scripts of the originals: their own names, run by `python -m holdwater.compat`.
 
 What a page assumes stands between its examples; database URLs of other people's machines are exchanged for the test's.
 """
@@ -37,7 +37,7 @@ def lines_of(script: str | Path, folder: Path, *arguments: str) -> list[str]:
         path.write_text(script, encoding="utf-8")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     done = subprocess.run(
-        [sys.executable, "-m", "penstock.compat", str(path), *arguments],
+        [sys.executable, "-m", "holdwater.compat", str(path), *arguments],
         cwd=folder,
         env=environment,
         capture_output=True,

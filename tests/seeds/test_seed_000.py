@@ -1,6 +1,6 @@
 """Seed 000: every example, from the seed's own text.
 
-Two things are put in the place of what the page assumes: `import cloaca` finds Penstock, and database URLs of other
+Two things are put in the place of what the page assumes: `import cloaca` finds Holdwater, and database URLs of other
 people's machines are exchanged for a file of the test, or a PostgreSQL database of its own where tenants need one.
 """
 
@@ -18,9 +18,9 @@ from typing import Any
 import psycopg
 import pytest
 
-import penstock
-from penstock import Context, DefaultRunner, StoreUnavailable, WorkflowBuilder, task
-from penstock.schedules import Cron
+import holdwater
+from holdwater import Context, DefaultRunner, StoreUnavailable, WorkflowBuilder, task
+from holdwater.schedules import Cron
 from tests.postgres.cluster import Cluster
 from tests.seeds.documents import DOCS, blocks
 from tests.suite.waiting import look_again
@@ -30,7 +30,7 @@ Example = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Example]:
-    monkeypatch.setitem(sys.modules, "cloaca", penstock)
+    monkeypatch.setitem(sys.modules, "cloaca", holdwater)
     monkeypatch.chdir(tmp_path)
     for name in ("my_workflow", "workflow", "worker_workflow", "daily_report"):
         with WorkflowBuilder(name):
@@ -49,7 +49,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Example]:
             assert until in text
             text = text[: text.index(until)]
         text = re.sub(r"postgresql://[^\"]*", url, text)
-        scope = {"cloaca": penstock, "datetime": datetime, "timedelta": timedelta, "context": Context({}), **given}
+        scope = {"cloaca": holdwater, "datetime": datetime, "timedelta": timedelta, "context": Context({}), **given}
         exec(compile(text, f"<000-{number:02}>", "exec"), scope)
         made.extend(v for v in scope.values() if isinstance(v, DefaultRunner))
         return scope
@@ -196,11 +196,11 @@ def test_000_14_shutdown(run: Example) -> None:
 def test_000_15_context_manager(run: Example, capsys: pytest.CaptureFixture[str]) -> None:
     scope = run(15)
     assert capsys.readouterr().out == "Success!\n"
-    with pytest.raises(penstock.RunnerClosed):
+    with pytest.raises(holdwater.RunnerClosed):
         scope["runner"].submit("my_workflow")
     with pytest.raises(KeyError), scope["cloaca"].DefaultRunner("sqlite:///app.db") as runner:
         raise KeyError
-    with pytest.raises(penstock.RunnerClosed):
+    with pytest.raises(holdwater.RunnerClosed):
         runner.submit("my_workflow")
 
 
@@ -230,7 +230,7 @@ def test_000_17_postgresql_urls(run: Example, database: str) -> None:
                 "SELECT DISTINCT application_name FROM pg_stat_activity "
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"
             ).fetchall()
-            assert names == [("my_app" if options else "penstock",)]
+            assert names == [("my_app" if options else "holdwater",)]
 
 
 def test_000_18_tenants(run: Example, database: str) -> None:
@@ -310,7 +310,7 @@ def test_000_23_cron_options(run: Example) -> None:
 
 def test_000_24_resources(run: Example) -> None:
     scope = run(24, database_url="sqlite:///app.db")
-    with pytest.raises(penstock.RunnerClosed):
+    with pytest.raises(holdwater.RunnerClosed):
         scope["runner"].submit("workflow")
 
 

@@ -1,6 +1,6 @@
 """Seed 002: every example, from the seed's own text.
 
-What the page assumes is put in place: `spine.orchestration` finds Penstock's steps, `my.pipeline` is registered, and
+What the page assumes is put in place: `spine.orchestration` finds Holdwater's steps, `my.pipeline` is registered, and
 the run called abc-123 is the one of the test.
 """
 
@@ -22,9 +22,9 @@ from typing import Any
 
 import pytest
 
-from penstock import RetryPolicy
-from penstock.runners.steps import WorkflowResult, WorkflowRunner, WorkflowRunnerConfig, WorkflowStatus
-from penstock.steps import (
+from holdwater import RetryPolicy
+from holdwater.runners.steps import WorkflowResult, WorkflowRunner, WorkflowRunnerConfig, WorkflowStatus
+from holdwater.steps import (
     ErrorCategory,
     ErrorPolicy,
     LambdaStep,
@@ -37,9 +37,9 @@ from penstock.steps import (
     pipeline,
     pipeline_registry,
 )
+from tests.runners.steps.conftest import database as database
+from tests.runners.steps.conftest import select
 from tests.seeds.documents import blocks
-from tests.steps_runner.conftest import database as database
-from tests.steps_runner.conftest import select
 
 Scope = dict[str, Any]
 Example = Callable[..., Scope]

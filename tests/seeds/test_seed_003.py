@@ -21,8 +21,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-import penstock
-from penstock import (
+import holdwater
+from holdwater import (
     END,
     AsyncRunner,
     BaseRunner,
@@ -50,9 +50,9 @@ from penstock import (
     validate_map_compatible,
     validate_runner_compatibility,
 )
-from penstock.graphs import InterruptNode
-from penstock.runners import graphs as runners_of_graphs
-from penstock.runners.graphs import RunHandle
+from holdwater.graphs import InterruptNode
+from holdwater.runners import graphs as runners_of_graphs
+from holdwater.runners.graphs import RunHandle
 from tests.seeds.agreement import assert_callable_as, executed, fields_of, rows_of_table
 from tests.seeds.documents import DOCS, blocks
 
@@ -587,7 +587,7 @@ def test_003_08_iter() -> None:
     scope: dict[str, Any] = {
         "runner": AsyncRunner(),
         "graph": reviewed(),
-        "InterruptEvent": penstock.InterruptEvent,
+        "InterruptEvent": holdwater.InterruptEvent,
         "user_response": "good",
     }
     exec(f"async def example():\n{textwrap.indent(example, '    ')}\n    return result\n", scope)
@@ -603,7 +603,7 @@ def test_003_08_the_same_semantics_as_run(checkpointer: Checkpointer) -> None:
             seen = []
             async for event in run:
                 seen.append(event)
-                if isinstance(event, penstock.InterruptEvent):
+                if isinstance(event, holdwater.InterruptEvent):
                     assert event.workflow_id == "w"
                     if answer is not None:
                         run.respond(event.response_param, answer)
@@ -632,7 +632,7 @@ def test_003_09_run_handle() -> None:
             with pytest.raises(RuntimeError):
                 run.result
             async for event in run:
-                if isinstance(event, penstock.InterruptEvent):
+                if isinstance(event, holdwater.InterruptEvent):
                     with pytest.raises(ValueError):
                         run.respond("nobody asked", 1)
                     run.respond("verdict", "good")
@@ -680,12 +680,12 @@ def test_003_12_daft_map() -> None:
         ours().map(countdown(), {"right": [1, 2]}, map_over="right")
 
 
-def test_003_11_penstock_does_not_need_daft() -> None:
+def test_003_11_holdwater_does_not_need_daft() -> None:
     code = (
-        "import sys; sys.modules['daft'] = None\nimport penstock\n"
-        "[getattr(penstock, name) for name in penstock.__all__]\n"
-        "graph = penstock.Graph([penstock.node(lambda x: x, name='same', output_name='y')])\n"
-        "print(penstock.SyncRunner().run(graph, {'x': 1}))"
+        "import sys; sys.modules['daft'] = None\nimport holdwater\n"
+        "[getattr(holdwater, name) for name in holdwater.__all__]\n"
+        "graph = holdwater.Graph([holdwater.node(lambda x: x, name='same', output_name='y')])\n"
+        "print(holdwater.SyncRunner().run(graph, {'x': 1}))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert (done.stderr, done.returncode) == ("", 0)
@@ -739,7 +739,7 @@ EVENTS = [
 
 @pytest.mark.parametrize(("number", "name"), [*enumerate(EVENTS, 15)])
 def test_003_15_to_23_fields(number: int, name: str) -> None:
-    theirs, ours = getattr(shown(number), name), getattr(penstock, name)
+    theirs, ours = getattr(shown(number), name), getattr(holdwater, name)
     values: dict[str, Any] = {field: f"<{field}>" for field in fields_of(theirs)}
     made = ours(**values)
     assert {field: getattr(made, field) for field in values} == values

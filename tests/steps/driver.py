@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from penstock.kernel import Machine, lay_out
-from penstock.model import events as ev
-from penstock.model import wire
-from penstock.model.commands import Command, Execute, Tend, Wake
-from penstock.model.events import Event
-from penstock.model.ports import Program
-from penstock.steps import Settings, Step, StepsBoard, StepsProgram, Workflow, WorkflowContext
-from penstock.steps.errors import StepFailed
+from holdwater.errors import StepFailed
+from holdwater.kernel import Machine, lay_out
+from holdwater.model import events as ev
+from holdwater.model import journal
+from holdwater.model.commands import Command, Execute, Tend, Wake
+from holdwater.model.events import Event
+from holdwater.model.ports import Program
+from holdwater.steps import Settings, Step, StepsBoard, StepsProgram, Workflow, WorkflowContext
 
 BEGAN = 1_700_000_000_000_000
 
@@ -55,8 +55,8 @@ class Run:
         self.board: Any = self.program.style.board(self.machine)
 
     def apply(self, event: Event) -> None:
-        text = wire.encode(wire.Entry(event))
-        assert wire.encode(wire.decode(json.loads(text), self.program.style.unpack)) == text
+        text = journal.encode(journal.Entry(event))
+        assert journal.encode(journal.decode(json.loads(text), self.program.style.unpack)) == text
         self.journal.append(text)
         self.machine.apply(event)
 
@@ -66,7 +66,7 @@ class Run:
             if self.restart:
                 self._begin()
                 for text in self.journal:
-                    self.machine.apply(wire.decode(json.loads(text), self.program.style.unpack).event)
+                    self.machine.apply(journal.decode(json.loads(text), self.program.style.unpack).event)
             self.step(next(iter(self.machine.todo.values())))
         return self
 
@@ -105,9 +105,9 @@ class Run:
 
     def _failed(self, c: Execute, error: StepFailed) -> None:
         retry = self.program.policy(c.node).retry
-        kind, text, cause = error.penstock_kind, error.penstock_text, error.__cause__
+        kind, text, cause = error.holdwater_kind, error.holdwater_text, error.__cause__
         retry_at = None
-        if c.attempt < retry.max_attempts and not error.penstock_final and retry.covers(cause, kind, text):
+        if c.attempt < retry.max_attempts and not error.holdwater_final and retry.covers(cause, kind, text):
             retry_at = self.now + int(retry.delay(c.attempt) * 1e6)
         self.kinds[self.program.plan.nodes[c.node].name] = kind
         self.apply(ev.Failed(c.node, c.fence, kind, text, retry_at))

@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from penstock.model.errors import EncodingError
-from penstock.model.values import Stored
-from penstock.steps import QualityMetrics, ReadOnlyContext, Step, StepResult, WorkflowContext
-
-from .driver import Run, program, run
+from holdwater.errors import EncodingError
+from holdwater.model.values import Stored
+from holdwater.steps import QualityMetrics, ReadOnlyContext, Step, StepResult, WorkflowContext
+from tests.steps.driver import Run, program, run
 
 
 def test_a_context_out_of_nothing() -> None:
@@ -79,7 +78,7 @@ def test_handlers_do_not_see_each_others_changes() -> None:
         ctx.outputs["a"]["rows"].append(9)
         ctx.partition["days"].append(9)
 
-    from penstock.steps import StepsInput
+    from holdwater.steps import StepsInput
 
     given = {"rows": [1]}
     put = Step.lambda_("a", lambda ctx, config: {"rows": [1]})

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from penstock.model.errors import WorkflowError
-from penstock.steps import FallThroughWarning, Settings, Step, StepResult, Workflow, WorkflowContext
-
-from .driver import BEGAN, Run, program, put, run
+from holdwater.errors import WorkflowError
+from holdwater.steps import FallThroughWarning, Settings, Step, StepResult, Workflow, WorkflowContext
+from tests.steps.driver import BEGAN, Run, program, put, run
 
 Config = dict[str, Any]
 
@@ -234,7 +233,7 @@ def test_an_edit_before_a_step() -> None:
     style = p.style
     first = Run(p, {"x": 1, "y": 1})
     edit = style.edits({"x": 3}, ["y"], style.edits({"x": 2, "z": 2}, [], None))
-    from penstock.model import events as ev
+    from holdwater.model import events as ev
 
     first._begin()
     first.journal.clear()
@@ -349,7 +348,7 @@ def test_structure_is_names_kinds_and_order() -> None:
 
 
 def test_other_processes_are_refused() -> None:
-    from penstock.model.errors import TaskNotPortable
+    from holdwater.errors import TaskNotPortable
 
     with pytest.raises(TaskNotPortable, match="step 'a' of workflow 'w'"):
         program(*steps("a")).body(0)

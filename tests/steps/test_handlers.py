@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from penstock.model.errors import WorkflowError
-from penstock.steps import (
+from holdwater.errors import WorkflowError
+from holdwater.steps import (
     ErrorCategory,
     ErrorPolicy,
     LambdaStepResult,
@@ -19,8 +19,7 @@ from penstock.steps import (
     StepResult,
     WorkflowContext,
 )
-
-from .driver import BEGAN, program, put, run
+from tests.steps.driver import BEGAN, program, put, run
 
 Config = dict[str, Any]
 

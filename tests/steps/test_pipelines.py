@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from penstock.model.registry import registry
-from penstock.steps import (
+from holdwater.model.registry import registry
+from holdwater.steps import (
     Pipeline,
     PipelineResult,
     PipelineStatus,
@@ -23,9 +23,8 @@ from penstock.steps import (
     pipeline_registry,
     register_workflow,
 )
-from penstock.tasks import WorkflowBuilder, task
-
-from .driver import put, run
+from holdwater.tasks import WorkflowBuilder, task
+from tests.steps.driver import put, run
 
 
 @pytest.fixture(autouse=True)
@@ -226,7 +225,7 @@ def step_after() -> Step:
 
 def test_a_workflow_cannot_run_itself() -> None:
     flow = register_workflow(Workflow("self", [Step.pipeline("p", "self")]))
-    from .driver import Run
+    from tests.steps.driver import Run
 
     done = Run(flow.program(), {}).go()
     assert done.kinds == {"p": "CONFIGURATION"}
@@ -234,7 +233,7 @@ def test_a_workflow_cannot_run_itself() -> None:
 
 
 def test_nor_by_way_of_another() -> None:
-    from .driver import Run
+    from tests.steps.driver import Run
 
     register_workflow(Workflow("one", [Step.pipeline("p", "two")]))
     register_workflow(Workflow("two", [Step.pipeline("q", "one")]))

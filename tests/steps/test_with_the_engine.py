@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from penstock import DefaultRunner
-from penstock.model.registry import registry
-from penstock.steps import Step, Workflow, WorkflowContext, register_workflow
-
-from .driver import put
+from holdwater import DefaultRunner
+from holdwater.model.registry import registry
+from holdwater.steps import Step, Workflow, WorkflowContext, register_workflow
+from tests.steps.driver import put
 
 
 @pytest.fixture

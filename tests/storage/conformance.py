@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from penstock.model.errors import RunnerClosed, RunNotFound
-from penstock.model.ports import Store
-from penstock.model.records import (
+from holdwater.errors import RunnerClosed, RunNotFound
+from holdwater.model.ports import Store
+from holdwater.model.records import (
     FIRST,
     Change,
     Committed,
@@ -32,8 +32,7 @@ from penstock.model.records import (
     RunRow,
     WorkRow,
 )
-
-from .making import birth, run, step, work
+from tests.storage.factories import birth, run, step, work
 
 ORDERS = ("orders",)
 

@@ -11,13 +11,12 @@ from typing import Any
 
 import pytest
 
-from penstock.model.errors import RunnerClosed, StoreError
-from penstock.model.ports import Store
-from penstock.model.records import News
-from penstock.model.schedules import FireCounts, FireRow, Firing, ScheduleRow
-
-from .conformance import Place
-from .making import birth, step, work
+from holdwater.errors import RunnerClosed, StoreError
+from holdwater.model.ports import Store
+from holdwater.model.records import News
+from holdwater.model.schedules import FireCounts, FireRow, Firing, ScheduleRow
+from tests.storage.conformance import Place
+from tests.storage.factories import birth, step, work
 
 
 def cron(schedule_id: str, **fields: Any) -> ScheduleRow:

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from penstock.model.errors import ConfigError, RunInProgress, StoreError, StoreUnavailable, StoreUnreachable
-from penstock.model.records import Committed, Conflict
-from penstock.storage.checkpoints import records
-from penstock.storage.checkpoints.file import FileCheckpoints
-from penstock.storage.checkpoints.port import CheckpointPort
-from penstock.storage.checkpoints.redis import LEASE_MS, RedisCheckpoints
-from penstock.storage.checkpoints.store import CheckpointedStore
+from holdwater.errors import ConfigError, RunInProgress, StoreError, StoreUnavailable, StoreUnreachable
+from holdwater.model.records import Committed, Conflict
+from holdwater.storage.checkpoints import records
+from holdwater.storage.checkpoints.file import FileCheckpoints
+from holdwater.storage.checkpoints.port import CheckpointPort
+from holdwater.storage.checkpoints.redis import LEASE_MS, RedisCheckpoints
+from holdwater.storage.checkpoints.store import CheckpointedStore
 from tests.storage.conformance import Conformance, Place
+from tests.storage.factories import birth, step, work
 from tests.storage.helpers import helper
-from tests.storage.making import birth, step, work
 from tests.storage.redis_server import redis_url as redis_url
 
 Open = Callable[[], CheckpointPort]
@@ -220,10 +220,10 @@ def test_old_files_go(tmp_path: Path) -> None:
 def test_a_process_that_was_killed_leaves_its_runs_free(tmp_path: Path) -> None:
     script = """
 import sys
-from penstock.storage.checkpoints.file import FileCheckpoints
-from penstock.storage.checkpoints.store import CheckpointedStore
+from holdwater.storage.checkpoints.file import FileCheckpoints
+from holdwater.storage.checkpoints.store import CheckpointedStore
 from tests.storage.redis_server import redis_url as redis_url
-from tests.storage.making import birth
+from tests.storage.factories import birth
 store = CheckpointedStore(FileCheckpoints(sys.argv[1]))
 store.commit([birth("r1")])
 print("born", flush=True)
@@ -249,15 +249,15 @@ def test_who_lost_the_lock_writes_nothing(redis_url: str) -> None:
     server.flushdb()
     first, second = (CheckpointedStore(RedisCheckpoints(redis_url)) for _ in range(2))
     first.commit([birth("r1")])
-    server.delete("penstock:run:{r1}:lock")  # it has expired
+    server.delete("holdwater:run:{r1}:lock")  # it has expired
     assert second.take("r1")
     assert first.commit([step("r1", 1)]) == [Conflict()]
     assert second.commit([step("r1", 1)]) == [Committed()]
     first.renew("me", 5)
     second.renew("me", 5)
-    assert 0 < server.pttl("penstock:run:{r1}:lock") <= LEASE_MS
+    assert 0 < server.pttl("holdwater:run:{r1}:lock") <= LEASE_MS
     second.close()
-    assert server.pttl("penstock:run:{r1}:lock") == -2
+    assert server.pttl("holdwater:run:{r1}:lock") == -2
     first.close()
     server.close()
 
@@ -269,7 +269,7 @@ def test_a_lock_that_was_lost_for_a_moment_is_taken_again(redis_url: str) -> Non
     server.flushdb()
     store = CheckpointedStore(RedisCheckpoints(redis_url))
     store.commit([birth("r1")])
-    server.delete("penstock:run:{r1}:lock")
+    server.delete("holdwater:run:{r1}:lock")
     store.renew("me", 5)
     assert store.commit([step("r1", 1)]) == [Committed()]
     store.close()
@@ -283,7 +283,7 @@ def test_records_in_redis_are_forgotten_in_time(redis_url: str) -> None:
     server.flushdb()
     store = CheckpointedStore(RedisCheckpoints(redis_url, retention_days=2))
     store.commit([birth("r1")])
-    assert 0 < server.ttl("penstock:run:{r1}:records") <= 2 * 86_400
+    assert 0 < server.ttl("holdwater:run:{r1}:records") <= 2 * 86_400
     store.close()
     server.close()
 

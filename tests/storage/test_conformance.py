@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from penstock.storage import open_store
-from penstock.storage.options import StoreOptions
-
-from .conformance import Conformance, Place
-from .schedule_conformance import ScheduleConformance
+from holdwater.storage import open_store
+from holdwater.storage.options import StoreOptions
+from tests.storage.conformance import Conformance, Place
+from tests.storage.schedule_conformance import ScheduleConformance
 
 
 @pytest.fixture(params=["file", "in-memory database", "memory", "postgres", "postgres behind a proxy"])

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from penstock.model.errors import DatabaseURLError
-from penstock.storage import open_store
-from penstock.storage.urls import parse
+from holdwater.errors import DatabaseURLError
+from holdwater.storage import open_store
+from holdwater.storage.urls import parse
 
 
 @pytest.mark.parametrize(

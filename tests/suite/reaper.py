@@ -37,7 +37,7 @@ def start() -> None:
     global _reaper, _pipe
     if _reaper is not None:
         return
-    directory = Path(tempfile.mkdtemp(prefix="penstock-tests-"))
+    directory = Path(tempfile.mkdtemp(prefix="holdwater-tests-"))
     directory.chmod(0o711)  # servers run as another user if this one is root
     unmarked = {name: value for name, value in os.environ.items() if name != VARIABLE}
     command = [sys.executable, "-S", "-E", __file__, str(directory)]

@@ -62,6 +62,6 @@ def test_one_that_does_not_end_is_killed(interpreter: Interpreter, tmp_path: Pat
 
 def test_variables_that_count_at_the_start(interpreter: Interpreter) -> None:
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
-    assert interpreter.serves({**environment, "PENSTOCK_DEBUG": "1"})
+    assert interpreter.serves({**environment, "HOLDWATER_DEBUG": "1"})
     assert not interpreter.serves({**environment, "PYTHONHASHSEED": "1"})
     assert not interpreter.serves({**environment, "LC_ALL": "C"} if os.environ.get("LC_ALL") != "C" else {})

@@ -8,14 +8,14 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from penstock.kernel import Machine, lay_out
-from penstock.model import events as ev
-from penstock.model import wire
-from penstock.model.commands import Command, Evaluate, Execute
-from penstock.model.events import Event
-from penstock.model.exceptions import ErrorText
-from penstock.model.registry import Registry
-from penstock.tasks import Context, Patch, TaskBoard, TaskProgram, WorkflowBuilder
+from holdwater.kernel import Machine, lay_out
+from holdwater.model import events as ev
+from holdwater.model import journal
+from holdwater.model.commands import Command, Evaluate, Execute
+from holdwater.model.error_report import ErrorText
+from holdwater.model.events import Event
+from holdwater.model.registry import Registry
+from holdwater.tasks import Context, Patch, TaskBoard, TaskProgram, WorkflowBuilder
 
 Body = Callable[..., Any]
 
@@ -34,14 +34,14 @@ class Run:
         self._apply(ev.Started(program.start(inputs)))
 
     def _apply(self, event: Event) -> None:
-        self.journal.append(wire.encode(wire.Entry(event)))
+        self.journal.append(journal.encode(journal.Entry(event)))
         self.machine.apply(event)
 
     def restart(self) -> None:
         """Forget everything but the journal and the plan."""
         self.machine = Machine(lay_out(self.program.plan))
         for text in self.journal:
-            self.machine.apply(wire.decode(json.loads(text), self.program.style.unpack).event)
+            self.machine.apply(journal.decode(json.loads(text), self.program.style.unpack).event)
         self.board = TaskBoard(self.machine)
 
     def go(self, rng: random.Random | None = None, restart: float = 0.0) -> Run:

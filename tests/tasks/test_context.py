@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.model.errors import ContextTooLarge, DecodingError, EncodingError, KeyExists, KeyMissing
-from penstock.model.values import Stored
-from penstock.tasks import Context
-from penstock.tasks.view import View
+from holdwater.errors import ContextTooLarge, DecodingError, EncodingError, KeyExists, KeyMissing
+from holdwater.model.values import Stored
+from holdwater.tasks import Context
+from holdwater.tasks.layered_map import View
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

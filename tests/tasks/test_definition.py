@@ -1,334 +1,205 @@
-"""Defining workflows: the decorator and the builder."""
+"""What a body may do and return, and what its observers hear."""
 
 from __future__ import annotations
 
-import functools
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from penstock.model.errors import ConfigError, WorkflowError, WorkflowNotFound
-from penstock.model.registry import registry as process_wide
-from penstock.model.retry import RetryPolicy
-from penstock.tasks import Context, Workflow, WorkflowBuilder, register_workflow_constructor, task, task_success
-from penstock.tasks import TaskProgram as Program
-
-from .driver import Run, builder, program
+from holdwater.errors import ContextTooLarge, EncodingError, TaskReturnError
+from holdwater.tasks import Context, task
+from holdwater.tasks.definition import TaskProgram
+from holdwater.tasks.layered_map import View
+from tests.tasks.driver import Run, builder, program
 
 
-def body(c: Context) -> None: ...
-
-
-def define(**options: Any) -> Program:
+def single(body: Callable[..., Any], **options: Any) -> TaskProgram:
     made, registry = builder()
     with made:
-        task(id="first")(body)
-        task(**{"id": "x", **options})(lambda c: None)
+        task(id="x", **options)(body)
     return program(registry)
 
 
-@pytest.mark.parametrize(
-    ("options", "policy"),
-    [
-        ({}, RetryPolicy()),
-        ({"retry_attempts": 0}, RetryPolicy(max_attempts=1)),
-        ({"retry_attempts": 1}, RetryPolicy(max_attempts=1)),
-        ({"retry_attempts": 3}, RetryPolicy(max_attempts=3)),
-        ({"retry_attempts": 2, "retry_backoff": "fixed"}, RetryPolicy(max_attempts=2, backoff="fixed")),
-        (
-            {"retry_backoff": "linear", "retry_delay_ms": 250, "retry_max_delay_ms": 1500},
-            RetryPolicy(backoff="linear", initial_delay=0.25, max_delay=1.5),
-        ),
-        ({"retry_condition": "transient", "retry_jitter": True}, RetryPolicy(condition="transient", jitter=True)),
-        ({"retry": RetryPolicy(max_attempts=7)}, RetryPolicy(max_attempts=7)),
-    ],
-)
-def test_retries(options: dict[str, Any], policy: RetryPolicy) -> None:
-    assert define(**options).policy(1).retry == policy
+async def awaited(c: Context) -> Context:
+    c["b"] = 2
+    return c
 
 
-@pytest.mark.parametrize(("given", "expected"), [(None, None), (5, 5.0), (0.5, 0.5)])
-def test_timeout(given: Any, expected: Any) -> None:
-    assert define(timeout_seconds=given).policy(1).timeout_s == expected
+async def awaited_none(c: Context, task_handle: Any) -> None:
+    c["b"] = task_handle
 
 
-@pytest.mark.parametrize(
-    ("options", "error", "says"),
-    [
-        ({"retry_backoff": "random"}, ConfigError, "'random'"),
-        ({"retry_condition": "sometimes"}, ConfigError, "'sometimes'"),
-        ({"retry_attempts": -1}, ConfigError, "retry_attempts"),
-        ({"retry_attempts": "3"}, ConfigError, "retry_attempts"),
-        ({"retry_delay_ms": -1}, ConfigError, "retry_delay_ms"),
-        ({"retry_max_delay_ms": "x"}, ConfigError, "retry_max_delay_ms"),
-        (
-            {"retry": RetryPolicy(), "retry_attempts": 2, "retry_jitter": True},
-            ConfigError,
-            "retry_attempts, retry_jitter",
-        ),
-        ({"retry": 3}, ConfigError, "RetryPolicy"),
-        ({"timeout_seconds": 0}, ConfigError, "timeout_seconds"),
-        ({"dependencies": [1]}, WorkflowError, "dependency 0"),
-        ({"dependencies": ["first", None]}, WorkflowError, "dependency 1"),
-        ({"dependencies": "first"}, WorkflowError, "list"),
-        ({"dependencies": ["frist"]}, WorkflowError, "did you mean 'first'"),
-        ({"dependencies": [lambda c: None]}, WorkflowError, "<lambda>"),
-        ({"dependencies": ["public::embedded::other::first"]}, WorkflowError, "not in this workflow"),
-        ({"dependencies": ["a::b"]}, WorkflowError, "namespace"),
-        ({"trigger_rules": "always"}, WorkflowError, "always"),
-        ({"trigger_rules": task_success("frist")}, WorkflowError, "(?s)rule of task 'x'.*did you mean 'first'"),
-        ({"trigger_rules": task_success("x")}, WorkflowError, "x -> x"),
-        ({"invokes": object()}, WorkflowError, "invokes"),
-        ({"post_invocation": body}, WorkflowError, "post_invocation"),
-        ({"on_success": 1}, ConfigError, "on_success"),
-        ({"id": ""}, WorkflowError, "empty"),
-        ({"id": "a::b"}, WorkflowError, "::"),
-        ({"id": "*"}, WorkflowError, "initial context"),
-        ({"id": "first"}, WorkflowError, "two tasks"),
-    ],
-)
-def test_arguments_that_make_no_sense(options: dict[str, Any], error: type[Exception], says: str) -> None:
-    with pytest.raises(error, match=says) as caught:
-        define(**options)
-    assert isinstance(caught.value, ValueError)
+def fresh(c: Context) -> Context:
+    return Context({"b": 2})
 
 
-def test_the_function_stays_as_it_is_in_every_spelling() -> None:
-    made, registry = builder()
-    with made:
-        assert task(body) is body
-
-        @task
-        def bare(c: Context) -> None: ...
-
-        @task()
-        def called(c: Context) -> None: ...
-
-        @task(id="named")
-        def other(c: Context) -> None: ...
-
-        task(id="partial")(functools.partial(lambda n, c: None, 1))
-    assert [t.id for t in program(registry).workflow.tasks] == ["body", "bare", "called", "named", "partial"]
+def copied(c: Context) -> Context:
+    other = c.copy()
+    c["lost"] = 1
+    other["rows"].append(1)
+    return other
 
 
-def test_outside_of_a_builder() -> None:
-    with pytest.raises(WorkflowError, match="No workflow context") as caught:
-        task(id="x")(body)
-    assert isinstance(caught.value, ValueError)
-    with pytest.raises(WorkflowError, match="No workflow context"):
-        task(body)
+class Object:
+    __name__ = "x"
 
-
-def test_a_body_must_take_the_context() -> None:
-    made, _ = builder()
-    with pytest.raises(WorkflowError, match="'empty'"), made:
-        task(id="empty")(lambda: None)
-
-
-def test_dependencies_by_function_mean_its_registered_id() -> None:
-    def wrapping(function: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(function)
-        def outer(*args: Any) -> Any:
-            return function(*args)
-
-        return outer
-
-    made, registry = builder()
-    with made:
-
-        @task(id="one")
-        def same(c: Context) -> None: ...
-
-        first = same
-
-        @task(id="two")
-        def same(c: Context) -> None: ...
-
-        @wrapping
-        @task(id="three")
-        def wrapped(c: Context) -> None: ...
-
-        task(id="end", dependencies=[first, same, wrapped, "one", "public::embedded::w::two"])(body)
-    assert program(registry).plan.nodes[-1].after == ("one", "two", "three")
-
-
-def test_a_function_that_is_two_tasks_is_no_dependency() -> None:
-    made, _ = builder()
-    with pytest.raises(WorkflowError, match="several tasks: 'a', 'b'"), made:
-        task(id="a")(body)
-        task(id="b")(body)
-        task(id="c", dependencies=[body])(lambda c: None)
-
-
-def test_dependencies_may_be_defined_later() -> None:
-    made, registry = builder()
-    with made:
-        task(id="end", dependencies=["start"])(lambda c: c.set("end", c["start"]))
-        task(id="start")(lambda c: c.set("start", 1))
-    assert Run(program(registry)).go().final == {"start": 1, "end": 1}
+    async def __call__(self, c: Context) -> dict[str, int]:
+        return {"b": 2}
 
 
 @pytest.mark.parametrize(
-    ("edges", "cycle"),
+    ("body", "final"),
     [
-        ({"a": ["a"]}, "a -> a"),
-        ({"a": ["b"], "b": ["a"]}, "a -> b -> a"),
-        ({"ok": [], "a": ["c", "ok"], "b": ["a"], "c": ["b"], "tail": ["c"]}, "a -> b -> c -> a"),
+        (lambda c: None, {"a": 1, "rows": []}),
+        (lambda c: c, {"a": 1, "rows": []}),
+        (lambda c: {"b": 2}, {"a": 1, "rows": [], "b": 2}),
+        (lambda c: c["rows"].append(1), {"a": 1, "rows": [1]}),
+        (lambda c: {"rows": [*c["rows"], 2]}, {"a": 1, "rows": [2]}),
+        (fresh, {"b": 2}),
+        (copied, {"a": 1, "rows": [1]}),
+        (awaited, {"a": 1, "rows": [], "b": 2}),
+        (awaited_none, {"a": 1, "rows": [], "b": "handle"}),
+        (Object(), {"a": 1, "rows": [], "b": 2}),
     ],
 )
-def test_cycles_are_named(edges: dict[str, list[str]], cycle: str) -> None:
-    made, registry = builder()
-    with pytest.raises(WorkflowError) as caught, made:
-        for name, dependencies in edges.items():
-            task(id=name, dependencies=dependencies)(lambda c: None)
-    path = caught.value.message.split(": ")[1].split(" -> ")
-    assert path[0] == path[-1]
-    at = path.index("a")
-    assert " -> ".join([*path[at:-1], *path[:at], "a"]) == cycle
-    assert registry.names() == ()
+def test_what_a_body_returns(body: Callable[..., Any], final: dict[str, Any]) -> None:
+    run = Run(single(body), {"a": 1, "rows": []}).go()
+    assert run.errors == {}
+    assert run.final == final
 
 
-def test_a_cycle_through_a_rule() -> None:
-    made, _ = builder()
-    with pytest.raises(WorkflowError, match="circular"), made:
-        task(id="a", trigger_rules=task_success("b"))(lambda c: None)
-        task(id="b", dependencies=["a"])(lambda c: None)
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (lambda c: 3, "task 'x' returned int\n"),
+        (lambda c: [c], "returned list\n"),
+        (lambda c: False, "returned bool\n"),
+        (lambda c: (key for key in c), "returned generator\n"),
+        (lambda c: awaited(c), "something to await"),
+    ],
+)
+def test_anything_else_fails_the_task_and_says_what_to_return(body: Callable[..., Any], says: str) -> None:
+    made = single(body)
+    with pytest.raises(TaskReturnError, match=says) as caught:
+        made.perform(0, View(), None)
+    assert isinstance(caught.value, TypeError)
+    assert "return the context, None" in str(caught.value)
+    assert Run(made).go().machine.status == "failed"
 
 
-def test_a_long_cycle_and_a_long_chain_do_not_recurse() -> None:
-    made, _ = builder()
-    with pytest.raises(WorkflowError, match="circular"), made:
-        for i in range(5000):
-            task(id=f"t{i}", dependencies=[f"t{(i - 1) % 5000}"])(lambda c: None)
+@pytest.mark.parametrize(
+    ("body", "takes"),
+    [
+        (lambda c, handle: c.set("h", handle), True),
+        (lambda c, task_handle: c.set("h", task_handle), True),
+        (lambda c, other=None: c.set("h", other), False),
+        (lambda c, n=0, handle=None: c.set("h", handle), False),
+        (lambda *a: a[0].set("h", a[1] if len(a) > 1 else None), False),
+    ],
+)
+def test_who_gets_the_handle(body: Callable[..., Any], takes: bool) -> None:
+    assert Run(single(body)).go().final == {"h": "handle" if takes else None}
 
 
-@pytest.mark.parametrize("name", ["", "  ", None, 3, "a::b"])
-def test_names(name: Any) -> None:
-    for options in ({"name": name}, {"name": "w", "workflow": name or ""}, {"name": "w", "tenant": name or ""}):
-        with pytest.raises(WorkflowError, match="name of a"):
-            WorkflowBuilder(**options)
+def test_methods_take_a_handle_too() -> None:
+    class Tasks:
+        def run(self, c: Context, handle: Any) -> None:
+            c["h"] = handle
+
+    assert Run(single(Tasks().run)).go().final == {"h": "handle"}
 
 
-def test_an_empty_workflow() -> None:
-    made, registry = builder()
-    with pytest.raises(WorkflowError, match="cannot be empty"), made:
-        pass
-    with pytest.raises(WorkflowError, match="cannot be empty"):
-        made.build()
-    assert registry.names() == ()
+def test_a_failed_body_changes_nothing() -> None:
+    def body(c: Context) -> None:
+        c["rows"].append(1)
+        raise ValueError("no")
+
+    run = Run(single(body), {"rows": []}).go()
+    assert run.errors == {"x": ("ValueError", "no")}
+    assert run.final == {"rows": []}
 
 
-def test_an_exception_in_the_block_comes_out_and_registers_nothing() -> None:
-    made, registry = builder()
-    with pytest.raises(ZeroDivisionError), made:
-        task(id="x")(body)
-        1 / 0
-    assert registry.names() == ()
-    with pytest.raises(WorkflowError, match="No workflow context"):
-        task(id="y")(body)
+def test_attempts_do_not_share_values() -> None:
+    made = single(lambda c: c["rows"].append(1))
+    run = Run(made, {"rows": []})
+    view = run.board.view(0)
+    for _ in range(3):
+        (patch,) = made.perform(0, view, None).values
+        assert patch.text == '{"set":{"rows":[1]},"del":[]}'
 
 
-def test_the_same_name_again_redefines() -> None:
-    made, registry = builder()
-    with made:
-        task(id="old")(body)
-    with WorkflowBuilder("w", into=registry):
-        task(id="new")(body)
-    assert [t.id for t in program(registry).workflow.tasks] == ["new"]
+def test_what_cannot_be_stored_fails_the_task() -> None:
+    with pytest.raises(EncodingError, match="rows"):
+        single(lambda c: c["rows"].append(object())).perform(0, Run(single(awaited), {"rows": []}).board.view(0), None)
 
 
-def test_the_same_function_again_is_no_duplicate() -> None:
-    made, registry = builder()
-    with made:
-        task(id="x")(body)
-        task(id="x", retry_attempts=2)(body)
-    assert program(registry).policy(0).retry.max_attempts == 2
+def test_on_success_sees_a_copy_of_the_final_context() -> None:
+    seen: list[Any] = []
+
+    def observe(name: str, c: Context) -> None:
+        seen.append((name, c.to_dict()))
+        c["extra"] = 1
+        del c["b"]
+
+    def body(c: Context) -> dict[str, int]:
+        del c["a"]
+        return {"b": 2}
+
+    run = Run(single(body, on_success=observe), {"a": 1}).go()
+    assert seen == [("x", {"b": 2})]
+    assert run.final == {"b": 2}
+    assert run.notes == []
 
 
-def test_builders_nest_and_threads_do_not_share_them() -> None:
-    outer, registry = builder("outer")
-    inner = WorkflowBuilder("inner", into=registry)
-    seen: list[BaseException] = []
+def test_on_failure_hears_of_every_failed_attempt_and_sees_what_the_task_saw() -> None:
+    seen: list[Any] = []
 
-    def elsewhere() -> None:
-        try:
-            task(id="stray")(body)
-        except WorkflowError as error:
-            seen.append(error)
+    def body(c: Context) -> None:
+        c["a"] = 2
+        raise ValueError("no")
 
-    with outer:
-        task(id="a")(body)
-        with inner:
-            task(id="b")(body)
-        task(id="c")(body)
-        thread = threading.Thread(target=elsewhere)
-        thread.start()
-        thread.join()
-    assert [[t.id for t in program(registry, w).workflow.tasks] for w in ("outer", "inner")] == [["a", "c"], ["b"]]
-    assert len(seen) == 1
+    run = Run(single(body, on_failure=lambda name, error, c: seen.append((name, error, c.to_dict()))), {"a": 1}).go()
+    assert seen == [("x", "ValueError: no", {"a": 1})]
+    assert run.notes == []
 
 
-def test_description_tags_and_where() -> None:
-    made, registry = builder("w", tenant="acme", package="p", workflow="id")
-    with made as entered:
-        assert entered is made
-        assert made.description("says").tag("team", "data") is made
-        task(id="x")(body)
-    assert registry.names() == ("id",)
-    workflow = program(registry, "id").workflow
-    assert (workflow.name, workflow.description, workflow.tags) == ("w", "says", {"team": "data"})
-    assert workflow.get_roots() == ["acme::p::id::x"]
-    with pytest.raises(WorkflowError, match="tag"):
-        made.tag("n", 1)  # type: ignore[arg-type]
+def test_what_observers_raise_is_a_note() -> None:
+    def observe(*args: Any) -> None:
+        raise KeyError("oops")
+
+    def bad(c: Context) -> None:
+        raise ValueError("no")
+
+    good = Run(single(lambda c: {"a": 1}, on_success=observe)).go()
+    assert (good.machine.status, good.final) == ("completed", {"a": 1})
+    assert good.notes == ["on_success of 'x' raised KeyError: 'oops'"]
+    failed = Run(single(bad, on_failure=observe)).go()
+    assert failed.notes == ["on_failure of 'x' raised KeyError: 'oops'"]
+    assert failed.errors == {"x": ("ValueError", "no")}
 
 
-def test_add_task_takes_what_was_defined_under_the_same_name() -> None:
-    made, registry = builder()
-    with made:
-        task(id="a")(body)
-        task(id="b", dependencies=["a"])(lambda c: None)
-    again = WorkflowBuilder("w", into=registry)
-    assert again.add_task("a").add_task(body) is again
-    workflow = again.build()
-    assert [t.id for t in workflow.tasks] == ["a"]
-    with pytest.raises(WorkflowError, match="'nope'"):
-        again.add_task("nope")
-    with pytest.raises(WorkflowError, match="string task ID or a function object"):
-        again.add_task(3)  # type: ignore[arg-type]
-    with pytest.raises(WorkflowError, match="'a'"):
-        WorkflowBuilder("other", into=registry).add_task("a")
-    with pytest.raises(WorkflowError, match="names the task 'a'"):
-        WorkflowBuilder("w", into=registry).add_task("b").build()
+@pytest.mark.parametrize("inputs", [None, {"a": [1]}, Context({"a": [1]})])
+def test_inputs_are_copied(inputs: Any) -> None:
+    run = Run(single(lambda c: c.set("a", [*c.get("a", []), 2])), inputs).go()
+    assert run.final == {"a": [1, 2] if inputs else [2]}
+    assert inputs is None or inputs == {"a": [1]}
 
 
-def test_register_workflow_constructor() -> None:
-    made, registry = builder()
-    calls: list[int] = []
-
-    def construct() -> Workflow:
-        calls.append(1)
-        with made:
-            task(id="x")(body)
-        return made.build()
-
-    register_workflow_constructor("alias", construct, into=registry)
-    assert registry.names() == ("alias", "w")
-    assert registry.get("alias").plan.name == "alias"
-    assert Run(program(registry, "alias")).go().machine.status == "completed"
-    assert calls == [1]
-    with pytest.raises(WorkflowError, match="returned int"):
-        register_workflow_constructor("bad", lambda: 3, into=registry)  # type: ignore[arg-type,return-value]
-    with pytest.raises(WorkflowNotFound):
-        registry.get("bad")
+@pytest.mark.parametrize("inputs", [{"a": object()}, {1: 1}, [1], "a"])
+def test_inputs_that_cannot_be_stored(inputs: Any) -> None:
+    with pytest.raises(EncodingError):
+        single(awaited).start(inputs)
 
 
-def test_without_another_registry_the_process_wide_one_is_told() -> None:
-    name = "tests.tasks.test_definition"
-    try:
-        with WorkflowBuilder(name):
-            task(id="x")(body)
-        assert name in process_wide.names()
-    finally:
-        process_wide.forget(name)
+def test_the_size_limit_is_the_programs() -> None:
+    made = single(lambda c: c.set("big", "x" * 1000))
+    made.max_context_bytes = 500
+    with pytest.raises(ContextTooLarge, match="'big'"):
+        made.perform(0, Run(made, {"a": 1}).board.view(0), None)
+    with pytest.raises(ContextTooLarge, match="'a'"):
+        made.start({"a": "y" * 501})
+
+
+def test_async_is_known_beforehand() -> None:
+    assert [single(b).is_async(0) for b in (awaited, Object(), fresh)] == [True, True, False]

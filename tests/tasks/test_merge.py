@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.tasks.merge import ABSENT, merge
+from holdwater.tasks.merge import ABSENT, merge
 
 INTS = {"$t": "dict", "v": [[1, "a"]]}
 CASES: list[tuple[str, Any, Any, Any, Any]] = [

@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from penstock.model import codec
-from penstock.model.values import Stored
-from penstock.tasks import Context, TaskBoard, task
-from penstock.tasks.ancestry import Ancestry
-from penstock.tasks.program import TaskProgram
-from penstock.tasks.view import View
-
-from .driver import Run, builder, program
+from holdwater.model import codec
+from holdwater.model.values import Stored
+from holdwater.tasks import Context, TaskBoard, task
+from holdwater.tasks.ancestry import Ancestry
+from holdwater.tasks.definition import TaskProgram
+from holdwater.tasks.layered_map import View
+from tests.tasks.driver import Run, builder, program
 
 
 def workflow(n: int, body: Callable[[Context, int], Any], dependencies: Callable[[int], list[str]]) -> TaskProgram:

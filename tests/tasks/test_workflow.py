@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from penstock.model.errors import WorkflowError
-from penstock.tasks import TaskNamespace, Workflow, WorkflowContext, task, task_failed
-
-from .driver import builder
+from holdwater.errors import WorkflowError
+from holdwater.tasks import TaskNamespace, Workflow, WorkflowContext, task, task_failed
+from tests.tasks.driver import builder
 
 
 def diamond(**options: Any) -> Workflow:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import assert_type
 
-from penstock import AsyncRunner, Context, DefaultRunner, RunResult, SyncRunner, WorkflowBuilder, WorkflowRunner, task
-from penstock.graphs import END, FunctionNode, Graph, GraphNode, ifelse, interrupt, node, route
-from penstock.steps import Step, StepResult, Workflow, WorkflowContext
+from holdwater import AsyncRunner, Context, DefaultRunner, RunResult, SyncRunner, WorkflowBuilder, WorkflowRunner, task
+from holdwater.graphs import END, FunctionNode, Graph, GraphNode, ifelse, interrupt, node, route
+from holdwater.steps import Step, StepResult, Workflow, WorkflowContext
 
 
 @node(output_name="doubled")

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 
 import pytest
 
-import penstock
-from penstock.compat.hypergraph.results import RunResult
+import holdwater
+from holdwater.compat.hypergraph.results import RunResult
 
 Inherited = tuple[type, type, str]
 
@@ -32,10 +32,10 @@ OF_OTHER_VERSIONS: dict[type, set[str]] = {
 
 def classes() -> Iterator[type]:
     seen: set[type] = set()
-    for found in pkgutil.walk_packages(penstock.__path__, "penstock."):
+    for found in pkgutil.walk_packages(holdwater.__path__, "holdwater."):
         if not found.name.endswith("__main__"):
             module = importlib.import_module(found.name)
-            seen |= {c for c in vars(module).values() if inspect.isclass(c) and c.__module__.startswith("penstock.")}
+            seen |= {c for c in vars(module).values() if inspect.isclass(c) and c.__module__.startswith("holdwater.")}
     yield from sorted(seen, key=lambda c: (c.__module__, c.__qualname__))
 
 
@@ -87,7 +87,7 @@ def collisions(cls: type) -> list[Inherited]:
     return [
         (cls, base, name)
         for base in cls.__mro__[1:]
-        if not base.__module__.startswith("penstock.") and base is not object
+        if not base.__module__.startswith("holdwater.") and base is not object
         for name in sorted((data | private) & owned(base))
         if not (name.startswith("__") and name.endswith("__"))
     ]
@@ -125,7 +125,7 @@ class Told(OSError):
 
 class Overriding(threading.Thread):
     def run(self) -> None:
-        self._penstock = self
+        self._holdwater = self
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from penstock import SyncRunner
-from penstock.graphs import Graph, ifelse, node, route
-from penstock.steps import Step, StepResult, Workflow
+from holdwater import SyncRunner
+from holdwater.graphs import Graph, ifelse, node, route
+from holdwater.steps import Step, StepResult, Workflow
 
 
 @node(output_name="doubled")

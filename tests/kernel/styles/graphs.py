@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from penstock.kernel import Machine, lay_out
-from penstock.model.fan import Spread
-from penstock.model.plan import Kind, Node, OnError, Plan, Read
-from penstock.model.rules import AllOf, AnyOf, Not, Open, Ran, Rule
-
-from .program import ONCE, Body, Call, Children, Done, Program, Question, Retry
+from holdwater.kernel import Machine, lay_out
+from holdwater.model.fanout import Spread
+from holdwater.model.plan import Kind, Node, OnError, Plan, Read
+from holdwater.model.rules import AllOf, AnyOf, Not, Open, Ran, Rule
+from tests.kernel.styles.program import ONCE, Body, Call, Children, Done, Program, Question, Retry
 
 END = "END"
 

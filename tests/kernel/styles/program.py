@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from penstock.kernel import Layout, Machine, lay_out
-from penstock.model.fan import Outcome, Spread
-from penstock.model.plan import Plan
+from holdwater.kernel import Layout, Machine, lay_out
+from holdwater.model.fanout import Outcome, Spread
+from holdwater.model.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from penstock.kernel import Machine
-from penstock.model.fan import Spread
-from penstock.model.plan import Kind, Node, OnError, Plan
-
-from .program import ONCE, Body, Call, Children, Done, Later, Program, Retry
+from holdwater.kernel import Machine
+from holdwater.model.fanout import Spread
+from holdwater.model.plan import Kind, Node, OnError, Plan
+from tests.kernel.styles.program import ONCE, Body, Call, Children, Done, Later, Program, Retry
 
 View = dict[str, Any]
 GIVEN = "given"

@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from penstock.kernel import Machine
-from penstock.model.plan import Node, OnError, Plan
-from penstock.model.rules import CUT, FAILED, MISSING, SKIPPED, SUCCEEDED, After, AllOf, AnyOf, Not, Rule
-
-from .program import ONCE, Body, Call, Done, Later, Program, Retry
+from holdwater.kernel import Machine
+from holdwater.model.plan import Node, OnError, Plan
+from holdwater.model.rules import CUT, FAILED, MISSING, SKIPPED, SUCCEEDED, After, AllOf, AnyOf, Not, Rule
+from tests.kernel.styles.program import ONCE, Body, Call, Done, Later, Program, Retry
 
 Context = dict[str, Any]
 TaskBody = Callable[[Context, Call], Later | None]

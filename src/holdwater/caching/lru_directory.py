@@ -1,0 +1,152 @@
+"""A directory of small files with bounds: the files used longest ago go first."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from holdwater.caching.signing import temporary_name
+
+_FILE: Final = re.compile(r"[0-9a-f]{62}")
+_SHELF: Final = re.compile(r"[0-9a-f]{2}")
+_ORPHANED_AFTER_S: Final = 3600.0
+"""a temporary file this old was left by a process that died"""
+
+
+class _File(NamedTuple):
+    used_ns: int
+    size_bytes: int
+    path: str
+
+
+class Shelf:
+    """Files by name.  Only files of its own naming are counted or removed, whatever else lies in the directory."""
+
+    def __init__(self, directory: Path, max_bytes: int | None, max_files: int | None) -> None:
+        self.directory: Final = directory
+        self._max_bytes: Final = max_bytes
+        self._max_files: Final = max_files
+        self._unseen_bytes = max_bytes or 0  # so that the first write counts
+        self._unseen_files = max_files or 0
+
+    def path(self, name: str) -> Path:
+        digest = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+        return self.directory / digest[:2] / digest[2:]
+
+    def read(self, path: Path) -> bytes | None:
+        """None if there is no such file, or one that is larger than all of them may be."""
+        try:
+            with path.open("rb") as file:
+                if self._max_bytes is not None and os.fstat(file.fileno()).st_size > self._max_bytes:
+                    return b""
+                return file.read()
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            return None
+
+    def write(self, path: Path, data: bytes) -> None:
+        """Replaces the file at once.  Raises FileNotFoundError if the directory around this one is gone."""
+        draft = path.with_name(temporary_name(path.name))
+        try:
+            descriptor = self._open(draft, os.O_EXCL)
+            with open(descriptor, "wb") as file:
+                file.write(data)
+            self.touch(draft)
+            os.replace(draft, path)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+        self._written(len(data))
+
+    def append(self, path: Path, data: bytes) -> int:
+        """The size of the file, in bytes.  Lines of many processes do not mix."""
+        descriptor = self._open(path, os.O_APPEND)
+        try:
+            os.write(descriptor, data)
+            size = os.fstat(descriptor).st_size
+        finally:
+            os.close(descriptor)
+        self._written(len(data), files=size == len(data))
+        return size
+
+    def touch(self, path: Path) -> None:
+        """The file is used now."""
+        now = time.time_ns()
+        with suppress(FileNotFoundError):  # another process evicted it
+            os.utime(path, ns=(now, now))
+
+    def clear(self) -> None:
+        for file in self._files():
+            _remove(file.path)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self._files())
+
+    def _open(self, path: Path, flags: int) -> int:
+        flags |= os.O_WRONLY | os.O_CREAT
+        try:
+            return os.open(path, flags, 0o600)
+        except FileNotFoundError:
+            self.directory.mkdir(exist_ok=True)
+            path.parent.mkdir(exist_ok=True)
+            return os.open(path, flags, 0o600)
+
+    def _written(self, size: int, files: int = 1) -> None:
+        self._unseen_bytes += size
+        self._unseen_files += files
+        if self._unseen_bytes > _margin(self._max_bytes) or self._unseen_files > _margin(self._max_files):
+            self._unseen_bytes = self._unseen_files = 0
+            self._evict()
+
+    def _evict(self) -> None:
+        files = sorted(self._files())
+        size, count = sum([file.size_bytes for file in files]), len(files)
+        for file in files[:-1]:  # what was written last stays
+            if _fits(size, self._max_bytes) and _fits(count, self._max_files):
+                break
+            _remove(file.path)
+            size, count = size - file.size_bytes, count - 1
+
+    def _files(self) -> Iterator[_File]:
+        """All files; those a dead process left half written are removed on the way."""
+        long_ago = time.time_ns() - int(_ORPHANED_AFTER_S * 1e9)
+        for shelf in _scan(self.directory):
+            if not _SHELF.fullmatch(shelf.name):
+                continue
+            for entry in _scan(shelf.path):
+                try:
+                    state = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
+                if _FILE.fullmatch(entry.name):
+                    yield _File(state.st_mtime_ns, state.st_size, entry.path)
+                elif entry.name.endswith(".tmp") and state.st_mtime_ns < long_ago:
+                    _remove(entry.path)
+
+
+def _scan(directory: str | Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(directory) as found:
+            return list(found)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _remove(path: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def _margin(bound: int | None) -> float:
+    """How much is written before it is counted again, and is kept free when it was."""
+    return math.inf if bound is None else bound // 16
+
+
+def _fits(amount: int, bound: int | None) -> bool:
+    return bound is None or amount <= bound - bound // 16

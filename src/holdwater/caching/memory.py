@@ -1,0 +1,116 @@
+"""A cache in this process."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, deque
+from typing import Any, Final
+
+from holdwater.caching.copies import Kept, keep
+from holdwater.errors import ConfigError, Unstorable
+
+MAX_TOPICS: Final = 1000
+NOTES_PER_TOPIC: Final = 64
+
+
+class MemoryNotes:
+    """The newest notes of the topics noted last."""
+
+    def __init__(self) -> None:
+        self._topics: OrderedDict[str, deque[str]] = OrderedDict()
+        self._guard = threading.Lock()
+
+    def note(self, topic: str, text: str) -> None:
+        with self._guard:
+            self._topics.setdefault(topic, deque(maxlen=NOTES_PER_TOPIC)).append(text)
+            self._topics.move_to_end(topic)
+            if len(self._topics) > MAX_TOPICS:
+                self._topics.popitem(last=False)
+
+    def recall(self, topic: str) -> list[str]:
+        with self._guard:
+            return list(self._topics.get(topic, ()))
+
+    def forget(self) -> None:
+        with self._guard:
+            self._topics.clear()
+
+
+class MemoryCache:
+    """The values used last, bounded by number and bytes; for any number of threads.
+
+    Every hit is a copy of its own, made by pickle or else `copy.deepcopy`, so that changing it changes nothing here.
+    With `max_bytes` a value that cannot be pickled is refused, for its size is unknown.  `max_size` is `max_entries`.
+    """
+
+    def __init__(
+        self, max_entries: int | None = None, max_bytes: int | None = None, *, max_size: int | None = None
+    ) -> None:
+        """No bound by default.  Raises ConfigError for one below 1."""
+        self.max_entries: Final = at_least_one("max_entries", max_entries if max_size is None else max_size)
+        self.max_bytes: Final = at_least_one("max_bytes", max_bytes)
+        self.evicted = 0
+        self._entries: OrderedDict[str, Kept] = OrderedDict()
+        self._bytes = 0
+        self._guard = threading.Lock()
+        self._notes = MemoryNotes()
+        self.note: Final = self._notes.note
+        self.recall: Final = self._notes.recall
+
+    def get(self, key: str) -> tuple[bool, Any]:
+        with self._guard:
+            kept = self._entries.get(key)
+            if kept is None:
+                return False, None
+            self._entries.move_to_end(key)
+        return True, kept.open()
+
+    def set(self, key: str, value: Any) -> None:
+        """Raises Unstorable, and forgets what was there under the key."""
+        with self._guard:
+            self._drop(key)
+        kept = keep(value)
+        if self.max_bytes is not None and (kept.size_bytes is None or kept.size_bytes > self.max_bytes):
+            size = "a size that cannot be told" if kept.size_bytes is None else f"{kept.size_bytes} bytes"
+            raise Unstorable(
+                f"the value has {size}, and the cache holds max_bytes={self.max_bytes}",
+                hint="raise max_bytes, or return something smaller",
+            )
+        with self._guard:
+            self._drop(key)
+            self._entries[key] = kept
+            self._bytes += kept.size_bytes or 0
+            while self._is_full():
+                self._drop(next(iter(self._entries)))
+                self.evicted += 1
+
+    def clear(self) -> None:
+        """Forget all values and notes."""
+        with self._guard:
+            self._entries.clear()
+            self._bytes = 0
+        self._notes.forget()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __repr__(self) -> str:
+        return f"<MemoryCache {len(self)} entries, {self._bytes} bytes>"
+
+    def _drop(self, key: str) -> None:
+        kept = self._entries.pop(key, None)
+        if kept is not None:
+            self._bytes -= kept.size_bytes or 0
+
+    def _is_full(self) -> bool:
+        too_many = self.max_entries is not None and len(self._entries) > self.max_entries
+        return too_many or (self.max_bytes is not None and self._bytes > self.max_bytes)
+
+
+InMemoryCache = MemoryCache
+
+
+def at_least_one(name: str, bound: int | None) -> int | None:
+    if bound is not None and (isinstance(bound, bool) or not isinstance(bound, int) or bound < 1):
+        raise ConfigError(f"{name} is a whole number of at least 1 or None, not {bound!r}")
+    return bound

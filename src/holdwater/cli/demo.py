@@ -1,0 +1,91 @@
+"""`holdwater demo`: a workflow worth watching, and worth killing."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from holdwater.cli import exit_codes, follow, live_view
+from holdwater.cli.commands import command
+from holdwater.cli.exit_codes import CommandError
+from holdwater.cli.formatting import clean, instant
+
+if TYPE_CHECKING:
+    from holdwater.runners.tasks.default_runner import DefaultRunner, RunHandle
+
+_KEY: Final = re.compile(r"demo-(\d+)")
+
+
+@click.command(epilog=exit_codes.TABLE)
+@click.option("--dir", "directory", type=click.Path(path_type=Path), default="holdwater-demo", show_default=True,
+              help="Where its database and its files go.")  # fmt: skip
+@click.option("--pace", type=click.FloatRange(min=0), default=0.4, show_default=True,
+              help="Seconds each task pauses, for those who watch.")  # fmt: skip
+@click.option("--fresh", is_flag=True, help="Start another run, whatever became of the one before.")
+def demo(directory: Path, pace: float, fresh: bool) -> int:
+    """Watch a workflow on real weather data: four years of Seattle, checked, analysed in parallel and drawn.
+
+    Kill it in the middle, with kill -9 too, and call it again: the same run goes on, and nothing recorded is done
+    twice.
+    """
+    from holdwater.demo import run as weather
+    from holdwater.runners.tasks.config import DefaultRunnerConfig
+
+    home = _made(directory)
+    path = home / "demo.db"
+    database = f"sqlite:///{path}"
+    again = clean(shlex.join(["holdwater", "demo", "--dir", str(directory)]))
+    view: Callable[[], live_view.View] = live_view.view
+
+    def start(runner: DefaultRunner) -> RunHandle:
+        nonlocal view
+        newest = next(iter(runner.list_runs(workflow_name=weather.WORKFLOW, limit=1)), None)
+        if newest is None or fresh:
+            key = _next_key(newest.idempotency_key if newest is not None else None)
+            handle = runner.submit(weather.WORKFLOW, weather.inputs(home, pace), idempotency_key=key)
+            click.echo(f"Run {handle.run_id} of {weather.WORKFLOW} begins.")
+            return handle
+        # Found by its id and not by its key: with another pace the key would come with another context.
+        if newest.end_time is not None:
+            click.echo(f"Run {newest.run_id} {newest.status.lower()} already, {instant(newest.end_time)}.")
+            click.echo("Nothing is done again; --fresh starts another run.")
+            view = live_view.SilentView
+            return runner.handle(newest.run_id)
+        so_far = follow.recorded(runner.get_run(newest.run_id))
+        click.echo(f"Resuming run {newest.run_id}, begun {instant(newest.start_time)}.")
+        click.echo(f"Recorded already, and not done again: {so_far}.")
+        return follow.go_on(runner, newest.run_id)
+
+    try:
+        _, result, pauses = follow.perform(database, DefaultRunnerConfig(own_runs_only=True), start, lambda: view())
+    except follow.Interrupted as interrupted:
+        follow.say_interrupted(database, interrupted.run_id, again)
+        return follow.leave(interrupted)
+    follow.say_end(result, pauses, database, again)
+    for line in weather.summary(result.final_context):
+        click.echo(clean(line))
+    click.echo(f"{'Database:':<15}{clean(path)}")
+    click.echo(f"{'Look closer:':<15}{command('runs', 'show', result.run_id, database=database)}")
+    return exit_codes.OF_STATUS.get(result.status, exit_codes.INTERNAL)
+
+
+def _made(directory: Path) -> Path:
+    """The directory, made if need be; absolute, so that a run may be finished from anywhere."""
+    if "?" in str(directory.absolute()):
+        raise CommandError(f"{directory}: a database URL has no room for '?' in a path", hint="choose another --dir")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandError(f"{directory} cannot be made: {error.strerror}") from error
+    return directory.resolve()
+
+
+def _next_key(key: str | None) -> str:
+    """A directory has one run at a time: the first is demo-1, `--fresh` counts on."""
+    found = _KEY.fullmatch(key or "")
+    return f"demo-{int(found[1]) + 1 if found else 1}"

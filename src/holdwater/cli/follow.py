@@ -1,0 +1,299 @@
+"""Running something in this process and watching it to its end, or until somebody interrupts."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from holdwater.cli import exit_codes, open_database
+from holdwater.cli import pauses as pause_texts
+from holdwater.cli.commands import command, outlives_the_process
+from holdwater.cli.exit_codes import CommandError
+from holdwater.cli.formatting import clean, count, paragraph, seconds, short
+from holdwater.cli.live_view import SETTLED, View
+
+if TYPE_CHECKING:
+    from holdwater.runners.tasks.config import DefaultRunnerConfig
+    from holdwater.runners.tasks.default_runner import DefaultRunner, RunHandle
+    from holdwater.runners.tasks.results import WorkflowResult
+    from holdwater.runs.pauses import Pause
+
+POLL_SECONDS: Final = 0.2
+SHARE: Final = 5
+"""a look at a large run takes time: wait this many times as long before the next"""
+VALUE_CHARS: Final = 100
+CONTEXT_LINES: Final = 30
+TRACEBACK_LINE_CHARS: Final = 500
+
+
+class Interrupted(Exception):
+    """Ctrl-C or SIGTERM.  `run_id`: the run that was watched; `at_once`: a second signal came; `code`: to exit with."""
+
+    def __init__(self, run_id: str | None, *, at_once: bool, code: int = exit_codes.INTERRUPTED) -> None:
+        self.run_id, self.at_once, self.code = run_id, at_once, code
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, where Ctrl-C raises KeyboardInterrupt."""
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """Have SIGTERM end what this block does as Ctrl-C does; only the main thread can ask for that."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def terminate(number: int, frame: object) -> None:
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def perform(
+    database: str,
+    config: DefaultRunnerConfig,
+    start: Callable[[DefaultRunner], RunHandle],
+    view: Callable[[], View],
+    announce: Callable[[RunHandle], None] = lambda handle: None,
+) -> tuple[RunHandle, WorkflowResult, list[Pause]]:
+    """Open a runner, start or find a run, watch it to its end, or until it waits for a person: for these answers.
+
+    `announce` is called when the run is known, and its id is said even if Ctrl-C comes then.
+
+    Raises Interrupted after Ctrl-C or SIGTERM, when what ran has had its time to end; and what runner and store raise.
+    """
+    with _terminable():
+        return _perform(database, config, start, view, announce)
+
+
+def _perform(
+    database: str,
+    config: DefaultRunnerConfig,
+    start: Callable[[DefaultRunner], RunHandle],
+    view: Callable[[], View],
+    announce: Callable[[RunHandle], None],
+) -> tuple[RunHandle, WorkflowResult, list[Pause]]:
+    from holdwater.runners.tasks.default_runner import DefaultRunner
+
+    handle: RunHandle | None = None
+    runner: DefaultRunner | None = None
+    try:
+        runner = DefaultRunner(database, config=config)
+        handle = start(runner)
+        announce(handle)
+        with view() as shown:
+            result = follow(handle, shown)
+        pauses = handle.pauses() if result.status == "Paused" else []
+        runner.shutdown()
+        return handle, result, pauses
+    except KeyboardInterrupt as signalled:
+        terminated = isinstance(signalled, _Terminated)
+        word = "terminated" if terminated else "interrupted"
+        drained = runner is None or _drain(runner, config.shutdown_timeout_seconds, word)
+        raise Interrupted(
+            None if handle is None else handle.run_id,
+            at_once=not drained,
+            code=exit_codes.TERMINATED if terminated else exit_codes.INTERRUPTED,
+        ) from None
+    except BaseException:
+        if runner is not None:
+            runner.shutdown()
+        raise
+
+
+def _drain(runner: DefaultRunner, grace_s: float, word: str) -> bool:
+    """Shut down; False if a second signal came before that was done."""
+    closing = threading.Thread(target=runner.shutdown, name="holdwater-shutdown", daemon=True)
+    try:
+        closing.start()
+        click.echo(f"\n{word}: running tasks have {seconds(grace_s)} to end; Ctrl-C again leaves at once", err=True)
+        closing.join()
+    except KeyboardInterrupt:
+        return False
+    return True
+
+
+def leave(interrupted: Interrupted) -> int:
+    """The exit code after a signal; after a second one, the end: the interpreter would wait for running tasks."""
+    if interrupted.at_once:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(interrupted.code)  # all that counts is on disk, and the next runner finds the locks of this one free
+    return interrupted.code
+
+
+def follow(handle: RunHandle, view: View) -> WorkflowResult:
+    """Show a run until it has ended, or is paused and no body of it runs here: to leave earlier would cancel those."""
+    while True:
+        result = _until_it_rests(handle, view)
+        if result.status != "Paused" or not _is_at_work(handle):
+            return result
+        time.sleep(POLL_SECONDS)
+
+
+def _is_at_work(handle: RunHandle) -> bool:
+    """Whether this process executes a body of the run; not counted is one with child runs, which may rest as well."""
+    from holdwater.model.records import RunFilter
+
+    engine = handle._runner._engine
+    work = engine.store.work(handle.run_id)
+    if not any(w.owner == engine.owner and w.kind == "execute" and w.began for w in work):
+        return False
+    children = engine.store.count_runs(RunFilter(parent_id=handle.run_id))
+    return not (children.get("running") or children.get("paused"))
+
+
+def _until_it_rests(handle: RunHandle, view: View) -> WorkflowResult:
+    """Show a run until it has ended, is paused or waits for a person."""
+    from holdwater.errors import StoreUnavailable
+
+    # A thread waits for the end, so that the end is seen at once and this one can be interrupted.
+    waiter = _Waiter(handle)
+    waiter.start()
+    pause_s = 0.0
+    while not waiter.over.wait(pause_s):
+        began = time.monotonic()
+        with contextlib.suppress(StoreUnavailable):  # the runner goes on trying, and so does this view
+            view.show(handle.info())
+        pause_s = max(POLL_SECONDS, SHARE * (time.monotonic() - began))
+    result = waiter.result()
+    view.show(result)
+    return result
+
+
+class _Waiter:
+    """Waits for a run in a thread of its own, once."""
+
+    def __init__(self, handle: RunHandle) -> None:
+        self.over = threading.Event()
+        self._handle = handle
+        self._result: WorkflowResult | None = None
+        self._error: BaseException | None = None
+
+    def start(self) -> None:
+        threading.Thread(target=self._wait, name="holdwater-follow", daemon=True).start()
+
+    def _wait(self) -> None:
+        try:
+            self._result = self._handle.result()
+        except BaseException as error:  # noqa: BLE001 - raised again where somebody looks at it
+            self._error = error
+        self.over.set()
+
+    def result(self) -> WorkflowResult:
+        if self._result is None:
+            raise self._error or AssertionError
+        return self._result
+
+
+def go_on(runner: DefaultRunner, run_id: str) -> RunHandle:
+    """A handle on a recorded run, which the runner takes up by itself; a paused one that asks nothing is resumed.
+
+    Raises RunNotFound, InvalidTransition, and CommandError if nobody here could execute it.
+    """
+    from holdwater.model.registry import registry
+
+    handle = runner.handle(run_id)
+    if not handle.done() and registry.find(handle.workflow_name) is None:
+        raise CommandError(
+            f"run {run_id} is one of workflow {handle.workflow_name!r}, which this module does not register",
+            code=exit_codes.NOT_FOUND,
+        )
+    if handle.status == "Paused" and not handle.pauses():
+        runner.resume(run_id)
+    return handle
+
+
+def say_end(result: WorkflowResult, pauses: Sequence[Pause], database: str, go_on: str) -> None:
+    """How the run ended, or what it waits for.  `go_on`: the command that goes on with it."""
+    took = f" after {seconds(result.duration)}" if result.duration is not None else ""
+    first, *more = paragraph(result.error_message or result.reason or "") or [""]
+    click.echo(f"{result.status}{took}{': ' if first else ''}{first}")
+    for line in more:
+        click.echo(f"  {line}")
+    if pauses:
+        pause_texts.say(pauses)
+        pause_texts.say_how_to_answer(result.run_id, pauses, database)
+    elif result.status == "Paused":
+        click.echo(f"  it goes on with `{go_on}`")
+
+
+def say_tracebacks(result: WorkflowResult, *, err: bool = False) -> None:
+    """Where each failed task failed, as it was recorded."""
+    for task in result.task_results:
+        if task.traceback:
+            click.echo(f"traceback of {clean(task.task_name)}", err=err)
+            for line in task.traceback.splitlines():
+                click.echo(f"  {short(line, TRACEBACK_LINE_CHARS)}", err=err)
+
+
+def say_where_to_look(result: WorkflowResult, database: str) -> None:
+    """The command that shows the tracebacks, if there are any and the database outlives this process."""
+    if result.end_time is None or not any(task.traceback for task in result.task_results):
+        return
+    if not outlives_the_process(database):
+        click.echo("  hint: holdwater --debug run ... shows the traceback")
+        return
+    click.echo(f"  hint: {command('runs', 'show', result.run_id, database=database)} shows the traceback")
+
+
+def say_context(result: WorkflowResult, lines: int = CONTEXT_LINES) -> None:
+    """The keys of the final context, with the beginnings of their values."""
+    from holdwater.model.value_types.display import as_text
+
+    values = result.final_context.stored()
+    if values:
+        click.echo("context")
+    for key, value in list(values.items())[:lines]:
+        # as it is stored, nothing is decoded: the classes of the values need not be here
+        click.echo(f"  {clean(key)} = {clean(as_text(value.tree, VALUE_CHARS))}")
+    if len(values) > lines:
+        click.echo(f"  and {count(len(values) - lines, 'more key')}")
+
+
+def recorded(result: WorkflowResult) -> str:
+    """How much of the run has a result already: `3 of 12 tasks (load, rain, merge)`."""
+    tasks = result.task_results
+    names = [t.task_name for t in tasks if t.status in SETTLED]
+    listed = f" ({short(', '.join(names), 200)})" if names else ""
+    return f"{len(names)} of {count(len(tasks), 'task')}{listed}"
+
+
+def read_again(database: str, run_id: str) -> WorkflowResult | None:
+    """A run as it is recorded, without a runner; None if that cannot be said (any more)."""
+    from holdwater.errors import HoldwaterError
+    from holdwater.runners.tasks.results import WorkflowResult
+    from holdwater.runs.loader import read_run
+
+    try:
+        with open_database.existing(database) as store:
+            return WorkflowResult(read_run(store, open_database.find(store, run_id)))
+    except (CommandError, HoldwaterError):
+        return None
+
+
+def say_interrupted(database: str, run_id: str | None, go_on: str) -> None:
+    """What is recorded of an interrupted run.  `go_on`: the command that goes on with it."""
+    if run_id is None:
+        click.echo("no run was started, or it goes on with the next runner of its workflow", err=True)
+        return
+    result = read_again(database, run_id)
+    if result is None:
+        click.echo(f"run {run_id} was in memory, and is gone", err=True)
+        return
+    click.echo(f"run {run_id} is recorded: {recorded(result)} settled, it is {result.status}", err=True)
+    if result.status not in exit_codes.OF_STATUS:
+        click.echo(f"  hint: go on with {go_on}", err=True)

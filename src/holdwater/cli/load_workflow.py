@@ -1,0 +1,146 @@
+"""From `MODULE:WORKFLOW` to a registered workflow, or graph."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from holdwater.cli import exit_codes
+from holdwater.cli.exit_codes import CommandError
+from holdwater.cli.formatting import short
+from holdwater.model.error_report import describe
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from holdwater.model.ports import Program
+
+
+@runtime_checkable
+class Definition(Protocol):
+    """A workflow of any style, or a graph."""
+
+    @property
+    def name(self) -> str | None: ...
+
+    def program(self, name: str | None = None) -> Program: ...
+
+    def to_text(self) -> str: ...
+
+    def to_mermaid(self) -> object:
+        """Its `str()` is the chart."""
+        ...
+
+
+def load(target: str, *, choose: bool = True) -> str:
+    """Import the module; returns the name its workflow is registered under.
+
+    `choose=False`: empty where the target names none of several, or of none.
+    Raises CommandError for a module that cannot be imported, WorkflowNotFound for a workflow it does not define.
+    """
+    from holdwater.model.registry import registry
+
+    place, wanted = split(target)
+    before = set(registry.names())
+    module = _import(place)
+    if wanted:
+        return wanted if registry.find(wanted) is not None else _attribute(module, wanted)
+    new = [name for name in registry.names() if name not in before]
+    if len(new) == 1:
+        return new[0]
+    if not choose:
+        return ""
+    if not new:
+        raise CommandError(
+            f"module {place!r} registers no workflow",
+            hint='define one inside `with WorkflowBuilder("name"):`, or name a variable of the module, MODULE:NAME',
+            code=exit_codes.NOT_FOUND,
+        )
+    raise CommandError(
+        f"module {place!r} registers {len(new)} workflows: {', '.join(new[:20])}", hint=f"name one: {place}:{new[0]}"
+    )
+
+
+def definition(name: str) -> Definition:
+    """The workflow or graph behind a registered name."""
+    from holdwater.model.registry import registry
+
+    program: Any = registry.get(name)
+    found: Definition = program.graph if program.style.name == "graphs" else program.workflow
+    return found
+
+
+def split(target: str) -> tuple[str, str]:
+    """Module and workflow; a path may have a colon of its own, a workflow's full name too."""
+    head, suffix, tail = target.partition(".py:")
+    if suffix:
+        return f"{head}.py", tail
+    if target.endswith(".py"):
+        return target, ""
+    place, _, wanted = target.partition(":")
+    return place, wanted
+
+
+def _attribute(module: ModuleType, wanted: str) -> str:
+    """A workflow or graph the module has under this name, registered under its own name if it has one."""
+    from holdwater.model.registry import registry
+
+    found = getattr(module, wanted, None)
+    if not isinstance(found, Definition) or isinstance(found, type):
+        raise registry.not_found(wanted)
+    program = found.program(None if found.name else wanted)
+    registry.register(program)
+    return program.plan.name
+
+
+def _import(place: str) -> ModuleType:
+    """Import a module by name or path, always under a name to import it by: stored values refer to their classes."""
+    from importlib import import_module
+
+    name = place
+    if place.endswith(".py"):
+        path = Path(place).resolve()
+        if not path.is_file():
+            raise CommandError(f"there is no file {place}", code=exit_codes.NOT_FOUND)
+        name = path.stem
+        if "." in name:
+            raise CommandError(f"{place} cannot be imported: a module has no dot in its name", hint="rename the file")
+        sys.path.insert(0, str(path.parent))
+        known = sys.modules.get(name)
+        if known is not None and getattr(known, "__file__", None) != str(path):
+            raise CommandError(f"{place} cannot be imported: there is another module {name!r}", hint="rename the file")
+    elif os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    if not name or name.startswith("."):
+        raise CommandError(f"{place!r} is no module", hint="write package.module:workflow or path/to/file.py:workflow")
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
+            raise CommandError(
+                f"there is no module {name!r}",
+                hint=f"modules are looked for in {os.getcwd()} too; a path ends in .py",
+                code=exit_codes.NOT_FOUND,
+            ) from error
+        raise _unusable(place, error) from error
+    except (Exception, SystemExit) as error:
+        raise _unusable(place, error) from error
+
+
+def _unusable(place: str, error: BaseException) -> CommandError:
+    from holdwater.errors import HoldwaterError
+
+    if isinstance(error, HoldwaterError):
+        return CommandError(f"module {place!r} cannot be used: {error.message}", hint=error.hint)
+    where, trace = "", error.__traceback__
+    while trace is not None:  # where it was raised, if that is code of the user
+        file = trace.tb_frame.f_code.co_filename
+        if not file.startswith("<") and Path(file).is_relative_to(Path.cwd()):
+            where = f" ({os.path.relpath(file)}, line {trace.tb_lineno})"
+        trace = trace.tb_next
+    return CommandError(
+        f"module {place!r} cannot be imported: {short(describe(error), 300)}{where}",
+        hint="holdwater --debug ... shows the traceback",
+    )

@@ -1,0 +1,136 @@
+"""The `holdwater` command: finds the sub-command, and turns every error into one line and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+import click
+
+from holdwater import __version__
+from holdwater.cli import exit_codes, options
+from holdwater.cli.formatting import clean
+from holdwater.errors import HoldwaterError
+from holdwater.model.error_report import describe
+
+COMMANDS: Final = {
+    "demo": ("holdwater.cli.demo", "Watch a workflow on real weather data; kill it and let it go on."),
+    "run": ("holdwater.cli.run", "Run a workflow or a graph, and watch it."),
+    "runs": ("holdwater.cli.runs", "Look at recorded runs, and steer them."),
+    "tenants": ("holdwater.cli.tenants", "Make and remove tenants of a PostgreSQL database."),
+    "schedules": ("holdwater.cli.schedules", "Look at schedules and triggers, add them, steer them."),
+    "verify": ("holdwater.cli.verify", "Check that a database keeps its promises."),
+    "graph": ("holdwater.cli.graph", "Draw a workflow or a graph."),
+}
+"""name -> where the command of this name is, and its one line in `--help`, so that nobody imports it for that"""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        from importlib import import_module
+
+        command: click.Command = getattr(import_module(COMMANDS[cmd_name][0]), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # click would say 1, which means that a run failed
+            raise _NobodyReads from None
+
+
+class _NobodyReads(Exception):
+    pass
+
+
+def _debug(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    ctx.find_object(options.State).debug = value  # type: ignore[union-attr]
+
+
+@click.group(cls=LazyGroup, epilog=exit_codes.TABLE, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="holdwater")
+@click.option(
+    "--debug",
+    is_flag=True,
+    envvar="HOLDWATER_DEBUG",
+    expose_value=False,
+    callback=_debug,  # not in the body: a sub-command that cannot be imported is found out before that
+    help="Show tracebacks (also: HOLDWATER_DEBUG=1).",
+)
+def cli() -> None:
+    """Workflows that must not get lost."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns its exit code."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        return _main(arguments)
+
+
+def _main(arguments: Sequence[str] | None) -> int:
+    for stream in (sys.stdout, sys.stderr):
+        # what the terminal's encoding lacks is shown as an escape instead of ending the program
+        with contextlib.suppress(AttributeError):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    state = options.State(debug=False)
+    try:
+        code = cli.main(arguments, prog_name="holdwater", standalone_mode=False, obj=state)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else exit_codes.COMPLETED
+    except click.Abort:
+        return exit_codes.INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return exit_codes.USAGE
+    except (_NobodyReads, BrokenPipeError):
+        # the interpreter flushes once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exit_codes.UNREAD
+    except Exception as error:  # noqa: BLE001 - the boundary: nobody above can say it better
+        return _report(error, state.debug)
+
+
+def _report(error: Exception, debug: bool) -> int:
+    """Say what is wrong, in a line, facts under it and a hint."""
+    if debug:
+        import traceback
+
+        traceback.print_exception(error)
+    code = exit_codes.code_of(error)
+    message, hint = (error.message, error.hint) if isinstance(error, _SPEAKING) else ("", "")
+    if code == exit_codes.INTERNAL and not message:
+        message, hint = describe(error), "holdwater --debug ... shows where"
+    first, *facts = str(message).splitlines() or [""]
+    click.echo("\n".join([f"error: {clean(first)}", *map(clean, facts)]), err=True)
+    if hint:
+        click.echo(f"  hint: {clean(hint)}", err=True)
+    return code
+
+
+_SPEAKING: Final = (HoldwaterError, exit_codes.CommandError)
+"""errors with a message for people, and a hint"""
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    click.echo(f"warning: {clean(message)}", err=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import click
+
+
+@dataclass(slots=True)
+class State:
+    """What the options before the sub-command say."""
+
+    debug: bool = False
+
+
+def debugging() -> bool:
+    """Whether the command line was called with `--debug`."""
+    state = click.get_current_context().find_object(State)
+    return state is not None and state.debug
+
+
+_Function = TypeVar("_Function", bound="Callable[..., Any] | click.Command")
+
+DATABASE: Final = "sqlite:///holdwater.db"
+DATABASE_VARIABLE: Final = "HOLDWATER_DATABASE"
+
+database = click.option(
+    "--database",
+    metavar="URL",
+    default=DATABASE,
+    envvar=DATABASE_VARIABLE,
+    show_default=True,
+    show_envvar=True,
+    help="Where runs are recorded: sqlite:///relative.db or sqlite:////absolute.db.",
+)
+
+
+def as_json(what: str) -> Callable[[_Function], _Function]:
+    """The option `--json`; read first, because other options depend on it."""
+    return click.option("--json", "as_json", is_flag=True, is_eager=True, help=f"Print {what} as JSON.")
+
+
+def _needs_json(ctx: click.Context, option: click.Parameter, typed: bool) -> bool:
+    """`--typed` alone would change nothing, and look as if it did; the options before are read already."""
+    if typed and not ctx.params.get("as_json"):
+        raise click.UsageError("--typed goes with --json: it says how that writes values")
+    return typed
+
+
+typed = click.option(
+    "--typed",
+    is_flag=True,
+    callback=_needs_json,
+    help="With --json: values exactly as they are stored, types tagged, in place of plain JSON.",
+)

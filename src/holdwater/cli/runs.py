@@ -1,0 +1,156 @@
+"""`holdwater runs`: what is recorded.  To look at it starts, recovers and creates nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from holdwater.cli import exit_codes, follow, listing, open_database, options, prune, steer, time_arguments
+from holdwater.cli import pauses as pause_texts
+from holdwater.cli.formatting import aligned, clean, instant, paragraph, seconds, short
+from holdwater.cli.live_view import describe
+
+if TYPE_CHECKING:
+    from holdwater.runners.tasks.results import WorkflowResult
+
+ALL: Final = 1 << 62
+
+
+@click.group()
+def runs() -> None:
+    """Look at recorded runs, and steer them."""
+
+
+for command in (
+    steer.answer, steer.cancel, steer.pause, steer.resume, steer.retry, steer.fork, prune.forget
+):  # fmt: skip
+    runs.add_command(command)
+
+
+@runs.command("list", epilog=exit_codes.TABLE)
+@options.database
+@click.option("--workflow", metavar="NAME", help="Only runs of this workflow.")
+@click.option(
+    "--status",
+    type=click.Choice(["running", "paused", "completed", "failed", "cancelled"], case_sensitive=False),
+    help="Only runs in this state.",
+)
+@click.option("--since", metavar="AGO|INSTANT", help="Only runs created since: 2h, 7d, 2026-11-21, 2026-11-21T08:00Z.")
+@click.option("--children", is_flag=True, help="Also runs that other runs have started.")
+@click.option("--parent", metavar="RUN", help="Only the runs that this one has started.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many runs.")
+@click.option("--offset", type=click.IntRange(min=0), default=0, help="Leave out so many runs first.")
+@click.option("--watch", is_flag=True, help="Show the list again every two seconds, until Ctrl-C.")
+@options.as_json("the runs")
+def list_(
+    database: str,
+    workflow: str | None,
+    status: str | None,
+    since: str | None,
+    children: bool,
+    parent: str | None,
+    limit: int,
+    offset: int,
+    watch: bool,
+    as_json: bool,
+) -> None:
+    """List runs, newest first, and how many there are of each status."""
+    from holdwater.model.records import RunFilter
+
+    if watch and as_json:
+        raise click.UsageError("--watch is for people: it does not go with --json")
+    since_us = None if since is None else time_arguments.since(since)
+    with open_database.existing(database) as store:
+        parent_id = None if parent is None else open_database.find(store, parent).id
+        which = RunFilter(
+            workflow,
+            status,
+            parent_id=parent_id,
+            top_level=parent is None and not children,
+            since=since_us,
+            offset=offset,
+        )
+        if as_json:
+            click.echo(json.dumps([asdict(run) for run in listing.summaries(store, which, limit)], indent=2))
+        elif watch:
+            listing.watch(store, which, limit)
+        else:
+            click.echo("\n".join(listing.lines(store, which, limit)))
+
+
+@runs.command(epilog=exit_codes.TABLE)
+@click.argument("run")
+@options.database
+@options.as_json("the run with its final context")
+@options.typed
+def show(run: str, database: str, as_json: bool, typed: bool) -> None:
+    """Show one run with its tasks.  RUN is its id, the beginning or the end of it, or @last, the newest."""
+    from holdwater.cli.run import as_data
+    from holdwater.runners.tasks.results import WorkflowResult
+    from holdwater.runs.loader import Reader
+    from holdwater.runs.pauses import open_pauses
+
+    with open_database.existing(database) as store:
+        reader = Reader(store)
+        live = reader.read(open_database.find(store, run))
+        pauses = open_pauses(live, reader.find)
+        activity = listing.activity(store, live.row)
+    result = WorkflowResult(live)
+    if as_json:
+        click.echo(json.dumps(as_data(result, pauses, typed=typed), indent=2))
+        return
+    for line in _head(result, activity):
+        click.echo(line)
+    click.echo("tasks")
+    for line in _tasks(result):
+        click.echo(f"  {line}")
+    follow.say_tracebacks(result)
+    pause_texts.say(pauses)
+    follow.say_context(result, ALL)
+
+
+def _head(result: WorkflowResult, activity: str | None) -> Iterator[str]:
+    run = result.summary
+    ended = f"{instant(run.end_time)} after {seconds(result.duration)}" if run.end_time else None
+    rows = [
+        ("run", run.run_id),
+        ("workflow", f"{run.workflow_name} (structure {run.workflow_version}, code {run.code_version})"),
+        ("status", _status(run.status, activity)),
+        *_block("error", run.error_message),
+        *_block("reason", run.reason),
+        ("started", instant(run.start_time)),
+        ("ended", ended),
+        ("key", run.idempotency_key),
+        ("forked from", run.forked_from),
+        ("parent", run.parent_run_id),
+    ]
+    return aligned((name, short(value, 500)) for name, value in rows if value)
+
+
+def _status(status: str, activity: str | None) -> str:
+    """`Running on HOST:PID`, `Running: queued`, `Paused`."""
+    if activity is None:
+        return status
+    is_said = activity.startswith(status.lower())
+    return f"{status}{activity[len(status) :]}" if is_said else f"{status}: {activity}"
+
+
+def _block(name: str, text: str | None) -> Iterator[tuple[str, str]]:
+    """The rows of a text that may have several lines; its name stands before the first."""
+    for k, line in enumerate(paragraph(text or "")):
+        yield (name if k == 0 else "", line)
+
+
+def _tasks(result: WorkflowResult) -> Iterator[str]:
+    tasks = result.task_results
+    lines = aligned((clean(t.task_name), t.status, instant(t.start_time), describe(t)) for t in tasks)
+    for task, line in zip(tasks, lines, strict=True):
+        yield line
+        for note in task.notes:
+            first, *more = paragraph(note, 300) or [""]
+            yield f"    note: {first}"
+            yield from (f"      {line}" for line in more)

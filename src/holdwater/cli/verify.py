@@ -1,0 +1,57 @@
+"""`holdwater verify`: the checker on a database."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from holdwater.cli import exit_codes, open_database, options
+from holdwater.cli.formatting import clean, count
+
+if TYPE_CHECKING:
+    from holdwater.runs.verify.checker import Tally
+
+
+@click.command(epilog=exit_codes.TABLE)
+@options.database
+@options.as_json("counts and violations")
+def verify(database: str, as_json: bool) -> int:
+    """Check every run of a database against what the engine promises.
+
+    Reads heads, journals and the queue, needs no code of yours, changes nothing, and may run beside a runner.
+
+    \b
+    I2  a task has at most one recorded result
+    I4  work has at most one owner, and the fence that was issued
+    I5  an ended run stays as it is unless it is retried; a head says what its journal says
+    I6  nothing outstanding is lost, and nothing is queued that is not outstanding
+    I9  a journal has no gaps, and a cause is recorded before its effect begins
+    """
+    from holdwater.runs.verify.checker import Checker
+
+    with open_database.existing(database) as store:
+        checker = Checker(store, lambda: time.time_ns() // 1000)
+        found = []
+        for violation in checker.violations():
+            if as_json:
+                found.append(asdict(violation))
+            else:
+                click.echo(clean(violation))
+    tally = checker.tally
+    if as_json:
+        click.echo(json.dumps({**asdict(tally), "violations": found}, indent=2))
+    else:
+        click.echo(_summary(tally))
+    return exit_codes.FAILED if tally.violations else exit_codes.COMPLETED
+
+
+def _summary(tally: Tally) -> str:
+    seen = f"{count(tally.runs, 'run')}, {count(tally.entries, 'journal entry').replace('entrys', 'entries')}"
+    restless = ""
+    if tally.restless:
+        restless = f"; {count(tally.restless, 'run')} changed all the while and must be checked again"
+    return f"{seen}, {tally.work:,} queued: {count(tally.violations, 'violation')}{restless}"

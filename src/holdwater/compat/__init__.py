@@ -1,0 +1,60 @@
+"""Rooms for code that was written for other libraries: their names, translated into Holdwater's.
+
+    from holdwater.compat import install
+
+    install()                       # or, without touching the script: python -m holdwater.compat SCRIPT [ARGS]
+    import cloaca                   # is holdwater.compat.cloaca from here on
+
+Modules of the originals that have no file here are in the table of `holdwater.compat.module_paths`.
+
+A room is aliases and argument translation.  What would need another behaviour than Holdwater's raises, and says what to
+use instead.  Nothing else in Holdwater knows that the rooms exist.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+import sys
+from typing import Final
+
+from holdwater.compat.module_paths import modules
+from holdwater.errors import ConfigError
+
+ROOMS: Final = {name: f"holdwater.compat.{name}" for name in ("cloaca", "hypergraph", "spine")}
+"""The original's name -> the module that stands in for it."""
+
+
+def install(*names: str, force: bool = False) -> tuple[str, ...]:
+    """Let `import NAME` find Holdwater's room, in this process, for these originals (none named: for all).
+
+    An original that can be imported is left in its place; `force` replaces it, for the imports that come after.
+    Returns the names that lead to a room now.  Raises ConfigError for a name that has no room.
+    """
+    for name in names:
+        if name not in ROOMS:
+            raise ConfigError(f"there is no room for {name!r}", hint=f"there is one for {', '.join(ROOMS)}")
+    chosen = [name for name in names or ROOMS if force or not _importable(name)]
+    for name in chosen:
+        _lead(name, ROOMS[name])
+    return tuple(chosen)
+
+
+def _lead(name: str, room: str) -> None:
+    """Make the name, and the names of modules below it, those of the room, and of nothing else any more."""
+    for known in [known for known in sys.modules if known.startswith(f"{name}.")]:
+        del sys.modules[known]
+    sys.modules[name] = module = importlib.import_module(room)
+    for below in pkgutil.walk_packages(module.__path__, f"{room}."):
+        sys.modules[name + below.name[len(room) :]] = importlib.import_module(below.name)
+    sys.modules.update(modules(name))
+
+
+def _importable(name: str) -> bool:
+    """Whether the original itself is there.  A mere folder of its name is not it."""
+    known = sys.modules.get(name)
+    if known is not None:
+        return known is not sys.modules.get(ROOMS[name])
+    spec = importlib.util.find_spec(name)
+    return spec is not None and spec.origin is not None

@@ -1,0 +1,208 @@
+"""`@trigger`, as the original takes it: also without a workflow, and by the clock."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from weakref import WeakSet
+
+from holdwater import tasks
+from holdwater.errors import ScheduleError, WorkflowError
+from holdwater.model import validation
+from holdwater.model.ports import Program
+from holdwater.model.registry import registry
+from holdwater.model.triggers import Answer
+from holdwater.schedules import Cron
+from holdwater.tasks import Workflow
+from holdwater.tasks.builder import current_builder
+from holdwater.tasks.definition import TaskProgram
+
+if TYPE_CHECKING:
+    from holdwater.compat.cloaca.runner import DefaultRunner
+
+F = TypeVar("F", bound=Callable[[], Any])
+_Bind = Callable[[str], None]
+
+
+def trigger(
+    workflow: str | Workflow | None = None,
+    *,
+    on: str | Workflow | None = None,
+    name: str | None = None,
+    poll_interval: str | int | timedelta | None = None,
+    cron: str | None = None,
+    timezone: str | None = None,
+    allow_concurrent: bool = False,
+) -> Callable[[F], F]:
+    """Start a workflow when a function says so, as `holdwater.trigger`, or by the clock; the function stays as it is.
+
+    - `workflow`, or `on`: what to start.  Without it: inside a `with WorkflowBuilder(...)` block that workflow, and
+      otherwise the one that the module of the function defines, before or after it, as a package does.
+    - `poll_interval`: "5s" by default.
+    - `cron`, `timezone` ("UTC" by default): a cron schedule of the trigger's name, in every database that a
+      DefaultRunner of this process opens.  It takes the place of asking the function, which is not called.
+
+    Raises ScheduleError: for `cron` with `poll_interval`, or without a workflow, or one that cannot be read; for a
+    workflow that is said twice, or not said where the module defines several.
+    """
+    if cron is None and timezone is not None:
+        raise ScheduleError("timezone= of a trigger goes with cron=")
+    if cron is not None:
+        if poll_interval is not None:
+            raise ScheduleError("a trigger has cron= or poll_interval=, not both")
+        if workflow is None and on is None:
+            raise ScheduleError("a trigger with cron= says which workflow it starts", hint="on='name of the workflow'")
+        return _by_the_clock(_named(workflow, on), name, Cron(cron, timezone or "UTC"))
+
+    def bound(to: str | Workflow | None) -> Callable[[Callable[[], Answer]], Any]:
+        every = "5s" if poll_interval is None else poll_interval
+        return tasks.trigger(to, on=on, name=name, poll_interval=every, allow_concurrent=allow_concurrent)
+
+    if workflow is not None or on is not None or _in_a_block():
+        return bound(workflow)
+    bound("its module's")  # what else is wrong is wrong here
+
+    def decorate(function: F) -> F:
+        if not callable(function):
+            bound("its module's")(function)
+        known_as = str(name or getattr(function, "__name__", ""))
+        _bind_to_module(function, known_as, lambda found: bound(found)(function))
+        return function
+
+    return decorate
+
+
+def _named(workflow: str | Workflow | None, on: str | Workflow | None) -> str:
+    if workflow is not None and on is not None:
+        raise ScheduleError("say which workflow a trigger starts with `workflow` or with `on`, not both")
+    wanted = on if workflow is None else workflow
+    name = wanted.name if isinstance(wanted, Workflow) else wanted
+    what = "the workflow a trigger starts, by its name,"
+    return validation.text(what, name, at_most_bytes=validation.LONGEST_NAME_BYTES, error=ScheduleError)
+
+
+def _in_a_block() -> bool:
+    try:
+        current_builder()
+    except WorkflowError:
+        return False
+    return True
+
+
+# -- by the module
+
+
+_waiting: Final[dict[tuple[str, str], Callable[[], None]]] = {}
+"""(module, name) of triggers whose module has defined no workflow yet -> how to stop waiting"""
+
+
+def _bind_to_module(function: Callable[..., Any], name: str, bind: _Bind) -> None:
+    """Now if the module has defined its workflow, else as soon as it does.  Raises ScheduleError."""
+    module = getattr(inspect.unwrap(function), "__module__", "")
+    found = [known for known in registry.names() if module in _modules(registry.find(known))]
+    if len(found) > 1:
+        raise ScheduleError(
+            f"trigger {name!r} does not say which workflow it starts, and its module defines several: "
+            f"{', '.join(map(repr, found))}",
+            hint=f"@trigger(on={found[0]!r})",
+        )
+    if found:
+        bind(found[0])
+        return
+
+    def look(known: str, program: Program) -> None:
+        if module in _modules(program) and _waiting.pop((module, name), None) is not None:
+            stop()
+            bind(known)
+
+    stop = registry.listen(look)
+    before = _waiting.get((module, name))
+    if before is not None:  # the same name again redefines it
+        before()
+    _waiting[module, name] = stop
+
+
+def _modules(program: Program | None) -> set[str]:
+    """Where the tasks of a workflow are defined."""
+    if not isinstance(program, TaskProgram):
+        return set()
+    return {getattr(inspect.unwrap(task.function), "__module__", "") for task in program.workflow.tasks}
+
+
+# -- by the clock
+
+
+@dataclass(frozen=True, slots=True)
+class _Clocked:
+    """A trigger that is a cron schedule."""
+
+    name: str
+    workflow: str
+    cron: Cron
+
+    def write(self, runner: DefaultRunner) -> None:
+        runner.register_cron_workflow(
+            self.workflow, self.cron.expression, self.cron.timezone, name=self.name, allow_unknown=True
+        )
+
+
+_lock: Final = threading.Lock()
+_clocked: Final[dict[str, _Clocked]] = {}
+_runners: Final[WeakSet[DefaultRunner]] = WeakSet()
+
+
+def _by_the_clock(workflow: str, name: str | None, cron: Cron) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        known_as = getattr(function, "__name__", "") if name is None else name
+        validation.text(
+            "the name of a trigger", known_as, at_most_bytes=validation.LONGEST_NAME_BYTES, error=ScheduleError
+        )
+        made = _Clocked(known_as, workflow, cron)
+        with _lock:
+            _clocked[known_as] = made
+            runners = [*_runners]
+        for runner in runners:
+            made.write(runner)
+        return function
+
+    return decorate
+
+
+def attend(runner: DefaultRunner) -> None:
+    """Write down the schedules of this process's triggers for a runner, and from now on those that come.
+
+    Warns (UserWarning) of triggers whose module has defined no workflow.
+    """
+    with _lock:
+        _runners.add(runner)
+        known = [*_clocked.values()]
+    for one in known:
+        one.write(runner)
+    for module, name in [*_waiting]:
+        warnings.warn(
+            f"trigger {name!r} starts nothing yet: it names no workflow, and module {module} has defined none",
+            stacklevel=3,
+        )
+
+
+def leave(runner: DefaultRunner) -> None:
+    """The runner is shut down."""
+    with _lock:
+        _runners.discard(runner)
+
+
+def forget(name: str) -> None:
+    """Drop a trigger of this process that is a schedule, or waits for its workflow; one that is not there is no error.
+
+    Schedules that were written stay until they are deleted.
+    """
+    with _lock:
+        _clocked.pop(name, None)
+    for module, waiting in [*_waiting]:
+        if waiting == name:
+            _waiting.pop((module, name))()

@@ -1,0 +1,55 @@
+"""Events and who hears them: Holdwater's.  What has no counterpart never occurs."""
+
+from __future__ import annotations
+
+from holdwater.compat.hypergraph.unsupported import (
+    InnerCacheEvent,
+    NodeAttemptEndEvent,
+    NodeAttemptStartEvent,
+    StopRequestedEvent,
+    SuperstepStartEvent,
+)
+from holdwater.events import (
+    AsyncEventProcessor,
+    BaseEvent,
+    CacheHitEvent,
+    Event,
+    EventDispatcher,
+    EventProcessor,
+    InterruptEvent,
+    NodeEndEvent,
+    NodeErrorEvent,
+    NodeStartEvent,
+    OpenTelemetryProcessor,
+    RichProgressProcessor,
+    RouteDecisionEvent,
+    RunEndEvent,
+    RunStartEvent,
+    StreamingChunkEvent,
+    TypedEventProcessor,
+)
+
+__all__ = [
+    "AsyncEventProcessor",
+    "BaseEvent",
+    "CacheHitEvent",
+    "Event",
+    "EventDispatcher",
+    "EventProcessor",
+    "InnerCacheEvent",
+    "InterruptEvent",
+    "NodeAttemptEndEvent",
+    "NodeAttemptStartEvent",
+    "NodeEndEvent",
+    "NodeErrorEvent",
+    "NodeStartEvent",
+    "OpenTelemetryProcessor",
+    "RichProgressProcessor",
+    "RouteDecisionEvent",
+    "RunEndEvent",
+    "RunStartEvent",
+    "StopRequestedEvent",
+    "StreamingChunkEvent",
+    "SuperstepStartEvent",
+    "TypedEventProcessor",
+]

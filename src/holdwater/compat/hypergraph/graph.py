@@ -1,0 +1,80 @@
+"""Graphs, in the original's words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any, Self
+
+from holdwater import graphs
+from holdwater.compat.hypergraph.unsupported import GraphMethods
+from holdwater.compat.stubs import NotInThisVersion, function
+from holdwater.graphs import (
+    GraphConfigError,
+    GraphNode,
+    InputSpec,
+    validate_map_compatible,
+    validate_runner_compatibility,
+)
+from holdwater.graphs.build.scope import Scope
+from holdwater.graphs.nodes.base import Node
+
+_DRAWING_OPTIONS = ("separate_outputs", "show_bounded_inputs", "simplify", "colors")
+"""Holdwater draws in one way"""
+
+
+class Graph(graphs.Graph, GraphMethods):
+    """Holdwater's graph, with what the original also takes."""
+
+    def __init__(self, nodes: Iterable[Node], *, trace_io: object = False, **options: Any) -> None:
+        """Events have all values, traced or not."""
+        super().__init__(nodes, **options)
+
+    def scope(
+        self,
+        select: Sequence[str] | None = None,
+        entrypoint: str | Sequence[str] | None = None,
+        provided: Iterable[str] = (),
+    ) -> Scope:
+        """As in Holdwater, but all outputs are returned where none are selected, and not only the leaves."""
+        found = super().scope(select, entrypoint, provided)
+        if select is not None or self.selected is not None:
+            return found
+        return replace(found, outputs=found.partial)
+
+    def as_node(self, *, complete_on_stop: bool = False, **options: Any) -> GraphNode:
+        """As in Holdwater.  Raises NotInThisVersion for `complete_on_stop`."""
+        if complete_on_stop:
+            function("complete_on_stop=", "a run that is cancelled goes on when it is run again")()
+        return super().as_node(**options)
+
+    def with_trace_io(self, *_: object, **__: object) -> Self:
+        """The graph: events have all values anyway."""
+        return self
+
+    @property
+    def entrypoints_config(self) -> tuple[str, ...] | None:
+        return self.entrypoints or None
+
+    @property
+    def default_event_processors(self) -> tuple[()]:
+        return ()
+
+    @property
+    def nx_graph(self) -> Any:
+        raise NotInThisVersion("nx_graph is not in this version of Holdwater", hint="use graph.nodes and graph.edges")
+
+    def to_mermaid(self, depth: int = 0, **options: Any) -> Any:
+        """As in Holdwater."""
+        return super().to_mermaid(depth, **_known(options))
+
+    def visualize(self, depth: int = 0, **options: Any) -> Any:
+        """As in Holdwater."""
+        return super().visualize(depth, **_known(options))
+
+
+def _known(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name not in _DRAWING_OPTIONS}
+
+
+__all__ = ["Graph", "GraphConfigError", "InputSpec", "validate_map_compatible", "validate_runner_compatibility"]

@@ -1,0 +1,16 @@
+"""`hypergraph.integrations.daft`: none of it is in this version, and each name says so."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from holdwater.compat.hypergraph.unsupported import DaftRunner
+from holdwater.compat.stubs import class_, function
+
+_PLAIN: Final = "use AsyncRunner().map(..., max_concurrency=...), and holdwater.graphs.node for its nodes"
+
+Options = class_("Options", _PLAIN)
+node = function("hypergraph.integrations.daft.node", _PLAIN)
+stateful = function("stateful", "bind an object to the graph: graph.bind(model=model)")
+
+__all__ = ["DaftRunner", "Options", "node", "stateful"]

@@ -1,0 +1,86 @@
+"""Nodes, in the original's words."""
+
+from __future__ import annotations
+
+from abc import ABCMeta
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from holdwater import graphs
+from holdwater.compat import stubs
+from holdwater.graphs import (
+    END,
+    FunctionNode,
+    GateNode,
+    GraphNode,
+    IfElseNode,
+    NodeContext,
+    RouteNode,
+    TypeRouteNode,
+    branch,
+    ifelse,
+    interrupt,
+    route,
+)
+from holdwater.graphs import MapConfig as GraphNodeMapExecutionConfig
+from holdwater.graphs import Node as HyperNode
+
+_limit = stubs.function("provider_limit=", "use max_concurrency= of the run")
+
+
+def node(
+    source: Callable[..., Any] | None = None,
+    output_name: str | Iterable[str] | None = None,
+    *,
+    provider_limit: object = None,
+    trace_io: object = None,
+    **options: Any,
+) -> Any:
+    """`holdwater.node`; the name of the output may be the second argument.  Events have all values, traced or not."""
+    if provider_limit is not None:
+        _limit()
+    if source is None:
+        return graphs.node(output_name=output_name, **options)
+    return graphs.node(source, output_name=output_name, **options)
+
+
+class _Forms(ABCMeta):
+    """Two ways to make an interrupt, and one class of them."""
+
+    def __call__(cls, *arguments: Any, **options: Any) -> Any:
+        """Raises SignatureError (a TypeError)."""
+        source, *rest = arguments or (options.pop("source", None),)
+        if not callable(source):
+            return graphs.InterruptNode(*arguments, **options)
+        name = rest[0] if rest else options.pop("name", None)
+        return graphs.InterruptNode.showing(source, options.pop("answer_name", None), name=name, **options)
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, graphs.InterruptNode)
+
+    def __subclasscheck__(cls, kind: type) -> bool:
+        return issubclass(kind, graphs.InterruptNode)
+
+
+class InterruptNode(metaclass=_Forms):
+    """`InterruptNode(function, name, answer_name=...)`, or `InterruptNode(name, input_param, response_param)`."""
+
+
+__all__ = [
+    "END",
+    "FunctionNode",
+    "GateNode",
+    "GraphNode",
+    "GraphNodeMapExecutionConfig",
+    "HyperNode",
+    "IfElseNode",
+    "InterruptNode",
+    "NodeContext",
+    "RouteNode",
+    "TypeRouteNode",
+    "branch",
+    "ifelse",
+    "interrupt",
+    "node",
+    "route",
+]

@@ -1,0 +1,145 @@
+"""Results, with what the original's also have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, ValuesView
+from typing import Any, Self
+
+from holdwater.compat.hypergraph.unsupported import get_failure_evidence
+from holdwater.events import MapLog, RunLog
+from holdwater.runners import graphs as runners
+from holdwater.runners.graphs import RunStatus
+
+
+class Values(dict[str, Any]):
+    """`result.values` is the outputs, `result.values()` what it is of every dictionary."""
+
+    def __call__(self) -> ValuesView[Any]:
+        return super().values()
+
+
+class RunResult(runners.RunResult):
+    """Holdwater's result, with `values` and `log`."""
+
+    log: RunLog | None = None
+    stopped = False
+    restored = False
+    checkpoint_ok = True
+    checkpoint_errors: tuple[str, ...] = ()
+    """what cannot be recorded fails the run"""
+
+    @classmethod
+    def like(cls, result: runners.RunResult, log: RunLog | MapLog | None) -> Self:
+        """A result of Holdwater's with the log of its run."""
+        new = cls(result)
+        vars(new).update(vars(result))
+        new.log = log if isinstance(log, RunLog) else None
+        return new
+
+    @property
+    def values(self) -> Values:  # type: ignore[override]
+        return Values(self)
+
+    @property
+    def failure(self) -> Any:
+        """None of a run that did not fail.  Raises NotInThisVersion for the evidence of one that did."""
+        return get_failure_evidence(self.error) if self.failed else None
+
+    @property
+    def node_failures(self) -> tuple[Any, ...]:
+        """As `failure`."""
+        return () if self.failure is None else (self.failure,)
+
+    async def _awaited(self) -> Self:
+        return self
+
+    def __call__(self, *, raise_on_failure: bool = True) -> Any:
+        """The result of `iter()`, which the original is asked for: `await run.result()`."""
+        return self._awaited()
+
+    def summary(self) -> str:
+        """One line."""
+        return f"{self.status.value}: {', '.join(self) or 'no outputs'}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is known of the run, without its values; JSON-safe."""
+        error = None if self.error is None else f"{type(self.error).__name__}: {self.error}"
+        return {
+            "status": self.status.value,
+            "run_id": self.run_id,
+            "workflow_id": self.workflow_id,
+            "error": error,
+            "log": None if self.log is None else self.log.to_dict(),
+        }
+
+
+class MapResult(runners.MapResult):
+    """Holdwater's results of a map, with `results`, `log` and properties by status."""
+
+    log: MapLog | None = None
+    stopped = False
+    restored_count = 0
+    unstarted_item_indexes: tuple[int, ...] = ()
+    checkpoint_ok = True
+    checkpoint_errors: tuple[str, ...] = ()
+
+    @classmethod
+    def like(cls, results: runners.MapResult, log: RunLog | MapLog | None) -> Self:
+        """Results of Holdwater's with the log of the map."""
+        logs: Iterator[RunLog] = iter(log.items if isinstance(log, MapLog) else ())
+        new = cls([RunResult.like(result, next(logs, None)) for result in results])
+        vars(new).update(vars(results))
+        new.log = log if isinstance(log, MapLog) else None
+        return new
+
+    @property
+    def results(self) -> tuple[runners.RunResult, ...]:
+        return tuple(self)
+
+    @property
+    def requested_count(self) -> int:
+        return len(self)
+
+    @property
+    def graph_name(self) -> str | None:
+        return None if self.log is None else self.log.graph_name
+
+    @property
+    def total_duration_ms(self) -> float:
+        """0 of a map without items."""
+        return 0.0 if self.log is None else self.log.total_duration_ms
+
+    @property
+    def failed(self) -> bool:
+        return self.status is RunStatus.FAILED
+
+    @property
+    def partial(self) -> bool:
+        return self.status is RunStatus.PARTIAL
+
+    @property
+    def paused(self) -> bool:
+        return self.status is RunStatus.PAUSED
+
+    @property
+    def any_failed(self) -> bool:
+        return bool(self.failures)
+
+    def summary(self) -> str:
+        """One line."""
+        return f"{self.status.value}: {len(self)} items, {len(self.failures)} failed"
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is known of the map, without its values; JSON-safe."""
+        return {
+            "status": self.status.value,
+            "run_id": self.run_id,
+            "graph_name": self.graph_name,
+            "map_over": list(self.map_over),
+            "map_mode": self.map_mode,
+            "total_duration_ms": self.total_duration_ms,
+            "results": [RunResult.to_dict(result) for result in self if isinstance(result, RunResult)],
+        }
+
+
+__all__ = ["MapResult", "RunResult", "RunStatus"]

@@ -1,0 +1,40 @@
+"""The original's retry policy.  What comes out is Holdwater's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from holdwater.compat.stubs import function
+from holdwater.model import policies
+
+_window = function("retry_window=", "bound max_attempts and max_delay")
+
+
+class RetryPolicy(policies.RetryPolicy):
+    """Holdwater's policy, exponential, under the original's names.  `jitter="full"` means a quarter either way.
+
+    Raises ConfigError.
+    """
+
+    def __init__(
+        self,
+        max_attempts: int,
+        *,
+        retry_on: Sequence[type[BaseException]] = (),
+        retry_window: float | None = None,
+        initial_delay: float = 1.0,
+        backoff_multiplier: float = 2.0,
+        max_delay: float = 60.0,
+        jitter: Literal["full", "none"] = "full",
+    ) -> None:
+        if retry_window is not None:
+            _window()
+        super().__init__(
+            max_attempts=max_attempts,
+            retry_on=retry_on,
+            initial_delay=initial_delay,
+            factor=backoff_multiplier,
+            max_delay=max_delay,
+            jitter=jitter != "none",
+        )

@@ -1,0 +1,127 @@
+"""`spine.framework.params`: what a pipeline takes, declared beside it and checked when it is made."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from holdwater.errors import HoldwaterError
+
+Validator = Callable[[Any], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class ParamDef:
+    """One parameter.  `validator`: whether a value of the type will do; `error_message`: what to say if not."""
+
+    name: str
+    type: type
+    description: str = ""
+    required: bool = True
+    default: Any = None
+    validator: Validator | None = None
+    error_message: str | None = None
+
+    def wrong(self, value: Any) -> str | None:
+        """What is wrong with a value; None if nothing is."""
+        fits = isinstance(value, (int, float) if self.type is float else self.type)
+        if not fits or (isinstance(value, bool) and self.type is not bool):
+            return f"must be {self.type.__name__}, not {type(value).__name__}"
+        if self.validator is not None and not self.validator(value):
+            return self.error_message or f"{value!r:.100} will not do"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationResult:
+    """`invalid_params`: name -> what is wrong with its value."""
+
+    valid: bool
+    missing_params: list[str] = field(default_factory=list)
+    invalid_params: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineSpec:
+    """The parameters of a pipeline, by name."""
+
+    required_params: Mapping[str, ParamDef] = field(default_factory=dict)
+    optional_params: Mapping[str, ParamDef] = field(default_factory=dict)
+    description: str = ""
+    examples: Iterable[str] = ()
+    notes: Iterable[str] = ()
+
+    def completed(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters, with the defaults of those that were left out; what is given stays as it is."""
+        return {**{name: one.default for name, one in self.optional_params.items()}, **params}
+
+    def validate(self, params: Mapping[str, Any]) -> ValidationResult:
+        """Whether these parameters will do.  An optional one may be None."""
+        missing = [name for name in self.required_params if params.get(name) is None]
+        invalid: dict[str, str] = {}
+        for name, one in {**self.required_params, **self.optional_params}.items():
+            wrong = None if params.get(name) is None else one.wrong(params[name])
+            if wrong is not None:
+                invalid[name] = wrong
+        return ValidationResult(not missing and not invalid, missing, invalid)
+
+    def get_help_text(self) -> str:
+        """For people, a line per parameter."""
+        lines = [self.description] if self.description else []
+        for heading, params in (("Required", self.required_params), ("Optional", self.optional_params)):
+            lines += [f"{heading}:"] if params else []
+            for name, one in params.items():
+                default = "" if heading == "Required" or one.default is None else f" (default {one.default!r})"
+                lines.append(f"  {name}: {one.type.__name__}{default}  {one.description}".rstrip())
+        for heading, texts in (("Examples", self.examples), ("Notes", self.notes)):
+            found = [f"  {text}" for text in texts]
+            lines += [f"{heading}:", *found] if found else []
+        return "\n".join(lines)
+
+
+class BadParamsError(HoldwaterError, ValueError):
+    """The parameters of a pipeline will not do: `missing_params`, and `invalid_params` with what is wrong."""
+
+    category = "CONFIGURATION"
+
+    def __init__(self, pipeline: str, found: ValidationResult) -> None:
+        self.missing_params, self.invalid_params = found.missing_params, found.invalid_params
+        wrong = [f"{name} is missing" for name in found.missing_params]
+        wrong += [f"{name} {why}" for name, why in found.invalid_params.items()]
+        super().__init__(f"the parameters of pipeline {pipeline!r} will not do: {'; '.join(wrong)}")
+
+
+# -- validators
+
+
+def file_exists(value: Any) -> bool:
+    """A path that is there."""
+    return os.path.exists(value)
+
+
+def positive_int(value: Any) -> bool:
+    """An integer of 1 or more."""
+    return type(value) is int and value > 0
+
+
+def non_negative_int(value: Any) -> bool:
+    """An integer of 0 or more."""
+    return type(value) is int and value >= 0
+
+
+def date_format(value: Any) -> bool:
+    """A date as YYYY-MM-DD."""
+    try:
+        dt.datetime.strptime(value, "%Y-%m-%d")
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def enum_value(allowed: Iterable[Any]) -> Validator:
+    """One of these, or the value of a member of this Enum class."""
+    values = {getattr(one, "value", one) for one in allowed}
+    return lambda value: getattr(value, "value", value) in values

@@ -1,0 +1,33 @@
+"""The original's runner: Holdwater's, which also takes by position what the original does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from holdwater.runners import steps
+from holdwater.runners.steps import WorkflowResult
+from holdwater.steps import Workflow, WorkflowContext
+
+
+class WorkflowRunner(steps.WorkflowRunner):
+    """Holdwater's runner."""
+
+    def execute(
+        self,
+        workflow: Workflow,
+        params: Mapping[str, Any] | None = None,
+        partition: Mapping[str, Any] | None = None,
+        context: WorkflowContext | None = None,
+        start_from: str | None = None,
+        run_id: str | None = None,
+    ) -> WorkflowResult:
+        """As Holdwater's."""
+        return super().execute(
+            workflow, params=params, partition=partition, context=context, start_from=start_from, run_id=run_id
+        )
+
+
+def get_workflow_runner(dispatcher: Any = None, dry_run: bool = False) -> WorkflowRunner:
+    """A runner without a database."""
+    return WorkflowRunner(dispatcher=dispatcher, dry_run=dry_run)

@@ -1,0 +1,55 @@
+"""The original's workflow: Holdwater's, which can also be put together step by step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from holdwater import steps
+from holdwater.steps import Step
+from holdwater.steps.step import Handler
+
+
+class Workflow(steps.Workflow):
+    """Holdwater's workflow."""
+
+    @classmethod
+    def builder(cls, name: str, **options: Any) -> WorkflowBuilder:
+        """Start to put a workflow together; `options` are those of Workflow."""
+        return WorkflowBuilder(cls, name, options)
+
+    def required_tier(self) -> str:
+        """ "basic", with a choice "intermediate", with a map or a wait "advanced".  Holdwater runs all of them."""
+        kinds = {str(step.step_type) for step in self.steps}
+        return "advanced" if kinds & {"map", "wait"} else "intermediate" if "choice" in kinds else "basic"
+
+
+class WorkflowBuilder:
+    """Collects steps; each `add_*` takes what `Step` takes and returns the builder."""
+
+    def __init__(self, kind: type[Workflow], name: str, options: dict[str, Any]) -> None:
+        self._kind, self._name, self._options = kind, name, options
+        self._steps: list[Step] = []
+
+    def add(self, step: Step) -> WorkflowBuilder:
+        """Any step."""
+        self._steps.append(step)
+        return self
+
+    def add_lambda(self, name: str, handler: Handler, **options: Any) -> WorkflowBuilder:
+        return self.add(Step.lambda_(name, handler, **options))
+
+    def add_pipeline(self, name: str, pipeline: Any, **options: Any) -> WorkflowBuilder:
+        return self.add(Step.pipeline(name, pipeline, **options))
+
+    def add_choice(self, name: str, **options: Any) -> WorkflowBuilder:
+        return self.add(Step.choice(name, **options))
+
+    def add_map(self, name: str, **options: Any) -> WorkflowBuilder:
+        return self.add(Step.map(name, **options))
+
+    def add_wait(self, name: str, seconds: float | None = None, **options: Any) -> WorkflowBuilder:
+        return self.add(Step.wait(name, seconds, **options))
+
+    def build(self) -> Workflow:
+        """The workflow.  Raises WorkflowError."""
+        return self._kind(self._name, self._steps, **self._options)

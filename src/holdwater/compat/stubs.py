@@ -1,0 +1,61 @@
+"""Stand-ins for what an original has and Holdwater has not: names that say so, and what to use, when they are used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from holdwater.errors import HoldwaterError
+
+
+class NotInThisVersion(HoldwaterError, NotImplementedError):
+    """The original has it, this version of Holdwater does not; the hint says what to use instead."""
+
+
+def function(name: str, hint: str) -> Callable[..., Any]:
+    """A function that refuses."""
+
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise NotInThisVersion(f"{name} is not in this version of Holdwater", hint=hint)
+
+    refuse.__name__ = refuse.__qualname__ = name.rpartition(".")[2]
+    refuse.__doc__ = f"Not in this version: {hint}."
+    return refuse
+
+
+class _Value:
+    """Says that it is absent wherever it is looked into."""
+
+    def __init__(self, name: str, hint: str) -> None:
+        self._refuse = function(name, hint)
+        self.__doc__ = self._refuse.__doc__
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        self._refuse()
+        raise AssertionError
+
+    def _used(self, *_: object, **__: object) -> NoReturn:
+        self._refuse()
+        raise AssertionError
+
+    __call__ = __getitem__ = __iter__ = __len__ = __contains__ = _used
+
+
+def value(name: str, hint: str) -> Any:
+    """A value that refuses to be looked into."""
+    return _Value(name, hint)
+
+
+def class_(name: str, hint: str) -> Any:
+    """A class without instances, on which nothing can be called; members of an enum are refused when they are named."""
+
+    class Refusing(type):
+        def __getattr__(cls, attribute: str) -> Callable[..., Any]:
+            if attribute.startswith("_"):
+                raise AttributeError(attribute)
+            refuse = function(f"{name}.{attribute}", hint)
+            return refuse() if attribute.isupper() else refuse
+
+    return Refusing(name, (), {"__new__": function(name, hint), "__module__": __name__})

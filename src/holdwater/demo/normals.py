@@ -1,0 +1,96 @@
+"""The climate normals, served by a small HTTP service on loopback that is cold the first time it is asked.
+
+A cold service answers 503 and warms up: it lays the normals into a cache file.  The file outlives the process, so
+after a crash the service is as warm as it was, and a directory sees one refusal, not one per process.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from http import HTTPStatus
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from socketserver import ThreadingTCPServer
+from statistics import fmean
+from threading import Thread
+from typing import Any, Final
+
+from holdwater.demo.files import packaged, write_whole
+
+CACHE: Final = "normals-cache.json"
+TIMEOUT_S: Final = 5.0
+
+
+class ServiceUnavailable(ConnectionError):
+    """The service does not have the normals yet; asking again later helps."""
+
+
+def fetch_normals(directory: Path) -> list[float]:
+    """The usual temperature of January to December, degrees Celsius, asked from the service of this directory."""
+    with service(directory) as port:
+        return parse_normals(get(port))
+
+
+def parse_normals(body: bytes) -> list[float]:
+    """Twelve numbers out of the service's answer."""
+    values = [float(value) for value in json.loads(body)["monthly_c"]]
+    if len(values) != 12:
+        raise ValueError(f"{len(values)} monthly normals instead of 12")
+    return values
+
+
+def deviation(months: Sequence[dict[str, Any]], normals: Sequence[float]) -> float:
+    """How much warmer than usual the months were on average, degrees Celsius."""
+    return round(fmean(month["mean_c"] - normals[int(month["month"][5:]) - 1] for month in months), 2)
+
+
+def get(port: int) -> bytes:
+    """One request to the service; ServiceUnavailable if it refuses."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
+    try:
+        connection.request("GET", "/normals.json")
+        answer = connection.getresponse()
+        body = answer.read()
+    finally:
+        connection.close()
+    if answer.status != HTTPStatus.OK:
+        raise ServiceUnavailable(f"the climate normals service answered {answer.status} {answer.reason}")
+    return body
+
+
+@contextmanager
+def service(directory: Path) -> Iterator[int]:
+    """Runs the service for the time of a `with` block and gives its port."""
+    handler = type("Handler", (_Handler,), {"cache": directory / CACHE})
+    # Not HTTPServer: that asks the name service for the host's own name, which can take seconds without a network.
+    with ThreadingTCPServer(("127.0.0.1", 0), handler) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    cache: Path
+
+    def do_GET(self) -> None:
+        if self.cache.exists():
+            self._answer(HTTPStatus.OK, self.cache.read_bytes())
+            return
+        write_whole(self.cache, packaged("normals.json"))
+        self._answer(HTTPStatus.SERVICE_UNAVAILABLE, b"warming up\n")
+
+    def _answer(self, status: HTTPStatus, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Silent: the console belongs to the command line."""

@@ -1,0 +1,71 @@
+"""Temperatures: months, years, hot and frosty days, and the drift across the period.  All in degrees Celsius."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean
+from typing import Any, Final
+
+from holdwater.demo.days import Day, by_month, by_year
+
+HOT_C: Final = 30.0
+FROST_C: Final = 0.0
+
+
+def monthly(days: Sequence[Day]) -> list[dict[str, Any]]:
+    """Per month: mean, mean of the daily highs and lows, and the extremes reached."""
+    return [{"month": month, **_figures(group)} for month, group in by_month(days)]
+
+
+def yearly(days: Sequence[Day]) -> list[dict[str, Any]]:
+    """Per year: the same figures, and how many days were hot or frosty."""
+    return [
+        {"year": year, **_figures(group), "hot_days": hot_days(group), "frost_days": frost_days(group)}
+        for year, group in by_year(days)
+    ]
+
+
+def mean(days: Sequence[Day]) -> float:
+    """The mean of all days."""
+    return round(fmean(day.mid_c for day in days), 2)
+
+
+def hot_days(days: Sequence[Day]) -> int:
+    """Days that reached HOT_C."""
+    return sum(day.max_c >= HOT_C for day in days)
+
+
+def frost_days(days: Sequence[Day]) -> int:
+    """Days that fell to FROST_C or below."""
+    return sum(day.min_c <= FROST_C for day in days)
+
+
+def trend(days: Sequence[Day]) -> float:
+    """Degrees per year: the slope of the months' deviations from what the same month is on average.
+
+    Taking the average month out first keeps the seasons from leaking into the slope.
+    """
+    months = [(month, fmean(day.mid_c for day in group)) for month, group in by_month(days)]
+    usual = {
+        name: fmean(value for month, value in months if month[5:] == name)
+        for name in {month[5:] for month, _ in months}
+    }
+    times = [int(month[:4]) + (int(month[5:]) - 0.5) / 12 for month, _ in months]
+    return slope(times, [value - usual[month[5:]] for month, value in months])
+
+
+def slope(xs: Sequence[float], ys: Sequence[float]) -> float:
+    """The least squares slope of ys over xs; 0 for fewer than two distinct xs."""
+    x_mean, y_mean = fmean(xs), fmean(ys)
+    spread = sum((x - x_mean) ** 2 for x in xs)
+    return sum((x - x_mean) * (y - y_mean) for x, y in zip(xs, ys)) / spread if spread else 0.0
+
+
+def _figures(days: Sequence[Day]) -> dict[str, float]:
+    return {
+        "mean_c": mean(days),
+        "mean_max_c": round(fmean(day.max_c for day in days), 2),
+        "mean_min_c": round(fmean(day.min_c for day in days), 2),
+        "highest_c": max(day.max_c for day in days),
+        "lowest_c": min(day.min_c for day in days),
+    }

@@ -1,0 +1,65 @@
+"""Figures as people read them, and the findings as sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from holdwater.demo.rain import WET_MM
+from holdwater.demo.temperature import HOT_C
+
+MONTHS: Final = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
+
+def month_name(month: str) -> str:
+    """`2012-03` as `Mar 2012`."""
+    return f"{MONTHS[int(month[5:7]) - 1]} {month[:4]}"
+
+
+def day_name(date: str) -> str:
+    """`2012-03-09` as `9 Mar 2012`."""
+    return f"{int(date[8:])} {month_name(date)}"
+
+
+def degrees(value: float) -> str:
+    """Degrees Celsius with a true minus sign."""
+    return f"{value:.1f} °C".replace("-", "\N{MINUS SIGN}")
+
+
+def findings(figures: Mapping[str, Any]) -> list[str]:
+    """What the three analyses and the normals say together; the keys are those the tasks left in the context."""
+    checked, temperature, rain = figures["checked"], figures["temperature"], figures["rain"]
+    records, deviation = figures["extremes"]["records"], figures["deviation_c"]
+    hottest, coldest = records["hottest"], records["coldest"]
+    spell, wettest = rain["dry_spell"], rain["wettest_day"]
+    yearly_mm = sum(year["rain_mm"] for year in rain["years"]) / len(rain["years"])
+    return [
+        f"{checked['days']:,} days read, {len(checked['rejected'])} rejected, {checked['missing_days']} missing.",
+        f"Mean temperature {degrees(temperature['mean_c'])}: {degrees(abs(deviation))} "
+        f"{'above' if deviation >= 0 else 'below'} the climate normal.",
+        f"Drift over the period {temperature['trend_c_per_year']:+.2f} °C per year; "
+        "so few years are weather, not climate.",
+        f"Hottest {degrees(hottest['value'])} on {day_name(hottest['date'])}, "
+        f"coldest {degrees(coldest['value'])} on {day_name(coldest['date'])}.",
+        f"Precipitation {yearly_mm:,.0f} mm a year; most in a day: "
+        f"{wettest['rain_mm']:.1f} mm on {day_name(wettest['date'])}.",
+        *([_dry(spell)] if spell["days"] else []),
+    ]
+
+
+def heat_note(temperature: Mapping[str, Any]) -> str:
+    """For a period with many hot days."""
+    years = temperature["years"]
+    worst = max(years, key=lambda year: year["hot_days"])
+    total = sum(year["hot_days"] for year in years)
+    return f"Many hot days: {total} reached {HOT_C:g} °C, {worst['hot_days']} of them in {worst['year']}."
+
+
+def mild_note(temperature: Mapping[str, Any]) -> str:
+    """For a period with few hot days."""
+    return f"Few hot days: {sum(year['hot_days'] for year in temperature['years'])} reached {HOT_C:g} °C."
+
+
+def _dry(spell: Mapping[str, Any]) -> str:
+    first, last = day_name(spell["first"]), day_name(spell["last"])
+    return f"Longest dry spell {spell['days']} days under {WET_MM:g} mm, {first} to {last}."

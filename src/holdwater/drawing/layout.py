@@ -1,0 +1,292 @@
+"""Places for boxes and ways for arrows: rows from the top down, few crossings, straight lines where possible.
+
+Rows come from `ranking`, the order in them from `ordering`.  An arrow that passes rows has a point in each of them, so
+that nothing is drawn over a box; a label has a place of its own in the row after its arrow's source.  x is the
+least-squares answer to "be under what leads to you", which pooling adjacent violators finds in linear time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from math import inf
+from statistics import fmean
+from typing import Final
+
+from holdwater.drawing.crossing_reduction import order
+from holdwater.drawing.layering import Edge, rank
+from holdwater.drawing.picture import Arrow, Box, Picture
+
+GAP_X: Final = 28.0
+GAP_Y: Final = 34.0
+PORT_GAP: Final = 14.0
+MARGIN: Final = 16.0
+TURN_HEIGHT: Final = 6.0
+PLACE_SWEEPS: Final = 4
+POINTS_PER_BOX: Final = 12
+"""arrows are led around boxes as long as there are no more points than this; the longest of the rest go straight"""
+
+
+@dataclass(slots=True)
+class Place:
+    """A box with its upper left corner and its size.  `inner`: the drawing in it, at its own origin."""
+
+    box: Box
+    x: float
+    y: float
+    width: float
+    height: float
+    inner: Layout | None = None
+
+
+@dataclass(slots=True)
+class Way:
+    """The points of an arrow from source to target; pairs of them that are one above the other are joined by a line."""
+
+    arrow: Arrow
+    points: list[tuple[float, float]]
+    back: bool
+    label_at: tuple[float, float] | None = None
+
+
+@dataclass(slots=True)
+class Layout:
+    width: float
+    height: float
+    places: dict[str, Place]
+    ways: list[Way]
+
+
+@dataclass(slots=True)
+class _Vertex:
+    """A box, or a point of an arrow."""
+
+    width: float
+    height: float
+    row: int
+    x: float = 0.0
+    is_point: bool = False
+    above: list[int] = field(default_factory=list)
+    below: list[int] = field(default_factory=list)
+
+
+Sizes = Callable[[Box, Layout | None], tuple[float, float]]
+
+
+def layout(picture: Picture, size: Sizes, label_size: Callable[[str], tuple[float, float]]) -> Layout:
+    """The drawing of a picture, with those of unfolded graphs inside it."""
+    done: dict[int, Layout] = {}
+    for part in reversed(list(picture.unfolded())):
+        inner = {key: done[id(box.inner)] for key, box in part.boxes.items() if box.inner is not None}
+        done[id(part)] = _Drawing(part, inner, size, label_size).laid_out()
+    return done[id(picture)]
+
+
+class _Drawing:
+    """One picture, without those inside it."""
+
+    def __init__(
+        self,
+        picture: Picture,
+        inner: dict[str, Layout],
+        size: Sizes,
+        label_size: Callable[[str], tuple[float, float]],
+    ) -> None:
+        self.picture, self.inner = picture, inner
+        self.number = {key: i for i, key in enumerate(picture.boxes)}
+        self.edges = [Edge(self.number[a.source], self.number[a.target], 2 if a.label else 1) for a in picture.arrows]
+        rows = rank(len(self.number), self.edges)
+        self.vertices = [
+            _Vertex(*size(box, inner.get(key)), row) for (key, box), row in zip(picture.boxes.items(), rows)
+        ]
+        self.chains = self._lead_arrows(label_size)
+        self.rows = order(
+            [v.row for v in self.vertices], [v.above for v in self.vertices], [v.below for v in self.vertices]
+        )
+
+    def laid_out(self) -> Layout:
+        self._place()
+        tops, heights = self._row_heights()
+        places = {}
+        for key, number in self.number.items():
+            v = self.vertices[number]
+            y = tops[v.row] + (heights[v.row] - v.height) / 2
+            places[key] = Place(self.picture.boxes[key], v.x - v.width / 2, y, v.width, v.height, self.inner.get(key))
+        ways = self._ways(tops, heights)
+        ends = [v.x + v.width / 2 for v in self.vertices] + [x for way in ways for x, _ in way.points]
+        bottom = tops[-1] + heights[-1] if tops else 0.0
+        return Layout(max(ends, default=0.0) + MARGIN, bottom + MARGIN, places, ways)
+
+    # -- arrows through rows
+
+    def _lead_arrows(self, label_size: Callable[[str], tuple[float, float]]) -> list[list[int]]:
+        """Points for each arrow in the rows between its ends, top down; the shortest arrows first get theirs."""
+        spans = [self.vertices[e.lower].row - self.vertices[e.upper].row for e in self.edges]
+        room = POINTS_PER_BOX * len(self.vertices) + 100
+        chains: list[list[int]] = [[] for _ in self.edges]
+        for index in sorted(range(len(self.edges)), key=spans.__getitem__):
+            edge, arrow = self.edges[index], self.picture.arrows[index]
+            room -= spans[index] - 1
+            if edge.source == edge.target or room < 0:
+                continue
+            previous = edge.upper
+            first = self.vertices[edge.upper].row + 1
+            last = self.vertices[edge.lower].row
+            labelled = (last - 1 if edge.back else first) if arrow.label else -1
+            for row in range(first, last):
+                width, height = label_size(arrow.label) if row == labelled else (PORT_GAP, TURN_HEIGHT)
+                self.vertices.append(_Vertex(width, height, row, is_point=True))
+                chains[index].append(len(self.vertices) - 1)
+                self._join(previous, len(self.vertices) - 1)
+                previous = len(self.vertices) - 1
+            self._join(previous, edge.lower)
+        return chains
+
+    def _join(self, upper: int, lower: int) -> None:
+        self.vertices[upper].below.append(lower)
+        self.vertices[lower].above.append(upper)
+
+    # -- x
+
+    def _place(self) -> None:
+        for row in self.rows:
+            x = 0.0
+            for number in row:
+                vertex = self.vertices[number]
+                vertex.x = x + vertex.width / 2
+                x += vertex.width + GAP_X
+        for _ in range(PLACE_SWEEPS):
+            for row in self.rows:
+                self._settle(row, down=True)
+            for row in reversed(self.rows):
+                self._settle(row, down=False)
+        self._straighten()
+        left = min((v.x - v.width / 2 for v in self.vertices), default=0.0)
+        for vertex in self.vertices:
+            vertex.x += MARGIN - left
+
+    def _settle(self, row: Sequence[int], down: bool) -> None:
+        wanted, weights, offsets = [], [], []
+        offset = 0.0
+        previous: _Vertex | None = None
+        for number in row:
+            vertex = self.vertices[number]
+            around = vertex.above if down else vertex.below
+            if previous is not None:
+                offset += _distance(previous, vertex)
+            wanted.append((fmean(self.vertices[i].x for i in around) if around else vertex.x) - offset)
+            # points in a row of points draw a line: it shall be straight
+            weights.append(8.0 if vertex.is_point else 1.0 if around else 0.1)
+            offsets.append(offset)
+            previous = vertex
+        for number, x, shift in zip(row, _ascending(wanted, weights), offsets):
+            self.vertices[number].x = x + shift
+
+    def _straighten(self) -> None:
+        """Draw the points of an arrow straight down as far as what stands beside them lets them."""
+        left: dict[int, _Vertex] = {}
+        right: dict[int, _Vertex] = {}
+        for row in self.rows:
+            for one, other in pairwise(row):
+                left[other], right[one] = self.vertices[one], self.vertices[other]
+        for chain in (*self.chains, *self.chains):  # again, where others have made room
+            line: list[_Vertex] = []
+            low, high = -inf, inf
+            for number in chain:
+                point = self.vertices[number]
+                least = left[number].x + _distance(left[number], point) if number in left else -inf
+                most = right[number].x - _distance(point, right[number]) if number in right else inf
+                if max(low, least) > min(high, most):
+                    _line_up(line, low, high)
+                    line, low, high = [], -inf, inf
+                line.append(point)
+                low, high = max(low, least), min(high, most)
+            _line_up(line, low, high)
+
+    # -- y and the ways
+
+    def _row_heights(self) -> tuple[list[float], list[float]]:
+        heights = [max((self.vertices[i].height for i in row), default=0.0) for row in self.rows]
+        tops: list[float] = []
+        y = MARGIN
+        for row, height in zip(self.rows, heights):
+            tops.append(y)
+            y += height + (GAP_Y * 0.7 if all(self.vertices[i].is_point for i in row) else GAP_Y)
+        return tops, heights
+
+    def _ways(self, tops: list[float], heights: list[float]) -> list[Way]:
+        above, below = self._ports()
+        ways = []
+        for index, (edge, arrow) in enumerate(zip(self.edges, self.picture.arrows)):
+            upper, lower = self.vertices[edge.upper], self.vertices[edge.lower]
+            if edge.source == edge.target:
+                ways.append(self._own_loop(arrow, upper, tops, heights))
+                continue
+            middle_of_upper = tops[upper.row] + heights[upper.row] / 2
+            middle_of_lower = tops[lower.row] + heights[lower.row] / 2
+            start, end = below[index], above[index]
+            points = [(start, middle_of_upper + upper.height / 2), (start, tops[upper.row] + heights[upper.row])]
+            label_at = None
+            for number in self.chains[index]:
+                vertex = self.vertices[number]
+                top, height = tops[vertex.row], heights[vertex.row]
+                points += [(vertex.x, top), (vertex.x, top + height)]
+                if vertex.width > PORT_GAP:
+                    label_at = (vertex.x, top + height / 2)
+            points += [(end, tops[lower.row]), (end, middle_of_lower - lower.height / 2)]
+            points = list(dict.fromkeys(points))  # a box that fills its row ends where the row does
+            ways.append(Way(arrow, points[::-1] if edge.back else points, edge.back, label_at))
+        return ways
+
+    def _ports(self) -> tuple[dict[int, float], dict[int, float]]:
+        """Where each arrow touches its lower and its upper box: side by side, in the order of where they go."""
+        towards: tuple[dict[int, list[tuple[float, int]]], ...] = ({}, {})
+        for index, edge in enumerate(self.edges):
+            if edge.source == edge.target:
+                continue
+            chain = self.chains[index]
+            last, first = (chain[-1], chain[0]) if chain else (edge.upper, edge.lower)
+            towards[0].setdefault(edge.lower, []).append((self.vertices[last].x, index))
+            towards[1].setdefault(edge.upper, []).append((self.vertices[first].x, index))
+        above: dict[int, float] = {}
+        below: dict[int, float] = {}
+        for ports, found in ((above, towards[0]), (below, towards[1])):
+            for number, others in found.items():
+                vertex = self.vertices[number]
+                step = min(PORT_GAP, (vertex.width - PORT_GAP) / len(others))
+                for i, (_, index) in enumerate(sorted(others)):
+                    ports[index] = vertex.x + (i - (len(others) - 1) / 2) * step
+        return above, below
+
+    @staticmethod
+    def _own_loop(arrow: Arrow, vertex: _Vertex, tops: list[float], heights: list[float]) -> Way:
+        right, y = vertex.x + vertex.width / 2, tops[vertex.row] + heights[vertex.row] / 2
+        out = right + GAP_X * 0.7
+        return Way(arrow, [(right, y + 8), (out, y + 8), (out, y - 8), (right, y - 8)], back=True)
+
+
+def _distance(left: _Vertex, right: _Vertex) -> float:
+    """How far the middles of two neighbours in a row must be apart."""
+    return (left.width + right.width) / 2 + (PORT_GAP if left.is_point and right.is_point else GAP_X)
+
+
+def _line_up(points: Sequence[_Vertex], low: float, high: float) -> None:
+    if points:
+        x = max(low, min(high, fmean([point.x for point in points])))
+        for point in points:
+            point.x = x
+
+
+def _ascending(wanted: Sequence[float], weights: Sequence[float]) -> list[float]:
+    """The ascending numbers nearest to those wanted, by weighted squares: pool adjacent violators."""
+    pools: list[tuple[float, float, int]] = []  # mean, weight, how many
+    for value, weight in zip(wanted, weights):
+        count = 1
+        while pools and pools[-1][0] > value:
+            mean, heavy, many = pools.pop()
+            value = (value * weight + mean * heavy) / (weight + heavy)
+            weight += heavy
+            count += many
+        pools.append((value, weight, count))
+    return [mean for mean, _, count in pools for _ in range(count)]

@@ -1,0 +1,60 @@
+"""An outline of a graph in text, in the order in which nodes can run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from holdwater.drawing.layering import Edge, rank
+from holdwater.drawing.picture import Box, BoxKind, Picture
+
+_WORDS: dict[BoxKind, str] = {"route": "gate", "choice": "gate", "question": "interrupt", "graph": "graph"}
+
+
+def tree(picture: Picture) -> str:
+    """A line per node: its name, what it makes, what it needs; unfolded graphs are branches."""
+    lines = [picture.name]
+    stack = [(iter(_rows(picture)), "")]
+    while stack:
+        rows, indent = stack[-1]
+        row = next(rows, None)
+        if row is None:
+            stack.pop()
+            continue
+        text, is_last, inner = row
+        lines.append(f"{indent}{'└─' if is_last else '├─'} {text}")
+        if inner is not None:
+            stack.append((iter(_rows(inner)), indent + ("   " if is_last else "│  ")))
+    return "\n".join(lines)
+
+
+def _rows(picture: Picture) -> Iterator[tuple[str, bool, Picture | None]]:
+    """What to say of each node, whether it is the last, what is inside."""
+    keys = list(picture.boxes)
+    number = {key: i for i, key in enumerate(keys)}
+    rows = rank(len(keys), [Edge(number[a.source], number[a.target]) for a in picture.arrows])
+    nodes = [key for key in keys if picture.boxes[key].kind not in ("input", "end")]
+    nodes.sort(key=lambda key: (rows[number[key]], number[key]))
+    needs: dict[str, list[str]] = {key: [] for key in keys}
+    opens: dict[str, list[str]] = {key: [] for key in keys}
+    for arrow in picture.arrows:
+        if arrow.kind == "control":
+            opens[arrow.source].append(f"{arrow.target} ({arrow.label})" if arrow.label else arrow.target)
+        elif picture.boxes[arrow.source].kind != "input":
+            needs[arrow.target].append(arrow.source)
+    inputs = [line for box in picture.boxes.values() if box.kind == "input" for line in box.lines]
+    if inputs:
+        yield f"inputs {', '.join(inputs)}", not nodes, None
+    for key in nodes:
+        box = picture.boxes[key]
+        yield _said(box, needs[key], opens[key]), key == nodes[-1], box.inner
+
+
+def _said(box: Box, needs: list[str], opens: list[str]) -> str:
+    parts = [f"{box.title} [{_WORDS[box.kind]}]" if box.kind in _WORDS else box.title]
+    if box.lines:
+        parts.append(f"-> {', '.join(box.lines)}")
+    if opens:
+        parts.append(f"=> {' | '.join(opens)}")
+    if needs:
+        parts.append(f"<- {', '.join(dict.fromkeys(needs))}")
+    return "  ".join(parts)

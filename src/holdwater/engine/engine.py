@@ -1,0 +1,491 @@
+"""One engine: a store, a driver on it, and the definitions this process knows."""
+
+from __future__ import annotations
+
+import atexit
+import math
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Final, Literal, cast
+
+from holdwater.engine import forking
+from holdwater.engine.children import ChildRuns
+from holdwater.errors import (
+    AnswerError,
+    HoldwaterError,
+    IdempotencyConflict,
+    InvalidTransition,
+    NotAsked,
+    RunInProgress,
+    RunnerClosed,
+    RunNotFinished,
+    RunNotFound,
+    StoreUnavailable,
+    StoreUnusable,
+)
+from holdwater.model import events as ev
+from holdwater.model import ids, input_digest, validation
+from holdwater.model.journal import Entry
+from holdwater.model.json_schema import violation
+from holdwater.model.ports import Clock, Program, Store
+from holdwater.model.records import ACTIVE, ENDED, FIRST, Position, RunFilter, RunRow
+from holdwater.model.registry import Registry, check_names
+from holdwater.model.registry import registry as known
+from holdwater.model.triggers import triggers
+from holdwater.runs import activity, pauses
+from holdwater.runs.activity import Activity
+from holdwater.runs.authoring_styles import STYLES
+from holdwater.runs.loader import Reader, read_run
+from holdwater.runs.pauses import Pause
+from holdwater.runtime.active_run import LiveRun
+from holdwater.runtime.clock import SystemClock
+from holdwater.runtime.driver import Begun, Driver, Limits
+from holdwater.runtime.future import Promise, arrival
+from holdwater.storage import StoreOptions, open_store
+
+EXIT_DRAIN_SECONDS: Final = 5.0
+LEASE_MARGIN_SECONDS: Final = 0.2
+"""how long after its end a lease is looked at: whoever lives has renewed it long before"""
+FORGOTTEN_AT_ONCE: Final = 200
+"""runs, with their children, in one transaction"""
+LOOK_SECONDS: Final = 5.0
+"""how often a wait for a run that is live here makes sure that it still is"""
+
+Verb = Literal["cancel", "pause", "resume", "retry"]
+ADVICE: Final = {
+    ("retry", "running"): "only a run that has ended is retried: wait for it, or cancel it",
+    ("retry", "paused"): "only a run that has ended is retried: resume it, or answer what it asks",
+    ("retry", "completed"): "there is nothing to retry; fork it to run a part of it again",
+    ("resume", "running"): "only a paused run is resumed; if nobody executes it, start a runner that has its workflow",
+    ("resume", "paused"): "it waits for an answer, and goes on when that is given",
+    ("resume", "failed"): "retry it",
+    ("resume", "cancelled"): "retry it",
+}
+"""what is not possible -> what to do instead"""
+
+_OPEN: Final[set[Engine]] = set()
+"""engines whose drivers work; those that nobody closed are closed at exit"""
+
+
+class Engine:
+    """Everything the faces need.  Thread-safe."""
+
+    def __init__(
+        self,
+        url: str,
+        limits: Limits,
+        *,
+        run_timeout_seconds: float | None = None,
+        poll_seconds: float = 0.1,
+        clock: Clock | None = None,
+        registry: Registry = known,
+        options: StoreOptions | None = None,
+        present: Callable[[LiveRun], Any] = lambda run: run,
+        store: Store | None = None,
+    ) -> None:
+        self.clock: Clock = clock or SystemClock()
+        self.registry = registry
+        self.run_timeout_seconds = run_timeout_seconds
+        self.poll_seconds: Final = poll_seconds
+        """how often a wait looks at a run that another process executes, where the store does not tell"""
+        self.owner = ids.owner()
+        self.store = open_store(url, options) if store is None else store
+        try:
+            self.driver = Driver(
+                self.store,
+                self.owner,
+                limits,
+                self.clock,
+                STYLES,
+                registry.find,
+                registry.executable,
+                self._new_head,
+                self._stopped,
+            )
+            self.driver.children = ChildRuns(self, present)
+            self.driver.start()
+        except BaseException:
+            self.store.close()
+            raise
+        _OPEN.add(self)
+        self._stop_listening = [
+            registry.listen(lambda name, program: self.driver.look_for_work()),
+            triggers.listen(self.driver.look_for_work),
+        ]
+
+    def close(self, drain_seconds: float, *, wait: bool = True) -> None:
+        """Drain, leave the rest resumable, release everything.  Idempotent.
+
+        Without `wait` the driver's thread sees to it: a garbage collector may call from any thread, holding any lock.
+        """
+        for stop in self._stop_listening:
+            stop()
+        self.driver.close(drain_seconds, wait=wait)
+
+    def _stopped(self) -> None:
+        self.store.close()
+        _OPEN.discard(self)
+
+    # -- runs
+
+    def submit(
+        self, workflow: str, inputs: Any, *, idempotency_key: str | None = None
+    ) -> tuple[RunRow, LiveRun | None]:
+        """Start a run; returns when it is on disk.  With a key that is taken: the run that has it, and None.
+
+        Raises WorkflowNotFound, EncodingError, IdempotencyConflict, StoreUnavailable, RunnerClosed.
+        """
+        _check_key(idempotency_key)
+        program, cells, row = self._prepare(workflow, inputs)
+        if idempotency_key is not None:
+            row.idempotency_key = idempotency_key
+            row.inputs_digest = input_digest.of_cells(cells)
+        birth, _ = self.driver.submit(program, cells, row)
+        return _accepted(birth, row)
+
+    def execute(self, workflow: str, inputs: Any) -> LiveRun:
+        """Start a run and wait until it has ended or waits for a person: one wait, where `submit` and `wait` are two.
+
+        Raises what `submit` raises.
+        """
+        _, settled = self.driver.submit(*self._prepare(workflow, inputs))
+        settled.wait()
+        live = settled.value()
+        return live if live.machine.ended else self.wait(live.row.id)
+
+    def begin(
+        self, program: Program, inputs: Any, *, run_id: str | None = None, passed: tuple[str, ...] = ()
+    ) -> LiveRun:
+        """Start a run of this program, under an id of the caller's; returns when it is on disk.
+
+        `passed`: as in `Started`.  Raises RunInProgress if there is a run of this id, and what `submit` raises.
+        """
+        self.driver.check_open()
+        _check_new_id(run_id)
+        check_names(program, program.plan.name)
+        row = self._new_head(program.plan.name, program, self.clock.now())
+        row.id = row.id if run_id is None else run_id
+        run = LiveRun(row, self.driver.loader.layout(program.plan), program.style, program, born=True)
+        run.decide(Entry(ev.Started(program.start(inputs), passed)), self.clock)
+        birth = self.driver.begin(run)
+        birth.wait()
+        if birth.value().live is None:
+            raise _in_progress(row.id)
+        return run
+
+    def _prepare(self, workflow: str, inputs: Any) -> tuple[Program, dict[str, Any], RunRow]:
+        program, cells = self.prepared(workflow, inputs)
+        return program, cells, self._new_head(workflow, program, self.clock.now())
+
+    def prepared(self, workflow: str, inputs: Any) -> tuple[Program, dict[str, Any]]:
+        """A workflow, and inputs as its cells.  Raises WorkflowNotFound, EncodingError, RunnerClosed."""
+        self.driver.check_open()
+        program: Program = self.registry.get(workflow).chosen(inputs)
+        return program, program.start(inputs)
+
+    def _new_head(self, workflow: str, program: Program, now: int) -> RunRow:
+        return RunRow(
+            id=ids.run_id(now),
+            workflow=workflow,
+            style=program.style.name,
+            structure=program.plan.structure,
+            code=program.code,
+            created_at=now,
+            deadline_at=None if self.run_timeout_seconds is None else now + int(self.run_timeout_seconds * 1e6),
+        )
+
+    def wait(self, run_id: str, timeout_s: float | None = None, *, live: LiveRun | None = None) -> LiveRun:
+        """Wait until the run ends, or waits for a person.  `live`: the run, if it was started here.
+
+        Raises RunNotFinished, RunNotFound, RunnerClosed.
+        """
+        timeout_s = validation.patience("timeout", timeout_s)
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        promise: Promise[Any] = self.driver.watch(run_id) if live is None or live.settled.done else live.settled
+        while True:
+            left = math.inf if deadline is None else max(0.0, deadline - time.monotonic())
+            if promise.wait(min(left, LOOK_SECONDS)):
+                found = promise.value()
+                if found is not None and found.machine.ended:
+                    return cast(LiveRun, found)
+            try:
+                if self.head(run_id).status != "running":
+                    return self.read(run_id)
+                answers = True
+            except StoreUnusable:  # it may not come back
+                raise
+            except StoreUnavailable:  # it comes back, and the run goes on then: whoever is in a hurry gives a timeout
+                answers = False
+            if deadline is not None and time.monotonic() >= deadline:
+                raise RunNotFinished(f"run {run_id} did not finish within {timeout_s:g} s; it goes on")
+            if promise.done:
+                if not (answers and self.driver.hears):  # nobody can tell: this wait looks again
+                    Promise[None]().wait(min(left, self.poll_seconds))
+                promise = self.driver.watch(run_id)
+
+    async def wait_async(self, run_id: str) -> LiveRun:
+        """`wait` in the running event loop; a cancelled wait leaves nothing behind.
+
+        Raises RunNotFound, RunnerClosed, StoreUnusable.
+        """
+        import asyncio
+
+        while True:
+            promise = self.driver.watch(run_id)
+            await arrival(promise)
+            found = promise.value()
+            if found is not None and found.machine.ended:
+                return found
+            try:
+                if (await asyncio.to_thread(self.head, run_id)).status != "running":
+                    return await asyncio.to_thread(self.read, run_id)
+                answers = True
+            except StoreUnusable:
+                raise
+            except StoreUnavailable:
+                answers = False
+            if not (answers and self.driver.hears):
+                await asyncio.sleep(self.poll_seconds)
+
+    @contextmanager
+    def attending(self, run_id: str, told: Callable[[], None] | None = None) -> Iterator[None]:
+        """A block in which this thread begins a run, or goes on with it, and waits for it.
+
+        If it is interrupted, the run is paused, its bodies are told to stop and waited for (see `Driver.interrupt`); a
+        second interruption leaves at once.  Interrupted is what ends with anything but an error of this library:
+        KeyboardInterrupt, or what a signal handler raises.
+        """
+        try:
+            yield
+        except HoldwaterError:
+            raise
+        except BaseException:
+            with suppress(RunnerClosed):
+                promise = self.driver.interrupt(run_id) if told is None else self.driver.interrupt(run_id, told)
+                promise.wait()
+            raise
+
+    def control(self, run_id: str, event: ev.Event, verb: Verb) -> None:
+        """Cancel, pause, resume or retry a run; returns when that is on disk.
+
+        Raises RunNotFound, InvalidTransition, StructureChanged (retry), RunnerClosed.
+        """
+        validation.sought("the id of a run", run_id)
+        reason = getattr(event, "reason", "")
+        validation.text("a reason", reason, at_most_bytes=validation.LONGEST_REASON_BYTES, empty=True)
+        promise = self.driver.control(run_id, event, retry=verb == "retry")
+        promise.wait()
+        if not promise.value():
+            row = self.head(run_id)
+            if verb == "cancel" and row.status in ACTIVE:
+                raise InvalidTransition(
+                    f"run {run_id} is already being cancelled", hint="it ends when what runs of it has ended"
+                )
+            why = f": {row.reason}" if row.reason and row.status == "paused" else ""
+            raise InvalidTransition(
+                f"cannot {verb} run {run_id}: it is {row.status}{why}", hint=ADVICE.get((verb, row.status), "")
+            )
+
+    def resume(self, run_id: str, inputs: Mapping[str, Any] | None = None, start: int | None = None) -> None:
+        """Go on with a run that failed, was cancelled, rests, or was left behind by a process that died.
+
+        `inputs`: cells given anew.  `start`: the node of a sequence to begin with.  Returns when this runner has it.
+        Where only the lease tells whether another one still has it, waits for that to end.
+        Raises RunInProgress, RunNotFound, InvalidTransition (it is completed, and there are no new inputs),
+        StructureChanged, StoreUnavailable, RunnerClosed.
+        """
+        event = ev.Resumed("", dict(inputs or {}), start)
+        head = self.head(run_id)
+        self.driver.loader.check_structure(head)
+        if head.status == "running":
+            self._vacate(run_id)
+            if not event.inputs and start is None:
+                if not self.adopt(run_id):
+                    raise _in_progress(run_id)
+                return
+            self.control(run_id, ev.CancelRequested("resumed with other inputs"), "cancel")
+            head = self.head(run_id)
+        try:
+            self.control(run_id, event, "resume" if head.status == "paused" else "retry")
+        except InvalidTransition:
+            if self.head(run_id).status == "running":
+                raise _in_progress(run_id) from None
+            raise
+        self.adopt(run_id)  # what was parked and belongs to nobody
+
+    def adopt(self, run_id: str) -> bool:
+        """Take what nobody executes of a run and its children; whether there was any.  Raises StoreUnavailable."""
+        promise = self.driver.adopt(run_id)
+        promise.wait()
+        return promise.value() > 0
+
+    def _vacate(self, run_id: str) -> None:
+        """Wait until nobody holds work of the run.  Raises RunInProgress, if somebody has it and keeps it."""
+        lease: int | None = None
+        while True:
+            self.store.orphan_dead(self.clock.now(), self.clock.steady(), self.driver.lease_us)
+            held = {row.owner: row.lease_until for row in self.store.work(run_id) if row.owner is not None}
+            if not held:
+                return
+            until = max(held.values())
+            if any(self.store.alive(owner) for owner in held) or (lease is not None and until > lease):
+                raise _in_progress(run_id)
+            lease = until
+            patience = self.clock.seconds_until(lease)
+            Promise[None]().wait(None if patience is None else patience + LEASE_MARGIN_SECONDS)
+
+    def fork(
+        self,
+        run_id: str,
+        from_task: str,
+        values: Mapping[str, Any],
+        removed: Collection[str],
+        *,
+        idempotency_key: str | None = None,
+        new_id: str | None = None,
+        resting: bool = False,
+    ) -> tuple[RunRow, LiveRun | None]:
+        """Start a run that takes over what an earlier one has, up to a task; returns when it is on disk.
+
+        With a key that is taken: the run that has it, and None.  Where this process does not have the workflow, the
+        work of the new run is left to whoever has it.  `new_id`: its id; `resting`: it is born paused.
+
+        Raises RunNotFound, TaskNotFound, StructureChanged, WorkflowError, EncodingError, DecodingError,
+        IdempotencyConflict, StoreUnavailable, RunnerClosed.
+        """
+        self.driver.check_open()
+        _check_key(idempotency_key)
+        _check_new_id(new_id)
+        validation.sought("the task to begin with", from_task)
+        for name in removed:
+            validation.sought("a key that is removed", name)
+        head = self.head(run_id)
+        self.driver.loader.check_structure(head)
+        program: Program | None = self.registry.find(head.workflow)
+        run = forking.born(self.read(run_id), program, from_task, values, removed, self.clock)
+        if idempotency_key is not None:
+            run.row.idempotency_key = idempotency_key
+            edits = {str(i): values for i, values in run.machine.edits.items()}
+            run.row.inputs_digest = input_digest.of_cells({"fork": run_id, "from": from_task, **edits})
+        if new_id is not None:
+            run.row.id = new_id
+        if resting:
+            run.decide(Entry(ev.Paused("forked: it goes on when it is run")), self.clock)
+        birth = self.driver.begin(run)
+        birth.wait()
+        if new_id is not None and birth.value().live is None:
+            raise IdempotencyConflict(f"there is a run {new_id!r} already", hint="choose another id for the fork")
+        return _accepted(birth, run.row)
+
+    # -- questions
+
+    def pauses(self, run_id: str) -> list[Pause]:
+        """The open questions of a run and its children.  Raises RunNotFound, StoreError."""
+        return pauses.open_pauses(self.read(run_id), Reader(self.store).find)
+
+    def answer(self, run_id: str, key: str | None, value: Any) -> Pause:
+        """Answer an open question, by its pause id or the name of its answer; None: the only one.
+
+        Returns when the answer is on disk.  Raises NotAsked, AnswerError, RunNotFound, EncodingError, RunnerClosed.
+        """
+        pause = self.pause(run_id, key)
+        self.give(pause, value)
+        return pause
+
+    def pause(self, run_id: str, key: str | None) -> Pause:
+        """An open question, by its pause id or the name of its answer; None: the only one.
+
+        Raises NotAsked, RunNotFound.
+        """
+        found = None if key is None else pauses.named(key, self.read(run_id), Reader(self.store).find)
+        return pauses.only(self.pauses(run_id), key, run_id) if found is None else found
+
+    def give(self, pause: Pause, value: Any) -> None:
+        """Answer this question; raises as `answer` does."""
+        asking = self.driver.loader.load(pause.asked_by)
+        unchecked = asking.program is None
+        if asking.program is not None:
+            cells = asking.program.answer(pause.node, value)
+        else:
+            wrong = None if pause.answer_schema is None else violation(pause.answer_schema, value)
+            if wrong is not None:
+                raise AnswerError(f"the answer {pause.answer_name!r} to {pause.pause_id!r} does not fit: {wrong}")
+            cells = asking.style.answer(len(asking.layout.plan.nodes[pause.node].writes), value)
+        promise = self.driver.control(pause.asked_by, ev.Answered(pause.node, cells, pause.fence, unchecked))
+        promise.wait()
+        if not promise.value():
+            raise NotAsked(f"nobody waits for an answer to {pause.pause_id!r} any more: somebody was faster")
+
+    # -- reading
+
+    def head(self, run_id: str) -> RunRow:
+        """Raises RunNotFound, InvalidArgument."""
+        row = self.store.run(validation.sought("the id of a run", run_id))
+        if row is None:
+            raise RunNotFound(f"there is no run {run_id!r} in {self.store.url}")
+        return row
+
+    def read(self, run_id: str) -> LiveRun:
+        """The run as the store has it, folded; needs no code of the user.  Raises RunNotFound, StoreError."""
+        return read_run(self.store, self.head(run_id))
+
+    def runs(self, which: RunFilter) -> list[RunRow]:
+        return self.store.runs(which)
+
+    def activities(self, rows: Sequence[RunRow]) -> dict[str, Activity]:
+        """Activities of runs, by id.  Raises StoreUnavailable."""
+        return activity.of_runs(self.store, rows, self.clock.now())
+
+    def forget(self, before: int, keep: Collection[str] = ()) -> int:
+        """Delete runs that ended before an instant, with their children; returns how many.
+
+        One stays as long as any of its family has not ended or is in `keep`.  Raises StoreUnavailable, RunnerClosed.
+        """
+        self.driver.check_open()
+        kept, gone = frozenset(keep), 0
+        after: Position | None = FIRST
+        while after is not None:
+            forgotten = self.store.forget(before, kept, FORGOTTEN_AT_ONCE, after)
+            gone += forgotten.runs
+            after = forgotten.rest
+        return gone
+
+
+@atexit.register
+def close_all() -> None:
+    """At interpreter exit: let running bodies end for a moment, leave the rest resumable."""
+    for engine in list(_OPEN):
+        engine.close(EXIT_DRAIN_SECONDS)
+
+
+def _accepted(birth: Promise[Begun], row: RunRow) -> tuple[RunRow, LiveRun | None]:
+    birth.wait()
+    begun = birth.value()
+    if begun.live is None and begun.row.inputs_digest != row.inputs_digest:
+        raise IdempotencyConflict(
+            f"idempotency key {row.idempotency_key!r} of workflow {row.workflow!r} belongs to run {begun.row.id}, "
+            "which was started with another context",
+            hint="use a new key for new inputs",
+        )
+    return begun.row, begun.live
+
+
+def _check_key(key: str | None) -> None:
+    if key is not None:
+        validation.text("an idempotency key", key, at_most_bytes=validation.LONGEST_KEY_BYTES)
+
+
+def _check_new_id(run_id: str | None) -> None:
+    if run_id is not None:
+        validation.text("the id of a run", run_id, at_most_bytes=validation.LONGEST_ID_BYTES)
+
+
+def _in_progress(run_id: str) -> RunInProgress:
+    return RunInProgress(
+        f"run {run_id} is being executed by another process", hint="wait for it, or cancel it and resume it then"
+    )
+
+
+def is_over(row: RunRow) -> bool:
+    return row.status in ENDED

@@ -1,0 +1,77 @@
+"""A new run that begins in the middle of an earlier one."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from holdwater.errors import ConfigError, TaskNotFound
+from holdwater.kernel.compiled_plan import Layout
+from holdwater.kernel.forking import forked
+from holdwater.model import ids
+from holdwater.model.ports import Clock, Program
+from holdwater.model.records import RunRow
+from holdwater.runtime.active_run import LiveRun
+
+NAMES_LISTED: Final = 20
+
+
+def born(
+    source: LiveRun,
+    program: Program | None,
+    from_task: str,
+    values: Mapping[str, Any],
+    removed: Collection[str],
+    clock: Clock,
+) -> LiveRun:
+    """The fork of a run as it was read, not written yet; it has as much time as its source had.
+
+    `program`: what executes it, None if this process cannot.  Raises TaskNotFound, ConfigError (a key both set and
+    removed, an input that a node of a graph does not have), EncodingError, WorkflowError (a node in a loop), and
+    DecodingError if a rule has to be evaluated over a value whose class is not known here.
+    """
+    head, machine = source.row, source.machine
+    both = [key for key in removed if key in values]
+    if both:
+        raise ConfigError(f"{', '.join(map(repr, both))}: to be set and to be removed", hint="do one of them")
+    node = find(source.layout, from_task, head.id)
+    edits = dict(machine.edits)
+    inputs = [read.name for read in source.layout.plan.nodes[node].reads]
+    unknown = [name for name in values if inputs and name not in inputs]
+    if unknown:
+        close = difflib.get_close_matches(unknown[0], inputs, n=1)
+        raise ConfigError(
+            f"{from_task!r} has no input {unknown[0]!r}",
+            hint=f"did you mean {close[0]!r}?" if close else f"its inputs are {', '.join(inputs)}",
+        )
+    if values or removed:
+        edits[node] = source.style.edits(values, removed, edits.get(node))
+    now = clock.now()
+    row = RunRow(
+        id=ids.run_id(now),
+        workflow=head.workflow,
+        style=head.style,
+        structure=head.structure,
+        code=head.code if program is None else program.code,
+        created_at=now,
+        deadline_at=None if source.limit_us is None else now + source.limit_us,
+        forked_from=head.id,
+    )
+    run = LiveRun(row, source.layout, source.style, program, born=True)
+    run.begin_with(forked(source.layout, source.entries, node, edits), clock)
+    return run
+
+
+def find(layout: Layout, name: str, run_id: str) -> int:
+    """The node of a task, by its name or its full name.  Raises TaskNotFound, with names that come close."""
+    node = layout.index.get(name, layout.index.get(name.rpartition("::")[2]))
+    if node is not None:
+        return node
+    names = list(layout.index)
+    close = difflib.get_close_matches(name, names, n=1)
+    listed = ", ".join(names[:NAMES_LISTED]) + (f" and {len(names) - NAMES_LISTED} more" * (len(names) > NAMES_LISTED))
+    raise TaskNotFound(
+        f"run {run_id} has no task {name!r}",
+        hint=(f"did you mean {close[0]!r}? " if close else "") + f"its tasks are {listed}",
+    )

@@ -1,0 +1,107 @@
+"""Hands each event to every processor and keeps their failures away from the run."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from holdwater.events.processors import AsyncEventProcessor, EventProcessor
+from holdwater.events.types import BaseEvent
+from holdwater.model.error_report import describe, is_a
+
+FAILURES_LIMIT = 100
+OBSERVED_ASYNC = (Exception, SystemExit)
+"""what an awaited processor may raise without harm to the run; the others are how a coroutine is cancelled or closed"""
+
+
+class EventDispatcher:
+    """Calls `processors` in their order, from any thread, one event at a time.
+
+    `failures` has a note for each call that raised (the first 100; `failure_count` counts all).  With `strict` the
+    exception is raised instead.
+    """
+
+    def __init__(self, processors: Iterable[EventProcessor] = (), *, strict: bool = False) -> None:
+        self.processors = tuple(processors)
+        self.failures: list[str] = []
+        self.failure_count = 0
+        self._strict = strict
+        self._down = False
+        # Re-entrant: a processor may emit an event of its own while it handles one.
+        self._lock = threading.RLock()
+
+    @property
+    def active(self) -> bool:
+        """Whether anybody listens; if not, events need not be made."""
+        return bool(self.processors)
+
+    def emit(self, event: BaseEvent) -> None:
+        with self._lock:
+            for processor in self.processors:
+                self._deliver(processor, event)
+
+    async def emit_async(self, event: BaseEvent) -> None:
+        """Like `emit`, awaiting those processors that are asynchronous."""
+        for processor in self.processors:
+            if isinstance(processor, AsyncEventProcessor):
+                try:
+                    await processor.on_event_async(event)
+                except OBSERVED_ASYNC as error:
+                    self._failed(processor, f"on {type(event).__name__}", error)
+            else:
+                with self._lock:
+                    self._deliver(processor, event)
+
+    def enter_node(self, span_id: str) -> None:
+        """Let processors set context variables for a body that is about to be called in this context."""
+        for processor in self.processors:
+            self._guarded(processor, "in enter_node", partial(processor.enter_node, span_id))
+
+    def force_flush(self) -> None:
+        for processor in self.processors:
+            self._guarded(processor, "in force_flush", processor.force_flush)
+
+    def shutdown(self) -> None:
+        """Shut every processor down, once however often it is called."""
+        for processor in self._take_down():
+            self._guarded(processor, "in shutdown", processor.shutdown)
+
+    async def shutdown_async(self) -> None:
+        for processor in self._take_down():
+            if isinstance(processor, AsyncEventProcessor):
+                try:
+                    await processor.shutdown_async()
+                except OBSERVED_ASYNC as error:
+                    self._failed(processor, "in shutdown", error)
+            else:
+                self._guarded(processor, "in shutdown", processor.shutdown)
+
+    def _take_down(self) -> tuple[EventProcessor, ...]:
+        with self._lock:
+            if self._down:
+                return ()
+            self._down = True
+            return self.processors
+
+    def _deliver(self, processor: EventProcessor, event: BaseEvent) -> None:
+        try:
+            processor.on_event(event)
+        except BaseException as error:  # noqa: BLE001 - an observer's failure is not the run's
+            self._failed(processor, f"on {type(event).__name__}", error)
+
+    def _guarded(self, processor: EventProcessor, where: str, call: Callable[[], None]) -> None:
+        with self._lock:
+            try:
+                call()
+            except BaseException as error:  # noqa: BLE001 - as above
+                self._failed(processor, where, error)
+
+    def _failed(self, processor: EventProcessor, where: str, error: BaseException) -> None:
+        """Keep a note: an observer's failure, SystemExit too, is not the run's.  Ctrl-C is raised: it is none."""
+        if self._strict or (is_a(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread()):
+            raise error
+        with self._lock:
+            self.failure_count += 1
+            if len(self.failures) < FAILURES_LIMIT:
+                self.failures.append(f"{type(processor).__name__} failed {where}: {describe(error)}")

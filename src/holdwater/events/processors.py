@@ -1,0 +1,70 @@
+"""Who listens to events, and how.  Subclass one of these and give instances to a runner as `event_processors=[...]`."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from holdwater.events.types import BaseEvent
+
+
+class EventProcessor:
+    """Hears every event, one at a time.  What it raises is recorded; it never stops the run or other processors."""
+
+    def on_event(self, event: BaseEvent) -> None:
+        """Called with each event, in order."""
+
+    def shutdown(self) -> None:
+        """Called once when the outermost run is over, also after a failure."""
+
+    def enter_node(self, span_id: str) -> None:
+        """The body of the node whose start had this span is about to be called, in this very context.
+
+        The context is the body's own copy: a context variable set here is seen by the body and by nothing else.
+        """
+
+    def force_flush(self) -> None:
+        """Send on whatever is held back."""
+
+
+class AsyncEventProcessor(EventProcessor):
+    """Is awaited by runners that run in an event loop; others call `on_event`, which it may implement as well."""
+
+    def on_event(self, event: BaseEvent) -> None:
+        raise TypeError(
+            f"{type(self).__name__} is only asynchronous: it has no on_event for a run without an event loop"
+        )
+
+    async def on_event_async(self, event: BaseEvent) -> None:
+        """Awaited with each event, in order."""
+        self.on_event(event)
+
+    async def shutdown_async(self) -> None:
+        """Awaited once when the outermost run is over, also after a failure."""
+        self.shutdown()
+
+
+class TypedEventProcessor(EventProcessor):
+    """Calls the method named after an event's class: `on_run_start` (or `on_run_start_event`) for `RunStartEvent`.
+
+    So `class TokenSpent(BaseEvent)` arrives at `on_token_spent`.  An event without a method of its own goes to that of
+    its nearest base class that has one, or else is ignored.
+    """
+
+    def on_event(self, event: BaseEvent) -> None:
+        kind: type = type(event)
+        for method_name in _method_names(kind):
+            method = getattr(self, method_name, None)
+            if method is not None:
+                method(event)
+                return
+
+
+@lru_cache(maxsize=256)
+def _method_names(kind: type) -> tuple[str, ...]:
+    names: list[str] = []
+    for cls in kind.__mro__[: kind.__mro__.index(BaseEvent)]:
+        snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__).lower()
+        stem = snake.removesuffix("_event")
+        names += (f"on_{stem}", f"on_{stem}_event")
+    return tuple(names)

@@ -1,0 +1,153 @@
+"""Runs and nodes as OpenTelemetry spans.  Needs the package `opentelemetry-api`; importing this module does not."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from holdwater.errors import ConfigError
+from holdwater.events.open_spans import OpenSpans
+from holdwater.events.processors import TypedEventProcessor
+from holdwater.events.types import (
+    BaseEvent,
+    CacheHitEvent,
+    InterruptEvent,
+    NodeEndEvent,
+    NodeErrorEvent,
+    NodeStartEvent,
+    RouteDecisionEvent,
+    RunEndEvent,
+    RunStartEvent,
+)
+from holdwater.model.error_report import format_traceback, full_name, message_of, type_name
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span, TracerProvider
+
+
+class OpenTelemetryProcessor(TypedEventProcessor):
+    """A span per run, map, item and node, nested as they are; an outermost run is a child of the span that is current.
+
+    While a node's body runs its span is the current one, but where asynchronous processors are behind with the events.
+
+    Values of inputs and outputs are never put on spans.  `tracer_provider` None: the global one.  Raises ConfigError if
+    OpenTelemetry is not installed.
+    """
+
+    def __init__(self, tracer_provider: TracerProvider | None = None) -> None:
+        try:
+            from opentelemetry import trace
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                "OpenTelemetryProcessor needs the package opentelemetry-api, which is not installed",
+                hint="pip install opentelemetry-sdk",
+            ) from error
+        self._trace = trace
+        self._provider = tracer_provider
+        self._tracer = trace.get_tracer("holdwater", tracer_provider=tracer_provider)
+        self._open: OpenSpans[Span, Span] = OpenSpans()
+        self._lock = threading.Lock()
+
+    def on_event(self, event: BaseEvent) -> None:
+        with self._lock:
+            super().on_event(event)
+
+    def on_run_start(self, event: RunStartEvent) -> None:
+        name = f"{'map' if event.is_map else 'run'} {event.graph_name or 'graph'}"
+        span = self._begin(event, name, self._open.map_around(event) or self._open.node_around(event))
+        span.set_attributes({"holdwater.run_id": event.run_id, "holdwater.is_map": event.is_map})
+        for key, value in (
+            ("holdwater.graph", event.graph_name),
+            ("holdwater.workflow_id", event.workflow_id),
+            ("holdwater.session_id", event.session_id),
+            ("holdwater.item_index", event.item_index),
+            ("holdwater.map_size", event.map_size),
+        ):
+            if value is not None:
+                span.set_attribute(key, value)
+        self._open.begin_run(event, span)
+
+    def on_node_start(self, event: NodeStartEvent) -> None:
+        run = self._open.run_of(event)
+        if run is not None:
+            span = self._begin(event, f"node {event.node_name}", run)
+            span.set_attributes({"holdwater.run_id": event.run_id, "holdwater.node": event.node_name})
+            self._open.begin_node(event, span)
+
+    def enter_node(self, span_id: str) -> None:
+        """Make the node's span the current one: spans that the body makes are its children."""
+        with self._lock:
+            span = self._open.node(span_id)
+        if span is not None:
+            from opentelemetry import context
+
+            context.attach(self._trace.set_span_in_context(span))  # never detached: the context is the body's own
+
+    def on_cache_hit(self, event: CacheHitEvent) -> None:
+        span = self._open.node_of(event)
+        if span is not None:
+            span.add_event("cache hit", timestamp=_nanoseconds(event))
+
+    def on_route_decision(self, event: RouteDecisionEvent) -> None:
+        span = self._open.node_of(event)
+        if span is not None:
+            span.set_attribute("holdwater.decision", event.decision)
+
+    def on_interrupt(self, event: InterruptEvent) -> None:
+        span = self._open.end_node(event)
+        if span is not None:
+            span.set_attribute("holdwater.waits_for", event.response_param)
+            span.end(_nanoseconds(event))
+
+    def on_node_end(self, event: NodeEndEvent) -> None:
+        span = self._open.end_node(event)
+        if span is not None:
+            span.set_attribute("holdwater.cached", event.cached)
+            span.end(_nanoseconds(event))
+
+    def on_node_error(self, event: NodeErrorEvent) -> None:
+        span = self._open.end_node(event)
+        if span is not None:
+            self._fail(span, event, event.error)
+
+    def on_run_end(self, event: RunEndEvent) -> None:
+        span, given_up = self._open.end_run(event)
+        for node in given_up:
+            node.set_attribute("holdwater.given_up", True)
+            node.end(_nanoseconds(event))
+        if span is None:
+            return
+        span.set_attributes({"holdwater.status": event.status, "holdwater.iterations": event.iterations})
+        if event.error is not None or event.status == "failed":
+            self._fail(span, event, event.error)
+        else:
+            span.end(_nanoseconds(event))
+
+    def force_flush(self) -> None:
+        """Flush the provider, if it can be."""
+        flush = getattr(self._provider or self._trace.get_tracer_provider(), "force_flush", None)
+        if flush is not None:
+            flush()
+
+    def _begin(self, event: BaseEvent, name: str, parent: Span | None) -> Span:
+        context = None if parent is None else self._trace.set_span_in_context(parent)
+        return self._tracer.start_span(name, context, start_time=_nanoseconds(event))
+
+    def _fail(self, span: Span, event: BaseEvent, error: BaseException | None) -> None:
+        if error is not None:
+            span.add_event("exception", exception_attributes(error), timestamp=_nanoseconds(event))
+        span.set_status(self._trace.StatusCode.ERROR, type_name(error) if error is not None else None)
+        span.end(_nanoseconds(event))
+
+
+def exception_attributes(error: BaseException) -> dict[str, str]:
+    """What `Span.record_exception` would write, whatever the exception's own code does."""
+    return {
+        "exception.type": full_name(error),
+        "exception.message": message_of(error),
+        "exception.stacktrace": format_traceback(error),
+    }
+
+
+def _nanoseconds(event: BaseEvent) -> int:
+    return int(event.timestamp * 1e9)

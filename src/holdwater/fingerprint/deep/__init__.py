@@ -1,0 +1,1 @@
+"""Fingerprints of everything a function depends on: its code, helpers, globals and bound values."""

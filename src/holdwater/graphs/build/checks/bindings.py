@@ -1,0 +1,62 @@
+"""Values bound inside nested graphs, where they meet under one name outside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from holdwater.errors import GraphConfigError
+from holdwater.graphs.build.checks.equality import same
+from holdwater.graphs.build.wiring import Wiring
+from holdwater.graphs.messages import told
+from holdwater.graphs.nodes.nested import GraphNode
+
+
+def check_inner_bindings(wiring: Wiring) -> None:
+    """Two nested graphs that take one input have not bound it to different values."""
+    first: dict[str, tuple[str, Any]] = {}
+    for node, name, value in _bound_inside(wiring):
+        other, known = first.setdefault(name, (node, value))
+        if not same(known, value):
+            raise GraphConfigError(
+                told(
+                    f"input {name!r} is bound to different values inside two nested graphs",
+                    f"{other!r}: {known!r}",
+                    f"{node!r}: {value!r}",
+                ),
+                hint=f"rename it on one of them: rename_inputs({name}=...), or bind it in neither",
+            )
+
+
+def overridden(wiring: Wiring, given: Mapping[str, Any]) -> list[str]:
+    """Warnings about given values that take the place of others bound inside nested graphs."""
+    inner = {name: (node, value) for node, name, value in _bound_inside(wiring) if name in given}
+    return [
+        f"{name!r} is bound to another value inside {node!r}; the value of this graph is used"
+        for name, (node, value) in inner.items()
+        if not same(given[name], value)
+    ]
+
+
+def projected(wiring: Wiring) -> dict[str, Any]:
+    """Values bound inside nested graphs by the inputs of this graph they stand for; not those of the items of a map."""
+    mapped = {
+        (node.name, name)
+        for node in wiring.nodes.values()
+        if isinstance(node, GraphNode) and node.map_config is not None
+        for name in node.map_config.params
+    }
+    return {
+        name: value
+        for node, name, value in _bound_inside(wiring)
+        if (node, name) not in mapped and name not in wiring.writers
+    }
+
+
+def _bound_inside(wiring: Wiring) -> Iterator[tuple[str, str, Any]]:
+    for node in wiring.nodes.values():
+        if isinstance(node, GraphNode):
+            for name in node.inputs:
+                known = node.graph.bound_values
+                if (node.name, name) not in wiring.producers and node.param(name) in known:
+                    yield node.name, name, known[node.param(name)]

@@ -1,0 +1,48 @@
+"""Gates: what they open exists, is not themselves, and can run side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from holdwater.errors import ConflictError, GraphConfigError
+from holdwater.graphs.messages import close_to, listed, told
+from holdwater.graphs.nodes.base import Node
+from holdwater.graphs.nodes.gates import END, GateNode
+
+
+def check_gates(nodes: Mapping[str, Node]) -> None:
+    """Targets are nodes of the graph, other than the gate."""
+    for node in nodes.values():
+        if isinstance(node, GateNode):
+            for target in node.targets:
+                if target is not END and target not in nodes:
+                    raise GraphConfigError(
+                        told(
+                            f"gate {node.name!r} has the target {target!r}, which is no node of the graph",
+                            f"the nodes are {listed(nodes)}",
+                        ),
+                        hint=close_to(target, nodes) or "add the node, or take the target away",
+                    )
+                if target == node.name:
+                    raise GraphConfigError(
+                        f"gate {node.name!r} has itself as a target",
+                        hint="a gate decides again whenever its inputs are new: name the node that makes them",
+                    )
+            if node.multi_target:
+                _check_outputs(node, nodes)
+
+
+def _check_outputs(gate: GateNode[..., Any], nodes: Mapping[str, Node]) -> None:
+    makers: dict[str, str] = {}
+    for target in gate.targets:
+        for output in nodes[target].data_outputs if target in nodes else ():
+            other = makers.setdefault(output, target)
+            if other != target:
+                raise ConflictError(
+                    told(
+                        f"gate {gate.name!r} may open {other!r} and {target!r} together, and both make {output!r}",
+                        "with multi_target nobody could say whose value counts",
+                    ),
+                    hint="rename one of the outputs, or let the gate open one target at a time",
+                )

@@ -1,0 +1,48 @@
+"""Order that no value makes: `wait_for`, and the edges around shared names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from holdwater.errors import GraphConfigError
+from holdwater.graphs.build.digraph import reached
+from holdwater.graphs.build.wiring import Wiring
+from holdwater.graphs.messages import close_to, listed, told
+from holdwater.graphs.nodes.base import Node
+
+
+def check_wait_for(nodes: Mapping[str, Node]) -> None:
+    """Somebody makes or emits what is waited for."""
+    known = dict.fromkeys([name for node in nodes.values() for name in node.outputs])
+    for node in nodes.values():
+        for name in node.wait_for:
+            if name not in known:
+                raise GraphConfigError(
+                    told(
+                        f"node {node.name!r} waits for {name!r}, which no node makes or emits",
+                        f"outputs: {listed(known)}",
+                    ),
+                    hint=close_to(name, known) or f"let a node emit it: @node(..., emit={name!r})",
+                )
+
+
+def check_shared(wiring: Wiring) -> None:
+    """Shared names make no edges, so that others must hold the graph together."""
+    if not wiring.shared:
+        return
+    shape = wiring.shape
+    around = {name: [*shape.after[name], *shape.before[name]] for name in wiring.nodes}
+    islands: list[set[str]] = []
+    seen: set[str] = set()
+    for name in wiring.nodes:
+        if name not in seen:
+            islands.append(reached([name], around))
+            seen |= islands[-1]
+    if len(islands) > 1:
+        raise GraphConfigError(
+            told(
+                f"with {listed(wiring.shared)} shared the graph falls apart: nothing orders its parts",
+                *[listed([name for name in wiring.nodes if name in island]) for island in islands],
+            ),
+            hint='say what comes first: edges=[("first", "second"), ...], or emit= and wait_for=',
+        )

@@ -1,0 +1,53 @@
+"""Annotations, where `strict_types` asks for them: both ends of an edge have one, and they fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from holdwater.errors import GraphConfigError
+from holdwater.graphs.build.wiring import Edge, Wiring
+from holdwater.graphs.messages import told
+from holdwater.graphs.nodes.nested import GraphNode
+from holdwater.graphs.type_compat import fits, spelled
+
+
+def check_types(wiring: Wiring) -> None:
+    """Every value that an edge carries is annotated at both ends, and what is made can be taken."""
+    for edge in wiring.edges:
+        for name in edge.names:
+            source, target = wiring.nodes[edge.source], wiring.nodes[edge.target]
+            made, taken = source.get_output_type(name), target.get_input_type(name)
+            if made is None:
+                raise _missing(edge, name, f"output {name!r} of {source.name!r}", "return annotation")
+            if taken is None:
+                raise _missing(edge, name, f"input {name!r} of {target.name!r}", "annotation")
+            for one in target.input_types(name) if isinstance(target, GraphNode) else (taken,):
+                if one != taken:
+                    raise GraphConfigError(
+                        told(
+                            f"input {name!r} of nested graph {target.name!r} has two types inside",
+                            spelled(taken),
+                            spelled(one),
+                        ),
+                        hint="annotate it the same way everywhere, or rename it in one of the nodes",
+                    )
+            if not fits(made, taken):
+                raise _misfit(edge, name, made, taken)
+
+
+def _missing(edge: Edge, name: str, what: str, annotation: str) -> GraphConfigError:
+    return GraphConfigError(
+        told(f"{what} has no type, and the graph has strict_types", f"{edge.source} --{name}--> {edge.target}"),
+        hint=f"add the {annotation}, or build the graph without strict_types",
+    )
+
+
+def _misfit(edge: Edge, name: str, made: Any, taken: Any) -> GraphConfigError:
+    return GraphConfigError(
+        told(
+            f"type mismatch: {edge.target!r} cannot take the {name!r} of {edge.source!r}",
+            f"{edge.source!r} makes {spelled(made)}",
+            f"{edge.target!r} takes {spelled(taken)}",
+        ),
+        hint="change one of the annotations, or put a node between them that converts",
+    )

@@ -1,0 +1,62 @@
+"""Outputs with several writers: something must say whose value counts."""
+
+from __future__ import annotations
+
+from holdwater.errors import ConflictError, GraphConfigError
+from holdwater.graphs.build.digraph import Shape
+from holdwater.graphs.build.reaching_writers import unbranched, unseparated
+from holdwater.graphs.build.wiring import Wiring
+from holdwater.graphs.messages import listed, told
+
+
+def check_writers(wiring: Wiring) -> None:
+    """Two writers of one output are in an order, or in different branches of a gate that opens one of them."""
+    contested = {name for name, makers in wiring.writers.items() if len(makers) > 1 and name not in wiring.shared}
+    if not contested:
+        return
+    # An edge that carries nothing but contested names is there because of whoever writes last: it proves no order.
+    certain = Shape.of(
+        wiring.nodes,
+        [
+            (edge.source, edge.target)
+            for edge in wiring.edges
+            if wiring.declared or edge.kind != "data" or not contested.issuperset(edge.names)
+        ]
+        + list(wiring.ordering),
+    )
+    for name in wiring.writers:
+        if name in contested:
+            pair = unseparated(wiring.nodes, wiring.shape, certain, wiring.writers[name])
+            if pair:
+                raise ConflictError(
+                    told(
+                        f"multiple nodes produce {name!r}, and nothing says whose value counts",
+                        f"{pair[0]!r} and {pair[1]!r} are in no order",
+                        "no gate chooses between them",
+                    ),
+                    hint="rename one of the outputs, put them into branches of one gate, order them (emit= and"
+                    f" wait_for=, edges=), or share the name: Graph(..., shared=[{name!r}])",
+                )
+
+
+def check_competitors(wiring: Wiring) -> None:
+    """What a node of a loop takes from before the loop comes from one node, or from branches of one gate."""
+    if wiring.declared:
+        return
+    for (reader, name), makers in wiring.producers.items():
+        if len(makers) < 2 or not wiring.in_loop(reader) or wiring.nodes[reader].is_gate:
+            continue
+        outside = [maker for maker in makers if not wiring.shape.together(maker, reader)]
+        if len(outside) < 2:
+            continue
+        pair = unbranched(wiring.nodes, wiring.shape, outside)
+        if pair:
+            raise GraphConfigError(
+                told(
+                    f"competing producers: input {name!r} of {reader!r}, which is in a loop, has several beginnings",
+                    f"{pair[0]} --{name}--\\",
+                    f"{pair[1]} --{name}----> {reader} <--> its loop",
+                    f"the loop is {listed(wiring.shape.parts[wiring.shape.part[reader]])}",
+                ),
+                hint="rename one of the outputs, or say with edges= which one the loop begins with",
+            )

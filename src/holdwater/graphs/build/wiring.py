@@ -1,0 +1,240 @@
+"""Who is wired to whom: edges found from the names of outputs and inputs, or as they were declared.
+
+An input that several nodes could provide is wired to those whose write can be the last one before it is read: a writer
+from which every way leads through another writer of the name is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from holdwater.errors import ConflictError, GraphConfigError
+from holdwater.graphs.build.digraph import Shape
+from holdwater.graphs.build.edges import EdgeLike, declared
+from holdwater.graphs.build.reaching_writers import Signalled, unhidden
+from holdwater.graphs.messages import listed, told
+from holdwater.graphs.nodes.base import Node
+from holdwater.graphs.nodes.gates import GateNode
+
+Kind = Literal["data", "control", "ordering"]
+Port = tuple[str, str]
+"""a node and one of its inputs or outputs"""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One per pair of nodes: what carries data is no control edge besides, and what controls no ordering edge."""
+
+    source: str
+    target: str
+    names: tuple[str, ...] = ()
+    kind: Kind = "data"
+
+
+@dataclass(frozen=True, eq=False)
+class Wiring:
+    """The nodes of a graph and how they hang together, whatever part of it a run uses."""
+
+    nodes: Mapping[str, Node]
+    edges: tuple[Edge, ...]
+    shape: Shape
+    writers: Mapping[str, tuple[str, ...]]
+    """name -> nodes with it among their data outputs"""
+    producers: Mapping[Port, tuple[str, ...]]
+    """(reader, input) -> writers wired to it; nothing for an input that only comes from outside"""
+    controllers: Mapping[str, tuple[str, ...]]
+    """node -> gates that have it among their targets"""
+    signals: Mapping[str, tuple[str, ...]]
+    """name -> nodes with it among their outputs"""
+    shared: tuple[str, ...] = ()
+    declared: bool = False
+    """whether `edges=` took the place of inference"""
+    order: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """node -> nodes that a declared edge puts before it without a value"""
+
+    @cached_property
+    def loops(self) -> tuple[tuple[str, ...], ...]:
+        """Parts of two nodes or more."""
+        return tuple([part for part in self.shape.parts if len(part) > 1])
+
+    @cached_property
+    def readers(self) -> Mapping[Port, tuple[str, ...]]:
+        """(writer, output) -> nodes that may read what it wrote."""
+        found: dict[Port, list[str]] = {}
+        for (reader, name), makers in self.sources.items():
+            for maker in makers:
+                found.setdefault((maker, name), []).append(reader)
+        return {port: tuple(readers) for port, readers in found.items()}
+
+    @cached_property
+    def sources(self) -> Mapping[Port, tuple[str, ...]]:
+        """(reader, input) -> nodes whose write it may read: its producers.
+
+        Of a shared name: the writers before it or in its loop.
+        """
+        return {**self.producers, **self._shared_sources()} if self.shared else self.producers
+
+    @cached_property
+    def fed_back(self) -> frozenset[str]:
+        """Names that a node reads from itself or from its own loop: what starts them comes from outside."""
+        together = self.shape.together
+        return frozenset(
+            [name for (reader, name), makers in self.sources.items() if any([together(reader, m) for m in makers])]
+        )
+
+    @property
+    def ordering(self) -> Iterator[Port]:
+        """(node, node that comes after it): by a signal, or by a declared edge without a value."""
+        for name, node in self.nodes.items():
+            for signal in node.wait_for:
+                yield from [(maker, name) for maker in self.signals.get(signal, ())]
+            yield from [(before, name) for before in self.order.get(name, ())]
+
+    def in_loop(self, name: str) -> bool:
+        """Whether a node is part of a loop of two nodes or more."""
+        return len(self.shape.parts[self.shape.part[name]]) > 1
+
+    def _shared_sources(self) -> dict[Port, tuple[str, ...]]:
+        shape, found = self.shape, {}
+        for name in self.shared:
+            makers = self.writers[name]
+            bit = {maker: 1 << i for i, maker in enumerate(makers)}
+            seen: list[int] = []  # per part: the writers whose write its nodes may find
+            for number, inside in enumerate(shape.parts):
+                mask = 0
+                for node in inside:
+                    mask |= bit.get(node, 0)
+                    for before in shape.before[node]:
+                        if shape.part[before] != number:
+                            mask |= seen[shape.part[before]]
+                seen.append(mask)
+                for node in inside:
+                    if name in self.nodes[node].inputs:
+                        own = bit.get(node, 0) if len(inside) == 1 else 0  # alone, a node is before itself in no way
+                        found[node, name] = tuple([m for m in makers if bit[m] & mask & ~own])
+        return {port: makers for port, makers in found.items() if makers}
+
+
+def wired(nodes: Mapping[str, Node], edges: Iterable[EdgeLike] | None, shared: Iterable[str]) -> Wiring:
+    """Wire the nodes.  Raises GraphConfigError for edges and shared names that do not fit the nodes."""
+    writers = _by_name((name, node.data_outputs) for name, node in nodes.items())
+    signals = _by_name((name, node.outputs) for name, node in nodes.items())
+    common = _shared(shared, writers)
+    written = [] if edges is None else declared(nodes, edges, common)
+    inferred = edges is None or bool(common)
+    candidates: dict[Port, tuple[str, ...]] = {}
+    if inferred:
+        for reader, node in nodes.items():
+            for name in node.inputs:
+                if name in writers and name not in common:
+                    candidates[reader, name] = writers[name]
+    for edge in written:
+        for name in edge.names:
+            known = candidates.get((edge.target, name), ())
+            if edge.source not in known:
+                candidates[edge.target, name] = (*known, edge.source)
+
+    control = [
+        (name, t) for name, node in nodes.items() if isinstance(node, GateNode) for t in node.targets if t in nodes
+    ]
+    ordering = [(edge.source, edge.target) for edge in written if not edge.names]
+    ordering += [(maker, name) for name, node in nodes.items() for w in node.wait_for for maker in signals.get(w, ())]
+    producers = _settled(nodes, candidates, control, ordering) if inferred else candidates
+    found = _edges(nodes, producers, control, ordering)
+    return Wiring(
+        nodes,
+        found,
+        Shape.of(nodes, [(edge.source, edge.target) for edge in found]),
+        writers,
+        producers,
+        _grouped([(target, gate) for gate, target in control]),
+        signals,
+        tuple(dict.fromkeys(shared)),
+        not inferred,
+        _grouped([(edge.target, edge.source) for edge in written if not edge.names]),
+    )
+
+
+def _settled(
+    nodes: Mapping[str, Node],
+    candidates: Mapping[Port, tuple[str, ...]],
+    control: list[tuple[str, str]],
+    ordering: list[tuple[str, str]],
+) -> dict[Port, tuple[str, ...]]:
+    if all([len(makers) == 1 for makers in candidates.values()]):
+        return dict(candidates)
+    if ordering:
+        sole = [(makers[0], reader) for (reader, _), makers in candidates.items() if len(makers) == 1]
+        heard = [(m, reader) for (reader, _), makers in candidates.items() for m in makers if nodes[reader].is_gate]
+        signalled = Signalled(nodes, ordering, sole, control, heard)
+        candidates = {
+            port: signalled.settled(port[0], makers) if len(makers) > 1 else makers
+            for port, makers in candidates.items()
+        }
+    data = [(maker, reader) for (reader, _), makers in candidates.items() for maker in makers]
+    shape = Shape.of(nodes, [*data, *control, *ordering])
+    found = {}
+    for (reader, name), makers in candidates.items():
+        if len(makers) > 1:
+            node = nodes[reader]
+            opened = frozenset(node.targets) if isinstance(node, GateNode) else frozenset()
+            kept = unhidden(shape, reader, makers, opened)
+            if not kept:
+                raise ConflictError(
+                    told(
+                        f"multiple nodes produce {name!r}, and nothing says whose value counts for node {reader!r}",
+                        f"it is made by {listed(makers)}, and each of them comes before another one",
+                    ),
+                    hint="rename one of the outputs, or say with edges= which one it takes",
+                )
+            alone = len(shape.parts[shape.part[reader]]) == 1
+            # Outside of loops a node runs once: it reads what came before it, not what it will write.
+            found[reader, name] = tuple([m for m in kept if m != reader]) or kept if alone else kept
+        else:
+            found[reader, name] = makers
+    return found
+
+
+def _edges(
+    nodes: Mapping[str, Node],
+    producers: Mapping[Port, tuple[str, ...]],
+    control: list[tuple[str, str]],
+    ordering: list[tuple[str, str]],
+) -> tuple[Edge, ...]:
+    carried: dict[tuple[str, str], list[str]] = {}
+    for (reader, name), makers in producers.items():
+        for maker in makers:
+            carried.setdefault((maker, reader), []).append(name)
+    found = {pair: Edge(*pair, tuple(names), "data") for pair, names in carried.items()}
+    for pair in control:
+        found.setdefault(pair, Edge(*pair, kind="control"))
+    for pair in ordering:
+        found.setdefault(pair, Edge(*pair, kind="ordering"))
+    place = {name: i for i, name in enumerate(nodes)}
+    return tuple(sorted(found.values(), key=lambda edge: (place[edge.source], place[edge.target])))
+
+
+def _shared(names: Iterable[str], writers: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
+    if isinstance(names, str):
+        raise GraphConfigError("shared= takes a list of names", hint=f"shared=[{names!r}]")
+    found = frozenset(names)
+    for name in found:
+        if name not in writers:
+            raise GraphConfigError(
+                told(f"the shared name {name!r} is no output of any node", f"outputs: {listed(writers)}")
+            )
+    return found
+
+
+def _by_name(outputs: Iterable[tuple[str, Iterable[str]]]) -> dict[str, tuple[str, ...]]:
+    return _grouped([(name, node) for node, names in outputs for name in names])
+
+
+def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {}
+    for key, value in pairs:
+        found.setdefault(key, []).append(value)
+    return {key: tuple(values) for key, values in found.items()}

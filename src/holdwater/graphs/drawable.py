@@ -1,0 +1,71 @@
+"""The methods of a graph that draw it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final, cast
+
+if TYPE_CHECKING:
+    from holdwater.drawing.colours import Theme
+    from holdwater.drawing.drawing import Drawing
+    from holdwater.drawing.mermaid import Direction, Mermaid
+    from holdwater.drawing.picture import Picture
+    from holdwater.graphs.graph import Graph
+
+NOTEBOOK_BOXES_LIMIT: Final = 500
+
+
+class Drawable:
+    """Base of Graph.  `depth`: how many levels of nested graphs are unfolded.  Bound inputs are not drawn."""
+
+    def to_mermaid(
+        self, depth: int = 0, *, show_types: bool = True, show_inputs: bool = True, direction: Direction = "TD"
+    ) -> Mermaid:
+        """A Mermaid flow chart; `str()` of it is the source.  Raises GraphConfigError for an unknown direction."""
+        from holdwater.drawing.mermaid import mermaid
+
+        return mermaid(self._picture(depth, show_types, show_inputs), direction)
+
+    def to_text(self, depth: int = 0, *, show_types: bool = True, show_inputs: bool = True) -> str:
+        """An outline: a line per node in the order in which they can run."""
+        from holdwater.drawing.text import tree
+
+        return tree(self._picture(depth, show_types, show_inputs))
+
+    def to_svg(
+        self, depth: int = 0, *, show_types: bool = True, show_inputs: bool = True, theme: Theme = "auto"
+    ) -> str:
+        """The source of a drawing that needs nothing besides itself.  Raises GraphConfigError for an unknown theme."""
+        return self.visualize(depth, show_types=show_types, show_inputs=show_inputs, theme=theme).svg
+
+    def visualize(
+        self,
+        depth: int = 0,
+        *,
+        show_types: bool = True,
+        show_inputs: bool = True,
+        theme: Theme = "auto",
+        filepath: str | os.PathLike[str] | None = None,
+    ) -> Drawing:
+        """A drawing that notebooks show; with `filepath` it is also written, as `.html` or `.svg`.
+
+        Raises GraphConfigError for an unknown theme or suffix.
+        """
+        from holdwater.drawing.drawing import drawing
+
+        made = drawing(self._picture(depth, show_types, show_inputs), theme)
+        if filepath is not None:
+            made.save(filepath)
+        return made
+
+    def _picture(self, depth: int, show_types: bool, show_inputs: bool) -> Picture:
+        from holdwater.graphs.picture import picture_of
+
+        return picture_of(cast("Graph", self), depth, show_types=show_types, show_inputs=show_inputs)
+
+    def _repr_html_(self) -> str | None:
+        """None, so that a notebook shows the text, where a drawing would be too large."""
+        from holdwater.drawing.drawing import drawing
+
+        picture = self._picture(0, True, True)
+        return drawing(picture, "auto")._repr_html_() if len(picture.boxes) <= NOTEBOOK_BOXES_LIMIT else None

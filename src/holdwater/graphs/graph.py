@@ -1,0 +1,422 @@
+"""Graph: nodes wired by the names of their outputs and inputs, and the part of them that runs use."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+
+from holdwater.errors import GraphConfigError, InputError, WorkflowError
+from holdwater.graphs import definition_hash
+from holdwater.graphs.build.checks import checked, overridden, projected
+from holdwater.graphs.build.edges import EdgeLike
+from holdwater.graphs.build.scope import Scope, leaves, scoped, selected
+from holdwater.graphs.build.wiring import Edge, Wiring
+from holdwater.graphs.drawable import Drawable
+from holdwater.graphs.input_spec import InputSpec
+from holdwater.graphs.inputs import flat
+from holdwater.graphs.messages import close_to, listed, told
+from holdwater.graphs.nodes.base import Node
+from holdwater.graphs.nodes.interrupts import InterruptNode
+from holdwater.graphs.nodes.nested import GraphNode
+from holdwater.model import validation
+from holdwater.model.registry import Registry, registry
+
+if TYPE_CHECKING:
+    from holdwater.graphs.definition import GraphProgram
+    from holdwater.graphs.runner_compatibility import CapableRunner
+
+G = TypeVar("G", bound="Graph")
+
+_MAX_SCOPES: Final = 64
+"""scopes that one graph remembers"""
+
+
+@dataclass(frozen=True, slots=True)
+class NestedGraph:
+    """A graph inside another one, and the runner it asks for, if any."""
+
+    node_name: str
+    graph: Graph
+    explicit_runner: CapableRunner | None
+
+
+class Graph(Drawable):
+    """Nodes, wired where the name of an output is the name of an input.  Immutable, and nothing runs here.
+
+    - `edges`: connect these pairs instead, `(source, target)` or `(source, target, names)`.
+    - `shared`: names that several nodes write in turn; they make no edges, and the order comes from `edges` (which then
+      are added to those found) or from `emit` and `wait_for`.
+    - `entrypoint`: a node or several where runs begin; nothing before them runs.
+    - `strict_types`: both ends of every edge must be annotated, and fit.
+
+    Raises GraphConfigError for what cannot work, ConflictError (one of these) for an output with two writers that
+    nothing separates.
+    """
+
+    def __init__(
+        self,
+        nodes: Iterable[Node],
+        *,
+        edges: Iterable[EdgeLike] | None = None,
+        entrypoint: str | Node | Iterable[str | Node] | None = None,
+        name: str | None = None,
+        strict_types: bool = False,
+        shared: Iterable[str] | None = None,
+    ) -> None:
+        if name is not None:
+            validation.text(
+                "the name of a graph",
+                name,
+                at_most_bytes=validation.LONGEST_NAME_BYTES,
+                empty=True,
+                error=GraphConfigError,
+            )
+        self.name = name
+        self.strict_types = strict_types
+        self.shared = () if shared is None else (shared,) if isinstance(shared, str) else tuple(shared)
+        self._edges = None if edges is None else tuple(edges)
+        self.wiring: Wiring = checked(name, nodes, self._edges, self.shared, strict_types)
+        self.bound: Mapping[str, Any] = MappingProxyType({})
+        self.selected: tuple[str, ...] | None = None
+        self.entrypoints: tuple[str, ...] = ()
+        self._scopes: dict[object, Scope] = {}
+        if entrypoint is not None:
+            self.entrypoints = self._entrypoints(
+                [entrypoint] if isinstance(entrypoint, (str, Node)) else entrypoint, "entrypoint="
+            )
+            self.scope()  # they must fit each other
+
+    # -- structure
+
+    @property
+    def nodes(self) -> Mapping[str, Node]:
+        """Nodes by name, in definition order; read-only."""
+        return self.wiring.nodes
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        """One edge per pair of nodes, in the order of the sources."""
+        return self.wiring.edges
+
+    def producers(self, node: str, name: str) -> tuple[str, ...]:
+        """The nodes wired to an input; none if it only comes from outside, or is shared."""
+        return self.wiring.producers.get((node, name), ())
+
+    def sources(self, node: str, name: str) -> tuple[str, ...]:
+        """The nodes whose write an input may read: its producers; of a shared name, those before it or in its loop."""
+        return self.wiring.sources.get((node, name), ())
+
+    @property
+    def controlled_by(self) -> Mapping[str, tuple[str, ...]]:
+        """Gates by the nodes they open; only nodes that have some."""
+        return self.wiring.controllers
+
+    @property
+    def loops(self) -> tuple[tuple[str, ...], ...]:
+        """Nodes that come round to each other, two or more at a time; loops in topological order."""
+        return self.wiring.loops
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """All outputs with data, each name once."""
+        return tuple(self.wiring.writers)
+
+    @cached_property
+    def leaf_outputs(self) -> tuple[str, ...]:
+        """Outputs that nobody outside their writer's own loop reads."""
+        return leaves(self.wiring, tuple(self.nodes))
+
+    @cached_property
+    def nested_graphs(self) -> tuple[NestedGraph, ...]:
+        """The graphs directly inside this one."""
+        return tuple(
+            [
+                NestedGraph(node.name, node.graph, node.explicit_runner)
+                for node in self.nodes.values()
+                if isinstance(node, GraphNode)
+            ]
+        )
+
+    @cached_property
+    def has_cycles(self) -> bool:
+        """Whether a node, alone or in a loop, reads what comes after it."""
+        return bool(self.loops) or any([edge.source == edge.target for edge in self.edges])
+
+    @cached_property
+    def has_gates(self) -> bool:
+        """Whether a node decides which others run."""
+        return any([node.is_gate for node in self.nodes.values()])
+
+    @cached_property
+    def has_async_nodes(self) -> bool:
+        """Whether a node, here or in a nested graph, must be awaited."""
+        return any([node.is_async for node in self.nodes.values()])
+
+    @cached_property
+    def has_interrupts(self) -> bool:
+        """Whether a node, here or in a nested graph, asks a person."""
+        return any([node.is_interrupt for node in self.nodes.values()]) or any(
+            [nested.graph.has_interrupts for nested in self.nested_graphs]
+        )
+
+    @cached_property
+    def interrupt_nodes(self) -> tuple[InterruptNode[..., Any], ...]:
+        """The nodes of this graph that ask a person."""
+        return tuple([node for node in self.nodes.values() if isinstance(node, InterruptNode)])
+
+    @cached_property
+    def answers(self) -> frozenset[str]:
+        """Outputs that a person gives, here or in a nested graph."""
+        found = {node.response_param for node in self.interrupt_nodes}
+        for node in self.nodes.values():
+            if isinstance(node, GraphNode) and node.graph.answers:
+                found.update(node.outer_outputs({name: name for name in node.graph.answers}))
+        return frozenset(found)
+
+    @cached_property
+    def bound_values(self) -> Mapping[str, Any]:
+        """What is bound here, and inside nested graphs under a name that is an input of this one."""
+        inside = projected(self.wiring) if self.nested_graphs else {}
+        return MappingProxyType({**inside, **self.bound}) if inside else self.bound
+
+    # -- identity
+
+    @cached_property
+    def definition_hash(self) -> str:
+        """64 hex digits of structure and code; the same in any order of nodes, whatever is bound."""
+        return definition_hash.definition(self.wiring)
+
+    @cached_property
+    def structural_hash(self) -> str:
+        """64 hex digits of names, kinds and edges: what a stored run must agree with."""
+        return definition_hash.structure(self.wiring)
+
+    @cached_property
+    def code_hash(self) -> str:
+        """64 hex digits of what the nodes do."""
+        return definition_hash.code(self.wiring)
+
+    # -- scope
+
+    @cached_property
+    def inputs(self) -> InputSpec:
+        """What a run takes, in the scope of this graph."""
+        return self.scope().inputs
+
+    @cached_property
+    def input_names(self) -> frozenset[str]:
+        """Every input of every node, whoever provides it."""
+        return frozenset([name for node in self.nodes.values() for name in node.inputs])
+
+    @cached_property
+    def namespaces(self) -> frozenset[str]:
+        """Prefixes of dotted addresses, below which values may be given as nested mappings."""
+        found = set()
+        for name in {*self.input_names, *self.wiring.writers}:
+            while "." in name:
+                name = name.rpartition(".")[0]
+                found.add(name)
+        return frozenset(found - self.input_names)
+
+    @cached_property
+    def moved(self) -> Mapping[str, str]:
+        """Addresses that nested nodes replaced by a flat name."""
+        nested = [node for node in self.nodes.values() if isinstance(node, GraphNode) and node.namespaced]
+        return {address: alias for node in nested for address, alias in node.exposed.items()}
+
+    def scope(
+        self,
+        select: Sequence[str] | None = None,
+        entrypoint: str | Sequence[str] | None = None,
+        provided: Iterable[str] = (),
+    ) -> Scope:
+        """What a run uses that selects these outputs, begins at these nodes too, and is given these inputs.
+
+        Raises GraphConfigError for outputs and nodes that do not exist or do not fit each other.
+        """
+        given = frozenset([name for name in provided if name in self.wiring.writers])
+        if entrypoint is None:
+            entries = self.entrypoints
+        else:
+            entries = self._entrypoints([entrypoint] if isinstance(entrypoint, str) else entrypoint, "entrypoint=")
+        key = (None if select is None else tuple(select), entries, given)
+        scope = self._scopes.get(key)
+        if scope is None:
+            scope = scoped(
+                self.wiring,
+                self.bound_values,
+                select=self.selected if select is None else selected(select, self.wiring),
+                entrypoints=entries,
+                given=given,
+                answers=self.answers,
+            )
+            if len(self._scopes) >= _MAX_SCOPES:
+                self._scopes.clear()
+            self._scopes[key] = scope
+        return scope
+
+    def bind(self, mapping: Mapping[str, Any] | None = None, /, **values: Any) -> Self:
+        """The graph with values for some of its inputs, shared by all runs as they are, never copied.
+
+        Raises InputError (a ValueError) for what is no input in the present scope.  Warns if a value takes the place of
+        another one that is bound inside a nested graph.
+        """
+        given = flat(self, mapping or {})
+        for name, value in flat(self, values).items():
+            if name in given:
+                raise InputError(f"{name!r} is bound twice in one call")
+            given[name] = value
+        known = {*self.inputs.all, *self.bound, *(self.wiring.fed_back & self.input_names)}
+        for name in given:
+            if name not in known:
+                raise self._unbindable(name, known)
+        for message in overridden(self.wiring, given):
+            warnings.warn(message, UserWarning, stacklevel=2)
+        return self._changed(bound=MappingProxyType({**self.bound, **given}))
+
+    def unbind(self, *names: str) -> Self:
+        """The graph without these bound values, or without any."""
+        for name in names:
+            if name not in self.bound:
+                raise InputError(
+                    f"{name!r} is not bound; bound are {listed(self.bound)}", hint=close_to(name, self.bound)
+                )
+        left = {name: value for name, value in self.bound.items() if names and name not in names}
+        return self._changed(bound=MappingProxyType(left))
+
+    def select(self, *outputs: str) -> Self:
+        """The graph that returns these outputs (names or globs) and runs only what they come from.
+
+        Raises GraphConfigError for an output that does not exist or is made before the entry points.
+        """
+        if not outputs:
+            raise GraphConfigError("select() needs the name of an output", hint='select("*") returns all')
+        return self._narrowed(selected=selected(outputs, self.wiring))
+
+    def with_entrypoint(self, *nodes: str | Node) -> Self:
+        """The graph that begins at these nodes, besides entry points it has; nothing before them runs.
+
+        Raises GraphConfigError for a node that does not exist or is a gate, and if a selected output is made before.
+        """
+        return self._narrowed(entrypoints=self._entrypoints(nodes, "with_entrypoint()"))
+
+    def add_nodes(self, *nodes: Node) -> Self:
+        """The graph with more nodes, wired again, with the same scope and the same bound values.
+
+        Raises GraphConfigError for a graph with explicit edges, InputError if a bound name is now made by a node.
+        """
+        if self._edges is not None:
+            raise GraphConfigError(
+                "nodes cannot be added to a graph with explicit edges: nobody could know their edges",
+                hint="build it again: Graph([*graph.nodes.values(), ...], edges=[...])",
+            )
+        new = type(self)(
+            [*self.nodes.values(), *nodes], name=self.name, strict_types=self.strict_types, shared=self.shared or None
+        )
+        new = new._changed(entrypoints=self.entrypoints, selected=self.selected)
+        for name in self.bound:
+            if name not in new.inputs.all:
+                raise InputError(
+                    f"{name!r} is bound, but with these nodes it is no input any more",
+                    hint=f"unbind({name!r}) before adding them",
+                )
+        return new._changed(bound=self.bound)
+
+    def as_node(
+        self, *, name: str | None = None, namespaced: bool = False, runner: CapableRunner | None = None
+    ) -> GraphNode:
+        """The graph as a node of another graph.  See GraphNode."""
+        return GraphNode(self, name, namespaced=namespaced, runner=runner)
+
+    def program(self, name: str | None = None) -> GraphProgram:
+        """What the engine runs; under another name if one is given.  Raises WorkflowError if there is none."""
+        from holdwater.graphs.definition import GraphProgram
+
+        known_as = self.name if name is None else name
+        if not known_as:
+            raise WorkflowError("a graph that is run by its name has one", hint='Graph([...], name="...")')
+        return GraphProgram(self, known_as)
+
+    def describe(self, show_types: bool = True) -> str:
+        """Inputs, outputs and nodes in a few lines."""
+        from holdwater.graphs.describe import described
+
+        return described(self, show_types)
+
+    def __repr__(self) -> str:
+        from holdwater.graphs.describe import headline
+
+        return headline(self)
+
+    # -- making changed copies
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickle and copy.deepcopy, if the nodes can be pickled or copied: built again, in the same scope."""
+        kept = ("name", "strict_types", "shared", "_edges", "selected", "entrypoints")
+        fields = {**{key: self.__dict__[key] for key in kept}, "bound": dict(self.bound)}
+        return _restored, (type(self), tuple(self.nodes.values()), fields)
+
+    def _changed(self, **fields: object) -> Self:
+        new = object.__new__(type(self))
+        kept = ("name", "strict_types", "shared", "_edges", "wiring", "bound", "selected", "entrypoints")
+        new.__dict__.update({**{key: self.__dict__[key] for key in kept}, "_scopes": {}, **fields})
+        return new
+
+    def _narrowed(self, **fields: object) -> Self:
+        new = self._changed(**fields)
+        new.scope()  # a selection and entry points must fit each other
+        return new
+
+    def _entrypoints(self, given: object, where: str) -> tuple[str, ...]:
+        """The entry points so far and these, in definition order."""
+        if not isinstance(given, Collection) or not given:
+            raise GraphConfigError(f"{where} needs the name of a node, not {given!r}")
+        names = set(self.entrypoints)
+        for one in given:
+            name = one.name if isinstance(one, Node) else one
+            if not isinstance(name, str) or name not in self.nodes:
+                raise GraphConfigError(
+                    told(f"the entry point {name!r} is no node of the graph", f"the nodes are {listed(self.nodes)}"),
+                    hint=close_to(name, self.nodes),
+                )
+            if self.nodes[name].is_gate:
+                raise GraphConfigError(
+                    f"the entry point {name!r} is a gate, which decides and makes nothing",
+                    hint=f"begin at one of its targets: {listed(t for t in self.wiring.shape.after[name])}",
+                )
+            names.add(name)
+        return tuple([name for name in self.nodes if name in names])
+
+    def _unbindable(self, name: str, known: Collection[str]) -> InputError:
+        if name in self.wiring.writers:
+            makers = listed(self.wiring.writers[name])
+            return InputError(
+                f"{name!r} cannot be bound: it is made by {makers}",
+                hint="begin after it with with_entrypoint(...), or give it to a run",
+            )
+        return InputError(
+            told(f"{name!r} cannot be bound: it is no input of the graph", f"inputs: {listed(self.inputs.all)}"),
+            hint=close_to(name, known),
+        )
+
+
+def _restored(kind: type[G], nodes: tuple[Node, ...], fields: dict[str, Any]) -> G:
+    new = object.__new__(kind)
+    new.__dict__.update(fields, bound=MappingProxyType(fields["bound"]), _scopes={})
+    new.wiring = checked(new.name, nodes, fields["_edges"], new.shared, new.strict_types)
+    return new
+
+
+def register_graph(graph: G, name: str | None = None, *, into: Registry = registry) -> G:
+    """Make a graph known by its name, or another one, to runners, schedules and the command line.  Returns it.
+
+    Raises WorkflowError for what is no graph, and for a graph without a name.
+    """
+    if not isinstance(graph, Graph):
+        raise WorkflowError(f"register_graph takes a Graph, not {graph!r}")
+    into.register(graph.program(name))
+    return graph

@@ -1,0 +1,193 @@
+"""What a run is given: brought into one form, held against what the graph asks for."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from holdwater.errors import GraphConfigError, InputError, MissingInputError
+from holdwater.graphs.messages import close_to, listed, told
+
+if TYPE_CHECKING:
+    from holdwater.graphs.build.scope import Scope
+    from holdwater.graphs.graph import Graph
+
+_PLAIN = (bool, int, float, str, type(None))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ResolvedInputs:
+    """`values`: what was given and, where nothing was, what is bound.  `answers`: given to interrupts, not to readers.
+
+    `supplied`: names among the values that nodes would have made; those nodes are not active in the scope.
+    """
+
+    values: dict[str, Any]
+    answers: dict[str, Any]
+    supplied: tuple[str, ...]
+    scope: Scope
+
+
+def resolve_inputs(
+    graph: Graph,
+    inputs: Mapping[str, Any] | None = None,
+    /,
+    *,
+    values: Mapping[str, Any] | None = None,
+    keywords: Mapping[str, Any] | None = None,
+    select: Sequence[str] | None = None,
+    entrypoint: str | Sequence[str] | None = None,
+    known: Collection[str] = (),
+) -> ResolvedInputs:
+    """The inputs of a run, given as mappings or keywords or all of these.  `known`: names that a checkpoint provides.
+
+    Raises MissingInputError; InputError (a ValueError) for what is given twice or cannot be a keyword;
+    GraphConfigError for a loop that could start in several ways.  Warns of names the graph does not take, and of values
+    that take the place of bound ones.
+    """
+    given = collected(graph, inputs, values=values, keywords=keywords)
+    made = graph.wiring.writers
+    accepted = {name: value for name, value in given.items() if name in graph.input_names or name in made}
+    _warn_of_unknown(graph, given.keys() - accepted.keys())
+    _warn_of_bound(graph, accepted)
+    scope = graph.scope(select, entrypoint, provided=(*accepted, *known))
+    _check_starts(scope, accepted)
+    available = accepted.keys() | set(known)
+    missing = [name for name in scope.inputs.required if name not in available]
+    if missing:
+        raise _missing(graph, missing, given)
+    seeds = scope.inputs.seeds  # an answer that a loop begins with is an input
+    answers = {name: value for name, value in accepted.items() if name in graph.answers and name not in seeds}
+    return ResolvedInputs(
+        {**graph.bound, **{name: value for name, value in accepted.items() if name not in answers}},
+        answers,
+        scope.supplied,
+        scope,
+    )
+
+
+def collected(
+    graph: Graph,
+    inputs: Mapping[str, Any] | None = None,
+    /,
+    *,
+    values: Mapping[str, Any] | None = None,
+    keywords: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """All that was given, by flat name: `{"inner": {"x": 1}}` is `{"inner.x": 1}` for a namespaced node.
+
+    Raises InputError for a name given twice, a keyword that is no input, and an address that was replaced.
+    """
+    found: dict[str, Any] = {}
+    for given in (inputs, values):
+        if given is not None:
+            _add(found, flat(graph, given))
+    if keywords:
+        _check_keywords(graph, keywords)
+        _add(found, flat(graph, keywords))
+    return found
+
+
+def flat(graph: Graph, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by the addresses of namespaced nodes."""
+    if not isinstance(given, Mapping):
+        raise InputError(f"inputs are a mapping of names to values, not {given!r}")
+    spaces = graph.namespaces
+    found: dict[str, Any] = {}
+    todo = list(given.items())[::-1]
+    while todo:
+        name, value = todo.pop()
+        if not isinstance(name, str):
+            raise InputError(f"the name of an input is a str, not {name!r}")
+        if name in spaces and isinstance(value, Mapping):
+            todo += [(f"{name}.{inner}", one) for inner, one in list(value.items())[::-1]]
+        elif name in found:
+            raise InputError(f"input {name!r} is given twice, nested and as {name!r}", hint="keep one of the two")
+        elif name in graph.moved:
+            raise InputError(f"{name!r} is exposed under another name", hint=f"give it as {graph.moved[name]!r}")
+        else:
+            found[name] = value
+    return found
+
+
+def _add(found: dict[str, Any], more: Mapping[str, Any]) -> None:
+    twice = [name for name in more if name in found]
+    if twice:
+        raise InputError(
+            f"given twice: {listed(twice)}", hint="give each input in the mapping or as a keyword, not both"
+        )
+    found.update(more)
+
+
+def _check_keywords(graph: Graph, keywords: Mapping[str, Any]) -> None:
+    known = graph.input_names | graph.wiring.writers.keys() | graph.namespaces
+    for name in keywords:
+        if "." in name:
+            raise InputError(
+                f"{name!r} cannot be a keyword: it is an address in a nested graph",
+                hint=f"put it into the mapping: run(graph, {{{name!r}: ...}})",
+            )
+        if name not in known:
+            raise InputError(
+                told(f"{name!r} is neither an input of the graph nor an option", f"inputs: {listed(graph.inputs.all)}"),
+                hint=close_to(name, known),
+            )
+
+
+def _warn_of_unknown(graph: Graph, names: Iterable[str]) -> None:
+    for name in sorted(names):
+        close = close_to(name, graph.input_names)
+        warnings.warn(
+            f"{name!r} is no input of the graph and is not used; {close or 'its inputs: ' + listed(graph.inputs.all)}",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+def _warn_of_bound(graph: Graph, given: Mapping[str, Any]) -> None:
+    for name in given.keys() & graph.bound.keys():
+        before, now = graph.bound[name], given[name]
+        if before is not now:
+            what = f": {now!r} instead of {before!r}" if isinstance(before, _PLAIN) and isinstance(now, _PLAIN) else ""
+            warnings.warn(f"{name!r} is bound, and this run gives another value{what}", UserWarning, stacklevel=4)
+
+
+def _check_starts(scope: Scope, given: Collection[str]) -> None:
+    for choice in scope.choices:
+        candidates = [
+            f"{node!r}, from {listed(needs)}" if needs else f"{node!r}, from what is there"
+            for node, needs in choice.candidates.items()
+        ]
+        if choice.settled:
+            raise GraphConfigError(
+                told(f"the loop of {listed(choice.loop)} can start in more than one place", *candidates),
+                hint=f"say where, with graph.with_entrypoint({next(iter(choice.candidates))!r}),"
+                " or give the inputs of one only",
+            )
+        missing = dict.fromkeys([p for needs in choice.candidates.values() for p in needs])
+        raise MissingInputError(
+            missing,
+            given,
+            told(f"the loop of {listed(choice.loop)} needs a value to start with; it can start at", *candidates),
+            hint="give the inputs of one of these",
+        )
+
+
+def _missing(graph: Graph, missing: Sequence[str], given: Mapping[str, Any]) -> MissingInputError:
+    takers: dict[str, list[str]] = {name: [] for name in missing}
+    for node in graph.nodes.values():
+        for name in node.inputs:
+            if name in takers:
+                takers[name].append(node.name)
+    facts = [f"{name!r}, taken by {listed(nodes)}" for name, nodes in takers.items()]
+    typos = [name for name in given if name not in graph.input_names and name not in graph.wiring.writers]
+    meant = [f"{name!r} was given, {close}" for name in typos if (close := close_to(name, missing))]
+    made = graph.wiring.writers
+    unmade = [name for name in missing if name not in made]
+    meant += [f"no node makes {name!r}, {close}" for name in unmade if (close := close_to(name, made))]
+    hint = "give a value for each, or bind one: graph = graph.bind(...), which returns a new graph"
+    return MissingInputError(
+        missing, given, told(f"missing: {listed(missing)}", *facts, f"given: {listed(given)}", *meant), hint=hint
+    )

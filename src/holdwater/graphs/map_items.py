@@ -1,0 +1,113 @@
+"""From lists of inputs to the inputs of single items."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from holdwater.errors import GraphConfigError, MapOverError
+from holdwater.graphs.messages import a_kind
+from holdwater.graphs.nodes.map_config import MapMode
+from holdwater.model.error_report import describe
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """The items of a map.  `rows`: one value per mapped input each; `shared`: what every item gets."""
+
+    params: tuple[str, ...]
+    rows: Sequence[tuple[Any, ...]]
+    shared: Mapping[str, Any]
+    cloned: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The inputs of every item."""
+        return (*self.shared, *self.params)
+
+    def inputs(self, row: tuple[Any, ...]) -> dict[str, Any]:
+        """The inputs of one item.  Raises GraphConfigError if a copy it is to get cannot be made."""
+        given = dict(self.shared)
+        for name in self.cloned:
+            given[name] = _clone(name, given[name])
+        given.update(zip(self.params, row, strict=True))
+        return given
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return map(self.inputs, self.rows)
+
+
+def expanded(
+    inputs: Mapping[str, Any],
+    map_over: str | Iterable[str],
+    mode: MapMode = "zip",
+    clone: bool | Iterable[str] = False,
+) -> Items:
+    """Items in the order of the lists; in a product the last input varies fastest.
+
+    Raises MapOverError for inputs that are missing or no lists, lists of unequal length under "zip", an unknown mode
+    and a `clone` that names no shared input.
+    """
+    params = (map_over,) if isinstance(map_over, str) else tuple(map_over)
+    if not params:
+        raise MapOverError("map_over needs the name of at least one input", hint='map_over="items"')
+    if len(set(params)) < len(params):
+        raise MapOverError(f"map_over names an input twice: {params}")
+    columns = [_column(name, inputs) for name in params]
+    if mode == "zip":
+        if len({len(column) for column in columns}) > 1:
+            lengths = ", ".join(f"{name}: {len(column)}" for name, column in zip(params, columns, strict=True))
+            raise MapOverError(
+                f'the lists are not of one length ({lengths}), as mode "zip" needs them',
+                hint='map_mode="product" takes every combination',
+            )
+        rows = list(zip(*columns, strict=True))
+    elif mode == "product":
+        rows = list(itertools.product(*columns))
+    else:
+        raise MapOverError(f'map_mode is "zip" or "product", not {mode!r}')
+    shared = {name: value for name, value in inputs.items() if name not in params}
+    return Items(params, rows, shared, _cloned(clone, params, shared))
+
+
+def _column(name: str, inputs: Mapping[str, Any]) -> Sequence[Any]:
+    if name not in inputs:
+        close = difflib.get_close_matches(name, list(inputs), n=1)
+        raise MapOverError(
+            f"map_over names {name!r}, which is not among the inputs: {', '.join(inputs) or 'none'}",
+            hint=f"did you mean {close[0]!r}?" if close else "give it a list of values",
+        )
+    column = inputs[name]
+    if isinstance(column, (str, bytes, Mapping)) or not isinstance(column, Iterable):
+        raise MapOverError(f"input {name!r} is mapped over, but is {a_kind(column)} and no list of values")
+    return column if isinstance(column, (list, tuple)) else list(column)
+
+
+def _cloned(clone: bool | Iterable[str], params: tuple[str, ...], shared: Mapping[str, Any]) -> tuple[str, ...]:
+    if isinstance(clone, bool):
+        return tuple(shared) if clone else ()
+    if isinstance(clone, str) or not isinstance(clone, Iterable):
+        raise MapOverError(f"clone is True, False or a list of inputs, not {clone!r}")
+    names = tuple(clone)
+    for name in names:
+        if name not in shared:
+            what = "is mapped: every item has its own" if name in params else "is no input of this map"
+            raise MapOverError(f"clone names {name!r}, which {what}")
+    return names
+
+
+def _clone(name: str, value: Any) -> Any:
+    try:
+        return copy.deepcopy(value)
+    except Exception as error:
+        raise GraphConfigError(
+            f"input {name!r}, {a_kind(value)}, cannot be cloned for each item ({describe(error)})",
+            hint="leave it out of clone: items then share it",
+        ) from error

@@ -1,0 +1,219 @@
+"""What every node has: a name, ports, and modifiers that return another node."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, Self, TypedDict, TypeVar
+
+from holdwater.errors import GraphConfigError, SignatureError
+from holdwater.graphs.nodes.port_names import Ports
+from holdwater.model.policies import RetryPolicy
+
+T = TypeVar("T")
+Side = Literal["input", "output"]
+
+
+class PortOptions(TypedDict, total=False):
+    """Keywords of every decorator and of the constructors behind them.
+
+    `emit`: further outputs that only say that the node has run, for `wait_for` of others.  `rename_inputs`: inputs of
+    the graph under other names than those of the parameters, old to new.
+    """
+
+    rename_inputs: Mapping[str, str] | None
+    cache: bool
+    hide: bool
+    emit: str | Iterable[str] | None
+    wait_for: str | Iterable[str] | None
+
+
+class Node(ABC):
+    """A named unit of a graph.  Immutable: every modifier returns another node and leaves this one as it is.
+
+    `wait_for`: names that must be there, and be newer than at the last run, before it starts.  `cache`: its results may
+    be taken from the runner's cache.  `hide`: not drawn.  `timeout`: seconds per attempt.  Without `retry` and
+    `timeout` those of the runner count.
+    """
+
+    name: str
+    wait_for: tuple[str, ...]
+    cache: bool
+    hide: bool
+    retry: RetryPolicy | None = None
+    timeout: float | None = None
+
+    is_gate = False
+    is_interrupt = False
+
+    _inputs: Ports
+    _outputs: Ports
+    _data_count: int
+    """how many of the outputs carry data; those behind them are emitted"""
+
+    def __init__(
+        self,
+        name: str,
+        inputs: Iterable[str],
+        data_outputs: Iterable[str] = (),
+        *,
+        emit: str | Iterable[str] | None = None,
+        wait_for: str | Iterable[str] | None = None,
+        cache: bool = False,
+        hide: bool = False,
+        rename_inputs: Mapping[str, str] | None = None,
+    ) -> None:
+        if not isinstance(name, str) or not name:
+            raise SignatureError(f"the name of a node is a non-empty str, not {name!r}")
+        data = tuple(data_outputs)
+        ports = Ports(inputs)
+        self._set(
+            name=name,
+            wait_for=names_of(wait_for, f"wait_for of node {name!r}"),
+            cache=bool(cache),
+            hide=bool(hide),
+            _outputs=Ports((*data, *names_of(emit, f"emit of node {name!r}"))),
+            _data_count=len(data),
+        )
+        if rename_inputs:
+            ports = ports.renamed(rename_inputs, kind="input", owner=f"node {name!r}")
+        self._set(_inputs=ports)
+        self._check_ports()
+
+    # -- ports
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Current names of the inputs, in the order of the parameters."""
+        return self._inputs.names
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Current names of all outputs: those with data, then those that are only emitted."""
+        return self._outputs.names
+
+    @property
+    def data_outputs(self) -> tuple[str, ...]:
+        """The outputs that carry data."""
+        return self.outputs[: self._data_count]
+
+    @property
+    def emit(self) -> tuple[str, ...]:
+        """The outputs that only say that the node has run."""
+        return self.outputs[self._data_count :]
+
+    def param(self, name: str) -> str:
+        """The name inside the node (a parameter, an input of the nested graph) of an input.  Raises KeyError."""
+        return self._inputs.origin(name)
+
+    def map_inputs_to_params(self, inputs: Mapping[str, T]) -> dict[str, T]:
+        """The same values by the names inside the node."""
+        return {self.param(name): value for name, value in inputs.items()}
+
+    # -- what it is
+
+    @property
+    def is_async(self) -> bool:
+        """Whether it must be awaited."""
+        return False
+
+    @property
+    def is_generator(self) -> bool:
+        """Whether its body yields; its value is then the list of what it yielded."""
+        return False
+
+    @property
+    @abstractmethod
+    def definition_hash(self) -> str:
+        """64 hex digits that change with what the node does."""
+
+    # -- defaults and types
+
+    def has_default_for(self, name: str) -> bool:
+        """Whether the node can run without this input."""
+        return self.has_signature_default_for(name)
+
+    def get_default_for(self, name: str) -> Any:
+        """The default itself, not a copy.  Raises KeyError if there is none."""
+        return self.get_signature_default_for(name)
+
+    @abstractmethod
+    def has_signature_default_for(self, name: str) -> bool:
+        """Whether a parameter has a default; values bound inside a nested graph do not count."""
+
+    @abstractmethod
+    def get_signature_default_for(self, name: str) -> Any:
+        """The default of a parameter.  Raises KeyError if there is none."""
+
+    @abstractmethod
+    def get_input_type(self, name: str) -> Any:
+        """The annotation of an input, None if it has none."""
+
+    @abstractmethod
+    def get_output_type(self, name: str) -> Any:
+        """The annotation of an output, None if it has none."""
+
+    # -- modifiers
+
+    def with_name(self, name: str) -> Self:
+        """The same node under another name."""
+        if not isinstance(name, str) or not name:
+            raise SignatureError(f"the name of a node is a non-empty str, not {name!r}")
+        return self._changed(name=name)
+
+    def rename_inputs(self, mapping: Mapping[str, str] | None = None, /, **names: str) -> Self:
+        """Inputs under other names, `old="new"`; all at once, so that two can be swapped.  Raises RenameError."""
+        return self._renamed("input", {**(mapping or {}), **names})
+
+    def rename_outputs(self, mapping: Mapping[str, str] | None = None, /, **names: str) -> Self:
+        """Outputs under other names, `old="new"`; all at once, so that two can be swapped.  Raises RenameError."""
+        return self._renamed("output", {**(mapping or {}), **names})
+
+    with_inputs = rename_inputs
+    with_outputs = rename_outputs
+
+    def _renamed(self, side: Side, changes: Mapping[str, str]) -> Self:
+        field = "_inputs" if side == "input" else "_outputs"
+        ports: Ports = getattr(self, field)
+        return self._changed(**{field: ports.renamed(changes, kind=side, owner=f"node {self.name!r}")})
+
+    def _changed(self, **fields: object) -> Self:
+        new = object.__new__(type(self))
+        new._set(**{**self.__dict__, **fields})
+        new._check_ports()
+        return new
+
+    def _set(self, **fields: object) -> None:
+        self.__dict__.update(fields)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} is immutable: {name} cannot be set; use with_name() and the like")
+
+    def _check_ports(self) -> None:
+        outputs = self.outputs
+        if len(set(outputs)) < len(outputs):
+            twice = next(name for name in outputs if outputs.count(name) > 1)
+            raise GraphConfigError(f"node {self.name!r} has the output {twice!r} more than once")
+        for name in self.wait_for:
+            if name in self._inputs:
+                raise GraphConfigError(
+                    f"node {self.name!r} waits for {name!r}, which is also one of its inputs",
+                    hint="an input is waited for anyway: leave it out of wait_for",
+                )
+            if name in self._outputs:
+                raise GraphConfigError(f"node {self.name!r} waits for {name!r}, which it makes itself")
+
+    def __repr__(self) -> str:
+        made = ", ".join(self.outputs) or "nothing"
+        return f"<{type(self).__name__} {self.name}({', '.join(self.inputs)}) -> {made}>"
+
+
+def names_of(given: str | Iterable[str] | None, what: str) -> tuple[str, ...]:
+    """One name or several as a tuple.  Raises SignatureError for anything else, GraphConfigError for a doubled name."""
+    listed = () if given is None else (given,) if isinstance(given, str) else given
+    names = tuple(listed) if isinstance(listed, Iterable) else (None,)
+    if not all([isinstance(name, str) and name for name in names]):
+        raise SignatureError(f"{what} must be a name or several, not {given!r}")
+    if len(set(names)) < len(names):
+        raise GraphConfigError(f"{what} has a name twice: {names}")
+    return names

@@ -1,0 +1,103 @@
+"""Nodes with a body: something that is called with keywords."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, Final, Generic, ParamSpec, TypeVar, Unpack, cast
+
+from holdwater.errors import GraphConfigError
+from holdwater.graphs.messages import a_kind
+from holdwater.graphs.nodes.base import Node, PortOptions
+from holdwater.graphs.nodes.signatures import Signature
+from holdwater.model.error_report import describe
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_SHAREABLE: Final = (type(None), bool, int, float, complex, str, bytes, type)
+_WORN: Final = ("__module__", "__qualname__", "__name__", "__doc__")
+"""what a node has from its function, so that it is documented as one"""
+
+
+class CallNode(Node, Generic[P, R]):
+    """A node that calls `func` with its inputs, by the names of its parameters."""
+
+    __name__: str
+    __qualname__: str
+    __wrapped__: Callable[P, R]
+
+    _signature: Signature
+
+    def __init__(
+        self, signature: Signature, name: str, data_outputs: Iterable[str] = (), **ports: Unpack[PortOptions]
+    ) -> None:
+        worn = {attribute: getattr(signature.func, attribute, None) for attribute in _WORN}
+        self._set(_signature=signature, __wrapped__=signature.func, **worn)
+        super().__init__(name, signature.parameters, data_outputs, **ports)
+
+    @property
+    def func(self) -> Callable[P, R]:
+        """The function as it was written."""
+        return cast("Callable[P, R]", self._signature.func)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function itself: no retry, no cache, no renames."""
+        return self.func(*args, **kwargs)
+
+    @property
+    def context_param(self) -> str | None:
+        """The parameter that gets the NodeContext, None if there is none."""
+        return self._signature.context_parameter
+
+    @property
+    def is_async(self) -> bool:
+        return self._signature.is_async
+
+    @property
+    def is_generator(self) -> bool:
+        return self._signature.is_generator
+
+    @property
+    def definition_hash(self) -> str:
+        return self._signature.fingerprint
+
+    def has_signature_default_for(self, name: str) -> bool:
+        return name in self._inputs and self.param(name) in self._signature.defaults
+
+    def get_signature_default_for(self, name: str) -> Any:
+        return self._signature.defaults[self.param(name)]
+
+    def fresh_default_for(self, name: str) -> Any:
+        """The default as one execution may use it: a deep copy.  Raises GraphConfigError if there can be none."""
+        default = self.get_signature_default_for(name)
+        if isinstance(default, _SHAREABLE):
+            return default
+        try:
+            return copy.deepcopy(default)
+        except Exception as error:
+            raise GraphConfigError(
+                f"node {self.name!r}: the default of {name!r}, {a_kind(default)}, cannot be copied for each"
+                f" execution ({describe(error)})",
+                hint=f"share one object on purpose with graph.bind({name}=...)",
+            ) from error
+
+    def get_input_type(self, name: str) -> Any:
+        return self._signature.hints.get(self.param(name))
+
+    def get_output_type(self, name: str) -> Any:
+        return None
+
+
+def signature_of(source: Callable[..., Any], what: str) -> Signature:
+    """The signature of a function; of a node, that of its function.  Raises SignatureError."""
+    return source._signature if isinstance(source, CallNode) else Signature(source, what)
+
+
+def name_of(source: Callable[..., Any]) -> str:
+    """What a node made of it is called: the function's name, or that of the object's class."""
+    func = source.func if isinstance(source, CallNode) else source
+    while isinstance(func, partial):
+        func = func.func
+    return getattr(func, "__name__", None) or type(func).__name__

@@ -1,0 +1,106 @@
+"""Functions as nodes: `@node`."""
+
+from __future__ import annotations
+
+import typing
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any, Unpack, overload
+
+from holdwater.errors import SignatureError
+from holdwater.graphs.nodes.base import PortOptions, names_of
+from holdwater.graphs.nodes.call_node import CallNode, P, R, name_of, signature_of
+from holdwater.graphs.nodes.signatures import Signature
+from holdwater.model import validation
+from holdwater.model.policies import RetryPolicy
+
+
+class NodeOptions(PortOptions, total=False):
+    """Keywords of `node`.  See FunctionNode."""
+
+    output_name: str | Iterable[str] | None
+    retry: RetryPolicy | None
+    timeout: float | None
+    name: str | None
+
+
+class FunctionNode(CallNode[P, R]):
+    """A function, coroutine function, generator or async generator.  It can still be called as what it is."""
+
+    def __init__(
+        self,
+        source: Callable[P, R],
+        name: str | None = None,
+        output_name: str | Iterable[str] | None = None,
+        *,
+        retry: RetryPolicy | None = None,
+        timeout: float | None = None,
+        **ports: Unpack[PortOptions],
+    ) -> None:
+        """`output_name`: of the value; several for a function that returns as many; None if it returns nothing.
+
+        Of a `source` that is a node, only the function is taken.  Raises SignatureError (a TypeError) for parameters
+        that cannot be given by name, GraphConfigError for names that clash.
+        """
+        name = name or name_of(source)
+        if retry is not None and not isinstance(retry, RetryPolicy):
+            raise SignatureError(f"retry of node {name!r} is a RetryPolicy, not {retry!r}")
+        if timeout is not None:
+            validation.seconds(f"timeout of node {name!r}", timeout, error=SignatureError)
+        signature = signature_of(source, f"node {name!r}")
+        super().__init__(signature, name, names_of(output_name, f"output_name of node {name!r}"), **ports)
+        self._set(retry=retry, timeout=timeout)
+        if not self.data_outputs and signature.promises_value:
+            _warn_of_lost_value(signature, name)
+
+    @property
+    def output_annotation(self) -> dict[str, Any]:
+        """Annotations by output; empty if the function has none, or one that does not fit their number."""
+        outputs, hint = self.data_outputs, self._signature.hints.get("return")
+        if hint is None:
+            return {}
+        parts = typing.get_args(hint)
+        if self.is_generator:  # its value is the list of what it yields
+            hint = list[parts[0]] if parts else list  # type: ignore[valid-type]
+        if len(outputs) == 1:
+            return {outputs[0]: hint}
+        return dict(zip(outputs, parts)) if typing.get_origin(hint) is tuple and len(parts) == len(outputs) else {}
+
+    def get_output_type(self, name: str) -> Any:
+        return self.output_annotation.get(name)
+
+
+@overload
+def node(source: Callable[P, R], /, **options: Unpack[NodeOptions]) -> FunctionNode[P, R]: ...
+
+
+@overload
+def node(**options: Unpack[NodeOptions]) -> Callable[[Callable[P, R]], FunctionNode[P, R]]: ...
+
+
+def node(source: Callable[..., Any] | None = None, /, **options: Unpack[NodeOptions]) -> Any:
+    """Make a function a node; it can still be called as what it is.  With arguments or without.
+
+    - `output_name`: the name of its value; several for a function that returns as many.
+    - `rename_inputs`: other names for its parameters.  `name`: by default the function's.
+    - `cache`: its results may come from the runner's cache.  `hide`: it is not drawn.
+    - `emit`: names that only say that it has run; `wait_for`: such names it waits for.
+    - `retry`: a RetryPolicy.  `timeout`: seconds per attempt.
+    """
+    if source is None:
+        return lambda function: node(function, **options)
+    if isinstance(source, str):
+        raise SignatureError(f"@node decorates a function, not {source!r}", hint=f"@node(output_name={source!r})")
+    return FunctionNode(source, **options)
+
+
+def _warn_of_lost_value(signature: Signature, name: str) -> None:
+    """The warning points to the function, wherever the node is made."""
+    code = getattr(signature.func, "__code__", None)
+    warnings.warn_explicit(
+        f"node {name!r} returns a value ({signature.returns!r}) but has no output_name, so that nothing can use it."
+        " Name it with output_name=, or annotate the function with -> None.",
+        UserWarning,
+        filename=getattr(code, "co_filename", name),
+        lineno=getattr(code, "co_firstlineno", 1),
+    )

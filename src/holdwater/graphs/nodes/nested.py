@@ -1,0 +1,286 @@
+"""A graph as a node of another graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from holdwater.errors import GraphConfigError, MapOverError, RenameError, SignatureError
+from holdwater.fingerprint.callables import combined
+from holdwater.graphs.messages import close_to
+from holdwater.graphs.nodes.base import Node, Side
+from holdwater.graphs.nodes.map_config import ErrorHandling, MapConfig, MapMode, OnPause
+from holdwater.graphs.nodes.nested_interface import Interior
+from holdwater.graphs.nodes.port_names import Ports
+from holdwater.graphs.runner_compatibility import validate_map_compatible, validate_runner_compatibility
+
+if TYPE_CHECKING:
+    from holdwater.graphs.graph import Graph
+    from holdwater.graphs.runner_compatibility import CapableRunner
+
+T = TypeVar("T")
+
+
+class GraphNode(Node):
+    """Runs a graph; the graph itself stays as it is, and may be wrapped again.
+
+    `namespaced`: all ports are called `<node>.<port>`, except those that are exposed.  `explicit_runner`: who runs the
+    graph; None: whoever runs the outer one.
+    """
+
+    namespaced: bool
+    explicit_runner: CapableRunner | None
+
+    _interior: Interior
+    _map: MapConfig | None
+    """by the names inside the graph"""
+    _exposed: Mapping[str, str]
+    """aliases by local name"""
+
+    def __init__(
+        self,
+        graph: Graph,
+        name: str | None = None,
+        *,
+        namespaced: bool = False,
+        runner: CapableRunner | None = None,
+    ) -> None:
+        """Raises GraphConfigError if neither the argument nor the graph has a name, or it contains "." or "/"."""
+        name = name or graph.name
+        if not name:
+            raise GraphConfigError(
+                "a nested graph needs a name", hint='graph.as_node(name="..."), or Graph(nodes, name="...")'
+            )
+        _check_name(name)
+        interior = Interior(graph)
+        self._set(
+            _interior=interior,
+            _map=None,
+            _exposed={},
+            namespaced=bool(namespaced),
+            explicit_runner=_checked(graph, runner),
+        )
+        super().__init__(name, interior.inputs, interior.outputs)
+        if namespaced:
+            self._set(**self._moved("", f"{name}."))
+
+    @property
+    def graph(self) -> Graph:
+        """The graph inside."""
+        return self._interior.graph
+
+    # -- through the boundary
+
+    def inner_inputs(self, values: Mapping[str, T]) -> dict[str, T]:
+        """Values by the names inside the graph."""
+        return self.map_inputs_to_params(values)
+
+    @property
+    def inner_selection(self) -> tuple[str, ...]:
+        """The outputs of the graph inside that this node has, in the order of `outputs`."""
+        return self._outputs.origins
+
+    def outer_outputs(self, values: Mapping[str, T]) -> dict[str, T]:
+        """Values of inner outputs by the names of this node's; those it does not have are left out."""
+        return {outer: values[inner] for outer, inner in zip(self.outputs, self._outputs.origins) if inner in values}
+
+    def outer_output(self, inner: str) -> str:
+        """What an inner output is called outside.  Raises KeyError if it is not seen there."""
+        for outer, origin in zip(self.outputs, self._outputs.origins):
+            if origin == inner:
+                return outer
+        raise KeyError(inner)
+
+    # -- what it is
+
+    @property
+    def is_async(self) -> bool:
+        return bool(self.graph.has_async_nodes)
+
+    @property
+    def definition_hash(self) -> str:
+        config = self._map
+        mapped = config and [config.params, config.mode, config.error_handling, config.clone]
+        boundary = [sorted(zip(ports.names, ports.origins)) for ports in (self._inputs, self._outputs)]
+        return combined(self.graph.definition_hash, boundary, mapped)
+
+    def has_default_for(self, name: str) -> bool:
+        return name in self._inputs and self._interior.has_default(self.param(name))
+
+    def get_default_for(self, name: str) -> Any:
+        return self._interior.default(self.param(name))
+
+    def has_signature_default_for(self, name: str) -> bool:
+        return name in self._inputs and self._interior.has_signature_default(self.param(name))
+
+    def get_signature_default_for(self, name: str) -> Any:
+        return self._interior.signature_default(self.param(name))
+
+    def input_types(self, name: str) -> tuple[Any, ...]:
+        """The annotations of all inner nodes that take this input and annotate it."""
+        inner = self.param(name)
+        mapped = self._map is not None and inner in self._map.params
+        return tuple([list[hint] if mapped else hint for hint in self._interior.input_types(inner)])  # type: ignore[valid-type]
+
+    def get_input_type(self, name: str) -> Any:
+        return next(iter(self.input_types(name)), None)
+
+    def get_output_type(self, name: str) -> Any:
+        hint = self._interior.output_type(self._outputs.origin(name))
+        return list[hint] if hint is not None and self._map is not None else hint  # type: ignore[valid-type]
+
+    # -- modifiers
+
+    def with_name(self, name: str) -> Self:
+        _check_name(name)
+        if not self.namespaced:
+            return super().with_name(name)
+        return self._changed(name=name, **self._moved(f"{self.name}.", f"{name}."))
+
+    def with_runner(self, runner: CapableRunner | None) -> Self:
+        """The graph is run by this runner, whoever runs the outer one.  Raises IncompatibleRunnerError."""
+        return self._changed(explicit_runner=_checked(self.graph, runner))
+
+    def map_over(
+        self,
+        *params: str,
+        mode: MapMode = "zip",
+        error_handling: ErrorHandling = "raise",
+        clone: bool | Iterable[str] = False,
+        on_pause: OnPause = None,
+    ) -> Self:
+        """The graph runs once per item of these inputs, and every output is the list of what the items gave.
+
+        - `mode`: "zip" takes the lists side by side, "product" every combination, the last input varying fastest.
+        - `error_handling`: "raise" the first error, or "continue" with None in all lists where an item failed.
+        - `clone`: every item gets deep copies of these other inputs (True: all of them); otherwise they share them.
+        - `on_pause="item"` lets a graph with interrupts be mapped: items pause one by one.
+
+        Raises MapOverError (a ValueError) for what does not fit, GraphConfigError for a graph with interrupts.
+        """
+        if on_pause is None:
+            validate_map_compatible(self.graph, f"node {self.name!r} maps over {', '.join(map(repr, params))}")
+        config = MapConfig(
+            tuple([self._inner_input(name, "map_over") for name in params]),
+            mode,
+            error_handling,
+            self._inner_clone(clone),
+            on_pause,
+        )
+        return self._changed(_map=config)
+
+    @property
+    def map_config(self) -> MapConfig | None:
+        """How it is mapped, by the current names of its inputs; None if it runs once."""
+        config = self._map
+        if config is None:
+            return None
+        outer = dict(zip(self._inputs.origins, self.inputs))
+        return replace(
+            config,
+            params=tuple([outer[name] for name in config.params]),
+            clone=tuple([outer[name] for name in config.clone]) if isinstance(config.clone, tuple) else config.clone,
+        )
+
+    def expose(self, *names: str, **aliases: str) -> Self:
+        """Ports of a namespaced node under flat names, `local="alias"`; they cannot be renamed afterwards.
+
+        Raises GraphConfigError for a node that is not namespaced, an unknown port, and an alias that is taken.
+        """
+        if not self.namespaced:
+            raise GraphConfigError(
+                f"node {self.name!r} is not namespaced: its ports are not hidden, so none can be exposed",
+                hint="graph.as_node(namespaced=True).expose(...), or rename_inputs and rename_outputs",
+            )
+        prefix = f"{self.name}."
+        changes: dict[str, str] = {}
+        for name, alias in {**{name: name.removeprefix(prefix) for name in names}, **aliases}.items():
+            local = name.removeprefix(prefix)
+            if local in self._exposed:
+                raise GraphConfigError(
+                    f"{prefix}{local} of node {self.name!r} is exposed already, as {self._exposed[local]!r}"
+                )
+            address = prefix + local
+            if address not in self._inputs and address not in self._outputs:
+                known = [port.removeprefix(prefix) for port in dict.fromkeys((*self.inputs, *self.outputs))]
+                raise GraphConfigError(
+                    f"node {self.name!r} has no port {local!r} to expose", hint=close_to(local, known)
+                )
+            if not alias.isidentifier():
+                raise GraphConfigError(
+                    f"{alias!r} is no name for an exposed port", hint=f'expose(**{{{local!r}: "name"}})'
+                )
+            if alias in changes.values() or alias in self._exposed.values():
+                raise GraphConfigError(f"two ports of node {self.name!r} would be exposed as {alias!r}")
+            changes[address] = alias
+        owner = f"node {self.name!r}"
+        return self._changed(
+            _inputs=self._inputs.renamed(_part(changes, self._inputs), kind="input", owner=owner),
+            _outputs=self._outputs.renamed(_part(changes, self._outputs), kind="output", owner=owner),
+            _exposed={**self._exposed, **{address.removeprefix(prefix): alias for address, alias in changes.items()}},
+        )
+
+    @property
+    def exposed(self) -> dict[str, str]:
+        """Flat names by the addresses they took the place of."""
+        return {f"{self.name}.{local}": alias for local, alias in self._exposed.items()}
+
+    def _renamed(self, side: Side, changes: Mapping[str, str]) -> Self:
+        if not self.namespaced:
+            return super()._renamed(side, changes)
+        prefix = f"{self.name}."
+        ports = self.inputs if side == "input" else self.outputs
+        full: dict[str, str] = {}
+        for old, new in changes.items():
+            if old in ports and not old.startswith(prefix):
+                raise RenameError(
+                    f"{side} {old!r} of node {self.name!r} is exposed, and exposed ports keep their name",
+                    hint="rename it before exposing it",
+                )
+            full[prefix + old.removeprefix(prefix)] = prefix + new.removeprefix(prefix)
+        return super()._renamed(side, full)
+
+    def _moved(self, before: str, after: str) -> dict[str, Ports]:
+        """All ports that begin with `before`, beginning with `after` instead."""
+        return {
+            "_inputs": self._readdressed(self._inputs, before, after),
+            "_outputs": self._readdressed(self._outputs, before, after),
+        }
+
+    def _readdressed(self, ports: Ports, before: str, after: str) -> Ports:
+        changes = {name: after + name.removeprefix(before) for name in ports.names if name.startswith(before)}
+        return ports.renamed(changes, kind="port", owner=f"node {self.name!r}")
+
+    def _inner_clone(self, given: bool | Iterable[str]) -> bool | tuple[str, ...]:
+        if isinstance(given, bool):
+            return given
+        if isinstance(given, str) or not isinstance(given, Iterable):
+            raise SignatureError(f"clone is True, False or a list of inputs, not {given!r}")
+        return tuple([self._inner_input(name, "clone") for name in given])
+
+    def _inner_input(self, name: str, argument: str) -> str:
+        """The inner name of an input that is given by its address or, in a namespaced node, by its local name."""
+        for known in (name, f"{self.name}.{name}"):
+            if known in self._inputs:
+                return self.param(known)
+        raise MapOverError(
+            f"{argument} of node {self.name!r} names {name!r}, which is none of its inputs: {self.inputs}",
+            hint=close_to(name, self.inputs),
+        )
+
+
+def _part(changes: Mapping[str, str], ports: Ports) -> dict[str, str]:
+    return {old: new for old, new in changes.items() if old in ports}
+
+
+def _check_name(name: str) -> None:
+    for sign in "./":
+        if sign in name:
+            raise GraphConfigError(f"the name of a nested graph cannot contain {sign!r}: {name!r}")
+
+
+def _checked(graph: Graph, runner: CapableRunner | None) -> CapableRunner | None:
+    if runner is not None:
+        validate_runner_compatibility(graph, runner)
+    return runner

@@ -1,0 +1,91 @@
+"""What a graph asks of whoever runs it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from holdwater.errors import GraphConfigError, IncompatibleRunnerError
+
+if TYPE_CHECKING:
+    from holdwater.graphs.graph import Graph
+
+
+class Capabilities(Protocol):
+    """What a runner can do with graphs."""
+
+    @property
+    def supports_cycles(self) -> bool: ...
+    @property
+    def supports_gates(self) -> bool: ...
+    @property
+    def supports_interrupts(self) -> bool: ...
+    @property
+    def supports_async_nodes(self) -> bool: ...
+
+
+class CapableRunner(Protocol):
+    """A runner of graphs, as far as a graph knows one."""
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+
+_NEEDS: Final = (
+    ("is_async", "supports_async_nodes", "async nodes"),
+    ("is_gate", "supports_gates", "gates"),
+)
+
+
+def validate_runner_compatibility(graph: Graph, runner: CapableRunner) -> None:
+    """Raise IncompatibleRunnerError if the graph, or one nested in it, needs what its runner cannot do.
+
+    A nested graph with a runner of its own is judged by that one; its interrupts must be possible above it as well,
+    because a pause travels up.
+    """
+    todo = [(graph, runner)]
+    while todo:
+        graph, runner = todo.pop()
+        nested = graph.nested_graphs
+        capabilities = runner.capabilities
+        if graph.has_cycles and not capabilities.supports_cycles:
+            raise _incompatible(graph, runner, "supports_cycles", "cycles", "")
+        if graph.has_interrupts and not capabilities.supports_interrupts:
+            asking = [name for name, node in graph.nodes.items() if node.is_interrupt]
+            asking += [one.node_name for one in nested if one.graph.has_interrupts]
+            raise _incompatible(graph, runner, "supports_interrupts", "interrupts", asking[0])
+        judged_below = {one.node_name for one in nested}
+        for name, node in graph.nodes.items():
+            for attribute, capability, words in _NEEDS:
+                if getattr(node, attribute) and name not in judged_below and not getattr(capabilities, capability):
+                    raise _incompatible(graph, runner, capability, words, name)
+        todo += [(one.graph, one.explicit_runner or runner) for one in nested]
+
+
+def validate_map_compatible(graph: Graph, context: str) -> None:
+    """Raise GraphConfigError if the graph has interrupts; `context` says who wants to map it."""
+    if graph.has_interrupts:
+        raise GraphConfigError(
+            f"{context}, but {_called(graph)} has interrupts.\n"
+            "  problem: a map runs it many times in one go, and an interrupt waits for a person each time",
+            hint='run it in a loop and answer each pause, or ask for paused items with on_pause="item":\n'
+            "    for item in items:\n"
+            "        result = await runner.run(graph, item)\n"
+            "        if result.pause:\n"
+            "            ...  # answer it",
+        )
+
+
+def _called(graph: Graph) -> str:
+    return f"graph {graph.name!r}" if graph.name else "the graph"
+
+
+def _incompatible(
+    graph: Graph, runner: CapableRunner, capability: str, words: str, node_name: str
+) -> IncompatibleRunnerError:
+    return IncompatibleRunnerError(
+        f"{_called(graph)} has {words}{f' ({node_name})' if node_name else ''}, but"
+        f" {type(runner).__name__} doesn't support {words}",
+        node_name=node_name,
+        capability=capability,
+        hint="use AsyncRunner, which supports them",
+    )

@@ -1,0 +1,292 @@
+"""From a plan (names) to a layout (numbers): units in order, readers, compiled rules.  Made once per plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING, Final
+
+from holdwater.errors import WorkflowError
+from holdwater.kernel import predicates
+from holdwater.model.plan import Plan
+from holdwater.model.rules import After, Open, Ran, Rule, Value, leaves
+
+if TYPE_CHECKING:
+    from holdwater.kernel.machine import Machine
+
+Test = Callable[["Machine", int], bool]
+RUN: Final = -1
+"""Stands for the run itself among the numbers of its nodes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A strongly connected component.
+
+    `wakes`: node -> nodes to look at after it: itself, its readers, its rules'.  Whether a gate is cut off depends on
+    all gates above it: after one of the `governors` (gates over gates) the `governed` are looked at too, which are the
+    nodes whose rules ask for a gate that has gates above it.
+    """
+
+    unit: int
+    nodes: tuple[int, ...]
+    wakes: dict[int, tuple[int, ...]]
+    governors: frozenset[int]
+    governed: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """Everything the machine needs, by number.  Tuples are indexed by node unless said otherwise."""
+
+    plan: Plan
+    index: dict[str, int]
+    """name -> node"""
+    cell: dict[str, int]
+    """cell name -> cell"""
+    tests: tuple[Test | None, ...]
+    values: tuple[tuple[Value, ...], ...]
+    """the value predicates of the node's rule, left to right"""
+    out: tuple[tuple[int, ...], ...]
+    reads: tuple[tuple[tuple[int, ...], ...], ...]
+    needed: tuple[tuple[tuple[int, ...], ...], ...]
+    """the reads without which the node cannot run"""
+    unit: tuple[int, ...]
+    members: tuple[tuple[int, ...], ...]
+    """unit -> nodes; units stand in an order of their edges, and else in that of their definition"""
+    loops: tuple[Loop | None, ...]
+    """unit -> loop"""
+    next: tuple[tuple[int, ...], ...]
+    """unit -> units after it"""
+    need: tuple[int, ...]
+    """unit -> number of units before it"""
+    roots: tuple[int, ...]
+    single: tuple[tuple[int, ...] | None, ...]
+    """one cell per read, where every read has exactly one"""
+    refires: tuple[tuple[int, ...] | None, ...]
+    """positions of the reads that refire; None: all"""
+    newer: tuple[tuple[int, ...], ...]
+    controllers: tuple[tuple[int, ...], ...]
+    """gates over the node"""
+    targets: tuple[tuple[int, ...], ...]
+    """what the gate may open"""
+    written: frozenset[int]
+    """cells that nodes write"""
+
+    def behind(self, units: Iterable[int]) -> set[int]:
+        """These units and all that come after them."""
+        found = set(units)
+        stack = list(found)
+        while stack:
+            for v in self.next[stack.pop()]:
+                if v not in found:
+                    found.add(v)
+                    stack.append(v)
+        return found
+
+    def readers(self, names: Iterable[str]) -> list[int]:
+        """The nodes that read one of these cells."""
+        cells = {self.cell[name] for name in names}
+        return [i for i, reads in enumerate(self.reads) if any(not cells.isdisjoint(read) for read in reads)]
+
+    def spans(self, pairs: Sequence[str]) -> Iterator[range]:
+        """The nodes of a sequence that a decision passes over."""
+        for begin, end in zip(pairs[::2], pairs[1::2], strict=True):
+            yield range(self.index[begin], self.index[end] if end else len(self.plan.nodes))
+
+
+def lay_out(plan: Plan) -> Layout:
+    """Compile a plan; iterative, linear in its edges but for the sorting of its units.
+
+    Raises WorkflowError for a name nobody has, two nodes of one name, two producers of one cell, and a rule over values
+    or a timer inside a loop.
+    """
+    nodes = plan.nodes
+    index: dict[str, int] = {}
+    for i, n in enumerate(nodes):
+        if index.setdefault(n.name, i) != i:
+            raise WorkflowError(f"plan {plan.name!r} has two nodes named {n.name!r}")
+    cell: dict[str, int] = {}
+    for name in plan.inputs:
+        if name not in plan.aliases:
+            cell[name] = len(cell)
+    writer: dict[str, int] = {}
+    for i, n in enumerate(nodes):
+        for c in n.writes:
+            cell.setdefault(c, len(cell))
+            if writer.setdefault(c, i) != i:
+                raise WorkflowError(f"plan {plan.name!r}: {nodes[writer[c]].name!r} and {n.name!r} both write {c!r}")
+    for name, c in plan.aliases.items():
+        if c not in cell:
+            raise WorkflowError(f"plan {plan.name!r}: input {name!r} stands for {c!r}, which nobody writes")
+        cell[name] = cell[c]
+
+    before: list[set[int]] = []
+    mentioned: list[set[int]] = []
+    tests: list[Test | None] = []
+    for i, n in enumerate(nodes):
+        try:
+            heard = {index[m] for m in _mentions(n.ready)} | {index[g] for g in n.gates}
+            sources = {index[a] for a in n.after} | heard
+            tests.append(predicates.compiled(n.ready, index))
+        except KeyError as missing:
+            raise WorkflowError(f"node {n.name!r} names {missing.args[0]!r}, which the plan does not have") from None
+        sources.update(writer[c] for r in n.reads for c in r.cells if c in writer)
+        before.append(sources - {i})
+        mentioned.append(heard)
+
+    members = _in_order(_units(before), before)
+    unit = [0] * len(nodes)
+    for u, inside in enumerate(members):
+        for i in inside:
+            unit[i] = u
+    following: list[dict[int, None]] = [{} for _ in members]
+    need = [0] * len(members)
+    for i, sources in enumerate(before):
+        for j in sorted(sources):
+            if unit[j] != unit[i] and unit[i] not in following[unit[j]]:
+                following[unit[j]][unit[i]] = None
+                need[unit[i]] += 1
+
+    reads = tuple(tuple(tuple(cell[c] for c in r.cells if c in cell) for r in n.reads) for n in nodes)
+    loops: list[Loop | None] = []
+    for u, inside in enumerate(members):
+        if len(inside) == 1:
+            loops.append(None)
+            continue
+        made = {cell[c]: i for i in inside for c in nodes[i].writes}
+        wakes: dict[int, set[int]] = {i: {i} for i in inside}
+        for i in inside:
+            if nodes[i].kind == "wait" or any(isinstance(leaf, Value) for leaf in leaves(nodes[i].ready)):
+                raise WorkflowError(f"node {nodes[i].name!r} is in a loop: no timers or value rules there")
+            heard = {made[c] for cells in reads[i] for c in cells if c in made} | mentioned[i]
+            for j in heard & wakes.keys():
+                wakes[j].add(i)
+        above = {i: {index[g] for g in nodes[i].gates} & wakes.keys() for i in inside if nodes[i].targets}
+        below = {i for i, gates in above.items() if gates}
+        loops.append(
+            Loop(
+                u,
+                inside,
+                {j: tuple(sorted(heard)) for j, heard in wakes.items()},
+                governors=frozenset().union(*above.values()),
+                governed=tuple(i for i in inside if mentioned[i] & below),
+            )
+        )
+
+    out = tuple(tuple(cell[c] for c in n.writes) for n in nodes)
+
+    def first_node(u: int) -> int:
+        return members[u][0]
+
+    return Layout(
+        plan=plan,
+        index=index,
+        cell=cell,
+        tests=tuple(tests),
+        values=tuple(tuple(leaf for leaf in leaves(n.ready) if isinstance(leaf, Value)) for n in nodes),
+        out=out,
+        reads=reads,
+        needed=tuple(
+            tuple(cells for cells, r in zip(row, n.reads, strict=True) if not r.optional)
+            for row, n in zip(reads, nodes, strict=True)
+        ),
+        unit=tuple(unit),
+        members=members,
+        loops=tuple(loops),
+        next=tuple(tuple(sorted(after, key=first_node)) for after in following),
+        need=tuple(need),
+        roots=tuple(sorted((u for u, k in enumerate(need) if not k), key=first_node)),
+        single=tuple(tuple(c[0] for c in row) if all(len(c) == 1 for c in row) else None for row in reads),
+        refires=tuple(
+            None if all(r.refires for r in n.reads) else tuple(k for k, r in enumerate(n.reads) if r.refires)
+            for n in nodes
+        ),
+        newer=tuple(tuple(k for k, r in enumerate(n.reads) if r.newer) for n in nodes),
+        controllers=tuple(tuple(index[g] for g in n.gates) for n in nodes),
+        targets=tuple(tuple(index[t] for t in n.targets if t in index) for n in nodes),
+        written=frozenset(c for cells in out for c in cells),
+    )
+
+
+def _mentions(rule: Rule | None) -> Iterable[str]:
+    for leaf in leaves(rule):
+        match leaf:
+            case After(node) | Ran(node):
+                yield node
+            case Open(gate):
+                yield gate
+            case _:
+                pass
+
+
+def _in_order(units: tuple[tuple[int, ...], ...], before: list[set[int]]) -> tuple[tuple[int, ...], ...]:
+    """The units in an order of their edges; of those that could be next, the one defined first."""
+    unit = {i: u for u, inside in enumerate(units) for i in inside}
+    after: list[set[int]] = [set() for _ in units]
+    need = [0] * len(units)
+    for i, sources in enumerate(before):
+        for j in sources:
+            u, v = unit[j], unit[i]
+            if u != v and v not in after[u]:
+                after[u].add(v)
+                need[v] += 1
+    free = [(inside[0], u) for u, inside in enumerate(units) if not need[u]]
+    heapify(free)
+    ordered = []
+    while free:
+        _, u = heappop(free)
+        ordered.append(units[u])
+        for v in after[u]:
+            need[v] -= 1
+            if not need[v]:
+                heappush(free, (units[v][0], v))
+    return tuple(ordered)
+
+
+def _units(before: list[set[int]]) -> tuple[tuple[int, ...], ...]:
+    """Strongly connected components (Tarjan, without recursion)."""
+    n = len(before)
+    after: list[list[int]] = [[] for _ in range(n)]
+    for i, sources in enumerate(before):
+        for j in sources:
+            after[j].append(i)
+    order = [0] * n
+    low = [0] * n
+    open_ = [False] * n
+    stack: list[int] = []
+    found: list[tuple[int, ...]] = []
+    tick = 0
+    for root in range(n):
+        if order[root]:
+            continue
+        tick += 1
+        order[root] = low[root] = tick
+        stack.append(root)
+        open_[root] = True
+        work = [(root, iter(sorted(after[root])))]
+        while work:
+            v, rest = work[-1]
+            for w in rest:
+                if not order[w]:
+                    tick += 1
+                    order[w] = low[w] = tick
+                    stack.append(w)
+                    open_[w] = True
+                    work.append((w, iter(sorted(after[w]))))
+                    break
+                if open_[w]:
+                    low[v] = min(low[v], order[w])
+            else:
+                work.pop()
+                if work:
+                    low[work[-1][0]] = min(low[work[-1][0]], low[v])
+                if low[v] == order[v]:
+                    component: list[int] = []
+                    while not component or component[-1] != v:
+                        w = stack.pop()
+                        open_[w] = False
+                        component.append(w)
+                    found.append(tuple(sorted(component)))
+    return tuple(found)

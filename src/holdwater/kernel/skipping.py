@@ -1,0 +1,66 @@
+"""A loop in which nothing is ready: which members are skipped, and which of the others are in a deadlock.
+
+A member that never ran is skipped if its gates have decided against it, or if what it cannot do without is made by
+skipped members.  Once nothing else can run, the others wait for these no longer.  Members that cannot run even so wait
+for each other: such a loop has not completed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from holdwater.kernel.compiled_plan import Loop
+    from holdwater.kernel.machine import Machine
+
+_TOLD: Final = 10
+"""members of a deadlock that its error names"""
+
+
+def skipped(m: Machine, loop: Loop) -> set[int]:
+    """The members that are left out as things stand; linear in the loop's edges."""
+    never = [i for i in loop.nodes if not m.fired[i]]
+    open_ = _let_in(m, never)
+    maker = {c: i for i in never for c in m.layout.out[i]}
+    out: set[int] = set()
+    todo = never[::-1]
+    while todo:
+        i = todo.pop()
+        if i not in out and (_refused(m, i, open_, out, loop) or _starved(m, i, maker, out)):
+            out.add(i)
+            todo += [j for j in loop.wakes[i] if not m.fired[j]]
+    return out
+
+
+def _let_in(m: Machine, never: list[int]) -> set[int]:
+    """Those whose rule would let them run if all they wait for had run."""
+    m.waived = range(len(m.state))
+    found = {i for i in never if (test := m.layout.tests[i]) is None or test(m, i)}
+    m.waived = ()
+    return found
+
+
+def _refused(m: Machine, i: int, open_: set[int], out: set[int], loop: Loop) -> bool:
+    """No gate lets it run, and one that could has decided otherwise, or will not decide."""
+    unit, gates = m.layout.unit, m.layout.controllers[i]
+    return i not in open_ and (not gates or any([m.fired[g] or g in out or unit[g] != loop.unit for g in gates]))
+
+
+def _starved(m: Machine, i: int, maker: dict[int, int], out: set[int]) -> bool:
+    """An input it cannot do without was not written, and no member that could write it is still to run."""
+    return any(
+        [
+            not any([m.stamp[c] for c in cells]) and all([c not in maker or maker[c] in out for c in cells])
+            for cells in m.layout.needed[i]
+        ]
+    )
+
+
+def deadlock(m: Machine, loop: Loop, stuck: list[int]) -> str:
+    """For whom each of these members waits; of many, the first."""
+    nodes = m.layout.plan.nodes
+    waits = []
+    for i in stuck[:_TOLD]:
+        others = [nodes[j].name for j in stuck if j != i and i in loop.wakes[j]]
+        waits.append(f"{nodes[i].name!r} waits for {', '.join(map(repr, others)) or 'what comes no more'}")
+    return f"a loop stands still, and no gate decided so: {'; '.join(waits)}{'; ...' if len(stuck) > _TOLD else ''}"

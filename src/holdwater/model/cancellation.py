@@ -1,0 +1,100 @@
+"""Telling a thread that its run was cancelled: it cannot be interrupted, but stops where it looks."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final
+
+from holdwater.errors import BodyCancelled
+from holdwater.model.error_report import is_a
+
+
+class Stopped(BaseException):
+    """Work in a thread has stopped because it was told to.  Never seen by the caller, who gets the cancellation."""
+
+
+class Stop:
+    """Tells the work in a thread to stop.  Thread-safe."""
+
+    def __init__(self) -> None:
+        self._told = threading.Event()
+        self._lock = threading.Lock()
+        self._listeners: dict[object, Callable[[], object]] = {}
+
+    @property
+    def told(self) -> bool:
+        """Whether the work is to stop."""
+        return self._told.is_set()
+
+    def tell(self) -> None:
+        """Have the work stop, and call the listeners, once."""
+        with self._lock:
+            if self._told.is_set():
+                return
+            self._told.set()
+            for tell in self._listeners.values():
+                tell()
+
+    def check(self) -> None:
+        """Raise Stopped if the work is to stop."""
+        if self._told.is_set():
+            raise Stopped
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep so long.  Raises Stopped at once when the work is to stop."""
+        if self._told.wait(seconds):
+            raise Stopped
+
+    @contextmanager
+    def listening(self, tell: Callable[[], object]) -> Iterator[None]:
+        """Inside the block, have `tell()` called when the work is to stop, at once if it is.  It must not block."""
+        key = object()
+        with self._lock:
+            self._listeners[key] = tell
+            if self._told.is_set():
+                tell()
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._listeners[key]
+
+
+STOP: Final[ContextVar[Stop | None]] = ContextVar("holdwater_stop", default=None)
+"""the Stop of the thread that this code runs in; None: nothing can cancel it"""
+
+
+def is_cancellation(error: BaseException) -> bool:
+    """Whether it is `asyncio.CancelledError`; asyncio is not imported for the question."""
+    module = sys.modules.get("asyncio.exceptions")
+    return module is not None and is_a(error, module.CancelledError)
+
+
+def is_task_cancelled() -> bool:
+    """Whether the running task is being cancelled, and does not only await something that was."""
+    import asyncio
+
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def failure_of(error: BaseException) -> Exception:
+    """The failure of a node whose body raised this, where nothing has cancelled the body.
+
+    An exception is its own failure; of a CancelledError a BodyCancelled is made.  Anything else, which is to end the
+    run or the process, is raised.
+    """
+    if is_a(error, Exception):
+        return error
+    if not is_cancellation(error):
+        raise error
+    made = BodyCancelled(
+        "the body ended with CancelledError, although its run was not cancelled",
+        hint="catch it in the body, where a task or future is awaited that others may cancel",
+    )
+    made.__cause__ = error
+    return made

@@ -1,0 +1,60 @@
+"""Context variables of bodies: what one sets is seen by no other attempt, item or run.
+
+The decimal context is a context variable that holds a mutable object: a copied `contextvars.Context` shares it, so
+where there is one, a body that runs in a copy gets a decimal context of its own besides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import Context, ContextVar, copy_context
+from decimal import Context as Decimals
+from decimal import getcontext, setcontext
+from typing import Final, ParamSpec, TypeVar
+
+from holdwater.model.log_context import ORIGIN
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def in_fresh_context(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call with every context variable at its default, whoever started the run and wherever the body runs."""
+    return Context().run(call, *args, **kwargs)
+
+
+def in_copy_of(variables: Context, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call with these context variables; what the call changes, its decimal context too, is left behind."""
+    made = variables.copy()
+    made.run(own_decimals)
+    made.run(ORIGIN.set, ORIGIN.get())  # records are those of the body, whose variables the caller's replace
+    return made.run(call, *args, **kwargs)
+
+
+def copier() -> Callable[[], Context]:
+    """How to copy the running context for calls that are to leave nothing in it; found once for many calls."""
+    return copy_context if _DECIMALS.get(None) is None else _copy_with_decimals
+
+
+def own_decimals() -> None:
+    """Give the running context, which must be a copy, a decimal context of its own with the same settings."""
+    held = _DECIMALS.get(None)
+    if held is not None:
+        setcontext(held.copy())
+
+
+def _copy_with_decimals() -> Context:
+    made = copy_context()
+    made.run(own_decimals)
+    return made
+
+
+def _decimal_variable() -> ContextVar[Decimals]:
+    """The variable of the decimal module, which has no name there: the only one that `getcontext` makes."""
+    fresh = Context()
+    fresh.run(getcontext)
+    (variable,) = fresh
+    return variable
+
+
+_DECIMALS: Final = _decimal_variable()

@@ -1,0 +1,38 @@
+"""Questions as they are recorded, and answers that were given before they could be checked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+from holdwater.errors import HoldwaterError
+from holdwater.model.json_schema import Schema
+from holdwater.model.values import Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question: the value to show, and the JSON Schema of its answers (None: any value will do)."""
+
+    shown: Stored
+    answer_schema: Schema | None = None
+
+    @property
+    def text(self) -> str:
+        """Its encoding in a journal: the value, and the schema if there is one."""
+        return self.shown.text if self.answer_schema is None else f"{self.shown.text},{json.dumps(self.answer_schema)}"
+
+
+class UnusableAnswer(Stored):
+    """In the place of an answer that is of a wrong type: whatever reads it gets the error."""
+
+    __slots__ = ("_error",)
+
+    def __init__(self, given: Stored, error: HoldwaterError) -> None:
+        super().__init__(text=given.text)
+        self._error: Final = error
+
+    def copy(self) -> Any:
+        """Raises AnswerError."""
+        raise self._error

@@ -1,0 +1,174 @@
+"""The journal on the wire: one positional JSON array per event.
+
+A value stands in it as its own encoding, never encoded a second time.  Reading gives raw trees in the places of
+values; the style that wrote them turns them into its own.  What goes to child runs and comes from them is read as
+stored values: they may be of another style.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from holdwater.errors import StoreError
+from holdwater.model import events as ev
+from holdwater.model.events import Event
+from holdwater.model.input_requests import Question
+from holdwater.model.values import Stored
+
+
+class Writable(Protocol):
+    """A value that knows its own encoding."""
+
+    @property
+    def text(self) -> str: ...
+
+
+@dataclass(slots=True)
+class Entry:
+    """An event with what the machine has no use for.
+
+    `began`, `ended`: when the attempt ran, microseconds since the epoch.  `notes`: failures of observers.
+    `at`: when it was journalled, 0 before that.
+    """
+
+    event: Event
+    began: int = 0
+    ended: int = 0
+    notes: tuple[str, ...] = ()
+    at: int = 0
+
+
+_quote = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def _list(values: Sequence[Writable]) -> str:
+    return "[" + ",".join([v.text for v in values]) + "]"
+
+
+def _map(values: Mapping[str, Writable]) -> str:
+    return "{" + ",".join([f"{_quote(k)}:{v.text}" for k, v in values.items()]) + "}"
+
+
+def encode(entry: Entry) -> str:
+    """One entry as JSON text."""
+    e = entry.event
+    match e:
+        case ev.Succeeded():
+            tail = f",{_quote(list(entry.notes))}" if entry.notes else ""
+            decision = "null" if e.decision is None else _quote(list(e.decision))
+            return f'["ok",{e.node},{e.fence},{entry.began},{entry.ended},{_list(e.values)},{decision}{tail}]'
+        case ev.Started():
+            tail = f",{_quote(list(e.passed))}" if e.passed else ""
+            return f'["started",{_map(e.inputs)}{tail}]'
+        case ev.Edited():
+            return f'["edited",{e.node},{e.values.text}]'
+        case ev.Failed():
+            row: list[Any] = ["fail", e.node, e.fence, entry.began, entry.ended, e.kind, e.error, e.retry_at]
+            if e.traceback or entry.notes:
+                row += [e.traceback, list(entry.notes)]
+            return _quote(row)
+        case ev.Abandoned():
+            return _quote(["abandoned", e.node, e.fence, e.counted])
+        case ev.Cancelled():
+            return _quote(["cancelled", e.node, e.fence, entry.began, entry.ended])
+        case ev.Deferred():
+            return _quote(["deferred", e.node, e.fence, entry.began, entry.ended, e.until])
+        case ev.Asked():
+            return f'["asked",{e.node},{e.fence},{entry.began},{entry.ended},{e.question.text}]'
+        case ev.FannedOut():
+            inputs = ",".join([_map(given) for given in e.inputs])
+            tail = f"{_quote(e.width)},{_quote(e.stop)}"
+            return f'["fanned_out",{e.node},{e.fence},{entry.began},{entry.ended},[{inputs}],{tail}]'
+        case ev.ChildMoved():
+            head = f"{e.node},{e.turn},{e.item},{_quote(e.status)}"
+            return f'["child_moved",{head},{_map(e.values)},{_quote(e.error)}]'
+        case ev.Evaluated():
+            return _quote(["evaluated", e.node, list(e.truths)])
+        case ev.TimerSet():
+            return _quote(["timer_set", e.node, e.at])
+        case ev.TimerFired():
+            return _quote(["timer_fired", e.node])
+        case ev.Answered():
+            tail = ",null,true" if e.unchecked else ""
+            if e.fence is not None:
+                tail = f",{e.fence},true" if e.unchecked else f",{e.fence}"
+            return f'["answered",{e.node},{_list(e.values)}{tail}]'
+        case ev.CancelRequested():
+            return _quote(["cancel_requested", e.reason])
+        case ev.TimedOut():
+            return _quote(["timed_out", e.error])
+        case ev.Paused():
+            return _quote(["paused", e.reason])
+        case ev.Resumed():
+            if not e.inputs and e.start is None:
+                return _quote(["resumed", e.reason])
+            return f'["resumed",{_quote(e.reason)},{_map(e.inputs)},{_quote(e.start)}]'
+
+
+def decode(row: Sequence[Any], unpack: Callable[[Any], Any], at: int = 0) -> Entry:
+    """The entry in one row of parsed JSON; `unpack` turns the tree of a value into the style's own.
+
+    Raises StoreError for a row this version does not know.
+    """
+    kind, *rest = row
+    try:
+        match kind:
+            case "ok":
+                node, fence, began, ended, values, decision = rest[:6]
+                event: Event = ev.Succeeded(
+                    node, fence, tuple([unpack(v) for v in values]), None if decision is None else tuple(decision)
+                )
+                return Entry(event, began, ended, tuple(rest[6]) if len(rest) > 6 else (), at)
+            case "started":
+                passed = tuple(rest[1]) if len(rest) > 1 else ()
+                return Entry(ev.Started(_unpacked(rest[0], unpack), passed), at=at)
+            case "edited":
+                return Entry(ev.Edited(rest[0], unpack(rest[1])), at=at)
+            case "fail":
+                node, fence, began, ended, what, error, retry_at = rest[:7]
+                traceback, notes = rest[7:] or ("", ())
+                event = ev.Failed(node, fence, what, error, retry_at, traceback)
+                return Entry(event, began, ended, tuple(notes), at)
+            case "cancelled":
+                return Entry(ev.Cancelled(rest[0], rest[1]), rest[2], rest[3], at=at)
+            case "deferred":
+                return Entry(ev.Deferred(rest[0], rest[1], rest[4]), rest[2], rest[3], at=at)
+            case "asked":
+                question = Question(unpack(rest[4]), rest[5] if len(rest) > 5 else None)
+                return Entry(ev.Asked(rest[0], rest[1], question), rest[2], rest[3], at=at)
+            case "fanned_out":
+                inputs = tuple([_unpacked(given, Stored.from_tree) for given in rest[4]])
+                return Entry(ev.FannedOut(rest[0], rest[1], inputs, rest[5], rest[6]), rest[2], rest[3], at=at)
+            case "child_moved":
+                node, turn, item, status, values, error = rest
+                return Entry(ev.ChildMoved(node, turn, item, status, _unpacked(values, Stored.from_tree), error), at=at)
+            case "resumed":
+                given = _unpacked(rest[1], unpack) if len(rest) > 1 else {}
+                return Entry(ev.Resumed(rest[0], given, rest[2] if len(rest) > 2 else None), at=at)
+            case "evaluated":
+                return Entry(ev.Evaluated(rest[0], tuple(rest[1])), at=at)
+            case "answered":
+                fence = rest[2] if len(rest) > 2 else None
+                values = tuple([unpack(v) for v in rest[1]])
+                return Entry(ev.Answered(rest[0], values, fence, unchecked=len(rest) > 3), at=at)
+            case _:
+                return Entry(_SIMPLE[kind](*rest), at=at)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise StoreError(f"the journal holds an entry this version cannot read: {str(row)[:120]}") from error
+
+
+def _unpacked(trees: Mapping[str, Any], unpack: Callable[[Any], Any]) -> dict[str, Any]:
+    return {name: unpack(tree) for name, tree in trees.items()}
+
+
+_SIMPLE: dict[str, Callable[..., Event]] = {
+    "abandoned": ev.Abandoned,
+    "timer_set": ev.TimerSet,
+    "timer_fired": ev.TimerFired,
+    "cancel_requested": ev.CancelRequested,
+    "timed_out": ev.TimedOut,
+    "paused": ev.Paused,
+}

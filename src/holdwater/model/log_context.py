@@ -1,0 +1,59 @@
+"""The loggers of the library; run and node on the log records of bodies.
+
+A program that has configured no logging gets nothing on stderr: the logger `holdwater` has a NullHandler, as the
+logging HOWTO asks of libraries ("Configuring Logging for a Library").
+
+Every record that a body logs gets the attributes `holdwater_run_id`, `holdwater_node` and `holdwater_attempt` (from 1).
+Formatters, filters and handlers of the application can use them; records from elsewhere do not have them.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextvars import ContextVar
+from typing import Any, Final, Protocol
+
+
+class Origin(Protocol):
+    """The attempt a body belongs to."""
+
+    @property
+    def run_id(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def number(self) -> int: ...
+
+
+ORIGIN: Final[ContextVar[Origin | None]] = ContextVar("holdwater_origin", default=None)
+_lock = threading.Lock()
+
+logging.getLogger("holdwater").addHandler(logging.NullHandler())
+
+
+def get_logger(name: str) -> logging.Logger:
+    """A logger of the library, below `holdwater`."""
+    return logging.getLogger(name)
+
+
+def mark_records() -> None:
+    """Have log records marked from now on.  Installs one record factory, in front of the present one; idempotent."""
+    with _lock:
+        present = logging.getLogRecordFactory()
+        if getattr(present, "holdwater_marks", False):
+            return
+
+        def make(*args: Any, **kwargs: Any) -> logging.LogRecord:
+            record = present(*args, **kwargs)
+            origin = ORIGIN.get()
+            if origin is not None:
+                record.holdwater_run_id = origin.run_id
+                record.holdwater_node = origin.name
+                record.holdwater_attempt = origin.number
+            return record
+
+        make.holdwater_marks = True  # type: ignore[attr-defined]
+        logging.setLogRecordFactory(make)

@@ -1,0 +1,465 @@
+"""The seams: what the engine asks of a store, a clock, an authoring style and a definition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from holdwater.model.error_report import ErrorText
+from holdwater.model.fanout import Spread
+from holdwater.model.plan import Plan
+from holdwater.model.policies import NodePolicy
+from holdwater.model.records import (
+    FIRST,
+    Change,
+    Forgotten,
+    JournalRow,
+    News,
+    Position,
+    Record,
+    RunFilter,
+    RunRow,
+    Verdict,
+    WorkRow,
+)
+from holdwater.model.schedules import FireCounts, Fired, FireRow, Firing, ScheduleRow
+from holdwater.model.time import ClockSample
+
+if TYPE_CHECKING:
+    from holdwater.kernel.machine import Machine
+
+
+class Clock(Protocol):
+    """Time.  Instants are integer microseconds since the epoch."""
+
+    def now(self) -> int: ...
+
+    def at_least(self) -> int:
+        """`now`, or what the reference clock shows if that seems to have been set back."""
+        ...
+
+    def seconds_until(self, instant: int) -> float | None:
+        """Real seconds to wait until then, None if only `on_jump` will tell."""
+        ...
+
+    def steady(self) -> int:
+        """Microseconds of the monotonic clock: the same whatever clocks are set."""
+        ...
+
+    def adjust(self, sample: ClockSample | None) -> int:
+        """Take in a sample of the reference clock; None: of the machine's wall clock.
+
+        Returns by how much `now` jumped, in microseconds.
+        """
+        ...
+
+    def on_jump(self, wake: Callable[[], None]) -> None:
+        """Call `wake` whenever time passes other than by waiting."""
+        ...
+
+
+class Renewal(Protocol):
+    """Another process that renews an owner's leases while this one runs and cannot: a body holds the interpreter."""
+
+    def renewed(self, offset_us: int) -> None:
+        """The leases were renewed now.  `offset_us`: how far instants are ahead of the monotonic clock."""
+        ...
+
+    def rest(self) -> None:
+        """There are no leases."""
+        ...
+
+
+class Schedules(Protocol):
+    """Where schedules live, beside the runs they fire.  Every method is one transaction."""
+
+    def put_schedule(self, row: ScheduleRow) -> bool:
+        """Insert a row of version 0, or change the row that has this id and version; every write adds one to it.
+
+        False, and nothing written, if somebody else was first: the version is another, or the name is taken.
+        """
+        ...
+
+    def schedule(self, schedule_id: str) -> ScheduleRow | None: ...
+
+    def named_schedule(self, kind: str, name: str) -> ScheduleRow | None: ...
+
+    def schedules(
+        self, kind: str | None = None, *, enabled_only: bool = False, limit: int = 100, offset: int = 0
+    ) -> list[ScheduleRow]:
+        """The oldest first."""
+        ...
+
+    def delete_schedule(self, schedule_id: str) -> bool:
+        """With its history; its runs stay.  False: there is none."""
+        ...
+
+    def due_schedules(self, kind: str, before: int, limit: int, names: Collection[str]) -> list[ScheduleRow]:
+        """Enabled ones to look at by then, the most urgent first.  `names`: of workflows; for triggers, their own."""
+        ...
+
+    def next_due(self, kind: str, names: Collection[str]) -> int | None:
+        """When the first of them is to be looked at."""
+        ...
+
+    def fire(self, firings: Sequence[Firing]) -> list[bool]:
+        """All in one transaction.  False for a schedule whose version is another by now: nothing of its is written.
+
+        A birth must be of a run that nobody knows yet, and have no idempotency key.
+        """
+        ...
+
+    def fires(self, schedule_id: str, limit: int, offset: int = 0) -> list[Fired]:
+        """What became of its instants, newest first."""
+        ...
+
+    def unfinished_fires(self, schedule_ids: Collection[str]) -> list[tuple[str, str | None]]:
+        """(schedule, context hash) of fires whose runs are unfinished, or wait in a queue."""
+        ...
+
+    def waiting_fires(
+        self, names: Collection[str], limit: int, *, attempts: int, tried_before: int, oldest: int
+    ) -> list[FireRow]:
+        """Fires without a run that may have one now: asked for; the first of a queue nothing stands before any more;
+        failed fewer than `attempts` times, not since `tried_before`, and of an instant not before `oldest`.
+        """
+        ...
+
+    def queued_fires(self, schedule_id: str) -> list[FireRow]:
+        """Fires of a schedule that wait for an earlier run of it, the oldest first."""
+        ...
+
+    def has_waiting_fires(self) -> bool:
+        """Whether any fire waits, ready or not."""
+        ...
+
+    def tidy_fires(self, oldest: int, reason: str) -> None:
+        """Close the books on fires whose runs have ended; what has waited since before `oldest` is skipped."""
+        ...
+
+    def count_fires(self, since: int, lost_before: int) -> FireCounts:
+        """Of cron schedules.  Lost is what was decided before then and has no run."""
+        ...
+
+    def announce(self, workflows: Collection[str], now: int) -> None:
+        """Some runner on this store knows these workflows."""
+        ...
+
+    def is_announced(self, workflow: str) -> bool: ...
+
+
+class Store(Schedules, Protocol):
+    """Where runs live.  Synchronous and thread-safe; every method is one transaction.
+
+    Raises StoreUnavailable when the database cannot be reached or written now, and nothing was changed.
+    """
+
+    url: str
+    proves_life: bool
+    """whether owners that live are known to, so that no lease that has expired is taken from one that runs"""
+
+    def close(self) -> None:
+        """Release every connection, lock and file.  Calling it again does nothing."""
+        ...
+
+    def listen(self, tell: Callable[[News], None]) -> bool:
+        """Call `tell`, from a thread of the store's, with what other runners write.  False: there is no such channel.
+
+        A hint that may come late, twice or not at all; after a gap it says so (`News(True, None)`).
+        """
+        ...
+
+    def clock_sample(self) -> ClockSample | None:
+        """A reading of the database server's clock; None for a local store, whose reference is the wall clock."""
+        ...
+
+    # -- owners: process incarnations
+
+    def register(self, owner: str) -> None:
+        """The owner lives, until it unregisters or its process ends."""
+        ...
+
+    def unregister(self, owner: str) -> None: ...
+
+    def alive(self, owner: str) -> bool | None:
+        """Whether the owner lives; None: only its leases can tell."""
+        ...
+
+    def orphan_dead(self, now: int, steady_us: int = 0, lease_us: int = 0) -> int:
+        """Take from owners that are dead their work, and from others what their leases expired for; returns how many
+        rows.
+
+        `lease_us`: for how long owners take work.  Where leases are all there is, they must also be seen not to be
+        renewed, over calls at these instants of the monotonic clock; 0: this call alone judges.
+        """
+        ...
+
+    def renew(self, owner: str, lease_until: int) -> None:
+        """Extend the lease of everything the owner holds."""
+        ...
+
+    def renewal(self, owner: str, lease_us: int) -> Renewal | None:
+        """What renews the owner's leases from another process while nothing in this one can; None if none is needed."""
+        ...
+
+    def next_expiry(self, owner: str) -> int | None:
+        """When the first lease that is not this owner's runs out, if it is not renewed."""
+        ...
+
+    # -- runs
+
+    def commit(self, changes: Sequence[Change]) -> list[Verdict]:
+        """All changes in one transaction, each with its own verdict.  At most one change per run.
+
+        A change whose run does not have exactly `expected` entries is a Conflict; a birth whose idempotency key (with
+        its workflow) is taken is a Duplicate.  The others are written.
+        """
+        ...
+
+    def claim(
+        self,
+        owner: str,
+        lease_until: int,
+        due_before: int,
+        limit: int,
+        workflows: Collection[str],
+        under: str | None = None,
+        *,
+        passed_over: Collection[tuple[str, int]] = (),
+        bodies: bool = True,
+    ) -> list[WorkRow]:
+        """Take unowned, unparked work of these workflows, the oldest first; rows as they were before.
+
+        That is `limit` bodies at most, whatever their `due_at`, and as many of what needs no slot and is due until
+        then.  `under`: only that of this run and of the children its nodes have fanned out to.  `passed_over`: not the
+        bodies of these (workflow, node) pairs; `bodies` False: none at all.
+        """
+        ...
+
+    def release(self, owner: str, rows: Sequence[WorkRow]) -> None:
+        """Give back work that was claimed and not begun."""
+        ...
+
+    def run(self, run_id: str) -> RunRow | None: ...
+
+    def seqs(self, run_ids: Collection[str]) -> dict[str, int]:
+        """How many journal entries each of these runs has; what is not there is left out."""
+        ...
+
+    def read(self, run_ids: Collection[str]) -> dict[str, Record]:
+        """Everything of several runs, with few queries; what is not there is left out."""
+        ...
+
+    def runs(self, which: RunFilter) -> list[RunRow]:
+        """Heads of runs, newest first: by birth, then by id.  Raises RunNotFound if there is no run `before`."""
+        ...
+
+    def count_runs(self, which: RunFilter) -> dict[str, int]:
+        """How many runs there are of each status, whatever page is asked for."""
+        ...
+
+    def beginning_with(self, prefix: str, limit: int) -> list[str]:
+        """Ids that begin so, in their order; not those of children whose parents' ids do, too."""
+        ...
+
+    def ending_with(self, suffix: str, limit: int) -> list[str]:
+        """Ids of top-level runs that end so, in their order.  Looks at every id there is."""
+        ...
+
+    def plan(self, structure: str) -> dict[str, Any] | None:
+        """The stored plan of a structure fingerprint, as data."""
+        ...
+
+    def journal(self, run_id: str, after: int = 0) -> list[JournalRow]:
+        """The journal from entry `after` + 1 on."""
+        ...
+
+    def work(self, run_id: str) -> list[WorkRow]:
+        """Outstanding work of a run."""
+        ...
+
+    def works(self, run_ids: Collection[str]) -> dict[str, list[WorkRow]]:
+        """Outstanding work of several runs; runs without any are left out."""
+        ...
+
+    def held(self, owner: str) -> list[WorkRow]:
+        """Everything the owner holds, by run, node and fence."""
+        ...
+
+    def overdue(self, before: int) -> list[tuple[str, str, int]]:
+        """(run, workflow, deadline) of unfinished, unowned runs with a deadline up to this instant, oldest first."""
+        ...
+
+    def strays(self) -> list[tuple[str, str]]:
+        """(run, workflow) of unfinished children of runs that have ended."""
+        ...
+
+    def every_run(self) -> Iterator[RunRow]:
+        """All runs, in pages, oldest first."""
+        ...
+
+    def forget(self, before: int, keep: Collection[str], limit: int, after: Position = FIRST) -> Forgotten:
+        """Delete runs that ended before an instant, each with its children and theirs, the first to end first.
+
+        Looks at no more than `limit` runs that are nobody's children, behind `after` (its end and id).  A run stays as
+        long as any of its family has not ended or is in `keep`.  Its idempotency key is free again.
+
+        Forks of it stay and can be read; so do fires of schedules, whose runs are then unknown, and plans, as a runner
+        that has stored one does not store it again.
+        """
+        ...
+
+
+class Board(Protocol):
+    """A run's data as its style sees it: views on a machine's cells.  Knows no code of the user."""
+
+    def view(self, node: int) -> Any:
+        """What the node's body gets.  The value may be read in another thread, without the machine."""
+        ...
+
+    def truths(self, node: int) -> tuple[bool, ...]:
+        """The truth of each value predicate of the node's rule."""
+        ...
+
+    def result(self) -> Mapping[str, Any]:
+        """What the run produced, by name, as stored values."""
+        ...
+
+
+class Style(Protocol):
+    """An authoring style, as far as a process needs it that does not have the user's code."""
+
+    name: str
+
+    def board(self, machine: Machine) -> Board: ...
+
+    def unpack(self, tree: Any) -> Any:
+        """A cell value from the tree the journal holds."""
+        ...
+
+    def edits(self, values: Mapping[str, Any], removed: Collection[str], under: Any) -> Any:
+        """What `Edited` holds: these values set and these names removed, over earlier edits (None: there are none).
+
+        Raises EncodingError.
+        """
+        ...
+
+    def answer(self, writes: int, value: Any) -> tuple[Any, ...]:
+        """The cells of an answer, for a node with so many.  Raises EncodingError."""
+        ...
+
+
+class TaskControl(Protocol):
+    """What a running body can ask of the engine."""
+
+    @property
+    def cancelled(self) -> bool: ...
+
+
+class Performance(Protocol):
+    """What a body gave: cell values that know their `text`, a gate's decision, and failures of observers.
+
+    Or what it wants instead of giving values, one of: a `question` answered, child runs (`spread`), to be called again
+    at an instant (`wait_until`).
+    """
+
+    values: tuple[Any, ...]
+    decision: tuple[str, ...] | None
+    notes: tuple[str, ...]
+    question: Any | None
+    spread: Spread | None
+    wait_until: int | None
+
+
+class Body(Protocol):
+    """The code of one node alone, picklable: what another process needs to run it."""
+
+    def source_file(self) -> str:
+        """The file its code was read from, for tracebacks from elsewhere; "" if that is unknown."""
+        ...
+
+    def refers_to(self) -> Mapping[str, Any]:
+        """What the code uses by name, for the message when it cannot be pickled."""
+        ...
+
+    def perform(self, sent: bytes, control: Any) -> bytes:
+        """Run it on what `Program.send` wrote; `Program.receive` understands the answer.  What it raises comes out."""
+        ...
+
+
+class Program(Protocol):
+    """A definition as the engine runs it: a plan, and how to perform its nodes."""
+
+    @property
+    def plan(self) -> Plan: ...
+
+    def chosen(self, inputs: Any) -> Program:
+        """This program, or the variant of it that runs with such inputs.  Raises what `start` raises."""
+        ...
+
+    def variant(self, description: str) -> Program:
+        """The variant whose plan describes itself so."""
+        ...
+
+    @property
+    def code(self) -> str:
+        """Fingerprint of the bodies: recorded and shown, never a reason to refuse."""
+        ...
+
+    @property
+    def style(self) -> Style: ...
+
+    def inputs_among(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Of all that a caller has, what the definition takes."""
+        ...
+
+    def start(self, inputs: Any) -> dict[str, Any]:
+        """Cells to start with, from what the caller gave.  Raises EncodingError."""
+        ...
+
+    def policy(self, node: int) -> NodePolicy: ...
+
+    def is_async(self, node: int) -> bool: ...
+
+    def full_name(self, node: int) -> str:
+        """`tenant::package::workflow::node`, for routing."""
+        ...
+
+    def executor(self, node: int) -> str | None:
+        """The executor the definition asks for, None if it leaves that to the runner."""
+        ...
+
+    def body(self, node: int) -> Body: ...
+
+    def send(self, node: int, view: Any) -> tuple[bytes, list[Any]]:
+        """A view as bytes, and the classes and registered types of what is in it."""
+        ...
+
+    def receive(self, node: int, view: Any, answer: bytes) -> Performance:
+        """What a body elsewhere gave.  Raises DecodingError."""
+        ...
+
+    def perform(self, node: int, view: Any, control: Any) -> Performance:
+        """Run a body; whatever it raises comes out."""
+        ...
+
+    async def perform_async(self, node: int, view: Any, control: Any) -> Performance: ...
+
+    def children(self) -> Mapping[int, Program]:
+        """What the child runs of each node that fans out execute; found by the names of their plans."""
+        ...
+
+    def answer(self, node: int, value: Any) -> tuple[Any, ...]:
+        """The cells of an answer to the node's question.  Raises EncodingError, and what says that it is wrong."""
+        ...
+
+    def accepted(self, node: int, cells: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The cells of an answer that was given as JSON in a process without this code, converted and checked.
+
+        Those of a wrong answer raise AnswerError when they are read.
+        """
+        ...
+
+    def failed(self, node: int, view: Any, error: ErrorText) -> tuple[str, ...]:
+        """Tell the node's observer of a failed attempt; returns failures of the observer itself."""
+        ...

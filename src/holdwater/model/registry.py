@@ -1,0 +1,109 @@
+"""The definitions this process knows, by name."""
+
+from __future__ import annotations
+
+import difflib
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from holdwater.errors import WorkflowError, WorkflowNotFound
+from holdwater.model import validation
+from holdwater.model.ports import Program
+
+Listener = Callable[[str, Program], None]
+
+
+def check_names(program: Program, name: str) -> None:
+    """Raises WorkflowError for names that a database could not hold: of the workflow, its tasks, and their children."""
+    validation.text("the name of a workflow", name, at_most_bytes=validation.LONGEST_NAME_BYTES, error=WorkflowError)
+    for node in program.plan.nodes:
+        what = f"the name of a task of workflow {validation.shown(name)}"
+        validation.text(what, node.name, at_most_bytes=validation.LONGEST_NAME_BYTES, error=WorkflowError)
+
+
+class Registry:
+    """Name -> Program; thread-safe.  A name registered again is redefined: runs that start later get the new one."""
+
+    def __init__(self) -> None:
+        self._programs: dict[str, Program] = {}
+        self._listeners: list[Listener] = []
+        self._lock = threading.Lock()
+
+    def register(self, program: Program, name: str | None = None) -> None:
+        """Make a program known under its plan's name, or another one, and tell every listener."""
+        known_as = program.plan.name if name is None else name
+        check_names(program, known_as)
+        with self._lock:
+            self._programs[known_as] = program
+            listeners = list(self._listeners)
+        for tell in listeners:  # outside the lock: a listener may ask the registry
+            tell(known_as, program)
+
+    def find(self, name: str) -> Program | None:
+        """The program of this name, or the child of that name inside another one; None if there is none."""
+        if not isinstance(name, str):
+            return None
+        with self._lock:
+            found = self._programs.get(name)
+        if found is not None or "/" not in name:
+            return found
+        parent = self.find(name.rpartition("/")[0])
+        if parent is None:
+            return None
+        return next((child for child in parent.children().values() if child.plan.name == name), None)
+
+    def get(self, name: str) -> Program:
+        """The program of this name.  Raises WorkflowNotFound, with the names that come close."""
+        program = self.find(name)
+        if program is None:
+            raise self.not_found(name)
+        return program
+
+    def not_found(self, name: str) -> WorkflowNotFound:
+        """The error for a name nobody registered; it says which names come close."""
+        names = self.names()
+        close = difflib.get_close_matches(name, names, n=3) if isinstance(name, str) and len(name) < 1000 else []
+        if close:
+            hint = f"did you mean {' or '.join(map(repr, close))}?"
+        elif names:
+            hint = f"this process knows {', '.join(map(repr, names[:10]))}" + (" and more" if len(names) > 10 else "")
+        else:
+            hint = "this process knows no workflow yet: import the module that defines it"
+        return WorkflowNotFound(f"no workflow named {validation.shown(name)} is registered in this process", hint=hint)
+
+    def names(self) -> tuple[str, ...]:
+        """All names, sorted."""
+        with self._lock:
+            return tuple(sorted(self._programs))
+
+    def executable(self) -> tuple[str, ...]:
+        """All names a run can have here: those registered, and those of the children inside them."""
+        with self._lock:
+            found = dict(self._programs)
+        stack = list(found.values())
+        while stack:
+            children = stack.pop().children().values()
+            stack += [child for child in children if found.setdefault(child.plan.name, child) is child]
+        return tuple(found)
+
+    def forget(self, name: str) -> None:
+        """Drop a name; one that is not there is no error."""
+        with self._lock:
+            self._programs.pop(name, None)
+
+    def listen(self, callback: Listener) -> Callable[[], None]:
+        """Call `callback(name, program)` at every registration from now on.  Call what is returned to stop that."""
+        with self._lock:
+            self._listeners.append(callback)
+
+        def stop() -> None:
+            with self._lock:
+                if callback in self._listeners:
+                    self._listeners.remove(callback)
+
+        return stop
+
+
+registry: Final = Registry()
+"""The one every authoring module registers in, and every runner reads, unless told otherwise."""

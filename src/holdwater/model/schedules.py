@@ -1,0 +1,110 @@
+"""Schedules and their fires, as rows.  Instants are integer microseconds since the epoch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from holdwater.model.records import Change
+
+Kind = Literal["cron", "trigger"]
+FireState = Literal["started", "queued", "asked", "failed", "skipped"]
+
+CLOSED: Final = 0
+RUNNING: Final = 1
+WAITING: Final = 2
+_OPEN: Final = {"started": RUNNING, "queued": WAITING, "asked": WAITING, "failed": WAITING, "skipped": CLOSED}
+
+
+@dataclass(slots=True)
+class ScheduleRow:
+    """What fires runs of a workflow, and how far it has come.
+
+    `inputs`: JSON text of the context its runs begin with, None for an empty one.  `catchup`, `max_catchup`: None
+    leaves it to the runner that fires.  `poll_us`, `allow_concurrent`: of triggers.
+    `settled_at`: every instant up to here is decided; it never goes back.  `last_at`: when it last fired, for a trigger
+    when it was last asked.  `next_at`: when to look at it again, None: never.
+    `version`: counts writes; 0 is a row that is not in the store yet.
+    """
+
+    id: str
+    kind: Kind
+    name: str | None
+    workflow: str
+    expression: str = ""
+    timezone: str = "UTC"
+    inputs: str | None = None
+    enabled: bool = True
+    catchup: str | None = None
+    max_catchup: int | None = None
+    misfire_grace_us: int = 3_600_000_000
+    overlap: str = "allow"
+    jitter_us: int = 0
+    start_at: int | None = None
+    end_at: int | None = None
+    poll_us: int = 0
+    allow_concurrent: bool = False
+    created_at: int = 0
+    updated_at: int = 0
+    settled_at: int = 0
+    last_at: int | None = None
+    next_at: int | None = None
+    last_error: str | None = None
+    version: int = 0
+
+
+@dataclass(slots=True)
+class FireRow:
+    """What became of one instant of a schedule.
+
+    `state`: started (it has a run), queued (it waits for the run before it), asked (somebody wants a run now), failed
+    (no run could be made; tried again), skipped.  `claimed_at`: when that was decided, or tried last.
+    `context_hash`: of triggers, what they fired with.
+    """
+
+    schedule_id: str
+    scheduled_at: int
+    state: FireState
+    claimed_at: int
+    run_id: str | None = None
+    reason: str | None = None
+    context_hash: str | None = None
+    attempts: int = 1
+
+    @property
+    def open(self) -> int:
+        """RUNNING, WAITING or CLOSED: what a scheduler may still have to do with it."""
+        return _OPEN[self.state]
+
+
+@dataclass(slots=True)
+class Fired:
+    """A fire and the head of its run, as far as history shows it.  `status`: the run's, None if there is none."""
+
+    fire: FireRow
+    status: str | None = None
+    started_at: int | None = None
+    finished_at: int | None = None
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class Firing:
+    """What one transaction does to a schedule: all of it, or nothing.
+
+    `schedule`: as it will be, with the version it was read at.  `births`: the runs.  `fires`: what became of instants.
+    """
+
+    schedule: ScheduleRow
+    births: list[Change] = field(default_factory=list)
+    fires: list[FireRow] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class FireCounts:
+    """Fires since an instant, without the skipped ones.  `lost`: without a run, and not for want of time."""
+
+    total: int
+    completed: int
+    finished: int
+    lost: int

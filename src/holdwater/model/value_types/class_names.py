@@ -1,0 +1,116 @@
+"""Classes of users by name: `module:qualified.name`.
+
+Nothing is imported because of stored data, and no attribute hook of a module runs: a class is found if its module is
+there, under the name it had.  The script that a process was started with counts under the name by which others import
+it, so that a run of `python flow.py` goes on in `holdwater run flow.py`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
+from pathlib import PurePath
+from typing import Any, Final
+
+from holdwater.errors import DecodingError
+from holdwater.model.value_types.tag import Refused
+
+_MAIN: Final = ("__main__", "__mp_main__")
+_elsewhere: Final[ContextVar[str | None]] = ContextVar("holdwater_classes_elsewhere", default=None)
+
+
+@contextmanager
+def known_elsewhere(main: str) -> Iterator[None]:
+    """Write names of classes without looking them up: the process that takes the values back has them, and looks.
+
+    `main`: that process's `main_name()`.
+    """
+    before = _elsewhere.set(main)
+    try:
+        yield
+    finally:
+        _elsewhere.reset(before)
+
+
+def main_name() -> str:
+    """The name under which others import what this process runs as its script; `__main__` if there is none."""
+    elsewhere = _elsewhere.get()
+    if elsewhere is not None:
+        return elsewhere
+    main = sys.modules.get("__main__")
+    spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
+    if spec is not None:
+        return str(spec.name)
+    return _stem(file) if file else "__main__"
+
+
+@lru_cache(maxsize=8)
+def _stem(file: str) -> str:
+    return PurePath(file).stem
+
+
+def name_of(kind: type) -> str:
+    """The name under which every process that has the module finds the class.  Raises Refused if there is none."""
+    path = kind.__qualname__
+    if "<locals>" in path:
+        raise Refused(
+            f"is of the local class {path}, which no other process could find",
+            "move the class to the top level of a module",
+        )
+    if kind.__module__ in _MAIN:
+        name = f"{main_name()}:{path}"
+        if _elsewhere.get() is not None or find(name) is kind:
+            return name
+    name = f"{kind.__module__}:{path}"
+    found = find(name)
+    if found is not kind and _elsewhere.get() is None:
+        raise Refused(
+            f"is of the class {path}, but {name.replace(':', '.')} is "
+            + ("not there" if found is None else "another class now"),
+            "give the class a name of its own at the top level of its module"
+            if found is None
+            else "make the value again from the class as it is now",
+        )
+    return name
+
+
+def find(name: str) -> type | None:
+    """The class of this name; None if this process has none."""
+    module, _, path = name.partition(":")
+    home: Any = _home(module)
+    found: Any = _names(home).get(path)  # a parametrized pydantic model may have dots in its brackets
+    if found is None:
+        for part in path.split("."):
+            home = _names(home).get(part)
+        found = home
+    return found if isinstance(found, type) else None
+
+
+def _home(module: str) -> Any:
+    home = sys.modules.get(module)
+    return sys.modules.get("__main__") if home is None and module == main_name() else home
+
+
+def _names(home: Any) -> Any:
+    return getattr(home, "__dict__", {})
+
+
+def stored_class(tree: dict[str, Any], check: Callable[[type], bool]) -> Any:
+    """The class a stored value is of, if it is of the right sort.  Raises DecodingError."""
+    name = str(tree["c"])
+    module = name.partition(":")[0]
+    if _home(module) is None:
+        raise DecodingError(
+            f"stored value is of class {name}, whose module is not imported here",
+            hint=f"import {module} before the run is read",
+        )
+    found = find(name)
+    if found is None or not check(found):
+        raise DecodingError(
+            f"stored value is of class {name}, which is not a class of that kind any more",
+            hint="bring the class back under that name, at least as an alias of the new one",
+        )
+    return found

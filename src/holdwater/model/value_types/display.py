@@ -1,0 +1,190 @@
+"""Trees as short text for people, much like a `repr` in Python.
+
+Nothing is decoded, so that every process can show whatever is recorded: it needs no class of the values.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Iterator
+from typing import Any, Final
+
+from holdwater.model.value_types.array_elements import elements
+from holdwater.model.value_types.plain_json import as_json, key_text
+from holdwater.model.value_types.tag import TAG, Tree
+
+
+def as_text(tree: Tree, limit: int | None = None) -> str:
+    """Short and much like a `repr` in Python; at most `limit` characters, of which the last says that there is more.
+
+    Costs what is shown, not what the value holds.
+    """
+    made: list[str] = []
+    length = 0
+    try:
+        for piece in _pieces(tree, limit):
+            made.append(piece)
+            length += len(piece)
+            if limit is not None and length > limit:
+                return "".join(made)[: limit - 1] + "…"
+    except (KeyError, TypeError, ValueError, AttributeError, LookupError):  # no tree that this version wrote
+        made.append("<cannot be shown>")
+    return "".join(made)
+
+
+def _pieces(tree: Tree, limit: int | None) -> Iterator[str]:
+    if type(tree) is str:
+        yield _quoted(tree, limit)
+    elif type(tree) is list:
+        yield from _between("[", tree, "]", limit)
+    elif type(tree) is not dict:
+        yield repr(tree)
+    elif TAG not in tree:
+        yield from _pairs("{", list(tree.items()), "}", limit)
+    else:
+        yield from _tagged(tree, limit)
+
+
+def _quoted(value: str | bytes, limit: int | None) -> str:
+    return repr(value if limit is None else value[: limit + 1])
+
+
+def _between(opening: str, trees: list[Tree], closing: str, limit: int | None) -> Iterator[str]:
+    yield opening
+    for k, tree in enumerate(trees):
+        if k:
+            yield ", "
+        yield from _pieces(tree, limit)
+    yield closing
+
+
+def _pairs(opening: str, pairs: Any, closing: str, limit: int | None) -> Iterator[str]:
+    yield opening
+    for k, (key, value) in enumerate(pairs):
+        if k:
+            yield ", "
+        yield from _pieces(key, limit)
+        yield ": "
+        yield from _pieces(value, limit)
+    yield closing
+
+
+def _named(tree: dict[str, Any], limit: int | None) -> Iterator[str]:
+    yield f"{_short_name(tree)}("
+    v, e = tree["v"], tree.get("e", {})
+    pairs = [*(v["v"] if TAG in v else v.items()), *(e["v"] if TAG in e else e.items())]
+    for k, (key, value) in enumerate(pairs):
+        if k:
+            yield ", "
+        yield f"{key_text(key)}="
+        yield from _pieces(value, limit)
+    yield ")"
+
+
+def _short_name(tree: dict[str, Any]) -> str:
+    return str(tree["c"]).partition(":")[2].rpartition(".")[2]
+
+
+_BRACKETS: Final = {"set": ("{", "}"), "frozenset": ("frozenset({", "})"), "deque": ("deque([", "])")}
+_MAPS: Final = {
+    "dict": ("{", "}"), "ordereddict": ("OrderedDict({", "})"), "counter": ("Counter({", "})"),
+    "defaultdict": ("defaultdict({", "})"),
+}  # fmt: skip
+
+
+def _tagged(tree: dict[str, Any], limit: int | None) -> Iterator[str]:
+    tag: str = tree[TAG]
+    v: Any = tree.get("v")
+    if tag == "tuple":
+        yield from _between("(", v, ",)" if len(v) == 1 else ")", limit)
+    elif tag == "set" and not v:
+        yield "set()"
+    elif tag in _BRACKETS:
+        yield from _between(_BRACKETS[tag][0], v, _BRACKETS[tag][1], limit)
+    elif tag in _MAPS:
+        yield from _pairs(_MAPS[tag][0], v, _MAPS[tag][1], limit)
+    elif tag in ("dataclass", "pydantic", "namedtuple"):
+        yield from _named(tree, limit)
+    elif tag in ("enum", "flag"):
+        yield _member(tree)
+    elif tag == "type":
+        yield f"{tree['n']}("
+        yield from _pieces(v, limit)
+        yield ")"
+    elif tag == "numpy":
+        yield from _array(tree, limit)
+    elif tag == "pandas":
+        yield from _frame(tree, limit)
+    else:
+        yield _atom(tree, limit)
+
+
+def _member(tree: dict[str, Any]) -> str:
+    name = _short_name(tree)
+    if tree[TAG] == "enum":
+        return f"{name}.{tree['v']}"
+    bits = [f"{name}.{bit}" for bit in tree["v"]] + ([f"{name}({tree['r']})"] if "r" in tree else [])
+    return "|".join(bits) or f"{name}(0)"
+
+
+def _atom(tree: dict[str, Any], limit: int | None) -> str:
+    """A value without others inside."""
+    tag: str = tree[TAG]
+    v: Any = tree.get("v")
+    if tag in ("bytes", "bytearray"):
+        shown = _quoted(bytes.fromhex(v if limit is None else v[: 2 * limit + 2]), limit)
+        return shown if tag == "bytes" else f"bytearray({shown})"
+    if tag in ("str", "path", "pattern"):
+        text = v if tag != "str" else "".join(v)
+        inner = _quoted(text, limit) if type(text) is str else as_text(text, limit)
+        return inner if tag == "str" else f"{tree.get('k', 're.compile')}({inner})"
+    if tag == "int":
+        return hex(int(v, 16))
+    if tag == "float":
+        return v if v in ("inf", "-inf") else "nan"
+    if tag == "complex":
+        return f"({as_text(v[0])}{'' if as_text(v[1]).startswith('-') else '+'}{as_text(v[1])}j)"
+    if tag in ("range", "slice"):
+        return f"{tag}({', '.join([as_text(x, limit) for x in v])})"
+    if tag == "timedelta":
+        return str(dt.timedelta(*v))
+    if tag in ("date", "datetime", "time", "zone", "timezone"):
+        text = str(as_json(tree))
+        return text.replace("T", " ", 1) if tag == "datetime" else text
+    if tag in ("decimal", "uuid", "fraction"):
+        return f"{_NAMES[tag]}({as_json(tree)!r})"
+    if tag.startswith("IP"):
+        return f"{tag}({v!r})"
+    return f"<a value of the kind {tag!r}, which this version does not know>"
+
+
+_NAMES: Final = {"decimal": "Decimal", "uuid": "UUID", "fraction": "Fraction"}
+
+
+def _array(tree: dict[str, Any], limit: int | None) -> Iterator[str]:
+    if "s" not in tree:
+        yield from _pieces(elements(tree), limit)
+        return
+    kind = tree["d"] if type(tree["d"]) is str else "a structure"
+    yield f"array of {'×'.join(map(str, tree['s'])) or 'no dimension'} {kind}"
+    if limit is not None and math.prod(tree["s"]) <= limit:
+        yield " "
+        yield from _pieces(elements(tree), limit)
+
+
+def _frame(tree: dict[str, Any], limit: int | None) -> Iterator[str]:
+    kind: str = tree["k"]
+    v: Any = tree.get("v")
+    if kind not in ("DataFrame", "Series"):
+        yield from _pieces(elements(tree), limit)
+        return
+    rows = v["rows"]
+    if kind == "Series":
+        yield f"Series of {rows:,} rows"
+        if v["name"] is not None:
+            yield " named "
+            yield from _pieces(v["name"], limit)
+    else:
+        yield f"DataFrame of {rows:,} rows and {len(v['data'])} columns "
+        yield from _pieces(elements(v["columns"]), limit)

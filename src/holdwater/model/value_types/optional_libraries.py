@@ -1,0 +1,49 @@
+"""Values of numpy and pandas.  Neither is imported before there is such a value, to be written or to be read."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Final
+
+from holdwater.errors import DecodingError
+from holdwater.model.value_types.tag import Read, Revive, Write
+
+
+def writer_of(kind: type) -> Write | None:
+    """How a type of one of these libraries is written; None if it is not kept."""
+    if "numpy" in sys.modules:
+        from holdwater.model.value_types import numpy_arrays
+
+        found = numpy_arrays.writer_of(kind)
+        if found is not None:
+            return found
+    if "pandas" in sys.modules:
+        from holdwater.model.value_types import pandas_tables
+
+        return pandas_tables.writer_of(kind)
+    return None
+
+
+def _read_array(tree: dict[str, Any], revive: Revive) -> Any:
+    try:
+        from holdwater.model.value_types import numpy_arrays
+    except ImportError as error:
+        raise _absent("numpy", error) from error
+    return numpy_arrays.read(tree, revive)
+
+
+def _read_table(tree: dict[str, Any], revive: Revive) -> Any:
+    try:
+        from holdwater.model.value_types import pandas_tables
+    except ImportError as error:
+        raise _absent("pandas", error) from error
+    return pandas_tables.read(tree, revive)
+
+
+def _absent(library: str, error: ImportError) -> DecodingError:
+    return DecodingError(
+        f"stored value is of {library}, which cannot be imported here: {error}", hint=f"install {library}"
+    )
+
+
+READERS: Final[dict[str, Read]] = {"numpy": _read_array, "pandas": _read_table}

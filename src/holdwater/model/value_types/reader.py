@@ -1,0 +1,45 @@
+"""From a tree to the value it stands for."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from holdwater.errors import DecodingError
+from holdwater.model.value_types import (
+    class_instances,
+    containers,
+    custom_types,
+    datetimes,
+    optional_libraries,
+    scalars,
+)
+from holdwater.model.value_types.tag import TAG, Read, Tree
+
+_READERS: Final[dict[str, Read]] = {
+    **scalars.READERS,
+    **datetimes.READERS,
+    **containers.READERS,
+    **class_instances.READERS,
+    **custom_types.READERS,
+    **optional_libraries.READERS,
+}
+
+
+def revive(tree: Tree) -> Any:
+    """Data with tags turned into the values it stands for.  Raises DecodingError."""
+    if type(tree) is list:
+        return [revive(x) for x in tree]
+    if type(tree) is not dict:
+        return tree
+    tag = tree.get(TAG)
+    if tag is None:
+        return {k: revive(x) for k, x in tree.items()}
+    read = _READERS.get(tag) if type(tag) is str else None
+    if read is None:
+        raise DecodingError(f"stored value has the unknown tag {tag!r}")
+    try:
+        return read(tree, revive)
+    except (DecodingError, RecursionError):
+        raise
+    except Exception as error:
+        raise DecodingError(f"stored {tag} cannot be read: {type(error).__name__}: {error}") from error

@@ -1,0 +1,144 @@
+"""From a value to its tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import BuiltinFunctionType, FunctionType, GeneratorType
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from holdwater.model.value_types import class_instances, containers, custom_types, datetimes, scalars
+from holdwater.model.value_types.display import as_text
+from holdwater.model.value_types.tag import MAX_DEPTH, TAG, Refused, Tree, Write
+
+_WRITERS: Final[dict[type, Write]] = {**scalars.WRITERS, **datetimes.WRITERS, **containers.WRITERS}
+_known: Final[WeakKeyDictionary[type, Write]] = WeakKeyDictionary()
+"""what was found out of other classes"""
+KEY_SHOWN_CHARS: Final = 40
+_LIBRARIES: Final = frozenset({"numpy", "pandas"})
+
+
+class TreeWriter:
+    """Writes one value.  `doubtful`: something in it must be proved by reading it back."""
+
+    __slots__ = ("depth", "doubtful", "hashing")
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.hashing = 0
+        self.doubtful = False
+
+    def tree(self, value: Any) -> Tree:
+        kind = type(value)
+        if kind is str:
+            return scalars.text_tree(value)
+        if kind is int:
+            return scalars.int_tree(value)
+        if kind is float:
+            return scalars.float_tree(value)
+        if value is None or kind is bool:
+            return value
+        if self.depth > MAX_DEPTH:
+            raise Refused(f"is nested more than {MAX_DEPTH} levels deep, or contains itself")
+        self.depth += 1
+        try:
+            if kind is list:
+                return self.items(value)
+            if kind is dict:
+                return self.mapping(value)
+            return _writer_of(kind)(value, self)
+        finally:
+            self.depth -= 1
+
+    def items(self, values: Any) -> list[Tree]:
+        made: list[Tree] = []
+        try:
+            for value in values:
+                made.append(self.tree(value))  # noqa: PERF401 - its length says where it stopped
+        except Refused as refused:
+            refused.within(f"[{len(made)}]")
+            raise
+        return made
+
+    def mapping(self, values: Any) -> dict[str, Tree]:
+        made: dict[str, Tree] = {}
+        for key, value in values.items():
+            if type(key) is not str or key == TAG or type(scalars.text_tree(key)) is not str:
+                return {TAG: "dict", "v": self.pairs(values)}
+            made[key] = self._at(key, value)
+        return made
+
+    def pairs(self, values: Any) -> list[list[Tree]]:
+        made = []
+        for key, value in values.items():
+            self.hashing += 1
+            try:
+                written = self._at("<key>", key)
+            finally:
+                self.hashing -= 1
+            try:
+                made.append([written, self.tree(value)])
+            except Refused as refused:
+                refused.within(written if type(written) is str else as_text(written, KEY_SHOWN_CHARS))
+                raise
+        return made
+
+    def hashed(self, values: Any) -> list[Tree]:
+        self.hashing += 1
+        try:
+            return self.items(values)
+        finally:
+            self.hashing -= 1
+
+    def _at(self, step: str, value: Any) -> Tree:
+        try:
+            return self.tree(value)
+        except Refused as refused:
+            refused.within(step)
+            raise
+
+
+def _writer_of(kind: type) -> Write:
+    write = custom_types.writer_of(kind) or _WRITERS.get(kind) or _known.get(kind)
+    if write is None:
+        write = _known[kind] = _family_of(kind)
+    return write
+
+
+def _family_of(kind: type) -> Write:
+    for belongs, write in class_instances.FAMILIES:
+        if belongs(kind):
+            return write
+    if kind.__module__.partition(".")[0] in _LIBRARIES:
+        from holdwater.model.value_types import optional_libraries
+
+        found = optional_libraries.writer_of(kind)
+        if found is not None:
+            return found
+    return _refuse
+
+
+def _refuse(value: Any, writer: Any) -> Tree:
+    kind = type(value)
+    raise Refused(f"is of type {kind.__module__}.{kind.__qualname__}, which cannot be stored", _hint(value))
+
+
+_INSTEAD: Final[tuple[tuple[tuple[type, ...], str], ...]] = (
+    ((type, FunctionType, BuiltinFunctionType), "store its name"),
+    ((BaseException,), "store str(error), or what the next one needs to know of it"),
+    ((GeneratorType,), "store list(...) of it"),
+    ((memoryview,), "store bytes(...) of it"),
+)
+
+
+def _hint(value: Any) -> str:
+    for kinds, instead in _INSTEAD:
+        if isinstance(value, kinds):
+            return instead
+    own: Callable[[Any], Any] | None = next((base for base in type(value).__mro__ if base in _PLAIN), None)
+    if own is not None:
+        return f"store {own.__name__}(...) of it, or say with register_type() how it is kept"
+    return "store plain data, a dataclass, an Enum or a pydantic model, or say with register_type() how it is kept"
+
+
+_PLAIN: Final = (str, int, float, list, dict, tuple, set, frozenset, bytes)

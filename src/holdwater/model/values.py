@@ -1,0 +1,138 @@
+"""A stored value: immutable, encoded once, decoded as often as somebody wants a private copy."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, Final
+
+from holdwater.model import codec
+
+HANDED_ON_BYTES: Final = 64 * 1024
+_UNKNOWN: Final[Any] = object()
+_IMMUTABLE: Final = frozenset({str, int, bool, type(None), float})
+
+
+class Stored:
+    """One value as the store knows it.  Nobody shares it: `copy()` gives each reader a private one.
+
+    Equality is that of the encoding: exact, and no code of a user runs in it.
+    """
+
+    __slots__ = ("_frozen", "_scalar", "_spare", "_text", "_tree")
+
+    def __init__(self, *, text: Any = None, tree: Any = _UNKNOWN, frozen: bytes | None = None) -> None:
+        self._text: str | None = text
+        self._tree = tree
+        self._frozen = frozen
+        self._scalar = _UNKNOWN
+        self._spare: list[Any] = []
+
+    @classmethod
+    def of(cls, value: Any) -> Stored:
+        """Encode a value.  Raises EncodingError if it cannot be stored exactly."""
+        kind = type(value)
+        if kind in _IMMUTABLE and codec.is_plain_scalar(value):
+            made = cls()
+            made._scalar = value
+            return made
+        proved = codec.encode_plain(value) if kind is dict or kind is list else None
+        if proved is not None:
+            return cls(text=proved[0], frozen=proved[1])
+        return cls(text=codec.tagged(value))
+
+    @classmethod
+    def from_tree(cls, tree: Any) -> Stored:
+        """From data with tags as `json.loads` gives it.  Nothing is decoded until somebody wants a copy."""
+        made = cls(tree=tree)
+        if type(tree) in _IMMUTABLE:
+            made._scalar = tree
+        return made
+
+    @property
+    def text(self) -> str:
+        """The encoding."""
+        if self._text is None:
+            self._text = codec.encode(self._scalar) if self._scalar is not _UNKNOWN else codec._compact(self._tree)
+        return self._text
+
+    @property
+    def tree(self) -> Any:
+        """Data with tags, as the journal holds it."""
+        if self._tree is _UNKNOWN:
+            return self._scalar if self._scalar is not _UNKNOWN else json.loads(self.text)
+        return self._tree
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the encoding in bytes; a bound from below for what is not encoded yet."""
+        if self._text is not None:
+            return len(self._text)
+        return len(self._scalar) if type(self._scalar) is str else 8
+
+    @property
+    def is_scalar(self) -> bool:
+        """An immutable value that needs no copy."""
+        return self._scalar is not _UNKNOWN
+
+    def copy(self) -> Any:
+        """The value, private to the caller.  Raises DecodingError."""
+        if self._scalar is not _UNKNOWN:
+            return self._scalar
+        if self._spare:
+            try:
+                return self._spare.pop()
+            except IndexError:  # another reader was faster
+                pass
+        if self._frozen is not None:
+            return codec.thaw(self._frozen)
+        value = codec.decode(self.text)
+        if codec.plain(self.text):
+            self._frozen = codec.freeze(value)
+            self._tree = _UNKNOWN
+        return value
+
+    def unchanged(self, value: Any) -> bool:
+        """Whether this private copy still encodes to the same.  Cheaper than encoding it."""
+        if self._scalar is not _UNKNOWN:
+            return _same_scalar(value, self._scalar)
+        if self._frozen is not None:
+            return codec.freeze(value) == self._frozen
+        if codec.plain(self.text):
+            self._frozen = codec.freeze(codec.decode(self.text))
+            return codec.freeze(value) == self._frozen
+        return codec.tagged(value, proof=False) == self.text  # the text is proved already
+
+    def give_back(self, value: Any) -> None:
+        """Hand a private copy, proved unchanged, to whoever asks for one next.  Its holder must be done with it.
+
+        Only for large values, where copying costs: a body that keeps a reference beyond its end shares it.
+        """
+        if not self._spare and self._frozen is not None and len(self._frozen) >= HANDED_ON_BYTES:
+            self._spare.append(value)
+
+    def is_plainly(self, value: Any) -> bool:
+        """Whether `value` is known to encode to the same, without encoding it: False may also mean "not known"."""
+        return self._frozen is not None and codec.freeze(value) == self._frozen
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Stored):
+            return NotImplemented
+        if self is other:
+            return True
+        if self._scalar is not _UNKNOWN or other._scalar is not _UNKNOWN:
+            return _same_scalar(self._scalar, other._scalar)
+        if self._frozen is not None and other._frozen is not None:
+            return self._frozen == other._frozen
+        return self.text == other.text
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Stored({self.text[:60]})"
+
+
+def _same_scalar(a: Any, b: Any) -> bool:
+    if type(a) is not type(b) or bool(a != b):
+        return False
+    return type(a) is not float or math.copysign(1.0, a) == math.copysign(1.0, b)  # 0.0 and -0.0 are two texts

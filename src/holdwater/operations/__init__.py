@@ -1,0 +1,1 @@
+"""Operations on a database of runs, for command line, API and pages alike."""

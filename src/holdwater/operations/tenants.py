@@ -1,0 +1,226 @@
+"""DatabaseAdmin: tenants of a PostgreSQL database, a schema and a role each."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Final, Literal, NoReturn
+
+from holdwater.errors import DatabaseURLError, EncodingError, RunnerClosed, TenantError
+
+PASSWORD_CHARACTERS: Final = 32
+_ALPHABET: Final = string.ascii_letters + string.digits
+_HIDDEN: Final = "***"
+
+
+class _Secretive:
+    """Shows no secret by accident: not as text, not in a log, not in a pickle, not in a context.  Cannot be changed.
+
+    No dataclass, because whatever takes dataclasses apart would store the fields.
+    """
+
+    __slots__: tuple[str, ...] = ()
+    _secrets: tuple[str, ...] = ()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} cannot be changed")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{type(self).__name__} cannot be changed")
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._values()))
+
+    def __repr__(self) -> str:
+        shown = [
+            f"{name}={_HIDDEN!r}" if name in self._secrets and value else f"{name}={value!r}"
+            for name, value in zip(self.__slots__, self._values(), strict=True)
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise EncodingError(
+            f"{type(self).__name__} holds a password and cannot be pickled",
+            hint="take the attributes you need, and store the password where secrets are stored",
+        )
+
+    def __copy__(self) -> _Secretive:
+        return self
+
+    def __deepcopy__(self, memo: object) -> _Secretive:
+        return self
+
+    def _values(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name in self.__slots__)
+
+
+class TenantConfig(_Secretive):
+    """A tenant to be made.  No `password`, or an empty one: one of 32 letters and digits is generated."""
+
+    __slots__ = ("schema_name", "username", "password")  # noqa: RUF023 - the order of the arguments
+    _secrets = ("password",)
+
+    schema_name: str
+    username: str
+    password: str | None
+
+    def __init__(self, schema_name: str, username: str, password: str | None = None) -> None:
+        object.__setattr__(self, "schema_name", schema_name)
+        object.__setattr__(self, "username", username)
+        object.__setattr__(self, "password", password)
+
+
+class TenantCredentials(_Secretive):
+    """How a tenant connects.
+
+    `connection_string` is a URL with user, password and schema: for `DefaultRunner(url)`, for
+    `DefaultRunner.with_schema(url, schema_name)`, and for `psql`.
+    """
+
+    __slots__ = ("username", "password", "schema_name", "connection_string")  # noqa: RUF023
+    _secrets = ("password", "connection_string")
+
+    username: str
+    password: str
+    schema_name: str
+    connection_string: str
+
+    def __init__(self, username: str, password: str, schema_name: str, connection_string: str) -> None:
+        object.__setattr__(self, "username", username)
+        object.__setattr__(self, "password", password)
+        object.__setattr__(self, "schema_name", schema_name)
+        object.__setattr__(self, "connection_string", connection_string)
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """`state` of its tables: "behind" and "newer" are not this version's.  `sessions`: connections of its role now."""
+
+    schema_name: str
+    username: str
+    state: Literal["current", "behind", "newer"]
+    sessions: int
+
+
+class DatabaseAdmin:
+    """Makes and removes tenants with the rights of the URL's role, which has to create roles and schemas.
+
+    Every call has a connection of its own and closes it, and is one transaction: all of it happens, or nothing.
+    May be shared by threads.  A context manager.
+
+    Raises TenantError (a RuntimeError and a ValueError) for a URL that is no PostgreSQL URL or names no database.
+    """
+
+    def __init__(self, database_url: str) -> None:
+        self._closed = False
+        self._url = database_url
+        self._shown = _check(database_url)
+
+    def create_tenant(self, config: TenantConfig) -> TenantCredentials:
+        """A schema with the tables of runs, and a role that may read and write them and nothing else.
+
+        Raises TenantError for a name that cannot be used or is taken, for a database where every role may create things
+        in `public`, and for want of rights; StoreUnavailable.  Then nothing was made.
+        """
+        tenants = self._open()
+        if not isinstance(config, TenantConfig):
+            raise TenantError(f"create_tenant takes a TenantConfig, not {type(config).__name__}")
+        schema, username = config.schema_name, config.username
+        tenants.check_names(schema, username)
+        password = config.password or "".join(secrets.choice(_ALPHABET) for _ in range(PASSWORD_CHARACTERS))
+        _check_password(password)
+        tenants.create(self._url, schema, username, password)
+        return TenantCredentials(username, password, schema, tenants.url_of(self._url, username, password, schema))
+
+    def remove_tenant(self, schema_name: str, username: str, *, force: bool = False) -> None:
+        """Drop the schema with everything in it, and the role.  There is no way back.
+
+        `force`: end the sessions of the role, on all databases of the server, instead of refusing.
+
+        Raises TenantNotFound, TenantInUse while the role is connected or somebody executes its work, TenantError for a
+        schema that is not this tenant's, for tables that something outside stands on, for a role that owns things
+        elsewhere; StoreUnavailable.  Then nothing was removed.
+        """
+        tenants = self._open()
+        tenants.check_names(schema_name, username)
+        tenants.remove(self._url, schema_name, username, force=force)
+
+    def list_tenants(self) -> list[Tenant]:
+        """All tenants of the database, by schema.  Raises TenantError, StoreUnavailable."""
+        return [Tenant(*row) for row in self._open().find_all(self._url)]
+
+    def upgrade_tenants(self) -> list[str]:
+        """Bring the tables of every tenant to this version's; their own roles may not.
+
+        Returns the schemas that were behind.  Raises TenantError, when all others have been done, with what is in the
+        way of some (each is a transaction of its own); StoreUnavailable.
+        """
+        tenants, upgraded, failed = self._open(), [], []
+        for schema, username, state, _ in tenants.find_all(self._url):
+            if state == "newer":
+                continue
+            try:
+                if tenants.upgrade(self._url, schema, username):
+                    upgraded.append(schema)
+            except TenantError as error:
+                failed.append(error.message)
+        if failed:
+            raise TenantError("; ".join(failed), hint="the other tenants are up to date; this can be repeated")
+        return upgraded
+
+    def close(self) -> None:
+        """Refuse further calls.  No connection is open between calls."""
+        self._closed = True
+
+    def __enter__(self) -> DatabaseAdmin:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"DatabaseAdmin({self._shown!r}{', closed' if self._closed else ''})"
+
+    def _open(self) -> ModuleType:
+        if self._closed:
+            raise RunnerClosed("this DatabaseAdmin was closed", hint="make a new one")
+        return _driver()
+
+
+def _driver() -> ModuleType:
+    """Imported here, so that a database without a server needs no psycopg."""
+    try:
+        from holdwater.storage.postgres import tenants
+    except ModuleNotFoundError as error:
+        raise TenantError(
+            "PostgreSQL needs the driver psycopg, which is not installed", hint="pip install 'holdwater[postgres]'"
+        ) from error
+    return tenants
+
+
+def _check(url: object) -> str:
+    """The URL to show.  Raises TenantError."""
+    from holdwater.storage.urls import parse
+
+    if not isinstance(url, str):
+        raise TenantError(f"a database URL is a string, not {type(url).__name__}")
+    try:
+        dialect = parse(url).dialect
+    except DatabaseURLError as error:
+        raise TenantError(f"DatabaseAdmin requires a PostgreSQL connection: {error.message}", hint=error.hint) from None
+    if dialect != "postgresql":
+        raise TenantError(
+            f"DatabaseAdmin requires a PostgreSQL connection: tenants are schemas, and {dialect} has none",
+            hint="use one SQLite file per tenant, or write postgresql://user@host/database",
+        )
+    return str(_driver().check_url(url).name)
+
+
+def _check_password(password: object) -> None:
+    if not isinstance(password, str) or "\0" in password or not password.isprintable():
+        raise TenantError("a password is a text of printable characters", hint="leave it out to have one generated")

@@ -1,0 +1,74 @@
+"""Runners of graphs: what users call, and what they get.
+
+Everything here is imported when it is first used (PEP 562): who runs plain functions needs no event loop.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from holdwater.model.lazy_imports import lazily
+
+if TYPE_CHECKING:
+    from holdwater.errors import MissingOutputError, NotAsked, RunNotOver
+    from holdwater.graphs.runner_compatibility import validate_map_compatible, validate_runner_compatibility
+    from holdwater.runners.graphs.async_runner import AsyncRunner
+    from holdwater.runners.graphs.base import BaseRunner
+    from holdwater.runners.graphs.capabilities import RunnerCapabilities
+    from holdwater.runners.graphs.event_stream import RunHandle
+    from holdwater.runners.graphs.local.nesting import ExecutionStrategy, get_execution_strategy
+    from holdwater.runners.graphs.local.pending_inputs import PauseInfo, PauseReason
+    from holdwater.runners.graphs.results import MapResult, RunResult, RunStatus
+    from holdwater.runners.graphs.sync_runner import SyncRunner
+
+__all__ = [
+    "AsyncRunner",
+    "BaseRunner",
+    "ExecutionStrategy",
+    "MapResult",
+    "MissingOutputError",
+    "NotAsked",
+    "PauseInfo",
+    "PauseReason",
+    "RunHandle",
+    "RunNotOver",
+    "RunResult",
+    "RunStatus",
+    "RunnerCapabilities",
+    "SyncRunner",
+    "get_execution_strategy",
+    "validate_map_compatible",
+    "validate_runner_compatibility",
+]
+
+_HOMES = {
+    "holdwater.errors": (
+        "MissingOutputError",
+        "NotAsked",
+        "RunNotOver",
+    ),
+    "holdwater.graphs.runner_compatibility": (
+        "validate_map_compatible",
+        "validate_runner_compatibility",
+    ),
+    "holdwater.runners.graphs.async_runner": ("AsyncRunner",),
+    "holdwater.runners.graphs.base": ("BaseRunner",),
+    "holdwater.runners.graphs.capabilities": ("RunnerCapabilities",),
+    "holdwater.runners.graphs.event_stream": ("RunHandle",),
+    "holdwater.runners.graphs.local.nesting": (
+        "ExecutionStrategy",
+        "get_execution_strategy",
+    ),
+    "holdwater.runners.graphs.local.pending_inputs": (
+        "PauseInfo",
+        "PauseReason",
+    ),
+    "holdwater.runners.graphs.results": (
+        "MapResult",
+        "RunResult",
+        "RunStatus",
+    ),
+    "holdwater.runners.graphs.sync_runner": ("SyncRunner",),
+}
+
+__getattr__, __dir__ = lazily(__name__, _HOMES)

@@ -1,0 +1,225 @@
+"""From the arguments of `run` and `map` to a run, and from its ending to what the caller gets."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, get_args
+from weakref import WeakSet
+
+from holdwater.errors import (
+    ConfigError,
+    GraphConfigError,
+    IncompatibleRunnerError,
+    InputError,
+    MissingInputError,
+    MissingOutputError,
+)
+from holdwater.graphs.graph import Graph
+from holdwater.graphs.inputs import collected
+from holdwater.graphs.map_items import expanded
+from holdwater.graphs.messages import close_to, listed
+from holdwater.graphs.nodes.map_config import MapMode
+from holdwater.graphs.runner_compatibility import validate_runner_compatibility
+from holdwater.runners.graphs.local.prepare import Names, Request, requested
+from holdwater.runners.graphs.local.run_context import Ending
+from holdwater.runners.graphs.results import MapResult, RunResult, map_result
+
+if TYPE_CHECKING:
+    from holdwater.caching import CacheBackend
+    from holdwater.events.dispatcher import EventDispatcher
+    from holdwater.events.processors import EventProcessor
+    from holdwater.graphs.node_call import Memo
+    from holdwater.runners.graphs.base import BaseRunner
+    from holdwater.runners.graphs.local.pending_inputs import PauseInfo
+
+ErrorHandling = Literal["raise", "continue"]
+OnMissing = Literal["ignore", "warn", "error"]
+Resume = Literal["merge", "strict"]
+
+
+class Fitness:
+    """Which graphs a runner has been found able to run."""
+
+    def __init__(self, runner: BaseRunner) -> None:
+        self._runner = runner
+        self._fit: WeakSet[Graph] = WeakSet()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle: a runner in another process looks at its graphs again."""
+        return {"_runner": self._runner}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["_runner"])  # type: ignore[misc]
+
+    def check(self, graph: Graph) -> None:
+        """Raises IncompatibleRunnerError, and GraphConfigError for what is no graph."""
+        if not isinstance(graph, Graph):
+            what = repr(graph) if isinstance(graph, str) else f"a {type(graph).__name__}"
+            raise GraphConfigError(
+                f"{type(self._runner).__name__} runs graphs, not {what}",
+                hint='make one: Graph([...], name="...")',
+            )
+        if graph in self._fit:
+            return
+        validate_runner_compatibility(graph, self._runner)
+        self._check_timeouts(graph)
+        self._fit.add(graph)
+
+    def _check_timeouts(self, graph: Graph) -> None:
+        """Only what is awaited can be stopped when its time is up."""
+        todo: list[tuple[Graph, Any]] = [(graph, self._runner)]
+        while todo:
+            graph, runner = todo.pop()
+            for name, node in graph.nodes.items():
+                if node.timeout is not None and not (node.is_async and runner.capabilities.returns_coroutine):
+                    raise IncompatibleRunnerError(
+                        f"node {name!r} has a timeout, but {type(runner).__name__} cannot stop a plain function",
+                        node_name=name,
+                        capability="timeout",
+                        hint="make it an async def under AsyncRunner, or use a durable runner",
+                    )
+            todo += [(one.graph, one.explicit_runner or runner) for one in graph.nested_graphs]
+
+
+def check_handlers(graph: Graph, handlers: Iterable[str]) -> None:
+    """Raises InputError for a handler of an interrupt that is nowhere in the graph."""
+    todo, known = [(graph, "")], dict[str, None]()
+    while todo:
+        one, stem = todo.pop()
+        for name in [name for name, node in one.nodes.items() if node.is_interrupt]:
+            known.update({name: None, stem + name: None})
+        todo += [(nested.graph, f"{stem}{nested.node_name}/") for nested in one.nested_graphs]
+    for key in handlers:
+        name = "/".join([part for part in key.split("/") if not part.isdecimal()])  # without the numbers of items
+        if name not in known:
+            raise InputError(
+                f"interrupt_handlers names {key!r}, and the graph has no such interrupt",
+                hint=close_to(name, known) or f"its interrupts: {listed(known)}",
+            )
+
+
+def request(
+    graph: Graph,
+    inputs: Mapping[str, Any] | None,
+    values: Mapping[str, Any] | None,
+    keywords: Mapping[str, Any],
+    select: Iterable[str] | None,
+    entrypoint: str | Sequence[str] | None,
+) -> Request:
+    """What is to run.  Raises InputError, MissingInputError and GraphConfigError for what does not fit."""
+    return requested(graph, inputs, values, keywords, names(select), names(entrypoint))
+
+
+def items_without_inputs(
+    error: MissingInputError,
+    graph: Graph,
+    inputs: Mapping[str, Any] | None,
+    values: Mapping[str, Any] | None,
+    keywords: Mapping[str, Any],
+    map_over: str | Iterable[str],
+    map_mode: MapMode,
+) -> MapResult:
+    """The results of a map whose items all lack an input.  Raises MapOverError."""
+    items = expanded(collected(graph, inputs, values=values, keywords=keywords), map_over, map_mode)
+    return map_result([RunResult.of(Ending({}, error)) for _ in items.rows], items.params, map_mode, "")
+
+
+def check_options(
+    *,
+    error_handling: str,
+    on_missing: str = "ignore",
+    resume: str = "merge",
+    max_iterations: int | None = None,
+    workflow_id: str | None = None,
+    keeps: bool = False,
+) -> None:
+    """Raise ConfigError (a ValueError) before anything runs.  `keeps`: the runner has a checkpointer."""
+    for name, given, allowed in (
+        ("error_handling", error_handling, get_args(ErrorHandling)),
+        ("on_missing", on_missing, get_args(OnMissing)),
+        ("resume", resume, get_args(Resume)),
+    ):
+        if given not in allowed:
+            raise ConfigError(f"{name} is one of {', '.join(allowed)}, not {given!r}")
+    if max_iterations is not None and (type(max_iterations) is not int or max_iterations < 1):
+        raise ConfigError(f"max_iterations is an integer of 1 or more, or None for no limit, not {max_iterations!r}")
+    if workflow_id is not None:
+        if not keeps:
+            raise ConfigError(
+                f"workflow_id {workflow_id!r} was given, but the runner has no checkpointer to keep the workflow",
+                hint="AsyncRunner(checkpointer=...), or leave it out",
+            )
+        if "/" in workflow_id:
+            raise ConfigError(f'a workflow_id cannot contain "/": {workflow_id!r}')
+
+
+def finished(
+    ending: Ending,
+    outputs: Sequence[str],
+    error_handling: str,
+    on_missing: str,
+    **known: Any,
+) -> RunResult:
+    """The result of a run that was to return these outputs.
+
+    Raises the error it ended with unless it is to be kept, and MissingOutputError.
+    """
+    if ending.error is not None and error_handling == "raise":
+        raise ending.error
+    if on_missing != "ignore" and ending.status == "completed":
+        _look_for_missing(ending, outputs, on_missing)
+    return RunResult.of(ending, **known)
+
+
+def memo_of(cache: CacheBackend | None) -> Memo | None:
+    """What a run asks of a runner's cache."""
+    if cache is None:
+        return None
+    from holdwater.runners.graphs.local.cache_lookup import CacheMemo
+
+    return CacheMemo(cache)
+
+
+def dispatcher_of(
+    *processors: Sequence[EventProcessor] | None,
+) -> EventDispatcher | None:
+    """Who listens; None if nobody does."""
+    listening = [processor for several in processors for processor in several or ()]
+    if not listening:
+        return None
+    from holdwater.events.dispatcher import EventDispatcher
+
+    return EventDispatcher(listening)
+
+
+def _look_for_missing(ending: Ending, outputs: Sequence[str], on_missing: str) -> None:
+    missing = [name for name in outputs if name not in ending.outputs]
+    if not missing:
+        return
+    text = f"not made in this run: {', '.join(missing)}"
+    if on_missing == "error":
+        raise MissingOutputError(text, hint="a gate may have closed the way there; on_missing='ignore' leaves them out")
+    warnings.warn(text, UserWarning, stacklevel=4)
+
+
+def names(given: str | Iterable[str] | None) -> Names:
+    """Names given one by one, or alone."""
+    return None if given is None else (given,) if isinstance(given, str) else tuple(given)
+
+
+def warn_of_lost_answers(given: Collection[str], pauses: Sequence[PauseInfo]) -> None:
+    """Warn (UserWarning) where some items of a map were answered and others still ask: nothing keeps the answers."""
+    answered = {_of_any_item(pause_id) for pause_id in given if _of_any_item(pause_id) != pause_id}
+    left = [pause.pause_id for pause in pauses if _of_any_item(pause.pause_id) in answered]
+    if left:
+        warnings.warn(
+            f"{listed(left)} still wait for answers, and those that were given are not kept: without a checkpointer "
+            "every run begins anew. Give the answers of all items at once (result.pauses), or use a checkpointer",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+def _of_any_item(pause_id: str) -> str:
+    return "/".join([part for part in pause_id.split("/") if not part.isdecimal()])

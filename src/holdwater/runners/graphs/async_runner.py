@@ -1,0 +1,337 @@
+"""Graphs run on an event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from holdwater.errors import ConfigError, MissingInputError
+from holdwater.graphs.map_items import expanded
+from holdwater.graphs.runner_compatibility import validate_map_compatible
+from holdwater.model.coroutines import to_its_end
+from holdwater.runners.graphs.arguments import (
+    ErrorHandling,
+    Fitness,
+    OnMissing,
+    Resume,
+    check_handlers,
+    check_options,
+    dispatcher_of,
+    finished,
+    items_without_inputs,
+    memo_of,
+    names,
+    request,
+    warn_of_lost_answers,
+)
+from holdwater.runners.graphs.base import BaseRunner, MapMode
+from holdwater.runners.graphs.capabilities import RunnerCapabilities
+from holdwater.runners.graphs.event_stream import RunHandle
+from holdwater.runners.graphs.local.limiter import limited
+from holdwater.runners.graphs.local.run_context import Ending, Handler, Setting, new_run_id
+from holdwater.runners.graphs.results import MapResult, RunResult, map_result
+
+if TYPE_CHECKING:
+    from holdwater.caching import CacheBackend
+    from holdwater.events.processors import EventProcessor
+    from holdwater.graphs.graph import Graph
+    from holdwater.graphs.nodes.nested import GraphNode
+    from holdwater.runners.graphs.durable.checkpointers import Checkpointer
+    from holdwater.runners.graphs.local.event_sinks import LoopOutlet
+
+
+class AsyncRunner(BaseRunner):
+    """Runs graphs on the running event loop: coroutine functions as tasks, plain functions in worker threads.
+
+    A node starts as soon as all before it are done; one failure stops what has not begun, and what has is let finish.
+    """
+
+    def __init__(
+        self,
+        *,
+        cache: CacheBackend | None = None,
+        checkpointer: Checkpointer | None = None,
+        event_processors: Iterable[EventProcessor] | None = None,
+        max_concurrency: int | None = None,
+    ) -> None:
+        """`cache`: where nodes with `cache=True` keep their results.  `event_processors`: who hears of all runs.
+
+        `checkpointer`: where runs are recorded, so that they go on after a pause or a crash.  `max_concurrency`: the
+        limit of calls that give none.
+        """
+        self.cache = cache
+        self.checkpointer = checkpointer
+        self.event_processors = tuple(event_processors or ())
+        self.max_concurrency = max_concurrency
+        self._memo = memo_of(cache)
+        self._fitness = Fitness(self)
+
+    @property
+    def capabilities(self) -> RunnerCapabilities:
+        return RunnerCapabilities(
+            supports_interrupts=True, supports_async_nodes=True, supports_streaming=True, returns_coroutine=True
+        )
+
+    async def run(
+        self,
+        graph: Graph,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        values: Mapping[str, Any] | None = None,
+        select: Iterable[str] | None = None,
+        entrypoint: str | Sequence[str] | None = None,
+        session_id: str | None = None,
+        max_iterations: int | None = None,
+        max_concurrency: int | None = None,
+        workflow_id: str | None = None,
+        resume: Resume = "merge",
+        interrupt_handlers: Mapping[str, Handler] | None = None,
+        error_handling: ErrorHandling = "raise",
+        on_missing: OnMissing = "ignore",
+        event_processors: Sequence[EventProcessor] | None = None,
+        **keywords: Any,
+    ) -> RunResult:
+        """Run a graph once.  An interrupt without an answer pauses it: `result.pause` says what is asked.
+
+        - `inputs`, `values`, keywords: input values by name, and answers to interrupts by response parameter or pause
+          id.  Of a loop they also say where it starts.
+        - `select`: outputs to return, by names and globs; by default the leaves.
+        - `max_iterations`: supersteps of a loop before InfiniteLoopError; None is no limit.
+        - `max_concurrency`: bodies that run at once, over all nested graphs; 1 is strictly one after the other.
+        - `workflow_id`: of a recorded run, which goes on if there is one: `resume="merge"` with what is given over what
+          it has, "strict" with nothing but answers.
+        - `interrupt_handlers`: by name or pause id, takes what is shown and returns the answer, or a coroutine of it.
+        - `error_handling`: "continue" returns a failed result with what was finished instead of raising.
+        - `on_missing`: what to do about a selected output that was not made.
+
+        Raises what a node raised, the same object; MissingInputError, GraphConfigError, IncompatibleRunnerError,
+        InfiniteLoopError, AnswerError, ConfigError.
+        """
+        return await self._run(
+            None,
+            graph,
+            inputs,
+            values=values,
+            select=select,
+            entrypoint=entrypoint,
+            session_id=session_id,
+            max_iterations=max_iterations,
+            max_concurrency=max_concurrency,
+            workflow_id=workflow_id,
+            resume=resume,
+            interrupt_handlers=interrupt_handlers,
+            error_handling=error_handling,
+            on_missing=on_missing,
+            event_processors=event_processors,
+            keywords=keywords,
+        )
+
+    def iter(
+        self,
+        graph: Graph,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        values: Mapping[str, Any] | None = None,
+        select: Iterable[str] | None = None,
+        entrypoint: str | Sequence[str] | None = None,
+        session_id: str | None = None,
+        max_iterations: int | None = None,
+        max_concurrency: int | None = None,
+        workflow_id: str | None = None,
+        resume: Resume = "merge",
+        interrupt_handlers: Mapping[str, Handler] | None = None,
+        error_handling: ErrorHandling = "raise",
+        on_missing: OnMissing = "ignore",
+        event_processors: Sequence[EventProcessor] | None = None,
+        **keywords: Any,
+    ) -> RunHandle:
+        """Run a graph and take its events one by one: `async with runner.iter(...) as run: async for event in run`.
+
+        At an InterruptEvent `run.respond(event.response_param, answer)` goes on; without an answer the run ends paused.
+        Then `run.result` is what `run` returns, or raises what it raises.  Arguments as for `run`.
+        """
+        return RunHandle(
+            lambda handle: self._run(
+                handle,
+                graph,
+                inputs,
+                values=values,
+                select=select,
+                entrypoint=entrypoint,
+                session_id=session_id,
+                max_iterations=max_iterations,
+                max_concurrency=max_concurrency,
+                workflow_id=workflow_id,
+                resume=resume,
+                interrupt_handlers=interrupt_handlers,
+                error_handling=error_handling,
+                on_missing=on_missing,
+                event_processors=event_processors,
+                keywords=keywords,
+            )
+        )
+
+    async def map(
+        self,
+        graph: Graph,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        map_over: str | Iterable[str],
+        map_mode: MapMode = "zip",
+        values: Mapping[str, Any] | None = None,
+        clone: bool | Iterable[str] = False,
+        select: Iterable[str] | None = None,
+        entrypoint: str | Sequence[str] | None = None,
+        session_id: str | None = None,
+        max_iterations: int | None = None,
+        max_concurrency: int | None = None,
+        error_handling: ErrorHandling = "raise",
+        on_pause: Literal["item"] | None = None,
+        event_processors: Sequence[EventProcessor] | None = None,
+        **keywords: Any,
+    ) -> MapResult:
+        """Run a graph for each item of the mapped inputs, which are lists.  Results are in the order of the items.
+
+        - `map_mode`: "zip" takes the lists side by side, "product" every combination, the last one varying fastest.
+        - `clone`: every item gets deep copies of these other inputs (True: all of them); otherwise they share them.
+        - `max_concurrency`: bodies that run at once, over all items and nested graphs.
+        - `error_handling`: "raise" begins no more items after one has failed; "continue" keeps failed results in place.
+        - `on_pause="item"` lets a graph with interrupts be mapped: the results of its items are paused one by one.
+
+        Raises MapOverError (a ValueError) for lists that do not fit, GraphConfigError for a graph with interrupts, and
+        what `run` raises.
+        """
+        from holdwater.runners.graphs.local import async_map
+
+        check_options(error_handling=error_handling, max_iterations=max_iterations)
+        if on_pause not in (None, "item"):
+            raise ConfigError(f'on_pause of a map is "item" or None, not {on_pause!r}')
+        if on_pause is None:
+            validate_map_compatible(graph, f"{type(self).__name__}.map() was called")
+        self._fitness.check(graph)
+        try:
+            asked = request(graph, inputs, values, keywords, select, entrypoint)
+        except MissingInputError as error:
+            if error_handling == "raise":
+                raise
+            return items_without_inputs(error, graph, inputs, values, keywords, map_over, map_mode)
+        items = expanded(asked.given, map_over, map_mode, clone)
+        setting = Setting(runner=self, memo=self._memo, session_id=session_id, max_iterations=max_iterations)
+        outlet = self._listen(setting, event_processors) if len(items) else None
+
+        def result_of(ending: Ending) -> RunResult:
+            return finished(ending, (), error_handling, "ignore", run_id=setting.run_id, session_id=session_id)
+
+        try:
+            with limited(self.max_concurrency if max_concurrency is None else max_concurrency):
+                results = await async_map.map_over(asked.prepared, items, setting, result_of)
+        finally:
+            if outlet is not None:
+                await to_its_end(outlet.close_async())
+        return map_result(results, items.params, map_mode, setting.run_id)
+
+    async def run_inside(self, node: GraphNode, inputs: dict[str, Any], setting: Setting) -> Ending:
+        """Run the graph of a node for the run it is nested in, with this runner's cache if it has one."""
+        from holdwater.runners.graphs.local import async_map
+
+        if self._memo is not None:
+            setting.memo = self._memo
+        with limited(self.max_concurrency):
+            return await async_map.run_nested(node, inputs, setting)
+
+    async def _run(
+        self,
+        handle: RunHandle | None,
+        graph: Graph,
+        inputs: Mapping[str, Any] | None,
+        *,
+        values: Mapping[str, Any] | None,
+        select: Iterable[str] | None,
+        entrypoint: str | Sequence[str] | None,
+        session_id: str | None,
+        max_iterations: int | None,
+        max_concurrency: int | None,
+        workflow_id: str | None,
+        resume: Resume,
+        interrupt_handlers: Mapping[str, Handler] | None,
+        error_handling: ErrorHandling,
+        on_missing: OnMissing,
+        event_processors: Sequence[EventProcessor] | None,
+        keywords: Mapping[str, Any],
+    ) -> RunResult:
+        from holdwater.runners.graphs.local import async_driver
+
+        check_options(
+            error_handling=error_handling,
+            on_missing=on_missing,
+            resume=resume,
+            max_iterations=max_iterations,
+            workflow_id=workflow_id,
+            keeps=self.checkpointer is not None,
+        )
+        self._fitness.check(graph)
+        if interrupt_handlers:
+            check_handlers(graph, interrupt_handlers)
+        setting = Setting(
+            runner=self,
+            memo=self._memo,
+            workflow_id=workflow_id,
+            session_id=session_id,
+            max_iterations=max_iterations,
+            handlers=interrupt_handlers or {},
+        )
+        if handle is not None:
+            setting.desk = handle.desk
+            setting.above = handle.desk
+        outlet = self._listen(setting, event_processors, handle)
+        try:
+            with limited(self.max_concurrency if max_concurrency is None else max_concurrency):
+                if self.checkpointer is not None:
+                    from holdwater.runners.graphs.durable import request as durable
+
+                    order = await durable.ordered_async(
+                        self.checkpointer,
+                        graph,
+                        setting,
+                        inputs,
+                        values,
+                        keywords,
+                        names(select),
+                        names(entrypoint),
+                        resume,
+                    )
+                    ending, outputs = await durable.run_async(order), order.outputs
+                else:
+                    asked = request(graph, inputs, values, keywords, select, entrypoint)
+                    setting.answers, given_answers = asked.answers, tuple(asked.answers)
+                    ending = await async_driver.run(asked.prepared, asked.given, setting)
+                    warn_of_lost_answers(given_answers, ending.pauses)
+                    outputs = asked.prepared.outputs
+        finally:
+            if outlet is not None:
+                await to_its_end(outlet.close_async())
+        return finished(
+            ending,
+            outputs,
+            error_handling,
+            on_missing,
+            run_id=setting.run_id,
+            workflow_id=None if self.checkpointer is None else setting.workflow_id,
+            session_id=session_id,
+            notes=() if outlet is None else tuple(outlet.dispatcher.failures),
+        )
+
+    def _listen(
+        self, setting: Setting, more: Sequence[EventProcessor] | None, handle: RunHandle | None = None
+    ) -> LoopOutlet | None:
+        dispatcher = dispatcher_of(self.event_processors, more)
+        if dispatcher is None and handle is None:
+            return None
+        from holdwater.events.dispatcher import EventDispatcher
+        from holdwater.runners.graphs.local.event_sinks import LoopOutlet
+
+        outlet = LoopOutlet(dispatcher or EventDispatcher(), handle)
+        setting.run_id = new_run_id()
+        setting.workflow_id = setting.workflow_id or setting.run_id
+        setting.outlet = outlet
+        return outlet

@@ -1,0 +1,67 @@
+"""What all runners of graphs have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from holdwater.runners.graphs.capabilities import RunnerCapabilities
+from holdwater.runners.graphs.local.nesting import in_columns
+from holdwater.runners.graphs.local.run_context import Ending
+
+if TYPE_CHECKING:
+    from holdwater.graphs.graph import Graph
+    from holdwater.graphs.nodes.nested import GraphNode
+    from holdwater.runners.graphs.local.run_context import Setting
+
+MapMode = Literal["zip", "product"]
+
+
+class BaseRunner(ABC):
+    """A runner of graphs.  A class with these three members can run nested graphs too: `graph.as_node(runner=...)`."""
+
+    @property
+    @abstractmethod
+    def capabilities(self) -> RunnerCapabilities:
+        """What this runner supports."""
+
+    @abstractmethod
+    def run(self, graph: Graph, inputs: dict[str, Any], **kwargs: Any) -> Any:
+        """Run a graph once.  The result is a mapping of its outputs, or a coroutine of one."""
+
+    @abstractmethod
+    def map(
+        self,
+        graph: Graph,
+        inputs: dict[str, Any],
+        *,
+        map_over: str | list[str],
+        map_mode: MapMode = "zip",
+        **kwargs: Any,
+    ) -> Any:
+        """Run a graph for each item of the mapped inputs.  The result is a list of mappings, or a coroutine of one."""
+
+    def run_inside(self, node: GraphNode, inputs: dict[str, Any], setting: Setting) -> Ending | Awaitable[Ending]:
+        """Run the graph of a node for the run it is nested in, by `run` and `map`."""
+        given, wanted = node.inner_inputs(inputs), list(node.inner_selection)
+        config = node.map_config
+        if config is None:
+            result = self.run(node.graph, given, select=wanted)
+        else:
+            params = [node.param(name) for name in config.params]
+            result = self.map(node.graph, given, map_over=params, map_mode=config.mode, select=wanted)
+        if self.capabilities.returns_coroutine:
+            return _ended_later(node, result)
+        return _ended(node, result)
+
+
+def _ended(node: GraphNode, result: Any) -> Ending:
+    if node.map_config is not None:
+        return Ending(in_columns(node, [dict(item) for item in result]))
+    assert isinstance(result, Mapping)
+    return Ending(dict(result), getattr(result, "error", None), tuple(getattr(result, "pauses", ())))
+
+
+async def _ended_later(node: GraphNode, result: Awaitable[Any]) -> Ending:
+    return _ended(node, await result)

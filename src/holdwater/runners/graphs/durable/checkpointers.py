@@ -1,0 +1,231 @@
+"""Checkpointers: where graphs are recorded so that they go on after a pause or a crash.
+
+They are stores like any other's: what a graph's runner records, every tool of the package sees.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from holdwater.engine import Engine
+from holdwater.errors import ConfigError
+from holdwater.model import validation
+from holdwater.model.records import RunFilter, RunRow
+from holdwater.model.registry import Registry
+from holdwater.runs import history
+from holdwater.runs.pauses import Pause
+from holdwater.runtime.active_run import LiveRun
+from holdwater.runtime.driver import Limits
+from holdwater.storage import StoreOptions
+
+if TYPE_CHECKING:
+    from holdwater.runners.graphs.durable.runs import Recorder
+
+DRAIN_SECONDS: Final = 5.0
+BODIES_AT_ONCE: Final = 1000
+"""what limits a run is its `max_concurrency`"""
+NO_TIMEOUT_SECONDS: Final = 10 * 365 * 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One node of a recorded run, as far as it has come.  `values`: its outputs by name."""
+
+    node_name: str
+    status: str
+    values: Mapping[str, Any]
+    attempts: int
+    duration_ms: float | None
+    error: str | None
+    completed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowRecord:
+    """The head of a recorded run.  `status`: running, paused, completed, failed or cancelled."""
+
+    id: str
+    graph_name: str
+    status: str
+    error: str | None
+    created_at: datetime
+    completed_at: datetime | None
+    parent_id: str | None
+    forked_from: str | None
+
+    @classmethod
+    def of(cls, row: RunRow) -> Self:
+        return cls(
+            row.id,
+            row.workflow,
+            row.status,
+            row.error,
+            _instant(row.created_at),
+            None if row.finished_at is None else _instant(row.finished_at),
+            row.parent_id,
+            row.forked_from,
+        )
+
+
+class Checkpointer:
+    """Records runs of graphs in a database.
+
+    `url`: as everywhere, `sqlite:///...` or `postgresql://...`.  Opened when it is first used; may be shared
+    by runners and threads; a context manager, closed by itself when it is collected.
+    """
+
+    def __init__(self, url: str, *, options: StoreOptions | None = None) -> None:
+        self.url = url
+        self._options = options
+        self._lock = threading.Lock()
+        self._engine: Engine | None = None
+        self._recorder: Recorder | None = None
+        self._finalizer: weakref.finalize[..., Any] | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """What executes the runs.  Raises DatabaseURLError, StoreUnavailable."""
+        with self._lock:
+            if self._engine is None:
+                limits = Limits(
+                    max_concurrent_tasks=BODIES_AT_ONCE,
+                    prefetch_tasks=2 * BODIES_AT_ONCE,
+                    task_timeout_seconds=NO_TIMEOUT_SECONDS,
+                    recover=False,  # a run goes on when it is run again
+                )
+                self._engine = Engine(self.url, limits, registry=Registry(), options=self._options)
+                self._finalizer = weakref.finalize(self, self._engine.close, DRAIN_SECONDS, wait=False)
+                self._finalizer.atexit = False
+            return self._engine
+
+    @property
+    def recorder(self) -> Recorder:
+        """The runs of graphs on it."""
+        engine = self.engine
+        if self._recorder is None or self._recorder.engine is not engine:
+            from holdwater.runners.graphs.durable.runs import Recorder
+
+            self._recorder = Recorder(engine)
+        return self._recorder
+
+    def close(self) -> None:
+        """Let running nodes end, leave the rest to whoever runs it again, release the database.  Idempotent."""
+        with self._lock:
+            engine, self._engine = self._engine, None
+            if self._finalizer is not None:
+                self._finalizer.detach()
+        if engine is not None:
+            engine.close(DRAIN_SECONDS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- what is recorded
+
+    def get_workflow(self, workflow_id: str) -> WorkflowRecord | None:
+        """The head of a run, None if there is none of this id."""
+        row = self.engine.store.run(validation.sought("the id of a run", workflow_id))
+        return None if row is None else WorkflowRecord.of(row)
+
+    get_run = get_workflow
+
+    def list_workflows(
+        self, *, status: str | None = None, graph_name: str | None = None, limit: int = 100
+    ) -> list[WorkflowRecord]:
+        """Runs that nobody started from another run, newest first."""
+        which = RunFilter(graph_name, status, limit, top_level=True)
+        return [WorkflowRecord.of(row) for row in self.engine.runs(which)]
+
+    list_runs = list_workflows
+
+    def get_state(self, workflow_id: str) -> dict[str, Any]:
+        """The latest value of every input and output of a run, by name.  Raises RunNotFound, DecodingError."""
+        run = self.engine.read(workflow_id)
+        given = {
+            name: run.machine.value[run.layout.cell[name]]
+            for name in run.layout.plan.inputs
+            if run.machine.stamp[run.layout.cell[name]]
+        }
+        return {name: stored.copy() for name, stored in {**given, **run.result()}.items()}
+
+    def get_steps(self, workflow_id: str) -> list[Step]:
+        """Every node of a run that has begun, in the order of the graph.  Raises RunNotFound, DecodingError."""
+        run = self.engine.read(workflow_id)
+        return [
+            _step(run, i, node) for i, node in enumerate(history.nodes(run)) if node.attempts or run.machine.fired[i]
+        ]
+
+    get_history = get_steps
+
+    def pauses(self, workflow_id: str) -> list[Pause]:
+        """The open questions of a run, those of nested graphs too.  Raises RunNotFound."""
+        return self.engine.pauses(workflow_id)
+
+    def fork(
+        self, workflow_id: str, from_node: str, values: Mapping[str, Any] | None = None, *, new_id: str | None = None
+    ) -> str:
+        """A new run that takes over what a recorded one has, up to a node; returns its id.  It goes on when it is run.
+
+        `values`: inputs of that node, as it will see them.
+        Raises RunNotFound, TaskNotFound, WorkflowError (a node in a loop), EncodingError.
+        """
+        row, _ = self.engine.fork(workflow_id, from_node, dict(values or {}), (), new_id=new_id, resting=True)
+        return row.id
+
+    def forget(self, *, older_than_days: float, keep: Sequence[str] = ()) -> int:
+        """Delete runs that ended longer ago, with the runs nested in them; returns how many.  `keep`: ids to leave."""
+        if older_than_days < 0:
+            raise ConfigError(f"older_than_days must not be negative, it is {older_than_days!r}")
+        before = self.engine.clock.now() - int(older_than_days * 86400e6)
+        return self.engine.forget(before, keep)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.url!r})"
+
+
+class MemoryCheckpointer(Checkpointer):
+    """Records in the memory of this process: pauses survive the runner, and not the process."""
+
+    def __init__(self) -> None:
+        super().__init__("sqlite:///:memory:")
+
+
+class SqliteCheckpointer(Checkpointer):
+    """Records in an SQLite file.  `path`: of the file, or a `sqlite:` URL."""
+
+    def __init__(self, path: str | Path, *, options: StoreOptions | None = None) -> None:
+        text = str(path)
+        super().__init__(text if text.startswith("sqlite:") else f"sqlite:///{text}", options=options)
+
+
+class PostgresCheckpointer(Checkpointer):
+    """Records on PostgreSQL; runs go on in any process."""
+
+    def __init__(self, url: str, *, options: StoreOptions | None = None) -> None:
+        if not url.startswith(("postgresql:", "postgres:")):
+            raise ConfigError(f"a PostgresCheckpointer needs a postgresql:// URL, not {url!r}")
+        super().__init__(url, options=options)
+
+
+def _instant(us: int) -> datetime:
+    return datetime.fromtimestamp(us / 1e6, UTC)
+
+
+def _step(run: LiveRun, i: int, node: history.NodeHistory) -> Step:
+    values = {
+        cell.rpartition("/")[2]: run.machine.value[c].copy()
+        for c, cell in zip(run.layout.out[i], run.layout.plan.nodes[i].writes)
+        if run.machine.stamp[c] and not cell.endswith("/")
+    }
+    took = None if node.began is None or node.ended is None else (node.ended - node.began) / 1000
+    at = None if node.ended is None else _instant(node.ended)
+    return Step(node.name, node.state.lower(), values, node.attempts, took, node.error, at)

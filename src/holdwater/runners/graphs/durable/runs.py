@@ -1,0 +1,254 @@
+"""The runs of graphs on one engine: begun, or gone on with where they stopped, and waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, WeakMethod
+
+from holdwater.errors import (
+    GraphFailed,
+    InvalidTransition,
+    NotAsked,
+    RunInProgress,
+    RunnerClosed,
+    StructureChanged,
+)
+from holdwater.graphs.definition import GraphProgram
+from holdwater.graphs.nodes.nested import GraphNode
+from holdwater.model import validation
+from holdwater.model.values import Stored
+from holdwater.runners.graphs.durable.local_caller import Caller, Part
+from holdwater.runners.graphs.local.errors import deadlocked, endless
+from holdwater.runners.graphs.local.pending_inputs import PauseInfo
+from holdwater.runners.graphs.local.prepare import outermost_name
+from holdwater.runners.graphs.local.run_context import Ending
+from holdwater.runs import history
+from holdwater.runtime.future import arrival
+
+if TYPE_CHECKING:
+    from holdwater.engine import Engine
+    from holdwater.graphs.graph import Graph
+    from holdwater.runners.graphs.durable.request import Order
+    from holdwater.runs.pauses import Pause
+    from holdwater.runtime.active_run import LiveRun
+
+
+class Recorder:
+    """The runs of graphs on one engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._callers: dict[str, Caller] = {}
+
+    def known(self, run_id: str) -> frozenset[str] | None:
+        """Names of values that a run has; None if there is none of this id.  Raises StoreError."""
+        if self.engine.store.run(validation.sought("the id of a run", run_id)) is None:
+            return None
+        run = self.engine.read(run_id)
+        m, cell = run.machine, run.layout.cell
+        return frozenset(run.result()) | {name for name in run.layout.plan.inputs if m.stamp[cell[name]]}
+
+    @contextmanager
+    def calling(self, order: Order) -> Iterator[None]:
+        """This caller's bodies, listeners and handlers are those of the run.  Raises RunInProgress."""
+        run_id = order.run_id
+        if self._callers.setdefault(run_id, order.caller) is not order.caller:
+            raise RunInProgress(
+                f"workflow {run_id!r} is being run in this process now", hint="wait for that, or use another id"
+            )
+        try:
+            yield
+        finally:
+            del self._callers[run_id]
+
+    def begin(self, order: Order) -> None:
+        """Begin a run, or go on with the one of this id; returns when that is on disk.
+
+        Raises StructureChanged, RunInProgress, EncodingError, NotAsked, AnswerError, StoreUnavailable, RunnerClosed.
+        """
+        engine, run_id, given, caller = self.engine, order.run_id, order.given, order.caller
+        program = self._program(order.graph)
+        engine.registry.register(program)
+        head = engine.store.run(validation.sought("the id of a run", run_id))
+        if head is None:
+            limited = program.variant(program.description(given, caller.setting.max_iterations))
+            engine.begin(limited, given, run_id=run_id)
+            return
+        if head.workflow != program.plan.name:
+            raise StructureChanged(
+                f"workflow {run_id!r} is a run of graph {head.workflow!r}, and not of {program.plan.name!r}",
+                hint="give every graph ids of its own",
+            )
+        engine.driver.loader.check_structure(head)
+        run = engine.read(run_id)
+        changed = _changed(run, given)
+        if order.strict:
+            _check_strictly(run, changed)
+        self._check_answered(run, caller, changed)
+        if changed:  # inputs win: what they change is asked again, and then answered
+            self._resume(run_id, changed)
+            self.answer(run_id, caller.answers)
+            return
+        given_answers = tuple(caller.answers)
+        answered = self.answer(run_id, caller.answers)
+        if head.status in ("failed", "cancelled") or run.machine.suspended:
+            self._resume(run_id, {})
+        elif head.status == "running":
+            if not answered:
+                self._resume(run_id, {})
+        elif given_answers and not answered:
+            raise self._not_asked(run_id, given_answers, f"it is {head.status}")
+
+    def _check_answered(self, run: LiveRun, caller: Caller, changed: Mapping[str, Stored]) -> None:
+        """Answers to questions of this graph that were answered before say the same, and are taken out.
+
+        Those of questions that the changed inputs put anew stay.  Raises NotAsked, AnswerError, EncodingError.
+        """
+        m, layout = run.machine, run.layout
+        anew = layout.behind([layout.unit[i] for i in layout.readers(changed)])
+        for pause_id in list(caller.answers):
+            i = layout.index.get(pause_id)
+            if i is None or not m.fired[i] or i in m.asked or i in m.todo or layout.loops[layout.unit[i]]:
+                continue
+            if layout.unit[i] not in anew:
+                answer = caller.accepted(pause_id, caller.answers.pop(pause_id))
+                if m.value[layout.out[i][0]] != Stored.of(answer):
+                    raise self._not_asked(run.row.id, [pause_id], "it was answered otherwise before")
+
+    def _not_asked(self, run_id: str, keys: Iterable[str], why: str) -> NotAsked:
+        ids = ", ".join([repr(pause.pause_id) for pause in self.engine.pauses(run_id)]) or "none"
+        return NotAsked(
+            f"workflow {run_id!r} does not ask {', '.join(map(repr, keys))} now: {why}",
+            hint=f"open questions: {ids}; checkpointer.fork(...) begins a workflow that is answered otherwise",
+        )
+
+    def _resume(self, run_id: str, changed: Mapping[str, Stored]) -> None:
+        try:
+            self.engine.resume(run_id, changed)
+        except InvalidTransition:  # it may have come to its end since it was looked at
+            if changed or self.engine.head(run_id).status != "completed":
+                raise
+
+    def answer(self, run_id: str, answers: dict[str, Any]) -> bool:
+        """Give the open questions their answers, by pause id, and take these out; whether there was one.
+
+        What rested because of the questions goes on here.
+        Raises NotAsked, EncodingError, AnswerError, StoreUnavailable, RunnerClosed.
+        """
+        found = [pause for pause in self.engine.pauses(run_id) if pause.pause_id in answers] if answers else []
+        for pause in found:
+            self.engine.give(pause, answers.pop(pause.pause_id))
+        if found:
+            self.engine.adopt(run_id)
+        return bool(found)
+
+    def ending(self, order: Order) -> Ending:
+        """What the run has come to.  Raises StoreError, DecodingError."""
+        run_id = order.run_id
+        run = self.engine.read(run_id)
+        made = run.result()
+        pauses = self.engine.pauses(run_id) if run.machine.status == "paused" else []
+        error = self._error(run, order.caller)
+        return Ending(
+            {name: made[name].copy() for name in (order.outputs if error is None else order.partial) if name in made},
+            error,
+            tuple([self._info(order.graph, pause) for pause in pauses]),
+            sum([r.count for r in run.machine.rounds.values()]),
+        )
+
+    def wait(self, run_id: str) -> None:
+        """Until it has ended, or waits for a person."""
+        self.engine.wait(run_id)
+
+    async def wait_async(self, run_id: str) -> None:
+        """The same in a loop."""
+        await self.engine.wait_async(run_id)
+
+    async def abandon(self, order: Order) -> None:
+        """Its caller was cancelled: pause it for a later caller to go on with, and wait until its bodies have ended."""
+        with suppress(RunnerClosed):
+            await arrival(self.engine.driver.interrupt(order.run_id, order.caller.cancel))
+
+    def _program(self, graph: Graph) -> GraphProgram:
+        """The graph keeps it, and it knows this recorder by a weak reference: neither keeps the other alive."""
+        known: WeakKeyDictionary[Recorder, GraphProgram] = graph.__dict__.setdefault("_programs", WeakKeyDictionary())
+        program = known.get(self)
+        if program is None:
+            parts = WeakMethod(self._part)
+
+            def part(run_id: str) -> Part | None:
+                found = parts()
+                return None if found is None else found(run_id)
+
+            program = known[self] = GraphProgram(graph, graph.name or "graph", part)
+        return program
+
+    def _part(self, run_id: str) -> Part | None:
+        caller = self._callers.get(run_id.partition("/")[0])
+        return None if caller is None else caller.part(run_id)
+
+    def _error(self, run: LiveRun, caller: Caller) -> BaseException | None:
+        if run.machine.status == "cancelled":
+            return GraphFailed(f"run {run.row.id!r} was cancelled{': ' + run.row.reason if run.row.reason else ''}")
+        if run.machine.status != "failed":
+            return None
+        stuck = [text for kind, text in run.machine.errors.values() if kind == "deadlock"]
+        if stuck:
+            return deadlocked(stuck[0])
+        loops = [i for i, (kind, _) in run.machine.errors.items() if kind == "loop"]
+        limit = run.layout.plan.max_iterations
+        if loops and limit is not None:
+            return endless(run.layout, loops[0], limit)
+        error: BaseException | None = caller.errors.get(run.row.id)
+        return _as_recorded(run) if error is None else error
+
+    def _info(self, graph: Graph, pause: Pause) -> PauseInfo:
+        inside, path = graph, []
+        for name in pause.pause_id.split("/")[:-1]:
+            node = inside.nodes.get(name)
+            if isinstance(node, GraphNode):  # the rest are numbers of items
+                path.append(node)
+                inside = node.graph
+        return PauseInfo(
+            node=pause.pause_id,
+            response_param=outermost_name(tuple(path), pause.answer_name) or pause.pause_id,
+            value=pause.value,
+            pause_id=pause.pause_id,
+        )
+
+
+def _as_recorded(run: LiveRun) -> GraphFailed:
+    """The error of a run whose exception another process had, with the tracebacks it left as notes."""
+    error = GraphFailed(run.row.error or "it failed")
+    for node in history.nodes(run):
+        if node.traceback:
+            error.add_note(f"node {node.name!r}: {node.traceback}")
+    return error
+
+
+def _changed(run: LiveRun, given: Mapping[str, Any]) -> dict[str, Stored]:
+    """Inputs that are not what the run was given last.  Raises EncodingError."""
+    m, cell = run.machine, run.layout.cell
+    changed = {}
+    for name, value in given.items():
+        if name in cell:
+            c, stored = cell[name], Stored.of(value)
+            before = m.past[c][0] if c in m.past else m.value[c]
+            if before != stored:
+                changed[name] = stored
+    return changed
+
+
+def _check_strictly(run: LiveRun, changed: Mapping[str, Stored]) -> None:
+    """Raises InvalidTransition."""
+    if run.machine.status == "completed":
+        raise InvalidTransition(
+            f"workflow {run.row.id!r} is completed", hint='use another id, or resume="merge" to give it new inputs'
+        )
+    if changed:
+        raise InvalidTransition(
+            f"workflow {run.row.id!r} was begun with other values of {', '.join(map(repr, changed))}",
+            hint='leave them out, fork it with checkpointer.fork(...), or use resume="merge"',
+        )

@@ -1,0 +1,29 @@
+"""A cache of nodes as the one memo of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from holdwater.caching import Hit, NodeCache
+from holdwater.graphs.node_call import Recall
+
+if TYPE_CHECKING:
+    from holdwater.caching import CacheBackend
+    from holdwater.graphs.nodes.base import Node
+
+
+class CacheMemo:
+    """Asks a cache before a node is called, and keeps what it returned."""
+
+    def __init__(self, backend: CacheBackend) -> None:
+        self.cache = NodeCache(backend)
+
+    def recall(self, node: Node, inputs: Mapping[str, Any]) -> Recall:
+        found = self.cache.lookup(node, inputs)
+        if isinstance(found, Hit):
+            return Recall(found.key, True, found.value, found.decision)
+        if found.key is None:
+            return Recall()
+        return Recall(found.key.text, keep=partial(self.cache.store, found))

@@ -1,0 +1,75 @@
+"""What follows when a body raises: another attempt, or the end of the run and its error."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from holdwater.errors import DeadlockError, InfiniteLoopError
+from holdwater.model import events as ev
+from holdwater.model.error_report import describe, type_name
+from holdwater.runners.graphs.local.run_context import Ending
+
+if TYPE_CHECKING:
+    from holdwater.graphs.compile import Compiled
+    from holdwater.graphs.nodes.base import Node
+    from holdwater.kernel import Layout, Machine
+    from holdwater.model.commands import Execute
+    from holdwater.runners.graphs.local.run_context import Setting
+
+
+def failure(node: Node, c: Execute, error: BaseException) -> ev.Failed:
+    """The event, with the node's retry policy applied.  Instants are microseconds of the monotonic clock."""
+    kind = type_name(error)
+    policy = node.retry
+    if policy is None or c.attempt >= policy.max_attempts:
+        return ev.Failed(c.node, c.fence, kind, "")
+    text = describe(error)
+    if not policy.covers(error, kind, text):
+        return ev.Failed(c.node, c.fence, kind, text)
+    delay_s = policy.delay(c.attempt, luck=random.random())
+    return ev.Failed(c.node, c.fence, kind, text, int((time.monotonic() + delay_s) * 1e6) if delay_s else 0)
+
+
+def ending(compiled: Compiled, m: Machine, errors: Mapping[int, BaseException], setting: Setting) -> Ending:
+    """What a machine that has come to rest amounts to, but for the questions it waits for."""
+    return Ending(
+        compiled.results(m),
+        _reason(compiled, m, errors, setting.max_iterations) if m.errors else None,
+        iterations=sum([r.count for r in m.rounds.values()]),
+    )
+
+
+def _reason(
+    compiled: Compiled, m: Machine, errors: Mapping[int, BaseException], max_iterations: int | None
+) -> BaseException:
+    """Of several errors that of the node that stands first in the graph."""
+    i = min(m.errors)
+    kind, text = m.errors[i]
+    if kind == "deadlock":
+        return deadlocked(text)
+    if kind != "loop":
+        return errors[i]
+    assert max_iterations is not None
+    return endless(compiled.layout, i, max_iterations)
+
+
+def endless(layout: Layout, node: int, max_iterations: int) -> InfiniteLoopError:
+    """The error of the loop a node is in, which used up its iterations."""
+    members = [layout.plan.nodes[j].name for j in layout.members[layout.unit[node]]]
+    return InfiniteLoopError(
+        f"the loop {', '.join(members)} was still going after {max_iterations} iterations",
+        max_iterations=max_iterations,
+        hint="see that a gate ends it, or raise max_iterations (None: no limit)",
+    )
+
+
+def deadlocked(text: str) -> DeadlockError:
+    """The error of a loop whose members wait for each other."""
+    return DeadlockError(
+        text,
+        hint="say what comes first with edges= or wait_for, where the loop begins with with_entrypoint(...),"
+        " or give what one of them waits for a default",
+    )

@@ -1,0 +1,124 @@
+"""Between loops and threads."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from holdwater.model.cancellation import STOP, Stop
+from holdwater.model.coroutines import Carried, run_to_end
+
+if TYPE_CHECKING:
+    import asyncio
+
+T = TypeVar("T")
+
+
+async def in_thread(work: Callable[[], T], *, waits: bool = False) -> T:
+    """Run in a worker thread, with this task's context variables.
+
+    A thread cannot be cancelled: if this task is, the work is told (`STOP`) and waited for.  `waits`: the work may wait
+    for other work, and so must not take a place among the workers that the other needs: it gets a thread of its own.
+    """
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
+
+    context, stop = contextvars.copy_context(), Stop()
+    context.run(STOP.set, stop)
+    own = ThreadPoolExecutor(1) if waits else None
+    # The outcome is returned, not raised: a future cannot carry StopIteration, and nobody may be left to hear of it.
+    future = asyncio.get_running_loop().run_in_executor(own, context.run, _outcome, work, stop)
+    if own is not None:
+        own.shutdown(wait=False)
+    cancelled: asyncio.CancelledError | None = None
+    while not future.done():
+        try:
+            await asyncio.wait([future])
+        except asyncio.CancelledError as error:
+            cancelled = error
+            stop.tell()
+    if cancelled is not None:
+        raise cancelled
+    return _raised(future.result())
+
+
+def in_own_loop(make: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine to its end from plain code, also below a running loop: then in a thread that has none.
+
+    It is cancelled when this thread is told to stop, and by Ctrl-C here, and waited for; a second one leaves at once.
+    Raises Stopped.
+    """
+    import asyncio
+
+    above = STOP.get()
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return run_to_end(make()) if above is None else _run_stoppable(make, above)
+    context, stop = contextvars.copy_context(), Stop()
+    outcomes: list[tuple[T, None] | tuple[None, BaseException]] = []
+    over = threading.Event()
+
+    def run() -> None:
+        outcomes.append(context.run(_outcome, lambda: _run_stoppable(make, stop), stop))
+        over.set()
+
+    thread = threading.Thread(target=run)
+    with nullcontext() if above is None else above.listening(stop.tell):
+        try:
+            thread.start()
+            over.wait()
+        except BaseException:  # Ctrl-C
+            stop.tell()
+            if thread.ident is not None:  # else it begins nothing
+                over.wait()
+            raise
+    return _raised(outcomes[0])
+
+
+def await_in(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
+    """From a thread: await in this loop.  The coroutine is cancelled when the thread is told to stop."""
+    carried, stop = Carried(coroutine, loop), STOP.get()
+    with nullcontext() if stop is None else stop.listening(carried.cancel):
+        try:
+            return carried.result.result()
+        except CancelledError:
+            if stop is not None:
+                stop.check()
+            raise
+
+
+def _run_stoppable(make: Callable[[], Coroutine[Any, Any, T]], stop: Stop) -> T:
+    """Raises Stopped."""
+    import asyncio
+
+    async def main() -> T:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+        with stop.listening(lambda: loop.call_soon_threadsafe(task.cancel)):
+            return await make()
+
+    try:
+        return run_to_end(main())
+    except asyncio.CancelledError:
+        stop.check()
+        raise
+
+
+def _outcome(work: Callable[[], T], stop: Stop) -> tuple[T, None] | tuple[None, BaseException]:
+    try:
+        stop.check()  # it may have waited for a thread
+        return work(), None
+    except BaseException as error:  # noqa: BLE001 - raised in the thread that waits
+        return None, error
+
+
+def _raised(outcome: tuple[T, None] | tuple[None, BaseException]) -> T:
+    value, error = outcome
+    if error is not None:
+        raise error
+    return cast("T", value)

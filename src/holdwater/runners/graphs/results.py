@@ -1,0 +1,155 @@
+"""What runs of graphs come to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
+
+from holdwater.runners.graphs.local.pending_inputs import PauseInfo
+from holdwater.runners.graphs.local.run_context import new_run_id
+
+if TYPE_CHECKING:
+    from holdwater.runners.graphs.local.run_context import Ending
+
+
+class RunStatus(StrEnum):
+    """How a run ended; each equals its value as a string.  `PARTIAL`: of a map, some items failed and some did not."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    PAUSED = "paused"
+    PARTIAL = "partial"
+    ERROR = "failed"
+
+
+class RunResult(dict[str, Any]):
+    """The outputs of a run, a dictionary, and how it ended.
+
+    `error`: what a node raised, if the run failed and that was not raised; a note on it says which node.
+    `item_index`: of an item of a map that failed or is paused.  `pauses`: open questions in the order of
+    the graph, of which `pause` is the first.  `notes`: what observers raised; it changed nothing.
+    """
+
+    status: RunStatus = RunStatus.COMPLETED
+    error: BaseException | None = None
+    item_index: int | None = None
+    pauses: tuple[PauseInfo, ...] = ()
+    workflow_id: str | None = None
+    session_id: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, ending: Ending, **known: Any) -> RunResult:
+        """`known`: attributes besides what the ending says."""
+        result = cls(ending.outputs)
+        if ending.error is not None or ending.pauses:
+            result.status = RunStatus(ending.status)
+            result.error = ending.error
+            result.pauses = ending.pauses
+            result.item_index = ending.item_index
+        for name, value in known.items():
+            if value:
+                setattr(result, name, value)
+        return result
+
+    def __missing__(self, name: object) -> Any:
+        raise KeyError(
+            f"the run did not return {name!r}, but {', '.join(self) or 'nothing'}; select=[...] returns other outputs,"
+            ' select=["*"] all'
+        )
+
+    @cached_property
+    def run_id(self) -> str:
+        """32 hex digits.  Made when first asked for where nobody listened to the run."""
+        return new_run_id()
+
+    @property
+    def outputs(self) -> dict[str, Any]:
+        """The outputs by name: this dictionary."""
+        return self
+
+    @property
+    def pause(self) -> PauseInfo | None:
+        """The first open question."""
+        return self.pauses[0] if self.pauses else None
+
+    @property
+    def completed(self) -> bool:
+        return self.status is RunStatus.COMPLETED
+
+    @property
+    def failed(self) -> bool:
+        return self.status is RunStatus.FAILED
+
+    @property
+    def paused(self) -> bool:
+        return self.status is RunStatus.PAUSED
+
+    def __repr__(self) -> str:
+        status = "" if self.completed else f", status={self.status.value}"
+        error = "" if self.error is None else f", error={self.error!r}"
+        return f"RunResult({dict.__repr__(self)}{status}{error})"
+
+
+class MapResult(list[RunResult]):
+    """The results of the items of a map, in their order; `results["name"]` is a column, None where an item has none."""
+
+    map_over: tuple[str, ...] = ()
+    map_mode: str = "zip"
+
+    @cached_property
+    def run_id(self) -> str:
+        """Shared by the items where somebody listened to them."""
+        return new_run_id()
+
+    @overload
+    def __getitem__(self, key: SupportsIndex) -> RunResult: ...
+    @overload
+    def __getitem__(self, key: slice) -> list[RunResult]: ...
+    @overload
+    def __getitem__(self, key: str) -> list[Any]: ...
+    def __getitem__(self, key: SupportsIndex | slice | str) -> RunResult | list[Any]:
+        """A result by its index, several by a slice, a column by its name.  Raises KeyError if no item has it."""
+        if not isinstance(key, str):
+            return super().__getitem__(key)
+        if self and not any(key in result for result in self):
+            made = dict.fromkeys(name for result in self for name in result)
+            raise KeyError(f"no item has an output {key!r}; there are: {', '.join(made) or 'none'}")
+        return [result.get(key) for result in self]
+
+    def get(self, key: str, default: Any = None) -> list[Any]:
+        """A column, with `default` where an item does not have it."""
+        return [result.get(key, default) for result in self]
+
+    @property
+    def status(self) -> RunStatus:
+        """PARTIAL if only some failed; PAUSED if none failed and some are paused."""
+        found = {result.status for result in self}
+        if RunStatus.FAILED in found:
+            return RunStatus.FAILED if len(found) == 1 else RunStatus.PARTIAL
+        return RunStatus.PAUSED if RunStatus.PAUSED in found else RunStatus.COMPLETED
+
+    @property
+    def completed(self) -> bool:
+        return self.status is RunStatus.COMPLETED
+
+    @property
+    def failures(self) -> list[RunResult]:
+        """The results of the items that failed, each with its `item_index`."""
+        return [result for result in self if result.failed]
+
+    def __repr__(self) -> str:
+        return f"MapResult({list.__repr__(self)})"
+
+
+def map_result(results: Iterable[RunResult], params: Iterable[str], mode: str, run_id: str) -> MapResult:
+    """The results of a map, with what was mapped over.  `run_id`: empty if nobody listened."""
+    made = MapResult(results)
+    made.map_over, made.map_mode = tuple(params), mode
+    if run_id:
+        made.run_id = run_id
+        for result in made:
+            result.run_id = run_id
+    return made

@@ -1,0 +1,204 @@
+"""Graphs run in the calling thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from holdwater.errors import MissingInputError
+from holdwater.graphs.map_items import expanded
+from holdwater.graphs.runner_compatibility import validate_map_compatible
+from holdwater.runners.graphs.arguments import (
+    ErrorHandling,
+    Fitness,
+    OnMissing,
+    Resume,
+    check_options,
+    dispatcher_of,
+    finished,
+    items_without_inputs,
+    memo_of,
+    names,
+    request,
+)
+from holdwater.runners.graphs.base import BaseRunner, MapMode
+from holdwater.runners.graphs.capabilities import RunnerCapabilities
+from holdwater.runners.graphs.local import sync_driver
+from holdwater.runners.graphs.local.limiter import limited
+from holdwater.runners.graphs.local.run_context import Ending, Setting, new_run_id
+from holdwater.runners.graphs.results import MapResult, RunResult, map_result
+
+if TYPE_CHECKING:
+    from holdwater.caching import CacheBackend
+    from holdwater.events.processors import EventProcessor
+    from holdwater.graphs.graph import Graph
+    from holdwater.graphs.nodes.nested import GraphNode
+    from holdwater.runners.graphs.durable.checkpointers import Checkpointer
+    from holdwater.runners.graphs.local.event_sinks import Outlet
+
+
+class SyncRunner(BaseRunner):
+    """Runs graphs of plain functions, one after the other.  Any number of threads may use one runner."""
+
+    def __init__(
+        self,
+        *,
+        cache: CacheBackend | None = None,
+        checkpointer: Checkpointer | None = None,
+        event_processors: Iterable[EventProcessor] | None = None,
+    ) -> None:
+        """`cache`: where nodes with `cache=True` keep their results.  `event_processors`: who hears of all runs.
+
+        `checkpointer`: where runs are recorded, so that they go on after a failure or a crash.
+        """
+        self.cache = cache
+        self.checkpointer = checkpointer
+        self.event_processors = tuple(event_processors or ())
+        self._memo = memo_of(cache)
+        self._fitness = Fitness(self)
+
+    @property
+    def capabilities(self) -> RunnerCapabilities:
+        return RunnerCapabilities()
+
+    def run(
+        self,
+        graph: Graph,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        values: Mapping[str, Any] | None = None,
+        select: Iterable[str] | None = None,
+        entrypoint: str | Sequence[str] | None = None,
+        session_id: str | None = None,
+        max_iterations: int | None = None,
+        error_handling: ErrorHandling = "raise",
+        on_missing: OnMissing = "ignore",
+        workflow_id: str | None = None,
+        resume: Resume = "merge",
+        event_processors: Sequence[EventProcessor] | None = None,
+        **keywords: Any,
+    ) -> RunResult:
+        """Run a graph once.
+
+        - `inputs`, `values`, keywords: input values by name.  Of a loop they also say where it starts.
+        - `select`: outputs to return, by names and globs; by default the leaves.
+        - `max_iterations`: supersteps of a loop before InfiniteLoopError; None is no limit.
+        - `error_handling`: "continue" returns a failed result with what was finished instead of raising.
+        - `on_missing`: what to do about a selected output that was not made.
+
+        Raises what a node raised, the same object; MissingInputError, GraphConfigError, IncompatibleRunnerError,
+        InfiniteLoopError, ConfigError.
+        """
+        check_options(
+            error_handling=error_handling,
+            on_missing=on_missing,
+            resume=resume,
+            max_iterations=max_iterations,
+            workflow_id=workflow_id,
+            keeps=self.checkpointer is not None,
+        )
+        self._fitness.check(graph)
+        setting = Setting(
+            runner=self,
+            memo=self._memo,
+            workflow_id=workflow_id,
+            session_id=session_id,
+            max_iterations=max_iterations,
+        )
+        outlet = self._listen(setting, event_processors)
+        try:
+            if self.checkpointer is not None:
+                from holdwater.runners.graphs.durable import request as durable
+
+                order = durable.ordered(
+                    self.checkpointer,
+                    graph,
+                    setting,
+                    inputs,
+                    values,
+                    keywords,
+                    names(select),
+                    names(entrypoint),
+                    resume,
+                )
+                with limited(1):  # as without a checkpointer: one after the other
+                    ending, outputs = durable.run(order), order.outputs
+            else:
+                asked = request(graph, inputs, values, keywords, select, entrypoint)
+                ending, outputs = sync_driver.run(asked.prepared, asked.given, setting), asked.prepared.outputs
+        finally:
+            if outlet is not None:
+                outlet.close()
+        notes = () if outlet is None else tuple(outlet.dispatcher.failures)
+        return finished(
+            ending,
+            outputs,
+            error_handling,
+            on_missing,
+            run_id=setting.run_id,
+            workflow_id=setting.workflow_id,
+            session_id=session_id,
+            notes=notes,
+        )
+
+    def map(
+        self,
+        graph: Graph,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        map_over: str | Iterable[str],
+        map_mode: MapMode = "zip",
+        values: Mapping[str, Any] | None = None,
+        clone: bool | Iterable[str] = False,
+        select: Iterable[str] | None = None,
+        entrypoint: str | Sequence[str] | None = None,
+        session_id: str | None = None,
+        max_iterations: int | None = None,
+        error_handling: ErrorHandling = "raise",
+        event_processors: Sequence[EventProcessor] | None = None,
+        **keywords: Any,
+    ) -> MapResult:
+        """Run a graph for each item of the mapped inputs, which are lists.  Results are in the order of the items.
+
+        - `map_mode`: "zip" takes the lists side by side, "product" every combination, the last one varying fastest.
+        - `clone`: every item gets deep copies of these other inputs (True: all of them); otherwise they share them.
+        - `error_handling`: "raise" stops at the first item that fails; "continue" keeps failed results in their place.
+
+        Raises MapOverError (a ValueError) for lists that do not fit, GraphConfigError for a graph with interrupts, and
+        what `run` raises.
+        """
+        check_options(error_handling=error_handling, max_iterations=max_iterations)
+        validate_map_compatible(graph, f"{type(self).__name__}.map() was called")
+        self._fitness.check(graph)
+        try:
+            asked = request(graph, inputs, values, keywords, select, entrypoint)
+        except MissingInputError as error:
+            if error_handling == "raise":
+                raise
+            return items_without_inputs(error, graph, inputs, values, keywords, map_over, map_mode)
+        items = expanded(asked.given, map_over, map_mode, clone)
+        setting = Setting(runner=self, memo=self._memo, session_id=session_id, max_iterations=max_iterations)
+        outlet = self._listen(setting, event_processors) if len(items) else None
+        keep = RunResult.of if error_handling == "continue" else None
+        try:
+            results = sync_driver.map_over(asked.prepared, items, setting, RunResult, keep)
+        finally:
+            if outlet is not None:
+                outlet.close()
+        return map_result(results, items.params, map_mode, setting.run_id)
+
+    def run_inside(self, node: GraphNode, inputs: dict[str, Any], setting: Setting) -> Ending:
+        """Run the graph of a node for the run it is nested in, with this runner's cache if it has one."""
+        if self._memo is not None:
+            setting.memo = self._memo
+        return sync_driver.run_nested(node, inputs, setting)
+
+    def _listen(self, setting: Setting, more: Sequence[EventProcessor] | None) -> Outlet | None:
+        dispatcher = dispatcher_of(self.event_processors, more)
+        if dispatcher is None:
+            return None
+        from holdwater.runners.graphs.local.event_sinks import Outlet
+
+        setting.run_id = new_run_id()
+        setting.outlet = Outlet(dispatcher)
+        return setting.outlet

@@ -1,0 +1,53 @@
+"""The attempts of a run's steps, as its journal has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from holdwater.model import events as ev
+from holdwater.runtime.active_run import LiveRun
+from holdwater.steps.delta import StepDelta
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt of a step that has ended.  `began`, `ended`: microseconds since the epoch.
+
+    `began` is that of its first call: a wait or a map is called again when it has what it asked for, and `again` then.
+    """
+
+    place: int
+    node: int
+    began: int
+    ended: int
+    event: ev.Succeeded | ev.Failed
+    again: bool
+
+    @property
+    def duration_ms(self) -> float:
+        return (self.ended - self.began) / 1000
+
+    @property
+    def delta(self) -> StepDelta | None:
+        """What it left behind; None if it failed."""
+        return self.event.values[0] if isinstance(self.event, ev.Succeeded) else None
+
+
+def attempts(run: LiveRun, since: int = 0) -> Iterator[Attempt]:
+    """Attempts that have ended, from an entry of the journal on."""
+    asked: dict[int, int] = {}
+    for place, entry in enumerate(run.entries):
+        event = entry.event
+        if isinstance(event, (ev.Deferred, ev.FannedOut)):
+            asked[event.node] = entry.began
+        elif isinstance(event, (ev.Succeeded, ev.Failed)):
+            began = asked.pop(event.node, None)
+            if place >= since:
+                first = entry.began if began is None else began
+                yield Attempt(place, event.node, first, entry.ended, event, began is not None)
+
+
+def output_size(delta: StepDelta) -> int:
+    """Bytes of the output, encoded."""
+    return 0 if delta.output is None else len(delta.output.text.encode(errors="surrogatepass"))

@@ -1,0 +1,70 @@
+"""A run as it was after each of its steps.  SQL databases show the same in the view `core_workflow_checkpoints`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from holdwater.model import codec
+from holdwater.model.rules import SUCCEEDED
+from holdwater.runners.steps.attempts import attempts
+from holdwater.runners.steps.visibility import Recording, shown, shown_context
+from holdwater.runtime.active_run import LiveRun
+from holdwater.steps import StepsBoard, WorkflowContext
+from holdwater.steps.context import RESUMED
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A run as it was right after a step.  `context` is made anew at each access."""
+
+    run_id: str
+    workflow_name: str
+    step_name: str
+    created_at: str
+    snapshot: str = field(repr=False)
+
+    @property
+    def checkpoint_step(self) -> str:
+        return self.step_name
+
+    @property
+    def context_snapshot(self) -> dict[str, Any]:
+        """The context as JSON data; what JSON does not know is tagged."""
+        data: dict[str, Any] = json.loads(self.snapshot)
+        return data
+
+    @property
+    def context(self) -> WorkflowContext:
+        """The context the next step saw."""
+        return WorkflowContext.from_dict(codec.decode(self.snapshot))
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "run_id": self.run_id,
+            "workflow_name": self.workflow_name,
+            "checkpoint_step": self.step_name,
+            "context_snapshot": self.context_snapshot,
+            "created_at": self.created_at,
+        }
+
+
+def checkpoints_of(run: LiveRun) -> list[Checkpoint]:
+    """One for each step that has succeeded, in order, as far as they are kept."""
+    kept = Recording.of(run).checkpoints
+    if kept == "none":
+        return []
+    board, nodes = run.board, run.layout.plan.nodes
+    assert isinstance(board, StepsBoard)
+    latest = {attempt.node: run.entries[attempt.place].at for attempt in attempts(run) if attempt.delta is not None}
+    done = [i for i in range(len(nodes)) if run.machine.state[i] == SUCCEEDED]
+    found = []
+    for i in done:
+        delta = board.delta(i)
+        assert delta is not None
+        if kept == "marked" and not delta.checkpoint and not (i == done[-1] and run.row.finished_at is not None):
+            continue
+        context = shown_context(board.after(i).context(run.row.id, run.row.workflow, run.row.created_at), RESUMED)
+        found.append(Checkpoint(run.row.id, run.row.workflow, nodes[i].name, shown(latest[i]), context.to_json()))
+    return found

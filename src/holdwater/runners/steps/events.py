@@ -1,0 +1,114 @@
+"""What happened in a run, for people.  SQL databases show the same in the view `core_workflow_events`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from holdwater.model import events as ev
+from holdwater.model.journal import Entry
+from holdwater.model.records import ENDED
+from holdwater.runners.steps.attempts import Attempt, attempts, output_size
+from holdwater.runners.steps.visibility import Recording, shown
+from holdwater.runtime.active_run import LiveRun
+from holdwater.steps.delta import StepDelta
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowEvent:
+    """Something that happened in a run.  `step_name` is None for what concerns the whole run."""
+
+    run_id: str
+    event_type: str
+    step_name: str | None
+    timestamp: str
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "run_id": self.run_id,
+            "event_type": self.event_type,
+            "step_name": self.step_name,
+            "timestamp": self.timestamp,
+            "metadata": self.metadata,
+        }
+
+
+def events_of(run: LiveRun) -> list[WorkflowEvent]:
+    """Everything that happened, in order."""
+    if not Recording.of(run).events:
+        return []
+    names = [node.name for node in run.layout.plan.nodes]
+    ended = {attempt.place: attempt for attempt in attempts(run)}
+    found = []
+    for place, entry in enumerate(run.entries):
+        for kind, node, at, metadata in _told(run, entry, ended.get(place)):
+            step = None if node is None else names[node]
+            found.append(WorkflowEvent(run.row.id, kind, step, shown(at), metadata))
+    if run.row.status == "completed" and run.row.finished_at is not None:
+        took = {"duration_ms": (run.row.finished_at - run.row.created_at) / 1000}
+        found.append(WorkflowEvent(run.row.id, "workflow_completed", None, shown(run.row.finished_at), took))
+    return found
+
+
+Told = tuple[str, int | None, int, dict[str, Any]]
+"""type, node, instant, metadata"""
+
+
+def _told(run: LiveRun, entry: Entry, attempt: Attempt | None) -> Iterator[Told]:
+    at = entry.at
+    match entry.event:
+        case ev.Started(passed=passed):
+            yield "workflow_started", None, at, {}
+            yield from _skipped(run, passed, at, "not asked for")
+        case ev.Succeeded() | ev.Failed():
+            assert attempt is not None
+            yield from _attempted(run, attempt, at)
+        case ev.Deferred(node=node, until=until):
+            yield "step_started", node, entry.began, {}
+            yield "step_waiting", node, entry.ended, {"until": shown(until)}
+        case ev.FannedOut(node=node, inputs=inputs):
+            yield "step_started", node, entry.began, {}
+            yield "map_started", node, entry.ended, {"item_count": len(inputs)}
+        case ev.ChildMoved(node=node, item=item, status=status) if status in ENDED:
+            yield f"map_item_{status}", node, at, {"item": item}
+        case ev.Abandoned(node=node):
+            yield "step_abandoned", node, at, {}
+        case ev.Resumed(reason=reason):
+            yield "workflow_resumed", None, at, {"reason": reason}
+        case ev.TimedOut(error=error):
+            yield "workflow_failed", None, at, {"error": error}
+        case ev.CancelRequested(reason=reason) | ev.Paused(reason=reason):
+            yield "workflow_stopped", None, at, {"reason": reason}
+
+
+def _attempted(run: LiveRun, attempt: Attempt, at: int) -> Iterator[Told]:
+    event, node, ended = attempt.event, attempt.node, attempt.ended
+    if not attempt.again:
+        yield "step_started", node, attempt.began, {}
+    if isinstance(event, ev.Succeeded):
+        delta: StepDelta = event.values[0]
+        for own in [] if delta.events is None else delta.events.copy():
+            yield "step_event", node, ended, own
+        if delta.skipped is None:
+            size = output_size(delta)
+            yield "step_completed", node, ended, {"duration_ms": attempt.duration_ms, "output_size": size}
+        else:
+            yield "step_skipped", node, ended, {"reason": delta.skipped}
+        by = f"passed over by {run.layout.plan.nodes[node].name}"
+        yield from _skipped(run, event.decision or (), at, by)
+        return
+    failed = {"duration_ms": attempt.duration_ms, "error": event.error, "category": event.kind}
+    yield "step_failed", node, ended, failed
+    if event.retry_at is not None:
+        yield "step_retrying", node, ended, {"delay_ms": max(0, event.retry_at - ended) / 1000}
+    elif run.layout.plan.nodes[node].on_error != "ignore":
+        yield "workflow_failed", None, at, {"error": event.error}
+
+
+def _skipped(run: LiveRun, pairs: tuple[str, ...], at: int, reason: str) -> Iterator[Told]:
+    index = run.layout.index
+    for first, last in zip(pairs[::2], pairs[1::2]):
+        for node in range(index[first], index[last] if last else len(index)):
+            yield "step_skipped", node, at, {"reason": reason}

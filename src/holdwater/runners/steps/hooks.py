@@ -1,0 +1,89 @@
+"""Where a runner's own code stands around steps: what a subclass overrides, and within it what a step really does."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+
+from holdwater.errors import StepOutsideRun
+from holdwater.model.signatures import signature_of
+from holdwater.steps import StepResult, WorkflowContext
+from holdwater.steps.execute import Work
+from holdwater.steps.step import ChoiceStep, LambdaStep, MapStep, PipelineStep_, Step, WaitStep
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_work: Final[ContextVar[Work]] = ContextVar("holdwater_step_work")
+"""what the step under way is for"""
+
+
+class StepHooks:
+    """One method for each kind of step.  Override any of them; `super()` does the work.
+
+    Middleware is around them.  What they raise fails the step.
+    """
+
+    def _execute_lambda(self, step: LambdaStep, context: WorkflowContext) -> StepResult:
+        return _carried_out(step, context)
+
+    def _execute_pipeline(self, step: PipelineStep_, context: WorkflowContext) -> StepResult:
+        return _carried_out(step, context)
+
+    def _execute_choice(self, step: ChoiceStep, context: WorkflowContext) -> StepResult:
+        return _carried_out(step, context)
+
+    def _execute_wait(self, step: WaitStep, context: WorkflowContext) -> StepResult:
+        return _carried_out(step, context)
+
+    def _execute_map(self, step: MapStep, context: WorkflowContext) -> StepResult:
+        return _carried_out(step, context)
+
+    def _execute_step(self, step: Step, context: WorkflowContext) -> StepResult:
+        """Whatever kind of step it is."""
+        match step:
+            case LambdaStep():
+                return self._execute_lambda(step, context)
+            case PipelineStep_():
+                return self._execute_pipeline(step, context)
+            case ChoiceStep():
+                return self._execute_choice(step, context)
+            case MapStep():
+                return self._execute_map(step, context)
+            case WaitStep():
+                return self._execute_wait(step, context)
+        raise TypeError(f"{step!r} is no step")
+
+
+def with_work(work: Work, call: Callable[[], T]) -> T:
+    """`call()`, in which a step's work is this."""
+    token = _work.set(work)
+    try:
+        return call()
+    finally:
+        _work.reset(token)
+
+
+def _carried_out(step: Step, context: WorkflowContext) -> StepResult:
+    work = _work.get(None)
+    if work is None:
+        raise StepOutsideRun(
+            f"step {step.name!r} is carried out by a run, not by itself", hint="runner.execute(workflow) runs it"
+        )
+    return work(step, context)
+
+
+def noting_given(
+    init: Callable[Concatenate[Any, P], None],
+) -> Callable[Concatenate[Any, P], None]:
+    """For `__init__`: `self._given` has the names of the arguments somebody gave, whatever their values."""
+    signature = signature_of(init)
+
+    @functools.wraps(init)
+    def noted(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        self._given = frozenset(signature.bind(self, *args, **kwargs).arguments)
+        init(self, *args, **kwargs)
+
+    return noted

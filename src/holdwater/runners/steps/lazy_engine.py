@@ -1,0 +1,95 @@
+"""What a WorkflowRunner works with: the store of its runs, and an engine on it once one is needed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from typing import Final
+
+from holdwater.engine import Engine
+from holdwater.errors import RunnerClosed
+from holdwater.model import events as ev
+from holdwater.model.ports import Clock, Program, Store
+from holdwater.model.registry import Registry
+from holdwater.runners.steps.config import WorkflowRunnerConfig
+from holdwater.runners.steps.visibility import shown
+from holdwater.runtime.active_run import LiveRun
+from holdwater.storage.checkpoints.store import CheckpointedStore
+
+DRAIN_SECONDS: Final = 5.0
+
+
+class Machinery:
+    """A runner's store, and the engine on it once it is needed."""
+
+    def __init__(self, store: Store, config: WorkflowRunnerConfig, clock: Clock | None) -> None:
+        self._store, self._config, self._clock = store, config, clock
+        self.url = store.url
+        self._engine: Engine | None = None
+        self._closed = False
+        self._lock = threading.Lock()
+
+    @property
+    def engine(self) -> Engine:
+        """Raises RunnerClosed, StoreUnavailable."""
+        with self._lock:
+            if self._closed:
+                raise RunnerClosed("this runner was closed; its unfinished runs can be resumed with another one")
+            if self._engine is None:
+                self._engine = Engine(
+                    self.url,
+                    self._config.limits(),
+                    run_timeout_seconds=self._config.workflow_timeout,
+                    clock=self._clock,
+                    registry=Registry(),
+                    store=self._store,
+                )
+            return self._engine
+
+    def know(self, programs: Iterable[Program]) -> None:
+        """Have them and those of their child runs at hand: runs that go on, or are tried again, are found by name."""
+        known: set[str] = set()
+        stack = list(programs)
+        while stack:
+            one = stack.pop()
+            if one.plan.name not in known:
+                known.add(one.plan.name)
+                self.engine.registry.register(one)
+                stack += one.children().values()
+
+    @property
+    def where_else(self) -> str:
+        """Why a run may be missing."""
+        if self._config.dry_run:
+            return "dry runs are recorded nowhere"
+        if self.url == "memory://":
+            return "without a database only the last 1,000 runs of this process are kept: give the runner a db_engine"
+        if isinstance(self._store, CheckpointedStore):
+            return ""
+        return "`holdwater runs list` shows the runs of a database; here an id is given whole"
+
+    def take(self, run_id: str) -> None:
+        """Have the run for this process, where a place of checkpoints knows one process only.  Raises RunInProgress."""
+        if isinstance(self._store, CheckpointedStore):
+            self._store.take(run_id)
+
+    def park(self, run_id: str, until: int) -> None:
+        """A step of the run sleeps until then: if that is too long to hold the run, it is put aside."""
+        if self._is_long(until):
+            self.engine.driver.control(run_id, ev.Paused(f"it waits until {shown(until)}"))
+
+    def long_sleep(self, run: LiveRun) -> int | None:
+        """Until when a step of the run sleeps, if that is too long to hold it."""
+        return next((until for until in run.machine.deferred.values() if self._is_long(until)), None)
+
+    def _is_long(self, until: int) -> bool:
+        limit = self._config.max_inline_wait_seconds
+        return limit is not None and until - self.engine.clock.now() > limit * 1e6
+
+    def close(self, *, wait: bool) -> None:
+        with self._lock:
+            self._closed, closed = True, self._closed
+        if self._engine is not None:
+            self._engine.close(DRAIN_SECONDS, wait=wait)
+        elif not closed:
+            self._store.close()

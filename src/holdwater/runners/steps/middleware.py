@@ -1,0 +1,69 @@
+"""Functions around every attempt of every step.  The first that was registered is the outermost."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from holdwater.errors import StepReturnError
+from holdwater.steps.result import StepResult
+
+Next = Callable[[Any, Any], StepResult]
+"""(step, context) -> result"""
+Middleware = Callable[[Any, Any, Next], StepResult]
+
+
+def chain(middleware: Sequence[Middleware], innermost: Next) -> Next:
+    """One function that calls them around `innermost`.  Raises StepReturnError if one returns no result."""
+    call = innermost
+    for function in reversed(middleware):
+        call = _around(function, call)
+    return call
+
+
+def _around(function: Middleware, inner: Next) -> Next:
+    def call(step: Any, context: Any) -> StepResult:
+        result = function(step, context, Once(inner))
+        if not isinstance(result, StepResult):
+            name = getattr(function, "__name__", type(function).__name__)
+            raise StepReturnError(
+                f"middleware {name!r} returned {result!r:.100} for step {step.name!r}",
+                hint="return what next_fn(step, context) gave, or a StepResult",
+            )
+        return result
+
+    return call
+
+
+class Once:
+    """`next_fn`: what comes further in, carried out once; every later call gives what the first one gave.
+
+    It may be called from another thread than the middleware's: context variables are as they were when that was called.
+    """
+
+    def __init__(self, call: Next) -> None:
+        self._call = call
+        self._thread = threading.get_ident()
+        self._variables = contextvars.copy_context()
+        self._lock = threading.Lock()
+        self._result: StepResult | None = None
+        self._error: BaseException | None = None
+
+    def __call__(self, step: Any, context: Any) -> StepResult:
+        with self._lock:  # a second caller waits for what the first one gets
+            if self._result is None and self._error is None:
+                try:
+                    self._result = self._carry_out(step, context)
+                except BaseException as error:  # noqa: BLE001 - raised right below, and to every later caller
+                    self._error = error
+            if self._error is not None:
+                raise self._error
+            assert self._result is not None
+            return self._result
+
+    def _carry_out(self, step: Any, context: Any) -> StepResult:
+        if threading.get_ident() == self._thread:
+            return self._call(step, context)
+        return self._variables.run(self._call, step, context)

@@ -1,0 +1,76 @@
+"""From what a WorkflowRunner is given to the store its runs live in."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from holdwater.errors import ConfigError, DatabaseURLError
+from holdwater.model.log_context import get_logger
+from holdwater.model.ports import Store
+from holdwater.runners.steps.config import WorkflowRunnerConfig
+from holdwater.storage import open_store
+from holdwater.storage.checkpoints.file import FileCheckpoints
+from holdwater.storage.checkpoints.store import CheckpointedStore
+from holdwater.storage.memory.bounded import RecentRuns, recent_runs
+
+log: Final = get_logger("holdwater.steps")
+_METHODS: Final = ("commit", "claim", "journal", "close")
+_told: Final[set[str]] = set()
+
+
+def open_runs(db_engine: Any, config: WorkflowRunnerConfig) -> Store:
+    """`db_engine`: a database URL, an SQLAlchemy Engine, a store, or None.
+
+    Raises ConfigError, DatabaseURLError, StoreUnavailable.
+    """
+    if config.dry_run:
+        return RecentRuns()
+    if config.checkpoint_storage != "database":
+        if db_engine is not None:
+            raise ConfigError(
+                f"checkpoint_storage={config.checkpoint_storage!r} and a db_engine are two places for the same runs",
+                hint='leave one of them out, or set checkpoint_storage="database"',
+            )
+        return _with_checkpoints(config)
+    if db_engine is None:
+        _tell_once("without db_engine runs are kept in the memory of this process, and are gone when it ends")
+        return recent_runs()
+    if isinstance(db_engine, str):
+        return open_store(db_engine)
+    if all([callable(getattr(db_engine, name, None)) for name in _METHODS]):
+        store: Store = db_engine
+        return store
+    return open_store(_url_of(db_engine))
+
+
+def _with_checkpoints(config: WorkflowRunnerConfig) -> Store:
+    days = config.checkpoint_retention_days
+    if config.checkpoint_storage == "file":
+        return CheckpointedStore(FileCheckpoints(config.checkpoint_path, retention_days=days))
+    from holdwater.storage.checkpoints.redis import RedisCheckpoints
+
+    return CheckpointedStore(RedisCheckpoints(config.redis_url, retention_days=days))
+
+
+def _url_of(engine: Any) -> str:
+    """The URL of an SQLAlchemy Engine, as this library writes it: the driver in it is another one here."""
+    render = getattr(getattr(engine, "url", None), "render_as_string", None)
+    if render is None:
+        raise ConfigError(
+            f"db_engine must be a database URL, an SQLAlchemy Engine, a store or None, not {engine!r}",
+            hint="a URL is sqlite:///app.db or postgresql://user@host/database",
+        )
+    url = re.sub(r"^(\w+)\+\w+://", r"\1://", render(hide_password=False))
+    if re.fullmatch(r"sqlite://(/:memory:)?/?", url):
+        raise DatabaseURLError(
+            "this Engine is of a database in memory, which nobody else can open",
+            hint="give the runner a file, or sqlite:///:memory: for a database in memory of its own",
+        )
+    return url
+
+
+def _tell_once(text: str) -> None:
+    if text not in _told:
+        _told.add(text)
+        log.info("%s", text)

@@ -1,0 +1,217 @@
+"""What an execution of a workflow of steps came to."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from holdwater.kernel.compiled_plan import RUN
+from holdwater.model import events as ev
+from holdwater.model.rules import FAILED
+from holdwater.runners.steps.attempts import Attempt, attempts, output_size
+from holdwater.runners.steps.visibility import shown_context
+from holdwater.runtime.active_run import LiveRun
+from holdwater.steps import StepsBoard, Workflow, WorkflowContext
+
+
+class WorkflowStatus(StrEnum):
+    """How a run is doing; equal to the plain words.
+
+    `stopped`: it ended early without a step failing it (cancelled, shut down, a wait longer than the runner holds) and
+    can be resumed.  No run here is ever `partial`: a step that failed under CONTINUE leaves its run completed, with
+    `failed_steps`.
+    """
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    PARTIAL = "partial"
+
+
+class StepStatus(StrEnum):
+    """How a step ended."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class StepMetrics:
+    """One step of an execution.  `duration_ms`: of its last attempt.  `output_size`: bytes of its encoded output.
+
+    `error`, `error_category` and `traceback` are those of its last attempt if that failed.
+    """
+
+    name: str
+    step_type: str
+    status: StepStatus
+    duration_ms: float
+    attempts: int
+    output_size: int
+    error: str | None = None
+    error_category: str | None = None
+    started_at: dt.datetime | None = None
+    completed_at: dt.datetime | None = None
+    traceback: str | None = None
+
+    @property
+    def step_name(self) -> str:
+        return self.name
+
+    @property
+    def duration_seconds(self) -> float:
+        return self.duration_ms / 1000
+
+
+StepExecution = StepMetrics
+
+
+class WorkflowResult:
+    """A run and what this execution of it came to.
+
+    `status`: a WorkflowStatus.  `context`: the final context, everything the run has.  `completed_steps`,
+    `skipped_steps`, `failed_steps` and `step_metrics` are of this execution only: after a resume, of what was done
+    since.  `total_steps`: of the workflow.  `error_step`, `error`, `error_category`, `traceback`: of the step that
+    failed the run, else of the first that failed under CONTINUE.  `duration_ms`: from the beginning of this execution.
+    """
+
+    def __init__(self, run: LiveRun, workflow: Workflow | None = None, since: int = 0, *, live: bool = False) -> None:
+        """`since`: the entry of the journal this execution began with.  `live`: what has not ended is running."""
+        board = run.board
+        assert isinstance(board, StepsBoard)
+        row, nodes = run.row, run.layout.plan.nodes
+        self.run_id: str = row.id
+        self.workflow_name: str = row.workflow
+        self.status = _status(row.status, live)
+        self.reason: str | None = row.reason
+        self.total_steps: int = len(nodes)
+        self.context: WorkflowContext = shown_context(board.final().context(row.id, row.workflow, row.created_at))
+        self.step_metrics: list[StepMetrics] = _metrics(run, workflow, since)
+        self.completed_steps: list[str] = [m.name for m in self.step_metrics if m.status == "completed"]
+        self.skipped_steps: list[str] = [m.name for m in self.step_metrics if m.status == "skipped"]
+        self.failed_steps: list[str] = [m.name for m in self.step_metrics if m.status == "failed"]
+        self.error_step, self.error, self.error_category = _error(run)
+        failed = (m.traceback for m in self.step_metrics if m.name == self.error_step)
+        self.traceback: str | None = next(failed, None)
+        began = run.entries[since].at if since < len(run.entries) else row.created_at
+        ended = row.finished_at or (run.entries[-1].at if run.entries else row.created_at)
+        self.started_at: dt.datetime = _instant(began)
+        self.completed_at: dt.datetime | None = None if row.finished_at is None else _instant(row.finished_at)
+        self.duration_ms: float = max(0, ended - began) / 1000
+
+    step_executions = property(lambda self: self.step_metrics)
+
+    @property
+    def duration_seconds(self) -> float:
+        return self.duration_ms / 1000
+
+    @property
+    def partition(self) -> dict[str, Any]:
+        """What the run was given as its partition."""
+        return self.context.partition.to_dict()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data; times in RFC 3339."""
+        return {
+            "run_id": self.run_id,
+            "workflow_name": self.workflow_name,
+            "status": str(self.status),
+            "completed_steps": list(self.completed_steps),
+            "skipped_steps": list(self.skipped_steps),
+            "failed_steps": list(self.failed_steps),
+            "total_steps": self.total_steps,
+            "error_step": self.error_step,
+            "error": self.error,
+            "error_category": self.error_category,
+            "traceback": self.traceback,
+            "reason": self.reason,
+            "started_at": self.started_at.isoformat(),
+            "completed_at": None if self.completed_at is None else self.completed_at.isoformat(),
+            "duration_ms": self.duration_ms,
+            "context": self.context.to_dict(),
+        }
+
+    def __repr__(self) -> str:
+        status = str(self.status)
+        return f"WorkflowResult({self.workflow_name!r}, {self.run_id!r}, status={status!r}, error={self.error!r})"
+
+
+_STATUS = {"completed": WorkflowStatus.COMPLETED, "failed": WorkflowStatus.FAILED}
+
+
+def _status(word: str, live: bool) -> WorkflowStatus:
+    return WorkflowStatus.RUNNING if live and word == "running" else _STATUS.get(word, WorkflowStatus.STOPPED)
+
+
+def _error(run: LiveRun) -> tuple[str | None, str | None, str | None]:
+    """The step that failed, its error and category."""
+    machine, nodes = run.machine, run.layout.plan.nodes
+    if RUN in machine.errors:
+        kind, text = machine.errors[RUN]
+        return (nodes[min(machine.held)].name if machine.held else None), text, kind
+    failed = [i for i in machine.errors if machine.state[i] == FAILED]
+    if not failed:
+        return None, None, None
+    first = min(failed, key=lambda i: (nodes[i].on_error == "ignore", i))
+    kind, text = machine.errors[first]
+    return nodes[first].name, text, kind
+
+
+def _metrics(run: LiveRun, workflow: Workflow | None, since: int) -> list[StepMetrics]:
+    """Steps that ended in this execution, in the order of the workflow."""
+    tried: dict[int, list[Attempt]] = {}
+    for attempt in attempts(run, since):
+        tried.setdefault(attempt.node, []).append(attempt)
+    found = []
+    passed = _passed(run, since)
+    for i, node in enumerate(run.layout.plan.nodes):
+        step = None if workflow is None else workflow.get_step(node.name)
+        kind = "" if step is None else str(step.step_type)
+        if i in tried:
+            found.append(_of_attempts(node.name, kind, tried[i]))
+        elif i in passed:
+            found.append(StepMetrics(node.name, kind, StepStatus.SKIPPED, 0.0, 0, 0))
+    return found
+
+
+def _of_attempts(name: str, kind: str, tried: list[Attempt]) -> StepMetrics:
+    last = tried[-1]
+    delta, event = last.delta, last.event
+    status, error, category, traceback = StepStatus.FAILED, None, None, None
+    if isinstance(event, ev.Failed):
+        error, category, traceback = event.error, event.kind, event.traceback or None
+    elif delta is not None:
+        status = StepStatus.COMPLETED if delta.skipped is None else StepStatus.SKIPPED
+    return StepMetrics(
+        name,
+        kind,
+        status,
+        last.duration_ms,
+        len(tried),
+        0 if delta is None else output_size(delta),
+        error,
+        category,
+        _instant(tried[0].began),
+        _instant(last.ended),
+        traceback,
+    )
+
+
+def _passed(run: LiveRun, since: int) -> set[int]:
+    """Steps passed over by a decision of this execution."""
+    index = run.layout.index
+    found: set[int] = set()
+    for entry in run.entries[since:]:
+        if isinstance(entry.event, ev.Succeeded):
+            pairs = entry.event.decision or ()
+            for first, last in zip(pairs[::2], pairs[1::2]):
+                found.update(range(index[first], index[last] if last else len(index)))
+    return found
+
+
+def _instant(us: int) -> dt.datetime:
+    return dt.datetime.fromtimestamp(us / 1e6, dt.UTC)

@@ -1,0 +1,1 @@
+"""DefaultRunner: register workflows of tasks, run them, look at them."""

@@ -1,0 +1,270 @@
+"""What a runner can be told."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any, Final, Generic, Self, TypeVar, overload
+
+from holdwater.errors import ConfigError
+from holdwater.model import validation
+from holdwater.runtime.driver import Limits
+from holdwater.runtime.executors.base import DEFAULT, ExecutorKind
+from holdwater.runtime.executors.routing import Router
+from holdwater.runtime.services.schedules import Scheduling
+from holdwater.storage import StoreOptions
+from holdwater.storage.urls import masked
+
+T = TypeVar("T")
+
+
+class _Option(Generic[T]):
+    """One field: checked whenever it is set.  `low`, `high` inclusive; `above`: exclusive lower bound."""
+
+    def __init__(
+        self, default: T, *, low: float | None = None, above: float | None = None, high: float | None = None,
+        optional: bool = False, same_as: str = "", kind: type[Any] | None = None,
+    ) -> None:  # fmt: skip
+        self.default, self.low, self.above = default, low, above
+        self.high = validation.LONGEST_SECONDS if high is None else high  # no count needs to be larger
+        self.optional, self.same_as = optional, same_as
+        self.kind: type[Any] = type(default) if kind is None else kind
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+        self.key = self.same_as or name
+
+    @overload
+    def __get__(self, config: None, owner: type) -> _Option[T]: ...
+    @overload
+    def __get__(self, config: DefaultRunnerConfig, owner: type) -> T: ...
+    def __get__(self, config: DefaultRunnerConfig | None, owner: type) -> T | _Option[T]:
+        if config is None:
+            return self
+        value: T = config._values[self.key]
+        return value
+
+    def __set__(self, config: DefaultRunnerConfig, value: T) -> None:
+        config._values[self.key] = self._checked(value)
+        config._given.add(self.key)
+
+    def _checked(self, value: Any) -> Any:
+        if value is None and self.optional:
+            return None
+        number = self.kind in (int, float)
+        allowed: tuple[type, ...] = (int, float) if self.kind is float else (self.kind,)
+        if not isinstance(value, allowed) or (number and isinstance(value, bool)):
+            raise ConfigError(f"{self.name} must be {self._wanted()}, not {validation.shown(value)}")
+        if isinstance(value, str):
+            return validation.text(
+                self.name, value, at_most_bytes=validation.LONGEST_REASON_BYTES, empty=True, error=ConfigError
+            )
+        if isinstance(value, (int, float)) and (
+            (self.low is not None and value < self.low)
+            or (self.above is not None and value <= self.above)
+            or value > self.high
+            or value != value
+        ):
+            raise ConfigError(f"{self.name} must be {self._wanted()}, it is {validation.shown(value)}")
+        return value
+
+    def _wanted(self) -> str:
+        kind = {int: "an integer", float: "a number", bool: "True or False", str: "a string"}[self.kind]
+        bounds = [
+            f"above {self.above:g}" if self.above is not None else "",
+            f"{self.low:g} or more" if self.low is not None else "",
+            f"at most {self.high:,.10g}" if self.kind in (int, float) else "",
+        ]
+        text = " and ".join(b for b in bounds if b)
+        return f"{kind}{' ' + text if text else ''}{' or None' if self.optional else ''}"
+
+
+class _Executors(_Option[dict[str, ExecutorKind]]):
+    """Executors by name; everybody gets a dictionary of their own."""
+
+    def __get__(self, config: Any, owner: type) -> Any:
+        found = super().__get__(config, owner)
+        return found if config is None else dict(found)
+
+    def _checked(self, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"executors is a mapping of names to executors, not {value!r}")
+        for name, kind in value.items():
+            validation.text("executors: a name", name, at_most_bytes=validation.LONGEST_NAME_BYTES, error=ConfigError)
+            if isinstance(kind, type) or not hasattr(kind, "open") or not hasattr(kind, "max_concurrent"):
+                raise ConfigError(
+                    f"executors[{name!r}] must be a ProcessExecutor or another kind of executor, not {kind!r}",
+                    hint="see docs/executors.md for what it takes",
+                )
+        return dict(value)
+
+
+class _Routing(_Option[Router | None]):
+    """A Router or None."""
+
+    def _checked(self, value: Any) -> Any:
+        if value is not None and not isinstance(value, Router):
+            raise ConfigError(f"routing must be a Router or None, not {value!r}")
+        return value
+
+
+class DefaultRunnerConfig:
+    """Options of a DefaultRunner: keyword arguments, attributes that can be read and set, checked at once.
+
+    Times carry their unit in the name.  `pipeline_timeout_seconds` is another name of `workflow_timeout_seconds`
+    (None: no limit).  `scheduler_poll_interval_ms` is checked and used only where no wake-up channel works.
+    `db_pool_size`, `prepare_statements`, `listen_url`: connections to PostgreSQL at most (one more listens); False
+    leaves nothing in a session, for proxies that pool transactions; where to listen, if not at the database's URL.
+    `lease_seconds`: how long work belongs to a runner that is not heard of (a third of it is the heartbeat).
+    `max_concurrent_async_tasks`: `async def` bodies at once on the default executor, where they need no thread.
+    `prefetch_tasks`: how much work may at most be leased ahead of a free slot; it is less where bodies take longer than
+    some milliseconds.  `max_crashes_per_task`: a task whose process died so often while it ran is failed; the last
+    three times, and once at least, it runs alone.  `shutdown_timeout_seconds`: how long a shutdown waits for running
+    bodies.
+    `own_runs_only`: for a process that lives as long as its runs: only runs that are submitted here, or have a handle
+    here, are executed, with their children; nothing else is taken over, and no schedule fires.
+    `run_retention_days`: runs that ended longer ago are forgotten, with their children; None: none is ever.
+    `executors`: what there is by name beside "default", which runs `max_concurrent_tasks` threads unless it is given
+    too.  `enable_cron_scheduling`, `enable_trigger_scheduling`: fire schedules, ask triggers.
+    `cron_max_catchup_executions`: how many missed instants are made up for, and how many wait in a queue, at most;
+    schedules that say nothing make up for what they missed if this was set.  `cron_poll_interval_seconds`: how often
+    schedules are looked at, and `trigger_base_poll_interval` (seconds) triggers, where no wake-up channel works.
+    `cron_enable_recovery`: try again what could not be started, every `cron_recovery_interval_seconds`,
+    `cron_max_recovery_attempts` times in all; what is older than `cron_max_recovery_age_seconds` is given up.
+    `cron_lost_threshold_minutes`: from when on statistics call it lost.  `trigger_poll_timeout`: seconds for an answer.
+    `runner_name`: how the runner is called in its logs and its repr.
+    `routing`: a Router that says which bodies run where; None: all on "default" that do not ask for another.
+    """
+
+    max_concurrent_tasks = _Option(4, low=1, high=100_000)
+    max_concurrent_async_tasks = _Option(1000, low=1, high=100_000)
+    scheduler_poll_interval_ms = _Option(100, low=10)
+    task_timeout_seconds = _Option(300.0, above=0)
+    workflow_timeout_seconds = _Option(3600.0, above=0, optional=True)
+    pipeline_timeout_seconds = _Option(3600.0, above=0, optional=True, same_as="workflow_timeout_seconds")
+    db_pool_size = _Option(10, low=1, high=1000)
+    prepare_statements = _Option(True)
+    listen_url = _Option("")
+    enable_recovery = _Option(True)
+    own_runs_only = _Option(False)
+    runner_name = _Option("")
+    lease_seconds = _Option(30.0, low=1)
+    recovery_interval_seconds = _Option(30.0, low=1)
+    prefetch_tasks = _Option(256, low=1)
+    max_crashes_per_task = _Option(10, low=1)
+    cancel_grace_seconds = _Option(5.0, low=0)
+    shutdown_timeout_seconds = _Option(5.0, low=0)
+    run_retention_days = _Option[float | None](None, kind=float, above=0, high=36_500, optional=True)
+    executors = _Executors({})
+    routing = _Routing(None)
+    enable_cron_scheduling = _Option(True)
+    cron_poll_interval_seconds = _Option(30, low=1)
+    cron_max_catchup_executions = _Option(100, low=1, high=100_000)
+    cron_enable_recovery = _Option(True)
+    cron_recovery_interval_seconds = _Option(300, low=1)
+    cron_lost_threshold_minutes = _Option(10, low=1)
+    cron_max_recovery_age_seconds = _Option(86_400, low=1)
+    cron_max_recovery_attempts = _Option(3, low=1)
+    enable_trigger_scheduling = _Option(True)
+    trigger_base_poll_interval = _Option(1.0, above=0)
+    trigger_poll_timeout = _Option(30.0, above=0)
+
+    def __init__(self, **options: Any) -> None:
+        object.__setattr__(self, "_values", {o.key: o.default for o in OPTIONS.values()})
+        object.__setattr__(self, "_given", set())
+        for name, value in options.items():
+            setattr(self, name, value)
+
+    _values: dict[str, Any]
+    _given: set[str]
+    """options that somebody has set"""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in OPTIONS:
+            close = difflib.get_close_matches(name, OPTIONS, n=1)
+            raise ConfigError(
+                f"there is no option {name!r}",
+                hint=f"did you mean {close[0]!r}?" if close else f"the options are {', '.join(sorted(OPTIONS))}",
+            )
+        super().__setattr__(name, value)
+
+    @classmethod
+    def default(cls) -> DefaultRunnerConfig:
+        """All options at their default."""
+        return cls()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every option by name."""
+        return {name: self._values[option.key] for name, option in OPTIONS.items()}
+
+    def copy(self) -> Self:
+        """The same options, independent of these."""
+        made = type(self)()
+        made._values.update(self._values)
+        made._given.update(self._given)
+        return made
+
+    def scheduling(self) -> Scheduling:
+        """What of it concerns schedules and triggers."""
+        return Scheduling(
+            cron=self.enable_cron_scheduling and not self.own_runs_only,
+            triggers=self.enable_trigger_scheduling and not self.own_runs_only,
+            poll_seconds=self.cron_poll_interval_seconds,
+            trigger_poll_seconds=self.trigger_base_poll_interval,
+            max_catchup=self.cron_max_catchup_executions,
+            catches_up="cron_max_catchup_executions" in self._given,
+            recover=self.cron_enable_recovery,
+            recovery_interval_seconds=self.cron_recovery_interval_seconds,
+            recovery_age_seconds=self.cron_max_recovery_age_seconds,
+            recovery_attempts=self.cron_max_recovery_attempts,
+            poll_timeout_seconds=self.trigger_poll_timeout,
+        )
+
+    def limits(self) -> Limits:
+        """What of it concerns the driver.  Raises ExecutorNotFound for a routing to an executor that is not there."""
+        executors = self.executors
+        if self.routing is not None:
+            self.routing.check({DEFAULT, *executors})
+        default = executors[DEFAULT].max_concurrent if DEFAULT in executors else self.max_concurrent_tasks
+        slots = default + sum([kind.max_concurrent for name, kind in executors.items() if name != DEFAULT])
+        return Limits(
+            max_concurrent_tasks=self.max_concurrent_tasks,
+            max_concurrent_async_tasks=self.max_concurrent_async_tasks,
+            task_timeout_seconds=self.task_timeout_seconds,
+            lease_seconds=self.lease_seconds,
+            scan_interval_seconds=self.recovery_interval_seconds,
+            prefetch_tasks=max(self.prefetch_tasks, 2 * slots),
+            max_crashes_per_task=self.max_crashes_per_task,
+            cancel_grace_seconds=self.cancel_grace_seconds,
+            recover=self.enable_recovery,
+            name=self.runner_name,
+            own_runs_only=self.own_runs_only,
+            retention_seconds=None if self.run_retention_days is None else self.run_retention_days * 86_400,
+            executors=executors,
+            routing=self.routing,
+            scheduling=self.scheduling(),
+        )
+
+    def store_options(self, schema: str | None = None) -> StoreOptions:
+        """What of it concerns the store."""
+        return StoreOptions(
+            pool_size=self.db_pool_size,
+            prepare_statements=self.prepare_statements,
+            listen_url=self.listen_url or None,
+            schema=schema,
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DefaultRunnerConfig) and self._values == other._values
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        options = {**self.to_dict(), "listen_url": masked(self.listen_url)}
+        set_ = [f"{k}={v!r}" for k, v in options.items() if v != OPTIONS[k].default or k == "max_concurrent_tasks"]
+        return f"DefaultRunnerConfig({', '.join(set_)})"
+
+
+OPTIONS: Final[dict[str, _Option[Any]]] = {
+    name: option for name, option in vars(DefaultRunnerConfig).items() if isinstance(option, _Option)
+}

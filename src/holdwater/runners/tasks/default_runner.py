@@ -1,0 +1,384 @@
+"""DefaultRunner: register workflows, run them, look at them."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Collection, Generator, Mapping
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Any, Final
+
+from holdwater.engine import Engine
+from holdwater.errors import ConfigError, DatabaseURLError
+from holdwater.model import events as ev
+from holdwater.model import validation
+from holdwater.model.records import RunFilter
+from holdwater.model.statuses import STATUS
+from holdwater.operations.schedules import ScheduleBook, ScheduleMethods
+from holdwater.runners.tasks.config import DefaultRunnerConfig
+from holdwater.runners.tasks.results import RunSummary, WorkflowResult
+from holdwater.runners.workflow_names import WorkflowRef, registered_name
+from holdwater.runs.activity import Activity
+from holdwater.runs.pauses import Pause
+from holdwater.runtime.active_run import LiveRun
+from holdwater.runtime.executors.base import DEFAULT, ExecutorMetrics
+from holdwater.runtime.internal_errors import Fault
+from holdwater.tasks import Context
+
+Inputs = Context | Mapping[str, Any] | None
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class DefaultRunner(ScheduleMethods):
+    """Executes registered workflows durably on one database.
+
+    May be shared by threads.  A context manager; shut down by itself when it is collected and at interpreter exit.
+    Runs that a crash has interrupted go on by themselves as soon as their workflow is registered here.
+    After a fork it belongs to the parent: the child gets RunnerClosed and makes its own.
+
+    Raises DatabaseURLError (a ValueError) for a URL that cannot be used, StoreUnavailable for a database that cannot,
+    ExecutorNotFound (a ValueError) for a routing to an executor that is not there.
+    """
+
+    def __init__(
+        self, database_url: str, *, config: DefaultRunnerConfig | None = None, schema: str | None = None
+    ) -> None:
+        self._config = DefaultRunnerConfig() if config is None else config.copy()
+        if not isinstance(database_url, str):
+            raise DatabaseURLError(f"a database URL is a string, not {database_url!r}")
+        self.database_url = database_url
+        self._engine = Engine(
+            database_url,
+            self._config.limits(),
+            run_timeout_seconds=self._config.workflow_timeout_seconds,
+            poll_seconds=self._config.scheduler_poll_interval_ms / 1000,
+            options=self._config.store_options(schema),
+            present=WorkflowResult,
+        )
+        engine = self._engine
+        self._schedules = ScheduleBook(
+            engine.store,
+            engine.clock,
+            self._config.scheduling(),
+            lambda name: engine.registry.find(name) is not None,
+            engine.driver.look_for_work,
+            self._config.cron_lost_threshold_minutes * 60_000_000,
+        )
+        drain_seconds = self._config.shutdown_timeout_seconds
+        # Closes the engine when the runner is collected; holds the engine, never the runner.
+        self._finalizer = weakref.finalize(self, self._engine.close, drain_seconds, wait=False)
+        self._finalizer.atexit = False  # at exit the engine is waited for
+
+    @classmethod
+    def with_config(cls, database_url: str, config: DefaultRunnerConfig) -> DefaultRunner:
+        """A runner with these options."""
+        if not isinstance(config, DefaultRunnerConfig):
+            raise ConfigError(f"config must be a DefaultRunnerConfig, not {type(config).__name__}")
+        return cls(database_url, config=config)
+
+    @classmethod
+    def with_schema(cls, database_url: str, schema: str) -> DefaultRunner:
+        """A runner of one tenant, in a PostgreSQL schema of its own.  Raises DatabaseURLError (a ValueError)."""
+        return cls(database_url, schema=schema)
+
+    @property
+    def config(self) -> DefaultRunnerConfig:
+        """A copy of the options it runs with."""
+        return self._config.copy()
+
+    # -- running
+
+    def submit(self, workflow: WorkflowRef, context: Inputs = None, *, idempotency_key: str | None = None) -> RunHandle:
+        """Start a run and return at once; it is on disk when this returns.
+
+        `workflow`: its registered name, or a workflow of tasks or steps, or a graph with a name; that is registered.
+        With an `idempotency_key` that a run of this workflow has already, that run is returned and nothing is started.
+        Raises WorkflowNotFound (a ValueError), EncodingError, IdempotencyConflict, StoreUnavailable, RunnerClosed.
+        """
+        name = registered_name(workflow, self._engine.registry)
+        row, live = self._engine.submit(name, context, idempotency_key=idempotency_key)
+        return RunHandle(self, row.id, name, live)
+
+    def execute(
+        self, workflow: WorkflowRef, context: Inputs = None, *, idempotency_key: str | None = None
+    ) -> WorkflowResult:
+        """Run a workflow and wait until it has ended (or waits for a person).  Raises what `submit` raises.
+
+        A failed run is a result with status "Failed", not an exception.
+        """
+        if idempotency_key is not None:
+            return self.submit(workflow, context, idempotency_key=idempotency_key).result()
+        return WorkflowResult(self._engine.execute(registered_name(workflow, self._engine.registry), context))
+
+    async def execute_async(
+        self, workflow: WorkflowRef, context: Inputs = None, *, idempotency_key: str | None = None
+    ) -> WorkflowResult:
+        """`execute` for coroutines: the event loop goes on meanwhile."""
+        import asyncio
+
+        handle = await asyncio.to_thread(self.submit, workflow, context, idempotency_key=idempotency_key)
+        return await handle
+
+    # -- looking and steering
+
+    def get_run(self, run_id: str) -> WorkflowResult:
+        """A run with its tasks, as recorded so far.  Raises RunNotFound."""
+        return WorkflowResult(self._engine.read(run_id))
+
+    def list_runs(
+        self,
+        *,
+        workflow_name: str | None = None,
+        status: str | None = None,
+        limit: int = 100,
+        before: str | None = None,
+        parent_run_id: str | None = None,
+        top_level: bool = False,
+        since: datetime | None = None,
+        offset: int = 0,
+    ) -> list[RunSummary]:
+        """Runs, newest first.  `status` as in results; `before`: a run id, for the next page; `limit` 1 to 1,000.
+
+        `parent_run_id`: only children of this run; `top_level`: only runs without a parent; `since`: only runs created
+        at this instant or later (an aware datetime); `offset`: so many are left out first.
+        Raises ConfigError, RunNotFound if there is no run `before`.
+        """
+        validation.count("offset", offset)
+        validation.count("limit", limit, low=1, high=1000)
+        for what, sought in (("workflow_name", workflow_name), ("before", before), ("parent_run_id", parent_run_id)):
+            if sought is not None:
+                validation.sought(what, sought)
+        words = {face.lower(): word for word, face in STATUS.items()}
+        if status is not None and (not isinstance(status, str) or status.lower() not in words):
+            raise ConfigError(f"there is no status {status!r}", hint=f"one of {', '.join(STATUS.values())}")
+        word = words[status.lower()] if status else None
+        since_us = None if since is None else _microseconds(since)
+        which = RunFilter(workflow_name, word, limit, before, parent_run_id, top_level, since_us, offset)
+        rows = self._engine.runs(which)
+        activities = self._engine.activities(rows)
+        return [RunSummary.of(row, activities[row.id]) for row in rows]
+
+    def activity(self, run_id: str) -> Activity:
+        """The activity of a run right now: queued, running (on which host, in which process), waiting (until when),
+        orphaned; or its status.  Raises RunNotFound, StoreUnavailable.
+        """
+        row = self._engine.head(run_id)
+        return self._engine.activities([row])[run_id]
+
+    def handle(self, run_id: str) -> RunHandle:
+        """A handle on an earlier run.  Raises RunNotFound."""
+        head = self._engine.head(run_id)
+        self._engine.driver.include(run_id)
+        return RunHandle(self, run_id, head.workflow, None)
+
+    def cancel(self, run_id: str, reason: str = "") -> None:
+        """End a run: nothing more starts, running bodies are told (`handle.cancelled`).  Raises InvalidTransition."""
+        self._engine.control(run_id, ev.CancelRequested(reason), "cancel")
+
+    def pause(self, run_id: str, reason: str = "") -> None:
+        """Start nothing more of a run for now; what runs ends as usual.  Raises InvalidTransition."""
+        self._engine.control(run_id, ev.Paused(reason), "pause")
+
+    def resume(self, run_id: str) -> None:
+        """Let a paused run go on.  Raises InvalidTransition."""
+        self._engine.control(run_id, ev.Resumed(), "resume")
+
+    def pauses(self, run_id: str) -> list[Pause]:
+        """The open questions of a run, those of the runs nested in it too, in the order of the workflow."""
+        return self._engine.pauses(run_id)
+
+    def answer(self, run_id: str, pause_id: str | None, value: Any) -> None:
+        """Answer an open question; the run goes on with it.
+
+        `pause_id`: which one, or the name of its answer where only one goes by it; None: the only one.  Questions are
+        answered in any order, and nothing that has finished runs again.
+
+        Raises NotAsked (a ValueError), EncodingError, RunNotFound, RunnerClosed, and what the question's own check of
+        answers raises.
+        """
+        self._engine.answer(run_id, pause_id, value)
+
+    def retry(self, run_id: str, reason: str = "") -> None:
+        """Try again what failed or was cancelled in a run that has ended; what succeeded is kept and never runs again.
+
+        Failed tasks have all their attempts again, and the run as much time as at first.  What ran or was skipped
+        because of a failure is decided anew.  A changed body is what runs now.  Where this process does not have the
+        workflow, the work is left to whoever has it.
+
+        Raises InvalidTransition for a run that is running, paused or completed, StructureChanged if tasks, dependencies
+        or rules are not those it was recorded under, RunNotFound, RunnerClosed.
+        """
+        self._engine.control(run_id, ev.Resumed(reason), "retry")
+
+    def fork(
+        self,
+        run_id: str,
+        from_task: str,
+        *,
+        context: Inputs = None,
+        remove: Collection[str] = (),
+        idempotency_key: str | None = None,
+    ) -> RunHandle:
+        """A new run that takes over what succeeded in another one, and runs `from_task` and all that comes after it.
+
+        The other run may be in any state, and stays as it is.  `context`: values as `from_task` will see them, added or
+        overwritten, None being a value like any other; `remove`: keys it will not see.  What failed in the other run
+        runs again, too, wherever it stands.
+
+        With an `idempotency_key` that a run of this workflow has already, that run is returned and nothing is started.
+        Raises TaskNotFound, StructureChanged, EncodingError, ConfigError (a key both set and removed), RunNotFound,
+        IdempotencyConflict, StoreUnavailable, RunnerClosed.
+        """
+        removed = (remove,) if isinstance(remove, str) else tuple(remove)
+        row, live = self._engine.fork(run_id, from_task, Context(context), removed, idempotency_key=idempotency_key)
+        return RunHandle(self, row.id, row.workflow, live)
+
+    def forget(self, *, older_than_days: float, keep: Collection[str] = ()) -> int:
+        """Delete runs that ended longer ago, with their children; returns how many.  `keep`: ids of runs to leave.
+
+        A run that has not ended stays, and so does one with a child that has not.  Forks of what is gone stay whole.
+        Raises ConfigError, StoreUnavailable, RunnerClosed.
+        """
+        validation.seconds("older_than_days", older_than_days, positive=False, at_most=36_500, unit="days")
+        kept = (keep,) if isinstance(keep, str) else tuple(keep)
+        for run_id in kept:
+            validation.sought("keep: the id of a run", run_id)
+        return self._engine.forget(self._engine.clock.now() - int(older_than_days * 86_400e6), kept)
+
+    # -- executors
+
+    def executor_metrics(self) -> dict[str, ExecutorMetrics]:
+        """How each executor of this runner is doing, by name."""
+        return self._engine.driver.executor.metrics()
+
+    def has_capacity(self, executor: str = DEFAULT) -> bool:
+        """Whether a body could begin there at once.  Raises ExecutorNotFound."""
+        return self._engine.driver.executor.executor(executor).has_capacity()
+
+    def internal_errors(self) -> tuple[Fault, ...]:
+        """The latest errors of the engine itself, and of code it calls beside the bodies; the oldest first.
+
+        A run they concern is parked or refused; what was due is tried again.  All are logged to `holdwater.runner`.
+        """
+        return self._engine.driver.faults.latest
+
+    # -- lifetime
+
+    def shutdown(self) -> None:
+        """Let running tasks end (`shutdown_timeout_seconds`), leave the rest to the next runner.  Idempotent."""
+        self._finalizer.detach()
+        self._engine.close(self._config.shutdown_timeout_seconds)
+
+    def __enter__(self) -> DefaultRunner:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.shutdown()
+
+    async def __aenter__(self) -> DefaultRunner:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        import asyncio
+
+        # in a thread: the caller's event loop, which a running task may need for its end, goes on meanwhile
+        await asyncio.shield(asyncio.to_thread(self.shutdown))
+
+    def __repr__(self) -> str:
+        name = f", runner_name={self._config.runner_name!r}" if self._config.runner_name else ""
+        return f"DefaultRunner({self._engine.store.url!r}{name}{'' if self._finalizer.alive else ', shut down'})"
+
+
+class RunHandle:
+    """A run that was started.  Awaitable: `await handle` gives its result.
+
+    `is_new`: the run was started by the call that made this handle; False if it was there before (an idempotency key).
+    """
+
+    def __init__(self, runner: DefaultRunner, run_id: str, workflow_name: str, live: LiveRun | None) -> None:
+        self._runner = runner
+        self._live = live
+        self._retries = runner._engine.driver.retries.get(run_id, 0)
+        self.run_id = run_id
+        self.workflow_name = workflow_name
+        self.is_new = live is not None
+
+    @property
+    def status(self) -> str:
+        """Running, Paused, Completed, Failed or Cancelled, as recorded now."""
+        return STATUS[self._runner._engine.head(self.run_id).status]
+
+    def done(self) -> bool:
+        """The run has ended."""
+        return self.status in ("Completed", "Failed", "Cancelled")
+
+    def result(self, timeout: float | None = None) -> WorkflowResult:
+        """Wait (at most `timeout` seconds) until the run has ended or waits for a person.
+
+        A handle keeps the result of a run that has ended, unless it was retried through this runner.
+        Raises RunNotFinished (a TimeoutError); the run goes on.  RunnerClosed if the runner is shut down meanwhile.
+        """
+        if self._live is not None and self._live.row.finished_at is not None:
+            retries = self._runner._engine.driver.retries.get(self.run_id, 0)
+            if retries != self._retries:
+                self._live = self._runner._engine.wait(self.run_id, timeout)
+                self._retries = retries
+            return WorkflowResult(self._live)
+        return WorkflowResult(self._runner._engine.wait(self.run_id, timeout, live=self._live))
+
+    def info(self) -> WorkflowResult:
+        """The run as recorded so far."""
+        return self._runner.get_run(self.run_id)
+
+    def cancel(self, reason: str = "") -> None:
+        self._runner.cancel(self.run_id, reason)
+
+    def pause(self, reason: str = "") -> None:
+        self._runner.pause(self.run_id, reason)
+
+    def resume(self) -> None:
+        self._runner.resume(self.run_id)
+
+    def pauses(self) -> list[Pause]:
+        return self._runner.pauses(self.run_id)
+
+    def answer(self, pause_id: str | None, value: Any) -> None:
+        self._runner.answer(self.run_id, pause_id, value)
+
+    def retry(self, reason: str = "") -> None:
+        self._runner.retry(self.run_id, reason)
+
+    def fork(
+        self,
+        from_task: str,
+        *,
+        context: Inputs = None,
+        remove: Collection[str] = (),
+        idempotency_key: str | None = None,
+    ) -> RunHandle:
+        return self._runner.fork(
+            self.run_id, from_task, context=context, remove=remove, idempotency_key=idempotency_key
+        )
+
+    def __await__(self) -> Generator[Any, None, WorkflowResult]:
+        return self._result_async().__await__()
+
+    async def _result_async(self) -> WorkflowResult:
+        return WorkflowResult(await self._runner._engine.wait_async(self.run_id))
+
+    def __repr__(self) -> str:
+        return f"RunHandle({self.workflow_name!r}, {self.run_id!r})"
+
+
+def _microseconds(instant: datetime) -> int:
+    """Microseconds since the epoch.  Raises ConfigError for a datetime without a zone."""
+    if not isinstance(instant, datetime) or instant.tzinfo is None:
+        raise ConfigError(
+            f"since must be a datetime with a time zone, it is {instant!r}", hint="datetime.now(UTC) - ..."
+        )
+    return (instant - _EPOCH) // timedelta(microseconds=1)

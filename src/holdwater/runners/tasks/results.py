@@ -1,0 +1,217 @@
+"""What a run came to, in the words of task workflows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from holdwater.model.records import RunRow
+from holdwater.model.statuses import STATUS
+from holdwater.runs import history
+from holdwater.runs.activity import Activity
+from holdwater.runtime.active_run import LiveRun
+from holdwater.tasks import Context
+
+
+def instant(us: int | None) -> str | None:
+    """RFC 3339 in UTC, with microseconds."""
+    return None if us is None else datetime.fromtimestamp(us / 1e6, UTC).isoformat(timespec="microseconds")
+
+
+def worded(activity: Activity) -> str:
+    """An activity in words."""
+    where = "" if activity.pid is None else f"{activity.host}:{activity.pid}"
+    match activity.state:
+        case "running" if where:
+            return f"running on {where}"
+        case "orphaned" if where:
+            return f"orphaned by {where}"
+        case "waiting":
+            return f"waiting until {instant(activity.until)}"
+    return activity.state
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResult:
+    """One task of a run.  `status`: Pending, Ready, Running, Waiting, Completed, Failed, Skipped or Cancelled.
+
+    `iterations`: how often it was executed: more than once in a loop, or because of new inputs; `attempt_count`:
+    attempts of the latest one.  `error_message` and `traceback` are those of its last attempt if that failed; the
+    traceback is text, bounded, with causes and notes.  None: there is none.
+    """
+
+    task_name: str
+    status: str
+    start_time: str | None
+    end_time: str | None
+    duration: timedelta | None
+    attempt_count: int
+    error_message: str | None
+    reason: str | None = None
+    notes: tuple[str, ...] = ()
+    traceback: str | None = None
+    iterations: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """The head of a run, as `list_runs` gives it.
+
+    `activity`: of a run that is Running: "queued", "running on HOST:PID", "waiting until INSTANT" (RFC 3339, UTC),
+    "waiting for child runs", or "orphaned": its process died or lost its lease, and the next runner takes it over.
+    None for every other run.
+    """
+
+    run_id: str
+    workflow_name: str
+    status: str
+    start_time: str
+    end_time: str | None
+    error_message: str | None
+    reason: str | None
+    idempotency_key: str | None
+    workflow_version: str
+    code_version: str
+    forked_from: str | None = None
+    parent_run_id: str | None = None
+    activity: str | None = None
+
+    @classmethod
+    def of(cls, row: RunRow, activity: Activity | None = None) -> RunSummary:
+        return cls(
+            run_id=row.id,
+            workflow_name=row.workflow,
+            status=STATUS[row.status],
+            start_time=instant(row.created_at) or "",
+            end_time=instant(row.finished_at),
+            error_message=row.error,
+            reason=row.reason,
+            idempotency_key=row.idempotency_key,
+            workflow_version=row.structure,
+            code_version=row.code,
+            forked_from=row.forked_from,
+            parent_run_id=row.parent_id,
+            activity=None if activity is None or row.status != "running" else worded(activity),
+        )
+
+
+class WorkflowResult:
+    """A run and what it came to.
+
+    `status`: Running, Paused, Completed, Failed or Cancelled.  Times are RFC 3339 strings, `duration` a timedelta.
+    `final_context` is a fresh copy at each access.
+    """
+
+    def __init__(self, run: LiveRun) -> None:
+        self._run = run
+        self._row = run.row
+
+    @property
+    def run_id(self) -> str:
+        return self._row.id
+
+    execution_id = run_id
+
+    @property
+    def workflow_name(self) -> str:
+        return self._row.workflow
+
+    @property
+    def status(self) -> str:
+        return STATUS[self._row.status]
+
+    @property
+    def start_time(self) -> str:
+        return instant(self._row.created_at) or ""
+
+    @property
+    def end_time(self) -> str | None:
+        return instant(self._row.finished_at)
+
+    @property
+    def duration(self) -> timedelta | None:
+        finished = self._row.finished_at
+        return None if finished is None else timedelta(microseconds=finished - self._row.created_at)
+
+    @property
+    def error_message(self) -> str | None:
+        """The failed task, the exception type and the message; None on success."""
+        return self._row.error
+
+    @property
+    def traceback(self) -> str | None:
+        """Where the first task of those that failed the run raised; None if that left no traceback."""
+        if self.status != "Failed":
+            return None
+        return next((t.traceback for t in self.task_results if t.status == "Failed" and t.traceback), None)
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is paused or was cancelled, if somebody said."""
+        return self._row.reason
+
+    @property
+    def forked_from(self) -> str | None:
+        """The run this one took its beginning from."""
+        return self._row.forked_from
+
+    @property
+    def parent_run_id(self) -> str | None:
+        """The run that started this one."""
+        return self._row.parent_id
+
+    @property
+    def final_context(self) -> Context:
+        """The context the run ended with (so far): the leaves merged in definition order."""
+        return Context.from_stored(self._run.result())
+
+    @property
+    def task_results(self) -> list[TaskResult]:
+        """Every task, in definition order."""
+        return [_task(h) for h in history.nodes(self._run)]
+
+    @property
+    def notes(self) -> list[str]:
+        """Failures of observers (callbacks), which never fail a run."""
+        return [note for entry in self._run.entries for note in entry.notes]
+
+    @property
+    def summary(self) -> RunSummary:
+        return RunSummary.of(self._row)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The run as plain data: summary, tasks and final context."""
+        from dataclasses import asdict
+
+        tasks = []
+        for t in self.task_results:
+            row = asdict(t)
+            row["duration"] = None if t.duration is None else t.duration.total_seconds()
+            row["notes"] = list(t.notes)
+            tasks.append(row)
+        return {**asdict(self.summary), "tasks": tasks}
+
+    def __repr__(self) -> str:
+        name, run = type(self).__name__, f"{self.workflow_name!r}, {self.run_id!r}"
+        return f"{name}({run}, status={self.status!r}, error={self.error_message!r})"
+
+
+def _task(h: history.NodeHistory) -> TaskResult:
+    took = None if h.began is None or h.ended is None else timedelta(microseconds=h.ended - h.began)
+    return TaskResult(
+        task_name=h.name,
+        status=h.state,
+        start_time=instant(h.began),
+        end_time=instant(h.ended),
+        duration=took,
+        attempt_count=h.attempts,
+        iterations=h.iterations,
+        error_message=h.error,
+        reason=h.reason,
+        notes=h.notes,
+        traceback=h.traceback,
+    )
+
+
+PipelineResult = WorkflowResult

@@ -1,0 +1,1 @@
+"""The read side: recorded runs, as state, history, pauses and data."""

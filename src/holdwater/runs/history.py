@@ -1,0 +1,138 @@
+"""What happened to each node of a run: states, times, attempts and errors, read from its journal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from holdwater.kernel import Machine
+from holdwater.kernel.fanout import TENDED
+from holdwater.kernel.gates import WAITING
+from holdwater.kernel.machine import ASKED, DELAYED, EVALUATING, ISSUED
+from holdwater.model import events as ev
+from holdwater.model.rules import CANCELLED, CUT, FAILED, SETTLED, SKIPPED, SUCCEEDED
+from holdwater.runtime.active_run import LiveRun
+
+STATES = {
+    WAITING: "Pending",
+    EVALUATING: "Pending",
+    ISSUED: "Ready",
+    DELAYED: "Waiting",
+    ASKED: "Waiting",
+    TENDED: "Running",
+    SUCCEEDED: "Completed",
+    FAILED: "Failed",
+    SKIPPED: "Skipped",
+    CUT: "Skipped",
+    CANCELLED: "Cancelled",
+}
+
+
+@dataclass(slots=True)
+class NodeHistory:
+    """One node of a run.  Instants in microseconds since the epoch.
+
+    `attempts`: bodies that began, as far as known, in the latest iteration; `iterations`: how often the node was
+    executed: more than once in a loop, or because of new inputs.
+
+    `error` and `traceback` are those of its last attempt, None if that did not fail or left none.
+    """
+
+    name: str
+    state: str
+    began: int | None = None
+    ended: int | None = None
+    attempts: int = 0
+    iterations: int = 0
+    error: str | None = None
+    traceback: str | None = None
+    reason: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def nodes(run: LiveRun) -> list[NodeHistory]:
+    """The history of every node, in definition order."""
+    machine = run.machine
+    out = [NodeHistory(n.name, STATES[machine.state[i]]) for i, n in enumerate(run.layout.plan.nodes)]
+    taken_back = _taken_back(run)
+    closed = set(range(len(out)))  # the next attempt of these is the first of another iteration
+    for k, entry in enumerate(run.entries):
+        for i in taken_back.get(k, ()):
+            h = out[i]
+            h.began = h.ended = h.error = h.traceback = None
+            if h.attempts:
+                closed.discard(i)  # what is tried again goes on with its attempts
+        match entry.event:
+            case ev.Succeeded(node=i):
+                h = out[i]
+                _count(h, i, closed)
+                closed.add(i)
+                h.began, h.ended, h.error, h.traceback = h.began or entry.began, entry.ended, None, None
+            case ev.Failed(node=i, error=text, traceback=traceback):
+                h = out[i]
+                _count(h, i, closed)
+                h.began, h.ended = h.began or entry.began or None, entry.ended
+                h.error, h.traceback = text, traceback or None
+            case ev.Abandoned(node=i, counted=True):
+                h = out[i]
+                _count(h, i, closed)
+                h.error, h.traceback = "its process died", None
+            case ev.Cancelled(node=i):
+                h = out[i]
+                if entry.began:
+                    _count(h, i, closed)
+                    h.began, h.ended = h.began or entry.began, entry.ended
+            case ev.FannedOut(node=i):
+                out[i].began = out[i].began or entry.began
+                continue
+            case ev.Asked(node=i):
+                h = out[i]
+                _count(h, i, closed)
+                h.began, h.error, h.traceback = h.began or entry.began, None, None
+            case ev.Answered(node=i):
+                out[i].ended = entry.at
+                closed.add(i)
+                continue
+            case _:
+                continue
+        if entry.notes:
+            h.notes += entry.notes
+    for i, row in run.work.items():
+        if row.began and row.kind == "execute" and out[i].state == "Ready":
+            out[i].state = "Running"
+    for i, h in enumerate(out):
+        if machine.state[i] == CUT:
+            h.reason = _blamed(run, i)
+        elif machine.state[i] == SKIPPED:
+            h.reason = "a jump passed it over" if i in machine.passed else "its trigger rule did not hold"
+    return out
+
+
+def _count(h: NodeHistory, i: int, closed: set[int]) -> None:
+    """Count an attempt: one more, or the first of another iteration."""
+    if i in closed:
+        closed.discard(i)
+        h.iterations += 1
+        h.attempts = 0
+    h.attempts += 1
+
+
+def _taken_back(run: LiveRun) -> dict[int, list[int]]:
+    """Entry of a retry -> nodes that began anew with it: earlier attempts count, their times and errors do not."""
+    found: dict[int, list[int]] = {}
+    if run.machine.rewinds:
+        machine = Machine(run.layout)
+        for k, entry in enumerate(run.entries):
+            rewinds = machine.rewinds
+            machine.apply(entry.event)
+            if machine.rewinds > rewinds:
+                found[k] = [i for i, state in enumerate(machine.state) if state not in SETTLED]
+    return found
+
+
+def _blamed(run: LiveRun, node: int) -> str:
+    plan, state, index = run.layout.plan, run.machine.state, run.layout.index
+    failed = [d for d in plan.nodes[node].after if state[index[d]] == FAILED]
+    cut = [d for d in plan.nodes[node].after if state[index[d]] == CUT]
+    if failed:
+        return f"upstream failed: {', '.join(failed)}"
+    return f"upstream was skipped because of a failure: {', '.join(cut)}"

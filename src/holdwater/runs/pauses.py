@@ -1,0 +1,127 @@
+"""What a run waits for: open questions of its own, and of the runs its nodes have fanned out to."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from holdwater.errors import NotAsked
+from holdwater.kernel.machine import ASKED
+from holdwater.model.input_requests import Question
+from holdwater.model.json_schema import Schema
+from holdwater.model.values import Stored
+from holdwater.runtime.active_run import LiveRun
+from holdwater.runtime.services.children import child_id
+
+Find = Callable[[str], LiveRun | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """One open question.
+
+    `pause_id`: the same in every run: the node that asks, with the nodes it is nested in before it (`outer/ask`), and
+    the number of the item in a map (`outer/3/ask`).  `asked_by`: the run the node is in.  `fence`: which of its
+    questions this is.  `answer_name`: what the answer is called.  `answer_schema`: the JSON Schema of its answers;
+    None: any value will do.
+    """
+
+    pause_id: str
+    asked_by: str
+    node: int
+    fence: int
+    name: str
+    answer_name: str
+    question: Stored | None
+    answer_schema: Schema | None = None
+
+    @property
+    def value(self) -> Any:
+        """What to show.  Raises DecodingError."""
+        return None if self.question is None else self.question.copy()
+
+
+def open_pauses(run: LiveRun, find: Find) -> list[Pause]:
+    """The open questions, in the order of the plan.  `find`: a run by its id, None if there is none."""
+    found: list[Pause] = []
+    stack = [("", run)]
+    while stack:
+        stem, one = stack.pop()
+        inner = []
+        for i, node in enumerate(one.layout.plan.nodes):
+            if _asks(one, i):
+                found.append(_pause(stem, one, i))
+            for k in _living(one, i):
+                child = find(child_id(one.row.id, node.name, one.machine.fans[i].turn, k))
+                if child is not None:
+                    inner.append((_stem(stem, one, i, k), child))
+        stack += reversed(inner)
+    return found
+
+
+def named(key: str, run: LiveRun, find: Find) -> Pause | None:
+    """The open question of this pause id, by itself: its way is followed, and nothing else is read."""
+    stem, rest = "", key
+    while True:
+        name, _, rest = rest.partition("/")
+        i = run.layout.index.get(name)
+        if i is None:
+            return None
+        if not rest:
+            return _pause(stem, run, i) if _asks(run, i) else None
+        fan = run.machine.fans.get(i)
+        if fan is None:
+            return None
+        item = "0"
+        if fan.width is not None:
+            item, _, rest = rest.partition("/")
+        if not rest or not item.isdecimal() or int(item) not in _living(run, i):
+            return None
+        child = find(child_id(run.row.id, name, fan.turn, int(item)))
+        if child is None:
+            return None
+        stem, run = _stem(stem, run, i, int(item)), child
+
+
+def only(pauses: list[Pause], key: str | None, run_id: str) -> Pause:
+    """The one question whose answer is called so; None: the only one there is.  Raises NotAsked."""
+    fitting = [pause for pause in pauses if key is None or pause.answer_name == key]
+    if len(fitting) == 1:
+        return fitting[0]
+    if not pauses:
+        raise NotAsked(
+            f"run {run_id} waits for no answer", hint="its questions are answered, or it has not come to them yet"
+        )
+    ids = [pause.pause_id for pause in pauses]
+    listed = ", ".join(map(repr, ids))
+    if not fitting:
+        close = difflib.get_close_matches(key or "", ids, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"open are: {listed}"
+        raise NotAsked(f"run {run_id} has no open question {key!r}", hint=hint)
+    raise NotAsked(f"run {run_id} has several open questions", hint=f"say which one: {listed}")
+
+
+def _asks(run: LiveRun, i: int) -> bool:
+    return i in run.machine.asked and run.machine.state[i] == ASKED
+
+
+def _living(run: LiveRun, i: int) -> list[int]:
+    """Children of a node that ask, or may: one that goes on has open questions, too."""
+    fan = run.machine.fans.get(i)
+    return [] if fan is None else sorted(fan.paused | fan.running)
+
+
+def _stem(stem: str, run: LiveRun, i: int, item: int) -> str:
+    """What pause ids in a child begin with."""
+    place = f"{stem}{run.layout.plan.nodes[i].name}/"
+    return place if run.machine.fans[i].width is None else f"{place}{item}/"
+
+
+def _pause(stem: str, run: LiveRun, i: int) -> Pause:
+    machine, node = run.machine, run.layout.plan.nodes[i]
+    answer = node.writes[0].rpartition("/")[2] if node.writes else node.name
+    asked: Question | None = machine.asked[i]
+    shown, schema = (None, None) if asked is None else (asked.shown, asked.answer_schema)
+    return Pause(stem + node.name, run.row.id, i, machine.issues[i], node.name, answer, shown, schema)

@@ -1,0 +1,236 @@
+"""One attempt of one node: from its issue to the event it ends with."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from holdwater.errors import NodeFailure, TaskCancelled, TaskNotPortable
+from holdwater.model.cancellation import is_cancellation
+from holdwater.model.error_report import ErrorReport, ErrorText, is_a, type_name
+from holdwater.model.events import Asked, Cancelled, Deferred, Event, Failed, FannedOut, Succeeded
+from holdwater.model.journal import Entry
+from holdwater.model.log_context import ORIGIN
+from holdwater.model.policies import NodePolicy
+from holdwater.model.ports import Clock, Performance, Program
+
+if TYPE_CHECKING:
+    from holdwater.runtime.executors.slots import Executor
+    from holdwater.runtime.handle import Children, TaskHandle
+
+
+class Lease:
+    """Until when a runner surely has all it had when it last renewed, in microseconds of the monotonic clock."""
+
+    __slots__ = ("until",)
+
+    def __init__(self) -> None:
+        self.until = 0
+
+
+class Attempt:
+    """`state`: queued, running, over.  It is over once: by its body, or by whoever withdraws it first."""
+
+    __slots__ = (
+        "_guard", "began", "begins_again", "children", "clock", "deferred_at", "deferred_us", "epoch", "executor",
+        "fence", "handle", "lease", "leased_until", "name", "node", "not_before", "number", "on_lapse", "ordinals",
+        "policy", "program", "run_id", "state", "timeout_s", "turn", "view", "waits",
+    )  # fmt: skip
+
+    handle: TaskHandle
+    executor: Executor
+    children: Children | None
+    lease: Lease
+    on_lapse: Callable[[Attempt], None]
+
+    def __init__(
+        self,
+        run_id: str,
+        node: int,
+        fence: int,
+        number: int,
+        program: Program,
+        view: Any,
+        timeout_s: float,
+        clock: Clock,
+    ) -> None:
+        self.run_id, self.node, self.fence, self.number = run_id, node, fence, number
+        self.children = None
+        self.epoch = 0
+        """when its run began, or began again by a retry: attempts are counted from there"""
+        self.program, self.view, self.clock = program, view, clock
+        self.policy: NodePolicy = program.policy(node)
+        self.timeout_s = timeout_s if self.policy.timeout_s is None else self.policy.timeout_s
+        self.name = program.plan.nodes[node].name
+        self.state = "queued"
+        self.began = 0
+        self.not_before = 0
+        """when what it waits for was journalled by another clock: it is recorded to have begun after that"""
+        self.leased_until = 0
+        """until when its own row is leased, by the monotonic clock"""
+        self.begins_again = False
+        """it was told to stop, which does not end its run: what it leaves undone is begun again"""
+        self.deferred_us = 0
+        self.deferred_at = 0
+        self.waits = 0
+        """how many of its calls wait; its executor's"""
+        self.turn = fence
+        """the fence under which it was issued first; lower than its own if processes have died in it"""
+        self.ordinals: dict[str, int] | None = None
+        """how often it has asked for each child run; the driver's"""
+        self._guard = threading.Lock()
+
+    def begin(self) -> bool:
+        """The body is about to start; False if the attempt was withdrawn, or its lease is over (`on_lapse` is called).
+
+        A process that was stopped or suspended may have lost its work to another runner without having noticed.
+        """
+        with self._guard:
+            if self.state != "queued":
+                return False
+            steady = self.clock.steady()
+            if steady < self.leased_until or steady < self.lease.until:
+                self.state = "running"
+                self.began = max(self.clock.now(), self.not_before)
+                return True
+            self.state = "over"
+        self.on_lapse(self)
+        return False
+
+    def end(self) -> bool:
+        """Close the attempt; False if somebody has."""
+        with self._guard:
+            if self.state == "over":
+                return False
+            self.state = "over"
+            return True
+
+    def hand_back(self, why: str) -> None:
+        """Tell the body to stop.  What it leaves undone is begun again later, here or elsewhere."""
+        self.begins_again = True
+        self.handle.halt(why)
+
+    def withdraw(self) -> bool:
+        """Close the attempt if its body has not begun."""
+        with self._guard:
+            if self.state != "queued":
+                return False
+            self.state = "over"
+            return True
+
+    def expires_at(self) -> int | None:
+        """When its time is up; None while it does not run or is deferred."""
+        if self.state != "running" or self.deferred_at:
+            return None
+        return self.began + self.deferred_us + int(self.timeout_s * 1e6)
+
+    # -- how it can end
+
+    def succeeded(self, done: Performance) -> Entry:
+        event: Event = Succeeded(self.node, self.fence, done.values, done.decision)
+        if done.spread is not None:
+            event = FannedOut(self.node, self.fence, done.spread.inputs, done.spread.width, done.spread.stop)
+        elif done.question is not None:
+            event = Asked(self.node, self.fence, done.question)
+        elif done.wait_until is not None:
+            event = Deferred(self.node, self.fence, done.wait_until)
+        return Entry(event, self.began, self.clock.now(), done.notes)
+
+    def cancelled(self) -> Entry:
+        return Entry(Cancelled(self.node, self.fence), self.began, self.clock.now())
+
+    def failed(
+        self,
+        error: BaseException | None,
+        kind: str,
+        text: str,
+        notes: tuple[str, ...] = (),
+        retryable: bool | None = None,
+        traceback: str = "",
+    ) -> Entry:
+        """The failure, with the decision whether and when to try again.  `retryable` None: the policy looks at it."""
+        retry = self.policy.retry
+        now = self.clock.now()
+        retry_at: int | None = None
+        if self.number < retry.max_attempts and (retry.covers(error, kind, text) if retryable is None else retryable):
+            delay_s = retry.delay(self.number, luck=random.random())
+            retry_at = now + int(delay_s * 1e6) if delay_s else 0
+        return Entry(Failed(self.node, self.fence, kind, text, retry_at, traceback), self.began, now, notes)
+
+    def raised(self, error: BaseException) -> Entry:
+        """The end of an attempt whose body raised.  Raises nothing: whatever goes wrong here fails the attempt too."""
+        try:
+            return self._raised(error)
+        except BaseException as mishap:  # noqa: BLE001 - an attempt without an end would keep its run for ever
+            report = ErrorReport.of(mishap)
+            text = f"{type_name(error)}, and its end could not be decided: {report.text}"
+            event = Failed(self.node, self.fence, type_name(error), text, traceback=report.traceback)
+            return Entry(event, self.began, self.clock.now())
+
+    def _raised(self, error: BaseException) -> Entry:
+        retryable = None
+        cause: BaseException | None = error
+        if is_a(error, BodyFailed):
+            report, retryable, cancelled = error.report, error.retryable, error.cancelled
+        else:
+            report, cancelled = ErrorReport.of(error), is_a(error, TaskCancelled) or is_cancellation(error)
+            if is_a(error, NodeFailure):
+                cause = error.__cause__
+                retryable = False if error.holdwater_final else None
+            elif is_a(error, TaskNotPortable):
+                retryable = False  # the next time it is no more so
+        if self.handle.halted and (cancelled or (self.begins_again and self.handle.noticed)):
+            return self.cancelled()
+        told = ErrorText(report.text, report.kind, report.traceback)
+        notes = self.program.failed(self.node, self.view, told)
+        return self.failed(cause, report.kind, report.text, notes, retryable, report.traceback)
+
+
+class BodyFailed(Exception):
+    """A body raised elsewhere.  The exception stayed there, with its answer whether the retry policy covers it."""
+
+    def __init__(self, report: ErrorReport, retryable: bool, cancelled: bool) -> None:
+        super().__init__(report.text)
+        self.report, self.retryable, self.cancelled = report, retryable, cancelled
+
+
+def perform(
+    attempt: Attempt,
+    deliver: Callable[[Attempt, Entry], None],
+    elsewhere: Callable[[Attempt], Performance] | None = None,
+) -> Entry | None:
+    """Run the body, by default in this thread, and deliver the event it ended with; None if it was given up before."""
+    ORIGIN.set(attempt)
+    try:
+        if elsewhere is not None:
+            done = elsewhere(attempt)
+        else:
+            done = attempt.program.perform(attempt.node, attempt.view, attempt.handle)
+        entry = attempt.succeeded(done)
+    # SystemExit, KeyboardInterrupt and RecursionError too: they end this attempt, not the engine.
+    except BaseException as error:  # noqa: BLE001
+        if elsewhere is not None and attempt.state == "over":  # killed: nobody waits for its end
+            return None
+        entry = attempt.raised(error)
+    attempt.handle.end()
+    if not attempt.end():
+        return None
+    deliver(attempt, entry)
+    return entry
+
+
+async def perform_async(attempt: Attempt, deliver: Callable[[Attempt, Entry], None]) -> None:
+    """The same for an `async def` body, in the loop of such bodies."""
+    ORIGIN.set(attempt)
+    try:
+        done = await attempt.program.perform_async(attempt.node, attempt.view, attempt.handle)
+        entry = attempt.succeeded(done)
+    except BaseException as error:  # noqa: BLE001 - as above
+        if attempt.state == "over":  # cancelled by its time-out: nobody waits for its end
+            return
+        entry = attempt.raised(error)
+    attempt.handle.end()
+    if attempt.end():
+        deliver(attempt, entry)

@@ -1,0 +1,111 @@
+"""The runner's clock: the monotonic clock of the machine, set by samples of a reference clock.
+
+The reference is the clock of the database server or, for a database without one, the wall clock of the machine.
+Between two samples time passes as the monotonic clock says (one that counts suspension, where there is one), so a
+wall clock that is set while a runner works changes nothing at once.  See docs/decisions/0016.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from holdwater.model.ports import Clock, Store
+from holdwater.model.time import ClockSample, steady_us, wall_us
+
+LONGEST_ROUND_TRIP_US: Final = 1_000_000
+"""samples that took longer are dropped: they leave more than half a second of doubt"""
+STEP_US: Final = 1_000_000
+"""a difference up to this is made up for slowly; a larger one means that the reference was set"""
+CONFIRM_US: Final = 60_000_000
+"""a reference that was set is followed when it has stood so long"""
+SLEW_RATIO: Final = 16
+"""a difference is made up for within so many times its length: the clock runs 6 % fast or slow meanwhile"""
+FIRST_SAMPLES: Final = 3
+"""how many are taken at the start until one is short enough"""
+
+
+class SystemClock:
+    """Instants are microseconds since the epoch.  `now` never goes back, but when a reference that was set back is
+    followed.
+    """
+
+    def __init__(self, wall: Callable[[], int] = wall_us, steady: Callable[[], int] = steady_us) -> None:
+        self._wall, self._steady_us = wall, steady
+        self._offset_us = self._wall_sample().offset_us
+        self._slew_until = 0
+        """the steady instant at which a difference is made up for; `_slewing` is its sign"""
+        self._slewing = 0
+        self._set = False
+        """whether a sample was taken in"""
+        self._step: tuple[int, int] | None = None
+        """offset of a reference that seems to have been set, and the steady instant when that was first seen"""
+
+    def steady(self) -> int:
+        return self._steady_us()
+
+    def now(self) -> int:
+        steady = self._steady_us()
+        left = self._slew_until - steady
+        if left > 0:
+            return steady + self._offset_us - self._slewing * (left // SLEW_RATIO)
+        return steady + self._offset_us
+
+    def at_least(self) -> int:
+        if self._step is None:
+            return self.now()
+        return min(self.now(), self._steady_us() + self._step[0])
+
+    def seconds_until(self, instant: int) -> float | None:
+        return max(0.0, (instant - self.now()) / 1e6)
+
+    def on_jump(self, wake: Callable[[], None]) -> None:
+        """The system does not tell; waits are short enough to notice."""
+
+    def adjust(self, sample: ClockSample | None) -> int:
+        """Take in a sample of the reference, None: of the machine's wall clock.
+
+        Returns by how much `now` jumped, in microseconds: 0 unless a reference that was set is followed.
+        """
+        sample = sample or self._wall_sample()
+        if sample.round_trip_us > LONGEST_ROUND_TRIP_US and self._set:
+            return 0
+        steady = self._steady_us()
+        shown = self.now() - steady
+        doubt = sample.round_trip_us // 2
+        wanted = min(max(shown, sample.offset_us - doubt), sample.offset_us + doubt)  # the least that agrees with it
+        if not self._set:
+            self._set, self._offset_us = True, wanted
+            return 0
+        if abs(wanted - shown) > STEP_US:
+            return self._follow(wanted, shown, steady)
+        self._step = None
+        self._offset_us = wanted
+        self._slew_until = steady + abs(wanted - shown) * SLEW_RATIO
+        self._slewing = 1 if wanted > shown else -1
+        return 0
+
+    def _follow(self, wanted: int, shown: int, steady: int) -> int:
+        if self._step is None or abs(wanted - self._step[0]) > STEP_US:
+            self._step = wanted, steady
+        if steady - self._step[1] < CONFIRM_US:
+            return 0
+        self._offset_us, self._slew_until, self._step = wanted, 0, None
+        return wanted - shown
+
+    def _wall_sample(self) -> ClockSample:
+        before = self._steady_us()
+        wall = self._wall()
+        after = self._steady_us()
+        return ClockSample.between(before, wall, after)
+
+
+def synchronise(clock: Clock, store: Store) -> None:
+    """Set a new clock by the reference of a store: by the best of a few samples.  Raises StoreUnavailable."""
+    best = store.clock_sample()
+    for _ in range(FIRST_SAMPLES - 1):
+        if best is None or best.round_trip_us <= LONGEST_ROUND_TRIP_US:
+            break
+        again = store.clock_sample()
+        best = min(best, again or best, key=lambda sample: sample.round_trip_us)
+    clock.adjust(best)

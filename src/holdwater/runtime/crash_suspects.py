@@ -1,0 +1,119 @@
+"""Bodies that may have killed their process run apart: one at a time, while nothing else runs here.
+
+When a process dies, every body that had begun in it is a suspect.  Most are innocent, so a suspect is tried again
+beside others, at first.  If its processes go on dying it runs alone, and a body that was alone when its process died is
+the one that did it: only such a body is failed as CRASHED.  See docs/decisions/0019.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from holdwater.model.commands import Execute
+from holdwater.model.records import WorkRow
+from holdwater.runtime.active_run import LiveRun
+from holdwater.runtime.attempt import Attempt
+
+if TYPE_CHECKING:
+    from holdwater.runtime.driver import Driver
+    from holdwater.runtime.services.claims import Takeover
+
+LONE_CRASHES: Final = 3
+"""of the crashes a body is allowed, so many happen while it is alone"""
+
+
+class Apart:
+    """The driver's place for one suspect.  Only the driver's thread is in here."""
+
+    def __init__(self, driver: Driver, takeover: Takeover) -> None:
+        self._driver, self._takeover = driver, takeover
+        self._at_most: Final = driver.limits.max_crashes_per_task
+        self.after: Final = max(1, self._at_most - LONE_CRASHES)
+        """a body that was running in so many crashes runs apart"""
+        self._place: tuple[str, int, int] | None = None
+        """run, node and fence of the suspect whose turn it is"""
+        self._attempt: Attempt | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether a suspect runs, or waits for the others to end: nothing else may begin."""
+        return self._place is not None
+
+    def condemns(self, run: LiveRun, node: int) -> bool:
+        """Whether the body, whose process died once more, was alone and has died often enough."""
+        crashes = run.machine.crashes.get(node, 0)
+        return crashes >= self.after and crashes + 1 >= self._at_most
+
+    def concerns(self, run: LiveRun) -> bool:
+        """Whether the run has a suspect to be written now."""
+        crashes = run.machine.crashes
+        return any([crashes.get(node, 0) >= self.after for node in run.touched])
+
+    def admits(self, run: LiveRun, row: WorkRow) -> bool:
+        """Whether the body may be handed to its executor now; if not, this or another runner comes back to it."""
+        crashes = run.machine.crashes.get(row.node, 0)
+        if crashes < self.after:
+            if self.active:
+                self._takeover.put_back(run, row)
+                return False
+        else:
+            place = (run.row.id, row.node, row.fence)
+            if self._place is None:
+                self._place = place
+                self._takeover.clear_line()
+            if self._place != place:
+                self._takeover.put_back(run, row)
+                return False
+            if not self._driver.executor.is_idle():
+                return False
+        if (crashes or row.suspect) and not row.began:  # on disk before it can take the process with it
+            run.starting[row.node] = row.fence
+            self._driver.dirty[run.row.id] = run
+            return False
+        return True
+
+    def began(self, attempt: Attempt) -> None:
+        """An attempt was handed to its executor."""
+        if self._place == (attempt.run_id, attempt.node, attempt.fence):
+            self._attempt = attempt
+
+    def deferred(self, attempt: Attempt) -> None:
+        """It waits in `defer_until` or for a child run, which may need this very runner."""
+        if attempt is self._attempt:
+            self._end()
+
+    @property
+    def pending(self) -> bool:
+        """Whatever changes something here wakes the loop anyway."""
+        return False
+
+    def instants(self, now: int) -> list[int]:
+        """Nothing here is due at an instant."""
+        return []
+
+    def look(self, now: int) -> None:
+        """Begin the suspect as soon as it is alone; go on with the others when it is over."""
+        if self._attempt is not None:
+            if self._attempt.state == "over":
+                self._end()
+        elif self._place is not None:
+            run_id, node, fence = self._place
+            run = self._driver.runs.get(run_id)
+            row = None if run is None else run.work.get(node)
+            if run is None or row is None or not self._is_outstanding(run, row, fence):
+                self._end()
+            elif self._driver.executor.is_idle():
+                self._driver.dispatch(run, row)
+
+    def _is_outstanding(self, run: LiveRun, row: WorkRow, fence: int) -> bool:
+        command = run.machine.todo.get(row.node)
+        return (
+            type(command) is Execute
+            and command.fence == row.fence == fence
+            and row.owner == self._driver.owner
+            and not run.machine.suspended
+        )
+
+    def _end(self) -> None:
+        self._place = self._attempt = None
+        self._takeover.room_came_free()

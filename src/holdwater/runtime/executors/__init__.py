@@ -1,0 +1,1 @@
+"""Executors: where task functions run, how many at once, and which executor runs which."""

@@ -1,0 +1,185 @@
+"""Where bodies run: what an executor asks of a place outside this thread, and what it gives to it.
+
+An executor keeps slots, waiting, deferral and time-outs; a place only carries out one call, in a blocking way.  Work
+goes there as bytes and comes back as bytes, and only this process commits results, so a place may be another process or
+another machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from holdwater.errors import TaskNotPortable
+from holdwater.model import message_framing, validation
+from holdwater.model.error_report import ErrorReport, describe, with_sources
+from holdwater.model.ports import Body, Performance
+from holdwater.runtime.attempt import Attempt, BodyFailed
+
+if TYPE_CHECKING:
+    from holdwater.runtime.executors.slots import Executor
+
+DEFAULT: Final = "default"
+"""the executor that is always there"""
+
+
+class Place(Protocol):
+    """Carries out jobs.  All methods are called from several threads; there is a thread per running job."""
+
+    def run(self, job: Job) -> bytes:
+        """Have the body run, and return what `perform_job` returned there.
+
+        What it raises fails the attempt, and the retry policy decides: WorkerCrashed if the body was lost on the way.
+        """
+        ...
+
+    def kill(self, job: Job) -> None:
+        """The job's time is up: have its `run` end soon, whatever its body does.  Must not block.
+
+        The slot comes back when `run` has ended, so a place that cannot kill keeps it as long as the body goes on.
+        """
+        ...
+
+    def close(self) -> None:
+        """End everything, jobs that still run included.  The last call."""
+        ...
+
+
+class ExecutorKind(Protocol):
+    """The description of an executor: a value that a configuration holds.  The runner opens it."""
+
+    @property
+    def max_concurrent(self) -> int:
+        """How many bodies may run at once."""
+        ...
+
+    def open(self, name: str) -> Place | None:
+        """A place for one runner; None: bodies run in threads of this process.  Expensive things start at first use."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadExecutor:
+    """Bodies run in threads of this process, `async def` ones in one event loop.
+
+    `max_concurrent`: bodies of both kinds at once; on the default executor `async def` ones have a limit of their own.
+    """
+
+    max_concurrent: int
+
+    def __post_init__(self) -> None:
+        check_count("max_concurrent", self.max_concurrent)
+
+    def open(self, name: str) -> None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorMetrics:
+    """An executor at one moment.
+
+    `active_tasks` hold a slot, `waiting_tasks` were taken from the queue and want one.  `total_executed` counts bodies
+    that are over, `total_failed` those of them that failed, timed out or were given up; `avg_duration_ms` is that of
+    all of them, waits included.  `max_concurrent`: of the default executor that of threads; its other numbers count
+    `async def` bodies too, which have a limit of their own.
+    """
+
+    active_tasks: int
+    waiting_tasks: int
+    max_concurrent: int
+    total_executed: int
+    total_failed: int
+    avg_duration_ms: float
+
+    def plus(self, other: ExecutorMetrics) -> ExecutorMetrics:
+        """Both together, with the limit of this one."""
+        n = self.total_executed + other.total_executed
+        took_ms = self.avg_duration_ms * self.total_executed + other.avg_duration_ms * other.total_executed
+        return ExecutorMetrics(
+            self.active_tasks + other.active_tasks,
+            self.waiting_tasks + other.waiting_tasks,
+            self.max_concurrent,
+            n,
+            self.total_failed + other.total_failed,
+            took_ms / n if n else 0.0,
+        )
+
+
+class Job:
+    """One call of one body.
+
+    `name`: its full name.  `parcels`: (key, bytes) of the code it needs, the same key for the same bytes, so that a
+    place may send each of them once.  `call`: the rest.  Raises TaskNotPortable.
+    """
+
+    def __init__(self, attempt: Attempt, executor: Executor) -> None:
+        program, node = attempt.program, attempt.node
+        self._attempt, self._executor = attempt, executor
+        self.name = program.full_name(node)
+        sent, classes = program.send(node, attempt.view)
+        body = program.body(node)
+        things: list[Any] = [(body, attempt.policy.retry), *classes]
+        self.parcels: tuple[tuple[str, bytes], ...] = tuple([_parcel(thing, attempt.name, body) for thing in things])
+        self.call: bytes = message_framing.pack([attempt.run_id, attempt.name, attempt.number], sent)
+
+    def to_bytes(self) -> bytes:
+        """All of it, for `perform_job`."""
+        return message_framing.pack(None, self.call, *[data for _, data in self.parcels])
+
+    @property
+    def over(self) -> bool:
+        """The attempt has been given up: nobody waits for its end."""
+        return self._attempt.state == "over"
+
+    def on_cancel(self, tell: Callable[[str], None]) -> None:
+        """Call `tell(why)`, which must not block, when the body is to stop; at once if it is."""
+        self._attempt.handle.on_halt(tell)
+
+    def defer(self) -> None:
+        """The body waits and needs no slot."""
+        self._executor.defer(self._attempt)
+
+    def resume(self, go: Callable[[], None] | None) -> None:
+        """It wants to go on: `go` is called when it has a slot again; None: it takes one at once."""
+        self._executor.resume(self._attempt, go)
+
+
+def result(attempt: Attempt, answer: bytes) -> Performance:
+    """What a body elsewhere gave; its observer is told of it here.  Raises what stands for its exception."""
+    told, blobs = message_framing.unpack(answer)
+    if told is None:
+        return attempt.program.receive(attempt.node, attempt.view, blobs[0])
+    traceback = with_sources(told["traceback"], attempt.program.body(attempt.node).source_file())
+    report = ErrorReport(told["kind"], told["text"], traceback)
+    raise BodyFailed(report, told["retryable"], told["cancelled"])
+
+
+def check_count(name: str, value: Any, low: int = 1) -> None:
+    """Raises ConfigError."""
+    validation.count(name, value, low=low)
+
+
+def _parcel(thing: Any, task: str, body: Body) -> tuple[str, bytes]:
+    import cloudpickle  # type: ignore[import-untyped, unused-ignore]
+
+    try:
+        data: bytes = cloudpickle.dumps(thing)
+    except Exception as error:  # whatever a __reduce__ may raise
+        raise TaskNotPortable(
+            f"task {task!r} cannot be sent to another process: {describe(error)}{_culprit(body.refers_to())}",
+            hint="create such things inside the body, or run the task on the default executor",
+        ) from error
+    return hashlib.blake2b(data, digest_size=16).hexdigest(), data
+
+
+def _culprit(names: Mapping[str, Any]) -> str:
+    import cloudpickle
+
+    for name, value in names.items():
+        try:
+            cloudpickle.dumps(value)
+        except Exception:  # noqa: BLE001 - this is what is looked for
+            return f"; it refers to {name!r}"
+    return ""

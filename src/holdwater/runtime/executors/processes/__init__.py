@@ -1,0 +1,1 @@
+"""Task functions in worker processes."""

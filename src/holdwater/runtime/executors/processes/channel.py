@@ -1,0 +1,130 @@
+"""The far side of a job: a body far from its runner."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
+from types import ModuleType
+from typing import Any, Final, TypeVar
+
+from holdwater.errors import TaskCancelled, TaskNotPortable
+from holdwater.model import message_framing
+from holdwater.model.context_isolation import in_fresh_context
+from holdwater.model.coroutines import run_to_end
+from holdwater.model.error_report import ErrorReport, describe, is_a
+from holdwater.model.log_context import ORIGIN, mark_records
+from holdwater.model.policies import RetryPolicy
+from holdwater.model.ports import Body
+from holdwater.model.value_types.custom_types import Registration, register
+from holdwater.runtime.handle import TaskHandle
+
+T = TypeVar("T")
+
+
+class Line:
+    """What a body can reach of its runner.  This one reaches nothing: nobody cancels, and waiting keeps the slot.
+
+    A place that can do better gives `perform_job` a line of its own; `opened` tells it of the handle, whose `halt(why)`
+    cancels.
+    """
+
+    def opened(self, handle: TaskHandle) -> None:
+        """A body is about to begin."""
+
+    def defer(self, call: Any) -> None:
+        """It gives up its slot."""
+
+    def resume(self, call: Any, go: Callable[[], None] | None) -> None:
+        """It wants a slot: `go` is to be called when it has one.  None: it does not wait for that."""
+        if go is not None:
+            go()
+
+    def hurry(self, call: Any) -> None:
+        """It waits no more for the slot it has asked for."""
+        self.resume(call, None)
+
+    def run_coroutine(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine for a body that is none."""
+        return run_to_end(coroutine)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The attempt a body belongs to."""
+
+    run_id: str
+    name: str
+    number: int
+    epoch: int = 0
+    began: int = 0
+
+
+Loaded = tuple[Body, RetryPolicy]
+_ALONE: Final = Line()
+
+
+def perform_job(work: bytes, line: Line = _ALONE) -> bytes:
+    """Carry out `Job.to_bytes()` in this process; returns the answer for `Place.run`.  Raises nothing of the body's.
+
+    The bytes hold pickles: only from who may run code here.
+    """
+    _, (call, *parcels) = message_framing.unpack(work)
+
+    def loaded() -> Loaded:
+        body, *_ = [load(parcel) for parcel in parcels]
+        return body  # type: ignore[no-any-return]
+
+    return perform_call(call, loaded, line)
+
+
+def perform_call(call: bytes, loaded: Callable[[], Loaded], line: Line) -> bytes:
+    """The same with code that may be there already."""
+    head, (sent,) = message_framing.unpack(call)
+    call_info = Call(*head)
+    handle = TaskHandle(call_info, line)
+    line.opened(handle)
+    retry: RetryPolicy | None = None
+    try:
+        body, retry = loaded()
+        return message_framing.pack(None, in_fresh_context(_perform, body, sent, handle, call_info))
+    except BaseException as error:  # noqa: BLE001 - SystemExit too: it ends the attempt, not the worker
+        if retry is None:
+            error = TaskNotPortable(f"task {handle.task_id!r} cannot be brought into this process: {describe(error)}")
+        return message_framing.pack(_told(error, retry))
+
+
+def _perform(body: Body, sent: bytes, handle: TaskHandle, call: Call) -> bytes:
+    mark_records()
+    ORIGIN.set(call)
+    return body.perform(sent, handle)
+
+
+def _told(error: BaseException, retry: RetryPolicy | None) -> dict[str, Any]:
+    """What the runner learns of an exception, which itself stays here: it need not be picklable."""
+    report = ErrorReport.of(error)
+    try:
+        retryable = retry is not None and retry.covers(error, report.kind, report.text)
+    except BaseException as mishap:  # noqa: BLE001 - a class in `retry_on` has code of its own
+        retryable = False
+        report = replace(report, text=f"{report.text}\nthe retry policy raised {describe(mishap)}")
+    return {
+        "kind": report.kind,
+        "text": report.text,
+        "traceback": report.traceback,
+        "retryable": retryable,
+        "cancelled": is_a(error, TaskCancelled),
+    }
+
+
+def load(parcel: bytes) -> Any:
+    """Unpickle.  A class is also made known under its name, where the codec looks for it; so is a registered type."""
+    import pickle
+
+    thing = pickle.loads(parcel)
+    if isinstance(thing, type):
+        home = sys.modules.setdefault(thing.__module__, ModuleType(thing.__module__))
+        setattr(home, thing.__name__, thing)  # also over an earlier one: it was defined again
+    elif isinstance(thing, Registration):
+        register(thing)
+    return thing

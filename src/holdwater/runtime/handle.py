@@ -1,0 +1,376 @@
+"""What a task body can ask of the engine while it runs."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+
+from holdwater.errors import InvalidArgument, RunnerClosed, TaskCancelled, TaskEnded, WorkflowError
+from holdwater.model import validation
+from holdwater.model.log_context import Origin
+from holdwater.runtime.future import Promise, arrival, call_in
+
+if TYPE_CHECKING:
+    from holdwater.runners.tasks.results import WorkflowResult
+
+T = TypeVar("T")
+Condition = Callable[[], Any] | Callable[[], Awaitable[Any]]
+
+_guard: Final = threading.Lock()
+"""held for a moment by calls that begin or end to wait; one for all handles, because most never need it"""
+
+
+class Called(Origin, Protocol):
+    """The attempt a body belongs to, with its times in microseconds since the epoch."""
+
+    @property
+    def began(self) -> int: ...
+    @property
+    def epoch(self) -> int: ...
+
+
+class Slots(Protocol):
+    """Who gives slots to bodies: their executor, or the line to it."""
+
+    def defer(self, attempt: Any) -> None: ...
+
+    def resume(self, attempt: Any, go: Callable[[], None] | None) -> None: ...
+
+    def hurry(self, attempt: Any) -> None: ...
+
+    def run_coroutine(self, coroutine: Coroutine[Any, Any, T]) -> T: ...
+
+
+class Children(Protocol):
+    """Starts runs for bodies."""
+
+    def start(self, parent: Any, workflow: str, inputs: Any, key: str | None) -> Promise[Any]:
+        """Start a child run, or find it; the promise is kept with its result when it has ended.  Does not block.
+
+        Raises WorkflowNotFound, EncodingError, InvalidArgument, RunnerClosed; the promise IdempotencyConflict too.
+        """
+        ...
+
+
+class TaskHandle:
+    """Handed to a body whose second parameter is named `handle` or `task_handle`.
+
+    `run_id`, `task_id`, `attempt` (from 1).  `idempotency_key` is the same in every attempt of this task in this run:
+    give it to a service that must act once.
+    """
+
+    def __init__(self, attempt: Called, executor: Slots) -> None:
+        self._attempt = attempt
+        self._executor = executor
+        self._halted = False
+        self._noticed = False
+        self._bell: threading.Event | None = None  # made by the first body that waits; most never do
+        self._why = ""
+        self._listener: Callable[[str], None] | None = None
+        self._waits = 0
+        self._sleepers: set[Promise[None]] = set()  # calls that wait, to be woken when the body is to stop
+        self._ended = False
+
+    @property
+    def run_id(self) -> str:
+        return self._attempt.run_id
+
+    @property
+    def task_id(self) -> str:
+        return self._attempt.name
+
+    @property
+    def attempt(self) -> int:
+        return self._attempt.number
+
+    @property
+    def began(self) -> int:
+        """When this attempt began, by the runner's clock: microseconds since the epoch."""
+        return self._attempt.began
+
+    @property
+    def run_began(self) -> int:
+        """When the run began, or began again: microseconds since the epoch."""
+        return self._attempt.epoch
+
+    @property
+    def idempotency_key(self) -> str:
+        return f"{self._attempt.run_id}:{self._attempt.name}"
+
+    @property
+    def cancelled(self) -> bool:
+        """The run was cancelled or timed out, this attempt timed out, or the runner is shutting down: stop soon.
+
+        A body that returns then is done.  One that raises TaskCancelled (`raise_if_cancelled`), or any error after it
+        has seen this, because the runner shuts down or the caller of its run was interrupted, is run again later.
+        """
+        self._noticed = self._noticed or self._halted
+        return self._halted
+
+    @property
+    def halted(self) -> bool:
+        """Whether the body is to stop.  For the engine."""
+        return self._halted
+
+    @property
+    def noticed(self) -> bool:
+        """Whether the body has seen that it is to stop.  For the engine."""
+        return self._noticed
+
+    def raise_if_cancelled(self) -> None:
+        """Raises TaskCancelled if `cancelled`."""
+        if self._halted:
+            raise TaskCancelled(f"task {self.task_id!r} of run {self.run_id} is to stop: {self._why}")
+
+    def halt(self, why: str) -> None:
+        """Tell the body to stop.  For the engine."""
+        self._why = self._why or why
+        self._halted = True
+        if self._bell is not None:
+            self._bell.set()
+        if self._sleepers:
+            with _guard:
+                sleepers = list(self._sleepers)
+            for sleeper in sleepers:
+                sleeper.resolve(None)
+        if self._listener is not None:
+            self._listener(self._why)
+
+    def end(self) -> None:
+        """The body has ended: what it left behind can wait for nothing more.  For the engine."""
+        self._ended = True
+
+    def _check(self) -> None:
+        """Raises TaskCancelled, TaskEnded."""
+        self.raise_if_cancelled()
+        if self._ended:
+            raise TaskEnded(
+                f"the body of task {self.task_id!r} of run {self.run_id} has ended, and with it the use of its handle",
+                hint="a body returns when the threads and coroutines it has started are done: join or await them",
+            )
+
+    def on_halt(self, tell: Callable[[str], None]) -> None:
+        """Call `tell(why)` when the body is to stop, at once if it is.  For a place where it runs."""
+        self._listener = tell
+        if self._halted:
+            tell(self._why)
+
+    def _wait(self, seconds: float) -> None:
+        """Wait so long, or until the body is to stop."""
+        with _guard:
+            if self._bell is None:
+                self._bell = threading.Event()
+        if not self._halted:  # looked at after the bell is there: whoever halts from now on rings it
+            self._bell.wait(seconds)
+
+    def is_slot_held(self) -> bool:
+        """False while the body, or any thread or coroutine of it, waits in `defer_until` or `execute`."""
+        return not self._waits
+
+    def defer_until(self, condition: Condition, poll_interval_ms: int = 1000, timeout_ms: int | None = None) -> None:
+        """Give up the concurrency slot until `condition()` is true, then take one again.
+
+        Asks at once, and then every `poll_interval_ms`; a slot that need not be given up is kept.  An exception of the
+        condition comes out of here.  The task's and the workflow's time-outs stand still while it waits.  In an
+        `async def` body use `defer_until_async`.
+
+        Raises TimeoutError after `timeout_ms`, TaskCancelled when the run ends meanwhile, TaskEnded after the body.
+        """
+        interval_s, deadline = _checked(poll_interval_ms, timeout_ms)
+
+        def answered() -> bool:
+            self._check()
+            answer = condition()
+            if inspect.isawaitable(answer):
+                answer = self._executor.run_coroutine(_awaited(answer))
+            return bool(answer)
+
+        if answered():
+            return
+        with self._Deferral(self):
+            while True:
+                self._wait(interval_s)
+                if answered():
+                    break
+                _expire(deadline, timeout_ms)
+        self.raise_if_cancelled()
+
+    async def defer_until_async(
+        self, condition: Condition, poll_interval_ms: int = 1000, timeout_ms: int | None = None
+    ) -> None:
+        """`defer_until` for `async def` bodies."""
+        import asyncio
+
+        interval_s, deadline = _checked(poll_interval_ms, timeout_ms)
+
+        async def answered() -> bool:
+            self._check()
+            answer = condition()
+            return bool(await answer if inspect.isawaitable(answer) else answer)
+
+        if await answered():
+            return
+        with self._Deferral(self, blocking=False) as deferral:
+            while True:
+                await asyncio.sleep(interval_s)
+                if await answered():
+                    break
+                _expire(deadline, timeout_ms)
+            await deferral.slot_async()
+        self.raise_if_cancelled()
+
+    def execute(self, workflow_name: str, context: Any = None, *, key: str | None = None) -> WorkflowResult:
+        """Run another workflow as a child of this run, and wait for its end.  A failed child is a result, no exception.
+
+        While the body waits its slot is free, and its time-out and that of its run stand still.  Any number of threads
+        of the body may wait at once; in an `async def` body use `execute_async`.
+
+        The child is recorded.  If this process dies, the next one finds it again by what was asked for: the workflow,
+        the inputs, and the how-manieth of equal calls it is, in whatever order they come.  `key` names a call instead:
+        a second one with this key is the same child.  An attempt after a failure starts children of its own.  A child
+        is cancelled when its parent run ends, and when the attempt that started it fails.
+
+        Raises WorkflowNotFound, EncodingError, IdempotencyConflict (this key, other inputs), TaskCancelled, TaskEnded
+        (the body is over); WorkflowError in another process, and where it would block the event loop.
+        """
+        if self._is_in_loop():
+            raise WorkflowError(
+                f"task {self.task_id!r} is an async def body: execute() would block the event loop of all such bodies",
+                hint="await handle.execute_async(...)",
+            )
+        child = self._start(workflow_name, context, key)
+        with self._woken_by(child) as woken, self._Deferral(self):
+            woken.wait()
+        return self._result(child)
+
+    async def execute_async(self, workflow_name: str, context: Any = None, *, key: str | None = None) -> WorkflowResult:
+        """`execute` for coroutines: any number at once, in any event loop, and without a thread."""
+        child = self._start(workflow_name, context, key)
+        with self._woken_by(child) as woken, self._Deferral(self, blocking=False) as deferral:
+            await arrival(woken)
+            await deferral.slot_async()
+        return self._result(child)
+
+    def _start(self, workflow: str, inputs: Any, key: str | None) -> Promise[WorkflowResult]:
+        children: Children | None = getattr(self._attempt, "children", None)
+        if children is None:
+            raise WorkflowError(
+                f"task {self.task_id!r} runs in another process and cannot start runs from there",
+                hint="take it off that executor, and give the computing to a task of its own",
+            )
+        self._check()
+        try:
+            return children.start(self._attempt, workflow, inputs, key)
+        except RunnerClosed as error:
+            raise self._stopped(error) from error
+
+    def _result(self, child: Promise[WorkflowResult]) -> WorkflowResult:
+        self.raise_if_cancelled()
+        try:
+            return child.value()
+        except RunnerClosed as error:
+            raise self._stopped(error) from error
+
+    def _stopped(self, error: RunnerClosed) -> TaskCancelled:
+        """The runner ends: that is no failure of the body, which is tried again elsewhere."""
+        self.halt("the runner is shutting down")
+        return TaskCancelled(f"task {self.task_id!r} of run {self.run_id} is to stop: {error.message}")
+
+    def _is_in_loop(self) -> bool:
+        """Whether an `async def` body calls from its event loop."""
+        attempt: Any = self._attempt
+        program = getattr(attempt, "program", None)
+        if program is None or not program.is_async(attempt.node):
+            return False
+        import asyncio
+
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return False
+        return True
+
+    @contextmanager
+    def _woken_by(self, promise: Promise[Any]) -> Iterator[Promise[None]]:
+        """A promise kept when the other one is, or when the body is to stop."""
+        woken: Promise[None] = Promise()
+        with _guard:
+            self._sleepers.add(woken)
+        try:
+            promise.then(lambda _: woken.resolve(None))
+            if self._halted:  # looked at after it is known: a halt from now on wakes it
+                woken.resolve(None)
+            yield woken
+        finally:
+            with _guard:
+                self._sleepers.discard(woken)
+
+    class _Deferral:
+        """One call that waits: the slot is free inside, and taken again on the way out, whatever happened.
+
+        A coroutine takes it with `slot_async`.  On its way out with an exception it may not block its loop: it goes
+        over the limit for that moment.
+        """
+
+        def __init__(self, handle: TaskHandle, blocking: bool = True) -> None:
+            self.handle, self.blocking, self.state = handle, blocking, "waiting"
+
+        def __enter__(self) -> TaskHandle._Deferral:
+            h = self.handle
+            h._check()
+            with _guard:
+                h._waits += 1
+            h._executor.defer(h._attempt)
+            return self
+
+        async def slot_async(self) -> None:
+            import asyncio
+
+            loop = asyncio.get_running_loop()
+            got = asyncio.Event()
+
+            def go() -> None:
+                call_in(loop, got.set)
+
+            self.state = "asking"
+            self.handle._executor.resume(self.handle._attempt, go)
+            await got.wait()
+            self.state = "taken"
+
+        def __exit__(self, *exc: object) -> None:
+            h = self.handle
+            if self.blocking:
+                gate = threading.Lock()
+                gate.acquire()
+                h._executor.resume(h._attempt, gate.release)
+                gate.acquire()
+            elif self.state == "waiting":
+                h._executor.resume(h._attempt, None)
+            elif self.state == "asking":
+                h._executor.hurry(h._attempt)
+            with _guard:
+                h._waits -= 1
+
+
+def _checked(poll_interval_ms: int, timeout_ms: int | None) -> tuple[float, float | None]:
+    longest_ms = validation.LONGEST_SECONDS * 1000
+    validation.seconds(
+        "poll_interval_ms", poll_interval_ms, at_most=longest_ms, unit="milliseconds", error=InvalidArgument
+    )
+    if validation.patience("timeout_ms", timeout_ms) is None:
+        return poll_interval_ms / 1000, None
+    assert timeout_ms is not None
+    return poll_interval_ms / 1000, time.monotonic() + timeout_ms / 1000
+
+
+def _expire(deadline: float | None, timeout_ms: int | None) -> None:
+    if deadline is not None and time.monotonic() >= deadline:
+        raise TimeoutError(f"the condition did not become true within {timeout_ms} ms")
+
+
+async def _awaited(answer: Awaitable[Any]) -> Any:
+    return await answer

@@ -1,0 +1,83 @@
+"""Bodies whose leases are over are told so, by a thread of its own.
+
+The loop may be in a call of a database that hangs for longer than a lease; meanwhile another runner takes the work.
+A process that did not run (it was stopped, or a body held the interpreter) first has the time to renew: its leases may
+have been kept, and if they were not, the loop tells those bodies whose work is elsewhere.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection
+from typing import Final
+
+from holdwater.model.ports import Clock
+from holdwater.runtime.attempt import Attempt, Lease
+from holdwater.runtime.internal_errors import Faults, logger
+
+LOOKS_PER_LEASE: Final = 6
+"""how often it is looked at least, from when the leases that were renewed together are over"""
+SHORTEST_WAIT_US: Final = 1_000
+
+
+class LeaseWatch:
+    """Halts bodies at the ends of their leases.
+
+    `lease`: extended by whoever renews.  `attempts`: gives those that run and those that wait for a slot; called from
+    the watch's own thread.
+    """
+
+    def __init__(
+        self, lease: Lease, lease_us: int, clock: Clock, attempts: Callable[[], Collection[Attempt]], faults: Faults
+    ) -> None:
+        self._lease, self._lease_us, self._clock = lease, lease_us, clock
+        self._attempts, self._faults = attempts, faults
+        self._closed = False
+        self._look_at = clock.steady()
+        self._bell = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="holdwater-leases", daemon=True)
+        self._thread.start()
+
+    def look_now(self) -> None:
+        """Look at once: the clock may have been set by hand."""
+        self._bell.set()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._closed = True
+        self._bell.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._closed:
+            try:
+                wait_us = self._look(self._clock.steady())
+            except BaseException as error:  # noqa: BLE001 - a body that cannot be told is no other body's concern
+                self._faults.add("telling bodies that their leases are over", error)
+                wait_us = self._lease_us // LOOKS_PER_LEASE
+            self._look_at = self._clock.steady() + wait_us
+            self._bell.wait(max(wait_us, SHORTEST_WAIT_US) / 1e6)
+            self._bell.clear()
+
+    def _look(self, steady: int) -> int:
+        """Tell those whose leases are over; returns in how many microseconds another one can be."""
+        pause_us = self._lease_us // LOOKS_PER_LEASE
+        left = self._lease.until - steady
+        if left > 0:  # no attempt has less than the lease that was renewed last
+            return left
+        if steady - self._look_at > pause_us:  # this process did not run
+            return pause_us
+        following = steady + pause_us
+        told = 0
+        for attempt in self._attempts():
+            if attempt.begins_again or attempt.state == "over":
+                continue
+            if attempt.leased_until > steady:
+                following = min(following, attempt.leased_until)
+            elif attempt.state == "running":  # one that has not begun looks at its lease itself
+                attempt.hand_back("its lease is over and the database does not answer: another runner may have it")
+                told += 1
+        if told:
+            text = "the leases of this runner are over, and the database does not answer: %d bodies are told to stop"
+            logger.warning(text, told)
+        return following - steady

@@ -1,0 +1,139 @@
+"""What people and parents want of runs (cancel, pause, resume, retry, answer), and carrying it to bodies that run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from holdwater.errors import HoldwaterError, StoreUnavailable
+from holdwater.kernel.compiled_plan import RUN
+from holdwater.model import events as ev
+from holdwater.model.commands import Execute
+from holdwater.model.events import Event
+from holdwater.model.journal import Entry
+from holdwater.model.records import RunRow
+from holdwater.runtime.active_run import INTERRUPTED, LiveRun
+from holdwater.runtime.attempt import Attempt
+from holdwater.runtime.future import Promise
+
+if TYPE_CHECKING:
+    from holdwater.runtime.driver import Driver
+
+
+class Steering:
+    """The driver's.  Only its thread is in here."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+
+    def halt(self, run: LiveRun) -> None:
+        """The run was cancelled or timed out: tell its bodies; end what has not begun, and, timed out, everything."""
+        at_once = RUN in run.machine.errors
+        nodes, run.cancels = run.cancels, []
+        for node in nodes:
+            attempt = run.attempts.get(node)
+            command = run.machine.todo.get(node)
+            if attempt is None:
+                if type(command) is Execute and (at_once or not self._is_elsewhere(run, node)):
+                    run.decide(Entry(ev.Cancelled(node, command.fence)), self._driver.clock)
+                continue
+            attempt.handle.halt("its run timed out" if at_once else "its run was cancelled")
+            if attempt.withdraw() or at_once:
+                self._give_up(run, attempt)
+            else:
+                grace = int(self._driver.limits.cancel_grace_seconds * 1e6)
+                self._driver.agenda.at(self._driver.clock.now() + grace, lambda a=attempt: self._give_up(run, a))  # type: ignore[misc]
+
+    def _is_elsewhere(self, run: LiveRun, node: int) -> bool:
+        """Another runner has the node's work and hears of what this one writes; or whoever takes it over does."""
+        row = run.work.get(node)
+        return (
+            row is not None
+            and row.owner not in (None, self._driver.owner)
+            and row.lease_until > self._driver.clock.now()
+        )
+
+    def _give_up(self, run: LiveRun, attempt: Attempt) -> None:
+        """The engine wins over a body that does not stop."""
+        if run.attempts.get(attempt.node) is not attempt:
+            return
+        self._driver.drop(run, attempt)
+        attempt.end()
+        attempt.executor.abandon(attempt)
+        self._driver.decide(run, attempt.cancelled())
+
+    def control(self, run_id: str, event: Event, retry: bool, promise: Promise[bool]) -> None:
+        self.steer(run_id, event, promise, retry=retry)
+
+    def steer(self, run_id: str, event: Event, promise: Promise[bool], *, retry: bool = False) -> None:
+        """`control`, from the loop's own thread.
+
+        Raises RunNotFound, StructureChanged, DecodingError, StoreError, StoreUnavailable.
+        """
+        run = self._driver.runs.get(run_id) or self._driver.loader.load(run_id)
+        if run.machine.accepts(event) and isinstance(event, (ev.Answered, ev.Resumed)):
+            self._driver.runs[run_id] = run
+            self._driver.tending.wake_ancestors(run.row)
+        if retry and run.machine.ended:
+            self._driver.loader.check_structure(run.row)
+            self._driver.retries[run_id] = self._driver.retries.get(run_id, 0) + 1
+        self._driver.deadlines.watch_run(run)
+        if type(event) is ev.Resumed:
+            changed = run.program is None and self._driver.loader.program(run.row.workflow) is not None
+            if run.machine.ended != retry or (changed and run.row.reason):
+                promise.resolve(False)
+                return
+        if type(event) is ev.Resumed and run.row.paused_at and run.machine.status == "running":
+            # Parked by its head alone, because it could not be read then: nothing to journal, it is read now.
+            self._driver.tending.wake_ancestors(run.row)
+            self._driver.runs[run_id] = self._driver.dirty[run_id] = run
+            run.reason = None
+            run.touched.update(run.work)
+            run.confirmations.append((None, promise))
+            return
+        if not run.machine.accepts(event):
+            promise.resolve(False)
+            return
+        self._driver.runs[run_id] = run
+        if type(event) is ev.Paused:
+            self.withdraw(run)
+        if type(event) is ev.CancelRequested:
+            if any([row.owner is None for row in run.work.values()]):  # others may have taken it since
+                run.work = {row.node: row for row in self._driver.store.work(run_id)}
+            run.touched.update(run.work)
+        run.confirmations.append((event, promise))
+        if type(event) is ev.Resumed:
+            self._resume(run, event)
+        else:
+            self._driver.decide(run, Entry(event))
+
+    def _resume(self, run: LiveRun, event: ev.Resumed) -> None:
+        interrupting = self._driver.interrupting
+        interrupting.forget(run.row.id)
+        children: list[RunRow] = []
+        if run.machine.suspended and run.reason == INTERRUPTED:  # first, or others would begin in their places
+            children = interrupting.resume_children(run)
+        self._driver.decide(run, Entry(event))
+        if children:  # followed no more since they rested
+            run.tends.update(run.machine.fans)
+            self._driver.tending.look(run)
+        for child in children:
+            if not interrupting.is_wanted(run, child):
+                self.end_child(child.id, "its parent run goes on without it")
+
+    def end_child(self, run_id: str, reason: str = "its parent run has ended") -> None:
+        """Cancel a run whose parent has ended, as soon as the store answers."""
+        try:
+            self.steer(run_id, ev.CancelRequested(reason), Promise())
+        except StoreUnavailable:
+            self._driver.agenda.at(self._driver.back_off(), lambda: self.end_child(run_id, reason))
+        except HoldwaterError:  # never born, or not to be read here: then nothing of it runs here
+            return
+
+    def withdraw(self, run: LiveRun) -> None:
+        """Take back the attempts of a run whose bodies have not begun."""
+        for attempt in [a for a in run.attempts.values() if a.withdraw()]:
+            self._driver.drop(run, attempt)
+            run.touched.add(attempt.node)
+        for node, row in run.work.items():  # held back here, or about to go back to the queue
+            if row.kind == "execute" and row.owner == self._driver.owner and node not in run.attempts:
+                run.touched.add(node)

@@ -1,0 +1,140 @@
+"""Runs whose callers wait no more: paused with their children, their bodies told to stop and waited for.
+
+A graph or a workflow of steps that a caller waits for belongs to that call.  When the call is interrupted (Ctrl-C, a
+cancelled task), the run is paused and can be gone on with; nothing of it is executed any more when the caller has
+control again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from holdwater.model import events as ev
+from holdwater.model.journal import Entry
+from holdwater.model.records import RunFilter, RunRow
+from holdwater.runtime.active_run import INTERRUPTED, LiveRun
+from holdwater.runtime.future import Promise
+from holdwater.runtime.services.children import place_of
+
+if TYPE_CHECKING:
+    from holdwater.runtime.driver import Driver
+
+PAGE_RUNS: Final = 1000
+
+
+@dataclass(slots=True)
+class _Interruption:
+    """`family`: ids of the run and of its children, as far as they were seen."""
+
+    family: set[str]
+    promises: list[Promise[None]] = field(default_factory=list)
+
+
+class Interrupting:
+    """The driver's.  Only its thread is in here."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self._pending: dict[str, _Interruption] = {}
+
+    @property
+    def pending(self) -> bool:
+        """Whether any interrupted run has not come to rest."""
+        return bool(self._pending)
+
+    def begin(self, run_id: str, told: Callable[[], None], promise: Promise[None]) -> None:
+        """Stop a run.  `told` is called when its bodies know, and the promise is kept when nothing of it runs here."""
+        one = self._pending.setdefault(run_id, _Interruption({run_id}))
+        one.promises.append(promise)
+        try:
+            for run in self._family(one):
+                self._stop(run)
+        finally:
+            told()
+
+    def look(self) -> None:
+        """Stop what has come up since, a child that was just born; tell those who wait when all is at rest."""
+        for run_id, one in list(self._pending.items()):
+            family = self._family(one)
+            for run in family:
+                self._stop(run)
+            if not any(map(self._is_going_on, family)):
+                self.forget(run_id)
+
+    def forget(self, run_id: str) -> None:
+        """It is at rest, or goes on because it was resumed."""
+        one = self._pending.pop(run_id, None)
+        for promise in () if one is None else one.promises:
+            promise.resolve(None)
+
+    def close(self) -> None:
+        """The driver ends."""
+        for run_id in list(self._pending):
+            self.forget(run_id)
+
+    def resume_children(self, run: LiveRun) -> list[RunRow]:
+        """An interrupted run goes on: so do the children that were interrupted with it, and are returned.
+
+        Raises StoreUnavailable.
+        """
+        children = [child for child in self._interrupted_children(run.row.id) if self.is_wanted(run, child)]
+        for child in children:
+            self._driver.steering.steer(child.id, ev.Resumed(), Promise())
+        return children
+
+    def is_wanted(self, run: LiveRun, child: RunRow) -> bool:
+        """Whether the run waits for this child.  One that a body has started may be asked for again."""
+        place = place_of(child)
+        if place is None:
+            return True
+        _, name, turn, item = place
+        fan = run.machine.fans.get(run.layout.index[name])
+        return fan is not None and fan.turn == turn and item in fan.running | fan.paused
+
+    def _interrupted_children(self, run_id: str) -> list[RunRow]:
+        found: list[RunRow] = []
+        before: str | None = None
+        while True:
+            page = self._driver.store.runs(RunFilter(status="paused", limit=PAGE_RUNS, before=before, parent_id=run_id))
+            found += [row for row in page if row.reason == INTERRUPTED]
+            if len(page) < PAGE_RUNS:
+                return found
+            before = page[-1].id
+
+    def _family(self, one: _Interruption) -> list[LiveRun]:
+        known = -1
+        while known != len(one.family):  # a parent may stand behind its child
+            known = len(one.family)
+            family = [
+                run for run in self._driver.runs.values() if run.row.id in one.family or run.row.parent_id in one.family
+            ]
+            one.family.update([run.row.id for run in family])
+        return family
+
+    def _stop(self, run: LiveRun) -> None:
+        machine = run.machine
+        if machine.ended or self._is_elsewhere(run):
+            return
+        pause = ev.Paused(INTERRUPTED)
+        if machine.accepts(pause) and (machine.status == "running" or run.attempts):
+            self._driver.steering.withdraw(run)
+            self._driver.decide(run, Entry(pause))
+        for attempt in run.attempts.values():
+            if not attempt.begins_again:
+                attempt.hand_back(INTERRUPTED)
+                attempt.executor.cancel(attempt)
+
+    def _is_going_on(self, run: LiveRun) -> bool:
+        if self._is_elsewhere(run):
+            return False
+        if run.attempts:
+            return True
+        return not self._driver.store_lost and (
+            run.machine.status == "running" or (run.dirty and not run.machine.ended)
+        )
+
+    def _is_elsewhere(self, run: LiveRun) -> bool:
+        """Another runner executes it."""
+        return any([row.owner not in (None, self._driver.owner) for row in run.work.values()])

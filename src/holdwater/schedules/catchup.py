@@ -1,0 +1,147 @@
+"""What to fire, once it is known when: missed instants, jitter, a window, and runs that overlap.
+
+The scheduler keeps one number for each schedule, the instant up to which everything is settled.  It asks `due` with it
+and with now, writes down what it is told, and keeps `settled_us` for the next time; `wake_us` is when to ask again.
+Asked twice with the same numbers, on any machine, the answer is the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple, get_args
+
+from holdwater.errors import ScheduleError
+from holdwater.schedules.cron import SECOND, Cron
+
+CatchUp = Literal["skip", "run_once", "run_all"]
+Overlap = Literal["allow", "skip", "queue"]
+BATCH: Final = 1000
+"""How many instants `due` gives at most; what remains of an unlimited catch-up comes with the next call."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How a schedule treats its instants.  Times are seconds, instants microseconds since 1970-01-01 UTC.
+
+    `catchup`, for the instants that have passed since the last look:
+      "skip"      the latest, if it was due less than `misfire_grace_seconds` ago, and no other;
+      "run_once"  the latest, however old;
+      "run_all"   all, oldest first; with `max_catchup` only the latest so many: after a long stop the newest are the
+                  ones somebody waits for, and to keep the oldest would leave the present out.
+      None is "run_all" if `max_catchup` is set, otherwise "skip".
+    `jitter_seconds`: each instant is fired up to so much later, but before the next one.  `start_us` is the first
+    instant that may fire, `end_us` the first that may not.
+    """
+
+    catchup: CatchUp | None = None
+    max_catchup: int | None = None
+    misfire_grace_seconds: float = 3600
+    jitter_seconds: float = 0
+    start_us: int | None = None
+    end_us: int | None = None
+    overlap: Overlap = "allow"
+
+    def __post_init__(self) -> None:
+        for name, value, choices in (("catchup", self.catchup, CatchUp), ("overlap", self.overlap, Overlap)):
+            if value not in get_args(choices) and not (name == "catchup" and value is None):
+                raise ScheduleError(f"{name} is one of {', '.join(get_args(choices))}, not {value!r}")
+        if self.max_catchup is not None and (isinstance(self.max_catchup, bool) or self.max_catchup < 1):
+            raise ScheduleError(f"max_catchup is a number of runs, 1 or more, not {self.max_catchup!r}")
+        if not 0 < self.misfire_grace_seconds < float("inf"):
+            raise ScheduleError(f"misfire_grace_seconds is more than 0 and finite, not {self.misfire_grace_seconds!r}")
+        if not 0 <= self.jitter_seconds < float("inf"):
+            raise ScheduleError(f"jitter_seconds is 0 or more and finite, not {self.jitter_seconds!r}")
+        if self.start_us is not None and self.end_us is not None and self.start_us >= self.end_us:
+            raise ScheduleError("a schedule must start before it ends")
+
+    @property
+    def policy(self) -> CatchUp:
+        """The catch-up policy in force."""
+        return self.catchup or ("skip" if self.max_catchup is None else "run_all")
+
+
+class Due(NamedTuple):
+    """What follows from a look at a schedule."""
+
+    fire: tuple[int, ...]
+    """The instants to fire now, rising."""
+    passed_over: tuple[int, int] | None
+    """The first and the last instant that will not be fired, for one record of it."""
+    reason: str
+    """Why they will not."""
+    settled_us: int
+    """Every instant up to here is decided: the `since_us` of the next call."""
+    wake_us: int | None
+    """When to look again: in the past if more is due already, None if never."""
+
+
+def due(cron: Cron, schedule_id: str, since_us: int, now_us: int, rules: Rules) -> Due:
+    """Decide about the instants due now that come after `since_us`: the last one settled, or the schedule's birth.
+
+    Where the clock has gone back to before `since_us` there are none: what is settled is not settled again.
+    """
+    since = since_us if rules.start_us is None else max(since_us, rules.start_us - 1)
+    until = now_us if rules.end_us is None else min(now_us, rules.end_us - 1)
+    last = cron.at_or_before(until)
+    if last is not None and last > since and fire_at(cron, schedule_id, last, rules) > now_us:
+        last = cron.previous_before(last)  # its jitter has not run out; that of the one before it has
+    if last is None or last <= since:
+        return Due((), None, "", since_us, _wake(cron, schedule_id, since, rules))
+    fire: tuple[int, ...] = (last,)
+    reason, settled = "", last
+    if rules.policy == "skip":
+        reason = "a later instant was due as well: only the latest is fired"
+        if now_us - fire_at(cron, schedule_id, last, rules) >= rules.misfire_grace_seconds * SECOND:
+            fire, reason = (), f"missed by {rules.misfire_grace_seconds:g} s or more"
+    elif rules.policy == "run_once":
+        reason = "a later instant was due as well: all that were missed are made up for by one run"
+    elif rules.max_catchup is None:
+        fire = cron.between(since, last, BATCH)
+        settled = fire[-1]
+    else:
+        fire = cron.between(since, last, rules.max_catchup, latest=True)
+        reason = f"more than {rules.max_catchup} were missed: the latest are made up for"
+    first = cron.next_after(since)
+    assert first is not None  # `last` is one
+    lost = cron.previous_before(fire[0]) if fire else last
+    passed_over = None if lost is None or lost < first else (first, lost)
+    return Due(fire, passed_over, reason if passed_over else "", settled, _wake(cron, schedule_id, settled, rules))
+
+
+def fire_at(cron: Cron, schedule_id: str, instant_us: int, rules: Rules) -> int:
+    """When an instant is fired: its jitter later, a hash of schedule and instant that ends before the next instant."""
+    if not rules.jitter_seconds:
+        return instant_us
+    following = cron.next_after(instant_us)
+    room = (
+        rules.jitter_seconds * SECOND
+        if following is None
+        else min(rules.jitter_seconds * SECOND, following - instant_us)
+    )
+    digest = hashlib.blake2b(f"{schedule_id}\0{instant_us}".encode(), digest_size=6).digest()
+    return instant_us + int(room * (int.from_bytes(digest) / (1 << 48)))
+
+
+def _wake(cron: Cron, schedule_id: str, settled: int, rules: Rules) -> int | None:
+    following = cron.next_after(settled)
+    if following is None or (rules.end_us is not None and following >= rules.end_us):
+        return None
+    return fire_at(cron, schedule_id, following, rules)
+
+
+class Verdict(NamedTuple):
+    """Whether a fire becomes a run now, later or never, and why not now."""
+
+    action: Literal["start", "skip", "queue"]
+    reason: str = ""
+
+
+def decide_overlap(policy: Overlap, unfinished: int) -> Verdict:
+    """What becomes of a fire while this many runs of its schedule are unfinished, those that are queued included.
+
+    Of several instants fired at once each is decided on its own: one that was started counts for the next.
+    """
+    if policy == "allow" or unfinished <= 0:
+        return Verdict("start")
+    return Verdict(policy, f"{unfinished} run{'s' * (unfinished != 1)} of this schedule not finished")

@@ -1,0 +1,126 @@
+"""Cron expressions in a time zone: the instants they name, forwards and backwards.
+
+**Fields.**  Five (minute, hour, day of month, month, day of week), or six with leading seconds; lists, ranges, steps,
+names (MON, JAN), `L`, `LW`, `5L`, `MON#2`, `?`, and aliases such as `@daily`.  Sunday is 0 and 7.  A day matches when
+day of month *or* day of week does, if both are restricted; if either starts with `*`, both must match, as in Debian.
+
+**Clocks that are set forward or back.**  An expression whose minute or hour field starts with `*` fires at every real
+instant whose wall time matches: twice in a doubled hour, never in a skipped one.  Any other names fixed times and fires
+once for each, when the clocks first show that time or one after it: at the first instant after a gap where they skip
+it (several skipped times are one fire), and in the first of two equal hours.  The seconds field has no say in this.
+
+**Bounds.**  The search ends with the year 9999, and after 100 years where the clocks leap over every match (in New York
+they leap over `* 2 * 3 SUN#2`).  Fires are whole seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from holdwater.errors import ScheduleError
+from holdwater.schedules import zones
+from holdwater.schedules.calendar import Calendar, calendar
+from holdwater.schedules.zones import REACH, reached, stretch
+
+SECOND: Final = 1_000_000
+_CENTURY: Final = 36_525 * zones.DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Cron:
+    """When: a cron expression on the clocks of an IANA zone.  Equal and hashed by the two texts.
+
+    Instants are integers, microseconds since 1970-01-01 UTC.  Raises ScheduleError where either text is wrong and
+    where no day of the calendar can match.
+    """
+
+    expression: str
+    timezone: str = "UTC"
+    _calendar: Calendar = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for name in ("expression", "timezone"):
+            if not isinstance(value := getattr(self, name), str):
+                raise ScheduleError(f"the {name} of a schedule is text, not {type(value).__name__}")
+        zones.zone(self.timezone)
+        object.__setattr__(self, "_calendar", calendar(self.expression))
+
+    def __reduce__(self) -> tuple[type[Cron], tuple[str, str]]:
+        return Cron, (self.expression, self.timezone)
+
+    def next_after(self, instant_us: int) -> int | None:
+        """The first fire strictly after an instant; None if there is none within reach."""
+        second = max(instant_us // SECOND, zones.EARLIEST)
+        if second >= zones.LATEST:
+            return None
+        found = self._floating_after(second) if self._calendar.floats else self._fixed_after(second)
+        return None if found is None or found > zones.LATEST else found * SECOND
+
+    def at_or_before(self, instant_us: int) -> int | None:
+        """The last fire up to and including an instant; None if there is none within reach."""
+        second = min(instant_us // SECOND, zones.LATEST)
+        if second < zones.EARLIEST:
+            return None
+        if self._calendar.floats:
+            found = self._floating_before(second)
+        else:  # a time has fired if the clocks have ever shown it or one after it
+            wall = self._calendar.at_or_before(reached(self.timezone, second))
+            found = None if wall is None else zones.first_at(self.timezone, wall)
+        return None if found is None or found <= zones.EARLIEST else found * SECOND
+
+    def previous_before(self, instant_us: int) -> int | None:
+        """The last fire strictly before an instant; None if there is none within reach."""
+        return self.at_or_before(instant_us - 1)
+
+    def between(self, after_us: int, until_us: int, limit: int, *, latest: bool = False) -> tuple[int, ...]:
+        """The fires in (after, until], rising; at most `limit`: the first ones, or with `latest` the last ones.
+
+        Takes time for the instants it returns, not for those it leaves out.
+        """
+        found: list[int] = []
+        if latest:
+            at = self.at_or_before(until_us)
+            while at is not None and at > after_us and len(found) < limit:
+                found.append(at)
+                at = self.previous_before(at)
+            return tuple(reversed(found))
+        at = self.next_after(after_us)
+        while at is not None and at <= until_us and len(found) < limit:
+            found.append(at)
+            at = self.next_after(at)
+        return tuple(found)
+
+    def explain(self) -> str:
+        """The expression in words: "At 09:00 on Monday through Friday"."""
+        from cronsim.explain import Expression
+
+        fields = list(self._calendar.fields)
+        return str(Expression(fields[1:] if fields[0] == "0" else fields).explain())
+
+    def _fixed_after(self, second: int) -> int | None:
+        wall = self._calendar.at_or_after(reached(self.timezone, second) + 1)
+        return None if wall is None else zones.first_at(self.timezone, wall)
+
+    def _floating_after(self, second: int) -> int | None:
+        at, last = second + 1, second + _CENTURY
+        while at <= last:
+            _, end, offset = stretch(self.timezone, at)
+            if (wall := self._calendar.at_or_after(at + offset)) is None:
+                return None
+            if wall - offset < end:
+                return wall - offset
+            # Nothing matches before `wall`.  Only just before a change can later clocks show what lies behind `at`.
+            at = max(end, wall - offset - REACH) if end - at >= REACH else end
+        return None
+
+    def _floating_before(self, second: int) -> int | None:
+        at, last = second, second - _CENTURY
+        while at >= last:
+            start, _, offset = stretch(self.timezone, at)
+            if (wall := self._calendar.at_or_before(at + offset)) is None:
+                return None
+            if wall - offset >= start:
+                return wall - offset
+            at = min(start - 1, wall - offset + REACH) if at - start >= REACH else start - 1
+        return None

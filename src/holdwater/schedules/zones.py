@@ -1,0 +1,123 @@
+"""Time zones as stretches of constant offset, found by bisection on `utcoffset`.
+
+All numbers here are whole seconds: an *instant* counts from 1970-01-01 UTC, a *wall time* from 1970-01-01 on the clocks
+of the zone, so that wall = instant + offset.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from bisect import bisect_right
+from datetime import UTC, datetime, timedelta
+from functools import cache, lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo, available_timezones
+
+from holdwater.errors import ScheduleError
+
+DAY: Final = 86_400
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+REACH: Final = 2 * DAY
+"""More than any offset, and more than the clocks of any zone were ever set forward or back at once."""
+EARLIEST: Final = -62_135_596_800 + REACH
+LATEST: Final = 253_402_300_799 - REACH
+"""Every instant between these two has a date in every zone; beyond them nothing is searched."""
+
+_PROBE: Final = 3 * DAY
+"""No zone ever changed its offset and changed it back in less (Freetown in 1939: four days; since 1970: seven)."""
+_CHUNK: Final = 85 * _PROBE
+
+
+@cache
+def known_zones() -> frozenset[str]:
+    """The IANA names this machine has data for; without the two that mean something else on every machine."""
+    return frozenset(available_timezones()) - {"localtime", "Factory"}
+
+
+def zone(name: str) -> ZoneInfo:
+    """The zone of exactly this IANA name.  Raises ScheduleError, with the names that come close."""
+    if name in known_zones():  # asked first: nothing that looks like a path reaches the file system
+        return ZoneInfo(name)
+    same = [known for known in known_zones() if known.lower() == name.lower()]
+    if offset := re.fullmatch(r"(?:UTC|GMT)?([+-])0?(1?[0-9])(?::?00)?", name):
+        same = [f"Etc/GMT{'-' if offset[1] == '+' else '+'}{offset[2]}"]  # those count westwards
+    close = [known for known in same if known in known_zones()] or difflib.get_close_matches(
+        name[:64], sorted(known_zones()), n=3, cutoff=0.7
+    )
+    hint = f"did you mean {' or '.join(map(repr, close))}?" if close else "use a name such as 'UTC' or 'Europe/Berlin'"
+    raise ScheduleError(f"time zone {shortened(name)} is not an IANA name (they are case-sensitive)", hint=hint)
+
+
+def shortened(text: str) -> str:
+    """The repr of something a user wrote, at most one line of it."""
+    return repr(text) if len(text) <= 60 else f"{text[:57]!r}... ({len(text)} characters)"
+
+
+def stretch(name: str, instant: int) -> tuple[int, int, int]:
+    """The stretch an instant lies in: (start, end, offset), the end excluded.
+
+    A long stretch comes in several pieces, so two neighbours may have one offset.
+    """
+    starts, offsets = _chunk(name, instant // _CHUNK)
+    i = bisect_right(starts, instant) - 1
+    return starts[i], starts[i + 1], offsets[i]
+
+
+def reached(name: str, instant: int) -> int:
+    """The latest wall time the clocks of a zone have shown by an instant; in a doubled hour they showed later ones."""
+    start, _, offset = stretch(name, instant)
+    top = instant + offset
+    while instant - start < REACH and start > EARLIEST:
+        before = start - 1
+        start, _, offset = stretch(name, before)
+        top = max(top, before + offset)
+    return top
+
+
+def first_at(name: str, wall: int) -> int:
+    """The first instant at which the clocks of a zone show a wall time, or would have: the first valid one after it."""
+    instant = wall - REACH
+    while True:
+        _, end, offset = stretch(name, instant)
+        if end + offset > wall:
+            return max(instant, wall - offset)
+        instant = end
+
+
+def occurrences(name: str, wall: int) -> tuple[int, ...]:
+    """Every instant at which the clocks of a zone show a wall time: none, one or two."""
+    found, instant = [], wall - REACH
+    while instant < wall + REACH:
+        start, end, offset = stretch(name, instant)
+        if start <= wall - offset < end:
+            found.append(wall - offset)
+        instant = end
+    return tuple(found)
+
+
+@lru_cache(maxsize=8192)
+def _chunk(name: str, number: int) -> tuple[list[int], list[int]]:
+    """The starts of the stretches in a chunk of time, with the start of the next chunk at the end; their offsets."""
+    tz, start, end = ZoneInfo(name), number * _CHUNK, (number + 1) * _CHUNK
+    starts, offsets = [start], [_offset(tz, start)]
+    for later in range(start + _PROBE, end + 1, _PROBE):
+        if (offset := _offset(tz, later)) != offsets[-1]:
+            low, high = later - _PROBE, later  # the offset is the old one at `low` and another at `high`
+            while high - low > 1:
+                middle = (low + high) // 2
+                if _offset(tz, middle) == offsets[-1]:
+                    low = middle
+                else:
+                    high = middle
+            if high < end:
+                starts.append(high)
+                offsets.append(offset)
+    return [*starts, end], offsets
+
+
+def _offset(tz: ZoneInfo, instant: int) -> int:
+    moment = EPOCH + timedelta(seconds=min(max(instant, EARLIEST), LATEST))
+    offset = moment.astimezone(tz).utcoffset()
+    assert offset is not None
+    return offset.days * DAY + offset.seconds

@@ -1,0 +1,138 @@
+"""Workflows of steps: one after the other, with choices, maps and waits.
+
+from holdwater.steps import Step, StepResult, Workflow, register_workflow
+
+def extract(ctx, config):
+    return StepResult.ok(output={"rows": [1, 2, 3]})
+
+def load(ctx, config):
+    return {"count": len(ctx.get_output("extract", "rows"))}
+
+register_workflow(Workflow("etl", [Step.lambda_("extract", extract), Step.lambda_("load", load)]))
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from holdwater.model.lazy_imports import lazily
+
+if TYPE_CHECKING:
+    from holdwater.errors import (
+        ConfigurationFailure,
+        FallThroughWarning,
+        PipelineNotFound,
+        ReadOnlyContext,
+        StepFailed,
+        StepReturnError,
+    )
+    from holdwater.model.policies import RetryPolicy
+    from holdwater.steps.context import ExecutionContext, WorkflowContext
+    from holdwater.steps.definition import StepPerformance, StepsInput, StepsProgram
+    from holdwater.steps.error_categories import ErrorCategory
+    from holdwater.steps.execute import Conduct, Settings
+    from holdwater.steps.pipelines import Pipeline, PipelineResult, PipelineStatus, pipeline, pipeline_registry
+    from holdwater.steps.quality import QualityMetrics, QualityThresholds
+    from holdwater.steps.result import StepResult
+    from holdwater.steps.result import StepResult as LambdaStepResult
+    from holdwater.steps.run_data import StepsBoard, StepsStyle
+    from holdwater.steps.step import ChoiceStep, ErrorPolicy, LambdaStep, MapStep, Step, StepType, WaitStep
+    from holdwater.steps.workflow import Workflow, register_workflow
+
+__all__ = [
+    "ChoiceStep",
+    "Conduct",
+    "ConfigurationFailure",
+    "ErrorCategory",
+    "ErrorPolicy",
+    "ExecutionContext",
+    "FallThroughWarning",
+    "LambdaStep",
+    "LambdaStepResult",
+    "MapStep",
+    "Pipeline",
+    "PipelineNotFound",
+    "PipelineResult",
+    "PipelineStatus",
+    "QualityMetrics",
+    "QualityThresholds",
+    "ReadOnlyContext",
+    "RetryPolicy",
+    "Settings",
+    "Step",
+    "StepFailed",
+    "StepPerformance",
+    "StepResult",
+    "StepReturnError",
+    "StepType",
+    "StepsBoard",
+    "StepsInput",
+    "StepsProgram",
+    "StepsStyle",
+    "WaitStep",
+    "Workflow",
+    "WorkflowContext",
+    "pipeline",
+    "pipeline_registry",
+    "register_workflow",
+]
+
+_HOMES = {
+    "holdwater.errors": (
+        "ConfigurationFailure",
+        "FallThroughWarning",
+        "PipelineNotFound",
+        "ReadOnlyContext",
+        "StepFailed",
+        "StepReturnError",
+    ),
+    "holdwater.model.policies": ("RetryPolicy",),
+    "holdwater.steps.context": (
+        "ExecutionContext",
+        "WorkflowContext",
+    ),
+    "holdwater.steps.definition": (
+        "StepPerformance",
+        "StepsInput",
+        "StepsProgram",
+    ),
+    "holdwater.steps.error_categories": ("ErrorCategory",),
+    "holdwater.steps.execute": (
+        "Conduct",
+        "Settings",
+    ),
+    "holdwater.steps.pipelines": (
+        "Pipeline",
+        "PipelineResult",
+        "PipelineStatus",
+        "pipeline",
+        "pipeline_registry",
+    ),
+    "holdwater.steps.quality": (
+        "QualityMetrics",
+        "QualityThresholds",
+    ),
+    "holdwater.steps.result": (
+        "LambdaStepResult",
+        "StepResult",
+    ),
+    "holdwater.steps.run_data": (
+        "StepsBoard",
+        "StepsStyle",
+    ),
+    "holdwater.steps.step": (
+        "ChoiceStep",
+        "ErrorPolicy",
+        "LambdaStep",
+        "MapStep",
+        "Step",
+        "StepType",
+        "WaitStep",
+    ),
+    "holdwater.steps.workflow": (
+        "Workflow",
+        "register_workflow",
+    ),
+}
+
+__getattr__, __dir__ = lazily(__name__, _HOMES)

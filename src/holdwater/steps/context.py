@@ -1,0 +1,290 @@
+"""The context of a workflow: its params and what its steps have produced, as one step sees them.  Never changed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, NoReturn
+
+from holdwater.errors import ReadOnlyContext
+from holdwater.model import codec
+from holdwater.steps.delta import object_text
+from holdwater.steps.immutable_values import Values, stored, stored_all
+from holdwater.steps.quality import QualityMetrics
+
+DRY_RUN: Final = "__dry_run__"
+RESUMED: Final = "__resumed__"
+MAP_INDEX: Final = "__map_index__"
+EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+_INSTEAD: Final = {
+    "params": "ctx.with_params({...}) makes a new context; a step returns StepResult.ok(context_updates={...})",
+    "outputs": "ctx.with_output(step, {...}) makes a new context; a step returns StepResult.ok(output={...})",
+    "quality": "ctx.with_quality(step, metrics) makes a new context; a step returns StepResult.ok(quality=...)",
+    "partition": "give it to execute(partition={...})",
+    "metadata": "ctx.with_metadata({...}) makes a new context",
+}
+_MISSING: Final = object()
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionContext:
+    """Where an execution belongs."""
+
+    execution_id: str = ""
+    batch_id: str | None = None
+    parent_execution_id: str | None = None
+    started_at: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
+
+
+class WorkflowContext:
+    """What a step sees.  Every `with_*` method gives a new context; none changes this one.
+
+    `params`, `outputs` (by step), `partition`, `metadata` and `quality_metrics` (by step) are read-only mappings.
+    Values are copied in when a context is made, and out when somebody first looks at them: changing one in place is
+    seen by nobody else.  A context costs what is put into it, not what is in it.
+
+    Raises EncodingError, with the key path, for values that cannot be stored.
+    """
+
+    __slots__ = (
+        "execution", "metadata", "outputs", "params", "partition", "quality_metrics", "run_id", "started_at",
+        "workflow_name",
+    )  # fmt: skip
+
+    run_id: str
+    workflow_name: str
+    params: Values
+    outputs: Values
+    partition: Values
+    execution: ExecutionContext
+    started_at: dt.datetime
+    metadata: Values
+    quality_metrics: Values
+
+    def __init__(
+        self,
+        run_id: str | None = None,
+        workflow_name: str = "",
+        params: Mapping[str, Any] | None = None,
+        outputs: Mapping[str, Mapping[str, Any]] | None = None,
+        partition: Mapping[str, Any] | None = None,
+        execution: ExecutionContext | None = None,
+        started_at: dt.datetime | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        quality_metrics: Mapping[str, QualityMetrics | Mapping[str, Any]] | None = None,
+    ) -> None:
+        known_as = str(uuid.uuid4()) if run_id is None else run_id
+        now = dt.datetime.now(dt.UTC) if started_at is None else started_at
+        execution = ExecutionContext(known_as, started_at=now) if execution is None else execution
+        quality = {step: _metrics(given).to_dict() for step, given in (quality_metrics or {}).items()}
+        self._fill(
+            run_id=known_as,
+            workflow_name=workflow_name,
+            params=_values(params or {}, "params"),
+            outputs=_values(outputs or {}, "outputs"),
+            partition=_values(partition or {}, "partition"),
+            execution=execution,
+            started_at=now,
+            metadata=_values(metadata or {}, "metadata"),
+            quality_metrics=_values(quality, "quality"),
+        )
+
+    @classmethod
+    def create(
+        cls,
+        workflow_name: str,
+        params: Mapping[str, Any] | None = None,
+        partition: Mapping[str, Any] | None = None,
+        batch_id: str | None = None,
+        run_id: str | None = None,
+        dry_run: bool = False,
+    ) -> WorkflowContext:
+        """A context to begin with; `run_id` is a new UUID unless given."""
+        known_as = str(uuid.uuid4()) if run_id is None else run_id
+        return cls(
+            known_as,
+            workflow_name,
+            {**(params or {}), DRY_RUN: True} if dry_run else params,
+            partition=partition,
+            execution=ExecutionContext(known_as, batch_id),
+            metadata={"dry_run": True} if dry_run else None,
+        )
+
+    # -- reading
+
+    def get_param(self, key: str, default: Any = None) -> Any:
+        """A param, or `default`."""
+        return self.params.get(_name(key, "get_param(key, default)"), default)
+
+    def get_output(self, step: str, key: str | None = None, default: Any = None) -> Any:
+        """What a step has put out: all of it, or the value of one key.
+
+        `default` if there is none; without a key, also if it is empty.
+        """
+        output = self.outputs.get(_name(step, "get_output(step, key, default)"))
+        if key is None:
+            return output or default
+        return (output or {}).get(_name(key, "get_output(step, key, default)"), default)
+
+    def has_output(self, step: str) -> bool:
+        """Whether the step has put anything out."""
+        return step in self.outputs
+
+    def get_quality(self, step: str) -> QualityMetrics | None:
+        """What the step has measured; None if it has not."""
+        found = self.quality_metrics.get(step)
+        return None if found is None else QualityMetrics.from_dict(found)
+
+    @property
+    def is_dry_run(self) -> bool:
+        """Nothing outside is to be changed."""
+        return bool(self.params.get(DRY_RUN) or self.metadata.get("dry_run"))
+
+    @property
+    def is_resumed(self) -> bool:
+        """The run was resumed."""
+        return bool(self.params.get(RESUMED))
+
+    @property
+    def execution_id(self) -> str:
+        return self.execution.execution_id
+
+    @property
+    def batch_id(self) -> str | None:
+        return self.execution.batch_id
+
+    # -- new contexts
+
+    def with_params(self, updates: Mapping[str, Any]) -> WorkflowContext:
+        """With these params over those there are."""
+        return self._with(params=self.params.over(stored_all(updates, "params")))
+
+    def with_output(self, step: str, output: Mapping[str, Any]) -> WorkflowContext:
+        """With this as the whole output of the step."""
+        made = stored(dict(output), f"the output of step {step!r}")
+        return self._with(outputs=self.outputs.over({_name(step, "with_output(step, output)"): made}))
+
+    def with_quality(self, step: str, quality: QualityMetrics | Mapping[str, Any]) -> WorkflowContext:
+        """With these metrics of the step."""
+        made = stored(_metrics(quality).to_dict(), f"the quality of step {step!r}")
+        return self._with(quality_metrics=self.quality_metrics.over({_name(step, "with_quality(step, metrics)"): made}))
+
+    def with_metadata(self, updates: Mapping[str, Any]) -> WorkflowContext:
+        """With this metadata over what there is."""
+        return self._with(metadata=self.metadata.over(stored_all(updates, "metadata")))
+
+    # -- as data
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dictionaries of new copies; `from_dict` gives the context back.  For JSON use `to_json`."""
+        data = self._frame()
+        data.update({name: getattr(self, name).to_dict() for name in _MAPPINGS})
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> WorkflowContext:
+        """From what `to_dict` gave."""
+        execution = dict(data.get("execution") or {})
+        if isinstance(execution.get("started_at"), str):
+            execution["started_at"] = dt.datetime.fromisoformat(execution["started_at"])
+        started = data.get("started_at")
+        return cls(
+            data.get("run_id"),
+            data.get("workflow_name", ""),
+            execution=ExecutionContext(**execution) if execution else None,
+            started_at=dt.datetime.fromisoformat(started) if isinstance(started, str) else started,
+            **{name: data.get(name) for name in _MAPPINGS},
+        )
+
+    def to_json(self) -> str:
+        """One JSON object with the keys of `to_dict`; what JSON does not know is tagged.  Encodes nothing again."""
+        parts = [json.dumps(self._frame())[1:-1]]
+        parts += [f'"{name}": {object_text(getattr(self, name).all_stored().items())}' for name in _MAPPINGS]
+        return "{" + ", ".join(parts) + "}"
+
+    @classmethod
+    def from_json(cls, text: str) -> WorkflowContext:
+        """From what `to_json` gave.  Raises DecodingError."""
+        return cls.from_dict(codec.decode(text))
+
+    def _frame(self) -> dict[str, Any]:
+        e = self.execution
+        return {
+            "run_id": self.run_id,
+            "workflow_name": self.workflow_name,
+            "execution": {
+                "execution_id": e.execution_id,
+                "batch_id": e.batch_id,
+                "parent_execution_id": e.parent_execution_id,
+                "started_at": e.started_at.isoformat(),
+            },
+            "started_at": self.started_at.isoformat(),
+        }
+
+    # -- how it is made, and not changed
+
+    @classmethod
+    def over(cls, **fields: Any) -> WorkflowContext:
+        """A context of fields that are made already, in O(1).  For the engine."""
+        made = cls.__new__(cls)
+        made._fill(**fields)
+        return made
+
+    def _with(self, **fields: Any) -> WorkflowContext:
+        kept = {name: getattr(self, name) for name in WorkflowContext.__slots__ if name not in fields}
+        kept.update({name: kept[name].apart() for name in _MAPPINGS if name in kept})
+        return type(self).over(**kept, **fields)
+
+    def _fill(self, **fields: Any) -> None:
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
+
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        raise ReadOnlyContext(
+            f"{name!r} of a context cannot be set",
+            hint=_INSTEAD.get(name, "a context is made with WorkflowContext.create"),
+        )
+
+    def __delattr__(self, name: str) -> NoReturn:
+        self.__setattr__(name, None)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).from_dict, (self.to_dict(),)
+
+    def __eq__(self, other: object) -> bool:
+        return self.to_dict() == other.to_dict() if isinstance(other, WorkflowContext) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return (
+            f"WorkflowContext(run_id={self.run_id!r}, workflow_name={self.workflow_name!r}, "
+            f"params={list(self.params)}, outputs={list(self.outputs)})"
+        )
+
+
+_MAPPINGS: Final = ("params", "outputs", "partition", "metadata", "quality_metrics")
+
+
+def values_of(name: str, own: dict[str, Any], below: Any = None) -> Values:
+    """The mapping called `name` of a context, from what is stored."""
+    return Values(own, below, f"the {name}", _INSTEAD[name])
+
+
+def _values(given: Mapping[str, Any], name: str) -> Values:
+    return values_of(name, stored_all(given, name))
+
+
+def _metrics(given: Any) -> QualityMetrics:
+    return given if isinstance(given, QualityMetrics) else QualityMetrics.from_dict(given)
+
+
+def _name(given: Any, call: str) -> str:
+    if isinstance(given, str):
+        return given
+    hint = f"a default comes last: {call}" if isinstance(given, (dict, list)) else f"{call} takes names"
+    raise TypeError(f"{given!r} is no name\n  hint: {hint}")

@@ -1,0 +1,111 @@
+"""Map steps: items to child runs, and what became of them to an output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from holdwater.errors import ConfigurationFailure
+from holdwater.model.fanout import Outcome, Spread
+from holdwater.steps.context import MAP_INDEX, WorkflowContext
+from holdwater.steps.delta import INPUT, Start
+from holdwater.steps.immutable_values import stored, stored_all
+from holdwater.steps.result import StepResult
+from holdwater.steps.step import ErrorPolicy, MapStep
+from holdwater.steps.suspension import Ask, Request
+
+
+class Limits(Protocol):
+    """What a runner limits."""
+
+    @property
+    def max_concurrent_steps(self) -> int | None: ...
+
+
+def mapped(step: MapStep, context: WorkflowContext, ask: Ask, limits: Limits) -> StepResult:
+    """Run the iterator for every item and gather what became of it."""
+    stop = step.on_error is not ErrorPolicy.CONTINUE
+
+    def request() -> Request:
+        width = min(step.max_concurrency, limits.max_concurrent_steps or step.max_concurrency)
+        return Request(spread=Spread(_starts(step, context), width, stop))
+
+    return gathered(step, ask(request).outcomes or (), stop)
+
+
+def gathered(step: MapStep, outcomes: Sequence[Outcome | None], stop: bool) -> StepResult:
+    """The output of a map step: see `Step.map`."""
+    done = [one if one is not None and one.status == "completed" else None for one in outcomes]
+    bad = [(i, one) for i, one in enumerate(outcomes) if one is not None and one.status != "completed"]
+    output = {
+        "results": [None if one is None else last_output(one.values) for one in done],
+        "item_count": len(outcomes),
+        "completed": len(done) - done.count(None),
+        "failed": len(bad),
+        "errors": [{"index": i, "error": one.error or one.status} for i, one in bad],
+    }
+    if bad and stop:
+        i, first = min(bad, key=lambda item: item[1].status != "failed")  # others were ended because of it
+        text = f"item {i} of map step {step.name!r} failed: {first.error or first.status}"
+        return StepResult.fail(text, "DEPENDENCY", output)
+    return StepResult.ok(output)
+
+
+def last_output(values: Mapping[str, Any]) -> Any:
+    """What the last step of a child has put out; None if none has put out anything."""
+    for value in reversed(values.values()):  # type: ignore[call-overload]
+        return value.copy()
+    return None
+
+
+def items_of(step: MapStep, context: WorkflowContext) -> list[Any]:
+    """The items.  Raises ConfigurationFailure if they are no list."""
+    if step.items_path is not None:
+        found = _at(step.items_path, step, context)
+        where = f"items_path {step.items_path!r} leads to"
+    else:
+        found = step.items(context) if callable(step.items) else step.items
+        where = "its function of items gave"
+    if isinstance(found, (str, bytes, Mapping)) or not isinstance(found, Iterable):
+        raise ConfigurationFailure(
+            f"map step {step.name!r} needs a list of items; {where} {type(found).__name__}", hint="make it a list"
+        )
+    return list(found)
+
+
+def _at(path: str, step: MapStep, context: WorkflowContext) -> Any:
+    for source in (context.params, context.outputs):
+        found: Any = source
+        for part in path.split("."):
+            if not isinstance(found, Mapping) or part not in found:
+                break
+            found = found[part]
+        else:
+            return found
+    raise ConfigurationFailure(
+        f"map step {step.name!r}: items_path {path!r} is neither among the params nor among the outputs",
+        hint=f"params: {list(context.params)[:10]}; steps with outputs: {list(context.outputs)[:10]}",
+    )
+
+
+def _starts(step: MapStep, context: WorkflowContext) -> tuple[Mapping[str, Start], ...]:
+    """What each child starts with.  The list of items is left out: each child would store all of it."""
+    params = {**stored_all(step.iterator_workflow.defaults, "defaults"), **context.params.all_stored()}
+    if step.items_path is not None:
+        params.pop(step.items_path, None)
+    partition, metadata = context.partition.all_stored(), context.metadata.all_stored()
+    starts = []
+    for i, item in enumerate(items_of(step, context)):
+        own = {step.item_param: stored(item, f"item {i} of map step {step.name!r}"), MAP_INDEX: stored(i, MAP_INDEX)}
+        starts.append(
+            {
+                INPUT: Start(
+                    {**params, **own},
+                    partition,
+                    metadata=metadata,
+                    batch_id=context.batch_id,
+                    parent_id=context.run_id,
+                )
+            }
+        )
+    return tuple(starts)

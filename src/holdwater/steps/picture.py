@@ -1,0 +1,76 @@
+"""Pictures of a workflow of steps, as text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from holdwater.steps.compile import Course
+from holdwater.steps.result import StepResult
+from holdwater.steps.step import ChoiceStep, MapStep, PipelineStep_, Step, WaitStep
+
+if TYPE_CHECKING:
+    from holdwater.steps.workflow import Workflow
+
+END = "end"
+
+
+def text(workflow: Workflow) -> str:
+    """One line per step, with what it does and where it may go."""
+    lines = [repr(workflow)]
+    width = max([len(step.name) for step in workflow.steps], default=0)
+    ways = _ways(workflow)
+    for i, step in enumerate(workflow.steps):
+        jumps = [f"{label} -> {target}" if label else f"-> {target}" for target, label in ways[step.name]]
+        following = workflow.steps[i + 1].name if i + 1 < len(workflow.steps) else END
+        tail = "" if jumps == [f"-> {following}"] else f"  {', '.join(jumps)}"
+        lines.append(f"  {i + 1:>4}. {step.name:<{width}}  {_kind(step)}{tail}")
+    return "\n".join(lines)
+
+
+def mermaid(workflow: Workflow) -> str:
+    """A Mermaid flow chart, top down."""
+    number = {step.name: f"s{i}" for i, step in enumerate(workflow.steps)}
+    lines = ["flowchart TD"]
+    for step in workflow.steps:
+        label = f"{step.name}: {_kind(step)}".replace("#", "#35;").replace('"', "#quot;")
+        opening, closing = ("{", "}") if isinstance(step, ChoiceStep) else ("[", "]")
+        lines.append(f'    {number[step.name]}{opening}"{label}"{closing}')
+    for name, ways in _ways(workflow).items():
+        for target, label in ways:
+            if target != END:
+                arrow = f"-- {label} -->" if label else "-->"
+                lines.append(f"    {number[name]} {arrow} {number[target]}")
+    return "\n".join(lines)
+
+
+def _kind(step: Step) -> str:
+    match step:
+        case PipelineStep_():
+            return f"pipeline {step.pipeline_name}"
+        case MapStep():
+            return f"map of {len(step.iterator_workflow.steps)} steps"
+        case WaitStep(duration_seconds=seconds) if seconds is not None:
+            return f"wait {seconds:g} s"
+    return str(step.step_type)
+
+
+def _ways(workflow: Workflow) -> dict[str, list[tuple[str, str]]]:
+    """Step -> where it may go on, and in which case; jumps that a handler makes by itself are not known."""
+    course, names = Course(workflow.steps), [*workflow.step_names(), END]
+    over: dict[str, str] = {}  # the last step of a first branch -> where the branches meet
+    ways: dict[str, list[tuple[str, str]]] = {}
+    for i, step in enumerate(workflow.steps):
+        following = names[i + 1]
+        if isinstance(step, ChoiceStep):
+            ways[step.name] = []
+            for branch in ("then", "else"):
+                passed = course.passed(step, StepResult.ok({"branch": branch})) or ()
+                pairs = dict(zip(passed[::2], passed[1::2], strict=True))
+                ways[step.name].append((pairs.pop(following, following) or END, branch))
+                for begin, end in pairs.items():
+                    if step.else_step is not None:
+                        over[names[workflow.step_index(begin) - 1]] = end or END
+        else:
+            jump = step.next_step if isinstance(step, WaitStep) else None
+            ways[step.name] = [(jump or over.get(step.name, following), "")]
+    return ways

@@ -1,0 +1,218 @@
+"""Pipelines: work with a name, which a step can run."""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import inspect
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from typing import Any, ClassVar, Final, TypeVar, overload
+
+from holdwater.errors import PipelineNotFound, StepReturnError
+from holdwater.model.coroutines import run_to_end
+from holdwater.model.registry import registry
+from holdwater.model.signatures import signature_of
+from holdwater.steps.error_categories import category_name
+
+S = TypeVar("S", bound=Callable[..., Any])
+T = TypeVar("T")
+
+
+class PipelineStatus(StrEnum):
+    """How a pipeline is doing."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(slots=True)
+class PipelineResult:
+    """What a pipeline has come to.  `metrics` become the output of the step that ran it."""
+
+    status: PipelineStatus | str = PipelineStatus.COMPLETED
+    started_at: dt.datetime | None = None
+    completed_at: dt.datetime | None = None
+    error: str | None = None
+    metrics: dict[str, Any] = field(default_factory=dict)
+    error_category: str | None = None
+
+    @property
+    def duration_seconds(self) -> float | None:
+        """Seconds from start to end; None if either is not known."""
+        if self.started_at is None or self.completed_at is None:
+            return None
+        return (self.completed_at - self.started_at).total_seconds()
+
+    @property
+    def failed(self) -> bool:
+        """It did not come to a good end."""
+        return str(self.status) in (PipelineStatus.FAILED, PipelineStatus.CANCELLED)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What a step keeps of it."""
+        data: dict[str, Any] = {"status": str(self.status)}
+        if self.failed:
+            return {**data, "error": self.error}
+        times = {"started_at": self.started_at, "completed_at": self.completed_at}
+        return {**data, "metrics": self.metrics, **{name: at for name, at in times.items() if at is not None}}
+
+
+class Pipeline:
+    """A pipeline as a class: one object for each run, with its `params`."""
+
+    name: ClassVar[str] = ""
+    description: ClassVar[str] = ""
+
+    def __init__(self, params: Mapping[str, Any] | None = None) -> None:
+        self.params: dict[str, Any] = dict(params or {})
+
+    def run(self) -> Any:
+        """Do the work; may be `async def`.  Returns a PipelineResult, a dict of metrics or None."""
+        raise NotImplementedError(f"{type(self).__name__} has no run()")
+
+
+class PipelineRegistry:
+    """Pipelines by name; thread-safe.  A name registered again is redefined."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def register(self, name: str, source: Any) -> None:
+        """Make a pipeline known."""
+        with self._lock:
+            self._known[name] = source
+
+    def find(self, name: str) -> Any:
+        """The pipeline of this name; None if there is none."""
+        with self._lock:
+            return self._known.get(name)
+
+    def names(self) -> list[str]:
+        """All names, sorted."""
+        with self._lock:
+            return sorted(self._known)
+
+    def forget(self, name: str) -> None:
+        """Drop a name; one that is not there is no error."""
+        with self._lock:
+            self._known.pop(name, None)
+
+    def not_found(self, name: str) -> PipelineNotFound:
+        """The error for a name that is neither a pipeline nor a workflow; it says what comes close."""
+        known = [*self.names(), *registry.names()]
+        close = difflib.get_close_matches(name, known, n=3)
+        if close:
+            hint = f"did you mean {' or '.join(map(repr, close))}?"
+        else:
+            hint = f"this process knows {', '.join(map(repr, known[:10]))}" if known else "register it with @pipeline"
+        return PipelineNotFound(f"no pipeline or workflow named {name!r} is registered in this process", hint=hint)
+
+
+pipeline_registry: Final = PipelineRegistry()
+"""The one that `@pipeline` registers in and steps look into."""
+
+
+@overload
+def pipeline(name: S, /) -> S: ...
+
+
+@overload
+def pipeline(name: str | None = None, *, into: PipelineRegistry = pipeline_registry) -> Callable[[S], S]: ...
+
+
+def pipeline(name: Any = None, *, into: PipelineRegistry = pipeline_registry) -> Any:
+    """Register a function of the params, or a class with `run()`, as a pipeline; it stays as it is.
+
+    By default under its `name` attribute, or the name it is defined with.  A function may be `async def` and returns a
+    PipelineResult, a dict of metrics or None.
+    """
+
+    def register(source: S) -> S:
+        known_as = name if isinstance(name, str) else getattr(source, "name", "") or getattr(source, "__name__", "")
+        if not callable(source) or not known_as:
+            raise StepReturnError(f"a pipeline is a function or a class with run(), not {source!r}")
+        into.register(known_as, source)
+        return source
+
+    return register if name is None or isinstance(name, str) else register(name)
+
+
+# -- how one is carried out
+
+Start = Callable[[], Any]
+
+
+def starter(source: Any, params: dict[str, Any]) -> Start:
+    """How to run a pipeline on these params.  What it gives may have to be awaited."""
+    if isinstance(source, type):
+        if not signature_of(source).parameters:
+            return lambda: source().run(params)
+        return lambda: source(params).run()
+    run = getattr(source, "run", None)
+    if run is None:
+        return lambda: source(params)
+    return lambda: run(params) if signature_of(run).parameters else run()
+
+
+def dispatched(dispatcher: Any, name: str, params: dict[str, Any]) -> Start:
+    """How to hand a pipeline to a dispatcher: `submit(name, params)`, `run(name, params)`, or a function of both."""
+    for method in ("submit", "run"):
+        found = getattr(dispatcher, method, None)
+        if callable(found):
+            return lambda: found(name, params)
+    return lambda: dispatcher(name, params)
+
+
+def carried_out(start: Start, name: str) -> PipelineResult:
+    """Run it to its end, in this thread.  What it raises comes out.  Raises StepReturnError for what is no result."""
+    began = dt.datetime.now(dt.UTC)
+    given = start()
+    if inspect.isawaitable(given):
+        given = run_to_end(given)
+    return _result(given, name, began)
+
+
+_GOOD: Final = ("completed", "success", "succeeded", "ok")
+_BAD: Final = ("failed", "failure", "error", "cancelled", "timed_out", "dead_lettered")
+
+
+def _result(given: Any, name: str, began: dt.datetime) -> PipelineResult:
+    now = dt.datetime.now(dt.UTC)
+    if given is None or (isinstance(given, Mapping) and not {"status", "metrics"} <= given.keys()):
+        return PipelineResult(PipelineStatus.COMPLETED, began, now, metrics=dict(given or {}))
+    read = given.get if isinstance(given, Mapping) else lambda key, default=None: getattr(given, key, default)
+    status = read("status")
+    if status is None:
+        raise StepReturnError(
+            f"pipeline {name!r} returned {type(given).__name__}",
+            hint="return a PipelineResult, a dict (its metrics) or None",
+        )
+    word = str(status.value if isinstance(status, Enum) else status).lower()
+    metrics = read("metrics")
+    inner = read("result")  # the execution of a dispatcher holds the pipeline's own result
+    if metrics is None and inner is not None:
+        metrics = getattr(inner, "metrics", inner)
+    error, category = read("error"), read("error_category")
+    if word in _GOOD:
+        kept = dict(metrics) if isinstance(metrics, Mapping) else {} if metrics is None else {"result": metrics}
+        return PipelineResult(
+            PipelineStatus.COMPLETED, read("started_at") or began, read("completed_at") or now, metrics=kept
+        )
+    if word not in _BAD:
+        error = f"pipeline {name!r} is {word!r}: whoever ran it gave it back before it had ended"
+        category = category or "DEPENDENCY"
+    failed = PipelineStatus.CANCELLED if word == "cancelled" else PipelineStatus.FAILED
+    return PipelineResult(
+        failed,
+        read("started_at") or began,
+        read("completed_at") or now,
+        error=str(error or f"pipeline {name!r} {word}"),
+        error_category=None if category is None else category_name(category),
+    )

@@ -1,0 +1,132 @@
+"""What a step hands back."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from holdwater.errors import StepReturnError
+from holdwater.model.error_report import describe, is_a, storable
+from holdwater.steps.error_categories import category_name, category_of
+from holdwater.steps.quality import QualityMetrics
+
+
+@dataclass(slots=True)
+class StepResult:
+    """The result of a step, made by `ok`, `fail` or `skip`.
+
+    `output` is stored under the step's name, then `context_updates` are merged into the params, then `quality` is
+    recorded; of a failed step nothing is.  `events` are recorded with the run.  `next_step` jumps ahead.
+    `checkpoint=True` asks for a checkpoint after this step.  `cause`: the exception behind a failure.
+    """
+
+    success: bool
+    output: dict[str, Any] = field(default_factory=dict)
+    context_updates: dict[str, Any] = field(default_factory=dict)
+    error: str | None = None
+    error_category: str | None = None
+    quality: QualityMetrics | None = None
+    events: list[dict[str, Any]] = field(default_factory=list)
+    next_step: str | None = None
+    checkpoint: bool = False
+    cause: BaseException | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.success and not self.error:
+            self.error = "Step failed without error message"
+        if self.error_category is not None:
+            self.error_category = category_name(self.error_category)
+
+    @classmethod
+    def ok(
+        cls,
+        output: Mapping[str, Any] | None = None,
+        context_updates: Mapping[str, Any] | None = None,
+        quality: QualityMetrics | None = None,
+        events: Iterable[dict[str, Any]] | None = None,
+        next_step: str | None = None,
+        checkpoint: bool = False,
+    ) -> StepResult:
+        """The step has done its work."""
+        return cls(
+            True,
+            _mapping("output", output),
+            _mapping("context_updates", context_updates),
+            quality=quality,
+            events=list(events or ()),
+            next_step=next_step,
+            checkpoint=checkpoint,
+        )
+
+    @classmethod
+    def fail(
+        cls,
+        error: str | BaseException,
+        category: str | None = None,
+        output: Mapping[str, Any] | None = None,
+        quality: QualityMetrics | None = None,
+        events: Iterable[dict[str, Any]] | None = None,
+    ) -> StepResult:
+        """The step failed.  An exception gives its type and message, and its category if none is given."""
+        cause = error if is_a(error, BaseException) else None
+        if category is None:
+            category = "INTERNAL" if cause is None else category_of(cause)
+        return cls(
+            False,
+            _mapping("output", output),
+            error=storable(str(error)) if cause is None else describe(cause),
+            error_category=category,
+            quality=quality,
+            events=list(events or ()),
+            cause=cause,
+        )
+
+    @classmethod
+    def skip(cls, reason: str, output: Mapping[str, Any] | None = None) -> StepResult:
+        """There was nothing to do.  Counts as a success; the step is recorded as skipped, for this reason."""
+        return cls(True, {**(output or {}), "skipped": True, "skip_reason": reason})
+
+    @property
+    def skip_reason(self) -> str | None:
+        """Why the step was skipped; None if it was not."""
+        return str(self.output.get("skip_reason", "")) if self.success and self.output.get("skipped") is True else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """`success`, and what else is set."""
+        data: dict[str, Any] = {"success": self.success}
+        for name in ("output", "context_updates", "error", "error_category", "events", "next_step", "checkpoint"):
+            if value := getattr(self, name):
+                data[name] = value
+        if self.quality is not None:
+            data["quality"] = self.quality.to_dict()
+        return data
+
+
+def _mapping(role: str, given: Any) -> dict[str, Any]:
+    if given is not None and not isinstance(given, Mapping):
+        raise StepReturnError(
+            f"the {role} of a StepResult is a dict, not {type(given).__name__}", hint=f'{role}={{"value": ...}}'
+        )
+    return dict(given or {})
+
+
+def result_of(given: Any, who: str) -> StepResult:
+    """A result from what `who` returned: itself, a dict as output, or None.  Raises StepReturnError."""
+    if isinstance(given, StepResult):
+        return given
+    if given is None:
+        return StepResult.ok()
+    if isinstance(given, Mapping):
+        return StepResult.ok(given)
+    if inspect.iscoroutine(given):
+        given.close()  # nobody will await it
+    kind = f"{type(given).__module__}.{type(given).__qualname__}".removeprefix("builtins.")
+    raise StepReturnError(
+        f"{who} returned {kind}", hint="return StepResult.ok(...) or StepResult.fail(...), a dict (the output) or None"
+    )
+
+
+LambdaStepResult = StepResult
+"""Another name for it."""

@@ -1,0 +1,51 @@
+"""Wait steps: how long, and until when."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any, Final
+
+from holdwater.errors import ConfigurationFailure
+from holdwater.model import validation
+from holdwater.steps.context import EPOCH, WorkflowContext
+from holdwater.steps.result import StepResult
+from holdwater.steps.step import WaitStep
+from holdwater.steps.suspension import Ask, Request
+
+_MICROSECOND: Final = dt.timedelta(microseconds=1)
+
+
+def waited(step: WaitStep, context: WorkflowContext, ask: Ask, now: Callable[[], int], dry_run: bool) -> StepResult:
+    """Sleep.  `now` tells the instant, microseconds since the epoch."""
+    if step.until is None:
+        seconds = _seconds(step, context)
+        if seconds > 0 and not dry_run:
+            ask(lambda: Request(wait_until=now() + round(seconds * 1e6)))
+        return StepResult.ok({"waited_seconds": seconds})
+    if dry_run:
+        return StepResult.ok({"waited_until": _instant(step, context).isoformat()})
+    woken = ask(lambda: Request(wait_until=(_instant(step, context) - EPOCH) // _MICROSECOND)).woken
+    return StepResult.ok({"waited_until": (EPOCH + (woken or now()) * _MICROSECOND).isoformat()})
+
+
+def _seconds(step: WaitStep, context: WorkflowContext) -> float:
+    if step.duration_seconds is not None:
+        return step.duration_seconds
+    assert step.duration_path is not None
+    found: Any = context.params
+    for part in step.duration_path.split("."):
+        found = found.get(part) if hasattr(found, "get") else None
+    if isinstance(found, dt.timedelta):
+        found = found.total_seconds()
+    what = f"wait step {step.name!r}: param {step.duration_path!r}"
+    return validation.seconds(what, found, positive=False, error=ConfigurationFailure)
+
+
+def _instant(step: WaitStep, context: WorkflowContext) -> dt.datetime:
+    instant = step.until(context) if callable(step.until) else step.until
+    if not isinstance(instant, dt.datetime):
+        raise ConfigurationFailure(
+            f"wait step {step.name!r}: until gave {instant!r}, which is no datetime", hint="return a datetime"
+        )
+    return instant if instant.tzinfo is not None else instant.astimezone()

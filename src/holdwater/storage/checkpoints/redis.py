@@ -1,0 +1,146 @@
+"""Records of runs in Redis: a list per run, and beside it a lock key that expires.
+
+A lock is a key with a token of its own.  Every append happens in the server, and only if the token is still there; so
+whoever lost the lock while it hung cannot write between the records of its successor.  How safe an acknowledged record
+is, is the server's own setting (`appendfsync`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from holdwater.errors import ConfigError, RunInProgress, StoreUnavailable, StoreUnreachable
+from holdwater.storage.urls import masked
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+LEASE_MS: Final = 30_000
+DAY_SECONDS: Final = 86_400
+PREFIX: Final = "holdwater:run:"
+
+# keys: lock, records; arguments: token, record, lease in ms, seconds to keep the records or 0
+APPEND: Final = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+redis.call('RPUSH', KEYS[2], ARGV[2])
+if ARGV[4] ~= '0' then redis.call('EXPIRE', KEYS[2], ARGV[4]) end
+return 1
+"""
+RENEW: Final = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+"""
+RELEASE: Final = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])
+"""
+
+
+class RedisRunLock:
+    """The lock key of one run, with the token that makes it ours."""
+
+    def __init__(self, port: RedisCheckpoints, run_id: str, token: str) -> None:
+        self._port, self._run_id, self._token = port, run_id, token
+        self._is_held = True
+
+    def append(self, record: str) -> None:
+        keep = str(self._port.retention_seconds)
+        content = record.encode(errors="surrogatepass")
+        self._held(self._port.call(APPEND, self._run_id, self._token, content, str(LEASE_MS), keep))
+
+    def renew(self) -> None:
+        self._held(self._port.call(RENEW, self._run_id, self._token, str(LEASE_MS)))
+
+    def release(self) -> None:
+        if self._is_held:
+            self._is_held = False
+            self._port.call(RELEASE, self._run_id, self._token)
+
+    def forget(self) -> None:
+        self._is_held = False
+
+    def _held(self, answer: Any) -> None:
+        if not answer:
+            raise RunInProgress(
+                f"the lock of run {self._run_id!r} in {self._port.place} has expired, and another process may have it"
+            )
+
+
+class RedisCheckpoints:
+    """A database of a Redis server.
+
+    With `retention_days`, a run is forgotten so long after its last record.  Raises ConfigError without the package
+    `redis` or with a wrong URL, StoreUnreachable if the server does not answer.
+    """
+
+    def __init__(self, url: str, *, retention_days: int | None = None) -> None:
+        try:
+            import redis
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                'checkpoint_storage="redis" needs the package redis, which is not installed',
+                hint="pip install 'holdwater[redis]'",
+            ) from error
+        self.place = masked(url)
+        self.retention_seconds = 0 if retention_days is None else retention_days * DAY_SECONDS
+        self._fault: type[Exception] = redis.RedisError
+        try:
+            self._redis: Redis = redis.Redis.from_url(url)
+            self._redis.ping()
+        except ValueError as error:
+            raise ConfigError(f"redis_url {self.place!r} cannot be used: {error}") from error
+        except redis.RedisError as error:
+            raise StoreUnreachable(f"the Redis server at {self.place} does not answer: {error}") from error
+
+    def lock(self, run_id: str) -> RedisRunLock:
+        token = os.urandom(16).hex()
+        key, _ = _keys(run_id)
+        try:
+            taken = self._redis.set(key, token, nx=True, px=LEASE_MS)
+            left_ms = 0 if taken else self._redis.pttl(key)
+        except self._fault as error:
+            raise self._unavailable(error) from error
+        if not taken:
+            raise RunInProgress(
+                f"run {run_id!r} is executed by another process at this moment ({self.place})",
+                hint=f"if that process is dead, its lock expires in {max(0, int(left_ms)) / 1000:.0f} s",
+            )
+        return RedisRunLock(self, run_id, token)
+
+    def load(self, run_id: str) -> list[str]:
+        _, key = _keys(run_id)
+        try:
+            found: Any = self._redis.lrange(key, 0, -1)
+        except self._fault as error:
+            raise self._unavailable(error) from error
+        return [record.decode(errors="surrogatepass") for record in found]
+
+    def below(self, run_id: str) -> list[str]:
+        pattern = re.sub(r"([][*?^\\])", r"\\\1", f"{PREFIX}{{{run_id}/") + "*}:records"
+        try:
+            keys = [key.decode(errors="backslashreplace") for key in self._redis.scan_iter(match=pattern, count=1000)]
+        except self._fault as error:
+            raise self._unavailable(error) from error
+        return sorted(key[len(PREFIX) + 1 : -len("}:records")] for key in keys)
+
+    def call(self, script: str, run_id: str, *arguments: str | bytes) -> Any:
+        """Run a script on the keys of a run.  Raises StoreUnavailable."""
+        try:
+            return self._redis.eval(script, 2, *_keys(run_id), *arguments)
+        except self._fault as error:
+            raise self._unavailable(error) from error
+
+    def close(self) -> None:
+        self._redis.close()
+
+    def _unavailable(self, error: Exception) -> StoreUnavailable:
+        return StoreUnavailable(f"the Redis server at {self.place} cannot be used now: {error}")
+
+
+def _keys(run_id: str) -> tuple[bytes, bytes]:
+    """Both in one slot of a cluster."""
+    name = f"{PREFIX}{{{run_id}}}".encode(errors="backslashreplace")
+    return name + b":lock", name + b":records"

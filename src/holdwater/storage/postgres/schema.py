@@ -1,0 +1,80 @@
+"""Bringing a PostgreSQL schema up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from psycopg import sql as compose
+
+from holdwater.errors import DatabaseURLError
+from holdwater.storage.postgres import statements as sql
+from holdwater.storage.postgres.pipeline import Session
+from holdwater.storage.postgres.server import Server
+from holdwater.storage.sql.migrations import Applied, Migration, pending
+
+_PACKAGE: Final = "holdwater.storage.postgres"
+
+MIGRATIONS: Final = (
+    Migration(_PACKAGE, 1, "pre", "initial"),
+    Migration(_PACKAGE, 2, "pre", "schedules"),
+    Migration(_PACKAGE, 3, "pre", "steps"),
+    Migration(_PACKAGE, 4, "pre", "lists"),
+    Migration(_PACKAGE, 5, "pre", "statuses"),
+    Migration(_PACKAGE, 6, "pre", "timers"),
+    Migration(_PACKAGE, 7, "pre", "bodies"),
+)
+
+
+def is_current(connection: Session, server: Server, known: Sequence[Migration] = MIGRATIONS) -> bool:
+    """Whether nothing is left to apply.  Raises SchemaTooNew, psycopg.Error."""
+    with connection.transaction():
+        _pin(connection, server)
+        return not pending(_applied(connection) or (), known, server.name)
+
+
+def migrate(connection: Session, server: Server, known: Sequence[Migration] = MIGRATIONS) -> None:
+    """Make the schema and apply what is pending, in one transaction, one process after the other.
+
+    Raises SchemaTooNew, DatabaseURLError, psycopg.Error.
+    """
+    with connection.transaction():
+        connection.execute(sql.LOCK_SCHEMA)
+        if server.schema is not None:
+            if connection.execute(sql.HAS_SCHEMA, (server.schema,)).fetchone() is None:
+                # asked first, because even IF NOT EXISTS wants the right to create
+                connection.execute(compose.SQL("CREATE SCHEMA {}").format(compose.Identifier(server.schema)))
+            _pin(connection, server)
+        current = connection.execute("SELECT current_schema()").fetchone()
+        if current is None or current[0] is None:
+            raise DatabaseURLError(
+                f"{server.name}: no schema of its search_path is there for this role",
+                hint="create it first, or let its owner GRANT USAGE ON SCHEMA to the role",
+            )
+        applied = _applied(connection)
+        if applied is None:
+            connection.execute(sql.CREATE_SCHEMA_VERSION)
+        for migration in pending(applied or (), known, server.name):
+            for statement in migration.statements():
+                connection.execute(statement)
+            connection.execute(sql.INSERT_SCHEMA_VERSION, migration.row())
+
+
+def news_channel(connection: Session, server: Server) -> str:
+    """The channel on which runners of this schema tell each other what changed.  Raises psycopg.Error."""
+    with connection.transaction():
+        _pin(connection, server)
+        ((name,),) = connection.execute(sql.GET_NEWS_CHANNEL).fetchall()
+        return str(name)
+
+
+def _pin(connection: Session, server: Server) -> None:
+    if server.sets_each_transaction:
+        connection.execute(server.settings(local=True))
+
+
+def _applied(connection: Session) -> list[Applied] | None:
+    """None: there is no record of it at all."""
+    if connection.execute(sql.HAS_SCHEMA_VERSION).fetchone() is None:
+        return None
+    return [(number, phase, name) for number, phase, name in connection.execute(sql.LIST_SCHEMA_VERSIONS)]

@@ -1,0 +1,62 @@
+"""Connection services: a URL names one, and a file has its parameters.
+
+As in PostgreSQL's documentation, "The Connection Service File".  What a service says is read here and not by libpq,
+so that this package's own defaults come after it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from holdwater.errors import DatabaseURLError
+
+
+def resolved(given: Mapping[str, str], shown: str) -> dict[str, str]:
+    """The parameters with those of their service, which they override.  Raises DatabaseURLError."""
+    rest = {name: value for name, value in given.items() if name not in ("service", "servicefile")}
+    service = given.get("service") or os.environ.get("PGSERVICE")
+    if not service:
+        return rest
+    places = list(_places(given.get("servicefile")))
+    for path in places:
+        found = _read(path, service, shown)
+        if found is not None:
+            return {**found, **rest}
+    looked = ", ".join(map(str, places)) or "no file"
+    raise DatabaseURLError(
+        f"{shown}: there is no service {service!r} (looked in {looked})",
+        hint=f"write [{service}] and below it host=..., dbname=... into a file, and name that in PGSERVICEFILE",
+    )
+
+
+def _places(named: str | None) -> Iterator[Path]:
+    """The files that may have services, in the order in which they are looked at."""
+    own = named or os.environ.get("PGSERVICEFILE")
+    yield Path(own) if own else Path.home() / ".pg_service.conf"
+    if "PGSYSCONFDIR" in os.environ:
+        yield Path(os.environ["PGSYSCONFDIR"]) / "pg_service.conf"
+    yield Path("/etc/postgresql-common/pg_service.conf")
+
+
+def _read(path: Path, service: str, shown: str) -> dict[str, str] | None:
+    """What a file says of a service; None if there is none, or no file."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatabaseURLError(f"{shown}: the file of services {path} cannot be read: {error}") from error
+    found: dict[str, str] | None = None
+    for number, line in enumerate(map(str.strip, lines), 1):
+        if line.startswith("["):
+            if found is not None:
+                break
+            found = {} if line == f"[{service}]" else None
+        elif found is not None and line and not line.startswith("#"):
+            name, mark, value = line.partition("=")
+            if not mark or name.strip() == "service":
+                raise DatabaseURLError(f"{shown}: line {number} of {path} is no parameter", hint="write name=value")
+            found[name.strip()] = value.strip()
+    return found

@@ -1,0 +1,1 @@
+"""SQL common to all databases: statements, rows, queries, commits, pruning and migrations."""

@@ -1,0 +1,20 @@
+"""Cutting a JSON array of journal entries without touching the text of an entry."""
+
+from __future__ import annotations
+
+from json import JSONDecoder
+
+from holdwater.model.records import JournalRow
+
+_decoder = JSONDecoder()
+
+
+def tail(row: JournalRow, after: int) -> JournalRow | None:
+    """The row from entry `after` + 1 on, None if it ends before."""
+    text, at = row.entries, 1
+    for _ in range(after + 1 - row.seq):
+        _, at = _decoder.raw_decode(text, at)
+        if text[at] == "]":
+            return None
+        at += 1
+    return JournalRow(after + 1, row.at, "[" + text[at:])

@@ -1,0 +1,176 @@
+"""What every SQL database is asked in the same words: heads, journals, plans, the queue."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator
+from typing import Any, Final, Protocol
+
+from holdwater.errors import RunNotFound
+from holdwater.model.records import FIRST, LAST, NOT_BEFORE, JournalRow, Record, RunFilter, RunRow, WorkRow
+from holdwater.storage.sql import rows
+from holdwater.storage.sql.journal_tail import tail
+
+_PAGE_ROWS: Final = 500
+_LIST_AT_MOST: Final = 1000
+_BEHIND: Final = "\U0010ffff"
+"""sorts behind every character"""
+
+
+class Statements(Protocol):
+    """A dialect's module of statements, as far as reading goes."""
+
+    COUNT_RUNS: str
+    GET_NEXT_EXPIRY: str
+    GET_PLAN: str
+    GET_RUN: str
+    GET_RUNS: str
+    LIST_CHILD_RUNS: str
+    LIST_HELD_WORK: str
+    LIST_IDS_BEGINNING: str
+    LIST_IDS_ENDING: str
+    LIST_OVERDUE: str
+    LIST_RUNS: str
+    LIST_RUNS_AFTER: str
+    LIST_RUNS_IN_STATUS: str
+    LIST_TOP_RUNS: str
+    LIST_SEQS: str
+    LIST_STRAYS: str
+    LIST_WORK: str
+    LIST_WORKS: str
+    READ_JOURNAL: str
+    READ_JOURNALS: str
+    READ_JOURNAL_ROW_OF: str
+
+
+class Reading(ABC):
+    """The part of a store that only looks.  Raises StoreUnavailable, StoreError, RunnerClosed."""
+
+    _sql: Statements
+
+    @abstractmethod
+    def _select(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[Any]: ...
+
+    @abstractmethod
+    def _several(self, ids: Collection[str]) -> Any:
+        """Ids as one parameter."""
+
+    @abstractmethod
+    def _check(self) -> None:
+        """Raises RunnerClosed."""
+
+    def next_expiry(self, owner: str) -> int | None:
+        """When the first lease that is not this owner's runs out."""
+        ((expiry,),) = self._select(self._sql.GET_NEXT_EXPIRY, (owner,))
+        return expiry  # type: ignore[no-any-return]
+
+    def run(self, run_id: str) -> RunRow | None:
+        for row in self._select(self._sql.GET_RUN, (run_id,)):
+            return RunRow(*row)
+        return None
+
+    def seqs(self, run_ids: Collection[str]) -> dict[str, int]:
+        return dict(self._select(self._sql.LIST_SEQS, (self._several(run_ids),)))
+
+    def read(self, run_ids: Collection[str]) -> dict[str, Record]:
+        """Everything of several runs."""
+        ids = (self._several(run_ids),)
+        heads = [RunRow(*row) for row in self._select(self._sql.GET_RUNS, ids)]
+        entries = [(row[0], JournalRow(*row[1:])) for row in self._select(self._sql.READ_JOURNALS, ids)]
+        return Record.sorted(heads, entries, [rows.read_work(row) for row in self._select(self._sql.LIST_WORKS, ids)])
+
+    def runs(self, which: RunFilter) -> list[RunRow]:
+        """Heads of runs, newest first, 1,000 at most."""
+        limit = max(0, min(which.limit, _LIST_AT_MOST))
+        before = LAST
+        if which.before is not None:
+            newer = self.run(which.before)
+            if newer is None:
+                raise RunNotFound(f"there is no run {which.before!r} to list the runs before")
+            before = (newer.created_at, newer.id)
+        since = NOT_BEFORE if which.since is None else which.since
+        page = (limit, max(0, which.offset))
+        sql, birth = self._sql, (*before, since, which.workflow)
+        if which.parent_id is not None:
+            given = (which.parent_id, *birth, which.status, *page)
+            found = [] if which.top_level else self._select(sql.LIST_CHILD_RUNS, given)
+        elif which.status is not None:
+            found = self._select(sql.LIST_RUNS_IN_STATUS, (which.status, *birth, int(which.top_level), *page))
+        else:
+            found = self._select(sql.LIST_TOP_RUNS if which.top_level else sql.LIST_RUNS, (*birth, *page))
+        return [RunRow(*row) for row in found]
+
+    def count_runs(self, which: RunFilter) -> dict[str, int]:
+        """How many runs there are of each status, whatever page is asked for."""
+        since = NOT_BEFORE if which.since is None else which.since
+        given = (since, which.workflow, which.status, which.parent_id, int(which.top_level))
+        return dict(self._select(self._sql.COUNT_RUNS, given))
+
+    def beginning_with(self, prefix: str, limit: int) -> list[str]:
+        """Ids that begin so, in their order; not those of children whose parents' ids do, too."""
+        found = self._select(self._sql.LIST_IDS_BEGINNING, (prefix, prefix + _BEHIND, max(0, limit)))
+        return [run_id for (run_id,) in found]
+
+    def ending_with(self, suffix: str, limit: int) -> list[str]:
+        """Ids of top-level runs that end so, in their order.  Looks at every id there is."""
+        return [run_id for (run_id,) in self._select(self._sql.LIST_IDS_ENDING, (suffix, max(0, limit)))]
+
+    def plan(self, structure: str) -> dict[str, Any] | None:
+        for (text,) in self._select(self._sql.GET_PLAN, (structure,)):
+            plan: dict[str, Any] = json.loads(text)
+            return plan
+        return None
+
+    def journal(self, run_id: str, after: int = 0) -> list[JournalRow]:
+        """The journal from entry `after` + 1 on."""
+        found = [JournalRow(*row) for row in self._select(self._sql.READ_JOURNAL, (run_id, after))]
+        if after > 0 and (not found or found[0].seq != after + 1):
+            found = self._cut(run_id, after) + found
+        return found
+
+    def _cut(self, run_id: str, after: int) -> list[JournalRow]:
+        """The end of a row that begins at or before entry `after` and goes on behind it."""
+        head = self.run(run_id)
+        if head is None or head.seq <= after:
+            return []
+        for row in self._select(self._sql.READ_JOURNAL_ROW_OF, (run_id, after)):
+            rest = tail(JournalRow(*row), after)
+            return [rest] if rest else []
+        return []
+
+    def work(self, run_id: str) -> list[WorkRow]:
+        """Outstanding work of a run."""
+        return [rows.read_work(row) for row in self._select(self._sql.LIST_WORK, (run_id,))]
+
+    def works(self, run_ids: Collection[str]) -> dict[str, list[WorkRow]]:
+        """Outstanding work of several runs; runs without any are left out."""
+        found: dict[str, list[WorkRow]] = {}
+        for row in self._select(self._sql.LIST_WORKS, (self._several(run_ids),)):
+            work = rows.read_work(row)
+            found.setdefault(work.run_id, []).append(work)
+        return found
+
+    def held(self, owner: str) -> list[WorkRow]:
+        """Everything the owner holds."""
+        return [rows.read_work(row) for row in self._select(self._sql.LIST_HELD_WORK, (owner,))]
+
+    def overdue(self, before: int) -> list[tuple[str, str, int]]:
+        """(run, workflow, deadline) of unfinished, unowned runs with a deadline up to this instant, oldest first."""
+        return self._select(self._sql.LIST_OVERDUE, (before,))
+
+    def strays(self) -> list[tuple[str, str]]:
+        """(run, workflow) of unfinished children of runs that have ended."""
+        return self._select(self._sql.LIST_STRAYS)
+
+    def every_run(self) -> Iterator[RunRow]:
+        """All runs, in pages, oldest first."""
+        self._check()
+        return self._pages()
+
+    def _pages(self) -> Iterator[RunRow]:
+        after = FIRST
+        while page := self._select(self._sql.LIST_RUNS_AFTER, (*after, _PAGE_ROWS)):
+            for row in page:
+                yield (run := RunRow(*row))
+            after = (run.created_at, run.id)

@@ -1,0 +1,88 @@
+"""Between records and the tuples a statement takes or gives, in the order of its file."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from holdwater.model.records import Change, RunRow, WorkRow
+
+ROW_LIMIT_CHARS: Final = 64 * 1024 * 1024
+"""entries above this are split into several journal rows, each far below the limit of SQLite and PostgreSQL, 1 GB"""
+
+Row = tuple[Any, ...]
+
+
+def new_run(r: RunRow) -> Row:
+    return (
+        r.id, r.workflow, r.style, r.structure, r.code, r.created_at, r.status, r.seq, r.error, r.reason, r.finished_at,
+        r.paused_at, r.deadline_at, r.idempotency_key, r.inputs_digest, r.parent_id, r.forked_from,
+    )  # fmt: skip
+
+
+def changed_run(change: Change) -> Row:
+    r = change.run
+    return (
+        r.structure, r.code, r.status, r.seq, r.error, r.reason, r.finished_at, r.paused_at, r.deadline_at, r.id,
+        change.expected,
+    )  # fmt: skip
+
+
+def plan(change: Change) -> Row:
+    r = change.run
+    return (r.structure, r.workflow, r.style, json.dumps(change.plan, separators=(",", ":")), change.at)
+
+
+def work(w: WorkRow) -> Row:
+    # sqlite3 takes exact ints without looking for an adapter
+    return (
+        w.run_id, w.node, w.fence, w.kind, w.workflow, w.due_at, w.owner, w.lease_until,
+        1 if w.began else 0, _fate(w), 1 if w.parked else 0,
+    )  # fmt: skip
+
+
+def read_work(row: Row) -> WorkRow:
+    run_id, node, fence, kind, workflow, due_at, owner, lease_until, began, orphaned, parked = row
+    return WorkRow(
+        run_id,
+        node,
+        fence,
+        kind,
+        workflow,
+        due_at,
+        owner,
+        lease_until,
+        began == 1,
+        orphaned in (1, 2),
+        parked == 1,
+        orphaned == 2,
+        orphaned == 3,
+    )
+
+
+def claim_order(w: WorkRow) -> tuple[int, str, int, int]:
+    """The sort key of claimed work: the oldest due first."""
+    return w.due_at, w.run_id, w.node, w.fence
+
+
+def _fate(w: WorkRow) -> int:
+    """The column `orphaned`: 1 by a process that died, 2 by one that did not renew, 3 an earlier one was."""
+    if w.orphaned:
+        return 2 if w.expired else 1
+    return 3 if w.suspect else 0
+
+
+def journal(change: Change) -> list[Row]:
+    """The entries as one row, or as several if they are very large."""
+    entries, run_id, seq, at = change.entries, change.run.id, change.expected + 1, change.at
+    if sum(map(len, entries)) <= ROW_LIMIT_CHARS:
+        return [(run_id, seq, at, f"[{','.join(entries)}]")]
+    rows: list[Row] = []
+    first, size = 0, 0
+    for i, entry in enumerate(entries):
+        if i > first and size + len(entry) > ROW_LIMIT_CHARS:
+            rows.append((run_id, seq + first, at, f"[{','.join(entries[first:i])}]"))
+            first, size = i, 0
+        size += len(entry)
+    rows.append((run_id, seq + first, at, f"[{','.join(entries[first:])}]"))
+    return rows

@@ -1,0 +1,48 @@
+"""Between schedules and the tuples a statement takes or gives, in the order of its file."""
+
+from __future__ import annotations
+
+from holdwater.model.schedules import Fired, FireRow, ScheduleRow
+from holdwater.storage.sql.rows import Row
+from holdwater.storage.sql.text_escaping import escape
+
+
+def new(s: ScheduleRow) -> Row:
+    return _escaped(
+        s.id, s.kind, s.name, s.workflow, s.expression, s.timezone, s.inputs, int(s.enabled), s.catchup, s.max_catchup,
+        s.misfire_grace_us, s.overlap, s.jitter_us, s.start_at, s.end_at, s.poll_us, int(s.allow_concurrent),
+        s.created_at, s.updated_at, s.settled_at, s.last_at, s.next_at, s.last_error, s.version + 1,
+    )  # fmt: skip
+
+
+def changed(s: ScheduleRow) -> Row:
+    return _escaped(
+        s.name, s.workflow, s.expression, s.timezone, s.inputs, int(s.enabled), s.catchup, s.max_catchup,
+        s.misfire_grace_us, s.overlap, s.jitter_us, s.start_at, s.end_at, s.poll_us, int(s.allow_concurrent),
+        s.updated_at, s.settled_at, s.last_at, s.next_at, s.last_error, s.id, s.version,
+    )  # fmt: skip
+
+
+def advanced(s: ScheduleRow) -> Row:
+    return _escaped(s.settled_at, s.last_at, s.next_at, s.last_error, s.id, s.version)
+
+
+def read(row: Row) -> ScheduleRow:
+    made = ScheduleRow(*row)
+    made.enabled, made.allow_concurrent = made.enabled == 1, made.allow_concurrent == 1
+    return made
+
+
+def fire(f: FireRow) -> Row:
+    return _escaped(
+        f.schedule_id, f.scheduled_at, f.state, f.claimed_at, f.run_id, f.reason, f.context_hash, f.attempts, f.open
+    )
+
+
+def read_fired(row: Row) -> Fired:
+    return Fired(FireRow(*row[:8]), *row[8:])
+
+
+def _escaped(*values: object) -> Row:
+    """Messages of other people's exceptions are in here."""
+    return tuple([escape(value, nul=True) for value in values])

@@ -1,0 +1,105 @@
+"""Which owners of work are alive, as one store can know."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, Literal, Protocol
+
+from holdwater.errors import StoreError, StoreUnavailable
+from holdwater.storage.sqlite import lock_files
+from holdwater.storage.sqlite.lock_files import LockFile
+
+Life = Literal["ours", "alive", "dead"]
+
+
+class Owners(Protocol):
+    """The owners registered through one store, and what it can tell of the others."""
+
+    def register(self, owner: str) -> None: ...
+
+    def unregister(self, owner: str) -> None: ...
+
+    def life(self, owner: str) -> Life: ...
+
+    def is_stopped(self, owner: str) -> bool:
+        """Whether the process of a living owner was stopped by a signal, so that nothing of it runs."""
+        ...
+
+    def close(self) -> None:
+        """Unregister every owner that is left."""
+        ...
+
+    def abandon(self) -> None:
+        """In a forked child: let go of what the parent holds."""
+        ...
+
+
+class LocalOwners:
+    """Of a database that no other process can see: who is not registered is dead."""
+
+    def __init__(self) -> None:
+        self._ours: Final[set[str]] = set()
+
+    def register(self, owner: str) -> None:
+        self._ours.add(owner)
+
+    def unregister(self, owner: str) -> None:
+        self._ours.discard(owner)
+
+    def life(self, owner: str) -> Life:
+        return "ours" if owner in self._ours else "dead"
+
+    def is_stopped(self, owner: str) -> bool:
+        return False
+
+    def close(self) -> None:
+        self._ours.clear()
+
+    def abandon(self) -> None:
+        self._ours.clear()
+
+
+class LockedOwners:
+    """Of a database file: each owner holds a lock file next to it while it lives."""
+
+    def __init__(self, database: Path) -> None:
+        self._database: Final = database
+        self._ours: Final[dict[str, LockFile]] = {}
+
+    def register(self, owner: str) -> None:
+        """Raises StoreError if somebody else is this owner, StoreUnavailable if the lock file cannot be made."""
+        if owner in self._ours:
+            return
+        path = lock_files.path_of(self._database, owner)
+        try:
+            held = lock_files.hold(path)
+        except OSError as error:
+            raise StoreUnavailable(
+                f"the lock file {path} cannot be created: {error}",
+                hint="the directory must be writable and allow locks",
+            ) from error
+        if held is None:
+            raise StoreError(f"owner {owner!r} is alive elsewhere: its lock file {path} is held")
+        self._ours[owner] = held
+
+    def unregister(self, owner: str) -> None:
+        held = self._ours.pop(owner, None)
+        if held is not None:
+            held.release()
+
+    def life(self, owner: str) -> Life:
+        if owner in self._ours:
+            return "ours"
+        return "dead" if lock_files.is_free(lock_files.path_of(self._database, owner)) else "alive"
+
+    def is_stopped(self, owner: str) -> bool:
+        return lock_files.is_stopped(lock_files.path_of(self._database, owner))
+
+    def close(self) -> None:
+        for owner in list(self._ours):
+            self.unregister(owner)
+
+    def abandon(self) -> None:
+        for held in self._ours.values():
+            held.forget()
+        self._ours.clear()

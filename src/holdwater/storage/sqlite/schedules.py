@@ -1,0 +1,72 @@
+"""The SQLite store: schedules and their fires."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from holdwater.model.records import News
+from holdwater.model.schedules import Firing, ScheduleRow
+from holdwater.storage.notifications import SCHEDULES, news_of_firings
+from holdwater.storage.sql import schedule_rows as rows
+from holdwater.storage.sql.commits import check
+from holdwater.storage.sql.schedule_queries import ScheduleReading
+from holdwater.storage.sqlite import commits as batches
+from holdwater.storage.sqlite import statements as sql
+
+
+class SQLiteSchedules(ScheduleReading):
+    """A part of the store."""
+
+    def put_schedule(self, row: ScheduleRow) -> bool:
+        """Insert a row of version 0, or change the row that has this id and version; False if somebody was first."""
+        with self._transaction() as connection:
+            if row.version:
+                written = connection.execute(sql.UPDATE_SCHEDULE, rows.changed(row)).rowcount
+            else:
+                written = connection.execute(sql.INSERT_SCHEDULE, rows.new(row)).rowcount
+        if written:
+            self._say(SCHEDULES)
+        return written > 0
+
+    def delete_schedule(self, schedule_id: str) -> bool:
+        """With its history; its runs stay.  False: there is none."""
+        with self._transaction() as connection:
+            connection.execute(sql.DELETE_FIRES, (schedule_id,))
+            gone = connection.execute(sql.DELETE_SCHEDULE, (schedule_id,)).rowcount
+        if gone:
+            self._say(SCHEDULES)
+        return gone > 0
+
+    def fire(self, firings: Sequence[Firing]) -> list[bool]:
+        """All in one transaction; False for a schedule whose version is another by now."""
+        check([change for firing in firings for change in firing.births])
+        with self._transaction() as connection:
+            ids = json.dumps([firing.schedule.id for firing in firings])
+            versions: dict[str, int] = dict(connection.execute(sql.LIST_SCHEDULE_VERSIONS, (ids,)).fetchall())
+            verdicts = [versions.get(f.schedule.id) == f.schedule.version for f in firings]
+            good = [firing for firing, is_good in zip(firings, verdicts) if is_good]
+            connection.executemany(sql.ADVANCE_SCHEDULE, [rows.advanced(firing.schedule) for firing in good])
+            batches.write(connection, [change for firing in good for change in firing.births])
+            connection.executemany(sql.PUT_FIRE, [rows.fire(fire) for firing in good for fire in firing.fires])
+        self._say(news_of_firings(good))
+        return verdicts
+
+    def tidy_fires(self, oldest: int, reason: str) -> None:
+        """Close the books on fires whose runs have ended; what has waited since before `oldest` is skipped."""
+        with self._transaction() as connection:
+            connection.execute(sql.END_FIRES)
+            connection.execute(sql.EXPIRE_FIRES, (reason, oldest))
+
+    def announce(self, workflows: Collection[str], now: int) -> None:
+        if new := {*workflows} - {name for (name,) in self._select(sql.LIST_WORKFLOWS)}:
+            with self._transaction() as connection:
+                connection.executemany(sql.INSERT_WORKFLOW, [(name, now) for name in sorted(new)])
+
+    if TYPE_CHECKING:  # of the rest of the store
+
+        def _transaction(self) -> AbstractContextManager[sqlite3.Connection]: ...
+        def _say(self, news: News | None) -> None: ...

@@ -1,0 +1,46 @@
+"""Bringing a SQLite database up to date."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Final
+
+from holdwater.storage.sql.migrations import Applied, Migration, pending
+from holdwater.storage.sqlite import statements as sql
+
+_PACKAGE: Final = "holdwater.storage.sqlite"
+
+MIGRATIONS: Final = (
+    Migration(_PACKAGE, 1, "pre", "initial"),
+    Migration(_PACKAGE, 2, "pre", "descent"),
+    Migration(_PACKAGE, 3, "pre", "schedules"),
+    Migration(_PACKAGE, 4, "pre", "steps"),
+    Migration(_PACKAGE, 5, "pre", "lists"),
+    Migration(_PACKAGE, 6, "pre", "statuses"),
+    Migration(_PACKAGE, 7, "pre", "timers"),
+    Migration(_PACKAGE, 8, "pre", "bodies"),
+)
+
+
+def is_current(connection: sqlite3.Connection, name: str, known: Sequence[Migration] = MIGRATIONS) -> bool:
+    """Whether nothing is left to apply.  Raises SchemaTooNew, sqlite3.Error."""
+    return not pending(_applied(connection) or (), known, name)
+
+
+def migrate(connection: sqlite3.Connection, name: str, known: Sequence[Migration] = MIGRATIONS) -> None:
+    """Apply what is pending, all of it in the transaction the caller began.  Raises SchemaTooNew, sqlite3.Error."""
+    applied = _applied(connection)
+    if applied is None:
+        connection.execute(sql.CREATE_SCHEMA_VERSION)
+    for migration in pending(applied or (), known, name):
+        for statement in migration.statements():
+            connection.execute(statement)
+        connection.execute(sql.INSERT_SCHEMA_VERSION, migration.row())
+
+
+def _applied(connection: sqlite3.Connection) -> list[Applied] | None:
+    """None: there is no record of it at all."""
+    if connection.execute(sql.HAS_SCHEMA_VERSION).fetchone() is None:
+        return None
+    return connection.execute(sql.LIST_SCHEMA_VERSIONS).fetchall()

@@ -1,0 +1,80 @@
+"""Who has seen whose writes: ancestors among tasks, as bit sets made only when two writers of one key meet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from holdwater.kernel.compiled_plan import Layout
+from holdwater.tasks.layered_map import INITIAL
+
+
+class Ancestry:
+    """Ranks (places in a topological order, from 1; the initial context is 0) and what each has seen.
+
+    Data flows along dependencies only: a task that a rule merely mentions is earlier, but nobody has seen its writes.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._dependencies: dict[int, list[int]] = {}
+        self._seen: dict[int, int] = {INITIAL: 1}
+
+    def dependencies(self, node: int) -> list[int]:
+        """The nodes whose data a node sees, as declared."""
+        found = self._dependencies.get(node)
+        if found is None:
+            index = self._layout.index
+            found = self._dependencies[node] = [index[name] for name in self._layout.plan.nodes[node].after]
+        return found
+
+    def rank(self, node: int) -> int:
+        """The rank of a node."""
+        return self._layout.unit[node] + 1
+
+    def node(self, rank: int) -> int:
+        """The node of a rank."""
+        return self._layout.members[rank - 1][0]
+
+    def bits(self, ranks: Iterable[int]) -> int:
+        """Ranks as a bit set."""
+        out = 0
+        for rank in ranks:
+            out |= 1 << rank
+        return out
+
+    def latest(self, ranks: int) -> tuple[int, ...]:
+        """Those of a bit set that none of the others has seen, in rank order."""
+        kept = []
+        while ranks:
+            rank = ranks.bit_length() - 1
+            kept.append(rank)
+            ranks &= ~self.seen((rank,))
+        kept.reverse()
+        return tuple(kept)
+
+    def seen(self, writers: tuple[int, ...]) -> int:
+        """What these have seen together, as a bit set of ranks; each has seen itself."""
+        known = 0
+        for rank in writers:
+            known |= self._seen[rank] if rank in self._seen else self._closure(rank)
+        return known
+
+    def _closure(self, wanted: int) -> int:
+        seen = self._seen
+        stack = [wanted]
+        while stack:
+            rank = stack[-1]
+            if rank in seen:
+                stack.pop()
+                continue
+            above = [self.rank(d) for d in self.dependencies(self.node(rank))]
+            missing = [r for r in above if r not in seen]
+            if missing:
+                stack += missing
+                continue
+            stack.pop()
+            known = 1 << rank | 1
+            for r in above:
+                known |= seen[r]
+            seen[rank] = known
+        return seen[wanted]

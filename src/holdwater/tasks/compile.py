@@ -1,0 +1,151 @@
+"""From declared tasks to a plan: names resolved, mistakes named, order checked.  Linear in tasks and dependencies."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any
+
+from holdwater.errors import WorkflowError
+from holdwater.model.plan import Node, Plan
+from holdwater.model.rules import CUT, SKIPPED, After, AllOf, Rule, leaves
+from holdwater.tasks import trigger_rules
+from holdwater.tasks.namespaces import SEPARATOR, WorkflowContext
+from holdwater.tasks.run_data import INPUT
+from holdwater.tasks.task_definition import Task
+
+
+class References:
+    """Turns what people write for a task (id, full name, function) into its id."""
+
+    def __init__(self, tasks: Mapping[str, Task], where: WorkflowContext) -> None:
+        self._tasks = tasks
+        self._where = where
+        self._by_function: dict[int, list[str]] = {}
+        for task in tasks.values():
+            self._by_function.setdefault(id(task.function), []).append(task.id)
+
+    def resolve(self, reference: Any, by: str) -> str:
+        """The id of the task that `by` means.  Raises WorkflowError, with ids that come close."""
+        if isinstance(reference, str):
+            name = reference
+            if SEPARATOR in name:
+                full = self._where.resolve_dependency(name)
+                if not self._where.contains_namespace(full):
+                    raise WorkflowError(f"{by} names {name!r}, which is not in this workflow ({self._where})")
+                name = full.task_id
+            if name in self._tasks:
+                return name
+        else:
+            name = str(getattr(reference, "__name__", repr(reference)))
+            function = reference
+            while function is not None:  # another decorator may have wrapped what was registered, or the other way
+                ids = self._by_function.get(id(function), ())
+                if len(ids) == 1:
+                    return ids[0]
+                if ids:
+                    raise WorkflowError(
+                        f"{by} names the function {name!r}, which is several tasks: {', '.join(map(repr, ids))}",
+                        hint="name the task by its id",
+                    )
+                function = getattr(function, "__wrapped__", None)
+            if name in self._tasks:
+                return name
+        close = difflib.get_close_matches(name, self._tasks, n=3)
+        raise WorkflowError(
+            f"{by} names the task {name!r}, which workflow {self._where.workflow_id!r} does not have",
+            hint=f"did you mean {' or '.join(map(repr, close))}?" if close else "",
+        )
+
+
+def plan_of(name: str, tasks: Mapping[str, Task], where: WorkflowContext) -> Plan:
+    """The plan of these tasks, in definition order.  Raises WorkflowError.
+
+    `after` holds the dependencies: that is where a task's data comes from.  A task that only a rule mentions is
+    settled before as well, because the rule says so.
+    """
+    if not tasks:
+        raise WorkflowError(
+            f"workflow {name!r} cannot be empty", hint="define a task inside `with WorkflowBuilder(...)`, or add_task()"
+        )
+    references = References(tasks, where)
+    nodes: list[Node] = []
+    for task in tasks.values():
+        after = tuple(dict.fromkeys([references.resolve(d, f"task {task.id!r}") for d in task.dependencies]))
+        ready: Rule | None
+        if task.rule is not None:
+            ready = trigger_rules.compiled(task.rule, partial(references.resolve, by=f"the rule of task {task.id!r}"))
+        elif len(after) == 1:
+            ready = After(after[0])
+        else:
+            ready = AllOf(tuple([After(d) for d in after])) if after else None
+        nodes.append(
+            Node(
+                task.id,
+                after=after,
+                ready=ready,
+                otherwise=CUT if task.rule is None else SKIPPED,
+                writes=(task.id,),
+                on_error="ignore" if task.on_error == "handled" else "fail",
+            )
+        )
+    _check_handled(nodes)
+    plan = Plan(name, tuple(nodes), inputs=(INPUT,))
+    order_of(plan)
+    return plan
+
+
+def _check_handled(nodes: Iterable[Node]) -> None:
+    """Raises WorkflowError if a failure that counts as handled is mentioned by no rule."""
+    nodes = list(nodes)
+    handled = {node.name for node in nodes if node.on_error == "ignore"}
+    if handled:
+        mentioned = [leaf for node in nodes if node.otherwise == SKIPPED for leaf in leaves(node.ready)]
+        handled -= {leaf.node for leaf in mentioned if isinstance(leaf, After)}
+    for name in sorted(handled):
+        raise WorkflowError(
+            f"task {name!r} has on_error='handled', and no rule of another task says what happens when it fails",
+            hint=f"for example trigger_rules=task_failed({name!r})",
+        )
+
+
+def predecessors(node: Node) -> list[str]:
+    """What settles before a node: its dependencies, then what only its rule mentions."""
+    mentioned = [leaf.node for leaf in leaves(node.ready) if isinstance(leaf, After)]
+    return list(dict.fromkeys([*node.after, *mentioned]))
+
+
+def order_of(plan: Plan) -> dict[str, int]:
+    """Node -> level (0: nothing before it), in a topological order.  Raises WorkflowError for a cycle."""
+    before = {node.name: predecessors(node) for node in plan.nodes}
+    following: dict[str, list[str]] = {name: [] for name in before}
+    for name, sources in before.items():
+        for source in sources:
+            following[source].append(name)
+    left = {name: len(sources) for name, sources in before.items()}
+    level = {name: 0 for name, count in left.items() if not count}
+    for name in (queue := list(level)):  # grows while it is read
+        for later in following[name]:
+            left[later] -= 1
+            if not left[later]:
+                level[later] = 1 + max([level[source] for source in before[later]])
+                queue.append(later)
+    if len(level) < len(before):
+        cycle = _cycle({name: sources for name, sources in before.items() if name not in level})
+        raise WorkflowError(
+            f"workflow {plan.name!r} has a circular dependency: {' -> '.join(cycle)}",
+            hint="each of these waits for the one before it",
+        )
+    return level
+
+
+def _cycle(before: Mapping[str, Iterable[str]]) -> list[str]:
+    """A cycle among nodes each of which has one of them before it, in running order; the first is also the last."""
+    name = next(iter(before))
+    way: dict[str, None] = {}
+    while name not in way:
+        way[name] = None
+        name = next(source for source in before[name] if source in before)
+    path = list(way)
+    return [name, *reversed(path[path.index(name) :])]

@@ -1,0 +1,360 @@
+"""The context: the data of a workflow, as one task sees and changes it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, NoReturn
+
+from holdwater.errors import ContextTooLarge, DecodingError, EncodingError, KeyExists, KeyMissing
+from holdwater.model import codec
+from holdwater.model.value_types.display import as_text
+from holdwater.model.values import Stored
+from holdwater.tasks.layered_map import EMPTY, View
+from holdwater.tasks.patch import object_text
+
+MAX_CONTEXT_BYTES: Final = 256 * 1024 * 1024
+KEYS_COMPARED: Final = 50
+HINT_CHARS: Final = 300
+VALUE_SHOWN_CHARS: Final = 200
+"""of each value in the repr of a context"""
+
+
+class Context(Mapping[str, Any]):
+    """Named values, `str` -> anything the codec can store.
+
+    Every reader has its own copies: what is passed in is copied, and a value taken out belongs to this context alone,
+    so that changing it in place (`context["rows"].append(x)`) changes this context and no other.  Inside, a context is
+    a layer over an immutable view: one for a task costs the same whatever the number of keys, and a key nobody touches
+    is neither copied nor encoded.
+
+    `max_bytes` limits the encodings of all values together; what goes beyond raises ContextTooLarge.
+    """
+
+    __slots__ = ("_limit", "_live", "_own", "_size", "_view")
+
+    def __init__(self, data: Mapping[str, Any] | None = None, *, max_bytes: int = MAX_CONTEXT_BYTES) -> None:
+        self._view: View = EMPTY
+        self._own: dict[str, Stored | None] = {}  # what was written here; None: removed
+        self._live: dict[str, Any] = {}  # private copies that somebody holds, and may have changed
+        self._size = 0
+        self._limit = max_bytes
+        if isinstance(data, Context):
+            for key, value in data.stored().items():
+                self._put(key, value)
+        elif data is not None:
+            self.update_from_dict(data)
+
+    @classmethod
+    def over(cls, view: View, *, max_bytes: int = MAX_CONTEXT_BYTES) -> Context:
+        """A context that starts as this view, in O(1)."""
+        made = cls(max_bytes=max_bytes)
+        made._view = view
+        made._size = view.size
+        return made
+
+    @classmethod
+    def from_stored(cls, values: Mapping[str, Stored]) -> Context:
+        """A context of values that are encoded already."""
+        return cls.over(View.of(values))
+
+    # -- one key
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value, or `default` if there is none.  A key that holds None gives None."""
+        name = _key(key)
+        live = self._live.get(name)
+        if live is not None:
+            return live
+        stored = self._stored(name)
+        return default if stored is None else self._taken_out(name, stored)
+
+    def set(self, key: str, value: Any) -> None:
+        """Insert or overwrite.  Raises EncodingError (also a TypeError and ValueError) for what cannot be stored."""
+        name = _key(key)
+        if name in self._live and self._live[name] is value:
+            return  # it is changed in place, which is looked at in the end
+        old = self._stored(name)
+        # Putting back what was there is common, and comparing is several times cheaper than encoding.
+        self._put(name, old if old is not None and old.is_plainly(value) else _encoded(name, value))
+
+    def insert(self, key: str, value: Any) -> None:
+        """Set a key that is not there yet.  Raises KeyExists."""
+        if _key(key) in self:
+            raise KeyExists(f"the context has the key {key!r} already", hint="use set() to overwrite it")
+        self.set(key, value)
+
+    def update(self, key: str, value: Any) -> None:
+        """Overwrite a key that is there.  Raises KeyMissing.  (For many keys at once: `update_from_dict`.)"""
+        if _key(key) not in self:
+            self._missing(key)
+        self.set(key, value)
+
+    def remove(self, key: str) -> Any:
+        """Drop a key; returns its value, None if it was not there."""
+        if self._stored(_key(key)) is None:
+            return None
+        value = self[key]
+        del self[key]
+        return value
+
+    # -- the whole
+
+    def to_dict(self) -> dict[str, Any]:
+        """A new dictionary of copies."""
+        return {key: value.copy() for key, value in self.stored().items()}
+
+    def update_from_dict(self, data: Mapping[str, Any]) -> None:
+        """Set all these keys; if one cannot be stored, none is."""
+        if isinstance(data, Context):
+            values = data.stored()
+        elif isinstance(data, Mapping):
+            values = {}
+            for key, value in data.items():
+                name = _key(key)
+                values[name] = _encoded(name, value)
+        else:
+            raise EncodingError(f"a context is made of a mapping, not of {type(data).__name__}")
+        for name, stored in values.items():
+            self._put(name, stored)
+
+    def to_json(self) -> str:
+        """The context as a JSON object; `from_json` gives it back."""
+        return object_text(self.stored().items())
+
+    @staticmethod
+    def from_json(text: str) -> Context:
+        """The context of a JSON object.  Raises DecodingError (a ValueError) for anything else."""
+        try:
+            tree = codec.parse(text)
+        except (ValueError, TypeError, RecursionError) as error:
+            raise DecodingError(f"not the JSON of a context: {error}") from error
+        if not isinstance(tree, dict):
+            raise DecodingError(f"the JSON of a context is an object, not {type(tree).__name__}")
+        if not codec.plain(text):
+            _check_tags(tree)
+        made = Context()
+        for key, value in tree.items():
+            made._put(key, Stored.from_tree(value))
+        return made
+
+    def copy(self) -> Context:
+        """An independent context with the same values."""
+        self._settle()
+        made = Context.over(self._view, max_bytes=self._limit)
+        made._own = dict(self._own)
+        made._size = self._size
+        return made
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Context:
+        return self.copy()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Context.from_json, (self.to_json(),)
+
+    # -- mapping
+
+    def __getitem__(self, key: str) -> Any:
+        name = _key(key)
+        live = self._live.get(name)
+        if live is not None:
+            return live
+        stored = self._stored(name)
+        if stored is None:
+            self._missing(key)
+        return self._taken_out(name, stored)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.set(key, value)
+
+    def __delitem__(self, key: str) -> None:
+        name = _key(key)
+        old = self._stored(name)
+        if old is None:
+            self._missing(key)
+        self._size -= len(name) + old.size_bytes
+        self._own[name] = None
+        self._live.pop(name, None)
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and self._stored(key) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names())
+
+    def __len__(self) -> int:
+        count = self._view.count
+        for key, value in self._own.items():
+            count += (value is not None) - (self._view.stored(key) is not None)
+        return count
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Context):
+            return self.to_dict() == other.to_dict()
+        if isinstance(other, Mapping):
+            return self.to_dict() == dict(other)
+        return NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        shown = ", ".join(
+            [f"{key!r}: {as_text(value.tree, VALUE_SHOWN_CHARS)}" for key, value in self.stored().items()]
+        )
+        return f"Context({{{shown}}})"
+
+    # -- for the engine
+
+    def stored(self) -> dict[str, Stored]:
+        """All values, encoded.  Raises EncodingError if one was changed in place to what cannot be stored."""
+        self._settle()
+        out: dict[str, Stored] = {}
+        for name in self._names():
+            value = self._stored(name)
+            if value is not None:
+                out[name] = value
+        return out
+
+    def delta(self) -> tuple[dict[str, Stored], list[str]]:
+        """What differs from the view underneath: values set, keys removed.  Looks at touched keys only.
+
+        The context ends with this: its private copies go to whoever reads the values next.
+        Raises EncodingError or ContextTooLarge for a value changed in place.
+        """
+        self._settle()
+        for name, value in self._live.items():
+            stored = self._stored(name)
+            if stored is not None:
+                stored.give_back(value)
+        self._live = {}
+        changed: dict[str, Stored] = {}
+        removed: list[str] = []
+        for key, value in self._own.items():
+            old = self._view.stored(key)
+            if value is None:
+                if old is not None:
+                    removed.append(key)
+            elif old is None or value != old:
+                changed[key] = value
+        return changed, removed
+
+    def replaced_by(self, other: Context) -> tuple[dict[str, Stored], list[str]]:
+        """The delta that turns the view underneath into what the other context holds."""
+        if other._view is self._view:
+            return other.delta()
+        target = other.stored()
+        changed: dict[str, Stored] = {}
+        for key, value in target.items():
+            old = self._view.stored(key)
+            if old is None or value != old:
+                changed[key] = value
+        return changed, [key for key, _ in self._view.items() if key not in target]
+
+    def apply(self, changed: Mapping[str, Stored], removed: Iterable[str]) -> None:
+        """Take over a delta."""
+        for key, value in changed.items():
+            self._put(key, value)
+        for key in removed:
+            if key in self:
+                del self[key]
+
+    # -- inside
+
+    def _names(self) -> list[str]:
+        own = self._own
+        if self._view is EMPTY:
+            return [key for key, value in own.items() if value is not None]
+        names = [key for key, _ in self._view.items() if own.get(key, key) is not None]
+        names += [key for key, value in own.items() if value is not None and self._view.stored(key) is None]
+        return names
+
+    def _stored(self, name: str) -> Stored | None:
+        if name in self._own:
+            return self._own[name]
+        return self._view.stored(name)
+
+    def _put(self, name: str, value: Stored) -> None:
+        old = self._stored(name)
+        size = self._size + value.size_bytes
+        size += len(name) if old is None else -old.size_bytes
+        if size > self._limit:
+            raise ContextTooLarge(
+                f"context key {name!r} of {value.size_bytes:,} bytes makes the context {size:,} bytes large; "
+                f"at most {self._limit:,} are allowed",
+                hint="keep large data in a file or a table and put its address into the context",
+            )
+        self._size = size
+        self._own[name] = value
+        self._live.pop(name, None)
+
+    def _settle(self) -> None:
+        """Take over what was changed in place."""
+        for name, value in list(self._live.items()):
+            stored = self._stored(name)
+            if stored is not None and not _unchanged(name, stored, value):
+                self._put(name, _encoded(name, value))
+                self._live[name] = value  # somebody may still hold it
+
+    def _taken_out(self, name: str, stored: Stored) -> Any:
+        """A copy for the reader, which is kept if it can be changed in place."""
+        value = stored.copy()
+        if not stored.is_scalar:
+            self._live[name] = value
+        return value
+
+    def _missing(self, key: str) -> NoReturn:
+        raise KeyMissing(f"the context has no key {key!r}", hint=self._similar(key))
+
+    def _similar(self, key: str) -> str:
+        """A hint for a key that is missing; empty for a large context, where looking would take too long."""
+        if self._view.count + len(self._own) > KEYS_COMPARED:
+            return ""
+        names = self._names()
+        close = difflib.get_close_matches(key, names, n=1)
+        if close:
+            return f"did you mean {close[0]!r}?"
+        return f"it has {', '.join(map(repr, names))}"[:HINT_CHARS] if names else "it is empty"
+
+
+def _key(key: object) -> str:
+    if isinstance(key, str):
+        name = key if type(key) is str else str.__str__(key)
+        if name.isascii() or codec.is_plain_scalar(name):
+            return name
+        raise EncodingError(
+            f"the context key {name!r} holds two surrogates, which JSON takes for one character",
+            path=name,
+            hint="use a key that is valid Unicode",
+        )
+    raise EncodingError(f"keys of a context are strings, not {type(key).__name__}: {key!r}")
+
+
+def _encoded(name: str, value: Any) -> Stored:
+    try:
+        return Stored.of(value)
+    except EncodingError as error:
+        raise _at(name, error) from error
+
+
+def _unchanged(name: str, stored: Stored, value: Any) -> bool:
+    try:
+        return stored.unchanged(value)
+    except EncodingError as error:
+        raise _at(name, error) from error
+
+
+def _at(name: str, error: EncodingError) -> EncodingError:
+    inner = error.path
+    path = name + (inner if not inner or inner.startswith("[") else f".{inner}")
+    said = error.message.replace(codec.located(inner), codec.located(""), 1)  # the whole path stands before it
+    return EncodingError(f"context key {codec.shown(path)!r}: {said}", path=path, hint=error.hint)
+
+
+def _check_tags(tree: dict[str, Any]) -> None:
+    """Refuse a tag nobody can read here, and not at some later access."""
+    try:
+        codec.revive(list(tree.values()))
+    except RecursionError as error:
+        raise DecodingError("the JSON of a context is nested too deeply") from error

@@ -1,0 +1,208 @@
+"""`@task`: a function becomes a task of the workflow that is being defined."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeVar, overload
+
+from holdwater.errors import ConfigError, WorkflowError
+from holdwater.model import validation
+from holdwater.model.policies import NodePolicy, RetryPolicy
+from holdwater.model.signatures import signature_of
+from holdwater.tasks.builder import current_builder
+from holdwater.tasks.task_definition import OnError, OnFailure, OnSuccess, Task
+from holdwater.tasks.trigger_rules import parse
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_HANDLE_NAMES: Final = ("handle", "task_handle")
+
+
+@overload
+def task(function: F, /) -> F: ...
+
+
+@overload
+def task(
+    *,
+    id: str | None = None,
+    dependencies: Iterable[str | Callable[..., Any]] | None = None,
+    retry_attempts: int | None = None,
+    retry_backoff: str | None = None,
+    retry_delay_ms: float | None = None,
+    retry_max_delay_ms: float | None = None,
+    retry_condition: str | None = None,
+    retry_jitter: bool | None = None,
+    on_success: OnSuccess | None = None,
+    on_failure: OnFailure | None = None,
+    retry: RetryPolicy | None = None,
+    timeout_seconds: float | None = None,
+    executor: str | None = None,
+    trigger_rules: Any = None,
+    on_error: OnError = "fail",
+    invokes: Any = None,
+    post_invocation: Any = None,
+) -> Callable[[F], F]: ...
+
+
+def task(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    id: str | None = None,
+    dependencies: Iterable[str | Callable[..., Any]] | None = None,
+    retry_attempts: int | None = None,
+    retry_backoff: str | None = None,
+    retry_delay_ms: float | None = None,
+    retry_max_delay_ms: float | None = None,
+    retry_condition: str | None = None,
+    retry_jitter: bool | None = None,
+    on_success: OnSuccess | None = None,
+    on_failure: OnFailure | None = None,
+    retry: RetryPolicy | None = None,
+    timeout_seconds: float | None = None,
+    executor: str | None = None,
+    trigger_rules: Any = None,
+    on_error: OnError = "fail",
+    invokes: Any = None,
+    post_invocation: Any = None,
+) -> Any:
+    """Register a function as a task of the open `with WorkflowBuilder(...)`; the function itself stays as it is.
+
+    The body is called with its context; a second parameter named `handle` or `task_handle` gets the task handle.  It
+    may be `async def`.  It returns the context, None or a dict.
+
+    - `id`: by default the function's name.  `dependencies`: ids or functions of tasks that come before; their data is
+      what this task sees, merged in this order.
+    - `retry_attempts`: attempts in all (0 and 1: one; default one).  `retry_backoff`: "fixed", "linear" or
+      "exponential" (default).  `retry_delay_ms` 1000, `retry_max_delay_ms` 60000.  `retry_condition`: "all" (default),
+      "transient", "never".  `retry_jitter`: default off.  Or all of that as one policy: `retry`.
+    - `timeout_seconds`: per attempt; None: the runner's.
+    - `executor`: the name of the runner's executor that runs the body; None: its `routing` decides.
+    - `on_success(task_id, context)`, `on_failure(task_id, error, context)`: observers, the latter after every failed
+      attempt; what they do to the context, and what they raise, does not change the run.
+    - `invokes`: a workflow of any style, or its name: after the body it runs as a child with the context, and what it
+      made is added to the context by name; then `post_invocation(context)`.
+    - `trigger_rules`: when to run, instead of "when every dependency succeeded or was skipped by its own rule".
+    - `on_error`: "fail" (default): a run with this task failed is Failed.  "handled": the failure is shown and does not
+      fail the run; a rule of another task must say what happens then (`task_failed(...)`).
+
+    Raises WorkflowError or ConfigError (both ValueErrors) for arguments that make no sense, and outside of a builder.
+    """
+    if post_invocation is not None and invokes is None:
+        raise WorkflowError("post_invocation requires invokes=", hint="it is called after what the task invokes")
+    spelled = {
+        "retry_attempts": retry_attempts,
+        "retry_backoff": retry_backoff,
+        "retry_delay_ms": retry_delay_ms,
+        "retry_max_delay_ms": retry_max_delay_ms,
+        "retry_condition": retry_condition,
+        "retry_jitter": retry_jitter,
+    }
+    policy = NodePolicy(
+        retry=_retry({name: given for name, given in spelled.items() if given is not None}, retry),
+        timeout_s=_timeout(timeout_seconds),
+    )
+    if executor is not None:
+        validation.text("executor=", executor, at_most_bytes=validation.LONGEST_NAME_BYTES, error=ConfigError)
+    if on_error not in ("fail", "handled"):
+        raise ConfigError(f"on_error is 'fail' or 'handled', not {on_error!r}")
+    after = _dependencies(dependencies)
+    rule = None if trigger_rules is None else parse(trigger_rules)
+    for name, observer in (("on_success", on_success), ("on_failure", on_failure)):
+        if observer is not None and (not callable(observer) or inspect.iscoroutinefunction(observer)):
+            raise ConfigError(f"{name} must be a plain function, not {observer!r}")
+
+    def register(body: Callable[..., Any]) -> Callable[..., Any]:
+        builder = current_builder()
+        if not callable(body):
+            raise WorkflowError(f"@task decorates a function, not {body!r}", hint="all its arguments are keywords")
+        task_id = getattr(body, "__name__", None) if id is None else id
+        if not isinstance(task_id, str):
+            raise WorkflowError(f"task {body!r} has no name", hint="give it an id=")
+        takes_handle, is_async, invoking = _takes_handle(task_id, body), _is_async(body), None
+        if invokes is not None:
+            from holdwater.tasks.child_workflow import invoking_of
+
+            invoking = invoking_of(body, takes_handle, is_async, invokes, post_invocation)
+        builder.register(
+            Task(
+                task_id,
+                body,
+                after,
+                rule,
+                policy,
+                on_success,
+                on_failure,
+                takes_handle=takes_handle,
+                is_async=is_async,
+                executor=executor,
+                invoking=invoking,
+                on_error=on_error,
+            )
+        )
+        return body
+
+    return register if function is None else register(function)
+
+
+def _retry(spelled: dict[str, Any], policy: RetryPolicy | None) -> RetryPolicy:
+    if policy is not None:
+        if spelled:
+            raise ConfigError(f"give retry= or {', '.join(spelled)}, not both")
+        if not isinstance(policy, RetryPolicy):
+            raise ConfigError(f"retry= takes a RetryPolicy, not {policy!r}")
+        return policy
+    attempts = spelled.get("retry_attempts", 1)
+    validation.count("retry_attempts", attempts)
+    for name in ("retry_delay_ms", "retry_max_delay_ms"):
+        validation.seconds(
+            name, spelled.get(name, 0), positive=False, at_most=validation.LONGEST_SECONDS * 1000, unit="milliseconds"
+        )
+    return RetryPolicy(
+        max_attempts=max(attempts, 1),
+        backoff=spelled.get("retry_backoff", "exponential"),
+        initial_delay=spelled.get("retry_delay_ms", 1000) / 1000,
+        max_delay=spelled.get("retry_max_delay_ms", 60_000) / 1000,
+        condition=spelled.get("retry_condition", "all"),
+        jitter=bool(spelled.get("retry_jitter", False)),
+    )
+
+
+def _timeout(seconds: float | None) -> float | None:
+    return None if seconds is None else float(validation.seconds("timeout_seconds", seconds))
+
+
+def _dependencies(given: Iterable[Any] | None) -> tuple[Any, ...]:
+    if given is None:
+        return ()
+    if isinstance(given, str) or callable(given) or not isinstance(given, Iterable):
+        raise WorkflowError(f"dependencies is a list, not {given!r}", hint=f"dependencies=[{given!r}]")
+    found = tuple(given)
+    for i, one in enumerate(found):
+        if not isinstance(one, str) and not (callable(one) and hasattr(one, "__name__")):
+            raise WorkflowError(f"dependency {i} must be a task id or a function, not {one!r}")
+    return found
+
+
+def _takes_handle(task_id: str, body: Callable[..., Any]) -> bool:
+    """Whether the second parameter is called `handle`.  Raises WorkflowError if there is none for the context."""
+    code = getattr(body, "__code__", None)
+    if code is not None and not hasattr(body, "__wrapped__") and not inspect.ismethod(body):
+        names = code.co_varnames[: code.co_argcount]  # a signature costs ten times as much
+        variadic = bool(code.co_flags & inspect.CO_VARARGS)
+    else:
+        try:
+            parameters = list(signature_of(body).parameters.values())
+        except (TypeError, ValueError):
+            return False
+        names = tuple([p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)])
+        variadic = any([p.kind is p.VAR_POSITIONAL for p in parameters])
+    if not names and not variadic:
+        raise WorkflowError(f"task {task_id!r} takes no argument; it must take the context")
+    return len(names) > 1 and names[1] in _HANDLE_NAMES
+
+
+def _is_async(body: Callable[..., Any]) -> bool:
+    return inspect.iscoroutinefunction(body) or inspect.iscoroutinefunction(getattr(type(body), "__call__"))  # noqa: B004, B009 - objects with one

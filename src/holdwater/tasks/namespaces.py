@@ -1,0 +1,73 @@
+"""Names of tasks across tenants, packages and workflows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from holdwater.errors import WorkflowError
+
+SEPARATOR = "::"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskNamespace:
+    """The full name of a task; `str()` gives `tenant::package::workflow::task`."""
+
+    tenant_id: str
+    package_name: str
+    workflow_id: str
+    task_id: str
+
+    @classmethod
+    def from_string(cls, text: str) -> TaskNamespace:
+        """Parse `tenant::package::workflow::task`.  Raises WorkflowError."""
+        parts = text.split(SEPARATOR)
+        if len(parts) != 4:
+            raise WorkflowError(
+                f"Invalid namespace format: {text!r} has {len(parts)} parts",
+                hint="a full task name is tenant::package::workflow::task",
+            )
+        return cls(*parts)
+
+    def parent(self) -> TaskNamespace:
+        """The workflow the task is in: the same name without a task."""
+        return TaskNamespace(self.tenant_id, self.package_name, self.workflow_id, "")
+
+    def is_child_of(self, other: TaskNamespace) -> bool:
+        """Whether `other` is the workflow this task is in."""
+        return bool(self.task_id) and self.parent() == other
+
+    def is_sibling_of(self, other: TaskNamespace) -> bool:
+        """Whether both are different tasks of one workflow."""
+        return self != other and self.parent() == other.parent()
+
+    def __str__(self) -> str:
+        return SEPARATOR.join((self.tenant_id, self.package_name, self.workflow_id, self.task_id))
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowContext:
+    """Where tasks are being defined; `str()` gives `tenant::package::workflow`."""
+
+    tenant_id: str
+    package_name: str
+    workflow_id: str
+
+    def task_namespace(self, task_id: str) -> TaskNamespace:
+        """The full name of a task here."""
+        return TaskNamespace(self.tenant_id, self.package_name, self.workflow_id, task_id)
+
+    def resolve_dependency(self, name: str) -> TaskNamespace:
+        """The full name of what a task calls `name`: a bare id is of this workflow."""
+        return TaskNamespace.from_string(name) if SEPARATOR in name else self.task_namespace(name)
+
+    def workflow_namespace(self) -> str:
+        """The name of the workflow itself."""
+        return str(self)
+
+    def contains_namespace(self, namespace: TaskNamespace) -> bool:
+        """Whether this task is defined here."""
+        return namespace.parent() == self.task_namespace("")
+
+    def __str__(self) -> str:
+        return SEPARATOR.join((self.tenant_id, self.package_name, self.workflow_id))

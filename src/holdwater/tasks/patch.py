@@ -1,0 +1,47 @@
+"""What a task leaves behind: the keys it set and the keys it removed, as data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from holdwater.errors import DecodingError
+from holdwater.model.values import Stored
+
+quote = json.JSONEncoder(separators=(",", ":")).encode
+
+
+@dataclass(slots=True, eq=False)
+class Patch:
+    """A change of a context; immutable by convention.  It is the value of a task's cell."""
+
+    set: dict[str, Stored]
+    removed: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """`{"set":{key:encoding,...},"del":[key,...]}`, put together from the encodings of the values."""
+        return f'{{"set":{object_text(self.set.items())},"del":{quote(self.removed)}}}'
+
+    @classmethod
+    def from_tree(cls, tree: Any) -> Patch:
+        """The patch whose `text` this is, parsed.  Decodes no value.  Raises DecodingError for other data."""
+        try:
+            values: Mapping[str, Any] = tree["set"]
+            return cls({key: Stored.from_tree(value) for key, value in values.items()}, tuple(tree["del"]))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise DecodingError(f"stored value is no change of a context: {str(tree)[:80]}") from error
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Patch):
+            return NotImplemented
+        return self.set == other.set and set(self.removed) == set(other.removed)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def object_text(items: Iterable[tuple[str, Stored]]) -> str:
+    """A JSON object from stored values, none of which is encoded again."""
+    return "{" + ",".join([f"{quote(key)}:{value.text}" for key, value in items]) + "}"

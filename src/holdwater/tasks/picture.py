@@ -1,0 +1,36 @@
+"""Pictures of a plan, as text."""
+
+from __future__ import annotations
+
+from holdwater.model.plan import Plan
+from holdwater.tasks.compile import order_of, predecessors
+
+
+def mermaid(plan: Plan) -> str:
+    """A Mermaid flow chart, top down."""
+    number = {node.name: f"t{i}" for i, node in enumerate(plan.nodes)}
+    lines = ["flowchart TD"]
+    for node in plan.nodes:
+        label = node.name.replace("#", "#35;").replace('"', "#quot;").replace("\n", " ")
+        lines.append(f'    {number[node.name]}["{label}"]')
+    for node in plan.nodes:
+        for source in predecessors(node):
+            arrow = "-->" if source in node.after else "-.->"
+            lines.append(f"    {number[source]} {arrow} {number[node.name]}")
+    return "\n".join(lines)
+
+
+def text(plan: Plan, title: str) -> str:
+    """The levels of a plan, one line per node with what it waits for."""
+    nodes = {node.name: node for node in plan.nodes}
+    lines = [title]
+    last = -1
+    for name, level in sorted(order_of(plan).items(), key=lambda item: item[1]):
+        node = nodes[name]
+        head = f"level {level + 1}" if level != last else ""
+        sources = predecessors(node)
+        tail = f"  <- {', '.join(sources)}" if sources else ""
+        rule = "  (rule)" if node.otherwise == "skipped" else ""
+        lines.append(f"  {head:<9} {name}{tail}{rule}")
+        last = level
+    return "\n".join(lines)

@@ -1,0 +1,157 @@
+"""A task alone, fit to run in another process: its context goes there as stored texts, its patch comes back as such."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from holdwater.errors import EncodingError, TaskNotPortable, TaskReturnError
+from holdwater.model import codec, message_framing
+from holdwater.model.coroutines import run_to_end
+from holdwater.model.value_types import class_names, custom_types
+from holdwater.model.value_types.class_names import known_elsewhere, main_name
+from holdwater.model.value_types.custom_types import Registration
+from holdwater.model.values import Stored
+from holdwater.tasks.context import Context
+from holdwater.tasks.layered_map import View
+from holdwater.tasks.patch import Patch
+from holdwater.tasks.task_definition import Task
+
+
+@dataclass(frozen=True, slots=True)
+class TaskBody:
+    """The body of a task, without its observers and its place in a workflow.  To be pickled."""
+
+    task: Task
+    max_context_bytes: int
+    main: str
+    """the name of the sender's script, of which its classes are written"""
+
+    @classmethod
+    def of(cls, task: Task, max_context_bytes: int) -> TaskBody:
+        """Observers and rules stay at home: they need not be picklable.  Raises TaskNotPortable."""
+        if task.invoking is not None:
+            raise TaskNotPortable(
+                f"task {task.id!r} invokes a workflow, and no runs are started from another process",
+                hint="take it off that executor, and give the computing to a task of its own",
+            )
+        return cls(
+            replace(task, dependencies=(), rule=None, on_success=None, on_failure=None), max_context_bytes, main_name()
+        )
+
+    def source_file(self) -> str:
+        """Where the function was read from, "" if that is unknown."""
+        code = getattr(inspect.unwrap(self.task.function), "__code__", None)
+        return "" if code is None else str(code.co_filename)
+
+    def refers_to(self) -> dict[str, Any]:
+        """What the function uses by name, for the message when it cannot be pickled."""
+        with suppress(TypeError):
+            used = inspect.getclosurevars(self.task.function)
+            return {**used.globals, **used.nonlocals}
+        return {}
+
+    def perform(self, sent: bytes, control: Any) -> bytes:
+        """Run the body on what `send` wrote; returns the packed patch.  An `async def` body gets a loop of its own."""
+        with known_elsewhere(self.main):
+            return self._performed(sent, control)
+
+    def _performed(self, sent: bytes, control: Any) -> bytes:
+        keys, texts = message_framing.unpack(sent)
+        view = View.of({key: unpacked(text) for key, text in zip(keys, texts, strict=True)})
+        context = Context.over(view, max_bytes=self.max_context_bytes)
+        given = self.task.call(context, control)
+        if self.task.is_async and inspect.isawaitable(given):
+            given = run_to_end(given)
+        patch = left_behind(self.task, context, given)
+        return message_framing.pack(
+            [list(patch.set), list(patch.removed)], *[value.text.encode("ascii") for value in patch.set.values()]
+        )
+
+
+def send(view: View) -> tuple[bytes, list[Any]]:
+    """What the task sees, packed, and the classes and registered types that reading and writing it takes."""
+    values = dict(view.items())
+    texts = [value.text for value in values.values()]
+    return message_framing.pack(list(values), *[text.encode("ascii") for text in texts]), list(needed(texts))
+
+
+def receive(answer: bytes) -> Patch:
+    """The patch that `perform` packed.  Raises DecodingError, and EncodingError for a class that is not known here."""
+    (keys, removed), texts = message_framing.unpack(answer)
+    values = {key: unpacked(text) for key, text in zip(keys, texts, strict=True)}
+    for key, value in values.items():
+        for name in codec.names_in(value.text)[0]:
+            if not _is_known(name):
+                raise EncodingError(
+                    f"context key {key!r}: value of the class {name}, which the process of the runner cannot find",
+                    path=key,
+                    hint="move the class to the top level of a module",
+                )
+    return Patch(values, tuple(removed))
+
+
+def _is_known(name: str) -> bool:
+    """Whether the class is found here.  Its module is imported, as the body did: in a thread it would be here."""
+    if class_names.find(name) is None:
+        with suppress(Exception):
+            importlib.import_module(name.partition(":")[0])
+    return class_names.find(name) is not None
+
+
+def unpacked(text: bytes) -> Stored:
+    """A value from its text; scalars are told from the rest, as everywhere."""
+    known = text.decode("ascii")
+    return Stored(text=known) if known[:1] in ("{", "[") else Stored.from_tree(json.loads(known))
+
+
+def needed(texts: Iterable[str]) -> Iterable[type | Registration]:
+    """The classes and registrations for these encoded values, as far as this process has them.
+
+    Those of its script go with every task: the other process cannot import it.
+    """
+    names: dict[str, None] = {}
+    kinds: dict[str, None] = dict.fromkeys(custom_types.names_of("__main__", "__mp_main__"))
+    for text in texts:
+        of_classes, of_types = codec.names_in(text)
+        names.update(dict.fromkeys(of_classes))
+        kinds.update(dict.fromkeys(of_types))
+    for name in names:
+        module, _, path = name.partition(":")
+        outer = class_names.find(f"{module}:{path.partition('.')[0]}") or class_names.find(name)
+        if outer is not None:
+            yield outer
+    for kind in kinds:
+        one = custom_types.registration(kind)
+        if one is not None:
+            yield one
+
+
+def left_behind(task: Task, context: Context, given: Any) -> Patch:
+    """The change a body made, by what it returned.  Raises TaskReturnError, EncodingError, ContextTooLarge."""
+    if given is None or given is context:
+        changed, removed = context.delta()
+    elif isinstance(given, Context):
+        changed, removed = context.replaced_by(given)
+    elif isinstance(given, dict):
+        context.update_from_dict(given)
+        changed, removed = context.delta()
+    else:
+        if inspect.iscoroutine(given):
+            given.close()  # nobody will await it
+        raise TaskReturnError(
+            f"task {task.id!r} returned {_described(given)}",
+            hint="return the context, None (what was changed in it is kept) or a dict (merged into it)",
+        )
+    return Patch(changed, tuple(removed))
+
+
+def _described(given: Any) -> str:
+    if inspect.isawaitable(given):
+        return "something to await from a body that is not `async def`"
+    return f"{type(given).__module__}.{type(given).__qualname__}".removeprefix("builtins.")

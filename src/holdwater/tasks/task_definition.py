@@ -1,0 +1,64 @@
+"""One task as it was declared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Literal, Protocol
+
+from holdwater.model import ports
+from holdwater.model.error_report import ErrorText
+from holdwater.model.policies import NodePolicy
+from holdwater.tasks.context import Context
+from holdwater.tasks.trigger_rules import Condition
+
+
+class TaskControl(ports.TaskControl, Protocol):
+    """What a body with a second parameter `handle` gets: its line to the engine, made by the runner."""
+
+    def defer_until(self, condition: Callable[[], Any], poll_interval_ms: int = 1000) -> None:
+        """Give up the slot until the condition holds."""
+        ...
+
+    def is_slot_held(self) -> bool:
+        """Whether this body counts towards the limit of concurrent tasks now."""
+        ...
+
+
+_ONE_ATTEMPT: Final = NodePolicy()
+
+OnSuccess = Callable[[str, Context], Any]
+OnFailure = Callable[[str, ErrorText, Context], Any]
+
+
+OnError = Literal["fail", "handled"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Task:
+    """A task: what to call, after what, and under which policy.
+
+    `dependencies`: ids, full names or functions, as declared.  `rule`: None runs it when every dependency has
+    succeeded or was skipped by a rule of its own.  `executor`: where the body runs; None: the runner's routing decides.
+    `invoking`: what is called in the place of the function, which does more than that.  `on_error`: whether a final
+    failure fails the run, or is answered for by the rule of another task.
+    """
+
+    id: str
+    function: Callable[..., Any]
+    dependencies: tuple[Any, ...] = ()
+    rule: Condition | None = None
+    policy: NodePolicy = _ONE_ATTEMPT
+    on_success: OnSuccess | None = None
+    on_failure: OnFailure | None = None
+    takes_handle: bool = False
+    is_async: bool = False
+    executor: str | None = None
+    invoking: Callable[[Context, Any], Any] | None = None
+    on_error: OnError = "fail"
+
+    def call(self, context: Context, control: Any) -> Any:
+        """Do it.  What comes back may have to be awaited."""
+        if self.invoking is not None:
+            return self.invoking(context, control)
+        return self.function(context, control) if self.takes_handle else self.function(context)

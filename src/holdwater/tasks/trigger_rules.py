@@ -1,0 +1,182 @@
+"""Trigger rules: when a task runs, in terms of other tasks and of context values.
+
+A rule is made of conditions; each names tasks by id, by function or by full name, and is tied to the workflow when
+that is built.  A rule is looked at once, when every dependency of its task and every task it mentions has settled.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from holdwater.errors import EncodingError, WorkflowError
+from holdwater.model import codec
+from holdwater.model.rules import CUT, FAILED, OPERATORS, SKIPPED, SUCCEEDED, After, AllOf, AnyOf, Not, Rule, Value
+
+Outcome = Literal["success", "failed", "skipped"]
+
+_OUTCOMES: Final[dict[Outcome, frozenset[str]]] = {
+    "success": frozenset({SUCCEEDED}),
+    "failed": frozenset({FAILED}),
+    "skipped": frozenset({SKIPPED, CUT}),
+}
+
+_SHORT: Final = {
+    "==": "equals", "eq": "equals", "equal": "equals", "!=": "not_equals", "ne": "not_equals", "notequal": "not_equals",
+    ">": "greater_than", "gt": "greater_than", "<": "less_than", "lt": "less_than",
+    ">=": "greater_or_equal", "ge": "greater_or_equal", "gte": "greater_or_equal",
+    "<=": "less_or_equal", "le": "less_or_equal", "lte": "less_or_equal",
+}  # fmt: skip
+_ALIASES: Final = {**_SHORT, **{name.replace("_", ""): name for name in OPERATORS}}
+
+
+@dataclass(frozen=True, slots=True)
+class TaskOutcome:
+    """A task settled this way.  `task`: id, full name or function."""
+
+    task: Any
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class ContextValue:
+    """A predicate on one key of the task's own view."""
+
+    key: str
+    operator: str
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Several conditions: all, any or none of them."""
+
+    kind: Literal["all", "any", "none"]
+    conditions: tuple[Condition, ...]
+
+
+Condition = TaskOutcome | ContextValue | Group
+
+
+def task_success(task: Any) -> Condition:
+    """The task has succeeded."""
+    return TaskOutcome(_reference(task), "success")
+
+
+def task_failed(task: Any) -> Condition:
+    """The task has failed for good."""
+    return TaskOutcome(_reference(task), "failed")
+
+
+def task_skipped(task: Any) -> Condition:
+    """The task did not run: its own rule said no, or something before it failed."""
+    return TaskOutcome(_reference(task), "skipped")
+
+
+def context_value(key: str, operator: str, value: Any = None) -> Condition:
+    """A predicate on what the task sees under `key`.
+
+    Operators: equals (==, eq), not_equals (!=, ne), greater_than (>, gt), less_than (<, lt), greater_or_equal (>=),
+    less_or_equal (<=), contains, not_contains, exists, not_exists; in any spelling of case.  Comparisons of size hold
+    between numbers only.  A missing key is not equal to anything.  Raises WorkflowError.
+    """
+    if not isinstance(key, str):
+        raise WorkflowError(f"context_value: the key is a string, not {key!r}")
+    name = _ALIASES.get(str(operator).replace("_", "").lower())
+    if name is None:
+        close = difflib.get_close_matches(str(operator).lower(), [*OPERATORS, *_SHORT], n=1)
+        raise WorkflowError(
+            f"context_value: unknown operator {operator!r}",
+            hint=f"did you mean {close[0]!r}?" if close else f"one of {', '.join(OPERATORS)}",
+        )
+    try:
+        text = codec.encode(value)
+    except EncodingError as error:
+        raise WorkflowError(f"context_value: {value!r} cannot be part of a workflow: {error}") from error
+    if not codec.plain(text):
+        raise WorkflowError(
+            f"context_value: {value!r} cannot be part of a workflow",
+            hint="compare with plain data: str, int, float, bool, None, list, dict",
+        )
+    return ContextValue(key, name, codec.decode(text))
+
+
+def all_of(*conditions: Any) -> Condition:
+    """Every condition holds; true for none at all."""
+    return _group("all", conditions)
+
+
+def any_of(*conditions: Any) -> Condition:
+    """At least one condition holds."""
+    return _group("any", conditions)
+
+
+def none_of(*conditions: Any) -> Condition:
+    """No condition holds."""
+    return _group("none", conditions)
+
+
+def always() -> Condition:
+    """Run whatever happened before."""
+    return Group("all", ())
+
+
+def parse(rule: Any) -> Condition:
+    """A condition as it is, or from its JSON form.  Raises WorkflowError.
+
+    `{"type": "Always"}`, `{"type": "All" | "Any" | "None", "conditions": [...]}`,
+    `{"type": "TaskSuccess" | "TaskFailed" | "TaskSkipped", "task_name": ...}`,
+    `{"type": "ContextValue", "key": ..., "operator": ..., "value": ...}`.
+    """
+    if isinstance(rule, (TaskOutcome, ContextValue, Group)):
+        return rule
+    if not isinstance(rule, Mapping):
+        raise WorkflowError(
+            f"a trigger rule is made by all_of, any_of, none_of, always or a condition, not {rule!r}",
+            hint="for example trigger_rules=all_of(task_success('extract'))",
+        )
+    kind = str(rule.get("type", "")).replace("_", "").lower()
+    try:
+        match kind:
+            case "always":
+                return always()
+            case "all" | "any" | "none":
+                return _group(kind, rule["conditions"])
+            case "tasksuccess" | "taskfailed" | "taskskipped":
+                made = {"tasksuccess": task_success, "taskfailed": task_failed, "taskskipped": task_skipped}[kind]
+                return made(rule["task_name"] if "task_name" in rule else rule["task"])
+            case "contextvalue":
+                return context_value(rule["key"], rule["operator"], rule.get("value"))
+    except KeyError as error:
+        raise WorkflowError(f"trigger rule {dict(rule)!r} lacks {error.args[0]!r}") from None
+    raise WorkflowError(
+        f"trigger rule has the unknown type {rule.get('type')!r}",
+        hint="one of Always, All, Any, None, TaskSuccess, TaskFailed, TaskSkipped, ContextValue",
+    )
+
+
+def compiled(condition: Condition, resolve: Callable[[Any], str]) -> Rule:
+    """The rule as the engine knows it; `resolve` turns a reference to a task into its id."""
+    match condition:
+        case TaskOutcome(task, outcome):
+            return After(resolve(task), _OUTCOMES[outcome])
+        case ContextValue(key, operator, value):
+            return Value(key, operator, value)
+        case Group(kind, conditions):
+            inner = tuple([compiled(c, resolve) for c in conditions])
+            return AllOf(inner) if kind == "all" else AnyOf(inner) if kind == "any" else Not(AnyOf(inner))
+
+
+def _group(kind: Any, conditions: Iterable[Any]) -> Condition:
+    given = tuple(conditions)
+    if len(given) == 1 and isinstance(given[0], (list, tuple)):
+        given = tuple(given[0])
+    return Group(kind, tuple([parse(c) for c in given]))
+
+
+def _reference(task: Any) -> Any:
+    if not callable(task) and not (isinstance(task, str) and task):
+        raise WorkflowError(f"a rule names a task by its id or its function, not by {task!r}")
+    return task

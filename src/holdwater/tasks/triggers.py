@@ -1,0 +1,67 @@
+"""`@trigger`: a function that is asked from time to time whether a workflow is to run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from holdwater.errors import ScheduleError, WorkflowError
+from holdwater.model import validation
+from holdwater.model.triggers import Answer, Trigger, triggers
+from holdwater.schedules import microseconds
+from holdwater.tasks.builder import current_builder
+from holdwater.tasks.workflow import Workflow
+
+F = TypeVar("F", bound=Callable[[], Answer])
+
+
+def trigger(
+    workflow: str | Workflow | None = None,
+    *,
+    on: str | Workflow | None = None,
+    name: str | None = None,
+    poll_interval: str | int | timedelta = "5s",
+    allow_concurrent: bool = False,
+) -> Callable[[F], F]:
+    """Ask the decorated function every `poll_interval` whether `workflow` is to run; the function stays as it is.
+
+    It takes no arguments, may be `async def`, and gives `TriggerResult.skip()` or `TriggerResult.fire(context)`.  One
+    of the runners of a database that know it asks it each time.  `trigger_name` and `triggered_at` are added to the
+    context.
+
+    - `workflow`, or `on`: what to run; inside a `with WorkflowBuilder(...)` block that one is meant by default.
+    - `name`: by default the function's; the same name again redefines it.
+    - `poll_interval`: "500ms", "5s", "2m", "1h", a number of seconds or a timedelta.
+    - `allow_concurrent`: fire although an unfinished run of this trigger began with the same context.
+
+    Raises ScheduleError, WorkflowError.
+    """
+    if workflow is not None and on is not None:
+        raise ScheduleError("say which workflow a trigger starts with `workflow` or with `on`, not both")
+    wanted: Any = on if workflow is None else workflow
+    if callable(wanted) and not isinstance(wanted, Workflow):
+        raise ScheduleError("@trigger has no workflow to start", hint='write @trigger("name of the workflow")')
+    if wanted is None:
+        try:
+            wanted = current_builder().where.workflow_id
+        except WorkflowError:
+            raise ScheduleError(
+                "a trigger says which workflow it starts", hint='write @trigger("name of the workflow")'
+            ) from None
+    target = wanted.name if isinstance(wanted, Workflow) else wanted
+    what = "the workflow a trigger starts, by its name,"
+    validation.text(what, target, at_most_bytes=validation.LONGEST_NAME_BYTES, error=ScheduleError)
+    every = microseconds(poll_interval)
+
+    def decorate(function: F) -> F:
+        known_as = getattr(function, "__name__", "") if name is None else name
+        if not callable(function):
+            raise ScheduleError(f"a trigger is a function with a name, not {validation.shown(function)}")
+        validation.text(
+            "the name of a trigger", known_as, at_most_bytes=validation.LONGEST_NAME_BYTES, error=ScheduleError
+        )
+        triggers.register(Trigger(known_as, target, every, bool(allow_concurrent), function))
+        return function
+
+    return decorate

@@ -1,0 +1,111 @@
+"""A workflow of tasks: a definition that was checked and can be run, drawn and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cached_property
+
+from holdwater.errors import WorkflowError
+from holdwater.model.plan import Plan
+from holdwater.model.registry import Registry, registry
+from holdwater.tasks import fingerprint, picture
+from holdwater.tasks.compile import order_of, plan_of
+from holdwater.tasks.definition import TaskProgram
+from holdwater.tasks.namespaces import WorkflowContext
+from holdwater.tasks.task_definition import Task
+
+
+class Workflow:
+    """Tasks in definition order, with a name.  Immutable by convention.  Raises WorkflowError if they make no sense.
+
+    `where` says how the full names of its tasks begin.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        tasks: Mapping[str, Task],
+        where: WorkflowContext,
+        *,
+        description: str = "",
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self.description = description
+        self.tags: dict[str, str] = dict(tags or {})
+        self.where = where
+        self.plan: Plan = plan_of(where.workflow_id, tasks, where)
+        self.tasks: tuple[Task, ...] = tuple(tasks.values())
+
+    @property
+    def structure(self) -> str:
+        """Fingerprint of tasks, order, dependencies and rules: 16 hex digits.  A run resumes only under its own."""
+        return self.plan.structure
+
+    @cached_property
+    def code(self) -> str:
+        """Fingerprint of the bodies, retry policies and time-outs: 16 hex digits.  For information."""
+        return fingerprint.code_of(self.tasks)
+
+    @cached_property
+    def version(self) -> str:
+        """Fingerprint of everything, with description and tags: 16 hex digits."""
+        return fingerprint.digest(
+            [self.structure, self.code, self.name, str(self.where), self.description, sorted(self.tags.items())]
+        )
+
+    def topological_sort(self) -> list[str]:
+        """Full names of all tasks, each after what it waits for."""
+        return [self._full(task_id) for task_id in order_of(self.plan)]
+
+    def get_execution_levels(self) -> list[list[str]]:
+        """Full names by level: all tasks of a level may run at once, after those of the level before."""
+        levels: list[list[str]] = []
+        for task_id, level in order_of(self.plan).items():
+            while len(levels) <= level:
+                levels.append([])
+            levels[level].append(self._full(task_id))
+        return levels
+
+    def get_roots(self) -> list[str]:
+        """Full names of the tasks without dependencies."""
+        return [self._full(node.name) for node in self.plan.nodes if not node.after]
+
+    def get_leaves(self) -> list[str]:
+        """Full names of the tasks nobody depends on."""
+        inner = {name for node in self.plan.nodes for name in node.after}
+        return [self._full(node.name) for node in self.plan.nodes if node.name not in inner]
+
+    def validate(self) -> None:
+        """Check names and cycles once more.  Raises WorkflowError."""
+        plan_of(self.plan.name, {task.id: task for task in self.tasks}, self.where)
+
+    def to_mermaid(self) -> str:
+        """A Mermaid flow chart: solid lines are dependencies, dotted ones are mentions in rules."""
+        return picture.mermaid(self.plan)
+
+    def to_text(self) -> str:
+        """The execution levels, one line per task."""
+        return picture.text(self.plan, f"{self!r} version {self.version}")
+
+    def program(self, name: str | None = None) -> TaskProgram:
+        """What the engine runs; under another name if one is given."""
+        return TaskProgram(self, self.plan if name is None else replace(self.plan, name=name))
+
+    def __repr__(self) -> str:
+        return f"Workflow(name={self.name!r}, tasks={len(self.tasks)})"
+
+    def _full(self, task_id: str) -> str:
+        return str(self.where.task_namespace(task_id))
+
+
+def register_workflow_constructor(name: str, constructor: Callable[[], Workflow], *, into: Registry = registry) -> None:
+    """Call `constructor` once and make its workflow known as `name`.  Raises WorkflowError if it returns none."""
+    workflow = constructor()
+    if not isinstance(workflow, Workflow):
+        raise WorkflowError(
+            f"the constructor of workflow {name!r} returned {type(workflow).__name__}, not a Workflow",
+            hint="return WorkflowBuilder(...).build()",
+        )
+    into.register(workflow.program(name))

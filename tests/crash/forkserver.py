@@ -1,0 +1,170 @@
+"""A process that forks a fresh one for each job it reads: every job is a real process, and starting it costs little.
+
+A job is a line of JSON {url, log, shape, crash_at, when, out}: run the shape on the database and kill this process with
+SIGKILL before or after the n-th transaction that writes.  With `answers` it answers the questions of the run that is
+there instead, without the code of the shape; with a `face` the runner of the shape's own style executes it.  Answers a
+line with the exit status.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import holdwater.engine.engine
+from holdwater import DefaultRunner, DefaultRunnerConfig
+from holdwater.model.schedules import ScheduleRow
+from holdwater.storage import open_store
+from tests.crash import graph_shapes, runners_under_test, shapes, step_shapes
+
+TICKS_FROM_US = 1_700_000_000_000_000
+WRITES = ("commit", "claim", "release", "orphan_dead", "fire", "put_schedule", "announce", "tidy_fires")
+
+
+class Killing:
+    """A store whose process dies at a transaction."""
+
+    def __init__(self, store: Any, crash_at: int, when: str) -> None:
+        self._store, self._left, self._when = store, crash_at, when
+        self.transactions = 0
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        """Whoever asks what kind of store it is learns what it is around."""
+        return type(self._store)
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._store, name)
+        return self._counted(call) if name in WRITES else call
+
+    def _counted(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*args: Any, **kw: Any) -> Any:
+            self.transactions += 1
+            self._left -= 1
+            if self._left == 0 and self._when == "before":
+                os.kill(os.getpid(), signal.SIGKILL)
+            answer = call(*args, **kw)
+            if self._left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return answer
+
+        return counted
+
+
+def run(job: dict[str, Any]) -> None:
+    shapes.LOG = Path(job["log"])
+    opened: list[Killing] = []
+
+    def wrap(store: Any) -> Any:
+        opened.append(Killing(store, job["crash_at"], job["when"]))
+        return opened[0]
+
+    def killing(url: str, options: Any = None) -> Any:
+        return wrap(open_store(url, options))
+
+    if job["shape"] == "ticks":
+        told = ticks(job, killing)
+        Path(job["out"]).write_text(json.dumps({**told, "transactions": opened[0].transactions}, default=str))
+        return
+    patch(killing)
+    if job.get("face"):
+        told = by_face(job, wrap)
+        Path(job["out"]).write_text(json.dumps({**told, "transactions": opened[0].transactions}, default=str))
+        return
+    given = {} if job.get("answers") else define(job["shape"])
+    # a server cannot see that a process died: only that it does not renew its leases
+    config = DefaultRunnerConfig(max_concurrent_tasks=3, lease_seconds=1, recovery_interval_seconds=1)
+    with DefaultRunner.with_config(job["url"], config) as runner:
+        if job.get("answers"):
+            answer(runner)
+            Path(job["out"]).write_text(json.dumps({"transactions": opened[0].transactions}))
+            return
+        result = runner.execute(job["shape"], given, idempotency_key="once")
+        if job.get("steer"):  # what somebody does who wants it to succeed, and then something else of it
+            while result.status == "Failed":
+                runner.retry(result.run_id)
+                result = runner.handle(result.run_id).result()
+            fork = runner.fork(result.run_id, "last", context={"mark": "-fork"}, idempotency_key="fork")
+            result = fork.result()
+        told = {
+            "status": result.status,
+            "context": result.final_context.to_dict(),
+            "states": {t.task_name: t.status for t in result.task_results},
+            "asks": [pause.pause_id for pause in runner.pauses(result.run_id)],
+        }
+    Path(job["out"]).write_text(json.dumps({**told, "transactions": opened[0].transactions}, default=str))
+
+
+def define(shape: str) -> dict[str, Any]:
+    """Define the shape here; returns what it is given."""
+    if shape in step_shapes.SHAPES:
+        return step_shapes.define(shape)
+    if shape in graph_shapes.SHAPES:
+        return graph_shapes.define(shape)
+    shapes.define(shape)
+    return {"given": 1}
+
+
+def by_face(job: dict[str, Any], wrap: runners_under_test.Wrap) -> dict[str, Any]:
+    if job["face"] == "graphs":
+        return runners_under_test.execute_graph(job["shape"], job["url"])
+    return runners_under_test.execute_steps(job["shape"], job["storage"], job["url"], wrap)
+
+
+def answer(runner: DefaultRunner) -> None:
+    """Give every open question the answer it wants."""
+    (run,) = runner.list_runs(top_level=True)
+    for pause in runner.pauses(run.run_id):
+        runner.answer(run.run_id, pause.pause_id, pause.value["reply"])
+
+
+def patch(opening: Callable[..., Any]) -> None:
+    setattr(holdwater.engine.engine, "open_store", opening)  # noqa: B010 - the engine imports it, and does not export it
+
+
+def ticks(job: dict[str, Any], opening: Callable[..., Any]) -> dict[str, Any]:
+    """A schedule of four instants, whose runs wait for each other."""
+    patch(opening)
+    shapes.define("ticks")
+    row = ScheduleRow(
+        "5c4ed01e-0000-4000-8000-000000000000", "cron", "ticks", "ticks", "* * * * * *", catchup="run_all",
+        overlap="queue", settled_at=TICKS_FROM_US, start_at=TICKS_FROM_US + 1, end_at=TICKS_FROM_US + 4_500_000,
+        next_at=TICKS_FROM_US,
+    )  # fmt: skip
+    config = DefaultRunnerConfig(cron_max_recovery_age_seconds=3 * 10**9)
+    with DefaultRunner.with_config(f"sqlite:///{job['db']}?_synchronous=OFF", config) as runner:
+        runner._engine.store.put_schedule(row)  # or it is there already
+        runner._engine.driver.look_for_work()
+        done: list[str] = []
+        while len(done) < 4:  # bounded by the test's time-out
+            rows = runner.get_cron_execution_history(row.id)
+            done = [f["scheduled_time"] for f in rows if f["status"] == "Completed"]
+    return {"instants": done, "fires": len(rows)}
+
+
+def main() -> None:
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                run(json.loads(line))
+                status = 0
+            except BaseException:
+                import traceback
+
+                traceback.print_exc()
+            finally:
+                sys.stderr.flush()
+                os._exit(status)
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""The shapes, executed by the runners of their own styles: whoever calls again goes on with what was left behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import holdwater.runners.steps.open_store
+import holdwater.runners.steps.workflow_runner
+from holdwater.errors import RunNotFound
+from holdwater.runners.graphs.async_runner import AsyncRunner
+from holdwater.runners.graphs.durable.checkpointers import Checkpointer
+from holdwater.runners.steps import WorkflowRunner, WorkflowRunnerConfig
+from holdwater.runs.verify.checker import Checker
+from holdwater.runtime.clock import SystemClock
+from tests.crash import graph_shapes, step_shapes
+
+RUN = "the-run"
+
+Wrap = Callable[[Any], Any]
+"""puts something around a store"""
+
+
+def execute_steps(shape: str, storage: str, place: str, wrap: Wrap) -> dict[str, Any]:
+    """By a WorkflowRunner.  `storage`: "database", "file" or "redis"; `place`: of its runs."""
+    opened = holdwater.runners.steps.open_store.open_runs
+    setattr(holdwater.runners.steps.workflow_runner, "open_runs", lambda *given: wrap(opened(*given)))  # noqa: B010 - imported there
+    workflow, given = step_shapes.workflow(shape)
+    if storage == "database":
+        runner = WorkflowRunner(place)
+    elif storage == "file":
+        runner = WorkflowRunner(config=WorkflowRunnerConfig(checkpoint_storage="file", checkpoint_path=place))
+    else:
+        runner = WorkflowRunner(config=WorkflowRunnerConfig(checkpoint_storage="redis", redis_url=place))
+    with runner:
+        try:
+            result = runner.resume(RUN, workflow=workflow)
+        except RunNotFound:
+            result = runner.execute(workflow, run_id=RUN, params=given)
+    return {"status": result.status, "outputs": result.context.outputs.to_dict()}
+
+
+def execute_graph(shape: str, place: str) -> dict[str, Any]:
+    """By an AsyncRunner with a checkpointer.  Every question gets the answer it wants."""
+    graph, given = graph_shapes.SHAPES[shape]()
+
+    async def run() -> dict[str, Any]:
+        with Checkpointer(place) as checkpointer:
+            runner = AsyncRunner(checkpointer=checkpointer)
+            result = await runner.run(graph, given, workflow_id=RUN)
+            for _ in range(3):
+                if not result.pauses:
+                    break
+                answers = {pause.pause_id: pause.value["reply"] for pause in result.pauses}
+                result = await runner.run(graph, {**given, **answers}, workflow_id=RUN)
+            store = checkpointer.engine.store
+            assert [str(v) for v in Checker(store, SystemClock().now).violations()] == []
+            return {"status": result.status.value, "outputs": dict(result)}
+
+    return asyncio.run(run())

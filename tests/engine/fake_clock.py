@@ -1,0 +1,84 @@
+"""Time that stands still until a test says otherwise."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from holdwater import DefaultRunner
+from holdwater.model.time import ClockSample
+from tests.suite.runners import SOON_SECONDS
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def us(text: str) -> int:
+    """The instant of a time in UTC."""
+    return (datetime.fromisoformat(text).replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+
+
+class FakeClock:
+    """Shared by all runners of a test; waits end only when it is set."""
+
+    def __init__(self, start: str) -> None:
+        self._now = us(start)
+        self._wake: list[Callable[[], None]] = []
+        self._lock = threading.Lock()
+
+    def now(self) -> int:
+        return self._now
+
+    def at_least(self) -> int:
+        return self._now
+
+    def seconds_until(self, instant: int) -> float | None:
+        return 0.0 if instant <= self._now else None
+
+    def steady(self) -> int:
+        return self._now
+
+    def adjust(self, sample: ClockSample | None) -> int:
+        return 0
+
+    def on_jump(self, wake: Callable[[], None]) -> None:
+        with self._lock:
+            self._wake.append(wake)
+
+    def set(self, instant: str | int) -> None:
+        """Jump there."""
+        self._now = us(instant) if isinstance(instant, str) else instant
+        for wake in list(self._wake):
+            wake()
+
+    def advance(self, seconds: float) -> None:
+        self.set(self._now + round(seconds * 1e6))
+
+
+class Ran:
+    """What the body of a workflow saw, one context per run."""
+
+    def __init__(self) -> None:
+        self.contexts: list[dict[str, Any]] = []
+        self._some = threading.Semaphore(0)
+
+    def __call__(self, context: Any) -> None:
+        self.contexts.append(context.to_dict())
+        self._some.release()
+
+    def wait(self, count: int) -> None:
+        for _ in range(count):
+            assert self._some.acquire(timeout=SOON_SECONDS), f"only {self.times} ran"
+
+    @property
+    def times(self) -> list[str]:
+        return sorted([c["scheduled_time"][:19] for c in self.contexts])
+
+
+def settled(runner: DefaultRunner) -> None:
+    """Returns when a runner has looked at everything that is due."""
+    for _ in range(3):  # an act that was posted before a look is done before it, too
+        done = threading.Event()
+        runner._engine.driver.post(done.set)
+        assert done.wait(SOON_SECONDS)

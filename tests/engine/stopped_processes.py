@@ -1,0 +1,179 @@
+"""A program for processes that are stopped, hang or lose the network: a runner whose bodies wait to be let go.
+
+python -m tests.engine.stopped_processes URL [OPTIONS as JSON]: obeys lines on stdin and says lines on stdout.
+
+    start NAME [KEY]   starts a run of a workflow; with a key again and again until it is accepted
+    go WHAT            lets the bodies go that wait for it
+    rest               says "at rest" when no body runs or waits here
+    hold, free         keeps the driver from renewing leases (and says "held"), or lets it
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import json
+import os
+import sys
+import threading
+import time
+from collections import defaultdict
+
+from holdwater import Context, DefaultRunner, DefaultRunnerConfig, TaskHandle, WorkflowBuilder, task
+from holdwater.errors import StoreUnavailable
+from holdwater.storage.postgres import pipeline
+
+gates: defaultdict[str, threading.Event] = defaultdict(threading.Event)
+_saying = threading.Lock()
+
+
+def say(*words: object) -> None:
+    with _saying:
+        print(*words, flush=True)
+
+
+def heed(handle: TaskHandle) -> None:
+    """Wait to be told to stop."""
+    while not handle.cancelled:
+        gates["never"].wait(0.01)
+    say("told", handle.task_id)
+
+
+def effect(handle: TaskHandle, by: str) -> None:
+    """A line in the file $EFFECTS: task, when by the machine's monotonic clock, and whose it is."""
+    line = f"{handle.idempotency_key} {time.monotonic_ns()} {by}\n"
+    with open(os.environ["EFFECTS"], "a") as file:
+        file.write(line)
+
+
+def hold_interpreter() -> None:
+    """Wait for a byte from the pipe $HOG with the interpreter's lock held, as C code does that does not release it."""
+    pipe = os.open(os.environ["HOG"], os.O_RDONLY)
+    ctypes.PyDLL(None).read(pipe, ctypes.create_string_buffer(1), 1)
+
+
+with WorkflowBuilder("pair"):
+
+    @task()
+    def first(context: Context, handle: TaskHandle) -> None:
+        say("begun first")
+        heed(handle)
+        gates["first"].wait()
+
+    @task()
+    def second(context: Context) -> None:
+        say("begun second")
+
+
+with WorkflowBuilder("queue"):
+
+    @task(id="one")
+    def one(context: Context) -> None:
+        say("begun one")
+        gates["one"].wait()
+
+    @task(id="two")
+    def two(context: Context) -> None:
+        say("begun two")
+
+
+with WorkflowBuilder("hog"):
+
+    @task(id="body")
+    def hog(context: Context) -> None:
+        gates["started"].wait()  # whoever started it can say so no more after this
+        say("begun body")
+        hold_interpreter()
+        context["by"] = "the first"
+
+
+with WorkflowBuilder("loop"):
+
+    @task(id="body")
+    async def block(context: Context) -> None:
+        say("begun body")
+        gates["loop"].wait()  # blocks the event loop
+        await asyncio.sleep(0)
+        context["by"] = "the first"
+
+
+with WorkflowBuilder("heeds"):
+
+    @task(id="body")
+    def heeds(context: Context, handle: TaskHandle) -> None:
+        say("begun body", handle.attempt)
+        while not gates["heeds"].wait(0.01):
+            if handle.cancelled:
+                say("told body")
+                handle.raise_if_cancelled()
+        context["by"] = "the first"
+
+
+with WorkflowBuilder("effects"):
+    for name in ("one", "two"):
+
+        @task(id=name)
+        def acts(context: Context, handle: TaskHandle) -> None:
+            say("begun", handle.task_id)
+            while not gates["effects"].wait(0.005):
+                if handle.cancelled:
+                    say("told", handle.task_id)
+                    handle.raise_if_cancelled()
+                effect(handle, "the first")
+            context[handle.task_id] = "the first"
+
+
+with WorkflowBuilder("next"):
+
+    @task(id="quick")
+    def quick(context: Context) -> None:
+        say("begun quick")
+
+
+def started(runner: DefaultRunner, name: str, key: str | None) -> str:
+    while True:
+        try:
+            return runner.submit(name, idempotency_key=key).run_id
+        except StoreUnavailable:
+            if key is None:
+                raise
+            gates["never"].wait(0.02)
+
+
+def serve(runner: DefaultRunner) -> None:
+    renew, free = runner._engine.store.renew, threading.Event()
+    free.set()
+
+    def held(owner: str, lease_until: int) -> None:
+        free.wait()
+        renew(owner, lease_until)
+
+    runner._engine.store.renew = held  # type: ignore[method-assign]
+    say("ready")
+    for line in sys.stdin:
+        match line.split():
+            case ["start", name, *key]:
+                say("started", started(runner, name, key[0] if key else None))
+                gates["started"].set()
+            case ["go", what]:
+                gates[what].set()
+            case ["hold"]:
+                free.clear()
+                say("held")
+            case ["free"]:
+                free.set()
+            case ["rest"]:
+                while (m := runner.executor_metrics()["default"]).active_tasks or m.waiting_tasks:
+                    gates["never"].wait(0.005)
+                say("at rest")
+
+
+def main(url: str, options: str = "{}") -> None:
+    given = {"lease_seconds": 1.0, "max_concurrent_tasks": 1, "shutdown_timeout_seconds": 0, **json.loads(options)}
+    pipeline.SILENCE_SECONDS = given.pop("silence_seconds", pipeline.SILENCE_SECONDS)
+    with DefaultRunner.with_config(url, DefaultRunnerConfig(**given)) as runner:
+        serve(runner)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

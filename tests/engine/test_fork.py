@@ -1,0 +1,242 @@
+"""New runs that begin in the middle of earlier ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import holdwater
+from holdwater import Context, DefaultRunner
+from holdwater.engine import Engine
+from holdwater.errors import TaskNotFound
+from holdwater.model import events as ev
+from holdwater.model.journal import Entry, encode
+from holdwater.model.records import RunRow
+from holdwater.model.registry import Registry, registry
+from holdwater.runs.verify.checker import Checker
+from holdwater.runtime.driver import Limits
+from tests.engine.test_retry import Bench, bench, sound, tasks_of
+from tests.suite.runners import SOON_SECONDS, Define, Gate
+
+__all__ = ["bench"]
+
+
+def chain(bench: Bench) -> tuple[Any, ...]:
+    def second(context: Context) -> None:
+        bench("second")(context)
+        context["double"] = 2 * context["x"]
+
+    return (
+        ("first", bench("first"), {}),
+        ("second", second, {"dependencies": ["first"]}),
+        ("third", bench("third"), {"dependencies": ["second"]}),
+        ("apart", bench("apart"), {}),
+    )
+
+
+def test_what_came_before_is_taken_over_with_its_times(runner: DefaultRunner, define: Define, bench: Bench) -> None:
+    define("w", *chain(bench))
+    source = runner.submit("w", {"x": 1, "y": 1}).result(SOON_SECONDS)
+    bench.ran.clear()
+    handle = runner.fork(source.run_id, "second", context={"x": 21, "z": None}, remove=["y"])
+    result = handle.result(SOON_SECONDS)
+    assert result.status == "Completed"
+    assert bench.ran == ["second", "third"]
+    assert result.forked_from == source.run_id == result.summary.forked_from == result.to_dict()["forked_from"]
+    assert result.parent_run_id is None
+    final = result.final_context
+    assert (final["x"], final["double"], "y" in final, "z" in final, final["z"]) == (21, 42, False, True, None)
+    assert source.final_context["double"] == 2
+    then, now = ({t.task_name: t for t in r.task_results} for r in (source, result))
+    assert now["first"] == then["first"]
+    assert now["apart"] == then["apart"]
+    assert (now["second"].start_time or "") > (then["third"].end_time or "")
+    assert runner.get_run(source.run_id).status == "Completed"
+    assert source.forked_from is None
+    assert sound(runner)
+
+
+def test_a_failed_run_with_other_values(runner: DefaultRunner, define: Define, bench: Bench) -> None:
+    define("w", *chain(bench))
+    source = runner.submit("w", {}).result(SOON_SECONDS)
+    assert (source.status, tasks_of(source)["second"]) == ("Failed", "Failed")
+    fork = runner.handle(source.run_id).fork("second", context={"x": 4})
+    assert fork.result(SOON_SECONDS).final_context["double"] == 8
+    with pytest.raises(holdwater.InvalidTransition):
+        fork.retry()
+    again = fork.fork("third", context={"w": 1}).result(SOON_SECONDS)
+    assert again.final_context["double"] == 8
+    assert again.forked_from == fork.run_id
+    other = fork.fork("second", context={"y": 0}).result(SOON_SECONDS)
+    assert (other.final_context["double"], other.final_context["y"]) == (8, 0)
+    assert sound(runner)
+
+
+def test_a_running_run(runner: DefaultRunner, define: Define, bench: Bench, gate: Gate) -> None:
+    define(
+        "w",
+        ("a", bench("a"), {}),
+        ("b", lambda context: gate() if context.get("wait", True) else None, {"dependencies": ["a"]}),
+        ("c", bench("c"), {"dependencies": ["b"]}),
+    )
+    source = runner.submit("w")
+    gate.wait_begun()
+    fork = runner.fork(source.run_id, "b", context={"wait": False})
+    assert fork.result(SOON_SECONDS).status == "Completed"
+    assert source.status == "Running"
+    gate.open.set()
+    assert source.result(SOON_SECONDS).status == "Completed"
+    assert bench.ran == ["a", "c", "c"]
+    assert sound(runner)
+
+
+def test_a_failed_fork_is_retried_with_its_edits(runner: DefaultRunner, define: Define, bench: Bench) -> None:
+    define("w", *chain(bench))
+    source = runner.submit("w", {"x": 1}).result(SOON_SECONDS)
+    bench.ill = {"second"}
+    fork = runner.fork(source.run_id, "second", context={"x": 5})
+    assert fork.result(SOON_SECONDS).status == "Failed"
+    bench.ill.clear()
+    fork.retry()
+    assert fork.result(SOON_SECONDS).final_context["double"] == 10
+    assert sound(runner)
+
+
+def test_it_survives_its_process(
+    open_runner: Callable[..., DefaultRunner], define: Define, bench: Bench, gate: Gate
+) -> None:
+    define("w", ("a", bench("a"), {}), ("b", lambda context: gate(), {"dependencies": ["a"]}))
+    first = open_runner(shutdown_timeout_seconds=0)
+    gate.open.set()
+    source = first.submit("w").result(SOON_SECONDS)
+    gate.wait_begun()
+    gate.open.clear()
+    fork = first.fork(source.run_id, "b", context={"x": [1]})
+    gate.wait_begun()
+    first.shutdown()
+    gate.open.set()
+    second = open_runner()
+    result = second.handle(fork.run_id).result(SOON_SECONDS)
+    assert result.status == "Completed"
+    assert result.final_context["x"] == [1]
+    assert bench.ran == ["a"]
+    assert sound(second)
+
+
+def test_an_unknown_task_names_those_there_are(runner: DefaultRunner, define: Define, bench: Bench) -> None:
+    define("w", *chain(bench))
+    source = runner.submit("w", {"x": 1}).result(SOON_SECONDS)
+    with pytest.raises(TaskNotFound) as caught:
+        runner.fork(source.run_id, "secnd")
+    assert "did you mean 'second'? its tasks are first, second, third, apart" in str(caught.value)
+    with pytest.raises(holdwater.RunNotFound):
+        runner.fork("no-such-run", "second")
+    with pytest.raises(holdwater.ConfigError):
+        runner.fork(source.run_id, "second", context={"x": 1}, remove="x")
+    with pytest.raises(holdwater.EncodingError):
+        runner.fork(source.run_id, "second", context={"x": object()})
+    assert len(runner.list_runs()) == 1
+
+
+def test_one_key_one_fork(runner: DefaultRunner, define: Define, bench: Bench) -> None:
+    define("w", *chain(bench))
+    source = runner.submit("w", {"x": 1}).result(SOON_SECONDS)
+    forks = [runner.fork(source.run_id, "third", context={"k": 1}, idempotency_key="once") for _ in range(3)]
+    assert len({fork.run_id for fork in forks}) == 1
+    assert {fork.result(SOON_SECONDS).status for fork in forks} == {"Completed"}
+    with pytest.raises(holdwater.IdempotencyConflict):
+        runner.fork(source.run_id, "third", context={"k": 2}, idempotency_key="once")
+    with pytest.raises(holdwater.IdempotencyConflict):
+        runner.submit("w", {"x": 1}, idempotency_key="once")
+    assert len(runner.list_runs()) == 2
+
+
+def test_a_structure_nobody_here_has_waits_for_whoever_has_it(
+    open_runner: Callable[..., DefaultRunner], define: Define, bench: Bench
+) -> None:
+    define("w", *chain(bench))
+    runner = open_runner()
+    source = runner.submit("w", {"x": 1}).result(SOON_SECONDS)
+    registry.forget("w")
+    fork = runner.fork(source.run_id, "second", context={"x": 3})
+    assert fork.status == "Running"
+    assert runner._engine.store.work(fork.run_id)[0].owner is None
+    assert sound(runner)
+    define("w", *chain(bench))
+    assert fork.result(SOON_SECONDS).final_context["double"] == 6
+
+
+# -- what the checker says of forks and retries that are not what they say
+
+
+def tampered(url: str, bench: Bench, entries: Callable[[list[Entry]], list[Entry]]) -> list[str]:
+    """The violations of a fork whose birth was written otherwise."""
+    engine = Engine(url, Limits(), registry=registry)
+    try:
+        row, live = engine.submit("w", {"x": 1})
+        engine.wait(row.id, SOON_SECONDS, live=live)
+        from holdwater.engine import forking
+
+        run = forking.born(engine.read(row.id), None, "third", {}, (), engine.clock)
+        run.unsaved = entries(run.unsaved)
+        from holdwater.model.records import Change, WorkRow
+
+        head: RunRow = run.row
+        head.seq = len(run.unsaved)
+        now = engine.clock.now()
+        node = run.layout.index["third"]
+        work = [WorkRow(head.id, node, 1, "execute", "nobody's", now)]
+        plan = run.layout.plan.to_data()
+        engine.store.commit([Change(head, 0, [encode(e) for e in run.unsaved], now, True, plan, work)])
+        return [str(v) for v in Checker(engine.store, engine.clock.now).violations()]
+    finally:
+        engine.close(1.0)
+
+
+def test_the_checker_compares_a_fork_with_its_source(define: Define, bench: Bench) -> None:
+    define("w", *chain(bench))
+    assert tampered("memory://", bench, lambda entries: entries) == []
+
+    def forged(entries: list[Entry]) -> list[Entry]:
+        return [
+            Entry(e.event, 17, 18) if isinstance(e.event, ev.Succeeded) and e.event.node == 0 else e for e in entries
+        ]
+
+    found = tampered("memory://", bench, forged)
+    assert len(found) == 1
+    assert "about task 'first' is not in the journal of run" in found[0]
+
+
+def test_the_checker_lets_a_retry_record_again_what_failed_and_nothing_else(define: Define, bench: Bench) -> None:
+    """Judged from the journal: the machine that folds it is not asked."""
+    from holdwater.kernel import Machine, lay_out
+    from holdwater.runs.verify.checker import _Look
+
+    define("w", ("a", bench("a"), {}), ("b", bench("b"), {}), ("c", bench("c"), {"dependencies": ["b"]}))
+    plan = registry.get("w").plan
+    look = _Look(RunRow("r", "w", "tasks", plan.structure, "", 0), 0, None)
+    machine = Machine(lay_out(plan))
+    for event in (ev.Started({}), ev.Succeeded(0, 1), ev.Failed(1, 1, "E", "e"), ev.Resumed(), ev.Succeeded(1, 2)):
+        look.seq += 1
+        look._apply(machine, Entry(event), False)
+    assert look.found == []
+    look._check_once(machine, ev.Succeeded(0, 2))
+    assert [v.promise for v in look.found] == ["I2"]
+
+
+def test_a_stranger_forks_what_it_cannot_execute(define: Define, bench: Bench, url: str) -> None:
+    define("w", *chain(bench))
+    own = Engine(url, Limits())
+    stranger = Engine(url, Limits(recover=False), registry=Registry())
+    try:
+        row, live = own.submit("w", {"x": 1})
+        own.wait(row.id, SOON_SECONDS, live=live)
+        born, _ = stranger.fork(row.id, "second", Context({"x": 9}), ())
+        run = own.wait(born.id, SOON_SECONDS)
+        assert run.result()["double"].text == "18"
+        assert run.row.code == registry.get("w").code
+    finally:
+        stranger.close(1.0)
+        own.close(1.0)

@@ -1,0 +1,368 @@
+"""Runs that failed or were cancelled are tried again: what succeeded is kept, what failed is mended."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import holdwater
+from holdwater import Context, DefaultRunner, TaskHandle
+from holdwater.engine import Engine
+from holdwater.model import events as ev
+from holdwater.model.registry import Registry, registry
+from holdwater.model.time import ClockSample
+from holdwater.runs.verify.checker import Checker
+from holdwater.runtime.driver import Limits
+from tests.suite.runners import SOON_SECONDS, Define, Gate
+
+HOUR_US = 3_600_000_000
+
+
+def nothing(context: Context) -> None:
+    pass
+
+
+class Bench:
+    """Bodies that note that they ran, and fail as long as they are told to."""
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+        self.ill: set[str] = set()
+
+    def __call__(self, name: str) -> Callable[[Context], None]:
+        def body(context: Context) -> None:
+            self.ran.append(name)
+            if name in self.ill:
+                raise ValueError(f"{name} is ill")
+            context[name] = [*context.get("seen", []), name]
+
+        return body
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def sound(runner: DefaultRunner) -> bool:
+    """The checker finds nothing wrong in the runner's database."""
+    engine = runner._engine
+    return [str(v) for v in Checker(engine.store, engine.clock.now).violations()] == []
+
+
+def tasks_of(result: holdwater.WorkflowResult) -> dict[str, str]:
+    return {t.task_name: t.status for t in result.task_results}
+
+
+def test_what_failed_runs_again_and_nothing_else(runner: DefaultRunner, define: Define, bench: Bench) -> None:
+    define(
+        "w",
+        ("a", bench("a"), {}),
+        ("b", bench("b"), {"dependencies": ["a"], "retry_attempts": 2, "retry_delay_ms": 0}),
+        ("c", bench("c"), {"dependencies": ["b"]}),
+        ("tidy", bench("tidy"), {"dependencies": ["b"], "trigger_rules": {"type": "TaskFailed", "task_name": "b"}}),
+        ("apart", bench("apart"), {}),
+    )
+    bench.ill = {"b"}
+    first = runner.submit("w").result(SOON_SECONDS)
+    assert first.status == "Failed"
+    assert sorted(bench.ran) == ["a", "apart", "b", "b", "tidy"]
+    assert tasks_of(first)["tidy"] == "Completed"
+    bench.ran.clear()
+    bench.ill.clear()
+    handle = runner.handle(first.run_id)
+    handle.retry("the disk is there again")
+    result = handle.result(SOON_SECONDS)
+    assert result.status == "Completed"
+    assert (result.error_message, result.reason) == (None, None)
+    assert bench.ran == ["b", "c"]
+    assert tasks_of(result) == {
+        "a": "Completed", "b": "Completed", "c": "Completed", "tidy": "Skipped", "apart": "Completed"
+    }  # fmt: skip
+    by_name = {t.task_name: t for t in result.task_results}
+    assert by_name["b"].attempt_count == 3
+    assert by_name["b"].error_message is None
+    assert by_name["tidy"].end_time is None
+    assert "tidy" not in result.final_context
+    assert (first.end_time or "") < (by_name["b"].start_time or "")
+    assert sound(runner)
+
+
+def test_the_attempts_begin_anew(runner: DefaultRunner, define: Define) -> None:
+    attempts: list[int] = []
+
+    def body(context: Context, handle: TaskHandle) -> None:
+        attempts.append(handle.attempt)
+        raise ValueError("no")
+
+    define("w", ("a", body, {"retry_attempts": 3, "retry_delay_ms": 0}))
+    handle = runner.submit("w")
+    assert handle.result(SOON_SECONDS).status == "Failed"
+    handle.retry()
+    assert handle.result(SOON_SECONDS).status == "Failed"
+    assert attempts == [1, 2, 3, 1, 2, 3]
+
+
+def test_an_old_handle_sees_the_new_end(runner: DefaultRunner, define: Define, bench: Bench) -> None:
+    define("w", ("a", bench("a"), {}))
+    bench.ill = {"a"}
+    old = runner.submit("w")
+    assert old.result(SOON_SECONDS).status == "Failed"
+    bench.ill.clear()
+    runner.retry(old.run_id)
+    assert old.result(SOON_SECONDS).status == "Completed"
+    assert old.result(SOON_SECONDS).status == "Completed"
+    runner.shutdown()
+    assert old.result(SOON_SECONDS).status == "Completed"
+
+
+def test_a_cancelled_run(runner: DefaultRunner, define: Define, gate: Gate, bench: Bench) -> None:
+    def body(context: Context, handle: TaskHandle) -> None:
+        bench.ran.append("b")
+        gate.begun.release()
+        while not handle.cancelled and not gate.open.is_set():
+            gate.open.wait(0.001)
+        handle.raise_if_cancelled()
+
+    define("w", ("a", bench("a"), {}), ("b", body, {"dependencies": ["a"]}), ("c", bench("c"), {"dependencies": ["b"]}))
+    handle = runner.submit("w")
+    gate.wait_begun()
+    handle.cancel("enough")
+    assert handle.result(SOON_SECONDS).status == "Cancelled"
+    gate.open.set()
+    handle.retry()
+    result = handle.result(SOON_SECONDS)
+    assert (result.status, result.reason) == ("Completed", None)
+    assert bench.ran == ["a", "b", "b", "c"]
+    assert sound(runner)
+
+
+def test_a_run_that_took_too_long_has_as_long_again(
+    open_runner: Callable[..., DefaultRunner], define: Define, gate: Gate, bench: Bench
+) -> None:
+    bench.ill = {"early"}
+    define(
+        "w", ("early", bench("early"), {}), ("a", lambda context: gate(), {}), ("b", nothing, {"dependencies": ["a"]})
+    )
+    runner = open_runner(workflow_timeout_seconds=0.2)
+    handle = runner.submit("w")
+    first = handle.result(SOON_SECONDS)
+    assert first.status == "Failed"
+    assert "TIMEOUT: the workflow ran longer than 0.2 s" in (first.error_message or "")
+    gate.open.set()
+    bench.ill.clear()
+    engine = runner._engine
+    ended = engine.head(handle.run_id)
+    handle.retry()
+    head = engine.head(handle.run_id)
+    assert handle.result(SOON_SECONDS).status == "Completed"
+    assert head.deadline_at is not None
+    assert ended.finished_at is not None
+    assert ended.finished_at + 200_000 <= head.deadline_at
+    assert head.deadline_at - (ended.deadline_at or 0) < HOUR_US
+    assert bench.ran == ["early", "early"]
+    assert sound(runner)
+
+
+class Stopped:
+    """A clock that stands still until it is told otherwise."""
+
+    def __init__(self) -> None:
+        self.at = 1_800_000_000_000_000
+        self.wake: Callable[[], None] = lambda: None
+
+    def now(self) -> int:
+        return self.at
+
+    def steady(self) -> int:
+        return self.at
+
+    def at_least(self) -> int:
+        return self.at
+
+    def adjust(self, sample: ClockSample | None) -> int:
+        return 0
+
+    def seconds_until(self, instant: int) -> float | None:
+        return 0.0 if instant <= self.at else None
+
+    def on_jump(self, wake: Callable[[], None]) -> None:
+        self.wake = wake
+
+    def jump(self, seconds: float) -> None:
+        self.at += int(seconds * 1e6)
+        self.wake()
+
+
+def test_the_limit_is_that_of_the_first_time_every_time(define: Define, bench: Bench) -> None:
+    """Also after pauses, and after the run was read back from its journal."""
+    bench.ill = {"a"}
+    define("w", ("a", bench("a"), {}))
+    clock = Stopped()
+    engine = Engine("memory://", Limits(), run_timeout_seconds=100, clock=clock)
+    try:
+        row, live = engine.submit("w", None)
+        engine.wait(row.id, SOON_SECONDS, live=live)
+        assert engine.head(row.id).deadline_at == row.created_at + 100_000_000
+        for _ in range(3):
+            clock.jump(1000)
+            engine.control(row.id, ev.Resumed(), "retry")
+            engine.wait(row.id, SOON_SECONDS)
+            head = engine.head(row.id)
+            assert head.deadline_at == clock.now() + 100_000_000
+            assert engine.read(row.id).limit_us == 100_000_000
+    finally:
+        engine.close(1.0)
+
+
+def test_a_pause_beyond_the_deadline_is_no_time_out(define: Define, gate: Gate, bench: Bench) -> None:
+    define("w", ("a", lambda context: gate(), {}), ("b", bench("b"), {"dependencies": ["a"]}))
+    clock = Stopped()
+    engine = Engine("memory://", Limits(task_timeout_seconds=1e6), run_timeout_seconds=100, clock=clock)
+    try:
+        row, _ = engine.submit("w", None)
+        gate.wait_begun()
+        clock.jump(10)
+        engine.control(row.id, ev.Paused(), "pause")
+        clock.jump(10_000)
+        engine.control(row.id, ev.Resumed(), "resume")
+        assert engine.read(row.id).limit_us == 100_000_000
+        gate.open.set()
+        assert engine.wait(row.id, SOON_SECONDS).row.status == "completed"
+    finally:
+        gate.open.set()
+        engine.close(1.0)
+
+
+def test_refusals_say_what_the_run_is_and_what_to_do(
+    runner: DefaultRunner, define: Define, gate: Gate, bench: Bench
+) -> None:
+    define("w", ("a", lambda context: gate(), {}), ("b", bench("b"), {"dependencies": ["a"]}))
+    handle = runner.submit("w")
+    gate.wait_begun()
+    with pytest.raises(holdwater.InvalidTransition, match=r"it is running(.|\n)*cancel it"):
+        handle.retry()
+    handle.pause()
+    with pytest.raises(holdwater.InvalidTransition, match=r"it is paused(.|\n)*resume it"):
+        handle.retry()
+    handle.resume()
+    gate.open.set()
+    assert handle.result(SOON_SECONDS).status == "Completed"
+    with pytest.raises(holdwater.InvalidTransition, match=r"it is completed(.|\n)*fork it"):
+        handle.retry()
+    with pytest.raises(holdwater.RunNotFound):
+        runner.retry("no-such-run")
+    bench.ill = {"b"}
+    failed = runner.submit("w")
+    assert failed.result(SOON_SECONDS).status == "Failed"
+    with pytest.raises(holdwater.InvalidTransition, match=r"it is failed(.|\n)*retry it"):
+        failed.resume()
+
+
+def test_a_mended_body_is_what_runs_and_the_head_says_so(runner: DefaultRunner, define: Define, bench: Bench) -> None:
+    bench.ill = {"b"}
+    define("w", ("a", bench("a"), {}), ("b", bench("b"), {"dependencies": ["a"]}))
+    first = runner.submit("w").result(SOON_SECONDS)
+
+    def mended(context: Context) -> None:
+        context["mended"] = True
+
+    define("w", ("a", bench("a"), {}), ("b", mended, {"dependencies": ["a"]}))
+    runner.retry(first.run_id)
+    result = runner.handle(first.run_id).result(SOON_SECONDS)
+    assert result.status == "Completed"
+    assert result.final_context["mended"] is True
+    assert bench.ran == ["a", "b"]
+    program = registry.get("w")
+    assert result.summary.code_version == program.code != first.summary.code_version
+    assert result.summary.workflow_version == program.plan.structure == first.summary.workflow_version
+
+
+def test_another_structure_is_refused_with_both_named(runner: DefaultRunner, define: Define, bench: Bench) -> None:
+    bench.ill = {"a"}
+    define("w", ("a", bench("a"), {}))
+    first = runner.submit("w").result(SOON_SECONDS)
+    define("w", ("a", bench("a"), {}), ("b", bench("b"), {}))
+    with pytest.raises(holdwater.StructureChanged) as caught:
+        runner.retry(first.run_id)
+    assert first.summary.workflow_version in str(caught.value)
+    assert registry.get("w").plan.structure in str(caught.value)
+    assert runner.handle(first.run_id).status == "Failed"
+    with pytest.raises(holdwater.StructureChanged):
+        runner.fork(first.run_id, "a")
+
+
+def test_whoever_has_the_workflow_goes_on(
+    open_runner: Callable[..., DefaultRunner], define: Define, bench: Bench, url: str
+) -> None:
+    """A process without the code journals the retry; the runner that has it hears of it."""
+    bench.ill = {"a"}
+    define("w", ("a", bench("a"), {}))
+    runner = open_runner()
+    handle = runner.submit("w")
+    assert handle.result(SOON_SECONDS).status == "Failed"
+    bench.ill.clear()
+    stranger = Engine(url, Limits(recover=False), registry=Registry())
+    try:
+        stranger.control(handle.run_id, ev.Resumed("elsewhere"), "retry")
+        assert stranger.wait(handle.run_id, SOON_SECONDS).row.status == "completed"
+        row, live = stranger.fork(handle.run_id, "a", {"x": 1}, ())
+        assert live is not None
+        assert stranger.wait(row.id, SOON_SECONDS).row.status == "completed"
+    finally:
+        stranger.close(1.0)
+    assert bench.ran == ["a", "a", "a"]
+    assert runner.get_run(row.id).final_context["x"] == 1
+    assert sound(runner)
+
+
+def test_retries_at_the_same_time(open_runner: Callable[..., DefaultRunner], define: Define, bench: Bench) -> None:
+    """One of them is taken; the others hear that there is nothing to retry."""
+    bench.ill = {"a"}
+    define("w", ("a", bench("a"), {}))
+    runners = [open_runner() for _ in range(3)]
+    run_id = runners[0].execute("w").run_id
+    for round_ in range(1, 6):
+        said: list[Any] = []
+        barrier = threading.Barrier(6)
+
+        def retry(runner: DefaultRunner, barrier: threading.Barrier = barrier, said: list[Any] = said) -> None:
+            barrier.wait()
+            try:
+                runner.retry(run_id)
+                said.append(True)
+            except holdwater.InvalidTransition as error:
+                said.append(error)
+
+        threads = [threading.Thread(target=retry, args=(runners[k % 3],)) for k in range(6)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        assert runners[1].handle(run_id).result(SOON_SECONDS).status == "Failed"
+        # a retry may have come after the end of the one before it, and then it was right
+        assert bench.ran.count("a") == sum(e.event == ev.Resumed() for e in runners[0]._engine.read(run_id).entries) + 1
+        assert said.count(True) >= 1, round_
+    taken = sum(e.event == ev.Resumed() for e in runners[0]._engine.read(run_id).entries)
+    assert taken >= 5
+    assert sound(runners[0])
+
+
+def test_a_cancel_that_comes_too_late_is_refused(
+    open_runner: Callable[..., DefaultRunner], define: Define, url: str
+) -> None:
+    """Whatever the order of the two: exactly one end, and whoever cancelled knows which."""
+    define("w", ("a", nothing, {}), ("b", nothing, {"dependencies": ["a"]}))
+    runner, other = open_runner(), open_runner()
+    for _ in range(100):
+        handle = runner.submit("w")
+        try:
+            other.cancel(handle.run_id)
+            expected = "Cancelled"
+        except holdwater.InvalidTransition:
+            expected = "Completed"
+        assert handle.result(SOON_SECONDS).status == expected
+    assert sound(runner)

@@ -1,0 +1,549 @@
+"""Children of a node: how many at once, what a failure stops, who runs again, and whose news are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+
+from holdwater.kernel import Machine, fanout, lay_out
+from holdwater.model import events as ev
+from holdwater.model.commands import Execute, Tend, Wake
+from holdwater.model.events import Event
+from holdwater.model.fanout import Outcome
+from holdwater.model.plan import Node, OnError, Plan
+from tests.kernel.drivers import Chaos, outcome
+from tests.kernel.journal import decode, fold, same
+from tests.kernel.programs import CASES, double, odd_ones_fail, told
+from tests.kernel.styles.graphs import Fan, Fn, graph
+from tests.kernel.styles.program import Children, Program, Retry, results
+from tests.kernel.test_fence import refused
+from tests.kernel.test_snapshots import Opaque
+from tests.suite.effort import tried
+
+
+def begun(on_error: OnError = "stop", beside: bool = False) -> Machine:
+    """A run whose only node, or one of two, is a fan that is about to ask for children."""
+    nodes = [Node("fan", kind="fan", writes=("all",), on_error=on_error)]
+    nodes += [Node("beside", writes=("b",), on_error="stop")] if beside else []
+    m = Machine(lay_out(Plan("family", tuple(nodes))))
+    m.apply(ev.Started({}))
+    return m
+
+
+def spread(m: Machine, count: int, width: int | None = None, *, stop: bool = True) -> int:
+    """The fan asks for children.  Returns their turn."""
+    turn = m.issues[0]
+    m.apply(ev.FannedOut(0, turn, tuple({"n": k} for k in range(count)), width, stop))
+    return turn
+
+
+def moved(m: Machine, item: int, status: str, **kw: Any) -> ev.ChildMoved:
+    e = ev.ChildMoved(0, m.fans[0].turn, item, status, **kw)
+    m.apply(e)
+    return e
+
+
+def status(m: Machine) -> str:
+    return m.status
+
+
+def states(m: Machine) -> Sequence[str]:
+    return m.fans[0].states
+
+
+# -- width, stopping, results
+
+
+def test_no_more_run_at_once_than_there_is_room_for() -> None:
+    m = begun()
+    spread(m, 4, width=2)
+    assert states(m) == ["running", "running", "waiting", "waiting"]
+    assert type(m.todo[0]) is Tend
+    moved(m, 1, "completed")
+    assert states(m) == ["running", "completed", "running", "waiting"]
+    moved(m, 0, "paused")
+    assert states(m) == ["paused", "completed", "running", "running"], "who rests leaves room"
+    moved(m, 2, "failed")
+    moved(m, 3, "completed")
+    assert type(m.todo[0]) is Tend, "one of them still lives"
+    moved(m, 0, "completed")
+    assert m.todo == {0: Execute(0, 2, 1)}
+
+
+@pytest.mark.parametrize(("stop", "then"), [(True, "waiting"), (False, "running")])
+@pytest.mark.parametrize("how", ["failed", "cancelled"])
+def test_after_a_failure(how: str, stop: bool, then: str) -> None:
+    m = begun()
+    spread(m, 3, width=2, stop=stop)
+    moved(m, 0, how, error="why")
+    assert states(m) == [how, "running", then]
+    moved(m, 1, "completed", values={"result": 1})
+    if not stop:
+        moved(m, 2, "completed", values={"result": 2})
+    assert m.fans[0].results() == (
+        Outcome(how, {}, "why"),  # type: ignore[arg-type]
+        Outcome("completed", {"result": 1}),
+        None if stop else Outcome("completed", {"result": 2}),
+    )
+    assert m.todo == {0: Execute(0, 2, 1)}
+
+
+def test_nobody_to_wait_for() -> None:
+    m = begun()
+    spread(m, 0)
+    assert m.todo == {0: Execute(0, 2, 1)}
+    assert m.fans[0].results() == ()
+    m.apply(ev.Succeeded(0, 2, ([],)))
+    assert m.status == "completed"
+    assert m.fans == {}
+
+
+def test_results_stand_in_the_order_of_the_children() -> None:
+    m = begun()
+    spread(m, 3)
+    for k in (2, 0, 1):
+        moved(m, k, "completed", values={"result": k})
+    assert [o.values["result"] for o in m.fans[0].results() if o] == [0, 1, 2]
+
+
+def test_a_body_may_ask_again_for_others() -> None:
+    m = begun()
+    first = spread(m, 1)
+    late = moved(m, 0, "completed")
+    second = spread(m, 2)
+    assert second > first
+    refused(m, late)
+    assert states(m) == ["running", "running"]
+
+
+def test_a_body_may_do_without() -> None:
+    m = begun()
+    m.apply(ev.Succeeded(0, 1, ("alone",)))
+    assert m.status == "completed"
+
+
+# -- who is refused
+
+
+def test_news_of_children_that_do_not_fit() -> None:
+    m = begun()
+    refused(m, ev.ChildMoved(0, 1, 0, "completed"))
+    turn = spread(m, 3, width=2)
+    wrong: list[Event] = [
+        ev.ChildMoved(0, turn, 2, "completed"),  # has not begun
+        ev.ChildMoved(0, turn, 3, "completed"),  # is nobody's
+        ev.ChildMoved(0, turn, -1, "completed"),
+        ev.ChildMoved(0, turn - 1, 0, "completed"),
+        ev.ChildMoved(0, turn + 1, 0, "completed"),
+        ev.ChildMoved(1, turn, 0, "completed"),
+        ev.ChildMoved(-1, turn, 0, "completed"),
+        ev.ChildMoved(0, turn, 0, "running"),  # it is
+        ev.ChildMoved(0, turn, 0, "waiting"),
+        ev.ChildMoved(0, turn, 0, "lost"),
+        ev.Succeeded(0, turn),
+        ev.Failed(0, turn, "E", "e"),
+        ev.Abandoned(0, turn),
+        ev.Cancelled(0, turn),
+        ev.FannedOut(0, turn, ()),
+        ev.TimerFired(0),
+        ev.TimerSet(0, 1),
+    ]
+    for e in wrong:
+        refused(m, e)
+    done = moved(m, 0, "completed")
+    refused(m, done)
+    refused(m, replace(done, status="failed"))
+    rest = moved(m, 1, "paused")
+    refused(m, rest)
+    moved(m, 2, "completed")
+    last = moved(m, 1, "completed")
+    for e in (last, *wrong):
+        refused(m, e)
+
+
+@pytest.mark.parametrize("width", [0, -1])
+def test_a_width_that_lets_nobody_run_is_refused(width: int) -> None:
+    refused(begun(), ev.FannedOut(0, 1, ({"n": 1},), width))
+
+
+def test_only_fans_have_children() -> None:
+    case = CASES["tasks: diamond"]
+    m = Machine(case.program.layout)
+    m.apply(ev.Started(case.inputs))
+    refused(m, ev.FannedOut(0, 1, ({"n": 1},)))
+    refused(m, ev.Asked(0, 1, "?"))
+
+
+# -- pauses
+
+
+def test_a_run_rests_when_all_its_children_do() -> None:
+    m = begun()
+    spread(m, 2)
+    moved(m, 0, "paused")
+    assert status(m) == "running"
+    moved(m, 1, "paused")
+    assert status(m) == "paused"
+    refused(m, ev.Resumed())
+    moved(m, 0, "running")
+    assert status(m) == "running"
+    moved(m, 0, "paused")
+    assert status(m) == "paused"
+
+
+@pytest.mark.parametrize("end", ["completed", "failed", "cancelled"])
+def test_a_run_that_rested_goes_on_when_its_last_child_has_ended(end: str) -> None:
+    m = begun()
+    spread(m, 1)
+    moved(m, 0, "paused")
+    assert status(m) == "paused"
+    moved(m, 0, end)
+    assert (m.status, m.todo) == ("running", {0: Execute(0, 2, 1)})
+
+
+def test_a_run_does_not_rest_while_anything_else_goes_on() -> None:
+    m = begun(beside=True)
+    spread(m, 1)
+    moved(m, 0, "paused")
+    assert status(m) == "running"
+    m.apply(ev.Succeeded(1, 1, (1,)))
+    assert status(m) == "paused"
+
+
+def test_children_and_a_person_pause_a_run_apart() -> None:
+    m = begun()
+    spread(m, 2, width=1)
+    m.apply(ev.Paused())
+    moved(m, 0, "paused")
+    moved(m, 0, "running")
+    assert status(m) == "paused", "a person said so"
+    moved(m, 0, "completed")
+    moved(m, 1, "paused")
+    m.apply(ev.Resumed())
+    assert status(m) == "paused", "the other child still rests"
+    moved(m, 1, "completed")
+    assert status(m) == "running"
+    m.apply(ev.Paused())
+    m.apply(ev.Resumed())
+    m.apply(ev.Succeeded(0, 2, (1,)))
+    assert status(m) == "completed"
+
+
+def test_an_early_word_does_not_wake_a_run_whose_children_rest() -> None:
+    program = CASES["graphs: interrupts"].program
+    plan = replace(program.plan, nodes=(*program.plan.nodes, Node("fan", kind="fan")))
+    m = Machine(lay_out(plan))
+    m.apply(ev.Started({"topic": "t"}))
+    fan = m.layout.index["fan"]
+    m.apply(ev.FannedOut(fan, 1, ({},)))
+    m.apply(ev.ChildMoved(fan, 1, 0, "paused"))
+    m.apply(ev.Succeeded(0, 1, ("text",)))
+    for i in (1, 2):
+        m.apply(ev.Asked(i, 1, "?"))
+    m.apply(ev.Succeeded(3, 1, ("text",)))
+    assert status(m) == "paused"
+    m.apply(ev.Answered(1, ("ok",)))
+    assert status(m) == "paused"
+    m.apply(ev.Answered(2, ("ok",)))
+    assert status(m) == "running"
+
+
+# -- once more
+
+
+def test_a_retry_runs_those_that_did_not_complete() -> None:
+    m = begun()
+    turn = spread(m, 4, width=2)
+    moved(m, 0, "completed", values={"result": 0})
+    moved(m, 1, "failed", error="ill")
+    moved(m, 2, "completed")
+    m.apply(ev.Failed(0, 2, "E", "a child failed", 0))
+    assert m.fans[0].turn == turn
+    assert states(m) == ["completed", "running", "completed", "running"]
+    assert m.fans[0].lives == [1, 2, 1, 1]
+    assert m.fans[0].results()[0] == Outcome("completed", {"result": 0})
+    moved(m, 3, "completed")
+    moved(m, 1, "completed")
+    assert m.todo == {0: Execute(0, 3, 2)}
+
+
+def test_a_retry_after_a_delay_runs_children_first() -> None:
+    m = begun()
+    spread(m, 1)
+    moved(m, 0, "failed")
+    m.apply(ev.Failed(0, 2, "E", "e", 99))
+    assert m.todo == {0: Wake(0, at=99)}
+    m.apply(ev.TimerFired(0))
+    assert m.fans[0].lives == [2]
+    assert type(m.todo[0]) is Tend
+
+
+def test_a_retry_of_one_whose_children_have_all_completed() -> None:
+    m = begun()
+    spread(m, 1)
+    moved(m, 0, "completed")
+    m.apply(ev.Failed(0, 2, "E", "e", 0))
+    assert m.todo == {0: Execute(0, 3, 2)}
+
+
+@pytest.mark.parametrize("on_error", ["stop", "fail"])
+def test_a_run_that_failed_and_is_resumed_keeps_what_children_have_done(on_error: OnError) -> None:
+    m = begun(on_error)
+    turn = spread(m, 2)
+    moved(m, 0, "completed")
+    moved(m, 1, "failed")
+    m.apply(ev.Failed(0, 2, "E", "e"))
+    assert m.status == "failed"
+    m.apply(ev.Resumed())
+    assert m.fans[0].turn == turn
+    assert states(m) == ["completed", "running"]
+    assert m.fans[0].lives == [1, 2]
+
+
+def test_a_body_that_waits_with_what_its_children_did_finds_it_unchanged() -> None:
+    """To be called again at an instant is no other try."""
+    m = begun()
+    spread(m, 1)
+    moved(m, 0, "failed", error="ill")
+    m.apply(ev.Deferred(0, 2, 99))
+    m.apply(ev.TimerFired(0))
+    assert m.todo == {0: Execute(0, 3, 1)}
+    assert m.fans[0].results() == (Outcome("failed", {}, "ill"),)
+
+
+def test_a_deferral_is_over_when_children_were_asked_for() -> None:
+    m = begun()
+    m.apply(ev.Deferred(0, 1, 99))
+    m.apply(ev.TimerFired(0))
+    turn = m.issues[0]
+    spread(m, 1)
+    m.apply(ev.CancelRequested())
+    m.apply(ev.Resumed())
+    assert m.todo == {0: Tend(0, turn)}
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_a_crash_before_and_after_the_children(counted: bool) -> None:
+    m = begun()
+    m.apply(ev.Abandoned(0, 1, counted))
+    assert spread(m, 1) == 2
+    moved(m, 0, "failed")
+    m.apply(ev.Abandoned(0, 3, counted))
+    assert m.todo == {0: Execute(0, 4, 1, again=1)}, "children are not begun again because their parent's process died"
+    assert [o and o.status for o in m.fans[0].results()] == ["failed"]
+
+
+# -- halts
+
+
+@pytest.mark.parametrize("halt", [ev.CancelRequested(), ev.TimedOut("late")], ids=["cancelled", "timed out"])
+def test_a_halt_while_children_run(halt: Event) -> None:
+    m = begun()
+    turn = spread(m, 4, width=2)
+    moved(m, 0, "completed")
+    moved(m, 1, "paused")
+    m.apply(halt)
+    assert m.ended
+    assert m.held == [0]
+    for e in [ev.ChildMoved(0, turn, k, s) for k in range(4) for s in ("completed", "cancelled", "running", "paused")]:
+        refused(m, e)
+    m.apply(ev.Resumed())
+    assert states(m) == ["completed", "running", "running", "waiting"]
+    assert m.fans[0].lives == [1, 2, 2, 1]
+    assert m.status == "running"
+
+
+def test_another_failure_halts_the_children() -> None:
+    m = begun(beside=True)
+    spread(m, 2)
+    moved(m, 0, "completed")
+    m.apply(ev.Failed(1, 1, "E", "e"))
+    assert (m.status, m.held) == ("failed", [1, 0])
+    m.apply(ev.Resumed())
+    assert states(m) == ["completed", "running"]
+    assert m.todo.keys() == {0, 1}
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_who_asks_for_children_when_the_run_has_halted_has_them_later(count: int) -> None:
+    m = begun()
+    m.take()
+    m.apply(ev.CancelRequested())
+    m.take()
+    turn = spread(m, count)
+    assert m.status == "cancelled"
+    assert m.take() == []
+    assert m.fans[0].lives == [0] * count, "nobody has begun"
+    m.apply(ev.Resumed())
+    assert m.todo == {0: Tend(0, turn) if count else Execute(0, 2, 1)}
+
+
+def test_a_cancelled_second_execution_tries_again_who_failed() -> None:
+    m = begun()
+    spread(m, 2)
+    moved(m, 0, "completed")
+    moved(m, 1, "failed")
+    m.apply(ev.CancelRequested())
+    m.apply(ev.Cancelled(0, 2))
+    m.apply(ev.Resumed())
+    assert states(m) == ["completed", "running"]
+
+
+# -- loops, and whole programs
+
+
+def test_each_superstep_has_children_of_its_own() -> None:
+    case = CASES["graphs: fans in a loop"]
+    for seed in (None, 1, 2, 3):
+        chaos = Chaos(case.program, case.inputs, seed=seed, crash=0.1 if seed else 0.0)
+        m = chaos.go()
+        fan = m.layout.index["fan"]
+        told = [decode(line) for line in chaos.journal]
+        turns = [e.fence for e in told if isinstance(e, ev.FannedOut)]
+        assert len(turns) == len(set(turns)) == m.fired[fan] == 4
+        assert {turn for i, turn, _ in chaos.children if i == fan} <= set(turns)
+
+
+def test_a_failed_fan_in_a_loop_goes_on_where_it_was() -> None:
+    case = CASES["graphs: fans in a loop"]
+    expected = outcome(case.program, Chaos(case.program, case.inputs).go())
+    fan = case.program.layout.index["fan"]
+    chaos = Chaos(case.program, case.inputs)
+    while type(chaos.machine.todo.get(fan)) is not Tend or len(chaos.machine.fans[fan].states) < 2:
+        chaos.step()
+    chaos.act(fan)
+    turn = chaos.machine.fans[fan].turn
+    chaos.commit(ev.ChildMoved(fan, turn, 1, "failed", {}, "ill"))
+    chaos.commit(ev.Failed(fan, chaos.machine.issues[fan], "E", "e"))
+    assert chaos.go().status == "failed"
+    chaos.commit(ev.Resumed())
+    assert chaos.machine.fans[fan].states == ["completed", "running"]
+    assert chaos.machine.fans[fan].turn == turn
+    assert outcome(case.program, chaos.go()) == expected
+
+
+def test_children_that_fail_in_their_first_lives() -> None:
+    def moody(given: Any, life: int) -> Any:
+        if life <= given["n"]:
+            raise OSError(f"{given['n']} is ill")
+        return given["n"]
+
+    def program(attempts: int) -> Program:
+        children = Children(lambda x: [{"n": k} for k in range(x)], moody, results, width=2, stop=False)
+        return graph("moody", [Fan("fan", children, ("x",), "all", retry=Retry(attempts, 2.0))])
+
+    for seed in range(20):
+        chaos = Chaos(program(4), {"x": 4}, seed=seed, crash=0.1)
+        assert chaos.go().status == "completed"
+        assert program(4).outputs(chaos.machine) == {"all": [0, 1, 2, 3]}
+        assert sorted(given["n"] for _, given in chaos.raised) == [0, 1, 1, 2, 2, 2, 3, 3, 3, 3]
+    chaos = Chaos(program(3), {"x": 4})
+    assert chaos.go().status == "failed"
+    chaos.commit(ev.Resumed())
+    assert chaos.go().status == "completed"
+    assert [given["n"] for _, given in chaos.raised[-1:]] == [3], "nobody else began again"
+
+
+@st.composite
+def families(draw: st.DrawFn) -> Program:
+    """A few fans of every make, one after the other and side by side."""
+    parts: list[Fn | Fan] = [Fn("start", lambda x: [x], ("x",), ("o0",))]
+    for k in range(draw(st.integers(1, 4))):
+        count, width = draw(st.integers(0, 4)), draw(st.none() | st.integers(1, 3))
+        source = draw(st.integers(0, len(parts) - 1))
+        children = Children(
+            lambda seen, count=count: [{"n": len(str(seen)) + j} for j in range(count)],
+            draw(st.sampled_from([double, odd_ones_fail])),
+            told,
+            width,
+            stop=False,
+        )
+        parts.append(Fan(f"fan{k}", children, (f"o{source}",), f"o{len(parts)}"))
+    return graph("families", parts)
+
+
+INTERRUPTIONS: list[Event] = [ev.CancelRequested(), ev.Paused(), ev.TimedOut("late")]
+
+
+@tried(families(), st.integers(0, 99), st.data(), by_default=50, long=3000)
+def test_families(program: Program, seed: int, data: st.DataObject) -> None:
+    """Any order, pauses of children, crashes, halts and rests in between: one outcome."""
+    expected = outcome(program, Chaos(program, {"x": 1}).go())
+    chaos = Chaos(program, {"x": 1}, seed=seed, crash=0.1, pauses=data.draw(st.integers(0, 3)))
+    for event in data.draw(st.lists(st.sampled_from(INTERRUPTIONS), max_size=3)):
+        for _ in range(data.draw(st.integers(0, 12))):
+            chaos.step()
+        if chaos.machine.accepts(event):
+            chaos.commit(event)
+            chaos.go()
+            chaos.restart()
+            if chaos.machine.accepts(ev.Resumed()):
+                chaos.commit(ev.Resumed())
+    assert outcome(program, chaos.go()) == expected
+    assert same(fold(program.layout, chaos.journal), chaos.machine)
+
+
+def test_values_are_opaque() -> None:
+    """What children begin with, what they come to, and what is asked."""
+    plan = Plan("opaque", (Node("fan", kind="fan"), Node("who", kind="interrupt", writes=("who",))))
+    m = Machine(lay_out(plan))
+    events: list[Event] = [
+        ev.Started({}),
+        ev.FannedOut(0, 1, ({"n": Opaque()}, {"n": Opaque()})),
+        ev.ChildMoved(0, 1, 1, "completed", {"result": Opaque()}),
+        ev.Asked(1, 1, Opaque()),
+        ev.CancelRequested(),
+        ev.Resumed(),
+        ev.Asked(1, 2, Opaque()),
+        ev.ChildMoved(0, 1, 0, "completed", {"result": Opaque()}),
+        ev.Answered(1, (Opaque(),)),
+        ev.Succeeded(0, 2),
+    ]
+    for e in events:
+        m.apply(e)
+        m = Machine.restore(m.layout, m.snapshot())
+    assert m.status == "completed"
+
+
+# -- take something away
+
+
+def _outcomes(name: str) -> set[str]:
+    case, found = CASES[name], set()
+    for seed in range(40):
+        try:
+            found.add(str(outcome(case.program, Chaos(case.program, case.inputs, seed=seed, crash=0.1).go())))
+        except (AssertionError, IndexError, KeyError) as error:
+            found.add(type(error).__name__)
+    return found
+
+
+def test_with_results_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(_outcomes("graphs: fan")) == 1
+    monkeypatch.setattr(fanout.Fan, "results", lambda self: tuple(self.outcomes.values()))
+    assert len(_outcomes("graphs: fan")) > 5
+
+
+def test_with_children_of_an_earlier_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(_outcomes("graphs: fans in a loop")) == 1
+    open_ = fanout.open_
+    monkeypatch.setattr(fanout, "open_", lambda m, e: open_(m, replace(e, fence=1)))
+    assert "AssertionError" in _outcomes("graphs: fans in a loop")
+
+
+# -- size
+
+
+def test_ten_thousand_children() -> None:
+    m = begun()
+    turn = spread(m, 10_000, width=100)
+    m.take()
+    for k in range(10_000):
+        m.apply(ev.ChildMoved(0, turn, k, "completed", {"result": k}))
+    assert len(m.fans[0].running) == 0
+    assert [o.values["result"] for o in m.fans[0].results() if o] == list(range(10_000))
+    assert m.todo == {0: Execute(0, 2, 1)}

@@ -1,0 +1,145 @@
+"""The journal on the wire: what is written is read again, value by value."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from holdwater.errors import StoreError
+from holdwater.model import events as ev
+from holdwater.model.events import Event
+from holdwater.model.input_requests import Question
+from holdwater.model.journal import Entry, decode, encode
+from holdwater.model.values import Stored
+from tests.kernel.journal import decode as decode_plain
+from tests.kernel.journal import encode as encode_plain
+
+plain = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+values = plain.map(Stored.of)
+many = st.lists(values, max_size=3).map(tuple)
+named = st.dictionaries(st.text(max_size=5), values, max_size=3)
+names = st.lists(st.text(max_size=5), max_size=4).map(tuple)
+number = st.integers(0, 10**6)
+instant = st.integers(0, 2**53)
+text = st.text(max_size=10)
+status = st.sampled_from(["running", "paused", "completed", "failed", "cancelled"])
+
+timed: dict[type, st.SearchStrategy[Event]] = {
+    ev.Succeeded: st.builds(ev.Succeeded, number, number, many, st.none() | names),
+    ev.Failed: st.builds(ev.Failed, number, number, text, text, st.none() | instant),
+    ev.Cancelled: st.builds(ev.Cancelled, number, number),
+    ev.Deferred: st.builds(ev.Deferred, number, number, instant),
+    ev.Asked: st.builds(
+        ev.Asked, number, number, st.builds(Question, values, st.none() | st.just({"type": "boolean"}))
+    ),
+    ev.FannedOut: st.builds(
+        ev.FannedOut,
+        number,
+        number,
+        st.lists(named, max_size=3).map(tuple),
+        st.none() | st.integers(1, 9),
+        st.booleans(),
+    ),
+}
+"""what attempts end with: it says when they ran"""
+untimed: dict[type, st.SearchStrategy[Event]] = {
+    ev.Edited: st.builds(ev.Edited, number, values),
+    ev.Started: st.builds(ev.Started, named, names),
+    ev.Abandoned: st.builds(ev.Abandoned, number, number, st.booleans()),
+    ev.ChildMoved: st.builds(ev.ChildMoved, number, number, number, status, named, text),
+    ev.Evaluated: st.builds(ev.Evaluated, number, st.lists(st.booleans(), max_size=3).map(tuple)),
+    ev.TimerSet: st.builds(ev.TimerSet, number, instant),
+    ev.TimerFired: st.builds(ev.TimerFired, number),
+    ev.Answered: st.builds(ev.Answered, number, many, st.none() | number, st.booleans()),
+    ev.CancelRequested: st.builds(ev.CancelRequested, text),
+    ev.TimedOut: st.builds(ev.TimedOut, text),
+    ev.Paused: st.builds(ev.Paused, text),
+    ev.Resumed: st.builds(ev.Resumed, text, named, st.none() | number),
+}
+
+
+def again(entry: Entry) -> Entry:
+    row = json.loads(encode(entry))
+    assert encode(entry).isprintable()
+    return decode(row, Stored.from_tree, at=entry.at)
+
+
+def test_every_event_is_tried() -> None:
+    assert timed.keys() | untimed.keys() == set(get_args(Event))
+
+
+@given(st.one_of(*timed.values()), instant, instant, instant)
+def test_what_an_attempt_ends_with(event: Event, began: int, ended: int, at: int) -> None:
+    entry = Entry(event, began, ended, at=at)
+    assert again(entry) == entry
+
+
+@given(st.one_of(timed[ev.Succeeded], timed[ev.Failed]), names)
+def test_notes(event: Event, notes: tuple[str, ...]) -> None:
+    entry = Entry(event, 1, 2, notes, 3)
+    assert again(entry) == entry
+
+
+@given(st.one_of(*untimed.values()), instant)
+def test_everything_else(event: Event, at: int) -> None:
+    entry = Entry(event, at=at)
+    assert again(entry) == entry
+
+
+@given(values)
+def test_values_are_private_to_whoever_reads_them(value: Stored) -> None:
+    entry = again(Entry(ev.ChildMoved(0, 1, 2, "completed", {"result": value})))
+    assert isinstance(entry.event, ev.ChildMoved)
+    assert isinstance(entry.event.values["result"], Stored)
+    assert entry.event.values["result"].copy() == value.copy()
+
+
+def test_what_children_begin_with_is_read_as_it_is_stored_whatever_the_style() -> None:
+    row = json.loads(encode(Entry(ev.FannedOut(0, 1, ({"n": Stored.of([1])},), 2, False))))
+    entry = decode(row, lambda tree: ("of the style", tree))
+    assert isinstance(entry.event, ev.FannedOut)
+    assert entry.event == ev.FannedOut(0, 1, ({"n": Stored.of([1])},), 2, False)
+
+
+def test_rows_of_before_are_read() -> None:
+    rows: list[tuple[list[Any], Event]] = [
+        (["started", {"x": 1}], ev.Started({"x": Stored.of(1)})),
+        (["resumed", "why"], ev.Resumed("why")),
+    ]
+    for row, event in rows:
+        assert decode(row, Stored.from_tree).event == event
+        assert json.loads(encode(Entry(event))) == row
+
+
+@pytest.mark.parametrize(
+    "row",
+    [["asked", 1], ["fanned_out", 0, 1, 0, 0, [], None], ["child_moved", 0, 1, 2], ["resumed"], ["unheard", 1]],
+)
+def test_a_row_nobody_can_read_is_refused(row: list[Any]) -> None:
+    with pytest.raises(StoreError):
+        decode(row, Stored.from_tree)
+
+
+@given(st.integers(0, 3), st.none() | st.integers(1, 3), st.booleans())
+def test_the_journal_of_tests_says_the_same(count: int, width: int | None, stop: bool) -> None:
+    events: list[Event] = [
+        ev.Started({"x": 1}, ("a", "")),
+        ev.FannedOut(0, 1, tuple({"n": k} for k in range(count)), width, stop),
+        ev.ChildMoved(0, 1, 2, "completed", {"result": [1]}),
+        ev.Asked(0, 1, ["shown"]),
+        ev.Resumed("", {"x": [1]}, 0),
+    ]
+    for e in events:
+        assert decode_plain(encode_plain(e)) == e

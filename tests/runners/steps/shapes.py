@@ -1,0 +1,58 @@
+"""Small workflows and handlers for tests."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from holdwater.steps import LambdaStep, Step, StepResult, Workflow, WorkflowContext
+
+Context = WorkflowContext
+Config = dict[str, Any]
+
+
+def step(name: str, calls: list[str], **options: Any) -> LambdaStep:
+    """A step that records its call."""
+
+    def handler(ctx: Context, config: Config) -> StepResult:
+        calls.append(name)
+        return StepResult.ok({"name": name})
+
+    return Step.lambda_(name, handler, **options)
+
+
+class Failing:
+    """A handler that fails so many times."""
+
+    def __init__(self, times: int, category: str = "INTERNAL") -> None:
+        self.left, self.category, self.calls = times, category, 0
+
+    def __call__(self, ctx: Context, config: Config) -> StepResult:
+        self.calls += 1
+        if self.left > 0:
+            self.left -= 1
+            return StepResult.fail("not yet", category=self.category)
+        return StepResult.ok({"calls": self.calls})
+
+
+class Gate:
+    """A handler that says it has begun, and waits."""
+
+    def __init__(self) -> None:
+        self.begun, self.open = threading.Event(), threading.Event()
+
+    def __call__(self, ctx: Context, config: Config) -> StepResult:
+        self.begun.set()
+        assert self.open.wait(30)
+        return StepResult.ok()
+
+
+def two_of_three(calls: list[str], times: int = 1, name: str = "three") -> Workflow:
+    """`a`, then `b`, which fails, then `c`."""
+    failing = Failing(times)
+
+    def b(ctx: Context, config: Config) -> StepResult:
+        calls.append("b")
+        return failing(ctx, config)
+
+    return Workflow(name, [step("a", calls), Step.lambda_("b", b), step("c", calls)])

@@ -1,0 +1,170 @@
+"""Runs with children on several runners: each child runs once, wherever there is room, and ends with its parent."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from holdwater import DefaultRunner
+from holdwater.graphs import Graph, node, register_graph
+from holdwater.model.records import RunRow
+from holdwater.model.registry import registry
+from holdwater.runs.verify.checker import Checker
+from holdwater.runtime.clock import SystemClock
+from holdwater.steps import Step, StepResult, Workflow, WorkflowContext, register_workflow
+from tests.suite.runners import SOON_SECONDS
+from tests.suite.waiting import look_again
+
+Open = Callable[..., DefaultRunner]
+
+
+class Family:
+    """A map over four items, in two steps.  The first ones wait for `release`; `both` is set when two have begun."""
+
+    def __init__(self) -> None:
+        self.begun: Counter[str] = Counter()
+        self.both, self.release = threading.Event(), threading.Event()
+        self._lock = threading.Lock()
+
+    def _enter(self, name: str) -> None:
+        with self._lock:
+            self.begun[name] += 1
+            if self.begun.total() == 2:
+                self.both.set()
+
+    def one(self, context: WorkflowContext, config: dict[str, Any]) -> StepResult:
+        self._enter(f"one{context.params['item']}")
+        assert self.release.wait(SOON_SECONDS)
+        return StepResult.ok({"item": context.params["item"]})
+
+    def two(self, context: WorkflowContext, config: dict[str, Any]) -> StepResult:
+        self._enter(f"two{context.params['item']}")
+        return StepResult.ok({"item": context.params["item"]})
+
+
+@pytest.fixture
+def family() -> Iterator[Family]:
+    made = Family()
+    inner = Workflow("inner", [Step.lambda_("one", made.one), Step.lambda_("two", made.two)])
+    register_workflow(Workflow("family", [Step.map("map", items=[0, 1, 2, 3], iterator=inner)]))
+    yield made
+    made.release.set()
+    registry.forget("family")
+
+
+def clean(runner: DefaultRunner) -> None:
+    assert [str(v) for v in Checker(runner._engine.store, SystemClock().now).violations()] == []
+
+
+def with_entry(runner: DefaultRunner, kind: str) -> list[RunRow]:
+    """The runs in whose journals something of this kind stands."""
+    store = runner._engine.store
+    return [run for run in store.every_run() if any(f'["{kind}"' in row.entries for row in store.journal(run.id))]
+
+
+def test_another_runner_takes_a_child_for_which_there_is_no_room(open_runner: Open, family: Family) -> None:
+    """Each has room for one body, and one more in line; no body ends before two have begun."""
+    first, _ = [open_runner(max_concurrent_tasks=1, prefetch_tasks=1) for _ in range(2)]
+    handle = first.submit("family")
+    assert family.both.wait(SOON_SECONDS)
+    family.release.set()
+    result = handle.result(SOON_SECONDS)
+    assert [row["item"] for row in result.final_context["map"]["results"]] == [0, 1, 2, 3]
+    assert family.begun == Counter([f"{step}{item}" for step in ("one", "two") for item in range(4)])
+    clean(first)
+
+
+def test_children_elsewhere_end_with_their_parent(open_runner: Open, family: Family) -> None:
+    first, second = [open_runner(max_concurrent_tasks=1, prefetch_tasks=1) for _ in range(2)]
+    third = open_runner(enable_recovery=False)
+    handle = first.submit("family")
+    assert family.both.wait(SOON_SECONDS)
+    third.cancel(handle.run_id, "enough")
+    while len(with_entry(third, "cancel_requested")) < 5:  # bounded by the test's time-out
+        look_again()
+    family.release.set()
+    while [run for run in second.list_runs() if run.status == "Running"]:
+        look_again()
+    assert {run.status for run in second.list_runs()} == {"Cancelled"}
+    assert set(family.begun.values()) == {1}
+    assert not [name for name in family.begun if name.startswith("two")]
+    recorded = {f"one{run.id[-1]}" for run in with_entry(third, "ok")}
+    assert len(recorded) >= 2  # those that had begun when they were told to end
+    handle.retry()
+    assert handle.result(SOON_SECONDS).status == "Completed"
+    assert {name: n for name, n in family.begun.items() if name.startswith("two")} == {f"two{k}": 1 for k in range(4)}
+    assert {family.begun[name] for name in recorded} == {1}
+    clean(first)
+
+
+def test_many_families_on_many_runners(open_runner: Open) -> None:
+    """Little room everywhere, so that parents and children are anywhere; each body runs once."""
+    begun: Counter[str] = Counter()
+    lock = threading.Lock()
+
+    @node(output_name="y")
+    def low(x: int, run: int) -> int:
+        with lock:
+            begun[f"{run}-{x}"] += 1
+        return x
+
+    @node(output_name="total")
+    def total(y: list[int], run: int) -> int:
+        with lock:
+            begun[f"{run}-total"] += 1
+        return sum(y)
+
+    inner = Graph([Graph([low], name="low").as_node(name="in")], name="middle")
+    register_graph(Graph([inner.as_node(name="all").map_over("x"), total], name="many"))
+    try:
+        runners = [open_runner(max_concurrent_tasks=2, prefetch_tasks=2) for _ in range(3)]
+        handles = [runners[k % 3].submit("many", {"x": [0, 1, 2, 3], "run": k}) for k in range(9)]
+        for handle in handles:
+            result = handle.result(3 * SOON_SECONDS)
+            assert (result.status, result.final_context["total"]) == ("Completed", 6), result.error_message
+        assert set(begun.values()) == {1}
+        assert len(begun) == 9 * 5
+        clean(runners[0])
+    finally:
+        registry.forget("many")
+
+
+def test_a_child_whose_code_is_missing_here_waits_for_whoever_has_it(open_runner: Open) -> None:
+    """The parent is put aside, not failed, and this runner goes on with other runs."""
+    release = threading.Event()
+    begun = threading.Event()
+
+    def hold(context: WorkflowContext, config: dict[str, Any]) -> StepResult:
+        begun.set()
+        assert release.wait(SOON_SECONDS)
+        return StepResult.ok()
+
+    child = Workflow("child", [Step.lambda_("hold", hold)])
+    parent = Workflow("parent", [Step.pipeline("call", "child")])
+    other = Workflow("other", [Step.lambda_("go", lambda context, config: {"gone": True})])
+    for workflow in (child, parent, other):
+        register_workflow(workflow)
+    try:
+        first = open_runner(shutdown_timeout_seconds=0)
+        run_id = first.submit("parent").run_id
+        assert begun.wait(SOON_SECONDS)
+        first.shutdown()
+        release.set()
+        registry.forget("child")
+        second = open_runner(recovery_interval_seconds=1)
+        handle = second.handle(run_id)
+        while handle.status != "Paused":  # bounded by the test's time-out
+            look_again()
+        assert "'call'" in (handle.info().reason or "")
+        assert second.execute("other").status == "Completed"
+        register_workflow(child)
+        handle.resume()
+        assert handle.result(SOON_SECONDS).status == "Completed"
+        clean(second)
+    finally:
+        for name in ("child", "parent", "other"):
+            registry.forget(name)

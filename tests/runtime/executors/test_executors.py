@@ -1,0 +1,248 @@
+"""Several executors in one runner, and executors of one's own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from holdwater import (
+    Context,
+    DefaultRunner,
+    ExecutorMetrics,
+    ExecutorNotFound,
+    Job,
+    Place,
+    ProcessExecutor,
+    Router,
+    TaskHandle,
+    ThreadExecutor,
+    WorkerCrashed,
+    perform_job,
+)
+from holdwater.errors import DecodingError
+from holdwater.model import message_framing
+from tests.suite.runners import SOON_SECONDS, Define, Gate, at_rest
+from tests.suite.waiting import look_again
+
+Open = Callable[..., DefaultRunner]
+
+
+@dataclass
+class Here:
+    """A place in this very thread: the protocol with nothing around it."""
+
+    max_concurrent: int = 2
+    trouble: list[Exception] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    killed: threading.Event = field(default_factory=threading.Event)
+    hold: bool = False
+    closed: int = 0
+
+    def open(self, name: str) -> Place:
+        self.names.append(name)
+        return self
+
+    def run(self, job: Job) -> bytes:
+        self.names.append(job.name)
+        if self.trouble:
+            raise self.trouble.pop()
+        answer = perform_job(job.to_bytes())
+        if self.hold:
+            assert self.killed.wait(SOON_SECONDS)
+        return answer
+
+    def kill(self, job: Job) -> None:
+        assert job.over
+        self.killed.set()
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def test_an_executor_of_ones_own(open_runner: Open, define: Define) -> None:
+    place = Here()
+    runner = open_runner(executors={"mine": place})
+    define("w", ("a", lambda context: {"y": context["x"] * 2}, {"executor": "mine"}), ("b", lambda context: None, {}))
+    assert runner.execute("w", {"x": 21}).final_context["y"] == 42
+    assert place.names == ["mine", "public::embedded::w::a"]
+    runner.shutdown()
+    assert place.closed == 1
+
+
+def test_trouble_in_a_place_is_an_attempt_that_failed(open_runner: Open, define: Define) -> None:
+    place = Here(trouble=[WorkerCrashed("lost"), ConnectionError("far away")])
+    runner = open_runner(executors={"mine": place})
+    options = {"executor": "mine", "retry_attempts": 3, "retry_delay_ms": 0, "retry_condition": "transient"}
+    define("w", ("a", lambda context: None, options))
+    result = runner.execute("w")
+    assert (result.status, result.task_results[0].attempt_count) == ("Completed", 3)
+    kinds = [e.event.kind for e in result._run.entries if hasattr(e.event, "kind")]
+    assert kinds == ["ConnectionError", "CRASHED"]
+
+
+def test_an_answer_that_is_none(open_runner: Open, define: Define, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Here()
+    monkeypatch.setattr(place, "run", lambda job: b"\0\0\0\2{}")
+    runner = open_runner(executors={"mine": place})
+    define("w", ("a", lambda context: None, {"executor": "mine"}))
+    assert runner.execute("w").status == "Failed"
+
+
+def test_the_slot_comes_back_when_the_body_is_gone(open_runner: Open, define: Define) -> None:
+    place = Here(max_concurrent=1, hold=True)
+    runner = open_runner(executors={"mine": place})
+    define("w", ("a", lambda context: None, {"executor": "mine", "timeout_seconds": 0.1}))
+    assert "ran longer than 0.1 s" in (runner.execute("w").error_message or "")
+    place.hold = False
+    define("w", ("a", lambda context: None, {"executor": "mine"}))
+    assert runner.execute("w").status == "Completed"
+    metrics = at_rest(runner, "mine")
+    assert (metrics.active_tasks, metrics.total_executed, metrics.total_failed) == (0, 2, 1)
+
+
+def test_metrics_and_capacity(open_runner: Open, define: Define, gate: Gate) -> None:
+    runner = open_runner(max_concurrent_tasks=2, enable_recovery=False)  # so that it keeps what waits to itself
+    assert runner.executor_metrics() == {"default": ExecutorMetrics(0, 0, 2, 0, 0, 0.0)}
+
+    def body(context: Context) -> None:
+        gate()
+
+    def fails(context: Context) -> None:
+        raise ValueError
+
+    async def slow(context: Context) -> None:
+        pass
+
+    handle = runner.submit(define("w", *[(f"t{k}", body, {}) for k in range(3)]))
+    gate.wait_begun()
+    gate.wait_begun()
+    dispatched = threading.Event()
+    runner._engine.driver.post(dispatched.set)  # comes up when the third has been handed over too
+    assert dispatched.wait(SOON_SECONDS)
+    metrics = runner.executor_metrics()["default"]
+    assert (metrics.active_tasks, metrics.waiting_tasks) == (2, 1)
+    assert not runner.has_capacity()
+    gate.open.set()
+    handle.result(SOON_SECONDS)
+    runner.execute(define("v", ("a", fails, {}), ("b", slow, {})))
+    metrics = at_rest(runner, "default")
+    assert (metrics.total_executed, metrics.total_failed) == (5, 1)
+    assert runner.has_capacity()
+    with pytest.raises(ExecutorNotFound, match="did you mean 'default'"):
+        runner.has_capacity("defualt")
+
+
+def test_one_full_executor_does_not_hold_up_another(open_runner: Open, define: Define, gate: Gate) -> None:
+    """And what waits for its slot is not recorded as begun."""
+    runner = open_runner(executors={"slow": ThreadExecutor(1)}, max_concurrent_tasks=1)
+
+    def body(context: Context) -> None:
+        gate()
+
+    define("s", *[(f"t{k}", body, {"executor": "slow"}) for k in range(3)])
+    define("q", ("a", lambda context: None, {}))
+    handle = runner.submit("s")
+    gate.wait_begun()
+    assert runner.execute("q").status == "Completed"
+    assert sum(row.began for row in runner._engine.store.work(handle.run_id)) == 1
+    gate.open.set()
+    assert handle.result(SOON_SECONDS).status == "Completed"
+
+
+def test_the_default_can_be_given(open_runner: Open, define: Define) -> None:
+    runner = open_runner(executors={"default": ThreadExecutor(7)}, max_concurrent_tasks=2)
+    assert runner.executor_metrics()["default"].max_concurrent == 7
+
+
+def test_going_over_the_limit_is_made_good(open_runner: Open, define: Define) -> None:
+    """A coroutine that leaves `defer_until_async` by an exception has a slot at once; nobody begins on that debt."""
+    runner = open_runner(executors={"one": ThreadExecutor(1)})
+    running: list[str] = []
+    most: list[int] = []
+
+    async def defers(context: Context, handle: TaskHandle) -> None:
+        def condition() -> bool:
+            raise ValueError("no")
+
+        with contextlib.suppress(ValueError):
+            await handle.defer_until_async(condition, poll_interval_ms=1)
+
+    def body(context: Context) -> None:
+        running.append("x")
+        most.append(len(running))
+        running.pop()
+
+    one = {"executor": "one"}  # where both kinds of bodies share slots
+    rows: list[Any] = [("d", defers, one), *[(f"t{k}", body, one) for k in range(50)]]
+    assert runner.execute(define("w", *rows)).status == "Completed"
+    assert max(most) == 1
+    assert at_rest(runner, "one").total_executed == 51
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["thread", "process"])
+def test_a_body_given_up_while_it_waits_for_its_slot(
+    open_runner: Open, define: Define, gate: Gate, tmp_path: Path, elsewhere: bool
+) -> None:
+    kind = ProcessExecutor(1) if elsewhere else ThreadExecutor(1)
+    runner = open_runner(executors={"one": kind}, cancel_grace_seconds=0.0)
+    begun, end = str(tmp_path / "begun"), str(tmp_path / "end")
+    os.mkfifo(begun)
+    os.mkfifo(end)
+
+    def waits(context: Context, handle: TaskHandle) -> None:
+        handle.defer_until(lambda: os.path.exists(begun + ".too"), poll_interval_ms=1)
+
+    def holds(context: Context) -> None:
+        open(begun, "w").close()
+        open(end).close()
+
+    waiting = runner.submit(define("waits", ("a", waits, {"executor": "one"})))
+    holding = runner.submit(define("holds", ("a", holds, {"executor": "one"})))
+    open(begun).close()
+    (tmp_path / "begun.too").touch()
+    while not runner.executor_metrics()["one"].waiting_tasks:  # a moment, bounded by the test's time-out
+        look_again()
+    waiting.cancel()
+    assert waiting.result(SOON_SECONDS).status == "Cancelled"
+    open(end, "w").close()
+    assert holding.result(SOON_SECONDS).status == "Completed"
+    assert runner.execute(define("v", ("a", lambda context: None, {"executor": "one"}))).status == "Completed"
+    assert at_rest(runner, "one").waiting_tasks == 0
+    assert runner.has_capacity("one")
+
+
+def test_rules_and_executors_after_a_restart(open_runner: Open, define: Define, gate: Gate) -> None:
+    options: dict[str, Any] = {
+        "executors": {"cpu": ProcessExecutor(1)},
+        "routing": Router([("**::b", "cpu")]),
+        "shutdown_timeout_seconds": 0,
+    }
+
+    def body(context: Context) -> None:
+        gate()
+
+    define("w", ("a", body, {}), ("b", lambda context: {"done": True}, {"dependencies": ["a"]}))
+    first = open_runner(**options)
+    handle = first.submit("w")
+    gate.wait_begun()
+    first.shutdown()
+    gate.open.set()
+    second = open_runner(**options)
+    assert second.handle(handle.run_id).result(SOON_SECONDS).final_context == {"done": True}
+    assert second.executor_metrics()["cpu"].total_executed == 1
+
+
+@pytest.mark.parametrize(
+    "frame", [b"", b"\0\0\0\5", b"\xff\xff\xff\xff", b"\0\0\0\2{]", message_framing.pack([1], b"xy")[:-1]]
+)
+def test_broken_frames(frame: bytes) -> None:
+    with pytest.raises(DecodingError, match="not a frame"):
+        message_framing.unpack(frame)
+    assert message_framing.unpack(message_framing.pack({"a": "ü"}, b"", b"xy")) == ({"a": "ü"}, [b"", b"xy"])

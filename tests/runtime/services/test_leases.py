@@ -1,0 +1,159 @@
+"""Leases for real: processes that are stopped, bodies that hold the interpreter, event loops that are blocked."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from holdwater import Context, DefaultRunner
+from holdwater.runs.verify.checker import Checker
+from holdwater.runtime.clock import SystemClock
+from tests.engine.other_runners import SAFETY_SECONDS, Other, renewed, start_other
+from tests.suite.runners import SOON_SECONDS, Define
+
+__all__ = ["start_other"]
+
+LONGER_SECONDS = 2.0
+"""a lease that is renewed in time on a busy machine, too"""
+
+
+@pytest.fixture
+def taker(open_runner: Callable[..., DefaultRunner], define: Define) -> Callable[..., DefaultRunner]:
+    """Opens a runner of this process that knows the other's workflows and ends them at once."""
+
+    def mine(context: Context) -> None:
+        context["by"] = "the taker"
+
+    def open_(lease_seconds: float = 1.0) -> DefaultRunner:
+        define("pair", ("first", mine, {}), ("second", mine, {}))
+        define("queue", ("one", mine, {}), ("two", mine, {}))
+        for name in ("hog", "loop", "heeds"):
+            define(name, ("body", mine, {}))
+        return open_runner(lease_seconds=lease_seconds, recovery_interval_seconds=3600, max_crashes_per_task=1)
+
+    return open_
+
+
+def watched(runner: DefaultRunner, monkeypatch: pytest.MonkeyPatch, lease_seconds: float) -> Callable[[], None]:
+    """Returns what waits until the runner would have taken an expired lease, were there one."""
+    store, looks = runner._engine.store, threading.Semaphore(0)
+    real = store.next_expiry
+
+    def counted(owner: str) -> int | None:
+        looks.release()
+        return real(owner)
+
+    monkeypatch.setattr(store, "next_expiry", counted)
+
+    def wait() -> None:
+        clock = SystemClock()
+        end = clock.steady() + int(2.5e6 * lease_seconds)
+        looked = 0
+        while clock.steady() < end or looked < 5:
+            assert looks.acquire(timeout=SAFETY_SECONDS)
+            looked += 1
+
+    return wait
+
+
+def sound(runner: DefaultRunner) -> bool:
+    return [str(v) for v in Checker(runner._engine.store, SystemClock().now).violations()] == []
+
+
+def test_a_stopped_runner_that_wakes_up_tells_its_bodies_and_frees_their_slots(
+    start_other: Callable[..., Other], taker: Callable[..., DefaultRunner]
+) -> None:
+    """Beyond its lease its work was done by another runner, which does not count that as a crash."""
+    other = start_other()
+    run_id = other.start("pair")
+    other.hear("begun first")
+    other.stop()
+    runner = taker()
+    result = runner.handle(run_id).result(SOON_SECONDS)
+    assert (result.status, result.final_context["by"]) == ("Completed", "the taker")
+    other.go_on()
+    other.hear("told first")
+    other.tell("rest")
+    other.hear("at rest")  # though the body has not returned
+    assert "begun second" not in other.said
+    assert sound(runner)
+
+
+def test_a_stopped_runner_that_wakes_up_begins_nothing_it_may_have_lost(
+    start_other: Callable[..., Other], taker: Callable[..., DefaultRunner]
+) -> None:
+    """Also in the moment in which its loop has not yet noticed anything."""
+    other = start_other(enable_recovery=False)  # so that it does not hand back what waits for its slot
+    run_id = other.start("queue")
+    other.hear("begun one")
+    other.tell("hold")
+    other.hear("held")
+    other.stop()
+    runner = taker()
+    assert runner.handle(run_id).result(SOON_SECONDS).final_context["by"] == "the taker"
+    other.go_on()
+    other.tell("go one")
+    other.tell("rest")
+    other.hear("at rest")
+    other.tell("free")
+    other.start("next")
+    other.hear("begun quick")
+    assert "begun two" not in other.said
+    assert sound(runner)
+
+
+def test_leases_are_renewed_as_long_as_a_body_runs(url: str, start_other: Callable[..., Other]) -> None:
+    other = start_other()
+    run_id = other.start("queue")
+    other.hear("begun one")
+    renewed(url, run_id)
+    other.tell("go one")
+    other.hear("begun two")
+
+
+def test_a_stopped_runner_that_lost_nothing_goes_on(start_other: Callable[..., Other]) -> None:
+    """Nobody else was there: what runs is not told to stop, and what waited begins."""
+    other = start_other(enable_recovery=False)  # so that it does not hand back what waits for its slot
+    other.start("queue")
+    other.hear("begun one")
+    other.tell("hold")
+    other.hear("held")
+    other.stop()
+    ended = threading.Event()
+    assert not ended.wait(1.5)  # its lease
+    other.go_on()
+    other.tell("go one")
+    other.tell("rest")
+    other.hear("at rest")
+    assert "begun two" not in other.said, "nobody knows yet whether it is still its own"
+    other.tell("free")
+    other.hear("begun two")
+
+
+@pytest.mark.parametrize("name", ["hog", "loop"])
+def test_a_healthy_runner_keeps_work_that_takes_longer_than_its_lease(
+    name: str,
+    url: str,
+    start_other: Callable[..., Other],
+    taker: Callable[..., DefaultRunner],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Though its body holds the interpreter or blocks the event loop meanwhile."""
+    other = start_other(lease_seconds=LONGER_SECONDS)
+    run_id = other.start(name)
+    other.hear("begun body")
+    if not url.startswith("sqlite") and name == "hog":
+        renewed(url, run_id)
+    runner = taker(LONGER_SECONDS)
+    watched(runner, monkeypatch, LONGER_SECONDS)()
+    assert runner.handle(run_id).status == "Running"
+    if name == "hog":
+        other.let_interpreter_go()
+    else:
+        other.tell("go loop")
+    result = runner.handle(run_id).result(SOON_SECONDS)
+    assert (result.status, result.final_context["by"]) == ("Completed", "the first")
+    assert result.task_results[0].attempt_count == 1
+    assert sound(runner)

@@ -1,0 +1,241 @@
+"""Triggers of runners, in a time the tests make."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import holdwater.engine.engine
+from holdwater import Context, DefaultRunner, ScheduleError, ScheduleNotFound, TriggerResult, WorkflowBuilder, trigger
+from holdwater.model.triggers import triggers
+from tests.engine.fake_clock import FakeClock, Ran, settled
+from tests.suite.runners import SOON_SECONDS, Define, Gate
+from tests.suite.waiting import look_again
+
+Open = Callable[..., DefaultRunner]
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeClock]:
+    made = FakeClock("2026-11-21T00:00:00")
+    monkeypatch.setattr(holdwater.engine.engine, "SystemClock", lambda: made)
+    yield made
+    for known in triggers.all():
+        triggers.forget(known.name)
+
+
+@pytest.fixture
+def ran(define: Define) -> Ran:
+    made = Ran()
+    define("w", ("a", made, {}))
+    return made
+
+
+class Asked:
+    """A trigger function that answers what it is told to."""
+
+    def __init__(self) -> None:
+        self.answer: Callable[[], Any] = TriggerResult.skip
+        self.times = 0
+        self._asked = threading.Semaphore(0)
+
+    def __call__(self) -> Any:
+        self.times += 1
+        try:
+            return self.answer()
+        finally:
+            self._asked.release()
+
+    def wait(self, count: int = 1) -> None:
+        for _ in range(count):
+            assert self._asked.acquire(timeout=SOON_SECONDS), f"asked {self.times} times"
+
+
+def until(what: Callable[[], Any]) -> Any:
+    while not (found := what()):  # bounded by the test's time-out
+        look_again()
+    return found
+
+
+def test_fires_with_its_context(open_runner: Open, ran: Ran, clock: FakeClock) -> None:
+    asked = Asked()
+    trigger("w", name="inbox", poll_interval="5s")(asked)
+    runner = open_runner()
+    asked.wait()
+    asked.answer = lambda: TriggerResult.fire(Context({"file": "a.csv", "trigger_name": "mine"}))
+    until(lambda: not runner._engine.driver._scheduler.polling._asked)
+    clock.advance(5)
+    ran.wait(1)
+    assert ran.contexts == [
+        {"file": "a.csv", "trigger_name": "inbox", "triggered_at": "2026-11-21T00:00:05+00:00"}
+    ]  # fmt: skip
+    (fire,) = runner.get_trigger_execution_history("inbox")
+    assert runner.handle(fire["workflow_execution_id"]).result(SOON_SECONDS).status == "Completed"
+    assert (fire["trigger_name"], len(fire["context_hash"])) == ("inbox", 32)
+    (row,) = runner.list_trigger_schedules()
+    assert row == runner.get_trigger_schedule("inbox")
+    assert (row["workflow_name"], row["poll_interval_ms"], row["enabled"]) == ("w", 5000, True)
+    assert row["last_poll_at"] == "2026-11-21T00:00:05+00:00"
+    assert runner.get_cron_execution_stats("2020-01-01")["total_executions"] == 0
+
+
+def test_decorated_while_a_runner_runs(open_runner: Open, ran: Ran) -> None:
+    open_runner()
+
+    @trigger(on="w")
+    async def late() -> TriggerResult:
+        return TriggerResult.fire()
+
+    ran.wait(1)
+    assert ran.contexts[0]["trigger_name"] == "late"
+
+
+def test_one_runner_asks_each_time_and_a_restart_doubles_nothing(open_runner: Open, ran: Ran, clock: FakeClock) -> None:
+    asked = Asked()
+    trigger("w", name="inbox", poll_interval=10)(asked)
+    runners = [open_runner() for _ in range(3)]
+    asked.wait()
+    for n in range(2, 6):
+        until(lambda: not any(r._engine.driver._scheduler.polling._asked for r in runners))
+        clock.advance(10)
+        asked.wait()
+        for runner in runners:
+            settled(runner)
+        assert asked.times == n
+    runners[0].shutdown()
+    assert len(open_runner().list_trigger_schedules()) == 1
+
+
+def test_the_same_context_waits_for_the_run_before(
+    open_runner: Open, define: Define, clock: FakeClock, gate: Gate
+) -> None:
+    define("w", ("a", lambda context: gate(), {}))
+    asked, free = Asked(), Asked()
+    asked.answer = free.answer = lambda: TriggerResult.fire({"b": 1, "a": [1, {"y": 1, "x": 2}]})
+    trigger("w", name="one", poll_interval=1)(asked)
+    trigger("w", name="many", poll_interval=1, allow_concurrent=True)(free)
+    runner = open_runner(lease_seconds=1e6, max_concurrent_tasks=16)
+    polling = runner._engine.driver._scheduler.polling
+    for n in range(1, 4):
+        until(lambda: len(runner.get_trigger_execution_history("many")) == n and not polling._asked)  # noqa: B023
+        clock.advance(1)
+    asked.answer = lambda: TriggerResult.fire({"a": [1, {"x": 2, "y": 1}], "b": 1})  # equal, whatever the order
+    until(lambda: len(runner.get_trigger_execution_history("many")) == 4 and not polling._asked)
+    assert len(runner.get_trigger_execution_history("one")) == 1
+    asked.answer = lambda: TriggerResult.fire({"b": 2})
+    clock.advance(1)
+    until(lambda: len(runner.get_trigger_execution_history("one")) == 2)
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (lambda: 1 / 0, "ZeroDivisionError: division by zero"),
+        (lambda: "fire", "TriggerResult"),
+        (lambda: TriggerResult.fire({"x": object()}), "x"),
+        (lambda: exec("raise SystemExit"), "SystemExit"),
+    ],
+)
+def test_errors_are_shown_and_end_nothing(
+    open_runner: Open, ran: Ran, clock: FakeClock, answer: Any, says: str
+) -> None:
+    asked = Asked()
+    asked.answer = answer
+    trigger("w", name="bad", poll_interval=1)(asked)
+    runner = open_runner()
+
+    def row() -> dict[str, Any]:
+        return runner.get_trigger_schedule("bad") or {}
+
+    assert says in until(lambda: row().get("last_error"))
+    asked.answer = TriggerResult.fire
+    clock.advance(1)
+    ran.wait(1)
+    until(lambda: row()["last_error"] is None)
+
+
+def test_no_answer_in_time(open_runner: Open, ran: Ran, clock: FakeClock, gate: Gate) -> None:
+    asked = Asked()
+
+    def slowly() -> TriggerResult:
+        gate()
+        return TriggerResult.fire()
+
+    asked.answer = slowly
+    trigger("w", name="slow", poll_interval=1)(asked)
+    runner = open_runner(trigger_poll_timeout=7.0)
+    gate.wait_begun()
+    clock.advance(7)
+    until(lambda: "within 7 s" in str((runner.get_trigger_schedule("slow") or {})["last_error"]))
+    assert asked.times == 1  # not again before it has answered
+    asked.answer = lambda: TriggerResult.fire({"late": False})
+    gate.open.set()
+    ran.wait(1)
+    assert ran.contexts[0]["late"] is False
+
+
+def test_disabled(open_runner: Open, ran: Ran, clock: FakeClock) -> None:
+    asked = Asked()
+    trigger("w", name="inbox", poll_interval=1)(asked)
+    runner = open_runner()
+    asked.wait()
+    runner.set_trigger_enabled("inbox", False)
+    clock.advance(100)
+    settled(runner)
+    assert (asked.times, runner.list_trigger_schedules(enabled_only=True)) == (1, [])
+    runner.set_trigger_enabled("inbox", True)
+    asked.wait()
+    clock.set("2020-01-01T00:00:00")  # set back: it does not sleep for years
+    asked.wait()
+
+
+def test_what_is_not_there(open_runner: Open) -> None:
+    runner = open_runner()
+    assert runner.get_trigger_schedule("nobody") is None
+    assert runner.get_trigger_execution_history("nobody") == runner.list_trigger_schedules() == []
+    with pytest.raises(ScheduleNotFound):
+        runner.set_trigger_enabled("nobody", True)
+
+
+def test_within_a_workflow() -> None:
+    with WorkflowBuilder("mine") as builder:
+
+        @holdwater.task()
+        def a(context: Context) -> None: ...
+
+        @trigger(poll_interval="500ms")
+        def inbox() -> TriggerResult:
+            return TriggerResult.skip()
+
+    found = triggers.find("inbox")
+    assert found is not None
+    assert (found.workflow, found.poll_us, found.function) == (builder.name, 500_000, inbox)
+    assert inbox().is_skip_result()
+
+
+def test_answers() -> None:
+    assert repr(TriggerResult.skip()) == "TriggerResult.Skip"
+    assert repr(TriggerResult.fire()) == "TriggerResult.Fire(None)"
+    assert repr(TriggerResult.fire(Context({"a": 1}))) == "TriggerResult.Fire(Context({'a': 1}))"
+    assert TriggerResult.fire().is_fire_result()
+    assert not TriggerResult.fire().is_skip_result()
+
+
+def test_what_makes_no_sense() -> None:
+    def function() -> TriggerResult:
+        return TriggerResult.skip()
+
+    for wrong in (
+        lambda: trigger()(function),
+        lambda: trigger("w", on="v")(function),
+        lambda: trigger("w", poll_interval="soon")(function),
+        lambda: trigger("w", poll_interval=0)(function),
+        lambda: trigger(function),  # type: ignore[arg-type]
+        lambda: trigger("w", name="")(function),
+        lambda: trigger(7)(function),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(ScheduleError):
+            wrong()

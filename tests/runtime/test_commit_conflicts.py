@@ -1,0 +1,128 @@
+"""Two runners write to one run: what one of them has decided is not lost because the other was faster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from holdwater import Context, DefaultRunner, InvalidTransition, TaskHandle
+from tests.suite.runners import SOON_SECONDS, Define, Gate
+from tests.suite.waiting import look_again
+
+Open = Callable[..., DefaultRunner]
+
+
+def deaf(open_runner: Open) -> DefaultRunner:
+    """A runner that hears nothing of what others write, until its commit meets it."""
+    runner = open_runner(recovery_interval_seconds=3600)
+    runner._engine.driver._take_news = lambda news: None  # type: ignore[method-assign]
+    return runner
+
+
+def other(open_runner: Open) -> DefaultRunner:
+    """A runner that takes no work of others over."""
+    return open_runner(enable_recovery=False, recovery_interval_seconds=3600)
+
+
+def test_the_result_of_a_body_is_kept(open_runner: Open, define: Define, gate: Gate) -> None:
+    ran: list[str] = []
+
+    def first(context: Context) -> None:
+        ran.append("first")
+        gate()
+        context["by"] = "first"
+
+    define("w", ("a", first, {}), ("b", lambda context: ran.append("b"), {"dependencies": ["a"]}))
+    runner, elsewhere = deaf(open_runner), other(open_runner)
+    handle = runner.submit("w")
+    gate.wait_begun()
+    elsewhere.pause(handle.run_id, "wait")  # on disk: the next commit of the first runner is a conflict
+    gate.open.set()
+    while handle.info().task_results[0].status != "Completed":  # bounded by the test's time-out
+        look_again()
+    assert handle.status == "Paused"
+    assert ran == ["first"]
+    runner.resume(handle.run_id)
+    result = handle.result(SOON_SECONDS)
+    assert (result.status, result.final_context["by"], ran) == ("Completed", "first", ["first", "b"])
+
+
+def test_the_failure_of_a_body_is_kept_and_counted(open_runner: Open, define: Define, gate: Gate) -> None:
+    tries: list[int] = []
+
+    def fails_once(context: Context, handle: TaskHandle) -> None:
+        tries.append(handle.attempt)
+        if handle.attempt == 1:
+            gate()
+            raise ConnectionError("once")
+
+    define("w", ("a", fails_once, {"retry_attempts": 2, "retry_delay_ms": 0}))
+    runner, elsewhere = deaf(open_runner), other(open_runner)
+    handle = runner.submit("w")
+    gate.wait_begun()
+    elsewhere.pause(handle.run_id)
+    gate.open.set()
+    while not handle.info().task_results[0].error_message:
+        look_again()
+    runner.resume(handle.run_id)
+    assert handle.result(SOON_SECONDS).status == "Completed"
+    assert tries == [1, 2]
+
+
+def test_a_cancel_is_kept_beside_a_pause_from_elsewhere(open_runner: Open, define: Define, gate: Gate) -> None:
+    def until_told(context: Context, handle: TaskHandle) -> None:
+        gate.begun.release()
+        while not handle.cancelled:
+            handle._wait(SOON_SECONDS)
+        handle.raise_if_cancelled()
+
+    define("w", ("a", until_told, {}))
+    runner, elsewhere = deaf(open_runner), other(open_runner)
+    handle = runner.submit("w")
+    gate.wait_begun()
+    elsewhere.pause(handle.run_id)
+    runner.cancel(handle.run_id, "enough")
+    result = handle.result(SOON_SECONDS)
+    assert (result.status, result.reason) == ("Cancelled", "enough")
+
+
+def test_a_pause_that_comes_too_late_says_so(open_runner: Open, define: Define, gate: Gate) -> None:
+    define("w", ("a", lambda context: gate(), {}))
+    runner, elsewhere = deaf(open_runner), other(open_runner)
+    handle = runner.submit("w")
+    gate.wait_begun()
+    elsewhere.pause(handle.run_id, "theirs")
+    with pytest.raises(InvalidTransition, match="it is paused: theirs"):
+        runner.pause(handle.run_id, "ours")
+    gate.open.set()
+
+
+def test_results_of_several_bodies_are_kept_one_by_one(open_runner: Open, define: Define) -> None:
+    """Each of them meets a conflict of its own: between two, the run is paused and resumed from elsewhere."""
+    gates = [Gate() for _ in range(3)]
+
+    def body(k: int) -> Callable[[Context], None]:
+        def run(context: Context) -> None:
+            gates[k]()
+            context[f"k{k}"] = k
+
+        return run
+
+    define(
+        "w", *[(f"t{k}", body(k), {}) for k in range(3)], ("end", lambda c: None, {"dependencies": ["t0", "t1", "t2"]})
+    )
+    runner, elsewhere = deaf(open_runner), other(open_runner)
+    handle = runner.submit("w")
+    for gate in gates:
+        gate.wait_begun()
+    for k, gate in enumerate(gates):
+        elsewhere.pause(handle.run_id)
+        elsewhere.resume(handle.run_id)
+        gate.open.set()
+        while handle.info().task_results[k].status != "Completed":
+            look_again()
+    result = handle.result(SOON_SECONDS)
+    assert result.status == "Completed"
+    assert {name: result.final_context[name] for name in ("k0", "k1", "k2")} == {"k0": 0, "k1": 1, "k2": 2}
+    assert {t.attempt_count for t in result.task_results} == {1}

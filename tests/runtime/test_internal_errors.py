@@ -1,0 +1,321 @@
+"""An error inside the engine harms the run it concerns and no other, whichever call it comes from."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+import holdwater.engine.engine
+from holdwater import Context, DefaultRunner, RunHandle, TaskHandle, context_value
+from holdwater.errors import HoldwaterError, InternalError, InvalidTransition, RunNotFinished, StoreError
+from holdwater.kernel import Machine
+from holdwater.model import journal
+from holdwater.model.policies import RetryPolicy
+from holdwater.runtime import future
+from holdwater.runtime.active_run import LiveRun
+from holdwater.runtime.attempt import Attempt
+from holdwater.runtime.clock import SystemClock
+from holdwater.runtime.driver import Driver
+from holdwater.runtime.executors.slots import Executor
+from holdwater.runtime.run_loader import Loader
+from holdwater.runtime.services.claims import Takeover
+from holdwater.runtime.services.control import Steering
+from holdwater.runtime.services.deadlines import Deadlines
+from holdwater.runtime.services.retention import Retention
+from holdwater.runtime.services.schedules import Scheduler
+from holdwater.storage import open_store
+from holdwater.storage.sqlite.store import SQLiteStore
+from holdwater.tasks.definition import TaskProgram
+from holdwater.tasks.run_data import TaskBoard
+from tests.suite.runners import SOON_SECONDS, Define
+from tests.suite.waiting import look_again
+
+KINDS: tuple[type[BaseException], ...] = (KeyError, SystemExit, RecursionError, MemoryError, GeneratorExit, OSError)
+
+OF_A_RUN: list[tuple[Any, str]] = [
+    (LiveRun, "decide"),
+    (LiveRun, "settle"),
+    (LiveRun, "change"),
+    (LiveRun, "saved"),
+    (Machine, "apply"),
+    (journal, "encode"),
+    (TaskBoard, "view"),
+    (TaskBoard, "truths"),
+    (TaskProgram, "policy"),
+    (TaskProgram, "failed"),
+    (RetryPolicy, "covers"),
+    (RetryPolicy, "delay"),
+    (Attempt, "failed"),
+    (Executor, "submit"),
+    (Deadlines, "watch_attempt"),
+    (Deadlines, "watch_run"),
+    (Driver, "_committed"),
+    (Driver, "_wake"),
+    (Driver, "_begin"),
+    (Driver, "finish"),
+    (Steering, "halt"),
+    (Loader, "layout"),
+    (SQLiteStore, "commit"),
+]
+"""functions called for one run: that run may be parked, refused or failed"""
+
+OF_THE_LOOP: list[tuple[Any, str]] = [
+    (Takeover, "look"),
+    (Takeover, "_scan"),
+    (Takeover, "_claim"),
+    (Scheduler, "look"),
+    (Retention, "look"),
+    (Deadlines, "look"),
+    (Driver, "_drain"),
+    (Driver, "_tick"),
+    (Driver, "_patience_s"),
+    (SQLiteStore, "claim"),
+    (SQLiteStore, "next_expiry"),
+    (SQLiteStore, "next_due"),
+    (SystemClock, "now"),
+]
+"""functions called for all: no run may be harmed"""
+
+WELL = ("Completed", "Cancelled")
+ALL_WELL = ["Cancelled", *["Completed"] * 4]
+
+
+class Broken:
+    """A function whose n-th call raises; of calls in the driver's thread and in those of bodies only."""
+
+    def __init__(self, owner: Any, name: str, n: int, kind: type[BaseException]) -> None:
+        self.owner, self.name, self.n, self.kind = owner, name, n, kind
+        self.calls = 0
+        self._real = getattr(owner, name)
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Broken:
+        def call(*args: Any, **kw: Any) -> Any:
+            if threading.current_thread().name.startswith("holdwater-"):
+                with self._lock:
+                    self.calls += 1
+                    raises = self.calls == self.n
+                if raises:
+                    raise self.kind(f"call {self.n} of {self.name}, says the test")
+            return self._real(*args, **kw)
+
+        setattr(self.owner, self.name, call)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        setattr(self.owner, self.name, self._real)
+
+
+def define_all(define: Define) -> None:
+    def flaky(context: Context, handle: TaskHandle) -> None:
+        if context["n"] % 2 and handle.attempt == 1:
+            raise ConnectionError("once")
+
+    define(
+        "w",
+        ("a", lambda context: None, {}),
+        ("flaky", flaky, {"dependencies": ["a"], "retry_attempts": 2, "retry_delay_ms": 1}),
+        (
+            "rule",
+            lambda context: None,
+            {"dependencies": ["a"], "trigger_rules": context_value("n", "exists")},
+        ),
+        ("end", lambda context: None, {"dependencies": ["flaky", "rule"]}),
+    )
+
+    def until_told(context: Context, handle: TaskHandle) -> None:
+        while not handle.cancelled:
+            handle._wait(SOON_SECONDS)
+        handle.raise_if_cancelled()
+
+    define("held", ("a", until_told, {}))
+    define("fails", ("a", _raise, {"retry_attempts": 1}))
+
+
+def _raise(context: Context) -> None:
+    raise ValueError("as it should")
+
+
+def outcome(ask: Callable[[], Any]) -> str:
+    """What became of a run: a status, or the type of the typed error."""
+    try:
+        status: str = ask().result(SOON_SECONDS).status
+    except RunNotFinished:
+        return "hangs"
+    except HoldwaterError as error:
+        return type(error).__name__
+    return status
+
+
+def outcomes(runner: DefaultRunner) -> list[str]:
+    """Of some runs that are under way at the same time."""
+    asked: list[str] = []
+
+    def one(k: int) -> None:
+        asked.append(outcome(lambda: runner.submit("w", {"n": k})))
+
+    threads = [threading.Thread(target=one, args=(k,)) for k in range(4)]
+    threads.append(threading.Thread(target=lambda: asked.append(outcome(lambda: cancelled(runner)))))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sorted(asked)
+
+
+def cancelled(runner: DefaultRunner) -> RunHandle:
+    handle = runner.submit("held")
+    handle.cancel()
+    return handle
+
+
+@pytest.fixture(autouse=True)
+def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    with caplog.at_level(logging.CRITICAL, "holdwater.runner"):
+        yield
+
+
+@pytest.mark.parametrize(("owner", "name"), OF_A_RUN, ids=lambda x: getattr(x, "__name__", x))
+def test_an_error_of_one_run_harms_no_other(owner: Any, name: str, define: Define) -> None:
+    define_all(define)
+    reached = 0
+    for n in (1, 2, 3, 5, 8, 13):
+        with DefaultRunner("sqlite:///:memory:") as runner:
+            with Broken(owner, name, n, KINDS[n % len(KINDS)]) as broken:
+                ended = outcomes(runner)
+            reached += broken.calls >= n
+            assert "hangs" not in ended, (n, ended)
+            assert sum([status in WELL for status in ended]) >= 4, (n, ended)
+            assert runner.execute("w", {"n": 0}).status == "Completed", n
+            assert runner.execute("fails").status == "Failed", n
+            parked = runner.list_runs(status="Paused")
+            assert all("says the test" in (runner.get_run(run.run_id).reason or "") for run in parked)
+            for run in parked:  # what is parked can be gone on with
+                runner.resume(run.run_id)
+                if run.workflow_name == "held":
+                    with suppress(InvalidTransition):  # it was cancelled before it was parked
+                        runner.cancel(run.run_id)
+                assert runner.handle(run.run_id).result(SOON_SECONDS).status in WELL, n
+    assert reached, f"{name} is never called"
+
+
+@pytest.mark.parametrize(("owner", "name"), OF_THE_LOOP, ids=lambda x: getattr(x, "__name__", x))
+def test_an_error_of_the_loop_harms_no_run(owner: Any, name: str, define: Define) -> None:
+    define_all(define)
+    reached = 0
+    for n in (1, 2, 3, 5, 8):
+        kind = (KeyError, OSError, RecursionError)[n % 3]
+        with Broken(owner, name, n, kind) as broken, DefaultRunner("sqlite:///:memory:") as runner:
+            ended = outcomes(runner)
+            runner._engine.driver.look_for_work()
+            assert runner.execute("w", {"n": 0}).status == "Completed", n
+            reached += broken.calls >= n
+            if name != "now":  # which is asked for each run, too
+                assert ended == ALL_WELL, (n, ended)
+            assert sum([status in WELL for status in ended]) >= 4, (n, ended)
+            assert broken.calls < n or any("says the test" in fault.error for fault in runner.internal_errors())
+    assert reached, f"{name} is never called"
+
+
+def test_an_error_is_reported_with_its_traceback(define: Define, caplog: pytest.LogCaptureFixture) -> None:
+    define_all(define)
+    with DefaultRunner("sqlite:///:memory:") as runner:
+        said = pytest.raises(InternalError, match=r"KeyError.*call 1 of change")
+        with caplog.at_level(logging.ERROR, "holdwater.runner"), Broken(LiveRun, "change", 1, KeyError), said as caught:
+            runner.submit("w", {"n": 0})
+        assert isinstance(caught.value.__cause__, KeyError)
+        (fault,) = runner.internal_errors()
+        assert "in call" in fault.traceback
+        assert fault.error.startswith("KeyError")
+        assert fault.traceback in caplog.text
+
+
+def test_services_go_on_beside_one_that_always_fails(define: Define, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Schedules fail at every look: work of others is claimed, retries and time-outs are kept all the same."""
+
+    def always(self: Scheduler, now: int) -> None:
+        raise LookupError("says the test")
+
+    monkeypatch.setattr(Scheduler, "look", always)
+    define_all(define)
+    define("slow", ("a", lambda context, handle: handle._bell or handle._wait(60), {"timeout_seconds": 0.05}))
+    with DefaultRunner("sqlite:///:memory:") as runner:
+        assert outcomes(runner) == ALL_WELL
+        slow = runner.submit("slow").result(SOON_SECONDS)
+        assert slow.status == "Failed"
+        assert {fault.error for fault in runner.internal_errors()} == {"LookupError: says the test"}
+
+
+def test_a_service_the_store_refuses_stops_no_other(define: Define, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Any, *args: Any) -> None:
+        raise holdwater.StoreUnusable("no right to look at schedules, says the test")
+
+    monkeypatch.setattr(SQLiteStore, "next_due", refuse)
+    define_all(define)
+    with DefaultRunner("sqlite:///:memory:") as runner:
+        assert outcomes(runner) == ALL_WELL
+        assert any("says the test" in fault.error for fault in runner.internal_errors())
+
+
+def test_a_listener_that_raises_stops_neither_the_setter_nor_the_others() -> None:
+    told: list[object] = []
+    asked: future.Promise[int] = future.Promise()
+
+    def broken(_: future.Promise[int]) -> None:
+        raise SystemExit
+
+    asked.then(broken)
+    asked.then(lambda p: told.append(p.value()))
+    asked.resolve(1)
+    assert told == [1]
+
+
+def test_a_batch_with_one_bad_change_is_halved_until_that_one_is_alone(
+    define: Define, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store does not take one of many: that submit is refused, and the others take few transactions."""
+    define("ok", ("a", lambda context: None, {}))
+    store = open_store("sqlite:///:memory:")
+    monkeypatch.setattr(holdwater.engine.engine, "open_store", lambda url, options: store)
+    sizes: list[int] = []
+    real = store.commit
+    held, begun = threading.Event(), threading.Event()
+
+    def commit(changes: Any) -> Any:
+        if not begun.is_set():  # the first waits until all others are there, so that they are one batch
+            begun.set()
+            assert held.wait(SOON_SECONDS)
+        sizes.append(len(changes))
+        if any(change.run.idempotency_key == "bad" for change in changes):
+            raise StoreError("too long, says the test")
+        return real(changes)
+
+    monkeypatch.setattr(store, "commit", commit)
+    with DefaultRunner("sqlite:///:memory:") as runner:
+        answers: dict[str, str] = {}
+        keys = ["first", *[f"k{k}" for k in range(30)], "bad", *[f"l{k}" for k in range(33)]]
+
+        def one(key: str) -> None:
+            answers[key] = outcome(lambda: runner.submit("ok", idempotency_key=key))
+
+        threads = [threading.Thread(target=one, args=(key,)) for key in keys]
+        threads[0].start()
+        assert begun.wait(SOON_SECONDS)
+        for thread in threads[1:]:
+            thread.start()
+        while runner._engine.driver._inbox.qsize() < len(keys) - 1:  # bounded by the test's time-out
+            look_again()
+        held.set()
+        for thread in threads:
+            thread.join()
+    assert answers.pop("bad") == "StoreError"
+    assert set(answers.values()) == {"Completed"}
+    batch = sizes.index(max(sizes))
+    assert sizes[batch] >= 60
+    failed = [size for size in sizes[batch:] if size > 1][:14]
+    assert len([size for size in failed if size >= 2]) <= 14

@@ -1,0 +1,117 @@
+"""A database that refuses for a while: every path that writes waits for it, and those who wait are told."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from urllib.parse import parse_qs, urlsplit
+
+import psycopg
+import pytest
+
+from holdwater import DefaultRunner, HoldwaterError, StoreUnavailable, StoreUnusable
+from holdwater.runtime.active_run import LiveRun
+from holdwater.storage.urls import parse
+from tests.runtime.test_internal_errors import Broken
+from tests.suite.runners import SOON_SECONDS, Define, Gate
+from tests.suite.waiting import look_again
+
+NEEDED = ["runs", "journal", "work"]
+"""tables without which no run goes on"""
+BESIDE = ["schedules", "schedule_executions", "workflows"]
+"""tables without which runs go on all the same"""
+
+
+@pytest.fixture
+def rename(url: str) -> Callable[[str, str], None]:
+    """Renames a table behind the back of those who have the database open."""
+
+    def sqlite(old: str, new: str) -> None:
+        doctor = sqlite3.connect(parse(url).path or "", isolation_level=None)
+        doctor.execute("PRAGMA legacy_alter_table = ON")
+        doctor.execute(f"ALTER TABLE {old} RENAME TO {new}")
+        doctor.close()
+
+    def postgresql(old: str, new: str) -> None:
+        schema = parse_qs(urlsplit(url).query)["options"][0].rpartition("=")[2]
+        with psycopg.connect(url.partition("?")[0], autocommit=True) as doctor:
+            doctor.execute(f"ALTER TABLE {schema}.{old} RENAME TO {new}")
+
+    return sqlite if url.startswith("sqlite") else postgresql
+
+
+def finished(runner: DefaultRunner, run_id: str) -> str:
+    """The status at the end, for a caller who asks again as long as the store refuses."""
+    while True:  # bounded by the test's time-out
+        try:
+            return runner.handle(run_id).result(SOON_SECONDS).status
+        except StoreUnavailable:
+            continue
+
+
+@pytest.mark.parametrize("table", NEEDED)
+def test_a_run_waits_for_a_table_that_is_away(
+    table: str, runner: DefaultRunner, rename: Callable[[str, str], None], define: Define, gate: Gate
+) -> None:
+    define("held", ("a", lambda context: gate(), {}), ("b", lambda context: None, {"dependencies": ["a"]}))
+    define("ok", ("a", lambda context: None, {}))
+    handle = runner.submit("held")
+    gate.wait_begun()
+    rename(table, "away")
+    with pytest.raises(StoreUnusable):
+        runner.submit("ok")
+    gate.open.set()
+    with pytest.raises(StoreUnusable):
+        handle.result(SOON_SECONDS)
+    rename("away", table)
+    assert finished(runner, handle.run_id) == "Completed"
+    assert [row.status for row in runner.list_runs()] == ["Completed"]  # nothing is parked, nothing begun twice
+    assert {t.attempt_count for t in handle.info().task_results} == {1}
+    assert runner.execute("ok").status == "Completed"
+
+
+@pytest.mark.parametrize("table", BESIDE)
+def test_runs_go_on_without_the_tables_of_schedules(
+    table: str, runner: DefaultRunner, rename: Callable[[str, str], None], define: Define
+) -> None:
+    define("ok", ("a", lambda context: None, {}))
+    rename(table, "away")
+    runner._engine.driver.look_for_work()
+    assert runner.execute("ok").status == "Completed"
+    rename("away", table)
+    assert runner.register_cron_workflow("ok", "0 0 * * *", name="nightly")
+
+
+def test_a_run_is_parked_as_soon_as_the_store_takes_that(
+    runner: DefaultRunner, rename: Callable[[str, str], None], define: Define, gate: Gate
+) -> None:
+    define("held", ("a", lambda context: gate(), {}))
+    define("ok", ("a", lambda context: None, {}))
+    handle = runner.submit("held")
+    gate.wait_begun()
+    rename("runs", "away")
+    with Broken(LiveRun, "decide", 1, KeyError):  # what the body gave cannot be decided: the run is to be parked
+        gate.open.set()
+        with pytest.raises(HoldwaterError):
+            handle.result(SOON_SECONDS)
+    rename("away", "runs")
+    while handle.status != "Paused":  # bounded by the test's time-out
+        look_again()
+    assert "says the test" in (handle.info().reason or "")
+    assert runner.execute("ok").status == "Completed"
+    runner.resume(handle.run_id)
+    assert finished(runner, handle.run_id) == "Completed"
+
+
+def test_a_cancel_waits_for_its_answer_or_is_told(
+    runner: DefaultRunner, rename: Callable[[str, str], None], define: Define, gate: Gate
+) -> None:
+    define("held", ("a", lambda context: gate(), {}))
+    handle = runner.submit("held")
+    gate.wait_begun()
+    rename("journal", "away")
+    with pytest.raises(StoreUnusable):
+        runner.cancel(handle.run_id)
+    rename("away", "journal")
+    gate.open.set()
+    assert finished(runner, handle.run_id) in ("Cancelled", "Completed")

@@ -1,0 +1,31 @@
+"""The sorted set of stores in memory, beside a set that is sorted anew each time."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from holdwater.model.records import FIRST, LAST
+from holdwater.storage.memory.sorted_index import Positions
+
+positions = st.tuples(st.integers(0, 5), st.sampled_from("abc"))
+
+
+@given(st.lists(positions, max_size=60), positions)
+def test_it_is_a_sorted_set(touched: list[tuple[int, str]], place: tuple[int, str]) -> None:
+    ours, known = Positions(), set[tuple[int, str]]()
+    for position in touched:  # the second time it goes, the third time it comes back
+        if position in known:
+            known.remove(position)
+            ours.drop(position)
+        else:
+            known.add(position)
+            ours.add(position)
+        model = sorted(known)
+        assert len(ours) == len(model)
+        assert list(ours.after(FIRST)) == model
+        assert list(ours.before(LAST)) == model[::-1]
+        assert list(ours.after(place)) == model[bisect_right(model, place) :]
+        assert list(ours.before(place)) == model[: bisect_left(model, place)][::-1]

@@ -1,0 +1,166 @@
+"""A database that is locked, full or broken: a bounded wait, a typed error, nothing written, and life goes on."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Timer
+
+import pytest
+
+from holdwater.errors import DatabaseURLError, StoreError, StoreReadOnly, StoreUnavailable, StoreUnusable
+from holdwater.model.records import Committed, RunFilter
+from holdwater.storage.sql import rows
+from holdwater.storage.sqlite.errors import translate
+from holdwater.storage.sqlite.store import SQLiteStore
+from holdwater.storage.urls import parse
+from tests.storage.factories import birth, run, step, work
+from tests.storage.helpers import helper
+
+LOCK = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN EXCLUSIVE")
+print("locked", flush=True)
+input()
+connection.execute("COMMIT")
+connection.close()
+print("free", flush=True)
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "a.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[SQLiteStore]:
+    store = SQLiteStore(parse(f"sqlite:///{path}?_busy_timeout=200"))
+    yield store
+    store.close()
+
+
+def test_a_lock_that_stays_is_an_error_after_the_time_out(store: SQLiteStore, path: Path) -> None:
+    with helper(LOCK, str(path)) as other:
+        assert other.hear() == "locked"
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailable, match=r"locked.*longer than 200 ms") as caught:
+            store.commit([birth("r1", [work("r1")])])
+        assert time.monotonic() - began > 0.15
+        assert isinstance(caught.value.__cause__, sqlite3.OperationalError)
+        assert store.run("r1") is None, "who reads does not wait"
+        assert store.claim("me", 1, 1_000, 1, ["orders"]) == [], "an idle scan does not write"
+        assert store.orphan_dead(1) == 0
+        store.renew("me", 5)
+        other.tell()
+        assert other.hear() == "free"
+    assert store.commit([birth("r1")]) == [Committed()]
+
+
+def test_a_lock_released_within_the_time_out_is_waited_for(path: Path) -> None:
+    store = SQLiteStore(parse(f"sqlite:///{path}?_busy_timeout=30000"))
+    with helper(LOCK, str(path)) as other:
+        assert other.hear() == "locked"
+        release = Timer(0.3, other.tell)
+        release.start()
+        assert store.commit([birth("r1")]) == [Committed()]
+        release.join()
+        assert other.hear() == "free"
+    store.close()
+
+
+def test_a_locked_database_can_be_opened(store: SQLiteStore, path: Path) -> None:
+    with helper(LOCK, str(path)) as other:
+        assert other.hear() == "locked"
+        second = SQLiteStore(parse(f"sqlite:///{path}?_busy_timeout=200"))
+        assert second.run("r1") is None
+        second.close()
+        other.tell()
+        assert other.hear() == "free"
+
+
+def test_a_full_disk(store: SQLiteStore) -> None:
+    store.commit([birth("r0", [work("r0")])])
+    writer = store._writer
+    assert writer is not None
+    assert writer.connection is not None
+    pages = writer.connection.execute("PRAGMA page_count").fetchone()[0]
+    writer.connection.execute(f"PRAGMA max_page_count = {pages + 5}")
+    big = '["' + "x" * 100_000 + '"]'
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="disk is full"):
+            store.commit([step("r0", 1, work_out=[(0, 1)]), birth("r1", [work("r1")], [big])])
+        assert not writer.connection.in_transaction
+        assert store.run("r0") == run("r0")
+        assert store.work("r0") == [work("r0")]
+        assert store.run("r1") is None
+    assert store.commit([step("r0", 1)]) == [Committed()], "what still fits is written"
+    writer.connection.execute("PRAGMA max_page_count = 1000000")
+    assert store.commit([birth("r1", [work("r1")], [big])]) == [Committed()]
+
+
+def test_a_constraint_that_fails_is_an_error_and_writes_nothing(store: SQLiteStore) -> None:
+    with pytest.raises(StoreError, match="UNIQUE constraint failed: work") as caught:
+        store.commit([birth("r1"), birth("r2", [work("r2"), work("r2")])])
+    assert not isinstance(caught.value, StoreUnavailable)
+    assert store.runs(RunFilter()) == []
+    assert store.commit([birth("r1")]) == [Committed()]
+
+
+def test_a_head_that_does_not_fit_its_entries_is_refused(store: SQLiteStore) -> None:
+    wrong = birth("r1")
+    wrong.run.seq = 5
+    with pytest.raises(StoreError, match="does not fit"):
+        store.commit([wrong])
+    assert store.commit([birth("r1")]) == [Committed()]
+
+
+def test_a_table_that_vanished_is_an_error(store: SQLiteStore, path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("DROP TABLE journal")
+    connection.close()
+    with pytest.raises(StoreError, match="no such table: journal"):
+        store.journal("r1")
+    with pytest.raises(StoreError, match="no such table: journal"):
+        store.commit([birth("r1")])
+    assert store.run("r1") is None
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (sqlite3.SQLITE_BUSY, StoreUnavailable),
+        (sqlite3.SQLITE_BUSY_SNAPSHOT, StoreUnavailable),
+        (sqlite3.SQLITE_LOCKED, StoreUnavailable),
+        (sqlite3.SQLITE_FULL, StoreUnavailable),
+        (sqlite3.SQLITE_IOERR_FSYNC, StoreUnavailable),
+        (sqlite3.SQLITE_CANTOPEN, StoreUnavailable),
+        (sqlite3.SQLITE_READONLY_DIRECTORY, StoreReadOnly),
+        (sqlite3.SQLITE_NOTADB, DatabaseURLError),
+        (sqlite3.SQLITE_CORRUPT, StoreError),
+        (sqlite3.SQLITE_TOOBIG, StoreError),
+        (sqlite3.SQLITE_ERROR, StoreUnusable),
+    ],
+)
+def test_each_code_has_its_error(code: int, kind: type[Exception]) -> None:
+    error = sqlite3.OperationalError("it said so")
+    error.sqlite_errorcode = code
+    translated = translate(error, "/x/a.db", 200)
+    assert type(translated) is kind
+    assert "/x/a.db" in str(translated)
+    assert "it said so" in str(translated)
+
+
+def test_very_large_groups_of_entries_are_split(store: SQLiteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "ROW_LIMIT_CHARS", 20)
+    store.commit([birth("r1", entries=["[111111111]", "[2]", "[333333333333333333333333]", "[4]", "[5]"])])
+    store.commit([step("r1", 5, ["[6]"])])
+    assert [(row.seq, row.entries) for row in store.journal("r1")] == [
+        (1, "[[111111111],[2]]"),
+        (3, "[[333333333333333333333333]]"),
+        (4, "[[4],[5]]"),
+        (6, "[[6]]"),
+    ]

@@ -1,0 +1,120 @@
+"""Lock files: a process that ends, however it ends, loses its work at once."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from holdwater.errors import StoreError
+from holdwater.model.ports import Store
+from holdwater.storage import open_store
+from holdwater.storage.sqlite import lock_files
+from tests.storage.factories import birth, work
+from tests.storage.helpers import helper
+
+OWN = """
+import sys
+from holdwater.model.records import Change, RunRow, WorkRow
+from holdwater.storage import open_store
+store = open_store(sys.argv[1])
+store.register("they")
+row = WorkRow("r1", 0, 1, "execute", "orders", 100, owner="they", lease_until=10**17)
+store.commit([Change(RunRow("r1", "orders", "tasks", "s1", "c1", 1), 0, [], 1, born=True, work_in=[row])])
+print("owned", flush=True)
+input()
+store.close()
+"""
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/a.db"
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    store = open_store(url)
+    yield store
+    store.close()
+
+
+def test_a_killed_process_frees_its_work(store: Store, url: str, tmp_path: Path) -> None:
+    with helper(OWN, url) as they:
+        assert they.hear() == "owned"
+        assert store.orphan_dead(1) == 0
+        assert (tmp_path / "a.db.they.lock").exists()
+        they.process.send_signal(signal.SIGKILL)
+        they.process.wait()
+        assert store.orphan_dead(1) == 1
+    assert store.work("r1") == [work("r1", orphaned=True)]
+    assert not (tmp_path / "a.db.they.lock").exists()
+
+
+def test_a_stopped_process_keeps_its_work_until_its_lease_ends(store: Store, url: str) -> None:
+    with helper(OWN, url) as they:
+        assert they.hear() == "owned"
+        assert store.orphan_dead(10**18) == 0, "it runs, and its lock proves that it lives"
+        they.stop()
+        assert store.orphan_dead(10**17 - 1) == 0
+        assert store.orphan_dead(10**17) == 1
+        assert store.work("r1") == [work("r1", orphaned=True, expired=True)]
+        they.process.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.parametrize("written", ["", "12", "x 4\n", f"{2**70} -\n", "0 elsewhere\n", "1 pid:[1]\n"])
+def test_a_process_of_which_nobody_knows_is_not_stopped(tmp_path: Path, written: str) -> None:
+    path = tmp_path / "x.lock"
+    path.write_text(written)
+    assert not lock_files.is_stopped(path)
+    assert not lock_files.is_stopped(tmp_path / "none.lock")
+
+
+def test_a_process_that_closes_its_store_frees_its_work(store: Store, url: str) -> None:
+    with helper(OWN, url) as they:
+        assert they.hear() == "owned"
+        they.tell()
+    assert store.orphan_dead(1) == 1
+
+
+def test_a_name_belongs_to_one_store_at_a_time(store: Store, url: str) -> None:
+    second = open_store(url)
+    second.register("me")
+    with pytest.raises(StoreError, match="alive elsewhere"):
+        store.register("me")
+    second.close()
+    store.register("me")
+
+
+def test_owners_of_databases_in_one_directory_do_not_meet(store: Store, tmp_path: Path) -> None:
+    other = open_store(f"sqlite:///{tmp_path}/b.db")
+    store.register("me")
+    other.register("me")
+    other.commit([birth("r1", [work("r1", owner="me")])])
+    store.commit([birth("r1", [work("r1", owner="me")])])
+    other.unregister("me")
+    assert (other.orphan_dead(1), store.orphan_dead(1)) == (1, 0)
+    other.close()
+
+
+def test_a_lock_file_deleted_while_it_is_taken_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.lock"
+    lock = lock_files._lock
+    calls: list[int] = []
+
+    def swept(fd: int) -> bool:
+        calls.append(fd)
+        if len(calls) == 1:  # a sweeper thought it stale
+            path.unlink()
+        return lock(fd)
+
+    monkeypatch.setattr(lock_files, "_lock", swept)
+    held = lock_files.hold(path)
+    assert held is not None
+    assert len(calls) == 2
+    assert not lock_files.is_free(path)
+    held.release()
+    assert lock_files.is_free(path)
+    assert not path.exists()

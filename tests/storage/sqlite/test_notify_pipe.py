@@ -1,0 +1,90 @@
+"""The named pipes next to a database file."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from pathlib import Path
+from queue import SimpleQueue
+
+import pytest
+
+from holdwater.model.records import News
+from holdwater.storage import open_store
+from tests.storage.factories import birth, work
+from tests.storage.helpers import helper
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no named pipes on Windows")
+
+LISTENER = """
+import sys
+from holdwater.storage import open_store
+store = open_store(sys.argv[1])
+store.listen(lambda news: print(news.work, flush=True))
+print("ready", flush=True)
+sys.stdin.readline()
+store.close()
+"""
+
+
+def pipes(tmp_path: Path) -> list[Path]:
+    return [path for path in tmp_path.iterdir() if stat.S_ISFIFO(path.stat().st_mode)]
+
+
+def test_another_process_hears(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/a.db"
+    store = open_store(url)
+    with helper(LISTENER, url) as listener:
+        assert listener.hear() == "ready"
+        assert len(pipes(tmp_path)) == 1
+        store.commit([birth("r1", [work("r1")])])
+        assert listener.hear() == "True"
+        listener.tell()
+    assert not pipes(tmp_path)
+    store.close()
+
+
+def test_the_pipe_of_a_dead_listener_is_removed_by_whoever_speaks_next(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/a.db"
+    store = open_store(url)
+    with helper(LISTENER, url) as listener:
+        assert listener.hear() == "ready"
+        listener.process.kill()
+        listener.process.wait()
+        assert len(pipes(tmp_path)) == 1
+        store.commit([birth("r1", [work("r1")])])
+        assert not pipes(tmp_path)
+    store.close()
+
+
+def test_a_full_pipe_neither_blocks_nor_loses_the_hint(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/a.db?_synchronous=OFF"
+    store, other = open_store(url), open_store(url)
+    entered, heard = SimpleQueue[News](), SimpleQueue[None]()
+
+    def slow(news: News) -> None:
+        entered.put(news)
+        heard.get(timeout=20)
+
+    assert store.listen(slow)
+    other.commit([birth("r0", [work("r0")])])
+    assert entered.get(timeout=20).work
+    for i in range(6000):  # more lines than a pipe holds
+        other.release("nobody", [work(f"r{i}")])
+    heard.put(None)
+    assert entered.get(timeout=20).work
+    for _ in range(100):
+        heard.put(None)
+    store.close()
+    other.close()
+
+
+def test_a_directory_without_pipes_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, mode: int = 0) -> None:
+        raise PermissionError(path)
+
+    monkeypatch.setattr(os, "mkfifo", refuse)
+    store = open_store(f"sqlite:///{tmp_path}/a.db")
+    assert not store.listen(lambda news: None)
+    store.close()
