@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from holdwater.kernel import Layout, Machine, lay_out
+from holdwater.kernel import CompiledPlan, Machine, compile_plan
 from holdwater.model.commands import Execute
 from holdwater.model.events import Started, Succeeded
 from holdwater.model.plan import Node, Plan, Read
@@ -33,7 +33,7 @@ def loop(turns: int) -> Plan:
     return Plan("loop", (step, gate), style="graphs", inputs=("x",), max_iterations=2 * turns + 10)
 
 
-def drive(layout: Layout, turns: int) -> int:
+def drive(layout: CompiledPlan, turns: int) -> int:
     """Run to the end; returns how many bodies were called."""
     machine = Machine(layout)
     machine.apply(Started(dict.fromkeys(layout.plan.inputs, 0)))
@@ -43,7 +43,7 @@ def drive(layout: Layout, turns: int) -> int:
             assert isinstance(c, Execute)
             calls += 1
             if nodes[c.node].targets:
-                decision = ("step",) if machine.fired[c.node] < turns else ("END",)
+                decision = ("step",) if machine.run_counts[c.node] < turns else ("END",)
                 machine.apply(Succeeded(c.node, c.fence, (), decision))
             else:
                 machine.apply(Succeeded(c.node, c.fence, (1,)))
@@ -65,7 +65,7 @@ def main() -> None:
     plans = [("chain", n, chain(n)) for n in (100, 1000, 10_000)] + [("fan", n, fan(n)) for n in (1000, 10_000)]
     for name, n, plan in [*plans, ("loop", 1000, loop(1000))]:
         start = time.perf_counter()
-        layout = lay_out(plan)
+        layout = compile_plan(plan)
         build = (time.perf_counter() - start) / len(plan.nodes) * 1e6
         run = best(lambda layout=layout, n=n: drive(layout, n))  # type: ignore[misc]
         print(f"| {name} {n:,} | {build:.1f} | {run:.2f} |")

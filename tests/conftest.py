@@ -10,7 +10,7 @@ import hypothesis
 import pytest
 
 from tests.postgres.cluster import Cluster
-from tests.postgres.schemas import Schemas
+from tests.postgres.schemas import SchemaPool
 from tests.suite import reaper
 from tests.suite.effort import LONG
 
@@ -75,26 +75,26 @@ def postgres() -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
-def schemas(postgres: Cluster) -> Schemas:
-    return Schemas(postgres)
+def schemas(postgres: Cluster) -> SchemaPool:
+    return SchemaPool(postgres)
 
 
 @pytest.fixture
 def new_schema(request: pytest.FixtureRequest) -> Callable[[], str]:
     """Makes an empty schema and gives the URL that leads to it."""
-    return lambda: request.getfixturevalue("schemas").empty()
+    return lambda: request.getfixturevalue("schemas").create_empty()
 
 
 @pytest.fixture
 def migrated_schema(request: pytest.FixtureRequest) -> Iterator[Callable[[], str]]:
     """Gives the URL of a schema with the tables of a new database; ten times as cheap, for what tests no migration."""
-    lent: list[tuple[Schemas, str]] = []
+    lent: list[tuple[SchemaPool, str]] = []
 
     def lend() -> str:
-        schemas: Schemas = request.getfixturevalue("schemas")
-        lent.append((schemas, schemas.migrated()))
+        schemas: SchemaPool = request.getfixturevalue("schemas")
+        lent.append((schemas, schemas.borrow_migrated()))
         return lent[-1][1]
 
     yield lend
     for schemas, url in lent:
-        schemas.give_back(url)
+        schemas.return_schema(url)

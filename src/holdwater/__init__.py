@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from holdwater.model.lazy_imports import lazily
+from holdwater.model.lazy_imports import lazy_module
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from holdwater.caching import Cache, DiskCache, InMemoryCache, MemoryCache, why_miss
     from holdwater.errors import (
-        BodyCancelled,
         CapacityExhausted,
         ConfigError,
         ContextTooLarge,
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
         DecodingError,
         EncodingError,
         ExecutorNotFound,
+        FunctionCancelled,
         HoldwaterError,
         IdempotencyConflict,
         InternalError,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         InvalidTransition,
         KeyExists,
         KeyMissing,
-        NotAsked,
+        PauseNotFound,
         RunInProgress,
         RunnerClosed,
         RunNotFinished,
@@ -115,11 +115,17 @@ if TYPE_CHECKING:
     from holdwater.runners.graphs.local.pending_inputs import PauseInfo, PauseReason
     from holdwater.runners.steps import WorkflowRunner, WorkflowRunnerConfig
     from holdwater.runners.tasks.config import DefaultRunnerConfig
-    from holdwater.runners.tasks.default_runner import DefaultRunner, RunHandle
+    from holdwater.runners.tasks.default_runner import DefaultRunner, WorkflowHandle
     from holdwater.runners.tasks.results import PipelineResult, RunSummary, TaskResult, WorkflowResult
     from holdwater.runs.pauses import Pause
-    from holdwater.runtime.executors.base import ExecutorKind, ExecutorMetrics, Job, Place, ThreadExecutor
-    from holdwater.runtime.executors.processes.channel import perform_job
+    from holdwater.runtime.executors.base import (
+        ExecutorBackend,
+        ExecutorConfig,
+        ExecutorMetrics,
+        TaskInvocation,
+        ThreadExecutor,
+    )
+    from holdwater.runtime.executors.processes.channel import run_invocation
     from holdwater.runtime.executors.processes.pool import ProcessExecutor
     from holdwater.runtime.executors.routing import Router, RoutingRule
     from holdwater.runtime.handle import TaskHandle
@@ -148,7 +154,6 @@ __all__ = [
     "AsyncEventProcessor",
     "AsyncRunner",
     "BaseRunner",
-    "BodyCancelled",
     "Cache",
     "CacheHitEvent",
     "CapacityExhausted",
@@ -171,9 +176,11 @@ __all__ = [
     "Event",
     "EventProcessor",
     "ExecutionStrategy",
-    "ExecutorKind",
+    "ExecutorBackend",
+    "ExecutorConfig",
     "ExecutorMetrics",
     "ExecutorNotFound",
+    "FunctionCancelled",
     "Graph",
     "GraphConfigError",
     "HoldwaterError",
@@ -185,7 +192,6 @@ __all__ = [
     "InterruptEvent",
     "InvalidArgument",
     "InvalidTransition",
-    "Job",
     "KeyExists",
     "KeyMissing",
     "MapResult",
@@ -195,13 +201,12 @@ __all__ = [
     "NodeEndEvent",
     "NodeErrorEvent",
     "NodeStartEvent",
-    "NotAsked",
     "OpenTelemetryProcessor",
     "Pause",
     "PauseInfo",
+    "PauseNotFound",
     "PauseReason",
     "PipelineResult",
-    "Place",
     "PostgresCheckpointer",
     "ProcessExecutor",
     "QualityMetrics",
@@ -211,7 +216,6 @@ __all__ = [
     "Router",
     "RoutingRule",
     "RunEndEvent",
-    "RunHandle",
     "RunInProgress",
     "RunLogProcessor",
     "RunNotFinished",
@@ -240,6 +244,7 @@ __all__ = [
     "TaskCancelled",
     "TaskEnded",
     "TaskHandle",
+    "TaskInvocation",
     "TaskNamespace",
     "TaskNotFound",
     "TaskNotPortable",
@@ -259,6 +264,7 @@ __all__ = [
     "WorkflowBuilder",
     "WorkflowContext",
     "WorkflowError",
+    "WorkflowHandle",
     "WorkflowNotFound",
     "WorkflowResult",
     "WorkflowRunner",
@@ -273,11 +279,11 @@ __all__ = [
     "interrupt",
     "node",
     "none_of",
-    "perform_job",
     "register_graph",
     "register_type",
     "register_workflow_constructor",
     "route",
+    "run_invocation",
     "task",
     "task_failed",
     "task_skipped",
@@ -288,7 +294,7 @@ __all__ = [
     "why_miss",
 ]
 
-_HOMES = {
+_EXPORTS = {
     "holdwater.caching": (
         "Cache",
         "DiskCache",
@@ -297,7 +303,7 @@ _HOMES = {
         "why_miss",
     ),
     "holdwater.errors": (
-        "BodyCancelled",
+        "FunctionCancelled",
         "CapacityExhausted",
         "ConfigError",
         "ContextTooLarge",
@@ -312,7 +318,7 @@ _HOMES = {
         "InvalidTransition",
         "KeyExists",
         "KeyMissing",
-        "NotAsked",
+        "PauseNotFound",
         "RunInProgress",
         "RunNotFinished",
         "RunNotFound",
@@ -424,13 +430,13 @@ _HOMES = {
     ),
     "holdwater.runs.pauses": ("Pause",),
     "holdwater.runtime.executors.base": (
-        "ExecutorKind",
+        "ExecutorConfig",
         "ExecutorMetrics",
-        "Job",
+        "TaskInvocation",
         "Place",
         "ThreadExecutor",
     ),
-    "holdwater.runtime.executors.processes.channel": ("perform_job",),
+    "holdwater.runtime.executors.processes.channel": ("run_invocation",),
     "holdwater.runtime.executors.processes.pool": ("ProcessExecutor",),
     "holdwater.runtime.executors.routing": (
         "Router",
@@ -464,4 +470,4 @@ _HOMES = {
     ),
 }
 
-__getattr__, __dir__ = lazily(__name__, _HOMES)
+__getattr__, __dir__ = lazy_module(__name__, _EXPORTS)

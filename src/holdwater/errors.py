@@ -111,7 +111,7 @@ class IdempotencyConflict(HoldwaterError, ValueError):
     """An idempotency key was used again with other inputs."""
 
 
-class NotAsked(HoldwaterError, ValueError, KeyError):
+class PauseNotFound(HoldwaterError, ValueError, KeyError):
     """An answer fits no open question, or more than one."""
 
 
@@ -139,7 +139,7 @@ class TaskCancelled(HoldwaterError):
     """Raised inside a body that waits (`defer_until`) when its run was cancelled, timed out or shut down."""
 
 
-class BodyCancelled(HoldwaterError, RuntimeError):
+class FunctionCancelled(HoldwaterError, RuntimeError):
     """A body ended with `CancelledError` although nothing had cancelled its run; that error is the cause."""
 
 
@@ -308,7 +308,7 @@ class GraphFailed(HoldwaterError, RuntimeError):
     """A recorded run failed; what its node raised was raised in another process, or in an earlier one."""
 
 
-class RunNotOver(HoldwaterError, RuntimeError):
+class InvalidRunState(HoldwaterError, RuntimeError):
     """A run was asked for its result before its end, or used outside of its `async with` block."""
 
 

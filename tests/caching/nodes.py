@@ -36,7 +36,7 @@ class NestedNode:
         return name
 
 
-def run(cache: NodeCache, node: FunctionNode, **inputs: Any) -> str:
+def execute_cached(cache: NodeCache, node: FunctionNode, **inputs: Any) -> str:
     """Execute as a driver does: "hit", or the reason of the miss."""
     found = cache.lookup(node, inputs)
     if isinstance(found, Hit):
@@ -47,11 +47,11 @@ def run(cache: NodeCache, node: FunctionNode, **inputs: Any) -> str:
 
 
 def key_of(function: Callable[..., Any], **inputs: Any) -> str:
-    from holdwater.caching import Key, cache_key
+    from holdwater.caching import CacheKey, cache_key
 
     key = cache_key(FunctionNode(function), inputs)
-    assert isinstance(key, Key), key
-    return key.text
+    assert isinstance(key, CacheKey), key
+    return key.hex_digest
 
 
 def reason_of(function: Callable[..., Any], **inputs: Any) -> str:
@@ -62,5 +62,5 @@ def reason_of(function: Callable[..., Any], **inputs: Any) -> str:
     return key.reason
 
 
-def fits(node: CacheableNode, backend: CacheBackend) -> None:
+def check_protocols(node: CacheableNode, backend: CacheBackend) -> None:
     """For the type checker: what stands in here is what the room asks for."""

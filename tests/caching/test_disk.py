@@ -173,7 +173,7 @@ def test_a_class_that_is_gone_is_a_miss(directory: Path, monkeypatch: pytest.Mon
     assert "cannot be read any more" in cache.rejected[0][1]
 
 
-def test_what_cannot_be_pickled_is_refused_and_the_old_value_forgotten(directory: Path) -> None:
+def test_an_unpicklable_value_is_rejected_and_the_old_one_removed(directory: Path) -> None:
     cache = DiskCache(directory, max_bytes=1000)
     cache.set("a", 1)
     with pytest.raises(Unstorable, match="cannot be pickled"):
@@ -231,15 +231,15 @@ def test_drafts_of_dead_processes_are_removed(directory: Path) -> None:
 def test_notes_are_bounded_signed_and_kept_apart(directory: Path) -> None:
     cache = DiskCache(directory)
     for n in range(2000):
-        cache.note("topic", f'{{"n":{n},"text":"{"x" * 50}"}}')
-    cache.note("other", "text")
-    texts = cache.recall("topic")
+        cache.append_record("topic", f'{{"n":{n},"text":"{"x" * 50}"}}')
+    cache.append_record("other", "text")
+    texts = cache.read_records("topic")
     assert texts[-1].startswith('{"n":1999')
     assert 100 < len(texts) < 1000
-    assert DiskCache(directory).recall("other") == ["text"]
+    assert DiskCache(directory).read_records("other") == ["text"]
     (file,) = [path for path in (directory / "notes").rglob("*") if path.is_file() and path.stat().st_size < 200]
     file.write_bytes(file.read_bytes() + b"00 forged\nno line\n" + file.read_bytes().replace(b"text", b"next"))
-    assert DiskCache(directory).recall("other") == ["text"]
+    assert DiskCache(directory).read_records("other") == ["text"]
 
 
 WRITER = """
@@ -256,8 +256,8 @@ for k in range(400):
     wrong += found and value != {"n": n, "text": str(n) * 500, "set": {n}}
     if not found:
         cache.set(f"key {n}", {"n": n, "text": str(n) * 500, "set": {n}})
-    cache.note("topic", f"{n}:" + "y" * 200)
-wrong += any(not text.endswith("y" * 200) for text in cache.recall("topic"))
+    cache.append_record("topic", f"{n}:" + "y" * 200)
+wrong += any(not text.endswith("y" * 200) for text in cache.read_records("topic"))
 print(int(wrong), len(cache.rejected))
 """
 

@@ -47,7 +47,7 @@ def test_bytes_are_bounded() -> None:
     assert cache.get("same") == (True, bytearray(4049))
 
 
-def test_a_value_larger_than_all_is_refused_and_the_old_one_forgotten() -> None:
+def test_a_value_larger_than_the_cache_is_rejected_and_the_old_one_removed() -> None:
     cache = MemoryCache(max_bytes=1000)
     cache.set("a", 1)
     with pytest.raises(Unstorable, match="max_bytes=1000"):

@@ -10,7 +10,7 @@ import pytest
 
 from holdwater import SyncRunner, graphs
 from holdwater.caching import CacheStats, DiskCache, Hit, MemoryCache, Miss, NodeCache, why_miss
-from tests.caching.nodes import FunctionNode, NestedNode, key_of, run
+from tests.caching.nodes import FunctionNode, NestedNode, execute_cached, key_of
 
 
 def double(x: int, by: int = 2) -> int:
@@ -25,7 +25,7 @@ def same_as_double(x: int, by: int = 2) -> int:
     return x * by
 
 
-class Plain:
+class BackendWithoutMissLog:
     """A backend that can do no more than it must."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Broken:
 def cache(request: pytest.FixtureRequest, tmp_path: Path) -> NodeCache:
     if request.param == "disk":
         return NodeCache(DiskCache(tmp_path / "cache"))
-    return NodeCache(MemoryCache() if request.param == "memory" else Plain())
+    return NodeCache(MemoryCache() if request.param == "memory" else BackendWithoutMissLog())
 
 
 def test_a_miss_then_a_hit(cache: NodeCache) -> None:
@@ -60,9 +60,9 @@ def test_a_miss_then_a_hit(cache: NodeCache) -> None:
     assert found.key is not None
     cache.store(found, 4)
     again = cache.lookup(node, {"x": 2})
-    assert again == Hit(found.key.text, 4, None)
-    assert len(found.key.text) == 64
-    assert cache.stats == CacheStats(hits=1, misses=1, uncacheable=0, stored=1, unstorable=0, faults=0)
+    assert again == Hit(found.key.hex_digest, 4, None)
+    assert len(found.key.hex_digest) == 64
+    assert cache.stats == CacheStats(hits=1, misses=1, uncacheable=0, stored=1, unstorable=0, errors=0)
 
 
 @pytest.mark.parametrize("decision", [None, (), ("a",), ("a", "END")])
@@ -81,12 +81,12 @@ def test_a_gate_is_stored_with_its_decision(cache: NodeCache, decision: tuple[st
 
 def test_reasons_name_the_inputs(cache: NodeCache) -> None:
     node = FunctionNode(double, name="double")
-    assert run(cache, node, x=1, by=2) == "double: nothing is known of an execution before"
-    assert run(cache, node, x=1, by=3) == "double: input by changed"
-    assert run(cache, node, x=True, by=3) == "double: input x changed"
-    assert run(cache, node, x=5, by=6) == "double: input by changed; input x changed"
-    assert run(cache, node, x=5) == "double: input by is gone"
-    assert run(cache, node, x=1, by=2) == "hit"
+    assert execute_cached(cache, node, x=1, by=2) == "double: nothing is known of an execution before"
+    assert execute_cached(cache, node, x=1, by=3) == "double: input by changed"
+    assert execute_cached(cache, node, x=True, by=3) == "double: input x changed"
+    assert execute_cached(cache, node, x=5, by=6) == "double: input by changed; input x changed"
+    assert execute_cached(cache, node, x=5) == "double: input by is gone"
+    assert execute_cached(cache, node, x=1, by=2) == "hit"
 
 
 def test_the_nearest_is_the_one_with_most_inputs_in_common(cache: NodeCache) -> None:
@@ -95,34 +95,34 @@ def test_the_nearest_is_the_one_with_most_inputs_in_common(cache: NodeCache) -> 
 
     node = FunctionNode(three)
     for values in ({"a": 1, "b": 1, "c": 1}, {"a": 2, "b": 2, "c": 2}):
-        run(cache, node, **values)
-    assert run(cache, node, a=1, b=1, c=3) == "node: input c changed"
+        execute_cached(cache, node, **values)
+    assert execute_cached(cache, node, a=1, b=1, c=3) == "node: input c changed"
 
 
-def test_an_evicted_value_is_told_from_one_never_seen() -> None:
+def test_an_evicted_value_is_distinguished_from_one_never_seen() -> None:
     cache = NodeCache(MemoryCache(max_entries=1))
     node = FunctionNode(double)
-    run(cache, node, x=1)
-    run(cache, node, x=2)
-    assert "evicted" in run(cache, node, x=1)
+    execute_cached(cache, node, x=1)
+    execute_cached(cache, node, x=2)
+    assert "evicted" in execute_cached(cache, node, x=1)
 
 
-def test_a_value_that_could_not_be_stored_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unstorable_value_is_explained(caplog: pytest.LogCaptureFixture) -> None:
     cache = NodeCache(MemoryCache())
     node = FunctionNode(lambda: threading.Lock())
-    run(cache, node)
-    assert run(cache, node).startswith("node: its value could not be stored: the value cannot be copied: ")
+    execute_cached(cache, node)
+    assert execute_cached(cache, node).startswith("node: its value could not be stored: the value cannot be copied: ")
     assert cache.stats.unstorable == 2
     assert "is not cached" in caplog.text
 
 
 def test_the_name_of_the_node_is_no_part_of_the_key_but_names_of_inputs_are(cache: NodeCache) -> None:
-    run(cache, FunctionNode(subtract, name="one"), a=2, b=1)
-    assert run(cache, FunctionNode(subtract, name="two"), a=2, b=1) == "hit"
+    execute_cached(cache, FunctionNode(subtract, name="one"), a=2, b=1)
+    assert execute_cached(cache, FunctionNode(subtract, name="two"), a=2, b=1) == "hit"
     swapped = FunctionNode(subtract, name="one", renames={"a": "b", "b": "a"})
-    assert run(cache, swapped, a=2, b=1) != "hit"
+    assert execute_cached(cache, swapped, a=2, b=1) != "hit"
     renamed = FunctionNode(subtract, name="one", renames={"a": "p", "b": "q"})
-    assert run(cache, renamed, p=2, q=1) != "hit"
+    assert execute_cached(cache, renamed, p=2, q=1) != "hit"
 
 
 def test_what_is_never_cached(cache: NodeCache) -> None:
@@ -138,35 +138,35 @@ def test_what_is_never_cached(cache: NodeCache) -> None:
         assert reason in miss.reason
         cache.store(miss, 1)
         assert isinstance(cache.lookup(node, {"x": threading.Lock()}), Miss)
-    assert cache.stats == CacheStats(hits=0, misses=0, uncacheable=8, stored=0, unstorable=0, faults=0)
+    assert cache.stats == CacheStats(hits=0, misses=0, uncacheable=8, stored=0, unstorable=0, errors=0)
 
 
 def test_a_backend_that_fails_does_not_fail_the_run(caplog: pytest.LogCaptureFixture) -> None:
     cache = NodeCache(Broken())
-    run(cache, FunctionNode(double), x=1)
-    assert cache.stats == CacheStats(hits=0, misses=1, uncacheable=0, stored=0, unstorable=0, faults=2)
-    assert [str(fault) for fault in cache.faults] == ["gone", "gone"]
+    execute_cached(cache, FunctionNode(double), x=1)
+    assert cache.stats == CacheStats(hits=0, misses=1, uncacheable=0, stored=0, unstorable=0, errors=2)
+    assert [str(fault) for fault in cache.backend_errors] == ["gone", "gone"]
     assert "gone" in caplog.text
 
 
 def test_a_foreign_value_under_the_key_is_a_miss() -> None:
-    backend = Plain()
+    backend = BackendWithoutMissLog()
     cache = NodeCache(backend)
-    run(cache, FunctionNode(double), x=1)
+    execute_cached(cache, FunctionNode(double), x=1)
     backend.values = dict.fromkeys(backend.values, "something else")
-    assert run(cache, FunctionNode(double), x=1) != "hit"
-    assert len(cache.faults) == 1
+    assert execute_cached(cache, FunctionNode(double), x=1) != "hit"
+    assert len(cache.backend_errors) == 1
 
 
 def test_why_miss_asks_without_counting(tmp_path: Path) -> None:
     backend = DiskCache(tmp_path)
     cache, node = NodeCache(backend), FunctionNode(double, name="double")
-    assert why_miss(backend, node, {"x": 1}).verdict == "never seen"
-    run(cache, node, x=1)
-    assert why_miss(backend, node, {"x": 1}).verdict == "stored"
+    assert why_miss(backend, node, {"x": 1}).outcome == "never seen"
+    execute_cached(cache, node, x=1)
+    assert why_miss(backend, node, {"x": 1}).outcome == "stored"
     told = why_miss(backend, node, {"x": 2})
-    assert (told.verdict, [change.subject for change in told.changes]) == ("changed", ["x"])
-    assert why_miss(backend, NestedNode(), {}).verdict == "uncacheable"
+    assert (told.outcome, [change.subject for change in told.causes]) == ("changed", ["x"])
+    assert why_miss(backend, NestedNode(), {}).outcome == "uncacheable"
     assert (cache.stats.hits, cache.stats.misses) == (0, 1)
 
 
@@ -183,7 +183,7 @@ def test_notes_hold_no_values(tmp_path: Path) -> None:
     def work(x: str, by: str = "quiet") -> str:
         return x + by + secret
 
-    run(cache, FunctionNode(work), x="silence")
+    execute_cached(cache, FunctionNode(work), x="silence")
     noted = b"".join([path.read_bytes() for path in (tmp_path / "notes").rglob("*") if path.is_file()])
     assert b"closure variable secret" in noted
     for value in (b"hush", b"quiet", b"silence", *[text.hex().encode() for text in (b"hush", b"quiet", b"silence")]):

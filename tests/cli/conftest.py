@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 import holdwater.cli
-from tests.suite.forking import Interpreter
+from tests.suite.forking import ForkServer
 
-USED = [
+PRELOADED_MODULES = [
     *(f"holdwater.cli.{module.name}" for module in pkgutil.iter_modules(holdwater.cli.__path__)),
     "holdwater.runners.tasks.default_runner",
     "holdwater.storage.sqlite.store",
@@ -89,29 +89,29 @@ with WorkflowBuilder("waits"):
 class Shell:
     """Calls `holdwater` in a directory."""
 
-    def __init__(self, home: Path, interpreter: Interpreter) -> None:
+    def __init__(self, home: Path, interpreter: ForkServer) -> None:
         self.home = home
         self._interpreter = interpreter
-        self.started: list[subprocess.Popen[str]] = []
+        self.processes: list[subprocess.Popen[str]] = []
         self.environment = {
             k: v for k, v in os.environ.items() if not k.startswith("HOLDWATER") and k not in ("NO_COLOR", "COLUMNS")
         }
         self.environment["PYTHONIOENCODING"] = "utf-8"
 
-    def __call__(self, *arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
-        if not self._interpreter.serves(self.environment):
-            return self.fresh(*arguments, given=given)
+    def __call__(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        if not self._interpreter.matches_environment(self.environment):
+            return self.run_fresh(*arguments, stdin=stdin)
         return self._interpreter.run(
-            "-m", "holdwater", *arguments, cwd=self.home, env=self.environment, given=given, timeout=120
+            "-m", "holdwater", *arguments, cwd=self.home, env=self.environment, stdin_text=stdin, timeout=120
         )
 
-    def fresh(self, *arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
+    def run_fresh(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         """The same in an interpreter that starts for it."""
         return subprocess.run(
             [sys.executable, "-m", "holdwater", *arguments],
             cwd=self.home,
             env=self.environment,
-            input=given,
+            input=stdin,
             capture_output=True,
             encoding="utf-8",
             timeout=120,
@@ -125,42 +125,42 @@ class Shell:
             encoding="utf-8",
             **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
         )
-        self.started.append(process)
+        self.processes.append(process)
         return process
 
-    def wait_until(self, what: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    def wait_until(self, condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
         """Wait for a sign in the file system from a process that must not end before it gives it."""
         give_up = time.monotonic() + 60
-        while not what():
+        while not condition():
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < give_up
             time.sleep(0.002)
 
-    def effects(self) -> list[str]:
+    def read_effects(self) -> list[str]:
         return (self.home / "effects.log").read_text().split()
 
     def close(self) -> None:
         """End the processes that are left."""
-        for process in self.started:
+        for process in self.processes:
             if process.poll() is None:
                 process.kill()
             process.communicate()
 
-    def let_go(self) -> None:
+    def release_tasks(self) -> None:
         """Let the bodies go on that wait for a sign."""
         (self.home / "go").touch()
 
 
 @pytest.fixture(scope="session")
-def interpreter() -> Iterator[Interpreter]:
+def interpreter() -> Iterator[ForkServer]:
     """Has imported the command line, and forks for each call."""
-    made = Interpreter(USED)
+    made = ForkServer(PRELOADED_MODULES)
     yield made
     made.close()
 
 
 @pytest.fixture
-def shell(tmp_path: Path, interpreter: Interpreter) -> Iterator[Shell]:
+def shell(tmp_path: Path, interpreter: ForkServer) -> Iterator[Shell]:
     (tmp_path / "flows.py").write_text(FLOWS)
     made = Shell(tmp_path, interpreter)
     yield made

@@ -73,11 +73,11 @@ def asking(shell: Shell) -> Shell:
     return shell
 
 
-def paused(shell: Shell, name: str) -> None:
+def run_until_paused(shell: Shell, name: str) -> None:
     assert shell("run", f"asking.py:{name}", "--context", '{"total": 27}').returncode == 4
 
 
-def seen(shell: Shell, name: str) -> str:
+def resume_and_get_seen(shell: Shell, name: str) -> str:
     done = shell("run", f"asking.py:{name}", "--resume", "@last", "--json")
     assert done.returncode == 0, done.stderr + done.stdout
     said: str = json.loads(done.stdout)["final_context"]["seen"]
@@ -100,10 +100,10 @@ def seen(shell: Shell, name: str) -> str:
     ],
 )  # fmt: skip
 def test_an_answer_becomes_what_the_code_asks_for(asking: Shell, name: str, typed: str, value: str) -> None:
-    paused(asking, name)
+    run_until_paused(asking, name)
     answered = asking("runs", "answer", "@last", typed)
     assert answered.returncode == 0, answered.stderr
-    assert seen(asking, name) == value
+    assert resume_and_get_seen(asking, name) == value
     assert asking("verify").returncode == 0
 
 
@@ -121,7 +121,7 @@ def test_an_answer_becomes_what_the_code_asks_for(asking: Shell, name: str, type
     ],
 )
 def test_an_answer_of_a_wrong_type_is_refused(asking: Shell, name: str, typed: str, said: str) -> None:
-    paused(asking, name)
+    run_until_paused(asking, name)
     answered = asking("runs", "answer", "@last", typed)
     assert answered.returncode == 2
     assert said in answered.stderr
@@ -132,7 +132,7 @@ def test_an_answer_of_a_wrong_type_is_refused(asking: Shell, name: str, typed: s
 
 
 def test_what_no_schema_can_judge_is_judged_by_the_code(asking: Shell) -> None:
-    paused(asking, "opaque")
+    run_until_paused(asking, "opaque")
     assert asking("runs", "answer", "@last", '"x"').returncode == 0
     done = asking("run", "asking.py:opaque", "--resume", "@last", "--json")
     assert done.returncode == 1
@@ -152,17 +152,17 @@ def test_the_question_is_shown_with_its_type(asking: Shell) -> None:
 
 @pytest.mark.parametrize("which", [["--pause", "other"], ["--pause", "ask/0"], ["--pause", "inner/0/ask"]])
 def test_what_fits_no_question_says_so(asking: Shell, which: list[str]) -> None:
-    paused(asking, "nested")
+    run_until_paused(asking, "nested")
     answered = asking("runs", "answer", "@last", '{"approved": true}', *which)
     assert answered.returncode == 2
     assert "no open question" in answered.stderr
 
 
-def test_a_run_that_has_ended_asks_nothing(asking: Shell) -> None:
-    paused(asking, "yes or no")
+def test_a_run_that_has_ended_has_no_pauses(asking: Shell) -> None:
+    run_until_paused(asking, "yes or no")
     assert asking("runs", "answer", "@last", "no").returncode == 0
     again = asking("runs", "answer", "@last", "yes")
     assert again.returncode == 2
     assert "waits for no answer" in again.stderr
-    assert seen(asking, "yes or no") == "False"
+    assert resume_and_get_seen(asking, "yes or no") == "False"
     assert asking("runs", "answer", "@last", "yes").returncode == 2

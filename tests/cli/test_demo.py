@@ -11,11 +11,11 @@ from tests.cli.conftest import Shell
 from tests.suite.effort import LONG
 
 
-def effects(shell: Shell) -> Counter[str]:
+def count_effects(shell: Shell) -> Counter[str]:
     return Counter(line.split()[0] for line in (shell.home / "demo" / "effects.log").read_text().splitlines())
 
 
-def recorded(shell: Shell) -> dict[str, str]:
+def recorded_task_states(shell: Shell) -> dict[str, str]:
     """Task -> state of the only run."""
     url = f"sqlite:///{shell.home}/demo/demo.db"
     (run,) = json.loads(shell("runs", "list", "--database", url, "--json").stdout)
@@ -36,20 +36,20 @@ def recorded(shell: Shell) -> dict[str, str]:
 def test_killed_and_called_again(shell: Shell, task: str, attempt: int) -> None:
     process = shell.start("demo", "--dir", "demo", "--pace", "0.1")
     log = shell.home / "demo" / "effects.log"
-    shell.wait_until(lambda: log.exists() and effects(shell)[task] == attempt, process)
+    shell.wait_until(lambda: log.exists() and count_effects(shell)[task] == attempt, process)
     process.kill()
     assert process.wait(60) == -9
-    before = effects(shell)
-    states = {name: state for name, state in recorded(shell).items() if state in ("Completed", "Skipped")}
+    before = count_effects(shell)
+    states = {name: state for name, state in recorded_task_states(shell).items() if state in ("Completed", "Skipped")}
     settled = [name for name, state in states.items() if state == "Completed"]
 
     done = shell("demo", "--dir", "demo", "--pace", "0")  # another pace is no reason to start another run
     assert done.returncode == 0, done.stderr
     assert "Resuming run" in done.stdout
     assert f" {len(states)} of 12 tasks" in done.stdout
-    after = effects(shell)
+    after = count_effects(shell)
     assert {name: after[name] for name in settled} == {name: before[name] for name in settled}
-    assert recorded(shell)["report"] == "Completed"
+    assert recorded_task_states(shell)["report"] == "Completed"
     assert (shell.home / "demo" / "report.html").exists()
     for label in ("Report:", "Picture:", "Database:"):
         assert label in done.stdout
@@ -59,16 +59,16 @@ def test_killed_and_called_again(shell: Shell, task: str, attempt: int) -> None:
 def test_called_again_after_its_end_it_does_nothing(shell: Shell) -> None:
     first = shell("demo", "--dir", "demo", "--pace", "0")
     assert first.returncode == 0, first.stderr
-    before = effects(shell)
+    before = count_effects(shell)
     again = shell("demo", "--dir", "demo")
     assert again.returncode == 0
     assert "completed already" in again.stdout
     assert "Report:" in again.stdout
-    assert effects(shell) == before
+    assert count_effects(shell) == before
     fresh = shell("demo", "--dir", "demo", "--pace", "0", "--fresh")
     assert fresh.returncode == 0
     assert "begins" in fresh.stdout
-    assert effects(shell)["report"] == 2
+    assert count_effects(shell)["report"] == 2
     runs = json.loads(shell("runs", "list", "--database", "sqlite:///demo/demo.db", "--json").stdout)
     assert [r["idempotency_key"] for r in runs] == ["demo-2", "demo-1"]
 

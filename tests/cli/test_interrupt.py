@@ -14,7 +14,7 @@ from tests.cli.conftest import Shell
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
 
 
-def interrupted(
+def interrupt_run(
     shell: Shell, *arguments: str, by: signal.Signals = signal.SIGINT, word: str = "interrupted"
 ) -> subprocess.Popen[str]:
     """A `holdwater run` that got Ctrl-C, or another signal, while its second task ran, and has said so."""
@@ -31,8 +31,8 @@ def interrupted(
 
 
 def test_what_runs_may_end_and_the_rest_goes_on_later(shell: Shell) -> None:
-    process = interrupted(shell)
-    shell.let_go()
+    process = interrupt_run(shell)
+    shell.release_tasks()
     assert process.wait(60) == 130
     assert process.stderr is not None
     said = process.stderr.read()
@@ -41,44 +41,44 @@ def test_what_runs_may_end_and_the_rest_goes_on_later(shell: Shell) -> None:
     assert hint[:2] == ["holdwater", "run"]
     done = shell(*hint[1:])
     assert done.returncode == 0, done.stderr
-    assert shell.effects() == ["one", "two", "three"]
+    assert shell.read_effects() == ["one", "two", "three"]
     assert shell("verify").returncode == 0
 
 
 def test_sigterm_drains_as_ctrl_c_does(shell: Shell) -> None:
-    process = interrupted(shell, by=signal.SIGTERM, word="terminated")
-    shell.let_go()
+    process = interrupt_run(shell, by=signal.SIGTERM, word="terminated")
+    shell.release_tasks()
     assert process.wait(60) == 143
     assert process.stderr is not None
     said = process.stderr.read()
     assert "2 of 3 tasks (one, two) settled, it is Running" in said
     done = shell(*said.partition("go on with ")[2].split()[1:])
     assert done.returncode == 0, done.stderr
-    assert shell.effects() == ["one", "two", "three"]
+    assert shell.read_effects() == ["one", "two", "three"]
 
 
 def test_a_second_sigterm_leaves_at_once(shell: Shell) -> None:
-    process = interrupted(shell, by=signal.SIGTERM, word="terminated")
+    process = interrupt_run(shell, by=signal.SIGTERM, word="terminated")
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 143
-    shell.let_go()
+    shell.release_tasks()
     done = shell("run", "flows:waits", "--resume", "@last")
     assert done.returncode == 0, done.stderr
-    assert shell.effects() == ["one", "two", "two", "three"]
+    assert shell.read_effects() == ["one", "two", "two", "three"]
 
 
 def test_a_key_goes_on_too(shell: Shell) -> None:
-    process = interrupted(shell, "--key", "k")
-    shell.let_go()
+    process = interrupt_run(shell, "--key", "k")
+    shell.release_tasks()
     assert process.wait(60) == 130
     done = shell("run", "flows:waits", "--key", "k", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["final_context"] == {"done": True}
-    assert shell.effects() == ["one", "two", "three"]
+    assert shell.read_effects() == ["one", "two", "three"]
 
 
 def test_a_second_one_leaves_at_once(shell: Shell) -> None:
-    process = interrupted(shell)
+    process = interrupt_run(shell)
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 130  # the grace is 5 s
     assert process.stdout is not None
@@ -86,8 +86,8 @@ def test_a_second_one_leaves_at_once(shell: Shell) -> None:
     said = process.stderr.read()
     assert "Traceback" not in said
     assert "--resume " in said, said
-    shell.let_go()
+    shell.release_tasks()
     done = shell("run", "flows:waits", "--resume", said.partition("--resume ")[2].strip())
     assert done.returncode == 0, done.stderr
-    assert shell.effects() == ["one", "two", "two", "three"]  # the second was never recorded, so it is done again
+    assert shell.read_effects() == ["one", "two", "two", "three"]  # the second was never recorded, so it is done again
     assert shell("verify").returncode == 0

@@ -13,11 +13,19 @@ from holdwater.cli import formatting
 from holdwater.cli.main import COMMANDS, main
 from tests.cli.conftest import Shell
 
-HEAVY = ("rich", "sqlite3", "asyncio", "holdwater.runners", "holdwater.engine", "holdwater.storage", "holdwater.tasks")
+HEAVY_MODULES = (
+    "rich",
+    "sqlite3",
+    "asyncio",
+    "holdwater.runners",
+    "holdwater.engine",
+    "holdwater.storage",
+    "holdwater.tasks",
+)
 
 
 def test_help_lists_every_command_and_exit_code(shell: Shell) -> None:
-    done = shell.fresh("--help")
+    done = shell.run_fresh("--help")
     assert done.returncode == 0
     for name, (_, line) in COMMANDS.items():
         assert name in done.stdout
@@ -39,7 +47,7 @@ def test_help_imports_nothing_heavy(shell: Shell) -> None:
     )  # fmt: skip
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "click" in imported
-    assert not imported.intersection(HEAVY)
+    assert not imported.intersection(HEAVY_MODULES)
 
 
 def test_help_answers_at_once(shell: Shell) -> None:
@@ -47,14 +55,14 @@ def test_help_answers_at_once(shell: Shell) -> None:
     took = []
     for _ in range(7):
         began = os.times()
-        shell.fresh("--help")
+        shell.run_fresh("--help")
         ended = os.times()
         took.append(ended.children_user - began.children_user + ended.children_system - began.children_system)
     assert min(took) < 0.15
 
 
 def test_version(shell: Shell) -> None:
-    done = shell.fresh("--version")
+    done = shell.run_fresh("--version")
     assert (done.returncode, done.stdout) == (0, f"holdwater, version {__version__}\n")
 
 
@@ -73,7 +81,7 @@ def test_a_reader_that_goes_away_is_no_error_of_the_run(shell: Shell) -> None:
     assert process.stdout is not None
     process.stdout.readline()
     process.stdout.close()
-    shell.let_go()
+    shell.release_tasks()
     assert process.wait(timeout=30) == 141
     assert process.stderr is not None
     assert "Traceback" not in process.stderr.read()
@@ -102,15 +110,22 @@ def test_an_error_of_our_own_is_70_and_short(
     ],
 )
 def test_text_has_no_power_over_a_terminal(given: str, shown: str) -> None:
-    assert formatting.clean(given) == shown
+    assert formatting.escape_unsafe(given) == shown
 
 
 def test_long_text_is_cut() -> None:
-    assert formatting.short("x" * 200, 10) == "xxxxxxxxx…"
-    assert formatting.short("x" * 10, 10) == "x" * 10
-    assert len(formatting.short("\n" * 10, 10)) == 10
+    assert formatting.truncate("x" * 200, 10) == "xxxxxxxxx…"
+    assert formatting.truncate("x" * 10, 10) == "x" * 10
+    assert len(formatting.truncate("\n" * 10, 10)) == 10
 
 
 def test_durations() -> None:
     given = [None, 0.0004, 0.25, 1.5, 61, 3725]
-    assert [formatting.seconds(s) for s in given] == ["", "0.4 ms", "250 ms", "1.50 s", "1 min 01 s", "1 h 02 min"]
+    assert [formatting.format_duration(s) for s in given] == [
+        "",
+        "0.4 ms",
+        "250 ms",
+        "1.50 s",
+        "1 min 01 s",
+        "1 h 02 min",
+    ]

@@ -29,11 +29,11 @@ def test_cancel_reaches_a_runner(shell: Shell, migrated_schema: Callable[[], str
     (run,) = json.loads(shell("runs", "list", "--json", *on).stdout)
     cancelled = shell("runs", "cancel", run["run_id"], *on)
     assert cancelled.returncode == 0, cancelled.stderr
-    shell.let_go()
+    shell.release_tasks()
     running.communicate(timeout=30)
     (run,) = json.loads(shell("runs", "list", "--json", *on).stdout)
     assert run["status"] == "Cancelled"
-    assert shell.effects() == ["one", "two"]
+    assert shell.read_effects() == ["one", "two"]
     assert shell("verify", *on).returncode == 0
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.conftest import Shell
 
-FAMILY = """
+PARENT_MODULE = """
 import flows
 from holdwater import WorkflowBuilder, task
 
@@ -94,16 +94,16 @@ def test_a_context_from_file_and_standard_input(shell: Shell) -> None:
     (shell.home / "context.json").write_text('{"x": 10}')
     for name in ("@context.json", "context.json"):
         assert '"y": 22' in shell("run", "flows:sums", "--json", "--context", name).stdout
-    assert '"y": 202' in shell("run", "flows:sums", "--json", "--context", "-", given='{"x": 100}').stdout
+    assert '"y": 202' in shell("run", "flows:sums", "--json", "--context", "-", stdin='{"x": 100}').stdout
 
 
-CONTEXTS = [
+INVALID_CONTEXTS = [
     *("{x", "[1]", "1", '"x"', "", "nowhere", "nowhere.json", "@nowhere.json", "@", "@.", "x" * 5000, "latin.json"),
     *('{"x": NaN}', '{"x": {"$t": "nobody", "v": 1}}'),
 ]
 
 
-@pytest.mark.parametrize("context", CONTEXTS)
+@pytest.mark.parametrize("context", INVALID_CONTEXTS)
 def test_a_context_that_cannot_be_used_is_2(shell: Shell, context: str) -> None:
     (shell.home / "latin.json").write_bytes('{"x": "é"}'.encode("latin-1"))
     taken = ("run", "flows:sums"), ("schedules", "add", "w", "@daily", "--allow-unknown")
@@ -207,7 +207,7 @@ def test_a_run_that_is_finished_by_this_command_is_shown_as_executed(shell: Shel
     shell.wait_until((shell.home / "blocked").exists, left)
     left.kill()
     left.wait()
-    shell.let_go()
+    shell.release_tasks()
     done = shell("run", "flows:waits", "--key", "k").stdout
     assert "Completed after" in done
     assert "nothing was executed" not in done
@@ -258,26 +258,26 @@ def test_only_its_own_run_is_executed(shell: Shell) -> None:
     left.wait()
     assert shell("run", "flows:sums").returncode == 0
     assert shell("run", "flows:sums", "--key", "k").returncode == 0
-    assert shell.effects() == ["one", "two"], "what another run has left is not executed"
+    assert shell.read_effects() == ["one", "two"], "what another run has left is not executed"
     (other,) = (r for r in json.loads(shell("runs", "list", "--json").stdout) if r["workflow_name"] == "waits")
     assert other["status"] == "Running"
     assert other["activity"].startswith("orphaned")
-    shell.let_go()
+    shell.release_tasks()
     assert shell("run", "flows:waits", "--resume", other["run_id"]).returncode == 0
-    assert shell.effects() == ["one", "two", "two", "three"]
+    assert shell.read_effects() == ["one", "two", "two", "three"]
 
 
 def test_the_children_of_a_run_are_its_own(shell: Shell) -> None:
-    (shell.home / "family.py").write_text(FAMILY)
+    (shell.home / "family.py").write_text(PARENT_MODULE)
     parent = shell.start("run", "family.py:parent", "--key", "k")
     shell.wait_until((shell.home / "blocked").exists, parent)
     parent.kill()
     parent.wait()
-    shell.let_go()
+    shell.release_tasks()
     done = shell("run", "family.py:parent", "--key", "k", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["final_context"] == {"child": "Completed"}
-    assert shell.effects() == ["one", "two", "two", "three"]
+    assert shell.read_effects() == ["one", "two", "two", "three"]
 
 
 def test_an_executor_it_does_not_have(shell: Shell) -> None:

@@ -11,9 +11,9 @@ import pytest
 
 from holdwater.model import ids
 from tests.cli.conftest import FLOWS, Shell
-from tests.suite.forking import Interpreter
+from tests.suite.forking import ForkServer
 
-FAMILY = """
+PARENT_MODULE = """
 import flows
 from holdwater import WorkflowBuilder, task
 
@@ -24,7 +24,7 @@ with WorkflowBuilder("sums of sums"):
         context["z"] = sum(handle.execute("sums", {"x": x}).final_context["y"] for x in (1, 2))
 """
 
-LOOKS = [["runs", "list"], ["runs", "show", "0"], ["verify"], ["runs", "forget", "--older-than", "1d"]]
+READ_ONLY_COMMANDS = [["runs", "list"], ["runs", "show", "0"], ["verify"], ["runs", "prune", "--older-than", "1d"]]
 
 
 def test_list_and_show(shell: Shell) -> None:
@@ -52,7 +52,7 @@ def test_list_and_show(shell: Shell) -> None:
     assert shell("runs", "show", runs[1]["run_id"][:30]).returncode == 0
 
 
-BUGGY = """
+FAILING_MODULE = """
 from holdwater import WorkflowBuilder, task
 
 def third(x):
@@ -74,7 +74,7 @@ with WorkflowBuilder("buggy"):
 
 
 def test_where_a_task_failed(shell: Shell) -> None:
-    (shell.home / "buggy.py").write_text(BUGGY)
+    (shell.home / "buggy.py").write_text(FAILING_MODULE)
     plain = shell("run", "buggy")
     assert plain.returncode == 1
     assert "Traceback" not in plain.stdout + plain.stderr
@@ -130,12 +130,12 @@ def test_last_is_the_newest_run_without_a_parent(shell: Shell, family: None) -> 
 )
 def test_parts_of_the_list_and_their_totals(three: Shell, options: list[str], workflows: list[str], line: str) -> None:
     shell = three
-    assert listed(shell, *options) == workflows
+    assert list_workflow_names(shell, *options) == workflows
     assert shell("runs", "list", *options).stdout.splitlines()[-1] == line
 
 
 @pytest.fixture(scope="module")
-def three(tmp_path_factory: pytest.TempPathFactory, interpreter: Interpreter) -> Iterator[Shell]:
+def three(tmp_path_factory: pytest.TempPathFactory, interpreter: ForkServer) -> Iterator[Shell]:
     """A database with three runs, which is only looked at."""
     shell = Shell(tmp_path_factory.mktemp("three"), interpreter)
     (shell.home / "flows.py").write_text(FLOWS)
@@ -146,7 +146,7 @@ def three(tmp_path_factory: pytest.TempPathFactory, interpreter: Interpreter) ->
 
 
 def test_a_page_longer_than_the_store_gives_at_once(three: Shell) -> None:
-    assert listed(three, "--limit", "5000", "--offset", "2") == ["sums"]
+    assert list_workflow_names(three, "--limit", "5000", "--offset", "2") == ["sums"]
 
 
 @pytest.mark.parametrize("since", ["yesterday", "-1h", "0h", "99999999h", "2026-13-01", ""])
@@ -158,7 +158,7 @@ def test_since_what_is_no_instant(three: Shell, since: str) -> None:
 
 def test_the_database_is_taken_from_the_environment(three: Shell, shell: Shell) -> None:
     shell.environment["HOLDWATER_DATABASE"] = f"sqlite:///{three.home / 'holdwater.db'}"
-    assert listed(shell) == ["fails", "sums", "sums"]
+    assert list_workflow_names(shell) == ["fails", "sums", "sums"]
     assert shell("runs", "list", "--database", "sqlite:///other.db").returncode == 3, "an option wins"
 
 
@@ -177,12 +177,12 @@ def test_the_activity_of_an_unfinished_run_is_shown(shell: Shell) -> None:
     process = shell.start("run", "flows:waits")
     shell.wait_until((shell.home / "blocked").exists, process)
     (run,) = json.loads(shell("runs", "list", "--json").stdout)
-    assert run["activity"] == f"running on {ids.owner().rsplit('.', 2)[0]}:{process.pid}"
+    assert run["activity"] == f"running on {ids.new_owner_id().rsplit('.', 2)[0]}:{process.pid}"
     assert f"status    R{run['activity'][1:]}\n" in shell("runs", "show", "@last").stdout
     process.kill()
     process.wait()
     assert "  orphaned by " in shell("runs", "list").stdout
-    shell.let_go()
+    shell.release_tasks()
     assert shell("run", "flows:waits", "--resume", "@last").returncode == 0
     (run,) = json.loads(shell("runs", "list", "--json").stdout)
     assert run["activity"] is None
@@ -190,10 +190,10 @@ def test_the_activity_of_an_unfinished_run_is_shown(shell: Shell) -> None:
 
 @pytest.fixture
 def family(shell: Shell) -> None:
-    (shell.home / "family.py").write_text(FAMILY)
+    (shell.home / "family.py").write_text(PARENT_MODULE)
 
 
-def listed(shell: Shell, *options: str) -> list[str]:
+def list_workflow_names(shell: Shell, *options: str) -> list[str]:
     return [run["workflow_name"] for run in json.loads(shell("runs", "list", "--json", *options).stdout)]
 
 
@@ -201,11 +201,11 @@ def listed(shell: Shell, *options: str) -> list[str]:
 def test_children_are_listed_when_they_are_asked_for(shell: Shell) -> None:
     shell("run", "flows:sums")
     shell("run", "family:sums of sums")
-    assert listed(shell) == ["sums of sums", "sums"]
-    assert listed(shell, "--children") == ["sums", "sums", "sums of sums", "sums"]
+    assert list_workflow_names(shell) == ["sums of sums", "sums"]
+    assert list_workflow_names(shell, "--children") == ["sums", "sums", "sums of sums", "sums"]
     parent, other = [run["run_id"] for run in json.loads(shell("runs", "list", "--json").stdout)]
-    assert listed(shell, "--parent", parent[:30]) == ["sums", "sums"]
-    assert listed(shell, "--parent", other) == []
+    assert list_workflow_names(shell, "--parent", parent[:30]) == ["sums", "sums"]
+    assert list_workflow_names(shell, "--parent", other) == []
     assert shell("runs", "list", "--children").stdout.count(f"  child of {parent[-8:]}\n") == 2
     assert "child of" not in shell("runs", "list").stdout
     assert shell("runs", "list", "--parent", "nobody").returncode == 3
@@ -213,11 +213,11 @@ def test_children_are_listed_when_they_are_asked_for(shell: Shell) -> None:
 
 def test_an_id_wins_over_those_it_begins(shell: Shell) -> None:
     shell("run", "flows:sums")
-    rename(shell, "daily")
+    rename_newest_run(shell, "daily")
     shell("run", "flows:sums")
-    rename(shell, "daily-2")
+    rename_newest_run(shell, "daily-2")
     shell("run", "flows:sums")
-    rename(shell, "daily-2/m.0.0", parent="daily-2")
+    rename_newest_run(shell, "daily-2/m.0.0", parent="daily-2")
 
     def shown(wanted: str) -> str:
         return str(json.loads(shell("runs", "show", wanted, "--json").stdout)["run_id"])
@@ -228,7 +228,7 @@ def test_an_id_wins_over_those_it_begins(shell: Shell) -> None:
     assert "several runs" in shell("runs", "show", "dail").stderr
 
 
-def rename(shell: Shell, new: str, parent: str | None = None) -> None:
+def rename_newest_run(shell: Shell, new: str, parent: str | None = None) -> None:
     """Call the newest run so."""
     db = sqlite3.connect(shell.home / "holdwater.db", isolation_level=None)
     (old,) = db.execute("SELECT id FROM runs ORDER BY created_at DESC LIMIT 1").fetchone()
@@ -238,14 +238,14 @@ def rename(shell: Shell, new: str, parent: str | None = None) -> None:
 
 
 @pytest.mark.usefixtures("family")
-def test_forgetting(shell: Shell) -> None:
+def test_prune(shell: Shell) -> None:
     for _ in range(3):
         shell("run", "family:sums of sums")
     ids = [run["run_id"] for run in json.loads(shell("runs", "list", "--json").stdout)]
-    assert shell("runs", "forget", "--older-than", "30d").stdout == "0 runs forgotten\n"
-    done = shell("runs", "forget", "--older-than", "1ms", "--keep", ids[1], "--json")
-    assert json.loads(done.stdout) == {"forgotten": 6}
-    assert listed(shell, "--children") == ["sums", "sums", "sums of sums"]
+    assert shell("runs", "prune", "--older-than", "30d").stdout == "0 runs pruned\n"
+    done = shell("runs", "prune", "--older-than", "1ms", "--keep", ids[1], "--json")
+    assert json.loads(done.stdout) == {"pruned": 6}
+    assert list_workflow_names(shell, "--children") == ["sums", "sums", "sums of sums"]
     assert shell("verify").returncode == 0
     assert shell("runs", "show", ids[0]).returncode == 3
 
@@ -258,13 +258,13 @@ def test_forgetting(shell: Shell) -> None:
         *((["--older-than", age], 2) for age in ("soon", "0", "30", " 30 ", "0d", "-1d", "1.5d", "1w", "40000d")),
     ],
 )
-def test_nothing_is_forgotten_by_mistake(shell: Shell, options: list[str], code: int) -> None:
+def test_nothing_is_pruned_by_mistake(shell: Shell, options: list[str], code: int) -> None:
     shell("run", "flows:sums")
-    assert shell("runs", "forget", *options).returncode == code
-    assert listed(shell) == ["sums"]
+    assert shell("runs", "prune", *options).returncode == code
+    assert list_workflow_names(shell) == ["sums"]
 
 
-@pytest.mark.parametrize("command", LOOKS)
+@pytest.mark.parametrize("command", READ_ONLY_COMMANDS)
 def test_a_database_that_is_not_there_is_not_made(shell: Shell, command: list[str]) -> None:
     done = shell(*command)
     assert done.returncode == 3
@@ -273,7 +273,7 @@ def test_a_database_that_is_not_there_is_not_made(shell: Shell, command: list[st
     assert shell(*command, "--database", "memory://").returncode == 2
 
 
-@pytest.mark.parametrize("command", LOOKS)
+@pytest.mark.parametrize("command", READ_ONLY_COMMANDS)
 def test_somebody_elses_file_stays_as_it_is(shell: Shell, command: list[str]) -> None:
     path = shell.home / "holdwater.db"
     other = sqlite3.connect(path)
@@ -288,20 +288,20 @@ def test_somebody_elses_file_stays_as_it_is(shell: Shell, command: list[str]) ->
     assert shell(*command).returncode == 2
 
 
-def test_looking_executes_nothing(shell: Shell) -> None:
+def test_reading_commands_execute_nothing(shell: Shell) -> None:
     process = shell.start("run", "flows:waits")
     shell.wait_until((shell.home / "blocked").exists, process)
     process.kill()
     process.wait()
-    before = shell.effects()
-    shell.let_go()
+    before = shell.read_effects()
+    shell.release_tasks()
     (run,) = json.loads(shell("runs", "list", "--json").stdout)
     assert run["status"] == "Running"
     shown = json.loads(shell("runs", "show", run["run_id"], "--json").stdout)
     assert shown["tasks"][0]["status"] == "Completed"
     assert shown["tasks"][2]["status"] == "Pending"
     assert shell("verify").returncode == 0
-    assert shell.effects() == before
+    assert shell.read_effects() == before
 
 
 def test_graphs(shell: Shell) -> None:

@@ -11,10 +11,10 @@ from holdwater import DefaultRunner, TriggerResult, WorkflowBuilder, task, trigg
 from holdwater.model.registry import registry
 from holdwater.model.triggers import triggers
 from tests.cli.conftest import Shell
-from tests.suite.waiting import look_again
+from tests.suite.waiting import poll_pause
 
 
-def schedules(shell: Shell, *arguments: str, code: int = 0) -> str:
+def run_schedules_command(shell: Shell, *arguments: str, code: int = 0) -> str:
     done = shell("schedules", *arguments)
     assert done.returncode == code, done
     return done.stdout if code == 0 else done.stderr
@@ -30,55 +30,63 @@ def runner(shell: Shell) -> Iterator[DefaultRunner]:
 
     with DefaultRunner(f"sqlite:///{shell.home}/holdwater.db") as made:
         yield made
-    registry.forget("report")
-    triggers.forget("inbox")
+    registry.unregister("report")
+    triggers.unregister("inbox")
 
 
 def test_the_life_of_a_schedule(shell: Shell) -> None:
-    said = schedules(
+    said = run_schedules_command(
         shell, "add", "report", "0 3 * * *", "--timezone", "Europe/Berlin", "--allow-unknown", "--json",
         "--context", '{"a": 1}', "--overlap", "skip", "--catchup", "run_once", "--start", "2126-01-01",
     )  # fmt: skip
     row = json.loads(said)
     assert (row["context"], row["overlap"], row["catchup_policy"]) == ({"a": 1}, "skip", "run_once")
     assert row["next_run_at"] == "2126-01-01T02:00:00+00:00"
-    named = schedules(shell, "add", "report", "@daily", "--name", "daily", "--allow-unknown")
+    named = run_schedules_command(shell, "add", "report", "@daily", "--name", "daily", "--allow-unknown")
     assert "fires at @daily, UTC" in named
-    assert schedules(shell, "add", "report", "@hourly", "--name", "daily", "--allow-unknown").split()[1] in named
-    assert [r["cron_expression"] for r in json.loads(schedules(shell, "list", "--json"))] == ["0 3 * * *", "@hourly"]
-    assert "0 3 * * * Europe/Berlin" in schedules(shell, "list")
+    assert (
+        run_schedules_command(shell, "add", "report", "@hourly", "--name", "daily", "--allow-unknown").split()[1]
+        in named
+    )
+    assert [r["cron_expression"] for r in json.loads(run_schedules_command(shell, "list", "--json"))] == [
+        "0 3 * * *",
+        "@hourly",
+    ]
+    assert "0 3 * * * Europe/Berlin" in run_schedules_command(shell, "list")
 
-    assert "is paused" in schedules(shell, "pause", "daily")
-    assert "paused" in schedules(shell, "list")
-    assert len(json.loads(schedules(shell, "list", "--enabled", "--json"))) == 1
-    assert "goes on" in schedules(shell, "resume", "daily")
-    shown = json.loads(schedules(shell, "show", row["id"][:8], "--json"))
+    assert "is paused" in run_schedules_command(shell, "pause", "daily")
+    assert "paused" in run_schedules_command(shell, "list")
+    assert len(json.loads(run_schedules_command(shell, "list", "--enabled", "--json"))) == 1
+    assert "goes on" in run_schedules_command(shell, "resume", "daily")
+    shown = json.loads(run_schedules_command(shell, "show", row["id"][:8], "--json"))
     assert (shown["id"], shown["history"]) == (row["id"], [])
-    assert "Europe/Berlin" in schedules(shell, "show", row["id"])
-    described = schedules(shell, "show", row["id"]).splitlines()
+    assert "Europe/Berlin" in run_schedules_command(shell, "show", row["id"])
+    described = run_schedules_command(shell, "show", row["id"]).splitlines()
     assert described[0].split() == ["schedule", row["id"]]
     assert not [line for line in described if "_" in line.split()[0]], "labels are for people"
-    assert "is deleted" in schedules(shell, "remove", "daily")
-    assert json.loads(schedules(shell, "remove", row["id"], "--json"))["id"] == row["id"]
-    assert schedules(shell, "list") == "no schedules\n"
+    assert "is deleted" in run_schedules_command(shell, "remove", "daily")
+    assert json.loads(run_schedules_command(shell, "remove", row["id"], "--json"))["id"] == row["id"]
+    assert run_schedules_command(shell, "list") == "no schedules\n"
 
 
-def test_a_runner_hears_of_it(shell: Shell, runner: DefaultRunner) -> None:
-    row = json.loads(schedules(shell, "add", "report", "* * * * * *", "--json"))  # the runner has announced it
+def test_a_runner_is_notified(shell: Shell, runner: DefaultRunner) -> None:
+    row = json.loads(
+        run_schedules_command(shell, "add", "report", "* * * * * *", "--json")
+    )  # the runner has announced it
     while not (fires := runner.get_cron_execution_history(row["id"])):  # bounded by the test's time-out
-        look_again()
+        poll_pause()
     assert runner.handle(fires[0]["pipeline_execution_id"]).result(60).status == "Completed"
-    assert "Completed" in schedules(shell, "show", row["id"], "--limit", "100")
-    schedules(shell, "pause", row["id"])
+    assert "Completed" in run_schedules_command(shell, "show", row["id"], "--limit", "100")
+    run_schedules_command(shell, "pause", row["id"])
     assert runner.get_cron_schedule(row["id"])["enabled"] is False
-    said = schedules(shell, "run-now", row["id"])
+    said = run_schedules_command(shell, "run-now", row["id"])
     assert runner.handle(said.split()[1]).result(60).status == "Completed"
 
 
 def test_nobody_is_there_to_run_it(shell: Shell) -> None:
-    schedules(shell, "add", "report", "@daily", "--name", "daily", "--allow-unknown")
-    assert "is asked for" in schedules(shell, "run-now", "daily")
-    assert json.loads(schedules(shell, "run-now", "daily", "--json"))["status"] == "Queued"
+    run_schedules_command(shell, "add", "report", "@daily", "--name", "daily", "--allow-unknown")
+    assert "is asked for" in run_schedules_command(shell, "run-now", "daily")
+    assert json.loads(run_schedules_command(shell, "run-now", "daily", "--json"))["status"] == "Queued"
 
 
 def test_triggers(shell: Shell, runner: DefaultRunner) -> None:
@@ -87,30 +95,30 @@ def test_triggers(shell: Shell, runner: DefaultRunner) -> None:
         return TriggerResult.skip()
 
     while not (runner.get_trigger_schedule("inbox") or {}).get("last_poll_at"):  # bounded by the test's time-out
-        look_again()
-    assert "asked every 3600 s" in schedules(shell, "list")
-    assert "inbox" in schedules(shell, "show", "inbox")
-    schedules(shell, "pause", "inbox")
+        poll_pause()
+    assert "asked every 3600 s" in run_schedules_command(shell, "list")
+    assert "inbox" in run_schedules_command(shell, "show", "inbox")
+    run_schedules_command(shell, "pause", "inbox")
     row = runner.get_trigger_schedule("inbox")
     assert row is not None
     assert row["enabled"] is False
-    schedules(shell, "resume", "inbox")
-    assert "is a trigger" in schedules(shell, "next", "inbox", code=2)
+    run_schedules_command(shell, "resume", "inbox")
+    assert "is a trigger" in run_schedules_command(shell, "next", "inbox", code=2)
 
 
 def test_coming_times(shell: Shell) -> None:
     berlin = ("next", "--cron", "30 2 * * *", "--timezone", "Europe/Berlin", "--count", "2")
-    out = schedules(shell, *berlin, "--after", "2027-03-27T12:00:00Z")
+    out = run_schedules_command(shell, *berlin, "--after", "2027-03-27T12:00:00Z")
     first, second = out.splitlines()
     assert first.startswith("2027-03-28 01:00:00Z  2027-03-28 03:00:00+02:00  02:30 is skipped")
     assert second == "2027-03-29 00:30:00Z  2027-03-29 02:30:00+02:00"
-    rows = json.loads(schedules(shell, *berlin, "--after", "2027-10-30T12:00:00Z", "--json"))
+    rows = json.loads(run_schedules_command(shell, *berlin, "--after", "2027-10-30T12:00:00Z", "--json"))
     assert rows[0]["utc"] == "2027-10-31T00:30:00+00:00"
     assert "comes twice" in rows[0]["note"]
-    schedules(shell, "add", "w", "@hourly", "--name", "hourly", "--allow-unknown")
-    assert len(schedules(shell, "next", "hourly").splitlines()) == 5
+    run_schedules_command(shell, "add", "w", "@hourly", "--name", "hourly", "--allow-unknown")
+    assert len(run_schedules_command(shell, "next", "hourly").splitlines()) == 5
     assert "is paused" not in shell("schedules", "next", "hourly").stderr
-    schedules(shell, "pause", "hourly")
+    run_schedules_command(shell, "pause", "hourly")
     assert "is paused" in shell("schedules", "next", "hourly").stderr
 
 
@@ -128,14 +136,14 @@ def test_coming_times(shell: Shell) -> None:
     ],
 )
 def test_errors(shell: Shell, arguments: tuple[str, ...], code: int, says: str) -> None:
-    assert says in schedules(shell, *arguments, code=code)
+    assert says in run_schedules_command(shell, *arguments, code=code)
 
 
 def test_which_schedule(shell: Shell) -> None:
     for _ in range(20):
-        schedules(shell, "add", "w", "@daily", "--allow-unknown")
+        run_schedules_command(shell, "add", "w", "@daily", "--allow-unknown")
     for verb in ("show", "pause", "resume", "remove", "run-now", "next"):
-        assert "there is no schedule 'nobody'" in schedules(shell, verb, "nobody", code=3)
-    ids = [row["id"] for row in json.loads(schedules(shell, "list", "--json"))]
+        assert "there is no schedule 'nobody'" in run_schedules_command(shell, verb, "nobody", code=3)
+    ids = [row["id"] for row in json.loads(run_schedules_command(shell, "list", "--json"))]
     first = next(c for c in "0123456789abcdef" if sum(i.startswith(c) for i in ids) > 1)
-    assert "several schedules" in schedules(shell, "show", first, code=2)
+    assert "several schedules" in run_schedules_command(shell, "show", first, code=2)

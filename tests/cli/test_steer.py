@@ -11,7 +11,7 @@ import pytest
 
 from tests.cli.conftest import Shell
 
-STEERED = '''
+STEERED_MODULE = '''
 """Workflows that wait for a sign, and note in effects.log what they did."""
 
 import time
@@ -72,7 +72,7 @@ with WorkflowBuilder("idle"):
         wait(handle)
 '''
 
-PATIENT = """
+SLOW_MODULE = """
 import time
 from pathlib import Path
 from holdwater import DefaultRunner, DefaultRunnerConfig, WorkflowBuilder, task
@@ -92,11 +92,11 @@ with DefaultRunner("sqlite:///holdwater.db", config=DefaultRunnerConfig(cancel_g
 
 @pytest.fixture
 def steered(shell: Shell) -> Shell:
-    (shell.home / "steered.py").write_text(STEERED)
+    (shell.home / "steered.py").write_text(STEERED_MODULE)
     return shell
 
 
-def at_work(shell: Shell, workflow: str = "stops") -> tuple[subprocess.Popen[str], str]:
+def start_blocked_run(shell: Shell, workflow: str = "stops") -> tuple[subprocess.Popen[str], str]:
     """A process whose body runs, and the run."""
     process = shell.start("run", f"steered:{workflow}")
     shell.wait_until((shell.home / "blocked").exists, process)
@@ -104,35 +104,35 @@ def at_work(shell: Shell, workflow: str = "stops") -> tuple[subprocess.Popen[str
     return process, process.stdout.readline().split()[1]
 
 
-def shown(shell: Shell, run: str) -> dict[str, Any]:
+def show_run(shell: Shell, run: str) -> dict[str, Any]:
     data: dict[str, Any] = json.loads(shell("runs", "show", run, "--json").stdout)
     return data
 
 
-def failed(shell: Shell) -> str:
+def run_that_fails(shell: Shell) -> str:
     done = shell("run", "steered:mends", "--json")
     assert done.returncode == 1
     run_id: str = json.loads(done.stdout)["run_id"]
     return run_id
 
 
-def verified(shell: Shell) -> bool:
+def verify_store(shell: Shell) -> bool:
     done = shell("verify")
     assert done.returncode == 0, done.stdout + done.stderr
     return True
 
 
 def test_cancel_tells_the_process_that_executes_the_run(steered: Shell) -> None:
-    process, run = at_work(steered)
+    process, run = start_blocked_run(steered)
     done = steered("runs", "cancel", run[:30], "--reason", "enough", "--wait", "20")
     assert done.returncode == 0, done.stderr
     assert f"run {run} of stops is cancelled" in done.stdout
     assert process.wait(60) == 4
-    assert steered.effects() == ["one", "two", "told"]
-    run_ = shown(steered, run)
+    assert steered.read_effects() == ["one", "two", "told"]
+    run_ = show_run(steered, run)
     assert (run_["status"], run_["reason"]) == ("Cancelled", "enough")
     assert [t["status"] for t in run_["tasks"]] == ["Completed", "Cancelled", "Pending"]
-    assert verified(steered)
+    assert verify_store(steered)
     again = steered("runs", "cancel", run)
     assert again.returncode == 4
     assert "it is cancelled" in again.stderr
@@ -140,75 +140,80 @@ def test_cancel_tells_the_process_that_executes_the_run(steered: Shell) -> None:
 
 def test_a_second_cancel_waits_if_it_is_told_to(steered: Shell) -> None:
     """A body that does not look at its handle goes on after the first one."""
-    (steered.home / "patient.py").write_text(PATIENT)
+    (steered.home / "patient.py").write_text(SLOW_MODULE)
     command = [sys.executable, "patient.py"]
     process = subprocess.Popen(command, cwd=steered.home, env=steered.environment, encoding="utf-8")
-    steered.started.append(process)
+    steered.processes.append(process)
     steered.wait_until((steered.home / "blocked").exists, process)
     assert "is being cancelled" in steered("runs", "cancel", "@last").stdout
     refused = steered("runs", "cancel", "@last")
     assert (refused.returncode, "already being cancelled" in refused.stderr) == (4, True)
     assert steered("runs", "cancel", "@last", "--wait", "0").returncode == 4
     second = steered.start("runs", "cancel", "@last", "--wait", "60")
-    steered.let_go()
+    steered.release_tasks()
     assert second.wait(60) == 0
     assert process.wait(60) == 0
-    assert shown(steered, "@last")["status"] == "Cancelled"
+    assert show_run(steered, "@last")["status"] == "Cancelled"
     assert steered("runs", "cancel", "@last", "--wait", "60").returncode == 0, "that is how it ended"
     assert steered("runs", "cancel", "@last").returncode == 4
 
 
 def test_cancel_of_a_run_nobody_executes_ends_it_at_once(steered: Shell) -> None:
-    process, run = at_work(steered)
+    process, run = start_blocked_run(steered)
     process.kill()
     process.wait()
     done = steered("runs", "cancel", run, "--json")
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
-    assert (said["run_id"], said["status"], said["at_work"], said["taken_up"]) == (run, "Cancelled", [], False)
-    assert steered.effects() == ["one", "two"]
-    assert verified(steered)
+    assert (said["run_id"], said["status"], said["executing_tasks"], said["is_claimed"]) == (
+        run,
+        "Cancelled",
+        [],
+        False,
+    )
+    assert steered.read_effects() == ["one", "two"]
+    assert verify_store(steered)
 
 
 def test_pause_and_resume_beside_a_process_that_executes(steered: Shell) -> None:
-    process, run = at_work(steered)
+    process, run = start_blocked_run(steered)
     done = steered("runs", "pause", run, "--reason", "lunch")
     assert done.returncode == 0, done.stderr
     assert "1 task (two) at work will end as usual" in done.stdout
-    steered.let_go()
+    steered.release_tasks()
     assert process.wait(60) == 4  # it waits for a person
-    assert (shown(steered, run)["status"], shown(steered, run)["reason"]) == ("Paused", "lunch")
-    assert steered.effects() == ["one", "two"]
+    assert (show_run(steered, run)["status"], show_run(steered, run)["reason"]) == ("Paused", "lunch")
+    assert steered.read_effects() == ["one", "two"]
     assert steered("runs", "pause", run).returncode == 4
-    assert verified(steered)
+    assert verify_store(steered)
     done = steered("runs", "resume", run)
     assert done.returncode == 0, done.stderr
     assert "no runner has taken it up yet" in done.stdout
-    assert verified(steered)
+    assert verify_store(steered)
     assert steered("run", "steered:stops", "--resume", run).returncode == 0
-    assert steered.effects() == ["one", "two", "three"]
+    assert steered.read_effects() == ["one", "two", "three"]
 
 
 def test_retry_leaves_the_work_to_whoever_comes(steered: Shell) -> None:
-    run = failed(steered)
+    run = run_that_fails(steered)
     (steered.home / "mended").touch()
     done = steered("runs", "retry", run, "--reason", "there is room again")
     assert done.returncode == 0, done.stderr
     assert "no runner has taken it up yet" in done.stdout
     hint = next(line for line in done.stdout.splitlines() if "holdwater run " in line).split()
     assert hint[:3] == ["holdwater", "run", "MODULE:mends"]
-    assert shown(steered, run)["status"] == "Running"
-    assert steered.effects() == ["load", "shaky"], "nothing is executed here"
-    assert verified(steered)
+    assert show_run(steered, run)["status"] == "Running"
+    assert steered.read_effects() == ["load", "shaky"], "nothing is executed here"
+    assert verify_store(steered)
     last = steered("run", "steered:mends", *hint[3:], "--json")
     assert last.returncode == 0, last.stderr
     assert json.loads(last.stdout)["final_context"] == {"rows": [1, 2], "sum": 3}
-    assert steered.effects() == ["load", "shaky", "shaky"]
+    assert steered.read_effects() == ["load", "shaky", "shaky"]
     assert steered("runs", "retry", run).returncode == 4
-    assert verified(steered)
+    assert verify_store(steered)
 
 
-SERVING = """
+SERVING_SCRIPT = """
 import sys
 import steered
 from holdwater import DefaultRunner
@@ -219,59 +224,64 @@ with DefaultRunner("sqlite:///holdwater.db"):
 """
 
 
-def serving(shell: Shell) -> subprocess.Popen[str]:
+def start_worker_process(shell: Shell) -> subprocess.Popen[str]:
     """A process that executes whatever the database has; `holdwater run` executes its own run only."""
     pipe = subprocess.PIPE
     process: subprocess.Popen[str] = subprocess.Popen(
-        [sys.executable, "-c", SERVING], cwd=shell.home, env=shell.environment, stdin=pipe, stdout=pipe, text=True
+        [sys.executable, "-c", SERVING_SCRIPT],
+        cwd=shell.home,
+        env=shell.environment,
+        stdin=pipe,
+        stdout=pipe,
+        text=True,
     )
-    shell.started.append(process)
+    shell.processes.append(process)
     assert process.stdout is not None
     assert process.stdout.readline() == "up\n"
     return process
 
 
-def test_retry_and_fork_are_taken_up_by_a_runner_that_lives(steered: Shell) -> None:
-    run = failed(steered)
+def test_retry_and_fork_are_claimed_by_a_live_runner(steered: Shell) -> None:
+    run = run_that_fails(steered)
     (steered.home / "mended").touch()
-    idle, other = at_work(steered, "idle")
-    before = {w: shown(steered, other)[w] for w in ("status", "tasks")}
-    runner = serving(steered)
+    idle, other = start_blocked_run(steered, "idle")
+    before = {w: show_run(steered, other)[w] for w in ("status", "tasks")}
+    runner = start_worker_process(steered)
     done = steered("runs", "retry", run)
     assert f"run {run} of mends is tried again" in done.stdout  # what comes next depends on how fast the runner is
-    steered.wait_until(lambda: bool(shown(steered, run)["status"] == "Completed"), runner)
+    steered.wait_until(lambda: bool(show_run(steered, run)["status"] == "Completed"), runner)
     fork = json.loads(steered("runs", "fork", run, "--from", "shaky", "--set", "factor=10", "--json").stdout)
-    steered.wait_until(lambda: bool(shown(steered, fork["run_id"])["status"] == "Completed"), runner)
-    assert shown(steered, fork["run_id"])["final_context"] == {"rows": [1, 2], "factor": 10, "sum": 30}
-    assert {w: shown(steered, other)[w] for w in ("status", "tasks")} == before, "what runs was left in peace"
-    steered.let_go()
+    steered.wait_until(lambda: bool(show_run(steered, fork["run_id"])["status"] == "Completed"), runner)
+    assert show_run(steered, fork["run_id"])["final_context"] == {"rows": [1, 2], "factor": 10, "sum": 30}
+    assert {w: show_run(steered, other)[w] for w in ("status", "tasks")} == before, "what runs was left in peace"
+    steered.release_tasks()
     assert idle.wait(60) == 0
-    assert steered.effects() == ["load", "shaky", "shaky", "shaky"]
-    assert verified(steered)
+    assert steered.read_effects() == ["load", "shaky", "shaky", "shaky"]
+    assert verify_store(steered)
 
 
 def test_fork_needs_no_code(steered: Shell) -> None:
-    run = failed(steered)
+    run = run_that_fails(steered)
     (steered.home / "mended").touch()
     (steered.home / "values.json").write_text('{"rows": [5, 6], "factor": 2, "none": null}')
     done = steered("runs", "fork", run, "--from", "shaky", "--context", "values.json", "--set", "factor=3",
                    "--unset", "elsewhere", "--key", "k", "--json")  # fmt: skip
     assert done.returncode == 0, done.stderr
     fork = json.loads(done.stdout)
-    assert (fork["forked_from"], fork["status"], fork["taken_up"]) == (run, "Running", False)
-    assert steered.effects() == ["load", "shaky"]
+    assert (fork["forked_from"], fork["status"], fork["is_claimed"]) == (run, "Running", False)
+    assert steered.read_effects() == ["load", "shaky"]
     listed = steered("runs", "show", fork["run_id"]).stdout
     assert f"forked from  {run}" in listed
-    assert verified(steered)
+    assert verify_store(steered)
     last = steered("run", "steered:mends", "--resume", fork["run_id"], "--json")
     assert last.returncode == 0, last.stderr
     assert json.loads(last.stdout)["final_context"] == {"rows": [5, 6], "factor": 3, "none": None, "sum": 33}
-    assert steered.effects() == ["load", "shaky", "shaky"]
-    assert shown(steered, run)["status"] == "Failed"
+    assert steered.read_effects() == ["load", "shaky", "shaky"]
+    assert show_run(steered, run)["status"] == "Failed"
     again = steered("runs", "fork", run, "--from", "shaky", "--context", "values.json", "--set", "factor=3",
                     "--unset", "elsewhere", "--key", "k", "--json")  # fmt: skip
     assert json.loads(again.stdout)["run_id"] == fork["run_id"]
-    assert verified(steered)
+    assert verify_store(steered)
 
 
 @pytest.mark.parametrize(
@@ -288,7 +298,7 @@ def test_fork_needs_no_code(steered: Shell) -> None:
     ],
 )
 def test_a_fork_that_cannot_be(steered: Shell, arguments: list[str], code: int, said: str) -> None:
-    run = failed(steered)
+    run = run_that_fails(steered)
     done = steered("runs", "fork", run, *arguments)
     assert done.returncode == code
     assert said in done.stderr
@@ -303,17 +313,17 @@ def test_what_is_not_there(steered: Shell, command: str) -> None:
     assert missing.returncode == 3
     assert "there is no database" in missing.stderr
     assert not list(steered.home.glob("*.db*"))
-    failed(steered)
+    run_that_fails(steered)
     assert steered("runs", command, "ffff", *more).returncode == 3
     assert steered("runs", command, "0", *more, "--database", "memory://").returncode == 2
 
 
 def test_a_structure_that_changed_cannot_go_on_here(steered: Shell) -> None:
     """A retry is journalled by a process that knows no structure; the one that knows another says so."""
-    run = failed(steered)
-    (steered.home / "steered.py").write_text(STEERED.replace("def shaky", "def renamed"))
+    run = run_that_fails(steered)
+    (steered.home / "steered.py").write_text(STEERED_MODULE.replace("def shaky", "def renamed"))
     assert steered("runs", "retry", run).returncode == 0
     done = steered("run", "steered:mends", "--resume", run)
     assert done.returncode == 4
     assert "structure" in done.stdout
-    assert verified(steered)
+    assert verify_store(steered)

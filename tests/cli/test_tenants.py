@@ -53,7 +53,7 @@ def test_a_password_of_ones_own_is_not_printed(shell: Shell, database: str) -> N
     options = ["--database", database, "--json", "--password-file"]
     from_file = shell("tenants", "create", "acme", "--user", "acme_user", *options, "secret")
     assert json.loads(from_file.stdout) == {"schema_name": "acme", "username": "acme_user"}
-    from_stdin = shell("tenants", "create", "globex", *options, "-", given="geheim 2\n")
+    from_stdin = shell("tenants", "create", "globex", *options, "-", stdin="geheim 2\n")
     assert from_stdin.returncode == 0
     for done in (from_file, from_stdin):
         assert "geheim" not in done.stdout + done.stderr
@@ -88,7 +88,7 @@ def test_a_generated_password_is_printed_once(shell: Shell, database: str) -> No
     ],
 )
 def test_mistakes(shell: Shell, database: str, arguments: list[str], code: int, says: str) -> None:
-    done = shell("tenants", *arguments, "--database", database, given="")
+    done = shell("tenants", *arguments, "--database", database, stdin="")
     assert done.returncode == code, done.stderr
     assert says in done.stderr
     assert shell("tenants", "list", "--database", database).stdout == "no tenants\n"

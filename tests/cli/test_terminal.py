@@ -26,9 +26,9 @@ class Screen:
         import struct
         import termios
 
-        self.seen = ""
-        self._news = threading.Condition()
-        self._over = False
+        self.output = ""
+        self._changed = threading.Condition()
+        self._is_closed = False
         self._master, self.slave = pty.openpty()
         fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -40,23 +40,23 @@ class Screen:
                 data = os.read(self._master, 65536)
             except OSError:  # the other side is closed
                 data = b""
-            with self._news:
-                self.seen += data.decode("utf-8", "replace")
-                self._over = not data
-                self._news.notify_all()
+            with self._changed:
+                self.output += data.decode("utf-8", "replace")
+                self._is_closed = not data
+                self._changed.notify_all()
             if not data:
                 return
 
     def wait_for(self, text: str) -> None:
-        with self._news:
-            assert self._news.wait_for(lambda: re.search(text, self.seen) or self._over, 20), self.seen
-            assert re.search(text, self.seen), self.seen
+        with self._changed:
+            assert self._changed.wait_for(lambda: re.search(text, self.output) or self._is_closed, 20), self.output
+            assert re.search(text, self.output), self.output
 
-    def end(self) -> str:
+    def close(self) -> str:
         os.close(self.slave)
         self._reader.join(60)
         os.close(self._master)
-        return self.seen
+        return self.output
 
 
 def test_the_table_is_drawn_and_redrawn(shell: Shell) -> None:
@@ -64,9 +64,9 @@ def test_the_table_is_drawn_and_redrawn(shell: Shell) -> None:
     shell.environment["TERM"] = "xterm-256color"
     process = shell.start("run", "flows:waits", stdout=screen.slave)
     screen.wait_for("two.*Running")
-    shell.let_go()
+    shell.release_tasks()
     assert process.wait(60) == 0
-    seen = screen.end()
+    seen = screen.close()
     for word in ("Task", "State", "Attempts", "Duration", "Error", "Pending", "Completed after"):
         assert word in seen
     assert "\x1b[1A" in seen, "the cursor never went up"
@@ -77,7 +77,7 @@ def test_a_users_text_cannot_command_the_terminal(shell: Shell) -> None:
     screen = Screen()
     shell.environment["TERM"] = "xterm-256color"
     assert shell.start("run", "flows:fails", stdout=screen.slave).wait(60) == 1
-    seen = screen.end()
+    seen = screen.close()
     assert "[red]luck[/red]" in seen
     assert r"\x1b]0;owned\x07" in seen
     assert "\x1b]0" not in seen
@@ -87,7 +87,7 @@ def test_a_terminal_that_cannot_redraw_gets_lines(shell: Shell) -> None:
     screen = Screen()
     shell.environment["TERM"] = "dumb"
     assert shell.start("run", "flows:sums", stdout=screen.slave).wait(60) == 0
-    seen = screen.end()
+    seen = screen.close()
     assert "\x1b" not in seen
     assert "second  Completed" in seen
 
@@ -99,15 +99,15 @@ def test_many_tasks_are_cut_to_those_that_matter() -> None:
 
     tasks = [made(k, "Completed") for k in range(20)] + [made(20, "Failed"), made(21, "Running")]
     tasks += [made(k, "Pending") for k in range(22, 50)]
-    assert [t.task_name for t in live_view._most_telling(tasks, 5)] == ["t17", "t18", "t19", "t20", "t21"]
-    assert [t.task_name for t in live_view._most_telling(tasks, 24)][-2:] == ["t22", "t23"]
-    assert live_view._most_telling(tasks, 50) == tasks
+    assert [t.task_name for t in live_view._select_most_relevant(tasks, 5)] == ["t17", "t18", "t19", "t20", "t21"]
+    assert [t.task_name for t in live_view._select_most_relevant(tasks, 24)][-2:] == ["t22", "t23"]
+    assert live_view._select_most_relevant(tasks, 50) == tasks
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 200])
 @pytest.mark.parametrize("error", ["", "short", "a long error " * 40, "several\nlines " * 40])
 @pytest.mark.parametrize("name", ["t", "a task of fifteen", "n" * 100, "名" * 30])
-def test_a_long_error_takes_no_room_from_what_else_is_told(width: int, error: str, name: str) -> None:
+def test_a_long_error_leaves_room_for_the_other_columns(width: int, error: str, name: str) -> None:
     from io import StringIO
 
     from rich.console import Console
@@ -115,7 +115,7 @@ def test_a_long_error_takes_no_room_from_what_else_is_told(width: int, error: st
     view, out = live_view.TableView(), StringIO()
     view._console = Console(file=out, width=width)
     shown = [TaskResult(name, "Completed", None, None, timedelta(minutes=61), 10, error or None)]
-    view._console.print(view._table(shown, 0.0))
+    view._console.print(view._build_table(shown, 0.0))
     said = out.getvalue()
     assert all(len(line) <= width for line in said.splitlines()), said
     for word in ("Task", "State", "Attempts", "Duration", "Error", "Completed", " 10 ", "1 h 01 min"):

@@ -40,14 +40,14 @@ def approve(draft):
 asks = Graph([write, approve], name="asks")
 """
 
-TEXT = {"at": "2026-07-01 09:00:00+02:00", "p": "Point(x=(1, {2}), y=Colour.RED)", "n": "[nan, 1]"}
-PLAIN = {"at": "2026-07-01T09:00:00+02:00", "p": {"x": [1, [2]], "y": "RED"}, "n": ["NaN", 1]}
+AS_TEXT = {"at": "2026-07-01 09:00:00+02:00", "p": "Point(x=(1, {2}), y=Colour.RED)", "n": "[nan, 1]"}
+AS_PLAIN_JSON = {"at": "2026-07-01T09:00:00+02:00", "p": {"x": [1, [2]], "y": "RED"}, "n": ["NaN", 1]}
 
 
 def test_a_run_by_people_by_programs_and_exactly(shell: Shell) -> None:
     (shell.home / "made.py").write_text(MODULE)
     done = shell("run", "made:makes")
-    for key, text in TEXT.items():
+    for key, text in AS_TEXT.items():
         assert f"  {key} = {text}\n" in done.stdout
     assert "$t" not in done.stdout
     (shell.home / "made.py").unlink()  # what is recorded is shown without the code
@@ -55,7 +55,7 @@ def test_a_run_by_people_by_programs_and_exactly(shell: Shell) -> None:
         said = shell(*arguments)
         assert said.returncode == 0, said.stderr
         assert "$t" not in said.stdout
-    assert json.loads(said.stdout)["final_context"] == PLAIN
+    assert json.loads(said.stdout)["final_context"] == AS_PLAIN_JSON
     typed = json.loads(shell("runs", "show", "@last", "--json", "--typed").stdout)["final_context"]
     assert typed["at"] == {"$t": "datetime", "v": "2026-07-01T09:00:00", "z": {"$t": "zone", "v": "Europe/Berlin"}}
     assert typed["n"] == [{"$t": "float", "v": "nan"}, 1]

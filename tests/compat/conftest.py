@@ -19,4 +19,4 @@ def own_workflows() -> Iterator[None]:
     before = set(registry.names())
     yield
     for name in set(registry.names()) - before:
-        registry.forget(name)
+        registry.unregister(name)

@@ -46,7 +46,7 @@ TRANSLATED = {
     "AsyncRunner", "DiskCache", "Graph", "InterruptNode", "MapResult", "RetryPolicy", "RunResult", "SqliteCheckpointer",
     "SyncRunner", "node", "MemoryCheckpointer",
 }  # fmt: skip
-STAND_INS = [
+STUBS = [
     name
     for name, found in vars(unsupported).items()
     if "Not in this version" in str(getattr(found, "__doc__", "")) or type(found).__name__ == "Refusing"
@@ -92,7 +92,7 @@ def test_modules_of_the_original(name: str, installed: None) -> None:
         assert getattr(module, public) is getattr(hypergraph, public, getattr(module, public))
 
 
-@pytest.mark.parametrize("name", STAND_INS)
+@pytest.mark.parametrize("name", STUBS)
 def test_what_is_absent_says_what_takes_its_place(name: str) -> None:
     with pytest.raises(hypergraph.NotInThisVersion, match=name) as caught:
         getattr(unsupported, name)("anything", at="all")
@@ -102,10 +102,10 @@ def test_what_is_absent_says_what_takes_its_place(name: str) -> None:
 @pytest.mark.parametrize(
     ("of", "methods"),
     [
-        (hypergraph.SyncRunner(), unsupported.RunnerMethods),
-        (hypergraph.AsyncRunner(), unsupported.RunnerMethods),
-        (hypergraph.Graph([]), unsupported.GraphMethods),
-        (checkpointers.MemoryCheckpointer(), unsupported.CheckpointerMethods),
+        (hypergraph.SyncRunner(), unsupported.UnsupportedRunnerMethods),
+        (hypergraph.AsyncRunner(), unsupported.UnsupportedRunnerMethods),
+        (hypergraph.Graph([]), unsupported.UnsupportedGraphMethods),
+        (checkpointers.MemoryCheckpointer(), unsupported.UnsupportedCheckpointerMethods),
     ],
 )
 def test_absent_methods(of: Any, methods: type) -> None:
@@ -115,11 +115,11 @@ def test_absent_methods(of: Any, methods: type) -> None:
 
 
 def test_a_stand_in_goes_when_holdwater_has_the_thing() -> None:
-    assert not {name for name in STAND_INS for home in HOMES if hasattr(home, name)}, "delete these from absent"
+    assert not {name for name in STUBS for home in HOMES if hasattr(home, name)}, "delete these from absent"
     for methods, kind in (
-        (unsupported.RunnerMethods, holdwater.AsyncRunner),
-        (unsupported.GraphMethods, holdwater.Graph),
-        (unsupported.CheckpointerMethods, holdwater.Checkpointer),
+        (unsupported.UnsupportedRunnerMethods, holdwater.AsyncRunner),
+        (unsupported.UnsupportedGraphMethods, holdwater.Graph),
+        (unsupported.UnsupportedCheckpointerMethods, holdwater.Checkpointer),
     ):
         assert not {name for name in vars(methods) if not name.startswith("_") and hasattr(kind, name)}
 
@@ -212,7 +212,7 @@ def test_graphs() -> None:
         graph.nx_graph
 
 
-@pytest.mark.parametrize("option", unsupported.REFUSED_OPTIONS)
+@pytest.mark.parametrize("option", unsupported.UNSUPPORTED_OPTIONS)
 def test_options_that_are_refused(option: str) -> None:
     graph = hypergraph.Graph([hypergraph.node(double, "y")])
     runner = hypergraph.SyncRunner()

@@ -25,7 +25,7 @@ from holdwater.graphs import AnswerError
 make_interrupt: Any = hypergraph.InterruptNode
 
 
-class Heard(hypergraph.TypedEventProcessor):
+class RecordingProcessor(hypergraph.TypedEventProcessor):
     def __init__(self) -> None:
         self.started: list[Any] = []
         self.ended: list[Any] = []
@@ -144,14 +144,14 @@ ANSWERS: list[tuple[Any, Any, Any]] = [
     (tuple[int, str], [1, "x"], (1, "x")),
     (Verdict | None, None, None),
 ]
-WAYS = ["values", "keyword", "handler", "async handler", "respond", "again"]
+ANSWER_METHODS = ["values", "keyword", "handler", "async handler", "respond", "again"]
 
 
-def asking(kind: Any, *, by_class: bool) -> Any:
+def graph_that_asks(answer_type: Any, *, by_class: bool) -> Any:
     """An interrupt whose answers are declared by the node, or by the class of its question (not to be stored here)."""
     if not by_class:
-        return make_interrupt("ask", "x", "answer", kind)
-    question = type("Question", (), {"answer_type": kind})
+        return make_interrupt("ask", "x", "answer", answer_type)
+    question = type("Question", (), {"answer_type": answer_type})
 
     def ask(x: int) -> Any:
         return question()
@@ -187,7 +187,7 @@ async def _answered(graph: hypergraph.Graph, kept: Any, way: str, answer: Any) -
 
 
 @pytest.mark.parametrize("recorded", [False, True])
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", ANSWER_METHODS)
 @pytest.mark.parametrize(("kind", "given", "expected"), ANSWERS)
 def test_answers_in_json_are_of_the_declared_type(
     kind: Any, given: Any, expected: Any, way: str, recorded: bool, tmp_path: Path
@@ -198,7 +198,9 @@ def test_answers_in_json_are_of_the_declared_type(
         seen.append(answer)
         return True
 
-    graph = hypergraph.Graph([asking(kind, by_class=not recorded), hypergraph.node(use, "seen")], name="asking")
+    graph = hypergraph.Graph(
+        [graph_that_asks(kind, by_class=not recorded), hypergraph.node(use, "seen")], name="asking"
+    )
     kept = checkpointers.SqliteCheckpointer(tmp_path / "runs.db") if recorded else None
     result = asyncio.run(_answered(graph, kept, way, given))
     assert result.completed
@@ -210,7 +212,7 @@ def test_answers_in_json_are_of_the_declared_type(
 
 
 @pytest.mark.parametrize("recorded", [False, True])
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", ANSWER_METHODS)
 def test_answers_that_cannot_be_of_the_type_are_refused(way: str, recorded: bool, tmp_path: Path) -> None:
     graph = hypergraph.Graph([make_interrupt("ask", "x", "answer", Verdict)], name="asking")
     kept = checkpointers.SqliteCheckpointer(tmp_path / "runs.db") if recorded else None
@@ -236,7 +238,7 @@ def test_statuses_equal_their_strings(kind: Any) -> None:
 
 def test_statuses_of_a_run_that_goes_on(tmp_path: Path) -> None:
     graph = hypergraph.Graph([make_interrupt("ask", "question", "answer", bool)], name="asking")
-    heard = Heard()
+    heard = RecordingProcessor()
 
     async def main() -> None:
         async with checkpointers.SqliteCheckpointer(tmp_path / "runs.db") as kept:

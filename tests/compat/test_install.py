@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import holdwater
-from holdwater.compat import ROOMS, cloaca, install
+from holdwater.compat import SHIMS, cloaca, install
 from holdwater.steps import pipeline_registry
 
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -27,7 +27,7 @@ def nothing_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     """No name leads anywhere before a test, and after it those lead where they did that did before."""
 
     def forget() -> dict[str, types.ModuleType]:
-        return {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in ROOMS}
+        return {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in SHIMS}
 
     before = forget()
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -44,7 +44,7 @@ def original(folder: Path, source: str = "ORIGINAL = True\n") -> None:
 def test_the_name_leads_here() -> None:
     with pytest.raises(ModuleNotFoundError):
         importlib.import_module("cloaca")
-    assert install() == tuple(ROOMS)
+    assert install() == tuple(SHIMS)
     assert install("cloaca") == ("cloaca",)
     assert importlib.import_module("cloaca") is cloaca
 
@@ -181,7 +181,7 @@ def test_a_script_of_steps_in_this_process(
         script = runpy.run_path(str(SCRIPTS / "filings.py"))
         assert script["main"]() == 3
     finally:
-        pipeline_registry.forget("filings.ingest")
+        pipeline_registry.unregister("filings.ingest")
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if not line.startswith("run ")] == [line for line in FIRST_NIGHT if line != "run "]
 

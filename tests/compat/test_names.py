@@ -22,14 +22,14 @@ ComputationGraphBuilder node reactor passthrough_accumulator stream_accumulator 
 state_accumulator boundary_schema workflow_params workflow_secrets constructor var var_or
 """.split()  # noqa: SIM905
 TRANSLATED = {"DefaultRunner", "RetryPolicy", "task", "trigger"}
-STAND_INS = [
+STUBS = [
     name
     for name in cloaca.__all__
     if name != "NotInThisVersion" and getattr(cloaca, name) is vars(unsupported).get(name)
 ]
 HOMONYMS = {"node"}
 """Holdwater has these too, and means something else"""
-METHODS = [name for name in vars(unsupported.RunnerMethods) if not name.startswith("_")]
+METHODS = [name for name in vars(unsupported.UnsupportedRunnerMethods) if not name.startswith("_")]
 
 
 @pytest.mark.parametrize("name", [*V0_3, *LATER])
@@ -48,7 +48,7 @@ def test_both_spellings_of_a_result() -> None:
     assert cloaca.PipelineResult is cloaca.WorkflowResult
 
 
-@pytest.mark.parametrize("name", STAND_INS)
+@pytest.mark.parametrize("name", STUBS)
 def test_what_is_absent_says_so_when_it_is_used(name: str) -> None:
     with pytest.raises(cloaca.NotInThisVersion, match=name) as caught:
         getattr(cloaca, name)("anything", at="all")
@@ -58,7 +58,7 @@ def test_what_is_absent_says_so_when_it_is_used(name: str) -> None:
 
 
 def test_what_is_absent() -> None:
-    assert {"ComputationGraphBuilder", "workflow_secrets"} < {*STAND_INS}
+    assert {"ComputationGraphBuilder", "workflow_secrets"} < {*STUBS}
     with pytest.raises(cloaca.NotInThisVersion, match=r"ComputationGraphBuilder\.add"):
         cloaca.ComputationGraphBuilder.add(cloaca.Context())
     assert not isinstance(1, cloaca.ComputationGraphBuilder)
@@ -73,10 +73,12 @@ def test_absent_methods_of_the_runner(name: str, url: str) -> None:
 
 
 def test_a_stand_in_goes_when_holdwater_has_the_thing() -> None:
-    assert not {name for name in STAND_INS if hasattr(holdwater, name)} - HOMONYMS, (
+    assert not {name for name in STUBS if hasattr(holdwater, name)} - HOMONYMS, (
         "delete these from holdwater.compat.cloaca.unsupported"
     )
-    assert not {name for name in METHODS if hasattr(holdwater.DefaultRunner, name)}, "delete these from RunnerMethods"
+    assert not {name for name in METHODS if hasattr(holdwater.DefaultRunner, name)}, (
+        "delete these from UnsupportedRunnerMethods"
+    )
 
 
 def test_signs_of_life() -> None:

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from holdwater.compat import ROOMS, install
-from holdwater.compat.module_paths import PATHS, modules
-from holdwater.compat.stubs import NotInThisVersion, class_, value
+from holdwater.compat import SHIMS, install
+from holdwater.compat.module_paths import MODULE_TABLE, build_modules
+from holdwater.compat.stubs import NotInThisVersion, stub_class, stub_value
 
 NAMES = {
     "hypergraph": """
@@ -132,16 +132,16 @@ def installed() -> Iterator[None]:
     """The originals' names lead to the rooms, for one test."""
 
     def forget() -> dict[str, Any]:
-        return {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in ROOMS}
+        return {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in SHIMS}
 
     before = forget()
-    assert install() == tuple(ROOMS)
+    assert install() == tuple(SHIMS)
     yield
     forget()
     sys.modules.update(before)
 
 
-def is_stand_in(found: Any) -> bool:
+def is_stub(found: Any) -> bool:
     return "Not in this version" in str(getattr(found, "__doc__", "")) or type(found).__name__ == "Refusing"
 
 
@@ -151,7 +151,7 @@ def test_a_name_is_the_thing_itself_or_says_what_to_use(module: str, name: str, 
     exec(f"from {module} import {name}", scope)
     found = scope[name]
     room = vars(importlib.import_module(f"holdwater.compat.{module.partition('.')[0]}")).get(name)
-    if is_stand_in(found):
+    if is_stub(found):
         with pytest.raises(NotInThisVersion, match=name) as caught:
             found("anything", at="all") if callable(found) else found["anything"]
         assert caught.value.hint
@@ -159,12 +159,12 @@ def test_a_name_is_the_thing_itself_or_says_what_to_use(module: str, name: str, 
         assert found is room
 
 
-@pytest.mark.parametrize("original", PATHS)
+@pytest.mark.parametrize("original", MODULE_TABLE)
 def test_modules_of_the_table(original: str, installed: None) -> None:
-    for path, (_, names) in PATHS[original].items():
+    for path, (_, names) in MODULE_TABLE[original].items():
         full = f"{original}.{path}"
         module = importlib.import_module(full)
-        assert module is modules(original)[full]
+        assert module is build_modules(original)[full]
         assert module.__name__ == full
         assert [*module.__all__] == names.split()
         assert importlib.util.find_spec(full) is not None
@@ -216,7 +216,7 @@ def test_errors_can_be_caught(module: str, name: str, installed: None) -> None:
 
 
 def test_values_that_are_absent_say_so_when_they_are_looked_into() -> None:
-    absent = value("TABLE", "leave it out")
+    absent = stub_value("TABLE", "leave it out")
     looks: list[Callable[[], Any]] = [
         lambda: absent["a"],
         lambda: [*absent],
@@ -232,7 +232,7 @@ def test_values_that_are_absent_say_so_when_they_are_looked_into() -> None:
 
 
 def test_members_of_absent_enums_say_so_when_they_are_named() -> None:
-    absent = class_("GroupStatus", "use WorkflowStatus")
+    absent = stub_class("GroupStatus", "use WorkflowStatus")
     with pytest.raises(NotInThisVersion, match=r"GroupStatus\.COMPLETED") as caught:
         absent.COMPLETED  # compared with anything, it would just be something else
     assert caught.value.hint == "use WorkflowStatus"

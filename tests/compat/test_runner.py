@@ -10,7 +10,7 @@ import pytest
 
 import holdwater
 from holdwater.compat import cloaca
-from holdwater.compat.cloaca.urls import translated
+from holdwater.compat.cloaca.urls import translate_url
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ from holdwater.compat.cloaca.urls import translated
     ],
 )
 def test_urls(url: str, meant: str) -> None:
-    assert translated(url) == meant
+    assert translate_url(url) == meant
 
 
 def test_an_absolute_path_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -27,7 +27,7 @@ PipelineGroup PipelineStep ExecutionPolicy PlanResolver GroupRunner get_group_ru
 list_groups group_exists clear_group_registry load_group_from_yaml load_groups_from_directory group_to_yaml GroupError
 """.split()  # noqa: SIM905
 TRANSLATED = {"RetryPolicy", "Workflow", "WorkflowRunner"}
-STAND_INS = [
+STUBS = [
     name for name, found in vars(unsupported).items() if "Not in this version" in str(getattr(found, "__doc__", ""))
 ] + [name for name, found in vars(unsupported).items() if type(found).__name__ == "Refusing"]
 
@@ -37,7 +37,7 @@ def own_pipelines() -> Iterator[None]:
     before = set(pipeline_registry.names())
     yield
     for name in set(pipeline_registry.names()) - before:
-        pipeline_registry.forget(name)
+        pipeline_registry.unregister(name)
 
 
 @pytest.mark.parametrize("name", [*WORKFLOWS, *GROUPS])
@@ -55,7 +55,7 @@ def test_every_name_that_is_promised_is_there() -> None:
             assert getattr(module, name) is not None
 
 
-@pytest.mark.parametrize("name", STAND_INS)
+@pytest.mark.parametrize("name", STUBS)
 def test_what_is_absent_says_what_takes_its_place(name: str) -> None:
     with pytest.raises(orchestration.NotInThisVersion, match=name) as caught:
         getattr(unsupported, name)("anything", at="all")
@@ -65,7 +65,7 @@ def test_what_is_absent_says_what_takes_its_place(name: str) -> None:
 
 
 def test_what_is_absent() -> None:
-    assert {"PipelineGroup", "TrackedWorkflowRunner", "DLQManager", "with_retry"} <= set(STAND_INS)
+    assert {"PipelineGroup", "TrackedWorkflowRunner", "DLQManager", "with_retry"} <= set(STUBS)
     with pytest.raises(orchestration.NotInThisVersion, match=r"PipelineGroup\.from_dict"):
         orchestration.PipelineGroup.from_dict({})
 

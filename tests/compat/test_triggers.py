@@ -40,9 +40,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeClock]:
     monkeypatch.setattr(holdwater.engine.engine, "SystemClock", lambda: made)
     yield made
     for known in triggers.all():
-        triggers.forget(known.name)
-    for name in [*room._clocked, *[name for _, name in room._waiting]]:
-        room.forget(name)
+        triggers.unregister(known.name)
+    for name in [*room._cron_triggers, *[name for _, name in room._pending_bindings]]:
+        room.unregister(name)
 
 
 @pytest.fixture
@@ -204,4 +204,4 @@ def test_what_makes_no_sense(case: str, module: Module) -> None:
     with pytest.raises(holdwater.ScheduleError, match=says) as caught:
         module(source)
     assert isinstance(caught.value, ValueError)
-    assert (triggers.all(), room._clocked, room._waiting) == ([], {}, {})
+    assert (triggers.all(), room._cron_triggers, room._pending_bindings) == ([], {}, {})

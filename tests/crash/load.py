@@ -23,7 +23,7 @@ from collections import deque
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from holdwater import Context, DefaultRunner, DefaultRunnerConfig, RunHandle, TaskHandle, WorkflowBuilder, task
+from holdwater import Context, DefaultRunner, DefaultRunnerConfig, TaskHandle, WorkflowBuilder, WorkflowHandle, task
 from holdwater.errors import StoreUnavailable
 from holdwater.storage.postgres import pipeline
 
@@ -57,7 +57,7 @@ class Client:
         self._runner, self._name = runner, name
         self.accepted = 0
         self.completed = 0
-        self._open: deque[RunHandle] = deque()
+        self._open: deque[WorkflowHandle] = deque()
 
     def submit(self) -> None:
         """Until it is accepted."""
@@ -116,7 +116,7 @@ def main(url: str, path: str, name: str, options: str) -> None:
     logging.getLogger("holdwater.runner").addHandler(Noticed())
     lines: SimpleQueue[str] = SimpleQueue()
     given = json.loads(options)
-    pipeline.SILENCE_SECONDS = given.pop("silence_seconds", pipeline.SILENCE_SECONDS)
+    pipeline.RESPONSE_TIMEOUT_SECONDS = given.pop("silence_seconds", pipeline.RESPONSE_TIMEOUT_SECONDS)
     with DefaultRunner(url, config=DefaultRunnerConfig(**given)) as runner:
         client = Client(runner, name)
         threading.Thread(target=lambda: read(lines), daemon=True).start()

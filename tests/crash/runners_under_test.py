@@ -12,7 +12,7 @@ from holdwater.errors import RunNotFound
 from holdwater.runners.graphs.async_runner import AsyncRunner
 from holdwater.runners.graphs.durable.checkpointers import Checkpointer
 from holdwater.runners.steps import WorkflowRunner, WorkflowRunnerConfig
-from holdwater.runs.verify.checker import Checker
+from holdwater.runs.verify.checker import StoreChecker
 from holdwater.runtime.clock import SystemClock
 from tests.crash import graph_shapes, step_shapes
 
@@ -24,8 +24,8 @@ Wrap = Callable[[Any], Any]
 
 def execute_steps(shape: str, storage: str, place: str, wrap: Wrap) -> dict[str, Any]:
     """By a WorkflowRunner.  `storage`: "database", "file" or "redis"; `place`: of its runs."""
-    opened = holdwater.runners.steps.open_store.open_runs
-    setattr(holdwater.runners.steps.workflow_runner, "open_runs", lambda *given: wrap(opened(*given)))  # noqa: B010 - imported there
+    opened = holdwater.runners.steps.open_store.open_run_store
+    setattr(holdwater.runners.steps.workflow_runner, "open_run_store", lambda *given: wrap(opened(*given)))  # noqa: B010 - imported there
     workflow, given = step_shapes.workflow(shape)
     if storage == "database":
         runner = WorkflowRunner(place)
@@ -55,7 +55,7 @@ def execute_graph(shape: str, place: str) -> dict[str, Any]:
                 answers = {pause.pause_id: pause.value["reply"] for pause in result.pauses}
                 result = await runner.run(graph, {**given, **answers}, workflow_id=RUN)
             store = checkpointer.engine.store
-            assert [str(v) for v in Checker(store, SystemClock().now).violations()] == []
+            assert [str(v) for v in StoreChecker(store, SystemClock().now).find_violations()] == []
             return {"status": result.status.value, "outputs": dict(result)}
 
     return asyncio.run(run())

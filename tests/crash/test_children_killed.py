@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from holdwater.runs.verify.checker import Checker
+from holdwater.runs.verify.checker import StoreChecker
 from holdwater.runtime.clock import SystemClock
 from holdwater.storage import open_store
 from tests.crash.databases import Places, places
-from tests.suite.waiting import look_again
+from tests.suite.waiting import poll_pause
 
 __all__ = ["places"]
 
@@ -96,7 +96,7 @@ def test_killed_while_children_run(kind: str, kills: int, places: Places, tmp_pa
         recorded, size = done(), log.stat().st_size
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         while process.poll() is None and len(keys(size)) < rng.randrange(1, 30):  # bounded by the test's time-out
-            look_again()
+            poll_pause()
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
         assert not recorded & set(keys(size)), "what is recorded is never done again"
@@ -105,10 +105,10 @@ def test_killed_while_children_run(kind: str, kills: int, places: Places, tmp_pa
     assert finished.stdout.splitlines() == [f"Completed {total} None"], finished.stderr
     store = open_store(url)
     try:
-        runs = list(store.every_run())
+        runs = list(store.iter_runs())
         assert len(runs) == 1 + 2 + 3 * count, "one child for each call"
         assert {run.status for run in runs} == {"completed"}
         assert len(done()) == 3 * count
-        assert [str(v) for v in Checker(store, SystemClock().now).violations()] == []
+        assert [str(v) for v in StoreChecker(store, SystemClock().now).find_violations()] == []
     finally:
         store.close()

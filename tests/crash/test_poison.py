@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from holdwater.runs.verify.checker import Checker
+from holdwater.runs.verify.checker import StoreChecker
 from holdwater.runtime.clock import SystemClock
 from holdwater.storage import open_store
 from tests.crash.poison import DEATHS, SHAPES
-from tests.suite.effort import one_in
+from tests.suite.effort import sample_cases
 
 PATIENCE_SECONDS = 300.0
 INNOCENTS = 8
@@ -54,14 +54,14 @@ def supervised(
     assert all("CRASHED" in error for error in told["errors"].values())
     store = open_store(url)
     try:
-        assert [str(v) for v in Checker(store, SystemClock().now).violations()] == []
+        assert [str(v) for v in StoreChecker(store, SystemClock().now).find_violations()] == []
     finally:
         store.close()
     deaths: int = told["deaths"]
     return deaths
 
 
-@pytest.mark.parametrize("death", one_in(3, list(DEATHS)))
+@pytest.mark.parametrize("death", sample_cases(3, list(DEATHS)))
 def test_however_it_dies(tmp_path: Path, death: str) -> None:
     deaths = supervised(f"sqlite:///{tmp_path}/p.db", tmp_path, [(death, "task")], max_crashes_per_task=3)
     assert 3 <= deaths <= 5

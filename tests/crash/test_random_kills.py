@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from holdwater.runs.verify.checker import Checker
+from holdwater.runs.verify.checker import StoreChecker
 from holdwater.runtime.clock import SystemClock
 from holdwater.storage import open_store
 from tests.crash.databases import Places, places
@@ -80,8 +80,8 @@ def test_killed_at_random(kind: str, kills: int, places: Places, tmp_path: Path)
     assert len(recorded(places, kind)) == 6 * runs
     store = open_store(url)
     try:
-        checker = Checker(store, SystemClock().now)
-        assert list(checker.violations()) == []
-        assert checker.tally.runs == runs
+        checker = StoreChecker(store, SystemClock().now)
+        assert list(checker.find_violations()) == []
+        assert checker.counts.runs == runs
     finally:
         store.close()

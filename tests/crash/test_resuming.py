@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 
 from holdwater.runners.steps import WorkflowRunner
-from holdwater.runs.verify.checker import Checker
+from holdwater.runs.verify.checker import StoreChecker
 from holdwater.runtime.clock import SystemClock
 from holdwater.steps import Step, Workflow
 from holdwater.storage import open_store
 from tests.engine.fake_clock import FakeClock
-from tests.runners.steps.shapes import step
-from tests.storage.helpers import helper
+from tests.runners.steps.shapes import recording_step
+from tests.storage.helpers import run_script
 from tests.storage.redis_server import redis_url as redis_url
-from tests.suite.waiting import look_again
+from tests.suite.waiting import poll_pause
 
 SCRIPT = """
 import asyncio, os, signal, sys
@@ -101,16 +101,19 @@ def test_of_two_that_go_on_with_a_run_one_does(face: str, tmp_path: Path, reques
     assert died.returncode == -signal.SIGKILL
     if face == "redis":
         expire(place)
-    with helper(SCRIPT, face, place, "go", str(log)) as one, helper(SCRIPT, face, place, "go", str(log)) as other:
-        assert (one.hear(), other.hear()) == ("ready", "ready")
-        one.tell()
-        other.tell()
-        said = {process: process.hear() for process in (one, other)}
+    with (
+        run_script(SCRIPT, face, place, "go", str(log)) as one,
+        run_script(SCRIPT, face, place, "go", str(log)) as other,
+    ):
+        assert (one.read_line(), other.read_line()) == ("ready", "ready")
+        one.write_line()
+        other.write_line()
+        said = {process: process.read_line() for process in (one, other)}
         assert sorted(said.values()) == ["begun", "refused"]
         for process in said:
-            process.tell()
+            process.write_line()
         (winner,) = [process for process, text in said.items() if text == "begun"]
-        assert winner.hear() == "completed"
+        assert winner.read_line() == "completed"
     assert log.read_text().split() == ["first", "second"]
 
 
@@ -165,7 +168,7 @@ def test_a_map_of_a_thousand_is_gone_on_with(tmp_path: Path) -> None:
     assert recorded.union(again) == {str(x) for x in range(1000)}
     store = open_store(url)
     try:
-        assert [str(v) for v in Checker(store, SystemClock().now).violations()] == []
+        assert [str(v) for v in StoreChecker(store, SystemClock().now).find_violations()] == []
     finally:
         store.close()
 
@@ -174,7 +177,7 @@ def items_done(url: str) -> set[str]:
     """Items whose body's success is in a journal."""
     store = open_store(url)
     found = set()
-    for run in store.every_run():
+    for run in store.iter_runs():
         if run.parent_id is not None:
             entries = [entry for row in store.journal(run.id) for entry in json.loads(row.entries)]
             if any(entry[0] == "ok" for entry in entries):
@@ -193,16 +196,16 @@ WorkflowRunner(sys.argv[1]).execute(naps([]), run_id="the-run")
 
 
 def naps(calls: list[str]) -> Workflow:
-    return Workflow("naps", [step("before", calls), Step.wait("nap", 3600.0), step("after", calls)])
+    return Workflow("naps", [recording_step("before", calls), Step.wait("nap", 3600.0), recording_step("after", calls)])
 
 
 def test_a_wait_goes_on_where_a_killed_process_slept(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/runs.db"
     store = open_store(url)
-    with helper(NAP, url) as other:
-        assert other.hear() == "begun"
+    with run_script(NAP, url) as other:
+        assert other.read_line() == "begun"
         while not (until := asleep_until(store)):  # bounded by the test's time-out
-            look_again()
+            poll_pause()
         other.process.kill()
         other.process.wait(20)
         calls: list[str] = []
@@ -216,7 +219,7 @@ def test_a_wait_goes_on_where_a_killed_process_slept(tmp_path: Path) -> None:
         resumed.start()
         try:
             while not [row for row in store.work("the-run") if row.owner is not None]:
-                look_again()
+                poll_pause()
             assert calls == []
             assert asleep_until(store) == until
             clock.set(until)

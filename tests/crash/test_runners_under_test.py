@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from holdwater.storage.checkpoints.file import FileCheckpoints
-from holdwater.storage.checkpoints.port import CheckpointPort
+from holdwater.storage.checkpoints.port import CheckpointBackend
 from holdwater.storage.checkpoints.redis import RedisCheckpoints
 from holdwater.storage.checkpoints.store import CheckpointedStore
 from tests.crash import graph_shapes, step_shapes
@@ -49,15 +49,15 @@ class Place:
             return self._places.performed(self._storage, self._name)
         store = CheckpointedStore(self._port())
         try:
-            port = store._port
-            runs = [run for run_id in (RUN, *port.below(RUN)) if (run := store.run(run_id)) is not None]
+            port = store._backend
+            runs = [run for run_id in (RUN, *port.find_descendants(RUN)) if (run := store.run(run_id)) is not None]
             plans = [(run.structure, json.dumps(store.plan(run.structure))) for run in runs]
             rows = [(run.id, run.structure, None, row.entries) for run in runs for row in store.journal(run.id)]
             return performed_in(plans, rows)
         finally:
             store.close()
 
-    def _port(self) -> CheckpointPort:
+    def _port(self) -> CheckpointBackend:
         if self._redis_url is None:
             return FileCheckpoints(self.url)
         return RedisCheckpoints(self._redis_url)

@@ -9,7 +9,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from holdwater.runs.verify.checker import Checker
+from holdwater.runs.verify.checker import StoreChecker
 from holdwater.storage import open_store
 from tests.crash.test_every_commit import Job, start
 
@@ -63,8 +63,8 @@ def test_killed_at_every_transaction(start: Job, tmp_path: Path) -> None:
             assert outcome == reference, name
             assert len(recorded(db)) == 4
             store = open_store(f"sqlite:///{db}")
-            assert [str(v) for v in Checker(store, lambda: time.time_ns() // 1000).violations()] == [], name
-            assert len(list(store.every_run())) == 4
+            assert [str(v) for v in StoreChecker(store, lambda: time.time_ns() // 1000).find_violations()] == [], name
+            assert len(list(store.iter_runs())) == 4
             store.close()
         if not died:
             break

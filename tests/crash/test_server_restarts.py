@@ -19,7 +19,7 @@ import pytest
 
 from holdwater import Context, DefaultRunner
 from holdwater.errors import RunNotFinished, StoreUnavailable
-from holdwater.runs.verify.checker import Checker
+from holdwater.runs.verify.checker import StoreChecker
 from holdwater.runtime.clock import SystemClock
 from holdwater.storage import open_store
 from holdwater.storage.postgres import pipeline
@@ -138,10 +138,10 @@ def check(url: str, effects: Effects, accepted: int) -> None:
     assert [key for key, at, _ in effects.all() if at > done[key][1]] == [], "recorded tasks ran again"
     store = open_store(url)
     try:
-        checker = Checker(store, SystemClock().now)
-        assert [str(v) for v in checker.violations()] == []
-        assert checker.tally.runs == accepted
-        assert {head.status for head in store.every_run()} == {"completed"}
+        checker = StoreChecker(store, SystemClock().now)
+        assert [str(v) for v in checker.find_violations()] == []
+        assert checker.counts.runs == accepted
+        assert {head.status for head in store.iter_runs()} == {"completed"}
     finally:
         store.close()
 
@@ -234,7 +234,7 @@ def test_connections_are_ended_at_random(kills: int, durable: Cluster, url: str,
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that hangs is given up quickly, and asked again quickly."""
-    monkeypatch.setattr(pipeline, "SILENCE_SECONDS", 0.3)
+    monkeypatch.setattr(pipeline, "RESPONSE_TIMEOUT_SECONDS", 0.3)
 
 
 def test_a_server_that_hangs(durable: Cluster, url: str, hasty: None, define: Define) -> None:

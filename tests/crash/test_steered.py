@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from holdwater.runs.verify.checker import Checker
+from holdwater.runs.verify.checker import StoreChecker
 from holdwater.storage import open_store
 from tests.crash.databases import Places, places
 from tests.crash.test_every_commit import Job, start
@@ -56,8 +56,8 @@ def test_killed_at_every_transaction(kind: str, start: Job, places: Places, tmp_
             outcome.pop("transactions")
             assert outcome == reference, name
             store = open_store(places.url(kind, name))
-            assert [str(v) for v in Checker(store, lambda: time.time_ns() // 1000).violations()] == [], name
-            assert len(list(store.every_run())) == 2
+            assert [str(v) for v in StoreChecker(store, lambda: time.time_ns() // 1000).find_violations()] == [], name
+            assert len(list(store.iter_runs())) == 2
             store.close()
         if not died:
             break

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from holdwater.runs.verify.checker import Checker
+from holdwater.runs.verify.checker import StoreChecker
 from holdwater.storage import open_store
 from tests.crash import graph_shapes, step_shapes
 from tests.crash.databases import Places, places
@@ -78,7 +78,7 @@ class Case:
     def verify(self) -> None:
         store = open_store(self._url)
         try:
-            assert [str(v) for v in Checker(store, lambda: time.time_ns() // 1000).violations()] == []
+            assert [str(v) for v in StoreChecker(store, lambda: time.time_ns() // 1000).find_violations()] == []
         finally:
             store.close()
 

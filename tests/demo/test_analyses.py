@@ -18,7 +18,7 @@ def days(*rain_mm: float, skip: int = 99) -> list[Day]:
 
 
 def test_months_of_temperature() -> None:
-    months = temperature.monthly(figures.all_days())
+    months = temperature.monthly(figures.validated_days())
     assert len(months) == 48
     for month in months:
         prefix = month["month"].replace("-", "/")
@@ -30,7 +30,7 @@ def test_months_of_temperature() -> None:
 
 
 def test_years_of_temperature() -> None:
-    years = temperature.yearly(figures.all_days())
+    years = temperature.yearly(figures.validated_days())
     assert [(y["year"], y["hot_days"], y["frost_days"]) for y in years] == [
         ("2012", 8, 21),
         ("2013", 15, 30),
@@ -45,19 +45,19 @@ def test_years_of_temperature() -> None:
 def test_trend_is_the_slope_of_the_deviations() -> None:
     # As many months of each name in the file: the deviations of months have the mean month of its name taken out.
     means = {}
-    for month in {row["date"][:7] for row in figures.raw()}:
+    for month in {row["date"][:7] for row in figures.read_raw_rows()}:
         highs, lows = column("temp_max", month), column("temp_min", month)
         means[month] = (sum(highs) + sum(lows)) / 2 / len(highs)
     usual = [sum(means[f"{year}/{n:02}"] for year in range(2012, 2016)) / 4 for n in range(1, 13)]
     xs = [year + n / 12 for year in range(2012, 2016) for n in range(12)]
     ys = [means[f"{year}/{n + 1:02}"] - usual[n] for year in range(2012, 2016) for n in range(12)]
-    assert temperature.trend(figures.all_days()) == pytest.approx(linear_regression(xs, ys).slope)
+    assert temperature.yearly_trend(figures.validated_days()) == pytest.approx(linear_regression(xs, ys).slope)
     assert temperature.slope([1, 2, 3], [10, 12, 14]) == pytest.approx(2)
     assert temperature.slope([1, 1], [10, 12]) == 0
 
 
 def test_rain_by_month_and_year() -> None:
-    data = figures.all_days()
+    data = figures.validated_days()
     for month in rain.monthly(data):
         fell = column("precipitation", month["month"].replace("-", "/"))
         assert month["rain_mm"] == pytest.approx(sum(fell), abs=0.051)
@@ -74,44 +74,44 @@ def test_rain_by_month_and_year() -> None:
 def test_the_longest_spells() -> None:
     # Written as a string of d and w, the longest spell is the longest piece between two of the other letter.
     letters = "".join("w" if mm >= 1 else "d" for mm in column("precipitation"))
-    data = figures.all_days()
-    assert rain.dry_spell(data) == {"first": "2012-07-23", "last": "2012-10-11", "days": 81}
-    assert rain.wet_spell(data) == {"first": "2014-02-10", "last": "2014-02-24", "days": 15}
+    data = figures.validated_days()
+    assert rain.longest_dry_spell(data) == {"first": "2012-07-23", "last": "2012-10-11", "days": 81}
+    assert rain.longest_wet_spell(data) == {"first": "2014-02-10", "last": "2014-02-24", "days": 15}
     assert max(map(len, letters.split("w"))) == 81
     assert max(map(len, letters.split("d"))) == 15
 
 
 def test_spells_at_the_edges() -> None:
-    assert rain.dry_spell(days(0, 0, 5, 0, 0)) == {"first": "2012-01-01", "last": "2012-01-02", "days": 2}
-    assert rain.dry_spell(days(5, 0, 0.9, 0)) == {"first": "2012-01-02", "last": "2012-01-04", "days": 3}
-    assert rain.dry_spell(days(1, 2)) == {"first": None, "last": None, "days": 0}
-    assert rain.dry_spell(days(0, 0, 0, 0, 0, skip=3))["days"] == 2, "a missing day ends a spell"
+    assert rain.longest_dry_spell(days(0, 0, 5, 0, 0)) == {"first": "2012-01-01", "last": "2012-01-02", "days": 2}
+    assert rain.longest_dry_spell(days(5, 0, 0.9, 0)) == {"first": "2012-01-02", "last": "2012-01-04", "days": 3}
+    assert rain.longest_dry_spell(days(1, 2)) == {"first": None, "last": None, "days": 0}
+    assert rain.longest_dry_spell(days(0, 0, 0, 0, 0, skip=3))["days"] == 2, "a missing day ends a spell"
 
 
 def test_records_and_kinds() -> None:
-    data = figures.all_days()
+    data = figures.validated_days()
     assert extremes.records(data) == {
         "hottest": {"date": "2014-08-11", "value": max(column("temp_max"))},
         "coldest": {"date": "2013-12-07", "value": min(column("temp_min"))},
         "windiest": {"date": "2012-12-17", "value": max(column("wind"))},
         "widest_range": {"date": "2012-09-07", "value": 18.9},
     }
-    names = [row["weather"] for row in figures.raw()]
-    assert extremes.kinds(data) == {name: names.count(name) for name in ("sun", "fog", "rain", "drizzle", "snow")}
-    assert list(extremes.kinds(data)) == ["sun", "fog", "rain", "drizzle", "snow"]
+    names = [row["weather"] for row in figures.read_raw_rows()]
+    assert extremes.count_kinds(data) == {name: names.count(name) for name in ("sun", "fog", "rain", "drizzle", "snow")}
+    assert list(extremes.count_kinds(data)) == ["sun", "fog", "rain", "drizzle", "snow"]
     assert extremes.mean_wind(data) == pytest.approx(sum(column("wind")) / 1461, abs=0.0051)
 
 
 def test_deviation_from_the_normals() -> None:
     months = [{"month": "2012-01", "mean_c": 6.0}, {"month": "2012-07", "mean_c": 20.0}]
-    assert normals.deviation(months, [5.0] * 6 + [18.0] * 6) == 1.5
+    assert normals.mean_deviation(months, [5.0] * 6 + [18.0] * 6) == 1.5
 
 
 def test_findings_in_words() -> None:
-    found = figures.context()["findings"]
+    found = figures.report_context()["findings"]
     assert found[0] == "1,461 days read, 0 rejected, 0 missing."
     assert "0.4 °C below the climate normal" in found[1]
     assert found[3] == "Hottest 35.6 °C on 11 Aug 2014, coldest −7.1 °C on 7 Dec 2013."
     assert found[-1] == "Longest dry spell 81 days under 1 mm, 23 Jul 2012 to 11 Oct 2012."
-    note = words.heat_note(figures.context()["temperature"])
+    note = words.heat_note(figures.report_context()["temperature"])
     assert note == "Many hot days: 63 reached 30 °C, 23 of them in 2015."

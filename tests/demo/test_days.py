@@ -2,15 +2,24 @@ from __future__ import annotations
 
 import pytest
 
-from holdwater.demo.days import HEADER, BadData, Day, check, days_from, judge, parse_day, read_rows
+from holdwater.demo.days import (
+    HEADER,
+    BadData,
+    Day,
+    days_from_json,
+    parse_day,
+    partition_rows,
+    read_rows,
+    validate_rows,
+)
 from tests.demo import figures
 
 GOOD = ["2012/01/02", "10.9", "10.6", "2.8", "4.5", "rain"]
 
 
-def doctored(number: int, **fields: str) -> list[list[str]]:
+def rows_with_changed_fields(number: int, **fields: str) -> list[list[str]]:
     """The rows of the file with some fields of one row (counted from 1) changed."""
-    rows = figures.rows()
+    rows = figures.read_rows()
     for name, value in fields.items():
         rows[number - 1][HEADER.index(name)] = value
     return rows
@@ -24,14 +33,14 @@ def test_a_row_becomes_a_day() -> None:
 
 
 def test_the_packaged_file_is_whole() -> None:
-    checked = check(figures.rows())
+    checked = validate_rows(figures.read_rows())
     assert (len(checked.days), checked.rejected, checked.missing_days) == (1461, [], 0)
     assert (checked.days[0].date, checked.days[-1].date) == ("2012-01-01", "2015-12-31")
 
 
 def test_days_survive_json() -> None:
-    days = figures.all_days()
-    assert days_from([list(day) for day in days]) == days
+    days = figures.validated_days()
+    assert days_from_json([list(day) for day in days]) == days
 
 
 @pytest.mark.parametrize(
@@ -50,7 +59,7 @@ def test_days_survive_json() -> None:
     ],
 )
 def test_a_bad_row_is_set_aside_and_counted(field: str, value: str, fault: str) -> None:
-    checked = check(doctored(5, **{field: value}))
+    checked = validate_rows(rows_with_changed_fields(5, **{field: value}))
     assert [number for number, _ in checked.rejected] == [5]
     assert fault in checked.rejected[0][1]
     assert (len(checked.days), checked.missing_days) == (1460, 1)
@@ -62,37 +71,37 @@ def test_a_row_with_a_field_too_few_is_bad() -> None:
 
 
 def test_a_day_that_comes_twice_is_bad_the_second_time() -> None:
-    rows = figures.rows()
-    days, rejected = judge([*rows[:10], rows[9], *rows[10:]])
+    rows = figures.read_rows()
+    days, rejected = partition_rows([*rows[:10], rows[9], *rows[10:]])
     assert len(days) == 1461
     assert rejected == [(11, "2012-01-10 does not come after 2012-01-10")]
 
 
 def test_too_many_bad_rows_are_refused() -> None:
-    rows = figures.rows()
+    rows = figures.read_rows()
     for row in rows[:14]:
         row[1] = "?"
-    assert len(check(rows).rejected) == 14  # 14 of 1,461 is just below one in a hundred
+    assert len(validate_rows(rows).rejected) == 14  # 14 of 1,461 is just below one in a hundred
     rows[14][1] = "?"
     with pytest.raises(BadData, match="15 of 1461 rows are bad, the first is row 1: precipitation '\\?'"):
-        check(rows)
+        validate_rows(rows)
 
 
 @pytest.mark.parametrize(("dropped", "missing"), [(1, 1), (7, 7)])
 def test_a_short_gap_is_counted(dropped: int, missing: int) -> None:
-    rows = figures.rows()
-    assert check(rows[:100] + rows[100 + dropped :]).missing_days == missing
+    rows = figures.read_rows()
+    assert validate_rows(rows[:100] + rows[100 + dropped :]).missing_days == missing
 
 
 def test_a_long_gap_is_refused() -> None:
-    rows = figures.rows()
+    rows = figures.read_rows()
     with pytest.raises(BadData, match="8 days missing before 2012-04-18"):
-        check(rows[:100] + rows[108:])
+        validate_rows(rows[:100] + rows[108:])
 
 
 def test_nothing_is_refused() -> None:
     with pytest.raises(BadData, match="no rows"):
-        check([])
+        validate_rows([])
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "date,rain\n2012/01/01,0\n", "<html>"])

@@ -7,21 +7,21 @@ from xml.etree import ElementTree
 import pytest
 
 from holdwater.demo import extremes, page, rain, temperature
-from holdwater.demo.picture import BOTTOM, HEIGHT, LEFT, RAIN_BOTTOM, RAIN_TOP, RIGHT, TOP, WIDTH, picture, ticks
+from holdwater.demo.picture import BOTTOM, HEIGHT, LEFT, RAIN_BOTTOM, RAIN_TOP, RIGHT, TOP, WIDTH, render_picture, ticks
 from tests.demo import figures
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def drawn() -> str:
-    data = figures.context()
-    return picture(
+def draw_picture() -> str:
+    data = figures.report_context()
+    return render_picture(
         data["temperature"]["months"], data["rain"]["months"], data["normals_c"], data["extremes"]["records"]
     )
 
 
 def elements(tag: str, style: str) -> list[ElementTree.Element]:
-    root = ElementTree.fromstring(drawn())
+    root = ElementTree.fromstring(draw_picture())
     return [e for e in root.iter(SVG + tag) if style in e.get("class", "").split()]
 
 
@@ -32,7 +32,7 @@ def points(element: ElementTree.Element) -> list[tuple[float, float]]:
 
 def test_one_bar_per_month_as_tall_as_its_rain() -> None:
     bars = elements("rect", "w-bar")
-    totals = [month["rain_mm"] for month in figures.context()["rain"]["months"]]
+    totals = [month["rain_mm"] for month in figures.report_context()["rain"]["months"]]
     assert len(bars) == 48
     pixels_per_mm = (RAIN_BOTTOM - RAIN_TOP) / 300  # the axis ends at 300 mm
     for bar, total in zip(bars, totals, strict=True):
@@ -41,7 +41,7 @@ def test_one_bar_per_month_as_tall_as_its_rain() -> None:
 
 
 def test_one_point_per_month_at_its_temperature() -> None:
-    months = figures.context()["temperature"]["months"]
+    months = figures.report_context()["temperature"]["months"]
     (curve,) = [line for line in elements("polyline", "w-mean") if len(points(line)) > 2]
     pixels_per_degree = (BOTTOM - TOP) / 50  # the axis goes from -10 to 40
     for (_, y), month in zip(points(curve), months, strict=True):
@@ -59,7 +59,7 @@ def test_a_band_has_two_sides_and_lies_in_its_panel(style: str) -> None:
 
 
 def test_axes_legend_and_labels_are_inside_the_picture() -> None:
-    root = ElementTree.fromstring(drawn())
+    root = ElementTree.fromstring(draw_picture())
     words = [e.text or "" for e in root.iter(SVG + "text")]
     for expected in ("Temperature, °C", "Precipitation, mm per month", "2012", "2015", "mean", "precipitation", "−10"):
         assert expected in words
@@ -70,7 +70,7 @@ def test_axes_legend_and_labels_are_inside_the_picture() -> None:
 
 
 def test_every_class_has_a_rule_in_light_and_in_dark() -> None:
-    svg = drawn()
+    svg = draw_picture()
     light, dark = re.search(r"<style>(.*)@media \(prefers-color-scheme: dark\)(.*)</style>", svg, re.DOTALL).groups()  # type: ignore[union-attr]
     for name in {name for classes in re.findall(r'class="([^"]+)"', svg) for name in classes.split()} - {"w-bar"}:
         assert f".{name} {{" in light
@@ -78,8 +78,8 @@ def test_every_class_has_a_rule_in_light_and_in_dark() -> None:
 
 
 def test_one_year_can_be_drawn_too() -> None:
-    year = figures.all_days()[:366]
-    svg = picture(temperature.monthly(year), rain.monthly(year), [0.0] * 12, extremes.records(year))
+    year = figures.validated_days()[:366]
+    svg = render_picture(temperature.monthly(year), rain.monthly(year), [0.0] * 12, extremes.records(year))
     assert "temperature and rain, 2012<" in svg
 
 
@@ -106,7 +106,7 @@ class _Reader(HTMLParser):
 
 
 def test_the_page_is_whole_and_needs_nothing_else() -> None:
-    html = page.page({**figures.context(), "note": "hot & <dry>"}, drawn())
+    html = page.render_page({**figures.report_context(), "note": "hot & <dry>"}, draw_picture())
     reader = _Reader()
     reader.feed(html)
     assert (reader.open, reader.links) == ([], [])

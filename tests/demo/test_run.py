@@ -12,19 +12,21 @@ from pathlib import Path
 import pytest
 
 from holdwater.demo import weather
-from holdwater.demo.files import effects
-from holdwater.demo.run import WORKFLOW, inputs
+from holdwater.demo.files import read_effects
+from holdwater.demo.run import WORKFLOW_NAME, initial_context
 from holdwater.runners.tasks.default_runner import DefaultRunner
 from holdwater.runners.tasks.results import WorkflowResult
 from tests.demo.figures import CSV
 
-PACE_S = 0.1
+PAUSE_SECONDS = 0.1
 SKIPPED = {"repair", "mild_note"}
 
 
-def run(directory: Path, pace_s: float = 0, **extra: str) -> WorkflowResult:
+def run_demo(directory: Path, pause_seconds: float = 0, **extra: str) -> WorkflowResult:
     with DefaultRunner(f"sqlite:///{directory}/demo.db") as runner:
-        return runner.execute(WORKFLOW, {**inputs(directory, pace_s), **extra}, idempotency_key="demo")
+        return runner.execute(
+            WORKFLOW_NAME, {**initial_context(directory, pause_seconds), **extra}, idempotency_key="demo"
+        )
 
 
 def statuses(result: WorkflowResult) -> dict[str, set[str]]:
@@ -34,9 +36,9 @@ def statuses(result: WorkflowResult) -> dict[str, set[str]]:
     return found
 
 
-def begun(directory: Path) -> list[tuple[str, int]]:
+def started_tasks(directory: Path) -> list[tuple[str, int]]:
     """Task and process of each body that has begun."""
-    return [(line.split()[0], int(line.split()[1])) for line in effects(directory)]
+    return [(line.split()[0], int(line.split()[1])) for line in read_effects(directory)]
 
 
 def test_the_shape_of_the_workflow() -> None:
@@ -53,12 +55,14 @@ def test_the_shape_of_the_workflow() -> None:
 
 
 def test_once_through(tmp_path: Path) -> None:
-    result = run(tmp_path)
+    result = run_demo(tmp_path)
     assert result.status == "Completed"
     assert statuses(result).keys() == {"Completed", "Skipped"}
     assert statuses(result)["Skipped"] == SKIPPED
     assert {t.task_name: t.attempt_count for t in result.task_results if t.attempt_count > 1} == {"fetch_normals": 2}
-    assert sorted(name for name, _ in begun(tmp_path)) == sorted([*statuses(result)["Completed"], "fetch_normals"])
+    assert sorted(name for name, _ in started_tasks(tmp_path)) == sorted(
+        [*statuses(result)["Completed"], "fetch_normals"]
+    )
     context = result.final_context.to_dict()
     assert "rows" not in context, "the final context is small"
     assert context["note"] == "Many hot days: 63 reached 30 °C, 23 of them in 2015."
@@ -66,16 +70,16 @@ def test_once_through(tmp_path: Path) -> None:
 
 
 def test_asked_again_nothing_runs_again(tmp_path: Path) -> None:
-    first = run(tmp_path).final_context.to_dict()
-    noted = effects(tmp_path)
-    assert run(tmp_path).final_context.to_dict() == first
-    assert effects(tmp_path) == noted
+    first = run_demo(tmp_path).final_context.to_dict()
+    noted = read_effects(tmp_path)
+    assert run_demo(tmp_path).final_context.to_dict() == first
+    assert read_effects(tmp_path) == noted
 
 
 def test_refused_data_lead_to_repair_and_no_report(tmp_path: Path) -> None:
     doctored = tmp_path / "doctored.csv"
     doctored.write_text(CSV.read_text(encoding="utf-8").replace("sun", "frogs"), encoding="utf-8")
-    result = run(tmp_path, csv_path=str(doctored))
+    result = run_demo(tmp_path, csv_path=str(doctored))
     assert result.status == "Failed"
     assert statuses(result)["Failed"] == {"validate"}
     assert statuses(result)["Completed"] == {"load", "fetch_normals", "repair"}
@@ -86,31 +90,31 @@ def test_refused_data_lead_to_repair_and_no_report(tmp_path: Path) -> None:
 CHILD = """
 import sys
 from pathlib import Path
-from tests.demo.test_run import run
-run(Path(sys.argv[1]), float(sys.argv[2]))
+from tests.demo.test_run import run_demo
+run_demo(Path(sys.argv[1]), float(sys.argv[2]))
 """
 
 
 @pytest.mark.parametrize("lines", [1, 2, 4, 7, 9, 10])
 def test_killed_in_the_middle_it_goes_on_and_repeats_nothing_recorded(tmp_path: Path, lines: int) -> None:
     root = Path(__file__).parents[2]
-    child = subprocess.Popen([sys.executable, "-c", CHILD, str(tmp_path), str(PACE_S)], cwd=root)
+    child = subprocess.Popen([sys.executable, "-c", CHILD, str(tmp_path), str(PAUSE_SECONDS)], cwd=root)
     deadline = time.monotonic() + 60
-    while len(effects(tmp_path)) < lines and time.monotonic() < deadline and child.poll() is None:
+    while len(read_effects(tmp_path)) < lines and time.monotonic() < deadline and child.poll() is None:
         time.sleep(0.002)
-    time.sleep(PACE_S / 2)
+    time.sleep(PAUSE_SECONDS / 2)
     child.send_signal(signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL
     killed = datetime.now(UTC)
-    before = begun(tmp_path)
+    before = started_tasks(tmp_path)
     assert len(before) >= lines
 
-    result = run(tmp_path, PACE_S)
+    result = run_demo(tmp_path, PAUSE_SECONDS)
     assert result.status == "Completed"
     recorded = {t.task_name for t in result.task_results if t.end_time and datetime.fromisoformat(t.end_time) < killed}
-    after = [name for name, _ in begun(tmp_path)[len(before) :]]
+    after = [name for name, _ in started_tasks(tmp_path)[len(before) :]]
     assert recorded or lines < 4, "else this test shows nothing"
     assert recorded.isdisjoint(after)
     assert len(after) == len(set(after)) or after.count("fetch_normals") == 2
-    assert {name for name, _ in begun(tmp_path)} == {t.task_name for t in result.task_results} - SKIPPED
+    assert {name for name, _ in started_tasks(tmp_path)} == {t.task_name for t in result.task_results} - SKIPPED
     assert (tmp_path / "report.html").read_text(encoding="utf-8").rstrip().endswith("</html>")

@@ -8,9 +8,9 @@ import pytest
 
 from holdwater.demo import weather
 from holdwater.demo.days import BadData
-from holdwater.demo.files import effects
+from holdwater.demo.files import read_effects
 from holdwater.demo.normals import ServiceUnavailable
-from holdwater.demo.run import inputs, summary
+from holdwater.demo.run import initial_context, summary_lines
 from holdwater.tasks import Context
 from tests.demo.figures import CSV
 
@@ -19,7 +19,7 @@ ANALYSES = [weather.analyse_temperature, weather.analyse_rain, weather.analyse_e
 
 
 def test_the_whole_way(tmp_path: Path) -> None:
-    context = Context(inputs(tmp_path, 0))
+    context = Context(initial_context(tmp_path, 0))
     with pytest.raises(ServiceUnavailable):
         weather.fetch_normals(context)
     weather.fetch_normals(context)
@@ -36,11 +36,11 @@ def test_the_whole_way(tmp_path: Path) -> None:
     assert context["hot_days"] == 63 > weather.HOT_DAYS_WORTH_A_NOTE
     assert Path(context["picture"]).read_text(encoding="utf-8").startswith("<svg")
     assert "Many hot days" in Path(context["report"]).read_text(encoding="utf-8")
-    noted = [line.split() for line in effects(tmp_path)]
+    noted = [line.split() for line in read_effects(tmp_path)]
     assert [name for name, _, attempt in noted if attempt == "2"] == ["fetch_normals"]
     assert len({name for name, _, _ in noted}) == 10
 
-    lines = summary(context.to_dict())
+    lines = summary_lines(context.to_dict())
     assert lines[0] == "1,461 days read, 0 rejected, 0 missing."
     for name in ("report.html", "weather.svg", "effects.log"):
         assert any(line.endswith(name) for line in lines)
@@ -51,7 +51,7 @@ def test_nonsense_fails_validation_and_is_sorted_out_by_repair(tmp_path: Path) -
     lines[1:31] = [line.replace("2012/01", "2012/13") for line in lines[1:31]]
     doctored = tmp_path / "doctored.csv"
     doctored.write_text("\n".join(lines), encoding="utf-8")
-    context = Context({**inputs(tmp_path / "out", 0), "csv_path": str(doctored)})
+    context = Context({**initial_context(tmp_path / "out", 0), "csv_path": str(doctored)})
     weather.load(context)
     with pytest.raises(BadData, match="30 of 1461 rows are bad"):
         weather.validate(context.copy())
@@ -60,14 +60,14 @@ def test_nonsense_fails_validation_and_is_sorted_out_by_repair(tmp_path: Path) -
     rejected = Path(context["rejected"]).read_text(encoding="utf-8").splitlines()
     assert rejected[0] == "row,fault,date,precipitation,temp_max,temp_min,wind,weather"
     assert len(rejected) == 31
-    mended = Context({**inputs(tmp_path / "again", 0), "csv_path": context["repaired"]})
+    mended = Context({**initial_context(tmp_path / "again", 0), "csv_path": context["repaired"]})
     for body in LOADED:
         body(mended)
     assert mended["checked"] == {"days": 1431, "rejected": [], "missing_days": 0}
 
 
 def test_few_hot_days_get_the_other_note(tmp_path: Path) -> None:
-    context = Context({**inputs(tmp_path, 0), "temperature": {"years": [{"year": "2012", "hot_days": 8}]}})
+    context = Context({**initial_context(tmp_path, 0), "temperature": {"years": [{"year": "2012", "hot_days": 8}]}})
     weather.mild_note(context)
     assert context["note"] == "Few hot days: 8 reached 30 °C."
 
@@ -76,11 +76,11 @@ def test_the_pace_is_kept(tmp_path: Path) -> None:
     from time import monotonic
 
     begun = monotonic()
-    weather.begin(Context(inputs(tmp_path, 0.05)), "load")
+    weather.begin_task(Context(initial_context(tmp_path, 0.05)), "load")
     assert monotonic() - begun >= 0.05
 
 
 def test_a_failed_run_still_has_a_summary(tmp_path: Path) -> None:
-    (line,) = summary(inputs(tmp_path))
+    (line,) = summary_lines(initial_context(tmp_path))
     assert line.split() == ["Effects", "log:", str(tmp_path.resolve() / "effects.log")]
-    assert summary({}) == []
+    assert summary_lines({}) == []

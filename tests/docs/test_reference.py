@@ -15,34 +15,34 @@ from holdwater.cli.main import cli
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-def page(name: str) -> str:
+def read_page(name: str) -> str:
     return (DOCS / name).read_text(encoding="utf-8")
 
 
-def commands(group: click.Group, *path: str) -> Iterator[tuple[str, click.Command]]:
+def iter_commands(group: click.Group, *path: str) -> Iterator[tuple[str, click.Command]]:
     """All commands behind a group, with their names as they are typed."""
     context = click.Context(group)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         assert command is not None
         if isinstance(command, click.Group):
-            yield from commands(command, *path, name)
+            yield from iter_commands(command, *path, name)
         else:
             yield " ".join([*path, name]), command
 
 
-@pytest.mark.parametrize(("name", "command"), [pytest.param(*one, id=one[0]) for one in commands(cli)])
+@pytest.mark.parametrize(("name", "command"), [pytest.param(*one, id=one[0]) for one in iter_commands(cli)])
 def test_every_command_and_option(name: str, command: click.Command) -> None:
-    text = page("cli.md")
+    text = read_page("cli.md")
     assert re.search(rf"\b{re.escape(name.split()[-1])}\b", text)
     options = {option for one in command.params for option in one.opts if option.startswith("--")}
     # those of a password for a role of a tenant are on the page of tenants
-    assert not {option for option in options if option not in text + page("tenants.md")}
+    assert not {option for option in options if option not in text + read_page("tenants.md")}
 
 
 def test_every_option_of_runners() -> None:
-    assert not [name for name in DefaultRunnerConfig().to_dict() if f"`{name}`" not in page("runner.md")]
-    assert not [name for name in vars(WorkflowRunnerConfig()) if f"`{name}`" not in page("steps.md")]
+    assert not [name for name in DefaultRunnerConfig().to_dict() if f"`{name}`" not in read_page("runner.md")]
+    assert not [name for name in vars(WorkflowRunnerConfig()) if f"`{name}`" not in read_page("steps.md")]
 
 
 @pytest.mark.parametrize("runner", [DefaultRunner, WorkflowRunner])

@@ -29,13 +29,13 @@ def split(x: int) -> tuple[int, int]:
 def report(a: int) -> None: ...
 
 
-def lines(graph: Graph, **options: object) -> list[str]:
+def mermaid_lines(graph: Graph, **options: object) -> list[str]:
     return [line.strip() for line in str(graph.to_mermaid(**options)).splitlines()]  # type: ignore[arg-type]
 
 
 def test_data_is_solid_and_decisions_are_dotted_with_what_was_decided() -> None:
     graph = Graph([retrieve, generate, good], name="rag")
-    assert lines(graph) == [
+    assert mermaid_lines(graph) == [
         "flowchart TD",
         'n0(["query: str"])',
         'n1(["k: int = 5"])',
@@ -54,7 +54,7 @@ def test_data_is_solid_and_decisions_are_dotted_with_what_was_decided() -> None:
 
 
 def test_types_and_inputs_can_be_left_out() -> None:
-    drawn = lines(Graph([retrieve, generate]), show_types=False, show_inputs=False, direction="LR")
+    drawn = mermaid_lines(Graph([retrieve, generate]), show_types=False, show_inputs=False, direction="LR")
     assert drawn == ["flowchart LR", 'n0["retrieve"]', 'n1["generate"]', 'n0 -->|"docs"| n1']
 
 
@@ -62,7 +62,7 @@ def test_mere_order_is_dashed() -> None:
     @node(wait_for="ready")
     def later() -> None: ...
 
-    drawn = lines(Graph([split, later]), show_inputs=False)
+    drawn = mermaid_lines(Graph([split, later]), show_inputs=False)
     assert drawn[-2:] == ["n0 --> n1", "linkStyle 0 stroke-dasharray:6 4"]
 
 
@@ -76,7 +76,7 @@ def test_interrupts_and_routes_have_shapes_of_their_own() -> None:
         return "generate"
 
     ask = InterruptNode("ask", input_param="answer", response_param="verdict")
-    drawn = lines(Graph([generate, ask, pick]), show_types=False, show_inputs=False)
+    drawn = mermaid_lines(Graph([generate, ask, pick]), show_types=False, show_inputs=False)
     assert 'n1[/"ask"/]' in drawn
     assert 'n2{{"pick"}}' in drawn
     assert 'n2 -.->|"again"| n0' in drawn
@@ -87,7 +87,7 @@ def test_nested_graphs_are_boxes_until_they_are_unfolded() -> None:
     innermost = Graph([generate], name="write")
     inner = Graph([retrieve, innermost.as_node()], name="rag")
     outer = Graph([inner.as_node()], name="app")
-    flat, one, two = (lines(outer, depth=depth, show_types=False, show_inputs=False) for depth in range(3))
+    flat, one, two = (mermaid_lines(outer, depth=depth, show_types=False, show_inputs=False) for depth in range(3))
     assert 'n0[["rag"]]' in flat
     assert one[1:5] == ['subgraph n0["rag"]', 'n1["retrieve"]', 'n2[["write"]]', "end"]
     assert two[1:7] == ['subgraph n0["rag"]', 'n1["retrieve"]', 'subgraph n2["write"]', 'n3["generate"]', "end", "end"]
@@ -95,7 +95,7 @@ def test_nested_graphs_are_boxes_until_they_are_unfolded() -> None:
 
 def test_a_mapped_graph_says_over_what() -> None:
     graph = Graph([Graph([retrieve], name="each").as_node().map_over("query")])
-    assert 'n0[["each for each query"]]' in lines(graph, show_types=False, show_inputs=False)
+    assert 'n0[["each for each query"]]' in mermaid_lines(graph, show_types=False, show_inputs=False)
 
 
 def test_hidden_nodes_are_led_through() -> None:
@@ -107,7 +107,7 @@ def test_hidden_nodes_are_led_through() -> None:
     def count(clean: list[str]) -> int:
         return len(clean)
 
-    drawn = lines(Graph([retrieve, tidy, count]), show_types=False, show_inputs=False)
+    drawn = mermaid_lines(Graph([retrieve, tidy, count]), show_types=False, show_inputs=False)
     assert drawn[1:] == ['n0["retrieve"]', 'n1["count"]', 'n0 -->|"docs"| n1']
 
 

@@ -24,16 +24,16 @@ class Rect:
     right: float
     bottom: float
 
-    def holds(self, x: float, y: float) -> bool:
+    def contains(self, x: float, y: float) -> bool:
         return self.left + 0.6 < x < self.right - 0.6 and self.top + 0.6 < y < self.bottom - 0.6
 
-    def meets(self, other: Rect) -> bool:
+    def overlaps(self, other: Rect) -> bool:
         return (
             self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
         )
 
 
-def step(name: str, inputs: list[str]) -> FunctionNode[..., object]:
+def make_node(name: str, inputs: list[str]) -> FunctionNode[..., object]:
     """A node of this name with these inputs and one output."""
     source = f"def {name}({', '.join(inputs)}): ..."
     space: dict[str, object] = {}
@@ -46,11 +46,11 @@ def random_graph(seed: int, count: int, reach: int) -> Graph:
     nodes = []
     for i in range(count):
         sources = {f"n{luck.randrange(max(0, i - reach), i)}_out" for _ in range(luck.randrange(3))} if i else set()
-        nodes.append(step(f"n{i}", sorted(sources) or ["x"]))
+        nodes.append(make_node(f"n{i}", sorted(sources) or ["x"]))
     return Graph(nodes, name="random")
 
 
-def boxes(root: ElementTree.Element) -> Iterator[Rect]:
+def find_boxes(root: ElementTree.Element) -> Iterator[Rect]:
     for part in root.findall(f"{SVG}g"):
         moved = re.fullmatch(r"translate\((\S+) (\S+)\)", part.attrib["transform"])
         assert moved
@@ -68,7 +68,7 @@ def boxes(root: ElementTree.Element) -> Iterator[Rect]:
                     yield Rect(min(xs), min(ys), max(xs), max(ys))
 
 
-def ways(root: ElementTree.Element) -> Iterator[list[tuple[float, float]]]:
+def find_arrow_points(root: ElementTree.Element) -> Iterator[list[tuple[float, float]]]:
     """Points along each arrow of a drawing without unfolded graphs."""
     for path in root.iter(f"{SVG}path"):
         if path.attrib["class"] != "way":
@@ -79,7 +79,7 @@ def ways(root: ElementTree.Element) -> Iterator[list[tuple[float, float]]]:
             knots = list(zip(numbers[::2], numbers[1::2]))
             if command == "C":
                 knots = [points[-1], *knots]
-                points += [curve(knots, t / 10) for t in range(1, 11)]
+                points += [bezier_point(knots, t / 10) for t in range(1, 11)]
             elif points:
                 (x0, y0), (x1, y1) = points[-1], knots[0]
                 points += [(x0 + (x1 - x0) * t / 10, y0 + (y1 - y0) * t / 10) for t in range(1, 11)]
@@ -88,7 +88,7 @@ def ways(root: ElementTree.Element) -> Iterator[list[tuple[float, float]]]:
         yield points
 
 
-def curve(knots: list[tuple[float, float]], t: float) -> tuple[float, float]:
+def bezier_point(knots: list[tuple[float, float]], t: float) -> tuple[float, float]:
     while len(knots) > 1:
         knots = [(a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t) for a, b in pairwise(knots)]
     return knots[0]
@@ -108,21 +108,21 @@ def good(draft: str) -> bool:
 def test_nothing_is_drawn_over_anything_else(seed: int) -> None:
     graph = random_graph(seed, count=40, reach=10)
     root = ElementTree.fromstring(graph.to_svg())
-    found = list(boxes(root))
+    found = list(find_boxes(root))
     assert len(found) == len(graph.nodes) + 1  # and the input
     for i, box in enumerate(found):
-        assert not any(box.meets(other) for other in found[:i])
-    drawn = list(ways(root))
+        assert not any(box.overlaps(other) for other in found[:i])
+    drawn = list(find_arrow_points(root))
     assert len(drawn) > len(graph.nodes) / 2
     for way in drawn:
         for x, y in way:
-            assert not any(box.holds(x, y) for box in found)
+            assert not any(box.contains(x, y) for box in found)
 
 
 def test_everything_is_inside_the_drawing() -> None:
     root = ElementTree.fromstring(random_graph(3, count=30, reach=5).to_svg())
     whole = Rect(0, 0, float(root.attrib["width"]), float(root.attrib["height"]))
-    for box in boxes(root):
+    for box in find_boxes(root):
         assert box.left >= 0
         assert box.top >= 0
         assert box.right <= whole.right
@@ -134,7 +134,7 @@ def test_a_loop_goes_back_up() -> None:
     back = [g for g in root.iter(f"{SVG}g") if "back" in g.attrib.get("class", "")]
     assert len(back) == 1
     assert back[0].attrib["class"] == "control back"
-    points = next(way for way in ways(back[0]))
+    points = next(way for way in find_arrow_points(back[0]))
     assert points[0][1] > points[-1][1]
     assert [t.text for t in root.iter(f"{SVG}text") if t.attrib.get("class") == "label"] == ["True", "False"]
 
@@ -145,30 +145,32 @@ def test_a_node_that_feeds_itself_has_a_loop_of_its_own() -> None:
         return total + x
 
     root = ElementTree.fromstring(Graph([add]).to_svg())
-    box = list(boxes(root))[-1]
-    loop = next(iter(ways(next(g for g in root.iter(f"{SVG}g") if "back" in g.attrib.get("class", "")))))
+    box = list(find_boxes(root))[-1]
+    loop = next(iter(find_arrow_points(next(g for g in root.iter(f"{SVG}g") if "back" in g.attrib.get("class", "")))))
     assert all(x >= box.right - 0.1 for x, _ in loop)
 
 
 def test_an_unfolded_graph_is_framed() -> None:
-    inner = Graph([write, step("after", ["draft"])], name="inner")
-    graph = Graph([inner.as_node(), step("last", ["after_out"])])
+    inner = Graph([write, make_node("after", ["draft"])], name="inner")
+    graph = Graph([inner.as_node(), make_node("last", ["after_out"])])
     root = ElementTree.fromstring(graph.to_svg(depth=1))
     rect = root.find(f".//{SVG}g[@class='frame']/{SVG}rect")
     assert rect is not None
     x, y, width, height = (float(rect.attrib[key]) for key in ("x", "y", "width", "height"))
     frame = Rect(x, y, x + width, y + height)
-    inside = [box for box in boxes(root) if box.meets(frame)]
+    inside = [box for box in find_boxes(root) if box.overlaps(frame)]
     assert len(inside) == 3  # write, after and their input
     for box in inside:
-        assert frame.holds(box.left, box.top)
-        assert frame.holds(box.right, box.bottom)
+        assert frame.contains(box.left, box.top)
+        assert frame.contains(box.right, box.bottom)
     for i, box in enumerate(inside):
-        assert not any(box.meets(other) for other in inside[:i])
+        assert not any(box.overlaps(other) for other in inside[:i])
 
 
 def test_only_what_a_run_would_use_is_drawn() -> None:
-    graph = Graph([step("a", ["x"]), step("b", ["a_out"]), step("c", ["b_out"]), step("d", ["b_out"])])
+    graph = Graph(
+        [make_node("a", ["x"]), make_node("b", ["a_out"]), make_node("c", ["b_out"]), make_node("d", ["b_out"])]
+    )
     texts = [
         t.text for t in ElementTree.fromstring(graph.with_entrypoint("b").select("c_out").to_svg()).iter(f"{SVG}text")
     ]
@@ -220,14 +222,16 @@ def test_notebooks_show_graphs_that_are_not_too_large() -> None:
 
 
 def test_a_graph_without_nodes_can_be_drawn() -> None:
-    ElementTree.fromstring(Graph([step("only", [])]).to_svg())
+    ElementTree.fromstring(Graph([make_node("only", [])]).to_svg())
 
 
 def test_a_thousand_nodes_are_drawn_in_seconds() -> None:
     graphs = [
         random_graph(1, count=1000, reach=1000),
-        Graph([step("n0", ["x"]), *(step(f"n{i}", [f"n{i - 1}_out", "x"]) for i in range(1, 1000))]),  # x reaches all
-        Graph([step(f"n{i}", ["x"]) for i in range(1000)]),
+        Graph(
+            [make_node("n0", ["x"]), *(make_node(f"n{i}", [f"n{i - 1}_out", "x"]) for i in range(1, 1000))]
+        ),  # x reaches all
+        Graph([make_node(f"n{i}", ["x"]) for i in range(1000)]),
     ]
     for graph in graphs:
         began = time.process_time()

@@ -80,5 +80,5 @@ def settled(runner: DefaultRunner) -> None:
     """Returns when a runner has looked at everything that is due."""
     for _ in range(3):  # an act that was posted before a look is done before it, too
         done = threading.Event()
-        runner._engine.driver.post(done.set)
+        runner._engine.driver.call_soon_strict(done.set)
         assert done.wait(SOON_SECONDS)

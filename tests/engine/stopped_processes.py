@@ -170,7 +170,7 @@ def serve(runner: DefaultRunner) -> None:
 
 def main(url: str, options: str = "{}") -> None:
     given = {"lease_seconds": 1.0, "max_concurrent_tasks": 1, "shutdown_timeout_seconds": 0, **json.loads(options)}
-    pipeline.SILENCE_SECONDS = given.pop("silence_seconds", pipeline.SILENCE_SECONDS)
+    pipeline.RESPONSE_TIMEOUT_SECONDS = given.pop("silence_seconds", pipeline.RESPONSE_TIMEOUT_SECONDS)
     with DefaultRunner.with_config(url, DefaultRunnerConfig(**given)) as runner:
         serve(runner)
 

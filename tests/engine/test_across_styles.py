@@ -43,7 +43,7 @@ def own_definitions() -> Iterator[None]:
     before = set(registry.names())
     yield
     for name in set(registry.names()) - before:
-        registry.forget(name)
+        registry.unregister(name)
 
 
 def etl(name: str = "etl") -> Workflow:
@@ -159,7 +159,7 @@ def test_every_style_can_be_invoked(runner: DefaultRunner, style: str, how: str)
         def triple(context: Context) -> None:
             context["n"] = 3 * context["n"]
 
-    registry.forget("child")
+    registry.unregister("child")
     if style == "tasks":
         definition, expected = builder.build(), {"n": 6, "x": 1}
     elif style == "steps":

@@ -61,7 +61,7 @@ def refused(call: Callable[..., Any], value: Any) -> None:
     except HoldwaterError as raised:
         error = raised
     else:
-        raise AssertionError(f"{validation.shown(value)} was accepted")
+        raise AssertionError(f"{validation.shorten_repr(value)} was accepted")
     assert isinstance(error, (ValueError, TypeError)), error
     assert error.message
     assert len(str(error)) < 1_000, str(error)[:3_000]
@@ -108,7 +108,7 @@ TIMES: dict[str, Callable[[Any], Any]] = {
     **{
         name: partial(configured, name)
         for name, option in OPTIONS.items()
-        if option.kind is float or name.endswith("_seconds")
+        if option.value_type is float or name.endswith("_seconds")
     },
 }
 
@@ -120,7 +120,7 @@ COUNTS: dict[str, Callable[[Any], Any]] = {
     **{
         name: partial(configured, name)
         for name, option in OPTIONS.items()
-        if option.kind is int and not name.endswith("_seconds")
+        if option.value_type is int and not name.endswith("_seconds")
     },
 }
 
@@ -242,7 +242,7 @@ CALLS: dict[str, Callable[[DefaultRunner, str, Any], Any]] = {
 NUMBERS: dict[str, Callable[[DefaultRunner, Any], Any]] = {
     "jitter": lambda r, v: r.register_cron_workflow("ok", "0 0 * * *", jitter_seconds=v),
     "grace": lambda r, v: r.register_cron_workflow("ok", "0 0 * * *", misfire_grace_seconds=v),
-    "forget": lambda r, v: r.forget(older_than_days=v),
+    "prune": lambda r, v: r.prune(older_than_days=v),
 }
 PAGES: dict[str, Callable[[DefaultRunner, Any], Any]] = {
     "limit": lambda r, v: r.list_runs(limit=v),

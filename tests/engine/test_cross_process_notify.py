@@ -18,7 +18,7 @@ Open = Callable[..., DefaultRunner]
 @pytest.fixture(autouse=True)
 def only_news(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing but news can end a wait in time."""
-    monkeypatch.setattr(holdwater.engine.engine, "LOOK_SECONDS", 600.0)
+    monkeypatch.setattr(holdwater.engine.engine, "RECHECK_SECONDS", 600.0)
 
 
 def bystander(open_runner: Open) -> DefaultRunner:

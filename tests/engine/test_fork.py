@@ -12,11 +12,11 @@ from holdwater import Context, DefaultRunner
 from holdwater.engine import Engine
 from holdwater.errors import TaskNotFound
 from holdwater.model import events as ev
-from holdwater.model.journal import Entry, encode
+from holdwater.model.journal import JournalEntry, encode
 from holdwater.model.records import RunRow
 from holdwater.model.registry import Registry, registry
-from holdwater.runs.verify.checker import Checker
-from holdwater.runtime.driver import Limits
+from holdwater.runs.verify.checker import StoreChecker
+from holdwater.runtime.driver import DriverConfig
 from tests.engine.test_retry import Bench, bench, sound, tasks_of
 from tests.suite.runners import SOON_SECONDS, Define, Gate
 
@@ -159,7 +159,7 @@ def test_a_structure_nobody_here_has_waits_for_whoever_has_it(
     define("w", *chain(bench))
     runner = open_runner()
     source = runner.submit("w", {"x": 1}).result(SOON_SECONDS)
-    registry.forget("w")
+    registry.unregister("w")
     fork = runner.fork(source.run_id, "second", context={"x": 3})
     assert fork.status == "Running"
     assert runner._engine.store.work(fork.run_id)[0].owner is None
@@ -171,17 +171,17 @@ def test_a_structure_nobody_here_has_waits_for_whoever_has_it(
 # -- what the checker says of forks and retries that are not what they say
 
 
-def tampered(url: str, bench: Bench, entries: Callable[[list[Entry]], list[Entry]]) -> list[str]:
+def tampered(url: str, bench: Bench, entries: Callable[[list[JournalEntry]], list[JournalEntry]]) -> list[str]:
     """The violations of a fork whose birth was written otherwise."""
-    engine = Engine(url, Limits(), registry=registry)
+    engine = Engine(url, DriverConfig(), registry=registry)
     try:
         row, live = engine.submit("w", {"x": 1})
-        engine.wait(row.id, SOON_SECONDS, live=live)
+        engine.wait_for_run(row.id, SOON_SECONDS, active_run=live)
         from holdwater.engine import forking
 
-        run = forking.born(engine.read(row.id), None, "third", {}, (), engine.clock)
+        run = forking.create_fork(engine.load_run(row.id), None, "third", {}, (), engine.clock)
         run.unsaved = entries(run.unsaved)
-        from holdwater.model.records import Change, WorkRow
+        from holdwater.model.records import RunUpdate, WorkRow
 
         head: RunRow = run.row
         head.seq = len(run.unsaved)
@@ -189,8 +189,8 @@ def tampered(url: str, bench: Bench, entries: Callable[[list[Entry]], list[Entry
         node = run.layout.index["third"]
         work = [WorkRow(head.id, node, 1, "execute", "nobody's", now)]
         plan = run.layout.plan.to_data()
-        engine.store.commit([Change(head, 0, [encode(e) for e in run.unsaved], now, True, plan, work)])
-        return [str(v) for v in Checker(engine.store, engine.clock.now).violations()]
+        engine.store.commit([RunUpdate(head, 0, [encode(e) for e in run.unsaved], now, True, plan, work)])
+        return [str(v) for v in StoreChecker(engine.store, engine.clock.now).find_violations()]
     finally:
         engine.close(1.0)
 
@@ -199,9 +199,10 @@ def test_the_checker_compares_a_fork_with_its_source(define: Define, bench: Benc
     define("w", *chain(bench))
     assert tampered("memory://", bench, lambda entries: entries) == []
 
-    def forged(entries: list[Entry]) -> list[Entry]:
+    def forged(entries: list[JournalEntry]) -> list[JournalEntry]:
         return [
-            Entry(e.event, 17, 18) if isinstance(e.event, ev.Succeeded) and e.event.node == 0 else e for e in entries
+            JournalEntry(e.event, 17, 18) if isinstance(e.event, ev.Succeeded) and e.event.node == 0 else e
+            for e in entries
         ]
 
     found = tampered("memory://", bench, forged)
@@ -211,30 +212,30 @@ def test_the_checker_compares_a_fork_with_its_source(define: Define, bench: Benc
 
 def test_the_checker_lets_a_retry_record_again_what_failed_and_nothing_else(define: Define, bench: Bench) -> None:
     """Judged from the journal: the machine that folds it is not asked."""
-    from holdwater.kernel import Machine, lay_out
-    from holdwater.runs.verify.checker import _Look
+    from holdwater.kernel import Machine, compile_plan
+    from holdwater.runs.verify.checker import _RunCheck
 
     define("w", ("a", bench("a"), {}), ("b", bench("b"), {}), ("c", bench("c"), {"dependencies": ["b"]}))
     plan = registry.get("w").plan
-    look = _Look(RunRow("r", "w", "tasks", plan.structure, "", 0), 0, None)
-    machine = Machine(lay_out(plan))
+    look = _RunCheck(RunRow("r", "w", "tasks", plan.structure, "", 0), 0, None)
+    machine = Machine(compile_plan(plan))
     for event in (ev.Started({}), ev.Succeeded(0, 1), ev.Failed(1, 1, "E", "e"), ev.Resumed(), ev.Succeeded(1, 2)):
         look.seq += 1
-        look._apply(machine, Entry(event), False)
-    assert look.found == []
-    look._check_once(machine, ev.Succeeded(0, 2))
-    assert [v.promise for v in look.found] == ["I2"]
+        look._apply_entry(machine, JournalEntry(event), False)
+    assert look.violations == []
+    look._check_single_result(machine, ev.Succeeded(0, 2))
+    assert [v.invariant for v in look.violations] == ["I2"]
 
 
 def test_a_stranger_forks_what_it_cannot_execute(define: Define, bench: Bench, url: str) -> None:
     define("w", *chain(bench))
-    own = Engine(url, Limits())
-    stranger = Engine(url, Limits(recover=False), registry=Registry())
+    own = Engine(url, DriverConfig())
+    stranger = Engine(url, DriverConfig(recover=False), registry=Registry())
     try:
         row, live = own.submit("w", {"x": 1})
-        own.wait(row.id, SOON_SECONDS, live=live)
+        own.wait_for_run(row.id, SOON_SECONDS, active_run=live)
         born, _ = stranger.fork(row.id, "second", Context({"x": 9}), ())
-        run = own.wait(born.id, SOON_SECONDS)
+        run = own.wait_for_run(born.id, SOON_SECONDS)
         assert run.result()["double"].text == "18"
         assert run.row.code == registry.get("w").code
     finally:

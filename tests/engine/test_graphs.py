@@ -186,4 +186,4 @@ def test_turns_of_a_loop_are_iterations_and_no_attempts(runner: DefaultRunner) -
         assert tasks["grow"] == (3, 1), "three turns; the last took one attempt"
         assert tasks["enough"][1] == 1
     finally:
-        registry.forget("growing")
+        registry.unregister("growing")

@@ -14,8 +14,8 @@ from holdwater.engine import Engine
 from holdwater.model import events as ev
 from holdwater.model.registry import Registry, registry
 from holdwater.model.time import ClockSample
-from holdwater.runs.verify.checker import Checker
-from holdwater.runtime.driver import Limits
+from holdwater.runs.verify.checker import StoreChecker
+from holdwater.runtime.driver import DriverConfig
 from tests.suite.runners import SOON_SECONDS, Define, Gate
 
 HOUR_US = 3_600_000_000
@@ -50,7 +50,7 @@ def bench() -> Bench:
 def sound(runner: DefaultRunner) -> bool:
     """The checker finds nothing wrong in the runner's database."""
     engine = runner._engine
-    return [str(v) for v in Checker(engine.store, engine.clock.now).violations()] == []
+    return [str(v) for v in StoreChecker(engine.store, engine.clock.now).find_violations()] == []
 
 
 def tasks_of(result: holdwater.WorkflowResult) -> dict[str, str]:
@@ -155,9 +155,9 @@ def test_a_run_that_took_too_long_has_as_long_again(
     gate.open.set()
     bench.ill.clear()
     engine = runner._engine
-    ended = engine.head(handle.run_id)
+    ended = engine.get_run_row(handle.run_id)
     handle.retry()
-    head = engine.head(handle.run_id)
+    head = engine.get_run_row(handle.run_id)
     assert handle.result(SOON_SECONDS).status == "Completed"
     assert head.deadline_at is not None
     assert ended.finished_at is not None
@@ -202,18 +202,18 @@ def test_the_limit_is_that_of_the_first_time_every_time(define: Define, bench: B
     bench.ill = {"a"}
     define("w", ("a", bench("a"), {}))
     clock = Stopped()
-    engine = Engine("memory://", Limits(), run_timeout_seconds=100, clock=clock)
+    engine = Engine("memory://", DriverConfig(), run_timeout_seconds=100, clock=clock)
     try:
         row, live = engine.submit("w", None)
-        engine.wait(row.id, SOON_SECONDS, live=live)
-        assert engine.head(row.id).deadline_at == row.created_at + 100_000_000
+        engine.wait_for_run(row.id, SOON_SECONDS, active_run=live)
+        assert engine.get_run_row(row.id).deadline_at == row.created_at + 100_000_000
         for _ in range(3):
             clock.jump(1000)
             engine.control(row.id, ev.Resumed(), "retry")
-            engine.wait(row.id, SOON_SECONDS)
-            head = engine.head(row.id)
+            engine.wait_for_run(row.id, SOON_SECONDS)
+            head = engine.get_run_row(row.id)
             assert head.deadline_at == clock.now() + 100_000_000
-            assert engine.read(row.id).limit_us == 100_000_000
+            assert engine.load_run(row.id).limit_us == 100_000_000
     finally:
         engine.close(1.0)
 
@@ -221,7 +221,7 @@ def test_the_limit_is_that_of_the_first_time_every_time(define: Define, bench: B
 def test_a_pause_beyond_the_deadline_is_no_time_out(define: Define, gate: Gate, bench: Bench) -> None:
     define("w", ("a", lambda context: gate(), {}), ("b", bench("b"), {"dependencies": ["a"]}))
     clock = Stopped()
-    engine = Engine("memory://", Limits(task_timeout_seconds=1e6), run_timeout_seconds=100, clock=clock)
+    engine = Engine("memory://", DriverConfig(task_timeout_seconds=1e6), run_timeout_seconds=100, clock=clock)
     try:
         row, _ = engine.submit("w", None)
         gate.wait_begun()
@@ -229,9 +229,9 @@ def test_a_pause_beyond_the_deadline_is_no_time_out(define: Define, gate: Gate, 
         engine.control(row.id, ev.Paused(), "pause")
         clock.jump(10_000)
         engine.control(row.id, ev.Resumed(), "resume")
-        assert engine.read(row.id).limit_us == 100_000_000
+        assert engine.load_run(row.id).limit_us == 100_000_000
         gate.open.set()
-        assert engine.wait(row.id, SOON_SECONDS).row.status == "completed"
+        assert engine.wait_for_run(row.id, SOON_SECONDS).row.status == "completed"
     finally:
         gate.open.set()
         engine.close(1.0)
@@ -305,13 +305,13 @@ def test_whoever_has_the_workflow_goes_on(
     handle = runner.submit("w")
     assert handle.result(SOON_SECONDS).status == "Failed"
     bench.ill.clear()
-    stranger = Engine(url, Limits(recover=False), registry=Registry())
+    stranger = Engine(url, DriverConfig(recover=False), registry=Registry())
     try:
         stranger.control(handle.run_id, ev.Resumed("elsewhere"), "retry")
-        assert stranger.wait(handle.run_id, SOON_SECONDS).row.status == "completed"
+        assert stranger.wait_for_run(handle.run_id, SOON_SECONDS).row.status == "completed"
         row, live = stranger.fork(handle.run_id, "a", {"x": 1}, ())
         assert live is not None
-        assert stranger.wait(row.id, SOON_SECONDS).row.status == "completed"
+        assert stranger.wait_for_run(row.id, SOON_SECONDS).row.status == "completed"
     finally:
         stranger.close(1.0)
     assert bench.ran == ["a", "a", "a"]
@@ -344,9 +344,12 @@ def test_retries_at_the_same_time(open_runner: Callable[..., DefaultRunner], def
             t.join()
         assert runners[1].handle(run_id).result(SOON_SECONDS).status == "Failed"
         # a retry may have come after the end of the one before it, and then it was right
-        assert bench.ran.count("a") == sum(e.event == ev.Resumed() for e in runners[0]._engine.read(run_id).entries) + 1
+        assert (
+            bench.ran.count("a")
+            == sum(e.event == ev.Resumed() for e in runners[0]._engine.load_run(run_id).entries) + 1
+        )
         assert said.count(True) >= 1, round_
-    taken = sum(e.event == ev.Resumed() for e in runners[0]._engine.read(run_id).entries)
+    taken = sum(e.event == ev.Resumed() for e in runners[0]._engine.load_run(run_id).entries)
     assert taken >= 5
     assert sound(runners[0])
 

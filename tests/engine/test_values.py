@@ -17,7 +17,7 @@ from holdwater.model import codec
 from tests.engine.pruning_cases import MEMORY, STYLES, THROUGH
 from tests.model import sample_values
 from tests.model.test_value_types import VALUES
-from tests.suite.effort import LONG, tried
+from tests.suite.effort import LONG, property_test
 
 TOP = Path(__file__).parents[2]
 
@@ -52,7 +52,7 @@ def urls(tmp_path: Path, migrated_schema: Callable[[], str]) -> list[str]:
 
 
 @pytest.mark.parametrize("style", STYLES)
-@tried(VALUES, by_default=4, long=300)
+@property_test(VALUES, quick_examples=4, long_examples=300)
 def test_values_of_built_classes_are_exact_in_a_new_runner_or_refused(style: str, urls: list[str], value: Any) -> None:
     """The second body fails the first time, so that what it sees the second time comes from the store."""
     for url in urls:

@@ -20,7 +20,7 @@ from holdwater.events import (
 START = NodeStartEvent(run_id="r", node_name="a")
 
 
-class Recorder(EventProcessor):
+class RecordingProcessor(EventProcessor):
     def __init__(self, journal: list[str], name: str = "p") -> None:
         self.journal, self.name = journal, name
 
@@ -34,7 +34,7 @@ class Recorder(EventProcessor):
         self.journal.append(f"{self.name} flush")
 
 
-class AsyncRecorder(AsyncEventProcessor):
+class AsyncRecordingProcessor(AsyncEventProcessor):
     def __init__(self, journal: list[str]) -> None:
         self.journal = journal
 
@@ -46,7 +46,7 @@ class AsyncRecorder(AsyncEventProcessor):
         self.journal.append("async shutdown")
 
 
-class Broken(EventProcessor):
+class FailingProcessor(EventProcessor):
     def on_event(self, event: BaseEvent) -> None:
         raise ValueError("disk full")
 
@@ -95,7 +95,7 @@ def test_a_typed_processor_gets_each_event_at_its_method() -> None:
 
 def test_processors_hear_in_their_order_and_are_shut_down_once() -> None:
     journal: list[str] = []
-    dispatcher = EventDispatcher([Recorder(journal, "one"), Recorder(journal, "two")])
+    dispatcher = EventDispatcher([RecordingProcessor(journal, "one"), RecordingProcessor(journal, "two")])
     dispatcher.emit(START)
     dispatcher.force_flush()
     dispatcher.shutdown()
@@ -108,33 +108,33 @@ def test_a_dispatcher_without_processors_is_not_active() -> None:
     assert EventDispatcher([EventProcessor()]).active
 
 
-def test_a_failing_processor_is_noted_and_stops_nobody() -> None:
+def test_a_failing_processor_is_recorded_and_does_not_stop_others() -> None:
     journal: list[str] = []
-    dispatcher = EventDispatcher([Broken(), Recorder(journal)])
+    dispatcher = EventDispatcher([FailingProcessor(), RecordingProcessor(journal)])
     dispatcher.emit(START)
     dispatcher.force_flush()
     dispatcher.shutdown()
     assert journal == ["p NodeStartEvent", "p flush", "p shutdown"]
     assert dispatcher.failures == [
-        "Broken failed on NodeStartEvent: ValueError: disk full",
-        "Broken failed in force_flush: ZeroDivisionError: division by zero",
-        "Broken failed in shutdown: ZeroDivisionError: division by zero",
+        "FailingProcessor failed on NodeStartEvent: ValueError: disk full",
+        "FailingProcessor failed in force_flush: ZeroDivisionError: division by zero",
+        "FailingProcessor failed in shutdown: ZeroDivisionError: division by zero",
     ]
 
 
 def test_strict_lets_the_failure_out() -> None:
     with pytest.raises(ValueError, match="disk full"):
-        EventDispatcher([Broken()], strict=True).emit(START)
+        EventDispatcher([FailingProcessor()], strict=True).emit(START)
 
 
 def test_notes_of_failures_are_bounded() -> None:
-    dispatcher = EventDispatcher([Broken()])
+    dispatcher = EventDispatcher([FailingProcessor()])
     for _ in range(150):
         dispatcher.emit(START)
     assert (len(dispatcher.failures), dispatcher.failure_count) == (100, 150)
 
 
-def test_an_error_that_cannot_be_shown_is_noted_by_its_type() -> None:
+def test_an_error_without_readable_message_is_recorded_by_its_type() -> None:
     class Mute(Exception):
         def __str__(self) -> str:
             raise RuntimeError
@@ -150,7 +150,7 @@ def test_an_error_that_cannot_be_shown_is_noted_by_its_type() -> None:
 
 def test_in_a_loop_asynchronous_processors_are_awaited() -> None:
     journal: list[str] = []
-    dispatcher = EventDispatcher([AsyncRecorder(journal), Recorder(journal)])
+    dispatcher = EventDispatcher([AsyncRecordingProcessor(journal), RecordingProcessor(journal)])
 
     async def go() -> None:
         await dispatcher.emit_async(START)
@@ -184,9 +184,9 @@ def test_failures_of_asynchronous_processors_are_noted() -> None:
 
 
 def test_without_a_loop_an_asynchronous_processor_needs_on_event() -> None:
-    dispatcher = EventDispatcher([AsyncRecorder([])])
+    dispatcher = EventDispatcher([AsyncRecordingProcessor([])])
     dispatcher.emit(START)
-    assert "AsyncRecorder is only asynchronous" in dispatcher.failures[0]
+    assert "AsyncRecordingProcessor is only asynchronous" in dispatcher.failures[0]
 
 
 def test_processors_hear_one_event_at_a_time_from_any_thread() -> None:

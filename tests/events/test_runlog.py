@@ -15,12 +15,12 @@ from holdwater.events import (
     RunLogProcessor,
     RunStartEvent,
 )
-from tests.events.event_samples import Play
+from tests.events.event_samples import EventSequence
 
 
-def recorded() -> tuple[Play, RunLogProcessor]:
+def recording_sequence() -> tuple[EventSequence, RunLogProcessor]:
     processor = RunLogProcessor()
-    return Play.to(processor), processor
+    return EventSequence.for_processors(processor), processor
 
 
 def run_log(processor: RunLogProcessor) -> RunLog:
@@ -29,13 +29,13 @@ def run_log(processor: RunLogProcessor) -> RunLog:
 
 
 def test_each_execution_of_a_node_is_a_step_with_its_time() -> None:
-    run, processor = recorded()
-    run.start()
-    run.node("extract", ms=2.00049)
-    run.node("work", ms=1.5)
-    run.node("work", ms=3.5, cached=True)
-    run.fail("load", ValueError("no table"))
-    run.end("failed", ms=8.25)
+    run, processor = recording_sequence()
+    run.start_run()
+    run.run_node("extract", ms=2.00049)
+    run.run_node("work", ms=1.5)
+    run.run_node("work", ms=3.5, cached=True)
+    run.fail_node("load", ValueError("no table"))
+    run.end_run("failed", ms=8.25)
     log = run_log(processor)
     assert [(s.node_name, s.status, s.duration_ms) for s in log.steps] == [
         ("extract", "completed", 2.0),
@@ -51,14 +51,14 @@ def test_each_execution_of_a_node_is_a_step_with_its_time() -> None:
 
 
 def test_the_table_has_a_line_per_step() -> None:
-    run, processor = recorded()
-    run.start()
-    run.begin("sub")
-    inner = run.inside("sub").start()
-    inner.node("fetch", ms=7.0, cached=True)
-    inner.end()
-    run.finish("sub", ms=9.0)
-    run.end()
+    run, processor = recording_sequence()
+    run.start_run()
+    run.start_node("sub")
+    inner = run.nested_run("sub").start_run()
+    inner.run_node("fetch", ms=7.0, cached=True)
+    inner.end_run()
+    run.end_node("sub", ms=9.0)
+    run.end_run()
     assert str(processor.log).splitlines() == [
         "etl: completed, 1 step, 10.0 ms",
         "  node     status        ms",
@@ -68,22 +68,22 @@ def test_the_table_has_a_line_per_step() -> None:
 
 
 def test_a_log_is_json() -> None:
-    run, processor = recorded()
-    run.start()
-    run.fail("a", ValueError("x"))
-    run.end("failed")
+    run, processor = recording_sequence()
+    run.start_run()
+    run.fail_node("a", ValueError("x"))
+    run.end_run("failed")
     assert json.loads(json.dumps(run_log(processor).to_dict()))["steps"][0]["error"] == "ValueError: x"
 
 
 def test_a_map_is_one_log_with_one_per_item() -> None:
-    run, processor = recorded()
-    run.start(items=2)
-    items = [run.item(0).start(), run.item(1).start()]  # at the same time
-    items[1].node("double", ms=2.0)
-    items[0].fail("double", ValueError("odd"))
-    items[0].end("failed")
-    items[1].end()
-    run.end("failed")
+    run, processor = recording_sequence()
+    run.start_run(items=2)
+    items = [run.map_item(0).start_run(), run.map_item(1).start_run()]  # at the same time
+    items[1].run_node("double", ms=2.0)
+    items[0].fail_node("double", ValueError("odd"))
+    items[0].end_run("failed")
+    items[1].end_run()
+    run.end_run("failed")
     log = processor.log
     assert isinstance(log, MapLog)
     assert [(item.item_index, item.status) for item in log.items] == [(0, "failed"), (1, "completed")]
@@ -122,9 +122,9 @@ def test_decisions_cache_hits_and_questions_are_recorded() -> None:
 
 
 def test_a_recorder_keeps_a_log_per_run() -> None:
-    run, processor = recorded()
+    run, processor = recording_sequence()
     assert processor.log is None
     for name in ("one", "two"):
         run.name = name
-        run.start().end()
+        run.start_run().end_run()
     assert [log.graph_name for log in processor.logs] == ["one", "two"]

@@ -19,7 +19,7 @@ from holdwater.events import (
     RunEndEvent,
     RunStartEvent,
 )
-from tests.events.event_samples import Play
+from tests.events.event_samples import EventSequence
 from tests.model.hostile_exceptions import HOSTILE
 
 pytest.importorskip("opentelemetry.sdk", reason="needs opentelemetry-sdk")
@@ -56,17 +56,17 @@ def parent_of(spans: dict[str, ReadableSpan], name: str) -> str | None:
 
 
 def test_spans_nest_as_runs_do(provider: TracerProvider, exporter: InMemorySpanExporter) -> None:
-    run = Play.to(OpenTelemetryProcessor(provider))
+    run = EventSequence.for_processors(OpenTelemetryProcessor(provider))
     with provider.get_tracer("mine").start_as_current_span("request"):
-        run.start(nodes=1)
-    run.begin("rag")
-    fan = run.inside("rag").start(items=1)
-    item = fan.item(0).start()
-    item.node("embed", cached=True)
-    item.end()
-    fan.end()
-    run.finish("rag")
-    run.end()
+        run.start_run(nodes=1)
+    run.start_node("rag")
+    fan = run.nested_run("rag").start_run(items=1)
+    item = fan.map_item(0).start_run()
+    item.run_node("embed", cached=True)
+    item.end_run()
+    fan.end_run()
+    run.end_node("rag")
+    run.end_run()
     spans = {
         f"{s.name}{(s.attributes or {}).get('holdwater.item_index', '')}": s for s in exporter.get_finished_spans()
     }
@@ -82,17 +82,17 @@ def test_spans_nest_as_runs_do(provider: TracerProvider, exporter: InMemorySpanE
 
 
 def test_a_failure_is_on_the_spans(provider: TracerProvider, exporter: InMemorySpanExporter) -> None:
-    run = Play.to(OpenTelemetryProcessor(provider))
+    run = EventSequence.for_processors(OpenTelemetryProcessor(provider))
     error = ValueError("no table")
-    run.start()
-    run.begin("sibling")
-    run.fail("load", error)
-    run.end("failed", error=error)
+    run.start_run()
+    run.start_node("sibling")
+    run.fail_node("load", error)
+    run.end_run("failed", error=error)
     spans = by_name(exporter)
     for name in ("node load", "run etl"):
         assert not spans[name].status.is_ok
         assert (spans[name].events[0].attributes or {})["exception.message"] == "no table"
-    assert (spans["node sibling"].attributes or {})["holdwater.given_up"] is True
+    assert (spans["node sibling"].attributes or {})["holdwater.cancelled"] is True
 
 
 def test_decisions_cache_hits_and_questions(provider: TracerProvider, exporter: InMemorySpanExporter) -> None:
@@ -110,7 +110,7 @@ def test_decisions_cache_hits_and_questions(provider: TracerProvider, exporter: 
     spans = by_name(exporter)
     attributes = spans["node gate"].attributes or {}
     assert attributes["holdwater.decision"] == ("a", "b")
-    assert attributes["holdwater.waits_for"] == "answer"
+    assert attributes["holdwater.awaiting_input"] == "answer"
     assert [event.name for event in spans["node gate"].events] == ["cache hit"]
     assert (spans["run g"].attributes or {})["holdwater.session_id"] == "s"
 

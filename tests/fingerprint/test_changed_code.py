@@ -9,7 +9,7 @@ import pytest
 
 from tests.suite.projects import Project
 
-FLOW = '''
+MAIN_MODULE = '''
 from proj import helpers
 from proj.helpers import shift, Scaler, TABLE, make_adder
 from proj import constants as c
@@ -24,7 +24,7 @@ def work(x, extra=1):
     best = sorted([x, 1], key=lambda one: -one)
     return finish(inner(x) + Scaler(2).apply(x) + TABLE["a"](x) + add(x) + c.LIMIT + extra + best[0])
 '''
-HELPERS = """
+HELPER_MODULE = """
 import functools
 from proj.deep import base
 
@@ -61,8 +61,8 @@ def not_used():
     return 1
 """
 FILES = {
-    "proj/flow.py": FLOW,
-    "proj/helpers.py": HELPERS,
+    "proj/flow.py": MAIN_MODULE,
+    "proj/helpers.py": HELPER_MODULE,
     "proj/deep.py": "def base(x):\n    return x if x < 2 else other(x - 1)\n\ndef other(x):\n    return base(x)\n",
     "proj/constants.py": "LIMIT = 7\nUNREAD = 1\n",
     "proj/late.py": "def finish(x):\n    return x + 0\n",
@@ -171,8 +171,8 @@ def test_a_script_follows_modules_that_lie_beside_it(project: Project) -> None:
 def project_main(name: str) -> str:
     return (
         "import sys\nfrom holdwater.caching import DiskCache, NodeCache\n"
-        "from tests.caching.nodes import FunctionNode, run\n"
-        f"print(run(NodeCache(DiskCache(sys.argv[1])), FunctionNode({name}, name='work'), x=2))\n"
+        "from tests.caching.nodes import FunctionNode, execute_cached\n"
+        f"print(execute_cached(NodeCache(DiskCache(sys.argv[1])), FunctionNode({name}, name='work'), x=2))\n"
     )
 
 

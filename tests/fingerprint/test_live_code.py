@@ -167,12 +167,12 @@ def wrapping(function: Callable[..., int], extra: int) -> Callable[..., int]:
     ],
     ids=["closure", "partial", "callable object", "bound method", "decorated", "memoised"],
 )
-def test_callables_are_told_apart_by_what_they_hold(one: Any, same: Any, other: Any) -> None:
+def test_callables_are_distinguished_by_what_they_hold(one: Any, same: Any, other: Any) -> None:
     assert key_of(one, x=1) == key_of(same, x=1)
     assert key_of(one, x=1) != key_of(other, x=1)
 
 
-def test_a_partial_that_wraps_is_still_told_by_its_arguments() -> None:
+def test_a_wrapping_partial_is_still_distinguished_by_its_arguments() -> None:
     one, other = (functools.update_wrapper(functools.partial(multiply, by=n), multiply) for n in (1, 2))
     assert key_of(one, x=1) != key_of(other, x=1)
 
@@ -253,12 +253,12 @@ class LateProperty(property):
     pass
 
 
-def test_objects_that_pickle_by_name_are_told_by_what_they_hold() -> None:
+def test_objects_that_pickle_by_name_are_distinguished_by_what_they_hold() -> None:
     assert key_of(multiply, x=ByName(adder(1))) == key_of(multiply, x=ByName(adder(1)))
     assert key_of(multiply, x=ByName(adder(1))) != key_of(multiply, x=ByName(adder(2)))
 
 
-def test_descriptors_of_any_class_are_told_by_their_functions() -> None:
+def test_descriptors_of_any_class_are_distinguished_by_their_functions() -> None:
     kinds: list[Any] = [property, LateProperty, staticmethod, classmethod, functools.cached_property]
     for kind in kinds:
         one, same, other = (type("T", (), {"p": kind(adder(n))}) for n in (1, 1, 2))

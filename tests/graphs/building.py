@@ -7,20 +7,20 @@ from typing import Any
 
 from holdwater.graphs import FunctionNode, RouteNode
 
-Ports = str | Iterable[str]
+PortNames = str | Iterable[str]
 
 
-def fn(name: str, inputs: str = "", outputs: Ports | None = None, **options: Any) -> FunctionNode[..., Any]:
+def fn(name: str, inputs: str = "", outputs: PortNames | None = None, **options: Any) -> FunctionNode[..., Any]:
     """A node `name` with these parameters (as in a signature, without annotations) and outputs."""
-    return FunctionNode(function(name, inputs), output_name=outputs, **options)
+    return FunctionNode(make_function(name, inputs), output_name=outputs, **options)
 
 
 def gate(name: str, inputs: str, targets: Iterable[str], **options: Any) -> RouteNode[..., Any]:
     """A gate `name` with these parameters and targets."""
-    return RouteNode(function(name, inputs), list(targets), **options)
+    return RouteNode(make_function(name, inputs), list(targets), **options)
 
 
-def function(name: str, inputs: str) -> Callable[..., Any]:
+def make_function(name: str, inputs: str) -> Callable[..., Any]:
     """A function of this name and signature that does nothing."""
     space: dict[str, Any] = {}
     exec(f"def {name}({inputs}): ...", space)

@@ -80,17 +80,17 @@ def test_options() -> None:
     assert gate.rename_outputs(decided="chosen").outputs == ("chosen",)
 
 
-def gate_of(targets: Any = ("a", "b", END), **options: Any) -> RouteNode[..., Any]:
+def make_route(targets: Any = ("a", "b", END), **options: Any) -> RouteNode[..., Any]:
     return route(list(targets), **options)(lambda: None)
 
 
 def test_decisions_of_a_route() -> None:
-    gate = gate_of()
+    gate = make_route()
     assert gate.decide("a") == ("a",)
     assert gate.decide(END) == ("END",)
     assert gate.decide(None) == ()
-    assert gate_of(fallback="c").decide(None) == ("c",)
-    assert gate_of(fallback=END).decide(None) == ("END",)
+    assert make_route(fallback="c").decide(None) == ("c",)
+    assert make_route(fallback=END).decide(None) == ("END",)
     assert type(gate.decide(END)[0]) is str, "decisions are recorded as plain text"
 
 
@@ -98,13 +98,13 @@ def test_members_of_a_str_enum_are_names() -> None:
     class Way(str, enum.Enum):  # noqa: UP042 - its str() is not its value
         A = "a"
 
-    assert gate_of().decide(Way.A) == ("a",)
-    assert gate_of([Way.A, "b"]).decide("a") == ("a",)
+    assert make_route().decide(Way.A) == ("a",)
+    assert make_route([Way.A, "b"]).decide("a") == ("a",)
 
 
 @pytest.mark.parametrize("returned", ["elsewhere", 5, ["a"], ("a",), str.__str__(END), True])
 def test_a_route_that_returns_no_target(returned: object) -> None:
-    gate = gate_of(["a", "b"])
+    gate = make_route(["a", "b"])
     with pytest.raises(NodeReturnError) as raised:
         gate.decide(returned)
     text = str(raised.value)
@@ -116,13 +116,13 @@ def test_a_route_that_returns_no_target(returned: object) -> None:
 
 def test_end_in_quotes_is_warned_of() -> None:
     with pytest.warns(UserWarning, match="instead of END"), pytest.raises(ValueError, match="without quotes"):
-        gate_of().decide("END")
+        make_route().decide("END")
     with pytest.raises(ValueError, match="none of its targets"):
-        gate_of(["a"]).decide("END")
+        make_route(["a"]).decide("END")
 
 
 def test_decisions_of_a_route_to_several() -> None:
-    gate = gate_of(multi_target=True)
+    gate = make_route(multi_target=True)
     assert gate.decide(["b", "a", "b"]) == ("b", "a")
     assert gate.decide([]) == gate.decide(None) == ()
     assert gate.decide(["a", END]) == ("a", "END")
@@ -135,7 +135,7 @@ def test_decisions_of_a_route_to_several() -> None:
 
 
 def test_targets_are_taken_once() -> None:
-    assert gate_of(["a", "b", "a"], fallback="b").targets == ("a", "b")
+    assert make_route(["a", "b", "a"], fallback="b").targets == ("a", "b")
 
 
 # -- if, else
@@ -270,7 +270,7 @@ def test_the_function_of_a_node_can_be_a_gate() -> None:
 
 @pytest.mark.parametrize("returned", [("a", "b"), {"a"}, frozenset(["b"]), {"a": 1}, (), "a"])
 def test_the_hint_of_a_route_to_several_can_be_followed(returned: Any) -> None:
-    gate = gate_of(["a", "b"], multi_target=True)
+    gate = make_route(["a", "b"], multi_target=True)
     with pytest.raises(NodeReturnError) as raised:
         gate.decide(returned)
     hint = raised.value.hint.partition("return ")[2].partition("; the targets")[0]

@@ -8,11 +8,11 @@ from holdwater.graphs import END, Graph, InterruptNode, node
 from tests.graphs.building import fn, gate
 
 
-def etl() -> Graph:
+def etl_graph() -> Graph:
     return Graph([fn("load", "path", "rows"), fn("clean", "rows", "table"), fn("report", "table", "text")], name="etl")
 
 
-def chat() -> Graph:
+def chat_graph() -> Graph:
     return Graph(
         [
             fn("generate", "messages", "response"),
@@ -24,7 +24,7 @@ def chat() -> Graph:
 
 
 def test_everything_stands_in_the_order_of_the_list() -> None:
-    graph = etl()
+    graph = etl_graph()
     assert list(graph.nodes) == ["load", "clean", "report"]
     assert [(edge.source, edge.target, edge.names, edge.kind) for edge in graph.edges] == [
         ("load", "clean", ("rows",), "data"),
@@ -38,26 +38,26 @@ def test_everything_stands_in_the_order_of_the_list() -> None:
 
 def test_nodes_cannot_be_changed_from_outside() -> None:
     with pytest.raises(TypeError):
-        etl().nodes["more"] = fn("more")  # type: ignore[index]
+        etl_graph().nodes["more"] = fn("more")  # type: ignore[index]
 
 
 def test_repr_counts_nodes_and_edges() -> None:
-    assert repr(etl()) == "Graph: etl | 3 nodes | 2 edges | no cycles"
+    assert repr(etl_graph()) == "Graph: etl | 3 nodes | 2 edges | no cycles"
     assert repr(Graph([fn("one", "", "x")])) == "Graph | 1 node | 0 edges | no cycles"
-    assert repr(chat()).endswith("| has cycles")
+    assert repr(chat_graph()).endswith("| has cycles")
 
 
 def test_what_a_graph_contains() -> None:
-    graph = chat()
+    graph = chat_graph()
     assert graph.has_cycles
     assert graph.has_gates
     assert not graph.has_async_nodes
     assert not graph.has_interrupts
     assert graph.loops == (("generate", "accumulate", "again"),)
     assert graph.controlled_by == {"generate": ("again",)}
-    assert etl().loops == ()
-    assert not etl().has_cycles
-    assert not etl().has_gates
+    assert etl_graph().loops == ()
+    assert not etl_graph().has_cycles
+    assert not etl_graph().has_gates
 
 
 def test_a_node_that_reads_itself_is_a_cycle_but_no_loop() -> None:
@@ -79,12 +79,12 @@ def test_async_nodes_and_interrupts_of_nested_graphs_count() -> None:
     assert outer.has_interrupts
     assert outer.interrupt_nodes == ()
     assert inner.interrupt_nodes[0].name == "ask"
-    assert outer.answers == inner.answers == {"verdict"}
+    assert outer.interrupt_outputs == inner.interrupt_outputs == {"verdict"}
     assert [(one.node_name, one.graph, one.explicit_runner) for one in outer.nested_graphs] == [("review", inner, None)]
 
 
 def test_leaves_are_read_by_nobody_outside_their_loop() -> None:
-    graph = Graph([*chat().nodes.values(), fn("title", "messages", "headline")])
+    graph = Graph([*chat_graph().nodes.values(), fn("title", "messages", "headline")])
     assert graph.leaf_outputs == ("response", "headline")
 
 
@@ -92,11 +92,11 @@ def test_what_is_written_last_may_be_a_leaf() -> None:
     graph = Graph([fn("load", "path", "rows"), fn("clean", "rows", "rows")])
     assert graph.leaf_outputs == ("rows",)
     assert graph.add_nodes(fn("report", "rows", "text")).leaf_outputs == ("text",)
-    assert chat().add_nodes(fn("begin", "prompt", "messages")).leaf_outputs == ("response", "messages")
+    assert chat_graph().add_nodes(fn("begin", "prompt", "messages")).leaf_outputs == ("response", "messages")
 
 
 def test_hashes_do_not_depend_on_order_or_bindings() -> None:
-    nodes = list(etl().nodes.values())
+    nodes = list(etl_graph().nodes.values())
     one, other = Graph(nodes), Graph(nodes[::-1]).bind(path="x")
     assert one.definition_hash == other.definition_hash
     assert one.structural_hash == other.structural_hash
@@ -104,7 +104,7 @@ def test_hashes_do_not_depend_on_order_or_bindings() -> None:
     assert len(one.definition_hash) == len(one.structural_hash) == len(one.code_hash) == 64
 
 
-def test_another_body_changes_the_code_and_not_the_structure() -> None:
+def test_another_function_changes_the_code_and_not_the_structure() -> None:
     def plus() -> Graph:
         @node(output_name="y")
         def work(x: int) -> int:
@@ -148,7 +148,7 @@ def test_describe_shows_inputs_outputs_and_a_chain() -> None:
 
 
 def test_describe_lists_nodes_that_are_no_chain() -> None:
-    text = chat().describe()
+    text = chat_graph().describe()
     assert "accumulate(messages, response) -> messages" in text
     assert "again(messages) -> generate, END" in text
 

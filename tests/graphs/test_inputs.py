@@ -12,37 +12,37 @@ from holdwater.graphs.inputs import resolve_inputs
 from tests.graphs.building import fn, gate
 
 
-def graph() -> Graph:
+def etl_graph() -> Graph:
     return Graph([fn("load", "path, limit=10", "rows"), fn("clean", "rows, mode", "table")])
 
 
-def values(of: Graph, *given: Any, **options: Any) -> dict[str, Any]:
+def resolved_values(of: Graph, *given: Any, **options: Any) -> dict[str, Any]:
     return resolve_inputs(of, *given, **options).values
 
 
 def test_inputs_may_be_given_in_any_form_and_mixed() -> None:
     expected = {"path": "p", "mode": "m"}
-    assert values(graph(), expected) == expected
-    assert values(graph(), values=expected) == expected
-    assert values(graph(), keywords=expected) == expected
-    assert values(graph(), {"path": "p"}, keywords={"mode": "m"}) == expected
+    assert resolved_values(etl_graph(), expected) == expected
+    assert resolved_values(etl_graph(), values=expected) == expected
+    assert resolved_values(etl_graph(), keywords=expected) == expected
+    assert resolved_values(etl_graph(), {"path": "p"}, keywords={"mode": "m"}) == expected
 
 
 def test_values_are_handed_on_as_they_are() -> None:
     path = object()
-    assert values(graph(), {"path": path, "mode": None})["path"] is path
+    assert resolved_values(etl_graph(), {"path": path, "mode": None})["path"] is path
 
 
 def test_nothing_may_be_given_twice() -> None:
     with pytest.raises(InputError, match="given twice: 'path'"):
-        values(graph(), {"path": 1, "mode": 2}, keywords={"path": 1})
+        resolved_values(etl_graph(), {"path": 1, "mode": 2}, keywords={"path": 1})
     with pytest.raises(ValueError, match="given twice"):
-        values(graph(), {"path": 1}, values={"path": 1})
+        resolved_values(etl_graph(), {"path": 1}, values={"path": 1})
 
 
 def test_what_is_missing_is_named_with_who_takes_it() -> None:
     with pytest.raises(MissingInputError) as caught:
-        values(graph(), {"path": "p"})
+        resolved_values(etl_graph(), {"path": "p"})
     assert caught.value.missing == ("mode",)
     assert caught.value.provided == ("path",)
     assert "'mode', taken by 'clean'" in str(caught.value)
@@ -51,63 +51,63 @@ def test_what_is_missing_is_named_with_who_takes_it() -> None:
 
 def test_a_misspelt_input_is_pointed_out() -> None:
     with pytest.warns(UserWarning, match="'moed' is no input"), pytest.raises(MissingInputError) as caught:
-        values(graph(), {"path": "p", "moed": 1})
+        resolved_values(etl_graph(), {"path": "p", "moed": 1})
     assert "'moed' was given, did you mean 'mode'?" in str(caught.value)
 
 
 def test_unknown_names_in_a_mapping_are_a_warning_and_not_used() -> None:
     with pytest.warns(UserWarning, match="'extra' is no input of the graph"):
-        assert "extra" not in values(graph(), {"path": 1, "mode": 2, "extra": 3})
+        assert "extra" not in resolved_values(etl_graph(), {"path": 1, "mode": 2, "extra": 3})
 
 
 def test_unknown_keywords_are_an_error() -> None:
     with pytest.raises(InputError, match="'pth' is neither an input of the graph nor an option") as caught:
-        values(graph(), keywords={"pth": 1})
+        resolved_values(etl_graph(), keywords={"pth": 1})
     assert "did you mean 'path'" in str(caught.value)
 
 
 def test_inputs_are_a_mapping_of_names() -> None:
     with pytest.raises(InputError, match="inputs are a mapping"):
-        values(graph(), ["path"])
+        resolved_values(etl_graph(), ["path"])
     with pytest.raises(InputError, match="name of an input is a str"):
-        values(graph(), {1: 2})
+        resolved_values(etl_graph(), {1: 2})
 
 
 def test_bound_values_are_there_and_can_be_replaced_with_a_warning() -> None:
-    bound = graph().bind(mode="fast")
-    assert values(bound, {"path": 1}) == {"path": 1, "mode": "fast"}
+    bound = etl_graph().bind(mode="fast")
+    assert resolved_values(bound, {"path": 1}) == {"path": 1, "mode": "fast"}
     with pytest.warns(UserWarning, match="'mode' is bound.*'slow' instead of 'fast'"):
-        assert values(bound, {"path": 1, "mode": "slow"})["mode"] == "slow"
+        assert resolved_values(bound, {"path": 1, "mode": "slow"})["mode"] == "slow"
 
 
 def test_no_warning_for_the_bound_object_itself_and_none_shows_big_values() -> None:
     rows = list(range(1000))
-    bound = graph().bind(mode=rows)
+    bound = etl_graph().bind(mode=rows)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        values(bound, {"path": 1, "mode": rows})
+        resolved_values(bound, {"path": 1, "mode": rows})
     with pytest.warns(UserWarning, match="'mode' is bound") as caught:
-        values(bound, {"path": 1, "mode": [1]})
+        resolved_values(bound, {"path": 1, "mode": [1]})
     assert "999" not in str(caught[0].message)
 
 
 def test_a_given_output_takes_the_place_of_its_node() -> None:
-    resolved = resolve_inputs(graph(), {"rows": [1], "mode": "m"})
-    assert resolved.supplied == ("rows",)
+    resolved = resolve_inputs(etl_graph(), {"rows": [1], "mode": "m"})
+    assert resolved.supplied_outputs == ("rows",)
     assert resolved.scope.active == ("clean",)
     assert resolved.values == {"rows": [1], "mode": "m"}
 
 
 def test_inputs_of_nodes_outside_the_scope_are_accepted_and_not_required() -> None:
-    assert values(graph(), {"path": 1}, select=["rows"]) == {"path": 1}
+    assert resolved_values(etl_graph(), {"path": 1}, select=["rows"]) == {"path": 1}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        values(graph(), {"path": 1, "mode": 2}, select=["rows"])
-        values(graph(), {"rows": 1, "mode": 2}, entrypoint="clean")
+        resolved_values(etl_graph(), {"path": 1, "mode": 2}, select=["rows"])
+        resolved_values(etl_graph(), {"rows": 1, "mode": 2}, entrypoint="clean")
 
 
 def test_what_a_checkpoint_knows_is_not_missing() -> None:
-    assert values(graph(), {"path": 1}, known=["mode"]) == {"path": 1}
+    assert resolved_values(etl_graph(), {"path": 1}, known_names=["mode"]) == {"path": 1}
 
 
 def test_answers_are_kept_apart() -> None:
@@ -121,40 +121,40 @@ def test_answers_are_kept_apart() -> None:
 def test_seeds_with_a_default_may_be_given() -> None:
     loop = Graph([fn("step", "n=0", "n"), gate("more", "n", ["step", END])])
     assert loop.inputs.required == ()
-    assert values(loop, {"n": 5}) == {"n": 5}
-    assert values(loop) == {}
+    assert resolved_values(loop, {"n": 5}) == {"n": 5}
+    assert resolved_values(loop) == {}
 
 
 # -- namespaces
 
 
-def nested() -> Graph:
+def nested_graph() -> Graph:
     inner = Graph([fn("work", "x, y=1", "z")], name="inner")
     middle = Graph([inner.as_node(namespaced=True)], name="middle")
     return Graph([middle.as_node(namespaced=True), fn("end", "other", "w")])
 
 
 def test_addresses_may_be_dotted_or_nested() -> None:
-    assert nested().inputs.required == ("middle.inner.x", "other")
+    assert nested_graph().inputs.required == ("middle.inner.x", "other")
     expected = {"middle.inner.x": 1, "other": 2}
-    assert values(nested(), expected) == expected
-    assert values(nested(), {"middle": {"inner": {"x": 1}}, "other": 2}) == expected
-    assert values(nested(), {"middle": {"inner.x": 1}}, keywords={"other": 2}) == expected
-    assert values(nested(), keywords={"middle": {"inner": {"x": 1}}, "other": 2}) == expected
+    assert resolved_values(nested_graph(), expected) == expected
+    assert resolved_values(nested_graph(), {"middle": {"inner": {"x": 1}}, "other": 2}) == expected
+    assert resolved_values(nested_graph(), {"middle": {"inner.x": 1}}, keywords={"other": 2}) == expected
+    assert resolved_values(nested_graph(), keywords={"middle": {"inner": {"x": 1}}, "other": 2}) == expected
 
 
 def test_an_address_is_given_in_one_form() -> None:
     with pytest.raises(InputError, match=r"'middle.inner.x' is given twice"):
-        values(nested(), {"middle": {"inner": {"x": 1}}, "middle.inner.x": 1, "other": 2})
+        resolved_values(nested_graph(), {"middle": {"inner": {"x": 1}}, "middle.inner.x": 1, "other": 2})
 
 
 def test_an_address_is_no_keyword() -> None:
     with pytest.raises(InputError, match="cannot be a keyword"):
-        values(nested(), keywords={"middle.inner.x": 1})
+        resolved_values(nested_graph(), keywords={"middle.inner.x": 1})
 
 
 def test_addresses_can_be_bound() -> None:
-    assert nested().bind({"middle": {"inner": {"x": 1}}}).inputs.required == ("other",)
+    assert nested_graph().bind({"middle": {"inner": {"x": 1}}}).inputs.required == ("other",)
 
 
 def test_an_exposed_address_says_its_new_name() -> None:
@@ -163,15 +163,15 @@ def test_an_exposed_address_says_its_new_name() -> None:
     assert outer.inputs.required == ("given",)
     for form in ({"inner.x": 1}, {"inner": {"x": 1}}):
         with pytest.raises(InputError, match="give it as 'given'"):
-            values(outer, form)
+            resolved_values(outer, form)
 
 
 def test_a_mapping_is_a_value_for_an_input_of_its_name() -> None:
     plain = Graph([fn("work", "config", "z")])
-    assert values(plain, {"config": {"a": 1}}) == {"config": {"a": 1}}
+    assert resolved_values(plain, {"config": {"a": 1}}) == {"config": {"a": 1}}
 
 
 def test_a_missing_input_that_sounds_like_an_output_is_taken_for_a_typo() -> None:
     with pytest.raises(MissingInputError, match="no node makes 'rosw', did you mean 'rows'") as caught:
-        values(Graph([fn("load", "path", "rows"), fn("clean", "rosw", "table")]), {"path": "p"})
+        resolved_values(Graph([fn("load", "path", "rows"), fn("clean", "rosw", "table")]), {"path": "p"})
     assert caught.value.missing == ("rosw",)

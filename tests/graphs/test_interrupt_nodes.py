@@ -72,7 +72,7 @@ def test_any_return_annotation_will_do() -> None:
 
     assert show.response_type is None
     assert show.get_output_type("reply") is None
-    show.accept(object())
+    show.parse_answer(object())
 
 
 def test_renames_reach_the_answer() -> None:
@@ -93,9 +93,9 @@ def test_renames_reach_the_answer() -> None:
 )
 def test_answers_are_checked(expected: Any, good: object, bad: object) -> None:
     ask = InterruptNode("review", "draft", "decision", expected)
-    assert ask.accept(good) == good
+    assert ask.parse_answer(good) == good
     with pytest.raises(AnswerError, match="'review'") as raised:
-        ask.accept(bad)
+        ask.parse_answer(bad)
     assert repr(bad) in str(raised.value)
     assert "'decision'" in str(raised.value)
     assert isinstance(raised.value, TypeError)
@@ -103,9 +103,9 @@ def test_answers_are_checked(expected: Any, good: object, bad: object) -> None:
 
 
 def test_the_question_class_says_what_an_answer_is() -> None:
-    assert approve.accept(False) is False
+    assert approve.parse_answer(False) is False
     with pytest.raises(AnswerError, match="must be bool"):
-        approve.accept("no")
+        approve.parse_answer("no")
 
 
 def test_fingerprints() -> None:

@@ -51,16 +51,16 @@ def rag() -> Graph:
 
 
 @dataclass
-class Capabilities:
+class FakeFeatures:
     supports_cycles: bool = True
     supports_gates: bool = True
     supports_interrupts: bool = True
     supports_async_nodes: bool = True
 
 
-class Runner:
+class FakeRunner:
     def __init__(self, **lacking: bool) -> None:
-        self.capabilities = Capabilities(**lacking)
+        self.capabilities = FakeFeatures(**lacking)
 
 
 # -- as a node
@@ -160,21 +160,21 @@ def test_fingerprints_include_the_boundary(rag: Graph) -> None:
     }
     assert len(hashes) == 6
     assert plain.with_name("other").definition_hash == plain.definition_hash
-    assert plain.with_runner(Runner()).definition_hash == plain.definition_hash
+    assert plain.with_runner(FakeRunner()).definition_hash == plain.definition_hash
 
 
 # -- runners
 
 
 def test_a_runner_of_its_own(rag: Graph) -> None:
-    runner = Runner()
+    runner = FakeRunner()
     assert rag.as_node(runner=runner).explicit_runner is runner
     other = rag.as_node().with_runner(runner)
     assert other.explicit_runner is runner
     assert other.with_runner(None).explicit_runner is None
 
 
-def loop() -> Graph:
+def loop_graph() -> Graph:
     @node(output_name="n")
     def grow(n: int) -> int:
         return n + 1
@@ -186,7 +186,7 @@ def loop() -> Graph:
     return Graph([grow, again], name="loop")
 
 
-def asking() -> Graph:
+def interrupt_graph() -> Graph:
     return Graph([InterruptNode("ask", "draft", "answer")], name="asking")
 
 
@@ -195,12 +195,12 @@ def asking() -> Graph:
     [
         (Graph([embed, search_later], name="late"), "supports_async_nodes", "search_later"),
         (Graph([worth_it, embed], name="gated"), "supports_gates", "worth_it"),
-        (loop(), "supports_cycles", ""),
-        (asking(), "supports_interrupts", "ask"),
+        (loop_graph(), "supports_cycles", ""),
+        (interrupt_graph(), "supports_interrupts", "ask"),
     ],
 )
 def test_a_runner_that_cannot_run_it_is_refused_at_once(graph: Graph, capability: str, culprit: str) -> None:
-    runner = Runner(**{capability: False})
+    runner = FakeRunner(**{capability: False})
     with pytest.raises(IncompatibleRunnerError, match=f"'{graph.name}' has .*Runner doesn't support") as raised:
         graph.as_node(runner=runner)
     assert (raised.value.capability, raised.value.node_name) == (capability, culprit)
@@ -212,16 +212,16 @@ def test_a_runner_that_cannot_run_it_is_refused_at_once(graph: Graph, capability
 
 def test_a_nested_runner_answers_for_its_graph() -> None:
     late = Graph([search_later], name="late")
-    plain = Runner(supports_async_nodes=False)
-    validate_runner_compatibility(Graph([late.as_node(runner=Runner())]), plain)
+    plain = FakeRunner(supports_async_nodes=False)
+    validate_runner_compatibility(Graph([late.as_node(runner=FakeRunner())]), plain)
     with pytest.raises(IncompatibleRunnerError, match="'late' has async nodes"):
         validate_runner_compatibility(Graph([late.as_node()]), plain)
 
 
 def test_a_pause_inside_must_be_possible_outside() -> None:
-    outer = Graph([asking().as_node(runner=Runner())])
+    outer = Graph([interrupt_graph().as_node(runner=FakeRunner())])
     with pytest.raises(IncompatibleRunnerError, match="interrupts") as raised:
-        validate_runner_compatibility(outer, Runner(supports_interrupts=False))
+        validate_runner_compatibility(outer, FakeRunner(supports_interrupts=False))
     assert raised.value.node_name == "asking"
 
 
@@ -279,8 +279,8 @@ def test_clone_is_a_list(rag: Graph, clone: Any) -> None:
 
 
 def test_interrupts_are_not_mapped_unless_asked_for() -> None:
-    outer = Graph([asking().as_node()], name="outer")
-    for graph in (asking(), outer):
+    outer = Graph([interrupt_graph().as_node()], name="outer")
+    for graph in (interrupt_graph(), outer):
         with pytest.raises(GraphConfigError) as raised:
             graph.as_node(name="each").map_over("draft")
         text = str(raised.value)
@@ -294,7 +294,7 @@ def test_interrupts_are_not_mapped_unless_asked_for() -> None:
 
 def test_whoever_maps_says_what_it_wants() -> None:
     with pytest.raises(GraphConfigError, match=r"^runner\.map\(\) was called, but graph 'asking' has interrupts"):
-        validate_map_compatible(asking(), "runner.map() was called")
+        validate_map_compatible(interrupt_graph(), "runner.map() was called")
 
 
 # -- namespaces

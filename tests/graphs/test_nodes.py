@@ -118,7 +118,7 @@ def test_of_a_node_only_the_function_is_taken() -> None:
     assert (again.func, again.name, again.inputs) == (double.func, "double", ("x", "times"))
 
 
-def test_the_four_kinds_of_bodies() -> None:
+def test_the_four_kinds_of_functions() -> None:
     @node(output_name="a")
     async def coroutine() -> int:
         return 1

@@ -23,7 +23,7 @@ def own_names() -> Iterator[None]:
     before = set(registry.names())
     yield
     for name in set(registry.names()) - before:
-        registry.forget(name)
+        registry.unregister(name)
 
 
 def test_a_registered_graph_runs_by_its_name() -> None:
@@ -61,5 +61,5 @@ def test_another_registry() -> None:
 def test_inputs_among_values() -> None:
     graph = Graph([double], name="doubling")
     values = {"x": 1, "doubled": 2, "other": 3}
-    assert graph.program().inputs_among(values) == {"x": 1}
-    assert graph.bind(x=5).program().inputs_among(values) == {}
+    assert graph.program().select_inputs(values) == {"x": 1}
+    assert graph.bind(x=5).program().select_inputs(values) == {}

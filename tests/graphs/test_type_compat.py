@@ -24,7 +24,7 @@ from typing import (
 
 import pytest
 
-from holdwater.graphs.type_compat import fits, holds, spelled
+from holdwater.graphs.type_compat import format_type, is_assignable, is_instance
 
 T = TypeVar("T")
 UserId = NewType("UserId", int)
@@ -61,7 +61,7 @@ class Sized(Protocol):
     def size(self) -> int: ...
 
 
-GOOD: list[tuple[Any, Any]] = [
+ASSIGNABLE: list[tuple[Any, Any]] = [
     (int, int),
     (int, object),
     (int, Any),
@@ -123,7 +123,7 @@ GOOD: list[tuple[Any, Any]] = [
     (int, T),
 ]
 
-BAD: list[tuple[Any, Any]] = [
+NOT_ASSIGNABLE: list[tuple[Any, Any]] = [
     (str, int),
     (float, int),
     (object, int),
@@ -163,21 +163,21 @@ BAD: list[tuple[Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("source", "target"), GOOD)
+@pytest.mark.parametrize(("source", "target"), ASSIGNABLE)
 def test_it_fits(source: Any, target: Any) -> None:
-    assert fits(source, target)
+    assert is_assignable(source, target)
 
 
-@pytest.mark.parametrize(("source", "target"), BAD)
+@pytest.mark.parametrize(("source", "target"), NOT_ASSIGNABLE)
 def test_it_does_not_fit(source: Any, target: Any) -> None:
-    assert not fits(source, target)
+    assert not is_assignable(source, target)
 
 
 def test_what_cannot_be_resolved_fits_with_a_warning() -> None:
     with pytest.warns(UserWarning, match="'Elsewhere' cannot be resolved"):
-        assert fits(ForwardRef("Elsewhere"), int)
+        assert is_assignable(ForwardRef("Elsewhere"), int)
     with pytest.warns(UserWarning, match="'Elsewhere' cannot be resolved"):
-        assert fits(int, "Elsewhere")
+        assert is_assignable(int, "Elsewhere")
 
 
 @dataclass
@@ -215,7 +215,7 @@ class Order:
     ],
 )
 def test_a_value_is_of_an_annotation(value: Any, annotation: Any) -> None:
-    assert holds(value, annotation)
+    assert is_instance(value, annotation)
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_a_value_is_of_an_annotation(value: Any, annotation: Any) -> None:
     ],
 )
 def test_a_value_is_not_of_an_annotation(value: Any, annotation: Any) -> None:
-    assert not holds(value, annotation)
+    assert not is_instance(value, annotation)
 
 
 @pytest.mark.parametrize(
@@ -259,4 +259,4 @@ def test_a_value_is_not_of_an_annotation(value: Any, annotation: Any) -> None:
     ],
 )
 def test_an_annotation_as_it_is_written(annotation: Any, text: str) -> None:
-    assert spelled(annotation) == text
+    assert format_type(annotation) == text

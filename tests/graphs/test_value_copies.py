@@ -102,7 +102,7 @@ def test_a_graph_keeps_no_checkpointer_alive() -> None:
     for _ in range(4):
         with MemoryCheckpointer() as checkpointer:
             SyncRunner(checkpointer=checkpointer).run(PLAIN, {"x": 1, "k": 1})
-            recorders.append(weakref.ref(checkpointer.recorder))
+            recorders.append(weakref.ref(checkpointer.durable_runs))
         del checkpointer
     gc.collect()
     assert sum(ref() is not None for ref in recorders) <= 1

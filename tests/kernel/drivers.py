@@ -11,7 +11,7 @@ from holdwater.kernel import Machine
 from holdwater.model import events as ev
 from holdwater.model.commands import Cancel, Command, Evaluate, Execute, Tend, Wake
 from holdwater.model.events import Event
-from holdwater.model.fanout import Spread
+from holdwater.model.fanout import ChildRunsRequest
 from holdwater.model.rules import holds
 from tests.kernel.journal import encode, fold
 from tests.kernel.styles.program import ONCE, Call, Given, Later, Program, Question
@@ -26,7 +26,7 @@ def attempt(program: Program, m: Machine, c: Execute, now: int) -> Event:
     node = program.plan.nodes[c.node]
     body = program.bodies[c.node]
     assert body is not None, f"{node.name} is nothing to execute"
-    fan = m.fans.get(c.node)
+    fan = m.fan_outs.get(c.node)
     outcomes = fan.results() if fan is not None else None
     try:
         result = body(Call(program.view(m, c.node), c.attempt, now, outcomes))
@@ -39,8 +39,8 @@ def attempt(program: Program, m: Machine, c: Execute, now: int) -> Event:
         return ev.Deferred(c.node, c.fence, now + int(result.seconds * SECOND))
     if isinstance(result, Question):
         return ev.Asked(c.node, c.fence, result.shown)
-    if isinstance(result, Spread):
-        return ev.FannedOut(c.node, c.fence, result.inputs, result.width, result.stop)
+    if isinstance(result, ChildRunsRequest):
+        return ev.FannedOut(c.node, c.fence, result.inputs, result.max_concurrency, result.fail_fast)
     return ev.Succeeded(c.node, c.fence, result.values, result.decision)
 
 
@@ -55,18 +55,18 @@ def child_ended(program: Program, node: int, turn: int, item: int, given: Given,
 
 def grown_up(program: Program, m: Machine, c: Tend, item: int) -> ev.ChildMoved:
     """The end of a child that nobody disturbs."""
-    fan = m.fans[c.node]
-    return child_ended(program, c.node, c.turn, item, fan.inputs[item], fan.lives[item])
+    fan = m.fan_outs[c.node]
+    return child_ended(program, c.node, c.turn, item, fan.inputs[item], fan.start_count[item])
 
 
 def evaluate(program: Program, m: Machine, c: Evaluate) -> Event:
-    rules = m.layout.values[c.node]
+    rules = m.compiled_plan.values[c.node]
     return ev.Evaluated(c.node, tuple(holds(r, program.lookup(m, c.node, r.name)) for r in rules))
 
 
 def child_moves(program: Program, m: Machine, c: Tend, *, pausing: bool = False) -> Iterator[ev.ChildMoved]:
     """All that may happen next to the children of a node."""
-    fan = m.fans[c.node]
+    fan = m.fan_outs[c.node]
     for k in sorted(fan.running | fan.paused):
         yield grown_up(program, m, c, k)
         if pausing:
@@ -96,7 +96,7 @@ def run(program: Program, inputs: dict[str, Any], answers: Answers | None = None
                     now = max(now, c.at) if c.at is not None else now + int(c.after_s * SECOND)
                     m.apply(ev.TimerFired(c.node))
                 case Tend():
-                    m.apply(grown_up(program, m, c, min(m.fans[c.node].running)))
+                    m.apply(grown_up(program, m, c, min(m.fan_outs[c.node].running)))
     return m
 
 
@@ -193,31 +193,31 @@ class Chaos:
 
     def news(self, c: Tend) -> list[int]:
         """Children of whom there is something to tell or to do."""
-        fan = self.machine.fans[c.node]
+        fan = self.machine.fan_outs[c.node]
         if self.machine.suspended:  # nobody starts them, but those that run go on
             return [k for k in sorted(fan.running) if self._lives(c, k)]
         return sorted(fan.running | fan.paused)
 
     def _lives(self, c: Tend, k: int) -> bool:
         child = self.children.get((c.node, c.turn, k))
-        return child is not None and (child.end is None or child.life >= self.machine.fans[c.node].lives[k])
+        return child is not None and (child.end is None or child.life >= self.machine.fan_outs[c.node].start_count[k])
 
     def _may_pause(self, child: ChildRun) -> bool:
         return child.end is None and child.pauses > 0 and self.rng is not None and self.rng.random() < 0.3
 
     def raise_child(self, c: Tend, k: int) -> None:
         """A child comes a step further."""
-        fan, place = self.machine.fans[c.node], (c.node, c.turn, k)
+        fan, place = self.machine.fan_outs[c.node], (c.node, c.turn, k)
         child = self.children.get(place)
         name = self.program.plan.nodes[c.node].name
         if child is None:
-            child = self.children[place] = ChildRun(fan.inputs[k], fan.lives[k], self.pauses)
+            child = self.children[place] = ChildRun(fan.inputs[k], fan.start_count[k], self.pauses)
             self.raised.append((name, child.given))
             if self.rng is not None:
                 return
         assert child.given is fan.inputs[k] or child.given == fan.inputs[k], "adopted from another turn"
-        if child.end is not None and child.end.status != "completed" and child.life < fan.lives[k]:
-            child.life, child.status, child.end = fan.lives[k], "running", None
+        if child.end is not None and child.end.status != "completed" and child.life < fan.start_count[k]:
+            child.life, child.status, child.end = fan.start_count[k], "running", None
             self.raised.append((name, child.given))
         elif child.status == "paused":
             child.status = "running"
@@ -290,7 +290,7 @@ class Chaos:
         for name, values in self.answers.items():
             i = self.program.layout.index[name]
             k = given.get(name, 0)
-            if k < len(values) and (early or i in m.asked):
+            if k < len(values) and (early or i in m.pending_inputs):
                 e = ev.Answered(i, (values[k],))
                 if m.accepts(e):
                     self.commit(e)
@@ -340,6 +340,6 @@ def outcome(program: Program, m: Machine) -> dict[str, Any]:
         "status": m.status,
         "outputs": program.outputs(m),
         "states": m.state,
-        "fired": m.fired,
+        "fired": m.run_counts,
         "errors": sorted(m.errors.items()),
     }

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from holdwater.kernel import Layout, Machine
+from holdwater.kernel import CompiledPlan, Machine
 from holdwater.model import events as ev
 from holdwater.model.events import Event
 
@@ -32,7 +32,7 @@ def decode(line: str) -> Event:
     return from_row(json.loads(line))
 
 
-def fold(layout: Layout, lines: Iterable[str]) -> Machine:
+def fold(layout: CompiledPlan, lines: Iterable[str]) -> Machine:
     """The machine a journal leads to."""
     m = Machine(layout)
     for line in lines:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from holdwater.model.plan import Node, Plan
-from holdwater.model.rules import After, AllOf, AnyOf, Not, Open, Ran, Rule, Value
+from holdwater.model.rules import After, AllOf, AnyOf, HasRun, Not, Open, Rule, Value
 from tests.kernel.styles.program import Done
 
 END = "END"
@@ -220,7 +220,7 @@ class Reference:
                 return True
             case After(node, outcomes):
                 return self.state[node] in outcomes
-            case Ran(node, never):
+            case HasRun(node, never):
                 return not self.fired[node] if never else self.fired[node] > 0 or node in self.waived
             case Value():
                 return self.truth(self, name, rule)
@@ -289,7 +289,7 @@ class Reference:
 
 def _named(rule: Rule | None) -> set[str]:
     match rule:
-        case After(node) | Ran(node) | Open(node):
+        case After(node) | HasRun(node) | Open(node):
             return {node}
         case Not(inner):
             return _named(inner)

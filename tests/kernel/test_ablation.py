@@ -31,22 +31,22 @@ def _outcomes(case: Case, crash: float = 0.1) -> set[str]:
 def test_without_the_barrier(monkeypatch: pytest.MonkeyPatch) -> None:
     case = CASES["graphs: forked loop"]
     assert len(_outcomes(case)) == 1
-    superstep = supersteps.superstep
+    superstep = supersteps.start_superstep
 
     def finish_at_once(m: Machine, loop: Loop, node: int, values: Any, decision: Any) -> None:
         m.state[node] = "succeeded"
         r = m.rounds[loop.unit]
-        r.left -= 1
-        r.running = [node]
+        r.remaining -= 1
+        r.running_count = [node]
         r.done[node] = (values, decision)
-        supersteps._publish(m, loop, r)
+        supersteps._commit_superstep(m, loop, r)
 
     def superstep_of_the_idle(m: Machine, loop: Loop) -> None:
         busy = {i for i in loop.nodes if i in m.todo}
         r = m.rounds.get(loop.unit)
         if r is not None:
-            r.dirty -= busy
-        if not busy or r is None or any(supersteps._wants(m, i) for i in r.dirty):
+            r.candidates -= busy
+        if not busy or r is None or any(supersteps._is_ready(m, i) for i in r.candidates):
             superstep(m, loop)
 
     monkeypatch.setattr(supersteps, "finish", finish_at_once)
@@ -58,10 +58,10 @@ def test_without_plan_order_at_the_barrier(monkeypatch: pytest.MonkeyPatch) -> N
     """Two producers of one name in one superstep: which write is the latest must not depend on who came first."""
     case = CASES["graphs: rivals in a loop"]
     assert len(_outcomes(case)) == 1
-    publish = supersteps._publish
+    publish = supersteps._commit_superstep
 
-    def in_order_of_arrival(m: Machine, loop: Loop, r: supersteps.Round) -> None:
-        r.running = list(r.done)
+    def in_order_of_arrival(m: Machine, loop: Loop, r: supersteps.Superstep) -> None:
+        r.running_count = list(r.done)
         publish(m, loop, r)
 
     monkeypatch.setattr(supersteps, "_publish", in_order_of_arrival)

@@ -9,17 +9,17 @@ from hypothesis import strategies as st
 from holdwater.kernel import Machine
 from holdwater.model.plan import Node, Plan, Read
 from holdwater.model.rules import (
-    CUT,
     FAILED,
     MISSING,
     SKIPPED,
     SUCCEEDED,
+    UPSTREAM_FAILED,
     After,
     AllOf,
     AnyOf,
+    HasRun,
     Not,
     Open,
-    Ran,
     Rule,
     Value,
     holds,
@@ -29,7 +29,7 @@ from tests.kernel.reference import Reference
 from tests.kernel.styles.graphs import END, Fn, Gate, Part, graph
 from tests.kernel.styles.program import Body, Call, Done, Program, Retry
 from tests.kernel.styles.tasks import Context, Task, TaskBody, tasks
-from tests.suite.effort import tried
+from tests.suite.effort import property_test
 
 
 def _agree(program: Program, inputs: dict[str, Any], seed: int) -> None:
@@ -40,12 +40,16 @@ def _agree(program: Program, inputs: dict[str, Any], seed: int) -> None:
     if reference.status == "halted":  # how far the other units came before that depends on the order
         assert machine.status == plain.status == "failed"
         return
-    assert (plain.state, plain.fired, plain.status) == (machine.state, machine.fired, machine.status)
+    assert (plain.state, plain.run_counts, plain.status) == (machine.state, machine.run_counts, machine.status)
     names = [n.name for n in plan.nodes]
     assert dict(zip(names, machine.state, strict=True)) == reference.state
-    assert dict(zip(names, machine.fired, strict=True)) == reference.fired
+    assert dict(zip(names, machine.run_counts, strict=True)) == reference.fired
     assert machine.status == reference.status
-    values = {c: machine.value[i] for c, i in machine.layout.cell.items() if machine.stamp[i] and c not in plan.aliases}
+    values = {
+        c: machine.value[i]
+        for c, i in machine.compiled_plan.cell.items()
+        if machine.version[i] and c not in plan.aliases
+    }
     assert values == {c: value for c, (_, value) in reference.cells.items()}
 
 
@@ -62,7 +66,7 @@ def _body(name: str, failures: int) -> TaskBody:
 
 
 def _rules(deps: list[str]) -> st.SearchStrategy[Rule]:
-    outcomes = st.frozensets(st.sampled_from([SUCCEEDED, FAILED, SKIPPED, CUT]), min_size=1)
+    outcomes = st.frozensets(st.sampled_from([SUCCEEDED, FAILED, SKIPPED, UPSTREAM_FAILED]), min_size=1)
     values = st.builds(Value, st.sampled_from(["a0", "a1", "a2"]), st.sampled_from(["exists", "not_exists"]))
     leaf: st.SearchStrategy[Rule] = values | st.builds(After, st.sampled_from(deps), outcomes) if deps else values
     many = st.lists(leaf, max_size=3).map(tuple)
@@ -126,7 +130,7 @@ def _truth(program: Program) -> Any:
     return truth
 
 
-@tried(dags(), st.integers(0, 9), by_default=80, long=6000)
+@property_test(dags(), st.integers(0, 9), quick_examples=80, long_examples=6000)
 def test_tasks(program: Program, seed: int) -> None:
     _agree(program, {"given": {}}, seed)
 
@@ -165,7 +169,7 @@ def wild_graphs(draw: st.DrawFn) -> tuple[Program, dict[str, Any]]:
     return program, {n: NAMES.index(n) + 1 for n in seeded if n in program.plan.inputs}
 
 
-@tried(wild_graphs(), st.integers(0, 9), by_default=80, long=6000)
+@property_test(wild_graphs(), st.integers(0, 9), quick_examples=80, long_examples=6000)
 def test_graphs(wild: tuple[Program, dict[str, Any]], seed: int) -> None:
     _agree(*wild, seed)
 
@@ -193,7 +197,7 @@ def mazes(draw: st.DrawFn) -> tuple[Program, dict[str, Any]]:
     return program, {n: draw(st.integers(0, 9)) for n in program.plan.inputs}
 
 
-@tried(mazes(), st.integers(0, 9), by_default=80, long=6000)
+@property_test(mazes(), st.integers(0, 9), quick_examples=80, long_examples=6000)
 def test_mazes(maze: tuple[Program, dict[str, Any]], seed: int) -> None:
     _agree(*maze, seed)
 
@@ -216,7 +220,7 @@ def wild_plans(draw: st.DrawFn) -> tuple[Program, dict[str, Any]]:
         above = tuple(g for g in deciders if name in targets[g])
         rules: list[Rule] = [AnyOf(tuple(Open(g, name, draw(st.booleans())) for g in above))] if above else []
         if draw(st.booleans()):
-            ran: Rule = Ran(draw(st.sampled_from(names)), draw(st.booleans()))
+            ran: Rule = HasRun(draw(st.sampled_from(names)), draw(st.booleans()))
             rules.append(draw(st.sampled_from([ran, Not(ran)])))
         reads = [
             Read(f"r{j}", tuple(draw(st.lists(st.sampled_from(cells), min_size=1, max_size=2, unique=True))),
@@ -252,10 +256,10 @@ def _raw_body(salt: int, options: list[list[str]] | None) -> Body:
 
 
 def _raw_view(m: Machine, i: int) -> list[Any]:
-    latest = [max(cells, key=m.stamp.__getitem__) for cells in m.layout.reads[i]]
-    return [m.value[c] if m.stamp[c] else None for c in latest]
+    latest = [max(cells, key=m.version.__getitem__) for cells in m.compiled_plan.reads[i]]
+    return [m.value[c] if m.version[c] else None for c in latest]
 
 
-@tried(wild_plans(), st.integers(0, 9), by_default=80, long=6000)
+@property_test(wild_plans(), st.integers(0, 9), quick_examples=80, long_examples=6000)
 def test_plans(wild: tuple[Program, dict[str, Any]], seed: int) -> None:
     _agree(*wild, seed)

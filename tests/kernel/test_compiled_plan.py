@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdwater.errors import WorkflowError
-from holdwater.kernel import Machine, lay_out
+from holdwater.kernel import Machine, compile_plan
 from holdwater.model.events import Started
 from holdwater.model.plan import Node, Plan, Read
-from holdwater.model.rules import SETTLED, After, AllOf, AnyOf, Not, Open, Ran, Rule, Value
+from holdwater.model.rules import SETTLED, After, AllOf, AnyOf, HasRun, Not, Open, Rule, Value
 from tests.kernel.programs import CASES, Case
 
 names = st.text(min_size=1, max_size=5)
@@ -24,7 +24,7 @@ leaf_rules: st.SearchStrategy[Rule] = st.one_of(
     st.builds(After, names, st.frozensets(st.sampled_from(sorted(SETTLED)))),
     st.builds(Open, names, names, st.booleans()),
     st.builds(Value, names, st.sampled_from(["equals", "exists"]), json_values),
-    st.builds(Ran, names, st.booleans()),
+    st.builds(HasRun, names, st.booleans()),
 )
 rules = st.recursive(
     leaf_rules,
@@ -96,7 +96,7 @@ def test_a_structure_is_for_ever() -> None:
                 ready=AllOf((After("charge"), Value("stock", "greater_than", 0))),
                 otherwise="cut",
             ),
-            Node("tell", kind="ask", ready=Not(Ran("ship", never=True)), on_error="ignore"),
+            Node("tell", kind="ask", ready=Not(HasRun("ship", negated=True)), on_error="ignore"),
         ),
         inputs=("amount",),
     )
@@ -123,7 +123,7 @@ def test_every_part_of_a_node_is_in_the_structure(change: dict[str, Any]) -> Non
 
 
 def _lay_out(*nodes: Node, **kw: Any) -> Any:
-    return lay_out(Plan("p", nodes, **kw))
+    return compile_plan(Plan("p", nodes, **kw))
 
 
 LOOP = (Node("a", after=("b",)), Node("b", after=("a",)))
@@ -135,7 +135,7 @@ LOOP = (Node("a", after=("b",)), Node("b", after=("a",)))
         ((Node("a"), Node("a")), {}, "two nodes named 'a'"),
         ((Node("a", after=("z",)),), {}, "'a' names 'z'"),
         ((Node("a", ready=After("z")),), {}, "'a' names 'z'"),
-        ((Node("a", ready=AllOf((Not(Ran("z")),))),), {}, "'a' names 'z'"),
+        ((Node("a", ready=AllOf((Not(HasRun("z")),))),), {}, "'a' names 'z'"),
         ((Node("a", ready=Open("z", "a")),), {}, "'a' names 'z'"),
         ((Node("g", targets=("a",)), Node("a", ready=Open("g", "z"))), {}, "'a' names 'z'"),
         ((Node("a", gates=("z",)),), {}, "'a' names 'z'"),
@@ -155,8 +155,8 @@ def test_units_stand_in_an_order_of_their_edges(case: Case) -> None:
     for u, after in enumerate(layout.next):
         assert all(u < v for v in after)
         assert sorted(set(after)) == sorted(after)
-    assert sorted(i for unit in layout.members for i in unit) == list(range(len(layout.plan.nodes)))
-    assert [sum(v in after for after in layout.next) for v in range(len(layout.members))] == list(layout.need)
+    assert sorted(i for unit in layout.unit_members for i in unit) == list(range(len(layout.plan.nodes)))
+    assert [sum(v in after for after in layout.next) for v in range(len(layout.unit_members))] == list(layout.indegree)
 
 
 def test_a_loop_is_one_unit() -> None:

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from holdwater.kernel import Machine, fanout, lay_out
+from holdwater.kernel import Machine, compile_plan, fanout
 from holdwater.model import events as ev
 from holdwater.model.commands import Execute, Tend, Wake
 from holdwater.model.events import Event
-from holdwater.model.fanout import Outcome
+from holdwater.model.fanout import ChildResult
 from holdwater.model.plan import Node, OnError, Plan
 from tests.kernel.drivers import Chaos, outcome
 from tests.kernel.journal import decode, fold, same
@@ -22,14 +22,14 @@ from tests.kernel.styles.graphs import Fan, Fn, graph
 from tests.kernel.styles.program import Children, Program, Retry, results
 from tests.kernel.test_fence import refused
 from tests.kernel.test_snapshots import Opaque
-from tests.suite.effort import tried
+from tests.suite.effort import property_test
 
 
 def begun(on_error: OnError = "stop", beside: bool = False) -> Machine:
     """A run whose only node, or one of two, is a fan that is about to ask for children."""
     nodes = [Node("fan", kind="fan", writes=("all",), on_error=on_error)]
     nodes += [Node("beside", writes=("b",), on_error="stop")] if beside else []
-    m = Machine(lay_out(Plan("family", tuple(nodes))))
+    m = Machine(compile_plan(Plan("family", tuple(nodes))))
     m.apply(ev.Started({}))
     return m
 
@@ -42,7 +42,7 @@ def spread(m: Machine, count: int, width: int | None = None, *, stop: bool = Tru
 
 
 def moved(m: Machine, item: int, status: str, **kw: Any) -> ev.ChildMoved:
-    e = ev.ChildMoved(0, m.fans[0].turn, item, status, **kw)
+    e = ev.ChildMoved(0, m.fan_outs[0].generation, item, status, **kw)
     m.apply(e)
     return e
 
@@ -52,7 +52,7 @@ def status(m: Machine) -> str:
 
 
 def states(m: Machine) -> Sequence[str]:
-    return m.fans[0].states
+    return m.fan_outs[0].states
 
 
 # -- width, stopping, results
@@ -84,10 +84,10 @@ def test_after_a_failure(how: str, stop: bool, then: str) -> None:
     moved(m, 1, "completed", values={"result": 1})
     if not stop:
         moved(m, 2, "completed", values={"result": 2})
-    assert m.fans[0].results() == (
-        Outcome(how, {}, "why"),  # type: ignore[arg-type]
-        Outcome("completed", {"result": 1}),
-        None if stop else Outcome("completed", {"result": 2}),
+    assert m.fan_outs[0].results() == (
+        ChildResult(how, {}, "why"),  # type: ignore[arg-type]
+        ChildResult("completed", {"result": 1}),
+        None if stop else ChildResult("completed", {"result": 2}),
     )
     assert m.todo == {0: Execute(0, 2, 1)}
 
@@ -96,10 +96,10 @@ def test_nobody_to_wait_for() -> None:
     m = begun()
     spread(m, 0)
     assert m.todo == {0: Execute(0, 2, 1)}
-    assert m.fans[0].results() == ()
+    assert m.fan_outs[0].results() == ()
     m.apply(ev.Succeeded(0, 2, ([],)))
     assert m.status == "completed"
-    assert m.fans == {}
+    assert m.fan_outs == {}
 
 
 def test_results_stand_in_the_order_of_the_children() -> None:
@@ -107,7 +107,7 @@ def test_results_stand_in_the_order_of_the_children() -> None:
     spread(m, 3)
     for k in (2, 0, 1):
         moved(m, k, "completed", values={"result": k})
-    assert [o.values["result"] for o in m.fans[0].results() if o] == [0, 1, 2]
+    assert [o.values["result"] for o in m.fan_outs[0].results() if o] == [0, 1, 2]
 
 
 def test_a_body_may_ask_again_for_others() -> None:
@@ -236,9 +236,9 @@ def test_children_and_a_person_pause_a_run_apart() -> None:
 def test_an_early_word_does_not_wake_a_run_whose_children_rest() -> None:
     program = CASES["graphs: interrupts"].program
     plan = replace(program.plan, nodes=(*program.plan.nodes, Node("fan", kind="fan")))
-    m = Machine(lay_out(plan))
+    m = Machine(compile_plan(plan))
     m.apply(ev.Started({"topic": "t"}))
-    fan = m.layout.index["fan"]
+    fan = m.compiled_plan.index["fan"]
     m.apply(ev.FannedOut(fan, 1, ({},)))
     m.apply(ev.ChildMoved(fan, 1, 0, "paused"))
     m.apply(ev.Succeeded(0, 1, ("text",)))
@@ -262,10 +262,10 @@ def test_a_retry_runs_those_that_did_not_complete() -> None:
     moved(m, 1, "failed", error="ill")
     moved(m, 2, "completed")
     m.apply(ev.Failed(0, 2, "E", "a child failed", 0))
-    assert m.fans[0].turn == turn
+    assert m.fan_outs[0].generation == turn
     assert states(m) == ["completed", "running", "completed", "running"]
-    assert m.fans[0].lives == [1, 2, 1, 1]
-    assert m.fans[0].results()[0] == Outcome("completed", {"result": 0})
+    assert m.fan_outs[0].start_count == [1, 2, 1, 1]
+    assert m.fan_outs[0].results()[0] == ChildResult("completed", {"result": 0})
     moved(m, 3, "completed")
     moved(m, 1, "completed")
     assert m.todo == {0: Execute(0, 3, 2)}
@@ -278,7 +278,7 @@ def test_a_retry_after_a_delay_runs_children_first() -> None:
     m.apply(ev.Failed(0, 2, "E", "e", 99))
     assert m.todo == {0: Wake(0, at=99)}
     m.apply(ev.TimerFired(0))
-    assert m.fans[0].lives == [2]
+    assert m.fan_outs[0].start_count == [2]
     assert type(m.todo[0]) is Tend
 
 
@@ -299,9 +299,9 @@ def test_a_run_that_failed_and_is_resumed_keeps_what_children_have_done(on_error
     m.apply(ev.Failed(0, 2, "E", "e"))
     assert m.status == "failed"
     m.apply(ev.Resumed())
-    assert m.fans[0].turn == turn
+    assert m.fan_outs[0].generation == turn
     assert states(m) == ["completed", "running"]
-    assert m.fans[0].lives == [1, 2]
+    assert m.fan_outs[0].start_count == [1, 2]
 
 
 def test_a_body_that_waits_with_what_its_children_did_finds_it_unchanged() -> None:
@@ -312,7 +312,7 @@ def test_a_body_that_waits_with_what_its_children_did_finds_it_unchanged() -> No
     m.apply(ev.Deferred(0, 2, 99))
     m.apply(ev.TimerFired(0))
     assert m.todo == {0: Execute(0, 3, 1)}
-    assert m.fans[0].results() == (Outcome("failed", {}, "ill"),)
+    assert m.fan_outs[0].results() == (ChildResult("failed", {}, "ill"),)
 
 
 def test_a_deferral_is_over_when_children_were_asked_for() -> None:
@@ -334,7 +334,7 @@ def test_a_crash_before_and_after_the_children(counted: bool) -> None:
     moved(m, 0, "failed")
     m.apply(ev.Abandoned(0, 3, counted))
     assert m.todo == {0: Execute(0, 4, 1, again=1)}, "children are not begun again because their parent's process died"
-    assert [o and o.status for o in m.fans[0].results()] == ["failed"]
+    assert [o and o.status for o in m.fan_outs[0].results()] == ["failed"]
 
 
 # -- halts
@@ -348,12 +348,12 @@ def test_a_halt_while_children_run(halt: Event) -> None:
     moved(m, 1, "paused")
     m.apply(halt)
     assert m.ended
-    assert m.held == [0]
+    assert m.halted_nodes == [0]
     for e in [ev.ChildMoved(0, turn, k, s) for k in range(4) for s in ("completed", "cancelled", "running", "paused")]:
         refused(m, e)
     m.apply(ev.Resumed())
     assert states(m) == ["completed", "running", "running", "waiting"]
-    assert m.fans[0].lives == [1, 2, 2, 1]
+    assert m.fan_outs[0].start_count == [1, 2, 2, 1]
     assert m.status == "running"
 
 
@@ -362,7 +362,7 @@ def test_another_failure_halts_the_children() -> None:
     spread(m, 2)
     moved(m, 0, "completed")
     m.apply(ev.Failed(1, 1, "E", "e"))
-    assert (m.status, m.held) == ("failed", [1, 0])
+    assert (m.status, m.halted_nodes) == ("failed", [1, 0])
     m.apply(ev.Resumed())
     assert states(m) == ["completed", "running"]
     assert m.todo.keys() == {0, 1}
@@ -377,7 +377,7 @@ def test_who_asks_for_children_when_the_run_has_halted_has_them_later(count: int
     turn = spread(m, count)
     assert m.status == "cancelled"
     assert m.take() == []
-    assert m.fans[0].lives == [0] * count, "nobody has begun"
+    assert m.fan_outs[0].start_count == [0] * count, "nobody has begun"
     m.apply(ev.Resumed())
     assert m.todo == {0: Tend(0, turn) if count else Execute(0, 2, 1)}
 
@@ -401,10 +401,10 @@ def test_each_superstep_has_children_of_its_own() -> None:
     for seed in (None, 1, 2, 3):
         chaos = Chaos(case.program, case.inputs, seed=seed, crash=0.1 if seed else 0.0)
         m = chaos.go()
-        fan = m.layout.index["fan"]
+        fan = m.compiled_plan.index["fan"]
         told = [decode(line) for line in chaos.journal]
         turns = [e.fence for e in told if isinstance(e, ev.FannedOut)]
-        assert len(turns) == len(set(turns)) == m.fired[fan] == 4
+        assert len(turns) == len(set(turns)) == m.run_counts[fan] == 4
         assert {turn for i, turn, _ in chaos.children if i == fan} <= set(turns)
 
 
@@ -413,16 +413,16 @@ def test_a_failed_fan_in_a_loop_goes_on_where_it_was() -> None:
     expected = outcome(case.program, Chaos(case.program, case.inputs).go())
     fan = case.program.layout.index["fan"]
     chaos = Chaos(case.program, case.inputs)
-    while type(chaos.machine.todo.get(fan)) is not Tend or len(chaos.machine.fans[fan].states) < 2:
+    while type(chaos.machine.todo.get(fan)) is not Tend or len(chaos.machine.fan_outs[fan].states) < 2:
         chaos.step()
     chaos.act(fan)
-    turn = chaos.machine.fans[fan].turn
+    turn = chaos.machine.fan_outs[fan].generation
     chaos.commit(ev.ChildMoved(fan, turn, 1, "failed", {}, "ill"))
     chaos.commit(ev.Failed(fan, chaos.machine.issues[fan], "E", "e"))
     assert chaos.go().status == "failed"
     chaos.commit(ev.Resumed())
-    assert chaos.machine.fans[fan].states == ["completed", "running"]
-    assert chaos.machine.fans[fan].turn == turn
+    assert chaos.machine.fan_outs[fan].states == ["completed", "running"]
+    assert chaos.machine.fan_outs[fan].generation == turn
     assert outcome(case.program, chaos.go()) == expected
 
 
@@ -469,7 +469,7 @@ def families(draw: st.DrawFn) -> Program:
 INTERRUPTIONS: list[Event] = [ev.CancelRequested(), ev.Paused(), ev.TimedOut("late")]
 
 
-@tried(families(), st.integers(0, 99), st.data(), by_default=50, long=3000)
+@property_test(families(), st.integers(0, 99), st.data(), quick_examples=50, long_examples=3000)
 def test_families(program: Program, seed: int, data: st.DataObject) -> None:
     """Any order, pauses of children, crashes, halts and rests in between: one outcome."""
     expected = outcome(program, Chaos(program, {"x": 1}).go())
@@ -490,7 +490,7 @@ def test_families(program: Program, seed: int, data: st.DataObject) -> None:
 def test_values_are_opaque() -> None:
     """What children begin with, what they come to, and what is asked."""
     plan = Plan("opaque", (Node("fan", kind="fan"), Node("who", kind="interrupt", writes=("who",))))
-    m = Machine(lay_out(plan))
+    m = Machine(compile_plan(plan))
     events: list[Event] = [
         ev.Started({}),
         ev.FannedOut(0, 1, ({"n": Opaque()}, {"n": Opaque()})),
@@ -505,7 +505,7 @@ def test_values_are_opaque() -> None:
     ]
     for e in events:
         m.apply(e)
-        m = Machine.restore(m.layout, m.snapshot())
+        m = Machine.restore(m.compiled_plan, m.snapshot())
     assert m.status == "completed"
 
 
@@ -524,13 +524,13 @@ def _outcomes(name: str) -> set[str]:
 
 def test_with_results_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(_outcomes("graphs: fan")) == 1
-    monkeypatch.setattr(fanout.Fan, "results", lambda self: tuple(self.outcomes.values()))
+    monkeypatch.setattr(fanout.FanOut, "results", lambda self: tuple(self.outcomes.values()))
     assert len(_outcomes("graphs: fan")) > 5
 
 
 def test_with_children_of_an_earlier_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(_outcomes("graphs: fans in a loop")) == 1
-    open_ = fanout.open_
+    open_ = fanout.start
     monkeypatch.setattr(fanout, "open_", lambda m, e: open_(m, replace(e, fence=1)))
     assert "AssertionError" in _outcomes("graphs: fans in a loop")
 
@@ -544,6 +544,6 @@ def test_ten_thousand_children() -> None:
     m.take()
     for k in range(10_000):
         m.apply(ev.ChildMoved(0, turn, k, "completed", {"result": k}))
-    assert len(m.fans[0].running) == 0
-    assert [o.values["result"] for o in m.fans[0].results() if o] == list(range(10_000))
+    assert len(m.fan_outs[0].running) == 0
+    assert [o.values["result"] for o in m.fan_outs[0].results() if o] == list(range(10_000))
     assert m.todo == {0: Execute(0, 2, 1)}

@@ -17,12 +17,12 @@ REPEATABLE = (ev.Answered, ev.Paused, ev.Resumed)
 
 
 def refused(m: Machine, e: Event) -> None:
-    before, fresh = m.snapshot(), list(m.fresh)
+    before, fresh = m.snapshot(), list(m.new_commands)
     assert not m.accepts(e), f"{e} is accepted"
     with pytest.raises(IllegalEvent):
         m.apply(e)
     assert m.snapshot() == before
-    assert m.fresh == fresh
+    assert m.new_commands == fresh
 
 
 def test_no_event_is_taken_twice(case: Case) -> None:
@@ -88,7 +88,7 @@ def test_data_is_edited_before_the_run_begins_or_never(case: Case) -> None:
     refused(m, ev.Edited(0, 2))
     m.apply(ev.Started(case.inputs))
     refused(m, ev.Edited(len(case.program.plan.nodes) - 1, 1))
-    assert m.edits == {0: 1}
+    assert m.overrides == {0: 1}
 
 
 def test_nothing_happens_to_a_run_that_has_not_started() -> None:

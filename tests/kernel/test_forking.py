@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from holdwater.errors import WorkflowError
 from holdwater.kernel import Machine
-from holdwater.kernel.forking import forked
+from holdwater.kernel.forking import fork_journal
 from holdwater.model import events as ev
-from holdwater.model.journal import Entry
+from holdwater.model.journal import JournalEntry
 from tests.kernel.drivers import Chaos, outcome
 from tests.kernel.journal import decode, encode
 from tests.kernel.programs import Case, boom, put
@@ -21,15 +21,15 @@ from tests.kernel.styles.program import Program
 from tests.kernel.styles.tasks import Task, failed, tasks
 from tests.kernel.test_against_reference import dags, wild_graphs
 from tests.kernel.test_retry import Ailing, _able, _sound
-from tests.suite.effort import tried
+from tests.suite.effort import property_test
 
 
-def entries(lines: Iterable[str]) -> list[Entry]:
-    return [Entry(decode(line), began=k, ended=k + 1) for k, line in enumerate(lines, 1)]
+def entries(lines: Iterable[str]) -> list[JournalEntry]:
+    return [JournalEntry(decode(line), began=k, ended=k + 1) for k, line in enumerate(lines, 1)]
 
 
-def born(program: Program, lines: Iterable[str], node: int, **kw: Any) -> list[Entry]:
-    return forked(program.layout, entries(lines), node, kw.get("edits", {}))
+def born(program: Program, lines: Iterable[str], node: int, **kw: Any) -> list[JournalEntry]:
+    return fork_journal(program.layout, entries(lines), node, kw.get("edits", {}))
 
 
 def outside_loops(program: Program) -> list[int]:
@@ -45,14 +45,14 @@ def check(program: Program, case: Case, source: Machine, lines: list[str], node:
         program, case.inputs, case.answers, journal=[encode(e.event) for e in birth], seed=seed, now=10_000_000_000
     )
     taken = {e.event.node for e in birth if isinstance(e.event, ev.Succeeded)}
-    taken |= {e.event.node for e in birth if isinstance(e.event, ev.Answered) and source.fired[e.event.node]}
-    behind = layout.behind([layout.unit[node]])
+    taken |= {e.event.node for e in birth if isinstance(e.event, ev.Answered) and source.run_counts[e.event.node]}
+    behind = layout.descendants([layout.unit[node]])
     assert all(layout.unit[i] not in behind for i in taken)
     chaos.go()
     singles = {i for i in taken if layout.loops[layout.unit[i]] is None}
     executed = {layout.index[name] for name in chaos.executed}
     assert not executed & singles, "what was taken over was executed again"
-    spoilt = layout.behind([layout.unit[i] for i, s in enumerate(source.state) if s == "failed"])
+    spoilt = layout.descendants([layout.unit[i] for i, s in enumerate(source.state) if s == "failed"])
     for i in _able(program):
         if source.state[i] == "succeeded" and layout.unit[i] not in behind | spoilt and source.issues[i]:
             assert i in taken, "what stands was not taken over"
@@ -89,7 +89,7 @@ def test_a_fork_of_a_halted_run(case: Case) -> None:
             assert outcome(case.program, fork.machine) == expected
 
 
-@tried(dags(), st.data(), by_default=50, long=3000)
+@property_test(dags(), st.data(), quick_examples=50, long_examples=3000)
 def test_a_fork_of_a_run_that_failed_and_was_retried(program: Program, data: st.DataObject) -> None:
     """Nothing of an earlier life that was taken back comes back."""
     program = replace(program, bodies=tuple(_sound(b, "tasks") for b in program.bodies))
@@ -113,7 +113,7 @@ def test_a_fork_of_a_run_that_failed_and_was_retried(program: Program, data: st.
         assert outcome(program, fork) == expected
 
 
-@tried(wild_graphs(), st.data(), by_default=50, long=3000)
+@property_test(wild_graphs(), st.data(), quick_examples=50, long_examples=3000)
 def test_a_fork_behind_loops(drawn: tuple[Program, dict[str, Any]], data: st.DataObject) -> None:
     program, inputs = drawn
     case = Case(program, inputs)
@@ -160,4 +160,4 @@ def test_the_birth_of_a_fork() -> None:
     for e in birth:
         m.apply(e.event)
     assert m.todo.keys() == {1, 4}, "what failed is tried again, and what ran because of it waits"
-    assert m.edits == {4: "edit"}
+    assert m.overrides == {4: "edit"}

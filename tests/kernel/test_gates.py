@@ -20,7 +20,7 @@ def test_a_gate_cut_off_inside_a_loop_cuts_off_the_gates_behind_the_loop() -> No
     )
     m = run(program, {"n": 0, "x": 1})
     assert m.status == "completed"
-    assert dict(zip(program.layout.index, m.fired, strict=True)) == {
+    assert dict(zip(program.layout.index, m.run_counts, strict=True)) == {
         "step": 3,
         "more": 3,
         "inner": 0,
@@ -41,8 +41,8 @@ def test_one_gate_that_may_still_decide_is_enough() -> None:
         ],
     )
     m = run(program, {"x": 1})
-    assert m.fired == [1, 0, 0, 1]
-    assert run(program, {"x": 1, "missing": 1}).fired == [1, 0, 1, 1]
+    assert m.run_counts == [1, 0, 0, 1]
+    assert run(program, {"x": 1, "missing": 1}).run_counts == [1, 0, 1, 1]
 
 
 def test_a_gate_below_two_is_cut_off_only_by_both() -> None:
@@ -56,7 +56,7 @@ def test_a_gate_below_two_is_cut_off_only_by_both() -> None:
                 Fn("leaf", lambda x: x, ("x",), ("y",)),
             ],
         )
-        return run(program, {"x": 1}).fired
+        return run(program, {"x": 1}).run_counts
 
     assert fired(END, END) == [1, 1, 0, 0]
     assert fired("low", END) == fired(END, "low") == fired("low", "low") == [1, 1, 1, 1]

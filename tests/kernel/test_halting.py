@@ -44,7 +44,7 @@ def test_halted_anywhere_and_resumed(case: Case, halt: Event, seed: int | None) 
         m = chaos.go()
         assert m.status == ("cancelled" if isinstance(halt, ev.CancelRequested) else "failed"), f"after {k} events"
         assert not m.todo
-        assert not m.asked
+        assert not m.pending_inputs
         chaos.commit(ev.Resumed())
         assert outcome(case.program, chaos.go()) == expected, f"halted after {k} events"
         halted += 1
@@ -153,7 +153,7 @@ def test_what_runs_when_a_run_halts_is_told_and_may_still_succeed() -> None:
         m.apply(ev.Cancelled(i, 1))
     assert m.status == "cancelled"
     assert m.state[1] == "succeeded"
-    assert m.held == [2, 3, 4, 5]
+    assert m.halted_nodes == [2, 3, 4, 5]
     m.apply(ev.Resumed())
     assert m.todo.keys() == {2, 3, 4, 5}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from holdwater.kernel import Machine, lay_out
+from holdwater.kernel import Machine, compile_plan
 from holdwater.model import events as ev
 from holdwater.model.commands import Execute
 from holdwater.model.plan import Node, Plan
@@ -19,7 +19,7 @@ from tests.kernel.test_fence import refused
 
 
 def begun() -> Machine:
-    m = Machine(lay_out(Plan("one", (Node("who", kind="interrupt", writes=("who",)),))))
+    m = Machine(compile_plan(Plan("one", (Node("who", kind="interrupt", writes=("who",)),))))
     m.apply(ev.Started({}))
     return m
 
@@ -32,17 +32,17 @@ def test_a_question_is_put_and_answered() -> None:
     m = begun()
     assert m.todo == {0: Execute(0, 1, 1)}
     m.apply(ev.Asked(0, 1, "who?"))
-    assert (status(m), m.asked, m.todo) == ("paused", {0: "who?"}, {})
+    assert (status(m), m.pending_inputs, m.todo) == ("paused", {0: "who?"}, {})
     refused(m, ev.Asked(0, 1, "who?"))
     refused(m, ev.Succeeded(0, 1, ("late",)))
     m.apply(ev.Answered(0, ("ann",)))
-    assert (status(m), m.asked, m.value) == ("completed", {}, ["ann"])
+    assert (status(m), m.pending_inputs, m.value) == ("completed", {}, ["ann"])
 
 
 def test_a_body_that_knows_asks_nobody() -> None:
     m = begun()
     m.apply(ev.Succeeded(0, 1, ("known",)))
-    assert (m.status, m.asked) == ("completed", {})
+    assert (m.status, m.pending_inputs) == ("completed", {})
 
 
 def test_an_answer_before_the_question_is_kept() -> None:
@@ -50,7 +50,7 @@ def test_an_answer_before_the_question_is_kept() -> None:
     m.apply(ev.Answered(0, ("early",)))
     refused(m, ev.Answered(0, ("doubled",)))
     m.apply(ev.Asked(0, 1, "who?"))
-    assert (m.status, m.asked, m.value) == ("completed", {}, ["early"])
+    assert (m.status, m.pending_inputs, m.value) == ("completed", {}, ["early"])
 
 
 def test_with_an_answer_the_body_is_not_called() -> None:
@@ -60,7 +60,7 @@ def test_with_an_answer_the_body_is_not_called() -> None:
     chaos.commit(ev.Answered(legal, ("early",)))
     chaos.go()
     assert "legal" not in chaos.executed
-    assert chaos.machine.asked == {brand: ["brand", "about t"]}
+    assert chaos.machine.pending_inputs == {brand: ["brand", "about t"]}
     refused(chaos.machine, ev.Answered(legal, ("late",)))
     chaos.commit(ev.Answered(brand, ("b",)))
     assert chaos.go().status == "completed"
@@ -74,7 +74,7 @@ def test_several_at_once_are_answered_in_any_order(order: tuple[int, ...]) -> No
     program = graph("three", [*parts, Fn("join", lambda *seen: list(seen), ("of a", "of b", "of c"), ("z",))])
     chaos = Chaos(program, {"x": 1})
     chaos.go()
-    assert chaos.machine.asked == {k: [n, 1] for k, n in enumerate(names)}
+    assert chaos.machine.pending_inputs == {k: [n, 1] for k, n in enumerate(names)}
     for k in order:
         assert status(chaos.machine) == "paused"
         chaos.commit(ev.Answered(k, (f"to {names[k]}",)))
@@ -88,7 +88,7 @@ def test_in_a_loop_it_asks_again_each_turn() -> None:
     person = case.program.layout.index["person"]
     chaos = Chaos(case.program, case.inputs)
     for k, word in enumerate(("hi", "hm", "bye")):
-        assert chaos.go().asked == {person: k}, "it shows how much was said"
+        assert chaos.go().pending_inputs == {person: k}, "it shows how much was said"
         chaos.commit(ev.Answered(person, (word,)))
     assert chaos.go().status == "completed"
     assert chaos.executed.count("person") == 3
@@ -107,8 +107,8 @@ def test_in_a_loop_it_asks_only_when_it_does_not_know() -> None:
     )
     m = run(program, {"n": 1})
     asked: list[Any] = []
-    while m.asked:
-        asked += m.asked.values()
+    while m.pending_inputs:
+        asked += m.pending_inputs.values()
         m.apply(ev.Answered(0, ("said",)))
         while m.todo:
             i = next(iter(m.todo))
@@ -129,7 +129,7 @@ def test_a_halt_while_it_is_asked(early: bool) -> None:
     m = begun()
     m.apply(ev.Asked(0, 1, "who?"))
     m.apply(ev.CancelRequested())
-    assert (m.status, m.held, m.asked) == ("cancelled", [0], {})
+    assert (m.status, m.halted_nodes, m.pending_inputs) == ("cancelled", [0], {})
     refused(m, ev.Answered(0, ("late",)))
     m.apply(ev.Resumed())
     assert m.todo == {0: Execute(0, 2, 1)}
@@ -137,7 +137,7 @@ def test_a_halt_while_it_is_asked(early: bool) -> None:
     if early:
         m.apply(ev.Answered(0, ("ann",)))
     m.apply(ev.Asked(0, 2, "who now?"))
-    assert m.asked == ({} if early else {0: "who now?"})
+    assert m.pending_inputs == ({} if early else {0: "who now?"})
 
 
 def test_who_asks_in_a_run_that_has_halted_asks_later() -> None:
@@ -145,7 +145,7 @@ def test_who_asks_in_a_run_that_has_halted_asks_later() -> None:
     m.apply(ev.CancelRequested())
     m.apply(ev.Answered(0, ("meanwhile",)))
     m.apply(ev.Asked(0, 1, "who?"))
-    assert (m.status, m.asked, m.held) == ("cancelled", {}, [0])
+    assert (m.status, m.pending_inputs, m.halted_nodes) == ("cancelled", {}, [0])
     m.apply(ev.Resumed())
     assert (m.status, m.value) == ("completed", ["meanwhile"])
 
@@ -169,6 +169,6 @@ def test_a_question_does_not_stop_what_runs_beside_it() -> None:
     chaos.step()
     legal = case.program.layout.index["legal"]
     chaos.act(legal)
-    assert chaos.machine.asked.keys() == {legal}
+    assert chaos.machine.pending_inputs.keys() == {legal}
     assert chaos.machine.status == "running"
     assert outcome(case.program, chaos.go()) == expected

@@ -13,7 +13,7 @@ from holdwater.errors import StoreError
 from holdwater.model import events as ev
 from holdwater.model.events import Event
 from holdwater.model.input_requests import Question
-from holdwater.model.journal import Entry, decode, encode
+from holdwater.model.journal import JournalEntry, decode, encode
 from holdwater.model.values import Stored
 from tests.kernel.journal import decode as decode_plain
 from tests.kernel.journal import encode as encode_plain
@@ -70,7 +70,7 @@ untimed: dict[type, st.SearchStrategy[Event]] = {
 }
 
 
-def again(entry: Entry) -> Entry:
+def again(entry: JournalEntry) -> JournalEntry:
     row = json.loads(encode(entry))
     assert encode(entry).isprintable()
     return decode(row, Stored.from_tree, at=entry.at)
@@ -82,32 +82,32 @@ def test_every_event_is_tried() -> None:
 
 @given(st.one_of(*timed.values()), instant, instant, instant)
 def test_what_an_attempt_ends_with(event: Event, began: int, ended: int, at: int) -> None:
-    entry = Entry(event, began, ended, at=at)
+    entry = JournalEntry(event, began, ended, at=at)
     assert again(entry) == entry
 
 
 @given(st.one_of(timed[ev.Succeeded], timed[ev.Failed]), names)
 def test_notes(event: Event, notes: tuple[str, ...]) -> None:
-    entry = Entry(event, 1, 2, notes, 3)
+    entry = JournalEntry(event, 1, 2, notes, 3)
     assert again(entry) == entry
 
 
 @given(st.one_of(*untimed.values()), instant)
 def test_everything_else(event: Event, at: int) -> None:
-    entry = Entry(event, at=at)
+    entry = JournalEntry(event, at=at)
     assert again(entry) == entry
 
 
 @given(values)
 def test_values_are_private_to_whoever_reads_them(value: Stored) -> None:
-    entry = again(Entry(ev.ChildMoved(0, 1, 2, "completed", {"result": value})))
+    entry = again(JournalEntry(ev.ChildMoved(0, 1, 2, "completed", {"result": value})))
     assert isinstance(entry.event, ev.ChildMoved)
     assert isinstance(entry.event.values["result"], Stored)
     assert entry.event.values["result"].copy() == value.copy()
 
 
 def test_what_children_begin_with_is_read_as_it_is_stored_whatever_the_style() -> None:
-    row = json.loads(encode(Entry(ev.FannedOut(0, 1, ({"n": Stored.of([1])},), 2, False))))
+    row = json.loads(encode(JournalEntry(ev.FannedOut(0, 1, ({"n": Stored.of([1])},), 2, False))))
     entry = decode(row, lambda tree: ("of the style", tree))
     assert isinstance(entry.event, ev.FannedOut)
     assert entry.event == ev.FannedOut(0, 1, ({"n": Stored.of([1])},), 2, False)
@@ -120,7 +120,7 @@ def test_rows_of_before_are_read() -> None:
     ]
     for row, event in rows:
         assert decode(row, Stored.from_tree).event == event
-        assert json.loads(encode(Entry(event))) == row
+        assert json.loads(encode(JournalEntry(event))) == row
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from holdwater.kernel import Machine, lay_out, reset
+from holdwater.kernel import Machine, compile_plan, reset
 from holdwater.model import events as ev
 from holdwater.model.commands import Execute, Tend, Wake
 from holdwater.model.events import Event
@@ -22,7 +22,7 @@ from tests.kernel.test_against_reference import _choice, _mix, wild_graphs
 from tests.kernel.test_fence import refused
 from tests.kernel.test_forking import born
 from tests.kernel.test_retry import Ailing
-from tests.suite.effort import tried
+from tests.suite.effort import property_test
 
 
 def _branches() -> Program:
@@ -80,7 +80,7 @@ def test_a_completed_run(inputs: dict[str, Any], executed: list[str]) -> None:
     assert outcome(chaos.program, chaos.machine) == outcome(
         chaos.program, run(chaos.program, {"x": 1, "y": 2} | inputs)
     )
-    assert chaos.machine.lives == 2
+    assert chaos.machine.start_counts == 2
     assert same(fold(chaos.program.layout, chaos.journal), chaos.machine)
 
 
@@ -104,11 +104,11 @@ def test_a_running_run_is_left_alone() -> None:
 
 def test_an_input_nobody_reads_changes_nothing() -> None:
     plan = Plan("deaf", (Node("a", writes=("a",)),), inputs=("x",))
-    m = Machine(lay_out(plan))
+    m = Machine(compile_plan(plan))
     m.apply(ev.Started({"x": 1}))
     m.apply(ev.Succeeded(0, 1, ("v",)))
     m.apply(ev.Resumed("", {"x": 2}))
-    assert (m.status, m.fired, m.value) == ("completed", [1], [2, "v"])
+    assert (m.status, m.run_counts, m.value) == ("completed", [1], [2, "v"])
 
 
 def test_an_input_that_was_missing() -> None:
@@ -132,7 +132,7 @@ def test_a_paused_run() -> None:
     late = attempt(program, m, a, 0)
     refused(m, late)
     assert m.todo == {1: b, 0: Execute(0, 2, 1)}
-    assert m.lives == 1
+    assert m.start_counts == 1
     assert outcome(program, chaos.go()) == outcome(program, run(program, {"x": 5, "y": 2}))
 
 
@@ -169,7 +169,7 @@ def test_an_ignored_failure_that_reads_the_input_is_tried_again() -> None:
 
 def test_a_rule_over_values_is_asked_again() -> None:
     node = Node("a", ready=AllOf((Value("x", "exists"),)), reads=(Read("x", ("x",)),))
-    m = Machine(lay_out(Plan("ruled", (node,), inputs=("x",))))
+    m = Machine(compile_plan(Plan("ruled", (node,), inputs=("x",))))
     m.apply(ev.Started({"x": 1}))
     m.apply(ev.Evaluated(0, (True,)))
     m.apply(ev.Failed(0, 1, "E", "e"))
@@ -194,18 +194,18 @@ def test_a_question_behind_the_input_is_put_again() -> None:
     )
     who, plain, other = 1, 2, 3
     chaos = Chaos(program, {"x": 1, "y": 2})
-    assert chaos.go().asked == {who: 1, plain: None, other: 2}
+    assert chaos.go().pending_inputs == {who: 1, plain: None, other: 2}
     assert chaos.machine.status == "paused"
     chaos.commit(ev.Resumed("", {"x": 5}))
-    assert chaos.machine.asked == {other: 2}
+    assert chaos.machine.pending_inputs == {other: 2}
     refused(chaos.machine, ev.Asked(who, 1, "late"))
-    assert chaos.go().asked == {who: 5, plain: None, other: 2}
+    assert chaos.go().pending_inputs == {who: 5, plain: None, other: 2}
     for i in (who, plain, other):
         chaos.commit(ev.Answered(i, (f"to {i}",)))
     assert chaos.go().status == "completed"
     chaos.commit(ev.Resumed("", {"y": 3}))
     chaos.go()
-    assert chaos.machine.asked == {other: 3}, "what was answered is asked again, if it was about the input"
+    assert chaos.machine.pending_inputs == {other: 3}, "what was answered is asked again, if it was about the input"
 
 
 def test_children_of_the_old_input_are_forgotten() -> None:
@@ -221,7 +221,7 @@ def test_children_of_the_old_input_are_forgotten() -> None:
             m.apply(ev.Paused() if moment == "paused" else ev.CancelRequested())
         m.apply(ev.Resumed("", {"x": 5}))
         assert m.todo == {0: Execute(0, 2, 1)}, moment
-        assert m.fans == {}
+        assert m.fan_outs == {}
         refused(m, ev.ChildMoved(0, 1, 1, "completed"))
         m.apply(ev.FannedOut(0, 2, ({"n": 5}, {"n": 1})))
         refused(m, ev.ChildMoved(0, 1, 1, "completed"))
@@ -244,7 +244,7 @@ def test_a_halted_sleep_waits_for_the_rest() -> None:
     m.apply(ev.Started({"x": 1}))
     m.apply(ev.Deferred(0, 1, 99))
     m.apply(ev.CancelRequested())
-    assert (m.status, m.held) == ("cancelled", [0])
+    assert (m.status, m.halted_nodes) == ("cancelled", [0])
     m.apply(ev.Resumed())
     assert m.todo == {0: Wake(0, at=99)}
     m.apply(ev.TimerFired(0))
@@ -266,7 +266,7 @@ def test_a_loop_goes_on_from_what_it_has_come_to() -> None:
     assert chaos.program.outputs(chaos.go()) == {"n": 3, "m": -3}
     resumed(chaos, stop=5)
     assert chaos.program.outputs(chaos.machine) == {"n": 5, "m": -5}
-    assert chaos.machine.fired == [2, 2, 1], "turns of the first life do not count"
+    assert chaos.machine.run_counts == [2, 2, 1], "turns of the first life do not count"
     resumed(chaos, by=10)
     assert chaos.program.outputs(chaos.machine) == {"n": 15, "m": -15}
     resumed(chaos, n=1, by=2)
@@ -296,7 +296,7 @@ def test_a_loop_that_failed_in_the_middle_begins_with_its_seed() -> None:
     )
     chaos = Chaos(program, {"n": 0, "by": 1, "log": []})
     log = program.layout.index["log"]
-    while chaos.machine.fired[log] < 1 or log not in chaos.machine.todo:
+    while chaos.machine.run_counts[log] < 1 or log not in chaos.machine.todo:
         chaos.step()
     chaos.commit(ev.Failed(log, chaos.machine.issues[log], "E", "e"))
     assert chaos.go().status == "failed"
@@ -311,7 +311,7 @@ def test_a_node_that_feeds_itself_goes_on_from_what_it_has_come_to() -> None:
     chaos.go()
     resumed(chaos, x=5)
     assert program.outputs(chaos.machine) == {"total": 6}
-    assert chaos.machine.fired == [1]
+    assert chaos.machine.run_counts == [1]
     resumed(chaos, total=100)
     assert program.outputs(chaos.machine) == {"total": 105}
 
@@ -331,7 +331,7 @@ def test_an_interview_goes_on() -> None:
     chaos = Chaos(case.program, case.inputs, case.answers)
     assert case.program.outputs(chaos.go())["said"] == ["hi", "hm"]
     chaos.commit(ev.Resumed("", {"said": ["new"]}))
-    assert chaos.go().asked == {0: 1}
+    assert chaos.go().pending_inputs == {0: 1}
     chaos.commit(ev.Answered(0, ("bye",)))
     assert case.program.outputs(chaos.go()) == {"reply": "bye", "said": ["new"]}
 
@@ -400,14 +400,14 @@ def _as_if_new(program: Program, data: st.DataObject) -> None:
         if not changes:
             break
         inputs = inputs | changes
-        before, fences, fired = chaos.machine.status, list(chaos.machine.issues), list(chaos.machine.fired)
+        before, fences, fired = chaos.machine.status, list(chaos.machine.issues), list(chaos.machine.run_counts)
         ailing.life += 1
         chaos.commit(ev.Resumed("", changes))
         m = chaos.machine
         assert all(now >= then for now, then in zip(m.issues, fences, strict=True))
         if before == "completed":
-            behind = layout.behind([layout.unit[i] for i in layout.readers(changes)])
-            assert [bool(n) for n in m.fired] == [
+            behind = layout.descendants([layout.unit[i] for i in layout.readers(changes)])
+            assert [bool(n) for n in m.run_counts] == [
                 bool(n and layout.unit[i] not in behind) for i, n in enumerate(fired)
             ], "nothing else is done anew"
     m = chaos.go()
@@ -424,12 +424,12 @@ def _as_if_new(program: Program, data: st.DataObject) -> None:
     assert outcome(program, fork) == outcome(program, m)
 
 
-@tried(webs(), st.data(), by_default=80, long=6000)
+@property_test(webs(), st.data(), quick_examples=80, long_examples=6000)
 def test_webs(program: Program, data: st.DataObject) -> None:
     _as_if_new(program, data)
 
 
-@tried(wild_graphs(), st.integers(0, 40), st.integers(0, 9), st.data(), by_default=80, long=6000)
+@property_test(wild_graphs(), st.integers(0, 40), st.integers(0, 9), st.data(), quick_examples=80, long_examples=6000)
 def test_loops_of_a_cancelled_run(
     drawn: tuple[Program, dict[str, Any]], steps: int, seed: int, data: st.DataObject
 ) -> None:
@@ -488,7 +488,7 @@ def test_every_order_with_new_inputs_at_every_moment() -> None:
                 events.append(attempt(program, m, c, 0))
             elif isinstance(c, Tend):
                 events.extend(child_moves(program, m, c))
-        events.extend(ev.Answered(i, ("said",)) for i in m.asked)
+        events.extend(ev.Answered(i, ("said",)) for i in m.pending_inputs)
         events.extend(e for e in [ev.Resumed()] if m.accepts(e))
         if not given:
             events.extend(e for e in [ev.Resumed("", {"x": 4})] if m.accepts(e))
@@ -535,7 +535,7 @@ def test_a_fork_behind_a_loop_that_went_on() -> None:
 
 
 def test_without_what_a_loop_has_come_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reset, "_keep_seeds", lambda m, units: None)
+    monkeypatch.setattr(reset, "_keep_loop_state", lambda m, units: None)
     chaos = Chaos(_counter(), {"n": 0, "by": 1, "stop": 3})
     chaos.go()
     resumed(chaos, by=10)

@@ -143,8 +143,8 @@ def _every_order(program: Program, inputs: dict[str, object]) -> tuple[set[str],
 
 def _written(m: Machine) -> list[int]:
     """Which cell was written before which: all that a stamp says, and the same for every order."""
-    order = sorted(range(len(m.stamp)), key=m.stamp.__getitem__)
-    return [c for c in order if m.stamp[c]]
+    order = sorted(range(len(m.version)), key=m.version.__getitem__)
+    return [c for c in order if m.version[c]]
 
 
 @pytest.mark.parametrize(

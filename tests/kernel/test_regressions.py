@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from holdwater.errors import IllegalEvent
-from holdwater.kernel import Machine, lay_out
+from holdwater.kernel import Machine, compile_plan
 from holdwater.model.plan import Plan
 from tests.kernel.journal import from_row
 
@@ -23,7 +23,7 @@ def test_there_are_journals() -> None:
 @pytest.mark.parametrize("path", JOURNALS, ids=lambda p: p.stem)
 def test_journal(path: Path) -> None:
     case = json.loads(path.read_text())
-    m = Machine(lay_out(Plan.from_data(case["plan"])))
+    m = Machine(compile_plan(Plan.from_data(case["plan"])))
     for row in case["events"]:
         m.apply(from_row(row))
     assert _summary(m) == case["expect"], case["about"]
@@ -37,13 +37,13 @@ def test_journal(path: Path) -> None:
 
 def _summary(m: Machine) -> dict[str, Any]:
     """`latest`: the cells that have been written, the latest write last."""
-    stamps = {c: m.stamp[k] for c, k in m.layout.cell.items() if m.stamp[k]}
+    stamps = {c: m.version[k] for c, k in m.compiled_plan.cell.items() if m.version[k]}
     return {
         "status": m.status,
         "state": m.state,
-        "fired": m.fired,
+        "fired": m.run_counts,
         "todo": sorted([type(c).__name__, i] for i, c in m.todo.items()),
-        "held": m.held,
+        "held": m.halted_nodes,
         "errors": sorted([i, *e] for i, e in m.errors.items()),
         "latest": sorted(stamps, key=stamps.__getitem__),
     }

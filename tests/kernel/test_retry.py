@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from holdwater.errors import IllegalEvent
 from holdwater.kernel import Machine, reset
-from holdwater.kernel.compiled_plan import Layout
+from holdwater.kernel.compiled_plan import CompiledPlan
 from holdwater.model import events as ev
 from holdwater.model.commands import Evaluate, Execute, Tend
 from holdwater.model.events import Event
@@ -26,7 +26,7 @@ from tests.kernel.styles.graphs import END, Fan, Fn, Gate, graph
 from tests.kernel.styles.program import Body, Call, Children, Program, Retry, results
 from tests.kernel.styles.tasks import Task, failed, tasks
 from tests.kernel.test_against_reference import _truth, _work, dags, wild_graphs, wild_plans
-from tests.suite.effort import tried
+from tests.suite.effort import property_test
 
 
 class Ailing:
@@ -211,7 +211,7 @@ def _every_order(ailing: Ailing, inputs: dict[str, Any], cancels: int, pauses: i
         if moment in seen:
             continue
         seen.add(moment)
-        ailing.life = m.lives - 1
+        ailing.life = m.start_counts - 1
         events: list[Event] = []
         for c in m.todo.values():
             if isinstance(c, Execute):
@@ -277,12 +277,14 @@ def _agree(ailing: Ailing, inputs: dict[str, Any], seed: int, lives: int) -> Non
         done = {names[e.node] for e in events if isinstance(e, ev.Succeeded | ev.Failed)}
         assert done == set(reference.executed), "what is kept was done again, or what is not was not"
         assert dict(zip(names, m.state, strict=True)) == reference.state
-        assert dict(zip(names, m.fired, strict=True)) == reference.fired
+        assert dict(zip(names, m.run_counts, strict=True)) == reference.fired
         assert m.status == reference.status
-        values = {c: m.value[i] for c, i in m.layout.cell.items() if m.stamp[i] and c not in program.plan.aliases}
+        values = {
+            c: m.value[i] for c, i in m.compiled_plan.cell.items() if m.version[i] and c not in program.plan.aliases
+        }
         assert values == {c: value for c, (_, value) in reference.cells.items()}
         assert same(fold(program.layout, chaos.journal), m)
-        assert sorted(m.issues) >= sorted(m.fired)
+        assert sorted(m.issues) >= sorted(m.run_counts)
         if m.status == "completed":
             assert not m.accepts(ev.Resumed())
             return
@@ -315,17 +317,17 @@ def _sound(body: Body | None, style: str) -> Body | None:
     return lambda call: body(replace(call, attempt=99))
 
 
-@tried(ailments(dags()), st.integers(0, 9), by_default=60, long=5000)
+@property_test(ailments(dags()), st.integers(0, 9), quick_examples=60, long_examples=5000)
 def test_dags(drawn: tuple[Ailing, dict[str, Any]], seed: int) -> None:
     _agree(*drawn, seed, 4)
 
 
-@tried(ailments(wild_graphs()), st.integers(0, 9), by_default=60, long=5000)
+@property_test(ailments(wild_graphs()), st.integers(0, 9), quick_examples=60, long_examples=5000)
 def test_graphs(drawn: tuple[Ailing, dict[str, Any]], seed: int) -> None:
     _agree(*drawn, seed, 4)
 
 
-@tried(ailments(wild_plans()), st.integers(0, 9), by_default=60, long=5000)
+@property_test(ailments(wild_plans()), st.integers(0, 9), quick_examples=60, long_examples=5000)
 def test_plans(drawn: tuple[Ailing, dict[str, Any]], seed: int) -> None:
     _agree(*drawn, seed, 4)
 
@@ -348,7 +350,7 @@ def test_a_retried_task_has_all_its_attempts_again_and_a_new_fence() -> None:
     chaos.commit(ev.Resumed())
     assert m.todo == {0: Execute(0, fence=4, attempt=1)}
     assert not m.accepts(ev.Succeeded(0, 3, ({},))), "a zombie of the first life"
-    assert m.lives == 2
+    assert m.start_counts == 2
 
 
 def test_what_ran_because_of_the_failure_is_taken_back() -> None:
@@ -430,9 +432,9 @@ def _heals(case: Case, ill: dict[int, int]) -> bool:
 
 
 ABLATIONS: dict[str, tuple[Any, str, Callable[..., Any]]] = {
-    "dependents stay": (Layout, "behind", lambda self, units: set(units)),
+    "dependents stay": (CompiledPlan, "behind", lambda self, units: set(units)),
     "nothing is taken back": (reset, "_forget", lambda m, i: None),
-    "nothing goes back": (reset, "_rewind", lambda m, anew, **how: []),
+    "nothing goes back": (reset, "_reset_nodes", lambda m, anew, **how: []),
 }
 
 
@@ -448,10 +450,10 @@ def test_without_the_seed_of_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     """A loop begins with what was given, though it stands in a cell that the loop itself has written over."""
     case = Case(_looped(), {"x": 1, "n": 0})
     assert _heals(case, {0: 1})
-    forget = reset._forget
+    forget = reset._reset_node
 
     def forget_all(m: Machine, i: int) -> None:
-        m.past.clear()
+        m.given_values.clear()
         forget(m, i)
 
     monkeypatch.setattr(reset, "_forget", forget_all)
@@ -474,10 +476,10 @@ def test_without_the_decision_a_loop_has_used(monkeypatch: pytest.MonkeyPatch) -
     case = Case(program, {"x": 1, "n": 0})
     assert _well(case)["fired"][2]
     assert _heals(case, {0: 1})
-    forget = reset._forget
+    forget = reset._reset_node
 
     def forget_the_spent(m: Machine, i: int) -> None:
-        m.spent.clear()
+        m.consumed_gates.clear()
         forget(m, i)
 
     monkeypatch.setattr(reset, "_forget", forget_the_spent)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from holdwater.kernel import Machine, lay_out
+from holdwater.kernel import Machine, compile_plan
 from holdwater.model import events as ev
 from holdwater.model.plan import Node, Plan, Read
 from holdwater.model.rules import After, AllOf, AnyOf, Open
@@ -22,12 +22,12 @@ def _finish(m: Machine, decision: Callable[[int], tuple[str, ...] | None] = lamb
     """Everything succeeds, one at a time, in the order of issue."""
     while m.todo:
         i = next(iter(m.todo))
-        m.apply(ev.Succeeded(i, m.issues[i], tuple(i for _ in m.layout.out[i]), decision(i)))
+        m.apply(ev.Succeeded(i, m.issues[i], tuple(i for _ in m.compiled_plan.out[i]), decision(i)))
     return m
 
 
 def _started(plan: Plan, **inputs: Any) -> Machine:
-    m = Machine(lay_out(plan))
+    m = Machine(compile_plan(plan))
     m.apply(ev.Started(inputs))
     return m
 
@@ -92,7 +92,7 @@ def _operations(work: Callable[[], object]) -> int:
 def test_a_chain_of_ten_thousand() -> None:
     m = _finish(_started(_chain(10_000)))
     assert m.status == "completed"
-    assert sum(m.fired) == 10_000
+    assert sum(m.run_counts) == 10_000
 
 
 def test_a_chain_that_is_cut_at_its_head() -> None:
@@ -105,7 +105,7 @@ def test_a_chain_that_is_cut_at_its_head() -> None:
 
 
 def test_a_journal_of_ten_thousand_folds() -> None:
-    layout = lay_out(_chain(10_000))
+    layout = compile_plan(_chain(10_000))
     journal = [encode(ev.Started({})), *(encode(ev.Succeeded(i, 1, (i,))) for i in range(10_000))]
     m = fold(layout, journal[:5_001])
     assert m.todo.keys() == {5_000}
@@ -123,7 +123,7 @@ def test_three_thousand_chained_gates(verdict: str) -> None:
         lambda i: None if i == 3_000 else (verdict,) if i == 0 else (names[i + 1],),
     )
     assert m.status == "completed"
-    assert sum(m.fired) == (1 if verdict == "END" else 3_001)
+    assert sum(m.run_counts) == (1 if verdict == "END" else 3_001)
     assert set(m.state[1:]) == ({"skipped"} if verdict == "END" else {"succeeded"})
 
 
@@ -131,7 +131,7 @@ def test_three_thousand_chained_gates(verdict: str) -> None:
 def test_gates_in_a_ring(verdict: str) -> None:
     names = [*(f"g{i}" for i in range(RING)), "f", "END"]
     m = _started(_ring_of_gates(RING), x=0)
-    assert len(m.layout.members) == 1
+    assert len(m.compiled_plan.unit_members) == 1
     turns = 0
 
     def decide(i: int) -> tuple[str, ...] | None:
@@ -142,7 +142,7 @@ def test_gates_in_a_ring(verdict: str) -> None:
         return ((verdict,) if turns == 1 else ("END",)) if i == 0 else (names[i + 1],)
 
     _finish(m, decide)
-    assert m.fired[1] == (0 if verdict == "END" else 1)
+    assert m.run_counts[1] == (0 if verdict == "END" else 1)
 
 
 def test_fan_in_is_linear() -> None:
@@ -153,7 +153,7 @@ def test_fan_in_is_linear() -> None:
         m = _started(plan)
         spent = _operations(lambda: _finish(m))
         assert m.status == "completed"
-        assert m.fired[-1] == 1
+        assert m.run_counts[-1] == 1
         return spent
 
     small, big = cost(500), cost(4_000)
@@ -177,7 +177,9 @@ def test_the_join_is_tested_once() -> None:
 def test_layout_is_linear() -> None:
     for shape in (_chain, _fan_in, _gates):
         small, big = shape(250), shape(2_000)
-        assert _operations(lambda p=big: lay_out(p)) < 1.3 * 8 * _operations(lambda p=small: lay_out(p)), shape.__name__  # type: ignore[misc]
+        assert _operations(lambda p=big: compile_plan(p)) < 1.3 * 8 * _operations(lambda p=small: compile_plan(p)), (
+            shape.__name__
+        )  # type: ignore[misc]
 
 
 def test_a_turn_of_a_loop_costs_the_same_however_many_went_before() -> None:
@@ -194,7 +196,7 @@ def test_a_turn_of_a_loop_costs_the_same_however_many_went_before() -> None:
     def cost(turns: int) -> int:
         m = _started(plan, n=0)
         return _operations(
-            lambda: _finish(m, lambda i: None if i == 0 else ("inc",) if m.fired[0] < turns else ("END",))
+            lambda: _finish(m, lambda i: None if i == 0 else ("inc",) if m.run_counts[0] < turns else ("END",))
         )
 
     assert cost(800) < 1.1 * 8 * cost(100)

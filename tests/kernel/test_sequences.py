@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from holdwater.kernel import Machine, lay_out
+from holdwater.kernel import Machine, compile_plan
 from holdwater.model import events as ev
 from holdwater.model.commands import Execute
 from holdwater.model.plan import Node, OnError, Plan
 from tests.kernel.journal import encode, fold, same
 from tests.kernel.test_fence import refused
 from tests.kernel.test_scale import _operations
-from tests.suite.effort import tried
+from tests.suite.effort import property_test
 
 Pairs = tuple[str, ...]
 
@@ -44,7 +44,7 @@ class Walk:
     journal: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.machine = Machine(lay_out(self.plan))
+        self.machine = Machine(compile_plan(self.plan))
 
     def begin(self, passed: Pairs = ()) -> Machine:
         self.apply(ev.Started({"x": 0}, passed))
@@ -66,7 +66,7 @@ class Walk:
                 self.apply(ev.Failed(i, fence, "E", f"n{i}"))
             else:
                 self.apply(ev.Succeeded(i, fence, (f"by n{i}",), self.decisions.get(i)))
-        assert same(fold(m.layout, self.journal), m)
+        assert same(fold(m.compiled_plan, self.journal), m)
         return m
 
     def resume(self, start: int | None, ill: Sequence[int] = ()) -> list[int]:
@@ -125,7 +125,7 @@ def test_a_run_may_begin_anywhere(passed: Pairs, executed: list[int]) -> None:
 
 @pytest.mark.parametrize("pairs", [("n1",), ("n1", "n9"), ("n9", ""), ("", "n2"), ("", ""), ("n1", "n2", "n3")])
 def test_a_decision_about_nobody_is_refused(pairs: Pairs) -> None:
-    m = Machine(lay_out(sequence(4)))
+    m = Machine(compile_plan(sequence(4)))
     refused(m, ev.Started({}, pairs))
     m.apply(ev.Started({}))
     refused(m, ev.Succeeded(0, 1, (), pairs))
@@ -134,7 +134,7 @@ def test_a_decision_about_nobody_is_refused(pairs: Pairs) -> None:
 
 
 def test_only_a_sequence_passes_over() -> None:
-    m = Machine(lay_out(replace(sequence(3), sequence=False)))
+    m = Machine(compile_plan(replace(sequence(3), sequence=False)))
     refused(m, ev.Started({}, ("n0", "n1")))
     m.apply(ev.Started({}))
     m.apply(ev.Failed(0, 1, "E", "e"))
@@ -171,7 +171,7 @@ def test_what_was_done_before_the_start_keeps_its_values() -> None:
     walk.go(ill=[2])
     walk.resume(1)
     assert walk.machine.issues == [1, 2, 2, 1], "fences are never taken back"
-    assert walk.machine.fired == [1, 1, 1, 1]
+    assert walk.machine.run_counts == [1, 1, 1, 1]
     assert walk.machine.value[1:] == [f"by n{i}" for i in range(4)]
 
 
@@ -292,7 +292,7 @@ def test_children_before_at_and_behind_the_start() -> None:
     plan = replace(plan, nodes=tuple(replace(n, kind="fan") for n in plan.nodes))
 
     def halted() -> Machine:
-        m = Machine(lay_out(plan))
+        m = Machine(compile_plan(plan))
         m.apply(ev.Started({}))
         m.apply(ev.Succeeded(0, 1, ("v",)))
         m.apply(ev.FannedOut(1, 1, ({}, {})))
@@ -302,11 +302,11 @@ def test_children_before_at_and_behind_the_start() -> None:
 
     m = halted()
     m.apply(ev.Resumed())
-    assert m.fans[1].states == ["completed", "running"]
+    assert m.fan_outs[1].states == ["completed", "running"]
     for start in (0, 1, 2):
         m = halted()
         m.apply(ev.Resumed("", {}, start))
-        assert m.fans == {}, "from there everything is done anew"
+        assert m.fan_outs == {}, "from there everything is done anew"
         assert m.todo == {start: Execute(start, 1 if start == 2 else 2, 1)}
 
 
@@ -408,7 +408,7 @@ def _agree(course: Course) -> None:
         naive.resume(start)
 
 
-@tried(courses(), by_default=120, long=8000)
+@property_test(courses(), quick_examples=120, long_examples=8000)
 def test_any_course(course: Course) -> None:
     _agree(course)
 
@@ -431,7 +431,7 @@ def test_ten_thousand_are_linear() -> None:
                 while m.todo:
                     [i] = m.todo
                     m.apply(ev.Succeeded(i, m.issues[i], (i,), decisions.get(i)))
-                if m.lives == 1:
+                if m.start_counts == 1:
                     m.apply(ev.Resumed("", {}, 1))
 
         spent = _operations(twice)

@@ -29,8 +29,8 @@ def test_a_loop_ends_at_its_limit() -> None:
     m = run(_counter(10**9, limit=50), {"n": 0})
     assert m.status == "failed"
     assert [kind for kind, _ in m.errors.values()] == ["loop"]
-    assert sum(m.fired) == 50
-    assert not m.fired[2]
+    assert sum(m.run_counts) == 50
+    assert not m.run_counts[2]
 
 
 def test_a_loop_may_use_all_its_iterations() -> None:
@@ -54,7 +54,7 @@ def test_resumed_at_its_limit_a_loop_goes_on() -> None:
 def test_a_consumer_of_a_loop_runs_once_with_its_last_value() -> None:
     program = _counter(7, limit=50)
     m = run(program, {"n": 0})
-    assert m.fired == [7, 7, 1]
+    assert m.run_counts == [7, 7, 1]
     assert program.outputs(m)["m"] == -7
 
 
@@ -66,12 +66,12 @@ def test_nothing_is_published_before_the_barrier() -> None:
     chaos.step()
     m = chaos.machine
     assert set(m.todo) == {short, long1}
-    cells = list(m.stamp)
+    cells = list(m.version)
     chaos.act(short)
-    assert m.stamp == cells
-    assert m.fired[short] == 0
+    assert m.version == cells
+    assert m.run_counts[short] == 0
     chaos.act(long1)
-    assert m.fired[short] == m.fired[long1] == 1
+    assert m.run_counts[short] == m.run_counts[long1] == 1
 
 
 def test_a_failure_behind_the_barrier_keeps_its_siblings_results() -> None:
@@ -126,7 +126,7 @@ def test_two_gates_that_wait_for_each_other_are_a_deadlock() -> None:
         entry=["a"],
     )
     m = run(program, {"x": 1, "n": 0})
-    assert m.fired == [1, 0, 0]
+    assert m.run_counts == [1, 0, 0]
     assert m.status == "failed"
     assert m.errors == {
         1: ("deadlock", "a loop stands still, and no gate decided so: 'p' waits for 'q'; 'q' waits for 'p'")

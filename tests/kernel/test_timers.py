@@ -141,5 +141,5 @@ def test_each_firing_in_a_loop_has_all_its_attempts() -> None:
     bodies = list(case.program.bodies)
     bodies[score] = noted
     chaos = Chaos(replace(case.program, bodies=tuple(bodies)), case.inputs)
-    assert chaos.go().fired[score] == 4
+    assert chaos.go().run_counts[score] == 4
     assert attempts == [1, 2, 3] * 4

@@ -25,7 +25,7 @@ from holdwater.model.value_types.display import as_text
 from holdwater.model.value_types.plain_json import as_json
 from tests.model import sample_values
 from tests.model.test_value_types import VALUES
-from tests.suite.effort import tried
+from tests.suite.effort import property_test
 
 BERLIN = ZoneInfo("Europe/Berlin")
 LATER = dt.datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=BERLIN)
@@ -112,7 +112,7 @@ def has_tag_as_key(value: Any) -> bool:
     return "'$t'" in as_text(tree(value))
 
 
-@tried(VALUES, st.integers(5, 60), by_default=40, long=2000)
+@property_test(VALUES, st.integers(5, 60), quick_examples=40, long_examples=2000)
 def test_no_tag_is_shown_and_no_class_needed(value: Any, limit: int) -> None:
     try:
         recorded = tree(value)

@@ -8,7 +8,7 @@ import pytest
 
 from holdwater.errors import WorkflowNotFound
 from holdwater.model.plan import Node, Plan
-from holdwater.model.ports import Program
+from holdwater.model.ports import WorkflowDefinition
 from holdwater.model.registry import Registry
 
 
@@ -17,8 +17,8 @@ class Known:
         self.plan = Plan(name, (Node("x"),))
 
 
-def known(name: str) -> Program:
-    return cast(Program, Known(name))
+def known(name: str) -> WorkflowDefinition:
+    return cast(WorkflowDefinition, Known(name))
 
 
 def test_register_find_and_forget() -> None:
@@ -32,8 +32,8 @@ def test_register_find_and_forget() -> None:
     again = known("a")
     r.register(again)
     assert r.get("a") is again
-    r.forget("a")
-    r.forget("a")
+    r.unregister("a")
+    r.unregister("a")
     assert r.find("a") is None
 
 

@@ -15,7 +15,7 @@ from holdwater.model.json_schema import schema_of
 from holdwater.model.registry import Registry
 from holdwater.model.signatures import annotations_of, signature_of
 from holdwater.steps import LambdaStep
-from holdwater.steps.pipelines import carried_out, starter
+from holdwater.steps.pipelines import prepare_call, run_pipeline
 from holdwater.tasks.builder import WorkflowBuilder
 from holdwater.tasks.decorator import task
 
@@ -110,7 +110,7 @@ def test_steps(names: dict[str, Any]) -> None:
 @pytest.mark.parametrize("kind", ["class", "object"])
 def test_pipelines(names: dict[str, Any], kind: str) -> None:
     made = names["Pipeline"]
-    result = carried_out(starter(made if kind == "class" else made({"a": 1}), {"a": 1}), "typed")
+    result = run_pipeline(prepare_call(made if kind == "class" else made({"a": 1}), {"a": 1}), "typed")
     assert result.metrics == {"a": 1}
 
 

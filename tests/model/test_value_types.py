@@ -24,7 +24,7 @@ from holdwater.model.value_types import class_names
 from holdwater.model.values import Stored
 from tests.model import sample_values
 from tests.model.sample_values import HASHED, LEAVES, REFUSED, same
-from tests.suite.effort import tried
+from tests.suite.effort import property_test
 
 
 def back(value: Any) -> Any:
@@ -242,7 +242,7 @@ def families(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 VALUES = st.recursive(LEAF | enums(), families, max_leaves=6)
 
 
-@tried(VALUES, by_default=60, long=5000)
+@property_test(VALUES, quick_examples=60, long_examples=5000)
 def test_built_classes_are_exact_or_refused(value: Any) -> None:
     try:
         text = codec.encode(value)
@@ -254,7 +254,7 @@ def test_built_classes_are_exact_or_refused(value: Any) -> None:
     assert codec.encode(codec.decode(text)) == text
 
 
-@tried(VALUES, st.sampled_from(REFUSED), by_default=20, long=1000)
+@property_test(VALUES, st.sampled_from(REFUSED), quick_examples=20, long_examples=1000)
 def test_what_is_not_kept_is_refused_wherever_it_is(value: Any, bad: Any) -> None:
     for outer in ([value, bad], {"k": value, "bad": (bad,)}, sample_values.Frozen([bad])):
         with pytest.raises(EncodingError):

@@ -12,7 +12,7 @@ from tests.postgres.cluster import Cluster
 @pytest.fixture(scope="package")
 def guarded() -> Iterator[Cluster]:
     """A server that wants the passwords of tenants."""
-    with tenancy.guarded() as cluster:
+    with tenancy.password_protected_server() as cluster:
         yield cluster
 
 
@@ -28,4 +28,4 @@ def admin(guarded: Cluster) -> Iterator[DatabaseAdmin]:
 @pytest.fixture
 def new_tenant(guarded: Cluster, admin: DatabaseAdmin) -> Callable[[str], TenantCredentials]:
     """Makes a tenant whose schema and role have the same name."""
-    return lambda name: tenancy.made(guarded, name)
+    return lambda name: tenancy.create_tenant(guarded, name)

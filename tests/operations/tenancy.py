@@ -18,7 +18,7 @@ host all all 127.0.0.1/32 scram-sha-256
 
 
 @contextmanager
-def guarded() -> Iterator[Cluster]:
+def password_protected_server() -> Iterator[Cluster]:
     cluster = Cluster()
     (cluster.directory / "data" / "pg_hba.conf").write_text(_ACCESS)
     with (cluster.directory / "data" / "postgresql.conf").open("a") as settings:
@@ -27,20 +27,20 @@ def guarded() -> Iterator[Cluster]:
         yield cluster
 
 
-def log_of(cluster: Cluster) -> str:
+def read_server_log(cluster: Cluster) -> str:
     return (cluster.directory / "log").read_text()
 
 
-def ask(url: str, query: str, *parameters: Any) -> list[Any]:
+def fetch_rows(url: str, query: str, *parameters: Any) -> list[Any]:
     """The rows of a query, or none; `%s` are its parameters."""
     with psycopg.connect(url, autocommit=True) as connection:
         cursor = connection.execute(query, parameters or None)
         return cursor.fetchall() if cursor.description else []
 
 
-def everything(url: str) -> list[Any]:
+def list_tenant_traces(url: str) -> list[Any]:
     """What tenants leave traces in: schemas, relations, roles, memberships, rights."""
-    return ask(
+    return fetch_rows(
         url,
         """
         SELECT 'schema', nspname::TEXT, nspacl::TEXT FROM pg_namespace WHERE nspname !~ '^pg_(toast_)?temp_'
@@ -55,7 +55,7 @@ def everything(url: str) -> list[Any]:
     )
 
 
-def made(cluster: Cluster, name: str, password: str | None = None) -> TenantCredentials:
+def create_tenant(cluster: Cluster, name: str, password: str | None = None) -> TenantCredentials:
     """A tenant whose schema and role have this name."""
     with DatabaseAdmin(cluster.url()) as admin:
         return admin.create_tenant(TenantConfig(name, name, password))

@@ -24,11 +24,11 @@ from holdwater import (
     task,
 )
 from holdwater.model.registry import registry
-from tests.operations.tenancy import ask, everything
+from tests.operations.tenancy import fetch_rows, list_tenant_traces
 from tests.postgres.cluster import Cluster
 from tests.suite.runners import SOON_SECONDS
 
-New = Callable[[str], TenantCredentials]
+NewTenant = Callable[[str], TenantCredentials]
 
 RUN_METHODS = {"get_run", "handle", "cancel", "pause", "resume", "retry", "fork"}
 METHODS = sorted(
@@ -41,7 +41,7 @@ METHODS = sorted(
 """every method that takes an id, so that a new one cannot be forgotten"""
 
 
-class Pair:
+class TenantPair:
     """Two tenants, each with a runner of its own role."""
 
     def __init__(self, a: TenantCredentials, b: TenantCredentials, **options: Any) -> None:
@@ -52,8 +52,8 @@ class Pair:
 
 
 @pytest.fixture
-def pair(new_tenant: New) -> Iterator[Pair]:
-    made = Pair(new_tenant("tenant_a"), new_tenant("tenant_b"))
+def pair(new_tenant: NewTenant) -> Iterator[TenantPair]:
+    made = TenantPair(new_tenant("tenant_a"), new_tenant("tenant_b"))
     yield made
     made.runner_a.shutdown()
     made.runner_b.shutdown()
@@ -73,10 +73,10 @@ def orders() -> Iterator[None]:
                 raise ValueError("no such luck")
 
     yield
-    registry.forget("orders")
+    registry.unregister("orders")
 
 
-def test_same_names_and_keys_are_different_runs(pair: Pair) -> None:
+def test_same_names_and_keys_are_different_runs(pair: TenantPair) -> None:
     handles = [
         runner.submit("orders", {"secret": secret}, idempotency_key="monday")
         for runner, secret in ((pair.runner_a, "of a"), (pair.runner_b, "of b"))
@@ -99,7 +99,7 @@ def test_same_names_and_keys_are_different_runs(pair: Pair) -> None:
 
 @pytest.mark.parametrize("outcome", ["succeeds", "fails"])
 @pytest.mark.parametrize("method", METHODS)
-def test_no_method_finds_what_another_tenant_has(pair: Pair, guarded: Cluster, method: str, outcome: str) -> None:
+def test_no_method_finds_what_another_tenant_has(pair: TenantPair, guarded: Cluster, method: str, outcome: str) -> None:
     theirs = pair.runner_b.submit("orders", {"secret": outcome})
     assert theirs.result(SOON_SECONDS).status == {"succeeds": "Completed", "fails": "Failed"}[outcome]
     before = theirs.info().to_dict() if hasattr(theirs.info(), "to_dict") else repr(theirs.info())
@@ -125,14 +125,14 @@ def test_no_method_finds_what_another_tenant_has(pair: Pair, guarded: Cluster, m
     after = theirs.info().to_dict() if hasattr(theirs.info(), "to_dict") else repr(theirs.info())
     assert after == before
     assert pair.runner_a.list_runs() == []
-    assert ask(guarded.url(), "SELECT count(*) FROM tenant_a.runs") == [(0,)]
+    assert fetch_rows(guarded.url(), "SELECT count(*) FROM tenant_a.runs") == [(0,)]
 
 
 def test_every_method_with_an_id_is_tried() -> None:
     assert set(METHODS) >= RUN_METHODS
 
 
-def test_nobody_takes_the_work_of_another_tenant_over(new_tenant: New) -> None:
+def test_no_tenant_claims_the_work_of_another(new_tenant: NewTenant) -> None:
     """Both have the workflow and look for work; only one may execute this."""
     ran: list[str] = []
     with WorkflowBuilder("who"):
@@ -142,7 +142,7 @@ def test_nobody_takes_the_work_of_another_tenant_over(new_tenant: New) -> None:
             ran.append(context["secret"])
 
     try:
-        pair = Pair(new_tenant("tenant_a"), new_tenant("tenant_b"), recovery_interval_seconds=1)
+        pair = TenantPair(new_tenant("tenant_a"), new_tenant("tenant_b"), recovery_interval_seconds=1)
         with pair.runner_a, pair.runner_b:
             handles = [pair.runner_b.submit("who", {"secret": f"b{n}"}) for n in range(20)]
             assert {handle.result(SOON_SECONDS).status for handle in handles} == {"Completed"}
@@ -150,14 +150,14 @@ def test_nobody_takes_the_work_of_another_tenant_over(new_tenant: New) -> None:
             assert pair.runner_b.executor_metrics()["default"].total_executed == 20
         assert sorted(ran) == sorted(f"b{n}" for n in range(20))
     finally:
-        registry.forget("who")
+        registry.unregister("who")
 
 
-def test_sql_of_a_tenant_reaches_its_own_rows_and_nothing_else(pair: Pair, guarded: Cluster) -> None:
+def test_sql_of_a_tenant_reaches_its_own_rows_and_nothing_else(pair: TenantPair, guarded: Cluster) -> None:
     assert pair.runner_b.execute("orders", {"secret": "hush"}).status == "Completed"
     assert pair.runner_a.execute("orders", {"secret": "mine"}).status == "Completed"
-    before = everything(guarded.url())
-    relations = ask(
+    before = list_tenant_traces(guarded.url())
+    relations = fetch_rows(
         guarded.url(), "SELECT relname, relkind FROM pg_class WHERE relnamespace = 'tenant_b'::REGNAMESPACE"
     )
     tables = [name for name, kind in relations if kind in ("r", "v", "S")]
@@ -224,20 +224,22 @@ def test_sql_of_a_tenant_reaches_its_own_rows_and_nothing_else(pair: Pair, guard
         role.execute("SET search_path = tenant_b, public, pg_temp")
         with pytest.raises(psycopg.errors.UndefinedTable):
             role.execute("SELECT * FROM runs")
-    assert everything(guarded.url()) == before
+    assert list_tenant_traces(guarded.url()) == before
     assert [run.status for run in pair.runner_b.list_runs()] == ["Completed"]
 
 
-def test_activity_shows_no_values_not_even_to_the_administrator(pair: Pair, guarded: Cluster) -> None:
+def test_activity_shows_no_values_not_even_to_the_administrator(pair: TenantPair, guarded: Cluster) -> None:
     """Values travel beside the statements, never in them."""
     pair.runner_b.execute("orders", {"secret": "hush"}, idempotency_key="hush")
-    (text,) = ask(guarded.url(), "SELECT string_agg(query, ' ') FROM pg_stat_activity WHERE usename = 'tenant_b'")
+    (text,) = fetch_rows(
+        guarded.url(), "SELECT string_agg(query, ' ') FROM pg_stat_activity WHERE usename = 'tenant_b'"
+    )
     assert "$1" in text[0]
     assert "hush" not in text[0]
 
 
-def test_a_role_opens_no_other_schema(pair: Pair, guarded: Cluster) -> None:
-    before = everything(guarded.url())
+def test_a_role_opens_no_other_schema(pair: TenantPair, guarded: Cluster) -> None:
+    before = list_tenant_traces(guarded.url())
     for schema in ("tenant_b", "brand_new", "holdwater"):
         with pytest.raises(HoldwaterError) as caught:
             DefaultRunner.with_schema(pair.a.connection_string, schema)
@@ -248,12 +250,14 @@ def test_a_role_opens_no_other_schema(pair: Pair, guarded: Cluster) -> None:
         DefaultRunner(pair.a.connection_string.partition("?")[0])
     with pytest.raises(StoreUnavailable):
         DefaultRunner(pair.b.connection_string.replace(pair.b.password, pair.a.password))
-    assert everything(guarded.url()) == before
+    assert list_tenant_traces(guarded.url()) == before
 
 
-def test_news_is_told_where_nobody_else_can_listen(pair: Pair, guarded: Cluster, new_tenant: New) -> None:
+def test_notifications_go_to_a_channel_no_other_tenant_knows(
+    pair: TenantPair, guarded: Cluster, new_tenant: NewTenant
+) -> None:
     """Every role may LISTEN to every channel of its database whose name it knows: so it must not know them."""
-    names = ask(
+    names = fetch_rows(
         guarded.url(), "SELECT name FROM tenant_a.news_channel UNION ALL SELECT name FROM tenant_b.news_channel"
     )
     (of_a,), (of_b,) = names
@@ -276,19 +280,19 @@ def test_news_is_told_where_nobody_else_can_listen(pair: Pair, guarded: Cluster,
         assert pair.runner_b.list_runs()[0].run_id not in said
 
 
-def test_the_channel_of_a_tenant_made_again_is_another(guarded: Cluster, admin: Any, new_tenant: New) -> None:
+def test_the_channel_of_a_tenant_made_again_is_another(guarded: Cluster, admin: Any, new_tenant: NewTenant) -> None:
     channels = set()
     for _ in range(2):
         new_tenant("tenant_a")
-        channels |= {name for (name,) in ask(guarded.url(), "SELECT name FROM tenant_a.news_channel")}
+        channels |= {name for (name,) in fetch_rows(guarded.url(), "SELECT name FROM tenant_a.news_channel")}
         admin.remove_tenant("tenant_a", "tenant_a")
     assert len(channels) == 2
 
 
-def test_runners_of_one_tenant_hear_of_each_other(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runners_of_one_tenant_hear_of_each_other(pair: TenantPair, monkeypatch: pytest.MonkeyPatch) -> None:
     import holdwater.engine.engine
 
-    monkeypatch.setattr(holdwater.engine.engine, "LOOK_SECONDS", 600.0)
+    monkeypatch.setattr(holdwater.engine.engine, "RECHECK_SECONDS", 600.0)
     begun, go = threading.Event(), threading.Event()
     with WorkflowBuilder("waits"):
 
@@ -306,10 +310,10 @@ def test_runners_of_one_tenant_hear_of_each_other(pair: Pair, monkeypatch: pytes
             assert second.handle(run_id).result(SOON_SECONDS).status == "Completed"
             waiter.join()
     finally:
-        registry.forget("waits")
+        registry.unregister("waits")
 
 
-def test_two_tenants_at_once(pair: Pair, guarded: Cluster) -> None:
+def test_two_tenants_at_once(pair: TenantPair, guarded: Cluster) -> None:
     """Interleaved, from several threads: every result is its own tenant's, and so is every row."""
     wrong: list[Any] = []
 
@@ -331,7 +335,7 @@ def test_two_tenants_at_once(pair: Pair, guarded: Cluster) -> None:
         thread.join()
     assert wrong == []
     for mine, theirs in (("a", "b"), ("b", "a")):
-        ((rows, foreign),) = ask(
+        ((rows, foreign),) = fetch_rows(
             guarded.url(),
             f"SELECT count(*), count(*) FILTER (WHERE entries LIKE '%%of-{theirs}-%%') FROM tenant_{mine}.journal",
         )
@@ -339,12 +343,12 @@ def test_two_tenants_at_once(pair: Pair, guarded: Cluster) -> None:
         assert foreign == 0
 
 
-def test_a_proxy_that_pools_transactions_keeps_tenants_apart(new_tenant: New, guarded: Cluster) -> None:
+def test_a_proxy_that_pools_transactions_keeps_tenants_apart(new_tenant: NewTenant, guarded: Cluster) -> None:
     """Without session state every transaction says whose it is, whatever the connection saw before."""
     given = new_tenant("tenant_a")
     config = DefaultRunnerConfig(prepare_statements=False)
     with DefaultRunner(given.connection_string, config=config, schema="tenant_a") as runner:
         assert runner.execute("orders", {"secret": "x"}).status == "Completed"
-    assert ask(guarded.url(), "SELECT count(*) FROM tenant_a.runs") == [(1,)]
+    assert fetch_rows(guarded.url(), "SELECT count(*) FROM tenant_a.runs") == [(1,)]
     with contextlib.suppress(psycopg.Error):
-        assert not ask(guarded.url(), "SELECT 1 FROM holdwater.runs")
+        assert not fetch_rows(guarded.url(), "SELECT 1 FROM holdwater.runs")

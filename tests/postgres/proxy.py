@@ -18,43 +18,43 @@ _RESET: Final = struct.pack("ii", 1, 0)
 class Proxy:
     """Forwards 127.0.0.1:`port` to a port of the loopback.
 
-    A fault lasts until `heal`.  Frozen: nothing passes either way, and goes on its way afterwards.  Half open: requests
-    arrive and no reply does, and the connections that met this stay so for good, as behind a router that forgot them.
-    Cut: every connection is reset, and new ones are refused.
+    A fault lasts until `clear_fault`..  Frozen: nothing passes either way, and goes on its way afterwards..  Half open:
+    requests arrive and no reply does, and the connections that met this stay so for good, as behind a router that
+    forgot them..  Cut: every connection is reset, and new ones are refused.
     """
 
     def __init__(self, upstream: int) -> None:
         self._upstream = upstream
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port: int = self._listener.getsockname()[1]
-        self._flows = threading.Event()
-        self._flows.set()
+        self._flowing = threading.Event()
+        self._flowing.set()
         self._fault: Fault | None = None
         self._lock = threading.Lock()
         self._sockets: set[socket.socket] = set()
         self._closed = False
-        self._accepter = threading.Thread(target=self._accept, daemon=True)
-        self._accepter.start()
+        self._accept_thread = threading.Thread(target=self._accept, daemon=True)
+        self._accept_thread.start()
 
-    def break_(self, fault: Fault) -> None:
+    def inject_fault(self, fault: Fault) -> None:
         self._fault = fault
         if fault == "frozen":
-            self._flows.clear()
+            self._flowing.clear()
         elif fault == "cut":
             self._reset_all()
 
-    def heal(self) -> None:
+    def clear_fault(self) -> None:
         self._fault = None
-        self._flows.set()
+        self._flowing.set()
 
     def close(self) -> None:
         self._closed = True
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._accepter.join()
+        self._accept_thread.join()
         self._reset_all()
-        self._flows.set()
+        self._flowing.set()
 
     def __enter__(self) -> Proxy:
         return self
@@ -84,24 +84,24 @@ class Proxy:
 
     def _serve(self, client: socket.socket) -> None:
         """One connection, until either side ends it."""
-        self._flows.wait()
+        self._flowing.wait()
         with client, socket.create_connection(("127.0.0.1", self._upstream)) as server:
             with self._lock:
                 self._sockets |= {client, server}
             if self._closed or self._fault == "cut":  # broken in this moment
                 _reset(client)
-            there = threading.Thread(target=self._pump, args=(client, server, False), daemon=True)
+            there = threading.Thread(target=self._forward, args=(client, server, False), daemon=True)
             there.start()
-            self._pump(server, client, True)
+            self._forward(server, client, True)
             there.join()
             with self._lock:
                 self._sockets -= {client, server}
 
-    def _pump(self, source: socket.socket, target: socket.socket, is_reply: bool) -> None:
+    def _forward(self, source: socket.socket, target: socket.socket, is_reply: bool) -> None:
         is_lost = False
         with contextlib.suppress(OSError):
             while data := source.recv(_CHUNK_BYTES):
-                self._flows.wait()
+                self._flowing.wait()
                 is_lost = is_lost or (is_reply and self._fault == "half open")
                 if not is_lost:
                     target.sendall(data)

@@ -14,12 +14,12 @@ from holdwater.graphs import Graph, node
 from holdwater.model import ids
 from holdwater.model.records import RunRow, WorkRow
 from holdwater.model.registry import registry
-from holdwater.runs.activity import Activity, of_run
+from holdwater.runs.activity import Activity, derive_activity
 from holdwater.steps import Step, Workflow
 from tests.suite.runners import Define, Gate
-from tests.suite.waiting import look_again
+from tests.suite.waiting import poll_pause
 
-HERE = ids.host_and_pid(ids.owner())
+HERE = ids.parse_owner_id(ids.new_owner_id())
 
 
 def work(kind: str = "execute", **fields: object) -> WorkRow:
@@ -39,9 +39,9 @@ def work(kind: str = "execute", **fields: object) -> WorkRow:
         ("running", [work(owner="h.7.x", lease_until=200)], False, Activity("orphaned", "h", 7)),
         ("running", [work(owner="unknown", began=True)], True, Activity("running")),
         ("running", [work(orphaned=True), work()], True, Activity("orphaned")),
-        ("running", [work("wake", due_at=500), work("wake", due_at=400)], True, Activity("waiting", until=400)),
+        ("running", [work("wake", due_at=500), work("wake", due_at=400)], True, Activity("waiting", waiting_until=400)),
         ("running", [work("wake", due_at=99)], True, Activity("queued")),
-        ("running", [work("wake", due_at=99, owner="h.7.x")], True, Activity("waiting", until=99)),
+        ("running", [work("wake", due_at=99, owner="h.7.x")], True, Activity("waiting", waiting_until=99)),
         ("running", [work("tend", owner="h.7.x")], True, Activity("waiting for child runs")),
         ("running", [work("tend"), work("execute", owner="h.7.x", began=True)], True, Activity("running", "h", 7)),
         ("running", [], True, Activity("running")),
@@ -51,7 +51,7 @@ def test_the_activity_is_read_from_row_and_work(
     status: str, rows: list[WorkRow], alive: bool | None, activity: Activity
 ) -> None:
     row = RunRow("r", "w", "tasks", "s", "c", 0, status)
-    assert of_run(row, rows, 100, lambda owner: alive) == activity
+    assert derive_activity(row, rows, 100, lambda owner: alive) == activity
 
 
 def test_a_run_is_queued_running_and_ended(runner: DefaultRunner, define: Define, gate: Gate) -> None:
@@ -77,7 +77,7 @@ def test_a_delayed_retry_waits_until_an_instant(runner: DefaultRunner, define: D
     define("w", ("a", fails_for_now, options))
     handle = runner.submit("w")
     while runner.get_run(handle.run_id).task_results[0].status != "Waiting":  # bounded by the test's time-out
-        look_again()
+        poll_pause()
     (summary,) = runner.list_runs()
     assert summary.activity is not None
     state, _, until = summary.activity.rpartition(" ")
@@ -103,7 +103,7 @@ def forget() -> Iterator[None]:
     before = set(registry.names())
     yield
     for name in set(registry.names()) - before:
-        registry.forget(name)
+        registry.unregister(name)
 
 
 @pytest.mark.usefixtures("forget")

@@ -13,11 +13,11 @@ from holdwater import DefaultRunner
 from holdwater.graphs import Graph, node, register_graph
 from holdwater.model.records import RunRow
 from holdwater.model.registry import registry
-from holdwater.runs.verify.checker import Checker
+from holdwater.runs.verify.checker import StoreChecker
 from holdwater.runtime.clock import SystemClock
 from holdwater.steps import Step, StepResult, Workflow, WorkflowContext, register_workflow
 from tests.suite.runners import SOON_SECONDS
-from tests.suite.waiting import look_again
+from tests.suite.waiting import poll_pause
 
 Open = Callable[..., DefaultRunner]
 
@@ -53,17 +53,17 @@ def family() -> Iterator[Family]:
     register_workflow(Workflow("family", [Step.map("map", items=[0, 1, 2, 3], iterator=inner)]))
     yield made
     made.release.set()
-    registry.forget("family")
+    registry.unregister("family")
 
 
 def clean(runner: DefaultRunner) -> None:
-    assert [str(v) for v in Checker(runner._engine.store, SystemClock().now).violations()] == []
+    assert [str(v) for v in StoreChecker(runner._engine.store, SystemClock().now).find_violations()] == []
 
 
 def with_entry(runner: DefaultRunner, kind: str) -> list[RunRow]:
     """The runs in whose journals something of this kind stands."""
     store = runner._engine.store
-    return [run for run in store.every_run() if any(f'["{kind}"' in row.entries for row in store.journal(run.id))]
+    return [run for run in store.iter_runs() if any(f'["{kind}"' in row.entries for row in store.journal(run.id))]
 
 
 def test_another_runner_takes_a_child_for_which_there_is_no_room(open_runner: Open, family: Family) -> None:
@@ -85,10 +85,10 @@ def test_children_elsewhere_end_with_their_parent(open_runner: Open, family: Fam
     assert family.both.wait(SOON_SECONDS)
     third.cancel(handle.run_id, "enough")
     while len(with_entry(third, "cancel_requested")) < 5:  # bounded by the test's time-out
-        look_again()
+        poll_pause()
     family.release.set()
     while [run for run in second.list_runs() if run.status == "Running"]:
-        look_again()
+        poll_pause()
     assert {run.status for run in second.list_runs()} == {"Cancelled"}
     assert set(family.begun.values()) == {1}
     assert not [name for name in family.begun if name.startswith("two")]
@@ -130,7 +130,7 @@ def test_many_families_on_many_runners(open_runner: Open) -> None:
         assert len(begun) == 9 * 5
         clean(runners[0])
     finally:
-        registry.forget("many")
+        registry.unregister("many")
 
 
 def test_a_child_whose_code_is_missing_here_waits_for_whoever_has_it(open_runner: Open) -> None:
@@ -154,11 +154,11 @@ def test_a_child_whose_code_is_missing_here_waits_for_whoever_has_it(open_runner
         assert begun.wait(SOON_SECONDS)
         first.shutdown()
         release.set()
-        registry.forget("child")
+        registry.unregister("child")
         second = open_runner(recovery_interval_seconds=1)
         handle = second.handle(run_id)
         while handle.status != "Paused":  # bounded by the test's time-out
-            look_again()
+            poll_pause()
         assert "'call'" in (handle.info().reason or "")
         assert second.execute("other").status == "Completed"
         register_workflow(child)
@@ -167,4 +167,4 @@ def test_a_child_whose_code_is_missing_here_waits_for_whoever_has_it(open_runner
         clean(second)
     finally:
         for name in ("child", "parent", "other"):
-            registry.forget(name)
+            registry.unregister(name)

@@ -11,18 +11,18 @@ from typing import Any, TypeVar
 import pytest
 
 import holdwater.engine.engine
-from holdwater import DefaultRunner, DefaultRunnerConfig, RunHandle, WorkflowResult
+from holdwater import DefaultRunner, DefaultRunnerConfig, WorkflowHandle, WorkflowResult
 from holdwater.errors import StoreUnavailable
 from holdwater.graphs import Graph, InterruptNode, node, register_graph
 from holdwater.model.registry import registry
-from holdwater.runs.verify.checker import Checker
+from holdwater.runs.verify.checker import StoreChecker
 from holdwater.runtime.clock import SystemClock
 from holdwater.steps import Step, StepResult, Workflow, WorkflowContext, register_workflow
 from holdwater.storage import open_store
 from tests.runtime.test_store_faults import CALLS, Failing
 from tests.suite.effort import LONG
 from tests.suite.runners import SOON_SECONDS
-from tests.suite.waiting import look_again
+from tests.suite.waiting import poll_pause
 
 T = TypeVar("T")
 
@@ -99,8 +99,8 @@ def ran() -> Iterator[Ran]:
     mapped_graph = low.as_node(name="all").map_over("draft", on_pause="item")
     register_graph(Graph([mapped_graph, total], name="asking"))
     yield ran
-    registry.forget("mapping")
-    registry.forget("asking")
+    registry.unregister("mapping")
+    registry.unregister("asking")
 
 
 def insist(call: Callable[[], T]) -> T:
@@ -118,19 +118,21 @@ def settled(runner: DefaultRunner, run_id: str) -> WorkflowResult:
 
 
 def begun(runner: DefaultRunner, name: str, given: dict[str, Any]) -> str:
-    handle: RunHandle = insist(lambda: runner.submit(name, given, idempotency_key="k"))
+    handle: WorkflowHandle = insist(lambda: runner.submit(name, given, idempotency_key="k"))
     return handle.run_id
 
 
 def clean(runner: DefaultRunner, store: FailingAnywhere) -> None:
     store.fail_at = 0
-    assert [str(v) for v in Checker(runner._engine.store, SystemClock().now).violations()] == []
+    assert [str(v) for v in StoreChecker(runner._engine.store, SystemClock().now).find_violations()] == []
 
 
 def each_call(
     opened: list[FailingAnywhere], tmp_path: Path, after: bool, every: int, trial: Callable[[DefaultRunner], None]
 ) -> Iterator[None]:
-    """Try it with the first call failing, with the one `every` calls later, and so on until there is no such call."""
+    """Try it with the first call failing, with the one `fires_between` calls later, and so on until there is no such
+    call.
+    """
     for n in range(1, 200, every):
         config = DefaultRunnerConfig(recovery_interval_seconds=1)
         with DefaultRunner.with_config(f"sqlite:///{tmp_path}/{n}.db?_synchronous=OFF", config) as runner:
@@ -212,7 +214,7 @@ def test_children_end_with_their_parent(
         insist(lambda: runner.cancel(run_id) if runner.handle(run_id).status == "Paused" else None)
         assert settled(runner, run_id).status == "Cancelled"
         while {run.status for run in insist(runner.list_runs)} != {"Cancelled"}:  # bounded by the test's time-out
-            look_again()
+            poll_pause()
 
     assert sum(1 for _ in each_call(opened, tmp_path, after, every, trial)) * every >= 6
 

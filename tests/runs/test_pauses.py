@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from holdwater import DefaultRunner, EncodingError, InvalidTransition, NotAsked, RunHandle, RunNotFound
+from holdwater import DefaultRunner, EncodingError, InvalidTransition, PauseNotFound, RunNotFound, WorkflowHandle
 from holdwater.graphs import END, AnswerError, Graph, InterruptNode, interrupt, node, register_graph, route
 from holdwater.model.registry import registry
-from holdwater.runs.verify.checker import Checker
+from holdwater.runs.verify.checker import StoreChecker
 from holdwater.runtime.clock import SystemClock
 from holdwater.steps import Step, Workflow, register_workflow
 from tests.suite.runners import SOON_SECONDS, Gate
-from tests.suite.waiting import look_again
+from tests.suite.waiting import poll_pause
 
 Offer = Callable[[Graph], str]
 
@@ -44,23 +44,23 @@ def offer() -> Iterator[Offer]:
 
     yield offer_
     for name in names:
-        registry.forget(name)
+        registry.unregister(name)
 
 
-def start(runner: DefaultRunner, name: str, **given: Any) -> RunHandle:
+def start(runner: DefaultRunner, name: str, **given: Any) -> WorkflowHandle:
     """A run that has come to rest."""
     handle = runner.submit(name, given)
     handle.result(SOON_SECONDS)
     return handle
 
 
-def ids(handle: RunHandle) -> list[str]:
+def ids(handle: WorkflowHandle) -> list[str]:
     return [pause.pause_id for pause in handle.pauses()]
 
 
 def clean(runner: DefaultRunner) -> None:
     store = runner._engine.store
-    assert [str(v) for v in Checker(store, SystemClock().now).violations()] == []
+    assert [str(v) for v in StoreChecker(store, SystemClock().now).find_violations()] == []
 
 
 def three_questions(ran: list[str]) -> Graph:
@@ -102,14 +102,14 @@ def test_parallel_questions_are_answered_in_any_order(
 
 def test_what_fits_no_question_or_several(runner: DefaultRunner, offer: Offer) -> None:
     handle = start(runner, offer(three_questions([])), x=7)
-    with pytest.raises(NotAsked, match="no open question 'aa'") as refused:
+    with pytest.raises(PauseNotFound, match="no open question 'aa'") as refused:
         handle.answer("aa", 1)
     assert "did you mean 'a'?" in str(refused.value)
-    with pytest.raises(NotAsked, match="several open questions") as refused:
+    with pytest.raises(PauseNotFound, match="several open questions") as refused:
         handle.answer(None, 1)
     assert "'a', 'b', 'c'" in str(refused.value)
     handle.answer("b_said", 2)
-    with pytest.raises(NotAsked, match="no open question 'b'"):
+    with pytest.raises(PauseNotFound, match="no open question 'b'"):
         handle.answer("b", 2)
     with pytest.raises(AnswerError, match="'a_said' to interrupt 'a' is 'one'"):
         handle.answer("a", "one")
@@ -119,7 +119,7 @@ def test_what_fits_no_question_or_several(runner: DefaultRunner, offer: Offer) -
     handle.answer("a", 1)
     handle.answer(None, 3)
     assert handle.result(SOON_SECONDS).final_context["total"] == 321
-    with pytest.raises(NotAsked, match="waits for no answer"):
+    with pytest.raises(PauseNotFound, match="waits for no answer"):
         handle.answer(None, 3)
 
 
@@ -131,7 +131,7 @@ def test_a_run_that_asks_says_that_it_waits_for_an_answer(runner: DefaultRunner,
         handle.retry()
     assert repr(handle.result()).endswith(f"{handle.run_id!r}, status='Paused', error=None)")
     handle.cancel()
-    with pytest.raises(NotAsked, match="waits for no answer"):
+    with pytest.raises(PauseNotFound, match="waits for no answer"):
         handle.answer("a", 1)
 
 
@@ -165,7 +165,7 @@ def test_of_many_who_answer_at_once_one_is_heard(open_runner: Callable[..., Defa
         barrier.wait(SOON_SECONDS)
         try:
             runners[k % 3].answer(handle.run_id, "ask", k)
-        except NotAsked:
+        except PauseNotFound:
             return None
         return k
 
@@ -185,12 +185,12 @@ def test_questions_of_nested_graphs_and_items(runner: DefaultRunner, offer: Offe
     assert [(p.pause_id, p.value) for p in handle.pauses()] == [
         ("mid/low/ask", "x"), ("all/0/ask", "p"), ("all/1/ask", "q"), ("all/2/ask", "r")
     ]  # fmt: skip
-    with pytest.raises(NotAsked, match="several"):
+    with pytest.raises(PauseNotFound, match="several"):
         handle.answer("verdict", 0)
     for k, pause_id in enumerate(["all/2/ask", "mid/low/ask", "all/0/ask"]):
         handle.answer(pause_id, k)
         assert pause_id not in ids(handle)
-        with pytest.raises(NotAsked):
+        with pytest.raises(PauseNotFound):
             handle.answer(pause_id, 99)
     handle.answer("verdict", 3)  # the only one left
     result = handle.result(SOON_SECONDS)
@@ -218,7 +218,7 @@ def test_a_question_in_a_graph_that_a_step_runs(runner: DefaultRunner) -> None:
         result = handle.result(SOON_SECONDS)
         assert (result.status, result.final_context["last"]) == ("Completed", {"said": 5})
     finally:
-        registry.forget("steps")
+        registry.unregister("steps")
     clean(runner)
 
 
@@ -248,7 +248,7 @@ def test_every_turn_of_a_loop_asks_once(runner: DefaultRunner, offer: Offer) -> 
         handle.answer(pause.pause_id, word)
         handle.result(SOON_SECONDS)
     assert handle.result(SOON_SECONDS).final_context["words"] == ["hello", "so", "bye"]
-    with pytest.raises(NotAsked):
+    with pytest.raises(PauseNotFound):
         handle.answer("ask", "again")
     assert asked == [0, 1, 2]
     clean(runner)
@@ -264,7 +264,7 @@ def test_answers_do_not_wait_for_other_branches(runner: DefaultRunner, offer: Of
     handle = runner.submit(name, {"draft": "d"})
     gate.wait_begun()
     while not handle.pauses():  # bounded by the test's time-out
-        look_again()
+        poll_pause()
     assert handle.status == "Running"
     handle.answer("ask", 1)
     assert handle.pauses() == []
@@ -313,10 +313,10 @@ def test_cancelled_while_it_asks_and_retried(nested: bool, runner: DefaultRunner
     runner.cancel(handle.run_id, "enough")
     assert handle.result(SOON_SECONDS).status == "Cancelled"
     assert handle.pauses() == []
-    with pytest.raises(NotAsked):
+    with pytest.raises(PauseNotFound):
         handle.answer(f"{where}a", 1)
     while {run.status for run in runner.list_runs()} != {"Cancelled"}:  # bounded by the test's time-out
-        look_again()
+        poll_pause()
     handle.retry()
     handle.result(SOON_SECONDS)
     assert ids(handle) == [f"{where}a", f"{where}c"]
@@ -420,7 +420,7 @@ def test_an_answer_from_elsewhere_to_a_child_of_a_run_that_goes_on(
     handle = runner.submit(offer(Graph([inner, follow, slow], name="outer")), {"draft": "d"})
     gate.wait_begun()
     while runner.list_runs(workflow_name="outer/in", status="Paused") == []:  # bounded by the test's time-out
-        look_again()
+        poll_pause()
     assert handle.status == "Running"
     assert say(url, handle.run_id, "5").returncode == 0
     assert after.wait(SOON_SECONDS)
@@ -440,7 +440,7 @@ def test_an_answer_given_before_the_code_was_known_is_checked_when_it_is(
     graph = Graph([InterruptNode("ask", "total", "answer", response_type=Reply), see], name="late")
     runner = open_runner()
     handle = start(runner, offer(graph), total=1)
-    registry.forget("late")
+    registry.unregister("late")
     if answer == "no":
         with pytest.raises(AnswerError, match="must be an object"):
             handle.answer("ask", answer)

@@ -14,7 +14,7 @@ from holdwater import (
     Context,
     DefaultRunner,
     DefaultRunnerConfig,
-    RunHandle,
+    WorkflowHandle,
     all_of,
     always,
     context_value,
@@ -32,9 +32,9 @@ class Scene:
 
     def __init__(self, runner: DefaultRunner, define: Define) -> None:
         self.runner, self.define = runner, define
-        self.handles: list[RunHandle] = []
+        self.handles: list[WorkflowHandle] = []
 
-    def run(self, name: str, **given: Any) -> RunHandle:
+    def run(self, name: str, **given: Any) -> WorkflowHandle:
         self.handles.append(self.runner.submit(name, given))
         return self.handles[-1]
 
@@ -192,7 +192,7 @@ def test_the_same_history_everywhere(scene: Callable[[Scene], None], urls: list[
             stage = Scene(runner, define)
             scene(stage)
             histories.append(stage.history())
-        registry.forget("w")
+        registry.unregister("w")
     first, *others = histories
     assert first[0][3], "there is a history"
     for other in others:

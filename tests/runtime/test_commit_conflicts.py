@@ -8,7 +8,7 @@ import pytest
 
 from holdwater import Context, DefaultRunner, InvalidTransition, TaskHandle
 from tests.suite.runners import SOON_SECONDS, Define, Gate
-from tests.suite.waiting import look_again
+from tests.suite.waiting import poll_pause
 
 Open = Callable[..., DefaultRunner]
 
@@ -40,7 +40,7 @@ def test_the_result_of_a_body_is_kept(open_runner: Open, define: Define, gate: G
     elsewhere.pause(handle.run_id, "wait")  # on disk: the next commit of the first runner is a conflict
     gate.open.set()
     while handle.info().task_results[0].status != "Completed":  # bounded by the test's time-out
-        look_again()
+        poll_pause()
     assert handle.status == "Paused"
     assert ran == ["first"]
     runner.resume(handle.run_id)
@@ -64,7 +64,7 @@ def test_the_failure_of_a_body_is_kept_and_counted(open_runner: Open, define: De
     elsewhere.pause(handle.run_id)
     gate.open.set()
     while not handle.info().task_results[0].error_message:
-        look_again()
+        poll_pause()
     runner.resume(handle.run_id)
     assert handle.result(SOON_SECONDS).status == "Completed"
     assert tries == [1, 2]
@@ -121,7 +121,7 @@ def test_results_of_several_bodies_are_kept_one_by_one(open_runner: Open, define
         elsewhere.resume(handle.run_id)
         gate.open.set()
         while handle.info().task_results[k].status != "Completed":
-            look_again()
+            poll_pause()
     result = handle.result(SOON_SECONDS)
     assert result.status == "Completed"
     assert {name: result.final_context[name] for name in ("k0", "k1", "k2")} == {"k0": 0, "k1": 1, "k2": 2}

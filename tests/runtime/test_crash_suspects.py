@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from holdwater import Context, DefaultRunner, RunHandle, TaskHandle
+from holdwater import Context, DefaultRunner, TaskHandle, WorkflowHandle
 from holdwater.model.records import WorkRow
 from holdwater.steps import Step, Workflow, WorkflowContext, register_workflow
 from tests.suite.runners import SOON_SECONDS, Define, Gate
-from tests.suite.waiting import look_again
+from tests.suite.waiting import poll_pause
 
 Open = Callable[..., DefaultRunner]
 OPTIONS: dict[str, Any] = {"max_crashes_per_task": 2, "lease_seconds": 1, "recovery_interval_seconds": 1}
@@ -49,9 +49,9 @@ class Scene:
         done = subprocess.run([sys.executable, "-c", DYING, url], check=False)
         assert done.returncode == -signal.SIGKILL
         (run,) = [run for run in self.runner.list_runs() if run.workflow_name == "suspect"]
-        self.run: RunHandle = self.runner.handle(run.run_id)
+        self.run: WorkflowHandle = self.runner.handle(run.run_id)
         while self.row().owner != self.runner._engine.driver.owner:  # bounded by the test's time-out
-            look_again()
+            poll_pause()
 
     def row(self) -> WorkRow:
         (row,) = self.runner._engine.store.work(self.run.run_id)

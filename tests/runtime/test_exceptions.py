@@ -12,7 +12,7 @@ import pytest
 from holdwater import Context, DefaultRunner, ErrorText, ProcessExecutor, RetryPolicy, Router, TaskHandle
 from holdwater.model.triggers import Trigger, TriggerResult
 from holdwater.runners.tasks.results import TaskResult
-from holdwater.runtime.services.triggers import ask
+from holdwater.runtime.services.triggers import call_trigger
 from tests.model.hostile_exceptions import HOSTILE, StrRaises
 from tests.suite.runners import SOON_SECONDS, Define
 
@@ -221,7 +221,7 @@ def test_whatever_a_trigger_raises_is_its_answer(name: str) -> None:
         raise HOSTILE[name]()
 
     for function in (raises, raises_async):
-        answer = ask(Trigger("t", "w", 1_000_000, False, function))
+        answer = call_trigger(Trigger("t", "w", 1_000_000, False, function))
         assert isinstance(answer, str)
         assert answer.startswith(name) or (name in REPLACED and function is raises_async)
 

@@ -11,43 +11,43 @@ from typing import Any
 import pytest
 
 import holdwater.engine.engine
-from holdwater import Context, DefaultRunner, RunHandle, TaskHandle, context_value
+from holdwater import Context, DefaultRunner, TaskHandle, WorkflowHandle, context_value
 from holdwater.errors import HoldwaterError, InternalError, InvalidTransition, RunNotFinished, StoreError
 from holdwater.kernel import Machine
 from holdwater.model import journal
 from holdwater.model.policies import RetryPolicy
 from holdwater.runtime import future
-from holdwater.runtime.active_run import LiveRun
+from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.attempt import Attempt
 from holdwater.runtime.clock import SystemClock
 from holdwater.runtime.driver import Driver
 from holdwater.runtime.executors.slots import Executor
-from holdwater.runtime.run_loader import Loader
-from holdwater.runtime.services.claims import Takeover
-from holdwater.runtime.services.control import Steering
+from holdwater.runtime.run_loader import RunLoader
+from holdwater.runtime.services.claims import WorkClaimer
+from holdwater.runtime.services.control import RunControl
 from holdwater.runtime.services.deadlines import Deadlines
 from holdwater.runtime.services.retention import Retention
 from holdwater.runtime.services.schedules import Scheduler
 from holdwater.storage import open_store
 from holdwater.storage.sqlite.store import SQLiteStore
-from holdwater.tasks.definition import TaskProgram
-from holdwater.tasks.run_data import TaskBoard
+from holdwater.tasks.definition import TaskWorkflowDefinition
+from holdwater.tasks.run_data import TaskRunData
 from tests.suite.runners import SOON_SECONDS, Define
-from tests.suite.waiting import look_again
+from tests.suite.waiting import poll_pause
 
 KINDS: tuple[type[BaseException], ...] = (KeyError, SystemExit, RecursionError, MemoryError, GeneratorExit, OSError)
 
 OF_A_RUN: list[tuple[Any, str]] = [
-    (LiveRun, "decide"),
-    (LiveRun, "settle"),
-    (LiveRun, "change"),
-    (LiveRun, "saved"),
+    (ActiveRun, "decide"),
+    (ActiveRun, "settle"),
+    (ActiveRun, "change"),
+    (ActiveRun, "saved"),
     (Machine, "apply"),
     (journal, "encode"),
-    (TaskBoard, "view"),
-    (TaskBoard, "truths"),
-    (TaskProgram, "policy"),
-    (TaskProgram, "failed"),
+    (TaskRunData, "view"),
+    (TaskRunData, "truths"),
+    (TaskWorkflowDefinition, "policy"),
+    (TaskWorkflowDefinition, "failed"),
     (RetryPolicy, "covers"),
     (RetryPolicy, "delay"),
     (Attempt, "failed"),
@@ -58,22 +58,22 @@ OF_A_RUN: list[tuple[Any, str]] = [
     (Driver, "_wake"),
     (Driver, "_begin"),
     (Driver, "finish"),
-    (Steering, "halt"),
-    (Loader, "layout"),
+    (RunControl, "halt"),
+    (RunLoader, "layout"),
     (SQLiteStore, "commit"),
 ]
 """functions called for one run: that run may be parked, refused or failed"""
 
 OF_THE_LOOP: list[tuple[Any, str]] = [
-    (Takeover, "look"),
-    (Takeover, "_scan"),
-    (Takeover, "_claim"),
+    (WorkClaimer, "look"),
+    (WorkClaimer, "_scan"),
+    (WorkClaimer, "_claim"),
     (Scheduler, "look"),
     (Retention, "look"),
     (Deadlines, "look"),
     (Driver, "_drain"),
     (Driver, "_tick"),
-    (Driver, "_patience_s"),
+    (Driver, "_next_timeout"),
     (SQLiteStore, "claim"),
     (SQLiteStore, "next_expiry"),
     (SQLiteStore, "next_due"),
@@ -168,7 +168,7 @@ def outcomes(runner: DefaultRunner) -> list[str]:
     return sorted(asked)
 
 
-def cancelled(runner: DefaultRunner) -> RunHandle:
+def cancelled(runner: DefaultRunner) -> WorkflowHandle:
     handle = runner.submit("held")
     handle.cancel()
     return handle
@@ -226,7 +226,11 @@ def test_an_error_is_reported_with_its_traceback(define: Define, caplog: pytest.
     define_all(define)
     with DefaultRunner("sqlite:///:memory:") as runner:
         said = pytest.raises(InternalError, match=r"KeyError.*call 1 of change")
-        with caplog.at_level(logging.ERROR, "holdwater.runner"), Broken(LiveRun, "change", 1, KeyError), said as caught:
+        with (
+            caplog.at_level(logging.ERROR, "holdwater.runner"),
+            Broken(ActiveRun, "change", 1, KeyError),
+            said as caught,
+        ):
             runner.submit("w", {"n": 0})
         assert isinstance(caught.value.__cause__, KeyError)
         (fault,) = runner.internal_errors()
@@ -264,14 +268,14 @@ def test_a_service_the_store_refuses_stops_no_other(define: Define, monkeypatch:
 
 def test_a_listener_that_raises_stops_neither_the_setter_nor_the_others() -> None:
     told: list[object] = []
-    asked: future.Promise[int] = future.Promise()
+    asked: future.Future[int] = future.Future()
 
-    def broken(_: future.Promise[int]) -> None:
+    def broken(_: future.Future[int]) -> None:
         raise SystemExit
 
-    asked.then(broken)
-    asked.then(lambda p: told.append(p.value()))
-    asked.resolve(1)
+    asked.add_done_callback(broken)
+    asked.add_done_callback(lambda p: told.append(p.value()))
+    asked.set_result(1)
     assert told == [1]
 
 
@@ -309,7 +313,7 @@ def test_a_batch_with_one_bad_change_is_halved_until_that_one_is_alone(
         for thread in threads[1:]:
             thread.start()
         while runner._engine.driver._inbox.qsize() < len(keys) - 1:  # bounded by the test's time-out
-            look_again()
+            poll_pause()
         held.set()
         for thread in threads:
             thread.join()

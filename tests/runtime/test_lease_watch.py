@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from holdwater.runtime.attempt import Lease
-from holdwater.runtime.internal_errors import Faults
+from holdwater.runtime.internal_errors import InternalErrors
 from holdwater.runtime.lease_watch import LOOKS_PER_LEASE, LeaseWatch
 from tests.engine.fake_clock import FakeClock
 from tests.suite.runners import SOON_SECONDS
@@ -53,7 +53,7 @@ class Bench:
         self.clock, self.lease = Counted(), Lease()
         self.lease.until = self.clock.now() + LEASE_US
         self.bodies: list[Any] = []
-        self.watch = LeaseWatch(self.lease, LEASE_US, self.clock, lambda: self.bodies, Faults(self.clock))
+        self.watch = LeaseWatch(self.lease, LEASE_US, self.clock, lambda: self.bodies, InternalErrors(self.clock))
         self._looked()
 
     def _looked(self) -> None:

@@ -247,7 +247,7 @@ class TestTheRunner:
             open_runner()
             assert until(caplog, "trigger 'broken") == "trigger 'broken' failed: ValueError: no answer"
         finally:
-            triggers.forget("broken")
+            triggers.unregister("broken")
 
 
 FAILING = """

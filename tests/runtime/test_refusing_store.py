@@ -10,11 +10,11 @@ import psycopg
 import pytest
 
 from holdwater import DefaultRunner, HoldwaterError, StoreUnavailable, StoreUnusable
-from holdwater.runtime.active_run import LiveRun
-from holdwater.storage.urls import parse
+from holdwater.runtime.active_run import ActiveRun
+from holdwater.storage.urls import parse_url
 from tests.runtime.test_internal_errors import Broken
 from tests.suite.runners import SOON_SECONDS, Define, Gate
-from tests.suite.waiting import look_again
+from tests.suite.waiting import poll_pause
 
 NEEDED = ["runs", "journal", "work"]
 """tables without which no run goes on"""
@@ -27,7 +27,7 @@ def rename(url: str) -> Callable[[str, str], None]:
     """Renames a table behind the back of those who have the database open."""
 
     def sqlite(old: str, new: str) -> None:
-        doctor = sqlite3.connect(parse(url).path or "", isolation_level=None)
+        doctor = sqlite3.connect(parse_url(url).path or "", isolation_level=None)
         doctor.execute("PRAGMA legacy_alter_table = ON")
         doctor.execute(f"ALTER TABLE {old} RENAME TO {new}")
         doctor.close()
@@ -90,13 +90,13 @@ def test_a_run_is_parked_as_soon_as_the_store_takes_that(
     handle = runner.submit("held")
     gate.wait_begun()
     rename("runs", "away")
-    with Broken(LiveRun, "decide", 1, KeyError):  # what the body gave cannot be decided: the run is to be parked
+    with Broken(ActiveRun, "decide", 1, KeyError):  # what the body gave cannot be decided: the run is to be parked
         gate.open.set()
         with pytest.raises(HoldwaterError):
             handle.result(SOON_SECONDS)
     rename("away", "runs")
     while handle.status != "Paused":  # bounded by the test's time-out
-        look_again()
+        poll_pause()
     assert "says the test" in (handle.info().reason or "")
     assert runner.execute("ok").status == "Completed"
     runner.resume(handle.run_id)

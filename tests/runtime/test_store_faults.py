@@ -22,7 +22,7 @@ from holdwater import Context, DefaultRunner, DefaultRunnerConfig
 from holdwater.errors import StoreError, StoreUnavailable
 from holdwater.storage import open_store
 from tests.suite.runners import SOON_SECONDS, Define, Gate
-from tests.suite.waiting import look_again
+from tests.suite.waiting import poll_pause
 
 CALLS = ("commit", "claim", "held", "orphan_dead", "renew", "release", "run", "work", "journal", "plan", "overdue")
 
@@ -68,7 +68,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> list[Failing]:
     return opened
 
 
-def submit_until_accepted(runner: DefaultRunner, name: str) -> holdwater.RunHandle:
+def submit_until_accepted(runner: DefaultRunner, name: str) -> holdwater.WorkflowHandle:
     """What a client does whose start was not confirmed: ask again with the same key."""
     for _ in range(5):
         try:
@@ -184,7 +184,7 @@ def test_what_failed_takes_effect_later(define: Define, tmp_path: Path, monkeypa
         with pytest.raises(StoreUnavailable):
             runner.submit("w")
         while not (rows := runner.list_runs()):  # bounded by the test's time-out
-            look_again()
+            poll_pause()
         assert runner.handle(rows[0].run_id).result(SOON_SECONDS).status == "Completed"
         assert not late
 
@@ -213,7 +213,7 @@ def test_a_full_disk_refuses_new_runs_and_loses_none(define: Define, tmp_path: P
 
 def limit_pages(store: Any, pages: int) -> None:
     """Let the database file grow to so many pages and no further."""
-    with store._writer.read() as connection:
+    with store._writer.read_connection() as connection:
         connection.execute(f"pragma max_page_count = {pages}")
 
 
@@ -386,7 +386,7 @@ def test_a_run_that_cannot_be_read_here_is_parked_and_can_be_resumed(
         patch.delattr(sys.modules[__name__], "Point")
         second = open_runner()
         while second.handle(run_id).status != "Paused":  # a short wait for the driver, bounded by the test's time-out
-            look_again()
+            poll_pause()
         assert "Point" in (second.handle(run_id).info().reason or "")
         second.shutdown()
     third = open_runner()
@@ -430,7 +430,7 @@ def test_a_runner_without_recovery_keeps_its_late_timers(
     runner = open_runner(enable_recovery=False)
     handle = runner.submit("w")
     while handle.info().task_results[0].status != "Waiting":
-        look_again()
+        poll_pause()
     (row,) = runner._engine.store.work(handle.run_id)
     assert (row.kind, row.owner) == ("wake", runner._engine.owner)
 

@@ -26,11 +26,11 @@ class Fields:
         parts = expression.upper().replace("?", "*").split()
         if len(parts) == 5:
             parts.insert(0, "0")
-        self.second, self.minute, self.hour = (numbers(p, 0, top) for p, top in zip(parts, (59, 59, 23)))
-        self.floats = parts[1][0] == "*" or parts[2][0] == "*"
-        self.both = parts[3][0] == "*" or parts[5][0] == "*"
+        self.second, self.minute, self.hour = (expand_field(p, 0, top) for p, top in zip(parts, (59, 59, 23)))
+        self.is_wildcard = parts[1][0] == "*" or parts[2][0] == "*"
+        self.both_days_must_match = parts[3][0] == "*" or parts[5][0] == "*"
         self.dom, self.dow = parts[3].split(","), parts[5].split(",")
-        self.month = numbers(parts[4], 1, 12, MONTHS)
+        self.month = expand_field(parts[4], 1, 12, MONTHS)
         self.times = [h * 3600 + m * 60 + s for h in self.hour for m in self.minute for s in self.second]
         self.time_set = frozenset(self.times)
         self.day = cache(self._day)
@@ -50,23 +50,23 @@ class Fields:
                 working = [n for n in range(1, length + 1) if d.replace(day=n).weekday() < 5]
                 by_date |= d.day == working[-1]
             else:
-                by_date |= d.day in numbers(item, 1, 31)
+                by_date |= d.day in expand_field(item, 1, 31)
         for item in self.dow:
             if item.endswith("L"):
                 by_weekday |= weekday == int(item[:-1]) % 7 and d.day + 7 > length
             elif "#" in item:
                 name, nth = item.split("#")
-                by_weekday |= weekday in numbers(name, 0, 7, WEEKDAYS) and (d.day - 1) // 7 + 1 == int(nth)
+                by_weekday |= weekday in expand_field(name, 0, 7, WEEKDAYS) and (d.day - 1) // 7 + 1 == int(nth)
             else:
-                which = numbers(item, 0, 7, WEEKDAYS)
+                which = expand_field(item, 0, 7, WEEKDAYS)
                 by_weekday |= weekday in which or (weekday == 0 and 7 in which)
-        return (by_date and by_weekday) if self.both else (by_date or by_weekday)
+        return (by_date and by_weekday) if self.both_days_must_match else (by_date or by_weekday)
 
     def matches(self, wall: int) -> bool:
         return wall % DAY in self.time_set and self.day(wall // DAY)
 
 
-def numbers(text: str, low: int, high: int, names: list[str] | None = None) -> list[int]:
+def expand_field(text: str, low: int, high: int, names: list[str] | None = None) -> list[int]:
     def number(word: str) -> int:
         return names.index(word) + low if names and word in names else int(word)
 
@@ -89,18 +89,18 @@ class Clocks:
 
     def __init__(self, zone: str, start: int, end: int, step: int = 60) -> None:
         tz = ZoneInfo(zone)
-        self.shown: list[tuple[int, int]] = []
-        self.at: dict[int, list[int]] = {}
+        self.readings: list[tuple[int, int]] = []
+        self.instants_by_wall: dict[int, list[int]] = {}
         for instant in range(start, end, step):
             local = datetime.fromtimestamp(instant, UTC).astimezone(tz).replace(tzinfo=None)
             wall = (local - EPOCH).days * DAY + (local - EPOCH).seconds
-            self.shown.append((instant, wall))
-            self.at.setdefault(wall, []).append(instant)
-        self.first, self.last = self.shown[0][1], max(wall for _, wall in self.shown)
-        self.later = cache(self._later)
+            self.readings.append((instant, wall))
+            self.instants_by_wall.setdefault(wall, []).append(instant)
+        self.first, self.last = self.readings[0][1], max(wall for _, wall in self.readings)
+        self.next_shown_after = cache(self._find_next_shown_after)
 
-    def _later(self, wall: int) -> int:
-        return next(instant for instant, shown in self.shown if shown > wall)
+    def _find_next_shown_after(self, wall: int) -> int:
+        return next(instant for instant, shown in self.readings if shown > wall)
 
     def fires(self, fields: Fields, start: int, end: int) -> list[int]:
         """The instants in [start, end); the clocks must be known from well before `start` on."""
@@ -112,11 +112,11 @@ class Clocks:
                 wall = day * DAY + time
                 if not self.first <= wall <= self.last:
                     continue
-                instants = self.at.get(wall)
+                instants = self.instants_by_wall.get(wall)
                 if instants is None:
-                    if not fields.floats:
-                        found.add(self.later(wall))
-                elif fields.floats:
+                    if not fields.is_wildcard:
+                        found.add(self.next_shown_after(wall))
+                elif fields.is_wildcard:
                     found.update(instants)
                 else:
                     found.add(instants[0])

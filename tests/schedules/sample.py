@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-WRITTEN = """
+MINUTE_EXPRESSIONS = """
 0 0 * * *|0 2 * * 1|*/15 * * * *|0 9-17 * * 1-5|* * * * *|0 * * * *|30 * * * *|15,45 * * * *|59 * * * *|7 */2 * * *
 30 2 * * *|0 2 * * *|0 3 * * *|30 1 * * *|0 1 * * *|59 1 * * *|1 2 * * *|30 0 * * *|59 23 * * *|15 23 * * *|0,30 2 * * *
 0,30 1-3 * * *|*/10 2 * * *|*/10 1 * * *|*/7 0-3 * * *|0 0,1,2,3 * * *|45 1,2 * * *|5/15 2 * * *|0-59/20 0-23 * * *
@@ -19,7 +19,7 @@ WRITTEN = """
 */59 * * * *|59 */23 * * *
 """
 
-SECONDS = """
+SECOND_EXPRESSIONS = """
 0 30 2 * * *|30 30 2 * * *|*/20 30 2 * * *|15 30 1 * * *|*/30 30 1 * * *|10 0 3 * * *|0 * * * * *|30 * * * * *
 */15 */30 * * * *|*/2 59 1 * * *|* 0 2 * * *|5,55 0,30 0-3 * * *|0 0 */2 * * *|59 59 1,2 * * *
 1 0 0,1,2,3 * * SUN|*/50 * * * * *
@@ -27,7 +27,7 @@ SECONDS = """
 
 
 def expressions(count: int = 200) -> list[str]:
-    written = [e for line in (WRITTEN + SECONDS).split("\n") for e in line.split("|") if e]
+    written = [e for line in (MINUTE_EXPRESSIONS + SECOND_EXPRESSIONS).split("\n") for e in line.split("|") if e]
     rng = random.Random(20240331)
     while len(written) < count:
         written.append(" ".join((_minute(rng), _hour(rng), *_day(rng))))

@@ -11,8 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdwater.errors import ScheduleError
-from holdwater.schedules import Cron, Due, Rules, Verdict, decide_overlap, due, fire_at
-from holdwater.schedules.catchup import BATCH
+from holdwater.schedules import (
+    Cron,
+    DueDecision,
+    OverlapDecision,
+    SchedulePolicy,
+    decide_due,
+    decide_overlap,
+    jittered_fire_time,
+)
+from holdwater.schedules.catchup import MAX_INSTANTS_PER_CALL
 
 US = 1_000_000
 HOUR = 3600 * US
@@ -21,54 +29,56 @@ HOURLY = Cron("0 * * * *")
 NOON = int(datetime(2026, 3, 1, 12, tzinfo=UTC).timestamp()) * US
 
 
-def look(since: int, now: int, cron: Cron = HOURLY, **rules: Any) -> Due:
-    return due(cron, "s", since, now, Rules(**rules))
+def decide(since: int, now: int, cron: Cron = HOURLY, **rules: Any) -> DueDecision:
+    return decide_due(cron, "s", since, now, SchedulePolicy(**rules))
 
 
 def test_nothing_is_due_yet() -> None:
-    assert look(NOON, NOON + HOUR - 1) == Due((), None, "", NOON, NOON + HOUR)
+    assert decide(NOON, NOON + HOUR - 1) == DueDecision((), None, "", NOON, NOON + HOUR)
 
 
 @pytest.mark.parametrize("policy", ["skip", "run_once", "run_all"])
 def test_an_instant_on_time_is_fired_by_every_policy(policy: str) -> None:
-    assert look(NOON, NOON + HOUR, catchup=policy) == Due((NOON + HOUR,), None, "", NOON + HOUR, NOON + 2 * HOUR)
+    assert decide(NOON, NOON + HOUR, catchup=policy) == DueDecision(
+        (NOON + HOUR,), None, "", NOON + HOUR, NOON + 2 * HOUR
+    )
 
 
 def test_skip_fires_the_latest_if_it_is_young() -> None:
-    found = look(NOON, NOON + 5 * HOUR + 60 * US)
-    assert found.fire == (NOON + 5 * HOUR,)
-    assert found.passed_over == (NOON + HOUR, NOON + 4 * HOUR)
+    found = decide(NOON, NOON + 5 * HOUR + 60 * US)
+    assert found.fire_us == (NOON + 5 * HOUR,)
+    assert found.skipped_us == (NOON + HOUR, NOON + 4 * HOUR)
     assert "only the latest" in found.reason
-    assert found.settled_us == NOON + 5 * HOUR
+    assert found.decided_until_us == NOON + 5 * HOUR
 
 
 def test_skip_fires_nothing_that_is_old() -> None:
     daily = Cron("0 3 * * *")
     three = NOON + 15 * HOUR
-    assert look(NOON, three + HOUR - 1, daily).fire == (three,)
-    found = look(NOON, three + HOUR, daily)
-    assert found == Due((), (three, three), "missed by 3600 s or more", three, three + DAY)
-    assert look(NOON, three + HOUR, daily, misfire_grace_seconds=3601).fire == (three,)
+    assert decide(NOON, three + HOUR - 1, daily).fire_us == (three,)
+    found = decide(NOON, three + HOUR, daily)
+    assert found == DueDecision((), (three, three), "missed by 3600 s or more", three, three + DAY)
+    assert decide(NOON, three + HOUR, daily, misfire_grace_seconds=3601).fire_us == (three,)
 
 
 def test_run_once_fires_the_latest_however_old() -> None:
-    found = look(NOON, NOON + 363 * DAY, Cron("0 3 1 * *"), catchup="run_once")
-    assert found.fire == (NOON + 337 * DAY - 9 * HOUR,)
-    assert found.passed_over is not None
+    found = decide(NOON, NOON + 363 * DAY, Cron("0 3 1 * *"), catchup="run_once")
+    assert found.fire_us == (NOON + 337 * DAY - 9 * HOUR,)
+    assert found.skipped_us is not None
 
 
 def test_run_all_with_a_limit_keeps_the_latest() -> None:
-    found = look(NOON, NOON + 15 * HOUR, max_catchup=10)
-    assert found.fire == tuple(NOON + h * HOUR for h in range(6, 16))
-    assert found.passed_over == (NOON + HOUR, NOON + 5 * HOUR)
+    found = decide(NOON, NOON + 15 * HOUR, max_catchup=10)
+    assert found.fire_us == tuple(NOON + h * HOUR for h in range(6, 16))
+    assert found.skipped_us == (NOON + HOUR, NOON + 5 * HOUR)
     assert "more than 10" in found.reason
-    assert look(NOON, NOON + 10 * HOUR, max_catchup=10).passed_over is None
+    assert decide(NOON, NOON + 10 * HOUR, max_catchup=10).skipped_us is None
 
 
 def test_the_default_follows_the_limit() -> None:
-    assert Rules().policy == "skip"
-    assert Rules(max_catchup=10).policy == "run_all"
-    assert Rules(max_catchup=10, catchup="skip").policy == "skip"
+    assert SchedulePolicy().effective_catchup == "skip"
+    assert SchedulePolicy(max_catchup=10).effective_catchup == "run_all"
+    assert SchedulePolicy(max_catchup=10, catchup="skip").effective_catchup == "skip"
 
 
 def test_run_all_without_a_limit_comes_in_batches() -> None:
@@ -76,12 +86,12 @@ def test_run_all_without_a_limit_comes_in_batches() -> None:
     since, calls = NOON, 0
     fired: list[int] = []
     while True:
-        found = look(since, now, catchup="run_all")
-        fired += found.fire
-        since, calls = found.settled_us, calls + 1
-        assert len(found.fire) <= BATCH
-        assert found.wake_us is not None
-        if found.wake_us > now:
+        found = decide(since, now, catchup="run_all")
+        fired += found.fire_us
+        since, calls = found.decided_until_us, calls + 1
+        assert len(found.fire_us) <= MAX_INSTANTS_PER_CALL
+        assert found.next_check_us is not None
+        if found.next_check_us > now:
             break
     assert fired == [NOON + h * HOUR for h in range(1, 365 * 24 + 1)]
     assert calls == 9
@@ -90,45 +100,49 @@ def test_run_all_without_a_limit_comes_in_batches() -> None:
 def test_a_year_of_seconds_costs_no_walk() -> None:
     every = Cron("* * * * * *")
     now = NOON + 365 * DAY
-    assert look(NOON, now, every).fire == (now,)
-    assert look(NOON, now, every, max_catchup=3).fire == (now - 2 * US, now - US, now)
-    assert look(NOON, now, every, catchup="run_all").fire[-1] == NOON + BATCH * US
+    assert decide(NOON, now, every).fire_us == (now,)
+    assert decide(NOON, now, every, max_catchup=3).fire_us == (now - 2 * US, now - US, now)
+    assert decide(NOON, now, every, catchup="run_all").fire_us[-1] == NOON + MAX_INSTANTS_PER_CALL * US
 
 
 @pytest.mark.parametrize("back", [5 * US, HOUR, 30 * DAY])
 @pytest.mark.parametrize("policy", ["skip", "run_once", "run_all"])
 def test_a_clock_that_goes_back_fires_nothing_twice(back: int, policy: str) -> None:
-    first = look(NOON, NOON + HOUR, catchup=policy)
-    found = look(first.settled_us, NOON + HOUR - back, catchup=policy)
-    assert found == Due((), None, "", first.settled_us, NOON + 2 * HOUR)
+    first = decide(NOON, NOON + HOUR, catchup=policy)
+    found = decide(first.decided_until_us, NOON + HOUR - back, catchup=policy)
+    assert found == DueDecision((), None, "", first.decided_until_us, NOON + 2 * HOUR)
 
 
 def test_the_window() -> None:
     window: dict[str, Any] = {"start_us": NOON + 2 * HOUR, "end_us": NOON + 4 * HOUR, "catchup": "run_all"}
-    assert look(NOON, NOON + HOUR, **window) == Due((), None, "", NOON, NOON + 2 * HOUR)
-    found = look(NOON, NOON + 9 * HOUR, **window)
-    assert found == Due((NOON + 2 * HOUR, NOON + 3 * HOUR), None, "", NOON + 3 * HOUR, None)
-    assert look(NOON + 3 * HOUR, NOON + 9 * HOUR, **window) == Due((), None, "", NOON + 3 * HOUR, None)
+    assert decide(NOON, NOON + HOUR, **window) == DueDecision((), None, "", NOON, NOON + 2 * HOUR)
+    found = decide(NOON, NOON + 9 * HOUR, **window)
+    assert found == DueDecision((NOON + 2 * HOUR, NOON + 3 * HOUR), None, "", NOON + 3 * HOUR, None)
+    assert decide(NOON + 3 * HOUR, NOON + 9 * HOUR, **window) == DueDecision((), None, "", NOON + 3 * HOUR, None)
 
 
 def test_jitter_is_the_same_everywhere_and_ends_before_the_next_instant() -> None:
-    rules = Rules(jitter_seconds=7200)
-    times = [fire_at(HOURLY, "a", NOON + h * HOUR, rules) - h * HOUR - NOON for h in range(500)]
-    assert times == [fire_at(Cron("0 * * * *"), "a", NOON + h * HOUR, rules) - h * HOUR - NOON for h in range(500)]
+    rules = SchedulePolicy(jitter_seconds=7200)
+    times = [jittered_fire_time(HOURLY, "a", NOON + h * HOUR, rules) - h * HOUR - NOON for h in range(500)]
+    assert times == [
+        jittered_fire_time(Cron("0 * * * *"), "a", NOON + h * HOUR, rules) - h * HOUR - NOON for h in range(500)
+    ]
     assert all(0 <= t < HOUR for t in times)
     assert len(set(times)) == 500
     assert times[0] == 368_483_583  # on every machine, under every version
     assert 0.4 < sum(times) / 500 / HOUR < 0.6
-    assert times != [fire_at(HOURLY, "b", NOON + h * HOUR, rules) - h * HOUR - NOON for h in range(500)]
-    assert all(fire_at(HOURLY, "a", NOON, Rules(jitter_seconds=5)) - NOON < 5 * US for _ in range(3))
+    assert times != [jittered_fire_time(HOURLY, "b", NOON + h * HOUR, rules) - h * HOUR - NOON for h in range(500)]
+    assert all(
+        jittered_fire_time(HOURLY, "a", NOON, SchedulePolicy(jitter_seconds=5)) - NOON < 5 * US for _ in range(3)
+    )
 
 
 def test_jitter_delays_what_is_due() -> None:
-    rules = Rules(jitter_seconds=1800)
-    at = fire_at(HOURLY, "s", NOON + HOUR, rules)
+    rules = SchedulePolicy(jitter_seconds=1800)
+    at = jittered_fire_time(HOURLY, "s", NOON + HOUR, rules)
     assert NOON + HOUR < at < NOON + HOUR + 1800 * US
-    assert look(NOON, at - 1, jitter_seconds=1800) == Due((), None, "", NOON, at)
-    assert look(NOON, at, jitter_seconds=1800).fire == (NOON + HOUR,)
+    assert decide(NOON, at - 1, jitter_seconds=1800) == DueDecision((), None, "", NOON, at)
+    assert decide(NOON, at, jitter_seconds=1800).fire_us == (NOON + HOUR,)
 
 
 @pytest.mark.parametrize(
@@ -139,36 +153,41 @@ def test_jitter_delays_what_is_due() -> None:
 )  # fmt: skip
 def test_rules_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ScheduleError):
-        Rules(**wrong)
+        SchedulePolicy(**wrong)
 
 
 def test_overlap() -> None:
-    assert decide_overlap("allow", 7) == decide_overlap("skip", 0) == decide_overlap("queue", 0) == Verdict("start")
-    assert decide_overlap("skip", 1) == Verdict("skip", "1 run of this schedule not finished")
-    assert decide_overlap("queue", 2) == Verdict("queue", "2 runs of this schedule not finished")
+    assert (
+        decide_overlap("allow", 7)
+        == decide_overlap("skip", 0)
+        == decide_overlap("queue", 0)
+        == OverlapDecision("start")
+    )
+    assert decide_overlap("skip", 1) == OverlapDecision("skip", "1 run of this schedule not finished")
+    assert decide_overlap("queue", 2) == OverlapDecision("queue", "2 runs of this schedule not finished")
 
 
 # -- the reference
 
 
-def reference(cron: Cron, since: int, now: int, rules: Rules) -> tuple[list[int], int]:
+def reference(cron: Cron, since: int, now: int, rules: SchedulePolicy) -> tuple[list[int], int]:
     """What to fire and how many to pass over, from a list of every instant."""
     low = since if rules.start_us is None else max(since, rules.start_us - 1)
     high = now if rules.end_us is None else min(now, rules.end_us - 1)
-    missed = [i for i in every(cron, low, high) if fire_at(cron, "s", i, rules) <= now]
+    missed = [i for i in fires_between(cron, low, high) if jittered_fire_time(cron, "s", i, rules) <= now]
     if not missed:
         return [], 0
-    if rules.policy == "skip":
+    if rules.effective_catchup == "skip":
         latest = missed[-1]
-        fire = [latest] if now - fire_at(cron, "s", latest, rules) < rules.misfire_grace_seconds * US else []
-    elif rules.policy == "run_once":
+        fire = [latest] if now - jittered_fire_time(cron, "s", latest, rules) < rules.misfire_grace_seconds * US else []
+    elif rules.effective_catchup == "run_once":
         fire = missed[-1:]
     else:
         fire = missed if rules.max_catchup is None else missed[-rules.max_catchup :]
     return fire, len(missed) - len(fire)
 
 
-def every(cron: Cron, low: int, high: int) -> list[int]:
+def fires_between(cron: Cron, low: int, high: int) -> list[int]:
     found, at = [], cron.next_after(low)
     while at is not None and at <= high:
         found.append(at)
@@ -177,7 +196,7 @@ def every(cron: Cron, low: int, high: int) -> list[int]:
 
 
 RULES = st.builds(
-    Rules,
+    SchedulePolicy,
     catchup=st.sampled_from([None, "skip", "run_once", "run_all"]),
     max_catchup=st.sampled_from([None, 1, 3, 10, 400]),
     misfire_grace_seconds=st.sampled_from([1, 60, 3600, 86400]),
@@ -191,50 +210,50 @@ DOWN = st.sampled_from([0, HOUR, DAY, 365 * DAY]).flatmap(lambda d: st.integers(
 
 
 @given(st.sampled_from(CRONS), st.integers(NOON - 40 * DAY, NOON + 40 * DAY), DOWN, RULES)
-def test_down_for_an_hour_a_day_a_year(cron: Cron, since: int, down: int, rules: Rules) -> None:
+def test_down_for_an_hour_a_day_a_year(cron: Cron, since: int, down: int, rules: SchedulePolicy) -> None:
     now = since + down
     expected, passed = reference(cron, since, now, rules)
     wake, lost, at = None, 0, since
     fired: list[int] = []
     for _ in range(20):
-        found = due(cron, "s", at, now, rules)
-        assert found == due(cron, "s", at, now, rules)
-        assert found.settled_us >= at
-        if found.passed_over is not None:
-            lost += len(every(cron, found.passed_over[0] - 1, found.passed_over[1]))
+        found = decide_due(cron, "s", at, now, rules)
+        assert found == decide_due(cron, "s", at, now, rules)
+        assert found.decided_until_us >= at
+        if found.skipped_us is not None:
+            lost += len(fires_between(cron, found.skipped_us[0] - 1, found.skipped_us[1]))
             assert found.reason
-        fired += found.fire
-        at, wake = found.settled_us, found.wake_us
+        fired += found.fire_us
+        at, wake = found.decided_until_us, found.next_check_us
         if wake is None or wake > now:
             break
     assert (fired, lost) == (expected, passed)
     assert wake is None or wake > now
-    assert due(cron, "s", at, now, rules).fire == ()
+    assert decide_due(cron, "s", at, now, rules).fire_us == ()
 
 
 @given(st.sampled_from(CRONS), st.lists(st.integers(-3 * HOUR, 30 * HOUR), max_size=12), RULES)
-def test_no_instant_is_fired_twice_whatever_the_clock_does(cron: Cron, steps: list[int], rules: Rules) -> None:
+def test_no_instant_is_fired_twice_whatever_the_clock_does(cron: Cron, steps: list[int], rules: SchedulePolicy) -> None:
     at = now = NOON
     fired: list[int] = []
     for step in steps:
         now += step
-        found = due(cron, "s", at, now, rules)
-        assert all(fire_at(cron, "s", i, rules) <= now for i in found.fire)
-        fired += found.fire
-        at = found.settled_us
+        found = decide_due(cron, "s", at, now, rules)
+        assert all(jittered_fire_time(cron, "s", i, rules) <= now for i in found.fire_us)
+        fired += found.fire_us
+        at = found.decided_until_us
     assert fired == sorted(set(fired))
 
 
 @given(st.sampled_from(CRONS), st.integers(1, 40))
 def test_a_punctual_scheduler_fires_everything_under_every_policy(cron: Cron, count: int) -> None:
     for policy in ("skip", "run_once", "run_all"):
-        rules = dataclasses.replace(Rules(jitter_seconds=300), catchup=policy)
+        rules = dataclasses.replace(SchedulePolicy(jitter_seconds=300), catchup=policy)
         at = now = NOON
         fired: list[int] = []
         for _ in range(count):
-            found = due(cron, "s", at, now, rules)
-            fired += found.fire
-            at = found.settled_us
-            assert found.wake_us is not None
-            now = found.wake_us
+            found = decide_due(cron, "s", at, now, rules)
+            fired += found.fire_us
+            at = found.decided_until_us
+            assert found.next_check_us is not None
+            now = found.next_check_us
         assert fired == list(cron.between(NOON, 2 * now, count - 1))

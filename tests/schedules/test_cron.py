@@ -15,20 +15,20 @@ from hypothesis import strategies as st
 from holdwater.errors import HoldwaterError, ScheduleError
 from holdwater.schedules import Cron
 from holdwater.schedules import zones as zones_module
-from holdwater.schedules.zones import EARLIEST, LATEST, known_zones, occurrences, stretch
+from holdwater.schedules.zones import EARLIEST_SECOND, LATEST_SECOND, instants_at, known_zones, offset_interval
 from tests.schedules.oracle import DAY, offset
 from tests.schedules.sample import expressions
 
 US = 1_000_000
 
 
-def us(text: str) -> int:
+def micros(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * US
 
 
-def local(cron: Cron, text: str, count: int = 3) -> list[str]:
+def local_fires(cron: Cron, text: str, count: int = 3) -> list[str]:
     """The next fires after a moment in UTC, as the clocks of the zone show them."""
-    found = cron.between(us(text), LATEST * US, count)
+    found = cron.between(micros(text), LATEST_SECOND * US, count)
     return [f"{datetime.fromtimestamp(i / US, ZoneInfo(cron.timezone)):%Y-%m-%d %H:%M:%S%z}" for i in found]
 
 
@@ -67,43 +67,45 @@ NEXT = [
 @pytest.mark.parametrize(("expression", "after", "expected"), NEXT)
 def test_next(expression: str, after: str, expected: str) -> None:
     cron = Cron(expression, "UTC")
-    assert local(cron, after, 1) == [f"{expected}+0000"]
-    following = cron.next_after(us(after))
+    assert local_fires(cron, after, 1) == [f"{expected}+0000"]
+    following = cron.next_after(micros(after))
     assert following is not None
     assert cron.at_or_before(following) == cron.previous_before(following + 1) == following
     assert cron.next_after(following - 1) == following
 
 
 def test_fixed_time_in_a_skipped_hour_fires_once_after_it() -> None:
-    assert local(Cron("30 2 * * *", "America/New_York"), "2026-03-07 12:00", 2) == [
+    assert local_fires(Cron("30 2 * * *", "America/New_York"), "2026-03-07 12:00", 2) == [
         "2026-03-08 03:00:00-0400",
         "2026-03-09 02:30:00-0400",
     ]
 
 
 def test_fixed_time_in_a_doubled_hour_fires_at_the_first() -> None:
-    assert local(Cron("30 1 * * *", "America/New_York"), "2026-10-31 12:00", 2) == [
+    assert local_fires(Cron("30 1 * * *", "America/New_York"), "2026-10-31 12:00", 2) == [
         "2026-11-01 01:30:00-0400",
         "2026-11-02 01:30:00-0500",
     ]
 
 
 def test_star_fires_at_every_real_instant() -> None:
-    assert local(Cron("30 * * * *", "America/New_York"), "2026-11-01 05:00", 3) == [
+    assert local_fires(Cron("30 * * * *", "America/New_York"), "2026-11-01 05:00", 3) == [
         "2026-11-01 01:30:00-0400",
         "2026-11-01 01:30:00-0500",
         "2026-11-01 02:30:00-0500",
     ]
-    assert local(Cron("*/30 2 * * *", "America/New_York"), "2026-03-07 12:00", 1) == ["2026-03-09 02:00:00-0400"]
+    assert local_fires(Cron("*/30 2 * * *", "America/New_York"), "2026-03-07 12:00", 1) == ["2026-03-09 02:00:00-0400"]
 
 
 def test_seconds_obey_the_same_rule() -> None:
-    assert local(Cron("10 30 2 * * *", "America/New_York"), "2026-03-07 12:00", 1) == ["2026-03-08 03:00:00-0400"]
-    assert local(Cron("10 30 1 * * *", "America/New_York"), "2026-10-31 12:00", 2)[1] == "2026-11-02 01:30:10-0500"
+    assert local_fires(Cron("10 30 2 * * *", "America/New_York"), "2026-03-07 12:00", 1) == ["2026-03-08 03:00:00-0400"]
+    assert (
+        local_fires(Cron("10 30 1 * * *", "America/New_York"), "2026-10-31 12:00", 2)[1] == "2026-11-02 01:30:10-0500"
+    )
 
 
 def test_a_day_left_out_fires_when_the_next_begins() -> None:
-    assert local(Cron("0 9 * * *", "Pacific/Apia"), "2011-12-29 20:00", 2) == [
+    assert local_fires(Cron("0 9 * * *", "Pacific/Apia"), "2011-12-29 20:00", 2) == [
         "2011-12-31 00:00:00+1400",
         "2011-12-31 09:00:00+1400",
     ]
@@ -111,7 +113,7 @@ def test_a_day_left_out_fires_when_the_next_begins() -> None:
 
 def test_the_ends_of_time_are_none() -> None:
     cron = Cron("* * * * *", "Europe/Berlin")
-    for far in (us("9999-12-30 00:00"), 10**30):
+    for far in (micros("9999-12-30 00:00"), 10**30):
         assert cron.next_after(far) is None
     assert cron.next_after(-(10**30)) is not None
     assert cron.previous_before(-(10**30)) is None
@@ -121,8 +123,8 @@ def test_the_ends_of_time_are_none() -> None:
 @pytest.mark.parametrize("expression", ["* 2 * 3 SUN#2", "*/5 2 * 3 SUN#2"])
 def test_the_search_ends_where_the_clocks_leap_over_every_match(expression: str) -> None:
     cron = Cron(expression, "America/New_York")
-    assert cron.next_after(us("2026-01-01 00:00")) is None
-    assert Cron(expression, "UTC").next_after(us("2026-01-01 00:00")) == us("2026-03-08 02:00")
+    assert cron.next_after(micros("2026-01-01 00:00")) is None
+    assert Cron(expression, "UTC").next_after(micros("2026-01-01 00:00")) == micros("2026-03-08 02:00")
 
 
 def test_the_latest_of_a_year_of_seconds_is_found_without_a_walk(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,8 +135,8 @@ def test_the_latest_of_a_year_of_seconds_is_found_without_a_walk(monkeypatch: py
         return step(self, at)
 
     monkeypatch.setattr(Cron, "at_or_before", counted)
-    end = us("2026-01-01 00:00")
-    assert cron.between(us("2025-01-01 00:00"), end, 3, latest=True) == (end - 2 * US, end - US, end)
+    end = micros("2026-01-01 00:00")
+    assert cron.between(micros("2025-01-01 00:00"), end, 3, latest=True) == (end - 2 * US, end - US, end)
     assert calls[0] < 5
     assert cron.between(end, end + 10 * US, 0) == cron.between(end, end - 1, 5) == ()
 
@@ -295,18 +297,20 @@ def test_there_and_back(case: tuple[str, str, int]) -> None:
 @given(RISING)
 def test_strictly_rising(case: tuple[str, str, int]) -> None:
     expression, zone, at = case
-    found = Cron(expression, zone).between(at, LATEST * US, 20)
+    found = Cron(expression, zone).between(at, LATEST_SECOND * US, 20)
     assert len(found) == 20
     assert list(found) == sorted(set(found))
     assert Cron(expression, zone).between(at, found[-1], 20, latest=True) == found
 
 
-@given(st.sampled_from(sorted(known_zones())), st.integers(EARLIEST, LATEST))
+@given(st.sampled_from(sorted(known_zones())), st.integers(EARLIEST_SECOND, LATEST_SECOND))
 def test_stretches_are_what_zoneinfo_says(name: str, instant: int) -> None:
-    start, end, known = stretch(name, instant)
+    start, end, known = offset_interval(name, instant)
     assert start <= instant < end
-    assert {known} == {offset(ZoneInfo(name), min(max(i, EARLIEST), LATEST)) for i in (start, instant, end - 1)}
-    assert instant in occurrences(name, instant + known)
+    assert {known} == {
+        offset(ZoneInfo(name), min(max(i, EARLIEST_SECOND), LATEST_SECOND)) for i in (start, instant, end - 1)
+    }
+    assert instant in instants_at(name, instant + known)
 
 
 @pytest.mark.long
@@ -314,9 +318,9 @@ def test_no_transition_of_any_zone_is_missed() -> None:
     start, end = int(datetime(1840, 1, 1, tzinfo=UTC).timestamp()), int(datetime(2040, 1, 1, tzinfo=UTC).timestamp())
     for name in sorted(known_zones()):
         tz = ZoneInfo(name)
-        zones_module._chunk.cache_clear()
+        zones_module._offset_changes.cache_clear()
         for instant in range(start, end, DAY):
-            assert stretch(name, instant)[2] == offset(tz, instant), (name, instant)
+            assert offset_interval(name, instant)[2] == offset(tz, instant), (name, instant)
 
 
 def test_whoever_has_no_schedule_does_not_load_it() -> None:

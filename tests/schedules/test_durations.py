@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdwater.errors import ScheduleError
-from holdwater.schedules import microseconds
+from holdwater.schedules import parse_duration_us
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from holdwater.schedules import microseconds
     ],
 )
 def test_read(value: object, expected: int) -> None:
-    assert microseconds(value) == expected
+    assert parse_duration_us(value) == expected
 
 
 @pytest.mark.parametrize(
@@ -36,16 +36,16 @@ def test_read(value: object, expected: int) -> None:
 )  # fmt: skip
 def test_refused(value: object) -> None:
     with pytest.raises(ScheduleError, match=r"^Invalid poll_interval: ") as caught:
-        microseconds(value)
+        parse_duration_us(value)
     assert len(str(caught.value)) < 250
 
 
 def test_the_name_of_the_option_is_in_the_message() -> None:
     with pytest.raises(ScheduleError, match=r"^Invalid base_interval: '0s' is not more than 0"):
-        microseconds("0s", "base_interval")
+        parse_duration_us("0s", "base_interval")
 
 
 @given(st.one_of(st.text(), st.integers(), st.timedeltas(), st.floats()))
 def test_nothing_but_a_schedule_error(value: object) -> None:
     with contextlib.suppress(ScheduleError):
-        assert microseconds(value) > 0
+        assert parse_duration_us(value) > 0

@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from holdwater.schedules import Cron, coming
+from holdwater.schedules import Cron, upcoming_fires
 
 US = 1_000_000
 
 
-def us(text: str) -> int:
+def micros(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * US
 
 
@@ -40,7 +40,7 @@ NOTES = [
 
 @pytest.mark.parametrize(("expression", "zone", "after", "which", "shown", "note"), NOTES)
 def test_notes(expression: str, zone: str, after: str, which: int, shown: str, note: str) -> None:
-    fire = coming(Cron(expression, zone), us(after), which)[-1]
+    fire = upcoming_fires(Cron(expression, zone), micros(after), which)[-1]
     assert (f"{fire.local:%H:%M %z}", fire.note) == (shown, note)
     assert fire.utc == fire.local
     assert fire.utc.tzinfo is UTC
@@ -48,16 +48,16 @@ def test_notes(expression: str, zone: str, after: str, which: int, shown: str, n
 
 
 def test_a_year_of_days_has_two_notes() -> None:
-    fires = coming(Cron("30 2 * * *", "Europe/Berlin"), us("2026-01-01 00:00"), 365)
+    fires = upcoming_fires(Cron("30 2 * * *", "Europe/Berlin"), micros("2026-01-01 00:00"), 365)
     assert [(f.local.month, bool(f.note)) for f in fires if f.note] == [(3, True), (10, True)]
 
 
 def test_no_fire_left() -> None:
-    assert coming(Cron("* 2 * 3 SUN#2", "America/New_York"), us("2026-01-01 00:00"), 5) == ()
-    assert coming(Cron("@daily"), us("2026-01-01 00:00"), 0) == ()
+    assert upcoming_fires(Cron("* 2 * 3 SUN#2", "America/New_York"), micros("2026-01-01 00:00"), 5) == ()
+    assert upcoming_fires(Cron("@daily"), micros("2026-01-01 00:00"), 0) == ()
 
 
 def test_many_changes_between_two_fires_are_one_note() -> None:
-    first = coming(Cron("*/30 2 29 3 *", "Europe/Berlin"), us("2026-01-01 00:00"), 1)[0]
+    first = upcoming_fires(Cron("*/30 2 29 3 *", "Europe/Berlin"), micros("2026-01-01 00:00"), 1)[0]
     assert first.local.year == 2027
     assert first.note == "before it 02:00 and 02:30 are skipped and not fired: the clocks go from 02:00 to 03:00"

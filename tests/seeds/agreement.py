@@ -13,7 +13,7 @@ _FUTURE = "from __future__ import annotations\n"
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
-def executed(text: str, name: str, **scope: Any) -> SimpleNamespace:
+def execute_block(text: str, name: str, **scope: Any) -> SimpleNamespace:
     """What a block defines.  Its annotations are not looked up: they name things of other pages."""
     exec(compile(_FUTURE + text, f"<{name}>", "exec"), scope)
     return SimpleNamespace(**scope)

@@ -23,7 +23,7 @@ from holdwater import Context, DefaultRunner, StoreUnavailable, WorkflowBuilder,
 from holdwater.schedules import Cron
 from tests.postgres.cluster import Cluster
 from tests.seeds.documents import DOCS, blocks
-from tests.suite.waiting import look_again
+from tests.suite.waiting import poll_pause
 
 Example = Callable[..., dict[str, Any]]
 
@@ -165,7 +165,7 @@ def test_000_12_13_26_history_and_statistics(run: Example, capsys: pytest.Captur
         idle = runner.register_cron_workflow("workflow", "0 0 1 1 *", "UTC")
         schedule = runner.register_cron_workflow("daily_report", "* * * * * *", "UTC")
         while not (rows := runner.get_cron_execution_history(schedule)):  # bounded by the test's time-out
-            look_again()
+            poll_pause()
         runner.set_cron_schedule_enabled(schedule, False)
         for row in rows:
             runner.handle(row["pipeline_execution_id"]).result(10)
@@ -302,7 +302,7 @@ def test_000_23_cron_options(run: Example) -> None:
     assert store.put_schedule(row)
     runner._engine.driver.look_for_work()
     while not (rows := runner.get_cron_execution_history(schedule)):  # bounded by the test's time-out
-        look_again()
+        poll_pause()
     assert [r["status"] for r in rows].count("Skipped") == 1
     assert len(rows) in (10, 11)
     assert len([r for r in rows if r["pipeline_execution_id"]]) == 10

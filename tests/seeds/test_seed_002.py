@@ -38,7 +38,7 @@ from holdwater.steps import (
     pipeline_registry,
 )
 from tests.runners.steps.conftest import database as database
-from tests.runners.steps.conftest import select
+from tests.runners.steps.conftest import query_rows
 from tests.seeds.documents import blocks
 
 Scope = dict[str, Any]
@@ -100,7 +100,7 @@ def run(monkeypatch: pytest.MonkeyPatch, calls: list[str], tmp_path: Path) -> It
         return scope
 
     yield example
-    pipeline_registry.forget("my.pipeline")
+    pipeline_registry.unregister("my.pipeline")
     for runner in made:
         runner.close()
 
@@ -358,13 +358,13 @@ def test_002_12_sql(calls: list[str], database: str) -> None:
     with WorkflowRunner(database) as runner:
         runner.execute(fails_at_step3(calls), run_id="abc-123")
         runner.execute(fails_at_step3(calls))
-        rows = select(database, statement)
+        rows = query_rows(database, statement)
         assert [row[:2] for row in rows] == [("abc-123", "step1"), ("abc-123", "step2")]
         assert json.loads(rows[0][2])["outputs"] == {"step1": {"name": "step1"}}
         assert json.loads(rows[1][2])["outputs"] == {"step1": {"name": "step1"}, "step2": {"name": "step2"}}
         assert dt.datetime.strptime(rows[0][3], "%Y-%m-%d %H:%M:%S.%f")
         runner.resume("abc-123")
-        assert [row[1] for row in select(database, statement)] == ["step1", "step2", "step3", "step4"]
+        assert [row[1] for row in query_rows(database, statement)] == ["step1", "step2", "step3", "step4"]
 
 
 # -- 13 and 14: dry run
@@ -372,14 +372,14 @@ def test_002_12_sql(calls: list[str], database: str) -> None:
 
 def test_002_13_dry_run(run: Example, calls: list[str], database: str, capsys: pytest.CaptureFixture[str]) -> None:
     WorkflowRunner(database).close()
-    before = [select(database, f"SELECT count(*) FROM {table}") for table in ("runs", "journal", "plans", "work")]
+    before = [query_rows(database, f"SELECT count(*) FROM {table}") for table in ("runs", "journal", "plans", "work")]
     steps = [Step.pipeline("step1", "my.pipeline"), step("step2", calls), Step.wait("nap", 3600.0)]
     replacing = {"dry_run=True": "database, dry_run=True", "{...}": '{"key": "value"}'}
     scope = run(13, my_workflow=Workflow("dry", steps), database=database, replacing=replacing)
     assert calls == ["step2"]
     assert scope["result"].status == "completed"
     assert "step1: {'dry_run': True, 'pipeline': 'my.pipeline'}" in capsys.readouterr().out
-    after = [select(database, f"SELECT count(*) FROM {table}") for table in ("runs", "journal", "plans", "work")]
+    after = [query_rows(database, f"SELECT count(*) FROM {table}") for table in ("runs", "journal", "plans", "work")]
     assert after == before
 
 
@@ -402,7 +402,7 @@ def test_002_15_events(run: Example, calls: list[str], database: str) -> None:
     statement = "SELECT run_id, event_type, step_name, timestamp, metadata FROM core_workflow_events WHERE run_id = ?"
     with WorkflowRunner(database) as runner:
         runner.execute(Workflow("w", [step("ingest", calls)]), run_id="abc-123")
-        rows = select(database, statement, "abc-123")
+        rows = query_rows(database, statement, "abc-123")
         for theirs in (started, completed):
             (row,) = [row for row in rows if row[1] == theirs["event_type"]]
             ours = dict(zip(theirs, row))

@@ -53,7 +53,7 @@ from holdwater import (
 from holdwater.graphs import InterruptNode
 from holdwater.runners import graphs as runners_of_graphs
 from holdwater.runners.graphs import RunHandle
-from tests.seeds.agreement import assert_callable_as, executed, fields_of, rows_of_table
+from tests.seeds.agreement import assert_callable_as, execute_block, fields_of, rows_of_table
 from tests.seeds.documents import DOCS, blocks
 
 T = TypeVar("T")
@@ -61,8 +61,8 @@ CONTEXT = "runner.map() was called"
 NO_DAFT = "needs DaftRunner, which this version does not have"
 
 
-def shown(number: int, **scope: Any) -> Any:
-    return executed(blocks("003")[number - 1], f"003-{number:02}", BaseRunner=ABC, dataclass=dataclass, **scope)
+def definitions_of_block(number: int, **scope: Any) -> Any:
+    return execute_block(blocks("003")[number - 1], f"003-{number:02}", BaseRunner=ABC, dataclass=dataclass, **scope)
 
 
 def page() -> str:
@@ -78,7 +78,7 @@ def wait(coroutine: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(limited())
 
 
-class Heard(EventProcessor):
+class RecordingProcessor(EventProcessor):
     def __init__(self) -> None:
         self.events: list[Any] = []
 
@@ -178,7 +178,7 @@ GRAPHS = {
 }
 
 
-class Crowd:
+class ConcurrencyGauge:
     """How many of its coroutines are inside at once."""
 
     def __init__(self) -> None:
@@ -207,7 +207,7 @@ class Crowd:
 
 
 def test_003_01_base_runner() -> None:
-    theirs = shown(1).BaseRunner
+    theirs = definitions_of_block(1).BaseRunner
     assert BaseRunner.__abstractmethods__ == theirs.__abstractmethods__ == {"capabilities", "run", "map"}
     assert isinstance(inspect.getattr_static(BaseRunner, "capabilities"), property)
     for method in ("run", "map"):
@@ -247,8 +247,8 @@ def test_003_01_a_runner_of_three_members_runs_nested_graphs() -> None:
 
 
 def test_003_02_capabilities() -> None:
-    assert fields_of(RunnerCapabilities) == fields_of(shown(2).RunnerCapabilities)
-    assert_callable_as(shown(2).RunnerCapabilities.validate_graph, RunnerCapabilities.validate_graph)
+    assert fields_of(RunnerCapabilities) == fields_of(definitions_of_block(2).RunnerCapabilities)
+    assert_callable_as(definitions_of_block(2).RunnerCapabilities.validate_graph, RunnerCapabilities.validate_graph)
 
 
 def table_of_capabilities() -> dict[str, dict[str, bool]]:
@@ -291,13 +291,13 @@ def test_003_02_validate_graph(graph: str, needs: str) -> None:
 
 
 def test_003_03_sync_constructor() -> None:
-    assert_callable_as(shown(3).SyncRunner.__init__, SyncRunner.__init__)
+    assert_callable_as(definitions_of_block(3).SyncRunner.__init__, SyncRunner.__init__)
 
     @node(output_name="y", cache=True)
     def slow(x: int) -> int:
         return x
 
-    heard = Heard()
+    heard = RecordingProcessor()
     runner = SyncRunner(cache=MemoryCache(), event_processors=[heard])
     assert runner.run(Graph([slow]), {"x": 1}) == runner.run(Graph([slow]), {"x": 1}) == {"y": 1}
     assert heard.names == [
@@ -314,7 +314,7 @@ def test_003_03_sync_constructor() -> None:
 
 
 def test_003_04_sync_run() -> None:
-    assert_callable_as(shown(4).run, SyncRunner.run)
+    assert_callable_as(definitions_of_block(4).run, SyncRunner.run)
     runner = SyncRunner()
     result = runner.run(chain(), {"x": 3})
     assert isinstance(result, dict)
@@ -326,7 +326,7 @@ def test_003_04_sync_run() -> None:
 
 
 def test_003_04_sessions() -> None:
-    heard = Heard()
+    heard = RecordingProcessor()
     SyncRunner(event_processors=[heard]).run(chain(), {"x": 3}, session_id="tuesday")
     assert heard.only("RunStartEvent").session_id == "tuesday"
 
@@ -398,7 +398,7 @@ def test_003_04_what_a_node_raises_comes_out_as_it_is() -> None:
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_003_05_10_map(kind: str) -> None:
     number, ours = (5, SyncRunner) if kind == "sync" else (10, AsyncRunner)
-    assert_callable_as(shown(number).map, ours.map)
+    assert_callable_as(definitions_of_block(number).map, ours.map)
     assert inspect.signature(ours.map).parameters["map_over"].default is inspect.Parameter.empty
 
     def mapped(graph: Graph, inputs: dict[str, Any], **options: Any) -> Any:
@@ -422,7 +422,7 @@ def test_003_05_10_map(kind: str) -> None:
 
 
 def test_003_05_sessions_of_a_map() -> None:
-    heard = Heard()
+    heard = RecordingProcessor()
     SyncRunner(event_processors=[heard]).map(chain(), {"x": [1, 2]}, map_over="x", session_id="tuesday")
     started = [event for event in heard.events if type(event).__name__ == "RunStartEvent"]
     assert len(started) == 3
@@ -439,8 +439,8 @@ def checkpointer(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
 
 
 def test_003_06_async_constructor(checkpointer: Checkpointer) -> None:
-    assert_callable_as(shown(6).AsyncRunner.__init__, AsyncRunner.__init__)
-    heard = Heard()
+    assert_callable_as(definitions_of_block(6).AsyncRunner.__init__, AsyncRunner.__init__)
+    heard = RecordingProcessor()
     runner = AsyncRunner(cache=MemoryCache(), checkpointer=checkpointer, event_processors=[heard])
     assert wait(runner.run(chain(), {"x": 3}, workflow_id="w")) == {"total": 7}
     assert heard.names[0] == "RunStart"
@@ -448,7 +448,7 @@ def test_003_06_async_constructor(checkpointer: Checkpointer) -> None:
 
 
 def test_003_07_async_run() -> None:
-    assert_callable_as(shown(7).run, AsyncRunner.run)
+    assert_callable_as(definitions_of_block(7).run, AsyncRunner.run)
     runner = AsyncRunner()
     result = wait(runner.run(Graph([*chain().nodes.values(), later]), {"x": 3}))
     assert isinstance(result, RunResult)
@@ -458,7 +458,7 @@ def test_003_07_async_run() -> None:
     assert wait(runner.run(chain(), inputs={"x": 3}, select=["y"])).outputs == {"y": 6}
     with pytest.raises(InfiniteLoopError):
         wait(runner.run(countdown(), {"right": 100}, max_iterations=5))
-    heard = Heard()
+    heard = RecordingProcessor()
     wait(runner.run(chain(), {"x": 3}, session_id="tuesday", event_processors=[heard]))
     assert heard.only("RunStartEvent").session_id == "tuesday"
 
@@ -554,7 +554,7 @@ def test_003_07_interrupt_handlers(recorded: bool) -> None:
 
 @pytest.mark.parametrize("limit", [1, 2, 5])
 def test_003_07_max_concurrency_counts_nested_graphs_too(limit: int) -> None:
-    crowd = Crowd()
+    crowd = ConcurrencyGauge()
     inner = crowd.graph(4, "i")
     graph = Graph([*crowd.graph(4).nodes.values(), Graph([inner.as_node(name="deep")]).as_node(name="middle")])
     wait(AsyncRunner().run(graph, {"x": 1}, max_concurrency=limit))
@@ -562,13 +562,13 @@ def test_003_07_max_concurrency_counts_nested_graphs_too(limit: int) -> None:
 
 
 def test_003_07_without_a_limit_all_run_at_once() -> None:
-    crowd = Crowd()
+    crowd = ConcurrencyGauge()
     wait(AsyncRunner().run(crowd.graph(50), {"x": 1}))
     assert crowd.peak == 50
 
 
 def test_003_07_event_processors_are_added() -> None:
-    always, once = Heard(), Heard()
+    always, once = RecordingProcessor(), RecordingProcessor()
     runner = AsyncRunner(event_processors=[always])
     wait(runner.run(chain(), {"x": 1}, event_processors=[once]))
     wait(runner.run(chain(), {"x": 1}))
@@ -580,8 +580,8 @@ def test_003_07_event_processors_are_added() -> None:
 
 
 def test_003_08_iter() -> None:
-    assert_callable_as(shown(8).iter, AsyncRunner.iter)
-    example = textwrap.dedent(str(inspect.getdoc(shown(8).iter)).partition("Example:\n")[2])
+    assert_callable_as(definitions_of_block(8).iter, AsyncRunner.iter)
+    example = textwrap.dedent(str(inspect.getdoc(definitions_of_block(8).iter)).partition("Example:\n")[2])
     example = example.replace("inputs={...}", "inputs={'topic': 'rain'}")
     assert "async with runner.iter(" in example
     scope: dict[str, Any] = {
@@ -598,7 +598,7 @@ def test_003_08_the_same_semantics_as_run(checkpointer: Checkpointer) -> None:
     runner = AsyncRunner(checkpointer=checkpointer)
 
     async def events_of(inputs: dict[str, Any], answer: str | None) -> tuple[list[str], RunResult]:
-        heard = Heard()
+        heard = RecordingProcessor()
         async with runner.iter(reviewed(), inputs, workflow_id="w", event_processors=[heard]) as run:
             seen = []
             async for event in run:
@@ -619,7 +619,7 @@ def test_003_08_the_same_semantics_as_run(checkpointer: Checkpointer) -> None:
 
 
 def test_003_09_run_handle() -> None:
-    theirs = shown(9).RunHandle
+    theirs = definitions_of_block(9).RunHandle
     assert_callable_as(theirs.respond, RunHandle.respond)
     assert isinstance(inspect.getattr_static(RunHandle, "result"), property)
     assert hasattr(RunHandle, "__aiter__")
@@ -646,7 +646,7 @@ def test_003_09_run_handle() -> None:
 
 @pytest.mark.parametrize("limit", [1, 3])
 def test_003_10_max_concurrency_over_items_nodes_and_nested_graphs(limit: int) -> None:
-    crowd = Crowd()
+    crowd = ConcurrencyGauge()
     graph = Graph([*crowd.graph(2).nodes.values(), crowd.graph(2, "i").as_node(name="inner")])
     results = wait(AsyncRunner().map(graph, {"x": [*range(10)]}, map_over="x", max_concurrency=limit))
     assert crowd.peak == limit
@@ -654,7 +654,7 @@ def test_003_10_max_concurrency_over_items_nodes_and_nested_graphs(limit: int) -
 
 
 def test_003_10_all_items_at_once_without_a_limit() -> None:
-    crowd = Crowd()
+    crowd = ConcurrencyGauge()
     wait(AsyncRunner().map(crowd.graph(1), {"x": [*range(30)]}, map_over="x"))
     assert crowd.peak == 30
 
@@ -668,12 +668,12 @@ def daft_runner() -> Any:
 
 
 def test_003_11_daft_constructor() -> None:
-    assert_callable_as(shown(11).DaftRunner.__init__, daft_runner().__init__)
+    assert_callable_as(definitions_of_block(11).DaftRunner.__init__, daft_runner().__init__)
 
 
 def test_003_12_daft_map() -> None:
     ours = daft_runner()
-    assert_callable_as(shown(12).map, ours.map)
+    assert_callable_as(definitions_of_block(12).map, ours.map)
     table = ours().map(chain(), {"x": [1, 2], "more": 5}, map_over="x")
     assert table.to_pydict()["total"] == [7, 9]
     with pytest.raises(IncompatibleRunnerError):
@@ -696,7 +696,7 @@ def test_003_11_holdwater_does_not_need_daft() -> None:
 
 
 def test_003_13_pause_info() -> None:
-    names = [*fields_of(shown(13).PauseInfo)]
+    names = [*fields_of(definitions_of_block(13).PauseInfo)]
     assert [*fields_of(PauseInfo)][: len(names)] == names
     result = wait(AsyncRunner().run(reviewed(), {"topic": "rain"}))
     assert result.status is RunStatus.PAUSED
@@ -709,7 +709,7 @@ def test_003_13_pause_info() -> None:
 
 
 def test_003_14_run_result(checkpointer: Checkpointer) -> None:
-    names = [*fields_of(shown(14).RunResult)]
+    names = [*fields_of(definitions_of_block(14).RunResult)]
     assert names == ["outputs", "status", "workflow_id", "run_id", "pause"]
     first, second = wait(AsyncRunner().run(chain(), {"x": 1})), wait(AsyncRunner().run(chain(), {"x": 1}))
     for result in (first, second, SyncRunner().run(chain(), {"x": 1})):
@@ -721,7 +721,7 @@ def test_003_14_run_result(checkpointer: Checkpointer) -> None:
         ]
     assert first.run_id
     assert first.run_id != second.run_id
-    assert wait(AsyncRunner(event_processors=[Heard()]).run(chain(), {"x": 1})).workflow_id is None
+    assert wait(AsyncRunner(event_processors=[RecordingProcessor()]).run(chain(), {"x": 1})).workflow_id is None
     kept = wait(AsyncRunner(checkpointer=checkpointer).run(chain(), {"x": 1}, workflow_id="w"))
     assert kept.workflow_id == "w"
     assert {status.name for status in (RunStatus.COMPLETED, RunStatus.PAUSED)} == {"COMPLETED", "PAUSED"}
@@ -739,21 +739,21 @@ EVENTS = [
 
 @pytest.mark.parametrize(("number", "name"), [*enumerate(EVENTS, 15)])
 def test_003_15_to_23_fields(number: int, name: str) -> None:
-    theirs, ours = getattr(shown(number), name), getattr(holdwater, name)
+    theirs, ours = getattr(definitions_of_block(number), name), getattr(holdwater, name)
     values: dict[str, Any] = {field: f"<{field}>" for field in fields_of(theirs)}
     made = ours(**values)
     assert {field: getattr(made, field) for field in values} == values
 
 
-def heard_of(graph: Graph, inputs: dict[str, Any], **options: Any) -> Heard:
-    heard = Heard()
+def record_run(graph: Graph, inputs: dict[str, Any], **options: Any) -> RecordingProcessor:
+    heard = RecordingProcessor()
     wait(AsyncRunner(cache=options.pop("cache", None)).run(graph, inputs, event_processors=[heard], **options))
     return heard
 
 
 def test_003_15_16_17_23_a_run() -> None:
     began = time.time()
-    heard = heard_of(chain(), {"x": 3}, session_id="s")
+    heard = record_run(chain(), {"x": 3}, session_id="s")
     start, *_, end = heard.events
     assert heard.names == ["RunStart", "NodeStart", "NodeEnd", "NodeStart", "NodeEnd", "RunEnd"]
     assert (start.session_id, start.inputs) == ("s", {"x": 3})
@@ -772,7 +772,7 @@ def test_003_15_16_17_23_a_run() -> None:
 
 
 def test_003_15_spans_of_nested_graphs() -> None:
-    heard = heard_of(nested(chain()), {"x": 3})
+    heard = record_run(nested(chain()), {"x": 3})
     assert heard.names == [
         "RunStart",
         "NodeStart",
@@ -796,7 +796,7 @@ def test_003_18_chunks(asynchronous: bool) -> None:
         for word in text.split():
             yield word
 
-    heard = heard_of(Graph([words_later if asynchronous else words]), {"text": "to be or"})
+    heard = record_run(Graph([words_later if asynchronous else words]), {"text": "to be or"})
     chunks = [event for event in heard.events if type(event).__name__ == "StreamingChunkEvent"]
     assert [(event.chunk, event.chunk_index) for event in chunks] == [("to", 0), ("be", 1), ("or", 2)]
     start, end = heard.only("NodeStartEvent"), heard.only("NodeEndEvent")
@@ -811,15 +811,15 @@ def test_003_19_cache_hits() -> None:
     def slow(x: int) -> int:
         return x
 
-    assert heard_of(Graph([slow]), {"x": 1}, cache=cache).only("NodeEndEvent").cached is False
-    heard = heard_of(Graph([slow]), {"x": 1}, cache=cache)
+    assert record_run(Graph([slow]), {"x": 1}, cache=cache).only("NodeEndEvent").cached is False
+    heard = record_run(Graph([slow]), {"x": 1}, cache=cache)
     assert heard.names == ["RunStart", "NodeStart", "CacheHit", "NodeEnd", "RunEnd"]
     assert heard.only("CacheHitEvent").node_name == "slow"
     assert heard.only("NodeEndEvent").cached is True
 
 
 def test_003_20_23_decisions_and_iterations() -> None:
-    heard = heard_of(countdown(), {"right": 2})
+    heard = record_run(countdown(), {"right": 2})
     decisions = [event for event in heard.events if type(event).__name__ == "RouteDecisionEvent"]
     assert {event.gate_name for event in decisions} == {"until_zero"}
     assert [event.decision for event in decisions][-2:] == ["down", "END"]
@@ -833,14 +833,14 @@ def test_003_21_errors_of_nodes() -> None:
     def fail(x: int) -> int:
         raise error
 
-    heard = heard_of(Graph([fail]), {"x": 1}, error_handling="continue")
+    heard = record_run(Graph([fail]), {"x": 1}, error_handling="continue")
     event = heard.only("NodeErrorEvent")
     assert (event.node_name, event.error, event.error_type) == ("fail", error, "ValueError")
     assert heard.names == ["RunStart", "NodeStart", "NodeError", "RunEnd"]
 
 
 def test_003_22_interrupts() -> None:
-    event = heard_of(reviewed(), {"topic": "rain"}).only("InterruptEvent")
+    event = record_run(reviewed(), {"topic": "rain"}).only("InterruptEvent")
     assert (event.interrupt_name, event.value, event.response_param) == ("ask", "about rain", "verdict")
     assert event.workflow_id
 
@@ -850,7 +850,7 @@ def test_003_22_interrupts() -> None:
 
 @pytest.mark.parametrize("name", GRAPHS)
 def test_003_24_validate_map_compatible(name: str) -> None:
-    theirs = shown(24, GraphConfigError=GraphConfigError).validate_map_compatible
+    theirs = definitions_of_block(24, GraphConfigError=GraphConfigError).validate_map_compatible
     assert_callable_as(theirs, validate_map_compatible)
     outcomes = []
     for validate in (theirs, validate_map_compatible):
@@ -876,7 +876,7 @@ def test_003_24_at_build_time() -> None:
 # -- 003-25 validate_runner_compatibility
 
 
-class Able(BaseRunner):
+class RunnerWithCapabilities(BaseRunner):
     """A runner of which only the capabilities matter."""
 
     def __init__(self, capabilities: RunnerCapabilities) -> None:
@@ -904,15 +904,15 @@ def accepts(validate: Any, graph: Graph, runner: BaseRunner) -> bool:
 @pytest.mark.parametrize("name", GRAPHS)
 @pytest.mark.parametrize("runner", ["SyncRunner", "AsyncRunner", "DaftRunner"])
 def test_003_25_validate_runner_compatibility(name: str, runner: str) -> None:
-    theirs = shown(25, IncompatibleRunnerError=IncompatibleRunnerError).validate_runner_compatibility
+    theirs = definitions_of_block(25, IncompatibleRunnerError=IncompatibleRunnerError).validate_runner_compatibility
     assert_callable_as(theirs, validate_runner_compatibility)
-    able = Able(RunnerCapabilities(**table_of_capabilities()[runner]))
+    able = RunnerWithCapabilities(RunnerCapabilities(**table_of_capabilities()[runner]))
     graph = GRAPHS[name]
     assert accepts(theirs, graph, able) == accepts(validate_runner_compatibility, graph, able)
 
 
 def test_003_25_explicit_runners() -> None:
-    distributed = Able(RunnerCapabilities(**table_of_capabilities()["DaftRunner"]))
+    distributed = RunnerWithCapabilities(RunnerCapabilities(**table_of_capabilities()["DaftRunner"]))
     for inner in (reviewed(), nested(reviewed())):
         with pytest.raises(IncompatibleRunnerError, match="interrupts"):  # when it is built
             inner.as_node(runner=distributed)
@@ -929,7 +929,7 @@ def test_003_25_explicit_runners() -> None:
 
 # -- 003-26 get_execution_strategy
 
-WORDS = {
+ORIGINAL_TERMS = {
     "Direct `await`": ExecutionStrategy.AWAIT,
     "`asyncio.to_thread()`": ExecutionStrategy.THREAD_POOL,
     "`asyncio.run()`": ExecutionStrategy.ASYNCIO_RUN,
@@ -938,17 +938,17 @@ WORDS = {
 
 
 def test_003_26_strategies() -> None:
-    theirs = shown(26, ExecutionStrategy=ExecutionStrategy).get_execution_strategy
+    theirs = definitions_of_block(26, ExecutionStrategy=ExecutionStrategy).get_execution_strategy
     assert_callable_as(theirs, get_execution_strategy)
     runner = {"✅": AsyncRunner(), "❌": SyncRunner()}
     rows = rows_of_table(page(), "Parent `returns_coroutine`")[1:]
     assert len(rows) == 4
     for parent, child, words in rows:
         found = get_execution_strategy(runner[parent], runner[child])
-        assert found is WORDS[words] is theirs(runner[parent], runner[child])
+        assert found is ORIGINAL_TERMS[words] is theirs(runner[parent], runner[child])
 
 
-class Where:
+class ThreadRecorder:
     """A graph whose one node says in which thread and loop it runs."""
 
     def __init__(self) -> None:
@@ -978,19 +978,19 @@ def test_003_26_how_nested_graphs_are_called() -> None:
         result = await AsyncRunner().run(graph, {"x": 1})
         return result, threading.get_ident(), asyncio.get_running_loop()
 
-    here = Where()
+    here = ThreadRecorder()
     result, thread, loop = wait(parent(nested(here.graph(True), runner=AsyncRunner())))
     assert (result, here.thread, here.loop) == ({"z": 1}, thread, loop)  # awaited
 
-    here = Where()
+    here = ThreadRecorder()
     result, thread, _ = wait(parent(nested(here.graph(False), runner=SyncRunner())))
     assert result == {"z": 1}
     assert here.thread != thread  # in a thread, so that the loop goes on
 
-    here = Where()
+    here = ThreadRecorder()
     assert SyncRunner().run(nested(here.graph(True), runner=AsyncRunner()), {"x": 1}) == {"z": 1}
 
-    here = Where()
+    here = ThreadRecorder()
     assert SyncRunner().run(nested(here.graph(False), runner=SyncRunner()), {"x": 1}) == {"z": 1}
     assert here.thread == threading.get_ident()
 

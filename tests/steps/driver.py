@@ -9,95 +9,95 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdwater.errors import StepFailed
-from holdwater.kernel import Machine, lay_out
+from holdwater.kernel import Machine, compile_plan
 from holdwater.model import events as ev
 from holdwater.model import journal
 from holdwater.model.commands import Command, Execute, Tend, Wake
 from holdwater.model.events import Event
-from holdwater.model.ports import Program
-from holdwater.steps import Settings, Step, StepsBoard, StepsProgram, Workflow, WorkflowContext
+from holdwater.model.ports import WorkflowDefinition
+from holdwater.steps import Step, StepSettings, StepsRunData, StepsWorkflowDefinition, Workflow, WorkflowContext
 
-BEGAN = 1_700_000_000_000_000
+STARTED_AT_US = 1_700_000_000_000_000
 
 
 @dataclass(frozen=True)
-class Control:
+class FakeAttemptInfo:
     run_id: str
     began: int
-    run_began: int = BEGAN
+    run_began: int = STARTED_AT_US
 
 
-class Run:
+class KernelRun:
     """One run.  `restart=True` forgets everything but the journal before every command."""
 
     def __init__(
         self,
-        program: Program,
+        program: WorkflowDefinition,
         inputs: Any = None,
         *,
         cells: Mapping[str, Any] | None = None,
-        passed: tuple[str, ...] = (),
+        skipped_ranges: tuple[str, ...] = (),
         run_id: str = "r",
-        now: int = BEGAN,
+        now: int = STARTED_AT_US,
         restart: bool = False,
     ) -> None:
         self.program, self.run_id, self.now, self.restart = program, run_id, now, restart
         self.journal: list[str] = []
-        self.slept: list[float] = []
+        self.slept_seconds: list[float] = []
         self.attempts: list[str] = []
-        self.children: list[Run] = []
-        self.kinds: dict[str, str] = {}
-        self._begin()
-        self.apply(ev.Started(program.start(inputs) if cells is None else dict(cells), passed))
+        self.children: list[KernelRun] = []
+        self.error_kinds: dict[str, str] = {}
+        self._new_machine()
+        self.apply(ev.Started(program.start(inputs) if cells is None else dict(cells), skipped_ranges))
 
-    def _begin(self) -> None:
-        self.machine = Machine(lay_out(self.program.plan))
+    def _new_machine(self) -> None:
+        self.machine = Machine(compile_plan(self.program.plan))
         self.board: Any = self.program.style.board(self.machine)
 
     def apply(self, event: Event) -> None:
-        text = journal.encode(journal.Entry(event))
+        text = journal.encode(journal.JournalEntry(event))
         assert journal.encode(journal.decode(json.loads(text), self.program.style.unpack)) == text
         self.journal.append(text)
         self.machine.apply(event)
 
-    def go(self) -> Run:
+    def run_to_end(self) -> KernelRun:
         """To its end, or to where nothing can be done."""
         while self.machine.todo:
             if self.restart:
-                self._begin()
+                self._new_machine()
                 for text in self.journal:
                     self.machine.apply(journal.decode(json.loads(text), self.program.style.unpack).event)
-            self.step(next(iter(self.machine.todo.values())))
+            self.execute_command(next(iter(self.machine.todo.values())))
         return self
 
-    def step(self, command: Command) -> None:
+    def execute_command(self, command: Command) -> None:
         match command:
             case Execute():
                 self._execute(command)
             case Wake(node=node, at=at):
                 assert at is not None
-                self.slept.append((at - self.now) / 1e6)
+                self.slept_seconds.append((at - self.now) / 1e6)
                 self.now = max(self.now, at)
                 self.apply(ev.TimerFired(node))
             case Tend(node=node):
-                self._tend(node)
+                self._run_child(node)
             case _:
                 raise AssertionError(command)
 
     def _execute(self, c: Execute) -> None:
-        view, control = self.board.view(c.node), Control(self.run_id, self.now)
+        view, control = self.board.view(c.node), FakeAttemptInfo(self.run_id, self.now)
         self.attempts.append(self.program.plan.nodes[c.node].name)
         try:
             if self.program.is_async(c.node):
-                done = asyncio.run(self.program.perform_async(c.node, view, control))
+                done = asyncio.run(self.program.execute_async(c.node, view, control))
             else:
-                done = self.program.perform(c.node, view, control)
+                done = self.program.execute(c.node, view, control)
         except StepFailed as error:
             self._failed(c, error)
             return
         if done.spread is not None:
             s = done.spread
-            self.apply(ev.FannedOut(c.node, c.fence, s.inputs, s.width, s.stop))
+            self.apply(ev.FannedOut(c.node, c.fence, s.inputs, s.max_concurrency, s.fail_fast))
         elif done.wait_until is not None:
             self.apply(ev.Deferred(c.node, c.fence, done.wait_until))
         else:
@@ -109,28 +109,30 @@ class Run:
         retry_at = None
         if c.attempt < retry.max_attempts and not error.holdwater_final and retry.covers(cause, kind, text):
             retry_at = self.now + int(retry.delay(c.attempt) * 1e6)
-        self.kinds[self.program.plan.nodes[c.node].name] = kind
+        self.error_kinds[self.program.plan.nodes[c.node].name] = kind
         self.apply(ev.Failed(c.node, c.fence, kind, text, retry_at))
 
-    def _tend(self, node: int) -> None:
-        fan = self.machine.fans[node]
+    def _run_child(self, node: int) -> None:
+        fan = self.machine.fan_outs[node]
         program = self.program.children()[node]
-        self.widths = [*getattr(self, "widths", []), len(fan.running)]
+        self.running_counts = [*getattr(self, "running_counts", []), len(fan.running)]
         item = min(fan.running)
         name = self.program.plan.nodes[node].name
         cells = dict(fan.inputs[item])
         if self.restart:
             cells = {key: program.style.unpack(value.tree) for key, value in cells.items()}
-        child = Run(program, cells=cells, run_id=f"{self.run_id}/{name}.{fan.turn}.{item}", restart=self.restart).go()
+        child = KernelRun(
+            program, cells=cells, run_id=f"{self.run_id}/{name}.{fan.generation}.{item}", restart=self.restart
+        ).run_to_end()
         self.children.append(child)
         done = child.machine.status == "completed"
         values = child.board.result() if done else {}
         error = "" if done else "; ".join(f"{step}: {text}" for step, text in child.errors.items())
-        self.apply(ev.ChildMoved(node, fan.turn, item, child.machine.status, values, error))
+        self.apply(ev.ChildMoved(node, fan.generation, item, child.machine.status, values, error))
 
-    def resume(self, params: Mapping[str, Any] | None = None, start: int | None = None) -> Run:
-        self.apply(ev.Resumed("", self.board.override(params, start), start))
-        return self.go()
+    def resume(self, params: Mapping[str, Any] | None = None, start: int | None = None) -> KernelRun:
+        self.apply(ev.Resumed("", self.board.resume_inputs(params, start), start))
+        return self.run_to_end()
 
     @property
     def status(self) -> str:
@@ -152,24 +154,26 @@ class Run:
 
     @property
     def context(self) -> WorkflowContext:
-        assert isinstance(self.board, StepsBoard)
-        return self.board.final().context(self.run_id, self.program.plan.name, BEGAN)
+        assert isinstance(self.board, StepsRunData)
+        return self.board.final_view().make_context(self.run_id, self.program.plan.name, STARTED_AT_US)
 
     def output(self, step: str) -> Any:
         return self.context.get_output(step)
 
 
-def program(*steps: Step, name: str = "w", settings: Settings | None = None, **options: Any) -> StepsProgram:
-    return StepsProgram(Workflow(name, list(steps), **options), settings)
+def make_definition(
+    *steps: Step, name: str = "w", settings: StepSettings | None = None, **options: Any
+) -> StepsWorkflowDefinition:
+    return StepsWorkflowDefinition(Workflow(name, list(steps), **options), settings)
 
 
-def run(
-    *steps: Step, params: Any = None, settings: Settings | None = None, restart: bool = False, **options: Any
-) -> Run:
+def run_steps(
+    *steps: Step, params: Any = None, settings: StepSettings | None = None, restart: bool = False, **options: Any
+) -> KernelRun:
     """A run of these steps, at its end."""
-    return Run(program(*steps, settings=settings, **options), params, restart=restart).go()
+    return KernelRun(make_definition(*steps, settings=settings, **options), params, restart=restart).run_to_end()
 
 
-def put(**output: Any) -> Callable[[WorkflowContext, dict[str, Any]], dict[str, Any]]:
+def handler_returning(**output: Any) -> Callable[[WorkflowContext, dict[str, Any]], dict[str, Any]]:
     """A handler with this output."""
     return lambda ctx, config: output

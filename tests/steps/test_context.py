@@ -13,7 +13,7 @@ import pytest
 from holdwater.errors import EncodingError
 from holdwater.model.values import Stored
 from holdwater.steps import QualityMetrics, ReadOnlyContext, Step, StepResult, WorkflowContext
-from tests.steps.driver import Run, program, run
+from tests.steps.driver import KernelRun, make_definition, run_steps
 
 
 def test_a_context_out_of_nothing() -> None:
@@ -82,7 +82,7 @@ def test_handlers_do_not_see_each_others_changes() -> None:
 
     given = {"rows": [1]}
     put = Step.lambda_("a", lambda ctx, config: {"rows": [1]})
-    done = run(put, Step.lambda_("b", spoil), params=StepsInput(given, {"days": [1]}))
+    done = run_steps(put, Step.lambda_("b", spoil), params=StepsInput(given, {"days": [1]}))
     assert given == {"rows": [1]}
     assert done.context.params == {"rows": [1]}
     assert done.context.get_output("a") == {"rows": [1]}
@@ -187,20 +187,22 @@ def test_a_step_costs_what_it_puts_out_and_looks_at(monkeypatch: pytest.MonkeyPa
     def handler(ctx: WorkflowContext, config: dict[str, Any]) -> StepResult:
         return StepResult.ok({"rows": list(range(1000))}, {"n": ctx.get_param("n", 0) + 1})
 
-    p = program(*[Step.lambda_(f"s{i}", handler) for i in range(200)])
-    one = Run(p)
+    p = make_definition(*[Step.lambda_(f"s{i}", handler) for i in range(200)])
+    one = KernelRun(p)
     count = Counter(monkeypatch)
-    one.go()
+    one.run_to_end()
     assert one.context.params == {"n": 200}
     assert count.encoded == 2 * 200
     assert count.copied <= 200
 
 
 def test_ten_thousand_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    p = program(*[Step.lambda_(f"s{i}", lambda ctx, config: {"i": ctx.has_output("s0")}) for i in range(10_000)])
-    one = Run(p)
+    p = make_definition(
+        *[Step.lambda_(f"s{i}", lambda ctx, config: {"i": ctx.has_output("s0")}) for i in range(10_000)]
+    )
+    one = KernelRun(p)
     count = Counter(monkeypatch)
-    one.go()
+    one.run_to_end()
     assert one.status == "completed"
     assert (count.encoded, count.copied) == (10_000, 0)
     assert one.context.get_output("s9999") == {"i": True}

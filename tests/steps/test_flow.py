@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from holdwater.errors import WorkflowError
-from holdwater.steps import FallThroughWarning, Settings, Step, StepResult, Workflow, WorkflowContext
-from tests.steps.driver import BEGAN, Run, program, put, run
+from holdwater.steps import FallThroughWarning, Step, StepResult, StepSettings, Workflow, WorkflowContext
+from tests.steps.driver import STARTED_AT_US, KernelRun, handler_returning, make_definition, run_steps
 
 Config = dict[str, Any]
 
 
-def steps(*names: str) -> list[Step]:
-    return [Step.lambda_(name, put(name=name)) for name in names]
+def make_steps(*names: str) -> list[Step]:
+    return [Step.lambda_(name, handler_returning(name=name)) for name in names]
 
 
 def always(ctx: WorkflowContext) -> bool:
@@ -27,19 +27,21 @@ async def later(ctx: WorkflowContext) -> Any:
     return None
 
 
-def ran(done: Run) -> list[str]:
+def executed_steps(done: KernelRun) -> list[str]:
     return [name for name, state in done.states.items() if state == "succeeded"]
 
 
-def chosen(yes: bool, *then: str | None, join: str | None = None, names: str = "abcd", **more: Any) -> list[str]:
+def steps_after_choice(
+    yes: bool, *then: str | None, join: str | None = None, names: str = "abcd", **more: Any
+) -> list[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FallThroughWarning)
         choice = Step.choice("?", lambda ctx: yes, *then, join=join, **more)
-        done = run(choice, *steps(*names))
+        done = run_steps(choice, *make_steps(*names))
     assert done.status == "completed"
     skipped = {name for name, state in done.states.items() if state == "skipped"}
-    assert skipped == {*names} - {*ran(done)}
-    return ran(done)[1:]
+    assert skipped == {*names} - {*executed_steps(done)}
+    return executed_steps(done)[1:]
 
 
 @pytest.mark.parametrize(
@@ -65,11 +67,11 @@ def chosen(yes: bool, *then: str | None, join: str | None = None, names: str = "
     ],
 )
 def test_choice(yes: bool, then: str, other: str | None, join: str | None, expected: str) -> None:
-    assert chosen(yes, then, other, join=join) == list(expected)
+    assert steps_after_choice(yes, then, other, join=join) == list(expected)
 
 
 def test_what_a_choice_leaves_behind() -> None:
-    done = run(Step.choice("big", lambda ctx: ctx.params["n"] > 3, "a"), *steps("a"), params={"n": 5})
+    done = run_steps(Step.choice("big", lambda ctx: ctx.params["n"] > 3, "a"), *make_steps("a"), params={"n": 5})
     assert done.output("big") == {"condition_result": True, "branch": "then"}
     assert done.context.params["__choice_big"] == "then"
 
@@ -77,33 +79,33 @@ def test_what_a_choice_leaves_behind() -> None:
 def test_other_words_for_a_choice() -> None:
     step = Step.choice("?", when=lambda ctx: False, then="a", otherwise="b", join="c")
     assert (step.then_step, step.else_step) == ("a", "b")
-    assert ran(run(step, *steps("a", "b", "c")))[1:] == ["b", "c"]
+    assert executed_steps(run_steps(step, *make_steps("a", "b", "c")))[1:] == ["b", "c"]
 
 
 def test_a_condition_that_raises() -> None:
     def condition(ctx: WorkflowContext) -> bool:
         return bool(ctx.params["missing"])
 
-    done = run(Step.choice("?", condition, "a"), *steps("a"))
+    done = run_steps(Step.choice("?", condition, "a"), *make_steps("a"))
     assert done.error == "Condition evaluation failed: KeyError: 'missing'"
 
 
 def test_falling_through_is_worth_a_warning() -> None:
     with pytest.warns(FallThroughWarning, match="join='b' if this is meant"):
-        Workflow("w", [Step.choice("?", lambda ctx: True, "a", "b"), *steps("a", "b")])
+        Workflow("w", [Step.choice("?", lambda ctx: True, "a", "b"), *make_steps("a", "b")])
 
 
 def test_any_step_may_jump_ahead() -> None:
     jump = Step.lambda_("j", lambda ctx, config: StepResult.ok({"n": 1}, next_step="c"))
-    done = run(jump, *steps("a", "b", "c"))
+    done = run_steps(jump, *make_steps("a", "b", "c"))
     assert done.states == {"j": "succeeded", "a": "skipped", "b": "skipped", "c": "succeeded"}
 
 
 @pytest.mark.parametrize(("target", "why"), [("a", "does not come after"), ("b", "does not come"), ("x", "is not in")])
 def test_a_jump_that_leads_nowhere_fails(target: str, why: str) -> None:
     jump = Step.lambda_("b", lambda ctx, config: StepResult.ok(next_step=target))
-    done = run(*steps("a"), jump, *steps("c"))
-    assert done.kinds == {"b": "CONFIGURATION"}
+    done = run_steps(*make_steps("a"), jump, *make_steps("c"))
+    assert done.error_kinds == {"b": "CONFIGURATION"}
     assert why in done.error
 
 
@@ -112,8 +114,8 @@ def test_a_jump_that_leads_nowhere_fails(target: str, why: str) -> None:
 
 @pytest.mark.parametrize("restart", [False, True])
 def test_a_wait_is_a_timer(restart: bool) -> None:
-    done = run(Step.wait("w", 90), *steps("a"), restart=restart)
-    assert done.slept == [90.0]
+    done = run_steps(Step.wait("w", 90), *make_steps("a"), restart=restart)
+    assert done.slept_seconds == [90.0]
     assert done.output("w") == {"waited_seconds": 90}
     assert done.status == "completed"
 
@@ -129,47 +131,47 @@ def test_a_wait_is_a_timer(restart: bool) -> None:
     ],
 )
 def test_how_long(step: Step, seconds: float) -> None:
-    done = run(step, params={"pause": 7, "deep": {"pause": 8}})
-    assert done.slept == [seconds]
+    done = run_steps(step, params={"pause": 7, "deep": {"pause": 8}})
+    assert done.slept_seconds == [seconds]
     assert done.output("w") == {"waited_seconds": seconds}
 
 
 @pytest.mark.parametrize("given", [True, False])
 def test_until(given: bool) -> None:
-    instant = dt.datetime.fromtimestamp(BEGAN / 1e6 + 60, dt.UTC)
+    instant = dt.datetime.fromtimestamp(STARTED_AT_US / 1e6 + 60, dt.UTC)
     calls: list[str] = []
 
     def until(ctx: WorkflowContext) -> dt.datetime:
         calls.append(ctx.run_id)
         return instant
 
-    done = run(Step.wait("w", until=until if given else instant), restart=True)
-    assert done.slept == [60.0]
+    done = run_steps(Step.wait("w", until=until if given else instant), restart=True)
+    assert done.slept_seconds == [60.0]
     assert done.output("w") == {"waited_until": instant.isoformat()}
     assert calls == ["r"] * given
 
 
 def test_no_wait_at_all() -> None:
-    assert run(Step.wait("w", 0)).slept == []
+    assert run_steps(Step.wait("w", 0)).slept_seconds == []
 
 
 def test_a_dry_run_does_not_wait() -> None:
     instant = dt.datetime(2100, 1, 1, tzinfo=dt.UTC)
-    done = run(Step.wait("w", 90), Step.wait("u", until=instant), settings=Settings(dry_run=True))
-    assert done.slept == []
+    done = run_steps(Step.wait("w", 90), Step.wait("u", until=instant), settings=StepSettings(dry_run=True))
+    assert done.slept_seconds == []
     assert done.output("w") == {"waited_seconds": 90}
     assert done.output("u") == {"waited_until": instant.isoformat()}
 
 
 def test_a_wait_may_jump() -> None:
-    done = run(Step.wait("w", 1, next_step="b"), *steps("a", "b"))
-    assert ran(done) == ["w", "b"]
+    done = run_steps(Step.wait("w", 1, next_step="b"), *make_steps("a", "b"))
+    assert executed_steps(done) == ["w", "b"]
 
 
 @pytest.mark.parametrize("pause", [None, "soon", -1, True])
 def test_a_duration_that_is_none(pause: Any) -> None:
-    done = run(Step.wait("w", duration_path="pause"), params={"pause": pause})
-    assert done.kinds == {"w": "CONFIGURATION"}
+    done = run_steps(Step.wait("w", duration_path="pause"), params={"pause": pause})
+    assert done.error_kinds == {"w": "CONFIGURATION"}
     assert repr(pause) in done.error
 
 
@@ -177,12 +179,12 @@ def test_a_duration_that_is_none(pause: Any) -> None:
 
 
 def test_steps_that_are_passed_over_from_the_start() -> None:
-    p = program(*steps("a", "b", "c"))
-    done = Run(p, passed=("a", "c")).go()
+    p = make_definition(*make_steps("a", "b", "c"))
+    done = KernelRun(p, skipped_ranges=("a", "c")).run_to_end()
     assert done.states == {"a": "skipped", "b": "skipped", "c": "succeeded"}
 
 
-def once(error: str = "no") -> Any:
+def failing_once(error: str = "no") -> Any:
     calls: list[WorkflowContext] = []
 
     def handler(ctx: WorkflowContext, config: Config) -> StepResult:
@@ -198,10 +200,10 @@ def once(error: str = "no") -> Any:
 def test_resuming_with_other_params(restart: bool) -> None:
     flow = [
         Step.lambda_("a", lambda ctx, config: StepResult.ok({"n": 1}, {"x": "a", "y": "a"})),
-        Step.lambda_("b", once()),
+        Step.lambda_("b", failing_once()),
     ]
-    flow.append(Step.lambda_("c", once()))
-    done = run(*flow, params={"x": 0}, restart=restart)
+    flow.append(Step.lambda_("c", failing_once()))
+    done = run_steps(*flow, params={"x": 0}, restart=restart)
     assert done.status == "failed"
     done.resume({"x": "first"})
     assert done.attempts == ["a", "b", "b", "c"]
@@ -213,7 +215,7 @@ def test_resuming_with_other_params(restart: bool) -> None:
 
 
 def test_resuming_without_params() -> None:
-    done = run(Step.lambda_("a", once())).resume()
+    done = run_steps(Step.lambda_("a", failing_once())).resume()
     assert done.output("a") == {"seen": {"__resumed__": True}}
 
 
@@ -221,7 +223,7 @@ def test_doing_everything_anew_from_a_step() -> None:
     def add(ctx: WorkflowContext, config: Config) -> StepResult:
         return StepResult.ok({"n": ctx.params["n"]}, {"n": ctx.params["n"] + 1})
 
-    done = run(*[Step.lambda_(name, add) for name in "abc"], Step.lambda_("d", once()), params={"n": 0})
+    done = run_steps(*[Step.lambda_(name, add) for name in "abc"], Step.lambda_("d", failing_once()), params={"n": 0})
     assert [done.output(name)["n"] for name in "abc"] == [0, 1, 2]
     done.resume({"n": 10}, start=1)
     assert [done.output(name)["n"] for name in "abc"] == [0, 10, 11]
@@ -229,17 +231,19 @@ def test_doing_everything_anew_from_a_step() -> None:
 
 
 def test_an_edit_before_a_step() -> None:
-    p = program(Step.lambda_("a", put(n=1)), Step.lambda_("b", lambda ctx, config: {"seen": ctx.params.to_dict()}))
+    p = make_definition(
+        Step.lambda_("a", handler_returning(n=1)), Step.lambda_("b", lambda ctx, config: {"seen": ctx.params.to_dict()})
+    )
     style = p.style
-    first = Run(p, {"x": 1, "y": 1})
+    first = KernelRun(p, {"x": 1, "y": 1})
     edit = style.edits({"x": 3}, ["y"], style.edits({"x": 2, "z": 2}, [], None))
     from holdwater.model import events as ev
 
-    first._begin()
+    first._new_machine()
     first.journal.clear()
     first.apply(ev.Edited(1, edit))
     first.apply(ev.Started(p.start({"x": 1, "y": 1})))
-    assert first.go().output("b") == {"seen": {"x": 3, "z": 2}}
+    assert first.run_to_end().output("b") == {"seen": {"x": 3, "z": 2}}
 
 
 # -- dry run
@@ -249,8 +253,11 @@ def test_a_dry_run_says_so() -> None:
     def handler(ctx: WorkflowContext, config: Config) -> Config:
         return {"dry": ctx.params["__dry_run__"], "is": ctx.is_dry_run}
 
-    assert run(Step.lambda_("a", handler), settings=Settings(dry_run=True)).output("a") == {"dry": True, "is": True}
-    assert "__dry_run__" not in run(*steps("a")).context.params
+    assert run_steps(Step.lambda_("a", handler), settings=StepSettings(dry_run=True)).output("a") == {
+        "dry": True,
+        "is": True,
+    }
+    assert "__dry_run__" not in run_steps(*make_steps("a")).context.params
 
 
 # -- definitions
@@ -259,15 +266,15 @@ def test_a_dry_run_says_so() -> None:
 @pytest.mark.parametrize(
     ("flow", "why"),
     [
-        ([*steps("a", "a")], "Duplicate step name"),
+        ([*make_steps("a", "a")], "Duplicate step name"),
         (["a"], "Step.lambda_"),
-        ([Step.choice("?", always, "a"), *steps("b")], "then_step 'a' is no step"),
-        ([Step.choice("?", always, "stage", "b"), *steps("stages", "b")], "did you mean 'stages'"),
-        ([*steps("a"), Step.choice("?", always, "a")], "nobody can jump back"),
+        ([Step.choice("?", always, "a"), *make_steps("b")], "then_step 'a' is no step"),
+        ([Step.choice("?", always, "stage", "b"), *make_steps("stages", "b")], "did you mean 'stages'"),
+        ([*make_steps("a"), Step.choice("?", always, "a")], "nobody can jump back"),
         ([Step.choice("?", always, "?")], "does not come after"),
-        ([Step.choice("?", always, "a", "b", join="a"), *steps("a", "b")], "join 'a' comes before 'b'"),
-        ([Step.choice("?", always, "a", join="x"), *steps("a")], "join 'x'"),
-        ([*steps("a"), Step.wait("w", 1, next_step="a")], "next_step 'a'"),
+        ([Step.choice("?", always, "a", "b", join="a"), *make_steps("a", "b")], "join 'a' comes before 'b'"),
+        ([Step.choice("?", always, "a", join="x"), *make_steps("a")], "join 'x'"),
+        ([*make_steps("a"), Step.wait("w", 1, next_step="a")], "next_step 'a'"),
     ],
 )
 def test_what_no_workflow_can_be(flow: list[Any], why: str) -> None:
@@ -279,14 +286,14 @@ def test_what_no_workflow_can_be(flow: list[Any], why: str) -> None:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: Step.lambda_("", put()),
-        lambda: Step.lambda_("a/b", put()),
-        lambda: Step.lambda_("*", put()),
+        lambda: Step.lambda_("", handler_returning()),
+        lambda: Step.lambda_("a/b", handler_returning()),
+        lambda: Step.lambda_("*", handler_returning()),
         lambda: Step.lambda_("a", "no function"),  # type: ignore[arg-type]
-        lambda: Step.lambda_("a", put(), on_error="explode"),
-        lambda: Step.lambda_("a", put(), retry=3),  # type: ignore[arg-type]
-        lambda: Step.lambda_("a", put(), {"timeout": 0}),
-        lambda: Step.lambda_("a", put(), timeout=-1),
+        lambda: Step.lambda_("a", handler_returning(), on_error="explode"),
+        lambda: Step.lambda_("a", handler_returning(), retry=3),  # type: ignore[arg-type]
+        lambda: Step.lambda_("a", handler_returning(), {"timeout": 0}),
+        lambda: Step.lambda_("a", handler_returning(), timeout=-1),
         lambda: Step.pipeline("a"),
         lambda: Step.pipeline("a", ""),
         lambda: Step.pipeline("a", 3),
@@ -313,11 +320,11 @@ def test_what_no_step_can_be(make: Any) -> None:
 
 def test_a_workflow_can_be_looked_at() -> None:
     flow = [
-        *steps("a"),
+        *make_steps("a"),
         Step.pipeline("p", "my.pipeline"),
         Step.pipeline("q", "my.pipeline"),
         Step.choice("?", lambda ctx: True, "z"),
-        *steps("z"),
+        *make_steps("z"),
     ]
     w = Workflow("w", flow, "domain", "what it does", 2, {"x": 1}, ["tag"])
     assert w.step_names() == ["a", "p", "q", "?", "z"]
@@ -331,18 +338,18 @@ def test_a_workflow_can_be_looked_at() -> None:
 
 def test_only_an_iterator_needs_no_name() -> None:
     with pytest.raises(WorkflowError, match="has a name"):
-        Workflow(steps=steps("a")).program()
-    assert Workflow(steps=steps("a")).program("named").plan.name == "named"
+        Workflow(steps=make_steps("a")).program()
+    assert Workflow(steps=make_steps("a")).program("named").plan.name == "named"
 
 
 def test_an_empty_workflow_completes() -> None:
-    assert run().status == "completed"
+    assert run_steps().status == "completed"
 
 
 def test_structure_is_names_kinds_and_order() -> None:
-    one = Workflow("w", [Step.lambda_("a", put(n=1)), Step.wait("b", 1)])
-    same = Workflow("w", [Step.lambda_("a", put(n=2), retry=None, timeout=3), Step.wait("b", 99)])
-    other = Workflow("w", [Step.wait("b", 1), Step.lambda_("a", put(n=1))])
+    one = Workflow("w", [Step.lambda_("a", handler_returning(n=1)), Step.wait("b", 1)])
+    same = Workflow("w", [Step.lambda_("a", handler_returning(n=2), retry=None, timeout=3), Step.wait("b", 99)])
+    other = Workflow("w", [Step.wait("b", 1), Step.lambda_("a", handler_returning(n=1))])
     assert one.structure == same.structure != other.structure
     assert one.program().code != same.program().code
 
@@ -351,4 +358,4 @@ def test_other_processes_are_refused() -> None:
     from holdwater.errors import TaskNotPortable
 
     with pytest.raises(TaskNotPortable, match="step 'a' of workflow 'w'"):
-        program(*steps("a")).body(0)
+        make_definition(*make_steps("a")).body(0)

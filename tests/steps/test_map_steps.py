@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from holdwater.steps import QualityMetrics, RetryPolicy, Settings, Step, StepResult, Workflow, WorkflowContext
-from tests.steps.driver import program, put, run
+from holdwater.steps import QualityMetrics, RetryPolicy, Step, StepResult, StepSettings, Workflow, WorkflowContext
+from tests.steps.driver import handler_returning, make_definition, run_steps
 
 Config = dict[str, Any]
 
@@ -23,7 +23,7 @@ per_item = Workflow(steps=[Step.lambda_("square", square)])
 
 @pytest.mark.parametrize("restart", [False, True])
 def test_results_are_in_the_order_of_the_items(restart: bool) -> None:
-    done = run(Step.map("m", [1, 2, 3], iterator=per_item), restart=restart)
+    done = run_steps(Step.map("m", [1, 2, 3], iterator=per_item), restart=restart)
     assert done.status == "completed"
     assert done.output("m") == {
         "results": [{"square": 1}, {"square": 4}, {"square": 9}],
@@ -48,8 +48,8 @@ def test_results_are_in_the_order_of_the_items(restart: bool) -> None:
 )
 @pytest.mark.parametrize("restart", [False, True])
 def test_where_items_come_from(source: dict[str, Any], restart: bool) -> None:
-    done = run(
-        Step.lambda_("before", put(rows=[1, 2])),
+    done = run_steps(
+        Step.lambda_("before", handler_returning(rows=[1, 2])),
         Step.map("m", **source, iterator_workflow=per_item),
         params={"n": 2, "list": [1, 2], "deep": {"list": [1, 2]}},
         restart=restart,
@@ -58,8 +58,8 @@ def test_where_items_come_from(source: dict[str, Any], restart: bool) -> None:
 
 
 def test_params_come_before_outputs() -> None:
-    done = run(
-        Step.lambda_("rows", put(x=[9])),
+    done = run_steps(
+        Step.lambda_("rows", handler_returning(x=[9])),
         Step.map("m", items_path="rows.x", iterator=per_item),
         params={"rows": {"x": [3]}},
     )
@@ -72,7 +72,7 @@ def test_what_a_child_sees() -> None:
     from holdwater.steps import StepsInput
 
     given = StepsInput({"x": 1, "list": ["p", "q"]}, {"day": "mon"})
-    done = run(
+    done = run_steps(
         Step.lambda_("set", lambda ctx, config: StepResult.ok({"n": 1}, {"y": 2})),
         Step.map("m", items_path="list", item_param="name", iterator=inner),
         params=given,
@@ -89,40 +89,40 @@ def test_what_a_child_sees() -> None:
 
 
 def test_one_step_for_each_item() -> None:
-    assert run(Step.map("m", [2], step=Step.lambda_("s", square))).output("m")["results"] == [{"square": 4}]
+    assert run_steps(Step.map("m", [2], step=Step.lambda_("s", square))).output("m")["results"] == [{"square": 4}]
 
 
 def test_the_last_step_that_completed_is_the_result() -> None:
     inner = Workflow(
         steps=[
-            Step.lambda_("a", put(a=1)),
-            Step.lambda_("b", put(b=1)),
+            Step.lambda_("a", handler_returning(a=1)),
+            Step.lambda_("b", handler_returning(b=1)),
             Step.choice("?", lambda ctx: False, "c"),
-            Step.lambda_("c", put(c=1)),
+            Step.lambda_("c", handler_returning(c=1)),
         ]
     )
-    done = run(Step.map("m", [1], iterator=inner))
+    done = run_steps(Step.map("m", [1], iterator=inner))
     assert done.output("m")["results"] == [{"condition_result": False, "branch": "else"}]
 
 
 @pytest.mark.parametrize("restart", [False, True])
 def test_a_failed_item_stops_the_others(restart: bool) -> None:
     step = Step.map("m", [1, "bad", 3, 4], iterator=per_item, max_concurrency=1)
-    done = run(step, Step.lambda_("after", put()), restart=restart)
+    done = run_steps(step, Step.lambda_("after", handler_returning()), restart=restart)
     assert done.status == "failed"
     assert len(done.children) == 2
-    assert done.kinds == {"m": "DEPENDENCY"}
+    assert done.error_kinds == {"m": "DEPENDENCY"}
     assert done.error == "item 1 of map step 'm' failed: square: ValueError: it is bad"
     assert done.states["after"] == "waiting"
 
 
 def test_what_ran_beside_it_is_finished() -> None:
-    done = run(Step.map("m", ["bad", 2, 3, 4], iterator=per_item, max_concurrency=3))
+    done = run_steps(Step.map("m", ["bad", 2, 3, 4], iterator=per_item, max_concurrency=3))
     assert [child.status for child in done.children] == ["failed", "completed", "completed"]
 
 
 def test_under_continue_all_run() -> None:
-    done = run(Step.map("m", ["bad", 2, "bad"], iterator=per_item, on_error="continue", max_concurrency=1))
+    done = run_steps(Step.map("m", ["bad", 2, "bad"], iterator=per_item, on_error="continue", max_concurrency=1))
     assert done.status == "completed"
     assert done.output("m") == {
         "results": [None, {"square": 4}, None],
@@ -146,7 +146,7 @@ def test_a_retry_runs_what_has_not_completed() -> None:
         return {"item": ctx.params["item"]}
 
     retry = RetryPolicy(max_attempts=2, initial_delay=0)
-    done = run(Step.map("m", [1, 2], step=Step.lambda_("s", twice), max_concurrency=1, retry=retry))
+    done = run_steps(Step.map("m", [1, 2], step=Step.lambda_("s", twice), max_concurrency=1, retry=retry))
     assert done.output("m")["results"] == [{"item": 1}, {"item": 2}]
     assert calls == [1, 2, 2]
 
@@ -154,11 +154,11 @@ def test_a_retry_runs_what_has_not_completed() -> None:
 @pytest.mark.parametrize(("limit", "width"), [(None, 4), (2, 2), (9, 4)])
 def test_how_many_run_at_once(limit: int | None, width: int) -> None:
     step = Step.map("m", list(range(6)), iterator=per_item, max_concurrency=4)
-    assert max(run(step, settings=Settings(max_concurrent_steps=limit)).widths) == width
+    assert max(run_steps(step, settings=StepSettings(max_concurrent_steps=limit)).running_counts) == width
 
 
 def test_no_items() -> None:
-    done = run(Step.map("m", [], iterator=per_item))
+    done = run_steps(Step.map("m", [], iterator=per_item))
     assert done.output("m") == {"results": [], "item_count": 0, "completed": 0, "failed": 0, "errors": []}
 
 
@@ -173,21 +173,21 @@ def test_no_items() -> None:
     ],
 )
 def test_items_that_are_no_list(source: dict[str, Any], why: str) -> None:
-    done = run(Step.map("m", **source, iterator=per_item), params={"x": 1, "text": "abc"})
-    assert done.kinds == {"m": "CONFIGURATION"}
+    done = run_steps(Step.map("m", **source, iterator=per_item), params={"x": 1, "text": "abc"})
+    assert done.error_kinds == {"m": "CONFIGURATION"}
     assert why in done.error
 
 
 def test_an_item_that_cannot_be_stored() -> None:
-    done = run(Step.map("m", lambda ctx: [1, {"f": open}], iterator=per_item))
+    done = run_steps(Step.map("m", lambda ctx: [1, {"f": open}], iterator=per_item))
     assert "item 1 of map step 'm'" in done.error
 
 
 def test_maps_in_maps() -> None:
     inner = Workflow(steps=[Step.map("inner", items_path="item", item_param="cell", step=Step.lambda_("s", cell))])
-    done = run(Step.map("outer", [[1, 2], [3]], iterator=inner))
+    done = run_steps(Step.map("outer", [[1, 2], [3]], iterator=inner))
     assert [r["results"] for r in done.output("outer")["results"]] == [[{"cell": 1}, {"cell": 2}], [{"cell": 3}]]
-    names = [program(Step.map("outer", [1], iterator=inner))]
+    names = [make_definition(Step.map("outer", [1], iterator=inner))]
     while names[-1].children():
         names += names[-1].children().values()  # type: ignore[arg-type]
     assert [p.plan.name for p in names] == ["w", "w/outer", "w/outer/inner"]
@@ -205,9 +205,9 @@ def test_children_have_the_settings_of_their_parent() -> None:
         result: StepResult = work(step, context)
         return result
 
-    settings = Settings(dry_run=True, conduct=conduct, default_timeout_s=3)
+    settings = StepSettings(dry_run=True, wrapper=conduct, default_timeout_s=3)
     inner = Workflow(steps=[Step.lambda_("a", lambda ctx, config: {"dry": ctx.is_dry_run}), Step.pipeline("p", "none")])
-    done = run(Step.map("m", [1], iterator=inner), settings=settings)
+    done = run_steps(Step.map("m", [1], iterator=inner), settings=settings)
     assert seen == ["m", "a", "p"]
     assert done.output("m")["results"] == [{"dry_run": True, "pipeline": "none"}]
     assert done.program.children()[0].policy(0).timeout_s == 3
@@ -223,6 +223,6 @@ def test_steps_cannot_be_changed_so_that_iterators_make_a_cycle() -> None:
 
 def test_quality_of_children_stays_with_them() -> None:
     measured = Step.lambda_("s", lambda ctx, config: StepResult.ok(quality=QualityMetrics(1, 1)))
-    done = run(Step.map("m", [1], step=measured))
+    done = run_steps(Step.map("m", [1], step=measured))
     assert done.context.get_quality("m") is None
     assert done.children[0].context.get_quality("s") is not None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from holdwater.steps import Step, Workflow
-from tests.steps.driver import put
+from tests.steps.driver import handler_returning
 
 
-def flow() -> Workflow:
+def build_workflow() -> Workflow:
     def step(name: str) -> Step:
-        return Step.lambda_(name, put())
+        return Step.lambda_(name, handler_returning())
 
     return Workflow(
         "w",
@@ -28,7 +28,7 @@ def flow() -> Workflow:
 
 
 def test_text() -> None:
-    assert flow().to_text().split("\n") == [
+    assert build_workflow().to_text().split("\n") == [
         "Workflow(name='w', steps=10)",
         "     1. big     choice  then -> fast, else -> full",
         "     2. fast    lambda",
@@ -44,7 +44,7 @@ def test_text() -> None:
 
 
 def test_mermaid() -> None:
-    lines = flow().to_mermaid().split("\n")
+    lines = build_workflow().to_mermaid().split("\n")
     assert lines[:3] == ["flowchart TD", '    s0{"big: choice"}', '    s1["fast: lambda"]']
     edges = [line.strip() for line in lines[11:]]
     assert edges == [

@@ -11,7 +11,7 @@ import pytest
 from holdwater import DefaultRunner
 from holdwater.model.registry import registry
 from holdwater.steps import Step, Workflow, WorkflowContext, register_workflow
-from tests.steps.driver import put
+from tests.steps.driver import handler_returning
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def name() -> Iterator[str]:
     """Of a workflow that is forgotten afterwards."""
     made = f"flow_{uuid.uuid4().hex[:8]}"
     yield made
-    registry.forget(made)
+    registry.unregister(made)
 
 
 @pytest.fixture
@@ -42,9 +42,9 @@ def test_every_kind_of_step(runner: DefaultRunner, name: str) -> None:
                 Step.lambda_("first", first),
                 Step.choice("big", lambda ctx: ctx.params["n"] > 3, "each", "never", join="wait"),
                 Step.map("each", [1, 2, 3], step=Step.lambda_("square", square), max_concurrency=2),
-                Step.lambda_("never", put()),
+                Step.lambda_("never", handler_returning()),
                 Step.wait("wait", 0.001),
-                Step.pipeline("inner", Workflow("inner", [Step.lambda_("last", put(m=1))])),
+                Step.pipeline("inner", Workflow("inner", [Step.lambda_("last", handler_returning(m=1))])),
             ],
         )
     )
@@ -61,7 +61,7 @@ def test_a_failure_names_the_step_and_the_exception(runner: DefaultRunner, name:
     def gone(ctx: WorkflowContext, config: dict[str, Any]) -> None:
         raise ConnectionError("gone")
 
-    register_workflow(Workflow(name, [Step.lambda_("a", gone), Step.lambda_("b", put())]))
+    register_workflow(Workflow(name, [Step.lambda_("a", gone), Step.lambda_("b", handler_returning())]))
     done = runner.execute(name, {})
     assert done.status == "Failed"
     assert "'a' failed: ConnectionError: gone" in str(done.error_message)

@@ -30,7 +30,7 @@ def until(ctx: WorkflowContext) -> dt.datetime:
     return ctx.started_at
 
 
-def full() -> Workflow:
+def build_full_workflow() -> Workflow:
     inner = Workflow(steps=[Step.lambda_("inner", handler)])
     return Workflow(
         "full",
@@ -65,12 +65,12 @@ def full() -> Workflow:
 
 
 def test_there_and_back() -> None:
-    data = json.loads(json.dumps(full().to_dict()))
+    data = json.loads(json.dumps(build_full_workflow().to_dict()))
     back = Workflow.from_dict(data)
     assert back.to_dict() == data
-    assert back.program().code == full().program().code
-    assert back.structure == full().structure
-    assert back.steps[0].retry_policy == full().steps[0].retry_policy
+    assert back.program().code == build_full_workflow().program().code
+    assert back.structure == build_full_workflow().structure
+    assert back.steps[0].retry_policy == build_full_workflow().steps[0].retry_policy
 
 
 def test_only_what_is_set_is_written() -> None:
@@ -115,7 +115,7 @@ def test_documents_that_are_none(steps: Any, why: str) -> None:
 
 
 def test_a_registered_workflow_is_found_by_runners() -> None:
-    flow = full()
+    flow = build_full_workflow()
     try:
         assert register_workflow(flow) is flow
         program = registry.get("full")
@@ -123,7 +123,7 @@ def test_a_registered_workflow_is_found_by_runners() -> None:
         assert registry.get("full/m").plan.name == "full/m"
         assert {"full", "full/m", "full/n", "full/o"} <= {*registry.executable()}
     finally:
-        registry.forget("full")
+        registry.unregister("full")
 
 
 def test_all_names_can_be_imported() -> None:

@@ -20,92 +20,102 @@ from holdwater.errors import RunnerClosed, RunNotFound
 from holdwater.model.ports import Store
 from holdwater.model.records import (
     FIRST,
-    Change,
     Committed,
     Conflict,
     Duplicate,
-    Forgotten,
     JournalRow,
-    News,
+    Notification,
     Position,
+    PruneResult,
     RunFilter,
     RunRow,
+    RunUpdate,
     WorkRow,
 )
-from tests.storage.factories import birth, run, step, work
+from tests.storage.factories import make_run_row, make_work_row, new_run_update, run_update
 
 ORDERS = ("orders",)
 
 
-class Place:
+class StoreLocation:
     """Somewhere to open a store.
 
-    `shared`: a second store opened there sees what the first one wrote.  `sees_death`: a dead owner is known at once,
-    not only when its leases have run out.
+    `shared`: a second store opened there sees what the first one wrote..  `detects_dead_owners`: a dead owner is known
+    at once, not only when its leases have run out.
     """
 
-    def __init__(self, opening: Callable[[], Store], shared: bool, sees_death: bool = True) -> None:
-        self.shared, self.sees_death = shared, sees_death
-        self._opening = opening
-        self._opened = ExitStack()
+    def __init__(self, open_store: Callable[[], Store], shared: bool, detects_dead_owners: bool = True) -> None:
+        self.shared, self.detects_dead_owners = shared, detects_dead_owners
+        self._open_store = open_store
+        self._open_stores = ExitStack()
 
     def open(self) -> Store:
-        return self._opened.enter_context(closing(self._opening()))
+        return self._open_stores.enter_context(closing(self._open_store()))
 
     def close(self) -> None:
-        self._opened.close()
+        self._open_stores.close()
 
 
-def entries(rows: list[JournalRow]) -> list[Any]:
+def journal_entries(rows: list[JournalRow]) -> list[Any]:
     return [entry for row in rows for entry in json.loads(row.entries)]
 
 
-def ids(rows: list[RunRow] | list[WorkRow]) -> list[str]:
+def run_ids(rows: list[RunRow] | list[WorkRow]) -> list[str]:
     return [row.id if isinstance(row, RunRow) else row.run_id for row in rows]
 
 
-class Conformance:
+class StoreConformance:
     """Subclass it as `Test...`."""
 
     @pytest.fixture
-    def store(self, place: Place) -> Iterator[Store]:
+    def store(self, place: StoreLocation) -> Iterator[Store]:
         yield place.open()
         place.close()
 
     # -- births and changes
 
-    def test_a_birth_writes_head_journal_and_work(self, store: Store) -> None:
+    def test_a_new_run_writes_run_row_journal_and_work(self, store: Store) -> None:
         rows = [
-            work("r1", 0, owner="me", lease_until=9),
-            work("r1", 1, kind="wake", due_at=77, began=True, orphaned=True, parked=True),
+            make_work_row("r1", 0, owner="me", lease_until=9),
+            make_work_row("r1", 1, kind="wake", due_at=77, began=True, orphaned=True, parked=True),
         ]
-        head = run("r1", 2, error="e", reason="r", finished_at=5, paused_at=6, deadline_at=7, status="failed")
+        head = make_run_row("r1", 2, error="e", reason="r", finished_at=5, paused_at=6, deadline_at=7, status="failed")
         head = replace(head, idempotency_key="k", inputs_digest="d")
-        assert store.commit([Change(head, 0, ['["a",1]', '["b"]'], 1_000, born=True, work_in=rows)]) == [Committed()]
+        assert store.commit([RunUpdate(head, 0, ['["a",1]', '["b"]'], 1_000, is_new=True, work_added=rows)]) == [
+            Committed()
+        ]
         assert store.run("r1") == head
         assert store.journal("r1") == [JournalRow(1, 1_000, '[["a",1],["b"]]')]
         assert store.work("r1") == rows
 
-    def test_a_step_changes_head_journal_and_work(self, store: Store) -> None:
-        store.commit([birth("r1", [work("r1", 0), work("r1", 1)], inputs_digest="d")])
-        change = step(
-            "r1", 1, work_out=[(0, 1)], work_in=[work("r1", 2)], began=[(1, 1)], status="paused", reason="why"
+    def test_an_update_changes_run_row_journal_and_work(self, store: Store) -> None:
+        store.commit([new_run_update("r1", [make_work_row("r1", 0), make_work_row("r1", 1)], inputs_digest="d")])
+        change = run_update(
+            "r1",
+            1,
+            work_removed=[(0, 1)],
+            work_added=[make_work_row("r1", 2)],
+            started=[(1, 1)],
+            status="paused",
+            reason="why",
         )
         change.run.inputs_digest = "d"
         assert store.commit([change]) == [Committed()]
         assert store.run("r1") == change.run
         assert store.journal("r1", 1) == [JournalRow(2, 2_000, '[["ok"]]')]
-        assert store.work("r1") == [work("r1", 1, began=True), work("r1", 2)]
+        assert store.work("r1") == [make_work_row("r1", 1, began=True), make_work_row("r1", 2)]
 
-    def test_a_step_keeps_what_was_decided_at_birth(self, store: Store) -> None:
-        store.commit([birth("r1", idempotency_key="k", inputs_digest="d")])
-        store.commit([step("r1", 1, structure="s2", code="c2")])
-        assert store.run("r1") == run("r1", 2, structure="s2", code="c2", idempotency_key="k", inputs_digest="d")
+    def test_an_update_keeps_the_immutable_fields(self, store: Store) -> None:
+        store.commit([new_run_update("r1", idempotency_key="k", inputs_digest="d")])
+        store.commit([run_update("r1", 1, structure="s2", code="c2")])
+        assert store.run("r1") == make_run_row(
+            "r1", 2, structure="s2", code="c2", idempotency_key="k", inputs_digest="d"
+        )
 
     def test_a_change_without_entries_leaves_the_journal_alone(self, store: Store) -> None:
-        store.commit([birth("r1", [work("r1")])])
-        assert store.commit([step("r1", 1, [], began=[(0, 1)])]) == [Committed()]
-        assert store.work("r1") == [work("r1", began=True)]
+        store.commit([new_run_update("r1", [make_work_row("r1")])])
+        assert store.commit([run_update("r1", 1, [], started=[(0, 1)])]) == [Committed()]
+        assert store.work("r1") == [make_work_row("r1", began=True)]
         assert len(store.journal("r1")) == 1
 
     def test_no_changes_are_no_verdicts(self, store: Store) -> None:
@@ -118,72 +128,94 @@ class Conformance:
         assert store.work("nobody") == []
 
     def test_rows_given_and_taken_are_the_callers_own(self, store: Store) -> None:
-        row, change = work("r1"), birth("r1")
-        change.work_in.append(row)
+        row, change = make_work_row("r1"), new_run_update("r1")
+        change.work_added.append(row)
         store.commit([change])
         row.owner = change.run.error = "changed later"
         store.work("r1")[0].owner = "changed too"
         head = store.run("r1")
         assert head is not None
         head.error = "and this"
-        assert store.run("r1") == run("r1")
-        assert store.work("r1") == [work("r1")]
+        assert store.run("r1") == make_run_row("r1")
+        assert store.work("r1") == [make_work_row("r1")]
 
     # -- verdicts
 
     def test_in_a_mixed_batch_the_good_are_written_and_the_bad_are_not(self, store: Store) -> None:
-        store.commit([birth("r1", [work("r1")]), birth("r2", [work("r2")]), birth("r3", idempotency_key="k")])
-        again = birth("r5", [work("r5")], idempotency_key="k")
+        store.commit(
+            [
+                new_run_update("r1", [make_work_row("r1")]),
+                new_run_update("r2", [make_work_row("r2")]),
+                new_run_update("r3", idempotency_key="k"),
+            ]
+        )
+        again = new_run_update("r5", [make_work_row("r5")], idempotency_key="k")
         again.plan = {"of": "r5"}
-        stale = step("r2", 0, work_out=[(0, 1)], work_in=[work("r2", 7)], park=True, status="failed")
+        stale = run_update(
+            "r2", 0, work_removed=[(0, 1)], work_added=[make_work_row("r2", 7)], parked=True, status="failed"
+        )
         stale.plan = {"of": "r2"}
         verdicts = store.commit(
             [
-                step("r1", 1, work_out=[(0, 1)]),
+                run_update("r1", 1, work_removed=[(0, 1)]),
                 stale,
-                birth("r4"),
+                new_run_update("r4"),
                 again,
-                step("unknown", 3),
-                birth("r1", [work("r1", 9)]),
+                run_update("unknown", 3),
+                new_run_update("r1", [make_work_row("r1", 9)]),
             ]
         )
         assert verdicts == [
-            Committed(), Conflict(), Committed(), Duplicate(run("r3", idempotency_key="k")), Conflict(), Conflict(),
+            Committed(), Conflict(), Committed(),
+            Duplicate(make_run_row("r3", idempotency_key="k")), Conflict(), Conflict(),
         ]  # fmt: skip
-        assert store.run("r1") == run("r1", 2)
+        assert store.run("r1") == make_run_row("r1", 2)
         assert store.work("r1") == []
-        assert (store.run("r2"), store.work("r2"), len(store.journal("r2"))) == (run("r2"), [work("r2")], 1)
-        assert store.run("r4") == run("r4")
+        assert (store.run("r2"), store.work("r2"), len(store.journal("r2"))) == (
+            make_run_row("r2"),
+            [make_work_row("r2")],
+            1,
+        )
+        assert store.run("r4") == make_run_row("r4")
         assert (store.run("r5"), store.journal("r5"), store.work("r5")) == (None, [], [])
         assert (store.run("unknown"), store.journal("unknown")) == (None, [])
         assert store.plan("s1") is None
 
     @pytest.mark.parametrize("expected", [0, 1, 3])
     def test_another_number_of_entries_is_a_conflict(self, store: Store, expected: int) -> None:
-        store.commit([birth("r1", entries=["[1]", "[2]"])])
-        assert store.commit([step("r1", expected)]) == [Conflict()]
-        assert store.run("r1") == run("r1", 2)
+        store.commit([new_run_update("r1", entries=["[1]", "[2]"])])
+        assert store.commit([run_update("r1", expected)]) == [Conflict()]
+        assert store.run("r1") == make_run_row("r1", 2)
 
     def test_a_key_is_taken_once_per_workflow(self, store: Store) -> None:
-        first, other = birth("r1", idempotency_key="k"), birth("r2", idempotency_key="k", workflow="bills")
+        first, other = (
+            new_run_update("r1", idempotency_key="k"),
+            new_run_update("r2", idempotency_key="k", workflow="bills"),
+        )
         assert store.commit([first, other]) == [Committed(), Committed()]
-        store.commit([step("r1", 1, status="completed", finished_at=8)])
+        store.commit([run_update("r1", 1, status="completed", finished_at=8)])
         head = store.run("r1")
         assert head is not None
-        assert store.commit([birth("r3", idempotency_key="k")]) == [Duplicate(head)]
+        assert store.commit([new_run_update("r3", idempotency_key="k")]) == [Duplicate(head)]
 
     def test_a_key_is_taken_once_within_a_batch(self, store: Store) -> None:
-        births = [birth("r1", idempotency_key="k"), birth("r2", idempotency_key="k"), birth("r3")]
+        births = [
+            new_run_update("r1", idempotency_key="k"),
+            new_run_update("r2", idempotency_key="k"),
+            new_run_update("r3"),
+        ]
         assert store.commit(births) == [Committed(), Duplicate(births[0].run), Committed()]
         assert store.run("r2") is None
 
-    def test_a_birth_that_comes_twice_finds_itself_by_its_key(self, store: Store) -> None:
-        store.commit([birth("r1", idempotency_key="k")])
-        assert store.commit([birth("r1", idempotency_key="k")]) == [Duplicate(run("r1", idempotency_key="k"))]
+    def test_a_repeated_new_run_is_found_by_its_idempotency_key(self, store: Store) -> None:
+        store.commit([new_run_update("r1", idempotency_key="k")])
+        assert store.commit([new_run_update("r1", idempotency_key="k")]) == [
+            Duplicate(make_run_row("r1", idempotency_key="k"))
+        ]
 
-    def test_a_key_is_not_taken_by_a_birth_that_failed(self, store: Store) -> None:
-        store.commit([birth("r1")])
-        births = [birth("r1", idempotency_key="k"), birth("r2", idempotency_key="k")]
+    def test_an_idempotency_key_is_not_taken_by_a_rejected_run(self, store: Store) -> None:
+        store.commit([new_run_update("r1")])
+        births = [new_run_update("r1", idempotency_key="k"), new_run_update("r2", idempotency_key="k")]
         assert store.commit(births) == [Conflict(), Committed()]
 
     def test_eight_threads_commit_at_once(self, store: Store) -> None:
@@ -194,8 +226,8 @@ class Conformance:
             verdicts = []
             for i in range(25):
                 name = f"r{thread}-{i}"
-                verdicts += store.commit([birth(name, [work(name)])])
-                verdicts += store.commit([step(name, 1, work_out=[(0, 1)])])
+                verdicts += store.commit([new_run_update(name, [make_work_row(name)])])
+                verdicts += store.commit([run_update(name, 1, work_removed=[(0, 1)])])
             return verdicts
 
         with ThreadPoolExecutor(8) as pool:
@@ -203,22 +235,22 @@ class Conformance:
         assert len(store.runs(RunFilter(limit=1_000))) == 200
 
     def test_of_threads_that_decide_on_the_same_journal_one_wins(self, store: Store) -> None:
-        store.commit([birth("r1")])
+        store.commit([new_run_update("r1")])
         together = Barrier(8)
 
         def decide(thread: int) -> Any:
             together.wait()
-            return store.commit([step("r1", 1, [f"[{thread}]"])])[0]
+            return store.commit([run_update("r1", 1, [f"[{thread}]"])])[0]
 
         with ThreadPoolExecutor(8) as pool:
             verdicts = list(pool.map(decide, range(8)))
         assert sorted(map(str, verdicts)) == ["Committed()"] + ["Conflict()"] * 7
-        assert entries(store.journal("r1", 1)) == [[verdicts.index(Committed())]]
+        assert journal_entries(store.journal("r1", 1)) == [[verdicts.index(Committed())]]
 
     # -- plans
 
     def test_a_plan_is_stored_with_the_first_change_that_brings_it(self, store: Store) -> None:
-        change, later = birth("r1"), step("r1", 1, structure="s2")
+        change, later = new_run_update("r1"), run_update("r1", 1, structure="s2")
         change.plan, later.plan = {"nodes": [1, {"a": None}], "x": "ü\u0000"}, {"second": True}
         store.commit([change])
         store.commit([later])
@@ -226,7 +258,7 @@ class Conformance:
         assert store.plan("s2") == later.plan
 
     def test_the_plan_of_a_structure_stays(self, store: Store) -> None:
-        first, second, third = birth("r1"), birth("r2"), birth("r3")
+        first, second, third = new_run_update("r1"), new_run_update("r2"), new_run_update("r3")
         first.plan, second.plan, third.plan = {"n": 1}, {"n": 2}, {"n": 3}
         store.commit([first, second])
         store.commit([third])
@@ -235,13 +267,13 @@ class Conformance:
     # -- journals
 
     def test_a_tail_begins_after_the_entry_named(self, store: Store) -> None:
-        store.commit([birth("r1", entries=["[1]", '["],[",2]', '{"3":[[]]}'])])
-        store.commit([step("r1", 3, ["[4]"], at=2_000)])
-        store.commit([step("r1", 4, ["[5]", "[6]"], at=3_000)])
+        store.commit([new_run_update("r1", entries=["[1]", '["],[",2]', '{"3":[[]]}'])])
+        store.commit([run_update("r1", 3, ["[4]"], at=2_000)])
+        store.commit([run_update("r1", 4, ["[5]", "[6]"], at=3_000)])
         everything: list[Any] = [[1], ["],[", 2], {"3": [[]]}, [4], [5], [6]]
         for after in range(8):
             rows = store.journal("r1", after)
-            assert entries(rows) == everything[after:]
+            assert journal_entries(rows) == everything[after:]
             assert not rows or rows[0].seq == after + 1
         assert [(row.seq, row.at) for row in store.journal("r1", 1)] == [(2, 1_000), (4, 2_000), (5, 3_000)]
 
@@ -249,92 +281,107 @@ class Conformance:
         "text", ["ä€𝄞\u2028", "\u0000 NUL", "\ud800 lone", "'; DROP TABLE runs; --", "\\u0000", "%s ? :x $1", "\x1b[0m"]
     )
     def test_any_text_survives_in_an_entry(self, store: Store, text: str) -> None:
-        store.commit([birth("r1", entries=[json.dumps([text])])])
-        assert entries(store.journal("r1")) == [[text]]
+        store.commit([new_run_update("r1", entries=[json.dumps([text])])])
+        assert journal_entries(store.journal("r1")) == [[text]]
 
     @pytest.mark.parametrize("text", ["ä€𝄞", "'; DROP TABLE runs; --", "%s ? :x $1 \\"])
-    def test_any_text_survives_in_a_head(self, store: Store, text: str) -> None:
+    def test_any_text_survives_in_a_run_row(self, store: Store, text: str) -> None:
         head: dict[str, Any] = dict(workflow=text, error=text, reason=text, idempotency_key=text)
-        store.commit([birth(text, **head)])
-        assert store.run(text) == run(text, **head)
-        assert ids(store.runs(RunFilter(workflow=text))) == [text]
+        store.commit([new_run_update(text, **head)])
+        assert store.run(text) == make_run_row(text, **head)
+        assert run_ids(store.runs(RunFilter(workflow=text))) == [text]
 
-    def test_a_lone_surrogate_in_an_error_stops_nobody(self, store: Store) -> None:
-        verdicts = store.commit([birth("r1", error="bad \udcff name", idempotency_key="\ud800"), birth("r2")])
+    def test_a_lone_surrogate_in_an_error_is_escaped(self, store: Store) -> None:
+        verdicts = store.commit(
+            [new_run_update("r1", error="bad \udcff name", idempotency_key="\ud800"), new_run_update("r2")]
+        )
         assert verdicts == [Committed(), Committed()]
         head = store.run("r1")
         assert head is not None
         assert head.error is not None
         assert head.error.startswith("bad ")
-        (verdict,) = store.commit([birth("r3", idempotency_key="\ud800")])
+        (verdict,) = store.commit([new_run_update("r3", idempotency_key="\ud800")])
         assert isinstance(verdict, Duplicate)
         assert store.run("\ud800") is None
 
     def test_large_entries_survive(self, store: Store) -> None:
         big = json.dumps(["x" * 10_000_000])
-        store.commit([birth("r1", entries=[big, "[2]"])])
-        store.commit([step("r1", 2, [big])])
-        assert entries(store.journal("r1")) == [json.loads(big), [2], json.loads(big)]
-        assert entries(store.journal("r1", 1)) == [[2], json.loads(big)]
+        store.commit([new_run_update("r1", entries=[big, "[2]"])])
+        store.commit([run_update("r1", 2, [big])])
+        assert journal_entries(store.journal("r1")) == [json.loads(big), [2], json.loads(big)]
+        assert journal_entries(store.journal("r1", 1)) == [[2], json.loads(big)]
 
     # -- claims
 
     def test_a_claim_takes_the_oldest_due_first(self, store: Store) -> None:
         due = {"r1": 30, "r2": 10, "r3": 20}
-        store.commit([birth(r, [work(r, due_at=at)]) for r, at in due.items()])
+        store.commit([new_run_update(r, [make_work_row(r, due_at=at)]) for r, at in due.items()])
         taken = store.claim("me", 500, 30, 2, ORDERS)
-        assert taken == [work("r2", due_at=10), work("r3", due_at=20)]
-        assert store.work("r2") == [work("r2", due_at=10, owner="me", lease_until=500)]
-        assert ids(store.claim("me", 500, 30, 9, ORDERS)) == ["r1"]
+        assert taken == [make_work_row("r2", due_at=10), make_work_row("r3", due_at=20)]
+        assert store.work("r2") == [make_work_row("r2", due_at=10, owner="me", lease_until=500)]
+        assert run_ids(store.claim("me", 500, 30, 9, ORDERS)) == ["r1"]
 
     @pytest.mark.parametrize("kind", ["wake", "tend"])
     def test_what_needs_no_slot_is_claimed_when_it_is_due(self, store: Store, kind: str) -> None:
-        store.commit([birth("r1", [work("r1", kind=kind, due_at=99)])])
+        store.commit([new_run_update("r1", [make_work_row("r1", kind=kind, due_at=99)])])
         for bodies in (True, False):
             assert store.claim("me", 500, 98, 9, ORDERS, bodies=bodies) == []
             assert store.claim("me", 500, 98, 9, ORDERS, "r1", bodies=bodies) == []
-        assert ids(store.claim("me", 500, 99, 9, ORDERS)) == ["r1"]
+        assert run_ids(store.claim("me", 500, 99, 9, ORDERS)) == ["r1"]
 
     @pytest.mark.parametrize("under", [None, "r1"])
     @pytest.mark.parametrize("ahead", [1, 1 << 60])
-    def test_bodies_are_claimed_though_a_clock_ahead_has_written_them(
+    def test_task_work_is_claimed_even_if_its_due_time_is_in_the_future(
         self, store: Store, ahead: int, under: str | None
     ) -> None:
         """They were due when they were written, by a clock that has been set back since."""
-        rows = [work("r1", 0, due_at=100 + ahead), work("r1", 1, due_at=7), work("r1", 2, kind="wake", due_at=101)]
-        store.commit([birth("r1", rows)])
+        rows = [
+            make_work_row("r1", 0, due_at=100 + ahead),
+            make_work_row("r1", 1, due_at=7),
+            make_work_row("r1", 2, kind="wake", due_at=101),
+        ]
+        store.commit([new_run_update("r1", rows)])
         assert store.claim("me", 500, 100, 9, ORDERS, under) == [rows[1], rows[0]]
 
     def test_a_claim_has_a_limit_for_bodies_and_for_the_others(self, store: Store) -> None:
         """What needs no slot takes none away from bodies, however much of it there is, and however old."""
-        timers = [work("r1", node, kind="wake", due_at=node) for node in range(4)]
-        rows = [work("r1", 4 + node, due_at=50 + node) for node in range(4)]
-        store.commit([birth("r1", [*timers, *rows])])
+        timers = [make_work_row("r1", node, kind="wake", due_at=node) for node in range(4)]
+        rows = [make_work_row("r1", 4 + node, due_at=50 + node) for node in range(4)]
+        store.commit([new_run_update("r1", [*timers, *rows])])
         assert store.claim("me", 500, 100, 3, ORDERS) == [*timers[:3], *rows[:3]]
         assert store.claim("me", 500, 100, 3, ORDERS) == [timers[3], rows[3]]
 
     def test_work_due_at_once_is_claimed_in_the_order_of_runs_and_nodes(self, store: Store) -> None:
-        store.commit([birth("r2", [work("r2", 1), work("r2", 0)]), birth("r1", [work("r1", 5)])])
+        store.commit(
+            [
+                new_run_update("r2", [make_work_row("r2", 1), make_work_row("r2", 0)]),
+                new_run_update("r1", [make_work_row("r1", 5)]),
+            ]
+        )
         assert [(w.run_id, w.node) for w in store.claim("me", 500, 100, 9, ORDERS)] == [("r1", 5), ("r2", 0), ("r2", 1)]
 
     def test_a_claim_passes_over_what_is_owned_parked_or_unknown(self, store: Store) -> None:
         store.commit(
             [
-                birth("r1", [work("r1", owner="other", lease_until=1)]),
-                birth("r2", [work("r2", parked=True)]),
-                birth("r3", [work("r3", workflow="bills")], workflow="bills"),
-                birth("r4", [work("r4", began=True, orphaned=True)]),
+                new_run_update("r1", [make_work_row("r1", owner="other", lease_until=1)]),
+                new_run_update("r2", [make_work_row("r2", parked=True)]),
+                new_run_update("r3", [make_work_row("r3", workflow="bills")], workflow="bills"),
+                new_run_update("r4", [make_work_row("r4", began=True, orphaned=True)]),
             ]
         )
-        assert store.claim("me", 500, 100, 9, ["orders", "mails"]) == [work("r4", began=True, orphaned=True)]
+        assert store.claim("me", 500, 100, 9, ["orders", "mails"]) == [make_work_row("r4", began=True, orphaned=True)]
         assert store.claim("me", 500, 100, 9, []) == []
-        assert ids(store.claim("me", 500, 100, 9, {"bills", "'"})) == ["r3"]
+        assert run_ids(store.claim("me", 500, 100, 9, {"bills", "'"})) == ["r3"]
 
     def test_a_claim_passes_over_bodies_there_is_no_slot_for(self, store: Store) -> None:
-        timer = work("r1", 1, kind="wake", due_at=4)
-        mine = [work("r1", 0, due_at=1), work("r1", 2, kind="tend", due_at=9), work("r1", 3, due_at=2)]
-        mail = work("r2", 0, workflow="mails", due_at=0)
-        store.commit([birth("r1", [*mine, timer]), birth("r2", [mail], workflow="mails")])
+        timer = make_work_row("r1", 1, kind="wake", due_at=4)
+        mine = [
+            make_work_row("r1", 0, due_at=1),
+            make_work_row("r1", 2, kind="tend", due_at=9),
+            make_work_row("r1", 3, due_at=2),
+        ]
+        mail = make_work_row("r2", 0, workflow="mails", due_at=0)
+        store.commit([new_run_update("r1", [*mine, timer]), new_run_update("r2", [mail], workflow="mails")])
         names = ["orders", "mails"]
         full = [("orders", node) for node in range(3)]
         assert [(w.run_id, w.node) for w in store.claim("me", 500, 5, 9, names, passed_over=full)] == [
@@ -345,37 +392,40 @@ class Conformance:
 
     @pytest.mark.parametrize("limit", [0, -1])
     def test_a_claim_of_no_more_than_some_timers(self, store: Store, limit: int) -> None:
-        store.commit([birth("r1", [work("r1", node, kind="wake") for node in range(3)])])
+        store.commit([new_run_update("r1", [make_work_row("r1", node, kind="wake") for node in range(3)])])
         assert store.claim("me", 500, 100, limit, ORDERS, bodies=False) == []
         assert len(store.claim("me", 500, 100, 2, ORDERS, bodies=False)) == 2
         assert store.claim("me", 500, 100, 9, ["mails"], bodies=False) == []
 
-    def test_what_is_given_back_has_not_begun_but_what_an_orphan_began_is_known(self, store: Store) -> None:
-        rows = [work("r1", 0, owner="me", began=True), work("r1", 1, owner="me", began=True, orphaned=True)]
-        store.commit([birth("r1", rows)])
+    def test_released_work_is_not_started_unless_it_was_reclaimed(self, store: Store) -> None:
+        rows = [
+            make_work_row("r1", 0, owner="me", began=True),
+            make_work_row("r1", 1, owner="me", began=True, orphaned=True),
+        ]
+        store.commit([new_run_update("r1", rows)])
         store.release("me", rows)
-        assert store.work("r1") == [work("r1", 0), work("r1", 1, began=True, orphaned=True)]
+        assert store.work("r1") == [make_work_row("r1", 0), make_work_row("r1", 1, began=True, orphaned=True)]
 
     @pytest.mark.parametrize("limit", [0, -1])
     def test_a_claim_of_nothing_takes_nothing(self, store: Store, limit: int) -> None:
-        store.commit([birth("r1", [work("r1")])])
+        store.commit([new_run_update("r1", [make_work_row("r1")])])
         assert store.claim("me", 500, 100, limit, ORDERS) == []
-        assert store.work("r1") == [work("r1")]
+        assert store.work("r1") == [make_work_row("r1")]
 
-    def test_what_an_orphan_began_is_still_known_to_who_claims_it(self, store: Store) -> None:
-        store.commit([birth("r1", [work("r1", owner="dead", began=True)])])
-        store.orphan_dead(100)
-        assert store.claim("me", 500, 100, 9, ORDERS) == [work("r1", began=True, orphaned=True)]
+    def test_reclaimed_work_stays_marked_as_started_when_claimed(self, store: Store) -> None:
+        store.commit([new_run_update("r1", [make_work_row("r1", owner="dead", began=True)])])
+        store.reclaim_expired(100)
+        assert store.claim("me", 500, 100, 9, ORDERS) == [make_work_row("r1", began=True, orphaned=True)]
 
     def test_claimers_in_threads_never_get_one_row_twice(self, store: Store) -> None:
-        store.commit([birth(f"r{i:03}", [work(f"r{i:03}")]) for i in range(200)])
+        store.commit([new_run_update(f"r{i:03}", [make_work_row(f"r{i:03}")]) for i in range(200)])
         together = Barrier(4)
 
         def claim(thread: int) -> list[str]:
             together.wait()
             mine: list[str] = []
             while taken := store.claim(f"owner {thread}", 500, 100, 7, ORDERS):
-                mine += ids(taken)
+                mine += run_ids(taken)
             return mine
 
         with ThreadPoolExecutor(4) as pool:
@@ -383,55 +433,65 @@ class Conformance:
         assert sorted(taken) == [f"r{i:03}" for i in range(200)]
 
     def test_released_work_is_free_again(self, store: Store) -> None:
-        store.commit([birth("r1", [work("r1", orphaned=True), work("r1", 1)])])
+        store.commit([new_run_update("r1", [make_work_row("r1", orphaned=True), make_work_row("r1", 1)])])
         taken = store.claim("me", 500, 100, 9, ORDERS)
         store.release("me", taken[:1])
-        assert store.work("r1") == [work("r1", orphaned=True), work("r1", 1, owner="me", lease_until=500)]
+        assert store.work("r1") == [
+            make_work_row("r1", orphaned=True),
+            make_work_row("r1", 1, owner="me", lease_until=500),
+        ]
         assert store.claim("you", 600, 100, 9, ORDERS) == taken[:1]
 
     def test_only_the_owner_releases(self, store: Store) -> None:
-        store.commit([birth("r1", [work("r1")])])
+        store.commit([new_run_update("r1", [make_work_row("r1")])])
         taken = store.claim("me", 500, 100, 9, ORDERS)
         store.release("you", taken)
         store.release("me", [])
-        store.release("me", [work("r1", 8), work("nobody")])
-        assert store.work("r1") == [work("r1", owner="me", lease_until=500)]
+        store.release("me", [make_work_row("r1", 8), make_work_row("nobody")])
+        assert store.work("r1") == [make_work_row("r1", owner="me", lease_until=500)]
 
-    def test_parking_and_freeing_touch_what_nobody_owns(self, store: Store) -> None:
-        owned = work("r1", 0, owner="me", lease_until=5)
-        store.commit([birth("r1", [owned, work("r1", 1)]), birth("r2", [work("r2")])])
-        store.commit([step("r1", 1, park=True, status="paused", work_in=[work("r1", 2)])])
-        assert store.work("r1") == [owned, work("r1", 1, parked=True), work("r1", 2, parked=True)]
-        assert ids(store.claim("me", 500, 100, 9, ORDERS)) == ["r2"]
-        store.commit([step("r1", 2, park=False)])
-        assert store.work("r1") == [owned, work("r1", 1), work("r1", 2)]
+    def test_parking_and_unparking_affect_unowned_work_only(self, store: Store) -> None:
+        owned = make_work_row("r1", 0, owner="me", lease_until=5)
+        store.commit(
+            [new_run_update("r1", [owned, make_work_row("r1", 1)]), new_run_update("r2", [make_work_row("r2")])]
+        )
+        store.commit([run_update("r1", 1, parked=True, status="paused", work_added=[make_work_row("r1", 2)])])
+        assert store.work("r1") == [owned, make_work_row("r1", 1, parked=True), make_work_row("r1", 2, parked=True)]
+        assert run_ids(store.claim("me", 500, 100, 9, ORDERS)) == ["r2"]
+        store.commit([run_update("r1", 2, parked=False)])
+        assert store.work("r1") == [owned, make_work_row("r1", 1), make_work_row("r1", 2)]
 
     def test_what_comes_back_to_a_paused_run_is_parked(self, store: Store) -> None:
-        rows = [work("r1", 0, owner="me"), work("r1", 1, owner="dead")]
+        rows = [make_work_row("r1", 0, owner="me"), make_work_row("r1", 1, owner="dead")]
         store.register("me")
-        store.commit([birth("r1", rows)])
-        store.commit([step("r1", 1, park=True, status="paused")])
+        store.commit([new_run_update("r1", rows)])
+        store.commit([run_update("r1", 1, parked=True, status="paused")])
         store.release("me", rows[:1])
-        store.orphan_dead(100)
-        assert store.work("r1") == [work("r1", 0, parked=True), work("r1", 1, parked=True, orphaned=True)]
+        store.reclaim_expired(100)
+        assert store.work("r1") == [
+            make_work_row("r1", 0, parked=True),
+            make_work_row("r1", 1, parked=True, orphaned=True),
+        ]
         assert store.claim("me", 500, 100, 9, ORDERS) == []
 
     # -- owners
 
-    def test_the_work_of_an_owner_that_is_not_alive_is_taken(self, place: Place, store: Store) -> None:
-        store.commit([birth("r1", [work("r1", owner="dead", lease_until=999), work("r1", 1)])])
-        assert store.orphan_dead(100) == (1 if place.sees_death else 0)
-        store.orphan_dead(1000)
-        assert store.work("r1") == [work("r1", orphaned=True), work("r1", 1)]
-        assert store.orphan_dead(100) == 0
+    def test_the_work_of_an_owner_that_is_not_alive_is_taken(self, place: StoreLocation, store: Store) -> None:
+        store.commit(
+            [new_run_update("r1", [make_work_row("r1", owner="dead", lease_until=999), make_work_row("r1", 1)])]
+        )
+        assert store.reclaim_expired(100) == (1 if place.detects_dead_owners else 0)
+        store.reclaim_expired(1000)
+        assert store.work("r1") == [make_work_row("r1", orphaned=True), make_work_row("r1", 1)]
+        assert store.reclaim_expired(100) == 0
 
-    def test_the_work_of_a_live_owner_stays_until_it_unregisters(self, place: Place, store: Store) -> None:
+    def test_the_work_of_a_live_owner_stays_until_it_unregisters(self, place: StoreLocation, store: Store) -> None:
         store.register("me")
         store.register("me")
-        store.commit([birth("r1", [work("r1", owner="me", lease_until=999)])])
-        assert store.orphan_dead(1000) == 0
+        store.commit([new_run_update("r1", [make_work_row("r1", owner="me", lease_until=999)])])
+        assert store.reclaim_expired(1000) == 0
         store.unregister("me")
-        assert store.orphan_dead(100 if place.sees_death else 1000) == 1
+        assert store.reclaim_expired(100 if place.detects_dead_owners else 1000) == 1
 
     def test_unregistering_a_stranger_does_nothing(self, store: Store) -> None:
         store.unregister("nobody")
@@ -439,37 +499,50 @@ class Conformance:
     @pytest.mark.parametrize("owner", ["a/b", "../up", "host:1 ü", "x" * 60, "."])
     def test_an_owner_may_have_any_name(self, store: Store, owner: str) -> None:
         store.register(owner)
-        store.commit([birth("r1", [work("r1", owner=owner)])])
-        assert store.orphan_dead(100) == 0
+        store.commit([new_run_update("r1", [make_work_row("r1", owner=owner)])])
+        assert store.reclaim_expired(100) == 0
         store.unregister(owner)
-        assert store.orphan_dead(100) == 1
+        assert store.reclaim_expired(100) == 1
 
-    def test_owners_of_another_store_keep_what_they_renew(self, place: Place, store: Store) -> None:
+    def test_owners_of_another_store_keep_what_they_renew(self, place: StoreLocation, store: Store) -> None:
         if not place.shared:
             pytest.skip("nobody else sees this store")
         second = place.open()
         second.register("they")
         store.commit(
-            [birth("r1", [work("r1", 0, owner="they", lease_until=99), work("r1", 1, owner="they", lease_until=101)])]
+            [
+                new_run_update(
+                    "r1",
+                    [
+                        make_work_row("r1", 0, owner="they", lease_until=99),
+                        make_work_row("r1", 1, owner="they", lease_until=101),
+                    ],
+                )
+            ]
         )
-        if place.sees_death:  # it lives, and so it only has not come to renewing
-            assert store.orphan_dead(100) == 0
+        if place.detects_dead_owners:  # it lives, and so it only has not come to renewing
+            assert store.reclaim_expired(100) == 0
         else:
-            assert store.orphan_dead(100) == 1
+            assert store.reclaim_expired(100) == 1
             assert [(w.owner, w.orphaned) for w in store.work("r1")] == [(None, True), ("they", False)]
         second.renew("they", 200)
-        assert store.orphan_dead(150) == 0
+        assert store.reclaim_expired(150) == 0
         second.close()
-        assert store.orphan_dead(150 if place.sees_death else 201) == (2 if place.sees_death else 1)
+        assert store.reclaim_expired(150 if place.detects_dead_owners else 201) == (
+            2 if place.detects_dead_owners else 1
+        )
 
-    def test_a_store_does_not_orphan_its_own_owners(self, store: Store) -> None:
+    def test_a_store_does_not_reclaim_from_its_own_owners(self, store: Store) -> None:
         store.register("me")
-        store.commit([birth("r1", [work("r1", owner="me", lease_until=1)])])
-        assert store.orphan_dead(10**15) == 0
+        store.commit([new_run_update("r1", [make_work_row("r1", owner="me", lease_until=1)])])
+        assert store.reclaim_expired(10**15) == 0
 
     def test_renewing_extends_every_lease_of_the_owner(self, store: Store) -> None:
         store.commit(
-            [birth(r, [work(r, owner=o, lease_until=5)]) for r, o in (("r1", "me"), ("r2", "me"), ("r3", "you"))]
+            [
+                new_run_update(r, [make_work_row(r, owner=o, lease_until=5)])
+                for r, o in (("r1", "me"), ("r2", "me"), ("r3", "you"))
+            ]
         )
         store.renew("me", 700)
         store.renew("nobody", 900)
@@ -480,93 +553,102 @@ class Conformance:
     def test_unfinished_runs_past_their_deadline_are_overdue(self, store: Store) -> None:
         store.commit(
             [
-                birth("r1", deadline_at=50, workflow="bills"),
-                birth("r2", deadline_at=40),
-                birth("r3", deadline_at=60),
-                birth("r4", deadline_at=10, finished_at=9, status="completed"),
-                birth("r5"),
-                birth(
-                    "r6", [work("r6", owner="me", lease_until=5), work("r6", 1)], deadline_at=10
+                new_run_update("r1", deadline_at=50, workflow="bills"),
+                new_run_update("r2", deadline_at=40),
+                new_run_update("r3", deadline_at=60),
+                new_run_update("r4", deadline_at=10, finished_at=9, status="completed"),
+                new_run_update("r5"),
+                new_run_update(
+                    "r6", [make_work_row("r6", owner="me", lease_until=5), make_work_row("r6", 1)], deadline_at=10
                 ),  # left to its owner
             ]
         )
         assert store.overdue(50) == [("r2", "orders", 40), ("r1", "bills", 50)]
-        store.commit([step("r2", 1, deadline_at=40, finished_at=45, status="failed")])
+        store.commit([run_update("r2", 1, deadline_at=40, finished_at=45, status="failed")])
         assert store.overdue(39) == []
         assert store.overdue(60) == [("r1", "bills", 50), ("r3", "orders", 60)]
 
     def test_runs_are_listed_newest_first_by_what_is_asked(self, store: Store) -> None:
         kinds = [("orders", "running"), ("bills", "running"), ("orders", "failed"), ("orders", "running")]
-        store.commit([birth(f"r{i}", workflow=w, status=s) for i, (w, s) in enumerate(kinds)])
-        assert ids(store.runs(RunFilter())) == ["r3", "r2", "r1", "r0"]
-        assert ids(store.runs(RunFilter(workflow="orders"))) == ["r3", "r2", "r0"]
-        assert ids(store.runs(RunFilter(status="running"))) == ["r3", "r1", "r0"]
-        assert ids(store.runs(RunFilter(workflow="orders", status="running", before="r3"))) == ["r0"]
-        assert ids(store.runs(RunFilter(workflow="%"))) == []
+        store.commit([new_run_update(f"r{i}", workflow=w, status=s) for i, (w, s) in enumerate(kinds)])
+        assert run_ids(store.runs(RunFilter())) == ["r3", "r2", "r1", "r0"]
+        assert run_ids(store.runs(RunFilter(workflow="orders"))) == ["r3", "r2", "r0"]
+        assert run_ids(store.runs(RunFilter(status="running"))) == ["r3", "r1", "r0"]
+        assert run_ids(store.runs(RunFilter(workflow="orders", status="running", before_id="r3"))) == ["r0"]
+        assert run_ids(store.runs(RunFilter(workflow="%"))) == []
         assert store.runs(RunFilter(limit=0)) == []
 
     def test_pages_follow_each_other(self, store: Store) -> None:
-        store.commit([birth(f"r{i}") for i in range(7)])
+        store.commit([new_run_update(f"r{i}") for i in range(7)])
         pages, before = [], None
-        while page := store.runs(RunFilter(limit=3, before=before)):
-            pages.append(ids(page))
+        while page := store.runs(RunFilter(limit=3, before_id=before)):
+            pages.append(run_ids(page))
             before = page[-1].id
         assert pages == [["r6", "r5", "r4"], ["r3", "r2", "r1"], ["r0"]]
 
-    def test_runs_are_listed_by_birth_whatever_their_ids(self, store: Store) -> None:
+    def test_runs_are_listed_by_created_at_whatever_their_ids(self, store: Store) -> None:
         born = {"zebra": 1, "ant": 3, "Mule": 2, "ant/m.0.10": 4, "ant/m.0.9": 4, "bee": 4}
         store.commit(
-            [birth(r, created_at=at, parent_id="ant" if "/" in r else None) for r, at in reversed(born.items())]
+            [
+                new_run_update(r, created_at=at, parent_id="ant" if "/" in r else None)
+                for r, at in reversed(born.items())
+            ]
         )
         everything = ["bee", "ant/m.0.9", "ant/m.0.10", "ant", "Mule", "zebra"]
-        assert ids(store.runs(RunFilter())) == everything
-        assert [row.id for row in store.every_run()] == everything[::-1]
+        assert run_ids(store.runs(RunFilter())) == everything
+        assert [row.id for row in store.iter_runs()] == everything[::-1]
         for i, run_id in enumerate(everything):
-            assert ids(store.runs(RunFilter(before=run_id, limit=2))) == everything[i + 1 : i + 3]
+            assert run_ids(store.runs(RunFilter(before_id=run_id, limit=2))) == everything[i + 1 : i + 3]
         top = RunFilter(top_level=True, limit=2)
-        assert ids(store.runs(top)) == ["bee", "ant"]
-        assert ids(store.runs(replace(top, before="ant"))) == ["Mule", "zebra"]
-        assert ids(store.runs(RunFilter(parent_id="ant"))) == ["ant/m.0.9", "ant/m.0.10"]
-        assert ids(store.runs(RunFilter(parent_id="ant", before="ant/m.0.9"))) == ["ant/m.0.10"]
-        assert ids(store.runs(RunFilter(parent_id="bee"))) == []
-        assert ids(store.runs(RunFilter(parent_id="ant", top_level=True))) == []
+        assert run_ids(store.runs(top)) == ["bee", "ant"]
+        assert run_ids(store.runs(replace(top, before_id="ant"))) == ["Mule", "zebra"]
+        assert run_ids(store.runs(RunFilter(parent_id="ant"))) == ["ant/m.0.9", "ant/m.0.10"]
+        assert run_ids(store.runs(RunFilter(parent_id="ant", before_id="ant/m.0.9"))) == ["ant/m.0.10"]
+        assert run_ids(store.runs(RunFilter(parent_id="bee"))) == []
+        assert run_ids(store.runs(RunFilter(parent_id="ant", top_level=True))) == []
 
-    def test_a_page_before_nobody_is_an_error(self, store: Store) -> None:
+    def test_a_page_before_an_unknown_run_is_an_error(self, store: Store) -> None:
         with pytest.raises(RunNotFound, match="nobody"):
-            store.runs(RunFilter(before="nobody"))
+            store.runs(RunFilter(before_id="nobody"))
 
     def test_ids_are_found_by_their_beginning(self, store: Store) -> None:
         names = ["day-1", "day-2", "day-\U00010000", "daz", "day-1/m.0.0", "day-1/m.0.0/n.0.3", "Day-3"]
         parents = {"day-1/m.0.0": "day-1", "day-1/m.0.0/n.0.3": "day-1/m.0.0", "daz": "Day-3"}
-        store.commit([birth(name, parent_id=parents.get(name)) for name in names])
-        assert store.beginning_with("day-", 9) == ["day-1", "day-2", "day-\U00010000"]
-        assert store.beginning_with("day-", 1) == ["day-1"]
-        assert store.beginning_with("day-1", 9) == ["day-1"]
-        assert store.beginning_with("day-1/", 9) == ["day-1/m.0.0"]
-        assert store.beginning_with("day-1/m.0.0/", 9) == ["day-1/m.0.0/n.0.3"]
-        assert store.beginning_with("daz", 9) == ["daz"], "a child whose parent is called otherwise"
-        assert store.beginning_with("x", 9) == store.beginning_with("day-", 0) == []
-        assert store.beginning_with("%", 9) == store.beginning_with("\ud800", 9) == []
+        store.commit([new_run_update(name, parent_id=parents.get(name)) for name in names])
+        assert store.find_by_prefix("day-", 9) == ["day-1", "day-2", "day-\U00010000"]
+        assert store.find_by_prefix("day-", 1) == ["day-1"]
+        assert store.find_by_prefix("day-1", 9) == ["day-1"]
+        assert store.find_by_prefix("day-1/", 9) == ["day-1/m.0.0"]
+        assert store.find_by_prefix("day-1/m.0.0/", 9) == ["day-1/m.0.0/n.0.3"]
+        assert store.find_by_prefix("daz", 9) == ["daz"], "a child whose parent is called otherwise"
+        assert store.find_by_prefix("x", 9) == store.find_by_prefix("day-", 0) == []
+        assert store.find_by_prefix("%", 9) == store.find_by_prefix("\ud800", 9) == []
 
     def test_ids_are_found_by_their_end(self, store: Store) -> None:
         names = ["day-1", "night-1", "day-2", "day-1/m.0.1", "\U00010000-1"]
-        store.commit([birth(name, parent_id="day-1" if "/" in name else None) for name in names])
-        assert store.ending_with("-1", 9) == ["day-1", "night-1", "\U00010000-1"], "a child goes by its whole id"
-        assert store.ending_with("-1", 1) == ["day-1"]
-        assert store.ending_with("day-2", 9) == store.ending_with("2", 9) == ["day-2"]
-        assert store.ending_with("-3", 9) == store.ending_with("%", 9) == store.ending_with("1", 0) == []
-        assert store.ending_with("a day-2", 9) == [], "longer than the id"
+        store.commit([new_run_update(name, parent_id="day-1" if "/" in name else None) for name in names])
+        assert store.find_by_suffix("-1", 9) == ["day-1", "night-1", "\U00010000-1"], "a child goes by its whole id"
+        assert store.find_by_suffix("-1", 1) == ["day-1"]
+        assert store.find_by_suffix("day-2", 9) == store.find_by_suffix("2", 9) == ["day-2"]
+        assert store.find_by_suffix("-3", 9) == store.find_by_suffix("%", 9) == store.find_by_suffix("1", 0) == []
+        assert store.find_by_suffix("a day-2", 9) == [], "longer than the id"
 
     def test_runs_are_listed_and_counted_since_an_instant(self, store: Store) -> None:
         kinds = [("orders", "running"), ("bills", "paused"), ("orders", "failed"), ("orders", "running")]
-        born = [birth(f"r{i}", workflow=w, status=s, created_at=10 * i) for i, (w, s) in enumerate(kinds)]
-        store.commit([*born, birth("r3/m.0.1", created_at=40, parent_id="r3")])
-        assert ids(store.runs(RunFilter(since=10))) == ["r3/m.0.1", "r3", "r2", "r1"]
-        assert ids(store.runs(RunFilter(since=11, top_level=True))) == ["r3", "r2"]
-        assert ids(store.runs(RunFilter(since=11, status="running", top_level=True))) == ["r3"]
-        assert ids(store.runs(RunFilter(since=41))) == ids(store.runs(RunFilter(since=41, parent_id="r3"))) == []
-        assert ids(store.runs(RunFilter(since=40, parent_id="r3"))) == ["r3/m.0.1"]
-        assert store.count_runs(RunFilter(limit=1, offset=3, before="r1")) == {"running": 3, "paused": 1, "failed": 1}
+        born = [new_run_update(f"r{i}", workflow=w, status=s, created_at=10 * i) for i, (w, s) in enumerate(kinds)]
+        store.commit([*born, new_run_update("r3/m.0.1", created_at=40, parent_id="r3")])
+        assert run_ids(store.runs(RunFilter(since=10))) == ["r3/m.0.1", "r3", "r2", "r1"]
+        assert run_ids(store.runs(RunFilter(since=11, top_level=True))) == ["r3", "r2"]
+        assert run_ids(store.runs(RunFilter(since=11, status="running", top_level=True))) == ["r3"]
+        assert (
+            run_ids(store.runs(RunFilter(since=41))) == run_ids(store.runs(RunFilter(since=41, parent_id="r3"))) == []
+        )
+        assert run_ids(store.runs(RunFilter(since=40, parent_id="r3"))) == ["r3/m.0.1"]
+        assert store.count_runs(RunFilter(limit=1, offset=3, before_id="r1")) == {
+            "running": 3,
+            "paused": 1,
+            "failed": 1,
+        }
         assert store.count_runs(RunFilter(since=11, top_level=True)) == {"running": 1, "failed": 1}
         assert store.count_runs(RunFilter(workflow="orders", status="running")) == {"running": 3}
         assert store.count_runs(RunFilter(parent_id="r3")) == {"running": 1}
@@ -574,54 +656,62 @@ class Conformance:
 
     @pytest.mark.parametrize("which", [RunFilter(), RunFilter(top_level=True), RunFilter(status="running")])
     def test_a_page_may_begin_at_an_offset(self, store: Store, which: RunFilter) -> None:
-        store.commit([birth(f"r{i}") for i in range(7)])
-        assert ids(store.runs(replace(which, offset=5))) == ["r1", "r0"]
-        assert ids(store.runs(replace(which, offset=2, limit=2))) == ["r4", "r3"]
-        assert ids(store.runs(replace(which, offset=1, limit=2, before="r4"))) == ["r2", "r1"]
+        store.commit([new_run_update(f"r{i}") for i in range(7)])
+        assert run_ids(store.runs(replace(which, offset=5))) == ["r1", "r0"]
+        assert run_ids(store.runs(replace(which, offset=2, limit=2))) == ["r4", "r3"]
+        assert run_ids(store.runs(replace(which, offset=1, limit=2, before_id="r4"))) == ["r2", "r1"]
         assert store.runs(replace(which, offset=7)) == []
 
     def test_work_of_several_runs_is_read_together(self, store: Store) -> None:
-        store.commit([birth("a", [work("a", 1), work("a", 0)]), birth("b"), birth("c", [work("c")])])
-        found = store.works(["a", "b", "unknown", "c"])
+        store.commit(
+            [
+                new_run_update("a", [make_work_row("a", 1), make_work_row("a", 0)]),
+                new_run_update("b"),
+                new_run_update("c", [make_work_row("c")]),
+            ]
+        )
+        found = store.work_of_runs(["a", "b", "unknown", "c"])
         assert {run_id: [w.node for w in rows] for run_id, rows in found.items()} == {"a": [0, 1], "c": [0]}
-        assert store.works([]) == {}
+        assert store.work_of_runs([]) == {}
 
     def test_every_run_is_given_once_oldest_first(self, store: Store) -> None:
         names = [f"r{i:04}" for i in range(1_203)]
-        store.commit([birth(name) for name in names])
-        assert [r.id for r in store.every_run()] == names
-        assert ids(store.runs(RunFilter(limit=5_000))) == names[::-1][:1_000]
+        store.commit([new_run_update(name) for name in names])
+        assert [r.id for r in store.iter_runs()] == names
+        assert run_ids(store.runs(RunFilter(limit=5_000))) == names[::-1][:1_000]
 
     def test_runs_may_change_while_all_are_read(self, store: Store) -> None:
-        store.commit([birth(f"r{i:04}") for i in range(600)])
+        store.commit([new_run_update(f"r{i:04}") for i in range(600)])
         seen = []
-        for head in store.every_run():
+        for head in store.iter_runs():
             seen.append(head.id)
-            store.commit([step(head.id, 1)])
+            store.commit([run_update(head.id, 1)])
         assert len(seen) == 600
 
     # -- the end
 
-    def test_what_was_committed_is_there_when_the_store_is_opened_again(self, place: Place, store: Store) -> None:
+    def test_what_was_committed_is_there_when_the_store_is_opened_again(
+        self, place: StoreLocation, store: Store
+    ) -> None:
         if not place.shared:
             pytest.skip("it is gone with the store")
-        change = birth("r1", [work("r1")])
+        change = new_run_update("r1", [make_work_row("r1")])
         change.plan = {"n": 1}
         store.commit([change])
         store.close()
         again = place.open()
-        assert again.run("r1") == run("r1")
-        assert (again.plan("s1"), again.work("r1"), len(again.journal("r1"))) == ({"n": 1}, [work("r1")], 1)
+        assert again.run("r1") == make_run_row("r1")
+        assert (again.plan("s1"), again.work("r1"), len(again.journal("r1"))) == ({"n": 1}, [make_work_row("r1")], 1)
 
     @pytest.mark.parametrize(
         "call",
         [
             lambda s: s.register("me"),
             lambda s: s.unregister("me"),
-            lambda s: s.orphan_dead(1),
+            lambda s: s.reclaim_expired(1),
             lambda s: s.renew("me", 1),
             lambda s: s.commit([]),
-            lambda s: s.commit([birth("r1")]),
+            lambda s: s.commit([new_run_update("r1")]),
             lambda s: s.claim("me", 1, 1, 1, ORDERS),
             lambda s: s.release("me", []),
             lambda s: s.run("r1"),
@@ -630,9 +720,9 @@ class Conformance:
             lambda s: s.journal("r1"),
             lambda s: s.work("r1"),
             lambda s: s.overdue(1),
-            lambda s: s.every_run(),
-            lambda s: s.beginning_with("r", 1),
-            lambda s: s.forget(1, (), 1),
+            lambda s: s.iter_runs(),
+            lambda s: s.find_by_prefix("r", 1),
+            lambda s: s.prune(1, (), 1),
         ],
     )
     def test_a_closed_store_refuses_every_call(self, store: Store, call: Callable[[Store], Any]) -> None:
@@ -644,122 +734,153 @@ class Conformance:
     # -- descent
 
     def test_a_run_keeps_whom_it_came_from(self, store: Store) -> None:
-        store.commit([birth("r1"), birth("r2", parent_id="r1"), birth("r3", forked_from="r1")])
-        store.commit([step("r2", 1)])
+        store.commit(
+            [new_run_update("r1"), new_run_update("r2", parent_id="r1"), new_run_update("r3", forked_from="r1")]
+        )
+        store.commit([run_update("r2", 1)])
         child, fork = store.run("r2"), store.run("r3")
         assert child is not None
         assert fork is not None
         assert (child.parent_id, child.forked_from) == ("r1", None)
         assert (fork.parent_id, fork.forked_from) == (None, "r1")
-        assert ids(store.runs(RunFilter(parent_id="r1"))) == ["r2"]
-        assert ids(store.runs(RunFilter(parent_id="r1", before="r2"))) == []
+        assert run_ids(store.runs(RunFilter(parent_id="r1"))) == ["r2"]
+        assert run_ids(store.runs(RunFilter(parent_id="r1", before_id="r2"))) == []
 
-    def test_strays_are_unfinished_children_of_ended_runs(self, store: Store) -> None:
-        store.commit([birth("r1"), birth("r2", parent_id="r1"), birth("r3", parent_id="r1", finished_at=3)])
-        store.commit([birth("r4"), birth("r5", parent_id="r4")])
-        assert store.strays() == []
-        store.commit([step("r1", 1, finished_at=5, status="cancelled")])
-        assert store.strays() == [("r2", "orders")]
+    def test_orphaned_children_are_unfinished_children_of_ended_runs(self, store: Store) -> None:
+        store.commit(
+            [
+                new_run_update("r1"),
+                new_run_update("r2", parent_id="r1"),
+                new_run_update("r3", parent_id="r1", finished_at=3),
+            ]
+        )
+        store.commit([new_run_update("r4"), new_run_update("r5", parent_id="r4")])
+        assert store.orphaned_children() == []
+        store.commit([run_update("r1", 1, finished_at=5, status="cancelled")])
+        assert store.orphaned_children() == [("r2", "orders")]
 
     # -- forgetting
 
-    def test_runs_that_ended_before_an_instant_are_forgotten_with_all_that_is_theirs(self, store: Store) -> None:
-        old = birth("old", [work("old")], finished_at=10, status="failed", idempotency_key="k")
+    def test_prune_deletes_runs_that_ended_before_an_instant_with_all_their_rows(self, store: Store) -> None:
+        old = new_run_update("old", [make_work_row("old")], finished_at=10, status="failed", idempotency_key="k")
         old.plan = {"n": 1}
-        store.commit([old, birth("late", finished_at=20, status="completed"), birth("open", [work("open")])])
-        store.commit([birth("fork", forked_from="old"), step("late", 1, finished_at=20, status="completed")])
-        assert store.forget(20, (), 9) == Forgotten(1, None)
+        store.commit(
+            [
+                old,
+                new_run_update("late", finished_at=20, status="completed"),
+                new_run_update("open", [make_work_row("open")]),
+            ]
+        )
+        store.commit(
+            [new_run_update("fork", forked_from="old"), run_update("late", 1, finished_at=20, status="completed")]
+        )
+        assert store.prune(20, (), 9) == PruneResult(1, None)
         assert (store.run("old"), store.journal("old"), store.work("old")) == (None, [], [])
-        assert [row.id for row in store.every_run()] == ["fork", "late", "open"]
+        assert [row.id for row in store.iter_runs()] == ["fork", "late", "open"]
         assert store.read(["old", "fork"])["fork"].entries == store.journal("fork") != []
         assert store.plan("s1") == {"n": 1}, "a runner may start a run of it and not say it again"
-        assert store.commit([birth("new", idempotency_key="k"), birth("old")]) == [Committed(), Committed()]
-        assert entries(store.journal("old")) == [["started", {}]]
+        assert store.commit([new_run_update("new", idempotency_key="k"), new_run_update("old")]) == [
+            Committed(),
+            Committed(),
+        ]
+        assert journal_entries(store.journal("old")) == [["started", {}]]
 
-    def test_families_go_together_and_nobody_else_does(self, store: Store) -> None:
-        def over(run_id: str, parent: str | None = None, at: int = 5) -> Change:
-            return birth(run_id, finished_at=at, status="completed", parent_id=parent)
+    def test_prune_deletes_a_run_with_its_descendants_and_no_other(self, store: Store) -> None:
+        def over(run_id: str, parent: str | None = None, at: int = 5) -> RunUpdate:
+            return new_run_update(run_id, finished_at=at, status="completed", parent_id=parent)
 
         store.commit([over("a"), over("a/1", "a"), over("a/1/1", "a/1", at=999), over("a/2", "a")])
-        store.commit([over("b"), over("b/1", "b"), birth("b/1/1", parent_id="b/1")])
+        store.commit([over("b"), over("b/1", "b"), new_run_update("b/1/1", parent_id="b/1")])
         store.commit([over("c"), over("c/1", "c"), over("d"), over("d/1", "d")])
-        store.commit([birth("e"), over("e/1", "e")])
-        assert store.forget(6, ["c/1", "d", "nobody"], 9) == Forgotten(4, None)
+        store.commit([new_run_update("e"), over("e/1", "e")])
+        assert store.prune(6, ["c/1", "d", "nobody"], 9) == PruneResult(4, None)
         left = ["b", "b/1", "b/1/1", "c", "c/1", "d", "d/1", "e", "e/1"]
-        assert sorted(row.id for row in store.every_run()) == left
-        assert ids(store.runs(RunFilter(parent_id="a"))) == []
-        store.commit([step("b/1/1", 1, finished_at=7, status="cancelled", parent_id="b/1")])
-        assert store.forget(6, (), 9) == Forgotten(7, None)
-        assert sorted(row.id for row in store.every_run()) == ["e", "e/1"]
+        assert sorted(row.id for row in store.iter_runs()) == left
+        assert run_ids(store.runs(RunFilter(parent_id="a"))) == []
+        store.commit([run_update("b/1/1", 1, finished_at=7, status="cancelled", parent_id="b/1")])
+        assert store.prune(6, (), 9) == PruneResult(7, None)
+        assert sorted(row.id for row in store.iter_runs()) == ["e", "e/1"]
 
-    def test_forgetting_goes_on_behind_what_was_seen(self, store: Store) -> None:
-        store.commit([birth(f"r{i}", finished_at=9 - i, status="completed") for i in range(6)])
-        store.commit([birth("r0/1", parent_id="r0", finished_at=1)])
+    def test_prune_continues_after_its_cursor(self, store: Store) -> None:
+        store.commit([new_run_update(f"r{i}", finished_at=9 - i, status="completed") for i in range(6)])
+        store.commit([new_run_update("r0/1", parent_id="r0", finished_at=1)])
         after: Position | None = FIRST
         gone = []
         while after is not None:
-            before = {row.id for row in store.every_run()}
-            forgotten = store.forget(9, ["r4"], 2, after)
-            gone.append(sorted(before - {row.id for row in store.every_run()}))
+            before = {row.id for row in store.iter_runs()}
+            forgotten = store.prune(9, ["r4"], 2, after)
+            gone.append(sorted(before - {row.id for row in store.iter_runs()}))
             assert forgotten.runs == len(gone[-1])
             after = forgotten.rest
         assert gone == [["r5"], ["r2", "r3"], ["r1"]], "the first to end first; what stays is not looked at again"
-        assert store.forget(99, (), 0) == Forgotten(0, None)
-        assert sorted(row.id for row in store.every_run()) == ["r0", "r0/1", "r4"]
+        assert store.prune(99, (), 0) == PruneResult(0, None)
+        assert sorted(row.id for row in store.iter_runs()) == ["r0", "r0/1", "r4"]
 
-    def test_a_run_that_goes_on_is_not_forgotten(self, store: Store) -> None:
-        store.commit([birth("r1", finished_at=5, status="failed"), birth("r2", finished_at=5, status="failed")])
-        store.commit([step("r1", 1, status="running"), step("r2", 1, status="running")])
-        store.commit([step("r2", 2, status="failed", finished_at=50)])
-        assert store.forget(50, (), 9) == Forgotten(0, None)
-        assert store.forget(51, (), 9) == Forgotten(1, None)
+    def test_prune_keeps_unfinished_runs(self, store: Store) -> None:
+        store.commit(
+            [new_run_update("r1", finished_at=5, status="failed"), new_run_update("r2", finished_at=5, status="failed")]
+        )
+        store.commit([run_update("r1", 1, status="running"), run_update("r2", 1, status="running")])
+        store.commit([run_update("r2", 2, status="failed", finished_at=50)])
+        assert store.prune(50, (), 9) == PruneResult(0, None)
+        assert store.prune(51, (), 9) == PruneResult(1, None)
         assert store.run("r1") is not None
-        assert store.commit([step("r2", 3)]) == [Conflict()], "who tries it again is told"
+        assert store.commit([run_update("r2", 3)]) == [Conflict()], "who tries it again is told"
 
     # -- what others do
 
     def test_seqs_tell_who_went_on(self, store: Store) -> None:
-        store.commit([birth("r1"), birth("r2")])
-        store.commit([step("r2", 1)])
-        assert store.seqs(["r1", "r2", "nobody"]) == {"r1": 1, "r2": 2}
-        assert store.seqs([]) == {}
+        store.commit([new_run_update("r1"), new_run_update("r2")])
+        store.commit([run_update("r2", 1)])
+        assert store.journal_lengths(["r1", "r2", "nobody"]) == {"r1": 1, "r2": 2}
+        assert store.journal_lengths([]) == {}
 
-    def test_the_next_expiry_is_of_somebody_elses_lease(self, store: Store) -> None:
+    def test_the_next_expiry_is_of_another_owners_lease(self, store: Store) -> None:
         assert store.next_expiry("me") is None
-        rows = [work("r1", 0, owner="me", lease_until=3), work("r1", 1, owner="you", lease_until=9), work("r1", 2)]
-        store.commit([birth("r1", [*rows, work("r1", 3, owner="them", lease_until=7)])])
+        rows = [
+            make_work_row("r1", 0, owner="me", lease_until=3),
+            make_work_row("r1", 1, owner="you", lease_until=9),
+            make_work_row("r1", 2),
+        ]
+        store.commit([new_run_update("r1", [*rows, make_work_row("r1", 3, owner="them", lease_until=7)])])
         assert store.next_expiry("me") == 7
         assert store.next_expiry("nobody") == 3
 
-    def test_a_listener_hears_what_others_write(self, place: Place) -> None:
+    def test_a_listener_hears_what_others_write(self, place: StoreLocation) -> None:
         if not place.shared:
             pytest.skip("nobody else can see this database")
         ears, other = place.open(), place.open()
-        heard: SimpleQueue[News] = SimpleQueue()
+        heard: SimpleQueue[Notification] = SimpleQueue()
         assert ears.listen(heard.put)
-        if not place.sees_death:  # where listening takes its time, it begins with a word of what was missed
-            assert heard.get(timeout=20) == News(True, None, schedules=True)
-        ears.commit([birth("mine", [work("mine")])])
-        other.commit([birth("r1", [work("r1", owner="me", lease_until=9)])])  # nothing to tell
-        other.commit([birth("r2", [work("r2")])])
-        assert heard.get(timeout=20) == News(True, frozenset())
-        announced = step("r1", 1, status="completed", finished_at=5)
-        announced.announce = True
+        if not place.detects_dead_owners:  # where listening takes its time, it begins with a word of what was missed
+            assert heard.get(timeout=20) == Notification(True, None, schedules=True)
+        ears.commit([new_run_update("mine", [make_work_row("mine")])])
+        other.commit([new_run_update("r1", [make_work_row("r1", owner="me", lease_until=9)])])  # nothing to tell
+        other.commit([new_run_update("r2", [make_work_row("r2")])])
+        assert heard.get(timeout=20) == Notification(True, frozenset())
+        announced = run_update("r1", 1, status="completed", finished_at=5)
+        announced.notify = True
         other.commit([announced])
-        assert heard.get(timeout=20) == News(False, frozenset({"r1"}))
-        crowd = [birth(f"crowd{i:04}") for i in range(1000)]
+        assert heard.get(timeout=20) == Notification(False, frozenset({"r1"}))
+        crowd = [new_run_update(f"crowd{i:04}") for i in range(1000)]
         for change in crowd:
-            change.announce = True
+            change.notify = True
         other.commit(crowd)
-        assert heard.get(timeout=20) == News(False, None)
-        row = work("r2", owner="me", lease_until=5)
-        other.commit([step("r2", 1, work_out=[(0, 1)], work_in=[row])])
+        assert heard.get(timeout=20) == Notification(False, None)
+        row = make_work_row("r2", owner="me", lease_until=5)
+        other.commit([run_update("r2", 1, work_removed=[(0, 1)], work_added=[row])])
         other.release("me", [row])
-        assert heard.get(timeout=20) == News(True, frozenset())
+        assert heard.get(timeout=20) == Notification(True, frozenset())
 
     def test_several_runs_are_read_together(self, store: Store) -> None:
-        store.commit([birth("r1", [work("r1"), work("r1", 1)]), birth("r2"), birth("r3", [work("r3")])])
-        store.commit([step("r2", 1)])
+        store.commit(
+            [
+                new_run_update("r1", [make_work_row("r1"), make_work_row("r1", 1)]),
+                new_run_update("r2"),
+                new_run_update("r3", [make_work_row("r3")]),
+            ]
+        )
+        store.commit([run_update("r2", 1)])
         found = store.read(["r1", "r2", "nobody"])
         assert sorted(found) == ["r1", "r2"]
         for run_id, record in found.items():

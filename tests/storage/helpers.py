@@ -10,29 +10,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Helper:
+class ScriptProcess:
     """A running script.  `hear` waits for its next line, `tell` sends it one."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
 
-    def hear(self) -> str:
+    def read_line(self) -> str:
         assert self.process.stdout is not None
         return self.process.stdout.readline().strip()
 
-    def tell(self, line: str = "go") -> None:
+    def write_line(self, line: str = "go") -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
 
-    def stop(self) -> None:
+    def suspend(self) -> None:
         """Send SIGSTOP, and return when nothing of it runs any more."""
         os.kill(self.process.pid, signal.SIGSTOP)
         os.waitpid(self.process.pid, os.WUNTRACED)
 
 
 @contextmanager
-def helper(script: str, *arguments: str) -> Iterator[Helper]:
+def run_script(script: str, *arguments: str) -> Iterator[ScriptProcess]:
     """Run a script in a Python of its own; at the end of the block it is waited for, or killed if that fails."""
     process = subprocess.Popen(
         [sys.executable, "-W", "error", "-c", script, *arguments],
@@ -42,7 +42,7 @@ def helper(script: str, *arguments: str) -> Iterator[Helper]:
     )
     with process:
         try:
-            yield Helper(process)
+            yield ScriptProcess(process)
             assert process.stdin is not None
             process.stdin.close()
             process.wait(20)

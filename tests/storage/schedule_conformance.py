@@ -13,25 +13,25 @@ import pytest
 
 from holdwater.errors import RunnerClosed, StoreError
 from holdwater.model.ports import Store
-from holdwater.model.records import News
+from holdwater.model.records import Notification
 from holdwater.model.schedules import FireCounts, FireRow, Firing, ScheduleRow
-from tests.storage.conformance import Place
-from tests.storage.factories import birth, step, work
+from tests.storage.conformance import StoreLocation
+from tests.storage.factories import make_work_row, new_run_update, run_update
 
 
-def cron(schedule_id: str, **fields: Any) -> ScheduleRow:
+def make_cron_schedule(schedule_id: str, **fields: Any) -> ScheduleRow:
     given: dict[str, Any] = dict(kind="cron", name=None, workflow="orders", created_at=1, next_at=100, settled_at=50)
     return ScheduleRow(schedule_id, **(given | fields))
 
 
-def put(store: Store, row: ScheduleRow) -> ScheduleRow:
+def put_and_read(store: Store, row: ScheduleRow) -> ScheduleRow:
     assert store.put_schedule(row)
     found = store.schedule(row.id)
     assert found is not None
     return found
 
 
-def ready(store: Store, **given: Any) -> list[int]:
+def ready_fire_times(store: Store, **given: Any) -> list[int]:
     limits: dict[str, Any] = dict(attempts=3, tried_before=1_000, oldest=0)
     return [f.scheduled_at for f in store.waiting_fires(["orders"], 10, **(limits | given))]
 
@@ -40,7 +40,7 @@ class ScheduleConformance:
     """Subclass it as `Test...`."""
 
     @pytest.fixture
-    def store(self, place: Place) -> Iterator[Store]:
+    def store(self, place: StoreLocation) -> Iterator[Store]:
         yield place.open()
         place.close()
 
@@ -49,19 +49,19 @@ class ScheduleConformance:
             "s1", "trigger", "näme", "w", "* * * * *", "Europe/Berlin", '{"a":1}', False, "run_all", 7, 1 << 40,
             "queue", 3, 4, 5, 6, True, 8, 9, 1 << 60, 11, 12, "error", 0,
         )  # fmt: skip
-        assert put(store, full) == replace(full, version=1)
-        assert put(store, cron("s2")) == cron("s2", version=1)
-        assert store.named_schedule("trigger", "näme") == replace(full, version=1)
-        assert store.schedule("s3") is store.named_schedule("cron", "näme") is None
+        assert put_and_read(store, full) == replace(full, version=1)
+        assert put_and_read(store, make_cron_schedule("s2")) == make_cron_schedule("s2", version=1)
+        assert store.schedule_by_name("trigger", "näme") == replace(full, version=1)
+        assert store.schedule("s3") is store.schedule_by_name("cron", "näme") is None
 
     def test_what_a_database_cannot_carry(self, store: Store) -> None:
-        row = put(store, cron("s1", last_error="lone \udc80 and nul \0"))
+        row = put_and_read(store, make_cron_schedule("s1", last_error="lone \udc80 and nul \0"))
         assert row.last_error is not None
         assert row.last_error.startswith("lone ")
 
     def test_a_write_needs_the_version(self, store: Store) -> None:
-        row = put(store, cron("s1"))
-        assert not store.put_schedule(cron("s1"))
+        row = put_and_read(store, make_cron_schedule("s1"))
+        assert not store.put_schedule(make_cron_schedule("s1"))
         row.workflow = "other"
         assert store.put_schedule(row)
         assert not store.put_schedule(row)
@@ -69,15 +69,18 @@ class ScheduleConformance:
         assert not store.put_schedule(replace(row, id="s2"))
 
     def test_one_name_one_schedule_of_a_kind(self, store: Store) -> None:
-        assert store.put_schedule(cron("s1", name="n"))
-        assert not store.put_schedule(cron("s2", name="n"))
-        assert store.put_schedule(cron("s3", name="n", kind="trigger"))
-        assert store.put_schedule(cron("s4"))
-        assert store.put_schedule(cron("s5"))
+        assert store.put_schedule(make_cron_schedule("s1", name="n"))
+        assert not store.put_schedule(make_cron_schedule("s2", name="n"))
+        assert store.put_schedule(make_cron_schedule("s3", name="n", kind="trigger"))
+        assert store.put_schedule(make_cron_schedule("s4"))
+        assert store.put_schedule(make_cron_schedule("s5"))
 
     def test_lists(self, store: Store) -> None:
         for k in range(5):
-            put(store, cron(f"s{k}", created_at=5 - k, enabled=k != 2, kind="trigger" if k == 4 else "cron"))
+            put_and_read(
+                store,
+                make_cron_schedule(f"s{k}", created_at=5 - k, enabled=k != 2, kind="trigger" if k == 4 else "cron"),
+            )
         assert [s.id for s in store.schedules()] == ["s4", "s3", "s2", "s1", "s0"]
         assert [s.id for s in store.schedules("cron", enabled_only=True)] == ["s3", "s1", "s0"]
         assert [s.id for s in store.schedules("cron", limit=2, offset=1)] == ["s2", "s1"]
@@ -85,11 +88,11 @@ class ScheduleConformance:
 
     def test_what_is_due(self, store: Store) -> None:
         for k in range(4):
-            put(store, cron(f"s{k}", next_at=100 - k))
-        put(store, cron("off", enabled=False))
-        put(store, cron("never", next_at=None))
-        put(store, cron("foreign", workflow="unknown", next_at=1))
-        put(store, cron("t", kind="trigger", name="orders", workflow="unknown", next_at=2))
+            put_and_read(store, make_cron_schedule(f"s{k}", next_at=100 - k))
+        put_and_read(store, make_cron_schedule("off", enabled=False))
+        put_and_read(store, make_cron_schedule("never", next_at=None))
+        put_and_read(store, make_cron_schedule("foreign", workflow="unknown", next_at=1))
+        put_and_read(store, make_cron_schedule("t", kind="trigger", name="orders", workflow="unknown", next_at=2))
         assert [s.id for s in store.due_schedules("cron", 99, 10, ["orders", "x"])] == ["s3", "s2", "s1"]
         assert [s.id for s in store.due_schedules("cron", 99, 2, ["orders"])] == ["s3", "s2"]
         assert store.next_due("cron", ["orders"]) == 97
@@ -99,8 +102,8 @@ class ScheduleConformance:
         assert store.next_due("trigger", ["orders"]) == 2
 
     def test_a_firing_writes_schedule_runs_and_fires(self, store: Store) -> None:
-        row = put(store, cron("s1"))
-        change = birth("r1", [work("r1", owner="me", lease_until=9)])
+        row = put_and_read(store, make_cron_schedule("s1"))
+        change = new_run_update("r1", [make_work_row("r1", owner="me", lease_until=9)])
         change.plan = {"of": "r1"}
         new = replace(
             row, settled_at=200, last_at=150, next_at=300, last_error="e", workflow="not written", enabled=False
@@ -109,7 +112,7 @@ class ScheduleConformance:
         assert store.fire([Firing(new, [change], fires)]) == [True]
         assert store.schedule("s1") == replace(new, workflow="orders", enabled=True, version=2)
         assert store.run("r1") == change.run
-        assert store.work("r1") == change.work_in
+        assert store.work("r1") == change.work_added
         assert store.plan("s1") == {"of": "r1"}
         assert len(store.journal("r1")) == 1
         found = store.fires("s1", 10)
@@ -121,15 +124,15 @@ class ScheduleConformance:
         assert [f.fire.scheduled_at for f in store.fires("s1", 1, 1)] == [150]
 
     def test_all_of_a_schedule_or_nothing(self, store: Store) -> None:
-        good, stale = put(store, cron("s1")), put(store, cron("s2"))
-        put(store, replace(stale, next_at=7))
-        unknown = cron("s3", version=1)
+        good, stale = put_and_read(store, make_cron_schedule("s1")), put_and_read(store, make_cron_schedule("s2"))
+        put_and_read(store, replace(stale, next_at=7))
+        unknown = make_cron_schedule("s3", version=1)
         firings = [
-            Firing(row, [birth(f"r-{row.id}")], [FireRow(row.id, 100, "started", 100, f"r-{row.id}")])
+            Firing(row, [new_run_update(f"r-{row.id}")], [FireRow(row.id, 100, "started", 100, f"r-{row.id}")])
             for row in (stale, good, unknown)
         ]
         assert store.fire(firings) == [False, True, False]
-        assert [run.id for run in store.every_run()] == ["r-s1"]
+        assert [run.id for run in store.iter_runs()] == ["r-s1"]
         assert store.fires("s2", 10) == store.fires("s3", 10) == []
         row = store.schedule("s2")
         assert row is not None
@@ -137,26 +140,28 @@ class ScheduleConformance:
         assert store.fire(firings) == [False, False, False]
         assert store.fire([]) == []
 
-    def test_a_head_that_does_not_fit_is_refused(self, store: Store) -> None:
-        row, change = put(store, cron("s1")), birth("r1")
+    def test_a_run_row_that_contradicts_its_entries_is_rejected(self, store: Store) -> None:
+        row, change = put_and_read(store, make_cron_schedule("s1")), new_run_update("r1")
         change.run.seq = 5
         with pytest.raises(StoreError):
             store.fire([Firing(row, [change], [])])
         assert store.schedule("s1") == row
 
     def test_of_many_who_fire_one_does(self, store: Store) -> None:
-        row, together = put(store, cron("s1")), Barrier(8)
+        row, together = put_and_read(store, make_cron_schedule("s1")), Barrier(8)
 
         def fire(k: int) -> bool:
             together.wait(20)
-            return store.fire([Firing(row, [birth(f"r{k}")], [FireRow("s1", 100, "started", 100, f"r{k}")])])[0]
+            return store.fire([Firing(row, [new_run_update(f"r{k}")], [FireRow("s1", 100, "started", 100, f"r{k}")])])[
+                0
+            ]
 
         with ThreadPoolExecutor(8) as pool:
             assert sorted(pool.map(fire, range(8))) == [False] * 7 + [True]
-        assert len(list(store.every_run())) == len(store.fires("s1", 10)) == 1
+        assert len(list(store.iter_runs())) == len(store.fires("s1", 10)) == 1
 
     def test_what_is_not_finished(self, store: Store) -> None:
-        row = put(store, cron("s1"))
+        row = put_and_read(store, make_cron_schedule("s1"))
         fires = [
             FireRow("s1", 1, "started", 1, "r1", context_hash="h1"),
             FireRow("s1", 2, "started", 1, "r2", context_hash="h2"),
@@ -165,74 +170,84 @@ class ScheduleConformance:
             FireRow("s1", 5, "failed", 1),
             FireRow("s1", 6, "asked", 1),
         ]
-        assert store.fire([Firing(row, [birth("r1"), birth("r2")], fires)]) == [True]
+        assert store.fire([Firing(row, [new_run_update("r1"), new_run_update("r2")], fires)]) == [True]
         assert sorted(store.unfinished_fires(["s1", "s2"]), key=str) == [("s1", "h1"), ("s1", "h2"), ("s1", None)]
-        store.commit([step("r1", 1, status="completed", finished_at=5)])
+        store.commit([run_update("r1", 1, status="completed", finished_at=5)])
         assert sorted(store.unfinished_fires(["s1"]), key=str) == [("s1", "h2"), ("s1", None)]
-        store.tidy_fires(0, "")
+        store.expire_fires(0, "")
         assert sorted(store.unfinished_fires(["s1"]), key=str) == [("s1", "h2"), ("s1", None)]
         assert store.unfinished_fires([]) == []
 
     def test_what_waits_and_may_begin(self, store: Store) -> None:
-        row = put(store, cron("s1", overlap="queue"))
+        row = put_and_read(store, make_cron_schedule("s1", overlap="queue"))
         fires = [FireRow("s1", 1, "started", 1, "r1"), FireRow("s1", 2, "queued", 1), FireRow("s1", 3, "queued", 1)]
         assert not store.has_waiting_fires()
-        store.fire([Firing(row, [birth("r1")], fires)])
+        store.fire([Firing(row, [new_run_update("r1")], fires)])
         assert store.has_waiting_fires()
-        assert ready(store) == []
-        store.commit([step("r1", 1, status="failed", finished_at=5)])
-        assert ready(store) == [2]
+        assert ready_fire_times(store) == []
+        store.commit([run_update("r1", 1, status="failed", finished_at=5)])
+        assert ready_fire_times(store) == [2]
         assert store.waiting_fires([], 10, attempts=3, tried_before=9, oldest=0) == []
-        row = put(store, replace(row, version=2, enabled=False))
-        assert ready(store) == []
+        row = put_and_read(store, replace(row, version=2, enabled=False))
+        assert ready_fire_times(store) == []
         store.fire([Firing(row, [], [FireRow("s1", 4, "asked", 1), FireRow("s1", 5, "failed", 90, attempts=2)])])
-        assert ready(store) == [4, 5]
-        assert ready(store, tried_before=89) == ready(store, attempts=2) == ready(store, oldest=6) == [4]
+        assert ready_fire_times(store) == [4, 5]
+        assert (
+            ready_fire_times(store, tried_before=89)
+            == ready_fire_times(store, attempts=2)
+            == ready_fire_times(store, oldest=6)
+            == [4]
+        )
         row = replace(row, version=row.version + 1)
         taken = FireRow("s1", 4, "started", 7, "r4", attempts=1)
-        assert store.fire([Firing(row, [birth("r4")], [taken])]) == [True]
+        assert store.fire([Firing(row, [new_run_update("r4")], [taken])]) == [True]
         assert [f.fire for f in store.fires("s1", 10) if f.fire.scheduled_at == 4] == [taken]
 
     def test_what_waited_too_long_is_skipped(self, store: Store) -> None:
-        row = put(store, cron("s1"))
+        row = put_and_read(store, make_cron_schedule("s1"))
         fires = [FireRow("s1", 1, "queued", 1), FireRow("s1", 2, "failed", 1), FireRow("s1", 9, "queued", 1)]
         store.fire([Firing(row, [], fires)])
-        store.tidy_fires(5, "too late")
+        store.expire_fires(5, "too late")
         found = {f.fire.scheduled_at: (f.fire.state, f.fire.reason) for f in store.fires("s1", 10)}
         assert found == {1: ("skipped", "too late"), 2: ("failed", None), 9: ("queued", None)}
-        assert ready(store) == [9]
+        assert ready_fire_times(store) == [9]
 
     def test_counts(self, store: Store) -> None:
-        row = put(store, cron("s1"))
-        trigger = put(store, cron("t", kind="trigger", name="t"))
+        row = put_and_read(store, make_cron_schedule("s1"))
+        trigger = put_and_read(store, make_cron_schedule("t", kind="trigger", name="t"))
         fires = [FireRow("s1", k, "started", 10 + k, f"r{k}") for k in range(3)]
         fires += [FireRow("s1", 5, "failed", 15), FireRow("s1", 6, "skipped", 16), FireRow("s1", 7, "queued", 17)]
-        store.fire([Firing(row, [birth(f"r{k}") for k in range(3)], fires)])
-        store.fire([Firing(trigger, [birth("r9")], [FireRow("t", 1, "started", 11, "r9")])])
-        store.commit([step("r1", 1, status="completed", finished_at=5), step("r2", 1, status="failed", finished_at=5)])
+        store.fire([Firing(row, [new_run_update(f"r{k}") for k in range(3)], fires)])
+        store.fire([Firing(trigger, [new_run_update("r9")], [FireRow("t", 1, "started", 11, "r9")])])
+        store.commit(
+            [
+                run_update("r1", 1, status="completed", finished_at=5),
+                run_update("r2", 1, status="failed", finished_at=5),
+            ]
+        )
         assert store.count_fires(0, 16) == FireCounts(total=5, completed=1, finished=2, lost=1)
         assert store.count_fires(12, 100) == FireCounts(total=3, completed=0, finished=1, lost=2)
         assert store.count_fires(99, 100) == FireCounts(0, 0, 0, 0)
 
     def test_fires_outlive_their_runs(self, store: Store) -> None:
-        row = put(store, cron("s1", overlap="queue"))
+        row = put_and_read(store, make_cron_schedule("s1", overlap="queue"))
         fires = [FireRow("s1", 1, "started", 11, "r1"), FireRow("s1", 2, "queued", 12)]
-        store.fire([Firing(row, [birth("r1")], fires)])
-        store.commit([step("r1", 1, status="completed", finished_at=5)])
-        assert store.forget(6, (), 9).runs == 1
+        store.fire([Firing(row, [new_run_update("r1")], fires)])
+        store.commit([run_update("r1", 1, status="completed", finished_at=5)])
+        assert store.prune(6, (), 9).runs == 1
         assert [(f.fire.run_id, f.status, f.finished_at) for f in store.fires("s1", 9)] == [
             (None, None, None),
             ("r1", None, None),
         ]
         assert store.count_fires(0, 100) == FireCounts(total=2, completed=0, finished=0, lost=1), "r1 is not lost"
         assert store.unfinished_fires(["s1"]) == [("s1", None)]
-        assert ready(store) == [2], "nothing stands before it any more"
-        store.tidy_fires(0, "")
+        assert ready_fire_times(store) == [2], "nothing stands before it any more"
+        store.expire_fires(0, "")
         assert len(store.fires("s1", 9)) == 2
 
     def test_deleted_with_its_history(self, store: Store) -> None:
-        row = put(store, cron("s1"))
-        store.fire([Firing(row, [birth("r1")], [FireRow("s1", 1, "started", 1, "r1")])])
+        row = put_and_read(store, make_cron_schedule("s1"))
+        store.fire([Firing(row, [new_run_update("r1")], [FireRow("s1", 1, "started", 1, "r1")])])
         assert store.delete_schedule("s1")
         assert not store.delete_schedule("s1")
         assert (store.schedule("s1"), store.fires("s1", 10)) == (None, [])
@@ -240,13 +255,13 @@ class ScheduleConformance:
         assert store.fire([Firing(row)]) == [False]
 
     def test_announced_workflows(self, store: Store) -> None:
-        assert not store.is_announced("w")
-        store.announce(["w", "v"], 1)
-        store.announce(["w", "ü"], 2)
-        assert all(store.is_announced(name) for name in ("w", "v", "ü"))
+        assert not store.is_workflow_registered("w")
+        store.register_workflow(["w", "v"], 1)
+        store.register_workflow(["w", "ü"], 2)
+        assert all(store.is_workflow_registered(name) for name in ("w", "v", "ü"))
 
     def test_rows_given_and_taken_are_the_callers_own(self, store: Store) -> None:
-        row = put(store, cron("s1"))
+        row = put_and_read(store, make_cron_schedule("s1"))
         fire = FireRow("s1", 1, "queued", 1)
         store.fire([Firing(row, [], [fire])])
         fire.state = row.workflow = store.fires("s1", 1)[0].fire.state = "asked"
@@ -255,31 +270,31 @@ class ScheduleConformance:
         assert found is not None
         assert found.workflow == "orders"
 
-    def test_others_hear_of_it(self, place: Place) -> None:
+    def test_others_hear_of_it(self, place: StoreLocation) -> None:
         if not place.shared:
             pytest.skip("nobody else can see this database")
         ears, other = place.open(), place.open()
-        heard: SimpleQueue[News] = SimpleQueue()
+        heard: SimpleQueue[Notification] = SimpleQueue()
         assert ears.listen(heard.put)
-        if not place.sees_death:
+        if not place.detects_dead_owners:
             assert heard.get(timeout=20).runs is None  # listening begins with a word of what was missed
-        row = put(other, cron("s1"))
-        assert heard.get(timeout=20) == News(False, frozenset(), schedules=True)
-        other.fire([Firing(row, [birth("r1", [work("r1")])], [FireRow("s1", 1, "started", 1, "r1")])])
-        assert heard.get(timeout=20) == News(True, frozenset())
+        row = put_and_read(other, make_cron_schedule("s1"))
+        assert heard.get(timeout=20) == Notification(False, frozenset(), schedules=True)
+        other.fire([Firing(row, [new_run_update("r1", [make_work_row("r1")])], [FireRow("s1", 1, "started", 1, "r1")])])
+        assert heard.get(timeout=20) == Notification(True, frozenset())
         other.fire([Firing(replace(row, version=2), [], [FireRow("s1", 2, "queued", 1)])])
-        assert heard.get(timeout=20) == News(False, frozenset(), schedules=True)
+        assert heard.get(timeout=20) == Notification(False, frozenset(), schedules=True)
         other.delete_schedule("s1")
         assert heard.get(timeout=20).schedules
         place.close()
 
-    def test_closed(self, place: Place) -> None:
+    def test_closed(self, place: StoreLocation) -> None:
         store = place.open()
         store.close()
         for call in (
-            lambda: store.put_schedule(cron("s1")),
+            lambda: store.put_schedule(make_cron_schedule("s1")),
             lambda: store.schedule("s1"),
-            lambda: store.fire([Firing(cron("s1"))]),
+            lambda: store.fire([Firing(make_cron_schedule("s1"))]),
             lambda: store.due_schedules("cron", 1, 1, ["w"]),
         ):
             with pytest.raises(RunnerClosed):

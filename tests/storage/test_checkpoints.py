@@ -14,19 +14,19 @@ from holdwater.errors import ConfigError, RunInProgress, StoreError, StoreUnavai
 from holdwater.model.records import Committed, Conflict
 from holdwater.storage.checkpoints import records
 from holdwater.storage.checkpoints.file import FileCheckpoints
-from holdwater.storage.checkpoints.port import CheckpointPort
+from holdwater.storage.checkpoints.port import CheckpointBackend
 from holdwater.storage.checkpoints.redis import LEASE_MS, RedisCheckpoints
 from holdwater.storage.checkpoints.store import CheckpointedStore
-from tests.storage.conformance import Conformance, Place
-from tests.storage.factories import birth, step, work
-from tests.storage.helpers import helper
+from tests.storage.conformance import StoreConformance, StoreLocation
+from tests.storage.factories import make_work_row, new_run_update, run_update
+from tests.storage.helpers import run_script
 from tests.storage.redis_server import redis_url as redis_url
 
-Open = Callable[[], CheckpointPort]
+OpenBackend = Callable[[], CheckpointBackend]
 
 
 @pytest.fixture(params=["file", "redis"])
-def opening(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
+def opening(request: pytest.FixtureRequest, tmp_path: Path) -> OpenBackend:
     if request.param == "file":
         return lambda: FileCheckpoints(tmp_path / "runs")
     url: str = request.getfixturevalue("redis_url")
@@ -35,26 +35,26 @@ def opening(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
 
 
 @pytest.fixture
-def place(opening: Open) -> Iterator[Place]:
-    place = Place(lambda: CheckpointedStore(opening()), shared=False)
+def place(opening: OpenBackend) -> Iterator[StoreLocation]:
+    place = StoreLocation(lambda: CheckpointedStore(opening()), shared=False)
     yield place
     place.close()
 
 
-class TestStoresWithCheckpoints(Conformance):
+class TestStoresWithCheckpoints(StoreConformance):
     """In memory there are only runs that go on; what needs all runs together is for databases."""
 
-    test_a_birth_writes_head_journal_and_work = None  # type: ignore[assignment]
+    test_a_new_run_writes_run_row_journal_and_work = None  # type: ignore[assignment]
     test_a_key_is_taken_once_per_workflow = None  # type: ignore[assignment]
-    test_strays_are_unfinished_children_of_ended_runs = None  # type: ignore[assignment]
-    test_runs_that_ended_before_an_instant_are_forgotten_with_all_that_is_theirs = None  # type: ignore[assignment]
-    test_families_go_together_and_nobody_else_does = None  # type: ignore[assignment]
-    test_forgetting_goes_on_behind_what_was_seen = None  # type: ignore[assignment]
-    test_a_run_that_goes_on_is_not_forgotten = None  # type: ignore[assignment]
+    test_orphaned_children_are_unfinished_children_of_ended_runs = None  # type: ignore[assignment]
+    test_prune_deletes_runs_that_ended_before_an_instant_with_all_their_rows = None  # type: ignore[assignment]
+    test_prune_deletes_a_run_with_its_descendants_and_no_other = None  # type: ignore[assignment]
+    test_prune_continues_after_its_cursor = None  # type: ignore[assignment]
+    test_prune_keeps_unfinished_runs = None  # type: ignore[assignment]
 
 
 @pytest.fixture
-def stores(opening: Open) -> Iterator[Callable[[], CheckpointedStore]]:
+def stores(opening: OpenBackend) -> Iterator[Callable[[], CheckpointedStore]]:
     """Opens one store after the other on the same place, as different processes do."""
     opened: list[CheckpointedStore] = []
 
@@ -72,9 +72,9 @@ Stores = Callable[[], CheckpointedStore]
 
 def test_what_one_process_wrote_another_reads(stores: Stores) -> None:
     first, second = stores(), stores()
-    rows = [work("r1", 0, owner="me", lease_until=9, began=True)]
-    first.commit([replace(birth("r1", rows), plan={"name": "w"})])
-    first.commit([step("r1", 1, ['["ok",1]', '["ok",2]'])])
+    rows = [make_work_row("r1", 0, owner="me", lease_until=9, began=True)]
+    first.commit([replace(new_run_update("r1", rows), plan={"name": "w"})])
+    first.commit([run_update("r1", 1, ['["ok",1]', '["ok",2]'])])
     assert second.run("r1") == first.run("r1")
     assert second.plan("s1") == {"name": "w"}
     assert [json.loads(row.entries) for row in second.journal("r1")] == [[["started", {}]], [["ok", 1], ["ok", 2]]]
@@ -85,41 +85,48 @@ def test_what_one_process_wrote_another_reads(stores: Stores) -> None:
 
 def test_every_run_has_its_plan(stores: Stores) -> None:
     first, second = stores(), stores()
-    first.commit([replace(birth("r1"), plan={"name": "w"})])
-    first.commit([birth("r2")])
+    first.commit([replace(new_run_update("r1"), plan={"name": "w"})])
+    first.commit([new_run_update("r2")])
     assert second.run("r2") is not None
     assert second.plan("s1") == {"name": "w"}
 
 
 def test_a_run_belongs_to_one_process(stores: Stores) -> None:
     first, second = stores(), stores()
-    first.commit([birth("r1")])
+    first.commit([new_run_update("r1")])
     with pytest.raises(RunInProgress, match="another process"):
-        second.take("r1")
-    assert second.commit([step("r1", 1)]) == [Conflict()]
-    assert second.commit([birth("r1")]) == [Conflict()]
+        second.acquire_run("r1")
+    assert second.commit([run_update("r1", 1)]) == [Conflict()]
+    assert second.commit([new_run_update("r1")]) == [Conflict()]
     first.close()
-    assert second.take("r1")
-    assert second.commit([step("r1", 1)]) == [Committed()]
+    assert second.acquire_run("r1")
+    assert second.commit([run_update("r1", 1)]) == [Committed()]
 
 
 def test_a_run_that_has_ended_is_free(stores: Stores) -> None:
     first, second = stores(), stores()
-    first.commit([birth("r1")])
-    first.commit([step("r1", 1, status="failed", finished_at=5)])
-    assert second.commit([step("r1", 2)]) == [Committed()]
+    first.commit([new_run_update("r1")])
+    first.commit([run_update("r1", 1, status="failed", finished_at=5)])
+    assert second.commit([run_update("r1", 2)]) == [Committed()]
     with pytest.raises(RunInProgress):
-        first.take("r1")
-    assert not second.take("r2")
+        first.acquire_run("r1")
+    assert not second.acquire_run("r2")
 
 
 def test_children_that_go_on_come_with_their_parent(stores: Stores) -> None:
     first, second = stores(), stores()
     child = "r[1]/map.2.0"
-    first.commit([birth("r[1]"), birth(child, [work(child)], parent_id="r[1]"), birth("r[1]x"), birth("r[1]/map.2.1")])
-    first.commit([step("r[1]/map.2.1", 1, status="completed", finished_at=5)])
+    first.commit(
+        [
+            new_run_update("r[1]"),
+            new_run_update(child, [make_work_row(child)], parent_id="r[1]"),
+            new_run_update("r[1]x"),
+            new_run_update("r[1]/map.2.1"),
+        ]
+    )
+    first.commit([run_update("r[1]/map.2.1", 1, status="completed", finished_at=5)])
     first.close()
-    assert second.take("r[1]")
+    assert second.acquire_run("r[1]")
     rows = second.claim("me", 10, 1_000, 10, ("orders",), "r[1]")
     assert [row.run_id for row in rows] == [child]
 
@@ -127,20 +134,20 @@ def test_children_that_go_on_come_with_their_parent(stores: Stores) -> None:
 def test_ids_that_are_no_file_names(stores: Stores) -> None:
     first, second = stores(), stores()
     for run_id in ("../up", ".hidden", "a/b", "x" * 500, "x" * 499 + "y", "\u00e9 \U0001f600", "\ud800"):
-        first.commit([birth(run_id)])
-        assert second.seqs([run_id]) == {run_id: 1}
+        first.commit([new_run_update(run_id)])
+        assert second.journal_lengths([run_id]) == {run_id: 1}
 
 
-def test_a_record_that_was_written_in_vain_is_superseded(stores: Stores, opening: Open) -> None:
+def test_a_record_that_was_written_in_vain_is_superseded(stores: Stores, opening: OpenBackend) -> None:
     first = stores()
-    first.commit([birth("r1")])
+    first.commit([new_run_update("r1")])
     port = opening()
     with pytest.raises(RunInProgress):
         port.lock("r1")
     first.close()
     lock = port.lock("r1")
-    lock.append(records.encode(step("r1", 1, ['["lost"]'])))
-    lock.append(records.encode(step("r1", 1, ['["kept"]', '["too"]'])))
+    lock.append(records.encode_record(run_update("r1", 1, ['["lost"]'])))
+    lock.append(records.encode_record(run_update("r1", 1, ['["kept"]', '["too"]'])))
     lock.release()
     port.close()
     (_, row) = stores().journal("r1")
@@ -152,8 +159,8 @@ def test_a_record_that_was_written_in_vain_is_superseded(stores: Stores, opening
 
 def test_a_line_that_was_cut_off_is_not_read_and_goes(tmp_path: Path) -> None:
     store = CheckpointedStore(FileCheckpoints(tmp_path))
-    store.commit([birth("r1")])
-    store.commit([step("r1", 1)])
+    store.commit([new_run_update("r1")])
+    store.commit([run_update("r1", 1)])
     store.close()
     (path,) = tmp_path.glob("*.jsonl")
     whole = path.read_bytes()
@@ -162,17 +169,17 @@ def test_a_line_that_was_cut_off_is_not_read_and_goes(tmp_path: Path) -> None:
         again = CheckpointedStore(FileCheckpoints(tmp_path))
         head = again.run("r1")
         if head is None:
-            assert again.commit([birth("r1")]) == [Committed()]
+            assert again.commit([new_run_update("r1")]) == [Committed()]
         else:
             assert head.seq == (1 if whole[:-cut].count(b"\n") == 2 else 2)
-            assert again.commit([step("r1", head.seq)]) == [Committed()]
+            assert again.commit([run_update("r1", head.seq)]) == [Committed()]
         again.close()
         assert path.read_text().startswith('"r1"\n')
 
 
 def test_a_damaged_record_is_an_error_that_says_where(tmp_path: Path) -> None:
     store = CheckpointedStore(FileCheckpoints(tmp_path))
-    store.commit([birth("r1")])
+    store.commit([new_run_update("r1")])
     store.close()
     (path,) = tmp_path.glob("*.jsonl")
     path.write_text('"r1"\nnonsense\n')
@@ -182,7 +189,7 @@ def test_a_damaged_record_is_an_error_that_says_where(tmp_path: Path) -> None:
 
 def test_a_full_disk_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = CheckpointedStore(FileCheckpoints(tmp_path))
-    store.commit([birth("r1")])
+    store.commit([new_run_update("r1")])
     write = os.write
 
     def full(fd: int, data: bytes) -> int:
@@ -192,13 +199,13 @@ def test_a_full_disk_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", full)
         with pytest.raises(StoreUnavailable, match="No space"):
-            store.commit([step("r1", 1)])
+            store.commit([run_update("r1", 1)])
         with pytest.raises(StoreUnavailable, match="No space"):
-            store.commit([birth("r2")])
-    assert store.commit([step("r1", 1)]) == [Committed()]
-    assert store.commit([birth("r2")]) == [Committed()]
+            store.commit([new_run_update("r2")])
+    assert store.commit([run_update("r1", 1)]) == [Committed()]
+    assert store.commit([new_run_update("r2")]) == [Committed()]
     store.close()
-    assert CheckpointedStore(FileCheckpoints(tmp_path)).seqs(["r1", "r2"]) == {"r1": 2, "r2": 1}
+    assert CheckpointedStore(FileCheckpoints(tmp_path)).journal_lengths(["r1", "r2"]) == {"r1": 2, "r2": 1}
 
 
 def test_a_directory_that_cannot_be(tmp_path: Path) -> None:
@@ -209,7 +216,7 @@ def test_a_directory_that_cannot_be(tmp_path: Path) -> None:
 
 def test_old_files_go(tmp_path: Path) -> None:
     store = CheckpointedStore(FileCheckpoints(tmp_path))
-    store.commit([birth("old"), birth("new"), birth("held")])
+    store.commit([new_run_update("old"), new_run_update("new"), new_run_update("held")])
     for name in ("old", "held"):
         os.utime(tmp_path / f"{name}.jsonl", (0, 0))
     store._locks.pop("old").release()
@@ -223,20 +230,20 @@ import sys
 from holdwater.storage.checkpoints.file import FileCheckpoints
 from holdwater.storage.checkpoints.store import CheckpointedStore
 from tests.storage.redis_server import redis_url as redis_url
-from tests.storage.factories import birth
+from tests.storage.factories import new_run_update
 store = CheckpointedStore(FileCheckpoints(sys.argv[1]))
-store.commit([birth("r1")])
+store.commit([new_run_update("r1")])
 print("born", flush=True)
 sys.stdin.readline()
 """
     store = CheckpointedStore(FileCheckpoints(tmp_path))
-    with helper(script, str(tmp_path)) as other:
-        assert other.hear() == "born"
+    with run_script(script, str(tmp_path)) as other:
+        assert other.read_line() == "born"
         with pytest.raises(RunInProgress):
-            store.take("r1")
+            store.acquire_run("r1")
         other.process.kill()
         other.process.wait(20)
-        assert store.take("r1")
+        assert store.acquire_run("r1")
 
 
 # -- Redis
@@ -248,11 +255,11 @@ def test_who_lost_the_lock_writes_nothing(redis_url: str) -> None:
     server = redis.Redis.from_url(redis_url)
     server.flushdb()
     first, second = (CheckpointedStore(RedisCheckpoints(redis_url)) for _ in range(2))
-    first.commit([birth("r1")])
+    first.commit([new_run_update("r1")])
     server.delete("holdwater:run:{r1}:lock")  # it has expired
-    assert second.take("r1")
-    assert first.commit([step("r1", 1)]) == [Conflict()]
-    assert second.commit([step("r1", 1)]) == [Committed()]
+    assert second.acquire_run("r1")
+    assert first.commit([run_update("r1", 1)]) == [Conflict()]
+    assert second.commit([run_update("r1", 1)]) == [Committed()]
     first.renew("me", 5)
     second.renew("me", 5)
     assert 0 < server.pttl("holdwater:run:{r1}:lock") <= LEASE_MS
@@ -268,21 +275,21 @@ def test_a_lock_that_was_lost_for_a_moment_is_taken_again(redis_url: str) -> Non
     server = redis.Redis.from_url(redis_url)
     server.flushdb()
     store = CheckpointedStore(RedisCheckpoints(redis_url))
-    store.commit([birth("r1")])
+    store.commit([new_run_update("r1")])
     server.delete("holdwater:run:{r1}:lock")
     store.renew("me", 5)
-    assert store.commit([step("r1", 1)]) == [Committed()]
+    assert store.commit([run_update("r1", 1)]) == [Committed()]
     store.close()
     server.close()
 
 
-def test_records_in_redis_are_forgotten_in_time(redis_url: str) -> None:
+def test_records_in_redis_expire(redis_url: str) -> None:
     import redis
 
     server = redis.Redis.from_url(redis_url)
     server.flushdb()
     store = CheckpointedStore(RedisCheckpoints(redis_url, retention_days=2))
-    store.commit([birth("r1")])
+    store.commit([new_run_update("r1")])
     assert 0 < server.ttl("holdwater:run:{r1}:records") <= 2 * 86_400
     store.close()
     server.close()

@@ -9,12 +9,14 @@ import pytest
 
 from holdwater.storage import open_store
 from holdwater.storage.options import StoreOptions
-from tests.storage.conformance import Conformance, Place
+from tests.storage.conformance import StoreConformance, StoreLocation
 from tests.storage.schedule_conformance import ScheduleConformance
 
 
 @pytest.fixture(params=["file", "in-memory database", "memory", "postgres", "postgres behind a proxy"])
-def place(request: pytest.FixtureRequest, tmp_path: Path, migrated_schema: Callable[[], str]) -> Iterator[Place]:
+def place(
+    request: pytest.FixtureRequest, tmp_path: Path, migrated_schema: Callable[[], str]
+) -> Iterator[StoreLocation]:
     options = StoreOptions()
     match request.param:
         case "file":
@@ -29,12 +31,14 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, migrated_schema: Calla
             url, _, path = migrated_schema().partition("?options=-csearch_path%3D")
             options = StoreOptions(prepare_statements=False, schema=path)
     server = url.startswith("postgresql")
-    place = Place(lambda: open_store(url, options), shared=server or request.param == "file", sees_death=not server)
+    place = StoreLocation(
+        lambda: open_store(url, options), shared=server or request.param == "file", detects_dead_owners=not server
+    )
     yield place
     place.close()
 
 
-class TestEveryStore(Conformance):
+class TestEveryStore(StoreConformance):
     pass
 
 

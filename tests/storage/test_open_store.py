@@ -13,9 +13,9 @@ from holdwater.errors import DatabaseURLError, SchemaTooNew, StoreError, StoreRe
 from holdwater.model.records import Committed
 from holdwater.storage import open_store
 from holdwater.storage.sqlite.store import SQLiteStore
-from holdwater.storage.urls import parse
-from tests.storage.factories import birth, run
-from tests.storage.helpers import helper
+from holdwater.storage.urls import parse_url
+from tests.storage.factories import make_run_row, new_run_update
+from tests.storage.helpers import run_script
 
 
 def pragma(connection: sqlite3.Connection, name: str) -> object:
@@ -31,10 +31,10 @@ def pragma(connection: sqlite3.Connection, name: str) -> object:
     ],
 )
 def test_pragmas_are_really_set(tmp_path: Path, options: str, expected: tuple[str, int, int]) -> None:
-    store = SQLiteStore(parse(f"sqlite:///{tmp_path}/a.db{options}"))
+    store = SQLiteStore(parse_url(f"sqlite:///{tmp_path}/a.db{options}"))
     try:
         assert store._writer is not None
-        with store._writer.transaction() as writing, store._readers.one() as reading:
+        with store._writer.transaction() as writing, store._readers.connection() as reading:
             assert tuple(pragma(writing, p) for p in ("journal_mode", "synchronous", "busy_timeout")) == expected
             assert (pragma(reading, "query_only"), pragma(reading, "busy_timeout")) == (1, expected[2])
     finally:
@@ -44,13 +44,13 @@ def test_pragmas_are_really_set(tmp_path: Path, options: str, expected: tuple[st
 def test_stores_of_one_process_share_the_writer(tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(tmp_path)
-    first = SQLiteStore(parse(f"sqlite:///{tmp_path}/a.db"))
-    second = SQLiteStore(parse(f"sqlite:///{link}/a.db"))
+    first = SQLiteStore(parse_url(f"sqlite:///{tmp_path}/a.db"))
+    second = SQLiteStore(parse_url(f"sqlite:///{link}/a.db"))
     assert first._writer is second._writer
     first.close()
-    assert second.commit([birth("r1")]) == [Committed()]
+    assert second.commit([new_run_update("r1")]) == [Committed()]
     second.close()
-    third = SQLiteStore(parse(f"sqlite:///{tmp_path}/a.db"))
+    third = SQLiteStore(parse_url(f"sqlite:///{tmp_path}/a.db"))
     assert third._writer is not second._writer
     third.close()
 
@@ -60,7 +60,7 @@ def test_nothing_is_left_open_or_behind(tmp_path: Path) -> None:
     for _ in range(3):
         store = open_store(f"sqlite:///{tmp_path}/a.db")
         store.register("me")
-        store.commit([birth("r")])
+        store.commit([new_run_update("r")])
         store.run("r")
         assert {f.name for f in tmp_path.iterdir()} == {"a.db", "a.db-wal", "a.db-shm", "a.db.me.lock"}
         store.close()
@@ -120,19 +120,19 @@ def test_a_mode_that_creates_nothing(tmp_path: Path, mode: str) -> None:
 def test_an_empty_file_becomes_a_database(tmp_path: Path) -> None:
     (tmp_path / "a.db").touch()
     store = open_store(f"sqlite:///{tmp_path}/a.db?mode=rw")
-    assert store.commit([birth("r1")]) == [Committed()]
+    assert store.commit([new_run_update("r1")]) == [Committed()]
     store.close()
 
 
 def test_a_database_opened_to_read(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/a.db"
     store = open_store(url)
-    store.commit([birth("r1")])
+    store.commit([new_run_update("r1")])
     reader = open_store(f"{url}?mode=ro")
-    assert reader.run("r1") == run("r1")
+    assert reader.run("r1") == make_run_row("r1")
     assert reader.claim("me", 1, 1, 1, ["orders"]) == []
     for write in (
-        lambda: reader.commit([birth("r2")]),
+        lambda: reader.commit([new_run_update("r2")]),
         lambda: reader.register("me"),
         lambda: reader.release("me", []),
     ):
@@ -170,8 +170,8 @@ def test_a_file_or_directory_that_cannot_be_written(file_mode: int, directory_mo
         open_store(url).close()
         os.chmod(f"{place}/a.db", file_mode)
         os.chmod(place, directory_mode)
-        with helper(become + OPEN, url) as somebody:
-            said = somebody.hear()
+        with run_script(become + OPEN, url) as somebody:
+            said = somebody.read_line()
     assert said.startswith("StoreReadOnly"), said
     assert "cannot be written" in said
 
@@ -194,13 +194,13 @@ def test_a_file_is_read_where_nothing_can_be_written(file_mode: int, directory_m
     with TemporaryDirectory() as place:
         url = f"sqlite:///{place}/a.db"
         store = open_store(url)
-        store.commit([birth("r1")])
+        store.commit([new_run_update("r1")])
         if not is_in_use:
             store.close()
         os.chmod(f"{place}/a.db", file_mode)
         os.chmod(place, directory_mode)
-        with helper(become + READ, url) as reader:
-            said = [reader.hear() for _ in range(4)]
+        with run_script(become + READ, url) as reader:
+            said = [reader.read_line() for _ in range(4)]
         store.close()
     assert said[1].startswith("r1"), said
     assert said[-1] == "0"
@@ -213,8 +213,8 @@ def test_a_directory_that_may_not_be_searched(deep: str, query: str) -> None:
     become = "import os\nimport holdwater.storage.sqlite.store\nos.setgid(65534)\nos.setuid(65534)\n"
     with TemporaryDirectory() as place:
         os.chmod(place, 0o700)
-        with helper(become + OPEN, f"sqlite:///{place}/{deep}{query}") as refused:
-            said = refused.hear()
+        with run_script(become + OPEN, f"sqlite:///{place}/{deep}{query}") as refused:
+            said = refused.read_line()
     assert said.startswith("StoreUnavailable"), said
     assert "Permission denied" in said
 
@@ -234,11 +234,11 @@ def test_two_processes_start_at_once_on_a_new_file(tmp_path: Path) -> None:
     script = "import sys\nfrom holdwater.storage import open_store\nprint('ready', flush=True)\ninput()\n" + OPEN
     for i in range(3):
         url = f"sqlite:///{tmp_path}/{i}.db"
-        with helper(script, url) as one, helper(script, url) as two:
-            assert [one.hear(), two.hear()] == ["ready", "ready"]
-            one.tell()
-            two.tell()
-            assert [one.hear(), two.hear()] == ["opened", "opened"]
+        with run_script(script, url) as one, run_script(script, url) as two:
+            assert [one.read_line(), two.read_line()] == ["ready", "ready"]
+            one.write_line()
+            two.write_line()
+            assert [one.read_line(), two.read_line()] == ["opened", "opened"]
 
 
 def add_migration(path: Path, phase: str) -> None:

@@ -11,20 +11,20 @@ from pathlib import Path
 import pytest
 
 from holdwater.storage import open_store
-from tests.storage.helpers import helper
+from tests.storage.helpers import run_script
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
 
 START = """
 import os, sys
 from holdwater.errors import RunnerClosed
-from holdwater.model.records import Change, RunFilter, RunRow, WorkRow
+from holdwater.model.records import RunUpdate, RunFilter, RunRow, WorkRow
 from holdwater.storage import open_store
 url = sys.argv[1]
 
 def birth(name, owner=None):
     row = WorkRow(name, 0, 1, "execute", "w", 1, owner=owner, lease_until=10**17)
-    return Change(RunRow(name, "w", "t", "s", "c", 1), 0, [], 1, born=True, work_in=[row])
+    return RunUpdate(RunRow(name, "w", "t", "s", "c", 1), 0, [], 1, is_new=True, work_added=[row])
 
 store = open_store(url)
 """
@@ -39,7 +39,7 @@ pid = os.fork()
 if pid == 0:
     calls = [
         lambda: store.run("r1"), lambda: store.commit([birth("r2")]), lambda: store.register("x"),
-        lambda: store.runs(RunFilter()), lambda: store.orphan_dead(1), lambda: store.claim("me", 1, 1, 1, ["w"]),
+        lambda: store.runs(RunFilter()), lambda: store.reclaim_expired(1), lambda: store.claim("me", 1, 1, 1, ["w"]),
     ]
     refused = 0
     for call in calls:
@@ -51,7 +51,7 @@ if pid == 0:
     print(refused == len(calls), flush=True)
     sys.exit()  # with the whole end of an interpreter
 os.waitpid(pid, 0)
-print(store.run("r1") is not None, len(store.commit([birth("r3")])), store.orphan_dead(1), flush=True)
+print(store.run("r1") is not None, len(store.commit([birth("r3")])), store.reclaim_expired(1), flush=True)
 store.close()
 """
 )
@@ -59,9 +59,9 @@ store.close()
 
 @pytest.mark.parametrize("url", ["sqlite:///{}/a.db", "sqlite://", "memory://"])
 def test_the_child_is_refused_and_the_parent_goes_on(tmp_path: Path, url: str) -> None:
-    with helper(REFUSED, url.format(tmp_path)) as parent:
-        assert parent.hear() == "True"
-        assert parent.hear() == "True 1 0"
+    with run_script(REFUSED, url.format(tmp_path)) as parent:
+        assert parent.read_line() == "True"
+        assert parent.read_line() == "True 1 0"
     assert parent.process.returncode == 0
 
 
@@ -94,10 +94,10 @@ print("done", flush=True)
 
 def test_what_the_child_commits_in_a_store_of_its_own_is_never_lost(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/a.db"
-    with helper(CHILD_LIVES, url) as parent:
-        assert parent.hear() == "done"
+    with run_script(CHILD_LIVES, url) as parent:
+        assert parent.read_line() == "done"
     store = open_store(url)
-    assert [r.id for r in store.every_run()] == ["r1", "r2", "r3", "r4"]
+    assert [r.id for r in store.iter_runs()] == ["r1", "r2", "r3", "r4"]
     store.close()
 
 
@@ -117,13 +117,13 @@ os.kill(os.getpid(), 9)
 
 def test_a_child_does_not_keep_its_dead_parent_alive(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/a.db"
-    with helper(CHILD_OUTLIVES, url) as parent:
-        assert parent.hear() == "child"
+    with run_script(CHILD_OUTLIVES, url) as parent:
+        assert parent.read_line() == "child"
         parent.process.wait(20)
         store = open_store(url)
-        assert store.orphan_dead(1) == 1
+        assert store.reclaim_expired(1) == 1
         store.close()
-        parent.tell()
+        parent.write_line()
 
 
 BUSY = (
@@ -161,6 +161,6 @@ store.close()
 
 def test_a_process_may_fork_while_its_threads_write(tmp_path: Path) -> None:
     script = "import warnings\nwarnings.simplefilter('ignore', DeprecationWarning)\n" + BUSY
-    with helper(script, f"sqlite:///{tmp_path}/a.db?_synchronous=OFF") as parent:
-        assert parent.hear() == "20"
+    with run_script(script, f"sqlite:///{tmp_path}/a.db?_synchronous=OFF") as parent:
+        assert parent.read_line() == "20"
     assert parent.process.returncode == 0

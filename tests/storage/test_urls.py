@@ -10,7 +10,7 @@ import pytest
 
 from holdwater.errors import DatabaseURLError
 from holdwater.storage import open_store
-from holdwater.storage.urls import parse
+from holdwater.storage.urls import parse_url
 
 
 @pytest.mark.parametrize(
@@ -30,28 +30,28 @@ from holdwater.storage.urls import parse
     ],
 )
 def test_a_file(url: str, path: str) -> None:
-    where = parse(url)
+    where = parse_url(url)
     assert (where.dialect, where.path, where.mode) == ("sqlite", Path(os.path.abspath(path)), "rwc")
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite:///x.db?mode=memory"])
 def test_a_database_in_memory(url: str) -> None:
-    where = parse(url)
+    where = parse_url(url)
     assert (where.dialect, where.path, where.mode) == ("sqlite", None, "memory")
 
 
 def test_the_store_in_memory() -> None:
-    assert parse("memory://").dialect == "memory"
+    assert parse_url("memory://").dialect == "memory"
 
 
 def test_options() -> None:
-    where = parse("sqlite:///a.db?mode=rw&_journal_mode=delete&_synchronous=normal&_busy_timeout=200")
+    where = parse_url("sqlite:///a.db?mode=rw&_journal_mode=delete&_synchronous=normal&_busy_timeout=200")
     assert (where.mode, where.journal_mode, where.synchronous, where.busy_timeout_ms) == ("rw", "DELETE", 1, 200)
-    assert parse("sqlite:///a.db?_synchronous=3").synchronous == 3
+    assert parse_url("sqlite:///a.db?_synchronous=3").synchronous == 3
 
 
 def test_defaults_are_safe() -> None:
-    where = parse("sqlite:///a.db")
+    where = parse_url("sqlite:///a.db")
     assert (where.mode, where.journal_mode, where.synchronous, where.busy_timeout_ms) == ("rwc", "WAL", 2, 60_000)
 
 
@@ -64,7 +64,7 @@ def test_an_unknown_option_warns_and_names_the_known_ones() -> None:
 def test_a_known_option_does_not_warn() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        parse("sqlite:///a.db?mode=rwc&_journal_mode=WAL&_synchronous=FULL&_busy_timeout=1")
+        parse_url("sqlite:///a.db?mode=rwc&_journal_mode=WAL&_synchronous=FULL&_busy_timeout=1")
 
 
 @pytest.mark.parametrize(
@@ -92,8 +92,8 @@ def test_a_known_option_does_not_warn() -> None:
         ("mysql://u:secret@h/db", "no store for 'mysql'"),
     ],
 )
-def test_a_wrong_one_is_told_what_to_write(url: str, said: str) -> None:
+def test_an_invalid_url_error_says_what_to_write(url: str, said: str) -> None:
     with pytest.raises(DatabaseURLError, match=said) as caught:
-        parse(url)
+        parse_url(url)
     assert isinstance(caught.value, ValueError)
     assert "secret" not in str(caught.value)

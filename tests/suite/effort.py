@@ -16,7 +16,7 @@ LONG = (pytest.mark.long, pytest.mark.timeout(1800))
 Test = Callable[..., None]
 
 
-def tried(*strategies: SearchStrategy[Any], by_default: int, long: int) -> Callable[[Test], Test]:
+def property_test(*strategies: SearchStrategy[Any], quick_examples: int, long_examples: int) -> Callable[[Test], Test]:
     """Run a property as two tests, with so many examples each.
 
     The strategies fill the last parameters, as those of `given` do; those before are fixtures.
@@ -39,16 +39,16 @@ def tried(*strategies: SearchStrategy[Any], by_default: int, long: int) -> Calla
 
         examples = inspect.Parameter("examples", inspect.Parameter.KEYWORD_ONLY)
         test.__signature__ = inspect.Signature([*fixtures, examples])  # type: ignore[attr-defined]
-        efforts = [pytest.param(by_default, id="quick"), pytest.param(long, id="long", marks=LONG)]
+        efforts = [pytest.param(quick_examples, id="quick"), pytest.param(long_examples, id="long", marks=LONG)]
         both: Test = pytest.mark.parametrize("examples", efforts)(test)
         return both
 
     return decorate
 
 
-def one_in(number: int, cases: Sequence[Any], always: Sequence[Any] = ()) -> list[Any]:
+def sample_cases(every: int, cases: Sequence[Any], always: Sequence[Any] = ()) -> list[Any]:
     """The cases for `parametrize`: by default these and every n-th, all of them with `-m long`."""
     return [
-        case if index % number == 0 or case in always else pytest.param(case, marks=LONG)
+        case if index % every == 0 or case in always else pytest.param(case, marks=LONG)
         for index, case in enumerate(cases)
     ]

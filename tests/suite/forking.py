@@ -19,27 +19,27 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-AT_START = ("PYTHON", "LC_", "LANG")
+STARTUP_VARIABLE_PREFIXES = ("PYTHON", "LC_", "LANG")
 """variables that an interpreter reads when it starts; a fork comes too late for them"""
 
 
-class Interpreter:
-    """A process that has imported `modules`, and forks when it is told to.  One process runs at a time."""
+class ForkServer:
+    """A process that has imported `build_modules`, and forks when it is told to.  One process runs at a time."""
 
     def __init__(self, modules: Sequence[str]) -> None:
         self._environment = dict(os.environ) | {"PYTHONIOENCODING": "utf-8"}
-        self._line, theirs = socket.socketpair()
+        self._connection, theirs = socket.socketpair()
         self._lock = threading.Lock()
         command = [sys.executable, "-m", __name__, str(theirs.fileno()), *modules]
         self._process = subprocess.Popen(command, cwd=ROOT, env=self._environment, pass_fds=[theirs.fileno()])
         theirs.close()
 
-    def serves(self, environment: Mapping[str, str]) -> bool:
+    def matches_environment(self, environment: Mapping[str, str]) -> bool:
         """Whether the fork is as good as an interpreter that starts in this environment."""
-        return _at_start(environment) == _at_start(self._environment)
+        return _startup_variables(environment) == _startup_variables(self._environment)
 
     def run(
-        self, *arguments: str, cwd: Path, env: Mapping[str, str], given: str | None = None, timeout: float = 120
+        self, *arguments: str, cwd: Path, env: Mapping[str, str], stdin_text: str | None = None, timeout: float = 120
     ) -> subprocess.CompletedProcess[str]:
         """As `subprocess.run` of `python ARGUMENTS`, which begin with `-m MODULE` or `-c CODE`.
 
@@ -50,18 +50,18 @@ class Interpreter:
             (stdin, to_write), *heard = ends
             job = {"arguments": arguments, "cwd": str(cwd), "env": dict(env)}
             theirs = [stdin, heard[0][1], heard[1][1]]
-            socket.send_fds(self._line, [b" "], theirs)
-            self._line.sendall(json.dumps(job).encode() + b"\n")
+            socket.send_fds(self._connection, [b" "], theirs)
+            self._connection.sendall(json.dumps(job).encode() + b"\n")
             for number in theirs:
                 os.close(number)
-            answers = open_files.enter_context(self._line.makefile("r"))
+            answers = open_files.enter_context(self._connection.makefile("r"))
             pid = int(answers.readline())
             killer = threading.Timer(timeout, _kill, (pid,))
             killer.start()
-            writer = threading.Thread(target=_write, args=(to_write, given or ""))
+            writer = threading.Thread(target=_write_text, args=(to_write, stdin_text or ""))
             writer.start()
-            said = [_Reader(reading) for reading, _ in heard]
-            out, err = (one.all() for one in said)
+            said = [_PipeReader(reading) for reading, _ in heard]
+            out, err = (one.read_all() for one in said)
             status = int(answers.readline())
             late = not killer.is_alive()
             killer.cancel()
@@ -71,25 +71,25 @@ class Interpreter:
         return subprocess.CompletedProcess(list(arguments), status, out, err)
 
     def close(self) -> None:
-        self._line.close()
+        self._connection.close()
         self._process.wait(60)
 
 
-class _Reader(threading.Thread):
+class _PipeReader(threading.Thread):
     """Reads a pipe to its end."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, fd: int) -> None:
         super().__init__(daemon=True)
-        self._number, self._said = number, ""
+        self._fd, self._text = fd, ""
         self.start()
 
     def run(self) -> None:
-        with open(self._number, encoding="utf-8", newline="\n") as pipe:
-            self._said = pipe.read().replace("\r\n", "\n")
+        with open(self._fd, encoding="utf-8", newline="\n") as pipe:
+            self._text = pipe.read().replace("\r\n", "\n")
 
-    def all(self) -> str:
+    def read_all(self) -> str:
         self.join()
-        return self._said
+        return self._text
 
 
 def _kill(pid: int) -> None:
@@ -97,40 +97,40 @@ def _kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def _write(number: int, text: str) -> None:
+def _write_text(number: int, text: str) -> None:
     with contextlib.suppress(BrokenPipeError), open(number, "w", encoding="utf-8") as pipe:
         pipe.write(text)
 
 
-def _at_start(environment: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if name.startswith(AT_START)}
+def _startup_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.startswith(STARTUP_VARIABLE_PREFIXES)}
 
 
 # -- in the interpreter
 
 
-def serve(line: socket.socket) -> dict[str, Any] | None:
+def serve_jobs(connection: socket.socket) -> dict[str, Any] | None:
     """Fork for each job until the line is closed; returns a job in its fork, and None at the end."""
     while True:
-        data, streams, _, _ = socket.recv_fds(line, 1, 3)
+        data, streams, _, _ = socket.recv_fds(connection, 1, 3)
         while data and not data.endswith(b"\n"):
-            data += line.recv(1 << 20)
+            data += connection.recv(1 << 20)
         if not data:
             return None
         child = os.fork()
         if child == 0:
-            line.close()
+            connection.close()
             job: dict[str, Any] = json.loads(data)
-            become(job, streams)
+            apply_job_environment(job, streams)
             return job
         for number in streams:
             os.close(number)
-        line.sendall(f"{child}\n".encode())
+        connection.sendall(f"{child}\n".encode())
         _, status = os.waitpid(child, 0)
-        line.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+        connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
 
 
-def become(job: dict[str, Any], streams: list[int]) -> None:
+def apply_job_environment(job: dict[str, Any], streams: list[int]) -> None:
     """Take the streams, the directory and the environment of a job."""
     for number, given in enumerate(streams):
         os.dup2(given, number)
@@ -146,7 +146,7 @@ def become(job: dict[str, Any], streams: list[int]) -> None:
         setattr(sys, f"__{name}__", stream)
 
 
-def execute(arguments: list[str]) -> None:
+def run_python(arguments: list[str]) -> None:
     """Do as `python ARGUMENTS` does."""
     import runpy
 
@@ -172,11 +172,11 @@ def main() -> None:
         import_module(module)
     gc.freeze()
     try:
-        job = serve(line)
+        job = serve_jobs(line)
     except (KeyboardInterrupt, ConnectionError):
         job = None
     if job is not None:
-        execute(job["arguments"])
+        run_python(job["arguments"])
 
 
 if __name__ == "__main__":

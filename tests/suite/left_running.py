@@ -18,7 +18,7 @@ from tests.suite import reaper
 
 __all__ = ["redis_url"]
 
-RUNNER = """
+PARENT_SCRIPT = """
 import subprocess, sys
 child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"], start_new_session=True)
 print(child.pid, flush=True)
@@ -33,15 +33,15 @@ def test_everything_at_once(request: pytest.FixtureRequest, postgres: Cluster) -
         postgres.freeze()
     if shutil.which("redis-server"):
         request.getfixturevalue("redis_url")
-    runner = subprocess.Popen([sys.executable, "-c", RUNNER], stdout=subprocess.PIPE, text=True)
+    runner = subprocess.Popen([sys.executable, "-c", PARENT_SCRIPT], stdout=subprocess.PIPE, text=True)
     assert runner.stdout is not None
-    pids += [runner.pid, int(runner.stdout.readline()), _forked(), *servers]
+    pids += [runner.pid, int(runner.stdout.readline()), _fork_child(), *servers]
     with Path(os.environ["LEFT_RUNNING"]).open("w", encoding="utf-8") as told:
-        told.write(f"{os.environ[reaper.VARIABLE]} {' '.join(map(str, pids))}")
+        told.write(f"{os.environ[reaper.MARKER_VARIABLE]} {' '.join(map(str, pids))}")
     signal.pause()
 
 
-def _forked() -> int:
+def _fork_child() -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # on forks of processes with threads: this child only waits
         child = os.fork()

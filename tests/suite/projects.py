@@ -15,10 +15,10 @@ ROOT = Path(__file__).parents[2]
 MAIN = """
 import sys
 from holdwater.caching import DiskCache, NodeCache
-from tests.caching.nodes import FunctionNode, run
+from tests.caching.nodes import FunctionNode, execute_cached
 from proj.flow import work
 
-print(run(NodeCache(DiskCache(sys.argv[1])), FunctionNode(work, name="work"), x=2))
+print(execute_cached(NodeCache(DiskCache(sys.argv[1])), FunctionNode(work, name="work"), x=2))
 """
 
 

@@ -21,9 +21,9 @@ import tempfile
 import time
 from pathlib import Path
 
-VARIABLE = "TEST_RUN_DIRECTORY"
-PATIENCE_SECONDS = 20.0
-PAUSE_SECONDS = 0.02
+MARKER_VARIABLE = "TEST_RUN_DIRECTORY"
+GRACE_SECONDS = 20.0
+POLL_SECONDS = 0.02
 
 _reaper: subprocess.Popen[bytes] | None = None
 _pipe = -1
@@ -39,7 +39,7 @@ def start() -> None:
         return
     directory = Path(tempfile.mkdtemp(prefix="holdwater-tests-"))
     directory.chmod(0o711)  # servers run as another user if this one is root
-    unmarked = {name: value for name, value in os.environ.items() if name != VARIABLE}
+    unmarked = {name: value for name, value in os.environ.items() if name != MARKER_VARIABLE}
     command = [sys.executable, "-S", "-E", __file__, str(directory)]
     ours, _pipe = os.pipe()
     nowhere = subprocess.DEVNULL
@@ -47,8 +47,8 @@ def start() -> None:
         command, stdin=ours, stdout=nowhere, stderr=nowhere, env=unmarked, start_new_session=True
     )
     os.close(ours)
-    os.environ[VARIABLE] = str(directory)
-    os.register_at_fork(after_in_child=_register)
+    os.environ[MARKER_VARIABLE] = str(directory)
+    os.register_at_fork(after_in_child=_register_fork)
     atexit.register(stop)
 
 
@@ -63,12 +63,12 @@ def stop() -> None:
 
 def directory() -> str | None:
     """Where servers keep their files; None outside a test run: where temporary files are."""
-    return os.environ.get(VARIABLE)
+    return os.environ.get(MARKER_VARIABLE)
 
 
-def mark() -> dict[str, str]:
+def marker_environment() -> dict[str, str]:
     """The part of the environment that a child must have, if it does not inherit all of it."""
-    return {VARIABLE: os.environ[VARIABLE]} if VARIABLE in os.environ else {}
+    return {MARKER_VARIABLE: os.environ[MARKER_VARIABLE]} if MARKER_VARIABLE in os.environ else {}
 
 
 def pid() -> int:
@@ -77,12 +77,12 @@ def pid() -> int:
     return _reaper.pid
 
 
-def _register() -> None:
+def _register_fork() -> None:
     """In a forked child, which has the environment its parent began with."""
     global _pipe
     if _pipe >= 0:
         with contextlib.suppress(BrokenPipeError):  # the parent is gone already
-            os.write(_pipe, f"{os.getpid()} {_started(os.getpid())}\n".encode())
+            os.write(_pipe, f"{os.getpid()} {_start_ticks(os.getpid())}\n".encode())
         os.close(_pipe)
         _pipe = -1
 
@@ -94,25 +94,25 @@ def main(directory: str) -> None:
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     forked = [(int(number), started) for number, started in (line.split() for line in sys.stdin)]
-    end(directory, forked)
+    kill_marked(directory, forked)
     shutil.rmtree(directory, ignore_errors=True)
 
 
-def end(mark: str, forked: list[tuple[int, str]]) -> None:
+def kill_marked(marker: str, forked: list[tuple[int, str]]) -> None:
     """End every process that has the mark, and these; again, until no one has started another in the meantime."""
     began = time.monotonic()
-    while pids := [*_marked(mark), *(number for number, started in forked if _started(number) == started)]:
-        late = time.monotonic() - began > PATIENCE_SECONDS
+    while pids := [*_find_marked(marker), *(number for number, started in forked if _start_ticks(number) == started)]:
+        late = time.monotonic() - began > GRACE_SECONDS
         for number in pids:
             with contextlib.suppress(ProcessLookupError):
                 # a killed postmaster leaves its shared memory, and its children if they are stopped
                 os.kill(number, signal.SIGQUIT if _is_postgres(number) and not late else signal.SIGKILL)
                 os.kill(number, signal.SIGCONT)
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(POLL_SECONDS)
 
 
-def _marked(mark: str) -> list[int]:
-    wanted = f"{VARIABLE}={mark}".encode()
+def _find_marked(marker: str) -> list[int]:
+    wanted = f"{MARKER_VARIABLE}={marker}".encode()
     found = []
     for place in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # another user's, or it has just ended
@@ -121,7 +121,7 @@ def _marked(mark: str) -> list[int]:
     return found
 
 
-def _started(number: int) -> str:
+def _start_ticks(number: int) -> str:
     """When the process began, in ticks since the machine did; empty if there is none (any more)."""
     with contextlib.suppress(OSError):
         fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()

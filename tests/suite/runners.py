@@ -12,7 +12,7 @@ import pytest
 
 from holdwater import DefaultRunner, DefaultRunnerConfig, ExecutorMetrics, WorkflowBuilder, task
 from holdwater.model.registry import registry
-from tests.suite.waiting import look_again
+from tests.suite.waiting import poll_pause
 
 SOON_SECONDS = 20.0
 """how long a test waits for a signal that comes at once when all is well"""
@@ -58,13 +58,13 @@ def define() -> Iterator[Define]:
 
     yield define_
     for name in names:
-        registry.forget(name)
+        registry.unregister(name)
 
 
 def at_rest(runner: DefaultRunner, executor: str) -> ExecutorMetrics:
     """The metrics when all slots are back, which is a moment after the last body told its end."""
     while runner.executor_metrics()[executor].active_tasks:  # bounded by the test's time-out
-        look_again()
+        poll_pause()
     return runner.executor_metrics()[executor]
 
 

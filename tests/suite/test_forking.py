@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.suite.forking import Interpreter
+from tests.suite.forking import ForkServer
 
-SCENE = """
+ENVIRONMENT_SCRIPT = """
 import os, sys
 print(sys.argv[1:], os.getcwd(), os.environ.get("MINE"), os.environ.get("HOME"))
 print(sys.stdin.read(), sys.stdin.isatty(), sys.stdout.isatty(), sys.stdout.encoding, sys.stderr.errors)
@@ -20,7 +20,7 @@ print("\\u00e9\\ud800".encode("utf-8", "replace"), file=sys.stderr)
 import beside
 print(beside.__file__, __name__, sorted(name for name in globals() if not name.startswith("__")))
 """
-ENDS = {
+ENDING_SCRIPTS = {
     "well": "print('well')",
     "with a status": "import sys; print('left'); sys.exit(3)",
     "with words": "import sys; sys.exit('words')",
@@ -34,18 +34,18 @@ ENDS = {
 
 
 @pytest.fixture(scope="module")
-def interpreter() -> Iterator[Interpreter]:
-    made = Interpreter([])
+def interpreter() -> Iterator[ForkServer]:
+    made = ForkServer([])
     yield made
     made.close()
 
 
-@pytest.mark.parametrize("code", [SCENE, *ENDS.values()], ids=["scene", *ENDS])
-def test_both_do_the_same(code: str, interpreter: Interpreter, tmp_path: Path) -> None:
+@pytest.mark.parametrize("code", [ENVIRONMENT_SCRIPT, *ENDING_SCRIPTS.values()], ids=["scene", *ENDING_SCRIPTS])
+def test_both_do_the_same(code: str, interpreter: ForkServer, tmp_path: Path) -> None:
     (tmp_path / "beside.py").touch()
     env = {"HOME": "elsewhere", "MINE": "set", "PYTHONIOENCODING": "utf-8", "PATH": os.environ["PATH"]}
     given = "what it reads\nto its end"
-    forked = interpreter.run("-c", code, "a", "b c", cwd=tmp_path, env=env, given=given)
+    forked = interpreter.run("-c", code, "a", "b c", cwd=tmp_path, env=env, stdin_text=given)
     started = subprocess.run(
         [sys.executable, "-c", code, "a", "b c"],
         cwd=tmp_path, env=env, input=given, capture_output=True, encoding="utf-8",
@@ -54,14 +54,16 @@ def test_both_do_the_same(code: str, interpreter: Interpreter, tmp_path: Path) -
     assert forked.stderr.splitlines()[-1:] == started.stderr.splitlines()[-1:]  # tracebacks differ in their frames
 
 
-def test_one_that_does_not_end_is_killed(interpreter: Interpreter, tmp_path: Path) -> None:
+def test_one_that_does_not_end_is_killed(interpreter: ForkServer, tmp_path: Path) -> None:
     with pytest.raises(subprocess.TimeoutExpired):
         interpreter.run("-c", "import signal; signal.pause()", cwd=tmp_path, env=os.environ, timeout=0.2)
     assert interpreter.run("-c", "print(1)", cwd=tmp_path, env=os.environ).stdout == "1\n"
 
 
-def test_variables_that_count_at_the_start(interpreter: Interpreter) -> None:
+def test_variables_that_count_at_the_start(interpreter: ForkServer) -> None:
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
-    assert interpreter.serves({**environment, "HOLDWATER_DEBUG": "1"})
-    assert not interpreter.serves({**environment, "PYTHONHASHSEED": "1"})
-    assert not interpreter.serves({**environment, "LC_ALL": "C"} if os.environ.get("LC_ALL") != "C" else {})
+    assert interpreter.matches_environment({**environment, "HOLDWATER_DEBUG": "1"})
+    assert not interpreter.matches_environment({**environment, "PYTHONHASHSEED": "1"})
+    assert not interpreter.matches_environment(
+        {**environment, "LC_ALL": "C"} if os.environ.get("LC_ALL") != "C" else {}
+    )

@@ -14,7 +14,7 @@ import pytest
 
 from tests.suite.effort import LONG
 
-SOON_SECONDS = 120.0
+TIMEOUT_SECONDS = 120.0
 ROOT = Path(__file__).parents[2]
 
 
@@ -46,9 +46,9 @@ def test_nothing_outlives_a_killed_run(tmp_path: Path, workers: int, killed: str
         assert (pids[0] == run.pid) == (workers == 0)
         os.kill(run.pid if killed == "pytest" else pids[0], signal.SIGKILL)
         for pid, end in ends.items():
-            assert select.select([end], [], [], SOON_SECONDS)[0], Path(f"/proc/{pid}/cmdline").read_bytes()
+            assert select.select([end], [], [], TIMEOUT_SECONDS)[0], Path(f"/proc/{pid}/cmdline").read_bytes()
         assert not Path(directory).exists()
     finally:
         for end in ends.values():
             os.close(end)
-        run.wait(SOON_SECONDS)
+        run.wait(TIMEOUT_SECONDS)

@@ -8,66 +8,68 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from holdwater.kernel import Machine, lay_out
+from holdwater.kernel import Machine, compile_plan
 from holdwater.model import events as ev
 from holdwater.model import journal
 from holdwater.model.commands import Command, Evaluate, Execute
 from holdwater.model.error_report import ErrorText
 from holdwater.model.events import Event
 from holdwater.model.registry import Registry
-from holdwater.tasks import Context, Patch, TaskBoard, TaskProgram, WorkflowBuilder
+from holdwater.tasks import Context, Patch, TaskRunData, TaskWorkflowDefinition, WorkflowBuilder
 
-Body = Callable[..., Any]
+TaskFunction = Callable[..., Any]
 
 
-class Run:
+class KernelRun:
     """One run.  `notes`: what observers raised; `journal`: its events as text."""
 
-    def __init__(self, program: TaskProgram, inputs: Any = None, edits: Mapping[int, Patch] | None = None) -> None:
+    def __init__(
+        self, program: TaskWorkflowDefinition, inputs: Any = None, overrides: Mapping[int, Patch] | None = None
+    ) -> None:
         self.program = program
         self.journal: list[str] = []
         self.notes: list[str] = []
-        self.machine = Machine(lay_out(program.plan))
-        self.board = TaskBoard(self.machine)
-        for node, patch in (edits or {}).items():
+        self.machine = Machine(compile_plan(program.plan))
+        self.board = TaskRunData(self.machine)
+        for node, patch in (overrides or {}).items():
             self._apply(ev.Edited(node, patch))
         self._apply(ev.Started(program.start(inputs)))
 
     def _apply(self, event: Event) -> None:
-        self.journal.append(journal.encode(journal.Entry(event)))
+        self.journal.append(journal.encode(journal.JournalEntry(event)))
         self.machine.apply(event)
 
     def restart(self) -> None:
         """Forget everything but the journal and the plan."""
-        self.machine = Machine(lay_out(self.program.plan))
+        self.machine = Machine(compile_plan(self.program.plan))
         for text in self.journal:
             self.machine.apply(journal.decode(json.loads(text), self.program.style.unpack).event)
-        self.board = TaskBoard(self.machine)
+        self.board = TaskRunData(self.machine)
 
-    def go(self, rng: random.Random | None = None, restart: float = 0.0) -> Run:
+    def run_to_end(self, rng: random.Random | None = None, restart: float = 0.0) -> KernelRun:
         """To the end; with `rng` in an order of its choice, restarting before a step with probability `restart`."""
         while self.machine.todo:
             todo = list(self.machine.todo.values())
-            self.step(rng.choice(todo) if rng else todo[0])
+            self.execute_command(rng.choice(todo) if rng else todo[0])
             if rng and rng.random() < restart:
                 self.restart()
         return self
 
-    def step(self, c: Command) -> None:
+    def execute_command(self, c: Command) -> None:
         if isinstance(c, Evaluate):
-            self._apply(ev.Evaluated(c.node, self.board.truths(c.node)))
+            self._apply(ev.Evaluated(c.node, self.board.rule_results(c.node)))
             return
         assert isinstance(c, Execute)
         view = self.board.view(c.node)
-        perform = self.program.perform
+        perform = self.program.execute
         try:
             if self.program.is_async(c.node):
-                done = asyncio.run(self.program.perform_async(c.node, view, "handle"))
+                done = asyncio.run(self.program.execute_async(c.node, view, "handle"))
             else:
                 done = perform(c.node, view, "handle")
         except Exception as error:
             text = ErrorText(f"{type(error).__name__}: {error}")
-            self.notes += self.program.failed(c.node, view, text)
+            self.notes += self.program.on_failure(c.node, view, text)
             self._apply(ev.Failed(c.node, c.fence, type(error).__name__, str(error)))
         else:
             self.notes += done.notes
@@ -82,21 +84,21 @@ class Run:
         return {self.program.plan.nodes[i].name: error for i, error in self.machine.errors.items()}
 
     @property
-    def final(self) -> dict[str, Any]:
+    def final_context(self) -> dict[str, Any]:
         return Context.from_stored(self.board.result()).to_dict()
 
     @property
-    def text(self) -> str:
+    def final_json(self) -> str:
         return Context.from_stored(self.board.result()).to_json()
 
 
-def builder(name: str = "w", **options: Any) -> tuple[WorkflowBuilder, Registry]:
+def make_builder(name: str = "w", **options: Any) -> tuple[WorkflowBuilder, Registry]:
     """A builder with a registry of its own."""
     registry = Registry()
     return WorkflowBuilder(name, into=registry, **options), registry
 
 
-def program(registry: Registry, name: str = "w") -> TaskProgram:
+def get_definition(registry: Registry, name: str = "w") -> TaskWorkflowDefinition:
     found = registry.get(name)
-    assert isinstance(found, TaskProgram)
+    assert isinstance(found, TaskWorkflowDefinition)
     return found

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from holdwater.errors import ContextTooLarge, DecodingError, EncodingError, KeyExists, KeyMissing
 from holdwater.model.values import Stored
 from holdwater.tasks import Context
-from holdwater.tasks.layered_map import View
+from holdwater.tasks.layered_map import LayeredMap
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -28,7 +28,7 @@ PLAIN = st.recursive(
 
 def layered(data: dict[str, Any]) -> Context:
     """A context over a view, as a task gets it."""
-    return Context.over(View.of({key: Stored.of(value) for key, value in data.items()}))
+    return Context.from_view(LayeredMap.from_values({key: Stored.of(value) for key, value in data.items()}))
 
 
 MAKERS: list[Callable[[dict[str, Any]], Context]] = [Context, layered]
@@ -285,7 +285,7 @@ def test_behaves_like_a_dictionary_and_its_delta_rebuilds_it(
     changed, removed = c.delta()
     assert set(removed) == start.keys() - model.keys()
     rebuilt = layered(start)
-    rebuilt.apply(changed, removed)
+    rebuilt.apply_delta(changed, removed)
     assert rebuilt.to_dict() == model
 
 

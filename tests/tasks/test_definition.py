@@ -9,16 +9,16 @@ import pytest
 
 from holdwater.errors import ContextTooLarge, EncodingError, TaskReturnError
 from holdwater.tasks import Context, task
-from holdwater.tasks.definition import TaskProgram
-from holdwater.tasks.layered_map import View
-from tests.tasks.driver import Run, builder, program
+from holdwater.tasks.definition import TaskWorkflowDefinition
+from holdwater.tasks.layered_map import LayeredMap
+from tests.tasks.driver import KernelRun, get_definition, make_builder
 
 
-def single(body: Callable[..., Any], **options: Any) -> TaskProgram:
-    made, registry = builder()
+def run_single_task(function: Callable[..., Any], **options: Any) -> TaskWorkflowDefinition:
+    made, registry = make_builder()
     with made:
-        task(id="x", **options)(body)
-    return program(registry)
+        task(id="x", **options)(function)
+    return get_definition(registry)
 
 
 async def awaited(c: Context) -> Context:
@@ -64,9 +64,9 @@ class Object:
     ],
 )
 def test_what_a_body_returns(body: Callable[..., Any], final: dict[str, Any]) -> None:
-    run = Run(single(body), {"a": 1, "rows": []}).go()
+    run = KernelRun(run_single_task(body), {"a": 1, "rows": []}).run_to_end()
     assert run.errors == {}
-    assert run.final == final
+    assert run.final_context == final
 
 
 @pytest.mark.parametrize(
@@ -80,12 +80,12 @@ def test_what_a_body_returns(body: Callable[..., Any], final: dict[str, Any]) ->
     ],
 )
 def test_anything_else_fails_the_task_and_says_what_to_return(body: Callable[..., Any], says: str) -> None:
-    made = single(body)
+    made = run_single_task(body)
     with pytest.raises(TaskReturnError, match=says) as caught:
-        made.perform(0, View(), None)
+        made.execute(0, LayeredMap(), None)
     assert isinstance(caught.value, TypeError)
     assert "return the context, None" in str(caught.value)
-    assert Run(made).go().machine.status == "failed"
+    assert KernelRun(made).run_to_end().machine.status == "failed"
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_anything_else_fails_the_task_and_says_what_to_return(body: Callable[...
     ],
 )
 def test_who_gets_the_handle(body: Callable[..., Any], takes: bool) -> None:
-    assert Run(single(body)).go().final == {"h": "handle" if takes else None}
+    assert KernelRun(run_single_task(body)).run_to_end().final_context == {"h": "handle" if takes else None}
 
 
 def test_methods_take_a_handle_too() -> None:
@@ -107,7 +107,7 @@ def test_methods_take_a_handle_too() -> None:
         def run(self, c: Context, handle: Any) -> None:
             c["h"] = handle
 
-    assert Run(single(Tasks().run)).go().final == {"h": "handle"}
+    assert KernelRun(run_single_task(Tasks().run)).run_to_end().final_context == {"h": "handle"}
 
 
 def test_a_failed_body_changes_nothing() -> None:
@@ -115,23 +115,25 @@ def test_a_failed_body_changes_nothing() -> None:
         c["rows"].append(1)
         raise ValueError("no")
 
-    run = Run(single(body), {"rows": []}).go()
+    run = KernelRun(run_single_task(body), {"rows": []}).run_to_end()
     assert run.errors == {"x": ("ValueError", "no")}
-    assert run.final == {"rows": []}
+    assert run.final_context == {"rows": []}
 
 
 def test_attempts_do_not_share_values() -> None:
-    made = single(lambda c: c["rows"].append(1))
-    run = Run(made, {"rows": []})
+    made = run_single_task(lambda c: c["rows"].append(1))
+    run = KernelRun(made, {"rows": []})
     view = run.board.view(0)
     for _ in range(3):
-        (patch,) = made.perform(0, view, None).values
+        (patch,) = made.execute(0, view, None).values
         assert patch.text == '{"set":{"rows":[1]},"del":[]}'
 
 
 def test_what_cannot_be_stored_fails_the_task() -> None:
     with pytest.raises(EncodingError, match="rows"):
-        single(lambda c: c["rows"].append(object())).perform(0, Run(single(awaited), {"rows": []}).board.view(0), None)
+        run_single_task(lambda c: c["rows"].append(object())).execute(
+            0, KernelRun(run_single_task(awaited), {"rows": []}).board.view(0), None
+        )
 
 
 def test_on_success_sees_a_copy_of_the_final_context() -> None:
@@ -146,9 +148,9 @@ def test_on_success_sees_a_copy_of_the_final_context() -> None:
         del c["a"]
         return {"b": 2}
 
-    run = Run(single(body, on_success=observe), {"a": 1}).go()
+    run = KernelRun(run_single_task(body, on_success=observe), {"a": 1}).run_to_end()
     assert seen == [("x", {"b": 2})]
-    assert run.final == {"b": 2}
+    assert run.final_context == {"b": 2}
     assert run.notes == []
 
 
@@ -159,7 +161,9 @@ def test_on_failure_hears_of_every_failed_attempt_and_sees_what_the_task_saw() -
         c["a"] = 2
         raise ValueError("no")
 
-    run = Run(single(body, on_failure=lambda name, error, c: seen.append((name, error, c.to_dict()))), {"a": 1}).go()
+    run = KernelRun(
+        run_single_task(body, on_failure=lambda name, error, c: seen.append((name, error, c.to_dict()))), {"a": 1}
+    ).run_to_end()
     assert seen == [("x", "ValueError: no", {"a": 1})]
     assert run.notes == []
 
@@ -171,35 +175,35 @@ def test_what_observers_raise_is_a_note() -> None:
     def bad(c: Context) -> None:
         raise ValueError("no")
 
-    good = Run(single(lambda c: {"a": 1}, on_success=observe)).go()
-    assert (good.machine.status, good.final) == ("completed", {"a": 1})
+    good = KernelRun(run_single_task(lambda c: {"a": 1}, on_success=observe)).run_to_end()
+    assert (good.machine.status, good.final_context) == ("completed", {"a": 1})
     assert good.notes == ["on_success of 'x' raised KeyError: 'oops'"]
-    failed = Run(single(bad, on_failure=observe)).go()
+    failed = KernelRun(run_single_task(bad, on_failure=observe)).run_to_end()
     assert failed.notes == ["on_failure of 'x' raised KeyError: 'oops'"]
     assert failed.errors == {"x": ("ValueError", "no")}
 
 
 @pytest.mark.parametrize("inputs", [None, {"a": [1]}, Context({"a": [1]})])
 def test_inputs_are_copied(inputs: Any) -> None:
-    run = Run(single(lambda c: c.set("a", [*c.get("a", []), 2])), inputs).go()
-    assert run.final == {"a": [1, 2] if inputs else [2]}
+    run = KernelRun(run_single_task(lambda c: c.set("a", [*c.get("a", []), 2])), inputs).run_to_end()
+    assert run.final_context == {"a": [1, 2] if inputs else [2]}
     assert inputs is None or inputs == {"a": [1]}
 
 
 @pytest.mark.parametrize("inputs", [{"a": object()}, {1: 1}, [1], "a"])
 def test_inputs_that_cannot_be_stored(inputs: Any) -> None:
     with pytest.raises(EncodingError):
-        single(awaited).start(inputs)
+        run_single_task(awaited).start(inputs)
 
 
 def test_the_size_limit_is_the_programs() -> None:
-    made = single(lambda c: c.set("big", "x" * 1000))
+    made = run_single_task(lambda c: c.set("big", "x" * 1000))
     made.max_context_bytes = 500
     with pytest.raises(ContextTooLarge, match="'big'"):
-        made.perform(0, Run(made, {"a": 1}).board.view(0), None)
+        made.execute(0, KernelRun(made, {"a": 1}).board.view(0), None)
     with pytest.raises(ContextTooLarge, match="'a'"):
         made.start({"a": "y" * 501})
 
 
 def test_async_is_known_beforehand() -> None:
-    assert [single(b).is_async(0) for b in (awaited, Object(), fresh)] == [True, True, False]
+    assert [run_single_task(b).is_async(0) for b in (awaited, Object(), fresh)] == [True, True, False]

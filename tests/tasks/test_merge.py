@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdwater.tasks.merge import ABSENT, merge
+from holdwater.tasks.merge import ABSENT, three_way_merge
 
 INTS = {"$t": "dict", "v": [[1, "a"]]}
 CASES: list[tuple[str, Any, Any, Any, Any]] = [
@@ -45,16 +45,16 @@ CASES: list[tuple[str, Any, Any, Any, Any]] = [
 ]  # fmt: skip
 
 
-def exactly(a: Any, b: Any) -> bool:
+def is_identical(a: Any, b: Any) -> bool:
     return repr(a) == repr(b)
 
 
 @pytest.mark.parametrize(("base", "first", "second", "expected"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
 def test_cases(base: Any, first: Any, second: Any, expected: Any) -> None:
     before = copy.deepcopy((base, first, second)) if ABSENT not in (base, first, second) else None
-    assert exactly(merge(base, first, second), expected)
+    assert is_identical(three_way_merge(base, first, second), expected)
     if before is not None:
-        assert exactly((base, first, second), before)
+        assert is_identical((base, first, second), before)
 
 
 TREES = st.recursive(
@@ -66,13 +66,13 @@ TREES = st.recursive(
 
 @given(TREES, TREES)
 def test_a_side_that_did_nothing_has_no_say(base: Any, changed: Any) -> None:
-    assert exactly(merge(base, changed, base), changed)
-    assert exactly(merge(base, base, changed), changed)
+    assert is_identical(three_way_merge(base, changed, base), changed)
+    assert is_identical(three_way_merge(base, base, changed), changed)
 
 
 @given(*[st.dictionaries(st.sampled_from("abcd"), TREES) for _ in range(3)])
 def test_keys_only_one_side_touched_come_from_that_side(base: Any, first: Any, second: Any) -> None:
-    merged = merge(base, first, second)
+    merged = three_way_merge(base, first, second)
     for key in {**base, **first, **second}:
         old, a, b = (repr(side.get(key, ABSENT)) for side in (base, first, second))
         if a == old or b == old:
@@ -81,7 +81,7 @@ def test_keys_only_one_side_touched_come_from_that_side(base: Any, first: Any, s
 
 @given(st.lists(st.integers()), st.lists(st.integers()), st.lists(st.integers()))
 def test_two_tails_are_both_kept(base: list[int], first: list[int], second: list[int]) -> None:
-    assert merge(base, base + first, base + second) == base + first + second
+    assert three_way_merge(base, base + first, base + second) == base + first + second
 
 
 def test_nesting_does_not_recurse() -> None:
@@ -90,7 +90,7 @@ def test_nesting_does_not_recurse() -> None:
     second: Any = {"b": 2}
     for _ in range(900):
         base, first, second = {"x": base}, {"x": first}, {"x": second}
-    merged = merge(base, first, second)
+    merged = three_way_merge(base, first, second)
     for _ in range(900):
         merged = merged["x"]
     assert merged == {"a": 1, "b": 2}

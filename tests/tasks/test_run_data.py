@@ -14,97 +14,102 @@ from hypothesis import strategies as st
 from holdwater.model import events as ev
 from holdwater.model.plan import Plan
 from holdwater.tasks import Context, Patch, TaskStyle, task
-from holdwater.tasks.definition import TaskProgram
-from tests.suite.effort import tried
-from tests.tasks.driver import Run, builder, program
+from holdwater.tasks.definition import TaskWorkflowDefinition
+from tests.suite.effort import property_test
+from tests.tasks.driver import KernelRun, get_definition, make_builder
 
-Body = Callable[[Context], Any]
+TaskFunction = Callable[[Context], Any]
 
 
-def workflow(*tasks: tuple[str, list[str], Body]) -> TaskProgram:
-    made, registry = builder()
+def workflow(*tasks: tuple[str, list[str], TaskFunction]) -> TaskWorkflowDefinition:
+    made, registry = make_builder()
     with made:
         for name, dependencies, body in tasks:
             task(id=name, dependencies=dependencies)(body)
-    return program(registry)
+    return get_definition(registry)
 
 
-def append(*items: Any, key: str = "l") -> Body:
+def append(*items: Any, key: str = "l") -> TaskFunction:
     return lambda c: c[key].extend(items)
 
 
-def put(**values: Any) -> Body:
+def put(**values: Any) -> TaskFunction:
     return lambda c: c.update_from_dict(values)
 
 
-def drop(key: str) -> Body:
+def drop(key: str) -> TaskFunction:
     return lambda c: c.__delitem__(key)
 
 
-def look(c: Context) -> None:
+def read_only(c: Context) -> None:
     """A body that changes nothing."""
 
 
 MANY = {f"k{i}": i for i in range(40)}
-CASES: dict[str, tuple[list[tuple[str, list[str], Body]], dict[str, Any], dict[str, Any]]] = {
+CASES: dict[str, tuple[list[tuple[str, list[str], TaskFunction]], dict[str, Any], dict[str, Any]]] = {
     "keys of both branches": (
-        [("a", [], put(a=1)), ("b", [], put(b=2)), ("j", ["a", "b"], look)], {}, {"a": 1, "b": 2}),
-    "untouched keys pass through": ([("a", [], look), ("b", ["a"], put(y=2))], {"x": 1}, {"x": 1, "y": 2}),
+        [("a", [], put(a=1)), ("b", [], put(b=2)), ("j", ["a", "b"], read_only)], {}, {"a": 1, "b": 2}),
+    "untouched keys pass through": ([("a", [], read_only), ("b", ["a"], put(y=2))], {"x": 1}, {"x": 1, "y": 2}),
     "the later declared wins": (
-        [("a", [], put(x=1)), ("b", [], put(x=2)), ("j", ["a", "b"], look)], {"x": 0}, {"x": 2}),
-    "declared the other way": ([("a", [], put(x=1)), ("b", [], put(x=2)), ("j", ["b", "a"], look)], {"x": 0}, {"x": 1}),
-    "only a change counts": ([("a", [], put(x=1)), ("b", [], put(x=0)), ("j", ["a", "b"], look)], {"x": 0}, {"x": 1}),
+        [("a", [], put(x=1)), ("b", [], put(x=2)), ("j", ["a", "b"], read_only)], {"x": 0}, {"x": 2}),
+    "declared the other way": (
+        [("a", [], put(x=1)), ("b", [], put(x=2)), ("j", ["b", "a"], read_only)], {"x": 0}, {"x": 1}),
+    "only a change counts": (
+        [("a", [], put(x=1)), ("b", [], put(x=0)), ("j", ["a", "b"], read_only)], {"x": 0}, {"x": 1}),
     "both appended": (
         [("a", [], append(1)), ("b", [], append(1)), ("j", ["a", "b"], append(2))], {"l": [0]}, {"l": [0, 1, 1, 2]}),
     "dictionaries by key": (
-        [("a", [], lambda c: c["d"].update(a=1)), ("b", [], lambda c: c["d"].update(b=2)), ("j", ["a", "b"], look)],
+        [("a", [], lambda c: c["d"].update(a=1)), ("b", [], lambda c: c["d"].update(b=2)),
+         ("j", ["a", "b"], read_only)],
         {"d": {"z": 0}}, {"d": {"z": 0, "a": 1, "b": 2}}),
     "removed here, untouched there": (
-        [("a", [], drop("x")), ("b", [], put(y=1)), ("j", ["a", "b"], look)], {"x": 0}, {"y": 1}),
-    "removed on both sides": ([("a", [], drop("x")), ("b", [], drop("x")), ("j", ["a", "b"], look)], {"x": 0}, {}),
+        [("a", [], drop("x")), ("b", [], put(y=1)), ("j", ["a", "b"], read_only)], {"x": 0}, {"y": 1}),
+    "removed on both sides": ([("a", [], drop("x")), ("b", [], drop("x")), ("j", ["a", "b"], read_only)], {"x": 0}, {}),
     "removed, then set again": ([("a", [], drop("x")), ("b", ["a"], put(x=1))], {"x": 0}, {"x": 1}),
     "a later write beats its own ancestor": (
-        [("a", [], put(x=1)), ("b", ["a"], put(x=2)), ("j", ["b", "a"], look)], {"x": 0}, {"x": 2}),
+        [("a", [], put(x=1)), ("b", ["a"], put(x=2)), ("j", ["b", "a"], read_only)], {"x": 0}, {"x": 2}),
     "the join owns what it made": (
-        [("a", [], append("a")), ("b", [], append("b")), ("j", ["a", "b"], look),
+        [("a", [], append("a")), ("b", [], append("b")), ("j", ["a", "b"], read_only),
          ("end", ["j", "b", "a"], append("e"))],
         {"l": []}, {"l": ["a", "b", "e"]}),
     "two joins of the same branches agree": (
         [("a", [], append("a")), ("b", [], append("b")), ("j", ["a", "b"], append("j")), ("k", ["a", "b"], append("k")),
-         ("end", ["j", "k"], look)], {"l": []}, {"l": ["a", "b", "j", "k"]}),
+         ("end", ["j", "k"], read_only)], {"l": []}, {"l": ["a", "b", "j", "k"]}),
     "two joins in other orders lose nothing": (
         [("a", [], append("a")), ("b", [], append("b")), ("j", ["a", "b"], append("j")), ("k", ["b", "a"], append("k")),
-         ("end", ["j", "k"], look)], {"l": []}, {"l": ["a", "b", "j", "k"]}),
+         ("end", ["j", "k"], read_only)], {"l": []}, {"l": ["a", "b", "j", "k"]}),
     "the base is what both have seen": (
-        [("a", [], append("a")), ("b", [], append("b")), ("j", ["a", "b"], look), ("c", ["a"], append("c")),
-         ("end", ["j", "c"], look)], {"l": [0]}, {"l": [0, "a", "b", "c"]}),
+        [("a", [], append("a")), ("b", [], append("b")), ("j", ["a", "b"], read_only), ("c", ["a"], append("c")),
+         ("end", ["j", "c"], read_only)], {"l": [0]}, {"l": [0, "a", "b", "c"]}),
     "a larger second branch is still the second": (
-        [("a", [], put(x=1)), ("b", [], put(x=2, **MANY)), ("j", ["a", "b"], look)], {}, {"x": 2, **MANY}),
+        [("a", [], put(x=1)), ("b", [], put(x=2, **MANY)), ("j", ["a", "b"], read_only)], {}, {"x": 2, **MANY}),
     "a larger second branch is not the first": (
-        [("a", [], put(x=1)), ("b", [], put(x=2, **MANY)), ("c", [], put(x=3)), ("j", ["c", "b", "a"], look)],
+        [("a", [], put(x=1)), ("b", [], put(x=2, **MANY)), ("c", [], put(x=3)), ("j", ["c", "b", "a"], read_only)],
         {}, {"x": 1, **MANY}),
     "an ancestor declared last is still an ancestor": (
-        [("a", [], put(x=1)), ("b", [], put(x=2)), ("c", ["a"], put(x=3)), ("j", ["c", "b", "a"], look)], {}, {"x": 2}),
+        [("a", [], put(x=1)), ("b", [], put(x=2)), ("c", ["a"], put(x=3)),
+         ("j", ["c", "b", "a"], read_only)], {}, {"x": 2}),
     "a join beats its branches in any order": (
-        [("a", [], append("a")), ("b", [], append("b")), ("j", ["a", "b"], append("j")), ("e", ["b", "a", "j"], look)],
+        [("a", [], append("a")), ("b", [], append("b")), ("j", ["a", "b"], append("j")),
+         ("e", ["b", "a", "j"], read_only)],
         {"l": []}, {"l": ["a", "b", "j"]}),
     "duplicates that were meant survive two joins": (
         [("a", [], append(1)), ("b", [], append(1)), ("j", ["a", "b"], append("j")), ("k", ["a", "b"], append("k")),
-         ("e", ["j", "k"], look)], {"l": [0]}, {"l": [0, 1, 1, "j", "k"]}),
+         ("e", ["j", "k"], read_only)], {"l": [0]}, {"l": [0, 1, 1, "j", "k"]}),
     "after a join in one order both append the same": (
-        [("a", [], append("a")), ("b", [], append("b")), ("j", ["a", "b"], look), ("x", ["j"], append("x")),
-         ("y", ["j"], append("x")), ("e", ["x", "y"], look)], {"l": [0]}, {"l": [0, "a", "b", "x", "x"]}),
+        [("a", [], append("a")), ("b", [], append("b")), ("j", ["a", "b"], read_only), ("x", ["j"], append("x")),
+         ("y", ["j"], append("x")), ("e", ["x", "y"], read_only)], {"l": [0]}, {"l": [0, "a", "b", "x", "x"]}),
     "after a join in the other order both append the same": (
-        [("a", [], append("a")), ("b", [], append("b")), ("j", ["b", "a"], look), ("x", ["j"], append("x")),
-         ("y", ["j"], append("x")), ("e", ["x", "y"], look)], {"l": [0]}, {"l": [0, "b", "a", "x", "x"]}),
+        [("a", [], append("a")), ("b", [], append("b")), ("j", ["b", "a"], read_only), ("x", ["j"], append("x")),
+         ("y", ["j"], append("x")), ("e", ["x", "y"], read_only)], {"l": [0]}, {"l": [0, "b", "a", "x", "x"]}),
     "a value that was overwritten does not come back": (
-        [("a", [], put(x="a")), ("b", [], put(x="b")), ("c", [], put(x="c")), ("j", ["a", "b"], look),
-         ("w", ["j"], put(x="w")), ("k", ["c", "j"], look), ("e", ["w", "k"], look)], {}, {"x": "w"}),
+        [("a", [], put(x="a")), ("b", [], put(x="b")), ("c", [], put(x="c")), ("j", ["a", "b"], read_only),
+         ("w", ["j"], put(x="w")), ("k", ["c", "j"], read_only), ("e", ["w", "k"], read_only)], {}, {"x": "w"}),
     "nor where the joins were in another order": (
         [("a", [], put(x="a")), ("b", [], put(x="b")), ("c", [], put(x="c")), ("j", ["a", "b"], put(x="w")),
-         ("i", ["b", "a"], look), ("k", ["c", "i"], look), ("e", ["j", "k"], look)], {}, {"x": "w"}),
+         ("i", ["b", "a"], read_only), ("k", ["c", "i"], read_only), ("e", ["j", "k"], read_only)], {}, {"x": "w"}),
     "a new list on both sides": (
-        [("a", [], put(l=[1, 2])), ("b", [], put(l=[2, 3])), ("j", ["a", "b"], look)], {}, {"l": [1, 2, 3]}),
+        [("a", [], put(l=[1, 2])), ("b", [], put(l=[2, 3])), ("j", ["a", "b"], read_only)], {}, {"l": [1, 2, 3]}),
     "leaves merge in definition order": (
         [("b", [], put(x=1, b=1)), ("a", [], put(x=2, a=1))], {}, {"x": 2, "b": 1, "a": 1}),
 }  # fmt: skip
@@ -113,14 +118,14 @@ CASES: dict[str, tuple[list[tuple[str, list[str], Body]], dict[str, Any], dict[s
 @pytest.mark.parametrize("case", CASES)
 def test_joins(case: str) -> None:
     tasks, inputs, expected = CASES[case]
-    run = Run(workflow(*tasks), inputs).go()
+    run = KernelRun(workflow(*tasks), inputs).run_to_end()
     assert run.machine.status == "completed"
-    assert run.final == expected
-    assert repr(sorted(run.final.items())) == repr(sorted(expected.items()))
+    assert run.final_context == expected
+    assert repr(sorted(run.final_context.items())) == repr(sorted(expected.items()))
 
 
 def test_the_diamond() -> None:
-    def note(name: str) -> Body:
+    def note(name: str) -> TaskFunction:
         return lambda c: c.set("execution_order", [*c.get("execution_order", []), name])
 
     diamond = workflow(
@@ -130,14 +135,16 @@ def test_the_diamond() -> None:
         ("end", ["left", "right"], note("end")),
     )
     for seed in range(8):
-        assert Run(diamond).go(random.Random(seed)).final == {"execution_order": ["start", "left", "right", "end"]}
+        assert KernelRun(diamond).run_to_end(random.Random(seed)).final_context == {
+            "execution_order": ["start", "left", "right", "end"]
+        }
 
 
 def test_no_equality_of_a_user_runs() -> None:
-    left = workflow(("a", [], put(x=Odd(1))), ("b", [], put(x=Odd(2))), ("j", ["a", "b"], look))
-    run = Run(left, {"x": Odd(0)}).go()
+    left = workflow(("a", [], put(x=Odd(1))), ("b", [], put(x=Odd(2))), ("j", ["a", "b"], read_only))
+    run = KernelRun(left, {"x": Odd(0)}).run_to_end()
     assert run.machine.status == "completed"
-    assert run.final["x"].n == 2
+    assert run.final_context["x"].n == 2
 
 
 @dataclass(eq=False)
@@ -154,57 +161,59 @@ def fails(c: Context) -> None:
 
 
 def test_a_task_that_did_not_run_passes_on_what_it_saw() -> None:
-    made, registry = builder()
+    made, registry = make_builder()
     with made:
         task(id="first")(put(first=1))
         task(id="bad", dependencies=["first"])(fails)
         task(id="cut", dependencies=["bad"])(put(cut=1))
         task(id="no", dependencies=["first"], trigger_rules={"type": "Any", "conditions": []})(put(no=1))
         task(id="end", dependencies=["cut", "no"], trigger_rules={"type": "Always"})(put(end=1))
-    run = Run(program(registry)).go()
+    run = KernelRun(get_definition(registry)).run_to_end()
     assert run.states == {"first": "succeeded", "bad": "failed", "cut": "cut", "no": "skipped", "end": "succeeded"}
-    assert run.final == {"first": 1, "end": 1}
+    assert run.final_context == {"first": 1, "end": 1}
     assert run.machine.status == "failed"
 
 
 def test_what_a_rule_mentions_is_settled_but_not_seen() -> None:
-    made, registry = builder()
+    made, registry = make_builder()
     with made:
         task(id="asks", trigger_rules={"type": "TaskSuccess", "task_name": "asked"})(lambda c: c.set("saw", "x" in c))
         task(id="asked")(put(x=1))
     for seed in range(4):
-        run = Run(program(registry)).go(random.Random(seed))
-        assert run.final == {"saw": False, "x": 1}
+        run = KernelRun(get_definition(registry)).run_to_end(random.Random(seed))
+        assert run.final_context == {"saw": False, "x": 1}
 
 
 def test_the_result_of_a_run_that_is_not_over_spoils_nothing() -> None:
     chain = workflow(("a", [], put(a=1)), ("b", ["a"], put(b=1)), ("c", ["b"], lambda c: c.set("seen", sorted(c))))
-    run = Run(chain, {"x": 0})
-    assert run.final == {"x": 0}
-    run.step(run.machine.todo[0])
-    assert run.final == {"x": 0, "a": 1}
-    run.go()
-    assert run.final == {"x": 0, "a": 1, "b": 1, "seen": ["a", "b", "x"]}
+    run = KernelRun(chain, {"x": 0})
+    assert run.final_context == {"x": 0}
+    run.execute_command(run.machine.todo[0])
+    assert run.final_context == {"x": 0, "a": 1}
+    run.run_to_end()
+    assert run.final_context == {"x": 0, "a": 1, "b": 1, "seen": ["a", "b", "x"]}
 
 
 def test_a_cancelled_and_resumed_run_sees_everything() -> None:
     chain = workflow(("a", [], put(a=1)), ("b", ["a"], put(b=1)), ("c", ["b"], put(c=1)))
-    run = Run(chain)
+    run = KernelRun(chain)
     run.machine.apply(ev.CancelRequested())
-    run.step(run.machine.todo[0])
-    assert (run.machine.status, run.final) == ("cancelled", {"a": 1})
+    run.execute_command(run.machine.todo[0])
+    assert (run.machine.status, run.final_context) == ("cancelled", {"a": 1})
     run.machine.apply(ev.Resumed())
-    assert run.go().final == {"a": 1, "b": 1, "c": 1}
+    assert run.run_to_end().final_context == {"a": 1, "b": 1, "c": 1}
 
 
 def test_a_board_needs_the_stored_plan_and_journal_only() -> None:
-    run = Run(workflow(("a", [], append(1)), ("b", [], append(2)), ("j", ["a", "b"], look)), {"l": [0]}).go()
+    run = KernelRun(
+        workflow(("a", [], append(1)), ("b", [], append(2)), ("j", ["a", "b"], read_only)), {"l": [0]}
+    ).run_to_end()
     stored = Plan.from_data(run.program.plan.to_data())
     assert stored == run.program.plan
-    text = run.text
+    text = run.final_json
     run.program.plan = stored
     run.restart()
-    assert run.text == text
+    assert run.final_json == text
 
 
 @pytest.mark.parametrize("tree", [None, [], {}, {"set": {}}, {"set": [], "del": []}, {"set": {}, "del": 1}])
@@ -214,7 +223,7 @@ def test_a_cell_that_is_no_patch_is_refused(tree: Any) -> None:
 
 
 def test_a_patch_survives_its_text() -> None:
-    patch = Patch(dict(Context({'quo"te': "\ud800", "$t": {"$t": 1}, "n": None}).stored()), ("gone", "é"))
+    patch = Patch(dict(Context({'quo"te': "\ud800", "$t": {"$t": 1}, "n": None}).stored_values()), ("gone", "é"))
     assert Patch.from_tree(json.loads(patch.text)) == patch
 
 
@@ -228,24 +237,24 @@ class Shape:
     tasks: tuple[tuple[str, tuple[str, ...], tuple[tuple[str, str], ...]], ...]
 
 
-DOINGS = [("append", "l"), ("append", "m"), ("put", "s"), ("put", "t"), ("drop", "s"), ("nest", "d"), ("new", "k"),
-          ("fail", ""), ("only if s", "")]  # fmt: skip
+TASK_ACTIONS = [("append", "l"), ("append", "m"), ("put", "s"), ("put", "t"), ("drop", "s"), ("nest", "d"),
+          ("new", "k"), ("fail", ""), ("only if s", "")]  # fmt: skip
 
 
 @st.composite
-def shapes(draw: st.DrawFn, doings: list[tuple[str, str]] = DOINGS, at_most: int = 3) -> Shape:
+def workflow_shapes(draw: st.DrawFn, actions: list[tuple[str, str]] = TASK_ACTIONS, at_most: int = 3) -> Shape:
     n = draw(st.integers(2, 9))
     tasks = []
     for i in range(n):
         before = [f"t{k}" for k in range(i)]
         dependencies = draw(st.permutations(before))[: draw(st.integers(0, min(i, 3)))]
-        does = draw(st.lists(st.sampled_from(doings), min_size=1, max_size=at_most))
+        does = draw(st.lists(st.sampled_from(actions), min_size=1, max_size=at_most))
         tasks.append((f"t{i}", tuple(dependencies), tuple(does)))
     return Shape(tuple(draw(st.permutations(tasks))))
 
 
-def built(shape: Shape) -> TaskProgram:
-    def body(name: str, does: tuple[tuple[str, str], ...]) -> Body:
+def build_workflow(shape: Shape) -> TaskWorkflowDefinition:
+    def body(name: str, does: tuple[tuple[str, str], ...]) -> TaskFunction:
         def run(c: Context) -> None:
             for what, key in does:
                 if what == "append":
@@ -264,26 +273,26 @@ def built(shape: Shape) -> TaskProgram:
 
         return run
 
-    made, registry = builder()
+    made, registry = make_builder()
     with made:
         for name, dependencies, does in shape.tasks:
             rule = {"type": "ContextValue", "key": "s", "operator": "exists"} if ("only if s", "") in does else None
             task(id=name, dependencies=dependencies, trigger_rules=rule)(body(name, does))
-    return program(registry)
+    return get_definition(registry)
 
 
 START = {"l": [], "m": ["base"], "s": "base", "d": {"z": 0}}
 
 
-@tried(shapes(), st.integers(0, 2**32), by_default=50, long=1000)
+@property_test(workflow_shapes(), st.integers(0, 2**32), quick_examples=50, long_examples=1000)
 def test_no_order_and_no_restart_changes_anything(shape: Shape, seed: int) -> None:
-    made = built(shape)
-    plain = Run(made, START).go()
-    expected = (plain.text, plain.states, plain.errors, plain.machine.status)
+    made = build_workflow(shape)
+    plain = KernelRun(made, START).run_to_end()
+    expected = (plain.final_json, plain.states, plain.errors, plain.machine.status)
     rng = random.Random(seed)
     for restart in (0.0, 0.0, 0.5):
-        other = Run(made, START).go(rng, restart)
-        assert (other.text, other.states, other.errors, other.machine.status) == expected
+        other = KernelRun(made, START).run_to_end(rng, restart)
+        assert (other.final_json, other.states, other.errors, other.machine.status) == expected
 
 
 def ancestors(shape: Shape) -> dict[str, set[str]]:
@@ -294,9 +303,11 @@ def ancestors(shape: Shape) -> dict[str, set[str]]:
     return known
 
 
-@tried(shapes([("append", "l"), ("append", "m"), ("nest", "d")]), by_default=50, long=1000)
+@property_test(
+    workflow_shapes([("append", "l"), ("append", "m"), ("nest", "d")]), quick_examples=50, long_examples=1000
+)
 def test_what_was_appended_is_there_as_often_as_it_was_appended_and_in_causal_order(shape: Shape) -> None:
-    final = Run(built(shape), START).go().final
+    final = KernelRun(build_workflow(shape), START).run_to_end().final_context
     above = ancestors(shape)
     for key, what, found in (("l", "append", final["l"]), ("m", "append", final["m"][1:]), ("d", "nest", final["d"])):
         if key == "d":
@@ -307,9 +318,13 @@ def test_what_was_appended_is_there_as_often_as_it_was_appended_and_in_causal_or
         assert all(first[a] < first[name] for name in first for a in above[name] if a in first)
 
 
-@tried(shapes([("put", "s"), ("put", "t"), ("drop", "s"), ("append", "l")], at_most=1), by_default=50, long=1000)
+@property_test(
+    workflow_shapes([("put", "s"), ("put", "t"), ("drop", "s"), ("append", "l")], at_most=1),
+    quick_examples=50,
+    long_examples=1000,
+)
 def test_the_value_is_that_of_a_write_nobody_followed(shape: Shape) -> None:
-    final = Run(built(shape), START).go().final
+    final = KernelRun(build_workflow(shape), START).run_to_end().final_context
     above = ancestors(shape)
     for key in "st":
         writes = {name: does[0][0] for name, _, does in shape.tasks if does[0][1] == key}

@@ -13,19 +13,19 @@ from holdwater.errors import ConfigError, WorkflowError, WorkflowNotFound
 from holdwater.model.policies import RetryPolicy
 from holdwater.model.registry import registry as process_wide
 from holdwater.tasks import Context, Workflow, WorkflowBuilder, register_workflow_constructor, task, task_success
-from holdwater.tasks import TaskProgram as Program
-from tests.tasks.driver import Run, builder, program
+from holdwater.tasks import TaskWorkflowDefinition as Program
+from tests.tasks.driver import KernelRun, get_definition, make_builder
 
 
 def body(c: Context) -> None: ...
 
 
 def define(**options: Any) -> Program:
-    made, registry = builder()
+    made, registry = make_builder()
     with made:
         task(id="first")(body)
         task(**{"id": "x", **options})(lambda c: None)
-    return program(registry)
+    return get_definition(registry)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_arguments_that_make_no_sense(options: dict[str, Any], error: type[Excep
 
 
 def test_the_function_stays_as_it_is_in_every_spelling() -> None:
-    made, registry = builder()
+    made, registry = make_builder()
     with made:
         assert task(body) is body
 
@@ -109,7 +109,7 @@ def test_the_function_stays_as_it_is_in_every_spelling() -> None:
         def other(c: Context) -> None: ...
 
         task(id="partial")(functools.partial(lambda n, c: None, 1))
-    assert [t.id for t in program(registry).workflow.tasks] == ["body", "bare", "called", "named", "partial"]
+    assert [t.id for t in get_definition(registry).workflow.tasks] == ["body", "bare", "called", "named", "partial"]
 
 
 def test_outside_of_a_builder() -> None:
@@ -121,7 +121,7 @@ def test_outside_of_a_builder() -> None:
 
 
 def test_a_body_must_take_the_context() -> None:
-    made, _ = builder()
+    made, _ = make_builder()
     with pytest.raises(WorkflowError, match="'empty'"), made:
         task(id="empty")(lambda: None)
 
@@ -134,7 +134,7 @@ def test_dependencies_by_function_mean_its_registered_id() -> None:
 
         return outer
 
-    made, registry = builder()
+    made, registry = make_builder()
     with made:
 
         @task(id="one")
@@ -150,11 +150,11 @@ def test_dependencies_by_function_mean_its_registered_id() -> None:
         def wrapped(c: Context) -> None: ...
 
         task(id="end", dependencies=[first, same, wrapped, "one", "public::embedded::w::two"])(body)
-    assert program(registry).plan.nodes[-1].after == ("one", "two", "three")
+    assert get_definition(registry).plan.nodes[-1].after == ("one", "two", "three")
 
 
 def test_a_function_that_is_two_tasks_is_no_dependency() -> None:
-    made, _ = builder()
+    made, _ = make_builder()
     with pytest.raises(WorkflowError, match="several tasks: 'a', 'b'"), made:
         task(id="a")(body)
         task(id="b")(body)
@@ -162,11 +162,11 @@ def test_a_function_that_is_two_tasks_is_no_dependency() -> None:
 
 
 def test_dependencies_may_be_defined_later() -> None:
-    made, registry = builder()
+    made, registry = make_builder()
     with made:
         task(id="end", dependencies=["start"])(lambda c: c.set("end", c["start"]))
         task(id="start")(lambda c: c.set("start", 1))
-    assert Run(program(registry)).go().final == {"start": 1, "end": 1}
+    assert KernelRun(get_definition(registry)).run_to_end().final_context == {"start": 1, "end": 1}
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_dependencies_may_be_defined_later() -> None:
     ],
 )
 def test_cycles_are_named(edges: dict[str, list[str]], cycle: str) -> None:
-    made, registry = builder()
+    made, registry = make_builder()
     with pytest.raises(WorkflowError) as caught, made:
         for name, dependencies in edges.items():
             task(id=name, dependencies=dependencies)(lambda c: None)
@@ -190,14 +190,14 @@ def test_cycles_are_named(edges: dict[str, list[str]], cycle: str) -> None:
 
 
 def test_a_cycle_through_a_rule() -> None:
-    made, _ = builder()
+    made, _ = make_builder()
     with pytest.raises(WorkflowError, match="circular"), made:
         task(id="a", trigger_rules=task_success("b"))(lambda c: None)
         task(id="b", dependencies=["a"])(lambda c: None)
 
 
 def test_a_long_cycle_and_a_long_chain_do_not_recurse() -> None:
-    made, _ = builder()
+    made, _ = make_builder()
     with pytest.raises(WorkflowError, match="circular"), made:
         for i in range(5000):
             task(id=f"t{i}", dependencies=[f"t{(i - 1) % 5000}"])(lambda c: None)
@@ -211,7 +211,7 @@ def test_names(name: Any) -> None:
 
 
 def test_an_empty_workflow() -> None:
-    made, registry = builder()
+    made, registry = make_builder()
     with pytest.raises(WorkflowError, match="cannot be empty"), made:
         pass
     with pytest.raises(WorkflowError, match="cannot be empty"):
@@ -220,7 +220,7 @@ def test_an_empty_workflow() -> None:
 
 
 def test_an_exception_in_the_block_comes_out_and_registers_nothing() -> None:
-    made, registry = builder()
+    made, registry = make_builder()
     with pytest.raises(ZeroDivisionError), made:
         task(id="x")(body)
         1 / 0
@@ -230,24 +230,24 @@ def test_an_exception_in_the_block_comes_out_and_registers_nothing() -> None:
 
 
 def test_the_same_name_again_redefines() -> None:
-    made, registry = builder()
+    made, registry = make_builder()
     with made:
         task(id="old")(body)
     with WorkflowBuilder("w", into=registry):
         task(id="new")(body)
-    assert [t.id for t in program(registry).workflow.tasks] == ["new"]
+    assert [t.id for t in get_definition(registry).workflow.tasks] == ["new"]
 
 
 def test_the_same_function_again_is_no_duplicate() -> None:
-    made, registry = builder()
+    made, registry = make_builder()
     with made:
         task(id="x")(body)
         task(id="x", retry_attempts=2)(body)
-    assert program(registry).policy(0).retry.max_attempts == 2
+    assert get_definition(registry).policy(0).retry.max_attempts == 2
 
 
 def test_builders_nest_and_threads_do_not_share_them() -> None:
-    outer, registry = builder("outer")
+    outer, registry = make_builder("outer")
     inner = WorkflowBuilder("inner", into=registry)
     seen: list[BaseException] = []
 
@@ -265,18 +265,21 @@ def test_builders_nest_and_threads_do_not_share_them() -> None:
         thread = threading.Thread(target=elsewhere)
         thread.start()
         thread.join()
-    assert [[t.id for t in program(registry, w).workflow.tasks] for w in ("outer", "inner")] == [["a", "c"], ["b"]]
+    assert [[t.id for t in get_definition(registry, w).workflow.tasks] for w in ("outer", "inner")] == [
+        ["a", "c"],
+        ["b"],
+    ]
     assert len(seen) == 1
 
 
 def test_description_tags_and_where() -> None:
-    made, registry = builder("w", tenant="acme", package="p", workflow="id")
+    made, registry = make_builder("w", tenant="acme", package="p", workflow="id")
     with made as entered:
         assert entered is made
         assert made.description("says").tag("team", "data") is made
         task(id="x")(body)
     assert registry.names() == ("id",)
-    workflow = program(registry, "id").workflow
+    workflow = get_definition(registry, "id").workflow
     assert (workflow.name, workflow.description, workflow.tags) == ("w", "says", {"team": "data"})
     assert workflow.get_roots() == ["acme::p::id::x"]
     with pytest.raises(WorkflowError, match="tag"):
@@ -284,7 +287,7 @@ def test_description_tags_and_where() -> None:
 
 
 def test_add_task_takes_what_was_defined_under_the_same_name() -> None:
-    made, registry = builder()
+    made, registry = make_builder()
     with made:
         task(id="a")(body)
         task(id="b", dependencies=["a"])(lambda c: None)
@@ -303,7 +306,7 @@ def test_add_task_takes_what_was_defined_under_the_same_name() -> None:
 
 
 def test_register_workflow_constructor() -> None:
-    made, registry = builder()
+    made, registry = make_builder()
     calls: list[int] = []
 
     def construct() -> Workflow:
@@ -315,7 +318,7 @@ def test_register_workflow_constructor() -> None:
     register_workflow_constructor("alias", construct, into=registry)
     assert registry.names() == ("alias", "w")
     assert registry.get("alias").plan.name == "alias"
-    assert Run(program(registry, "alias")).go().machine.status == "completed"
+    assert KernelRun(get_definition(registry, "alias")).run_to_end().machine.status == "completed"
     assert calls == [1]
     with pytest.raises(WorkflowError, match="returned int"):
         register_workflow_constructor("bad", lambda: 3, into=registry)  # type: ignore[arg-type,return-value]
@@ -330,4 +333,4 @@ def test_without_another_registry_the_process_wide_one_is_told() -> None:
             task(id="x")(body)
         assert name in process_wide.names()
     finally:
-        process_wide.forget(name)
+        process_wide.unregister(name)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from holdwater.errors import WorkflowError
-from holdwater.model.rules import CUT, FAILED, SKIPPED, SUCCEEDED, After, AllOf, AnyOf, Not, Value
+from holdwater.model.rules import FAILED, SKIPPED, SUCCEEDED, UPSTREAM_FAILED, After, AllOf, AnyOf, Not, Value
 from holdwater.tasks import (
     Context,
     all_of,
@@ -20,8 +20,8 @@ from holdwater.tasks import (
     task_skipped,
     task_success,
 )
-from holdwater.tasks.trigger_rules import compiled, parse
-from tests.tasks.driver import Run, builder, program
+from holdwater.tasks.trigger_rules import compile_rule, parse_rule
+from tests.tasks.driver import KernelRun, get_definition, make_builder
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ from tests.tasks.driver import Run, builder, program
     ],
 )
 def test_operators(operator: str, name: str) -> None:
-    assert compiled(context_value("k", operator, 1), str) == Value("k", name, 1)
+    assert compile_rule(context_value("k", operator, 1), str) == Value("k", name, 1)
 
 
 S, F = {"type": "TaskSuccess", "task_name": "a"}, {"type": "task_failed", "task": "b"}
@@ -52,7 +52,11 @@ S, F = {"type": "TaskSuccess", "task_name": "a"}, {"type": "task_failed", "task"
         ({"type": "Always"}, always(), AllOf(())),
         (S, task_success("a"), After("a", frozenset({SUCCEEDED}))),
         (F, task_failed("b"), After("b", frozenset({FAILED}))),
-        ({"type": "TaskSkipped", "task_name": "a"}, task_skipped("a"), After("a", frozenset({SKIPPED, CUT}))),
+        (
+            {"type": "TaskSkipped", "task_name": "a"},
+            task_skipped("a"),
+            After("a", frozenset({SKIPPED, UPSTREAM_FAILED})),
+        ),
         (
             {"type": "All", "conditions": [S, F]},
             all_of(task_success("a"), task_failed("b")),
@@ -72,8 +76,8 @@ S, F = {"type": "TaskSuccess", "task_name": "a"}, {"type": "task_failed", "task"
     ],
 )
 def test_the_json_form_is_the_call(form: Any, call: Any, rule: Any) -> None:
-    assert parse(form) == parse(call) == call
-    assert compiled(call, str) == rule
+    assert parse_rule(form) == parse_rule(call) == call
+    assert compile_rule(call, str) == rule
 
 
 @pytest.mark.parametrize(
@@ -87,11 +91,11 @@ def test_the_json_form_is_the_call(form: Any, call: Any, rule: Any) -> None:
         (lambda: context_value("k", "eq", float("nan")), "part of a workflow"),
         (lambda: task_success(3), "3"),
         (lambda: task_failed(""), "id"),
-        (lambda: parse({"type": "Sometimes"}), "Sometimes"),
-        (lambda: parse({"type": "TaskSuccess"}), "lacks 'task'"),
-        (lambda: parse({"type": "All"}), "lacks 'conditions'"),
-        (lambda: parse({"type": "ContextValue", "key": "k"}), "lacks 'operator'"),
-        (lambda: parse("always"), "always"),
+        (lambda: parse_rule({"type": "Sometimes"}), "Sometimes"),
+        (lambda: parse_rule({"type": "TaskSuccess"}), "lacks 'task'"),
+        (lambda: parse_rule({"type": "All"}), "lacks 'conditions'"),
+        (lambda: parse_rule({"type": "ContextValue", "key": "k"}), "lacks 'operator'"),
+        (lambda: parse_rule("always"), "always"),
         (lambda: all_of("a"), "'a'"),
     ],
 )
@@ -133,14 +137,14 @@ def bad(c: Context) -> None:
     ],
 )
 def test_when_a_task_runs(rule: Any, runs: bool) -> None:
-    made, registry = builder()
+    made, registry = make_builder()
     with made:
         task(id="bad")(bad)
         task(id="good")(lambda c: c.set("good", 1))
         task(id="cut", dependencies=["bad"])(lambda c: None)
         task(id="it", dependencies=["good", "bad"], trigger_rules=rule)(lambda c: None)
         task(id="after", dependencies=["it"])(lambda c: None)
-    run = Run(program(registry), {"x": 5, "none": None, "rows": [1, 2]}).go()
+    run = KernelRun(get_definition(registry), {"x": 5, "none": None, "rows": [1, 2]}).run_to_end()
     own = rule is not None
     assert run.states["it"] == ("succeeded" if runs else "skipped" if own else "cut")
     assert run.states["after"] == ("succeeded" if runs or own else "cut")  # only its own rule lets dependents run

@@ -9,11 +9,11 @@ import pytest
 
 from holdwater.errors import WorkflowError
 from holdwater.tasks import TaskNamespace, Workflow, WorkflowContext, task, task_failed
-from tests.tasks.driver import builder
+from tests.tasks.driver import make_builder
 
 
-def diamond(**options: Any) -> Workflow:
-    made, _ = builder("d")
+def build_diamond(**options: Any) -> Workflow:
+    made, _ = make_builder("d")
     with made:
         task(id="end", dependencies=["left", "right"], **options)(lambda c: None)
         task(id="start")(lambda c: None)
@@ -23,22 +23,22 @@ def diamond(**options: Any) -> Workflow:
     return made.build()
 
 
-def full(*names: str) -> list[str]:
+def full_names(*names: str) -> list[str]:
     return [f"public::embedded::d::{name}" for name in names]
 
 
 def test_order_levels_roots_and_leaves() -> None:
-    d = diamond()
-    assert d.topological_sort() == full("start", "left", "right", "rescue", "end")
-    assert d.get_execution_levels() == [full("start"), full("left", "right"), full("rescue", "end")]
-    assert d.get_roots() == full("start", "rescue")
-    assert d.get_leaves() == full("end", "rescue")
+    d = build_diamond()
+    assert d.topological_sort() == full_names("start", "left", "right", "rescue", "end")
+    assert d.get_execution_levels() == [full_names("start"), full_names("left", "right"), full_names("rescue", "end")]
+    assert d.get_roots() == full_names("start", "rescue")
+    assert d.get_leaves() == full_names("end", "rescue")
     assert repr(d) == "Workflow(name='d', tasks=5)"
     d.validate()
 
 
 def test_drawings() -> None:
-    d = diamond()
+    d = build_diamond()
     lines = d.to_mermaid().splitlines()
     assert lines[0] == "flowchart TD"
     assert '    t0["end"]' in lines
@@ -52,18 +52,20 @@ def test_drawings() -> None:
 
 
 def test_a_label_cannot_break_out_of_the_chart() -> None:
-    made, _ = builder()
+    made, _ = make_builder()
     with made:
         task(id='a"]; b["#x')(lambda c: None)
     assert made.build().to_mermaid().splitlines()[1] == '    t0["a#quot;]; b[#quot;#35;x"]'
 
 
-def built(name: str, body: Callable[..., Any], *, text: str = "", tag: str = "", **options: Any) -> Workflow:
-    made, _ = builder(name)
+def build_single_task_workflow(
+    name: str, function: Callable[..., Any], *, text: str = "", tag: str = "", **options: Any
+) -> Workflow:
+    made, _ = make_builder(name)
     made.description(text).tag("t", tag)
     with made:
         task(id="first")(lambda c: None)
-        task(id="x", **options)(body)
+        task(id="x", **options)(function)
     return made.build()
 
 
@@ -76,21 +78,21 @@ def two(c: Any) -> None:
 
 
 def test_fingerprints_say_what_changed() -> None:
-    base = built("w", one)
+    base = build_single_task_workflow("w", one)
     prints = ("structure", "code", "version")
     for value in (getattr(base, which) for which in prints):
         assert len(value) == 16
         assert int(value, 16) >= 0
     cases: list[tuple[Workflow, set[str]]] = [
-        (built("w", one), set()),
-        (built("w", two), {"code", "version"}),
-        (built("w", one, retry_attempts=2), {"code", "version"}),
-        (built("w", one, timeout_seconds=2), {"code", "version"}),
-        (built("w", one, dependencies=["first"]), {"structure", "version"}),
-        (built("w", one, trigger_rules={"type": "Always"}), {"structure", "version"}),
-        (built("v", one), {"structure", "version"}),
-        (built("w", one, text="other"), {"version"}),
-        (built("w", one, tag="other"), {"version"}),
+        (build_single_task_workflow("w", one), set()),
+        (build_single_task_workflow("w", two), {"code", "version"}),
+        (build_single_task_workflow("w", one, retry_attempts=2), {"code", "version"}),
+        (build_single_task_workflow("w", one, timeout_seconds=2), {"code", "version"}),
+        (build_single_task_workflow("w", one, dependencies=["first"]), {"structure", "version"}),
+        (build_single_task_workflow("w", one, trigger_rules={"type": "Always"}), {"structure", "version"}),
+        (build_single_task_workflow("v", one), {"structure", "version"}),
+        (build_single_task_workflow("w", one, text="other"), {"version"}),
+        (build_single_task_workflow("w", one, tag="other"), {"version"}),
     ]
     for other, changed in cases:
         assert {which for which in prints if getattr(other, which) != getattr(base, which)} == changed
@@ -100,12 +102,12 @@ def test_code_without_a_source_still_has_a_fingerprint() -> None:
     def compiled(source: str) -> str:
         scope: dict[str, Any] = {}
         exec(compile(source, "<nowhere>", "exec"), scope)
-        return built("w", scope["f"]).code
+        return build_single_task_workflow("w", scope["f"]).code
 
     first = "def f(c):\n    return [x for x in (1, 2) if x in {1, 2}]"
     assert compiled(first) == compiled(first)
     assert compiled(first) != compiled(first.replace("(1, 2)", "(1, 3)"))
-    assert built("w", Callable_()).code == built("w", Callable_()).code
+    assert build_single_task_workflow("w", Callable_()).code == build_single_task_workflow("w", Callable_()).code
 
 
 class Callable_:

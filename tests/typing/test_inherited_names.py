@@ -24,7 +24,7 @@ ON_PURPOSE = {(RunResult, dict, "values")}
 """documented there: the outputs, and callable"""
 
 OF_OTHER_VERSIONS: dict[type, set[str]] = {
-    threading.Thread: {"_handle", "_os_thread_handle", "_context", "_tstate_lock", "_is_stopped", "_ident"},
+    threading.Thread: {"_handle", "_os_thread_handle", "_context_param", "_tstate_lock", "_is_stopped", "_ident"},
     enum.Enum: {"_hashable_values_", "_unhashable_values_map_", "_add_alias_", "_add_value_alias_", "_sort_order_"},
 }
 """names that 3.11 to 3.14 have, not each of them all"""

@@ -4,32 +4,32 @@ A key is made of the inputs and of all the code behind the function: helpers of 
 the constants they read.  What the code reads from outside (files, the environment, the clock) is not seen.
 """
 
-from holdwater.caching.backends import Cache, CacheBackend, Notes
+from holdwater.caching.backends import Cache, CacheBackend, MissLog
 from holdwater.caching.disk import DiskCache
-from holdwater.caching.keys import CacheableNode, Key, Uncacheable, cache_key
+from holdwater.caching.keys import CacheableNode, CacheKey, Uncacheable, cache_key
 from holdwater.caching.memory import InMemoryCache, MemoryCache
-from holdwater.caching.misses import Change, WhyMiss
+from holdwater.caching.misses import MissCause, MissExplanation
 from holdwater.caching.node_cache import CacheStats, Hit, Miss, NodeCache, why_miss
 from holdwater.errors import CacheUnavailable, Unstorable
 
 __all__ = [
     "Cache",
     "CacheBackend",
+    "CacheKey",
     "CacheStats",
     "CacheUnavailable",
     "CacheableNode",
-    "Change",
     "DiskCache",
     "Hit",
     "InMemoryCache",
-    "Key",
     "MemoryCache",
     "Miss",
+    "MissCause",
+    "MissExplanation",
+    "MissLog",
     "NodeCache",
-    "Notes",
     "Uncacheable",
     "Unstorable",
-    "WhyMiss",
     "cache_key",
     "why_miss",
 ]

@@ -23,11 +23,11 @@ Cache = CacheBackend
 
 
 @runtime_checkable
-class Notes(Protocol):
+class MissLog(Protocol):
     """Short texts by topic, the newest of them.  A backend that has these explains misses across processes too."""
 
-    def note(self, topic: str, text: str) -> None:
+    def append_record(self, topic: str, record: str) -> None:
         """Add a text of one line; the oldest of the topic may be forgotten."""
 
-    def recall(self, topic: str) -> list[str]:
+    def read_records(self, topic: str) -> list[str]:
         """The texts of a topic, oldest first."""

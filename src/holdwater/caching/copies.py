@@ -10,29 +10,29 @@ from typing import Any, Final, NamedTuple
 
 from holdwater.errors import Unstorable
 
-_IMMUTABLE: Final = frozenset({type(None), bool, int, float, complex, str, bytes})
+_IMMUTABLE_TYPES: Final = frozenset({type(None), bool, int, float, complex, str, bytes})
 
 
-class Kept(NamedTuple):
+class IsolatedValue(NamedTuple):
     """`open` gives a value nobody else has.  `size_bytes` is None where it cannot be told."""
 
-    open: Callable[[], Any]
+    make_copy: Callable[[], Any]
     size_bytes: int | None
 
 
-def keep(value: object) -> Kept:
+def isolate(value: object) -> IsolatedValue:
     """Raises Unstorable if the value can be neither pickled nor copied."""
-    if type(value) in _IMMUTABLE:
-        return Kept(lambda: value, sys.getsizeof(value))
+    if type(value) in _IMMUTABLE_TYPES:
+        return IsolatedValue(lambda: value, sys.getsizeof(value))
     try:
         data = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
         pickle.loads(data)
     except Exception:  # noqa: BLE001 - a copy may still be possible; if not, that is raised
-        return Kept(_copier(value), None)
-    return Kept(lambda: pickle.loads(data), sys.getsizeof(data))
+        return IsolatedValue(_deepcopy_factory(value), None)
+    return IsolatedValue(lambda: pickle.loads(data), sys.getsizeof(data))
 
 
-def _copier(value: object) -> Callable[[], Any]:
+def _deepcopy_factory(value: object) -> Callable[[], Any]:
     try:
         master = copy.deepcopy(value)
     except Exception as error:

@@ -18,22 +18,22 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from holdwater.caching.lru_directory import Shelf
-from holdwater.caching.memory import at_least_one
-from holdwater.caching.signing import SIGNATURE_BYTES, is_signed, open_key, sign
+from holdwater.caching.lru_directory import LruDirectory
+from holdwater.caching.memory import validate_bound
+from holdwater.caching.signing import SIGNATURE_BYTES, load_or_create_key, sign, verify
 from holdwater.errors import Unstorable
 from holdwater.model import codec
 from holdwater.model.error_report import describe
 
 DEFAULT_MAX_BYTES: Final = 1 << 30
 DEFAULT_MAX_ENTRIES: Final = 100_000
-NOTES_MAX_BYTES: Final = 16 << 20
-NOTES_MAX_TOPICS: Final = 2000
-NOTE_FILE_MAX_BYTES: Final = 64 << 10
-REJECTIONS_KEPT: Final = 100
+MISS_LOG_MAX_BYTES: Final = 16 << 20
+MISS_LOG_MAX_TOPICS: Final = 2000
+TOPIC_FILE_MAX_BYTES: Final = 64 << 10
+MAX_REJECTIONS: Final = 100
 
-_PLAIN: Final = b"j"
-_PICKLED: Final = b"p"
+_JSON_FORM: Final = b"j"
+_PICKLE_FORM: Final = b"p"
 
 
 class DiskCache:
@@ -52,26 +52,26 @@ class DiskCache:
     ) -> None:
         """Makes the directory.  Raises CacheUnavailable, and ConfigError for a bound below 1; None is no bound."""
         self.directory: Final = Path(directory).expanduser().absolute()
-        self.max_bytes: Final = at_least_one("max_bytes", max_bytes)
-        self.max_entries: Final = at_least_one("max_entries", max_entries)
-        self.rejected: Final[deque[tuple[Path, str]]] = deque(maxlen=REJECTIONS_KEPT)
-        self._entries: Final = Shelf(self.directory / "entries", self.max_bytes, self.max_entries)
-        self._notes: Final = Shelf(self.directory / "notes", NOTES_MAX_BYTES, NOTES_MAX_TOPICS)
-        self._guard: Final = threading.Lock()
-        self._key = open_key(self.directory)
+        self.max_bytes: Final = validate_bound("max_bytes", max_bytes)
+        self.max_entries: Final = validate_bound("max_entries", max_entries)
+        self.rejected: Final[deque[tuple[Path, str]]] = deque(maxlen=MAX_REJECTIONS)
+        self._entries: Final = LruDirectory(self.directory / "entries", self.max_bytes, self.max_entries)
+        self._miss_log: Final = LruDirectory(self.directory / "notes", MISS_LOG_MAX_BYTES, MISS_LOG_MAX_TOPICS)
+        self._key_lock: Final = threading.Lock()
+        self._key = load_or_create_key(self.directory)
 
     # -- values
 
     def get(self, key: str) -> tuple[bool, Any]:
-        path = self._entries.path(key)
+        path = self._entries.path_for(key)
         data = self._entries.read(path)
         if data is None:
             return False, None
         signature, content = data[:SIGNATURE_BYTES], data[SIGNATURE_BYTES:]
-        if not self._is_signed(key, content, signature):
+        if not self._verify(key, content, signature):
             return self._reject(path, "it was not written by this cache, or changed since")
         try:
-            value = codec.decode(content[1:].decode()) if content[:1] == _PLAIN else pickle.loads(content[1:])
+            value = codec.decode(content[1:].decode()) if content[:1] == _JSON_FORM else pickle.loads(content[1:])
         except Exception as error:  # noqa: BLE001 - the code of classes runs, and may be gone or changed
             return self._reject(path, f"its value cannot be read any more ({describe(error)})")
         self._entries.touch(path)
@@ -79,9 +79,9 @@ class DiskCache:
 
     def set(self, key: str, value: Any) -> None:
         """Raises Unstorable, and OSError if the file cannot be written."""
-        path = self._entries.path(key)
+        path = self._entries.path_for(key)
         try:
-            content = _encoded(value)
+            content = _encode_value(value)
             size = SIGNATURE_BYTES + len(content)
             if self.max_bytes is not None and size > self.max_bytes:
                 raise Unstorable(
@@ -94,13 +94,13 @@ class DiskCache:
         try:
             self._entries.write(path, sign(self._key, key, content) + content)
         except FileNotFoundError:  # the directory was deleted
-            self._renew_key()
+            self._reload_key()
             self._entries.write(path, sign(self._key, key, content) + content)
 
     def clear(self) -> None:
         """Delete all values and notes."""
         self._entries.clear()
-        self._notes.clear()
+        self._miss_log.clear()
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -110,28 +110,30 @@ class DiskCache:
 
     # -- notes
 
-    def note(self, topic: str, text: str) -> None:
-        line = f"{sign(self._key, topic, text.encode()).hex()} {text}\n".encode()
-        path = self._notes.path(topic)
-        if self._notes.append(path, line) > NOTE_FILE_MAX_BYTES:
-            newest = (self._notes.read(path) or b"")[-NOTE_FILE_MAX_BYTES // 2 :]
-            self._notes.write(path, newest.partition(b"\n")[2])
+    def append_record(self, topic: str, record: str) -> None:
+        line = f"{sign(self._key, topic, record.encode()).hex()} {record}\n".encode()
+        path = self._miss_log.path_for(topic)
+        if self._miss_log.append(path, line) > TOPIC_FILE_MAX_BYTES:
+            newest = (self._miss_log.read(path) or b"")[-TOPIC_FILE_MAX_BYTES // 2 :]
+            self._miss_log.write(path, newest.partition(b"\n")[2])
 
-    def recall(self, topic: str) -> list[str]:
-        lines = [line.partition(b" ") for line in (self._notes.read(self._notes.path(topic)) or b"").splitlines()]
-        return [text.decode() for mark, _, text in lines if self._is_signed(topic, text, _unhexed(mark))]
+    def read_records(self, topic: str) -> list[str]:
+        lines = [
+            line.partition(b" ") for line in (self._miss_log.read(self._miss_log.path_for(topic)) or b"").splitlines()
+        ]
+        return [text.decode() for mark, _, text in lines if self._verify(topic, text, _decode_hex(mark))]
 
     # -- what it is made of
 
-    def _is_signed(self, place: str, content: bytes, signature: bytes) -> bool:
-        if is_signed(self._key, place, content, signature):
+    def _verify(self, name: str, content: bytes, signature: bytes) -> bool:
+        if verify(self._key, name, content, signature):
             return True
-        return self._renew_key() and is_signed(self._key, place, content, signature)
+        return self._reload_key() and verify(self._key, name, content, signature)
 
-    def _renew_key(self) -> bool:
+    def _reload_key(self) -> bool:
         """Whether the directory was deleted and made again, by this call or by another process."""
-        with self._guard:
-            before, self._key = self._key, open_key(self.directory)
+        with self._key_lock:
+            before, self._key = self._key, load_or_create_key(self.directory)
             return before != self._key
 
     def _reject(self, path: Path, reason: str) -> tuple[bool, None]:
@@ -140,10 +142,10 @@ class DiskCache:
         return False, None
 
 
-def _encoded(value: object) -> bytes:
+def _encode_value(value: object) -> bytes:
     plain = codec.encode_plain(value)
     if plain is not None:
-        return _PLAIN + plain[0].encode()
+        return _JSON_FORM + plain[0].encode()
     try:
         data = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
     except Exception as error:
@@ -151,10 +153,10 @@ def _encoded(value: object) -> bytes:
             f"the value cannot be pickled: {error}",
             hint="return something that can be pickled, or set cache=False on the node",
         ) from error
-    return _PICKLED + data
+    return _PICKLE_FORM + data
 
 
-def _unhexed(text: bytes) -> bytes:
+def _decode_hex(text: bytes) -> bytes:
     with suppress(ValueError):
         return bytes.fromhex(text.decode("ascii", "replace"))
     return b""

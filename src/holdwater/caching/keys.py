@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final, Protocol
 
-from holdwater.fingerprint.deep.dependencies import Fingerprint, fingerprint, home_of
+from holdwater.fingerprint.deep.dependencies import Fingerprint, compute_fingerprint, home_package
 from holdwater.fingerprint.deep.errors import Unfingerprintable
 from holdwater.model.error_report import describe
 
-_FORMAT: Final = f"holdwater cache 1, Python {sys.version_info.major}.{sys.version_info.minor}"
-_RULES: Final = ("targets", "multi_target", "fallback", "classes")
+_KEY_FORMAT: Final = f"holdwater cache 1, Python {sys.version_info.major}.{sys.version_info.minor}"
+_GATE_RULE_ATTRIBUTES: Final = ("targets", "multi_target", "fallback", "classes")
 """what of a gate turns its value into a decision"""
 
 
@@ -40,14 +40,14 @@ class CacheableNode(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
-    """`text`: 64 hex digits.  `topic`: what misses of the same node are compared under."""
+class CacheKey:
+    """`text`: 64 hex digits.  `log_topic`: what misses of the same node are compared under."""
 
-    text: str
-    topic: str
+    hex_digest: str
+    log_topic: str
     code: Fingerprint
-    rules: str
-    inputs: Mapping[str, str]
+    gate_rules: str
+    input_digests: Mapping[str, str]
     """the digest of each input's parameter and value"""
 
 
@@ -58,7 +58,7 @@ class Uncacheable:
     reason: str
 
 
-def cache_key(node: CacheableNode, inputs: Mapping[str, Any]) -> Key | Uncacheable:
+def cache_key(node: CacheableNode, inputs: Mapping[str, Any]) -> CacheKey | Uncacheable:
     """`inputs` by their current names; defaults that are used are among them."""
     function: Callable[..., Any] | None = getattr(node, "func", None)
     if not node.cache:
@@ -67,28 +67,30 @@ def cache_key(node: CacheableNode, inputs: Mapping[str, Any]) -> Key | Uncacheab
         return Uncacheable(f"{node.name} is an interrupt: an answer is given once")
     if function is None:
         return Uncacheable(f"{node.name} is a nested graph: its nodes are cached one by one")
-    home = home_of(function)
+    home = home_package(function)
     try:
         parameters = {name: node.param(name) for name in sorted(inputs)}
     except KeyError as error:
         return Uncacheable(f"{node.name} has no input {error}")
     try:
-        code = fingerprint(function, home)
-        rules = fingerprint([getattr(node, rule, None) for rule in _RULES] if node.is_gate else None, home)
-        digests = {name: _digest(name, parameter, inputs[name], home) for name, parameter in parameters.items()}
+        code = compute_fingerprint(function, home)
+        rules = compute_fingerprint(
+            [getattr(node, rule, None) for rule in _GATE_RULE_ATTRIBUTES] if node.is_gate else None, home
+        )
+        digests = {name: _input_digest(name, parameter, inputs[name], home) for name, parameter in parameters.items()}
     except Unfingerprintable as error:
         return Uncacheable(error.reason)
     except Exception as error:  # noqa: BLE001 - code of users runs when their objects are read
         return Uncacheable(f"what {node.name} depends on cannot be read ({describe(error)})")
-    whole = sha256(_FORMAT.encode() + code.digest + sha256(rules.digest).digest())
+    whole = sha256(_KEY_FORMAT.encode() + code.digest + sha256(rules.digest).digest())
     for name, digest in digests.items():
         whole.update(sha256(name.encode("utf-8", "surrogatepass")).digest() + bytes.fromhex(digest))
-    return Key(whole.hexdigest(), f"{home}:{node.name}", code, rules.digest.hex(), digests)
+    return CacheKey(whole.hexdigest(), f"{home}:{node.name}", code, rules.digest.hex(), digests)
 
 
-def _digest(name: str, parameter: str, value: object, home: str) -> str:
+def _input_digest(name: str, parameter: str, value: object, home: str) -> str:
     try:
-        content = fingerprint(value, home).digest
+        content = compute_fingerprint(value, home).digest
     except Unfingerprintable as error:
         raise error.within(f"input {name}") from error
     return sha256(parameter.encode("utf-8", "surrogatepass") + b"\0" + content).hexdigest()

@@ -14,9 +14,9 @@ from typing import Final, NamedTuple
 
 from holdwater.caching.signing import temporary_name
 
-_FILE: Final = re.compile(r"[0-9a-f]{62}")
-_SHELF: Final = re.compile(r"[0-9a-f]{2}")
-_ORPHANED_AFTER_S: Final = 3600.0
+_FILE_NAME: Final = re.compile(r"[0-9a-f]{62}")
+_SUBDIRECTORY_NAME: Final = re.compile(r"[0-9a-f]{2}")
+_STALE_TEMPORARY_SECONDS: Final = 3600.0
 """a temporary file this old was left by a process that died"""
 
 
@@ -26,17 +26,17 @@ class _File(NamedTuple):
     path: str
 
 
-class Shelf:
+class LruDirectory:
     """Files by name.  Only files of its own naming are counted or removed, whatever else lies in the directory."""
 
     def __init__(self, directory: Path, max_bytes: int | None, max_files: int | None) -> None:
         self.directory: Final = directory
         self._max_bytes: Final = max_bytes
         self._max_files: Final = max_files
-        self._unseen_bytes = max_bytes or 0  # so that the first write counts
-        self._unseen_files = max_files or 0
+        self._uncounted_bytes = max_bytes or 0  # so that the first write counts
+        self._uncounted_files = max_files or 0
 
-    def path(self, name: str) -> Path:
+    def path_for(self, name: str) -> Path:
         digest = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
         return self.directory / digest[:2] / digest[2:]
 
@@ -54,7 +54,7 @@ class Shelf:
         """Replaces the file at once.  Raises FileNotFoundError if the directory around this one is gone."""
         draft = path.with_name(temporary_name(path.name))
         try:
-            descriptor = self._open(draft, os.O_EXCL)
+            descriptor = self._open_file(draft, os.O_EXCL)
             with open(descriptor, "wb") as file:
                 file.write(data)
             self.touch(draft)
@@ -62,17 +62,17 @@ class Shelf:
         except BaseException:
             draft.unlink(missing_ok=True)
             raise
-        self._written(len(data))
+        self._note_written(len(data))
 
     def append(self, path: Path, data: bytes) -> int:
         """The size of the file, in bytes.  Lines of many processes do not mix."""
-        descriptor = self._open(path, os.O_APPEND)
+        descriptor = self._open_file(path, os.O_APPEND)
         try:
             os.write(descriptor, data)
             size = os.fstat(descriptor).st_size
         finally:
             os.close(descriptor)
-        self._written(len(data), files=size == len(data))
+        self._note_written(len(data), files=size == len(data))
         return size
 
     def touch(self, path: Path) -> None:
@@ -88,7 +88,7 @@ class Shelf:
     def __len__(self) -> int:
         return sum(1 for _ in self._files())
 
-    def _open(self, path: Path, flags: int) -> int:
+    def _open_file(self, path: Path, flags: int) -> int:
         flags |= os.O_WRONLY | os.O_CREAT
         try:
             return os.open(path, flags, 0o600)
@@ -97,40 +97,40 @@ class Shelf:
             path.parent.mkdir(exist_ok=True)
             return os.open(path, flags, 0o600)
 
-    def _written(self, size: int, files: int = 1) -> None:
-        self._unseen_bytes += size
-        self._unseen_files += files
-        if self._unseen_bytes > _margin(self._max_bytes) or self._unseen_files > _margin(self._max_files):
-            self._unseen_bytes = self._unseen_files = 0
+    def _note_written(self, size_bytes: int, files: int = 1) -> None:
+        self._uncounted_bytes += size_bytes
+        self._uncounted_files += files
+        if self._uncounted_bytes > _headroom(self._max_bytes) or self._uncounted_files > _headroom(self._max_files):
+            self._uncounted_bytes = self._uncounted_files = 0
             self._evict()
 
     def _evict(self) -> None:
         files = sorted(self._files())
         size, count = sum([file.size_bytes for file in files]), len(files)
         for file in files[:-1]:  # what was written last stays
-            if _fits(size, self._max_bytes) and _fits(count, self._max_files):
+            if _is_within_bound(size, self._max_bytes) and _is_within_bound(count, self._max_files):
                 break
             _remove(file.path)
             size, count = size - file.size_bytes, count - 1
 
     def _files(self) -> Iterator[_File]:
         """All files; those a dead process left half written are removed on the way."""
-        long_ago = time.time_ns() - int(_ORPHANED_AFTER_S * 1e9)
-        for shelf in _scan(self.directory):
-            if not _SHELF.fullmatch(shelf.name):
+        long_ago = time.time_ns() - int(_STALE_TEMPORARY_SECONDS * 1e9)
+        for shelf in _list_directory(self.directory):
+            if not _SUBDIRECTORY_NAME.fullmatch(shelf.name):
                 continue
-            for entry in _scan(shelf.path):
+            for entry in _list_directory(shelf.path):
                 try:
                     state = entry.stat(follow_symlinks=False)
                 except FileNotFoundError:
                     continue
-                if _FILE.fullmatch(entry.name):
+                if _FILE_NAME.fullmatch(entry.name):
                     yield _File(state.st_mtime_ns, state.st_size, entry.path)
                 elif entry.name.endswith(".tmp") and state.st_mtime_ns < long_ago:
                     _remove(entry.path)
 
 
-def _scan(directory: str | Path) -> list[os.DirEntry[str]]:
+def _list_directory(directory: str | Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(directory) as found:
             return list(found)
@@ -143,10 +143,10 @@ def _remove(path: str) -> None:
         os.unlink(path)
 
 
-def _margin(bound: int | None) -> float:
+def _headroom(bound: int | None) -> float:
     """How much is written before it is counted again, and is kept free when it was."""
     return math.inf if bound is None else bound // 16
 
 
-def _fits(amount: int, bound: int | None) -> bool:
+def _is_within_bound(amount: int, bound: int | None) -> bool:
     return bound is None or amount <= bound - bound // 16

@@ -6,33 +6,33 @@ import threading
 from collections import OrderedDict, deque
 from typing import Any, Final
 
-from holdwater.caching.copies import Kept, keep
+from holdwater.caching.copies import IsolatedValue, isolate
 from holdwater.errors import ConfigError, Unstorable
 
-MAX_TOPICS: Final = 1000
-NOTES_PER_TOPIC: Final = 64
+MAX_LOG_TOPICS: Final = 1000
+MAX_RECORDS_PER_TOPIC: Final = 64
 
 
-class MemoryNotes:
+class MemoryMissLog:
     """The newest notes of the topics noted last."""
 
     def __init__(self) -> None:
         self._topics: OrderedDict[str, deque[str]] = OrderedDict()
-        self._guard = threading.Lock()
+        self._lock = threading.Lock()
 
-    def note(self, topic: str, text: str) -> None:
-        with self._guard:
-            self._topics.setdefault(topic, deque(maxlen=NOTES_PER_TOPIC)).append(text)
+    def append_record(self, topic: str, record: str) -> None:
+        with self._lock:
+            self._topics.setdefault(topic, deque(maxlen=MAX_RECORDS_PER_TOPIC)).append(record)
             self._topics.move_to_end(topic)
-            if len(self._topics) > MAX_TOPICS:
+            if len(self._topics) > MAX_LOG_TOPICS:
                 self._topics.popitem(last=False)
 
-    def recall(self, topic: str) -> list[str]:
-        with self._guard:
+    def read_records(self, topic: str) -> list[str]:
+        with self._lock:
             return list(self._topics.get(topic, ()))
 
-    def forget(self) -> None:
-        with self._guard:
+    def clear(self) -> None:
+        with self._lock:
             self._topics.clear()
 
 
@@ -47,49 +47,49 @@ class MemoryCache:
         self, max_entries: int | None = None, max_bytes: int | None = None, *, max_size: int | None = None
     ) -> None:
         """No bound by default.  Raises ConfigError for one below 1."""
-        self.max_entries: Final = at_least_one("max_entries", max_entries if max_size is None else max_size)
-        self.max_bytes: Final = at_least_one("max_bytes", max_bytes)
+        self.max_entries: Final = validate_bound("max_entries", max_entries if max_size is None else max_size)
+        self.max_bytes: Final = validate_bound("max_bytes", max_bytes)
         self.evicted = 0
-        self._entries: OrderedDict[str, Kept] = OrderedDict()
+        self._entries: OrderedDict[str, IsolatedValue] = OrderedDict()
         self._bytes = 0
-        self._guard = threading.Lock()
-        self._notes = MemoryNotes()
-        self.note: Final = self._notes.note
-        self.recall: Final = self._notes.recall
+        self._lock = threading.Lock()
+        self._miss_log = MemoryMissLog()
+        self.append_record: Final = self._miss_log.append_record
+        self.read_records: Final = self._miss_log.read_records
 
     def get(self, key: str) -> tuple[bool, Any]:
-        with self._guard:
+        with self._lock:
             kept = self._entries.get(key)
             if kept is None:
                 return False, None
             self._entries.move_to_end(key)
-        return True, kept.open()
+        return True, kept.make_copy()
 
     def set(self, key: str, value: Any) -> None:
         """Raises Unstorable, and forgets what was there under the key."""
-        with self._guard:
-            self._drop(key)
-        kept = keep(value)
+        with self._lock:
+            self._remove(key)
+        kept = isolate(value)
         if self.max_bytes is not None and (kept.size_bytes is None or kept.size_bytes > self.max_bytes):
             size = "a size that cannot be told" if kept.size_bytes is None else f"{kept.size_bytes} bytes"
             raise Unstorable(
                 f"the value has {size}, and the cache holds max_bytes={self.max_bytes}",
                 hint="raise max_bytes, or return something smaller",
             )
-        with self._guard:
-            self._drop(key)
+        with self._lock:
+            self._remove(key)
             self._entries[key] = kept
             self._bytes += kept.size_bytes or 0
             while self._is_full():
-                self._drop(next(iter(self._entries)))
+                self._remove(next(iter(self._entries)))
                 self.evicted += 1
 
     def clear(self) -> None:
         """Forget all values and notes."""
-        with self._guard:
+        with self._lock:
             self._entries.clear()
             self._bytes = 0
-        self._notes.forget()
+        self._miss_log.clear()
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -97,7 +97,7 @@ class MemoryCache:
     def __repr__(self) -> str:
         return f"<MemoryCache {len(self)} entries, {self._bytes} bytes>"
 
-    def _drop(self, key: str) -> None:
+    def _remove(self, key: str) -> None:
         kept = self._entries.pop(key, None)
         if kept is not None:
             self._bytes -= kept.size_bytes or 0
@@ -110,7 +110,7 @@ class MemoryCache:
 InMemoryCache = MemoryCache
 
 
-def at_least_one(name: str, bound: int | None) -> int | None:
+def validate_bound(name: str, bound: int | None) -> int | None:
     if bound is not None and (isinstance(bound, bool) or not isinstance(bound, int) or bound < 1):
         raise ConfigError(f"{name} is a whole number of at least 1 or None, not {bound!r}")
     return bound

@@ -11,18 +11,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
-from holdwater.caching.backends import Notes
-from holdwater.caching.keys import Key
+from holdwater.caching.backends import MissLog
+from holdwater.caching.keys import CacheKey
 
-Verdict = Literal["stored", "changed", "evicted", "unstorable", "never seen", "uncacheable"]
-Code = Mapping[str, Mapping[str, str]]
+LookupOutcome = Literal["stored", "changed", "evicted", "unstorable", "never seen", "uncacheable"]
+CodeDigests = Mapping[str, Mapping[str, str]]
 
-MAX_CHANGES: Final = 50
-MAX_UNITS_NOTED: Final = 500
-MAX_CODES_REMEMBERED: Final = 1000
+MAX_MISS_CAUSES: Final = 50
+MAX_RECORDED_UNITS: Final = 500
+MAX_REMEMBERED_CODES: Final = 1000
 
 
-class Change(NamedTuple):
+class MissCause(NamedTuple):
     """`kind`: input, rules (of a gate), code (of `subject`), or gone and new for code that is not reached any more or
     was not.  `detail`: of code, what it reads that is different.
     """
@@ -46,20 +46,20 @@ class Change(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class WhyMiss:
+class MissExplanation:
     """`str()` of it is the explanation."""
 
     node: str
-    verdict: Verdict
-    changes: tuple[Change, ...] = ()
+    outcome: LookupOutcome
+    causes: tuple[MissCause, ...] = ()
     reason: str = ""
 
     def __str__(self) -> str:
-        match self.verdict:
+        match self.outcome:
             case "stored":
                 return f"{self.node}: not a miss, its value is stored"
             case "changed":
-                return f"{self.node}: " + "; ".join(map(str, self.changes))
+                return f"{self.node}: " + "; ".join(map(str, self.causes))
             case "evicted":
                 return f"{self.node}: its value was stored, and evicted or removed since"
             case "unstorable":
@@ -70,77 +70,90 @@ class WhyMiss:
                 return f"{self.node}: cannot be cached: {self.reason}"
 
 
-class Footprint(NamedTuple):
+class CacheRecord(NamedTuple):
     """What is noted of a stored execution.  `code` names a topic of its own: many executions have the same."""
 
     key: str
-    code: str
-    rules: str
-    inputs: dict[str, str]
-    unstorable: str = ""
+    code_digest: str
+    gate_rules: str
+    input_digests: dict[str, str]
+    unstorable_reason: str = ""
 
 
-class Footprints:
+class MissExplainer:
     """Writes and reads the notes of a backend."""
 
-    def __init__(self, notes: Notes) -> None:
-        self._notes = notes
-        self._codes_noted: set[str] = set()
+    def __init__(self, miss_log: MissLog) -> None:
+        self._miss_log = miss_log
+        self._recorded_codes: set[str] = set()
 
-    def add(self, key: Key, unstorable: str = "") -> None:
+    def record_stored(self, key: CacheKey, unstorable_reason: str = "") -> None:
         code = key.code.digest.hex()
-        if code not in self._codes_noted:
-            self._notes.note(_topic_of(code), _text([*key.code.parts().items()][:MAX_UNITS_NOTED]))
-            if len(self._codes_noted) >= MAX_CODES_REMEMBERED:
-                self._codes_noted.clear()
-            self._codes_noted.add(code)
-        self._notes.note(key.topic, _text(Footprint(key.text, code, key.rules, dict(key.inputs), unstorable)))
+        if code not in self._recorded_codes:
+            self._miss_log.append_record(
+                _code_topic(code), _to_json([*key.code.dependency_digests().items()][:MAX_RECORDED_UNITS])
+            )
+            if len(self._recorded_codes) >= MAX_REMEMBERED_CODES:
+                self._recorded_codes.clear()
+            self._recorded_codes.add(code)
+        self._miss_log.append_record(
+            key.log_topic,
+            _to_json(CacheRecord(key.hex_digest, code, key.gate_rules, dict(key.input_digests), unstorable_reason)),
+        )
 
-    def explain(self, node: str, key: Key) -> WhyMiss:
+    def explain(self, node: str, key: CacheKey) -> MissExplanation:
         """Of a key whose value is not there."""
-        known = [Footprint(*json.loads(text)) for text in self._notes.recall(key.topic)]
+        known = [CacheRecord(*json.loads(text)) for text in self._miss_log.read_records(key.log_topic)]
         if not known:
-            return WhyMiss(node, "never seen")
+            return MissExplanation(node, "never seen")
         for one in reversed(known):
-            if one.key == key.text:
-                return WhyMiss(node, "unstorable" if one.unstorable else "evicted", reason=one.unstorable)
-        nearest = max(reversed(known), key=lambda one: _likeness(one, key))
-        return WhyMiss(node, "changed", tuple(self._changes(node, nearest, key))[:MAX_CHANGES])
+            if one.key == key.hex_digest:
+                return MissExplanation(
+                    node, "unstorable" if one.unstorable_reason else "evicted", reason=one.unstorable_reason
+                )
+        nearest = max(reversed(known), key=lambda one: _similarity(one, key))
+        return MissExplanation(node, "changed", tuple(self._miss_causes(node, nearest, key))[:MAX_MISS_CAUSES])
 
-    def _changes(self, node: str, before: Footprint, now: Key) -> Iterator[Change]:
-        for name in sorted(before.inputs.keys() | now.inputs.keys()):
-            if before.inputs.get(name) != now.inputs.get(name):
-                detail = "is new" if name not in before.inputs else "is gone" if name not in now.inputs else "changed"
-                yield Change("input", name, detail)
-        if before.rules != now.rules:
-            yield Change("rules", node)
-        if before.code != now.code.digest.hex():
-            texts = self._notes.recall(_topic_of(before.code))
-            found = list(_code_changes(dict(json.loads(texts[-1])), now.code.parts())) if texts else []
-            yield from found or [Change("code", node, "the code behind it")]
+    def _miss_causes(self, node: str, before: CacheRecord, now: CacheKey) -> Iterator[MissCause]:
+        for name in sorted(before.input_digests.keys() | now.input_digests.keys()):
+            if before.input_digests.get(name) != now.input_digests.get(name):
+                detail = (
+                    "is new"
+                    if name not in before.input_digests
+                    else "is gone"
+                    if name not in now.input_digests
+                    else "changed"
+                )
+                yield MissCause("input", name, detail)
+        if before.gate_rules != now.gate_rules:
+            yield MissCause("rules", node)
+        if before.code_digest != now.code.digest.hex():
+            texts = self._miss_log.read_records(_code_topic(before.code_digest))
+            found = list(_code_miss_causes(dict(json.loads(texts[-1])), now.code.dependency_digests())) if texts else []
+            yield from found or [MissCause("code", node, "the code behind it")]
 
 
-def _code_changes(before: Code, now: Code) -> Iterator[Change]:
+def _code_miss_causes(before: CodeDigests, now: CodeDigests) -> Iterator[MissCause]:
     for name, sources in now.items():
         if name not in before:
-            yield Change("new", name)
+            yield MissCause("new", name)
         else:
-            yield from [Change("code", name, label) for label in _differing(before[name], sources)]
-    yield from [Change("gone", name) for name in before if name not in now]
+            yield from [MissCause("code", name, label) for label in _changed_labels(before[name], sources)]
+    yield from [MissCause("gone", name) for name in before if name not in now]
 
 
-def _differing(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+def _changed_labels(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     return sorted([label for label in before.keys() | now.keys() if before.get(label) != now.get(label)])
 
 
-def _likeness(one: Footprint, key: Key) -> tuple[bool, bool, int]:
-    same = sum([key.inputs.get(name) == digest for name, digest in one.inputs.items()])
-    return one.code == key.code.digest.hex(), one.rules == key.rules, same
+def _similarity(record: CacheRecord, key: CacheKey) -> tuple[bool, bool, int]:
+    same = sum([key.input_digests.get(name) == digest for name, digest in record.input_digests.items()])
+    return record.code_digest == key.code.digest.hex(), record.gate_rules == key.gate_rules, same
 
 
-def _topic_of(code: str) -> str:
+def _code_topic(code: str) -> str:
     return f"code:{code}"
 
 
-def _text(data: Any) -> str:
+def _to_json(data: Any) -> str:
     return json.dumps(data, separators=(",", ":"))

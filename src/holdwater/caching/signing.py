@@ -16,16 +16,16 @@ KEY_BYTES: Final = 32
 SIGNATURE_BYTES: Final = 32
 
 
-def open_key(directory: Path) -> bytes:
+def load_or_create_key(directory: Path) -> bytes:
     """The key, made if there is none; of several processes that make one, one wins.  Raises CacheUnavailable."""
     path = directory / KEY_FILE
     try:
         directory.mkdir(parents=True, exist_ok=True)
         if not path.exists():
-            _make_key(path)
+            _create_key(path)
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
         try:
-            _check_owner(path, os.fstat(descriptor))
+            _check_permissions(path, os.fstat(descriptor))
             key = os.read(descriptor, KEY_BYTES + 1)
         finally:
             os.close(descriptor)
@@ -41,7 +41,7 @@ def open_key(directory: Path) -> bytes:
     return key
 
 
-def _make_key(path: Path) -> None:
+def _create_key(path: Path) -> None:
     """Written beside its place and linked into it, so that nobody reads half of it and the first one stays."""
     draft = path.with_name(temporary_name(KEY_FILE))
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -59,7 +59,7 @@ def _make_key(path: Path) -> None:
         draft.unlink()
 
 
-def _check_owner(path: Path, state: os.stat_result) -> None:
+def _check_permissions(path: Path, state: os.stat_result) -> None:
     """Who can read the key can forge entries, and forged entries run code."""
     if sys.platform == "win32":
         return
@@ -76,10 +76,10 @@ def temporary_name(name: str) -> str:
     return f".{name}.{os.getpid()}.{secrets.token_hex(4)}.tmp"
 
 
-def sign(key: bytes, place: str, content: bytes) -> bytes:
+def sign(key: bytes, name: str, content: bytes) -> bytes:
     """`place`: where the content belongs, so that it is not valid elsewhere."""
-    return hmac.digest(key, place.encode("utf-8", "surrogatepass") + b"\0" + content, "sha256")
+    return hmac.digest(key, name.encode("utf-8", "surrogatepass") + b"\0" + content, "sha256")
 
 
-def is_signed(key: bytes, place: str, content: bytes, signature: bytes) -> bool:
-    return hmac.compare_digest(sign(key, place, content), signature)
+def verify(key: bytes, name: str, content: bytes, signature: bytes) -> bool:
+    return hmac.compare_digest(sign(key, name, content), signature)

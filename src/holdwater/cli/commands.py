@@ -5,22 +5,22 @@ from __future__ import annotations
 import os
 import shlex
 
-from holdwater.cli.formatting import clean
-from holdwater.cli.options import DATABASE, DATABASE_VARIABLE
+from holdwater.cli.formatting import escape_unsafe
+from holdwater.cli.options import DATABASE_VARIABLE, DEFAULT_DATABASE
 
 
-def command(*words: str, database: str) -> str:
+def format_command(*words: str, database: str) -> str:
     """`holdwater WORDS... --database URL`, quoted for a shell, without the password; no URL where it is the default."""
-    from holdwater.storage.urls import masked
+    from holdwater.storage.urls import mask_password
 
-    is_default = database == DATABASE and not os.environ.get(DATABASE_VARIABLE)
-    where = [] if is_default else ["--database", masked(database)]
-    return clean(shlex.join(["holdwater", *words, *where]))
+    is_default = database == DEFAULT_DATABASE and not os.environ.get(DATABASE_VARIABLE)
+    where = [] if is_default else ["--database", mask_password(database)]
+    return escape_unsafe(shlex.join(["holdwater", *words, *where]))
 
 
-def outlives_the_process(database: str) -> bool:
+def is_persistent(database: str) -> bool:
     """Whether another command can open the database."""
-    from holdwater.storage.urls import parse
+    from holdwater.storage.urls import parse_url
 
-    where = parse(database)
+    where = parse_url(database)
     return where.dialect == "postgresql" or where.path is not None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from holdwater.cli.exit_codes import CommandError
-from holdwater.cli.formatting import short
+from holdwater.cli.formatting import truncate
 
 if TYPE_CHECKING:
     from holdwater.tasks import Context
@@ -16,34 +16,34 @@ if TYPE_CHECKING:
 _HINT: Final = """write a JSON object ('{"day": "monday"}'), a file that has one, or - for stdin"""
 
 
-def read(given: str | None) -> Context | None:
+def read_context(argument: str | None) -> Context | None:
     """The context of `--context`: a JSON object, a file with one (`@` before its name is optional), `-` for stdin.
 
     Raises CommandError for what cannot be read, or is no JSON object.
     """
-    if given is None:
+    if argument is None:
         return None
     from holdwater.errors import DecodingError
     from holdwater.tasks import Context
 
     try:
-        return Context.from_json(_text(given))
+        return Context.from_json(_read_text(argument))
     except DecodingError as error:
-        raise CommandError(f"--context {short(given)}: {error.message}", hint=error.hint or _HINT) from error
+        raise CommandError(f"--context {truncate(argument)}: {error.message}", hint=error.hint or _HINT) from error
 
 
-def _text(given: str) -> str:
+def _read_text(argument: str) -> str:
     try:
-        if given == "-":
+        if argument == "-":
             return sys.stdin.buffer.read().decode("utf-8-sig")
-        if given.startswith("@"):
-            return Path(given[1:]).read_text(encoding="utf-8-sig")
-        if os.path.isfile(given):
-            return Path(given).read_text(encoding="utf-8-sig")
+        if argument.startswith("@"):
+            return Path(argument[1:]).read_text(encoding="utf-8-sig")
+        if os.path.isfile(argument):
+            return Path(argument).read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise CommandError(f"--context {short(given)} cannot be read: {error.strerror}", hint=_HINT) from error
+        raise CommandError(f"--context {truncate(argument)} cannot be read: {error.strerror}", hint=_HINT) from error
     except ValueError as error:  # no UTF-8, or a name that no file can have
-        raise CommandError(f"--context {short(given)} cannot be read: {error}", hint=_HINT) from error
-    if given.endswith(".json"):
-        raise CommandError(f"--context {short(given)}: there is no such file", hint=_HINT)
-    return given
+        raise CommandError(f"--context {truncate(argument)} cannot be read: {error}", hint=_HINT) from error
+    if argument.endswith(".json"):
+        raise CommandError(f"--context {truncate(argument)}: there is no such file", hint=_HINT)
+    return argument

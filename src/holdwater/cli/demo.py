@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from holdwater.cli import exit_codes, follow, live_view
-from holdwater.cli.commands import command
+from holdwater.cli.commands import format_command
 from holdwater.cli.exit_codes import CommandError
-from holdwater.cli.formatting import clean, instant
+from holdwater.cli.formatting import escape_unsafe, format_instant
 
 if TYPE_CHECKING:
-    from holdwater.runners.tasks.default_runner import DefaultRunner, RunHandle
+    from holdwater.runners.tasks.default_runner import DefaultRunner, WorkflowHandle
 
-_KEY: Final = re.compile(r"demo-(\d+)")
+_KEY_PATTERN: Final = re.compile(r"demo-(\d+)")
 
 
-@click.command(epilog=exit_codes.TABLE)
+@click.command(epilog=exit_codes.EXIT_CODES_HELP)
 @click.option("--dir", "directory", type=click.Path(path_type=Path), default="holdwater-demo", show_default=True,
               help="Where its database and its files go.")  # fmt: skip
 @click.option("--pace", type=click.FloatRange(min=0), default=0.4, show_default=True,
@@ -36,45 +36,47 @@ def demo(directory: Path, pace: float, fresh: bool) -> int:
     from holdwater.demo import run as weather
     from holdwater.runners.tasks.config import DefaultRunnerConfig
 
-    home = _made(directory)
+    home = _make_directory(directory)
     path = home / "demo.db"
     database = f"sqlite:///{path}"
-    again = clean(shlex.join(["holdwater", "demo", "--dir", str(directory)]))
-    view: Callable[[], live_view.View] = live_view.view
+    again = escape_unsafe(shlex.join(["holdwater", "demo", "--dir", str(directory)]))
+    view: Callable[[], live_view.ProgressView] = live_view.choose_view
 
-    def start(runner: DefaultRunner) -> RunHandle:
+    def start(runner: DefaultRunner) -> WorkflowHandle:
         nonlocal view
-        newest = next(iter(runner.list_runs(workflow_name=weather.WORKFLOW, limit=1)), None)
+        newest = next(iter(runner.list_runs(workflow_name=weather.WORKFLOW_NAME, limit=1)), None)
         if newest is None or fresh:
             key = _next_key(newest.idempotency_key if newest is not None else None)
-            handle = runner.submit(weather.WORKFLOW, weather.inputs(home, pace), idempotency_key=key)
-            click.echo(f"Run {handle.run_id} of {weather.WORKFLOW} begins.")
+            handle = runner.submit(weather.WORKFLOW_NAME, weather.initial_context(home, pace), idempotency_key=key)
+            click.echo(f"Run {handle.run_id} of {weather.WORKFLOW_NAME} begins.")
             return handle
         # Found by its id and not by its key: with another pace the key would come with another context.
         if newest.end_time is not None:
-            click.echo(f"Run {newest.run_id} {newest.status.lower()} already, {instant(newest.end_time)}.")
+            click.echo(f"Run {newest.run_id} {newest.status.lower()} already, {format_instant(newest.end_time)}.")
             click.echo("Nothing is done again; --fresh starts another run.")
             view = live_view.SilentView
             return runner.handle(newest.run_id)
-        so_far = follow.recorded(runner.get_run(newest.run_id))
-        click.echo(f"Resuming run {newest.run_id}, begun {instant(newest.start_time)}.")
+        so_far = follow.describe_progress(runner.get_run(newest.run_id))
+        click.echo(f"Resuming run {newest.run_id}, begun {format_instant(newest.start_time)}.")
         click.echo(f"Recorded already, and not done again: {so_far}.")
-        return follow.go_on(runner, newest.run_id)
+        return follow.continue_run(runner, newest.run_id)
 
     try:
-        _, result, pauses = follow.perform(database, DefaultRunnerConfig(own_runs_only=True), start, lambda: view())
+        _, result, pauses = follow.run_and_watch(
+            database, DefaultRunnerConfig(own_runs_only=True), start, lambda: view()
+        )
     except follow.Interrupted as interrupted:
-        follow.say_interrupted(database, interrupted.run_id, again)
-        return follow.leave(interrupted)
-    follow.say_end(result, pauses, database, again)
-    for line in weather.summary(result.final_context):
-        click.echo(clean(line))
-    click.echo(f"{'Database:':<15}{clean(path)}")
-    click.echo(f"{'Look closer:':<15}{command('runs', 'show', result.run_id, database=database)}")
-    return exit_codes.OF_STATUS.get(result.status, exit_codes.INTERNAL)
+        follow.print_interrupted(database, interrupted.run_id, again)
+        return follow.exit_after_interrupt(interrupted)
+    follow.print_outcome(result, pauses, database, again)
+    for line in weather.summary_lines(result.final_context):
+        click.echo(escape_unsafe(line))
+    click.echo(f"{'Database:':<15}{escape_unsafe(path)}")
+    click.echo(f"{'Look closer:':<15}{format_command('runs', 'show', result.run_id, database=database)}")
+    return exit_codes.CODES_BY_STATUS.get(result.status, exit_codes.INTERNAL)
 
 
-def _made(directory: Path) -> Path:
+def _make_directory(directory: Path) -> Path:
     """The directory, made if need be; absolute, so that a run may be finished from anywhere."""
     if "?" in str(directory.absolute()):
         raise CommandError(f"{directory}: a database URL has no room for '?' in a path", hint="choose another --dir")
@@ -87,5 +89,5 @@ def _made(directory: Path) -> Path:
 
 def _next_key(key: str | None) -> str:
     """A directory has one run at a time: the first is demo-1, `--fresh` counts on."""
-    found = _KEY.fullmatch(key or "")
+    found = _KEY_PATTERN.fullmatch(key or "")
     return f"demo-{int(found[1]) + 1 if found else 1}"

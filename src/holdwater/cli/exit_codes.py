@@ -12,10 +12,10 @@ STOPPED: Final = 4
 UNAVAILABLE: Final = 5
 INTERNAL: Final = 70
 INTERRUPTED: Final = 130
-UNREAD: Final = 141
+OUTPUT_CLOSED: Final = 141
 TERMINATED: Final = 143
 
-TABLE: Final = """\b
+EXIT_CODES_HELP: Final = """\b
 Exit codes:
   0    completed; for verify: no violation; for runs cancel, pause, ...: done
   1    the run failed; for verify: violations
@@ -28,7 +28,7 @@ Exit codes:
   141  the output is read no more
   143  terminated (SIGTERM), after draining as with 130"""
 
-OF_STATUS: Final = {"Completed": COMPLETED, "Failed": FAILED, "Cancelled": STOPPED, "Paused": STOPPED}
+CODES_BY_STATUS: Final = {"Completed": COMPLETED, "Failed": FAILED, "Cancelled": STOPPED, "Paused": STOPPED}
 
 
 class CommandError(Exception):
@@ -39,7 +39,7 @@ class CommandError(Exception):
         self.message, self.hint, self.code = message, hint, code
 
 
-def code_of(error: Exception) -> int:
+def exit_code_for(error: Exception) -> int:
     """The exit code for an error of Holdwater."""
     from holdwater import errors
 

@@ -15,30 +15,30 @@ import click
 
 from holdwater.cli import exit_codes, open_database
 from holdwater.cli import pauses as pause_texts
-from holdwater.cli.commands import command, outlives_the_process
+from holdwater.cli.commands import format_command, is_persistent
 from holdwater.cli.exit_codes import CommandError
-from holdwater.cli.formatting import clean, count, paragraph, seconds, short
-from holdwater.cli.live_view import SETTLED, View
+from holdwater.cli.formatting import escape_unsafe, format_duration, pluralize, truncate, truncate_lines
+from holdwater.cli.live_view import FINISHED_STATUSES, ProgressView
 
 if TYPE_CHECKING:
     from holdwater.runners.tasks.config import DefaultRunnerConfig
-    from holdwater.runners.tasks.default_runner import DefaultRunner, RunHandle
+    from holdwater.runners.tasks.default_runner import DefaultRunner, WorkflowHandle
     from holdwater.runners.tasks.results import WorkflowResult
     from holdwater.runs.pauses import Pause
 
 POLL_SECONDS: Final = 0.2
-SHARE: Final = 5
+WAIT_PER_RENDER_TIME: Final = 5
 """a look at a large run takes time: wait this many times as long before the next"""
-VALUE_CHARS: Final = 100
-CONTEXT_LINES: Final = 30
-TRACEBACK_LINE_CHARS: Final = 500
+MAX_VALUE_CHARS: Final = 100
+MAX_CONTEXT_LINES: Final = 30
+MAX_TRACEBACK_LINE_CHARS: Final = 500
 
 
 class Interrupted(Exception):
     """Ctrl-C or SIGTERM.  `run_id`: the run that was watched; `at_once`: a second signal came; `code`: to exit with."""
 
-    def __init__(self, run_id: str | None, *, at_once: bool, code: int = exit_codes.INTERRUPTED) -> None:
-        self.run_id, self.at_once, self.code = run_id, at_once, code
+    def __init__(self, run_id: str | None, *, is_forced: bool, code: int = exit_codes.INTERRUPTED) -> None:
+        self.run_id, self.is_forced, self.code = run_id, is_forced, code
 
 
 class _Terminated(KeyboardInterrupt):
@@ -46,7 +46,7 @@ class _Terminated(KeyboardInterrupt):
 
 
 @contextlib.contextmanager
-def _terminable() -> Iterator[None]:
+def _sigterm_as_interrupt() -> Iterator[None]:
     """Have SIGTERM end what this block does as Ctrl-C does; only the main thread can ask for that."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -62,40 +62,40 @@ def _terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def perform(
+def run_and_watch(
     database: str,
     config: DefaultRunnerConfig,
-    start: Callable[[DefaultRunner], RunHandle],
-    view: Callable[[], View],
-    announce: Callable[[RunHandle], None] = lambda handle: None,
-) -> tuple[RunHandle, WorkflowResult, list[Pause]]:
+    start: Callable[[DefaultRunner], WorkflowHandle],
+    view: Callable[[], ProgressView],
+    announce: Callable[[WorkflowHandle], None] = lambda handle: None,
+) -> tuple[WorkflowHandle, WorkflowResult, list[Pause]]:
     """Open a runner, start or find a run, watch it to its end, or until it waits for a person: for these answers.
 
     `announce` is called when the run is known, and its id is said even if Ctrl-C comes then.
 
     Raises Interrupted after Ctrl-C or SIGTERM, when what ran has had its time to end; and what runner and store raise.
     """
-    with _terminable():
-        return _perform(database, config, start, view, announce)
+    with _sigterm_as_interrupt():
+        return _run_and_watch(database, config, start, view, announce)
 
 
-def _perform(
+def _run_and_watch(
     database: str,
     config: DefaultRunnerConfig,
-    start: Callable[[DefaultRunner], RunHandle],
-    view: Callable[[], View],
-    announce: Callable[[RunHandle], None],
-) -> tuple[RunHandle, WorkflowResult, list[Pause]]:
+    start: Callable[[DefaultRunner], WorkflowHandle],
+    view: Callable[[], ProgressView],
+    announce: Callable[[WorkflowHandle], None],
+) -> tuple[WorkflowHandle, WorkflowResult, list[Pause]]:
     from holdwater.runners.tasks.default_runner import DefaultRunner
 
-    handle: RunHandle | None = None
+    handle: WorkflowHandle | None = None
     runner: DefaultRunner | None = None
     try:
         runner = DefaultRunner(database, config=config)
         handle = start(runner)
         announce(handle)
         with view() as shown:
-            result = follow(handle, shown)
+            result = watch_run(handle, shown)
         pauses = handle.pauses() if result.status == "Paused" else []
         runner.shutdown()
         return handle, result, pauses
@@ -105,7 +105,7 @@ def _perform(
         drained = runner is None or _drain(runner, config.shutdown_timeout_seconds, word)
         raise Interrupted(
             None if handle is None else handle.run_id,
-            at_once=not drained,
+            is_forced=not drained,
             code=exit_codes.TERMINATED if terminated else exit_codes.INTERRUPTED,
         ) from None
     except BaseException:
@@ -114,37 +114,40 @@ def _perform(
         raise
 
 
-def _drain(runner: DefaultRunner, grace_s: float, word: str) -> bool:
+def _drain(runner: DefaultRunner, grace_seconds: float, verb: str) -> bool:
     """Shut down; False if a second signal came before that was done."""
     closing = threading.Thread(target=runner.shutdown, name="holdwater-shutdown", daemon=True)
     try:
         closing.start()
-        click.echo(f"\n{word}: running tasks have {seconds(grace_s)} to end; Ctrl-C again leaves at once", err=True)
+        click.echo(
+            f"\n{verb}: running tasks have {format_duration(grace_seconds)} to end; Ctrl-C again leaves at once",
+            err=True,
+        )
         closing.join()
     except KeyboardInterrupt:
         return False
     return True
 
 
-def leave(interrupted: Interrupted) -> int:
+def exit_after_interrupt(interrupted: Interrupted) -> int:
     """The exit code after a signal; after a second one, the end: the interpreter would wait for running tasks."""
-    if interrupted.at_once:
+    if interrupted.is_forced:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(interrupted.code)  # all that counts is on disk, and the next runner finds the locks of this one free
     return interrupted.code
 
 
-def follow(handle: RunHandle, view: View) -> WorkflowResult:
+def watch_run(handle: WorkflowHandle, view: ProgressView) -> WorkflowResult:
     """Show a run until it has ended, or is paused and no body of it runs here: to leave earlier would cancel those."""
     while True:
-        result = _until_it_rests(handle, view)
-        if result.status != "Paused" or not _is_at_work(handle):
+        result = _watch_until_idle(handle, view)
+        if result.status != "Paused" or not _is_executing_here(handle):
             return result
         time.sleep(POLL_SECONDS)
 
 
-def _is_at_work(handle: RunHandle) -> bool:
+def _is_executing_here(handle: WorkflowHandle) -> bool:
     """Whether this process executes a body of the run; not counted is one with child runs, which may rest as well."""
     from holdwater.model.records import RunFilter
 
@@ -156,42 +159,42 @@ def _is_at_work(handle: RunHandle) -> bool:
     return not (children.get("running") or children.get("paused"))
 
 
-def _until_it_rests(handle: RunHandle, view: View) -> WorkflowResult:
+def _watch_until_idle(handle: WorkflowHandle, view: ProgressView) -> WorkflowResult:
     """Show a run until it has ended, is paused or waits for a person."""
     from holdwater.errors import StoreUnavailable
 
     # A thread waits for the end, so that the end is seen at once and this one can be interrupted.
-    waiter = _Waiter(handle)
+    waiter = _ResultWaiter(handle)
     waiter.start()
     pause_s = 0.0
-    while not waiter.over.wait(pause_s):
+    while not waiter.finished.wait(pause_s):
         began = time.monotonic()
         with contextlib.suppress(StoreUnavailable):  # the runner goes on trying, and so does this view
             view.show(handle.info())
-        pause_s = max(POLL_SECONDS, SHARE * (time.monotonic() - began))
+        pause_s = max(POLL_SECONDS, WAIT_PER_RENDER_TIME * (time.monotonic() - began))
     result = waiter.result()
     view.show(result)
     return result
 
 
-class _Waiter:
+class _ResultWaiter:
     """Waits for a run in a thread of its own, once."""
 
-    def __init__(self, handle: RunHandle) -> None:
-        self.over = threading.Event()
+    def __init__(self, handle: WorkflowHandle) -> None:
+        self.finished = threading.Event()
         self._handle = handle
         self._result: WorkflowResult | None = None
         self._error: BaseException | None = None
 
     def start(self) -> None:
-        threading.Thread(target=self._wait, name="holdwater-follow", daemon=True).start()
+        threading.Thread(target=self._wait_for_result, name="holdwater-follow", daemon=True).start()
 
-    def _wait(self) -> None:
+    def _wait_for_result(self) -> None:
         try:
             self._result = self._handle.result()
         except BaseException as error:  # noqa: BLE001 - raised again where somebody looks at it
             self._error = error
-        self.over.set()
+        self.finished.set()
 
     def result(self) -> WorkflowResult:
         if self._result is None:
@@ -199,7 +202,7 @@ class _Waiter:
         return self._result
 
 
-def go_on(runner: DefaultRunner, run_id: str) -> RunHandle:
+def continue_run(runner: DefaultRunner, run_id: str) -> WorkflowHandle:
     """A handle on a recorded run, which the runner takes up by itself; a paused one that asks nothing is resumed.
 
     Raises RunNotFound, InvalidTransition, and CommandError if nobody here could execute it.
@@ -217,83 +220,83 @@ def go_on(runner: DefaultRunner, run_id: str) -> RunHandle:
     return handle
 
 
-def say_end(result: WorkflowResult, pauses: Sequence[Pause], database: str, go_on: str) -> None:
+def print_outcome(result: WorkflowResult, pauses: Sequence[Pause], database: str, resume_command: str) -> None:
     """How the run ended, or what it waits for.  `go_on`: the command that goes on with it."""
-    took = f" after {seconds(result.duration)}" if result.duration is not None else ""
-    first, *more = paragraph(result.error_message or result.reason or "") or [""]
+    took = f" after {format_duration(result.duration)}" if result.duration is not None else ""
+    first, *more = truncate_lines(result.error_message or result.reason or "") or [""]
     click.echo(f"{result.status}{took}{': ' if first else ''}{first}")
     for line in more:
         click.echo(f"  {line}")
     if pauses:
-        pause_texts.say(pauses)
-        pause_texts.say_how_to_answer(result.run_id, pauses, database)
+        pause_texts.print_pauses(pauses)
+        pause_texts.print_answer_command(result.run_id, pauses, database)
     elif result.status == "Paused":
-        click.echo(f"  it goes on with `{go_on}`")
+        click.echo(f"  it goes on with `{resume_command}`")
 
 
-def say_tracebacks(result: WorkflowResult, *, err: bool = False) -> None:
+def print_tracebacks(result: WorkflowResult, *, err: bool = False) -> None:
     """Where each failed task failed, as it was recorded."""
     for task in result.task_results:
         if task.traceback:
-            click.echo(f"traceback of {clean(task.task_name)}", err=err)
+            click.echo(f"traceback of {escape_unsafe(task.task_name)}", err=err)
             for line in task.traceback.splitlines():
-                click.echo(f"  {short(line, TRACEBACK_LINE_CHARS)}", err=err)
+                click.echo(f"  {truncate(line, MAX_TRACEBACK_LINE_CHARS)}", err=err)
 
 
-def say_where_to_look(result: WorkflowResult, database: str) -> None:
+def print_traceback_hint(result: WorkflowResult, database: str) -> None:
     """The command that shows the tracebacks, if there are any and the database outlives this process."""
     if result.end_time is None or not any(task.traceback for task in result.task_results):
         return
-    if not outlives_the_process(database):
+    if not is_persistent(database):
         click.echo("  hint: holdwater --debug run ... shows the traceback")
         return
-    click.echo(f"  hint: {command('runs', 'show', result.run_id, database=database)} shows the traceback")
+    click.echo(f"  hint: {format_command('runs', 'show', result.run_id, database=database)} shows the traceback")
 
 
-def say_context(result: WorkflowResult, lines: int = CONTEXT_LINES) -> None:
+def print_context(result: WorkflowResult, max_lines: int = MAX_CONTEXT_LINES) -> None:
     """The keys of the final context, with the beginnings of their values."""
     from holdwater.model.value_types.display import as_text
 
-    values = result.final_context.stored()
+    values = result.final_context.stored_values()
     if values:
         click.echo("context")
-    for key, value in list(values.items())[:lines]:
+    for key, value in list(values.items())[:max_lines]:
         # as it is stored, nothing is decoded: the classes of the values need not be here
-        click.echo(f"  {clean(key)} = {clean(as_text(value.tree, VALUE_CHARS))}")
-    if len(values) > lines:
-        click.echo(f"  and {count(len(values) - lines, 'more key')}")
+        click.echo(f"  {escape_unsafe(key)} = {escape_unsafe(as_text(value.tree, MAX_VALUE_CHARS))}")
+    if len(values) > max_lines:
+        click.echo(f"  and {pluralize(len(values) - max_lines, 'more key')}")
 
 
-def recorded(result: WorkflowResult) -> str:
+def describe_progress(result: WorkflowResult) -> str:
     """How much of the run has a result already: `3 of 12 tasks (load, rain, merge)`."""
     tasks = result.task_results
-    names = [t.task_name for t in tasks if t.status in SETTLED]
-    listed = f" ({short(', '.join(names), 200)})" if names else ""
-    return f"{len(names)} of {count(len(tasks), 'task')}{listed}"
+    names = [t.task_name for t in tasks if t.status in FINISHED_STATUSES]
+    listed = f" ({truncate(', '.join(names), 200)})" if names else ""
+    return f"{len(names)} of {pluralize(len(tasks), 'task')}{listed}"
 
 
-def read_again(database: str, run_id: str) -> WorkflowResult | None:
+def reload_result(database: str, run_id: str) -> WorkflowResult | None:
     """A run as it is recorded, without a runner; None if that cannot be said (any more)."""
     from holdwater.errors import HoldwaterError
     from holdwater.runners.tasks.results import WorkflowResult
     from holdwater.runs.loader import read_run
 
     try:
-        with open_database.existing(database) as store:
-            return WorkflowResult(read_run(store, open_database.find(store, run_id)))
+        with open_database.open_existing(database) as store:
+            return WorkflowResult(read_run(store, open_database.find_run(store, run_id)))
     except (CommandError, HoldwaterError):
         return None
 
 
-def say_interrupted(database: str, run_id: str | None, go_on: str) -> None:
+def print_interrupted(database: str, run_id: str | None, resume_command: str) -> None:
     """What is recorded of an interrupted run.  `go_on`: the command that goes on with it."""
     if run_id is None:
         click.echo("no run was started, or it goes on with the next runner of its workflow", err=True)
         return
-    result = read_again(database, run_id)
+    result = reload_result(database, run_id)
     if result is None:
         click.echo(f"run {run_id} was in memory, and is gone", err=True)
         return
-    click.echo(f"run {run_id} is recorded: {recorded(result)} settled, it is {result.status}", err=True)
-    if result.status not in exit_codes.OF_STATUS:
-        click.echo(f"  hint: go on with {go_on}", err=True)
+    click.echo(f"run {run_id} is recorded: {describe_progress(result)} settled, it is {result.status}", err=True)
+    if result.status not in exit_codes.CODES_BY_STATUS:
+        click.echo(f"  hint: go on with {resume_command}", err=True)

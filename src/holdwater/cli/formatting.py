@@ -11,38 +11,38 @@ from typing import Final
 _UNSAFE: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\ufff9-\ufffb]"
 )
-_GENERATED: Final = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
+_GENERATED_ID: Final = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
-def clean(text: object) -> str:
+def escape_unsafe(text: object) -> str:
     """The text on one line and without power over a terminal: what could have any is shown as an escape."""
     return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), str(text))
 
 
-def short(text: object, limit: int = 100) -> str:
+def truncate(text: object, limit: int = 100) -> str:
     """The text, clean and at most `limit` characters long."""
     whole = str(text)
-    shown = clean(whole[: limit + 1])  # a value may have megabytes: only what may be shown is looked at
+    shown = escape_unsafe(whole[: limit + 1])  # a value may have megabytes: only what may be shown is looked at
     return shown if len(whole) <= limit and len(shown) <= limit else shown[: limit - 1] + "…"
 
 
 def first_line(text: object, limit: int = 100) -> str:
     """The first line of a text, clean and at most `limit` characters long; an ellipsis stands for further lines."""
     first, *more = str(text).strip().splitlines() or [""]
-    return short(f"{first} …" if more else first, limit)
+    return truncate(f"{first} …" if more else first, limit)
 
 
-def paragraph(text: object, limit: int = 500) -> list[str]:
+def truncate_lines(text: object, limit: int = 500) -> list[str]:
     """The lines of a text, clean and at most `limit` characters long each, without their indentation."""
-    return [short(line.strip(), limit) for line in str(text).splitlines() if line.strip()]
+    return [truncate(line.strip(), limit) for line in str(text).splitlines() if line.strip()]
 
 
 def short_id(run_id: str) -> str:
     """Enough of a run's id to name it: the random end of a generated one (its beginning is a time), all of another."""
-    return run_id[-8:] if _GENERATED.fullmatch(run_id) else clean(run_id)
+    return run_id[-8:] if _GENERATED_ID.fullmatch(run_id) else escape_unsafe(run_id)
 
 
-def seconds(value: timedelta | float | None) -> str:
+def format_duration(value: timedelta | float | None) -> str:
     """A duration, with as many digits as anybody reads; empty for None."""
     if value is None:
         return ""
@@ -58,12 +58,12 @@ def seconds(value: timedelta | float | None) -> str:
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {s:02d} s"
 
 
-def instant(text: str | None) -> str:
+def format_instant(text: str | None) -> str:
     """An RFC 3339 instant to the second, in UTC; empty for None."""
     return "" if not text else text[:19].replace("T", " ") + "Z"
 
 
-def aligned(rows: Iterable[Sequence[str]]) -> Iterator[str]:
+def align_columns(rows: Iterable[Sequence[str]]) -> Iterator[str]:
     """Rows as lines with their columns under each other."""
     table = [list(row) for row in rows]
     if not table:
@@ -73,6 +73,6 @@ def aligned(rows: Iterable[Sequence[str]]) -> Iterator[str]:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
-def count(number: int, noun: str) -> str:
+def pluralize(number: int, noun: str) -> str:
     """`1 run`, `2 runs`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import click
 
-from holdwater.cli.formatting import clean, count, first_line, seconds
+from holdwater.cli.formatting import escape_unsafe, first_line, format_duration, pluralize
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from holdwater.runners.tasks.results import TaskResult, WorkflowResult
 
-SETTLED: Final = ("Completed", "Failed", "Skipped", "Cancelled")
+FINISHED_STATUSES: Final = ("Completed", "Failed", "Skipped", "Cancelled")
 _STYLES: Final = {
     "Running": "cyan",
     "Ready": "cyan",
@@ -35,16 +35,16 @@ _URGENCY: Final = {"Running": 0, "Waiting": 1, "Failed": 2, "Ready": 3, "Cancell
 _NAME_WIDTH: Final = 40
 _MIN_WIDTH: Final = 5
 """of a name and of an error, in cells of the terminal"""
-_OTHER_WIDTHS: Final = 9 + 8 + 11 + 4 * 3 + 2
+_FIXED_COLUMNS_WIDTH: Final = 9 + 8 + 11 + 4 * 3 + 2
 """state, attempts and duration, what stands between columns, and the margins"""
-_LINES_AROUND: Final = 7
+_RESERVED_LINES: Final = 7
 """title, head of the table, margins, what is left out, and the prompt afterwards"""
 
 
-class View(Protocol):
+class ProgressView(Protocol):
     """Shows a run as it goes on."""
 
-    def __enter__(self) -> View: ...
+    def __enter__(self) -> ProgressView: ...
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -55,7 +55,7 @@ class View(Protocol):
         ...
 
 
-def view() -> View:
+def choose_view() -> ProgressView:
     """The view that suits standard output."""
     if sys.stdout.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown"):
         return TableView()
@@ -81,21 +81,21 @@ class LineView(SilentView):
     """For logs and pipes: one line per change of a task's state."""
 
     def __init__(self) -> None:
-        self._shown: dict[str, tuple[str, int, int]] = {}
+        self._last_shown: dict[str, tuple[str, int, int]] = {}
 
     def show(self, run: WorkflowResult) -> None:
         tasks = run.task_results
         width = min(40, max((len(t.task_name) for t in tasks), default=0))
         changed = [t for t in tasks if self._is_new(t)]
         for t in sorted(changed, key=lambda t: t.end_time or t.start_time or "~"):
-            click.echo(f"{clean(t.task_name).ljust(width)}  {t.status:<9}  {describe(t)}".rstrip())
+            click.echo(f"{escape_unsafe(t.task_name).ljust(width)}  {t.status:<9}  {describe_task(t)}".rstrip())
 
     def _is_new(self, task: TaskResult) -> bool:
         if task.status in ("Pending", "Ready"):
             return False
         now = (task.status, task.iterations, task.attempt_count)
-        old = self._shown.get(task.task_name)
-        self._shown[task.task_name] = now
+        old = self._last_shown.get(task.task_name)
+        self._last_shown[task.task_name] = now
         return old != now
 
 
@@ -108,7 +108,7 @@ class TableView:
 
         self._console = Console(highlight=False, emoji=False, markup=False)
         self._live = Live(console=self._console, auto_refresh=False)
-        self._since: dict[str, float] = {}
+        self._running_since: dict[str, float] = {}
         """when each running task was first seen to run; the journal knows only when it is over"""
 
     def __enter__(self) -> TableView:
@@ -124,24 +124,27 @@ class TableView:
         tasks = run.task_results
         now = time.monotonic()
         running = {t.task_name for t in tasks if t.status == "Running"}
-        self._since = {name: self._since.get(name, now) for name in running}
-        self._live.update(self._drawn(run, tasks, now), refresh=True)
+        self._running_since = {name: self._running_since.get(name, now) for name in running}
+        self._live.update(self._render(run, tasks, now), refresh=True)
 
-    def _drawn(self, run: WorkflowResult, tasks: Sequence[TaskResult], now: float) -> RenderableType:
+    def _render(self, run: WorkflowResult, tasks: Sequence[TaskResult], now: float) -> RenderableType:
         from rich.console import Group
         from rich.text import Text
 
-        room = max(3, self._console.size.height - _LINES_AROUND)
-        shown = _most_telling(tasks, room)
-        settled = sum(t.status in SETTLED for t in tasks)
-        title = f"{clean(run.workflow_name)}  {run.status}  {settled} of {count(len(tasks), 'task')}  run {run.run_id}"
+        room = max(3, self._console.size.height - _RESERVED_LINES)
+        shown = _select_most_relevant(tasks, room)
+        settled = sum(t.status in FINISHED_STATUSES for t in tasks)
+        title = (
+            f"{escape_unsafe(run.workflow_name)}  {run.status}  {settled} of "
+            f"{pluralize(len(tasks), 'task')}  run {run.run_id}"
+        )
         parts: list[RenderableType] = [Text(title, style="bold", no_wrap=True, overflow="ellipsis")]
-        parts.append(self._table(shown, now))
+        parts.append(self._build_table(shown, now))
         if len(shown) < len(tasks):
-            parts.append(Text(f"  and {count(len(tasks) - len(shown), 'more task')}", style="dim"))
+            parts.append(Text(f"  and {pluralize(len(tasks) - len(shown), 'more task')}", style="dim"))
         return Group(*parts)
 
-    def _table(self, tasks: Sequence[TaskResult], now: float) -> Table:
+    def _build_table(self, tasks: Sequence[TaskResult], now: float) -> Table:
         from rich import box
         from rich.cells import cell_len
         from rich.table import Table
@@ -149,8 +152,8 @@ class TableView:
 
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         # A table that is too wide has all of its columns narrowed, down to nothing: names and errors get what is left.
-        room = max(0, self._console.size.width - _OTHER_WIDTHS)
-        longest = max((cell_len(clean(t.task_name)) for t in tasks), default=0)
+        room = max(0, self._console.size.width - _FIXED_COLUMNS_WIDTH)
+        longest = max((cell_len(escape_unsafe(t.task_name)) for t in tasks), default=0)
         name_width = max(_MIN_WIDTH, min(_NAME_WIDTH, longest, room - _MIN_WIDTH))
         error_width = max(_MIN_WIDTH, room - name_width)
         table.add_column("Task", no_wrap=True, overflow="ellipsis", max_width=name_width)
@@ -159,12 +162,12 @@ class TableView:
         table.add_column("Duration", justify="right", no_wrap=True)
         table.add_column("Error", no_wrap=True, overflow="ellipsis", max_width=error_width)
         for t in tasks:
-            since = self._since.get(t.task_name)
-            took = seconds(t.duration if since is None else now - since)
+            since = self._running_since.get(t.task_name)
+            took = format_duration(t.duration if since is None else now - since)
             why = t.error_message or t.reason or ""
             # Text, never markup: a user's "[red]" is four letters and two brackets
             table.add_row(
-                Text(clean(t.task_name)),
+                Text(escape_unsafe(t.task_name)),
                 Text(t.status, style=_STYLES.get(t.status, "")),
                 str(t.attempt_count or ""),
                 took,
@@ -173,15 +176,15 @@ class TableView:
         return table
 
 
-def describe(task: TaskResult) -> str:
+def describe_task(task: TaskResult) -> str:
     """What there is to say of a task besides its name and state."""
     parts = []
-    if task.status in SETTLED and task.duration is not None:
-        parts.append(seconds(task.duration))
+    if task.status in FINISHED_STATUSES and task.duration is not None:
+        parts.append(format_duration(task.duration))
     if task.attempt_count > 1 or (task.status == "Waiting" and task.attempt_count):
-        parts.append(count(task.attempt_count, "attempt"))
+        parts.append(pluralize(task.attempt_count, "attempt"))
     if task.iterations > 1:
-        parts.append(count(task.iterations, "iteration"))
+        parts.append(pluralize(task.iterations, "iteration"))
     if task.error_message:
         parts.append(first_line(task.error_message, 200))
     if task.reason:
@@ -189,11 +192,11 @@ def describe(task: TaskResult) -> str:
     return ", ".join(parts)
 
 
-def _most_telling(tasks: Sequence[TaskResult], room: int) -> list[TaskResult]:
+def _select_most_relevant(tasks: Sequence[TaskResult], max_rows: int) -> list[TaskResult]:
     """As many tasks as there is room for: what runs or went wrong before what is done or has not begun."""
-    if len(tasks) <= room:
+    if len(tasks) <= max_rows:
         return list(tasks)
     # of what is done, the latest; of what has not begun, the first
     latest = sorted(range(len(tasks)), key=lambda i: tasks[i].end_time or "", reverse=True)
     best = sorted(latest, key=lambda i: (_URGENCY.get(tasks[i].status, 7), i if tasks[i].status == "Pending" else 0))
-    return [tasks[i] for i in sorted(best[:room])]
+    return [tasks[i] for i in sorted(best[:max_rows])]

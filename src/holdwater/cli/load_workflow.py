@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from holdwater.cli import exit_codes
 from holdwater.cli.exit_codes import CommandError
-from holdwater.cli.formatting import short
+from holdwater.cli.formatting import truncate
 from holdwater.model.error_report import describe
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from holdwater.model.ports import Program
+    from holdwater.model.ports import WorkflowDefinition
 
 
 @runtime_checkable
-class Definition(Protocol):
+class DrawableWorkflow(Protocol):
     """A workflow of any style, or a graph."""
 
     @property
     def name(self) -> str | None: ...
 
-    def program(self, name: str | None = None) -> Program: ...
+    def program(self, name: str | None = None) -> WorkflowDefinition: ...
 
     def to_text(self) -> str: ...
 
@@ -34,7 +34,7 @@ class Definition(Protocol):
         ...
 
 
-def load(target: str, *, choose: bool = True) -> str:
+def load_target(target: str, *, require_choice: bool = True) -> str:
     """Import the module; returns the name its workflow is registered under.
 
     `choose=False`: empty where the target names none of several, or of none.
@@ -42,15 +42,15 @@ def load(target: str, *, choose: bool = True) -> str:
     """
     from holdwater.model.registry import registry
 
-    place, wanted = split(target)
+    place, wanted = split_target(target)
     before = set(registry.names())
-    module = _import(place)
+    module = _import_module(place)
     if wanted:
-        return wanted if registry.find(wanted) is not None else _attribute(module, wanted)
+        return wanted if registry.find(wanted) is not None else _register_attribute(module, wanted)
     new = [name for name in registry.names() if name not in before]
     if len(new) == 1:
         return new[0]
-    if not choose:
+    if not require_choice:
         return ""
     if not new:
         raise CommandError(
@@ -63,16 +63,16 @@ def load(target: str, *, choose: bool = True) -> str:
     )
 
 
-def definition(name: str) -> Definition:
+def registered_workflow(name: str) -> DrawableWorkflow:
     """The workflow or graph behind a registered name."""
     from holdwater.model.registry import registry
 
     program: Any = registry.get(name)
-    found: Definition = program.graph if program.style.name == "graphs" else program.workflow
+    found: DrawableWorkflow = program.graph if program.style.name == "graphs" else program.workflow
     return found
 
 
-def split(target: str) -> tuple[str, str]:
+def split_target(target: str) -> tuple[str, str]:
     """Module and workflow; a path may have a colon of its own, a workflow's full name too."""
     head, suffix, tail = target.partition(".py:")
     if suffix:
@@ -83,38 +83,44 @@ def split(target: str) -> tuple[str, str]:
     return place, wanted
 
 
-def _attribute(module: ModuleType, wanted: str) -> str:
+def _register_attribute(module: ModuleType, attribute: str) -> str:
     """A workflow or graph the module has under this name, registered under its own name if it has one."""
     from holdwater.model.registry import registry
 
-    found = getattr(module, wanted, None)
-    if not isinstance(found, Definition) or isinstance(found, type):
-        raise registry.not_found(wanted)
-    program = found.program(None if found.name else wanted)
+    found = getattr(module, attribute, None)
+    if not isinstance(found, DrawableWorkflow) or isinstance(found, type):
+        raise registry.not_found(attribute)
+    program = found.program(None if found.name else attribute)
     registry.register(program)
     return program.plan.name
 
 
-def _import(place: str) -> ModuleType:
+def _import_module(module_or_path: str) -> ModuleType:
     """Import a module by name or path, always under a name to import it by: stored values refer to their classes."""
     from importlib import import_module
 
-    name = place
-    if place.endswith(".py"):
-        path = Path(place).resolve()
+    name = module_or_path
+    if module_or_path.endswith(".py"):
+        path = Path(module_or_path).resolve()
         if not path.is_file():
-            raise CommandError(f"there is no file {place}", code=exit_codes.NOT_FOUND)
+            raise CommandError(f"there is no file {module_or_path}", code=exit_codes.NOT_FOUND)
         name = path.stem
         if "." in name:
-            raise CommandError(f"{place} cannot be imported: a module has no dot in its name", hint="rename the file")
+            raise CommandError(
+                f"{module_or_path} cannot be imported: a module has no dot in its name", hint="rename the file"
+            )
         sys.path.insert(0, str(path.parent))
         known = sys.modules.get(name)
         if known is not None and getattr(known, "__file__", None) != str(path):
-            raise CommandError(f"{place} cannot be imported: there is another module {name!r}", hint="rename the file")
+            raise CommandError(
+                f"{module_or_path} cannot be imported: there is another module {name!r}", hint="rename the file"
+            )
     elif os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     if not name or name.startswith("."):
-        raise CommandError(f"{place!r} is no module", hint="write package.module:workflow or path/to/file.py:workflow")
+        raise CommandError(
+            f"{module_or_path!r} is no module", hint="write package.module:workflow or path/to/file.py:workflow"
+        )
     try:
         return import_module(name)
     except ModuleNotFoundError as error:
@@ -124,16 +130,16 @@ def _import(place: str) -> ModuleType:
                 hint=f"modules are looked for in {os.getcwd()} too; a path ends in .py",
                 code=exit_codes.NOT_FOUND,
             ) from error
-        raise _unusable(place, error) from error
+        raise _unusable_module_error(module_or_path, error) from error
     except (Exception, SystemExit) as error:
-        raise _unusable(place, error) from error
+        raise _unusable_module_error(module_or_path, error) from error
 
 
-def _unusable(place: str, error: BaseException) -> CommandError:
+def _unusable_module_error(module_or_path: str, error: BaseException) -> CommandError:
     from holdwater.errors import HoldwaterError
 
     if isinstance(error, HoldwaterError):
-        return CommandError(f"module {place!r} cannot be used: {error.message}", hint=error.hint)
+        return CommandError(f"module {module_or_path!r} cannot be used: {error.message}", hint=error.hint)
     where, trace = "", error.__traceback__
     while trace is not None:  # where it was raised, if that is code of the user
         file = trace.tb_frame.f_code.co_filename
@@ -141,6 +147,6 @@ def _unusable(place: str, error: BaseException) -> CommandError:
             where = f" ({os.path.relpath(file)}, line {trace.tb_lineno})"
         trace = trace.tb_next
     return CommandError(
-        f"module {place!r} cannot be imported: {short(describe(error), 300)}{where}",
+        f"module {module_or_path!r} cannot be imported: {truncate(describe(error), 300)}{where}",
         hint="holdwater --debug ... shows the traceback",
     )

@@ -12,7 +12,7 @@ import click
 
 from holdwater import __version__
 from holdwater.cli import exit_codes, options
-from holdwater.cli.formatting import clean
+from holdwater.cli.formatting import escape_unsafe
 from holdwater.errors import HoldwaterError
 from holdwater.model.error_report import describe
 
@@ -22,7 +22,7 @@ COMMANDS: Final = {
     "runs": ("holdwater.cli.runs", "Look at recorded runs, and steer them."),
     "tenants": ("holdwater.cli.tenants", "Make and remove tenants of a PostgreSQL database."),
     "schedules": ("holdwater.cli.schedules", "Look at schedules and triggers, add them, steer them."),
-    "verify": ("holdwater.cli.verify", "Check that a database keeps its promises."),
+    "verify": ("holdwater.cli.verify", "Check that a database keeps its invariants."),
     "graph": ("holdwater.cli.graph", "Draw a workflow or a graph."),
 }
 """name -> where the command of this name is, and its one line in `--help`, so that nobody imports it for that"""
@@ -50,25 +50,25 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:  # click would say 1, which means that a run failed
-            raise _NobodyReads from None
+            raise _OutputClosed from None
 
 
-class _NobodyReads(Exception):
+class _OutputClosed(Exception):
     pass
 
 
-def _debug(ctx: click.Context, _: click.Parameter, value: bool) -> None:
-    ctx.find_object(options.State).debug = value  # type: ignore[union-attr]
+def _set_debug(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    ctx.find_object(options.CliState).debug = value  # type: ignore[union-attr]
 
 
-@click.group(cls=LazyGroup, epilog=exit_codes.TABLE, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, epilog=exit_codes.EXIT_CODES_HELP, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="holdwater")
 @click.option(
     "--debug",
     is_flag=True,
     envvar="HOLDWATER_DEBUG",
     expose_value=False,
-    callback=_debug,  # not in the body: a sub-command that cannot be imported is found out before that
+    callback=_set_debug,  # not in the body: a sub-command that cannot be imported is found out before that
     help="Show tracebacks (also: HOLDWATER_DEBUG=1).",
 )
 def cli() -> None:
@@ -81,15 +81,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
-        return _main(arguments)
+        return _run_cli(arguments)
 
 
-def _main(arguments: Sequence[str] | None) -> int:
+def _run_cli(arguments: Sequence[str] | None) -> int:
     for stream in (sys.stdout, sys.stderr):
         # what the terminal's encoding lacks is shown as an escape instead of ending the program
         with contextlib.suppress(AttributeError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    state = options.State(debug=False)
+    state = options.CliState(debug=False)
     try:
         code = cli.main(arguments, prog_name="holdwater", standalone_mode=False, obj=state)
         sys.stdout.flush()
@@ -99,37 +99,37 @@ def _main(arguments: Sequence[str] | None) -> int:
     except click.ClickException as error:
         error.show()
         return exit_codes.USAGE
-    except (_NobodyReads, BrokenPipeError):
+    except (_OutputClosed, BrokenPipeError):
         # the interpreter flushes once more at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return exit_codes.UNREAD
+        return exit_codes.OUTPUT_CLOSED
     except Exception as error:  # noqa: BLE001 - the boundary: nobody above can say it better
-        return _report(error, state.debug)
+        return _report_error(error, state.debug)
 
 
-def _report(error: Exception, debug: bool) -> int:
+def _report_error(error: Exception, debug: bool) -> int:
     """Say what is wrong, in a line, facts under it and a hint."""
     if debug:
         import traceback
 
         traceback.print_exception(error)
-    code = exit_codes.code_of(error)
-    message, hint = (error.message, error.hint) if isinstance(error, _SPEAKING) else ("", "")
+    code = exit_codes.exit_code_for(error)
+    message, hint = (error.message, error.hint) if isinstance(error, _ERRORS_WITH_HINTS) else ("", "")
     if code == exit_codes.INTERNAL and not message:
         message, hint = describe(error), "holdwater --debug ... shows where"
     first, *facts = str(message).splitlines() or [""]
-    click.echo("\n".join([f"error: {clean(first)}", *map(clean, facts)]), err=True)
+    click.echo("\n".join([f"error: {escape_unsafe(first)}", *map(escape_unsafe, facts)]), err=True)
     if hint:
-        click.echo(f"  hint: {clean(hint)}", err=True)
+        click.echo(f"  hint: {escape_unsafe(hint)}", err=True)
     return code
 
 
-_SPEAKING: Final = (HoldwaterError, exit_codes.CommandError)
+_ERRORS_WITH_HINTS: Final = (HoldwaterError, exit_codes.CommandError)
 """errors with a message for people, and a hint"""
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    click.echo(f"warning: {clean(message)}", err=True)
+    click.echo(f"warning: {escape_unsafe(message)}", err=True)
 
 
 if __name__ == "__main__":

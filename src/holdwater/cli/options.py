@@ -10,27 +10,27 @@ import click
 
 
 @dataclass(slots=True)
-class State:
+class CliState:
     """What the options before the sub-command say."""
 
     debug: bool = False
 
 
-def debugging() -> bool:
+def is_debugging() -> bool:
     """Whether the command line was called with `--debug`."""
-    state = click.get_current_context().find_object(State)
+    state = click.get_current_context().find_object(CliState)
     return state is not None and state.debug
 
 
 _Function = TypeVar("_Function", bound="Callable[..., Any] | click.Command")
 
-DATABASE: Final = "sqlite:///holdwater.db"
+DEFAULT_DATABASE: Final = "sqlite:///holdwater.db"
 DATABASE_VARIABLE: Final = "HOLDWATER_DATABASE"
 
-database = click.option(
+database_option = click.option(
     "--database",
     metavar="URL",
-    default=DATABASE,
+    default=DEFAULT_DATABASE,
     envvar=DATABASE_VARIABLE,
     show_default=True,
     show_envvar=True,
@@ -38,21 +38,21 @@ database = click.option(
 )
 
 
-def as_json(what: str) -> Callable[[_Function], _Function]:
+def json_option(subject: str) -> Callable[[_Function], _Function]:
     """The option `--json`; read first, because other options depend on it."""
-    return click.option("--json", "as_json", is_flag=True, is_eager=True, help=f"Print {what} as JSON.")
+    return click.option("--json", "as_json", is_flag=True, is_eager=True, help=f"Print {subject} as JSON.")
 
 
-def _needs_json(ctx: click.Context, option: click.Parameter, typed: bool) -> bool:
+def _require_json(ctx: click.Context, option: click.Parameter, typed: bool) -> bool:
     """`--typed` alone would change nothing, and look as if it did; the options before are read already."""
     if typed and not ctx.params.get("as_json"):
         raise click.UsageError("--typed goes with --json: it says how that writes values")
     return typed
 
 
-typed = click.option(
+typed_option = click.option(
     "--typed",
     is_flag=True,
-    callback=_needs_json,
+    callback=_require_json,
     help="With --json: values exactly as they are stored, types tagged, in place of plain JSON.",
 )

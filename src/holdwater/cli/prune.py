@@ -1,4 +1,4 @@
-"""`holdwater runs forget`: making room."""
+"""`holdwater runs prune`: making room."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ import json
 import click
 
 from holdwater.cli import exit_codes, open_database, options, steer, time_arguments
-from holdwater.cli.formatting import count
+from holdwater.cli.formatting import pluralize
 
 
-@click.command(epilog=exit_codes.TABLE)
+@click.command(epilog=exit_codes.EXIT_CODES_HELP)
 @click.option(
     "--older-than", metavar="DURATION", required=True, help="How long ago a run must have ended: 30d, 12h, 90m."
 )
 @click.option("--keep", metavar="RUN", multiple=True, help="A run to leave; may be repeated.")
-@options.database
-@options.as_json("how many runs are gone")
-def forget(older_than: str, keep: tuple[str, ...], database: str, as_json: bool) -> None:
+@options.database_option
+@options.json_option("how many runs are gone")
+def prune(older_than: str, keep: tuple[str, ...], database: str, as_json: bool) -> None:
     """Delete runs that ended long ago, with their children and all that was recorded of them.
 
     What has not ended stays, and so does a run with a child that has not.  Forks of a deleted run stay whole.
     """
-    age_us = time_arguments.duration(older_than, "--older-than")
-    with open_database.existing(database) as store:  # read first: no tables are made in somebody else's file
-        kept = [open_database.find(store, run).id for run in keep]
-    with steer.idle_engine(database) as engine:
-        gone = engine.forget(engine.clock.now() - age_us, kept)
-    click.echo(json.dumps({"forgotten": gone}) if as_json else f"{count(gone, 'run')} forgotten")
+    age_us = time_arguments.parse_duration(older_than, "--older-than")
+    with open_database.open_existing(database) as store:  # read first: no tables are made in somebody else's file
+        kept = [open_database.find_run(store, run).id for run in keep]
+    with steer.open_control_engine(database) as engine:
+        gone = engine.prune(engine.clock.now() - age_us, kept)
+    click.echo(json.dumps({"pruned": gone}) if as_json else f"{pluralize(gone, 'run')} pruned")

@@ -12,36 +12,36 @@ import click
 
 from holdwater.cli import context_arguments, exit_codes, follow, live_view, load_workflow, open_database, options
 from holdwater.cli import pauses as pause_texts
-from holdwater.cli.commands import command
+from holdwater.cli.commands import format_command
 from holdwater.cli.exit_codes import CommandError
-from holdwater.cli.formatting import clean
+from holdwater.cli.formatting import escape_unsafe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from holdwater.runners.tasks.default_runner import DefaultRunner, RunHandle
+    from holdwater.runners.tasks.default_runner import DefaultRunner, WorkflowHandle
     from holdwater.runners.tasks.results import WorkflowResult
     from holdwater.runs.pauses import Pause
     from holdwater.tasks import Context
 
-_LONGEST_SECONDS: Final = 3_155_760_000
+_MAX_TIMEOUT_SECONDS: Final = 3_155_760_000
 """of all times that are given to a runner"""
 
 
-@click.command(epilog=exit_codes.TABLE)
+@click.command(epilog=exit_codes.EXIT_CODES_HELP)
 @click.argument("target", metavar="MODULE[:WORKFLOW]")
 @click.option("--context", metavar="JSON|FILE|-", help="The initial context: a JSON object, a file, or stdin.")
-@options.database
+@options.database_option
 @click.option("--key", metavar="KEY", help="Idempotency key: with one that a run has already, that run goes on.")
 @click.option("--resume", metavar="RUN", help="Go on with a recorded run instead of starting one.")
 @click.option(
     "--timeout",
     metavar="SECONDS",
-    type=click.FloatRange(0, _LONGEST_SECONDS, min_open=True),
+    type=click.FloatRange(0, _MAX_TIMEOUT_SECONDS, min_open=True),
     help="The run fails if it takes longer (default: 1 h).",
 )
-@options.as_json("the run with its final context, and nothing else,")
-@options.typed
+@options.json_option("the run with its final context, and nothing else,")
+@options.typed_option
 def run(
     target: str,
     context: str | None,
@@ -62,82 +62,82 @@ def run(
     """
     if resume is not None and (context is not None or key is not None):
         raise click.UsageError("--resume goes on with what is recorded: it takes neither --context nor --key")
-    inputs = context_arguments.read(context)
+    inputs = context_arguments.read_context(context)
     # Whatever a user's code prints must not end up in the JSON.
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
-        name = load_workflow.load(target, choose=resume is None)
-        start = _Start(name, inputs, key, resume)
+        name = load_workflow.load_target(target, require_choice=resume is None)
+        start = _RunStarter(name, inputs, key, resume)
         try:
-            result, pauses = _perform(database, start, timeout, as_json)
+            result, pauses = _run_and_watch(database, start, timeout, as_json)
         except follow.Interrupted as interrupted:
-            again = command("run", target, "--resume", str(interrupted.run_id), database=database)
-            follow.say_interrupted(database, interrupted.run_id, again)
-            return follow.leave(interrupted)
+            again = format_command("run", target, "--resume", str(interrupted.run_id), database=database)
+            follow.print_interrupted(database, interrupted.run_id, again)
+            return follow.exit_after_interrupt(interrupted)
     if as_json:
-        click.echo(json.dumps(as_data(result, pauses, typed=typed), indent=2))
+        click.echo(json.dumps(result_to_json(result, pauses, typed=typed), indent=2))
     else:
-        again = command("run", target, "--resume", result.run_id, database=database)
-        follow.say_end(result, pauses, database, again)
-        if options.debugging():
-            follow.say_tracebacks(result, err=True)
+        again = format_command("run", target, "--resume", result.run_id, database=database)
+        follow.print_outcome(result, pauses, database, again)
+        if options.is_debugging():
+            follow.print_tracebacks(result, err=True)
         else:
-            follow.say_where_to_look(result, database)
+            follow.print_traceback_hint(result, database)
         if start.had_ended:
-            _say_earlier_end(result, key, again, database)
-        follow.say_context(result)
-    return exit_codes.OF_STATUS.get(result.status, exit_codes.INTERNAL)
+            _print_already_ended(result, key, again, database)
+        follow.print_context(result)
+    return exit_codes.CODES_BY_STATUS.get(result.status, exit_codes.INTERNAL)
 
 
-def as_data(result: WorkflowResult, pauses: Sequence[Pause], *, typed: bool) -> dict[str, Any]:
+def result_to_json(result: WorkflowResult, pauses: Sequence[Pause], *, typed: bool) -> dict[str, Any]:
     """The run as JSON data, with its final context and open pauses.  `typed`: values exactly as they are stored."""
     from holdwater.model.value_types.plain_json import as_json
 
-    trees = {key: value.tree for key, value in result.final_context.stored().items()}
+    trees = {key: value.tree for key, value in result.final_context.stored_values().items()}
     values = trees if typed else {key: as_json(tree) for key, tree in trees.items()}
-    return {**result.to_dict(), "final_context": values, "pauses": pause_texts.as_data(pauses, typed=typed)}
+    return {**result.to_dict(), "final_context": values, "pauses": pause_texts.pauses_to_json(pauses, typed=typed)}
 
 
-def _say_earlier_end(result: WorkflowResult, key: str | None, go_on: str, database: str) -> None:
+def _print_already_ended(result: WorkflowResult, key: str | None, resume_command: str, database: str) -> None:
     """Say that the run had ended before, and how to try it again."""
-    with_key = "" if key is None else f", with the key {clean(key)!r}"
+    with_key = "" if key is None else f", with the key {escape_unsafe(key)!r}"
     click.echo(f"  it was executed earlier{with_key}; nothing was executed now")
     if result.status not in ("Failed", "Cancelled"):
         return
     click.echo(f"  try it again{'' if key is None else ', or start another run with another key'}:")
-    click.echo(f"    {command('runs', 'retry', result.run_id, database=database)}")
-    click.echo(f"    {go_on}")
+    click.echo(f"    {format_command('runs', 'retry', result.run_id, database=database)}")
+    click.echo(f"    {resume_command}")
 
 
-class _Start:
+class _RunStarter:
     """Starts or finds the run that is meant.  `had_ended`: it was over before, and nothing is executed."""
 
     def __init__(self, name: str, inputs: Context | None, key: str | None, resume: str | None) -> None:
         self._name, self._inputs, self._key, self._resume = name, inputs, key, resume
         self.had_ended = False
 
-    def __call__(self, runner: DefaultRunner) -> RunHandle:
+    def __call__(self, runner: DefaultRunner) -> WorkflowHandle:
         if self._resume is not None:
-            return self._go_on(runner, self._resume)
+            return self._resume_run(runner, self._resume)
         handle = self._submit(runner)
         self.had_ended = not handle.is_new and handle.done()
         return handle
 
-    def announcement(self, handle: RunHandle) -> str:
+    def announcement(self, handle: WorkflowHandle) -> str:
         """The line that names the run."""
         earlier = "" if self._resume is not None or handle.is_new else ", an earlier run with this key"
-        return f"run {clean(handle.run_id)} of {clean(handle.workflow_name)}{earlier}"
+        return f"run {escape_unsafe(handle.run_id)} of {escape_unsafe(handle.workflow_name)}{earlier}"
 
-    def _go_on(self, runner: DefaultRunner, resume: str) -> RunHandle:
-        row = open_database.find(runner._engine.store, resume)
+    def _resume_run(self, runner: DefaultRunner, resume: str) -> WorkflowHandle:
+        row = open_database.find_run(runner._engine.store, resume)
         if self._name and row.workflow != self._name:
             raise CommandError(
                 f"run {row.id} is one of workflow {row.workflow!r}, not of {self._name!r}",
                 hint="leave the workflow out: --resume knows which it is",
             )
         self.had_ended = row.finished_at is not None
-        return follow.go_on(runner, row.id)
+        return follow.continue_run(runner, row.id)
 
-    def _submit(self, runner: DefaultRunner) -> RunHandle:
+    def _submit(self, runner: DefaultRunner) -> WorkflowHandle:
         from holdwater.errors import ExecutorNotFound, IdempotencyConflict, MissingInputError
 
         try:
@@ -155,17 +155,19 @@ class _Start:
             raise CommandError(error.message, hint=hint) from error
 
 
-def _perform(database: str, start: _Start, timeout: float | None, as_json: bool) -> tuple[WorkflowResult, list[Pause]]:
+def _run_and_watch(
+    database: str, start: _RunStarter, timeout: float | None, as_json: bool
+) -> tuple[WorkflowResult, list[Pause]]:
     from holdwater.runners.tasks.config import DefaultRunnerConfig
 
     config = DefaultRunnerConfig(own_runs_only=True)
     if timeout is not None:
         config.workflow_timeout_seconds = timeout
 
-    def announce(handle: RunHandle) -> None:
+    def announce(handle: WorkflowHandle) -> None:
         if not as_json:
             click.echo(start.announcement(handle))
 
-    view = live_view.SilentView if as_json else live_view.view
-    _, result, pauses = follow.perform(database, config, start, view, announce)
+    view = live_view.SilentView if as_json else live_view.choose_view
+    _, result, pauses = follow.run_and_watch(database, config, start, view, announce)
     return result, pauses

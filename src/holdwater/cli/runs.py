@@ -11,13 +11,20 @@ import click
 
 from holdwater.cli import exit_codes, follow, listing, open_database, options, prune, steer, time_arguments
 from holdwater.cli import pauses as pause_texts
-from holdwater.cli.formatting import aligned, clean, instant, paragraph, seconds, short
-from holdwater.cli.live_view import describe
+from holdwater.cli.formatting import (
+    align_columns,
+    escape_unsafe,
+    format_duration,
+    format_instant,
+    truncate,
+    truncate_lines,
+)
+from holdwater.cli.live_view import describe_task
 
 if TYPE_CHECKING:
     from holdwater.runners.tasks.results import WorkflowResult
 
-ALL: Final = 1 << 62
+NO_LIMIT: Final = 1 << 62
 
 
 @click.group()
@@ -26,13 +33,13 @@ def runs() -> None:
 
 
 for command in (
-    steer.answer, steer.cancel, steer.pause, steer.resume, steer.retry, steer.fork, prune.forget
+    steer.answer, steer.cancel, steer.pause, steer.resume, steer.retry, steer.fork, prune.prune
 ):  # fmt: skip
     runs.add_command(command)
 
 
-@runs.command("list", epilog=exit_codes.TABLE)
-@options.database
+@runs.command("list", epilog=exit_codes.EXIT_CODES_HELP)
+@options.database_option
 @click.option("--workflow", metavar="NAME", help="Only runs of this workflow.")
 @click.option(
     "--status",
@@ -45,7 +52,7 @@ for command in (
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many runs.")
 @click.option("--offset", type=click.IntRange(min=0), default=0, help="Leave out so many runs first.")
 @click.option("--watch", is_flag=True, help="Show the list again every two seconds, until Ctrl-C.")
-@options.as_json("the runs")
+@options.json_option("the runs")
 def list_(
     database: str,
     workflow: str | None,
@@ -63,9 +70,9 @@ def list_(
 
     if watch and as_json:
         raise click.UsageError("--watch is for people: it does not go with --json")
-    since_us = None if since is None else time_arguments.since(since)
-    with open_database.existing(database) as store:
-        parent_id = None if parent is None else open_database.find(store, parent).id
+    since_us = None if since is None else time_arguments.parse_since(since)
+    with open_database.open_existing(database) as store:
+        parent_id = None if parent is None else open_database.find_run(store, parent).id
         which = RunFilter(
             workflow,
             status,
@@ -75,63 +82,63 @@ def list_(
             offset=offset,
         )
         if as_json:
-            click.echo(json.dumps([asdict(run) for run in listing.summaries(store, which, limit)], indent=2))
+            click.echo(json.dumps([asdict(run) for run in listing.list_summaries(store, which, limit)], indent=2))
         elif watch:
-            listing.watch(store, which, limit)
+            listing.watch_runs(store, which, limit)
         else:
-            click.echo("\n".join(listing.lines(store, which, limit)))
+            click.echo("\n".join(listing.table_lines(store, which, limit)))
 
 
-@runs.command(epilog=exit_codes.TABLE)
+@runs.command(epilog=exit_codes.EXIT_CODES_HELP)
 @click.argument("run")
-@options.database
-@options.as_json("the run with its final context")
-@options.typed
+@options.database_option
+@options.json_option("the run with its final context")
+@options.typed_option
 def show(run: str, database: str, as_json: bool, typed: bool) -> None:
     """Show one run with its tasks.  RUN is its id, the beginning or the end of it, or @last, the newest."""
-    from holdwater.cli.run import as_data
+    from holdwater.cli.run import result_to_json
     from holdwater.runners.tasks.results import WorkflowResult
-    from holdwater.runs.loader import Reader
-    from holdwater.runs.pauses import open_pauses
+    from holdwater.runs.loader import RunReader
+    from holdwater.runs.pauses import find_open_pauses
 
-    with open_database.existing(database) as store:
-        reader = Reader(store)
-        live = reader.read(open_database.find(store, run))
-        pauses = open_pauses(live, reader.find)
-        activity = listing.activity(store, live.row)
+    with open_database.open_existing(database) as store:
+        reader = RunReader(store)
+        live = reader.read_run(open_database.find_run(store, run))
+        pauses = find_open_pauses(live, reader.find_run)
+        activity = listing.activity_text(store, live.row)
     result = WorkflowResult(live)
     if as_json:
-        click.echo(json.dumps(as_data(result, pauses, typed=typed), indent=2))
+        click.echo(json.dumps(result_to_json(result, pauses, typed=typed), indent=2))
         return
-    for line in _head(result, activity):
+    for line in _header_lines(result, activity):
         click.echo(line)
     click.echo("tasks")
-    for line in _tasks(result):
+    for line in _task_lines(result):
         click.echo(f"  {line}")
-    follow.say_tracebacks(result)
-    pause_texts.say(pauses)
-    follow.say_context(result, ALL)
+    follow.print_tracebacks(result)
+    pause_texts.print_pauses(pauses)
+    follow.print_context(result, NO_LIMIT)
 
 
-def _head(result: WorkflowResult, activity: str | None) -> Iterator[str]:
+def _header_lines(result: WorkflowResult, activity: str | None) -> Iterator[str]:
     run = result.summary
-    ended = f"{instant(run.end_time)} after {seconds(result.duration)}" if run.end_time else None
+    ended = f"{format_instant(run.end_time)} after {format_duration(result.duration)}" if run.end_time else None
     rows = [
         ("run", run.run_id),
         ("workflow", f"{run.workflow_name} (structure {run.workflow_version}, code {run.code_version})"),
-        ("status", _status(run.status, activity)),
-        *_block("error", run.error_message),
-        *_block("reason", run.reason),
-        ("started", instant(run.start_time)),
+        ("status", _status_text(run.status, activity)),
+        *_multiline_rows("error", run.error_message),
+        *_multiline_rows("reason", run.reason),
+        ("started", format_instant(run.start_time)),
         ("ended", ended),
         ("key", run.idempotency_key),
         ("forked from", run.forked_from),
         ("parent", run.parent_run_id),
     ]
-    return aligned((name, short(value, 500)) for name, value in rows if value)
+    return align_columns((name, truncate(value, 500)) for name, value in rows if value)
 
 
-def _status(status: str, activity: str | None) -> str:
+def _status_text(status: str, activity: str | None) -> str:
     """`Running on HOST:PID`, `Running: queued`, `Paused`."""
     if activity is None:
         return status
@@ -139,18 +146,20 @@ def _status(status: str, activity: str | None) -> str:
     return f"{status}{activity[len(status) :]}" if is_said else f"{status}: {activity}"
 
 
-def _block(name: str, text: str | None) -> Iterator[tuple[str, str]]:
+def _multiline_rows(name: str, text: str | None) -> Iterator[tuple[str, str]]:
     """The rows of a text that may have several lines; its name stands before the first."""
-    for k, line in enumerate(paragraph(text or "")):
+    for k, line in enumerate(truncate_lines(text or "")):
         yield (name if k == 0 else "", line)
 
 
-def _tasks(result: WorkflowResult) -> Iterator[str]:
+def _task_lines(result: WorkflowResult) -> Iterator[str]:
     tasks = result.task_results
-    lines = aligned((clean(t.task_name), t.status, instant(t.start_time), describe(t)) for t in tasks)
+    lines = align_columns(
+        (escape_unsafe(t.task_name), t.status, format_instant(t.start_time), describe_task(t)) for t in tasks
+    )
     for task, line in zip(tasks, lines, strict=True):
         yield line
         for note in task.notes:
-            first, *more = paragraph(note, 300) or [""]
+            first, *more = truncate_lines(note, 300) or [""]
             yield f"    note: {first}"
             yield from (f"      {line}" for line in more)

@@ -11,12 +11,12 @@ import click
 
 from holdwater.cli import exit_codes, options
 from holdwater.cli.exit_codes import CommandError
-from holdwater.cli.formatting import aligned, count
+from holdwater.cli.formatting import align_columns, pluralize
 
 if TYPE_CHECKING:
     from holdwater.operations.tenants import TenantCredentials
 
-_database = click.option(
+_database_option = click.option(
     "--database",
     metavar="URL",
     required=True,
@@ -32,9 +32,9 @@ def tenants() -> None:
     """Make and remove tenants of a PostgreSQL database."""
 
 
-@tenants.command("list", epilog=exit_codes.TABLE)
-@_database
-@options.as_json("the tenants")
+@tenants.command("list", epilog=exit_codes.EXIT_CODES_HELP)
+@_database_option
+@options.json_option("the tenants")
 def list_(database: str, as_json: bool) -> None:
     """List the tenants of a database."""
     from dataclasses import asdict
@@ -51,17 +51,17 @@ def list_(database: str, as_json: bool) -> None:
         return
     rows = [("SCHEMA", "USER", "TABLES", "SESSIONS")]
     rows += [(t.schema_name, t.username, t.state, str(t.sessions)) for t in found]
-    for line in aligned(rows):
+    for line in align_columns(rows):
         click.echo(line)
 
 
-@tenants.command(epilog=exit_codes.TABLE)
+@tenants.command(epilog=exit_codes.EXIT_CODES_HELP)
 @click.argument("schema")
-@_database
+@_database_option
 @click.option("--user", metavar="NAME", help="The tenant's role.  [default: as the schema]")
 @click.option("--password-file", metavar="FILE", help="Take the password from the first line of a file, - for stdin.")
 @click.option("--ask-password", is_flag=True, help="Ask for the password on the terminal.")
-@options.as_json("the credentials")
+@options.json_option("the credentials")
 def create(
     schema: str, database: str, user: str | None, password_file: str | None, ask_password: bool, as_json: bool
 ) -> None:
@@ -74,16 +74,16 @@ def create(
     if password_file is not None and ask_password:
         raise click.UsageError("--password-file and --ask-password are two passwords")
     with DatabaseAdmin(database) as admin:
-        given = _read(password_file) if password_file is not None else None
+        given = _read_password(password_file) if password_file is not None else None
         if ask_password:
             given = click.prompt("password", hide_input=True, confirmation_prompt=True, err=True)
         made = admin.create_tenant(TenantConfig(schema, schema if user is None else user, given))
-    _say(made, as_json, generated=given is None)
+    _print_credentials(made, as_json, generated=given is None)
 
 
-@tenants.command(epilog=exit_codes.TABLE)
+@tenants.command(epilog=exit_codes.EXIT_CODES_HELP)
 @click.argument("schema")
-@_database
+@_database_option
 @click.option("--user", metavar="NAME", help="The tenant's role.  [default: as the schema]")
 @click.option("--force", is_flag=True, help="End the sessions of the role first.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -100,9 +100,9 @@ def remove(schema: str, database: str, user: str | None, force: bool, yes: bool)
     click.echo(f"tenant {schema} is removed")
 
 
-@tenants.command(epilog=exit_codes.TABLE)
-@_database
-@options.as_json("the schemas that were behind")
+@tenants.command(epilog=exit_codes.EXIT_CODES_HELP)
+@_database_option
+@options.json_option("the schemas that were behind")
 def upgrade(database: str, as_json: bool) -> None:
     """Bring the tables of every tenant to this version's."""
     from holdwater.operations.tenants import DatabaseAdmin
@@ -112,10 +112,12 @@ def upgrade(database: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(upgraded, indent=2))
         return
-    click.echo(f"{count(len(upgraded), 'tenant')} brought up to date{': ' if upgraded else ''}{', '.join(upgraded)}")
+    click.echo(
+        f"{pluralize(len(upgraded), 'tenant')} brought up to date{': ' if upgraded else ''}{', '.join(upgraded)}"
+    )
 
 
-def _read(name: str) -> str:
+def _read_password(name: str) -> str:
     """The first line of a file.  Raises CommandError."""
     try:
         text = sys.stdin.readline() if name == "-" else Path(name).read_text(encoding="utf-8")
@@ -129,16 +131,16 @@ def _read(name: str) -> str:
     return password
 
 
-def _say(made: TenantCredentials, as_json: bool, *, generated: bool) -> None:
+def _print_credentials(credentials: TenantCredentials, as_json: bool, *, generated: bool) -> None:
     """`generated`: the password is nowhere else, so it is shown; one that was given is not."""
-    data = {"schema_name": made.schema_name, "username": made.username}
+    data = {"schema_name": credentials.schema_name, "username": credentials.username}
     if generated:
-        data |= {"password": made.password, "connection_string": made.connection_string}
+        data |= {"password": credentials.password, "connection_string": credentials.connection_string}
     if as_json:
         click.echo(json.dumps(data, indent=2))
         return
     names = {"schema_name": "schema", "username": "user", "password": "password", "connection_string": "url"}
-    for line in aligned((names[key], value) for key, value in data.items()):
+    for line in align_columns((names[key], value) for key, value in data.items()):
         click.echo(line)
     if generated:
         click.echo("The password is not shown again.", err=True)

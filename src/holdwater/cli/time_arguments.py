@@ -10,36 +10,36 @@ from typing import Final
 from holdwater.cli.exit_codes import CommandError
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_AGO: Final = re.compile(r"\s*[0-9]+\s*(ms|s|m|h|d)\s*")
+_DURATION_PATTERN: Final = re.compile(r"\s*[0-9]+\s*(ms|s|m|h|d)\s*")
 
 
-def duration(given: str, option: str) -> int:
+def parse_duration(text: str, option: str) -> int:
     """A duration with its unit (`90m`, `12h`, `30d`), in microseconds.
 
     Raises CommandError, and ScheduleError for one of 0 or over 100 years.
     """
-    from holdwater.schedules import microseconds
+    from holdwater.schedules import parse_duration_us
 
-    if not _AGO.fullmatch(given):
-        what = "has no unit" if given.strip().isdigit() else "is no duration"
-        raise CommandError(f"{option} {given} {what}", hint="write 90m, 12h or 30d")
-    return microseconds(given, option)
+    if not _DURATION_PATTERN.fullmatch(text):
+        what = "has no unit" if text.strip().isdigit() else "is no duration"
+        raise CommandError(f"{option} {text} {what}", hint="write 90m, 12h or 30d")
+    return parse_duration_us(text, option)
 
 
-def since(given: str) -> int:
+def parse_since(text: str) -> int:
     """An instant in microseconds since the epoch: so long ago (`2h`, `7d`), a date, or an ISO 8601 instant.
 
     What names no zone is in the zone of this machine.  Raises CommandError.
     """
-    from holdwater.schedules import microseconds
+    from holdwater.schedules import parse_duration_us
 
-    if _AGO.fullmatch(given):
-        return time.time_ns() // 1000 - microseconds(given, "--since")
+    if _DURATION_PATTERN.fullmatch(text):
+        return time.time_ns() // 1000 - parse_duration_us(text, "--since")
     try:
-        instant = datetime.fromisoformat(given.strip())
+        instant = datetime.fromisoformat(text.strip())
         return (instant.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
     except (ValueError, OverflowError, OSError) as error:
         raise CommandError(
-            f"--since {given} is neither a duration nor an instant",
+            f"--since {text} is neither a duration nor an instant",
             hint="write 90m, 2h, 7d, 2026-11-21 or 2026-11-21T08:00:00Z",
         ) from error

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 import click
 
 from holdwater.cli import exit_codes, open_database, options
-from holdwater.cli.formatting import clean, count
+from holdwater.cli.formatting import escape_unsafe, pluralize
 
 if TYPE_CHECKING:
-    from holdwater.runs.verify.checker import Tally
+    from holdwater.runs.verify.checker import CheckCounts
 
 
-@click.command(epilog=exit_codes.TABLE)
-@options.database
-@options.as_json("counts and violations")
+@click.command(epilog=exit_codes.EXIT_CODES_HELP)
+@options.database_option
+@options.json_option("counts and violations")
 def verify(database: str, as_json: bool) -> int:
     """Check every run of a database against what the engine promises.
 
@@ -31,27 +31,27 @@ def verify(database: str, as_json: bool) -> int:
     I6  nothing outstanding is lost, and nothing is queued that is not outstanding
     I9  a journal has no gaps, and a cause is recorded before its effect begins
     """
-    from holdwater.runs.verify.checker import Checker
+    from holdwater.runs.verify.checker import StoreChecker
 
-    with open_database.existing(database) as store:
-        checker = Checker(store, lambda: time.time_ns() // 1000)
+    with open_database.open_existing(database) as store:
+        checker = StoreChecker(store, lambda: time.time_ns() // 1000)
         found = []
-        for violation in checker.violations():
+        for violation in checker.find_violations():
             if as_json:
                 found.append(asdict(violation))
             else:
-                click.echo(clean(violation))
-    tally = checker.tally
+                click.echo(escape_unsafe(violation))
+    tally = checker.counts
     if as_json:
         click.echo(json.dumps({**asdict(tally), "violations": found}, indent=2))
     else:
-        click.echo(_summary(tally))
+        click.echo(_summary_line(tally))
     return exit_codes.FAILED if tally.violations else exit_codes.COMPLETED
 
 
-def _summary(tally: Tally) -> str:
-    seen = f"{count(tally.runs, 'run')}, {count(tally.entries, 'journal entry').replace('entrys', 'entries')}"
+def _summary_line(counts: CheckCounts) -> str:
+    seen = f"{pluralize(counts.runs, 'run')}, {pluralize(counts.entries, 'journal entry').replace('entrys', 'entries')}"
     restless = ""
-    if tally.restless:
-        restless = f"; {count(tally.restless, 'run')} changed all the while and must be checked again"
-    return f"{seen}, {tally.work:,} queued: {count(tally.violations, 'violation')}{restless}"
+    if counts.unstable:
+        restless = f"; {pluralize(counts.unstable, 'run')} changed all the while and must be checked again"
+    return f"{seen}, {counts.work:,} queued: {pluralize(counts.violations, 'violation')}{restless}"

@@ -19,10 +19,10 @@ import pkgutil
 import sys
 from typing import Final
 
-from holdwater.compat.module_paths import modules
+from holdwater.compat.module_paths import build_modules
 from holdwater.errors import ConfigError
 
-ROOMS: Final = {name: f"holdwater.compat.{name}" for name in ("cloaca", "hypergraph", "spine")}
+SHIMS: Final = {name: f"holdwater.compat.{name}" for name in ("cloaca", "hypergraph", "spine")}
 """The original's name -> the module that stands in for it."""
 
 
@@ -33,28 +33,28 @@ def install(*names: str, force: bool = False) -> tuple[str, ...]:
     Returns the names that lead to a room now.  Raises ConfigError for a name that has no room.
     """
     for name in names:
-        if name not in ROOMS:
-            raise ConfigError(f"there is no room for {name!r}", hint=f"there is one for {', '.join(ROOMS)}")
-    chosen = [name for name in names or ROOMS if force or not _importable(name)]
+        if name not in SHIMS:
+            raise ConfigError(f"there is no room for {name!r}", hint=f"there is one for {', '.join(SHIMS)}")
+    chosen = [name for name in names or SHIMS if force or not _is_original_importable(name)]
     for name in chosen:
-        _lead(name, ROOMS[name])
+        _alias_modules(name, SHIMS[name])
     return tuple(chosen)
 
 
-def _lead(name: str, room: str) -> None:
+def _alias_modules(name: str, shim: str) -> None:
     """Make the name, and the names of modules below it, those of the room, and of nothing else any more."""
     for known in [known for known in sys.modules if known.startswith(f"{name}.")]:
         del sys.modules[known]
-    sys.modules[name] = module = importlib.import_module(room)
-    for below in pkgutil.walk_packages(module.__path__, f"{room}."):
-        sys.modules[name + below.name[len(room) :]] = importlib.import_module(below.name)
-    sys.modules.update(modules(name))
+    sys.modules[name] = module = importlib.import_module(shim)
+    for below in pkgutil.walk_packages(module.__path__, f"{shim}."):
+        sys.modules[name + below.name[len(shim) :]] = importlib.import_module(below.name)
+    sys.modules.update(build_modules(name))
 
 
-def _importable(name: str) -> bool:
+def _is_original_importable(name: str) -> bool:
     """Whether the original itself is there.  A mere folder of its name is not it."""
     known = sys.modules.get(name)
     if known is not None:
-        return known is not sys.modules.get(ROOMS[name])
+        return known is not sys.modules.get(SHIMS[name])
     spec = importlib.util.find_spec(name)
     return spec is not None and spec.origin is not None

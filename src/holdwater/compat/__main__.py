@@ -8,14 +8,14 @@ import os
 import sys
 from types import ModuleType, TracebackType
 
-from holdwater.compat import ROOMS, install
+from holdwater.compat import SHIMS, install
 
 
 def main() -> None:
     """Run the script that the command line names.  What it raises comes out, SystemExit included."""
     parser = argparse.ArgumentParser(
         prog="python -m holdwater.compat",
-        description=f"Run a script with Holdwater in the place of {', '.join(ROOMS)}.",
+        description=f"Run a script with Holdwater in the place of {', '.join(SHIMS)}.",
     )
     parser.add_argument("--force", action="store_true", help="also in the place of one that is installed")
     parser.add_argument("script", metavar="SCRIPT")
@@ -30,7 +30,7 @@ def main() -> None:
     sys.argv[:] = [given.script, *given.arguments]
     if not sys.flags.safe_path:
         sys.path[0] = os.path.dirname(os.path.realpath(path))
-    for name in sorted(ROOMS.keys() - install(force=given.force)):
+    for name in sorted(SHIMS.keys() - install(force=given.force)):
         print(f"{parser.prog}: {name} is installed and used as it is; --force replaces it", file=sys.stderr)
     module = ModuleType("__main__")
     module.__file__ = path
@@ -40,11 +40,11 @@ def main() -> None:
     except SystemExit:
         raise
     except BaseException as error:
-        _show_from(error.__traceback__ and error.__traceback__.tb_next)
+        _trim_traceback(error.__traceback__ and error.__traceback__.tb_next)
         raise
 
 
-def _show_from(trace: TracebackType | None) -> None:
+def _trim_traceback(trace: TracebackType | None) -> None:
     """Let the error that is on its way out be shown without the frames above the script."""
     shown = sys.excepthook  # the script may have set its own
 

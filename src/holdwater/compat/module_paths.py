@@ -9,7 +9,7 @@ from importlib.machinery import ModuleSpec
 from types import MappingProxyType, ModuleType
 from typing import Final
 
-PATHS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
+MODULE_TABLE: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
     "hypergraph": {
         "nodes.base": ("nodes", "HyperNode"),
         "nodes.function": ("nodes", "FunctionNode node"),
@@ -135,20 +135,20 @@ PATHS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
 """By original: path below its name -> the module of the room that has the names, and the names."""
 
 
-_ROOM: Final = ("holdwater", "compat")
+_COMPAT_PACKAGE: Final = ("holdwater", "compat")
 
 
 @cache
-def modules(original: str) -> Mapping[str, ModuleType]:
+def build_modules(original: str) -> Mapping[str, ModuleType]:
     """The modules of an original's table, by their full names: the same ones at every call.
 
     Each is an attribute of the one it is below, unless that has something else of the name, as packages have that
     export a function called like its module.
     """
     made: dict[str, ModuleType] = {}
-    for path, (home, names) in PATHS.get(original, {}).items():
+    for path, (home, names) in MODULE_TABLE.get(original, {}).items():
         full = f"{original}.{path}"
-        source = importlib.import_module(".".join([*_ROOM, original, home]))
+        source = importlib.import_module(".".join([*_COMPAT_PACKAGE, original, home]))
         made[full] = module = ModuleType(full, source.__doc__)
         module.__spec__ = ModuleSpec(full, None)
         exported = {name: getattr(source, name) for name in names.split()}
@@ -158,6 +158,6 @@ def modules(original: str) -> Mapping[str, ModuleType]:
         above, _, name = path.rpartition(".")
         parent = made.get(f"{original}.{above}")
         if parent is None:
-            parent = importlib.import_module(".".join([*_ROOM, original, *above.split()]))
+            parent = importlib.import_module(".".join([*_COMPAT_PACKAGE, original, *above.split()]))
         vars(parent).setdefault(name, module)
     return MappingProxyType(made)

@@ -12,7 +12,7 @@ class NotInThisVersion(HoldwaterError, NotImplementedError):
     """The original has it, this version of Holdwater does not; the hint says what to use instead."""
 
 
-def function(name: str, hint: str) -> Callable[..., Any]:
+def stub_function(name: str, hint: str) -> Callable[..., Any]:
     """A function that refuses."""
 
     def refuse(*_: object, **__: object) -> NoReturn:
@@ -23,39 +23,39 @@ def function(name: str, hint: str) -> Callable[..., Any]:
     return refuse
 
 
-class _Value:
+class _StubValue:
     """Says that it is absent wherever it is looked into."""
 
     def __init__(self, name: str, hint: str) -> None:
-        self._refuse = function(name, hint)
-        self.__doc__ = self._refuse.__doc__
+        self._raise_unsupported = stub_function(name, hint)
+        self.__doc__ = self._raise_unsupported.__doc__
 
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("__"):
             raise AttributeError(name)
-        self._refuse()
+        self._raise_unsupported()
         raise AssertionError
 
-    def _used(self, *_: object, **__: object) -> NoReturn:
-        self._refuse()
+    def _raise_on_use(self, *_: object, **__: object) -> NoReturn:
+        self._raise_unsupported()
         raise AssertionError
 
-    __call__ = __getitem__ = __iter__ = __len__ = __contains__ = _used
+    __call__ = __getitem__ = __iter__ = __len__ = __contains__ = _raise_on_use
 
 
-def value(name: str, hint: str) -> Any:
+def stub_value(name: str, hint: str) -> Any:
     """A value that refuses to be looked into."""
-    return _Value(name, hint)
+    return _StubValue(name, hint)
 
 
-def class_(name: str, hint: str) -> Any:
+def stub_class(name: str, hint: str) -> Any:
     """A class without instances, on which nothing can be called; members of an enum are refused when they are named."""
 
     class Refusing(type):
         def __getattr__(cls, attribute: str) -> Callable[..., Any]:
             if attribute.startswith("_"):
                 raise AttributeError(attribute)
-            refuse = function(f"{name}.{attribute}", hint)
+            refuse = stub_function(f"{name}.{attribute}", hint)
             return refuse() if attribute.isupper() else refuse
 
-    return Refusing(name, (), {"__new__": function(name, hint), "__module__": __name__})
+    return Refusing(name, (), {"__new__": stub_function(name, hint), "__module__": __name__})

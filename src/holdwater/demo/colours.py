@@ -28,7 +28,7 @@ DARK: Final = {
 }
 
 # Rules, not variables: simple SVG programs know classes, but no var().
-_RULES: Final = """\
+_CSS_RULES: Final = """\
 .w-paper {{ fill: {paper} }}
 .w-title {{ fill: {ink}; font-size: 21px; font-weight: 600 }}
 .w-panel {{ fill: {ink}; font-size: 13px; font-weight: 600 }}
@@ -50,4 +50,4 @@ _RULES: Final = """\
 def picture_style() -> str:
     """The rules of the picture: light ones, and dark ones for whoever prefers them."""
     font = 'text { font-family: system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif }\n'
-    return f"{font}{_RULES.format(**LIGHT)}@media (prefers-color-scheme: dark) {{\n{_RULES.format(**DARK)}}}\n"
+    return f"{font}{_CSS_RULES.format(**LIGHT)}@media (prefers-color-scheme: dark) {{\n{_CSS_RULES.format(**DARK)}}}\n"

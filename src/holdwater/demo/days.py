@@ -15,9 +15,9 @@ HEADER: Final = ["date", "precipitation", "temp_max", "temp_min", "wind", "weath
 KINDS: Final = frozenset({"drizzle", "fog", "rain", "snow", "sun"})
 
 # What any weather station on Earth at this latitude can report; wider than the records of Seattle, on purpose.
-RAIN_MM: Final = (0.0, 500.0)
-TEMPERATURE_C: Final = (-50.0, 55.0)
-WIND_M_S: Final = (0.0, 60.0)
+RAIN_LIMITS_MM: Final = (0.0, 500.0)
+TEMPERATURE_LIMITS_C: Final = (-50.0, 55.0)
+WIND_LIMITS_M_S: Final = (0.0, 60.0)
 
 MAX_REJECTED_SHARE: Final = 0.01
 MAX_GAP_DAYS: Final = 7
@@ -57,7 +57,7 @@ class Day(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedDays:
     """The days that passed, the rows that did not (1 = first row after the header) and why, and the days missing."""
 
     days: list[Day]
@@ -77,18 +77,18 @@ def parse_day(row: Sequence[str]) -> Day:
     """The day that a row of text describes; ValueError says what is wrong with it."""
     if len(row) != len(HEADER):
         raise ValueError(f"{len(row)} fields instead of {len(HEADER)}")
-    rain = _number("precipitation", row[1], RAIN_MM)
-    high = _number("temp_max", row[2], TEMPERATURE_C)
-    low = _number("temp_min", row[3], TEMPERATURE_C)
-    wind = _number("wind", row[4], WIND_M_S)
+    rain = _parse_number("precipitation", row[1], RAIN_LIMITS_MM)
+    high = _parse_number("temp_max", row[2], TEMPERATURE_LIMITS_C)
+    low = _parse_number("temp_min", row[3], TEMPERATURE_LIMITS_C)
+    wind = _parse_number("wind", row[4], WIND_LIMITS_M_S)
     if low > high:
         raise ValueError(f"temp_min {low} above temp_max {high}")
     if row[5] not in KINDS:
         raise ValueError(f"unknown weather {row[5]!r}")
-    return Day(_date(row[0]), rain, high, low, wind, row[5])
+    return Day(_parse_date(row[0]), rain, high, low, wind, row[5])
 
 
-def judge(rows: Iterable[Sequence[str]]) -> tuple[list[Day], list[tuple[int, str]]]:
+def partition_rows(rows: Iterable[Sequence[str]]) -> tuple[list[Day], list[tuple[int, str]]]:
     """The good days, and number and fault of every other row; each is judged by itself and by its place in time."""
     days: list[Day] = []
     rejected: list[tuple[int, str]] = []
@@ -104,14 +104,14 @@ def judge(rows: Iterable[Sequence[str]]) -> tuple[list[Day], list[tuple[int, str
     return days, rejected
 
 
-def check(rows: Iterable[Sequence[str]]) -> Checked:
+def validate_rows(rows: Iterable[Sequence[str]]) -> CheckedDays:
     """The days to analyse.  A few bad rows are set aside and counted, nonsense raises BadData."""
-    days, rejected = judge(rows)
-    _worth_it(len(days), rejected)
-    return Checked(days, rejected, missing_days(days))
+    days, rejected = partition_rows(rows)
+    _check_rejected_share(len(days), rejected)
+    return CheckedDays(days, rejected, count_missing_days(days))
 
 
-def missing_days(days: Sequence[Day]) -> int:
+def count_missing_days(days: Sequence[Day]) -> int:
     """How many days of the calendar are missing between the first and the last; BadData for a long gap."""
     missing = 0
     for before, after in pairwise(days):
@@ -122,7 +122,7 @@ def missing_days(days: Sequence[Day]) -> int:
     return missing
 
 
-def days_from(values: Iterable[Sequence[Any]]) -> list[Day]:
+def days_from_json(values: Iterable[Sequence[Any]]) -> list[Day]:
     """Days out of a context, where JSON has made lists of them."""
     return [Day(*value) for value in values]
 
@@ -137,8 +137,8 @@ def by_year(days: Sequence[Day]) -> list[tuple[str, list[Day]]]:
     return [(year, list(group)) for year, group in groupby(days, key=lambda day: day.year)]
 
 
-def _worth_it(good: int, rejected: list[tuple[int, str]]) -> None:
-    total = good + len(rejected)
+def _check_rejected_share(accepted_count: int, rejected: list[tuple[int, str]]) -> None:
+    total = accepted_count + len(rejected)
     if not total:
         raise BadData("no rows")
     if len(rejected) > total * MAX_REJECTED_SHARE:
@@ -146,11 +146,11 @@ def _worth_it(good: int, rejected: list[tuple[int, str]]) -> None:
         raise BadData(f"{len(rejected)} of {total} rows are bad, the first is row {number}: {reason}")
 
 
-def _date(text: str) -> str:
+def _parse_date(text: str) -> str:
     return datetime.strptime(text, "%Y/%m/%d").date().isoformat()
 
 
-def _number(name: str, text: str, limits: tuple[float, float]) -> float:
+def _parse_number(name: str, text: str, limits: tuple[float, float]) -> float:
     try:
         value = float(text)
     except ValueError:

@@ -12,14 +12,14 @@ from holdwater.demo.days import Day
 def records(days: Sequence[Day]) -> dict[str, dict[str, Any]]:
     """Hottest, coldest (degrees Celsius) and windiest (m/s) day, and the widest range within a day (degrees)."""
     return {
-        "hottest": _top(days, lambda day: day.max_c),
-        "coldest": _top(days, lambda day: day.min_c, sign=-1),
-        "windiest": _top(days, lambda day: day.wind_m_s),
-        "widest_range": _top(days, lambda day: round(day.max_c - day.min_c, 1)),
+        "hottest": _extreme_day(days, lambda day: day.max_c),
+        "coldest": _extreme_day(days, lambda day: day.min_c, sign=-1),
+        "windiest": _extreme_day(days, lambda day: day.wind_m_s),
+        "widest_range": _extreme_day(days, lambda day: round(day.max_c - day.min_c, 1)),
     }
 
 
-def kinds(days: Sequence[Day]) -> dict[str, int]:
+def count_kinds(days: Sequence[Day]) -> dict[str, int]:
     """Days per kind of weather, the most frequent first."""
     return dict(sorted(Counter(day.kind for day in days).items(), key=lambda item: (-item[1], item[0])))
 
@@ -29,6 +29,6 @@ def mean_wind(days: Sequence[Day]) -> float:
     return round(sum(day.wind_m_s for day in days) / len(days), 2)
 
 
-def _top(days: Sequence[Day], value: Callable[[Day], float], sign: int = 1) -> dict[str, Any]:
+def _extreme_day(days: Sequence[Day], value: Callable[[Day], float], sign: int = 1) -> dict[str, Any]:
     day = max(days, key=lambda one: sign * value(one))
     return {"date": day.date, "value": value(day)}

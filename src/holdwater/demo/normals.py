@@ -18,9 +18,9 @@ from statistics import fmean
 from threading import Thread
 from typing import Any, Final
 
-from holdwater.demo.files import packaged, write_whole
+from holdwater.demo.files import read_package_data, write_atomically
 
-CACHE: Final = "normals-cache.json"
+CACHE_FILE: Final = "normals-cache.json"
 TIMEOUT_S: Final = 5.0
 
 
@@ -30,8 +30,8 @@ class ServiceUnavailable(ConnectionError):
 
 def fetch_normals(directory: Path) -> list[float]:
     """The usual temperature of January to December, degrees Celsius, asked from the service of this directory."""
-    with service(directory) as port:
-        return parse_normals(get(port))
+    with run_service(directory) as port:
+        return parse_normals(request_normals(port))
 
 
 def parse_normals(body: bytes) -> list[float]:
@@ -42,12 +42,12 @@ def parse_normals(body: bytes) -> list[float]:
     return values
 
 
-def deviation(months: Sequence[dict[str, Any]], normals: Sequence[float]) -> float:
+def mean_deviation(months: Sequence[dict[str, Any]], normals: Sequence[float]) -> float:
     """How much warmer than usual the months were on average, degrees Celsius."""
     return round(fmean(month["mean_c"] - normals[int(month["month"][5:]) - 1] for month in months), 2)
 
 
-def get(port: int) -> bytes:
+def request_normals(port: int) -> bytes:
     """One request to the service; ServiceUnavailable if it refuses."""
     connection = HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
     try:
@@ -62,9 +62,9 @@ def get(port: int) -> bytes:
 
 
 @contextmanager
-def service(directory: Path) -> Iterator[int]:
+def run_service(directory: Path) -> Iterator[int]:
     """Runs the service for the time of a `with` block and gives its port."""
-    handler = type("Handler", (_Handler,), {"cache": directory / CACHE})
+    handler = type("Handler", (_Handler,), {"cache_path": directory / CACHE_FILE})
     # Not HTTPServer: that asks the name service for the host's own name, which can take seconds without a network.
     with ThreadingTCPServer(("127.0.0.1", 0), handler) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
@@ -77,16 +77,16 @@ def service(directory: Path) -> Iterator[int]:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    cache: Path
+    cache_path: Path
 
     def do_GET(self) -> None:
-        if self.cache.exists():
-            self._answer(HTTPStatus.OK, self.cache.read_bytes())
+        if self.cache_path.exists():
+            self._respond(HTTPStatus.OK, self.cache_path.read_bytes())
             return
-        write_whole(self.cache, packaged("normals.json"))
-        self._answer(HTTPStatus.SERVICE_UNAVAILABLE, b"warming up\n")
+        write_atomically(self.cache_path, read_package_data("normals.json"))
+        self._respond(HTTPStatus.SERVICE_UNAVAILABLE, b"warming up\n")
 
-    def _answer(self, status: HTTPStatus, body: bytes) -> None:
+    def _respond(self, status: HTTPStatus, body: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -7,7 +7,7 @@ from html import escape
 from typing import Any, Final
 
 from holdwater.demo.colours import DARK, LIGHT
-from holdwater.demo.words import day_name, degrees
+from holdwater.demo.words import format_day, format_degrees
 
 _STYLE: Final = """\
 :root { color-scheme: light dark; --paper: %(paper)s; --ink: %(ink)s; --muted: %(muted)s; --grid: %(grid)s;
@@ -40,7 +40,7 @@ td.bar i { display: block; height: 12px; border-radius: 2px; background: var(--b
 """
 
 
-def page(figures: Mapping[str, Any], picture: str) -> str:
+def render_page(figures: Mapping[str, Any], picture: str) -> str:
     """The whole page; the keys are those the tasks left in the context."""
     style = _STYLE % {**LIGHT, **{f"dark_{name}": colour for name, colour in DARK.items()}}
     sentences = [*figures["findings"], *filter(None, [figures.get("note")])]
@@ -57,17 +57,17 @@ def page(figures: Mapping[str, Any], picture: str) -> str:
 <main>
 <h1>The weather at Seattle-Tacoma Airport</h1>
 <p class="lead">Daily observations, checked, analysed and drawn by a durable workflow.</p>
-{_tiles(figures)}
+{_render_tiles(figures)}
 <figure>
 {picture}</figure>
 <h2>Findings</h2>
 <ul>
-{_lines(f"<li>{escape(sentence)}</li>" for sentence in sentences)}
+{_join_lines(f"<li>{escape(sentence)}</li>" for sentence in sentences)}
 </ul>
 <h2>Year by year</h2>
-{_years(figures["temperature"]["years"], figures["rain"]["years"])}
+{_render_years(figures["temperature"]["years"], figures["rain"]["years"])}
 <h2>Kinds of weather</h2>
-{_kinds(figures["extremes"]["kinds"])}
+{_render_kinds(figures["extremes"]["kinds"])}
 <footer>Data: NOAA, Global Historical Climatology Network - Daily; public domain. A hot day reaches 30 °C, a frost day
 falls to 0 °C or below, a wet day brings at least 1 mm.</footer>
 </main>
@@ -76,31 +76,31 @@ falls to 0 °C or below, a wet day brings at least 1 mm.</footer>
 """
 
 
-def _tiles(figures: Mapping[str, Any]) -> str:
+def _render_tiles(figures: Mapping[str, Any]) -> str:
     records, rain = figures["extremes"]["records"], figures["rain"]
     spell = rain["dry_spell"]
     tiles = [
-        ("Hottest day", degrees(records["hottest"]["value"]), day_name(records["hottest"]["date"])),
-        ("Coldest day", degrees(records["coldest"]["value"]), day_name(records["coldest"]["date"])),
-        ("Wettest day", f"{rain['wettest_day']['rain_mm']:.1f} mm", day_name(rain["wettest_day"]["date"])),
-        ("Windiest day", f"{records['windiest']['value']:.1f} m/s", day_name(records["windiest"]["date"])),
-        ("Longest dry spell", f"{spell['days']} days", f"from {day_name(spell['first'])}" if spell["first"] else ""),
+        ("Hottest day", format_degrees(records["hottest"]["value"]), format_day(records["hottest"]["date"])),
+        ("Coldest day", format_degrees(records["coldest"]["value"]), format_day(records["coldest"]["date"])),
+        ("Wettest day", f"{rain['wettest_day']['rain_mm']:.1f} mm", format_day(rain["wettest_day"]["date"])),
+        ("Windiest day", f"{records['windiest']['value']:.1f} m/s", format_day(records["windiest"]["date"])),
+        ("Longest dry spell", f"{spell['days']} days", f"from {format_day(spell['first'])}" if spell["first"] else ""),
     ]
-    return f'<dl class="tiles">\n{_lines(_tile(*tile) for tile in tiles)}\n</dl>'
+    return f'<dl class="tiles">\n{_join_lines(_render_tile(*tile) for tile in tiles)}\n</dl>'
 
 
-def _tile(name: str, value: str, detail: str) -> str:
+def _render_tile(name: str, value: str, detail: str) -> str:
     return f"<div><dt>{escape(name)}</dt><dd><b>{escape(value)}</b><span>{escape(detail)}</span></dd></div>"
 
 
-def _years(temperature: Sequence[Mapping[str, Any]], rain: Sequence[Mapping[str, Any]]) -> str:
+def _render_years(temperature: Sequence[Mapping[str, Any]], rain: Sequence[Mapping[str, Any]]) -> str:
     head = ["Year", "Mean", "Lowest", "Highest", "Hot days", "Frost days", "Precipitation", "Wet days"]
     rows = [
         [
             warm["year"],
-            degrees(warm["mean_c"]),
-            degrees(warm["lowest_c"]),
-            degrees(warm["highest_c"]),
+            format_degrees(warm["mean_c"]),
+            format_degrees(warm["lowest_c"]),
+            format_degrees(warm["highest_c"]),
             str(warm["hot_days"]),
             str(warm["frost_days"]),
             f"{wet['rain_mm']:,.0f} mm",
@@ -108,23 +108,23 @@ def _years(temperature: Sequence[Mapping[str, Any]], rain: Sequence[Mapping[str,
         ]
         for warm, wet in zip(temperature, rain, strict=True)
     ]
-    body = _lines(f"<tr>{_cells('td', row)}</tr>" for row in rows)
-    return f'<div class="wide"><table>\n<tr>{_cells("th", head)}</tr>\n{body}\n</table></div>'
+    body = _join_lines(f"<tr>{_render_cells('td', row)}</tr>" for row in rows)
+    return f'<div class="wide"><table>\n<tr>{_render_cells("th", head)}</tr>\n{body}\n</table></div>'
 
 
-def _kinds(kinds: Mapping[str, int]) -> str:
+def _render_kinds(kinds: Mapping[str, int]) -> str:
     total, most = sum(kinds.values()), max(kinds.values())
-    body = _lines(
-        f"<tr>{_cells('td', [kind, f'{days} days', f'{days / total:.0%}'])}"
+    body = _join_lines(
+        f"<tr>{_render_cells('td', [kind, f'{days} days', f'{days / total:.0%}'])}"
         f'<td class="bar"><i style="width: {days / most:.1%}"></i></td></tr>'
         for kind, days in kinds.items()
     )
     return f"<table>\n{body}\n</table>"
 
 
-def _cells(tag: str, values: Iterable[str]) -> str:
+def _render_cells(tag: str, values: Iterable[str]) -> str:
     return "".join(f"<{tag}>{escape(value)}</{tag}>" for value in values)
 
 
-def _lines(parts: Iterable[str]) -> str:
+def _join_lines(parts: Iterable[str]) -> str:
     return "\n".join(parts)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from holdwater.demo import svg
 from holdwater.demo.colours import picture_style
 from holdwater.demo.svg import Scale
-from holdwater.demo.words import day_name, degrees, month_name
+from holdwater.demo.words import format_day, format_degrees, format_month
 
 WIDTH: Final = 1000
 HEIGHT: Final = 688
@@ -21,9 +21,9 @@ RAIN_TOP, RAIN_BOTTOM = 470, 610
 Months = Sequence[Mapping[str, Any]]
 
 
-def picture(temperature: Months, rain: Months, normals: Sequence[float], records: Mapping[str, Any]) -> str:
+def render_picture(temperature: Months, rain: Months, normals: Sequence[float], records: Mapping[str, Any]) -> str:
     """The whole picture as one SVG document, readable on its own and inside a page."""
-    slots = Slots([month["month"] for month in temperature])
+    slots = MonthAxis([month["month"] for month in temperature])
     parts = [
         svg.rect(0, 0, WIDTH, HEIGHT, "w-paper"),
         *_heading(slots),
@@ -41,7 +41,7 @@ def picture(temperature: Months, rain: Months, normals: Sequence[float], records
     )
 
 
-class Slots:
+class MonthAxis:
     """The time axis: one slot of equal width per month."""
 
     def __init__(self, months: Sequence[str]) -> None:
@@ -49,11 +49,11 @@ class Slots:
         self.width = (RIGHT - LEFT) / len(months)
         self._position = {month: i for i, month in enumerate(months)}
 
-    def left(self, month: str) -> float:
+    def left_x(self, month: str) -> float:
         return LEFT + self._position[month] * self.width
 
-    def middle(self, month: str) -> float:
-        return self.left(month) + self.width / 2
+    def middle_x(self, month: str) -> float:
+        return self.left_x(month) + self.width / 2
 
     def years(self) -> list[tuple[str, list[str]]]:
         """Each year with its months."""
@@ -69,7 +69,7 @@ def ticks(low: float, high: float, step: float) -> list[float]:
     return [i * step for i in range(floor(low / step), ceil(high / step) + 1)]
 
 
-def _heading(slots: Slots) -> list[str]:
+def _heading(slots: MonthAxis) -> list[str]:
     return [
         svg.text(LEFT, 36, f"Seattle-Tacoma Airport: temperature and rain, {slots.period()}", "w-title"),
         svg.text(LEFT, 58, "Daily observations of NOAA's Global Historical Climatology Network, by month", "w-small"),
@@ -93,14 +93,16 @@ def _legend(y: float) -> list[str]:
     ]
 
 
-def _temperature_panel(slots: Slots, months: Months, normals: Sequence[float], records: Mapping[str, Any]) -> list[str]:
+def _temperature_panel(
+    slots: MonthAxis, months: Months, normals: Sequence[float], records: Mapping[str, Any]
+) -> list[str]:
     marks = ticks(min(m["lowest_c"] for m in months), max(m["highest_c"] for m in months), 10)
     scale = Scale(marks[0], marks[-1], BOTTOM, TOP)
 
     def curve(key: str) -> list[svg.Point]:
-        return [(slots.middle(m["month"]), scale(m[key])) for m in months]
+        return [(slots.middle_x(m["month"]), scale(m[key])) for m in months]
 
-    usual = [(slots.middle(m["month"]), scale(normals[int(m["month"][5:]) - 1])) for m in months]
+    usual = [(slots.middle_x(m["month"]), scale(normals[int(m["month"][5:]) - 1])) for m in months]
     return [
         svg.text(LEFT, TOP - 12, "Temperature, °C", "w-panel"),
         svg.band(curve("highest_c"), curve("lowest_c"), "w-range"),
@@ -110,23 +112,23 @@ def _temperature_panel(slots: Slots, months: Months, normals: Sequence[float], r
         svg.polyline(usual, "w-usual"),
         svg.polyline(curve("mean_c"), "w-mean"),
         *(_mean_dot(slots, scale, month) for month in months),
-        *_record(slots, scale, records["hottest"], above=True),
-        *_record(slots, scale, records["coldest"], above=False),
+        *_record_mark(slots, scale, records["hottest"], above=True),
+        *_record_mark(slots, scale, records["coldest"], above=False),
     ]
 
 
-def _mean_dot(slots: Slots, scale: Scale, month: Mapping[str, Any]) -> str:
+def _mean_dot(slots: MonthAxis, scale: Scale, month: Mapping[str, Any]) -> str:
     tip = (
-        f"{month_name(month['month'])}: mean {degrees(month['mean_c'])}, "
-        f"daily {degrees(month['mean_min_c'])} to {degrees(month['mean_max_c'])}, "
-        f"extremes {degrees(month['lowest_c'])} to {degrees(month['highest_c'])}"
+        f"{format_month(month['month'])}: mean {format_degrees(month['mean_c'])}, "
+        f"daily {format_degrees(month['mean_min_c'])} to {format_degrees(month['mean_max_c'])}, "
+        f"extremes {format_degrees(month['lowest_c'])} to {format_degrees(month['highest_c'])}"
     )
-    return svg.circle(slots.middle(month["month"]), scale(month["mean_c"]), 2.6, "w-dot", tip)
+    return svg.circle(slots.middle_x(month["month"]), scale(month["mean_c"]), 2.6, "w-dot", tip)
 
 
-def _record(slots: Slots, scale: Scale, record: Mapping[str, Any], *, above: bool) -> list[str]:
-    x, y = slots.middle(record["date"][:7]), scale(record["value"])
-    words = f"{degrees(record['value'])}, {day_name(record['date'])}"
+def _record_mark(slots: MonthAxis, scale: Scale, record: Mapping[str, Any], *, above: bool) -> list[str]:
+    x, y = slots.middle_x(record["date"][:7]), scale(record["value"])
+    words = f"{format_degrees(record['value'])}, {format_day(record['date'])}"
     anchor = "start" if x < (LEFT + RIGHT) / 2 else "end"
     beside = 9 if anchor == "start" else -9
     return [
@@ -135,7 +137,7 @@ def _record(slots: Slots, scale: Scale, record: Mapping[str, Any], *, above: boo
     ]
 
 
-def _rain_panel(slots: Slots, months: Months) -> list[str]:
+def _rain_panel(slots: MonthAxis, months: Months) -> list[str]:
     marks = ticks(0, max(m["rain_mm"] for m in months), 100)
     scale = Scale(marks[0], marks[-1], RAIN_BOTTOM, RAIN_TOP)
     return [
@@ -146,10 +148,10 @@ def _rain_panel(slots: Slots, months: Months) -> list[str]:
     ]
 
 
-def _rain_bar(slots: Slots, scale: Scale, month: Mapping[str, Any]) -> str:
+def _rain_bar(slots: MonthAxis, scale: Scale, month: Mapping[str, Any]) -> str:
     top, gap = scale(month["rain_mm"]), slots.width * 0.14
-    tip = f"{month_name(month['month'])}: {month['rain_mm']:.0f} mm, {month['wet_days']} wet days"
-    x, width = slots.left(month["month"]) + gap, slots.width - 2 * gap
+    tip = f"{format_month(month['month'])}: {month['rain_mm']:.0f} mm, {month['wet_days']} wet days"
+    x, width = slots.left_x(month["month"]) + gap, slots.width - 2 * gap
     return svg.rect(x, top, width, RAIN_BOTTOM - top, "w-rain w-bar", tip, radius=1.5)
 
 
@@ -163,22 +165,22 @@ def _grid(scale: Scale, marks: Sequence[float]) -> list[str]:
     return parts
 
 
-def _year_lines(slots: Slots, top: float, bottom: float) -> list[str]:
-    return [svg.line(x, top, x, bottom, "w-grid") for x in (slots.left(months[0]) for _, months in slots.years()[1:])]
+def _year_lines(slots: MonthAxis, top: float, bottom: float) -> list[str]:
+    return [svg.line(x, top, x, bottom, "w-grid") for x in (slots.left_x(months[0]) for _, months in slots.years()[1:])]
 
 
-def _time_axis(slots: Slots, rain: Months) -> list[str]:
+def _time_axis(slots: MonthAxis, rain: Months) -> list[str]:
     parts = [svg.line(RIGHT, RAIN_BOTTOM, RIGHT, RAIN_BOTTOM + 7, "w-axis")]
     for year, months in slots.years():
         for month in months:
-            x = slots.left(month)
+            x = slots.left_x(month)
             quarter = int(month[5:]) % 3 == 1
             parts.append(svg.line(x, RAIN_BOTTOM, x, RAIN_BOTTOM + (7 if quarter else 4), "w-axis"))
             if quarter:
                 parts.append(
-                    svg.text(slots.middle(month), RAIN_BOTTOM + 21, month_name(month)[:3], "w-small", "middle")
+                    svg.text(slots.middle_x(month), RAIN_BOTTOM + 21, format_month(month)[:3], "w-small", "middle")
                 )
-        middle = (slots.left(months[0]) + slots.left(months[-1]) + slots.width) / 2
+        middle = (slots.left_x(months[0]) + slots.left_x(months[-1]) + slots.width) / 2
         total = sum(month["rain_mm"] for month in rain if month["month"] in months)
         parts.append(svg.text(middle, RAIN_BOTTOM + 43, year, "w-year", "middle"))
         parts.append(svg.text(middle, RAIN_BOTTOM + 60, f"{total:,.0f} mm", "w-small", "middle"))

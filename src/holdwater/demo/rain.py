@@ -17,12 +17,12 @@ def is_wet(day: Day) -> bool:
 
 def monthly(days: Sequence[Day]) -> list[dict[str, Any]]:
     """Per month: total in mm and number of wet days."""
-    return [{"month": month, **_figures(group)} for month, group in by_month(days)]
+    return [{"month": month, **_summarize(group)} for month, group in by_month(days)]
 
 
 def yearly(days: Sequence[Day]) -> list[dict[str, Any]]:
     """Per year: total in mm and number of wet days."""
-    return [{"year": year, **_figures(group)} for year, group in by_year(days)]
+    return [{"year": year, **_summarize(group)} for year, group in by_year(days)]
 
 
 def wettest_day(days: Sequence[Day]) -> dict[str, Any]:
@@ -31,12 +31,12 @@ def wettest_day(days: Sequence[Day]) -> dict[str, Any]:
     return {"date": day.date, "rain_mm": day.rain_mm}
 
 
-def dry_spell(days: Sequence[Day]) -> dict[str, Any]:
+def longest_dry_spell(days: Sequence[Day]) -> dict[str, Any]:
     """The longest run of days that were not wet; the first one, if several are as long."""
     return longest_spell(days, lambda day: not is_wet(day))
 
 
-def wet_spell(days: Sequence[Day]) -> dict[str, Any]:
+def longest_wet_spell(days: Sequence[Day]) -> dict[str, Any]:
     """The longest run of wet days; the first one, if several are as long."""
     return longest_spell(days, is_wet)
 
@@ -57,5 +57,5 @@ def longest_spell(days: Sequence[Day], belongs: Callable[[Day], bool]) -> dict[s
     return {"first": best[0].date, "last": best[-1].date, "days": len(best)}
 
 
-def _figures(days: Sequence[Day]) -> dict[str, float]:
+def _summarize(days: Sequence[Day]) -> dict[str, float]:
     return {"rain_mm": round(sum(day.rain_mm for day in days), 1), "wet_days": sum(map(is_wet, days))}

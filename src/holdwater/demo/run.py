@@ -6,30 +6,30 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from holdwater.demo.files import EFFECTS
-from holdwater.demo.weather import WORKFLOW
+from holdwater.demo.files import EFFECTS_LOG
+from holdwater.demo.weather import WORKFLOW_NAME
 
-__all__ = ["PACE_S", "WORKFLOW", "inputs", "summary"]
+__all__ = ["PAUSE_SECONDS", "WORKFLOW_NAME", "initial_context", "summary_lines"]
 
-PACE_S: Final = 0.4  # long enough to watch, and to kill the process in between
+PAUSE_SECONDS: Final = 0.4  # long enough to watch, and to kill the process in between
 
 
-def inputs(output_dir: Path, pace_s: float = PACE_S) -> dict[str, Any]:
+def initial_context(output_dir: Path, pause_seconds: float = PAUSE_SECONDS) -> dict[str, Any]:
     """The context a run starts with: where to write, and how many seconds each task pauses."""
     # Absolute: the run may be finished by a process that was started elsewhere.
-    return {"output_dir": str(output_dir.resolve()), "pace_s": pace_s}
+    return {"output_dir": str(output_dir.resolve()), "pause_seconds": pause_seconds}
 
 
-def summary(result_context: Mapping[str, Any]) -> list[str]:
+def summary_lines(result_context: Mapping[str, Any]) -> list[str]:
     """Lines to print after the run: findings and the files written; a failed run has fewer of both."""
     lines = [*result_context.get("findings", []), *filter(None, [result_context.get("note")])]
-    paths = [(name, result_context[key]) for key, name in _FILES.items() if result_context.get(key)]
+    paths = [(name, result_context[key]) for key, name in _FILE_LABELS.items() if result_context.get(key)]
     if "output_dir" in result_context:
-        paths.append(("Effects log", str(Path(result_context["output_dir"]) / EFFECTS)))
+        paths.append(("Effects log", str(Path(result_context["output_dir"]) / EFFECTS_LOG)))
     return [*lines, *(f"{name + ':':<15}{path}" for name, path in paths)]
 
 
-_FILES: Final = {
+_FILE_LABELS: Final = {
     "report": "Report",
     "picture": "Picture",
     "repaired": "Repaired data",

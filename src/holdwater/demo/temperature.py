@@ -14,33 +14,33 @@ FROST_C: Final = 0.0
 
 def monthly(days: Sequence[Day]) -> list[dict[str, Any]]:
     """Per month: mean, mean of the daily highs and lows, and the extremes reached."""
-    return [{"month": month, **_figures(group)} for month, group in by_month(days)]
+    return [{"month": month, **_summarize(group)} for month, group in by_month(days)]
 
 
 def yearly(days: Sequence[Day]) -> list[dict[str, Any]]:
     """Per year: the same figures, and how many days were hot or frosty."""
     return [
-        {"year": year, **_figures(group), "hot_days": hot_days(group), "frost_days": frost_days(group)}
+        {"year": year, **_summarize(group), "hot_days": count_hot_days(group), "frost_days": count_frost_days(group)}
         for year, group in by_year(days)
     ]
 
 
-def mean(days: Sequence[Day]) -> float:
+def mean_temperature(days: Sequence[Day]) -> float:
     """The mean of all days."""
     return round(fmean(day.mid_c for day in days), 2)
 
 
-def hot_days(days: Sequence[Day]) -> int:
+def count_hot_days(days: Sequence[Day]) -> int:
     """Days that reached HOT_C."""
     return sum(day.max_c >= HOT_C for day in days)
 
 
-def frost_days(days: Sequence[Day]) -> int:
+def count_frost_days(days: Sequence[Day]) -> int:
     """Days that fell to FROST_C or below."""
     return sum(day.min_c <= FROST_C for day in days)
 
 
-def trend(days: Sequence[Day]) -> float:
+def yearly_trend(days: Sequence[Day]) -> float:
     """Degrees per year: the slope of the months' deviations from what the same month is on average.
 
     Taking the average month out first keeps the seasons from leaking into the slope.
@@ -61,9 +61,9 @@ def slope(xs: Sequence[float], ys: Sequence[float]) -> float:
     return sum((x - x_mean) * (y - y_mean) for x, y in zip(xs, ys)) / spread if spread else 0.0
 
 
-def _figures(days: Sequence[Day]) -> dict[str, float]:
+def _summarize(days: Sequence[Day]) -> dict[str, float]:
     return {
-        "mean_c": mean(days),
+        "mean_c": mean_temperature(days),
         "mean_max_c": round(fmean(day.max_c for day in days), 2),
         "mean_min_c": round(fmean(day.min_c for day in days), 2),
         "highest_c": max(day.max_c for day in days),

@@ -19,27 +19,27 @@ from typing import Final
 from holdwater.demo import days, extremes, files, normals, page, picture, rain, temperature, words
 from holdwater.tasks import Context, WorkflowBuilder, context_value, task, task_failed
 
-WORKFLOW: Final = "weather_etl"
+WORKFLOW_NAME: Final = "weather_etl"
 HOT_DAYS_WORTH_A_NOTE: Final = 40
 
 
-def begin(context: Context, task_id: str) -> Path:
+def begin_task(context: Context, task_id: str) -> Path:
     """What every body does first: note that it has begun, pause for those who watch; gives the output directory."""
     directory = Path(context["output_dir"])
-    files.note_effect(directory, task_id)
-    time.sleep(context.get("pace_s", 0.0))
+    files.log_effect(directory, task_id)
+    time.sleep(context.get("pause_seconds", 0.0))
     return directory
 
 
-with WorkflowBuilder(WORKFLOW) as builder:
+with WorkflowBuilder(WORKFLOW_NAME) as builder:
     builder.description("Four years of daily weather: checked, analysed in parallel, merged, drawn and reported")
 
     @task(id="load", retry_attempts=3, retry_delay_ms=200, retry_backoff="fixed")
     def load(context: Context) -> Context:
         """The rows of the packaged file, or of the one named by `csv_path`, as text."""
-        begin(context, "load")
+        begin_task(context, "load")
         path = context.get("csv_path")
-        text = Path(path).read_text(encoding="utf-8") if path else files.packaged("seattle-weather.csv")
+        text = Path(path).read_text(encoding="utf-8") if path else files.read_package_data("seattle-weather.csv")
         context["rows"] = days.read_rows(text)
         return context
 
@@ -47,8 +47,8 @@ with WorkflowBuilder(WORKFLOW) as builder:
     @task(id="validate", dependencies=[load], retry_attempts=1)
     def validate(context: Context) -> Context:
         """The rows as days; a few bad ones are set aside, more fail the task."""
-        begin(context, "validate")
-        checked = days.check(context["rows"])
+        begin_task(context, "validate")
+        checked = days.validate_rows(context["rows"])
         context["rows"] = [list(day) for day in checked.days]
         context["checked"] = {
             "days": len(checked.days),
@@ -60,9 +60,9 @@ with WorkflowBuilder(WORKFLOW) as builder:
     @task(id="repair", dependencies=[load, validate], trigger_rules=task_failed("validate"))
     def repair(context: Context) -> Context:
         """Two files for whoever mends the data: the rows that can stay, and the others with what is wrong with them."""
-        directory = begin(context, "repair")
+        directory = begin_task(context, "repair")
         rows = context["rows"]
-        faults = dict(days.judge(rows)[1])
+        faults = dict(days.partition_rows(rows)[1])
         good = [row for number, row in enumerate(rows, start=1) if number not in faults]
         bad = [[str(number), fault, *rows[number - 1]] for number, fault in faults.items()]
         context["repaired"] = str(files.write_csv(directory / "repaired.csv", [days.HEADER, *good]))
@@ -72,30 +72,30 @@ with WorkflowBuilder(WORKFLOW) as builder:
 
     @task(id="temperature", dependencies=[validate])
     def analyse_temperature(context: Context) -> Context:
-        """Months, years and trend; `hot_days` decides which note is written."""
-        begin(context, "temperature")
-        rows = days.days_from(context["rows"])
+        """Months, years and trend; `count_hot_days` decides which note is written."""
+        begin_task(context, "temperature")
+        rows = days.days_from_json(context["rows"])
         context["temperature"] = {
             "months": temperature.monthly(rows),
             "years": temperature.yearly(rows),
-            "mean_c": temperature.mean(rows),
-            "trend_c_per_year": round(temperature.trend(rows), 3),
+            "mean_c": temperature.mean_temperature(rows),
+            "trend_c_per_year": round(temperature.yearly_trend(rows), 3),
         }
-        context["hot_days"] = temperature.hot_days(rows)
+        context["hot_days"] = temperature.count_hot_days(rows)
         context.remove("rows")
         return context
 
     @task(id="rain", dependencies=[validate])
     def analyse_rain(context: Context) -> Context:
         """Totals, the wettest day and the longest spells."""
-        begin(context, "rain")
-        rows = days.days_from(context["rows"])
+        begin_task(context, "rain")
+        rows = days.days_from_json(context["rows"])
         context["rain"] = {
             "months": rain.monthly(rows),
             "years": rain.yearly(rows),
             "wettest_day": rain.wettest_day(rows),
-            "dry_spell": rain.dry_spell(rows),
-            "wet_spell": rain.wet_spell(rows),
+            "dry_spell": rain.longest_dry_spell(rows),
+            "wet_spell": rain.longest_wet_spell(rows),
         }
         context.remove("rows")
         return context
@@ -103,11 +103,11 @@ with WorkflowBuilder(WORKFLOW) as builder:
     @task(id="extremes", dependencies=[validate])
     def analyse_extremes(context: Context) -> Context:
         """Single days worth telling, wind, and kinds of weather."""
-        begin(context, "extremes")
-        rows = days.days_from(context["rows"])
+        begin_task(context, "extremes")
+        rows = days.days_from_json(context["rows"])
         context["extremes"] = {
             "records": extremes.records(rows),
-            "kinds": extremes.kinds(rows),
+            "kinds": extremes.count_kinds(rows),
             "mean_wind_m_s": extremes.mean_wind(rows),
         }
         context.remove("rows")
@@ -117,7 +117,7 @@ with WorkflowBuilder(WORKFLOW) as builder:
     @task(id="fetch_normals", retry_attempts=6, retry_delay_ms=300, retry_backoff="fixed")
     def fetch_normals(context: Context) -> Context:
         """The climate normals, from the service on loopback."""
-        context["normals_c"] = normals.fetch_normals(begin(context, "fetch_normals"))
+        context["normals_c"] = normals.fetch_normals(begin_task(context, "fetch_normals"))
         return context
 
     @task(
@@ -127,7 +127,7 @@ with WorkflowBuilder(WORKFLOW) as builder:
     )
     def heat_note(context: Context) -> Context:
         """One side of the choice: it was hot."""
-        begin(context, "heat_note")
+        begin_task(context, "heat_note")
         context["note"] = words.heat_note(context["temperature"])
         return context
 
@@ -138,35 +138,37 @@ with WorkflowBuilder(WORKFLOW) as builder:
     )
     def mild_note(context: Context) -> Context:
         """The other side: it was not."""
-        begin(context, "mild_note")
+        begin_task(context, "mild_note")
         context["note"] = words.mild_note(context["temperature"])
         return context
 
     @task(id="merge", dependencies=[analyse_temperature, analyse_rain, analyse_extremes, fetch_normals])
     def merge(context: Context) -> Context:
         """The branches side by side: what they say together."""
-        begin(context, "merge")
-        context["deviation_c"] = normals.deviation(context["temperature"]["months"], context["normals_c"])
+        begin_task(context, "merge")
+        context["deviation_c"] = normals.mean_deviation(context["temperature"]["months"], context["normals_c"])
         context["findings"] = words.findings(context.to_dict())
         return context
 
     @task(id="draw", dependencies=[merge])
     def draw(context: Context) -> Context:
         """The picture, as a file of its own."""
-        directory = begin(context, "draw")
-        drawn = picture.picture(
+        directory = begin_task(context, "draw")
+        drawn = picture.render_picture(
             context["temperature"]["months"],
             context["rain"]["months"],
             context["normals_c"],
             context["extremes"]["records"],
         )
-        context["picture"] = str(files.write_whole(directory / "weather.svg", drawn))
+        context["picture"] = str(files.write_atomically(directory / "weather.svg", drawn))
         return context
 
     @task(id="report", dependencies=[draw, heat_note, mild_note])
     def report(context: Context) -> Context:
         """The page, with the picture inside."""
-        directory = begin(context, "report")
+        directory = begin_task(context, "report")
         drawn = Path(context["picture"]).read_text(encoding="utf-8")
-        context["report"] = str(files.write_whole(directory / "report.html", page.page(context.to_dict(), drawn)))
+        context["report"] = str(
+            files.write_atomically(directory / "report.html", page.render_page(context.to_dict(), drawn))
+        )
         return context

@@ -11,17 +11,17 @@ from holdwater.demo.temperature import HOT_C
 MONTHS: Final = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
-def month_name(month: str) -> str:
+def format_month(month: str) -> str:
     """`2012-03` as `Mar 2012`."""
     return f"{MONTHS[int(month[5:7]) - 1]} {month[:4]}"
 
 
-def day_name(date: str) -> str:
+def format_day(date: str) -> str:
     """`2012-03-09` as `9 Mar 2012`."""
-    return f"{int(date[8:])} {month_name(date)}"
+    return f"{int(date[8:])} {format_month(date)}"
 
 
-def degrees(value: float) -> str:
+def format_degrees(value: float) -> str:
     """Degrees Celsius with a true minus sign."""
     return f"{value:.1f} °C".replace("-", "\N{MINUS SIGN}")
 
@@ -35,15 +35,15 @@ def findings(figures: Mapping[str, Any]) -> list[str]:
     yearly_mm = sum(year["rain_mm"] for year in rain["years"]) / len(rain["years"])
     return [
         f"{checked['days']:,} days read, {len(checked['rejected'])} rejected, {checked['missing_days']} missing.",
-        f"Mean temperature {degrees(temperature['mean_c'])}: {degrees(abs(deviation))} "
+        f"Mean temperature {format_degrees(temperature['mean_c'])}: {format_degrees(abs(deviation))} "
         f"{'above' if deviation >= 0 else 'below'} the climate normal.",
         f"Drift over the period {temperature['trend_c_per_year']:+.2f} °C per year; "
         "so few years are weather, not climate.",
-        f"Hottest {degrees(hottest['value'])} on {day_name(hottest['date'])}, "
-        f"coldest {degrees(coldest['value'])} on {day_name(coldest['date'])}.",
+        f"Hottest {format_degrees(hottest['value'])} on {format_day(hottest['date'])}, "
+        f"coldest {format_degrees(coldest['value'])} on {format_day(coldest['date'])}.",
         f"Precipitation {yearly_mm:,.0f} mm a year; most in a day: "
-        f"{wettest['rain_mm']:.1f} mm on {day_name(wettest['date'])}.",
-        *([_dry(spell)] if spell["days"] else []),
+        f"{wettest['rain_mm']:.1f} mm on {format_day(wettest['date'])}.",
+        *([_dry_spell_sentence(spell)] if spell["days"] else []),
     ]
 
 
@@ -60,6 +60,6 @@ def mild_note(temperature: Mapping[str, Any]) -> str:
     return f"Few hot days: {sum(year['hot_days'] for year in temperature['years'])} reached {HOT_C:g} °C."
 
 
-def _dry(spell: Mapping[str, Any]) -> str:
-    first, last = day_name(spell["first"]), day_name(spell["last"])
+def _dry_spell_sentence(spell: Mapping[str, Any]) -> str:
+    first, last = format_day(spell["first"]), format_day(spell["last"])
     return f"Longest dry spell {spell['days']} days under {WET_MM:g} mm, {first} to {last}."

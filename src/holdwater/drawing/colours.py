@@ -33,46 +33,45 @@ _DARK_BOXES: Final = {
 }
 
 
-def style(theme: Theme) -> str:
+def make_stylesheet(theme: Theme) -> str:
     """The style sheet; `auto` follows the page's preference."""
     if theme == "auto":
-        return (
-            f"{_FORMS}{_rules(_LIGHT, _LIGHT_BOXES)}@media(prefers-color-scheme:dark){{{_rules(_DARK, _DARK_BOXES)}}}"
-        )
-    return _FORMS + (_rules(_DARK, _DARK_BOXES) if theme == "dark" else _rules(_LIGHT, _LIGHT_BOXES))
+        light, dark = _theme_rules(_LIGHT, _LIGHT_BOXES), _theme_rules(_DARK, _DARK_BOXES)
+    return f"{_BASE_RULES}{light}@media(prefers-color-scheme:dark){{{dark}}}"
+    return _BASE_RULES + (_theme_rules(_DARK, _DARK_BOXES) if theme == "dark" else _theme_rules(_LIGHT, _LIGHT_BOXES))
 
 
-def page_colour(theme: Theme) -> tuple[str, str]:
+def page_colours(theme: Theme) -> tuple[str, str]:
     """The background of a page: by day, by night."""
     day, night = _LIGHT["page"], _DARK["page"]
     return (night, night) if theme == "dark" else (day, day) if theme == "light" else (day, night)
 
 
-_FORMS: Final = (
-    ".pk text{font-family:ui-sans-serif,system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif;font-size:12px}"
-    ".pk .title{font-size:13px;font-weight:600}"
-    ".pk .label{font-size:11px}"
-    ".pk .way{fill:none;stroke-width:1.4}"
-    ".pk .control .way{stroke-dasharray:1 4;stroke-linecap:round;stroke-width:2}"
-    ".pk .ordering .way{stroke-dasharray:6 4}"
-    ".pk .frame rect{stroke-dasharray:5 3}"
+_BASE_RULES: Final = (
+    ".hw text{font-family:ui-sans-serif,system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif;font-size:12px}"
+    ".hw .title{font-size:13px;font-weight:600}"
+    ".hw .label{font-size:11px}"
+    ".hw .way{fill:none;stroke-width:1.4}"
+    ".hw .control .way{stroke-dasharray:1 4;stroke-linecap:round;stroke-width:2}"
+    ".hw .ordering .way{stroke-dasharray:6 4}"
+    ".hw .frame rect{stroke-dasharray:5 3}"
 )
 
 
-def _rules(colours: dict[str, str], boxes: dict[str, tuple[str, str]]) -> str:
+def _theme_rules(colours: dict[str, str], boxes: dict[str, tuple[str, str]]) -> str:
     return "".join(
         [
-            f".pk .page{{fill:{colours['page']}}}",
-            f".pk .framed .page{{fill:{boxes['frame'][0]}}}",
-            f".pk text{{fill:{colours['text']}}}",
-            f".pk .line{{fill:{colours['faint']}}}",
-            f".pk .end text{{fill:{colours['page']}}}",
+            f".hw .page{{fill:{colours['page']}}}",
+            f".hw .framed .page{{fill:{boxes['frame'][0]}}}",
+            f".hw text{{fill:{colours['text']}}}",
+            f".hw .line{{fill:{colours['faint']}}}",
+            f".hw .end text{{fill:{colours['page']}}}",
             *(
-                f".pk .{kind} .way{{stroke:{colours[kind]}}}.pk .{kind} .head{{fill:{colours[kind]}}}"
+                f".hw .{kind} .way{{stroke:{colours[kind]}}}.hw .{kind} .head{{fill:{colours[kind]}}}"
                 for kind in ("data", "control", "ordering", "back")
             ),
             *(
-                f".pk .{kind} .shape{{fill:{fill};stroke:{edge};stroke-width:1.3}}"
+                f".hw .{kind} .shape{{fill:{fill};stroke:{edge};stroke-width:1.3}}"
                 for kind, (fill, edge) in boxes.items()
             ),
         ]

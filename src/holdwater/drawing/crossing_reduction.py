@@ -7,35 +7,35 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Final
 
-SWEEPS: Final = 6
-SWAPS: Final = 3
+MAX_SWEEPS: Final = 6
+MAX_SWAP_PASSES: Final = 3
 
-Neighbours = Sequence[Sequence[int]]
+NeighbourLists = Sequence[Sequence[int]]
 
 
-def order(rows: Sequence[int], above: Neighbours, below: Neighbours) -> list[list[int]]:
+def minimize_crossings(rows: Sequence[int], above: NeighbourLists, below: NeighbourLists) -> list[list[int]]:
     """Vertices row by row from left to right, given the row of each and its neighbours one row up and one down.
 
     Sorts by the means of the neighbours, down and up in turn, and keeps the order with the fewest crossings; then swaps
     vertices that stand side by side as long as that is better.
     """
-    lines = _first(rows, below)
-    best, fewest = [list(line) for line in lines], _crossings(lines, below)
-    for sweep in range(SWEEPS):
+    lines = _initial_order(rows, below)
+    best, fewest = [list(line) for line in lines], _count_crossings(lines, below)
+    for sweep in range(MAX_SWEEPS):
         if not fewest:
             break
         down = sweep % 2 == 0
-        _sort(lines, above if down else below, down)
-        crossings = _crossings(lines, below)
+        _sort_by_barycenter(lines, above if down else below, down)
+        crossings = _count_crossings(lines, below)
         if crossings < fewest:
             best, fewest = [list(line) for line in lines], crossings
-    for _ in range(SWAPS):
-        if not fewest or not _swap(best, above, below):
+    for _ in range(MAX_SWAP_PASSES):
+        if not fewest or not _swap_adjacent(best, above, below):
             break
     return best
 
 
-def _first(rows: Sequence[int], below: Neighbours) -> list[list[int]]:
+def _initial_order(rows: Sequence[int], below: NeighbourLists) -> list[list[int]]:
     """Depth first, so that what belongs together stands together."""
     lines: list[list[int]] = [[] for _ in range(max(rows, default=-1) + 1)]
     seen = [False] * len(rows)
@@ -54,18 +54,18 @@ def _positions(lines: Sequence[Sequence[int]]) -> dict[int, int]:
     return {vertex: i for line in lines for i, vertex in enumerate(line)}
 
 
-def _sort(lines: Sequence[list[int]], towards: Neighbours, down: bool) -> None:
+def _sort_by_barycenter(lines: Sequence[list[int]], neighbours: NeighbourLists, from_above: bool) -> None:
     position = _positions(lines)
-    for line in lines if down else reversed(lines):
+    for line in lines if from_above else reversed(lines):
         keys = {
-            vertex: fmean([position[other] for other in towards[vertex]]) if towards[vertex] else position[vertex]
+            vertex: fmean([position[other] for other in neighbours[vertex]]) if neighbours[vertex] else position[vertex]
             for vertex in line
         }
         line.sort(key=keys.__getitem__)
         position.update((vertex, i) for i, vertex in enumerate(line))
 
 
-def _crossings(lines: Sequence[Sequence[int]], below: Neighbours) -> int:
+def _count_crossings(lines: Sequence[Sequence[int]], below: NeighbourLists) -> int:
     position = _positions(lines)
     crossings = 0
     for line in lines:
@@ -78,7 +78,7 @@ def _crossings(lines: Sequence[Sequence[int]], below: Neighbours) -> int:
     return crossings
 
 
-def _swap(lines: Sequence[list[int]], above: Neighbours, below: Neighbours) -> bool:
+def _swap_adjacent(lines: Sequence[list[int]], above: NeighbourLists, below: NeighbourLists) -> bool:
     """One pass over all pairs that stand side by side; whether any was swapped."""
     position = _positions(lines)
     swapped = False
@@ -89,7 +89,7 @@ def _swap(lines: Sequence[list[int]], above: Neighbours, below: Neighbours) -> b
             for side in (above, below):
                 if side[left] and side[right]:
                     ours, others = ([position[other] for other in side[vertex]] for vertex in (left, right))
-                    gain += _inversions(ours, others) - _inversions(others, ours)
+                    gain += _count_inversions(ours, others) - _count_inversions(others, ours)
             if gain > 0:
                 line[i], line[i + 1] = right, left
                 position[left], position[right] = i + 1, i
@@ -97,7 +97,7 @@ def _swap(lines: Sequence[list[int]], above: Neighbours, below: Neighbours) -> b
     return swapped
 
 
-def _inversions(left: list[int], right: list[int]) -> int:
+def _count_inversions(left: list[int], right: list[int]) -> int:
     """How many ends of the left vertex are to the right of how many of the right one."""
     if len(left) < len(right):
         ends = sorted(right)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import get_args
 
 from holdwater.drawing.colours import Theme
-from holdwater.drawing.html import page
+from holdwater.drawing.html import render_page
 from holdwater.drawing.picture import Picture
-from holdwater.drawing.svg import svg
+from holdwater.drawing.svg import render_svg
 from holdwater.errors import GraphConfigError
 
 
@@ -21,7 +21,7 @@ class Drawing:
 
     @property
     def html(self) -> str:
-        return page(self.name, self.svg, self.theme)
+        return render_page(self.name, self.svg, self.theme)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write a page (`.html`) or the bare drawing (`.svg`).  Raises GraphConfigError for another suffix."""
@@ -45,8 +45,8 @@ class Drawing:
         return self.svg
 
 
-def drawing(picture: Picture, theme: Theme = "auto") -> Drawing:
+def make_drawing(picture: Picture, theme: Theme = "auto") -> Drawing:
     """Raises GraphConfigError for an unknown theme."""
     if theme not in get_args(Theme):
         raise GraphConfigError(f"the theme of a drawing is one of {', '.join(get_args(Theme))}, not {theme!r}")
-    return Drawing(picture.name, svg(picture, theme), theme)
+    return Drawing(picture.name, render_svg(picture, theme), theme)

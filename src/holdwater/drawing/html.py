@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from holdwater.drawing.colours import Theme, page_colour
+from holdwater.drawing.colours import Theme, page_colours
 
 _SCRIPT = """
 const svg=document.querySelector('svg'),box=svg.viewBox.baseVal,all=[box.x,box.y,box.width,box.height];
@@ -20,9 +20,9 @@ svg.addEventListener('dblclick',fit);fit();
 """
 
 
-def page(title: str, svg: str, theme: Theme = "auto") -> str:
+def render_page(title: str, svg: str, theme: Theme = "auto") -> str:
     """A page that shows the drawing as large as fits; the wheel zooms, dragging moves, a double click shows all."""
-    day, night = page_colour(theme)
+    day, night = page_colours(theme)
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title><style>'
         f"html,body{{margin:0;height:100%;background:{day}}}svg{{display:block;width:100%;height:100vh;cursor:grab;"

@@ -1,7 +1,7 @@
 """Places for boxes and ways for arrows: rows from the top down, few crossings, straight lines where possible.
 
-Rows come from `ranking`, the order in them from `ordering`.  An arrow that passes rows has a point in each of them, so
-that nothing is drawn over a box; a label has a place of its own in the row after its arrow's source.  x is the
+Rows come from `ranking`, the order in them from `order_edges`..  An arrow that passes rows has a point in each of them,
+so that nothing is drawn over a box; a label has a place of its own in the row after its arrow's source..  x is the
 least-squares answer to "be under what leads to you", which pooling adjacent violators finds in linear time.
 """
 
@@ -14,8 +14,8 @@ from math import inf
 from statistics import fmean
 from typing import Final
 
-from holdwater.drawing.crossing_reduction import order
-from holdwater.drawing.layering import Edge, rank
+from holdwater.drawing.crossing_reduction import minimize_crossings
+from holdwater.drawing.layering import LayerEdge, assign_layers
 from holdwater.drawing.picture import Arrow, Box, Picture
 
 GAP_X: Final = 28.0
@@ -23,13 +23,13 @@ GAP_Y: Final = 34.0
 PORT_GAP: Final = 14.0
 MARGIN: Final = 16.0
 TURN_HEIGHT: Final = 6.0
-PLACE_SWEEPS: Final = 4
-POINTS_PER_BOX: Final = 12
+ALIGN_SWEEPS: Final = 4
+MAX_POINTS_PER_BOX: Final = 12
 """arrows are led around boxes as long as there are no more points than this; the longest of the rest go straight"""
 
 
 @dataclass(slots=True)
-class Place:
+class PlacedBox:
     """A box with its upper left corner and its size.  `inner`: the drawing in it, at its own origin."""
 
     box: Box
@@ -37,25 +37,25 @@ class Place:
     y: float
     width: float
     height: float
-    inner: Layout | None = None
+    inner: PictureLayout | None = None
 
 
 @dataclass(slots=True)
-class Way:
+class RoutedArrow:
     """The points of an arrow from source to target; pairs of them that are one above the other are joined by a line."""
 
     arrow: Arrow
     points: list[tuple[float, float]]
-    back: bool
+    is_back: bool
     label_at: tuple[float, float] | None = None
 
 
 @dataclass(slots=True)
-class Layout:
+class PictureLayout:
     width: float
     height: float
-    places: dict[str, Place]
-    ways: list[Way]
+    placed_boxes: dict[str, PlacedBox]
+    routed_arrows: list[RoutedArrow]
 
 
 @dataclass(slots=True)
@@ -71,59 +71,66 @@ class _Vertex:
     below: list[int] = field(default_factory=list)
 
 
-Sizes = Callable[[Box, Layout | None], tuple[float, float]]
+BoxSizer = Callable[[Box, PictureLayout | None], tuple[float, float]]
 
 
-def layout(picture: Picture, size: Sizes, label_size: Callable[[str], tuple[float, float]]) -> Layout:
+def compute_layout(
+    picture: Picture, box_size: BoxSizer, label_size: Callable[[str], tuple[float, float]]
+) -> PictureLayout:
     """The drawing of a picture, with those of unfolded graphs inside it."""
-    done: dict[int, Layout] = {}
-    for part in reversed(list(picture.unfolded())):
+    done: dict[int, PictureLayout] = {}
+    for part in reversed(list(picture.walk())):
         inner = {key: done[id(box.inner)] for key, box in part.boxes.items() if box.inner is not None}
-        done[id(part)] = _Drawing(part, inner, size, label_size).laid_out()
+        done[id(part)] = _LayoutBuilder(part, inner, box_size, label_size).build()
     return done[id(picture)]
 
 
-class _Drawing:
+class _LayoutBuilder:
     """One picture, without those inside it."""
 
     def __init__(
         self,
         picture: Picture,
-        inner: dict[str, Layout],
-        size: Sizes,
+        inner: dict[str, PictureLayout],
+        box_size: BoxSizer,
         label_size: Callable[[str], tuple[float, float]],
     ) -> None:
         self.picture, self.inner = picture, inner
-        self.number = {key: i for i, key in enumerate(picture.boxes)}
-        self.edges = [Edge(self.number[a.source], self.number[a.target], 2 if a.label else 1) for a in picture.arrows]
-        rows = rank(len(self.number), self.edges)
-        self.vertices = [
-            _Vertex(*size(box, inner.get(key)), row) for (key, box), row in zip(picture.boxes.items(), rows)
+        self.vertex_index = {key: i for i, key in enumerate(picture.boxes)}
+        self.edges = [
+            LayerEdge(self.vertex_index[a.source], self.vertex_index[a.target], 2 if a.label else 1)
+            for a in picture.arrows
         ]
-        self.chains = self._lead_arrows(label_size)
-        self.rows = order(
+        rows = assign_layers(len(self.vertex_index), self.edges)
+        self.vertices = [
+            _Vertex(*box_size(box, inner.get(key)), row) for (key, box), row in zip(picture.boxes.items(), rows)
+        ]
+        self.arrow_points = self._add_arrow_points(label_size)
+        self.rows = minimize_crossings(
             [v.row for v in self.vertices], [v.above for v in self.vertices], [v.below for v in self.vertices]
         )
 
-    def laid_out(self) -> Layout:
-        self._place()
+    def build(self) -> PictureLayout:
+        self._assign_x()
         tops, heights = self._row_heights()
         places = {}
-        for key, number in self.number.items():
+        for key, number in self.vertex_index.items():
             v = self.vertices[number]
             y = tops[v.row] + (heights[v.row] - v.height) / 2
-            places[key] = Place(self.picture.boxes[key], v.x - v.width / 2, y, v.width, v.height, self.inner.get(key))
-        ways = self._ways(tops, heights)
+            places[key] = PlacedBox(
+                self.picture.boxes[key], v.x - v.width / 2, y, v.width, v.height, self.inner.get(key)
+            )
+        ways = self._route_arrows(tops, heights)
         ends = [v.x + v.width / 2 for v in self.vertices] + [x for way in ways for x, _ in way.points]
         bottom = tops[-1] + heights[-1] if tops else 0.0
-        return Layout(max(ends, default=0.0) + MARGIN, bottom + MARGIN, places, ways)
+        return PictureLayout(max(ends, default=0.0) + MARGIN, bottom + MARGIN, places, ways)
 
     # -- arrows through rows
 
-    def _lead_arrows(self, label_size: Callable[[str], tuple[float, float]]) -> list[list[int]]:
+    def _add_arrow_points(self, label_size: Callable[[str], tuple[float, float]]) -> list[list[int]]:
         """Points for each arrow in the rows between its ends, top down; the shortest arrows first get theirs."""
         spans = [self.vertices[e.lower].row - self.vertices[e.upper].row for e in self.edges]
-        room = POINTS_PER_BOX * len(self.vertices) + 100
+        room = MAX_POINTS_PER_BOX * len(self.vertices) + 100
         chains: list[list[int]] = [[] for _ in self.edges]
         for index in sorted(range(len(self.edges)), key=spans.__getitem__):
             edge, arrow = self.edges[index], self.picture.arrows[index]
@@ -133,54 +140,54 @@ class _Drawing:
             previous = edge.upper
             first = self.vertices[edge.upper].row + 1
             last = self.vertices[edge.lower].row
-            labelled = (last - 1 if edge.back else first) if arrow.label else -1
+            labelled = (last - 1 if edge.is_back else first) if arrow.label else -1
             for row in range(first, last):
                 width, height = label_size(arrow.label) if row == labelled else (PORT_GAP, TURN_HEIGHT)
                 self.vertices.append(_Vertex(width, height, row, is_point=True))
                 chains[index].append(len(self.vertices) - 1)
-                self._join(previous, len(self.vertices) - 1)
+                self._link(previous, len(self.vertices) - 1)
                 previous = len(self.vertices) - 1
-            self._join(previous, edge.lower)
+            self._link(previous, edge.lower)
         return chains
 
-    def _join(self, upper: int, lower: int) -> None:
+    def _link(self, upper: int, lower: int) -> None:
         self.vertices[upper].below.append(lower)
         self.vertices[lower].above.append(upper)
 
     # -- x
 
-    def _place(self) -> None:
+    def _assign_x(self) -> None:
         for row in self.rows:
             x = 0.0
             for number in row:
                 vertex = self.vertices[number]
                 vertex.x = x + vertex.width / 2
                 x += vertex.width + GAP_X
-        for _ in range(PLACE_SWEEPS):
+        for _ in range(ALIGN_SWEEPS):
             for row in self.rows:
-                self._settle(row, down=True)
+                self._align_row(row, from_above=True)
             for row in reversed(self.rows):
-                self._settle(row, down=False)
+                self._align_row(row, from_above=False)
         self._straighten()
         left = min((v.x - v.width / 2 for v in self.vertices), default=0.0)
         for vertex in self.vertices:
             vertex.x += MARGIN - left
 
-    def _settle(self, row: Sequence[int], down: bool) -> None:
+    def _align_row(self, row: Sequence[int], from_above: bool) -> None:
         wanted, weights, offsets = [], [], []
         offset = 0.0
         previous: _Vertex | None = None
         for number in row:
             vertex = self.vertices[number]
-            around = vertex.above if down else vertex.below
+            around = vertex.above if from_above else vertex.below
             if previous is not None:
-                offset += _distance(previous, vertex)
+                offset += _min_distance(previous, vertex)
             wanted.append((fmean(self.vertices[i].x for i in around) if around else vertex.x) - offset)
             # points in a row of points draw a line: it shall be straight
             weights.append(8.0 if vertex.is_point else 1.0 if around else 0.1)
             offsets.append(offset)
             previous = vertex
-        for number, x, shift in zip(row, _ascending(wanted, weights), offsets):
+        for number, x, shift in zip(row, _isotonic_regression(wanted, weights), offsets):
             self.vertices[number].x = x + shift
 
     def _straighten(self) -> None:
@@ -190,19 +197,19 @@ class _Drawing:
         for row in self.rows:
             for one, other in pairwise(row):
                 left[other], right[one] = self.vertices[one], self.vertices[other]
-        for chain in (*self.chains, *self.chains):  # again, where others have made room
+        for chain in (*self.arrow_points, *self.arrow_points):  # again, where others have made room
             line: list[_Vertex] = []
             low, high = -inf, inf
             for number in chain:
                 point = self.vertices[number]
-                least = left[number].x + _distance(left[number], point) if number in left else -inf
-                most = right[number].x - _distance(point, right[number]) if number in right else inf
+                least = left[number].x + _min_distance(left[number], point) if number in left else -inf
+                most = right[number].x - _min_distance(point, right[number]) if number in right else inf
                 if max(low, least) > min(high, most):
-                    _line_up(line, low, high)
+                    _align_points(line, low, high)
                     line, low, high = [], -inf, inf
                 line.append(point)
                 low, high = max(low, least), min(high, most)
-            _line_up(line, low, high)
+            _align_points(line, low, high)
 
     # -- y and the ways
 
@@ -215,20 +222,20 @@ class _Drawing:
             y += height + (GAP_Y * 0.7 if all(self.vertices[i].is_point for i in row) else GAP_Y)
         return tops, heights
 
-    def _ways(self, tops: list[float], heights: list[float]) -> list[Way]:
-        above, below = self._ports()
+    def _route_arrows(self, tops: list[float], heights: list[float]) -> list[RoutedArrow]:
+        above, below = self._attachment_points()
         ways = []
         for index, (edge, arrow) in enumerate(zip(self.edges, self.picture.arrows)):
             upper, lower = self.vertices[edge.upper], self.vertices[edge.lower]
             if edge.source == edge.target:
-                ways.append(self._own_loop(arrow, upper, tops, heights))
+                ways.append(self._route_self_loop(arrow, upper, tops, heights))
                 continue
             middle_of_upper = tops[upper.row] + heights[upper.row] / 2
             middle_of_lower = tops[lower.row] + heights[lower.row] / 2
             start, end = below[index], above[index]
             points = [(start, middle_of_upper + upper.height / 2), (start, tops[upper.row] + heights[upper.row])]
             label_at = None
-            for number in self.chains[index]:
+            for number in self.arrow_points[index]:
                 vertex = self.vertices[number]
                 top, height = tops[vertex.row], heights[vertex.row]
                 points += [(vertex.x, top), (vertex.x, top + height)]
@@ -236,16 +243,16 @@ class _Drawing:
                     label_at = (vertex.x, top + height / 2)
             points += [(end, tops[lower.row]), (end, middle_of_lower - lower.height / 2)]
             points = list(dict.fromkeys(points))  # a box that fills its row ends where the row does
-            ways.append(Way(arrow, points[::-1] if edge.back else points, edge.back, label_at))
+            ways.append(RoutedArrow(arrow, points[::-1] if edge.is_back else points, edge.is_back, label_at))
         return ways
 
-    def _ports(self) -> tuple[dict[int, float], dict[int, float]]:
+    def _attachment_points(self) -> tuple[dict[int, float], dict[int, float]]:
         """Where each arrow touches its lower and its upper box: side by side, in the order of where they go."""
         towards: tuple[dict[int, list[tuple[float, int]]], ...] = ({}, {})
         for index, edge in enumerate(self.edges):
             if edge.source == edge.target:
                 continue
-            chain = self.chains[index]
+            chain = self.arrow_points[index]
             last, first = (chain[-1], chain[0]) if chain else (edge.upper, edge.lower)
             towards[0].setdefault(edge.lower, []).append((self.vertices[last].x, index))
             towards[1].setdefault(edge.upper, []).append((self.vertices[first].x, index))
@@ -260,28 +267,28 @@ class _Drawing:
         return above, below
 
     @staticmethod
-    def _own_loop(arrow: Arrow, vertex: _Vertex, tops: list[float], heights: list[float]) -> Way:
+    def _route_self_loop(arrow: Arrow, vertex: _Vertex, tops: list[float], heights: list[float]) -> RoutedArrow:
         right, y = vertex.x + vertex.width / 2, tops[vertex.row] + heights[vertex.row] / 2
         out = right + GAP_X * 0.7
-        return Way(arrow, [(right, y + 8), (out, y + 8), (out, y - 8), (right, y - 8)], back=True)
+        return RoutedArrow(arrow, [(right, y + 8), (out, y + 8), (out, y - 8), (right, y - 8)], is_back=True)
 
 
-def _distance(left: _Vertex, right: _Vertex) -> float:
+def _min_distance(left: _Vertex, right: _Vertex) -> float:
     """How far the middles of two neighbours in a row must be apart."""
     return (left.width + right.width) / 2 + (PORT_GAP if left.is_point and right.is_point else GAP_X)
 
 
-def _line_up(points: Sequence[_Vertex], low: float, high: float) -> None:
+def _align_points(points: Sequence[_Vertex], low: float, high: float) -> None:
     if points:
         x = max(low, min(high, fmean([point.x for point in points])))
         for point in points:
             point.x = x
 
 
-def _ascending(wanted: Sequence[float], weights: Sequence[float]) -> list[float]:
+def _isotonic_regression(targets: Sequence[float], weights: Sequence[float]) -> list[float]:
     """The ascending numbers nearest to those wanted, by weighted squares: pool adjacent violators."""
     pools: list[tuple[float, float, int]] = []  # mean, weight, how many
-    for value, weight in zip(wanted, weights):
+    for value, weight in zip(targets, weights):
         count = 1
         while pools and pools[-1][0] > value:
             mean, heavy, many = pools.pop()

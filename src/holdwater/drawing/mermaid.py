@@ -39,15 +39,15 @@ class Mermaid:
         return {"text/vnd.mermaid": self.source, "text/plain": self.source}
 
 
-def mermaid(picture: Picture, direction: Direction = "TD") -> Mermaid:
+def render_mermaid(picture: Picture, direction: Direction = "TD") -> Mermaid:
     """Data solid, decisions dotted, mere order dashed; unfolded graphs are subgraphs.  Raises GraphConfigError."""
     if direction not in get_args(Direction):
         options = ", ".join(get_args(Direction))
         raise GraphConfigError(f"the direction of a flow chart is one of {options}, not {direction!r}")
     ids: dict[tuple[int, str], str] = {}
-    lines = [f"flowchart {direction}", *_nodes(picture, ids)]
+    lines = [f"flowchart {direction}", *_render_nodes(picture, ids)]
     dashed: list[int] = []
-    arrows = [(part, arrow) for part in picture.unfolded() for arrow in part.arrows]
+    arrows = [(part, arrow) for part in picture.walk() for arrow in part.arrows]
     for number, (part, arrow) in enumerate(arrows):
         label = arrow.label or ", ".join(arrow.names)
         text = f'|"{label.translate(_ESCAPES)}"|' if label else ""
@@ -60,7 +60,7 @@ def mermaid(picture: Picture, direction: Direction = "TD") -> Mermaid:
     return Mermaid("\n".join(lines))
 
 
-def _nodes(whole: Picture, ids: dict[tuple[int, str], str]) -> Iterator[str]:
+def _render_nodes(whole: Picture, ids: dict[tuple[int, str], str]) -> Iterator[str]:
     """A line per box; those of unfolded graphs stand between `subgraph` and `end`."""
     stack: list[Iterator[tuple[str, Box]]] = [iter(whole.boxes.items())]
     pictures = [whole]
@@ -80,10 +80,10 @@ def _nodes(whole: Picture, ids: dict[tuple[int, str], str]) -> Iterator[str]:
             pictures.append(box.inner)
             continue
         opening, closing = _SHAPES[box.kind]
-        yield f'{indent}{number}{opening}"{_label(box)}"{closing}'
+        yield f'{indent}{number}{opening}"{_box_label(box)}"{closing}'
 
 
-def _label(box: Box) -> str:
+def _box_label(box: Box) -> str:
     """Of a node its name, and its outputs where their types say more than the arrows do."""
     typed = [line for line in box.lines if box.kind == "input" or ":" in line]
     return "<br/>".join(text.translate(_ESCAPES) for text in (box.title, *typed) if text)

@@ -42,7 +42,7 @@ class Picture:
     boxes: dict[str, Box] = field(default_factory=dict)
     arrows: list[Arrow] = field(default_factory=list)
 
-    def unfolded(self) -> Iterator[Picture]:
+    def walk(self) -> Iterator[Picture]:
         """This picture and those inside it, the outer ones first."""
         pending = [self]
         while pending:

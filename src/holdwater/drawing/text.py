@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from holdwater.drawing.layering import Edge, rank
+from holdwater.drawing.layering import LayerEdge, assign_layers
 from holdwater.drawing.picture import Box, BoxKind, Picture
 
-_WORDS: dict[BoxKind, str] = {"route": "gate", "choice": "gate", "question": "interrupt", "graph": "graph"}
+_KIND_LABELS: dict[BoxKind, str] = {"route": "gate", "choice": "gate", "question": "interrupt", "graph": "graph"}
 
 
-def tree(picture: Picture) -> str:
+def render_tree(picture: Picture) -> str:
     """A line per node: its name, what it makes, what it needs; unfolded graphs are branches."""
     lines = [picture.name]
-    stack = [(iter(_rows(picture)), "")]
+    stack = [(iter(_node_rows(picture)), "")]
     while stack:
         rows, indent = stack[-1]
         row = next(rows, None)
@@ -23,15 +23,15 @@ def tree(picture: Picture) -> str:
         text, is_last, inner = row
         lines.append(f"{indent}{'└─' if is_last else '├─'} {text}")
         if inner is not None:
-            stack.append((iter(_rows(inner)), indent + ("   " if is_last else "│  ")))
+            stack.append((iter(_node_rows(inner)), indent + ("   " if is_last else "│  ")))
     return "\n".join(lines)
 
 
-def _rows(picture: Picture) -> Iterator[tuple[str, bool, Picture | None]]:
+def _node_rows(picture: Picture) -> Iterator[tuple[str, bool, Picture | None]]:
     """What to say of each node, whether it is the last, what is inside."""
     keys = list(picture.boxes)
     number = {key: i for i, key in enumerate(keys)}
-    rows = rank(len(keys), [Edge(number[a.source], number[a.target]) for a in picture.arrows])
+    rows = assign_layers(len(keys), [LayerEdge(number[a.source], number[a.target]) for a in picture.arrows])
     nodes = [key for key in keys if picture.boxes[key].kind not in ("input", "end")]
     nodes.sort(key=lambda key: (rows[number[key]], number[key]))
     needs: dict[str, list[str]] = {key: [] for key in keys}
@@ -46,11 +46,11 @@ def _rows(picture: Picture) -> Iterator[tuple[str, bool, Picture | None]]:
         yield f"inputs {', '.join(inputs)}", not nodes, None
     for key in nodes:
         box = picture.boxes[key]
-        yield _said(box, needs[key], opens[key]), key == nodes[-1], box.inner
+        yield _format_row(box, needs[key], opens[key]), key == nodes[-1], box.inner
 
 
-def _said(box: Box, needs: list[str], opens: list[str]) -> str:
-    parts = [f"{box.title} [{_WORDS[box.kind]}]" if box.kind in _WORDS else box.title]
+def _format_row(box: Box, needs: list[str], opens: list[str]) -> str:
+    parts = [f"{box.title} [{_KIND_LABELS[box.kind]}]" if box.kind in _KIND_LABELS else box.title]
     if box.lines:
         parts.append(f"-> {', '.join(box.lines)}")
     if opens:

@@ -6,7 +6,7 @@ import unicodedata
 from functools import lru_cache
 from typing import Final
 
-TITLE_LIMIT: Final = 44
+MAX_LINE_CHARS: Final = 44
 """characters of a line of text in a drawing"""
 
 _WIDTHS_EM: Final = {
@@ -17,11 +17,11 @@ _WIDTHS_EM: Final = {
 }
 
 
-def width_of(text: str, font_px: float) -> float:
-    return sum(_width_em(char) for char in text) * font_px
+def text_width(text: str, font_px: float) -> float:
+    return sum(_char_width_em(char) for char in text) * font_px
 
 
-def shortened(text: str, limit: int = TITLE_LIMIT) -> str:
+def shorten(text: str, limit: int = MAX_LINE_CHARS) -> str:
     """The text on one line, cut in the middle if it is too long."""
     text = " ".join(text.split())
     if len(text) <= limit:
@@ -30,7 +30,7 @@ def shortened(text: str, limit: int = TITLE_LIMIT) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _width_em(char: str) -> float:
+def _char_width_em(char: str) -> float:
     if char in _WIDTHS_EM:
         return _WIDTHS_EM[char]
     return 1.05 if unicodedata.east_asian_width(char) in "WF" else 0.58

@@ -10,13 +10,13 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final, Literal, cast
 
 from holdwater.engine import forking
-from holdwater.engine.children import ChildRuns
+from holdwater.engine.children import ChildRunStarter
 from holdwater.errors import (
     AnswerError,
     HoldwaterError,
     IdempotencyConflict,
     InvalidTransition,
-    NotAsked,
+    PauseNotFound,
     RunInProgress,
     RunnerClosed,
     RunNotFinished,
@@ -26,9 +26,9 @@ from holdwater.errors import (
 )
 from holdwater.model import events as ev
 from holdwater.model import ids, input_digest, validation
-from holdwater.model.journal import Entry
+from holdwater.model.journal import JournalEntry
 from holdwater.model.json_schema import violation
-from holdwater.model.ports import Clock, Program, Store
+from holdwater.model.ports import Clock, Store, WorkflowDefinition
 from holdwater.model.records import ACTIVE, ENDED, FIRST, Position, RunFilter, RunRow
 from holdwater.model.registry import Registry, check_names
 from holdwater.model.registry import registry as known
@@ -36,24 +36,24 @@ from holdwater.model.triggers import triggers
 from holdwater.runs import activity, pauses
 from holdwater.runs.activity import Activity
 from holdwater.runs.authoring_styles import STYLES
-from holdwater.runs.loader import Reader, read_run
+from holdwater.runs.loader import RunReader, read_run
 from holdwater.runs.pauses import Pause
-from holdwater.runtime.active_run import LiveRun
+from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.clock import SystemClock
-from holdwater.runtime.driver import Begun, Driver, Limits
-from holdwater.runtime.future import Promise, arrival
+from holdwater.runtime.driver import Accepted, Driver, DriverConfig
+from holdwater.runtime.future import Future, wrap_future
 from holdwater.storage import StoreOptions, open_store
 
 EXIT_DRAIN_SECONDS: Final = 5.0
 LEASE_MARGIN_SECONDS: Final = 0.2
 """how long after its end a lease is looked at: whoever lives has renewed it long before"""
-FORGOTTEN_AT_ONCE: Final = 200
+PRUNE_BATCH_RUNS: Final = 200
 """runs, with their children, in one transaction"""
-LOOK_SECONDS: Final = 5.0
+RECHECK_SECONDS: Final = 5.0
 """how often a wait for a run that is live here makes sure that it still is"""
 
-Verb = Literal["cancel", "pause", "resume", "retry"]
-ADVICE: Final = {
+ControlVerb = Literal["cancel", "pause", "resume", "retry"]
+HINTS: Final = {
     ("retry", "running"): "only a run that has ended is retried: wait for it, or cancel it",
     ("retry", "paused"): "only a run that has ended is retried: resume it, or answer what it asks",
     ("retry", "completed"): "there is nothing to retry; fork it to run a part of it again",
@@ -64,7 +64,7 @@ ADVICE: Final = {
 }
 """what is not possible -> what to do instead"""
 
-_OPEN: Final[set[Engine]] = set()
+_OPEN_ENGINES: Final[set[Engine]] = set()
 """engines whose drivers work; those that nobody closed are closed at exit"""
 
 
@@ -74,14 +74,14 @@ class Engine:
     def __init__(
         self,
         url: str,
-        limits: Limits,
+        driver_config: DriverConfig,
         *,
         run_timeout_seconds: float | None = None,
         poll_seconds: float = 0.1,
         clock: Clock | None = None,
         registry: Registry = known,
         options: StoreOptions | None = None,
-        present: Callable[[LiveRun], Any] = lambda run: run,
+        to_result: Callable[[ActiveRun], Any] = lambda run: run,
         store: Store | None = None,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
@@ -89,27 +89,27 @@ class Engine:
         self.run_timeout_seconds = run_timeout_seconds
         self.poll_seconds: Final = poll_seconds
         """how often a wait looks at a run that another process executes, where the store does not tell"""
-        self.owner = ids.owner()
+        self.owner = ids.new_owner_id()
         self.store = open_store(url, options) if store is None else store
         try:
             self.driver = Driver(
                 self.store,
                 self.owner,
-                limits,
+                driver_config,
                 self.clock,
                 STYLES,
                 registry.find,
                 registry.executable,
-                self._new_head,
-                self._stopped,
+                self._new_run_row,
+                self._on_driver_stopped,
             )
-            self.driver.children = ChildRuns(self, present)
+            self.driver.children = ChildRunStarter(self, to_result)
             self.driver.start()
         except BaseException:
             self.store.close()
             raise
-        _OPEN.add(self)
-        self._stop_listening = [
+        _OPEN_ENGINES.add(self)
+        self._unsubscribe_callbacks = [
             registry.listen(lambda name, program: self.driver.look_for_work()),
             triggers.listen(self.driver.look_for_work),
         ]
@@ -119,44 +119,49 @@ class Engine:
 
         Without `wait` the driver's thread sees to it: a garbage collector may call from any thread, holding any lock.
         """
-        for stop in self._stop_listening:
+        for stop in self._unsubscribe_callbacks:
             stop()
         self.driver.close(drain_seconds, wait=wait)
 
-    def _stopped(self) -> None:
+    def _on_driver_stopped(self) -> None:
         self.store.close()
-        _OPEN.discard(self)
+        _OPEN_ENGINES.discard(self)
 
     # -- runs
 
     def submit(
         self, workflow: str, inputs: Any, *, idempotency_key: str | None = None
-    ) -> tuple[RunRow, LiveRun | None]:
+    ) -> tuple[RunRow, ActiveRun | None]:
         """Start a run; returns when it is on disk.  With a key that is taken: the run that has it, and None.
 
         Raises WorkflowNotFound, EncodingError, IdempotencyConflict, StoreUnavailable, RunnerClosed.
         """
-        _check_key(idempotency_key)
-        program, cells, row = self._prepare(workflow, inputs)
+        _check_idempotency_key(idempotency_key)
+        program, cells, row = self._prepare_run(workflow, inputs)
         if idempotency_key is not None:
             row.idempotency_key = idempotency_key
-            row.inputs_digest = input_digest.of_cells(cells)
+            row.inputs_digest = input_digest.digest_of_cells(cells)
         birth, _ = self.driver.submit(program, cells, row)
-        return _accepted(birth, row)
+        return _wait_until_accepted(birth, row)
 
-    def execute(self, workflow: str, inputs: Any) -> LiveRun:
+    def execute(self, workflow: str, inputs: Any) -> ActiveRun:
         """Start a run and wait until it has ended or waits for a person: one wait, where `submit` and `wait` are two.
 
         Raises what `submit` raises.
         """
-        _, settled = self.driver.submit(*self._prepare(workflow, inputs))
+        _, settled = self.driver.submit(*self._prepare_run(workflow, inputs))
         settled.wait()
         live = settled.value()
-        return live if live.machine.ended else self.wait(live.row.id)
+        return live if live.machine.ended else self.wait_for_run(live.row.id)
 
-    def begin(
-        self, program: Program, inputs: Any, *, run_id: str | None = None, passed: tuple[str, ...] = ()
-    ) -> LiveRun:
+    def start_run(
+        self,
+        program: WorkflowDefinition,
+        inputs: Any,
+        *,
+        run_id: str | None = None,
+        skipped_ranges: tuple[str, ...] = (),
+    ) -> ActiveRun:
         """Start a run of this program, under an id of the caller's; returns when it is on disk.
 
         `passed`: as in `Started`.  Raises RunInProgress if there is a run of this id, and what `submit` raises.
@@ -164,29 +169,29 @@ class Engine:
         self.driver.check_open()
         _check_new_id(run_id)
         check_names(program, program.plan.name)
-        row = self._new_head(program.plan.name, program, self.clock.now())
+        row = self._new_run_row(program.plan.name, program, self.clock.now())
         row.id = row.id if run_id is None else run_id
-        run = LiveRun(row, self.driver.loader.layout(program.plan), program.style, program, born=True)
-        run.decide(Entry(ev.Started(program.start(inputs), passed)), self.clock)
+        run = ActiveRun(row, self.driver.loader.compiled_plan(program.plan), program.style, program, born=True)
+        run.decide(JournalEntry(ev.Started(program.start(inputs), skipped_ranges)), self.clock)
         birth = self.driver.begin(run)
         birth.wait()
         if birth.value().live is None:
-            raise _in_progress(row.id)
+            raise _run_in_progress_error(row.id)
         return run
 
-    def _prepare(self, workflow: str, inputs: Any) -> tuple[Program, dict[str, Any], RunRow]:
-        program, cells = self.prepared(workflow, inputs)
-        return program, cells, self._new_head(workflow, program, self.clock.now())
+    def _prepare_run(self, workflow: str, inputs: Any) -> tuple[WorkflowDefinition, dict[str, Any], RunRow]:
+        program, cells = self.resolve_workflow(workflow, inputs)
+        return program, cells, self._new_run_row(workflow, program, self.clock.now())
 
-    def prepared(self, workflow: str, inputs: Any) -> tuple[Program, dict[str, Any]]:
+    def resolve_workflow(self, workflow: str, inputs: Any) -> tuple[WorkflowDefinition, dict[str, Any]]:
         """A workflow, and inputs as its cells.  Raises WorkflowNotFound, EncodingError, RunnerClosed."""
         self.driver.check_open()
-        program: Program = self.registry.get(workflow).chosen(inputs)
+        program: WorkflowDefinition = self.registry.get(workflow).specialize(inputs)
         return program, program.start(inputs)
 
-    def _new_head(self, workflow: str, program: Program, now: int) -> RunRow:
+    def _new_run_row(self, workflow: str, program: WorkflowDefinition, now: int) -> RunRow:
         return RunRow(
-            id=ids.run_id(now),
+            id=ids.new_run_id(now),
             workflow=workflow,
             style=program.style.name,
             structure=program.plan.structure,
@@ -195,36 +200,40 @@ class Engine:
             deadline_at=None if self.run_timeout_seconds is None else now + int(self.run_timeout_seconds * 1e6),
         )
 
-    def wait(self, run_id: str, timeout_s: float | None = None, *, live: LiveRun | None = None) -> LiveRun:
+    def wait_for_run(
+        self, run_id: str, timeout_seconds: float | None = None, *, active_run: ActiveRun | None = None
+    ) -> ActiveRun:
         """Wait until the run ends, or waits for a person.  `live`: the run, if it was started here.
 
         Raises RunNotFinished, RunNotFound, RunnerClosed.
         """
-        timeout_s = validation.patience("timeout", timeout_s)
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        promise: Promise[Any] = self.driver.watch(run_id) if live is None or live.settled.done else live.settled
+        timeout_seconds = validation.check_timeout("timeout", timeout_seconds)
+        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        promise: Future[Any] = (
+            self.driver.watch(run_id) if active_run is None or active_run.done.done else active_run.done
+        )
         while True:
             left = math.inf if deadline is None else max(0.0, deadline - time.monotonic())
-            if promise.wait(min(left, LOOK_SECONDS)):
+            if promise.wait(min(left, RECHECK_SECONDS)):
                 found = promise.value()
                 if found is not None and found.machine.ended:
-                    return cast(LiveRun, found)
+                    return cast(ActiveRun, found)
             try:
-                if self.head(run_id).status != "running":
-                    return self.read(run_id)
+                if self.get_run_row(run_id).status != "running":
+                    return self.load_run(run_id)
                 answers = True
             except StoreUnusable:  # it may not come back
                 raise
             except StoreUnavailable:  # it comes back, and the run goes on then: whoever is in a hurry gives a timeout
                 answers = False
             if deadline is not None and time.monotonic() >= deadline:
-                raise RunNotFinished(f"run {run_id} did not finish within {timeout_s:g} s; it goes on")
+                raise RunNotFinished(f"run {run_id} did not finish within {timeout_seconds:g} s; it goes on")
             if promise.done:
                 if not (answers and self.driver.hears):  # nobody can tell: this wait looks again
-                    Promise[None]().wait(min(left, self.poll_seconds))
+                    Future[None]().wait(min(left, self.poll_seconds))
                 promise = self.driver.watch(run_id)
 
-    async def wait_async(self, run_id: str) -> LiveRun:
+    async def wait_for_run_async(self, run_id: str) -> ActiveRun:
         """`wait` in the running event loop; a cancelled wait leaves nothing behind.
 
         Raises RunNotFound, RunnerClosed, StoreUnusable.
@@ -233,13 +242,13 @@ class Engine:
 
         while True:
             promise = self.driver.watch(run_id)
-            await arrival(promise)
+            await wrap_future(promise)
             found = promise.value()
             if found is not None and found.machine.ended:
                 return found
             try:
-                if (await asyncio.to_thread(self.head, run_id)).status != "running":
-                    return await asyncio.to_thread(self.read, run_id)
+                if (await asyncio.to_thread(self.get_run_row, run_id)).status != "running":
+                    return await asyncio.to_thread(self.load_run, run_id)
                 answers = True
             except StoreUnusable:
                 raise
@@ -249,7 +258,7 @@ class Engine:
                 await asyncio.sleep(self.poll_seconds)
 
     @contextmanager
-    def attending(self, run_id: str, told: Callable[[], None] | None = None) -> Iterator[None]:
+    def pause_on_interrupt(self, run_id: str, on_stop_requested: Callable[[], None] | None = None) -> Iterator[None]:
         """A block in which this thread begins a run, or goes on with it, and waits for it.
 
         If it is interrupted, the run is paused, its bodies are told to stop and waited for (see `Driver.interrupt`); a
@@ -262,29 +271,33 @@ class Engine:
             raise
         except BaseException:
             with suppress(RunnerClosed):
-                promise = self.driver.interrupt(run_id) if told is None else self.driver.interrupt(run_id, told)
+                promise = (
+                    self.driver.interrupt(run_id)
+                    if on_stop_requested is None
+                    else self.driver.interrupt(run_id, on_stop_requested)
+                )
                 promise.wait()
             raise
 
-    def control(self, run_id: str, event: ev.Event, verb: Verb) -> None:
+    def control(self, run_id: str, event: ev.Event, verb: ControlVerb) -> None:
         """Cancel, pause, resume or retry a run; returns when that is on disk.
 
         Raises RunNotFound, InvalidTransition, StructureChanged (retry), RunnerClosed.
         """
-        validation.sought("the id of a run", run_id)
+        validation.check_search_text("the id of a run", run_id)
         reason = getattr(event, "reason", "")
-        validation.text("a reason", reason, at_most_bytes=validation.LONGEST_REASON_BYTES, empty=True)
+        validation.check_text("a reason", reason, at_most_bytes=validation.LONGEST_REASON_BYTES, empty=True)
         promise = self.driver.control(run_id, event, retry=verb == "retry")
         promise.wait()
         if not promise.value():
-            row = self.head(run_id)
+            row = self.get_run_row(run_id)
             if verb == "cancel" and row.status in ACTIVE:
                 raise InvalidTransition(
                     f"run {run_id} is already being cancelled", hint="it ends when what runs of it has ended"
                 )
             why = f": {row.reason}" if row.reason and row.status == "paused" else ""
             raise InvalidTransition(
-                f"cannot {verb} run {run_id}: it is {row.status}{why}", hint=ADVICE.get((verb, row.status), "")
+                f"cannot {verb} run {run_id}: it is {row.status}{why}", hint=HINTS.get((verb, row.status), "")
             )
 
     def resume(self, run_id: str, inputs: Mapping[str, Any] | None = None, start: int | None = None) -> None:
@@ -296,44 +309,44 @@ class Engine:
         StructureChanged, StoreUnavailable, RunnerClosed.
         """
         event = ev.Resumed("", dict(inputs or {}), start)
-        head = self.head(run_id)
+        head = self.get_run_row(run_id)
         self.driver.loader.check_structure(head)
         if head.status == "running":
-            self._vacate(run_id)
+            self._wait_until_released(run_id)
             if not event.inputs and start is None:
-                if not self.adopt(run_id):
-                    raise _in_progress(run_id)
+                if not self.claim_run(run_id):
+                    raise _run_in_progress_error(run_id)
                 return
             self.control(run_id, ev.CancelRequested("resumed with other inputs"), "cancel")
-            head = self.head(run_id)
+            head = self.get_run_row(run_id)
         try:
             self.control(run_id, event, "resume" if head.status == "paused" else "retry")
         except InvalidTransition:
-            if self.head(run_id).status == "running":
-                raise _in_progress(run_id) from None
+            if self.get_run_row(run_id).status == "running":
+                raise _run_in_progress_error(run_id) from None
             raise
-        self.adopt(run_id)  # what was parked and belongs to nobody
+        self.claim_run(run_id)  # what was parked and belongs to nobody
 
-    def adopt(self, run_id: str) -> bool:
+    def claim_run(self, run_id: str) -> bool:
         """Take what nobody executes of a run and its children; whether there was any.  Raises StoreUnavailable."""
         promise = self.driver.adopt(run_id)
         promise.wait()
         return promise.value() > 0
 
-    def _vacate(self, run_id: str) -> None:
+    def _wait_until_released(self, run_id: str) -> None:
         """Wait until nobody holds work of the run.  Raises RunInProgress, if somebody has it and keeps it."""
         lease: int | None = None
         while True:
-            self.store.orphan_dead(self.clock.now(), self.clock.steady(), self.driver.lease_us)
+            self.store.reclaim_expired(self.clock.now(), self.clock.steady(), self.driver.lease_us)
             held = {row.owner: row.lease_until for row in self.store.work(run_id) if row.owner is not None}
             if not held:
                 return
             until = max(held.values())
-            if any(self.store.alive(owner) for owner in held) or (lease is not None and until > lease):
-                raise _in_progress(run_id)
+            if any(self.store.is_alive(owner) for owner in held) or (lease is not None and until > lease):
+                raise _run_in_progress_error(run_id)
             lease = until
             patience = self.clock.seconds_until(lease)
-            Promise[None]().wait(None if patience is None else patience + LEASE_MARGIN_SECONDS)
+            Future[None]().wait(None if patience is None else patience + LEASE_MARGIN_SECONDS)
 
     def fork(
         self,
@@ -344,8 +357,8 @@ class Engine:
         *,
         idempotency_key: str | None = None,
         new_id: str | None = None,
-        resting: bool = False,
-    ) -> tuple[RunRow, LiveRun | None]:
+        start_paused: bool = False,
+    ) -> tuple[RunRow, ActiveRun | None]:
         """Start a run that takes over what an earlier one has, up to a task; returns when it is on disk.
 
         With a key that is taken: the run that has it, and None.  Where this process does not have the workflow, the
@@ -355,89 +368,90 @@ class Engine:
         IdempotencyConflict, StoreUnavailable, RunnerClosed.
         """
         self.driver.check_open()
-        _check_key(idempotency_key)
+        _check_idempotency_key(idempotency_key)
         _check_new_id(new_id)
-        validation.sought("the task to begin with", from_task)
+        validation.check_search_text("the task to begin with", from_task)
         for name in removed:
-            validation.sought("a key that is removed", name)
-        head = self.head(run_id)
+            validation.check_search_text("a key that is removed", name)
+        head = self.get_run_row(run_id)
         self.driver.loader.check_structure(head)
-        program: Program | None = self.registry.find(head.workflow)
-        run = forking.born(self.read(run_id), program, from_task, values, removed, self.clock)
+        program: WorkflowDefinition | None = self.registry.find(head.workflow)
+        run = forking.create_fork(self.load_run(run_id), program, from_task, values, removed, self.clock)
         if idempotency_key is not None:
             run.row.idempotency_key = idempotency_key
-            edits = {str(i): values for i, values in run.machine.edits.items()}
-            run.row.inputs_digest = input_digest.of_cells({"fork": run_id, "from": from_task, **edits})
+            edits = {str(i): values for i, values in run.machine.overrides.items()}
+            run.row.inputs_digest = input_digest.digest_of_cells({"fork": run_id, "from": from_task, **edits})
         if new_id is not None:
             run.row.id = new_id
-        if resting:
-            run.decide(Entry(ev.Paused("forked: it goes on when it is run")), self.clock)
+        if start_paused:
+            run.decide(JournalEntry(ev.Paused("forked: it goes on when it is run")), self.clock)
         birth = self.driver.begin(run)
         birth.wait()
         if new_id is not None and birth.value().live is None:
             raise IdempotencyConflict(f"there is a run {new_id!r} already", hint="choose another id for the fork")
-        return _accepted(birth, run.row)
+        return _wait_until_accepted(birth, run.row)
 
     # -- questions
 
     def pauses(self, run_id: str) -> list[Pause]:
         """The open questions of a run and its children.  Raises RunNotFound, StoreError."""
-        return pauses.open_pauses(self.read(run_id), Reader(self.store).find)
+        return pauses.find_open_pauses(self.load_run(run_id), RunReader(self.store).find_run)
 
     def answer(self, run_id: str, key: str | None, value: Any) -> Pause:
         """Answer an open question, by its pause id or the name of its answer; None: the only one.
 
-        Returns when the answer is on disk.  Raises NotAsked, AnswerError, RunNotFound, EncodingError, RunnerClosed.
+        Returns when the answer is on disk..  Raises PauseNotFound, AnswerError, RunNotFound, EncodingError,
+        RunnerClosed.
         """
-        pause = self.pause(run_id, key)
-        self.give(pause, value)
+        pause = self.find_pause(run_id, key)
+        self.submit_answer(pause, value)
         return pause
 
-    def pause(self, run_id: str, key: str | None) -> Pause:
+    def find_pause(self, run_id: str, key: str | None) -> Pause:
         """An open question, by its pause id or the name of its answer; None: the only one.
 
-        Raises NotAsked, RunNotFound.
+        Raises PauseNotFound, RunNotFound.
         """
-        found = None if key is None else pauses.named(key, self.read(run_id), Reader(self.store).find)
-        return pauses.only(self.pauses(run_id), key, run_id) if found is None else found
+        found = None if key is None else pauses.find_pause(key, self.load_run(run_id), RunReader(self.store).find_run)
+        return pauses.single_pause(self.pauses(run_id), key, run_id) if found is None else found
 
-    def give(self, pause: Pause, value: Any) -> None:
+    def submit_answer(self, pause: Pause, value: Any) -> None:
         """Answer this question; raises as `answer` does."""
-        asking = self.driver.loader.load(pause.asked_by)
+        asking = self.driver.loader.load(pause.asking_run_id)
         unchecked = asking.program is None
         if asking.program is not None:
-            cells = asking.program.answer(pause.node, value)
+            cells = asking.program.answer(pause.node_index, value)
         else:
             wrong = None if pause.answer_schema is None else violation(pause.answer_schema, value)
             if wrong is not None:
                 raise AnswerError(f"the answer {pause.answer_name!r} to {pause.pause_id!r} does not fit: {wrong}")
-            cells = asking.style.answer(len(asking.layout.plan.nodes[pause.node].writes), value)
-        promise = self.driver.control(pause.asked_by, ev.Answered(pause.node, cells, pause.fence, unchecked))
+            cells = asking.style.answer(len(asking.layout.plan.nodes[pause.node_index].writes), value)
+        promise = self.driver.control(pause.asking_run_id, ev.Answered(pause.node_index, cells, pause.fence, unchecked))
         promise.wait()
         if not promise.value():
-            raise NotAsked(f"nobody waits for an answer to {pause.pause_id!r} any more: somebody was faster")
+            raise PauseNotFound(f"nobody waits for an answer to {pause.pause_id!r} any more: somebody was faster")
 
     # -- reading
 
-    def head(self, run_id: str) -> RunRow:
+    def get_run_row(self, run_id: str) -> RunRow:
         """Raises RunNotFound, InvalidArgument."""
-        row = self.store.run(validation.sought("the id of a run", run_id))
+        row = self.store.run(validation.check_search_text("the id of a run", run_id))
         if row is None:
             raise RunNotFound(f"there is no run {run_id!r} in {self.store.url}")
         return row
 
-    def read(self, run_id: str) -> LiveRun:
+    def load_run(self, run_id: str) -> ActiveRun:
         """The run as the store has it, folded; needs no code of the user.  Raises RunNotFound, StoreError."""
-        return read_run(self.store, self.head(run_id))
+        return read_run(self.store, self.get_run_row(run_id))
 
-    def runs(self, which: RunFilter) -> list[RunRow]:
-        return self.store.runs(which)
+    def list_runs(self, run_filter: RunFilter) -> list[RunRow]:
+        return self.store.runs(run_filter)
 
-    def activities(self, rows: Sequence[RunRow]) -> dict[str, Activity]:
+    def read_activities(self, rows: Sequence[RunRow]) -> dict[str, Activity]:
         """Activities of runs, by id.  Raises StoreUnavailable."""
-        return activity.of_runs(self.store, rows, self.clock.now())
+        return activity.read_activities(self.store, rows, self.clock.now())
 
-    def forget(self, before: int, keep: Collection[str] = ()) -> int:
+    def prune(self, before: int, keep: Collection[str] = ()) -> int:
         """Delete runs that ended before an instant, with their children; returns how many.
 
         One stays as long as any of its family has not ended or is in `keep`.  Raises StoreUnavailable, RunnerClosed.
@@ -446,22 +460,22 @@ class Engine:
         kept, gone = frozenset(keep), 0
         after: Position | None = FIRST
         while after is not None:
-            forgotten = self.store.forget(before, kept, FORGOTTEN_AT_ONCE, after)
+            forgotten = self.store.prune(before, kept, PRUNE_BATCH_RUNS, after)
             gone += forgotten.runs
             after = forgotten.rest
         return gone
 
 
 @atexit.register
-def close_all() -> None:
+def close_open_engines() -> None:
     """At interpreter exit: let running bodies end for a moment, leave the rest resumable."""
-    for engine in list(_OPEN):
+    for engine in list(_OPEN_ENGINES):
         engine.close(EXIT_DRAIN_SECONDS)
 
 
-def _accepted(birth: Promise[Begun], row: RunRow) -> tuple[RunRow, LiveRun | None]:
-    birth.wait()
-    begun = birth.value()
+def _wait_until_accepted(acceptance: Future[Accepted], row: RunRow) -> tuple[RunRow, ActiveRun | None]:
+    acceptance.wait()
+    begun = acceptance.value()
     if begun.live is None and begun.row.inputs_digest != row.inputs_digest:
         raise IdempotencyConflict(
             f"idempotency key {row.idempotency_key!r} of workflow {row.workflow!r} belongs to run {begun.row.id}, "
@@ -471,21 +485,21 @@ def _accepted(birth: Promise[Begun], row: RunRow) -> tuple[RunRow, LiveRun | Non
     return begun.row, begun.live
 
 
-def _check_key(key: str | None) -> None:
+def _check_idempotency_key(key: str | None) -> None:
     if key is not None:
-        validation.text("an idempotency key", key, at_most_bytes=validation.LONGEST_KEY_BYTES)
+        validation.check_text("an idempotency key", key, at_most_bytes=validation.LONGEST_KEY_BYTES)
 
 
 def _check_new_id(run_id: str | None) -> None:
     if run_id is not None:
-        validation.text("the id of a run", run_id, at_most_bytes=validation.LONGEST_ID_BYTES)
+        validation.check_text("the id of a run", run_id, at_most_bytes=validation.LONGEST_ID_BYTES)
 
 
-def _in_progress(run_id: str) -> RunInProgress:
+def _run_in_progress_error(run_id: str) -> RunInProgress:
     return RunInProgress(
         f"run {run_id} is being executed by another process", hint="wait for it, or cancel it and resume it then"
     )
 
 
-def is_over(row: RunRow) -> bool:
+def has_ended(row: RunRow) -> bool:
     return row.status in ENDED

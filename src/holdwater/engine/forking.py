@@ -7,24 +7,24 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from holdwater.errors import ConfigError, TaskNotFound
-from holdwater.kernel.compiled_plan import Layout
-from holdwater.kernel.forking import forked
+from holdwater.kernel.compiled_plan import CompiledPlan
+from holdwater.kernel.forking import fork_journal
 from holdwater.model import ids
-from holdwater.model.ports import Clock, Program
+from holdwater.model.ports import Clock, WorkflowDefinition
 from holdwater.model.records import RunRow
-from holdwater.runtime.active_run import LiveRun
+from holdwater.runtime.active_run import ActiveRun
 
-NAMES_LISTED: Final = 20
+MAX_LISTED_NAMES: Final = 20
 
 
-def born(
-    source: LiveRun,
-    program: Program | None,
+def create_fork(
+    source: ActiveRun,
+    program: WorkflowDefinition | None,
     from_task: str,
     values: Mapping[str, Any],
     removed: Collection[str],
     clock: Clock,
-) -> LiveRun:
+) -> ActiveRun:
     """The fork of a run as it was read, not written yet; it has as much time as its source had.
 
     `program`: what executes it, None if this process cannot.  Raises TaskNotFound, ConfigError (a key both set and
@@ -35,8 +35,8 @@ def born(
     both = [key for key in removed if key in values]
     if both:
         raise ConfigError(f"{', '.join(map(repr, both))}: to be set and to be removed", hint="do one of them")
-    node = find(source.layout, from_task, head.id)
-    edits = dict(machine.edits)
+    node = node_index(source.layout, from_task, head.id)
+    edits = dict(machine.overrides)
     inputs = [read.name for read in source.layout.plan.nodes[node].reads]
     unknown = [name for name in values if inputs and name not in inputs]
     if unknown:
@@ -49,7 +49,7 @@ def born(
         edits[node] = source.style.edits(values, removed, edits.get(node))
     now = clock.now()
     row = RunRow(
-        id=ids.run_id(now),
+        id=ids.new_run_id(now),
         workflow=head.workflow,
         style=head.style,
         structure=head.structure,
@@ -58,19 +58,21 @@ def born(
         deadline_at=None if source.limit_us is None else now + source.limit_us,
         forked_from=head.id,
     )
-    run = LiveRun(row, source.layout, source.style, program, born=True)
-    run.begin_with(forked(source.layout, source.entries, node, edits), clock)
+    run = ActiveRun(row, source.layout, source.style, program, born=True)
+    run.begin_with(fork_journal(source.layout, source.entries, node, edits), clock)
     return run
 
 
-def find(layout: Layout, name: str, run_id: str) -> int:
+def node_index(layout: CompiledPlan, name: str, run_id: str) -> int:
     """The node of a task, by its name or its full name.  Raises TaskNotFound, with names that come close."""
     node = layout.index.get(name, layout.index.get(name.rpartition("::")[2]))
     if node is not None:
         return node
     names = list(layout.index)
     close = difflib.get_close_matches(name, names, n=1)
-    listed = ", ".join(names[:NAMES_LISTED]) + (f" and {len(names) - NAMES_LISTED} more" * (len(names) > NAMES_LISTED))
+    listed = ", ".join(names[:MAX_LISTED_NAMES]) + (
+        f" and {len(names) - MAX_LISTED_NAMES} more" * (len(names) > MAX_LISTED_NAMES)
+    )
     raise TaskNotFound(
         f"run {run_id} has no task {name!r}",
         hint=(f"did you mean {close[0]!r}? " if close else "") + f"its tasks are {listed}",

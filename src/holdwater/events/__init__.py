@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from holdwater.model.lazy_imports import lazily
+from holdwater.model.lazy_imports import lazy_module
 
 if TYPE_CHECKING:
     from holdwater.events.dispatcher import EventDispatcher
@@ -90,4 +90,4 @@ _HOMES = {
     ),
 }
 
-__getattr__, __dir__ = lazily(__name__, _HOMES)
+__getattr__, __dir__ = lazy_module(__name__, _HOMES)

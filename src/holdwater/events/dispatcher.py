@@ -10,8 +10,8 @@ from holdwater.events.processors import AsyncEventProcessor, EventProcessor
 from holdwater.events.types import BaseEvent
 from holdwater.model.error_report import describe, is_a
 
-FAILURES_LIMIT = 100
-OBSERVED_ASYNC = (Exception, SystemExit)
+MAX_FAILURE_NOTES = 100
+SUPPRESSED_ASYNC_ERRORS = (Exception, SystemExit)
 """what an awaited processor may raise without harm to the run; the others are how a coroutine is cancelled or closed"""
 
 
@@ -27,7 +27,7 @@ class EventDispatcher:
         self.failures: list[str] = []
         self.failure_count = 0
         self._strict = strict
-        self._down = False
+        self._is_shut_down = False
         # Re-entrant: a processor may emit an event of its own while it handles one.
         self._lock = threading.RLock()
 
@@ -47,8 +47,8 @@ class EventDispatcher:
             if isinstance(processor, AsyncEventProcessor):
                 try:
                     await processor.on_event_async(event)
-                except OBSERVED_ASYNC as error:
-                    self._failed(processor, f"on {type(event).__name__}", error)
+                except SUPPRESSED_ASYNC_ERRORS as error:
+                    self._record_failure(processor, f"on {type(event).__name__}", error)
             else:
                 with self._lock:
                     self._deliver(processor, event)
@@ -56,52 +56,52 @@ class EventDispatcher:
     def enter_node(self, span_id: str) -> None:
         """Let processors set context variables for a body that is about to be called in this context."""
         for processor in self.processors:
-            self._guarded(processor, "in enter_node", partial(processor.enter_node, span_id))
+            self._call_safely(processor, "in enter_node", partial(processor.enter_node, span_id))
 
     def force_flush(self) -> None:
         for processor in self.processors:
-            self._guarded(processor, "in force_flush", processor.force_flush)
+            self._call_safely(processor, "in force_flush", processor.force_flush)
 
     def shutdown(self) -> None:
         """Shut every processor down, once however often it is called."""
-        for processor in self._take_down():
-            self._guarded(processor, "in shutdown", processor.shutdown)
+        for processor in self._begin_shutdown():
+            self._call_safely(processor, "in shutdown", processor.shutdown)
 
     async def shutdown_async(self) -> None:
-        for processor in self._take_down():
+        for processor in self._begin_shutdown():
             if isinstance(processor, AsyncEventProcessor):
                 try:
                     await processor.shutdown_async()
-                except OBSERVED_ASYNC as error:
-                    self._failed(processor, "in shutdown", error)
+                except SUPPRESSED_ASYNC_ERRORS as error:
+                    self._record_failure(processor, "in shutdown", error)
             else:
-                self._guarded(processor, "in shutdown", processor.shutdown)
+                self._call_safely(processor, "in shutdown", processor.shutdown)
 
-    def _take_down(self) -> tuple[EventProcessor, ...]:
+    def _begin_shutdown(self) -> tuple[EventProcessor, ...]:
         with self._lock:
-            if self._down:
+            if self._is_shut_down:
                 return ()
-            self._down = True
+            self._is_shut_down = True
             return self.processors
 
     def _deliver(self, processor: EventProcessor, event: BaseEvent) -> None:
         try:
             processor.on_event(event)
         except BaseException as error:  # noqa: BLE001 - an observer's failure is not the run's
-            self._failed(processor, f"on {type(event).__name__}", error)
+            self._record_failure(processor, f"on {type(event).__name__}", error)
 
-    def _guarded(self, processor: EventProcessor, where: str, call: Callable[[], None]) -> None:
+    def _call_safely(self, processor: EventProcessor, where: str, function: Callable[[], None]) -> None:
         with self._lock:
             try:
-                call()
+                function()
             except BaseException as error:  # noqa: BLE001 - as above
-                self._failed(processor, where, error)
+                self._record_failure(processor, where, error)
 
-    def _failed(self, processor: EventProcessor, where: str, error: BaseException) -> None:
+    def _record_failure(self, processor: EventProcessor, where: str, error: BaseException) -> None:
         """Keep a note: an observer's failure, SystemExit too, is not the run's.  Ctrl-C is raised: it is none."""
         if self._strict or (is_a(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread()):
             raise error
         with self._lock:
             self.failure_count += 1
-            if len(self.failures) < FAILURES_LIMIT:
+            if len(self.failures) < MAX_FAILURE_NOTES:
                 self.failures.append(f"{type(processor).__name__} failed {where}: {describe(error)}")

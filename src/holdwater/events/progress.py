@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Final, TextIO
 
 from holdwater.events.processors import EventProcessor
-from holdwater.events.progress_bars import Bar, Bars
+from holdwater.events.progress_bars import Bar, ProgressTree
 from holdwater.events.types import BaseEvent
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 MILESTONES_PERCENT: Final = (10, 25, 50, 75, 100)
-BARS_LIMIT: Final = 24
-_MARKS: Final = {
+MAX_BARS: Final = 24
+_STATUS_MARKS: Final = {
     "running": ("", "cyan"),
     "completed": ("✓", "green"),
     "failed": ("✗", "red"),
@@ -35,22 +35,22 @@ class RichProgressProcessor(EventProcessor):
     def __init__(self, *, stream: TextIO | None = None, interactive: bool | None = None) -> None:
         self._stream = stream
         self._interactive = interactive
-        self._display: _LiveBars | _Lines | None = None
-        self._bars = Bars()
+        self._display: _LiveDisplay | _LineDisplay | None = None
+        self._progress = ProgressTree()
         # A processor may hear several runs at once, each of them through a dispatcher of its own.
         self._lock = threading.RLock()
 
     def on_event(self, event: BaseEvent) -> None:
         with self._lock:
-            root = self._bars.follow(event)
+            root = self._progress.update(event)
             if root is None:
                 return
             if self._display is None:
                 self._display = self._make_display()
             if root.ended is None:
-                self._display.show(root)
+                self._display.update(root)
             else:
-                self._display.end(root)
+                self._display.finish(root)
 
     def shutdown(self) -> None:
         with self._lock:
@@ -58,93 +58,93 @@ class RichProgressProcessor(EventProcessor):
                 self._display.close()
                 self._display = None
 
-    def _make_display(self) -> _LiveBars | _Lines:
+    def _make_display(self) -> _LiveDisplay | _LineDisplay:
         stream = sys.stderr if self._stream is None else self._stream
         interactive = self._interactive
         if interactive is None:
             interactive = stream.isatty() or _in_notebook()
-        return _LiveBars(self._bars, stream) if interactive else _Lines(stream)
+        return _LiveDisplay(self._progress, stream) if interactive else _LineDisplay(stream)
 
 
 ProgressBar = RichProgressProcessor
 
 
-class _Lines:
+class _LineDisplay:
     """A line when an outermost run passes a milestone, and one when it does not get to the last."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._passed: dict[Bar, int] = {}
+        self._last_milestones: dict[Bar, int] = {}
 
-    def show(self, root: Bar) -> None:
+    def update(self, root: Bar) -> None:
         if not root.total:
             return
         percent = 100 * root.done // root.total
         passed = max((milestone for milestone in MILESTONES_PERCENT if milestone <= percent), default=0)
-        if passed > self._passed.get(root, 0):
-            self._passed[root] = passed
-            self._write(f"{root.label}: {percent} % ({amount(root)})")
+        if passed > self._last_milestones.get(root, 0):
+            self._last_milestones[root] = passed
+            self._write(f"{root.label}: {percent} % ({format_progress(root)})")
 
-    def end(self, root: Bar) -> None:
-        passed = self._passed.pop(root, 0)
+    def finish(self, root: Bar) -> None:
+        passed = self._last_milestones.pop(root, 0)
         if root.status != "completed":
-            because = f", {root.problem}" if root.problem else ""
-            self._write(f"{root.label}: {root.status} after {amount(root)}{because}")
+            because = f", {root.last_error}" if root.last_error else ""
+            self._write(f"{root.label}: {root.status} after {format_progress(root)}{because}")
         elif passed < MILESTONES_PERCENT[-1]:
-            self._write(f"{root.label}: {MILESTONES_PERCENT[-1]} % ({amount(root)})")
+            self._write(f"{root.label}: {MILESTONES_PERCENT[-1]} % ({format_progress(root)})")
 
     def close(self) -> None:
-        self._passed.clear()
+        self._last_milestones.clear()
 
     def _write(self, line: str) -> None:
         print(line.replace("\n", " "), file=self._stream, flush=True)
 
 
-class _LiveBars:
+class _LiveDisplay:
     """Redrawn a few times a second by a thread of rich, from the bars as they are then."""
 
-    def __init__(self, bars: Bars, stream: TextIO) -> None:
+    def __init__(self, progress: ProgressTree, stream: TextIO) -> None:
         from rich.console import Console
 
-        self._bars = bars
+        self._progress = progress
         self._console: Console = Console(file=stream, highlight=False, emoji=False, markup=False)
         self._live: Live | None = None
-        self._ended: list[Bar] = []
+        self._finished: list[Bar] = []
 
-    def show(self, root: Bar) -> None:
+    def update(self, root: Bar) -> None:
         if self._live is None:
             from rich.live import Live
 
             self._live = Live(
                 console=self._console,
-                get_renderable=self._table,
+                get_renderable=self._render_table,
                 refresh_per_second=8,
                 redirect_stdout=sys.stdout.isatty(),  # what goes to a pipe must get there
             )
             self._live.start()
 
-    def end(self, root: Bar) -> None:
-        self._ended.append(root)
-        if not self._bars.roots:
+    def finish(self, root: Bar) -> None:
+        self._finished.append(root)
+        if not self._progress.roots:
             self.close()
 
     def close(self) -> None:
         live, self._live = self._live, None
         if live is not None:
             live.stop()
-        self._ended.clear()
+        self._finished.clear()
 
-    def _table(self) -> Table:
+    def _render_table(self) -> Table:
         from rich.progress_bar import ProgressBar as RichBar
         from rich.table import Table
         from rich.text import Text
 
         table = Table.grid(padding=(0, 1))
         # Without a lock: this is called under rich's, which stop() wants while the processor holds its own.
-        bars = [bar for root in (*self._ended, *self._bars.roots) for bar in root.below()]
+        bars = [bar for root in (*self._finished, *self._progress.roots) for bar in root.walk()]
         now = time.time()
-        for bar in bars[:BARS_LIMIT]:
-            mark, style = _MARKS.get(bar.status, ("", "dim"))
+        for bar in bars[:MAX_BARS]:
+            mark, style = _STATUS_MARKS.get(bar.status, ("", "dim"))
             table.add_row(
                 Text("  " * bar.depth + bar.label, no_wrap=True, overflow="ellipsis"),
                 RichBar(
@@ -153,16 +153,16 @@ class _LiveBars:
                     width=30,
                     complete_style="red" if bar.failed else "cyan",
                 ),
-                Text(amount(bar)),
+                Text(format_progress(bar)),
                 Text(f"{(bar.ended or now) - (bar.started or now):.1f} s", style="dim"),
                 Text(mark, style=style),
             )
-        if len(bars) > BARS_LIMIT:
-            table.add_row(Text(f"and {len(bars) - BARS_LIMIT} more", style="dim"))
+        if len(bars) > MAX_BARS:
+            table.add_row(Text(f"and {len(bars) - MAX_BARS} more", style="dim"))
         return table
 
 
-def amount(bar: Bar) -> str:
+def format_progress(bar: Bar) -> str:
     """`3/10 nodes`, with the calls of loops and the failures where there are any."""
     total = "" if bar.total is None else f"/{bar.total}"
     text = f"{bar.done}{total} {bar.unit}"

@@ -32,30 +32,30 @@ class Bar:
     calls: int = 0
     """executions of nodes; more than `done` where a loop comes back to one"""
     failed: int = 0
-    open: int = 0
+    active_runs: int = 0
     """runs under way that count here"""
     started: float | None = None
     ended: float | None = None
     status: str = "running"
-    problem: str = ""
+    last_error: str = ""
     children: dict[str, Bar] = field(default_factory=dict)
 
-    def begin(self, size: int | None, now: float) -> None:
+    def start_run(self, total: int | None, now: float) -> None:
         if self.started is None:
             self.started = now
-        self.open += 1
+        self.active_runs += 1
         self.ended, self.status = None, "running"
-        self.total = None if size is None or self.total is None else self.total + size
+        self.total = None if total is None or self.total is None else self.total + total
 
-    def end(self, status: str, now: float) -> None:
-        self.open -= 1
-        if self.open:
+    def end_run(self, status: str, now: float) -> None:
+        self.active_runs -= 1
+        if self.active_runs:
             return
         self.ended, self.status = now, status
         if status == "completed":
             self.total = self.done  # what no branch led to was not to be done
 
-    def below(self) -> Iterator[Bar]:
+    def walk(self) -> Iterator[Bar]:
         """This bar and those under it, in the order to show them."""
         stack = [self]
         while stack:
@@ -69,7 +69,7 @@ class _Run:
     bar: Bar
     root: Bar
     is_item: bool = False
-    seen: set[str] = field(default_factory=set)
+    finished_nodes: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True, eq=False)
@@ -78,22 +78,22 @@ class _Node:
     run: _Run
 
 
-class Bars(TypedEventProcessor):
+class ProgressTree(TypedEventProcessor):
     """Follows any number of runs.  `roots` are the bars of outermost runs under way, in the order they began."""
 
     def __init__(self) -> None:
-        self._open: OpenSpans[_Run, _Node] = OpenSpans()
+        self._open_spans: OpenSpans[_Run, _Node] = OpenSpans()
         self._roots: dict[Bar, None] = {}
 
     @property
     def roots(self) -> tuple[Bar, ...]:
         return tuple(self._roots)
 
-    def follow(self, event: BaseEvent) -> Bar | None:
+    def update(self, event: BaseEvent) -> Bar | None:
         """Take the event in.  The bar of the outermost run it belongs to, if that is known."""
-        before = self._open.run_of(event)
+        before = self._open_spans.run_for(event)
         self.on_event(event)
-        run = before or self._open.run_of(event)
+        run = before or self._open_spans.run_for(event)
         if run is None:
             return None
         if run.root.ended is not None:
@@ -101,53 +101,53 @@ class Bars(TypedEventProcessor):
         return run.root
 
     def on_run_start(self, event: RunStartEvent) -> None:
-        around = self._open.map_around(event)
+        around = self._open_spans.enclosing_map(event)
         if around is not None and not event.is_map:
-            self._open.begin_run(event, _Run(around.bar, around.root, is_item=True))
+            self._open_spans.begin_run(event, _Run(around.bar, around.root, is_item=True))
             return
         unit = "items" if event.is_map else "nodes"
-        node = self._open.node_around(event)
+        node = self._open_spans.enclosing_node(event)
         if node is None:
             bar = root = Bar(event.graph_name or "graph", unit)
             self._roots[root] = None
         else:
             parent, root = node.run.bar, node.run.root
             bar = parent.children.setdefault(node.name, Bar(node.name, unit, parent.depth + 1))
-        bar.begin(event.map_size if event.is_map else event.node_count, event.timestamp)
-        self._open.begin_run(event, _Run(bar, root))
+        bar.start_run(event.map_size if event.is_map else event.node_count, event.timestamp)
+        self._open_spans.begin_run(event, _Run(bar, root))
 
     def on_node_start(self, event: NodeStartEvent) -> None:
-        run = self._open.run_of(event)
+        run = self._open_spans.run_for(event)
         if run is not None:
-            self._open.begin_node(event, _Node(event.node_name, run))
+            self._open_spans.begin_node(event, _Node(event.node_name, run))
 
     def on_node_end(self, event: NodeEndEvent) -> None:
-        self._settle(event)
+        self._finish_node(event)
 
     def on_node_error(self, event: NodeErrorEvent) -> None:
-        node = self._settle(event)
+        node = self._finish_node(event)
         if node is not None:
             node.run.bar.failed += not node.run.is_item
-            node.run.root.problem = f"{event.node_name}: {describe(event.error)}"
+            node.run.root.last_error = f"{event.node_name}: {describe(event.error)}"
 
     def on_interrupt(self, event: InterruptEvent) -> None:
-        self._open.end_node(event)
+        self._open_spans.end_node(event)
 
     def on_run_end(self, event: RunEndEvent) -> None:
-        run, _ = self._open.end_run(event)
+        run, _ = self._open_spans.end_run(event)
         if run is None:
             return
         if run.is_item:
             run.bar.done += 1
             run.bar.failed += event.status == "failed"
         else:
-            run.bar.end(event.status, event.timestamp)
+            run.bar.end_run(event.status, event.timestamp)
 
-    def _settle(self, event: NodeEndEvent | NodeErrorEvent) -> _Node | None:
-        node = self._open.end_node(event)
+    def _finish_node(self, event: NodeEndEvent | NodeErrorEvent) -> _Node | None:
+        node = self._open_spans.end_node(event)
         if node is not None and not node.run.is_item:
             node.run.bar.calls += 1
-            if node.name not in node.run.seen:
-                node.run.seen.add(node.name)
+            if node.name not in node.run.finished_nodes:
+                node.run.finished_nodes.add(node.name)
                 node.run.bar.done += 1
         return node

@@ -76,17 +76,17 @@ class RunLog:
 
     @property
     def node_stats(self) -> dict[str, NodeStats]:
-        return _stats(self.steps)
+        return _node_stats(self.steps)
 
     def summary(self) -> str:
         """One line."""
         parts = [
             f"{self.graph_name}: {self.status}",
-            _count(len(self.steps), "step"),
+            _pluralize(len(self.steps), "step"),
             f"{self.total_duration_ms:.1f} ms",
         ]
         if self.errors:
-            parts.append(_count(len(self.errors), "error"))
+            parts.append(_pluralize(len(self.errors), "error"))
         timing = self.timing
         if len(timing) > 1:
             slowest = max(timing, key=timing.__getitem__)
@@ -106,8 +106,8 @@ class RunLog:
 
     def __str__(self) -> str:
         rows = [("node", "status", "ms", "")]
-        for depth, step in _with_depth(self):
-            rows.append(("  " * depth + step.node_name, step.status, f"{step.duration_ms:.3f}", _remark(step)))
+        for depth, step in _iter_with_depth(self):
+            rows.append(("  " * depth + step.node_name, step.status, f"{step.duration_ms:.3f}", _step_remarks(step)))
         names, states, times = (max(len(row[i]) for row in rows) for i in range(3))
         lines = [f"{name:<{names}}  {status:<{states}}  {ms:>{times}}  {rest}" for name, status, ms, rest in rows]
         return "\n".join([self.summary(), *(f"  {line}".rstrip() for line in lines)])
@@ -134,14 +134,14 @@ class MapLog:
 
     @property
     def node_stats(self) -> dict[str, NodeStats]:
-        return _stats(step for item in self.items for step in item.steps)
+        return _node_stats(step for item in self.items for step in item.steps)
 
     def summary(self) -> str:
         """One line."""
         failed = sum(item.status == "failed" for item in self.items)
         parts = [
             f"{self.graph_name}: {self.status}",
-            _count(len(self.items), "item"),
+            _pluralize(len(self.items), "item"),
             f"{self.total_duration_ms:.1f} ms",
         ]
         if failed:
@@ -172,14 +172,14 @@ class MapLog:
         return "\n".join([self.summary(), *(f"  {line}".rstrip() for line in lines)])
 
 
-def _stats(steps: Iterator[NodeRecord] | list[NodeRecord]) -> dict[str, NodeStats]:
+def _node_stats(steps: Iterator[NodeRecord] | list[NodeRecord]) -> dict[str, NodeStats]:
     found: dict[str, NodeStats] = {}
     for step in steps:
         found.setdefault(step.node_name, NodeStats()).add(step)
     return found
 
 
-def _with_depth(log: RunLog) -> Iterator[tuple[int, NodeRecord]]:
+def _iter_with_depth(log: RunLog) -> Iterator[tuple[int, NodeRecord]]:
     """The steps of a run with those of its nested runs below them; a nested map is not unfolded."""
     stack = [(0, step) for step in reversed(log.steps)]
     while stack:
@@ -190,7 +190,7 @@ def _with_depth(log: RunLog) -> Iterator[tuple[int, NodeRecord]]:
                 stack.extend((depth + 1, below) for below in reversed(inner.steps))
 
 
-def _remark(step: NodeRecord) -> str:
+def _step_remarks(step: NodeRecord) -> str:
     parts = ["cached"] if step.cached else []
     if step.decision is not None:
         parts.append("-> " + (step.decision if isinstance(step.decision, str) else ", ".join(step.decision)))
@@ -200,5 +200,5 @@ def _remark(step: NodeRecord) -> str:
     return " ".join(parts)
 
 
-def _count(number: int, noun: str) -> str:
+def _pluralize(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -45,7 +45,7 @@ class OpenTelemetryProcessor(TypedEventProcessor):
         self._trace = trace
         self._provider = tracer_provider
         self._tracer = trace.get_tracer("holdwater", tracer_provider=tracer_provider)
-        self._open: OpenSpans[Span, Span] = OpenSpans()
+        self._open_spans: OpenSpans[Span, Span] = OpenSpans()
         self._lock = threading.Lock()
 
     def on_event(self, event: BaseEvent) -> None:
@@ -54,7 +54,9 @@ class OpenTelemetryProcessor(TypedEventProcessor):
 
     def on_run_start(self, event: RunStartEvent) -> None:
         name = f"{'map' if event.is_map else 'run'} {event.graph_name or 'graph'}"
-        span = self._begin(event, name, self._open.map_around(event) or self._open.node_around(event))
+        span = self._start_span(
+            event, name, self._open_spans.enclosing_map(event) or self._open_spans.enclosing_node(event)
+        )
         span.set_attributes({"holdwater.run_id": event.run_id, "holdwater.is_map": event.is_map})
         for key, value in (
             ("holdwater.graph", event.graph_name),
@@ -65,63 +67,63 @@ class OpenTelemetryProcessor(TypedEventProcessor):
         ):
             if value is not None:
                 span.set_attribute(key, value)
-        self._open.begin_run(event, span)
+        self._open_spans.begin_run(event, span)
 
     def on_node_start(self, event: NodeStartEvent) -> None:
-        run = self._open.run_of(event)
+        run = self._open_spans.run_for(event)
         if run is not None:
-            span = self._begin(event, f"node {event.node_name}", run)
+            span = self._start_span(event, f"node {event.node_name}", run)
             span.set_attributes({"holdwater.run_id": event.run_id, "holdwater.node": event.node_name})
-            self._open.begin_node(event, span)
+            self._open_spans.begin_node(event, span)
 
     def enter_node(self, span_id: str) -> None:
         """Make the node's span the current one: spans that the body makes are its children."""
         with self._lock:
-            span = self._open.node(span_id)
+            span = self._open_spans.node_by_span_id(span_id)
         if span is not None:
             from opentelemetry import context
 
             context.attach(self._trace.set_span_in_context(span))  # never detached: the context is the body's own
 
     def on_cache_hit(self, event: CacheHitEvent) -> None:
-        span = self._open.node_of(event)
+        span = self._open_spans.node_for(event)
         if span is not None:
-            span.add_event("cache hit", timestamp=_nanoseconds(event))
+            span.add_event("cache hit", timestamp=_timestamp_ns(event))
 
     def on_route_decision(self, event: RouteDecisionEvent) -> None:
-        span = self._open.node_of(event)
+        span = self._open_spans.node_for(event)
         if span is not None:
             span.set_attribute("holdwater.decision", event.decision)
 
     def on_interrupt(self, event: InterruptEvent) -> None:
-        span = self._open.end_node(event)
+        span = self._open_spans.end_node(event)
         if span is not None:
-            span.set_attribute("holdwater.waits_for", event.response_param)
-            span.end(_nanoseconds(event))
+            span.set_attribute("holdwater.awaiting_input", event.response_param)
+            span.end(_timestamp_ns(event))
 
     def on_node_end(self, event: NodeEndEvent) -> None:
-        span = self._open.end_node(event)
+        span = self._open_spans.end_node(event)
         if span is not None:
             span.set_attribute("holdwater.cached", event.cached)
-            span.end(_nanoseconds(event))
+            span.end(_timestamp_ns(event))
 
     def on_node_error(self, event: NodeErrorEvent) -> None:
-        span = self._open.end_node(event)
+        span = self._open_spans.end_node(event)
         if span is not None:
-            self._fail(span, event, event.error)
+            self._end_failed_span(span, event, event.error)
 
     def on_run_end(self, event: RunEndEvent) -> None:
-        span, given_up = self._open.end_run(event)
+        span, given_up = self._open_spans.end_run(event)
         for node in given_up:
-            node.set_attribute("holdwater.given_up", True)
-            node.end(_nanoseconds(event))
+            node.set_attribute("holdwater.cancelled", True)
+            node.end(_timestamp_ns(event))
         if span is None:
             return
         span.set_attributes({"holdwater.status": event.status, "holdwater.iterations": event.iterations})
         if event.error is not None or event.status == "failed":
-            self._fail(span, event, event.error)
+            self._end_failed_span(span, event, event.error)
         else:
-            span.end(_nanoseconds(event))
+            span.end(_timestamp_ns(event))
 
     def force_flush(self) -> None:
         """Flush the provider, if it can be."""
@@ -129,15 +131,15 @@ class OpenTelemetryProcessor(TypedEventProcessor):
         if flush is not None:
             flush()
 
-    def _begin(self, event: BaseEvent, name: str, parent: Span | None) -> Span:
+    def _start_span(self, event: BaseEvent, name: str, parent: Span | None) -> Span:
         context = None if parent is None else self._trace.set_span_in_context(parent)
-        return self._tracer.start_span(name, context, start_time=_nanoseconds(event))
+        return self._tracer.start_span(name, context, start_time=_timestamp_ns(event))
 
-    def _fail(self, span: Span, event: BaseEvent, error: BaseException | None) -> None:
+    def _end_failed_span(self, span: Span, event: BaseEvent, error: BaseException | None) -> None:
         if error is not None:
-            span.add_event("exception", exception_attributes(error), timestamp=_nanoseconds(event))
+            span.add_event("exception", exception_attributes(error), timestamp=_timestamp_ns(event))
         span.set_status(self._trace.StatusCode.ERROR, type_name(error) if error is not None else None)
-        span.end(_nanoseconds(event))
+        span.end(_timestamp_ns(event))
 
 
 def exception_attributes(error: BaseException) -> dict[str, str]:
@@ -149,5 +151,5 @@ def exception_attributes(error: BaseException) -> dict[str, str]:
     }
 
 
-def _nanoseconds(event: BaseEvent) -> int:
+def _timestamp_ns(event: BaseEvent) -> int:
     return int(event.timestamp * 1e9)

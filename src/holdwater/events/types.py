@@ -5,7 +5,8 @@ Spans form the tree of a run.  A node's events carry its span; `RunStartEvent` a
 for a nested graph and its nodes, the map's span for the items of a map.  So all the events of one run have the same
 `run_id`, `parent_span_id` and `item_index`, which is how an observer tells runs apart (`BaseEvent.scope`).
 
-The classes are plain slots dataclasses, immutable by convention: `frozen` triples their price.  Fields go by name.
+The classes are plain slots dataclasses, immutable by convention: `frozen_server` triples their price..  Fields go by
+name.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from holdwater.model.lazy_imports import lazily
+from holdwater.model.lazy_imports import lazy_module
 
 if TYPE_CHECKING:
     from holdwater.errors import (
@@ -81,7 +81,7 @@ __all__ = [
     "validate_runner_compatibility",
 ]
 
-_HOMES = {
+_EXPORTS = {
     "holdwater.errors": (
         "AnswerError",
         "ConflictError",
@@ -130,4 +130,4 @@ _HOMES = {
     ),
 }
 
-__getattr__, __dir__ = lazily(__name__, _HOMES)
+__getattr__, __dir__ = lazy_module(__name__, _EXPORTS)

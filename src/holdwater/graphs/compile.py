@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from holdwater.graphs.build.reaching_writers import unbranched
-from holdwater.graphs.node_call import Call
+from holdwater.graphs.build.reaching_writers import find_unbranched_writers
+from holdwater.graphs.node_call import NodeCall
 from holdwater.graphs.nodes.gates import GateNode
 from holdwater.graphs.nodes.nested import GraphNode
-from holdwater.graphs.value_copies import own_copy
-from holdwater.kernel import Layout, lay_out
+from holdwater.graphs.value_copies import copy_if_data
+from holdwater.kernel import CompiledPlan, compile_plan
 from holdwater.model.plan import Kind, Plan, Read
 from holdwater.model.plan import Node as PlanNode
-from holdwater.model.rules import AllOf, AnyOf, Not, Open, Ran, Rule
+from holdwater.model.rules import AllOf, AnyOf, HasRun, Not, Open, Rule
 
 if TYPE_CHECKING:
     from holdwater.graphs.build.scope import Scope
@@ -28,83 +28,86 @@ if TYPE_CHECKING:
     from holdwater.graphs.nodes.base import Node
     from holdwater.kernel import Machine
 
-UNLIMITED: Final = -1
+UNLIMITED_ITERATIONS: Final = -1
 """`Plan.max_iterations` that no count ever reaches"""
 
 
 @dataclass(frozen=True, eq=False)
-class Compiled:
+class CompiledGraph:
     """A graph in one scope, ready to run.  Tuples are indexed by the number of the node in the plan."""
 
     graph: Graph
     scope: Scope
-    layout: Layout
+    compiled_plan: CompiledPlan
     nodes: tuple[Node, ...]
-    calls: tuple[Call, ...]
+    calls: tuple[NodeCall, ...]
     outputs: tuple[tuple[str, tuple[int, ...]], ...]
     """name -> its cells, of which the latest write counts"""
-    partial: tuple[tuple[str, tuple[int, ...]], ...]
+    partial_outputs: tuple[tuple[str, tuple[int, ...]], ...]
     """the same for a run that failed"""
 
-    def limited(self, max_iterations: int | None) -> Layout:
+    def plan_with_limit(self, max_iterations: int | None) -> CompiledPlan:
         """The layout for one run, with its own limit of supersteps per loop; None: no limit."""
-        limit = UNLIMITED if max_iterations is None else max_iterations
-        if limit == self.layout.plan.max_iterations:
-            return self.layout
-        return replace(self.layout, plan=replace(self.layout.plan, max_iterations=limit))
+        limit = UNLIMITED_ITERATIONS if max_iterations is None else max_iterations
+        if limit == self.compiled_plan.plan.max_iterations:
+            return self.compiled_plan
+        return replace(self.compiled_plan, plan=replace(self.compiled_plan.plan, max_iterations=limit))
 
     @cached_property
-    def known(self) -> frozenset[str]:
+    def input_names(self) -> frozenset[str]:
         """Names that a run can be given."""
-        return frozenset(self.layout.plan.inputs)
+        return frozenset(self.compiled_plan.plan.inputs)
 
     @cached_property
-    def _single(self) -> tuple[tuple[tuple[str, int], ...] | None, ...]:
+    def _single_cells(self) -> tuple[tuple[tuple[str, int], ...] | None, ...]:
         """per node: (input, cell), where every data input has exactly one cell"""
         return tuple(
             tuple((name, cells[0]) for name, cells in row) if all(len(cells) == 1 for _, cells in row) else None
-            for row in self._wired
+            for row in self._input_cells
         )
 
     @cached_property
-    def _wired(self) -> tuple[tuple[tuple[str, tuple[int, ...]], ...], ...]:
+    def _input_cells(self) -> tuple[tuple[tuple[str, tuple[int, ...]], ...], ...]:
         return tuple(
             tuple(zip(node.inputs, reads, strict=False))  # what is waited for comes after the inputs and is not shown
-            for node, reads in zip(self.nodes, self.layout.reads, strict=True)
+            for node, reads in zip(self.nodes, self.compiled_plan.reads, strict=True)
         )
 
-    def inputs(self, m: Machine, i: int) -> dict[str, Any]:
-        """What a node is called with, by the names of its inputs.  Raises GraphConfigError (see `Call.complete`)."""
-        stamp, value = m.stamp, m.value
+    def node_inputs(self, m: Machine, i: int) -> dict[str, Any]:
+        """What a node is called with, by the names of its inputs.
+
+        Raises GraphConfigError (see `Call.add_default_inputs`).
+        """
+        stamp, value = m.version, m.value
         given: dict[str, Any] = {}
-        single = self._single[i]
+        single = self._single_cells[i]
         if single is not None:
             for name, c in single:
                 if stamp[c]:
                     given[name] = value[c]
         else:
-            for name, cells in self._wired[i]:
+            for name, cells in self._input_cells[i]:
                 latest = max(cells, key=stamp.__getitem__)
                 if stamp[latest]:
                     given[name] = value[latest]
         call = self.calls[i]
         if call.is_retried:
             bound = self.graph.bound
-            given = {n: v if n in bound and v is bound[n] else own_copy(v) for n, v in given.items()}
-        return call.complete(given) if call.spares else given
+            given = {n: v if n in bound and v is bound[n] else copy_if_data(v) for n, v in given.items()}
+        return call.add_default_inputs(given) if call.default_inputs else given
 
-    def results(self, m: Machine) -> dict[str, Any]:
+    def collect_outputs(self, m: Machine) -> dict[str, Any]:
         """The outputs that were made, or given in the place of being made; of a run that failed, all that it made."""
-        stamp, value = m.stamp, m.value
+        stamp, value = m.version, m.value
         made: dict[str, Any] = {}
-        for name, cells in self.partial if m.errors else self.outputs:
+        for name, cells in self.partial_outputs if m.errors else self.outputs:
             latest = cells[0] if len(cells) == 1 else max(cells, key=stamp.__getitem__)
             if stamp[latest]:
                 made[name] = value[latest]
         return made
 
 
-def compiled(graph: Graph, scope: Scope) -> Compiled:
+def compile_graph(graph: Graph, scope: Scope) -> CompiledGraph:
     """Compile a graph for one scope; linear in its edges."""
     return _Compiler(graph, scope).compile()
 
@@ -113,147 +116,156 @@ class _Compiler:
     def __init__(self, graph: Graph, scope: Scope) -> None:
         self.graph, self.scope = graph, scope
         self.nodes: dict[str, Node] = {name: graph.nodes[name] for name in scope.active}
-        self.entries = frozenset(scope.entrypoints)
-        self.led = frozenset(scope.led)
-        supplied = frozenset(scope.supplied)
+        self.entry_names = frozenset(scope.entrypoints)
+        self.gated_entries = frozenset(scope.gated_entries)
+        supplied = frozenset(scope.supplied_outputs)
         self.shared = frozenset(graph.shared)
-        self.makers: dict[str, list[str]] = {}
+        self.writers: dict[str, list[str]] = {}
         for name, node in self.nodes.items():
             for out in node.outputs:
-                self.makers.setdefault(out, []).append(name)
-        self.wired: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
+                self.writers.setdefault(out, []).append(name)
+        self.input_sources: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
             name: tuple(
                 (p, () if p in supplied else tuple(m for m in graph.sources(name, p) if m in self.nodes))
                 for p in node.inputs
             )
             for name, node in self.nodes.items()
         }
-        self.awaited: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
-            name: tuple((p, makers) for p in node.wait_for if (makers := tuple(self.makers.get(p, ()))))
+        self.signal_sources: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
+            name: tuple((p, makers) for p in node.wait_for if (makers := tuple(self.writers.get(p, ()))))
             for name, node in self.nodes.items()
         }
-        self.above: dict[str, list[GateNode[..., Any]]] = {name: [] for name in self.nodes}
+        self.gates_over: dict[str, list[GateNode[..., Any]]] = {name: [] for name in self.nodes}
         for node in self.nodes.values():
             if isinstance(node, GateNode):
                 for target in node.targets:
-                    if target in self.above:
-                        self.above[target].append(node)
-        self.before = {
-            name: tuple(before for before in graph.wiring.order.get(name, ()) if before in self.nodes)
+                    if target in self.gates_over:
+                        self.gates_over[target].append(node)
+        self.explicit_predecessors = {
+            name: tuple(before for before in graph.wiring.explicit_order.get(name, ()) if before in self.nodes)
             for name in self.nodes
         }
-        self.aliases = dict(self._aliases())
-        self.loop = self._loops() if graph.loops else {}
-        self.heard = {before for name in self.nodes for before in self._turns(name)}
+        self.aliases = dict(self._find_aliases())
+        self.loop_index = self._find_loops() if graph.loops else {}
+        self.order_signals = {before for name in self.nodes for before in self._order_in_loop(name)}
         """nodes that others come after in each turn of a loop, by a declared edge"""
 
-    def _aliases(self) -> Iterator[tuple[str, str]]:
+    def _find_aliases(self) -> Iterator[tuple[str, str]]:
         """Names that live in their one maker's cell, also when they are given: a loop then starts from its seed."""
         readers: dict[str, set[tuple[str, ...]]] = {}
-        for row in self.wired.values():
+        for row in self.input_sources.values():
             for p, makers in row:
                 readers.setdefault(p, set()).add(makers)
-        for name, written in self.makers.items():
+        for name, written in self.writers.items():
             makers = tuple(written)
             if len(makers) == 1 and readers.get(name) == {makers}:
                 yield name, f"{makers[0]}/{name}"
 
-    def _loops(self) -> dict[str, int]:
+    def _find_loops(self) -> dict[str, int]:
         """Node -> number of the strongly connected component it is in; nodes outside of loops are left out."""
         edges = tuple(
-            PlanNode(name, after=(*self._sources(name), *(gate.name for gate in self.above[name])))
+            PlanNode(
+                name, after=(*self._sources_and_predecessors(name), *(gate.name for gate in self.gates_over[name]))
+            )
             for name in self.nodes
         )
-        rough = lay_out(Plan(self._name, edges))
+        rough = compile_plan(Plan(self._plan_name, edges))
         return {name: u for name, u in zip(self.nodes, rough.unit, strict=True) if rough.loops[u] is not None}
 
     @property
-    def _name(self) -> str:
+    def _plan_name(self) -> str:
         return self.graph.name or "graph"
 
-    def _turns(self, name: str) -> tuple[str, ...]:
+    def _order_in_loop(self, name: str) -> tuple[str, ...]:
         """Nodes of the same loop that this one comes after in each turn: names are shared, so only the order tells."""
-        if not self.shared or name not in self.loop or isinstance(self.nodes[name], GraphNode):
+        if not self.shared or name not in self.loop_index or isinstance(self.nodes[name], GraphNode):
             return ()
-        awaited = {maker for _, makers in self.awaited[name] for maker in makers}
+        awaited = {maker for _, makers in self.signal_sources[name] for maker in makers}
         return tuple(
             before
-            for before in self.before[name]
-            if self.loop.get(before) == self.loop[name]
+            for before in self.explicit_predecessors[name]
+            if self.loop_index.get(before) == self.loop_index[name]
             and before not in awaited
             and not isinstance(self.nodes[before], GraphNode)
-            and self._apart(before, name)
+            and self._can_all_run(before, name)
         )
 
-    def _apart(self, *names: str) -> bool:
+    def _can_all_run(self, *names: str) -> bool:
         """Whether a gate does not have to choose between them."""
-        return unbranched(self.graph.nodes, self.graph.wiring.shape, names) is not None
+        return find_unbranched_writers(self.graph.nodes, self.graph.wiring.digraph, names) is not None
 
-    def _alternatives(self, names: tuple[str, ...]) -> list[tuple[str, ...]]:
+    def _group_alternatives(self, names: tuple[str, ...]) -> list[tuple[str, ...]]:
         """The names in groups: one gate lets at most one of a group run at a time."""
         groups: list[tuple[str, ...]] = []
         for name in names:
             for k, group in enumerate(groups):
-                if not self._apart(*group, name):
+                if not self._can_all_run(*group, name):
                     groups[k] = (*group, name)
                     break
             else:
                 groups.append((name,))
         return groups
 
-    def _sources(self, name: str) -> Iterable[str]:
+    def _sources_and_predecessors(self, name: str) -> Iterable[str]:
         """Nodes that write or order what this node starts from, each once."""
-        return dict.fromkeys((*(m for _, makers in self.wired[name] for m in makers), *self._predecessors(name)))
+        return dict.fromkeys(
+            (*(m for _, makers in self.input_sources[name] for m in makers), *self._predecessors(name))
+        )
 
-    def _is_within(self, name: str, others: Iterable[str]) -> bool:
+    def _is_any_in_same_loop(self, name: str, others: Iterable[str]) -> bool:
         """Whether one of the others is in the loop of the node, or the node is in none."""
-        return name not in self.loop or any([self.loop.get(other) == self.loop[name] for other in others])
+        return name not in self.loop_index or any(
+            [self.loop_index.get(other) == self.loop_index[name] for other in others]
+        )
 
     def _predecessors(self, name: str) -> Iterable[str]:
         """Nodes that come first, if they run at all.  Of a shared name the present value is read, whoever wrote it."""
-        own = [makers for p, makers in self.wired[name] if p not in self.shared]
-        awaited = [makers for _, makers in self.awaited[name]]
-        return dict.fromkeys((*(m for makers in (*own, *awaited) for m in makers), *self.before[name]))
+        own = [makers for p, makers in self.input_sources[name] if p not in self.shared]
+        awaited = [makers for _, makers in self.signal_sources[name]]
+        return dict.fromkeys((*(m for makers in (*own, *awaited) for m in makers), *self.explicit_predecessors[name]))
 
-    def compile(self) -> Compiled:
-        read = dict.fromkeys(p for row in self.wired.values() for p, _ in row)
+    def compile(self) -> CompiledGraph:
+        read = dict.fromkeys(p for row in self.input_sources.values() for p, _ in row)
         # An output nobody reads can still be given in the place of being made.
-        given = dict.fromkeys((*read, *self.scope.supplied))
+        given = dict.fromkeys((*read, *self.scope.supplied_outputs))
         plan = Plan(
-            self._name,
-            tuple(self._node(name, node) for name, node in self.nodes.items()),
+            self._plan_name,
+            tuple(self._plan_node(name, node) for name, node in self.nodes.items()),
             style="graphs",
             inputs=tuple(given),
             aliases={n: c for n, c in self.aliases.items() if n in given},
-            max_iterations=UNLIMITED,
+            max_iterations=UNLIMITED_ITERATIONS,
         )
-        layout = lay_out(plan)
+        layout = compile_plan(plan)
         cell = layout.cell
-        supplied = frozenset(self.scope.supplied)
-        return Compiled(
+        supplied = frozenset(self.scope.supplied_outputs)
+        return CompiledGraph(
             self.graph,
             self.scope,
             layout,
             tuple(self.nodes.values()),
-            tuple(Call(node, self._bound(node), name in self.heard) for name, node in self.nodes.items()),
+            tuple(
+                NodeCall(node, self._bound_values_for(node), name in self.order_signals)
+                for name, node in self.nodes.items()
+            ),
             *[
-                tuple((name, cells) for name in names if (cells := self._cells(name, supplied, cell)))
-                for names in (self.scope.outputs, self.scope.partial)
+                tuple((name, cells) for name in names if (cells := self._output_cells(name, supplied, cell)))
+                for names in (self.scope.outputs, self.scope.partial_outputs)
             ],
         )
 
-    def _bound(self, node: Node) -> Mapping[str, Any]:
+    def _bound_values_for(self, node: Node) -> Mapping[str, Any]:
         """What is bound for a node; a nested graph has what is bound inside it."""
         return self.graph.bound if isinstance(node, GraphNode) else self.graph.bound_values
 
-    def _cells(self, output: str, supplied: frozenset[str], cell: Mapping[str, int]) -> tuple[int, ...]:
+    def _output_cells(self, output: str, supplied: frozenset[str], cell: Mapping[str, int]) -> tuple[int, ...]:
         if output in supplied:
             return (cell[output],)
         own = (cell[output],) if output in cell and output not in self.aliases else ()
-        return (*own, *(cell[f"{m}/{output}"] for m in self.makers.get(output, ())))
+        return (*own, *(cell[f"{m}/{output}"] for m in self.writers.get(output, ())))
 
-    def _node(self, name: str, node: Node) -> PlanNode:
-        gated = bool(self.above[name])
+    def _plan_node(self, name: str, node: Node) -> PlanNode:
+        gated = bool(self.gates_over[name])
         shares = any(p in self.shared for p in node.inputs)
         asks = node.is_interrupt or (isinstance(node, GraphNode) and node.graph.has_interrupts)
         kind: Kind = "interrupt" if asks else "call"
@@ -265,50 +277,56 @@ class _Compiler:
                 # What an ungated node made itself, or everybody writes, is no reason for it to run again.
                 refires=p not in self.shared and (gated or p not in node.outputs),
             )
-            for p, makers in self.wired[name]
+            for p, makers in self.input_sources[name]
         ]
         reads += [
             # Who stands before the loop sends its signal once, for all turns.
-            Read(p, tuple(f"{m}/{p}/" for m in makers), refires=shares, newer=self._is_within(name, makers))
-            for p, makers in self.awaited[name]
+            Read(p, tuple(f"{m}/{p}/" for m in makers), refires=shares, newer=self._is_any_in_same_loop(name, makers))
+            for p, makers in self.signal_sources[name]
         ]
         # Where the loop begins, nothing has gone before in the first turn.
-        first = name in self.entries
+        first = name in self.entry_names
         reads += [
             Read(f"after {' or '.join(one)}", tuple(f"{m}/" for m in one), optional=first, newer=True)
-            for one in self._alternatives(self._turns(name))
+            for one in self._group_alternatives(self._order_in_loop(name))
         ]
-        signals = (*(f"{name}/{out}/" for out in node.emit), *((f"{name}/",) if name in self.heard else ()))
+        signals = (*(f"{name}/{out}/" for out in node.emit), *((f"{name}/",) if name in self.order_signals else ()))
         return PlanNode(
             name,
             kind=kind,
-            after=self.before[name],
-            ready=self._rule(name),
+            after=self.explicit_predecessors[name],
+            ready=self._ready_rule(name),
             reads=tuple(reads),
             writes=(*(f"{name}/{out}" for out in node.data_outputs), *signals),
-            gates=tuple(gate.name for gate in self.above[name]),
+            gates=tuple(gate.name for gate in self.gates_over[name]),
             targets=tuple(t for t in node.targets if t in self.nodes) if isinstance(node, GateNode) else (),
             multi=isinstance(node, GateNode) and node.multi_target,
         )
 
-    def _active(self, name: str) -> Rule | None:
+    def _gate_rule(self, name: str) -> Rule | None:
         """One of the gates over a node lets it run."""
-        rules: list[Rule] = [Open(gate.name, name, gate.default_open and not self.entries) for gate in self.above[name]]
-        if name in self.entries and name not in self.led:
-            first = [gate for gate in self.above[name] if self.loop.get(gate.name, -1) == self.loop.get(name)]
-            rules += [AllOf((Ran(name, never=True), Ran(gate.name, never=True))) for gate in first]
+        rules: list[Rule] = [
+            Open(gate.name, name, gate.default_open and not self.entry_names) for gate in self.gates_over[name]
+        ]
+        if name in self.entry_names and name not in self.gated_entries:
+            first = [
+                gate
+                for gate in self.gates_over[name]
+                if self.loop_index.get(gate.name, -1) == self.loop_index.get(name)
+            ]
+            rules += [AllOf((HasRun(name, negated=True), HasRun(gate.name, negated=True))) for gate in first]
         return AnyOf(tuple(rules)) if rules else None
 
-    def _rule(self, name: str) -> Rule | None:
+    def _ready_rule(self, name: str) -> Rule | None:
         """Let in by a gate; and, in a loop, no producer is still to come that could run now."""
-        rules = [active] if (active := self._active(name)) else []
+        rules = [active] if (active := self._gate_rule(name)) else []
         waits: list[Rule] = []
-        if name in self.loop:
+        if name in self.loop_index:
             for source in self._predecessors(name):
-                if source != name and self.loop.get(source) == self.loop[name]:
-                    gate = self._active(source)
-                    waits.append(AnyOf((Ran(source), Not(gate))) if gate else Ran(source))
+                if source != name and self.loop_index.get(source) == self.loop_index[name]:
+                    gate = self._gate_rule(source)
+                    waits.append(AnyOf((HasRun(source), Not(gate))) if gate else HasRun(source))
         if waits:
             settled = AllOf(tuple(waits))
-            rules.append(AnyOf((Ran(name, never=True), settled)) if name in self.entries else settled)
+            rules.append(AnyOf((HasRun(name, negated=True), settled)) if name in self.entry_names else settled)
         return AllOf(tuple(rules)) if rules else None

@@ -10,21 +10,28 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from holdwater.errors import EncodingError, HoldwaterError, NodeFailure, TaskNotPortable
-from holdwater.graphs.compile import Compiled, compiled
+from holdwater.graphs.compile import CompiledGraph, compile_graph
 from holdwater.graphs.inputs import resolve_inputs
-from holdwater.graphs.map_items import expanded
-from holdwater.graphs.node_call import Listener, Memo, Parent, on_record, perform, perform_async
-from holdwater.graphs.node_call import Performance as Performed
+from holdwater.graphs.map_items import expand_items
+from holdwater.graphs.node_call import CallResult as Performed
+from holdwater.graphs.node_call import (
+    NodeCacheProtocol,
+    NodeListener,
+    ParentAttempt,
+    call_function,
+    call_function_async,
+    in_attempt,
+)
 from holdwater.graphs.nodes.interrupts import InterruptNode
 from holdwater.graphs.nodes.nested import GraphNode
 from holdwater.graphs.run_data import GraphStyle, GraphView
 from holdwater.model.cancellation import failure_of, is_cancellation, is_task_cancelled
 from holdwater.model.error_report import ErrorText
-from holdwater.model.fanout import Outcome, Spread
+from holdwater.model.fanout import ChildResult, ChildRunsRequest
 from holdwater.model.input_requests import Question, UnusableAnswer
 from holdwater.model.plan import Plan
 from holdwater.model.policies import NodePolicy
-from holdwater.model.ports import Body, Program, Style
+from holdwater.model.ports import AuthoringStyle, PortableTask, WorkflowDefinition
 from holdwater.model.rules import MISSING
 from holdwater.model.values import Stored
 
@@ -33,97 +40,97 @@ if TYPE_CHECKING:
     from holdwater.graphs.nodes.base import Node
 
 T = TypeVar("T")
-WIDTH: Final = 1000
+MAX_CONCURRENT_ITEMS: Final = 1000
 """items of one map that run at once, whatever was asked for"""
-_NOTHING: Final = Stored.of(None)
+_NONE_VALUE: Final = Stored.of(None)
 
 
 @dataclass(slots=True)
-class GraphPerformance:
+class GraphNodeResult:
     """What a node gave."""
 
     values: tuple[Stored, ...] = ()
     decision: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
     question: Question | None = None
-    spread: Spread | None = None
+    spread: ChildRunsRequest | None = None
     wait_until: int | None = None
 
 
-class Surroundings(Protocol):
+class RunEnvironment(Protocol):
     """What one run of a graph has in this process beside its record: whoever called for it.
 
     `listener`: who hears of its nodes; `memo`: where performances are kept between runs.
     """
 
     @property
-    def listener(self) -> Listener | None: ...
+    def listener(self) -> NodeListener | None: ...
 
     @property
-    def memo(self) -> Memo | None: ...
+    def node_cache(self) -> NodeCacheProtocol | None: ...
 
-    def call(self, body: Callable[[], T]) -> T:
+    def run_sync(self, function: Callable[[], T]) -> T:
         """Call a plain body, when it may run."""
         ...
 
-    def carry(self, body: Callable[[], Coroutine[Any, Any, T]]) -> Awaitable[T]:
+    def run_in_caller_loop(self, function: Callable[[], Coroutine[Any, Any, T]]) -> Awaitable[T]:
         """Await a body where coroutines of this run are awaited, when it may run."""
         ...
 
-    def answered_before(self, node: InterruptNode[..., Any]) -> tuple[Any] | None:
+    def early_answer(self, node: InterruptNode[..., Any]) -> tuple[Any] | None:
         """The answer that was given with the inputs, for the first time it would ask: it is not called then."""
         ...
 
-    def answered(self, node: InterruptNode[..., Any], shown: Any) -> tuple[Any] | None:
+    def handler_answer(self, node: InterruptNode[..., Any], value: Any) -> tuple[Any] | None:
         """The answer to an interrupt, if it can be had without a pause."""
         ...
 
-    def raised(self, node: Node, error: Exception) -> None:
+    def node_failed(self, node: Node, error: Exception) -> None:
         """A body of the run raised."""
         ...
 
-    def unfolded(self, node: GraphNode, inputs: Mapping[str, Any]) -> None:
+    def children_started(self, node: GraphNode, inputs: Mapping[str, Any]) -> None:
         """The runs of a nested graph begin."""
         ...
 
-    def folded(self, node: GraphNode, outputs: Mapping[str, Stored], error: Exception | None) -> None:
+    def children_finished(self, node: GraphNode, outputs: Mapping[str, Stored], error: Exception | None) -> None:
         """They have ended."""
         ...
 
 
-def _nobody(run_id: str) -> Surroundings | None:
+def _no_environment(run_id: str) -> RunEnvironment | None:
     return None
 
 
-class GraphProgram:
+class GraphWorkflowDefinition:
     """The program of a graph in one scope.  `name`: of its plan; those of nested graphs begin with it."""
 
-    style: Style = GraphStyle()
+    style: AuthoringStyle = GraphStyle()
 
     def __init__(
         self,
         graph: Graph,
         name: str,
-        surroundings: Callable[[str], Surroundings | None] = _nobody,
+        get_environment: Callable[[str], RunEnvironment | None] = _no_environment,
         variant: str = "",
     ) -> None:
         provided, max_iterations = json.loads(variant) if variant else ((), None)
         self.graph = graph
-        self._surroundings = surroundings
-        self._compiled: Compiled = compiled(graph, graph.scope(provided=tuple(provided)))
+        self._get_environment = get_environment
+        self._compiled: CompiledGraph = compile_graph(graph, graph.scope(provided=tuple(provided)))
         nodes = self._compiled.nodes
         self.plan: Plan = replace(
-            self._compiled.layout.plan,
+            self._compiled.compiled_plan.plan,
             name=name,
             variant=variant,
             max_iterations=max_iterations,
             nodes=tuple(
                 replace(planned, kind="fan") if isinstance(node, GraphNode) else planned
-                for planned, node in zip(self._compiled.layout.plan.nodes, nodes, strict=True)
+                for planned, node in zip(self._compiled.compiled_plan.plan.nodes, nodes, strict=True)
             ),
         )
         self._nodes = nodes
-        self._variants: dict[str, GraphProgram] = {variant: self}
+        self._variants: dict[str, GraphWorkflowDefinition] = {variant: self}
 
     @property
     def code(self) -> str:
@@ -132,28 +139,28 @@ class GraphProgram:
 
     # -- variants: what is given decides where a graph begins
 
-    def chosen(self, inputs: Any) -> GraphProgram:
+    def specialize(self, inputs: Any) -> GraphWorkflowDefinition:
         """The variant for runs that are given inputs of these names."""
-        return self.variant(self.description(inputs or ()))
+        return self.variant(self.variant_description(inputs or ()))
 
-    def description(self, given: Iterable[str], max_iterations: int | None = None) -> str:
+    def variant_description(self, input_names: Iterable[str], max_iterations: int | None = None) -> str:
         """What tells variants apart: given names that nodes also make change the way, and so does a limit of loops."""
         made = self.graph.wiring.writers
-        names = sorted([name for name in given if name in made])
+        names = sorted([name for name in input_names if name in made])
         return json.dumps([names, max_iterations]) if names or max_iterations is not None else ""
 
-    def variant(self, description: str) -> GraphProgram:
+    def variant(self, description: str) -> GraphWorkflowDefinition:
         """The variant whose plan describes itself so."""
         found = self._variants.get(description)
         if found is None:
-            found = GraphProgram(self.graph, self.plan.name, self._surroundings, description)
+            found = GraphWorkflowDefinition(self.graph, self.plan.name, self._get_environment, description)
             found._variants = self._variants
             self._variants[description] = found
         return found
 
     # -- the definition
 
-    def inputs_among(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    def select_inputs(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """Its inputs that are not bound; what its nodes make themselves is none."""
         graph = self.graph
         open_ = {*graph.inputs.all, *graph.namespaces} - graph.bound.keys()
@@ -163,9 +170,11 @@ class GraphProgram:
         """The given inputs as cells.  Raises MissingInputError, InputError, EncodingError."""
         given = dict(inputs or {})
         values = resolve_inputs(self.graph, given).values
-        known = self._compiled.known
+        known = self._compiled.input_names
         return {
-            name: _stored(value, f"input {name!r}") for name, value in values.items() if name in known and name in given
+            name: _to_stored(value, f"input {name!r}")
+            for name, value in values.items()
+            if name in known and name in given
         }
 
     def policy(self, node: int) -> NodePolicy:
@@ -178,7 +187,7 @@ class GraphProgram:
         """Whether the body is to be awaited."""
         return self._nodes[node].is_async and not isinstance(self._nodes[node], GraphNode)
 
-    def full_name(self, node: int) -> str:
+    def routing_key(self, node: int) -> str:
         """`graph::node`."""
         return f"{self.plan.name}::{self._nodes[node].name}"
 
@@ -186,31 +195,31 @@ class GraphProgram:
         """Left to the runner."""
         return None
 
-    def children(self) -> Mapping[int, Program]:
+    def children(self) -> Mapping[int, WorkflowDefinition]:
         """The graphs nested in this one."""
-        return self._children
+        return self._child_definitions
 
     @cached_property
-    def _children(self) -> dict[int, Program]:
+    def _child_definitions(self) -> dict[int, WorkflowDefinition]:
         return {
-            i: GraphProgram(node.graph, f"{self.plan.name}/{node.name}", self._surroundings)
+            i: GraphWorkflowDefinition(node.graph, f"{self.plan.name}/{node.name}", self._get_environment)
             for i, node in enumerate(self._nodes)
             if isinstance(node, GraphNode)
         }
 
-    def body(self, node: int) -> Body:
+    def body(self, node: int) -> PortableTask:
         """Raises TaskNotPortable."""
-        raise self._immovable(node)
+        raise self._not_portable_error(node)
 
-    def send(self, node: int, view: GraphView) -> tuple[bytes, list[Any]]:
+    def serialize_inputs(self, node: int, view: GraphView) -> tuple[bytes, list[Any]]:
         """Raises TaskNotPortable."""
-        raise self._immovable(node)
+        raise self._not_portable_error(node)
 
-    def receive(self, node: int, view: GraphView, answer: bytes) -> GraphPerformance:
+    def deserialize_result(self, node: int, view: GraphView, answer: bytes) -> GraphNodeResult:
         """Raises TaskNotPortable."""
-        raise self._immovable(node)
+        raise self._not_portable_error(node)
 
-    def _immovable(self, node: int) -> TaskNotPortable:
+    def _not_portable_error(self, node: int) -> TaskNotPortable:
         return TaskNotPortable(
             f"node {self.plan.nodes[node].name!r} of graph {self.plan.name!r} runs in this process only",
             hint="route it to a thread executor",
@@ -218,106 +227,114 @@ class GraphProgram:
 
     # -- bodies
 
-    def perform(self, node: int, view: GraphView, control: Any) -> GraphPerformance:
+    def execute(self, node: int, view: GraphView, control: Any) -> GraphNodeResult:
         """Call the node's function.  What it raises comes out; EncodingError for what cannot be stored."""
-        around = self._surroundings(control.run_id)
+        around = self._get_environment(control.run_id)
         if around is None:
-            return self._performed(node, view, control, None)
+            return self._call_node(node, view, control, None)
         try:
-            return self._performed(node, view, control, around)
+            return self._call_node(node, view, control, around)
         except Exception as error:
-            around.raised(self._nodes[node], error)
+            around.node_failed(self._nodes[node], error)
             raise
 
-    def _performed(self, node: int, view: GraphView, control: Parent, around: Surroundings | None) -> GraphPerformance:
+    def _call_node(
+        self, node: int, view: GraphView, control: ParentAttempt, environment: RunEnvironment | None
+    ) -> GraphNodeResult:
         one = self._nodes[node]
-        if isinstance(one, GraphNode) and view.outcomes is not None:
-            return self._gathered(one, view.outcomes, around)
-        call, inputs = self._compiled.calls[node], self._inputs(node, view)
+        if isinstance(one, GraphNode) and view.child_results is not None:
+            return self._finish_child_runs(one, view.child_results, environment)
+        call, inputs = self._compiled.calls[node], self._node_inputs(node, view)
         if isinstance(one, GraphNode):
-            return self._spread(one, inputs, around)
+            return self._request_child_runs(one, inputs, environment)
         if isinstance(one, InterruptNode):
-            before = self._answered_before(node, one, around)
+            before = self._use_early_answer(node, one, environment)
             if before is not None:
                 return before
-            return self._asked(node, call.settled(call.raw(inputs)), around)
-        listener, memo = (None, None) if around is None else (around.listener, around.memo)
+            return self._request_input(node, call.resolve_returned(call.invoke(inputs)), environment)
+        listener, memo = (None, None) if environment is None else (environment.listener, environment.node_cache)
 
         def body() -> Performed:
-            with on_record(control):
-                return perform(call, inputs, listener, memo)
+            with in_attempt(control):
+                return call_function(call, inputs, listener, memo)
 
-        return self._recorded(one, body() if around is None else around.call(body))
+        return self._to_node_result(one, body() if environment is None else environment.run_sync(body))
 
-    async def perform_async(self, node: int, view: GraphView, control: Any) -> GraphPerformance:
+    async def execute_async(self, node: int, view: GraphView, control: Any) -> GraphNodeResult:
         """Like `perform`, for a coroutine function or an async generator."""
-        around = self._surroundings(control.run_id)
+        around = self._get_environment(control.run_id)
         try:
-            return await self._performed_async(node, view, control, around)
+            return await self._call_node_async(node, view, control, around)
         except BaseException as raised:
             if is_cancellation(raised) and is_task_cancelled():
                 raise
             error = failure_of(raised)
             if around is not None:
-                around.raised(self._nodes[node], error)
+                around.node_failed(self._nodes[node], error)
             if error is raised:
                 raise
             raise error from raised
 
-    async def _performed_async(
-        self, node: int, view: GraphView, control: Parent, around: Surroundings | None
-    ) -> GraphPerformance:
-        one, inputs, call = self._nodes[node], self._inputs(node, view), self._compiled.calls[node]
+    async def _call_node_async(
+        self, node: int, view: GraphView, control: ParentAttempt, environment: RunEnvironment | None
+    ) -> GraphNodeResult:
+        one, inputs, call = self._nodes[node], self._node_inputs(node, view), self._compiled.calls[node]
         if isinstance(one, InterruptNode):
-            before = self._answered_before(node, one, around)
+            before = self._use_early_answer(node, one, environment)
             if before is not None:
                 return before
-            shown = await (call.raw(inputs) if around is None else around.carry(lambda: call.raw(inputs)))
-            return await asyncio.to_thread(self._asked, node, shown, around)
-        listener, memo = (None, None) if around is None else (around.listener, around.memo)
+            shown = await (
+                call.invoke(inputs)
+                if environment is None
+                else environment.run_in_caller_loop(lambda: call.invoke(inputs))
+            )
+            return await asyncio.to_thread(self._request_input, node, shown, environment)
+        listener, memo = (None, None) if environment is None else (environment.listener, environment.node_cache)
 
         async def body() -> Performed:
-            with on_record(control):
-                return await perform_async(call, inputs, listener, memo)
+            with in_attempt(control):
+                return await call_function_async(call, inputs, listener, memo)
 
-        return self._recorded(one, await (body() if around is None else around.carry(body)))
+        return self._to_node_result(
+            one, await (body() if environment is None else environment.run_in_caller_loop(body))
+        )
 
-    def failed(self, node: int, view: GraphView, error: ErrorText) -> tuple[str, ...]:
+    def on_failure(self, node: int, view: GraphView, error: ErrorText) -> tuple[str, ...]:
         """Nodes have no observers of their own."""
         return ()
 
-    def _inputs(self, node: int, view: GraphView) -> dict[str, Any]:
+    def _node_inputs(self, node: int, view: GraphView) -> dict[str, Any]:
         given = {name: stored.copy() for name, stored in view.values.items()}
-        return self._compiled.calls[node].complete(given)
+        return self._compiled.calls[node].add_default_inputs(given)
 
-    def _recorded(self, node: Node, done: Performed) -> GraphPerformance:
+    def _to_node_result(self, node: Node, result: Performed) -> GraphNodeResult:
         outputs = node.data_outputs
-        values = [_stored(value, f"output {name!r} of {node.name!r}") for name, value in zip(outputs, done.values)]
-        return GraphPerformance((*values, *[_NOTHING] * (len(done.values) - len(outputs))), done.decision)
+        values = [_to_stored(value, f"output {name!r} of {node.name!r}") for name, value in zip(outputs, result.values)]
+        return GraphNodeResult((*values, *[_NONE_VALUE] * (len(result.values) - len(outputs))), result.decision)
 
     # -- interrupts
 
-    def _asked(self, node: int, shown: Any, around: Surroundings | None) -> GraphPerformance:
+    def _request_input(self, node: int, value: Any, environment: RunEnvironment | None) -> GraphNodeResult:
         one = self._nodes[node]
         assert isinstance(one, InterruptNode)
-        answer = None if around is None else around.answered(one, shown)
+        answer = None if environment is None else environment.handler_answer(one, value)
         if answer is None:
-            return GraphPerformance(question=Question(_stored(shown, f"what {one.name!r} shows"), one.answer_schema))
-        return GraphPerformance(self.answer(node, answer[0]))
+            return GraphNodeResult(question=Question(_to_stored(value, f"what {one.name!r} shows"), one.answer_schema))
+        return GraphNodeResult(self.answer(node, answer[0]))
 
-    def _answered_before(
-        self, node: int, one: InterruptNode[..., Any], around: Surroundings | None
-    ) -> GraphPerformance | None:
-        answer = None if around is None else around.answered_before(one)
-        return None if answer is None else GraphPerformance(self.answer(node, answer[0]))
+    def _use_early_answer(
+        self, node: int, interrupt_node: InterruptNode[..., Any], environment: RunEnvironment | None
+    ) -> GraphNodeResult | None:
+        answer = None if environment is None else environment.early_answer(interrupt_node)
+        return None if answer is None else GraphNodeResult(self.answer(node, answer[0]))
 
     def answer(self, node: int, value: Any) -> tuple[Stored, ...]:
         """The cells of an answer.  Raises AnswerError, EncodingError."""
         one = self._nodes[node]
         assert isinstance(one, InterruptNode)
-        value = one.accept(value)
+        value = one.parse_answer(value)
         signals = len(self.plan.nodes[node].writes) - 1
-        return (_stored(value, f"the answer {one.response_param!r}"), *[_NOTHING] * signals)
+        return (_to_stored(value, f"the answer {one.response_param!r}"), *[_NONE_VALUE] * signals)
 
     def accepted(self, node: int, cells: tuple[Any, ...]) -> tuple[Any, ...]:
         """The cells of an answer that was given as JSON, without this code; unusable ones if it is of a wrong type."""
@@ -329,55 +346,60 @@ class GraphProgram:
 
     # -- nested graphs
 
-    def _spread(self, node: GraphNode, inputs: dict[str, Any], around: Surroundings | None) -> GraphPerformance:
-        if around is not None:
-            around.unfolded(node, inputs)
+    def _request_child_runs(
+        self, node: GraphNode, inputs: dict[str, Any], environment: RunEnvironment | None
+    ) -> GraphNodeResult:
+        if environment is not None:
+            environment.children_started(node, inputs)
         config = node.map_config
         if config is None:
             items = [node.inner_inputs(inputs)]
         else:
-            given = expanded(inputs, config.params, config.mode, config.clone)
+            given = expand_items(inputs, config.params, config.mode, config.clone)
             items = [node.inner_inputs(item) for item in given]
         stop = config is None or config.error_handling == "raise"
         cells = tuple(
-            {name: _stored(value, f"input {name!r} of {node.name!r}") for name, value in item.items()} for item in items
+            {name: _to_stored(value, f"input {name!r} of {node.name!r}") for name, value in item.items()}
+            for item in items
         )
-        return GraphPerformance(spread=Spread(cells, None if config is None else WIDTH, stop))
+        return GraphNodeResult(spread=ChildRunsRequest(cells, None if config is None else MAX_CONCURRENT_ITEMS, stop))
 
-    def _gathered(
-        self, node: GraphNode, outcomes: tuple[Outcome | None, ...], around: Surroundings | None
-    ) -> GraphPerformance:
+    def _finish_child_runs(
+        self, node: GraphNode, child_results: tuple[ChildResult | None, ...], environment: RunEnvironment | None
+    ) -> GraphNodeResult:
         try:
-            values = self._folded(node, outcomes)
+            values = self._merge_child_results(node, child_results)
         except NodeFailure as error:
-            if around is not None:
-                around.folded(node, {}, error)
+            if environment is not None:
+                environment.children_finished(node, {}, error)
             raise
-        if around is not None:
+        if environment is not None:
             made = {name: value for name, value in zip(node.outputs, values) if value is not MISSING}
-            around.folded(node, made, None)
-        return GraphPerformance(values)
+            environment.children_finished(node, made, None)
+        return GraphNodeResult(values)
 
-    def _folded(self, node: GraphNode, outcomes: tuple[Outcome | None, ...]) -> tuple[Stored, ...]:
+    def _merge_child_results(
+        self, node: GraphNode, child_results: tuple[ChildResult | None, ...]
+    ) -> tuple[Stored, ...]:
         config = node.map_config
-        failed = [(k, one) for k, one in enumerate(outcomes) if one is not None and one.status != "completed"]
+        failed = [(k, one) for k, one in enumerate(child_results) if one is not None and one.status != "completed"]
         if failed and (config is None or config.error_handling == "raise"):
             k, one = min(failed, key=lambda item: item[1].status != "failed")  # others were ended because of it
             where = f"{node.name}[{k}]" if config is not None else node.name
             raise NodeFailure("CHILD", f"{where}: {one.error}")
-        given = [node.outer_outputs(one.values) if one and one.status == "completed" else {} for one in outcomes]
+        given = [node.outer_outputs(one.values) if one and one.status == "completed" else {} for one in child_results]
         if config is None:
             return tuple([given[0].get(name, MISSING) for name in node.outputs])
-        return tuple([_listed([one.get(name, _NOTHING) for one in given]) for name in node.outputs])
+        return tuple([_stored_list([one.get(name, _NONE_VALUE) for one in given]) for name in node.outputs])
 
 
-def _stored(value: Any, what: str) -> Stored:
+def _to_stored(value: Any, label: str) -> Stored:
     try:
         return Stored.of(value)
     except EncodingError as error:
-        raise EncodingError(f"{what}: {error.message}", path=error.path, hint=error.hint) from error
+        raise EncodingError(f"{label}: {error.message}", path=error.path, hint=error.hint) from error
 
 
-def _listed(values: list[Stored]) -> Stored:
+def _stored_list(values: list[Stored]) -> Stored:
     """The list of these values, without decoding them."""
     return Stored(text="[" + ",".join([value.text for value in values]) + "]")

@@ -8,31 +8,31 @@ from typing import Any
 
 from holdwater.graphs.build.wiring import Wiring
 from holdwater.graphs.nodes.base import Node
-from holdwater.graphs.nodes.gates import GateNode, plain
+from holdwater.graphs.nodes.gates import GateNode, target_text
 from holdwater.graphs.nodes.nested import GraphNode
 
 
-def definition(wiring: Wiring) -> str:
+def hash_definition(wiring: Wiring) -> str:
     """Names, edges, and what every node does."""
-    return _digest([structure(wiring), code(wiring)])
+    return _digest([hash_structure(wiring), hash_code(wiring)])
 
 
-def code(wiring: Wiring) -> str:
+def hash_code(wiring: Wiring) -> str:
     """What every node does."""
     return _digest(sorted([[node.name, node.definition_hash] for node in wiring.nodes.values()]))
 
 
-def structure(wiring: Wiring) -> str:
+def hash_structure(wiring: Wiring) -> str:
     """Names, kinds, ports, targets and edges; of a nested graph its structure."""
     edges = sorted([[edge.source, edge.target, edge.kind, *sorted(edge.names)] for edge in wiring.edges])
-    return _digest([sorted([_essence(node) for node in wiring.nodes.values()]), edges, sorted(wiring.shared)])
+    return _digest([sorted([_node_structure(node) for node in wiring.nodes.values()]), edges, sorted(wiring.shared)])
 
 
-def _essence(node: Node) -> list[Any]:
+def _node_structure(node: Node) -> list[Any]:
     kind = "gate" if node.is_gate else "interrupt" if node.is_interrupt else "node"
     inside: list[Any] = []
     if isinstance(node, GateNode):
-        inside = [[plain(target) for target in node.targets], node.multi_target, node.default_open]
+        inside = [[target_text(target) for target in node.targets], node.multi_target, node.default_open]
     elif isinstance(node, GraphNode):
         kind, mapped = "graph", node.map_config
         inside = [node.graph.structural_hash, [list(mapped.params), mapped.mode] if mapped else None]

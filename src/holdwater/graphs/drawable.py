@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from holdwater.drawing.picture import Picture
     from holdwater.graphs.graph import Graph
 
-NOTEBOOK_BOXES_LIMIT: Final = 500
+MAX_NOTEBOOK_BOXES: Final = 500
 
 
 class Drawable:
@@ -22,15 +22,15 @@ class Drawable:
         self, depth: int = 0, *, show_types: bool = True, show_inputs: bool = True, direction: Direction = "TD"
     ) -> Mermaid:
         """A Mermaid flow chart; `str()` of it is the source.  Raises GraphConfigError for an unknown direction."""
-        from holdwater.drawing.mermaid import mermaid
+        from holdwater.drawing.mermaid import render_mermaid
 
-        return mermaid(self._picture(depth, show_types, show_inputs), direction)
+        return render_mermaid(self._make_picture(depth, show_types, show_inputs), direction)
 
     def to_text(self, depth: int = 0, *, show_types: bool = True, show_inputs: bool = True) -> str:
         """An outline: a line per node in the order in which they can run."""
-        from holdwater.drawing.text import tree
+        from holdwater.drawing.text import render_tree
 
-        return tree(self._picture(depth, show_types, show_inputs))
+        return render_tree(self._make_picture(depth, show_types, show_inputs))
 
     def to_svg(
         self, depth: int = 0, *, show_types: bool = True, show_inputs: bool = True, theme: Theme = "auto"
@@ -51,21 +51,21 @@ class Drawable:
 
         Raises GraphConfigError for an unknown theme or suffix.
         """
-        from holdwater.drawing.drawing import drawing
+        from holdwater.drawing.drawing import make_drawing
 
-        made = drawing(self._picture(depth, show_types, show_inputs), theme)
+        made = make_drawing(self._make_picture(depth, show_types, show_inputs), theme)
         if filepath is not None:
             made.save(filepath)
         return made
 
-    def _picture(self, depth: int, show_types: bool, show_inputs: bool) -> Picture:
-        from holdwater.graphs.picture import picture_of
+    def _make_picture(self, depth: int, show_types: bool, show_inputs: bool) -> Picture:
+        from holdwater.graphs.picture import make_picture
 
-        return picture_of(cast("Graph", self), depth, show_types=show_types, show_inputs=show_inputs)
+        return make_picture(cast("Graph", self), depth, show_types=show_types, show_inputs=show_inputs)
 
     def _repr_html_(self) -> str | None:
         """None, so that a notebook shows the text, where a drawing would be too large."""
-        from holdwater.drawing.drawing import drawing
+        from holdwater.drawing.drawing import make_drawing
 
-        picture = self._picture(0, True, True)
-        return drawing(picture, "auto")._repr_html_() if len(picture.boxes) <= NOTEBOOK_BOXES_LIMIT else None
+        picture = self._make_picture(0, True, True)
+        return make_drawing(picture, "auto")._repr_html_() if len(picture.boxes) <= MAX_NOTEBOOK_BOXES else None

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from holdwater.errors import GraphConfigError, InputError, WorkflowError
 from holdwater.graphs import definition_hash
-from holdwater.graphs.build.checks import checked, overridden, projected
+from holdwater.graphs.build.checks import build_valid_wiring, collect_inner_bindings, find_overridden_bindings
 from holdwater.graphs.build.edges import EdgeLike
-from holdwater.graphs.build.scope import Scope, leaves, scoped, selected
+from holdwater.graphs.build.scope import Scope, compute_scope, find_leaf_outputs, match_outputs
 from holdwater.graphs.build.wiring import Edge, Wiring
 from holdwater.graphs.drawable import Drawable
 from holdwater.graphs.input_spec import InputSpec
-from holdwater.graphs.inputs import flat
-from holdwater.graphs.messages import close_to, listed, told
+from holdwater.graphs.inputs import flatten_inputs
+from holdwater.graphs.messages import did_you_mean, join_names, with_facts
 from holdwater.graphs.nodes.base import Node
 from holdwater.graphs.nodes.interrupts import InterruptNode
 from holdwater.graphs.nodes.nested import GraphNode
@@ -26,12 +26,12 @@ from holdwater.model import validation
 from holdwater.model.registry import Registry, registry
 
 if TYPE_CHECKING:
-    from holdwater.graphs.definition import GraphProgram
+    from holdwater.graphs.definition import GraphWorkflowDefinition
     from holdwater.graphs.runner_compatibility import CapableRunner
 
 G = TypeVar("G", bound="Graph")
 
-_MAX_SCOPES: Final = 64
+_MAX_CACHED_SCOPES: Final = 64
 """scopes that one graph remembers"""
 
 
@@ -68,7 +68,7 @@ class Graph(Drawable):
         shared: Iterable[str] | None = None,
     ) -> None:
         if name is not None:
-            validation.text(
+            validation.check_text(
                 "the name of a graph",
                 name,
                 at_most_bytes=validation.LONGEST_NAME_BYTES,
@@ -79,13 +79,13 @@ class Graph(Drawable):
         self.strict_types = strict_types
         self.shared = () if shared is None else (shared,) if isinstance(shared, str) else tuple(shared)
         self._edges = None if edges is None else tuple(edges)
-        self.wiring: Wiring = checked(name, nodes, self._edges, self.shared, strict_types)
+        self.wiring: Wiring = build_valid_wiring(name, nodes, self._edges, self.shared, strict_types)
         self.bound: Mapping[str, Any] = MappingProxyType({})
         self.selected: tuple[str, ...] | None = None
         self.entrypoints: tuple[str, ...] = ()
         self._scopes: dict[object, Scope] = {}
         if entrypoint is not None:
-            self.entrypoints = self._entrypoints(
+            self.entrypoints = self._add_entrypoints(
                 [entrypoint] if isinstance(entrypoint, (str, Node)) else entrypoint, "entrypoint="
             )
             self.scope()  # they must fit each other
@@ -128,7 +128,7 @@ class Graph(Drawable):
     @cached_property
     def leaf_outputs(self) -> tuple[str, ...]:
         """Outputs that nobody outside their writer's own loop reads."""
-        return leaves(self.wiring, tuple(self.nodes))
+        return find_leaf_outputs(self.wiring, tuple(self.nodes))
 
     @cached_property
     def nested_graphs(self) -> tuple[NestedGraph, ...]:
@@ -169,18 +169,18 @@ class Graph(Drawable):
         return tuple([node for node in self.nodes.values() if isinstance(node, InterruptNode)])
 
     @cached_property
-    def answers(self) -> frozenset[str]:
+    def interrupt_outputs(self) -> frozenset[str]:
         """Outputs that a person gives, here or in a nested graph."""
         found = {node.response_param for node in self.interrupt_nodes}
         for node in self.nodes.values():
-            if isinstance(node, GraphNode) and node.graph.answers:
-                found.update(node.outer_outputs({name: name for name in node.graph.answers}))
+            if isinstance(node, GraphNode) and node.graph.interrupt_outputs:
+                found.update(node.outer_outputs({name: name for name in node.graph.interrupt_outputs}))
         return frozenset(found)
 
     @cached_property
     def bound_values(self) -> Mapping[str, Any]:
         """What is bound here, and inside nested graphs under a name that is an input of this one."""
-        inside = projected(self.wiring) if self.nested_graphs else {}
+        inside = collect_inner_bindings(self.wiring) if self.nested_graphs else {}
         return MappingProxyType({**inside, **self.bound}) if inside else self.bound
 
     # -- identity
@@ -188,17 +188,17 @@ class Graph(Drawable):
     @cached_property
     def definition_hash(self) -> str:
         """64 hex digits of structure and code; the same in any order of nodes, whatever is bound."""
-        return definition_hash.definition(self.wiring)
+        return definition_hash.hash_definition(self.wiring)
 
     @cached_property
     def structural_hash(self) -> str:
         """64 hex digits of names, kinds and edges: what a stored run must agree with."""
-        return definition_hash.structure(self.wiring)
+        return definition_hash.hash_structure(self.wiring)
 
     @cached_property
     def code_hash(self) -> str:
         """64 hex digits of what the nodes do."""
-        return definition_hash.code(self.wiring)
+        return definition_hash.hash_code(self.wiring)
 
     # -- scope
 
@@ -223,7 +223,7 @@ class Graph(Drawable):
         return frozenset(found - self.input_names)
 
     @cached_property
-    def moved(self) -> Mapping[str, str]:
+    def exposed_names(self) -> Mapping[str, str]:
         """Addresses that nested nodes replaced by a flat name."""
         nested = [node for node in self.nodes.values() if isinstance(node, GraphNode) and node.namespaced]
         return {address: alias for node in nested for address, alias in node.exposed.items()}
@@ -242,19 +242,19 @@ class Graph(Drawable):
         if entrypoint is None:
             entries = self.entrypoints
         else:
-            entries = self._entrypoints([entrypoint] if isinstance(entrypoint, str) else entrypoint, "entrypoint=")
+            entries = self._add_entrypoints([entrypoint] if isinstance(entrypoint, str) else entrypoint, "entrypoint=")
         key = (None if select is None else tuple(select), entries, given)
         scope = self._scopes.get(key)
         if scope is None:
-            scope = scoped(
+            scope = compute_scope(
                 self.wiring,
                 self.bound_values,
-                select=self.selected if select is None else selected(select, self.wiring),
+                select=self.selected if select is None else match_outputs(select, self.wiring),
                 entrypoints=entries,
-                given=given,
-                answers=self.answers,
+                provided=given,
+                interrupt_outputs=self.interrupt_outputs,
             )
-            if len(self._scopes) >= _MAX_SCOPES:
+            if len(self._scopes) >= _MAX_CACHED_SCOPES:
                 self._scopes.clear()
             self._scopes[key] = scope
         return scope
@@ -265,28 +265,28 @@ class Graph(Drawable):
         Raises InputError (a ValueError) for what is no input in the present scope.  Warns if a value takes the place of
         another one that is bound inside a nested graph.
         """
-        given = flat(self, mapping or {})
-        for name, value in flat(self, values).items():
+        given = flatten_inputs(self, mapping or {})
+        for name, value in flatten_inputs(self, values).items():
             if name in given:
                 raise InputError(f"{name!r} is bound twice in one call")
             given[name] = value
-        known = {*self.inputs.all, *self.bound, *(self.wiring.fed_back & self.input_names)}
+        known = {*self.inputs.all, *self.bound, *(self.wiring.feedback_names & self.input_names)}
         for name in given:
             if name not in known:
-                raise self._unbindable(name, known)
-        for message in overridden(self.wiring, given):
+                raise self._not_bindable_error(name, known)
+        for message in find_overridden_bindings(self.wiring, given):
             warnings.warn(message, UserWarning, stacklevel=2)
-        return self._changed(bound=MappingProxyType({**self.bound, **given}))
+        return self._copy_with(bound=MappingProxyType({**self.bound, **given}))
 
     def unbind(self, *names: str) -> Self:
         """The graph without these bound values, or without any."""
         for name in names:
             if name not in self.bound:
                 raise InputError(
-                    f"{name!r} is not bound; bound are {listed(self.bound)}", hint=close_to(name, self.bound)
+                    f"{name!r} is not bound; bound are {join_names(self.bound)}", hint=did_you_mean(name, self.bound)
                 )
         left = {name: value for name, value in self.bound.items() if names and name not in names}
-        return self._changed(bound=MappingProxyType(left))
+        return self._copy_with(bound=MappingProxyType(left))
 
     def select(self, *outputs: str) -> Self:
         """The graph that returns these outputs (names or globs) and runs only what they come from.
@@ -295,14 +295,14 @@ class Graph(Drawable):
         """
         if not outputs:
             raise GraphConfigError("select() needs the name of an output", hint='select("*") returns all')
-        return self._narrowed(selected=selected(outputs, self.wiring))
+        return self._copy_with_scope(selected=match_outputs(outputs, self.wiring))
 
     def with_entrypoint(self, *nodes: str | Node) -> Self:
         """The graph that begins at these nodes, besides entry points it has; nothing before them runs.
 
         Raises GraphConfigError for a node that does not exist or is a gate, and if a selected output is made before.
         """
-        return self._narrowed(entrypoints=self._entrypoints(nodes, "with_entrypoint()"))
+        return self._copy_with_scope(entrypoints=self._add_entrypoints(nodes, "with_entrypoint()"))
 
     def add_nodes(self, *nodes: Node) -> Self:
         """The graph with more nodes, wired again, with the same scope and the same bound values.
@@ -317,14 +317,14 @@ class Graph(Drawable):
         new = type(self)(
             [*self.nodes.values(), *nodes], name=self.name, strict_types=self.strict_types, shared=self.shared or None
         )
-        new = new._changed(entrypoints=self.entrypoints, selected=self.selected)
+        new = new._copy_with(entrypoints=self.entrypoints, selected=self.selected)
         for name in self.bound:
             if name not in new.inputs.all:
                 raise InputError(
                     f"{name!r} is bound, but with these nodes it is no input any more",
                     hint=f"unbind({name!r}) before adding them",
                 )
-        return new._changed(bound=self.bound)
+        return new._copy_with(bound=self.bound)
 
     def as_node(
         self, *, name: str | None = None, namespaced: bool = False, runner: CapableRunner | None = None
@@ -332,25 +332,25 @@ class Graph(Drawable):
         """The graph as a node of another graph.  See GraphNode."""
         return GraphNode(self, name, namespaced=namespaced, runner=runner)
 
-    def program(self, name: str | None = None) -> GraphProgram:
+    def program(self, name: str | None = None) -> GraphWorkflowDefinition:
         """What the engine runs; under another name if one is given.  Raises WorkflowError if there is none."""
-        from holdwater.graphs.definition import GraphProgram
+        from holdwater.graphs.definition import GraphWorkflowDefinition
 
         known_as = self.name if name is None else name
         if not known_as:
             raise WorkflowError("a graph that is run by its name has one", hint='Graph([...], name="...")')
-        return GraphProgram(self, known_as)
+        return GraphWorkflowDefinition(self, known_as)
 
     def describe(self, show_types: bool = True) -> str:
         """Inputs, outputs and nodes in a few lines."""
-        from holdwater.graphs.describe import described
+        from holdwater.graphs.describe import describe_graph
 
-        return described(self, show_types)
+        return describe_graph(self, show_types)
 
     def __repr__(self) -> str:
-        from holdwater.graphs.describe import headline
+        from holdwater.graphs.describe import format_headline
 
-        return headline(self)
+        return format_headline(self)
 
     # -- making changed copies
 
@@ -358,56 +358,60 @@ class Graph(Drawable):
         """For pickle and copy.deepcopy, if the nodes can be pickled or copied: built again, in the same scope."""
         kept = ("name", "strict_types", "shared", "_edges", "selected", "entrypoints")
         fields = {**{key: self.__dict__[key] for key in kept}, "bound": dict(self.bound)}
-        return _restored, (type(self), tuple(self.nodes.values()), fields)
+        return _restore_graph, (type(self), tuple(self.nodes.values()), fields)
 
-    def _changed(self, **fields: object) -> Self:
+    def _copy_with(self, **fields: object) -> Self:
         new = object.__new__(type(self))
         kept = ("name", "strict_types", "shared", "_edges", "wiring", "bound", "selected", "entrypoints")
         new.__dict__.update({**{key: self.__dict__[key] for key in kept}, "_scopes": {}, **fields})
         return new
 
-    def _narrowed(self, **fields: object) -> Self:
-        new = self._changed(**fields)
+    def _copy_with_scope(self, **fields: object) -> Self:
+        new = self._copy_with(**fields)
         new.scope()  # a selection and entry points must fit each other
         return new
 
-    def _entrypoints(self, given: object, where: str) -> tuple[str, ...]:
+    def _add_entrypoints(self, nodes: object, argument: str) -> tuple[str, ...]:
         """The entry points so far and these, in definition order."""
-        if not isinstance(given, Collection) or not given:
-            raise GraphConfigError(f"{where} needs the name of a node, not {given!r}")
+        if not isinstance(nodes, Collection) or not nodes:
+            raise GraphConfigError(f"{argument} needs the name of a node, not {nodes!r}")
         names = set(self.entrypoints)
-        for one in given:
+        for one in nodes:
             name = one.name if isinstance(one, Node) else one
             if not isinstance(name, str) or name not in self.nodes:
                 raise GraphConfigError(
-                    told(f"the entry point {name!r} is no node of the graph", f"the nodes are {listed(self.nodes)}"),
-                    hint=close_to(name, self.nodes),
+                    with_facts(
+                        f"the entry point {name!r} is no node of the graph", f"the nodes are {join_names(self.nodes)}"
+                    ),
+                    hint=did_you_mean(name, self.nodes),
                 )
             if self.nodes[name].is_gate:
                 raise GraphConfigError(
                     f"the entry point {name!r} is a gate, which decides and makes nothing",
-                    hint=f"begin at one of its targets: {listed(t for t in self.wiring.shape.after[name])}",
+                    hint=f"begin at one of its targets: {join_names(t for t in self.wiring.digraph.successors[name])}",
                 )
             names.add(name)
         return tuple([name for name in self.nodes if name in names])
 
-    def _unbindable(self, name: str, known: Collection[str]) -> InputError:
+    def _not_bindable_error(self, name: str, bindable_names: Collection[str]) -> InputError:
         if name in self.wiring.writers:
-            makers = listed(self.wiring.writers[name])
+            makers = join_names(self.wiring.writers[name])
             return InputError(
                 f"{name!r} cannot be bound: it is made by {makers}",
                 hint="begin after it with with_entrypoint(...), or give it to a run",
             )
         return InputError(
-            told(f"{name!r} cannot be bound: it is no input of the graph", f"inputs: {listed(self.inputs.all)}"),
-            hint=close_to(name, known),
+            with_facts(
+                f"{name!r} cannot be bound: it is no input of the graph", f"inputs: {join_names(self.inputs.all)}"
+            ),
+            hint=did_you_mean(name, bindable_names),
         )
 
 
-def _restored(kind: type[G], nodes: tuple[Node, ...], fields: dict[str, Any]) -> G:
+def _restore_graph(kind: type[G], nodes: tuple[Node, ...], fields: dict[str, Any]) -> G:
     new = object.__new__(kind)
     new.__dict__.update(fields, bound=MappingProxyType(fields["bound"]), _scopes={})
-    new.wiring = checked(new.name, nodes, fields["_edges"], new.shared, new.strict_types)
+    new.wiring = build_valid_wiring(new.name, nodes, fields["_edges"], new.shared, new.strict_types)
     return new
 
 

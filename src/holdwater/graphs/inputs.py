@@ -8,25 +8,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from holdwater.errors import GraphConfigError, InputError, MissingInputError
-from holdwater.graphs.messages import close_to, listed, told
+from holdwater.graphs.messages import did_you_mean, join_names, with_facts
 
 if TYPE_CHECKING:
     from holdwater.graphs.build.scope import Scope
     from holdwater.graphs.graph import Graph
 
-_PLAIN = (bool, int, float, str, type(None))
+_PRINTABLE_TYPES = (bool, int, float, str, type(None))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ResolvedInputs:
     """`values`: what was given and, where nothing was, what is bound.  `answers`: given to interrupts, not to readers.
 
-    `supplied`: names among the values that nodes would have made; those nodes are not active in the scope.
+    `supplied_outputs`: names among the values that nodes would have made; those nodes are not active in the scope.
     """
 
     values: dict[str, Any]
     answers: dict[str, Any]
-    supplied: tuple[str, ...]
+    supplied_outputs: tuple[str, ...]
     scope: Scope
 
 
@@ -39,7 +39,7 @@ def resolve_inputs(
     keywords: Mapping[str, Any] | None = None,
     select: Sequence[str] | None = None,
     entrypoint: str | Sequence[str] | None = None,
-    known: Collection[str] = (),
+    known_names: Collection[str] = (),
 ) -> ResolvedInputs:
     """The inputs of a run, given as mappings or keywords or all of these.  `known`: names that a checkpoint provides.
 
@@ -47,28 +47,28 @@ def resolve_inputs(
     GraphConfigError for a loop that could start in several ways.  Warns of names the graph does not take, and of values
     that take the place of bound ones.
     """
-    given = collected(graph, inputs, values=values, keywords=keywords)
+    given = merge_inputs(graph, inputs, values=values, keywords=keywords)
     made = graph.wiring.writers
     accepted = {name: value for name, value in given.items() if name in graph.input_names or name in made}
-    _warn_of_unknown(graph, given.keys() - accepted.keys())
-    _warn_of_bound(graph, accepted)
-    scope = graph.scope(select, entrypoint, provided=(*accepted, *known))
-    _check_starts(scope, accepted)
-    available = accepted.keys() | set(known)
+    _warn_unknown_inputs(graph, given.keys() - accepted.keys())
+    _warn_overridden_bindings(graph, accepted)
+    scope = graph.scope(select, entrypoint, provided=(*accepted, *known_names))
+    _check_loop_entries(scope, accepted)
+    available = accepted.keys() | set(known_names)
     missing = [name for name in scope.inputs.required if name not in available]
     if missing:
-        raise _missing(graph, missing, given)
+        raise _missing_input_error(graph, missing, given)
     seeds = scope.inputs.seeds  # an answer that a loop begins with is an input
-    answers = {name: value for name, value in accepted.items() if name in graph.answers and name not in seeds}
+    answers = {name: value for name, value in accepted.items() if name in graph.interrupt_outputs and name not in seeds}
     return ResolvedInputs(
         {**graph.bound, **{name: value for name, value in accepted.items() if name not in answers}},
         answers,
-        scope.supplied,
+        scope.supplied_outputs,
         scope,
     )
 
 
-def collected(
+def merge_inputs(
     graph: Graph,
     inputs: Mapping[str, Any] | None = None,
     /,
@@ -83,20 +83,20 @@ def collected(
     found: dict[str, Any] = {}
     for given in (inputs, values):
         if given is not None:
-            _add(found, flat(graph, given))
+            _add_unique(found, flatten_inputs(graph, given))
     if keywords:
         _check_keywords(graph, keywords)
-        _add(found, flat(graph, keywords))
+        _add_unique(found, flatten_inputs(graph, keywords))
     return found
 
 
-def flat(graph: Graph, given: Mapping[str, Any]) -> dict[str, Any]:
+def flatten_inputs(graph: Graph, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Values by the addresses of namespaced nodes."""
-    if not isinstance(given, Mapping):
-        raise InputError(f"inputs are a mapping of names to values, not {given!r}")
+    if not isinstance(inputs, Mapping):
+        raise InputError(f"inputs are a mapping of names to values, not {inputs!r}")
     spaces = graph.namespaces
     found: dict[str, Any] = {}
-    todo = list(given.items())[::-1]
+    todo = list(inputs.items())[::-1]
     while todo:
         name, value = todo.pop()
         if not isinstance(name, str):
@@ -105,20 +105,22 @@ def flat(graph: Graph, given: Mapping[str, Any]) -> dict[str, Any]:
             todo += [(f"{name}.{inner}", one) for inner, one in list(value.items())[::-1]]
         elif name in found:
             raise InputError(f"input {name!r} is given twice, nested and as {name!r}", hint="keep one of the two")
-        elif name in graph.moved:
-            raise InputError(f"{name!r} is exposed under another name", hint=f"give it as {graph.moved[name]!r}")
+        elif name in graph.exposed_names:
+            raise InputError(
+                f"{name!r} is exposed under another name", hint=f"give it as {graph.exposed_names[name]!r}"
+            )
         else:
             found[name] = value
     return found
 
 
-def _add(found: dict[str, Any], more: Mapping[str, Any]) -> None:
-    twice = [name for name in more if name in found]
+def _add_unique(merged: dict[str, Any], more: Mapping[str, Any]) -> None:
+    twice = [name for name in more if name in merged]
     if twice:
         raise InputError(
-            f"given twice: {listed(twice)}", hint="give each input in the mapping or as a keyword, not both"
+            f"given twice: {join_names(twice)}", hint="give each input in the mapping or as a keyword, not both"
         )
-    found.update(more)
+    merged.update(more)
 
 
 def _check_keywords(graph: Graph, keywords: Mapping[str, Any]) -> None:
@@ -131,38 +133,46 @@ def _check_keywords(graph: Graph, keywords: Mapping[str, Any]) -> None:
             )
         if name not in known:
             raise InputError(
-                told(f"{name!r} is neither an input of the graph nor an option", f"inputs: {listed(graph.inputs.all)}"),
-                hint=close_to(name, known),
+                with_facts(
+                    f"{name!r} is neither an input of the graph nor an option",
+                    f"inputs: {join_names(graph.inputs.all)}",
+                ),
+                hint=did_you_mean(name, known),
             )
 
 
-def _warn_of_unknown(graph: Graph, names: Iterable[str]) -> None:
+def _warn_unknown_inputs(graph: Graph, names: Iterable[str]) -> None:
     for name in sorted(names):
-        close = close_to(name, graph.input_names)
+        close = did_you_mean(name, graph.input_names)
         warnings.warn(
-            f"{name!r} is no input of the graph and is not used; {close or 'its inputs: ' + listed(graph.inputs.all)}",
+            f"{name!r} is no input of the graph and is not used; "
+            f"{close or 'its inputs: ' + join_names(graph.inputs.all)}",
             UserWarning,
             stacklevel=4,
         )
 
 
-def _warn_of_bound(graph: Graph, given: Mapping[str, Any]) -> None:
-    for name in given.keys() & graph.bound.keys():
-        before, now = graph.bound[name], given[name]
+def _warn_overridden_bindings(graph: Graph, inputs: Mapping[str, Any]) -> None:
+    for name in inputs.keys() & graph.bound.keys():
+        before, now = graph.bound[name], inputs[name]
         if before is not now:
-            what = f": {now!r} instead of {before!r}" if isinstance(before, _PLAIN) and isinstance(now, _PLAIN) else ""
+            what = (
+                f": {now!r} instead of {before!r}"
+                if isinstance(before, _PRINTABLE_TYPES) and isinstance(now, _PRINTABLE_TYPES)
+                else ""
+            )
             warnings.warn(f"{name!r} is bound, and this run gives another value{what}", UserWarning, stacklevel=4)
 
 
-def _check_starts(scope: Scope, given: Collection[str]) -> None:
-    for choice in scope.choices:
+def _check_loop_entries(scope: Scope, given: Collection[str]) -> None:
+    for choice in scope.ambiguous_entries:
         candidates = [
-            f"{node!r}, from {listed(needs)}" if needs else f"{node!r}, from what is there"
+            f"{node!r}, from {join_names(needs)}" if needs else f"{node!r}, from what is there"
             for node, needs in choice.candidates.items()
         ]
-        if choice.settled:
+        if choice.inputs_available:
             raise GraphConfigError(
-                told(f"the loop of {listed(choice.loop)} can start in more than one place", *candidates),
+                with_facts(f"the loop of {join_names(choice.loop)} can start in more than one place", *candidates),
                 hint=f"say where, with graph.with_entrypoint({next(iter(choice.candidates))!r}),"
                 " or give the inputs of one only",
             )
@@ -170,24 +180,29 @@ def _check_starts(scope: Scope, given: Collection[str]) -> None:
         raise MissingInputError(
             missing,
             given,
-            told(f"the loop of {listed(choice.loop)} needs a value to start with; it can start at", *candidates),
+            with_facts(
+                f"the loop of {join_names(choice.loop)} needs a value to start with; it can start at", *candidates
+            ),
             hint="give the inputs of one of these",
         )
 
 
-def _missing(graph: Graph, missing: Sequence[str], given: Mapping[str, Any]) -> MissingInputError:
+def _missing_input_error(graph: Graph, missing: Sequence[str], provided: Mapping[str, Any]) -> MissingInputError:
     takers: dict[str, list[str]] = {name: [] for name in missing}
     for node in graph.nodes.values():
         for name in node.inputs:
             if name in takers:
                 takers[name].append(node.name)
-    facts = [f"{name!r}, taken by {listed(nodes)}" for name, nodes in takers.items()]
-    typos = [name for name in given if name not in graph.input_names and name not in graph.wiring.writers]
-    meant = [f"{name!r} was given, {close}" for name in typos if (close := close_to(name, missing))]
+    facts = [f"{name!r}, taken by {join_names(nodes)}" for name, nodes in takers.items()]
+    typos = [name for name in provided if name not in graph.input_names and name not in graph.wiring.writers]
+    meant = [f"{name!r} was given, {close}" for name in typos if (close := did_you_mean(name, missing))]
     made = graph.wiring.writers
     unmade = [name for name in missing if name not in made]
-    meant += [f"no node makes {name!r}, {close}" for name in unmade if (close := close_to(name, made))]
+    meant += [f"no node makes {name!r}, {close}" for name in unmade if (close := did_you_mean(name, made))]
     hint = "give a value for each, or bind one: graph = graph.bind(...), which returns a new graph"
     return MissingInputError(
-        missing, given, told(f"missing: {listed(missing)}", *facts, f"given: {listed(given)}", *meant), hint=hint
+        missing,
+        provided,
+        with_facts(f"missing: {join_names(missing)}", *facts, f"given: {join_names(provided)}", *meant),
+        hint=hint,
     )

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdwater.errors import GraphConfigError, MapOverError
-from holdwater.graphs.messages import a_kind
+from holdwater.graphs.messages import type_with_article
 from holdwater.graphs.nodes.map_config import MapMode
 from holdwater.model.error_report import describe
 
 
 @dataclass(frozen=True, slots=True)
-class Items:
+class MapItems:
     """The items of a map.  `rows`: one value per mapped input each; `shared`: what every item gets."""
 
     params: tuple[str, ...]
@@ -28,28 +28,28 @@ class Items:
         return len(self.rows)
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def input_names(self) -> tuple[str, ...]:
         """The inputs of every item."""
         return (*self.shared, *self.params)
 
-    def inputs(self, row: tuple[Any, ...]) -> dict[str, Any]:
+    def item_inputs(self, row: tuple[Any, ...]) -> dict[str, Any]:
         """The inputs of one item.  Raises GraphConfigError if a copy it is to get cannot be made."""
         given = dict(self.shared)
         for name in self.cloned:
-            given[name] = _clone(name, given[name])
+            given[name] = _clone_value(name, given[name])
         given.update(zip(self.params, row, strict=True))
         return given
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        return map(self.inputs, self.rows)
+        return map(self.item_inputs, self.rows)
 
 
-def expanded(
+def expand_items(
     inputs: Mapping[str, Any],
     map_over: str | Iterable[str],
     mode: MapMode = "zip",
     clone: bool | Iterable[str] = False,
-) -> Items:
+) -> MapItems:
     """Items in the order of the lists; in a product the last input varies fastest.
 
     Raises MapOverError for inputs that are missing or no lists, lists of unequal length under "zip", an unknown mode
@@ -60,7 +60,7 @@ def expanded(
         raise MapOverError("map_over needs the name of at least one input", hint='map_over="items"')
     if len(set(params)) < len(params):
         raise MapOverError(f"map_over names an input twice: {params}")
-    columns = [_column(name, inputs) for name in params]
+    columns = [_get_column(name, inputs) for name in params]
     if mode == "zip":
         if len({len(column) for column in columns}) > 1:
             lengths = ", ".join(f"{name}: {len(column)}" for name, column in zip(params, columns, strict=True))
@@ -74,10 +74,10 @@ def expanded(
     else:
         raise MapOverError(f'map_mode is "zip" or "product", not {mode!r}')
     shared = {name: value for name, value in inputs.items() if name not in params}
-    return Items(params, rows, shared, _cloned(clone, params, shared))
+    return MapItems(params, rows, shared, _resolve_clone(clone, params, shared))
 
 
-def _column(name: str, inputs: Mapping[str, Any]) -> Sequence[Any]:
+def _get_column(name: str, inputs: Mapping[str, Any]) -> Sequence[Any]:
     if name not in inputs:
         close = difflib.get_close_matches(name, list(inputs), n=1)
         raise MapOverError(
@@ -86,11 +86,11 @@ def _column(name: str, inputs: Mapping[str, Any]) -> Sequence[Any]:
         )
     column = inputs[name]
     if isinstance(column, (str, bytes, Mapping)) or not isinstance(column, Iterable):
-        raise MapOverError(f"input {name!r} is mapped over, but is {a_kind(column)} and no list of values")
+        raise MapOverError(f"input {name!r} is mapped over, but is {type_with_article(column)} and no list of values")
     return column if isinstance(column, (list, tuple)) else list(column)
 
 
-def _cloned(clone: bool | Iterable[str], params: tuple[str, ...], shared: Mapping[str, Any]) -> tuple[str, ...]:
+def _resolve_clone(clone: bool | Iterable[str], params: tuple[str, ...], shared: Mapping[str, Any]) -> tuple[str, ...]:
     if isinstance(clone, bool):
         return tuple(shared) if clone else ()
     if isinstance(clone, str) or not isinstance(clone, Iterable):
@@ -103,11 +103,11 @@ def _cloned(clone: bool | Iterable[str], params: tuple[str, ...], shared: Mappin
     return names
 
 
-def _clone(name: str, value: Any) -> Any:
+def _clone_value(name: str, value: Any) -> Any:
     try:
         return copy.deepcopy(value)
     except Exception as error:
         raise GraphConfigError(
-            f"input {name!r}, {a_kind(value)}, cannot be cloned for each item ({describe(error)})",
+            f"input {name!r}, {type_with_article(value)}, cannot be cloned for each item ({describe(error)})",
             hint="leave it out of clone: items then share it",
         ) from error

@@ -6,18 +6,18 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from holdwater.drawing.picture import END_KEY, Arrow, Box, BoxKind, Picture
-from holdwater.graphs.nodes.gates import END, GateNode, IfElseNode, plain
+from holdwater.graphs.nodes.gates import END, GateNode, IfElseNode, target_text
 from holdwater.graphs.nodes.nested import GraphNode
-from holdwater.graphs.type_compat import spelled
+from holdwater.graphs.type_compat import format_type
 
 if TYPE_CHECKING:
     from holdwater.graphs.graph import Graph
     from holdwater.graphs.nodes.base import Node
 
-DEFAULT_TEXT_LIMIT: Final = 20
+MAX_DEFAULT_CHARS: Final = 20
 
 
-def picture_of(graph: Graph, depth: int = 0, *, show_types: bool = True, show_inputs: bool = True) -> Picture:
+def make_picture(graph: Graph, depth: int = 0, *, show_types: bool = True, show_inputs: bool = True) -> Picture:
     """What a run of the graph uses, with `depth` levels of nested graphs unfolded.
 
     Hidden nodes are left out, arrows lead through them.
@@ -28,29 +28,29 @@ def picture_of(graph: Graph, depth: int = 0, *, show_types: bool = True, show_in
         picture, part, levels = pending.pop()
         nodes = {name: part.nodes[name] for name in part.scope().active}
         if show_inputs:
-            _add_inputs(picture, part, nodes, show_types)
+            _add_input_boxes(picture, part, nodes, show_types)
         for name, node in nodes.items():
             if node.hide:
                 continue
-            box = picture.boxes[name] = _box(node, show_types)
+            box = picture.boxes[name] = _make_box(node, show_types)
             if levels > 0 and isinstance(node, GraphNode):
                 box.inner = Picture(name)
                 pending.append((box.inner, node.graph, levels - 1))
-        picture.arrows += _arrows(part, nodes)
+        picture.arrows += _make_arrows(part, nodes)
         if any(arrow.target == END_KEY for arrow in picture.arrows):
             picture.boxes[END_KEY] = Box(END_KEY, "end")
     return whole
 
 
-def _box(node: Node, show_types: bool) -> Box:
-    lines = [_typed(name, node.get_output_type(name), show_types) for name in node.data_outputs]
+def _make_box(node: Node, show_types: bool) -> Box:
+    lines = [_with_type(name, node.get_output_type(name), show_types) for name in node.data_outputs]
     title = node.name
     if isinstance(node, GraphNode) and node.map_config is not None:
         title += f" for each {', '.join(node.map_config.params)}"
-    return Box(title, _kind(node), tuple(lines))
+    return Box(title, _box_kind(node), tuple(lines))
 
 
-def _kind(node: Node) -> BoxKind:
+def _box_kind(node: Node) -> BoxKind:
     if isinstance(node, GraphNode):
         return "graph"
     if isinstance(node, IfElseNode):
@@ -60,28 +60,28 @@ def _kind(node: Node) -> BoxKind:
     return "question" if node.is_interrupt else "function"
 
 
-def _typed(name: str, annotation: Any, show_types: bool) -> str:
-    return f"{name}: {spelled(annotation)}" if show_types and annotation is not None else name
+def _with_type(name: str, annotation: Any, show_types: bool) -> str:
+    return f"{name}: {format_type(annotation)}" if show_types and annotation is not None else name
 
 
 # -- inputs
 
 
-def _add_inputs(picture: Picture, graph: Graph, nodes: Mapping[str, Node], show_types: bool) -> None:
+def _add_input_boxes(picture: Picture, graph: Graph, nodes: Mapping[str, Node], show_types: bool) -> None:
     """One box for all the inputs that go to the same nodes."""
     groups: dict[tuple[str, ...], list[str]] = {}
-    consumers = _consumers(graph, nodes)
+    consumers = _input_consumers(graph, nodes)
     for name in graph.inputs.all:
         if name not in graph.bound and consumers.get(name):
             groups.setdefault(tuple(consumers[name]), []).append(name)
     for number, (targets, names) in enumerate(groups.items()):
-        lines = tuple(_input_text(nodes[targets[0]], name, show_types) for name in names)
+        lines = tuple(_format_input(nodes[targets[0]], name, show_types) for name in names)
         key = f"<inputs {number}>"
         picture.boxes[key] = Box("", "input", lines)
         picture.arrows += [Arrow(key, target, "data", names=tuple(names)) for target in targets]
 
 
-def _consumers(graph: Graph, nodes: Mapping[str, Node]) -> dict[str, list[str]]:
+def _input_consumers(graph: Graph, nodes: Mapping[str, Node]) -> dict[str, list[str]]:
     """Where each input goes to: in a loop, where nothing else brings the value, if there is such a node."""
     given: dict[str, list[str]] = {}
     seeded: dict[str, list[str]] = {}
@@ -92,19 +92,19 @@ def _consumers(graph: Graph, nodes: Mapping[str, Node]) -> dict[str, list[str]]:
     return {**seeded, **given}
 
 
-def _input_text(node: Node, name: str, show_types: bool) -> str:
-    text = _typed(name, node.get_input_type(name), show_types)
+def _format_input(node: Node, name: str, show_types: bool) -> str:
+    text = _with_type(name, node.get_input_type(name), show_types)
     if not node.has_default_for(name):
         return text
     default = node.get_default_for(name)
     shown = repr(default) if default is None or isinstance(default, (str, int, float)) else "…"
-    return f"{text} = {shown if len(shown) <= DEFAULT_TEXT_LIMIT else '…'}"
+    return f"{text} = {shown if len(shown) <= MAX_DEFAULT_CHARS else '…'}"
 
 
 # -- arrows
 
 
-def _arrows(graph: Graph, nodes: Mapping[str, Node]) -> list[Arrow]:
+def _make_arrows(graph: Graph, nodes: Mapping[str, Node]) -> list[Arrow]:
     arrows = list(_all_arrows(graph, nodes))
     onward: dict[str, list[Arrow]] = {name: [] for name, node in nodes.items() if node.hide}
     if not onward:
@@ -112,19 +112,19 @@ def _arrows(graph: Graph, nodes: Mapping[str, Node]) -> list[Arrow]:
     for arrow in arrows:
         if arrow.source in onward:
             onward[arrow.source].append(arrow)
-    return [led for arrow in arrows if arrow.source not in onward for led in _led_through(arrow, onward)]
+    return [led for arrow in arrows if arrow.source not in onward for led in _bypass_hidden(arrow, onward)]
 
 
-def _led_through(arrow: Arrow, onward: Mapping[str, list[Arrow]]) -> Iterator[Arrow]:
+def _bypass_hidden(arrow: Arrow, hidden_arrows: Mapping[str, list[Arrow]]) -> Iterator[Arrow]:
     """The arrow, or if it points to a hidden node (`onward` has their arrows) one to each visible node behind it."""
     seen = {arrow.target}
     pending = [arrow.target]
     while pending:
         target = pending.pop()
-        if target not in onward:
+        if target not in hidden_arrows:
             yield Arrow(arrow.source, target, arrow.kind, arrow.label, arrow.names)
             continue
-        for further in onward[target]:
+        for further in hidden_arrows[target]:
             if further.target not in seen:
                 seen.add(further.target)
                 pending.append(further.target)
@@ -136,9 +136,9 @@ def _all_arrows(graph: Graph, nodes: Mapping[str, Node]) -> Iterator[Arrow]:
         if isinstance(node, GateNode):
             for target in node.targets:
                 if target is END or target in nodes:
-                    key = plain(target)
+                    key = target_text(target)
                     decided.add((node.name, key))
-                    yield Arrow(node.name, key, "control", _decision(node, target))
+                    yield Arrow(node.name, key, "control", _decision_label(node, target))
     for edge in graph.edges:
         # control comes from the gates themselves, which know END and the decisions
         if edge.kind == "control" or edge.source not in nodes or edge.target not in nodes:
@@ -147,7 +147,7 @@ def _all_arrows(graph: Graph, nodes: Mapping[str, Node]) -> Iterator[Arrow]:
             yield Arrow(edge.source, edge.target, edge.kind, names=edge.names)
 
 
-def _decision(gate: GateNode[..., Any], target: str) -> str:
+def _decision_label(gate: GateNode[..., Any], target: str) -> str:
     if isinstance(gate, IfElseNode):
         return str(target == gate.when_true)
     return gate.descriptions.get(target, "")

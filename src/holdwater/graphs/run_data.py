@@ -9,7 +9,7 @@ from typing import Any
 from holdwater.errors import WorkflowError
 from holdwater.kernel import Machine
 from holdwater.model.codec import TAG
-from holdwater.model.fanout import Outcome
+from holdwater.model.fanout import ChildResult
 from holdwater.model.rules import MISSING
 from holdwater.model.values import Stored
 
@@ -19,10 +19,10 @@ class GraphView:
     """`values`: by input, what has been written.  `outcomes`: of child runs, None while they have not ended."""
 
     values: Mapping[str, Stored]
-    outcomes: tuple[Outcome | None, ...] | None = None
+    child_results: tuple[ChildResult | None, ...] | None = None
 
 
-class GraphBoard:
+class GraphRunData:
     """The views of one run.  Keeps nothing: a read is an index."""
 
     def __init__(self, machine: Machine) -> None:
@@ -31,19 +31,19 @@ class GraphBoard:
     def view(self, node: int) -> GraphView:
         """What the node is performed with."""
         m = self._machine
-        layout = m.layout
-        edits: Stored | None = m.edits.get(node)
+        layout = m.compiled_plan
+        edits: Stored | None = m.overrides.get(node)
         values: dict[str, Stored] = {}
         for read, cells in zip(layout.plan.nodes[node].reads, layout.reads[node], strict=True):
-            latest = max(cells, key=m.stamp.__getitem__)
-            if m.stamp[latest] and not read.cells[0].endswith("/"):  # which only says that a node was called
+            latest = max(cells, key=m.version.__getitem__)
+            if m.version[latest] and not read.cells[0].endswith("/"):  # which only says that a node was called
                 values[read.name] = m.value[latest]
         if edits is not None:
             values.update({name: Stored.of(value) for name, value in edits.copy().items()})
-        fan = m.fans.get(node)
-        return GraphView(values, fan.results() if fan is not None and fan.over else None)
+        fan = m.fan_outs.get(node)
+        return GraphView(values, fan.results() if fan is not None and fan.is_finished else None)
 
-    def truths(self, node: int) -> tuple[bool, ...]:
+    def rule_results(self, node: int) -> tuple[bool, ...]:
         """Graphs have no rules over values."""
         return ()
 
@@ -51,10 +51,10 @@ class GraphBoard:
         """Every output that was made, or given in the place of being made, by name."""
         m = self._machine
         latest: dict[str, int] = {}
-        for i, node in enumerate(m.layout.plan.nodes):
-            for c, cell in zip(m.layout.out[i], node.writes, strict=True):
+        for i, node in enumerate(m.compiled_plan.plan.nodes):
+            for c, cell in zip(m.compiled_plan.out[i], node.writes, strict=True):
                 name = cell.rpartition("/")[2]  # empty for one that only says that the node was called
-                if name and m.stamp[c] and (name not in latest or m.stamp[c] > m.stamp[latest[name]]):
+                if name and m.version[c] and (name not in latest or m.version[c] > m.version[latest[name]]):
                     latest[name] = c
         return {name: m.value[c] for name, c in latest.items()}
 
@@ -64,9 +64,9 @@ class GraphStyle:
 
     name = "graphs"
 
-    def board(self, machine: Machine) -> GraphBoard:
+    def board(self, machine: Machine) -> GraphRunData:
         """The views of a run."""
-        return GraphBoard(machine)
+        return GraphRunData(machine)
 
     def unpack(self, tree: Any) -> Any:
         """A cell from the tree in the journal, or MISSING."""

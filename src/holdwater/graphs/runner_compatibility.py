@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from holdwater.graphs.graph import Graph
 
 
-class Capabilities(Protocol):
+class SupportedFeatures(Protocol):
     """What a runner can do with graphs."""
 
     @property
@@ -27,10 +27,10 @@ class CapableRunner(Protocol):
     """A runner of graphs, as far as a graph knows one."""
 
     @property
-    def capabilities(self) -> Capabilities: ...
+    def capabilities(self) -> SupportedFeatures: ...
 
 
-_NEEDS: Final = (
+_REQUIRED_FEATURES: Final = (
     ("is_async", "supports_async_nodes", "async nodes"),
     ("is_gate", "supports_gates", "gates"),
 )
@@ -48,16 +48,16 @@ def validate_runner_compatibility(graph: Graph, runner: CapableRunner) -> None:
         nested = graph.nested_graphs
         capabilities = runner.capabilities
         if graph.has_cycles and not capabilities.supports_cycles:
-            raise _incompatible(graph, runner, "supports_cycles", "cycles", "")
+            raise _incompatible_runner_error(graph, runner, "supports_cycles", "cycles", "")
         if graph.has_interrupts and not capabilities.supports_interrupts:
             asking = [name for name, node in graph.nodes.items() if node.is_interrupt]
             asking += [one.node_name for one in nested if one.graph.has_interrupts]
-            raise _incompatible(graph, runner, "supports_interrupts", "interrupts", asking[0])
+            raise _incompatible_runner_error(graph, runner, "supports_interrupts", "interrupts", asking[0])
         judged_below = {one.node_name for one in nested}
         for name, node in graph.nodes.items():
-            for attribute, capability, words in _NEEDS:
+            for attribute, capability, words in _REQUIRED_FEATURES:
                 if getattr(node, attribute) and name not in judged_below and not getattr(capabilities, capability):
-                    raise _incompatible(graph, runner, capability, words, name)
+                    raise _incompatible_runner_error(graph, runner, capability, words, name)
         todo += [(one.graph, one.explicit_runner or runner) for one in nested]
 
 
@@ -65,7 +65,7 @@ def validate_map_compatible(graph: Graph, context: str) -> None:
     """Raise GraphConfigError if the graph has interrupts; `context` says who wants to map it."""
     if graph.has_interrupts:
         raise GraphConfigError(
-            f"{context}, but {_called(graph)} has interrupts.\n"
+            f"{context}, but {_describe_graph(graph)} has interrupts.\n"
             "  problem: a map runs it many times in one go, and an interrupt waits for a person each time",
             hint='run it in a loop and answer each pause, or ask for paused items with on_pause="item":\n'
             "    for item in items:\n"
@@ -75,16 +75,16 @@ def validate_map_compatible(graph: Graph, context: str) -> None:
         )
 
 
-def _called(graph: Graph) -> str:
+def _describe_graph(graph: Graph) -> str:
     return f"graph {graph.name!r}" if graph.name else "the graph"
 
 
-def _incompatible(
-    graph: Graph, runner: CapableRunner, capability: str, words: str, node_name: str
+def _incompatible_runner_error(
+    graph: Graph, runner: CapableRunner, capability: str, feature: str, node_name: str
 ) -> IncompatibleRunnerError:
     return IncompatibleRunnerError(
-        f"{_called(graph)} has {words}{f' ({node_name})' if node_name else ''}, but"
-        f" {type(runner).__name__} doesn't support {words}",
+        f"{_describe_graph(graph)} has {feature}{f' ({node_name})' if node_name else ''}, but"
+        f" {type(runner).__name__} doesn't support {feature}",
         node_name=node_name,
         capability=capability,
         hint="use AsyncRunner, which supports them",

@@ -12,69 +12,69 @@ import typing
 import warnings
 from typing import Annotated, Any, Final, ForwardRef, Literal, NewType, ParamSpec, TypeVar, Union
 
-_TOWER: Final[dict[Any, tuple[type, ...]]] = {float: (int,), complex: (int, float)}
+_NUMERIC_TOWER: Final[dict[Any, tuple[type, ...]]] = {float: (int,), complex: (int, float)}
 """classes that stand for another one although they do not inherit from it (PEP 484)"""
-_NOTHING: Final = (typing.Never, typing.NoReturn)
+_BOTTOM_TYPES: Final = (typing.Never, typing.NoReturn)
 
 
-def fits(source: Any, target: Any) -> bool:
+def is_assignable(source: Any, target: Any) -> bool:
     """Whether every value of `source` may be given where `target` is asked for.
 
     A name that cannot be resolved fits, with a UserWarning.
     """
-    source, target = _bare(source), _bare(target)
-    if source == target or source in _NOTHING or target is object or _is_open(source) or _is_open(target):
+    source, target = _strip_aliases(source), _strip_aliases(target)
+    if source == target or source in _BOTTOM_TYPES or target is object or _is_dynamic(source) or _is_dynamic(target):
         return True
-    members = _members(source)
+    members = _alternatives(source)
     if len(members) > 1:
-        return all([fits(member, target) for member in members])
+        return all([is_assignable(member, target) for member in members])
     if _is_union(target):
-        return any([fits(source, member) for member in typing.get_args(target)])
+        return any([is_assignable(source, member) for member in typing.get_args(target)])
     if isinstance(target, NewType):
-        return isinstance(source, NewType) and fits(source.__supertype__, target)
+        return isinstance(source, NewType) and is_assignable(source.__supertype__, target)
     if isinstance(source, NewType):
-        return fits(source.__supertype__, target)
+        return is_assignable(source.__supertype__, target)
     if typing.get_origin(source) is Literal:
-        return _literal_fits(typing.get_args(source)[0], target)
+        return _is_literal_assignable(typing.get_args(source)[0], target)
     if typing.get_origin(target) is Literal:
         return False
     wanted = typing.get_origin(target) or target
     given = typing.get_origin(source) or source
     if not isinstance(wanted, type) or not isinstance(given, type):
         return True
-    return _is_subclass(given, wanted) and _arguments_fit(source, given, target, wanted)
+    return _is_subclass(given, wanted) and _are_arguments_assignable(source, given, target, wanted)
 
 
-def holds(value: Any, annotation: Any) -> bool:
+def is_instance(value: Any, annotation: Any) -> bool:
     """Whether a value is of an annotation, with all it contains."""
-    annotation = _bare(annotation)
-    if annotation is object or _is_open(annotation):
+    annotation = _strip_aliases(annotation)
+    if annotation is object or _is_dynamic(annotation):
         return True
     if _is_union(annotation):
-        return any([holds(value, member) for member in typing.get_args(annotation)])
+        return any([is_instance(value, member) for member in typing.get_args(annotation)])
     if isinstance(annotation, NewType):
-        return holds(value, annotation.__supertype__)
+        return is_instance(value, annotation.__supertype__)
     origin, arguments = typing.get_origin(annotation) or annotation, typing.get_args(annotation)
     if origin is Literal:
         return any([value == member and type(value) is type(member) for member in arguments])
     if not isinstance(origin, type):
         return True
     if typing.is_typeddict(origin):
-        return isinstance(value, dict) and _fields_hold(value, origin)
-    if not _is_instance(value, origin):
+        return isinstance(value, dict) and _is_typeddict_instance(value, origin)
+    if not _is_class_instance(value, origin):
         return False
     if origin is tuple:
-        return _tuple_holds(value, arguments)
+        return _is_tuple_instance(value, arguments)
     if origin is type and arguments:
-        return fits(value, arguments[0])
+        return is_assignable(value, arguments[0])
     if len(arguments) == 2 and isinstance(value, collections.abc.Mapping):
-        return all([holds(key, arguments[0]) and holds(value[key], arguments[1]) for key in value])
+        return all([is_instance(key, arguments[0]) and is_instance(value[key], arguments[1]) for key in value])
     if len(arguments) == 1 and isinstance(value, collections.abc.Collection):
-        return all([holds(one, arguments[0]) for one in value])
+        return all([is_instance(one, arguments[0]) for one in value])
     return True
 
 
-def spelled(annotation: Any) -> str:
+def format_type(annotation: Any) -> str:
     """An annotation as it is written in code."""
     if isinstance(annotation, type) and not typing.get_args(annotation):
         return annotation.__qualname__
@@ -84,7 +84,7 @@ def spelled(annotation: Any) -> str:
 # -- kinds of annotations
 
 
-def _bare(annotation: Any) -> Any:
+def _strip_aliases(annotation: Any) -> Any:
     """Without aliases and metadata; None as its type."""
     while True:
         if typing.get_origin(annotation) is Annotated:
@@ -95,7 +95,7 @@ def _bare(annotation: Any) -> Any:
             return types.NoneType if annotation is None else annotation
 
 
-def _members(annotation: Any) -> tuple[Any, ...]:
+def _alternatives(annotation: Any) -> tuple[Any, ...]:
     """The alternatives of a union, the values of a literal; of anything else, itself."""
     if _is_union(annotation):
         return typing.get_args(annotation)
@@ -108,7 +108,7 @@ def _is_union(annotation: Any) -> bool:
     return typing.get_origin(annotation) in (Union, types.UnionType)
 
 
-def _is_open(annotation: Any) -> bool:
+def _is_dynamic(annotation: Any) -> bool:
     """Whether everything fits it and it fits everything."""
     if isinstance(annotation, (str, ForwardRef)):
         name = annotation if isinstance(annotation, str) else annotation.__forward_arg__
@@ -117,29 +117,33 @@ def _is_open(annotation: Any) -> bool:
     return annotation is Any or annotation is ... or isinstance(annotation, (TypeVar, ParamSpec))
 
 
-def _literal_fits(value: Any, target: Any) -> bool:
+def _is_literal_assignable(value: Any, target: Any) -> bool:
     if typing.get_origin(target) is Literal:
         return any([value == member and type(value) is type(member) for member in typing.get_args(target)])
-    return fits(type(value), target)
+    return is_assignable(type(value), target)
 
 
-def _is_subclass(given: type, wanted: type) -> bool:
-    if any([issubclass(given, stand_in) for stand_in in _TOWER.get(wanted, ())]):
+def _is_subclass(source_class: type, target_class: type) -> bool:
+    if any([issubclass(source_class, stand_in) for stand_in in _NUMERIC_TOWER.get(target_class, ())]):
         return True
-    if typing.is_typeddict(wanted):
-        theirs = typing.get_type_hints(given) if typing.is_typeddict(given) else {}
-        return _required(wanted) <= theirs.keys() and all(
-            [fits(theirs[name], hint) for name, hint in typing.get_type_hints(wanted).items() if name in theirs]
+    if typing.is_typeddict(target_class):
+        theirs = typing.get_type_hints(source_class) if typing.is_typeddict(source_class) else {}
+        return _required_keys(target_class) <= theirs.keys() and all(
+            [
+                is_assignable(theirs[name], hint)
+                for name, hint in typing.get_type_hints(target_class).items()
+                if name in theirs
+            ]
         )
     try:
-        return issubclass(given, wanted)
+        return issubclass(source_class, target_class)
     except TypeError:  # a protocol that cannot be looked at
         return True
 
 
-def _is_instance(value: Any, wanted: type) -> bool:
+def _is_class_instance(value: Any, target_class: type) -> bool:
     try:
-        return isinstance(value, (wanted, *_TOWER.get(wanted, ())))
+        return isinstance(value, (target_class, *_NUMERIC_TOWER.get(target_class, ())))
     except TypeError:  # a protocol that cannot be looked at
         return True
 
@@ -147,79 +151,84 @@ def _is_instance(value: Any, wanted: type) -> bool:
 # -- arguments of generic classes
 
 
-def _arguments_fit(source: Any, given: type, target: Any, wanted: Any) -> bool:
+def _are_arguments_assignable(source: Any, source_class: type, target: Any, target_class: Any) -> bool:
     asked = typing.get_args(target)
     if not asked:
         return True
-    if wanted is collections.abc.Callable:
-        return _signature_fits(typing.get_args(source), asked)
-    if issubclass(given, tuple):
-        return _tuple_fits(_tuple_arguments(source, given), asked, wanted)
-    if given in (str, bytes):
-        return fits(str if given is str else int, asked[0])
+    if target_class is collections.abc.Callable:
+        return _is_callable_assignable(typing.get_args(source), asked)
+    if issubclass(source_class, tuple):
+        return _is_tuple_assignable(_tuple_item_types(source, source_class), asked, target_class)
+    if source_class in (str, bytes):
+        return is_assignable(str if source_class is str else int, asked[0])
     # list[int] is an Iterable[int], dict[str, int] too an Iterable[str]: what both name stands first
-    return all([fits(ours, theirs) for ours, theirs in zip(_class_arguments(source, given, wanted), asked)])
+    return all(
+        [
+            is_assignable(ours, theirs)
+            for ours, theirs in zip(_type_arguments(source, source_class, target_class), asked)
+        ]
+    )
 
 
-def _class_arguments(source: Any, given: type, wanted: type) -> tuple[Any, ...]:
+def _type_arguments(source: Any, source_class: type, target_class: type) -> tuple[Any, ...]:
     """The arguments of a generic class, or those with which a plain class inherits from one."""
     found = typing.get_args(source)
     if found:
         return found
-    for cls in given.__mro__:
+    for cls in source_class.__mro__:
         for base in getattr(cls, "__orig_bases__", ()):
             origin = typing.get_origin(base)
-            if isinstance(origin, type) and origin.__module__ != "typing" and _is_subclass(origin, wanted):
+            if isinstance(origin, type) and origin.__module__ != "typing" and _is_subclass(origin, target_class):
                 return typing.get_args(base)
     return ()
 
 
-def _tuple_arguments(source: Any, given: type) -> tuple[Any, ...]:
-    if hasattr(given, "_fields"):  # a NamedTuple
-        hints = typing.get_type_hints(given)
-        return tuple([hints.get(name, Any) for name in given._fields])
-    return _class_arguments(source, given, tuple)
+def _tuple_item_types(source: Any, source_class: type) -> tuple[Any, ...]:
+    if hasattr(source_class, "_fields"):  # a NamedTuple
+        hints = typing.get_type_hints(source_class)
+        return tuple([hints.get(name, Any) for name in source_class._fields])
+    return _type_arguments(source, source_class, tuple)
 
 
-def _tuple_fits(ours: tuple[Any, ...], asked: tuple[Any, ...], wanted: type) -> bool:
-    if not ours:
+def _is_tuple_assignable(source_args: tuple[Any, ...], target_args: tuple[Any, ...], target_class: type) -> bool:
+    if not source_args:
         return True
-    ours_vary = len(ours) == 2 and ours[1] is ...
-    if wanted is not tuple or (len(asked) == 2 and asked[1] is ...):
-        return all([fits(one, asked[0]) for one in ours if one is not ...])
-    return not ours_vary and len(ours) == len(asked) and all(map(fits, ours, asked))
+    ours_vary = len(source_args) == 2 and source_args[1] is ...
+    if target_class is not tuple or (len(target_args) == 2 and target_args[1] is ...):
+        return all([is_assignable(one, target_args[0]) for one in source_args if one is not ...])
+    return not ours_vary and len(source_args) == len(target_args) and all(map(is_assignable, source_args, target_args))
 
 
-def _signature_fits(ours: tuple[Any, ...], asked: tuple[Any, ...]) -> bool:
+def _is_callable_assignable(source_args: tuple[Any, ...], target_args: tuple[Any, ...]) -> bool:
     """Parameters the other way round: who takes any object also takes an int."""
-    if not ours:
+    if not source_args:
         return True
-    mine, wanted = ours[0], asked[0]
+    mine, wanted = source_args[0], target_args[0]
     listed = isinstance(mine, list) and isinstance(wanted, list)
-    if listed and not (len(mine) == len(wanted) and all(map(fits, wanted, mine))):
+    if listed and not (len(mine) == len(wanted) and all(map(is_assignable, wanted, mine))):
         return False
-    return fits(ours[-1], asked[-1])
+    return is_assignable(source_args[-1], target_args[-1])
 
 
 # -- contents of values
 
 
-def _tuple_holds(value: tuple[Any, ...], arguments: tuple[Any, ...]) -> bool:
+def _is_tuple_instance(value: tuple[Any, ...], arguments: tuple[Any, ...]) -> bool:
     if not arguments:
         return True
     if len(arguments) == 2 and arguments[1] is ...:
-        return all([holds(one, arguments[0]) for one in value])
-    return len(value) == len(arguments) and all(map(holds, value, arguments))
+        return all([is_instance(one, arguments[0]) for one in value])
+    return len(value) == len(arguments) and all(map(is_instance, value, arguments))
 
 
-def _fields_hold(value: dict[str, Any], definition: type) -> bool:
+def _is_typeddict_instance(value: dict[str, Any], definition: type) -> bool:
     hints = typing.get_type_hints(definition)
-    return _required(definition) <= value.keys() and all(
-        [name in hints and holds(one, hints[name]) for name, one in value.items()]
+    return _required_keys(definition) <= value.keys() and all(
+        [name in hints and is_instance(one, hints[name]) for name, one in value.items()]
     )
 
 
-def _required(definition: type) -> set[str]:
+def _required_keys(definition: type) -> set[str]:
     """Asked of the resolved annotations: those that are text have not told the class that they are NotRequired."""
     required = set(getattr(definition, "__required_keys__", ()))
     for name, hint in typing.get_type_hints(definition, include_extras=True).items():

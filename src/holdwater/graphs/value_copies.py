@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from holdwater.model.values import Stored
 
-_IMMUTABLE: Final = (type(None), bool, int, float, complex, str, bytes, type)
+_IMMUTABLE_TYPES: Final = (type(None), bool, int, float, complex, str, bytes, type)
 
 
-def own_copy(value: Any) -> Any:
+def copy_if_data(value: Any) -> Any:
     """A deep copy of data; what could not be stored in a recorded run (a client, a lock) as it is."""
-    if isinstance(value, _IMMUTABLE):
+    if isinstance(value, _IMMUTABLE_TYPES):
         return value
     try:
         Stored.of(value)

@@ -7,7 +7,7 @@ a node sees cannot depend on who finished first.  `Machine.apply` is the only mu
 event implies happens inside that one call, and nothing a user wrote runs in it.
 """
 
-from holdwater.kernel.compiled_plan import Layout, lay_out
+from holdwater.kernel.compiled_plan import CompiledPlan, compile_plan
 from holdwater.kernel.machine import Machine
 
-__all__ = ["Layout", "Machine", "lay_out"]
+__all__ = ["CompiledPlan", "Machine", "compile_plan"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from holdwater.errors import WorkflowError
 from holdwater.kernel import predicates
 from holdwater.model.plan import Plan
-from holdwater.model.rules import After, Open, Ran, Rule, Value, leaves
+from holdwater.model.rules import After, HasRun, Open, Rule, Value, leaves
 
 if TYPE_CHECKING:
     from holdwater.kernel.machine import Machine
@@ -37,7 +37,7 @@ class Loop:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Layout:
+class CompiledPlan:
     """Everything the machine needs, by number.  Tuples are indexed by node unless said otherwise."""
 
     plan: Plan
@@ -53,16 +53,16 @@ class Layout:
     needed: tuple[tuple[tuple[int, ...], ...], ...]
     """the reads without which the node cannot run"""
     unit: tuple[int, ...]
-    members: tuple[tuple[int, ...], ...]
+    unit_members: tuple[tuple[int, ...], ...]
     """unit -> nodes; units stand in an order of their edges, and else in that of their definition"""
     loops: tuple[Loop | None, ...]
     """unit -> loop"""
     next: tuple[tuple[int, ...], ...]
     """unit -> units after it"""
-    need: tuple[int, ...]
+    indegree: tuple[int, ...]
     """unit -> number of units before it"""
     roots: tuple[int, ...]
-    single: tuple[tuple[int, ...] | None, ...]
+    single_cell_reads: tuple[tuple[int, ...] | None, ...]
     """one cell per read, where every read has exactly one"""
     refires: tuple[tuple[int, ...] | None, ...]
     """positions of the reads that refire; None: all"""
@@ -71,10 +71,10 @@ class Layout:
     """gates over the node"""
     targets: tuple[tuple[int, ...], ...]
     """what the gate may open"""
-    written: frozenset[int]
+    written_cells: frozenset[int]
     """cells that nodes write"""
 
-    def behind(self, units: Iterable[int]) -> set[int]:
+    def descendants(self, units: Iterable[int]) -> set[int]:
         """These units and all that come after them."""
         found = set(units)
         stack = list(found)
@@ -90,13 +90,13 @@ class Layout:
         cells = {self.cell[name] for name in names}
         return [i for i, reads in enumerate(self.reads) if any(not cells.isdisjoint(read) for read in reads)]
 
-    def spans(self, pairs: Sequence[str]) -> Iterator[range]:
+    def node_ranges(self, pairs: Sequence[str]) -> Iterator[range]:
         """The nodes of a sequence that a decision passes over."""
         for begin, end in zip(pairs[::2], pairs[1::2], strict=True):
             yield range(self.index[begin], self.index[end] if end else len(self.plan.nodes))
 
 
-def lay_out(plan: Plan) -> Layout:
+def compile_plan(plan: Plan) -> CompiledPlan:
     """Compile a plan; iterative, linear in its edges but for the sorting of its units.
 
     Raises WorkflowError for a name nobody has, two nodes of one name, two producers of one cell, and a rule over values
@@ -127,16 +127,16 @@ def lay_out(plan: Plan) -> Layout:
     tests: list[Test | None] = []
     for i, n in enumerate(nodes):
         try:
-            heard = {index[m] for m in _mentions(n.ready)} | {index[g] for g in n.gates}
+            heard = {index[m] for m in _nodes_in_rule(n.ready)} | {index[g] for g in n.gates}
             sources = {index[a] for a in n.after} | heard
-            tests.append(predicates.compiled(n.ready, index))
+            tests.append(predicates.compile_rule(n.ready, index))
         except KeyError as missing:
             raise WorkflowError(f"node {n.name!r} names {missing.args[0]!r}, which the plan does not have") from None
         sources.update(writer[c] for r in n.reads for c in r.cells if c in writer)
         before.append(sources - {i})
         mentioned.append(heard)
 
-    members = _in_order(_units(before), before)
+    members = _order_units(_find_units(before), before)
     unit = [0] * len(nodes)
     for u, inside in enumerate(members):
         for i in inside:
@@ -180,7 +180,7 @@ def lay_out(plan: Plan) -> Layout:
     def first_node(u: int) -> int:
         return members[u][0]
 
-    return Layout(
+    return CompiledPlan(
         plan=plan,
         index=index,
         cell=cell,
@@ -193,12 +193,12 @@ def lay_out(plan: Plan) -> Layout:
             for row, n in zip(reads, nodes, strict=True)
         ),
         unit=tuple(unit),
-        members=members,
+        unit_members=members,
         loops=tuple(loops),
         next=tuple(tuple(sorted(after, key=first_node)) for after in following),
-        need=tuple(need),
+        indegree=tuple(need),
         roots=tuple(sorted((u for u, k in enumerate(need) if not k), key=first_node)),
-        single=tuple(tuple(c[0] for c in row) if all(len(c) == 1 for c in row) else None for row in reads),
+        single_cell_reads=tuple(tuple(c[0] for c in row) if all(len(c) == 1 for c in row) else None for row in reads),
         refires=tuple(
             None if all(r.refires for r in n.reads) else tuple(k for k, r in enumerate(n.reads) if r.refires)
             for n in nodes
@@ -206,14 +206,14 @@ def lay_out(plan: Plan) -> Layout:
         newer=tuple(tuple(k for k, r in enumerate(n.reads) if r.newer) for n in nodes),
         controllers=tuple(tuple(index[g] for g in n.gates) for n in nodes),
         targets=tuple(tuple(index[t] for t in n.targets if t in index) for n in nodes),
-        written=frozenset(c for cells in out for c in cells),
+        written_cells=frozenset(c for cells in out for c in cells),
     )
 
 
-def _mentions(rule: Rule | None) -> Iterable[str]:
+def _nodes_in_rule(rule: Rule | None) -> Iterable[str]:
     for leaf in leaves(rule):
         match leaf:
-            case After(node) | Ran(node):
+            case After(node) | HasRun(node):
                 yield node
             case Open(gate):
                 yield gate
@@ -221,7 +221,7 @@ def _mentions(rule: Rule | None) -> Iterable[str]:
                 pass
 
 
-def _in_order(units: tuple[tuple[int, ...], ...], before: list[set[int]]) -> tuple[tuple[int, ...], ...]:
+def _order_units(units: tuple[tuple[int, ...], ...], before: list[set[int]]) -> tuple[tuple[int, ...], ...]:
     """The units in an order of their edges; of those that could be next, the one defined first."""
     unit = {i: u for u, inside in enumerate(units) for i in inside}
     after: list[set[int]] = [set() for _ in units]
@@ -245,7 +245,7 @@ def _in_order(units: tuple[tuple[int, ...], ...], before: list[set[int]]) -> tup
     return tuple(ordered)
 
 
-def _units(before: list[set[int]]) -> tuple[tuple[int, ...], ...]:
+def _find_units(before: list[set[int]]) -> tuple[tuple[int, ...], ...]:
     """Strongly connected components (Tarjan, without recursion)."""
     n = len(before)
     after: list[list[int]] = [[] for _ in range(n)]

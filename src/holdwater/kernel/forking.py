@@ -7,15 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 from holdwater.errors import WorkflowError
-from holdwater.kernel.compiled_plan import RUN, Layout
+from holdwater.kernel.compiled_plan import RUN, CompiledPlan
 from holdwater.kernel.machine import Machine
 from holdwater.model import events as ev
 from holdwater.model.commands import Execute
 from holdwater.model.events import Event
-from holdwater.model.journal import Entry
+from holdwater.model.journal import JournalEntry
 
 
-def forked(layout: Layout, history: Iterable[Entry], node: int, edits: Mapping[int, Any]) -> list[Entry]:
+def fork_journal(
+    layout: CompiledPlan, history: Iterable[JournalEntry], node: int, edits: Mapping[int, Any]
+) -> list[JournalEntry]:
     """The journal of a run that shares the beginning of `history` and executes `node`, and all behind it, anew.
 
     `edits`: by node, what it sees changed.  What succeeded and is not behind `node` is taken over, in the original
@@ -32,19 +34,19 @@ def forked(layout: Layout, history: Iterable[Entry], node: int, edits: Mapping[i
             f"cannot fork from {name!r}: it is in a loop, and nobody can tell which turn is meant",
             hint="fork from a task before the loop or after it",
         )
-    again = layout.behind([layout.unit[node]])
+    again = layout.descendants([layout.unit[node]])
     machine = Machine(layout)
-    journal: list[Entry] = []
-    source, standing = _standing(layout, history)
+    journal: list[JournalEntry] = []
+    source, standing = _effective_history(layout, history)
 
-    def take(entry: Entry) -> None:
+    def take(entry: JournalEntry) -> None:
         machine.apply(entry.event)
         journal.append(entry)
 
     for edited, values in edits.items():
-        take(Entry(ev.Edited(edited, values)))
+        take(JournalEntry(ev.Edited(edited, values)))
     if source.status != "new":
-        take(Entry(ev.Started(_given(source, standing), source.last.get(RUN, ()))))
+        take(JournalEntry(ev.Started(_inputs_so_far(source, standing), source.last_decision.get(RUN, ()))))
     latest = {e.event.node: k for k, e in enumerate(standing) if isinstance(e.event, ev.Succeeded | ev.FannedOut)}
     for k, entry in enumerate(standing):
         event = entry.event
@@ -53,65 +55,67 @@ def forked(layout: Layout, history: Iterable[Entry], node: int, edits: Mapping[i
             continue
         if isinstance(event, ev.FannedOut | ev.ChildMoved) and k < latest[about]:
             continue  # of those children nothing is left but what their parent has made of them
-        kept = _as_of(machine, event)
+        kept = _reissue(machine, event)
         if kept is not None and machine.accepts(kept):
             take(replace(entry, event=kept, at=0))
     if machine.halted:
         raise WorkflowError(
             f"cannot fork from {name!r}: a loop of this run used up its iterations", hint="retry the run instead"
         )
-    for i, fan in machine.fans.items():
+    for i, fan in machine.fan_outs.items():
         for child in sorted(fan.paused):
-            take(Entry(ev.ChildMoved(i, fan.turn, child, "running")))
+            take(JournalEntry(ev.ChildMoved(i, fan.generation, child, "running")))
     return journal
 
 
-def _standing(layout: Layout, history: Iterable[Entry]) -> tuple[Machine, list[Entry]]:
+def _effective_history(layout: CompiledPlan, history: Iterable[JournalEntry]) -> tuple[Machine, list[JournalEntry]]:
     """The run as it was left, and its entries without those that new inputs, or another start, have made void."""
     machine = Machine(layout)
-    standing: list[Entry] = []
+    standing: list[JournalEntry] = []
     for entry in history:
         machine.apply(entry.event)
         if type(entry.event) is ev.Resumed and (entry.event.inputs or entry.event.start is not None):
             anew = layout.readers(entry.event.inputs) + [i for i in [entry.event.start] if i is not None]
-            void = layout.behind([layout.unit[i] for i in anew])
+            void = layout.descendants([layout.unit[i] for i in anew])
             standing = [e for e in standing if not hasattr(e.event, "node") or layout.unit[e.event.node] not in void]
         standing.append(entry)
     return machine, standing
 
 
-def _given(source: Machine, standing: Iterable[Entry]) -> dict[str, Any]:
+def _inputs_so_far(source: Machine, standing: Iterable[JournalEntry]) -> dict[str, Any]:
     """What the run has been given so far, and what its loops began with when they were last begun again."""
     inputs: dict[str, Any] = {}
     for entry in standing:
         if isinstance(entry.event, ev.Started | ev.Resumed):
             inputs.update(entry.event.inputs)
-    cell = source.layout.cell
+    cell = source.compiled_plan.cell
     return inputs | {
-        name: source.past[cell[name]][0] for name in source.layout.plan.aliases if cell[name] in source.past
+        name: source.given_values[cell[name]][0]
+        for name in source.compiled_plan.plan.aliases
+        if cell[name] in source.given_values
     }
 
 
-def _as_of(machine: Machine, event: Event) -> Event | None:
+def _reissue(machine: Machine, event: Event) -> Event | None:
     """The event as one of the new run; None if nothing of it is taken over, or it is not outstanding there."""
     match event:
         case ev.Succeeded(node=i) | ev.Asked(node=i) | ev.FannedOut(node=i):
             command = machine.todo.get(i)
             return replace(event, fence=command.fence) if type(command) is Execute else None
         case ev.ChildMoved(node=i, item=k, status=status):  # who did not complete leaves room, and begins again later
-            fan = machine.fans.get(i)
+            fan = machine.fan_outs.get(i)
             if fan is None:
                 return None
             if status == "completed":
-                return replace(event, turn=fan.turn)
-            return ev.ChildMoved(i, fan.turn, k, "running" if status == "running" else "paused")
+                return replace(event, turn=fan.generation)
+            return ev.ChildMoved(i, fan.generation, k, "running" if status == "running" else "paused")
         case ev.Failed(node=i, retry_at=None):
-            ignored = machine.layout.plan.nodes[i].on_error == "ignore"
-            alone = machine.layout.loops[machine.layout.unit[i]] is None
+            ignored = machine.compiled_plan.plan.nodes[i].on_error == "ignore"
+            alone = machine.compiled_plan.loops[machine.compiled_plan.unit[i]] is None
             command = machine.todo.get(i)
             return replace(event, fence=command.fence) if ignored and alone and type(command) is Execute else None
         case ev.TimerFired(node=i):  # of a retry's delay nothing is left to wait for
-            return event if machine.layout.plan.nodes[i].kind == "wait" else None
+            return event if machine.compiled_plan.plan.nodes[i].kind == "wait" else None
         case ev.Evaluated():
             return event
         case ev.Answered():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from holdwater.model.rules import CUT, FAILED
+from holdwater.model.rules import FAILED, UPSTREAM_FAILED
 
 if TYPE_CHECKING:
     from holdwater.kernel.machine import Machine
@@ -16,32 +16,32 @@ END: Final = "END"
 WAITING: Final = "waiting"
 
 
-def opened(gate: int, target: int, name: str, default: bool) -> Callable[[Machine, int], bool]:
+def is_open(gate: int, target: int, name: str, default: bool) -> Callable[[Machine, int], bool]:
     """The test of an `Open` rule: the gate's pending decision names the target, or it is open by default."""
 
     def test(m: Machine, i: int) -> bool:
         named = m.pending.get(gate)
         if named and name in named:
-            return not (m.layout.controllers[gate] and is_cut(m, gate))
+            return not (m.compiled_plan.controllers[gate] and is_unreachable(m, gate))
         return (
             default
-            and not m.fired[gate]
-            and not m.fired[target]
-            and not is_cut(m, gate)
-            and m.state[gate] not in (CUT, FAILED)
+            and not m.run_counts[gate]
+            and not m.run_counts[target]
+            and not is_unreachable(m, gate)
+            and m.state[gate] not in (UPSTREAM_FAILED, FAILED)
         )
 
     return test
 
 
-def is_cut(m: Machine, gate: int) -> bool:
+def is_unreachable(m: Machine, gate: int) -> bool:
     """All gates above this gate have decided against it, or are cut off themselves.
 
     One gate that has not is enough to say no, however far above.  Gates may stand over each other in a circle; a gate
     already on the way counts as not cut off.  Iterative, and every gate above is visited once: thousands of chained
     gates are normal.
     """
-    controllers, nodes = m.layout.controllers, m.layout.plan.nodes
+    controllers, nodes = m.compiled_plan.controllers, m.compiled_plan.plan.nodes
     if not controllers[gate]:
         return False
     cut: set[int] = set()
@@ -50,10 +50,10 @@ def is_cut(m: Machine, gate: int) -> bool:
     while path:
         g, rest = path[-1]
         for above in rest:
-            if above == g or above in cut or (above in m.shut and not m.fired[above]):
+            if above == g or above in cut or (above in m.shut and not m.run_counts[above]):
                 continue
-            if m.fired[above]:
-                if nodes[g].name in m.last.get(above, ()):
+            if m.run_counts[above]:
+                if nodes[g].name in m.last_decision.get(above, ()):
                     return False
             elif m.state[above] != WAITING or not controllers[above] or above in on_way:
                 return False
@@ -73,7 +73,7 @@ def gates_first(m: Machine, ready: list[int]) -> list[int]:
 
     A ready gate holds back its targets; decisions of a gate it controls wait too, unless nothing else can run.
     """
-    targets, nodes = m.layout.targets, m.layout.plan.nodes
+    targets, nodes = m.compiled_plan.targets, m.compiled_plan.plan.nodes
     held: set[int] = set()
     for i in ready:
         held.update(targets[i])

@@ -9,8 +9,8 @@ from typing import Any, Final, Literal
 
 from holdwater.errors import IllegalEvent
 from holdwater.kernel import fanout, reset, supersteps
-from holdwater.kernel.compiled_plan import RUN, Layout
-from holdwater.kernel.gates import WAITING, is_cut
+from holdwater.kernel.compiled_plan import RUN, CompiledPlan
+from holdwater.kernel.gates import WAITING, is_unreachable
 from holdwater.model import events as ev
 from holdwater.model.commands import Cancel, Command, Evaluate, Execute, Tend, Wake
 from holdwater.model.events import Event
@@ -19,12 +19,12 @@ from holdwater.model.rules import CANCELLED, FAILED, MISSING, SKIPPED, SUCCEEDED
 EVALUATING: Final = "evaluating"
 ISSUED: Final = "issued"
 DELAYED: Final = "delayed"
-ASKED: Final = "asked"
-UNASKED: Final = (WAITING, EVALUATING, ISSUED, DELAYED, ASKED, CANCELLED)
+AWAITING_INPUT: Final = "asked"
+NOT_AWAITING_INPUT: Final = (WAITING, EVALUATING, ISSUED, DELAYED, AWAITING_INPUT, CANCELLED)
 """states of a question that has not had its answer yet"""
 
 Status = Literal["new", "running", "paused", "completed", "failed", "cancelled"]
-RANK: Final = 40
+VERSION_SHIFT: Final = 40
 """bits of a stamp below its unit: more writes than a run can have"""
 
 
@@ -37,37 +37,69 @@ class Machine:
     """
 
     __slots__ = (
-        "asked", "clock", "crashes", "deferred", "early", "edits", "errors", "failed", "failures", "fans", "fired",
-        "fresh", "halted", "held", "issues", "last", "layout", "lives", "need", "passed", "past", "pending", "queue",
-        "rewinds", "rounds", "seen", "shut", "spent", "stamp", "state", "status", "suspended", "todo", "truths",
-        "value", "waived",
+        "clock",
+        "compiled_plan",
+        "consumed_gates",
+        "consumed_versions",
+        "crashes",
+        "deferred",
+        "early_inputs",
+        "errors",
+        "failed",
+        "failures",
+        "fan_outs",
+        "given_values",
+        "halted",
+        "halted_nodes",
+        "issues",
+        "last_decision",
+        "need",
+        "new_commands",
+        "overrides",
+        "pending",
+        "pending_inputs",
+        "queue",
+        "reset_count",
+        "rounds",
+        "rule_results",
+        "run_counts",
+        "shut",
+        "skipped_ranges",
+        "start_counts",
+        "state",
+        "status",
+        "suspended",
+        "todo",
+        "value",
+        "version",
+        "waived",
     )  # fmt: skip
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: CompiledPlan) -> None:
         nodes, cells = len(layout.plan.nodes), len(layout.cell)
-        self.layout = layout
+        self.compiled_plan = layout
         self.status: Status = "new"
         self.state: list[str] = [WAITING] * nodes
-        self.fired: list[int] = [0] * nodes
+        self.run_counts: list[int] = [0] * nodes
         self.value: list[Any] = [None] * cells
-        self.stamp: list[int] = [0] * cells
+        self.version: list[int] = [0] * cells
         """when each cell was written last, later being greater; 0: never.
 
         A unit that stands later in the plan writes later, whoever was first by the clock; the clock orders the writes
         of one loop.  So the latest of two writes that are not ordered otherwise is the same in every run.
         """
-        self.past: dict[int, tuple[Any, int]] = {}
+        self.given_values: dict[int, tuple[Any, int]] = {}
         """cell of a node -> value and stamp of what was given in its place, left when its writes are taken back"""
-        self.edits: dict[int, Any] = {}
+        self.overrides: dict[int, Any] = {}
         """node -> how its data was changed before the run began; what it means is for the style"""
-        self.lives = 1
+        self.start_counts = 1
         """how often the run has begun, the first time and after each end"""
-        self.rewinds = 0
+        self.reset_count = 0
         """how often something was taken back; what was derived from the state before counts no more"""
         self.clock = 0
-        self.need: list[int] = list(layout.need)
+        self.need: list[int] = list(layout.indegree)
         self.todo: dict[int, Command] = {}
-        self.fresh: list[Command] = []
+        self.new_commands: list[Command] = []
         self.queue: deque[int] = deque()
         self.issues: list[int] = [0] * nodes
         """the fence: unique in the run, never reset (a loop fires again, a zombie returns)"""
@@ -75,30 +107,30 @@ class Machine:
         self.crashes: dict[int, int] = {}
         self.errors: dict[int, tuple[str, str]] = {}
         """node (or RUN) -> kind and text of its final error"""
-        self.seen: dict[int, list[int]] = {}
-        self.rounds: dict[int, supersteps.Round] = {}
+        self.consumed_versions: dict[int, list[int]] = {}
+        self.rounds: dict[int, supersteps.Superstep] = {}
         self.pending: dict[int, set[str]] = {}
         """gate -> targets it has opened and nobody has used"""
-        self.spent: dict[int, set[int]] = {}
+        self.consumed_gates: dict[int, set[int]] = {}
         """node in a loop -> gates outside of it whose decision it has used"""
-        self.last: dict[int, tuple[str, ...]] = {}
+        self.last_decision: dict[int, tuple[str, ...]] = {}
         """node -> its latest decision; RUN -> what was decided from outside"""
         self.shut: set[int] = set()
-        self.passed: set[int] = set()
+        self.skipped_ranges: set[int] = set()
         """nodes of a sequence that the decisions in `last` pass over"""
         self.deferred: dict[int, int] = {}
         """node whose body asked to be called again, and has not come to anything since -> at which instant"""
-        self.fans: dict[int, fanout.Fan] = {}
-        self.asked: dict[int, Any] = {}
+        self.fan_outs: dict[int, fanout.FanOut] = {}
+        self.pending_inputs: dict[int, Any] = {}
         """node that waits for an answer -> its question; None: it has no body to put one"""
-        self.early: dict[int, list[tuple[Any, ...]]] = {}
-        self.truths: tuple[bool, ...] = ()
+        self.early_inputs: dict[int, list[tuple[Any, ...]]] = {}
+        self.rule_results: tuple[bool, ...] = ()
         self.waived: Container[int] = ()
         """nodes that a rule need not wait for, while a loop that has nothing else to do is looked at"""
         self.halted: Literal["", "failed", "cancelled"] = ""
         self.failed = False
         self.suspended = False
-        self.held: list[int] = []
+        self.halted_nodes: list[int] = []
 
     # -- what a driver needs
 
@@ -109,7 +141,7 @@ class Machine:
 
     def take(self) -> list[Command]:
         """The work no driver has taken yet."""
-        fresh, self.fresh = self.fresh, []
+        fresh, self.new_commands = self.new_commands, []
         return fresh
 
     def accepts(self, e: Event) -> bool:
@@ -121,25 +153,27 @@ class Machine:
                 c = self.todo.get(e.node)
                 return type(c) is Execute and c.fence == e.fence and self._may_end_so(e)
             case ev.ChildMoved():
-                return fanout.fits(self, e)
+                return fanout.accepts(self, e)
             case ev.Cancelled():
                 c = self.todo.get(e.node)
                 return bool(self.halted) and type(c) is Execute and c.fence == e.fence
             case ev.Edited():
-                return self.status == "new" and 0 <= e.node < len(self.state) and e.node not in self.edits
+                return self.status == "new" and 0 <= e.node < len(self.state) and e.node not in self.overrides
             case ev.Started():
-                return (
-                    self.status == "new" and self._knows(e.inputs) and (not e.passed or self._may_pass_over(e.passed))
-                )
+                return self.status == "new" and self._knows(e.inputs) and (not e.passed or self._may_skip(e.passed))
             case ev.Evaluated():
-                return type(self.todo.get(e.node)) is Evaluate and len(e.truths) == len(self.layout.values[e.node])
+                return type(self.todo.get(e.node)) is Evaluate and len(e.truths) == len(
+                    self.compiled_plan.values[e.node]
+                )
             case ev.TimerSet():
                 c = self.todo.get(e.node)
                 return type(c) is Wake and c.at is None
             case ev.TimerFired():
                 return type(self.todo.get(e.node)) is Wake
             case ev.Answered():
-                return self.status != "new" and 0 <= e.node < len(self.state) and self._may_ask(e.node, e.fence)
+                return (
+                    self.status != "new" and 0 <= e.node < len(self.state) and self._may_request_input(e.node, e.fence)
+                )
             case ev.CancelRequested() | ev.TimedOut():
                 return self.status != "new" and not self.halted
             case ev.Paused():
@@ -148,12 +182,12 @@ class Machine:
                 return self._may_resume(e, self.suspended)
 
     def _knows(self, inputs: dict[str, Any]) -> bool:
-        return inputs.keys() <= self.layout.cell.keys()
+        return inputs.keys() <= self.compiled_plan.cell.keys()
 
-    def _may_pass_over(self, pairs: tuple[str, ...]) -> bool:
-        index = self.layout.index
+    def _may_skip(self, pairs: tuple[str, ...]) -> bool:
+        index = self.compiled_plan.index
         return (
-            self.layout.plan.sequence
+            self.compiled_plan.plan.sequence
             and len(pairs) % 2 == 0
             and all([name in index for name in pairs[::2]])
             and all([not name or name in index for name in pairs[1::2]])
@@ -161,7 +195,7 @@ class Machine:
 
     def _may_resume(self, e: ev.Resumed, wanting: bool) -> bool:
         """New inputs, or another start, move a run that is at rest; nothing else moves one in want of nothing."""
-        sequence, nodes = self.layout.plan.sequence, len(self.state)
+        sequence, nodes = self.compiled_plan.plan.sequence, len(self.state)
         if not self._knows(e.inputs) or not (e.start is None or (sequence and 0 <= e.start < nodes)):
             return False
         more = bool(e.inputs) or e.start is not None
@@ -170,22 +204,24 @@ class Machine:
     def _may_end_so(self, e: Event) -> bool:
         match e:
             case ev.Succeeded(decision=decision):
-                return not decision or not self.layout.plan.sequence or self._may_pass_over(decision)
+                return not decision or not self.compiled_plan.plan.sequence or self._may_skip(decision)
             case ev.Asked(node=i):
-                return self.layout.plan.nodes[i].kind == "interrupt"
+                return self.compiled_plan.plan.nodes[i].kind == "interrupt"
             case ev.FannedOut(node=i, width=width):
-                return self.layout.plan.nodes[i].kind == "fan" and (width is None or width > 0)
+                return self.compiled_plan.plan.nodes[i].kind == "fan" and (width is None or width > 0)
             case _:
                 return True
 
-    def _may_ask(self, i: int, fence: int | None) -> bool:
+    def _may_request_input(self, i: int, fence: int | None) -> bool:
         """The node asks, or (without a fence) may still come to ask: only a loop asks more than once."""
-        layout = self.layout
+        layout = self.compiled_plan
         if layout.plan.nodes[i].kind not in ("ask", "interrupt"):
             return False
         if fence is not None:
-            return i in self.asked and self.issues[i] == fence
-        return layout.loops[layout.unit[i]] is not None or (self.state[i] in UNASKED and not self.early.get(i))
+            return i in self.pending_inputs and self.issues[i] == fence
+        return layout.loops[layout.unit[i]] is not None or (
+            self.state[i] in NOT_AWAITING_INPUT and not self.early_inputs.get(i)
+        )
 
     def apply(self, e: Event) -> None:
         """Take an event and everything it implies.  Raises IllegalEvent, with nothing changed, if it does not fit."""
@@ -194,7 +230,7 @@ class Machine:
             if (
                 type(command) is not Execute
                 or command.fence != e.fence
-                or (e.decision is not None and self.layout.plan.sequence and not self._may_end_so(e))
+                or (e.decision is not None and self.compiled_plan.plan.sequence and not self._may_end_so(e))
             ):
                 raise IllegalEvent(f"{e!r} does not fit a machine that is {self.status} with {command!r} outstanding")
             del self.todo[e.node]
@@ -203,21 +239,21 @@ class Machine:
             if not self.accepts(e):
                 raise IllegalEvent(f"{e!r} does not fit a machine that is {self.status}")
             self._handle(e)
-        queue, layout = self.queue, self.layout
+        queue, layout = self.queue, self.compiled_plan
         while queue and not self.halted:
             u = queue.popleft()
             loop = layout.loops[u]
             if loop is None:
-                self._look(layout.members[u][0])
+                self._evaluate_readiness(layout.unit_members[u][0])
             else:
-                supersteps.superstep(self, loop)
-        if not self.todo or (self.fans and len(self.todo) <= len(self.fans) and fanout.idle(self)):
-            self._rest()
+                supersteps.start_superstep(self, loop)
+        if not self.todo or (self.fan_outs and len(self.todo) <= len(self.fan_outs) and fanout.all_paused(self)):
+            self._pause()
 
     def _handle(self, e: Event) -> None:
         match e:
             case ev.Edited():
-                self.edits[e.node] = e.values
+                self.overrides[e.node] = e.values
             case ev.Started():
                 self._start(e)
             case ev.Failed():
@@ -225,24 +261,24 @@ class Machine:
                 self._fail(e)
             case ev.Evaluated():
                 del self.todo[e.node]
-                self.truths = e.truths
+                self.rule_results = e.truths
                 self._decide(e.node)
-                self.truths = ()
+                self.rule_results = ()
             case ev.Abandoned():
                 command = self.todo.pop(e.node)
                 if e.counted:
                     self.crashes[e.node] = self.crashes.get(e.node, 0) + 1
                 if self.halted:
-                    self._hold(e.node)
+                    self._halt_node(e.node)
                 else:
                     self.execute(e.node, command.again + 1 if type(command) is Execute else 0)
             case ev.Cancelled():
                 del self.todo[e.node]
-                self._hold(e.node)
+                self._halt_node(e.node)
             case ev.Deferred():
                 del self.todo[e.node]
                 if self.halted:
-                    self._hold(e.node)
+                    self._halt_node(e.node)
                 else:
                     self._wake(e.node, Wake(e.node, at=e.until))
                 self.deferred[e.node] = e.until
@@ -250,39 +286,39 @@ class Machine:
                 del self.todo[e.node]
                 self.deferred.pop(e.node, None)
                 if self.halted:
-                    self._hold(e.node)
+                    self._halt_node(e.node)
                 else:
-                    self._ask(e.node, e.question)
+                    self._request_input(e.node, e.question)
             case ev.FannedOut():
                 del self.todo[e.node]
                 self.deferred.pop(e.node, None)
-                fanout.open_(self, e)
+                fanout.start(self, e)
                 if self.halted:
-                    self._hold(e.node)
+                    self._halt_node(e.node)
                 else:
-                    fanout.tend(self, e.node)
+                    fanout.request_children(self, e.node)
             case ev.ChildMoved():
-                fanout.move(self, e)
+                fanout.on_child_status(self, e)
                 if not self.suspended:
                     self.status = "running"
             case ev.TimerSet():
                 self.todo[e.node] = Wake(e.node, at=e.at)
             case ev.TimerFired():
                 del self.todo[e.node]
-                if self.layout.plan.nodes[e.node].kind == "wait":
-                    self._succeed(e.node, (self.layout.plan.nodes[e.node].wait_s,), None)
+                if self.compiled_plan.plan.nodes[e.node].kind == "wait":
+                    self._succeed(e.node, (self.compiled_plan.plan.nodes[e.node].wait_s,), None)
                 elif e.node in self.deferred:
                     self.execute(e.node)
                 else:
-                    self._again(e.node)
+                    self._retry(e.node)
             case ev.Answered():
-                if e.node in self.asked:
-                    del self.asked[e.node]
+                if e.node in self.pending_inputs:
+                    del self.pending_inputs[e.node]
                     if not self.suspended:
                         self.status = "running"
                     self._succeed(e.node, e.values, None)
                 else:
-                    self.early.setdefault(e.node, []).append(e.values)
+                    self.early_inputs.setdefault(e.node, []).append(e.values)
             case ev.CancelRequested():
                 self.halt("cancelled", tell=True)
             case ev.TimedOut():
@@ -302,47 +338,47 @@ class Machine:
     def _start(self, e: ev.Started) -> None:
         self.status = "running"
         for name, value in e.inputs.items():
-            self.write_input(self.layout.cell[name], value)
+            self.write_input(self.compiled_plan.cell[name], value)
         if e.passed:
-            self.last[RUN] = e.passed
-            self.pass_over(e.passed)
-        self.queue.extend(self.layout.roots)
+            self.last_decision[RUN] = e.passed
+            self.skip(e.passed)
+        self.queue.extend(self.compiled_plan.roots)
 
     def write_input(self, c: int, value: Any) -> None:
         """A value given from outside is the latest write of its cell."""
         self.clock += 1
-        stamp = (self.stamp[c] >> RANK) << RANK | self.clock
+        stamp = (self.version[c] >> VERSION_SHIFT) << VERSION_SHIFT | self.clock
         self.value[c] = value
-        self.stamp[c] = stamp
-        if c in self.layout.written:
-            self.past[c] = (value, stamp)
+        self.version[c] = stamp
+        if c in self.compiled_plan.written_cells:
+            self.given_values[c] = (value, stamp)
 
-    def _look(self, i: int) -> None:
+    def _evaluate_readiness(self, i: int) -> None:
         """A single node whose predecessors have all settled: it runs now, or never."""
-        if self.passed and i in self.passed:
+        if self.skipped_ranges and i in self.skipped_ranges:
             self.settle(i, SKIPPED)
-        elif self.layout.values[i]:
+        elif self.compiled_plan.values[i]:
             self.state[i] = EVALUATING
             command = Evaluate(i)
             self.todo[i] = command
-            self.fresh.append(command)
+            self.new_commands.append(command)
         else:
             self._decide(i)
 
     def _decide(self, i: int) -> None:
-        layout = self.layout
+        layout = self.compiled_plan
         test = layout.tests[i]
-        if (test is None or test(self, i)) and self.fed(i):
+        if (test is None or test(self, i)) and self.has_inputs(i):
             self.issue(i)
             return
-        if layout.controllers[i] and layout.targets[i] and is_cut(self, i):
+        if layout.controllers[i] and layout.targets[i] and is_unreachable(self, i):
             self.shut.add(i)
         self.settle(i, layout.plan.nodes[i].otherwise)
 
-    def fed(self, i: int) -> bool:
+    def has_inputs(self, i: int) -> bool:
         """Every input the node cannot do without has been written."""
-        stamp = self.stamp
-        for cells in self.layout.needed[i]:
+        stamp = self.version
+        for cells in self.compiled_plan.needed[i]:
             for c in cells:
                 if stamp[c]:
                     break
@@ -352,12 +388,12 @@ class Machine:
 
     def settle(self, i: int, outcome: str) -> None:
         self.state[i] = outcome
-        self.release(self.layout.unit[i])
+        self.release(self.compiled_plan.unit[i])
 
     def release(self, unit: int) -> None:
         """A unit has settled: those after it wait for one less."""
         need = self.need
-        for v in self.layout.next[unit]:
+        for v in self.compiled_plan.next[unit]:
             need[v] -= 1
             if not need[v]:
                 self.queue.append(v)
@@ -365,19 +401,19 @@ class Machine:
     def write(self, i: int, values: tuple[Any, ...], decision: tuple[str, ...] | None) -> None:
         """Record what a node produced, and that it fired."""
         k = self.clock
-        rank = (self.layout.unit[i] + 1) << RANK
-        for c, v in zip(self.layout.out[i], values):  # fewer values than cells: the rest stay as they were
+        rank = (self.compiled_plan.unit[i] + 1) << VERSION_SHIFT
+        for c, v in zip(self.compiled_plan.out[i], values):  # fewer values than cells: the rest stay as they were
             if v is MISSING:  # so does this one
                 continue
             k += 1
             self.value[c] = v
-            self.stamp[c] = rank | k
+            self.version[c] = rank | k
         self.clock = k
-        self.fired[i] += 1
+        self.run_counts[i] += 1
         if decision is not None:
-            self.last[i] = decision
-            if self.layout.plan.sequence:
-                self.pass_over(decision)
+            self.last_decision[i] = decision
+            if self.compiled_plan.plan.sequence:
+                self.skip(decision)
             else:
                 self.pending[i] = set(decision)
 
@@ -386,9 +422,9 @@ class Machine:
             self.failures.pop(i, None)
         if self.deferred:
             self.deferred.pop(i, None)
-        if self.fans:
-            self.fans.pop(i, None)
-        layout = self.layout
+        if self.fan_outs:
+            self.fan_outs.pop(i, None)
+        layout = self.compiled_plan
         loop = layout.loops[layout.unit[i]]
         if loop is None:
             self.write(i, values, decision)
@@ -400,7 +436,7 @@ class Machine:
 
     def issue(self, i: int) -> None:
         """Start a node: its body, its timer, its question or its children."""
-        node = self.layout.plan.nodes[i]
+        node = self.compiled_plan.plan.nodes[i]
         if self.deferred and i in self.deferred:
             self._wake(i, Wake(i, at=self.deferred[i]))
         elif node.kind == "call":
@@ -408,40 +444,40 @@ class Machine:
         elif node.kind == "wait":
             self._wake(i, Wake(i, after_s=node.wait_s))
         elif node.kind == "fan":
-            self._again(i)
-        elif node.kind == "interrupt" and not self.early.get(i):
+            self._retry(i)
+        elif node.kind == "interrupt" and not self.early_inputs.get(i):
             self.execute(i)
         else:
-            self._ask(i, None)
+            self._request_input(i, None)
 
-    def _ask(self, i: int, question: Any) -> None:
-        if self.early.get(i):
-            self._succeed(i, self.early[i].pop(0), None)
+    def _request_input(self, i: int, question: Any) -> None:
+        if self.early_inputs.get(i):
+            self._succeed(i, self.early_inputs[i].pop(0), None)
         else:
-            self.state[i] = ASKED
-            self.asked[i] = question
+            self.state[i] = AWAITING_INPUT
+            self.pending_inputs[i] = question
 
-    def _again(self, i: int) -> None:
+    def _retry(self, i: int) -> None:
         """Perform a node that may have children: those that have not completed come first."""
-        if not fanout.again(self, i):
+        if not fanout.retry_incomplete(self, i):
             self.execute(i)
 
-    def pass_over(self, pairs: tuple[str, ...]) -> None:
+    def skip(self, pairs: tuple[str, ...]) -> None:
         """Nodes of a sequence that will not run."""
-        for span in self.layout.spans(pairs):
-            self.passed.update(span)
+        for span in self.compiled_plan.node_ranges(pairs):
+            self.skipped_ranges.update(span)
 
     def execute(self, i: int, again: int = 0) -> None:
         self.state[i] = ISSUED
         self.issues[i] = fence = self.issues[i] + 1
         command = Execute(i, fence, self.failures.get(i, 0) + 1 if self.failures else 1, again)
         self.todo[i] = command
-        self.fresh.append(command)
+        self.new_commands.append(command)
 
     def _wake(self, i: int, command: Wake) -> None:
         self.state[i] = DELAYED
         self.todo[i] = command
-        self.fresh.append(command)
+        self.new_commands.append(command)
 
     def _fail(self, e: ev.Failed) -> None:
         i = e.node
@@ -451,15 +487,15 @@ class Machine:
             if e.retry_at:
                 self._wake(i, Wake(i, at=e.retry_at))
             else:
-                self._again(i)
+                self._retry(i)
             return
         self.errors[i] = (e.kind, e.error)
-        on_error = self.layout.plan.nodes[i].on_error
+        on_error = self.compiled_plan.plan.nodes[i].on_error
         if on_error != "ignore":
             self.failed = True
-        if on_error == "stop" or self.halted or self.layout.loops[self.layout.unit[i]] is not None:
+        if on_error == "stop" or self.halted or self.compiled_plan.loops[self.compiled_plan.unit[i]] is not None:
             self.state[i] = FAILED
-            self.held.append(i)
+            self.halted_nodes.append(i)
             self.halt("failed")
         else:
             self.settle(i, FAILED)
@@ -481,30 +517,30 @@ class Machine:
         for i, c in list(self.todo.items()):
             if type(c) is Wake or type(c) is Tend:
                 del self.todo[i]
-                self._hold(i)
+                self._halt_node(i)
             elif type(c) is Evaluate:
                 del self.todo[i]
                 self.state[i] = WAITING
-                self.queue.appendleft(self.layout.unit[i])
+                self.queue.appendleft(self.compiled_plan.unit[i])
             elif tell:
                 told.append(Cancel(i))
-        for i in self.asked:
-            self._hold(i)
-        self.asked.clear()
-        self.fresh = [c for c in self.fresh if self.todo.get(c.node) is c] + told
+        for i in self.pending_inputs:
+            self._halt_node(i)
+        self.pending_inputs.clear()
+        self.new_commands = [c for c in self.new_commands if self.todo.get(c.node) is c] + told
 
-    def _hold(self, i: int) -> None:
+    def _halt_node(self, i: int) -> None:
         """The run has halted: what this node was about is for whoever resumes it."""
         self.state[i] = CANCELLED
-        self.held.append(i)
+        self.halted_nodes.append(i)
 
-    def _rest(self) -> None:
+    def _pause(self) -> None:
         """Nothing is outstanding: the run is over, or waits for a person."""
         if self.status == "new":
             return
         if self.halted:
             self.status = self.halted
-        elif self.asked or self.todo:
+        elif self.pending_inputs or self.todo:
             self.status = "paused"
         else:
             self.status = "failed" if self.failed else "completed"
@@ -517,18 +553,18 @@ class Machine:
         Shares nothing that `apply` changes.  Values are shared: they are opaque, and never changed in place.
         """
         keep = [s for s in self.__slots__ if s not in ("layout", "fresh", "truths", "waived")]
-        return {s: _copied(s, getattr(self, s)) for s in keep}
+        return {s: _copy_state(s, getattr(self, s)) for s in keep}
 
     @classmethod
-    def restore(cls, layout: Layout, snapshot: dict[str, Any]) -> Machine:
+    def restore(cls, layout: CompiledPlan, snapshot: dict[str, Any]) -> Machine:
         """The machine `snapshot` was taken from; everything outstanding is in `todo`, nothing in `take()`."""
         m = cls(layout)
         for name, state in snapshot.items():
-            setattr(m, name, _copied(name, state))
+            setattr(m, name, _copy_state(name, state))
         return m
 
 
-def _copied(slot: str, state: Any) -> Any:
+def _copy_state(slot: str, state: Any) -> Any:
     """A copy of one slot, down to where the values of users begin."""
     match slot:
         case "value":

@@ -17,48 +17,48 @@ _TOLD: Final = 10
 """members of a deadlock that its error names"""
 
 
-def skipped(m: Machine, loop: Loop) -> set[int]:
+def find_skippable(m: Machine, loop: Loop) -> set[int]:
     """The members that are left out as things stand; linear in the loop's edges."""
-    never = [i for i in loop.nodes if not m.fired[i]]
-    open_ = _let_in(m, never)
-    maker = {c: i for i in never for c in m.layout.out[i]}
+    never = [i for i in loop.nodes if not m.run_counts[i]]
+    open_ = _has_pending_input(m, never)
+    maker = {c: i for i in never for c in m.compiled_plan.out[i]}
     out: set[int] = set()
     todo = never[::-1]
     while todo:
         i = todo.pop()
-        if i not in out and (_refused(m, i, open_, out, loop) or _starved(m, i, maker, out)):
+        if i not in out and (_is_refused_by_gate(m, i, open_, out, loop) or _has_no_writer_left(m, i, maker, out)):
             out.add(i)
-            todo += [j for j in loop.wakes[i] if not m.fired[j]]
+            todo += [j for j in loop.wakes[i] if not m.run_counts[j]]
     return out
 
 
-def _let_in(m: Machine, never: list[int]) -> set[int]:
+def _has_pending_input(m: Machine, never: list[int]) -> set[int]:
     """Those whose rule would let them run if all they wait for had run."""
     m.waived = range(len(m.state))
-    found = {i for i in never if (test := m.layout.tests[i]) is None or test(m, i)}
+    found = {i for i in never if (test := m.compiled_plan.tests[i]) is None or test(m, i)}
     m.waived = ()
     return found
 
 
-def _refused(m: Machine, i: int, open_: set[int], out: set[int], loop: Loop) -> bool:
+def _is_refused_by_gate(m: Machine, i: int, open_: set[int], out: set[int], loop: Loop) -> bool:
     """No gate lets it run, and one that could has decided otherwise, or will not decide."""
-    unit, gates = m.layout.unit, m.layout.controllers[i]
-    return i not in open_ and (not gates or any([m.fired[g] or g in out or unit[g] != loop.unit for g in gates]))
+    unit, gates = m.compiled_plan.unit, m.compiled_plan.controllers[i]
+    return i not in open_ and (not gates or any([m.run_counts[g] or g in out or unit[g] != loop.unit for g in gates]))
 
 
-def _starved(m: Machine, i: int, maker: dict[int, int], out: set[int]) -> bool:
+def _has_no_writer_left(m: Machine, i: int, maker: dict[int, int], out: set[int]) -> bool:
     """An input it cannot do without was not written, and no member that could write it is still to run."""
     return any(
         [
-            not any([m.stamp[c] for c in cells]) and all([c not in maker or maker[c] in out for c in cells])
-            for cells in m.layout.needed[i]
+            not any([m.version[c] for c in cells]) and all([c not in maker or maker[c] in out for c in cells])
+            for cells in m.compiled_plan.needed[i]
         ]
     )
 
 
-def deadlock(m: Machine, loop: Loop, stuck: list[int]) -> str:
+def find_deadlock(m: Machine, loop: Loop, stuck: list[int]) -> str:
     """For whom each of these members waits; of many, the first."""
-    nodes = m.layout.plan.nodes
+    nodes = m.compiled_plan.plan.nodes
     waits = []
     for i in stuck[:_TOLD]:
         others = [nodes[j].name for j in stuck if j != i and i in loop.wakes[j]]

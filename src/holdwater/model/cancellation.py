@@ -9,15 +9,15 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
-from holdwater.errors import BodyCancelled
+from holdwater.errors import FunctionCancelled
 from holdwater.model.error_report import is_a
 
 
-class Stopped(BaseException):
+class CancelledInThread(BaseException):
     """Work in a thread has stopped because it was told to.  Never seen by the caller, who gets the cancellation."""
 
 
-class Stop:
+class CancelToken:
     """Tells the work in a thread to stop.  Thread-safe."""
 
     def __init__(self) -> None:
@@ -42,12 +42,12 @@ class Stop:
     def check(self) -> None:
         """Raise Stopped if the work is to stop."""
         if self._told.is_set():
-            raise Stopped
+            raise CancelledInThread
 
     def sleep(self, seconds: float) -> None:
         """Sleep so long.  Raises Stopped at once when the work is to stop."""
         if self._told.wait(seconds):
-            raise Stopped
+            raise CancelledInThread
 
     @contextmanager
     def listening(self, tell: Callable[[], object]) -> Iterator[None]:
@@ -64,7 +64,7 @@ class Stop:
                 del self._listeners[key]
 
 
-STOP: Final[ContextVar[Stop | None]] = ContextVar("holdwater_stop", default=None)
+STOP: Final[ContextVar[CancelToken | None]] = ContextVar("holdwater_stop", default=None)
 """the Stop of the thread that this code runs in; None: nothing can cancel it"""
 
 
@@ -85,14 +85,14 @@ def is_task_cancelled() -> bool:
 def failure_of(error: BaseException) -> Exception:
     """The failure of a node whose body raised this, where nothing has cancelled the body.
 
-    An exception is its own failure; of a CancelledError a BodyCancelled is made.  Anything else, which is to end the
-    run or the process, is raised.
+    An exception is its own failure; of a CancelledError a FunctionCancelled is made..  Anything else, which is to end
+    the run or the process, is raised.
     """
     if is_a(error, Exception):
         return error
     if not is_cancellation(error):
         raise error
-    made = BodyCancelled(
+    made = FunctionCancelled(
         "the body ended with CancelledError, although its run was not cancelled",
         hint="catch it in the body, where a task or future is awaited that others may cancel",
     )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-async def over(futures: Iterable[asyncio.Future[Any]]) -> None:
+async def is_over(futures: Iterable[asyncio.Future[Any]]) -> None:
     """Wait until all of these are done, however often this is cancelled meanwhile; then raise the cancellation.
 
     A scope of anyio cancels its tasks again at every await until they have left it.
@@ -30,13 +30,13 @@ async def over(futures: Iterable[asyncio.Future[Any]]) -> None:
         raise cancelled
 
 
-async def to_its_end(awaitable: Awaitable[T]) -> T:
+async def run_uncancelled(awaitable: Awaitable[T]) -> T:
     """Await it, however often this is cancelled meanwhile; then raise the cancellation, or what it has raised."""
     import asyncio
 
     task = asyncio.ensure_future(awaitable)
     try:
-        await over([task])
+        await is_over([task])
     except asyncio.CancelledError as cancelled:
         error = None if task.cancelled() else task.exception()
         if error is not None:
@@ -45,7 +45,7 @@ async def to_its_end(awaitable: Awaitable[T]) -> T:
     return task.result()
 
 
-class Carried(Generic[T]):
+class ForeignLoopCall(Generic[T]):
     """A coroutine that runs in the loop of another thread.
 
     `result` is kept when it has really ended, which after `cancel` is when its cleanup is over.  A loop that is closed

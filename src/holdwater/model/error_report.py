@@ -160,11 +160,11 @@ def notes_of(error: BaseException) -> list[str]:
 def format_traceback(error: BaseException, *, internal: bool = False) -> str:
     """The traceback with causes, contexts, members of groups and notes, as Python prints it but without our own frames.
 
-    `internal`: the error is one of the engine, and its frames are what counts.  Of a failure that a body told in other
-    words, the traceback is that of its cause.  "" if it would say no more than the text does.
+    `internal_error`: the error is one of the engine, and its frames are what counts..  Of a failure that a body told in
+    other words, the traceback is that of its cause..  "" if it would say no more than the text does.
     """
     if is_a(error, NodeFailure):
-        cause = held(error, "__cause__")
+        cause = format_exception_safely(error, "__cause__")
         return "" if cause is None else format_traceback(cause, internal=internal)
     lines = list(_chain(error, set(), internal))
     if len(lines) <= 1:
@@ -198,7 +198,7 @@ def _escaped(found: re.Match[str]) -> str:
     return found[0].encode("unicode_escape").decode("ascii")
 
 
-def held(error: BaseException, name: str) -> Any:
+def format_exception_safely(error: BaseException, name: str) -> Any:
     """What BaseException itself keeps, past anything the class has in its place."""
     return BaseException.__dict__[name].__get__(error)
 
@@ -224,9 +224,9 @@ def _chain(error: BaseException, seen: set[int], internal: bool) -> Iterator[str
     one: BaseException | None = error
     while one is not None and id(one) not in seen and len(seen) < EXCEPTIONS_LIMIT:
         seen.add(id(one))
-        before, words = held(one, "__cause__"), _CAUSE
-        if before is None and not held(one, "__suppress_context__"):
-            before, words = held(one, "__context__"), _CONTEXT
+        before, words = format_exception_safely(one, "__cause__"), _CAUSE
+        if before is None and not format_exception_safely(one, "__suppress_context__"):
+            before, words = format_exception_safely(one, "__context__"), _CONTEXT
         links.append((one, words))
         one = None if is_a(one, HoldwaterError) and is_a(before, HoldwaterError) else before  # it is said twice
     for k, (link, words) in enumerate(reversed(links)):
@@ -280,7 +280,7 @@ def _frames(error: BaseException, internal: bool) -> Iterator[str]:
     inner: deque[TracebackType] = deque(maxlen=INNER_FRAMES_LIMIT)
     ours: deque[TracebackType] = deque(maxlen=INNER_FRAMES_LIMIT)  # since the last frame of somebody else
     count = 0
-    tb: TracebackType | None = held(error, "__traceback__")
+    tb: TracebackType | None = format_exception_safely(error, "__traceback__")
     while tb is not None:
         if not internal and _is_ours(tb.tb_frame.f_code.co_filename):
             ours.append(tb)

@@ -3,7 +3,8 @@
 One event per node on the straight way.  What the machine can derive from them (a skip, the finish, the next superstep)
 is no event.  Nodes are numbers of the plan; instants are integer microseconds since the epoch, given by the driver,
 because the machine has no clock.  `fence` counts the issues of a node in its run: a result is taken only with the fence
-it was issued under.  The classes are plain slots dataclasses, immutable by convention: `frozen` triples their price.
+it was issued under..  The classes are plain slots dataclasses, immutable by convention: `frozen_server` triples their
+price.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class ChildRunsRequest:
     """What a body asks for instead of giving values: a child run for each item, in this order.
 
     `inputs`: the cells each child starts with.  `width`: how many run at once; None: all.  `stop`: after a failure no
@@ -16,12 +16,12 @@ class Spread:
     """
 
     inputs: tuple[Mapping[str, Any], ...]
-    width: int | None = None
-    stop: bool = True
+    max_concurrency: int | None = None
+    fail_fast: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ChildResult:
     """What became of one child.  `values`: its result by name, as stored values; `error`: why it failed, for people."""
 
     status: Literal["completed", "failed", "cancelled"]

@@ -7,10 +7,10 @@ import re
 import socket
 from typing import Final
 
-_HOST: Final = re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())[:60] or "localhost"
+_HOSTNAME: Final = re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())[:60] or "localhost"
 
 
-def run_id(now_us: int) -> str:
+def new_run_id(now_us: int) -> str:
     """A new id for a run born at this instant (microseconds since the epoch)."""
     ms, us = divmod(now_us, 1000)
     tail = int.from_bytes(os.urandom(8), "big") & 0x3FFF_FFFF_FFFF_FFFF
@@ -19,12 +19,12 @@ def run_id(now_us: int) -> str:
     return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
 
 
-def owner() -> str:
+def new_owner_id() -> str:
     """A new id for a runner of this process: `host.pid.random`; never the same again, also not after a restart."""
-    return f"{_HOST}.{os.getpid()}.{os.urandom(6).hex()}"
+    return f"{_HOSTNAME}.{os.getpid()}.{os.urandom(6).hex()}"
 
 
-def host_and_pid(owner: str) -> tuple[str | None, int | None]:
+def parse_owner_id(owner: str) -> tuple[str | None, int | None]:
     """The host and the process of an owner's id; None for what it does not say."""
     host, *rest = owner.rsplit(".", 2)
     return (host, int(rest[0])) if len(rest) == 2 and rest[0].isdecimal() else (None, None)

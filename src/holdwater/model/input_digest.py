@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def of_cells(cells: Mapping[str, Any]) -> str:
+def digest_of_cells(cells: Mapping[str, Any]) -> str:
     """32 hex digits, the same for equal inputs in every process: of their encoding, whatever the order of keys."""
     texts = {name: cell if isinstance(cell, str) else cell.text for name, cell in cells.items()}
     text = "\0".join([f"{name}\0{_canonical(texts[name])}" for name in sorted(texts)])

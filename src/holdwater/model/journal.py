@@ -27,7 +27,7 @@ class Writable(Protocol):
 
 
 @dataclass(slots=True)
-class Entry:
+class JournalEntry:
     """An event with what the machine has no use for.
 
     `began`, `ended`: when the attempt ran, microseconds since the epoch.  `notes`: failures of observers.
@@ -52,7 +52,7 @@ def _map(values: Mapping[str, Writable]) -> str:
     return "{" + ",".join([f"{_quote(k)}:{v.text}" for k, v in values.items()]) + "}"
 
 
-def encode(entry: Entry) -> str:
+def encode(entry: JournalEntry) -> str:
     """One entry as JSON text."""
     e = entry.event
     match e:
@@ -108,7 +108,7 @@ def encode(entry: Entry) -> str:
             return f'["resumed",{_quote(e.reason)},{_map(e.inputs)},{_quote(e.start)}]'
 
 
-def decode(row: Sequence[Any], unpack: Callable[[Any], Any], at: int = 0) -> Entry:
+def decode(row: Sequence[Any], unpack: Callable[[Any], Any], at: int = 0) -> JournalEntry:
     """The entry in one row of parsed JSON; `unpack` turns the tree of a value into the style's own.
 
     Raises StoreError for a row this version does not know.
@@ -121,41 +121,43 @@ def decode(row: Sequence[Any], unpack: Callable[[Any], Any], at: int = 0) -> Ent
                 event: Event = ev.Succeeded(
                     node, fence, tuple([unpack(v) for v in values]), None if decision is None else tuple(decision)
                 )
-                return Entry(event, began, ended, tuple(rest[6]) if len(rest) > 6 else (), at)
+                return JournalEntry(event, began, ended, tuple(rest[6]) if len(rest) > 6 else (), at)
             case "started":
                 passed = tuple(rest[1]) if len(rest) > 1 else ()
-                return Entry(ev.Started(_unpacked(rest[0], unpack), passed), at=at)
+                return JournalEntry(ev.Started(_unpacked(rest[0], unpack), passed), at=at)
             case "edited":
-                return Entry(ev.Edited(rest[0], unpack(rest[1])), at=at)
+                return JournalEntry(ev.Edited(rest[0], unpack(rest[1])), at=at)
             case "fail":
                 node, fence, began, ended, what, error, retry_at = rest[:7]
                 traceback, notes = rest[7:] or ("", ())
                 event = ev.Failed(node, fence, what, error, retry_at, traceback)
-                return Entry(event, began, ended, tuple(notes), at)
+                return JournalEntry(event, began, ended, tuple(notes), at)
             case "cancelled":
-                return Entry(ev.Cancelled(rest[0], rest[1]), rest[2], rest[3], at=at)
+                return JournalEntry(ev.Cancelled(rest[0], rest[1]), rest[2], rest[3], at=at)
             case "deferred":
-                return Entry(ev.Deferred(rest[0], rest[1], rest[4]), rest[2], rest[3], at=at)
+                return JournalEntry(ev.Deferred(rest[0], rest[1], rest[4]), rest[2], rest[3], at=at)
             case "asked":
                 question = Question(unpack(rest[4]), rest[5] if len(rest) > 5 else None)
-                return Entry(ev.Asked(rest[0], rest[1], question), rest[2], rest[3], at=at)
+                return JournalEntry(ev.Asked(rest[0], rest[1], question), rest[2], rest[3], at=at)
             case "fanned_out":
                 inputs = tuple([_unpacked(given, Stored.from_tree) for given in rest[4]])
-                return Entry(ev.FannedOut(rest[0], rest[1], inputs, rest[5], rest[6]), rest[2], rest[3], at=at)
+                return JournalEntry(ev.FannedOut(rest[0], rest[1], inputs, rest[5], rest[6]), rest[2], rest[3], at=at)
             case "child_moved":
                 node, turn, item, status, values, error = rest
-                return Entry(ev.ChildMoved(node, turn, item, status, _unpacked(values, Stored.from_tree), error), at=at)
+                return JournalEntry(
+                    ev.ChildMoved(node, turn, item, status, _unpacked(values, Stored.from_tree), error), at=at
+                )
             case "resumed":
                 given = _unpacked(rest[1], unpack) if len(rest) > 1 else {}
-                return Entry(ev.Resumed(rest[0], given, rest[2] if len(rest) > 2 else None), at=at)
+                return JournalEntry(ev.Resumed(rest[0], given, rest[2] if len(rest) > 2 else None), at=at)
             case "evaluated":
-                return Entry(ev.Evaluated(rest[0], tuple(rest[1])), at=at)
+                return JournalEntry(ev.Evaluated(rest[0], tuple(rest[1])), at=at)
             case "answered":
                 fence = rest[2] if len(rest) > 2 else None
                 values = tuple([unpack(v) for v in rest[1]])
-                return Entry(ev.Answered(rest[0], values, fence, unchecked=len(rest) > 3), at=at)
+                return JournalEntry(ev.Answered(rest[0], values, fence, unchecked=len(rest) > 3), at=at)
             case _:
-                return Entry(_SIMPLE[kind](*rest), at=at)
+                return JournalEntry(_SIMPLE[kind](*rest), at=at)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise StoreError(f"the journal holds an entry this version cannot read: {str(row)[:120]}") from error
 

@@ -10,7 +10,7 @@ Homes = Mapping[str, Sequence[str]]
 """module, in full or (`.name`) below the package -> names that live in it"""
 
 
-def lazily(package: str, homes: Homes) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
+def lazy_module(package: str, homes: Homes) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
     """The `__getattr__` and `__dir__` of a package."""
     home = {name: module for module, names in homes.items() for name in names}
 

@@ -46,7 +46,7 @@ class RetryPolicy:
     patterns: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        validation.count("max_attempts", self.max_attempts, low=1)
+        validation.check_count("max_attempts", self.max_attempts, low=1)
         if self.backoff == "constant":
             object.__setattr__(self, "backoff", "fixed")
         for name in ("retry_on", "retryable_errors", "patterns"):
@@ -54,13 +54,13 @@ class RetryPolicy:
             if isinstance(given, (list, set, frozenset)):
                 object.__setattr__(self, name, tuple(given))
             elif not isinstance(given, tuple):
-                raise ConfigError(f"{name} is a list, not {validation.shown(given)}", hint=f"{name}=[...]")
+                raise ConfigError(f"{name} is a list, not {validation.shorten_repr(given)}", hint=f"{name}=[...]")
             for one in getattr(self, name):
                 self._check_one(name, one)
         for name in ("initial_delay", "max_delay"):
-            validation.seconds(name, getattr(self, name), positive=False)
+            validation.check_seconds(name, getattr(self, name), positive=False)
         for name in ("factor", "multiplier"):
-            validation.seconds(name, getattr(self, name), positive=False, unit="times")
+            validation.check_seconds(name, getattr(self, name), positive=False, unit="times")
         for name, choices in (("backoff", get_args(Backoff)), ("condition", get_args(Condition))):
             if getattr(self, name) not in choices:
                 raise ConfigError(f"retry {name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")
@@ -68,9 +68,9 @@ class RetryPolicy:
     @staticmethod
     def _check_one(name: str, one: object) -> None:
         if name == "retry_on" and not (isinstance(one, type) and issubclass(one, BaseException)):
-            raise ConfigError(f"retry_on has exception classes, not {validation.shown(one)}")
+            raise ConfigError(f"retry_on has exception classes, not {validation.shorten_repr(one)}")
         if name != "retry_on" and not isinstance(one, str):
-            raise ConfigError(f"{name} has texts, not {validation.shown(one)}")
+            raise ConfigError(f"{name} has texts, not {validation.shorten_repr(one)}")
 
     def delay(self, failures: int, *, luck: float = 0.5) -> float:
         """Seconds to wait after this many failures; `luck` in 0..1 is the random part of the jitter."""

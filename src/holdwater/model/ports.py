@@ -6,19 +6,19 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from holdwater.model.error_report import ErrorText
-from holdwater.model.fanout import Spread
+from holdwater.model.fanout import ChildRunsRequest
 from holdwater.model.plan import Plan
 from holdwater.model.policies import NodePolicy
 from holdwater.model.records import (
     FIRST,
-    Change,
-    Forgotten,
     JournalRow,
-    News,
+    Notification,
     Position,
-    Record,
+    PruneResult,
     RunFilter,
     RunRow,
+    RunUpdate,
+    StoredRun,
     Verdict,
     WorkRow,
 )
@@ -58,14 +58,14 @@ class Clock(Protocol):
         ...
 
 
-class Renewal(Protocol):
+class LeaseRenewal(Protocol):
     """Another process that renews an owner's leases while this one runs and cannot: a body holds the interpreter."""
 
-    def renewed(self, offset_us: int) -> None:
+    def note_renewed(self, offset_us: int) -> None:
         """The leases were renewed now.  `offset_us`: how far instants are ahead of the monotonic clock."""
         ...
 
-    def rest(self) -> None:
+    def stop(self) -> None:
         """There are no leases."""
         ...
 
@@ -82,7 +82,7 @@ class Schedules(Protocol):
 
     def schedule(self, schedule_id: str) -> ScheduleRow | None: ...
 
-    def named_schedule(self, kind: str, name: str) -> ScheduleRow | None: ...
+    def schedule_by_name(self, kind: str, name: str) -> ScheduleRow | None: ...
 
     def schedules(
         self, kind: str | None = None, *, enabled_only: bool = False, limit: int = 100, offset: int = 0
@@ -133,7 +133,7 @@ class Schedules(Protocol):
         """Whether any fire waits, ready or not."""
         ...
 
-    def tidy_fires(self, oldest: int, reason: str) -> None:
+    def expire_fires(self, oldest: int, reason: str) -> None:
         """Close the books on fires whose runs have ended; what has waited since before `oldest` is skipped."""
         ...
 
@@ -141,11 +141,11 @@ class Schedules(Protocol):
         """Of cron schedules.  Lost is what was decided before then and has no run."""
         ...
 
-    def announce(self, workflows: Collection[str], now: int) -> None:
+    def register_workflow(self, workflows: Collection[str], now: int) -> None:
         """Some runner on this store knows these workflows."""
         ...
 
-    def is_announced(self, workflow: str) -> bool: ...
+    def is_workflow_registered(self, workflow: str) -> bool: ...
 
 
 class Store(Schedules, Protocol):
@@ -162,7 +162,7 @@ class Store(Schedules, Protocol):
         """Release every connection, lock and file.  Calling it again does nothing."""
         ...
 
-    def listen(self, tell: Callable[[News], None]) -> bool:
+    def listen(self, tell: Callable[[Notification], None]) -> bool:
         """Call `tell`, from a thread of the store's, with what other runners write.  False: there is no such channel.
 
         A hint that may come late, twice or not at all; after a gap it says so (`News(True, None)`).
@@ -181,11 +181,11 @@ class Store(Schedules, Protocol):
 
     def unregister(self, owner: str) -> None: ...
 
-    def alive(self, owner: str) -> bool | None:
+    def is_alive(self, owner: str) -> bool | None:
         """Whether the owner lives; None: only its leases can tell."""
         ...
 
-    def orphan_dead(self, now: int, steady_us: int = 0, lease_us: int = 0) -> int:
+    def reclaim_expired(self, now: int, steady_us: int = 0, lease_us: int = 0) -> int:
         """Take from owners that are dead their work, and from others what their leases expired for; returns how many
         rows.
 
@@ -198,7 +198,7 @@ class Store(Schedules, Protocol):
         """Extend the lease of everything the owner holds."""
         ...
 
-    def renewal(self, owner: str, lease_us: int) -> Renewal | None:
+    def renewal(self, owner: str, lease_us: int) -> LeaseRenewal | None:
         """What renews the owner's leases from another process while nothing in this one can; None if none is needed."""
         ...
 
@@ -208,7 +208,7 @@ class Store(Schedules, Protocol):
 
     # -- runs
 
-    def commit(self, changes: Sequence[Change]) -> list[Verdict]:
+    def commit(self, changes: Sequence[RunUpdate]) -> list[Verdict]:
         """All changes in one transaction, each with its own verdict.  At most one change per run.
 
         A change whose run does not have exactly `expected` entries is a Conflict; a birth whose idempotency key (with
@@ -231,8 +231,8 @@ class Store(Schedules, Protocol):
         """Take unowned, unparked work of these workflows, the oldest first; rows as they were before.
 
         That is `limit` bodies at most, whatever their `due_at`, and as many of what needs no slot and is due until
-        then.  `under`: only that of this run and of the children its nodes have fanned out to.  `passed_over`: not the
-        bodies of these (workflow, node) pairs; `bodies` False: none at all.
+        then..  `earlier`: only that of this run and of the children its nodes have fanned out to..  `passed_over`: not
+        the bodies of these (workflow, node) pairs; `bodies` False: none at all.
         """
         ...
 
@@ -242,11 +242,11 @@ class Store(Schedules, Protocol):
 
     def run(self, run_id: str) -> RunRow | None: ...
 
-    def seqs(self, run_ids: Collection[str]) -> dict[str, int]:
+    def journal_lengths(self, run_ids: Collection[str]) -> dict[str, int]:
         """How many journal entries each of these runs has; what is not there is left out."""
         ...
 
-    def read(self, run_ids: Collection[str]) -> dict[str, Record]:
+    def read(self, run_ids: Collection[str]) -> dict[str, StoredRun]:
         """Everything of several runs, with few queries; what is not there is left out."""
         ...
 
@@ -258,11 +258,11 @@ class Store(Schedules, Protocol):
         """How many runs there are of each status, whatever page is asked for."""
         ...
 
-    def beginning_with(self, prefix: str, limit: int) -> list[str]:
+    def find_by_prefix(self, prefix: str, limit: int) -> list[str]:
         """Ids that begin so, in their order; not those of children whose parents' ids do, too."""
         ...
 
-    def ending_with(self, suffix: str, limit: int) -> list[str]:
+    def find_by_suffix(self, suffix: str, limit: int) -> list[str]:
         """Ids of top-level runs that end so, in their order.  Looks at every id there is."""
         ...
 
@@ -278,11 +278,11 @@ class Store(Schedules, Protocol):
         """Outstanding work of a run."""
         ...
 
-    def works(self, run_ids: Collection[str]) -> dict[str, list[WorkRow]]:
+    def work_of_runs(self, run_ids: Collection[str]) -> dict[str, list[WorkRow]]:
         """Outstanding work of several runs; runs without any are left out."""
         ...
 
-    def held(self, owner: str) -> list[WorkRow]:
+    def work_of_owner(self, owner: str) -> list[WorkRow]:
         """Everything the owner holds, by run, node and fence."""
         ...
 
@@ -290,15 +290,15 @@ class Store(Schedules, Protocol):
         """(run, workflow, deadline) of unfinished, unowned runs with a deadline up to this instant, oldest first."""
         ...
 
-    def strays(self) -> list[tuple[str, str]]:
+    def orphaned_children(self) -> list[tuple[str, str]]:
         """(run, workflow) of unfinished children of runs that have ended."""
         ...
 
-    def every_run(self) -> Iterator[RunRow]:
+    def iter_runs(self) -> Iterator[RunRow]:
         """All runs, in pages, oldest first."""
         ...
 
-    def forget(self, before: int, keep: Collection[str], limit: int, after: Position = FIRST) -> Forgotten:
+    def prune(self, before: int, keep: Collection[str], limit: int, after: Position = FIRST) -> PruneResult:
         """Delete runs that ended before an instant, each with its children and theirs, the first to end first.
 
         Looks at no more than `limit` runs that are nobody's children, behind `after` (its end and id).  A run stays as
@@ -310,14 +310,14 @@ class Store(Schedules, Protocol):
         ...
 
 
-class Board(Protocol):
+class RunData(Protocol):
     """A run's data as its style sees it: views on a machine's cells.  Knows no code of the user."""
 
     def view(self, node: int) -> Any:
         """What the node's body gets.  The value may be read in another thread, without the machine."""
         ...
 
-    def truths(self, node: int) -> tuple[bool, ...]:
+    def rule_results(self, node: int) -> tuple[bool, ...]:
         """The truth of each value predicate of the node's rule."""
         ...
 
@@ -326,12 +326,12 @@ class Board(Protocol):
         ...
 
 
-class Style(Protocol):
+class AuthoringStyle(Protocol):
     """An authoring style, as far as a process needs it that does not have the user's code."""
 
     name: str
 
-    def board(self, machine: Machine) -> Board: ...
+    def board(self, machine: Machine) -> RunData: ...
 
     def unpack(self, tree: Any) -> Any:
         """A cell value from the tree the journal holds."""
@@ -367,11 +367,11 @@ class Performance(Protocol):
     decision: tuple[str, ...] | None
     notes: tuple[str, ...]
     question: Any | None
-    spread: Spread | None
+    spread: ChildRunsRequest | None
     wait_until: int | None
 
 
-class Body(Protocol):
+class PortableTask(Protocol):
     """The code of one node alone, picklable: what another process needs to run it."""
 
     def source_file(self) -> str:
@@ -382,22 +382,22 @@ class Body(Protocol):
         """What the code uses by name, for the message when it cannot be pickled."""
         ...
 
-    def perform(self, sent: bytes, control: Any) -> bytes:
+    def execute(self, sent: bytes, control: Any) -> bytes:
         """Run it on what `Program.send` wrote; `Program.receive` understands the answer.  What it raises comes out."""
         ...
 
 
-class Program(Protocol):
+class WorkflowDefinition(Protocol):
     """A definition as the engine runs it: a plan, and how to perform its nodes."""
 
     @property
     def plan(self) -> Plan: ...
 
-    def chosen(self, inputs: Any) -> Program:
+    def specialize(self, inputs: Any) -> WorkflowDefinition:
         """This program, or the variant of it that runs with such inputs.  Raises what `start` raises."""
         ...
 
-    def variant(self, description: str) -> Program:
+    def variant(self, description: str) -> WorkflowDefinition:
         """The variant whose plan describes itself so."""
         ...
 
@@ -407,9 +407,9 @@ class Program(Protocol):
         ...
 
     @property
-    def style(self) -> Style: ...
+    def style(self) -> AuthoringStyle: ...
 
-    def inputs_among(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    def select_inputs(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """Of all that a caller has, what the definition takes."""
         ...
 
@@ -421,7 +421,7 @@ class Program(Protocol):
 
     def is_async(self, node: int) -> bool: ...
 
-    def full_name(self, node: int) -> str:
+    def routing_key(self, node: int) -> str:
         """`tenant::package::workflow::node`, for routing."""
         ...
 
@@ -429,23 +429,23 @@ class Program(Protocol):
         """The executor the definition asks for, None if it leaves that to the runner."""
         ...
 
-    def body(self, node: int) -> Body: ...
+    def body(self, node: int) -> PortableTask: ...
 
-    def send(self, node: int, view: Any) -> tuple[bytes, list[Any]]:
+    def serialize_inputs(self, node: int, view: Any) -> tuple[bytes, list[Any]]:
         """A view as bytes, and the classes and registered types of what is in it."""
         ...
 
-    def receive(self, node: int, view: Any, answer: bytes) -> Performance:
+    def deserialize_result(self, node: int, view: Any, answer: bytes) -> Performance:
         """What a body elsewhere gave.  Raises DecodingError."""
         ...
 
-    def perform(self, node: int, view: Any, control: Any) -> Performance:
+    def execute(self, node: int, view: Any, control: Any) -> Performance:
         """Run a body; whatever it raises comes out."""
         ...
 
-    async def perform_async(self, node: int, view: Any, control: Any) -> Performance: ...
+    async def execute_async(self, node: int, view: Any, control: Any) -> Performance: ...
 
-    def children(self) -> Mapping[int, Program]:
+    def children(self) -> Mapping[int, WorkflowDefinition]:
         """What the child runs of each node that fans out execute; found by the names of their plans."""
         ...
 
@@ -460,6 +460,6 @@ class Program(Protocol):
         """
         ...
 
-    def failed(self, node: int, view: Any, error: ErrorText) -> tuple[str, ...]:
+    def on_failure(self, node: int, view: Any, error: ErrorText) -> tuple[str, ...]:
         """Tell the node's observer of a failed attempt; returns failures of the observer itself."""
         ...

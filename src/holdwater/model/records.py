@@ -83,13 +83,13 @@ class WorkRow:
 
 
 @dataclass(slots=True)
-class Change:
+class RunUpdate:
     """What one commit does to one run: all of it, or nothing.
 
     `expected`: the number of journal entries this was decided on.  `run`: the head as it will be (its `seq` is
     `expected` plus the new entries).  `born`: the run is new.  `plan`: the definition's plan, to be stored if its
     structure is not there yet.
-    `work_out`, `began`: (node, fence) pairs.  `park`: every unowned row of the run is parked, or (False) freed.
+    `work_removed`, `began`: (node, fence) pairs.  `park`: every unowned row of the run is parked, or (False) freed.
     `announce`: tell the other runners of this database, one of which may have the run or wait for it.
     """
 
@@ -97,13 +97,13 @@ class Change:
     expected: int
     entries: list[str]
     at: int
-    born: bool = False
+    is_new: bool = False
     plan: dict[str, Any] | None = None
-    work_in: list[WorkRow] = field(default_factory=list)
-    work_out: list[tuple[int, int]] = field(default_factory=list)
-    began: list[tuple[int, int]] = field(default_factory=list)
-    park: bool | None = None
-    announce: bool = False
+    work_added: list[WorkRow] = field(default_factory=list)
+    work_removed: list[tuple[int, int]] = field(default_factory=list)
+    started: list[tuple[int, int]] = field(default_factory=list)
+    parked: bool | None = None
+    notify: bool = False
 
 
 @dataclass(slots=True)
@@ -136,7 +136,7 @@ class JournalRow:
 
 
 @dataclass(slots=True)
-class Record:
+class StoredRun:
     """All a store has of a run, read together.  It answers as the store would."""
 
     head: RunRow
@@ -156,7 +156,7 @@ class Record:
     @classmethod
     def sorted(
         cls, heads: Iterable[RunRow], entries: Iterable[tuple[str, JournalRow]], queue: Iterable[WorkRow]
-    ) -> dict[str, Record]:
+    ) -> dict[str, StoredRun]:
         """By run, from rows of many."""
         found = {head.id: cls(head) for head in heads}
         for run_id, row in entries:
@@ -179,7 +179,7 @@ class RunFilter:
     workflow: str | None = None
     status: str | None = None
     limit: int = 100
-    before: str | None = None
+    before_id: str | None = None
     parent_id: str | None = None
     top_level: bool = False
     since: int | None = None
@@ -187,8 +187,8 @@ class RunFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class Forgotten:
-    """What one call of `forget` came to.  `runs`: how many are gone, children included.
+class PruneResult:
+    """What one call of `prune` came to.  `runs`: how many are gone, children included.
 
     `rest`: where the next call goes on; None: there is nothing more to look at.
     """
@@ -198,7 +198,7 @@ class Forgotten:
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class Notification:
     """What other runners of the same database wrote.
 
     `work`: there may be something to claim.  `runs`: these runs were changed; None: any of them may have been.

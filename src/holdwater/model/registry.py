@@ -9,28 +9,30 @@ from typing import Final
 
 from holdwater.errors import WorkflowError, WorkflowNotFound
 from holdwater.model import validation
-from holdwater.model.ports import Program
+from holdwater.model.ports import WorkflowDefinition
 
-Listener = Callable[[str, Program], None]
+Listener = Callable[[str, WorkflowDefinition], None]
 
 
-def check_names(program: Program, name: str) -> None:
+def check_names(program: WorkflowDefinition, name: str) -> None:
     """Raises WorkflowError for names that a database could not hold: of the workflow, its tasks, and their children."""
-    validation.text("the name of a workflow", name, at_most_bytes=validation.LONGEST_NAME_BYTES, error=WorkflowError)
+    validation.check_text(
+        "the name of a workflow", name, at_most_bytes=validation.LONGEST_NAME_BYTES, error=WorkflowError
+    )
     for node in program.plan.nodes:
-        what = f"the name of a task of workflow {validation.shown(name)}"
-        validation.text(what, node.name, at_most_bytes=validation.LONGEST_NAME_BYTES, error=WorkflowError)
+        what = f"the name of a task of workflow {validation.shorten_repr(name)}"
+        validation.check_text(what, node.name, at_most_bytes=validation.LONGEST_NAME_BYTES, error=WorkflowError)
 
 
 class Registry:
     """Name -> Program; thread-safe.  A name registered again is redefined: runs that start later get the new one."""
 
     def __init__(self) -> None:
-        self._programs: dict[str, Program] = {}
+        self._programs: dict[str, WorkflowDefinition] = {}
         self._listeners: list[Listener] = []
         self._lock = threading.Lock()
 
-    def register(self, program: Program, name: str | None = None) -> None:
+    def register(self, program: WorkflowDefinition, name: str | None = None) -> None:
         """Make a program known under its plan's name, or another one, and tell every listener."""
         known_as = program.plan.name if name is None else name
         check_names(program, known_as)
@@ -40,7 +42,7 @@ class Registry:
         for tell in listeners:  # outside the lock: a listener may ask the registry
             tell(known_as, program)
 
-    def find(self, name: str) -> Program | None:
+    def find(self, name: str) -> WorkflowDefinition | None:
         """The program of this name, or the child of that name inside another one; None if there is none."""
         if not isinstance(name, str):
             return None
@@ -53,7 +55,7 @@ class Registry:
             return None
         return next((child for child in parent.children().values() if child.plan.name == name), None)
 
-    def get(self, name: str) -> Program:
+    def get(self, name: str) -> WorkflowDefinition:
         """The program of this name.  Raises WorkflowNotFound, with the names that come close."""
         program = self.find(name)
         if program is None:
@@ -70,7 +72,9 @@ class Registry:
             hint = f"this process knows {', '.join(map(repr, names[:10]))}" + (" and more" if len(names) > 10 else "")
         else:
             hint = "this process knows no workflow yet: import the module that defines it"
-        return WorkflowNotFound(f"no workflow named {validation.shown(name)} is registered in this process", hint=hint)
+        return WorkflowNotFound(
+            f"no workflow named {validation.shorten_repr(name)} is registered in this process", hint=hint
+        )
 
     def names(self) -> tuple[str, ...]:
         """All names, sorted."""
@@ -87,7 +91,7 @@ class Registry:
             stack += [child for child in children if found.setdefault(child.plan.name, child) is child]
         return tuple(found)
 
-    def forget(self, name: str) -> None:
+    def unregister(self, name: str) -> None:
         """Drop a name; one that is not there is no error."""
         with self._lock:
             self._programs.pop(name, None)

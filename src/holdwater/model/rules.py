@@ -10,10 +10,10 @@ from typing import Any, Final
 SUCCEEDED: Final = "succeeded"
 FAILED: Final = "failed"
 SKIPPED: Final = "skipped"
-CUT: Final = "cut"
+UPSTREAM_FAILED: Final = "cut"
 CANCELLED: Final = "cancelled"
 OK: Final = frozenset({SUCCEEDED, SKIPPED})
-SETTLED: Final = frozenset({SUCCEEDED, FAILED, SKIPPED, CUT, CANCELLED})
+SETTLED: Final = frozenset({SUCCEEDED, FAILED, SKIPPED, UPSTREAM_FAILED, CANCELLED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +46,11 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
+class HasRun:
     """A node has succeeded at least once; `never`: it has not, so far."""
 
     node: str
-    never: bool = False
+    negated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +68,10 @@ class Not:
     rule: Rule
 
 
-Rule = After | Open | Value | Ran | AllOf | AnyOf | Not
+Rule = After | Open | Value | HasRun | AllOf | AnyOf | Not
 
 
-def leaves(rule: Rule | None) -> Iterator[After | Open | Value | Ran]:
+def leaves(rule: Rule | None) -> Iterator[After | Open | Value | HasRun]:
     """The leaves of a rule, left to right; iterative, a generated rule may be deep."""
     stack: list[Rule] = [] if rule is None else [rule]
     while stack:
@@ -146,7 +146,7 @@ def to_data(rule: Rule | None) -> Any:
             return ["open", gate, target, default]
         case Value(name, op, literal):
             return ["value", name, op, literal]
-        case Ran(node, never):
+        case HasRun(node, never):
             return ["ran", node, never]
         case AllOf(rules):
             return ["all", *map(to_data, rules)]
@@ -167,7 +167,7 @@ def from_data(data: Any) -> Rule:
         case "value":
             return Value(*rest)
         case "ran":
-            return Ran(*rest)
+            return HasRun(*rest)
         case "all":
             return AllOf(tuple(map(from_data, rest)))
         case "any":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from holdwater.model.records import Change
+from holdwater.model.records import RunUpdate
 
 Kind = Literal["cron", "trigger"]
 FireState = Literal["started", "queued", "asked", "failed", "skipped"]
@@ -96,7 +96,7 @@ class Firing:
     """
 
     schedule: ScheduleRow
-    births: list[Change] = field(default_factory=list)
+    births: list[RunUpdate] = field(default_factory=list)
     fires: list[FireRow] = field(default_factory=list)
 
 

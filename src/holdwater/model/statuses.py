@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-STATUS: Final = {
+STATUS_LABELS: Final = {
     "running": "Running",
     "paused": "Paused",
     "completed": "Completed",

@@ -74,7 +74,7 @@ class Triggers:
         with self._lock:
             return [self._triggers[name] for name in sorted(self._triggers)]
 
-    def forget(self, name: str) -> None:
+    def unregister(self, name: str) -> None:
         """Drop a name; one that is not there is no error."""
         with self._lock:
             self._triggers.pop(name, None)

@@ -24,7 +24,7 @@ LARGEST_COUNT: Final = 2**31
 _SHOWN_CHARS: Final = 80
 
 
-def shown(value: Any) -> str:
+def shorten_repr(value: Any) -> str:
     """The value for a message, bounded; also one whose `__repr__` raises."""
     try:
         text = repr(value)
@@ -33,7 +33,7 @@ def shown(value: Any) -> str:
     return text if len(text) <= _SHOWN_CHARS else f"{text[: _SHOWN_CHARS - 1]}…"
 
 
-def seconds(
+def check_seconds(
     what: str,
     value: Any,
     *,
@@ -45,35 +45,35 @@ def seconds(
     """A length of time, finite and not negative; `positive`: not 0 either.  Raises `error`."""
     wanted = f"a finite number of {unit}, {'above 0' if positive else '0 or more'} and at most {at_most:,.0f}"
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise error(f"{what} is {wanted}, not {shown(value)}")
+        raise error(f"{what} is {wanted}, not {shorten_repr(value)}")
     if not (value > 0 if positive else value >= 0) or not value <= at_most:
         hint = "None means no limit where there may be none" if value == math.inf else ""
-        raise error(f"{what} is {wanted}, not {shown(value)}", hint=hint)
+        raise error(f"{what} is {wanted}, not {shorten_repr(value)}", hint=hint)
     return value
 
 
-def patience(what: str, value: Any, *, error: type[HoldwaterError] = InvalidArgument) -> float | None:
+def check_timeout(what: str, value: Any, *, error: type[HoldwaterError] = InvalidArgument) -> float | None:
     """How long to wait, in seconds; None: as long as it takes, which infinity means too.  Raises `error`."""
     if value is None or value == math.inf:
         return None
-    return seconds(what, value, positive=False, error=error)
+    return check_seconds(what, value, positive=False, error=error)
 
 
-def sought(what: str, value: Any) -> str:
+def check_search_text(what: str, value: Any) -> str:
     """A name or an id that something is looked for by.  Raises InvalidArgument for what can be none."""
-    return text(what, value, at_most_bytes=LONGEST_SOUGHT_BYTES, empty=True)
+    return check_text(what, value, at_most_bytes=LONGEST_SOUGHT_BYTES, empty=True)
 
 
-def count(
+def check_count(
     what: str, value: Any, *, low: int = 0, high: int = LARGEST_COUNT, error: type[HoldwaterError] = ConfigError
 ) -> int:
     """A whole number from `low` to `high`.  Raises `error`."""
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise error(f"{what} is a whole number, {low:,} to {high:,}, not {shown(value)}")
+        raise error(f"{what} is a whole number, {low:,} to {high:,}, not {shorten_repr(value)}")
     return value
 
 
-def text(
+def check_text(
     what: str,
     value: Any,
     *,
@@ -84,21 +84,22 @@ def text(
     """Text that every database can hold: no NUL, no lone surrogate, not too long.  Raises `error`."""
     if not isinstance(value, str):
         hint = "decode it first" if isinstance(value, (bytes, bytearray)) else ""
-        raise error(f"{what} is a text, not {shown(value)}", hint=hint)
+        raise error(f"{what} is a text, not {shorten_repr(value)}", hint=hint)
     if not value.strip() and not (empty and not value):
-        raise error(f"{what} is a text and cannot be empty, not {shown(value)}")
+        raise error(f"{what} is a text and cannot be empty, not {shorten_repr(value)}")
     if "\0" in value:
-        raise error(f"{what} has a NUL character: {shown(value)}", hint="take it out: PostgreSQL text has none")
+        raise error(f"{what} has a NUL character: {shorten_repr(value)}", hint="take it out: PostgreSQL text has none")
     try:
         length = len(value) if value.isascii() else len(value.encode())
     except UnicodeEncodeError as bad:
         raise error(
-            f"{what} has the lone surrogate {value[bad.start]!r}: {shown(value)}",
+            f"{what} has the lone surrogate {value[bad.start]!r}: {shorten_repr(value)}",
             hint="it is half of a character, or a byte that could not be decoded; encode it as UTF-8 to find out",
         ) from None
     if length > at_most_bytes:
         raise error(
-            f"{what} has {length:,} bytes in UTF-8, and no more than {at_most_bytes:,} are stored: {shown(value)}",
+            f"{what} has {length:,} bytes in UTF-8, and no more than {at_most_bytes:,} are stored: "
+            f"{shorten_repr(value)}",
             hint="use a shorter one, or a hash of it",
         )
     return value

@@ -10,19 +10,19 @@ from typing import Any, Final, Literal, NoReturn
 
 from holdwater.errors import DatabaseURLError, EncodingError, RunnerClosed, TenantError
 
-PASSWORD_CHARACTERS: Final = 32
-_ALPHABET: Final = string.ascii_letters + string.digits
-_HIDDEN: Final = "***"
+GENERATED_PASSWORD_LENGTH: Final = 32
+_PASSWORD_ALPHABET: Final = string.ascii_letters + string.digits
+_REDACTED: Final = "***"
 
 
-class _Secretive:
+class _SecretValue:
     """Shows no secret by accident: not as text, not in a log, not in a pickle, not in a context.  Cannot be changed.
 
     No dataclass, because whatever takes dataclasses apart would store the fields.
     """
 
     __slots__: tuple[str, ...] = ()
-    _secrets: tuple[str, ...] = ()
+    _secret_fields: tuple[str, ...] = ()
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__} cannot be changed")
@@ -31,15 +31,15 @@ class _Secretive:
         raise AttributeError(f"{type(self).__name__} cannot be changed")
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and self._values() == other._values()
+        return type(other) is type(self) and self._field_values() == other._field_values()
 
     def __hash__(self) -> int:
-        return hash((type(self), self._values()))
+        return hash((type(self), self._field_values()))
 
     def __repr__(self) -> str:
         shown = [
-            f"{name}={_HIDDEN!r}" if name in self._secrets and value else f"{name}={value!r}"
-            for name, value in zip(self.__slots__, self._values(), strict=True)
+            f"{name}={_REDACTED!r}" if name in self._secret_fields and value else f"{name}={value!r}"
+            for name, value in zip(self.__slots__, self._field_values(), strict=True)
         ]
         return f"{type(self).__name__}({', '.join(shown)})"
 
@@ -49,21 +49,21 @@ class _Secretive:
             hint="take the attributes you need, and store the password where secrets are stored",
         )
 
-    def __copy__(self) -> _Secretive:
+    def __copy__(self) -> _SecretValue:
         return self
 
-    def __deepcopy__(self, memo: object) -> _Secretive:
+    def __deepcopy__(self, memo: object) -> _SecretValue:
         return self
 
-    def _values(self) -> tuple[Any, ...]:
+    def _field_values(self) -> tuple[Any, ...]:
         return tuple(getattr(self, name) for name in self.__slots__)
 
 
-class TenantConfig(_Secretive):
+class TenantConfig(_SecretValue):
     """A tenant to be made.  No `password`, or an empty one: one of 32 letters and digits is generated."""
 
     __slots__ = ("schema_name", "username", "password")  # noqa: RUF023 - the order of the arguments
-    _secrets = ("password",)
+    _secret_fields = ("password",)
 
     schema_name: str
     username: str
@@ -75,7 +75,7 @@ class TenantConfig(_Secretive):
         object.__setattr__(self, "password", password)
 
 
-class TenantCredentials(_Secretive):
+class TenantCredentials(_SecretValue):
     """How a tenant connects.
 
     `connection_string` is a URL with user, password and schema: for `DefaultRunner(url)`, for
@@ -83,7 +83,7 @@ class TenantCredentials(_Secretive):
     """
 
     __slots__ = ("username", "password", "schema_name", "connection_string")  # noqa: RUF023
-    _secrets = ("password", "connection_string")
+    _secret_fields = ("password", "connection_string")
 
     username: str
     password: str
@@ -119,7 +119,7 @@ class DatabaseAdmin:
     def __init__(self, database_url: str) -> None:
         self._closed = False
         self._url = database_url
-        self._shown = _check(database_url)
+        self._display_url = _check_database_url(database_url)
 
     def create_tenant(self, config: TenantConfig) -> TenantCredentials:
         """A schema with the tables of runs, and a role that may read and write them and nothing else.
@@ -127,15 +127,17 @@ class DatabaseAdmin:
         Raises TenantError for a name that cannot be used or is taken, for a database where every role may create things
         in `public`, and for want of rights; StoreUnavailable.  Then nothing was made.
         """
-        tenants = self._open()
+        tenants = self._get_tenants_module()
         if not isinstance(config, TenantConfig):
             raise TenantError(f"create_tenant takes a TenantConfig, not {type(config).__name__}")
         schema, username = config.schema_name, config.username
         tenants.check_names(schema, username)
-        password = config.password or "".join(secrets.choice(_ALPHABET) for _ in range(PASSWORD_CHARACTERS))
+        password = config.password or "".join(
+            secrets.choice(_PASSWORD_ALPHABET) for _ in range(GENERATED_PASSWORD_LENGTH)
+        )
         _check_password(password)
-        tenants.create(self._url, schema, username, password)
-        return TenantCredentials(username, password, schema, tenants.url_of(self._url, username, password, schema))
+        tenants.create_tenant(self._url, schema, username, password)
+        return TenantCredentials(username, password, schema, tenants.tenant_url(self._url, username, password, schema))
 
     def remove_tenant(self, schema_name: str, username: str, *, force: bool = False) -> None:
         """Drop the schema with everything in it, and the role.  There is no way back.
@@ -146,13 +148,13 @@ class DatabaseAdmin:
         schema that is not this tenant's, for tables that something outside stands on, for a role that owns things
         elsewhere; StoreUnavailable.  Then nothing was removed.
         """
-        tenants = self._open()
+        tenants = self._get_tenants_module()
         tenants.check_names(schema_name, username)
-        tenants.remove(self._url, schema_name, username, force=force)
+        tenants.remove_tenant(self._url, schema_name, username, force=force)
 
     def list_tenants(self) -> list[Tenant]:
         """All tenants of the database, by schema.  Raises TenantError, StoreUnavailable."""
-        return [Tenant(*row) for row in self._open().find_all(self._url)]
+        return [Tenant(*row) for row in self._get_tenants_module().list_tenants(self._url)]
 
     def upgrade_tenants(self) -> list[str]:
         """Bring the tables of every tenant to this version's; their own roles may not.
@@ -160,12 +162,12 @@ class DatabaseAdmin:
         Returns the schemas that were behind.  Raises TenantError, when all others have been done, with what is in the
         way of some (each is a transaction of its own); StoreUnavailable.
         """
-        tenants, upgraded, failed = self._open(), [], []
-        for schema, username, state, _ in tenants.find_all(self._url):
+        tenants, upgraded, failed = self._get_tenants_module(), [], []
+        for schema, username, state, _ in tenants.list_tenants(self._url):
             if state == "newer":
                 continue
             try:
-                if tenants.upgrade(self._url, schema, username):
+                if tenants.upgrade_tenant(self._url, schema, username):
                     upgraded.append(schema)
             except TenantError as error:
                 failed.append(error.message)
@@ -184,15 +186,15 @@ class DatabaseAdmin:
         self.close()
 
     def __repr__(self) -> str:
-        return f"DatabaseAdmin({self._shown!r}{', closed' if self._closed else ''})"
+        return f"DatabaseAdmin({self._display_url!r}{', closed' if self._closed else ''})"
 
-    def _open(self) -> ModuleType:
+    def _get_tenants_module(self) -> ModuleType:
         if self._closed:
             raise RunnerClosed("this DatabaseAdmin was closed", hint="make a new one")
-        return _driver()
+        return _import_tenants_module()
 
 
-def _driver() -> ModuleType:
+def _import_tenants_module() -> ModuleType:
     """Imported here, so that a database without a server needs no psycopg."""
     try:
         from holdwater.storage.postgres import tenants
@@ -203,14 +205,14 @@ def _driver() -> ModuleType:
     return tenants
 
 
-def _check(url: object) -> str:
+def _check_database_url(url: object) -> str:
     """The URL to show.  Raises TenantError."""
-    from holdwater.storage.urls import parse
+    from holdwater.storage.urls import parse_url
 
     if not isinstance(url, str):
         raise TenantError(f"a database URL is a string, not {type(url).__name__}")
     try:
-        dialect = parse(url).dialect
+        dialect = parse_url(url).dialect
     except DatabaseURLError as error:
         raise TenantError(f"DatabaseAdmin requires a PostgreSQL connection: {error.message}", hint=error.hint) from None
     if dialect != "postgresql":
@@ -218,7 +220,7 @@ def _check(url: object) -> str:
             f"DatabaseAdmin requires a PostgreSQL connection: tenants are schemas, and {dialect} has none",
             hint="use one SQLite file per tenant, or write postgresql://user@host/database",
         )
-    return str(_driver().check_url(url).name)
+    return str(_import_tenants_module().parse_admin_url(url).name)
 
 
 def _check_password(password: object) -> None:

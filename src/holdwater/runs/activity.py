@@ -10,10 +10,10 @@ from holdwater.model import ids
 from holdwater.model.ports import Store
 from holdwater.model.records import RunRow, WorkRow
 
-State = Literal[
+ActivityState = Literal[
     "queued", "running", "waiting", "waiting for child runs", "orphaned", "paused", "completed", "failed", "cancelled"
 ]
-Liveness = Callable[[str], bool | None]
+LivenessProbe = Callable[[str], bool | None]
 """owner -> whether its process lives; None: only its leases can tell"""
 
 
@@ -27,45 +27,45 @@ class Activity:
     runner that has its workflow takes it over.  Otherwise the status of the run.
     """
 
-    state: State
+    state: ActivityState
     host: str | None = None
     pid: int | None = None
-    until: int | None = None
+    waiting_until: int | None = None
 
 
-def of_run(row: RunRow, work: Sequence[WorkRow], now: int, is_alive: Liveness) -> Activity:
+def derive_activity(row: RunRow, work: Sequence[WorkRow], now: int, is_alive: LivenessProbe) -> Activity:
     """The activity of one run.  `work`: its outstanding work; `now`: by the store's clock, in microseconds."""
     if row.status != "running":
         return Activity(row.status)  # type: ignore[arg-type]
-    alive = {w.owner: _holds(w, now, is_alive) for w in work if w.owner is not None}
+    alive = {w.owner: _is_owner_alive(w, now, is_alive) for w in work if w.owner is not None}
     begun = [w for w in work if w.kind == "execute" and w.owner is not None and w.began]
     for w in begun:
         if w.owner is not None and alive[w.owner]:
-            return _somewhere("running", w.owner)
+            return _activity_on_host("running", w.owner)
     lost = [w for w in work if (w.owner is None and w.orphaned) or (w.owner is not None and not alive[w.owner])]
     if lost:
         owner = next((w.owner for w in lost if w.owner is not None), None)
-        return Activity("orphaned") if owner is None else _somewhere("orphaned", owner)
+        return Activity("orphaned") if owner is None else _activity_on_host("orphaned", owner)
     if any(w.kind == "execute" or (w.kind == "wake" and w.owner is None and w.due_at <= now) for w in work):
         return Activity("queued")
     timers = [w.due_at for w in work if w.kind == "wake"]
     if timers:
-        return Activity("waiting", until=min(timers))
+        return Activity("waiting", waiting_until=min(timers))
     return Activity("waiting for child runs" if work else "running")
 
 
-def of_runs(store: Store, rows: Sequence[RunRow], now: int) -> dict[str, Activity]:
+def read_activities(store: Store, rows: Sequence[RunRow], now: int) -> dict[str, Activity]:
     """The activities of several runs, read together; run id -> activity.  Raises StoreUnavailable."""
     unfinished: Final = [row.id for row in rows if row.status == "running"]
-    work = store.works(unfinished) if unfinished else {}
-    return {row.id: of_run(row, work.get(row.id, ()), now, store.alive) for row in rows}
+    work = store.work_of_runs(unfinished) if unfinished else {}
+    return {row.id: derive_activity(row, work.get(row.id, ()), now, store.is_alive) for row in rows}
 
 
-def _holds(work: WorkRow, now: int, is_alive: Liveness) -> bool:
+def _is_owner_alive(work: WorkRow, now: int, is_alive: LivenessProbe) -> bool:
     known = is_alive(work.owner or "")
     return work.lease_until > now if known is None else known
 
 
-def _somewhere(state: State, owner: str) -> Activity:
-    host, pid = ids.host_and_pid(owner)
+def _activity_on_host(state: ActivityState, owner: str) -> Activity:
+    host, pid = ids.parse_owner_id(owner)
     return Activity(state, host, pid)

@@ -6,34 +6,34 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any, Final, cast
 
-from holdwater.model.ports import Style
+from holdwater.model.ports import AuthoringStyle
 
-_WHERE: Final = {
+_STYLE_CLASSES: Final = {
     "tasks": ("holdwater.tasks.run_data", "TaskStyle"),
     "steps": ("holdwater.steps.run_data", "StepsStyle"),
     "graphs": ("holdwater.graphs.run_data", "GraphStyle"),
 }
 
 
-class Styles(Mapping[str, Style]):
+class AuthoringStyles(Mapping[str, AuthoringStyle]):
     """Name -> style."""
 
     def __init__(self) -> None:
-        self._known: dict[str, Style] = {}
+        self._loaded: dict[str, AuthoringStyle] = {}
 
-    def __getitem__(self, name: str) -> Style:
-        style = self._known.get(name)
+    def __getitem__(self, name: str) -> AuthoringStyle:
+        style = self._loaded.get(name)
         if style is None:
-            module, kind = _WHERE[name]
+            module, kind = _STYLE_CLASSES[name]
             made: Any = getattr(import_module(module), kind)()
-            style = self._known[name] = cast(Style, made)
+            style = self._loaded[name] = cast(AuthoringStyle, made)
         return style
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_WHERE)
+        return iter(_STYLE_CLASSES)
 
     def __len__(self) -> int:
-        return len(_WHERE)
+        return len(_STYLE_CLASSES)
 
 
-STYLES: Final = Styles()
+STYLES: Final = AuthoringStyles()

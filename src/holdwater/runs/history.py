@@ -5,24 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from holdwater.kernel import Machine
-from holdwater.kernel.fanout import TENDED
+from holdwater.kernel.fanout import AWAITING_CHILDREN
 from holdwater.kernel.gates import WAITING
-from holdwater.kernel.machine import ASKED, DELAYED, EVALUATING, ISSUED
+from holdwater.kernel.machine import AWAITING_INPUT, DELAYED, EVALUATING, ISSUED
 from holdwater.model import events as ev
-from holdwater.model.rules import CANCELLED, CUT, FAILED, SETTLED, SKIPPED, SUCCEEDED
-from holdwater.runtime.active_run import LiveRun
+from holdwater.model.rules import CANCELLED, FAILED, SETTLED, SKIPPED, SUCCEEDED, UPSTREAM_FAILED
+from holdwater.runtime.active_run import ActiveRun
 
-STATES = {
+DISPLAY_STATES = {
     WAITING: "Pending",
     EVALUATING: "Pending",
     ISSUED: "Ready",
     DELAYED: "Waiting",
-    ASKED: "Waiting",
-    TENDED: "Running",
+    AWAITING_INPUT: "Waiting",
+    AWAITING_CHILDREN: "Running",
     SUCCEEDED: "Completed",
     FAILED: "Failed",
     SKIPPED: "Skipped",
-    CUT: "Skipped",
+    UPSTREAM_FAILED: "Skipped",
     CANCELLED: "Cancelled",
 }
 
@@ -39,8 +39,8 @@ class NodeHistory:
 
     name: str
     state: str
-    began: int | None = None
-    ended: int | None = None
+    started_at: int | None = None
+    ended_at: int | None = None
     attempts: int = 0
     iterations: int = 0
     error: str | None = None
@@ -49,47 +49,47 @@ class NodeHistory:
     notes: tuple[str, ...] = ()
 
 
-def nodes(run: LiveRun) -> list[NodeHistory]:
+def build_node_histories(run: ActiveRun) -> list[NodeHistory]:
     """The history of every node, in definition order."""
     machine = run.machine
-    out = [NodeHistory(n.name, STATES[machine.state[i]]) for i, n in enumerate(run.layout.plan.nodes)]
-    taken_back = _taken_back(run)
+    out = [NodeHistory(n.name, DISPLAY_STATES[machine.state[i]]) for i, n in enumerate(run.layout.plan.nodes)]
+    taken_back = _find_reset_nodes(run)
     closed = set(range(len(out)))  # the next attempt of these is the first of another iteration
     for k, entry in enumerate(run.entries):
         for i in taken_back.get(k, ()):
             h = out[i]
-            h.began = h.ended = h.error = h.traceback = None
+            h.started_at = h.ended_at = h.error = h.traceback = None
             if h.attempts:
                 closed.discard(i)  # what is tried again goes on with its attempts
         match entry.event:
             case ev.Succeeded(node=i):
                 h = out[i]
-                _count(h, i, closed)
+                _count_attempt(h, i, closed)
                 closed.add(i)
-                h.began, h.ended, h.error, h.traceback = h.began or entry.began, entry.ended, None, None
+                h.started_at, h.ended_at, h.error, h.traceback = h.started_at or entry.began, entry.ended, None, None
             case ev.Failed(node=i, error=text, traceback=traceback):
                 h = out[i]
-                _count(h, i, closed)
-                h.began, h.ended = h.began or entry.began or None, entry.ended
+                _count_attempt(h, i, closed)
+                h.started_at, h.ended_at = h.started_at or entry.began or None, entry.ended
                 h.error, h.traceback = text, traceback or None
             case ev.Abandoned(node=i, counted=True):
                 h = out[i]
-                _count(h, i, closed)
+                _count_attempt(h, i, closed)
                 h.error, h.traceback = "its process died", None
             case ev.Cancelled(node=i):
                 h = out[i]
                 if entry.began:
-                    _count(h, i, closed)
-                    h.began, h.ended = h.began or entry.began, entry.ended
+                    _count_attempt(h, i, closed)
+                    h.started_at, h.ended_at = h.started_at or entry.began, entry.ended
             case ev.FannedOut(node=i):
-                out[i].began = out[i].began or entry.began
+                out[i].started_at = out[i].started_at or entry.began
                 continue
             case ev.Asked(node=i):
                 h = out[i]
-                _count(h, i, closed)
-                h.began, h.error, h.traceback = h.began or entry.began, None, None
+                _count_attempt(h, i, closed)
+                h.started_at, h.error, h.traceback = h.started_at or entry.began, None, None
             case ev.Answered(node=i):
-                out[i].ended = entry.at
+                out[i].ended_at = entry.at
                 closed.add(i)
                 continue
             case _:
@@ -100,39 +100,39 @@ def nodes(run: LiveRun) -> list[NodeHistory]:
         if row.began and row.kind == "execute" and out[i].state == "Ready":
             out[i].state = "Running"
     for i, h in enumerate(out):
-        if machine.state[i] == CUT:
-            h.reason = _blamed(run, i)
+        if machine.state[i] == UPSTREAM_FAILED:
+            h.reason = _upstream_failure_reason(run, i)
         elif machine.state[i] == SKIPPED:
-            h.reason = "a jump passed it over" if i in machine.passed else "its trigger rule did not hold"
+            h.reason = "a jump passed it over" if i in machine.skipped_ranges else "its trigger rule did not hold"
     return out
 
 
-def _count(h: NodeHistory, i: int, closed: set[int]) -> None:
+def _count_attempt(history: NodeHistory, node: int, closed: set[int]) -> None:
     """Count an attempt: one more, or the first of another iteration."""
-    if i in closed:
-        closed.discard(i)
-        h.iterations += 1
-        h.attempts = 0
-    h.attempts += 1
+    if node in closed:
+        closed.discard(node)
+        history.iterations += 1
+        history.attempts = 0
+    history.attempts += 1
 
 
-def _taken_back(run: LiveRun) -> dict[int, list[int]]:
+def _find_reset_nodes(run: ActiveRun) -> dict[int, list[int]]:
     """Entry of a retry -> nodes that began anew with it: earlier attempts count, their times and errors do not."""
     found: dict[int, list[int]] = {}
-    if run.machine.rewinds:
+    if run.machine.reset_count:
         machine = Machine(run.layout)
         for k, entry in enumerate(run.entries):
-            rewinds = machine.rewinds
+            rewinds = machine.reset_count
             machine.apply(entry.event)
-            if machine.rewinds > rewinds:
+            if machine.reset_count > rewinds:
                 found[k] = [i for i, state in enumerate(machine.state) if state not in SETTLED]
     return found
 
 
-def _blamed(run: LiveRun, node: int) -> str:
+def _upstream_failure_reason(run: ActiveRun, node: int) -> str:
     plan, state, index = run.layout.plan, run.machine.state, run.layout.index
     failed = [d for d in plan.nodes[node].after if state[index[d]] == FAILED]
-    cut = [d for d in plan.nodes[node].after if state[index[d]] == CUT]
+    cut = [d for d in plan.nodes[node].after if state[index[d]] == UPSTREAM_FAILED]
     if failed:
         return f"upstream failed: {', '.join(failed)}"
     return f"upstream was skipped because of a failure: {', '.join(cut)}"

@@ -3,45 +3,45 @@
 from __future__ import annotations
 
 from holdwater.errors import StoreError
-from holdwater.kernel import Layout, lay_out
+from holdwater.kernel import CompiledPlan, compile_plan
 from holdwater.model.plan import Plan
 from holdwater.model.ports import Store
 from holdwater.model.records import RunRow
 from holdwater.runs.authoring_styles import STYLES
-from holdwater.runtime.active_run import LiveRun
+from holdwater.runtime.active_run import ActiveRun
 
 
-class Reader:
+class RunReader:
     """Reads runs of one store; keeps the layouts it has made, for as long as somebody keeps it."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._layouts: dict[str, Layout] = {}
+        self._compiled_plans: dict[str, CompiledPlan] = {}
 
-    def find(self, run_id: str) -> LiveRun | None:
+    def find_run(self, run_id: str) -> ActiveRun | None:
         """A run by its id; None if there is none.  Raises StoreError."""
         row = self._store.run(run_id)
-        return None if row is None else self.read(row)
+        return None if row is None else self.read_run(row)
 
-    def read(self, row: RunRow) -> LiveRun:
+    def read_run(self, row: RunRow) -> ActiveRun:
         """Fold a run from its stored plan and journal.  Raises StoreError."""
         style = STYLES.get(row.style)
         if style is None:
             raise StoreError(f"run {row.id} was written in the style {row.style!r}, which this version does not know")
-        run = LiveRun(row, self._layout(row), style, None)
+        run = ActiveRun(row, self._get_compiled_plan(row), style, None)
         run.read_tail(self._store)
         return run
 
-    def _layout(self, row: RunRow) -> Layout:
-        layout = self._layouts.get(row.structure)
+    def _get_compiled_plan(self, row: RunRow) -> CompiledPlan:
+        layout = self._compiled_plans.get(row.structure)
         if layout is None:
             data = self._store.plan(row.structure)
             if data is None:
                 raise StoreError(f"the plan {row.structure} of run {row.id} is not in the store")
-            layout = self._layouts[row.structure] = lay_out(Plan.from_data(data))
+            layout = self._compiled_plans[row.structure] = compile_plan(Plan.from_data(data))
         return layout
 
 
-def read_run(store: Store, row: RunRow) -> LiveRun:
+def read_run(store: Store, row: RunRow) -> ActiveRun:
     """One run.  Raises StoreError."""
-    return Reader(store).read(row)
+    return RunReader(store).read_run(row)

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from holdwater.errors import NotAsked
-from holdwater.kernel.machine import ASKED
+from holdwater.errors import PauseNotFound
+from holdwater.kernel.machine import AWAITING_INPUT
 from holdwater.model.input_requests import Question
 from holdwater.model.json_schema import Schema
 from holdwater.model.values import Stored
-from holdwater.runtime.active_run import LiveRun
+from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.services.children import child_id
 
-Find = Callable[[str], LiveRun | None]
+LoadRun = Callable[[str], ActiveRun | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +23,14 @@ class Pause:
     """One open question.
 
     `pause_id`: the same in every run: the node that asks, with the nodes it is nested in before it (`outer/ask`), and
-    the number of the item in a map (`outer/3/ask`).  `asked_by`: the run the node is in.  `fence`: which of its
+    the number of the item in a map (`outer/3/ask`).  `asking_run_id`: the run the node is in.  `fence`: which of its
     questions this is.  `answer_name`: what the answer is called.  `answer_schema`: the JSON Schema of its answers;
     None: any value will do.
     """
 
     pause_id: str
-    asked_by: str
-    node: int
+    asking_run_id: str
+    node_index: int
     fence: int
     name: str
     answer_name: str
@@ -43,7 +43,7 @@ class Pause:
         return None if self.question is None else self.question.copy()
 
 
-def open_pauses(run: LiveRun, find: Find) -> list[Pause]:
+def find_open_pauses(run: ActiveRun, load_run: LoadRun) -> list[Pause]:
     """The open questions, in the order of the plan.  `find`: a run by its id, None if there is none."""
     found: list[Pause] = []
     stack = [("", run)]
@@ -51,47 +51,47 @@ def open_pauses(run: LiveRun, find: Find) -> list[Pause]:
         stem, one = stack.pop()
         inner = []
         for i, node in enumerate(one.layout.plan.nodes):
-            if _asks(one, i):
-                found.append(_pause(stem, one, i))
-            for k in _living(one, i):
-                child = find(child_id(one.row.id, node.name, one.machine.fans[i].turn, k))
+            if _awaits_input(one, i):
+                found.append(_make_pause(stem, one, i))
+            for k in _active_children(one, i):
+                child = load_run(child_id(one.row.id, node.name, one.machine.fan_outs[i].generation, k))
                 if child is not None:
-                    inner.append((_stem(stem, one, i, k), child))
+                    inner.append((_pause_id_prefix(stem, one, i, k), child))
         stack += reversed(inner)
     return found
 
 
-def named(key: str, run: LiveRun, find: Find) -> Pause | None:
+def find_pause(pause_id: str, run: ActiveRun, load_run: LoadRun) -> Pause | None:
     """The open question of this pause id, by itself: its way is followed, and nothing else is read."""
-    stem, rest = "", key
+    stem, rest = "", pause_id
     while True:
         name, _, rest = rest.partition("/")
         i = run.layout.index.get(name)
         if i is None:
             return None
         if not rest:
-            return _pause(stem, run, i) if _asks(run, i) else None
-        fan = run.machine.fans.get(i)
+            return _make_pause(stem, run, i) if _awaits_input(run, i) else None
+        fan = run.machine.fan_outs.get(i)
         if fan is None:
             return None
         item = "0"
         if fan.width is not None:
             item, _, rest = rest.partition("/")
-        if not rest or not item.isdecimal() or int(item) not in _living(run, i):
+        if not rest or not item.isdecimal() or int(item) not in _active_children(run, i):
             return None
-        child = find(child_id(run.row.id, name, fan.turn, int(item)))
+        child = load_run(child_id(run.row.id, name, fan.generation, int(item)))
         if child is None:
             return None
-        stem, run = _stem(stem, run, i, int(item)), child
+        stem, run = _pause_id_prefix(stem, run, i, int(item)), child
 
 
-def only(pauses: list[Pause], key: str | None, run_id: str) -> Pause:
-    """The one question whose answer is called so; None: the only one there is.  Raises NotAsked."""
+def single_pause(pauses: list[Pause], key: str | None, run_id: str) -> Pause:
+    """The one question whose answer is called so; None: the only one there is.  Raises PauseNotFound."""
     fitting = [pause for pause in pauses if key is None or pause.answer_name == key]
     if len(fitting) == 1:
         return fitting[0]
     if not pauses:
-        raise NotAsked(
+        raise PauseNotFound(
             f"run {run_id} waits for no answer", hint="its questions are answered, or it has not come to them yet"
         )
     ids = [pause.pause_id for pause in pauses]
@@ -99,29 +99,31 @@ def only(pauses: list[Pause], key: str | None, run_id: str) -> Pause:
     if not fitting:
         close = difflib.get_close_matches(key or "", ids, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"open are: {listed}"
-        raise NotAsked(f"run {run_id} has no open question {key!r}", hint=hint)
-    raise NotAsked(f"run {run_id} has several open questions", hint=f"say which one: {listed}")
+        raise PauseNotFound(f"run {run_id} has no open question {key!r}", hint=hint)
+    raise PauseNotFound(f"run {run_id} has several open questions", hint=f"say which one: {listed}")
 
 
-def _asks(run: LiveRun, i: int) -> bool:
-    return i in run.machine.asked and run.machine.state[i] == ASKED
+def _awaits_input(run: ActiveRun, node_index: int) -> bool:
+    return node_index in run.machine.pending_inputs and run.machine.state[node_index] == AWAITING_INPUT
 
 
-def _living(run: LiveRun, i: int) -> list[int]:
+def _active_children(run: ActiveRun, node_index: int) -> list[int]:
     """Children of a node that ask, or may: one that goes on has open questions, too."""
-    fan = run.machine.fans.get(i)
+    fan = run.machine.fan_outs.get(node_index)
     return [] if fan is None else sorted(fan.paused | fan.running)
 
 
-def _stem(stem: str, run: LiveRun, i: int, item: int) -> str:
+def _pause_id_prefix(prefix: str, run: ActiveRun, node_index: int, item: int) -> str:
     """What pause ids in a child begin with."""
-    place = f"{stem}{run.layout.plan.nodes[i].name}/"
-    return place if run.machine.fans[i].width is None else f"{place}{item}/"
+    place = f"{prefix}{run.layout.plan.nodes[node_index].name}/"
+    return place if run.machine.fan_outs[node_index].width is None else f"{place}{item}/"
 
 
-def _pause(stem: str, run: LiveRun, i: int) -> Pause:
-    machine, node = run.machine, run.layout.plan.nodes[i]
+def _make_pause(prefix: str, run: ActiveRun, node_index: int) -> Pause:
+    machine, node = run.machine, run.layout.plan.nodes[node_index]
     answer = node.writes[0].rpartition("/")[2] if node.writes else node.name
-    asked: Question | None = machine.asked[i]
+    asked: Question | None = machine.pending_inputs[node_index]
     shown, schema = (None, None) if asked is None else (asked.shown, asked.answer_schema)
-    return Pause(stem + node.name, run.row.id, i, machine.issues[i], node.name, answer, shown, schema)
+    return Pause(
+        prefix + node.name, run.row.id, node_index, machine.issues[node_index], node.name, answer, shown, schema
+    )

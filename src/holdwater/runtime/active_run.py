@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from holdwater.errors import IllegalEvent
-from holdwater.kernel import Layout, Machine
+from holdwater.kernel import CompiledPlan, Machine
 from holdwater.kernel.compiled_plan import RUN
 from holdwater.model import journal as journal_format
 from holdwater.model.commands import Cancel, Command, Evaluate, Execute, Tend, Wake
@@ -24,12 +24,12 @@ from holdwater.model.events import (
     TimedOut,
     TimerSet,
 )
-from holdwater.model.journal import Entry
-from holdwater.model.ports import Board, Clock, Program, Store, Style
-from holdwater.model.records import Change, Record, RunRow, WorkRow
+from holdwater.model.journal import JournalEntry
+from holdwater.model.ports import AuthoringStyle, Clock, RunData, Store, WorkflowDefinition
+from holdwater.model.records import RunRow, RunUpdate, StoredRun, WorkRow
 from holdwater.runtime.attempt import Attempt
 from holdwater.runtime.executors.slots import Executor
-from holdwater.runtime.future import Promise
+from holdwater.runtime.future import Future
 
 STEERING: Final = (Answered, CancelRequested, Paused, Resumed, TimedOut)
 INTERRUPTED: Final = "its caller was interrupted"
@@ -39,7 +39,7 @@ WITH_REASON: Final = frozenset({CancelRequested, Paused, Resumed})
 
 
 @dataclass(slots=True)
-class Allowance:
+class ClaimBudget:
     """How much of the work a commit creates this runner may take for itself, in the same transaction.
 
     `slots`: bodies that can begin at once on each executor (their rows are born as begun, so that a body that kills its
@@ -52,7 +52,7 @@ class Allowance:
     room: int
     slots: dict[Executor, int]
     ahead: dict[Executor, int]
-    route: Callable[[Program, int], Executor]
+    route: Callable[[WorkflowDefinition, int], Executor]
     plans: set[str]
     apart_after: int
     """a body that was running in so many crashes runs apart"""
@@ -63,7 +63,7 @@ class Allowance:
     left: set[Executor] = field(default_factory=set)
     """where rows stay in the queue for whoever has room"""
 
-    def claim(self, row: WorkRow, program: Program, crashes: int) -> None:
+    def try_claim(self, row: WorkRow, program: WorkflowDefinition, crashes: int) -> None:
         """Take the row, if there is room and it is due while the lease lasts.
 
         `crashes`: so many processes died while its body was running.
@@ -96,24 +96,45 @@ class Allowance:
         return structure not in self.plans
 
 
-class LiveRun:
+class ActiveRun:
     """`row` is the head as the store has it; `unsaved` is what comes on top.  Only the driver's thread touches it."""
 
     __slots__ = (
-        "attempts", "began_at", "begun", "board", "born", "cancels", "confirmations", "entries",
-        "inherited", "layout", "machine", "program", "reason", "rested_us", "row", "settled", "starting",
-        "stopped_at", "style", "suspects", "tends", "touched", "unsaved", "work",
+        "attempts",
+        "awaiting_children",
+        "began_at",
+        "begun",
+        "board",
+        "born",
+        "confirmations",
+        "done",
+        "entries",
+        "inherited",
+        "layout",
+        "machine",
+        "paused_us",
+        "program",
+        "reason",
+        "row",
+        "starting",
+        "stopped_at",
+        "style",
+        "suspects",
+        "to_cancel",
+        "touched",
+        "unsaved",
+        "work",
     )  # fmt: skip
 
     def __init__(
         self,
         row: RunRow,
-        layout: Layout,
-        style: Style,
-        program: Program | None,
+        layout: CompiledPlan,
+        style: AuthoringStyle,
+        program: WorkflowDefinition | None,
         *,
         born: bool = False,
-        settled: Promise[LiveRun] | None = None,
+        settled: Future[ActiveRun] | None = None,
     ) -> None:
         self.row = row
         self.layout = layout
@@ -121,23 +142,23 @@ class LiveRun:
         self.program = program
         """None: this process does not have the code, or another structure of it"""
         self.machine = Machine(layout)
-        self.board: Board = style.board(self.machine)
+        self.board: RunData = style.board(self.machine)
         self.born = born
         self.inherited = False
         """it was read from the store: others may have begun what is outstanding"""
-        self.entries: list[Entry] = []
+        self.entries: list[JournalEntry] = []
         """the journal, as far as it is written"""
-        self.unsaved: list[Entry] = []
+        self.unsaved: list[JournalEntry] = []
         self.work: dict[int, WorkRow] = {}
         """node -> its row in the queue, as the store has it"""
         self.touched: set[int] = set()
-        self.tends: set[int] = set()
+        self.awaiting_children: set[int] = set()
         """nodes with children to be seen to"""
-        self.cancels: list[int] = []
+        self.to_cancel: list[int] = []
         self.attempts: dict[int, Attempt] = {}
-        self.settled: Promise[LiveRun] = Promise() if settled is None else settled
+        self.done: Future[ActiveRun] = Future() if settled is None else settled
         """kept when the run has ended or waits for a person; a new one when it goes on after that"""
-        self.confirmations: list[tuple[Event | None, Promise[bool]]] = []
+        self.confirmations: list[tuple[Event | None, Future[bool]]] = []
         """what somebody asked for, if it is an event: kept with the next commit, or when it is refused after all"""
         self.begun: list[Attempt] = []
         """attempts seen to begin since the last commit"""
@@ -149,12 +170,12 @@ class LiveRun:
         self.reason: str | None = row.reason
         self.began_at = row.created_at
         """when it began, or began again"""
-        self.rested_us = 0
+        self.paused_us = 0
         """how long it has been paused since then"""
 
     # -- deciding
 
-    def decide(self, entry: Entry, clock: Clock) -> bool:
+    def decide(self, entry: JournalEntry, clock: Clock) -> bool:
         """Take an event and all that follows from it without anybody's help; False if it comes too late."""
         try:
             self._take_in(entry)
@@ -172,26 +193,26 @@ class LiveRun:
                     case Execute():
                         self.touched.add(c.node)
                     case Evaluate():
-                        self._take_in(Entry(Evaluated(c.node, self.board.truths(c.node))))
+                        self._take_in(JournalEntry(Evaluated(c.node, self.board.rule_results(c.node))))
                     case Wake(at=None):
-                        self._take_in(Entry(TimerSet(c.node, clock.now() + int(c.after_s * 1e6))))
+                        self._take_in(JournalEntry(TimerSet(c.node, clock.now() + int(c.after_s * 1e6))))
                         self.touched.add(c.node)
                     case Wake():
                         self.touched.add(c.node)
                     case Tend():
                         self.touched.add(c.node)
-                        self.tends.add(c.node)
+                        self.awaiting_children.add(c.node)
                     case Cancel():
-                        self.cancels.append(c.node)
+                        self.to_cancel.append(c.node)
 
     def resume_decisions(self, clock: Clock) -> None:
         """After a fold: take up the commands that need no body and were outstanding when the journal ended."""
-        self.machine.fresh = [
+        self.machine.new_commands = [
             c for c in self.machine.todo.values() if type(c) is Evaluate or (type(c) is Wake and c.at is None)
         ]
         self.settle(clock)
 
-    def _take_in(self, entry: Entry) -> None:
+    def _take_in(self, entry: JournalEntry) -> None:
         event = entry.event
         self.machine.apply(event)
         self.unsaved.append(entry)
@@ -201,7 +222,7 @@ class LiveRun:
         if node is not None:
             self.touched.add(node)
 
-    def begin_with(self, journal: Sequence[Entry], clock: Clock) -> None:
+    def begin_with(self, journal: Sequence[JournalEntry], clock: Clock) -> None:
         """Be born with these entries behind it.  Raises IllegalEvent, DecodingError."""
         for entry in journal:
             self._take_in(entry)
@@ -213,7 +234,7 @@ class LiveRun:
     def limit_us(self) -> int | None:
         """How long it may take from beginning to end, pauses not counted."""
         deadline = self.row.deadline_at
-        return None if deadline is None else deadline - self.began_at - self.rested_us
+        return None if deadline is None else deadline - self.began_at - self.paused_us
 
     @property
     def error(self) -> str | None:
@@ -230,7 +251,7 @@ class LiveRun:
 
     # -- writing
 
-    def change(self, now: int, allowance: Allowance) -> Change:
+    def change(self, now: int, allowance: ClaimBudget) -> RunUpdate:
         """What has to be written, with new work claimed as far as the allowance goes.  Changes nothing here."""
         m, row = self.machine, self.row
         status = m.status
@@ -251,7 +272,7 @@ class LiveRun:
             head.deadline_at = now + self.limit_us
         if self.program is not None:
             head.code = self.program.code
-        out = Change(head, row.seq, [journal_format.encode(e) for e in self.unsaved], now, born=self.born)
+        out = RunUpdate(head, row.seq, [journal_format.encode(e) for e in self.unsaved], now, is_new=self.born)
         if self.born:
             out.plan = self.layout.plan.to_data() if allowance.plan_is_new(row.structure) else None
         paused = status == "paused"
@@ -263,22 +284,22 @@ class LiveRun:
                 if not (taken_back and new.kind != "wake"):
                     continue
             if old is not None:
-                out.work_out.append((old.node, old.fence))
+                out.work_removed.append((old.node, old.fence))
             if new is not None:
                 new.parked = paused
                 if self.program is not None and not paused:
-                    allowance.claim(new, self.program, m.crashes.get(node, 0))
-                out.work_in.append(new)
-        out.began = [(a.node, a.fence) for a in self.begun if a.state == "running" and self.holds(a)]
+                    allowance.try_claim(new, self.program, m.crashes.get(node, 0))
+                out.work_added.append(new)
+        out.started = [(a.node, a.fence) for a in self.begun if a.state == "running" and self.holds(a)]
         if self.starting:
-            gone = {node for node, _ in out.work_out}
-            out.began += [(n, f) for n, f in self.starting.items() if n not in gone and self.has_row(n, f)]
+            gone = {node for node, _ in out.work_removed}
+            out.started += [(n, f) for n, f in self.starting.items() if n not in gone and self.has_row(n, f)]
         if row.paused_at and status == "running":
-            out.park = False
+            out.parked = False
         elif paused and row.status != "paused":
-            out.park = True
+            out.parked = True
         # somebody elsewhere may wait for it, or execute it
-        out.announce = status != "running" or any([_may_be_foreign(e.event) for e in self.unsaved])
+        out.notify = status != "running" or any([_may_be_foreign(e.event) for e in self.unsaved])
         return out
 
     def _work_row(self, command: Command, now: int) -> WorkRow | None:
@@ -292,26 +313,26 @@ class LiveRun:
             return WorkRow(self.row.id, command.node, fence, "wake", self.row.workflow, command.at)
         return None
 
-    def saved(self, change: Change, *, more: bool) -> None:
+    def saved(self, change: RunUpdate, *, more: bool) -> None:
         """The change is on disk.  `more`: something was decided after it was made up, and is still to be written."""
         old, self.row = self.row, change.run
         if old.finished_at is not None and self.row.finished_at is None:
-            self.began_at, self.rested_us = change.at, 0
+            self.began_at, self.paused_us = change.at, 0
         elif old.paused_at is not None and self.row.status == "running":
-            self.rested_us += change.at - old.paused_at
+            self.paused_us += change.at - old.paused_at
         written = len(change.entries)
         saved, self.unsaved = self.unsaved[:written], self.unsaved[written:]
-        self.rested_us += self._slept_us(saved, change.at)
+        self.paused_us += self._slept_us(saved, change.at)
         for entry in saved:
             entry.at = change.at
         self.entries.extend(saved)
         self.born = False
-        gone = {node for node, _ in change.work_out}
+        gone = {node for node, _ in change.work_removed}
         for node in gone:
             self.work.pop(node, None)
-        for row in change.work_in:
+        for row in change.work_added:
             self.work[row.node] = row
-        for node, _ in change.began:
+        for node, _ in change.started:
             self.work[node].began = True
         self.begun.clear()
         self.starting.clear()
@@ -319,7 +340,7 @@ class LiveRun:
             self.touched.clear()
             self.suspects.clear()
 
-    def _slept_us(self, entries: Sequence[Entry], now: int) -> int:
+    def _slept_us(self, entries: Sequence[JournalEntry], now: int) -> int:
         """How long a sequence will sleep because of these: nothing else goes on in it meanwhile."""
         if not self.layout.plan.sequence:
             return 0
@@ -338,14 +359,14 @@ class LiveRun:
         """Whoever asked for this event learns whether the run has taken it; it does not take it any more."""
         for asked, confirmation in self.confirmations:
             if asked is event:
-                confirmation.resolve(taken)
+                confirmation.set_result(taken)
         self.confirmations = [row for row in self.confirmations if row[0] is not event]
 
     def reject(self, error: BaseException) -> None:
         """Nobody here will learn what becomes of the run."""
-        self.settled.reject(error)
+        self.done.set_exception(error)
         for _, confirmation in self.confirmations:
-            confirmation.reject(error)
+            confirmation.set_exception(error)
         self.confirmations = []
 
     @property
@@ -355,7 +376,7 @@ class LiveRun:
 
     # -- reading
 
-    def read_tail(self, store: Store | Record) -> None:
+    def read_tail(self, store: Store | StoredRun) -> None:
         """Fold what others have journalled since, and see the queue as it is.  `unsaved` must be empty."""
         self.inherited = True
         seq = self.row.seq if self.entries else 0
@@ -370,13 +391,13 @@ class LiveRun:
                     entry.event.values = self.program.accepted(entry.event.node, entry.event.values)
                 machine.apply(entry.event)
                 self.entries.append(entry)
-                self.rested_us += self._slept_us([entry], journal_row.at)
+                self.paused_us += self._slept_us([entry], journal_row.at)
             if was_ended and not machine.ended:
-                self.began_at, self.rested_us = journal_row.at, 0
+                self.began_at, self.paused_us = journal_row.at, 0
             elif was != machine.status == "paused":
                 paused_at = journal_row.at
             elif was == "paused" and machine.status == "running":
-                self.rested_us += journal_row.at - paused_at
+                self.paused_us += journal_row.at - paused_at
         head = store.run(self.row.id)
         if head is not None:
             self.row = replace(head, seq=len(self.entries))

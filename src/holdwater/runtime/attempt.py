@@ -11,10 +11,10 @@ from holdwater.errors import NodeFailure, TaskCancelled, TaskNotPortable
 from holdwater.model.cancellation import is_cancellation
 from holdwater.model.error_report import ErrorReport, ErrorText, is_a, type_name
 from holdwater.model.events import Asked, Cancelled, Deferred, Event, Failed, FannedOut, Succeeded
-from holdwater.model.journal import Entry
+from holdwater.model.journal import JournalEntry
 from holdwater.model.log_context import ORIGIN
 from holdwater.model.policies import NodePolicy
-from holdwater.model.ports import Clock, Performance, Program
+from holdwater.model.ports import Clock, Performance, WorkflowDefinition
 
 if TYPE_CHECKING:
     from holdwater.runtime.executors.slots import Executor
@@ -51,7 +51,7 @@ class Attempt:
         node: int,
         fence: int,
         number: int,
-        program: Program,
+        program: WorkflowDefinition,
         view: Any,
         timeout_s: float,
         clock: Clock,
@@ -110,7 +110,7 @@ class Attempt:
     def hand_back(self, why: str) -> None:
         """Tell the body to stop.  What it leaves undone is begun again later, here or elsewhere."""
         self.begins_again = True
-        self.handle.halt(why)
+        self.handle.request_cancel(why)
 
     def withdraw(self) -> bool:
         """Close the attempt if its body has not begun."""
@@ -128,18 +128,20 @@ class Attempt:
 
     # -- how it can end
 
-    def succeeded(self, done: Performance) -> Entry:
+    def succeeded(self, done: Performance) -> JournalEntry:
         event: Event = Succeeded(self.node, self.fence, done.values, done.decision)
         if done.spread is not None:
-            event = FannedOut(self.node, self.fence, done.spread.inputs, done.spread.width, done.spread.stop)
+            event = FannedOut(
+                self.node, self.fence, done.spread.inputs, done.spread.max_concurrency, done.spread.fail_fast
+            )
         elif done.question is not None:
             event = Asked(self.node, self.fence, done.question)
         elif done.wait_until is not None:
             event = Deferred(self.node, self.fence, done.wait_until)
-        return Entry(event, self.began, self.clock.now(), done.notes)
+        return JournalEntry(event, self.began, self.clock.now(), done.notes)
 
-    def cancelled(self) -> Entry:
-        return Entry(Cancelled(self.node, self.fence), self.began, self.clock.now())
+    def cancelled(self) -> JournalEntry:
+        return JournalEntry(Cancelled(self.node, self.fence), self.began, self.clock.now())
 
     def failed(
         self,
@@ -149,7 +151,7 @@ class Attempt:
         notes: tuple[str, ...] = (),
         retryable: bool | None = None,
         traceback: str = "",
-    ) -> Entry:
+    ) -> JournalEntry:
         """The failure, with the decision whether and when to try again.  `retryable` None: the policy looks at it."""
         retry = self.policy.retry
         now = self.clock.now()
@@ -157,9 +159,9 @@ class Attempt:
         if self.number < retry.max_attempts and (retry.covers(error, kind, text) if retryable is None else retryable):
             delay_s = retry.delay(self.number, luck=random.random())
             retry_at = now + int(delay_s * 1e6) if delay_s else 0
-        return Entry(Failed(self.node, self.fence, kind, text, retry_at, traceback), self.began, now, notes)
+        return JournalEntry(Failed(self.node, self.fence, kind, text, retry_at, traceback), self.began, now, notes)
 
-    def raised(self, error: BaseException) -> Entry:
+    def raised(self, error: BaseException) -> JournalEntry:
         """The end of an attempt whose body raised.  Raises nothing: whatever goes wrong here fails the attempt too."""
         try:
             return self._raised(error)
@@ -167,12 +169,12 @@ class Attempt:
             report = ErrorReport.of(mishap)
             text = f"{type_name(error)}, and its end could not be decided: {report.text}"
             event = Failed(self.node, self.fence, type_name(error), text, traceback=report.traceback)
-            return Entry(event, self.began, self.clock.now())
+            return JournalEntry(event, self.began, self.clock.now())
 
-    def _raised(self, error: BaseException) -> Entry:
+    def _raised(self, error: BaseException) -> JournalEntry:
         retryable = None
         cause: BaseException | None = error
-        if is_a(error, BodyFailed):
+        if is_a(error, RemoteTaskError):
             report, retryable, cancelled = error.report, error.retryable, error.cancelled
         else:
             report, cancelled = ErrorReport.of(error), is_a(error, TaskCancelled) or is_cancellation(error)
@@ -181,14 +183,14 @@ class Attempt:
                 retryable = False if error.holdwater_final else None
             elif is_a(error, TaskNotPortable):
                 retryable = False  # the next time it is no more so
-        if self.handle.halted and (cancelled or (self.begins_again and self.handle.noticed)):
+        if self.handle.cancel_requested and (cancelled or (self.begins_again and self.handle.noticed)):
             return self.cancelled()
         told = ErrorText(report.text, report.kind, report.traceback)
-        notes = self.program.failed(self.node, self.view, told)
+        notes = self.program.on_failure(self.node, self.view, told)
         return self.failed(cause, report.kind, report.text, notes, retryable, report.traceback)
 
 
-class BodyFailed(Exception):
+class RemoteTaskError(Exception):
     """A body raised elsewhere.  The exception stayed there, with its answer whether the retry policy covers it."""
 
     def __init__(self, report: ErrorReport, retryable: bool, cancelled: bool) -> None:
@@ -196,18 +198,18 @@ class BodyFailed(Exception):
         self.report, self.retryable, self.cancelled = report, retryable, cancelled
 
 
-def perform(
+def run_function(
     attempt: Attempt,
-    deliver: Callable[[Attempt, Entry], None],
+    deliver: Callable[[Attempt, JournalEntry], None],
     elsewhere: Callable[[Attempt], Performance] | None = None,
-) -> Entry | None:
+) -> JournalEntry | None:
     """Run the body, by default in this thread, and deliver the event it ended with; None if it was given up before."""
     ORIGIN.set(attempt)
     try:
         if elsewhere is not None:
             done = elsewhere(attempt)
         else:
-            done = attempt.program.perform(attempt.node, attempt.view, attempt.handle)
+            done = attempt.program.execute(attempt.node, attempt.view, attempt.handle)
         entry = attempt.succeeded(done)
     # SystemExit, KeyboardInterrupt and RecursionError too: they end this attempt, not the engine.
     except BaseException as error:  # noqa: BLE001
@@ -221,11 +223,11 @@ def perform(
     return entry
 
 
-async def perform_async(attempt: Attempt, deliver: Callable[[Attempt, Entry], None]) -> None:
+async def run_function_async(attempt: Attempt, deliver: Callable[[Attempt, JournalEntry], None]) -> None:
     """The same for an `async def` body, in the loop of such bodies."""
     ORIGIN.set(attempt)
     try:
-        done = await attempt.program.perform_async(attempt.node, attempt.view, attempt.handle)
+        done = await attempt.program.execute_async(attempt.node, attempt.view, attempt.handle)
         entry = attempt.succeeded(done)
     except BaseException as error:  # noqa: BLE001 - as above
         if attempt.state == "over":  # cancelled by its time-out: nobody waits for its end

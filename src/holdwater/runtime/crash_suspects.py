@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Final
 
 from holdwater.model.commands import Execute
 from holdwater.model.records import WorkRow
-from holdwater.runtime.active_run import LiveRun
+from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.attempt import Attempt
 
 if TYPE_CHECKING:
     from holdwater.runtime.driver import Driver
-    from holdwater.runtime.services.claims import Takeover
+    from holdwater.runtime.services.claims import WorkClaimer
 
 LONE_CRASHES: Final = 3
 """of the crashes a body is allowed, so many happen while it is alone"""
 
 
-class Apart:
+class CrashSuspects:
     """The driver's place for one suspect.  Only the driver's thread is in here."""
 
-    def __init__(self, driver: Driver, takeover: Takeover) -> None:
+    def __init__(self, driver: Driver, takeover: WorkClaimer) -> None:
         self._driver, self._takeover = driver, takeover
         self._at_most: Final = driver.limits.max_crashes_per_task
         self.after: Final = max(1, self._at_most - LONE_CRASHES)
@@ -39,17 +39,17 @@ class Apart:
         """Whether a suspect runs, or waits for the others to end: nothing else may begin."""
         return self._place is not None
 
-    def condemns(self, run: LiveRun, node: int) -> bool:
+    def is_culprit(self, run: ActiveRun, node: int) -> bool:
         """Whether the body, whose process died once more, was alone and has died often enough."""
         crashes = run.machine.crashes.get(node, 0)
         return crashes >= self.after and crashes + 1 >= self._at_most
 
-    def concerns(self, run: LiveRun) -> bool:
+    def is_suspect(self, run: ActiveRun) -> bool:
         """Whether the run has a suspect to be written now."""
         crashes = run.machine.crashes
         return any([crashes.get(node, 0) >= self.after for node in run.touched])
 
-    def admits(self, run: LiveRun, row: WorkRow) -> bool:
+    def admits(self, run: ActiveRun, row: WorkRow) -> bool:
         """Whether the body may be handed to its executor now; if not, this or another runner comes back to it."""
         crashes = run.machine.crashes.get(row.node, 0)
         if crashes < self.after:
@@ -60,7 +60,7 @@ class Apart:
             place = (run.row.id, row.node, row.fence)
             if self._place is None:
                 self._place = place
-                self._takeover.clear_line()
+                self._takeover.drain_waiting()
             if self._place != place:
                 self._takeover.put_back(run, row)
                 return False
@@ -105,7 +105,7 @@ class Apart:
             elif self._driver.executor.is_idle():
                 self._driver.dispatch(run, row)
 
-    def _is_outstanding(self, run: LiveRun, row: WorkRow, fence: int) -> bool:
+    def _is_outstanding(self, run: ActiveRun, row: WorkRow, fence: int) -> bool:
         command = run.machine.todo.get(row.node)
         return (
             type(command) is Execute

@@ -22,33 +22,33 @@ from holdwater.model import events as ev
 from holdwater.model import journal
 from holdwater.model.commands import Execute, Tend, Wake
 from holdwater.model.events import Event
-from holdwater.model.journal import Entry
+from holdwater.model.journal import JournalEntry
 from holdwater.model.log_context import mark_records
-from holdwater.model.ports import Clock, Program, Store, Style
-from holdwater.model.records import Change, Committed, Duplicate, News, RunRow, WorkRow
-from holdwater.runtime.active_run import Allowance, LiveRun
+from holdwater.model.ports import AuthoringStyle, Clock, Store, WorkflowDefinition
+from holdwater.model.records import Committed, Duplicate, Notification, RunRow, RunUpdate, WorkRow
+from holdwater.runtime.active_run import ActiveRun, ClaimBudget
 from holdwater.runtime.attempt import Attempt
 from holdwater.runtime.clock import synchronise
-from holdwater.runtime.crash_suspects import Apart
-from holdwater.runtime.executors.base import ExecutorKind
+from holdwater.runtime.crash_suspects import CrashSuspects
+from holdwater.runtime.executors.base import ExecutorConfig
 from holdwater.runtime.executors.dispatch import Dispatcher
 from holdwater.runtime.executors.routing import Router
 from holdwater.runtime.executors.slots import Executor
-from holdwater.runtime.future import Promise
+from holdwater.runtime.future import Future
 from holdwater.runtime.handle import Children
-from holdwater.runtime.internal_errors import Faults, internal, log_failure, logger, recorded
-from holdwater.runtime.run_loader import Loader
+from holdwater.runtime.internal_errors import InternalErrors, describe_recorded, internal_error, log_failure, logger
+from holdwater.runtime.run_loader import RunLoader
 from holdwater.runtime.services.base import Supervised, perform
-from holdwater.runtime.services.child_calls import Call, ChildCalls
-from holdwater.runtime.services.children import Tending
-from holdwater.runtime.services.claims import FAR, Takeover
-from holdwater.runtime.services.control import Steering
+from holdwater.runtime.services.child_calls import ChildCall, ChildCalls
+from holdwater.runtime.services.children import ChildRuns
+from holdwater.runtime.services.claims import FAR, WorkClaimer
+from holdwater.runtime.services.control import RunControl
 from holdwater.runtime.services.deadlines import Deadlines
-from holdwater.runtime.services.interruption import Interrupting
+from holdwater.runtime.services.interruption import CallerInterruption
 from holdwater.runtime.services.leases import Leases
 from holdwater.runtime.services.retention import Retention
-from holdwater.runtime.services.schedules import Scheduler, Scheduling
-from holdwater.runtime.timers import Agenda
+from holdwater.runtime.services.schedules import ScheduleConfig, Scheduler
+from holdwater.runtime.timers import Timers
 
 BATCH_LIMIT_ACTS: Final = 2000
 LIVE_RUNS_KEPT: Final = 10_000
@@ -59,12 +59,12 @@ LOOP_TRIES: Final = 20
 """turns of the loop itself that may fail one after the other, with longer and longer pauses, before the runner ends"""
 
 
-def _nothing() -> None:
+def _do_nothing() -> None:
     pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class DriverConfig:
     """What a driver keeps to, and where it has bodies run.  Times in seconds.
 
     `name`: of the runner, for its logs.
@@ -85,17 +85,17 @@ class Limits:
     name: str = ""
     own_runs_only: bool = False
     retention_seconds: float | None = None
-    executors: Mapping[str, ExecutorKind] = field(default_factory=dict)
+    executors: Mapping[str, ExecutorConfig] = field(default_factory=dict)
     routing: Router | None = None
-    scheduling: Scheduling = field(default_factory=Scheduling)
+    scheduling: ScheduleConfig = field(default_factory=ScheduleConfig)
 
 
 @dataclass(slots=True)
-class Begun:
+class Accepted:
     """A run was accepted: it is on disk.  `live` is None if an earlier run with the same idempotency key was found."""
 
     row: RunRow
-    live: LiveRun | None
+    live: ActiveRun | None
 
 
 class Driver:
@@ -105,59 +105,59 @@ class Driver:
         self,
         store: Store,
         owner: str,
-        limits: Limits,
+        limits: DriverConfig,
         clock: Clock,
-        styles: Mapping[str, Style],
-        program: Callable[[str], Program | None],
+        styles: Mapping[str, AuthoringStyle],
+        program: Callable[[str], WorkflowDefinition | None],
         workflows: Callable[[], Collection[str]],
-        head: Callable[[str, Program, int], RunRow],
+        head: Callable[[str, WorkflowDefinition, int], RunRow],
         on_stopped: Callable[[], None],
     ) -> None:
         """`head`: a new run of a workflow, born at an instant."""
         self.store, self.owner, self.limits, self.clock = store, owner, limits, clock
         self.lease_us = int(limits.lease_seconds * 1e6)
         self._program, self._names, self.head = program, workflows, head
-        self.loader = Loader(store, styles, self._executable, clock)
+        self.loader = RunLoader(store, styles, self._executable, clock)
         self._on_stopped = on_stopped
-        self.faults = Faults(clock)
+        self.faults = InternalErrors(clock)
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self.executor = Dispatcher(
             limits.executors,
             limits.routing,
             limits.max_concurrent_tasks,
             limits.max_concurrent_async_tasks,
-            self._deliver,
+            self._on_attempt_done,
             self._on_defer,
             self._on_free,
         )
-        self.runs: dict[str, LiveRun] = {}
-        self.dirty: dict[str, LiveRun] = {}
+        self.runs: dict[str, ActiveRun] = {}
+        self.dirty: dict[str, ActiveRun] = {}
         """runs with something to write"""
-        self.agenda = Agenda()
+        self.agenda = Timers()
         self.deadlines = Deadlines(self)
         self.leases = Leases(self)
-        self._takeover = Takeover(self)
-        self.apart = Apart(self, self._takeover)
+        self._takeover = WorkClaimer(self)
+        self.crash_suspects = CrashSuspects(self, self._takeover)
         self._scheduler = Scheduler(self)
         self._renewal = Supervised("leases", self.leases, self.faults, decisive=True)
         self._always = [Supervised("deadlines", self.deadlines, self.faults)]
         self._services = [
             self._renewal,
             Supervised("takeover of work", self._takeover, self.faults, decisive=True),
-            Supervised("bodies that run apart", self.apart, self.faults, decisive=True),
+            Supervised("bodies that run apart", self.crash_suspects, self.faults, decisive=True),
             Supervised("schedules", self._scheduler, self.faults),
             Supervised("retention", Retention(self), self.faults),
         ]
         """looked at unless the store is left alone, or the runner is closing"""
-        self.tending = Tending(self)
+        self.tending = ChildRuns(self)
         self.children: Children | None = None
-        self.steering = Steering(self)
-        self.interrupting = Interrupting(self)
+        self.steering = RunControl(self)
+        self.interrupting = CallerInterruption(self)
         self.calls = ChildCalls(self)
         self.retries: dict[str, int] = {}
         """how often ended runs were made to go on from here"""
-        self._births: dict[str, Promise[Begun]] = {}
-        self._awaited: dict[str, list[Promise[LiveRun | None]]] = {}
+        self._births: dict[str, Future[Accepted]] = {}
+        self._awaited: dict[str, list[Future[ActiveRun | None]]] = {}
         """promises of runs that live elsewhere"""
         self.hears = False
         """the store tells what other runners write"""
@@ -178,13 +178,13 @@ class Driver:
         """Begin to work.  Raises StoreUnavailable."""
         synchronise(self.clock, self.store)
         self.store.register(self.owner)
-        self.hears = self.store.listen(self._hear)
-        self.clock.on_jump(self._nudge)
+        self.hears = self.store.listen(self._on_notification)
+        self.clock.on_jump(self._wake_loop)
         mark_records()
         logger.info("runner %s works on %s", self._called, self.store.url)
         self._thread.start()
 
-    def post(self, act: Callable[[], None], *asked: Promise[Any]) -> None:
+    def call_soon_strict(self, act: Callable[[], None], *asked: Future[Any]) -> None:
         """Have the loop call `act`; promises in `asked` are rejected with what it raises.  Raises RunnerClosed."""
         self.check_open()
         self._inbox.put(partial(_answered, act, asked) if asked else act)
@@ -202,71 +202,73 @@ class Driver:
         if self._closing:
             raise RunnerClosed("this runner was shut down; its unfinished runs go on with the next one")
 
-    def submit(self, program: Program, cells: dict[str, Any], row: RunRow) -> tuple[Promise[Begun], Promise[LiveRun]]:
+    def submit(
+        self, program: WorkflowDefinition, cells: dict[str, Any], row: RunRow
+    ) -> tuple[Future[Accepted], Future[ActiveRun]]:
         """Start a run.  The first promise is kept when it is on disk with its first work claimed, the second when it
         has ended or waits for a person; that one only if it has no idempotency key.
         """
-        birth: Promise[Begun] = Promise()
-        settled: Promise[LiveRun] = Promise()
-        self.post(lambda: self._begin(program, cells, row, birth, settled), birth, settled)
+        birth: Future[Accepted] = Future()
+        settled: Future[ActiveRun] = Future()
+        self.call_soon_strict(lambda: self._begin(program, cells, row, birth, settled), birth, settled)
         return birth, settled
 
-    def watch(self, run_id: str) -> Promise[LiveRun | None]:
+    def watch(self, run_id: str) -> Future[ActiveRun | None]:
         """Kept when the run ends or waits for a person; with None if that may be so and the run is not live here."""
-        promise: Promise[LiveRun | None] = Promise()
-        self.post(lambda: self._watch(run_id, promise), promise)
+        promise: Future[ActiveRun | None] = Future()
+        self.call_soon_strict(lambda: self._watch(run_id, promise), promise)
         return promise
 
-    def begin(self, run: LiveRun) -> Promise[Begun]:
+    def begin(self, run: ActiveRun) -> Future[Accepted]:
         """Start a run that was decided already; the promise is kept when it is on disk with its first work claimed."""
-        birth: Promise[Begun] = Promise()
-        self.post(lambda: self.enter(run, birth), birth)
+        birth: Future[Accepted] = Future()
+        self.call_soon_strict(lambda: self.add_new_run(run, birth), birth)
         return birth
 
-    def call(self, call: Call) -> None:
+    def call(self, call: ChildCall) -> None:
         """Start a child run for a body, or find it; its promise is kept when that has ended.  Raises RunnerClosed."""
-        self.post(lambda: self.calls.begin(call), call.promise)
+        self.call_soon_strict(lambda: self.calls.begin(call), call.promise)
 
-    def control(self, run_id: str, event: Event, *, retry: bool = False) -> Promise[bool]:
+    def control(self, run_id: str, event: Event, *, retry: bool = False) -> Future[bool]:
         """Journal an event of a person: cancel, pause, resume.  False if the run does not take it (any more).
 
         `retry`: `Resumed` is meant for a run that has ended; otherwise for one that is paused, and for no other.
         """
-        promise: Promise[bool] = Promise()
-        self.post(lambda: self.steering.control(run_id, event, retry, promise), promise)
+        promise: Future[bool] = Future()
+        self.call_soon_strict(lambda: self.steering.control(run_id, event, retry, promise), promise)
         return promise
 
-    def interrupt(self, run_id: str, told: Callable[[], None] = _nothing) -> Promise[None]:
+    def interrupt(self, run_id: str, told: Callable[[], None] = _do_nothing) -> Future[None]:
         """The caller of a run waits no more: pause it with its children, and tell the bodies to stop.
 
         `told` is called when they are.  The promise is kept when nothing of the run is executed here.  A run that
         another runner executes is left alone.  Raises RunnerClosed.
         """
-        promise: Promise[None] = Promise()
-        self.post(lambda: self.interrupting.begin(run_id, told, promise), promise)
+        promise: Future[None] = Future()
+        self.call_soon_strict(lambda: self.interrupting.begin(run_id, told, promise), promise)
         return promise
 
-    def adopt(self, run_id: str) -> Promise[int]:
+    def adopt(self, run_id: str) -> Future[int]:
         """Take over what nobody executes of a run, however far off: how many pieces of work that was."""
-        promise: Promise[int] = Promise()
-        self.post(lambda: promise.resolve(self._takeover.adopt(run_id)), promise)
+        promise: Future[int] = Future()
+        self.call_soon_strict(lambda: promise.set_result(self._takeover.adopt(run_id)), promise)
         return promise
 
     def include(self, run_id: str) -> None:
         """Take up this run and its children, too, where a runner takes up its own runs only.  Raises RunnerClosed."""
         if self.limits.own_runs_only:
-            self.post(lambda: self._takeover.include(run_id))
+            self.call_soon_strict(lambda: self._takeover.include(run_id))
 
     def look_for_work(self) -> None:
         """A workflow was registered, or a schedule written: runs may go on, or be due."""
         with contextlib.suppress(RunnerClosed):
-            self.post(self._look_for_work)
+            self.call_soon_strict(self._look_for_work)
 
     def workflows(self) -> Collection[str]:
         """Names this runner can execute: it has the code, and the executors that code asks for."""
         return [name for name in self._names() if self._executable(name) is not None]
 
-    def _executable(self, name: str) -> Program | None:
+    def _executable(self, name: str) -> WorkflowDefinition | None:
         program = self._program(name)
         return program if program is not None and self.executor.serves(program) else None
 
@@ -282,18 +284,18 @@ class Driver:
         if wait and threading.current_thread() is not self._thread:
             self._thread.join()
 
-    def tell(self, act: Callable[[], None]) -> None:
+    def call_soon(self, act: Callable[[], None]) -> None:
         """Have the loop call `act`, unless it has ended: from threads that have nobody to tell an error."""
         self._inbox.put(act)
 
-    def _nudge(self) -> None:
-        self._inbox.put(_nothing)
+    def _wake_loop(self) -> None:
+        self._inbox.put(_do_nothing)
         self.leases.clock_was_set()
 
-    def _hear(self, news: News) -> None:
+    def _on_notification(self, news: Notification) -> None:
         self._inbox.put(lambda: self._take_news(news))
 
-    def _deliver(self, attempt: Attempt, entry: Entry) -> None:
+    def _on_attempt_done(self, attempt: Attempt, entry: JournalEntry) -> None:
         self._inbox.put(lambda: self._take_end(attempt, entry))
 
     def _on_defer(self, attempt: Attempt, deferred: bool) -> None:
@@ -333,12 +335,12 @@ class Driver:
             time.sleep(0)  # gives way: those just told post what they do next, and it joins one commit
         if self.interrupting.pending:
             self.interrupting.look()
-        return self._closing and self._may_stop()
+        return self._closing and self._drained()
 
     def _drain(self) -> None:
         inbox = self._inbox
         try:
-            act = inbox.get(timeout=self._patience_s())
+            act = inbox.get(timeout=self._next_timeout())
         except Empty:
             return
         self._call(act)
@@ -359,7 +361,7 @@ class Driver:
         except BaseException as error:  # noqa: BLE001
             self.faults.add("a message to the runner's loop", error)
 
-    def _patience_s(self) -> float | None:
+    def _next_timeout(self) -> float | None:
         """How long nothing will be due."""
         now = self.clock.now()
         if self._blocked_until:  # no longer than a pause can be: the clock may have been set back
@@ -402,7 +404,7 @@ class Driver:
             for run in self.runs.values():
                 if not run.born:
                     run.reject(error)
-                    run.settled = Promise()
+                    run.done = Future()
         if not self._store_lost:
             self._store_lost = True
             logger.warning("the store cannot be used, and is tried again until it can: %s", error)
@@ -425,25 +427,27 @@ class Driver:
 
     def _begin(
         self,
-        program: Program,
+        program: WorkflowDefinition,
         cells: dict[str, Any],
         row: RunRow,
-        birth: Promise[Begun],
-        settled: Promise[LiveRun],
+        birth: Future[Accepted],
+        settled: Future[ActiveRun],
     ) -> None:
         if self._closing:
-            birth.reject(RunnerClosed("this runner was shut down before the run was accepted"))
-            birth.pass_on(settled)
+            birth.set_exception(RunnerClosed("this runner was shut down before the run was accepted"))
+            birth.chain(settled)
             return
         self.executor.check(program)
-        run = LiveRun(row, self.loader.layout(program.plan), program.style, program, born=True, settled=settled)
-        run.decide(Entry(ev.Started(cells)), self.clock)
-        self.enter(run, birth)
+        run = ActiveRun(
+            row, self.loader.compiled_plan(program.plan), program.style, program, born=True, settled=settled
+        )
+        run.decide(JournalEntry(ev.Started(cells)), self.clock)
+        self.add_new_run(run, birth)
 
-    def enter(self, run: LiveRun, birth: Promise[Begun]) -> None:
+    def add_new_run(self, run: ActiveRun, birth: Future[Accepted]) -> None:
         """A run is born here."""
         if self._closing:
-            birth.reject(RunnerClosed("this runner was shut down before the run was accepted"))
+            birth.set_exception(RunnerClosed("this runner was shut down before the run was accepted"))
             return
         self.deadlines.watch_run(run)
         if self.limits.own_runs_only:
@@ -451,16 +455,16 @@ class Driver:
         self._births[run.row.id] = birth
         self.runs[run.row.id] = self.dirty[run.row.id] = run
 
-    def watched(self, run_id: str) -> Promise[LiveRun | None]:
+    def watched(self, run_id: str) -> Future[ActiveRun | None]:
         """`watch`, from the loop's own thread."""
-        promise: Promise[LiveRun | None] = Promise()
+        promise: Future[ActiveRun | None] = Future()
         self._watch(run_id, promise)
         return promise
 
-    def _watch(self, run_id: str, promise: Promise[LiveRun | None]) -> None:
+    def _watch(self, run_id: str, promise: Future[ActiveRun | None]) -> None:
         run = self.runs.get(run_id)
         if run is not None:
-            run.settled.pass_on(promise)
+            run.done.chain(promise)
             return
         self._awaited.setdefault(run_id, []).append(promise)
         try:
@@ -473,18 +477,18 @@ class Driver:
         if not self.hears or head is None or head.status != "running":
             self._keep_awaited([run_id])
 
-    def news_of(self, run_id: str) -> Promise[LiveRun | None]:
+    def news_of(self, run_id: str) -> Future[ActiveRun | None]:
         """Kept with None when anything is heard of a run that does not go on here.  From the loop's own thread."""
-        promise: Promise[LiveRun | None] = Promise()
+        promise: Future[ActiveRun | None] = Future()
         self._awaited.setdefault(run_id, []).append(promise)
         return promise
 
     def _keep_awaited(self, run_ids: Iterable[str]) -> None:
         for run_id in run_ids:
             for promise in self._awaited.pop(run_id, ()):
-                promise.resolve(None)
+                promise.set_result(None)
 
-    def _take_news(self, news: News) -> None:
+    def _take_news(self, news: Notification) -> None:
         if news.work:
             self._takeover.wanted = True
         if news.schedules:
@@ -494,16 +498,16 @@ class Driver:
         self._takeover.stale.update(self.runs.keys() if news.runs is None else news.runs & self.runs.keys())
         self._keep_awaited([*self._awaited] if news.runs is None else news.runs & self._awaited.keys())
 
-    def _take_end(self, attempt: Attempt, entry: Entry) -> None:
+    def _take_end(self, attempt: Attempt, entry: JournalEntry) -> None:
         try:
             self.finish(attempt, entry)
         except BaseException as error:
             run = self.runs.get(attempt.run_id)
             if run is None:
                 raise
-            self.fault(run, error)
+            self.report_internal_error(run, error)
 
-    def finish(self, attempt: Attempt, entry: Entry) -> None:
+    def finish(self, attempt: Attempt, entry: JournalEntry) -> None:
         """An attempt has ended with this event."""
         run = self.runs.get(attempt.run_id)
         if run is None:
@@ -513,57 +517,59 @@ class Driver:
         if type(entry.event) is ev.Failed:
             log_failure(attempt, entry.event)
         if not self.decide(run, entry) and attempt.begins_again and type(entry.event) is ev.Cancelled:
-            self.decide(run, Entry(ev.Abandoned(attempt.node, attempt.fence, counted=False)))  # and it begins again
+            self.decide(
+                run, JournalEntry(ev.Abandoned(attempt.node, attempt.fence, counted=False))
+            )  # and it begins again
         self.calls.finished(attempt)
         self._takeover.body_ended()
 
-    def decide(self, run: LiveRun, entry: Entry) -> bool:
+    def decide(self, run: ActiveRun, entry: JournalEntry) -> bool:
         """Decide, and carry a halt to the bodies that run.  A run whose data cannot be read here is parked."""
         try:
             return self._decide(run, entry)
         except StoreUnavailable:
             raise
         except HoldwaterError as error:
-            self.give_back(run, f"cannot go on here: {error.message}")
+            self.park_run(run, f"cannot go on here: {error.message}")
         except BaseException as error:  # noqa: BLE001 - an error of this run, whatever it is, is no other's
-            self.fault(run, error)
+            self.report_internal_error(run, error)
         return False
 
-    def _decide(self, run: LiveRun, entry: Entry) -> bool:
+    def _decide(self, run: ActiveRun, entry: JournalEntry) -> bool:
         taken = run.decide(entry, self.clock)
         if taken:
             self.dirty[run.row.id] = run
-            if run.settled.done and run.machine.status == "running":
-                run.settled = Promise()
-            if run.cancels:
-                self.steering.halt(run)
-            if run.tends:
+            if run.done.done and run.machine.status == "running":
+                run.done = Future()
+            if run.to_cancel:
+                self.steering.cancel_running(run)
+            if run.awaiting_children:
                 self.tending.look(run)
         return taken
 
-    def give_back(self, run: LiveRun, reason: str) -> None:
+    def park_run(self, run: ActiveRun, reason: str) -> None:
         """Park a run this process can do nothing more for, with the work it holds of it."""
-        self._give_back(run, reason, StoreError(f"run {run.row.id} {reason}"))
+        self._park_run(run, reason, StoreError(f"run {run.row.id} {reason}"))
 
-    def fault(self, run: LiveRun, error: BaseException) -> None:
+    def report_internal_error(self, run: ActiveRun, error: BaseException) -> None:
         """Something that is no answer of a body has gone wrong for this run: it is refused, or parked, and no other."""
         run = self.runs.get(run.row.id, run)
         self.faults.add(f"run {run.row.id}", error)
         if run.born:
-            self._refuse(run, internal(f"run {run.row.id} was not accepted", error))
+            self._refuse(run, internal_error(f"run {run.row.id} was not accepted", error))
         else:
-            answer = internal(f"run {run.row.id} cannot go on here", error)
-            self._give_back(run, f"cannot go on because of an internal error: {recorded(error)}", answer)
+            answer = internal_error(f"run {run.row.id} cannot go on here", error)
+            self._park_run(run, f"cannot go on because of an internal error: {describe_recorded(error)}", answer)
 
-    def _fault_on_disk(self, run: LiveRun, error: BaseException) -> None:
+    def _report_recorded_error(self, run: ActiveRun, error: BaseException) -> None:
         """The same just after a commit, which may have been the run's first."""
         birth = self._births.pop(run.row.id, None)
         if birth is not None:
-            birth.reject(internal(f"run {run.row.id} is recorded, and cannot go on here", error))
+            birth.set_exception(internal_error(f"run {run.row.id} is recorded, and cannot go on here", error))
         run.born = False
-        self.fault(run, error)
+        self.report_internal_error(run, error)
 
-    def _give_back(self, run: LiveRun, reason: str, answer: HoldwaterError) -> None:
+    def _park_run(self, run: ActiveRun, reason: str, answer: HoldwaterError) -> None:
         """`answer`: what those who wait are told."""
         self.runs.pop(run.row.id, None)
         self.dirty.pop(run.row.id, None)
@@ -571,16 +577,16 @@ class Driver:
         run.reject(answer)
         for attempt in run.attempts.values():
             try:
-                attempt.handle.halt(reason)
+                attempt.handle.request_cancel(reason)
                 if attempt.end():
-                    attempt.executor.abandon(attempt)
+                    attempt.executor.detach(attempt)
             except BaseException as error:  # noqa: BLE001 - it is parked, and the others have to be told as well
                 self.faults.add(f"telling a body of run {run.row.id}", error)
 
     def _defer(self, attempt: Attempt, deferred: bool) -> None:
         self.deadlines.deferred(attempt, deferred, self.clock.now())
         if deferred:
-            self.apart.deferred(attempt)
+            self.crash_suspects.deferred(attempt)
 
     def _look_for_work(self) -> None:
         self._takeover.wanted = self._scheduler.wanted = True
@@ -601,47 +607,49 @@ class Driver:
             if not runs:
                 break
             if any([run.machine.crashes for run in runs]):
-                runs.sort(key=lambda run: not self.apart.concerns(run))  # nothing else begins before a suspect
+                runs.sort(
+                    key=lambda run: not self.crash_suspects.is_suspect(run)
+                )  # nothing else begins before a suspect
             now = self.clock.now()
             allowance = self.allowance(now)
-            changes: list[Change] = []
-            sound: list[LiveRun] = []
+            changes: list[RunUpdate] = []
+            sound: list[ActiveRun] = []
             for run in runs:
                 try:
                     changes.append(run.change(now, allowance))
                     sound.append(run)
                 except BaseException as error:  # noqa: BLE001 - the others are to be written
-                    self.fault(run, error)
+                    self.report_internal_error(run, error)
             if not self._write(sound, changes):
                 break
             written += len(runs)
-            self.left(allowance)
+            self.note_unclaimed(allowance)
         return written
 
-    def allowance(self, now: int) -> Allowance:
+    def allowance(self, now: int) -> ClaimBudget:
         """What this runner may take for itself of the work that a transaction creates now."""
-        begins = not (self._closing or self.apart.active)
-        return Allowance(
+        begins = not (self._closing or self.crash_suspects.active)
+        return ClaimBudget(
             self.owner,
             now + self.lease_us,
             self.limits.prefetch_tasks - self.executor.backlog,
             self.executor.slots() if begins else {},
-            self.ahead(now) if begins else {},
+            self.slots_ahead(now) if begins else {},
             self.executor.route,
             self._plans,
-            self.apart.after,
+            self.crash_suspects.after,
             begins,
             now + self.lease_us if self.limits.recover else FAR,
         )
 
-    def ahead(self, now: int) -> dict[Executor, int]:
+    def slots_ahead(self, now: int) -> dict[Executor, int]:
         """How much more may be leased ahead of each executor.
 
         By the pace of its bodies; a runner that takes over nothing keeps what is its own, as far as it has room.
         """
         return self.executor.ahead(now, self.limits.prefetch_tasks, measured=self.limits.recover)
 
-    def left(self, allowance: Allowance) -> None:
+    def note_unclaimed(self, allowance: ClaimBudget) -> None:
         """A transaction with this allowance is on disk."""
         if allowance.left and not self._closing:
             self._takeover.await_room(allowance.left)
@@ -660,21 +668,21 @@ class Driver:
                 passed_over += [(name, node) for node in waiting]
         return names, passed_over
 
-    def born(self, run: LiveRun, change: Change) -> None:
+    def add_committed_run(self, run: ActiveRun, change: RunUpdate) -> None:
         """A run came into the store by a transaction that was not `_commit`'s."""
         self.runs[run.row.id] = run
-        self._births[run.row.id] = Promise()
+        self._births[run.row.id] = Future()
         try:
             self.deadlines.watch_run(run)
             self._committed(run, change)
         except BaseException as error:  # noqa: BLE001 - it is on disk, and so are others
-            self._fault_on_disk(run, error)
+            self._report_recorded_error(run, error)
 
-    def doubt(self) -> None:
+    def commit_outcome_unknown(self) -> None:
         """The store failed in a transaction with births: perhaps it took effect."""
         self._takeover.in_doubt = True
 
-    def _write(self, runs: list[LiveRun], changes: list[Change]) -> bool:
+    def _write(self, runs: list[ActiveRun], changes: list[RunUpdate]) -> bool:
         """False if the store cannot be written now: what is not born waits, and those who wait are told."""
         if not runs:
             return True
@@ -708,25 +716,25 @@ class Driver:
                 elif isinstance(verdict, Duplicate):
                     del self.runs[run.row.id]
                     self._takeover.include(verdict.run.id)
-                    self._births.pop(run.row.id).resolve(Begun(verdict.run, None))
+                    self._births.pop(run.row.id).set_result(Accepted(verdict.run, None))
                 else:
                     self.reload(run)
             except BaseException as error:  # noqa: BLE001 - the others are on disk, and go on
                 if isinstance(verdict, Committed):
-                    self._fault_on_disk(run, error)
+                    self._report_recorded_error(run, error)
                 else:
-                    self.fault(run, error)
+                    self.report_internal_error(run, error)
         return True
 
-    def _refuse_change(self, run: LiveRun, error: BaseException) -> None:
+    def _refuse_change(self, run: ActiveRun, error: BaseException) -> None:
         """The store does not take what is to be written of this run, whatever else it takes."""
         if not isinstance(error, StoreError):
             self._takeover.in_doubt = True  # nobody knows what it did
-            self.fault(run, error)
+            self.report_internal_error(run, error)
         elif run.born:
             self._refuse(run, error)
         else:
-            self.give_back(run, f"cannot be written: {error.message}")
+            self.park_run(run, f"cannot be written: {error.message}")
 
     def sample_clock(self) -> None:
         """Set the clock by its reference.  Raises StoreUnavailable."""
@@ -745,54 +753,54 @@ class Driver:
         self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_SECONDS)
         return self._blocked_until
 
-    def _refuse(self, run: LiveRun, error: BaseException) -> None:
+    def _refuse(self, run: ActiveRun, error: BaseException) -> None:
         self.runs.pop(run.row.id, None)
         self.dirty.pop(run.row.id, None)
         birth = self._births.pop(run.row.id, None)
         if birth is not None:
-            birth.reject(error)
+            birth.set_exception(error)
         run.reject(error)
 
-    def _committed(self, run: LiveRun, change: Change) -> None:
+    def _committed(self, run: ActiveRun, change: RunUpdate) -> None:
         deadline = run.row.deadline_at
         run.saved(change, more=self._is_pending(run))
         if run.row.deadline_at != deadline:
             self.deadlines.watch_run(run)
         self.deadlines.committed(run)
-        if change.born:
+        if change.is_new:
             self._plans.add(run.row.structure)
-            self._births.pop(run.row.id).resolve(Begun(run.row, run))
-        for row in change.work_in:
+            self._births.pop(run.row.id).set_result(Accepted(run.row, run))
+        for row in change.work_added:
             if row.owner == self.owner:
                 self.dispatch(run, row)
-        for node, _ in change.began:
+        for node, _ in change.started:
             if node not in run.attempts and node in run.work:
                 self.dispatch(run, run.work[node])
         if self.runs.get(run.row.id) is not run:  # it was parked while its work was begun
             return
-        if change.park is False:
+        if change.parked is False:
             self._takeover.wanted = True
         if self._is_pending(run):  # what it has come to is told with the commit that says so
             return
         if run.machine.status != "running":
-            run.settled.resolve(run)
+            run.done.set_result(run)
             self._keep_awaited([run.row.id])  # asked for before it came here; nobody hears their own news
             self._scheduler.run_ended()
-        elif run.settled.done:
-            run.settled = Promise()
+        elif run.done.done:
+            run.done = Future()
         if run.confirmations:
             confirmations, run.confirmations = run.confirmations, []
             for _, confirmation in confirmations:
-                confirmation.resolve(True)
+                confirmation.set_result(True)
         if self.calls.over:
             self.calls.committed(run)
         self._forget_if_idle(run)
 
-    def _is_pending(self, run: LiveRun) -> bool:
+    def _is_pending(self, run: ActiveRun) -> bool:
         """More was decided than the change that is on disk: it followed from other changes of that transaction."""
         return run.row.id in self.dirty and run.dirty
 
-    def _forget_if_idle(self, run: LiveRun) -> None:
+    def _forget_if_idle(self, run: ActiveRun) -> None:
         """Keep only what this process has to do with: work of its own, or somebody who waits."""
         if run.machine.ended:
             self.runs.pop(run.row.id, None)
@@ -802,9 +810,9 @@ class Driver:
             mine = run.attempts or any(row.owner == self.owner for row in run.work.values())
             if not mine:
                 self.runs.pop(run.row.id, None)
-                run.settled.resolve(run)  # whoever waits asks the store from now on
+                run.done.set_result(run)  # whoever waits asks the store from now on
 
-    def reload(self, run: LiveRun) -> None:
+    def reload(self, run: ActiveRun) -> None:
         """Somebody else advanced the run: read what they wrote, and offer again what was decided here."""
         pending = [e for e in run.unsaved if not _follows_from_others(e)]
         try:
@@ -817,11 +825,11 @@ class Driver:
             self._refuse(run, error)
             return
         fresh.attempts, fresh.suspects, fresh.stopped_at = run.attempts, run.suspects, run.stopped_at
-        fresh.settled, fresh.confirmations = run.settled, run.confirmations
+        fresh.done, fresh.confirmations = run.done, run.confirmations
         self.runs[run.row.id] = self.dirty[run.row.id] = fresh
         birth = self._births.pop(run.row.id, None)
         if birth is not None:
-            birth.resolve(Begun(fresh.row, None))
+            birth.set_result(Accepted(fresh.row, None))
         retry = run.row.finished_at is not None
         written = {journal.encode(entry) for entry in fresh.entries[run.row.seq :]}
         for entry in pending:
@@ -831,58 +839,58 @@ class Driver:
         for attempt in list(fresh.attempts.values()):
             command = fresh.machine.todo.get(attempt.node)
             if type(command) is not Execute or command.fence != attempt.fence:
-                self.forsake(fresh, attempt)
+                self.abandon_runs(fresh, attempt)
         if fresh.machine.suspended:
             self.steering.withdraw(fresh)
         elif fresh.machine.halted:
-            fresh.cancels = [node for node, command in fresh.machine.todo.items() if type(command) is Execute]
-            self.steering.halt(fresh)
+            fresh.to_cancel = [node for node, command in fresh.machine.todo.items() if type(command) is Execute]
+            self.steering.cancel_running(fresh)
         for row in list(fresh.work.values()):  # ours, written by a commit whose answer was lost
             if row.owner == self.owner and row.node not in fresh.attempts and row.node not in fresh.touched:
                 self.dispatch(fresh, row)
         if not fresh.dirty:
             self.calls.committed(fresh)
         if not fresh.dirty and fresh.machine.status != "running":
-            fresh.settled.resolve(fresh)
+            fresh.done.set_result(fresh)
             self._forget_if_idle(fresh)
 
-    def forsake(self, run: LiveRun, attempt: Attempt) -> None:
+    def abandon_runs(self, run: ActiveRun, attempt: Attempt) -> None:
         """Somebody else has the work: the body is told, and its slot goes on."""
-        attempt.handle.halt("another runner took it over")
+        attempt.handle.request_cancel("another runner took it over")
         attempt.end()
-        attempt.executor.abandon(attempt)
+        attempt.executor.detach(attempt)
         self.drop(run, attempt)
 
-    def drop(self, run: LiveRun, attempt: Attempt) -> None:
+    def drop(self, run: ActiveRun, attempt: Attempt) -> None:
         """An attempt of the run is over here."""
         del run.attempts[attempt.node]
         self.deadlines.dropped(run, attempt)
 
-    def look_again(self, run: LiveRun) -> None:
+    def recheck(self, run: ActiveRun) -> None:
         """Somebody else may have advanced it: read what they wrote, soon."""
         self._takeover.stale.add(run.row.id)
 
     # -- dispatch
 
-    def dispatch(self, run: LiveRun, row: WorkRow) -> None:
+    def dispatch(self, run: ActiveRun, row: WorkRow) -> None:
         """Start what is on disk and ours: a timer, or a body."""
         command = run.machine.todo.get(row.node)
         if type(command) is Wake and command.at is not None:
-            self.agenda.at(command.at, lambda: self._wake(run.row.id, row.node, command.at))
+            self.agenda.call_at(command.at, lambda: self._wake(run.row.id, row.node, command.at))
         elif type(command) is Tend:
-            self.tending.tend(run, row.node)
+            self.tending.start(run, row.node)
         elif type(command) is Execute and run.machine.halted:  # cancelled before it was read here: nothing begins
-            self.decide(run, Entry(ev.Cancelled(row.node, command.fence)))
+            self.decide(run, JournalEntry(ev.Cancelled(row.node, command.fence)))
         elif type(command) is Execute and run.program is not None and not run.machine.suspended:
-            if not self.apart.admits(run, row):
+            if not self.crash_suspects.admits(run, row):
                 return
             try:
                 self._start(run, row, command, run.program)
             except HoldwaterError as error:
                 text = f"{type(error).__name__}: {error.message}"
-                self.decide(run, Entry(ev.Failed(row.node, command.fence, type(error).__name__, text)))
+                self.decide(run, JournalEntry(ev.Failed(row.node, command.fence, type(error).__name__, text)))
 
-    def _start(self, run: LiveRun, row: WorkRow, command: Execute, program: Program) -> None:
+    def _start(self, run: ActiveRun, row: WorkRow, command: Execute, program: WorkflowDefinition) -> None:
         """Hand a body to its executor.  Raises HoldwaterError if its inputs cannot be read here."""
         node, timeout_s = row.node, self.limits.task_timeout_seconds
         view = run.board.view(node)
@@ -895,13 +903,13 @@ class Driver:
         run.attempts[node] = attempt
         executor.submit(attempt)
         self.deadlines.watch_attempt(run, attempt, self.clock.now())
-        self.apart.began(attempt)
+        self.crash_suspects.began(attempt)
 
     def _wake(self, run_id: str, node: int, at: int | None) -> None:
         run = self.runs.get(run_id)
         command = None if run is None else run.machine.todo.get(node)
         if run is not None and type(command) is Wake and command.at == at:
-            self.decide(run, Entry(ev.TimerFired(node)))
+            self.decide(run, JournalEntry(ev.TimerFired(node)))
 
     # -- the end
 
@@ -926,7 +934,7 @@ class Driver:
         for attempt in self.executor.running | attempts:
             attempt.hand_back("the runner is shutting down")
 
-    def _may_stop(self) -> bool:
+    def _drained(self) -> bool:
         running = self.executor.running or any([run.attempts for run in self.runs.values()])
         if running and self.clock.now() < self._close_at:
             return False
@@ -958,7 +966,7 @@ class Driver:
             self._call(act)
         cause = self._broken
         for birth in self._births.values():
-            birth.reject(_closed("the runner stopped before the run was accepted", cause))
+            birth.set_exception(_closed("the runner stopped before the run was accepted", cause))
         self._call(self._on_stopped)
         for run in self.runs.values():
             run.reject(_closed(f"the runner stopped; run {run.row.id} goes on with the next one", cause))
@@ -966,18 +974,18 @@ class Driver:
         self._keep_awaited([*self._awaited])
 
 
-def _answered(act: Callable[[], None], asked: Sequence[Promise[Any]]) -> None:
+def _answered(act: Callable[[], None], asked: Sequence[Future[Any]]) -> None:
     """Whatever goes wrong in an act, who waits for it must hear of it."""
     try:
         act()
     except BaseException as error:
-        answer = error if isinstance(error, HoldwaterError) else internal("it could not be done", error)
+        answer = error if isinstance(error, HoldwaterError) else internal_error("it could not be done", error)
         for promise in asked:
-            promise.reject(answer)
+            promise.set_exception(answer)
         raise
 
 
-def _follows_from_others(entry: Entry) -> bool:
+def _follows_from_others(entry: JournalEntry) -> bool:
     """It is not offered again after a conflict, but decided again; so is the end of what nobody was thought to have."""
     return isinstance(entry.event, (ev.Evaluated, ev.TimerSet)) or (
         type(entry.event) is ev.Cancelled and not entry.ended

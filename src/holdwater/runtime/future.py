@@ -19,7 +19,7 @@ _guard = _thread.allocate_lock()
 """held for a moment by whoever sets a promise, or adds to its listeners; one for all, because making one costs more"""
 
 
-class Promise(Generic[T]):
+class Future(Generic[T]):
     """Set once, by `resolve` or `reject`; later calls of either do nothing."""
 
     __slots__ = ("_callbacks", "_done", "_error", "_gate", "_value")
@@ -30,12 +30,12 @@ class Promise(Generic[T]):
         self._done = False
         self._value: T | None = None
         self._error: BaseException | None = None
-        self._callbacks: list[Callable[[Promise[T]], None]] | None = None
+        self._callbacks: list[Callable[[Future[T]], None]] | None = None
 
-    def resolve(self, value: T) -> None:
+    def set_result(self, value: T) -> None:
         self._set(value, None)
 
-    def reject(self, error: BaseException) -> None:
+    def set_exception(self, error: BaseException) -> None:
         self._set(None, error)
 
     def _set(self, value: T | None, error: BaseException | None) -> None:
@@ -68,15 +68,15 @@ class Promise(Generic[T]):
             raise self._error
         return self._value  # type: ignore[return-value]
 
-    def pass_on(self, to: Promise[Any]) -> None:
+    def chain(self, to: Future[Any]) -> None:
         """Whatever becomes of this, becomes of the other."""
 
-        def tell(done: Promise[T]) -> None:
+        def tell(done: Future[T]) -> None:
             to._set(done._value, done._error)
 
-        self.then(tell)
+        self.add_done_callback(tell)
 
-    def then(self, tell: Callable[[Promise[T]], None]) -> None:
+    def add_done_callback(self, tell: Callable[[Future[T]], None]) -> None:
         """Call `tell(self)` when it is set, in the thread that sets it; at once if it is.
 
         What `tell` raises in another thread is logged and goes no further.
@@ -88,7 +88,7 @@ class Promise(Generic[T]):
         tell(self)
 
 
-async def arrival(promise: Promise[Any]) -> None:
+async def wrap_future(promise: Future[Any]) -> None:
     """Wait for a promise in the running event loop.  A loop that closes before is no concern of who sets it."""
     import asyncio
 
@@ -99,14 +99,14 @@ async def arrival(promise: Promise[Any]) -> None:
         if not arrived.done():
             arrived.set_result(None)
 
-    def tell(_: Promise[Any]) -> None:
-        call_in(loop, set_)
+    def tell(_: Future[Any]) -> None:
+        call_in_loop(loop, set_)
 
-    promise.then(tell)
+    promise.add_done_callback(tell)
     await arrived
 
 
-def call_in(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> bool:
+def call_in_loop(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> bool:
     """Have an event loop call `act`, from another thread; False if the loop is closed, and with it all that waited."""
     try:
         loop.call_soon_threadsafe(act)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from holdwater.errors import InvalidArgument, RunnerClosed, TaskCancelled, TaskEnded, WorkflowError
 from holdwater.model import validation
 from holdwater.model.log_context import Origin
-from holdwater.runtime.future import Promise, arrival, call_in
+from holdwater.runtime.future import Future, call_in_loop, wrap_future
 
 if TYPE_CHECKING:
     from holdwater.runners.tasks.results import WorkflowResult
@@ -24,7 +24,7 @@ _guard: Final = threading.Lock()
 """held for a moment by calls that begin or end to wait; one for all handles, because most never need it"""
 
 
-class Called(Origin, Protocol):
+class AttemptInfo(Origin, Protocol):
     """The attempt a body belongs to, with its times in microseconds since the epoch."""
 
     @property
@@ -33,7 +33,7 @@ class Called(Origin, Protocol):
     def epoch(self) -> int: ...
 
 
-class Slots(Protocol):
+class SlotOwner(Protocol):
     """Who gives slots to bodies: their executor, or the line to it."""
 
     def defer(self, attempt: Any) -> None: ...
@@ -48,7 +48,7 @@ class Slots(Protocol):
 class Children(Protocol):
     """Starts runs for bodies."""
 
-    def start(self, parent: Any, workflow: str, inputs: Any, key: str | None) -> Promise[Any]:
+    def start(self, parent: Any, workflow: str, inputs: Any, key: str | None) -> Future[Any]:
         """Start a child run, or find it; the promise is kept with its result when it has ended.  Does not block.
 
         Raises WorkflowNotFound, EncodingError, InvalidArgument, RunnerClosed; the promise IdempotencyConflict too.
@@ -63,7 +63,7 @@ class TaskHandle:
     give it to a service that must act once.
     """
 
-    def __init__(self, attempt: Called, executor: Slots) -> None:
+    def __init__(self, attempt: AttemptInfo, executor: SlotOwner) -> None:
         self._attempt = attempt
         self._executor = executor
         self._halted = False
@@ -72,7 +72,7 @@ class TaskHandle:
         self._why = ""
         self._listener: Callable[[str], None] | None = None
         self._waits = 0
-        self._sleepers: set[Promise[None]] = set()  # calls that wait, to be woken when the body is to stop
+        self._sleepers: set[Future[None]] = set()  # calls that wait, to be woken when the body is to stop
         self._ended = False
 
     @property
@@ -112,7 +112,7 @@ class TaskHandle:
         return self._halted
 
     @property
-    def halted(self) -> bool:
+    def cancel_requested(self) -> bool:
         """Whether the body is to stop.  For the engine."""
         return self._halted
 
@@ -126,7 +126,7 @@ class TaskHandle:
         if self._halted:
             raise TaskCancelled(f"task {self.task_id!r} of run {self.run_id} is to stop: {self._why}")
 
-    def halt(self, why: str) -> None:
+    def request_cancel(self, why: str) -> None:
         """Tell the body to stop.  For the engine."""
         self._why = self._why or why
         self._halted = True
@@ -136,7 +136,7 @@ class TaskHandle:
             with _guard:
                 sleepers = list(self._sleepers)
             for sleeper in sleepers:
-                sleeper.resolve(None)
+                sleeper.set_result(None)
         if self._listener is not None:
             self._listener(self._why)
 
@@ -153,7 +153,7 @@ class TaskHandle:
                 hint="a body returns when the threads and coroutines it has started are done: join or await them",
             )
 
-    def on_halt(self, tell: Callable[[str], None]) -> None:
+    def on_cancel(self, tell: Callable[[str], None]) -> None:
         """Call `tell(why)` when the body is to stop, at once if it is.  For a place where it runs."""
         self._listener = tell
         if self._halted:
@@ -251,11 +251,11 @@ class TaskHandle:
         """`execute` for coroutines: any number at once, in any event loop, and without a thread."""
         child = self._start(workflow_name, context, key)
         with self._woken_by(child) as woken, self._Deferral(self, blocking=False) as deferral:
-            await arrival(woken)
+            await wrap_future(woken)
             await deferral.slot_async()
         return self._result(child)
 
-    def _start(self, workflow: str, inputs: Any, key: str | None) -> Promise[WorkflowResult]:
+    def _start(self, workflow: str, inputs: Any, key: str | None) -> Future[WorkflowResult]:
         children: Children | None = getattr(self._attempt, "children", None)
         if children is None:
             raise WorkflowError(
@@ -268,7 +268,7 @@ class TaskHandle:
         except RunnerClosed as error:
             raise self._stopped(error) from error
 
-    def _result(self, child: Promise[WorkflowResult]) -> WorkflowResult:
+    def _result(self, child: Future[WorkflowResult]) -> WorkflowResult:
         self.raise_if_cancelled()
         try:
             return child.value()
@@ -277,7 +277,7 @@ class TaskHandle:
 
     def _stopped(self, error: RunnerClosed) -> TaskCancelled:
         """The runner ends: that is no failure of the body, which is tried again elsewhere."""
-        self.halt("the runner is shutting down")
+        self.request_cancel("the runner is shutting down")
         return TaskCancelled(f"task {self.task_id!r} of run {self.run_id} is to stop: {error.message}")
 
     def _is_in_loop(self) -> bool:
@@ -295,15 +295,15 @@ class TaskHandle:
         return True
 
     @contextmanager
-    def _woken_by(self, promise: Promise[Any]) -> Iterator[Promise[None]]:
+    def _woken_by(self, promise: Future[Any]) -> Iterator[Future[None]]:
         """A promise kept when the other one is, or when the body is to stop."""
-        woken: Promise[None] = Promise()
+        woken: Future[None] = Future()
         with _guard:
             self._sleepers.add(woken)
         try:
-            promise.then(lambda _: woken.resolve(None))
+            promise.add_done_callback(lambda _: woken.set_result(None))
             if self._halted:  # looked at after it is known: a halt from now on wakes it
-                woken.resolve(None)
+                woken.set_result(None)
             yield woken
         finally:
             with _guard:
@@ -334,7 +334,7 @@ class TaskHandle:
             got = asyncio.Event()
 
             def go() -> None:
-                call_in(loop, got.set)
+                call_in_loop(loop, got.set)
 
             self.state = "asking"
             self.handle._executor.resume(self.handle._attempt, go)
@@ -358,10 +358,10 @@ class TaskHandle:
 
 def _checked(poll_interval_ms: int, timeout_ms: int | None) -> tuple[float, float | None]:
     longest_ms = validation.LONGEST_SECONDS * 1000
-    validation.seconds(
+    validation.check_seconds(
         "poll_interval_ms", poll_interval_ms, at_most=longest_ms, unit="milliseconds", error=InvalidArgument
     )
-    if validation.patience("timeout_ms", timeout_ms) is None:
+    if validation.check_timeout("timeout_ms", timeout_ms) is None:
         return poll_interval_ms / 1000, None
     assert timeout_ms is not None
     return poll_interval_ms / 1000, time.monotonic() + timeout_ms / 1000

@@ -24,7 +24,7 @@ logger: Final = get_logger("holdwater.runner")
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class InternalErrorRecord:
     """One error: `where` it was raised, `at` which instant (microseconds since the epoch), `error` and `traceback`."""
 
     where: str
@@ -33,21 +33,21 @@ class Fault:
     traceback: str
 
 
-class Faults:
+class InternalErrors:
     """The latest errors of one runner.  `add` may be called from any thread."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._latest: deque[Fault] = deque(maxlen=KEPT_FAULTS)
+        self._latest: deque[InternalErrorRecord] = deque(maxlen=KEPT_FAULTS)
 
     def add(self, where: str, error: BaseException) -> None:
         """Log and keep an error."""
         text = _traceback(error)
-        self._latest.append(Fault(where, self._clock.now(), describe(error), text))
+        self._latest.append(InternalErrorRecord(where, self._clock.now(), describe(error), text))
         logger.error("%s: %s\n%s", where, describe(error), text)
 
     @property
-    def latest(self) -> tuple[Fault, ...]:
+    def latest(self) -> tuple[InternalErrorRecord, ...]:
         """The oldest first."""
         return tuple(self._latest)
 
@@ -61,7 +61,7 @@ def log_failure(attempt: Attempt, failed: Failed) -> None:
     logger.warning(text, attempt.name, attempt.run_id, attempt.number, follows, failed.error, where)
 
 
-def internal(what: str, error: BaseException) -> InternalError:
+def internal_error(what: str, error: BaseException) -> InternalError:
     """The error for callers who wait for what failed; `what` begins the sentence."""
     made = InternalError(
         f"{what} because of an internal error: {describe(error)}",
@@ -71,7 +71,7 @@ def internal(what: str, error: BaseException) -> InternalError:
     return made
 
 
-def recorded(error: BaseException) -> str:
+def describe_recorded(error: BaseException) -> str:
     """The error with its traceback, as the reason of a parked run."""
     return f"{describe(error)}\n{_traceback(error)}"
 

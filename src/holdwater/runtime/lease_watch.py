@@ -13,7 +13,7 @@ from typing import Final
 
 from holdwater.model.ports import Clock
 from holdwater.runtime.attempt import Attempt, Lease
-from holdwater.runtime.internal_errors import Faults, logger
+from holdwater.runtime.internal_errors import InternalErrors, logger
 
 LOOKS_PER_LEASE: Final = 6
 """how often it is looked at least, from when the leases that were renewed together are over"""
@@ -28,7 +28,12 @@ class LeaseWatch:
     """
 
     def __init__(
-        self, lease: Lease, lease_us: int, clock: Clock, attempts: Callable[[], Collection[Attempt]], faults: Faults
+        self,
+        lease: Lease,
+        lease_us: int,
+        clock: Clock,
+        attempts: Callable[[], Collection[Attempt]],
+        faults: InternalErrors,
     ) -> None:
         self._lease, self._lease_us, self._clock = lease, lease_us, clock
         self._attempts, self._faults = attempts, faults

@@ -6,37 +6,41 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 from holdwater.errors import RunNotFound, StoreError, StoreUnavailable, StructureChanged
-from holdwater.kernel import Layout, lay_out
+from holdwater.kernel import CompiledPlan, compile_plan
 from holdwater.model.plan import Plan
-from holdwater.model.ports import Clock, Program, Store, Style
-from holdwater.model.records import Record, RunRow
-from holdwater.runtime.active_run import LiveRun
+from holdwater.model.ports import AuthoringStyle, Clock, Store, WorkflowDefinition
+from holdwater.model.records import RunRow, StoredRun
+from holdwater.runtime.active_run import ActiveRun
 
 
-class Loader:
+class RunLoader:
     """Makes live runs; remembers layouts by structure."""
 
     def __init__(
-        self, store: Store, styles: Mapping[str, Style], program: Callable[[str], Program | None], clock: Clock
+        self,
+        store: Store,
+        styles: Mapping[str, AuthoringStyle],
+        program: Callable[[str], WorkflowDefinition | None],
+        clock: Clock,
     ) -> None:
         self._store, self._styles, self._clock = store, styles, clock
         self.program = program
-        self._layouts: dict[str, Layout] = {}
-        self._ahead: dict[str, Record] = {}
+        self._layouts: dict[str, CompiledPlan] = {}
+        self._ahead: dict[str, StoredRun] = {}
 
-    def layout(self, plan: Plan) -> Layout:
+    def compiled_plan(self, plan: Plan) -> CompiledPlan:
         """The plan, compiled."""
         layout = self._layouts.get(plan.structure)
         if layout is None:
-            layout = self._layouts[plan.structure] = lay_out(plan)
+            layout = self._layouts[plan.structure] = compile_plan(plan)
         return layout
 
-    def program_of(self, head: RunRow) -> Program | None:
+    def program_of(self, head: RunRow) -> WorkflowDefinition | None:
         """What executes the run here; None if this process lacks its workflow, or has another structure of it."""
         program = self._known(head)
         return program if program is not None and program.plan.structure == head.structure else None
 
-    def _known(self, head: RunRow) -> Program | None:
+    def _known(self, head: RunRow) -> WorkflowDefinition | None:
         """What this process has under the name of the run's workflow; of several variants, the one the run is of."""
         program = self.program(head.workflow)
         if program is None or program.plan.structure == head.structure:
@@ -58,7 +62,7 @@ class Loader:
             )
 
     @contextmanager
-    def ahead(self, run_ids: Collection[str]) -> Iterator[None]:
+    def prefetch(self, run_ids: Collection[str]) -> Iterator[None]:
         """Inside the block, have these runs at hand when they are loaded.  Raises StoreUnavailable."""
         if len(run_ids) > 1:
             try:
@@ -72,7 +76,7 @@ class Loader:
         finally:
             self._ahead = {}
 
-    def load(self, run_id: str) -> LiveRun:
+    def load(self, run_id: str) -> ActiveRun:
         """A run from the store.  Without a program if this process lacks its workflow, or has another structure of it.
 
         Raises RunNotFound, StoreError, StoreUnavailable, DecodingError.
@@ -83,12 +87,12 @@ class Loader:
             raise RunNotFound(f"there is no run {run_id}")
         program = self.program_of(head)
         if program is not None:
-            run = LiveRun(head, self.layout(program.plan), program.style, program)
+            run = ActiveRun(head, self.compiled_plan(program.plan), program.style, program)
         else:
             data = self._store.plan(head.structure)
             if data is None:
                 raise StoreError(f"the plan {head.structure} of run {run_id} is not in the store")
-            run = LiveRun(head, self.layout(Plan.from_data(data)), self._styles[head.style], None)
+            run = ActiveRun(head, self.compiled_plan(Plan.from_data(data)), self._styles[head.style], None)
         run.read_tail(source)
         run.resume_decisions(self._clock)
         return run

@@ -6,14 +6,14 @@ import heapq
 from collections.abc import Callable, Iterator
 
 
-class Agenda:
+class Timers:
     """Acts by instant (microseconds since the epoch), in order.  One thread's."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._count = 0
 
-    def at(self, instant: int, act: Callable[[], None]) -> None:
+    def call_at(self, instant: int, act: Callable[[], None]) -> None:
         """Have `act` come up at this instant."""
         self._count += 1  # acts of one instant come up in the order they were put in
         heapq.heappush(self._heap, (instant, self._count, act))

@@ -14,12 +14,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from holdwater.errors import ScheduleError
-from holdwater.schedules.zones import DAY, shortened
+from holdwater.schedules.zones import SECONDS_PER_DAY, shorten_repr
 
 if TYPE_CHECKING:
     from cronsim import CronSim
 
-MOST_CHARACTERS: Final = 1000
+MAX_EXPRESSION_CHARS: Final = 1000
 ALIASES: Final = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
@@ -29,7 +29,7 @@ ALIASES: Final = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
-_FIELDS: Final = (
+_FIELD_RULES: Final = (
     ("second", "0-59", 60),
     ("minute", "0-59", 60),
     ("hour", "0-23", 24),
@@ -44,97 +44,99 @@ _LAST_ORDINAL: Final = date.max.toordinal()
 class Calendar:
     """A parsed expression.  Read-only but for a cache of the days of months, and shared."""
 
-    __slots__ = ("_days", "_first", "_last", "_months", "_sim", "fields", "floats")
+    __slots__ = ("_cronsim", "_days_by_month", "_months", "_reversed_times", "_times", "fields", "is_wildcard")
 
     def __init__(self, fields: tuple[str, ...], sim: CronSim) -> None:
         self.fields = fields
-        self.floats = fields[1].startswith("*") or fields[2].startswith("*")
+        self.is_wildcard = fields[1].startswith("*") or fields[2].startswith("*")
         """Whether it fires at every real instant that matches, rather than once for each wall time."""
-        self._sim = sim
+        self._cronsim = sim
         self._months = sorted(sim.months)
-        self._first = _Clock(sim.hours, sim.minutes, sim.seconds)
-        self._last = _Clock(
+        self._times = _TimesOfDay(sim.hours, sim.minutes, sim.seconds)
+        self._reversed_times = _TimesOfDay(
             *({top - v for v in vs} for top, vs in ((23, sim.hours), (59, sim.minutes), (59, sim.seconds)))
         )
-        self._days: dict[tuple[int, int], tuple[int, ...]] = {}
+        self._days_by_month: dict[tuple[int, int], tuple[int, ...]] = {}
 
     def at_or_after(self, wall: int) -> int | None:
         """The first matching wall time from this one on; None beyond the year 9999."""
-        day, time = divmod(wall, DAY)
-        if (found := self._day(day)) == day and (at := self._first.at_or_after(time)) is not None:
-            return day * DAY + at
+        day, time = divmod(wall, SECONDS_PER_DAY)
+        if (found := self._day_at_or_after(day)) == day and (at := self._times.at_or_after(time)) is not None:
+            return day * SECONDS_PER_DAY + at
         if found == day:
-            found = self._day(day + 1)
-        return None if found is None else found * DAY + self._first.earliest
+            found = self._day_at_or_after(day + 1)
+        return None if found is None else found * SECONDS_PER_DAY + self._times.earliest
 
     def at_or_before(self, wall: int) -> int | None:
         """The last matching wall time up to this one; None before the year 1."""
-        day, time = divmod(wall, DAY)
-        if (found := self._day_back(day)) == day and (at := self._last.at_or_after(DAY - 1 - time)) is not None:
-            return day * DAY + DAY - 1 - at
+        day, time = divmod(wall, SECONDS_PER_DAY)
+        if (found := self._day_at_or_before(day)) == day and (
+            at := self._reversed_times.at_or_after(SECONDS_PER_DAY - 1 - time)
+        ) is not None:
+            return day * SECONDS_PER_DAY + SECONDS_PER_DAY - 1 - at
         if found == day:
-            found = self._day_back(day - 1)
-        return None if found is None else found * DAY + DAY - 1 - self._last.earliest
+            found = self._day_at_or_before(day - 1)
+        return None if found is None else found * SECONDS_PER_DAY + SECONDS_PER_DAY - 1 - self._reversed_times.earliest
 
-    def ever(self) -> bool:
+    def ever_matches(self) -> bool:
         """Whether any day of the calendar matches: 28 years have every kind of month."""
-        return any(self._days_of(year, month) for year in range(2000, 2028) for month in self._months)
+        return any(self._matching_days(year, month) for year in range(2000, 2028) for month in self._months)
 
-    def _day(self, day: int) -> int | None:
+    def _day_at_or_after(self, day: int) -> int | None:
         ordinal = max(day + _UNIX_ORDINAL, 1)
         if ordinal > _LAST_ORDINAL:
             return None
         start = date.fromordinal(ordinal)
-        days = self._days_of(start.year, start.month) if start.month in self._months else ()
+        days = self._matching_days(start.year, start.month) if start.month in self._months else ()
         if (i := bisect_left(days, start.day)) < len(days):
             return ordinal - start.day + days[i] - _UNIX_ORDINAL
         for year in range(
             start.year, 10_000
         ):  # 40 at most: the calendar has no longer gap (a fifth Monday in February)
             for month in self._months:
-                if (year > start.year or month > start.month) and (days := self._days_of(year, month)):
+                if (year > start.year or month > start.month) and (days := self._matching_days(year, month)):
                     return date(year, month, days[0]).toordinal() - _UNIX_ORDINAL
         return None
 
-    def _day_back(self, day: int) -> int | None:
+    def _day_at_or_before(self, day: int) -> int | None:
         ordinal = min(day + _UNIX_ORDINAL, _LAST_ORDINAL)
         if ordinal < 1:
             return None
         start = date.fromordinal(ordinal)
-        days = self._days_of(start.year, start.month) if start.month in self._months else ()
+        days = self._matching_days(start.year, start.month) if start.month in self._months else ()
         if i := bisect_right(days, start.day):
             return ordinal - start.day + days[i - 1] - _UNIX_ORDINAL
         for year in range(start.year, 0, -1):
             for month in reversed(self._months):
-                if (year < start.year or month < start.month) and (days := self._days_of(year, month)):
+                if (year < start.year or month < start.month) and (days := self._matching_days(year, month)):
                     return date(year, month, days[-1]).toordinal() - _UNIX_ORDINAL
         return None
 
-    def _days_of(self, year: int, month: int) -> tuple[int, ...]:
+    def _matching_days(self, year: int, month: int) -> tuple[int, ...]:
         """The matching days of a month.  They follow from the weekday of its first and from its length."""
         first = date(year, month, 1)
         leap = month == 2 and year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-        length = 29 if leap else _LENGTHS[month]
+        length = 29 if leap else _MONTH_LENGTHS[month]
         key = first.weekday(), length
-        if (days := self._days.get(key)) is None:
-            match = self._sim.match_day
-            days = self._days[key] = tuple(d for d in range(1, length + 1) if match(first.replace(day=d)))
+        if (days := self._days_by_month.get(key)) is None:
+            match = self._cronsim.match_day
+            days = self._days_by_month[key] = tuple(d for d in range(1, length + 1) if match(first.replace(day=d)))
         return days
 
 
-_LENGTHS: Final = (0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_MONTH_LENGTHS: Final = (0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
-class _Clock:
+class _TimesOfDay:
     """The matching times of a day, as seconds since its midnight."""
 
     __slots__ = ("_hours", "_minutes", "_seconds", "earliest")
 
     def __init__(self, hours: Iterable[int], minutes: Iterable[int], seconds: Iterable[int]) -> None:
         self._hours, self._minutes, self._seconds = (
-            _following(hours, 24),
-            _following(minutes, 60),
-            _following(seconds, 60),
+            _next_value_table(hours, 24),
+            _next_value_table(minutes, 60),
+            _next_value_table(seconds, 60),
         )
         self.earliest = self._hours[0] * 3600 + self._minutes[0] * 60 + self._seconds[0]
 
@@ -153,7 +155,7 @@ class _Clock:
         return None if h < 0 else h * 3600 + self._minutes[0] * 60 + self._seconds[0]
 
 
-def _following(values: Iterable[int], size: int) -> list[int]:
+def _next_value_table(values: Iterable[int], size: int) -> list[int]:
     """For each v in 0..size the first of the values from v on, -1 where there is none."""
     table, here, following = [-1] * (size + 1), set(values), -1
     for v in reversed(range(size)):
@@ -162,47 +164,47 @@ def _following(values: Iterable[int], size: int) -> list[int]:
 
 
 @lru_cache(maxsize=2048)
-def calendar(expression: str) -> Calendar:
+def parse_calendar(expression: str) -> Calendar:
     """Read an expression.  Raises ScheduleError that names the field, the value and what is allowed."""
     from cronsim import CronSim, CronSimError  # here: whoever has no schedule does not load it
 
-    if len(expression) > MOST_CHARACTERS:
+    if len(expression) > MAX_EXPRESSION_CHARS:
         raise ScheduleError(
-            f"a cron expression has at most {MOST_CHARACTERS} characters, this one has {len(expression)}"
+            f"a cron expression has at most {MAX_EXPRESSION_CHARS} characters, this one has {len(expression)}"
         )
-    fields = _fields(expression)
+    fields = _split_fields(expression)
     try:
         sim = CronSim(" ".join(fields), datetime(2000, 1, 1))
     except CronSimError:
         sim = None
     if sim is None or any(
-        int(step) > size for field, (_, _, size) in zip(fields, _FIELDS) for step in _STEP.findall(field)
+        int(step) > size for field, (_, _, size) in zip(fields, _FIELD_RULES) for step in _STEP_PATTERN.findall(field)
     ):
         for i, field in enumerate(fields):
-            _check(i, field)
-    if sim is None or not (read := Calendar(fields, sim)).ever():
+            _check_field(i, field)
+    if sim is None or not (read := Calendar(fields, sim)).ever_matches():
         raise ScheduleError(
-            f"cron expression {shortened(expression)} never fires: no day of its months is day {fields[3]}",
+            f"cron expression {shorten_repr(expression)} never fires: no day of its months is day {fields[3]}",
             hint="use L for the last day of a month",
         )
     return read
 
 
-_STEP: Final = re.compile(r"/(\d+)")
+_STEP_PATTERN: Final = re.compile(r"/(\d+)")
 
 
-def _fields(expression: str) -> tuple[str, ...]:
+def _split_fields(expression: str) -> tuple[str, ...]:
     """The six fields, the seconds first, in the spelling cronsim reads."""
     text = expression.strip()
     if text.startswith("@"):
         if (alias := ALIASES.get(text.lower())) is None:
-            raise ScheduleError(f"cron alias {shortened(text)} is unknown", hint=f"there are {', '.join(ALIASES)}")
+            raise ScheduleError(f"cron alias {shorten_repr(text)} is unknown", hint=f"there are {', '.join(ALIASES)}")
         text = alias
     if not text.isascii():
-        raise ScheduleError(f"cron expression {shortened(text)} has a character that is not ASCII")
+        raise ScheduleError(f"cron expression {shorten_repr(text)} has a character that is not ASCII")
     fields = text.upper().split()
     if len(fields) not in (5, 6):
-        many = "is empty" if not fields else f"{shortened(text)} has {len(fields)} field{'s' * (len(fields) != 1)}"
+        many = "is empty" if not fields else f"{shorten_repr(text)} has {len(fields)} field{'s' * (len(fields) != 1)}"
         raise ScheduleError(
             f"cron expression {many}; there are 5: minute, hour, day of month, month, day of week; or 6, seconds first",
             hint="'0 9 * * MON-FRI' is 09:00 on weekdays",
@@ -214,26 +216,26 @@ def _fields(expression: str) -> tuple[str, ...]:
     return tuple(fields)
 
 
-def _check(i: int, field: str) -> None:
+def _check_field(i: int, field: str) -> None:
     """Raise for what is wrong in one field, the first wrong item of its list."""
-    name, allowed, size = _FIELDS[i]
+    name, allowed, size = _FIELD_RULES[i]
     for item in field.split(","):
         low, dash, high = item.partition("-")
-        if _readable(i, item):
-            steps = [step for step in _STEP.findall(item) if int(step) > size]
+        if _is_valid_field(i, item):
+            steps = [step for step in _STEP_PATTERN.findall(item) if int(step) > size]
             if not steps:
                 continue
             why = f": a step is at most {size}; this one would fire at the first value only"
         elif not item:
             why = f" is empty: allowed are {allowed}"
-        elif dash and _readable(i, low) and _readable(i, high.partition("/")[0]):
+        elif dash and _is_valid_field(i, low) and _is_valid_field(i, high.partition("/")[0]):
             why = f": the range is reversed; allowed are {allowed}, the lower end first"
         else:
             why = f": allowed are {allowed}, as lists (1,5), ranges (1-5) and steps (*/5)"
-        raise ScheduleError(f"{name} {shortened(item)}{why}")
+        raise ScheduleError(f"{name} {shorten_repr(item)}{why}")
 
 
-def _readable(i: int, field: str) -> bool:
+def _is_valid_field(i: int, field: str) -> bool:
     from cronsim import CronSim, CronSimError
 
     if not field:

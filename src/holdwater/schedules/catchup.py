@@ -1,8 +1,8 @@
 """What to fire, once it is known when: missed instants, jitter, a window, and runs that overlap.
 
 The scheduler keeps one number for each schedule, the instant up to which everything is settled.  It asks `due` with it
-and with now, writes down what it is told, and keeps `settled_us` for the next time; `wake_us` is when to ask again.
-Asked twice with the same numbers, on any machine, the answer is the same.
+and with now, writes down what it is told, and keeps `decided_until_us` for the next time; `next_check_us` is when to
+ask again..  Asked twice with the same numbers, on any machine, the answer is the same.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, get_args
 
 from holdwater.errors import ScheduleError
-from holdwater.schedules.cron import SECOND, Cron
+from holdwater.schedules.cron import MICROS_PER_SECOND, Cron
 
 CatchUp = Literal["skip", "run_once", "run_all"]
 Overlap = Literal["allow", "skip", "queue"]
-BATCH: Final = 1000
+MAX_INSTANTS_PER_CALL: Final = 1000
 """How many instants `due` gives at most; what remains of an unlimited catch-up comes with the next call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class SchedulePolicy:
     """How a schedule treats its instants.  Times are seconds, instants microseconds since 1970-01-01 UTC.
 
     `catchup`, for the instants that have passed since the last look:
@@ -56,27 +56,27 @@ class Rules:
             raise ScheduleError("a schedule must start before it ends")
 
     @property
-    def policy(self) -> CatchUp:
+    def effective_catchup(self) -> CatchUp:
         """The catch-up policy in force."""
         return self.catchup or ("skip" if self.max_catchup is None else "run_all")
 
 
-class Due(NamedTuple):
+class DueDecision(NamedTuple):
     """What follows from a look at a schedule."""
 
-    fire: tuple[int, ...]
+    fire_us: tuple[int, ...]
     """The instants to fire now, rising."""
-    passed_over: tuple[int, int] | None
+    skipped_us: tuple[int, int] | None
     """The first and the last instant that will not be fired, for one record of it."""
     reason: str
     """Why they will not."""
-    settled_us: int
+    decided_until_us: int
     """Every instant up to here is decided: the `since_us` of the next call."""
-    wake_us: int | None
+    next_check_us: int | None
     """When to look again: in the past if more is due already, None if never."""
 
 
-def due(cron: Cron, schedule_id: str, since_us: int, now_us: int, rules: Rules) -> Due:
+def decide_due(cron: Cron, schedule_id: str, since_us: int, now_us: int, rules: SchedulePolicy) -> DueDecision:
     """Decide about the instants due now that come after `since_us`: the last one settled, or the schedule's birth.
 
     Where the clock has gone back to before `since_us` there are none: what is settled is not settled again.
@@ -84,20 +84,23 @@ def due(cron: Cron, schedule_id: str, since_us: int, now_us: int, rules: Rules) 
     since = since_us if rules.start_us is None else max(since_us, rules.start_us - 1)
     until = now_us if rules.end_us is None else min(now_us, rules.end_us - 1)
     last = cron.at_or_before(until)
-    if last is not None and last > since and fire_at(cron, schedule_id, last, rules) > now_us:
+    if last is not None and last > since and jittered_fire_time(cron, schedule_id, last, rules) > now_us:
         last = cron.previous_before(last)  # its jitter has not run out; that of the one before it has
     if last is None or last <= since:
-        return Due((), None, "", since_us, _wake(cron, schedule_id, since, rules))
+        return DueDecision((), None, "", since_us, _next_check(cron, schedule_id, since, rules))
     fire: tuple[int, ...] = (last,)
     reason, settled = "", last
-    if rules.policy == "skip":
+    if rules.effective_catchup == "skip":
         reason = "a later instant was due as well: only the latest is fired"
-        if now_us - fire_at(cron, schedule_id, last, rules) >= rules.misfire_grace_seconds * SECOND:
+        if (
+            now_us - jittered_fire_time(cron, schedule_id, last, rules)
+            >= rules.misfire_grace_seconds * MICROS_PER_SECOND
+        ):
             fire, reason = (), f"missed by {rules.misfire_grace_seconds:g} s or more"
-    elif rules.policy == "run_once":
+    elif rules.effective_catchup == "run_once":
         reason = "a later instant was due as well: all that were missed are made up for by one run"
     elif rules.max_catchup is None:
-        fire = cron.between(since, last, BATCH)
+        fire = cron.between(since, last, MAX_INSTANTS_PER_CALL)
         settled = fire[-1]
     else:
         fire = cron.between(since, last, rules.max_catchup, latest=True)
@@ -106,42 +109,44 @@ def due(cron: Cron, schedule_id: str, since_us: int, now_us: int, rules: Rules) 
     assert first is not None  # `last` is one
     lost = cron.previous_before(fire[0]) if fire else last
     passed_over = None if lost is None or lost < first else (first, lost)
-    return Due(fire, passed_over, reason if passed_over else "", settled, _wake(cron, schedule_id, settled, rules))
+    return DueDecision(
+        fire, passed_over, reason if passed_over else "", settled, _next_check(cron, schedule_id, settled, rules)
+    )
 
 
-def fire_at(cron: Cron, schedule_id: str, instant_us: int, rules: Rules) -> int:
+def jittered_fire_time(cron: Cron, schedule_id: str, instant_us: int, rules: SchedulePolicy) -> int:
     """When an instant is fired: its jitter later, a hash of schedule and instant that ends before the next instant."""
     if not rules.jitter_seconds:
         return instant_us
     following = cron.next_after(instant_us)
     room = (
-        rules.jitter_seconds * SECOND
+        rules.jitter_seconds * MICROS_PER_SECOND
         if following is None
-        else min(rules.jitter_seconds * SECOND, following - instant_us)
+        else min(rules.jitter_seconds * MICROS_PER_SECOND, following - instant_us)
     )
     digest = hashlib.blake2b(f"{schedule_id}\0{instant_us}".encode(), digest_size=6).digest()
     return instant_us + int(room * (int.from_bytes(digest) / (1 << 48)))
 
 
-def _wake(cron: Cron, schedule_id: str, settled: int, rules: Rules) -> int | None:
+def _next_check(cron: Cron, schedule_id: str, settled: int, rules: SchedulePolicy) -> int | None:
     following = cron.next_after(settled)
     if following is None or (rules.end_us is not None and following >= rules.end_us):
         return None
-    return fire_at(cron, schedule_id, following, rules)
+    return jittered_fire_time(cron, schedule_id, following, rules)
 
 
-class Verdict(NamedTuple):
+class OverlapDecision(NamedTuple):
     """Whether a fire becomes a run now, later or never, and why not now."""
 
     action: Literal["start", "skip", "queue"]
     reason: str = ""
 
 
-def decide_overlap(policy: Overlap, unfinished: int) -> Verdict:
+def decide_overlap(policy: Overlap, unfinished: int) -> OverlapDecision:
     """What becomes of a fire while this many runs of its schedule are unfinished, those that are queued included.
 
     Of several instants fired at once each is decided on its own: one that was started counts for the next.
     """
     if policy == "allow" or unfinished <= 0:
-        return Verdict("start")
-    return Verdict(policy, f"{unfinished} run{'s' * (unfinished != 1)} of this schedule not finished")
+        return OverlapDecision("start")
+    return OverlapDecision(policy, f"{unfinished} run{'s' * (unfinished != 1)} of this schedule not finished")

@@ -20,11 +20,11 @@ from typing import Final
 
 from holdwater.errors import ScheduleError
 from holdwater.schedules import zones
-from holdwater.schedules.calendar import Calendar, calendar
-from holdwater.schedules.zones import REACH, reached, stretch
+from holdwater.schedules.calendar import Calendar, parse_calendar
+from holdwater.schedules.zones import MAX_SHIFT_SECONDS, latest_wall_time, offset_interval
 
-SECOND: Final = 1_000_000
-_CENTURY: Final = 36_525 * zones.DAY
+MICROS_PER_SECOND: Final = 1_000_000
+_MAX_SEARCH_SECONDS: Final = 36_525 * zones.SECONDS_PER_DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,31 +43,31 @@ class Cron:
         for name in ("expression", "timezone"):
             if not isinstance(value := getattr(self, name), str):
                 raise ScheduleError(f"the {name} of a schedule is text, not {type(value).__name__}")
-        zones.zone(self.timezone)
-        object.__setattr__(self, "_calendar", calendar(self.expression))
+        zones.load_zone(self.timezone)
+        object.__setattr__(self, "_calendar", parse_calendar(self.expression))
 
     def __reduce__(self) -> tuple[type[Cron], tuple[str, str]]:
         return Cron, (self.expression, self.timezone)
 
     def next_after(self, instant_us: int) -> int | None:
         """The first fire strictly after an instant; None if there is none within reach."""
-        second = max(instant_us // SECOND, zones.EARLIEST)
-        if second >= zones.LATEST:
+        second = max(instant_us // MICROS_PER_SECOND, zones.EARLIEST_SECOND)
+        if second >= zones.LATEST_SECOND:
             return None
-        found = self._floating_after(second) if self._calendar.floats else self._fixed_after(second)
-        return None if found is None or found > zones.LATEST else found * SECOND
+        found = self._wildcard_after(second) if self._calendar.is_wildcard else self._fixed_time_after(second)
+        return None if found is None or found > zones.LATEST_SECOND else found * MICROS_PER_SECOND
 
     def at_or_before(self, instant_us: int) -> int | None:
         """The last fire up to and including an instant; None if there is none within reach."""
-        second = min(instant_us // SECOND, zones.LATEST)
-        if second < zones.EARLIEST:
+        second = min(instant_us // MICROS_PER_SECOND, zones.LATEST_SECOND)
+        if second < zones.EARLIEST_SECOND:
             return None
-        if self._calendar.floats:
-            found = self._floating_before(second)
+        if self._calendar.is_wildcard:
+            found = self._wildcard_before(second)
         else:  # a time has fired if the clocks have ever shown it or one after it
-            wall = self._calendar.at_or_before(reached(self.timezone, second))
-            found = None if wall is None else zones.first_at(self.timezone, wall)
-        return None if found is None or found <= zones.EARLIEST else found * SECOND
+            wall = self._calendar.at_or_before(latest_wall_time(self.timezone, second))
+            found = None if wall is None else zones.first_instant_at(self.timezone, wall)
+        return None if found is None or found <= zones.EARLIEST_SECOND else found * MICROS_PER_SECOND
 
     def previous_before(self, instant_us: int) -> int | None:
         """The last fire strictly before an instant; None if there is none within reach."""
@@ -98,29 +98,29 @@ class Cron:
         fields = list(self._calendar.fields)
         return str(Expression(fields[1:] if fields[0] == "0" else fields).explain())
 
-    def _fixed_after(self, second: int) -> int | None:
-        wall = self._calendar.at_or_after(reached(self.timezone, second) + 1)
-        return None if wall is None else zones.first_at(self.timezone, wall)
+    def _fixed_time_after(self, second: int) -> int | None:
+        wall = self._calendar.at_or_after(latest_wall_time(self.timezone, second) + 1)
+        return None if wall is None else zones.first_instant_at(self.timezone, wall)
 
-    def _floating_after(self, second: int) -> int | None:
-        at, last = second + 1, second + _CENTURY
+    def _wildcard_after(self, second: int) -> int | None:
+        at, last = second + 1, second + _MAX_SEARCH_SECONDS
         while at <= last:
-            _, end, offset = stretch(self.timezone, at)
+            _, end, offset = offset_interval(self.timezone, at)
             if (wall := self._calendar.at_or_after(at + offset)) is None:
                 return None
             if wall - offset < end:
                 return wall - offset
             # Nothing matches before `wall`.  Only just before a change can later clocks show what lies behind `at`.
-            at = max(end, wall - offset - REACH) if end - at >= REACH else end
+            at = max(end, wall - offset - MAX_SHIFT_SECONDS) if end - at >= MAX_SHIFT_SECONDS else end
         return None
 
-    def _floating_before(self, second: int) -> int | None:
-        at, last = second, second - _CENTURY
+    def _wildcard_before(self, second: int) -> int | None:
+        at, last = second, second - _MAX_SEARCH_SECONDS
         while at >= last:
-            start, _, offset = stretch(self.timezone, at)
+            start, _, offset = offset_interval(self.timezone, at)
             if (wall := self._calendar.at_or_before(at + offset)) is None:
                 return None
             if wall - offset >= start:
                 return wall - offset
-            at = min(start - 1, wall - offset + REACH) if at - start >= REACH else start - 1
+            at = min(start - 1, wall - offset + MAX_SHIFT_SECONDS) if at - start >= MAX_SHIFT_SECONDS else start - 1
         return None

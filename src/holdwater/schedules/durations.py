@@ -7,13 +7,13 @@ from datetime import timedelta
 from typing import Final
 
 from holdwater.errors import ScheduleError
-from holdwater.schedules.zones import shortened
+from holdwater.schedules.zones import shorten_repr
 
 _UNITS: Final = {"ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
-_LONGEST: Final = 100 * 366 * _UNITS["d"]
+_MAX_DURATION_US: Final = 100 * 366 * _UNITS["d"]
 
 
-def microseconds(value: object, name: str = "poll_interval") -> int:
+def parse_duration_us(value: object, name: str = "poll_interval") -> int:
     """A duration, in microseconds: "500ms", "5s", "2m", "1h", "30d", a whole number of seconds, a timedelta.
 
     Raises ScheduleError that calls the duration `name` if it is anything else, 0 or less, or over 100 years.
@@ -29,10 +29,10 @@ def microseconds(value: object, name: str = "poll_interval") -> int:
             amount = int(found[1]) * _UNITS[found[2] or "s"]
         case _:
             amount = None
-    shown = shortened(value) if isinstance(value, str) else f"{value!r:.60}"
+    shown = shorten_repr(value) if isinstance(value, str) else f"{value!r:.60}"
     if amount is None:
         hint = "write '500ms', '5s', '2m', '1h', '30d', a whole number of seconds, or a timedelta"
         raise ScheduleError(f"Invalid {name}: {shown} is not a duration", hint=hint)
-    if not 0 < amount <= _LONGEST:
+    if not 0 < amount <= _MAX_DURATION_US:
         raise ScheduleError(f"Invalid {name}: {shown} is {'not more than 0' if amount <= 0 else 'over 100 years'}")
     return amount

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from holdwater.model.lazy_imports import lazily
+from holdwater.model.lazy_imports import lazy_module
 
 if TYPE_CHECKING:
     from holdwater.errors import (
@@ -28,20 +28,19 @@ if TYPE_CHECKING:
     )
     from holdwater.model.policies import RetryPolicy
     from holdwater.steps.context import ExecutionContext, WorkflowContext
-    from holdwater.steps.definition import StepPerformance, StepsInput, StepsProgram
+    from holdwater.steps.definition import StepNodeResult, StepsInput, StepsWorkflowDefinition
     from holdwater.steps.error_categories import ErrorCategory
-    from holdwater.steps.execute import Conduct, Settings
+    from holdwater.steps.execute import StepSettings, StepWrapper
     from holdwater.steps.pipelines import Pipeline, PipelineResult, PipelineStatus, pipeline, pipeline_registry
     from holdwater.steps.quality import QualityMetrics, QualityThresholds
     from holdwater.steps.result import StepResult
     from holdwater.steps.result import StepResult as LambdaStepResult
-    from holdwater.steps.run_data import StepsBoard, StepsStyle
+    from holdwater.steps.run_data import StepsRunData, StepsStyle
     from holdwater.steps.step import ChoiceStep, ErrorPolicy, LambdaStep, MapStep, Step, StepType, WaitStep
     from holdwater.steps.workflow import Workflow, register_workflow
 
 __all__ = [
     "ChoiceStep",
-    "Conduct",
     "ConfigurationFailure",
     "ErrorCategory",
     "ErrorPolicy",
@@ -58,17 +57,18 @@ __all__ = [
     "QualityThresholds",
     "ReadOnlyContext",
     "RetryPolicy",
-    "Settings",
     "Step",
     "StepFailed",
-    "StepPerformance",
+    "StepNodeResult",
     "StepResult",
     "StepReturnError",
+    "StepSettings",
     "StepType",
-    "StepsBoard",
+    "StepWrapper",
     "StepsInput",
-    "StepsProgram",
+    "StepsRunData",
     "StepsStyle",
+    "StepsWorkflowDefinition",
     "WaitStep",
     "Workflow",
     "WorkflowContext",
@@ -77,7 +77,7 @@ __all__ = [
     "register_workflow",
 ]
 
-_HOMES = {
+_EXPORTS = {
     "holdwater.errors": (
         "ConfigurationFailure",
         "FallThroughWarning",
@@ -92,14 +92,14 @@ _HOMES = {
         "WorkflowContext",
     ),
     "holdwater.steps.definition": (
-        "StepPerformance",
+        "StepNodeResult",
         "StepsInput",
-        "StepsProgram",
+        "StepsWorkflowDefinition",
     ),
     "holdwater.steps.error_categories": ("ErrorCategory",),
     "holdwater.steps.execute": (
-        "Conduct",
-        "Settings",
+        "StepWrapper",
+        "StepSettings",
     ),
     "holdwater.steps.pipelines": (
         "Pipeline",
@@ -117,7 +117,7 @@ _HOMES = {
         "StepResult",
     ),
     "holdwater.steps.run_data": (
-        "StepsBoard",
+        "StepsRunData",
         "StepsStyle",
     ),
     "holdwater.steps.step": (
@@ -135,4 +135,4 @@ _HOMES = {
     ),
 }
 
-__getattr__, __dir__ = lazily(__name__, _HOMES)
+__getattr__, __dir__ = lazy_module(__name__, _EXPORTS)

@@ -7,11 +7,11 @@ from typing import Final
 
 from holdwater.errors import ConfigurationFailure
 from holdwater.model.plan import Node, OnError, Plan
-from holdwater.steps.delta import INPUT, OVERRIDE
+from holdwater.steps.delta import INPUT_CELL, RESUME_PARAMS_CELL
 from holdwater.steps.result import StepResult
-from holdwater.steps.step import ChoiceStep, ErrorPolicy, MapStep, PipelineStep_, Step, WaitStep
+from holdwater.steps.step import ChoiceStep, ErrorPolicy, MapStep, RunPipelineStep, Step, WaitStep
 
-END: Final = ""
+AFTER_LAST_STEP: Final = ""
 """stands for what comes after the last step"""
 
 _ON_ERROR: Final[dict[ErrorPolicy, OnError]] = {
@@ -21,12 +21,12 @@ _ON_ERROR: Final[dict[ErrorPolicy, OnError]] = {
 }
 
 
-def plan_of(name: str, steps: Sequence[Step]) -> Plan:
+def build_plan(name: str, steps: Sequence[Step]) -> Plan:
     """One node for each step, in a sequence."""
     nodes = []
     before: tuple[str, ...] = ()
     for step in steps:
-        fans = isinstance(step, (MapStep, PipelineStep_))
+        fans = isinstance(step, (MapStep, RunPipelineStep))
         nodes.append(
             Node(
                 step.name,
@@ -37,17 +37,17 @@ def plan_of(name: str, steps: Sequence[Step]) -> Plan:
             )
         )
         before = (step.name,)
-    return Plan(name, tuple(nodes), style="steps", inputs=(INPUT, OVERRIDE), sequence=True)
+    return Plan(name, tuple(nodes), style="steps", inputs=(INPUT_CELL, RESUME_PARAMS_CELL), sequence=True)
 
 
-class Course:
+class JumpTable:
     """The order of the steps, and where it can be left."""
 
     def __init__(self, steps: Sequence[Step]) -> None:
         self._names = [step.name for step in steps]
         self._index: Mapping[str, int] = {name: i for i, name in enumerate(self._names)}
 
-    def passed(self, step: Step, result: StepResult) -> tuple[str, ...] | None:
+    def skipped_ranges(self, step: Step, result: StepResult) -> tuple[str, ...] | None:
         """What a step passes over: pairs of names, from the first up to before the second; None: nothing.
 
         Raises ConfigurationFailure for a jump to where nobody can go.
@@ -57,14 +57,14 @@ class Course:
         if target is None and isinstance(step, WaitStep):
             target = step.next_step
         if target is not None:
-            return self._pairs((here + 1, self._ahead(step, target)))
+            return self._to_name_pairs((here + 1, self._jump_target(step, target)))
         if isinstance(step, ChoiceStep):
             branch = result.output.get("branch")
             if branch in ("then", "else"):
-                return self._pairs(*self._ranges(here, step, branch))
+                return self._to_name_pairs(*self._ranges_skipped_by_choice(here, step, branch))
         return None
 
-    def _ahead(self, step: Step, target: str) -> int:
+    def _jump_target(self, step: Step, target: str) -> int:
         there = self._index.get(target)
         if there is None or there <= self._index[step.name]:
             why = "is not in this workflow" if there is None else "does not come after it"
@@ -74,22 +74,22 @@ class Course:
             )
         return there
 
-    def _ranges(self, here: int, step: ChoiceStep, branch: str) -> list[tuple[int, int]]:
+    def _ranges_skipped_by_choice(self, step_index: int, step: ChoiceStep, branch: str) -> list[tuple[int, int]]:
         then = self._index[step.then_step]
         join = None if step.join is None else self._index[step.join]
         if step.else_step is None:
             if branch == "then":
-                return [(here + 1, then)]
+                return [(step_index + 1, then)]
             return [(then, then + 1 if join is None else join)]
         other = self._index[step.else_step]
         chosen = then if branch == "then" else other
         second = max(then, other)
-        ranges = [(here + 1, chosen)]
+        ranges = [(step_index + 1, chosen)]
         if join is not None and chosen != second:
             ranges.append((second, join))
         return ranges
 
-    def _pairs(self, *ranges: tuple[int, int]) -> tuple[str, ...] | None:
-        names = [*self._names, END]
+    def _to_name_pairs(self, *ranges: tuple[int, int]) -> tuple[str, ...] | None:
+        names = [*self._names, AFTER_LAST_STEP]
         found = [name for begin, end in ranges if begin < end for name in (names[begin], names[end])]
         return tuple(found) or None

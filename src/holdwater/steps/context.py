@@ -11,16 +11,16 @@ from typing import Any, Final, NoReturn
 
 from holdwater.errors import ReadOnlyContext
 from holdwater.model import codec
-from holdwater.steps.delta import object_text
-from holdwater.steps.immutable_values import Values, stored, stored_all
+from holdwater.steps.delta import join_json_object
+from holdwater.steps.immutable_values import ReadOnlyValues, encode_value, encode_values
 from holdwater.steps.quality import QualityMetrics
 
-DRY_RUN: Final = "__dry_run__"
-RESUMED: Final = "__resumed__"
-MAP_INDEX: Final = "__map_index__"
+DRY_RUN_PARAM: Final = "__dry_run__"
+RESUMED_PARAM: Final = "__resumed__"
+MAP_INDEX_PARAM: Final = "__map_index__"
 EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
-_INSTEAD: Final = {
+_READ_ONLY_HINTS: Final = {
     "params": "ctx.with_params({...}) makes a new context; a step returns StepResult.ok(context_updates={...})",
     "outputs": "ctx.with_output(step, {...}) makes a new context; a step returns StepResult.ok(output={...})",
     "quality": "ctx.with_quality(step, metrics) makes a new context; a step returns StepResult.ok(quality=...)",
@@ -57,13 +57,13 @@ class WorkflowContext:
 
     run_id: str
     workflow_name: str
-    params: Values
-    outputs: Values
-    partition: Values
+    params: ReadOnlyValues
+    outputs: ReadOnlyValues
+    partition: ReadOnlyValues
     execution: ExecutionContext
     started_at: dt.datetime
-    metadata: Values
-    quality_metrics: Values
+    metadata: ReadOnlyValues
+    quality_metrics: ReadOnlyValues
 
     def __init__(
         self,
@@ -80,17 +80,17 @@ class WorkflowContext:
         known_as = str(uuid.uuid4()) if run_id is None else run_id
         now = dt.datetime.now(dt.UTC) if started_at is None else started_at
         execution = ExecutionContext(known_as, started_at=now) if execution is None else execution
-        quality = {step: _metrics(given).to_dict() for step, given in (quality_metrics or {}).items()}
-        self._fill(
+        quality = {step: _to_quality_metrics(given).to_dict() for step, given in (quality_metrics or {}).items()}
+        self._set_fields(
             run_id=known_as,
             workflow_name=workflow_name,
-            params=_values(params or {}, "params"),
-            outputs=_values(outputs or {}, "outputs"),
-            partition=_values(partition or {}, "partition"),
+            params=_encode_mapping(params or {}, "params"),
+            outputs=_encode_mapping(outputs or {}, "outputs"),
+            partition=_encode_mapping(partition or {}, "partition"),
             execution=execution,
             started_at=now,
-            metadata=_values(metadata or {}, "metadata"),
-            quality_metrics=_values(quality, "quality"),
+            metadata=_encode_mapping(metadata or {}, "metadata"),
+            quality_metrics=_encode_mapping(quality, "quality"),
         )
 
     @classmethod
@@ -108,7 +108,7 @@ class WorkflowContext:
         return cls(
             known_as,
             workflow_name,
-            {**(params or {}), DRY_RUN: True} if dry_run else params,
+            {**(params or {}), DRY_RUN_PARAM: True} if dry_run else params,
             partition=partition,
             execution=ExecutionContext(known_as, batch_id),
             metadata={"dry_run": True} if dry_run else None,
@@ -118,17 +118,17 @@ class WorkflowContext:
 
     def get_param(self, key: str, default: Any = None) -> Any:
         """A param, or `default`."""
-        return self.params.get(_name(key, "get_param(key, default)"), default)
+        return self.params.get(_require_name(key, "get_param(key, default)"), default)
 
     def get_output(self, step: str, key: str | None = None, default: Any = None) -> Any:
         """What a step has put out: all of it, or the value of one key.
 
         `default` if there is none; without a key, also if it is empty.
         """
-        output = self.outputs.get(_name(step, "get_output(step, key, default)"))
+        output = self.outputs.get(_require_name(step, "get_output(step, key, default)"))
         if key is None:
             return output or default
-        return (output or {}).get(_name(key, "get_output(step, key, default)"), default)
+        return (output or {}).get(_require_name(key, "get_output(step, key, default)"), default)
 
     def has_output(self, step: str) -> bool:
         """Whether the step has put anything out."""
@@ -142,12 +142,12 @@ class WorkflowContext:
     @property
     def is_dry_run(self) -> bool:
         """Nothing outside is to be changed."""
-        return bool(self.params.get(DRY_RUN) or self.metadata.get("dry_run"))
+        return bool(self.params.get(DRY_RUN_PARAM) or self.metadata.get("dry_run"))
 
     @property
     def is_resumed(self) -> bool:
         """The run was resumed."""
-        return bool(self.params.get(RESUMED))
+        return bool(self.params.get(RESUMED_PARAM))
 
     @property
     def execution_id(self) -> str:
@@ -161,28 +161,34 @@ class WorkflowContext:
 
     def with_params(self, updates: Mapping[str, Any]) -> WorkflowContext:
         """With these params over those there are."""
-        return self._with(params=self.params.over(stored_all(updates, "params")))
+        return self._replace(params=self.params.overlaid_with(encode_values(updates, "params")))
 
     def with_output(self, step: str, output: Mapping[str, Any]) -> WorkflowContext:
         """With this as the whole output of the step."""
-        made = stored(dict(output), f"the output of step {step!r}")
-        return self._with(outputs=self.outputs.over({_name(step, "with_output(step, output)"): made}))
+        made = encode_value(dict(output), f"the output of step {step!r}")
+        return self._replace(
+            outputs=self.outputs.overlaid_with({_require_name(step, "with_output(step, output)"): made})
+        )
 
     def with_quality(self, step: str, quality: QualityMetrics | Mapping[str, Any]) -> WorkflowContext:
         """With these metrics of the step."""
-        made = stored(_metrics(quality).to_dict(), f"the quality of step {step!r}")
-        return self._with(quality_metrics=self.quality_metrics.over({_name(step, "with_quality(step, metrics)"): made}))
+        made = encode_value(_to_quality_metrics(quality).to_dict(), f"the quality of step {step!r}")
+        return self._replace(
+            quality_metrics=self.quality_metrics.overlaid_with(
+                {_require_name(step, "with_quality(step, metrics)"): made}
+            )
+        )
 
     def with_metadata(self, updates: Mapping[str, Any]) -> WorkflowContext:
         """With this metadata over what there is."""
-        return self._with(metadata=self.metadata.over(stored_all(updates, "metadata")))
+        return self._replace(metadata=self.metadata.overlaid_with(encode_values(updates, "metadata")))
 
     # -- as data
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries of new copies; `from_dict` gives the context back.  For JSON use `to_json`."""
-        data = self._frame()
-        data.update({name: getattr(self, name).to_dict() for name in _MAPPINGS})
+        data = self._scalar_fields()
+        data.update({name: getattr(self, name).to_dict() for name in _MAPPING_FIELDS})
         return data
 
     @classmethod
@@ -197,13 +203,15 @@ class WorkflowContext:
             data.get("workflow_name", ""),
             execution=ExecutionContext(**execution) if execution else None,
             started_at=dt.datetime.fromisoformat(started) if isinstance(started, str) else started,
-            **{name: data.get(name) for name in _MAPPINGS},
+            **{name: data.get(name) for name in _MAPPING_FIELDS},
         )
 
     def to_json(self) -> str:
         """One JSON object with the keys of `to_dict`; what JSON does not know is tagged.  Encodes nothing again."""
-        parts = [json.dumps(self._frame())[1:-1]]
-        parts += [f'"{name}": {object_text(getattr(self, name).all_stored().items())}' for name in _MAPPINGS]
+        parts = [json.dumps(self._scalar_fields())[1:-1]]
+        parts += [
+            f'"{name}": {join_json_object(getattr(self, name).stored_values().items())}' for name in _MAPPING_FIELDS
+        ]
         return "{" + ", ".join(parts) + "}"
 
     @classmethod
@@ -211,7 +219,7 @@ class WorkflowContext:
         """From what `to_json` gave.  Raises DecodingError."""
         return cls.from_dict(codec.decode(text))
 
-    def _frame(self) -> dict[str, Any]:
+    def _scalar_fields(self) -> dict[str, Any]:
         e = self.execution
         return {
             "run_id": self.run_id,
@@ -228,25 +236,25 @@ class WorkflowContext:
     # -- how it is made, and not changed
 
     @classmethod
-    def over(cls, **fields: Any) -> WorkflowContext:
+    def from_fields(cls, **fields: Any) -> WorkflowContext:
         """A context of fields that are made already, in O(1).  For the engine."""
         made = cls.__new__(cls)
-        made._fill(**fields)
+        made._set_fields(**fields)
         return made
 
-    def _with(self, **fields: Any) -> WorkflowContext:
+    def _replace(self, **fields: Any) -> WorkflowContext:
         kept = {name: getattr(self, name) for name in WorkflowContext.__slots__ if name not in fields}
-        kept.update({name: kept[name].apart() for name in _MAPPINGS if name in kept})
-        return type(self).over(**kept, **fields)
+        kept.update({name: kept[name].with_own_copies() for name in _MAPPING_FIELDS if name in kept})
+        return type(self).from_fields(**kept, **fields)
 
-    def _fill(self, **fields: Any) -> None:
+    def _set_fields(self, **fields: Any) -> None:
         for name, value in fields.items():
             object.__setattr__(self, name, value)
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
         raise ReadOnlyContext(
             f"{name!r} of a context cannot be set",
-            hint=_INSTEAD.get(name, "a context is made with WorkflowContext.create"),
+            hint=_READ_ONLY_HINTS.get(name, "a context is made with WorkflowContext.create"),
         )
 
     def __delattr__(self, name: str) -> NoReturn:
@@ -267,24 +275,24 @@ class WorkflowContext:
         )
 
 
-_MAPPINGS: Final = ("params", "outputs", "partition", "metadata", "quality_metrics")
+_MAPPING_FIELDS: Final = ("params", "outputs", "partition", "metadata", "quality_metrics")
 
 
-def values_of(name: str, own: dict[str, Any], below: Any = None) -> Values:
+def make_values(name: str, values: dict[str, Any], base: Any = None) -> ReadOnlyValues:
     """The mapping called `name` of a context, from what is stored."""
-    return Values(own, below, f"the {name}", _INSTEAD[name])
+    return ReadOnlyValues(values, base, f"the {name}", _READ_ONLY_HINTS[name])
 
 
-def _values(given: Mapping[str, Any], name: str) -> Values:
-    return values_of(name, stored_all(given, name))
+def _encode_mapping(values: Mapping[str, Any], name: str) -> ReadOnlyValues:
+    return make_values(name, encode_values(values, name))
 
 
-def _metrics(given: Any) -> QualityMetrics:
-    return given if isinstance(given, QualityMetrics) else QualityMetrics.from_dict(given)
+def _to_quality_metrics(metrics: Any) -> QualityMetrics:
+    return metrics if isinstance(metrics, QualityMetrics) else QualityMetrics.from_dict(metrics)
 
 
-def _name(given: Any, call: str) -> str:
-    if isinstance(given, str):
-        return given
-    hint = f"a default comes last: {call}" if isinstance(given, (dict, list)) else f"{call} takes names"
-    raise TypeError(f"{given!r} is no name\n  hint: {hint}")
+def _require_name(name: Any, call: str) -> str:
+    if isinstance(name, str):
+        return name
+    hint = f"a default comes last: {call}" if isinstance(name, (dict, list)) else f"{call} takes names"
+    raise TypeError(f"{name!r} is no name\n  hint: {hint}")

@@ -10,21 +10,21 @@ from typing import Any, Final
 from holdwater.errors import DecodingError
 from holdwater.model.values import Stored
 
-INPUT: Final = "*"
+INPUT_CELL: Final = "*"
 """the cell of what a run starts with"""
-OVERRIDE: Final = "*override"
+RESUME_PARAMS_CELL: Final = "*override"
 """the cell of params given when a run was resumed"""
 
-_quote = json.JSONEncoder(separators=(",", ":")).encode
+_compact_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
-def object_text(items: Iterable[tuple[str, Stored]]) -> str:
+def join_json_object(items: Iterable[tuple[str, Stored]]) -> str:
     """A JSON object from stored values, none of which is encoded again."""
-    return "{" + ",".join([f"{_quote(name)}:{value.text}" for name, value in items]) + "}"
+    return "{" + ",".join([f"{_compact_json(name)}:{value.text}" for name, value in items]) + "}"
 
 
 @dataclass(slots=True)
-class Start:
+class RunInput:
     """What a run starts with."""
 
     params: dict[str, Stored]
@@ -37,20 +37,20 @@ class Start:
 
     @property
     def text(self) -> str:
-        parts = [f'"params":{object_text(self.params.items())}']
-        parts += [f'"{name}":{object_text(v.items())}' for name in _MAPS if (v := getattr(self, name))]
-        parts += [f'"{name}":{_quote(v)}' for name in _IDS if (v := getattr(self, name)) is not None]
+        parts = [f'"params":{join_json_object(self.params.items())}']
+        parts += [f'"{name}":{join_json_object(v.items())}' for name in _MAP_FIELDS if (v := getattr(self, name))]
+        parts += [f'"{name}":{_compact_json(v)}' for name in _ID_FIELDS if (v := getattr(self, name)) is not None]
         return "{" + ",".join(parts) + "}"
 
     @classmethod
-    def from_tree(cls, tree: Mapping[str, Any]) -> Start:
-        given: dict[str, Any] = {name: _stored(tree.get(name, {})) for name in _MAPS}
-        given.update({name: tree.get(name) for name in _IDS})
-        return cls(_stored(tree["params"]), **given)
+    def from_tree(cls, tree: Mapping[str, Any]) -> RunInput:
+        given: dict[str, Any] = {name: _parse_values(tree.get(name, {})) for name in _MAP_FIELDS}
+        given.update({name: tree.get(name) for name in _ID_FIELDS})
+        return cls(_parse_values(tree["params"]), **given)
 
 
-_MAPS: Final = ("partition", "outputs", "quality", "metadata")
-_IDS: Final = ("batch_id", "parent_id")
+_MAP_FIELDS: Final = ("partition", "outputs", "quality", "metadata")
+_ID_FIELDS: Final = ("batch_id", "parent_id")
 
 
 @dataclass(slots=True)
@@ -69,30 +69,30 @@ class StepDelta:
 
     @property
     def text(self) -> str:
-        parts = [f'"set":{object_text(self.params.items())}']
-        parts += [f'"{name}":{v.text}' for name in _VALUES if (v := getattr(self, name)) is not None]
+        parts = [f'"set":{join_json_object(self.params.items())}']
+        parts += [f'"{name}":{v.text}' for name in _VALUE_FIELDS if (v := getattr(self, name)) is not None]
         if self.skipped is not None:
-            parts.append(f'"skipped":{_quote(self.skipped)}')
+            parts.append(f'"skipped":{_compact_json(self.skipped)}')
         if self.checkpoint:
             parts.append('"checkpoint":true')
         return "{" + ",".join(parts) + "}"
 
     @classmethod
     def from_tree(cls, tree: Mapping[str, Any]) -> StepDelta:
-        found = {name: Stored.from_tree(tree[name]) for name in _VALUES if name in tree}
+        found = {name: Stored.from_tree(tree[name]) for name in _VALUE_FIELDS if name in tree}
         return cls(
-            params=_stored(tree["set"]),
+            params=_parse_values(tree["set"]),
             skipped=tree.get("skipped"),
             checkpoint=tree.get("checkpoint", False),
             **found,
         )
 
 
-_VALUES: Final = ("output", "quality", "events")
+_VALUE_FIELDS: Final = ("output", "quality", "events")
 
 
 @dataclass(slots=True)
-class Edit:
+class ParamsOverride:
     """Params set and removed before a step, in a run that was made from another one."""
 
     set: dict[str, Stored]
@@ -100,47 +100,47 @@ class Edit:
 
     @property
     def text(self) -> str:
-        return f'{{"edit":{object_text(self.set.items())},"removed":{_quote(list(self.removed))}}}'
+        return f'{{"edit":{join_json_object(self.set.items())},"removed":{_compact_json(list(self.removed))}}}'
 
     @classmethod
-    def from_tree(cls, tree: Mapping[str, Any]) -> Edit:
-        return cls(_stored(tree["edit"]), tuple(tree["removed"]))
+    def from_tree(cls, tree: Mapping[str, Any]) -> ParamsOverride:
+        return cls(_parse_values(tree["edit"]), tuple(tree["removed"]))
 
 
 @dataclass(slots=True)
-class Overrides:
+class ResumeParams:
     """Params given when the run was resumed, in order; each with the number of the step it was given before."""
 
-    given: tuple[tuple[int, dict[str, Stored]], ...] = ()
+    by_step: tuple[tuple[int, dict[str, Stored]], ...] = ()
 
-    def then(self, step: int, params: dict[str, Stored]) -> Overrides:
+    def with_params(self, step: int, params: dict[str, Stored]) -> ResumeParams:
         """With more, given before this step.  What was given for later steps is of this one too: it is done again."""
-        return Overrides((*[(min(at, step), earlier) for at, earlier in self.given], (step, params)))
+        return ResumeParams((*[(min(at, step), earlier) for at, earlier in self.by_step], (step, params)))
 
     @property
     def text(self) -> str:
-        rows = [f"[{at},{object_text(params.items())}]" for at, params in self.given]
+        rows = [f"[{at},{join_json_object(params.items())}]" for at, params in self.by_step]
         return f'{{"given":[{",".join(rows)}]}}'
 
     @classmethod
-    def from_tree(cls, tree: Mapping[str, Any]) -> Overrides:
-        return cls(tuple([(at, _stored(params)) for at, params in tree["given"]]))
+    def from_tree(cls, tree: Mapping[str, Any]) -> ResumeParams:
+        return cls(tuple([(at, _parse_values(params)) for at, params in tree["given"]]))
 
 
-Cell = Start | StepDelta | Edit | Overrides
+Cell = RunInput | StepDelta | ParamsOverride | ResumeParams
 
-_KINDS: Final[dict[str, type[Start] | type[StepDelta] | type[Edit] | type[Overrides]]] = {
-    "params": Start,
+_CELL_TYPES: Final[dict[str, type[RunInput] | type[StepDelta] | type[ParamsOverride] | type[ResumeParams]]] = {
+    "params": RunInput,
     "set": StepDelta,
-    "edit": Edit,
-    "given": Overrides,
+    "edit": ParamsOverride,
+    "given": ResumeParams,
 }
 
 
-def cell_from(tree: Any) -> Cell:
+def parse_cell(tree: Any) -> Cell:
     """The cell whose `text` this is, parsed.  Decodes no value.  Raises DecodingError for other data."""
     try:
-        for mark, kind in _KINDS.items():
+        for mark, kind in _CELL_TYPES.items():
             if mark in tree:
                 return kind.from_tree(tree)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -148,5 +148,5 @@ def cell_from(tree: Any) -> Cell:
     raise DecodingError(f"stored value is no cell of a run of steps: {str(tree)[:80]}")
 
 
-def _stored(trees: Mapping[str, Any]) -> dict[str, Stored]:
+def _parse_values(trees: Mapping[str, Any]) -> dict[str, Stored]:
     return {name: Stored.from_tree(tree) for name, tree in trees.items()}

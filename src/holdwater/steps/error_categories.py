@@ -19,7 +19,7 @@ class ErrorCategory(StrEnum):
     TIMEOUT = "TIMEOUT"
 
 
-_OTHER_WORDS: Final = {
+_CATEGORY_ALIASES: Final = {
     "NETWORK": "TRANSIENT",
     "DATABASE": "TRANSIENT",
     "CONFIG": "CONFIGURATION",
@@ -33,7 +33,7 @@ def category_name(category: Any) -> str:
     return str(category.value) if isinstance(category, Enum) else str(category)
 
 
-def category_of(error: BaseException) -> str:
+def classify_error(error: BaseException) -> str:
     """The category of an exception.
 
     Its own `category` attribute if it has one (NETWORK and DATABASE are TRANSIENT, CONFIG is CONFIGURATION, SOURCE is
@@ -44,17 +44,17 @@ def category_of(error: BaseException) -> str:
     own = attribute(error, "category")
     if issubclass(type(own), (str, Enum)):
         name = category_name(own)
-        return _OTHER_WORDS.get(name.upper(), name)
+        return _CATEGORY_ALIASES.get(name.upper(), name)
     if is_a(error, TimeoutError):
         return "TIMEOUT"
     if attribute(error, "retryable") is True:
         return "TRANSIENT"
     if is_a(error, OSError):
         return "TRANSIENT"
-    found = map(category_of, leaves(error)) if is_a(error, BaseExceptionGroup) else ()
+    found = map(classify_error, leaves(error)) if is_a(error, BaseExceptionGroup) else ()
     return next((category for category in found if category != "INTERNAL"), "INTERNAL")
 
 
-def is_final(error: BaseException | None) -> bool:
+def is_non_retryable(error: BaseException | None) -> bool:
     """Whether the exception, or one in the group it is, says that trying again is of no use: `retryable` is False."""
     return any(attribute(one, "retryable") is False for one in [error, *leaves(error)])

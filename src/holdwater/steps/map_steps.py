@@ -6,45 +6,47 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from holdwater.errors import ConfigurationFailure
-from holdwater.model.fanout import Outcome, Spread
-from holdwater.steps.context import MAP_INDEX, WorkflowContext
-from holdwater.steps.delta import INPUT, Start
-from holdwater.steps.immutable_values import stored, stored_all
+from holdwater.model.fanout import ChildResult, ChildRunsRequest
+from holdwater.steps.context import MAP_INDEX_PARAM, WorkflowContext
+from holdwater.steps.delta import INPUT_CELL, RunInput
+from holdwater.steps.immutable_values import encode_value, encode_values
 from holdwater.steps.result import StepResult
 from holdwater.steps.step import ErrorPolicy, MapStep
-from holdwater.steps.suspension import Ask, Request
+from holdwater.steps.suspension import EngineRequest, RequestFn
 
 
-class Limits(Protocol):
+class ConcurrencyLimits(Protocol):
     """What a runner limits."""
 
     @property
     def max_concurrent_steps(self) -> int | None: ...
 
 
-def mapped(step: MapStep, context: WorkflowContext, ask: Ask, limits: Limits) -> StepResult:
+def execute_map(
+    step: MapStep, context: WorkflowContext, submit_request: RequestFn, limits: ConcurrencyLimits
+) -> StepResult:
     """Run the iterator for every item and gather what became of it."""
     stop = step.on_error is not ErrorPolicy.CONTINUE
 
-    def request() -> Request:
+    def request() -> EngineRequest:
         width = min(step.max_concurrency, limits.max_concurrent_steps or step.max_concurrency)
-        return Request(spread=Spread(_starts(step, context), width, stop))
+        return EngineRequest(child_runs=ChildRunsRequest(_child_inputs(step, context), width, stop))
 
-    return gathered(step, ask(request).outcomes or (), stop)
+    return collect_results(step, submit_request(request).child_results or (), stop)
 
 
-def gathered(step: MapStep, outcomes: Sequence[Outcome | None], stop: bool) -> StepResult:
+def collect_results(step: MapStep, child_results: Sequence[ChildResult | None], fail_fast: bool) -> StepResult:
     """The output of a map step: see `Step.map`."""
-    done = [one if one is not None and one.status == "completed" else None for one in outcomes]
-    bad = [(i, one) for i, one in enumerate(outcomes) if one is not None and one.status != "completed"]
+    done = [one if one is not None and one.status == "completed" else None for one in child_results]
+    bad = [(i, one) for i, one in enumerate(child_results) if one is not None and one.status != "completed"]
     output = {
         "results": [None if one is None else last_output(one.values) for one in done],
-        "item_count": len(outcomes),
+        "item_count": len(child_results),
         "completed": len(done) - done.count(None),
         "failed": len(bad),
         "errors": [{"index": i, "error": one.error or one.status} for i, one in bad],
     }
-    if bad and stop:
+    if bad and fail_fast:
         i, first = min(bad, key=lambda item: item[1].status != "failed")  # others were ended because of it
         text = f"item {i} of map step {step.name!r} failed: {first.error or first.status}"
         return StepResult.fail(text, "DEPENDENCY", output)
@@ -58,10 +60,10 @@ def last_output(values: Mapping[str, Any]) -> Any:
     return None
 
 
-def items_of(step: MapStep, context: WorkflowContext) -> list[Any]:
+def resolve_items(step: MapStep, context: WorkflowContext) -> list[Any]:
     """The items.  Raises ConfigurationFailure if they are no list."""
     if step.items_path is not None:
-        found = _at(step.items_path, step, context)
+        found = _resolve_path(step.items_path, step, context)
         where = f"items_path {step.items_path!r} leads to"
     else:
         found = step.items(context) if callable(step.items) else step.items
@@ -73,7 +75,7 @@ def items_of(step: MapStep, context: WorkflowContext) -> list[Any]:
     return list(found)
 
 
-def _at(path: str, step: MapStep, context: WorkflowContext) -> Any:
+def _resolve_path(path: str, step: MapStep, context: WorkflowContext) -> Any:
     for source in (context.params, context.outputs):
         found: Any = source
         for part in path.split("."):
@@ -88,18 +90,21 @@ def _at(path: str, step: MapStep, context: WorkflowContext) -> Any:
     )
 
 
-def _starts(step: MapStep, context: WorkflowContext) -> tuple[Mapping[str, Start], ...]:
+def _child_inputs(step: MapStep, context: WorkflowContext) -> tuple[Mapping[str, RunInput], ...]:
     """What each child starts with.  The list of items is left out: each child would store all of it."""
-    params = {**stored_all(step.iterator_workflow.defaults, "defaults"), **context.params.all_stored()}
+    params = {**encode_values(step.iterator_workflow.defaults, "defaults"), **context.params.stored_values()}
     if step.items_path is not None:
         params.pop(step.items_path, None)
-    partition, metadata = context.partition.all_stored(), context.metadata.all_stored()
+    partition, metadata = context.partition.stored_values(), context.metadata.stored_values()
     starts = []
-    for i, item in enumerate(items_of(step, context)):
-        own = {step.item_param: stored(item, f"item {i} of map step {step.name!r}"), MAP_INDEX: stored(i, MAP_INDEX)}
+    for i, item in enumerate(resolve_items(step, context)):
+        own = {
+            step.item_param: encode_value(item, f"item {i} of map step {step.name!r}"),
+            MAP_INDEX_PARAM: encode_value(i, MAP_INDEX_PARAM),
+        }
         starts.append(
             {
-                INPUT: Start(
+                INPUT_CELL: RunInput(
                     {**params, **own},
                     partition,
                     metadata=metadata,

@@ -4,48 +4,48 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from holdwater.steps.compile import Course
+from holdwater.steps.compile import JumpTable
 from holdwater.steps.result import StepResult
-from holdwater.steps.step import ChoiceStep, MapStep, PipelineStep_, Step, WaitStep
+from holdwater.steps.step import ChoiceStep, MapStep, RunPipelineStep, Step, WaitStep
 
 if TYPE_CHECKING:
     from holdwater.steps.workflow import Workflow
 
-END = "end"
+END_LABEL = "end"
 
 
-def text(workflow: Workflow) -> str:
+def render_text(workflow: Workflow) -> str:
     """One line per step, with what it does and where it may go."""
     lines = [repr(workflow)]
     width = max([len(step.name) for step in workflow.steps], default=0)
-    ways = _ways(workflow)
+    ways = _transitions(workflow)
     for i, step in enumerate(workflow.steps):
         jumps = [f"{label} -> {target}" if label else f"-> {target}" for target, label in ways[step.name]]
-        following = workflow.steps[i + 1].name if i + 1 < len(workflow.steps) else END
+        following = workflow.steps[i + 1].name if i + 1 < len(workflow.steps) else END_LABEL
         tail = "" if jumps == [f"-> {following}"] else f"  {', '.join(jumps)}"
-        lines.append(f"  {i + 1:>4}. {step.name:<{width}}  {_kind(step)}{tail}")
+        lines.append(f"  {i + 1:>4}. {step.name:<{width}}  {_describe_step(step)}{tail}")
     return "\n".join(lines)
 
 
-def mermaid(workflow: Workflow) -> str:
+def render_mermaid(workflow: Workflow) -> str:
     """A Mermaid flow chart, top down."""
     number = {step.name: f"s{i}" for i, step in enumerate(workflow.steps)}
     lines = ["flowchart TD"]
     for step in workflow.steps:
-        label = f"{step.name}: {_kind(step)}".replace("#", "#35;").replace('"', "#quot;")
+        label = f"{step.name}: {_describe_step(step)}".replace("#", "#35;").replace('"', "#quot;")
         opening, closing = ("{", "}") if isinstance(step, ChoiceStep) else ("[", "]")
         lines.append(f'    {number[step.name]}{opening}"{label}"{closing}')
-    for name, ways in _ways(workflow).items():
+    for name, ways in _transitions(workflow).items():
         for target, label in ways:
-            if target != END:
+            if target != END_LABEL:
                 arrow = f"-- {label} -->" if label else "-->"
                 lines.append(f"    {number[name]} {arrow} {number[target]}")
     return "\n".join(lines)
 
 
-def _kind(step: Step) -> str:
+def _describe_step(step: Step) -> str:
     match step:
-        case PipelineStep_():
+        case RunPipelineStep():
             return f"pipeline {step.pipeline_name}"
         case MapStep():
             return f"map of {len(step.iterator_workflow.steps)} steps"
@@ -54,9 +54,9 @@ def _kind(step: Step) -> str:
     return str(step.step_type)
 
 
-def _ways(workflow: Workflow) -> dict[str, list[tuple[str, str]]]:
+def _transitions(workflow: Workflow) -> dict[str, list[tuple[str, str]]]:
     """Step -> where it may go on, and in which case; jumps that a handler makes by itself are not known."""
-    course, names = Course(workflow.steps), [*workflow.step_names(), END]
+    course, names = JumpTable(workflow.steps), [*workflow.step_names(), END_LABEL]
     over: dict[str, str] = {}  # the last step of a first branch -> where the branches meet
     ways: dict[str, list[tuple[str, str]]] = {}
     for i, step in enumerate(workflow.steps):
@@ -64,12 +64,12 @@ def _ways(workflow: Workflow) -> dict[str, list[tuple[str, str]]]:
         if isinstance(step, ChoiceStep):
             ways[step.name] = []
             for branch in ("then", "else"):
-                passed = course.passed(step, StepResult.ok({"branch": branch})) or ()
+                passed = course.skipped_ranges(step, StepResult.ok({"branch": branch})) or ()
                 pairs = dict(zip(passed[::2], passed[1::2], strict=True))
-                ways[step.name].append((pairs.pop(following, following) or END, branch))
+                ways[step.name].append((pairs.pop(following, following) or END_LABEL, branch))
                 for begin, end in pairs.items():
                     if step.else_step is not None:
-                        over[names[workflow.step_index(begin) - 1]] = end or END
+                        over[names[workflow.step_index(begin) - 1]] = end or END_LABEL
         else:
             jump = step.next_step if isinstance(step, WaitStep) else None
             ways[step.name] = [(jump or over.get(step.name, following), "")]

@@ -81,28 +81,28 @@ class PipelineRegistry:
     """Pipelines by name; thread-safe.  A name registered again is redefined."""
 
     def __init__(self) -> None:
-        self._known: dict[str, Any] = {}
+        self._pipelines: dict[str, Any] = {}
         self._lock = threading.Lock()
 
     def register(self, name: str, source: Any) -> None:
         """Make a pipeline known."""
         with self._lock:
-            self._known[name] = source
+            self._pipelines[name] = source
 
     def find(self, name: str) -> Any:
         """The pipeline of this name; None if there is none."""
         with self._lock:
-            return self._known.get(name)
+            return self._pipelines.get(name)
 
     def names(self) -> list[str]:
         """All names, sorted."""
         with self._lock:
-            return sorted(self._known)
+            return sorted(self._pipelines)
 
-    def forget(self, name: str) -> None:
+    def unregister(self, name: str) -> None:
         """Drop a name; one that is not there is no error."""
         with self._lock:
-            self._known.pop(name, None)
+            self._pipelines.pop(name, None)
 
     def not_found(self, name: str) -> PipelineNotFound:
         """The error for a name that is neither a pipeline nor a workflow; it says what comes close."""
@@ -146,10 +146,10 @@ def pipeline(name: Any = None, *, into: PipelineRegistry = pipeline_registry) ->
 
 # -- how one is carried out
 
-Start = Callable[[], Any]
+PipelineCall = Callable[[], Any]
 
 
-def starter(source: Any, params: dict[str, Any]) -> Start:
+def prepare_call(source: Any, params: dict[str, Any]) -> PipelineCall:
     """How to run a pipeline on these params.  What it gives may have to be awaited."""
     if isinstance(source, type):
         if not signature_of(source).parameters:
@@ -161,7 +161,7 @@ def starter(source: Any, params: dict[str, Any]) -> Start:
     return lambda: run(params) if signature_of(run).parameters else run()
 
 
-def dispatched(dispatcher: Any, name: str, params: dict[str, Any]) -> Start:
+def prepare_dispatch(dispatcher: Any, name: str, params: dict[str, Any]) -> PipelineCall:
     """How to hand a pipeline to a dispatcher: `submit(name, params)`, `run(name, params)`, or a function of both."""
     for method in ("submit", "run"):
         found = getattr(dispatcher, method, None)
@@ -170,28 +170,28 @@ def dispatched(dispatcher: Any, name: str, params: dict[str, Any]) -> Start:
     return lambda: dispatcher(name, params)
 
 
-def carried_out(start: Start, name: str) -> PipelineResult:
+def run_pipeline(call: PipelineCall, name: str) -> PipelineResult:
     """Run it to its end, in this thread.  What it raises comes out.  Raises StepReturnError for what is no result."""
     began = dt.datetime.now(dt.UTC)
-    given = start()
+    given = call()
     if inspect.isawaitable(given):
         given = run_to_end(given)
-    return _result(given, name, began)
+    return _to_pipeline_result(given, name, began)
 
 
-_GOOD: Final = ("completed", "success", "succeeded", "ok")
-_BAD: Final = ("failed", "failure", "error", "cancelled", "timed_out", "dead_lettered")
+_SUCCESS_STATUSES: Final = ("completed", "success", "succeeded", "ok")
+_FAILURE_STATUSES: Final = ("failed", "failure", "error", "cancelled", "timed_out", "dead_lettered")
 
 
-def _result(given: Any, name: str, began: dt.datetime) -> PipelineResult:
+def _to_pipeline_result(returned: Any, name: str, started_at: dt.datetime) -> PipelineResult:
     now = dt.datetime.now(dt.UTC)
-    if given is None or (isinstance(given, Mapping) and not {"status", "metrics"} <= given.keys()):
-        return PipelineResult(PipelineStatus.COMPLETED, began, now, metrics=dict(given or {}))
-    read = given.get if isinstance(given, Mapping) else lambda key, default=None: getattr(given, key, default)
+    if returned is None or (isinstance(returned, Mapping) and not {"status", "metrics"} <= returned.keys()):
+        return PipelineResult(PipelineStatus.COMPLETED, started_at, now, metrics=dict(returned or {}))
+    read = returned.get if isinstance(returned, Mapping) else lambda key, default=None: getattr(returned, key, default)
     status = read("status")
     if status is None:
         raise StepReturnError(
-            f"pipeline {name!r} returned {type(given).__name__}",
+            f"pipeline {name!r} returned {type(returned).__name__}",
             hint="return a PipelineResult, a dict (its metrics) or None",
         )
     word = str(status.value if isinstance(status, Enum) else status).lower()
@@ -200,18 +200,18 @@ def _result(given: Any, name: str, began: dt.datetime) -> PipelineResult:
     if metrics is None and inner is not None:
         metrics = getattr(inner, "metrics", inner)
     error, category = read("error"), read("error_category")
-    if word in _GOOD:
+    if word in _SUCCESS_STATUSES:
         kept = dict(metrics) if isinstance(metrics, Mapping) else {} if metrics is None else {"result": metrics}
         return PipelineResult(
-            PipelineStatus.COMPLETED, read("started_at") or began, read("completed_at") or now, metrics=kept
+            PipelineStatus.COMPLETED, read("started_at") or started_at, read("completed_at") or now, metrics=kept
         )
-    if word not in _BAD:
+    if word not in _FAILURE_STATUSES:
         error = f"pipeline {name!r} is {word!r}: whoever ran it gave it back before it had ended"
         category = category or "DEPENDENCY"
     failed = PipelineStatus.CANCELLED if word == "cancelled" else PipelineStatus.FAILED
     return PipelineResult(
         failed,
-        read("started_at") or began,
+        read("started_at") or started_at,
         read("completed_at") or now,
         error=str(error or f"pipeline {name!r} {word}"),
         error_category=None if category is None else category_name(category),

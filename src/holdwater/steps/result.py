@@ -9,7 +9,7 @@ from typing import Any
 
 from holdwater.errors import StepReturnError
 from holdwater.model.error_report import describe, is_a, storable
-from holdwater.steps.error_categories import category_name, category_of
+from holdwater.steps.error_categories import category_name, classify_error
 from holdwater.steps.quality import QualityMetrics
 
 
@@ -52,8 +52,8 @@ class StepResult:
         """The step has done its work."""
         return cls(
             True,
-            _mapping("output", output),
-            _mapping("context_updates", context_updates),
+            _check_mapping("output", output),
+            _check_mapping("context_updates", context_updates),
             quality=quality,
             events=list(events or ()),
             next_step=next_step,
@@ -72,10 +72,10 @@ class StepResult:
         """The step failed.  An exception gives its type and message, and its category if none is given."""
         cause = error if is_a(error, BaseException) else None
         if category is None:
-            category = "INTERNAL" if cause is None else category_of(cause)
+            category = "INTERNAL" if cause is None else classify_error(cause)
         return cls(
             False,
-            _mapping("output", output),
+            _check_mapping("output", output),
             error=storable(str(error)) if cause is None else describe(cause),
             error_category=category,
             quality=quality,
@@ -104,27 +104,28 @@ class StepResult:
         return data
 
 
-def _mapping(role: str, given: Any) -> dict[str, Any]:
-    if given is not None and not isinstance(given, Mapping):
+def _check_mapping(role: str, value: Any) -> dict[str, Any]:
+    if value is not None and not isinstance(value, Mapping):
         raise StepReturnError(
-            f"the {role} of a StepResult is a dict, not {type(given).__name__}", hint=f'{role}={{"value": ...}}'
+            f"the {role} of a StepResult is a dict, not {type(value).__name__}", hint=f'{role}={{"value": ...}}'
         )
-    return dict(given or {})
+    return dict(value or {})
 
 
-def result_of(given: Any, who: str) -> StepResult:
+def to_step_result(returned: Any, source: str) -> StepResult:
     """A result from what `who` returned: itself, a dict as output, or None.  Raises StepReturnError."""
-    if isinstance(given, StepResult):
-        return given
-    if given is None:
+    if isinstance(returned, StepResult):
+        return returned
+    if returned is None:
         return StepResult.ok()
-    if isinstance(given, Mapping):
-        return StepResult.ok(given)
-    if inspect.iscoroutine(given):
-        given.close()  # nobody will await it
-    kind = f"{type(given).__module__}.{type(given).__qualname__}".removeprefix("builtins.")
+    if isinstance(returned, Mapping):
+        return StepResult.ok(returned)
+    if inspect.iscoroutine(returned):
+        returned.close()  # nobody will await it
+    kind = f"{type(returned).__module__}.{type(returned).__qualname__}".removeprefix("builtins.")
     raise StepReturnError(
-        f"{who} returned {kind}", hint="return StepResult.ok(...) or StepResult.fail(...), a dict (the output) or None"
+        f"{source} returned {kind}",
+        hint="return StepResult.ok(...) or StepResult.fail(...), a dict (the output) or None",
     )
 
 

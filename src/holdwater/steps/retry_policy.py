@@ -10,16 +10,16 @@ from holdwater.steps.step import ErrorPolicy, Step
 DEFAULT_RETRY: Final = RetryPolicy(max_attempts=3)
 """for steps with `on_error=RETRY` that do not say more: any failure, after 1 s and after 2 s"""
 
-UNLIMITED_SECONDS: Final = 100 * 365 * 86_400.0
+NO_TIMEOUT_SECONDS: Final = 100 * 365 * 86_400.0
 """Steps have no time-out unless somebody asks for one; the engine's own default is for tasks."""
 
-_ONCE: Final = RetryPolicy()
+_SINGLE_ATTEMPT: Final = RetryPolicy()
 
 
-def policy_of(step: Step, default_retry: RetryPolicy | None, default_timeout_s: float | None) -> NodePolicy:
+def build_node_policy(step: Step, default_retry: RetryPolicy | None, default_timeout_s: float | None) -> NodePolicy:
     """The policy of a step, with the runner's defaults for what it leaves open."""
     retry = step.retry_policy
     if retry is None:
-        retry = (default_retry or DEFAULT_RETRY) if step.on_error is ErrorPolicy.RETRY else _ONCE
-    timeout_s = step.timeout_s or default_timeout_s or UNLIMITED_SECONDS
+        retry = (default_retry or DEFAULT_RETRY) if step.on_error is ErrorPolicy.RETRY else _SINGLE_ATTEMPT
+    timeout_s = step.timeout_s or default_timeout_s or NO_TIMEOUT_SECONDS
     return NodePolicy(retry=retry, timeout_s=timeout_s)

@@ -15,7 +15,7 @@ from holdwater.model import validation
 from holdwater.model.policies import RetryPolicy
 from holdwater.model.signatures import signature_of
 from holdwater.steps.quality import QualityThresholds
-from holdwater.steps.step_config import own_data, own_dict
+from holdwater.steps.step_config import copy_config, copy_containers
 
 if TYPE_CHECKING:
     from holdwater.steps.context import WorkflowContext
@@ -40,7 +40,7 @@ class ErrorPolicy(StrEnum):
     RETRY = "retry"
 
 
-class More(TypedDict, total=False):
+class StepOptions(TypedDict, total=False):
     """What every kind of step takes besides."""
 
     timeout: float | None
@@ -48,7 +48,7 @@ class More(TypedDict, total=False):
     checkpoint: bool
 
 
-class Options(More, total=False):
+class KeywordOptions(StepOptions, total=False):
     """What the kinds of steps take by keyword alone."""
 
     config: Mapping[str, Any] | None
@@ -83,18 +83,20 @@ class Step:
             raise WorkflowError(
                 f"step name {self.name!r} cannot be used", hint="without a leading '*', without '/' and line breaks"
             )
-        self._set("config", own_dict(self.config or {}))
+        self._set_field("config", copy_config(self.config or {}))
         try:
-            self._set("on_error", ErrorPolicy(self.on_error))
+            self._set_field("on_error", ErrorPolicy(self.on_error))
         except ValueError:
-            raise self._wrong(f"on_error={self.on_error!r}", "one of stop, continue, retry") from None
+            raise self._invalid_error(f"on_error={self.on_error!r}", "one of stop, continue, retry") from None
         if self.retry_policy is not None and not isinstance(self.retry_policy, RetryPolicy):
-            raise self._wrong(f"retry={self.retry_policy!r}", "give a RetryPolicy")
-        if not isinstance(self, LambdaStep | PipelineStep_) and inspect.iscoroutinefunction(self.function):
-            raise self._wrong(f"the async function {self.function!r}", "only handlers and pipelines are awaited")
+            raise self._invalid_error(f"retry={self.retry_policy!r}", "give a RetryPolicy")
+        if not isinstance(self, LambdaStep | RunPipelineStep) and inspect.iscoroutinefunction(self.function):
+            raise self._invalid_error(
+                f"the async function {self.function!r}", "only handlers and pipelines are awaited"
+            )
         for name, seconds in (("timeout", self.timeout), ('config["timeout"]', self.config.get("timeout"))):
             if seconds is not None:
-                validation.seconds(f"{name} of step {self.name!r}", seconds, error=WorkflowError)
+                validation.check_seconds(f"{name} of step {self.name!r}", seconds, error=WorkflowError)
 
     @property
     def timeout_s(self) -> float | None:
@@ -107,11 +109,11 @@ class Step:
         """The code of the user it calls, if it calls any."""
         return None
 
-    def _set(self, name: str, value: Any) -> None:
+    def _set_field(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
 
-    def _wrong(self, what: str, hint: str) -> WorkflowError:
-        return WorkflowError(f"step {self.name!r}: {what} cannot be used", hint=hint)
+    def _invalid_error(self, subject: str, hint: str) -> WorkflowError:
+        return WorkflowError(f"step {self.name!r}: {subject} cannot be used", hint=hint)
 
     # -- how steps are made
 
@@ -124,7 +126,7 @@ class Step:
         retry: RetryPolicy | None = None,
         *,
         quality_thresholds: QualityThresholds | Mapping[str, Any] | None = None,
-        **more: Unpack[More],
+        **more: Unpack[StepOptions],
     ) -> LambdaStep:
         """Call `handler(context, config)`, a function or an object with `__call__`; it may be `async def`.
 
@@ -154,8 +156,8 @@ class Step:
         *,
         pipeline_name: str | None = None,
         config: Mapping[str, Any] | None = None,
-        **more: Unpack[More],
-    ) -> PipelineStep_:
+        **more: Unpack[StepOptions],
+    ) -> RunPipelineStep:
         """Run a pipeline: a registered name, a function of its params, a class with `run()`, or another Workflow.
 
         It gets the params of the context with `params` over them.  Output: its metrics, and `pipeline_result` with
@@ -166,7 +168,7 @@ class Step:
             raise WorkflowError(
                 f"step {name!r} names its pipeline once", hint=f"Step.pipeline({name!r}, 'my.pipeline')"
             )
-        return PipelineStep_(
+        return RunPipelineStep(
             name=name,
             source=pipeline_name if pipeline is None else pipeline,
             params=dict(params or {}),
@@ -187,7 +189,7 @@ class Step:
         when: Condition | None = None,
         then: str | None = None,
         otherwise: str | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[KeywordOptions],
     ) -> ChoiceStep:
         """Jump to `then_step` if `condition(context)` is true, else to `else_step`; both stand further down.
 
@@ -197,11 +199,11 @@ class Step:
         """
         return ChoiceStep(
             name=name,
-            condition=_either(name, "condition", condition, "when", when),
-            then_step=_either(name, "then_step", then_step, "then", then),
+            condition=_exactly_one(name, "condition", condition, "when", when),
+            then_step=_exactly_one(name, "then_step", then_step, "then", then),
             else_step=else_step if otherwise is None else otherwise,
             join=join,
-            **_fields(options),
+            **_to_step_fields(options),
         )
 
     @staticmethod
@@ -216,7 +218,7 @@ class Step:
         step: Step | None = None,
         item_param: str = "item",
         max_concurrency: int = 10,
-        **options: Unpack[Options],
+        **options: Unpack[KeywordOptions],
     ) -> MapStep:
         """Run a workflow (`iterator`), or one `step`, for each item: as child runs, `max_concurrency` at a time.
 
@@ -241,10 +243,10 @@ class Step:
             name=name,
             items=sources[0] if sources else None,
             items_path=items_path,
-            iterator_workflow=_iterator(name, bodies[0]),
+            iterator_workflow=_to_iterator_workflow(name, bodies[0]),
             item_param=item_param,
             max_concurrency=max_concurrency,
-            **_fields(options),
+            **_to_step_fields(options),
         )
 
     @staticmethod
@@ -256,7 +258,7 @@ class Step:
         duration_path: str | None = None,
         until: dt.datetime | Callable[[WorkflowContext], dt.datetime] | None = None,
         next_step: str | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[KeywordOptions],
     ) -> WaitStep:
         """Let time pass: so many seconds, as many as a param says (`duration_path`), or `until` an instant.
 
@@ -272,16 +274,16 @@ class Step:
             duration_path=duration_path,
             until=until,
             next_step=next_step,
-            **_fields(options),
+            **_to_step_fields(options),
         )
 
 
-def with_own_config(step: Step) -> Step:
+def copy_with_own_config(step: Step) -> Step:
     """The step for one attempt: what code around it writes into its configuration is seen there only."""
     if not step.config:
         return step
     own = copy.copy(step)
-    own._set("config", own_dict(step.config))
+    own._set_field("config", copy_config(step.config))
     return own
 
 
@@ -300,10 +302,10 @@ class LambdaStep(Step):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not callable(self.handler) or not _takes(self.handler, 2):
-            raise self._wrong(f"handler {self.handler!r}", "give a function (context, config)")
+        if not callable(self.handler) or not _accepts_arguments(self.handler, 2):
+            raise self._invalid_error(f"handler {self.handler!r}", "give a function (context, config)")
         if self.quality_thresholds is not None and not isinstance(self.quality_thresholds, QualityThresholds):
-            raise self._wrong(f"quality_thresholds={self.quality_thresholds!r}", "give QualityThresholds(...)")
+            raise self._invalid_error(f"quality_thresholds={self.quality_thresholds!r}", "give QualityThresholds(...)")
 
     @property
     def function(self) -> Callable[..., Any]:
@@ -317,7 +319,7 @@ class LambdaStep(Step):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class PipelineStep_(Step):
+class RunPipelineStep(Step):
     """Runs a pipeline.  (`PipelineStep` is a step of a pipeline group.)"""
 
     step_type = StepType.PIPELINE
@@ -327,10 +329,12 @@ class PipelineStep_(Step):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._set("params", own_dict(self.params or {}))
+        self._set_field("params", copy_config(self.params or {}))
         named = isinstance(self.source, str) and bool(self.source)
-        if not named and (isinstance(self.source, str) or not (callable(self.source) or _runs(self.source))):
-            raise self._wrong(f"pipeline {self.source!r}", "give a name, a function, a class with run() or a Workflow")
+        if not named and (isinstance(self.source, str) or not (callable(self.source) or _is_runnable(self.source))):
+            raise self._invalid_error(
+                f"pipeline {self.source!r}", "give a name, a function, a class with run() or a Workflow"
+            )
 
     @property
     def function(self) -> Callable[..., Any] | None:
@@ -357,8 +361,8 @@ class ChoiceStep(Step):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not callable(self.condition) or not _takes(self.condition, 1):
-            raise self._wrong(f"condition {self.condition!r}", "give a function of the context")
+        if not callable(self.condition) or not _accepts_arguments(self.condition, 1):
+            raise self._invalid_error(f"condition {self.condition!r}", "give a function of the context")
 
     @property
     def function(self) -> Callable[..., Any]:
@@ -381,12 +385,12 @@ class MapStep(Step):
         super().__post_init__()
         if self.items is not None and not callable(self.items):
             if isinstance(self.items, (str, bytes, Mapping)) or not isinstance(self.items, Iterable):
-                raise self._wrong(f"items={self.items!r}", "give a list, or a function of the context")
-            self._set("items", own_data(list(self.items)))
+                raise self._invalid_error(f"items={self.items!r}", "give a list, or a function of the context")
+            self._set_field("items", copy_containers(list(self.items)))
         if not isinstance(self.item_param, str) or not self.item_param:
-            raise self._wrong(f"item_param={self.item_param!r}", "the name of the param that holds the item")
+            raise self._invalid_error(f"item_param={self.item_param!r}", "the name of the param that holds the item")
         if type(self.max_concurrency) is not int or self.max_concurrency < 1:
-            raise self._wrong(f"max_concurrency={self.max_concurrency!r}", "an integer of 1 or more")
+            raise self._invalid_error(f"max_concurrency={self.max_concurrency!r}", "an integer of 1 or more")
 
     @property
     def function(self) -> Callable[..., Any] | None:
@@ -414,43 +418,43 @@ class WaitStep(Step):
             )
         if self.duration_seconds is not None:
             what = f"seconds= of wait step {self.name!r}"
-            validation.seconds(what, self.duration_seconds, positive=False, error=WorkflowError)
+            validation.check_seconds(what, self.duration_seconds, positive=False, error=WorkflowError)
         if isinstance(self.until, dt.datetime) and self.until.tzinfo is None:
-            self._set("until", self.until.astimezone())
+            self._set_field("until", self.until.astimezone())
 
     @property
     def function(self) -> Callable[..., Any] | None:
         return self.until if callable(self.until) else None
 
 
-def _fields(options: Options) -> dict[str, Any]:
+def _to_step_fields(options: KeywordOptions) -> dict[str, Any]:
     given: dict[str, Any] = dict(options)
     if "retry" in given:
         given["retry_policy"] = given.pop("retry")
     return given
 
 
-def _either(step: str, name: str, given: Any, other_name: str, other: Any) -> Any:
-    if (given is None) == (other is None):
+def _exactly_one(step: str, name: str, value: Any, other_name: str, other_value: Any) -> Any:
+    if (value is None) == (other_value is None):
         raise WorkflowError(f"choice step {step!r} needs {name} (or {other_name}), once")
-    return other if given is None else given
+    return other_value if value is None else value
 
 
-def _iterator(name: str, body: Any) -> Workflow:
+def _to_iterator_workflow(name: str, source: Any) -> Workflow:
     from holdwater.steps.workflow import Workflow
 
-    if isinstance(body, Step):
-        return Workflow(steps=[body])
-    if not isinstance(body, Workflow):
-        raise WorkflowError(f"map step {name!r} runs a Workflow or a Step for each item, not {body!r}")
-    return body
+    if isinstance(source, Step):
+        return Workflow(steps=[source])
+    if not isinstance(source, Workflow):
+        raise WorkflowError(f"map step {name!r} runs a Workflow or a Step for each item, not {source!r}")
+    return source
 
 
-def _runs(thing: Any) -> bool:
+def _is_runnable(thing: Any) -> bool:
     return callable(getattr(thing, "run", None)) or callable(getattr(thing, "program", None))
 
 
-def _takes(function: Callable[..., Any], count: int) -> bool:
+def _accepts_arguments(function: Callable[..., Any], count: int) -> bool:
     """Whether it can be called with so many arguments; what has no signature is taken at its word."""
     try:
         signature = signature_of(function)

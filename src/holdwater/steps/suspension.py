@@ -14,108 +14,108 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 
 from holdwater.errors import TaskCancelled
-from holdwater.model.fanout import Spread
+from holdwater.model.fanout import ChildRunsRequest
 from holdwater.steps.result import StepResult
 from holdwater.steps.run_data import StepView
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class EngineRequest:
     """What a step wants of the engine: child runs, or to sleep until an instant (microseconds since the epoch)."""
 
-    spread: Spread | None = None
+    child_runs: ChildRunsRequest | None = None
     wait_until: int | None = None
 
 
-Ask = Callable[[Callable[[], Request]], StepView]
+RequestFn = Callable[[Callable[[], EngineRequest]], StepView]
 """Gives the view that holds the answer to the request, which is made only if there is no answer yet."""
 
 
-class Asked(Exception):
+class StepSuspended(Exception):
     """A signal from a step to its program: it has a request, and is to be performed again."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: EngineRequest) -> None:
         super().__init__()
         self.request = request
 
 
-def has_answer(view: StepView) -> bool:
+def has_response(view: StepView) -> bool:
     """Whether the engine has done what the step asked for."""
-    return view.outcomes is not None or view.woken is not None
+    return view.child_results is not None or view.woken_at is not None
 
 
-def asking(view: StepView) -> Ask:
+def make_request_fn(view: StepView) -> RequestFn:
     """For a step that is performed again."""
 
-    def ask(request: Callable[[], Request]) -> StepView:
-        if has_answer(view):
+    def ask(request: Callable[[], EngineRequest]) -> StepView:
+        if has_response(view):
             return view
-        raise Asked(request())
+        raise StepSuspended(request())
 
     return ask
 
 
-class Conversation:
+class SuspendedStep:
     """A step in a thread of its own, which may ask once."""
 
-    def __init__(self, perform: Callable[[Ask], StepResult]) -> None:
-        self._perform = perform
-        self._said: SimpleQueue[Request | StepResult | BaseException] = SimpleQueue()
-        self._answers: SimpleQueue[StepView | None] = SimpleQueue()
+    def __init__(self, execute_step: Callable[[RequestFn], StepResult]) -> None:
+        self._execute_step = execute_step
+        self._messages: SimpleQueue[EngineRequest | StepResult | BaseException] = SimpleQueue()
+        self._responses: SimpleQueue[StepView | None] = SimpleQueue()
 
-    def begin(self) -> Request | StepResult:
+    def start(self) -> EngineRequest | StepResult:
         """What it asks for, or what it gives.  What it raises comes out."""
         context = contextvars.copy_context()
-        threading.Thread(target=context.run, args=(self._talk,), name="holdwater-step", daemon=True).start()
-        return self._listen()
+        threading.Thread(target=context.run, args=(self._run_step,), name="holdwater-step", daemon=True).start()
+        return self._next_message()
 
-    def answer(self, view: StepView) -> Request | StepResult:
+    def resume_with(self, view: StepView) -> EngineRequest | StepResult:
         """Go on with the answer."""
-        self._answers.put(view)
-        return self._listen()
+        self._responses.put(view)
+        return self._next_message()
 
-    def end(self) -> None:
+    def abort(self) -> None:
         """There will be no answer."""
-        self._answers.put(None)
+        self._responses.put(None)
 
-    def _listen(self) -> Request | StepResult:
-        said = self._said.get()
+    def _next_message(self) -> EngineRequest | StepResult:
+        said = self._messages.get()
         if isinstance(said, BaseException):
             raise said
         return said
 
-    def _talk(self) -> None:
+    def _run_step(self) -> None:
         try:
-            self._said.put(self._perform(self._ask))
+            self._messages.put(self._execute_step(self._request))
         except BaseException as error:  # noqa: BLE001 - it is raised where somebody listens
-            self._said.put(error)
+            self._messages.put(error)
 
-    def _ask(self, request: Callable[[], Request]) -> StepView:
-        self._said.put(request())
-        view = self._answers.get()
+    def _request(self, request: Callable[[], EngineRequest]) -> StepView:
+        self._messages.put(request())
+        view = self._responses.get()
         if view is None:
             raise TaskCancelled("the run has ended")
         return view
 
 
-class Conversations:
+class SuspendedSteps:
     """Those that wait for an answer, by run and step; shared by the programs of a run and of its children."""
 
     def __init__(self) -> None:
-        self._waiting: dict[tuple[str, int], Conversation] = {}
+        self._waiting: dict[tuple[str, int], SuspendedStep] = {}
 
-    def put(self, run_id: str, node: int, conversation: Conversation) -> None:
+    def add(self, run_id: str, node: int, suspended: SuspendedStep) -> None:
         """It has asked."""
-        self._waiting[run_id, node] = conversation
+        self._waiting[run_id, node] = suspended
 
-    def take(self, run_id: str, node: int) -> Conversation | None:
+    def pop(self, run_id: str, node: int) -> SuspendedStep | None:
         """The one that waits, if this process has it."""
         return self._waiting.pop((run_id, node), None)
 
-    def end(self, run_id: str) -> None:
+    def abort_run(self, run_id: str) -> None:
         """The run has ended: nothing of it, and of its children, will be answered."""
         for key in list(self._waiting):
             if key[0] == run_id or key[0].startswith(f"{run_id}/"):
                 conversation = self._waiting.pop(key, None)
                 if conversation is not None:
-                    conversation.end()
+                    conversation.abort()

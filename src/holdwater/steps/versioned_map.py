@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from holdwater.model.values import Stored
 
 
-class Timeline:
+class VersionedMap:
     """Versions by name.  Instants are given in rising order."""
 
     __slots__ = ("_versions",)
@@ -19,20 +19,20 @@ class Timeline:
     def __init__(self) -> None:
         self._versions: dict[str, list[tuple[int, Stored | None]]] = {}
 
-    def put(self, at: int, values: Mapping[str, Stored]) -> None:
+    def write(self, version: int, values: Mapping[str, Stored]) -> None:
         """Write these values."""
         for name, value in values.items():
-            self._versions.setdefault(name, []).append((at, value))
+            self._versions.setdefault(name, []).append((version, value))
 
-    def remove(self, at: int, names: Iterable[str]) -> None:
+    def remove(self, version: int, names: Iterable[str]) -> None:
         """From then on there are no such values."""
         for name in names:
-            self._versions.setdefault(name, []).append((at, None))
+            self._versions.setdefault(name, []).append((version, None))
 
-    def get(self, name: str, at: int) -> Stored | None:
+    def get(self, name: str, version: int) -> Stored | None:
         """The latest version of that time; None if there is none."""
         for written, value in reversed(self._versions.get(name, ())):  # whoever asks, asks for the latest, or nearly
-            if written <= at:
+            if written <= version:
                 return value
         return None
 
@@ -42,16 +42,16 @@ class Timeline:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class Snapshot:
     """A timeline as it was at an instant: it never changes."""
 
-    timeline: Timeline
-    at: int
+    source: VersionedMap
+    version: int
 
     def get(self, name: str) -> Stored | None:
         """The value of that time."""
-        return self.timeline.get(name, self.at)
+        return self.source.get(name, self.version)
 
     def names(self) -> list[str]:
         """Names that may have a value."""
-        return self.timeline.names()
+        return self.source.names()

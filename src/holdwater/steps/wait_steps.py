@@ -11,25 +11,29 @@ from holdwater.model import validation
 from holdwater.steps.context import EPOCH, WorkflowContext
 from holdwater.steps.result import StepResult
 from holdwater.steps.step import WaitStep
-from holdwater.steps.suspension import Ask, Request
+from holdwater.steps.suspension import EngineRequest, RequestFn
 
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
 
 
-def waited(step: WaitStep, context: WorkflowContext, ask: Ask, now: Callable[[], int], dry_run: bool) -> StepResult:
+def execute_wait(
+    step: WaitStep, context: WorkflowContext, submit_request: RequestFn, now: Callable[[], int], dry_run: bool
+) -> StepResult:
     """Sleep.  `now` tells the instant, microseconds since the epoch."""
     if step.until is None:
-        seconds = _seconds(step, context)
+        seconds = _duration_seconds(step, context)
         if seconds > 0 and not dry_run:
-            ask(lambda: Request(wait_until=now() + round(seconds * 1e6)))
+            submit_request(lambda: EngineRequest(wait_until=now() + round(seconds * 1e6)))
         return StepResult.ok({"waited_seconds": seconds})
     if dry_run:
-        return StepResult.ok({"waited_until": _instant(step, context).isoformat()})
-    woken = ask(lambda: Request(wait_until=(_instant(step, context) - EPOCH) // _MICROSECOND)).woken
+        return StepResult.ok({"waited_until": _until_instant(step, context).isoformat()})
+    woken = submit_request(
+        lambda: EngineRequest(wait_until=(_until_instant(step, context) - EPOCH) // _MICROSECOND)
+    ).woken_at
     return StepResult.ok({"waited_until": (EPOCH + (woken or now()) * _MICROSECOND).isoformat()})
 
 
-def _seconds(step: WaitStep, context: WorkflowContext) -> float:
+def _duration_seconds(step: WaitStep, context: WorkflowContext) -> float:
     if step.duration_seconds is not None:
         return step.duration_seconds
     assert step.duration_path is not None
@@ -39,10 +43,10 @@ def _seconds(step: WaitStep, context: WorkflowContext) -> float:
     if isinstance(found, dt.timedelta):
         found = found.total_seconds()
     what = f"wait step {step.name!r}: param {step.duration_path!r}"
-    return validation.seconds(what, found, positive=False, error=ConfigurationFailure)
+    return validation.check_seconds(what, found, positive=False, error=ConfigurationFailure)
 
 
-def _instant(step: WaitStep, context: WorkflowContext) -> dt.datetime:
+def _until_instant(step: WaitStep, context: WorkflowContext) -> dt.datetime:
     instant = step.until(context) if callable(step.until) else step.until
     if not isinstance(instant, dt.datetime):
         raise ConfigurationFailure(

@@ -12,12 +12,12 @@ from holdwater.errors import FallThroughWarning, WorkflowError
 from holdwater.model import validation
 from holdwater.model.plan import Plan
 from holdwater.model.registry import Registry, registry
-from holdwater.steps.compile import plan_of
-from holdwater.steps.step import ChoiceStep, LambdaStep, PipelineStep_, Step, WaitStep
-from holdwater.steps.step_config import own_dict
+from holdwater.steps.compile import build_plan
+from holdwater.steps.step import ChoiceStep, LambdaStep, RunPipelineStep, Step, WaitStep
+from holdwater.steps.step_config import copy_config
 
 if TYPE_CHECKING:
-    from holdwater.steps.definition import StepsProgram
+    from holdwater.steps.definition import StepsWorkflowDefinition
 
 W = TypeVar("W", bound="Workflow")
 
@@ -40,17 +40,17 @@ class Workflow:
     ) -> None:
         if not isinstance(name, str):
             raise WorkflowError(
-                f"a workflow has a name, not {validation.shown(name)}", hint='Workflow(name="...", steps=[...])'
+                f"a workflow has a name, not {validation.shorten_repr(name)}", hint='Workflow(name="...", steps=[...])'
             )
         self.name = name
         self.steps: tuple[Step, ...] = tuple(steps)
         self.domain = domain
         self.description = description
         self.version = version
-        self.defaults: dict[str, Any] = own_dict(defaults or {})
+        self.defaults: dict[str, Any] = copy_config(defaults or {})
         self.tags: list[str] = list(tags)
         self._index: dict[str, int] = {}
-        self._check()
+        self._validate_steps()
 
     # -- looking
 
@@ -77,64 +77,64 @@ class Workflow:
 
     def has_pipeline_steps(self) -> bool:
         """Whether any step runs a pipeline."""
-        return any(isinstance(step, PipelineStep_) for step in self.steps)
+        return any(isinstance(step, RunPipelineStep) for step in self.steps)
 
     def pipeline_names(self) -> list[str]:
         """The pipelines it runs, each once, in order."""
-        return list(dict.fromkeys(step.pipeline_name for step in self.steps if isinstance(step, PipelineStep_)))
+        return list(dict.fromkeys(step.pipeline_name for step in self.steps if isinstance(step, RunPipelineStep)))
 
     @cached_property
     def plan(self) -> Plan:
         """What the engine runs."""
-        return plan_of(self.name, self.steps)
+        return build_plan(self.name, self.steps)
 
     @property
     def structure(self) -> str:
         """Fingerprint of names, kinds and order of the steps: 16 hex digits.  A run resumes only under its own."""
         return self.plan.structure
 
-    def program(self, name: str | None = None) -> StepsProgram:
+    def program(self, name: str | None = None) -> StepsWorkflowDefinition:
         """What the engine runs; under another name if one is given.  Raises WorkflowError if there is none."""
-        from holdwater.steps.definition import StepsProgram
+        from holdwater.steps.definition import StepsWorkflowDefinition
 
         known_as = self.name if name is None else name
         if not known_as:
             raise WorkflowError("a workflow that is run by itself has a name", hint='Workflow(name="...", steps=[...])')
-        return StepsProgram(self, name=known_as)
+        return StepsWorkflowDefinition(self, name=known_as)
 
     def to_mermaid(self) -> str:
         """A Mermaid flow chart, top down."""
-        from holdwater.steps.picture import mermaid
+        from holdwater.steps.picture import render_mermaid
 
-        return mermaid(self)
+        return render_mermaid(self)
 
     def to_text(self) -> str:
         """One line per step, with what it does and where it may go."""
-        from holdwater.steps.picture import text
+        from holdwater.steps.picture import render_text
 
-        return text(self)
+        return render_text(self)
 
     # -- as data
 
     def to_dict(self) -> dict[str, Any]:
         """The workflow as data; functions by their dotted path.  Raises WorkflowError for functions without one."""
-        from holdwater.steps.workflow_document import to_data
+        from holdwater.steps.workflow_document import workflow_to_dict
 
-        return to_data(self)
+        return workflow_to_dict(self)
 
     @classmethod
     def from_dict(cls: type[W], data: Mapping[str, Any]) -> W:
         """From what `to_dict` gave.  Imports the modules its functions are in.  Raises WorkflowError."""
-        from holdwater.steps.workflow_document import from_data
+        from holdwater.steps.workflow_document import workflow_from_dict
 
-        return from_data(cls, data)
+        return workflow_from_dict(cls, data)
 
     def __repr__(self) -> str:
         return f"Workflow(name={self.name!r}, steps={len(self.steps)})"
 
     # -- checks
 
-    def _check(self) -> None:
+    def _validate_steps(self) -> None:
         for i, step in enumerate(self.steps):
             if not isinstance(step, Step):
                 raise WorkflowError(
@@ -149,13 +149,13 @@ class Workflow:
             if isinstance(step, ChoiceStep):
                 self._check_choice(step)
             elif isinstance(step, WaitStep) and step.next_step is not None:
-                self._ahead(step, "next_step", step.next_step)
+                self._jump_target(step, "next_step", step.next_step)
 
     def _check_choice(self, step: ChoiceStep) -> None:
-        then = self._ahead(step, "then_step", step.then_step)
-        other = None if step.else_step is None else self._ahead(step, "else_step", step.else_step)
+        then = self._jump_target(step, "then_step", step.then_step)
+        other = None if step.else_step is None else self._jump_target(step, "else_step", step.else_step)
         last = then if other is None else max(then, other)
-        if step.join is not None and self._ahead(step, "join", step.join) < last:
+        if step.join is not None and self._jump_target(step, "join", step.join) < last:
             raise WorkflowError(
                 f"choice step {step.name!r}: join {step.join!r} comes before {self.steps[last].name!r}",
                 hint="join names the step after both branches",
@@ -170,7 +170,7 @@ class Workflow:
                 stacklevel=4,
             )
 
-    def _ahead(self, step: Step, role: str, target: Any) -> int:
+    def _jump_target(self, step: Step, role: str, target: Any) -> int:
         """The place of a target, which is after the step."""
         there = self._index.get(target) if isinstance(target, str) else None
         if there is None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from holdwater.errors import DatabaseURLError
 from holdwater.model.ports import Store
 from holdwater.storage.options import StoreOptions
-from holdwater.storage.urls import parse
+from holdwater.storage.urls import parse_url
 
 
 def open_store(url: str, options: StoreOptions | None = None) -> Store:
@@ -17,7 +17,7 @@ def open_store(url: str, options: StoreOptions | None = None) -> Store:
     StoreReadOnly, SchemaTooNew, or StoreUnavailable when the database stays locked or cannot be reached.
     """
     options = options or StoreOptions()
-    where = parse(url)
+    where = parse_url(url)
     if where.dialect == "postgresql":
         try:
             from holdwater.storage.postgres.store import PostgresStore

@@ -13,68 +13,68 @@ from threading import Lock
 from typing import Any, Final, Protocol
 from weakref import WeakSet
 
-PATIENCE_SECONDS: Final = 60.0
+FORK_TIMEOUT_SECONDS: Final = 60.0
 """a fork waits this long for a transaction to end; one from a signal handler inside the transaction waits in vain"""
 
-lifecycle: Final = Lock()
+lifecycle_lock: Final = Lock()
 """held while a store opens its first connections or closes its last, and during a fork"""
 
 
-class Forkable(Protocol):
+class ForkAware(Protocol):
     """Something that a fork has to be prepared for."""
 
-    def suspend(self) -> None:
+    def before_fork(self) -> None:
         """Before a fork: finish what is under way and let nothing new begin."""
         ...
 
-    def resume(self) -> None:
+    def after_fork_in_parent(self) -> None:
         """After it, in the parent: go on."""
         ...
 
-    def abandon(self) -> None:
+    def after_fork_in_child(self) -> None:
         """After it, in the child: let go of what is the parent's."""
         ...
 
 
-_watched: WeakSet[Forkable] = WeakSet()
-_suspended: list[Forkable] = []
-_kept: list[Any] = []
+_fork_aware: WeakSet[ForkAware] = WeakSet()
+_suspended: list[ForkAware] = []
+_kept_until_exit: list[Any] = []
 
 
-def watch(thing: Forkable) -> None:
+def register_fork_aware(resource: ForkAware) -> None:
     """Prepare it for every fork from now on, as long as it lives."""
-    _watched.add(thing)
+    _fork_aware.add(resource)
 
 
-def keep(inherited: Any) -> None:
+def keep_until_exit(resource: Any) -> None:
     """Hold on to an object for the life of this process, its interpreter's last moments included."""
-    _kept.append(inherited)
+    _kept_until_exit.append(resource)
     try:
         import ctypes
     except ImportError:  # then it lives until the interpreter clears its modules
         return
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(inherited))
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(resource))
 
 
-def _before() -> None:
-    lifecycle.acquire()
-    for thing in list(_watched):
-        thing.suspend()
+def _before_fork() -> None:
+    lifecycle_lock.acquire()
+    for thing in list(_fork_aware):
+        thing.before_fork()
         _suspended.append(thing)
 
 
-def _after_in_parent() -> None:
+def _after_fork_in_parent() -> None:
     while _suspended:
-        _suspended.pop().resume()
-    lifecycle.release()
+        _suspended.pop().after_fork_in_parent()
+    lifecycle_lock.release()
 
 
-def _after_in_child() -> None:
+def _after_fork_in_child() -> None:
     while _suspended:
-        _suspended.pop().abandon()
-    _watched.clear()
-    lifecycle.release()
+        _suspended.pop().after_fork_in_child()
+    _fork_aware.clear()
+    lifecycle_lock.release()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before, after_in_parent=_after_in_parent, after_in_child=_after_in_child)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

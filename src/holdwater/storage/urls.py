@@ -18,7 +18,7 @@ Mode = Literal["rwc", "rw", "ro", "memory"]
 
 DEFAULT_BUSY_TIMEOUT_MS: Final = 60_000
 
-_FORMS: Final = (
+_URL_EXAMPLES: Final = (
     "sqlite:///relative.db, sqlite:////absolute/path.db, sqlite:///:memory:, "
     "postgresql://user@host/database or memory://"
 )
@@ -44,7 +44,7 @@ class DatabaseURL:
     busy_timeout_ms: int = field(default=DEFAULT_BUSY_TIMEOUT_MS)
 
 
-def parse(url: str) -> DatabaseURL:
+def parse_url(url: str) -> DatabaseURL:
     """Read a database URL.  Raises DatabaseURLError, which says the path it meant or the URL that was probably meant.
 
     Options of `sqlite`: `mode` (rwc, rw, ro, memory), `_journal_mode`, `_synchronous`, `_busy_timeout` (milliseconds).
@@ -53,7 +53,7 @@ def parse(url: str) -> DatabaseURL:
     scheme, mark, rest = url.partition("://")
     scheme = scheme.lower()
     if not mark:
-        raise _no_url(url)
+        raise _not_a_url_error(url)
     if scheme in ("postgresql", "postgres"):
         return DatabaseURL(url, "postgresql")  # libpq reads the rest
     if scheme == "memory":
@@ -62,52 +62,52 @@ def parse(url: str) -> DatabaseURL:
         return DatabaseURL(url, "memory")
     plain = scheme.partition("+")[0]
     if plain != scheme and plain in ("sqlite", "postgresql", "postgres"):
-        hint = f"write {_shown(f'{plain}://{rest}')[1:-1]}"
-        raise DatabaseURLError(f"{_shown(url)} names a driver; there is only one here", hint=hint)
+        hint = f"write {_masked_repr(f'{plain}://{rest}')[1:-1]}"
+        raise DatabaseURLError(f"{_masked_repr(url)} names a driver; there is only one here", hint=hint)
     if scheme != "sqlite":
-        raise DatabaseURLError(f"{_shown(url)}: there is no store for {scheme!r}", hint=f"write {_FORMS}")
-    return _sqlite(url, rest)
+        raise DatabaseURLError(f"{_masked_repr(url)}: there is no store for {scheme!r}", hint=f"write {_URL_EXAMPLES}")
+    return _parse_sqlite_url(url, rest)
 
 
-def _sqlite(url: str, rest: str) -> DatabaseURL:
-    place, _, query = rest.partition("?")
-    options = _options(url, query)
-    mode = _chosen(url, options, "mode", _MODES, "rwc")
-    journal = _chosen(url, options, "_journal_mode", {m: m for m in _JOURNAL_MODES}, "WAL")
+def _parse_sqlite_url(url: str, location: str) -> DatabaseURL:
+    place, _, query = location.partition("?")
+    options = _parse_options(url, query)
+    mode = _choose_option(url, options, "mode", _MODES, "rwc")
+    journal = _choose_option(url, options, "_journal_mode", {m: m for m in _JOURNAL_MODES}, "WAL")
     levels = {name: n for n, name in enumerate(_SYNCHRONOUS)} | {str(n): n for n in range(len(_SYNCHRONOUS))}
-    synchronous = _chosen(url, options, "_synchronous", levels, 2)
+    synchronous = _choose_option(url, options, "_synchronous", levels, 2)
     busy = options.get("_busy_timeout", str(DEFAULT_BUSY_TIMEOUT_MS))
     if not (busy.isascii() and busy.isdigit() and int(busy) < 2**31):
         raise DatabaseURLError(f"{url!r}: _busy_timeout={busy!r} is no number of milliseconds below 2^31")
-    path = _path(url, place)
+    path = _parse_path(url, place)
     if mode == "memory":
         path = None
     return DatabaseURL(url, "sqlite", path, "memory" if path is None else mode, journal, synchronous, int(busy))
 
 
-def _path(url: str, place: str) -> Path | None:
+def _parse_path(url: str, location: str) -> Path | None:
     """The file meant by what stands between `sqlite://` and `?`."""
-    if place in ("", "/", "/:memory:"):
+    if location in ("", "/", "/:memory:"):
         return None
-    if place == ":memory:":
+    if location == ":memory:":
         raise DatabaseURLError(f"{url!r} has two slashes", hint="write sqlite:///:memory:")
-    if "\0" in place:
+    if "\0" in location:
         raise DatabaseURLError(f"{url!r}: a path has no NUL character")
-    if place.startswith(("./", "../")):
-        named = place
-    elif place.startswith("/"):
-        named = place[1:]
+    if location.startswith(("./", "../")):
+        named = location
+    elif location.startswith("/"):
+        named = location[1:]
     else:
         raise DatabaseURLError(
-            f"{url!r} has two slashes, so {place.partition('/')[0]!r} would be a host, and SQLite has none",
-            hint=f"did you mean sqlite:///{place} (the file {os.path.abspath(place)})?",
+            f"{url!r} has two slashes, so {location.partition('/')[0]!r} would be a host, and SQLite has none",
+            hint=f"did you mean sqlite:///{location} (the file {os.path.abspath(location)})?",
         )
     if named.startswith("//"):  # which POSIX keeps apart, and nobody means
         named = "/" + named.lstrip("/")
     return Path(os.path.abspath(named))
 
 
-def _options(url: str, query: str) -> dict[str, str]:
+def _parse_options(url: str, query: str) -> dict[str, str]:
     options: dict[str, str] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name in _OPTIONS:
@@ -121,7 +121,7 @@ def _options(url: str, query: str) -> dict[str, str]:
     return options
 
 
-def _chosen(url: str, options: dict[str, str], name: str, choices: dict[str, _T], default: _T) -> _T:
+def _choose_option(url: str, options: dict[str, str], name: str, choices: dict[str, _T], default: _T) -> _T:
     if name not in options:
         return default
     given = options[name]
@@ -131,13 +131,13 @@ def _chosen(url: str, options: dict[str, str], name: str, choices: dict[str, _T]
     raise DatabaseURLError(f"{url!r}: {name}={given!r} is none of {', '.join(choices)}")
 
 
-def _no_url(url: str) -> DatabaseURLError:
+def _not_a_url_error(url: str) -> DatabaseURLError:
     if not url.strip():
-        return DatabaseURLError("the database URL is empty", hint=f"write {_FORMS}")
+        return DatabaseURLError("the database URL is empty", hint=f"write {_URL_EXAMPLES}")
     if ":" in url.partition("/")[0] and url != ":memory:" and not re.match(r"[A-Za-z]:", url):
         scheme, _, rest = url.partition(":")
         return DatabaseURLError(
-            f"{_shown(url)} is no database URL", hint=f"did you mean {scheme}:///{rest.lstrip('/')}?"
+            f"{_masked_repr(url)} is no database URL", hint=f"did you mean {scheme}:///{rest.lstrip('/')}?"
         )
     return DatabaseURLError(
         f"{url!r} is a bare path, not a database URL",
@@ -145,11 +145,11 @@ def _no_url(url: str) -> DatabaseURLError:
     )
 
 
-def masked(url: str) -> str:
+def mask_password(url: str) -> str:
     """The URL without a password, wherever it stands; any other text as it is."""
     url = re.sub(r"(://[^:/@?]*):.*@", r"\1:***@", url)  # up to the last @: a password may have some unescaped
     return re.sub(r"(?i)([?&](?:ssl)?password)=[^&]*", r"\1=***", url)
 
 
-def _shown(url: str) -> str:
-    return repr(masked(url))
+def _masked_repr(url: str) -> str:
+    return repr(mask_password(url))

@@ -16,11 +16,11 @@ with WorkflowBuilder("etl"):
 from holdwater.tasks.builder import WorkflowBuilder
 from holdwater.tasks.context import Context
 from holdwater.tasks.decorator import task
-from holdwater.tasks.definition import TaskPerformance, TaskProgram
+from holdwater.tasks.definition import TaskNodeResult, TaskWorkflowDefinition
 from holdwater.tasks.namespaces import TaskNamespace, WorkflowContext
 from holdwater.tasks.patch import Patch
-from holdwater.tasks.run_data import TaskBoard, TaskStyle
-from holdwater.tasks.task_definition import Task, TaskControl
+from holdwater.tasks.run_data import TaskRunData, TaskStyle
+from holdwater.tasks.task_definition import Task, TaskHandleProtocol
 from holdwater.tasks.trigger_rules import (
     all_of,
     always,
@@ -38,12 +38,12 @@ __all__ = [
     "Context",
     "Patch",
     "Task",
-    "TaskBoard",
-    "TaskControl",
+    "TaskHandleProtocol",
     "TaskNamespace",
-    "TaskPerformance",
-    "TaskProgram",
+    "TaskNodeResult",
+    "TaskRunData",
     "TaskStyle",
+    "TaskWorkflowDefinition",
     "Workflow",
     "WorkflowBuilder",
     "WorkflowContext",

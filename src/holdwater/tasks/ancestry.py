@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from holdwater.kernel.compiled_plan import Layout
-from holdwater.tasks.layered_map import INITIAL
+from holdwater.kernel.compiled_plan import CompiledPlan
+from holdwater.tasks.layered_map import INITIAL_RANK
 
 
 class Ancestry:
@@ -14,10 +14,10 @@ class Ancestry:
     Data flows along dependencies only: a task that a rule merely mentions is earlier, but nobody has seen its writes.
     """
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: CompiledPlan) -> None:
         self._layout = layout
         self._dependencies: dict[int, list[int]] = {}
-        self._seen: dict[int, int] = {INITIAL: 1}
+        self._seen_by_rank: dict[int, int] = {INITIAL_RANK: 1}
 
     def dependencies(self, node: int) -> list[int]:
         """The nodes whose data a node sees, as declared."""
@@ -33,9 +33,9 @@ class Ancestry:
 
     def node(self, rank: int) -> int:
         """The node of a rank."""
-        return self._layout.members[rank - 1][0]
+        return self._layout.unit_members[rank - 1][0]
 
-    def bits(self, ranks: Iterable[int]) -> int:
+    def to_bitset(self, ranks: Iterable[int]) -> int:
         """Ranks as a bit set."""
         out = 0
         for rank in ranks:
@@ -48,20 +48,20 @@ class Ancestry:
         while ranks:
             rank = ranks.bit_length() - 1
             kept.append(rank)
-            ranks &= ~self.seen((rank,))
+            ranks &= ~self.seen_by((rank,))
         kept.reverse()
         return tuple(kept)
 
-    def seen(self, writers: tuple[int, ...]) -> int:
+    def seen_by(self, writers: tuple[int, ...]) -> int:
         """What these have seen together, as a bit set of ranks; each has seen itself."""
         known = 0
         for rank in writers:
-            known |= self._seen[rank] if rank in self._seen else self._closure(rank)
+            known |= self._seen_by_rank[rank] if rank in self._seen_by_rank else self._compute_seen(rank)
         return known
 
-    def _closure(self, wanted: int) -> int:
-        seen = self._seen
-        stack = [wanted]
+    def _compute_seen(self, target_rank: int) -> int:
+        seen = self._seen_by_rank
+        stack = [target_rank]
         while stack:
             rank = stack[-1]
             if rank in seen:
@@ -77,4 +77,4 @@ class Ancestry:
             for r in above:
                 known |= seen[r]
             seen[rank] = known
-        return seen[wanted]
+        return seen[target_rank]

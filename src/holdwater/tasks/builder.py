@@ -10,13 +10,13 @@ from typing import Any
 from holdwater.errors import WorkflowError
 from holdwater.model import validation
 from holdwater.model.registry import Registry, registry
-from holdwater.tasks.compile import References
-from holdwater.tasks.definition import TaskProgram
-from holdwater.tasks.namespaces import SEPARATOR, WorkflowContext
+from holdwater.tasks.compile import TaskResolver
+from holdwater.tasks.definition import TaskWorkflowDefinition
+from holdwater.tasks.namespaces import NAMESPACE_SEPARATOR, WorkflowContext
 from holdwater.tasks.task_definition import Task
 from holdwater.tasks.workflow import Workflow
 
-_open: ContextVar[tuple[WorkflowBuilder, ...]] = ContextVar("holdwater_open_builders", default=())
+_open_builders: ContextVar[tuple[WorkflowBuilder, ...]] = ContextVar("holdwater_open_builders", default=())
 
 
 class WorkflowBuilder:
@@ -36,11 +36,11 @@ class WorkflowBuilder:
         workflow: str | None = None,
         into: Registry = registry,
     ) -> None:
-        self.name = _name("a workflow", name)
-        self.where = WorkflowContext(
-            _name("a tenant", "public" if tenant is None else tenant),
-            _name("a package", "embedded" if package is None else package),
-            _name("a workflow", name if workflow is None else workflow),
+        self.name = _check_name("a workflow", name)
+        self.namespace = WorkflowContext(
+            _check_name("a tenant", "public" if tenant is None else tenant),
+            _check_name("a package", "embedded" if package is None else package),
+            _check_name("a workflow", name if workflow is None else workflow),
         )
         self._registry = into
         self._description = ""
@@ -66,14 +66,14 @@ class WorkflowBuilder:
         """
         if not isinstance(task, str) and not callable(task):
             raise WorkflowError(f"add_task takes a string task ID or a function object, not {task!r}")
-        known = {**self._earlier(), **self._tasks}
-        task_id = References(known, self.where).resolve(task, "add_task")
+        known = {**self._registered_tasks(), **self._tasks}
+        task_id = TaskResolver(known, self.namespace).resolve(task, "add_task")
         self._tasks.setdefault(task_id, known[task_id])
         return self
 
     def register(self, task: Task) -> None:
         """Take a task that was decorated in this block.  Raises WorkflowError if another function has its id."""
-        _name("a task", task.id)
+        _check_name("a task", task.id)
         if task.id == "*":
             raise WorkflowError("'*' cannot be the id of a task: it stands for the initial context")
         known = self._tasks.get(task.id)
@@ -85,29 +85,29 @@ class WorkflowBuilder:
 
     def build(self) -> Workflow:
         """The workflow of the tasks so far; it is not registered.  Raises WorkflowError."""
-        return Workflow(self.name, self._tasks, self.where, description=self._description, tags=self._tags)
+        return Workflow(self.name, self._tasks, self.namespace, description=self._description, tags=self._tags)
 
     def __enter__(self) -> WorkflowBuilder:
-        _open.set((*_open.get(), self))
+        _open_builders.set((*_open_builders.get(), self))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _open.set(_open.get()[:-1])
+        _open_builders.set(_open_builders.get()[:-1])
         if kind is None:
             self._registry.register(self.build().program())
 
-    def _earlier(self) -> dict[str, Task]:
-        program = self._registry.find(self.where.workflow_id)
-        if isinstance(program, TaskProgram) and program.workflow.where == self.where:
+    def _registered_tasks(self) -> dict[str, Task]:
+        program = self._registry.find(self.namespace.workflow_id)
+        if isinstance(program, TaskWorkflowDefinition) and program.workflow.namespace == self.namespace:
             return {task.id: task for task in program.workflow.tasks}
         return {}
 
 
 def current_builder() -> WorkflowBuilder:
     """The builder whose block we are in.  Raises WorkflowError outside of any."""
-    builders = _open.get()
+    builders = _open_builders.get()
     if not builders:
         raise WorkflowError(
             "No workflow context: this task belongs to no workflow",
@@ -116,10 +116,10 @@ def current_builder() -> WorkflowBuilder:
     return builders[-1]
 
 
-def _name(what: str, name: Any) -> str:
-    made = validation.text(
-        f"the name of {what}", name, at_most_bytes=validation.LONGEST_NAME_BYTES, error=WorkflowError
+def _check_name(role: str, name: Any) -> str:
+    made = validation.check_text(
+        f"the name of {role}", name, at_most_bytes=validation.LONGEST_NAME_BYTES, error=WorkflowError
     )
-    if SEPARATOR in made:
-        raise WorkflowError(f"the name of {what} cannot hold {SEPARATOR!r}: {validation.shown(made)}")
+    if NAMESPACE_SEPARATOR in made:
+        raise WorkflowError(f"the name of {role} cannot hold {NAMESPACE_SEPARATOR!r}: {validation.shorten_repr(made)}")
     return made

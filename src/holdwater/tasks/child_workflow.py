@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 from holdwater.errors import NodeFailure, TaskReturnError, WorkflowError
-from holdwater.model.ports import Program
+from holdwater.model.ports import WorkflowDefinition
 from holdwater.model.registry import registry
 from holdwater.tasks.context import Context
 
-Body = Callable[..., Any]
+TaskFunction = Callable[..., Any]
 
 
 @runtime_checkable
@@ -20,53 +20,59 @@ class Invokable(Protocol):
 
     name: str | None
 
-    def program(self, name: str | None = None) -> Program: ...
+    def program(self, name: str | None = None) -> WorkflowDefinition: ...
 
 
-def invoking_of(body: Body, takes_handle: bool, is_async: bool, invokes: Any, after: Body | None) -> Body:
+def wrap_with_child_run(
+    function: TaskFunction, takes_handle: bool, is_async: bool, invokes: Any, post_invocation: TaskFunction | None
+) -> TaskFunction:
     """The body with what it invokes: body, child run, its results into the context by name, `after(context)`.
 
     The child is given what the context has of its inputs.  If it does not complete, this attempt fails.
     Raises WorkflowError for what cannot be invoked.
     """
-    name = _name_of(invokes)
-    if after is not None and (not callable(after) or inspect.iscoroutinefunction(after)):
-        raise WorkflowError(f"post_invocation= takes a plain function of the context, not {after!r}")
+    name = _resolve_child_name(invokes)
+    if post_invocation is not None and (not callable(post_invocation) or inspect.iscoroutinefunction(post_invocation)):
+        raise WorkflowError(f"post_invocation= takes a plain function of the context, not {post_invocation!r}")
 
     def given_to(context: Context) -> Any:
-        return registry.get(name).inputs_among(context.to_dict())
+        return registry.get(name).select_inputs(context.to_dict())
 
     def kept(context: Context, result: Any) -> Context:
         if result.status != "Completed":
             why = result.error_message or result.reason or "nobody said why"
             raise NodeFailure("CHILD", f"{name!r} was invoked and is {result.status}: {why}")
         context.update_from_dict(result.final_context.to_dict())
-        return context if after is None else _merged(context, after(context), "post_invocation")
+        return (
+            context
+            if post_invocation is None
+            else _merge_return_value(context, post_invocation(context), "post_invocation")
+        )
 
     def invoke(context: Context, handle: Any) -> Context:
-        given = body(context, handle) if takes_handle else body(context)
-        merged = _merged(context, given, "the body")
+        given = function(context, handle) if takes_handle else function(context)
+        merged = _merge_return_value(context, given, "the body")
         return kept(merged, handle.execute(name, given_to(merged)))
 
     async def invoke_async(context: Context, handle: Any) -> Context:
-        given = body(context, handle) if takes_handle else body(context)
-        merged = _merged(context, await given if inspect.isawaitable(given) else given, "the body")
+        given = function(context, handle) if takes_handle else function(context)
+        merged = _merge_return_value(context, await given if inspect.isawaitable(given) else given, "the body")
         return kept(merged, await handle.execute_async(name, given_to(merged)))
 
     return invoke_async if is_async else invoke
 
 
-def _merged(context: Context, given: Any, who: str) -> Context:
-    if isinstance(given, Context):
-        return given
-    if isinstance(given, dict):
-        context.update_from_dict(given)
-    elif given is not None:
-        raise TaskReturnError(f"{who} returned {given!r:.100}", hint="return the context, None or a dict")
+def _merge_return_value(context: Context, returned: Any, source: str) -> Context:
+    if isinstance(returned, Context):
+        return returned
+    if isinstance(returned, dict):
+        context.update_from_dict(returned)
+    elif returned is not None:
+        raise TaskReturnError(f"{source} returned {returned!r:.100}", hint="return the context, None or a dict")
     return context
 
 
-def _name_of(invokes: Any) -> str:
+def _resolve_child_name(invokes: Any) -> str:
     """The name of what is invoked; a definition is registered under its own, and is what runs."""
     if isinstance(invokes, str) and invokes:
         return invokes

@@ -9,31 +9,31 @@ from typing import Any
 
 from holdwater.errors import WorkflowError
 from holdwater.model.plan import Node, Plan
-from holdwater.model.rules import CUT, SKIPPED, After, AllOf, Rule, leaves
+from holdwater.model.rules import SKIPPED, UPSTREAM_FAILED, After, AllOf, Rule, leaves
 from holdwater.tasks import trigger_rules
-from holdwater.tasks.namespaces import SEPARATOR, WorkflowContext
-from holdwater.tasks.run_data import INPUT
+from holdwater.tasks.namespaces import NAMESPACE_SEPARATOR, WorkflowContext
+from holdwater.tasks.run_data import INPUT_CELL
 from holdwater.tasks.task_definition import Task
 
 
-class References:
+class TaskResolver:
     """Turns what people write for a task (id, full name, function) into its id."""
 
-    def __init__(self, tasks: Mapping[str, Task], where: WorkflowContext) -> None:
+    def __init__(self, tasks: Mapping[str, Task], namespace: WorkflowContext) -> None:
         self._tasks = tasks
-        self._where = where
+        self._namespace = namespace
         self._by_function: dict[int, list[str]] = {}
         for task in tasks.values():
             self._by_function.setdefault(id(task.function), []).append(task.id)
 
-    def resolve(self, reference: Any, by: str) -> str:
+    def resolve(self, reference: Any, referrer: str) -> str:
         """The id of the task that `by` means.  Raises WorkflowError, with ids that come close."""
         if isinstance(reference, str):
             name = reference
-            if SEPARATOR in name:
-                full = self._where.resolve_dependency(name)
-                if not self._where.contains_namespace(full):
-                    raise WorkflowError(f"{by} names {name!r}, which is not in this workflow ({self._where})")
+            if NAMESPACE_SEPARATOR in name:
+                full = self._namespace.resolve_dependency(name)
+                if not self._namespace.contains_namespace(full):
+                    raise WorkflowError(f"{referrer} names {name!r}, which is not in this workflow ({self._namespace})")
                 name = full.task_id
             if name in self._tasks:
                 return name
@@ -46,7 +46,7 @@ class References:
                     return ids[0]
                 if ids:
                     raise WorkflowError(
-                        f"{by} names the function {name!r}, which is several tasks: {', '.join(map(repr, ids))}",
+                        f"{referrer} names the function {name!r}, which is several tasks: {', '.join(map(repr, ids))}",
                         hint="name the task by its id",
                     )
                 function = getattr(function, "__wrapped__", None)
@@ -54,12 +54,12 @@ class References:
                 return name
         close = difflib.get_close_matches(name, self._tasks, n=3)
         raise WorkflowError(
-            f"{by} names the task {name!r}, which workflow {self._where.workflow_id!r} does not have",
+            f"{referrer} names the task {name!r}, which workflow {self._namespace.workflow_id!r} does not have",
             hint=f"did you mean {' or '.join(map(repr, close))}?" if close else "",
         )
 
 
-def plan_of(name: str, tasks: Mapping[str, Task], where: WorkflowContext) -> Plan:
+def build_plan(name: str, tasks: Mapping[str, Task], namespace: WorkflowContext) -> Plan:
     """The plan of these tasks, in definition order.  Raises WorkflowError.
 
     `after` holds the dependencies: that is where a task's data comes from.  A task that only a rule mentions is
@@ -69,13 +69,15 @@ def plan_of(name: str, tasks: Mapping[str, Task], where: WorkflowContext) -> Pla
         raise WorkflowError(
             f"workflow {name!r} cannot be empty", hint="define a task inside `with WorkflowBuilder(...)`, or add_task()"
         )
-    references = References(tasks, where)
+    references = TaskResolver(tasks, namespace)
     nodes: list[Node] = []
     for task in tasks.values():
         after = tuple(dict.fromkeys([references.resolve(d, f"task {task.id!r}") for d in task.dependencies]))
         ready: Rule | None
         if task.rule is not None:
-            ready = trigger_rules.compiled(task.rule, partial(references.resolve, by=f"the rule of task {task.id!r}"))
+            ready = trigger_rules.compile_rule(
+                task.rule, partial(references.resolve, referrer=f"the rule of task {task.id!r}")
+            )
         elif len(after) == 1:
             ready = After(after[0])
         else:
@@ -85,18 +87,18 @@ def plan_of(name: str, tasks: Mapping[str, Task], where: WorkflowContext) -> Pla
                 task.id,
                 after=after,
                 ready=ready,
-                otherwise=CUT if task.rule is None else SKIPPED,
+                otherwise=UPSTREAM_FAILED if task.rule is None else SKIPPED,
                 writes=(task.id,),
                 on_error="ignore" if task.on_error == "handled" else "fail",
             )
         )
-    _check_handled(nodes)
-    plan = Plan(name, tuple(nodes), inputs=(INPUT,))
-    order_of(plan)
+    _check_handled_failures(nodes)
+    plan = Plan(name, tuple(nodes), inputs=(INPUT_CELL,))
+    topological_levels(plan)
     return plan
 
 
-def _check_handled(nodes: Iterable[Node]) -> None:
+def _check_handled_failures(nodes: Iterable[Node]) -> None:
     """Raises WorkflowError if a failure that counts as handled is mentioned by no rule."""
     nodes = list(nodes)
     handled = {node.name for node in nodes if node.on_error == "ignore"}
@@ -116,7 +118,7 @@ def predecessors(node: Node) -> list[str]:
     return list(dict.fromkeys([*node.after, *mentioned]))
 
 
-def order_of(plan: Plan) -> dict[str, int]:
+def topological_levels(plan: Plan) -> dict[str, int]:
     """Node -> level (0: nothing before it), in a topological order.  Raises WorkflowError for a cycle."""
     before = {node.name: predecessors(node) for node in plan.nodes}
     following: dict[str, list[str]] = {name: [] for name in before}
@@ -132,7 +134,7 @@ def order_of(plan: Plan) -> dict[str, int]:
                 level[later] = 1 + max([level[source] for source in before[later]])
                 queue.append(later)
     if len(level) < len(before):
-        cycle = _cycle({name: sources for name, sources in before.items() if name not in level})
+        cycle = _find_cycle({name: sources for name, sources in before.items() if name not in level})
         raise WorkflowError(
             f"workflow {plan.name!r} has a circular dependency: {' -> '.join(cycle)}",
             hint="each of these waits for the one before it",
@@ -140,7 +142,7 @@ def order_of(plan: Plan) -> dict[str, int]:
     return level
 
 
-def _cycle(before: Mapping[str, Iterable[str]]) -> list[str]:
+def _find_cycle(before: Mapping[str, Iterable[str]]) -> list[str]:
     """A cycle among nodes each of which has one of them before it, in running order; the first is also the last."""
     name = next(iter(before))
     way: dict[str, None] = {}

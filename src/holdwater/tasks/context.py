@@ -10,13 +10,13 @@ from holdwater.errors import ContextTooLarge, DecodingError, EncodingError, KeyE
 from holdwater.model import codec
 from holdwater.model.value_types.display import as_text
 from holdwater.model.values import Stored
-from holdwater.tasks.layered_map import EMPTY, View
-from holdwater.tasks.patch import object_text
+from holdwater.tasks.layered_map import EMPTY, LayeredMap
+from holdwater.tasks.patch import join_json_object
 
 MAX_CONTEXT_BYTES: Final = 256 * 1024 * 1024
-KEYS_COMPARED: Final = 50
-HINT_CHARS: Final = 300
-VALUE_SHOWN_CHARS: Final = 200
+MAX_KEYS_FOR_SUGGESTIONS: Final = 50
+MAX_HINT_CHARS: Final = 300
+MAX_REPR_VALUE_CHARS: Final = 200
 """of each value in the repr of a context"""
 
 
@@ -31,68 +31,68 @@ class Context(Mapping[str, Any]):
     `max_bytes` limits the encodings of all values together; what goes beyond raises ContextTooLarge.
     """
 
-    __slots__ = ("_limit", "_live", "_own", "_size", "_view")
+    __slots__ = ("_live_copies", "_local_writes", "_max_bytes", "_size_bytes", "_view")
 
     def __init__(self, data: Mapping[str, Any] | None = None, *, max_bytes: int = MAX_CONTEXT_BYTES) -> None:
-        self._view: View = EMPTY
-        self._own: dict[str, Stored | None] = {}  # what was written here; None: removed
-        self._live: dict[str, Any] = {}  # private copies that somebody holds, and may have changed
-        self._size = 0
-        self._limit = max_bytes
+        self._view: LayeredMap = EMPTY
+        self._local_writes: dict[str, Stored | None] = {}  # what was written here; None: removed
+        self._live_copies: dict[str, Any] = {}  # private copies that somebody holds, and may have changed
+        self._size_bytes = 0
+        self._max_bytes = max_bytes
         if isinstance(data, Context):
-            for key, value in data.stored().items():
-                self._put(key, value)
+            for key, value in data.stored_values().items():
+                self._store(key, value)
         elif data is not None:
             self.update_from_dict(data)
 
     @classmethod
-    def over(cls, view: View, *, max_bytes: int = MAX_CONTEXT_BYTES) -> Context:
+    def from_view(cls, view: LayeredMap, *, max_bytes: int = MAX_CONTEXT_BYTES) -> Context:
         """A context that starts as this view, in O(1)."""
         made = cls(max_bytes=max_bytes)
         made._view = view
-        made._size = view.size
+        made._size_bytes = view.size_bytes
         return made
 
     @classmethod
     def from_stored(cls, values: Mapping[str, Stored]) -> Context:
         """A context of values that are encoded already."""
-        return cls.over(View.of(values))
+        return cls.from_view(LayeredMap.from_values(values))
 
     # -- one key
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value, or `default` if there is none.  A key that holds None gives None."""
-        name = _key(key)
-        live = self._live.get(name)
+        name = _check_key(key)
+        live = self._live_copies.get(name)
         if live is not None:
             return live
-        stored = self._stored(name)
-        return default if stored is None else self._taken_out(name, stored)
+        stored = self._get_stored(name)
+        return default if stored is None else self._copy_out(name, stored)
 
     def set(self, key: str, value: Any) -> None:
         """Insert or overwrite.  Raises EncodingError (also a TypeError and ValueError) for what cannot be stored."""
-        name = _key(key)
-        if name in self._live and self._live[name] is value:
+        name = _check_key(key)
+        if name in self._live_copies and self._live_copies[name] is value:
             return  # it is changed in place, which is looked at in the end
-        old = self._stored(name)
+        old = self._get_stored(name)
         # Putting back what was there is common, and comparing is several times cheaper than encoding.
-        self._put(name, old if old is not None and old.is_plainly(value) else _encoded(name, value))
+        self._store(name, old if old is not None and old.is_plainly(value) else _encode_value(name, value))
 
     def insert(self, key: str, value: Any) -> None:
         """Set a key that is not there yet.  Raises KeyExists."""
-        if _key(key) in self:
+        if _check_key(key) in self:
             raise KeyExists(f"the context has the key {key!r} already", hint="use set() to overwrite it")
         self.set(key, value)
 
     def update(self, key: str, value: Any) -> None:
         """Overwrite a key that is there.  Raises KeyMissing.  (For many keys at once: `update_from_dict`.)"""
-        if _key(key) not in self:
-            self._missing(key)
+        if _check_key(key) not in self:
+            self._raise_missing(key)
         self.set(key, value)
 
     def remove(self, key: str) -> Any:
         """Drop a key; returns its value, None if it was not there."""
-        if self._stored(_key(key)) is None:
+        if self._get_stored(_check_key(key)) is None:
             return None
         value = self[key]
         del self[key]
@@ -102,25 +102,25 @@ class Context(Mapping[str, Any]):
 
     def to_dict(self) -> dict[str, Any]:
         """A new dictionary of copies."""
-        return {key: value.copy() for key, value in self.stored().items()}
+        return {key: value.copy() for key, value in self.stored_values().items()}
 
     def update_from_dict(self, data: Mapping[str, Any]) -> None:
         """Set all these keys; if one cannot be stored, none is."""
         if isinstance(data, Context):
-            values = data.stored()
+            values = data.stored_values()
         elif isinstance(data, Mapping):
             values = {}
             for key, value in data.items():
-                name = _key(key)
-                values[name] = _encoded(name, value)
+                name = _check_key(key)
+                values[name] = _encode_value(name, value)
         else:
             raise EncodingError(f"a context is made of a mapping, not of {type(data).__name__}")
         for name, stored in values.items():
-            self._put(name, stored)
+            self._store(name, stored)
 
     def to_json(self) -> str:
         """The context as a JSON object; `from_json` gives it back."""
-        return object_text(self.stored().items())
+        return join_json_object(self.stored_values().items())
 
     @staticmethod
     def from_json(text: str) -> Context:
@@ -135,15 +135,15 @@ class Context(Mapping[str, Any]):
             _check_tags(tree)
         made = Context()
         for key, value in tree.items():
-            made._put(key, Stored.from_tree(value))
+            made._store(key, Stored.from_tree(value))
         return made
 
     def copy(self) -> Context:
         """An independent context with the same values."""
-        self._settle()
-        made = Context.over(self._view, max_bytes=self._limit)
-        made._own = dict(self._own)
-        made._size = self._size
+        self._capture_mutations()
+        made = Context.from_view(self._view, max_bytes=self._max_bytes)
+        made._local_writes = dict(self._local_writes)
+        made._size_bytes = self._size_bytes
         return made
 
     __copy__ = copy
@@ -157,37 +157,37 @@ class Context(Mapping[str, Any]):
     # -- mapping
 
     def __getitem__(self, key: str) -> Any:
-        name = _key(key)
-        live = self._live.get(name)
+        name = _check_key(key)
+        live = self._live_copies.get(name)
         if live is not None:
             return live
-        stored = self._stored(name)
+        stored = self._get_stored(name)
         if stored is None:
-            self._missing(key)
-        return self._taken_out(name, stored)
+            self._raise_missing(key)
+        return self._copy_out(name, stored)
 
     def __setitem__(self, key: str, value: Any) -> None:
         self.set(key, value)
 
     def __delitem__(self, key: str) -> None:
-        name = _key(key)
-        old = self._stored(name)
+        name = _check_key(key)
+        old = self._get_stored(name)
         if old is None:
-            self._missing(key)
-        self._size -= len(name) + old.size_bytes
-        self._own[name] = None
-        self._live.pop(name, None)
+            self._raise_missing(key)
+        self._size_bytes -= len(name) + old.size_bytes
+        self._local_writes[name] = None
+        self._live_copies.pop(name, None)
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and self._stored(key) is not None
+        return isinstance(key, str) and self._get_stored(key) is not None
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._names())
+        return iter(self._keys())
 
     def __len__(self) -> int:
         count = self._view.count
-        for key, value in self._own.items():
-            count += (value is not None) - (self._view.stored(key) is not None)
+        for key, value in self._local_writes.items():
+            count += (value is not None) - (self._view.get_stored(key) is not None)
         return count
 
     def __eq__(self, other: object) -> bool:
@@ -201,18 +201,18 @@ class Context(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         shown = ", ".join(
-            [f"{key!r}: {as_text(value.tree, VALUE_SHOWN_CHARS)}" for key, value in self.stored().items()]
+            [f"{key!r}: {as_text(value.tree, MAX_REPR_VALUE_CHARS)}" for key, value in self.stored_values().items()]
         )
         return f"Context({{{shown}}})"
 
     # -- for the engine
 
-    def stored(self) -> dict[str, Stored]:
+    def stored_values(self) -> dict[str, Stored]:
         """All values, encoded.  Raises EncodingError if one was changed in place to what cannot be stored."""
-        self._settle()
+        self._capture_mutations()
         out: dict[str, Stored] = {}
-        for name in self._names():
-            value = self._stored(name)
+        for name in self._keys():
+            value = self._get_stored(name)
             if value is not None:
                 out[name] = value
         return out
@@ -223,16 +223,16 @@ class Context(Mapping[str, Any]):
         The context ends with this: its private copies go to whoever reads the values next.
         Raises EncodingError or ContextTooLarge for a value changed in place.
         """
-        self._settle()
-        for name, value in self._live.items():
-            stored = self._stored(name)
+        self._capture_mutations()
+        for name, value in self._live_copies.items():
+            stored = self._get_stored(name)
             if stored is not None:
                 stored.give_back(value)
-        self._live = {}
+        self._live_copies = {}
         changed: dict[str, Stored] = {}
         removed: list[str] = []
-        for key, value in self._own.items():
-            old = self._view.stored(key)
+        for key, value in self._local_writes.items():
+            old = self._view.get_stored(key)
             if value is None:
                 if old is not None:
                     removed.append(key)
@@ -240,85 +240,85 @@ class Context(Mapping[str, Any]):
                 changed[key] = value
         return changed, removed
 
-    def replaced_by(self, other: Context) -> tuple[dict[str, Stored], list[str]]:
+    def delta_to(self, other: Context) -> tuple[dict[str, Stored], list[str]]:
         """The delta that turns the view underneath into what the other context holds."""
         if other._view is self._view:
             return other.delta()
-        target = other.stored()
+        target = other.stored_values()
         changed: dict[str, Stored] = {}
         for key, value in target.items():
-            old = self._view.stored(key)
+            old = self._view.get_stored(key)
             if old is None or value != old:
                 changed[key] = value
         return changed, [key for key, _ in self._view.items() if key not in target]
 
-    def apply(self, changed: Mapping[str, Stored], removed: Iterable[str]) -> None:
+    def apply_delta(self, changed: Mapping[str, Stored], removed: Iterable[str]) -> None:
         """Take over a delta."""
         for key, value in changed.items():
-            self._put(key, value)
+            self._store(key, value)
         for key in removed:
             if key in self:
                 del self[key]
 
     # -- inside
 
-    def _names(self) -> list[str]:
-        own = self._own
+    def _keys(self) -> list[str]:
+        own = self._local_writes
         if self._view is EMPTY:
             return [key for key, value in own.items() if value is not None]
         names = [key for key, _ in self._view.items() if own.get(key, key) is not None]
-        names += [key for key, value in own.items() if value is not None and self._view.stored(key) is None]
+        names += [key for key, value in own.items() if value is not None and self._view.get_stored(key) is None]
         return names
 
-    def _stored(self, name: str) -> Stored | None:
-        if name in self._own:
-            return self._own[name]
-        return self._view.stored(name)
+    def _get_stored(self, name: str) -> Stored | None:
+        if name in self._local_writes:
+            return self._local_writes[name]
+        return self._view.get_stored(name)
 
-    def _put(self, name: str, value: Stored) -> None:
-        old = self._stored(name)
-        size = self._size + value.size_bytes
+    def _store(self, name: str, value: Stored) -> None:
+        old = self._get_stored(name)
+        size = self._size_bytes + value.size_bytes
         size += len(name) if old is None else -old.size_bytes
-        if size > self._limit:
+        if size > self._max_bytes:
             raise ContextTooLarge(
                 f"context key {name!r} of {value.size_bytes:,} bytes makes the context {size:,} bytes large; "
-                f"at most {self._limit:,} are allowed",
+                f"at most {self._max_bytes:,} are allowed",
                 hint="keep large data in a file or a table and put its address into the context",
             )
-        self._size = size
-        self._own[name] = value
-        self._live.pop(name, None)
+        self._size_bytes = size
+        self._local_writes[name] = value
+        self._live_copies.pop(name, None)
 
-    def _settle(self) -> None:
+    def _capture_mutations(self) -> None:
         """Take over what was changed in place."""
-        for name, value in list(self._live.items()):
-            stored = self._stored(name)
-            if stored is not None and not _unchanged(name, stored, value):
-                self._put(name, _encoded(name, value))
-                self._live[name] = value  # somebody may still hold it
+        for name, value in list(self._live_copies.items()):
+            stored = self._get_stored(name)
+            if stored is not None and not _is_unchanged(name, stored, value):
+                self._store(name, _encode_value(name, value))
+                self._live_copies[name] = value  # somebody may still hold it
 
-    def _taken_out(self, name: str, stored: Stored) -> Any:
+    def _copy_out(self, name: str, stored: Stored) -> Any:
         """A copy for the reader, which is kept if it can be changed in place."""
         value = stored.copy()
         if not stored.is_scalar:
-            self._live[name] = value
+            self._live_copies[name] = value
         return value
 
-    def _missing(self, key: str) -> NoReturn:
-        raise KeyMissing(f"the context has no key {key!r}", hint=self._similar(key))
+    def _raise_missing(self, key: str) -> NoReturn:
+        raise KeyMissing(f"the context has no key {key!r}", hint=self._suggest_key(key))
 
-    def _similar(self, key: str) -> str:
+    def _suggest_key(self, key: str) -> str:
         """A hint for a key that is missing; empty for a large context, where looking would take too long."""
-        if self._view.count + len(self._own) > KEYS_COMPARED:
+        if self._view.count + len(self._local_writes) > MAX_KEYS_FOR_SUGGESTIONS:
             return ""
-        names = self._names()
+        names = self._keys()
         close = difflib.get_close_matches(key, names, n=1)
         if close:
             return f"did you mean {close[0]!r}?"
-        return f"it has {', '.join(map(repr, names))}"[:HINT_CHARS] if names else "it is empty"
+        return f"it has {', '.join(map(repr, names))}"[:MAX_HINT_CHARS] if names else "it is empty"
 
 
-def _key(key: object) -> str:
+def _check_key(key: object) -> str:
     if isinstance(key, str):
         name = key if type(key) is str else str.__str__(key)
         if name.isascii() or codec.is_plain_scalar(name):
@@ -331,21 +331,21 @@ def _key(key: object) -> str:
     raise EncodingError(f"keys of a context are strings, not {type(key).__name__}: {key!r}")
 
 
-def _encoded(name: str, value: Any) -> Stored:
+def _encode_value(name: str, value: Any) -> Stored:
     try:
         return Stored.of(value)
     except EncodingError as error:
-        raise _at(name, error) from error
+        raise _with_key_path(name, error) from error
 
 
-def _unchanged(name: str, stored: Stored, value: Any) -> bool:
+def _is_unchanged(name: str, stored: Stored, value: Any) -> bool:
     try:
         return stored.unchanged(value)
     except EncodingError as error:
-        raise _at(name, error) from error
+        raise _with_key_path(name, error) from error
 
 
-def _at(name: str, error: EncodingError) -> EncodingError:
+def _with_key_path(name: str, error: EncodingError) -> EncodingError:
     inner = error.path
     path = name + (inner if not inner or inner.startswith("[") else f".{inner}")
     said = error.message.replace(codec.located(inner), codec.located(""), 1)  # the whole path stands before it

@@ -12,11 +12,11 @@ from holdwater.model.policies import NodePolicy, RetryPolicy
 from holdwater.model.signatures import signature_of
 from holdwater.tasks.builder import current_builder
 from holdwater.tasks.task_definition import OnError, OnFailure, OnSuccess, Task
-from holdwater.tasks.trigger_rules import parse
+from holdwater.tasks.trigger_rules import parse_rule
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_HANDLE_NAMES: Final = ("handle", "task_handle")
+_HANDLE_PARAMETERS: Final = ("handle", "task_handle")
 
 
 @overload
@@ -101,15 +101,15 @@ def task(
         "retry_jitter": retry_jitter,
     }
     policy = NodePolicy(
-        retry=_retry({name: given for name, given in spelled.items() if given is not None}, retry),
-        timeout_s=_timeout(timeout_seconds),
+        retry=_build_retry_policy({name: given for name, given in spelled.items() if given is not None}, retry),
+        timeout_s=_check_timeout(timeout_seconds),
     )
     if executor is not None:
-        validation.text("executor=", executor, at_most_bytes=validation.LONGEST_NAME_BYTES, error=ConfigError)
+        validation.check_text("executor=", executor, at_most_bytes=validation.LONGEST_NAME_BYTES, error=ConfigError)
     if on_error not in ("fail", "handled"):
         raise ConfigError(f"on_error is 'fail' or 'handled', not {on_error!r}")
-    after = _dependencies(dependencies)
-    rule = None if trigger_rules is None else parse(trigger_rules)
+    after = _check_dependencies(dependencies)
+    rule = None if trigger_rules is None else parse_rule(trigger_rules)
     for name, observer in (("on_success", on_success), ("on_failure", on_failure)):
         if observer is not None and (not callable(observer) or inspect.iscoroutinefunction(observer)):
             raise ConfigError(f"{name} must be a plain function, not {observer!r}")
@@ -123,9 +123,9 @@ def task(
             raise WorkflowError(f"task {body!r} has no name", hint="give it an id=")
         takes_handle, is_async, invoking = _takes_handle(task_id, body), _is_async(body), None
         if invokes is not None:
-            from holdwater.tasks.child_workflow import invoking_of
+            from holdwater.tasks.child_workflow import wrap_with_child_run
 
-            invoking = invoking_of(body, takes_handle, is_async, invokes, post_invocation)
+            invoking = wrap_with_child_run(body, takes_handle, is_async, invokes, post_invocation)
         builder.register(
             Task(
                 task_id,
@@ -138,7 +138,7 @@ def task(
                 takes_handle=takes_handle,
                 is_async=is_async,
                 executor=executor,
-                invoking=invoking,
+                invoking_function=invoking,
                 on_error=on_error,
             )
         )
@@ -147,62 +147,62 @@ def task(
     return register if function is None else register(function)
 
 
-def _retry(spelled: dict[str, Any], policy: RetryPolicy | None) -> RetryPolicy:
+def _build_retry_policy(options: dict[str, Any], policy: RetryPolicy | None) -> RetryPolicy:
     if policy is not None:
-        if spelled:
-            raise ConfigError(f"give retry= or {', '.join(spelled)}, not both")
+        if options:
+            raise ConfigError(f"give retry= or {', '.join(options)}, not both")
         if not isinstance(policy, RetryPolicy):
             raise ConfigError(f"retry= takes a RetryPolicy, not {policy!r}")
         return policy
-    attempts = spelled.get("retry_attempts", 1)
-    validation.count("retry_attempts", attempts)
+    attempts = options.get("retry_attempts", 1)
+    validation.check_count("retry_attempts", attempts)
     for name in ("retry_delay_ms", "retry_max_delay_ms"):
-        validation.seconds(
-            name, spelled.get(name, 0), positive=False, at_most=validation.LONGEST_SECONDS * 1000, unit="milliseconds"
+        validation.check_seconds(
+            name, options.get(name, 0), positive=False, at_most=validation.LONGEST_SECONDS * 1000, unit="milliseconds"
         )
     return RetryPolicy(
         max_attempts=max(attempts, 1),
-        backoff=spelled.get("retry_backoff", "exponential"),
-        initial_delay=spelled.get("retry_delay_ms", 1000) / 1000,
-        max_delay=spelled.get("retry_max_delay_ms", 60_000) / 1000,
-        condition=spelled.get("retry_condition", "all"),
-        jitter=bool(spelled.get("retry_jitter", False)),
+        backoff=options.get("retry_backoff", "exponential"),
+        initial_delay=options.get("retry_delay_ms", 1000) / 1000,
+        max_delay=options.get("retry_max_delay_ms", 60_000) / 1000,
+        condition=options.get("retry_condition", "all"),
+        jitter=bool(options.get("retry_jitter", False)),
     )
 
 
-def _timeout(seconds: float | None) -> float | None:
-    return None if seconds is None else float(validation.seconds("timeout_seconds", seconds))
+def _check_timeout(seconds: float | None) -> float | None:
+    return None if seconds is None else float(validation.check_seconds("timeout_seconds", seconds))
 
 
-def _dependencies(given: Iterable[Any] | None) -> tuple[Any, ...]:
-    if given is None:
+def _check_dependencies(dependencies: Iterable[Any] | None) -> tuple[Any, ...]:
+    if dependencies is None:
         return ()
-    if isinstance(given, str) or callable(given) or not isinstance(given, Iterable):
-        raise WorkflowError(f"dependencies is a list, not {given!r}", hint=f"dependencies=[{given!r}]")
-    found = tuple(given)
+    if isinstance(dependencies, str) or callable(dependencies) or not isinstance(dependencies, Iterable):
+        raise WorkflowError(f"dependencies is a list, not {dependencies!r}", hint=f"dependencies=[{dependencies!r}]")
+    found = tuple(dependencies)
     for i, one in enumerate(found):
         if not isinstance(one, str) and not (callable(one) and hasattr(one, "__name__")):
             raise WorkflowError(f"dependency {i} must be a task id or a function, not {one!r}")
     return found
 
 
-def _takes_handle(task_id: str, body: Callable[..., Any]) -> bool:
+def _takes_handle(task_id: str, function: Callable[..., Any]) -> bool:
     """Whether the second parameter is called `handle`.  Raises WorkflowError if there is none for the context."""
-    code = getattr(body, "__code__", None)
-    if code is not None and not hasattr(body, "__wrapped__") and not inspect.ismethod(body):
+    code = getattr(function, "__code__", None)
+    if code is not None and not hasattr(function, "__wrapped__") and not inspect.ismethod(function):
         names = code.co_varnames[: code.co_argcount]  # a signature costs ten times as much
         variadic = bool(code.co_flags & inspect.CO_VARARGS)
     else:
         try:
-            parameters = list(signature_of(body).parameters.values())
+            parameters = list(signature_of(function).parameters.values())
         except (TypeError, ValueError):
             return False
         names = tuple([p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)])
         variadic = any([p.kind is p.VAR_POSITIONAL for p in parameters])
     if not names and not variadic:
         raise WorkflowError(f"task {task_id!r} takes no argument; it must take the context")
-    return len(names) > 1 and names[1] in _HANDLE_NAMES
+    return len(names) > 1 and names[1] in _HANDLE_PARAMETERS
 
 
-def _is_async(body: Callable[..., Any]) -> bool:
-    return inspect.iscoroutinefunction(body) or inspect.iscoroutinefunction(getattr(type(body), "__call__"))  # noqa: B004, B009 - objects with one
+def _is_async(function: Callable[..., Any]) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(type(function), "__call__"))  # noqa: B004, B009 - objects with one

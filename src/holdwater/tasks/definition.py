@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from holdwater.model.error_report import ErrorText, describe
-from holdwater.model.fanout import Spread
+from holdwater.model.fanout import ChildRunsRequest
 from holdwater.model.plan import Plan
 from holdwater.model.policies import NodePolicy
-from holdwater.model.ports import Program, Style
+from holdwater.model.ports import AuthoringStyle, WorkflowDefinition
 from holdwater.tasks.context import MAX_CONTEXT_BYTES, Context
-from holdwater.tasks.layered_map import View
+from holdwater.tasks.layered_map import LayeredMap
 from holdwater.tasks.patch import Patch
-from holdwater.tasks.remote import TaskBody, left_behind, receive, send
-from holdwater.tasks.run_data import INPUT, TaskStyle
+from holdwater.tasks.remote import PicklableTask, build_context_patch, deserialize_patch, serialize_context
+from holdwater.tasks.run_data import INPUT_CELL, TaskStyle
 from holdwater.tasks.task_definition import Task
 
 if TYPE_CHECKING:
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class TaskPerformance:
+class TaskNodeResult:
     """What a body gave."""
 
     values: tuple[Patch, ...]
     decision: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
     question: Any = None
-    spread: Spread | None = None
+    spread: ChildRunsRequest | None = None
     wait_until: int | None = None
 
 
-class TaskProgram:
+class TaskWorkflowDefinition:
     """The program of a workflow: its plan, and how to perform its tasks.
 
     `max_context_bytes` limits what a context may hold; a runner may change it.
     """
 
-    style: Style = TaskStyle()
+    style: AuthoringStyle = TaskStyle()
 
     def __init__(self, workflow: Workflow, plan: Plan | None = None) -> None:
         self.workflow = workflow
@@ -50,22 +50,22 @@ class TaskProgram:
         self.max_context_bytes = MAX_CONTEXT_BYTES
         self._tasks: tuple[Task, ...] = workflow.tasks
 
-    def chosen(self, inputs: Any) -> TaskProgram:
+    def specialize(self, inputs: Any) -> TaskWorkflowDefinition:
         """There is only this one."""
         return self
 
-    def variant(self, description: str) -> TaskProgram:
+    def variant(self, description: str) -> TaskWorkflowDefinition:
         """There is only this one."""
         return self
 
-    def inputs_among(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    def select_inputs(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """All of it: a context takes anything."""
         return values
 
     def start(self, inputs: Any) -> dict[str, Any]:
         """The initial context as a cell.  Accepts a Context, a mapping or None.  Raises EncodingError."""
         context = Context(inputs, max_bytes=self.max_context_bytes)
-        return {INPUT: Patch(context.stored())}
+        return {INPUT_CELL: Patch(context.stored_values())}
 
     def policy(self, node: int) -> NodePolicy:
         """Retries and time-out of a task."""
@@ -75,46 +75,46 @@ class TaskProgram:
         """Whether the body is to be awaited."""
         return self._tasks[node].is_async
 
-    def full_name(self, node: int) -> str:
+    def routing_key(self, node: int) -> str:
         """`tenant::package::workflow::task`."""
-        return str(self.workflow.where.task_namespace(self._tasks[node].id))
+        return str(self.workflow.namespace.task_namespace(self._tasks[node].id))
 
     def executor(self, node: int) -> str | None:
         """The executor the task asks for."""
         return self._tasks[node].executor
 
-    def perform(self, node: int, view: View, control: Any) -> TaskPerformance:
+    def execute(self, node: int, view: LayeredMap, control: Any) -> TaskNodeResult:
         """Call the body with a context of its own.  What it raises comes out.
 
         Raises TaskReturnError, EncodingError and ContextTooLarge for what it leaves behind.
         """
         task = self._tasks[node]
-        context = self._context(view)
-        given = task.call(context, control)
-        return self._observed(task, view, left_behind(task, context, given))
+        context = self._make_context(view)
+        given = task.run_function(context, control)
+        return self._notify_success(task, view, build_context_patch(task, context, given))
 
-    async def perform_async(self, node: int, view: View, control: Any) -> TaskPerformance:
+    async def execute_async(self, node: int, view: LayeredMap, control: Any) -> TaskNodeResult:
         """Like `perform`, for a body that is awaited."""
         task = self._tasks[node]
-        context = self._context(view)
-        given = task.call(context, control)
+        context = self._make_context(view)
+        given = task.run_function(context, control)
         if inspect.isawaitable(given):
             given = await given
-        return self._observed(task, view, left_behind(task, context, given))
+        return self._notify_success(task, view, build_context_patch(task, context, given))
 
-    def body(self, node: int) -> TaskBody:
+    def body(self, node: int) -> PicklableTask:
         """The body alone, to be pickled."""
-        return TaskBody.of(self._tasks[node], self.max_context_bytes)
+        return PicklableTask.from_task(self._tasks[node], self.max_context_bytes)
 
-    def send(self, node: int, view: View) -> tuple[bytes, list[Any]]:
+    def serialize_inputs(self, node: int, view: LayeredMap) -> tuple[bytes, list[Any]]:
         """What the body will see, as bytes, and the classes and registered types of it."""
-        return send(view)
+        return serialize_context(view)
 
-    def receive(self, node: int, view: View, answer: bytes) -> TaskPerformance:
-        """What `TaskBody.perform` gave, with the observer told of it.  Raises DecodingError."""
-        return self._observed(self._tasks[node], view, receive(answer))
+    def deserialize_result(self, node: int, view: LayeredMap, answer: bytes) -> TaskNodeResult:
+        """What `PicklableTask.perform` gave, with the observer told of it.  Raises DecodingError."""
+        return self._notify_success(self._tasks[node], view, deserialize_patch(answer))
 
-    def children(self) -> Mapping[int, Program]:
+    def children(self) -> Mapping[int, WorkflowDefinition]:
         """None: a task starts its child runs itself."""
         return {}
 
@@ -126,28 +126,28 @@ class TaskProgram:
         """As they are."""
         return cells
 
-    def failed(self, node: int, view: View, error: ErrorText) -> tuple[str, ...]:
+    def on_failure(self, node: int, view: LayeredMap, error: ErrorText) -> tuple[str, ...]:
         """Tell the task's observer of a failed attempt; returns what the observer itself raised."""
         task = self._tasks[node]
         observer = task.on_failure
         if observer is None:
             return ()
-        return _called("on_failure", task, lambda: observer(task.id, error, self._context(view)))
+        return _call_observer("on_failure", task, lambda: observer(task.id, error, self._make_context(view)))
 
-    def _context(self, view: View) -> Context:
-        return Context.over(view, max_bytes=self.max_context_bytes)
+    def _make_context(self, view: LayeredMap) -> Context:
+        return Context.from_view(view, max_bytes=self.max_context_bytes)
 
-    def _observed(self, task: Task, view: View, patch: Patch) -> TaskPerformance:
+    def _notify_success(self, task: Task, view: LayeredMap, patch: Patch) -> TaskNodeResult:
         observer = task.on_success
         if observer is None:
-            return TaskPerformance((patch,))
-        observed = self._context(view)
-        observed.apply(patch.set, patch.removed)
-        notes = _called("on_success", task, lambda: observer(task.id, observed))
-        return TaskPerformance((patch,), notes=notes)
+            return TaskNodeResult((patch,))
+        observed = self._make_context(view)
+        observed.apply_delta(patch.set, patch.removed)
+        notes = _call_observer("on_success", task, lambda: observer(task.id, observed))
+        return TaskNodeResult((patch,), notes=notes)
 
 
-def _called(observer: str, task: Task, call: Callable[[], object]) -> tuple[str, ...]:
+def _call_observer(observer: str, task: Task, call: Callable[[], object]) -> tuple[str, ...]:
     """Call an observer, which never fails the run; what it raised, SystemExit too, is a note of the attempt."""
     try:
         call()

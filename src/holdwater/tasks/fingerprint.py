@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from holdwater.fingerprint.shallow import digest, rows_of
 from holdwater.tasks.task_definition import Task
 
-__all__ = ["code_of", "digest"]
+__all__ = ["code_fingerprint", "digest"]
 
 
-def code_of(tasks: Iterable[Task]) -> str:
+def code_fingerprint(tasks: Iterable[Task]) -> str:
     """The fingerprint of all bodies, retry policies and time-outs."""
     return digest(rows_of([(task.id, task.function, task.policy) for task in tasks]))

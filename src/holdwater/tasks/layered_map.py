@@ -1,7 +1,7 @@
 """What a task sees: an immutable map from key to value and writers, shared between tasks.
 
 A view is a handful of dictionaries, newest first, each larger than all above it together.  A task that changes few
-keys of many costs only these few: `push` puts a dictionary on top and merges it with those below that have become
+keys of many costs only these few: `push_layer` puts a dictionary on top and merges it with those below that have become
 comparable in size, so that an entry is copied O(log n) times in a chain of n pushes and a look-up meets O(log n)
 dictionaries.  Removal is an entry too: a join must see it, and it must survive the journal.
 """
@@ -18,27 +18,27 @@ Entry = tuple[Stored | None, tuple[int, ...]]
 
 Layer = dict[str, Entry]
 
-INITIAL: Final = 0
+INITIAL_RANK: Final = 0
 """The rank of the initial context, before that of every task."""
 
 
-class View:
+class LayeredMap:
     """An immutable map.  `count`: keys it holds; `size`: bytes of their encodings, a bound from below."""
 
-    __slots__ = ("_flat", "_spent", "count", "layers", "size")
+    __slots__ = ("_flattened_layers", "_merge_cost", "count", "layers", "size_bytes")
 
     def __init__(self, layers: tuple[Layer, ...] = (), count: int = 0, size: int = 0) -> None:
         self.layers = layers
         self.count = count
-        self.size = size
-        self._spent = 0
-        self._flat: tuple[Layer, ...] | None = None
+        self.size_bytes = size
+        self._merge_cost = 0
+        self._flattened_layers: tuple[Layer, ...] | None = None
 
     @classmethod
-    def of(cls, values: Mapping[str, Stored], writer: int = INITIAL) -> View:
+    def from_values(cls, values: Mapping[str, Stored], writer: int = INITIAL_RANK) -> LayeredMap:
         """A view of these values, all by one writer."""
         by = (writer,)
-        return EMPTY.push({key: (value, by) for key, value in values.items()})
+        return EMPTY.push_layer({key: (value, by) for key, value in values.items()})
 
     def get(self, key: str) -> Entry | None:
         """The newest entry of the key, a removal too; None if nobody ever wrote it."""
@@ -48,50 +48,50 @@ class View:
                 return entry
         return None
 
-    def stored(self, key: str) -> Stored | None:
+    def get_stored(self, key: str) -> Stored | None:
         """The value of the key, None if there is none."""
         entry = self.get(key)
         return None if entry is None else entry[0]
 
     def items(self) -> Iterator[tuple[str, Stored]]:
         """Keys with their values, in the order in which they were first written."""
-        for key, (value, _) in _merged(self.layers).items():
+        for key, (value, _) in _merge_layers(self.layers).items():
             if value is not None:
                 yield key, value
 
-    def push(self, delta: Layer) -> View:
+    def push_layer(self, delta: Layer) -> LayeredMap:
         """The view with these entries over it.  Takes the dictionary: it must not be changed afterwards."""
         if not delta:
             return self
-        count, size = self.count, self.size
+        count, size = self.count, self.size_bytes
         for key, (value, _) in delta.items():
-            old = self.stored(key)
+            old = self.get_stored(key)
             if old is not None:
                 count -= 1
                 size -= len(key) + old.size_bytes
             if value is not None:
                 count += 1
                 size += len(key) + value.size_bytes
-        layers = self._base()
+        layers = self._base_layers()
         total = len(delta)
         depth = 0
         while depth < len(layers) and len(layers[depth]) <= total:
             total += len(layers[depth])
             depth += 1
-        self._spent += total - len(delta)
-        return View((_merged((delta, *layers[:depth])), *layers[depth:]), count, size)
+        self._merge_cost += total - len(delta)
+        return LayeredMap((_merge_layers((delta, *layers[:depth])), *layers[depth:]), count, size)
 
-    def _base(self) -> tuple[Layer, ...]:
+    def _base_layers(self) -> tuple[Layer, ...]:
         # Many tasks may push on one view, and each would pay for the same merge below it.  When they have paid as much
         # as one flat copy costs, that copy is made for all of them.
-        if self._flat is None:
-            if self._spent <= sum(map(len, self.layers)) or len(self.layers) == 1:
+        if self._flattened_layers is None:
+            if self._merge_cost <= sum(map(len, self.layers)) or len(self.layers) == 1:
                 return self.layers
-            self._flat = (_merged(self.layers),)
-        return self._flat
+            self._flattened_layers = (_merge_layers(self.layers),)
+        return self._flattened_layers
 
 
-def _merged(layers: tuple[Layer, ...]) -> Layer:
+def _merge_layers(layers: tuple[Layer, ...]) -> Layer:
     if len(layers) == 1:
         return layers[0]
     out: Layer = {}
@@ -100,4 +100,4 @@ def _merged(layers: tuple[Layer, ...]) -> Layer:
     return out
 
 
-EMPTY: Final = View()
+EMPTY: Final = LayeredMap()

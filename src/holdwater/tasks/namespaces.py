@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from holdwater.errors import WorkflowError
 
-SEPARATOR = "::"
+NAMESPACE_SEPARATOR = "::"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class TaskNamespace:
     @classmethod
     def from_string(cls, text: str) -> TaskNamespace:
         """Parse `tenant::package::workflow::task`.  Raises WorkflowError."""
-        parts = text.split(SEPARATOR)
+        parts = text.split(NAMESPACE_SEPARATOR)
         if len(parts) != 4:
             raise WorkflowError(
                 f"Invalid namespace format: {text!r} has {len(parts)} parts",
@@ -42,7 +42,7 @@ class TaskNamespace:
         return self != other and self.parent() == other.parent()
 
     def __str__(self) -> str:
-        return SEPARATOR.join((self.tenant_id, self.package_name, self.workflow_id, self.task_id))
+        return NAMESPACE_SEPARATOR.join((self.tenant_id, self.package_name, self.workflow_id, self.task_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class WorkflowContext:
 
     def resolve_dependency(self, name: str) -> TaskNamespace:
         """The full name of what a task calls `name`: a bare id is of this workflow."""
-        return TaskNamespace.from_string(name) if SEPARATOR in name else self.task_namespace(name)
+        return TaskNamespace.from_string(name) if NAMESPACE_SEPARATOR in name else self.task_namespace(name)
 
     def workflow_namespace(self) -> str:
         """The name of the workflow itself."""
@@ -70,4 +70,4 @@ class WorkflowContext:
         return namespace.parent() == self.task_namespace("")
 
     def __str__(self) -> str:
-        return SEPARATOR.join((self.tenant_id, self.package_name, self.workflow_id))
+        return NAMESPACE_SEPARATOR.join((self.tenant_id, self.package_name, self.workflow_id))

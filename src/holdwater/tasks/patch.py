@@ -10,7 +10,7 @@ from typing import Any
 from holdwater.errors import DecodingError
 from holdwater.model.values import Stored
 
-quote = json.JSONEncoder(separators=(",", ":")).encode
+compact_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(slots=True, eq=False)
@@ -23,7 +23,7 @@ class Patch:
     @property
     def text(self) -> str:
         """`{"set":{key:encoding,...},"del":[key,...]}`, put together from the encodings of the values."""
-        return f'{{"set":{object_text(self.set.items())},"del":{quote(self.removed)}}}'
+        return f'{{"set":{join_json_object(self.set.items())},"del":{compact_json(self.removed)}}}'
 
     @classmethod
     def from_tree(cls, tree: Any) -> Patch:
@@ -42,6 +42,6 @@ class Patch:
     __hash__ = None  # type: ignore[assignment]
 
 
-def object_text(items: Iterable[tuple[str, Stored]]) -> str:
+def join_json_object(items: Iterable[tuple[str, Stored]]) -> str:
     """A JSON object from stored values, none of which is encoded again."""
-    return "{" + ",".join([f"{quote(key)}:{value.text}" for key, value in items]) + "}"
+    return "{" + ",".join([f"{compact_json(key)}:{value.text}" for key, value in items]) + "}"

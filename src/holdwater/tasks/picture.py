@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from holdwater.model.plan import Plan
-from holdwater.tasks.compile import order_of, predecessors
+from holdwater.tasks.compile import predecessors, topological_levels
 
 
-def mermaid(plan: Plan) -> str:
+def render_mermaid(plan: Plan) -> str:
     """A Mermaid flow chart, top down."""
     number = {node.name: f"t{i}" for i, node in enumerate(plan.nodes)}
     lines = ["flowchart TD"]
@@ -20,12 +20,12 @@ def mermaid(plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def text(plan: Plan, title: str) -> str:
+def render_text(plan: Plan, title: str) -> str:
     """The levels of a plan, one line per node with what it waits for."""
     nodes = {node.name: node for node in plan.nodes}
     lines = [title]
     last = -1
-    for name, level in sorted(order_of(plan).items(), key=lambda item: item[1]):
+    for name, level in sorted(topological_levels(plan).items(), key=lambda item: item[1]):
         node = nodes[name]
         head = f"level {level + 1}" if level != last else ""
         sources = predecessors(node)

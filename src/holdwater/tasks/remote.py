@@ -18,24 +18,24 @@ from holdwater.model.value_types.class_names import known_elsewhere, main_name
 from holdwater.model.value_types.custom_types import Registration
 from holdwater.model.values import Stored
 from holdwater.tasks.context import Context
-from holdwater.tasks.layered_map import View
+from holdwater.tasks.layered_map import LayeredMap
 from holdwater.tasks.patch import Patch
 from holdwater.tasks.task_definition import Task
 
 
 @dataclass(frozen=True, slots=True)
-class TaskBody:
+class PicklableTask:
     """The body of a task, without its observers and its place in a workflow.  To be pickled."""
 
     task: Task
     max_context_bytes: int
-    main: str
+    main_module: str
     """the name of the sender's script, of which its classes are written"""
 
     @classmethod
-    def of(cls, task: Task, max_context_bytes: int) -> TaskBody:
+    def from_task(cls, task: Task, max_context_bytes: int) -> PicklableTask:
         """Observers and rules stay at home: they need not be picklable.  Raises TaskNotPortable."""
-        if task.invoking is not None:
+        if task.invoking_function is not None:
             raise TaskNotPortable(
                 f"task {task.id!r} invokes a workflow, and no runs are started from another process",
                 hint="take it off that executor, and give the computing to a task of its own",
@@ -56,38 +56,38 @@ class TaskBody:
             return {**used.globals, **used.nonlocals}
         return {}
 
-    def perform(self, sent: bytes, control: Any) -> bytes:
+    def execute(self, sent: bytes, control: Any) -> bytes:
         """Run the body on what `send` wrote; returns the packed patch.  An `async def` body gets a loop of its own."""
-        with known_elsewhere(self.main):
-            return self._performed(sent, control)
+        with known_elsewhere(self.main_module):
+            return self._run_and_pack(sent, control)
 
-    def _performed(self, sent: bytes, control: Any) -> bytes:
+    def _run_and_pack(self, sent: bytes, control: Any) -> bytes:
         keys, texts = message_framing.unpack(sent)
-        view = View.of({key: unpacked(text) for key, text in zip(keys, texts, strict=True)})
-        context = Context.over(view, max_bytes=self.max_context_bytes)
-        given = self.task.call(context, control)
+        view = LayeredMap.from_values({key: stored_from_text(text) for key, text in zip(keys, texts, strict=True)})
+        context = Context.from_view(view, max_bytes=self.max_context_bytes)
+        given = self.task.run_function(context, control)
         if self.task.is_async and inspect.isawaitable(given):
             given = run_to_end(given)
-        patch = left_behind(self.task, context, given)
+        patch = build_context_patch(self.task, context, given)
         return message_framing.pack(
             [list(patch.set), list(patch.removed)], *[value.text.encode("ascii") for value in patch.set.values()]
         )
 
 
-def send(view: View) -> tuple[bytes, list[Any]]:
+def serialize_context(view: LayeredMap) -> tuple[bytes, list[Any]]:
     """What the task sees, packed, and the classes and registered types that reading and writing it takes."""
     values = dict(view.items())
     texts = [value.text for value in values.values()]
-    return message_framing.pack(list(values), *[text.encode("ascii") for text in texts]), list(needed(texts))
+    return message_framing.pack(list(values), *[text.encode("ascii") for text in texts]), list(required_types(texts))
 
 
-def receive(answer: bytes) -> Patch:
+def deserialize_patch(answer: bytes) -> Patch:
     """The patch that `perform` packed.  Raises DecodingError, and EncodingError for a class that is not known here."""
     (keys, removed), texts = message_framing.unpack(answer)
-    values = {key: unpacked(text) for key, text in zip(keys, texts, strict=True)}
+    values = {key: stored_from_text(text) for key, text in zip(keys, texts, strict=True)}
     for key, value in values.items():
         for name in codec.names_in(value.text)[0]:
-            if not _is_known(name):
+            if not _can_find_class(name):
                 raise EncodingError(
                     f"context key {key!r}: value of the class {name}, which the process of the runner cannot find",
                     path=key,
@@ -96,7 +96,7 @@ def receive(answer: bytes) -> Patch:
     return Patch(values, tuple(removed))
 
 
-def _is_known(name: str) -> bool:
+def _can_find_class(name: str) -> bool:
     """Whether the class is found here.  Its module is imported, as the body did: in a thread it would be here."""
     if class_names.find(name) is None:
         with suppress(Exception):
@@ -104,13 +104,13 @@ def _is_known(name: str) -> bool:
     return class_names.find(name) is not None
 
 
-def unpacked(text: bytes) -> Stored:
+def stored_from_text(text: bytes) -> Stored:
     """A value from its text; scalars are told from the rest, as everywhere."""
     known = text.decode("ascii")
     return Stored(text=known) if known[:1] in ("{", "[") else Stored.from_tree(json.loads(known))
 
 
-def needed(texts: Iterable[str]) -> Iterable[type | Registration]:
+def required_types(texts: Iterable[str]) -> Iterable[type | Registration]:
     """The classes and registrations for these encoded values, as far as this process has them.
 
     Those of its script go with every task: the other process cannot import it.
@@ -132,26 +132,26 @@ def needed(texts: Iterable[str]) -> Iterable[type | Registration]:
             yield one
 
 
-def left_behind(task: Task, context: Context, given: Any) -> Patch:
+def build_context_patch(task: Task, context: Context, returned: Any) -> Patch:
     """The change a body made, by what it returned.  Raises TaskReturnError, EncodingError, ContextTooLarge."""
-    if given is None or given is context:
+    if returned is None or returned is context:
         changed, removed = context.delta()
-    elif isinstance(given, Context):
-        changed, removed = context.replaced_by(given)
-    elif isinstance(given, dict):
-        context.update_from_dict(given)
+    elif isinstance(returned, Context):
+        changed, removed = context.delta_to(returned)
+    elif isinstance(returned, dict):
+        context.update_from_dict(returned)
         changed, removed = context.delta()
     else:
-        if inspect.iscoroutine(given):
-            given.close()  # nobody will await it
+        if inspect.iscoroutine(returned):
+            returned.close()  # nobody will await it
         raise TaskReturnError(
-            f"task {task.id!r} returned {_described(given)}",
+            f"task {task.id!r} returned {_describe_return_value(returned)}",
             hint="return the context, None (what was changed in it is kept) or a dict (merged into it)",
         )
     return Patch(changed, tuple(removed))
 
 
-def _described(given: Any) -> str:
-    if inspect.isawaitable(given):
+def _describe_return_value(returned: Any) -> str:
+    if inspect.isawaitable(returned):
         return "something to await from a body that is not `async def`"
-    return f"{type(given).__module__}.{type(given).__qualname__}".removeprefix("builtins.")
+    return f"{type(returned).__module__}.{type(returned).__qualname__}".removeprefix("builtins.")

@@ -13,7 +13,7 @@ from holdwater.tasks.context import Context
 from holdwater.tasks.trigger_rules import Condition
 
 
-class TaskControl(ports.TaskControl, Protocol):
+class TaskHandleProtocol(ports.TaskControl, Protocol):
     """What a body with a second parameter `handle` gets: its line to the engine, made by the runner."""
 
     def defer_until(self, condition: Callable[[], Any], poll_interval_ms: int = 1000) -> None:
@@ -40,8 +40,8 @@ class Task:
 
     `dependencies`: ids, full names or functions, as declared.  `rule`: None runs it when every dependency has
     succeeded or was skipped by a rule of its own.  `executor`: where the body runs; None: the runner's routing decides.
-    `invoking`: what is called in the place of the function, which does more than that.  `on_error`: whether a final
-    failure fails the run, or is answered for by the rule of another task.
+    `invoking_function`: what is called in the place of the function, which does more than that..  `on_error`: whether a
+    final failure fails the run, or is answered for by the rule of another task.
     """
 
     id: str
@@ -54,11 +54,11 @@ class Task:
     takes_handle: bool = False
     is_async: bool = False
     executor: str | None = None
-    invoking: Callable[[Context, Any], Any] | None = None
+    invoking_function: Callable[[Context, Any], Any] | None = None
     on_error: OnError = "fail"
 
-    def call(self, context: Context, control: Any) -> Any:
+    def run_function(self, context: Context, handle: Any) -> Any:
         """Do it.  What comes back may have to be awaited."""
-        if self.invoking is not None:
-            return self.invoking(context, control)
-        return self.function(context, control) if self.takes_handle else self.function(context)
+        if self.invoking_function is not None:
+            return self.invoking_function(context, handle)
+        return self.function(context, handle) if self.takes_handle else self.function(context)

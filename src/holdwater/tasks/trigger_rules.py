@@ -13,23 +13,35 @@ from typing import Any, Final, Literal
 
 from holdwater.errors import EncodingError, WorkflowError
 from holdwater.model import codec
-from holdwater.model.rules import CUT, FAILED, OPERATORS, SKIPPED, SUCCEEDED, After, AllOf, AnyOf, Not, Rule, Value
+from holdwater.model.rules import (
+    FAILED,
+    OPERATORS,
+    SKIPPED,
+    SUCCEEDED,
+    UPSTREAM_FAILED,
+    After,
+    AllOf,
+    AnyOf,
+    Not,
+    Rule,
+    Value,
+)
 
-Outcome = Literal["success", "failed", "skipped"]
+TaskOutcomeKind = Literal["success", "failed", "skipped"]
 
-_OUTCOMES: Final[dict[Outcome, frozenset[str]]] = {
+_OUTCOME_STATES: Final[dict[TaskOutcomeKind, frozenset[str]]] = {
     "success": frozenset({SUCCEEDED}),
     "failed": frozenset({FAILED}),
-    "skipped": frozenset({SKIPPED, CUT}),
+    "skipped": frozenset({SKIPPED, UPSTREAM_FAILED}),
 }
 
-_SHORT: Final = {
+_OPERATOR_ALIASES: Final = {
     "==": "equals", "eq": "equals", "equal": "equals", "!=": "not_equals", "ne": "not_equals", "notequal": "not_equals",
     ">": "greater_than", "gt": "greater_than", "<": "less_than", "lt": "less_than",
     ">=": "greater_or_equal", "ge": "greater_or_equal", "gte": "greater_or_equal",
     "<=": "less_or_equal", "le": "less_or_equal", "lte": "less_or_equal",
 }  # fmt: skip
-_ALIASES: Final = {**_SHORT, **{name.replace("_", ""): name for name in OPERATORS}}
+_OPERATORS_BY_SPELLING: Final = {**_OPERATOR_ALIASES, **{name.replace("_", ""): name for name in OPERATORS}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +49,7 @@ class TaskOutcome:
     """A task settled this way.  `task`: id, full name or function."""
 
     task: Any
-    outcome: Outcome
+    outcome: TaskOutcomeKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,29 +62,29 @@ class ContextValue:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class ConditionGroup:
     """Several conditions: all, any or none of them."""
 
     kind: Literal["all", "any", "none"]
     conditions: tuple[Condition, ...]
 
 
-Condition = TaskOutcome | ContextValue | Group
+Condition = TaskOutcome | ContextValue | ConditionGroup
 
 
 def task_success(task: Any) -> Condition:
     """The task has succeeded."""
-    return TaskOutcome(_reference(task), "success")
+    return TaskOutcome(_check_task_reference(task), "success")
 
 
 def task_failed(task: Any) -> Condition:
     """The task has failed for good."""
-    return TaskOutcome(_reference(task), "failed")
+    return TaskOutcome(_check_task_reference(task), "failed")
 
 
 def task_skipped(task: Any) -> Condition:
     """The task did not run: its own rule said no, or something before it failed."""
-    return TaskOutcome(_reference(task), "skipped")
+    return TaskOutcome(_check_task_reference(task), "skipped")
 
 
 def context_value(key: str, operator: str, value: Any = None) -> Condition:
@@ -84,9 +96,9 @@ def context_value(key: str, operator: str, value: Any = None) -> Condition:
     """
     if not isinstance(key, str):
         raise WorkflowError(f"context_value: the key is a string, not {key!r}")
-    name = _ALIASES.get(str(operator).replace("_", "").lower())
+    name = _OPERATORS_BY_SPELLING.get(str(operator).replace("_", "").lower())
     if name is None:
-        close = difflib.get_close_matches(str(operator).lower(), [*OPERATORS, *_SHORT], n=1)
+        close = difflib.get_close_matches(str(operator).lower(), [*OPERATORS, *_OPERATOR_ALIASES], n=1)
         raise WorkflowError(
             f"context_value: unknown operator {operator!r}",
             hint=f"did you mean {close[0]!r}?" if close else f"one of {', '.join(OPERATORS)}",
@@ -105,32 +117,32 @@ def context_value(key: str, operator: str, value: Any = None) -> Condition:
 
 def all_of(*conditions: Any) -> Condition:
     """Every condition holds; true for none at all."""
-    return _group("all", conditions)
+    return _make_group("all", conditions)
 
 
 def any_of(*conditions: Any) -> Condition:
     """At least one condition holds."""
-    return _group("any", conditions)
+    return _make_group("any", conditions)
 
 
 def none_of(*conditions: Any) -> Condition:
     """No condition holds."""
-    return _group("none", conditions)
+    return _make_group("none", conditions)
 
 
 def always() -> Condition:
     """Run whatever happened before."""
-    return Group("all", ())
+    return ConditionGroup("all", ())
 
 
-def parse(rule: Any) -> Condition:
+def parse_rule(rule: Any) -> Condition:
     """A condition as it is, or from its JSON form.  Raises WorkflowError.
 
     `{"type": "Always"}`, `{"type": "All" | "Any" | "None", "conditions": [...]}`,
     `{"type": "TaskSuccess" | "TaskFailed" | "TaskSkipped", "task_name": ...}`,
     `{"type": "ContextValue", "key": ..., "operator": ..., "value": ...}`.
     """
-    if isinstance(rule, (TaskOutcome, ContextValue, Group)):
+    if isinstance(rule, (TaskOutcome, ContextValue, ConditionGroup)):
         return rule
     if not isinstance(rule, Mapping):
         raise WorkflowError(
@@ -143,7 +155,7 @@ def parse(rule: Any) -> Condition:
             case "always":
                 return always()
             case "all" | "any" | "none":
-                return _group(kind, rule["conditions"])
+                return _make_group(kind, rule["conditions"])
             case "tasksuccess" | "taskfailed" | "taskskipped":
                 made = {"tasksuccess": task_success, "taskfailed": task_failed, "taskskipped": task_skipped}[kind]
                 return made(rule["task_name"] if "task_name" in rule else rule["task"])
@@ -157,26 +169,26 @@ def parse(rule: Any) -> Condition:
     )
 
 
-def compiled(condition: Condition, resolve: Callable[[Any], str]) -> Rule:
+def compile_rule(condition: Condition, resolve: Callable[[Any], str]) -> Rule:
     """The rule as the engine knows it; `resolve` turns a reference to a task into its id."""
     match condition:
         case TaskOutcome(task, outcome):
-            return After(resolve(task), _OUTCOMES[outcome])
+            return After(resolve(task), _OUTCOME_STATES[outcome])
         case ContextValue(key, operator, value):
             return Value(key, operator, value)
-        case Group(kind, conditions):
-            inner = tuple([compiled(c, resolve) for c in conditions])
+        case ConditionGroup(kind, conditions):
+            inner = tuple([compile_rule(c, resolve) for c in conditions])
             return AllOf(inner) if kind == "all" else AnyOf(inner) if kind == "any" else Not(AnyOf(inner))
 
 
-def _group(kind: Any, conditions: Iterable[Any]) -> Condition:
+def _make_group(kind: Any, conditions: Iterable[Any]) -> Condition:
     given = tuple(conditions)
     if len(given) == 1 and isinstance(given[0], (list, tuple)):
         given = tuple(given[0])
-    return Group(kind, tuple([parse(c) for c in given]))
+    return ConditionGroup(kind, tuple([parse_rule(c) for c in given]))
 
 
-def _reference(task: Any) -> Any:
+def _check_task_reference(task: Any) -> Any:
     if not callable(task) and not (isinstance(task, str) and task):
         raise WorkflowError(f"a rule names a task by its id or its function, not by {task!r}")
     return task

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from holdwater.errors import ScheduleError, WorkflowError
 from holdwater.model import validation
 from holdwater.model.triggers import Answer, Trigger, triggers
-from holdwater.schedules import microseconds
+from holdwater.schedules import parse_duration_us
 from holdwater.tasks.builder import current_builder
 from holdwater.tasks.workflow import Workflow
 
@@ -44,21 +44,21 @@ def trigger(
         raise ScheduleError("@trigger has no workflow to start", hint='write @trigger("name of the workflow")')
     if wanted is None:
         try:
-            wanted = current_builder().where.workflow_id
+            wanted = current_builder().namespace.workflow_id
         except WorkflowError:
             raise ScheduleError(
                 "a trigger says which workflow it starts", hint='write @trigger("name of the workflow")'
             ) from None
     target = wanted.name if isinstance(wanted, Workflow) else wanted
     what = "the workflow a trigger starts, by its name,"
-    validation.text(what, target, at_most_bytes=validation.LONGEST_NAME_BYTES, error=ScheduleError)
-    every = microseconds(poll_interval)
+    validation.check_text(what, target, at_most_bytes=validation.LONGEST_NAME_BYTES, error=ScheduleError)
+    every = parse_duration_us(poll_interval)
 
     def decorate(function: F) -> F:
         known_as = getattr(function, "__name__", "") if name is None else name
         if not callable(function):
-            raise ScheduleError(f"a trigger is a function with a name, not {validation.shown(function)}")
-        validation.text(
+            raise ScheduleError(f"a trigger is a function with a name, not {validation.shorten_repr(function)}")
+        validation.check_text(
             "the name of a trigger", known_as, at_most_bytes=validation.LONGEST_NAME_BYTES, error=ScheduleError
         )
         triggers.register(Trigger(known_as, target, every, bool(allow_concurrent), function))

@@ -10,8 +10,8 @@ from holdwater.errors import WorkflowError
 from holdwater.model.plan import Plan
 from holdwater.model.registry import Registry, registry
 from holdwater.tasks import fingerprint, picture
-from holdwater.tasks.compile import order_of, plan_of
-from holdwater.tasks.definition import TaskProgram
+from holdwater.tasks.compile import build_plan, topological_levels
+from holdwater.tasks.definition import TaskWorkflowDefinition
 from holdwater.tasks.namespaces import WorkflowContext
 from holdwater.tasks.task_definition import Task
 
@@ -26,7 +26,7 @@ class Workflow:
         self,
         name: str,
         tasks: Mapping[str, Task],
-        where: WorkflowContext,
+        namespace: WorkflowContext,
         *,
         description: str = "",
         tags: Mapping[str, str] | None = None,
@@ -34,8 +34,8 @@ class Workflow:
         self.name = name
         self.description = description
         self.tags: dict[str, str] = dict(tags or {})
-        self.where = where
-        self.plan: Plan = plan_of(where.workflow_id, tasks, where)
+        self.namespace = namespace
+        self.plan: Plan = build_plan(namespace.workflow_id, tasks, namespace)
         self.tasks: tuple[Task, ...] = tuple(tasks.values())
 
     @property
@@ -46,58 +46,58 @@ class Workflow:
     @cached_property
     def code(self) -> str:
         """Fingerprint of the bodies, retry policies and time-outs: 16 hex digits.  For information."""
-        return fingerprint.code_of(self.tasks)
+        return fingerprint.code_fingerprint(self.tasks)
 
     @cached_property
     def version(self) -> str:
         """Fingerprint of everything, with description and tags: 16 hex digits."""
         return fingerprint.digest(
-            [self.structure, self.code, self.name, str(self.where), self.description, sorted(self.tags.items())]
+            [self.structure, self.code, self.name, str(self.namespace), self.description, sorted(self.tags.items())]
         )
 
     def topological_sort(self) -> list[str]:
         """Full names of all tasks, each after what it waits for."""
-        return [self._full(task_id) for task_id in order_of(self.plan)]
+        return [self._full_name(task_id) for task_id in topological_levels(self.plan)]
 
     def get_execution_levels(self) -> list[list[str]]:
         """Full names by level: all tasks of a level may run at once, after those of the level before."""
         levels: list[list[str]] = []
-        for task_id, level in order_of(self.plan).items():
+        for task_id, level in topological_levels(self.plan).items():
             while len(levels) <= level:
                 levels.append([])
-            levels[level].append(self._full(task_id))
+            levels[level].append(self._full_name(task_id))
         return levels
 
     def get_roots(self) -> list[str]:
         """Full names of the tasks without dependencies."""
-        return [self._full(node.name) for node in self.plan.nodes if not node.after]
+        return [self._full_name(node.name) for node in self.plan.nodes if not node.after]
 
     def get_leaves(self) -> list[str]:
         """Full names of the tasks nobody depends on."""
         inner = {name for node in self.plan.nodes for name in node.after}
-        return [self._full(node.name) for node in self.plan.nodes if node.name not in inner]
+        return [self._full_name(node.name) for node in self.plan.nodes if node.name not in inner]
 
     def validate(self) -> None:
         """Check names and cycles once more.  Raises WorkflowError."""
-        plan_of(self.plan.name, {task.id: task for task in self.tasks}, self.where)
+        build_plan(self.plan.name, {task.id: task for task in self.tasks}, self.namespace)
 
     def to_mermaid(self) -> str:
         """A Mermaid flow chart: solid lines are dependencies, dotted ones are mentions in rules."""
-        return picture.mermaid(self.plan)
+        return picture.render_mermaid(self.plan)
 
     def to_text(self) -> str:
         """The execution levels, one line per task."""
-        return picture.text(self.plan, f"{self!r} version {self.version}")
+        return picture.render_text(self.plan, f"{self!r} version {self.version}")
 
-    def program(self, name: str | None = None) -> TaskProgram:
+    def program(self, name: str | None = None) -> TaskWorkflowDefinition:
         """What the engine runs; under another name if one is given."""
-        return TaskProgram(self, self.plan if name is None else replace(self.plan, name=name))
+        return TaskWorkflowDefinition(self, self.plan if name is None else replace(self.plan, name=name))
 
     def __repr__(self) -> str:
         return f"Workflow(name={self.name!r}, tasks={len(self.tasks)})"
 
-    def _full(self, task_id: str) -> str:
-        return str(self.where.task_namespace(task_id))
+    def _full_name(self, task_id: str) -> str:
+        return str(self.namespace.task_namespace(task_id))
 
 
 def register_workflow_constructor(name: str, constructor: Callable[[], Workflow], *, into: Registry = registry) -> None:

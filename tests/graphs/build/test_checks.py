@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from holdwater.graphs import END, ConflictError, FunctionNode, Graph, GraphConfigError, InterruptNode, node
-from tests.graphs.building import fn, function, gate
+from tests.graphs.building import fn, gate, make_function
 
-Builder = Callable[[], object]
+MakeGraph = Callable[[], object]
 
 
 def loop(*nodes: Any) -> Graph:
     return Graph([fn("a", "y", "x"), fn("b", "x", "y"), *nodes])
 
 
-RULES: dict[str, tuple[Builder, str]] = {
+RULES: dict[str, tuple[MakeGraph, str]] = {
     "graph name with a dot": (lambda: Graph([], name="a.b"), "cannot contain '.'"),
     "graph name with a slash": (lambda: Graph([], name="a/b"), "cannot contain '/'"),
     "two nodes of one name": (lambda: Graph([fn("a"), fn("a")]), "two nodes are called 'a'"),
@@ -96,7 +96,7 @@ RULES: dict[str, tuple[Builder, str]] = {
         ),
         "can never begin",
     ),
-    "something that is no node": (lambda: Graph([function("load", "x")]), "'load' is no node.*\n.*FunctionNode"),  # type: ignore[list-item]
+    "something that is no node": (lambda: Graph([make_function("load", "x")]), "'load' is no node.*\n.*FunctionNode"),  # type: ignore[list-item]
     "a graph that is no node": (lambda: Graph([Graph([], name="inner")]), "as_node"),  # type: ignore[list-item]
     "one node that is no list": (lambda: Graph(fn("load", "x")), "a list of nodes"),  # type: ignore[arg-type]
 }

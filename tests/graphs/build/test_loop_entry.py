@@ -11,7 +11,7 @@ from holdwater.graphs.inputs import resolve_inputs
 from tests.graphs.building import fn, gate
 
 
-def chat() -> Graph:
+def chat_graph() -> Graph:
     return Graph(
         [
             fn("generate", "messages", "response"),
@@ -21,34 +21,34 @@ def chat() -> Graph:
     )
 
 
-def ring() -> Graph:
+def ring_graph() -> Graph:
     return Graph([fn("inc", "n", "m"), fn("dbl", "m", "n"), gate("more", "n", ["inc", END])])
 
 
-def entries(graph: Graph, *given: str) -> tuple[str, ...]:
+def entry_nodes(graph: Graph, *given: str) -> tuple[str, ...]:
     return resolve_inputs(graph, dict.fromkeys(given, 1)).scope.entrypoints
 
 
 def test_a_loop_with_one_beginning_needs_its_seed() -> None:
-    assert chat().inputs.required == ("messages",)
-    assert chat().inputs.seeds == ("messages",)
-    assert entries(chat(), "messages") == ("generate",)
+    assert chat_graph().inputs.required == ("messages",)
+    assert chat_graph().inputs.seeds == ("messages",)
+    assert entry_nodes(chat_graph(), "messages") == ("generate",)
 
 
 def test_more_given_means_a_later_beginning() -> None:
-    assert entries(chat(), "messages", "response") == ("accumulate",)
+    assert entry_nodes(chat_graph(), "messages", "response") == ("accumulate",)
 
 
 def test_the_inputs_say_where_a_ring_begins() -> None:
-    assert entries(ring(), "n") == ("inc",)
-    assert entries(ring(), "m") == ("dbl",)
+    assert entry_nodes(ring_graph(), "n") == ("inc",)
+    assert entry_nodes(ring_graph(), "m") == ("dbl",)
 
 
 def test_a_ring_asks_for_one_of_its_seeds() -> None:
-    assert ring().inputs.required == ()
-    assert ring().inputs.optional == ring().inputs.seeds == ("n", "m")
+    assert ring_graph().inputs.required == ()
+    assert ring_graph().inputs.optional == ring_graph().inputs.seeds == ("n", "m")
     with pytest.raises(MissingInputError, match="can start at") as caught:
-        entries(ring())
+        entry_nodes(ring_graph())
     assert caught.value.missing == ("n", "m")
     assert "'inc', from 'n'" in str(caught.value)
     assert "'dbl', from 'm'" in str(caught.value)
@@ -56,14 +56,14 @@ def test_a_ring_asks_for_one_of_its_seeds() -> None:
 
 def test_inputs_for_two_beginnings_are_refused() -> None:
     with pytest.raises(GraphConfigError, match="more than one place") as caught:
-        entries(ring(), "n", "m")
+        entry_nodes(ring_graph(), "n", "m")
     assert "with_entrypoint('inc')" in str(caught.value)
-    assert entries(ring().with_entrypoint("dbl"), "n", "m") == ("dbl",)
+    assert entry_nodes(ring_graph().with_entrypoint("dbl"), "n", "m") == ("dbl",)
 
 
 def test_a_bound_seed_counts_as_given() -> None:
-    assert entries(ring().bind(n=1)) == ("inc",)
-    assert ring().bind(n=1).inputs.optional == ("n",)
+    assert entry_nodes(ring_graph().bind(n=1)) == ("inc",)
+    assert ring_graph().bind(n=1).inputs.optional == ("n",)
 
 
 def test_a_default_begins_a_loop() -> None:
@@ -71,7 +71,7 @@ def test_a_default_begins_a_loop() -> None:
         [fn("draft", "topic, notes=None", "text"), fn("review", "text", "notes"), gate("g", "notes", ["draft", END])]
     )
     assert graph.inputs.required == ("topic",)
-    assert entries(graph, "topic") == ("draft",)
+    assert entry_nodes(graph, "topic") == ("draft",)
 
 
 def test_several_nodes_begin_together_if_none_starts_from_the_other() -> None:
@@ -83,7 +83,7 @@ def test_several_nodes_begin_together_if_none_starts_from_the_other() -> None:
             gate("more", "n", ["left", "right", END], multi_target=True),
         ]
     )
-    assert entries(graph, "n") == ("left", "right")
+    assert entry_nodes(graph, "n") == ("left", "right")
 
 
 def test_a_gate_that_chooses_between_beginnings_decides_first() -> None:
@@ -93,22 +93,22 @@ def test_a_gate_that_chooses_between_beginnings_decides_first() -> None:
         fn("note", "state, found=None, result=None", "state"),
     ]
     graph = Graph([*nodes, gate("act", "state", ["search", "compute", END])])
-    assert entries(graph, "state") == ("search", "compute", "act")
-    assert resolve_inputs(graph, {"state": 1}).scope.led == ("search", "compute")
-    assert entries(graph.with_entrypoint("search"), "state") == ("search",)
+    assert entry_nodes(graph, "state") == ("search", "compute", "act")
+    assert resolve_inputs(graph, {"state": 1}).scope.gated_entries == ("search", "compute")
+    assert entry_nodes(graph.with_entrypoint("search"), "state") == ("search",)
 
 
 def test_a_gate_without_what_it_reads_cannot_choose_between_beginnings() -> None:
     nodes = [fn("search", "x", "found"), fn("compute", "x", "found"), gate("act", "found", ["search", "compute", END])]
     with pytest.raises(GraphConfigError, match="more than one place"):
-        entries(Graph(nodes), "x")
+        entry_nodes(Graph(nodes), "x")
     with pytest.raises(GraphConfigError, match="more than one place"):
-        entries(Graph(nodes, entrypoint=["search", "compute"]), "x")
+        entry_nodes(Graph(nodes, entrypoint=["search", "compute"]), "x")
 
 
 def test_a_closed_gate_decides_before_anything_it_opens() -> None:
     closed = Graph([gate("act", "n", ["step", END], default_open=False), fn("step", "n", "n")])
-    assert entries(closed, "n") == ("act",)
+    assert entry_nodes(closed, "n") == ("act",)
 
 
 def test_what_a_first_turn_does_not_reach_begins_by_itself() -> None:
@@ -123,20 +123,20 @@ def test_what_a_first_turn_does_not_reach_begins_by_itself() -> None:
     )
     assert set(graph.inputs.required) == {"question", "old"}
     assert graph.inputs.seeds == ("messages", "response")
-    assert entries(graph, "question", "messages", "old") == ("retrieve", "generate", "think")
-    assert entries(graph, "question", "response", "old") == ("accumulate",)
+    assert entry_nodes(graph, "question", "messages", "old") == ("retrieve", "generate", "think")
+    assert entry_nodes(graph, "question", "response", "old") == ("accumulate",)
 
 
 def test_a_loop_with_a_question_begins_before_it() -> None:
     graph = Graph([fn("draft", "topic, verdict=None", "text"), InterruptNode("ask", "text", "verdict")])
     assert graph.inputs.required == ("topic",)
-    assert entries(graph, "topic") == ("draft",)
+    assert entry_nodes(graph, "topic") == ("draft",)
 
 
 def test_an_answer_given_beforehand_is_no_beginning() -> None:
     graph = Graph([InterruptNode("ask", "question", "answer"), fn("respond", "answer", "question")])
     assert graph.inputs.required == ("question",)
-    assert entries(graph, "question", "answer") == ("ask",)
+    assert entry_nodes(graph, "question", "answer") == ("ask",)
 
 
 def test_a_signal_inside_a_loop_orders_and_does_not_block() -> None:
@@ -147,7 +147,7 @@ def test_a_signal_inside_a_loop_orders_and_does_not_block() -> None:
             gate("again", "messages", ["generate", END], wait_for="turn_done"),
         ]
     )
-    assert entries(graph, "messages") == ("generate",)
+    assert entry_nodes(graph, "messages") == ("generate",)
 
 
 def test_declared_order_says_where_a_loop_with_a_shared_name_begins() -> None:
@@ -163,10 +163,10 @@ def test_declared_order_says_where_a_loop_with_a_shared_name_begins() -> None:
     )
     assert graph.inputs.required == ("messages", "text")
     assert graph.inputs.seeds == ("messages",)
-    assert entries(graph, "messages", "text") == ("user",)
+    assert entry_nodes(graph, "messages", "text") == ("user",)
 
 
-def talk(**options: Any) -> Graph:
+def conversation_graph(**options: Any) -> Graph:
     return Graph(
         [
             fn("answer", "messages", "reply"),
@@ -191,15 +191,15 @@ def test_a_node_that_a_declared_edge_puts_behind_another_does_not_begin_beside_w
         shared=["messages"],
         edges=[("add_reply", "listen")],
     )
-    assert entries(graph, "messages") == ("answer",)
+    assert entry_nodes(graph, "messages") == ("answer",)
 
 
 def test_a_loop_of_declared_edges_that_could_begin_at_two_of_them_asks_where() -> None:
     around = [("add_reply", "listen"), ("add_said", "answer")]
     with pytest.raises(GraphConfigError, match="can start in more than one place") as caught:
-        entries(talk(edges=around), "messages")
+        entry_nodes(conversation_graph(edges=around), "messages")
     assert "with_entrypoint('answer')" in str(caught.value)
-    assert entries(talk(edges=around, entrypoint="answer"), "messages") == ("answer",)
+    assert entry_nodes(conversation_graph(edges=around, entrypoint="answer"), "messages") == ("answer",)
 
 
 def test_each_of_several_loops_begins() -> None:
@@ -213,5 +213,5 @@ def test_each_of_several_loops_begins() -> None:
             gate("h", "k", ["c", END]),
         ]
     )
-    assert entries(graph, "n", "k") == ("a", "c")
-    assert entries(graph, "n2", "k2") == ("b", "d")
+    assert entry_nodes(graph, "n", "k") == ("a", "c")
+    assert entry_nodes(graph, "n2", "k2") == ("b", "d")

@@ -10,56 +10,58 @@ from typing import Any
 import pytest
 
 from holdwater.graphs import END, FunctionNode, Graph, RouteNode
-from tests.graphs.building import fn, function, gate
+from tests.graphs.building import fn, gate, make_function
 from tests.suite.effort import LONG
 
-Nodes = list[Any]
+NodeList = list[Any]
 
 
-def _body(x: Any) -> None: ...
+def _no_op(x: Any) -> None: ...
 
 
-def step(name: str, source: str, output: str) -> FunctionNode[..., Any]:
-    return FunctionNode(_body, name, output, rename_inputs={"x": source})
+def make_node(name: str, source: str, output: str) -> FunctionNode[..., Any]:
+    return FunctionNode(_no_op, name, output, rename_inputs={"x": source})
 
 
-def choice(name: str, source: str, targets: list[str]) -> RouteNode[..., Any]:
-    return RouteNode(_body, targets, name=name, rename_inputs={"x": source})
+def make_gate_node(name: str, source: str, targets: list[str]) -> RouteNode[..., Any]:
+    return RouteNode(_no_op, targets, name=name, rename_inputs={"x": source})
 
 
-def chain(size: int) -> Nodes:
-    return [step(f"n{i}", f"x{i}", f"x{i + 1}") for i in range(size)]
+def chain(size: int) -> NodeList:
+    return [make_node(f"n{i}", f"x{i}", f"x{i + 1}") for i in range(size)]
 
 
-def fan(size: int) -> Nodes:
+def fan(size: int) -> NodeList:
     join = fn("join", ", ".join([f"y{i}" for i in range(size)]), "z")
-    return [fn("start", "x", "s"), *[step(f"w{i}", "s", f"y{i}") for i in range(size)], join]
+    return [fn("start", "x", "s"), *[make_node(f"w{i}", "s", f"y{i}") for i in range(size)], join]
 
 
-def gates(size: int) -> Nodes:
-    nodes: Nodes = []
+def gates(size: int) -> NodeList:
+    nodes: NodeList = []
     for i in range(size):
-        nodes += [choice(f"g{i}", f"x{i}", [f"a{i}", f"b{i}"])]
-        nodes += [step(f"{side}{i}", f"x{i}", f"x{i + 1}") for side in "ab"]
+        nodes += [make_gate_node(f"g{i}", f"x{i}", [f"a{i}", f"b{i}"])]
+        nodes += [make_node(f"{side}{i}", f"x{i}", f"x{i + 1}") for side in "ab"]
     return nodes
 
 
-def ring(size: int) -> Nodes:
-    last = FunctionNode(_body, "last", (f"x{size}", "x0"), rename_inputs={"x": f"x{size - 1}"})
+def ring(size: int) -> NodeList:
+    last = FunctionNode(_no_op, "last", (f"x{size}", "x0"), rename_inputs={"x": f"x{size - 1}"})
     return [*chain(size - 1), last, gate("more", f"x{size}", ["n0", END])]
 
 
-def loops(size: int) -> Nodes:
-    nodes: Nodes = []
+def loops(size: int) -> NodeList:
+    nodes: NodeList = []
     for i in range(size):
         nodes += [
-            FunctionNode(function("f", "c, p"), f"i{i}", (f"c{i}", f"p{i + 1}")).rename_inputs(c=f"c{i}", p=f"p{i}")
+            FunctionNode(make_function("f", "c, p"), f"i{i}", (f"c{i}", f"p{i + 1}")).rename_inputs(
+                c=f"c{i}", p=f"p{i}"
+            )
         ]
         nodes += [gate(f"g{i}", f"c{i}", [f"i{i}", END])]
     return nodes
 
 
-def lines(action: Callable[[], object]) -> int:
+def count_executed_lines(action: Callable[[], object]) -> int:
     """How many lines of ours are run."""
     count = 0
 
@@ -80,7 +82,7 @@ def lines(action: Callable[[], object]) -> int:
     return count
 
 
-def use(nodes: Nodes) -> Graph:
+def build_and_inspect(nodes: NodeList) -> Graph:
     graph = Graph(nodes)
     graph.inputs
     graph.leaf_outputs
@@ -90,9 +92,11 @@ def use(nodes: Nodes) -> Graph:
 
 
 @pytest.mark.parametrize("made", [chain, fan, gates, ring, loops])
-def test_the_work_grows_with_the_size(made: Callable[[int], Nodes]) -> None:
+def test_the_work_grows_with_the_size(made: Callable[[int], NodeList]) -> None:
     small, large = made(100), made(400)
-    assert lines(lambda: use(large)) < 5 * lines(lambda: use(small))
+    assert count_executed_lines(lambda: build_and_inspect(large)) < 5 * count_executed_lines(
+        lambda: build_and_inspect(small)
+    )
 
 
 SIZES = [
@@ -103,9 +107,9 @@ SIZES = [
 
 
 @pytest.mark.parametrize(("made", "size"), SIZES)
-def test_large_graphs_are_built(made: Callable[[int], Nodes], size: int) -> None:
+def test_large_graphs_are_built(made: Callable[[int], NodeList], size: int) -> None:
     nodes = made(size)
-    graph = use(nodes)
+    graph = build_and_inspect(nodes)
     assert len(graph.scope().active) == len(nodes)
     assert graph.bind({graph.inputs.all[0]: 1}).inputs.required == ()
 

@@ -172,7 +172,7 @@ def test_what_is_made_before_the_entry_points_cannot_be_selected(selected_first:
 def test_a_given_output_skips_what_only_it_needed() -> None:
     scope = rag().scope(provided=["question", "docs", "path"])
     assert scope.active == ("answer", "log")
-    assert scope.supplied == ("docs",)
+    assert scope.supplied_outputs == ("docs",)
     assert scope.inputs.required == ("question", "docs", "path")
 
 
@@ -211,7 +211,7 @@ def test_the_value_a_loop_starts_with_skips_what_made_it_and_not_the_loop() -> N
     )
     scope = graph.scope(provided=["messages"])
     assert scope.active == ("generate", "accumulate", "again")
-    assert scope.supplied == ()
+    assert scope.supplied_outputs == ()
     assert scope.entrypoints == ("generate",)
     assert scope.inputs.seeds == ("messages",)
 

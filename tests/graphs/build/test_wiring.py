@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from holdwater.graphs import END, ConflictError, Graph, GraphConfigError
-from holdwater.graphs.build.wiring import Kind
+from holdwater.graphs.build.wiring import EdgeKind
 from tests.graphs.building import fn, gate
 
 
-def kinds(graph: Graph) -> dict[tuple[str, str], Kind]:
+def edge_kinds(graph: Graph) -> dict[tuple[str, str], EdgeKind]:
     return {(edge.source, edge.target): edge.kind for edge in graph.edges}
 
 
@@ -22,7 +22,7 @@ def test_one_edge_per_pair_and_data_comes_first() -> None:
             fn("late", "x", "d", wait_for="c"),
         ]
     )
-    assert kinds(graph) == {
+    assert edge_kinds(graph) == {
         ("choose", "left"): "control",
         ("choose", "both"): "ordering",
         ("left", "both"): "data",
@@ -153,14 +153,14 @@ def test_a_declared_edge_may_name_what_it_carries() -> None:
 
 
 def test_a_declared_edge_without_a_common_name_is_one_of_order() -> None:
-    assert kinds(Graph([fn("a", "x", "y"), fn("b", "z", "w")], edges=[("a", "b")])) == {("a", "b"): "ordering"}
+    assert edge_kinds(Graph([fn("a", "x", "y"), fn("b", "z", "w")], edges=[("a", "b")])) == {("a", "b"): "ordering"}
 
 
 def test_control_edges_and_wait_for_need_no_declaration() -> None:
     graph = Graph(
         [gate("g", "x", ["a", END]), fn("a", "x", "y", emit="done"), fn("b", "x", "z", wait_for="done")], edges=[]
     )
-    assert kinds(graph) == {("g", "a"): "control", ("a", "b"): "ordering"}
+    assert edge_kinds(graph) == {("g", "a"): "control", ("a", "b"): "ordering"}
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_shared_names_make_no_edges() -> None:
         shared=["messages"],
         edges=[("user", "model"), ("model", "save")],
     )
-    assert set(kinds(graph).values()) == {"ordering"}
+    assert set(edge_kinds(graph).values()) == {"ordering"}
     assert graph.producers("model", "messages") == ()
     assert graph.sources("model", "messages") == ("user",)
     assert graph.sources("save", "messages") == ("user", "model")
@@ -211,7 +211,7 @@ def test_edges_are_added_to_those_found_if_names_are_shared() -> None:
     graph = Graph(
         [fn("a", "x", ("y", "log")), fn("b", "y", "log"), fn("c", "log", "z")], shared=["log"], edges=[("b", "c")]
     )
-    assert kinds(graph) == {("a", "b"): "data", ("b", "c"): "ordering"}
+    assert edge_kinds(graph) == {("a", "b"): "data", ("b", "c"): "ordering"}
 
 
 def test_shared_names_must_be_outputs() -> None:

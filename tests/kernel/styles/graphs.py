@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from holdwater.kernel import Machine, lay_out
-from holdwater.model.fanout import Spread
+from holdwater.kernel import Machine, compile_plan
+from holdwater.model.fanout import ChildRunsRequest
 from holdwater.model.plan import Kind, Node, OnError, Plan, Read
-from holdwater.model.rules import AllOf, AnyOf, Not, Open, Ran, Rule
+from holdwater.model.rules import AllOf, AnyOf, HasRun, Not, Open, Rule
 from tests.kernel.styles.program import ONCE, Body, Call, Children, Done, Program, Question, Retry
 
 END = "END"
@@ -113,7 +113,7 @@ class _Compiler:
                     if t != END:
                         self.above[t].append(p)
         edges = tuple(Node(p.name, after=(*self.sources(p), *(g.name for g in self.above[p.name]))) for p in parts)
-        rough = lay_out(Plan("rough", edges))  # who is in one loop with whom
+        rough = compile_plan(Plan("rough", edges))  # who is in one loop with whom
         self.loop = {p.name: rough.unit[i] for i, p in enumerate(parts)}
         # a name with one maker lives in its maker's cell, also when it is given: that is a loop's seed
         self.alias = {n: f"{makers[0]}/{n}" for n, makers in self.makers.items() if len(makers) == 1}
@@ -167,7 +167,7 @@ class _Compiler:
         """One of the gates over a node lets it run."""
         rules: list[Rule] = [Open(g.name, name, g.default_open and not self.entry) for g in self.above[name]]
         if name in self.entry and name not in self.led:
-            rules += [AllOf((Ran(name, never=True), Ran(g.name, never=True))) for g in self.above[name]]
+            rules += [AllOf((HasRun(name, negated=True), HasRun(g.name, negated=True))) for g in self.above[name]]
         return AnyOf(tuple(rules)) if rules else None
 
     def rule(self, part: Part) -> Rule | None:
@@ -177,10 +177,10 @@ class _Compiler:
         for source in dict.fromkeys(self.sources(part)):
             if source != part.name and self.loop[source] == self.loop[part.name]:
                 gate = self.active(source)
-                waits.append(AnyOf((Ran(source), Not(gate))) if gate else Ran(source))
+                waits.append(AnyOf((HasRun(source), Not(gate))) if gate else HasRun(source))
         if waits:
             settled = AllOf(tuple(waits))
-            rules.append(AnyOf((Ran(part.name, never=True), settled)) if part.name in self.entry else settled)
+            rules.append(AnyOf((HasRun(part.name, negated=True), settled)) if part.name in self.entry else settled)
         return AllOf(tuple(rules)) if rules else None
 
 
@@ -197,9 +197,9 @@ def _body(part: Part) -> Body | None:
             return ask
         case Fan():
 
-            def fan(c: Call) -> Done | Spread:
+            def fan(c: Call) -> Done | ChildRunsRequest:
                 made = part.children.perform(c, *c.view)
-                return made if isinstance(made, Spread) else Done((made,))
+                return made if isinstance(made, ChildRunsRequest) else Done((made,))
 
             return fan
         case Gate():
@@ -221,16 +221,16 @@ def _body(part: Part) -> Body | None:
 def _view(m: Machine, i: int, part: Part) -> list[Any]:
     defaults = part.defaults if isinstance(part, Fn) else {}
     seen = []
-    for read, cells in zip(part.params, m.layout.reads[i], strict=True):
-        latest = max(cells, key=m.stamp.__getitem__)
-        seen.append(m.value[latest] if m.stamp[latest] else defaults[read])
+    for read, cells in zip(part.params, m.compiled_plan.reads[i], strict=True):
+        latest = max(cells, key=m.version.__getitem__)
+        seen.append(m.value[latest] if m.version[latest] else defaults[read])
     return seen
 
 
 def _outputs(m: Machine, given: tuple[str, ...]) -> dict[str, Any]:
     """Per produced name, the latest write."""
     best: dict[str, tuple[int, Any]] = {}
-    for name, c in m.layout.cell.items():
-        if name not in given and m.stamp[c] > best.get(name.rpartition("/")[2], (0,))[0]:
-            best[name.rpartition("/")[2]] = (m.stamp[c], m.value[c])
+    for name, c in m.compiled_plan.cell.items():
+        if name not in given and m.version[c] > best.get(name.rpartition("/")[2], (0,))[0]:
+            best[name.rpartition("/")[2]] = (m.version[c], m.value[c])
     return {name: value for name, (_, value) in sorted(best.items())}

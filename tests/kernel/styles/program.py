@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from holdwater.kernel import Layout, Machine, lay_out
-from holdwater.model.fanout import Outcome, Spread
+from holdwater.kernel import CompiledPlan, Machine, compile_plan
+from holdwater.model.fanout import ChildResult, ChildRunsRequest
 from holdwater.model.plan import Plan
 
 
@@ -22,7 +22,7 @@ class Call:
     view: Any
     attempt: int
     now: int
-    outcomes: tuple[Outcome | None, ...] | None = None
+    outcomes: tuple[ChildResult | None, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ ONCE = Retry()
 
 Given = Mapping[str, Any]
 """what a child starts with"""
-Body = Callable[[Call], Done | Later | Question | Spread]
+Body = Callable[[Call], Done | Later | Question | ChildRunsRequest]
 Child = Callable[[Given, int], Any]
 """(its inputs, how often it has begun) -> its result"""
 
@@ -67,17 +67,17 @@ class Children:
 
     spread: Callable[..., Sequence[Given]]
     each: Child
-    gather: Callable[[Sequence[Outcome | None]], Any]
+    gather: Callable[[Sequence[ChildResult | None]], Any]
     width: int | None = None
     stop: bool = True
 
-    def perform(self, call: Call, *view: Any) -> Spread | Any:
+    def perform(self, call: Call, *view: Any) -> ChildRunsRequest | Any:
         if call.outcomes is None:
-            return Spread(tuple(self.spread(*view)), self.width, self.stop)
+            return ChildRunsRequest(tuple(self.spread(*view)), self.width, self.stop)
         return self.gather(call.outcomes)
 
 
-def results(outcomes: Sequence[Outcome | None]) -> list[Any]:
+def results(outcomes: Sequence[ChildResult | None]) -> list[Any]:
     """Of children that have all completed; else the first of their errors."""
     for outcome in outcomes:
         if outcome is not None and outcome.status != "completed":
@@ -102,5 +102,5 @@ class Program:
     passed: tuple[str, ...] = ()
 
     @cached_property
-    def layout(self) -> Layout:
-        return lay_out(self.plan)
+    def layout(self) -> CompiledPlan:
+        return compile_plan(self.plan)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdwater.kernel import Machine
-from holdwater.model.fanout import Spread
+from holdwater.model.fanout import ChildRunsRequest
 from holdwater.model.plan import Kind, Node, OnError, Plan
 from tests.kernel.styles.program import ONCE, Body, Call, Children, Done, Later, Program, Retry
 
@@ -96,9 +96,9 @@ def _body(step: AnyStep, rest: Sequence[str]) -> Body | None:
             return lambda c: Done((step.condition(c.view),), _passed(step, step.condition(c.view), rest))
         case Map():
 
-            def fan(c: Call) -> Done | Spread:
+            def fan(c: Call) -> Done | ChildRunsRequest:
                 made = step.children.perform(c, c.view)
-                return made if isinstance(made, Spread) else Done((made,))
+                return made if isinstance(made, ChildRunsRequest) else Done((made,))
 
             return fan
         case Step():
@@ -124,6 +124,6 @@ def _passed(choice: Choice, verdict: bool, rest: Sequence[str]) -> tuple[str, ..
 
 
 def _view(m: Machine, i: int) -> View:
-    cell, nodes = m.layout.cell, m.layout.plan.nodes[:i]
+    cell, nodes = m.compiled_plan.cell, m.compiled_plan.plan.nodes[:i]
     written = [(n.name, cell[n.name]) for n in nodes]
-    return {"given": m.value[cell[GIVEN]], "out": {name: m.value[c] for name, c in written if m.stamp[c]}}
+    return {"given": m.value[cell[GIVEN]], "out": {name: m.value[c] for name, c in written if m.version[c]}}

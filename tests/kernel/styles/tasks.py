@@ -8,7 +8,7 @@ from typing import Any
 
 from holdwater.kernel import Machine
 from holdwater.model.plan import Node, OnError, Plan
-from holdwater.model.rules import CUT, FAILED, MISSING, SKIPPED, SUCCEEDED, After, AllOf, AnyOf, Not, Rule
+from holdwater.model.rules import FAILED, MISSING, SKIPPED, SUCCEEDED, UPSTREAM_FAILED, After, AllOf, AnyOf, Not, Rule
 from tests.kernel.styles.program import ONCE, Body, Call, Done, Later, Program, Retry
 
 Context = dict[str, Any]
@@ -25,7 +25,7 @@ def failed(task: str) -> Rule:
 
 
 def skipped(task: str) -> Rule:
-    return After(task, frozenset({SKIPPED, CUT}))
+    return After(task, frozenset({SKIPPED, UPSTREAM_FAILED}))
 
 
 def none_of(*rules: Rule) -> Rule:
@@ -53,7 +53,7 @@ def tasks(name: str, specs: Sequence[Task]) -> Program:
                 t.name,
                 after=t.deps,
                 ready=ready,
-                otherwise=SKIPPED if own else CUT,
+                otherwise=SKIPPED if own else UPSTREAM_FAILED,
                 writes=(t.name,),
                 on_error=t.on_error,
             )
@@ -101,11 +101,11 @@ def _patch(before: Context, after: Context) -> dict[str, Any]:
 
 def _merged(m: Machine, names: frozenset[str]) -> Context:
     """The patches of these tasks, in an order that depends on the plan alone."""
-    layout = m.layout
+    layout = m.compiled_plan
     out: Context = dict(m.value[layout.cell[GIVEN]])
     for i in sorted((layout.index[n] for n in names), key=layout.unit.__getitem__):
         cell = layout.out[i][0]
-        if not m.stamp[cell]:
+        if not m.version[cell]:
             continue
         patch = m.value[cell]
         out.update(patch["set"])

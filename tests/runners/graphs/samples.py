@@ -13,17 +13,17 @@ from holdwater.graphs import END, Graph, InterruptNode, node, route
 T = TypeVar("T")
 
 
-def wait(coroutine: Coroutine[Any, Any, T], limit_s: float = 20.0) -> T:
+def run_with_timeout(coroutine: Coroutine[Any, Any, T], timeout_seconds: float = 20.0) -> T:
     """Run to the end in a loop of its own; a deadlock fails instead of hanging."""
 
     async def limited() -> T:
-        async with asyncio.timeout(limit_s):
+        async with asyncio.timeout(timeout_seconds):
             return await coroutine
 
     return asyncio.run(limited())
 
 
-class Ear(EventProcessor):
+class RecordingProcessor(EventProcessor):
     """Keeps the events."""
 
     def __init__(self) -> None:
@@ -37,12 +37,12 @@ class Ear(EventProcessor):
         self.shutdowns += 1
 
     @property
-    def names(self) -> list[str]:
+    def event_names(self) -> list[str]:
         """Class and node of each event, shortly: `NodeStart double`."""
         return [f"{type(e).__name__.removesuffix('Event')} {getattr(e, 'node_name', '')}".strip() for e in self.events]
 
-    def of(self, kind: type[BaseEvent]) -> list[Any]:
-        return [event for event in self.events if type(event) is kind]
+    def of_type(self, event_type: type[BaseEvent]) -> list[Any]:
+        return [event for event in self.events if type(event) is event_type]
 
 
 @node(output_name="doubled")
@@ -55,12 +55,12 @@ def add(doubled: int, y: int = 1) -> int:
     return doubled + y
 
 
-def small() -> Graph:
+def small_graph() -> Graph:
     """x -> doubled -> total, with y added."""
     return Graph([double, add], name="small")
 
 
-def counter(limit: int = 3) -> Graph:
+def counter_graph(limit: int = 3) -> Graph:
     """A loop of two nodes and a gate."""
 
     @node(output_name="n")
@@ -88,6 +88,6 @@ def publish(draft: str, verdict: str) -> str:
     return f"{draft}: {verdict}"
 
 
-def reviewed() -> Graph:
+def review_graph() -> Graph:
     """topic -> draft -> a person's verdict -> final."""
     return Graph([write, InterruptNode("ask", "draft", "verdict", str), publish], name="reviewed")

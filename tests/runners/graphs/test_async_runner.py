@@ -10,7 +10,7 @@ import pytest
 from holdwater.graphs import FunctionNode, Graph, IncompatibleRunnerError, node
 from holdwater.model.policies import RetryPolicy
 from holdwater.runners.graphs import AsyncRunner, RunStatus, SyncRunner
-from tests.runners.graphs.samples import counter, small, wait
+from tests.runners.graphs.samples import counter_graph, run_with_timeout, small_graph
 
 runner = AsyncRunner()
 
@@ -30,11 +30,11 @@ def test_plain_functions_coroutines_and_generators() -> None:
         for k in range(2):
             yield b + k
 
-    result = wait(runner.run(Graph([later, now, stream]), {"x": 1}))
+    result = run_with_timeout(runner.run(Graph([later, now, stream]), {"x": 1}))
     assert result == {"c": [20, 21]}
     assert result.status is RunStatus.COMPLETED
-    assert wait(runner.run(counter(), m=0)) == {"n": 3, "m": 3}
-    assert wait(runner.run(small(), inputs={"x": 2}, select=["*"])) == {"doubled": 4, "total": 5}
+    assert run_with_timeout(runner.run(counter_graph(), m=0)) == {"n": 3, "m": 3}
+    assert run_with_timeout(runner.run(small_graph(), inputs={"x": 2}, select=["*"])) == {"doubled": 4, "total": 5}
 
 
 def test_plain_functions_run_in_threads_at_the_same_time() -> None:
@@ -45,7 +45,7 @@ def test_plain_functions_run_in_threads_at_the_same_time() -> None:
         return threading.get_ident()
 
     graph = Graph([FunctionNode(meet, name=name, output_name=name + "_id") for name in ("left", "right")])
-    result = wait(runner.run(graph, {"x": 1}))
+    result = run_with_timeout(runner.run(graph, {"x": 1}))
     assert len({*result.values(), threading.get_ident()}) == 3
 
 
@@ -69,7 +69,7 @@ def test_a_ready_node_does_not_wait_for_slow_siblings() -> None:
 
         return await runner.run(Graph([linger, hurry, follow]), {"x": 1})
 
-    assert wait(main()) == {"slow": 1, "after": 1}
+    assert run_with_timeout(main()) == {"slow": 1, "after": 1}
 
 
 def test_siblings_of_a_failure_finish_and_nothing_follows() -> None:
@@ -102,7 +102,7 @@ def test_siblings_of_a_failure_finish_and_nothing_follows() -> None:
         with pytest.raises(ValueError, match="first"):
             await runner.run(graph, {"x": 1})
 
-    wait(main())
+    run_with_timeout(main())
     assert called == ["sibling", "sibling"]
 
 
@@ -123,7 +123,7 @@ def test_of_several_errors_that_of_the_first_node() -> None:
         with pytest.raises(KeyError):
             await runner.run(Graph([first, second]), {"x": 1})
 
-    wait(main())
+    run_with_timeout(main())
 
 
 def test_cancelling_cancels_coroutines_and_waits_for_threads() -> None:
@@ -162,10 +162,10 @@ def test_cancelling_cancels_coroutines_and_waits_for_threads() -> None:
             await task
         assert ended.is_set()
 
-    wait(main())
+    run_with_timeout(main())
 
 
-def test_bodies_do_not_see_each_others_context_variables() -> None:
+def test_functions_do_not_see_each_others_context_variables() -> None:
     variable = contextvars.ContextVar("variable", default="outside")
 
     @node(output_name="a")
@@ -186,29 +186,29 @@ def test_bodies_do_not_see_each_others_context_variables() -> None:
         variable.set("caller")
         return await runner.run(Graph([leave, look, look_from_a_thread]), {"x": 1}, select=["*"])
 
-    assert wait(main()) == {"a": "caller", "b": "caller", "c": "caller"}
+    assert run_with_timeout(main()) == {"a": "caller", "b": "caller", "c": "caller"}
 
 
-class _Gauge:
+class _ConcurrencyGauge:
     """How many bodies are inside at once."""
 
     def __init__(self) -> None:
-        self.inside = self.most = 0
-        self.guard = threading.Lock()
+        self.running = self.peak = 0
+        self.lock = threading.Lock()
 
     def __enter__(self) -> None:
-        with self.guard:
-            self.inside += 1
-            self.most = max(self.most, self.inside)
+        with self.lock:
+            self.running += 1
+            self.peak = max(self.peak, self.running)
 
     def __exit__(self, *_: object) -> None:
-        with self.guard:
-            self.inside -= 1
+        with self.lock:
+            self.running -= 1
 
 
 @pytest.mark.parametrize("limit", [1, 3])
-def test_max_concurrency_counts_bodies_over_nested_graphs_and_items(limit: int) -> None:
-    gauge = _Gauge()
+def test_max_concurrency_counts_functions_over_nested_graphs_and_items(limit: int) -> None:
+    gauge = _ConcurrencyGauge()
 
     async def work(x: int) -> int:
         with gauge:
@@ -239,17 +239,17 @@ def test_max_concurrency_counts_bodies_over_nested_graphs_and_items(limit: int) 
             sync_inner.as_node(runner=SyncRunner()),
         ]
     )
-    wait(runner.run(outer, {"x": 1, "xs": [1, 2, 3]}, max_concurrency=limit))
-    assert gauge.most == limit if limit == 1 else 1 < gauge.most <= limit
-    gauge.most = 0
-    wait(runner.map(inner, {"x": [1, 2, 3]}, map_over="x", max_concurrency=limit))
-    assert 1 <= gauge.most <= limit
-    gauge.most = 0
-    wait(AsyncRunner(max_concurrency=limit).run(outer, {"x": 1, "xs": [1, 2, 3]}))
-    assert 1 <= gauge.most <= limit
+    run_with_timeout(runner.run(outer, {"x": 1, "xs": [1, 2, 3]}, max_concurrency=limit))
+    assert gauge.peak == limit if limit == 1 else 1 < gauge.peak <= limit
+    gauge.peak = 0
+    run_with_timeout(runner.map(inner, {"x": [1, 2, 3]}, map_over="x", max_concurrency=limit))
+    assert 1 <= gauge.peak <= limit
+    gauge.peak = 0
+    run_with_timeout(AsyncRunner(max_concurrency=limit).run(outer, {"x": 1, "xs": [1, 2, 3]}))
+    assert 1 <= gauge.peak <= limit
 
 
-def test_budgets_of_separate_calls_are_separate() -> None:
+def test_limits_of_separate_calls_are_separate() -> None:
     async def main() -> None:
         meeting = asyncio.Barrier(2)
 
@@ -261,7 +261,7 @@ def test_budgets_of_separate_calls_are_separate() -> None:
         runs = [runner.run(graph, {"x": k}, max_concurrency=1) for k in range(2)]
         assert [result["y"] for result in await asyncio.gather(*runs)] == [0, 1]
 
-    wait(main())
+    run_with_timeout(main())
 
 
 def test_a_cancelled_wait_for_a_permit_leaves_none_behind() -> None:
@@ -280,13 +280,13 @@ def test_a_cancelled_wait_for_a_permit_leaves_none_behind() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    wait(main())
+    run_with_timeout(main())
 
 
 @pytest.mark.parametrize("limit", [0, -1, True, 1.5])
 def test_wrong_max_concurrency(limit: Any) -> None:
     with pytest.raises(ValueError, match="max_concurrency"):
-        wait(runner.run(small(), {"x": 1}, max_concurrency=limit))
+        run_with_timeout(runner.run(small_graph(), {"x": 1}, max_concurrency=limit))
 
 
 def test_timeout_stops_a_coroutine() -> None:
@@ -295,9 +295,11 @@ def test_timeout_stops_a_coroutine() -> None:
         return x
 
     with pytest.raises(TimeoutError, match=r"node 'hang' ran longer than 0\.01 s"):
-        wait(runner.run(Graph([FunctionNode(hang, output_name="y", timeout=0.01)]), {"x": 1}))
+        run_with_timeout(runner.run(Graph([FunctionNode(hang, output_name="y", timeout=0.01)]), {"x": 1}))
     with pytest.raises(IncompatibleRunnerError, match="timeout"):
-        wait(runner.run(Graph([FunctionNode(lambda x: x, name="plain", output_name="y", timeout=1)]), {"x": 1}))
+        run_with_timeout(
+            runner.run(Graph([FunctionNode(lambda x: x, name="plain", output_name="y", timeout=1)]), {"x": 1})
+        )
 
 
 def test_retry() -> None:
@@ -310,7 +312,9 @@ def test_retry() -> None:
         return x
 
     policy = RetryPolicy(max_attempts=3, backoff="fixed", initial_delay=0.001)
-    assert wait(runner.run(Graph([FunctionNode(flaky, output_name="y", retry=policy)]), {"x": 1})) == {"y": 1}
+    assert run_with_timeout(runner.run(Graph([FunctionNode(flaky, output_name="y", retry=policy)]), {"x": 1})) == {
+        "y": 1
+    }
     assert len(tries) == 3
 
 
@@ -319,9 +323,9 @@ def test_stop_iteration_of_a_plain_function_is_an_error_like_others() -> None:
         raise StopIteration
 
     with pytest.raises((StopIteration, RuntimeError)):
-        wait(runner.run(Graph([FunctionNode(stop, output_name="y")]), {"x": 1}))
+        run_with_timeout(runner.run(Graph([FunctionNode(stop, output_name="y")]), {"x": 1}))
 
 
 def test_workflow_id_needs_a_checkpointer() -> None:
     with pytest.raises(ValueError, match="checkpointer"):
-        wait(runner.run(small(), {"x": 1}, workflow_id="w"))
+        run_with_timeout(runner.run(small_graph(), {"x": 1}, workflow_id="w"))

@@ -10,29 +10,29 @@ from holdwater.caching import MemoryCache
 from holdwater.events import CacheHitEvent, NodeEndEvent, RouteDecisionEvent
 from holdwater.graphs import Graph, ifelse, node
 from holdwater.runners.graphs import AsyncRunner, RunResult, SyncRunner
-from tests.runners.graphs.samples import Ear, wait
+from tests.runners.graphs.samples import RecordingProcessor, run_with_timeout
 
 
-def called(name: str) -> None:
+def log_call(name: str) -> None:
     """Noted outside of all values: what a function can see is part of its key."""
     logging.getLogger("called").info(name)
 
 
 @node(output_name="doubled", cache=True)
 def double(x: int) -> int:
-    called("double")
+    log_call("double")
     return 2 * x
 
 
 @node(output_name="parts", cache=True)
 def split(doubled: int) -> Any:
-    called("split")
+    log_call("split")
     yield from range(doubled)
 
 
 @ifelse("short", "long", cache=True)
 def is_short(parts: list[int]) -> bool:
-    called("is_short")
+    log_call("is_short")
     return len(parts) < 5
 
 
@@ -49,7 +49,7 @@ def long(parts: list[int]) -> str:
 GRAPH = Graph([double, split, is_short, short, long], name="cached")
 
 
-class Calls:
+class LoggedCalls:
     """What has been called so far, in order."""
 
     def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
@@ -61,8 +61,8 @@ class Calls:
 
 
 @pytest.fixture
-def calls(caplog: pytest.LogCaptureFixture) -> Calls:
-    return Calls(caplog)
+def calls(caplog: pytest.LogCaptureFixture) -> LoggedCalls:
+    return LoggedCalls(caplog)
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -70,29 +70,29 @@ def run(request: pytest.FixtureRequest) -> Callable[..., RunResult]:
     cache = MemoryCache()
     if request.param == "sync":
         return SyncRunner(cache=cache).run
-    return lambda *args, **options: wait(AsyncRunner(cache=cache).run(*args, **options))
+    return lambda *args, **options: run_with_timeout(AsyncRunner(cache=cache).run(*args, **options))
 
 
-def test_values_generators_and_decisions_are_kept(run: Callable[..., RunResult], calls: Calls) -> None:
+def test_values_generators_and_decisions_are_kept(run: Callable[..., RunResult], calls: LoggedCalls) -> None:
     assert run(GRAPH, {"x": 1}) == {"text": "short [0, 1]"}
     assert calls() == ["double", "split", "is_short"]
-    ear = Ear()
+    ear = RecordingProcessor()
     assert run(GRAPH, {"x": 1}, event_processors=[ear]) == {"text": "short [0, 1]"}
     assert calls() == ["double", "split", "is_short"]
-    assert [event.node_name for event in ear.of(CacheHitEvent)] == ["double", "split", "is_short"]
-    assert [event.cached for event in ear.of(NodeEndEvent)] == [True, True, True, False]
-    assert [event.decision for event in ear.of(RouteDecisionEvent)] == ["short"]
-    assert ear.names[1:4] == ["NodeStart double", "CacheHit double", "NodeEnd double"]
+    assert [event.node_name for event in ear.of_type(CacheHitEvent)] == ["double", "split", "is_short"]
+    assert [event.cached for event in ear.of_type(NodeEndEvent)] == [True, True, True, False]
+    assert [event.decision for event in ear.of_type(RouteDecisionEvent)] == ["short"]
+    assert ear.event_names[1:4] == ["NodeStart double", "CacheHit double", "NodeEnd double"]
     assert run(GRAPH, {"x": 4})["text"].startswith("long")
 
 
-def test_a_runner_without_a_cache_calls(calls: Calls) -> None:
+def test_a_runner_without_a_cache_calls(calls: LoggedCalls) -> None:
     SyncRunner().run(GRAPH, {"x": 1})
     SyncRunner().run(GRAPH, {"x": 1})
     assert calls().count("double") == 2
 
 
-def test_the_cache_passes_down(run: Callable[..., RunResult], calls: Calls) -> None:
+def test_the_cache_passes_down(run: Callable[..., RunResult], calls: LoggedCalls) -> None:
     outer = Graph([GRAPH.as_node()])
     run(outer, {"x": 1})
     run(outer, {"x": 1})
@@ -101,10 +101,10 @@ def test_the_cache_passes_down(run: Callable[..., RunResult], calls: Calls) -> N
     assert calls().count("double") == 2  # for 1 and for 2
 
 
-def test_failures_are_not_kept(run: Callable[..., RunResult], calls: Calls) -> None:
+def test_failures_are_not_kept(run: Callable[..., RunResult], calls: LoggedCalls) -> None:
     @node(output_name="y", cache=True)
     def fail(x: int) -> int:
-        called("fail")
+        log_call("fail")
         raise ValueError(x)
 
     graph = Graph([fail])

@@ -13,7 +13,7 @@ from holdwater.runners.graphs import (
     validate_map_compatible,
     validate_runner_compatibility,
 )
-from tests.runners.graphs.samples import counter, reviewed, small
+from tests.runners.graphs.samples import counter_graph, review_graph, small_graph
 
 
 async def later(x: int) -> int:
@@ -52,9 +52,9 @@ def test_defaults() -> None:
 @pytest.mark.parametrize(
     ("graph", "lacking", "says"),
     [
-        (counter(), {"supports_cycles": False}, "cycles"),
-        (counter(), {"supports_gates": False}, "gates"),
-        (reviewed(), {}, "interrupts"),
+        (counter_graph(), {"supports_cycles": False}, "cycles"),
+        (counter_graph(), {"supports_gates": False}, "gates"),
+        (review_graph(), {}, "interrupts"),
         (awaited(), {}, "async nodes"),
         (Graph([awaited().as_node()]), {}, "async nodes"),
     ],
@@ -91,6 +91,6 @@ def test_base_runner_is_abstract() -> None:
 
 
 def test_validate_map_compatible() -> None:
-    validate_map_compatible(small(), "runner.map()")
+    validate_map_compatible(small_graph(), "runner.map()")
     with pytest.raises(GraphConfigError, match=r"runner.map\(\), but"):
-        validate_map_compatible(reviewed(), "runner.map()")
+        validate_map_compatible(review_graph(), "runner.map()")

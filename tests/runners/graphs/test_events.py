@@ -17,7 +17,7 @@ from holdwater.events import (
 from holdwater.events.types import BaseEvent
 from holdwater.graphs import FunctionNode, Graph, ifelse, node
 from holdwater.runners.graphs import AsyncRunner, RunResult, SyncRunner
-from tests.runners.graphs.samples import Ear, counter, small, wait
+from tests.runners.graphs.samples import RecordingProcessor, counter_graph, run_with_timeout, small_graph
 
 Run = Callable[..., RunResult]
 
@@ -26,34 +26,34 @@ Run = Callable[..., RunResult]
 def run(request: pytest.FixtureRequest) -> Run:
     if request.param == "sync":
         return SyncRunner().run
-    return lambda *args, **options: wait(AsyncRunner().run(*args, **options))
+    return lambda *args, **options: run_with_timeout(AsyncRunner().run(*args, **options))
 
 
 def test_payloads_and_spans(run: Run) -> None:
-    ear = Ear()
-    result = run(small(), {"x": 2}, event_processors=[ear], session_id="s")
-    assert ear.names == [
+    ear = RecordingProcessor()
+    result = run(small_graph(), {"x": 2}, event_processors=[ear], session_id="s")
+    assert ear.event_names == [
         "RunStart", "NodeStart double", "NodeEnd double", "NodeStart add", "NodeEnd add", "RunEnd",
     ]  # fmt: skip
-    (start,), (end,) = ear.of(RunStartEvent), ear.of(RunEndEvent)
+    (start,), (end,) = ear.of_type(RunStartEvent), ear.of_type(RunEndEvent)
     assert (start.inputs, start.session_id, start.node_count, start.graph_name) == ({"x": 2}, "s", 2, "small")
     assert (end.outputs, end.status, end.error) == ({"total": 5}, "completed", None)
     assert start.span_id == end.span_id
-    first, second = ear.of(NodeStartEvent)
+    first, second = ear.of_type(NodeStartEvent)
     assert (first.inputs, second.inputs) == ({"x": 2}, {"doubled": 4, "y": 1})
-    assert [event.outputs for event in ear.of(NodeEndEvent)] == [{"doubled": 4}, {"total": 5}]
-    assert [event.span_id for event in ear.of(NodeEndEvent)] == [first.span_id, second.span_id]
+    assert [event.outputs for event in ear.of_type(NodeEndEvent)] == [{"doubled": 4}, {"total": 5}]
+    assert [event.span_id for event in ear.of_type(NodeEndEvent)] == [first.span_id, second.span_id]
     assert {event.parent_span_id for event in ear.events} == {None}
     assert {event.run_id for event in ear.events} == {result.run_id}
     assert ear.shutdowns == 1
 
 
 def test_iterations_are_counted(run: Run) -> None:
-    ear = Ear()
-    run(counter(), {"m": 0}, event_processors=[ear])
-    (end,) = ear.of(RunEndEvent)
+    ear = RecordingProcessor()
+    run(counter_graph(), {"m": 0}, event_processors=[ear])
+    (end,) = ear.of_type(RunEndEvent)
     assert end.iterations == 9  # three turns of bump, keep and more
-    assert [event.decision for event in ear.of(RouteDecisionEvent)] == ["bump", "bump", "END"]
+    assert [event.decision for event in ear.of_type(RouteDecisionEvent)] == ["bump", "bump", "END"]
 
 
 def test_decisions_come_within_their_gate(run: Run) -> None:
@@ -68,10 +68,10 @@ def test_decisions_come_within_their_gate(run: Run) -> None:
             FunctionNode(lambda x: x, name="high", output_name="b"),
         ]
     )
-    ear = Ear()
+    ear = RecordingProcessor()
     run(graph, {"x": 1}, event_processors=[ear])
-    assert ear.names[1:4] == ["NodeStart is_low", "RouteDecision is_low", "NodeEnd is_low"]
-    (decision,) = ear.of(RouteDecisionEvent)
+    assert ear.event_names[1:4] == ["NodeStart is_low", "RouteDecision is_low", "NodeEnd is_low"]
+    (decision,) = ear.of_type(RouteDecisionEvent)
     assert (decision.gate_name, decision.decision) == ("is_low", "low")
 
 
@@ -82,11 +82,11 @@ def test_errors(run: Run) -> None:
     def fail(x: int) -> int:
         raise problem
 
-    ear = Ear()
+    ear = RecordingProcessor()
     with pytest.raises(KeyError):
         run(Graph([fail]), {"x": 1}, event_processors=[ear])
-    assert ear.names == ["RunStart", "NodeStart fail", "NodeError fail", "RunEnd"]
-    (error,), (end,) = ear.of(NodeErrorEvent), ear.of(RunEndEvent)
+    assert ear.event_names == ["RunStart", "NodeStart fail", "NodeError fail", "RunEnd"]
+    (error,), (end,) = ear.of_type(NodeErrorEvent), ear.of_type(RunEndEvent)
     assert error.error is problem
     assert error.error_type == "KeyError"
     assert (end.status, end.error) == ("failed", problem)
@@ -94,44 +94,46 @@ def test_errors(run: Run) -> None:
 
 
 def test_nested_runs_share_the_run_id_and_hang_below_their_node(run: Run) -> None:
-    ear = Ear()
-    result = run(Graph([small().as_node()], name="outer"), {"x": 2}, event_processors=[ear])
+    ear = RecordingProcessor()
+    result = run(Graph([small_graph().as_node()], name="outer"), {"x": 2}, event_processors=[ear])
     assert {event.run_id for event in ear.events} == {result.run_id}
-    outer = next(event for event in ear.of(NodeStartEvent) if event.node_name == "small")
+    outer = next(event for event in ear.of_type(NodeStartEvent) if event.node_name == "small")
     assert outer.parent_span_id is None
     inner = [event for event in ear.events if event.graph_name == "small"]
     assert len(inner) == 6
     assert {event.parent_span_id for event in inner} == {outer.span_id}
 
 
-def test_explicit_runners_are_heard_too() -> None:
-    ear = Ear()
-    SyncRunner().run(Graph([small().as_node(runner=AsyncRunner())]), {"x": 2}, event_processors=[ear])
-    wait(AsyncRunner().run(Graph([small().as_node(runner=SyncRunner())]), {"x": 2}, event_processors=[ear]))
-    first, second = ear.names[: len(ear.names) // 2], ear.names[len(ear.names) // 2 :]
+def test_explicit_runners_emit_events_too() -> None:
+    ear = RecordingProcessor()
+    SyncRunner().run(Graph([small_graph().as_node(runner=AsyncRunner())]), {"x": 2}, event_processors=[ear])
+    run_with_timeout(
+        AsyncRunner().run(Graph([small_graph().as_node(runner=SyncRunner())]), {"x": 2}, event_processors=[ear])
+    )
+    first, second = ear.event_names[: len(ear.event_names) // 2], ear.event_names[len(ear.event_names) // 2 :]
     assert first == second
     assert first.count("NodeEnd add") == 1
 
 
 @pytest.mark.parametrize("awaited", [False, True])
 def test_items_of_a_map(awaited: bool) -> None:
-    ear = Ear()
+    ear = RecordingProcessor()
     given: dict[str, Any] = {"map_over": "x", "event_processors": [ear]}
     if awaited:
-        results = wait(AsyncRunner().map(small(), {"x": [1, 2]}, max_concurrency=1, **given))
+        results = run_with_timeout(AsyncRunner().map(small_graph(), {"x": [1, 2]}, max_concurrency=1, **given))
     else:
-        results = SyncRunner().map(small(), {"x": [1, 2]}, **given)
-    whole, *items = ear.of(RunStartEvent)
+        results = SyncRunner().map(small_graph(), {"x": [1, 2]}, **given)
+    whole, *items = ear.of_type(RunStartEvent)
     assert (whole.is_map, whole.map_size) == (True, 2)
     assert [(item.is_map, item.item_index, item.parent_span_id) for item in items] == [
         (False, 0, whole.span_id),
         (False, 1, whole.span_id),
     ]
-    assert ear.names[-1] == "RunEnd"
+    assert ear.event_names[-1] == "RunEnd"
     assert {event.run_id for event in ear.events} == {results.run_id} == {result.run_id for result in results}
     assert ear.shutdowns == 1
-    silent = Ear()
-    assert SyncRunner(event_processors=[silent]).map(small(), {"x": []}, map_over="x") == []
+    silent = RecordingProcessor()
+    assert SyncRunner(event_processors=[silent]).map(small_graph(), {"x": []}, map_over="x") == []
     assert silent.events == []
 
 
@@ -146,7 +148,7 @@ def test_processors_of_the_runner_come_before_those_of_the_call() -> None:
             if isinstance(event, RunStartEvent):
                 order.append(self.name)
 
-    SyncRunner(event_processors=[Named("runner")]).run(small(), {"x": 1}, event_processors=[Named("call")])
+    SyncRunner(event_processors=[Named("runner")]).run(small_graph(), {"x": 1}, event_processors=[Named("call")])
     assert order == ["runner", "call"]
 
 
@@ -155,8 +157,8 @@ def test_a_failing_processor_changes_nothing_and_is_noted(run: Run) -> None:
         def on_event(self, event: BaseEvent) -> None:
             raise RuntimeError("broken")
 
-    ear = Ear()
-    result = run(small(), {"x": 2}, event_processors=[Broken(), ear])
+    ear = RecordingProcessor()
+    result = run(small_graph(), {"x": 2}, event_processors=[Broken(), ear])
     assert result == {"total": 5}
     assert len(ear.events) == 6
     assert len(result.notes) == 6

@@ -14,9 +14,9 @@ from holdwater import AsyncRunner, RetryPolicy, SyncRunner
 from holdwater.events import EventProcessor
 from holdwater.graphs import Graph, node
 from holdwater.runners.graphs import RunResult
-from holdwater.runners.graphs.local.error_location import Location, located
+from holdwater.runners.graphs.local.error_location import ErrorLocation, find_location
 from tests.model.hostile_exceptions import HOSTILE
-from tests.runners.graphs.samples import Ear, wait
+from tests.runners.graphs.samples import RecordingProcessor, run_with_timeout
 
 
 @node(output_name="half")
@@ -34,7 +34,7 @@ def again(half: float) -> float:
     return half
 
 
-def inner(first: Any) -> Graph:
+def inner_graph(first: Any) -> Graph:
     return Graph([first, again], name="inner")
 
 
@@ -42,15 +42,15 @@ def run_sync(graph: Graph, **options: Any) -> RunResult:
     return SyncRunner().run(graph, {"x": 1, "by": 0}, error_handling="continue", **options)
 
 
-def run_listened(graph: Graph) -> RunResult:
-    return run_sync(graph, event_processors=[Ear()])
+def run_with_listener(graph: Graph) -> RunResult:
+    return run_sync(graph, event_processors=[RecordingProcessor()])
 
 
 def run_async(graph: Graph) -> RunResult:
-    return wait(AsyncRunner().run(graph, {"x": 1, "by": 0}, error_handling="continue"))
+    return run_with_timeout(AsyncRunner().run(graph, {"x": 1, "by": 0}, error_handling="continue"))
 
 
-RUNS = [run_sync, run_listened, run_async]
+RUNS = [run_sync, run_with_listener, run_async]
 
 
 @pytest.mark.parametrize("run", RUNS)
@@ -58,7 +58,7 @@ RUNS = [run_sync, run_listened, run_async]
 def test_a_node_is_named_with_its_inputs_and_its_path(run: Callable[[Graph], RunResult], first: Any) -> None:
     if first is halve_async and run is not run_async:
         pytest.skip("only in a loop")
-    flat = inner(first)
+    flat = inner_graph(first)
     nested = Graph([flat.as_node(name="outer")], name="g")
     twice = Graph([nested.as_node(name="top")], name="gg")
     for graph, path in ((flat, first.name), (nested, f"outer/{first.name}"), (twice, f"top/outer/{first.name}")):
@@ -69,17 +69,17 @@ def test_a_node_is_named_with_its_inputs_and_its_path(run: Callable[[Graph], Run
 
 
 @pytest.mark.parametrize("n", [3, 30])
-@pytest.mark.parametrize("listeners", [[], [Ear()]])
+@pytest.mark.parametrize("listeners", [[], [RecordingProcessor()]])
 def test_items_of_a_map_have_their_index(n: int, listeners: list[EventProcessor]) -> None:
-    graph, given = inner(halve), {"x": 1, "by": [1] * (n - 2) + [0, 0]}
+    graph, given = inner_graph(halve), {"x": 1, "by": [1] * (n - 2) + [0, 0]}
     options: dict[str, Any] = {"map_over": "by", "event_processors": listeners}
     results = SyncRunner().map(graph, given, error_handling="continue", **options)
-    later = wait(AsyncRunner().map(graph, given, error_handling="continue", **options))
+    later = run_with_timeout(AsyncRunner().map(graph, given, error_handling="continue", **options))
     for result in (results, later):
         assert [one.item_index for one in result.failures] == [n - 2, n - 1]
         for one in result.failures:
-            assert located(one.error) == f"in node 'halve', item {one.item_index}, inputs: x, by"  # type: ignore[arg-type]
-    for run in (SyncRunner().map, lambda *a, **k: wait(AsyncRunner().map(*a, **k))):
+            assert find_location(one.error) == f"in node 'halve', item {one.item_index}, inputs: x, by"  # type: ignore[arg-type]
+    for run in (SyncRunner().map, lambda *a, **k: run_with_timeout(AsyncRunner().map(*a, **k))):
         with pytest.raises(ZeroDivisionError) as raised:
             run(graph, given, **options)
         assert raised.value.__notes__ == [f"in node 'halve', item {n - 2}, inputs: x, by"]
@@ -87,9 +87,9 @@ def test_items_of_a_map_have_their_index(n: int, listeners: list[EventProcessor]
 
 @pytest.mark.parametrize("n", [3, 30])
 def test_an_item_of_a_mapped_node_is_in_the_path(n: int) -> None:
-    graph = Graph([inner(halve).as_node(name="outer").map_over("x", "by")], name="g")
+    graph = Graph([inner_graph(halve).as_node(name="outer").map_over("x", "by")], name="g")
     given = {"x": [1] * n, "by": [1] * (n - 1) + [0]}
-    for run in (SyncRunner().run, lambda *a: wait(AsyncRunner().run(*a))):
+    for run in (SyncRunner().run, lambda *a: run_with_timeout(AsyncRunner().run(*a))):
         with pytest.raises(ZeroDivisionError) as raised:
             run(graph, given)
         assert raised.value.__notes__ == [f"in node 'outer[{n - 1}]/halve', inputs: x, by"]
@@ -99,7 +99,7 @@ def test_the_graph_of_a_checkpointed_run_too(tmp_path: Path) -> None:
     from holdwater import SqliteCheckpointer
 
     runner = SyncRunner(checkpointer=SqliteCheckpointer(tmp_path / "runs.db"))
-    nested = Graph([inner(halve).as_node(name="outer").map_over("by")], name="g")
+    nested = Graph([inner_graph(halve).as_node(name="outer").map_over("by")], name="g")
     with pytest.raises(ZeroDivisionError) as raised:
         runner.run(nested, {"x": 1, "by": [1, 0]})
     assert raised.value.__notes__ == ["in node 'outer[1]/halve', inputs: x, by"]
@@ -125,8 +125,8 @@ def test_one_exception_that_is_raised_again_and_again_is_noted_once() -> None:
 
 
 def test_a_location_can_be_pickled() -> None:
-    there = pickle.loads(pickle.dumps(Location("a/b", ("x",), 3)))
-    assert (there, there.path, there.inputs, there.item) == ("in node 'a/b', item 3, inputs: x", "a/b", ("x",), 3)
+    there = pickle.loads(pickle.dumps(ErrorLocation("a/b", ("x",), 3)))
+    assert (there, there.path, there.inputs, there.item_index) == ("in node 'a/b', item 3, inputs: x", "a/b", ("x",), 3)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -141,7 +141,7 @@ def test_whatever_a_node_raises_comes_out(name: str) -> None:
     nested = Graph([graph.as_node(name="outer")])
     for run in (
         lambda: SyncRunner().run(graph, {"x": 1}),
-        lambda: SyncRunner(event_processors=[Ear()]).run(nested, {"x": 1}),
+        lambda: SyncRunner(event_processors=[RecordingProcessor()]).run(nested, {"x": 1}),
         lambda: SyncRunner().map(graph, {"x": [1] * 20}, map_over="x"),
     ):
         with pytest.raises(type(made)) as raised:
@@ -149,11 +149,11 @@ def test_whatever_a_node_raises_comes_out(name: str) -> None:
         assert raised.value is made
 
 
-class Abort(BaseException):
+class AbortSignal(BaseException):
     """No Exception."""
 
 
-@pytest.mark.parametrize("kind", [Abort, GeneratorExit])
+@pytest.mark.parametrize("kind", [AbortSignal, GeneratorExit])
 @pytest.mark.parametrize("error_handling", ["raise", "continue"])
 def test_no_item_of_a_map_gets_lost(kind: type[BaseException], error_handling: Any) -> None:
     @node(output_name="y")
@@ -176,7 +176,7 @@ def test_no_item_of_a_map_gets_lost(kind: type[BaseException], error_handling: A
     assert type(asyncio.run(caught())) is kind
 
 
-@pytest.mark.parametrize("kind", [SystemExit, GeneratorExit, Abort])
+@pytest.mark.parametrize("kind", [SystemExit, GeneratorExit, AbortSignal])
 def test_what_an_observer_raises_is_noted(kind: type[BaseException]) -> None:
     class Bad(EventProcessor):
         def on_event(self, event: Any) -> None:
@@ -185,10 +185,10 @@ def test_what_an_observer_raises_is_noted(kind: type[BaseException]) -> None:
         def enter_node(self, span_id: str) -> None:
             raise kind()
 
-    result = SyncRunner().run(inner(halve), {"x": 4}, event_processors=[Bad()])
+    result = SyncRunner().run(inner_graph(halve), {"x": 4}, event_processors=[Bad()])
     assert result["again"] == 2
     assert f"Bad failed in enter_node: {kind.__name__}" in result.notes
-    later = wait(AsyncRunner().run(inner(halve_async), {"x": 4}, event_processors=[Bad()]))
+    later = run_with_timeout(AsyncRunner().run(inner_graph(halve_async), {"x": 4}, event_processors=[Bad()]))
     assert later["again"] == 2
     assert set(later.notes) == set(result.notes)
 
@@ -199,7 +199,7 @@ def test_ctrl_c_in_an_observer_is_no_failure_of_it() -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        SyncRunner().run(inner(halve), {"x": 4}, event_processors=[Bad()])
+        SyncRunner().run(inner_graph(halve), {"x": 4}, event_processors=[Bad()])
 
 
 def test_an_input_that_cannot_be_made_is_the_nodes_failure_whoever_listens() -> None:
@@ -215,8 +215,8 @@ def test_an_input_that_cannot_be_made_is_the_nodes_failure_whoever_listens() -> 
 
     graph = Graph([before, locked], name="g")
     kinds = set()
-    for options in ({}, {"event_processors": [Ear()]}):
+    for options in ({}, {"event_processors": [RecordingProcessor()]}):
         result = SyncRunner().run(graph, {"x": 1, "w": 2}, error_handling="continue", **options)  # type: ignore[arg-type]
         kinds.add(type(result.error))
-        assert located(result.error).path == "locked"  # type: ignore[arg-type,union-attr]
+        assert find_location(result.error).path == "locked"  # type: ignore[arg-type,union-attr]
     assert len(kinds) == 1

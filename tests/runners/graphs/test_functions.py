@@ -14,12 +14,12 @@ from holdwater import Graph, MemoryCheckpointer, RetryPolicy, RunStatus, interru
 from holdwater.events import EventProcessor
 from holdwater.graphs import GraphConfigError, MissingInputError, NodeReturnError, SignatureError
 from holdwater.runners.graphs import AsyncRunner, SyncRunner
-from tests.runners.graphs.test_loops import WAYS, Way
+from tests.runners.graphs.test_loops import EXECUTION_MODES, ExecutionMode
 
 ATTEMPTS = RetryPolicy(max_attempts=3, initial_delay=0)
 
 
-def worn(function: Callable[..., Any]) -> Callable[..., Any]:
+def wrapped(function: Callable[..., Any]) -> Callable[..., Any]:
     """A plain wrapper, as logging decorators are."""
 
     @functools.wraps(function)
@@ -29,7 +29,7 @@ def worn(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
-def unmarked(function: Callable[..., Any]) -> Callable[..., Any]:
+def wrapped_without_metadata(function: Callable[..., Any]) -> Callable[..., Any]:
     """One that does not say what it wraps."""
 
     def wrapper(x: int) -> Any:
@@ -52,16 +52,16 @@ async def twice_later(x: int) -> AsyncIterator[int]:
         yield x
 
 
-PENDING = {
-    "coroutine, worn": (worn(later), 2),
-    "coroutine, unmarked": (unmarked(later), 2),
-    "coroutine, partial": (functools.partial(worn(later)), 2),
-    "coroutine, worn twice": (worn(worn(later)), 2),
-    "async generator, worn": (worn(twice_later), [1, 1]),
+PENDING_VALUES = {
+    "coroutine, worn": (wrapped(later), 2),
+    "coroutine, unmarked": (wrapped_without_metadata(later), 2),
+    "coroutine, partial": (functools.partial(wrapped(later)), 2),
+    "coroutine, worn twice": (wrapped(wrapped(later)), 2),
+    "async generator, worn": (wrapped(twice_later), [1, 1]),
 }
 
 
-@pytest.mark.parametrize(("function", "value"), PENDING.values(), ids=PENDING)
+@pytest.mark.parametrize(("function", "value"), PENDING_VALUES.values(), ids=PENDING_VALUES)
 def test_what_is_still_to_be_awaited_is_awaited_or_refused(function: Any, value: Any) -> None:
     for body in (None, lambda y: y, lambda y: y * 2):
         after = [] if body is None else [node(body, output_name="z", name="after")]
@@ -75,9 +75,9 @@ def test_what_is_still_to_be_awaited_is_awaited_or_refused(function: Any, value:
             SyncRunner(checkpointer=checkpointer).run(graph, {"x": 1})
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_generator_out_of_a_plain_wrapper_is_collected(way: Way) -> None:
-    graph = Graph([node(worn(twice), output_name="y")], name="wrapped")
+@pytest.mark.parametrize("way", EXECUTION_MODES)
+def test_a_generator_out_of_a_plain_wrapper_is_collected(way: ExecutionMode) -> None:
+    graph = Graph([node(wrapped(twice), output_name="y")], name="wrapped")
     assert way(graph, {"x": 1}) == {"y": [1, 1]}
 
 
@@ -88,7 +88,7 @@ def test_a_generator_that_is_a_value_stays_one() -> None:
 
 def test_what_a_wrapped_interrupt_shows_is_awaited() -> None:
     @interrupt(answer_name="ok")
-    @worn
+    @wrapped
     async def ask(x: int) -> str:
         return f"really {x}?"
 
@@ -97,15 +97,15 @@ def test_what_a_wrapped_interrupt_shows_is_awaited() -> None:
     assert paused.pause.value == "really 1?"
 
 
-def _spoiling(kept: list[Any], failures: int) -> Graph:
+def _mutating_graph(calls: list[Any], failures: int) -> Graph:
     """`spoil` changes what it was given before it fails; `look` reads the same."""
 
     def spoil(items: list[str], given: dict[str, list[int]], shared: list[str]) -> list[Any]:
-        kept.append(None)
+        calls.append(None)
         items.append("b")
         given["k"].append(1)
         shared.append("s")
-        if len(kept) <= failures:
+        if len(calls) <= failures:
             raise ConnectionError
         return [items, given["k"]]
 
@@ -120,10 +120,10 @@ def _spoiling(kept: list[Any], failures: int) -> Graph:
 
 
 @pytest.mark.parametrize("failures", [0, 1, 2])
-@pytest.mark.parametrize("way", WAYS)
-def test_a_retry_sees_the_inputs_as_they_were(way: Way, failures: int) -> None:
+@pytest.mark.parametrize("way", EXECUTION_MODES)
+def test_a_retry_sees_the_inputs_as_they_were(way: ExecutionMode, failures: int) -> None:
     kept: list[Any] = []
-    result = way(_spoiling(kept, failures), {"x": 1, "given": {"k": []}, "shared": []}, select=["*"])
+    result = way(_mutating_graph(kept, failures), {"x": 1, "given": {"k": []}, "shared": []}, select=["*"])
     assert len(kept) == failures + 1
     assert result["spoiled"] == [["a", "b"], [1]]
     assert result["seen"] == ["a"]
@@ -138,14 +138,14 @@ def test_what_is_no_data_is_not_copied_for_a_retry() -> None:
     assert seen[0][1] is bound
 
 
-class Silence(EventProcessor):
+class IgnoringProcessor(EventProcessor):
     def on_event(self, event: Any) -> None:
         pass
 
 
-@pytest.mark.parametrize("processors", [[], [Silence()]])
+@pytest.mark.parametrize("processors", [[], [IgnoringProcessor()]])
 @pytest.mark.parametrize("before", [[], [node(lambda x: x, output_name="w", name="calm", retry=ATTEMPTS)]])
-def test_a_failure_before_the_body_is_that_of_its_own_node(before: list[Any], processors: list[Any]) -> None:
+def test_a_failure_before_the_function_is_that_of_its_own_node(before: list[Any], processors: list[Any]) -> None:
     calls: list[None] = []
 
     def use(x: int, lock: Any = threading.Lock()) -> None:  # noqa: B008
@@ -157,7 +157,7 @@ def test_a_failure_before_the_body_is_that_of_its_own_node(before: list[Any], pr
     assert not calls
 
 
-def _failing() -> Graph:
+def _failing_graph() -> Graph:
     def boom(b: int) -> int:
         raise ValueError("no")
 
@@ -172,26 +172,26 @@ def _failing() -> Graph:
     )
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_failed_run_returns_what_had_finished(way: Way) -> None:
-    result = way(_failing(), {"x": 1}, error_handling="continue")
+@pytest.mark.parametrize("way", EXECUTION_MODES)
+def test_a_failed_run_returns_what_had_finished(way: ExecutionMode) -> None:
+    result = way(_failing_graph(), {"x": 1}, error_handling="continue")
     assert result.status is RunStatus.FAILED
     assert isinstance(result.error, ValueError)
     assert result == {"a": 2, "b": 2, "c": -2}
-    assert way(_failing(), {"x": 1}, error_handling="continue", select=["c", "e"]) == {"c": -2}
+    assert way(_failing_graph(), {"x": 1}, error_handling="continue", select=["c", "e"]) == {"c": -2}
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_failed_run_with_a_gate_returns_what_had_finished(way: Way) -> None:
-    nodes = [*_failing().nodes.values(), route(["boom", "last"])(lambda c: "boom").with_name("gate")]
+@pytest.mark.parametrize("way", EXECUTION_MODES)
+def test_a_failed_run_with_a_gate_returns_what_had_finished(way: ExecutionMode) -> None:
+    nodes = [*_failing_graph().nodes.values(), route(["boom", "last"])(lambda c: "boom").with_name("gate")]
     assert way(Graph(nodes, name="gated"), {"x": 1}, error_handling="continue") == {"a": 2, "b": 2, "c": -2}
 
 
 @pytest.mark.parametrize("count", [1, 20])
 def test_items_of_a_map_keep_what_had_finished(count: int) -> None:
     given = {"x": list(range(count))}
-    here = SyncRunner().map(_failing(), given, map_over="x", error_handling="continue")
-    there = asyncio.run(AsyncRunner().map(_failing(), given, map_over="x", error_handling="continue"))
+    here = SyncRunner().map(_failing_graph(), given, map_over="x", error_handling="continue")
+    there = asyncio.run(AsyncRunner().map(_failing_graph(), given, map_over="x", error_handling="continue"))
     for results in (here, there):
         assert [dict(one) for one in results] == [{"a": x + 1, "b": x + 1, "c": -x - 1} for x in range(count)]
         assert results.status is RunStatus.FAILED
@@ -227,31 +227,31 @@ def add(x: int, k: int) -> int:
     return x + k
 
 
-def _like_add(target: Any) -> Any:
+def _named_like_add(target: Any) -> Any:
     """It says that it is `add`, as decorated objects do."""
     return functools.update_wrapper(target, add)
 
 
-SHAPES = {
+CALLABLES = {
     "method": Adder().method,
     "static method": Adder.static,
     "bare static method": staticmethod(Adder.static),
     "callable object": Adder(),
-    "callable object that wears a name": _like_add(Adder()),
+    "callable object that wears a name": _named_like_add(Adder()),
     "partial by keyword": functools.partial(add, k=1),
     "partial by position": functools.partial(add, 1),
-    "partial by keyword that wears a name": _like_add(functools.partial(add, k=1)),
-    "partial by position that wears a name": _like_add(functools.partial(add, 1)),
+    "partial by keyword that wears a name": _named_like_add(functools.partial(add, k=1)),
+    "partial by position that wears a name": _named_like_add(functools.partial(add, 1)),
     "wrapper with fewer parameters": functools.wraps(add)(lambda x: x + 1),
     "wrapper with a default": functools.wraps(add)(lambda x, k=1: x + k),
     "cached": functools.lru_cache(Adder.static),
-    "worn": worn(Adder.static),
+    "worn": wrapped(Adder.static),
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("function", SHAPES.values(), ids=SHAPES)
-def test_callables_of_every_shape(function: Any, way: Way) -> None:
+@pytest.mark.parametrize("way", EXECUTION_MODES)
+@pytest.mark.parametrize("function", CALLABLES.values(), ids=CALLABLES)
+def test_callables_of_every_shape(function: Any, way: ExecutionMode) -> None:
     graph = Graph([node(function, output_name="y", name="n")], name="shapes")
     (name,) = graph.inputs.required
     assert way(graph, {name: 1}) == {"y": 2}

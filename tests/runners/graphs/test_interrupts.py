@@ -19,13 +19,13 @@ from holdwater.graphs import (
     route,
 )
 from holdwater.runners.graphs import AsyncRunner, PauseReason, RunStatus, SyncRunner
-from tests.runners.graphs.samples import reviewed, wait
+from tests.runners.graphs.samples import review_graph, run_with_timeout
 
 runner = AsyncRunner()
 
 
 def test_pause_and_answer_with_the_inputs() -> None:
-    paused = wait(runner.run(reviewed(), {"topic": "rain"}))
+    paused = run_with_timeout(runner.run(review_graph(), {"topic": "rain"}))
     assert paused.status is RunStatus.PAUSED
     assert paused.paused
     assert paused.pauses == (paused.pause,)
@@ -34,20 +34,20 @@ def test_pause_and_answer_with_the_inputs() -> None:
     assert paused.pause.node == paused.pause.pause_id == "ask"
     assert paused.pause.response_param == "verdict"
     assert paused.pause.value == "about rain"
-    done = wait(runner.run(reviewed(), {"topic": "rain", paused.pause.response_param: "good"}))
+    done = run_with_timeout(runner.run(review_graph(), {"topic": "rain", paused.pause.response_param: "good"}))
     assert done == {"final": "about rain: good"}
 
 
 def test_answers_are_checked() -> None:
     with pytest.raises(TypeError, match="verdict"):
-        wait(runner.run(reviewed(), {"topic": "rain", "verdict": 5}))
+        run_with_timeout(runner.run(review_graph(), {"topic": "rain", "verdict": 5}))
     with pytest.raises(TypeError, match="verdict"):
-        wait(runner.run(reviewed(), {"topic": "rain"}, interrupt_handlers={"ask": lambda value: 5}))
+        run_with_timeout(runner.run(review_graph(), {"topic": "rain"}, interrupt_handlers={"ask": lambda value: 5}))
 
 
 def test_a_handler_of_no_interrupt_is_refused() -> None:
     with pytest.raises(InputError, match="'aks'") as caught:
-        wait(runner.run(reviewed(), {"topic": "rain"}, interrupt_handlers={"aks": len}))
+        run_with_timeout(runner.run(review_graph(), {"topic": "rain"}, interrupt_handlers={"aks": len}))
     assert "did you mean 'ask'?" in str(caught.value)
 
 
@@ -55,14 +55,16 @@ def test_handlers() -> None:
     async def later(value: str) -> str:
         return value.upper()
 
-    assert wait(runner.run(reviewed(), {"topic": "rain"}, interrupt_handlers={"ask": later})) == {
+    assert run_with_timeout(runner.run(review_graph(), {"topic": "rain"}, interrupt_handlers={"ask": later})) == {
         "final": "about rain: ABOUT RAIN"
     }
-    nested = Graph([reviewed().as_node(name="inner")])
+    nested = Graph([review_graph().as_node(name="inner")])
     for name in ("ask", "inner/ask"):
-        result = wait(runner.run(nested, {"topic": "rain"}, interrupt_handlers={name: len}, error_handling="continue"))
+        result = run_with_timeout(
+            runner.run(nested, {"topic": "rain"}, interrupt_handlers={name: len}, error_handling="continue")
+        )
         assert isinstance(result.error, TypeError)
-        result = wait(runner.run(nested, {"topic": "rain"}, interrupt_handlers={name: str.title}))
+        result = run_with_timeout(runner.run(nested, {"topic": "rain"}, interrupt_handlers={name: str.title}))
         assert result["final"] == "about rain: About Rain"
 
 
@@ -80,11 +82,11 @@ def test_function_form() -> None:
         return Question(f"how much {topic}?")
 
     graph = Graph([how_much, FunctionNode(lambda topic, amount: [topic] * amount, name="repeat", output_name="out")])
-    paused = wait(runner.run(graph, {"topic": "rain"}))
+    paused = run_with_timeout(runner.run(graph, {"topic": "rain"}))
     assert paused.pause is not None
     assert paused.pause.value == Question("how much rain?")
     del asked[:]
-    assert wait(runner.run(graph, {"topic": "rain", "amount": 2})) == {"out": ["rain", "rain"]}
+    assert run_with_timeout(runner.run(graph, {"topic": "rain", "amount": 2})) == {"out": ["rain", "rain"]}
     assert asked == []  # with an answer at hand nothing is asked
 
 
@@ -93,8 +95,8 @@ def test_other_nodes_go_on_while_one_asks() -> None:
     def measure(draft: str) -> int:
         return len(draft)
 
-    graph = Graph([*reviewed().nodes.values(), measure])
-    paused = wait(runner.run(graph, {"topic": "rain"}))
+    graph = Graph([*review_graph().nodes.values(), measure])
+    paused = run_with_timeout(runner.run(graph, {"topic": "rain"}))
     assert paused.status is RunStatus.PAUSED
     assert paused == {"size": 10}
 
@@ -105,13 +107,15 @@ def test_a_failure_beats_a_question() -> None:
         raise KeyError("lost")
 
     with pytest.raises(KeyError):
-        wait(runner.run(Graph([*reviewed().nodes.values(), fail]), {"topic": "rain"}))
-    result = wait(runner.run(Graph([*reviewed().nodes.values(), fail]), {"topic": "rain"}, error_handling="continue"))
+        run_with_timeout(runner.run(Graph([*review_graph().nodes.values(), fail]), {"topic": "rain"}))
+    result = run_with_timeout(
+        runner.run(Graph([*review_graph().nodes.values(), fail]), {"topic": "rain"}, error_handling="continue")
+    )
     assert result.status is RunStatus.FAILED
     assert result.pause is None
 
 
-def chat() -> Graph:
+def chat_graph() -> Graph:
     @node(output_name="messages")
     def remember(messages: list[str], reply: str) -> list[str]:
         return [*messages, reply]
@@ -125,47 +129,47 @@ def chat() -> Graph:
 
 def test_in_a_loop_every_turn_asks_and_an_early_answer_counts_once() -> None:
     said = iter(["hello", "well", "bye"])
-    graph = chat()
-    result = wait(runner.run(graph, {"messages": []}, interrupt_handlers={"ask": lambda shown: next(said)}))
+    graph = chat_graph()
+    result = run_with_timeout(runner.run(graph, {"messages": []}, interrupt_handlers={"ask": lambda shown: next(said)}))
     assert result["messages"] == ["hello", "well", "bye"]
-    paused = wait(runner.run(graph, {"messages": [], "reply": "hello"}))
+    paused = run_with_timeout(runner.run(graph, {"messages": [], "reply": "hello"}))
     assert paused.pause is not None
     assert paused.pause.value == ["hello"]
 
 
 def test_sync_runner_has_no_interrupts() -> None:
     with pytest.raises(IncompatibleRunnerError, match="interrupts"):
-        SyncRunner().run(reviewed(), {"topic": "rain"})
+        SyncRunner().run(review_graph(), {"topic": "rain"})
     with pytest.raises(IncompatibleRunnerError, match="interrupts"):
-        SyncRunner().run(Graph([reviewed().as_node(name="inner")]), {"topic": "rain"})
+        SyncRunner().run(Graph([review_graph().as_node(name="inner")]), {"topic": "rain"})
 
 
 def test_items_of_a_map_are_answered_by_pause_id() -> None:
-    graph = Graph([reviewed().as_node(name="all").map_over("topic", on_pause="item")])
+    graph = Graph([review_graph().as_node(name="all").map_over("topic", on_pause="item")])
     inputs: dict[str, Any] = {"topic": ["rain", "sun"]}
-    paused = wait(runner.run(graph, inputs))
+    paused = run_with_timeout(runner.run(graph, inputs))
     assert [pause.pause_id for pause in paused.pauses] == ["all/0/ask", "all/1/ask"]
     assert [pause.response_param for pause in paused.pauses] == ["all/0/ask", "all/1/ask"], "of this item, of no other"
     with pytest.warns(UserWarning, match="'all/0/ask' still wait for answers"):
-        paused = wait(runner.run(graph, {**inputs, "all/1/ask": "good"}))
+        paused = run_with_timeout(runner.run(graph, {**inputs, "all/1/ask": "good"}))
     assert [pause.pause_id for pause in paused.pauses] == ["all/0/ask"]
-    done = wait(runner.run(graph, {**inputs, "all/1/ask": "good", "all/0/ask": "bad"}))
+    done = run_with_timeout(runner.run(graph, {**inputs, "all/1/ask": "good", "all/0/ask": "bad"}))
     assert done["final"] == ["about rain: bad", "about sun: good"]
 
 
 @pytest.mark.parametrize("topics", [["rain"], ["rain", "sun", "wind"]])
 @pytest.mark.parametrize("depth", [1, 2])
 def test_items_are_answered_one_by_one_on_the_record(topics: list[str], depth: int) -> None:
-    graph = Graph([reviewed().as_node(name="all").map_over("topic", on_pause="item")], name="mapped")
+    graph = Graph([review_graph().as_node(name="all").map_over("topic", on_pause="item")], name="mapped")
     if depth == 2:
         graph = Graph([graph.as_node(name="outer")], name="outermost")
     with MemoryCheckpointer() as checkpointer:
         kept = AsyncRunner(checkpointer=checkpointer)
-        result = wait(kept.run(graph, {"topic": topics}, workflow_id="w"))
+        result = run_with_timeout(kept.run(graph, {"topic": topics}, workflow_id="w"))
         turns = 0
         while result.pause is not None:
             turns += 1
-            result = wait(kept.run(graph, {result.pause.response_param: "good"}, workflow_id="w"))
+            result = run_with_timeout(kept.run(graph, {result.pause.response_param: "good"}, workflow_id="w"))
     assert turns == len(topics)
     assert result["final"] == [f"about {topic}: good" for topic in topics]
 
@@ -173,9 +177,9 @@ def test_items_are_answered_one_by_one_on_the_record(topics: list[str], depth: i
 # -- loops that begin before, at and behind their question
 
 
-def _talk(seen: list[str], **options: Any) -> Graph:
+def _conversation_graph(replies: list[str], **options: Any) -> Graph:
     def shout(said: str) -> str:
-        seen.append(said)
+        replies.append(said)
         return said.upper()
 
     return Graph(
@@ -189,7 +193,7 @@ def _talk(seen: list[str], **options: Any) -> Graph:
     )
 
 
-BEGINNINGS: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
+ENTRY_CASES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
     "at the question": ({}, {"reply": "hello"}, ["a", "bye"]),
     "at the question, by name": ({"entrypoint": "ask"}, {"reply": "hello"}, ["a", "bye"]),
     "behind the question, by name": ({"entrypoint": "shout"}, {"said": "x"}, ["x", "a", "bye"]),
@@ -198,7 +202,7 @@ BEGINNINGS: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
 
 
 @pytest.mark.parametrize("recorded", [False, True])
-@pytest.mark.parametrize(("options", "given", "said"), BEGINNINGS.values(), ids=BEGINNINGS)
+@pytest.mark.parametrize(("options", "given", "said"), ENTRY_CASES.values(), ids=ENTRY_CASES)
 def test_a_loop_begins_at_its_question_or_behind_it(
     options: dict[str, Any], given: dict[str, Any], said: list[str], recorded: bool
 ) -> None:
@@ -206,14 +210,16 @@ def test_a_loop_begins_at_its_question_or_behind_it(
     answers = iter(["a", "bye"])
     with MemoryCheckpointer() as checkpointer:
         runner = AsyncRunner(checkpointer=checkpointer if recorded else None)
-        run = runner.run(_talk(seen, **options), given, interrupt_handlers={"ask": lambda shown: next(answers)})
+        run = runner.run(
+            _conversation_graph(seen, **options), given, interrupt_handlers={"ask": lambda shown: next(answers)}
+        )
         assert asyncio.run(run) == {"reply": "BYE", "said": "bye"}
     assert seen == said
 
 
 def test_a_recorded_loop_that_began_behind_its_question_is_answered_under_the_same_name() -> None:
     seen: list[str] = []
-    graph = _talk(seen, entrypoint="shout")
+    graph = _conversation_graph(seen, entrypoint="shout")
 
     async def main() -> None:
         with MemoryCheckpointer() as checkpointer:

@@ -16,8 +16,8 @@ from holdwater.events import (
 )
 from holdwater.events.types import BaseEvent
 from holdwater.graphs import FunctionNode, Graph, node
-from holdwater.runners.graphs import AsyncRunner, NotAsked, RunHandle, RunStatus
-from tests.runners.graphs.samples import Ear, reviewed, small, wait
+from holdwater.runners.graphs import AsyncRunner, PauseNotFound, RunHandle, RunStatus
+from tests.runners.graphs.samples import RecordingProcessor, review_graph, run_with_timeout, small_graph
 
 runner = AsyncRunner()
 
@@ -31,17 +31,17 @@ async def collect(run: RunHandle, answers: dict[str, Any] | None = None) -> list
     return events
 
 
-def kinds(events: list[BaseEvent]) -> list[str]:
+def event_kinds(events: list[BaseEvent]) -> list[str]:
     return [type(event).__name__.removesuffix("Event") for event in events]
 
 
 def test_events_and_the_result() -> None:
     async def main() -> None:
-        async with runner.iter(small(), {"x": 2}, session_id="s") as run:
+        async with runner.iter(small_graph(), {"x": 2}, session_id="s") as run:
             with pytest.raises(RuntimeError, match="not ended"):
                 run.result
             events = await collect(run)
-        assert kinds(events) == ["RunStart", "NodeStart", "NodeEnd", "NodeStart", "NodeEnd", "RunEnd"]
+        assert event_kinds(events) == ["RunStart", "NodeStart", "NodeEnd", "NodeStart", "NodeEnd", "RunEnd"]
         start, end = events[0], events[-1]
         assert isinstance(start, RunStartEvent)
         assert isinstance(end, RunEndEvent)
@@ -50,49 +50,49 @@ def test_events_and_the_result() -> None:
         assert run.result == {"total": 5}
         assert {event.run_id for event in events} == {run.result.run_id}
 
-    wait(main())
+    run_with_timeout(main())
 
 
 def test_respond() -> None:
     async def main() -> None:
-        async with runner.iter(reviewed(), {"topic": "rain"}) as run:
+        async with runner.iter(review_graph(), {"topic": "rain"}) as run:
             events = await collect(run, {"verdict": "good"})
         assert run.result == {"final": "about rain: good"}
         (question,) = [event for event in events if isinstance(event, InterruptEvent)]
         assert (question.interrupt_name, question.value) == ("ask", "about rain")
         assert question.workflow_id
-        assert kinds(events).count("RunEnd") == 1
+        assert event_kinds(events).count("RunEnd") == 1
 
-    wait(main())
+    run_with_timeout(main())
 
 
 def test_without_an_answer_the_run_ends_paused() -> None:
     async def main() -> None:
-        async with runner.iter(reviewed(), {"topic": "rain"}) as run:
+        async with runner.iter(review_graph(), {"topic": "rain"}) as run:
             events = await collect(run)
         assert isinstance(events[-1], RunEndEvent)
         assert events[-1].status == "paused"
         assert run.result.status is RunStatus.PAUSED
         assert run.result.pause is not None
-        with pytest.raises(NotAsked):
+        with pytest.raises(PauseNotFound):
             run.respond("nothing", 1)
 
-    wait(main())
+    run_with_timeout(main())
 
 
 def test_wrong_answers() -> None:
     async def main() -> None:
-        async with runner.iter(reviewed(), {"topic": "rain"}) as run:
+        async with runner.iter(review_graph(), {"topic": "rain"}) as run:
             async for event in run:
                 if isinstance(event, InterruptEvent):
-                    with pytest.raises(NotAsked, match=r"verdict|ask"):
+                    with pytest.raises(PauseNotFound, match=r"verdict|ask"):
                         run.respond("other", "x")
                     with pytest.raises(TypeError, match="verdict"):
                         run.respond("verdict", 3)
                     run.respond("ask", "by its id")
         assert run.result["final"] == "about rain: by its id"
 
-    wait(main())
+    run_with_timeout(main())
 
 
 def test_answers_may_come_while_other_nodes_run() -> None:
@@ -104,7 +104,7 @@ def test_answers_may_come_while_other_nodes_run() -> None:
             await answered.wait()
             return topic
 
-        graph = Graph([*reviewed().nodes.values(), linger])
+        graph = Graph([*review_graph().nodes.values(), linger])
         async with runner.iter(graph, {"topic": "rain"}) as run:
             async for event in run:
                 if isinstance(event, InterruptEvent):
@@ -113,11 +113,11 @@ def test_answers_may_come_while_other_nodes_run() -> None:
                     answered.set()
         assert run.result == {"final": "about rain: good", "slow": "rain"}
 
-    wait(main())
+    run_with_timeout(main())
 
 
 def test_nested_and_several_questions() -> None:
-    inner = reviewed()
+    inner = review_graph()
     outer = Graph(
         [
             inner.as_node(name="left")
@@ -149,11 +149,11 @@ def test_nested_and_several_questions() -> None:
         assert run.result.status is RunStatus.PAUSED
         assert [pause.pause_id for pause in run.result.pauses] == ["left/ask"]
 
-    wait(main())
+    run_with_timeout(main())
 
 
 def test_mapped_questions() -> None:
-    inner = reviewed()
+    inner = review_graph()
     outer = Graph([inner.as_node(name="all").map_over("topic", on_pause="item")])
 
     async def main() -> None:
@@ -165,7 +165,7 @@ def test_mapped_questions() -> None:
                     run.respond(f"all/{event.item_index}/ask", f"verdict {event.item_index}")
         assert run.result["final"] == ["about a: verdict 0", "about b: verdict 1"]
 
-    wait(main())
+    run_with_timeout(main())
 
 
 def test_leaving_the_block_early_cancels() -> None:
@@ -180,7 +180,7 @@ def test_leaving_the_block_early_cancels() -> None:
                 cancelled.set()
             return x
 
-        ear = Ear()
+        ear = RecordingProcessor()
         async with runner.iter(Graph([hang]), {"x": 1}, event_processors=[ear]) as run:
             async for event in run:
                 if isinstance(event, NodeStartEvent):
@@ -190,7 +190,7 @@ def test_leaving_the_block_early_cancels() -> None:
         with pytest.raises(RuntimeError, match="cancelled"):
             run.result
 
-    wait(main())
+    run_with_timeout(main())
 
 
 def test_an_error_ends_the_events_and_is_raised_by_the_result() -> None:
@@ -201,7 +201,7 @@ def test_an_error_ends_the_events_and_is_raised_by_the_result() -> None:
     async def main() -> None:
         async with runner.iter(Graph([fail]), {"x": 1}) as run:
             events = await collect(run)
-        assert kinds(events) == ["RunStart", "NodeStart", "NodeError", "RunEnd"]
+        assert event_kinds(events) == ["RunStart", "NodeStart", "NodeError", "RunEnd"]
         with pytest.raises(KeyError, match="lost"):
             run.result
         async with runner.iter(Graph([fail]), {"x": 1}, error_handling="continue") as run:
@@ -212,7 +212,7 @@ def test_an_error_ends_the_events_and_is_raised_by_the_result() -> None:
         with pytest.raises(ValueError, match="x"):
             run.result
 
-    wait(main())
+    run_with_timeout(main())
 
 
 @pytest.mark.parametrize("kind", ["async", "thread"])
@@ -244,10 +244,10 @@ def test_a_slow_consumer_holds_the_run_up(kind: str) -> None:
         assert chunks == 2000
         assert len(run.result["all"]) == 2000
 
-    wait(main())
+    run_with_timeout(main())
 
 
-def test_leaving_while_a_thread_waits_for_room() -> None:
+def test_leaving_while_a_thread_waits_for_the_buffer_to_drain() -> None:
     def pour(n: int) -> Any:
         yield from range(n)
 
@@ -257,21 +257,21 @@ def test_leaving_while_a_thread_waits_for_room() -> None:
                 if isinstance(event, StreamingChunkEvent):
                     break
 
-    wait(main())
+    run_with_timeout(main())
 
 
 def test_outside_of_a_block() -> None:
     async def main() -> None:
-        run = runner.iter(small(), {"x": 1})
+        run = runner.iter(small_graph(), {"x": 1})
         with pytest.raises(RuntimeError, match="async with"):
             run.result
         with pytest.raises(RuntimeError, match="async with"):
             await collect(run)
 
-    wait(main())
+    run_with_timeout(main())
 
 
-def test_asynchronous_processors_hear_everything_in_order() -> None:
+def test_asynchronous_processors_get_every_event_in_order() -> None:
     class Slow(AsyncEventProcessor):
         def __init__(self) -> None:
             self.heard: list[str] = []
@@ -289,7 +289,7 @@ def test_asynchronous_processors_hear_everything_in_order() -> None:
 
     slow = Slow()
     graph = Graph([FunctionNode(lambda x: x, name=f"n{k}", output_name=f"o{k}") for k in range(100)])
-    wait(runner.run(graph, {"x": 1}, event_processors=[slow]))
+    run_with_timeout(runner.run(graph, {"x": 1}, event_processors=[slow]))
     assert slow.heard[0] == "RunStartEvent"
     assert slow.heard[-2:] == ["RunEndEvent", "shutdown"]
     assert len(slow.heard) == 203

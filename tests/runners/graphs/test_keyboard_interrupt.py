@@ -107,9 +107,9 @@ def two(y):
 graph = Graph([one, two], name="g")
 """
 
-OVER = 'check(not inside and calls == ["one"], "left:")'
+ENDED = 'check(not inside and calls == ["one"], "left:")'
 AGAIN = 'check(calls == ["one", "one", "two"], "again:")'
-GONE_ON = 'check(calls == ["one", "two"], "again:")'
+CONTINUED = 'check(calls == ["one", "two"], "again:")'
 PAUSED = 'until(lambda: cp.get_workflow("w").status == "paused")'
 STOPPED = 'until(lambda: runner.get_run("r").status == "stopped")'
 
@@ -162,28 +162,28 @@ PROGRAMS = {
     "sync in memory": [
         GRAPH.replace("STOPPED", "pause.wait(30)"),
         'interrupted(lambda: SyncRunner().run(graph, {"x": 1}))',
-        OVER,
+        ENDED,
     ],
     "sync map": [
         GRAPH.replace("STOPPED", "pause.wait(30)"),
         'interrupted(lambda: SyncRunner().map(graph, {"x": [1, 2, 3]}, map_over="x", error_handling="continue"))',
-        OVER,
+        ENDED,
     ],
-    "sync recorded": [GRAPH.replace("STOPPED", PAUSED), RECORDED, OVER, RECORDED_AGAIN, GONE_ON],
-    "sync recorded, an endless generator": [ENDLESS, RECORDED, OVER, RECORDED_AGAIN, AGAIN],
+    "sync recorded": [GRAPH.replace("STOPPED", PAUSED), RECORDED, ENDED, RECORDED_AGAIN, CONTINUED],
+    "sync recorded, an endless generator": [ENDLESS, RECORDED, ENDED, RECORDED_AGAIN, AGAIN],
     "sync recorded, nested": [
         GRAPH.replace("STOPPED", PAUSED),
         'graph = Graph([graph.as_node(name="inner").map_over("x")], name="outer")',
         RECORDED.replace('{"x": 1}', '{"x": [1]}'),
-        OVER,
+        ENDED,
         RECORDED_AGAIN,
-        GONE_ON,
+        CONTINUED,
     ],
     "an asynchronous runner nested in a blocking one": [
         COROUTINE,
         'outer = Graph([graph.as_node(runner=AsyncRunner())], name="outer")',
         'interrupted(lambda: SyncRunner().run(outer, {"x": 1}))',
-        OVER,
+        ENDED,
     ],
     "the same in a notebook, where a loop runs": [
         COROUTINE,
@@ -193,20 +193,20 @@ PROGRAMS = {
         "loop = asyncio.new_event_loop()",
         "loop.run_until_complete(cell())",
         "loop.close()",
-        OVER,
+        ENDED,
     ],
-    "asyncio.run in memory": [COROUTINE, 'interrupted(lambda: asyncio.run(AsyncRunner().run(graph, {"x": 1})))', OVER],
+    "asyncio.run in memory": [COROUTINE, 'interrupted(lambda: asyncio.run(AsyncRunner().run(graph, {"x": 1})))', ENDED],
     "asyncio.run of an endless generator": [
         ENDLESS,
         'interrupted(lambda: asyncio.run(AsyncRunner().run(graph, {"x": 1})))',
-        OVER,
+        ENDED,
     ],
     "asyncio.run recorded": [
         COROUTINE,
         "cp = MemoryCheckpointer()",
         'run = lambda **inputs: asyncio.run(AsyncRunner(checkpointer=cp).run(graph, inputs, workflow_id="w"))',
         "interrupted(lambda: run(x=1))",
-        OVER,
+        ENDED,
         'check(cp.get_workflow("w").status == "paused", "status:")',
         'check(run()["z"] == 1, "result:")',
         AGAIN,
@@ -216,16 +216,16 @@ PROGRAMS = {
         "cp = MemoryCheckpointer()",
         'run = lambda **inputs: asyncio.run(AsyncRunner(checkpointer=cp).run(graph, inputs, workflow_id="w"))',
         "interrupted(lambda: run(x=1))",
-        OVER,
+        ENDED,
         'check(run()["z"] == 1, "result:")',
-        GONE_ON,
+        CONTINUED,
     ],
     "steps": [
         STEPS.replace("WAIT", STOPPED),
         'interrupted(lambda: runner.execute(workflow, run_id="r"))',
-        OVER,
+        ENDED,
         'check(runner.execute(workflow, run_id="r").status == "completed", "result:")',
-        GONE_ON,
+        CONTINUED,
     ],
     "steps that were resumed": [
         STEPS.replace("WAIT", STOPPED),
@@ -234,14 +234,14 @@ PROGRAMS = {
         'workflow = Workflow("w", [Step.lambda_("zero", fails), *workflow.steps])',
         'check(runner.execute(workflow, run_id="r").status == "failed", "before:")',
         'interrupted(lambda: runner.resume("r", params_override={"go": True}))',
-        OVER,
+        ENDED,
         'check(runner.resume("r").status == "completed", "result:")',
-        GONE_ON,
+        CONTINUED,
     ],
     "steps of a map": [
         MAPPED.replace("WAIT", STOPPED),
         'interrupted(lambda: runner.execute(workflow, run_id="r", params={"items": [1, 2]}))',
-        OVER,
+        ENDED,
         'check(runner.execute(workflow, run_id="r").status == "completed", "result:")',
         'check(calls == ["one", "two", "one", "two"], "again:")',
     ],
@@ -255,9 +255,9 @@ PROGRAMS = {
         "except TimeoutError:",
         "    left.set()",
         "check(left.is_set())",
-        OVER,
+        ENDED,
         'check(runner.execute(workflow, run_id="r").status == "completed", "result:")',
-        GONE_ON,
+        CONTINUED,
     ],
     "a second one leaves at once": [
         STEPS.replace("WAIT", f"{STOPPED}; press(); left.wait(30)"),
@@ -265,7 +265,7 @@ PROGRAMS = {
         "check(inside == [1])",
         "until(lambda: not inside)",
         'check(runner.execute(workflow, run_id="r").status == "completed", "result:")',
-        GONE_ON,
+        CONTINUED,
     ],
     "a run of DefaultRunner is independent": [
         'with WorkflowBuilder("flow"):',

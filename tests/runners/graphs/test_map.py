@@ -8,13 +8,13 @@ import pytest
 
 from holdwater.graphs import FunctionNode, Graph, GraphConfigError, MapOverError, NodeContext, node
 from holdwater.runners.graphs import AsyncRunner, MapResult, RunResult, RunStatus, SyncRunner
-from tests.runners.graphs.samples import Ear, counter, reviewed, small, wait
+from tests.runners.graphs.samples import RecordingProcessor, counter_graph, review_graph, run_with_timeout, small_graph
 
 Map = Callable[..., MapResult]
 
 
 def _async_map(graph: Graph, *args: Any, **options: Any) -> MapResult:
-    return wait(AsyncRunner().map(graph, *args, **options))
+    return run_with_timeout(AsyncRunner().map(graph, *args, **options))
 
 
 @pytest.fixture(params=["sync", "listening", "async"])
@@ -22,12 +22,12 @@ def mapped(request: pytest.FixtureRequest) -> Map:
     """The short way, the machine, and the loop."""
     if request.param == "async":
         return _async_map
-    return SyncRunner(event_processors=[Ear()] if request.param == "listening" else None).map
+    return SyncRunner(event_processors=[RecordingProcessor()] if request.param == "listening" else None).map
 
 
 @pytest.mark.parametrize("size", [0, 1, 7, 8, 100])
 def test_order_and_columns(mapped: Map, size: int) -> None:
-    results = mapped(small(), {"x": list(range(size)), "y": 5}, map_over="x", select=["*"])
+    results = mapped(small_graph(), {"x": list(range(size)), "y": 5}, map_over="x", select=["*"])
     assert results == [{"doubled": 2 * k, "total": 2 * k + 5} for k in range(size)]
     assert results["total"] == [2 * k + 5 for k in range(size)]
     assert results.status is RunStatus.COMPLETED
@@ -38,7 +38,7 @@ def test_order_and_columns(mapped: Map, size: int) -> None:
 
 
 def test_column_nobody_has(mapped: Map) -> None:
-    results = mapped(small(), {"x": [1]}, map_over="x")
+    results = mapped(small_graph(), {"x": [1]}, map_over="x")
     with pytest.raises(KeyError, match="total"):
         results["nothing"]
     assert results.get("nothing", 0) == [0]
@@ -47,9 +47,9 @@ def test_column_nobody_has(mapped: Map) -> None:
 @pytest.mark.parametrize("size", [2, 4])
 def test_zip_and_product(mapped: Map, size: int) -> None:
     xs, ys = list(range(size)), [10 * k for k in range(size)]
-    zipped = mapped(small(), {"x": xs, "y": ys}, map_over=["x", "y"])
+    zipped = mapped(small_graph(), {"x": xs, "y": ys}, map_over=["x", "y"])
     assert zipped["total"] == [2 * x + y for x, y in zip(xs, ys)]
-    product = mapped(small(), {"x": xs, "y": ys}, map_over=["x", "y"], map_mode="product")
+    product = mapped(small_graph(), {"x": xs, "y": ys}, map_over=["x", "y"], map_mode="product")
     assert product["total"] == [2 * x + y for x in xs for y in ys]
 
 
@@ -67,10 +67,10 @@ def test_zip_and_product(mapped: Map, size: int) -> None:
 )
 def test_what_does_not_fit(mapped: Map, inputs: dict[str, Any], options: dict[str, Any], says: str) -> None:
     with pytest.raises(MapOverError, match=says):
-        mapped(small(), inputs, **options)
+        mapped(small_graph(), inputs, **options)
 
 
-def failing() -> Graph:
+def failing_graph() -> Graph:
     @node(output_name="half")
     def halve(x: int) -> int:
         if x % 2:
@@ -86,7 +86,7 @@ def failing() -> Graph:
 
 @pytest.mark.parametrize("size", [4, 20])
 def test_failing_items(mapped: Map, size: int) -> None:
-    graph, xs = failing(), list(range(size))
+    graph, xs = failing_graph(), list(range(size))
     results = mapped(graph, {"x": xs}, map_over="x", error_handling="continue")
     assert results.get("half") == [k // 2 if k % 2 == 0 else None for k in xs]
     assert results["seen"] == xs  # what an item had before it failed
@@ -116,7 +116,7 @@ def test_clone(mapped: Map) -> None:
 
 
 def test_loops_can_be_mapped(mapped: Map) -> None:
-    assert mapped(counter(), {"m": [0, 2, 9]}, map_over="m")["m"] == [3, 3, 10]
+    assert mapped(counter_graph(), {"m": [0, 2, 9]}, map_over="m")["m"] == [3, 3, 10]
 
 
 def test_every_kind_of_node_in_the_generated_function() -> None:
@@ -158,7 +158,7 @@ def test_every_kind_of_node_in_the_generated_function() -> None:
     given = {"x": list(range(20))}
     quick = SyncRunner().map(graph, given, map_over="x", select=["*"])
     told, effects[:] = list(effects), []
-    slow = SyncRunner().map(graph, given, map_over="x", select=["*"], event_processors=[Ear()])
+    slow = SyncRunner().map(graph, given, map_over="x", select=["*"], event_processors=[RecordingProcessor()])
     assert quick == slow
     assert told == effects
     assert quick[10] == {
@@ -168,8 +168,10 @@ def test_every_kind_of_node_in_the_generated_function() -> None:
 
 def test_interrupts_cannot_be_mapped_unless_item_by_item() -> None:
     with pytest.raises(GraphConfigError, match="interrupts"):
-        wait(AsyncRunner().map(reviewed(), {"topic": ["a", "b"]}, map_over="topic"))
-    results = wait(AsyncRunner().map(reviewed(), {"topic": ["a", "b"]}, map_over="topic", on_pause="item"))
+        run_with_timeout(AsyncRunner().map(review_graph(), {"topic": ["a", "b"]}, map_over="topic"))
+    results = run_with_timeout(
+        AsyncRunner().map(review_graph(), {"topic": ["a", "b"]}, map_over="topic", on_pause="item")
+    )
     assert results.status is RunStatus.PAUSED
     assert [result.pause.value for result in results if result.pause] == ["about a", "about b"]
 
@@ -184,7 +186,7 @@ def test_items_run_at_once() -> None:
 
         return await AsyncRunner().map(Graph([FunctionNode(meet, output_name="y")]), {"x": [1, 2, 3]}, map_over="x")
 
-    assert wait(main())["y"] == [1, 2, 3]
+    assert run_with_timeout(main())["y"] == [1, 2, 3]
 
 
 def test_after_a_failure_bounded_workers_take_no_more_items() -> None:
@@ -198,5 +200,5 @@ def test_after_a_failure_bounded_workers_take_no_more_items() -> None:
 
     graph = Graph([FunctionNode(work, output_name="y")])
     with pytest.raises(ValueError, match="one"):
-        wait(AsyncRunner().map(graph, {"x": list(range(50))}, map_over="x", max_concurrency=2))
+        run_with_timeout(AsyncRunner().map(graph, {"x": list(range(50))}, map_over="x", max_concurrency=2))
     assert len(began) < 10

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from holdwater import END, Graph
-from tests.runners.graphs.test_loops import WAYS, Made, Way
+from tests.runners.graphs.test_loops import EXECUTION_MODES, ExecutionMode, RecordingGraphBuilder
 
 
-def _between(m: Made) -> list[Any]:
+def _readers_between_writers(m: RecordingGraphBuilder) -> list[Any]:
     return [
         m.fn("w1", "x", "v", lambda x: x + 1, emit="s1"),
         m.fn("r1", "v", "a", lambda v: v, wait_for="s1", emit="t1"),
@@ -21,7 +21,7 @@ def _between(m: Made) -> list[Any]:
     ]
 
 
-def _one_signal(m: Made) -> list[Any]:
+def _one_signal(m: RecordingGraphBuilder) -> list[Any]:
     """Only the second writer waits: for the reader of the first."""
     return [
         m.fn("w1", "x", "v", lambda x: x + 1),
@@ -31,7 +31,7 @@ def _one_signal(m: Made) -> list[Any]:
     ]
 
 
-def _accumulated(m: Made) -> list[Any]:
+def _accumulating_writers(m: RecordingGraphBuilder) -> list[Any]:
     return [
         m.fn("w1", "x", "v", lambda x: [x], emit="s1"),
         m.fn("w2", "v", "v", lambda v: [*v, 2], wait_for="s1", emit="s2"),
@@ -41,7 +41,7 @@ def _accumulated(m: Made) -> list[Any]:
     ]
 
 
-def _passed_over(m: Made) -> list[Any]:
+def _skipped_writer(m: RecordingGraphBuilder) -> list[Any]:
     """A gate decides whether the second writer runs."""
     return [
         m.fn("w1", "x", "v", lambda x: x, emit="s1"),
@@ -52,7 +52,7 @@ def _passed_over(m: Made) -> list[Any]:
     ]
 
 
-def _turns(m: Made) -> list[Any]:
+def _looping_writer(m: RecordingGraphBuilder) -> list[Any]:
     """The first writer stands before the loop, the second writes what the next turn begins with."""
     return [
         m.fn("first", "x", "v", lambda x: x, emit="begun"),
@@ -62,22 +62,22 @@ def _turns(m: Made) -> list[Any]:
     ]
 
 
-CASES: dict[str, tuple[Callable[[Made], list[Any]], int, dict[str, Any]]] = {
-    "readers between": (_between, 1, {"v": 10, "a": 2, "b": 10}),
+CASES: dict[str, tuple[Callable[[RecordingGraphBuilder], list[Any]], int, dict[str, Any]]] = {
+    "readers between": (_readers_between_writers, 1, {"v": 10, "a": 2, "b": 10}),
     "one signal": (_one_signal, 1, {"v": 10, "a": 2, "b": 10}),
-    "accumulated": (_accumulated, 1, {"v": [1, 2, 3], "b": [1, 2, 3], "c": [1, 2, 3]}),
-    "a writer that runs": (_passed_over, 3, {"v": -3, "b": -3}),
-    "turns": (_turns, 1, {"v": 22, "u": 11}),
+    "accumulated": (_accumulating_writers, 1, {"v": [1, 2, 3], "b": [1, 2, 3], "c": [1, 2, 3]}),
+    "a writer that runs": (_skipped_writer, 3, {"v": -3, "b": -3}),
+    "turns": (_looping_writer, 1, {"v": 22, "u": 11}),
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", EXECUTION_MODES)
 @pytest.mark.parametrize(("build", "x", "outputs"), CASES.values(), ids=CASES)
 def test_signals_order_writers_of_one_name(
-    build: Callable[[Made], list[Any]], x: int, outputs: dict[str, Any], way: Way
+    build: Callable[[RecordingGraphBuilder], list[Any]], x: int, outputs: dict[str, Any], way: ExecutionMode
 ) -> None:
-    orders = list(permutations(range(len(build(Made())))))
+    orders = list(permutations(range(len(build(RecordingGraphBuilder())))))
     for order in orders[:: max(1, len(orders) // 6)]:
-        nodes = build(Made())
+        nodes = build(RecordingGraphBuilder())
         graph = Graph([nodes[k] for k in order], name="signals")
         assert way(graph, {"x": x}, select=["*"], max_iterations=20) == outputs, order

@@ -21,7 +21,7 @@ from holdwater.graphs import (
 )
 from holdwater.model.policies import RetryPolicy
 from holdwater.runners.graphs import MissingOutputError, RunStatus, SyncRunner
-from tests.runners.graphs.samples import Ear, counter, double, small
+from tests.runners.graphs.samples import RecordingProcessor, counter_graph, double, small_graph
 
 runner = SyncRunner()
 
@@ -29,11 +29,11 @@ runner = SyncRunner()
 @pytest.mark.parametrize(
     "result",
     [
-        lambda: runner.run(small(), {"x": 2}),
-        lambda: runner.run(small(), inputs={"x": 2}),
-        lambda: runner.run(small(), values={"x": 2}),
-        lambda: runner.run(small(), x=2),
-        lambda: runner.run(small(), {"x": 2}, y=1),
+        lambda: runner.run(small_graph(), {"x": 2}),
+        lambda: runner.run(small_graph(), inputs={"x": 2}),
+        lambda: runner.run(small_graph(), values={"x": 2}),
+        lambda: runner.run(small_graph(), x=2),
+        lambda: runner.run(small_graph(), {"x": 2}, y=1),
     ],
 )
 def test_ways_to_give_inputs(result: Any) -> None:
@@ -41,7 +41,7 @@ def test_ways_to_give_inputs(result: Any) -> None:
 
 
 def test_result_is_a_dictionary_of_leaves_with_attributes() -> None:
-    result = runner.run(small(), {"x": 2}, session_id="today")
+    result = runner.run(small_graph(), {"x": 2}, session_id="today")
     assert dict(result) == result.outputs == {"total": 5}
     assert result["total"] == 5
     assert result.status is RunStatus.COMPLETED
@@ -71,7 +71,7 @@ def test_select_says_what_is_returned_and_not_what_runs() -> None:
 
 
 def test_select() -> None:
-    graph = small()
+    graph = small_graph()
     assert runner.run(graph, {"x": 2}, select=["doubled"]) == {"doubled": 4}
     assert runner.run(graph, {"x": 2}, select=["*"]) == {"doubled": 4, "total": 5}
     assert runner.run(graph, {"x": 2}, select=["d*"]) == {"doubled": 4}
@@ -81,7 +81,7 @@ def test_select() -> None:
 
 def test_same_graph_with_other_inputs() -> None:
     """What is kept of one run must not be taken for another."""
-    graph = small()
+    graph = small_graph()
     assert runner.run(graph, {"x": 2}) == {"total": 5}
     assert runner.run(graph, {"x": 2, "y": 10}) == {"total": 14}
     assert runner.run(graph, {"x": 3}) == {"total": 7}
@@ -123,7 +123,7 @@ def test_several_outputs_and_their_number() -> None:
     whole = FunctionNode(lambda x: (x, -x), name="whole", output_name="pair")
     assert runner.run(Graph([whole]), {"x": 3}) == {"pair": (3, -3)}
     bad = FunctionNode(lambda x: (x, x, x), name="both", output_name=("plus", "minus"))
-    for listener in ([], [Ear()]):
+    for listener in ([], [RecordingProcessor()]):
         with pytest.raises(NodeReturnError, match="2 data outputs but returned 3 values"):
             runner.run(Graph([bad]), {"x": 3}, event_processors=listener)
 
@@ -138,9 +138,9 @@ def test_generator_is_a_list_and_context_is_no_input() -> None:
     graph = Graph([split])
     assert graph.inputs.all == ("text",)
     assert runner.run(graph, {"text": "a b"}) == {"parts": ["a", "b"]}
-    ear = Ear()
+    ear = RecordingProcessor()
     runner.run(graph, {"text": "a b"}, event_processors=[ear])
-    assert [(e.chunk, e.chunk_index) for e in ear.of(_chunk())] == [("A", 0), ("a", 1), ("B", 2), ("b", 3)]
+    assert [(e.chunk, e.chunk_index) for e in ear.of_type(_chunk())] == [("A", 0), ("a", 1), ("B", 2), ("b", 3)]
 
 
 def _chunk() -> Any:
@@ -157,7 +157,7 @@ def test_defaults_are_fresh_and_bound_values_are_shared(listening: bool) -> None
         return seen_before
 
     graph = Graph([collect])
-    ears = [Ear()] if listening else []
+    ears = [RecordingProcessor()] if listening else []
     assert runner.run(graph, {"x": 1}, event_processors=ears)["seen"] == [1]
     assert runner.run(graph, {"x": 2}, event_processors=ears)["seen"] == [2]
     mine: list[int] = []
@@ -189,7 +189,7 @@ def test_a_nodes_error_is_raised_as_it_is(listening: bool) -> None:
 
     graph = Graph([double, fail])
     with pytest.raises(KeyError) as caught:
-        runner.run(graph, {"x": 1}, event_processors=[Ear()] if listening else [])
+        runner.run(graph, {"x": 1}, event_processors=[RecordingProcessor()] if listening else [])
     assert caught.value is problem
     assert caught.value.__cause__ is None
     assert traceback.extract_tb(caught.value.__traceback__)[-1].name == "fail"
@@ -253,12 +253,12 @@ def test_gate_and_missing_outputs() -> None:
 
 
 def test_loop_and_its_limit() -> None:
-    assert runner.run(counter(), {"m": 0}) == {"n": 3, "m": 3}
-    assert runner.run(counter(5000), {"m": 0}, max_iterations=None)["m"] == 5000
+    assert runner.run(counter_graph(), {"m": 0}) == {"n": 3, "m": 3}
+    assert runner.run(counter_graph(5000), {"m": 0}, max_iterations=None)["m"] == 5000
     with pytest.raises(InfiniteLoopError) as caught:
-        runner.run(counter(100), {"m": 0}, max_iterations=10)
+        runner.run(counter_graph(100), {"m": 0}, max_iterations=10)
     assert caught.value.max_iterations == 10
-    result = runner.run(counter(100), {"m": 0}, max_iterations=10, error_handling="continue")
+    result = runner.run(counter_graph(100), {"m": 0}, max_iterations=10, error_handling="continue")
     assert isinstance(result.error, InfiniteLoopError)
     assert 0 < result["m"] < 100
 
@@ -307,7 +307,7 @@ def test_deep_chain(listening: bool) -> None:
         FunctionNode(lambda v: v + 1, name=f"n{i}", output_name=f"v{i + 1}", rename_inputs={"v": f"v{i}"})
         for i in range(10_000)
     ]
-    ears = [Ear()] if listening else []
+    ears = [RecordingProcessor()] if listening else []
     assert runner.run(Graph(nodes), {"v0": 0}, event_processors=ears) == {"v10000": 10_000}
 
 
@@ -324,7 +324,7 @@ def test_wait_for_orders_nodes_without_data() -> None:
         order.append("first")
         return x
 
-    for listener in ([], [Ear()]):
+    for listener in ([], [RecordingProcessor()]):
         order.clear()
         assert runner.run(Graph([second, first]), {"x": 1}, event_processors=listener) == {"a": 1, "b": 1}
         assert order == ["first", "second"]

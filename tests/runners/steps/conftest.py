@@ -11,11 +11,11 @@ import pytest
 
 from holdwater.runners.steps import WorkflowRunner, WorkflowRunnerConfig
 
-Make = Callable[..., WorkflowRunner]
+MakeRunner = Callable[..., WorkflowRunner]
 
 
 @pytest.fixture
-def make() -> Iterator[Make]:
+def make() -> Iterator[MakeRunner]:
     """Makes runners: `make(db_engine, **options of the configuration)`."""
     with ExitStack() as opened:
 
@@ -35,7 +35,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return migrated_schema()
 
 
-def select(url: str, statement: str, *parameters: str) -> list[tuple[Any, ...]]:
+def query_rows(url: str, statement: str, *parameters: str) -> list[tuple[Any, ...]]:
     """Rows, as anybody with a SQL prompt gets them."""
     if url.startswith("sqlite"):
         import sqlite3

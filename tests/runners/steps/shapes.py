@@ -11,7 +11,7 @@ Context = WorkflowContext
 Config = dict[str, Any]
 
 
-def step(name: str, calls: list[str], **options: Any) -> LambdaStep:
+def recording_step(name: str, calls: list[str], **options: Any) -> LambdaStep:
     """A step that records its call."""
 
     def handler(ctx: Context, config: Config) -> StepResult:
@@ -21,38 +21,38 @@ def step(name: str, calls: list[str], **options: Any) -> LambdaStep:
     return Step.lambda_(name, handler, **options)
 
 
-class Failing:
+class FailingHandler:
     """A handler that fails so many times."""
 
     def __init__(self, times: int, category: str = "INTERNAL") -> None:
-        self.left, self.category, self.calls = times, category, 0
+        self.failures_left, self.category, self.calls = times, category, 0
 
     def __call__(self, ctx: Context, config: Config) -> StepResult:
         self.calls += 1
-        if self.left > 0:
-            self.left -= 1
+        if self.failures_left > 0:
+            self.failures_left -= 1
             return StepResult.fail("not yet", category=self.category)
         return StepResult.ok({"calls": self.calls})
 
 
-class Gate:
+class BlockingHandler:
     """A handler that says it has begun, and waits."""
 
     def __init__(self) -> None:
-        self.begun, self.open = threading.Event(), threading.Event()
+        self.started, self.released = threading.Event(), threading.Event()
 
     def __call__(self, ctx: Context, config: Config) -> StepResult:
-        self.begun.set()
-        assert self.open.wait(30)
+        self.started.set()
+        assert self.released.wait(30)
         return StepResult.ok()
 
 
-def two_of_three(calls: list[str], times: int = 1, name: str = "three") -> Workflow:
+def workflow_failing_at_b(calls: list[str], times: int = 1, name: str = "three") -> Workflow:
     """`a`, then `b`, which fails, then `c`."""
-    failing = Failing(times)
+    failing = FailingHandler(times)
 
     def b(ctx: Context, config: Config) -> StepResult:
         calls.append("b")
         return failing(ctx, config)
 
-    return Workflow(name, [step("a", calls), Step.lambda_("b", b), step("c", calls)])
+    return Workflow(name, [recording_step("a", calls), Step.lambda_("b", b), recording_step("c", calls)])

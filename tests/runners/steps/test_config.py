@@ -12,71 +12,83 @@ import pytest
 from holdwater import ConfigError, InvalidTransition, RetryPolicy
 from holdwater.runners.steps import WorkflowRunner, WorkflowRunnerConfig
 from holdwater.steps import ErrorPolicy, Step, StepResult, Workflow
-from tests.runners.steps.conftest import Make, select
-from tests.runners.steps.shapes import Config, Context, Failing, Gate, step, two_of_three
+from tests.runners.steps.conftest import MakeRunner, query_rows
+from tests.runners.steps.shapes import (
+    BlockingHandler,
+    Config,
+    Context,
+    FailingHandler,
+    recording_step,
+    workflow_failing_at_b,
+)
 from tests.storage.redis_server import redis_url as redis_url
 
-ROWS = "SELECT step_name FROM core_workflow_checkpoints WHERE run_id = ?"
+CHECKPOINT_ROWS = "SELECT step_name FROM core_workflow_checkpoints WHERE run_id = ?"
 
 
-def test_checkpoint_enabled(make: Make, database: str) -> None:
+def test_checkpoint_enabled(make: MakeRunner, database: str) -> None:
     calls: list[str] = []
-    workflow = two_of_three(calls)
+    workflow = workflow_failing_at_b(calls)
     without = make(database, checkpoint_enabled=False)
     failed = without.execute(workflow)
-    assert select(database, ROWS, failed.run_id) == []
+    assert query_rows(database, CHECKPOINT_ROWS, failed.run_id) == []
     assert without.list_checkpoints(failed.run_id) == []
     with pytest.raises(InvalidTransition, match="without checkpoints"):
         without.resume(failed.run_id)
-    kept = make(database).execute(two_of_three(calls))
-    assert select(database, ROWS, kept.run_id) == [("a",)]
+    kept = make(database).execute(workflow_failing_at_b(calls))
+    assert query_rows(database, CHECKPOINT_ROWS, kept.run_id) == [("a",)]
 
 
-def test_checkpoint_every_step(make: Make, database: str) -> None:
+def test_checkpoint_every_step(make: MakeRunner, database: str) -> None:
     calls: list[str] = []
-    steps = [step("a", calls), step("b", calls, checkpoint=True), step("c", calls), step("d", calls)]
+    steps = [
+        recording_step("a", calls),
+        recording_step("b", calls, checkpoint=True),
+        recording_step("c", calls),
+        recording_step("d", calls),
+    ]
     runner = make(database, checkpoint_every_step=False)
     result = runner.execute(Workflow("marked", steps))
-    assert select(database, ROWS, result.run_id) == [("b",), ("d",)]
+    assert query_rows(database, CHECKPOINT_ROWS, result.run_id) == [("b",), ("d",)]
     assert [c.step_name for c in runner.list_checkpoints(result.run_id)] == ["b", "d"]
 
 
-def test_checkpoint_every_step_false_still_resumes_behind_what_is_done(make: Make) -> None:
+def test_checkpoint_every_step_false_still_resumes_behind_what_is_done(make: MakeRunner) -> None:
     calls: list[str] = []
     runner = make(checkpoint_every_step=False)
-    failed = runner.execute(two_of_three(calls))
+    failed = runner.execute(workflow_failing_at_b(calls))
     assert runner.resume(failed.run_id).completed_steps == ["b", "c"]
     assert calls == ["a", "b", "b", "c"]
 
 
-def test_checkpoint_storage_file(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_checkpoint_storage_file(make: MakeRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
     options = {"checkpoint_storage": "file", "checkpoint_path": tmp_path / "kept"}
-    failed = make(**options).execute(two_of_three(calls), params={"x": 1})
+    failed = make(**options).execute(workflow_failing_at_b(calls), params={"x": 1})
     assert [path.name for path in (tmp_path / "kept").glob("*.jsonl")] == [f"{failed.run_id}.jsonl"]
     second = make(**options)
     assert [c.step_name for c in second.list_checkpoints(failed.run_id)] == ["a"]
     resumed = second.resume(failed.run_id)
     assert (resumed.status, resumed.completed_steps, resumed.context.params["x"]) == ("completed", ["b", "c"], 1)
     monkeypatch.chdir(tmp_path)
-    run_id = make(checkpoint_storage="file").execute(Workflow("w", [step("a", calls)])).run_id
+    run_id = make(checkpoint_storage="file").execute(Workflow("w", [recording_step("a", calls)])).run_id
     assert (tmp_path / ".holdwater" / "checkpoints" / f"{run_id}.jsonl").exists()
 
 
-def test_checkpoint_storage_redis(make: Make, redis_url: str) -> None:
+def test_checkpoint_storage_redis(make: MakeRunner, redis_url: str) -> None:
     calls: list[str] = []
     options = {"checkpoint_storage": "redis", "redis_url": redis_url}
-    failed = make(**options).execute(two_of_three(calls))
+    failed = make(**options).execute(workflow_failing_at_b(calls))
     second = make(**options)
     assert second.resume(failed.run_id).status == "completed"
     assert [c.step_name for c in second.list_checkpoints(failed.run_id)] == ["a", "b", "c"]
 
 
-def test_checkpoint_retention_days(make: Make, tmp_path: Path) -> None:
+def test_checkpoint_retention_days(make: MakeRunner, tmp_path: Path) -> None:
     import os
 
     options = {"checkpoint_storage": "file", "checkpoint_path": tmp_path}
-    run_id = make(**options).execute(Workflow("w", [step("a", [])])).run_id
+    run_id = make(**options).execute(Workflow("w", [recording_step("a", [])])).run_id
     os.utime(tmp_path / f"{run_id}.jsonl", (0, 0))
     make(**options)
     assert (tmp_path / f"{run_id}.jsonl").exists()
@@ -84,32 +96,32 @@ def test_checkpoint_retention_days(make: Make, tmp_path: Path) -> None:
     assert not (tmp_path / f"{run_id}.jsonl").exists()
 
 
-def test_default_step_timeout(make: Make) -> None:
-    gate = Gate()
+def test_default_step_timeout(make: MakeRunner) -> None:
+    gate = BlockingHandler()
     result = make(default_step_timeout=0.05).execute(Workflow("slow", [Step.lambda_("slow", gate)]))
     assert (result.status, result.error_step, result.error_category) == ("failed", "slow", "TIMEOUT")
-    gate.open.set()
+    gate.released.set()
 
 
-def test_a_step_has_its_own_timeout(make: Make) -> None:
-    gate = Gate()
-    steps = [Step.lambda_("slow", gate, config={"timeout": 0.05}, on_error="continue"), step("next", [])]
+def test_a_step_has_its_own_timeout(make: MakeRunner) -> None:
+    gate = BlockingHandler()
+    steps = [Step.lambda_("slow", gate, config={"timeout": 0.05}, on_error="continue"), recording_step("next", [])]
     result = make(default_step_timeout=60.0).execute(Workflow("slow", steps))
     assert (result.status, result.failed_steps, result.completed_steps) == ("completed", ["slow"], ["next"])
-    gate.open.set()
+    gate.released.set()
 
 
-def test_workflow_timeout(make: Make) -> None:
-    gate = Gate()
-    result = make(workflow_timeout=0.1).execute(Workflow("slow", [Step.lambda_("slow", gate), step("b", [])]))
+def test_workflow_timeout(make: MakeRunner) -> None:
+    gate = BlockingHandler()
+    result = make(workflow_timeout=0.1).execute(Workflow("slow", [Step.lambda_("slow", gate), recording_step("b", [])]))
     assert (result.status, result.error_category, result.completed_steps) == ("failed", "TIMEOUT", [])
     assert result.error_step == "slow"
-    gate.open.set()
+    gate.released.set()
 
 
-def test_default_retry_policy(make: Make) -> None:
+def test_default_retry_policy(make: MakeRunner) -> None:
     policy = RetryPolicy(max_attempts=4, initial_delay=0.0)
-    asking, own, silent = Failing(3), Failing(3), Failing(1)
+    asking, own, silent = FailingHandler(3), FailingHandler(3), FailingHandler(1)
     steps = [
         Step.lambda_("asking", asking, on_error=ErrorPolicy.RETRY),
         Step.lambda_("own", own, on_error=ErrorPolicy.CONTINUE, retry=RetryPolicy(max_attempts=2, initial_delay=0.0)),
@@ -120,9 +132,9 @@ def test_default_retry_policy(make: Make) -> None:
     assert [metrics.attempts for metrics in result.step_metrics] == [4, 2, 1]
 
 
-def test_max_inline_wait_seconds(make: Make) -> None:
+def test_max_inline_wait_seconds(make: MakeRunner) -> None:
     calls: list[str] = []
-    workflow = Workflow("naps", [step("a", calls), Step.wait("nap", 3600.0), step("b", calls)])
+    workflow = Workflow("naps", [recording_step("a", calls), Step.wait("nap", 3600.0), recording_step("b", calls)])
     runner = make(max_inline_wait_seconds=1.0)
     result = runner.execute(workflow)
     assert (result.status, result.completed_steps, calls) == ("stopped", ["a"], ["a"])
@@ -133,17 +145,17 @@ def test_max_inline_wait_seconds(make: Make) -> None:
     assert runner.execute(Workflow("short", [Step.wait("nap", 0.01)])).status == "completed"
 
 
-def test_emit_events(make: Make, database: str) -> None:
+def test_emit_events(make: MakeRunner, database: str) -> None:
     statement = "SELECT event_type FROM core_workflow_events WHERE run_id = ?"
-    workflow = Workflow("w", [step("a", [])])
+    workflow = Workflow("w", [recording_step("a", [])])
     silent, loud = make(database, emit_events=False), make(database)
     run_id = silent.execute(workflow).run_id
-    assert (silent.get_events(run_id), select(database, statement, run_id)) == ([], [])
+    assert (silent.get_events(run_id), query_rows(database, statement, run_id)) == ([], [])
     run_id = loud.execute(workflow).run_id
-    assert len(loud.get_events(run_id)) == len(select(database, statement, run_id)) == 4
+    assert len(loud.get_events(run_id)) == len(query_rows(database, statement, run_id)) == 4
 
 
-def test_trace_enabled(make: Make) -> None:
+def test_trace_enabled(make: MakeRunner) -> None:
     pytest.importorskip("opentelemetry.sdk")
     from opentelemetry import trace
     from opentelemetry.sdk.trace import TracerProvider
@@ -156,11 +168,15 @@ def test_trace_enabled(make: Make) -> None:
     patch = pytest.MonkeyPatch()
     patch.setattr(trace, "get_tracer", lambda name: provider.get_tracer(name))
     try:
-        per_item = Workflow(steps=[step("item", [])])
-        steps = [step("a", []), Step.map("m", items=[1], iterator=per_item), Step.lambda_("b", Failing(1))]
+        per_item = Workflow(steps=[recording_step("item", [])])
+        steps = [
+            recording_step("a", []),
+            Step.map("m", items=[1], iterator=per_item),
+            Step.lambda_("b", FailingHandler(1)),
+        ]
         make(trace_enabled=False).execute(Workflow("silent", steps))
         assert exporter.get_finished_spans() == ()
-        make().execute(Workflow("traced", [*steps[:2], Step.lambda_("b", Failing(1))]))
+        make().execute(Workflow("traced", [*steps[:2], Step.lambda_("b", FailingHandler(1))]))
         spans = {span.name: span for span in exporter.get_finished_spans()}
     finally:
         patch.undo()
@@ -174,7 +190,7 @@ def test_trace_enabled(make: Make) -> None:
     assert spans["step:b"].status.description == "not yet"
 
 
-def test_max_concurrent_steps(make: Make) -> None:
+def test_max_concurrent_steps(make: MakeRunner) -> None:
     lock, busy, peak = threading.Lock(), 0, 0
     pair = threading.Barrier(2, timeout=30)
 
@@ -192,7 +208,7 @@ def test_max_concurrent_steps(make: Make) -> None:
     assert (result.status, peak) == ("completed", 2)
 
 
-def test_max_concurrent_steps_counts_coroutines_too(make: Make) -> None:
+def test_max_concurrent_steps_counts_coroutines_too(make: MakeRunner) -> None:
     widths: list[int] = []
     running: set[int] = set()
 
@@ -209,7 +225,7 @@ def test_max_concurrent_steps_counts_coroutines_too(make: Make) -> None:
     assert widths == [1] * 8
 
 
-def test_dry_run(make: Make, database: str) -> None:
+def test_dry_run(make: MakeRunner, database: str) -> None:
     seen: list[Any] = []
 
     def look(ctx: Context, config: Config) -> StepResult:

@@ -14,7 +14,7 @@ import pytest
 
 from holdwater import RetryPolicy, Step, StepResult, WorkflowRunner
 from holdwater.steps import Workflow
-from holdwater.steps.step_config import own_data
+from holdwater.steps.step_config import copy_containers
 from tests.model.hostile_exceptions import HOSTILE
 
 tenant = contextvars.ContextVar("tenant", default="default")
@@ -30,7 +30,7 @@ class Pair(NamedTuple):
     right: list[int]
 
 
-MUTABLE: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
+MUTABLE_VALUES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
     "list": (list, lambda v: v),
     "nested": (lambda: {"a": [{"b": ([],)}]}, lambda v: v["a"][0]["b"][0]),
     "named tuple": (lambda: Pair([], []), lambda v: v.right),
@@ -42,9 +42,9 @@ MUTABLE: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
 }
 
 
-@pytest.mark.parametrize("kind", MUTABLE)
+@pytest.mark.parametrize("kind", MUTABLE_VALUES)
 def test_configuration_is_the_attempts_own(kind: str) -> None:
-    make, inner = MUTABLE[kind]
+    make, inner = MUTABLE_VALUES[kind]
     given = make()
 
     def handler(context: Any, config: dict[str, Any]) -> dict[str, int]:
@@ -100,7 +100,7 @@ def test_defaults_of_a_workflow_are_the_runs_own() -> None:
 def test_what_is_no_data_is_shared_and_a_list_may_contain_itself() -> None:
     lock, knot = threading.Lock(), []  # type: ignore[var-annotated]
     knot.append(knot)
-    copied = own_data({"lock": lock, "call": print, "knot": knot, "twice": [knot, knot]})
+    copied = copy_containers({"lock": lock, "call": print, "knot": knot, "twice": [knot, knot]})
     assert copied["lock"] is lock
     assert copied["call"] is print
     assert copied["knot"] is not knot

@@ -21,8 +21,8 @@ from holdwater.runners.steps import StepStatus, WorkflowRunner, WorkflowRunnerCo
 from holdwater.runners.steps import open_store as open_store_module
 from holdwater.steps import ErrorPolicy, Step, StepResult, Workflow, WorkflowContext
 from holdwater.storage import open_store
-from tests.runners.steps.conftest import Make, select
-from tests.runners.steps.shapes import Config, Context, Failing, Gate, step
+from tests.runners.steps.conftest import MakeRunner, query_rows
+from tests.runners.steps.shapes import BlockingHandler, Config, Context, FailingHandler, recording_step
 
 # -- where runs are
 
@@ -40,18 +40,18 @@ class FakeEngine:
 
 
 @pytest.mark.parametrize("form", ["url", "engine", "store"])
-def test_forms_of_db_engine(make: Make, tmp_path: Path, form: str) -> None:
+def test_forms_of_db_engine(make: MakeRunner, tmp_path: Path, form: str) -> None:
     url = f"sqlite:///{tmp_path}/app.db"
     given: Any = {"url": url, "engine": FakeEngine(url.replace("sqlite", "sqlite+pysqlite")), "store": None}[form]
     runner = make(open_store(url) if form == "store" else given)
-    run_id = runner.execute(Workflow("w", [step("a", [])])).run_id
-    assert select(url, "SELECT id, status FROM runs") == [(run_id, "completed")]
+    run_id = runner.execute(Workflow("w", [recording_step("a", [])])).run_id
+    assert query_rows(url, "SELECT id, status FROM runs") == [(run_id, "completed")]
 
 
-def test_a_real_engine(make: Make, tmp_path: Path) -> None:
+def test_a_real_engine(make: MakeRunner, tmp_path: Path) -> None:
     sqlalchemy = pytest.importorskip("sqlalchemy")
     runner = make(sqlalchemy.create_engine(f"sqlite:///{tmp_path}/app.db"))
-    assert runner.execute(Workflow("w", [step("a", [])])).status == "completed"
+    assert runner.execute(Workflow("w", [recording_step("a", [])])).status == "completed"
 
 
 @pytest.mark.parametrize(
@@ -78,13 +78,13 @@ def test_a_connection_is_no_engine(tmp_path: Path) -> None:
 
 def test_a_server_that_is_down() -> None:
     with pytest.raises(StoreUnavailable):
-        WorkflowRunner("postgresql://nobody@127.0.0.1:1/nothing").execute(Workflow("w", [step("a", [])]))
+        WorkflowRunner("postgresql://nobody@127.0.0.1:1/nothing").execute(Workflow("w", [recording_step("a", [])]))
 
 
 def test_it_says_once_that_memory_is_not_durable(
-    make: Make, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    make: MakeRunner, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(open_store_module, "_told", set())
+    monkeypatch.setattr(open_store_module, "_logged_messages", set())
     caplog.set_level(logging.INFO, "holdwater.steps")
     make()
     make()
@@ -92,8 +92,10 @@ def test_it_says_once_that_memory_is_not_durable(
     assert "gone when it ends" in caplog.text
 
 
-def test_partition_is_stored_and_can_be_queried(make: Make, database: str) -> None:
-    result = make(database).execute(Workflow("w", [step("a", [])]), partition={"day": "2026-01-10", "tier": 1})
+def test_partition_is_stored_and_can_be_queried(make: MakeRunner, database: str) -> None:
+    result = make(database).execute(
+        Workflow("w", [recording_step("a", [])]), partition={"day": "2026-01-10", "tier": 1}
+    )
     assert (result.partition, dict(result.context.partition)) == ({"day": "2026-01-10", "tier": 1},) * 2
     part = "partition'" if database.startswith("postgresql") else "$.partition.tier'"
     column = (
@@ -101,24 +103,24 @@ def test_partition_is_stored_and_can_be_queried(make: Make, database: str) -> No
         if part == "partition'"
         else (f"json_extract(context_snapshot, '{part})")
     )
-    found = select(database, f"SELECT run_id FROM core_workflow_checkpoints WHERE CAST({column} AS TEXT) = '1'")
+    found = query_rows(database, f"SELECT run_id FROM core_workflow_checkpoints WHERE CAST({column} AS TEXT) = '1'")
     assert found == [(result.run_id,)]
 
 
 # -- results
 
 
-def test_a_result_in_full(make: Make) -> None:
+def test_a_result_in_full(make: MakeRunner) -> None:
     def skips(ctx: Context, config: Config) -> StepResult:
         return StepResult.skip("nothing to do")
 
     steps = [
-        step("a", []),
+        recording_step("a", []),
         Step.lambda_("skips", skips),
-        Step.lambda_("fails", Failing(9), on_error=ErrorPolicy.CONTINUE),
+        Step.lambda_("fails", FailingHandler(9), on_error=ErrorPolicy.CONTINUE),
         Step.choice("choice", lambda ctx: True, "last"),
-        step("jumped", []),
-        step("last", []),
+        recording_step("jumped", []),
+        recording_step("last", []),
     ]
     runner = make()
     result = runner.execute(Workflow("full", steps), params={"x": [1]})
@@ -141,13 +143,15 @@ def test_a_result_in_full(make: Make) -> None:
     assert runner.get_run(result.run_id).to_dict() == result.to_dict()
 
 
-def test_the_first_failed_step_is_named_unless_another_one_failed_the_run(make: Make) -> None:
-    first = Step.lambda_("first", Failing(9), on_error=ErrorPolicy.CONTINUE)
-    result = make().execute(Workflow("w", [first, Step.lambda_("fatal", Failing(9)), step("never", [])]))
+def test_the_first_failed_step_is_named_unless_another_one_failed_the_run(make: MakeRunner) -> None:
+    first = Step.lambda_("first", FailingHandler(9), on_error=ErrorPolicy.CONTINUE)
+    result = make().execute(
+        Workflow("w", [first, Step.lambda_("fatal", FailingHandler(9)), recording_step("never", [])])
+    )
     assert (result.status, result.error_step, result.failed_steps) == ("failed", "fatal", ["first", "fatal"])
 
 
-def test_nothing_a_handler_changes_leaks(make: Make) -> None:
+def test_nothing_a_handler_changes_leaks(make: MakeRunner) -> None:
     given = {"rows": [1]}
 
     def changes(ctx: Context, config: Config) -> Config:
@@ -164,7 +168,7 @@ def test_nothing_a_handler_changes_leaks(make: Make) -> None:
     assert result.context.get_output("b") == {"rows": [1], "config": {"y": 1}}
 
 
-def test_what_cannot_be_stored_fails_its_step(make: Make) -> None:
+def test_what_cannot_be_stored_fails_its_step(make: MakeRunner) -> None:
     def handler(ctx: Context, config: Config) -> StepResult:
         return StepResult.ok({"deep": {"bad": object()}})
 
@@ -175,13 +179,13 @@ def test_what_cannot_be_stored_fails_its_step(make: Make) -> None:
 
 
 @pytest.mark.parametrize("given", [3, "text", [1]])
-def test_handlers_that_return_something_else(make: Make, given: Any) -> None:
+def test_handlers_that_return_something_else(make: MakeRunner, given: Any) -> None:
     result = make().execute(Workflow("w", [Step.lambda_("a", lambda ctx, config: given)]))
     assert (result.status, result.error_step) == ("failed", "a")
     assert "StepResult.ok" in (result.error or "")
 
 
-def test_two_hundred_steps_with_large_outputs(make: Make) -> None:
+def test_two_hundred_steps_with_large_outputs(make: MakeRunner) -> None:
     numbers = list(range(1000))
     steps = [Step.lambda_(f"s{i}", lambda ctx, config: {"numbers": numbers}) for i in range(200)]
     runner = make()
@@ -194,7 +198,7 @@ def test_two_hundred_steps_with_large_outputs(make: Make) -> None:
 # -- several at once
 
 
-def test_one_runner_and_many_threads(make: Make, database: str) -> None:
+def test_one_runner_and_many_threads(make: MakeRunner, database: str) -> None:
     runner = make(database)
 
     def double(ctx: Context, config: Config) -> Config:
@@ -207,15 +211,15 @@ def test_one_runner_and_many_threads(make: Make, database: str) -> None:
     assert len({r.run_id for r in results}) == 40
 
 
-def test_workflows_of_one_name_at_once(make: Make) -> None:
-    runner, gate = make(), Gate()
+def test_workflows_of_one_name_at_once(make: MakeRunner) -> None:
+    runner, gate = make(), BlockingHandler()
     first = Workflow("same", [Step.lambda_("a", gate), Step.lambda_("b", lambda ctx, config: {"from": "first"})])
     second = Workflow("same", [Step.lambda_("other", lambda ctx, config: {"from": "second"})])
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(runner.execute, first)
-        assert gate.begun.wait(30)
+        assert gate.started.wait(30)
         assert runner.execute(second).context.get_output("other", "from") == "second"
-        gate.open.set()
+        gate.released.set()
         assert future.result().context.get_output("b", "from") == "first"
 
 
@@ -226,13 +230,17 @@ def test_nothing_runs_before_the_first_workflow_and_after_the_end(tmp_path: Path
     before = set(threading.enumerate())
     runner = WorkflowRunner(f"sqlite:///{tmp_path}/app.db")
     assert set(threading.enumerate()) == before
-    runner.execute(Workflow("w", [step("a", []), Step.map("m", items=[1], iterator=Workflow(steps=[step("i", [])]))]))
+    runner.execute(
+        Workflow(
+            "w", [recording_step("a", []), Step.map("m", items=[1], iterator=Workflow(steps=[recording_step("i", [])]))]
+        )
+    )
     runner.close()
     runner.close()
     assert {t for t in set(threading.enumerate()) - before if t.is_alive()} == set()
     assert list(tmp_path.glob("*.lock")) == []
     with pytest.raises(RunnerClosed):
-        runner.execute(Workflow("w", [step("a", [])]))
+        runner.execute(Workflow("w", [recording_step("a", [])]))
 
 
 def test_a_runner_that_nobody_closes_is_collected(tmp_path: Path) -> None:
@@ -244,7 +252,7 @@ def test_a_runner_that_nobody_closes_is_collected(tmp_path: Path) -> None:
         result: StepResult = next_fn(step, context)
         return result
 
-    failed = runner.execute(Workflow("w", [Step.lambda_("a", Failing(1))]))
+    failed = runner.execute(Workflow("w", [Step.lambda_("a", FailingHandler(1))]))
     runner.resume(failed.run_id)
     gone = weakref.ref(runner)
     del runner
@@ -262,16 +270,16 @@ def test_a_runner_that_was_never_used_is_collected(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_forked_child_begins_with_an_empty_memory(make: Make) -> None:
+def test_a_forked_child_begins_with_an_empty_memory(make: MakeRunner) -> None:
     runner = make()
-    run_id = runner.execute(Workflow("w", [step("a", [])])).run_id
+    run_id = runner.execute(Workflow("w", [recording_step("a", [])])).run_id
     read, write = os.pipe()
     child = os.fork()
     if child == 0:  # pragma: no cover - another process
         told = b"nothing"
         try:
             own = WorkflowRunner()
-            done = own.execute(Workflow("w", [step("a", [])]))
+            done = own.execute(Workflow("w", [recording_step("a", [])]))
             try:
                 own.get_run(run_id)
             except ValueError:

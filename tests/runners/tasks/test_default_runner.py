@@ -13,7 +13,7 @@ import pytest
 
 import holdwater
 from holdwater import Context, DefaultRunner, TaskHandle, context_value, task_failed
-from holdwater.runs.verify.checker import Checker
+from holdwater.runs.verify.checker import StoreChecker
 from holdwater.runtime.clock import SystemClock
 from tests.suite.effort import LONG
 from tests.suite.runners import SOON_SECONDS, Define, Gate
@@ -408,7 +408,7 @@ class TestFailuresThatAreHandled:
         }
         assert "down" in (result.task_results[0].error_message or "")
         assert runner.get_run(result.run_id).status == "Completed", "as recorded, too"
-        assert [str(v) for v in Checker(runner._engine.store, SystemClock().now).violations()] == []
+        assert [str(v) for v in StoreChecker(runner._engine.store, SystemClock().now).find_violations()] == []
 
     def test_a_failure_of_what_answers_for_it_fails_the_run(self, runner: DefaultRunner, define: Define) -> None:
         define(

@@ -12,8 +12,8 @@ import pytest
 from holdwater import DefaultRunner
 from holdwater.errors import InvalidTransition
 from holdwater.model.registry import registry
-from holdwater.runs.verify.checker import Checker
-from holdwater.runs.verify.parents import PATIENCE_US
+from holdwater.runs.verify.checker import StoreChecker
+from holdwater.runs.verify.parents import REACTION_GRACE_US
 from holdwater.runtime.clock import SystemClock
 from holdwater.steps import Step, Workflow, WorkflowContext, register_workflow
 from holdwater.storage import open_store
@@ -57,7 +57,7 @@ class Squares:
 @pytest.fixture
 def squares() -> Iterator[Squares]:
     yield Squares()
-    registry.forget("squares")
+    registry.unregister("squares")
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def url(tmp_path: Path) -> str:
 def violations(url: str, now: Callable[[], int] | None = None) -> list[str]:
     store = open_store(f"{url}?mode=ro")
     try:
-        return [str(violation) for violation in Checker(store, now or SystemClock().now).violations()]
+        return [str(violation) for violation in StoreChecker(store, now or SystemClock().now).find_violations()]
     finally:
         store.close()
 
@@ -155,7 +155,7 @@ def running(runner: DefaultRunner, squares: Squares) -> Iterator[str]:
     squares.gated = 2
     handle = runner.submit("squares", {})
     squares.gate.wait_begun()
-    while len(runner._engine.read(handle.run_id).machine.fans[1].outcomes) < 4:
+    while len(runner._engine.load_run(handle.run_id).machine.fan_outs[1].results_by_index) < 4:
         pass  # the others end; whoever changes the store behind the runner's back must not be overwritten by it
     yield handle.run_id
     squares.gate.open.set()
@@ -166,8 +166,8 @@ def test_a_child_that_outlives_its_parent_is_a_stray(url: str, running: str, tmp
     ended = "UPDATE runs SET status = 'failed', finished_at = :at WHERE id = :run"
     doctor(tmp_path, ended, run=running, at=now)
     stray = f"I6 run {child(running, 2)}: it is running, although its parent, run {running}, failed"
-    assert not [found for found in violations(url, lambda: now + PATIENCE_US) if found.startswith(stray)]
-    assert [found for found in violations(url, lambda: now + PATIENCE_US + 1) if found.startswith(stray)]
+    assert not [found for found in violations(url, lambda: now + REACTION_GRACE_US) if found.startswith(stray)]
+    assert [found for found in violations(url, lambda: now + REACTION_GRACE_US + 1) if found.startswith(stray)]
 
 
 def test_a_child_whose_end_nobody_has_told(url: str, running: str, tmp_path: Path) -> None:
@@ -176,10 +176,10 @@ def test_a_child_whose_end_nobody_has_told(url: str, running: str, tmp_path: Pat
            run=child(running, 2), at=now)  # fmt: skip
     doctor(tmp_path, f"UPDATE work SET lease_until = {FAR} WHERE run_id = :run", run=running)
     untold = f"I6 run {running}: task 'map' waits for its child, run {child(running, 2)}, which was cancelled"
-    assert not [found for found in violations(url, lambda: now + PATIENCE_US) if found.startswith(untold)]
-    assert [found for found in violations(url, lambda: now + PATIENCE_US + 1) if found.startswith(untold)]
+    assert not [found for found in violations(url, lambda: now + REACTION_GRACE_US) if found.startswith(untold)]
+    assert [found for found in violations(url, lambda: now + REACTION_GRACE_US + 1) if found.startswith(untold)]
     doctor(tmp_path, "UPDATE work SET owner = NULL, lease_until = 0 WHERE run_id = :run", run=running)
-    late = violations(url, lambda: now + PATIENCE_US + 1)
+    late = violations(url, lambda: now + REACTION_GRACE_US + 1)
     assert not [found for found in late if found.startswith(untold)], "whoever takes it up looks"
 
 

@@ -15,21 +15,21 @@ import pytest
 from holdwater import (
     Context,
     DefaultRunner,
+    ExecutorBackend,
     ExecutorMetrics,
     ExecutorNotFound,
-    Job,
-    Place,
     ProcessExecutor,
     Router,
     TaskHandle,
+    TaskInvocation,
     ThreadExecutor,
     WorkerCrashed,
-    perform_job,
+    run_invocation,
 )
 from holdwater.errors import DecodingError
 from holdwater.model import message_framing
 from tests.suite.runners import SOON_SECONDS, Define, Gate, at_rest
-from tests.suite.waiting import look_again
+from tests.suite.waiting import poll_pause
 
 Open = Callable[..., DefaultRunner]
 
@@ -45,20 +45,20 @@ class Here:
     hold: bool = False
     closed: int = 0
 
-    def open(self, name: str) -> Place:
+    def open(self, name: str) -> ExecutorBackend:
         self.names.append(name)
         return self
 
-    def run(self, job: Job) -> bytes:
+    def run(self, job: TaskInvocation) -> bytes:
         self.names.append(job.name)
         if self.trouble:
             raise self.trouble.pop()
-        answer = perform_job(job.to_bytes())
+        answer = run_invocation(job.to_bytes())
         if self.hold:
             assert self.killed.wait(SOON_SECONDS)
         return answer
 
-    def kill(self, job: Job) -> None:
+    def kill(self, job: TaskInvocation) -> None:
         assert job.over
         self.killed.set()
 
@@ -124,7 +124,7 @@ def test_metrics_and_capacity(open_runner: Open, define: Define, gate: Gate) -> 
     gate.wait_begun()
     gate.wait_begun()
     dispatched = threading.Event()
-    runner._engine.driver.post(dispatched.set)  # comes up when the third has been handed over too
+    runner._engine.driver.call_soon_strict(dispatched.set)  # comes up when the third has been handed over too
     assert dispatched.wait(SOON_SECONDS)
     metrics = runner.executor_metrics()["default"]
     assert (metrics.active_tasks, metrics.waiting_tasks) == (2, 1)
@@ -208,7 +208,7 @@ def test_a_body_given_up_while_it_waits_for_its_slot(
     open(begun).close()
     (tmp_path / "begun.too").touch()
     while not runner.executor_metrics()["one"].waiting_tasks:  # a moment, bounded by the test's time-out
-        look_again()
+        poll_pause()
     waiting.cancel()
     assert waiting.result(SOON_SECONDS).status == "Cancelled"
     open(end, "w").close()

@@ -22,7 +22,7 @@ from holdwater import (
     RoutingRule,
     ThreadExecutor,
 )
-from tests.suite.effort import tried
+from tests.suite.effort import property_test
 from tests.suite.runners import SOON_SECONDS, Define, Gate
 
 NAME = "public::embedded::report::render_pdf"
@@ -166,11 +166,11 @@ def by_expression(pattern: str, name: str) -> bool:
 words = st.text("ab*", min_size=1, max_size=4).filter(lambda text: "**" not in text)
 
 
-@tried(
+@property_test(
     st.lists(words | st.just("**"), min_size=1, max_size=6),
     st.lists(st.text("ab", min_size=1, max_size=4), min_size=4, max_size=4),
-    by_default=50,
-    long=3000,
+    quick_examples=50,
+    long_examples=3000,
 )
 def test_patterns_match_as_expressions_do(pattern: list[str], name: list[str]) -> None:
     fixed = sum(one != "**" for one in pattern)

@@ -15,11 +15,11 @@ import holdwater.engine.engine
 from holdwater import (
     Context,
     DefaultRunner,
-    RunHandle,
     TaskCancelled,
     TaskEnded,
     TaskHandle,
     WorkflowError,
+    WorkflowHandle,
     WorkflowNotFound,
 )
 from holdwater.errors import StoreUnavailable
@@ -28,7 +28,7 @@ from holdwater.model.registry import registry
 from holdwater.storage import open_store
 from tests.engine.fake_clock import FakeClock
 from tests.suite.runners import SOON_SECONDS, Define, Gate
-from tests.suite.waiting import look_again
+from tests.suite.waiting import poll_pause
 
 Open = Callable[..., DefaultRunner]
 PATIENCE_SECONDS = 60.0
@@ -102,7 +102,7 @@ def test_many_children_of_one_body(
 def all_slots_are_back(runner: DefaultRunner) -> bool:
     """Neither too few nor too many, a moment after the last body told its end."""
     while any(m.active_tasks > 0 for m in runner.executor_metrics().values()):  # bounded by the test's time-out
-        look_again()
+        poll_pause()
     return all(m.active_tasks == 0 for m in runner.executor_metrics().values())
 
 
@@ -169,7 +169,7 @@ def test_children_of_graphs_wait_in_the_same_way(open_runner: Open, define: Defi
         found = open_runner(max_concurrent_tasks=2).submit("waiting", {"count": 30}).result(PATIENCE_SECONDS)
         assert [found.final_context[name] for name in ("plain", "threaded", "gathered")] == [870] * 3
     finally:
-        registry.forget("waiting")
+        registry.unregister("waiting")
 
 
 def test_waiting_coroutines_take_no_threads(open_runner: Open, define: Define) -> None:
@@ -377,7 +377,7 @@ def test_all_children_end_with_their_parent(open_runner: Open, define: Define, g
     runner = open_runner(recovery_interval_seconds=3600)
     parent = runner.submit("parent")
     while len(runner.list_runs(workflow_name="child")) < count:  # bounded by the test's time-out
-        look_again()
+        poll_pause()
     parent.cancel()
     assert parent.result(SOON_SECONDS).status == "Cancelled"
     for child in runner.list_runs(workflow_name="child"):
@@ -411,7 +411,7 @@ def test_children_nobody_waits_for_end_with_the_attempt(
     runner = open_runner(recovery_interval_seconds=3600)
     handle = runner.submit("parent")
     while not runner.list_runs(workflow_name="slow"):  # bounded by the test's time-out
-        look_again()
+        poll_pause()
     (child,) = runner.list_runs(workflow_name="slow")
     assert runner.handle(child.run_id).result(SOON_SECONDS).status == "Cancelled"
     assert handle.status == "Running"
@@ -436,7 +436,7 @@ def test_a_runner_that_shuts_down_fails_no_parent(open_runner: Open, define: Def
     closing = threading.Thread(target=first.shutdown)
     closing.start()
     while not first._engine.driver._closing:  # bounded by the test's time-out
-        look_again()
+        poll_pause()
     draining.set()
     closing.join(SOON_SECONDS)
     result = open_runner().handle(run_id).result(SOON_SECONDS)
@@ -492,10 +492,10 @@ def test_a_child_hears_of_the_end_of_its_parent_also_in_the_transaction_that_wri
     assert held.wait(SOON_SECONDS)
     waiting = runner._engine.driver._inbox.qsize
     while waiting() < 1:  # the end of the parent's body; bounded by the test's time-out
-        look_again()
+        poll_pause()
     parents_end.set()
     while waiting() < 2:  # the end of the child's first body
-        look_again()
+        poll_pause()
     go_on.set()
     assert handle.result(SOON_SECONDS).status == "Completed"
     (child,) = runner.list_runs(workflow_name="child")
@@ -524,7 +524,7 @@ def test_time_stands_still_while_a_body_waits(
     parent = runner.submit("parent")
     gate.wait_begun()
     while any(run.status == "Running" for run in runner.list_runs(workflow_name="short")):
-        look_again()
+        poll_pause()
     clock.advance(100_000)
     assert parent.status == "Running"
     gate.open.set()
@@ -594,7 +594,7 @@ def test_an_outage_of_the_store_is_waited_out(
     define("double", ("double", child, {}))
     define("parent", ("a", parent if way is threads else parent_async, {}))
     runner = open_runner()
-    handle: RunHandle = runner.submit("parent", {"count": 10})
+    handle: WorkflowHandle = runner.submit("parent", {"count": 10})
     for _ in range(3):
         assert away[0].refused.acquire(timeout=SOON_SECONDS)
     away[0].away.clear()

@@ -14,7 +14,7 @@ import pytest
 from holdwater import Context, DefaultRunner, IdempotencyConflict, TaskHandle
 from holdwater.graphs import END, Graph, NodeContext, ifelse, node, register_graph
 from holdwater.model.registry import registry
-from holdwater.runs.verify.checker import Checker
+from holdwater.runs.verify.checker import StoreChecker
 from holdwater.runtime.clock import SystemClock
 from holdwater.steps import Step, StepResult, Workflow, WorkflowContext, register_workflow
 from tests.suite.runners import SOON_SECONDS, Define
@@ -118,7 +118,7 @@ def test_in_the_next_life(open_runner: Open, define: Define, lives: tuple[list[A
     for asked, told in body.answers:
         assert told == asked
     assert sum(body.performed.values()) == len(after.list_runs(parent_run_id=run_id)) == children
-    assert [str(v) for v in Checker(after._engine.store, SystemClock().now).violations()] == []
+    assert [str(v) for v in StoreChecker(after._engine.store, SystemClock().now).find_violations()] == []
 
 
 @pytest.mark.parametrize("when", ["in one life", "in the next life"])
@@ -187,7 +187,7 @@ def test_each_turn_of_a_loop_has_children_of_its_own(open_runner: Open, define: 
         assert (result.status, result.final_context["count"]) == ("Completed", 4), result.error_message
         assert len(runner.list_runs(parent_run_id=result.run_id)) == 4
     finally:
-        registry.forget("polling")
+        registry.unregister("polling")
 
 
 def test_each_attempt_has_children_of_its_own_and_ends_those_it_leaves(open_runner: Open, define: Define) -> None:
@@ -276,4 +276,4 @@ def test_a_child_that_waits_for_a_person_ends_with_the_map_that_failed(open_runn
         assert handle.result(SOON_SECONDS).status == "Failed"
         assert runner.handle(resting.run_id).result(SOON_SECONDS).status == "Cancelled"
     finally:
-        registry.forget("mapped")
+        registry.unregister("mapped")

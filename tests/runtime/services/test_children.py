@@ -91,7 +91,7 @@ def test_a_child_ends_with_its_parent(open_runner: Open, define: Define, how: st
         assert parent.result(SOON_SECONDS).status == "Cancelled"
     else:
         driver = runner._engine.driver
-        driver.post(lambda: driver.deadlines.end_run(driver.runs[parent.run_id], 0))
+        driver.call_soon_strict(lambda: driver.deadlines.end_run(driver.runs[parent.run_id], 0))
         assert parent.result(SOON_SECONDS).status == "Failed"
     assert runner.handle(child.run_id).result(SOON_SECONDS).status == "Cancelled"
 

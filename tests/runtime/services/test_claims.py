@@ -20,14 +20,14 @@ import holdwater.engine.engine
 from holdwater import Context, DefaultRunner, TaskHandle
 from holdwater.graphs import Graph, node, register_graph
 from holdwater.model.registry import registry
-from holdwater.runs.verify.checker import Checker
+from holdwater.runs.verify.checker import StoreChecker
 from holdwater.runtime.clock import SystemClock
 from holdwater.runtime.executors.base import ThreadExecutor
-from holdwater.runtime.executors.throughput import HORIZON_US, STALLED_US, Pace
+from holdwater.runtime.executors.throughput import HORIZON_US, STALLED_US, SlotThroughput
 from tests.engine import second_process
 from tests.engine.fake_clock import FakeClock, settled
 from tests.suite.runners import SOON_SECONDS, Define, Gate
-from tests.suite.waiting import look_again
+from tests.suite.waiting import poll_pause
 
 Open = Callable[..., DefaultRunner]
 COUNT = 20
@@ -62,8 +62,8 @@ def pair(open_runner: Open, define: Define, gate: Gate) -> Iterator[Pair]:
     made = Pair(open_runner, define, gate)
     yield made
     gate.open.set()
-    registry.forget("wide")
-    assert [str(v) for v in Checker(made.busy._engine.store, SystemClock().now).violations()] == []
+    registry.unregister("wide")
+    assert [str(v) for v in StoreChecker(made.busy._engine.store, SystemClock().now).find_violations()] == []
 
 
 # -- how work comes to wait
@@ -188,8 +188,8 @@ def test_two_processes(url: str, open_runner: Open, fast: int) -> None:
             assert other.wait(SOON_SECONDS) == 0
         finally:
             other.kill()
-            registry.forget("beside.hold")
-            registry.forget("beside.trivial")
+            registry.unregister("beside.hold")
+            registry.unregister("beside.trivial")
 
 
 # -- which executor is busy
@@ -266,7 +266,7 @@ def test_timers_of_others_are_taken_though_every_slot_is_held(pair: Pair) -> Non
     assert failed.wait(SOON_SECONDS)
     third.shutdown()
     while [row.kind for row in store.work(handle.run_id)] != ["execute"]:  # bounded by the test's time-out
-        look_again()
+        poll_pause()
     pair.gate.open.set()
     assert pair.done.acquire(timeout=SOON_SECONDS)
 
@@ -374,7 +374,7 @@ def test_a_paused_run_is_not_begun_by_those_that_hear_of_it(pair: Pair) -> None:
     ],
 )
 def test_the_pace(slots: int, took_us: int, expected: int) -> None:
-    pace = Pace(slots)
+    pace = SlotThroughput(slots)
     assert pace.expected(0, full=True) == pace.expected(0, full=False) == 0, "unknown"
     pace.ended(1_000_000, took_us)
     assert min(pace.expected(1_000_000, full=True), 1 << 17) == expected
@@ -384,7 +384,7 @@ def test_the_pace(slots: int, took_us: int, expected: int) -> None:
 
 
 def test_the_pace_follows_the_bodies() -> None:
-    pace = Pace(1)
+    pace = SlotThroughput(1)
     pace.ended(0, HORIZON_US // 10)
     for _ in range(50):
         pace.ended(0, 10 * HORIZON_US)

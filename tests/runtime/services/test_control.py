@@ -13,7 +13,7 @@ import holdwater
 from holdwater import Context, DefaultRunner, TaskHandle
 from holdwater.model.registry import registry
 from tests.suite.runners import SOON_SECONDS, Define, Gate, no_new_threads
-from tests.suite.waiting import look_again
+from tests.suite.waiting import poll_pause
 
 
 def nothing(context: Context) -> None:
@@ -51,7 +51,7 @@ def test_awaiting(runner: DefaultRunner, define: Define, gate: Gate) -> None:
 
 def test_one_key_one_run(runner: DefaultRunner, define: Define) -> None:
     define("w", ("a", nothing, {}))
-    handles: list[holdwater.RunHandle] = []
+    handles: list[holdwater.WorkflowHandle] = []
     barrier = threading.Barrier(8)
 
     def submit() -> None:
@@ -229,7 +229,7 @@ def test_a_deferred_body_does_not_hold_up_a_shutdown(open_runner: Callable[..., 
     run_id = runner.submit("w").run_id
     assert begun.wait(SOON_SECONDS)
     while "a" not in [t.task_name for t in runner.get_run(run_id).task_results if t.status == "Running"]:
-        look_again()
+        poll_pause()
     runner.shutdown()
     ready.set()
     again = open_runner()
@@ -244,7 +244,7 @@ def test_a_workflow_nobody_knows_is_left_alone_and_picked_up(
     run_id = first.submit("w").run_id
     gate.wait_begun()
     first.shutdown()
-    registry.forget("w")
+    registry.unregister("w")
     second = open_runner()
     define("other", ("a", nothing, {}))
     assert second.execute("other").status == "Completed"

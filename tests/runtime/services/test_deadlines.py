@@ -9,11 +9,11 @@ import pytest
 
 import holdwater.engine.engine
 from holdwater import Context, DefaultRunner, TaskHandle
-from holdwater.runs.verify.checker import Checker
+from holdwater.runs.verify.checker import StoreChecker
 from holdwater.runtime.clock import CONFIRM_US, SystemClock
 from tests.engine.fake_clock import FakeClock, Ran, settled, us
 from tests.suite.runners import SOON_SECONDS, Define, Gate
-from tests.suite.waiting import look_again
+from tests.suite.waiting import poll_pause
 
 Open = Callable[..., DefaultRunner]
 START = "2026-11-21T00:00:00"
@@ -72,7 +72,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
 
 
 def sound(runner: DefaultRunner, now: int) -> list[str]:
-    return [str(violation) for violation in Checker(runner._engine.store, lambda: now).violations()]
+    return [str(violation) for violation in StoreChecker(runner._engine.store, lambda: now).find_violations()]
 
 
 @pytest.mark.parametrize("step", [600, -600, 86_400, -3600])
@@ -174,7 +174,7 @@ def test_a_deadline_passes_although_no_runner_has_work_of_the_run(
     first = open_runner(workflow_timeout_seconds=100)
     run_id = first.submit("w").run_id
     while first.handle(run_id).info().task_results[0].status != "Waiting":
-        look_again()
+        poll_pause()
     first.shutdown()
     second = open_runner()
     clock.advance(99)
@@ -306,7 +306,7 @@ def test_a_durable_timer_is_never_early(
     runner = open_runner(workflow_timeout_seconds=1e6)
     handle = runner.submit("w")
     while handle.info().task_results[0].status != "Waiting":
-        look_again()
+        poll_pause()
     if handed_over:
         runner.shutdown()
         runner = open_runner()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from holdwater import Context, DefaultRunner
-from holdwater.runs.verify.checker import Checker
+from holdwater.runs.verify.checker import StoreChecker
 from holdwater.runtime.clock import SystemClock
 from tests.engine.other_runners import SAFETY_SECONDS, Other, renewed, start_other
 from tests.suite.runners import SOON_SECONDS, Define
@@ -59,7 +59,7 @@ def watched(runner: DefaultRunner, monkeypatch: pytest.MonkeyPatch, lease_second
 
 
 def sound(runner: DefaultRunner) -> bool:
-    return [str(v) for v in Checker(runner._engine.store, SystemClock().now).violations()] == []
+    return [str(v) for v in StoreChecker(runner._engine.store, SystemClock().now).find_violations()] == []
 
 
 def test_a_stopped_runner_that_wakes_up_tells_its_bodies_and_frees_their_slots(

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 from holdwater import DefaultRunner, DefaultRunnerConfig
-from holdwater.runs.verify.checker import Checker
+from holdwater.runs.verify.checker import StoreChecker
 from holdwater.runtime.clock import SystemClock
 from tests.suite.runners import Define
 
@@ -85,5 +85,5 @@ def test_every_instant_once(url: str, tmp_path: Path, define: Define) -> None:
             step = 60 if k % 2 else 1
             assert instants == list(range(instants[0], instants[0] - step * len(instants), -step))  # no gap
             fired += len(rows)
-        assert fired == sum(effects.values()) == len(list(store.every_run()))
-        assert [str(v) for v in Checker(store, SystemClock().now).violations()] == []
+        assert fired == sum(effects.values()) == len(list(store.iter_runs()))
+        assert [str(v) for v in StoreChecker(store, SystemClock().now).find_violations()] == []

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from holdwater import Context, DefaultRunner, TaskHandle
-from holdwater.runs.verify.checker import Checker
+from holdwater.runs.verify.checker import StoreChecker
 from holdwater.runtime.clock import SystemClock
 from tests.crash.test_server_restarts import Effects, accepted, check, loads
 from tests.engine.other_runners import SAFETY_SECONDS, Other, renewed, start_other
@@ -93,13 +93,13 @@ def test_a_runner_that_is_cut_off_stops_at_the_end_of_its_lease(
     other.hear("begun")
     renewed(url, run_ids[-1])  # from now on all its leases end at once
     taker = open_taker()
-    proxy.break_(fault)
+    proxy.inject_fault(fault)
     other.hear("told")
     results = [taker.handle(run_id).result(SAFETY_SECONDS) for run_id in run_ids]
     assert {(r.status, r.final_context["one"], r.final_context["two"]) for r in results} == {
         ("Completed", "the taker", "the taker")
     }
-    proxy.heal()
+    proxy.clear_fault()
     next_id = other.start("next again")
     other.hear("begun quick")
     other.tell("rest")
@@ -112,7 +112,7 @@ def test_a_runner_that_is_cut_off_stops_at_the_end_of_its_lease(
     (shared,) = [by for by in acted.values() if len(by) == 2]
     assert max(shared["the first"]) < shared["the taker"][0], "effects of two attempts overlap"
     store = taker._engine.store
-    assert [str(v) for v in Checker(store, SystemClock().now).violations()] == []
+    assert [str(v) for v in StoreChecker(store, SystemClock().now).find_violations()] == []
 
 
 @pytest.mark.parametrize("faults", [3, pytest.param(30, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
@@ -137,10 +137,10 @@ def test_partitions_under_load(faults: int, postgres: Cluster, proxy: Proxy, tmp
         far.tell("load")
         for n in range(faults):
             effects.grow(rng.randrange(20, 200))
-            proxy.break_(FAULTS[n % len(FAULTS)])
+            proxy.inject_fault(FAULTS[n % len(FAULTS)])
             threading.Event().wait(rng.choice([0.3, 1.0, 2.5]))  # a length of the fault, no wait for anything
             effects.grow(1)  # the other one goes on
-            proxy.heal()
+            proxy.clear_fault()
         effects.grow(100)
         count = accepted([near, far])
         check(url, effects, count)

@@ -48,10 +48,10 @@ def test_what_ended_long_ago_is_gone_and_a_fork_of_it_stays(runner: DefaultRunne
     clock.advance(2 * DAY)
     new = runner.execute(sums)
     assert len(runner.list_runs(parent_run_id=old.run_id)) == 2
-    assert runner.forget(older_than_days=3) == 0
-    assert runner.forget(older_than_days=2, keep=[kept.run_id, fork.run_id]) == 0, "it ended not before, but then"
+    assert runner.prune(older_than_days=3) == 0
+    assert runner.prune(older_than_days=2, keep=[kept.run_id, fork.run_id]) == 0, "it ended not before, but then"
     clock.advance(1)
-    assert runner.forget(older_than_days=2, keep=[kept.run_id, fork.run_id]) == 3
+    assert runner.prune(older_than_days=2, keep=[kept.run_id, fork.run_id]) == 3
     assert ids(runner) == [new.run_id, *sorted([fork.run_id, kept.run_id], reverse=True)]
     with pytest.raises(RunNotFound):
         runner.get_run(old.run_id)
@@ -66,7 +66,7 @@ def test_what_has_not_ended_stays(runner: DefaultRunner, define: Define, clock: 
     handle = runner.submit(define("waits", ("a", lambda context: gate(), {})))
     gate.wait_begun()
     clock.advance(1)
-    assert runner.forget(older_than_days=0) == 0
+    assert runner.prune(older_than_days=0) == 0
     gate.open.set()
     assert handle.result(SOON_SECONDS).status == "Completed"
 
@@ -74,13 +74,13 @@ def test_what_has_not_ended_stays(runner: DefaultRunner, define: Define, clock: 
 @pytest.mark.parametrize("days", [-1, float("nan"), float("inf")])
 def test_no_age_at_all(runner: DefaultRunner, days: float) -> None:
     with pytest.raises(ConfigError, match="older_than_days"):
-        runner.forget(older_than_days=days)
+        runner.prune(older_than_days=days)
 
 
 def test_a_runner_that_was_shut_down_forgets_nothing(runner: DefaultRunner, sums: str) -> None:
     runner.shutdown()
     with pytest.raises(RunnerClosed):
-        runner.forget(older_than_days=0)
+        runner.prune(older_than_days=0)
 
 
 def test_a_runner_forgets_by_itself_once_an_hour(open_runner: Open, sums: str, clock: FakeClock) -> None:

@@ -97,4 +97,4 @@ def test_each_retry_waits_its_own_delay(
         assert handle.result(SOON_SECONDS).status == "Failed"
         assert len(body.instants) == 4
     finally:
-        registry.forget("late")
+        registry.unregister("late")

@@ -14,7 +14,7 @@ from holdwater import DefaultRunner, ScheduleError, ScheduleNotFound, WorkflowNo
 from holdwater.model.schedules import FireRow, Firing
 from tests.engine.fake_clock import FakeClock, Ran, settled
 from tests.suite.runners import SOON_SECONDS, Define, Gate
-from tests.suite.waiting import look_again
+from tests.suite.waiting import poll_pause
 
 Open = Callable[..., DefaultRunner]
 START = "2026-11-21T00:00:00"
@@ -109,7 +109,7 @@ def test_missed_for_longer_than_the_grace(open_runner: Open, ran: Ran, clock: Fa
     clock.set("2026-11-21T12:01:00")
     second = open_runner()
     while not (rows := history(second, schedule)):  # bounded by the test's time-out
-        look_again()
+        poll_pause()
     assert rows == [("2026-11-21T12:00:00", "Skipped")]
     assert ran.times == []
     assert second.get_cron_schedule(schedule)["next_run_at"] == "2026-11-22T12:00:00+00:00"
@@ -143,7 +143,7 @@ def test_leases_are_kept_after_the_clock_was_set_back(
     for _ in range(5):
         clock.advance(11)
         settled(runner)
-        assert [row.lease_until > clock.now() for row in engine.store.held(engine.owner)] == [True]
+        assert [row.lease_until > clock.now() for row in engine.store.work_of_owner(engine.owner)] == [True]
 
 
 def test_a_long_run_holds_up_nobody(open_runner: Open, define: Define, ran: Ran, clock: FakeClock, gate: Gate) -> None:
@@ -176,7 +176,7 @@ def test_overlap(open_runner: Open, define: Define, clock: FakeClock, gate: Gate
     for minute in (2, 3):
         clock.set(f"2026-11-21T00:0{minute}:00")
         while len(history(runner, schedule)) < minute:  # bounded by the test's time-out
-            look_again()
+            poll_pause()
     settled(other)
     waits = "Skipped" if overlap == "skip" else "Queued"
     assert history(runner, schedule) == [
@@ -204,7 +204,7 @@ def test_a_queue_survives_its_runner(open_runner: Open, define: Define, clock: F
     gate.wait_begun()
     clock.set("2026-11-21T00:02:00")
     while len(history(first, schedule)) < 2:  # bounded by the test's time-out
-        look_again()
+        poll_pause()
     gate.open.set()
     ran.wait(2)
     first.shutdown()
@@ -229,7 +229,7 @@ def test_a_disabled_schedule_gives_up_its_queue(
     for minute in (2, 3):
         clock.set(f"2026-11-21T00:0{minute}:00")
         while len(history(runner, schedule)) < minute:  # bounded by the test's time-out
-            look_again()
+            poll_pause()
     if by == "runner":
         runner.set_cron_schedule_enabled(schedule, False)
     else:

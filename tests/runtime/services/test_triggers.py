@@ -13,7 +13,7 @@ from holdwater import Context, DefaultRunner, ScheduleError, ScheduleNotFound, T
 from holdwater.model.triggers import triggers
 from tests.engine.fake_clock import FakeClock, Ran, settled
 from tests.suite.runners import SOON_SECONDS, Define, Gate
-from tests.suite.waiting import look_again
+from tests.suite.waiting import poll_pause
 
 Open = Callable[..., DefaultRunner]
 
@@ -24,7 +24,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeClock]:
     monkeypatch.setattr(holdwater.engine.engine, "SystemClock", lambda: made)
     yield made
     for known in triggers.all():
-        triggers.forget(known.name)
+        triggers.unregister(known.name)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ class Asked:
 
 def until(what: Callable[[], Any]) -> Any:
     while not (found := what()):  # bounded by the test's time-out
-        look_again()
+        poll_pause()
     return found
 
 

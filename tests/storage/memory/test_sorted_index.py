@@ -8,18 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdwater.model.records import FIRST, LAST
-from holdwater.storage.memory.sorted_index import Positions
+from holdwater.storage.memory.sorted_index import SortedIndex
 
 positions = st.tuples(st.integers(0, 5), st.sampled_from("abc"))
 
 
 @given(st.lists(positions, max_size=60), positions)
 def test_it_is_a_sorted_set(touched: list[tuple[int, str]], place: tuple[int, str]) -> None:
-    ours, known = Positions(), set[tuple[int, str]]()
+    ours, known = SortedIndex(), set[tuple[int, str]]()
     for position in touched:  # the second time it goes, the third time it comes back
         if position in known:
             known.remove(position)
-            ours.drop(position)
+            ours.remove(position)
         else:
             known.add(position)
             ours.add(position)

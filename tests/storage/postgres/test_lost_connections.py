@@ -12,14 +12,14 @@ import psycopg
 import pytest
 
 from holdwater.errors import StoreUnavailable
-from holdwater.model.records import Committed, News
+from holdwater.model.records import Committed, Notification
 from holdwater.storage import open_store
 from holdwater.storage.options import StoreOptions
 from holdwater.storage.postgres.store import PostgresStore
 from tests.postgres.cluster import Cluster
-from tests.storage.factories import birth, step
+from tests.storage.factories import new_run_update, run_update
 
-SOON_SECONDS = 20.0
+WAIT_TIMEOUT_SECONDS = 20.0
 Admin = psycopg.Connection[tuple[Any, ...]]
 
 
@@ -43,21 +43,21 @@ def store(migrated_schema: Callable[[], str], name: str) -> Iterator[PostgresSto
     made.close()
 
 
-def wait_until(admin: Admin, question: str, *parameters: object) -> list[Any]:
+def wait_for_rows(admin: Admin, query: str, *parameters: object) -> list[Any]:
     """The rows of a question about the server's state, as soon as there are any."""
-    end = time.monotonic() + SOON_SECONDS
-    while not (rows := admin.execute(question, parameters).fetchall()):
-        assert time.monotonic() < end, question
+    end = time.monotonic() + WAIT_TIMEOUT_SECONDS
+    while not (rows := admin.execute(query, parameters).fetchall()):
+        assert time.monotonic() < end, query
     return rows
 
 
-def end_all(admin: Admin, name: str, like: str = "%") -> int:
+def terminate_sessions(admin: Admin, name: str, like: str = "%") -> int:
     """End the connections, and wait until they are gone."""
     pids = admin.execute(
         "SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s AND query LIKE %s",
         (name, like),
     ).fetchall()
-    wait_until(
+    wait_for_rows(
         admin, "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM pg_stat_activity WHERE pid = ANY(%s))", [p for p, _ in pids]
     )
     return len(pids)
@@ -65,11 +65,11 @@ def end_all(admin: Admin, name: str, like: str = "%") -> int:
 
 @pytest.mark.parametrize("call", ["commit", "run", "claim", "renew", "clock_sample", "journal"])
 def test_idle_connections_are_replaced_unnoticed(call: str, store: PostgresStore, admin: Admin, name: str) -> None:
-    store.commit([birth("r0")])
+    store.commit([new_run_update("r0")])
     for _ in range(2):
-        assert end_all(admin, name) >= 1
+        assert terminate_sessions(admin, name) >= 1
         arguments: dict[str, tuple[Any, ...]] = {
-            "commit": ([birth(f"r{time.time_ns()}")],),
+            "commit": ([new_run_update(f"r{time.time_ns()}")],),
             "run": ("r0",),
             "claim": ("o", 1, 1, 1, ["w"]),
             "renew": ("o", 5),
@@ -80,12 +80,12 @@ def test_idle_connections_are_replaced_unnoticed(call: str, store: PostgresStore
 
 def test_ended_in_the_middle_of_a_commit(store: PostgresStore, admin: Admin, name: str, postgres: Cluster) -> None:
     """The commit waits for a row that another session holds; its connection is ended there: nothing was written."""
-    store.commit([birth("r1"), birth("r2")])
+    store.commit([new_run_update("r1"), new_run_update("r2")])
     raised: SimpleQueue[BaseException | None] = SimpleQueue()
 
     def commit() -> None:
         try:
-            store.commit([step("r1", 1), step("r2", 1)])
+            store.commit([run_update("r1", 1), run_update("r2", 1)])
             raised.put(None)
         except BaseException as error:
             raised.put(error)
@@ -95,31 +95,31 @@ def test_ended_in_the_middle_of_a_commit(store: PostgresStore, admin: Admin, nam
         holder.execute(f"SELECT 1 FROM {schema}.runs WHERE id = 'r2' FOR UPDATE")
         thread = threading.Thread(target=commit)
         thread.start()
-        wait_until(
+        wait_for_rows(
             admin, "SELECT 1 FROM pg_stat_activity WHERE application_name = %s AND wait_event_type = 'Lock'", name
         )
-        assert end_all(admin, name)
-        error = raised.get(timeout=SOON_SECONDS)
-        thread.join(SOON_SECONDS)
+        assert terminate_sessions(admin, name)
+        error = raised.get(timeout=WAIT_TIMEOUT_SECONDS)
+        thread.join(WAIT_TIMEOUT_SECONDS)
     assert isinstance(error, StoreUnavailable)
-    assert store.seqs(["r1", "r2"]) == {"r1": 1, "r2": 1}
-    assert store.commit([step("r1", 1), step("r2", 1)]) == [Committed(), Committed()]
+    assert store.journal_lengths(["r1", "r2"]) == {"r1": 1, "r2": 1}
+    assert store.commit([run_update("r1", 1), run_update("r2", 1)]) == [Committed(), Committed()]
 
 
 def test_the_listener_comes_back(store: PostgresStore, admin: Admin, name: str) -> None:
-    heard: SimpleQueue[News] = SimpleQueue()
+    heard: SimpleQueue[Notification] = SimpleQueue()
     store.listen(heard.put)
     for n in range(3):
-        gap = heard.get(timeout=SOON_SECONDS)
+        gap = heard.get(timeout=WAIT_TIMEOUT_SECONDS)
         assert (gap.work, gap.runs) == (True, None), "after a gap everything may have changed"
         other = open_store(f"postgresql://{store.url.partition('://')[2]}")
-        told = birth(f"r{n}", status="completed", finished_at=5)
-        told.announce = True
+        told = new_run_update(f"r{n}", status="completed", finished_at=5)
+        told.notify = True
         other.commit([told])
         other.close()
-        assert heard.get(timeout=SOON_SECONDS).runs == frozenset({f"r{n}"})
-        assert end_all(admin, name, "LISTEN%") == 1
-    assert heard.get(timeout=SOON_SECONDS).runs is None
+        assert heard.get(timeout=WAIT_TIMEOUT_SECONDS).runs == frozenset({f"r{n}"})
+        assert terminate_sessions(admin, name, "LISTEN%") == 1
+    assert heard.get(timeout=WAIT_TIMEOUT_SECONDS).runs is None
 
 
 def test_a_listener_in_a_process_with_many_open_files(store: PostgresStore) -> None:
@@ -132,15 +132,15 @@ def test_a_listener_in_a_process_with_many_open_files(store: PostgresStore) -> N
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(2000, hard), hard))
     files = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
     try:
-        heard: SimpleQueue[News] = SimpleQueue()
+        heard: SimpleQueue[Notification] = SimpleQueue()
         store.listen(heard.put)
-        heard.get(timeout=SOON_SECONDS)
+        heard.get(timeout=WAIT_TIMEOUT_SECONDS)
         other = open_store(f"postgresql://{store.url.partition('://')[2]}")
-        told = birth("r1", status="completed", finished_at=5)
-        told.announce = True
+        told = new_run_update("r1", status="completed", finished_at=5)
+        told.notify = True
         other.commit([told])
         other.close()
-        assert heard.get(timeout=SOON_SECONDS).runs == frozenset({"r1"})
+        assert heard.get(timeout=WAIT_TIMEOUT_SECONDS).runs == frozenset({"r1"})
     finally:
         for file in files:
             os.close(file)
@@ -149,20 +149,20 @@ def test_a_listener_in_a_process_with_many_open_files(store: PostgresStore) -> N
 def test_a_store_that_cannot_be_reached_at_all(postgres: Cluster) -> None:
     with Cluster() as server:
         store = open_store(server.url())
-        store.commit([birth("r1")])
+        store.commit([new_run_update("r1")])
         server.stop("immediate")
         calls: list[Callable[[], Any]] = [
-            lambda: store.commit([birth("r2")]),
+            lambda: store.commit([new_run_update("r2")]),
             lambda: store.run("r1"),
             lambda: store.claim("o", 1, 1, 1, ["w"]),
             lambda: store.renew("o", 1),
-            lambda: store.held("o"),
-            lambda: store.orphan_dead(1),
+            lambda: store.work_of_owner("o"),
+            lambda: store.reclaim_expired(1),
         ]
         for call in calls:
             with pytest.raises(StoreUnavailable):
                 call()
         server.start()
-        assert store.commit([birth("r2")]) == [Committed()]
-        assert store.seqs(["r1", "r2"]) == {"r1": 1, "r2": 1}
+        assert store.commit([new_run_update("r2")]) == [Committed()]
+        assert store.journal_lengths(["r1", "r2"]) == {"r1": 1, "r2": 1}
         store.close()

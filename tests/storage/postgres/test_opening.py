@@ -16,7 +16,7 @@ from holdwater.model.records import Committed
 from holdwater.storage import open_store
 from holdwater.storage.options import StoreOptions
 from tests.postgres.cluster import Cluster
-from tests.storage.factories import birth, step, work
+from tests.storage.factories import make_work_row, new_run_update, run_update
 
 SECRET = "geheim"
 
@@ -30,7 +30,7 @@ def admin(postgres: Cluster) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
 Admin = psycopg.Connection[tuple[Any, ...]]
 
 
-def refused(url: str, options: StoreOptions | None = None) -> HoldwaterError:
+def open_error(url: str, options: StoreOptions | None = None) -> HoldwaterError:
     with pytest.raises((DatabaseURLError, StoreError)) as caught:
         open_store(url, options).close()
     error: BaseException | None = caught.value
@@ -52,7 +52,7 @@ def refused(url: str, options: StoreOptions | None = None) -> HoldwaterError:
     ],
 )
 def test_a_wrong_url_says_what_is_wrong(postgres: Cluster, place: str, kind: type[Exception], text: str) -> None:
-    error = refused(f"postgresql://postgres:{SECRET}@127.0.0.1:{postgres.port}{place}")
+    error = open_error(f"postgresql://postgres:{SECRET}@127.0.0.1:{postgres.port}{place}")
     assert type(error) is kind
     assert text in str(error)
 
@@ -69,7 +69,7 @@ def test_a_wrong_url_says_what_is_wrong(postgres: Cluster, place: str, kind: typ
     ],
 )
 def test_no_password_in_any_message(postgres: Cluster, url: str) -> None:
-    refused(url.replace("PORT", str(postgres.port)))
+    open_error(url.replace("PORT", str(postgres.port)))
 
 
 def test_no_password_in_any_repr(new_schema: Callable[[], str]) -> None:
@@ -100,7 +100,7 @@ def test_no_more_connections_than_the_pool_has(new_schema: Callable[[], str], ad
     def use(number: int) -> None:
         start.wait()
         for k in range(10):
-            store.commit([birth(f"r{number}-{k}")])
+            store.commit([new_run_update(f"r{number}-{k}")])
 
     threads = [threading.Thread(target=use, args=(n,)) for n in range(20)]
     for thread in threads:
@@ -122,15 +122,15 @@ def test_no_more_connections_than_the_pool_has(new_schema: Callable[[], str], ad
 )  # fmt: skip
 def test_names_no_schema_can_have(postgres: Cluster, name: str) -> None:
     """Bad input 6."""
-    assert type(refused(postgres.url(), StoreOptions(schema=name))) is DatabaseURLError
+    assert type(open_error(postgres.url(), StoreOptions(schema=name))) is DatabaseURLError
 
 
 def test_names_that_differ_in_case_or_at_the_end_are_two(postgres: Cluster) -> None:
     names = ["Tenant_A", "tenant_a", "a" * 62 + "b", "a" * 62 + "c"]
     stores = [open_store(postgres.url(), StoreOptions(schema=name)) for name in names]
     for store, name in zip(stores, names):
-        store.commit([birth(name)])
-    assert [[head.id for head in store.every_run()] for store in stores] == [[name] for name in names]
+        store.commit([new_run_update(name)])
+    assert [[head.id for head in store.iter_runs()] for store in stores] == [[name] for name in names]
     for store in stores:
         store.close()
 
@@ -151,7 +151,7 @@ def test_a_table_of_the_same_name_elsewhere_is_never_touched(postgres: Cluster, 
         places.append((f"{url}?options=-csearch_path%3Dfirst,public", None))
     for place, schema in places:
         store = open_store(place, StoreOptions(prepare_statements=prepare, schema=schema))
-        assert store.commit([birth("r1", [work("r1")])]) == [Committed()]
+        assert store.commit([new_run_update("r1", [make_work_row("r1")])]) == [Committed()]
         assert len(store.claim("o", 9, 200, 5, ["orders"])) == 1
         store.close()
     with psycopg.connect(url) as owner:
@@ -161,16 +161,16 @@ def test_a_table_of_the_same_name_elsewhere_is_never_touched(postgres: Cluster, 
 def test_a_session_is_left_as_it_was(postgres: Cluster, admin: Admin) -> None:
     """Behind a proxy that gives each transaction another session."""
     store: Any = open_store(postgres.url(), StoreOptions(prepare_statements=False, schema="stateless", pool_size=1))
-    with store._pool.one() as session:
+    with store._pool.connection() as session:
         before = session.execute("SELECT name, setting FROM pg_settings ORDER BY name").fetchall()
     for n in range(8):
-        store.commit([birth(f"r{n}", [work(f"r{n}")])])
+        store.commit([new_run_update(f"r{n}", [make_work_row(f"r{n}")])])
         store.claim("o", 9, 200, 5, ["orders"])
         store.run("r0")
         store.renew("o", n)
-        store.commit([step(f"r{n}", 5)])  # a conflict takes the longer way
+        store.commit([run_update(f"r{n}", 5)])  # a conflict takes the longer way
     store.release("o", store.held("o"))
-    with store._pool.one() as session:
+    with store._pool.connection() as session:
         assert session.execute("SELECT name, setting FROM pg_settings ORDER BY name").fetchall() == before
         assert session.execute("SELECT count(*) FROM pg_prepared_statements").fetchone() == (0,)
         assert session.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone() == (0,)
@@ -190,30 +190,30 @@ def test_four_threads_make_one_schema(postgres: Cluster) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [store.commit([birth(f"r{n}")]) for n, store in enumerate(stores)] == [[Committed()]] * 4
+    assert [store.commit([new_run_update(f"r{n}")]) for n, store in enumerate(stores)] == [[Committed()]] * 4
     for store in stores:
         store.close()
 
 
 def test_a_reader_makes_nothing_and_changes_nothing(postgres: Cluster, admin: Admin) -> None:
     options = StoreOptions(schema="looked_at", read_only=True)
-    assert "a reader makes none" in str(refused(postgres.url(), options))
+    assert "a reader makes none" in str(open_error(postgres.url(), options))
     assert admin.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'looked_at'").fetchone() is None
     writer = open_store(postgres.url(), StoreOptions(schema="looked_at"))
-    writer.commit([birth("r1", [work("r1")])])
+    writer.commit([new_run_update("r1", [make_work_row("r1")])])
     reader = open_store(postgres.url(), options)
-    assert reader.seqs(["r1"]) == {"r1": 1}
+    assert reader.journal_lengths(["r1"]) == {"r1": 1}
     calls: list[Callable[[], Any]] = [
-        lambda: reader.commit([birth("r2")]),
+        lambda: reader.commit([new_run_update("r2")]),
         lambda: reader.claim("o", 9, 200, 5, ["orders"]),
-        lambda: reader.release("o", [work("r1")]),
+        lambda: reader.release("o", [make_work_row("r1")]),
         lambda: reader.renew("o", 5),
-        lambda: reader.orphan_dead(5),
+        lambda: reader.reclaim_expired(5),
     ]
     for call in calls:
         with pytest.raises(StoreReadOnly):
             call()
-    assert [head.id for head in writer.every_run()] == ["r1"]
+    assert [head.id for head in writer.iter_runs()] == ["r1"]
     reader.close()
     writer.close()
 
@@ -221,14 +221,14 @@ def test_a_reader_makes_nothing_and_changes_nothing(postgres: Cluster, admin: Ad
 def test_a_role_that_may_not_create(postgres: Cluster, admin: Admin) -> None:
     admin.execute("CREATE ROLE guest LOGIN")
     url = postgres.url().replace("postgres@", "guest@")
-    text = str(refused(url, StoreOptions(schema="not_mine")))
+    text = str(open_error(url, StoreOptions(schema="not_mine")))
     assert "permission denied" in text
     assert "hint" in text
 
 
 def test_a_forked_child_refuses_and_the_parent_goes_on(new_schema: Callable[[], str]) -> None:
     store = open_store(new_schema())
-    store.commit([birth("r1")])
+    store.commit([new_run_update("r1")])
     told = threading.Event()
     store.listen(lambda news: told.set())
     assert told.wait(20)
@@ -243,7 +243,7 @@ def test_a_forked_child_refuses_and_the_parent_goes_on(new_schema: Callable[[], 
             finally:
                 os._exit(status)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-        assert store.commit([birth(f"after{n}")]) == [Committed()]
+        assert store.commit([new_run_update(f"after{n}")]) == [Committed()]
         assert store.run("r1") is not None
     store.close()
 
@@ -252,7 +252,7 @@ def test_one_waits_for_no_other(new_schema: Callable[[], str], postgres: Cluster
     """Rows that another transaction holds are passed over, not waited for; each row is given once."""
     url = new_schema()
     store = open_store(url)
-    store.commit([birth(f"r{n:03}", [work(f"r{n:03}")]) for n in range(200)])
+    store.commit([new_run_update(f"r{n:03}", [make_work_row(f"r{n:03}")]) for n in range(200)])
     with psycopg.connect(url) as holder:
         holder.execute("SELECT 1 FROM work WHERE run_id < 'r010' FOR UPDATE")
         assert [row.run_id for row in store.claim("first", 9, 200, 5, ["orders"])] == [
@@ -280,11 +280,11 @@ def test_one_waits_for_no_other(new_schema: Callable[[], str], postgres: Cluster
 def test_text_the_server_cannot_hold(new_schema: Callable[[], str]) -> None:
     store = open_store(new_schema())
     odd = "a\0b\ud800c"
-    store.commit([birth("r1", workflow=odd, idempotency_key=odd, error=odd, reason=odd)])
+    store.commit([new_run_update("r1", workflow=odd, idempotency_key=odd, error=odd, reason=odd)])
     found = store.run("r1")
     assert found is not None
     assert {found.workflow, found.idempotency_key, found.error, found.reason} == {"a\\x00b\\ud800c"}
-    (verdict,) = store.commit([birth("r2", workflow=odd, idempotency_key=odd)])
+    (verdict,) = store.commit([new_run_update("r2", workflow=odd, idempotency_key=odd)])
     assert type(verdict).__name__ == "Duplicate"
     store.close()
 
@@ -293,6 +293,6 @@ def test_text_the_server_cannot_hold(new_schema: Callable[[], str]) -> None:
 def test_large_entries(new_schema: Callable[[], str], megabytes: int) -> None:
     store = open_store(new_schema())
     text = f'["started",{{"x":"{"ä" * (megabytes * 500_000)}"}}]'
-    assert store.commit([birth("r1", entries=[text])]) == [Committed()]
+    assert store.commit([new_run_update("r1", entries=[text])]) == [Committed()]
     assert store.journal("r1")[0].entries == f"[{text}]"
     store.close()

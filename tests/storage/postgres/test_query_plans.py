@@ -11,7 +11,7 @@ from holdwater.model.records import FIRST, LAST, NOT_BEFORE
 from holdwater.storage import open_store
 from holdwater.storage.postgres import statements as sql
 from holdwater.storage.postgres.store import PostgresStore
-from tests.storage.factories import birth, work
+from tests.storage.factories import make_work_row, new_run_update
 
 ROWS = 20_000
 
@@ -25,9 +25,9 @@ def grown(postgres: Any) -> Iterator[PostgresStore]:
         ids = [f"r{n:06}" for n in range(first, first + 2000)]
         store.commit(
             [
-                birth(
+                new_run_update(
                     id_,
-                    [work(id_, due_at=n, owner=f"o{n % 50}" if n % 3 else None)],
+                    [make_work_row(id_, due_at=n, owner=f"o{n % 50}" if n % 3 else None)],
                     idempotency_key=id_,
                     created_at=n,
                     deadline_at=n,
@@ -37,10 +37,10 @@ def grown(postgres: Any) -> Iterator[PostgresStore]:
                 for n, id_ in enumerate(ids, first)
             ]
         )
-    with store._pool.one() as session:
+    with store._pool.connection() as session:
         session.execute("VACUUM ANALYZE runs, journal, work, plans")
     yield store
-    with store._pool.one() as session:
+    with store._pool.connection() as session:
         session.execute("DROP SCHEMA holdwater CASCADE")
     store.close()
 
@@ -49,32 +49,32 @@ def grown(postgres: Any) -> Iterator[PostgresStore]:
     ("statement", "parameters", "index"),
     [
         ("GET_RUN", ("r000007",), "runs_pkey"),
-        ("LIST_SEQS", (["r000007", "r000008"],), "runs_pkey"),
+        ("LIST_JOURNAL_LENGTHS", (["r000007", "r000008"],), "runs_pkey"),
         ("LOCK_RUNS", (["r000007", "r000008"],), "runs_pkey"),
         ("FIND_RUN_BY_KEY", ("orders", "r000007"), "runs_by_key"),
         ("LIST_RUNS", (*LAST, NOT_BEFORE, None, 50, 0), "runs_by_birth"),
-        ("LIST_TOP_RUNS", (900, "r000900", NOT_BEFORE, None, 50, 0), "runs_by_birth"),
+        ("LIST_TOP_LEVEL_RUNS", (900, "r000900", NOT_BEFORE, None, 50, 0), "runs_by_birth"),
         ("LIST_CHILD_RUNS", ("r000007", *LAST, NOT_BEFORE, None, None, 50, 0), "runs_by_family"),
-        ("LIST_RUNS_IN_STATUS", ("failed", *LAST, NOT_BEFORE, None, 1, 50, 0), "runs_by_status"),
+        ("LIST_RUNS_BY_STATUS", ("failed", *LAST, NOT_BEFORE, None, 1, 50, 0), "runs_by_status"),
         ("LIST_RUNS_AFTER", (900, "r000900", 50), "runs_by_birth"),
-        ("LIST_IDS_BEGINNING", ("r0009", "r0009\U0010ffff", 2), "runs_pkey"),
+        ("FIND_RUN_IDS_BY_PREFIX", ("r0009", "r0009\U0010ffff", 2), "runs_pkey"),
         ("LIST_ENDED_RUNS", (90, *FIRST, 50), "runs_by_end"),
-        ("LIST_FAMILIES", (["r000007"],), "runs_by_family"),
+        ("LIST_DESCENDANTS", (["r000007"],), "runs_by_family"),
         ("LOCK_ENDED_RUNS", (["r000007", "r000008"],), "runs_pkey"),
         ("DELETE_RUNS", (["r000007", "r000008"],), "runs_pkey"),
         ("DELETE_JOURNALS", (["r000007", "r000008"],), "journal_pkey"),
-        ("DELETE_WORKS", (["r000007", "r000008"],), "work_pkey"),
+        ("DELETE_WORK_OF_RUNS", (["r000007", "r000008"],), "work_pkey"),
         ("READ_JOURNAL", ("r000007", 0), "journal_pkey"),
         ("LIST_WORK", ("r000007",), "work_pkey"),
-        ("LIST_HELD_WORK", ("o7",), "work_by_owner"),
+        ("LIST_WORK_OF_OWNER", ("o7",), "work_by_owner"),
         ("RENEW_LEASES", (9, "o7"), "work_by_owner"),
         ("CLAIM_WORK", (["orders"], None, ["orders"], [7], 20, 50_000, 20, "me", 9), "work_bodies"),
         ("CLAIM_WORK", (["orders"], None, [], [], 0, 50_000, 20, "me", 9), "work_timers"),
-        ("LIST_OVERDUE", (5,), "runs_by_deadline"),
+        ("LIST_OVERDUE_RUNS", (5,), "runs_by_deadline"),
     ],
 )
 def test_the_index_is_used(grown: PostgresStore, statement: str, parameters: tuple[Any, ...], index: str) -> None:
-    with grown._pool.one() as session, session.transaction(force_rollback=True):
+    with grown._pool.connection() as session, session.transaction(force_rollback=True):
         session.execute("SET LOCAL enable_seqscan = on")  # else the planner may not even think of it
         rows = session.execute(f"EXPLAIN {getattr(sql, statement)}", parameters).fetchall()
     plan = "\n".join([line for (line,) in rows])

@@ -17,17 +17,17 @@ import pytest
 
 from holdwater.errors import StoreError, StoreUnavailable, StoreUnusable
 from holdwater.model.ports import Store
-from holdwater.model.records import Committed, Conflict, Duplicate, News, RunFilter
+from holdwater.model.records import Committed, Conflict, Duplicate, Notification, RunFilter
 from holdwater.storage import open_store, pool
 from holdwater.storage.options import StoreOptions
 from holdwater.storage.postgres import pipeline
 from holdwater.storage.postgres.store import PostgresStore
 from tests.postgres.cluster import Cluster
-from tests.storage.factories import birth, run, step, work
-from tests.storage.helpers import helper
+from tests.storage.factories import make_run_row, make_work_row, new_run_update, run_update
+from tests.storage.helpers import run_script
 from tests.storage.test_process_forks import BUSY, CHILD_LIVES, REFUSED
 
-SOON_SECONDS = 20.0
+WAIT_TIMEOUT_SECONDS = 20.0
 ORDERS = ("orders",)
 
 
@@ -50,7 +50,7 @@ def other(url: str) -> Iterator[psycopg.Connection]:
 
 
 @contextmanager
-def frozen(server: Cluster) -> Iterator[None]:
+def frozen_server(server: Cluster) -> Iterator[None]:
     server.freeze()
     try:
         yield
@@ -58,35 +58,35 @@ def frozen(server: Cluster) -> Iterator[None]:
         server.thaw()
 
 
-def until(connection: psycopg.Connection, question: str, *given: Any) -> list[tuple[Any, ...]]:
+def wait_for_rows(connection: psycopg.Connection, query: str, *given: Any) -> list[tuple[Any, ...]]:
     """Ask the server until it has an answer: of what happens inside it, it sends no word."""
-    give_up = time.monotonic() + SOON_SECONDS
-    while not (found := connection.execute(question.encode(), given).fetchall()):
-        assert time.monotonic() < give_up, question
+    give_up = time.monotonic() + WAIT_TIMEOUT_SECONDS
+    while not (found := connection.execute(query.encode(), given).fetchall()):
+        assert time.monotonic() < give_up, query
     return found
 
 
-def blocked(connection: psycopg.Connection) -> int:
+def blocked_pid(connection: psycopg.Connection) -> int:
     """The process of the client that waits for a lock `connection` holds."""
     # not from pg_stat_activity: within a transaction that stays as it was first seen
     question = "SELECT DISTINCT pid FROM pg_locks WHERE NOT granted AND %s = ANY(pg_blocking_pids(pid))"
-    ((pid,),) = until(connection, question, connection.info.backend_pid)
+    ((pid,),) = wait_for_rows(connection, question, connection.info.backend_pid)
     return int(pid)
 
 
-def end_sessions(other: psycopg.Connection, name: str) -> int:
+def terminate_sessions(other: psycopg.Connection, name: str) -> int:
     ended = other.execute(
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = %s", (name,)
     ).fetchall()
     return len(ended)
 
 
-def in_thread(act: Callable[[], Any]) -> Future[Any]:
+def run_in_thread(function: Callable[[], Any]) -> Future[Any]:
     done: Future[Any] = Future()
 
     def call() -> None:
         try:
-            done.set_result(act())
+            done.set_result(function())
         except BaseException as error:
             done.set_exception(error)
 
@@ -99,14 +99,14 @@ def in_thread(act: Callable[[], Any]) -> Future[Any]:
 
 def test_the_pool_is_bounded_and_one_more_listens(url: str, other: psycopg.Connection) -> None:
     with closing(open_store(url + "&application_name=bounded", StoreOptions(pool_size=2))) as store:
-        heard: SimpleQueue[News] = SimpleQueue()
+        heard: SimpleQueue[Notification] = SimpleQueue()
         store.listen(heard.put)
-        heard.get(timeout=SOON_SECONDS)
+        heard.get(timeout=WAIT_TIMEOUT_SECONDS)
 
         def live(thread: int) -> int:
             most = 0
             for i in range(10):
-                store.commit([birth(f"r{thread}-{i}")])
+                store.commit([new_run_update(f"r{thread}-{i}")])
                 assert store.run(f"r{thread}-{i}")
                 if not thread:
                     ((seen,),) = other.execute(
@@ -117,72 +117,72 @@ def test_the_pool_is_bounded_and_one_more_listens(url: str, other: psycopg.Conne
 
         with ThreadPoolExecutor(8) as threads:
             assert max(threads.map(live, range(8))) == 3
-    until(other, "SELECT 1 WHERE NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'bounded')")
+    wait_for_rows(other, "SELECT 1 WHERE NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'bounded')")
 
 
-def test_whoever_finds_no_connection_for_long_is_told(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "WAIT_AT_MOST_SECONDS", 0.05)
+def test_a_pool_checkout_timeout_raises_store_unavailable(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "CHECKOUT_TIMEOUT_SECONDS", 0.05)
     with closing(PostgresStore(url, StoreOptions(pool_size=1))) as store:
-        with store._pool.one(), pytest.raises(StoreUnavailable, match="db_pool_size"):
+        with store._pool.connection(), pytest.raises(StoreUnavailable, match="db_pool_size"):
             store.run("r1")
         assert store.run("r1") is None
 
 
 def test_connections_that_ended_while_idle_cost_nothing(url: str, other: psycopg.Connection) -> None:
     with closing(PostgresStore(url + "&application_name=mortal", StoreOptions())) as store:
-        with store._pool.one(), store._pool.one():
+        with store._pool.connection(), store._pool.connection():
             pass
-        assert end_sessions(other, "mortal") == 2
-        assert store.commit([birth("r1")]) == [Committed()]
-        assert end_sessions(other, "mortal") == 1
-        assert store.run("r1") == run("r1")
-        assert end_sessions(other, "mortal") == 1
+        assert terminate_sessions(other, "mortal") == 2
+        assert store.commit([new_run_update("r1")]) == [Committed()]
+        assert terminate_sessions(other, "mortal") == 1
+        assert store.run("r1") == make_run_row("r1")
+        assert terminate_sessions(other, "mortal") == 1
         assert store.claim("me", 1, 1, 1, ORDERS) == []
 
 
 def test_a_commit_whose_connection_ends_is_refused(store: PostgresStore, other: psycopg.Connection) -> None:
-    store.commit([birth("r1", [work("r1")])])
+    store.commit([new_run_update("r1", [make_work_row("r1")])])
     with other.transaction():
         other.execute("SELECT 1 FROM runs FOR UPDATE")
-        writing = in_thread(lambda: store.commit([step("r1", 1, work_out=[(0, 1)])]))
-        other.execute("SELECT pg_terminate_backend(%s, 5000)", (blocked(other),))
+        writing = run_in_thread(lambda: store.commit([run_update("r1", 1, work_removed=[(0, 1)])]))
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", (blocked_pid(other),))
         with pytest.raises(StoreUnavailable):
-            writing.result(SOON_SECONDS)
-    assert store.run("r1") == run("r1")
-    assert store.commit([step("r1", 1, work_out=[(0, 1)])]) == [Committed()]
+            writing.result(WAIT_TIMEOUT_SECONDS)
+    assert store.run("r1") == make_run_row("r1")
+    assert store.commit([run_update("r1", 1, work_removed=[(0, 1)])]) == [Committed()]
 
 
 def test_a_read_whose_connection_ends_is_done_again(store: PostgresStore, other: psycopg.Connection) -> None:
-    store.commit([birth("r1")])
+    store.commit([new_run_update("r1")])
     with other.transaction():
         other.execute("LOCK TABLE runs")
-        reading = in_thread(lambda: store.run("r1"))
-        first = blocked(other)
+        reading = run_in_thread(lambda: store.run("r1"))
+        first = blocked_pid(other)
         other.execute("SELECT pg_terminate_backend(%s, 5000)", (first,))
-        assert blocked(other) != first
-    assert reading.result(SOON_SECONDS) == run("r1")
+        assert blocked_pid(other) != first
+    assert reading.result(WAIT_TIMEOUT_SECONDS) == make_run_row("r1")
 
 
 def test_a_listener_that_was_cut_off_listens_again(url: str, other: psycopg.Connection) -> None:
     with closing(open_store(url + "&application_name=ears")) as ears, closing(open_store(url)) as mouth:
-        heard: SimpleQueue[News] = SimpleQueue()
+        heard: SimpleQueue[Notification] = SimpleQueue()
         ears.listen(heard.put)
         for i in range(3):
-            missed = heard.get(timeout=SOON_SECONDS)
+            missed = heard.get(timeout=WAIT_TIMEOUT_SECONDS)
             assert (missed.work, missed.runs) == (True, None)
-            mouth.commit([birth(f"r{i}", [work(f"r{i}")])])
-            news = heard.get(timeout=SOON_SECONDS)
+            mouth.commit([new_run_update(f"r{i}", [make_work_row(f"r{i}")])])
+            news = heard.get(timeout=WAIT_TIMEOUT_SECONDS)
             assert (news.work, news.runs) == (True, frozenset())
-            assert end_sessions(other, "ears") >= 1
+            assert terminate_sessions(other, "ears") >= 1
 
 
 def test_a_listener_may_have_a_url_of_its_own(url: str, other: psycopg.Connection) -> None:
     options = StoreOptions(listen_url=url + "&application_name=direct")
     with closing(open_store(url, options)) as store:
-        heard: SimpleQueue[News] = SimpleQueue()
+        heard: SimpleQueue[Notification] = SimpleQueue()
         store.listen(heard.put)
-        heard.get(timeout=SOON_SECONDS)
-        assert end_sessions(other, "direct") == 1
+        heard.get(timeout=WAIT_TIMEOUT_SECONDS)
+        assert terminate_sessions(other, "direct") == 1
 
 
 # -- others on the same rows
@@ -190,7 +190,7 @@ def test_a_listener_may_have_a_url_of_its_own(url: str, other: psycopg.Connectio
 
 def test_stores_that_claim_at_once_never_get_one_row_twice(url: str) -> None:
     with closing(open_store(url)) as one, closing(open_store(url)) as two:
-        one.commit([birth(f"r{i:03}", [work(f"r{i:03}")]) for i in range(400)])
+        one.commit([new_run_update(f"r{i:03}", [make_work_row(f"r{i:03}")]) for i in range(400)])
         together = Barrier(4)
 
         def claim(store: Store, owner: str) -> list[str]:
@@ -207,21 +207,23 @@ def test_stores_that_claim_at_once_never_get_one_row_twice(url: str) -> None:
 
 
 def test_a_claim_does_not_wait_for_what_another_is_taking(store: PostgresStore, other: psycopg.Connection) -> None:
-    store.commit([birth("r1", [work("r1")]), birth("r2", [work("r2")])])
+    store.commit([new_run_update("r1", [make_work_row("r1")]), new_run_update("r2", [make_work_row("r2")])])
     with other.transaction():
         other.execute("SELECT 1 FROM work WHERE run_id = 'r1' FOR UPDATE")
         assert [row.run_id for row in store.claim("me", 500, 100, 9, ORDERS)] == ["r2"]
     assert [row.run_id for row in store.claim("me", 500, 100, 9, ORDERS)] == ["r1"]
 
 
-def test_what_somebody_is_writing_is_not_forgotten(store: PostgresStore, other: psycopg.Connection) -> None:
-    store.commit([birth(name, finished_at=1, status="failed") for name in ("r1", "r2")])
-    store.commit([birth("r2/1", finished_at=1, status="failed", parent_id="r2"), birth("r3", finished_at=1)])
+def test_prune_skips_runs_that_are_being_written(store: PostgresStore, other: psycopg.Connection) -> None:
+    store.commit([new_run_update(name, finished_at=1, status="failed") for name in ("r1", "r2")])
+    store.commit(
+        [new_run_update("r2/1", finished_at=1, status="failed", parent_id="r2"), new_run_update("r3", finished_at=1)]
+    )
     with other.transaction():
         other.execute("UPDATE runs SET finished_at = NULL WHERE id IN ('r1', 'r2/1')")  # tried again, not yet committed
-        assert store.forget(2, (), 9).runs == 1
-    assert [row.id for row in store.every_run()] == ["r1", "r2", "r2/1"]
-    assert store.forget(2, (), 9).runs == 0
+        assert store.prune(2, (), 9).runs == 1
+    assert [row.id for row in store.iter_runs()] == ["r1", "r2", "r2/1"]
+    assert store.prune(2, (), 9).runs == 0
 
 
 @pytest.mark.parametrize("prepare", [True, False])
@@ -230,7 +232,7 @@ def test_batches_that_meet_advance_each_run_once_per_entry(url: str, prepare: bo
     options = StoreOptions(prepare_statements=prepare)
     with closing(open_store(url, options)) as one, closing(open_store(url, options)) as two:
         names = [f"r{i}" for i in range(6)]
-        one.commit([birth(name) for name in names])
+        one.commit([new_run_update(name) for name in names])
         together = Barrier(4)
 
         def write(store: Store, seed: int) -> int:
@@ -238,8 +240,8 @@ def test_batches_that_meet_advance_each_run_once_per_entry(url: str, prepare: bo
             together.wait()
             for _ in range(25):
                 some = dice.sample(names, 4)
-                seqs = store.seqs(some)
-                verdicts = store.commit([step(name, seqs[name], [f"[{seed}]"]) for name in some])
+                seqs = store.journal_lengths(some)
+                verdicts = store.commit([run_update(name, seqs[name], [f"[{seed}]"]) for name in some])
                 assert all(isinstance(verdict, (Committed, Conflict)) for verdict in verdicts)
                 written += verdicts.count(Committed())
             return written
@@ -247,9 +249,9 @@ def test_batches_that_meet_advance_each_run_once_per_entry(url: str, prepare: bo
         with ThreadPoolExecutor(4) as threads:
             writers = [threads.submit(write, store, i) for i, store in enumerate((one, two, one, two))]
             written = sum(writer.result() for writer in writers)
-        assert sum(one.seqs(names).values()) == len(names) + written
+        assert sum(one.journal_lengths(names).values()) == len(names) + written
         for name in names:
-            assert [row.seq for row in one.journal(name)] == list(range(1, one.seqs([name])[name] + 1))
+            assert [row.seq for row in one.journal(name)] == list(range(1, one.journal_lengths([name])[name] + 1))
 
 
 def test_keys_that_are_taken_at_once_are_taken_once(url: str) -> None:
@@ -259,7 +261,10 @@ def test_keys_that_are_taken_at_once_are_taken_once(url: str) -> None:
 
         def bear(store: Store, owner: str, order: list[str]) -> dict[str, str]:
             together.wait()
-            births = [birth(f"{owner}-{key}", [work(f"{owner}-{key}")], idempotency_key=key) for key in order]
+            births = [
+                new_run_update(f"{owner}-{key}", [make_work_row(f"{owner}-{key}")], idempotency_key=key)
+                for key in order
+            ]
             holders = {}
             for change, verdict in zip(births, store.commit(births), strict=True):
                 assert isinstance(verdict, (Committed, Duplicate))
@@ -276,33 +281,33 @@ def test_keys_that_are_taken_at_once_are_taken_once(url: str) -> None:
 
 def test_a_run_that_is_being_paused_gets_its_work_back_parked(store: PostgresStore, other: psycopg.Connection) -> None:
     """The pause has looked at the queue and is not on disk yet when the owner gives the work back."""
-    row = work("r1", owner="me", lease_until=50)
-    store.commit([birth("r1", [row])])
+    row = make_work_row("r1", owner="me", lease_until=50)
+    store.commit([new_run_update("r1", [row])])
     with other.transaction():
         other.execute("UPDATE runs SET status = 'paused', seq = 2")
         other.execute("UPDATE work SET parked = 1 WHERE owner IS NULL")
-        releasing = in_thread(lambda: store.release("me", [row]))
-        blocked(other)
-    releasing.result(SOON_SECONDS)
-    assert store.work("r1") == [work("r1", parked=True)]
+        releasing = run_in_thread(lambda: store.release("me", [row]))
+        blocked_pid(other)
+    releasing.result(WAIT_TIMEOUT_SECONDS)
+    assert store.work("r1") == [make_work_row("r1", parked=True)]
 
 
-def test_what_a_commit_is_writing_is_not_orphaned(store: PostgresStore, other: psycopg.Connection) -> None:
-    store.commit([birth("r1", [work("r1", owner="late", lease_until=5)])])
-    store.commit([birth("r2", [work("r2", owner="late", lease_until=5)])])
+def test_work_of_a_run_that_is_being_written_is_not_reclaimed(store: PostgresStore, other: psycopg.Connection) -> None:
+    store.commit([new_run_update("r1", [make_work_row("r1", owner="late", lease_until=5)])])
+    store.commit([new_run_update("r2", [make_work_row("r2", owner="late", lease_until=5)])])
     with other.transaction():
         other.execute("UPDATE runs SET status = 'paused' WHERE id = 'r1'")
-        assert store.orphan_dead(10) == 1
-    assert store.orphan_dead(10) == 1
-    assert store.work("r1") == [work("r1", orphaned=True, parked=True)]
-    assert store.work("r2") == [work("r2", orphaned=True)]
+        assert store.reclaim_expired(10) == 1
+    assert store.reclaim_expired(10) == 1
+    assert store.work("r1") == [make_work_row("r1", orphaned=True, parked=True)]
+    assert store.work("r2") == [make_work_row("r2", orphaned=True)]
 
 
 # -- locks
 
 
-def test_nobody_waits_for_a_lock_for_ever(store: PostgresStore) -> None:
-    with store._pool.one() as connection:
+def test_waiting_for_a_lock_times_out(store: PostgresStore) -> None:
+    with store._pool.connection() as connection:
         ((limit,),) = connection.execute("SELECT setting::BIGINT FROM pg_settings WHERE name = 'lock_timeout'")
     assert 0 < limit <= 60_000
 
@@ -311,13 +316,16 @@ def test_nobody_waits_for_a_lock_for_ever(store: PostgresStore) -> None:
 def test_a_lock_that_stays_is_an_error(url: str, other: psycopg.Connection, prepare: bool) -> None:
     options = StoreOptions(prepare_statements=prepare)
     with closing(open_store(url + "%20-clock_timeout%3D100", options)) as store:
-        store.commit([birth("r1", [work("r1")])])
+        store.commit([new_run_update("r1", [make_work_row("r1")])])
         with other.transaction():
             other.execute("SELECT 1 FROM runs FOR UPDATE")
             with pytest.raises(StoreUnavailable, match="lock"):
-                store.commit([step("r1", 1, work_out=[(0, 1)]), birth("r2")])
+                store.commit([run_update("r1", 1, work_removed=[(0, 1)]), new_run_update("r2")])
         assert store.run("r2") is None
-        assert store.commit([step("r1", 1, work_out=[(0, 1)]), birth("r2")]) == [Committed(), Committed()]
+        assert store.commit([run_update("r1", 1, work_removed=[(0, 1)]), new_run_update("r2")]) == [
+            Committed(),
+            Committed(),
+        ]
 
 
 # -- proxies
@@ -328,14 +336,14 @@ def test_without_prepared_statements_nothing_stays_in_a_session(postgres: Cluste
     try:
         with closing(PostgresStore(postgres.url(), options)) as store:
             for i in range(8):
-                store.commit([birth(f"r{i}", [work(f"r{i}", due_at=i)])])
+                store.commit([new_run_update(f"r{i}", [make_work_row(f"r{i}", due_at=i)])])
                 assert store.run(f"r{i}")
                 taken = store.claim("me", 500, 100, 1, ORDERS)
                 store.release("me", taken)
                 store.renew("me", 600)
-                store.orphan_dead(1)
-            assert store.commit([step("r1", 7), step("r2", 1)]) == [Conflict(), Committed()]
-            with store._pool.one() as connection:
+                store.reclaim_expired(1)
+            assert store.commit([run_update("r1", 7), run_update("r2", 1)]) == [Conflict(), Committed()]
+            with store._pool.connection() as connection:
                 assert connection.execute("SELECT name FROM pg_prepared_statements").fetchall() == []
                 assert connection.execute("SHOW search_path").fetchall() == [('"$user", public',)]
                 assert connection.execute("SELECT 1 FROM pg_locks WHERE locktype = 'advisory'").fetchall() == []
@@ -349,7 +357,7 @@ def test_one_who_only_reads_leaves_nothing_in_a_session(url: str) -> None:
     """Behind a proxy the next client would find itself unable to write."""
     open_store(url).close()
     options = StoreOptions(read_only=True, prepare_statements=False)
-    with closing(PostgresStore(url, options)) as store, store._pool.one() as connection:
+    with closing(PostgresStore(url, options)) as store, store._pool.connection() as connection:
         set_here = "SELECT name FROM pg_settings WHERE source = 'session'"
         assert connection.execute(set_here).fetchall() == []
 
@@ -359,29 +367,29 @@ def test_one_who_only_reads_leaves_nothing_in_a_session(url: str) -> None:
 
 def test_a_constraint_that_fails_is_an_error_and_writes_nothing(store: PostgresStore) -> None:
     with pytest.raises(StoreError, match="work_pkey") as caught:
-        store.commit([birth("r1"), birth("r2", [work("r2"), work("r2")])])
+        store.commit([new_run_update("r1"), new_run_update("r2", [make_work_row("r2"), make_work_row("r2")])])
     assert not isinstance(caught.value, StoreUnavailable)
     assert store.runs(RunFilter()) == []
-    assert store.commit([birth("r1")]) == [Committed()]
+    assert store.commit([new_run_update("r1")]) == [Committed()]
 
 
 def test_a_table_that_vanished_is_an_error(store: PostgresStore, other: psycopg.Connection) -> None:
     other.execute("DROP TABLE journal CASCADE")
-    for call in (lambda: store.journal("r1"), lambda: store.commit([birth("r1")])):
+    for call in (lambda: store.journal("r1"), lambda: store.commit([new_run_update("r1")])):
         with pytest.raises(StoreUnusable, match="journal"):
             call()
     assert store.run("r1") is None
 
 
 def test_a_statement_that_is_cancelled_is_an_error(store: PostgresStore, other: psycopg.Connection) -> None:
-    store.commit([birth("r1")])
+    store.commit([new_run_update("r1")])
     with other.transaction():
         other.execute("SELECT 1 FROM runs FOR UPDATE")
-        writing = in_thread(lambda: store.commit([step("r1", 1)]))
-        other.execute("SELECT pg_cancel_backend(%s)", (blocked(other),))
+        writing = run_in_thread(lambda: store.commit([run_update("r1", 1)]))
+        other.execute("SELECT pg_cancel_backend(%s)", (blocked_pid(other),))
         with pytest.raises(StoreUnavailable):
-            writing.result(SOON_SECONDS)
-    assert store.commit([step("r1", 1)]) == [Committed()]
+            writing.result(WAIT_TIMEOUT_SECONDS)
+    assert store.commit([run_update("r1", 1)]) == [Committed()]
 
 
 # -- a server that ends or hangs
@@ -394,37 +402,37 @@ def mortal() -> Iterator[Cluster]:
         yield server
 
 
-def calls(store: Store) -> list[Callable[[], Any]]:
+def store_calls(store: Store) -> list[Callable[[], Any]]:
     return [
         lambda: store.run("r1"),
         lambda: store.journal("r1"),
-        lambda: store.commit([birth("lost")]),
+        lambda: store.commit([new_run_update("lost")]),
         lambda: store.claim("me", 1, 1, 1, ORDERS),
-        lambda: store.release("me", [work("r1")]),
+        lambda: store.release("me", [make_work_row("r1")]),
         lambda: store.renew("me", 1),
-        lambda: store.orphan_dead(1),
+        lambda: store.reclaim_expired(1),
         lambda: store.clock_sample(),
-        lambda: list(store.every_run()),
+        lambda: list(store.iter_runs()),
     ]
 
 
 def test_a_server_that_stops_and_comes_back(mortal: Cluster) -> None:
     with closing(open_store(mortal.url(), StoreOptions(schema="stops"))) as store:
-        heard: SimpleQueue[News] = SimpleQueue()
+        heard: SimpleQueue[Notification] = SimpleQueue()
         store.listen(heard.put)
-        heard.get(timeout=SOON_SECONDS)
+        heard.get(timeout=WAIT_TIMEOUT_SECONDS)
         for how in ("fast", "immediate"):
-            store.commit([birth(how)])
+            store.commit([new_run_update(how)])
             mortal.stop(how)
-            for call in calls(store):
+            for call in store_calls(store):
                 with pytest.raises(StoreUnavailable):
                     call()
             mortal.start()
-            for call in calls(store)[:2]:
+            for call in store_calls(store)[:2]:
                 call()
-            assert store.run(how) == run(how)
-            assert store.commit([step(how, 1)]) == [Committed()]
-            assert heard.get(timeout=SOON_SECONDS).runs is None
+            assert store.run(how) == make_run_row(how)
+            assert store.commit([run_update(how, 1)]) == [Committed()]
+            assert heard.get(timeout=WAIT_TIMEOUT_SECONDS).runs is None
 
 
 def test_what_was_acknowledged_survives_a_server_that_dies_in_the_middle(mortal: Cluster) -> None:
@@ -438,7 +446,7 @@ def test_what_was_acknowledged_survives_a_server_that_dies_in_the_middle(mortal:
                 i += 1
                 names = [f"{thread}-{i}-{n}" for n in range(5)]
                 try:
-                    store.commit([birth(name, [work(name)]) for name in names])
+                    store.commit([new_run_update(name, [make_work_row(name)]) for name in names])
                 except StoreUnavailable:
                     in_doubt.update(names)
                     refused.set()
@@ -451,43 +459,43 @@ def test_what_was_acknowledged_survives_a_server_that_dies_in_the_middle(mortal:
         for thread in threads:
             thread.start()
         for _ in range(3):
-            assert under_way.wait(SOON_SECONDS)
+            assert under_way.wait(WAIT_TIMEOUT_SECONDS)
             mortal.stop("immediate")
-            assert refused.wait(SOON_SECONDS)
+            assert refused.wait(WAIT_TIMEOUT_SECONDS)
             mortal.start()
             under_way.clear()
             refused.clear()
-        assert under_way.wait(SOON_SECONDS), "all by itself it goes on"
+        assert under_way.wait(WAIT_TIMEOUT_SECONDS), "all by itself it goes on"
         stop.set()
         for thread in threads:
             thread.join()
-        there = {row.id for row in store.every_run()}
+        there = {row.id for row in store.iter_runs()}
         assert done <= there <= done | in_doubt
         for run_id in there:
             assert (len(store.journal(run_id)), len(store.work(run_id))) == (1, 1)
 
 
 def test_a_server_that_hangs_is_given_up(mortal: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "SILENCE_SECONDS", 0.3)
+    monkeypatch.setattr(pipeline, "RESPONSE_TIMEOUT_SECONDS", 0.3)
     with closing(open_store(mortal.url() + "?connect_timeout=2", StoreOptions(schema="hangs", pool_size=2))) as store:
-        store.commit([birth("r1")])
-        with frozen(mortal):
-            for call in (lambda: store.run("r1"), lambda: store.commit([birth("r2")])):
+        store.commit([new_run_update("r1")])
+        with frozen_server(mortal):
+            for call in (lambda: store.run("r1"), lambda: store.commit([new_run_update("r2")])):
                 began = time.monotonic()
                 with pytest.raises(StoreUnavailable):
                     call()
-                assert time.monotonic() - began < SOON_SECONDS
-        assert store.run("r1") == run("r1")
-        assert store.commit([birth("r3")]) == [Committed()]
+                assert time.monotonic() - began < WAIT_TIMEOUT_SECONDS
+        assert store.run("r1") == make_run_row("r1")
+        assert store.commit([new_run_update("r3")]) == [Committed()]
 
 
 def test_closing_does_not_wait_for_a_server_that_hangs(mortal: Cluster) -> None:
     store = open_store(mortal.url(), StoreOptions(schema="closes"))
-    heard: SimpleQueue[News] = SimpleQueue()
+    heard: SimpleQueue[Notification] = SimpleQueue()
     store.listen(heard.put)
-    heard.get(timeout=SOON_SECONDS)
-    with frozen(mortal):
-        in_thread(store.close).result(SOON_SECONDS)
+    heard.get(timeout=WAIT_TIMEOUT_SECONDS)
+    with frozen_server(mortal):
+        run_in_thread(store.close).result(WAIT_TIMEOUT_SECONDS)
 
 
 def test_closing_does_not_wait_for_a_listener_that_connects(url: str) -> None:
@@ -499,7 +507,7 @@ def test_closing_does_not_wait_for_a_listener_that_connects(url: str) -> None:
         store.listen(lambda news: None)
         connection, _ = mute.accept()
         with connection:
-            in_thread(store.close).result(SOON_SECONDS)
+            run_in_thread(store.close).result(WAIT_TIMEOUT_SECONDS)
 
 
 # -- forks
@@ -511,20 +519,20 @@ def test_a_child_is_refused_and_the_parent_goes_on(url: str) -> None:
     # with warnings as errors: also that the child drops its parent's connections without a word
     script = "import warnings\nwarnings.simplefilter('ignore', DeprecationWarning)\n"
     script += REFUSED.replace("store = open_store(url)", "store = open_store(url)" + LISTENING)
-    with helper(script, url) as parent:
-        assert parent.hear() == "True"
-        assert parent.hear() == "True 1 0"
+    with run_script(script, url) as parent:
+        assert parent.read_line() == "True"
+        assert parent.read_line() == "True 1 0"
     assert parent.process.returncode == 0
 
 
 def test_a_child_has_a_store_of_its_own(url: str) -> None:
-    with helper(CHILD_LIVES, url) as parent:
-        assert parent.hear() == "done"
+    with run_script(CHILD_LIVES, url) as parent:
+        assert parent.read_line() == "done"
     with closing(open_store(url)) as store:
-        assert [row.id for row in store.every_run()] == ["r1", "r2", "r3", "r4"]
+        assert [row.id for row in store.iter_runs()] == ["r1", "r2", "r3", "r4"]
 
 
 def test_a_process_may_fork_while_its_threads_write(url: str) -> None:
-    with helper("import warnings\nwarnings.simplefilter('ignore', DeprecationWarning)\n" + BUSY, url) as parent:
-        assert parent.hear() == "20"
+    with run_script("import warnings\nwarnings.simplefilter('ignore', DeprecationWarning)\n" + BUSY, url) as parent:
+        assert parent.read_line() == "20"
     assert parent.process.returncode == 0

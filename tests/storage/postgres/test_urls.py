@@ -19,9 +19,9 @@ from holdwater.model.records import Committed
 from holdwater.storage import open_store
 from holdwater.storage.options import StoreOptions
 from holdwater.storage.postgres.store import PostgresStore
-from holdwater.storage.urls import parse
+from holdwater.storage.urls import parse_url
 from tests.postgres.cluster import Cluster
-from tests.storage.factories import birth, run
+from tests.storage.factories import make_run_row, new_run_update
 
 SECRET = "hush-hush"
 
@@ -33,7 +33,7 @@ def admin(postgres: Cluster) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-def refusal(url: str, options: StoreOptions | None = None) -> HoldwaterError:
+def open_error(url: str, options: StoreOptions | None = None) -> HoldwaterError:
     with pytest.raises(HoldwaterError) as caught:
         open_store(url, options)
     return caught.value
@@ -44,7 +44,7 @@ def refusal(url: str, options: StoreOptions | None = None) -> HoldwaterError:
 
 def test_options_of_the_url_reach_the_server(new_schema: Callable[[], str], admin: psycopg.Connection) -> None:
     with closing(open_store(new_schema() + "&application_name=till%20one")) as store:
-        store.commit([birth("r1")])
+        store.commit([new_run_update("r1")])
         seen = admin.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'till one'").fetchone()
     assert seen == (1,)
 
@@ -58,13 +58,13 @@ def test_without_a_name_it_is_ours(new_schema: Callable[[], str], admin: psycopg
 def test_both_schemes_are_the_same(new_schema: Callable[[], str]) -> None:
     url = new_schema()
     with closing(open_store(url)) as store:
-        store.commit([birth("r1")])
+        store.commit([new_run_update("r1")])
     with closing(open_store(url.replace("postgresql://", "postgres://"))) as store:
-        assert store.run("r1") == run("r1")
+        assert store.run("r1") == make_run_row("r1")
 
 
 def test_encryption_that_is_required_is_not_done_without(postgres: Cluster) -> None:
-    error = refusal(f"{postgres.url()}?sslmode=require")
+    error = open_error(f"{postgres.url()}?sslmode=require")
     assert isinstance(error, StoreUnavailable)
     assert "SSL" in str(error)
 
@@ -84,7 +84,7 @@ def test_encryption_that_is_required_is_not_done_without(postgres: Cluster) -> N
     ],
 )
 def test_a_url_that_cannot_be_used(url: str, says: str) -> None:
-    error = refusal(url)
+    error = open_error(url)
     assert isinstance(error, DatabaseURLError)
     assert isinstance(error, ValueError)
     assert says in str(error)
@@ -107,7 +107,7 @@ def test_a_url_that_cannot_be_used(url: str, says: str) -> None:
     ],
 )
 def test_no_error_shows_a_password(url: str) -> None:
-    seen: BaseException | None = refusal(url)
+    seen: BaseException | None = open_error(url)
     while seen is not None:
         assert SECRET not in f"{seen!s} {seen!r}"
         seen = seen.__cause__
@@ -116,13 +116,13 @@ def test_no_error_shows_a_password(url: str) -> None:
 def test_a_store_does_not_show_its_password(new_schema: Callable[[], str]) -> None:
     url = new_schema().replace("postgres@", f"postgres:{SECRET}@")
     with closing(PostgresStore(url, StoreOptions())) as store:
-        assert SECRET not in store.url + repr(store) + repr(parse(url)) + repr(store._server)
+        assert SECRET not in store.url + repr(store) + repr(parse_url(url)) + repr(store._server)
 
 
 def test_a_server_that_is_not_there() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        error = refusal(f"postgresql://127.0.0.1:{probe.getsockname()[1]}/db")
+        error = open_error(f"postgresql://127.0.0.1:{probe.getsockname()[1]}/db")
     assert isinstance(error, StoreUnavailable)
     assert isinstance(error, ConnectionError)
     assert isinstance(error, RuntimeError)
@@ -133,12 +133,12 @@ def test_a_server_that_does_not_answer_is_given_up() -> None:
     with socket.socket() as mute:
         mute.bind(("127.0.0.1", 0))
         mute.listen()
-        error = refusal(f"postgresql://127.0.0.1:{mute.getsockname()[1]}/db?connect_timeout=2")
+        error = open_error(f"postgresql://127.0.0.1:{mute.getsockname()[1]}/db?connect_timeout=2")
     assert isinstance(error, StoreUnavailable)
 
 
 def test_a_database_that_is_not_there(postgres: Cluster) -> None:
-    error = refusal(postgres.url("nowhere"))
+    error = open_error(postgres.url("nowhere"))
     assert isinstance(error, StoreUnavailable)
     assert 'database "nowhere" does not exist' in str(error)
 
@@ -151,13 +151,13 @@ def test_a_database_that_is_not_there(postgres: Cluster) -> None:
 )
 def test_a_name_that_is_none(postgres: Cluster, admin: psycopg.Connection, name: str) -> None:
     before = admin.execute("SELECT count(*) FROM pg_namespace").fetchone()
-    assert isinstance(refusal(postgres.url(), StoreOptions(schema=name)), ValueError)
+    assert isinstance(open_error(postgres.url(), StoreOptions(schema=name)), ValueError)
     assert admin.execute("SELECT count(*) FROM pg_namespace").fetchone() == before
 
 
 @pytest.mark.parametrize("name", ["public", "PUBLIC", "pg_temp", "PG_catalog", "pg_toast", "information_schema"])
 def test_a_name_that_is_reserved(postgres: Cluster, name: str) -> None:
-    error = refusal(postgres.url(), StoreOptions(schema=name))
+    error = open_error(postgres.url(), StoreOptions(schema=name))
     assert isinstance(error, ValueError)
     assert "reserved" in str(error)
 
@@ -170,7 +170,7 @@ def test_a_schema_of_any_other_name_is_made(
     options = StoreOptions(schema=name, prepare_statements=prepare)
     try:
         with closing(open_store(postgres.url(), options)) as store:
-            store.commit([birth("r1")])
+            store.commit([new_run_update("r1")])
         table = sql.Identifier(name, "runs")
         assert admin.execute(sql.SQL("SELECT id FROM {}").format(table)).fetchall() == [("r1",)]
     finally:
@@ -184,8 +184,8 @@ def test_tenants_do_not_see_each_other(postgres: Cluster, admin: psycopg.Connect
     stores = [open_store(postgres.url(), StoreOptions(schema=n, prepare_statements=prepare)) for n in names]
     try:
         for store in stores:
-            assert store.commit([birth("r1", idempotency_key="k")]) == [Committed()]
-        stores[0].commit([birth("r2")])
+            assert store.commit([new_run_update("r1", idempotency_key="k")]) == [Committed()]
+        stores[0].commit([new_run_update("r2")])
         assert stores[1].run("r2") is None
     finally:
         for store, name in zip(stores, names, strict=True):
@@ -198,8 +198,8 @@ def test_what_public_has_is_not_taken_for_ours(postgres: Cluster, admin: psycopg
     admin.execute("CREATE FUNCTION public.unnest(TEXT[]) RETURNS SETOF TEXT LANGUAGE sql AS $$ SELECT 'mine' $$")
     try:
         with closing(open_store(postgres.url(), StoreOptions(schema="aside"))) as store:
-            store.commit([birth("r1")])
-            assert store.run("r1") == run("r1")
+            store.commit([new_run_update("r1")])
+            assert store.run("r1") == make_run_row("r1")
         assert admin.execute("SELECT count(*) FROM public.runs").fetchone() == (0,)
     finally:
         admin.execute("DROP TABLE public.runs")
@@ -252,7 +252,7 @@ def test_a_migration_that_fails_leaves_nothing(new_schema: Callable[[], str]) ->
     url = new_schema()
     with psycopg.connect(url) as connection:
         connection.execute("CREATE TABLE work (of_somebody_else TEXT)")
-    assert "work" in str(refusal(url))
+    assert "work" in str(open_error(url))
     with psycopg.connect(url) as connection:
         tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()").fetchall()
     assert tables == [("work",)]
@@ -264,16 +264,16 @@ def test_a_migration_that_fails_leaves_nothing(new_schema: Callable[[], str]) ->
 def test_a_database_opened_to_read(new_schema: Callable[[], str]) -> None:
     url = new_schema()
     with closing(open_store(url)) as store:
-        store.commit([birth("r1")])
+        store.commit([new_run_update("r1")])
     with closing(open_store(url, StoreOptions(read_only=True))) as reader:
-        assert reader.run("r1") == run("r1")
-        assert [row.id for row in reader.every_run()] == ["r1"]
+        assert reader.run("r1") == make_run_row("r1")
+        assert [row.id for row in reader.iter_runs()] == ["r1"]
         for write in (
-            lambda: reader.commit([birth("r2")]),
+            lambda: reader.commit([new_run_update("r2")]),
             lambda: reader.claim("me", 1, 1, 1, ["orders"]),
             lambda: reader.release("me", []),
             lambda: reader.renew("me", 1),
-            lambda: reader.orphan_dead(1),
+            lambda: reader.reclaim_expired(1),
         ):
             with pytest.raises(StoreReadOnly):
                 write()
@@ -297,17 +297,17 @@ def test_a_server_that_takes_no_changes(new_schema: Callable[[], str]) -> None:
     with closing(open_store(standby)) as store:
         assert store.run("r1") is None
         with pytest.raises(StoreReadOnly, match="takes no changes"):
-            store.commit([birth("r1")])
+            store.commit([new_run_update("r1")])
 
 
-def test_a_role_without_rights_is_told_so(
+def test_a_role_without_privileges_gets_a_clear_error(
     postgres: Cluster, new_schema: Callable[[], str], admin: psycopg.Connection
 ) -> None:
     url = new_schema()
     open_store(url).close()
     admin.execute("CREATE ROLE stranger LOGIN")
     try:
-        error = refusal(url.replace("postgres@", "stranger@"))
+        error = open_error(url.replace("postgres@", "stranger@"))
     finally:
         admin.execute("DROP ROLE stranger")
     assert "GRANT" in str(error) or "role" in str(error)
@@ -316,7 +316,7 @@ def test_a_role_without_rights_is_told_so(
 # -- without the driver
 
 
-def test_without_the_driver_one_is_told_what_to_install() -> None:
+def test_a_missing_driver_error_says_what_to_install() -> None:
     script = (
         "import sys\nsys.modules['psycopg'] = None\nfrom holdwater.storage import open_store\n"
         "try:\n    open_store('postgresql://h/db')\n"
@@ -327,7 +327,7 @@ def test_without_the_driver_one_is_told_what_to_install() -> None:
     assert "pip install 'holdwater[postgres]'" in done.stdout
 
 
-def test_nobody_pays_for_a_driver_he_does_not_use() -> None:
+def test_the_driver_is_not_imported_unless_used() -> None:
     script = (
         "import sys, holdwater\nfrom holdwater.storage import open_store\nopen_store('sqlite://').close()\n"
         "open_store('memory://').close()\nprint('psycopg' in sys.modules)"

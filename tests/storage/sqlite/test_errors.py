@@ -13,11 +13,11 @@ import pytest
 from holdwater.errors import DatabaseURLError, StoreError, StoreReadOnly, StoreUnavailable, StoreUnusable
 from holdwater.model.records import Committed, RunFilter
 from holdwater.storage.sql import rows
-from holdwater.storage.sqlite.errors import translate
+from holdwater.storage.sqlite.errors import translate_error
 from holdwater.storage.sqlite.store import SQLiteStore
-from holdwater.storage.urls import parse
-from tests.storage.factories import birth, run, step, work
-from tests.storage.helpers import helper
+from holdwater.storage.urls import parse_url
+from tests.storage.factories import make_run_row, make_work_row, new_run_update, run_update
+from tests.storage.helpers import run_script
 
 LOCK = """
 import sqlite3, sys
@@ -38,52 +38,52 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(path: Path) -> Iterator[SQLiteStore]:
-    store = SQLiteStore(parse(f"sqlite:///{path}?_busy_timeout=200"))
+    store = SQLiteStore(parse_url(f"sqlite:///{path}?_busy_timeout=200"))
     yield store
     store.close()
 
 
 def test_a_lock_that_stays_is_an_error_after_the_time_out(store: SQLiteStore, path: Path) -> None:
-    with helper(LOCK, str(path)) as other:
-        assert other.hear() == "locked"
+    with run_script(LOCK, str(path)) as other:
+        assert other.read_line() == "locked"
         began = time.monotonic()
         with pytest.raises(StoreUnavailable, match=r"locked.*longer than 200 ms") as caught:
-            store.commit([birth("r1", [work("r1")])])
+            store.commit([new_run_update("r1", [make_work_row("r1")])])
         assert time.monotonic() - began > 0.15
         assert isinstance(caught.value.__cause__, sqlite3.OperationalError)
         assert store.run("r1") is None, "who reads does not wait"
         assert store.claim("me", 1, 1_000, 1, ["orders"]) == [], "an idle scan does not write"
-        assert store.orphan_dead(1) == 0
+        assert store.reclaim_expired(1) == 0
         store.renew("me", 5)
-        other.tell()
-        assert other.hear() == "free"
-    assert store.commit([birth("r1")]) == [Committed()]
+        other.write_line()
+        assert other.read_line() == "free"
+    assert store.commit([new_run_update("r1")]) == [Committed()]
 
 
 def test_a_lock_released_within_the_time_out_is_waited_for(path: Path) -> None:
-    store = SQLiteStore(parse(f"sqlite:///{path}?_busy_timeout=30000"))
-    with helper(LOCK, str(path)) as other:
-        assert other.hear() == "locked"
-        release = Timer(0.3, other.tell)
+    store = SQLiteStore(parse_url(f"sqlite:///{path}?_busy_timeout=30000"))
+    with run_script(LOCK, str(path)) as other:
+        assert other.read_line() == "locked"
+        release = Timer(0.3, other.write_line)
         release.start()
-        assert store.commit([birth("r1")]) == [Committed()]
+        assert store.commit([new_run_update("r1")]) == [Committed()]
         release.join()
-        assert other.hear() == "free"
+        assert other.read_line() == "free"
     store.close()
 
 
 def test_a_locked_database_can_be_opened(store: SQLiteStore, path: Path) -> None:
-    with helper(LOCK, str(path)) as other:
-        assert other.hear() == "locked"
-        second = SQLiteStore(parse(f"sqlite:///{path}?_busy_timeout=200"))
+    with run_script(LOCK, str(path)) as other:
+        assert other.read_line() == "locked"
+        second = SQLiteStore(parse_url(f"sqlite:///{path}?_busy_timeout=200"))
         assert second.run("r1") is None
         second.close()
-        other.tell()
-        assert other.hear() == "free"
+        other.write_line()
+        assert other.read_line() == "free"
 
 
 def test_a_full_disk(store: SQLiteStore) -> None:
-    store.commit([birth("r0", [work("r0")])])
+    store.commit([new_run_update("r0", [make_work_row("r0")])])
     writer = store._writer
     assert writer is not None
     assert writer.connection is not None
@@ -92,30 +92,32 @@ def test_a_full_disk(store: SQLiteStore) -> None:
     big = '["' + "x" * 100_000 + '"]'
     for _ in range(2):
         with pytest.raises(StoreUnavailable, match="disk is full"):
-            store.commit([step("r0", 1, work_out=[(0, 1)]), birth("r1", [work("r1")], [big])])
+            store.commit(
+                [run_update("r0", 1, work_removed=[(0, 1)]), new_run_update("r1", [make_work_row("r1")], [big])]
+            )
         assert not writer.connection.in_transaction
-        assert store.run("r0") == run("r0")
-        assert store.work("r0") == [work("r0")]
+        assert store.run("r0") == make_run_row("r0")
+        assert store.work("r0") == [make_work_row("r0")]
         assert store.run("r1") is None
-    assert store.commit([step("r0", 1)]) == [Committed()], "what still fits is written"
+    assert store.commit([run_update("r0", 1)]) == [Committed()], "what still fits is written"
     writer.connection.execute("PRAGMA max_page_count = 1000000")
-    assert store.commit([birth("r1", [work("r1")], [big])]) == [Committed()]
+    assert store.commit([new_run_update("r1", [make_work_row("r1")], [big])]) == [Committed()]
 
 
 def test_a_constraint_that_fails_is_an_error_and_writes_nothing(store: SQLiteStore) -> None:
     with pytest.raises(StoreError, match="UNIQUE constraint failed: work") as caught:
-        store.commit([birth("r1"), birth("r2", [work("r2"), work("r2")])])
+        store.commit([new_run_update("r1"), new_run_update("r2", [make_work_row("r2"), make_work_row("r2")])])
     assert not isinstance(caught.value, StoreUnavailable)
     assert store.runs(RunFilter()) == []
-    assert store.commit([birth("r1")]) == [Committed()]
+    assert store.commit([new_run_update("r1")]) == [Committed()]
 
 
-def test_a_head_that_does_not_fit_its_entries_is_refused(store: SQLiteStore) -> None:
-    wrong = birth("r1")
+def test_a_run_row_that_contradicts_its_entries_is_rejected(store: SQLiteStore) -> None:
+    wrong = new_run_update("r1")
     wrong.run.seq = 5
     with pytest.raises(StoreError, match="does not fit"):
         store.commit([wrong])
-    assert store.commit([birth("r1")]) == [Committed()]
+    assert store.commit([new_run_update("r1")]) == [Committed()]
 
 
 def test_a_table_that_vanished_is_an_error(store: SQLiteStore, path: Path) -> None:
@@ -125,7 +127,7 @@ def test_a_table_that_vanished_is_an_error(store: SQLiteStore, path: Path) -> No
     with pytest.raises(StoreError, match="no such table: journal"):
         store.journal("r1")
     with pytest.raises(StoreError, match="no such table: journal"):
-        store.commit([birth("r1")])
+        store.commit([new_run_update("r1")])
     assert store.run("r1") is None
 
 
@@ -148,7 +150,7 @@ def test_a_table_that_vanished_is_an_error(store: SQLiteStore, path: Path) -> No
 def test_each_code_has_its_error(code: int, kind: type[Exception]) -> None:
     error = sqlite3.OperationalError("it said so")
     error.sqlite_errorcode = code
-    translated = translate(error, "/x/a.db", 200)
+    translated = translate_error(error, "/x/a.db", 200)
     assert type(translated) is kind
     assert "/x/a.db" in str(translated)
     assert "it said so" in str(translated)
@@ -156,8 +158,8 @@ def test_each_code_has_its_error(code: int, kind: type[Exception]) -> None:
 
 def test_very_large_groups_of_entries_are_split(store: SQLiteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "ROW_LIMIT_CHARS", 20)
-    store.commit([birth("r1", entries=["[111111111]", "[2]", "[333333333333333333333333]", "[4]", "[5]"])])
-    store.commit([step("r1", 5, ["[6]"])])
+    store.commit([new_run_update("r1", entries=["[111111111]", "[2]", "[333333333333333333333333]", "[4]", "[5]"])])
+    store.commit([run_update("r1", 5, ["[6]"])])
     assert [(row.seq, row.entries) for row in store.journal("r1")] == [
         (1, "[[111111111],[2]]"),
         (3, "[[333333333333333333333333]]"),

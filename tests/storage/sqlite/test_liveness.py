@@ -12,17 +12,17 @@ from holdwater.errors import StoreError
 from holdwater.model.ports import Store
 from holdwater.storage import open_store
 from holdwater.storage.sqlite import lock_files
-from tests.storage.factories import birth, work
-from tests.storage.helpers import helper
+from tests.storage.factories import make_work_row, new_run_update
+from tests.storage.helpers import run_script
 
 OWN = """
 import sys
-from holdwater.model.records import Change, RunRow, WorkRow
+from holdwater.model.records import RunUpdate, RunRow, WorkRow
 from holdwater.storage import open_store
 store = open_store(sys.argv[1])
 store.register("they")
 row = WorkRow("r1", 0, 1, "execute", "orders", 100, owner="they", lease_until=10**17)
-store.commit([Change(RunRow("r1", "orders", "tasks", "s1", "c1", 1), 0, [], 1, born=True, work_in=[row])])
+store.commit([RunUpdate(RunRow("r1", "orders", "tasks", "s1", "c1", 1), 0, [], 1, is_new=True, work_added=[row])])
 print("owned", flush=True)
 input()
 store.close()
@@ -42,41 +42,41 @@ def store(url: str) -> Iterator[Store]:
 
 
 def test_a_killed_process_frees_its_work(store: Store, url: str, tmp_path: Path) -> None:
-    with helper(OWN, url) as they:
-        assert they.hear() == "owned"
-        assert store.orphan_dead(1) == 0
+    with run_script(OWN, url) as they:
+        assert they.read_line() == "owned"
+        assert store.reclaim_expired(1) == 0
         assert (tmp_path / "a.db.they.lock").exists()
         they.process.send_signal(signal.SIGKILL)
         they.process.wait()
-        assert store.orphan_dead(1) == 1
-    assert store.work("r1") == [work("r1", orphaned=True)]
+        assert store.reclaim_expired(1) == 1
+    assert store.work("r1") == [make_work_row("r1", orphaned=True)]
     assert not (tmp_path / "a.db.they.lock").exists()
 
 
 def test_a_stopped_process_keeps_its_work_until_its_lease_ends(store: Store, url: str) -> None:
-    with helper(OWN, url) as they:
-        assert they.hear() == "owned"
-        assert store.orphan_dead(10**18) == 0, "it runs, and its lock proves that it lives"
-        they.stop()
-        assert store.orphan_dead(10**17 - 1) == 0
-        assert store.orphan_dead(10**17) == 1
-        assert store.work("r1") == [work("r1", orphaned=True, expired=True)]
+    with run_script(OWN, url) as they:
+        assert they.read_line() == "owned"
+        assert store.reclaim_expired(10**18) == 0, "it runs, and its lock proves that it lives"
+        they.suspend()
+        assert store.reclaim_expired(10**17 - 1) == 0
+        assert store.reclaim_expired(10**17) == 1
+        assert store.work("r1") == [make_work_row("r1", orphaned=True, expired=True)]
         they.process.send_signal(signal.SIGCONT)
 
 
 @pytest.mark.parametrize("written", ["", "12", "x 4\n", f"{2**70} -\n", "0 elsewhere\n", "1 pid:[1]\n"])
-def test_a_process_of_which_nobody_knows_is_not_stopped(tmp_path: Path, written: str) -> None:
+def test_an_unknown_process_is_not_stopped(tmp_path: Path, written: str) -> None:
     path = tmp_path / "x.lock"
     path.write_text(written)
-    assert not lock_files.is_stopped(path)
-    assert not lock_files.is_stopped(tmp_path / "none.lock")
+    assert not lock_files.is_holder_stopped(path)
+    assert not lock_files.is_holder_stopped(tmp_path / "none.lock")
 
 
 def test_a_process_that_closes_its_store_frees_its_work(store: Store, url: str) -> None:
-    with helper(OWN, url) as they:
-        assert they.hear() == "owned"
-        they.tell()
-    assert store.orphan_dead(1) == 1
+    with run_script(OWN, url) as they:
+        assert they.read_line() == "owned"
+        they.write_line()
+    assert store.reclaim_expired(1) == 1
 
 
 def test_a_name_belongs_to_one_store_at_a_time(store: Store, url: str) -> None:
@@ -92,16 +92,16 @@ def test_owners_of_databases_in_one_directory_do_not_meet(store: Store, tmp_path
     other = open_store(f"sqlite:///{tmp_path}/b.db")
     store.register("me")
     other.register("me")
-    other.commit([birth("r1", [work("r1", owner="me")])])
-    store.commit([birth("r1", [work("r1", owner="me")])])
+    other.commit([new_run_update("r1", [make_work_row("r1", owner="me")])])
+    store.commit([new_run_update("r1", [make_work_row("r1", owner="me")])])
     other.unregister("me")
-    assert (other.orphan_dead(1), store.orphan_dead(1)) == (1, 0)
+    assert (other.reclaim_expired(1), store.reclaim_expired(1)) == (1, 0)
     other.close()
 
 
 def test_a_lock_file_deleted_while_it_is_taken_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "x.lock"
-    lock = lock_files._lock
+    lock = lock_files._try_lock
     calls: list[int] = []
 
     def swept(fd: int) -> bool:
@@ -110,8 +110,8 @@ def test_a_lock_file_deleted_while_it_is_taken_is_made_again(tmp_path: Path, mon
             path.unlink()
         return lock(fd)
 
-    monkeypatch.setattr(lock_files, "_lock", swept)
-    held = lock_files.hold(path)
+    monkeypatch.setattr(lock_files, "_try_lock", swept)
+    held = lock_files.try_acquire(path)
     assert held is not None
     assert len(calls) == 2
     assert not lock_files.is_free(path)

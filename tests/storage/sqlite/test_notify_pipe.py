@@ -10,10 +10,10 @@ from queue import SimpleQueue
 
 import pytest
 
-from holdwater.model.records import News
+from holdwater.model.records import Notification
 from holdwater.storage import open_store
-from tests.storage.factories import birth, work
-from tests.storage.helpers import helper
+from tests.storage.factories import make_work_row, new_run_update
+from tests.storage.helpers import run_script
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no named pipes on Windows")
 
@@ -28,50 +28,50 @@ store.close()
 """
 
 
-def pipes(tmp_path: Path) -> list[Path]:
+def list_pipes(tmp_path: Path) -> list[Path]:
     return [path for path in tmp_path.iterdir() if stat.S_ISFIFO(path.stat().st_mode)]
 
 
 def test_another_process_hears(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/a.db"
     store = open_store(url)
-    with helper(LISTENER, url) as listener:
-        assert listener.hear() == "ready"
-        assert len(pipes(tmp_path)) == 1
-        store.commit([birth("r1", [work("r1")])])
-        assert listener.hear() == "True"
-        listener.tell()
-    assert not pipes(tmp_path)
+    with run_script(LISTENER, url) as listener:
+        assert listener.read_line() == "ready"
+        assert len(list_pipes(tmp_path)) == 1
+        store.commit([new_run_update("r1", [make_work_row("r1")])])
+        assert listener.read_line() == "True"
+        listener.write_line()
+    assert not list_pipes(tmp_path)
     store.close()
 
 
-def test_the_pipe_of_a_dead_listener_is_removed_by_whoever_speaks_next(tmp_path: Path) -> None:
+def test_the_pipe_of_a_dead_subscriber_is_removed_at_the_next_publish(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/a.db"
     store = open_store(url)
-    with helper(LISTENER, url) as listener:
-        assert listener.hear() == "ready"
+    with run_script(LISTENER, url) as listener:
+        assert listener.read_line() == "ready"
         listener.process.kill()
         listener.process.wait()
-        assert len(pipes(tmp_path)) == 1
-        store.commit([birth("r1", [work("r1")])])
-        assert not pipes(tmp_path)
+        assert len(list_pipes(tmp_path)) == 1
+        store.commit([new_run_update("r1", [make_work_row("r1")])])
+        assert not list_pipes(tmp_path)
     store.close()
 
 
 def test_a_full_pipe_neither_blocks_nor_loses_the_hint(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/a.db?_synchronous=OFF"
     store, other = open_store(url), open_store(url)
-    entered, heard = SimpleQueue[News](), SimpleQueue[None]()
+    entered, heard = SimpleQueue[Notification](), SimpleQueue[None]()
 
-    def slow(news: News) -> None:
+    def slow(news: Notification) -> None:
         entered.put(news)
         heard.get(timeout=20)
 
     assert store.listen(slow)
-    other.commit([birth("r0", [work("r0")])])
+    other.commit([new_run_update("r0", [make_work_row("r0")])])
     assert entered.get(timeout=20).work
     for i in range(6000):  # more lines than a pipe holds
-        other.release("nobody", [work(f"r{i}")])
+        other.release("nobody", [make_work_row(f"r{i}")])
     heard.put(None)
     assert entered.get(timeout=20).work
     for _ in range(100):

@@ -23,55 +23,59 @@ def connection() -> Iterator[sqlite3.Connection]:
 @pytest.mark.parametrize(
     ("statement", "parameters", "index"),
     [
-        (sql.LIST_SEQS, 1, "SEARCH runs USING PRIMARY KEY (id=?)"),
+        (sql.LIST_JOURNAL_LENGTHS, 1, "SEARCH runs USING PRIMARY KEY (id=?)"),
         (sql.UPDATE_RUN, 11, "SEARCH runs USING PRIMARY KEY (id=?)"),
         (sql.GET_RUN, 1, "SEARCH runs USING PRIMARY KEY (id=?)"),
         (sql.FIND_RUN_BY_KEY, 2, "SEARCH runs USING INDEX runs_by_key (workflow=? AND idempotency_key=?)"),
         (sql.LIST_RUNS, 6, "SEARCH runs USING INDEX runs_by_birth (created_at>? AND (created_at,id)<(?,?))"),
-        (sql.LIST_TOP_RUNS, 6, "SEARCH runs USING INDEX runs_by_birth (created_at>? AND (created_at,id)<(?,?))"),
+        (sql.LIST_TOP_LEVEL_RUNS, 6, "SEARCH runs USING INDEX runs_by_birth (created_at>? AND (created_at,id)<(?,?))"),
         (
             sql.LIST_CHILD_RUNS,
             8,
             "SEARCH runs USING INDEX runs_by_family (parent_id=? AND created_at>? AND (created_at,id)<(?,?))",
         ),
         (
-            sql.LIST_RUNS_IN_STATUS,
+            sql.LIST_RUNS_BY_STATUS,
             8,
             "SEARCH runs USING INDEX runs_by_status (status=? AND created_at>? AND (created_at,id)<(?,?))",
         ),
         (sql.LIST_RUNS_AFTER, 3, "SEARCH runs USING INDEX runs_by_birth ((created_at,id)>(?,?))"),
-        (sql.LIST_IDS_BEGINNING, 3, "SEARCH runs USING PRIMARY KEY (id>? AND id<?)"),
+        (sql.FIND_RUN_IDS_BY_PREFIX, 3, "SEARCH runs USING PRIMARY KEY (id>? AND id<?)"),
         (sql.LIST_ENDED_RUNS, 4, "SEARCH runs USING INDEX runs_by_end ((finished_at,id)>(?,?) AND finished_at<?)"),
-        (sql.LIST_FAMILIES, 1, "SEARCH runs USING INDEX runs_by_family (parent_id=?)"),
+        (sql.LIST_DESCENDANTS, 1, "SEARCH runs USING INDEX runs_by_family (parent_id=?)"),
         (sql.DELETE_RUNS, 1, "SEARCH runs USING PRIMARY KEY (id=?)"),
         (sql.DELETE_JOURNALS, 1, "SEARCH journal USING INDEX sqlite_autoindex_journal_1 (run_id=?)"),
-        (sql.DELETE_WORKS, 1, "SEARCH work USING PRIMARY KEY (run_id=?)"),
-        (sql.LIST_OVERDUE, 1, "SEARCH runs USING INDEX runs_by_deadline (deadline_at>? AND deadline_at<?)"),
+        (sql.DELETE_WORK_OF_RUNS, 1, "SEARCH work USING PRIMARY KEY (run_id=?)"),
+        (sql.LIST_OVERDUE_RUNS, 1, "SEARCH runs USING INDEX runs_by_deadline (deadline_at>? AND deadline_at<?)"),
         (sql.READ_JOURNAL, 2, "SEARCH journal USING INDEX sqlite_autoindex_journal_1 (run_id=? AND seq>?)"),
-        (sql.READ_JOURNAL_ROW_OF, 2, "SEARCH journal USING INDEX sqlite_autoindex_journal_1 (run_id=? AND seq<?)"),
+        (
+            sql.READ_JOURNAL_ROW_CONTAINING,
+            2,
+            "SEARCH journal USING INDEX sqlite_autoindex_journal_1 (run_id=? AND seq<?)",
+        ),
         (sql.LIST_WORK, 1, "SEARCH work USING PRIMARY KEY (run_id=?)"),
         (sql.DELETE_WORK, 3, "SEARCH work USING PRIMARY KEY (run_id=? AND node=? AND fence=?)"),
-        (sql.BEGIN_WORK, 3, "SEARCH work USING PRIMARY KEY (run_id=? AND node=? AND fence=?)"),
+        (sql.MARK_WORK_STARTED, 3, "SEARCH work USING PRIMARY KEY (run_id=? AND node=? AND fence=?)"),
         (sql.PARK_WORK, 2, "SEARCH work USING PRIMARY KEY (run_id=?)"),
         (sql.CLAIM_WORK, 5, "SEARCH work USING PRIMARY KEY (run_id=? AND node=? AND fence=?)"),
         (sql.RELEASE_WORK, 4, "SEARCH work USING PRIMARY KEY (run_id=? AND node=? AND fence=?)"),
-        (sql.HAS_CLAIMABLE_BODIES, 3, "SCAN work USING INDEX work_bodies"),
-        (sql.LIST_CLAIMABLE_BODIES, 4, "SCAN work USING INDEX work_bodies"),
+        (sql.HAS_CLAIMABLE_TASKS, 3, "SCAN work USING INDEX work_bodies"),
+        (sql.LIST_CLAIMABLE_TASKS, 4, "SCAN work USING INDEX work_bodies"),
         (sql.HAS_CLAIMABLE_TIMERS, 3, "SEARCH work USING INDEX work_timers (due_at<?)"),
         (sql.LIST_CLAIMABLE_TIMERS, 4, "SEARCH work USING INDEX work_timers (due_at<?)"),
         (sql.LIST_OWNERS, 0, "SEARCH work USING COVERING INDEX work_by_owner (owner>?)"),
-        (sql.OWNS_WORK, 1, "SEARCH work USING COVERING INDEX work_by_owner (owner=?)"),
-        (sql.HAS_EXPIRED, 2, "SEARCH work USING INDEX work_by_owner (owner=?)"),
+        (sql.HAS_WORK_OF_OWNER, 1, "SEARCH work USING COVERING INDEX work_by_owner (owner=?)"),
+        (sql.HAS_EXPIRED_LEASE, 2, "SEARCH work USING INDEX work_by_owner (owner=?)"),
         (sql.RENEW_LEASES, 2, "SEARCH work USING COVERING INDEX work_by_owner (owner=?)"),
-        (sql.ORPHAN_WORK, 1, "SEARCH work USING COVERING INDEX work_by_owner (owner=?)"),
-        (sql.ORPHAN_EXPIRED_WORK, 2, "SEARCH work USING INDEX work_by_owner (owner=?)"),
-        (sql.LIST_STRAYS, 0, "SEARCH child USING INDEX runs_by_parent (parent_id>?)"),
-        (sql.GET_NEXT_EXPIRY, 1, "SEARCH work USING INDEX work_by_owner (owner>?)"),
+        (sql.RECLAIM_WORK, 1, "SEARCH work USING COVERING INDEX work_by_owner (owner=?)"),
+        (sql.RECLAIM_EXPIRED_WORK, 2, "SEARCH work USING INDEX work_by_owner (owner=?)"),
+        (sql.LIST_ORPHANED_CHILDREN, 0, "SEARCH child USING INDEX runs_by_parent (parent_id>?)"),
+        (sql.GET_NEXT_LEASE_EXPIRY, 1, "SEARCH work USING INDEX work_by_owner (owner>?)"),
         (sql.GET_PLAN, 1, "SEARCH plans USING INDEX sqlite_autoindex_plans_1 (structure=?)"),
     ],
 )
 def test_the_index_is_used(connection: sqlite3.Connection, statement: str, parameters: int, index: str) -> None:
-    values = sql.bound(statement, (None,) * parameters)
+    values = sql.bind(statement, (None,) * parameters)
     steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
     assert index in steps
     assert not [step for step in steps if "TEMP B-TREE" in step], "rows come in order"
@@ -89,8 +93,8 @@ def test_no_placeholder_has_a_name(connection: sqlite3.Connection, name: str) ->
 
 
 def test_the_value_of_a_repeated_parameter_is_given_once() -> None:
-    assert sql.bound(sql.LIST_IDS_BEGINNING, ("a", "b", 3)) == ["a", "b", "a", "b", 3]
-    assert sql.bound(sql.GET_RUN, given := ("a",)) is given
+    assert sql.bind(sql.FIND_RUN_IDS_BY_PREFIX, ("a", "b", 3)) == ["a", "b", "a", "b", 3]
+    assert sql.bind(sql.GET_RUN, given := ("a",)) is given
 
 
 def test_events_unfold_in_sql(connection: sqlite3.Connection) -> None:

@@ -14,19 +14,19 @@ from weakref import WeakSet
 from holdwater import tasks
 from holdwater.errors import ScheduleError, WorkflowError
 from holdwater.model import validation
-from holdwater.model.ports import Program
+from holdwater.model.ports import WorkflowDefinition
 from holdwater.model.registry import registry
 from holdwater.model.triggers import Answer
 from holdwater.schedules import Cron
 from holdwater.tasks import Workflow
 from holdwater.tasks.builder import current_builder
-from holdwater.tasks.definition import TaskProgram
+from holdwater.tasks.definition import TaskWorkflowDefinition
 
 if TYPE_CHECKING:
     from holdwater.compat.cloaca.runner import DefaultRunner
 
 F = TypeVar("F", bound=Callable[[], Any])
-_Bind = Callable[[str], None]
+_BindFn = Callable[[str], None]
 
 
 def trigger(
@@ -57,13 +57,13 @@ def trigger(
             raise ScheduleError("a trigger has cron= or poll_interval=, not both")
         if workflow is None and on is None:
             raise ScheduleError("a trigger with cron= says which workflow it starts", hint="on='name of the workflow'")
-        return _by_the_clock(_named(workflow, on), name, Cron(cron, timezone or "UTC"))
+        return _cron_trigger(_workflow_name(workflow, on), name, Cron(cron, timezone or "UTC"))
 
     def bound(to: str | Workflow | None) -> Callable[[Callable[[], Answer]], Any]:
         every = "5s" if poll_interval is None else poll_interval
         return tasks.trigger(to, on=on, name=name, poll_interval=every, allow_concurrent=allow_concurrent)
 
-    if workflow is not None or on is not None or _in_a_block():
+    if workflow is not None or on is not None or _inside_builder():
         return bound(workflow)
     bound("its module's")  # what else is wrong is wrong here
 
@@ -77,16 +77,16 @@ def trigger(
     return decorate
 
 
-def _named(workflow: str | Workflow | None, on: str | Workflow | None) -> str:
+def _workflow_name(workflow: str | Workflow | None, on: str | Workflow | None) -> str:
     if workflow is not None and on is not None:
         raise ScheduleError("say which workflow a trigger starts with `workflow` or with `on`, not both")
     wanted = on if workflow is None else workflow
     name = wanted.name if isinstance(wanted, Workflow) else wanted
     what = "the workflow a trigger starts, by its name,"
-    return validation.text(what, name, at_most_bytes=validation.LONGEST_NAME_BYTES, error=ScheduleError)
+    return validation.check_text(what, name, at_most_bytes=validation.LONGEST_NAME_BYTES, error=ScheduleError)
 
 
-def _in_a_block() -> bool:
+def _inside_builder() -> bool:
     try:
         current_builder()
     except WorkflowError:
@@ -97,14 +97,14 @@ def _in_a_block() -> bool:
 # -- by the module
 
 
-_waiting: Final[dict[tuple[str, str], Callable[[], None]]] = {}
+_pending_bindings: Final[dict[tuple[str, str], Callable[[], None]]] = {}
 """(module, name) of triggers whose module has defined no workflow yet -> how to stop waiting"""
 
 
-def _bind_to_module(function: Callable[..., Any], name: str, bind: _Bind) -> None:
+def _bind_to_module(function: Callable[..., Any], name: str, bind: _BindFn) -> None:
     """Now if the module has defined its workflow, else as soon as it does.  Raises ScheduleError."""
     module = getattr(inspect.unwrap(function), "__module__", "")
-    found = [known for known in registry.names() if module in _modules(registry.find(known))]
+    found = [known for known in registry.names() if module in _task_modules(registry.find(known))]
     if len(found) > 1:
         raise ScheduleError(
             f"trigger {name!r} does not say which workflow it starts, and its module defines several: "
@@ -115,21 +115,21 @@ def _bind_to_module(function: Callable[..., Any], name: str, bind: _Bind) -> Non
         bind(found[0])
         return
 
-    def look(known: str, program: Program) -> None:
-        if module in _modules(program) and _waiting.pop((module, name), None) is not None:
+    def look(known: str, program: WorkflowDefinition) -> None:
+        if module in _task_modules(program) and _pending_bindings.pop((module, name), None) is not None:
             stop()
             bind(known)
 
     stop = registry.listen(look)
-    before = _waiting.get((module, name))
+    before = _pending_bindings.get((module, name))
     if before is not None:  # the same name again redefines it
         before()
-    _waiting[module, name] = stop
+    _pending_bindings[module, name] = stop
 
 
-def _modules(program: Program | None) -> set[str]:
+def _task_modules(program: WorkflowDefinition | None) -> set[str]:
     """Where the tasks of a workflow are defined."""
-    if not isinstance(program, TaskProgram):
+    if not isinstance(program, TaskWorkflowDefinition):
         return set()
     return {getattr(inspect.unwrap(task.function), "__module__", "") for task in program.workflow.tasks}
 
@@ -138,71 +138,71 @@ def _modules(program: Program | None) -> set[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Clocked:
+class _CronTrigger:
     """A trigger that is a cron schedule."""
 
     name: str
     workflow: str
     cron: Cron
 
-    def write(self, runner: DefaultRunner) -> None:
+    def register_with(self, runner: DefaultRunner) -> None:
         runner.register_cron_workflow(
             self.workflow, self.cron.expression, self.cron.timezone, name=self.name, allow_unknown=True
         )
 
 
 _lock: Final = threading.Lock()
-_clocked: Final[dict[str, _Clocked]] = {}
+_cron_triggers: Final[dict[str, _CronTrigger]] = {}
 _runners: Final[WeakSet[DefaultRunner]] = WeakSet()
 
 
-def _by_the_clock(workflow: str, name: str | None, cron: Cron) -> Callable[[F], F]:
+def _cron_trigger(workflow: str, name: str | None, cron: Cron) -> Callable[[F], F]:
     def decorate(function: F) -> F:
         known_as = getattr(function, "__name__", "") if name is None else name
-        validation.text(
+        validation.check_text(
             "the name of a trigger", known_as, at_most_bytes=validation.LONGEST_NAME_BYTES, error=ScheduleError
         )
-        made = _Clocked(known_as, workflow, cron)
+        made = _CronTrigger(known_as, workflow, cron)
         with _lock:
-            _clocked[known_as] = made
+            _cron_triggers[known_as] = made
             runners = [*_runners]
         for runner in runners:
-            made.write(runner)
+            made.register_with(runner)
         return function
 
     return decorate
 
 
-def attend(runner: DefaultRunner) -> None:
+def attach_runner(runner: DefaultRunner) -> None:
     """Write down the schedules of this process's triggers for a runner, and from now on those that come.
 
     Warns (UserWarning) of triggers whose module has defined no workflow.
     """
     with _lock:
         _runners.add(runner)
-        known = [*_clocked.values()]
+        known = [*_cron_triggers.values()]
     for one in known:
-        one.write(runner)
-    for module, name in [*_waiting]:
+        one.register_with(runner)
+    for module, name in [*_pending_bindings]:
         warnings.warn(
             f"trigger {name!r} starts nothing yet: it names no workflow, and module {module} has defined none",
             stacklevel=3,
         )
 
 
-def leave(runner: DefaultRunner) -> None:
+def detach_runner(runner: DefaultRunner) -> None:
     """The runner is shut down."""
     with _lock:
         _runners.discard(runner)
 
 
-def forget(name: str) -> None:
+def unregister(name: str) -> None:
     """Drop a trigger of this process that is a schedule, or waits for its workflow; one that is not there is no error.
 
     Schedules that were written stay until they are deleted.
     """
     with _lock:
-        _clocked.pop(name, None)
-    for module, waiting in [*_waiting]:
+        _cron_triggers.pop(name, None)
+    for module, waiting in [*_pending_bindings]:
         if waiting == name:
-            _waiting.pop((module, name))()
+            _pending_bindings.pop((module, name))()

@@ -8,37 +8,37 @@ from __future__ import annotations
 from typing import Final
 
 from holdwater.compat.stubs import NotInThisVersion as NotInThisVersion
-from holdwater.compat.stubs import class_, function
+from holdwater.compat.stubs import stub_class, stub_function
 
 # -- computation graphs
 
-_GRAPHS: Final = "call the functions of the graph in the body of a task"
+_GRAPHS_HINT: Final = "call the functions of the graph in the body of a task"
 
-ComputationGraphBuilder = class_("ComputationGraphBuilder", _GRAPHS)
-node = function("node", _GRAPHS)
-reactor = function("reactor", _GRAPHS)
-passthrough_accumulator = function("passthrough_accumulator", _GRAPHS)
-stream_accumulator = function("stream_accumulator", _GRAPHS)
-polling_accumulator = function("polling_accumulator", _GRAPHS)
-batch_accumulator = function("batch_accumulator", _GRAPHS)
-state_accumulator = function("state_accumulator", _GRAPHS)
-boundary_schema = function("boundary_schema", _GRAPHS)
+ComputationGraphBuilder = stub_class("ComputationGraphBuilder", _GRAPHS_HINT)
+node = stub_function("node", _GRAPHS_HINT)
+reactor = stub_function("reactor", _GRAPHS_HINT)
+passthrough_accumulator = stub_function("passthrough_accumulator", _GRAPHS_HINT)
+stream_accumulator = stub_function("stream_accumulator", _GRAPHS_HINT)
+polling_accumulator = stub_function("polling_accumulator", _GRAPHS_HINT)
+batch_accumulator = stub_function("batch_accumulator", _GRAPHS_HINT)
+state_accumulator = stub_function("state_accumulator", _GRAPHS_HINT)
+boundary_schema = stub_function("boundary_schema", _GRAPHS_HINT)
 
 # -- declared inputs and secrets
 
-workflow_params = function("workflow_params", 'read parameters from the context: context.get("name", default)')
-workflow_secrets = function("workflow_secrets", "read the secret from the environment in the body of the task")
-constructor = function("constructor", "use register_workflow_constructor(name, function)")
+workflow_params = stub_function("workflow_params", 'read parameters from the context: context.get("name", default)')
+workflow_secrets = stub_function("workflow_secrets", "read the secret from the environment in the body of the task")
+constructor = stub_function("constructor", "use register_workflow_constructor(name, function)")
 
 # -- on the runner
 
 
-class RunnerMethods:
+class UnsupportedRunnerMethods:
     """Comes after the runner among its bases, so that a method Holdwater gets wins over its stand-in."""
 
-    register_workflow_instance = function(
+    register_workflow_instance = stub_function(
         "register_workflow_instance", "use register_cron_workflow(..., name=instance_name, context=params)"
     )
-    subscribe_workflow_to_reactor = function("subscribe_workflow_to_reactor", _GRAPHS)
-    unsubscribe_workflow_from_reactor = function("unsubscribe_workflow_from_reactor", _GRAPHS)
-    list_reactor_subscriptions = function("list_reactor_subscriptions", _GRAPHS)
+    subscribe_workflow_to_reactor = stub_function("subscribe_workflow_to_reactor", _GRAPHS_HINT)
+    unsubscribe_workflow_from_reactor = stub_function("unsubscribe_workflow_from_reactor", _GRAPHS_HINT)
+    list_reactor_subscriptions = stub_function("list_reactor_subscriptions", _GRAPHS_HINT)

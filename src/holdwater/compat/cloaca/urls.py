@@ -9,7 +9,7 @@ from holdwater.model.log_context import get_logger
 _log = get_logger(__name__)
 
 
-def translated(url: str) -> str:
+def translate_url(url: str) -> str:
     """The URL in Holdwater's reading: three slashes relative, four absolute.
 
     A bare path and `sqlite://PATH` are relative.  `sqlite:///a/b.db` is absolute, which is logged with the path at

@@ -65,8 +65,8 @@ from holdwater.compat.hypergraph.unsupported import (
     current_node_span,
     get_display_mode,
     get_failure_evidence,
-    of_family,
     set_display_mode,
+    stub_by_prefix,
 )
 from holdwater.events import MapLog, NodeRecord, NodeStats, RunLog
 from holdwater.runners.graphs import PauseReason, RunHandle
@@ -139,4 +139,4 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """The original's host for durable runs, its diagnostics and its attempts."""
-    return of_family(__name__, name)
+    return stub_by_prefix(__name__, name)

@@ -10,23 +10,31 @@ from pathlib import Path
 from typing import Any, Final, Literal, Self
 
 from holdwater.compat.hypergraph.unsupported import (
-    CheckpointerMethods,
     PickleSerializer,
     Serializer,
     SqliteRunInspector,
-    of_family,
+    UnsupportedCheckpointerMethods,
+    stub_by_prefix,
 )
-from holdwater.compat.stubs import function
+from holdwater.compat.stubs import stub_function
 from holdwater.errors import ConfigError
 from holdwater.runners.graphs.durable import checkpointers as ours
-from holdwater.runners.graphs.durable.checkpointers import Checkpointer, Step, WorkflowRecord
+from holdwater.runners.graphs.durable.checkpointers import Checkpointer, RecordedStep, WorkflowRecord
 
-_keep_all = function("retention=", 'leave it at "full", and delete with checkpointer.forget(older_than_days=...)')
-_no_hashes = function("Run.config", "use graph.structural_hash and graph.definition_hash")
-_no_counts = function("Run.node_count and error_count", "count the steps: await checkpointer.get_steps(run.id)")
-_no_caching = function("StepRecord.cached", "NodeEndEvent.cached tells, while the run goes on")
-_no_decision = function("StepRecord.decision", "RouteDecisionEvent.decision tells, while the run goes on")
-_no_serializer = function("serializer=", "values are stored as JSON with tagged types, dataclasses and models too")
+_unsupported_retention = stub_function(
+    "retention=", 'leave it at "full", and delete with checkpointer.prune(older_than_days=...)'
+)
+_unsupported_run_config = stub_function("Run.config", "use graph.structural_hash and graph.definition_hash")
+_unsupported_run_counts = stub_function(
+    "Run.node_count and error_count", "count the steps: await checkpointer.get_steps(run.id)"
+)
+_unsupported_step_cached = stub_function("StepRecord.cached", "NodeEndEvent.cached tells, while the run goes on")
+_unsupported_step_decision = stub_function(
+    "StepRecord.decision", "RouteDecisionEvent.decision tells, while the run goes on"
+)
+_unsupported_serializer = stub_function(
+    "serializer=", "values are stored as JSON with tagged types, dataclasses and models too"
+)
 
 
 class StepStatus(StrEnum):
@@ -49,10 +57,14 @@ class WorkflowStatus(StrEnum):
     PARTIAL = "partial"
 
 
-_STATUS: Final = {"running": WorkflowStatus.ACTIVE, "cancelled": WorkflowStatus.STOPPED}
+_STATUS_TO_ORIGINAL: Final = {"running": WorkflowStatus.ACTIVE, "cancelled": WorkflowStatus.STOPPED}
 """Holdwater's word for the status of a run -> the original's, where they differ"""
-_OURS: Final = {theirs.value: ours for ours, theirs in _STATUS.items()}
-_STEP_STATUS: Final = {"completed": StepStatus.COMPLETED, "failed": StepStatus.FAILED, "waiting": StepStatus.PAUSED}
+_STATUS_FROM_ORIGINAL: Final = {theirs.value: ours for ours, theirs in _STATUS_TO_ORIGINAL.items()}
+_STEP_STATUS_TO_ORIGINAL: Final = {
+    "completed": StepStatus.COMPLETED,
+    "failed": StepStatus.FAILED,
+    "waiting": StepStatus.PAUSED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +72,20 @@ class Run(WorkflowRecord):
     """Holdwater's head of a run, with the status in the original's words."""
 
     @classmethod
-    def like(cls, record: WorkflowRecord) -> Self:
+    def from_record(cls, record: WorkflowRecord) -> Self:
         """One of Holdwater's in the original's words."""
-        status = _STATUS.get(record.status) or WorkflowStatus(record.status)
-        return cls(**{**_fields(record), "status": status})
+        status = _STATUS_TO_ORIGINAL.get(record.status) or WorkflowStatus(record.status)
+        return cls(**{**_field_values(record), "status": status})
 
     @property
     def node_count(self) -> Any:
         """Raises NotInThisVersion."""
-        return _no_counts()
+        return _unsupported_run_counts()
 
     @property
     def error_count(self) -> Any:
         """Raises NotInThisVersion."""
-        return _no_counts()
+        return _unsupported_run_counts()
 
     @property
     def parent_run_id(self) -> str | None:
@@ -87,13 +99,13 @@ class Run(WorkflowRecord):
     @property
     def config(self) -> Any:
         """Raises NotInThisVersion."""
-        return _no_hashes()
+        return _unsupported_run_config()
 
     fork_superstep = retry_of = retry_index = None
 
 
 @dataclass(frozen=True, slots=True)
-class StepRecord(Step):
+class StepRecord(RecordedStep):
     """Holdwater's step, with its run, its place among the steps, and the status in the original's words."""
 
     run_id: str
@@ -107,25 +119,25 @@ class StepRecord(Step):
     @property
     def cached(self) -> Any:
         """Raises NotInThisVersion."""
-        return _no_caching()
+        return _unsupported_step_cached()
 
     @property
     def decision(self) -> Any:
         """Raises NotInThisVersion."""
-        return _no_decision()
+        return _unsupported_step_decision()
 
     @classmethod
-    def like(cls, step: Step, run_id: str, index: int) -> Self:
+    def from_step(cls, step: RecordedStep, run_id: str, index: int) -> Self:
         """One of Holdwater's in the original's words."""
-        status = _STEP_STATUS.get(step.status, StepStatus.RUNNING)
-        return cls(**{**_fields(step), "status": status, "run_id": run_id, "index": index})
+        status = _STEP_STATUS_TO_ORIGINAL.get(step.status, StepStatus.RUNNING)
+        return cls(**{**_field_values(step), "status": status, "run_id": run_id, "index": index})
 
 
-def _fields(of: WorkflowRecord | Step) -> dict[str, Any]:
-    return {one.name: getattr(of, one.name) for one in fields(of)}
+def _field_values(record: WorkflowRecord | RecordedStep) -> dict[str, Any]:
+    return {one.name: getattr(record, one.name) for one in fields(record)}
 
 
-class Closed:
+class AwaitableNone:
     """What `close()` gives: the checkpointer is closed, awaited or not."""
 
     def __await__(self) -> Generator[None, None, None]:
@@ -151,7 +163,7 @@ class CheckpointPolicy:
         if self.durability not in ("async", "sync", "exit"):
             raise ConfigError(f'durability is "async", "sync" or "exit", not {self.durability!r}')
         if self.retention != "full" or self.window is not None or self.ttl is not None:
-            _keep_all()
+            _unsupported_retention()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +175,7 @@ class Checkpoint:
     source_run_id: str
 
 
-class _Reading(Checkpointer, CheckpointerMethods):
+class _OriginalReadMethods(Checkpointer, UnsupportedCheckpointerMethods):
     """The original's names for what can be read."""
 
     def state(self, workflow_id: str) -> dict[str, Any]:
@@ -175,20 +187,20 @@ class _Reading(Checkpointer, CheckpointerMethods):
         return found if key is None else found[key]
 
     def steps(self, workflow_id: str) -> list[StepRecord]:
-        return [StepRecord.like(step, workflow_id, k) for k, step in enumerate(super().get_steps(workflow_id))]
+        return [StepRecord.from_step(step, workflow_id, k) for k, step in enumerate(super().get_steps(workflow_id))]
 
     def get_run(self, workflow_id: str) -> Run | None:
         found = super().get_workflow(workflow_id)
-        return None if found is None else Run.like(found)
+        return None if found is None else Run.from_record(found)
 
     get_workflow = get_run
 
     def runs(self, *, status: str | None = None, graph_name: str | None = None, limit: int = 100) -> list[Run]:
         """Runs that were not started from another run, newest first.  `status`: in the words of either."""
         plain = status.value if isinstance(status, Enum) else status
-        ours = None if plain is None else _OURS.get(plain, plain)
+        ours = None if plain is None else _STATUS_FROM_ORIGINAL.get(plain, plain)
         found = super().list_workflows(status=ours, graph_name=graph_name, limit=limit)
-        return [Run.like(record) for record in found]
+        return [Run.from_record(record) for record in found]
 
     def checkpoint(self, workflow_id: str) -> Checkpoint:
         return Checkpoint(self.state(workflow_id), self.steps(workflow_id), workflow_id)
@@ -220,10 +232,10 @@ class _Reading(Checkpointer, CheckpointerMethods):
 
     close_sync = Checkpointer.close
 
-    def close(self) -> Closed:  # type: ignore[override]
+    def close(self) -> AwaitableNone:  # type: ignore[override]
         """Close it now; what is returned may be awaited, as the original's is, and need not."""
         super().close()
-        return Closed()
+        return AwaitableNone()
 
     async def __aenter__(self) -> Self:
         return self
@@ -232,7 +244,7 @@ class _Reading(Checkpointer, CheckpointerMethods):
         await asyncio.to_thread(self.close_sync)
 
 
-class SqliteCheckpointer(_Reading, ours.SqliteCheckpointer):
+class SqliteCheckpointer(_OriginalReadMethods, ours.SqliteCheckpointer):
     """Holdwater's.  Raises NotInThisVersion for a serializer of pickles, or a policy that forgets."""
 
     def __init__(
@@ -245,12 +257,12 @@ class SqliteCheckpointer(_Reading, ours.SqliteCheckpointer):
         retention: Literal["full", "latest", "windowed"] = "full",
     ) -> None:
         if serializer is not None and not isinstance(serializer, JsonSerializer):
-            _no_serializer()
+            _unsupported_serializer()
         CheckpointPolicy(durability, retention)
         ours.SqliteCheckpointer.__init__(self, path)
 
 
-class MemoryCheckpointer(_Reading, ours.MemoryCheckpointer):
+class MemoryCheckpointer(_OriginalReadMethods, ours.MemoryCheckpointer):
     """Holdwater's."""
 
     def __init__(self, *, policy: CheckpointPolicy | None = None) -> None:
@@ -258,7 +270,7 @@ class MemoryCheckpointer(_Reading, ours.MemoryCheckpointer):
 
 
 def __getattr__(name: str) -> Any:
-    return of_family(__name__, name)
+    return stub_by_prefix(__name__, name)
 
 
 __all__ = [

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any, Self
 
 from holdwater import graphs
-from holdwater.compat.hypergraph.unsupported import GraphMethods
-from holdwater.compat.stubs import NotInThisVersion, function
+from holdwater.compat.hypergraph.unsupported import UnsupportedGraphMethods
+from holdwater.compat.stubs import NotInThisVersion, stub_function
 from holdwater.graphs import (
     GraphConfigError,
     GraphNode,
@@ -19,11 +19,11 @@ from holdwater.graphs import (
 from holdwater.graphs.build.scope import Scope
 from holdwater.graphs.nodes.base import Node
 
-_DRAWING_OPTIONS = ("separate_outputs", "show_bounded_inputs", "simplify", "colors")
+_IGNORED_DRAWING_OPTIONS = ("separate_outputs", "show_bounded_inputs", "simplify", "colors")
 """Holdwater draws in one way"""
 
 
-class Graph(graphs.Graph, GraphMethods):
+class Graph(graphs.Graph, UnsupportedGraphMethods):
     """Holdwater's graph, with what the original also takes."""
 
     def __init__(self, nodes: Iterable[Node], *, trace_io: object = False, **options: Any) -> None:
@@ -40,12 +40,12 @@ class Graph(graphs.Graph, GraphMethods):
         found = super().scope(select, entrypoint, provided)
         if select is not None or self.selected is not None:
             return found
-        return replace(found, outputs=found.partial)
+        return replace(found, outputs=found.partial_outputs)
 
     def as_node(self, *, complete_on_stop: bool = False, **options: Any) -> GraphNode:
         """As in Holdwater.  Raises NotInThisVersion for `complete_on_stop`."""
         if complete_on_stop:
-            function("complete_on_stop=", "a run that is cancelled goes on when it is run again")()
+            stub_function("complete_on_stop=", "a run that is cancelled goes on when it is run again")()
         return super().as_node(**options)
 
     def with_trace_io(self, *_: object, **__: object) -> Self:
@@ -66,15 +66,15 @@ class Graph(graphs.Graph, GraphMethods):
 
     def to_mermaid(self, depth: int = 0, **options: Any) -> Any:
         """As in Holdwater."""
-        return super().to_mermaid(depth, **_known(options))
+        return super().to_mermaid(depth, **_drop_ignored_options(options))
 
     def visualize(self, depth: int = 0, **options: Any) -> Any:
         """As in Holdwater."""
-        return super().visualize(depth, **_known(options))
+        return super().visualize(depth, **_drop_ignored_options(options))
 
 
-def _known(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if name not in _DRAWING_OPTIONS}
+def _drop_ignored_options(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name not in _IGNORED_DRAWING_OPTIONS}
 
 
 __all__ = ["Graph", "GraphConfigError", "InputSpec", "validate_map_compatible", "validate_runner_compatibility"]

@@ -25,7 +25,7 @@ from holdwater.graphs import (
 from holdwater.graphs import MapConfig as GraphNodeMapExecutionConfig
 from holdwater.graphs import Node as HyperNode
 
-_limit = stubs.function("provider_limit=", "use max_concurrency= of the run")
+_unsupported_provider_limit = stubs.stub_function("provider_limit=", "use max_concurrency= of the run")
 
 
 def node(
@@ -38,13 +38,13 @@ def node(
 ) -> Any:
     """`holdwater.node`; the name of the output may be the second argument.  Events have all values, traced or not."""
     if provider_limit is not None:
-        _limit()
+        _unsupported_provider_limit()
     if source is None:
         return graphs.node(output_name=output_name, **options)
     return graphs.node(source, output_name=output_name, **options)
 
 
-class _Forms(ABCMeta):
+class _InterruptNodeMeta(ABCMeta):
     """Two ways to make an interrupt, and one class of them."""
 
     def __call__(cls, *arguments: Any, **options: Any) -> Any:
@@ -53,7 +53,7 @@ class _Forms(ABCMeta):
         if not callable(source):
             return graphs.InterruptNode(*arguments, **options)
         name = rest[0] if rest else options.pop("name", None)
-        return graphs.InterruptNode.showing(source, options.pop("answer_name", None), name=name, **options)
+        return graphs.InterruptNode.from_function(source, options.pop("answer_name", None), name=name, **options)
 
     def __instancecheck__(cls, instance: object) -> bool:
         return isinstance(instance, graphs.InterruptNode)
@@ -62,7 +62,7 @@ class _Forms(ABCMeta):
         return issubclass(kind, graphs.InterruptNode)
 
 
-class InterruptNode(metaclass=_Forms):
+class InterruptNode(metaclass=_InterruptNodeMeta):
     """`InterruptNode(function, name, answer_name=...)`, or `InterruptNode(name, input_param, response_param)`."""
 
 

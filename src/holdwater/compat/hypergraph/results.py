@@ -11,7 +11,7 @@ from holdwater.runners import graphs as runners
 from holdwater.runners.graphs import RunStatus
 
 
-class Values(dict[str, Any]):
+class CallableValues(dict[str, Any]):
     """`result.values` is the outputs, `result.values()` what it is of every dictionary."""
 
     def __call__(self) -> ValuesView[Any]:
@@ -29,7 +29,7 @@ class RunResult(runners.RunResult):
     """what cannot be recorded fails the run"""
 
     @classmethod
-    def like(cls, result: runners.RunResult, log: RunLog | MapLog | None) -> Self:
+    def from_result(cls, result: runners.RunResult, log: RunLog | MapLog | None) -> Self:
         """A result of Holdwater's with the log of its run."""
         new = cls(result)
         vars(new).update(vars(result))
@@ -37,8 +37,8 @@ class RunResult(runners.RunResult):
         return new
 
     @property
-    def values(self) -> Values:  # type: ignore[override]
-        return Values(self)
+    def values(self) -> CallableValues:  # type: ignore[override]
+        return CallableValues(self)
 
     @property
     def failure(self) -> Any:
@@ -50,12 +50,12 @@ class RunResult(runners.RunResult):
         """As `failure`."""
         return () if self.failure is None else (self.failure,)
 
-    async def _awaited(self) -> Self:
+    async def _return_self(self) -> Self:
         return self
 
     def __call__(self, *, raise_on_failure: bool = True) -> Any:
         """The result of `iter()`, which the original is asked for: `await run.result()`."""
-        return self._awaited()
+        return self._return_self()
 
     def summary(self) -> str:
         """One line."""
@@ -84,10 +84,10 @@ class MapResult(runners.MapResult):
     checkpoint_errors: tuple[str, ...] = ()
 
     @classmethod
-    def like(cls, results: runners.MapResult, log: RunLog | MapLog | None) -> Self:
+    def from_results(cls, results: runners.MapResult, log: RunLog | MapLog | None) -> Self:
         """Results of Holdwater's with the log of the map."""
         logs: Iterator[RunLog] = iter(log.items if isinstance(log, MapLog) else ())
-        new = cls([RunResult.like(result, next(logs, None)) for result in results])
+        new = cls([RunResult.from_result(result, next(logs, None)) for result in results])
         vars(new).update(vars(results))
         new.log = log if isinstance(log, MapLog) else None
         return new

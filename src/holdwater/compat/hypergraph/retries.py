@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from holdwater.compat.stubs import function
+from holdwater.compat.stubs import stub_function
 from holdwater.model import policies
 
-_window = function("retry_window=", "bound max_attempts and max_delay")
+_unsupported_retry_window = stub_function("retry_window=", "bound max_attempts and max_delay")
 
 
 class RetryPolicy(policies.RetryPolicy):
@@ -29,7 +29,7 @@ class RetryPolicy(policies.RetryPolicy):
         jitter: Literal["full", "none"] = "full",
     ) -> None:
         if retry_window is not None:
-            _window()
+            _unsupported_retry_window()
         super().__init__(
             max_attempts=max_attempts,
             retry_on=retry_on,

@@ -6,23 +6,23 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from holdwater.compat.hypergraph.results import MapResult, RunResult
-from holdwater.compat.hypergraph.unsupported import DaftRunner, RunnerMethods, refuse_options
-from holdwater.compat.stubs import function
+from holdwater.compat.hypergraph.unsupported import DaftRunner, UnsupportedRunnerMethods, reject_unsupported_options
+from holdwater.compat.stubs import stub_function
 from holdwater.events import RichProgressProcessor, RunLogProcessor
 from holdwater.runners import graphs as runners
 from holdwater.runners.graphs import BaseRunner, PauseInfo, RunnerCapabilities, RunStatus
 from holdwater.runners.graphs.arguments import ErrorHandling, check_options
 from holdwater.runners.graphs.local.nesting import ExecutionStrategy, get_execution_strategy
 
-Values = Mapping[str, Any] | None
+InputValues = Mapping[str, Any] | None
 
-_no_recorded_maps = function(
+_unsupported_recorded_map = stub_function(
     "map(workflow_id=)",
     'record a run that maps in a node: run(Graph([graph.as_node(name="items").map_over("x")]), workflow_id=...)',
 )
 
 
-class SyncRunner(runners.SyncRunner, RunnerMethods):
+class SyncRunner(runners.SyncRunner, UnsupportedRunnerMethods):
     """Holdwater's, with the original's options."""
 
     def __init__(
@@ -31,24 +31,24 @@ class SyncRunner(runners.SyncRunner, RunnerMethods):
         super().__init__(cache=cache, checkpointer=checkpointer, event_processors=event_processors)
         self.show_progress = show_progress
 
-    def run(self, graph: Any, values: Values = None, **options: Any) -> RunResult:  # type: ignore[override]
+    def run(self, graph: Any, values: InputValues = None, **options: Any) -> RunResult:  # type: ignore[override]
         """As in Holdwater.  Raises NotInThisVersion for forks by option."""
-        _translate(graph, options, self.show_progress)
-        log = _log(options)
+        _translate_options(graph, options, self.show_progress)
+        log = _add_run_log_processor(options)
         result = super().run(graph, values=values, **options)
-        return RunResult.like(result, log.log)
+        return RunResult.from_result(result, log.log)
 
-    def map(self, graph: Any, values: Values = None, **options: Any) -> MapResult:  # type: ignore[override]
+    def map(self, graph: Any, values: InputValues = None, **options: Any) -> MapResult:  # type: ignore[override]
         """As in Holdwater.  Raises NotInThisVersion for a map on the record."""
-        _translate(graph, options, self.show_progress)
+        _translate_options(graph, options, self.show_progress)
         if options.pop("workflow_id", None) is not None:
-            _no_recorded_maps()
-        log = _log(options)
+            _unsupported_recorded_map()
+        log = _add_run_log_processor(options)
         results = super().map(graph, values=values, **options)
-        return MapResult.like(results, log.log)
+        return MapResult.from_results(results, log.log)
 
 
-class AsyncRunner(runners.AsyncRunner, RunnerMethods):
+class AsyncRunner(runners.AsyncRunner, UnsupportedRunnerMethods):
     """Holdwater's, with the original's options."""
 
     def __init__(
@@ -64,34 +64,34 @@ class AsyncRunner(runners.AsyncRunner, RunnerMethods):
         )
         self.show_progress = show_progress
 
-    async def run(self, graph: Any, values: Values = None, **options: Any) -> RunResult:  # type: ignore[override]
+    async def run(self, graph: Any, values: InputValues = None, **options: Any) -> RunResult:  # type: ignore[override]
         """As in Holdwater.  Raises NotInThisVersion for forks by option."""
-        _translate(graph, options, self.show_progress)
+        _translate_options(graph, options, self.show_progress)
         return cast("RunResult", await super().run(graph, values=values, **options))
 
-    def iter(self, graph: Any, values: Values = None, **options: Any) -> runners.RunHandle:  # type: ignore[override]
+    def iter(self, graph: Any, values: InputValues = None, **options: Any) -> runners.RunHandle:  # type: ignore[override]
         """As in Holdwater; `run.result` is a property, to be read after the events, and may be called and awaited."""
         options.pop("buffer_size", None)
-        _translate(graph, options, self.show_progress)
+        _translate_options(graph, options, self.show_progress)
         return super().iter(graph, values=values, **options)
 
-    async def map(self, graph: Any, values: Values = None, **options: Any) -> MapResult:  # type: ignore[override]
+    async def map(self, graph: Any, values: InputValues = None, **options: Any) -> MapResult:  # type: ignore[override]
         """As in Holdwater.  Raises NotInThisVersion for a map on the record."""
-        _translate(graph, options, self.show_progress)
+        _translate_options(graph, options, self.show_progress)
         if options.pop("workflow_id", None) is not None:
-            _no_recorded_maps()
-        log = _log(options)
+            _unsupported_recorded_map()
+        log = _add_run_log_processor(options)
         results = await super().map(graph, values=values, **options)
-        return MapResult.like(results, log.log)
+        return MapResult.from_results(results, log.log)
 
-    async def _run(self, *arguments: Any, **options: Any) -> RunResult:
-        log = _log(options)
-        return RunResult.like(await super()._run(*arguments, **options), log.log)
+    async def _run_graph(self, *arguments: Any, **options: Any) -> RunResult:
+        log = _add_run_log_processor(options)
+        return RunResult.from_result(await super()._run_graph(*arguments, **options), log.log)
 
 
-def _translate(graph: Any, options: dict[str, Any], show_progress: bool) -> None:
+def _translate_options(graph: Any, options: dict[str, Any], show_progress: bool) -> None:
     """In place.  Raises NotInThisVersion, and ConfigError for an unknown `on_missing`."""
-    refuse_options(options)
+    reject_unsupported_options(options)
     check_options(error_handling="raise", on_missing=options.get("on_missing", "ignore"))
     if options.get("select") is None and getattr(graph, "selected", None) is None:
         options.pop("on_missing", None)  # what a gate left out is missing only where it was selected
@@ -99,7 +99,7 @@ def _translate(graph: Any, options: dict[str, Any], show_progress: bool) -> None
         options["event_processors"] = [*(options.get("event_processors") or ()), RichProgressProcessor()]
 
 
-def _log(options: dict[str, Any]) -> RunLogProcessor:
+def _add_run_log_processor(options: dict[str, Any]) -> RunLogProcessor:
     """Another listener among the options, in place; returns it."""
     log = RunLogProcessor()
     options["event_processors"] = [*(options.get("event_processors") or ()), log]

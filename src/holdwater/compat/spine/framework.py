@@ -15,8 +15,8 @@ from holdwater.compat.spine.params import BadParamsError, ParamDef, PipelineSpec
 from holdwater.errors import WorkflowError
 from holdwater.model.error_report import describe
 from holdwater.steps import PipelineNotFound, PipelineResult, PipelineStatus, pipeline, pipeline_registry
-from holdwater.steps.error_categories import category_of
-from holdwater.steps.pipelines import carried_out, starter
+from holdwater.steps.error_categories import classify_error
+from holdwater.steps.pipelines import prepare_call, run_pipeline
 
 S = TypeVar("S", bound=Callable[..., Any])
 
@@ -55,7 +55,7 @@ class Pipeline(steps.Pipeline):
         """Add what is optional and was left out, and check all.  Raises BadParamsError."""
         if self.spec is None:
             return
-        self.params = self.spec.completed(self.params)
+        self.params = self.spec.with_defaults(self.params)
         found = self.spec.validate(self.params)
         if not found.valid:
             raise BadParamsError(self.name or type(self).__name__, found)
@@ -88,7 +88,7 @@ def list_pipelines() -> list[str]:
 def clear_registry() -> None:
     """Forget all pipelines."""
     for name in pipeline_registry.names():
-        pipeline_registry.forget(name)
+        pipeline_registry.unregister(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ class PipelineRunner:
         """
         source, began = get_pipeline(name), dt.datetime.now(dt.UTC)
         try:
-            return carried_out(starter(source, dict(params or {})), name)
+            return run_pipeline(prepare_call(source, dict(params or {})), name)
         except BadParamsError:
             raise
         except Exception as error:  # noqa: BLE001 - what a pipeline raises is its result
@@ -144,7 +144,7 @@ class PipelineRunner:
                 began,
                 dt.datetime.now(dt.UTC),
                 error=describe(error),
-                error_category=category_of(error),
+                error_category=classify_error(error),
             )
 
     def run_all(self, names: Iterable[str], params: Mapping[str, Any] | None = None) -> list[PipelineResult]:

@@ -25,7 +25,7 @@ class ParamDef:
     validator: Validator | None = None
     error_message: str | None = None
 
-    def wrong(self, value: Any) -> str | None:
+    def validation_error(self, value: Any) -> str | None:
         """What is wrong with a value; None if nothing is."""
         fits = isinstance(value, (int, float) if self.type is float else self.type)
         if not fits or (isinstance(value, bool) and self.type is not bool):
@@ -54,7 +54,7 @@ class PipelineSpec:
     examples: Iterable[str] = ()
     notes: Iterable[str] = ()
 
-    def completed(self, params: Mapping[str, Any]) -> dict[str, Any]:
+    def with_defaults(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters, with the defaults of those that were left out; what is given stays as it is."""
         return {**{name: one.default for name, one in self.optional_params.items()}, **params}
 
@@ -63,7 +63,7 @@ class PipelineSpec:
         missing = [name for name in self.required_params if params.get(name) is None]
         invalid: dict[str, str] = {}
         for name, one in {**self.required_params, **self.optional_params}.items():
-            wrong = None if params.get(name) is None else one.wrong(params[name])
+            wrong = None if params.get(name) is None else one.validation_error(params[name])
             if wrong is not None:
                 invalid[name] = wrong
         return ValidationResult(not missing and not invalid, missing, invalid)
@@ -87,10 +87,10 @@ class BadParamsError(HoldwaterError, ValueError):
 
     category = "CONFIGURATION"
 
-    def __init__(self, pipeline: str, found: ValidationResult) -> None:
-        self.missing_params, self.invalid_params = found.missing_params, found.invalid_params
-        wrong = [f"{name} is missing" for name in found.missing_params]
-        wrong += [f"{name} {why}" for name, why in found.invalid_params.items()]
+    def __init__(self, pipeline: str, result: ValidationResult) -> None:
+        self.missing_params, self.invalid_params = result.missing_params, result.invalid_params
+        wrong = [f"{name} is missing" for name in result.missing_params]
+        wrong += [f"{name} {why}" for name, why in result.invalid_params.items()]
         super().__init__(f"the parameters of pipeline {pipeline!r} will not do: {'; '.join(wrong)}")
 
 

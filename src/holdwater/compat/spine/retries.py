@@ -7,13 +7,13 @@ from typing import Any, Final
 from holdwater.errors import ConfigError
 from holdwater.model import policies
 
-_SPELLINGS: Final = {
+_OPTION_ALIASES: Final = {
     "initial_delay_seconds": "initial_delay",
     "max_delay_seconds": "max_delay",
     "backoff_multiplier": "factor",
     "retryable_categories": "retryable_errors",
 }
-RETRYABLE: Final = ("TRANSIENT", "TIMEOUT")
+DEFAULT_RETRYABLE_ERRORS: Final = ("TRANSIENT", "TIMEOUT")
 
 
 class RetryPolicy(policies.RetryPolicy):
@@ -26,12 +26,12 @@ class RetryPolicy(policies.RetryPolicy):
     __slots__ = ()
 
     def __init__(self, max_attempts: int = 3, **options: Any) -> None:
-        for spelling, name in _SPELLINGS.items():
+        for spelling, name in _OPTION_ALIASES.items():
             if spelling in options:
                 if name in options:
                     raise ConfigError(f"give {spelling}= or {name}=, not both")
                 options[name] = options.pop(spelling)
-        options.setdefault("retryable_errors", RETRYABLE)
+        options.setdefault("retryable_errors", DEFAULT_RETRYABLE_ERRORS)
         super().__init__(max_attempts=max_attempts, **options)
 
     @property

@@ -26,8 +26,8 @@ class Workflow(steps.Workflow):
 class WorkflowBuilder:
     """Collects steps; each `add_*` takes what `Step` takes and returns the builder."""
 
-    def __init__(self, kind: type[Workflow], name: str, options: dict[str, Any]) -> None:
-        self._kind, self._name, self._options = kind, name, options
+    def __init__(self, workflow_class: type[Workflow], name: str, options: dict[str, Any]) -> None:
+        self._workflow_class, self._name, self._options = workflow_class, name, options
         self._steps: list[Step] = []
 
     def add(self, step: Step) -> WorkflowBuilder:
@@ -52,4 +52,4 @@ class WorkflowBuilder:
 
     def build(self) -> Workflow:
         """The workflow.  Raises WorkflowError."""
-        return self._kind(self._name, self._steps, **self._options)
+        return self._workflow_class(self._name, self._steps, **self._options)

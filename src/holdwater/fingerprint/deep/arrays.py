@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from holdwater.fingerprint.deep.packages import top_of
+from holdwater.fingerprint.deep.packages import top_level_package
 
 
-def parts_of_table(value: Any) -> tuple[object, ...] | None:
+def array_parts(value: Any) -> tuple[object, ...] | None:
     """What an array, frame, column or index consists of, however it lies in memory; None for anything else."""
     kind = type(value)
     if kind.__module__ == "numpy" and kind.__name__ == "ndarray":
         return value.shape, value.dtype, value.tolist() if value.dtype.hasobject else value.tobytes()
-    if top_of(kind.__module__) != "pandas" or not hasattr(value, "to_numpy"):
+    if top_level_package(kind.__module__) != "pandas" or not hasattr(value, "to_numpy"):
         return None
     if hasattr(value, "columns"):
         columns = [value.iloc[:, k].array for k in range(value.shape[1])]

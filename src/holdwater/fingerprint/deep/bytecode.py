@@ -16,20 +16,20 @@ from types import CodeType
 from typing import Any, Final
 from weakref import ref
 
-from holdwater.fingerprint.deep.values import summarise
+from holdwater.fingerprint.deep.values import digest_value
 
-_SILENT: Final = frozenset({"EXTENDED_ARG", "CACHE", "NOP", "RESUME"})
-_BETWEEN: Final = _SILENT | {"PUSH_NULL", "PRECALL"}
+_IGNORED_OPCODES: Final = frozenset({"EXTENDED_ARG", "CACHE", "NOP", "RESUME"})
+_NAME_SEPARATOR_OPCODES: Final = _IGNORED_OPCODES | {"PUSH_NULL", "PRECALL"}
 """what may stand between the parts of a dotted name"""
-_GLOBAL: Final = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
-_FREE: Final = frozenset({"LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"})
-_ATTRIBUTE: Final = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
-_FLAGS: Final = 0x3FF
+_GLOBAL_LOAD_OPCODES: Final = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
+_CLOSURE_LOAD_OPCODES: Final = frozenset({"LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"})
+_ATTRIBUTE_LOAD_OPCODES: Final = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
+_CALL_FLAGS_MASK: Final = 0x3FF
 """the flags that say how it is called: of a generator, with *args...; the others say how it was written"""
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Import:
+class ImportStatement:
     """An import statement in the body."""
 
     module: str
@@ -38,7 +38,7 @@ class Import:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class CodeAnalysis:
     """What is known of a code object and those inside it.
 
     A dotted name is `("helpers", "clean")`; it ends where it is no attribute read at once any more.
@@ -47,38 +47,38 @@ class Facts:
     digest: bytes
     global_names: tuple[tuple[str, ...], ...]
     free_names: tuple[tuple[str, ...], ...]
-    imports: tuple[Import, ...]
-    names: frozenset[str]
+    imports: tuple[ImportStatement, ...]
+    all_names: frozenset[str]
     """every name in it, attributes included"""
 
 
-_known: Final[dict[int, tuple[ref[CodeType], Facts]]] = {}
+_analyses: Final[dict[int, tuple[ref[CodeType], CodeAnalysis]]] = {}
 
 
-def facts_of(code: CodeType) -> Facts:
+def analyze_code(code: CodeType) -> CodeAnalysis:
     """Computed once for a code object."""
-    entry = _known.get(id(code))
+    entry = _analyses.get(id(code))
     if entry is not None and entry[0]() is code:
         return entry[1]
-    facts = _read(code)
+    facts = _analyze(code)
     key = id(code)
-    _known[key] = (ref(code, partial(_known.pop, key)), facts)
+    _analyses[key] = (ref(code, partial(_analyses.pop, key)), facts)
     return facts
 
 
-def _read(root: CodeType) -> Facts:
+def _analyze(root: CodeType) -> CodeAnalysis:
     codes = [root]
     digest = sha256()
     global_names: set[tuple[str, ...]] = set()
     free_names: set[tuple[str, ...]] = set()
-    imports: set[Import] = set()
+    imports: set[ImportStatement] = set()
     for code in codes:  # grows while it is walked through
         instructions = list(dis.get_instructions(code))
-        digest.update(_digest(code, instructions, codes))
+        digest.update(_digest_instructions(code, instructions, codes))
         for group, names in _dotted_names(instructions):
-            (global_names if group in _GLOBAL else free_names).add(names)
-        imports.update(_imports(instructions))
-    return Facts(
+            (global_names if group in _GLOBAL_LOAD_OPCODES else free_names).add(names)
+        imports.update(_import_statements(instructions))
+    return CodeAnalysis(
         digest.digest(),
         tuple(sorted(global_names)),
         tuple(sorted([names for names in free_names if names[0] in root.co_freevars])),
@@ -87,8 +87,8 @@ def _read(root: CodeType) -> Facts:
     )
 
 
-def _digest(code: CodeType, instructions: list[dis.Instruction], codes: list[CodeType]) -> bytes:
-    spoken = [one for one in instructions if one.opname not in _SILENT]
+def _digest_instructions(code: CodeType, instructions: list[dis.Instruction], nested_codes: list[CodeType]) -> bytes:
+    spoken = [one for one in instructions if one.opname not in _IGNORED_OPCODES]
     offsets = [one.offset for one in spoken]
 
     def place(offset: int) -> int:
@@ -98,8 +98,8 @@ def _digest(code: CodeType, instructions: list[dis.Instruction], codes: list[Cod
     for one in spoken:
         argument = one.argval
         if isinstance(argument, CodeType):
-            argument = ("code", len(codes))
-            codes.append(one.argval)
+            argument = ("code", len(nested_codes))
+            nested_codes.append(one.argval)
         elif one.opcode in dis.hasjrel or one.opcode in dis.hasjabs:
             argument = ("to", place(argument))
         elif one.opcode not in dis.hasconst and not isinstance(argument, (str, int, type(None))):
@@ -111,24 +111,30 @@ def _digest(code: CodeType, instructions: list[dis.Instruction], codes: list[Cod
     ]
     count = code.co_argcount + code.co_kwonlyargcount
     parameters = code.co_varnames[: count + bool(code.co_flags & CO_VARARGS) + bool(code.co_flags & CO_VARKEYWORDS)]
-    head = (code.co_name, code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags & _FLAGS)
-    return summarise([head, parameters, code.co_freevars, stream, handlers], "").digest
+    head = (
+        code.co_name,
+        code.co_argcount,
+        code.co_posonlyargcount,
+        code.co_kwonlyargcount,
+        code.co_flags & _CALL_FLAGS_MASK,
+    )
+    return digest_value([head, parameters, code.co_freevars, stream, handlers], "").digest
 
 
 def _dotted_names(instructions: list[dis.Instruction]) -> Iterator[tuple[str, tuple[str, ...]]]:
     group, names = "", [""]
     for one in instructions:
-        if group and one.opname in _ATTRIBUTE:
+        if group and one.opname in _ATTRIBUTE_LOAD_OPCODES:
             names.append(one.argval)
-        elif one.opname not in _BETWEEN:
+        elif one.opname not in _NAME_SEPARATOR_OPCODES:
             if group:
                 yield group, tuple(names)
-            group = one.opname if one.opname in _GLOBAL or one.opname in _FREE else ""
+            group = one.opname if one.opname in _GLOBAL_LOAD_OPCODES or one.opname in _CLOSURE_LOAD_OPCODES else ""
             names = [one.argval]
 
 
-def _imports(instructions: list[dis.Instruction]) -> Iterator[Import]:
-    spoken = [one for one in instructions if one.opname not in _BETWEEN]
+def _import_statements(instructions: list[dis.Instruction]) -> Iterator[ImportStatement]:
+    spoken = [one for one in instructions if one.opname not in _NAME_SEPARATOR_OPCODES]
     for k, one in enumerate(spoken):
         if one.opname == "IMPORT_NAME":
-            yield Import(one.argval, spoken[k - 2].argval, tuple(spoken[k - 1].argval or ()))
+            yield ImportStatement(one.argval, spoken[k - 2].argval, tuple(spoken[k - 1].argval or ()))

@@ -13,18 +13,18 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, Final, TypeAlias
 from weakref import ref
 
-from holdwater.fingerprint.deep.bytecode import facts_of
+from holdwater.fingerprint.deep.bytecode import analyze_code
 from holdwater.fingerprint.deep.errors import Unfingerprintable
-from holdwater.fingerprint.deep.packages import release_of, top_of
-from holdwater.fingerprint.deep.values import Reference, summarise
+from holdwater.fingerprint.deep.packages import module_release, top_level_package
+from holdwater.fingerprint.deep.values import CodeReference, digest_value
 from holdwater.model.error_report import describe
 
-_ABSENT: Final = type("Absent", (), {"__module__": "builtins", "__qualname__": "absent"})
+_MISSING: Final = type("Absent", (), {"__module__": "builtins", "__qualname__": "absent"})
 """stands for a name that is not there (yet)"""
-_CONSTANT: Final = frozenset({bool, int, float, complex, str, bytes, type(None)})
+_CONSTANT_TYPES: Final = frozenset({bool, int, float, complex, str, bytes, type(None)})
 _UNTRACEABLE: Final = (eval, exec, globals, __import__, importlib.import_module)
 _UNTRACEABLE_ATTRIBUTES: Final = frozenset({("importlib", "import_module"), ("sys", "modules")})
-_INCIDENTAL: Final = frozenset(
+_IGNORED_ATTRIBUTES: Final = frozenset(
     {
         "__dict__", "__weakref__", "__doc__", "__module__", "__qualname__", "__firstlineno__", "__static_attributes__",
         "__annotations_cache__", "__abstractmethods__", "_abc_impl",
@@ -33,40 +33,40 @@ _INCIDENTAL: Final = frozenset(
 """attributes of a class that follow from others or say nothing about what it does"""
 
 
-Fetch: TypeAlias = Callable[[Any], object]
+ReadDependency: TypeAlias = Callable[[Any], object]
 """reads a source from the unit it belongs to, which it must not hold: units die with their code"""
 
 
 @dataclasses.dataclass(slots=True)
-class Source:
+class Dependency:
     """Something a unit reads.  `label` completes "<unit>: "."""
 
     label: str
-    fetch: Fetch
+    read: ReadDependency
     digest: bytes = b""
-    references: tuple[ref[Reference], ...] = ()
-    held: object = _ABSENT
+    references: tuple[ref[CodeReference], ...] = ()
+    last_value: object = _MISSING
     """the value itself, if it cannot change in place; code is held weakly"""
-    changeable: bool = True
+    is_mutable: bool = True
 
-    def fill(self, owner: Reference, home: str) -> None:
-        value = self.fetch(owner)
-        summary = summarise(value, home)
+    def capture(self, owner: CodeReference, home: str) -> None:
+        value = self.read(owner)
+        summary = digest_value(value, home)
         self.digest = summary.digest
         self.references = tuple([ref(target) for target in summary.references])
-        if type(value) in _CONSTANT or value is _ABSENT or _is_named_builtin(value):
-            self.changeable, self.held = False, value
+        if type(value) in _CONSTANT_TYPES or value is _MISSING or _is_named_builtin(value):
+            self.is_mutable, self.last_value = False, value
         elif isinstance(value, (FunctionType, type, ModuleType)) and (
             any(target is value for target in summary.references) or getattr(value, "__closure__", None) is None
         ):
-            self.changeable, self.held = False, ref(value)
+            self.is_mutable, self.last_value = False, ref(value)
 
-    def unchanged(self, owner: Reference, home: str) -> bool:
-        value = self.fetch(owner)
-        if not self.changeable:
-            held = self.held
+    def is_unchanged(self, owner: CodeReference, home: str) -> bool:
+        value = self.read(owner)
+        if not self.is_mutable:
+            held = self.last_value
             return value is (held() if isinstance(held, ref) else held)
-        summary = summarise(value, home)
+        summary = digest_value(value, home)
         return (
             summary.digest == self.digest
             and len(summary.references) == len(self.references)
@@ -74,13 +74,13 @@ class Source:
         )
 
 
-def name_of(target: Reference) -> str:
+def qualified_name(target: CodeReference) -> str:
     if isinstance(target, ModuleType):
         return target.__name__
-    return f"{module_of(target)}.{target.__qualname__}"
+    return f"{module_name(target)}.{target.__qualname__}"
 
 
-def module_of(target: Reference) -> str:
+def module_name(target: CodeReference) -> str:
     if isinstance(target, ModuleType):
         return target.__name__
     if isinstance(target, FunctionType):
@@ -92,73 +92,77 @@ def _is_named_builtin(value: object) -> bool:
     return isinstance(value, BuiltinFunctionType) and (value.__self__ is None or isinstance(value.__self__, ModuleType))
 
 
-def sources_of(target: Reference) -> Iterator[Source]:
+def dependencies_of(target: CodeReference) -> Iterator[Dependency]:
     if isinstance(target, FunctionType):
-        return _sources_of_function(target)
+        return _function_dependencies(target)
     if isinstance(target, type):
-        return _sources_of_class(target)
-    return _sources_of_module(target)
+        return _class_dependencies(target)
+    return _module_dependencies(target)
 
 
 # -- functions
 
 
-def _sources_of_function(function: FunctionType) -> Iterator[Source]:
+def _function_dependencies(function: FunctionType) -> Iterator[Dependency]:
     code = function.__code__
-    facts = facts_of(code)
-    home = top_of(module_of(function))
-    yield Source("code", lambda function: facts_of(function.__code__).digest)
+    facts = analyze_code(code)
+    home = top_level_package(module_name(function))
+    yield Dependency("code", lambda function: analyze_code(function.__code__).digest)
     defaults = function.__defaults__ or ()
-    yield Source(
+    yield Dependency(
         "defaults", lambda function: (len(function.__defaults__ or ()), *sorted(function.__kwdefaults__ or ()))
     )
-    yield Source("attributes", lambda function: function.__dict__)
+    yield Dependency("attributes", lambda function: function.__dict__)
     for k, name in enumerate(code.co_varnames[code.co_argcount - len(defaults) : code.co_argcount]):
-        yield Source(f"default of {name}", partial(_default, k))
+        yield Dependency(f"default of {name}", partial(_default_value, k))
     for name in sorted(function.__kwdefaults__ or ()):
-        yield Source(f"default of {name}", partial(_keyword_default, name))
+        yield Dependency(f"default of {name}", partial(_keyword_default_value, name))
     dotted = {names[0] for names in facts.free_names}
     for names in [*facts.free_names, *[(name,) for name in code.co_freevars if name not in dotted]]:
-        reading = _Reading(names, partial(_content, code.co_freevars.index(names[0])), home)
-        yield reading.source("closure variable", function)
+        reading = _DottedName(names, partial(_closure_value, code.co_freevars.index(names[0])), home)
+        yield reading.dependency("closure variable", function)
     for names in facts.global_names:
-        yield _Reading(names, partial(_global, names[0]), home).source("global", function)
+        yield _DottedName(names, partial(_global_value, names[0]), home).dependency("global", function)
     package = str(function.__globals__.get("__package__") or "")
     for one in facts.imports:
         module = importlib.util.resolve_name("." * one.level + one.module, package) if one.level else one.module
-        if release_of(module, home) is not None:
-            yield Source(f"import of {module}", partial(_installed, module, one.names or tuple(sorted(facts.names))))
+        if module_release(module, home) is not None:
+            yield Dependency(
+                f"import of {module}", partial(_installed_release, module, one.names or tuple(sorted(facts.all_names)))
+            )
         elif one.names:
             for name in one.names:
-                yield _Reading((module, name), partial(_imported, module, name), home).source("import of", function)
+                yield _DottedName((module, name), partial(_import_module, module, name), home).dependency(
+                    "import of", function
+                )
         else:
-            for whole in dict.fromkeys([module, top_of(module)]):
-                yield Source(f"import of {whole}", partial(_imported, whole, ""))
+            for whole in dict.fromkeys([module, top_level_package(module)]):
+                yield Dependency(f"import of {whole}", partial(_import_module, whole, ""))
 
 
-class _Reading:
+class _DottedName:
     """A dotted name that a function reads: followed as far as it leads through modules whose code is read."""
 
-    def __init__(self, names: tuple[str, ...], root: Fetch, home: str) -> None:
+    def __init__(self, names: tuple[str, ...], root: ReadDependency, home: str) -> None:
         self._names, self._root, self._home = names, root, home
 
-    def source(self, kind: str, function: FunctionType) -> Source:
+    def dependency(self, kind: str, function: FunctionType) -> Dependency:
         try:
-            used = self._follow(function)[1]
+            used = self._resolve(function)[1]
         except Unfingerprintable:  # told when it is fetched, with the label
             used = len(self._names)
-        return Source(f"{kind} {'.'.join(self._names[:used])}", lambda function: self._follow(function)[0])
+        return Dependency(f"{kind} {'.'.join(self._names[:used])}", lambda function: self._resolve(function)[0])
 
-    def _follow(self, function: FunctionType) -> tuple[object, int]:
+    def _resolve(self, function: FunctionType) -> tuple[object, int]:
         """What it leads to, and how many of the names that takes."""
         value, used = self._root(function), 1
         while isinstance(value, ModuleType) and used < len(self._names):
             name = self._names[used]
-            if release_of(value.__name__, self._home) is not None:
+            if module_release(value.__name__, self._home) is not None:
                 _refuse_untraceable(value.__name__, name)
                 break
             # a module's `__getattr__` is not asked: it is code that is read itself
-            value = _attribute(name if name in vars(value) else "__getattr__", value)
+            value = _attribute_value(name if name in vars(value) else "__getattr__", value)
             used += 1
         if any(value is one for one in _UNTRACEABLE):
             raise Unfingerprintable("what it leads to cannot be known before it is called")
@@ -170,14 +174,14 @@ def _refuse_untraceable(module: str, name: str) -> None:
         raise Unfingerprintable(f"what {module}.{name} leads to cannot be known before it is used")
 
 
-def _installed(module: str, names: tuple[str, ...], function: FunctionType) -> object:
+def _installed_release(module: str, names: tuple[str, ...], function: FunctionType) -> object:
     """The release of a module the body imports, of which it may use these names."""
     for name in names:
         _refuse_untraceable(module, name)
-    return release_of(module, top_of(module_of(function)))
+    return module_release(module, top_level_package(module_name(function)))
 
 
-def _imported(module: str, name: str, _: FunctionType) -> object:
+def _import_module(module: str, name: str, _: FunctionType) -> object:
     """The module, imported as the body would do it; with the submodule if the name is one."""
     try:
         found = sys.modules.get(module) or importlib.import_module(module)
@@ -188,66 +192,66 @@ def _imported(module: str, name: str, _: FunctionType) -> object:
     return found
 
 
-def _default(k: int, function: FunctionType) -> object:
+def _default_value(k: int, function: FunctionType) -> object:
     defaults = function.__defaults__ or ()
-    return defaults[k] if k < len(defaults) else _ABSENT
+    return defaults[k] if k < len(defaults) else _MISSING
 
 
-def _keyword_default(name: str, function: FunctionType) -> object:
-    return (function.__kwdefaults__ or {}).get(name, _ABSENT)
+def _keyword_default_value(name: str, function: FunctionType) -> object:
+    return (function.__kwdefaults__ or {}).get(name, _MISSING)
 
 
-def _content(k: int, function: FunctionType) -> object:
+def _closure_value(k: int, function: FunctionType) -> object:
     try:
         return (function.__closure__ or ())[k].cell_contents
     except (IndexError, ValueError):  # its code was replaced; not assigned yet
-        return _ABSENT
+        return _MISSING
 
 
-def _global(name: str, function: FunctionType) -> object:
-    value = function.__globals__.get(name, _ABSENT)
-    return vars(builtins).get(name, _ABSENT) if value is _ABSENT else value
+def _global_value(name: str, function: FunctionType) -> object:
+    value = function.__globals__.get(name, _MISSING)
+    return vars(builtins).get(name, _MISSING) if value is _MISSING else value
 
 
-def _attribute(name: str, owner: type | ModuleType) -> object:
-    return vars(owner).get(name, _ABSENT)
+def _attribute_value(name: str, owner: type | ModuleType) -> object:
+    return vars(owner).get(name, _MISSING)
 
 
 # -- classes and modules
 
 
-def _sources_of_class(cls: type) -> Iterator[Source]:
-    yield Source("name", lambda cls: (cls.__module__, cls.__qualname__))
-    yield Source("bases", lambda cls: cls.__bases__)
-    yield Source("metaclass", lambda cls: type(cls))
-    yield Source("names of attributes", lambda cls: _attribute_names(cls))
+def _class_dependencies(cls: type) -> Iterator[Dependency]:
+    yield Dependency("name", lambda cls: (cls.__module__, cls.__qualname__))
+    yield Dependency("bases", lambda cls: cls.__bases__)
+    yield Dependency("metaclass", lambda cls: type(cls))
+    yield Dependency("names of attributes", lambda cls: _attribute_names(cls))
     if "__pydantic_decorators__" in vars(cls):
-        yield Source("validators", _validators)
+        yield Dependency("validators", _pydantic_validators)
     for name in _attribute_names(cls):
-        yield Source(f"attribute {name}", partial(_attribute, name))
+        yield Dependency(f"attribute {name}", partial(_attribute_value, name))
 
 
 def _attribute_names(cls: type) -> list[str]:
-    return sorted([name for name in vars(cls) if name not in _INCIDENTAL and not _is_compiled(name)])
+    return sorted([name for name in vars(cls) if name not in _IGNORED_ATTRIBUTES and not _is_pydantic_internal(name)])
 
 
-def _is_compiled(name: str) -> bool:
+def _is_pydantic_internal(name: str) -> bool:
     """What pydantic makes of the fields and validators."""
     return name.startswith("__pydantic_") and name != "__pydantic_fields__"
 
 
-def _validators(cls: Any) -> object:
+def _pydantic_validators(cls: Any) -> object:
     """What pydantic knows of decorated methods, without the address of the class that is in it."""
     infos = cls.__pydantic_decorators__
     kinds = {field.name: getattr(infos, field.name) for field in dataclasses.fields(infos)}
     return {kind: {name: one.info for name, one in found.items()} for kind, found in kinds.items()}
 
 
-def _sources_of_module(module: ModuleType) -> Iterator[Source]:
-    yield Source("name", lambda module: module.__name__)
-    yield Source("names", lambda module: _global_names(module))
+def _module_dependencies(module: ModuleType) -> Iterator[Dependency]:
+    yield Dependency("name", lambda module: module.__name__)
+    yield Dependency("names", lambda module: _global_names(module))
     for name in _global_names(module):
-        yield Source(f"global {name}", partial(_attribute, name))
+        yield Dependency(f"global {name}", partial(_attribute_value, name))
 
 
 def _global_names(module: ModuleType) -> list[str]:

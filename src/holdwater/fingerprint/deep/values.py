@@ -21,49 +21,49 @@ from operator import itemgetter
 from types import BuiltinFunctionType, CellType, FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
-from holdwater.fingerprint.deep.arrays import parts_of_table
+from holdwater.fingerprint.deep.arrays import array_parts
 from holdwater.fingerprint.deep.errors import Unfingerprintable
-from holdwater.fingerprint.deep.packages import release_of, top_of
+from holdwater.fingerprint.deep.packages import module_release, top_level_package
 
-Reference: TypeAlias = FunctionType | type | ModuleType
-Order: TypeAlias = Literal["listed", "sorted", "paired"]
+CodeReference: TypeAlias = FunctionType | type | ModuleType
+ChildOrder: TypeAlias = Literal["listed", "sorted", "paired"]
 
-_FLAT: Final = frozenset({int, float, bool, str, bytes, type(None)})
-_NAMES: Final = frozenset({str})
-_MEMOISED: Final = type(functools.cache(len))
-_SHORT_BYTES: Final = 64
-_REVISITS: Final = 100_000
+_FLAT_TYPES: Final = frozenset({int, float, bool, str, bytes, type(None)})
+_NAME_TYPES: Final = frozenset({str})
+_LRU_CACHE_TYPE: Final = type(functools.cache(len))
+_INLINE_LIMIT_BYTES: Final = 64
+_MAX_REVISITS: Final = 100_000
 """how often parts of a value that contains itself may be walked through again"""
 
 
-class Summary(NamedTuple):
+class ValueDigest(NamedTuple):
     """A value without its code: the digest, and the code it refers to in the order the digest numbers it."""
 
     digest: bytes
-    references: tuple[Reference, ...]
+    references: tuple[CodeReference, ...]
 
 
-def summarise(value: object, home: str) -> Summary:
+def digest_value(value: object, home: str) -> ValueDigest:
     """Raises Unfingerprintable.  `home`: the top-level package of the reader."""
-    walk = _Walk(home)
-    return Summary(walk.digest(value), tuple(walk.references))
+    walk = _ValueVisitor(home)
+    return ValueDigest(walk.digest(value), tuple(walk.references))
 
 
 class _Frame:
     """A value whose parts are being walked through."""
 
-    __slots__ = ("children", "key", "lowest", "order", "results", "tag", "value")
+    __slots__ = ("child_digests", "children", "key", "low_link", "order", "tag", "value")
 
-    def __init__(self, value: object, tag: bytes, children: Iterable[object], order: Order) -> None:
+    def __init__(self, value: object, tag: bytes, children: Iterable[object], order: ChildOrder) -> None:
         self.value, self.tag, self.order = value, tag, order
         self.key = id(value)
         self.children = iter(children)
-        self.results: list[bytes] = []
-        self.lowest = 1 << 60
+        self.child_digests: list[bytes] = []
+        self.low_link = 1 << 60
         """the least depth a part of it refers back to"""
 
     def digest(self) -> bytes:
-        parts = self.results
+        parts = self.child_digests
         if self.order == "sorted":
             parts = sorted(parts)
         elif self.order == "paired":
@@ -71,17 +71,17 @@ class _Frame:
         return b"#" + sha256(self.tag + b"".join(parts)).digest()
 
 
-class _Walk:
+class _ValueVisitor:
     def __init__(self, home: str) -> None:
         self.home = home
-        self.references: list[Reference] = []
-        self._numbers: dict[int, int] = {}
-        self._done: dict[int, bytes] = {}
-        self._kept: list[object] = []
+        self.references: list[CodeReference] = []
+        self._reference_numbers: dict[int, int] = {}
+        self._digests: dict[int, bytes] = {}
+        self._kept_alive: list[object] = []
         self._revisits = 0
 
     def digest(self, value: object) -> bytes:
-        found = self._open(value)
+        found = self._visit(value)
         if isinstance(found, bytes):
             return found
         stack = [found]
@@ -91,13 +91,13 @@ class _Walk:
             for child in frame.children:
                 back = path.get(id(child))
                 if back is not None:
-                    frame.lowest = min(frame.lowest, back)
-                    frame.results.append(b"^" + struct.pack("<I", len(stack) - back))
+                    frame.low_link = min(frame.low_link, back)
+                    frame.child_digests.append(b"^" + struct.pack("<I", len(stack) - back))
                     continue
-                known = self._done.get(id(child))
-                found = self._open(child) if known is None else known
+                known = self._digests.get(id(child))
+                found = self._visit(child) if known is None else known
                 if isinstance(found, bytes):
-                    frame.results.append(found)
+                    frame.child_digests.append(found)
                     continue
                 path[found.key] = len(stack)
                 stack.append(found)
@@ -106,114 +106,118 @@ class _Walk:
                 stack.pop()
                 del path[frame.key]
                 digest = frame.digest()
-                self._close(frame, digest, len(stack))
+                self._leave(frame, digest, len(stack))
                 if not stack:
                     return digest
-                stack[-1].results.append(digest)
-                stack[-1].lowest = min(stack[-1].lowest, frame.lowest)
+                stack[-1].child_digests.append(digest)
+                stack[-1].low_link = min(stack[-1].low_link, frame.low_link)
 
-    def _close(self, frame: _Frame, digest: bytes, depth: int) -> None:
-        self._kept.append(frame.value)  # so that no other object gets its id
-        if frame.lowest >= depth:
-            self._done[frame.key] = digest
+    def _leave(self, frame: _Frame, digest: bytes, depth: int) -> None:
+        self._kept_alive.append(frame.value)  # so that no other object gets its id
+        if frame.low_link >= depth:
+            self._digests[frame.key] = digest
             return
         self._revisits += 1
-        if self._revisits > _REVISITS:
+        if self._revisits > _MAX_REVISITS:
             raise Unfingerprintable("the value contains itself in too many ways")
 
-    def _open(self, value: Any) -> bytes | _Frame:
+    def _visit(self, value: Any) -> bytes | _Frame:
         kind = type(value)
-        leaf = _LEAVES.get(kind)
+        leaf = _LEAF_ENCODERS.get(kind)
         if leaf is not None:
             return leaf(value)
         if kind is list or kind is tuple:
-            if _FLAT.issuperset(map(type, value)):
-                return _hashed(b"f", marshal.dumps(value, 2))  # version 2: no references, equal data gives equal bytes
+            if _FLAT_TYPES.issuperset(map(type, value)):
+                return _hash_content(
+                    b"f", marshal.dumps(value, 2)
+                )  # version 2: no references, equal data gives equal bytes
             return _Frame(value, b"l" if kind is list else b"t", value, "listed")
         if kind is dict:
             pairs: Iterable[tuple[Any, Any]] = value.items()
-            if _NAMES.issuperset(map(type, value)):
-                if _FLAT.issuperset(map(type, value.values())):
-                    return _hashed(b"m", marshal.dumps(sorted(pairs), 2))
+            if _NAME_TYPES.issuperset(map(type, value)):
+                if _FLAT_TYPES.issuperset(map(type, value.values())):
+                    return _hash_content(b"m", marshal.dumps(sorted(pairs), 2))
                 pairs = sorted(pairs, key=itemgetter(0))  # code is numbered in this order
             return _Frame(value, b"d", [part for pair in pairs for part in pair], "paired")
         if kind is set or kind is frozenset:
-            parts = sorted(value, key=_name_of)  # code is numbered in this order
+            parts = sorted(value, key=_name_sort_key)  # code is numbered in this order
             return _Frame(value, b"e" if kind is set else b"z", parts, "sorted")
         if isinstance(value, type):
-            return self._class(value)
-        special = _SPECIAL.get(kind)
+            return self._visit_class(value)
+        special = _TYPE_VISITORS.get(kind)
         if special is not None:
             return special(self, value)
-        return self._object(value)
+        return self._visit_object(value)
 
     # -- code
 
-    def _refer(self, target: Reference) -> bytes:
-        number = self._numbers.get(id(target))
+    def _add_reference(self, target: CodeReference) -> bytes:
+        number = self._reference_numbers.get(id(target))
         if number is None:
-            number = self._numbers[id(target)] = len(self.references)
+            number = self._reference_numbers[id(target)] = len(self.references)
             self.references.append(target)
         return b"&" + struct.pack("<I", number)
 
-    def _class(self, value: type) -> bytes:
+    def _visit_class(self, value: type) -> bytes:
         module: object = value.__module__
         if not isinstance(module, str):  # compiled by Cython
-            return _named("class", value.__qualname__)
-        release = release_of(module, self.home)
-        return self._refer(value) if release is None else _named("class", module, value.__qualname__, release)
+            return _hash_names("class", value.__qualname__)
+        release = module_release(module, self.home)
+        return (
+            self._add_reference(value) if release is None else _hash_names("class", module, value.__qualname__, release)
+        )
 
-    def _module(self, value: ModuleType) -> bytes:
-        release = release_of(value.__name__, self.home)
-        return self._refer(value) if release is None else _named("module", value.__name__, release)
+    def _visit_module(self, value: ModuleType) -> bytes:
+        release = module_release(value.__name__, self.home)
+        return self._add_reference(value) if release is None else _hash_names("module", value.__name__, release)
 
-    def _function(self, value: FunctionType) -> bytes | _Frame:
+    def _visit_function(self, value: FunctionType) -> bytes | _Frame:
         module = value.__globals__.get("__name__")
-        release = release_of(module, self.home)
+        release = module_release(module, self.home)
         if release is None:
-            return self._refer(value)
-        name = _named("function", str(module), value.__code__.co_qualname, release)
+            return self._add_reference(value)
+        name = _hash_names("function", str(module), value.__code__.co_qualname, release)
         if module == "functools" and hasattr(value, "registry"):  # singledispatch; its closure holds a cache of calls
             return _Frame(value, name, (value.__dict__["__wrapped__"], value.__dict__["registry"]), "listed")
         if value.__closure__ is None:
             return name
         return _Frame(value, name, [*value.__closure__, value.__defaults__, value.__kwdefaults__], "listed")
 
-    def _builtin(self, value: BuiltinFunctionType) -> bytes | _Frame:
+    def _visit_builtin(self, value: BuiltinFunctionType) -> bytes | _Frame:
         owner = value.__self__
         if owner is None or isinstance(owner, ModuleType):
             module = value.__module__
-            return _named("builtin", str(module), value.__qualname__, release_of(module, self.home) or "")
-        return _Frame(value, _named("bound", value.__name__), (owner,), "listed")
+            return _hash_names("builtin", str(module), value.__qualname__, module_release(module, self.home) or "")
+        return _Frame(value, _hash_names("bound", value.__name__), (owner,), "listed")
 
     # -- all else
 
-    def _object(self, value: Any) -> bytes | _Frame:
+    def _visit_object(self, value: Any) -> bytes | _Frame:
         kind = type(value)
         try:
-            table = parts_of_table(value)
+            table = array_parts(value)
             if table is not None:
-                return _Frame(value, _named("table"), (kind, *table), "listed")
-            for base, open_base in _DESCRIPTORS.items():
+                return _Frame(value, _hash_names("table"), (kind, *table), "listed")
+            for base, open_base in _DESCRIPTOR_VISITORS.items():
                 if isinstance(value, base):
                     return _Frame(value, b"D", (kind, *open_base(self, value).children, vars(value)), "listed")
             if isinstance(value, (set, frozenset)):
                 return _Frame(value, b"S", (kind, frozenset(value), getattr(value, "__dict__", None)), "listed")
-            if kind is _MEMOISED or _is_node(value):  # called, it is the function it wraps
+            if kind is _LRU_CACHE_TYPE or _is_graph_node(value):  # called, it is the function it wraps
                 return _Frame(value, b"w", (kind, value.__wrapped__), "listed")
-            return self._reduced(value)
+            return self._visit_reduced(value)
         except Exception as error:  # the code of its class
             raise Unfingerprintable(
                 f"the state of a {kind.__module__}.{kind.__qualname__} cannot be read ({error})"
             ) from error
 
-    def _reduced(self, value: Any) -> bytes | _Frame:
+    def _visit_reduced(self, value: Any) -> bytes | _Frame:
         """Taken apart as pickle does."""
         kind = type(value)
         reduce = copyreg.dispatch_table.get(kind)
         reduced = value.__reduce_ex__(4) if reduce is None else reduce(value)
         if isinstance(reduced, str):
-            name = _named("global", str(getattr(value, "__module__", None) or kind.__module__), reduced)
+            name = _hash_names("global", str(getattr(value, "__module__", None) or kind.__module__), reduced)
             return _Frame(value, name, (kind, getattr(value, "__dict__", None)), "listed")
         make, arguments, state, items, pairs = (*reduced[:5], None, None, None)[:5]
         if pairs is not None:
@@ -221,80 +225,82 @@ class _Walk:
         return _Frame(value, b"o", (kind, make, arguments, state, items and list(items), pairs), "listed")
 
 
-def _is_node(value: object) -> bool:
-    return top_of(type(value).__module__) == "holdwater" and "__wrapped__" in getattr(value, "__dict__", ())
+def _is_graph_node(value: object) -> bool:
+    return top_level_package(type(value).__module__) == "holdwater" and "__wrapped__" in getattr(value, "__dict__", ())
 
 
-def _hashed(tag: bytes, content: bytes) -> bytes:
+def _hash_content(tag: bytes, content: bytes) -> bytes:
     return b"#" + sha256(tag + content).digest()
 
 
-def _leaf(tag: bytes, content: bytes) -> bytes:
+def _encode_leaf(tag: bytes, content: bytes) -> bytes:
     """A text no other leaf begins with."""
-    if len(content) > _SHORT_BYTES:
-        return _hashed(tag, content)
+    if len(content) > _INLINE_LIMIT_BYTES:
+        return _hash_content(tag, content)
     return tag + struct.pack("<B", len(content)) + content
 
 
-def _named(*names: str) -> bytes:
-    return _hashed(b"n", "\0".join(names).encode("utf-8", "surrogatepass"))
+def _hash_names(*names: str) -> bytes:
+    return _hash_content(b"n", "\0".join(names).encode("utf-8", "surrogatepass"))
 
 
-def _float(value: float) -> bytes:
-    return b"xn" if math.isnan(value) else _leaf(b"x", struct.pack("<d", value))
+def _encode_float(value: float) -> bytes:
+    return b"xn" if math.isnan(value) else _encode_leaf(b"x", struct.pack("<d", value))
 
 
-def _int(value: int) -> bytes:
-    return _leaf(b"i", value.to_bytes((value.bit_length() + 8) // 8, "little", signed=True))
+def _encode_int(value: int) -> bytes:
+    return _encode_leaf(b"i", value.to_bytes((value.bit_length() + 8) // 8, "little", signed=True))
 
 
-def _name_of(value: object) -> str:
+def _name_sort_key(value: object) -> str:
     return getattr(value, "__qualname__", "") if isinstance(value, (FunctionType, type, ModuleType)) else ""
 
 
-def _cell(_: _Walk, value: CellType) -> _Frame:
+def _visit_cell(_: _ValueVisitor, value: CellType) -> _Frame:
     try:
         return _Frame(value, b"c", (value.cell_contents,), "listed")
     except ValueError:  # not assigned yet
         return _Frame(value, b"c", (), "listed")
 
 
-def _parts(*names: str) -> Callable[[_Walk, Any], _Frame]:
+def _attribute_visitor(*names: str) -> Callable[[_ValueVisitor, Any], _Frame]:
     """Of a descriptor and the like: its parts by name."""
-    return lambda _, value: _Frame(value, _named(type(value).__name__), [getattr(value, n) for n in names], "listed")
+    return lambda _, value: _Frame(
+        value, _hash_names(type(value).__name__), [getattr(value, n) for n in names], "listed"
+    )
 
 
-_LEAVES: Final[dict[type, Callable[[Any], bytes]]] = {
+_LEAF_ENCODERS: Final[dict[type, Callable[[Any], bytes]]] = {
     type(None): lambda _: b"N",
     bool: lambda value: b"T" if value else b"F",
-    int: _int,
-    float: _float,
-    complex: lambda value: b"j" + _float(value.real) + _float(value.imag),
-    str: lambda value: _leaf(b"s", value.encode("utf-8", "surrogatepass")),
-    bytes: lambda value: _leaf(b"b", value),
+    int: _encode_int,
+    float: _encode_float,
+    complex: lambda value: b"j" + _encode_float(value.real) + _encode_float(value.imag),
+    str: lambda value: _encode_leaf(b"s", value.encode("utf-8", "surrogatepass")),
+    bytes: lambda value: _encode_leaf(b"b", value),
 }
 
-_DESCRIPTORS: Final = {
-    property: _parts("fget", "fset", "fdel"),
-    staticmethod: _parts("__func__"),
-    classmethod: _parts("__func__"),
+_DESCRIPTOR_VISITORS: Final = {
+    property: _attribute_visitor("fget", "fset", "fdel"),
+    staticmethod: _attribute_visitor("__func__"),
+    classmethod: _attribute_visitor("__func__"),
 }
-_SLOT: Final = _parts("__objclass__", "__name__")
+_slot_visitor: Final = _attribute_visitor("__objclass__", "__name__")
 
-_SPECIAL: Final[dict[type, Callable[[_Walk, Any], bytes | _Frame]]] = {
-    FunctionType: _Walk._function,
-    ModuleType: _Walk._module,
-    BuiltinFunctionType: _Walk._builtin,
-    MethodType: _parts("__func__", "__self__"),
-    CellType: _cell,
+_TYPE_VISITORS: Final[dict[type, Callable[[_ValueVisitor, Any], bytes | _Frame]]] = {
+    FunctionType: _ValueVisitor._visit_function,
+    ModuleType: _ValueVisitor._visit_module,
+    BuiltinFunctionType: _ValueVisitor._visit_builtin,
+    MethodType: _attribute_visitor("__func__", "__self__"),
+    CellType: _visit_cell,
     MappingProxyType: lambda _, value: _Frame(value, b"p", (dict(value),), "listed"),
-    **_DESCRIPTORS,
-    functools.cached_property: _parts("func", "attrname"),
-    typing.ForwardRef: _parts("__forward_arg__"),
-    type(int.real): _SLOT,  # getset_descriptor
-    type(slice.start): _SLOT,  # member_descriptor
-    type(str.join): _SLOT,  # method_descriptor
-    type(dict.__dict__["fromkeys"]): _SLOT,  # classmethod_descriptor
-    type(object.__init__): _SLOT,  # wrapper_descriptor
-    type(object().__str__): _parts("__self__", "__name__"),  # method-wrapper
+    **_DESCRIPTOR_VISITORS,
+    functools.cached_property: _attribute_visitor("func", "attrname"),
+    typing.ForwardRef: _attribute_visitor("__forward_arg__"),
+    type(int.real): _slot_visitor,  # getset_descriptor
+    type(slice.start): _slot_visitor,  # member_descriptor
+    type(str.join): _slot_visitor,  # method_descriptor
+    type(dict.__dict__["fromkeys"]): _slot_visitor,  # classmethod_descriptor
+    type(object.__init__): _slot_visitor,  # wrapper_descriptor
+    type(object().__str__): _attribute_visitor("__self__", "__name__"),  # method-wrapper
 }

@@ -8,29 +8,29 @@ from typing import Final
 
 Neighbours = Mapping[str, Sequence[str]]
 
-_SETTLED: Final = 1 << 60
+_ASSIGNED: Final = 1 << 60
 
 
 @dataclass(frozen=True, eq=False)
-class Shape:
+class Digraph:
     """Nodes stand in definition order everywhere.  `level`: the longest way to a part, so that a way always climbs."""
 
-    after: Neighbours
-    before: Neighbours
-    parts: tuple[tuple[str, ...], ...]
+    successors: Neighbours
+    predecessors: Neighbours
+    components: tuple[tuple[str, ...], ...]
     """in topological order"""
-    part: Mapping[str, int]
+    component: Mapping[str, int]
     level: Mapping[str, int]
 
     @classmethod
-    def of(cls, names: Collection[str], pairs: Iterable[tuple[str, str]]) -> Shape:
+    def from_edges(cls, names: Collection[str], edges: Iterable[tuple[str, str]]) -> Digraph:
         """The shape of these nodes and edges; iterative and linear."""
         after: dict[str, list[str]] = {name: [] for name in names}
         before: dict[str, list[str]] = {name: [] for name in names}
-        for source, target in dict.fromkeys(pairs):
+        for source, target in dict.fromkeys(edges):
             after[source].append(target)
             before[target].append(source)
-        part = _numbered(after)
+        part = _number_components(after)
         members: list[list[str]] = [[] for _ in range(max(part.values(), default=-1) + 1)]
         for name in names:
             members[part[name]].append(name)
@@ -40,14 +40,14 @@ class Shape:
             level.update(dict.fromkeys(inside, max(below, default=-1) + 1))
         return cls(after, before, tuple([tuple(inside) for inside in members]), part, level)
 
-    def together(self, one: str, other: str) -> bool:
+    def same_component(self, one: str, other: str) -> bool:
         """Whether two nodes are in one part: each comes after the other."""
-        return self.part[one] == self.part[other]
+        return self.component[one] == self.component[other]
 
 
-def reached(starts: Iterable[str], neighbours: Neighbours) -> set[str]:
+def reachable(start_nodes: Iterable[str], neighbours: Neighbours) -> set[str]:
     """The starts and all that can be reached from them."""
-    found = set(starts)
+    found = set(start_nodes)
     stack = list(found)
     while stack:
         for name in neighbours[stack.pop()]:
@@ -57,17 +57,17 @@ def reached(starts: Iterable[str], neighbours: Neighbours) -> set[str]:
     return found
 
 
-def _numbered(after: Neighbours) -> dict[str, int]:
+def _number_components(successors: Neighbours) -> dict[str, int]:
     """Node -> number of its part, in topological order (Tarjan 1972, with a stack of our own)."""
     index: dict[str, int] = {}
     low: dict[str, int] = {}
     part: dict[str, int] = {}
     open_nodes: list[str] = []
     count = 0
-    for root in after:
+    for root in successors:
         if root in index:
             continue
-        way: list[tuple[str, Iterator[str]]] = [(root, iter(after[root]))]
+        way: list[tuple[str, Iterator[str]]] = [(root, iter(successors[root]))]
         index[root] = low[root] = len(index)
         open_nodes.append(root)
         while way:
@@ -76,9 +76,9 @@ def _numbered(after: Neighbours) -> dict[str, int]:
                 if later not in index:
                     index[later] = low[later] = len(index)
                     open_nodes.append(later)
-                    way.append((later, iter(after[later])))
+                    way.append((later, iter(successors[later])))
                     break
-                if low[later] != _SETTLED:
+                if low[later] != _ASSIGNED:
                     low[name] = min(low[name], index[later])
             else:
                 way.pop()
@@ -87,7 +87,7 @@ def _numbered(after: Neighbours) -> dict[str, int]:
                 if low[name] == index[name]:
                     while True:
                         member = open_nodes.pop()
-                        low[member] = _SETTLED
+                        low[member] = _ASSIGNED
                         part[member] = count
                         if member == name:
                             break

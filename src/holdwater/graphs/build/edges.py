@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from holdwater.errors import GraphConfigError
-from holdwater.graphs.messages import close_to, listed, told
+from holdwater.graphs.messages import did_you_mean, join_names, with_facts
 from holdwater.graphs.nodes.base import Node
 
 EdgeLike = tuple[str | Node, str | Node] | tuple[str | Node, str | Node, str | Iterable[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
+class ExplicitEdge:
     """An edge as it was written down.  Without names it is one of order only."""
 
     source: str
@@ -21,7 +21,7 @@ class Declared:
     names: tuple[str, ...]
 
 
-def declared(nodes: Mapping[str, Node], edges: Iterable[EdgeLike], shared: frozenset[str]) -> list[Declared]:
+def parse_edges(nodes: Mapping[str, Node], edges: Iterable[EdgeLike], shared: frozenset[str]) -> list[ExplicitEdge]:
     """The edges of `edges=`.  A pair carries what the source makes and the target takes; shared names have no edges.
 
     Raises GraphConfigError for what is no edge, and for nodes and values that do not exist.
@@ -33,7 +33,7 @@ def declared(nodes: Mapping[str, Node], edges: Iterable[EdgeLike], shared: froze
                 f"an edge is (source, target) or (source, target, names), not {edge!r}",
                 hint='edges=[("load", "clean"), ("clean", "report", "rows")]',
             )
-        source, target = _node(nodes, edge[0], "source"), _node(nodes, edge[1], "target")
+        source, target = _resolve_node(nodes, edge[0], "source"), _resolve_node(nodes, edge[1], "target")
         made, taken = nodes[source].data_outputs, nodes[target].inputs
         if len(edge) == 2:
             wanted = set(taken)
@@ -41,24 +41,29 @@ def declared(nodes: Mapping[str, Node], edges: Iterable[EdgeLike], shared: froze
         else:
             names = (edge[2],) if isinstance(edge[2], str) else tuple(edge[2])
             for name in names:
-                _check(name, made, f"{source!r} does not make it; its outputs are {listed(made)}", source, target)
-                _check(name, taken, f"{target!r} does not take it; its inputs are {listed(taken)}", source, target)
-        found.append(Declared(source, target, tuple([name for name in names if name not in shared])))
+                _check_carried_name(
+                    name, made, f"{source!r} does not make it; its outputs are {join_names(made)}", source, target
+                )
+                _check_carried_name(
+                    name, taken, f"{target!r} does not take it; its inputs are {join_names(taken)}", source, target
+                )
+        found.append(ExplicitEdge(source, target, tuple([name for name in names if name not in shared])))
     return found
 
 
-def _node(nodes: Mapping[str, Node], given: object, end: str) -> str:
-    name = given.name if isinstance(given, Node) else given
+def _resolve_node(nodes: Mapping[str, Node], value: object, end: str) -> str:
+    name = value.name if isinstance(value, Node) else value
     if not isinstance(name, str) or name not in nodes:
         raise GraphConfigError(
-            told(f"the {end} of an edge, {name!r}, is not in the graph", f"the nodes are {listed(nodes)}"),
-            hint=close_to(name, nodes),
+            with_facts(f"the {end} of an edge, {name!r}, is not in the graph", f"the nodes are {join_names(nodes)}"),
+            hint=did_you_mean(name, nodes),
         )
     return name
 
 
-def _check(name: str, known: tuple[str, ...], fact: str, source: str, target: str) -> None:
-    if name not in known:
+def _check_carried_name(name: str, port_names: tuple[str, ...], fact: str, source: str, target: str) -> None:
+    if name not in port_names:
         raise GraphConfigError(
-            told(f"the edge from {source!r} to {target!r} cannot carry {name!r}", fact), hint=close_to(name, known)
+            with_facts(f"the edge from {source!r} to {target!r} cannot carry {name!r}", fact),
+            hint=did_you_mean(name, port_names),
         )

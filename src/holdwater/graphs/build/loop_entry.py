@@ -17,7 +17,7 @@ from holdwater.graphs.nodes.gates import GateNode
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class AmbiguousEntry:
     """Nodes of a loop that can begin in several ways: node -> names it would take from outside.
 
     No candidates: they cannot begin.  `settled`: everything is there for more than one of them.
@@ -25,264 +25,285 @@ class Choice:
 
     loop: tuple[str, ...]
     candidates: Mapping[str, tuple[str, ...]]
-    settled: bool = False
+    inputs_available: bool = False
 
 
 @dataclass
-class Start:
+class LoopEntries:
     """What the loops of a graph begin with, in definition order."""
 
     entries: dict[str, None] = field(default_factory=dict)
-    led: set[str] = field(default_factory=set)
+    gated_entries: set[str] = field(default_factory=set)
     """entries that a gate of their loop lets in"""
     seeds: dict[str, None] = field(default_factory=dict)
-    choices: list[Choice] = field(default_factory=list)
+    ambiguous_entries: list[AmbiguousEntry] = field(default_factory=list)
 
 
-def started(
+def find_loop_entries(
     wiring: Wiring,
     sources: Mapping[Port, tuple[str, ...]],
     active: Set[str],
-    known: Set[str],
+    known_names: Set[str],
     entrypoints: Collection[str] = (),
     answers: Set[str] = frozenset(),
-) -> Start:
+) -> LoopEntries:
     """How the active loops begin if the `known` names are given and the entry points go first.
 
     `answers`: names of answers to questions that are given too; a loop begins behind its question with one of these if
     it can begin nowhere else.
     """
-    start = Start()
+    start = LoopEntries()
     for loop in wiring.loops:
         inside = tuple([name for name in loop if name in active])
         if inside:
-            _Loop(wiring, sources, inside, known, answers, start).begin(
+            _LoopEntryFinder(wiring, sources, inside, known_names, answers, start).find_entries(
                 [name for name in inside if name in entrypoints]
             )
     return start
 
 
-class _Loop:
+class _LoopEntryFinder:
     def __init__(
         self,
         wiring: Wiring,
         sources: Mapping[Port, tuple[str, ...]],
         members: tuple[str, ...],
-        known: Set[str],
+        known_names: Set[str],
         answers: Set[str],
-        start: Start,
+        loop_entries: LoopEntries,
     ) -> None:
         self.wiring = wiring
         self.members = members
-        self.start = start
-        self.inside = frozenset(members)
-        self.fired: set[str] = set()
-        self.gates = {
-            name: tuple([gate for gate in wiring.controllers.get(name, ()) if gate in self.inside]) for name in members
+        self.loop_entries = loop_entries
+        self.member_set = frozenset(members)
+        self.activated: set[str] = set()
+        self.gates_over = {
+            name: tuple([gate for gate in wiring.controllers.get(name, ()) if gate in self.member_set])
+            for name in members
         }
-        self.fed_back: dict[str, tuple[str, ...]] = {}
+        self.loop_inputs: dict[str, tuple[str, ...]] = {}
         """node -> inputs that the loop writes"""
-        self.takes: dict[str, tuple[str, ...]] = {}
+        self.edge_inputs: dict[str, tuple[str, ...]] = {}
         """node -> those of them that edges bring"""
-        self.lacks: dict[str, tuple[str, ...]] = {}
+        self.unfilled_inputs: dict[str, tuple[str, ...]] = {}
         """node -> those of them that nothing else can provide"""
         self.sources = sources
-        self.before: dict[str, set[str]] = {}
+        self.predecessors: dict[str, set[str]] = {}
         """node -> nodes of the loop that it waits for, unless it is an entry"""
-        self.known = set(known)
+        self.known_names = set(known_names)
         self.answers = answers
         for name in members:
-            self._look_at(name)
-        self.following: dict[str, list[str]] = {name: [] for name in members}
-        for name, sources_of in self.before.items():
-            for source in (*sources_of, *self.gates[name]):
-                self.following[source].append(name)
+            self._analyse_node(name)
+        self.successors: dict[str, list[str]] = {name: [] for name in members}
+        for name, sources_of in self.predecessors.items():
+            for source in (*sources_of, *self.gates_over[name]):
+                self.successors[source].append(name)
 
-    def _look_at(self, name: str) -> None:
-        node, inside = self.wiring.nodes[name], self.inside
+    def _analyse_node(self, name: str) -> None:
+        node, inside = self.wiring.nodes[name], self.member_set
         makers = {p: self.sources.get((name, p), ()) for p in node.inputs}
-        self.fed_back[name] = tuple([p for p in node.inputs if not inside.isdisjoint(makers[p])])
-        lacking = [p for p in self.fed_back[name] if inside.issuperset(makers[p]) and not node.has_default_for(p)]
+        self.loop_inputs[name] = tuple([p for p in node.inputs if not inside.isdisjoint(makers[p])])
+        lacking = [p for p in self.loop_inputs[name] if inside.issuperset(makers[p]) and not node.has_default_for(p)]
         own = [p for p in lacking if makers[p] == (name,)]  # whatever goes first, only this node could write it
         for p in own:
-            self.start.seeds[p] = None
-            self.known.add(p)
-        self.lacks[name] = tuple([p for p in lacking if p not in own])
+            self.loop_entries.seeds[p] = None
+            self.known_names.add(p)
+        self.unfilled_inputs[name] = tuple([p for p in lacking if p not in own])
         # A shared name is read as it is when the turn comes; what is declared about order says when that is.
-        self.takes[name] = tuple([p for p in self.fed_back[name] if p not in self.wiring.shared])
-        before = {maker for p in self.takes[name] for maker in makers[p]}
+        self.edge_inputs[name] = tuple([p for p in self.loop_inputs[name] if p not in self.wiring.shared])
+        before = {maker for p in self.edge_inputs[name] for maker in makers[p]}
         before.update([maker for w in node.wait_for for maker in self.wiring.signals.get(w, ())])
-        before.update(self.wiring.order.get(name, ()))
-        self.before[name] = (before & inside) - {name}
+        before.update(self.wiring.explicit_order.get(name, ()))
+        self.predecessors[name] = (before & inside) - {name}
 
-    def begin(self, first: list[str]) -> None:
+    def find_entries(self, first_nodes: list[str]) -> None:
         """Choose beginnings until every node of the loop has had a first turn, or a choice is left open."""
-        if over := self._choosers(first):
-            if not self._may_decide(over):
-                self._leave_open(first)
-            self.start.led.update([name for name in first if not set(over).isdisjoint(self.gates[name])])
-            first = [*over, *[name for name in first if name not in self.start.led]]
-        while len(self.fired) < len(self.members):
-            chosen = first or self._deciding() or self._chosen()
-            first = []
+        if over := self._exclusive_gates(first_nodes):
+            if not self._can_decide(over):
+                self._record_ambiguity(first_nodes)
+            self.loop_entries.gated_entries.update(
+                [name for name in first_nodes if not set(over).isdisjoint(self.gates_over[name])]
+            )
+            first_nodes = [*over, *[name for name in first_nodes if name not in self.loop_entries.gated_entries]]
+        while len(self.activated) < len(self.members):
+            chosen = first_nodes or self._gates_deciding_first() or self._choose_entries()
+            first_nodes = []
             if not chosen:
                 return
             for name in chosen:
-                self.start.seeds.update(dict.fromkeys([p for p in self.lacks[name] if not self._written(name, p)]))
-                self.known.update(self.lacks[name])
-                self.start.entries[name] = None
-                if not self.fired.isdisjoint(self.gates[name]):
-                    self.start.led.add(name)
-            self._turn(chosen)
+                self.loop_entries.seeds.update(
+                    dict.fromkeys([p for p in self.unfilled_inputs[name] if not self._is_written(name, p)])
+                )
+                self.known_names.update(self.unfilled_inputs[name])
+                self.loop_entries.entries[name] = None
+                if not self.activated.isdisjoint(self.gates_over[name]):
+                    self.loop_entries.gated_entries.add(name)
+            self._run_first_iteration(chosen)
 
     # -- choosing
 
-    def _deciding(self) -> list[str]:
+    def _gates_deciding_first(self) -> list[str]:
         """Gates that decide before anything else in the loop has run."""
-        if self.fired:
+        if self.activated:
             return []
         return [name for name in self.members if self.wiring.nodes[name].is_gate and self._decides_first(name)]
 
     def _decides_first(self, gate: str) -> bool:
         node = self.wiring.nodes[gate]
-        if self.gates[gate] or not all([self._heard(w) for w in node.wait_for]):
+        if self.gates_over[gate] or not all([self._is_signalled(w) for w in node.wait_for]):
             return False
-        if not self._needs(gate):
-            by_defaults = not self._awaits(gate) and all([node.has_default_for(p) for p in self.takes[gate]])
-            return not _open(node) or by_defaults
-        return not _open(node) and not any([self.known.intersection(self.fed_back[name]) for name in self.members])
+        if not self._missing_inputs(gate):
+            by_defaults = not self._waiting_predecessors(gate) and all(
+                [node.has_default_for(p) for p in self.edge_inputs[gate]]
+            )
+            return not _is_default_open(node) or by_defaults
+        return not _is_default_open(node) and not any(
+            [self.known_names.intersection(self.loop_inputs[name]) for name in self.members]
+        )
 
-    def _choosers(self, pool: Collection[str]) -> tuple[str, ...]:
+    def _exclusive_gates(self, names: Collection[str]) -> tuple[str, ...]:
         """Gates of the loop, still to decide, that open only one of these at a time."""
-        over = [gate for name in pool for gate in self.gates[name] if gate not in self.fired]
+        over = [gate for name in names for gate in self.gates_over[name] if gate not in self.activated]
         return tuple(
             [
                 gate
                 for gate in dict.fromkeys(over)
-                if over.count(gate) > 1 and not _opens_several(self.wiring.nodes[gate])
+                if over.count(gate) > 1 and not _is_multi_target(self.wiring.nodes[gate])
             ]
         )
 
-    def _may_decide(self, gates: Collection[str]) -> bool:
+    def _can_decide(self, gates: Collection[str]) -> bool:
         """Whether the gates have what they read, and nothing over them."""
-        return not any([self.gates[gate] or self._needs(gate) for gate in gates])
+        return not any([self.gates_over[gate] or self._missing_inputs(gate) for gate in gates])
 
-    def _chosen(self) -> list[str]:
-        left = [name for name in self.members if name not in self.fired and self._may_begin(name)]
+    def _choose_entries(self) -> list[str]:
+        left = [name for name in self.members if name not in self.activated and self._can_start(name)]
         candidates = [name for name in left if not self.wiring.nodes[name].is_gate] or left
-        ready = [name for name in candidates if not self._needs(name)]
-        if not ready and self.answers and not self.fired:
-            ready = self._behind_questions()
-        pool = _largest({name: self.known.intersection(self.fed_back[name]) for name in ready or candidates})
+        ready = [name for name in candidates if not self._missing_inputs(name)]
+        if not ready and self.answers and not self.activated:
+            ready = self._startable_from_answers()
+        pool = _maximal_sets(
+            {name: self.known_names.intersection(self.loop_inputs[name]) for name in ready or candidates}
+        )
         if not ready:
-            pool = _smallest({name: set(self._needs(name)) for name in pool})
-        if len({frozenset(self._needs(name)) for name in pool}) != 1:
-            stuck = tuple([name for name in self.members if name not in self.fired])
-            self.start.choices.append(Choice(stuck, {name: self._needs(name) for name in pool}))
+            pool = _minimal_sets({name: set(self._missing_inputs(name)) for name in pool})
+        if len({frozenset(self._missing_inputs(name)) for name in pool}) != 1:
+            stuck = tuple([name for name in self.members if name not in self.activated])
+            self.loop_entries.ambiguous_entries.append(
+                AmbiguousEntry(stuck, {name: self._missing_inputs(name) for name in pool})
+            )
             return []
-        if not any([self.known.intersection(self.fed_back[name]) for name in pool]):
-            pool = [name for name in pool if not self.gates[name]] or pool  # nothing given says to pass a gate by
-        over = self._choosers(pool)
-        if over and self._may_decide(over):
+        if not any([self.known_names.intersection(self.loop_inputs[name]) for name in pool]):
+            pool = [name for name in pool if not self.gates_over[name]] or pool  # nothing given says to pass a gate by
+        over = self._exclusive_gates(pool)
+        if over and self._can_decide(over):
             return list(over)
-        first = self._foremost(pool)
-        free = [name for name in first if self.fired.isdisjoint(self.gates[name])]  # no gate has decided about it
-        if over or (free and self._written_over(free)):
-            self._leave_open(pool)
+        first = self._without_dependents(pool)
+        free = [
+            name for name in first if self.activated.isdisjoint(self.gates_over[name])
+        ]  # no gate has decided about it
+        if over or (free and self._has_order_conflict(free)):
+            self._record_ambiguity(pool)
         return first
 
-    def _behind_questions(self) -> list[str]:
+    def _startable_from_answers(self) -> list[str]:
         """Nodes that can begin with the answers that are given."""
-        behind = [name for name in self.members if not self.wiring.nodes[name].is_gate and self._needs(name)]
-        return [name for name in behind if self.answers >= set(self._needs(name))]
+        behind = [name for name in self.members if not self.wiring.nodes[name].is_gate and self._missing_inputs(name)]
+        return [name for name in behind if self.answers >= set(self._missing_inputs(name))]
 
-    def _leave_open(self, pool: Collection[str]) -> None:
-        names = {name: tuple([p for p in self.fed_back[name] if p in self.known]) for name in pool}
-        self.start.choices.append(Choice(self.members, names, settled=True))
+    def _record_ambiguity(self, candidates: Collection[str]) -> None:
+        names = {name: tuple([p for p in self.loop_inputs[name] if p in self.known_names]) for name in candidates}
+        self.loop_entries.ambiguous_entries.append(AmbiguousEntry(self.members, names, inputs_available=True))
 
-    def _needs(self, name: str) -> tuple[str, ...]:
+    def _missing_inputs(self, name: str) -> tuple[str, ...]:
         """What it would take from outside besides what is there."""
-        return tuple([p for p in self.lacks[name] if p not in self.known and not self._written(name, p)])
+        return tuple(
+            [p for p in self.unfilled_inputs[name] if p not in self.known_names and not self._is_written(name, p)]
+        )
 
-    def _written(self, name: str, p: str) -> bool:
-        return not self.fired.isdisjoint(self.sources[name, p])
+    def _is_written(self, name: str, p: str) -> bool:
+        return not self.activated.isdisjoint(self.sources[name, p])
 
-    def _may_begin(self, name: str) -> bool:
-        gates = self.gates[name]
+    def _can_start(self, name: str) -> bool:
+        gates = self.gates_over[name]
         nodes = self.wiring.nodes
-        if gates and not any([_open(nodes[gate]) or gate in self.fired for gate in gates]):
+        if gates and not any([_is_default_open(nodes[gate]) or gate in self.activated for gate in gates]):
             outside = len(self.wiring.controllers[name]) > len(gates)
             if not outside:
                 return False
-        if not all([self._heard(w) for w in nodes[name].wait_for]):
+        if not all([self._is_signalled(w) for w in nodes[name].wait_for]):
             return False
-        return not any([self._asked(name, p) for p in self._needs(name)])
+        return not any([self._comes_from_interrupts(name, p) for p in self._missing_inputs(name)])
 
-    def _heard(self, signal: str) -> bool:
+    def _is_signalled(self, signal: str) -> bool:
         makers = self.wiring.signals.get(signal, ())
-        return any([maker not in self.inside or maker in self.fired for maker in makers])
+        return any([maker not in self.member_set or maker in self.activated for maker in makers])
 
-    def _asked(self, name: str, p: str) -> bool:
+    def _comes_from_interrupts(self, name: str, p: str) -> bool:
         """Whether a person answers it; an answer cannot be the first thing in a loop."""
         return all([self.wiring.nodes[maker].is_interrupt for maker in self.sources[name, p]])
 
-    def _foremost(self, pool: list[str]) -> list[str]:
+    def _without_dependents(self, names: list[str]) -> list[str]:
         """Without those that take something, not given, from others that are about to begin."""
-        among = set(pool)
+        among = set(names)
         later = {
             name
-            for name in pool
-            for p in self.takes[name]
-            if p not in self.known and not among.isdisjoint(set(self.sources[name, p]) - {name})
+            for name in names
+            for p in self.edge_inputs[name]
+            if p not in self.known_names and not among.isdisjoint(set(self.sources[name, p]) - {name})
         }
-        later.update([name for name in pool if not among.isdisjoint(self.wiring.order.get(name, ()))])
-        first = [name for name in pool if name not in later] or pool
-        return [name for name in first if not self._awaits(name)] or first
+        later.update([name for name in names if not among.isdisjoint(self.wiring.explicit_order.get(name, ()))])
+        first = [name for name in names if name not in later] or names
+        return [name for name in first if not self._waiting_predecessors(name)] or first
 
-    def _awaits(self, name: str) -> frozenset[str]:
+    def _waiting_predecessors(self, name: str) -> frozenset[str]:
         """Nodes of the loop that it comes after by a declared edge, and that have had no turn."""
-        return self.inside.intersection(self.wiring.order.get(name, ())) - self.fired
+        return self.member_set.intersection(self.wiring.explicit_order.get(name, ())) - self.activated
 
-    def _written_over(self, pool: list[str]) -> bool:
+    def _has_order_conflict(self, names: list[str]) -> bool:
         """Whether one writes what another begins with, or they come after different nodes by declared edges."""
-        among = set(pool)
-        return len({self._awaits(name) for name in pool}) > 1 or any(
-            [not among.isdisjoint(set(self.sources[name, p]) - {name}) for name in pool for p in self.takes[name]]
+        among = set(names)
+        return len({self._waiting_predecessors(name) for name in names}) > 1 or any(
+            [
+                not among.isdisjoint(set(self.sources[name, p]) - {name})
+                for name in names
+                for p in self.edge_inputs[name]
+            ]
         )
 
     # -- a first turn
 
-    def _turn(self, first: Iterable[str]) -> None:
-        stack = list(first)
-        self.fired.update(stack)
+    def _run_first_iteration(self, start_nodes: Iterable[str]) -> None:
+        stack = list(start_nodes)
+        self.activated.update(stack)
         while stack:
-            for name in self.following[stack.pop()]:
-                if name not in self.fired and self._follows(name):
-                    self.fired.add(name)
+            for name in self.successors[stack.pop()]:
+                if name not in self.activated and self._can_follow(name):
+                    self.activated.add(name)
                     stack.append(name)
 
-    def _follows(self, name: str) -> bool:
+    def _can_follow(self, name: str) -> bool:
         """Whether it can run after what has run: a source behind a gate may also be left out."""
-        gates = self.gates[name]
-        if gates and self.fired.isdisjoint(gates):
+        gates = self.gates_over[name]
+        if gates and self.activated.isdisjoint(gates):
             return False
-        for source in self.before[name]:
-            if source not in self.fired and not self.gates[source]:
+        for source in self.predecessors[name]:
+            if source not in self.activated and not self.gates_over[source]:
                 return False
-        return not self._needs(name) and all([self._heard(w) for w in self.wiring.nodes[name].wait_for])
+        return not self._missing_inputs(name) and all([self._is_signalled(w) for w in self.wiring.nodes[name].wait_for])
 
 
-def _open(gate: Node) -> bool:
+def _is_default_open(gate: Node) -> bool:
     return isinstance(gate, GateNode) and gate.default_open
 
 
-def _opens_several(gate: Node) -> bool:
+def _is_multi_target(gate: Node) -> bool:
     return isinstance(gate, GateNode) and gate.multi_target
 
 
-def _largest(sets: Mapping[str, set[str]]) -> list[str]:
+def _maximal_sets(sets: Mapping[str, set[str]]) -> list[str]:
     """The names whose set is not part of another's."""
-    having = _having(sets)
+    having = _index_by_member(sets)
 
     def beaten(one: set[str]) -> bool:
         if not one:
@@ -292,13 +313,13 @@ def _largest(sets: Mapping[str, set[str]]) -> list[str]:
     return [name for name, one in sets.items() if not beaten(one)]
 
 
-def _smallest(sets: Mapping[str, set[str]]) -> list[str]:
+def _minimal_sets(sets: Mapping[str, set[str]]) -> list[str]:
     """The names whose set has no other's as a part.  No set is empty."""
-    having = _having(sets)
+    having = _index_by_member(sets)
     return [name for name, one in sets.items() if not any([other < one for p in one for other in having[p]])]
 
 
-def _having(sets: Mapping[str, set[str]]) -> dict[str, set[frozenset[str]]]:
+def _index_by_member(sets: Mapping[str, set[str]]) -> dict[str, set[frozenset[str]]]:
     """The different sets by what is in them."""
     found: dict[str, set[frozenset[str]]] = {}
     for one in {frozenset(one) for one in sets.values()}:

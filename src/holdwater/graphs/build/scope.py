@@ -9,11 +9,11 @@ from types import MappingProxyType
 from typing import Any
 
 from holdwater.errors import GraphConfigError
-from holdwater.graphs.build.digraph import reached
-from holdwater.graphs.build.loop_entry import Choice, Start, started
+from holdwater.graphs.build.digraph import reachable
+from holdwater.graphs.build.loop_entry import AmbiguousEntry, LoopEntries, find_loop_entries
 from holdwater.graphs.build.wiring import Port, Wiring
 from holdwater.graphs.input_spec import InputSpec
-from holdwater.graphs.messages import close_to, listed, told
+from holdwater.graphs.messages import did_you_mean, join_names, with_facts
 from holdwater.graphs.nodes.gates import GateNode
 
 
@@ -24,59 +24,66 @@ class Scope:
     active: tuple[str, ...]
     outputs: tuple[str, ...]
     """names to return"""
-    partial: tuple[str, ...]
+    partial_outputs: tuple[str, ...]
     """names to return of a run that failed, as far as they were made: all, unless some are selected"""
     inputs: InputSpec
-    supplied: tuple[str, ...]
+    supplied_outputs: tuple[str, ...]
     """outputs that were given, so that nobody reads them from a node"""
     entrypoints: tuple[str, ...]
     """configured entry points, and the nodes by which loops are entered: they wait for nothing that comes round"""
-    led: tuple[str, ...]
+    gated_entries: tuple[str, ...]
     """those of them that a gate of their loop lets in, which decides before"""
-    choices: tuple[Choice, ...]
+    ambiguous_entries: tuple[AmbiguousEntry, ...]
     """loops that what was given does not start, or starts in several ways"""
 
 
-def scoped(
+def compute_scope(
     wiring: Wiring,
     bound: Mapping[str, Any],
     *,
     select: Sequence[str] | None,
     entrypoints: Sequence[str],
-    given: Set[str],
-    answers: Set[str],
+    provided: Set[str],
+    interrupt_outputs: Set[str],
 ) -> Scope:
     """One scope of a graph; linear.  `given`: names a run provides.  `answers`: outputs that people give.
 
     Raises GraphConfigError for a selection that the entry points leave out, and for entry points of which a gate before
     them would have opened one.
     """
-    shape = wiring.shape
-    active: Set[str] = reached(entrypoints, shape.after) if entrypoints else wiring.nodes.keys()
+    shape = wiring.digraph
+    active: Set[str] = reachable(entrypoints, shape.successors) if entrypoints else wiring.nodes.keys()
     _check_entrypoints(wiring, active, entrypoints)
-    cut = _cut(wiring, active, given - answers)
-    supplied = frozenset(name for name in {name for _, name in cut} if name not in wiring.fed_back)
+    cut = _find_replaced_ports(wiring, active, provided - interrupt_outputs)
+    supplied = frozenset(name for name in {name for _, name in cut} if name not in wiring.feedback_names)
     if select is not None:
-        active = _needed(wiring, active, cut, [name for name in select if name not in supplied])
+        active = _find_needed(wiring, active, cut, [name for name in select if name not in supplied])
     elif cut:
-        active = active - _superfluous(wiring, active, cut)
-    sources = _sources(wiring, active, supplied)
-    start = started(wiring, sources, active, (given - supplied - answers) | bound.keys(), entrypoints, given & answers)
+        active = active - _find_unneeded(wiring, active, cut)
+    sources = _active_sources(wiring, active, supplied)
+    start = find_loop_entries(
+        wiring,
+        sources,
+        active,
+        (provided - supplied - interrupt_outputs) | bound.keys(),
+        entrypoints,
+        provided & interrupt_outputs,
+    )
     ordered = tuple([name for name in wiring.nodes if name in active])
     entries = start.entries.keys() | set(entrypoints)
     return Scope(
         ordered,
-        leaves(wiring, ordered) if select is None else tuple(select),
-        _made(wiring, ordered) if select is None else tuple(select),
-        _inputs(wiring, ordered, sources, start, bound),
+        find_leaf_outputs(wiring, ordered) if select is None else tuple(select),
+        _all_outputs(wiring, ordered) if select is None else tuple(select),
+        _make_input_spec(wiring, ordered, sources, start, bound),
         tuple([name for name in wiring.writers if name in supplied]),
         tuple([name for name in ordered if name in entries]),
-        tuple([name for name in ordered if name in start.led]),
-        tuple(start.choices),
+        tuple([name for name in ordered if name in start.gated_entries]),
+        tuple(start.ambiguous_entries),
     )
 
 
-def _made(wiring: Wiring, active: Iterable[str]) -> tuple[str, ...]:
+def _all_outputs(wiring: Wiring, active: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([output for name in active for output in wiring.nodes[name].data_outputs]))
 
 
@@ -86,23 +93,23 @@ def _check_entrypoints(wiring: Wiring, active: Set[str], entrypoints: Sequence[s
         opened = [name for name in entrypoints if gate in wiring.controllers.get(name, ())]
         if gate not in active and len(opened) > 1 and isinstance(node, GateNode) and not node.multi_target:
             raise GraphConfigError(
-                f"the entry points exclude each other: gate {gate!r} opens only one of {listed(opened)}",
+                f"the entry points exclude each other: gate {gate!r} opens only one of {join_names(opened)}",
                 hint=f"begin at one of them, or before the gate: with_entrypoint({opened[0]!r})",
             )
 
 
-def leaves(wiring: Wiring, active: Collection[str]) -> tuple[str, ...]:
+def find_leaf_outputs(wiring: Wiring, active: Collection[str]) -> tuple[str, ...]:
     """Outputs with a writer whose value no active node outside the writer's own loop reads."""
     among = active if isinstance(active, Set) else frozenset(active)
     found: dict[str, bool] = {}
     for name in active:
         for output in wiring.nodes[name].data_outputs:
             read = [r for r in wiring.readers.get((name, output), ()) if r in among]
-            found[output] = found.get(output, False) or all([wiring.shape.together(name, r) for r in read])
+            found[output] = found.get(output, False) or all([wiring.digraph.same_component(name, r) for r in read])
     return tuple([output for output, leaf in found.items() if leaf])
 
 
-def selected(patterns: Iterable[str], wiring: Wiring) -> tuple[str, ...]:
+def match_outputs(patterns: Iterable[str], wiring: Wiring) -> tuple[str, ...]:
     """Output names for names and globs, in the order asked for.  `rag/*` are the outputs of node rag, `**/x` any x.
 
     Raises ValueError (GraphConfigError) for a name or glob that fits no output, and for a name given twice.
@@ -117,17 +124,19 @@ def selected(patterns: Iterable[str], wiring: Wiring) -> tuple[str, ...]:
         if pattern in named:
             raise GraphConfigError(f"output {pattern!r} is selected twice")
         named.add(pattern)
-        matching = [pattern] if pattern in wiring.writers else _matching(pattern, wiring)
+        matching = [pattern] if pattern in wiring.writers else _match_pattern(pattern, wiring)
         if not matching:
             raise GraphConfigError(
-                told(f"{pattern!r} selects no output of the graph", f"the outputs are {listed(wiring.writers)}"),
-                hint=close_to(pattern, wiring.writers),
+                with_facts(
+                    f"{pattern!r} selects no output of the graph", f"the outputs are {join_names(wiring.writers)}"
+                ),
+                hint=did_you_mean(pattern, wiring.writers),
             )
         found.update(dict.fromkeys(matching))
     return tuple(found)
 
 
-def _matching(pattern: str, wiring: Wiring) -> list[str]:
+def _match_pattern(pattern: str, wiring: Wiring) -> list[str]:
     if not any([sign in pattern for sign in "*?/"]):
         return []
     signs = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
@@ -143,51 +152,56 @@ def _matching(pattern: str, wiring: Wiring) -> list[str]:
 # -- what is active
 
 
-def _cut(wiring: Wiring, active: Set[str], given: Set[str]) -> set[Port]:
+def _find_replaced_ports(wiring: Wiring, active: Set[str], provided: Set[str]) -> set[Port]:
     """(node, output) that nobody needs to write, because the value was given.
 
     Not what starts a loop, and not a shared name, which is given to be written on.
     """
     return {
         (maker, name)
-        for name in (given & wiring.writers.keys()) - set(wiring.shared)
+        for name in (provided & wiring.writers.keys()) - set(wiring.shared)
         for maker in wiring.writers[name]
-        if maker in active and not any([wiring.shape.together(maker, r) for r in wiring.readers.get((maker, name), ())])
+        if maker in active
+        and not any([wiring.digraph.same_component(maker, r) for r in wiring.readers.get((maker, name), ())])
     }
 
 
-def _superfluous(wiring: Wiring, active: Set[str], cut: set[Port]) -> set[str]:
+def _find_unneeded(wiring: Wiring, active: Set[str], replaced_ports: set[Port]) -> set[str]:
     """Active nodes that only nodes left out, or readers of what was given, would need; a loop goes or stays as one."""
-    shape, gone = wiring.shape, set[str]()
+    shape, gone = wiring.digraph, set[str]()
 
     def needed(name: str) -> bool:
         node = wiring.nodes[name]
-        outside = [after for after in shape.after[name] if not shape.together(name, after) and after in active]
+        outside = [
+            after for after in shape.successors[name] if not shape.same_component(name, after) and after in active
+        ]
         if isinstance(node, GateNode):
             return not outside or any([after not in gone for after in outside])
         reading = {r for output in node.data_outputs for r in wiring.readers.get((name, output), ())}
         if not node.data_outputs or any([after not in gone and after not in reading for after in outside]):
             return True
         for output in node.data_outputs:
-            if (name, output) not in cut:
+            if (name, output) not in replaced_ports:
                 read = [
-                    r for r in wiring.readers.get((name, output), ()) if not shape.together(name, r) and r in active
+                    r
+                    for r in wiring.readers.get((name, output), ())
+                    if not shape.same_component(name, r) and r in active
                 ]
                 if not read or any([r not in gone for r in read]):
                     return True
         return False
 
-    todo = {shape.part[name] for name, _ in cut}
+    todo = {shape.component[name] for name, _ in replaced_ports}
     for number in range(max(todo), -1, -1):  # whoever is needed by a node stands before it
-        inside = [name for name in shape.parts[number] if name in active]
-        if number not in todo and not any([after in gone for name in inside for after in shape.after[name]]):
+        inside = [name for name in shape.components[number] if name in active]
+        if number not in todo and not any([after in gone for name in inside for after in shape.successors[name]]):
             continue
         if not any([needed(name) for name in inside]):
             gone.update(inside)
     return gone
 
 
-def _needed(wiring: Wiring, active: Set[str], cut: set[Port], outputs: Sequence[str]) -> set[str]:
+def _find_needed(wiring: Wiring, active: Set[str], replaced_ports: set[Port], outputs: Sequence[str]) -> set[str]:
     """What the outputs come from.  A gate on the way brings all its targets and what follows from them."""
     found: set[str] = set()
     stack: list[str] = []
@@ -202,9 +216,9 @@ def _needed(wiring: Wiring, active: Set[str], cut: set[Port], outputs: Sequence[
         makers = [maker for maker in wiring.writers[output] if maker in active]
         if not makers:
             raise GraphConfigError(
-                told(
+                with_facts(
                     f"the selected output {output!r} is made before the entry points, where nothing runs",
-                    f"it is made by {listed(wiring.writers[output])}",
+                    f"it is made by {join_names(wiring.writers[output])}",
                 ),
                 hint=f"select something else, or add an entry point: with_entrypoint({wiring.writers[output][0]!r})",
             )
@@ -213,10 +227,10 @@ def _needed(wiring: Wiring, active: Set[str], cut: set[Port], outputs: Sequence[
     while stack:
         name = stack.pop()
         for p in wiring.nodes[name].inputs:
-            add([maker for maker in wiring.sources.get((name, p), ()) if (maker, p) not in cut])
+            add([maker for maker in wiring.sources.get((name, p), ()) if (maker, p) not in replaced_ports])
         for signal in wiring.nodes[name].wait_for:
             add(wiring.signals.get(signal, ()))
-        add(wiring.order.get(name, ()))
+        add(wiring.explicit_order.get(name, ()))
         for gate in wiring.controllers.get(name, ()):
             add([gate])
         node = wiring.nodes[name]
@@ -226,12 +240,12 @@ def _needed(wiring: Wiring, active: Set[str], cut: set[Port], outputs: Sequence[
                 after = following.pop()
                 if after not in opened:
                     opened.add(after)
-                    following += wiring.shape.after[after]
+                    following += wiring.digraph.successors[after]
                     add([after])
     return found
 
 
-def _sources(wiring: Wiring, active: Set[str], supplied: Set[str]) -> Mapping[Port, tuple[str, ...]]:
+def _active_sources(wiring: Wiring, active: Set[str], supplied: Set[str]) -> Mapping[Port, tuple[str, ...]]:
     if len(active) == len(wiring.nodes) and not supplied:
         return wiring.sources
     found = {}
@@ -244,18 +258,18 @@ def _sources(wiring: Wiring, active: Set[str], supplied: Set[str]) -> Mapping[Po
     return found
 
 
-def _inputs(
+def _make_input_spec(
     wiring: Wiring,
     active: Sequence[str],
     sources: Mapping[Port, tuple[str, ...]],
-    start: Start,
+    loop_entries: LoopEntries,
     bound: Mapping[str, Any],
 ) -> InputSpec:
-    together = wiring.shape.together
+    together = wiring.digraph.same_component
     needed: dict[str, bool] = {}
     """input -> whether somebody cannot do without it"""
     seeds: dict[str, None] = {}
-    open_seeds = {p for choice in start.choices for needs in choice.candidates.values() for p in needs}
+    open_seeds = {p for choice in loop_entries.ambiguous_entries for needs in choice.candidates.values() for p in needs}
     for name in active:
         node = wiring.nodes[name]
         for p in node.inputs:
@@ -263,7 +277,7 @@ def _inputs(
             if makers is None:
                 needed[p] = needed.get(p, False) or not node.has_default_for(p)
             elif all([together(name, maker) for maker in makers]) and not node.has_default_for(p):
-                if p in start.seeds or makers == (name,):
+                if p in loop_entries.seeds or makers == (name,):
                     needed[p] = True
                     seeds[p] = None
                 elif p in open_seeds:

@@ -12,14 +12,14 @@ from functools import cached_property
 from typing import Literal
 
 from holdwater.errors import ConflictError, GraphConfigError
-from holdwater.graphs.build.digraph import Shape
-from holdwater.graphs.build.edges import EdgeLike, declared
-from holdwater.graphs.build.reaching_writers import Signalled, unhidden
-from holdwater.graphs.messages import listed, told
+from holdwater.graphs.build.digraph import Digraph
+from holdwater.graphs.build.edges import EdgeLike, parse_edges
+from holdwater.graphs.build.reaching_writers import DeclaredOrder, find_reaching_writers
+from holdwater.graphs.messages import join_names, with_facts
 from holdwater.graphs.nodes.base import Node
 from holdwater.graphs.nodes.gates import GateNode
 
-Kind = Literal["data", "control", "ordering"]
+EdgeKind = Literal["data", "control", "ordering"]
 Port = tuple[str, str]
 """a node and one of its inputs or outputs"""
 
@@ -31,7 +31,7 @@ class Edge:
     source: str
     target: str
     names: tuple[str, ...] = ()
-    kind: Kind = "data"
+    kind: EdgeKind = "data"
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ class Wiring:
 
     nodes: Mapping[str, Node]
     edges: tuple[Edge, ...]
-    shape: Shape
+    digraph: Digraph
     writers: Mapping[str, tuple[str, ...]]
     """name -> nodes with it among their data outputs"""
     producers: Mapping[Port, tuple[str, ...]]
@@ -50,15 +50,15 @@ class Wiring:
     signals: Mapping[str, tuple[str, ...]]
     """name -> nodes with it among their outputs"""
     shared: tuple[str, ...] = ()
-    declared: bool = False
+    has_explicit_edges: bool = False
     """whether `edges=` took the place of inference"""
-    order: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    explicit_order: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """node -> nodes that a declared edge puts before it without a value"""
 
     @cached_property
     def loops(self) -> tuple[tuple[str, ...], ...]:
         """Parts of two nodes or more."""
-        return tuple([part for part in self.shape.parts if len(part) > 1])
+        return tuple([part for part in self.digraph.components if len(part) > 1])
 
     @cached_property
     def readers(self) -> Mapping[Port, tuple[str, ...]]:
@@ -78,38 +78,38 @@ class Wiring:
         return {**self.producers, **self._shared_sources()} if self.shared else self.producers
 
     @cached_property
-    def fed_back(self) -> frozenset[str]:
+    def feedback_names(self) -> frozenset[str]:
         """Names that a node reads from itself or from its own loop: what starts them comes from outside."""
-        together = self.shape.together
+        together = self.digraph.same_component
         return frozenset(
             [name for (reader, name), makers in self.sources.items() if any([together(reader, m) for m in makers])]
         )
 
     @property
-    def ordering(self) -> Iterator[Port]:
+    def order_edges(self) -> Iterator[Port]:
         """(node, node that comes after it): by a signal, or by a declared edge without a value."""
         for name, node in self.nodes.items():
             for signal in node.wait_for:
                 yield from [(maker, name) for maker in self.signals.get(signal, ())]
-            yield from [(before, name) for before in self.order.get(name, ())]
+            yield from [(before, name) for before in self.explicit_order.get(name, ())]
 
-    def in_loop(self, name: str) -> bool:
+    def is_in_loop(self, name: str) -> bool:
         """Whether a node is part of a loop of two nodes or more."""
-        return len(self.shape.parts[self.shape.part[name]]) > 1
+        return len(self.digraph.components[self.digraph.component[name]]) > 1
 
     def _shared_sources(self) -> dict[Port, tuple[str, ...]]:
-        shape, found = self.shape, {}
+        shape, found = self.digraph, {}
         for name in self.shared:
             makers = self.writers[name]
             bit = {maker: 1 << i for i, maker in enumerate(makers)}
             seen: list[int] = []  # per part: the writers whose write its nodes may find
-            for number, inside in enumerate(shape.parts):
+            for number, inside in enumerate(shape.components):
                 mask = 0
                 for node in inside:
                     mask |= bit.get(node, 0)
-                    for before in shape.before[node]:
-                        if shape.part[before] != number:
-                            mask |= seen[shape.part[before]]
+                    for before in shape.predecessors[node]:
+                        if shape.component[before] != number:
+                            mask |= seen[shape.component[before]]
                 seen.append(mask)
                 for node in inside:
                     if name in self.nodes[node].inputs:
@@ -118,12 +118,12 @@ class Wiring:
         return {port: makers for port, makers in found.items() if makers}
 
 
-def wired(nodes: Mapping[str, Node], edges: Iterable[EdgeLike] | None, shared: Iterable[str]) -> Wiring:
+def build_wiring(nodes: Mapping[str, Node], edges: Iterable[EdgeLike] | None, shared: Iterable[str]) -> Wiring:
     """Wire the nodes.  Raises GraphConfigError for edges and shared names that do not fit the nodes."""
-    writers = _by_name((name, node.data_outputs) for name, node in nodes.items())
-    signals = _by_name((name, node.outputs) for name, node in nodes.items())
-    common = _shared(shared, writers)
-    written = [] if edges is None else declared(nodes, edges, common)
+    writers = _nodes_by_output((name, node.data_outputs) for name, node in nodes.items())
+    signals = _nodes_by_output((name, node.outputs) for name, node in nodes.items())
+    common = _check_shared(shared, writers)
+    written = [] if edges is None else parse_edges(nodes, edges, common)
     inferred = edges is None or bool(common)
     candidates: dict[Port, tuple[str, ...]] = {}
     if inferred:
@@ -142,55 +142,55 @@ def wired(nodes: Mapping[str, Node], edges: Iterable[EdgeLike] | None, shared: I
     ]
     ordering = [(edge.source, edge.target) for edge in written if not edge.names]
     ordering += [(maker, name) for name, node in nodes.items() for w in node.wait_for for maker in signals.get(w, ())]
-    producers = _settled(nodes, candidates, control, ordering) if inferred else candidates
-    found = _edges(nodes, producers, control, ordering)
+    producers = _resolve_producers(nodes, candidates, control, ordering) if inferred else candidates
+    found = _make_edges(nodes, producers, control, ordering)
     return Wiring(
         nodes,
         found,
-        Shape.of(nodes, [(edge.source, edge.target) for edge in found]),
+        Digraph.from_edges(nodes, [(edge.source, edge.target) for edge in found]),
         writers,
         producers,
-        _grouped([(target, gate) for gate, target in control]),
+        _group_pairs([(target, gate) for gate, target in control]),
         signals,
         tuple(dict.fromkeys(shared)),
         not inferred,
-        _grouped([(edge.target, edge.source) for edge in written if not edge.names]),
+        _group_pairs([(edge.target, edge.source) for edge in written if not edge.names]),
     )
 
 
-def _settled(
+def _resolve_producers(
     nodes: Mapping[str, Node],
     candidates: Mapping[Port, tuple[str, ...]],
-    control: list[tuple[str, str]],
-    ordering: list[tuple[str, str]],
+    control_edges: list[tuple[str, str]],
+    order_edges: list[tuple[str, str]],
 ) -> dict[Port, tuple[str, ...]]:
     if all([len(makers) == 1 for makers in candidates.values()]):
         return dict(candidates)
-    if ordering:
+    if order_edges:
         sole = [(makers[0], reader) for (reader, _), makers in candidates.items() if len(makers) == 1]
         heard = [(m, reader) for (reader, _), makers in candidates.items() for m in makers if nodes[reader].is_gate]
-        signalled = Signalled(nodes, ordering, sole, control, heard)
+        signalled = DeclaredOrder(nodes, order_edges, sole, control_edges, heard)
         candidates = {
-            port: signalled.settled(port[0], makers) if len(makers) > 1 else makers
+            port: signalled.find_visible_writers(port[0], makers) if len(makers) > 1 else makers
             for port, makers in candidates.items()
         }
     data = [(maker, reader) for (reader, _), makers in candidates.items() for maker in makers]
-    shape = Shape.of(nodes, [*data, *control, *ordering])
+    shape = Digraph.from_edges(nodes, [*data, *control_edges, *order_edges])
     found = {}
     for (reader, name), makers in candidates.items():
         if len(makers) > 1:
             node = nodes[reader]
             opened = frozenset(node.targets) if isinstance(node, GateNode) else frozenset()
-            kept = unhidden(shape, reader, makers, opened)
+            kept = find_reaching_writers(shape, reader, makers, opened)
             if not kept:
                 raise ConflictError(
-                    told(
+                    with_facts(
                         f"multiple nodes produce {name!r}, and nothing says whose value counts for node {reader!r}",
-                        f"it is made by {listed(makers)}, and each of them comes before another one",
+                        f"it is made by {join_names(makers)}, and each of them comes before another one",
                     ),
                     hint="rename one of the outputs, or say with edges= which one it takes",
                 )
-            alone = len(shape.parts[shape.part[reader]]) == 1
+            alone = len(shape.components[shape.component[reader]]) == 1
             # Outside of loops a node runs once: it reads what came before it, not what it will write.
             found[reader, name] = tuple([m for m in kept if m != reader]) or kept if alone else kept
         else:
@@ -198,42 +198,42 @@ def _settled(
     return found
 
 
-def _edges(
+def _make_edges(
     nodes: Mapping[str, Node],
     producers: Mapping[Port, tuple[str, ...]],
-    control: list[tuple[str, str]],
-    ordering: list[tuple[str, str]],
+    control_edges: list[tuple[str, str]],
+    order_edges: list[tuple[str, str]],
 ) -> tuple[Edge, ...]:
     carried: dict[tuple[str, str], list[str]] = {}
     for (reader, name), makers in producers.items():
         for maker in makers:
             carried.setdefault((maker, reader), []).append(name)
     found = {pair: Edge(*pair, tuple(names), "data") for pair, names in carried.items()}
-    for pair in control:
+    for pair in control_edges:
         found.setdefault(pair, Edge(*pair, kind="control"))
-    for pair in ordering:
+    for pair in order_edges:
         found.setdefault(pair, Edge(*pair, kind="ordering"))
     place = {name: i for i, name in enumerate(nodes)}
     return tuple(sorted(found.values(), key=lambda edge: (place[edge.source], place[edge.target])))
 
 
-def _shared(names: Iterable[str], writers: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
+def _check_shared(names: Iterable[str], writers: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
     if isinstance(names, str):
         raise GraphConfigError("shared= takes a list of names", hint=f"shared=[{names!r}]")
     found = frozenset(names)
     for name in found:
         if name not in writers:
             raise GraphConfigError(
-                told(f"the shared name {name!r} is no output of any node", f"outputs: {listed(writers)}")
+                with_facts(f"the shared name {name!r} is no output of any node", f"outputs: {join_names(writers)}")
             )
     return found
 
 
-def _by_name(outputs: Iterable[tuple[str, Iterable[str]]]) -> dict[str, tuple[str, ...]]:
-    return _grouped([(name, node) for node, names in outputs for name in names])
+def _nodes_by_output(outputs: Iterable[tuple[str, Iterable[str]]]) -> dict[str, tuple[str, ...]]:
+    return _group_pairs([(name, node) for node, names in outputs for name in names])
 
 
-def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+def _group_pairs(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
     found: dict[str, list[str]] = {}
     for key, value in pairs:
         found.setdefault(key, []).append(value)

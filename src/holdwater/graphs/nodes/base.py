@@ -11,7 +11,7 @@ from holdwater.graphs.nodes.port_names import Ports
 from holdwater.model.policies import RetryPolicy
 
 T = TypeVar("T")
-Side = Literal["input", "output"]
+PortSide = Literal["input", "output"]
 
 
 class PortOptions(TypedDict, total=False):
@@ -67,17 +67,17 @@ class Node(ABC):
             raise SignatureError(f"the name of a node is a non-empty str, not {name!r}")
         data = tuple(data_outputs)
         ports = Ports(inputs)
-        self._set(
+        self._set_fields(
             name=name,
-            wait_for=names_of(wait_for, f"wait_for of node {name!r}"),
+            wait_for=normalize_names(wait_for, f"wait_for of node {name!r}"),
             cache=bool(cache),
             hide=bool(hide),
-            _outputs=Ports((*data, *names_of(emit, f"emit of node {name!r}"))),
+            _outputs=Ports((*data, *normalize_names(emit, f"emit of node {name!r}"))),
             _data_count=len(data),
         )
         if rename_inputs:
-            ports = ports.renamed(rename_inputs, kind="input", owner=f"node {name!r}")
-        self._set(_inputs=ports)
+            ports = ports.rename(rename_inputs, kind="input", owner=f"node {name!r}")
+        self._set_fields(_inputs=ports)
         self._check_ports()
 
     # -- ports
@@ -104,7 +104,7 @@ class Node(ABC):
 
     def param(self, name: str) -> str:
         """The name inside the node (a parameter, an input of the nested graph) of an input.  Raises KeyError."""
-        return self._inputs.origin(name)
+        return self._inputs.original_name(name)
 
     def map_inputs_to_params(self, inputs: Mapping[str, T]) -> dict[str, T]:
         """The same values by the names inside the node."""
@@ -159,31 +159,31 @@ class Node(ABC):
         """The same node under another name."""
         if not isinstance(name, str) or not name:
             raise SignatureError(f"the name of a node is a non-empty str, not {name!r}")
-        return self._changed(name=name)
+        return self._copy_with(name=name)
 
     def rename_inputs(self, mapping: Mapping[str, str] | None = None, /, **names: str) -> Self:
         """Inputs under other names, `old="new"`; all at once, so that two can be swapped.  Raises RenameError."""
-        return self._renamed("input", {**(mapping or {}), **names})
+        return self._rename_ports("input", {**(mapping or {}), **names})
 
     def rename_outputs(self, mapping: Mapping[str, str] | None = None, /, **names: str) -> Self:
         """Outputs under other names, `old="new"`; all at once, so that two can be swapped.  Raises RenameError."""
-        return self._renamed("output", {**(mapping or {}), **names})
+        return self._rename_ports("output", {**(mapping or {}), **names})
 
     with_inputs = rename_inputs
     with_outputs = rename_outputs
 
-    def _renamed(self, side: Side, changes: Mapping[str, str]) -> Self:
+    def _rename_ports(self, side: PortSide, changes: Mapping[str, str]) -> Self:
         field = "_inputs" if side == "input" else "_outputs"
         ports: Ports = getattr(self, field)
-        return self._changed(**{field: ports.renamed(changes, kind=side, owner=f"node {self.name!r}")})
+        return self._copy_with(**{field: ports.rename(changes, kind=side, owner=f"node {self.name!r}")})
 
-    def _changed(self, **fields: object) -> Self:
+    def _copy_with(self, **fields: object) -> Self:
         new = object.__new__(type(self))
-        new._set(**{**self.__dict__, **fields})
+        new._set_fields(**{**self.__dict__, **fields})
         new._check_ports()
         return new
 
-    def _set(self, **fields: object) -> None:
+    def _set_fields(self, **fields: object) -> None:
         self.__dict__.update(fields)
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -208,12 +208,12 @@ class Node(ABC):
         return f"<{type(self).__name__} {self.name}({', '.join(self.inputs)}) -> {made}>"
 
 
-def names_of(given: str | Iterable[str] | None, what: str) -> tuple[str, ...]:
+def normalize_names(value: str | Iterable[str] | None, label: str) -> tuple[str, ...]:
     """One name or several as a tuple.  Raises SignatureError for anything else, GraphConfigError for a doubled name."""
-    listed = () if given is None else (given,) if isinstance(given, str) else given
+    listed = () if value is None else (value,) if isinstance(value, str) else value
     names = tuple(listed) if isinstance(listed, Iterable) else (None,)
     if not all([isinstance(name, str) and name for name in names]):
-        raise SignatureError(f"{what} must be a name or several, not {given!r}")
+        raise SignatureError(f"{label} must be a name or several, not {value!r}")
     if len(set(names)) < len(names):
-        raise GraphConfigError(f"{what} has a name twice: {names}")
+        raise GraphConfigError(f"{label} has a name twice: {names}")
     return names

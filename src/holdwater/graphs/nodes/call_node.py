@@ -8,16 +8,16 @@ from functools import partial
 from typing import Any, Final, Generic, ParamSpec, TypeVar, Unpack, cast
 
 from holdwater.errors import GraphConfigError
-from holdwater.graphs.messages import a_kind
+from holdwater.graphs.messages import type_with_article
 from holdwater.graphs.nodes.base import Node, PortOptions
-from holdwater.graphs.nodes.signatures import Signature
+from holdwater.graphs.nodes.signatures import CallableSignature
 from holdwater.model.error_report import describe
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_SHAREABLE: Final = (type(None), bool, int, float, complex, str, bytes, type)
-_WORN: Final = ("__module__", "__qualname__", "__name__", "__doc__")
+_IMMUTABLE_TYPES: Final = (type(None), bool, int, float, complex, str, bytes, type)
+_COPIED_ATTRIBUTES: Final = ("__module__", "__qualname__", "__name__", "__doc__")
 """what a node has from its function, so that it is documented as one"""
 
 
@@ -28,13 +28,13 @@ class CallNode(Node, Generic[P, R]):
     __qualname__: str
     __wrapped__: Callable[P, R]
 
-    _signature: Signature
+    _signature: CallableSignature
 
     def __init__(
-        self, signature: Signature, name: str, data_outputs: Iterable[str] = (), **ports: Unpack[PortOptions]
+        self, signature: CallableSignature, name: str, data_outputs: Iterable[str] = (), **ports: Unpack[PortOptions]
     ) -> None:
-        worn = {attribute: getattr(signature.func, attribute, None) for attribute in _WORN}
-        self._set(_signature=signature, __wrapped__=signature.func, **worn)
+        worn = {attribute: getattr(signature.func, attribute, None) for attribute in _COPIED_ATTRIBUTES}
+        self._set_fields(_signature=signature, __wrapped__=signature.func, **worn)
         super().__init__(name, signature.parameters, data_outputs, **ports)
 
     @property
@@ -72,13 +72,13 @@ class CallNode(Node, Generic[P, R]):
     def fresh_default_for(self, name: str) -> Any:
         """The default as one execution may use it: a deep copy.  Raises GraphConfigError if there can be none."""
         default = self.get_signature_default_for(name)
-        if isinstance(default, _SHAREABLE):
+        if isinstance(default, _IMMUTABLE_TYPES):
             return default
         try:
             return copy.deepcopy(default)
         except Exception as error:
             raise GraphConfigError(
-                f"node {self.name!r}: the default of {name!r}, {a_kind(default)}, cannot be copied for each"
+                f"node {self.name!r}: the default of {name!r}, {type_with_article(default)}, cannot be copied for each"
                 f" execution ({describe(error)})",
                 hint=f"share one object on purpose with graph.bind({name}=...)",
             ) from error
@@ -90,12 +90,12 @@ class CallNode(Node, Generic[P, R]):
         return None
 
 
-def signature_of(source: Callable[..., Any], what: str) -> Signature:
+def node_signature(source: Callable[..., Any], label: str) -> CallableSignature:
     """The signature of a function; of a node, that of its function.  Raises SignatureError."""
-    return source._signature if isinstance(source, CallNode) else Signature(source, what)
+    return source._signature if isinstance(source, CallNode) else CallableSignature(source, label)
 
 
-def name_of(source: Callable[..., Any]) -> str:
+def default_node_name(source: Callable[..., Any]) -> str:
     """What a node made of it is called: the function's name, or that of the object's class."""
     func = source.func if isinstance(source, CallNode) else source
     while isinstance(func, partial):

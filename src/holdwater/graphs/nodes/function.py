@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, Unpack, overload
 
 from holdwater.errors import SignatureError
-from holdwater.graphs.nodes.base import PortOptions, names_of
-from holdwater.graphs.nodes.call_node import CallNode, P, R, name_of, signature_of
-from holdwater.graphs.nodes.signatures import Signature
+from holdwater.graphs.nodes.base import PortOptions, normalize_names
+from holdwater.graphs.nodes.call_node import CallNode, P, R, default_node_name, node_signature
+from holdwater.graphs.nodes.signatures import CallableSignature
 from holdwater.model import validation
 from holdwater.model.policies import RetryPolicy
 
@@ -42,16 +42,16 @@ class FunctionNode(CallNode[P, R]):
         Of a `source` that is a node, only the function is taken.  Raises SignatureError (a TypeError) for parameters
         that cannot be given by name, GraphConfigError for names that clash.
         """
-        name = name or name_of(source)
+        name = name or default_node_name(source)
         if retry is not None and not isinstance(retry, RetryPolicy):
             raise SignatureError(f"retry of node {name!r} is a RetryPolicy, not {retry!r}")
         if timeout is not None:
-            validation.seconds(f"timeout of node {name!r}", timeout, error=SignatureError)
-        signature = signature_of(source, f"node {name!r}")
-        super().__init__(signature, name, names_of(output_name, f"output_name of node {name!r}"), **ports)
-        self._set(retry=retry, timeout=timeout)
-        if not self.data_outputs and signature.promises_value:
-            _warn_of_lost_value(signature, name)
+            validation.check_seconds(f"timeout of node {name!r}", timeout, error=SignatureError)
+        signature = node_signature(source, f"node {name!r}")
+        super().__init__(signature, name, normalize_names(output_name, f"output_name of node {name!r}"), **ports)
+        self._set_fields(retry=retry, timeout=timeout)
+        if not self.data_outputs and signature.declares_value:
+            _warn_unused_value(signature, name)
 
     @property
     def output_annotation(self) -> dict[str, Any]:
@@ -94,11 +94,12 @@ def node(source: Callable[..., Any] | None = None, /, **options: Unpack[NodeOpti
     return FunctionNode(source, **options)
 
 
-def _warn_of_lost_value(signature: Signature, name: str) -> None:
+def _warn_unused_value(signature: CallableSignature, name: str) -> None:
     """The warning points to the function, wherever the node is made."""
     code = getattr(signature.func, "__code__", None)
     warnings.warn_explicit(
-        f"node {name!r} returns a value ({signature.returns!r}) but has no output_name, so that nothing can use it."
+        f"node {name!r} returns a value ({signature.return_annotation!r}) but has no output_name, so "
+        "that nothing can use it."
         " Name it with output_name=, or annotate the function with -> None.",
         UserWarning,
         filename=getattr(code, "co_filename", name),

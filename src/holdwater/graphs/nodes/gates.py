@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Unpack, final
 
 from holdwater.errors import GraphConfigError, NodeReturnError, SignatureError
-from holdwater.fingerprint.callables import combined
-from holdwater.graphs.messages import a_kind
+from holdwater.fingerprint.callables import combine_fingerprints
+from holdwater.graphs.messages import type_with_article
 from holdwater.graphs.nodes.base import PortOptions
-from holdwater.graphs.nodes.call_node import CallNode, P, R, name_of, signature_of
-from holdwater.graphs.nodes.signatures import Signature, showing_one
+from holdwater.graphs.nodes.call_node import CallNode, P, R, default_node_name, node_signature
+from holdwater.graphs.nodes.signatures import CallableSignature, identity_function
 
 
 @final
@@ -40,7 +40,7 @@ END: Final = _End("<end of the graph>")
 """A target that is no node: nothing follows.  Compare with `is`."""
 
 
-def plain(target: str) -> str:
+def target_text(target: str) -> str:
     """A target as the text that is recorded: END is "END", and the members of a str enum are their values."""
     return "END" if target is END else str.__str__(target)
 
@@ -64,7 +64,7 @@ class GateNode(CallNode[P, R]):
 
     def __init__(
         self,
-        signature: Signature,
+        signature: CallableSignature,
         name: str,
         targets: Iterable[str],
         *,
@@ -81,7 +81,7 @@ class GateNode(CallNode[P, R]):
         targets = tuple(dict.fromkeys(targets))
         for target in targets:
             self._check_target(name, target)
-        self._set(targets=targets, descriptions=dict(descriptions or {}), default_open=bool(default_open))
+        self._set_fields(targets=targets, descriptions=dict(descriptions or {}), default_open=bool(default_open))
 
     @abstractmethod
     def decide(self, returned: Any) -> tuple[str, ...]:
@@ -89,10 +89,10 @@ class GateNode(CallNode[P, R]):
 
     @property
     def definition_hash(self) -> str:
-        return combined(self._signature.fingerprint, *self._essence())
+        return combine_fingerprints(self._signature.fingerprint, *self._hash_parts())
 
-    def _essence(self) -> list[object]:
-        return [[plain(target) for target in self.targets], self.multi_target]
+    def _hash_parts(self) -> list[object]:
+        return [[target_text(target) for target in self.targets], self.multi_target]
 
     @staticmethod
     def _check_target(gate: str, target: object) -> None:
@@ -104,7 +104,7 @@ class GateNode(CallNode[P, R]):
             )
 
     @property
-    def _choices(self) -> str:
+    def _target_list(self) -> str:
         return ", ".join([repr(target) for target in self.targets])
 
 
@@ -124,7 +124,7 @@ class RouteNode(GateNode[P, R]):
         name: str | None = None,
         **ports: Unpack[PortOptions],
     ) -> None:
-        name = name or name_of(source)
+        name = name or default_node_name(source)
         if isinstance(targets, str):
             raise GraphConfigError(f"the targets of gate {name!r} are a list", hint=f"[{targets!r}]")
         names = tuple(targets)
@@ -138,32 +138,32 @@ class RouteNode(GateNode[P, R]):
                 )
             names += (fallback,)
         super().__init__(
-            signature_of(source, f"gate {name!r}"),
+            node_signature(source, f"gate {name!r}"),
             name,
             names,
             descriptions=targets if isinstance(targets, Mapping) else None,
             default_open=default_open,
             **ports,
         )
-        self._set(fallback=fallback, multi_target=bool(multi_target))
+        self._set_fields(fallback=fallback, multi_target=bool(multi_target))
 
     def decide(self, returned: Any) -> tuple[str, ...]:
         if returned is None:
-            return () if self.fallback is None else (plain(self.fallback),)
+            return () if self.fallback is None else (target_text(self.fallback),)
         if not self.multi_target:
-            return (self._named(returned),)
+            return (self._resolve_target(returned),)
         if not isinstance(returned, list):
             several = isinstance(returned, (tuple, set, frozenset, dict))
             as_list = list(returned) if several else [returned]
             raise NodeReturnError(
                 f"gate {self.name!r} returned {returned!r}, but with multi_target it returns a list of targets",
-                hint=f"return {as_list!r}; the targets are {self._choices}",
+                hint=f"return {as_list!r}; the targets are {self._target_list}",
             )
-        return tuple(dict.fromkeys([self._named(one) for one in returned]))
+        return tuple(dict.fromkeys([self._resolve_target(one) for one in returned]))
 
-    def _named(self, returned: Any) -> str:
+    def _resolve_target(self, returned: Any) -> str:
         if isinstance(returned, str) and returned in self.targets and (returned is END) == (returned == END):
-            return plain(returned)
+            return target_text(returned)
         if isinstance(returned, (list, tuple, set, frozenset)):
             hint = "return one name, or make it a gate with multi_target=True"
         elif isinstance(returned, str) and END in self.targets and returned in ("END", str.__str__(END)):
@@ -172,11 +172,11 @@ class RouteNode(GateNode[P, R]):
         else:
             hint = "return one of them, or add it to the targets"
         raise NodeReturnError(
-            f"gate {self.name!r} returned {returned!r}, which is none of its targets: {self._choices}", hint=hint
+            f"gate {self.name!r} returned {returned!r}, which is none of its targets: {self._target_list}", hint=hint
         )
 
 
-def _is_of_numpy(value: Any) -> bool:
+def _is_numpy_scalar(value: Any) -> bool:
     """Whether it is a single value of NumPy, which has a plain one in it."""
     return type(value).__module__ == "numpy" and getattr(value, "ndim", 1) == 0
 
@@ -197,27 +197,27 @@ class IfElseNode(GateNode[P, R]):
         name: str | None = None,
         **ports: Unpack[PortOptions],
     ) -> None:
-        name = name or name_of(source)
+        name = name or default_node_name(source)
         if when_true == when_false:
             raise GraphConfigError(f"gate {name!r} has {when_true!r} for true and for false: it decides nothing")
         super().__init__(
-            signature_of(source, f"gate {name!r}"),
+            node_signature(source, f"gate {name!r}"),
             name,
             (when_true, when_false),
             descriptions={True: "True", False: "False"},
             default_open=default_open,
             **ports,
         )
-        self._set(when_true=when_true, when_false=when_false)
+        self._set_fields(when_true=when_true, when_false=when_false)
 
     def decide(self, returned: Any) -> tuple[str, ...]:
-        truth = returned.item() if _is_of_numpy(returned) else returned
+        truth = returned.item() if _is_numpy_scalar(returned) else returned
         if truth is True:
-            return (plain(self.when_true),)
+            return (target_text(self.when_true),)
         if truth is False:
-            return (plain(self.when_false),)
+            return (target_text(self.when_false),)
         raise NodeReturnError(
-            f"gate {self.name!r} returned {returned!r}, {a_kind(returned)}, but it returns True"
+            f"gate {self.name!r} returned {returned!r}, {type_with_article(returned)}, but it returns True"
             f" (to {self.when_true!r}) or False (to {self.when_false!r})",
             hint="return bool(...) of it if that is what you mean",
         )
@@ -247,14 +247,14 @@ class TypeRouteNode(GateNode[..., Any]):
                 raise GraphConfigError(f"gate {name!r} chooses by class, and {kind!r} is none")
         names = [target for _, target in chosen] + ([] if fallback is None else [fallback])
         super().__init__(
-            Signature(showing_one(name, input_param), f"gate {name!r}"),
+            CallableSignature(identity_function(name, input_param), f"gate {name!r}"),
             name,
             names,
             descriptions={target: kind.__name__ for kind, target in reversed(chosen)},
             default_open=default_open,
             **ports,
         )
-        self._set(classes=chosen, fallback=fallback)
+        self._set_fields(classes=chosen, fallback=fallback)
 
     @property
     def input_param(self) -> str:
@@ -264,17 +264,17 @@ class TypeRouteNode(GateNode[..., Any]):
     def decide(self, returned: Any) -> tuple[str, ...]:
         for kind, target in self.classes:
             if isinstance(returned, kind):
-                return (plain(target),)
+                return (target_text(target),)
         if self.fallback is not None:
-            return (plain(self.fallback),)
+            return (target_text(self.fallback),)
         expected = ", ".join([kind.__name__ for kind, _ in self.classes])
         raise NodeReturnError(
-            f"gate {self.name!r} got {a_kind(returned)} as {self.input_param!r}, but only knows {expected}",
+            f"gate {self.name!r} got {type_with_article(returned)} as {self.input_param!r}, but only knows {expected}",
             hint="add the class to the targets, or set a fallback",
         )
 
-    def _essence(self) -> list[object]:
-        return [*super()._essence(), [f"{kind.__module__}.{kind.__qualname__}" for kind, _ in self.classes]]
+    def _hash_parts(self) -> list[object]:
+        return [*super()._hash_parts(), [f"{kind.__module__}.{kind.__qualname__}" for kind, _ in self.classes]]
 
 
 def route(

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any, Unpack
 
 from holdwater.errors import AnswerError, SignatureError
-from holdwater.fingerprint.callables import combined
-from holdwater.graphs.messages import a_kind
+from holdwater.fingerprint.callables import combine_fingerprints
+from holdwater.graphs.messages import type_with_article
 from holdwater.graphs.nodes.base import PortOptions
-from holdwater.graphs.nodes.call_node import CallNode, P, R, name_of, signature_of
-from holdwater.graphs.nodes.signatures import Signature, showing_one
+from holdwater.graphs.nodes.call_node import CallNode, P, R, default_node_name, node_signature
+from holdwater.graphs.nodes.signatures import CallableSignature, identity_function
 from holdwater.model.from_json import from_json
 from holdwater.model.json_schema import Schema, schema_of
 
@@ -47,11 +47,11 @@ class InterruptNode(CallNode[P, R]):
                 f"InterruptNode takes a name, an input_param and a response_param, not {name!r}",
                 hint="for a function use @interrupt(response_param=...)",
             )
-        signature = Signature(showing_one(name, input_param), f"interrupt {name!r}")
-        self._build(signature, name, response_param, response_type, True, ports)
+        signature = CallableSignature(identity_function(name, input_param), f"interrupt {name!r}")
+        self._init_interrupt(signature, name, response_param, response_type, True, ports)
 
     @classmethod
-    def showing(
+    def from_function(
         cls,
         source: Callable[P, R],
         response_param: str,
@@ -61,20 +61,28 @@ class InterruptNode(CallNode[P, R]):
         **ports: Unpack[PortOptions],
     ) -> InterruptNode[P, R]:
         """An interrupt that shows what a function returns."""
-        name = name or name_of(source)
+        name = name or default_node_name(source)
         new: InterruptNode[P, R] = object.__new__(cls)
-        new._build(signature_of(source, f"interrupt {name!r}"), name, response_param, response_type, False, ports)
+        new._init_interrupt(
+            node_signature(source, f"interrupt {name!r}"), name, response_param, response_type, False, ports
+        )
         return new
 
-    def _build(
-        self, signature: Signature, name: str, answer: str, answer_type: Any, shows_input: bool, ports: PortOptions
+    def _init_interrupt(
+        self,
+        signature: CallableSignature,
+        name: str,
+        answer_name: str,
+        answer_type: Any,
+        shows_input: bool,
+        ports: PortOptions,
     ) -> None:
-        if not isinstance(answer, str) or not answer:
-            raise SignatureError(f"the answer of interrupt {name!r} needs a name, not {answer!r}")
+        if not isinstance(answer_name, str) or not answer_name:
+            raise SignatureError(f"the answer of interrupt {name!r} needs a name, not {answer_name!r}")
         if signature.is_generator:
             raise SignatureError(f"interrupt {name!r} must return what it shows, not yield it")
-        self._set(_shows_input=shows_input, _response_type=answer_type)
-        CallNode.__init__(self, signature, name, (answer,), **ports)
+        self._set_fields(_shows_input=shows_input, _response_type=answer_type)
+        CallNode.__init__(self, signature, name, (answer_name,), **ports)
 
     @property
     def input_param(self) -> str | None:
@@ -98,34 +106,37 @@ class InterruptNode(CallNode[P, R]):
 
     @property
     def definition_hash(self) -> str:
-        return combined(self._signature.fingerprint, repr(self._response_type))
+        return combine_fingerprints(self._signature.fingerprint, repr(self._response_type))
 
     def get_output_type(self, name: str) -> Any:
         return self.response_type if name == self.response_param else None
 
-    def accept(self, answer: Any) -> Any:
+    def parse_answer(self, answer: Any) -> Any:
         """The answer, or the value of the `response_type` that it stands for if it came as JSON: a dict for a
         dataclass, an ISO 8601 string for a date, the value of an Enum's member.
 
         Raises AnswerError (a TypeError) for anything else.
         """
-        from holdwater.graphs.type_compat import holds, spelled
+        from holdwater.graphs.type_compat import format_type, is_instance
 
         expected = self.response_type
-        if expected is None or holds(answer, expected):
+        if expected is None or is_instance(answer, expected):
             return answer
         try:
             made = from_json(answer, expected)
         except Exception as error:
-            raise self._refused(answer, f"but cannot be made a {spelled(expected)}: {error}") from error
-        if not holds(made, expected):
-            raise self._refused(answer, f"but must be {spelled(expected)}")
+            raise self._invalid_answer_error(
+                answer, f"but cannot be made a {format_type(expected)}: {error}"
+            ) from error
+        if not is_instance(made, expected):
+            raise self._invalid_answer_error(answer, f"but must be {format_type(expected)}")
         return made
 
-    def _refused(self, answer: Any, why: str) -> AnswerError:
+    def _invalid_answer_error(self, answer: Any, reason: str) -> AnswerError:
         given = f"{answer!r:.200}"
         return AnswerError(
-            f"the answer {self.response_param!r} to interrupt {self.name!r} is {given}, {a_kind(answer)}, {why}"
+            f"the answer {self.response_param!r} to interrupt {self.name!r} is {given}, "
+            f"{type_with_article(answer)}, {reason}"
         )
 
     @property
@@ -146,4 +157,4 @@ def interrupt(
     given = [name for name in (answer_name, response_param) if name is not None]
     if len(given) != 1:
         raise SignatureError("@interrupt needs the name of its answer once", hint='@interrupt(answer_name="decision")')
-    return lambda function: InterruptNode.showing(function, given[0], **options)
+    return lambda function: InterruptNode.from_function(function, given[0], **options)

@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from holdwater.errors import GraphConfigError, MapOverError, RenameError, SignatureError
-from holdwater.fingerprint.callables import combined
-from holdwater.graphs.messages import close_to
-from holdwater.graphs.nodes.base import Node, Side
+from holdwater.fingerprint.callables import combine_fingerprints
+from holdwater.graphs.messages import did_you_mean
+from holdwater.graphs.nodes.base import Node, PortSide
 from holdwater.graphs.nodes.map_config import ErrorHandling, MapConfig, MapMode, OnPause
-from holdwater.graphs.nodes.nested_interface import Interior
+from holdwater.graphs.nodes.nested_interface import NestedInterface
 from holdwater.graphs.nodes.port_names import Ports
 from holdwater.graphs.runner_compatibility import validate_map_compatible, validate_runner_compatibility
 
@@ -32,7 +32,7 @@ class GraphNode(Node):
     namespaced: bool
     explicit_runner: CapableRunner | None
 
-    _interior: Interior
+    _interior: NestedInterface
     _map: MapConfig | None
     """by the names inside the graph"""
     _exposed: Mapping[str, str]
@@ -53,17 +53,17 @@ class GraphNode(Node):
                 "a nested graph needs a name", hint='graph.as_node(name="..."), or Graph(nodes, name="...")'
             )
         _check_name(name)
-        interior = Interior(graph)
-        self._set(
+        interior = NestedInterface(graph)
+        self._set_fields(
             _interior=interior,
             _map=None,
             _exposed={},
             namespaced=bool(namespaced),
-            explicit_runner=_checked(graph, runner),
+            explicit_runner=_check_runner(graph, runner),
         )
         super().__init__(name, interior.inputs, interior.outputs)
         if namespaced:
-            self._set(**self._moved("", f"{name}."))
+            self._set_fields(**self._replace_prefix("", f"{name}."))
 
     @property
     def graph(self) -> Graph:
@@ -79,15 +79,17 @@ class GraphNode(Node):
     @property
     def inner_selection(self) -> tuple[str, ...]:
         """The outputs of the graph inside that this node has, in the order of `outputs`."""
-        return self._outputs.origins
+        return self._outputs.original_names
 
     def outer_outputs(self, values: Mapping[str, T]) -> dict[str, T]:
         """Values of inner outputs by the names of this node's; those it does not have are left out."""
-        return {outer: values[inner] for outer, inner in zip(self.outputs, self._outputs.origins) if inner in values}
+        return {
+            outer: values[inner] for outer, inner in zip(self.outputs, self._outputs.original_names) if inner in values
+        }
 
     def outer_output(self, inner: str) -> str:
         """What an inner output is called outside.  Raises KeyError if it is not seen there."""
-        for outer, origin in zip(self.outputs, self._outputs.origins):
+        for outer, origin in zip(self.outputs, self._outputs.original_names):
             if origin == inner:
                 return outer
         raise KeyError(inner)
@@ -102,20 +104,20 @@ class GraphNode(Node):
     def definition_hash(self) -> str:
         config = self._map
         mapped = config and [config.params, config.mode, config.error_handling, config.clone]
-        boundary = [sorted(zip(ports.names, ports.origins)) for ports in (self._inputs, self._outputs)]
-        return combined(self.graph.definition_hash, boundary, mapped)
+        boundary = [sorted(zip(ports.names, ports.original_names)) for ports in (self._inputs, self._outputs)]
+        return combine_fingerprints(self.graph.definition_hash, boundary, mapped)
 
     def has_default_for(self, name: str) -> bool:
         return name in self._inputs and self._interior.has_default(self.param(name))
 
     def get_default_for(self, name: str) -> Any:
-        return self._interior.default(self.param(name))
+        return self._interior.get_default(self.param(name))
 
     def has_signature_default_for(self, name: str) -> bool:
         return name in self._inputs and self._interior.has_signature_default(self.param(name))
 
     def get_signature_default_for(self, name: str) -> Any:
-        return self._interior.signature_default(self.param(name))
+        return self._interior.get_signature_default(self.param(name))
 
     def input_types(self, name: str) -> tuple[Any, ...]:
         """The annotations of all inner nodes that take this input and annotate it."""
@@ -127,7 +129,7 @@ class GraphNode(Node):
         return next(iter(self.input_types(name)), None)
 
     def get_output_type(self, name: str) -> Any:
-        hint = self._interior.output_type(self._outputs.origin(name))
+        hint = self._interior.output_type(self._outputs.original_name(name))
         return list[hint] if hint is not None and self._map is not None else hint  # type: ignore[valid-type]
 
     # -- modifiers
@@ -136,11 +138,11 @@ class GraphNode(Node):
         _check_name(name)
         if not self.namespaced:
             return super().with_name(name)
-        return self._changed(name=name, **self._moved(f"{self.name}.", f"{name}."))
+        return self._copy_with(name=name, **self._replace_prefix(f"{self.name}.", f"{name}."))
 
     def with_runner(self, runner: CapableRunner | None) -> Self:
         """The graph is run by this runner, whoever runs the outer one.  Raises IncompatibleRunnerError."""
-        return self._changed(explicit_runner=_checked(self.graph, runner))
+        return self._copy_with(explicit_runner=_check_runner(self.graph, runner))
 
     def map_over(
         self,
@@ -162,13 +164,13 @@ class GraphNode(Node):
         if on_pause is None:
             validate_map_compatible(self.graph, f"node {self.name!r} maps over {', '.join(map(repr, params))}")
         config = MapConfig(
-            tuple([self._inner_input(name, "map_over") for name in params]),
+            tuple([self._resolve_inner_input(name, "map_over") for name in params]),
             mode,
             error_handling,
-            self._inner_clone(clone),
+            self._resolve_clone(clone),
             on_pause,
         )
-        return self._changed(_map=config)
+        return self._copy_with(_map=config)
 
     @property
     def map_config(self) -> MapConfig | None:
@@ -176,7 +178,7 @@ class GraphNode(Node):
         config = self._map
         if config is None:
             return None
-        outer = dict(zip(self._inputs.origins, self.inputs))
+        outer = dict(zip(self._inputs.original_names, self.inputs))
         return replace(
             config,
             params=tuple([outer[name] for name in config.params]),
@@ -205,7 +207,7 @@ class GraphNode(Node):
             if address not in self._inputs and address not in self._outputs:
                 known = [port.removeprefix(prefix) for port in dict.fromkeys((*self.inputs, *self.outputs))]
                 raise GraphConfigError(
-                    f"node {self.name!r} has no port {local!r} to expose", hint=close_to(local, known)
+                    f"node {self.name!r} has no port {local!r} to expose", hint=did_you_mean(local, known)
                 )
             if not alias.isidentifier():
                 raise GraphConfigError(
@@ -215,9 +217,9 @@ class GraphNode(Node):
                 raise GraphConfigError(f"two ports of node {self.name!r} would be exposed as {alias!r}")
             changes[address] = alias
         owner = f"node {self.name!r}"
-        return self._changed(
-            _inputs=self._inputs.renamed(_part(changes, self._inputs), kind="input", owner=owner),
-            _outputs=self._outputs.renamed(_part(changes, self._outputs), kind="output", owner=owner),
+        return self._copy_with(
+            _inputs=self._inputs.rename(_changes_of(changes, self._inputs), kind="input", owner=owner),
+            _outputs=self._outputs.rename(_changes_of(changes, self._outputs), kind="output", owner=owner),
             _exposed={**self._exposed, **{address.removeprefix(prefix): alias for address, alias in changes.items()}},
         )
 
@@ -226,9 +228,9 @@ class GraphNode(Node):
         """Flat names by the addresses they took the place of."""
         return {f"{self.name}.{local}": alias for local, alias in self._exposed.items()}
 
-    def _renamed(self, side: Side, changes: Mapping[str, str]) -> Self:
+    def _rename_ports(self, side: PortSide, changes: Mapping[str, str]) -> Self:
         if not self.namespaced:
-            return super()._renamed(side, changes)
+            return super()._rename_ports(side, changes)
         prefix = f"{self.name}."
         ports = self.inputs if side == "input" else self.outputs
         full: dict[str, str] = {}
@@ -239,38 +241,40 @@ class GraphNode(Node):
                     hint="rename it before exposing it",
                 )
             full[prefix + old.removeprefix(prefix)] = prefix + new.removeprefix(prefix)
-        return super()._renamed(side, full)
+        return super()._rename_ports(side, full)
 
-    def _moved(self, before: str, after: str) -> dict[str, Ports]:
+    def _replace_prefix(self, old_prefix: str, new_prefix: str) -> dict[str, Ports]:
         """All ports that begin with `before`, beginning with `after` instead."""
         return {
-            "_inputs": self._readdressed(self._inputs, before, after),
-            "_outputs": self._readdressed(self._outputs, before, after),
+            "_inputs": self._replace_port_prefix(self._inputs, old_prefix, new_prefix),
+            "_outputs": self._replace_port_prefix(self._outputs, old_prefix, new_prefix),
         }
 
-    def _readdressed(self, ports: Ports, before: str, after: str) -> Ports:
-        changes = {name: after + name.removeprefix(before) for name in ports.names if name.startswith(before)}
-        return ports.renamed(changes, kind="port", owner=f"node {self.name!r}")
+    def _replace_port_prefix(self, ports: Ports, old_prefix: str, new_prefix: str) -> Ports:
+        changes = {
+            name: new_prefix + name.removeprefix(old_prefix) for name in ports.names if name.startswith(old_prefix)
+        }
+        return ports.rename(changes, kind="port", owner=f"node {self.name!r}")
 
-    def _inner_clone(self, given: bool | Iterable[str]) -> bool | tuple[str, ...]:
-        if isinstance(given, bool):
-            return given
-        if isinstance(given, str) or not isinstance(given, Iterable):
-            raise SignatureError(f"clone is True, False or a list of inputs, not {given!r}")
-        return tuple([self._inner_input(name, "clone") for name in given])
+    def _resolve_clone(self, clone: bool | Iterable[str]) -> bool | tuple[str, ...]:
+        if isinstance(clone, bool):
+            return clone
+        if isinstance(clone, str) or not isinstance(clone, Iterable):
+            raise SignatureError(f"clone is True, False or a list of inputs, not {clone!r}")
+        return tuple([self._resolve_inner_input(name, "clone") for name in clone])
 
-    def _inner_input(self, name: str, argument: str) -> str:
+    def _resolve_inner_input(self, name: str, argument: str) -> str:
         """The inner name of an input that is given by its address or, in a namespaced node, by its local name."""
         for known in (name, f"{self.name}.{name}"):
             if known in self._inputs:
                 return self.param(known)
         raise MapOverError(
             f"{argument} of node {self.name!r} names {name!r}, which is none of its inputs: {self.inputs}",
-            hint=close_to(name, self.inputs),
+            hint=did_you_mean(name, self.inputs),
         )
 
 
-def _part(changes: Mapping[str, str], ports: Ports) -> dict[str, str]:
+def _changes_of(changes: Mapping[str, str], ports: Ports) -> dict[str, str]:
     return {old: new for old, new in changes.items() if old in ports}
 
 
@@ -280,7 +284,7 @@ def _check_name(name: str) -> None:
             raise GraphConfigError(f"the name of a nested graph cannot contain {sign!r}: {name!r}")
 
 
-def _checked(graph: Graph, runner: CapableRunner | None) -> CapableRunner | None:
+def _check_runner(graph: Graph, runner: CapableRunner | None) -> CapableRunner | None:
     if runner is not None:
         validate_runner_compatibility(graph, runner)
     return runner

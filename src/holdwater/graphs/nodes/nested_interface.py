@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from holdwater.graphs.nodes.base import Node
 
 
-class Interior:
+class NestedInterface:
     """Shared by all copies of one nested node.  Names are those inside the graph."""
 
     def __init__(self, graph: Graph) -> None:
@@ -26,13 +26,13 @@ class Interior:
         """What is selected, or else everything that the active nodes make."""
         if self.graph.selected:
             return tuple(self.graph.selected)
-        return tuple(dict.fromkeys([name for node in self._active for name in node.data_outputs]))
+        return tuple(dict.fromkeys([name for node in self._active_nodes for name in node.data_outputs]))
 
     @cached_property
     def consumers(self) -> Mapping[str, tuple[Node, ...]]:
         """Active nodes by input, in the order of their names."""
         found: dict[str, list[Node]] = {}
-        for node in sorted(self._active, key=lambda node: node.name):
+        for node in sorted(self._active_nodes, key=lambda node: node.name):
             for name in node.inputs:
                 found.setdefault(name, []).append(node)
         return {name: tuple(nodes) for name, nodes in found.items()}
@@ -41,7 +41,7 @@ class Interior:
     def producers(self) -> Mapping[str, Node]:
         """The first active node, in the order of names, that annotates an output; or that makes it."""
         found: dict[str, Node] = {}
-        for node in sorted(self._active, key=lambda node: node.name):
+        for node in sorted(self._active_nodes, key=lambda node: node.name):
             for name in node.data_outputs:
                 if name not in found or (
                     found[name].get_output_type(name) is None and node.get_output_type(name) is not None
@@ -50,7 +50,7 @@ class Interior:
         return found
 
     @property
-    def _active(self) -> list[Node]:
+    def _active_nodes(self) -> list[Node]:
         if not self.graph.entrypoints and not self.graph.selected:
             return list(self.graph.nodes.values())
         return [self.graph.nodes[name] for name in self.graph.scope().active]
@@ -61,15 +61,15 @@ class Interior:
         """Whether the graph runs without it: it is bound, has a default, or is one of several ways into a loop."""
         return name in self.graph.inputs.optional
 
-    def default(self, name: str) -> Any:
+    def get_default(self, name: str) -> Any:
         """Raises KeyError if there is no value to speak of."""
-        return self.graph.bound[name] if name in self.graph.bound else self.signature_default(name)
+        return self.graph.bound[name] if name in self.graph.bound else self.get_signature_default(name)
 
     def has_signature_default(self, name: str) -> bool:
         nodes = self.consumers.get(name, ())
         return bool(nodes) and all([node.has_signature_default_for(name) for node in nodes])
 
-    def signature_default(self, name: str) -> Any:
+    def get_signature_default(self, name: str) -> Any:
         if not self.has_signature_default(name):
             raise KeyError(name)
         return self.consumers[name][0].get_signature_default_for(name)

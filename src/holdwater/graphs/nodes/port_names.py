@@ -5,34 +5,37 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from holdwater.errors import RenameError
-from holdwater.graphs.messages import close_to
+from holdwater.graphs.messages import did_you_mean
 
 
 class Ports:
     """An ordered set of names, each with the name it began with.  Immutable."""
 
-    __slots__ = ("_history", "_origin", "names", "origins")
+    __slots__ = ("_original_by_name", "_rename_history", "names", "original_names")
 
     def __init__(
-        self, origins: Iterable[str], names: Iterable[str] | None = None, history: tuple[Mapping[str, str], ...] = ()
+        self,
+        original_names: Iterable[str],
+        names: Iterable[str] | None = None,
+        rename_history: tuple[Mapping[str, str], ...] = (),
     ) -> None:
-        self.origins = tuple(origins)
-        self.names = self.origins if names is None else tuple(names)
-        self._history = history
-        self._origin = dict(zip(self.names, self.origins))
+        self.original_names = tuple(original_names)
+        self.names = self.original_names if names is None else tuple(names)
+        self._rename_history = rename_history
+        self._original_by_name = dict(zip(self.names, self.original_names))
 
     def __contains__(self, name: object) -> bool:
-        return name in self._origin
+        return name in self._original_by_name
 
-    def origin(self, name: str) -> str:
+    def original_name(self, name: str) -> str:
         """The name a port began with.  Raises KeyError for a name that no port has now."""
-        return self._origin[name]
+        return self._original_by_name[name]
 
-    def renamed(self, changes: Mapping[str, str], *, kind: str, owner: str) -> Ports:
+    def rename(self, changes: Mapping[str, str], *, kind: str, owner: str) -> Ports:
         """All changes at once, so that two names can be swapped.  Raises RenameError."""
         for old, new in changes.items():
-            if old not in self._origin:
-                raise self._unknown(old, kind, owner)
+            if old not in self._original_by_name:
+                raise self._unknown_port_error(old, kind, owner)
             if not isinstance(new, str) or not new:
                 raise RenameError(f"{kind} {old!r} of {owner} cannot be renamed to {new!r}: a name is a non-empty str")
         names = [changes.get(name, name) for name in self.names]
@@ -42,11 +45,11 @@ class Ports:
                 f"after this rename {owner} would have more than one {kind} named {', '.join(map(repr, twice))}",
                 hint=f"its {kind}s are now {self.names}",
             )
-        return Ports(self.origins, names, (*self._history, dict(changes)))
+        return Ports(self.original_names, names, (*self._rename_history, dict(changes)))
 
-    def _unknown(self, name: str, kind: str, owner: str) -> RenameError:
-        for origin in self.origins:
-            chain = self._chain(origin)
+    def _unknown_port_error(self, name: str, kind: str, owner: str) -> RenameError:
+        for origin in self.original_names:
+            chain = self._rename_chain(origin)
             if name in chain:
                 return RenameError(
                     f"{owner} has no {kind} {name!r} any more: {' → '.join(chain)}",
@@ -54,12 +57,12 @@ class Ports:
                 )
         return RenameError(
             f"{owner} has no {kind} {name!r}; its {kind}s are {self.names}",
-            hint=close_to(name, self.names),
+            hint=did_you_mean(name, self.names),
         )
 
-    def _chain(self, origin: str) -> list[str]:
-        chain = [origin]
-        for changes in self._history:
+    def _rename_chain(self, original: str) -> list[str]:
+        chain = [original]
+        for changes in self._rename_history:
             if chain[-1] in changes:
                 chain.append(changes[chain[-1]])
         return chain

@@ -9,96 +9,97 @@ from types import UnionType
 from typing import Any, Final, ForwardRef, Never, NoReturn, get_args, get_type_hints
 
 from holdwater.errors import SignatureError
-from holdwater.fingerprint.callables import fingerprint
+from holdwater.fingerprint.callables import fingerprint_callable
 from holdwater.graphs.nodes.node_context import NodeContext
 from holdwater.model.signatures import annotations_of, signature_of
 
-_REFUSED: Final = {
+_REJECTED_PARAMETERS: Final = {
     inspect.Parameter.POSITIONAL_ONLY: "positional-only parameter {0!r}",
     inspect.Parameter.VAR_POSITIONAL: "parameter *{0}",
     inspect.Parameter.VAR_KEYWORD: "parameter **{0}",
 }
 
 
-_VALUELESS: Final = (inspect.Signature.empty, None, NoReturn, Never, "None", "NoReturn", "Never")
+_NO_VALUE_ANNOTATIONS: Final = (inspect.Signature.empty, None, NoReturn, Never, "None", "NoReturn", "Never")
 
 
-class Signature:
+class CallableSignature:
     """Parameters, defaults, modes and hints of one callable; shared by all nodes made from it and their copies."""
 
-    def __init__(self, func: Callable[..., Any], what: str) -> None:
+    def __init__(self, func: Callable[..., Any], label: str) -> None:
         """`what` names the node in errors.  Raises SignatureError for what cannot be called by keyword."""
         if not callable(func):
-            raise SignatureError(f"{what} needs a function, not {func!r}")
+            raise SignatureError(f"{label} needs a function, not {func!r}")
         if isinstance(func, staticmethod):
             func = func.__func__
         if hasattr(func, "dispatch") and hasattr(func, "registry"):
             raise SignatureError(
-                f"{what} is a singledispatch function, which chooses by an argument given by position",
+                f"{label} is a singledispatch function, which chooses by an argument given by position",
                 hint="call it in a function of your own",
             )
         self.func = func
         self.defaults: dict[str, Any] = {}
         self.context_parameter: str | None = None
         try:
-            signature = _signature(func)
+            signature = _call_signature(func)
         except (TypeError, ValueError) as error:
             raise SignatureError(
-                f"{what}: the parameters of {func!r} cannot be read", hint="wrap it in a function of your own"
+                f"{label}: the parameters of {func!r} cannot be read", hint="wrap it in a function of your own"
             ) from error
         names = []
         for name, parameter in signature.parameters.items():
-            if parameter.kind in _REFUSED:
+            if parameter.kind in _REJECTED_PARAMETERS:
                 raise SignatureError(
-                    f"{what} has the {_REFUSED[parameter.kind].format(name)}, but its inputs are given by name",
+                    f"{label} has the {_REJECTED_PARAMETERS[parameter.kind].format(name)}, but its "
+                    "inputs are given by name",
                     hint="declare every input as a parameter of its own",
                 )
-            if self._is_context(parameter.annotation):
+            if self._is_context_annotation(parameter.annotation):
                 self.context_parameter = name
                 continue
             names.append(name)
             if parameter.default is not parameter.empty:
                 self.defaults[name] = parameter.default
         self.parameters = tuple(names)
-        self.returns = signature.return_annotation
-        target = _body(func)
+        self.return_annotation = signature.return_annotation
+        target = _underlying_function(func)
         self.is_async = inspect.iscoroutinefunction(target) or inspect.isasyncgenfunction(target)
         self.is_generator = inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target)
 
     @property
-    def promises_value(self) -> bool:
+    def declares_value(self) -> bool:
         """Whether the return annotation speaks of a value."""
-        return self.returns not in _VALUELESS
+        return self.return_annotation not in _NO_VALUE_ANNOTATIONS
 
     @cached_property
     def hints(self) -> Mapping[str, Any]:
         """Resolved annotations by parameter, and `return`.  What cannot be resolved is a ForwardRef."""
-        hints = resolved_hints(_body(self.func))
+        hints = resolve_hints(_underlying_function(self.func))
         return {**hints, "return": self.func} if isinstance(self.func, type) else hints
 
     @cached_property
     def fingerprint(self) -> str:
         """64 hex digits over the code, and the state of what is bound to it.  Raises TypeError if that is unknown."""
-        return fingerprint(self.func)
+        return fingerprint_callable(self.func)
 
-    def _is_context(self, annotation: Any) -> bool:
+    def _is_context_annotation(self, annotation: Any) -> bool:
         """Also in `NodeContext | None`, and as text, which is not worth resolving all annotations for."""
         if isinstance(annotation, ForwardRef):
             annotation = annotation.__forward_arg__
         if isinstance(annotation, str):
-            return any([self._names_context(part.strip()) for part in annotation.split("|")])
+            return any([self._is_context_name(part.strip()) for part in annotation.split("|")])
         return NodeContext in (get_args(annotation) if isinstance(annotation, UnionType) else (annotation,))
 
-    def _names_context(self, text: str) -> bool:
+    def _is_context_name(self, text: str) -> bool:
         first, *rest = text.split(".")
-        found: Any = getattr(_body(self.func), "__globals__", {}).get(first)
+        found: Any = getattr(_underlying_function(self.func), "__globals__", {}).get(first)
         for name in rest:
             found = getattr(found, name, None)
         # imported for type checkers only, it is known by its name alone
         return found is NodeContext or (found is None and text.rpartition(".")[2] == "NodeContext")
 
 
-def _signature(func: Callable[..., Any]) -> inspect.Signature:
+def _call_signature(func: Callable[..., Any]) -> inspect.Signature:
     """What it can be called with; what it wraps says that only where it takes any keyword itself."""
     if isinstance(func, partial):  # one that wears the name of its function still has fewer parameters
         return signature_of(partial(func.func, *func.args, **func.keywords))
@@ -111,7 +112,7 @@ def _signature(func: Callable[..., Any]) -> inspect.Signature:
     return signature_of(func)
 
 
-def showing_one(name: str, parameter: str) -> Callable[..., Any]:
+def identity_function(name: str, parameter: str) -> Callable[..., Any]:
     """A function that returns its one keyword, for nodes that are declared without a function."""
 
     def function(**values: Any) -> Any:
@@ -124,23 +125,23 @@ def showing_one(name: str, parameter: str) -> Callable[..., Any]:
     return function
 
 
-def resolved_hints(body: Callable[..., Any]) -> Mapping[str, Any]:
+def resolve_hints(function: Callable[..., Any]) -> Mapping[str, Any]:
     """`typing.get_type_hints`; if one name is unknown, the others are still resolved."""
     try:
-        return get_type_hints(body, include_extras=True)
+        return get_type_hints(function, include_extras=True)
     except Exception:  # noqa: BLE001 - whatever an annotation raises: the rest of them is asked one by one
-        return {name: _resolved(hint, body) for name, hint in annotations_of(body).items()}
+        return {name: _resolve_hint(hint, function) for name, hint in annotations_of(function).items()}
 
 
-def _resolved(hint: Any, body: Callable[..., Any]) -> Any:
+def _resolve_hint(hint: Any, function: Callable[..., Any]) -> Any:
     probe = type("Probe", (), {"__annotations__": {"hint": hint}})
     try:
-        return get_type_hints(probe, getattr(body, "__globals__", {}), include_extras=True)["hint"]
+        return get_type_hints(probe, getattr(function, "__globals__", {}), include_extras=True)["hint"]
     except Exception:  # noqa: BLE001 - an unresolvable annotation is reported by whoever needs it
         return ForwardRef(hint) if isinstance(hint, str) else hint
 
 
-def _body(func: Callable[..., Any]) -> Callable[..., Any]:
+def _underlying_function(func: Callable[..., Any]) -> Callable[..., Any]:
     """The function behind partials, classes and objects with `__call__`."""
     while isinstance(func, partial):
         func = func.func

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from holdwater.model.lazy_imports import lazily
+from holdwater.model.lazy_imports import lazy_module
 
 if TYPE_CHECKING:
-    from holdwater.errors import MissingOutputError, NotAsked, RunNotOver
+    from holdwater.errors import InvalidRunState, MissingOutputError, PauseNotFound
     from holdwater.graphs.runner_compatibility import validate_map_compatible, validate_runner_compatibility
     from holdwater.runners.graphs.async_runner import AsyncRunner
     from holdwater.runners.graphs.base import BaseRunner
@@ -25,13 +25,13 @@ __all__ = [
     "AsyncRunner",
     "BaseRunner",
     "ExecutionStrategy",
+    "InvalidRunState",
     "MapResult",
     "MissingOutputError",
-    "NotAsked",
     "PauseInfo",
+    "PauseNotFound",
     "PauseReason",
     "RunHandle",
-    "RunNotOver",
     "RunResult",
     "RunStatus",
     "RunnerCapabilities",
@@ -41,11 +41,11 @@ __all__ = [
     "validate_runner_compatibility",
 ]
 
-_HOMES = {
+_EXPORTS = {
     "holdwater.errors": (
         "MissingOutputError",
-        "NotAsked",
-        "RunNotOver",
+        "PauseNotFound",
+        "InvalidRunState",
     ),
     "holdwater.graphs.runner_compatibility": (
         "validate_map_compatible",
@@ -71,4 +71,4 @@ _HOMES = {
     "holdwater.runners.graphs.sync_runner": ("SyncRunner",),
 }
 
-__getattr__, __dir__ = lazily(__name__, _HOMES)
+__getattr__, __dir__ = lazy_module(__name__, _EXPORTS)

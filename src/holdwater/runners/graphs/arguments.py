@@ -16,34 +16,34 @@ from holdwater.errors import (
     MissingOutputError,
 )
 from holdwater.graphs.graph import Graph
-from holdwater.graphs.inputs import collected
-from holdwater.graphs.map_items import expanded
-from holdwater.graphs.messages import close_to, listed
+from holdwater.graphs.inputs import merge_inputs
+from holdwater.graphs.map_items import expand_items
+from holdwater.graphs.messages import did_you_mean, join_names
 from holdwater.graphs.nodes.map_config import MapMode
 from holdwater.graphs.runner_compatibility import validate_runner_compatibility
-from holdwater.runners.graphs.local.prepare import Names, Request, requested
-from holdwater.runners.graphs.local.run_context import Ending
-from holdwater.runners.graphs.results import MapResult, RunResult, map_result
+from holdwater.runners.graphs.local.prepare import OptionalNames, PreparedRequest, prepare_request
+from holdwater.runners.graphs.local.run_context import RunOutcome
+from holdwater.runners.graphs.results import MapResult, RunResult, make_map_result
 
 if TYPE_CHECKING:
     from holdwater.caching import CacheBackend
     from holdwater.events.dispatcher import EventDispatcher
     from holdwater.events.processors import EventProcessor
-    from holdwater.graphs.node_call import Memo
+    from holdwater.graphs.node_call import NodeCacheProtocol
     from holdwater.runners.graphs.base import BaseRunner
     from holdwater.runners.graphs.local.pending_inputs import PauseInfo
 
 ErrorHandling = Literal["raise", "continue"]
 OnMissing = Literal["ignore", "warn", "error"]
-Resume = Literal["merge", "strict"]
+ResumeMode = Literal["merge", "strict"]
 
 
-class Fitness:
+class CompatibilityCache:
     """Which graphs a runner has been found able to run."""
 
     def __init__(self, runner: BaseRunner) -> None:
         self._runner = runner
-        self._fit: WeakSet[Graph] = WeakSet()
+        self._compatible: WeakSet[Graph] = WeakSet()
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickle: a runner in another process looks at its graphs again."""
@@ -52,7 +52,7 @@ class Fitness:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["_runner"])  # type: ignore[misc]
 
-    def check(self, graph: Graph) -> None:
+    def check_graph(self, graph: Graph) -> None:
         """Raises IncompatibleRunnerError, and GraphConfigError for what is no graph."""
         if not isinstance(graph, Graph):
             what = repr(graph) if isinstance(graph, str) else f"a {type(graph).__name__}"
@@ -60,11 +60,11 @@ class Fitness:
                 f"{type(self._runner).__name__} runs graphs, not {what}",
                 hint='make one: Graph([...], name="...")',
             )
-        if graph in self._fit:
+        if graph in self._compatible:
             return
         validate_runner_compatibility(graph, self._runner)
         self._check_timeouts(graph)
-        self._fit.add(graph)
+        self._compatible.add(graph)
 
     def _check_timeouts(self, graph: Graph) -> None:
         """Only what is awaited can be stopped when its time is up."""
@@ -82,7 +82,7 @@ class Fitness:
             todo += [(one.graph, one.explicit_runner or runner) for one in graph.nested_graphs]
 
 
-def check_handlers(graph: Graph, handlers: Iterable[str]) -> None:
+def check_interrupt_handlers(graph: Graph, handlers: Iterable[str]) -> None:
     """Raises InputError for a handler of an interrupt that is nowhere in the graph."""
     todo, known = [(graph, "")], dict[str, None]()
     while todo:
@@ -95,23 +95,23 @@ def check_handlers(graph: Graph, handlers: Iterable[str]) -> None:
         if name not in known:
             raise InputError(
                 f"interrupt_handlers names {key!r}, and the graph has no such interrupt",
-                hint=close_to(name, known) or f"its interrupts: {listed(known)}",
+                hint=did_you_mean(name, known) or f"its interrupts: {join_names(known)}",
             )
 
 
-def request(
+def build_request(
     graph: Graph,
     inputs: Mapping[str, Any] | None,
     values: Mapping[str, Any] | None,
     keywords: Mapping[str, Any],
     select: Iterable[str] | None,
     entrypoint: str | Sequence[str] | None,
-) -> Request:
+) -> PreparedRequest:
     """What is to run.  Raises InputError, MissingInputError and GraphConfigError for what does not fit."""
-    return requested(graph, inputs, values, keywords, names(select), names(entrypoint))
+    return prepare_request(graph, inputs, values, keywords, normalize_names(select), normalize_names(entrypoint))
 
 
-def items_without_inputs(
+def make_failed_map_result(
     error: MissingInputError,
     graph: Graph,
     inputs: Mapping[str, Any] | None,
@@ -121,8 +121,10 @@ def items_without_inputs(
     map_mode: MapMode,
 ) -> MapResult:
     """The results of a map whose items all lack an input.  Raises MapOverError."""
-    items = expanded(collected(graph, inputs, values=values, keywords=keywords), map_over, map_mode)
-    return map_result([RunResult.of(Ending({}, error)) for _ in items.rows], items.params, map_mode, "")
+    items = expand_items(merge_inputs(graph, inputs, values=values, keywords=keywords), map_over, map_mode)
+    return make_map_result(
+        [RunResult.from_outcome(RunOutcome({}, error)) for _ in items.rows], items.params, map_mode, ""
+    )
 
 
 def check_options(
@@ -132,20 +134,20 @@ def check_options(
     resume: str = "merge",
     max_iterations: int | None = None,
     workflow_id: str | None = None,
-    keeps: bool = False,
+    has_checkpointer: bool = False,
 ) -> None:
-    """Raise ConfigError (a ValueError) before anything runs.  `keeps`: the runner has a checkpointer."""
+    """Raise ConfigError (a ValueError) before anything runs.  `has_checkpointer`: the runner has a checkpointer."""
     for name, given, allowed in (
         ("error_handling", error_handling, get_args(ErrorHandling)),
         ("on_missing", on_missing, get_args(OnMissing)),
-        ("resume", resume, get_args(Resume)),
+        ("resume", resume, get_args(ResumeMode)),
     ):
         if given not in allowed:
             raise ConfigError(f"{name} is one of {', '.join(allowed)}, not {given!r}")
     if max_iterations is not None and (type(max_iterations) is not int or max_iterations < 1):
         raise ConfigError(f"max_iterations is an integer of 1 or more, or None for no limit, not {max_iterations!r}")
     if workflow_id is not None:
-        if not keeps:
+        if not has_checkpointer:
             raise ConfigError(
                 f"workflow_id {workflow_id!r} was given, but the runner has no checkpointer to keep the workflow",
                 hint="AsyncRunner(checkpointer=...), or leave it out",
@@ -154,34 +156,34 @@ def check_options(
             raise ConfigError(f'a workflow_id cannot contain "/": {workflow_id!r}')
 
 
-def finished(
-    ending: Ending,
+def to_result(
+    outcome: RunOutcome,
     outputs: Sequence[str],
     error_handling: str,
     on_missing: str,
-    **known: Any,
+    **attributes: Any,
 ) -> RunResult:
     """The result of a run that was to return these outputs.
 
     Raises the error it ended with unless it is to be kept, and MissingOutputError.
     """
-    if ending.error is not None and error_handling == "raise":
-        raise ending.error
-    if on_missing != "ignore" and ending.status == "completed":
-        _look_for_missing(ending, outputs, on_missing)
-    return RunResult.of(ending, **known)
+    if outcome.error is not None and error_handling == "raise":
+        raise outcome.error
+    if on_missing != "ignore" and outcome.status == "completed":
+        _report_missing_outputs(outcome, outputs, on_missing)
+    return RunResult.from_outcome(outcome, **attributes)
 
 
-def memo_of(cache: CacheBackend | None) -> Memo | None:
+def make_node_cache(cache: CacheBackend | None) -> NodeCacheProtocol | None:
     """What a run asks of a runner's cache."""
     if cache is None:
         return None
-    from holdwater.runners.graphs.local.cache_lookup import CacheMemo
+    from holdwater.runners.graphs.local.cache_lookup import NodeCacheAdapter
 
-    return CacheMemo(cache)
+    return NodeCacheAdapter(cache)
 
 
-def dispatcher_of(
+def make_dispatcher(
     *processors: Sequence[EventProcessor] | None,
 ) -> EventDispatcher | None:
     """Who listens; None if nobody does."""
@@ -193,8 +195,8 @@ def dispatcher_of(
     return EventDispatcher(listening)
 
 
-def _look_for_missing(ending: Ending, outputs: Sequence[str], on_missing: str) -> None:
-    missing = [name for name in outputs if name not in ending.outputs]
+def _report_missing_outputs(outcome: RunOutcome, outputs: Sequence[str], on_missing: str) -> None:
+    missing = [name for name in outputs if name not in outcome.outputs]
     if not missing:
         return
     text = f"not made in this run: {', '.join(missing)}"
@@ -203,23 +205,26 @@ def _look_for_missing(ending: Ending, outputs: Sequence[str], on_missing: str) -
     warnings.warn(text, UserWarning, stacklevel=4)
 
 
-def names(given: str | Iterable[str] | None) -> Names:
+def normalize_names(value: str | Iterable[str] | None) -> OptionalNames:
     """Names given one by one, or alone."""
-    return None if given is None else (given,) if isinstance(given, str) else tuple(given)
+    return None if value is None else (value,) if isinstance(value, str) else tuple(value)
 
 
-def warn_of_lost_answers(given: Collection[str], pauses: Sequence[PauseInfo]) -> None:
+def warn_of_lost_answers(answered_ids: Collection[str], pauses: Sequence[PauseInfo]) -> None:
     """Warn (UserWarning) where some items of a map were answered and others still ask: nothing keeps the answers."""
-    answered = {_of_any_item(pause_id) for pause_id in given if _of_any_item(pause_id) != pause_id}
-    left = [pause.pause_id for pause in pauses if _of_any_item(pause.pause_id) in answered]
+    answered = {
+        _without_item_numbers(pause_id) for pause_id in answered_ids if _without_item_numbers(pause_id) != pause_id
+    }
+    left = [pause.pause_id for pause in pauses if _without_item_numbers(pause.pause_id) in answered]
     if left:
         warnings.warn(
-            f"{listed(left)} still wait for answers, and those that were given are not kept: without a checkpointer "
+            f"{join_names(left)} still wait for answers, and those that were given are not kept: "
+            "without a checkpointer "
             "every run begins anew. Give the answers of all items at once (result.pauses), or use a checkpointer",
             UserWarning,
             stacklevel=2,
         )
 
 
-def _of_any_item(pause_id: str) -> str:
+def _without_item_numbers(pause_id: str) -> str:
     return "/".join([part for part in pause_id.split("/") if not part.isdecimal()])

@@ -6,30 +6,30 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from holdwater.errors import ConfigError, MissingInputError
-from holdwater.graphs.map_items import expanded
+from holdwater.graphs.map_items import expand_items
 from holdwater.graphs.runner_compatibility import validate_map_compatible
-from holdwater.model.coroutines import to_its_end
+from holdwater.model.coroutines import run_uncancelled
 from holdwater.runners.graphs.arguments import (
+    CompatibilityCache,
     ErrorHandling,
-    Fitness,
     OnMissing,
-    Resume,
-    check_handlers,
+    ResumeMode,
+    build_request,
+    check_interrupt_handlers,
     check_options,
-    dispatcher_of,
-    finished,
-    items_without_inputs,
-    memo_of,
-    names,
-    request,
+    make_dispatcher,
+    make_failed_map_result,
+    make_node_cache,
+    normalize_names,
+    to_result,
     warn_of_lost_answers,
 )
 from holdwater.runners.graphs.base import BaseRunner, MapMode
 from holdwater.runners.graphs.capabilities import RunnerCapabilities
 from holdwater.runners.graphs.event_stream import RunHandle
-from holdwater.runners.graphs.local.limiter import limited
-from holdwater.runners.graphs.local.run_context import Ending, Handler, Setting, new_run_id
-from holdwater.runners.graphs.results import MapResult, RunResult, map_result
+from holdwater.runners.graphs.local.limiter import concurrency_limit
+from holdwater.runners.graphs.local.run_context import InterruptHandler, RunContext, RunOutcome, new_run_id
+from holdwater.runners.graphs.results import MapResult, RunResult, make_map_result
 
 if TYPE_CHECKING:
     from holdwater.caching import CacheBackend
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from holdwater.graphs.graph import Graph
     from holdwater.graphs.nodes.nested import GraphNode
     from holdwater.runners.graphs.durable.checkpointers import Checkpointer
-    from holdwater.runners.graphs.local.event_sinks import LoopOutlet
+    from holdwater.runners.graphs.local.event_sinks import AsyncEventSink
 
 
 class AsyncRunner(BaseRunner):
@@ -63,8 +63,8 @@ class AsyncRunner(BaseRunner):
         self.checkpointer = checkpointer
         self.event_processors = tuple(event_processors or ())
         self.max_concurrency = max_concurrency
-        self._memo = memo_of(cache)
-        self._fitness = Fitness(self)
+        self._node_cache = make_node_cache(cache)
+        self._compatibility = CompatibilityCache(self)
 
     @property
     def capabilities(self) -> RunnerCapabilities:
@@ -84,8 +84,8 @@ class AsyncRunner(BaseRunner):
         max_iterations: int | None = None,
         max_concurrency: int | None = None,
         workflow_id: str | None = None,
-        resume: Resume = "merge",
-        interrupt_handlers: Mapping[str, Handler] | None = None,
+        resume: ResumeMode = "merge",
+        interrupt_handlers: Mapping[str, InterruptHandler] | None = None,
         error_handling: ErrorHandling = "raise",
         on_missing: OnMissing = "ignore",
         event_processors: Sequence[EventProcessor] | None = None,
@@ -107,7 +107,7 @@ class AsyncRunner(BaseRunner):
         Raises what a node raised, the same object; MissingInputError, GraphConfigError, IncompatibleRunnerError,
         InfiniteLoopError, AnswerError, ConfigError.
         """
-        return await self._run(
+        return await self._run_graph(
             None,
             graph,
             inputs,
@@ -138,8 +138,8 @@ class AsyncRunner(BaseRunner):
         max_iterations: int | None = None,
         max_concurrency: int | None = None,
         workflow_id: str | None = None,
-        resume: Resume = "merge",
-        interrupt_handlers: Mapping[str, Handler] | None = None,
+        resume: ResumeMode = "merge",
+        interrupt_handlers: Mapping[str, InterruptHandler] | None = None,
         error_handling: ErrorHandling = "raise",
         on_missing: OnMissing = "ignore",
         event_processors: Sequence[EventProcessor] | None = None,
@@ -151,7 +151,7 @@ class AsyncRunner(BaseRunner):
         Then `run.result` is what `run` returns, or raises what it raises.  Arguments as for `run`.
         """
         return RunHandle(
-            lambda handle: self._run(
+            lambda handle: self._run_graph(
                 handle,
                 graph,
                 inputs,
@@ -208,38 +208,40 @@ class AsyncRunner(BaseRunner):
             raise ConfigError(f'on_pause of a map is "item" or None, not {on_pause!r}')
         if on_pause is None:
             validate_map_compatible(graph, f"{type(self).__name__}.map() was called")
-        self._fitness.check(graph)
+        self._compatibility.check_graph(graph)
         try:
-            asked = request(graph, inputs, values, keywords, select, entrypoint)
+            asked = build_request(graph, inputs, values, keywords, select, entrypoint)
         except MissingInputError as error:
             if error_handling == "raise":
                 raise
-            return items_without_inputs(error, graph, inputs, values, keywords, map_over, map_mode)
-        items = expanded(asked.given, map_over, map_mode, clone)
-        setting = Setting(runner=self, memo=self._memo, session_id=session_id, max_iterations=max_iterations)
-        outlet = self._listen(setting, event_processors) if len(items) else None
+            return make_failed_map_result(error, graph, inputs, values, keywords, map_over, map_mode)
+        items = expand_items(asked.inputs, map_over, map_mode, clone)
+        setting = RunContext(
+            runner=self, node_cache=self._node_cache, session_id=session_id, max_iterations=max_iterations
+        )
+        outlet = self._make_event_sink(setting, event_processors) if len(items) else None
 
-        def result_of(ending: Ending) -> RunResult:
-            return finished(ending, (), error_handling, "ignore", run_id=setting.run_id, session_id=session_id)
+        def result_of(ending: RunOutcome) -> RunResult:
+            return to_result(ending, (), error_handling, "ignore", run_id=setting.run_id, session_id=session_id)
 
         try:
-            with limited(self.max_concurrency if max_concurrency is None else max_concurrency):
-                results = await async_map.map_over(asked.prepared, items, setting, result_of)
+            with concurrency_limit(self.max_concurrency if max_concurrency is None else max_concurrency):
+                results = await async_map.map_graph(asked.prepared, items, setting, result_of)
         finally:
             if outlet is not None:
-                await to_its_end(outlet.close_async())
-        return map_result(results, items.params, map_mode, setting.run_id)
+                await run_uncancelled(outlet.close_async())
+        return make_map_result(results, items.params, map_mode, setting.run_id)
 
-    async def run_inside(self, node: GraphNode, inputs: dict[str, Any], setting: Setting) -> Ending:
+    async def run_inside(self, node: GraphNode, inputs: dict[str, Any], run_context: RunContext) -> RunOutcome:
         """Run the graph of a node for the run it is nested in, with this runner's cache if it has one."""
         from holdwater.runners.graphs.local import async_map
 
-        if self._memo is not None:
-            setting.memo = self._memo
-        with limited(self.max_concurrency):
-            return await async_map.run_nested(node, inputs, setting)
+        if self._node_cache is not None:
+            run_context.node_cache = self._node_cache
+        with concurrency_limit(self.max_concurrency):
+            return await async_map.run_graph_node(node, inputs, run_context)
 
-    async def _run(
+    async def _run_graph(
         self,
         handle: RunHandle | None,
         graph: Graph,
@@ -252,8 +254,8 @@ class AsyncRunner(BaseRunner):
         max_iterations: int | None,
         max_concurrency: int | None,
         workflow_id: str | None,
-        resume: Resume,
-        interrupt_handlers: Mapping[str, Handler] | None,
+        resume: ResumeMode,
+        interrupt_handlers: Mapping[str, InterruptHandler] | None,
         error_handling: ErrorHandling,
         on_missing: OnMissing,
         event_processors: Sequence[EventProcessor] | None,
@@ -267,50 +269,50 @@ class AsyncRunner(BaseRunner):
             resume=resume,
             max_iterations=max_iterations,
             workflow_id=workflow_id,
-            keeps=self.checkpointer is not None,
+            has_checkpointer=self.checkpointer is not None,
         )
-        self._fitness.check(graph)
+        self._compatibility.check_graph(graph)
         if interrupt_handlers:
-            check_handlers(graph, interrupt_handlers)
-        setting = Setting(
+            check_interrupt_handlers(graph, interrupt_handlers)
+        setting = RunContext(
             runner=self,
-            memo=self._memo,
+            node_cache=self._node_cache,
             workflow_id=workflow_id,
             session_id=session_id,
             max_iterations=max_iterations,
             handlers=interrupt_handlers or {},
         )
         if handle is not None:
-            setting.desk = handle.desk
-            setting.above = handle.desk
-        outlet = self._listen(setting, event_processors, handle)
+            setting.pending_inputs = handle.pending_inputs
+            setting.parent_run = handle.pending_inputs
+        outlet = self._make_event_sink(setting, event_processors, handle)
         try:
-            with limited(self.max_concurrency if max_concurrency is None else max_concurrency):
+            with concurrency_limit(self.max_concurrency if max_concurrency is None else max_concurrency):
                 if self.checkpointer is not None:
                     from holdwater.runners.graphs.durable import request as durable
 
-                    order = await durable.ordered_async(
+                    order = await durable.prepare_durable_async(
                         self.checkpointer,
                         graph,
                         setting,
                         inputs,
                         values,
                         keywords,
-                        names(select),
-                        names(entrypoint),
+                        normalize_names(select),
+                        normalize_names(entrypoint),
                         resume,
                     )
-                    ending, outputs = await durable.run_async(order), order.outputs
+                    ending, outputs = await durable.run_durable_async(order), order.outputs
                 else:
-                    asked = request(graph, inputs, values, keywords, select, entrypoint)
+                    asked = build_request(graph, inputs, values, keywords, select, entrypoint)
                     setting.answers, given_answers = asked.answers, tuple(asked.answers)
-                    ending = await async_driver.run(asked.prepared, asked.given, setting)
+                    ending = await async_driver.run_graph(asked.prepared, asked.inputs, setting)
                     warn_of_lost_answers(given_answers, ending.pauses)
                     outputs = asked.prepared.outputs
         finally:
             if outlet is not None:
-                await to_its_end(outlet.close_async())
-        return finished(
+                await run_uncancelled(outlet.close_async())
+        return to_result(
             ending,
             outputs,
             error_handling,
@@ -321,17 +323,20 @@ class AsyncRunner(BaseRunner):
             notes=() if outlet is None else tuple(outlet.dispatcher.failures),
         )
 
-    def _listen(
-        self, setting: Setting, more: Sequence[EventProcessor] | None, handle: RunHandle | None = None
-    ) -> LoopOutlet | None:
-        dispatcher = dispatcher_of(self.event_processors, more)
+    def _make_event_sink(
+        self,
+        run_context: RunContext,
+        extra_processors: Sequence[EventProcessor] | None,
+        handle: RunHandle | None = None,
+    ) -> AsyncEventSink | None:
+        dispatcher = make_dispatcher(self.event_processors, extra_processors)
         if dispatcher is None and handle is None:
             return None
         from holdwater.events.dispatcher import EventDispatcher
-        from holdwater.runners.graphs.local.event_sinks import LoopOutlet
+        from holdwater.runners.graphs.local.event_sinks import AsyncEventSink
 
-        outlet = LoopOutlet(dispatcher or EventDispatcher(), handle)
-        setting.run_id = new_run_id()
-        setting.workflow_id = setting.workflow_id or setting.run_id
-        setting.outlet = outlet
+        outlet = AsyncEventSink(dispatcher or EventDispatcher(), handle)
+        run_context.run_id = new_run_id()
+        run_context.workflow_id = run_context.workflow_id or run_context.run_id
+        run_context.event_sink = outlet
         return outlet

@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from holdwater.runners.graphs.capabilities import RunnerCapabilities
-from holdwater.runners.graphs.local.nesting import in_columns
-from holdwater.runners.graphs.local.run_context import Ending
+from holdwater.runners.graphs.local.nesting import to_columns
+from holdwater.runners.graphs.local.run_context import RunOutcome
 
 if TYPE_CHECKING:
     from holdwater.graphs.graph import Graph
     from holdwater.graphs.nodes.nested import GraphNode
-    from holdwater.runners.graphs.local.run_context import Setting
+    from holdwater.runners.graphs.local.run_context import RunContext
 
 MapMode = Literal["zip", "product"]
 
@@ -42,7 +42,9 @@ class BaseRunner(ABC):
     ) -> Any:
         """Run a graph for each item of the mapped inputs.  The result is a list of mappings, or a coroutine of one."""
 
-    def run_inside(self, node: GraphNode, inputs: dict[str, Any], setting: Setting) -> Ending | Awaitable[Ending]:
+    def run_inside(
+        self, node: GraphNode, inputs: dict[str, Any], run_context: RunContext
+    ) -> RunOutcome | Awaitable[RunOutcome]:
         """Run the graph of a node for the run it is nested in, by `run` and `map`."""
         given, wanted = node.inner_inputs(inputs), list(node.inner_selection)
         config = node.map_config
@@ -52,16 +54,16 @@ class BaseRunner(ABC):
             params = [node.param(name) for name in config.params]
             result = self.map(node.graph, given, map_over=params, map_mode=config.mode, select=wanted)
         if self.capabilities.returns_coroutine:
-            return _ended_later(node, result)
-        return _ended(node, result)
+            return _to_outcome_async(node, result)
+        return _to_outcome(node, result)
 
 
-def _ended(node: GraphNode, result: Any) -> Ending:
+def _to_outcome(node: GraphNode, result: Any) -> RunOutcome:
     if node.map_config is not None:
-        return Ending(in_columns(node, [dict(item) for item in result]))
+        return RunOutcome(to_columns(node, [dict(item) for item in result]))
     assert isinstance(result, Mapping)
-    return Ending(dict(result), getattr(result, "error", None), tuple(getattr(result, "pauses", ())))
+    return RunOutcome(dict(result), getattr(result, "error", None), tuple(getattr(result, "pauses", ())))
 
 
-async def _ended_later(node: GraphNode, result: Awaitable[Any]) -> Ending:
-    return _ended(node, await result)
+async def _to_outcome_async(node: GraphNode, result: Awaitable[Any]) -> RunOutcome:
+    return _to_outcome(node, await result)

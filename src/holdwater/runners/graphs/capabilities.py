@@ -26,11 +26,11 @@ class RunnerCapabilities:
 
     def validate_graph(self, graph: Graph) -> None:
         """Raise IncompatibleRunnerError if the graph, or one nested in it, needs what is not supported."""
-        validate_runner_compatibility(graph, Runner(self))
+        validate_runner_compatibility(graph, CapabilitiesOnlyRunner(self))
 
 
 @dataclass(frozen=True)
-class Runner:
+class CapabilitiesOnlyRunner:
     """Some runner of which only the capabilities are known."""
 
     capabilities: RunnerCapabilities

@@ -11,7 +11,7 @@ from holdwater.runners.graphs.local.pending_inputs import PauseInfo
 from holdwater.runners.graphs.local.run_context import new_run_id
 
 if TYPE_CHECKING:
-    from holdwater.runners.graphs.local.run_context import Ending
+    from holdwater.runners.graphs.local.run_context import RunOutcome
 
 
 class RunStatus(StrEnum):
@@ -41,15 +41,15 @@ class RunResult(dict[str, Any]):
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, ending: Ending, **known: Any) -> RunResult:
+    def from_outcome(cls, outcome: RunOutcome, **attributes: Any) -> RunResult:
         """`known`: attributes besides what the ending says."""
-        result = cls(ending.outputs)
-        if ending.error is not None or ending.pauses:
-            result.status = RunStatus(ending.status)
-            result.error = ending.error
-            result.pauses = ending.pauses
-            result.item_index = ending.item_index
-        for name, value in known.items():
+        result = cls(outcome.outputs)
+        if outcome.error is not None or outcome.pauses:
+            result.status = RunStatus(outcome.status)
+            result.error = outcome.error
+            result.pauses = outcome.pauses
+            result.item_index = outcome.item_index
+        for name, value in attributes.items():
             if value:
                 setattr(result, name, value)
         return result
@@ -144,7 +144,7 @@ class MapResult(list[RunResult]):
         return f"MapResult({list.__repr__(self)})"
 
 
-def map_result(results: Iterable[RunResult], params: Iterable[str], mode: str, run_id: str) -> MapResult:
+def make_map_result(results: Iterable[RunResult], params: Iterable[str], mode: str, run_id: str) -> MapResult:
     """The results of a map, with what was mapped over.  `run_id`: empty if nobody listened."""
     made = MapResult(results)
     made.map_over, made.map_mode = tuple(params), mode

@@ -6,27 +6,27 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from holdwater.errors import MissingInputError
-from holdwater.graphs.map_items import expanded
+from holdwater.graphs.map_items import expand_items
 from holdwater.graphs.runner_compatibility import validate_map_compatible
 from holdwater.runners.graphs.arguments import (
+    CompatibilityCache,
     ErrorHandling,
-    Fitness,
     OnMissing,
-    Resume,
+    ResumeMode,
+    build_request,
     check_options,
-    dispatcher_of,
-    finished,
-    items_without_inputs,
-    memo_of,
-    names,
-    request,
+    make_dispatcher,
+    make_failed_map_result,
+    make_node_cache,
+    normalize_names,
+    to_result,
 )
 from holdwater.runners.graphs.base import BaseRunner, MapMode
 from holdwater.runners.graphs.capabilities import RunnerCapabilities
 from holdwater.runners.graphs.local import sync_driver
-from holdwater.runners.graphs.local.limiter import limited
-from holdwater.runners.graphs.local.run_context import Ending, Setting, new_run_id
-from holdwater.runners.graphs.results import MapResult, RunResult, map_result
+from holdwater.runners.graphs.local.limiter import concurrency_limit
+from holdwater.runners.graphs.local.run_context import RunContext, RunOutcome, new_run_id
+from holdwater.runners.graphs.results import MapResult, RunResult, make_map_result
 
 if TYPE_CHECKING:
     from holdwater.caching import CacheBackend
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from holdwater.graphs.graph import Graph
     from holdwater.graphs.nodes.nested import GraphNode
     from holdwater.runners.graphs.durable.checkpointers import Checkpointer
-    from holdwater.runners.graphs.local.event_sinks import Outlet
+    from holdwater.runners.graphs.local.event_sinks import EventSink
 
 
 class SyncRunner(BaseRunner):
@@ -54,8 +54,8 @@ class SyncRunner(BaseRunner):
         self.cache = cache
         self.checkpointer = checkpointer
         self.event_processors = tuple(event_processors or ())
-        self._memo = memo_of(cache)
-        self._fitness = Fitness(self)
+        self._node_cache = make_node_cache(cache)
+        self._compatibility = CompatibilityCache(self)
 
     @property
     def capabilities(self) -> RunnerCapabilities:
@@ -74,7 +74,7 @@ class SyncRunner(BaseRunner):
         error_handling: ErrorHandling = "raise",
         on_missing: OnMissing = "ignore",
         workflow_id: str | None = None,
-        resume: Resume = "merge",
+        resume: ResumeMode = "merge",
         event_processors: Sequence[EventProcessor] | None = None,
         **keywords: Any,
     ) -> RunResult:
@@ -95,42 +95,42 @@ class SyncRunner(BaseRunner):
             resume=resume,
             max_iterations=max_iterations,
             workflow_id=workflow_id,
-            keeps=self.checkpointer is not None,
+            has_checkpointer=self.checkpointer is not None,
         )
-        self._fitness.check(graph)
-        setting = Setting(
+        self._compatibility.check_graph(graph)
+        setting = RunContext(
             runner=self,
-            memo=self._memo,
+            node_cache=self._node_cache,
             workflow_id=workflow_id,
             session_id=session_id,
             max_iterations=max_iterations,
         )
-        outlet = self._listen(setting, event_processors)
+        outlet = self._make_event_sink(setting, event_processors)
         try:
             if self.checkpointer is not None:
                 from holdwater.runners.graphs.durable import request as durable
 
-                order = durable.ordered(
+                order = durable.prepare_durable(
                     self.checkpointer,
                     graph,
                     setting,
                     inputs,
                     values,
                     keywords,
-                    names(select),
-                    names(entrypoint),
+                    normalize_names(select),
+                    normalize_names(entrypoint),
                     resume,
                 )
-                with limited(1):  # as without a checkpointer: one after the other
-                    ending, outputs = durable.run(order), order.outputs
+                with concurrency_limit(1):  # as without a checkpointer: one after the other
+                    ending, outputs = durable.run_durable(order), order.outputs
             else:
-                asked = request(graph, inputs, values, keywords, select, entrypoint)
-                ending, outputs = sync_driver.run(asked.prepared, asked.given, setting), asked.prepared.outputs
+                asked = build_request(graph, inputs, values, keywords, select, entrypoint)
+                ending, outputs = sync_driver.run_graph(asked.prepared, asked.inputs, setting), asked.prepared.outputs
         finally:
             if outlet is not None:
                 outlet.close()
         notes = () if outlet is None else tuple(outlet.dispatcher.failures)
-        return finished(
+        return to_result(
             ending,
             outputs,
             error_handling,
@@ -169,36 +169,40 @@ class SyncRunner(BaseRunner):
         """
         check_options(error_handling=error_handling, max_iterations=max_iterations)
         validate_map_compatible(graph, f"{type(self).__name__}.map() was called")
-        self._fitness.check(graph)
+        self._compatibility.check_graph(graph)
         try:
-            asked = request(graph, inputs, values, keywords, select, entrypoint)
+            asked = build_request(graph, inputs, values, keywords, select, entrypoint)
         except MissingInputError as error:
             if error_handling == "raise":
                 raise
-            return items_without_inputs(error, graph, inputs, values, keywords, map_over, map_mode)
-        items = expanded(asked.given, map_over, map_mode, clone)
-        setting = Setting(runner=self, memo=self._memo, session_id=session_id, max_iterations=max_iterations)
-        outlet = self._listen(setting, event_processors) if len(items) else None
-        keep = RunResult.of if error_handling == "continue" else None
+            return make_failed_map_result(error, graph, inputs, values, keywords, map_over, map_mode)
+        items = expand_items(asked.inputs, map_over, map_mode, clone)
+        setting = RunContext(
+            runner=self, node_cache=self._node_cache, session_id=session_id, max_iterations=max_iterations
+        )
+        outlet = self._make_event_sink(setting, event_processors) if len(items) else None
+        keep = RunResult.from_outcome if error_handling == "continue" else None
         try:
-            results = sync_driver.map_over(asked.prepared, items, setting, RunResult, keep)
+            results = sync_driver.map_graph(asked.prepared, items, setting, RunResult, keep)
         finally:
             if outlet is not None:
                 outlet.close()
-        return map_result(results, items.params, map_mode, setting.run_id)
+        return make_map_result(results, items.params, map_mode, setting.run_id)
 
-    def run_inside(self, node: GraphNode, inputs: dict[str, Any], setting: Setting) -> Ending:
+    def run_inside(self, node: GraphNode, inputs: dict[str, Any], run_context: RunContext) -> RunOutcome:
         """Run the graph of a node for the run it is nested in, with this runner's cache if it has one."""
-        if self._memo is not None:
-            setting.memo = self._memo
-        return sync_driver.run_nested(node, inputs, setting)
+        if self._node_cache is not None:
+            run_context.node_cache = self._node_cache
+        return sync_driver.run_graph_node(node, inputs, run_context)
 
-    def _listen(self, setting: Setting, more: Sequence[EventProcessor] | None) -> Outlet | None:
-        dispatcher = dispatcher_of(self.event_processors, more)
+    def _make_event_sink(
+        self, run_context: RunContext, extra_processors: Sequence[EventProcessor] | None
+    ) -> EventSink | None:
+        dispatcher = make_dispatcher(self.event_processors, extra_processors)
         if dispatcher is None:
             return None
-        from holdwater.runners.graphs.local.event_sinks import Outlet
+        from holdwater.runners.graphs.local.event_sinks import EventSink
 
-        setting.run_id = new_run_id()
-        setting.outlet = Outlet(dispatcher)
-        return setting.outlet
+        run_context.run_id = new_run_id()
+        run_context.event_sink = EventSink(dispatcher)
+        return run_context.event_sink

@@ -6,27 +6,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from holdwater.model import events as ev
-from holdwater.runtime.active_run import LiveRun
+from holdwater.runtime.active_run import ActiveRun
 from holdwater.steps.delta import StepDelta
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class StepAttempt:
     """One attempt of a step that has ended.  `began`, `ended`: microseconds since the epoch.
 
     `began` is that of its first call: a wait or a map is called again when it has what it asked for, and `again` then.
     """
 
-    place: int
-    node: int
-    began: int
-    ended: int
+    entry_index: int
+    node_index: int
+    started_at: int
+    ended_at: int
     event: ev.Succeeded | ev.Failed
-    again: bool
+    was_suspended: bool
 
     @property
     def duration_ms(self) -> float:
-        return (self.ended - self.began) / 1000
+        return (self.ended_at - self.started_at) / 1000
 
     @property
     def delta(self) -> StepDelta | None:
@@ -34,7 +34,7 @@ class Attempt:
         return self.event.values[0] if isinstance(self.event, ev.Succeeded) else None
 
 
-def attempts(run: LiveRun, since: int = 0) -> Iterator[Attempt]:
+def iter_attempts(run: ActiveRun, first_entry: int = 0) -> Iterator[StepAttempt]:
     """Attempts that have ended, from an entry of the journal on."""
     asked: dict[int, int] = {}
     for place, entry in enumerate(run.entries):
@@ -43,11 +43,11 @@ def attempts(run: LiveRun, since: int = 0) -> Iterator[Attempt]:
             asked[event.node] = entry.began
         elif isinstance(event, (ev.Succeeded, ev.Failed)):
             began = asked.pop(event.node, None)
-            if place >= since:
+            if place >= first_entry:
                 first = entry.began if began is None else began
-                yield Attempt(place, event.node, first, entry.ended, event, began is not None)
+                yield StepAttempt(place, event.node, first, entry.ended, event, began is not None)
 
 
-def output_size(delta: StepDelta) -> int:
+def encoded_output_size(delta: StepDelta) -> int:
     """Bytes of the output, encoded."""
     return 0 if delta.output is None else len(delta.output.text.encode(errors="surrogatepass"))

@@ -8,11 +8,11 @@ from typing import Any
 
 from holdwater.model import codec
 from holdwater.model.rules import SUCCEEDED
-from holdwater.runners.steps.attempts import attempts
-from holdwater.runners.steps.visibility import Recording, shown, shown_context
-from holdwater.runtime.active_run import LiveRun
-from holdwater.steps import StepsBoard, WorkflowContext
-from holdwater.steps.context import RESUMED
+from holdwater.runners.steps.attempts import iter_attempts
+from holdwater.runners.steps.visibility import RunVisibility, strip_internal_keys, to_rfc3339
+from holdwater.runtime.active_run import ActiveRun
+from holdwater.steps import StepsRunData, WorkflowContext
+from holdwater.steps.context import RESUMED_PARAM
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +50,27 @@ class Checkpoint:
         }
 
 
-def checkpoints_of(run: LiveRun) -> list[Checkpoint]:
+def build_checkpoints(run: ActiveRun) -> list[Checkpoint]:
     """One for each step that has succeeded, in order, as far as they are kept."""
-    kept = Recording.of(run).checkpoints
+    kept = RunVisibility.from_run(run).checkpoints
     if kept == "none":
         return []
     board, nodes = run.board, run.layout.plan.nodes
-    assert isinstance(board, StepsBoard)
-    latest = {attempt.node: run.entries[attempt.place].at for attempt in attempts(run) if attempt.delta is not None}
+    assert isinstance(board, StepsRunData)
+    latest = {
+        attempt.node_index: run.entries[attempt.entry_index].at
+        for attempt in iter_attempts(run)
+        if attempt.delta is not None
+    }
     done = [i for i in range(len(nodes)) if run.machine.state[i] == SUCCEEDED]
     found = []
     for i in done:
-        delta = board.delta(i)
+        delta = board.step_delta(i)
         assert delta is not None
         if kept == "marked" and not delta.checkpoint and not (i == done[-1] and run.row.finished_at is not None):
             continue
-        context = shown_context(board.after(i).context(run.row.id, run.row.workflow, run.row.created_at), RESUMED)
-        found.append(Checkpoint(run.row.id, run.row.workflow, nodes[i].name, shown(latest[i]), context.to_json()))
+        context = strip_internal_keys(
+            board.view_after(i).make_context(run.row.id, run.row.workflow, run.row.created_at), RESUMED_PARAM
+        )
+        found.append(Checkpoint(run.row.id, run.row.workflow, nodes[i].name, to_rfc3339(latest[i]), context.to_json()))
     return found

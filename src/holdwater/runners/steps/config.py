@@ -9,11 +9,11 @@ from typing import Any, Final, Literal, get_args
 from holdwater.errors import ConfigError
 from holdwater.model import validation
 from holdwater.model.policies import RetryPolicy
-from holdwater.runtime.driver import Limits
+from holdwater.runtime.driver import DriverConfig
 
 CheckpointStorage = Literal["database", "file", "redis"]
 
-CHECKPOINT_PATH: Final = os.path.join(".holdwater", "checkpoints")
+DEFAULT_CHECKPOINT_PATH: Final = os.path.join(".holdwater", "checkpoints")
 NO_LIMIT_SECONDS: Final = validation.LONGEST_SECONDS
 
 
@@ -40,7 +40,7 @@ class WorkflowRunnerConfig:
     checkpoint_enabled: bool = True
     checkpoint_every_step: bool = True
     checkpoint_storage: CheckpointStorage = "database"
-    checkpoint_path: str | os.PathLike[str] = CHECKPOINT_PATH
+    checkpoint_path: str | os.PathLike[str] = DEFAULT_CHECKPOINT_PATH
     redis_url: str = "redis://localhost:6379/0"
     checkpoint_retention_days: int | None = None
     default_step_timeout: float | None = None
@@ -55,41 +55,41 @@ class WorkflowRunnerConfig:
     def __post_init__(self) -> None:
         for name in ("checkpoint_enabled", "checkpoint_every_step", "emit_events", "trace_enabled", "dry_run"):
             if not isinstance(getattr(self, name), bool):
-                raise _wrong(name, "True or False", getattr(self, name))
+                raise _invalid_option_error(name, "True or False", getattr(self, name))
         if self.checkpoint_storage not in get_args(CheckpointStorage):
             known = ", ".join(map(repr, get_args(CheckpointStorage)))
-            raise _wrong("checkpoint_storage", f"one of {known}", self.checkpoint_storage)
+            raise _invalid_option_error("checkpoint_storage", f"one of {known}", self.checkpoint_storage)
         if not isinstance(self.checkpoint_path, (str, os.PathLike)) or not os.fspath(self.checkpoint_path):
-            raise _wrong("checkpoint_path", "a path", self.checkpoint_path)
+            raise _invalid_option_error("checkpoint_path", "a path", self.checkpoint_path)
         if not isinstance(self.redis_url, str) or not self.redis_url:
-            raise _wrong("redis_url", "a URL like redis://localhost:6379/0", self.redis_url)
+            raise _invalid_option_error("redis_url", "a URL like redis://localhost:6379/0", self.redis_url)
         for name in ("default_step_timeout", "workflow_timeout"):
             value = getattr(self, name)
             if value is not None:
-                validation.seconds(name, value)
+                validation.check_seconds(name, value)
         wait = self.max_inline_wait_seconds
         if wait is not None:
-            validation.seconds("max_inline_wait_seconds", wait, positive=False)
+            validation.check_seconds("max_inline_wait_seconds", wait, positive=False)
         if self.default_retry_policy is not None and not isinstance(self.default_retry_policy, RetryPolicy):
-            raise _wrong("default_retry_policy", "a RetryPolicy or None", self.default_retry_policy)
+            raise _invalid_option_error("default_retry_policy", "a RetryPolicy or None", self.default_retry_policy)
         if not _is_integer(self.max_concurrent_steps) or not 1 <= self.max_concurrent_steps <= 100_000:
-            raise _wrong("max_concurrent_steps", "an integer, 1 to 100000", self.max_concurrent_steps)
+            raise _invalid_option_error("max_concurrent_steps", "an integer, 1 to 100000", self.max_concurrent_steps)
         days = self.checkpoint_retention_days
         if days is not None and (not _is_integer(days) or not 1 <= days <= 36_500):
-            raise _wrong("checkpoint_retention_days", "an integer, 1 to 36500, or None", days)
+            raise _invalid_option_error("checkpoint_retention_days", "an integer, 1 to 36500, or None", days)
         if days is not None and self.checkpoint_storage == "database":
             raise ConfigError(
                 "checkpoint_retention_days is for file and redis storage; a database keeps its runs",
                 hint='set checkpoint_storage="file" or "redis", or leave it out',
             )
 
-    def but(self, **given: Any) -> WorkflowRunnerConfig:
+    def with_overrides(self, **overrides: Any) -> WorkflowRunnerConfig:
         """These options, with those that are not None set."""
-        return replace(self, **{name: value for name, value in given.items() if value is not None})
+        return replace(self, **{name: value for name, value in overrides.items() if value is not None})
 
-    def limits(self) -> Limits:
+    def driver_config(self) -> DriverConfig:
         """What of it concerns the driver.  It executes what it started or resumed, and takes over nothing else."""
-        return Limits(
+        return DriverConfig(
             max_concurrent_tasks=self.max_concurrent_steps,
             max_concurrent_async_tasks=None,
             task_timeout_seconds=self.default_step_timeout or NO_LIMIT_SECONDS,
@@ -102,5 +102,5 @@ def _is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _wrong(name: str, wanted: str, value: object) -> ConfigError:
-    return ConfigError(f"{name} must be {wanted}, not {value!r}")
+def _invalid_option_error(name: str, expected: str, value: object) -> ConfigError:
+    return ConfigError(f"{name} must be {expected}, not {value!r}")

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from holdwater.model import events as ev
-from holdwater.model.journal import Entry
+from holdwater.model.journal import JournalEntry
 from holdwater.model.records import ENDED
-from holdwater.runners.steps.attempts import Attempt, attempts, output_size
-from holdwater.runners.steps.visibility import Recording, shown
-from holdwater.runtime.active_run import LiveRun
+from holdwater.runners.steps.attempts import StepAttempt, encoded_output_size, iter_attempts
+from holdwater.runners.steps.visibility import RunVisibility, to_rfc3339
+from holdwater.runtime.active_run import ActiveRun
 from holdwater.steps.delta import StepDelta
 
 
@@ -35,39 +35,39 @@ class WorkflowEvent:
         }
 
 
-def events_of(run: LiveRun) -> list[WorkflowEvent]:
+def build_events(run: ActiveRun) -> list[WorkflowEvent]:
     """Everything that happened, in order."""
-    if not Recording.of(run).events:
+    if not RunVisibility.from_run(run).events:
         return []
     names = [node.name for node in run.layout.plan.nodes]
-    ended = {attempt.place: attempt for attempt in attempts(run)}
+    ended = {attempt.entry_index: attempt for attempt in iter_attempts(run)}
     found = []
     for place, entry in enumerate(run.entries):
-        for kind, node, at, metadata in _told(run, entry, ended.get(place)):
+        for kind, node, at, metadata in _events_of_entry(run, entry, ended.get(place)):
             step = None if node is None else names[node]
-            found.append(WorkflowEvent(run.row.id, kind, step, shown(at), metadata))
+            found.append(WorkflowEvent(run.row.id, kind, step, to_rfc3339(at), metadata))
     if run.row.status == "completed" and run.row.finished_at is not None:
         took = {"duration_ms": (run.row.finished_at - run.row.created_at) / 1000}
-        found.append(WorkflowEvent(run.row.id, "workflow_completed", None, shown(run.row.finished_at), took))
+        found.append(WorkflowEvent(run.row.id, "workflow_completed", None, to_rfc3339(run.row.finished_at), took))
     return found
 
 
-Told = tuple[str, int | None, int, dict[str, Any]]
+EventFields = tuple[str, int | None, int, dict[str, Any]]
 """type, node, instant, metadata"""
 
 
-def _told(run: LiveRun, entry: Entry, attempt: Attempt | None) -> Iterator[Told]:
+def _events_of_entry(run: ActiveRun, entry: JournalEntry, attempt: StepAttempt | None) -> Iterator[EventFields]:
     at = entry.at
     match entry.event:
         case ev.Started(passed=passed):
             yield "workflow_started", None, at, {}
-            yield from _skipped(run, passed, at, "not asked for")
+            yield from _skip_events(run, passed, at, "not asked for")
         case ev.Succeeded() | ev.Failed():
             assert attempt is not None
-            yield from _attempted(run, attempt, at)
+            yield from _events_of_attempt(run, attempt, at)
         case ev.Deferred(node=node, until=until):
             yield "step_started", node, entry.began, {}
-            yield "step_waiting", node, entry.ended, {"until": shown(until)}
+            yield "step_waiting", node, entry.ended, {"until": to_rfc3339(until)}
         case ev.FannedOut(node=node, inputs=inputs):
             yield "step_started", node, entry.began, {}
             yield "map_started", node, entry.ended, {"item_count": len(inputs)}
@@ -83,21 +83,21 @@ def _told(run: LiveRun, entry: Entry, attempt: Attempt | None) -> Iterator[Told]
             yield "workflow_stopped", None, at, {"reason": reason}
 
 
-def _attempted(run: LiveRun, attempt: Attempt, at: int) -> Iterator[Told]:
-    event, node, ended = attempt.event, attempt.node, attempt.ended
-    if not attempt.again:
-        yield "step_started", node, attempt.began, {}
+def _events_of_attempt(run: ActiveRun, attempt: StepAttempt, at: int) -> Iterator[EventFields]:
+    event, node, ended = attempt.event, attempt.node_index, attempt.ended_at
+    if not attempt.was_suspended:
+        yield "step_started", node, attempt.started_at, {}
     if isinstance(event, ev.Succeeded):
         delta: StepDelta = event.values[0]
         for own in [] if delta.events is None else delta.events.copy():
             yield "step_event", node, ended, own
         if delta.skipped is None:
-            size = output_size(delta)
+            size = encoded_output_size(delta)
             yield "step_completed", node, ended, {"duration_ms": attempt.duration_ms, "output_size": size}
         else:
             yield "step_skipped", node, ended, {"reason": delta.skipped}
         by = f"passed over by {run.layout.plan.nodes[node].name}"
-        yield from _skipped(run, event.decision or (), at, by)
+        yield from _skip_events(run, event.decision or (), at, by)
         return
     failed = {"duration_ms": attempt.duration_ms, "error": event.error, "category": event.kind}
     yield "step_failed", node, ended, failed
@@ -107,8 +107,8 @@ def _attempted(run: LiveRun, attempt: Attempt, at: int) -> Iterator[Told]:
         yield "workflow_failed", None, at, {"error": event.error}
 
 
-def _skipped(run: LiveRun, pairs: tuple[str, ...], at: int, reason: str) -> Iterator[Told]:
+def _skip_events(run: ActiveRun, skipped_ranges: tuple[str, ...], at: int, reason: str) -> Iterator[EventFields]:
     index = run.layout.index
-    for first, last in zip(pairs[::2], pairs[1::2]):
+    for first, last in zip(skipped_ranges[::2], skipped_ranges[1::2]):
         for node in range(index[first], index[last] if last else len(index)):
             yield "step_skipped", node, at, {"reason": reason}

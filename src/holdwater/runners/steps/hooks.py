@@ -10,13 +10,13 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 from holdwater.errors import StepOutsideRun
 from holdwater.model.signatures import signature_of
 from holdwater.steps import StepResult, WorkflowContext
-from holdwater.steps.execute import Work
-from holdwater.steps.step import ChoiceStep, LambdaStep, MapStep, PipelineStep_, Step, WaitStep
+from holdwater.steps.execute import StepFunction
+from holdwater.steps.step import ChoiceStep, LambdaStep, MapStep, RunPipelineStep, Step, WaitStep
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_work: Final[ContextVar[Work]] = ContextVar("holdwater_step_work")
+_current_step_function: Final[ContextVar[StepFunction]] = ContextVar("holdwater_step_function")
 """what the step under way is for"""
 
 
@@ -27,26 +27,26 @@ class StepHooks:
     """
 
     def _execute_lambda(self, step: LambdaStep, context: WorkflowContext) -> StepResult:
-        return _carried_out(step, context)
+        return _run_step_function(step, context)
 
-    def _execute_pipeline(self, step: PipelineStep_, context: WorkflowContext) -> StepResult:
-        return _carried_out(step, context)
+    def _execute_pipeline(self, step: RunPipelineStep, context: WorkflowContext) -> StepResult:
+        return _run_step_function(step, context)
 
     def _execute_choice(self, step: ChoiceStep, context: WorkflowContext) -> StepResult:
-        return _carried_out(step, context)
+        return _run_step_function(step, context)
 
     def _execute_wait(self, step: WaitStep, context: WorkflowContext) -> StepResult:
-        return _carried_out(step, context)
+        return _run_step_function(step, context)
 
     def _execute_map(self, step: MapStep, context: WorkflowContext) -> StepResult:
-        return _carried_out(step, context)
+        return _run_step_function(step, context)
 
     def _execute_step(self, step: Step, context: WorkflowContext) -> StepResult:
         """Whatever kind of step it is."""
         match step:
             case LambdaStep():
                 return self._execute_lambda(step, context)
-            case PipelineStep_():
+            case RunPipelineStep():
                 return self._execute_pipeline(step, context)
             case ChoiceStep():
                 return self._execute_choice(step, context)
@@ -57,17 +57,17 @@ class StepHooks:
         raise TypeError(f"{step!r} is no step")
 
 
-def with_work(work: Work, call: Callable[[], T]) -> T:
+def with_step_function(step_function: StepFunction, call: Callable[[], T]) -> T:
     """`call()`, in which a step's work is this."""
-    token = _work.set(work)
+    token = _current_step_function.set(step_function)
     try:
         return call()
     finally:
-        _work.reset(token)
+        _current_step_function.reset(token)
 
 
-def _carried_out(step: Step, context: WorkflowContext) -> StepResult:
-    work = _work.get(None)
+def _run_step_function(step: Step, context: WorkflowContext) -> StepResult:
+    work = _current_step_function.get(None)
     if work is None:
         raise StepOutsideRun(
             f"step {step.name!r} is carried out by a run, not by itself", hint="runner.execute(workflow) runs it"
@@ -75,15 +75,15 @@ def _carried_out(step: Step, context: WorkflowContext) -> StepResult:
     return work(step, context)
 
 
-def noting_given(
+def record_given_arguments(
     init: Callable[Concatenate[Any, P], None],
 ) -> Callable[Concatenate[Any, P], None]:
-    """For `__init__`: `self._given` has the names of the arguments somebody gave, whatever their values."""
+    """For `__init__`: `self._given_arguments` has the names of the arguments somebody gave, whatever their values."""
     signature = signature_of(init)
 
     @functools.wraps(init)
     def noted(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> None:
-        self._given = frozenset(signature.bind(self, *args, **kwargs).arguments)
+        self._given_arguments = frozenset(signature.bind(self, *args, **kwargs).arguments)
         init(self, *args, **kwargs)
 
     return noted

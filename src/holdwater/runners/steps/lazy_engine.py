@@ -9,17 +9,17 @@ from typing import Final
 from holdwater.engine import Engine
 from holdwater.errors import RunnerClosed
 from holdwater.model import events as ev
-from holdwater.model.ports import Clock, Program, Store
+from holdwater.model.ports import Clock, Store, WorkflowDefinition
 from holdwater.model.registry import Registry
 from holdwater.runners.steps.config import WorkflowRunnerConfig
-from holdwater.runners.steps.visibility import shown
-from holdwater.runtime.active_run import LiveRun
+from holdwater.runners.steps.visibility import to_rfc3339
+from holdwater.runtime.active_run import ActiveRun
 from holdwater.storage.checkpoints.store import CheckpointedStore
 
 DRAIN_SECONDS: Final = 5.0
 
 
-class Machinery:
+class LazyEngine:
     """A runner's store, and the engine on it once it is needed."""
 
     def __init__(self, store: Store, config: WorkflowRunnerConfig, clock: Clock | None) -> None:
@@ -38,7 +38,7 @@ class Machinery:
             if self._engine is None:
                 self._engine = Engine(
                     self.url,
-                    self._config.limits(),
+                    self._config.driver_config(),
                     run_timeout_seconds=self._config.workflow_timeout,
                     clock=self._clock,
                     registry=Registry(),
@@ -46,10 +46,10 @@ class Machinery:
                 )
             return self._engine
 
-    def know(self, programs: Iterable[Program]) -> None:
+    def register_definitions(self, definitions: Iterable[WorkflowDefinition]) -> None:
         """Have them and those of their child runs at hand: runs that go on, or are tried again, are found by name."""
         known: set[str] = set()
-        stack = list(programs)
+        stack = list(definitions)
         while stack:
             one = stack.pop()
             if one.plan.name not in known:
@@ -58,7 +58,7 @@ class Machinery:
                 stack += one.children().values()
 
     @property
-    def where_else(self) -> str:
+    def missing_run_hint(self) -> str:
         """Why a run may be missing."""
         if self._config.dry_run:
             return "dry runs are recorded nowhere"
@@ -68,21 +68,21 @@ class Machinery:
             return ""
         return "`holdwater runs list` shows the runs of a database; here an id is given whole"
 
-    def take(self, run_id: str) -> None:
+    def acquire_run(self, run_id: str) -> None:
         """Have the run for this process, where a place of checkpoints knows one process only.  Raises RunInProgress."""
         if isinstance(self._store, CheckpointedStore):
-            self._store.take(run_id)
+            self._store.acquire_run(run_id)
 
-    def park(self, run_id: str, until: int) -> None:
+    def pause_if_long_wait(self, run_id: str, until: int) -> None:
         """A step of the run sleeps until then: if that is too long to hold the run, it is put aside."""
-        if self._is_long(until):
-            self.engine.driver.control(run_id, ev.Paused(f"it waits until {shown(until)}"))
+        if self._exceeds_inline_wait(until):
+            self.engine.driver.control(run_id, ev.Paused(f"it waits until {to_rfc3339(until)}"))
 
-    def long_sleep(self, run: LiveRun) -> int | None:
+    def long_wait_until(self, run: ActiveRun) -> int | None:
         """Until when a step of the run sleeps, if that is too long to hold it."""
-        return next((until for until in run.machine.deferred.values() if self._is_long(until)), None)
+        return next((until for until in run.machine.deferred.values() if self._exceeds_inline_wait(until)), None)
 
-    def _is_long(self, until: int) -> bool:
+    def _exceeds_inline_wait(self, until: int) -> bool:
         limit = self._config.max_inline_wait_seconds
         return limit is not None and until - self.engine.clock.now() > limit * 1e6
 

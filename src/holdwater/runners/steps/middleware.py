@@ -10,22 +10,22 @@ from typing import Any
 from holdwater.errors import StepReturnError
 from holdwater.steps.result import StepResult
 
-Next = Callable[[Any, Any], StepResult]
+NextFn = Callable[[Any, Any], StepResult]
 """(step, context) -> result"""
-Middleware = Callable[[Any, Any, Next], StepResult]
+Middleware = Callable[[Any, Any, NextFn], StepResult]
 
 
-def chain(middleware: Sequence[Middleware], innermost: Next) -> Next:
+def chain_middleware(middleware: Sequence[Middleware], innermost: NextFn) -> NextFn:
     """One function that calls them around `innermost`.  Raises StepReturnError if one returns no result."""
     call = innermost
     for function in reversed(middleware):
-        call = _around(function, call)
+        call = _wrap(function, call)
     return call
 
 
-def _around(function: Middleware, inner: Next) -> Next:
+def _wrap(function: Middleware, inner: NextFn) -> NextFn:
     def call(step: Any, context: Any) -> StepResult:
-        result = function(step, context, Once(inner))
+        result = function(step, context, CallOnce(inner))
         if not isinstance(result, StepResult):
             name = getattr(function, "__name__", type(function).__name__)
             raise StepReturnError(
@@ -37,16 +37,16 @@ def _around(function: Middleware, inner: Next) -> Next:
     return call
 
 
-class Once:
+class CallOnce:
     """`next_fn`: what comes further in, carried out once; every later call gives what the first one gave.
 
     It may be called from another thread than the middleware's: context variables are as they were when that was called.
     """
 
-    def __init__(self, call: Next) -> None:
+    def __init__(self, call: NextFn) -> None:
         self._call = call
         self._thread = threading.get_ident()
-        self._variables = contextvars.copy_context()
+        self._caller_context = contextvars.copy_context()
         self._lock = threading.Lock()
         self._result: StepResult | None = None
         self._error: BaseException | None = None
@@ -55,7 +55,7 @@ class Once:
         with self._lock:  # a second caller waits for what the first one gets
             if self._result is None and self._error is None:
                 try:
-                    self._result = self._carry_out(step, context)
+                    self._result = self._execute(step, context)
                 except BaseException as error:  # noqa: BLE001 - raised right below, and to every later caller
                     self._error = error
             if self._error is not None:
@@ -63,7 +63,7 @@ class Once:
             assert self._result is not None
             return self._result
 
-    def _carry_out(self, step: Any, context: Any) -> StepResult:
+    def _execute(self, step: Any, context: Any) -> StepResult:
         if threading.get_ident() == self._thread:
             return self._call(step, context)
-        return self._variables.run(self._call, step, context)
+        return self._caller_context.run(self._call, step, context)

@@ -12,39 +12,39 @@ from holdwater.runners.steps.config import WorkflowRunnerConfig
 from holdwater.storage import open_store
 from holdwater.storage.checkpoints.file import FileCheckpoints
 from holdwater.storage.checkpoints.store import CheckpointedStore
-from holdwater.storage.memory.bounded import RecentRuns, recent_runs
+from holdwater.storage.memory.bounded import BoundedMemoryStore, shared_memory_store
 
 log: Final = get_logger("holdwater.steps")
-_METHODS: Final = ("commit", "claim", "journal", "close")
-_told: Final[set[str]] = set()
+_STORE_METHODS: Final = ("commit", "claim", "journal", "close")
+_logged_messages: Final[set[str]] = set()
 
 
-def open_runs(db_engine: Any, config: WorkflowRunnerConfig) -> Store:
+def open_run_store(db_engine: Any, config: WorkflowRunnerConfig) -> Store:
     """`db_engine`: a database URL, an SQLAlchemy Engine, a store, or None.
 
     Raises ConfigError, DatabaseURLError, StoreUnavailable.
     """
     if config.dry_run:
-        return RecentRuns()
+        return BoundedMemoryStore()
     if config.checkpoint_storage != "database":
         if db_engine is not None:
             raise ConfigError(
                 f"checkpoint_storage={config.checkpoint_storage!r} and a db_engine are two places for the same runs",
                 hint='leave one of them out, or set checkpoint_storage="database"',
             )
-        return _with_checkpoints(config)
+        return _open_checkpoint_store(config)
     if db_engine is None:
-        _tell_once("without db_engine runs are kept in the memory of this process, and are gone when it ends")
-        return recent_runs()
+        _log_once("without db_engine runs are kept in the memory of this process, and are gone when it ends")
+        return shared_memory_store()
     if isinstance(db_engine, str):
         return open_store(db_engine)
-    if all([callable(getattr(db_engine, name, None)) for name in _METHODS]):
+    if all([callable(getattr(db_engine, name, None)) for name in _STORE_METHODS]):
         store: Store = db_engine
         return store
-    return open_store(_url_of(db_engine))
+    return open_store(_sqlalchemy_url(db_engine))
 
 
-def _with_checkpoints(config: WorkflowRunnerConfig) -> Store:
+def _open_checkpoint_store(config: WorkflowRunnerConfig) -> Store:
     days = config.checkpoint_retention_days
     if config.checkpoint_storage == "file":
         return CheckpointedStore(FileCheckpoints(config.checkpoint_path, retention_days=days))
@@ -53,7 +53,7 @@ def _with_checkpoints(config: WorkflowRunnerConfig) -> Store:
     return CheckpointedStore(RedisCheckpoints(config.redis_url, retention_days=days))
 
 
-def _url_of(engine: Any) -> str:
+def _sqlalchemy_url(engine: Any) -> str:
     """The URL of an SQLAlchemy Engine, as this library writes it: the driver in it is another one here."""
     render = getattr(getattr(engine, "url", None), "render_as_string", None)
     if render is None:
@@ -70,7 +70,7 @@ def _url_of(engine: Any) -> str:
     return url
 
 
-def _tell_once(text: str) -> None:
-    if text not in _told:
-        _told.add(text)
+def _log_once(text: str) -> None:
+    if text not in _logged_messages:
+        _logged_messages.add(text)
         log.info("%s", text)

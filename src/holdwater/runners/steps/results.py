@@ -10,10 +10,10 @@ from typing import Any
 from holdwater.kernel.compiled_plan import RUN
 from holdwater.model import events as ev
 from holdwater.model.rules import FAILED
-from holdwater.runners.steps.attempts import Attempt, attempts, output_size
-from holdwater.runners.steps.visibility import shown_context
-from holdwater.runtime.active_run import LiveRun
-from holdwater.steps import StepsBoard, Workflow, WorkflowContext
+from holdwater.runners.steps.attempts import StepAttempt, encoded_output_size, iter_attempts
+from holdwater.runners.steps.visibility import strip_internal_keys
+from holdwater.runtime.active_run import ActiveRun
+from holdwater.steps import StepsRunData, Workflow, WorkflowContext
 
 
 class WorkflowStatus(StrEnum):
@@ -79,28 +79,32 @@ class WorkflowResult:
     failed the run, else of the first that failed under CONTINUE.  `duration_ms`: from the beginning of this execution.
     """
 
-    def __init__(self, run: LiveRun, workflow: Workflow | None = None, since: int = 0, *, live: bool = False) -> None:
+    def __init__(
+        self, run: ActiveRun, workflow: Workflow | None = None, first_entry: int = 0, *, is_live: bool = False
+    ) -> None:
         """`since`: the entry of the journal this execution began with.  `live`: what has not ended is running."""
         board = run.board
-        assert isinstance(board, StepsBoard)
+        assert isinstance(board, StepsRunData)
         row, nodes = run.row, run.layout.plan.nodes
         self.run_id: str = row.id
         self.workflow_name: str = row.workflow
-        self.status = _status(row.status, live)
+        self.status = _to_workflow_status(row.status, is_live)
         self.reason: str | None = row.reason
         self.total_steps: int = len(nodes)
-        self.context: WorkflowContext = shown_context(board.final().context(row.id, row.workflow, row.created_at))
-        self.step_metrics: list[StepMetrics] = _metrics(run, workflow, since)
+        self.context: WorkflowContext = strip_internal_keys(
+            board.final_view().make_context(row.id, row.workflow, row.created_at)
+        )
+        self.step_metrics: list[StepMetrics] = _collect_step_metrics(run, workflow, first_entry)
         self.completed_steps: list[str] = [m.name for m in self.step_metrics if m.status == "completed"]
         self.skipped_steps: list[str] = [m.name for m in self.step_metrics if m.status == "skipped"]
         self.failed_steps: list[str] = [m.name for m in self.step_metrics if m.status == "failed"]
-        self.error_step, self.error, self.error_category = _error(run)
+        self.error_step, self.error, self.error_category = _failed_step(run)
         failed = (m.traceback for m in self.step_metrics if m.name == self.error_step)
         self.traceback: str | None = next(failed, None)
-        began = run.entries[since].at if since < len(run.entries) else row.created_at
+        began = run.entries[first_entry].at if first_entry < len(run.entries) else row.created_at
         ended = row.finished_at or (run.entries[-1].at if run.entries else row.created_at)
-        self.started_at: dt.datetime = _instant(began)
-        self.completed_at: dt.datetime | None = None if row.finished_at is None else _instant(row.finished_at)
+        self.started_at: dt.datetime = _to_datetime(began)
+        self.completed_at: dt.datetime | None = None if row.finished_at is None else _to_datetime(row.finished_at)
         self.duration_ms: float = max(0, ended - began) / 1000
 
     step_executions = property(lambda self: self.step_metrics)
@@ -140,19 +144,23 @@ class WorkflowResult:
         return f"WorkflowResult({self.workflow_name!r}, {self.run_id!r}, status={status!r}, error={self.error!r})"
 
 
-_STATUS = {"completed": WorkflowStatus.COMPLETED, "failed": WorkflowStatus.FAILED}
+_STATUS_BY_RUN_STATUS = {"completed": WorkflowStatus.COMPLETED, "failed": WorkflowStatus.FAILED}
 
 
-def _status(word: str, live: bool) -> WorkflowStatus:
-    return WorkflowStatus.RUNNING if live and word == "running" else _STATUS.get(word, WorkflowStatus.STOPPED)
+def _to_workflow_status(run_status: str, is_live: bool) -> WorkflowStatus:
+    return (
+        WorkflowStatus.RUNNING
+        if is_live and run_status == "running"
+        else _STATUS_BY_RUN_STATUS.get(run_status, WorkflowStatus.STOPPED)
+    )
 
 
-def _error(run: LiveRun) -> tuple[str | None, str | None, str | None]:
+def _failed_step(run: ActiveRun) -> tuple[str | None, str | None, str | None]:
     """The step that failed, its error and category."""
     machine, nodes = run.machine, run.layout.plan.nodes
     if RUN in machine.errors:
         kind, text = machine.errors[RUN]
-        return (nodes[min(machine.held)].name if machine.held else None), text, kind
+        return (nodes[min(machine.halted_nodes)].name if machine.halted_nodes else None), text, kind
     failed = [i for i in machine.errors if machine.state[i] == FAILED]
     if not failed:
         return None, None, None
@@ -161,25 +169,25 @@ def _error(run: LiveRun) -> tuple[str | None, str | None, str | None]:
     return nodes[first].name, text, kind
 
 
-def _metrics(run: LiveRun, workflow: Workflow | None, since: int) -> list[StepMetrics]:
+def _collect_step_metrics(run: ActiveRun, workflow: Workflow | None, first_entry: int) -> list[StepMetrics]:
     """Steps that ended in this execution, in the order of the workflow."""
-    tried: dict[int, list[Attempt]] = {}
-    for attempt in attempts(run, since):
-        tried.setdefault(attempt.node, []).append(attempt)
+    tried: dict[int, list[StepAttempt]] = {}
+    for attempt in iter_attempts(run, first_entry):
+        tried.setdefault(attempt.node_index, []).append(attempt)
     found = []
-    passed = _passed(run, since)
+    passed = _skipped_nodes(run, first_entry)
     for i, node in enumerate(run.layout.plan.nodes):
         step = None if workflow is None else workflow.get_step(node.name)
         kind = "" if step is None else str(step.step_type)
         if i in tried:
-            found.append(_of_attempts(node.name, kind, tried[i]))
+            found.append(_metrics_from_attempts(node.name, kind, tried[i]))
         elif i in passed:
             found.append(StepMetrics(node.name, kind, StepStatus.SKIPPED, 0.0, 0, 0))
     return found
 
 
-def _of_attempts(name: str, kind: str, tried: list[Attempt]) -> StepMetrics:
-    last = tried[-1]
+def _metrics_from_attempts(name: str, step_type: str, step_attempts: list[StepAttempt]) -> StepMetrics:
+    last = step_attempts[-1]
     delta, event = last.delta, last.event
     status, error, category, traceback = StepStatus.FAILED, None, None, None
     if isinstance(event, ev.Failed):
@@ -188,24 +196,24 @@ def _of_attempts(name: str, kind: str, tried: list[Attempt]) -> StepMetrics:
         status = StepStatus.COMPLETED if delta.skipped is None else StepStatus.SKIPPED
     return StepMetrics(
         name,
-        kind,
+        step_type,
         status,
         last.duration_ms,
-        len(tried),
-        0 if delta is None else output_size(delta),
+        len(step_attempts),
+        0 if delta is None else encoded_output_size(delta),
         error,
         category,
-        _instant(tried[0].began),
-        _instant(last.ended),
+        _to_datetime(step_attempts[0].started_at),
+        _to_datetime(last.ended_at),
         traceback,
     )
 
 
-def _passed(run: LiveRun, since: int) -> set[int]:
+def _skipped_nodes(run: ActiveRun, first_entry: int) -> set[int]:
     """Steps passed over by a decision of this execution."""
     index = run.layout.index
     found: set[int] = set()
-    for entry in run.entries[since:]:
+    for entry in run.entries[first_entry:]:
         if isinstance(entry.event, ev.Succeeded):
             pairs = entry.event.decision or ()
             for first, last in zip(pairs[::2], pairs[1::2]):
@@ -213,5 +221,5 @@ def _passed(run: LiveRun, since: int) -> set[int]:
     return found
 
 
-def _instant(us: int) -> dt.datetime:
+def _to_datetime(us: int) -> dt.datetime:
     return dt.datetime.fromtimestamp(us / 1e6, dt.UTC)

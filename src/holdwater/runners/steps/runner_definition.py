@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from holdwater.steps import Settings, StepPerformance, StepsProgram, Workflow
+from holdwater.steps import StepNodeResult, StepSettings, StepsWorkflowDefinition, Workflow
 
 if TYPE_CHECKING:
     from holdwater.steps.run_data import StepView
 
 
-class RunnerProgram(StepsProgram):
+class RunnerWorkflowDefinition(StepsWorkflowDefinition):
     """`sleeps(run_id, until)` hears of every wait before it begins."""
 
-    def __init__(self, workflow: Workflow, settings: Settings, sleeps: Callable[[str, int], None]) -> None:
+    def __init__(self, workflow: Workflow, settings: StepSettings, on_wait: Callable[[str, int], None]) -> None:
         super().__init__(workflow, settings)
-        self._sleeps = sleeps
+        self._on_wait = on_wait
 
-    def perform(self, node: int, view: StepView, control: Any) -> StepPerformance:
-        done = super().perform(node, view, control)
+    def execute(self, node: int, view: StepView, control: Any) -> StepNodeResult:
+        done = super().execute(node, view, control)
         if done.wait_until is not None:
-            self._sleeps(control.run_id, done.wait_until)
+            self._on_wait(control.run_id, done.wait_until)
         return done

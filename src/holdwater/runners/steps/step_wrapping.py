@@ -10,44 +10,44 @@ from typing import Final
 
 from holdwater.errors import RunInProgress, TaskCancelled
 from holdwater.model.context_isolation import in_copy_of
-from holdwater.runners.steps.hooks import with_work
-from holdwater.runners.steps.middleware import Middleware, chain
-from holdwater.runners.steps.tracing import Tracing
+from holdwater.runners.steps.hooks import with_step_function
+from holdwater.runners.steps.middleware import Middleware, chain_middleware
+from holdwater.runners.steps.tracing import StepTracer
 from holdwater.steps import Step, StepResult, WorkflowContext
-from holdwater.steps.execute import Work
-from holdwater.steps.suspension import Conversations
+from holdwater.steps.execute import StepFunction
+from holdwater.steps.suspension import SuspendedSteps
 
 
-class Conductor:
+class StepAttemptWrapper:
     """`execute_step`: the runner's method, which is not kept alive from here: an engine that works has this."""
 
-    def __init__(self, execute_step: Callable[[Step, WorkflowContext], StepResult], tracing: Tracing) -> None:
+    def __init__(self, execute_step: Callable[[Step, WorkflowContext], StepResult], tracing: StepTracer) -> None:
         self._execute_step = weakref.WeakMethod(execute_step)
         self._tracing = tracing
-        self._variables: dict[str, contextvars.Context] = {}
+        self._caller_contexts: dict[str, contextvars.Context] = {}
         self.middleware: Final[list[Middleware]] = []
-        self.conversations: Final = Conversations()
+        self.suspended_steps: Final = SuspendedSteps()
 
     @contextmanager
-    def calling(self, run_id: str, workflow_name: str) -> Iterator[None]:
+    def attached(self, run_id: str, workflow_name: str) -> Iterator[None]:
         """Inside the block, steps of this run and of its children see the context variables of whoever called.
 
         Raises RunInProgress.
         """
         with self._tracing.span(f"workflow:{workflow_name}", **{"holdwater.run_id": run_id}) as span:
             variables = contextvars.copy_context()
-            if self._variables.setdefault(run_id, variables) is not variables:
+            if self._caller_contexts.setdefault(run_id, variables) is not variables:
                 raise RunInProgress(f"run {run_id!r} is executed by this runner at this moment")
             try:
                 yield
             except BaseException as error:
-                self._tracing.raised(span, error)
+                self._tracing.record_exception(span, error)
                 raise
             finally:
-                del self._variables[run_id]
-                self.conversations.end(run_id)
+                del self._caller_contexts[run_id]
+                self.suspended_steps.abort_run(run_id)
 
-    def conduct(self, step: Step, context: WorkflowContext, work: Work) -> StepResult:
+    def run_attempt(self, step: Step, context: WorkflowContext, work: StepFunction) -> StepResult:
         """Carry out one attempt of a step."""
         execute_step = self._execute_step()
         if execute_step is None:
@@ -56,21 +56,21 @@ class Conductor:
         def call() -> StepResult:
             with self._tracing.span(f"step:{step.name}", **{"holdwater.run_id": context.run_id}) as span:
                 try:
-                    result = chain(self.middleware, execute_step)(step, context)
+                    result = chain_middleware(self.middleware, execute_step)(step, context)
                 except BaseException as error:
-                    self._tracing.raised(span, error)
+                    self._tracing.record_exception(span, error)
                     raise
                 if isinstance(result, StepResult) and not result.success:
-                    self._tracing.failed(span, result.error or "")
+                    self._tracing.mark_failed(span, result.error or "")
                 return result
 
-        return in_copy_of(self._variables_of(context.run_id), with_work, work, call)
+        return in_copy_of(self._caller_context_of(context.run_id), with_step_function, work, call)
 
-    def _variables_of(self, run_id: str) -> contextvars.Context:
+    def _caller_context_of(self, run_id: str) -> contextvars.Context:
         """Those of whoever called for the run."""
         name = run_id
-        while name not in self._variables:
+        while name not in self._caller_contexts:
             name, slash, _ = name.rpartition("/")
             if not slash:
                 return contextvars.copy_context()
-        return self._variables[name]
+        return self._caller_contexts[name]

@@ -9,7 +9,7 @@ from typing import Any
 from holdwater.model.error_report import describe
 
 
-class Tracing:
+class StepTracer:
     """Makes spans `workflow:<name>` and within them `step:<name>`."""
 
     def __init__(self, enabled: bool) -> None:
@@ -35,15 +35,15 @@ class Tracing:
         )
         return found
 
-    def raised(self, span: Any, error: BaseException) -> None:
+    def record_exception(self, span: Any, error: BaseException) -> None:
         """Mark a span as one that an exception came out of, whatever the exception's own code does."""
         if span is not None:
             from holdwater.events.telemetry import exception_attributes
 
             span.add_event("exception", exception_attributes(error))
-            self.failed(span, describe(error))
+            self.mark_failed(span, describe(error))
 
-    def failed(self, span: Any, error: str) -> None:
+    def mark_failed(self, span: Any, error: str) -> None:
         """Mark a span as that of a failure."""
         if span is not None:
             from opentelemetry.trace import Status, StatusCode

@@ -6,17 +6,17 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any, Final
 
-from holdwater.runtime.active_run import LiveRun
+from holdwater.runtime.active_run import ActiveRun
 from holdwater.steps import WorkflowContext
-from holdwater.steps.context import values_of
-from holdwater.steps.delta import INPUT, Start
+from holdwater.steps.context import make_values
+from holdwater.steps.delta import INPUT_CELL, RunInput
 
-RECORDED: Final = "__recorded__"
+VISIBILITY_KEY: Final = "__recorded__"
 """among the metadata of a run: what of it is shown, where that is not everything"""
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
+class RunVisibility:
     """What of a run is shown.  `checkpoints`: all, marked (by their step, and the last one) or none."""
 
     checkpoints: str = "all"
@@ -24,29 +24,29 @@ class Recording:
 
     def to_metadata(self) -> dict[str, Any]:
         """What a run is started with; nothing if everything is shown."""
-        if self == Recording():
+        if self == RunVisibility():
             return {}
-        return {RECORDED: {"checkpoints": self.checkpoints, "events": self.events}}
+        return {VISIBILITY_KEY: {"checkpoints": self.checkpoints, "events": self.events}}
 
     @classmethod
-    def of(cls, run: LiveRun) -> Recording:
+    def from_run(cls, run: ActiveRun) -> RunVisibility:
         """That of a run."""
-        start: Start | None = run.machine.value[run.layout.cell[INPUT]]
-        found = None if start is None else start.metadata.get(RECORDED)
+        start: RunInput | None = run.machine.value[run.layout.cell[INPUT_CELL]]
+        found = None if start is None else start.metadata.get(VISIBILITY_KEY)
         return cls() if found is None else cls(**found.copy())
 
 
-def shown_context(context: WorkflowContext, *hidden: str) -> WorkflowContext:
+def strip_internal_keys(context: WorkflowContext, *hidden_keys: str) -> WorkflowContext:
     """The context without what is the runner's own."""
-    params, metadata = context.params.all_stored(), context.metadata.all_stored()
-    for name in (*hidden, RECORDED):
+    params, metadata = context.params.stored_values(), context.metadata.stored_values()
+    for name in (*hidden_keys, VISIBILITY_KEY):
         params.pop(name, None)
         metadata.pop(name, None)
     fields = {name: getattr(context, name) for name in WorkflowContext.__slots__}
-    fields |= {"params": values_of("params", params), "metadata": values_of("metadata", metadata)}
-    return WorkflowContext.over(**fields)
+    fields |= {"params": make_values("params", params), "metadata": make_values("metadata", metadata)}
+    return WorkflowContext.from_fields(**fields)
 
 
-def shown(us: int) -> str:
+def to_rfc3339(us: int) -> str:
     """An instant as RFC 3339 in UTC."""
     return dt.datetime.fromtimestamp(us // 1_000_000, dt.UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{us % 1_000_000:06d}Z"

@@ -8,39 +8,42 @@ from holdwater.errors import StructureChanged, WorkflowNotFound
 from holdwater.model.records import RunRow
 from holdwater.model.registry import registry
 from holdwater.steps import Workflow
-from holdwater.steps.definition import StepsProgram
+from holdwater.steps.definition import StepsWorkflowDefinition
 
-_executed: Final[dict[str, Workflow]] = {}
+_executed_workflows: Final[dict[str, Workflow]] = {}
 
 
-def remember(workflow: Workflow) -> None:
+def remember_workflow(workflow: Workflow) -> None:
     """The workflow is executed here."""
-    _executed[workflow.name] = workflow
+    _executed_workflows[workflow.name] = workflow
 
 
-def find(head: RunRow) -> Workflow | None:
+def find_workflow(row: RunRow) -> Workflow | None:
     """The workflow of a run, with the steps the run was recorded under if there are several; None if there is none."""
-    registered = registry.find(head.workflow)
-    found = [_executed.get(head.workflow), registered.workflow if isinstance(registered, StepsProgram) else None]
+    registered = registry.find(row.workflow)
+    found = [
+        _executed_workflows.get(row.workflow),
+        registered.workflow if isinstance(registered, StepsWorkflowDefinition) else None,
+    ]
     known = [workflow for workflow in found if workflow is not None]
-    return next((w for w in known if w.structure == head.structure), known[0] if known else None)
+    return next((w for w in known if w.structure == row.structure), known[0] if known else None)
 
 
-def workflow_of(head: RunRow) -> Workflow:
+def require_workflow(row: RunRow) -> Workflow:
     """The workflow of a run.  Raises WorkflowNotFound."""
-    found = find(head)
+    found = find_workflow(row)
     if found is None:
         raise WorkflowNotFound(
-            f"this process does not know workflow {head.workflow!r}, of which run {head.id} is",
+            f"this process does not know workflow {row.workflow!r}, of which run {row.id} is",
             hint="give it: resume(run_id, workflow=...), or make it known before: register_workflow(workflow)",
         )
     return found
 
 
-def changed(head: RunRow, workflow: Workflow) -> StructureChanged:
+def structure_changed_error(row: RunRow, workflow: Workflow) -> StructureChanged:
     """The error for a workflow whose steps are others than when the run began."""
     return StructureChanged(
-        f"the steps of workflow {head.workflow!r} changed: run {head.id} was recorded under {head.structure}, "
+        f"the steps of workflow {row.workflow!r} changed: run {row.id} was recorded under {row.structure}, "
         f"this workflow has {workflow.structure}",
         hint="resume it with the steps it began with (changed functions are no obstacle), or execute a new run",
     )

@@ -14,20 +14,20 @@ from holdwater.model import ids, validation
 from holdwater.model.ports import Clock
 from holdwater.model.records import RunRow
 from holdwater.runners.steps import workflow_lookup
-from holdwater.runners.steps.checkpoints import Checkpoint, checkpoints_of
+from holdwater.runners.steps.checkpoints import Checkpoint, build_checkpoints
 from holdwater.runners.steps.config import WorkflowRunnerConfig
-from holdwater.runners.steps.events import WorkflowEvent, events_of
-from holdwater.runners.steps.hooks import StepHooks, noting_given
-from holdwater.runners.steps.lazy_engine import Machinery
+from holdwater.runners.steps.events import WorkflowEvent, build_events
+from holdwater.runners.steps.hooks import StepHooks, record_given_arguments
+from holdwater.runners.steps.lazy_engine import LazyEngine
 from holdwater.runners.steps.middleware import Middleware
-from holdwater.runners.steps.open_store import open_runs
+from holdwater.runners.steps.open_store import open_run_store
 from holdwater.runners.steps.results import WorkflowResult
-from holdwater.runners.steps.runner_definition import RunnerProgram
-from holdwater.runners.steps.step_wrapping import Conductor
-from holdwater.runners.steps.tracing import Tracing
-from holdwater.runners.steps.visibility import Recording
-from holdwater.runtime.active_run import LiveRun
-from holdwater.steps import Settings, StepsBoard, StepsInput, Workflow, WorkflowContext
+from holdwater.runners.steps.runner_definition import RunnerWorkflowDefinition
+from holdwater.runners.steps.step_wrapping import StepAttemptWrapper
+from holdwater.runners.steps.tracing import StepTracer
+from holdwater.runners.steps.visibility import RunVisibility
+from holdwater.runtime.active_run import ActiveRun
+from holdwater.steps import StepSettings, StepsInput, StepsRunData, Workflow, WorkflowContext
 
 M = TypeVar("M", bound=Middleware)
 
@@ -44,9 +44,9 @@ class WorkflowRunner(StepHooks):
     Raises ConfigError and DatabaseURLError (both ValueErrors), StoreUnavailable.
     """
 
-    _given: frozenset[str]
+    _given_arguments: frozenset[str]
 
-    @noting_given
+    @record_given_arguments
     def __init__(
         self,
         db_engine: Any = None,
@@ -60,21 +60,21 @@ class WorkflowRunner(StepHooks):
         if config is not None and not isinstance(config, WorkflowRunnerConfig):
             raise ConfigError(f"config must be a WorkflowRunnerConfig, not {type(config).__name__}")
         given = {"checkpoint_enabled": checkpoint_enabled, "dry_run": dry_run}
-        options = {name: value for name, value in given.items() if name in self._given}
-        self.config = (config or WorkflowRunnerConfig()).but(**options)
+        options = {name: value for name, value in given.items() if name in self._given_arguments}
+        self.config = (config or WorkflowRunnerConfig()).with_overrides(**options)
         self.dispatcher = dispatcher
-        self._conductor = Conductor(self._execute_step, Tracing(self.config.trace_enabled))
-        self._machinery = Machinery(open_runs(db_engine, self.config), self.config, clock)
-        self._settings = Settings(
+        self._attempt_wrapper = StepAttemptWrapper(self._execute_step, StepTracer(self.config.trace_enabled))
+        self._lazy_engine = LazyEngine(open_run_store(db_engine, self.config), self.config, clock)
+        self._settings = StepSettings(
             dry_run=self.config.dry_run,
             dispatcher=dispatcher,
-            conduct=self._conductor.conduct,
-            conversations=self._conductor.conversations,
+            wrapper=self._attempt_wrapper.run_attempt,
+            suspended_steps=self._attempt_wrapper.suspended_steps,
             default_retry=self.config.default_retry_policy,
             default_timeout_s=self.config.default_step_timeout,
             max_concurrent_steps=self.config.max_concurrent_steps,
         )
-        self._finalizer = weakref.finalize(self, self._machinery.close, wait=False)
+        self._finalizer = weakref.finalize(self, self._lazy_engine.close, wait=False)
         self._finalizer.atexit = False  # the engine sees to that, and is waited for
 
     # -- executing
@@ -99,24 +99,24 @@ class WorkflowRunner(StepHooks):
         Raises WorkflowError (no such step), EncodingError, RunInProgress, StructureChanged, StoreUnavailable,
         RunnerClosed.
         """
-        self._check(workflow, start_from)
+        self._check_workflow(workflow, start_from)
         if run_id is not None and (not isinstance(run_id, str) or not run_id):
             raise ConfigError(f"run_id must be a string that is not empty, or None, not {run_id!r}")
-        workflow_lookup.remember(workflow)
+        workflow_lookup.remember_workflow(workflow)
         if run_id is not None:
-            head = self._find(run_id)
+            head = self._find_run_row(run_id)
             if head is not None:
                 over = {**(context.params.to_dict() if context is not None else {}), **(params or {})}
-                return self._go_on(head, workflow, over, start_from)
-        engine = self._machinery.engine
-        name = ids.run_id(engine.clock.now()) if run_id is None else run_id
+                return self._continue_run(head, workflow, over, start_from)
+        engine = self._lazy_engine.engine
+        name = ids.new_run_id(engine.clock.now()) if run_id is None else run_id
         passed = () if start_from is None else (workflow.steps[0].name, start_from)
-        inputs = StepsInput(params, partition, self._recording(workflow, context))
-        with self._conductor.calling(name, workflow.name), engine.attending(name):
-            program = self._program(workflow)
-            self._machinery.know(program.children().values())
-            run = engine.begin(program, inputs, run_id=name, passed=passed)
-            return self._result(self._wait(run), workflow, 0)
+        inputs = StepsInput(params, partition, self._with_visibility(workflow, context))
+        with self._attempt_wrapper.attached(name, workflow.name), engine.pause_on_interrupt(name):
+            program = self._make_definition(workflow)
+            self._lazy_engine.register_definitions(program.children().values())
+            run = engine.start_run(program, inputs, run_id=name, skipped_ranges=passed)
+            return self._make_result(self._wait_for_run(run), workflow, 0)
 
     def resume(
         self,
@@ -134,20 +134,20 @@ class WorkflowRunner(StepHooks):
         Raises RunNotFound, WorkflowNotFound, StructureChanged, RunInProgress, InvalidTransition (a completed run and
         params, a run without checkpoints), EncodingError, StoreUnavailable, RunnerClosed.
         """
-        head = self._head(run_id)
-        found = workflow_lookup.workflow_of(head) if workflow is None else workflow
-        self._check(found, None)
+        head = self._require_run_row(run_id)
+        found = workflow_lookup.require_workflow(head) if workflow is None else workflow
+        self._check_workflow(found, None)
         if head.status == "completed" and params_override:
             raise InvalidTransition(
                 f"run {run_id} is completed: there is nothing left to do with other params",
                 hint="execute(workflow, run_id=..., start_from=...) does it again from a step on",
             )
-        return self._go_on(head, found, params_override, None)
+        return self._continue_run(head, found, params_override, None)
 
     def cancel(self, run_id: str, reason: str = "") -> None:
         """Stop a run: nothing more starts, `execute` returns "stopped".  Raises RunNotFound, InvalidTransition."""
-        self._head(run_id)
-        self._machinery.engine.control(run_id, ev.CancelRequested(reason), "cancel")
+        self._require_run_row(run_id)
+        self._lazy_engine.engine.control(run_id, ev.CancelRequested(reason), "cancel")
 
     def middleware(self, function: M) -> M:
         """Register `function(step, context, next_fn)` around every attempt of every step; returns it.
@@ -156,19 +156,19 @@ class WorkflowRunner(StepHooks):
         """
         if not callable(function):
             raise ConfigError(f"middleware is a function (step, context, next_fn), not {function!r}")
-        self._conductor.middleware.append(function)
+        self._attempt_wrapper.middleware.append(function)
         return function
 
     # -- looking
 
     def get_run(self, run_id: str) -> WorkflowResult:
         """A run as recorded so far, all its executions together.  Raises RunNotFound."""
-        run = self._read(run_id)
-        return WorkflowResult(run, workflow_lookup.find(run.row), live=True)
+        run = self._load_run(run_id)
+        return WorkflowResult(run, workflow_lookup.find_workflow(run.row), is_live=True)
 
     def list_checkpoints(self, run_id: str) -> list[Checkpoint]:
         """The checkpoints of a run, one for each step that has succeeded, in order.  Raises RunNotFound."""
-        return checkpoints_of(self._read(run_id))
+        return build_checkpoints(self._load_run(run_id))
 
     def get_checkpoint(self, run_id: str, step: str | None = None) -> Checkpoint | None:
         """The checkpoint of a step, by default the latest; None if there is none.  Raises RunNotFound."""
@@ -177,14 +177,14 @@ class WorkflowRunner(StepHooks):
 
     def get_events(self, run_id: str) -> list[WorkflowEvent]:
         """What happened in a run, in order.  Raises RunNotFound."""
-        return events_of(self._read(run_id))
+        return build_events(self._load_run(run_id))
 
     # -- lifetime
 
     def close(self) -> None:
         """Let running steps end (5 s), leave the rest to be resumed, release everything.  Idempotent."""
         self._finalizer.detach()
-        self._machinery.close(wait=True)
+        self._lazy_engine.close(wait=True)
 
     def __enter__(self) -> Self:
         return self
@@ -196,7 +196,7 @@ class WorkflowRunner(StepHooks):
 
     # -- within
 
-    def _check(self, workflow: Workflow, start_from: str | None) -> None:
+    def _check_workflow(self, workflow: Workflow, start_from: str | None) -> None:
         if not isinstance(workflow, Workflow):
             raise WorkflowError(
                 f"a WorkflowRunner executes workflows of steps, not {workflow!r:.100}",
@@ -213,75 +213,77 @@ class WorkflowRunner(StepHooks):
                 else f"steps: {workflow.step_names()[:20]}",
             )
 
-    def _program(self, workflow: Workflow) -> RunnerProgram:
-        return RunnerProgram(workflow, self._settings, self._machinery.park)
+    def _make_definition(self, workflow: Workflow) -> RunnerWorkflowDefinition:
+        return RunnerWorkflowDefinition(workflow, self._settings, self._lazy_engine.pause_if_long_wait)
 
-    def _recording(self, workflow: Workflow, context: WorkflowContext | None) -> WorkflowContext | None:
+    def _with_visibility(self, workflow: Workflow, context: WorkflowContext | None) -> WorkflowContext | None:
         config = self.config
         kept = "none" if not config.checkpoint_enabled else "all" if config.checkpoint_every_step else "marked"
-        metadata = Recording(kept, config.emit_events).to_metadata()
+        metadata = RunVisibility(kept, config.emit_events).to_metadata()
         if config.dry_run:
             metadata["dry_run"] = True
         if not metadata:
             return context
         return (context or WorkflowContext(workflow_name=workflow.name)).with_metadata(metadata)
 
-    def _go_on(
-        self, head: RunRow, workflow: Workflow, params: Mapping[str, Any] | None, start_from: str | None
+    def _continue_run(
+        self, row: RunRow, workflow: Workflow, params: Mapping[str, Any] | None, start_from: str | None
     ) -> WorkflowResult:
-        machinery = self._machinery
+        machinery = self._lazy_engine
         engine = machinery.engine
-        if workflow.structure != head.structure:
-            raise workflow_lookup.changed(head, workflow)
-        if head.status == "completed" and start_from is None:
-            return WorkflowResult(engine.read(head.id), workflow)
-        machinery.take(head.id)
-        run = engine.read(head.id)
-        if Recording.of(run).checkpoints == "none":
+        if workflow.structure != row.structure:
+            raise workflow_lookup.structure_changed_error(row, workflow)
+        if row.status == "completed" and start_from is None:
+            return WorkflowResult(engine.load_run(row.id), workflow)
+        machinery.acquire_run(row.id)
+        run = engine.load_run(row.id)
+        if RunVisibility.from_run(run).checkpoints == "none":
             raise InvalidTransition(
-                f"run {head.id} was executed without checkpoints and cannot go on",
+                f"run {row.id} was executed without checkpoints and cannot go on",
                 hint="execute it anew; checkpoint_enabled=True keeps what a run needs",
             )
-        sleeps_until = machinery.long_sleep(run) if start_from is None else None
-        if sleeps_until is not None and head.status == "paused":
-            return self._result(run, workflow, len(run.entries))
+        sleeps_until = machinery.long_wait_until(run) if start_from is None else None
+        if sleeps_until is not None and row.status == "paused":
+            return self._make_result(run, workflow, len(run.entries))
         board = run.board
-        assert isinstance(board, StepsBoard)
+        assert isinstance(board, StepsRunData)
         start = None if start_from is None else workflow.step_index(start_from)
-        left_behind = head.status == "running" and not params and start is None
-        inputs = {} if left_behind else board.override(params, start)
-        machinery.know([self._program(workflow)])
-        with self._conductor.calling(head.id, workflow.name), engine.attending(head.id):
-            engine.resume(head.id, inputs, start)
+        left_behind = row.status == "running" and not params and start is None
+        inputs = {} if left_behind else board.resume_inputs(params, start)
+        machinery.register_definitions([self._make_definition(workflow)])
+        with self._attempt_wrapper.attached(row.id, workflow.name), engine.pause_on_interrupt(row.id):
+            engine.resume(row.id, inputs, start)
             if sleeps_until is not None:
-                machinery.park(head.id, sleeps_until)
-            return self._result(self._wait(engine.read(head.id), live=False), workflow, len(run.entries))
+                machinery.pause_if_long_wait(row.id, sleeps_until)
+            return self._make_result(
+                self._wait_for_run(engine.load_run(row.id), is_started_here=False), workflow, len(run.entries)
+            )
 
-    def _wait(self, run: LiveRun, live: bool = True) -> LiveRun:
+    def _wait_for_run(self, run: ActiveRun, is_started_here: bool = True) -> ActiveRun:
         """Until it has ended or rests; if this runner is closed meanwhile, the run as it was then."""
-        engine = self._machinery.engine
+        engine = self._lazy_engine.engine
         try:
-            return engine.wait(run.row.id, live=run if live else None)
+            return engine.wait_for_run(run.row.id, active_run=run if is_started_here else None)
         except RunnerClosed:
             return engine.driver.runs.get(run.row.id, run)
 
-    def _result(self, run: LiveRun, workflow: Workflow, since: int) -> WorkflowResult:
-        return WorkflowResult(run, workflow, since)
+    def _make_result(self, run: ActiveRun, workflow: Workflow, first_entry: int) -> WorkflowResult:
+        return WorkflowResult(run, workflow, first_entry)
 
-    def _find(self, run_id: str) -> RunRow | None:
-        return self._machinery.engine.store.run(validation.sought("the id of a run", run_id))
+    def _find_run_row(self, run_id: str) -> RunRow | None:
+        return self._lazy_engine.engine.store.run(validation.check_search_text("the id of a run", run_id))
 
-    def _head(self, run_id: str) -> RunRow:
-        head = self._find(run_id)
+    def _require_run_row(self, run_id: str) -> RunRow:
+        head = self._find_run_row(run_id)
         if head is None or head.style != "steps":
-            store = self._machinery.engine.store
+            store = self._lazy_engine.engine.store
             what = "no run" if head is None else "no run of a workflow of steps"
-            raise RunNotFound(f"there is {what} {run_id!r} in {store.url}", hint=self._machinery.where_else)
+            raise RunNotFound(f"there is {what} {run_id!r} in {store.url}", hint=self._lazy_engine.missing_run_hint)
         return head
 
-    def _read(self, run_id: str) -> LiveRun:
-        self._head(run_id)
-        return self._machinery.engine.read(run_id)
+    def _load_run(self, run_id: str) -> ActiveRun:
+        self._require_run_row(run_id)
+        return self._lazy_engine.engine.load_run(run_id)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._machinery.url!r}{', dry_run=True' if self.config.dry_run else ''})"
+        return f"{type(self).__name__}({self._lazy_engine.url!r}{', dry_run=True' if self.config.dry_run else ''})"

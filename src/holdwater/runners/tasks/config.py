@@ -8,89 +8,94 @@ from typing import Any, Final, Generic, Self, TypeVar, overload
 
 from holdwater.errors import ConfigError
 from holdwater.model import validation
-from holdwater.runtime.driver import Limits
-from holdwater.runtime.executors.base import DEFAULT, ExecutorKind
+from holdwater.runtime.driver import DriverConfig
+from holdwater.runtime.executors.base import DEFAULT, ExecutorConfig
 from holdwater.runtime.executors.routing import Router
-from holdwater.runtime.services.schedules import Scheduling
+from holdwater.runtime.services.schedules import ScheduleConfig
 from holdwater.storage import StoreOptions
-from holdwater.storage.urls import masked
+from holdwater.storage.urls import mask_password
 
 T = TypeVar("T")
 
 
-class _Option(Generic[T]):
+class _ConfigOption(Generic[T]):
     """One field: checked whenever it is set.  `low`, `high` inclusive; `above`: exclusive lower bound."""
 
     def __init__(
-        self, default: T, *, low: float | None = None, above: float | None = None, high: float | None = None,
-        optional: bool = False, same_as: str = "", kind: type[Any] | None = None,
+        self, default: T, *, minimum: float | None = None, exclusive_minimum: float | None = None,
+        maximum: float | None = None,
+        optional: bool = False, alias_of: str = "", value_type: type[Any] | None = None,
     ) -> None:  # fmt: skip
-        self.default, self.low, self.above = default, low, above
-        self.high = validation.LONGEST_SECONDS if high is None else high  # no count needs to be larger
-        self.optional, self.same_as = optional, same_as
-        self.kind: type[Any] = type(default) if kind is None else kind
+        self.default, self.minimum, self.exclusive_minimum = default, minimum, exclusive_minimum
+        self.maximum = validation.LONGEST_SECONDS if maximum is None else maximum  # no count needs to be larger
+        self.optional, self.alias_of = optional, alias_of
+        self.value_type: type[Any] = type(default) if value_type is None else value_type
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
-        self.key = self.same_as or name
+        self.canonical_name = self.alias_of or name
 
     @overload
-    def __get__(self, config: None, owner: type) -> _Option[T]: ...
+    def __get__(self, config: None, owner: type) -> _ConfigOption[T]: ...
     @overload
     def __get__(self, config: DefaultRunnerConfig, owner: type) -> T: ...
-    def __get__(self, config: DefaultRunnerConfig | None, owner: type) -> T | _Option[T]:
+    def __get__(self, config: DefaultRunnerConfig | None, owner: type) -> T | _ConfigOption[T]:
         if config is None:
             return self
-        value: T = config._values[self.key]
+        value: T = config._values[self.canonical_name]
         return value
 
     def __set__(self, config: DefaultRunnerConfig, value: T) -> None:
-        config._values[self.key] = self._checked(value)
-        config._given.add(self.key)
+        config._values[self.canonical_name] = self._validate(value)
+        config._explicitly_set.add(self.canonical_name)
 
-    def _checked(self, value: Any) -> Any:
+    def _validate(self, value: Any) -> Any:
         if value is None and self.optional:
             return None
-        number = self.kind in (int, float)
-        allowed: tuple[type, ...] = (int, float) if self.kind is float else (self.kind,)
+        number = self.value_type in (int, float)
+        allowed: tuple[type, ...] = (int, float) if self.value_type is float else (self.value_type,)
         if not isinstance(value, allowed) or (number and isinstance(value, bool)):
-            raise ConfigError(f"{self.name} must be {self._wanted()}, not {validation.shown(value)}")
+            raise ConfigError(f"{self.name} must be {self._describe_expected()}, not {validation.shorten_repr(value)}")
         if isinstance(value, str):
-            return validation.text(
+            return validation.check_text(
                 self.name, value, at_most_bytes=validation.LONGEST_REASON_BYTES, empty=True, error=ConfigError
             )
         if isinstance(value, (int, float)) and (
-            (self.low is not None and value < self.low)
-            or (self.above is not None and value <= self.above)
-            or value > self.high
+            (self.minimum is not None and value < self.minimum)
+            or (self.exclusive_minimum is not None and value <= self.exclusive_minimum)
+            or value > self.maximum
             or value != value
         ):
-            raise ConfigError(f"{self.name} must be {self._wanted()}, it is {validation.shown(value)}")
+            raise ConfigError(
+                f"{self.name} must be {self._describe_expected()}, it is {validation.shorten_repr(value)}"
+            )
         return value
 
-    def _wanted(self) -> str:
-        kind = {int: "an integer", float: "a number", bool: "True or False", str: "a string"}[self.kind]
+    def _describe_expected(self) -> str:
+        kind = {int: "an integer", float: "a number", bool: "True or False", str: "a string"}[self.value_type]
         bounds = [
-            f"above {self.above:g}" if self.above is not None else "",
-            f"{self.low:g} or more" if self.low is not None else "",
-            f"at most {self.high:,.10g}" if self.kind in (int, float) else "",
+            f"above {self.exclusive_minimum:g}" if self.exclusive_minimum is not None else "",
+            f"{self.minimum:g} or more" if self.minimum is not None else "",
+            f"at most {self.maximum:,.10g}" if self.value_type in (int, float) else "",
         ]
         text = " and ".join(b for b in bounds if b)
         return f"{kind}{' ' + text if text else ''}{' or None' if self.optional else ''}"
 
 
-class _Executors(_Option[dict[str, ExecutorKind]]):
+class _ExecutorsOption(_ConfigOption[dict[str, ExecutorConfig]]):
     """Executors by name; everybody gets a dictionary of their own."""
 
     def __get__(self, config: Any, owner: type) -> Any:
         found = super().__get__(config, owner)
         return found if config is None else dict(found)
 
-    def _checked(self, value: Any) -> Any:
+    def _validate(self, value: Any) -> Any:
         if not isinstance(value, Mapping):
             raise ConfigError(f"executors is a mapping of names to executors, not {value!r}")
         for name, kind in value.items():
-            validation.text("executors: a name", name, at_most_bytes=validation.LONGEST_NAME_BYTES, error=ConfigError)
+            validation.check_text(
+                "executors: a name", name, at_most_bytes=validation.LONGEST_NAME_BYTES, error=ConfigError
+            )
             if isinstance(kind, type) or not hasattr(kind, "open") or not hasattr(kind, "max_concurrent"):
                 raise ConfigError(
                     f"executors[{name!r}] must be a ProcessExecutor or another kind of executor, not {kind!r}",
@@ -99,10 +104,10 @@ class _Executors(_Option[dict[str, ExecutorKind]]):
         return dict(value)
 
 
-class _Routing(_Option[Router | None]):
+class _RoutingOption(_ConfigOption[Router | None]):
     """A Router or None."""
 
-    def _checked(self, value: Any) -> Any:
+    def _validate(self, value: Any) -> Any:
         if value is not None and not isinstance(value, Router):
             raise ConfigError(f"routing must be a Router or None, not {value!r}")
         return value
@@ -123,7 +128,7 @@ class DefaultRunnerConfig:
     bodies.
     `own_runs_only`: for a process that lives as long as its runs: only runs that are submitted here, or have a handle
     here, are executed, with their children; nothing else is taken over, and no schedule fires.
-    `run_retention_days`: runs that ended longer ago are forgotten, with their children; None: none is ever.
+    `run_retention_days`: runs that ended longer ago are pruned, with their children; None: none is ever.
     `executors`: what there is by name beside "default", which runs `max_concurrent_tasks` threads unless it is given
     too.  `enable_cron_scheduling`, `enable_trigger_scheduling`: fire schedules, ask triggers.
     `cron_max_catchup_executions`: how many missed instants are made up for, and how many wait in a queue, at most;
@@ -136,47 +141,51 @@ class DefaultRunnerConfig:
     `routing`: a Router that says which bodies run where; None: all on "default" that do not ask for another.
     """
 
-    max_concurrent_tasks = _Option(4, low=1, high=100_000)
-    max_concurrent_async_tasks = _Option(1000, low=1, high=100_000)
-    scheduler_poll_interval_ms = _Option(100, low=10)
-    task_timeout_seconds = _Option(300.0, above=0)
-    workflow_timeout_seconds = _Option(3600.0, above=0, optional=True)
-    pipeline_timeout_seconds = _Option(3600.0, above=0, optional=True, same_as="workflow_timeout_seconds")
-    db_pool_size = _Option(10, low=1, high=1000)
-    prepare_statements = _Option(True)
-    listen_url = _Option("")
-    enable_recovery = _Option(True)
-    own_runs_only = _Option(False)
-    runner_name = _Option("")
-    lease_seconds = _Option(30.0, low=1)
-    recovery_interval_seconds = _Option(30.0, low=1)
-    prefetch_tasks = _Option(256, low=1)
-    max_crashes_per_task = _Option(10, low=1)
-    cancel_grace_seconds = _Option(5.0, low=0)
-    shutdown_timeout_seconds = _Option(5.0, low=0)
-    run_retention_days = _Option[float | None](None, kind=float, above=0, high=36_500, optional=True)
-    executors = _Executors({})
-    routing = _Routing(None)
-    enable_cron_scheduling = _Option(True)
-    cron_poll_interval_seconds = _Option(30, low=1)
-    cron_max_catchup_executions = _Option(100, low=1, high=100_000)
-    cron_enable_recovery = _Option(True)
-    cron_recovery_interval_seconds = _Option(300, low=1)
-    cron_lost_threshold_minutes = _Option(10, low=1)
-    cron_max_recovery_age_seconds = _Option(86_400, low=1)
-    cron_max_recovery_attempts = _Option(3, low=1)
-    enable_trigger_scheduling = _Option(True)
-    trigger_base_poll_interval = _Option(1.0, above=0)
-    trigger_poll_timeout = _Option(30.0, above=0)
+    max_concurrent_tasks = _ConfigOption(4, minimum=1, maximum=100_000)
+    max_concurrent_async_tasks = _ConfigOption(1000, minimum=1, maximum=100_000)
+    scheduler_poll_interval_ms = _ConfigOption(100, minimum=10)
+    task_timeout_seconds = _ConfigOption(300.0, exclusive_minimum=0)
+    workflow_timeout_seconds = _ConfigOption(3600.0, exclusive_minimum=0, optional=True)
+    pipeline_timeout_seconds = _ConfigOption(
+        3600.0, exclusive_minimum=0, optional=True, alias_of="workflow_timeout_seconds"
+    )
+    db_pool_size = _ConfigOption(10, minimum=1, maximum=1000)
+    prepare_statements = _ConfigOption(True)
+    listen_url = _ConfigOption("")
+    enable_recovery = _ConfigOption(True)
+    own_runs_only = _ConfigOption(False)
+    runner_name = _ConfigOption("")
+    lease_seconds = _ConfigOption(30.0, minimum=1)
+    recovery_interval_seconds = _ConfigOption(30.0, minimum=1)
+    prefetch_tasks = _ConfigOption(256, minimum=1)
+    max_crashes_per_task = _ConfigOption(10, minimum=1)
+    cancel_grace_seconds = _ConfigOption(5.0, minimum=0)
+    shutdown_timeout_seconds = _ConfigOption(5.0, minimum=0)
+    run_retention_days = _ConfigOption[float | None](
+        None, value_type=float, exclusive_minimum=0, maximum=36_500, optional=True
+    )
+    executors = _ExecutorsOption({})
+    routing = _RoutingOption(None)
+    enable_cron_scheduling = _ConfigOption(True)
+    cron_poll_interval_seconds = _ConfigOption(30, minimum=1)
+    cron_max_catchup_executions = _ConfigOption(100, minimum=1, maximum=100_000)
+    cron_enable_recovery = _ConfigOption(True)
+    cron_recovery_interval_seconds = _ConfigOption(300, minimum=1)
+    cron_lost_threshold_minutes = _ConfigOption(10, minimum=1)
+    cron_max_recovery_age_seconds = _ConfigOption(86_400, minimum=1)
+    cron_max_recovery_attempts = _ConfigOption(3, minimum=1)
+    enable_trigger_scheduling = _ConfigOption(True)
+    trigger_base_poll_interval = _ConfigOption(1.0, exclusive_minimum=0)
+    trigger_poll_timeout = _ConfigOption(30.0, exclusive_minimum=0)
 
     def __init__(self, **options: Any) -> None:
-        object.__setattr__(self, "_values", {o.key: o.default for o in OPTIONS.values()})
-        object.__setattr__(self, "_given", set())
+        object.__setattr__(self, "_values", {o.canonical_name: o.default for o in OPTIONS.values()})
+        object.__setattr__(self, "_explicitly_set", set())
         for name, value in options.items():
             setattr(self, name, value)
 
     _values: dict[str, Any]
-    _given: set[str]
+    _explicitly_set: set[str]
     """options that somebody has set"""
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -195,24 +204,24 @@ class DefaultRunnerConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Every option by name."""
-        return {name: self._values[option.key] for name, option in OPTIONS.items()}
+        return {name: self._values[option.canonical_name] for name, option in OPTIONS.items()}
 
     def copy(self) -> Self:
         """The same options, independent of these."""
         made = type(self)()
         made._values.update(self._values)
-        made._given.update(self._given)
+        made._explicitly_set.update(self._explicitly_set)
         return made
 
-    def scheduling(self) -> Scheduling:
+    def schedule_config(self) -> ScheduleConfig:
         """What of it concerns schedules and triggers."""
-        return Scheduling(
+        return ScheduleConfig(
             cron=self.enable_cron_scheduling and not self.own_runs_only,
             triggers=self.enable_trigger_scheduling and not self.own_runs_only,
             poll_seconds=self.cron_poll_interval_seconds,
             trigger_poll_seconds=self.trigger_base_poll_interval,
             max_catchup=self.cron_max_catchup_executions,
-            catches_up="cron_max_catchup_executions" in self._given,
+            catches_up="cron_max_catchup_executions" in self._explicitly_set,
             recover=self.cron_enable_recovery,
             recovery_interval_seconds=self.cron_recovery_interval_seconds,
             recovery_age_seconds=self.cron_max_recovery_age_seconds,
@@ -220,14 +229,14 @@ class DefaultRunnerConfig:
             poll_timeout_seconds=self.trigger_poll_timeout,
         )
 
-    def limits(self) -> Limits:
+    def driver_config(self) -> DriverConfig:
         """What of it concerns the driver.  Raises ExecutorNotFound for a routing to an executor that is not there."""
         executors = self.executors
         if self.routing is not None:
             self.routing.check({DEFAULT, *executors})
         default = executors[DEFAULT].max_concurrent if DEFAULT in executors else self.max_concurrent_tasks
         slots = default + sum([kind.max_concurrent for name, kind in executors.items() if name != DEFAULT])
-        return Limits(
+        return DriverConfig(
             max_concurrent_tasks=self.max_concurrent_tasks,
             max_concurrent_async_tasks=self.max_concurrent_async_tasks,
             task_timeout_seconds=self.task_timeout_seconds,
@@ -242,7 +251,7 @@ class DefaultRunnerConfig:
             retention_seconds=None if self.run_retention_days is None else self.run_retention_days * 86_400,
             executors=executors,
             routing=self.routing,
-            scheduling=self.scheduling(),
+            scheduling=self.schedule_config(),
         )
 
     def store_options(self, schema: str | None = None) -> StoreOptions:
@@ -260,11 +269,11 @@ class DefaultRunnerConfig:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        options = {**self.to_dict(), "listen_url": masked(self.listen_url)}
+        options = {**self.to_dict(), "listen_url": mask_password(self.listen_url)}
         set_ = [f"{k}={v!r}" for k, v in options.items() if v != OPTIONS[k].default or k == "max_concurrent_tasks"]
         return f"DefaultRunnerConfig({', '.join(set_)})"
 
 
-OPTIONS: Final[dict[str, _Option[Any]]] = {
-    name: option for name, option in vars(DefaultRunnerConfig).items() if isinstance(option, _Option)
+OPTIONS: Final[dict[str, _ConfigOption[Any]]] = {
+    name: option for name, option in vars(DefaultRunnerConfig).items() if isinstance(option, _ConfigOption)
 }

@@ -13,19 +13,19 @@ from holdwater.errors import ConfigError, DatabaseURLError
 from holdwater.model import events as ev
 from holdwater.model import validation
 from holdwater.model.records import RunFilter
-from holdwater.model.statuses import STATUS
-from holdwater.operations.schedules import ScheduleBook, ScheduleMethods
+from holdwater.model.statuses import STATUS_LABELS
+from holdwater.operations.schedules import ScheduleMethods, ScheduleService
 from holdwater.runners.tasks.config import DefaultRunnerConfig
 from holdwater.runners.tasks.results import RunSummary, WorkflowResult
-from holdwater.runners.workflow_names import WorkflowRef, registered_name
+from holdwater.runners.workflow_names import WorkflowRef, resolve_workflow_name
 from holdwater.runs.activity import Activity
 from holdwater.runs.pauses import Pause
-from holdwater.runtime.active_run import LiveRun
+from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.executors.base import DEFAULT, ExecutorMetrics
-from holdwater.runtime.internal_errors import Fault
+from holdwater.runtime.internal_errors import InternalErrorRecord
 from holdwater.tasks import Context
 
-Inputs = Context | Mapping[str, Any] | None
+ContextInput = Context | Mapping[str, Any] | None
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -50,17 +50,17 @@ class DefaultRunner(ScheduleMethods):
         self.database_url = database_url
         self._engine = Engine(
             database_url,
-            self._config.limits(),
+            self._config.driver_config(),
             run_timeout_seconds=self._config.workflow_timeout_seconds,
             poll_seconds=self._config.scheduler_poll_interval_ms / 1000,
             options=self._config.store_options(schema),
-            present=WorkflowResult,
+            to_result=WorkflowResult,
         )
         engine = self._engine
-        self._schedules = ScheduleBook(
+        self._schedules = ScheduleService(
             engine.store,
             engine.clock,
-            self._config.scheduling(),
+            self._config.schedule_config(),
             lambda name: engine.registry.find(name) is not None,
             engine.driver.look_for_work,
             self._config.cron_lost_threshold_minutes * 60_000_000,
@@ -89,19 +89,21 @@ class DefaultRunner(ScheduleMethods):
 
     # -- running
 
-    def submit(self, workflow: WorkflowRef, context: Inputs = None, *, idempotency_key: str | None = None) -> RunHandle:
+    def submit(
+        self, workflow: WorkflowRef, context: ContextInput = None, *, idempotency_key: str | None = None
+    ) -> WorkflowHandle:
         """Start a run and return at once; it is on disk when this returns.
 
         `workflow`: its registered name, or a workflow of tasks or steps, or a graph with a name; that is registered.
         With an `idempotency_key` that a run of this workflow has already, that run is returned and nothing is started.
         Raises WorkflowNotFound (a ValueError), EncodingError, IdempotencyConflict, StoreUnavailable, RunnerClosed.
         """
-        name = registered_name(workflow, self._engine.registry)
+        name = resolve_workflow_name(workflow, self._engine.registry)
         row, live = self._engine.submit(name, context, idempotency_key=idempotency_key)
-        return RunHandle(self, row.id, name, live)
+        return WorkflowHandle(self, row.id, name, live)
 
     def execute(
-        self, workflow: WorkflowRef, context: Inputs = None, *, idempotency_key: str | None = None
+        self, workflow: WorkflowRef, context: ContextInput = None, *, idempotency_key: str | None = None
     ) -> WorkflowResult:
         """Run a workflow and wait until it has ended (or waits for a person).  Raises what `submit` raises.
 
@@ -109,10 +111,10 @@ class DefaultRunner(ScheduleMethods):
         """
         if idempotency_key is not None:
             return self.submit(workflow, context, idempotency_key=idempotency_key).result()
-        return WorkflowResult(self._engine.execute(registered_name(workflow, self._engine.registry), context))
+        return WorkflowResult(self._engine.execute(resolve_workflow_name(workflow, self._engine.registry), context))
 
     async def execute_async(
-        self, workflow: WorkflowRef, context: Inputs = None, *, idempotency_key: str | None = None
+        self, workflow: WorkflowRef, context: ContextInput = None, *, idempotency_key: str | None = None
     ) -> WorkflowResult:
         """`execute` for coroutines: the event loop goes on meanwhile."""
         import asyncio
@@ -124,7 +126,7 @@ class DefaultRunner(ScheduleMethods):
 
     def get_run(self, run_id: str) -> WorkflowResult:
         """A run with its tasks, as recorded so far.  Raises RunNotFound."""
-        return WorkflowResult(self._engine.read(run_id))
+        return WorkflowResult(self._engine.load_run(run_id))
 
     def list_runs(
         self,
@@ -144,33 +146,33 @@ class DefaultRunner(ScheduleMethods):
         at this instant or later (an aware datetime); `offset`: so many are left out first.
         Raises ConfigError, RunNotFound if there is no run `before`.
         """
-        validation.count("offset", offset)
-        validation.count("limit", limit, low=1, high=1000)
+        validation.check_count("offset", offset)
+        validation.check_count("limit", limit, low=1, high=1000)
         for what, sought in (("workflow_name", workflow_name), ("before", before), ("parent_run_id", parent_run_id)):
             if sought is not None:
-                validation.sought(what, sought)
-        words = {face.lower(): word for word, face in STATUS.items()}
+                validation.check_search_text(what, sought)
+        words = {face.lower(): word for word, face in STATUS_LABELS.items()}
         if status is not None and (not isinstance(status, str) or status.lower() not in words):
-            raise ConfigError(f"there is no status {status!r}", hint=f"one of {', '.join(STATUS.values())}")
+            raise ConfigError(f"there is no status {status!r}", hint=f"one of {', '.join(STATUS_LABELS.values())}")
         word = words[status.lower()] if status else None
-        since_us = None if since is None else _microseconds(since)
+        since_us = None if since is None else _to_epoch_us(since)
         which = RunFilter(workflow_name, word, limit, before, parent_run_id, top_level, since_us, offset)
-        rows = self._engine.runs(which)
-        activities = self._engine.activities(rows)
-        return [RunSummary.of(row, activities[row.id]) for row in rows]
+        rows = self._engine.list_runs(which)
+        activities = self._engine.read_activities(rows)
+        return [RunSummary.from_row(row, activities[row.id]) for row in rows]
 
     def activity(self, run_id: str) -> Activity:
         """The activity of a run right now: queued, running (on which host, in which process), waiting (until when),
         orphaned; or its status.  Raises RunNotFound, StoreUnavailable.
         """
-        row = self._engine.head(run_id)
-        return self._engine.activities([row])[run_id]
+        row = self._engine.get_run_row(run_id)
+        return self._engine.read_activities([row])[run_id]
 
-    def handle(self, run_id: str) -> RunHandle:
+    def handle(self, run_id: str) -> WorkflowHandle:
         """A handle on an earlier run.  Raises RunNotFound."""
-        head = self._engine.head(run_id)
+        head = self._engine.get_run_row(run_id)
         self._engine.driver.include(run_id)
-        return RunHandle(self, run_id, head.workflow, None)
+        return WorkflowHandle(self, run_id, head.workflow, None)
 
     def cancel(self, run_id: str, reason: str = "") -> None:
         """End a run: nothing more starts, running bodies are told (`handle.cancelled`).  Raises InvalidTransition."""
@@ -194,8 +196,8 @@ class DefaultRunner(ScheduleMethods):
         `pause_id`: which one, or the name of its answer where only one goes by it; None: the only one.  Questions are
         answered in any order, and nothing that has finished runs again.
 
-        Raises NotAsked (a ValueError), EncodingError, RunNotFound, RunnerClosed, and what the question's own check of
-        answers raises.
+        Raises PauseNotFound (a ValueError), EncodingError, RunNotFound, RunnerClosed, and what the question's own check
+        of answers raises.
         """
         self._engine.answer(run_id, pause_id, value)
 
@@ -216,10 +218,10 @@ class DefaultRunner(ScheduleMethods):
         run_id: str,
         from_task: str,
         *,
-        context: Inputs = None,
+        context: ContextInput = None,
         remove: Collection[str] = (),
         idempotency_key: str | None = None,
-    ) -> RunHandle:
+    ) -> WorkflowHandle:
         """A new run that takes over what succeeded in another one, and runs `from_task` and all that comes after it.
 
         The other run may be in any state, and stays as it is.  `context`: values as `from_task` will see them, added or
@@ -232,19 +234,19 @@ class DefaultRunner(ScheduleMethods):
         """
         removed = (remove,) if isinstance(remove, str) else tuple(remove)
         row, live = self._engine.fork(run_id, from_task, Context(context), removed, idempotency_key=idempotency_key)
-        return RunHandle(self, row.id, row.workflow, live)
+        return WorkflowHandle(self, row.id, row.workflow, live)
 
-    def forget(self, *, older_than_days: float, keep: Collection[str] = ()) -> int:
+    def prune(self, *, older_than_days: float, keep: Collection[str] = ()) -> int:
         """Delete runs that ended longer ago, with their children; returns how many.  `keep`: ids of runs to leave.
 
         A run that has not ended stays, and so does one with a child that has not.  Forks of what is gone stay whole.
         Raises ConfigError, StoreUnavailable, RunnerClosed.
         """
-        validation.seconds("older_than_days", older_than_days, positive=False, at_most=36_500, unit="days")
+        validation.check_seconds("older_than_days", older_than_days, positive=False, at_most=36_500, unit="days")
         kept = (keep,) if isinstance(keep, str) else tuple(keep)
         for run_id in kept:
-            validation.sought("keep: the id of a run", run_id)
-        return self._engine.forget(self._engine.clock.now() - int(older_than_days * 86_400e6), kept)
+            validation.check_search_text("keep: the id of a run", run_id)
+        return self._engine.prune(self._engine.clock.now() - int(older_than_days * 86_400e6), kept)
 
     # -- executors
 
@@ -256,7 +258,7 @@ class DefaultRunner(ScheduleMethods):
         """Whether a body could begin there at once.  Raises ExecutorNotFound."""
         return self._engine.driver.executor.executor(executor).has_capacity()
 
-    def internal_errors(self) -> tuple[Fault, ...]:
+    def internal_errors(self) -> tuple[InternalErrorRecord, ...]:
         """The latest errors of the engine itself, and of code it calls beside the bodies; the oldest first.
 
         A run they concern is parked or refused; what was due is tried again.  All are logged to `holdwater.runner`.
@@ -294,24 +296,24 @@ class DefaultRunner(ScheduleMethods):
         return f"DefaultRunner({self._engine.store.url!r}{name}{'' if self._finalizer.alive else ', shut down'})"
 
 
-class RunHandle:
+class WorkflowHandle:
     """A run that was started.  Awaitable: `await handle` gives its result.
 
     `is_new`: the run was started by the call that made this handle; False if it was there before (an idempotency key).
     """
 
-    def __init__(self, runner: DefaultRunner, run_id: str, workflow_name: str, live: LiveRun | None) -> None:
+    def __init__(self, runner: DefaultRunner, run_id: str, workflow_name: str, active_run: ActiveRun | None) -> None:
         self._runner = runner
-        self._live = live
-        self._retries = runner._engine.driver.retries.get(run_id, 0)
+        self._active_run = active_run
+        self._retries_seen = runner._engine.driver.retries.get(run_id, 0)
         self.run_id = run_id
         self.workflow_name = workflow_name
-        self.is_new = live is not None
+        self.is_new = active_run is not None
 
     @property
     def status(self) -> str:
         """Running, Paused, Completed, Failed or Cancelled, as recorded now."""
-        return STATUS[self._runner._engine.head(self.run_id).status]
+        return STATUS_LABELS[self._runner._engine.get_run_row(self.run_id).status]
 
     def done(self) -> bool:
         """The run has ended."""
@@ -323,13 +325,13 @@ class RunHandle:
         A handle keeps the result of a run that has ended, unless it was retried through this runner.
         Raises RunNotFinished (a TimeoutError); the run goes on.  RunnerClosed if the runner is shut down meanwhile.
         """
-        if self._live is not None and self._live.row.finished_at is not None:
+        if self._active_run is not None and self._active_run.row.finished_at is not None:
             retries = self._runner._engine.driver.retries.get(self.run_id, 0)
-            if retries != self._retries:
-                self._live = self._runner._engine.wait(self.run_id, timeout)
-                self._retries = retries
-            return WorkflowResult(self._live)
-        return WorkflowResult(self._runner._engine.wait(self.run_id, timeout, live=self._live))
+            if retries != self._retries_seen:
+                self._active_run = self._runner._engine.wait_for_run(self.run_id, timeout)
+                self._retries_seen = retries
+            return WorkflowResult(self._active_run)
+        return WorkflowResult(self._runner._engine.wait_for_run(self.run_id, timeout, active_run=self._active_run))
 
     def info(self) -> WorkflowResult:
         """The run as recorded so far."""
@@ -357,10 +359,10 @@ class RunHandle:
         self,
         from_task: str,
         *,
-        context: Inputs = None,
+        context: ContextInput = None,
         remove: Collection[str] = (),
         idempotency_key: str | None = None,
-    ) -> RunHandle:
+    ) -> WorkflowHandle:
         return self._runner.fork(
             self.run_id, from_task, context=context, remove=remove, idempotency_key=idempotency_key
         )
@@ -369,13 +371,13 @@ class RunHandle:
         return self._result_async().__await__()
 
     async def _result_async(self) -> WorkflowResult:
-        return WorkflowResult(await self._runner._engine.wait_async(self.run_id))
+        return WorkflowResult(await self._runner._engine.wait_for_run_async(self.run_id))
 
     def __repr__(self) -> str:
-        return f"RunHandle({self.workflow_name!r}, {self.run_id!r})"
+        return f"WorkflowHandle({self.workflow_name!r}, {self.run_id!r})"
 
 
-def _microseconds(instant: datetime) -> int:
+def _to_epoch_us(instant: datetime) -> int:
     """Microseconds since the epoch.  Raises ConfigError for a datetime without a zone."""
     if not isinstance(instant, datetime) or instant.tzinfo is None:
         raise ConfigError(

@@ -7,19 +7,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from holdwater.model.records import RunRow
-from holdwater.model.statuses import STATUS
+from holdwater.model.statuses import STATUS_LABELS
 from holdwater.runs import history
 from holdwater.runs.activity import Activity
-from holdwater.runtime.active_run import LiveRun
+from holdwater.runtime.active_run import ActiveRun
 from holdwater.tasks import Context
 
 
-def instant(us: int | None) -> str | None:
+def to_rfc3339_or_none(us: int | None) -> str | None:
     """RFC 3339 in UTC, with microseconds."""
     return None if us is None else datetime.fromtimestamp(us / 1e6, UTC).isoformat(timespec="microseconds")
 
 
-def worded(activity: Activity) -> str:
+def describe_activity(activity: Activity) -> str:
     """An activity in words."""
     where = "" if activity.pid is None else f"{activity.host}:{activity.pid}"
     match activity.state:
@@ -28,7 +28,7 @@ def worded(activity: Activity) -> str:
         case "orphaned" if where:
             return f"orphaned by {where}"
         case "waiting":
-            return f"waiting until {instant(activity.until)}"
+            return f"waiting until {to_rfc3339_or_none(activity.waiting_until)}"
     return activity.state
 
 
@@ -78,13 +78,13 @@ class RunSummary:
     activity: str | None = None
 
     @classmethod
-    def of(cls, row: RunRow, activity: Activity | None = None) -> RunSummary:
+    def from_row(cls, row: RunRow, activity: Activity | None = None) -> RunSummary:
         return cls(
             run_id=row.id,
             workflow_name=row.workflow,
-            status=STATUS[row.status],
-            start_time=instant(row.created_at) or "",
-            end_time=instant(row.finished_at),
+            status=STATUS_LABELS[row.status],
+            start_time=to_rfc3339_or_none(row.created_at) or "",
+            end_time=to_rfc3339_or_none(row.finished_at),
             error_message=row.error,
             reason=row.reason,
             idempotency_key=row.idempotency_key,
@@ -92,7 +92,7 @@ class RunSummary:
             code_version=row.code,
             forked_from=row.forked_from,
             parent_run_id=row.parent_id,
-            activity=None if activity is None or row.status != "running" else worded(activity),
+            activity=None if activity is None or row.status != "running" else describe_activity(activity),
         )
 
 
@@ -103,7 +103,7 @@ class WorkflowResult:
     `final_context` is a fresh copy at each access.
     """
 
-    def __init__(self, run: LiveRun) -> None:
+    def __init__(self, run: ActiveRun) -> None:
         self._run = run
         self._row = run.row
 
@@ -119,15 +119,15 @@ class WorkflowResult:
 
     @property
     def status(self) -> str:
-        return STATUS[self._row.status]
+        return STATUS_LABELS[self._row.status]
 
     @property
     def start_time(self) -> str:
-        return instant(self._row.created_at) or ""
+        return to_rfc3339_or_none(self._row.created_at) or ""
 
     @property
     def end_time(self) -> str | None:
-        return instant(self._row.finished_at)
+        return to_rfc3339_or_none(self._row.finished_at)
 
     @property
     def duration(self) -> timedelta | None:
@@ -169,7 +169,7 @@ class WorkflowResult:
     @property
     def task_results(self) -> list[TaskResult]:
         """Every task, in definition order."""
-        return [_task(h) for h in history.nodes(self._run)]
+        return [_to_task_result(h) for h in history.build_node_histories(self._run)]
 
     @property
     def notes(self) -> list[str]:
@@ -178,7 +178,7 @@ class WorkflowResult:
 
     @property
     def summary(self) -> RunSummary:
-        return RunSummary.of(self._row)
+        return RunSummary.from_row(self._row)
 
     def to_dict(self) -> dict[str, Any]:
         """The run as plain data: summary, tasks and final context."""
@@ -197,20 +197,24 @@ class WorkflowResult:
         return f"{name}({run}, status={self.status!r}, error={self.error_message!r})"
 
 
-def _task(h: history.NodeHistory) -> TaskResult:
-    took = None if h.began is None or h.ended is None else timedelta(microseconds=h.ended - h.began)
+def _to_task_result(node_history: history.NodeHistory) -> TaskResult:
+    took = (
+        None
+        if node_history.started_at is None or node_history.ended_at is None
+        else timedelta(microseconds=node_history.ended_at - node_history.started_at)
+    )
     return TaskResult(
-        task_name=h.name,
-        status=h.state,
-        start_time=instant(h.began),
-        end_time=instant(h.ended),
+        task_name=node_history.name,
+        status=node_history.state,
+        start_time=to_rfc3339_or_none(node_history.started_at),
+        end_time=to_rfc3339_or_none(node_history.ended_at),
         duration=took,
-        attempt_count=h.attempts,
-        iterations=h.iterations,
-        error_message=h.error,
-        reason=h.reason,
-        notes=h.notes,
-        traceback=h.traceback,
+        attempt_count=node_history.attempts,
+        iterations=node_history.iterations,
+        error_message=node_history.error,
+        reason=node_history.reason,
+        notes=node_history.notes,
+        traceback=node_history.traceback,
     )
 
 

@@ -26,317 +26,333 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from holdwater.errors import IllegalEvent, StoreError, WorkflowError
-from holdwater.kernel import Layout, Machine, lay_out
+from holdwater.kernel import CompiledPlan, Machine, compile_plan
 from holdwater.kernel.gates import WAITING
 from holdwater.model import events as ev
 from holdwater.model import journal as journal_format
 from holdwater.model.commands import Evaluate, Execute, Tend, Wake
-from holdwater.model.journal import Entry
+from holdwater.model.journal import JournalEntry
 from holdwater.model.plan import Plan
 from holdwater.model.ports import Store
 from holdwater.model.records import ENDED, JournalRow, RunRow, WorkRow
 from holdwater.model.rules import SETTLED
 from holdwater.runs.verify import forks, parents
-from holdwater.runs.verify.forks import BROKEN
+from holdwater.runs.verify.forks import MALFORMED_DATA_ERRORS
 
-PROMISES: Final = ("I2", "I4", "I5", "I6", "I9")
-LINES_PER_RUN: Final = 20
+INVARIANTS: Final = ("I2", "I4", "I5", "I6", "I9")
+MAX_VIOLATIONS_PER_RUN: Final = 20
 """one damaged entry may make every later one misfit; nobody reads more of them"""
-LOOKS: Final = 10
+MAX_READ_ATTEMPTS: Final = 10
 """how often a run that changes while it is read is looked at"""
-LAYOUTS_KEPT: Final = 64
+MAX_CACHED_PLANS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
     """A promise that a run breaks, and how."""
 
-    promise: str
+    invariant: str
     run_id: str
-    text: str
+    message: str
 
     def __str__(self) -> str:
-        return f"{self.promise} run {self.run_id}: {self.text}"
+        return f"{self.invariant} run {self.run_id}: {self.message}"
 
 
 @dataclass(slots=True)
-class Tally:
+class CheckCounts:
     """What has been looked at so far.  `restless`: runs that changed under every look, and were not judged."""
 
     runs: int = 0
     entries: int = 0
     work: int = 0
     violations: int = 0
-    restless: int = 0
+    unstable: int = 0
 
 
-class Checker:
+class StoreChecker:
     """Checks a store, which others may be using meanwhile."""
 
     def __init__(self, store: Store, now: Callable[[], int]) -> None:
         """`now`: the current instant, microseconds since the epoch; a lease is judged by it."""
-        self.tally = Tally()
+        self.counts = CheckCounts()
         self._store, self._now = store, now
-        self._layouts: OrderedDict[str, Layout | str] = OrderedDict()
+        self._compiled_plans: OrderedDict[str, CompiledPlan | str] = OrderedDict()
 
-    def violations(self) -> Iterator[Violation]:
+    def find_violations(self) -> Iterator[Violation]:
         """Every violation, run by run, oldest run first.  Raises StoreUnavailable."""
-        for head in self._store.every_run():
-            found = self._settled(head)
-            self.tally.violations += len(found)
-            yield from found[:LINES_PER_RUN]
-            if len(found) > LINES_PER_RUN:
-                more = len(found) - LINES_PER_RUN
-                yield Violation(found[-1].promise, head.id, f"and {more} more violations of this run")
+        for head in self._store.iter_runs():
+            found = self._check_run(head)
+            self.counts.violations += len(found)
+            yield from found[:MAX_VIOLATIONS_PER_RUN]
+            if len(found) > MAX_VIOLATIONS_PER_RUN:
+                more = len(found) - MAX_VIOLATIONS_PER_RUN
+                yield Violation(found[-1].invariant, head.id, f"and {more} more violations of this run")
 
-    def _settled(self, head: RunRow) -> list[Violation]:
+    def _check_run(self, listed_row: RunRow) -> list[Violation]:
         """The violations of a run between two commits of whoever works on it."""
-        self.tally.runs += 1
-        row: RunRow | None = head
-        for _ in range(LOOKS):
+        self.counts.runs += 1
+        row: RunRow | None = listed_row
+        for _ in range(MAX_READ_ATTEMPTS):
             if row is None:
                 return []
-            look = _Look(row, self._now(), self._facts_of(row.forked_from))
+            look = _RunCheck(row, self._now(), self._source_facts(row.forked_from))
             journal = self._store.journal(row.id)
             work = self._store.work(row.id)
-            machine = look.judge(self._layout(row.structure), journal, work)
-            look.judge_kin(machine, work, self._store.run)
+            machine = look.check_run(self._get_compiled_plan(row.structure), journal, work)
+            look.check_parent_and_children(machine, work, self._store.run)
             again = self._store.run(row.id)
             # Journal, queue and head were read one after the other.  Equal heads around them prove that they belong
             # together, and without a violation there is nothing to prove.
-            if not look.found or again == row:
-                self.tally.entries += look.seq
-                self.tally.work += len(work)
-                return look.found
+            if not look.violations or again == row:
+                self.counts.entries += look.seq
+                self.counts.work += len(work)
+                return look.violations
             row = again
-        self.tally.restless += 1
+        self.counts.unstable += 1
         return []
 
-    def _facts_of(self, run_id: str | None) -> frozenset[str] | None:
+    def _source_facts(self, run_id: str | None) -> frozenset[str] | None:
         """What a run has recorded that a fork may have; None if there is no such run (any more)."""
         if run_id is None or self._store.run(run_id) is None:
             return None
-        return forks.facts(self._store.journal(run_id))
+        return forks.inheritable_facts(self._store.journal(run_id))
 
-    def _layout(self, structure: str) -> Layout | str:
+    def _get_compiled_plan(self, structure: str) -> CompiledPlan | str:
         """The layout of a stored plan, or why there is none."""
-        layout = self._layouts.get(structure)
+        layout = self._compiled_plans.get(structure)
         if layout is None:
-            layout = self._layouts[structure] = self._read_layout(structure)
-            if len(self._layouts) > LAYOUTS_KEPT:
-                self._layouts.popitem(last=False)
+            layout = self._compiled_plans[structure] = self._load_compiled_plan(structure)
+            if len(self._compiled_plans) > MAX_CACHED_PLANS:
+                self._compiled_plans.popitem(last=False)
         else:
-            self._layouts.move_to_end(structure)
+            self._compiled_plans.move_to_end(structure)
         return layout
 
-    def _read_layout(self, structure: str) -> Layout | str:
+    def _load_compiled_plan(self, structure: str) -> CompiledPlan | str:
         try:
             data = self._store.plan(structure)
-            return f"its plan {structure} is not in the store" if data is None else lay_out(Plan.from_data(data))
-        except (StoreError, WorkflowError, *BROKEN) as error:
+            return f"its plan {structure} is not in the store" if data is None else compile_plan(Plan.from_data(data))
+        except (StoreError, WorkflowError, *MALFORMED_DATA_ERRORS) as error:
             return f"its plan {structure} cannot be read: {error}"
 
 
-class _Look:
+class _RunCheck:
     """One look at one run."""
 
-    def __init__(self, head: RunRow, now: int, inherited: frozenset[str] | None) -> None:
+    def __init__(self, row: RunRow, now: int, source_facts: frozenset[str] | None) -> None:
         """`inherited`: what the run it was forked from has recorded, None if that is not known."""
-        self.head, self.now, self.inherited = head, now, inherited
-        self.found: list[Violation] = []
+        self.row, self.now, self.source_facts = row, now, source_facts
+        self.violations: list[Violation] = []
         self.seq = 0
-        self._at = 0
-        self._results: dict[int, int] = {}
-        self._failed: set[int] = set()
+        self._last_at = 0
+        self._result_entries: dict[int, int] = {}
+        self._failed_nodes: set[int] = set()
         """nodes whose latest attempt was the last one, and failed"""
-        self._issued: dict[int, tuple[int, int, int]] = {}
+        self._latest_issues: dict[int, tuple[int, int, int]] = {}
         """node -> fence of its latest issue, and the entry (its number, and when it was journalled) that led to it"""
 
-    def judge(self, layout: Layout | str, journal: Sequence[JournalRow], work: Sequence[WorkRow]) -> Machine | None:
+    def check_run(
+        self, compiled_plan: CompiledPlan | str, journal: Sequence[JournalRow], work: Sequence[WorkRow]
+    ) -> Machine | None:
         """Returns the run as its journal has it, None if nobody can tell."""
-        if isinstance(layout, str):
-            self._broken("I9", layout)
+        if isinstance(compiled_plan, str):
+            self._add_violation("I9", compiled_plan)
             return None
-        machine = Machine(layout)
-        whole = self._fold(machine, journal)
-        if self.seq != self.head.seq:
-            self._broken("I9", f"its head counts {self.head.seq} journal entries, the journal has {self.seq}")
+        machine = Machine(compiled_plan)
+        whole = self._replay_journal(machine, journal)
+        if self.seq != self.row.seq:
+            self._add_violation("I9", f"its head counts {self.row.seq} journal entries, the journal has {self.seq}")
         if not whole:
             return None
-        self._judge_status(machine)
-        self._judge_work(machine, work)
+        self._check_status(machine)
+        self._check_work(machine, work)
         return machine
 
-    def judge_kin(self, machine: Machine | None, work: Sequence[WorkRow], find: parents.Find) -> None:
+    def check_parent_and_children(
+        self, machine: Machine | None, work: Sequence[WorkRow], find_run_row: parents.FindRunRow
+    ) -> None:
         """`find`: the head of another run, if it is there."""
-        for text in parents.trouble_above(self.head, find, self.now):
-            self._broken("I6", text)
-        if machine is not None and machine.fans:
+        for text in parents.check_parent(self.row, find_run_row, self.now):
+            self._add_violation("I6", text)
+        if machine is not None and machine.fan_outs:
             tended = [row for row in work if row.kind == "tend" and row.owner and row.lease_until > self.now]
-            is_tended = bool(tended) and self.head.status == "running"
-            for text in parents.trouble_below(self.head, machine, find, self.now, is_tended=is_tended):
-                self._broken("I6", text)
+            is_tended = bool(tended) and self.row.status == "running"
+            for text in parents.check_children(self.row, machine, find_run_row, self.now, is_supervised=is_tended):
+                self._add_violation("I6", text)
 
-    def _broken(self, promise: str, text: str) -> None:
-        self.found.append(Violation(promise, self.head.id, text))
+    def _add_violation(self, invariant: str, message: str) -> None:
+        self.violations.append(Violation(invariant, self.row.id, message))
 
     # -- the journal
 
-    def _fold(self, machine: Machine, journal: Sequence[JournalRow]) -> bool:
+    def _replay_journal(self, machine: Machine, journal: Sequence[JournalRow]) -> bool:
         """Apply what the journal holds; False if its end state is unknown."""
         for row in journal:
             if row.seq != self.seq + 1:
-                self._broken("I9", f"entry {row.seq} follows entry {self.seq} in the journal")
+                self._add_violation("I9", f"entry {row.seq} follows entry {self.seq} in the journal")
                 self.seq = row.seq - 1
-            if row.at < self._at:
-                self._broken("I9", f"entry {row.seq} was journalled {self._at - row.at} us before the one ahead of it")
-            self._at = max(self._at, row.at)
+            if row.at < self._last_at:
+                self._add_violation(
+                    "I9", f"entry {row.seq} was journalled {self._last_at - row.at} us before the one ahead of it"
+                )
+            self._last_at = max(self._last_at, row.at)
             try:
                 trees = json.loads(row.entries)
             except ValueError:
                 trees = None
             if not isinstance(trees, list) or not trees:
-                self._broken("I9", f"the journal row of entry {row.seq} is no list of entries")
+                self._add_violation("I9", f"the journal row of entry {row.seq} is no list of entries")
                 return False
-            birth = row.seq == 1 and self.head.forked_from is not None
+            birth = row.seq == 1 and self.row.forked_from is not None
             for tree in trees:
                 self.seq += 1
                 try:
                     if birth:
                         self._check_inherited(machine, tree)
-                    self._apply(machine, journal_format.decode(tree, _as_it_is, row.at), birth)
+                    self._apply_entry(machine, journal_format.decode(tree, _keep_encoded, row.at), birth)
                 except IllegalEvent:
                     continue  # reported; the machine is as it was before
-                except (StoreError, *BROKEN) as error:
-                    self._broken("I9", f"entry {self.seq} cannot be read: {error}")
+                except (StoreError, *MALFORMED_DATA_ERRORS) as error:
+                    self._add_violation("I9", f"entry {self.seq} cannot be read: {error}")
                     return False
         return True
 
-    def _apply(self, machine: Machine, entry: Entry, birth: bool) -> None:
+    def _apply_entry(self, machine: Machine, entry: JournalEntry, is_inherited: bool) -> None:
         event = entry.event
-        if not birth:  # what a fork takes over began long before it was born
-            self._check_began(machine, entry)
+        if not is_inherited:  # what a fork takes over began long before it was born
+            self._check_start_time(machine, entry)
         if type(event) is ev.Succeeded:
-            self._check_once(machine, event)
-            self._failed.discard(event.node)
+            self._check_single_result(machine, event)
+            self._failed_nodes.discard(event.node)
         elif type(event) is ev.Failed and event.retry_at is None:
-            self._failed.add(event.node)
+            self._failed_nodes.add(event.node)
         elif type(event) is ev.Resumed:
-            self._take_back(machine, event)
+            self._allow_repeated_results(machine, event)
         try:
             machine.apply(event)
         except IllegalEvent:
-            self._explain(machine, event)
+            self._report_illegal_event(machine, event)
             raise
         for command in machine.take():
             if type(command) is Execute:
-                self._issued[command.node] = (command.fence, self.seq, entry.at)
+                self._latest_issues[command.node] = (command.fence, self.seq, entry.at)
 
-    def _check_began(self, machine: Machine, entry: Entry) -> None:
+    def _check_start_time(self, machine: Machine, entry: JournalEntry) -> None:
         """A body must not begin before what it waited for was on disk: a crash in between would change its past."""
         event = entry.event
-        if not entry.began or not isinstance(event, _ENDS_OF_ATTEMPTS):
+        if not entry.began or not isinstance(event, _ATTEMPT_END_EVENTS):
             return
-        fence, seq, at = self._issued.get(event.node, (0, 0, 0))
+        fence, seq, at = self._latest_issues.get(event.node, (0, 0, 0))
         if fence == event.fence and entry.began < at:
-            self._broken(
+            self._add_violation(
                 "I9",
-                f"task {_name(machine, event.node)} (entry {self.seq}) began {at - entry.began} us before entry {seq}, "
+                f"task {_node_label(machine, event.node)} (entry {self.seq}) began {at - entry.began} "
+                f"us before entry {seq}, "
                 "which let it begin, was journalled",
             )
 
-    def _check_once(self, machine: Machine, event: ev.Succeeded) -> None:
+    def _check_single_result(self, machine: Machine, event: ev.Succeeded) -> None:
         """Counted apart from the machine, which must not be its own judge."""
-        layout, node = machine.layout, event.node
+        layout, node = machine.compiled_plan, event.node
         if not 0 <= node < len(machine.state):
             return
-        earlier = self._results.get(node)
+        earlier = self._result_entries.get(node)
         if earlier is not None and layout.loops[layout.unit[node]] is None:
-            self._broken(
-                "I2", f"task {_name(machine, node)} has two recorded results, entry {earlier} and entry {self.seq}"
+            self._add_violation(
+                "I2",
+                f"task {_node_label(machine, node)} has two recorded results, entry {earlier} and entry {self.seq}",
             )
-        self._results[node] = self.seq
+        self._result_entries[node] = self.seq
 
-    def _take_back(self, machine: Machine, event: ev.Resumed) -> None:
+    def _allow_repeated_results(self, machine: Machine, event: ev.Resumed) -> None:
         """What is done anew may be recorded once more: what came after a failure that counts, or has new inputs."""
-        layout, nodes = machine.layout, machine.layout.plan.nodes
+        layout, nodes = machine.compiled_plan, machine.compiled_plan.plan.nodes
         failed: set[int] = set()
         if machine.ended:
-            failed = {i for i in self._failed if 0 <= i < len(nodes) and nodes[i].on_error != "ignore"}
+            failed = {i for i in self._failed_nodes if 0 <= i < len(nodes) and nodes[i].on_error != "ignore"}
         anew = layout.readers(event.inputs) if event.inputs else []
         if event.start is not None:
             anew.append(event.start)
-        for u in layout.behind([layout.unit[i] for i in (*failed, *anew)]):
-            for i in layout.members[u]:
-                self._results.pop(i, None)
-        self._failed -= failed
+        for u in layout.descendants([layout.unit[i] for i in (*failed, *anew)]):
+            for i in layout.unit_members[u]:
+                self._result_entries.pop(i, None)
+        self._failed_nodes -= failed
 
-    def _check_inherited(self, machine: Machine, tree: Any) -> None:
+    def _check_inherited(self, machine: Machine, entry: Any) -> None:
         """A fork made nothing itself before it was born."""
-        if self.inherited is None or not forks.is_forged(tree, self.inherited):
+        if self.source_facts is None or not forks.is_not_in_source(entry, self.source_facts):
             return
-        what = f"entry {self.seq} ({tree[0]}), which it was born with, "
-        about = "" if tree[0] == "started" else f"about task {_name(machine, tree[1])} "
-        self._broken(
-            "I2", f"{what}{about}is not in the journal of run {self.head.forked_from}, which it was forked from"
+        what = f"entry {self.seq} ({entry[0]}), which it was born with, "
+        about = "" if entry[0] == "started" else f"about task {_node_label(machine, entry[1])} "
+        self._add_violation(
+            "I2", f"{what}{about}is not in the journal of run {self.row.forked_from}, which it was forked from"
         )
 
-    def _explain(self, machine: Machine, event: ev.Event) -> None:
+    def _report_illegal_event(self, machine: Machine, event: ev.Event) -> None:
         """Say which promise an entry breaks that does not fit the machine."""
         what = f"entry {self.seq} ({type(event).__name__})"
         node = getattr(event, "node", None)
         if machine.ended:
-            self._broken("I5", f"{what} was journalled after the run had {machine.status}")
+            self._add_violation("I5", f"{what} was journalled after the run had {machine.status}")
         elif not isinstance(node, int) or not 0 <= node < len(machine.state):
-            self._broken("I9", f"{what} does not fit a run that is {machine.status}")
+            self._add_violation("I9", f"{what} does not fit a run that is {machine.status}")
         elif machine.state[node] == WAITING:
-            waits = _unsettled_before(machine, node)
+            waits = _unfinished_predecessors(machine, node)
             behind = f", although {', '.join(waits)} had no result yet" if waits else ""
-            self._broken("I9", f"{what} is about task {_name(machine, node)}, which was not started{behind}")
-        elif not (type(event) is ev.Succeeded and self.found and self.found[-1].promise == "I2"):
+            self._add_violation(
+                "I9", f"{what} is about task {_node_label(machine, node)}, which was not started{behind}"
+            )
+        elif not (type(event) is ev.Succeeded and self.violations and self.violations[-1].invariant == "I2"):
             fence = getattr(event, "fence", None)
             under = "" if fence is None else f" under fence {fence}; the latest it was issued is {machine.issues[node]}"
-            self._broken("I2", f"{what} is about task {_name(machine, node)}, which is {machine.state[node]}{under}")
+            self._add_violation(
+                "I2", f"{what} is about task {_node_label(machine, node)}, which is {machine.state[node]}{under}"
+            )
 
     # -- head and queue
 
-    def _judge_status(self, machine: Machine) -> None:
-        head = self.head
+    def _check_status(self, machine: Machine) -> None:
+        head = self.row
         set_aside = head.status == "paused" and machine.status == "running" and head.reason
         if head.status != machine.status and not set_aside:
-            self._broken("I5", f"its head says {head.status}, its journal says {machine.status}")
+            self._add_violation("I5", f"its head says {head.status}, its journal says {machine.status}")
         if (head.finished_at is not None) != (head.status in ENDED):
             state = "an end" if head.finished_at is not None else "no end"
-            self._broken("I5", f"it is {head.status} and has {state} time")
+            self._add_violation("I5", f"it is {head.status} and has {state} time")
 
-    def _judge_work(self, machine: Machine, work: Sequence[WorkRow]) -> None:
+    def _check_work(self, machine: Machine, work: Sequence[WorkRow]) -> None:
         queued: dict[int, list[WorkRow]] = {}
         for row in work:
             queued.setdefault(row.node, []).append(row)
-            self._judge_row(machine, row)
+            self._check_work_row(machine, row)
         for node, rows in queued.items():
             held = [r for r in rows if r.owner is not None and r.lease_until > self.now]
             if len(held) > 1:
                 owners = " and ".join(str(r.owner) for r in held)
-                self._broken("I4", f"task {_name(machine, node)} is leased to {owners} at the same time")
-        if self.head.status in ENDED or machine.ended:
+                self._add_violation("I4", f"task {_node_label(machine, node)} is leased to {owners} at the same time")
+        if self.row.status in ENDED or machine.ended:
             return
         for node, command in machine.todo.items():
             if type(command) is Evaluate or (type(command) is Wake and command.at is None):
-                self._broken("I6", f"task {_name(machine, node)} waits for a decision that nobody will take")
+                self._add_violation(
+                    "I6", f"task {_node_label(machine, node)} waits for a decision that nobody will take"
+                )
             elif node not in queued:
-                self._broken("I6", f"task {_name(machine, node)} is outstanding, and the queue does not know of it")
-        if not machine.todo and self.head.status == "running":
-            self._broken("I6", "it is running, and nothing of it is outstanding")
+                self._add_violation(
+                    "I6", f"task {_node_label(machine, node)} is outstanding, and the queue does not know of it"
+                )
+        if not machine.todo and self.row.status == "running":
+            self._add_violation("I6", "it is running, and nothing of it is outstanding")
 
-    def _judge_row(self, machine: Machine, row: WorkRow) -> None:
-        head, command = self.head, machine.todo.get(row.node)
-        where = f"the queue has work (task {_name(machine, row.node)}, fence {row.fence})"
+    def _check_work_row(self, machine: Machine, row: WorkRow) -> None:
+        head, command = self.row, machine.todo.get(row.node)
+        where = f"the queue has work (task {_node_label(machine, row.node)}, fence {row.fence})"
         if head.status in ENDED:
-            self._broken("I6", f"{where} of a run that is {head.status}")
+            self._add_violation("I6", f"{where} of a run that is {head.status}")
             return
         if command is None:
-            self._broken("I6", f"{where} that is not outstanding")
+            self._add_violation("I6", f"{where} that is not outstanding")
             return
         kind, fence = "wake", machine.issues[row.node]
         if type(command) is Execute:
@@ -344,29 +360,29 @@ class _Look:
         elif type(command) is Tend:
             kind, fence = "tend", command.turn
         if (row.kind, row.fence) != (kind, fence):
-            self._broken("I4", f"{where} to {row.kind}; what was issued is fence {fence}, to {kind}")
+            self._add_violation("I4", f"{where} to {row.kind}; what was issued is fence {fence}, to {kind}")
         if head.status == "running" and row.parked:
-            self._broken("I6", f"{where} that is parked, though the run is not paused: nobody will take it")
+            self._add_violation("I6", f"{where} that is parked, though the run is not paused: nobody will take it")
         if head.status == "paused" and row.owner is None and not row.parked:
-            self._broken("I6", f"{where} that anybody may take, though the run is paused")
+            self._add_violation("I6", f"{where} that anybody may take, though the run is paused")
 
 
-_ENDS_OF_ATTEMPTS: Final = (ev.Succeeded, ev.Failed, ev.Cancelled, ev.Deferred, ev.Asked, ev.FannedOut)
+_ATTEMPT_END_EVENTS: Final = (ev.Succeeded, ev.Failed, ev.Cancelled, ev.Deferred, ev.Asked, ev.FannedOut)
 
 
-def _as_it_is(tree: Any) -> Any:
+def _keep_encoded(tree: Any) -> Any:
     """The machine never looks at a value, so none is decoded."""
     return tree
 
 
-def _name(machine: Machine, node: int) -> str:
-    nodes = machine.layout.plan.nodes
+def _node_label(machine: Machine, node: int) -> str:
+    nodes = machine.compiled_plan.plan.nodes
     return repr(nodes[node].name) if 0 <= node < len(nodes) else f"number {node}"
 
 
-def _unsettled_before(machine: Machine, node: int) -> list[str]:
+def _unfinished_predecessors(machine: Machine, node: int) -> list[str]:
     """Names of the direct predecessors that have not settled."""
-    layout = machine.layout
+    layout = machine.compiled_plan
     return [
         repr(name)
         for name in layout.plan.nodes[node].after

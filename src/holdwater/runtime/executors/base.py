@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from holdwater.errors import TaskNotPortable
 from holdwater.model import message_framing, validation
 from holdwater.model.error_report import ErrorReport, describe, with_sources
-from holdwater.model.ports import Body, Performance
-from holdwater.runtime.attempt import Attempt, BodyFailed
+from holdwater.model.ports import Performance, PortableTask
+from holdwater.runtime.attempt import Attempt, RemoteTaskError
 
 if TYPE_CHECKING:
     from holdwater.runtime.executors.slots import Executor
@@ -25,17 +25,17 @@ DEFAULT: Final = "default"
 """the executor that is always there"""
 
 
-class Place(Protocol):
+class ExecutorBackend(Protocol):
     """Carries out jobs.  All methods are called from several threads; there is a thread per running job."""
 
-    def run(self, job: Job) -> bytes:
-        """Have the body run, and return what `perform_job` returned there.
+    def run(self, job: TaskInvocation) -> bytes:
+        """Have the body run, and return what `run_invocation` returned there.
 
         What it raises fails the attempt, and the retry policy decides: WorkerCrashed if the body was lost on the way.
         """
         ...
 
-    def kill(self, job: Job) -> None:
+    def kill(self, job: TaskInvocation) -> None:
         """The job's time is up: have its `run` end soon, whatever its body does.  Must not block.
 
         The slot comes back when `run` has ended, so a place that cannot kill keeps it as long as the body goes on.
@@ -47,7 +47,7 @@ class Place(Protocol):
         ...
 
 
-class ExecutorKind(Protocol):
+class ExecutorConfig(Protocol):
     """The description of an executor: a value that a configuration holds.  The runner opens it."""
 
     @property
@@ -55,7 +55,7 @@ class ExecutorKind(Protocol):
         """How many bodies may run at once."""
         ...
 
-    def open(self, name: str) -> Place | None:
+    def open(self, name: str) -> ExecutorBackend | None:
         """A place for one runner; None: bodies run in threads of this process.  Expensive things start at first use."""
         ...
 
@@ -107,7 +107,7 @@ class ExecutorMetrics:
         )
 
 
-class Job:
+class TaskInvocation:
     """One call of one body.
 
     `name`: its full name.  `parcels`: (key, bytes) of the code it needs, the same key for the same bytes, so that a
@@ -117,15 +117,17 @@ class Job:
     def __init__(self, attempt: Attempt, executor: Executor) -> None:
         program, node = attempt.program, attempt.node
         self._attempt, self._executor = attempt, executor
-        self.name = program.full_name(node)
-        sent, classes = program.send(node, attempt.view)
+        self.name = program.routing_key(node)
+        sent, classes = program.serialize_inputs(node, attempt.view)
         body = program.body(node)
         things: list[Any] = [(body, attempt.policy.retry), *classes]
-        self.parcels: tuple[tuple[str, bytes], ...] = tuple([_parcel(thing, attempt.name, body) for thing in things])
+        self.parcels: tuple[tuple[str, bytes], ...] = tuple(
+            [_pickle_by_value(thing, attempt.name, body) for thing in things]
+        )
         self.call: bytes = message_framing.pack([attempt.run_id, attempt.name, attempt.number], sent)
 
     def to_bytes(self) -> bytes:
-        """All of it, for `perform_job`."""
+        """All of it, for `run_invocation`."""
         return message_framing.pack(None, self.call, *[data for _, data in self.parcels])
 
     @property
@@ -135,7 +137,7 @@ class Job:
 
     def on_cancel(self, tell: Callable[[str], None]) -> None:
         """Call `tell(why)`, which must not block, when the body is to stop; at once if it is."""
-        self._attempt.handle.on_halt(tell)
+        self._attempt.handle.on_cancel(tell)
 
     def defer(self) -> None:
         """The body waits and needs no slot."""
@@ -146,35 +148,35 @@ class Job:
         self._executor.resume(self._attempt, go)
 
 
-def result(attempt: Attempt, answer: bytes) -> Performance:
+def to_result(attempt: Attempt, answer: bytes) -> Performance:
     """What a body elsewhere gave; its observer is told of it here.  Raises what stands for its exception."""
     told, blobs = message_framing.unpack(answer)
     if told is None:
-        return attempt.program.receive(attempt.node, attempt.view, blobs[0])
+        return attempt.program.deserialize_result(attempt.node, attempt.view, blobs[0])
     traceback = with_sources(told["traceback"], attempt.program.body(attempt.node).source_file())
     report = ErrorReport(told["kind"], told["text"], traceback)
-    raise BodyFailed(report, told["retryable"], told["cancelled"])
+    raise RemoteTaskError(report, told["retryable"], told["cancelled"])
 
 
 def check_count(name: str, value: Any, low: int = 1) -> None:
     """Raises ConfigError."""
-    validation.count(name, value, low=low)
+    validation.check_count(name, value, low=low)
 
 
-def _parcel(thing: Any, task: str, body: Body) -> tuple[str, bytes]:
+def _pickle_by_value(thing: Any, task: str, body: PortableTask) -> tuple[str, bytes]:
     import cloudpickle  # type: ignore[import-untyped, unused-ignore]
 
     try:
         data: bytes = cloudpickle.dumps(thing)
     except Exception as error:  # whatever a __reduce__ may raise
         raise TaskNotPortable(
-            f"task {task!r} cannot be sent to another process: {describe(error)}{_culprit(body.refers_to())}",
+            f"task {task!r} cannot be sent to another process: {describe(error)}{_unpicklable_name(body.refers_to())}",
             hint="create such things inside the body, or run the task on the default executor",
         ) from error
     return hashlib.blake2b(data, digest_size=16).hexdigest(), data
 
 
-def _culprit(names: Mapping[str, Any]) -> str:
+def _unpicklable_name(names: Mapping[str, Any]) -> str:
     import cloudpickle
 
     for name, value in names.items():

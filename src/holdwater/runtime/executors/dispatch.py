@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from weakref import WeakKeyDictionary
 
 from holdwater.errors import ExecutorNotFound
-from holdwater.model.journal import Entry
-from holdwater.model.ports import Program
+from holdwater.model.journal import JournalEntry
+from holdwater.model.ports import WorkflowDefinition
 from holdwater.runtime.attempt import Attempt
-from holdwater.runtime.executors.base import DEFAULT, ExecutorKind, ExecutorMetrics, ThreadExecutor
+from holdwater.runtime.executors.base import DEFAULT, ExecutorConfig, ExecutorMetrics, ThreadExecutor
 from holdwater.runtime.executors.routing import Router, not_found
 from holdwater.runtime.executors.slots import Executor
 
@@ -19,11 +19,11 @@ class Dispatcher:
 
     def __init__(
         self,
-        kinds: Mapping[str, ExecutorKind],
+        kinds: Mapping[str, ExecutorConfig],
         routing: Router | None,
         max_concurrent_tasks: int,
         max_concurrent_async_tasks: int | None,
-        deliver: Callable[[Attempt, Entry], None],
+        deliver: Callable[[Attempt, JournalEntry], None],
         on_defer: Callable[[Attempt, bool], None],
         on_free: Callable[[], None],
     ) -> None:
@@ -45,12 +45,12 @@ class Dispatcher:
         )
         self._all = (*self.executors.values(), *([] if self._async is None else [self._async]))
         self._only = default if len(self.executors) == 1 else None
-        self._checked: Program | None = None  # the last one: it is most often the next one too
-        self._routes: WeakKeyDictionary[Program, list[Executor]] = WeakKeyDictionary()
+        self._checked: WorkflowDefinition | None = None  # the last one: it is most often the next one too
+        self._routes: WeakKeyDictionary[WorkflowDefinition, list[Executor]] = WeakKeyDictionary()
 
     # -- routes; only the driver's thread asks
 
-    def check(self, program: Program) -> None:
+    def check(self, program: WorkflowDefinition) -> None:
         """Raises ExecutorNotFound if a node of the program asks for an executor that is not there."""
         if program is self._checked:
             return
@@ -58,7 +58,7 @@ class Dispatcher:
             self._routes[program] = [self._find(program, node) for node in range(len(program.plan.nodes))]
         self._checked = program
 
-    def serves(self, program: Program) -> bool:
+    def serves(self, program: WorkflowDefinition) -> bool:
         """Whether every node of it has an executor here."""
         try:
             self.check(program)
@@ -66,23 +66,23 @@ class Dispatcher:
             return False
         return True
 
-    def route(self, program: Program, node: int) -> Executor:
+    def route(self, program: WorkflowDefinition, node: int) -> Executor:
         """Where the node's body runs.  The program was checked."""
         if self._only is not None:
             return self._async if self._async is not None and program.is_async(node) else self._only
         return self._routes[program][node]
 
-    def _find(self, program: Program, node: int) -> Executor:
+    def _find(self, program: WorkflowDefinition, node: int) -> Executor:
         name = program.executor(node)
         if name is None:
-            name = DEFAULT if self._routing is None else self._routing.executor_for(program.full_name(node))
+            name = DEFAULT if self._routing is None else self._routing.executor_for(program.routing_key(node))
         if name not in self.executors:
             raise not_found(name, self.executors, f"task {program.plan.nodes[node].name!r} asks for")
         if name == DEFAULT and self._async is not None and program.is_async(node):
             return self._async
         return self.executors[name]
 
-    def nodes_at(self, program: Program, executors: Collection[Executor]) -> list[int]:
+    def nodes_at(self, program: WorkflowDefinition, executors: Collection[Executor]) -> list[int]:
         """Those of its nodes whose bodies run there.  The program was checked."""
         routes = self._routes[program]
         return [node for node, executor in enumerate(routes) if executor in executors]

@@ -70,7 +70,7 @@ def not_found(name: str, executors: Collection[str], who: str) -> ExecutorNotFou
     close = difflib.get_close_matches(name, executors, n=1) if isinstance(name, str) and len(name) < 1000 else []
     known = ", ".join(map(repr, sorted(executors)))
     return ExecutorNotFound(
-        f"{who} the executor {validation.shown(name)}, which this runner does not have",
+        f"{who} the executor {validation.shorten_repr(name)}, which this runner does not have",
         hint=f"did you mean {close[0]!r}?"
         if close
         else f"it has {known}; add others with DefaultRunnerConfig.executors",

@@ -22,11 +22,11 @@ from holdwater.errors import CapacityExhausted
 from holdwater.model.context_isolation import in_fresh_context
 from holdwater.model.error_report import describe
 from holdwater.model.events import Failed
-from holdwater.model.journal import Entry
+from holdwater.model.journal import JournalEntry
 from holdwater.model.ports import Performance
-from holdwater.runtime.attempt import Attempt, perform, perform_async
-from holdwater.runtime.executors.base import ExecutorMetrics, Job, Place, result
-from holdwater.runtime.executors.throughput import Pace
+from holdwater.runtime.attempt import Attempt, run_function, run_function_async
+from holdwater.runtime.executors.base import ExecutorBackend, ExecutorMetrics, TaskInvocation, to_result
+from holdwater.runtime.executors.throughput import SlotThroughput
 from holdwater.runtime.handle import TaskHandle
 
 if TYPE_CHECKING:
@@ -47,18 +47,18 @@ class Executor:
         self,
         name: str,
         limit: int,
-        deliver: Callable[[Attempt, Entry], None],
+        deliver: Callable[[Attempt, JournalEntry], None],
         on_defer: Callable[[Attempt, bool], None],
         on_free: Callable[[], None],
-        place: Place | None = None,
+        place: ExecutorBackend | None = None,
         loop_of: Executor | None = None,
     ) -> None:
         self.name = name
         self.limit = limit
-        self.pace = Pace(limit)
+        self.pace = SlotThroughput(limit)
         self._place = place
         self._elsewhere = None if place is None else self._carry_out
-        self._jobs: dict[Attempt, Job] = {}
+        self._jobs: dict[Attempt, TaskInvocation] = {}
         self._executed = self._failed = self._took_us = 0
         self._deliver = deliver
         self._on_defer = on_defer
@@ -94,7 +94,7 @@ class Executor:
             self.waiting.append(attempt)
             if self.free > 0:
                 self.free -= 1
-                self._pass_slot_on()
+                self._hand_over_slot()
 
     @property
     def backlog(self) -> int:
@@ -146,7 +146,7 @@ class Executor:
             begun, self.begun = self.begun, []
         return begun
 
-    def abandon(self, attempt: Attempt) -> None:
+    def detach(self, attempt: Attempt) -> None:
         """Give up a running body that was ended.
 
         In a thread: its slot is free, and the thread goes on until it returns.  Elsewhere it is killed, and its slot is
@@ -161,11 +161,11 @@ class Executor:
             self._forgo(attempt)
             if self._elsewhere is None or deferred:
                 self.running.discard(attempt)
-                self._given_up(attempt)
+                self._on_detached(attempt)
                 if task is None:
                     self._abandoned.add(attempt)
                 if not deferred:
-                    self._pass_slot_on()
+                    self._hand_over_slot()
         if job is not None and self._place is not None:
             self._place.kill(job)
         if task is not None and self._loop is not None:
@@ -181,7 +181,7 @@ class Executor:
     def _carry_out(self, attempt: Attempt) -> Performance:
         """In this thread, the attempt at its place elsewhere."""
         assert self._place is not None
-        job = Job(attempt, self)
+        job = TaskInvocation(attempt, self)
         with self._lock:
             self._jobs[attempt] = job  # whoever gives the attempt up from now on kills it; before, the place sees it
         try:
@@ -189,9 +189,9 @@ class Executor:
         finally:
             with self._lock:
                 del self._jobs[attempt]
-        return result(attempt, answer)
+        return to_result(attempt, answer)
 
-    def _end(self, attempt: Attempt, entry: Entry) -> None:
+    def _end(self, attempt: Attempt, entry: JournalEntry) -> None:
         with self._lock:  # counted before anybody hears of it and asks for the metrics
             self._executed += 1
             self._took_us += entry.ended - entry.began
@@ -200,7 +200,7 @@ class Executor:
                 self._failed += 1
         self._deliver(attempt, entry)
 
-    def _given_up(self, attempt: Attempt) -> None:
+    def _on_detached(self, attempt: Attempt) -> None:
         """A body is over that nobody will hear of; the lock is held."""
         now = attempt.clock.now()
         self._executed += 1
@@ -220,7 +220,7 @@ class Executor:
             self._threads.add(thread)
             thread.start()
 
-    def _pass_slot_on(self) -> None:
+    def _hand_over_slot(self) -> None:
         """A slot has become free and the lock is held: a resuming body has the first right to it."""
         if self.free < 0:  # somebody went over the limit, and the debt comes first
             self.free += 1
@@ -254,18 +254,18 @@ class Executor:
 
     def _work(self, first: Attempt) -> None:
         attempt: Attempt | None = first
-        entry: Entry | None = None
+        entry: JournalEntry | None = None
         while attempt is not None:
             if attempt.begin():
                 with self._lock:
                     self.running.add(attempt)
                     self.begun.append(attempt)
-                entry = in_fresh_context(perform, attempt, self._end, self._elsewhere)
+                entry = in_fresh_context(run_function, attempt, self._end, self._elsewhere)
             attempt = self._next(attempt, entry)
         with self._lock:
             self._threads.discard(threading.current_thread())
 
-    def _next(self, done: Attempt, entry: Entry | None) -> Attempt | None:
+    def _next(self, done: Attempt, entry: JournalEntry | None) -> Attempt | None:
         """What this thread does now: the next attempt on the same slot, or one that is handed to it later."""
         with self._lock:
             if done in self._abandoned:  # its slot went on long ago, and so did a thread for it
@@ -273,7 +273,7 @@ class Executor:
                 return None
             self.running.discard(done)
             if entry is None and done.began:
-                self._given_up(done)
+                self._on_detached(done)
             deferred = done.deferred_at  # another of its threads still waits: there is no slot to pass on
             self._forgo(done)
             nobody_else = not deferred and not self._resuming and not self._closed and self.free >= 0
@@ -281,7 +281,7 @@ class Executor:
                 if self._elsewhere is not None or not self.waiting[0].program.is_async(self.waiting[0].node):
                     return self.waiting.popleft()
             if not deferred:
-                self._pass_slot_on()
+                self._hand_over_slot()
             if self._closed:
                 return None
             self._idle += 1
@@ -303,7 +303,7 @@ class Executor:
             else:
                 attempt.deferred_at = attempt.clock.now()
                 self.pace.moved(attempt.deferred_at)
-                self._pass_slot_on()
+                self._hand_over_slot()
         self._on_defer(attempt, True)
 
     def resume(self, attempt: Attempt, go: Callable[[], None] | None) -> None:
@@ -379,7 +379,7 @@ class Executor:
                 with self._lock:
                     self.running.add(attempt)
                     self.begun.append(attempt)
-                await perform_async(attempt, self._end)
+                await run_function_async(attempt, self._end)
             with self._lock:
                 self._coroutines.pop(attempt, None)
                 if attempt in self.running:
@@ -387,9 +387,9 @@ class Executor:
                     deferred = attempt.deferred_at  # a task it has left behind still waits
                     self._forgo(attempt)
                     if not deferred:
-                        self._pass_slot_on()
+                        self._hand_over_slot()
                 elif not attempt.began:
-                    self._pass_slot_on()
+                    self._hand_over_slot()
 
         def begin() -> None:
             task = loop.create_task(body(), context=contextvars.Context())

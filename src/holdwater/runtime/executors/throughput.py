@@ -19,7 +19,7 @@ _WEIGHT: Final = 1 / 8
 """of the last body in the moving average"""
 
 
-class Pace:
+class SlotThroughput:
     """A moving average over the bodies of one executor.  `limit`: its slots.  Times in microseconds."""
 
     __slots__ = ("_limit", "_mean_us", "_moved_at")

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from holdwater.errors import StoreError, StoreUnavailable, StoreUnusable
-from holdwater.runtime.internal_errors import Faults
-from holdwater.runtime.timers import Agenda
+from holdwater.runtime.internal_errors import InternalErrors
+from holdwater.runtime.timers import Timers
 
 FIRST_PAUSE_US: Final = 250_000
 LONGEST_PAUSE_US: Final = 60_000_000
@@ -42,7 +42,7 @@ class Supervised:
     `decisive`: without this one nothing works, so that whatever the store says to it is let through.
     """
 
-    def __init__(self, name: str, service: Service, faults: Faults, *, decisive: bool = False) -> None:
+    def __init__(self, name: str, service: Service, faults: InternalErrors, *, decisive: bool = False) -> None:
         self.name: Final = name
         self._service, self._faults, self._decisive = service, faults, decisive
         self._paused_until = 0
@@ -83,11 +83,13 @@ class Supervised:
         return isinstance(error, StoreUnavailable) and not isinstance(error, StoreUnusable)
 
 
-def perform(act: Callable[[], None], now: int, agenda: Agenda, faults: Faults, pause_us: int = FIRST_PAUSE_US) -> None:
+def perform(
+    act: Callable[[], None], now: int, agenda: Timers, faults: InternalErrors, pause_us: int = FIRST_PAUSE_US
+) -> None:
     """Call what came up on the agenda; what raises is reported and comes up again later."""
     try:
         act()
     except BaseException as error:  # noqa: BLE001 - as above
         faults.add("something due at an instant, tried again later", error)
         longer = min(2 * pause_us, LONGEST_PAUSE_US)
-        agenda.at(now + pause_us, lambda: perform(act, now + pause_us, agenda, faults, longer))
+        agenda.call_at(now + pause_us, lambda: perform(act, now + pause_us, agenda, faults, longer))

@@ -21,15 +21,15 @@ from holdwater.errors import IdempotencyConflict, RunNotFound, StoreError, Store
 from holdwater.model import events as ev
 from holdwater.model import input_digest
 from holdwater.model.commands import Execute
-from holdwater.model.journal import Entry
-from holdwater.model.ports import Program
+from holdwater.model.journal import JournalEntry
+from holdwater.model.ports import WorkflowDefinition
 from holdwater.model.records import RunFilter, RunRow
-from holdwater.runtime.active_run import LiveRun
+from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.attempt import Attempt
-from holdwater.runtime.future import Promise
+from holdwater.runtime.future import Future
 
 if TYPE_CHECKING:
-    from holdwater.runtime.driver import Begun, Driver
+    from holdwater.runtime.driver import Accepted, Driver
 
 LOOK_US: Final = 100_000
 """how often a child that runs elsewhere is looked at, where the store does not tell"""
@@ -39,7 +39,7 @@ SHOWN_CHARS: Final = 300
 
 
 @dataclass(slots=True, eq=False)
-class Call:
+class ChildCall:
     """What a body asks for: a run of `workflow` with `cells`.
 
     `present` makes what the body gets of a run that has ended.
@@ -47,17 +47,17 @@ class Call:
 
     attempt: Attempt
     workflow: str
-    program: Program
+    program: WorkflowDefinition
     cells: dict[str, Any]
     key: str | None
-    present: Callable[[LiveRun], Any]
+    present: Callable[[ActiveRun], Any]
     digest: str = ""
     identity: str = ""
     child_id: str = ""
-    promise: Promise[Any] = field(default_factory=Promise)
+    promise: Future[Any] = field(default_factory=Future)
 
     def __post_init__(self) -> None:
-        self.digest = input_digest.of_cells(self.cells)
+        self.digest = input_digest.digest_of_cells(self.cells)
 
 
 class ChildCalls:
@@ -65,19 +65,19 @@ class ChildCalls:
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
-        self._waiting: dict[Call, None] = {}
+        self._waiting: dict[ChildCall, None] = {}
         """calls whose promises are not kept yet"""
         self._children: dict[str, dict[str, Attempt]] = {}
         """run -> child runs its bodies have started or found here, as long as they go on -> the attempt that did"""
         self.over: dict[str, list[Attempt]] = {}
         """run -> attempts that have ended, which is not on disk yet"""
 
-    def begin(self, call: Call) -> None:
+    def begin(self, call: ChildCall) -> None:
         """Start the child, or find it, and follow it to its end."""
         self._waiting[call] = None
         self._guarded(call, lambda: self._identify(call))
 
-    def _guarded(self, call: Call, act: Callable[[], None]) -> None:
+    def _guarded(self, call: ChildCall, act: Callable[[], None]) -> None:
         """Whatever goes wrong in it is the call's, and nobody else's."""
         if call.promise.done:
             return
@@ -86,13 +86,13 @@ class ChildCalls:
         except BaseException as error:  # noqa: BLE001
             self._reject(call, error)
 
-    def _reject(self, call: Call, error: BaseException) -> None:
+    def _reject(self, call: ChildCall, error: BaseException) -> None:
         self._waiting.pop(call, None)
-        call.promise.reject(error)
+        call.promise.set_exception(error)
 
     # -- birth
 
-    def _identify(self, call: Call) -> None:
+    def _identify(self, call: ChildCall) -> None:
         attempt = call.attempt
         place = _place(attempt)
         if attempt.ordinals is None:
@@ -108,7 +108,7 @@ class ChildCalls:
         call.identity = f"{place}:" + hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:32]
         self._enter(call)
 
-    def _enter(self, call: Call) -> None:
+    def _enter(self, call: ChildCall) -> None:
         """Raises HoldwaterError if it cannot run here."""
         driver, attempt = self._driver, call.attempt
         parent = driver.runs.get(attempt.run_id)
@@ -117,13 +117,15 @@ class ChildCalls:
         driver.executor.check(call.program)
         head = driver.head(call.workflow, call.program, driver.clock.now())
         row = replace(head, parent_id=attempt.run_id, idempotency_key=call.identity, inputs_digest=call.digest)
-        child = LiveRun(row, driver.loader.layout(call.program.plan), call.program.style, call.program, born=True)
-        child.decide(Entry(ev.Started(call.cells)), driver.clock)
-        birth: Promise[Begun] = Promise()
-        birth.then(lambda _: self._guarded(call, lambda: self._born(call, birth)))
-        driver.enter(child, birth)
+        child = ActiveRun(
+            row, driver.loader.compiled_plan(call.program.plan), call.program.style, call.program, born=True
+        )
+        child.decide(JournalEntry(ev.Started(call.cells)), driver.clock)
+        birth: Future[Accepted] = Future()
+        birth.add_done_callback(lambda _: self._guarded(call, lambda: self._born(call, birth)))
+        driver.add_new_run(child, birth)
 
-    def _born(self, call: Call, birth: Promise[Begun]) -> None:
+    def _born(self, call: ChildCall, birth: Future[Accepted]) -> None:
         try:
             begun = birth.value()
         except StoreUnavailable:  # not accepted, as far as anybody knows; if it was after all, it is found
@@ -135,9 +137,9 @@ class ChildCalls:
             return
         if begun.row.finished_at is None:
             self._note(call)
-        self._follow(call, None if begun.live is None else begun.live.settled)
+        self._follow(call, None if begun.live is None else begun.live.done)
 
-    def _refuse(self, call: Call) -> None:
+    def _refuse(self, call: ChildCall) -> None:
         """Its key belongs to a call with other inputs.  Raises IdempotencyConflict."""
         try:
             first = self._driver.loader.load(call.child_id)
@@ -155,13 +157,15 @@ class ChildCalls:
 
     # -- the way to its end
 
-    def _follow(self, call: Call, settled: Promise[LiveRun] | None) -> None:
+    def _follow(self, call: ChildCall, settled: Future[ActiveRun] | None) -> None:
         if settled is None:
             self._look(call)
         else:
-            settled.then(lambda p: self._driver.tell(lambda: self._guarded(call, lambda: self._told(call, p))))
+            settled.add_done_callback(
+                lambda p: self._driver.call_soon(lambda: self._guarded(call, lambda: self._told(call, p)))
+            )
 
-    def _told(self, call: Call, settled: Promise[LiveRun]) -> None:
+    def _told(self, call: ChildCall, settled: Future[ActiveRun]) -> None:
         """The child has ended, or rests, or nobody here knows any more."""
         try:
             child = settled.value()
@@ -173,12 +177,12 @@ class ChildCalls:
             else:
                 self._look(call)
 
-    def _look(self, call: Call) -> None:
+    def _look(self, call: ChildCall) -> None:
         """See what has become of the child.  One that rests is waited for: it is for a person to let it go on."""
         driver, run_id = self._driver, call.child_id
         live = driver.runs.get(run_id)
-        if live is not None and not live.settled.done:
-            self._follow(call, live.settled)
+        if live is not None and not live.done.done:
+            self._follow(call, live.done)
             return
         if driver.clock.now() < driver.blocked_until:
             self._when_it_answers(call, lambda: self._look(call))
@@ -196,20 +200,20 @@ class ChildCalls:
             self._when_it_answers(call, lambda: self._look(call))
             return
         if news is not None:
-            news.then(lambda _: driver.tell(lambda: self._guarded(call, lambda: self._look(call))))
+            news.add_done_callback(lambda _: driver.call_soon(lambda: self._guarded(call, lambda: self._look(call))))
         else:
             at = driver.clock.now() + LOOK_US
-            driver.agenda.at(at, lambda: self._guarded(call, lambda: self._look(call)))
+            driver.agenda.call_at(at, lambda: self._guarded(call, lambda: self._look(call)))
 
-    def _when_it_answers(self, call: Call, act: Callable[[], None]) -> None:
+    def _when_it_answers(self, call: ChildCall, act: Callable[[], None]) -> None:
         """The store does not answer, which is waited out."""
-        self._driver.agenda.at(self._driver.blocked_until, lambda: self._guarded(call, act))
+        self._driver.agenda.call_at(self._driver.blocked_until, lambda: self._guarded(call, act))
 
-    def _keep(self, call: Call, child: LiveRun) -> None:
+    def _keep(self, call: ChildCall, child: ActiveRun) -> None:
         self._forget(call.attempt.run_id, call.child_id)
         result = call.present(child)
         self._waiting.pop(call, None)
-        call.promise.resolve(result)
+        call.promise.set_result(result)
 
     def _forget(self, run_id: str, child: str) -> None:
         children = self._children.get(run_id)
@@ -220,7 +224,7 @@ class ChildCalls:
 
     # -- children end with the attempt that has started them
 
-    def _note(self, call: Call) -> None:
+    def _note(self, call: ChildCall) -> None:
         attempt, run_id = call.attempt, call.attempt.run_id
         parent = self._driver.runs.get(run_id)
         if parent is None:
@@ -245,7 +249,7 @@ class ChildCalls:
         if attempt.ordinals is not None or attempt.turn != attempt.fence:
             self.over.setdefault(attempt.run_id, []).append(attempt)
 
-    def committed(self, run: LiveRun) -> None:
+    def committed(self, run: ActiveRun) -> None:
         """What was decided of a run is on disk, or was refused."""
         for attempt in self.over.pop(run.row.id, ()):
             command = run.machine.todo.get(attempt.node)
@@ -257,7 +261,7 @@ class ChildCalls:
             if attempt.turn != attempt.fence:  # the processes that died in it may have started others
                 self._end_stored(run.row.id, _place(attempt).__eq__)
 
-    def ended(self, run: LiveRun) -> None:
+    def ended(self, run: ActiveRun) -> None:
         """A run has ended."""
         self.over.pop(run.row.id, None)
         for child in self._children.pop(run.row.id, ()):

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Final
 from holdwater.errors import HoldwaterError, StoreUnavailable
 from holdwater.model import events as ev
 from holdwater.model.commands import Execute, Tend, Wake
-from holdwater.model.journal import Entry
-from holdwater.model.records import Change, Conflict, RunRow, WorkRow
-from holdwater.runtime.active_run import LiveRun
+from holdwater.model.journal import JournalEntry
+from holdwater.model.records import Conflict, RunRow, RunUpdate, WorkRow
+from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.attempt import Attempt
 from holdwater.runtime.executors.slots import Executor
 from holdwater.runtime.executors.throughput import REVIEW_US
-from holdwater.runtime.internal_errors import logger, recorded
+from holdwater.runtime.internal_errors import describe_recorded, logger
 from holdwater.runtime.services.base import perform
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ EXPIRY_MARGIN_US: Final = 100_000
 """leases are renewed by thirds; one that has run out by more than this was not renewed"""
 
 
-class Takeover:
+class WorkClaimer:
     """Scans and claims.  Raises StoreUnavailable; what was to be done is remembered and done later."""
 
     def __init__(self, driver: Driver) -> None:
@@ -80,7 +80,7 @@ class Takeover:
             self._scan_at = self._scan()
             now = driver.clock.now()
         if self.in_doubt:
-            self._settle_doubt()
+            self._resolve_unknown_outcome()
             self._late_scans = LATE_SCANS
             self.in_doubt = False
         if self.stale:
@@ -92,7 +92,7 @@ class Takeover:
         if self.wanted and not self._claimed:
             self._claim(now)
         while self._claimed:
-            with driver.loader.ahead(self._strange()):
+            with driver.loader.prefetch(self._is_unknown_workflow()):
                 for _ in range(min(READ_AHEAD_RUNS, len(self._claimed))):
                     self._adopt_or_park(self._claimed[0])
                     self._claimed.popleft()
@@ -130,11 +130,11 @@ class Takeover:
         self._review_at = now + REVIEW_US
         self._take_back(self._driver.executor.withdraw_surplus(now))
 
-    def clear_line(self) -> None:
+    def drain_waiting(self) -> None:
         """Nothing that waits for a slot here will have one for a while."""
         self._take_back(self._driver.executor.withdraw_surplus(0, everything=True))
 
-    def put_back(self, run: LiveRun, row: WorkRow) -> None:
+    def put_back(self, run: ActiveRun, row: WorkRow) -> None:
         """Work that is this runner's on disk, and not for it to begin now."""
         held = run.work.get(row.node)
         if held is not None and held.fence == row.fence and held.owner == self._driver.owner:
@@ -181,18 +181,18 @@ class Takeover:
         now = driver.clock.now()  # the clock may have been set, and the store may have taken its time
         self.stale.update(driver.runs)
         if self._late_scans:
-            self._settle_doubt()
+            self._resolve_unknown_outcome()
             self._late_scans -= 1
         following = now + self._scan_every
         if not driver.limits.recover:
             return following
         expiry = driver.store.next_expiry(driver.owner)
-        if expiry is not None and self._orphan_dead(now):
+        if expiry is not None and self._reclaim_expired(now):
             expiry = driver.store.next_expiry(driver.owner)
         if expiry is not None:  # looked at then, so that what a dead runner left does not wait for a whole interval
             following = min(following, max(expiry + EXPIRY_MARGIN_US, now + driver.lease_us // 6))
         known = driver.workflows()
-        for run_id, workflow in driver.store.strays():
+        for run_id, workflow in driver.store.orphaned_children():
             if workflow in known and self._is_included(run_id):
                 driver.steering.end_child(run_id)
         for run_id, workflow, due in driver.store.overdue(now):
@@ -202,27 +202,27 @@ class Takeover:
                     driver.deadlines.end_run(run, due)
         return following
 
-    def _orphan_dead(self, now: int) -> int:
+    def _reclaim_expired(self, now: int) -> int:
         driver = self._driver
-        return driver.store.orphan_dead(now, driver.clock.steady(), driver.lease_us)
+        return driver.store.reclaim_expired(now, driver.clock.steady(), driver.lease_us)
 
     def _catch_up(self) -> None:
         """Read what somebody else wrote to runs that are live here."""
         driver = self._driver
-        for run_id, seq in driver.store.seqs(self.stale).items():
+        for run_id, seq in driver.store.journal_lengths(self.stale).items():
             run = driver.runs.get(run_id)
             # one with something to write meets the conflict, and reads then
             if run is not None and not run.dirty and not run.born and run.row.seq != seq:
                 try:
                     driver.reload(run)
                 except BaseException as error:  # noqa: BLE001 - an error of this run, whatever it is, is no other's
-                    driver.fault(run, error)
+                    driver.report_internal_error(run, error)
         self.stale.clear()
 
-    def _settle_doubt(self) -> None:
+    def _resolve_unknown_outcome(self) -> None:
         """Take up what is ours on disk and unknown here."""
         driver = self._driver
-        for row in driver.store.held(driver.owner):
+        for row in driver.store.work_of_owner(driver.owner):
             run = driver.runs.get(row.run_id)
             known = None if run is None else run.work.get(row.node)
             if run is None or (not run.dirty and (known is None or known.owner != driver.owner)):
@@ -234,13 +234,13 @@ class Takeover:
         if not (driver.limits.recover or self.left):
             self.wanted = False
             return
-        if driver.apart.active:  # whatever needs a slot is for others, or for when the suspect has ended
+        if driver.crash_suspects.active:  # whatever needs a slot is for others, or for when the suspect has ended
             self.wanted = self._own is None and self._take(
                 now, driver.limits.prefetch_tasks, driver.workflows(), bodies=False
             )
             self.left = True
             return
-        slots, ahead = driver.executor.slots(), driver.ahead(now)
+        slots, ahead = driver.executor.slots(), driver.slots_ahead(now)
         room = {e: max(0, slots[e]) + max(0, ahead[e]) for e in slots}
         full = [e for e in room if not room[e]]
         limit = min([n for n in room.values() if n], default=0)  # whichever they are for, none has to wait
@@ -284,7 +284,7 @@ class Takeover:
         """Take all work of a run, and of its children, that nobody has; returns how much.  Raises StoreUnavailable."""
         driver = self._driver
         now = driver.clock.now()
-        self._orphan_dead(now)
+        self._reclaim_expired(now)
         lease_until = now + driver.lease_us
         try:
             rows = driver.store.claim(driver.owner, lease_until, FAR, ADOPTED_ROWS, driver.workflows(), run_id)
@@ -299,7 +299,7 @@ class Takeover:
             row.lease_until = lease_until
         self._claimed.extend(sorted(rows, key=lambda row: not row.suspect))
 
-    def _strange(self) -> set[str]:
+    def _is_unknown_workflow(self) -> set[str]:
         """The next runs to adopt that are not live here."""
         return {row.run_id for row in islice(self._claimed, READ_AHEAD_RUNS)} - self._driver.runs.keys()
 
@@ -312,10 +312,12 @@ class Takeover:
         except BaseException as error:  # noqa: BLE001
             run = self._driver.runs.get(row.run_id)
             if run is not None:
-                self._driver.fault(run, error)
+                self._driver.report_internal_error(run, error)
             else:
                 self._driver.faults.add(f"taking over run {row.run_id}", error)
-                self._park_unread(row.run_id, f"cannot be taken over because of an internal error: {recorded(error)}")
+                self._park_unread(
+                    row.run_id, f"cannot be taken over because of an internal error: {describe_recorded(error)}"
+                )
 
     def _adopt(self, row: WorkRow) -> None:
         """Go on with work that was claimed."""
@@ -348,16 +350,16 @@ class Takeover:
             if row.node not in run.attempts:
                 driver.dispatch(run, row)
         elif row.expired:
-            driver.decide(run, Entry(ev.Abandoned(row.node, row.fence, counted=False)))
-        elif row.began and driver.apart.condemns(run, row.node):
+            driver.decide(run, JournalEntry(ev.Abandoned(row.node, row.fence, counted=False)))
+        elif row.began and driver.crash_suspects.is_culprit(run, row.node):
             times = run.machine.crashes[row.node] + 1
             text = f"CRASHED: its process died {times} times while it ran"
-            driver.decide(run, Entry(ev.Failed(row.node, row.fence, "CRASHED", text)))
+            driver.decide(run, JournalEntry(ev.Failed(row.node, row.fence, "CRASHED", text)))
         else:
             run.suspects.add(row.node)
-            driver.decide(run, Entry(ev.Abandoned(row.node, row.fence, counted=row.began)))
+            driver.decide(run, JournalEntry(ev.Abandoned(row.node, row.fence, counted=row.began)))
 
-    def _load_or_park(self, run_id: str) -> LiveRun | None:
+    def _load_or_park(self, run_id: str) -> ActiveRun | None:
         """A run from the store, live from now on; one that cannot be read must not hold up the others."""
         driver = self._driver
         try:
@@ -369,7 +371,7 @@ class Takeover:
             return None
         except BaseException as error:  # noqa: BLE001 - what is wrong with it is no other run's concern
             driver.faults.add(f"reading run {run_id}", error)
-            self._park_unread(run_id, f"cannot be read because of an internal error: {recorded(error)}")
+            self._park_unread(run_id, f"cannot be read because of an internal error: {describe_recorded(error)}")
             return None
         driver.runs[run_id] = run
         driver.deadlines.watch_run(run)
@@ -381,7 +383,7 @@ class Takeover:
         if head is not None:
             self.park(head, reason)
 
-    def _park_changed(self, run: LiveRun) -> None:
+    def _park_changed(self, run: ActiveRun) -> None:
         program = self._driver.loader.program(run.row.workflow)
         known = program.plan.structure if program is not None else "none"
         run.reason = (
@@ -390,7 +392,7 @@ class Takeover:
         )
         logger.warning("run %s of %s is parked: %s", run.row.id, run.row.workflow, run.reason)
         run.touched.update(run.work)
-        self._driver.decide(run, Entry(ev.Paused(run.reason)))
+        self._driver.decide(run, JournalEntry(ev.Paused(run.reason)))
 
     def park(self, head: RunRow, reason: str) -> None:
         """Take a run out of circulation that cannot be decided here; a person must look at it.
@@ -408,7 +410,7 @@ class Takeover:
         now = driver.clock.now()
         parked = replace(head, status="paused", reason=reason, paused_at=now)
         try:
-            (verdict,) = driver.store.commit([Change(parked, head.seq, [], now, park=True)])
+            (verdict,) = driver.store.commit([RunUpdate(parked, head.seq, [], now, parked=True)])
             logger.warning("run %s of %s is parked: %s", head.id, head.workflow, reason)
             held = [row for row in driver.store.work(head.id) if row.owner == driver.owner]
             if isinstance(verdict, Conflict) and held:  # what this runner wrote last is not in this head
@@ -418,4 +420,4 @@ class Takeover:
             elif held:
                 driver.store.release(driver.owner, held)
         except StoreUnavailable as error:
-            driver.agenda.at(driver.store_failed(error), lambda: self.park(head, reason))
+            driver.agenda.call_at(driver.store_failed(error), lambda: self.park(head, reason))

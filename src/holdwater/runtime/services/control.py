@@ -9,41 +9,43 @@ from holdwater.kernel.compiled_plan import RUN
 from holdwater.model import events as ev
 from holdwater.model.commands import Execute
 from holdwater.model.events import Event
-from holdwater.model.journal import Entry
+from holdwater.model.journal import JournalEntry
 from holdwater.model.records import RunRow
-from holdwater.runtime.active_run import INTERRUPTED, LiveRun
+from holdwater.runtime.active_run import INTERRUPTED, ActiveRun
 from holdwater.runtime.attempt import Attempt
-from holdwater.runtime.future import Promise
+from holdwater.runtime.future import Future
 
 if TYPE_CHECKING:
     from holdwater.runtime.driver import Driver
 
 
-class Steering:
+class RunControl:
     """The driver's.  Only its thread is in here."""
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
 
-    def halt(self, run: LiveRun) -> None:
+    def cancel_running(self, run: ActiveRun) -> None:
         """The run was cancelled or timed out: tell its bodies; end what has not begun, and, timed out, everything."""
         at_once = RUN in run.machine.errors
-        nodes, run.cancels = run.cancels, []
+        nodes, run.to_cancel = run.to_cancel, []
         for node in nodes:
             attempt = run.attempts.get(node)
             command = run.machine.todo.get(node)
             if attempt is None:
                 if type(command) is Execute and (at_once or not self._is_elsewhere(run, node)):
-                    run.decide(Entry(ev.Cancelled(node, command.fence)), self._driver.clock)
+                    run.decide(JournalEntry(ev.Cancelled(node, command.fence)), self._driver.clock)
                 continue
-            attempt.handle.halt("its run timed out" if at_once else "its run was cancelled")
+            attempt.handle.request_cancel("its run timed out" if at_once else "its run was cancelled")
             if attempt.withdraw() or at_once:
-                self._give_up(run, attempt)
+                self._detach_running(run, attempt)
             else:
                 grace = int(self._driver.limits.cancel_grace_seconds * 1e6)
-                self._driver.agenda.at(self._driver.clock.now() + grace, lambda a=attempt: self._give_up(run, a))  # type: ignore[misc]
+                self._driver.agenda.call_at(
+                    self._driver.clock.now() + grace, lambda a=attempt: self._detach_running(run, a)
+                )  # type: ignore[misc]
 
-    def _is_elsewhere(self, run: LiveRun, node: int) -> bool:
+    def _is_elsewhere(self, run: ActiveRun, node: int) -> bool:
         """Another runner has the node's work and hears of what this one writes; or whoever takes it over does."""
         row = run.work.get(node)
         return (
@@ -52,19 +54,19 @@ class Steering:
             and row.lease_until > self._driver.clock.now()
         )
 
-    def _give_up(self, run: LiveRun, attempt: Attempt) -> None:
+    def _detach_running(self, run: ActiveRun, attempt: Attempt) -> None:
         """The engine wins over a body that does not stop."""
         if run.attempts.get(attempt.node) is not attempt:
             return
         self._driver.drop(run, attempt)
         attempt.end()
-        attempt.executor.abandon(attempt)
+        attempt.executor.detach(attempt)
         self._driver.decide(run, attempt.cancelled())
 
-    def control(self, run_id: str, event: Event, retry: bool, promise: Promise[bool]) -> None:
-        self.steer(run_id, event, promise, retry=retry)
+    def control(self, run_id: str, event: Event, retry: bool, promise: Future[bool]) -> None:
+        self.apply(run_id, event, promise, retry=retry)
 
-    def steer(self, run_id: str, event: Event, promise: Promise[bool], *, retry: bool = False) -> None:
+    def apply(self, run_id: str, event: Event, promise: Future[bool], *, retry: bool = False) -> None:
         """`control`, from the loop's own thread.
 
         Raises RunNotFound, StructureChanged, DecodingError, StoreError, StoreUnavailable.
@@ -80,7 +82,7 @@ class Steering:
         if type(event) is ev.Resumed:
             changed = run.program is None and self._driver.loader.program(run.row.workflow) is not None
             if run.machine.ended != retry or (changed and run.row.reason):
-                promise.resolve(False)
+                promise.set_result(False)
                 return
         if type(event) is ev.Resumed and run.row.paused_at and run.machine.status == "running":
             # Parked by its head alone, because it could not be read then: nothing to journal, it is read now.
@@ -91,7 +93,7 @@ class Steering:
             run.confirmations.append((None, promise))
             return
         if not run.machine.accepts(event):
-            promise.resolve(False)
+            promise.set_result(False)
             return
         self._driver.runs[run_id] = run
         if type(event) is ev.Paused:
@@ -104,17 +106,17 @@ class Steering:
         if type(event) is ev.Resumed:
             self._resume(run, event)
         else:
-            self._driver.decide(run, Entry(event))
+            self._driver.decide(run, JournalEntry(event))
 
-    def _resume(self, run: LiveRun, event: ev.Resumed) -> None:
+    def _resume(self, run: ActiveRun, event: ev.Resumed) -> None:
         interrupting = self._driver.interrupting
         interrupting.forget(run.row.id)
         children: list[RunRow] = []
         if run.machine.suspended and run.reason == INTERRUPTED:  # first, or others would begin in their places
             children = interrupting.resume_children(run)
-        self._driver.decide(run, Entry(event))
+        self._driver.decide(run, JournalEntry(event))
         if children:  # followed no more since they rested
-            run.tends.update(run.machine.fans)
+            run.awaiting_children.update(run.machine.fan_outs)
             self._driver.tending.look(run)
         for child in children:
             if not interrupting.is_wanted(run, child):
@@ -123,13 +125,13 @@ class Steering:
     def end_child(self, run_id: str, reason: str = "its parent run has ended") -> None:
         """Cancel a run whose parent has ended, as soon as the store answers."""
         try:
-            self.steer(run_id, ev.CancelRequested(reason), Promise())
+            self.apply(run_id, ev.CancelRequested(reason), Future())
         except StoreUnavailable:
-            self._driver.agenda.at(self._driver.back_off(), lambda: self.end_child(run_id, reason))
+            self._driver.agenda.call_at(self._driver.back_off(), lambda: self.end_child(run_id, reason))
         except HoldwaterError:  # never born, or not to be read here: then nothing of it runs here
             return
 
-    def withdraw(self, run: LiveRun) -> None:
+    def withdraw(self, run: ActiveRun) -> None:
         """Take back the attempts of a run whose bodies have not begun."""
         for attempt in [a for a in run.attempts.values() if a.withdraw()]:
             self._driver.drop(run, attempt)

@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from holdwater.model import events as ev
-from holdwater.model.journal import Entry
-from holdwater.runtime.active_run import LiveRun
+from holdwater.model.journal import JournalEntry
+from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.attempt import Attempt
 from holdwater.runtime.internal_errors import logger
 
@@ -39,7 +39,7 @@ class Deadlines:
         """When to look next."""
         return [at for at in (self._attempts_at, self._runs_at) if at is not None]
 
-    def watch_attempt(self, run: LiveRun, attempt: Attempt, now: int) -> None:
+    def watch_attempt(self, run: ActiveRun, attempt: Attempt, now: int) -> None:
         """An attempt was handed over; it may begin now."""
         if run.stopped_at:
             self._review(run, now)
@@ -47,7 +47,7 @@ class Deadlines:
         self._shortest_us = min(self._shortest_us, timeout_us)
         self._attempts_at = _sooner(self._attempts_at, now + timeout_us)
 
-    def watch_run(self, run: LiveRun) -> None:
+    def watch_run(self, run: ActiveRun) -> None:
         """A run became live."""
         self._runs_at = _sooner(self._runs_at, run.row.deadline_at)
 
@@ -59,7 +59,7 @@ class Deadlines:
         for run in self._driver.runs.values():
             if run.row.deadline_at is not None:
                 run.row = replace(run.row, deadline_at=run.row.deadline_at + jump_us)
-                run.rested_us += jump_us
+                run.paused_us += jump_us
             if run.stopped_at:
                 run.stopped_at += jump_us
             for attempt in run.attempts.values():
@@ -87,9 +87,9 @@ class Deadlines:
         self._attempts_at = next_look
 
     def _expire(self, attempt: Attempt) -> None:
-        attempt.handle.halt(f"it ran longer than {attempt.timeout_s:g} s")
+        attempt.handle.request_cancel(f"it ran longer than {attempt.timeout_s:g} s")
         if attempt.end():
-            attempt.executor.abandon(attempt)
+            attempt.executor.detach(attempt)
             text = f"TimeoutError: task {attempt.name!r} ran longer than {attempt.timeout_s:g} s"
             self._driver.finish(attempt, attempt.failed(None, "TIMEOUT", text))
 
@@ -107,16 +107,16 @@ class Deadlines:
                 next_look = _sooner(next_look, due)
         self._runs_at = next_look
 
-    def end_run(self, run: LiveRun, due: int) -> None:
+    def end_run(self, run: ActiveRun, due: int) -> None:
         """The run's deadline has passed: it fails, whatever still runs.  For a paused run it stands still."""
         if run.row.paused_at is not None:
             return
-        limit_s = (due - run.began_at - run.rested_us) / 1e6
+        limit_s = (due - run.began_at - run.paused_us) / 1e6
         event = ev.TimedOut(f"TIMEOUT: the workflow ran longer than {limit_s:g} s")
         if run.machine.accepts(event):
             logger.warning("run %s of %s ran longer than %g s, and is ended", run.row.id, run.row.workflow, limit_s)
             run.touched.update(run.work)
-            self._driver.decide(run, Entry(event))
+            self._driver.decide(run, JournalEntry(event))
 
     def deferred(self, attempt: Attempt, deferred: bool, now: int) -> None:
         """A body is deferred, or is no more."""
@@ -129,13 +129,13 @@ class Deadlines:
         if run is not None:
             self._review(run, now)
 
-    def dropped(self, run: LiveRun, attempt: Attempt) -> None:
+    def dropped(self, run: ActiveRun, attempt: Attempt) -> None:
         """An attempt is no longer one of the run's; the bodies that are left may all be deferred."""
         if run.row.id in self._deferred:
             self._discard(attempt)
             self._review(run, self._driver.clock.now())
 
-    def committed(self, run: LiveRun) -> None:
+    def committed(self, run: ActiveRun) -> None:
         """It may be paused now, or go on: a pause gives back its time by itself."""
         if run.row.id in self._deferred:
             self._review(run, self._driver.clock.now())
@@ -147,7 +147,7 @@ class Deadlines:
             if not waiting:
                 del self._deferred[attempt.run_id]
 
-    def _review(self, run: LiveRun, now: int) -> None:
+    def _review(self, run: ActiveRun, now: int) -> None:
         """While all bodies of a run are deferred, its deadline stands still."""
         waiting = self._deferred.get(run.row.id)
         if waiting and len(waiting) == len(run.attempts) and run.row.paused_at is None:
@@ -155,7 +155,7 @@ class Deadlines:
         elif run.stopped_at:
             if run.row.deadline_at is not None:
                 run.row = replace(run.row, deadline_at=run.row.deadline_at + now - run.stopped_at)
-                run.rested_us += now - run.stopped_at
+                run.paused_us += now - run.stopped_at
                 self.watch_run(run)
             run.stopped_at = 0
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from holdwater.model import events as ev
-from holdwater.model.journal import Entry
+from holdwater.model.journal import JournalEntry
 from holdwater.model.records import RunFilter, RunRow
-from holdwater.runtime.active_run import INTERRUPTED, LiveRun
-from holdwater.runtime.future import Promise
-from holdwater.runtime.services.children import place_of
+from holdwater.runtime.active_run import INTERRUPTED, ActiveRun
+from holdwater.runtime.future import Future
+from holdwater.runtime.services.children import child_ref
 
 if TYPE_CHECKING:
     from holdwater.runtime.driver import Driver
@@ -29,10 +29,10 @@ class _Interruption:
     """`family`: ids of the run and of its children, as far as they were seen."""
 
     family: set[str]
-    promises: list[Promise[None]] = field(default_factory=list)
+    promises: list[Future[None]] = field(default_factory=list)
 
 
-class Interrupting:
+class CallerInterruption:
     """The driver's.  Only its thread is in here."""
 
     def __init__(self, driver: Driver) -> None:
@@ -44,7 +44,7 @@ class Interrupting:
         """Whether any interrupted run has not come to rest."""
         return bool(self._pending)
 
-    def begin(self, run_id: str, told: Callable[[], None], promise: Promise[None]) -> None:
+    def begin(self, run_id: str, told: Callable[[], None], promise: Future[None]) -> None:
         """Stop a run.  `told` is called when its bodies know, and the promise is kept when nothing of it runs here."""
         one = self._pending.setdefault(run_id, _Interruption({run_id}))
         one.promises.append(promise)
@@ -67,43 +67,45 @@ class Interrupting:
         """It is at rest, or goes on because it was resumed."""
         one = self._pending.pop(run_id, None)
         for promise in () if one is None else one.promises:
-            promise.resolve(None)
+            promise.set_result(None)
 
     def close(self) -> None:
         """The driver ends."""
         for run_id in list(self._pending):
             self.forget(run_id)
 
-    def resume_children(self, run: LiveRun) -> list[RunRow]:
+    def resume_children(self, run: ActiveRun) -> list[RunRow]:
         """An interrupted run goes on: so do the children that were interrupted with it, and are returned.
 
         Raises StoreUnavailable.
         """
         children = [child for child in self._interrupted_children(run.row.id) if self.is_wanted(run, child)]
         for child in children:
-            self._driver.steering.steer(child.id, ev.Resumed(), Promise())
+            self._driver.steering.apply(child.id, ev.Resumed(), Future())
         return children
 
-    def is_wanted(self, run: LiveRun, child: RunRow) -> bool:
+    def is_wanted(self, run: ActiveRun, child: RunRow) -> bool:
         """Whether the run waits for this child.  One that a body has started may be asked for again."""
-        place = place_of(child)
+        place = child_ref(child)
         if place is None:
             return True
         _, name, turn, item = place
-        fan = run.machine.fans.get(run.layout.index[name])
-        return fan is not None and fan.turn == turn and item in fan.running | fan.paused
+        fan = run.machine.fan_outs.get(run.layout.index[name])
+        return fan is not None and fan.generation == turn and item in fan.running | fan.paused
 
     def _interrupted_children(self, run_id: str) -> list[RunRow]:
         found: list[RunRow] = []
         before: str | None = None
         while True:
-            page = self._driver.store.runs(RunFilter(status="paused", limit=PAGE_RUNS, before=before, parent_id=run_id))
+            page = self._driver.store.runs(
+                RunFilter(status="paused", limit=PAGE_RUNS, before_id=before, parent_id=run_id)
+            )
             found += [row for row in page if row.reason == INTERRUPTED]
             if len(page) < PAGE_RUNS:
                 return found
             before = page[-1].id
 
-    def _family(self, one: _Interruption) -> list[LiveRun]:
+    def _family(self, one: _Interruption) -> list[ActiveRun]:
         known = -1
         while known != len(one.family):  # a parent may stand behind its child
             known = len(one.family)
@@ -113,20 +115,20 @@ class Interrupting:
             one.family.update([run.row.id for run in family])
         return family
 
-    def _stop(self, run: LiveRun) -> None:
+    def _stop(self, run: ActiveRun) -> None:
         machine = run.machine
         if machine.ended or self._is_elsewhere(run):
             return
         pause = ev.Paused(INTERRUPTED)
         if machine.accepts(pause) and (machine.status == "running" or run.attempts):
             self._driver.steering.withdraw(run)
-            self._driver.decide(run, Entry(pause))
+            self._driver.decide(run, JournalEntry(pause))
         for attempt in run.attempts.values():
             if not attempt.begins_again:
                 attempt.hand_back(INTERRUPTED)
                 attempt.executor.cancel(attempt)
 
-    def _is_going_on(self, run: LiveRun) -> bool:
+    def _is_going_on(self, run: ActiveRun) -> bool:
         if self._is_elsewhere(run):
             return False
         if run.attempts:
@@ -135,6 +137,6 @@ class Interrupting:
             run.machine.status == "running" or (run.dirty and not run.machine.ended)
         )
 
-    def _is_elsewhere(self, run: LiveRun) -> bool:
+    def _is_elsewhere(self, run: ActiveRun) -> bool:
         """Another runner executes it."""
         return any([row.owner not in (None, self._driver.owner) for row in run.work.values()])

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from holdwater.model.ports import Renewal
+from holdwater.model.ports import LeaseRenewal
 from holdwater.model.records import WorkRow
-from holdwater.runtime.active_run import LiveRun
+from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.attempt import Attempt, Lease
 from holdwater.runtime.lease_watch import LeaseWatch
 
@@ -47,14 +47,14 @@ class Leases:
         if self._renewal is not None and not self._armed:
             self._arm(self._renewal)
 
-    def _arm(self, renewal: Renewal) -> None:
+    def _arm(self, renewal: LeaseRenewal) -> None:
         clock = self._driver.clock
-        renewal.renewed(clock.now() - clock.steady())
+        renewal.note_renewed(clock.now() - clock.steady())
         self._armed = True
 
     def _lapse(self, attempt: Attempt) -> None:
         """From any thread: an attempt did not begin because its lease is over."""
-        self._driver.tell(lambda: self._lapsed.append(attempt))
+        self._driver.call_soon(lambda: self._lapsed.append(attempt))
 
     # -- the service
 
@@ -74,7 +74,7 @@ class Leases:
         driver = self._driver
         due = not now < self._renew_at <= now + self._renew_every
         if due and self._armed and self._renewal is not None and not driver.runs:
-            self._renewal.rest()
+            self._renewal.stop()
             self._armed = False
         if not self._lapsed and not (due and driver.runs):
             return
@@ -98,24 +98,24 @@ class Leases:
         if self._watch is not None:
             self._watch.close()
         if self._armed and self._renewal is not None:
-            self._renewal.rest()
+            self._renewal.stop()
 
     def _take_stock(self) -> None:
         """After the leases were over for a while: stop what others took, begin what waited for this."""
         driver = self._driver
-        held = {(row.run_id, row.node, row.fence): row for row in driver.store.held(driver.owner)}
+        held = {(row.run_id, row.node, row.fence): row for row in driver.store.work_of_owner(driver.owner)}
         lapsed, self._lapsed = set(self._lapsed), []
         for run in list(driver.runs.values()):
             for attempt in list(run.attempts.values()):
                 row = held.get((attempt.run_id, attempt.node, attempt.fence))
                 if row is None:
-                    driver.forsake(run, attempt)
-                    driver.look_again(run)
+                    driver.abandon_runs(run, attempt)
+                    driver.recheck(run)
                 elif attempt in lapsed:
                     driver.drop(run, attempt)
                     self._begin_again(run, row)
 
-    def _begin_again(self, run: LiveRun, row: WorkRow) -> None:
+    def _begin_again(self, run: ActiveRun, row: WorkRow) -> None:
         driver = self._driver
         if run.machine.suspended:  # its row goes back with the pause
             run.touched.add(row.node)

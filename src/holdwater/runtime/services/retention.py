@@ -41,6 +41,6 @@ class Retention:
         """Forget some.  Raises StoreUnavailable; then it is done later."""
         if self._kept_us is None or now < self._look_at <= now + EVERY_US:
             return
-        rest = self._driver.store.forget(now - self._kept_us, (), RUNS_AT_ONCE, self._after).rest
+        rest = self._driver.store.prune(now - self._kept_us, (), RUNS_AT_ONCE, self._after).rest
         self._after = rest or FIRST
         self._look_at = now + (PAUSE_US if rest else EVERY_US)

@@ -17,13 +17,13 @@ from holdwater.errors import HoldwaterError, RunnerClosed, StoreError, StoreUnav
 from holdwater.model import codec
 from holdwater.model import events as ev
 from holdwater.model.error_report import describe
-from holdwater.model.journal import Entry
-from holdwater.model.ports import Program
+from holdwater.model.journal import JournalEntry
+from holdwater.model.ports import WorkflowDefinition
 from holdwater.model.schedules import FireRow, Firing, ScheduleRow
 from holdwater.model.triggers import triggers
-from holdwater.runtime.active_run import LiveRun
-from holdwater.runtime.services.triggers import Polling, given
-from holdwater.schedules import Cron, Due, Rules, decide_overlap, due
+from holdwater.runtime.active_run import ActiveRun
+from holdwater.runtime.services.triggers import TriggerPoller, given
+from holdwater.schedules import Cron, DueDecision, SchedulePolicy, decide_due, decide_overlap
 
 if TYPE_CHECKING:
     from holdwater.runtime.driver import Driver
@@ -40,7 +40,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scheduling:
+class ScheduleConfig:
     """What a driver does about schedules.  Times in seconds.
 
     `catches_up`: what schedules that say nothing do about missed instants: make up for all, `max_catchup` at most.
@@ -60,9 +60,9 @@ class Scheduling:
     poll_timeout_seconds: float = 30.0
 
 
-def rules(row: ScheduleRow, limits: Scheduling) -> Rules:
+def schedule_policy(row: ScheduleRow, limits: ScheduleConfig) -> SchedulePolicy:
     """How a schedule treats its instants.  Raises ScheduleError."""
-    return Rules(
+    return SchedulePolicy(
         catchup=row.catchup or ("run_all" if limits.catches_up else "skip"),  # type: ignore[arg-type]
         max_catchup=row.max_catchup or limits.max_catchup,
         misfire_grace_seconds=row.misfire_grace_us / 1e6,
@@ -73,7 +73,7 @@ def rules(row: ScheduleRow, limits: Scheduling) -> Rules:
     )
 
 
-def shown(instant_us: int) -> str:
+def format_instant(instant_us: int) -> str:
     """RFC 3339 in UTC."""
     return (_EPOCH + timedelta(microseconds=instant_us)).isoformat()
 
@@ -91,7 +91,7 @@ def _given(row: ScheduleRow, instant: int) -> dict[str, Any]:
     if row.kind == "trigger":
         return given(row, instant)
     return {
-        "scheduled_time": shown(instant),
+        "scheduled_time": format_instant(instant),
         "schedule_id": row.id,
         "schedule_timezone": row.timezone,
         "schedule_expression": row.expression,
@@ -112,7 +112,7 @@ class Scheduler:
         self._scan_at = 0
         self._tidy_at = 0
         self._announced: set[str] = set()
-        self.polling = Polling(self, driver)
+        self.polling = TriggerPoller(self, driver)
 
     @property
     def works(self) -> bool:
@@ -157,22 +157,22 @@ class Scheduler:
         names = driver.workflows()
         if self.wanted:
             if not self._announced.issuperset(names):
-                store.announce([name for name in names if name not in self._announced], now)
+                store.register_workflow([name for name in names if name not in self._announced], now)
                 self._announced.update(names)
             if self.limits.triggers:
                 self.polling.keep(names, now)
             if self._tidy_at <= now or self._tidy_at > now + 2 * self._recovery_us:
-                self._tidy(now)
+                self._expire_fires(now)
         again = False
         first: int | None = None
         if self.limits.cron:
             if self.wanted:
-                again = self._take_up(names, now)
+                again = self._start_waiting(names, now)
             first = store.next_due("cron", names)
             if first is not None and first <= now:
                 driver.sample_clock()  # what has fired early cannot be taken back
                 now = driver.clock.at_least()
-                again |= self._fire(store.due_schedules("cron", now, PASS_LIMIT_SCHEDULES, names), now)
+                again |= self._fire_due(store.due_schedules("cron", now, PASS_LIMIT_SCHEDULES, names), now)
                 first = store.next_due("cron", names)
                 if first is not None and now < first <= driver.clock.now():  # the clock may have been set back
                     first = driver.clock.now() + DOUBT_US
@@ -183,7 +183,7 @@ class Scheduler:
 
     # -- what is due
 
-    def _fire(self, rows: Sequence[ScheduleRow], now: int) -> bool:
+    def _fire_due(self, rows: Sequence[ScheduleRow], now: int) -> bool:
         """Decide about each of these and write it; returns whether to look again at once."""
         if not rows:
             return False
@@ -191,7 +191,7 @@ class Scheduler:
         unfinished: dict[str, int] = {}
         for schedule_id, _ in self._driver.store.unfinished_fires(busy) if busy else ():
             unfinished[schedule_id] = unfinished.get(schedule_id, 0) + 1
-        firings: list[tuple[Firing, list[LiveRun]]] = []
+        firings: list[tuple[Firing, list[ActiveRun]]] = []
         room = PASS_LIMIT_RUNS
         for row in rows:
             if room <= 0:
@@ -203,28 +203,30 @@ class Scheduler:
         # what is left is due already, and so comes up by itself; what was queued may be first in its queue by now
         return any(fire.state == "queued" for firing, _ in firings for fire in firing.fires)
 
-    def _decide(self, row: ScheduleRow, now: int, unfinished: int, room: int) -> tuple[Firing, list[LiveRun]]:
+    def _decide(self, row: ScheduleRow, now: int, unfinished: int, room: int) -> tuple[Firing, list[ActiveRun]]:
         """What to make of the instants of a schedule since it was last settled."""
         try:
-            cron, how = _cron(row.expression, row.timezone), rules(row, self.limits)
-            found: Due = due(cron, row.id, row.settled_at, now, how)
+            cron, how = _cron(row.expression, row.timezone), schedule_policy(row, self.limits)
+            found: DueDecision = decide_due(cron, row.id, row.settled_at, now, how)
             program = self._driver.loader.program(row.workflow)
             if program is None:
                 raise StoreError(f"workflow {row.workflow!r} went away")
         except BaseException as error:  # noqa: BLE001 - an error of this schedule, whatever it is, is no other's
-            return self._put_off(row, error, now), []
+            return self._postpone(row, error, now), []
         firing, runs = Firing(replace(row, last_error=None)), []
-        instants = found.fire[:room]
-        cut = len(instants) < len(found.fire)
-        if found.passed_over is not None:
-            first, last = found.passed_over
-            reason = found.reason if first == last else f"{shown(first)} to {shown(last)}: {found.reason}"
+        instants = found.fire_us[:room]
+        cut = len(instants) < len(found.fire_us)
+        if found.skipped_us is not None:
+            first, last = found.skipped_us
+            reason = (
+                found.reason if first == last else f"{format_instant(first)} to {format_instant(last)}: {found.reason}"
+            )
             firing.fires.append(FireRow(row.id, last, "skipped", now, reason=reason))
         for instant in instants:
             fire = FireRow(row.id, instant, "skipped", now)
             verdict = decide_overlap(how.overlap, unfinished)
             if verdict.action == "start":
-                runs += self.birth(firing, fire, program, _given(row, instant), now)
+                runs += self.create_run(firing, fire, program, _given(row, instant), now)
             else:
                 fire.reason = verdict.reason
                 if verdict.action == "queue" and unfinished <= self.limits.max_catchup:
@@ -235,11 +237,11 @@ class Scheduler:
             if fire.state != "skipped":
                 unfinished += fire.state != "failed"
                 firing.schedule.last_at = instant
-        firing.schedule.settled_at = instants[-1] if cut else max(found.settled_us, row.settled_at)
-        firing.schedule.next_at = now if cut else found.wake_us
+        firing.schedule.settled_at = instants[-1] if cut else max(found.decided_until_us, row.settled_at)
+        firing.schedule.next_at = now if cut else found.next_check_us
         return firing, runs
 
-    def _put_off(self, row: ScheduleRow, error: BaseException, now: int) -> Firing:
+    def _postpone(self, row: ScheduleRow, error: BaseException, now: int) -> Firing:
         """This process cannot make anything of it: say so, leave it to others for a while, and settle nothing."""
         return Firing(replace(row, last_error=self._described(row, error), next_at=now + self._recovery_us))
 
@@ -250,22 +252,28 @@ class Scheduler:
         self._driver.faults.add(f"schedule {row.name or row.id}", error)
         return describe(error)
 
-    def birth(
-        self, firing: Firing, fire: FireRow, program: Program, given: dict[str, Any], now: int, inputs: Any = None
-    ) -> list[LiveRun]:
+    def create_run(
+        self,
+        firing: Firing,
+        fire: FireRow,
+        program: WorkflowDefinition,
+        given: dict[str, Any],
+        now: int,
+        inputs: Any = None,
+    ) -> list[ActiveRun]:
         """Add a fire to a firing, with a run; without one if none can be made of what it is to begin with."""
         driver, row = self._driver, firing.schedule
         try:
             context = dict(inputs if inputs is not None else _values(row.inputs) if row.inputs else {})
             cells = program.start({**context, **given})
-            run = LiveRun(
+            run = ActiveRun(
                 driver.head(row.workflow, program, now),
-                driver.loader.layout(program.plan),
+                driver.loader.compiled_plan(program.plan),
                 program.style,
                 program,
                 born=True,
             )
-            run.decide(Entry(ev.Started(cells)), driver.clock)
+            run.decide(JournalEntry(ev.Started(cells)), driver.clock)
         except BaseException as error:  # noqa: BLE001 - as above
             fire.state, fire.reason = "failed", self._described(row, error)
             firing.fires.append(fire)
@@ -283,9 +291,9 @@ class Scheduler:
     def _oldest(self, now: int) -> int:
         return now - int(self.limits.recovery_age_seconds * 1e6)
 
-    def _tidy(self, now: int) -> None:
+    def _expire_fires(self, now: int) -> None:
         reason = f"waited for more than {self.limits.recovery_age_seconds:g} s"
-        self._driver.store.tidy_fires(self._oldest(now), reason)
+        self._driver.store.expire_fires(self._oldest(now), reason)
         self._tidy_at = now + self._recovery_us
 
     def _ready(self, names: Collection[str], now: int) -> list[FireRow]:
@@ -297,7 +305,7 @@ class Scheduler:
             oldest=self._oldest(now),
         )
 
-    def _take_up(self, names: Collection[str], now: int) -> bool:
+    def _start_waiting(self, names: Collection[str], now: int) -> bool:
         """Start what was asked for, what has come to the head of its queue, and what failed to start."""
         store = self._driver.store
         self._waiting = store.has_waiting_fires()
@@ -307,7 +315,7 @@ class Scheduler:
         # Versions are read before what is decided on: whoever takes one of these up meanwhile makes ours a conflict.
         schedules = {schedule_id: store.schedule(schedule_id) for schedule_id in {f.schedule_id for f in rows}}
         rows = self._ready(names, now)
-        firings: dict[str, tuple[Firing, list[LiveRun]]] = {}
+        firings: dict[str, tuple[Firing, list[ActiveRun]]] = {}
         for fire in rows:
             schedule = schedules.get(fire.schedule_id)
             if schedule is None:
@@ -317,13 +325,13 @@ class Scheduler:
             program = self._driver.loader.program(firing.schedule.workflow)
             if program is not None:
                 fire.claimed_at, fire.attempts = now, fire.attempts + (fire.state == "failed")
-                runs += self.birth(firing, fire, program, _given(firing.schedule, fire.scheduled_at), now)
+                runs += self.create_run(firing, fire, program, _given(firing.schedule, fire.scheduled_at), now)
         written = self.write(list(firings.values()), now)
         return len(rows) == PASS_LIMIT_RUNS or not all(written)
 
     # -- writing
 
-    def write(self, firings: Sequence[tuple[Firing, list[LiveRun]]], now: int) -> list[bool]:
+    def write(self, firings: Sequence[tuple[Firing, list[ActiveRun]]], now: int) -> list[bool]:
         """Write firings with the births of their runs, and take the runs in.  False for what somebody else wrote."""
         if not firings:
             return []
@@ -334,16 +342,16 @@ class Scheduler:
         try:
             verdicts = driver.store.fire([firing for firing, _ in firings])
         except (StoreUnavailable, RunnerClosed):
-            driver.doubt()
+            driver.commit_outcome_unknown()
             raise
         except StoreError as error:
             if len(firings) > 1:  # one bad firing must not take the others with it
                 return [self.write([one], now)[0] for one in firings]
             bad = firings[0][0].schedule
             row = driver.store.schedule(bad.id)
-            return driver.store.fire([self._put_off(row, error, now)]) if row is not None else [False]
+            return driver.store.fire([self._postpone(row, error, now)]) if row is not None else [False]
         for (firing, runs), written in zip(firings, verdicts, strict=True):
             for run, change in zip(runs, firing.births, strict=True) if written else ():
-                driver.born(run, change)
-        driver.left(allowance)
+                driver.add_committed_run(run, change)
+        driver.note_unclaimed(allowance)
         return verdicts

@@ -32,7 +32,7 @@ NO_CONTEXT: Final = "fire_no_context"
 
 
 @dataclass(slots=True, eq=False)
-class Poll:
+class TriggerCall:
     """A trigger that is being asked.  `asked_at`: the instant its fire will have."""
 
     trigger: Trigger
@@ -41,14 +41,14 @@ class Poll:
     given_up: bool = False
 
 
-class Polling:
+class TriggerPoller:
     """A part of the scheduler.  Raises StoreUnavailable; answers that came in are kept until they are written."""
 
     def __init__(self, scheduler: Scheduler, driver: Driver) -> None:
         self._scheduler, self._driver = scheduler, driver
         self._kept: dict[str, Trigger] = {}
-        self._asked: dict[str, Poll] = {}
-        self.answers: deque[tuple[Poll, TriggerResult | str]] = deque()
+        self._asked: dict[str, TriggerCall] = {}
+        self.answers: deque[tuple[TriggerCall, TriggerResult | str]] = deque()
 
     def keep(self, names: Collection[str], now: int) -> None:
         """Write down the triggers of this process, and get those going again whose clock was set back."""
@@ -103,34 +103,34 @@ class Polling:
         for firing, mine in zip(due, self._scheduler.write([(firing, []) for firing in due], now), strict=True):
             trigger = triggers.find(firing.schedule.name or "")
             if mine and trigger is not None:
-                self._ask(Poll(trigger, firing.schedule.id, firing.schedule.settled_at), now)
+                self._ask(TriggerCall(trigger, firing.schedule.id, firing.schedule.settled_at), now)
 
-    def _ask(self, poll: Poll, now: int) -> None:
+    def _ask(self, poll: TriggerCall, now: int) -> None:
         self._asked[poll.trigger.name] = poll
         seconds = self._scheduler.limits.poll_timeout_seconds
-        self._driver.agenda.at(now + int(seconds * 1e6), lambda: self._give_up(poll, seconds))
+        self._driver.agenda.call_at(now + int(seconds * 1e6), lambda: self._give_up(poll, seconds))
 
         def work() -> None:
-            answer = ask(poll.trigger)
-            self._driver.tell(lambda: self._answered(poll, answer))
+            answer = call_trigger(poll.trigger)
+            self._driver.call_soon(lambda: self._answered(poll, answer))
 
         threading.Thread(target=work, name=f"holdwater-trigger-{poll.trigger.name}", daemon=True).start()
 
-    def _answered(self, poll: Poll, answer: TriggerResult | str) -> None:
+    def _answered(self, poll: TriggerCall, answer: TriggerResult | str) -> None:
         if self._asked.get(poll.trigger.name) is poll:
             del self._asked[poll.trigger.name]
             if not poll.given_up:
                 self.answers.append((poll, answer))
             self._scheduler.wanted = True
 
-    def _give_up(self, poll: Poll, seconds: float) -> None:
+    def _give_up(self, poll: TriggerCall, seconds: float) -> None:
         """It does not answer in time: it is not asked again here before it has."""
         if self._asked.get(poll.trigger.name) is poll:
             poll.given_up = True
             self.answers.append((poll, f"TimeoutError: it did not answer within {seconds:g} s"))
             self._scheduler.wanted = True
 
-    def _settle_or_drop(self, poll: Poll, answer: TriggerResult | str, now: int) -> None:
+    def _settle_or_drop(self, poll: TriggerCall, answer: TriggerResult | str, now: int) -> None:
         """An answer nothing can be made of must not hold up the others.  Raises StoreUnavailable."""
         try:
             self._settle(poll, answer, now)
@@ -139,7 +139,7 @@ class Polling:
         except BaseException as error:  # noqa: BLE001 - the trigger is asked again, and may give another answer
             self._driver.faults.add(f"the answer of trigger {poll.trigger.name!r}", error)
 
-    def _settle(self, poll: Poll, answer: TriggerResult | str, now: int) -> None:
+    def _settle(self, poll: TriggerCall, answer: TriggerResult | str, now: int) -> None:
         """Write what follows from an answer.  Raises StoreUnavailable."""
         for _ in range(WRITE_TRIES):
             row = self._driver.store.schedule(poll.schedule_id)
@@ -157,7 +157,7 @@ class Polling:
             if self._scheduler.write([(firing, runs)], now)[0]:
                 return
 
-    def _fire(self, poll: Poll, answer: TriggerResult, firing: Firing, now: int) -> list[Any]:
+    def _fire(self, poll: TriggerCall, answer: TriggerResult, firing: Firing, now: int) -> list[Any]:
         row = firing.schedule
         program = self._driver.loader.program(row.workflow)
         if program is None:
@@ -171,13 +171,13 @@ class Polling:
         if not row.allow_concurrent and (row.id, digest) in self._driver.store.unfinished_fires([row.id]):
             return []
         fire = FireRow(row.id, poll.asked_at, "started", now, context_hash=digest)
-        runs = self._scheduler.birth(firing, fire, program, given(row, poll.asked_at), now, inputs)
+        runs = self._scheduler.create_run(firing, fire, program, given(row, poll.asked_at), now, inputs)
         if fire.state == "failed":
             fire.state, row.last_error = "skipped", fire.reason
         return runs
 
 
-def ask(trigger: Trigger) -> TriggerResult | str:
+def call_trigger(trigger: Trigger) -> TriggerResult | str:
     """The answer of a trigger function, or what is wrong with it."""
     try:
         found: Answer = trigger.function()
@@ -198,6 +198,6 @@ def hash_of(inputs: dict[str, Any]) -> str:
 
 def given(row: ScheduleRow, instant: int) -> dict[str, Any]:
     """What every run of a trigger finds in its context."""
-    from holdwater.runtime.services.schedules import shown
+    from holdwater.runtime.services.schedules import format_instant
 
-    return {"trigger_name": row.name, "triggered_at": shown(instant)}
+    return {"trigger_name": row.name, "triggered_at": format_instant(instant)}

@@ -18,8 +18,8 @@ from holdwater.errors import ConfigError, RunInProgress, StoreUnavailable
 from holdwater.storage.sqlite import lock_files
 from holdwater.storage.sqlite.lock_files import LockFile
 
-SUFFIX: Final = ".jsonl"
-NAME_LIMIT_CHARS: Final = 180
+FILE_SUFFIX: Final = ".jsonl"
+MAX_FILE_NAME_CHARS: Final = 180
 DAY_SECONDS: Final = 86_400
 
 
@@ -66,11 +66,11 @@ class FileRunLock:
         if lock is not None:
             lock.release()
 
-    def forget(self) -> None:
+    def after_fork_in_child(self) -> None:
         self._close()
         lock, self._lock = self._lock, None
         if lock is not None:
-            lock.forget()
+            lock.close_inherited()
 
     def _close(self) -> None:
         if self._fd >= 0:
@@ -86,18 +86,20 @@ class FileCheckpoints:
 
     def __init__(self, directory: str | os.PathLike[str], *, retention_days: int | None = None) -> None:
         self._directory = Path(os.path.abspath(directory))
-        self.place = str(self._directory)
+        self.location = str(self._directory)
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
             if retention_days is not None:
-                self._delete_older(time.time() - retention_days * DAY_SECONDS)
+                self._delete_older_than(time.time() - retention_days * DAY_SECONDS)
         except OSError as error:
-            raise ConfigError(f"checkpoint_path {self.place} cannot be a directory for checkpoints: {error}") from error
+            raise ConfigError(
+                f"checkpoint_path {self.location} cannot be a directory for checkpoints: {error}"
+            ) from error
 
     def lock(self, run_id: str) -> FileRunLock:
-        path = self._path(run_id)
+        path = self._record_path(run_id)
         try:
-            held = lock_files.hold(path.with_name(path.name + ".lock"))
+            held = lock_files.try_acquire(path.with_name(path.name + ".lock"))
         except OSError as error:
             raise StoreUnavailable(f"the lock file of {path} cannot be made: {error}") from error
         if held is None:
@@ -106,42 +108,42 @@ class FileCheckpoints:
 
     def load(self, run_id: str) -> list[str]:
         try:
-            content = self._path(run_id).read_bytes()
+            content = self._record_path(run_id).read_bytes()
         except FileNotFoundError:
             return []
         except OSError as error:
             raise StoreUnavailable(f"the records of run {run_id!r} cannot be read: {error}") from error
         return content.decode(errors="surrogatepass").split("\n")[1:-1]
 
-    def below(self, run_id: str) -> list[str]:
+    def find_descendants(self, run_id: str) -> list[str]:
         found = []
         try:
-            for path in self._directory.glob(f"{_quoted(run_id)[: NAME_LIMIT_CHARS - 33]}*{SUFFIX}"):
+            for path in self._directory.glob(f"{_quote_file_name(run_id)[: MAX_FILE_NAME_CHARS - 33]}*{FILE_SUFFIX}"):
                 with path.open("rb") as file:
                     line = file.readline()
                 if line.endswith(b"\n"):
                     found.append(json.loads(line))
         except (OSError, ValueError) as error:
-            raise StoreUnavailable(f"{self.place} cannot be read: {error}") from error
+            raise StoreUnavailable(f"{self.location} cannot be read: {error}") from error
         return sorted(name for name in found if name.startswith(f"{run_id}/"))
 
     def close(self) -> None:
         """Nothing is open but what locks hold."""
 
-    def _delete_older(self, instant: float) -> None:
-        for path in self._directory.glob(f"*{SUFFIX}"):
+    def _delete_older_than(self, instant: float) -> None:
+        for path in self._directory.glob(f"*{FILE_SUFFIX}"):
             if path.stat().st_mtime < instant and lock_files.is_free(path.with_name(path.name + ".lock")):
                 path.unlink(missing_ok=True)
 
-    def _path(self, run_id: str) -> Path:
-        name = _quoted(run_id)
-        if len(name) > NAME_LIMIT_CHARS:  # a file name has 255 bytes
+    def _record_path(self, run_id: str) -> Path:
+        name = _quote_file_name(run_id)
+        if len(name) > MAX_FILE_NAME_CHARS:  # a file name has 255 bytes
             digest = hashlib.sha256(name.encode()).hexdigest()[:32]
-            name = f"{name[: NAME_LIMIT_CHARS - 33]}-{digest}"
-        return self._directory / f"{name}{SUFFIX}"
+            name = f"{name[: MAX_FILE_NAME_CHARS - 33]}-{digest}"
+        return self._directory / f"{name}{FILE_SUFFIX}"
 
 
-def _quoted(run_id: str) -> str:
+def _quote_file_name(run_id: str) -> str:
     """As a file name that is not hidden."""
     name = quote(run_id, safe="", errors="backslashreplace")
     return f"%2E{name[1:]}" if name.startswith(".") else name

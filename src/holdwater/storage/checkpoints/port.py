@@ -23,15 +23,15 @@ class RunLock(Protocol):
         """Give the right back.  Calling it again does nothing."""
         ...
 
-    def forget(self) -> None:
+    def after_fork_in_child(self) -> None:
         """In a forked child: let go of what is the parent's."""
         ...
 
 
-class CheckpointPort(Protocol):
+class CheckpointBackend(Protocol):
     """Records by run.  Thread-safe.  `place`: where they are, for messages."""
 
-    place: str
+    location: str
 
     def lock(self, run_id: str) -> RunLock:
         """Raises RunInProgress if another process has the run, StoreUnavailable."""
@@ -41,7 +41,7 @@ class CheckpointPort(Protocol):
         """The records of a run, oldest first; none for a run that is not there.  Raises StoreUnavailable."""
         ...
 
-    def below(self, run_id: str) -> list[str]:
+    def find_descendants(self, run_id: str) -> list[str]:
         """Runs whose ids are this one's and more behind a slash.  Raises StoreUnavailable."""
         ...
 

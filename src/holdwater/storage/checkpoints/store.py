@@ -11,96 +11,96 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from holdwater.errors import RunInProgress, StoreUnavailable
-from holdwater.model.records import Change, Conflict, JournalRow, RunRow, Verdict, WorkRow
+from holdwater.model.records import Conflict, JournalRow, RunRow, RunUpdate, Verdict, WorkRow
 from holdwater.storage.checkpoints import records
-from holdwater.storage.checkpoints.port import CheckpointPort, RunLock
+from holdwater.storage.checkpoints.port import CheckpointBackend, RunLock
 from holdwater.storage.memory.store import MemoryStore
 
 
 class CheckpointedStore(MemoryStore):
     """Runs behind a port.  Schedules and announcements are not recorded: they are gone with the process."""
 
-    def __init__(self, port: CheckpointPort) -> None:
-        super().__init__(port.place)
-        self._port = port
+    def __init__(self, backend: CheckpointBackend) -> None:
+        super().__init__(backend.location)
+        self._backend = backend
         self._locks: dict[str, RunLock] = {}
 
-    def take(self, run_id: str) -> bool:
+    def acquire_run(self, run_id: str) -> bool:
         """Have a run, and what of its children has not ended, in memory to go on with it; False if there is none.
 
         Their locks are ours until they end or this store is closed.
 
         Raises RunInProgress, StoreUnavailable, StoreError.
         """
-        with self._open():
-            if not self._take(run_id):
+        with self._locked():
+            if not self._acquire_one(run_id):
                 return False
-            for child in self._port.below(run_id):
-                head = self._recorded(child)._runs.get(child)
+            for child in self._backend.find_descendants(run_id):
+                head = self._replay_records(child)._runs.get(child)
                 if head is not None and head.finished_at is None:
-                    self._take(child)
+                    self._acquire_one(child)
             return True
 
     def close(self) -> None:
-        if not self._refusal:
+        if not self._closed_reason:
             for lock in self._locks.values():
                 lock.release()
             self._locks.clear()
         super().close()
-        self._port.close()
+        self._backend.close()
 
-    def abandon(self) -> None:
+    def after_fork_in_child(self) -> None:
         for lock in self._locks.values():
-            lock.forget()
-        super().abandon()
+            lock.after_fork_in_child()
+        super().after_fork_in_child()
 
     def renew(self, owner: str, lease_until: int) -> None:
         """Extend the lease of everything the owner holds, and the locks."""
         super().renew(owner, lease_until)
-        with self._open():
+        with self._locked():
             for run_id, lock in list(self._locks.items()):
                 try:
                     lock.renew()
                 except RunInProgress:  # whoever writes next sees what has become of it
-                    self._let_go(run_id)
+                    self._evict_run(run_id)
 
     # -- reading
 
     def run(self, run_id: str) -> RunRow | None:
-        return MemoryStore.run(self._holder(run_id), run_id)
+        return MemoryStore.run(self._store_with_run(run_id), run_id)
 
-    def seqs(self, run_ids: Collection[str]) -> dict[str, int]:
+    def journal_lengths(self, run_ids: Collection[str]) -> dict[str, int]:
         return {run_id: head.seq for run_id in run_ids if (head := self.run(run_id)) is not None}
 
     def journal(self, run_id: str, after: int = 0) -> list[JournalRow]:
         """The journal from entry `after` + 1 on."""
-        return MemoryStore.journal(self._holder(run_id), run_id, after)
+        return MemoryStore.journal(self._store_with_run(run_id), run_id, after)
 
     def work(self, run_id: str) -> list[WorkRow]:
         """Outstanding work of a run."""
-        return MemoryStore.work(self._holder(run_id), run_id)
+        return MemoryStore.work(self._store_with_run(run_id), run_id)
 
-    def _holder(self, run_id: str) -> MemoryStore:
-        with self._open():
-            return self if run_id in self._runs else self._recorded(run_id)
+    def _store_with_run(self, run_id: str) -> MemoryStore:
+        with self._locked():
+            return self if run_id in self._runs else self._replay_records(run_id)
 
     # -- within, under the lock
 
-    def _recorded(self, run_id: str) -> MemoryStore:
+    def _replay_records(self, run_id: str) -> MemoryStore:
         """What the records of a run say, by themselves.  Nobody has its work."""
         found = MemoryStore(self.url)
-        for change in records.decode(self._port.load(run_id), self.url):
-            found._write(change, found._runs.get(run_id))
-        found.orphan_dead(0)
+        for change in records.decode_records(self._backend.load(run_id), self.url):
+            found._apply_update(change, found._runs.get(run_id))
+        found.reclaim_expired(0)
         self._plans.update(found._plans)
         return found
 
-    def _take(self, run_id: str) -> bool:
+    def _acquire_one(self, run_id: str) -> bool:
         if run_id in self._runs:
             return True
-        lock = self._port.lock(run_id)
+        lock = self._backend.lock(run_id)
         try:
-            found = self._recorded(run_id)
+            found = self._replay_records(run_id)
         except BaseException:
             lock.release()
             raise
@@ -113,39 +113,39 @@ class CheckpointedStore(MemoryStore):
         self._work.update(found._work)
         return True
 
-    def _let_go(self, run_id: str) -> None:
+    def _evict_run(self, run_id: str) -> None:
         """The run is no longer executed here."""
         if run_id in self._runs:
-            self._delete([run_id])
+            self._delete_runs([run_id])
         lock = self._locks.pop(run_id, None)
         if lock is not None:
             lock.release()
 
-    def _commit(self, change: Change) -> Verdict:
+    def _commit_one(self, change: RunUpdate) -> Verdict:
         run_id = change.run.id
         try:
-            if not change.born:
-                self._take(run_id)
+            if not change.is_new:
+                self._acquire_one(run_id)
             elif run_id not in self._locks:
-                self._locks[run_id] = self._port.lock(run_id)
-                if self._port.load(run_id):
-                    self._let_go(run_id)
+                self._locks[run_id] = self._backend.lock(run_id)
+                if self._backend.load(run_id):
+                    self._evict_run(run_id)
                     return Conflict()
-            return super()._commit(change)
+            return super()._commit_one(change)
         except RunInProgress:
-            self._let_go(run_id)
+            self._evict_run(run_id)
             return Conflict()
         except StoreUnavailable:
-            if change.born:
-                self._let_go(run_id)
+            if change.is_new:
+                self._evict_run(run_id)
             raise
 
-    def _write(self, change: Change, known: RunRow | None) -> None:
+    def _apply_update(self, change: RunUpdate, previous: RunRow | None) -> None:
         run_id = change.run.id
-        if change.born and change.plan is None and change.run.structure in self._plans:
+        if change.is_new and change.plan is None and change.run.structure in self._plans:
             # it came with another run, which has records of its own
             change = replace(change, plan=json.loads(self._plans[change.run.structure]))
-        self._locks[run_id].append(records.encode(change))
-        super()._write(change, known)
+        self._locks[run_id].append(records.encode_record(change))
+        super()._apply_update(change, previous)
         if change.run.finished_at is not None:
-            self._let_go(run_id)
+            self._evict_run(run_id)

@@ -8,20 +8,20 @@ from typing import Final
 
 from holdwater.errors import RunNotFound
 from holdwater.model.records import FIRST, LAST, NOT_BEFORE, Position, RunFilter, RunRow
-from holdwater.storage.memory.sorted_index import Positions
+from holdwater.storage.memory.sorted_index import SortedIndex
 
 
-class Heads:
+class RunIndex:
     """The rows themselves, not copies.  `by_id`: for who wants to look one up."""
 
     def __init__(self) -> None:
         self.by_id: Final[dict[str, RunRow]] = {}
-        self._births: Final = Positions()
-        self._families: Final[dict[str, Positions]] = {}
+        self._by_created_at: Final = SortedIndex()
+        self._by_parent: Final[dict[str, SortedIndex]] = {}
         """parent -> births of its children"""
-        self._ends: Final = Positions()
+        self._by_finished_at: Final = SortedIndex()
         """of runs that are nobody's children"""
-        self._keys: Final[dict[tuple[str, str], str]] = {}
+        self._ids_by_key: Final[dict[tuple[str, str], str]] = {}
 
     def put(self, run: RunRow) -> None:
         """A new run, or the new head of one."""
@@ -29,57 +29,61 @@ class Heads:
         self.by_id[run.id] = run
         if known is None:
             born = (run.created_at, run.id)
-            self._births.add(born)
+            self._by_created_at.add(born)
             if run.parent_id is not None:
-                self._families.setdefault(run.parent_id, Positions()).add(born)
+                self._by_parent.setdefault(run.parent_id, SortedIndex()).add(born)
             if run.idempotency_key is not None:
-                self._keys[run.workflow, run.idempotency_key] = run.id
+                self._ids_by_key[run.workflow, run.idempotency_key] = run.id
         before = None if known is None else known.finished_at
         if run.parent_id is None and run.finished_at != before:
             if before is not None:
-                self._ends.drop((before, run.id))
+                self._by_finished_at.remove((before, run.id))
             if run.finished_at is not None:
-                self._ends.add((run.finished_at, run.id))
+                self._by_finished_at.add((run.finished_at, run.id))
 
     def remove(self, run_id: str) -> None:
         """A run, without its children."""
         run = self.by_id.pop(run_id)
         born = (run.created_at, run_id)
-        self._births.drop(born)
+        self._by_created_at.remove(born)
         if run.parent_id is not None:
-            siblings = self._families[run.parent_id]
-            siblings.drop(born)
+            siblings = self._by_parent[run.parent_id]
+            siblings.remove(born)
             if not len(siblings):
-                del self._families[run.parent_id]
+                del self._by_parent[run.parent_id]
         elif run.finished_at is not None:
-            self._ends.drop((run.finished_at, run_id))
+            self._by_finished_at.remove((run.finished_at, run_id))
         if run.idempotency_key is not None:
-            del self._keys[run.workflow, run.idempotency_key]
+            del self._ids_by_key[run.workflow, run.idempotency_key]
 
-    def holder(self, workflow: str, key: str) -> RunRow | None:
+    def find_by_key(self, workflow: str, key: str) -> RunRow | None:
         """The run that has an idempotency key."""
-        run_id = self._keys.get((workflow, key))
+        run_id = self._ids_by_key.get((workflow, key))
         return None if run_id is None else self.by_id[run_id]
 
-    def asked(self, which: RunFilter) -> Iterator[RunRow]:
+    def select(self, run_filter: RunFilter) -> Iterator[RunRow]:
         """Newest first, without a limit.  Raises RunNotFound."""
-        births = self._births if which.parent_id is None else self._families.get(which.parent_id, Positions())
+        births = (
+            self._by_created_at
+            if run_filter.parent_id is None
+            else self._by_parent.get(run_filter.parent_id, SortedIndex())
+        )
         before = LAST
-        if which.before is not None:
-            if which.before not in self.by_id:
-                raise RunNotFound(f"there is no run {which.before!r} to list the runs before")
-            before = (self.by_id[which.before].created_at, which.before)
-        since = NOT_BEFORE if which.since is None else which.since
+        if run_filter.before_id is not None:
+            if run_filter.before_id not in self.by_id:
+                raise RunNotFound(f"there is no run {run_filter.before_id!r} to list the runs before")
+            before = (self.by_id[run_filter.before_id].created_at, run_filter.before_id)
+        since = NOT_BEFORE if run_filter.since is None else run_filter.since
         births_since = takewhile(lambda birth: birth[0] >= since, births.before(before))
         return (
             run
             for _, run_id in births_since
-            if which.workflow in (None, (run := self.by_id[run_id]).workflow)
-            and which.status in (None, run.status)
-            and not (which.top_level and run.parent_id is not None)
+            if run_filter.workflow in (None, (run := self.by_id[run_id]).workflow)
+            and run_filter.status in (None, run.status)
+            and not (run_filter.top_level and run.parent_id is not None)
         )
 
-    def beginning_with(self, prefix: str) -> list[str]:
+    def find_by_prefix(self, prefix: str) -> list[str]:
         """Sorted ids, without children whose parents' ids begin so, too."""
         return sorted(
             run.id
@@ -87,25 +91,25 @@ class Heads:
             if run.id.startswith(prefix) and not (run.parent_id is not None and run.parent_id.startswith(prefix))
         )
 
-    def in_order(self) -> list[str]:
+    def ids_by_created_at(self) -> list[str]:
         """Ids, the oldest first."""
-        return [run_id for _, run_id in self._births.after(FIRST)]
+        return [run_id for _, run_id in self._by_created_at.after(FIRST)]
 
     @property
-    def ended_count(self) -> int:
+    def finished_count(self) -> int:
         """How many runs have ended that are nobody's children."""
-        return len(self._ends)
+        return len(self._by_finished_at)
 
-    def ended(self, after: Position, limit: int) -> list[Position]:
+    def finished_after(self, after: Position, limit: int) -> list[Position]:
         """The first of them to end."""
-        return list(islice(self._ends.after(after), limit))
+        return list(islice(self._by_finished_at.after(after), limit))
 
-    def family(self, root: str) -> list[str]:
+    def with_descendants(self, root_id: str) -> list[str]:
         """A run, its children, and theirs."""
-        family = [root]
+        family = [root_id]
         for run_id in family:
-            if run_id in self._families:
-                family += [child for _, child in self._families[run_id].after(FIRST)]
+            if run_id in self._by_parent:
+                family += [child for _, child in self._by_parent[run_id].after(FIRST)]
         return family
 
     def clear(self) -> None:

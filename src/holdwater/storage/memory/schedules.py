@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from holdwater.errors import StoreError
-from holdwater.model.records import Change, RunRow
+from holdwater.model.records import RunRow, RunUpdate
 from holdwater.model.schedules import RUNNING, WAITING, FireCounts, Fired, FireRow, Firing, ScheduleRow
 
 
@@ -16,19 +16,19 @@ class MemorySchedules:
 
     def __init__(
         self,
-        open_: Callable[[], AbstractContextManager[None]],
-        born: Callable[[Change], None],
-        runs: dict[str, RunRow],
+        locked: Callable[[], AbstractContextManager[None]],
+        create_run: Callable[[RunUpdate], None],
+        run_rows: dict[str, RunRow],
     ) -> None:
-        self._open_, self._born, self._heads = open_, born, runs
+        self._store_lock, self._create_run, self._run_rows = locked, create_run, run_rows
         self._schedules: dict[str, ScheduleRow] = {}
         self._fires: dict[str, dict[int, FireRow]] = {}
-        self._closed: set[tuple[str, int]] = set()
+        self._closed_fires: set[tuple[str, int]] = set()
         """fires whose books are closed"""
-        self._announced: set[str] = set()
+        self._registered_workflows: set[str] = set()
 
     def put_schedule(self, row: ScheduleRow) -> bool:
-        with self._open_():
+        with self._store_lock():
             old = self._schedules.get(row.id)
             same = [s for s in self._schedules.values() if row.name and (s.kind, s.name) == (row.kind, row.name)]
             if (old.version if old else 0) != row.version or any(s.id != row.id for s in same):
@@ -40,37 +40,37 @@ class MemorySchedules:
             return True
 
     def schedule(self, schedule_id: str) -> ScheduleRow | None:
-        with self._open_():
+        with self._store_lock():
             found = self._schedules.get(schedule_id)
             return None if found is None else replace(found)
 
-    def named_schedule(self, kind: str, name: str) -> ScheduleRow | None:
-        with self._open_():
+    def schedule_by_name(self, kind: str, name: str) -> ScheduleRow | None:
+        with self._store_lock():
             return next((replace(s) for s in self._schedules.values() if (s.kind, s.name) == (kind, name)), None)
 
     def schedules(
         self, kind: str | None = None, *, enabled_only: bool = False, limit: int = 100, offset: int = 0
     ) -> list[ScheduleRow]:
-        with self._open_():
+        with self._store_lock():
             found = [s for s in self._schedules.values() if kind in (None, s.kind) and s.enabled >= enabled_only]
             found.sort(key=lambda s: (s.created_at, s.id))
             return [replace(s) for s in found[offset : offset + limit]]
 
     def delete_schedule(self, schedule_id: str) -> bool:
-        with self._open_():
+        with self._store_lock():
             self._fires.pop(schedule_id, None)
             return self._schedules.pop(schedule_id, None) is not None
 
     def due_schedules(self, kind: str, before: int, limit: int, names: Collection[str]) -> list[ScheduleRow]:
-        with self._open_():
-            found = [s for s in self._waking(kind, names) if s.next_at is not None and s.next_at <= before]
+        with self._store_lock():
+            found = [s for s in self._enabled_schedules(kind, names) if s.next_at is not None and s.next_at <= before]
             return [replace(s) for s in sorted(found, key=lambda s: (s.next_at, s.id))[:limit]]
 
     def next_due(self, kind: str, names: Collection[str]) -> int | None:
-        with self._open_():
-            return min([s.next_at for s in self._waking(kind, names) if s.next_at is not None], default=None)
+        with self._store_lock():
+            return min([s.next_at for s in self._enabled_schedules(kind, names) if s.next_at is not None], default=None)
 
-    def _waking(self, kind: str, names: Collection[str]) -> list[ScheduleRow]:
+    def _enabled_schedules(self, kind: str, names: Collection[str]) -> list[ScheduleRow]:
         return [
             s
             for s in self._schedules.values()
@@ -78,14 +78,14 @@ class MemorySchedules:
         ]
 
     def fire(self, firings: Sequence[Firing]) -> list[bool]:
-        with self._open_():
+        with self._store_lock():
             for firing in firings:
                 for change in firing.births:
                     if change.run.seq != len(change.entries):
                         raise StoreError(f"run {change.run.id}: its head does not fit the entries that come with it")
-            return [self._fire(firing) for firing in firings]
+            return [self._apply_firing(firing) for firing in firings]
 
-    def _fire(self, firing: Firing) -> bool:
+    def _apply_firing(self, firing: Firing) -> bool:
         new = firing.schedule
         row = self._schedules.get(new.id)
         if row is None or row.version != new.version:
@@ -93,24 +93,24 @@ class MemorySchedules:
         row.settled_at, row.last_at, row.next_at = new.settled_at, new.last_at, new.next_at
         row.last_error, row.version = new.last_error, new.version + 1
         for change in firing.births:
-            self._born(change)
+            self._create_run(change)
         for fire in firing.fires:
             self._fires.setdefault(fire.schedule_id, {})[fire.scheduled_at] = replace(fire)
         return True
 
     def fires(self, schedule_id: str, limit: int, offset: int = 0) -> list[Fired]:
-        with self._open_():
+        with self._store_lock():
             rows = sorted(self._fires.get(schedule_id, {}).values(), key=lambda f: -f.scheduled_at)
-            return [self._fired(fire) for fire in rows[offset : offset + limit]]
+            return [self._with_run(fire) for fire in rows[offset : offset + limit]]
 
-    def _fired(self, fire: FireRow) -> Fired:
-        run = self._heads.get(fire.run_id or "")
+    def _with_run(self, fire: FireRow) -> Fired:
+        run = self._run_rows.get(fire.run_id or "")
         if run is None:
             return Fired(replace(fire))
         return Fired(replace(fire), run.status, run.created_at, run.finished_at, run.error)
 
     def unfinished_fires(self, schedule_ids: Collection[str]) -> list[tuple[str, str | None]]:
-        with self._open_():
+        with self._store_lock():
             return [
                 (i, fire.context_hash)
                 for i in schedule_ids
@@ -118,18 +118,18 @@ class MemorySchedules:
                 if self._is_running(fire) or (fire.state == "queued" and self._is_open(fire, WAITING))
             ]
 
-    def _is_open(self, fire: FireRow, how: int) -> bool:
-        return fire.open == how and (fire.schedule_id, fire.scheduled_at) not in self._closed
+    def _is_open(self, fire: FireRow, phase: int) -> bool:
+        return fire.open == phase and (fire.schedule_id, fire.scheduled_at) not in self._closed_fires
 
     def _is_running(self, fire: FireRow) -> bool:
-        run = self._heads.get(fire.run_id or "")
+        run = self._run_rows.get(fire.run_id or "")
         return self._is_open(fire, RUNNING) and run is not None and run.finished_at is None
 
     def waiting_fires(
         self, names: Collection[str], limit: int, *, attempts: int, tried_before: int, oldest: int
     ) -> list[FireRow]:
         found: list[FireRow] = []
-        with self._open_():
+        with self._store_lock():
             for schedule_id in sorted(self._fires):
                 schedule = self._schedules.get(schedule_id)
                 if schedule is None or schedule.workflow not in names:
@@ -152,29 +152,29 @@ class MemorySchedules:
 
     def queued_fires(self, schedule_id: str) -> list[FireRow]:
         """Fires of a schedule that wait for an earlier run of it, the oldest first."""
-        with self._open_():
+        with self._store_lock():
             fires = [fire for fire in self._fires.get(schedule_id, {}).values() if fire.state == "queued"]
             open_ = [fire for fire in fires if self._is_open(fire, WAITING)]
             return [replace(fire) for fire in sorted(open_, key=lambda fire: fire.scheduled_at)]
 
     def has_waiting_fires(self) -> bool:
-        with self._open_():
+        with self._store_lock():
             return any(self._is_open(fire, WAITING) for fires in self._fires.values() for fire in fires.values())
 
-    def tidy_fires(self, oldest: int, reason: str) -> None:
-        with self._open_():
+    def expire_fires(self, oldest: int, reason: str) -> None:
+        with self._store_lock():
             for fire in [fire for fires in self._fires.values() for fire in fires.values()]:
                 if fire.open == RUNNING and not self._is_running(fire):
-                    self._closed.add((fire.schedule_id, fire.scheduled_at))
+                    self._closed_fires.add((fire.schedule_id, fire.scheduled_at))
                 elif fire.open == WAITING and fire.scheduled_at < oldest:
-                    self._closed.add((fire.schedule_id, fire.scheduled_at))
+                    self._closed_fires.add((fire.schedule_id, fire.scheduled_at))
                     if fire.state != "failed":
                         fire.state, fire.reason = "skipped", reason
 
     def count_fires(self, since: int, lost_before: int) -> FireCounts:
-        with self._open_():
+        with self._store_lock():
             found = [
-                self._fired(fire)
+                self._with_run(fire)
                 for schedule_id, fires in self._fires.items()
                 if schedule_id in self._schedules and self._schedules[schedule_id].kind == "cron"
                 for fire in fires.values()
@@ -187,10 +187,10 @@ class MemorySchedules:
             sum([f.fire.run_id is None and f.fire.claimed_at < lost_before for f in found]),
         )
 
-    def announce(self, workflows: Collection[str], now: int) -> None:
-        with self._open_():
-            self._announced.update(workflows)
+    def register_workflow(self, workflows: Collection[str], now: int) -> None:
+        with self._store_lock():
+            self._registered_workflows.update(workflows)
 
-    def is_announced(self, workflow: str) -> bool:
-        with self._open_():
-            return workflow in self._announced
+    def is_workflow_registered(self, workflow: str) -> bool:
+        with self._store_lock():
+            return workflow in self._registered_workflows

@@ -8,43 +8,43 @@ from collections.abc import Iterator
 from holdwater.model.records import Position
 
 
-class Positions:
+class SortedIndex:
     """A sorted set.  What is dropped is swept out later, so that dropping costs next to nothing."""
 
     def __init__(self) -> None:
-        self._all: list[Position] = []
-        self._start = 0
+        self._entries: list[Position] = []
+        self._first = 0
         """everything ahead of it was dropped"""
-        self._dropped: set[Position] = set()
+        self._removed: set[Position] = set()
         """what was dropped behind it"""
 
     def __len__(self) -> int:
-        return len(self._all) - self._start - len(self._dropped)
+        return len(self._entries) - self._first - len(self._removed)
 
-    def add(self, position: Position) -> None:
+    def add(self, entry: Position) -> None:
         """It must not be there."""
-        if position in self._dropped:
-            self._dropped.discard(position)
+        if entry in self._removed:
+            self._removed.discard(entry)
         else:
-            insort(self._all, position, self._start)
+            insort(self._entries, entry, self._first)
 
-    def drop(self, position: Position) -> None:
+    def remove(self, entry: Position) -> None:
         """It must be there."""
-        self._dropped.add(position)
-        while self._start < len(self._all) and self._all[self._start] in self._dropped:
-            self._dropped.discard(self._all[self._start])
-            self._start += 1
-        if 2 * len(self) < len(self._all):
-            self._all = [kept for kept in self._all[self._start :] if kept not in self._dropped]
-            self._start, self._dropped = 0, set()
+        self._removed.add(entry)
+        while self._first < len(self._entries) and self._entries[self._first] in self._removed:
+            self._removed.discard(self._entries[self._first])
+            self._first += 1
+        if 2 * len(self) < len(self._entries):
+            self._entries = [kept for kept in self._entries[self._first :] if kept not in self._removed]
+            self._first, self._removed = 0, set()
 
-    def after(self, position: Position) -> Iterator[Position]:
+    def after(self, entry: Position) -> Iterator[Position]:
         """What stands behind a position, in order."""
-        return self._kept(range(bisect_right(self._all, position, self._start), len(self._all)))
+        return self._present(range(bisect_right(self._entries, entry, self._first), len(self._entries)))
 
-    def before(self, position: Position) -> Iterator[Position]:
+    def before(self, entry: Position) -> Iterator[Position]:
         """What stands ahead of a position, from there backwards."""
-        return self._kept(range(bisect_left(self._all, position, self._start) - 1, self._start - 1, -1))
+        return self._present(range(bisect_left(self._entries, entry, self._first) - 1, self._first - 1, -1))
 
-    def _kept(self, places: range) -> Iterator[Position]:
-        return (self._all[i] for i in places if self._all[i] not in self._dropped)
+    def _present(self, indexes: range) -> Iterator[Position]:
+        return (self._entries[i] for i in indexes if self._entries[i] not in self._removed)

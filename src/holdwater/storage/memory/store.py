@@ -12,36 +12,36 @@ from threading import Lock
 from typing import Any, Final
 
 from holdwater.errors import RunnerClosed, StoreError
-from holdwater.model.ports import Renewal
+from holdwater.model.ports import LeaseRenewal
 from holdwater.model.records import (
     FIRST,
-    Change,
     Committed,
     Conflict,
     Duplicate,
-    Forgotten,
     JournalRow,
-    News,
+    Notification,
     Position,
-    Record,
+    PruneResult,
     RunFilter,
     RunRow,
+    RunUpdate,
+    StoredRun,
     Verdict,
     WorkRow,
 )
 from holdwater.model.time import ClockSample
 from holdwater.storage import process_forks
-from holdwater.storage.memory.run_index import Heads
+from holdwater.storage.memory.run_index import RunIndex
 from holdwater.storage.memory.schedules import MemorySchedules
-from holdwater.storage.sql.journal_tail import tail
-from holdwater.storage.sql.pruning import doomed
-from holdwater.storage.sql.rows import claim_order
-from holdwater.storage.sqlite.liveness import LocalOwners
+from holdwater.storage.sql.journal_tail import slice_after
+from holdwater.storage.sql.pruning import prunable
+from holdwater.storage.sql.rows import claim_sort_key
+from holdwater.storage.sqlite.liveness import InProcessOwners
 
-_LIST_AT_MOST: Final = 1000
+_MAX_LISTED_RUNS: Final = 1000
 
 # what is decided at birth
-_FIXED: Final = (
+_IMMUTABLE_FIELDS: Final = (
     "id",
     "workflow",
     "style",
@@ -61,40 +61,40 @@ class MemoryStore(MemorySchedules):
     def __init__(self, url: str = "memory://") -> None:
         self.url = url
         self._lock = Lock()
-        self._refusal = ""
-        self._owners: Final = LocalOwners()
+        self._closed_reason = ""
+        self._owners: Final = InProcessOwners()
         self._plans: Final[dict[str, str]] = {}
-        self._index: Final = Heads()
+        self._index: Final = RunIndex()
         self._runs: Final = self._index.by_id
         self._journal: Final[dict[str, list[JournalRow]]] = {}
         self._work: Final[dict[str, dict[tuple[int, int], WorkRow]]] = {}
         """outstanding rows of the runs that have any"""
-        super().__init__(self._open, lambda change: self._write(change, None), self._runs)
-        process_forks.watch(self)
+        super().__init__(self._locked, lambda change: self._apply_update(change, None), self._runs)
+        process_forks.register_fork_aware(self)
 
     def close(self) -> None:
         """Forget everything.  Calling it again does nothing."""
-        if self._refusal:
+        if self._closed_reason:
             return
         with self._lock:
-            self._refusal = "this store was closed"
+            self._closed_reason = "this store was closed"
             self._plans.clear()
             self._index.clear()
             self._journal.clear()
             self._work.clear()
             self._owners.close()
 
-    def suspend(self) -> None:
+    def before_fork(self) -> None:
         """Before a fork; there is nothing to prepare."""
 
-    def resume(self) -> None:
+    def after_fork_in_parent(self) -> None:
         """After a fork, in the parent."""
 
-    def abandon(self) -> None:
+    def after_fork_in_child(self) -> None:
         """In a forked child, where a copy would silently go its own way: refuse every call."""
-        self._refusal = self._refusal or "this store was opened before the process forked"
+        self._closed_reason = self._closed_reason or "this store was opened before the process forked"
 
-    def listen(self, tell: Callable[[News], None]) -> bool:
+    def listen(self, tell: Callable[[Notification], None]) -> bool:
         """Nobody else is here."""
         return False
 
@@ -105,51 +105,53 @@ class MemoryStore(MemorySchedules):
 
     def register(self, owner: str) -> None:
         """The owner lives until it unregisters or this store is closed."""
-        with self._open():
+        with self._locked():
             self._owners.register(owner)
 
     def unregister(self, owner: str) -> None:
-        with self._open():
+        with self._locked():
             self._owners.unregister(owner)
 
-    def alive(self, owner: str) -> bool | None:
+    def is_alive(self, owner: str) -> bool | None:
         """Whether the owner lives."""
-        return self._owners.life(owner) != "dead"
+        return self._owners.liveness(owner) != "dead"
 
-    def orphan_dead(self, now: int, steady_us: int = 0, lease_us: int = 0) -> int:
+    def reclaim_expired(self, now: int, steady_us: int = 0, lease_us: int = 0) -> int:
         """Take the work of owners that are not registered; no other process can have one.  Returns how many rows."""
-        with self._open():
-            taken = [row for row in self._rows() if row.owner is not None and self._owners.life(row.owner) == "dead"]
+        with self._locked():
+            taken = [
+                row for row in self._work_rows() if row.owner is not None and self._owners.liveness(row.owner) == "dead"
+            ]
             for row in taken:
                 row.orphaned = True
-                self._give_back(row)
+                self._release_row(row)
             return len(taken)
 
     def renew(self, owner: str, lease_until: int) -> None:
         """Extend the lease of everything the owner holds."""
-        with self._open():
-            for row in self._rows():
+        with self._locked():
+            for row in self._work_rows():
                 if row.owner == owner:
                     row.lease_until = lease_until
 
     def next_expiry(self, owner: str) -> int | None:
         """When the first lease that is not this owner's runs out."""
-        with self._open():
-            return min((r.lease_until for r in self._rows() if r.owner not in (None, owner)), default=None)
+        with self._locked():
+            return min((r.lease_until for r in self._work_rows() if r.owner not in (None, owner)), default=None)
 
-    def renewal(self, owner: str, lease_us: int) -> Renewal | None:
+    def renewal(self, owner: str, lease_us: int) -> LeaseRenewal | None:
         """None: leases need no renewal while their owner lives."""
         return None
 
     # -- runs
 
-    def commit(self, changes: Sequence[Change]) -> list[Verdict]:
+    def commit(self, changes: Sequence[RunUpdate]) -> list[Verdict]:
         """All changes at once, each with its own verdict; at most one change per run."""
-        with self._open():
+        with self._locked():
             for change in changes:
                 if change.run.seq != change.expected + len(change.entries):
                     raise StoreError(f"run {change.run.id}: its head does not fit the entries that come with it")
-            return [self._commit(change) for change in changes]
+            return [self._commit_one(change) for change in changes]
 
     def claim(
         self,
@@ -167,20 +169,20 @@ class MemoryStore(MemorySchedules):
 
         Returns the rows as they were before the claim.
         """
-        with self._open():
+        with self._locked():
             free = [
                 row
-                for row in self._rows()
+                for row in self._work_rows()
                 if row.owner is None
                 and not row.parked
                 and row.workflow in workflows
                 and (under is None or row.run_id == under or row.run_id.startswith(f"{under}/"))
             ]
-            free.sort(key=claim_order)
+            free.sort(key=claim_sort_key)
             wanted = [row for row in free if row.kind == "execute" and (row.workflow, row.node) not in passed_over]
             others = [row for row in free if row.kind != "execute" and row.due_at <= due_before]
             at_most = max(0, limit)
-            taken = sorted([*(wanted[:at_most] if bodies else ()), *others[:at_most]], key=claim_order)
+            taken = sorted([*(wanted[:at_most] if bodies else ()), *others[:at_most]], key=claim_sort_key)
             before = [replace(row) for row in taken]
             for row in taken:
                 row.owner, row.lease_until = owner, lease_until
@@ -188,84 +190,84 @@ class MemoryStore(MemorySchedules):
 
     def release(self, owner: str, rows: Sequence[WorkRow]) -> None:
         """Give back work that was claimed and not begun; what the owner does not hold any more is left alone."""
-        with self._open():
+        with self._locked():
             for row in rows:
                 held = self._work.get(row.run_id, {}).get((row.node, row.fence))
                 if held is not None and held.owner == owner:
                     held.began = held.began and held.orphaned
-                    self._give_back(held)
+                    self._release_row(held)
 
     def run(self, run_id: str) -> RunRow | None:
-        with self._open():
+        with self._locked():
             run = self._runs.get(run_id)
             return None if run is None else run.copy()
 
-    def seqs(self, run_ids: Collection[str]) -> dict[str, int]:
-        with self._open():
+    def journal_lengths(self, run_ids: Collection[str]) -> dict[str, int]:
+        with self._locked():
             return {run_id: self._runs[run_id].seq for run_id in run_ids if run_id in self._runs}
 
-    def read(self, run_ids: Collection[str]) -> dict[str, Record]:
+    def read(self, run_ids: Collection[str]) -> dict[str, StoredRun]:
         """Everything of several runs."""
         heads = [head for run_id in run_ids if (head := self.run(run_id)) is not None]
-        return {head.id: Record(head, self.journal(head.id), self.work(head.id)) for head in heads}
+        return {head.id: StoredRun(head, self.journal(head.id), self.work(head.id)) for head in heads}
 
     def runs(self, which: RunFilter) -> list[RunRow]:
         """Heads of runs, newest first, 1,000 at most."""
-        limit = max(0, min(which.limit, _LIST_AT_MOST))
-        with self._open():
+        limit = max(0, min(which.limit, _MAX_LISTED_RUNS))
+        with self._locked():
             start = max(0, which.offset)
-            return [run.copy() for run in islice(self._index.asked(which), start, start + limit)]
+            return [run.copy() for run in islice(self._index.select(which), start, start + limit)]
 
     def count_runs(self, which: RunFilter) -> dict[str, int]:
         """How many runs there are of each status, whatever page is asked for."""
-        with self._open():
-            return dict(Counter(run.status for run in self._index.asked(replace(which, before=None))))
+        with self._locked():
+            return dict(Counter(run.status for run in self._index.select(replace(which, before_id=None))))
 
-    def beginning_with(self, prefix: str, limit: int) -> list[str]:
+    def find_by_prefix(self, prefix: str, limit: int) -> list[str]:
         """Ids that begin so, in their order; not those of children whose parents' ids do, too."""
-        with self._open():
-            return self._index.beginning_with(prefix)[: max(0, limit)]
+        with self._locked():
+            return self._index.find_by_prefix(prefix)[: max(0, limit)]
 
-    def ending_with(self, suffix: str, limit: int) -> list[str]:
+    def find_by_suffix(self, suffix: str, limit: int) -> list[str]:
         """Ids of top-level runs that end so, in their order."""
-        with self._open():
+        with self._locked():
             found = sorted(r.id for r in self._runs.values() if r.parent_id is None and r.id.endswith(suffix))
             return found[: max(0, limit)]
 
     def plan(self, structure: str) -> dict[str, Any] | None:
-        with self._open():
+        with self._locked():
             text = self._plans.get(structure)
         return None if text is None else json.loads(text)
 
     def journal(self, run_id: str, after: int = 0) -> list[JournalRow]:
         """The journal from entry `after` + 1 on."""
-        with self._open():
+        with self._locked():
             rows = [replace(row) for row in self._journal.get(run_id, [])]
         for i, row in reversed(list(enumerate(rows))):
             if row.seq <= after:
-                rest = tail(row, after)
+                rest = slice_after(row, after)
                 return ([rest] if rest else []) + rows[i + 1 :]
         return rows
 
     def work(self, run_id: str) -> list[WorkRow]:
         """Outstanding work of a run."""
-        with self._open():
+        with self._locked():
             rows = self._work.get(run_id, {})
             return [replace(rows[place]) for place in sorted(rows)]
 
-    def works(self, run_ids: Collection[str]) -> dict[str, list[WorkRow]]:
+    def work_of_runs(self, run_ids: Collection[str]) -> dict[str, list[WorkRow]]:
         """Outstanding work of several runs; runs without any are left out."""
         return {run_id: rows for run_id in run_ids if (rows := self.work(run_id))}
 
-    def held(self, owner: str) -> list[WorkRow]:
+    def work_of_owner(self, owner: str) -> list[WorkRow]:
         """Everything the owner holds."""
-        with self._open():
+        with self._locked():
             mine = [row for rows in self._work.values() for row in rows.values() if row.owner == owner]
             return [replace(row) for row in sorted(mine, key=lambda r: (r.run_id, r.node, r.fence))]
 
     def overdue(self, before: int) -> list[tuple[str, str, int]]:
         """(run, workflow, deadline) of unfinished, unowned runs with a deadline up to this instant, oldest first."""
-        with self._open():
+        with self._locked():
             late = [
                 (run.id, run.workflow, run.deadline_at)
                 for run in self._runs.values()
@@ -276,95 +278,95 @@ class MemoryStore(MemorySchedules):
             ]
         return sorted(late, key=lambda r: (r[2], r[0]))
 
-    def strays(self) -> list[tuple[str, str]]:
+    def orphaned_children(self) -> list[tuple[str, str]]:
         """(run, workflow) of unfinished children of runs that have ended."""
-        with self._open():
+        with self._locked():
             ended = {run.id for run in self._runs.values() if run.finished_at is not None}
             open_ = [run for run in self._runs.values() if run.finished_at is None]
         return [(run.id, run.workflow) for run in open_ if run.parent_id in ended]
 
-    def every_run(self) -> Iterator[RunRow]:
+    def iter_runs(self) -> Iterator[RunRow]:
         """All runs, oldest first."""
-        with self._open():
-            ids = self._index.in_order()
+        with self._locked():
+            ids = self._index.ids_by_created_at()
         return (run for run_id in ids if (run := self.run(run_id)) is not None)
 
-    def forget(self, before: int, keep: Collection[str], limit: int, after: Position = FIRST) -> Forgotten:
+    def prune(self, before: int, keep: Collection[str], limit: int, after: Position = FIRST) -> PruneResult:
         """Delete runs that ended before an instant with their families, the first to end first."""
-        with self._open():
-            found = [position for position in self._index.ended(after, max(0, limit)) if position[0] < before]
-            families = [(root, run_id) for _, root in found for run_id in self._index.family(root)]
+        with self._locked():
+            found = [position for position in self._index.finished_after(after, max(0, limit)) if position[0] < before]
+            families = [(root, run_id) for _, root in found for run_id in self._index.with_descendants(root)]
             ended = {run_id for _, run_id in families if self._runs[run_id].finished_at is not None}
-            gone = doomed(families, ended.difference(keep))
-            self._delete(gone)
-        return Forgotten(len(gone), found[-1] if found and len(found) == limit else None)
+            gone = prunable(families, ended.difference(keep))
+            self._delete_runs(gone)
+        return PruneResult(len(gone), found[-1] if found and len(found) == limit else None)
 
     # -- within, under the lock
 
     @contextmanager
-    def _open(self) -> Iterator[None]:
-        if self._refusal:  # looked at first: a lock that came through a fork may be held for ever
-            raise RunnerClosed(self._refusal, hint="open a new one")
+    def _locked(self) -> Iterator[None]:
+        if self._closed_reason:  # looked at first: a lock that came through a fork may be held for ever
+            raise RunnerClosed(self._closed_reason, hint="open a new one")
         with self._lock:
-            if self._refusal:
-                raise RunnerClosed(self._refusal, hint="open a new one")
+            if self._closed_reason:
+                raise RunnerClosed(self._closed_reason, hint="open a new one")
             yield
 
-    def _rows(self) -> Iterator[WorkRow]:
+    def _work_rows(self) -> Iterator[WorkRow]:
         return (row for rows in self._work.values() for row in rows.values())
 
-    def _give_back(self, row: WorkRow) -> None:
+    def _release_row(self, row: WorkRow) -> None:
         row.owner, row.lease_until = None, 0
         # what goes back to the queue of a run paused meanwhile is parked, as everything unowned of it is
         row.parked = row.run_id in self._runs and self._runs[row.run_id].status == "paused"
 
-    def _delete(self, run_ids: Sequence[str]) -> None:
+    def _delete_runs(self, run_ids: Sequence[str]) -> None:
         """Runs with all that is theirs, without their children."""
         for run_id in run_ids:
             self._index.remove(run_id)
             self._journal.pop(run_id, None)
             self._work.pop(run_id, None)
 
-    def _commit(self, change: Change) -> Verdict:
+    def _commit_one(self, change: RunUpdate) -> Verdict:
         run = change.run
         known = self._runs.get(run.id)
-        if change.born:
+        if change.is_new:
             if run.idempotency_key is not None:
-                holder = self._index.holder(run.workflow, run.idempotency_key)
+                holder = self._index.find_by_key(run.workflow, run.idempotency_key)
                 if holder is not None:
                     return Duplicate(holder.copy())
             if known is not None:
                 return Conflict()
         elif known is None or known.seq != change.expected:
             return Conflict()
-        self._write(change, known)
+        self._apply_update(change, known)
         return Committed()
 
-    def _write(self, change: Change, known: RunRow | None) -> None:
+    def _apply_update(self, change: RunUpdate, previous: RunRow | None) -> None:
         run = change.run.copy()
-        if known is not None:
-            for name in _FIXED:
-                setattr(run, name, getattr(known, name))
+        if previous is not None:
+            for name in _IMMUTABLE_FIELDS:
+                setattr(run, name, getattr(previous, name))
         self._index.put(run)
         if change.plan is not None:
             self._plans.setdefault(run.structure, json.dumps(change.plan))
         if change.entries:
             row = JournalRow(change.expected + 1, change.at, f"[{','.join(change.entries)}]")
             self._journal.setdefault(run.id, []).append(row)
-        self._write_work(change)
+        self._update_work(change)
 
-    def _write_work(self, change: Change) -> None:
+    def _update_work(self, change: RunUpdate) -> None:
         rows = self._work.setdefault(change.run.id, {})
-        for place in change.work_out:
+        for place in change.work_removed:
             rows.pop(place, None)
-        for row in change.work_in:
+        for row in change.work_added:
             rows[row.node, row.fence] = replace(row)
-        for place in change.began:
+        for place in change.started:
             if place in rows:
                 rows[place].began = True
-        if change.park is not None:  # last: what came in is parked or freed as well
+        if change.parked is not None:  # last: what came in is parked or freed as well
             for row in rows.values():
                 if row.owner is None:
-                    row.parked = change.park
+                    row.parked = change.parked
         if not rows:
             del self._work[change.run.id]

@@ -8,72 +8,82 @@ from typing import Final
 import psycopg
 from psycopg import errors
 
-from holdwater.model.records import Change, Committed, RunRow, Verdict
+from holdwater.model.records import Committed, RunRow, RunUpdate, Verdict
 from holdwater.storage.postgres import statements as sql
-from holdwater.storage.postgres.errors import RETRYABLE
-from holdwater.storage.postgres.pipeline import Call, Session, columns, exchange
-from holdwater.storage.sql.commits import Key, gather, good, judge
+from holdwater.storage.postgres.errors import RETRYABLE_SQLSTATES
+from holdwater.storage.postgres.pipeline import PostgresConnection, StatementCall, execute_pipeline, rows_to_columns
+from holdwater.storage.sql.commits import IdempotencyKey, accepted, check_conflicts, group_rows
 
-RETRY_LIMIT: Final = 10
+MAX_COMMIT_ATTEMPTS: Final = 10
 """how often a batch that met others on the same rows is tried again"""
 
 
-def commit(session: Session, first: Sequence[str], changes: Sequence[Change], last: Sequence[Call]) -> list[Verdict]:
+def commit_updates(
+    session: PostgresConnection,
+    preamble: Sequence[str],
+    updates: Sequence[RunUpdate],
+    trailing_calls: Sequence[StatementCall],
+) -> list[Verdict]:
     """Write the changes in one transaction, after the statements `first` and before `last`.  Raises psycopg.Error."""
     try:
-        exchange(session, first, [*writes(changes), *last])
+        execute_pipeline(session, preamble, [*write_calls(updates), *trailing_calls])
     except psycopg.Error as error:
         if not _is_contention(error):
             raise
-        return _judged(session, first, changes, last)
-    return [Committed() for _ in changes]
+        return _commit_with_locks(session, preamble, updates, trailing_calls)
+    return [Committed() for _ in updates]
 
 
 def _is_contention(error: psycopg.Error) -> bool:
-    return isinstance(error, (errors.DivisionByZero, errors.UniqueViolation)) or error.sqlstate in RETRYABLE
+    return isinstance(error, (errors.DivisionByZero, errors.UniqueViolation)) or error.sqlstate in RETRYABLE_SQLSTATES
 
 
-def _judged(session: Session, first: Sequence[str], changes: Sequence[Change], last: Sequence[Call]) -> list[Verdict]:
+def _commit_with_locks(
+    session: PostgresConnection,
+    preamble: Sequence[str],
+    updates: Sequence[RunUpdate],
+    trailing_calls: Sequence[StatementCall],
+) -> list[Verdict]:
     """Somebody was in the way: see who, with the rows locked, and write the rest."""
-    for tries_left in reversed(range(RETRY_LIMIT)):
+    for tries_left in reversed(range(MAX_COMMIT_ATTEMPTS)):
         try:
             with session.transaction():
-                for text in first:
+                for text in preamble:
                     session.execute(text)
-                ids = [change.run.id for change in changes]
+                ids = [change.run.id for change in updates]
                 seqs = dict(session.execute(sql.LOCK_RUNS, (ids,)).fetchall())
 
-                def holder(key: Key) -> RunRow | None:
+                def holder(key: IdempotencyKey) -> RunRow | None:
                     row = session.execute(sql.FIND_RUN_BY_KEY, key).fetchone()
                     return None if row is None else RunRow(*row)
 
-                verdicts = judge(changes, seqs, holder)
-                exchange(session, (), [*writes(good(changes, verdicts)), *last])
+                verdicts = check_conflicts(updates, seqs, holder)
+                execute_pipeline(session, (), [*write_calls(accepted(updates, verdicts)), *trailing_calls])
             return verdicts
         except psycopg.Error as error:
-            session.forget()  # a rollback makes the driver drop what is prepared
+            session.invalidate_prepared()  # a rollback makes the driver drop what is prepared
             if not tries_left or not _is_contention(error):  # born elsewhere since, or a deadlock
                 raise
     raise AssertionError
 
 
-def writes(changes: Sequence[Change]) -> Iterator[Call]:
+def write_calls(updates: Sequence[RunUpdate]) -> Iterator[StatementCall]:
     """The statements that write changes."""
-    rows = gather(changes)
+    rows = group_rows(updates)
     # in the order of keys: two runners that meet wait for each other instead of for ever
     if rows.plans:
-        yield sql.INSERT_PLANS, columns(sorted(rows.plans.values()))
-    if rows.births:
-        yield sql.INSERT_RUNS, columns(rows.births)
-    if rows.heads:
-        yield sql.UPDATE_RUNS, columns(sorted(rows.heads, key=lambda row: row[-2]))
-    if rows.journal:
-        yield sql.APPEND_JOURNAL, columns(rows.journal)
-    if rows.outs:
-        yield sql.DELETE_WORK, columns(sorted(rows.outs))
-    if rows.ins:
-        yield sql.INSERT_WORK, columns(rows.ins)
-    if rows.began:
-        yield sql.BEGIN_WORK, columns(sorted(rows.began))
-    if rows.parks:
-        yield sql.PARK_WORK, columns(rows.parks)
+        yield sql.INSERT_PLANS, rows_to_columns(sorted(rows.plans.values()))
+    if rows.new_runs:
+        yield sql.INSERT_RUNS, rows_to_columns(rows.new_runs)
+    if rows.updated_runs:
+        yield sql.UPDATE_RUNS, rows_to_columns(sorted(rows.updated_runs, key=lambda row: row[-2]))
+    if rows.journal_rows:
+        yield sql.APPEND_JOURNAL, rows_to_columns(rows.journal_rows)
+    if rows.removed_work:
+        yield sql.DELETE_WORK, rows_to_columns(sorted(rows.removed_work))
+    if rows.added_work:
+        yield sql.INSERT_WORK, rows_to_columns(rows.added_work)
+    if rows.started_work:
+        yield sql.MARK_WORK_STARTED, rows_to_columns(sorted(rows.started_work))
+    if rows.parked_runs:
+        yield sql.PARK_WORK, rows_to_columns(rows.parked_runs)

@@ -15,7 +15,7 @@ from holdwater.errors import (
     StoreUnusable,
 )
 
-RETRYABLE: Final = ("40001", "40P01")
+RETRYABLE_SQLSTATES: Final = ("40001", "40P01")
 """serialization failure, deadlock: nothing happened, and the same again will work"""
 
 _HINTS: Final = {
@@ -29,7 +29,7 @@ _HINTS: Final = {
     "57P03": "the server is starting up or shutting down; work goes on by itself afterwards",
 }
 
-_REFUSALS: Final = (
+_CONNECTION_REFUSALS: Final = (
     ("password authentication failed", "28"),
     ("no pg_hba.conf entry", "28"),
     ('FATAL: role "', "28"),
@@ -45,23 +45,23 @@ _REFUSALS: Final = (
 """what a server says to whoever has no connection yet, and the state it does not tell then"""
 
 
-_VALUES: Final = ("22", "23", "54")
+_VALUE_ERROR_CLASSES: Final = ("22", "23", "54")
 """classes of states that are about what one statement brings: data exception, integrity constraint, program limit"""
 
-_TABLES: Final = ("42", "3F")
+_SCHEMA_ERROR_CLASSES: Final = ("42", "3F")
 """classes of states that are about what the database is: a table, a column, a schema or a right is not there"""
 
 
-def translate(error: psycopg.Error, name: str) -> HoldwaterError:
+def translate_error(error: psycopg.Error, name: str) -> HoldwaterError:
     """The error to raise `from` this one.  The transaction it ended is assumed to be rolled back."""
     why = " ".join(str(error).split())
-    state = error.sqlstate or next((state for words, state in _REFUSALS if words in why), "")
+    state = error.sqlstate or next((state for words, state in _CONNECTION_REFUSALS if words in why), "")
     hint = _HINTS.get(state) or _HINTS.get(state[:2], "")
     if state == "25006":
         return StoreReadOnly(f"{name} takes no changes ({why})", hint="connect to the primary server")
-    if state[:2] in _VALUES:
+    if state[:2] in _VALUE_ERROR_CLASSES:
         return StoreError(f"{name} cannot take a value: {why}; nothing was changed")
-    if state[:2] in _TABLES:
+    if state[:2] in _SCHEMA_ERROR_CLASSES:
         return StoreUnusable(
             f"{name} refused a statement: {why}",
             hint="the role needs its schema and this version's tables in it: open it once with a role that may create "
@@ -69,12 +69,12 @@ def translate(error: psycopg.Error, name: str) -> HoldwaterError:
         )
     if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)) or state[:2] in ("08", "53", "57", "58"):
         return StoreUnavailable(f"{name} cannot be used now: {why}", hint=hint or "look at the server and the network")
-    if state in RETRYABLE:
+    if state in RETRYABLE_SQLSTATES:
         return StoreUnavailable(f"{name} was too busy with other changes to the same rows: {why}; nothing was changed")
     return StoreError(f"{name} refused a statement: {why}; nothing was changed", hint=hint)
 
 
-def at_opening(error: HoldwaterError) -> HoldwaterError:
+def as_unreachable(error: HoldwaterError) -> HoldwaterError:
     """The same for whoever gave the URL: it may be what is wrong."""
     if type(error) is StoreUnavailable:
         return StoreUnreachable(error.message, hint=error.hint)

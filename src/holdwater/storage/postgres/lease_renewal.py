@@ -15,40 +15,40 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
-_PROGRAM: Final = Path(__file__).with_name("lease_renewal_process.py")
+_PROGRAM_PATH: Final = Path(__file__).with_name("lease_renewal_process.py")
 
 
-class Helper:
+class RenewalProcess:
     """The process, started by the first message."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        self._started_by = 0
+        self._parent_pid = 0
 
-    def tell(self, message: dict[str, Any]) -> None:
+    def send(self, message: dict[str, Any]) -> None:
         """Send a message; one that does not read is not waited for, one that is gone is replaced."""
         line = json.dumps(message).encode() + b"\n"
         with self._lock:
             for _ in range(2):
                 try:
-                    os.write(self._pipe(), line)
+                    os.write(self._stdin_fd(), line)
                 except BlockingIOError:  # it was stopped; what it knows lets it renew when it goes on
                     return
                 except BrokenPipeError:
-                    self.end()
+                    self.kill()
                 else:
                     return
 
-    def _pipe(self) -> int:
-        if self._process is None or self._started_by != os.getpid():
-            self._process, self._started_by = self._start(), os.getpid()
+    def _stdin_fd(self) -> int:
+        if self._process is None or self._parent_pid != os.getpid():
+            self._process, self._parent_pid = self._start_process(), os.getpid()
         assert self._process.stdin is not None
         return self._process.stdin.fileno()
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _start_process(self) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_PROGRAM)],
+            [sys.executable, "-I", "-S", str(_PROGRAM_PATH)],
             bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -60,36 +60,36 @@ class Helper:
         os.set_blocking(pipe, False)
         return process
 
-    def end(self) -> None:
+    def kill(self) -> None:
         """End the process, if it is this one's."""
         process, self._process = self._process, None
-        if process is not None and self._started_by == os.getpid():
+        if process is not None and self._parent_pid == os.getpid():
             process.kill()
             with contextlib.suppress(BrokenPipeError):
                 process.communicate()
 
 
-_helper: Final = Helper()
-atexit.register(_helper.end)
+_renewal_process: Final = RenewalProcess()
+atexit.register(_renewal_process.kill)
 
 
-class Renewal:
+class PostgresRenewal:
     """One owner's leases."""
 
     def __init__(self, owner: str, lease_us: int, parameters: dict[str, str], settings: list[str], text: str) -> None:
         """`parameters`: of the connection.  `text`: the statement, which takes an instant and the owner."""
         self._owner: Final = owner
-        self._order: Final = {
+        self._request: Final = {
             "owner": owner, "lease_us": lease_us, "parameters": parameters, "settings": settings, "statement": text,
         }  # fmt: skip
 
-    def renewed(self, offset_us: int) -> None:
+    def note_renewed(self, offset_us: int) -> None:
         """The leases were renewed now; it acts if this does not come again within half a lease.
 
         `offset_us`: how far instants are ahead of the monotonic clock.
         """
-        _helper.tell({**self._order, "offset_us": offset_us})
+        _renewal_process.send({**self._request, "offset_us": offset_us})
 
-    def rest(self) -> None:
+    def stop(self) -> None:
         """There are no leases."""
-        _helper.tell({"owner": self._owner})
+        _renewal_process.send({"owner": self._owner})

@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-PARENT_LOOK_SECONDS = 60.0
+PARENT_POLL_SECONDS = 60.0
 """how long it may take to notice the end of a parent whose pipe others have inherited"""
 
 
@@ -30,7 +30,7 @@ def steady_us() -> int:
     return time.clock_gettime_ns(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)) // 1000
 
 
-def is_stopped(pid: int) -> bool:
+def is_process_stopped(pid: int) -> bool:
     """Whether a process was stopped by a signal."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(") ")[2]
@@ -40,33 +40,33 @@ def is_stopped(pid: int) -> bool:
     return state[:1] in ("T", "t")
 
 
-class Owner:
+class OwnerLeases:
     """Leases to renew.  `due`: when its process is late with renewing them, by the monotonic clock."""
 
     def __init__(self) -> None:
-        self.order: dict[str, Any] = {}
-        self.due = 0
+        self.request: dict[str, Any] = {}
+        self.due_us = 0
         self._connection: Any = None
 
-    def renewed(self, order: dict[str, Any]) -> None:
-        self.order, self.due = order, steady_us() + order["lease_us"] // 2
+    def note_renewed(self, request: dict[str, Any]) -> None:
+        self.request, self.due_us = request, steady_us() + request["lease_us"] // 2
         self.close()
 
-    def renew(self) -> None:
+    def renew_leases(self) -> None:
         import psycopg
 
-        lease_us: int = self.order["lease_us"]
-        self.due = steady_us() + lease_us // 3
+        lease_us: int = self.request["lease_us"]
+        self.due_us = steady_us() + lease_us // 3
         try:
             if self._connection is None:
-                self._connection = psycopg.connect(**self.order["parameters"], autocommit=True)
-                for text in self.order["settings"]:
+                self._connection = psycopg.connect(**self.request["parameters"], autocommit=True)
+                for text in self.request["settings"]:
                     self._connection.execute(text)
-            until = steady_us() + self.order["offset_us"] + lease_us
-            psycopg.RawCursor(self._connection).execute(self.order["statement"], (until, self.order["owner"]))
+            until = steady_us() + self.request["offset_us"] + lease_us
+            psycopg.RawCursor(self._connection).execute(self.request["statement"], (until, self.request["owner"]))
         except psycopg.Error:  # its process will hear of it from its own connection
             self.close()
-            self.due = steady_us() + lease_us // 12
+            self.due_us = steady_us() + lease_us // 12
 
     def close(self) -> None:
         if self._connection is not None:
@@ -74,12 +74,12 @@ class Owner:
             self._connection = None
 
 
-def obey(line: bytes, owners: dict[str, Owner]) -> None:
+def handle_message(line: bytes, owners: dict[str, OwnerLeases]) -> None:
     order = json.loads(line)
     if "path" in order:
         sys.path[:] = order["path"]
     elif "statement" in order:
-        owners.setdefault(order["owner"], Owner()).renewed(order)
+        owners.setdefault(order["owner"], OwnerLeases()).note_renewed(order)
     elif order["owner"] in owners:
         owners.pop(order["owner"]).close()
 
@@ -87,24 +87,24 @@ def obey(line: bytes, owners: dict[str, Owner]) -> None:
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for its parent, which may have work to end
     parent, rest = os.getppid(), b""
-    owners: dict[str, Owner] = {}
+    owners: dict[str, OwnerLeases] = {}
     while os.getppid() == parent:
         now = steady_us()
-        patience = min([PARENT_LOOK_SECONDS, *[max(0.0, (owner.due - now) / 1e6) for owner in owners.values()]])
+        patience = min([PARENT_POLL_SECONDS, *[max(0.0, (owner.due_us - now) / 1e6) for owner in owners.values()]])
         if select.select([0], [], [], patience)[0]:
             said = os.read(0, 65_536)
             if not said:
                 return
             *lines, rest = (rest + said).split(b"\n")
             for line in lines:
-                obey(line, owners)
+                handle_message(line, owners)
         for owner in owners.values():
-            if owner.due > steady_us():
+            if owner.due_us > steady_us():
                 continue
-            if is_stopped(parent):
-                owner.due = steady_us() + owner.order["lease_us"] // 12
+            if is_process_stopped(parent):
+                owner.due_us = steady_us() + owner.request["lease_us"] // 12
             else:
-                owner.renew()
+                owner.renew_leases()
 
 
 if __name__ == "__main__":

@@ -17,50 +17,55 @@ import psycopg
 from psycopg import sql
 from psycopg.pq import ConnStatus
 
-from holdwater.model.records import News
+from holdwater.model.records import Notification
 from holdwater.storage import notifications
-from holdwater.storage.postgres.liveness import lock_key
-from holdwater.storage.postgres.pipeline import Session
-from holdwater.storage.postgres.server import Server
+from holdwater.storage.postgres.liveness import owner_lock_key
+from holdwater.storage.postgres.pipeline import PostgresConnection
+from holdwater.storage.postgres.server import PostgresServer
 
-FIRST_PAUSE_SECONDS: Final = 0.05
-LONGEST_PAUSE_SECONDS: Final = 5.0
-FIRST_ATTEMPT_SECONDS: Final = 2.0
+MIN_RECONNECT_DELAY_SECONDS: Final = 0.05
+MAX_RECONNECT_DELAY_SECONDS: Final = 5.0
+STARTUP_TIMEOUT_SECONDS: Final = 2.0
 """how long a runner waits for it at its start; without its locks a runner that hangs looks like one that is dead"""
-LEAVE_AFTER_SECONDS: Final = 1.0
+JOIN_TIMEOUT_SECONDS: Final = 1.0
 """a thread that is about to connect cannot be stopped: it ends by itself as soon as that is decided"""
 
 
-class Listener:
+class NotificationListener:
     """A thread that hears.  `origin`: what this store itself says, which is no news.  `owners`: of this store."""
 
     def __init__(
-        self, server: Server, channel: str, origin: str, owners: Collection[str], tell: Callable[[News], None]
+        self,
+        server: PostgresServer,
+        channel: str,
+        origin: str,
+        owners: Collection[str],
+        callback: Callable[[Notification], None],
     ) -> None:
-        self._server, self._channel, self._origin, self._tell = server, channel, origin, tell
+        self._server, self._channel, self._origin, self._callback = server, channel, origin, callback
         self._owners = owners
-        self._bell_out, self._bell_in = os.pipe()
+        self._wakeup_read_fd, self._wakeup_write_fd = os.pipe()
         self._pid = os.getpid()
         self._closed = False
-        self._tried = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="holdwater-news", daemon=True)
+        self._first_attempt_done = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="holdwater-notify", daemon=True)
         self._thread.start()
 
-    def wait_tried(self) -> None:
+    def wait_first_attempt(self) -> None:
         """Return when it hears and its locks are held, or could not at the first attempt."""
-        self._tried.wait(FIRST_ATTEMPT_SECONDS)
+        self._first_attempt_done.wait(STARTUP_TIMEOUT_SECONDS)
 
     def close(self) -> None:
         """Stop, at once."""
         if self._closed or os.getpid() != self._pid:
             return
         self._closed = True
-        os.write(self._bell_in, b"x")
+        os.write(self._wakeup_write_fd, b"x")
         if threading.current_thread() is not self._thread:
-            self._thread.join(LEAVE_AFTER_SECONDS)
+            self._thread.join(JOIN_TIMEOUT_SECONDS)
 
     def _run(self) -> None:
-        pause = FIRST_PAUSE_SECONDS
+        pause = MIN_RECONNECT_DELAY_SECONDS
         try:
             while not self._closed:
                 # the work itself will say what is wrong with the server
@@ -68,37 +73,37 @@ class Listener:
                     if self._closed:
                         return
                     for owner in [*self._owners]:
-                        connection.execute("SELECT pg_advisory_lock_shared($1::BIGINT)", (lock_key(owner),))
+                        connection.execute("SELECT pg_advisory_lock_shared($1::BIGINT)", (owner_lock_key(owner),))
                     connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
-                    pause = FIRST_PAUSE_SECONDS
-                    self._tried.set()
-                    self._tell(notifications.ANY)  # whatever was said while nobody listened
-                    self._hear(connection)
-                self._tried.set()
-                if self._rings(pause):
+                    pause = MIN_RECONNECT_DELAY_SECONDS
+                    self._first_attempt_done.set()
+                    self._callback(notifications.ANYTHING_CHANGED)  # whatever was said while nobody listened
+                    self._receive(connection)
+                self._first_attempt_done.set()
+                if self._wait_for_wakeup(pause):
                     return
-                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+                pause = min(pause * 2, MAX_RECONNECT_DELAY_SECONDS)
         finally:
-            os.close(self._bell_out)
-            os.close(self._bell_in)
+            os.close(self._wakeup_read_fd)
+            os.close(self._wakeup_write_fd)
 
-    def _hear(self, connection: Session) -> None:
+    def _receive(self, connection: PostgresConnection) -> None:
         """Until the connection is lost or the bell rings."""
         server = connection.pgconn
         while not self._closed:
             while (said := server.notifies()) is not None:
                 origin, _, text = said.extra.decode().partition(" ")
                 if origin != self._origin:
-                    self._tell(notifications.decode(text))
-            self._rings(None, server.socket)
+                    self._callback(notifications.decode(text))
+            self._wait_for_wakeup(None, server.socket)
             server.consume_input()
             if server.status != ConnStatus.OK:
                 return
 
-    def _rings(self, seconds: float | None, *others: int) -> bool:
+    def _wait_for_wakeup(self, seconds: float | None, *other_fds: int) -> bool:
         """Whether the bell has rung; waits so long for it, or for others to have something to say."""
         waiting = select.poll()  # `select` knows no file above 1,023
-        for file in (self._bell_out, *others):
+        for file in (self._wakeup_read_fd, *other_fds):
             waiting.register(file, select.POLLIN)
         ready = waiting.poll(None if seconds is None else seconds * 1000)
-        return any([file == self._bell_out for file, _ in ready])
+        return any([file == self._wakeup_read_fd for file, _ in ready])

@@ -18,31 +18,31 @@ import psycopg
 from psycopg import errors, pq
 from psycopg.waiting import Ready, Wait
 
-Encoder = Callable[[Sequence[Any]], bytes]
+ArrayEncoder = Callable[[Sequence[Any]], bytes]
 
 _TEXT, _BINARY = 0, 1
-_NULL: Final = struct.pack("!i", -1)
+_NULL_ELEMENT: Final = struct.pack("!i", -1)
 _HEADER: Final = struct.Struct("!iiIii")
 """dimensions, whether there are nulls, type of the elements, their number, number of the first"""
 _LENGTH: Final = struct.Struct("!i")
 
 
-def _integers(element: int, size: int, code: str) -> Encoder:
+def _integer_array_encoder(element_oid: int, size: int, code: str) -> ArrayEncoder:
     pack = struct.Struct(f"!i{code}").pack
 
     def encode(values: Sequence[int | None]) -> bytes:
-        return _HEADER.pack(1, 1, element, len(values), 1) + b"".join(
-            [_NULL if value is None else pack(size, value) for value in values]
+        return _HEADER.pack(1, 1, element_oid, len(values), 1) + b"".join(
+            [_NULL_ELEMENT if value is None else pack(size, value) for value in values]
         )
 
     return encode
 
 
-def _texts(values: Sequence[str | None]) -> bytes:
+def _encode_text_array(values: Sequence[str | None]) -> bytes:
     parts = [_HEADER.pack(1, 1, 25, len(values), 1)]
     for value in values:
         if value is None:
-            parts.append(_NULL)
+            parts.append(_NULL_ELEMENT)
         else:
             data = value.encode()
             if b"\0" in data:
@@ -52,11 +52,11 @@ def _texts(values: Sequence[str | None]) -> bytes:
     return b"".join(parts)
 
 
-_ARRAYS: Final[dict[str, tuple[int, Encoder]]] = {
-    "TEXT": (1009, _texts),
-    "BIGINT": (1016, _integers(20, 8, "q")),
-    "INTEGER": (1007, _integers(23, 4, "i")),
-    "SMALLINT": (1005, _integers(21, 2, "h")),
+_ARRAY_TYPES: Final[dict[str, tuple[int, ArrayEncoder]]] = {
+    "TEXT": (1009, _encode_text_array),
+    "BIGINT": (1016, _integer_array_encoder(20, 8, "q")),
+    "INTEGER": (1007, _integer_array_encoder(23, 4, "i")),
+    "SMALLINT": (1005, _integer_array_encoder(21, 2, "h")),
 }
 """by the type of the elements: the type of the array, and how it is written"""
 
@@ -64,20 +64,20 @@ _CAST: Final = re.compile(r"\$(\d+)(?:::([A-Z]+)\[\])?")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Statement:
+class PipelineStatement:
     """A statement whose parameters are arrays of the types it casts them to, or plain text."""
 
     text: bytes
     types: tuple[int, ...]
-    encoders: tuple[Encoder | None, ...]
+    encoders: tuple[ArrayEncoder | None, ...]
     formats: tuple[int, ...]
 
     @classmethod
-    def of(cls, text: str) -> Statement:
+    def parse(cls, text: str) -> PipelineStatement:
         casts: dict[int, str] = {}
         for number, element in _CAST.findall(text):
             casts[int(number)] = casts.get(int(number), "") or element
-        kinds = [_ARRAYS.get(casts[n]) for n in sorted(casts)]
+        kinds = [_ARRAY_TYPES.get(casts[n]) for n in sorted(casts)]
         return cls(
             text.encode(),
             tuple([0 if kind is None else kind[0] for kind in kinds]),
@@ -96,19 +96,19 @@ class Statement:
             raise psycopg.DataError(f"a value cannot be written: {error}") from error
 
 
-Call = tuple[Statement, Sequence[Any]]
+StatementCall = tuple[PipelineStatement, Sequence[Any]]
 
 T = TypeVar("T")
 
-SILENCE_SECONDS = 60.0
+RESPONSE_TIMEOUT_SECONDS = 60.0
 """A server that says nothing for so long hangs.  Its kernel still answers, so the network's own probes do not tell."""
 
 
-class _Silence(psycopg.OperationalError):
+class _ResponseTimeout(psycopg.OperationalError):
     pass
 
 
-def _bounded(gen: Generator[Any, Any, T]) -> Generator[Any, Any, T]:
+def _with_response_timeout(gen: Generator[Any, Any, T]) -> Generator[Any, Any, T]:
     """The same generator, until nothing has come for too long."""
     heard, ready = time.monotonic(), None
     while True:
@@ -119,38 +119,38 @@ def _bounded(gen: Generator[Any, Any, T]) -> Generator[Any, Any, T]:
         ready = yield wanted
         if ready:
             heard = time.monotonic()
-        elif time.monotonic() - heard > SILENCE_SECONDS:
-            raise _Silence(f"the server has not answered for {SILENCE_SECONDS:g} s")
+        elif time.monotonic() - heard > RESPONSE_TIMEOUT_SECONDS:
+            raise _ResponseTimeout(f"the server has not answered for {RESPONSE_TIMEOUT_SECONDS:g} s")
 
 
-class Session(psycopg.Connection[tuple[Any, ...]]):
-    """A connection that remembers what `exchange` has prepared on it.  `prepares`: whether it may."""
+class PostgresConnection(psycopg.Connection[tuple[Any, ...]]):
+    """A connection that remembers what `execute_pipeline` has prepared on it.  `can_prepare`: whether it may."""
 
-    prepares = True
+    can_prepare = True
 
     def __init__(self, *args: Any, **kw: Any) -> None:
         super().__init__(*args, **kw)
-        self.prepared: dict[Statement, bytes] = {}
-        self._names = 0
+        self.prepared_statements: dict[PipelineStatement, bytes] = {}
+        self._statement_count = 0
 
     def wait(self, gen: Generator[Any, Any, T], *args: Any, **kw: Any) -> T:
         """What the driver waits with, but not for ever.  Raises psycopg.OperationalError."""
         try:
-            return super().wait(_bounded(gen), *args, **kw)
-        except _Silence:
+            return super().wait(_with_response_timeout(gen), *args, **kw)
+        except _ResponseTimeout:
             self.pgconn.finish()  # else whoever tidies up would wait as long again
             raise
 
-    def forget(self) -> None:
+    def invalidate_prepared(self) -> None:
         """Something may have deallocated what was prepared: prepare it again, under other names."""
-        self.prepared.clear()
+        self.prepared_statements.clear()
 
-    def new_name(self) -> bytes:
-        self._names += 1
-        return b"holdwater_%d" % self._names
+    def new_statement_name(self) -> bytes:
+        self._statement_count += 1
+        return b"holdwater_%d" % self._statement_count
 
 
-def exchange(session: Session, first: Sequence[str], calls: Sequence[Call]) -> int:
+def execute_pipeline(session: PostgresConnection, preamble: Sequence[str], calls: Sequence[StatementCall]) -> int:
     """All statements, those in `first` as they are, in one transaction; returns how many rows the last one changed.
 
     What stands between two syncs is one transaction, so an error leaves nothing of it.  Raises psycopg.Error, and what
@@ -158,22 +158,22 @@ def exchange(session: Session, first: Sequence[str], calls: Sequence[Call]) -> i
     """
     encoded = [(statement, statement.encode(parameters)) for statement, parameters in calls]
     server = session.pgconn
-    fresh: dict[Statement, bytes] = {}
+    fresh: dict[PipelineStatement, bytes] = {}
     server.enter_pipeline_mode()
     try:
-        for text in first:
+        for text in preamble:
             server.send_query_params(text.encode(), None)
         for statement, values in encoded:
-            if not session.prepares:
+            if not session.can_prepare:
                 server.send_query_params(statement.text, values, statement.types, statement.formats)
                 continue
-            name = session.prepared.get(statement) or fresh.get(statement)
+            name = session.prepared_statements.get(statement) or fresh.get(statement)
             if name is None:
-                name = fresh[statement] = session.new_name()
+                name = fresh[statement] = session.new_statement_name()
                 server.send_prepare(name, statement.text, statement.types)
             server.send_query_prepared(name, values, statement.formats)
         server.pipeline_sync()
-        results = session.wait(_results(server))
+        results = session.wait(_fetch_results(server))
         server.exit_pipeline_mode()
     except BaseException:
         session.close()  # nobody knows what is still on the way
@@ -181,11 +181,11 @@ def exchange(session: Session, first: Sequence[str], calls: Sequence[Call]) -> i
     for result in results:
         if result.status == pq.ExecStatus.FATAL_ERROR:
             raise errors.error_from_result(result)
-    session.prepared.update(fresh)
+    session.prepared_statements.update(fresh)
     return results[-1].command_tuples or 0 if results else 0
 
 
-def _results(server: pq.abc.PGconn) -> Generator[Wait, Ready | int, list[pq.abc.PGresult]]:
+def _fetch_results(server: pq.abc.PGconn) -> Generator[Wait, Ready | int, list[pq.abc.PGresult]]:
     """Send what waits, and take in results until the sync."""
     found: list[pq.abc.PGresult] = []
     while True:
@@ -205,6 +205,6 @@ def _results(server: pq.abc.PGconn) -> Generator[Wait, Ready | int, list[pq.abc.
             found.append(result)
 
 
-def columns(rows: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
+def rows_to_columns(rows: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
     """Rows turned into one array for each parameter."""
     return list(zip(*rows, strict=True))

@@ -9,9 +9,9 @@ from psycopg import sql as compose
 
 from holdwater.errors import DatabaseURLError
 from holdwater.storage.postgres import statements as sql
-from holdwater.storage.postgres.pipeline import Session
-from holdwater.storage.postgres.server import Server
-from holdwater.storage.sql.migrations import Applied, Migration, pending
+from holdwater.storage.postgres.pipeline import PostgresConnection
+from holdwater.storage.postgres.server import PostgresServer
+from holdwater.storage.sql.migrations import AppliedMigration, Migration, pending_migrations
 
 _PACKAGE: Final = "holdwater.storage.postgres"
 
@@ -26,14 +26,14 @@ MIGRATIONS: Final = (
 )
 
 
-def is_current(connection: Session, server: Server, known: Sequence[Migration] = MIGRATIONS) -> bool:
+def is_current(connection: PostgresConnection, server: PostgresServer, known: Sequence[Migration] = MIGRATIONS) -> bool:
     """Whether nothing is left to apply.  Raises SchemaTooNew, psycopg.Error."""
     with connection.transaction():
-        _pin(connection, server)
-        return not pending(_applied(connection) or (), known, server.name)
+        _apply_settings(connection, server)
+        return not pending_migrations(_applied_migrations(connection) or (), known, server.name)
 
 
-def migrate(connection: Session, server: Server, known: Sequence[Migration] = MIGRATIONS) -> None:
+def migrate(connection: PostgresConnection, server: PostgresServer, known: Sequence[Migration] = MIGRATIONS) -> None:
     """Make the schema and apply what is pending, in one transaction, one process after the other.
 
     Raises SchemaTooNew, DatabaseURLError, psycopg.Error.
@@ -44,36 +44,36 @@ def migrate(connection: Session, server: Server, known: Sequence[Migration] = MI
             if connection.execute(sql.HAS_SCHEMA, (server.schema,)).fetchone() is None:
                 # asked first, because even IF NOT EXISTS wants the right to create
                 connection.execute(compose.SQL("CREATE SCHEMA {}").format(compose.Identifier(server.schema)))
-            _pin(connection, server)
+            _apply_settings(connection, server)
         current = connection.execute("SELECT current_schema()").fetchone()
         if current is None or current[0] is None:
             raise DatabaseURLError(
                 f"{server.name}: no schema of its search_path is there for this role",
                 hint="create it first, or let its owner GRANT USAGE ON SCHEMA to the role",
             )
-        applied = _applied(connection)
+        applied = _applied_migrations(connection)
         if applied is None:
             connection.execute(sql.CREATE_SCHEMA_VERSION)
-        for migration in pending(applied or (), known, server.name):
+        for migration in pending_migrations(applied or (), known, server.name):
             for statement in migration.statements():
                 connection.execute(statement)
-            connection.execute(sql.INSERT_SCHEMA_VERSION, migration.row())
+            connection.execute(sql.INSERT_SCHEMA_VERSION, migration.version_row())
 
 
-def news_channel(connection: Session, server: Server) -> str:
+def notify_channel(connection: PostgresConnection, server: PostgresServer) -> str:
     """The channel on which runners of this schema tell each other what changed.  Raises psycopg.Error."""
     with connection.transaction():
-        _pin(connection, server)
-        ((name,),) = connection.execute(sql.GET_NEWS_CHANNEL).fetchall()
+        _apply_settings(connection, server)
+        ((name,),) = connection.execute(sql.GET_NOTIFY_CHANNEL).fetchall()
         return str(name)
 
 
-def _pin(connection: Session, server: Server) -> None:
-    if server.sets_each_transaction:
-        connection.execute(server.settings(local=True))
+def _apply_settings(connection: PostgresConnection, server: PostgresServer) -> None:
+    if server.sets_per_transaction:
+        connection.execute(server.settings_statement(local=True))
 
 
-def _applied(connection: Session) -> list[Applied] | None:
+def _applied_migrations(connection: PostgresConnection) -> list[AppliedMigration] | None:
     """None: there is no record of it at all."""
     if connection.execute(sql.HAS_SCHEMA_VERSION).fetchone() is None:
         return None

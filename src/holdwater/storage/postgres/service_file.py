@@ -13,41 +13,41 @@ from pathlib import Path
 from holdwater.errors import DatabaseURLError
 
 
-def resolved(given: Mapping[str, str], shown: str) -> dict[str, str]:
+def resolve_service(parameters: Mapping[str, str], masked_url: str) -> dict[str, str]:
     """The parameters with those of their service, which they override.  Raises DatabaseURLError."""
-    rest = {name: value for name, value in given.items() if name not in ("service", "servicefile")}
-    service = given.get("service") or os.environ.get("PGSERVICE")
+    rest = {name: value for name, value in parameters.items() if name not in ("service", "servicefile")}
+    service = parameters.get("service") or os.environ.get("PGSERVICE")
     if not service:
         return rest
-    places = list(_places(given.get("servicefile")))
+    places = list(_service_files(parameters.get("servicefile")))
     for path in places:
-        found = _read(path, service, shown)
+        found = _read_service(path, service, masked_url)
         if found is not None:
             return {**found, **rest}
     looked = ", ".join(map(str, places)) or "no file"
     raise DatabaseURLError(
-        f"{shown}: there is no service {service!r} (looked in {looked})",
+        f"{masked_url}: there is no service {service!r} (looked in {looked})",
         hint=f"write [{service}] and below it host=..., dbname=... into a file, and name that in PGSERVICEFILE",
     )
 
 
-def _places(named: str | None) -> Iterator[Path]:
+def _service_files(service_file: str | None) -> Iterator[Path]:
     """The files that may have services, in the order in which they are looked at."""
-    own = named or os.environ.get("PGSERVICEFILE")
+    own = service_file or os.environ.get("PGSERVICEFILE")
     yield Path(own) if own else Path.home() / ".pg_service.conf"
     if "PGSYSCONFDIR" in os.environ:
         yield Path(os.environ["PGSYSCONFDIR"]) / "pg_service.conf"
     yield Path("/etc/postgresql-common/pg_service.conf")
 
 
-def _read(path: Path, service: str, shown: str) -> dict[str, str] | None:
+def _read_service(path: Path, service: str, masked_url: str) -> dict[str, str] | None:
     """What a file says of a service; None if there is none, or no file."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise DatabaseURLError(f"{shown}: the file of services {path} cannot be read: {error}") from error
+        raise DatabaseURLError(f"{masked_url}: the file of services {path} cannot be read: {error}") from error
     found: dict[str, str] | None = None
     for number, line in enumerate(map(str.strip, lines), 1):
         if line.startswith("["):
@@ -57,6 +57,8 @@ def _read(path: Path, service: str, shown: str) -> dict[str, str] | None:
         elif found is not None and line and not line.startswith("#"):
             name, mark, value = line.partition("=")
             if not mark or name.strip() == "service":
-                raise DatabaseURLError(f"{shown}: line {number} of {path} is no parameter", hint="write name=value")
+                raise DatabaseURLError(
+                    f"{masked_url}: line {number} of {path} is no parameter", hint="write name=value"
+                )
             found[name.strip()] = value.strip()
     return found

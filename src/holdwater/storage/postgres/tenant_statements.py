@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from holdwater.storage.sql.statements import numbered, read
+from holdwater.storage.sql.statements import number_parameters, read_sql
 
 
-def _plain(name: str) -> str:
-    return numbered(_with_names(name), "${}".format)
+def _read_numbered(name: str) -> str:
+    return number_parameters(_read_with_identifiers(name), "${}".format)
 
 
-def _with_names(name: str) -> str:
+def _read_with_identifiers(name: str) -> str:
     """A statement or script with names of schemas and roles in `{}`."""
-    return read("holdwater.storage.postgres", f"sql/tenants/{name}.sql")
+    return read_sql("holdwater.storage.postgres", f"sql/tenants/{name}.sql")
 
 
-SET_LIMITS = _with_names("set_limits")
-CREATE_TENANT = _with_names("create_tenant")
-GRANT_TENANT = _with_names("grant_tenant")
-COUNT_HELD_WORK = _with_names("count_held_work")
-LIST_VERSIONS = _with_names("list_versions")
-JOIN_ROLE = _with_names("join_role")
-DROP_SCHEMA = _with_names("drop_schema")
-DROP_ROLE = _with_names("drop_role")
+SET_TRANSACTION_LIMITS = _read_with_identifiers("set_limits")
+CREATE_TENANT = _read_with_identifiers("create_tenant")
+GRANT_TENANT = _read_with_identifiers("grant_tenant")
+COUNT_LEASED_WORK = _read_with_identifiers("count_held_work")
+LIST_SCHEMA_VERSIONS = _read_with_identifiers("list_versions")
+GRANT_ROLE_MEMBERSHIP = _read_with_identifiers("join_role")
+DROP_SCHEMA = _read_with_identifiers("drop_schema")
+DROP_ROLE = _read_with_identifiers("drop_role")
 
-LIST_TAKEN = _plain("list_taken")
-LIST_EXCESS = _plain("list_excess")
-LIST_TENANTS = _plain("list_tenants")
-LIST_RELATIONS = _plain("list_relations")
-LIST_BELONGINGS = _plain("list_belongings")
-FIND_TENANT = _plain("find_tenant")
-GET_ROLE = _plain("get_role")
-COUNT_SESSIONS = _plain("count_sessions")
-END_SESSIONS = _plain("end_sessions")
-IS_SUPERUSER = _plain("is_superuser")
+LIST_NAME_CONFLICTS = _read_numbered("list_taken")
+LIST_PRIVILEGE_PROBLEMS = _read_numbered("list_excess")
+LIST_TENANTS = _read_numbered("list_tenants")
+LIST_RELATIONS = _read_numbered("list_relations")
+LIST_OWNED_OBJECTS = _read_numbered("list_belongings")
+FIND_TENANT = _read_numbered("find_tenant")
+GET_ROLE_OID = _read_numbered("get_role")
+COUNT_SESSIONS = _read_numbered("count_sessions")
+TERMINATE_SESSIONS = _read_numbered("end_sessions")
+IS_SUPERUSER = _read_numbered("is_superuser")

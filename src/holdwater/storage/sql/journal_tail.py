@@ -9,12 +9,12 @@ from holdwater.model.records import JournalRow
 _decoder = JSONDecoder()
 
 
-def tail(row: JournalRow, after: int) -> JournalRow | None:
+def slice_after(row: JournalRow, after_seq: int) -> JournalRow | None:
     """The row from entry `after` + 1 on, None if it ends before."""
     text, at = row.entries, 1
-    for _ in range(after + 1 - row.seq):
+    for _ in range(after_seq + 1 - row.seq):
         _, at = _decoder.raw_decode(text, at)
         if text[at] == "]":
             return None
         at += 1
-    return JournalRow(after + 1, row.at, "[" + text[at:])
+    return JournalRow(after_seq + 1, row.at, "[" + text[at:])

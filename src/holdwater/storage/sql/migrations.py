@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from holdwater.errors import SchemaTooNew
 from holdwater.storage.sql import statements
 
-Applied = tuple[int, str, str]
+AppliedMigration = tuple[int, str, str]
 """number, phase and name"""
 
 
@@ -29,21 +29,24 @@ class Migration:
     def statements(self) -> Iterator[str]:
         """One by one, so that the caller's transaction stays around all of them."""
         path = f"migrations/{self.number:04d}_{self.phase}_{self.name}.sql"
-        return statements.split(statements.read(self.package, path))
+        return statements.split_statements(statements.read_sql(self.package, path))
 
-    def row(self) -> tuple[int, str, str, int]:
+    def version_row(self) -> tuple[int, str, str, int]:
         """What is recorded when it has been applied: number, phase, name, instant."""
         return self.number, self.phase, self.name, time.time_ns() // 1000
 
 
-def pending(applied: Iterable[Applied], known: Sequence[Migration], name: str) -> list[Migration]:
+def pending_migrations(
+    applied: Iterable[AppliedMigration], known: Sequence[Migration], database_name: str
+) -> list[Migration]:
     """What is left to apply to the database that messages call `name`.  Raises SchemaTooNew."""
     numbers = {m.number for m in known}
     done = set()
     for number, phase, title in applied:
         if number not in numbers and phase == "post":
             raise SchemaTooNew(
-                f"{name} was changed by a newer Holdwater (migration {number}, {title}); this one knows {max(numbers)}",
+                f"{database_name} was changed by a newer Holdwater (migration {number}, {title}); this "
+                f"one knows {max(numbers)}",
                 hint="upgrade Holdwater in this environment, or use another database",
             )
         done.add(number)

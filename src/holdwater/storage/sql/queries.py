@@ -8,61 +8,61 @@ from collections.abc import Collection, Iterator
 from typing import Any, Final, Protocol
 
 from holdwater.errors import RunNotFound
-from holdwater.model.records import FIRST, LAST, NOT_BEFORE, JournalRow, Record, RunFilter, RunRow, WorkRow
+from holdwater.model.records import FIRST, LAST, NOT_BEFORE, JournalRow, RunFilter, RunRow, StoredRun, WorkRow
 from holdwater.storage.sql import rows
-from holdwater.storage.sql.journal_tail import tail
+from holdwater.storage.sql.journal_tail import slice_after
 
 _PAGE_ROWS: Final = 500
-_LIST_AT_MOST: Final = 1000
-_BEHIND: Final = "\U0010ffff"
+_MAX_LISTED_RUNS: Final = 1000
+_MAX_CHARACTER: Final = "\U0010ffff"
 """sorts behind every character"""
 
 
-class Statements(Protocol):
+class RunQueryStatements(Protocol):
     """A dialect's module of statements, as far as reading goes."""
 
     COUNT_RUNS: str
-    GET_NEXT_EXPIRY: str
+    GET_NEXT_LEASE_EXPIRY: str
     GET_PLAN: str
     GET_RUN: str
     GET_RUNS: str
     LIST_CHILD_RUNS: str
-    LIST_HELD_WORK: str
-    LIST_IDS_BEGINNING: str
-    LIST_IDS_ENDING: str
-    LIST_OVERDUE: str
+    LIST_WORK_OF_OWNER: str
+    FIND_RUN_IDS_BY_PREFIX: str
+    FIND_RUN_IDS_BY_SUFFIX: str
+    LIST_OVERDUE_RUNS: str
     LIST_RUNS: str
     LIST_RUNS_AFTER: str
-    LIST_RUNS_IN_STATUS: str
-    LIST_TOP_RUNS: str
-    LIST_SEQS: str
-    LIST_STRAYS: str
+    LIST_RUNS_BY_STATUS: str
+    LIST_TOP_LEVEL_RUNS: str
+    LIST_JOURNAL_LENGTHS: str
+    LIST_ORPHANED_CHILDREN: str
     LIST_WORK: str
-    LIST_WORKS: str
+    LIST_WORK_OF_RUNS: str
     READ_JOURNAL: str
     READ_JOURNALS: str
-    READ_JOURNAL_ROW_OF: str
+    READ_JOURNAL_ROW_CONTAINING: str
 
 
-class Reading(ABC):
+class RunQueries(ABC):
     """The part of a store that only looks.  Raises StoreUnavailable, StoreError, RunnerClosed."""
 
-    _sql: Statements
+    _sql: RunQueryStatements
 
     @abstractmethod
     def _select(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[Any]: ...
 
     @abstractmethod
-    def _several(self, ids: Collection[str]) -> Any:
+    def _array_parameter(self, ids: Collection[str]) -> Any:
         """Ids as one parameter."""
 
     @abstractmethod
-    def _check(self) -> None:
+    def _check_open(self) -> None:
         """Raises RunnerClosed."""
 
     def next_expiry(self, owner: str) -> int | None:
         """When the first lease that is not this owner's runs out."""
-        ((expiry,),) = self._select(self._sql.GET_NEXT_EXPIRY, (owner,))
+        ((expiry,),) = self._select(self._sql.GET_NEXT_LEASE_EXPIRY, (owner,))
         return expiry  # type: ignore[no-any-return]
 
     def run(self, run_id: str) -> RunRow | None:
@@ -70,24 +70,26 @@ class Reading(ABC):
             return RunRow(*row)
         return None
 
-    def seqs(self, run_ids: Collection[str]) -> dict[str, int]:
-        return dict(self._select(self._sql.LIST_SEQS, (self._several(run_ids),)))
+    def journal_lengths(self, run_ids: Collection[str]) -> dict[str, int]:
+        return dict(self._select(self._sql.LIST_JOURNAL_LENGTHS, (self._array_parameter(run_ids),)))
 
-    def read(self, run_ids: Collection[str]) -> dict[str, Record]:
+    def read(self, run_ids: Collection[str]) -> dict[str, StoredRun]:
         """Everything of several runs."""
-        ids = (self._several(run_ids),)
+        ids = (self._array_parameter(run_ids),)
         heads = [RunRow(*row) for row in self._select(self._sql.GET_RUNS, ids)]
         entries = [(row[0], JournalRow(*row[1:])) for row in self._select(self._sql.READ_JOURNALS, ids)]
-        return Record.sorted(heads, entries, [rows.read_work(row) for row in self._select(self._sql.LIST_WORKS, ids)])
+        return StoredRun.sorted(
+            heads, entries, [rows.parse_work_row(row) for row in self._select(self._sql.LIST_WORK_OF_RUNS, ids)]
+        )
 
     def runs(self, which: RunFilter) -> list[RunRow]:
         """Heads of runs, newest first, 1,000 at most."""
-        limit = max(0, min(which.limit, _LIST_AT_MOST))
+        limit = max(0, min(which.limit, _MAX_LISTED_RUNS))
         before = LAST
-        if which.before is not None:
-            newer = self.run(which.before)
+        if which.before_id is not None:
+            newer = self.run(which.before_id)
             if newer is None:
-                raise RunNotFound(f"there is no run {which.before!r} to list the runs before")
+                raise RunNotFound(f"there is no run {which.before_id!r} to list the runs before")
             before = (newer.created_at, newer.id)
         since = NOT_BEFORE if which.since is None else which.since
         page = (limit, max(0, which.offset))
@@ -96,9 +98,9 @@ class Reading(ABC):
             given = (which.parent_id, *birth, which.status, *page)
             found = [] if which.top_level else self._select(sql.LIST_CHILD_RUNS, given)
         elif which.status is not None:
-            found = self._select(sql.LIST_RUNS_IN_STATUS, (which.status, *birth, int(which.top_level), *page))
+            found = self._select(sql.LIST_RUNS_BY_STATUS, (which.status, *birth, int(which.top_level), *page))
         else:
-            found = self._select(sql.LIST_TOP_RUNS if which.top_level else sql.LIST_RUNS, (*birth, *page))
+            found = self._select(sql.LIST_TOP_LEVEL_RUNS if which.top_level else sql.LIST_RUNS, (*birth, *page))
         return [RunRow(*row) for row in found]
 
     def count_runs(self, which: RunFilter) -> dict[str, int]:
@@ -107,14 +109,14 @@ class Reading(ABC):
         given = (since, which.workflow, which.status, which.parent_id, int(which.top_level))
         return dict(self._select(self._sql.COUNT_RUNS, given))
 
-    def beginning_with(self, prefix: str, limit: int) -> list[str]:
+    def find_by_prefix(self, prefix: str, limit: int) -> list[str]:
         """Ids that begin so, in their order; not those of children whose parents' ids do, too."""
-        found = self._select(self._sql.LIST_IDS_BEGINNING, (prefix, prefix + _BEHIND, max(0, limit)))
+        found = self._select(self._sql.FIND_RUN_IDS_BY_PREFIX, (prefix, prefix + _MAX_CHARACTER, max(0, limit)))
         return [run_id for (run_id,) in found]
 
-    def ending_with(self, suffix: str, limit: int) -> list[str]:
+    def find_by_suffix(self, suffix: str, limit: int) -> list[str]:
         """Ids of top-level runs that end so, in their order.  Looks at every id there is."""
-        return [run_id for (run_id,) in self._select(self._sql.LIST_IDS_ENDING, (suffix, max(0, limit)))]
+        return [run_id for (run_id,) in self._select(self._sql.FIND_RUN_IDS_BY_SUFFIX, (suffix, max(0, limit)))]
 
     def plan(self, structure: str) -> dict[str, Any] | None:
         for (text,) in self._select(self._sql.GET_PLAN, (structure,)):
@@ -126,49 +128,49 @@ class Reading(ABC):
         """The journal from entry `after` + 1 on."""
         found = [JournalRow(*row) for row in self._select(self._sql.READ_JOURNAL, (run_id, after))]
         if after > 0 and (not found or found[0].seq != after + 1):
-            found = self._cut(run_id, after) + found
+            found = self._row_tail(run_id, after) + found
         return found
 
-    def _cut(self, run_id: str, after: int) -> list[JournalRow]:
+    def _row_tail(self, run_id: str, after_seq: int) -> list[JournalRow]:
         """The end of a row that begins at or before entry `after` and goes on behind it."""
         head = self.run(run_id)
-        if head is None or head.seq <= after:
+        if head is None or head.seq <= after_seq:
             return []
-        for row in self._select(self._sql.READ_JOURNAL_ROW_OF, (run_id, after)):
-            rest = tail(JournalRow(*row), after)
+        for row in self._select(self._sql.READ_JOURNAL_ROW_CONTAINING, (run_id, after_seq)):
+            rest = slice_after(JournalRow(*row), after_seq)
             return [rest] if rest else []
         return []
 
     def work(self, run_id: str) -> list[WorkRow]:
         """Outstanding work of a run."""
-        return [rows.read_work(row) for row in self._select(self._sql.LIST_WORK, (run_id,))]
+        return [rows.parse_work_row(row) for row in self._select(self._sql.LIST_WORK, (run_id,))]
 
-    def works(self, run_ids: Collection[str]) -> dict[str, list[WorkRow]]:
+    def work_of_runs(self, run_ids: Collection[str]) -> dict[str, list[WorkRow]]:
         """Outstanding work of several runs; runs without any are left out."""
         found: dict[str, list[WorkRow]] = {}
-        for row in self._select(self._sql.LIST_WORKS, (self._several(run_ids),)):
-            work = rows.read_work(row)
+        for row in self._select(self._sql.LIST_WORK_OF_RUNS, (self._array_parameter(run_ids),)):
+            work = rows.parse_work_row(row)
             found.setdefault(work.run_id, []).append(work)
         return found
 
-    def held(self, owner: str) -> list[WorkRow]:
+    def work_of_owner(self, owner: str) -> list[WorkRow]:
         """Everything the owner holds."""
-        return [rows.read_work(row) for row in self._select(self._sql.LIST_HELD_WORK, (owner,))]
+        return [rows.parse_work_row(row) for row in self._select(self._sql.LIST_WORK_OF_OWNER, (owner,))]
 
     def overdue(self, before: int) -> list[tuple[str, str, int]]:
         """(run, workflow, deadline) of unfinished, unowned runs with a deadline up to this instant, oldest first."""
-        return self._select(self._sql.LIST_OVERDUE, (before,))
+        return self._select(self._sql.LIST_OVERDUE_RUNS, (before,))
 
-    def strays(self) -> list[tuple[str, str]]:
+    def orphaned_children(self) -> list[tuple[str, str]]:
         """(run, workflow) of unfinished children of runs that have ended."""
-        return self._select(self._sql.LIST_STRAYS)
+        return self._select(self._sql.LIST_ORPHANED_CHILDREN)
 
-    def every_run(self) -> Iterator[RunRow]:
+    def iter_runs(self) -> Iterator[RunRow]:
         """All runs, in pages, oldest first."""
-        self._check()
-        return self._pages()
+        self._check_open()
+        return self._iter_pages()
 
-    def _pages(self) -> Iterator[RunRow]:
+    def _iter_pages(self) -> Iterator[RunRow]:
         after = FIRST
         while page := self._select(self._sql.LIST_RUNS_AFTER, (*after, _PAGE_ROWS)):
             for row in page:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from holdwater.model.records import Change, RunRow, WorkRow
+from holdwater.model.records import RunRow, RunUpdate, WorkRow
 
 ROW_LIMIT_CHARS: Final = 64 * 1024 * 1024
 """entries above this are split into several journal rows, each far below the limit of SQLite and PostgreSQL, 1 GB"""
@@ -13,35 +13,35 @@ ROW_LIMIT_CHARS: Final = 64 * 1024 * 1024
 Row = tuple[Any, ...]
 
 
-def new_run(r: RunRow) -> Row:
+def run_insert_row(r: RunRow) -> Row:
     return (
         r.id, r.workflow, r.style, r.structure, r.code, r.created_at, r.status, r.seq, r.error, r.reason, r.finished_at,
         r.paused_at, r.deadline_at, r.idempotency_key, r.inputs_digest, r.parent_id, r.forked_from,
     )  # fmt: skip
 
 
-def changed_run(change: Change) -> Row:
-    r = change.run
+def run_update_row(update: RunUpdate) -> Row:
+    r = update.run
     return (
         r.structure, r.code, r.status, r.seq, r.error, r.reason, r.finished_at, r.paused_at, r.deadline_at, r.id,
-        change.expected,
+        update.expected,
     )  # fmt: skip
 
 
-def plan(change: Change) -> Row:
-    r = change.run
-    return (r.structure, r.workflow, r.style, json.dumps(change.plan, separators=(",", ":")), change.at)
+def plan_row(update: RunUpdate) -> Row:
+    r = update.run
+    return (r.structure, r.workflow, r.style, json.dumps(update.plan, separators=(",", ":")), update.at)
 
 
-def work(w: WorkRow) -> Row:
+def work_row(w: WorkRow) -> Row:
     # sqlite3 takes exact ints without looking for an adapter
     return (
         w.run_id, w.node, w.fence, w.kind, w.workflow, w.due_at, w.owner, w.lease_until,
-        1 if w.began else 0, _fate(w), 1 if w.parked else 0,
+        1 if w.began else 0, _reclaim_code(w), 1 if w.parked else 0,
     )  # fmt: skip
 
 
-def read_work(row: Row) -> WorkRow:
+def parse_work_row(row: Row) -> WorkRow:
     run_id, node, fence, kind, workflow, due_at, owner, lease_until, began, orphaned, parked = row
     return WorkRow(
         run_id,
@@ -60,21 +60,21 @@ def read_work(row: Row) -> WorkRow:
     )
 
 
-def claim_order(w: WorkRow) -> tuple[int, str, int, int]:
+def claim_sort_key(w: WorkRow) -> tuple[int, str, int, int]:
     """The sort key of claimed work: the oldest due first."""
     return w.due_at, w.run_id, w.node, w.fence
 
 
-def _fate(w: WorkRow) -> int:
+def _reclaim_code(w: WorkRow) -> int:
     """The column `orphaned`: 1 by a process that died, 2 by one that did not renew, 3 an earlier one was."""
     if w.orphaned:
         return 2 if w.expired else 1
     return 3 if w.suspect else 0
 
 
-def journal(change: Change) -> list[Row]:
+def journal_rows(update: RunUpdate) -> list[Row]:
     """The entries as one row, or as several if they are very large."""
-    entries, run_id, seq, at = change.entries, change.run.id, change.expected + 1, change.at
+    entries, run_id, seq, at = update.entries, update.run.id, update.expected + 1, update.at
     if sum(map(len, entries)) <= ROW_LIMIT_CHARS:
         return [(run_id, seq, at, f"[{','.join(entries)}]")]
     rows: list[Row] = []

@@ -4,45 +4,45 @@ from __future__ import annotations
 
 from holdwater.model.schedules import Fired, FireRow, ScheduleRow
 from holdwater.storage.sql.rows import Row
-from holdwater.storage.sql.text_escaping import escape
+from holdwater.storage.sql.text_escaping import escape_text
 
 
-def new(s: ScheduleRow) -> Row:
-    return _escaped(
+def schedule_insert_row(s: ScheduleRow) -> Row:
+    return _escape_row(
         s.id, s.kind, s.name, s.workflow, s.expression, s.timezone, s.inputs, int(s.enabled), s.catchup, s.max_catchup,
         s.misfire_grace_us, s.overlap, s.jitter_us, s.start_at, s.end_at, s.poll_us, int(s.allow_concurrent),
         s.created_at, s.updated_at, s.settled_at, s.last_at, s.next_at, s.last_error, s.version + 1,
     )  # fmt: skip
 
 
-def changed(s: ScheduleRow) -> Row:
-    return _escaped(
+def schedule_update_row(s: ScheduleRow) -> Row:
+    return _escape_row(
         s.name, s.workflow, s.expression, s.timezone, s.inputs, int(s.enabled), s.catchup, s.max_catchup,
         s.misfire_grace_us, s.overlap, s.jitter_us, s.start_at, s.end_at, s.poll_us, int(s.allow_concurrent),
         s.updated_at, s.settled_at, s.last_at, s.next_at, s.last_error, s.id, s.version,
     )  # fmt: skip
 
 
-def advanced(s: ScheduleRow) -> Row:
-    return _escaped(s.settled_at, s.last_at, s.next_at, s.last_error, s.id, s.version)
+def schedule_advance_row(s: ScheduleRow) -> Row:
+    return _escape_row(s.settled_at, s.last_at, s.next_at, s.last_error, s.id, s.version)
 
 
-def read(row: Row) -> ScheduleRow:
+def parse_schedule_row(row: Row) -> ScheduleRow:
     made = ScheduleRow(*row)
     made.enabled, made.allow_concurrent = made.enabled == 1, made.allow_concurrent == 1
     return made
 
 
-def fire(f: FireRow) -> Row:
-    return _escaped(
+def fire_row(f: FireRow) -> Row:
+    return _escape_row(
         f.schedule_id, f.scheduled_at, f.state, f.claimed_at, f.run_id, f.reason, f.context_hash, f.attempts, f.open
     )
 
 
-def read_fired(row: Row) -> Fired:
+def parse_fired_row(row: Row) -> Fired:
     return Fired(FireRow(*row[:8]), *row[8:])
 
 
-def _escaped(*values: object) -> Row:
+def _escape_row(*values: object) -> Row:
     """Messages of other people's exceptions are in here."""
-    return tuple([escape(value, nul=True) for value in values])
+    return tuple([escape_text(value, escape_nul=True) for value in values])

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 
 _COMMENT = re.compile(r"--[^\n]*\n")
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
-_END = re.compile(r";[ \t]*(?:\n|\Z)")
+_STATEMENT_END = re.compile(r";[ \t]*(?:\n|\Z)")
 
 
-def read(package: str, path: str) -> str:
+def read_sql(package: str, path: str) -> str:
     """The text of a file inside a package.  Raises FileNotFoundError."""
     data = pkgutil.get_data(package, path)
     if data is None:  # only a loader that cannot read data says so
@@ -24,30 +24,30 @@ def read(package: str, path: str) -> str:
     return data.decode()
 
 
-def numbered(sql: str, mark: Callable[[int], str]) -> str:
+def number_parameters(sql: str, placeholder: Callable[[int], str]) -> str:
     """The statement without comments and with `mark(n)`, from 1, in the places of its named parameters."""
     places: dict[str, int] = {}
-    return _PARAMETER.sub(lambda m: mark(places.setdefault(m[1], len(places) + 1)), _bare(sql))
+    return _PARAMETER.sub(lambda m: placeholder(places.setdefault(m[1], len(places) + 1)), _strip_comments(sql))
 
 
-def positional(sql: str) -> tuple[str, tuple[int, ...]]:
+def to_positional(sql: str) -> tuple[str, tuple[int, ...]]:
     """The statement with a bare `?` for each parameter, and for each `?` the index (from 0) of its parameter."""
-    names = parameters(sql)
-    order = tuple(names.index(m[1]) for m in _PARAMETER.finditer(_bare(sql)))
-    return _PARAMETER.sub("?", _bare(sql)), order
+    names = parameter_names(sql)
+    order = tuple(names.index(m[1]) for m in _PARAMETER.finditer(_strip_comments(sql)))
+    return _PARAMETER.sub("?", _strip_comments(sql)), order
 
 
-def parameters(sql: str) -> list[str]:
+def parameter_names(sql: str) -> list[str]:
     """The names of a statement's parameters, in the order of their numbers."""
-    return list(dict.fromkeys(m[1] for m in _PARAMETER.finditer(_bare(sql))))
+    return list(dict.fromkeys(m[1] for m in _PARAMETER.finditer(_strip_comments(sql))))
 
 
-def split(script: str) -> Iterator[str]:
+def split_statements(script: str) -> Iterator[str]:
     """The statements of a script, one by one: each ends with a semicolon at the end of a line."""
-    for statement in _END.split(_COMMENT.sub("", script)):
+    for statement in _STATEMENT_END.split(_COMMENT.sub("", script)):
         if statement.strip():
             yield statement.strip()
 
 
-def _bare(sql: str) -> str:
+def _strip_comments(sql: str) -> str:
     return _COMMENT.sub("", sql).strip()

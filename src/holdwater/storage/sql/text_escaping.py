@@ -10,29 +10,31 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from holdwater.model.records import Change, RunRow
+from holdwater.model.records import RunRow, RunUpdate
 
 
-def escape(value: Any, nul: bool = False) -> Any:
+def escape_text(value: Any, escape_nul: bool = False) -> Any:
     """The value itself unless it is such text, or a list with some."""
     if type(value) is list:
-        return [escape(item, nul) for item in value]
+        return [escape_text(item, escape_nul) for item in value]
     if type(value) is not str:
         return value
     text = value.encode("utf-8", "backslashreplace").decode()
-    return text.replace("\0", "\\x00") if nul else text
+    return text.replace("\0", "\\x00") if escape_nul else text
 
 
-def escape_all(parameters: tuple[Any, ...], nul: bool = False) -> tuple[Any, ...]:
-    return tuple([escape(parameter, nul) for parameter in parameters])
+def escape_parameters(parameters: tuple[Any, ...], escape_nul: bool = False) -> tuple[Any, ...]:
+    return tuple([escape_text(parameter, escape_nul) for parameter in parameters])
 
 
-def escape_change(change: Change, nul: bool = False) -> Change:
+def escape_update(update: RunUpdate, escape_nul: bool = False) -> RunUpdate:
     """The same change with such text escaped wherever it stands."""
-    work_in = [replace(row, **_escaped(row, ("run_id", "workflow", "owner"), nul)) for row in change.work_in]
-    head: RunRow = replace(change.run, **_escaped(change.run, [f.name for f in fields(change.run)], nul))
-    return replace(change, run=head, entries=[escape(e) for e in change.entries], work_in=work_in)
+    work_in = [
+        replace(row, **_escape_fields(row, ("run_id", "workflow", "owner"), escape_nul)) for row in update.work_added
+    ]
+    head: RunRow = replace(update.run, **_escape_fields(update.run, [f.name for f in fields(update.run)], escape_nul))
+    return replace(update, run=head, entries=[escape_text(e) for e in update.entries], work_added=work_in)
 
 
-def _escaped(row: Any, names: Any, nul: bool) -> Mapping[str, Any]:
-    return {name: escape(getattr(row, name), nul) for name in names}
+def _escape_fields(row: Any, names: Any, escape_nul: bool) -> Mapping[str, Any]:
+    return {name: escape_text(getattr(row, name), escape_nul) for name in names}

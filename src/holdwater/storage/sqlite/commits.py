@@ -6,43 +6,43 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
-from holdwater.model.records import Change, RunRow, Verdict
-from holdwater.storage.sql.commits import Key, check, gather, good, judge
+from holdwater.model.records import RunRow, RunUpdate, Verdict
+from holdwater.storage.sql.commits import IdempotencyKey, accepted, check_conflicts, check_consistency, group_rows
 from holdwater.storage.sqlite import statements as sql
 
 
-def commit(connection: sqlite3.Connection, changes: Sequence[Change]) -> list[Verdict]:
+def commit_updates(connection: sqlite3.Connection, updates: Sequence[RunUpdate]) -> list[Verdict]:
     """Judge and write the changes in the transaction the caller began.  Raises StoreError, sqlite3.Error."""
-    check(changes)
-    ids = json.dumps([change.run.id for change in changes])
-    seqs: dict[str, int] = dict(connection.execute(sql.LIST_SEQS, (ids,)).fetchall())
+    check_consistency(updates)
+    ids = json.dumps([change.run.id for change in updates])
+    seqs: dict[str, int] = dict(connection.execute(sql.LIST_JOURNAL_LENGTHS, (ids,)).fetchall())
 
-    def holder(key: Key) -> RunRow | None:
+    def holder(key: IdempotencyKey) -> RunRow | None:
         row = connection.execute(sql.FIND_RUN_BY_KEY, key).fetchone()
         return None if row is None else RunRow(*row)
 
-    verdicts = judge(changes, seqs, holder)
-    write(connection, good(changes, verdicts))
+    verdicts = check_conflicts(updates, seqs, holder)
+    write_updates(connection, accepted(updates, verdicts))
     return verdicts
 
 
-def write(connection: sqlite3.Connection, changes: Sequence[Change]) -> None:
+def write_updates(connection: sqlite3.Connection, updates: Sequence[RunUpdate]) -> None:
     """Write changes that are known to be good."""
-    rows = gather(changes)
+    rows = group_rows(updates)
     many = connection.executemany
     if rows.plans:
         many(sql.INSERT_PLAN, rows.plans.values())
-    if rows.births:
-        many(sql.INSERT_RUN, rows.births)
-    if rows.heads:
-        many(sql.UPDATE_RUN, rows.heads)
-    if rows.journal:
-        many(sql.APPEND_JOURNAL, rows.journal)
-    if rows.outs:
-        many(sql.DELETE_WORK, rows.outs)
-    if rows.ins:
-        many(sql.INSERT_WORK, rows.ins)
-    if rows.began:
-        many(sql.BEGIN_WORK, rows.began)
-    if rows.parks:
-        many(sql.PARK_WORK, rows.parks)
+    if rows.new_runs:
+        many(sql.INSERT_RUN, rows.new_runs)
+    if rows.updated_runs:
+        many(sql.UPDATE_RUN, rows.updated_runs)
+    if rows.journal_rows:
+        many(sql.APPEND_JOURNAL, rows.journal_rows)
+    if rows.removed_work:
+        many(sql.DELETE_WORK, rows.removed_work)
+    if rows.added_work:
+        many(sql.INSERT_WORK, rows.added_work)
+    if rows.started_work:
+        many(sql.MARK_WORK_STARTED, rows.started_work)
+    if rows.parked_runs:
+        many(sql.PARK_WORK, rows.parked_runs)

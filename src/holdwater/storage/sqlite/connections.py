@@ -12,155 +12,159 @@ from holdwater.errors import DatabaseURLError, StoreReadOnly, StoreUnavailable
 from holdwater.storage.sqlite.errors import is_busy
 from holdwater.storage.urls import DatabaseURL
 
-_RETRY_SECONDS: Final = 0.02
+_RETRY_DELAY_SECONDS: Final = 0.02
 
-_spoilt: Final[dict[Path, int]] = {}
+_unsafe_after_fork: Final[dict[Path, int]] = {}
 """the process that was using the file when it forked"""
 
 
-def name(where: DatabaseURL) -> str:
+def display_name(database_url: DatabaseURL) -> str:
     """What messages call the database."""
-    return str(where.path) if where.path else "the database in memory"
+    return str(database_url.path) if database_url.path else "the database in memory"
 
 
-def spoil(where: DatabaseURL) -> None:
+def mark_unsafe_after_fork(database_url: DatabaseURL) -> None:
     """Note that a fork had to be made in the middle of a transaction: the child cannot use this file safely."""
-    if where.path is not None:
-        _spoilt[where.path] = os.getpid()
+    if database_url.path is not None:
+        _unsafe_after_fork[database_url.path] = os.getpid()
 
 
-def check_place(where: DatabaseURL) -> None:
+def check_database_path(database_url: DatabaseURL) -> None:
     """Raise DatabaseURLError or StoreReadOnly for a place that cannot hold the database.
 
     The file itself is never opened here: closing it again would drop every lock SQLite holds on it in this process.
     """
-    path = where.path
+    path = database_url.path
     if path is None:
         return
-    if _spoilt.get(path, os.getpid()) != os.getpid():
+    if _unsafe_after_fork.get(path, os.getpid()) != os.getpid():
         raise StoreUnavailable(
             f"{path} was in use by the thread that forked this process, and is not safe to open here",
             hint="do not fork from a signal handler; start the process with the spawn method",
         )
-    found = present(where)
+    found = path_exists(database_url)
     if found and path.is_dir():
         raise DatabaseURLError(
-            f"{where.text!r} means {path}, which is a directory", hint=f"name a file in it: {where.text}/app.db"
+            f"{database_url.text!r} means {path}, which is a directory",
+            hint=f"name a file in it: {database_url.text}/app.db",
         )
     if not found and not path.parent.is_dir():
         raise DatabaseURLError(
-            f"{where.text!r} means {path}, and there is no directory {path.parent}", hint=_directory_hint(where, path)
+            f"{database_url.text!r} means {path}, and there is no directory {path.parent}",
+            hint=_missing_directory_hint(database_url, path),
         )
     if found:
         if not path.is_file():
-            raise DatabaseURLError(f"{where.text!r} means {path}, which is not a regular file")
-        if where.mode != "ro" and not os.access(path, os.W_OK):
+            raise DatabaseURLError(f"{database_url.text!r} means {path}, which is not a regular file")
+        if database_url.mode != "ro" and not os.access(path, os.W_OK):
             raise StoreReadOnly(f"{path} cannot be written", hint="make it writable, or read it with ?mode=ro")
-    elif where.mode != "rwc":
+    elif database_url.mode != "rwc":
         raise DatabaseURLError(
-            f"{where.text!r} means {path}, which does not exist, and mode={where.mode} creates nothing",
+            f"{database_url.text!r} means {path}, which does not exist, and mode={database_url.mode} creates nothing",
             hint="leave mode out to create it",
         )
-    if where.mode != "ro" and not os.access(path.parent, os.W_OK):
+    if database_url.mode != "ro" and not os.access(path.parent, os.W_OK):
         raise StoreReadOnly(
             f"the directory {path.parent} cannot be written, and the database needs files beside it",
             hint="make the directory writable, or read the database with ?mode=ro",
         )
 
 
-def present(where: DatabaseURL) -> bool:
+def path_exists(database_url: DatabaseURL) -> bool:
     """Whether there is a file, a directory or anything else in the place of the database; not for one in memory.
 
     Raises StoreUnavailable for a directory that may not be searched, DatabaseURLError for a path that names nothing.
     """
-    if where.path is None:
+    if database_url.path is None:
         return False
     try:
-        where.path.stat()
+        database_url.path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return False
     except PermissionError as error:
         raise StoreUnavailable(
-            f"{where.path} cannot be opened: {error.strerror}",
+            f"{database_url.path} cannot be opened: {error.strerror}",
             hint="look at the permissions of its directory and of those above",
         ) from error
     except OSError as error:  # a name that is too long, symbolic links in a circle
         raise DatabaseURLError(
-            f"{where.text[:200]!r} means no file: {error.strerror}", hint="name another path"
+            f"{database_url.text[:200]!r} means no file: {error.strerror}", hint="name another path"
         ) from error
     return True
 
 
-def _directory_hint(where: DatabaseURL, path: Path) -> str:
-    relative = where.text.partition("://")[2].startswith("/") and not where.text.partition("://")[2].startswith("//")
+def _missing_directory_hint(database_url: DatabaseURL, path: Path) -> str:
+    relative = database_url.text.partition("://")[2].startswith("/") and not database_url.text.partition("://")[
+        2
+    ].startswith("//")
     if relative:
-        named = where.text.partition(":///")[2]
+        named = database_url.text.partition(":///")[2]
         return f"create the directory; or, if /{named} was meant, write four slashes for an absolute path: sqlite:////{named}"
     return "create the directory first"
 
 
-def connect_writer(where: DatabaseURL) -> sqlite3.Connection:
+def connect_writer(database_url: DatabaseURL) -> sqlite3.Connection:
     """A connection for the one writer.  Raises sqlite3.Error."""
-    connection = _connect(where, where.mode)
+    connection = _connect(database_url, database_url.mode)
     try:
-        if where.path is not None:
-            _set_journal_mode(connection, where)
-        connection.execute(f"PRAGMA synchronous = {where.synchronous:d}")
+        if database_url.path is not None:
+            _set_journal_mode(connection, database_url)
+        connection.execute(f"PRAGMA synchronous = {database_url.synchronous:d}")
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def connect_reader(where: DatabaseURL) -> sqlite3.Connection:
+def connect_reader(database_url: DatabaseURL) -> sqlite3.Connection:
     """A connection that only reads.  Raises sqlite3.Error."""
-    connection = _connect(where, _reading_mode(where))
+    connection = _connect(database_url, _reader_mode(database_url))
     connection.execute("PRAGMA query_only = 1")
     return connection
 
 
-def _reading_mode(where: DatabaseURL) -> str:
+def _reader_mode(database_url: DatabaseURL) -> str:
     """The mode of a reading connection, with `immutable=1` where SQLite cannot read the file otherwise.
 
     A file in WAL mode is read through `-wal` and `-shm` beside it.  Where they are missing and cannot be made, no
     process has the file open, and it holds all that was written (https://sqlite.org/wal.html#read_only_databases).
     """
-    if where.mode != "ro" or where.path is None:
+    if database_url.mode != "ro" or database_url.path is None:
         return "rw"
-    beside = (where.path.with_name(where.path.name + suffix) for suffix in ("-wal", "-shm"))
-    if os.access(where.path.parent, os.W_OK) or any(file.exists() for file in beside):
+    beside = (database_url.path.with_name(database_url.path.name + suffix) for suffix in ("-wal", "-shm"))
+    if os.access(database_url.path.parent, os.W_OK) or any(file.exists() for file in beside):
         return "ro"
     return "ro&immutable=1"
 
 
-def _connect(where: DatabaseURL, mode: str) -> sqlite3.Connection:
-    place = ":memory:" if where.path is None else f"{where.path.as_uri()}?mode={mode}"
+def _connect(database_url: DatabaseURL, mode: str) -> sqlite3.Connection:
+    place = ":memory:" if database_url.path is None else f"{database_url.path.as_uri()}?mode={mode}"
     return sqlite3.connect(
         place,
-        timeout=where.busy_timeout_ms / 1000,
+        timeout=database_url.busy_timeout_ms / 1000,
         isolation_level=None,
         check_same_thread=False,
-        uri=where.path is not None,
+        uri=database_url.path is not None,
     )
 
 
-def _set_journal_mode(connection: sqlite3.Connection, where: DatabaseURL) -> None:
+def _set_journal_mode(connection: sqlite3.Connection, database_url: DatabaseURL) -> None:
     """Leave a file alone that has the mode already: changing it needs the whole file.
 
     SQLite does not wait for that lock by itself, so two processes at a new file would meet an error.
     """
-    give_up = time.monotonic() + where.busy_timeout_ms / 1000
+    give_up = time.monotonic() + database_url.busy_timeout_ms / 1000
     while True:
         try:
-            if _pragma(connection, "journal_mode").upper() == where.journal_mode:
+            if _read_pragma(connection, "journal_mode").upper() == database_url.journal_mode:
                 return
-            connection.execute(f"PRAGMA journal_mode = {where.journal_mode}")
+            connection.execute(f"PRAGMA journal_mode = {database_url.journal_mode}")
             return
         except sqlite3.OperationalError as error:
             if not is_busy(error) or time.monotonic() > give_up:
                 raise
-            time.sleep(_RETRY_SECONDS)
+            time.sleep(_RETRY_DELAY_SECONDS)
 
 
-def _pragma(connection: sqlite3.Connection, pragma: str) -> str:
-    return str(connection.execute(f"PRAGMA {pragma}").fetchone()[0])
+def _read_pragma(connection: sqlite3.Connection, name: str) -> str:
+    return str(connection.execute(f"PRAGMA {name}").fetchone()[0])

@@ -14,10 +14,10 @@ from holdwater.errors import (
 )
 
 
-def translate(error: sqlite3.Error, name: str, busy_timeout_ms: int) -> HoldwaterError:
+def translate_error(error: sqlite3.Error, name: str, busy_timeout_ms: int) -> HoldwaterError:
     """The error to raise `from` this one.  The transaction it ended is assumed to be rolled back."""
     why = str(error)
-    match _code(error):
+    match _primary_error_code(error):
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return StoreUnavailable(
                 f"{name} is locked: another process has been writing for longer than {busy_timeout_ms} ms ({why}); "
@@ -61,9 +61,9 @@ def translate(error: sqlite3.Error, name: str, busy_timeout_ms: int) -> Holdwate
 
 
 def is_busy(error: sqlite3.Error) -> bool:
-    return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    return _primary_error_code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-def _code(error: sqlite3.Error) -> int:
+def _primary_error_code(error: sqlite3.Error) -> int:
     # errors of the Python module itself carry no code; an extended code keeps the primary one in its low byte
     return int(getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF

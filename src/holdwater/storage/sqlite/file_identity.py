@@ -13,40 +13,40 @@ from typing import Final
 
 from holdwater.errors import StoreReplaced
 
-FRESH_SECONDS: Final = 0.05
+RECHECK_INTERVAL_SECONDS: Final = 0.05
 """how long a look at the path counts"""
 
 
-class Identity:
+class FileIdentity:
     """The file behind a path, by device and inode, as it was when it was first opened."""
 
     def __init__(self, path: Path | None) -> None:
         """None: a database in memory, which cannot be replaced."""
         self._path: Final = None if path is None else os.fspath(path)
-        self._seen: tuple[int, int] | None = None
+        self._opened_file: tuple[int, int] | None = None
         self._checked_at = 0.0
         """when the path last led to the file, by the monotonic clock"""
 
-    def note(self) -> None:
+    def remember(self) -> None:
         """The database has just been opened.  Raises StoreReplaced if it is another than before."""
-        if self._path is not None and self._seen is None:
-            self._seen = self._now()
-        self.check()
+        if self._path is not None and self._opened_file is None:
+            self._opened_file = self._current_file()
+        self.check_unchanged()
 
-    def check_if_stale(self) -> None:
+    def check_if_due(self) -> None:
         """`check`, unless that was done a moment ago: for the beginning of what is checked again before its end counts.
 
         Raises StoreReplaced.
         """
-        if time.monotonic() - self._checked_at > FRESH_SECONDS:
-            self.check()
+        if time.monotonic() - self._checked_at > RECHECK_INTERVAL_SECONDS:
+            self.check_unchanged()
 
-    def check(self) -> None:
+    def check_unchanged(self) -> None:
         """Raises StoreReplaced if the path leads elsewhere by now; not before the first `note`."""
-        if self._seen is None:
+        if self._opened_file is None:
             return
-        now = self._now()
-        if now != self._seen:
+        now = self._current_file()
+        if now != self._opened_file:
             raise StoreReplaced(
                 f"{self._path} was {'deleted or moved' if now is None else 'replaced by another file'} while it was "
                 "open; what is written now would be lost, and is not accepted",
@@ -54,7 +54,7 @@ class Identity:
             )
         self._checked_at = time.monotonic()
 
-    def _now(self) -> tuple[int, int] | None:
+    def _current_file(self) -> tuple[int, int] | None:
         assert self._path is not None
         try:
             found = os.stat(self._path)

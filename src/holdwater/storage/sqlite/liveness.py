@@ -9,17 +9,17 @@ from holdwater.errors import StoreError, StoreUnavailable
 from holdwater.storage.sqlite import lock_files
 from holdwater.storage.sqlite.lock_files import LockFile
 
-Life = Literal["ours", "alive", "dead"]
+Liveness = Literal["ours", "alive", "dead"]
 
 
-class Owners(Protocol):
+class OwnerLiveness(Protocol):
     """The owners registered through one store, and what it can tell of the others."""
 
     def register(self, owner: str) -> None: ...
 
     def unregister(self, owner: str) -> None: ...
 
-    def life(self, owner: str) -> Life: ...
+    def liveness(self, owner: str) -> Liveness: ...
 
     def is_stopped(self, owner: str) -> bool:
         """Whether the process of a living owner was stopped by a signal, so that nothing of it runs."""
@@ -29,50 +29,50 @@ class Owners(Protocol):
         """Unregister every owner that is left."""
         ...
 
-    def abandon(self) -> None:
+    def after_fork_in_child(self) -> None:
         """In a forked child: let go of what the parent holds."""
         ...
 
 
-class LocalOwners:
+class InProcessOwners:
     """Of a database that no other process can see: who is not registered is dead."""
 
     def __init__(self) -> None:
-        self._ours: Final[set[str]] = set()
+        self._own_ids: Final[set[str]] = set()
 
     def register(self, owner: str) -> None:
-        self._ours.add(owner)
+        self._own_ids.add(owner)
 
     def unregister(self, owner: str) -> None:
-        self._ours.discard(owner)
+        self._own_ids.discard(owner)
 
-    def life(self, owner: str) -> Life:
-        return "ours" if owner in self._ours else "dead"
+    def liveness(self, owner: str) -> Liveness:
+        return "ours" if owner in self._own_ids else "dead"
 
     def is_stopped(self, owner: str) -> bool:
         return False
 
     def close(self) -> None:
-        self._ours.clear()
+        self._own_ids.clear()
 
-    def abandon(self) -> None:
-        self._ours.clear()
+    def after_fork_in_child(self) -> None:
+        self._own_ids.clear()
 
 
-class LockedOwners:
+class LockFileOwners:
     """Of a database file: each owner holds a lock file next to it while it lives."""
 
     def __init__(self, database: Path) -> None:
         self._database: Final = database
-        self._ours: Final[dict[str, LockFile]] = {}
+        self._own_locks: Final[dict[str, LockFile]] = {}
 
     def register(self, owner: str) -> None:
         """Raises StoreError if somebody else is this owner, StoreUnavailable if the lock file cannot be made."""
-        if owner in self._ours:
+        if owner in self._own_locks:
             return
-        path = lock_files.path_of(self._database, owner)
+        path = lock_files.lock_file_path(self._database, owner)
         try:
-            held = lock_files.hold(path)
+            held = lock_files.try_acquire(path)
         except OSError as error:
             raise StoreUnavailable(
                 f"the lock file {path} cannot be created: {error}",
@@ -80,26 +80,26 @@ class LockedOwners:
             ) from error
         if held is None:
             raise StoreError(f"owner {owner!r} is alive elsewhere: its lock file {path} is held")
-        self._ours[owner] = held
+        self._own_locks[owner] = held
 
     def unregister(self, owner: str) -> None:
-        held = self._ours.pop(owner, None)
+        held = self._own_locks.pop(owner, None)
         if held is not None:
             held.release()
 
-    def life(self, owner: str) -> Life:
-        if owner in self._ours:
+    def liveness(self, owner: str) -> Liveness:
+        if owner in self._own_locks:
             return "ours"
-        return "dead" if lock_files.is_free(lock_files.path_of(self._database, owner)) else "alive"
+        return "dead" if lock_files.is_free(lock_files.lock_file_path(self._database, owner)) else "alive"
 
     def is_stopped(self, owner: str) -> bool:
-        return lock_files.is_stopped(lock_files.path_of(self._database, owner))
+        return lock_files.is_holder_stopped(lock_files.lock_file_path(self._database, owner))
 
     def close(self) -> None:
-        for owner in list(self._ours):
+        for owner in list(self._own_locks):
             self.unregister(owner)
 
-    def abandon(self) -> None:
-        for held in self._ours.values():
-            held.forget()
-        self._ours.clear()
+    def after_fork_in_child(self) -> None:
+        for held in self._own_locks.values():
+            held.close_inherited()
+        self._own_locks.clear()

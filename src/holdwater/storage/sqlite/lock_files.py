@@ -17,7 +17,7 @@ from urllib.parse import quote
 if sys.platform == "win32":  # pragma: no cover
     import msvcrt
 
-    def _lock(fd: int) -> bool:
+    def _try_lock(fd: int) -> bool:
         try:
             msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
         except OSError:
@@ -26,7 +26,7 @@ if sys.platform == "win32":  # pragma: no cover
 else:
     import fcntl
 
-    def _lock(fd: int) -> bool:
+    def _try_lock(fd: int) -> bool:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -34,7 +34,7 @@ else:
         return True
 
 
-def path_of(database: Path, owner: str) -> Path:
+def lock_file_path(database: Path, owner: str) -> Path:
     """The lock file of an owner, next to the database."""
     return database.with_name(f"{database.name}.{quote(owner, safe='', errors='backslashreplace')}.lock")
 
@@ -48,24 +48,24 @@ class LockFile:
 
     def release(self) -> None:
         """Delete the file and drop the lock."""
-        _delete(self.path, self._fd)
+        _unlink_and_close(self.path, self._fd)
         self._fd = -1
 
-    def forget(self) -> None:
+    def close_inherited(self) -> None:
         """Close the descriptor a fork gave this process too; file and lock are the parent's."""
         os.close(self._fd)
         self._fd = -1
 
 
-def hold(path: Path) -> LockFile | None:
+def try_acquire(path: Path) -> LockFile | None:
     """Create the file and lock it; None if another process holds it.  Raises OSError."""
     while True:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
-        if not _lock(fd):
+        if not _try_lock(fd):
             os.close(fd)
             return None
-        if _is_at(path, fd):
-            _sign(fd)
+        if _is_file_at(path, fd):
+            _write_pid(fd)
             return LockFile(path, fd)
         os.close(fd)  # somebody who thought it stale deleted it between the two calls
 
@@ -79,35 +79,35 @@ def is_free(path: Path) -> bool:
     except OSError:
         return False
     try:
-        free = _lock(fd)
+        free = _try_lock(fd)
     except OSError:
         free = False
-    if free and _is_at(path, fd):
-        _delete(path, fd)
+    if free and _is_file_at(path, fd):
+        _unlink_and_close(path, fd)
     else:
         os.close(fd)
     return free
 
 
-def is_stopped(path: Path) -> bool:
+def is_holder_stopped(path: Path) -> bool:
     """Whether the process that holds the lock was stopped by a signal and does not run.  False if that is not known."""
     try:
         said = path.read_text(errors="replace")
     except OSError:
         return False
     found = re.fullmatch(r"([0-9]+) (.*)\n", said)
-    if found is None or found[2] != _namespace():  # in another container the number means another process
+    if found is None or found[2] != _pid_namespace():  # in another container the number means another process
         return False
-    return _state(int(found[1]))[:1] in ("T", "t")
+    return _process_state(int(found[1]))[:1] in ("T", "t")
 
 
-def _sign(fd: int) -> None:
+def _write_pid(fd: int) -> None:
     if sys.platform != "win32":  # where nobody else can read a locked file
         os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()} {_namespace()}\n".encode(), 0)
+        os.pwrite(fd, f"{os.getpid()} {_pid_namespace()}\n".encode(), 0)
 
 
-def _namespace() -> str:
+def _pid_namespace() -> str:
     """What tells process numbers of one container from those of another."""
     try:
         return os.readlink("/proc/self/ns/pid")
@@ -115,7 +115,7 @@ def _namespace() -> str:
         return "-"
 
 
-def _state(pid: int) -> str:
+def _process_state(pid: int) -> str:
     """The letter `ps` shows for a process, T for a stopped one; empty if there is none, or no way to know."""
     try:
         return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(") ")[2]
@@ -126,7 +126,7 @@ def _state(pid: int) -> str:
     return shown.stdout.strip()
 
 
-def _delete(path: Path, fd: int) -> None:
+def _unlink_and_close(path: Path, fd: int) -> None:
     """Delete first, close then: between the two nobody can lock a file that is about to go."""
     if sys.platform == "win32":  # pragma: no cover - where an open file cannot be deleted
         os.close(fd)
@@ -136,7 +136,7 @@ def _delete(path: Path, fd: int) -> None:
     os.close(fd)
 
 
-def _is_at(path: Path, fd: int) -> bool:
+def _is_file_at(path: Path, fd: int) -> bool:
     try:
         return os.path.samestat(os.stat(path), os.fstat(fd))
     except FileNotFoundError:

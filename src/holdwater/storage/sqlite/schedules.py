@@ -8,28 +8,28 @@ from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from holdwater.model.records import News
+from holdwater.model.records import Notification
 from holdwater.model.schedules import Firing, ScheduleRow
-from holdwater.storage.notifications import SCHEDULES, news_of_firings
+from holdwater.storage.notifications import SCHEDULES_CHANGED, notification_for_firings
 from holdwater.storage.sql import schedule_rows as rows
-from holdwater.storage.sql.commits import check
-from holdwater.storage.sql.schedule_queries import ScheduleReading
+from holdwater.storage.sql.commits import check_consistency
+from holdwater.storage.sql.schedule_queries import ScheduleQueries
 from holdwater.storage.sqlite import commits as batches
 from holdwater.storage.sqlite import statements as sql
 
 
-class SQLiteSchedules(ScheduleReading):
+class SQLiteSchedules(ScheduleQueries):
     """A part of the store."""
 
     def put_schedule(self, row: ScheduleRow) -> bool:
         """Insert a row of version 0, or change the row that has this id and version; False if somebody was first."""
         with self._transaction() as connection:
             if row.version:
-                written = connection.execute(sql.UPDATE_SCHEDULE, rows.changed(row)).rowcount
+                written = connection.execute(sql.UPDATE_SCHEDULE, rows.schedule_update_row(row)).rowcount
             else:
-                written = connection.execute(sql.INSERT_SCHEDULE, rows.new(row)).rowcount
+                written = connection.execute(sql.INSERT_SCHEDULE, rows.schedule_insert_row(row)).rowcount
         if written:
-            self._say(SCHEDULES)
+            self._notify(SCHEDULES_CHANGED)
         return written > 0
 
     def delete_schedule(self, schedule_id: str) -> bool:
@@ -38,30 +38,32 @@ class SQLiteSchedules(ScheduleReading):
             connection.execute(sql.DELETE_FIRES, (schedule_id,))
             gone = connection.execute(sql.DELETE_SCHEDULE, (schedule_id,)).rowcount
         if gone:
-            self._say(SCHEDULES)
+            self._notify(SCHEDULES_CHANGED)
         return gone > 0
 
     def fire(self, firings: Sequence[Firing]) -> list[bool]:
         """All in one transaction; False for a schedule whose version is another by now."""
-        check([change for firing in firings for change in firing.births])
+        check_consistency([change for firing in firings for change in firing.births])
         with self._transaction() as connection:
             ids = json.dumps([firing.schedule.id for firing in firings])
             versions: dict[str, int] = dict(connection.execute(sql.LIST_SCHEDULE_VERSIONS, (ids,)).fetchall())
             verdicts = [versions.get(f.schedule.id) == f.schedule.version for f in firings]
             good = [firing for firing, is_good in zip(firings, verdicts) if is_good]
-            connection.executemany(sql.ADVANCE_SCHEDULE, [rows.advanced(firing.schedule) for firing in good])
-            batches.write(connection, [change for firing in good for change in firing.births])
-            connection.executemany(sql.PUT_FIRE, [rows.fire(fire) for firing in good for fire in firing.fires])
-        self._say(news_of_firings(good))
+            connection.executemany(
+                sql.ADVANCE_SCHEDULE, [rows.schedule_advance_row(firing.schedule) for firing in good]
+            )
+            batches.write_updates(connection, [change for firing in good for change in firing.births])
+            connection.executemany(sql.UPSERT_FIRE, [rows.fire_row(fire) for firing in good for fire in firing.fires])
+        self._notify(notification_for_firings(good))
         return verdicts
 
-    def tidy_fires(self, oldest: int, reason: str) -> None:
+    def expire_fires(self, oldest: int, reason: str) -> None:
         """Close the books on fires whose runs have ended; what has waited since before `oldest` is skipped."""
         with self._transaction() as connection:
-            connection.execute(sql.END_FIRES)
+            connection.execute(sql.CLOSE_FINISHED_FIRES)
             connection.execute(sql.EXPIRE_FIRES, (reason, oldest))
 
-    def announce(self, workflows: Collection[str], now: int) -> None:
+    def register_workflow(self, workflows: Collection[str], now: int) -> None:
         if new := {*workflows} - {name for (name,) in self._select(sql.LIST_WORKFLOWS)}:
             with self._transaction() as connection:
                 connection.executemany(sql.INSERT_WORKFLOW, [(name, now) for name in sorted(new)])
@@ -69,4 +71,4 @@ class SQLiteSchedules(ScheduleReading):
     if TYPE_CHECKING:  # of the rest of the store
 
         def _transaction(self) -> AbstractContextManager[sqlite3.Connection]: ...
-        def _say(self, news: News | None) -> None: ...
+        def _notify(self, notification: Notification | None) -> None: ...

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Final
 
-from holdwater.storage.sql.migrations import Applied, Migration, pending
+from holdwater.storage.sql.migrations import AppliedMigration, Migration, pending_migrations
 from holdwater.storage.sqlite import statements as sql
 
 _PACKAGE: Final = "holdwater.storage.sqlite"
@@ -23,23 +23,23 @@ MIGRATIONS: Final = (
 )
 
 
-def is_current(connection: sqlite3.Connection, name: str, known: Sequence[Migration] = MIGRATIONS) -> bool:
+def is_current(connection: sqlite3.Connection, database_name: str, known: Sequence[Migration] = MIGRATIONS) -> bool:
     """Whether nothing is left to apply.  Raises SchemaTooNew, sqlite3.Error."""
-    return not pending(_applied(connection) or (), known, name)
+    return not pending_migrations(_applied_migrations(connection) or (), known, database_name)
 
 
-def migrate(connection: sqlite3.Connection, name: str, known: Sequence[Migration] = MIGRATIONS) -> None:
+def migrate(connection: sqlite3.Connection, database_name: str, known: Sequence[Migration] = MIGRATIONS) -> None:
     """Apply what is pending, all of it in the transaction the caller began.  Raises SchemaTooNew, sqlite3.Error."""
-    applied = _applied(connection)
+    applied = _applied_migrations(connection)
     if applied is None:
         connection.execute(sql.CREATE_SCHEMA_VERSION)
-    for migration in pending(applied or (), known, name):
+    for migration in pending_migrations(applied or (), known, database_name):
         for statement in migration.statements():
             connection.execute(statement)
-        connection.execute(sql.INSERT_SCHEMA_VERSION, migration.row())
+        connection.execute(sql.INSERT_SCHEMA_VERSION, migration.version_row())
 
 
-def _applied(connection: sqlite3.Connection) -> list[Applied] | None:
+def _applied_migrations(connection: sqlite3.Connection) -> list[AppliedMigration] | None:
     """None: there is no record of it at all."""
     if connection.execute(sql.HAS_SCHEMA_VERSION).fetchone() is None:
         return None

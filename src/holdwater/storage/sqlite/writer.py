@@ -17,27 +17,27 @@ from typing import Final
 from holdwater.errors import RunnerClosed, StoreError, StoreUnavailable
 from holdwater.storage import process_forks
 from holdwater.storage.sqlite import connections, schema
-from holdwater.storage.sqlite.errors import translate
-from holdwater.storage.sqlite.file_identity import Identity
+from holdwater.storage.sqlite.errors import translate_error
+from holdwater.storage.sqlite.file_identity import FileIdentity
 from holdwater.storage.urls import DEFAULT_BUSY_TIMEOUT_MS, DatabaseURL
 
 _writers: Final[dict[str, Writer]] = {}
 
 
 class Writer:
-    """The write connection and the lock around it.  `users`: stores that share it."""
+    """The write connection and the lock around it.  `user_count`: stores that share it."""
 
-    def __init__(self, where: DatabaseURL) -> None:
-        self.where: Final = where
-        self.name: Final = connections.name(where)
-        self.users = 1
+    def __init__(self, database_url: DatabaseURL) -> None:
+        self.database_url: Final = database_url
+        self.name: Final = connections.display_name(database_url)
+        self.user_count = 1
         self.connection: sqlite3.Connection | None = None
-        self.identity: Final = Identity(where.path)
+        self.identity: Final = FileIdentity(database_url.path)
         self._lock: Final = Lock()
         self._closed = False
         self._suspended = False
         # a thread waits for its turn among the threads of this process at least this long
-        self._patience_seconds: Final = max(where.busy_timeout_ms, DEFAULT_BUSY_TIMEOUT_MS) / 1000
+        self._lock_timeout_seconds: Final = max(database_url.busy_timeout_ms, DEFAULT_BUSY_TIMEOUT_MS) / 1000
         try:
             if not self._is_current():
                 with self.transaction() as connection:
@@ -45,7 +45,7 @@ class Writer:
         except BaseException:
             self.close()
             raise
-        process_forks.watch(self)
+        process_forks.register_fork_aware(self)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -53,20 +53,20 @@ class Writer:
 
         Raises StoreUnavailable, StoreReadOnly or StoreError in place of sqlite3's errors.
         """
-        with self._turn() as connection:
+        with self._exclusive_connection() as connection:
             try:
                 connection.execute("BEGIN IMMEDIATE")
                 yield connection
                 connection.execute("COMMIT")
-                self.identity.check()  # before it is acknowledged: it may have gone to a file without a name
+                self.identity.check_unchanged()  # before it is acknowledged: it may have gone to a file without a name
             except BaseException:
                 self._roll_back(connection)
                 raise
 
     @contextmanager
-    def read(self) -> Iterator[sqlite3.Connection]:
+    def read_connection(self) -> Iterator[sqlite3.Connection]:
         """The connection, to read what only it can see: a database in memory."""
-        with self._turn() as connection:
+        with self._exclusive_connection() as connection:
             yield connection
 
     def close(self) -> None:
@@ -76,56 +76,56 @@ class Writer:
 
     # -- forks
 
-    def suspend(self) -> None:
+    def before_fork(self) -> None:
         """Before a fork: wait for the transaction under way, and close the connection to a file."""
-        self._suspended = self._lock.acquire(timeout=process_forks.PATIENCE_SECONDS)
-        if self.where.path is None:
+        self._suspended = self._lock.acquire(timeout=process_forks.FORK_TIMEOUT_SECONDS)
+        if self.database_url.path is None:
             return
         if self._suspended:
             self._disconnect()
         else:
-            connections.spoil(self.where)
+            connections.mark_unsafe_after_fork(self.database_url)
 
-    def resume(self) -> None:
+    def after_fork_in_parent(self) -> None:
         if self._suspended:
             self._suspended = False
             self._lock.release()
 
-    def abandon(self) -> None:
+    def after_fork_in_child(self) -> None:
         """In the child: forget the writer; a connection it still has is the parent's and must not even be closed."""
         self._closed = True
-        _forget(self)
+        _drop_writer(self)
         if self.connection is not None:
-            process_forks.keep(self.connection)
+            process_forks.keep_until_exit(self.connection)
 
     # -- within
 
     @contextmanager
-    def _turn(self) -> Iterator[sqlite3.Connection]:
+    def _exclusive_connection(self) -> Iterator[sqlite3.Connection]:
         """The connection, for one thread at a time; it is opened if need be."""
-        if not self._lock.acquire(timeout=self._patience_seconds):
+        if not self._lock.acquire(timeout=self._lock_timeout_seconds):
             raise StoreUnavailable(
-                f"{self.name} has been busy in another thread for {self._patience_seconds:g} s; nothing was changed"
+                f"{self.name} has been busy in another thread for {self._lock_timeout_seconds:g} s; nothing was changed"
             )
         try:
             if self._closed:
                 raise RunnerClosed("this store was closed", hint="open a new one")
             if self.connection is not None:
-                self.identity.check_if_stale()
+                self.identity.check_if_due()
             else:
-                self.identity.check()  # a connection would make a new file in the place of one that is gone
-                self.connection = connections.connect_writer(self.where)
-                self.identity.note()
+                self.identity.check_unchanged()  # a connection would make a new file in the place of one that is gone
+                self.connection = connections.connect_writer(self.database_url)
+                self.identity.remember()
             yield self.connection
         except sqlite3.Error as error:
-            raise translate(error, self.name, self.where.busy_timeout_ms) from error
+            raise translate_error(error, self.name, self.database_url.busy_timeout_ms) from error
         except OverflowError as error:  # an integer of more than 64 bits
             raise StoreError(f"{self.name} cannot take a value: {error}; nothing was changed") from error
         finally:
             self._lock.release()
 
     def _is_current(self) -> bool:
-        with self._turn() as connection:
+        with self._exclusive_connection() as connection:
             return schema.is_current(connection, self.name)
 
     def _roll_back(self, connection: sqlite3.Connection) -> None:
@@ -134,7 +134,7 @@ class Writer:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
         except sqlite3.Error:
-            if self.where.path is not None:  # closing rolls back too, and the next transaction opens it anew
+            if self.database_url.path is not None:  # closing rolls back too, and the next transaction opens it anew
                 self._disconnect()
 
     def _disconnect(self) -> None:
@@ -143,31 +143,31 @@ class Writer:
             self.connection = None
 
 
-def acquire(where: DatabaseURL) -> Writer:
-    """The process's writer of this database, opened by whoever comes first.  Called with `forks.lifecycle` held.
+def acquire_writer(database_url: DatabaseURL) -> Writer:
+    """The process's writer of this database, opened by whoever comes first.  Called with `forks.lifecycle_lock` held.
 
     Raises DatabaseURLError, StoreUnavailable, StoreReadOnly, SchemaTooNew.
     """
-    if where.path is None:
-        return Writer(where)
-    key = os.path.realpath(where.path)
+    if database_url.path is None:
+        return Writer(database_url)
+    key = os.path.realpath(database_url.path)
     writer = _writers.get(key)
     if writer is None:
-        writer = _writers[key] = Writer(where)
+        writer = _writers[key] = Writer(database_url)
     else:
-        writer.users += 1
+        writer.user_count += 1
     return writer
 
 
-def release(writer: Writer) -> None:
-    """Give a writer back; the last one closes it.  Called with `forks.lifecycle` held."""
-    writer.users -= 1
-    if not writer.users:
-        _forget(writer)
+def release_writer(writer: Writer) -> None:
+    """Give a writer back; the last one closes it.  Called with `forks.lifecycle_lock` held."""
+    writer.user_count -= 1
+    if not writer.user_count:
+        _drop_writer(writer)
         writer.close()
 
 
-def _forget(writer: Writer) -> None:
+def _drop_writer(writer: Writer) -> None:
     for key, known in list(_writers.items()):
         if known is writer:
             del _writers[key]

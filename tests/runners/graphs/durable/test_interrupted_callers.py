@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from holdwater import AsyncRunner, Checkpointer, Graph, MemoryCheckpointer, SqliteCheckpointer, SyncRunner, node
-from tests.runners.graphs.samples import wait
+from tests.runners.graphs.samples import run_with_timeout
 
-SOON_SECONDS = 30.0
+TIMEOUT_SECONDS = 30.0
 
 
 def status(checkpointer: Checkpointer) -> str:
@@ -26,32 +26,32 @@ def status(checkpointer: Checkpointer) -> str:
     return record.status
 
 
-class Bodies:
+class HangingFunctions:
     """Nodes `first` -> `work` -> `last`; what begins in `work` hangs until `hangs` is False or it is ended."""
 
     def __init__(self, checkpointer: Checkpointer | None = None) -> None:
         self.checkpointer = checkpointer
         self.loop = asyncio.get_running_loop()
-        self.begun = asyncio.Event()
-        self.may_end = threading.Event()
+        self.started = asyncio.Event()
+        self.may_finish = threading.Event()
         self.hangs = True
-        self.inside = self.most = self.entered = self.cleaned = 0
+        self.running = self.peak = self.entered = self.cleaned = 0
         self.calls: list[str] = []
         self._lock = threading.Lock()
 
     def enter(self) -> None:
         with self._lock:
-            self.inside += 1
+            self.running += 1
             self.entered += 1
-            self.most = max(self.most, self.inside)
-        self.loop.call_soon_threadsafe(self.begun.set)
+            self.peak = max(self.peak, self.running)
+        self.loop.call_soon_threadsafe(self.started.set)
 
     def leave(self) -> None:
         with self._lock:
-            self.inside -= 1
+            self.running -= 1
             self.cleaned += 1
 
-    def interrupted(self, waiting: asyncio.Task[Any] | None = None) -> None:
+    def release_after_interrupt(self, waiting: asyncio.Task[Any] | None = None) -> None:
         """The wait was just interrupted: a body that cannot be cancelled is let go when that had time to get around."""
 
         async def let_go() -> None:
@@ -59,11 +59,11 @@ class Bodies:
                 await asyncio.sleep(0)
             while self.checkpointer is not None and status(self.checkpointer) == "running":
                 await asyncio.sleep(0)
-            if waiting is not None and self.inside:
+            if waiting is not None and self.running:
                 assert not waiting.done(), "the caller has control, and a body goes on"
-            self.may_end.set()
+            self.may_finish.set()
 
-        self._letting_go = asyncio.create_task(let_go())
+        self._release_task = asyncio.create_task(let_go())
 
     # -- kinds of bodies
 
@@ -102,7 +102,7 @@ class Bodies:
         def work(x: int) -> int:
             self.enter()
             try:
-                assert not self.hangs or self.may_end.wait(SOON_SECONDS)
+                assert not self.hangs or self.may_finish.wait(TIMEOUT_SECONDS)
                 return x
             finally:
                 self.leave()
@@ -124,7 +124,7 @@ class Bodies:
 
         return work
 
-    def graph(self, kind: str) -> Graph:
+    def graph_of_kind(self, kind: str) -> Graph:
         @node(output_name="x")
         def first(given: int) -> int:
             self.calls.append("first")
@@ -141,29 +141,29 @@ class Bodies:
 Waiting = Callable[[Graph, Checkpointer | None], Awaitable[Any]]
 
 
-def named(checkpointer: Checkpointer | None) -> dict[str, Any]:
+def workflow_options(checkpointer: Checkpointer | None) -> dict[str, Any]:
     return {} if checkpointer is None else {"workflow_id": "w"}
 
 
 async def runs(graph: Graph, checkpointer: Checkpointer | None) -> None:
-    await AsyncRunner(checkpointer=checkpointer).run(graph, {"given": 1}, **named(checkpointer))
+    await AsyncRunner(checkpointer=checkpointer).run(graph, {"given": 1}, **workflow_options(checkpointer))
 
 
 async def iterates(graph: Graph, checkpointer: Checkpointer | None) -> None:
     runner = AsyncRunner(checkpointer=checkpointer)
-    async with runner.iter(graph, {"given": 1}, **named(checkpointer)) as run:
+    async with runner.iter(graph, {"given": 1}, **workflow_options(checkpointer)) as run:
         async for _ in run:
             pass
 
 
 async def nests(graph: Graph, checkpointer: Checkpointer | None) -> None:
     outer = Graph([Graph([graph.as_node()], name="middle").as_node()], name="outer")
-    await AsyncRunner(checkpointer=checkpointer).run(outer, {"given": 1}, **named(checkpointer))
+    await AsyncRunner(checkpointer=checkpointer).run(outer, {"given": 1}, **workflow_options(checkpointer))
 
 
 async def nests_mapped(graph: Graph, checkpointer: Checkpointer | None) -> None:
     outer = Graph([graph.as_node().map_over("given")], name="outer")
-    await AsyncRunner(checkpointer=checkpointer).run(outer, {"given": [1, 2, 3]}, **named(checkpointer))
+    await AsyncRunner(checkpointer=checkpointer).run(outer, {"given": [1, 2, 3]}, **workflow_options(checkpointer))
 
 
 async def maps(graph: Graph, checkpointer: Checkpointer | None) -> None:
@@ -184,56 +184,56 @@ async def nests_a_loop_in_a_thread(graph: Graph, checkpointer: Checkpointer | No
     await AsyncRunner().run(Graph([middle], name="outer"), {"given": 1})
 
 
-async def is_cancelled_once(make: Callable[[], Any], bodies: Bodies) -> None:
+async def is_cancelled_once(make: Callable[[], Any], bodies: HangingFunctions) -> None:
     task = asyncio.create_task(make())
-    await bodies.begun.wait()
+    await bodies.started.wait()
     task.cancel()
-    bodies.interrupted(task)
+    bodies.release_after_interrupt(task)
     with pytest.raises(asyncio.CancelledError):
         await task
 
 
-async def is_cancelled_at_every_await(make: Callable[[], Any], bodies: Bodies) -> None:
+async def is_cancelled_at_every_await(make: Callable[[], Any], bodies: HangingFunctions) -> None:
     task = asyncio.create_task(make())
-    await bodies.begun.wait()
-    bodies.interrupted(task)
+    await bodies.started.wait()
+    bodies.release_after_interrupt(task)
     while not task.done():
         task.cancel()
         await asyncio.sleep(0)
     assert task.cancelled()
 
 
-async def runs_out_of_time(make: Callable[[], Any], bodies: Bodies) -> None:
+async def runs_out_of_time(make: Callable[[], Any], bodies: HangingFunctions) -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(None) as limit:
 
             async def expire() -> None:
-                await bodies.begun.wait()
+                await bodies.started.wait()
                 limit.reschedule(asyncio.get_running_loop().time())
-                bodies.interrupted()
+                bodies.release_after_interrupt()
 
             expiring = asyncio.create_task(expire())
             await make()
     await expiring
 
 
-async def is_in_a_task_group_that_fails(make: Callable[[], Any], bodies: Bodies) -> None:
+async def is_in_a_task_group_that_fails(make: Callable[[], Any], bodies: HangingFunctions) -> None:
     with pytest.raises(ExceptionGroup, match="unhandled errors"):
         async with asyncio.TaskGroup() as group:
             group.create_task(make())
-            await bodies.begun.wait()
-            bodies.interrupted()
+            await bodies.started.wait()
+            bodies.release_after_interrupt()
             raise ValueError("another task")
 
 
-async def is_in_a_scope_of_anyio(make: Callable[[], Any], bodies: Bodies) -> None:
+async def is_in_a_scope_of_anyio(make: Callable[[], Any], bodies: HangingFunctions) -> None:
     anyio = pytest.importorskip("anyio")
     with anyio.CancelScope() as scope:
 
         async def cancel() -> None:
-            await bodies.begun.wait()
+            await bodies.started.wait()
             scope.cancel()
-            bodies.interrupted()
+            bodies.release_after_interrupt()
 
         cancelling = asyncio.create_task(cancel())
         await make()
@@ -258,8 +258,8 @@ IN_THREADS = [
 ]
 
 
-def is_left_as_it_should_be(bodies: Bodies) -> None:
-    assert bodies.inside == 0
+def assert_cleaned_up(bodies: HangingFunctions) -> None:
+    assert bodies.running == 0
     assert bodies.cleaned == bodies.entered > 0
     assert "last" not in bodies.calls
 
@@ -270,16 +270,16 @@ def is_left_as_it_should_be(bodies: Bodies) -> None:
 )
 def test_in_memory(waiting: Waiting, kind: str, interruption: Callable[..., Awaitable[None]]) -> None:
     async def main() -> None:
-        bodies = Bodies()
-        graph = bodies.graph(kind)
+        bodies = HangingFunctions()
+        graph = bodies.graph_of_kind(kind)
         await interruption(lambda: waiting(graph, None), bodies)
         entered = bodies.entered
-        is_left_as_it_should_be(bodies)
+        assert_cleaned_up(bodies)
         for _ in range(20):
             await asyncio.sleep(0)
         assert bodies.entered == entered
 
-    wait(main(), SOON_SECONDS)
+    run_with_timeout(main(), TIMEOUT_SECONDS)
 
 
 @pytest.mark.parametrize("interruption", INTERRUPTIONS)
@@ -288,20 +288,20 @@ def test_in_memory(waiting: Waiting, kind: str, interruption: Callable[..., Awai
 def test_on_the_record(waiting: Waiting, kind: str, interruption: Callable[..., Awaitable[None]]) -> None:
     async def main() -> None:
         with MemoryCheckpointer() as checkpointer:
-            bodies = Bodies(checkpointer)
-            graph = bodies.graph(kind)
+            bodies = HangingFunctions(checkpointer)
+            graph = bodies.graph_of_kind(kind)
             await interruption(lambda: waiting(graph, checkpointer), bodies)
-            is_left_as_it_should_be(bodies)
+            assert_cleaned_up(bodies)
             assert status(checkpointer) == "paused"
-            bodies.hangs, width = False, bodies.most
+            bodies.hangs, width = False, bodies.peak
             await waiting(graph, checkpointer)
             assert status(checkpointer) == "completed"
             assert bodies.cleaned == bodies.entered
-            assert bodies.most <= max(width, 3 if waiting is nests_mapped else 1)
+            assert bodies.peak <= max(width, 3 if waiting is nests_mapped else 1)
             items = 3 if waiting is nests_mapped else 1
             assert (bodies.calls.count("first"), bodies.calls.count("last")) == (items, items)
 
-    wait(main(), SOON_SECONDS)
+    run_with_timeout(main(), TIMEOUT_SECONDS)
 
 
 @pytest.mark.parametrize("waiting", [runs, nests_mapped])
@@ -309,10 +309,10 @@ def test_on_the_record(waiting: Waiting, kind: str, interruption: Callable[..., 
 def test_in_a_file_that_another_runner_goes_on_with(waiting: Waiting, kind: str, tmp_path: Path) -> None:
     async def main() -> None:
         with SqliteCheckpointer(tmp_path / "runs.db") as checkpointer:
-            bodies = Bodies(checkpointer)
-            graph = bodies.graph(kind)
+            bodies = HangingFunctions(checkpointer)
+            graph = bodies.graph_of_kind(kind)
             await is_cancelled_at_every_await(lambda: waiting(graph, checkpointer), bodies)
-            is_left_as_it_should_be(bodies)
+            assert_cleaned_up(bodies)
         bodies.hangs = False
         with SqliteCheckpointer(tmp_path / "runs.db") as another:
             assert status(another) == "paused"
@@ -321,7 +321,7 @@ def test_in_a_file_that_another_runner_goes_on_with(waiting: Waiting, kind: str,
         items = 3 if waiting is nests_mapped else 1
         assert (bodies.calls.count("first"), bodies.calls.count("last")) == (items, items)
 
-    wait(main(), SOON_SECONDS)
+    run_with_timeout(main(), TIMEOUT_SECONDS)
 
 
 @pytest.mark.parametrize("recorded", [False, True])
@@ -330,27 +330,29 @@ def test_in_a_file_that_another_runner_goes_on_with(waiting: Waiting, kind: str,
 def test_the_block_of_iter_is_left(recorded: bool, kind: str, ending: str) -> None:
     async def main() -> None:
         with MemoryCheckpointer() as checkpointer:
-            bodies = Bodies(checkpointer if recorded else None)
-            graph = bodies.graph(kind)
+            bodies = HangingFunctions(checkpointer if recorded else None)
+            graph = bodies.graph_of_kind(kind)
             runner = AsyncRunner(checkpointer=checkpointer if recorded else None)
 
             async def events() -> AsyncIterator[Any]:
-                async with runner.iter(graph, {"given": 1}, **named(checkpointer if recorded else None)) as run:
-                    await bodies.begun.wait()
+                async with runner.iter(
+                    graph, {"given": 1}, **workflow_options(checkpointer if recorded else None)
+                ) as run:
+                    await bodies.started.wait()
                     yield run
                     if ending == "raised":
                         raise ValueError("within")
 
             source = events()
             await anext(source)
-            bodies.interrupted()
+            bodies.release_after_interrupt()
             with suppress(ValueError, StopAsyncIteration):
                 await (source.aclose() if ending == "closed" else anext(source))  # type: ignore[attr-defined]
-            is_left_as_it_should_be(bodies)
+            assert_cleaned_up(bodies)
             if recorded:
                 bodies.hangs = False
                 await runner.run(graph, {}, workflow_id="w")
-                assert bodies.most == 1
+                assert bodies.peak == 1
                 assert bodies.calls == ["first", "last"]
 
-    wait(main(), SOON_SECONDS)
+    run_with_timeout(main(), TIMEOUT_SECONDS)

@@ -14,7 +14,7 @@ from holdwater.events import InterruptEvent, NodeStartEvent
 from holdwater.graphs import END, Graph, InterruptNode, interrupt, node, route
 from holdwater.runners.graphs import AsyncRunner, SyncRunner
 from holdwater.runners.graphs.durable.checkpointers import Checkpointer, MemoryCheckpointer, SqliteCheckpointer
-from tests.runners.graphs.samples import small, wait
+from tests.runners.graphs.samples import run_with_timeout, small_graph
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -23,7 +23,7 @@ def checkpointer(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Che
         yield made
 
 
-def chat() -> Graph:
+def chat_graph() -> Graph:
     @node(output_name="messages")
     def remember(messages: list[str], reply: str) -> list[str]:
         return [*messages, reply]
@@ -38,24 +38,28 @@ def chat() -> Graph:
 def test_every_turn_of_a_loop_can_be_answered_while_it_runs(checkpointer: Checkpointer) -> None:
     async def main() -> None:
         said = iter(["hello", "well", "bye"])
-        async with AsyncRunner(checkpointer=checkpointer).iter(chat(), {"messages": []}, workflow_id="w") as run:
+        async with AsyncRunner(checkpointer=checkpointer).iter(chat_graph(), {"messages": []}, workflow_id="w") as run:
             async for event in run:
                 if isinstance(event, InterruptEvent):
                     run.respond(event.response_param, next(said))
         assert run.result["messages"] == ["hello", "well", "bye"]
 
-    wait(main())
+    run_with_timeout(main())
 
 
 def test_every_turn_of_a_loop_can_be_a_call_of_its_own(checkpointer: Checkpointer) -> None:
     runner = AsyncRunner(checkpointer=checkpointer)
-    assert wait(runner.run(chat(), {"messages": []}, workflow_id="w")).paused
+    assert run_with_timeout(runner.run(chat_graph(), {"messages": []}, workflow_id="w")).paused
     for reply in ("hello", "well"):
-        assert wait(runner.run(chat(), {"reply": reply}, workflow_id="w")).paused
-    assert wait(runner.run(chat(), {"reply": "bye"}, workflow_id="w"))["messages"] == ["hello", "well", "bye"]
+        assert run_with_timeout(runner.run(chat_graph(), {"reply": reply}, workflow_id="w")).paused
+    assert run_with_timeout(runner.run(chat_graph(), {"reply": "bye"}, workflow_id="w"))["messages"] == [
+        "hello",
+        "well",
+        "bye",
+    ]
 
 
-def test_a_caller_that_is_cancelled_cancels_its_bodies_and_a_later_one_goes_on(checkpointer: Checkpointer) -> None:
+def test_a_cancelled_caller_cancels_its_functions_and_a_later_one_continues(checkpointer: Checkpointer) -> None:
     begun: list[str] = []
 
     async def main() -> None:
@@ -87,28 +91,28 @@ def test_a_caller_that_is_cancelled_cancels_its_bodies_and_a_later_one_goes_on(c
         may_end.set()
         assert await runner.run(graph, {}, workflow_id="w") == {"z": 1}
 
-    wait(main())
+    run_with_timeout(main())
     assert begun == ["first", "hang", "hang"]
 
 
 def test_an_id_belongs_to_one_graph(checkpointer: Checkpointer) -> None:
     runner = SyncRunner(checkpointer=checkpointer)
-    runner.run(small(), {"x": 1}, workflow_id="w")
+    runner.run(small_graph(), {"x": 1}, workflow_id="w")
     with pytest.raises(StructureChanged, match="'small'"):
-        runner.run(Graph(small().nodes.values(), name="other"), {"x": 1}, workflow_id="w")
+        runner.run(Graph(small_graph().nodes.values(), name="other"), {"x": 1}, workflow_id="w")
     with pytest.raises(StructureChanged):
-        runner.run(Graph([small().nodes["double"]], name="small"), {"x": 1}, workflow_id="w")
+        runner.run(Graph([small_graph().nodes["double"]], name="small"), {"x": 1}, workflow_id="w")
 
 
 def test_an_id_is_run_once_at_a_time(checkpointer: Checkpointer) -> None:
     async def main() -> None:
         runner = AsyncRunner(checkpointer=checkpointer)
         once, twice = await asyncio.gather(
-            *[runner.run(small(), {"x": 1}, workflow_id="w") for _ in range(2)], return_exceptions=True
+            *[runner.run(small_graph(), {"x": 1}, workflow_id="w") for _ in range(2)], return_exceptions=True
         )
         assert {type(once), type(twice)} >= {RunInProgress}
 
-    wait(main())
+    run_with_timeout(main())
 
 
 def test_strictly_resumed_a_run_takes_answers_and_nothing_else(tmp_path: Path) -> None:
@@ -142,8 +146,8 @@ def test_strictly_resumed_a_run_takes_answers_and_nothing_else(tmp_path: Path) -
 
 def test_a_fork_refuses_what_its_node_does_not_take(checkpointer: Checkpointer) -> None:
     runner = SyncRunner(checkpointer=checkpointer)
-    runner.run(small(), {"x": 1, "y": 2}, workflow_id="w")
+    runner.run(small_graph(), {"x": 1, "y": 2}, workflow_id="w")
     with pytest.raises(ConfigError, match="did you mean 'doubled'"):
         checkpointer.fork("w", "add", {"doubledd": 5})
     new = checkpointer.fork("w", "add", {"doubled": 5})
-    assert runner.run(small(), workflow_id=new)["total"] == 7
+    assert runner.run(small_graph(), workflow_id=new)["total"] == 7

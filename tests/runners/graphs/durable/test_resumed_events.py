@@ -13,30 +13,30 @@ from holdwater.events import EventProcessor, RunStartEvent
 from holdwater.graphs import END, Graph, InterruptNode, node, route
 from holdwater.runners.graphs import AsyncRunner, SyncRunner
 from holdwater.runners.graphs.durable.checkpointers import Checkpointer, MemoryCheckpointer, SqliteCheckpointer
-from tests.runners.graphs.samples import wait
+from tests.runners.graphs.samples import run_with_timeout
 
 Call = tuple[dict[str, Any], str]
 """inputs and workflow id of one call"""
 
 
-class Heard(EventProcessor):
+class RunStartRecorder(EventProcessor):
     def __init__(self) -> None:
-        self.begun: list[tuple[str | None, bool]] = []
+        self.started_runs: list[tuple[str | None, bool]] = []
 
     def on_event(self, event: Any) -> None:
         if isinstance(event, RunStartEvent):
-            self.begun.append((event.graph_name, event.is_resume))
+            self.started_runs.append((event.graph_name, event.is_resume))
 
 
-def completing() -> Graph:
+def completing_graph() -> Graph:
     return Graph([node(lambda x: x + 1, output_name="y", name="add")], name="g")
 
 
-def without_values() -> Graph:
+def graph_without_recorded_values() -> Graph:
     return Graph([InterruptNode("ask", "shown", "answer").rename_inputs(shown="x")], name="g").bind(x=1)
 
 
-def failing() -> Graph:
+def failing_graph() -> Graph:
     @node(output_name="y")
     def halve(x: int) -> float:
         return 1 / x
@@ -44,13 +44,13 @@ def failing() -> Graph:
     return Graph([halve], name="g")
 
 
-def asking_inside() -> Graph:
+def graph_asking_inside() -> Graph:
     use = node(lambda answer: answer, output_name="z", name="use")
     inner = Graph([InterruptNode("ask", "x", "answer"), use], name="inner").as_node()
     return Graph([Graph([inner], name="middle").as_node(), node(lambda z: z, output_name="w", name="last")], name="g")
 
 
-def failing_items() -> Graph:
+def graph_with_failing_items() -> Graph:
     broken: set[int] = {1, 2}
 
     @node(output_name="y")
@@ -64,23 +64,27 @@ def failing_items() -> Graph:
     return Graph([inner.map_over("x")], name="g")
 
 
-def nesting() -> Graph:
-    return Graph([completing().as_node(name="inner"), InterruptNode("ask", "y", "answer")], name="g")
+def nesting_graph() -> Graph:
+    return Graph([completing_graph().as_node(name="inner"), InterruptNode("ask", "y", "answer")], name="g")
 
 
 CASES: dict[str, tuple[Callable[[], Graph], list[Call], list[tuple[str, bool]]]] = {
-    "completed, again": (completing, [({"x": 1}, "w"), ({}, "w")], [("g", False), ("g", True)]),
-    "completed, with new inputs": (completing, [({"x": 1}, "w"), ({"x": 2}, "w")], [("g", False), ("g", True)]),
-    "another id": (completing, [({"x": 1}, "w"), ({"x": 1}, "v")], [("g", False), ("g", False)]),
-    "failed": (failing, [({"x": 0}, "w"), ({"x": 2}, "w")], [("g", False), ("g", True)]),
-    "nothing recorded but the run": (without_values, [({}, "w"), ({"answer": 1}, "w")], [("g", False), ("g", True)]),
+    "completed, again": (completing_graph, [({"x": 1}, "w"), ({}, "w")], [("g", False), ("g", True)]),
+    "completed, with new inputs": (completing_graph, [({"x": 1}, "w"), ({"x": 2}, "w")], [("g", False), ("g", True)]),
+    "another id": (completing_graph, [({"x": 1}, "w"), ({"x": 1}, "v")], [("g", False), ("g", False)]),
+    "failed": (failing_graph, [({"x": 0}, "w"), ({"x": 2}, "w")], [("g", False), ("g", True)]),
+    "nothing recorded but the run": (
+        graph_without_recorded_values,
+        [({}, "w"), ({"answer": 1}, "w")],
+        [("g", False), ("g", True)],
+    ),
     "asking inside": (
-        asking_inside,
+        graph_asking_inside,
         [({"x": 1}, "w"), ({"answer": 1}, "w")],
         [("g", False), ("middle", False), ("inner", False), ("g", True), ("middle", True), ("inner", True)],
     ),
     "nested": (
-        nesting,
+        nesting_graph,
         [({"x": 1}, "w"), ({"answer": 1}, "w")],
         [("g", False), ("inner", False), ("g", True)],
     ),
@@ -91,25 +95,27 @@ CASES: dict[str, tuple[Callable[[], Graph], list[Call], list[tuple[str, bool]]]]
 @pytest.mark.parametrize("case", CASES)
 def test_on_the_record(case: str, how: str, tmp_path: Path) -> None:
     build, calls, expected = CASES[case]
-    graph, heard = build(), Heard()
+    graph, heard = build(), RunStartRecorder()
     if how == "sync" and graph.has_interrupts:
         pytest.skip("a SyncRunner runs no graph with interrupts")
     for inputs, workflow_id in calls:
         with SqliteCheckpointer(tmp_path / "runs.db") as kept:  # what is recorded is all that a call knows of another
             options: dict[str, Any] = {"workflow_id": workflow_id, "event_processors": [heard]}
-            _call(how, kept, graph, inputs, {**options, "error_handling": "continue"})
-    assert heard.begun == expected
+            _run_graph(how, kept, graph, inputs, {**options, "error_handling": "continue"})
+    assert heard.started_runs == expected
 
 
-def _call(how: str, kept: Checkpointer, graph: Graph, inputs: dict[str, Any], options: dict[str, Any]) -> None:
-    if how == "sync":
-        SyncRunner(checkpointer=kept).run(graph, inputs, **options)
-    elif how == "run":
-        wait(AsyncRunner(checkpointer=kept).run(graph, inputs, **options))
+def _run_graph(
+    method: str, checkpointer: Checkpointer, graph: Graph, inputs: dict[str, Any], options: dict[str, Any]
+) -> None:
+    if method == "sync":
+        SyncRunner(checkpointer=checkpointer).run(graph, inputs, **options)
+    elif method == "run":
+        run_with_timeout(AsyncRunner(checkpointer=checkpointer).run(graph, inputs, **options))
     else:
 
         async def iterate() -> None:
-            async with AsyncRunner(checkpointer=kept).iter(graph, inputs, **options) as run:
+            async with AsyncRunner(checkpointer=checkpointer).iter(graph, inputs, **options) as run:
                 async for _ in run:
                     pass
 
@@ -117,23 +123,23 @@ def _call(how: str, kept: Checkpointer, graph: Graph, inputs: dict[str, Any], op
 
 
 def test_a_fork_goes_on_with_what_it_was_forked_from() -> None:
-    heard = Heard()
+    heard = RunStartRecorder()
     with MemoryCheckpointer() as kept:
         runner = SyncRunner(checkpointer=kept, event_processors=[heard])
-        runner.run(completing(), {"x": 1}, workflow_id="w")
-        runner.run(completing(), {}, workflow_id=kept.fork("w", "add", {"x": 5}))
-    assert heard.begun == [("g", False), ("g", True)]
+        runner.run(completing_graph(), {"x": 1}, workflow_id="w")
+        runner.run(completing_graph(), {}, workflow_id=kept.fork("w", "add", {"x": 5}))
+    assert heard.started_runs == [("g", False), ("g", True)]
 
 
 def test_off_the_record_and_in_maps() -> None:
-    heard = Heard()
+    heard = RunStartRecorder()
     for _ in range(2):
-        SyncRunner(event_processors=[heard]).run(completing(), {"x": 1})
-        SyncRunner(event_processors=[heard]).map(completing(), {"x": [1]}, map_over="x")
-    assert {is_resume for _, is_resume in heard.begun} == {False}
+        SyncRunner(event_processors=[heard]).run(completing_graph(), {"x": 1})
+        SyncRunner(event_processors=[heard]).map(completing_graph(), {"x": [1]}, map_over="x")
+    assert {is_resume for _, is_resume in heard.started_runs} == {False}
 
 
-def test_what_goes_on_in_nested_graphs_is_heard_again(tmp_path: Path) -> None:
+def test_events_of_resumed_nested_graphs_are_emitted_again(tmp_path: Path) -> None:
     """Every event of a nested run that goes on, in spans that are those of this call."""
     heard: list[Any] = []
 
@@ -143,9 +149,9 @@ def test_what_goes_on_in_nested_graphs_is_heard_again(tmp_path: Path) -> None:
 
     with SqliteCheckpointer(tmp_path / "runs.db") as kept:
         runner = AsyncRunner(checkpointer=kept, event_processors=[Ear()])
-        wait(runner.run(asking_inside(), {"x": 1}, workflow_id="w"))
+        run_with_timeout(runner.run(graph_asking_inside(), {"x": 1}, workflow_id="w"))
         heard.clear()
-        wait(runner.run(asking_inside(), {"answer": 5}, workflow_id="w"))
+        run_with_timeout(runner.run(graph_asking_inside(), {"answer": 5}, workflow_id="w"))
     told = [
         (type(event).__name__.removesuffix("Event"), event.graph_name, getattr(event, "node_name", ""))
         for event in heard
@@ -171,19 +177,19 @@ def test_what_goes_on_in_nested_graphs_is_heard_again(tmp_path: Path) -> None:
 
 
 def test_items_that_are_tried_again(tmp_path: Path) -> None:
-    graph, heard = failing_items(), Heard()
+    graph, heard = graph_with_failing_items(), RunStartRecorder()
     with SqliteCheckpointer(tmp_path / "runs.db") as kept:
         runner = SyncRunner(checkpointer=kept, event_processors=[heard])
         while runner.run(graph, {"x": [0, 1, 2]}, workflow_id="w", error_handling="continue").failed:
             pass
         assert kept.get_state("w")["y"] == [0, 1, 2]
-    first, *later = [k for k, begun in enumerate(heard.begun) if begun[0] == "g"]
-    assert not any(resumes for _, resumes in heard.begun[first : later[0]])
-    assert all(resumes for _, resumes in heard.begun[later[0] :])
-    assert ("inner", True) in heard.begun
+    first, *later = [k for k, begun in enumerate(heard.started_runs) if begun[0] == "g"]
+    assert not any(resumes for _, resumes in heard.started_runs[first : later[0]])
+    assert all(resumes for _, resumes in heard.started_runs[later[0] :])
+    assert ("inner", True) in heard.started_runs
 
 
-def test_every_turn_of_a_loop_with_a_question_inside_is_heard(tmp_path: Path) -> None:
+def test_every_iteration_of_a_loop_with_a_question_inside_emits_events(tmp_path: Path) -> None:
     """Each call tells of runs and nodes that begin before they end, and of none twice."""
 
     @node(output_name="said")
@@ -206,7 +212,7 @@ def test_every_turn_of_a_loop_with_a_question_inside_is_heard(tmp_path: Path) ->
         heard.clear()
         with SqliteCheckpointer(tmp_path / "runs.db") as kept:
             runner = AsyncRunner(checkpointer=kept, event_processors=[Ear()])
-            result = wait(runner.run(graph, given, workflow_id="w"))
+            result = run_with_timeout(runner.run(graph, given, workflow_id="w"))
         names = [type(event).__name__ for event in heard]
         spans = {kind: [e.span_id for e in heard if type(e).__name__ == kind] for kind in {*names}}
         assert spans["RunStartEvent"][0] == heard[0].span_id

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from holdwater import AsyncRunner, Graph, MemoryCheckpointer, NotAsked, interrupt, node
+from holdwater import AsyncRunner, Graph, MemoryCheckpointer, PauseNotFound, interrupt, node
 from holdwater.graphs import AnswerError, InputError, InterruptNode
 
 
-class Till:
+class PaymentGraph:
     """price -> approve -> pay, and what pay was called with."""
 
     def __init__(self) -> None:
-        self.paid: list[tuple[Any, Any]] = []
+        self.payments: list[tuple[Any, Any]] = []
         self.graph = Graph(
             [
                 node(lambda x: x * 10, output_name="price", name="make"),
@@ -26,11 +26,11 @@ class Till:
         )
 
     def _pay(self, ok: str, price: int) -> tuple[str, int]:
-        self.paid.append((ok, price))
+        self.payments.append((ok, price))
         return (ok, price)
 
 
-CALLS: dict[str, tuple[list[dict[str, Any]], list[tuple[Any, Any]]]] = {
+CALL_SEQUENCES: dict[str, tuple[list[dict[str, Any]], list[tuple[Any, Any]]]] = {
     "changed and answered at once": ([{"x": 1}, {"x": 5, "ok": "n"}], [("n", 50)]),
     "changed, then answered": ([{"x": 1}, {"x": 5}, {"ok": "n"}], [("n", 50)]),
     "the same again, with the answer": ([{"x": 1}, {"x": 1, "ok": "y"}], [("y", 10)]),
@@ -41,9 +41,9 @@ CALLS: dict[str, tuple[list[dict[str, Any]], list[tuple[Any, Any]]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("calls", "paid"), CALLS.values(), ids=CALLS)
+@pytest.mark.parametrize(("calls", "paid"), CALL_SEQUENCES.values(), ids=CALL_SEQUENCES)
 def test_given_again(calls: list[dict[str, Any]], paid: list[tuple[Any, Any]]) -> None:
-    till = Till()
+    till = PaymentGraph()
 
     async def main() -> Any:
         with MemoryCheckpointer() as checkpointer:
@@ -53,11 +53,11 @@ def test_given_again(calls: list[dict[str, Any]], paid: list[tuple[Any, Any]]) -
             return result
 
     result = asyncio.run(main())
-    assert till.paid == paid
+    assert till.payments == paid
     assert result == {"final": paid[-1]}
 
 
-def _two() -> Graph:
+def _two_questions_graph() -> Graph:
     return Graph(
         [
             InterruptNode("q1", "x", "v1"),
@@ -69,22 +69,27 @@ def _two() -> Graph:
     )
 
 
-def _nested(*, mapped: bool) -> Graph:
+def _nested_question_graph(*, mapped: bool) -> Graph:
     inner = Graph([InterruptNode("ask", "doc", "ok")], name="inner").as_node()
     return Graph([inner.map_over("doc", on_pause="item") if mapped else inner], name="outer")
 
 
-MISFITS: dict[str, tuple[Graph, list[dict[str, Any]], dict[str, Any], dict[str, Any]]] = {
-    "answered otherwise, completed": (_two(), [{"x": 1}, {"v1": "a"}, {"v2": "b"}], {"v2": "c"}, {"z": ("a!", "b")}),
-    "answered otherwise, paused": (_two(), [{"x": 1}, {"v1": "a"}], {"v1": "b"}, {}),
-    "not asked yet": (_two(), [{"x": 1}], {"v2": "b"}, {}),
-    "an item that is not there": (_nested(mapped=True), [{"doc": ["a"]}], {"inner/7/ask": 1}, {}),
-    "an item of what is not mapped": (_nested(mapped=False), [{"doc": "a"}], {"inner/0/ask": 1}, {}),
-    "no item of what is mapped": (_nested(mapped=True), [{"doc": ["a"]}], {"inner/ask": 1}, {}),
+UNMATCHED_ANSWERS: dict[str, tuple[Graph, list[dict[str, Any]], dict[str, Any], dict[str, Any]]] = {
+    "answered otherwise, completed": (
+        _two_questions_graph(),
+        [{"x": 1}, {"v1": "a"}, {"v2": "b"}],
+        {"v2": "c"},
+        {"z": ("a!", "b")},
+    ),
+    "answered otherwise, paused": (_two_questions_graph(), [{"x": 1}, {"v1": "a"}], {"v1": "b"}, {}),
+    "not asked yet": (_two_questions_graph(), [{"x": 1}], {"v2": "b"}, {}),
+    "an item that is not there": (_nested_question_graph(mapped=True), [{"doc": ["a"]}], {"inner/7/ask": 1}, {}),
+    "an item of what is not mapped": (_nested_question_graph(mapped=False), [{"doc": "a"}], {"inner/0/ask": 1}, {}),
+    "no item of what is mapped": (_nested_question_graph(mapped=True), [{"doc": ["a"]}], {"inner/ask": 1}, {}),
 }
 
 
-@pytest.mark.parametrize(("graph", "calls", "misfit", "state"), MISFITS.values(), ids=MISFITS)
+@pytest.mark.parametrize(("graph", "calls", "misfit", "state"), UNMATCHED_ANSWERS.values(), ids=UNMATCHED_ANSWERS)
 def test_an_answer_that_fits_no_open_question_is_refused(
     graph: Graph, calls: list[dict[str, Any]], misfit: dict[str, Any], state: dict[str, Any]
 ) -> None:
@@ -93,7 +98,7 @@ def test_an_answer_that_fits_no_open_question_is_refused(
             runner = AsyncRunner(checkpointer=checkpointer)
             for given in calls:
                 before = await runner.run(graph, given, workflow_id="w")
-            with pytest.raises(NotAsked, match="workflow 'w' does not ask"):
+            with pytest.raises(PauseNotFound, match="workflow 'w' does not ask"):
                 await runner.run(graph, misfit, workflow_id="w")
             after = await runner.run(graph, {}, workflow_id="w")
             assert (after, after.status, after.pauses) == (state, before.status, before.pauses)
@@ -105,9 +110,13 @@ def test_answers_to_questions_that_come_one_after_the_other_may_be_given_at_once
     async def main() -> None:
         with MemoryCheckpointer() as checkpointer:
             runner = AsyncRunner(checkpointer=checkpointer)
-            assert (await runner.run(_two(), {"x": 1}, workflow_id="w")).paused
-            assert await runner.run(_two(), {"v1": "a", "v2": "b"}, workflow_id="w") == {"z": ("a!", "b")}
-            assert await runner.run(_two(), {"v1": "a", "v2": "b"}, workflow_id="w") == {"z": ("a!", "b")}
+            assert (await runner.run(_two_questions_graph(), {"x": 1}, workflow_id="w")).paused
+            assert await runner.run(_two_questions_graph(), {"v1": "a", "v2": "b"}, workflow_id="w") == {
+                "z": ("a!", "b")
+            }
+            assert await runner.run(_two_questions_graph(), {"v1": "a", "v2": "b"}, workflow_id="w") == {
+                "z": ("a!", "b")
+            }
 
     asyncio.run(main())
 
@@ -120,7 +129,7 @@ def test_handlers_given_later_are_asked(key: str) -> None:
         shown.append(value)
         return "yes"
 
-    graph = _nested(mapped=key == "inner/0/ask")
+    graph = _nested_question_graph(mapped=key == "inner/0/ask")
     doc = ["a"] if key == "inner/0/ask" else "a"
 
     async def main() -> None:
@@ -136,11 +145,15 @@ def test_handlers_given_later_are_asked(key: str) -> None:
 
 def test_a_handler_under_a_path_that_does_not_exist_is_refused() -> None:
     with pytest.raises(InputError, match="no such interrupt"):
-        asyncio.run(AsyncRunner().run(_nested(mapped=False), {"doc": "a"}, interrupt_handlers={"x/y/ask": lambda v: 1}))
+        asyncio.run(
+            AsyncRunner().run(
+                _nested_question_graph(mapped=False), {"doc": "a"}, interrupt_handlers={"x/y/ask": lambda v: 1}
+            )
+        )
 
 
 def test_a_wrong_answer_in_the_place_of_an_earlier_one_changes_nothing() -> None:
-    till = Till()
+    till = PaymentGraph()
 
     async def main() -> None:
         with MemoryCheckpointer() as checkpointer:
@@ -151,7 +164,7 @@ def test_a_wrong_answer_in_the_place_of_an_earlier_one_changes_nothing() -> None
             assert await runner.run(till.graph, {}, workflow_id="w") == {"final": ("y", 10)}
 
     asyncio.run(main())
-    assert till.paid == [("y", 10)]
+    assert till.payments == [("y", 10)]
 
 
 def test_an_input_may_have_the_name_of_an_interrupt() -> None:

@@ -6,20 +6,20 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from holdwater.errors import GraphConfigError
-from holdwater.graphs.build.checks.equality import same
+from holdwater.graphs.build.checks.equality import is_same_value
 from holdwater.graphs.build.wiring import Wiring
-from holdwater.graphs.messages import told
+from holdwater.graphs.messages import with_facts
 from holdwater.graphs.nodes.nested import GraphNode
 
 
 def check_inner_bindings(wiring: Wiring) -> None:
     """Two nested graphs that take one input have not bound it to different values."""
     first: dict[str, tuple[str, Any]] = {}
-    for node, name, value in _bound_inside(wiring):
+    for node, name, value in _iter_inner_bindings(wiring):
         other, known = first.setdefault(name, (node, value))
-        if not same(known, value):
+        if not is_same_value(known, value):
             raise GraphConfigError(
-                told(
+                with_facts(
                     f"input {name!r} is bound to different values inside two nested graphs",
                     f"{other!r}: {known!r}",
                     f"{node!r}: {value!r}",
@@ -28,17 +28,17 @@ def check_inner_bindings(wiring: Wiring) -> None:
             )
 
 
-def overridden(wiring: Wiring, given: Mapping[str, Any]) -> list[str]:
+def find_overridden_bindings(wiring: Wiring, bindings: Mapping[str, Any]) -> list[str]:
     """Warnings about given values that take the place of others bound inside nested graphs."""
-    inner = {name: (node, value) for node, name, value in _bound_inside(wiring) if name in given}
+    inner = {name: (node, value) for node, name, value in _iter_inner_bindings(wiring) if name in bindings}
     return [
         f"{name!r} is bound to another value inside {node!r}; the value of this graph is used"
         for name, (node, value) in inner.items()
-        if not same(given[name], value)
+        if not is_same_value(bindings[name], value)
     ]
 
 
-def projected(wiring: Wiring) -> dict[str, Any]:
+def collect_inner_bindings(wiring: Wiring) -> dict[str, Any]:
     """Values bound inside nested graphs by the inputs of this graph they stand for; not those of the items of a map."""
     mapped = {
         (node.name, name)
@@ -48,12 +48,12 @@ def projected(wiring: Wiring) -> dict[str, Any]:
     }
     return {
         name: value
-        for node, name, value in _bound_inside(wiring)
+        for node, name, value in _iter_inner_bindings(wiring)
         if (node, name) not in mapped and name not in wiring.writers
     }
 
 
-def _bound_inside(wiring: Wiring) -> Iterator[tuple[str, str, Any]]:
+def _iter_inner_bindings(wiring: Wiring) -> Iterator[tuple[str, str, Any]]:
     for node in wiring.nodes.values():
         if isinstance(node, GraphNode):
             for name in node.inputs:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from holdwater.errors import GraphConfigError
-from holdwater.graphs.build.checks.equality import same
+from holdwater.graphs.build.checks.equality import is_same_value
 from holdwater.graphs.build.wiring import Wiring
-from holdwater.graphs.messages import listed, told
+from holdwater.graphs.messages import join_names, with_facts
 
 
 def check_defaults(wiring: Wiring) -> None:
@@ -22,19 +22,19 @@ def check_defaults(wiring: Wiring) -> None:
         if len(having) < len(nodes):
             without = [taker for taker in nodes if taker not in set(having)]
             raise GraphConfigError(
-                told(
+                with_facts(
                     f"input {name!r} has a default in some nodes and none in others",
-                    f"with a default: {listed(having)}",
-                    f"without: {listed(without)}",
+                    f"with a default: {join_names(having)}",
+                    f"without: {join_names(without)}",
                 ),
                 hint=f"give all of them the same default, or rename one: node.rename_inputs({name}=...)",
             )
         first = wiring.nodes[having[0]].get_signature_default_for(name)
         for taker in having[1:]:
             default = wiring.nodes[taker].get_signature_default_for(name)
-            if not same(first, default):
+            if not is_same_value(first, default):
                 raise GraphConfigError(
-                    told(
+                    with_facts(
                         f"input {name!r} has different defaults",
                         f"{having[0]!r}: {first!r}",
                         f"{taker!r}: {default!r}",

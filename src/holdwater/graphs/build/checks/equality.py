@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def same(one: object, other: object) -> bool:
+def is_same_value(one: object, other: object) -> bool:
     """Identical, or equal; arrays are equal if all their elements are.  What cannot be compared is not the same."""
     if one is other:
         return True

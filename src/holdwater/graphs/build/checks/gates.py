@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from holdwater.errors import ConflictError, GraphConfigError
-from holdwater.graphs.messages import close_to, listed, told
+from holdwater.graphs.messages import did_you_mean, join_names, with_facts
 from holdwater.graphs.nodes.base import Node
 from holdwater.graphs.nodes.gates import END, GateNode
 
@@ -18,11 +18,11 @@ def check_gates(nodes: Mapping[str, Node]) -> None:
             for target in node.targets:
                 if target is not END and target not in nodes:
                     raise GraphConfigError(
-                        told(
+                        with_facts(
                             f"gate {node.name!r} has the target {target!r}, which is no node of the graph",
-                            f"the nodes are {listed(nodes)}",
+                            f"the nodes are {join_names(nodes)}",
                         ),
-                        hint=close_to(target, nodes) or "add the node, or take the target away",
+                        hint=did_you_mean(target, nodes) or "add the node, or take the target away",
                     )
                 if target == node.name:
                     raise GraphConfigError(
@@ -30,17 +30,17 @@ def check_gates(nodes: Mapping[str, Node]) -> None:
                         hint="a gate decides again whenever its inputs are new: name the node that makes them",
                     )
             if node.multi_target:
-                _check_outputs(node, nodes)
+                _check_target_outputs(node, nodes)
 
 
-def _check_outputs(gate: GateNode[..., Any], nodes: Mapping[str, Node]) -> None:
+def _check_target_outputs(gate: GateNode[..., Any], nodes: Mapping[str, Node]) -> None:
     makers: dict[str, str] = {}
     for target in gate.targets:
         for output in nodes[target].data_outputs if target in nodes else ():
             other = makers.setdefault(output, target)
             if other != target:
                 raise ConflictError(
-                    told(
+                    with_facts(
                         f"gate {gate.name!r} may open {other!r} and {target!r} together, and both make {output!r}",
                         "with multi_target nobody could say whose value counts",
                     ),

@@ -7,7 +7,7 @@ from keyword import iskeyword
 from types import MappingProxyType
 
 from holdwater.errors import GraphConfigError
-from holdwater.graphs.messages import told
+from holdwater.graphs.messages import with_facts
 from holdwater.graphs.nodes.base import Node
 from holdwater.graphs.nodes.nested import GraphNode
 
@@ -22,25 +22,25 @@ def check_name(name: str | None) -> None:
             )
 
 
-def named(nodes: Iterable[Node]) -> Mapping[str, Node]:
+def index_nodes(nodes: Iterable[Node]) -> Mapping[str, Node]:
     """The nodes by name, read-only.  Raises GraphConfigError for a name that cannot be used or is used twice."""
     if isinstance(nodes, Node):
         raise GraphConfigError("a graph is made of a list of nodes", hint=f"Graph([{nodes.name}])")
     found: dict[str, Node] = {}
     for node in nodes:
         if not isinstance(node, Node):
-            raise _no_node(node)
+            raise _not_a_node_error(node)
         if node.name in found:
             raise GraphConfigError(
-                told(f"two nodes are called {node.name!r}", f"{found[node.name]!r}", f"{node!r}"),
+                with_facts(f"two nodes are called {node.name!r}", f"{found[node.name]!r}", f"{node!r}"),
                 hint='give one of them another name: node.with_name("...")',
             )
-        _check_node(node)
+        _check_node_names(node)
         found[node.name] = node
     return MappingProxyType(found)
 
 
-def _check_node(node: Node) -> None:
+def _check_node_names(node: Node) -> None:
     name = node.name
     if name == "END":
         raise GraphConfigError("a node cannot be called 'END', which is where gates end a run")
@@ -68,12 +68,12 @@ def _check_node(node: Node) -> None:
             )
 
 
-def _no_node(given: object) -> GraphConfigError:
-    name = getattr(given, "__name__", None)
-    if hasattr(given, "as_node"):
+def _not_a_node_error(value: object) -> GraphConfigError:
+    name = getattr(value, "__name__", None)
+    if hasattr(value, "as_node"):
         hint = "graph.as_node()"
-    elif callable(given) and name:
+    elif callable(value) and name:
         hint = f'decorate it with @node(output_name="...") or use FunctionNode({name}, output_name="...")'
     else:
         hint = "nodes are made by @node, @route, @ifelse, @interrupt and graph.as_node()"
-    return GraphConfigError(f"{name or given!r} is no node", hint=hint)
+    return GraphConfigError(f"{name or value!r} is no node", hint=hint)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from holdwater.errors import GraphConfigError
-from holdwater.graphs.build.digraph import reached
+from holdwater.graphs.build.digraph import reachable
 from holdwater.graphs.build.wiring import Wiring
-from holdwater.graphs.messages import close_to, listed, told
+from holdwater.graphs.messages import did_you_mean, join_names, with_facts
 from holdwater.graphs.nodes.base import Node
 
 
@@ -18,11 +18,11 @@ def check_wait_for(nodes: Mapping[str, Node]) -> None:
         for name in node.wait_for:
             if name not in known:
                 raise GraphConfigError(
-                    told(
+                    with_facts(
                         f"node {node.name!r} waits for {name!r}, which no node makes or emits",
-                        f"outputs: {listed(known)}",
+                        f"outputs: {join_names(known)}",
                     ),
-                    hint=close_to(name, known) or f"let a node emit it: @node(..., emit={name!r})",
+                    hint=did_you_mean(name, known) or f"let a node emit it: @node(..., emit={name!r})",
                 )
 
 
@@ -30,19 +30,19 @@ def check_shared(wiring: Wiring) -> None:
     """Shared names make no edges, so that others must hold the graph together."""
     if not wiring.shared:
         return
-    shape = wiring.shape
-    around = {name: [*shape.after[name], *shape.before[name]] for name in wiring.nodes}
+    shape = wiring.digraph
+    around = {name: [*shape.successors[name], *shape.predecessors[name]] for name in wiring.nodes}
     islands: list[set[str]] = []
     seen: set[str] = set()
     for name in wiring.nodes:
         if name not in seen:
-            islands.append(reached([name], around))
+            islands.append(reachable([name], around))
             seen |= islands[-1]
     if len(islands) > 1:
         raise GraphConfigError(
-            told(
-                f"with {listed(wiring.shared)} shared the graph falls apart: nothing orders its parts",
-                *[listed([name for name in wiring.nodes if name in island]) for island in islands],
+            with_facts(
+                f"with {join_names(wiring.shared)} shared the graph falls apart: nothing orders its parts",
+                *[join_names([name for name in wiring.nodes if name in island]) for island in islands],
             ),
             hint='say what comes first: edges=[("first", "second"), ...], or emit= and wait_for=',
         )

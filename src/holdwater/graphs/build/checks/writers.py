@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from holdwater.errors import ConflictError, GraphConfigError
-from holdwater.graphs.build.digraph import Shape
-from holdwater.graphs.build.reaching_writers import unbranched, unseparated
+from holdwater.graphs.build.digraph import Digraph
+from holdwater.graphs.build.reaching_writers import find_unbranched_writers, find_unordered_writers
 from holdwater.graphs.build.wiring import Wiring
-from holdwater.graphs.messages import listed, told
+from holdwater.graphs.messages import join_names, with_facts
 
 
 def check_writers(wiring: Wiring) -> None:
@@ -15,21 +15,21 @@ def check_writers(wiring: Wiring) -> None:
     if not contested:
         return
     # An edge that carries nothing but contested names is there because of whoever writes last: it proves no order.
-    certain = Shape.of(
+    certain = Digraph.from_edges(
         wiring.nodes,
         [
             (edge.source, edge.target)
             for edge in wiring.edges
-            if wiring.declared or edge.kind != "data" or not contested.issuperset(edge.names)
+            if wiring.has_explicit_edges or edge.kind != "data" or not contested.issuperset(edge.names)
         ]
-        + list(wiring.ordering),
+        + list(wiring.order_edges),
     )
     for name in wiring.writers:
         if name in contested:
-            pair = unseparated(wiring.nodes, wiring.shape, certain, wiring.writers[name])
+            pair = find_unordered_writers(wiring.nodes, wiring.digraph, certain, wiring.writers[name])
             if pair:
                 raise ConflictError(
-                    told(
+                    with_facts(
                         f"multiple nodes produce {name!r}, and nothing says whose value counts",
                         f"{pair[0]!r} and {pair[1]!r} are in no order",
                         "no gate chooses between them",
@@ -39,24 +39,24 @@ def check_writers(wiring: Wiring) -> None:
                 )
 
 
-def check_competitors(wiring: Wiring) -> None:
+def check_loop_initial_writers(wiring: Wiring) -> None:
     """What a node of a loop takes from before the loop comes from one node, or from branches of one gate."""
-    if wiring.declared:
+    if wiring.has_explicit_edges:
         return
     for (reader, name), makers in wiring.producers.items():
-        if len(makers) < 2 or not wiring.in_loop(reader) or wiring.nodes[reader].is_gate:
+        if len(makers) < 2 or not wiring.is_in_loop(reader) or wiring.nodes[reader].is_gate:
             continue
-        outside = [maker for maker in makers if not wiring.shape.together(maker, reader)]
+        outside = [maker for maker in makers if not wiring.digraph.same_component(maker, reader)]
         if len(outside) < 2:
             continue
-        pair = unbranched(wiring.nodes, wiring.shape, outside)
+        pair = find_unbranched_writers(wiring.nodes, wiring.digraph, outside)
         if pair:
             raise GraphConfigError(
-                told(
+                with_facts(
                     f"competing producers: input {name!r} of {reader!r}, which is in a loop, has several beginnings",
                     f"{pair[0]} --{name}--\\",
                     f"{pair[1]} --{name}----> {reader} <--> its loop",
-                    f"the loop is {listed(wiring.shape.parts[wiring.shape.part[reader]])}",
+                    f"the loop is {join_names(wiring.digraph.components[wiring.digraph.component[reader]])}",
                 ),
                 hint="rename one of the outputs, or say with edges= which one the loop begins with",
             )

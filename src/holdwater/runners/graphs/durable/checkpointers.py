@@ -20,21 +20,21 @@ from holdwater.model.records import RunFilter, RunRow
 from holdwater.model.registry import Registry
 from holdwater.runs import history
 from holdwater.runs.pauses import Pause
-from holdwater.runtime.active_run import LiveRun
-from holdwater.runtime.driver import Limits
+from holdwater.runtime.active_run import ActiveRun
+from holdwater.runtime.driver import DriverConfig
 from holdwater.storage import StoreOptions
 
 if TYPE_CHECKING:
-    from holdwater.runners.graphs.durable.runs import Recorder
+    from holdwater.runners.graphs.durable.runs import DurableGraphRuns
 
 DRAIN_SECONDS: Final = 5.0
-BODIES_AT_ONCE: Final = 1000
+MAX_CONCURRENT_FUNCTIONS: Final = 1000
 """what limits a run is its `max_concurrency`"""
 NO_TIMEOUT_SECONDS: Final = 10 * 365 * 86400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class RecordedStep:
     """One node of a recorded run, as far as it has come.  `values`: its outputs by name."""
 
     node_name: str
@@ -60,14 +60,14 @@ class WorkflowRecord:
     forked_from: str | None
 
     @classmethod
-    def of(cls, row: RunRow) -> Self:
+    def from_row(cls, row: RunRow) -> Self:
         return cls(
             row.id,
             row.workflow,
             row.status,
             row.error,
-            _instant(row.created_at),
-            None if row.finished_at is None else _instant(row.finished_at),
+            _to_datetime(row.created_at),
+            None if row.finished_at is None else _to_datetime(row.finished_at),
             row.parent_id,
             row.forked_from,
         )
@@ -85,7 +85,7 @@ class Checkpointer:
         self._options = options
         self._lock = threading.Lock()
         self._engine: Engine | None = None
-        self._recorder: Recorder | None = None
+        self._durable_runs: DurableGraphRuns | None = None
         self._finalizer: weakref.finalize[..., Any] | None = None
 
     @property
@@ -93,9 +93,9 @@ class Checkpointer:
         """What executes the runs.  Raises DatabaseURLError, StoreUnavailable."""
         with self._lock:
             if self._engine is None:
-                limits = Limits(
-                    max_concurrent_tasks=BODIES_AT_ONCE,
-                    prefetch_tasks=2 * BODIES_AT_ONCE,
+                limits = DriverConfig(
+                    max_concurrent_tasks=MAX_CONCURRENT_FUNCTIONS,
+                    prefetch_tasks=2 * MAX_CONCURRENT_FUNCTIONS,
                     task_timeout_seconds=NO_TIMEOUT_SECONDS,
                     recover=False,  # a run goes on when it is run again
                 )
@@ -105,14 +105,14 @@ class Checkpointer:
             return self._engine
 
     @property
-    def recorder(self) -> Recorder:
+    def durable_runs(self) -> DurableGraphRuns:
         """The runs of graphs on it."""
         engine = self.engine
-        if self._recorder is None or self._recorder.engine is not engine:
-            from holdwater.runners.graphs.durable.runs import Recorder
+        if self._durable_runs is None or self._durable_runs.engine is not engine:
+            from holdwater.runners.graphs.durable.runs import DurableGraphRuns
 
-            self._recorder = Recorder(engine)
-        return self._recorder
+            self._durable_runs = DurableGraphRuns(engine)
+        return self._durable_runs
 
     def close(self) -> None:
         """Let running nodes end, leave the rest to whoever runs it again, release the database.  Idempotent."""
@@ -133,8 +133,8 @@ class Checkpointer:
 
     def get_workflow(self, workflow_id: str) -> WorkflowRecord | None:
         """The head of a run, None if there is none of this id."""
-        row = self.engine.store.run(validation.sought("the id of a run", workflow_id))
-        return None if row is None else WorkflowRecord.of(row)
+        row = self.engine.store.run(validation.check_search_text("the id of a run", workflow_id))
+        return None if row is None else WorkflowRecord.from_row(row)
 
     get_run = get_workflow
 
@@ -143,25 +143,27 @@ class Checkpointer:
     ) -> list[WorkflowRecord]:
         """Runs that nobody started from another run, newest first."""
         which = RunFilter(graph_name, status, limit, top_level=True)
-        return [WorkflowRecord.of(row) for row in self.engine.runs(which)]
+        return [WorkflowRecord.from_row(row) for row in self.engine.list_runs(which)]
 
     list_runs = list_workflows
 
     def get_state(self, workflow_id: str) -> dict[str, Any]:
         """The latest value of every input and output of a run, by name.  Raises RunNotFound, DecodingError."""
-        run = self.engine.read(workflow_id)
+        run = self.engine.load_run(workflow_id)
         given = {
             name: run.machine.value[run.layout.cell[name]]
             for name in run.layout.plan.inputs
-            if run.machine.stamp[run.layout.cell[name]]
+            if run.machine.version[run.layout.cell[name]]
         }
         return {name: stored.copy() for name, stored in {**given, **run.result()}.items()}
 
-    def get_steps(self, workflow_id: str) -> list[Step]:
+    def get_steps(self, workflow_id: str) -> list[RecordedStep]:
         """Every node of a run that has begun, in the order of the graph.  Raises RunNotFound, DecodingError."""
-        run = self.engine.read(workflow_id)
+        run = self.engine.load_run(workflow_id)
         return [
-            _step(run, i, node) for i, node in enumerate(history.nodes(run)) if node.attempts or run.machine.fired[i]
+            _to_recorded_step(run, i, node)
+            for i, node in enumerate(history.build_node_histories(run))
+            if node.attempts or run.machine.run_counts[i]
         ]
 
     get_history = get_steps
@@ -178,15 +180,15 @@ class Checkpointer:
         `values`: inputs of that node, as it will see them.
         Raises RunNotFound, TaskNotFound, WorkflowError (a node in a loop), EncodingError.
         """
-        row, _ = self.engine.fork(workflow_id, from_node, dict(values or {}), (), new_id=new_id, resting=True)
+        row, _ = self.engine.fork(workflow_id, from_node, dict(values or {}), (), new_id=new_id, start_paused=True)
         return row.id
 
-    def forget(self, *, older_than_days: float, keep: Sequence[str] = ()) -> int:
+    def prune(self, *, older_than_days: float, keep: Sequence[str] = ()) -> int:
         """Delete runs that ended longer ago, with the runs nested in them; returns how many.  `keep`: ids to leave."""
         if older_than_days < 0:
             raise ConfigError(f"older_than_days must not be negative, it is {older_than_days!r}")
         before = self.engine.clock.now() - int(older_than_days * 86400e6)
-        return self.engine.forget(before, keep)
+        return self.engine.prune(before, keep)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.url!r})"
@@ -216,16 +218,22 @@ class PostgresCheckpointer(Checkpointer):
         super().__init__(url, options=options)
 
 
-def _instant(us: int) -> datetime:
+def _to_datetime(us: int) -> datetime:
     return datetime.fromtimestamp(us / 1e6, UTC)
 
 
-def _step(run: LiveRun, i: int, node: history.NodeHistory) -> Step:
+def _to_recorded_step(run: ActiveRun, node_index: int, node_history: history.NodeHistory) -> RecordedStep:
     values = {
         cell.rpartition("/")[2]: run.machine.value[c].copy()
-        for c, cell in zip(run.layout.out[i], run.layout.plan.nodes[i].writes)
-        if run.machine.stamp[c] and not cell.endswith("/")
+        for c, cell in zip(run.layout.out[node_index], run.layout.plan.nodes[node_index].writes)
+        if run.machine.version[c] and not cell.endswith("/")
     }
-    took = None if node.began is None or node.ended is None else (node.ended - node.began) / 1000
-    at = None if node.ended is None else _instant(node.ended)
-    return Step(node.name, node.state.lower(), values, node.attempts, took, node.error, at)
+    took = (
+        None
+        if node_history.started_at is None or node_history.ended_at is None
+        else (node_history.ended_at - node_history.started_at) / 1000
+    )
+    at = None if node_history.ended_at is None else _to_datetime(node_history.ended_at)
+    return RecordedStep(
+        node_history.name, node_history.state.lower(), values, node_history.attempts, took, node_history.error, at
+    )

@@ -15,216 +15,221 @@ from holdwater.errors import TaskCancelled
 from holdwater.graphs.nodes.interrupts import InterruptNode
 from holdwater.graphs.nodes.nested import GraphNode
 from holdwater.model.context_isolation import in_copy_of
-from holdwater.model.coroutines import Carried, over, run_to_end
+from holdwater.model.coroutines import ForeignLoopCall, is_over, run_to_end
 from holdwater.runners.graphs.local import limiter
-from holdwater.runners.graphs.local.error_location import locate
-from holdwater.runners.graphs.local.run_context import Ending, Setting
+from holdwater.runners.graphs.local.error_location import note_location
+from holdwater.runners.graphs.local.run_context import RunContext, RunOutcome
 
 if TYPE_CHECKING:
     from holdwater.graphs.graph import Graph
-    from holdwater.graphs.node_call import Memo
+    from holdwater.graphs.node_call import NodeCacheProtocol
     from holdwater.graphs.nodes.base import Node
     from holdwater.model.values import Stored
-    from holdwater.runners.graphs.local.spans import NodeSpan, Watch
+    from holdwater.runners.graphs.local.spans import NodeSpan, RunSpan
 
 T = TypeVar("T")
 
 
-class Caller:
+class LocalCaller:
     """Who called for a recorded run, and is told of it and of the runs nested in it."""
 
-    def __init__(self, graph: Graph, setting: Setting, loop: asyncio.AbstractEventLoop | None) -> None:
-        self.graph, self.setting, self.loop = graph, setting, loop
-        self.budget = limiter.current()
-        self.variables = contextvars.copy_context()
+    def __init__(self, graph: Graph, run_context: RunContext, loop: asyncio.AbstractEventLoop | None) -> None:
+        self.graph, self.run_context, self.loop = graph, run_context, loop
+        self.limiter = limiter.current_limiter()
+        self.context_vars = contextvars.copy_context()
         self.errors: dict[str, Exception] = {}
         """by run: what was raised first"""
-        self.watches: dict[str, Watch | None] = {}
-        self.spans: dict[tuple[str, str], NodeSpan] = {}
+        self.run_spans: dict[str, RunSpan | None] = {}
+        self.node_spans: dict[tuple[str, str], NodeSpan] = {}
         """of nodes whose nested runs go on, by run and name"""
-        self.unfolded: set[tuple[str, str]] = set()
+        self.started_nested: set[tuple[str, str]] = set()
         """those whose nested runs were begun by this call"""
-        self.folded: set[tuple[str, str]] = set()
+        self.finished_nested: set[tuple[str, str]] = set()
         """those whose nested runs are over: nothing more is told of these"""
-        self.answers = dict(setting.answers)
-        self.told: set[str] = set()
+        self.answers = dict(run_context.answers)
+        self.announced: set[str] = set()
         """pause ids of questions that listeners have heard of"""
-        self._carried: set[Carried[Any]] = set()
+        self._in_flight: set[ForeignLoopCall[Any]] = set()
         """bodies and handlers that are awaited in the loop now"""
         self._cancelled = False
         self.lock = threading.Lock()
 
-    def part(self, run_id: str) -> Part:
+    def caller_run(self, run_id: str) -> CallerRun:
         """One of its runs."""
         with self.lock:
-            return Part(self, run_id, self._watch(run_id))
+            return CallerRun(self, run_id, self._run_span(run_id))
 
-    def carried(self, coroutine: Coroutine[Any, Any, T]) -> Carried[T]:
+    def schedule_in_loop(self, coroutine: Coroutine[Any, Any, T]) -> ForeignLoopCall[T]:
         """Await it in the loop of the caller, with the caller's context variables."""
         assert self.loop is not None
-        one: Carried[T] = in_copy_of(self.variables, Carried, coroutine, self.loop)
+        one: ForeignLoopCall[T] = in_copy_of(self.context_vars, ForeignLoopCall, coroutine, self.loop)
         with self.lock:
-            self._carried.add(one)
+            self._in_flight.add(one)
             if self._cancelled:
                 one.cancel()
-        one.result.add_done_callback(lambda _: self._carried.discard(one))
+        one.result.add_done_callback(lambda _: self._in_flight.discard(one))
         return one
 
     def cancel(self) -> None:
         """Cancel what is awaited in the loop, now or later; plain bodies that wait for their turn do not begin."""
         with self.lock:
             self._cancelled = True
-            carried = list(self._carried)
+            carried = list(self._in_flight)
         for one in carried:
             one.cancel()
 
-    def check(self) -> None:
+    def raise_if_cancelled(self) -> None:
         """Raise TaskCancelled if the caller is gone."""
         if self._cancelled:
             raise TaskCancelled("its caller was interrupted")
 
-    async def settled(self) -> None:
+    async def wait_until_idle(self) -> None:
         """Wait in the loop until all that is awaited there has ended, that of nodes which timed out too."""
-        await over([asyncio.wrap_future(one.result) for one in list(self._carried)])
+        await is_over([asyncio.wrap_future(one.result) for one in list(self._in_flight)])
 
-    def close(self, ending: Ending) -> None:
+    def end_nested_spans(self, outcome: RunOutcome) -> None:
         """Its run has come to this: so have the runs in it that listeners have not heard the end of."""
-        for run_id in sorted(self.watches, key=len, reverse=True):
-            watch = self.watches[run_id]
+        for run_id in sorted(self.run_spans, key=len, reverse=True):
+            watch = self.run_spans[run_id]
             if watch is not None and "/" in run_id:
-                watch.ended(Ending({}, self.errors.get(run_id), ending.pauses))
-        self.watches.clear()
+                watch.emit_end(RunOutcome({}, self.errors.get(run_id), outcome.pauses))
+        self.run_spans.clear()
 
-    def accepted(self, pause_id: str, value: Any) -> Any:
-        """The value as an answer to this question (see `InterruptNode.accept`).  Raises AnswerError if it is none."""
+    def validate_answer(self, pause_id: str, value: Any) -> Any:
+        """The value as an answer to this question (see `InterruptNode.parse_answer`).
+
+        Raises AnswerError if it is none.
+        """
         graph, (*path, name) = self.graph, pause_id.split("/")
         for step in path:
             node = graph.nodes.get(step)
             if isinstance(node, GraphNode):  # the others are numbers of items
                 graph = node.graph
         asking = graph.nodes[name]
-        return asking.accept(value) if isinstance(asking, InterruptNode) else value
+        return asking.parse_answer(value) if isinstance(asking, InterruptNode) else value
 
-    def _watch(self, run_id: str) -> Watch | None:
-        if run_id not in self.watches:
-            self.watches[run_id] = self.setting.watch(self.graph) if "/" not in run_id else self._watch_inside(run_id)
-        return self.watches[run_id]
+    def _run_span(self, run_id: str) -> RunSpan | None:
+        if run_id not in self.run_spans:
+            self.run_spans[run_id] = (
+                self.run_context.make_run_span(self.graph) if "/" not in run_id else self._nested_run_span(run_id)
+            )
+        return self.run_spans[run_id]
 
-    def _watch_inside(self, run_id: str) -> Watch | None:
+    def _nested_run_span(self, run_id: str) -> RunSpan | None:
         """That of a nested run.  One that an earlier call began goes on here, in a span of its own."""
         parent_id, _, place = run_id.rpartition("/")
         name = place.rsplit(".", 2)[0]
         node = (parent_id, name)
-        if self.setting.outlet is None or node in self.folded:
+        if self.run_context.event_sink is None or node in self.finished_nested:
             return None
-        span = self.spans.get(node)
+        span = self.node_spans.get(node)
         if span is None:
-            above = self._watch(parent_id)
+            above = self._run_span(parent_id)
             if above is None:
                 return None
-            span = self.spans[node] = above.begin(graph_of(self.graph, parent_id).nodes[name], {})
-        from holdwater.runners.graphs.local.spans import Watch
+            span = self.node_spans[node] = above.start_node_span(nested_graph(self.graph, parent_id).nodes[name], {})
+        from holdwater.runners.graphs.local.spans import RunSpan
 
-        nested = Setting(
-            runner=self.setting.runner,
-            run_id=self.setting.run_id,
-            workflow_id=self.setting.workflow_id,
-            session_id=self.setting.session_id,
-            parent_span=span.span_id,
+        nested = RunContext(
+            runner=self.run_context.runner,
+            run_id=self.run_context.run_id,
+            workflow_id=self.run_context.workflow_id,
+            session_id=self.run_context.session_id,
+            parent_span_id=span.span_id,
             item_index=int(place.rsplit(".", 1)[1]),
         )
-        watch = Watch(nested, self.setting.outlet, name)
-        watch.started({}, is_resume=node not in self.unfolded)
+        watch = RunSpan(nested, self.run_context.event_sink, name)
+        watch.emit_start({}, is_resume=node not in self.started_nested)
         return watch
 
 
-class Part:
+class CallerRun:
     """The surroundings of one run (see `holdwater.graphs.definition.Surroundings`)."""
 
-    def __init__(self, caller: Caller, run_id: str, watch: Watch | None) -> None:
+    def __init__(self, caller: LocalCaller, run_id: str, run_span: RunSpan | None) -> None:
         self._caller, self._run_id = caller, run_id
-        self.listener: Watch | None = watch
-        self.memo: Memo | None = caller.setting.memo
+        self.listener: RunSpan | None = run_span
+        self.node_cache: NodeCacheProtocol | None = caller.run_context.node_cache
 
-    def call(self, body: Callable[[], T]) -> T:
-        limit = self._caller.budget
+    def run_sync(self, function: Callable[[], T]) -> T:
+        limit = self._caller.limiter
         if limit is None:
-            return in_copy_of(self._caller.variables, body)
+            return in_copy_of(self._caller.context_vars, function)
         limit.acquire_blocking()
         try:
-            self._caller.check()
-            return in_copy_of(self._caller.variables, body)
+            self._caller.raise_if_cancelled()
+            return in_copy_of(self._caller.context_vars, function)
         finally:
             limit.release()
 
-    def carry(self, body: Callable[[], Coroutine[Any, Any, T]]) -> Awaitable[T]:
+    def run_in_caller_loop(self, function: Callable[[], Coroutine[Any, Any, T]]) -> Awaitable[T]:
         caller = self._caller
         if caller.loop is None:
-            return body()
-        return caller.carried(_within(caller.budget, body)).arrived()
+            return function()
+        return caller.schedule_in_loop(_run_limited(caller.limiter, function)).arrived()
 
-    def answered_before(self, node: InterruptNode[..., Any]) -> tuple[Any] | None:
+    def early_answer(self, node: InterruptNode[..., Any]) -> tuple[Any] | None:
         caller = self._caller
-        place = place_of(caller.graph, self._run_id, node.name)
+        place = pause_id_of(caller.graph, self._run_id, node.name)
         with caller.lock:
             return (caller.answers.pop(place),) if place in caller.answers else None
 
-    def answered(self, node: InterruptNode[..., Any], shown: Any) -> tuple[Any] | None:
+    def handler_answer(self, node: InterruptNode[..., Any], value: Any) -> tuple[Any] | None:
         caller = self._caller
-        place = place_of(caller.graph, self._run_id, node.name)
+        place = pause_id_of(caller.graph, self._run_id, node.name)
         for key in (place, node.name):
-            handler = caller.setting.handlers.get(key)
+            handler = caller.run_context.handlers.get(key)
             if handler is not None:
-                answer = handler(shown)
-                return (self._awaited(answer) if asyncio.iscoroutine(answer) else answer,)
+                answer = handler(value)
+                return (self._wait_for_answer(answer) if asyncio.iscoroutine(answer) else answer,)
         return None
 
-    def _awaited(self, answer: Coroutine[Any, Any, T]) -> T:
+    def _wait_for_answer(self, answer: Coroutine[Any, Any, T]) -> T:
         caller = self._caller
         if caller.loop is None:
             return run_to_end(answer)
         try:
-            return caller.carried(answer).result.result()
+            return caller.schedule_in_loop(answer).result.result()
         except CancelledError:
-            caller.check()
+            caller.raise_if_cancelled()
             raise
 
-    def raised(self, node: Node, error: Exception) -> None:
+    def node_failed(self, node: Node, error: Exception) -> None:
         if not isinstance(node, GraphNode):  # what it raises tells of an error of a run inside, which says where
-            locate(error, path_of(self._caller.graph, self._run_id, node.name), node.inputs)
+            note_location(error, display_path(self._caller.graph, self._run_id, node.name), node.inputs)
         self._caller.errors.setdefault(self._run_id, error)
 
-    def unfolded(self, node: GraphNode, inputs: Mapping[str, Any]) -> None:
-        watch = self._caller.watches.get(self._run_id)
+    def children_started(self, node: GraphNode, inputs: Mapping[str, Any]) -> None:
+        watch = self._caller.run_spans.get(self._run_id)
         if watch is not None:
             place = (self._run_id, node.name)
-            self._caller.unfolded.add(place)
-            self._caller.folded.discard(place)
-            self._caller.spans[place] = watch.begin(node, inputs)
+            self._caller.started_nested.add(place)
+            self._caller.finished_nested.discard(place)
+            self._caller.node_spans[place] = watch.start_node_span(node, inputs)
 
-    def folded(self, node: GraphNode, outputs: Mapping[str, Stored], error: Exception | None) -> None:
+    def children_finished(self, node: GraphNode, outputs: Mapping[str, Stored], error: Exception | None) -> None:
         caller = self._caller
         stem = f"{self._run_id}/{node.name}."
-        for run_id, watch in list(caller.watches.items()):
+        for run_id, watch in list(caller.run_spans.items()):
             if watch is not None and run_id.startswith(stem) and "/" not in run_id[len(stem) :]:
-                watch.ended(Ending({}, caller.errors.get(run_id)))
-                del caller.watches[run_id]
+                watch.emit_end(RunOutcome({}, caller.errors.get(run_id)))
+                del caller.run_spans[run_id]
         if error is not None:  # the first that a child raised is what this run raises
             inner = next((e for run_id, e in caller.errors.items() if run_id.startswith(stem)), None)
             if inner is not None:
                 caller.errors.setdefault(self._run_id, inner)
-        if caller.setting.outlet is not None:
-            caller.folded.add((self._run_id, node.name))
-        span = caller.spans.pop((self._run_id, node.name), None)
+        if caller.run_context.event_sink is not None:
+            caller.finished_nested.add((self._run_id, node.name))
+        span = caller.node_spans.pop((self._run_id, node.name), None)
         if span is None:
             return
         if error is None:
-            span.done({name: value.copy() for name, value in outputs.items()})
+            span.emit_end({name: value.copy() for name, value in outputs.items()})
         else:
-            span.failed(error)
+            span.emit_error(error)
 
 
-def graph_of(graph: Graph, run_id: str) -> Graph:
+def nested_graph(graph: Graph, run_id: str) -> Graph:
     """The graph of a run nested in one of `graph`."""
     for part in run_id.split("/")[1:]:
         nested = graph.nodes[part.rsplit(".", 2)[0]]
@@ -233,17 +238,23 @@ def graph_of(graph: Graph, run_id: str) -> Graph:
     return graph
 
 
-def place_of(graph: Graph, run_id: str, node: str) -> str:
+def pause_id_of(graph: Graph, run_id: str, node: str) -> str:
     """The pause id of a node in a run nested in one of `graph`: without turns, items only where a graph is mapped."""
-    return "".join([f"{name}/" if item is None else f"{name}/{item}/" for name, item in _way(graph, run_id)]) + node
+    return (
+        "".join([f"{name}/" if item is None else f"{name}/{item}/" for name, item in _nested_path(graph, run_id)])
+        + node
+    )
 
 
-def path_of(graph: Graph, run_id: str, node: str) -> str:
+def display_path(graph: Graph, run_id: str, node: str) -> str:
     """Where a node is, for people: `outer[2]/inner`."""
-    return "".join([f"{name}/" if item is None else f"{name}[{item}]/" for name, item in _way(graph, run_id)]) + node
+    return (
+        "".join([f"{name}/" if item is None else f"{name}[{item}]/" for name, item in _nested_path(graph, run_id)])
+        + node
+    )
 
 
-def _way(graph: Graph, run_id: str) -> Iterator[tuple[str, str | None]]:
+def _nested_path(graph: Graph, run_id: str) -> Iterator[tuple[str, str | None]]:
     """The nested nodes on the way to a run: name, and the number of the item where the graph is mapped."""
     for part in run_id.split("/")[1:]:
         name, _, item = part.rsplit(".", 2)
@@ -253,11 +264,13 @@ def _way(graph: Graph, run_id: str) -> Iterator[tuple[str, str | None]]:
         graph = nested.graph
 
 
-async def _within(limit: limiter.Budget | None, body: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    if limit is None:
-        return await body()
-    await limit.acquire()
+async def _run_limited(
+    capacity_limiter: limiter.CapacityLimiter | None, function: Callable[[], Coroutine[Any, Any, T]]
+) -> T:
+    if capacity_limiter is None:
+        return await function()
+    await capacity_limiter.acquire()
     try:
-        return await body()
+        return await function()
     finally:
-        limit.release()
+        capacity_limiter.release()

@@ -12,51 +12,51 @@ from typing import TYPE_CHECKING, Any
 
 from holdwater.errors import ConfigError, HoldwaterError
 from holdwater.graphs.inputs import resolve_inputs
-from holdwater.model.coroutines import to_its_end
-from holdwater.runners.graphs.durable.local_caller import Caller
+from holdwater.model.coroutines import run_uncancelled
+from holdwater.runners.graphs.durable.local_caller import LocalCaller
 from holdwater.runners.graphs.local.pending_inputs import PauseInfo
-from holdwater.runners.graphs.local.prepare import Names, split_answers
-from holdwater.runners.graphs.local.run_context import Ending, Setting, new_run_id
+from holdwater.runners.graphs.local.prepare import OptionalNames, split_answers
+from holdwater.runners.graphs.local.run_context import RunContext, RunOutcome, new_run_id
 
 if TYPE_CHECKING:
     from holdwater.graphs.graph import Graph
-    from holdwater.runners.graphs.arguments import Resume
+    from holdwater.runners.graphs.arguments import ResumeMode
     from holdwater.runners.graphs.durable.checkpointers import Checkpointer
-    from holdwater.runners.graphs.durable.runs import Recorder
+    from holdwater.runners.graphs.durable.runs import DurableGraphRuns
 
-_UNBOUND = object()
+_NOT_BOUND = object()
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class DurableRequest:
     """What a caller wants of a recorded run.  `outputs`: what to return; `partial`: what of a run that failed."""
 
-    recorder: Recorder
+    durable_runs: DurableGraphRuns
     graph: Graph
     run_id: str
-    given: Mapping[str, Any]
+    inputs: Mapping[str, Any]
     outputs: tuple[str, ...]
-    partial: tuple[str, ...]
-    caller: Caller
+    partial_outputs: tuple[str, ...]
+    caller: LocalCaller
     strict: bool
     """nothing but answers is given to a run that there is, and a completed one is over"""
-    resumes: bool
+    is_resume: bool
     """the run was recorded before: this call goes on with it"""
 
 
-def ordered(
+def prepare_durable(
     checkpointer: Checkpointer,
     graph: Graph,
-    setting: Setting,
+    run_context: RunContext,
     inputs: Mapping[str, Any] | None,
     values: Mapping[str, Any] | None,
     keywords: Mapping[str, Any],
-    select: Names,
-    entrypoint: Names,
-    resume: Resume,
+    select: OptionalNames,
+    entrypoint: OptionalNames,
+    resume: ResumeMode,
     *,
     loop: asyncio.AbstractEventLoop | None = None,
-) -> Order:
+) -> DurableRequest:
     """Read what the run has, and hold against it what is given.  A run without an id gets one.
 
     Raises what `resolve_inputs` raises, ConfigError for an entry point, StoreUnavailable, RunnerClosed.
@@ -66,122 +66,124 @@ def ordered(
             "entrypoint= is not for recorded runs: whoever goes on with one has to find the same graph",
             hint="graph.with_entrypoint(...)",
         )
-    recorder = checkpointer.recorder
-    setting.workflow_id = run_id = setting.workflow_id or setting.run_id or new_run_id()
-    begun = recorder.known(run_id)
+    recorder = checkpointer.durable_runs
+    run_context.workflow_id = run_id = run_context.workflow_id or run_context.run_id or new_run_id()
+    begun = recorder.known_value_names(run_id)
     known = begun or frozenset()
-    inputs, values, keywords, setting.answers = split_answers(graph, inputs, values, keywords, known=known)
-    resolved = resolve_inputs(graph, inputs, values=values, keywords=keywords, known=known)
-    given = {name: value for name, value in resolved.values.items() if value is not graph.bound.get(name, _UNBOUND)}
+    inputs, values, keywords, run_context.answers = split_answers(graph, inputs, values, keywords, known_names=known)
+    resolved = resolve_inputs(graph, inputs, values=values, keywords=keywords, known_names=known)
+    given = {name: value for name, value in resolved.values.items() if value is not graph.bound.get(name, _NOT_BOUND)}
     scope = graph.scope(select)  # that of a whole run, whatever it has been given by now
-    return Order(
+    return DurableRequest(
         recorder,
         graph,
         run_id,
         given,
         scope.outputs,
-        scope.partial,
-        Caller(graph, setting, loop),
+        scope.partial_outputs,
+        LocalCaller(graph, run_context, loop),
         strict=resume == "strict",
-        resumes=begun is not None,
+        is_resume=begun is not None,
     )
 
 
-async def ordered_async(*wanted: Any) -> Order:
+async def prepare_durable_async(*arguments: Any) -> DurableRequest:
     """The same from a loop, which is where the run's coroutines will live."""
-    return await asyncio.to_thread(partial(ordered, *wanted, loop=asyncio.get_running_loop()))
+    return await asyncio.to_thread(partial(prepare_durable, *arguments, loop=asyncio.get_running_loop()))
 
 
-def run(order: Order) -> Ending:
+def run_durable(request: DurableRequest) -> RunOutcome:
     """Begin or go on, and wait in this thread until the run has ended or waits for a person.
 
     Raises what `Recorder.begin` raises; what a node raises is in the ending.
     """
-    recorder = order.recorder
-    attending = recorder.engine.attending(order.run_id, order.caller.cancel)
-    with recorder.calling(order), _told(order) as tell, attending:
-        recorder.begin(order)
-        recorder.wait(order.run_id)
-        return tell(recorder.ending(order))
+    recorder = request.durable_runs
+    attending = recorder.engine.pause_on_interrupt(request.run_id, request.caller.cancel)
+    with recorder.attached(request), _run_span(request) as tell, attending:
+        recorder.start_or_resume(request)
+        recorder.wait_for_run(request.run_id)
+        return tell(recorder.read_outcome(request))
 
 
-async def run_async(order: Order) -> Ending:
+async def run_durable_async(request: DurableRequest) -> RunOutcome:
     """The same in a loop.  Where somebody answers while the run goes on, its questions are theirs first."""
-    recorder = order.recorder
-    with recorder.calling(order), _told(order) as tell:
-        begun = asyncio.ensure_future(asyncio.to_thread(recorder.begin, order))
+    recorder = request.durable_runs
+    with recorder.attached(request), _run_span(request) as tell:
+        begun = asyncio.ensure_future(asyncio.to_thread(recorder.start_or_resume, request))
         try:
             await asyncio.shield(begun)
             while True:
-                await recorder.wait_async(order.run_id)
-                ending = await asyncio.to_thread(recorder.ending, order)
-                answers = await _asked(order.caller, ending.pauses)
+                await recorder.wait_for_run_async(request.run_id)
+                ending = await asyncio.to_thread(recorder.read_outcome, request)
+                answers = await _collect_answers(request.caller, ending.pauses)
                 if not answers:
                     return tell(ending)
-                await asyncio.to_thread(recorder.answer, order.run_id, answers)
+                await asyncio.to_thread(recorder.submit_answers, request.run_id, answers)
         except HoldwaterError:
             raise
         except BaseException:
-            await to_its_end(_abandoned(order, begun))
+            await run_uncancelled(_pause_after_cancel(request, begun))
             raise
         finally:
-            await order.caller.settled()
+            await request.caller.wait_until_idle()
 
 
-async def _abandoned(order: Order, begun: asyncio.Future[None]) -> None:
-    await asyncio.wait([begun])
-    if begun.exception() is None:
-        await order.recorder.abandon(order)
+async def _pause_after_cancel(request: DurableRequest, start_task: asyncio.Future[None]) -> None:
+    await asyncio.wait([start_task])
+    if start_task.exception() is None:
+        await request.durable_runs.pause_on_cancel(request)
 
 
-async def _asked(caller: Caller, pauses: tuple[PauseInfo, ...]) -> dict[str, Any]:
+async def _collect_answers(caller: LocalCaller, pauses: tuple[PauseInfo, ...]) -> dict[str, Any]:
     """Tell of open questions, and wait for an answer if there is anybody to give one."""
-    watch = caller.watches.get(caller.setting.workflow_id or "")
+    watch = caller.run_spans.get(caller.run_context.workflow_id or "")
     for pause in pauses:
-        if watch is not None and pause.pause_id not in caller.told:
-            watch.asked(pause)
-        caller.told.add(pause.pause_id)
+        if watch is not None and pause.pause_id not in caller.announced:
+            watch.emit_interrupt(pause)
+        caller.announced.add(pause.pause_id)
     answers: dict[str, Any] = {}
     for pause in pauses:  # asked before there was a handler
-        handler = caller.setting.handlers.get(pause.pause_id) or caller.setting.handlers.get(_name_of(pause))
+        handler = caller.run_context.handlers.get(pause.pause_id) or caller.run_context.handlers.get(
+            _interrupt_name(pause)
+        )
         if handler is not None:
             said = handler(pause.value)
             answers[pause.pause_id] = await said if inspect.isawaitable(said) else said
-    desk = caller.setting.desk
-    if answers or not pauses or not desk.live:
+    desk = caller.run_context.pending_inputs
+    if answers or not pauses or not desk.accepts_answers:
         return answers
     stirred = asyncio.Event()
 
     def answer(pause_id: str, value: Any) -> None:
-        answers[pause_id] = caller.accepted(pause_id, value)
-        desk.wakes()  # at once: whoever iterates asks whether the run rests before this loop turns
+        answers[pause_id] = caller.validate_answer(pause_id, value)
+        desk.on_child_active()  # at once: whoever iterates asks whether the run rests before this loop turns
         stirred.set()
 
     for k, pause in enumerate(pauses):
-        desk.ask((k,), pause, partial(answer, pause.pause_id), stirred.set)
-    desk.rests()
+        desk.add((k,), pause, partial(answer, pause.pause_id), stirred.set)
+    desk.on_child_idle()
     await stirred.wait()
     for pause in pauses:
-        desk.forget(pause.pause_id)
-    caller.told -= answers.keys()  # in a loop it may be asked again
+        desk.discard(pause.pause_id)
+    caller.announced -= answers.keys()  # in a loop it may be asked again
     return answers
 
 
-def _name_of(pause: PauseInfo) -> str:
+def _interrupt_name(pause: PauseInfo) -> str:
     return pause.pause_id.rpartition("/")[2]
 
 
 @contextmanager
-def _told(order: Order) -> Iterator[Callable[[Ending], Ending]]:
+def _run_span(request: DurableRequest) -> Iterator[Callable[[RunOutcome], RunOutcome]]:
     """The beginning and the end of a run, for those who listen."""
-    watch = order.caller.part(order.run_id).listener
+    watch = request.caller.caller_run(request.run_id).listener
     if watch is None:
         yield lambda ending: ending
         return
-    watch.started(order.given, node_count=len(order.graph.nodes), is_resume=order.resumes)
-    last = Ending({})
+    watch.emit_start(request.inputs, node_count=len(request.graph.nodes), is_resume=request.is_resume)
+    last = RunOutcome({})
 
-    def tell(ending: Ending) -> Ending:
+    def tell(ending: RunOutcome) -> RunOutcome:
         nonlocal last
         last = ending
         return ending
@@ -189,8 +191,8 @@ def _told(order: Order) -> Iterator[Callable[[Ending], Ending]]:
     try:
         yield tell
     except BaseException as error:
-        last = Ending({}, error)
+        last = RunOutcome({}, error)
         raise
     finally:
-        order.caller.close(last)
-        watch.ended(last)
+        request.caller.end_nested_spans(last)
+        watch.emit_end(last)

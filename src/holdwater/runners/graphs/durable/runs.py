@@ -10,51 +10,51 @@ from weakref import WeakKeyDictionary, WeakMethod
 from holdwater.errors import (
     GraphFailed,
     InvalidTransition,
-    NotAsked,
+    PauseNotFound,
     RunInProgress,
     RunnerClosed,
     StructureChanged,
 )
-from holdwater.graphs.definition import GraphProgram
+from holdwater.graphs.definition import GraphWorkflowDefinition
 from holdwater.graphs.nodes.nested import GraphNode
 from holdwater.model import validation
 from holdwater.model.values import Stored
-from holdwater.runners.graphs.durable.local_caller import Caller, Part
-from holdwater.runners.graphs.local.errors import deadlocked, endless
+from holdwater.runners.graphs.durable.local_caller import CallerRun, LocalCaller
+from holdwater.runners.graphs.local.errors import deadlock_error, infinite_loop_error
 from holdwater.runners.graphs.local.pending_inputs import PauseInfo
 from holdwater.runners.graphs.local.prepare import outermost_name
-from holdwater.runners.graphs.local.run_context import Ending
+from holdwater.runners.graphs.local.run_context import RunOutcome
 from holdwater.runs import history
-from holdwater.runtime.future import arrival
+from holdwater.runtime.future import wrap_future
 
 if TYPE_CHECKING:
     from holdwater.engine import Engine
     from holdwater.graphs.graph import Graph
-    from holdwater.runners.graphs.durable.request import Order
+    from holdwater.runners.graphs.durable.request import DurableRequest
     from holdwater.runs.pauses import Pause
-    from holdwater.runtime.active_run import LiveRun
+    from holdwater.runtime.active_run import ActiveRun
 
 
-class Recorder:
+class DurableGraphRuns:
     """The runs of graphs on one engine."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._callers: dict[str, Caller] = {}
+        self._callers: dict[str, LocalCaller] = {}
 
-    def known(self, run_id: str) -> frozenset[str] | None:
+    def known_value_names(self, run_id: str) -> frozenset[str] | None:
         """Names of values that a run has; None if there is none of this id.  Raises StoreError."""
-        if self.engine.store.run(validation.sought("the id of a run", run_id)) is None:
+        if self.engine.store.run(validation.check_search_text("the id of a run", run_id)) is None:
             return None
-        run = self.engine.read(run_id)
+        run = self.engine.load_run(run_id)
         m, cell = run.machine, run.layout.cell
-        return frozenset(run.result()) | {name for name in run.layout.plan.inputs if m.stamp[cell[name]]}
+        return frozenset(run.result()) | {name for name in run.layout.plan.inputs if m.version[cell[name]]}
 
     @contextmanager
-    def calling(self, order: Order) -> Iterator[None]:
+    def attached(self, request: DurableRequest) -> Iterator[None]:
         """This caller's bodies, listeners and handlers are those of the run.  Raises RunInProgress."""
-        run_id = order.run_id
-        if self._callers.setdefault(run_id, order.caller) is not order.caller:
+        run_id = request.run_id
+        if self._callers.setdefault(run_id, request.caller) is not request.caller:
             raise RunInProgress(
                 f"workflow {run_id!r} is being run in this process now", hint="wait for that, or use another id"
             )
@@ -63,18 +63,19 @@ class Recorder:
         finally:
             del self._callers[run_id]
 
-    def begin(self, order: Order) -> None:
+    def start_or_resume(self, request: DurableRequest) -> None:
         """Begin a run, or go on with the one of this id; returns when that is on disk.
 
-        Raises StructureChanged, RunInProgress, EncodingError, NotAsked, AnswerError, StoreUnavailable, RunnerClosed.
+        Raises StructureChanged, RunInProgress, EncodingError, PauseNotFound, AnswerError, StoreUnavailable,
+        RunnerClosed.
         """
-        engine, run_id, given, caller = self.engine, order.run_id, order.given, order.caller
-        program = self._program(order.graph)
+        engine, run_id, given, caller = self.engine, request.run_id, request.inputs, request.caller
+        program = self._get_definition(request.graph)
         engine.registry.register(program)
-        head = engine.store.run(validation.sought("the id of a run", run_id))
+        head = engine.store.run(validation.check_search_text("the id of a run", run_id))
         if head is None:
-            limited = program.variant(program.description(given, caller.setting.max_iterations))
-            engine.begin(limited, given, run_id=run_id)
+            limited = program.variant(program.variant_description(given, caller.run_context.max_iterations))
+            engine.start_run(limited, given, run_id=run_id)
             return
         if head.workflow != program.plan.name:
             raise StructureChanged(
@@ -82,129 +83,137 @@ class Recorder:
                 hint="give every graph ids of its own",
             )
         engine.driver.loader.check_structure(head)
-        run = engine.read(run_id)
-        changed = _changed(run, given)
-        if order.strict:
-            _check_strictly(run, changed)
-        self._check_answered(run, caller, changed)
+        run = engine.load_run(run_id)
+        changed = _changed_inputs(run, given)
+        if request.strict:
+            _check_strict_resume(run, changed)
+        self._check_repeated_answers(run, caller, changed)
         if changed:  # inputs win: what they change is asked again, and then answered
             self._resume(run_id, changed)
-            self.answer(run_id, caller.answers)
+            self.submit_answers(run_id, caller.answers)
             return
         given_answers = tuple(caller.answers)
-        answered = self.answer(run_id, caller.answers)
+        answered = self.submit_answers(run_id, caller.answers)
         if head.status in ("failed", "cancelled") or run.machine.suspended:
             self._resume(run_id, {})
         elif head.status == "running":
             if not answered:
                 self._resume(run_id, {})
         elif given_answers and not answered:
-            raise self._not_asked(run_id, given_answers, f"it is {head.status}")
+            raise self._pause_not_found_error(run_id, given_answers, f"it is {head.status}")
 
-    def _check_answered(self, run: LiveRun, caller: Caller, changed: Mapping[str, Stored]) -> None:
+    def _check_repeated_answers(
+        self, run: ActiveRun, caller: LocalCaller, changed_inputs: Mapping[str, Stored]
+    ) -> None:
         """Answers to questions of this graph that were answered before say the same, and are taken out.
 
-        Those of questions that the changed inputs put anew stay.  Raises NotAsked, AnswerError, EncodingError.
+        Those of questions that the changed inputs put anew stay.  Raises PauseNotFound, AnswerError, EncodingError.
         """
         m, layout = run.machine, run.layout
-        anew = layout.behind([layout.unit[i] for i in layout.readers(changed)])
+        anew = layout.descendants([layout.unit[i] for i in layout.readers(changed_inputs)])
         for pause_id in list(caller.answers):
             i = layout.index.get(pause_id)
-            if i is None or not m.fired[i] or i in m.asked or i in m.todo or layout.loops[layout.unit[i]]:
+            if i is None or not m.run_counts[i] or i in m.pending_inputs or i in m.todo or layout.loops[layout.unit[i]]:
                 continue
             if layout.unit[i] not in anew:
-                answer = caller.accepted(pause_id, caller.answers.pop(pause_id))
+                answer = caller.validate_answer(pause_id, caller.answers.pop(pause_id))
                 if m.value[layout.out[i][0]] != Stored.of(answer):
-                    raise self._not_asked(run.row.id, [pause_id], "it was answered otherwise before")
+                    raise self._pause_not_found_error(run.row.id, [pause_id], "it was answered otherwise before")
 
-    def _not_asked(self, run_id: str, keys: Iterable[str], why: str) -> NotAsked:
+    def _pause_not_found_error(self, run_id: str, keys: Iterable[str], reason: str) -> PauseNotFound:
         ids = ", ".join([repr(pause.pause_id) for pause in self.engine.pauses(run_id)]) or "none"
-        return NotAsked(
-            f"workflow {run_id!r} does not ask {', '.join(map(repr, keys))} now: {why}",
+        return PauseNotFound(
+            f"workflow {run_id!r} does not ask {', '.join(map(repr, keys))} now: {reason}",
             hint=f"open questions: {ids}; checkpointer.fork(...) begins a workflow that is answered otherwise",
         )
 
-    def _resume(self, run_id: str, changed: Mapping[str, Stored]) -> None:
+    def _resume(self, run_id: str, changed_inputs: Mapping[str, Stored]) -> None:
         try:
-            self.engine.resume(run_id, changed)
+            self.engine.resume(run_id, changed_inputs)
         except InvalidTransition:  # it may have come to its end since it was looked at
-            if changed or self.engine.head(run_id).status != "completed":
+            if changed_inputs or self.engine.get_run_row(run_id).status != "completed":
                 raise
 
-    def answer(self, run_id: str, answers: dict[str, Any]) -> bool:
+    def submit_answers(self, run_id: str, answers: dict[str, Any]) -> bool:
         """Give the open questions their answers, by pause id, and take these out; whether there was one.
 
         What rested because of the questions goes on here.
-        Raises NotAsked, EncodingError, AnswerError, StoreUnavailable, RunnerClosed.
+        Raises PauseNotFound, EncodingError, AnswerError, StoreUnavailable, RunnerClosed.
         """
         found = [pause for pause in self.engine.pauses(run_id) if pause.pause_id in answers] if answers else []
         for pause in found:
-            self.engine.give(pause, answers.pop(pause.pause_id))
+            self.engine.submit_answer(pause, answers.pop(pause.pause_id))
         if found:
-            self.engine.adopt(run_id)
+            self.engine.claim_run(run_id)
         return bool(found)
 
-    def ending(self, order: Order) -> Ending:
+    def read_outcome(self, request: DurableRequest) -> RunOutcome:
         """What the run has come to.  Raises StoreError, DecodingError."""
-        run_id = order.run_id
-        run = self.engine.read(run_id)
+        run_id = request.run_id
+        run = self.engine.load_run(run_id)
         made = run.result()
         pauses = self.engine.pauses(run_id) if run.machine.status == "paused" else []
-        error = self._error(run, order.caller)
-        return Ending(
-            {name: made[name].copy() for name in (order.outputs if error is None else order.partial) if name in made},
+        error = self._run_error(run, request.caller)
+        return RunOutcome(
+            {
+                name: made[name].copy()
+                for name in (request.outputs if error is None else request.partial_outputs)
+                if name in made
+            },
             error,
-            tuple([self._info(order.graph, pause) for pause in pauses]),
+            tuple([self._to_pause_info(request.graph, pause) for pause in pauses]),
             sum([r.count for r in run.machine.rounds.values()]),
         )
 
-    def wait(self, run_id: str) -> None:
+    def wait_for_run(self, run_id: str) -> None:
         """Until it has ended, or waits for a person."""
-        self.engine.wait(run_id)
+        self.engine.wait_for_run(run_id)
 
-    async def wait_async(self, run_id: str) -> None:
+    async def wait_for_run_async(self, run_id: str) -> None:
         """The same in a loop."""
-        await self.engine.wait_async(run_id)
+        await self.engine.wait_for_run_async(run_id)
 
-    async def abandon(self, order: Order) -> None:
+    async def pause_on_cancel(self, request: DurableRequest) -> None:
         """Its caller was cancelled: pause it for a later caller to go on with, and wait until its bodies have ended."""
         with suppress(RunnerClosed):
-            await arrival(self.engine.driver.interrupt(order.run_id, order.caller.cancel))
+            await wrap_future(self.engine.driver.interrupt(request.run_id, request.caller.cancel))
 
-    def _program(self, graph: Graph) -> GraphProgram:
+    def _get_definition(self, graph: Graph) -> GraphWorkflowDefinition:
         """The graph keeps it, and it knows this recorder by a weak reference: neither keeps the other alive."""
-        known: WeakKeyDictionary[Recorder, GraphProgram] = graph.__dict__.setdefault("_programs", WeakKeyDictionary())
+        known: WeakKeyDictionary[DurableGraphRuns, GraphWorkflowDefinition] = graph.__dict__.setdefault(
+            "_durable_definitions", WeakKeyDictionary()
+        )
         program = known.get(self)
         if program is None:
-            parts = WeakMethod(self._part)
+            parts = WeakMethod(self._find_caller_run)
 
-            def part(run_id: str) -> Part | None:
+            def part(run_id: str) -> CallerRun | None:
                 found = parts()
                 return None if found is None else found(run_id)
 
-            program = known[self] = GraphProgram(graph, graph.name or "graph", part)
+            program = known[self] = GraphWorkflowDefinition(graph, graph.name or "graph", part)
         return program
 
-    def _part(self, run_id: str) -> Part | None:
+    def _find_caller_run(self, run_id: str) -> CallerRun | None:
         caller = self._callers.get(run_id.partition("/")[0])
-        return None if caller is None else caller.part(run_id)
+        return None if caller is None else caller.caller_run(run_id)
 
-    def _error(self, run: LiveRun, caller: Caller) -> BaseException | None:
+    def _run_error(self, run: ActiveRun, caller: LocalCaller) -> BaseException | None:
         if run.machine.status == "cancelled":
             return GraphFailed(f"run {run.row.id!r} was cancelled{': ' + run.row.reason if run.row.reason else ''}")
         if run.machine.status != "failed":
             return None
         stuck = [text for kind, text in run.machine.errors.values() if kind == "deadlock"]
         if stuck:
-            return deadlocked(stuck[0])
+            return deadlock_error(stuck[0])
         loops = [i for i, (kind, _) in run.machine.errors.items() if kind == "loop"]
         limit = run.layout.plan.max_iterations
         if loops and limit is not None:
-            return endless(run.layout, loops[0], limit)
+            return infinite_loop_error(run.layout, loops[0], limit)
         error: BaseException | None = caller.errors.get(run.row.id)
-        return _as_recorded(run) if error is None else error
+        return _recorded_error(run) if error is None else error
 
-    def _info(self, graph: Graph, pause: Pause) -> PauseInfo:
+    def _to_pause_info(self, graph: Graph, pause: Pause) -> PauseInfo:
         inside, path = graph, []
         for name in pause.pause_id.split("/")[:-1]:
             node = inside.nodes.get(name)
@@ -219,36 +228,36 @@ class Recorder:
         )
 
 
-def _as_recorded(run: LiveRun) -> GraphFailed:
+def _recorded_error(run: ActiveRun) -> GraphFailed:
     """The error of a run whose exception another process had, with the tracebacks it left as notes."""
     error = GraphFailed(run.row.error or "it failed")
-    for node in history.nodes(run):
+    for node in history.build_node_histories(run):
         if node.traceback:
             error.add_note(f"node {node.name!r}: {node.traceback}")
     return error
 
 
-def _changed(run: LiveRun, given: Mapping[str, Any]) -> dict[str, Stored]:
+def _changed_inputs(run: ActiveRun, inputs: Mapping[str, Any]) -> dict[str, Stored]:
     """Inputs that are not what the run was given last.  Raises EncodingError."""
     m, cell = run.machine, run.layout.cell
     changed = {}
-    for name, value in given.items():
+    for name, value in inputs.items():
         if name in cell:
             c, stored = cell[name], Stored.of(value)
-            before = m.past[c][0] if c in m.past else m.value[c]
+            before = m.given_values[c][0] if c in m.given_values else m.value[c]
             if before != stored:
                 changed[name] = stored
     return changed
 
 
-def _check_strictly(run: LiveRun, changed: Mapping[str, Stored]) -> None:
+def _check_strict_resume(run: ActiveRun, changed_inputs: Mapping[str, Stored]) -> None:
     """Raises InvalidTransition."""
     if run.machine.status == "completed":
         raise InvalidTransition(
             f"workflow {run.row.id!r} is completed", hint='use another id, or resume="merge" to give it new inputs'
         )
-    if changed:
+    if changed_inputs:
         raise InvalidTransition(
-            f"workflow {run.row.id!r} was begun with other values of {', '.join(map(repr, changed))}",
+            f"workflow {run.row.id!r} was begun with other values of {', '.join(map(repr, changed_inputs))}",
             hint='leave them out, fork it with checkpointer.fork(...), or use resume="merge"',
         )

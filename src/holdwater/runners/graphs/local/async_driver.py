@@ -14,7 +14,7 @@ from collections.abc import Coroutine
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, cast
 
-from holdwater.graphs.node_call import perform, perform_async, spanned
+from holdwater.graphs.node_call import call_function, call_function_async, observed
 from holdwater.graphs.nodes.interrupts import InterruptNode
 from holdwater.graphs.nodes.nested import GraphNode
 from holdwater.kernel import Machine
@@ -23,273 +23,275 @@ from holdwater.model.cancellation import failure_of, is_cancellation
 from holdwater.model.commands import Execute, Wake
 from holdwater.model.context_isolation import own_decimals
 from holdwater.runners.graphs.local import limiter
-from holdwater.runners.graphs.local.errors import ending, failure
-from holdwater.runners.graphs.local.idle import Resting, drained
-from holdwater.runners.graphs.local.nesting import located_at, perform_nested_async
+from holdwater.runners.graphs.local.errors import failed_event, outcome_of
+from holdwater.runners.graphs.local.idle import IdleTracker, cancel_and_wait
+from holdwater.runners.graphs.local.nesting import call_nested_graph_async, note_node_location
 from holdwater.runners.graphs.local.pending_inputs import PauseInfo
 from holdwater.runners.graphs.local.prepare import outermost_name
-from holdwater.runners.graphs.local.run_context import Ending, Setting
-from holdwater.runners.graphs.local.threads import await_in, in_thread
+from holdwater.runners.graphs.local.run_context import RunContext, RunOutcome
+from holdwater.runners.graphs.local.threads import await_from_thread, run_in_thread
 
 if TYPE_CHECKING:
     from holdwater.graphs.nodes.base import Node
-    from holdwater.runners.graphs.local.prepare import Prepared
-    from holdwater.runners.graphs.local.spans import NodeSpan, Watch
+    from holdwater.runners.graphs.local.prepare import PreparedGraph
+    from holdwater.runners.graphs.local.spans import NodeSpan, RunSpan
 
 
-async def run(prepared: Prepared, given: dict[str, Any], setting: Setting) -> Ending:
+async def run_graph(prepared: PreparedGraph, inputs: dict[str, Any], run_context: RunContext) -> RunOutcome:
     """Run a graph once.  What a node raises is in the ending; cancellation is raised when all bodies have ended."""
-    watch = setting.watch(prepared.compiled.graph)
+    watch = run_context.make_run_span(prepared.compiled.graph)
     if watch is None:
-        return await _Drive(prepared, setting, None).run(given)
-    watch.started(given, node_count=len(prepared.compiled.nodes))
+        return await _AsyncDriver(prepared, run_context, None).run(inputs)
+    watch.emit_start(inputs, node_count=len(prepared.compiled.nodes))
     try:
-        end = await _Drive(prepared, setting, watch).run(given)
+        end = await _AsyncDriver(prepared, run_context, watch).run(inputs)
     except BaseException as error:
-        watch.ended(Ending({}, error))
+        watch.emit_end(RunOutcome({}, error))
         raise
-    watch.ended(end)
-    await watch.outlet.room()
+    watch.emit_end(end)
+    await watch.event_sink.drain()
     return end
 
 
-class _Drive(Resting):
+class _AsyncDriver(IdleTracker):
     """One run of one graph."""
 
-    def __init__(self, prepared: Prepared, setting: Setting, watch: Watch | None) -> None:
-        super().__init__(setting.above)
-        self.prepared, self.setting, self.watch = prepared, setting, watch
+    def __init__(self, prepared: PreparedGraph, run_context: RunContext, run_span: RunSpan | None) -> None:
+        super().__init__(run_context.parent_run)
+        self.prepared, self.run_context, self.run_span = prepared, run_context, run_span
         self.compiled = prepared.compiled
-        self.m = Machine(self.compiled.limited(setting.max_iterations))
+        self.machine = Machine(self.compiled.plan_with_limit(run_context.max_iterations))
         self.loop = asyncio.get_running_loop()
         # A body must not see the context variables of the body before it.
-        self.context = contextvars.copy_context()
-        self.permits = limiter.current()
-        self.over: asyncio.Future[None] = self.loop.create_future()
+        self.context_vars = contextvars.copy_context()
+        self.limiter = limiter.current_limiter()
+        self.finished: asyncio.Future[None] = self.loop.create_future()
         self.tasks: set[asyncio.Task[None]] = set()
-        self.sleeping: dict[int, asyncio.TimerHandle] = {}
+        self.retry_timers: dict[int, asyncio.TimerHandle] = {}
         self.errors: dict[int, BaseException] = {}
-        self.asking: dict[int, tuple[PauseInfo, NodeSpan | None]] = {}
+        self.open_interrupts: dict[int, tuple[PauseInfo, NodeSpan | None]] = {}
         self.closing = False
         caller = asyncio.current_task()
         assert caller is not None
-        self.caller = caller
-        self.cancelled_before = caller.cancelling()
+        self.caller_task = caller
+        self.initial_cancel_count = caller.cancelling()
         """so many cancellations of the calling task had been caught, and kept, before"""
 
-    async def run(self, given: dict[str, Any]) -> Ending:
-        m, desk = self.m, self.setting.desk
-        m.apply(ev.Started(self.prepared.start(given)))
+    async def run(self, inputs: dict[str, Any]) -> RunOutcome:
+        m, desk = self.machine, self.run_context.pending_inputs
+        m.apply(ev.Started(self.prepared.machine_inputs(inputs)))
         try:
-            self._answer_early()
-            self._go_on()
-            self.check()
-            await self.over
+            self._apply_early_answers()
+            self._issue_commands()
+            self.update()
+            await self.finished
         finally:
             self.closing = True
-            for timer in self.sleeping.values():
+            for timer in self.retry_timers.values():
                 timer.cancel()
             if m.status != "paused":
-                for pause, _ in self.asking.values():
-                    desk.forget(pause.pause_id)
-            await drained(self.tasks)
-        end = ending(self.compiled, m, self.errors, self.setting)
+                for pause, _ in self.open_interrupts.values():
+                    desk.discard(pause.pause_id)
+            await cancel_and_wait(self.tasks)
+        end = outcome_of(self.compiled, m, self.errors, self.run_context)
         if m.status == "paused":
-            end.pauses = desk.pauses(self.setting.stem)
+            end.pauses = desk.pauses(self.run_context.pause_id_prefix)
         return end
 
     # -- what the machine wants done
 
-    def _apply(self, event: ev.Event) -> None:
-        self.m.apply(event)
-        self._go_on()
+    def _apply_event(self, event: ev.Event) -> None:
+        self.machine.apply(event)
+        self._issue_commands()
 
-    def _go_on(self) -> None:
-        m = self.m
+    def _issue_commands(self) -> None:
+        m = self.machine
         for c in m.take():
             if type(c) is Wake:
                 assert c.at is not None
                 delay_s = max(0.0, c.at / 1e6 - time.monotonic())
-                self.sleeping[c.node] = self.loop.call_later(delay_s, self._ring, c.node)
+                self.retry_timers[c.node] = self.loop.call_later(delay_s, self._fire_timer, c.node)
             else:
                 assert type(c) is Execute
-                task = self.loop.create_task(self._execute(c), context=self.context.copy())
-                self.running += 1
+                task = self.loop.create_task(self._run_node(c), context=self.context_vars.copy())
+                self.running_count += 1
                 self.tasks.add(task)
-                task.add_done_callback(self._ended)
-        if m.halted and self.sleeping:
-            for timer in self.sleeping.values():
+                task.add_done_callback(self._on_task_done)
+        if m.halted and self.retry_timers:
+            for timer in self.retry_timers.values():
                 timer.cancel()
-            self.sleeping.clear()
+            self.retry_timers.clear()
 
-    def _ring(self, i: int) -> None:
-        del self.sleeping[i]
-        self._apply(ev.TimerFired(i))
+    def _fire_timer(self, i: int) -> None:
+        del self.retry_timers[i]
+        self._apply_event(ev.TimerFired(i))
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)
-        self.running -= 1
-        if not self.over.done():
+        self.running_count -= 1
+        if not self.finished.done():
             if task.cancelled():  # with the loop
-                self.over.set_exception(asyncio.CancelledError())
+                self.finished.set_exception(asyncio.CancelledError())
             elif (error := task.exception()) is not None:  # a defect of ours
-                self.over.set_exception(error)
-        self.check()
+                self.finished.set_exception(error)
+        self.update()
 
-    def check(self) -> None:
+    def update(self) -> None:
         """Whether the run is over, or has nothing left but questions."""
-        if self.over.done() or self.running > self.resting or self.sleeping:
+        if self.finished.done() or self.running_count > self.idle_count or self.retry_timers:
             return
-        if self.setting.desk.live and (self.running or self.m.asked):
-            if not self.idle:
-                self.idle = True
-                self.above.rests()
-        elif not self.running:
-            self.over.set_result(None)
+        if self.run_context.pending_inputs.accepts_answers and (self.running_count or self.machine.pending_inputs):
+            if not self.is_idle:
+                self.is_idle = True
+                self.parent_run.on_child_idle()
+        elif not self.running_count:
+            self.finished.set_result(None)
 
     # -- one node
 
-    async def _execute(self, c: Execute) -> None:
+    async def _run_node(self, c: Execute) -> None:
         i = c.node
         node = self.compiled.nodes[i]
         event: ev.Event
         own_decimals()
         try:
-            event = await self._perform(c, i, node)
+            event = await self._call_node(c, i, node)
         except BaseException as raised:
             if is_cancellation(raised) and self._is_cancelled():
                 raise
             self.errors[i] = error = failure_of(raised)  # it is the node's end, and raised when the run is over
-            located_at(error, node)
-            event = failure(node, c, error)
+            note_node_location(error, node)
+            event = failed_event(node, c, error)
         if not self.closing:
-            self._apply(event)
-            if i in self.m.asked and i in self.asking:
-                self._put_question(i)
+            self._apply_event(event)
+            if i in self.machine.pending_inputs and i in self.open_interrupts:
+                self._add_pending_input(i)
 
     def _is_cancelled(self) -> bool:
         """Whether the run is cancelled; a body may have been by others, or by itself."""
-        return self.closing or self.caller.cancelling() > self.cancelled_before
+        return self.closing or self.caller_task.cancelling() > self.initial_cancel_count
 
-    async def _perform(self, c: Execute, i: int, node: Node) -> ev.Event:
+    async def _call_node(self, c: Execute, i: int, node: Node) -> ev.Event:
         if isinstance(node, GraphNode):
-            inputs = self.compiled.inputs(self.m, i)
-            done = await perform_nested_async(node, i, inputs, self.setting, self.watch, self)
+            inputs = self.compiled.node_inputs(self.machine, i)
+            done = await call_nested_graph_async(node, i, inputs, self.run_context, self.run_span, self)
             return ev.Asked(i, c.fence, None) if done is None else ev.Succeeded(i, c.fence, done.values)
-        permit = _Permit(self.permits)
-        if self.permits is not None:
-            await self.permits.acquire()
+        permit = _Permit(self.limiter)
+        if self.limiter is not None:
+            await self.limiter.acquire()
         try:
-            if self.permits is not None and self.m.halted:  # it has waited, and has not begun
+            if self.limiter is not None and self.machine.halted:  # it has waited, and has not begun
                 return ev.Cancelled(i, c.fence)
-            inputs = self.compiled.inputs(self.m, i)
+            inputs = self.compiled.node_inputs(self.machine, i)
             if isinstance(node, InterruptNode):
-                return await self._ask(c, i, node, inputs, permit)
-            call, watch, memo = self.compiled.calls[i], self.watch, self.setting.memo
+                return await self._run_interrupt(c, i, node, inputs, permit)
+            call, watch, memo = self.compiled.calls[i], self.run_span, self.run_context.node_cache
             if not node.is_async:
-                done = await in_thread(lambda: perform(call, inputs, watch, memo, self._awaited))
+                done = await run_in_thread(lambda: call_function(call, inputs, watch, memo, self._await_in_loop))
             elif node.timeout is None:
-                done = await perform_async(call, inputs, watch, memo)
+                done = await call_function_async(call, inputs, watch, memo)
             else:
                 limit = asyncio.timeout(node.timeout)
                 try:
                     async with limit:
-                        done = await perform_async(call, inputs, watch, memo)
+                        done = await call_function_async(call, inputs, watch, memo)
                 except TimeoutError as error:
                     if not limit.expired():
                         raise
                     raise TimeoutError(f"node {node.name!r} ran longer than {node.timeout:g} s") from error
             return ev.Succeeded(i, c.fence, done.values, done.decision)
         finally:
-            permit.give_back()
+            permit.release()
 
-    def _awaited(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+    def _await_in_loop(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """From a worker thread: await in the loop of the run."""
-        return await_in(self.loop, coroutine)
+        return await_from_thread(self.loop, coroutine)
 
     # -- questions
 
-    def _answer_early(self) -> None:
+    def _apply_early_answers(self) -> None:
         """Answers given with the inputs: each is used by the first question."""
-        answers = self.setting.answers
+        answers = self.run_context.answers
         if not answers:
             return
         for i, node in enumerate(self.compiled.nodes):
-            pause_id = self.setting.stem + node.name
+            pause_id = self.run_context.pause_id_prefix + node.name
             if isinstance(node, InterruptNode) and pause_id in answers:
-                done = self.compiled.calls[i].answered(answers.pop(pause_id))
-                self.m.apply(ev.Answered(i, done.values))
+                done = self.compiled.calls[i].answer_result(answers.pop(pause_id))
+                self.machine.apply(ev.Answered(i, done.values))
 
-    async def _ask(
+    async def _run_interrupt(
         self, c: Execute, i: int, node: InterruptNode[..., Any], inputs: dict[str, Any], permit: _Permit
     ) -> ev.Event:
-        if self.m.early.get(i):
+        if self.machine.early_inputs.get(i):
             return ev.Asked(i, c.fence, None)  # the machine has the answer
         call = self.compiled.calls[i]
-        with spanned(self.watch, node, inputs) as spanning:
+        with observed(self.run_span, node, inputs) as spanning:
             span = cast("NodeSpan | None", spanning)
             if node.is_async:
-                shown = await call.raw(inputs, span)
+                shown = await call.invoke(inputs, span)
             elif node.input_param is None:
-                shown = await in_thread(lambda: call.raw(inputs, span))
+                shown = await run_in_thread(lambda: call.invoke(inputs, span))
             else:
-                shown = call.raw(inputs, span)
+                shown = call.invoke(inputs, span)
             if type(shown) is CoroutineType:  # out of a plain wrapper
                 shown = await shown
-            pause = self._pause(node, shown)
+            pause = self._make_pause(node, shown)
             if span is not None:
-                span.asked(pause)
-                await span.room()
-            handlers = self.setting.handlers
+                span.emit_interrupt(pause)
+                await span.drain()
+            handlers = self.run_context.handlers
             handler = handlers.get(pause.pause_id) or handlers.get(node.name)
             if handler is None:
-                self.asking[i] = (pause, span)
+                self.open_interrupts[i] = (pause, span)
                 return ev.Asked(i, c.fence, None)
-            permit.give_back()  # who answers is no body of the graph
+            permit.release()  # who answers is no body of the graph
             answer = handler(shown)
-            done = call.answered(await answer if inspect.isawaitable(answer) else answer)
+            done = call.answer_result(await answer if inspect.isawaitable(answer) else answer)
             if span is not None:
-                span.done(call.named(done))
+                span.emit_end(call.outputs_by_name(done))
             return ev.Succeeded(i, c.fence, done.values)
 
-    def _pause(self, node: InterruptNode[..., Any], shown: Any) -> PauseInfo:
-        pause_id = self.setting.stem + node.name
-        param = outermost_name(self.setting.path, node.response_param)
+    def _make_pause(self, node: InterruptNode[..., Any], value: Any) -> PauseInfo:
+        pause_id = self.run_context.pause_id_prefix + node.name
+        param = outermost_name(self.run_context.path, node.response_param)
         return PauseInfo(
             node=pause_id,
             response_param=pause_id if param is None else param,
-            value=shown,
+            value=value,
             pause_id=pause_id,
         )
 
-    def _put_question(self, i: int) -> None:
-        pause, _ = self.asking[i]
-        self.setting.desk.ask((*self.setting.order, i), pause, lambda answer: self._answer(i, answer), self._close)
+    def _add_pending_input(self, i: int) -> None:
+        pause, _ = self.open_interrupts[i]
+        self.run_context.pending_inputs.add(
+            (*self.run_context.position, i), pause, lambda answer: self._apply_answer(i, answer), self._on_inputs_closed
+        )
 
-    def _answer(self, i: int, answer: Any) -> None:
+    def _apply_answer(self, i: int, answer: Any) -> None:
         call = self.compiled.calls[i]
-        done = call.answered(answer)
-        _, span = self.asking.pop(i)
+        done = call.answer_result(answer)
+        _, span = self.open_interrupts.pop(i)
         if span is not None:
-            span.done(call.named(done))
-        self.stir()
-        self._apply(ev.Answered(i, done.values))
-        self.check()
+            span.emit_end(call.outputs_by_name(done))
+        self.mark_active()
+        self._apply_event(ev.Answered(i, done.values))
+        self.update()
 
-    def _close(self) -> None:
-        self.stir()
-        self.check()
+    def _on_inputs_closed(self) -> None:
+        self.mark_active()
+        self.update()
 
 
 class _Permit:
     """A permit a body has, given back once."""
 
-    __slots__ = ("_budget",)
+    __slots__ = ("_limiter",)
 
-    def __init__(self, budget: limiter.Budget | None) -> None:
-        self._budget = budget
+    def __init__(self, capacity_limiter: limiter.CapacityLimiter | None) -> None:
+        self._limiter = capacity_limiter
 
-    def give_back(self) -> None:
-        if self._budget is not None:
-            self._budget.release()
-            self._budget = None
+    def release(self) -> None:
+        if self._limiter is not None:
+            self._limiter.release()
+            self._limiter = None

@@ -7,23 +7,23 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from holdwater.caching import Hit, NodeCache
-from holdwater.graphs.node_call import Recall
+from holdwater.graphs.node_call import CacheLookup
 
 if TYPE_CHECKING:
     from holdwater.caching import CacheBackend
     from holdwater.graphs.nodes.base import Node
 
 
-class CacheMemo:
+class NodeCacheAdapter:
     """Asks a cache before a node is called, and keeps what it returned."""
 
     def __init__(self, backend: CacheBackend) -> None:
         self.cache = NodeCache(backend)
 
-    def recall(self, node: Node, inputs: Mapping[str, Any]) -> Recall:
+    def lookup(self, node: Node, inputs: Mapping[str, Any]) -> CacheLookup:
         found = self.cache.lookup(node, inputs)
         if isinstance(found, Hit):
-            return Recall(found.key, True, found.value, found.decision)
+            return CacheLookup(found.key, True, found.value, found.decision)
         if found.key is None:
-            return Recall()
-        return Recall(found.key.text, keep=partial(self.cache.store, found))
+            return CacheLookup()
+        return CacheLookup(found.key.hex_digest, store=partial(self.cache.store, found))

@@ -8,65 +8,65 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from holdwater.graphs.nodes.base import Node
 
-INPUTS_LIMIT: Final = 20
+MAX_LISTED_INPUTS: Final = 20
 """names of inputs that a note lists"""
 
 
-class Location(str):
+class ErrorLocation(str):
     """The note: `in node 'outer[2]/inner', item 7, inputs: x, y`.
 
     `item`: of a map whose node is not known yet, or that was called by the user.
     """
 
-    __slots__ = ("inputs", "item", "path")
+    __slots__ = ("inputs", "item_index", "path")
 
     path: str
     inputs: tuple[str, ...]
-    item: int | None
+    item_index: int | None
 
-    def __new__(cls, path: str, inputs: tuple[str, ...], item: int | None = None) -> Location:
+    def __new__(cls, path: str, inputs: tuple[str, ...], item_index: int | None = None) -> ErrorLocation:
         parts = [f"in node {path!r}"]
-        if item is not None:
-            parts.append(f"item {item}")
+        if item_index is not None:
+            parts.append(f"item {item_index}")
         if inputs:
-            more = ", ..." if len(inputs) > INPUTS_LIMIT else ""
-            parts.append(f"inputs: {', '.join(inputs[:INPUTS_LIMIT])}{more}")
+            more = ", ..." if len(inputs) > MAX_LISTED_INPUTS else ""
+            parts.append(f"inputs: {', '.join(inputs[:MAX_LISTED_INPUTS])}{more}")
         made = super().__new__(cls, ", ".join(parts))
-        made.path, made.inputs, made.item = path, inputs, item
+        made.path, made.inputs, made.item_index = path, inputs, item_index
         return made
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Location, (self.path, self.inputs, self.item)
+        return ErrorLocation, (self.path, self.inputs, self.item_index)
 
 
-def locate(error: BaseException, path: str, inputs: Iterable[str]) -> None:
+def note_location(error: BaseException, path: str, inputs: Iterable[str]) -> None:
     """The body of this node raised it.  One exception has one location, the latest: some are raised again and again."""
-    _note(error, Location(path, tuple(inputs)))
+    _replace_location(error, ErrorLocation(path, tuple(inputs)))
 
 
-def locate_inside(error: BaseException, node: Node) -> None:
+def note_nested_location(error: BaseException, node: Node) -> None:
     """It came out of the graph of this node: the location there becomes a path."""
-    inner = located(error)
+    inner = find_location(error)
     if inner is None:
-        locate(error, node.name, node.inputs)
+        note_location(error, node.name, node.inputs)
         return
-    item = "" if inner.item is None else f"[{inner.item}]"
-    _note(error, Location(f"{node.name}{item}/{inner.path}", inner.inputs))
+    item = "" if inner.item_index is None else f"[{inner.item_index}]"
+    _replace_location(error, ErrorLocation(f"{node.name}{item}/{inner.path}", inner.inputs))
 
 
-def locate_item(error: BaseException, item: int) -> None:
+def note_item_location(error: BaseException, item_index: int) -> None:
     """It came out of this item of a map."""
-    inner = located(error)
+    inner = find_location(error)
     if inner is not None:
-        _note(error, Location(inner.path, inner.inputs, item))
+        _replace_location(error, ErrorLocation(inner.path, inner.inputs, item_index))
 
 
-def located(error: BaseException) -> Location | None:
+def find_location(error: BaseException) -> ErrorLocation | None:
     """The location that is noted; None if there is none, or the exception's own code raises."""
-    return next((note for note in _notes(error) if type(note) is Location), None)
+    return next((note for note in _read_notes(error) if type(note) is ErrorLocation), None)
 
 
-def _notes(error: BaseException) -> list[Any]:
+def _read_notes(error: BaseException) -> list[Any]:
     try:
         notes = object.__getattribute__(error, "__notes__")
     except BaseException:  # noqa: BLE001 - there are none, or a property of the class raises
@@ -74,8 +74,8 @@ def _notes(error: BaseException) -> list[Any]:
     return notes if type(notes) is list else []
 
 
-def _note(error: BaseException, location: Location) -> None:
-    others = [note for note in _notes(error) if type(note) is not Location]
+def _replace_location(error: BaseException, location: ErrorLocation) -> None:
+    others = [note for note in _read_notes(error) if type(note) is not ErrorLocation]
     try:
         object.__setattr__(error, "__notes__", [*others, location])
     except BaseException:  # noqa: BLE001 - the class does not let it: then the exception goes as it is

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 from holdwater.errors import DeadlockError, InfiniteLoopError
 from holdwater.model import events as ev
 from holdwater.model.error_report import describe, type_name
-from holdwater.runners.graphs.local.run_context import Ending
+from holdwater.runners.graphs.local.run_context import RunOutcome
 
 if TYPE_CHECKING:
-    from holdwater.graphs.compile import Compiled
+    from holdwater.graphs.compile import CompiledGraph
     from holdwater.graphs.nodes.base import Node
-    from holdwater.kernel import Layout, Machine
+    from holdwater.kernel import CompiledPlan, Machine
     from holdwater.model.commands import Execute
-    from holdwater.runners.graphs.local.run_context import Setting
+    from holdwater.runners.graphs.local.run_context import RunContext
 
 
-def failure(node: Node, c: Execute, error: BaseException) -> ev.Failed:
+def failed_event(node: Node, c: Execute, error: BaseException) -> ev.Failed:
     """The event, with the node's retry policy applied.  Instants are microseconds of the monotonic clock."""
     kind = type_name(error)
     policy = node.retry
@@ -33,32 +33,34 @@ def failure(node: Node, c: Execute, error: BaseException) -> ev.Failed:
     return ev.Failed(c.node, c.fence, kind, text, int((time.monotonic() + delay_s) * 1e6) if delay_s else 0)
 
 
-def ending(compiled: Compiled, m: Machine, errors: Mapping[int, BaseException], setting: Setting) -> Ending:
+def outcome_of(
+    compiled: CompiledGraph, m: Machine, errors: Mapping[int, BaseException], run_context: RunContext
+) -> RunOutcome:
     """What a machine that has come to rest amounts to, but for the questions it waits for."""
-    return Ending(
-        compiled.results(m),
-        _reason(compiled, m, errors, setting.max_iterations) if m.errors else None,
+    return RunOutcome(
+        compiled.collect_outputs(m),
+        _run_error(compiled, m, errors, run_context.max_iterations) if m.errors else None,
         iterations=sum([r.count for r in m.rounds.values()]),
     )
 
 
-def _reason(
-    compiled: Compiled, m: Machine, errors: Mapping[int, BaseException], max_iterations: int | None
+def _run_error(
+    compiled: CompiledGraph, m: Machine, errors: Mapping[int, BaseException], max_iterations: int | None
 ) -> BaseException:
     """Of several errors that of the node that stands first in the graph."""
     i = min(m.errors)
     kind, text = m.errors[i]
     if kind == "deadlock":
-        return deadlocked(text)
+        return deadlock_error(text)
     if kind != "loop":
         return errors[i]
     assert max_iterations is not None
-    return endless(compiled.layout, i, max_iterations)
+    return infinite_loop_error(compiled.compiled_plan, i, max_iterations)
 
 
-def endless(layout: Layout, node: int, max_iterations: int) -> InfiniteLoopError:
+def infinite_loop_error(layout: CompiledPlan, node: int, max_iterations: int) -> InfiniteLoopError:
     """The error of the loop a node is in, which used up its iterations."""
-    members = [layout.plan.nodes[j].name for j in layout.members[layout.unit[node]]]
+    members = [layout.plan.nodes[j].name for j in layout.unit_members[layout.unit[node]]]
     return InfiniteLoopError(
         f"the loop {', '.join(members)} was still going after {max_iterations} iterations",
         max_iterations=max_iterations,
@@ -66,7 +68,7 @@ def endless(layout: Layout, node: int, max_iterations: int) -> InfiniteLoopError
     )
 
 
-def deadlocked(text: str) -> DeadlockError:
+def deadlock_error(text: str) -> DeadlockError:
     """The error of a loop whose members wait for each other."""
     return DeadlockError(
         text,

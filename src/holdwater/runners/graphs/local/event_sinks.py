@@ -16,7 +16,7 @@ BACKLOG_LIMIT: Final = 128
 """events that asynchronous processors may be behind before nodes wait for them"""
 
 
-class Outlet:
+class EventSink:
     """Hands events to processors at once, in whatever thread they arise."""
 
     def __init__(self, dispatcher: EventDispatcher) -> None:
@@ -25,7 +25,7 @@ class Outlet:
     def emit(self, event: BaseEvent) -> None:
         self.dispatcher.emit(event)
 
-    async def room(self) -> None:
+    async def drain(self) -> None:
         """Wait until there is room for more events."""
 
     def close(self) -> None:
@@ -33,78 +33,78 @@ class Outlet:
         self.dispatcher.shutdown()
 
 
-class Feed(Protocol):
+class EventSubscriber(Protocol):
     """Somebody in the same loop who takes events one by one."""
 
     def put(self, event: BaseEvent) -> None: ...
 
-    async def room(self) -> None: ...
+    async def drain(self) -> None: ...
 
 
-class LoopOutlet(Outlet):
+class AsyncEventSink(EventSink):
     """Events of a run in the running loop.  Those from other threads come here first, so that there is one order.
 
     Asynchronous processors are awaited one event after the other, without holding up the node that sent it: it waits
     (`room`) only when they are far behind.
     """
 
-    def __init__(self, dispatcher: EventDispatcher, feed: Feed | None = None) -> None:
+    def __init__(self, dispatcher: EventDispatcher, subscriber: EventSubscriber | None = None) -> None:
         import asyncio
 
         super().__init__(dispatcher)
         self._loop = asyncio.get_running_loop()
-        self._thread = threading.get_ident()
-        self._feed = feed
+        self._loop_thread_id = threading.get_ident()
+        self._subscriber = subscriber
         self._backlog: deque[BaseEvent] = deque()
         self._closing = False
-        self._more = asyncio.Event()
-        self._less = asyncio.Event()
-        self._pump: asyncio.Task[None] | None = None
+        self._event_added = asyncio.Event()
+        self._event_delivered = asyncio.Event()
+        self._delivery_task: asyncio.Task[None] | None = None
         if any(isinstance(processor, AsyncEventProcessor) for processor in dispatcher.processors):
-            self._pump = self._loop.create_task(self._deliver())
+            self._delivery_task = self._loop.create_task(self._deliver_events())
 
     def emit(self, event: BaseEvent) -> None:
-        if threading.get_ident() == self._thread:
-            self._take(event)
+        if threading.get_ident() == self._loop_thread_id:
+            self._accept(event)
         else:
             import asyncio
 
-            asyncio.run_coroutine_threadsafe(self._take_patiently(event), self._loop).result()
+            asyncio.run_coroutine_threadsafe(self._accept_and_drain(event), self._loop).result()
 
-    async def room(self) -> None:
-        if self._feed is not None:
-            await self._feed.room()
+    async def drain(self) -> None:
+        if self._subscriber is not None:
+            await self._subscriber.drain()
         while len(self._backlog) > BACKLOG_LIMIT:
-            self._less.clear()
-            await self._less.wait()
+            self._event_delivered.clear()
+            await self._event_delivered.wait()
 
     async def close_async(self) -> None:
         """The outermost run is over: deliver what is left, and tell the processors."""
         self._closing = True
-        self._more.set()
-        if self._pump is not None:
-            await self._pump
+        self._event_added.set()
+        if self._delivery_task is not None:
+            await self._delivery_task
         await self.dispatcher.shutdown_async()
 
-    def _take(self, event: BaseEvent) -> None:
-        if self._feed is not None:
-            self._feed.put(event)
-        if self._pump is None:
+    def _accept(self, event: BaseEvent) -> None:
+        if self._subscriber is not None:
+            self._subscriber.put(event)
+        if self._delivery_task is None:
             self.dispatcher.emit(event)
         else:
             self._backlog.append(event)
-            self._more.set()
+            self._event_added.set()
 
-    async def _take_patiently(self, event: BaseEvent) -> None:
-        self._take(event)
-        await self.room()
+    async def _accept_and_drain(self, event: BaseEvent) -> None:
+        self._accept(event)
+        await self.drain()
 
-    async def _deliver(self) -> None:
+    async def _deliver_events(self) -> None:
         while True:
             while self._backlog:
                 await self.dispatcher.emit_async(self._backlog.popleft())
-                self._less.set()
+                self._event_delivered.set()
             if self._closing:
                 return
-            self._more.clear()
-            await self._more.wait()
+            self._event_added.clear()
+            await self._event_added.wait()

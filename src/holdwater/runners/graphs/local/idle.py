@@ -4,41 +4,41 @@ from __future__ import annotations
 
 import asyncio
 
-from holdwater.model.coroutines import over
-from holdwater.runners.graphs.local.run_context import Above
+from holdwater.model.coroutines import is_over
+from holdwater.runners.graphs.local.run_context import ParentRun
 
 
-class Resting:
+class IdleTracker:
     """Counts what runs, and what of it has nothing left but questions, and tells who waits for it all."""
 
-    def __init__(self, above: Above) -> None:
-        self.above = above
-        self.running = 0
-        self.resting = 0
-        self.idle = False
+    def __init__(self, parent_run: ParentRun) -> None:
+        self.parent_run = parent_run
+        self.running_count = 0
+        self.idle_count = 0
+        self.is_idle = False
 
-    def rests(self) -> None:
-        self.resting += 1
-        self.check()
+    def on_child_idle(self) -> None:
+        self.idle_count += 1
+        self.update()
 
-    def wakes(self) -> None:
-        self.resting -= 1
-        self.stir()
+    def on_child_active(self) -> None:
+        self.idle_count -= 1
+        self.mark_active()
 
-    def check(self) -> None:
-        if self.running and self.running == self.resting and not self.idle:
-            self.idle = True
-            self.above.rests()
+    def update(self) -> None:
+        if self.running_count and self.running_count == self.idle_count and not self.is_idle:
+            self.is_idle = True
+            self.parent_run.on_child_idle()
 
-    def stir(self) -> None:
+    def mark_active(self) -> None:
         """Something is to do again."""
-        if self.idle:
-            self.idle = False
-            self.above.wakes()
+        if self.is_idle:
+            self.is_idle = False
+            self.parent_run.on_child_active()
 
 
-async def drained(tasks: set[asyncio.Task[None]]) -> None:
+async def cancel_and_wait(tasks: set[asyncio.Task[None]]) -> None:
     """Cancel these tasks and wait for their ends, also if this is cancelled meanwhile."""
     for task in tasks:
         task.cancel()
-    await over(tasks)
+    await is_over(tasks)

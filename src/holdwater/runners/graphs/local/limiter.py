@@ -18,27 +18,27 @@ from holdwater.errors import ConfigError
 if TYPE_CHECKING:
     import asyncio
 
-_current: ContextVar[Budget | None] = ContextVar("holdwater_budget", default=None)
+_limiter_var: ContextVar[CapacityLimiter | None] = ContextVar("holdwater_limiter", default=None)
 
 
-def current() -> Budget | None:
+def current_limiter() -> CapacityLimiter | None:
     """The budget of the call this code belongs to; None: there is no limit."""
-    return _current.get()
+    return _limiter_var.get()
 
 
 @contextmanager
-def limited(max_concurrency: int | None) -> Iterator[None]:
+def concurrency_limit(max_concurrency: int | None) -> Iterator[None]:
     """Give what runs inside a budget, unless it has one already.  Raises ConfigError for less than 1."""
     if max_concurrency is not None and (type(max_concurrency) is not int or max_concurrency < 1):
         raise ConfigError(f"max_concurrency is an integer of 1 or more, or None for no limit, not {max_concurrency!r}")
-    if max_concurrency is None or _current.get() is not None:
+    if max_concurrency is None or _limiter_var.get() is not None:
         yield
         return
-    token = _current.set(Budget(max_concurrency))
+    token = _limiter_var.set(CapacityLimiter(max_concurrency))
     try:
         yield
     finally:
-        _current.reset(token)
+        _limiter_var.reset(token)
 
 
 class _Waiter:
@@ -49,78 +49,78 @@ class _Waiter:
         self.granted = False
 
 
-class Budget:
+class CapacityLimiter:
     """Permits, to be given back with `release` by whoever got one."""
 
-    def __init__(self, permits: int) -> None:
-        self.permits = permits
-        self._free = permits
-        self._waiting: deque[_Waiter] = deque()
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self._available = capacity
+        self._waiters: deque[_Waiter] = deque()
         self._lock = threading.Lock()
 
     async def acquire(self) -> None:
         """Wait for a permit in the running loop.  A cancelled wait leaves no permit behind."""
         import asyncio
 
-        if self._taken():
+        if self._try_acquire():
             return
         loop = asyncio.get_running_loop()
         granted = loop.create_future()
-        waiter = _Waiter(lambda: _wake(loop, granted))
-        if self._queued(waiter):
+        waiter = _Waiter(lambda: _set_granted(loop, granted))
+        if self._enqueue_or_acquire(waiter):
             try:
                 await granted
             except asyncio.CancelledError:
-                self._withdraw(waiter)
+                self._cancel_wait(waiter)
                 raise
 
     def acquire_blocking(self) -> None:
         """Wait for a permit in this thread."""
-        if self._taken():
+        if self._try_acquire():
             return
         granted = threading.Event()
         waiter = _Waiter(granted.set)
-        if self._queued(waiter):
+        if self._enqueue_or_acquire(waiter):
             try:
                 granted.wait()
             except BaseException:  # Ctrl-C in the main thread
-                self._withdraw(waiter)
+                self._cancel_wait(waiter)
                 raise
 
     def release(self) -> None:
         with self._lock:
-            if not self._waiting:
-                self._free += 1
+            if not self._waiters:
+                self._available += 1
                 return
-            waiter = self._waiting.popleft()
+            waiter = self._waiters.popleft()
             waiter.granted = True
         waiter.wake()
 
-    def _taken(self) -> bool:
+    def _try_acquire(self) -> bool:
         with self._lock:
-            if self._free:
-                self._free -= 1
+            if self._available:
+                self._available -= 1
                 return True
             return False
 
-    def _queued(self, waiter: _Waiter) -> bool:
+    def _enqueue_or_acquire(self, waiter: _Waiter) -> bool:
         """False: a permit came free meanwhile, and is taken."""
         with self._lock:
-            if self._free:
-                self._free -= 1
+            if self._available:
+                self._available -= 1
                 return False
-            self._waiting.append(waiter)
+            self._waiters.append(waiter)
             return True
 
-    def _withdraw(self, waiter: _Waiter) -> None:
+    def _cancel_wait(self, waiter: _Waiter) -> None:
         with self._lock:
             if not waiter.granted:
-                self._waiting.remove(waiter)
+                self._waiters.remove(waiter)
                 return
         self.release()
 
 
-def _wake(loop: asyncio.AbstractEventLoop, granted: asyncio.Future[None]) -> None:
+def _set_granted(loop: asyncio.AbstractEventLoop, granted: asyncio.Future[None]) -> None:
     import asyncio
 
     def grant() -> None:

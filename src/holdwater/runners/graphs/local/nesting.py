@@ -11,17 +11,24 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from holdwater.errors import IncompatibleRunnerError
-from holdwater.graphs.map_items import Items, expanded
-from holdwater.graphs.node_call import Performance, Span, spanned
+from holdwater.graphs.map_items import MapItems, expand_items
+from holdwater.graphs.node_call import CallResult, ExecutionSpan, observed
 from holdwater.graphs.nodes.nested import GraphNode
 from holdwater.model.rules import MISSING
-from holdwater.runners.graphs.local.error_location import locate, locate_inside
-from holdwater.runners.graphs.local.run_context import Above, Capabilities, Detached, Ending, GraphRunner, Setting
-from holdwater.runners.graphs.local.threads import in_own_loop, in_thread
+from holdwater.runners.graphs.local.error_location import note_location, note_nested_location
+from holdwater.runners.graphs.local.run_context import (
+    CallingConvention,
+    GraphRunner,
+    NoParent,
+    ParentRun,
+    RunContext,
+    RunOutcome,
+)
+from holdwater.runners.graphs.local.threads import run_in_own_loop, run_in_thread
 
 if TYPE_CHECKING:
     from holdwater.graphs.nodes.base import Node
-    from holdwater.runners.graphs.local.spans import Watch
+    from holdwater.runners.graphs.local.spans import RunSpan
 
 
 class ExecutionStrategy(Enum):
@@ -33,12 +40,12 @@ class ExecutionStrategy(Enum):
     DIRECT = "direct"
 
 
-class _Runner(Protocol):
+class _HasCapabilities(Protocol):
     @property
-    def capabilities(self) -> Capabilities: ...
+    def capabilities(self) -> CallingConvention: ...
 
 
-def get_execution_strategy(parent: _Runner, nested: _Runner) -> ExecutionStrategy:
+def get_execution_strategy(parent: _HasCapabilities, nested: _HasCapabilities) -> ExecutionStrategy:
     """By whether their `run` returns a coroutine."""
     match parent.capabilities.returns_coroutine, nested.capabilities.returns_coroutine:
         case True, True:
@@ -51,47 +58,56 @@ def get_execution_strategy(parent: _Runner, nested: _Runner) -> ExecutionStrateg
             return ExecutionStrategy.DIRECT
 
 
-def perform_nested(
-    node: GraphNode, number: int, inputs: dict[str, Any], setting: Setting, watch: Watch | None = None
-) -> Performance:
+def call_nested_graph(
+    node: GraphNode, node_index: int, inputs: dict[str, Any], run_context: RunContext, run_span: RunSpan | None = None
+) -> CallResult:
     """Run a nested graph to its end from a runner that blocks.  Raises what its nodes raise."""
-    with spanned(watch, node, inputs) as span:
-        runner = _runner_of(node, setting)
-        inner = setting.inside(node, number, _id_of(span), runner, Detached())
-        if get_execution_strategy(setting.runner, runner) is ExecutionStrategy.DIRECT:
-            ending = cast("Ending", runner.run_inside(node, inputs, inner))
+    with observed(run_span, node, inputs) as span:
+        runner = _select_runner(node, run_context)
+        inner = run_context.for_nested_graph(node, node_index, _span_id(span), runner, NoParent())
+        if get_execution_strategy(run_context.runner, runner) is ExecutionStrategy.DIRECT:
+            ending = cast("RunOutcome", runner.run_inside(node, inputs, inner))
         else:
-            ending = in_own_loop(lambda: _awaited(runner, node, inputs, inner))
-        return _performance(node, ending, span)
+            ending = run_in_own_loop(lambda: _run_inside_async(runner, node, inputs, inner))
+        return _to_call_result(node, ending, span)
 
 
-async def perform_nested_async(
-    node: GraphNode, number: int, inputs: dict[str, Any], setting: Setting, watch: Watch | None, above: Above
-) -> Performance | None:
+async def call_nested_graph_async(
+    node: GraphNode,
+    node_index: int,
+    inputs: dict[str, Any],
+    run_context: RunContext,
+    run_span: RunSpan | None,
+    parent_run: ParentRun,
+) -> CallResult | None:
     """The same from a runner in a loop; None if the nested graph waits for answers."""
-    with spanned(watch, node, inputs) as span:
-        runner = _runner_of(node, setting)
-        if get_execution_strategy(setting.runner, runner) is ExecutionStrategy.AWAIT:
-            ending = await _awaited(runner, node, inputs, setting.inside(node, number, _id_of(span), runner, above))
+    with observed(run_span, node, inputs) as span:
+        runner = _select_runner(node, run_context)
+        if get_execution_strategy(run_context.runner, runner) is ExecutionStrategy.AWAIT:
+            ending = await _run_inside_async(
+                runner, node, inputs, run_context.for_nested_graph(node, node_index, _span_id(span), runner, parent_run)
+            )
         else:
-            inner = setting.inside(node, number, _id_of(span), runner, Detached())
-            ending = await in_thread(lambda: cast("Ending", runner.run_inside(node, inputs, inner)), waits=True)
-        return None if ending.pauses else _performance(node, ending, span)
+            inner = run_context.for_nested_graph(node, node_index, _span_id(span), runner, NoParent())
+            ending = await run_in_thread(
+                lambda: cast("RunOutcome", runner.run_inside(node, inputs, inner)), own_thread=True
+            )
+        return None if ending.pauses else _to_call_result(node, ending, span)
 
 
-def located_at(error: BaseException, node: Node) -> None:
+def note_node_location(error: BaseException, node: Node) -> None:
     """Note on an error at which node it was raised, and on one out of a nested graph on the way to it."""
     if isinstance(node, GraphNode):
-        locate_inside(error, node)
+        note_nested_location(error, node)
     else:
-        locate(error, node.name, node.inputs)
+        note_location(error, node.name, node.inputs)
 
 
-def inner_items(node: GraphNode, inputs: Mapping[str, Any]) -> Items:
+def expand_inner_items(node: GraphNode, inputs: Mapping[str, Any]) -> MapItems:
     """The items a mapped node makes of its inputs, by the names inside the graph.  Raises MapOverError."""
     config = node.map_config
     assert config is not None
-    items = expanded(inputs, config.params, config.mode, config.clone)
+    items = expand_items(inputs, config.params, config.mode, config.clone)
     return replace(
         items,
         params=tuple(node.param(name) for name in items.params),
@@ -100,15 +116,15 @@ def inner_items(node: GraphNode, inputs: Mapping[str, Any]) -> Items:
     )
 
 
-def in_columns(node: GraphNode, items: list[dict[str, Any] | None]) -> dict[str, Any]:
+def to_columns(node: GraphNode, items: list[dict[str, Any] | None]) -> dict[str, Any]:
     """The outputs of the items as lists, by the names inside the graph; None where an item has no such output."""
     return {name: [None if one is None else one.get(name) for one in items] for name in node.inner_selection}
 
 
-def _runner_of(node: GraphNode, setting: Setting) -> GraphRunner:
+def _select_runner(node: GraphNode, run_context: RunContext) -> GraphRunner:
     runner = node.explicit_runner
     if runner is None:
-        return setting.runner
+        return run_context.runner
     if not hasattr(runner, "run_inside"):
         raise IncompatibleRunnerError(
             f"the runner of node {node.name!r}, a {type(runner).__name__}, cannot run a nested graph",
@@ -118,18 +134,20 @@ def _runner_of(node: GraphNode, setting: Setting) -> GraphRunner:
     return cast("GraphRunner", runner)
 
 
-async def _awaited(runner: GraphRunner, node: GraphNode, inputs: dict[str, Any], inner: Setting) -> Ending:
-    return await cast("Awaitable[Ending]", runner.run_inside(node, inputs, inner))
+async def _run_inside_async(
+    runner: GraphRunner, node: GraphNode, inputs: dict[str, Any], inner_context: RunContext
+) -> RunOutcome:
+    return await cast("Awaitable[RunOutcome]", runner.run_inside(node, inputs, inner_context))
 
 
-def _id_of(span: Span | None) -> str | None:
+def _span_id(span: ExecutionSpan | None) -> str | None:
     return getattr(span, "span_id", None)
 
 
-def _performance(node: GraphNode, ending: Ending, span: Span | None) -> Performance:
-    if ending.error is not None:
-        raise ending.error
-    made = node.outer_outputs(ending.outputs)
+def _to_call_result(node: GraphNode, outcome: RunOutcome, span: ExecutionSpan | None) -> CallResult:
+    if outcome.error is not None:
+        raise outcome.error
+    made = node.outer_outputs(outcome.outputs)
     if span is not None:
-        span.done(made)
-    return Performance(tuple([made.get(name, MISSING) for name in node.outputs]))
+        span.emit_end(made)
+    return CallResult(tuple([made.get(name, MISSING) for name in node.outputs]))

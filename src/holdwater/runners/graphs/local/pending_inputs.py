@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from holdwater.errors import NotAsked
+from holdwater.errors import PauseNotFound
 
 
 class PauseReason(StrEnum):
@@ -34,63 +34,70 @@ class PauseInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class _Open:
-    order: tuple[int, ...]
+class _PendingInput:
+    position: tuple[int, ...]
     pause: PauseInfo
-    answer: Callable[[Any], None]
-    close: Callable[[], None]
+    on_answer: Callable[[Any], None]
+    on_close: Callable[[], None]
 
 
-class Desk:
+class PendingInputs:
     """The open questions of one outermost run.
 
     `live`: somebody may answer while the run goes on.  Until `conclude`, a graph that has nothing left but questions
     waits; afterwards, and always where nobody is there to answer, it ends as paused.
     """
 
-    def __init__(self, *, live: bool, idle: Callable[[], None] = lambda: None) -> None:
-        self.live = live
-        self.rests_now = False
-        self._idle = idle
-        self._open: dict[str, _Open] = {}
+    def __init__(self, *, accepts_answers: bool, on_idle: Callable[[], None] = lambda: None) -> None:
+        self.accepts_answers = accepts_answers
+        self.is_idle = False
+        self._on_idle = on_idle
+        self._pending: dict[str, _PendingInput] = {}
 
-    def ask(
-        self, order: tuple[int, ...], pause: PauseInfo, answer: Callable[[Any], None], close: Callable[[], None]
+    def add(
+        self,
+        position: tuple[int, ...],
+        pause: PauseInfo,
+        on_answer: Callable[[Any], None],
+        on_close: Callable[[], None],
     ) -> None:
         """`order` is where the interrupt stands in the graphs; `answer` raises AnswerError for a wrong one."""
-        self._open[pause.pause_id] = _Open(order, pause, answer, close)
+        self._pending[pause.pause_id] = _PendingInput(position, pause, on_answer, on_close)
 
-    def forget(self, pause_id: str) -> None:
+    def discard(self, pause_id: str) -> None:
         """The run the question belongs to has ended another way."""
-        self._open.pop(pause_id, None)
+        self._pending.pop(pause_id, None)
 
-    def rests(self) -> None:
+    def on_child_idle(self) -> None:
         """The outermost graph has nothing left to do but to wait for answers."""
-        self.rests_now = True
-        self._idle()
+        self.is_idle = True
+        self._on_idle()
 
-    def wakes(self) -> None:
+    def on_child_active(self) -> None:
         """It goes on."""
-        self.rests_now = False
+        self.is_idle = False
 
-    def pauses(self, stem: str = "") -> tuple[PauseInfo, ...]:
+    def pauses(self, id_prefix: str = "") -> tuple[PauseInfo, ...]:
         """The open questions whose ids begin so, in the order of the graph."""
-        ordered = sorted(self._open.values(), key=lambda one: one.order)
-        return tuple(one.pause for one in ordered if one.pause.pause_id.startswith(stem))
+        ordered = sorted(self._pending.values(), key=lambda one: one.position)
+        return tuple(one.pause for one in ordered if one.pause.pause_id.startswith(id_prefix))
 
-    def answer(self, key: str, value: Any) -> None:
-        """Answer by response parameter or pause id.  Raises NotAsked, and AnswerError for a value of a wrong type."""
-        fitting = [one for one in self._open.values() if key in (one.pause.response_param, one.pause.pause_id)]
+    def submit_answer(self, key: str, value: Any) -> None:
+        """Answer by response parameter or pause id.
+
+        Raises PauseNotFound, and AnswerError for a value of a wrong type.
+        """
+        fitting = [one for one in self._pending.values() if key in (one.pause.response_param, one.pause.pause_id)]
         if len(fitting) != 1:
             ids = ", ".join(repr(pause.pause_id) for pause in self.pauses()) or "none"
             if fitting:
-                raise NotAsked(f"{key!r} answers several open questions", hint=f"use one of the pause ids: {ids}")
-            raise NotAsked(f"no open question is answered by {key!r}", hint=f"open are: {ids}")
-        fitting[0].answer(value)
-        self._open.pop(fitting[0].pause.pause_id, None)
+                raise PauseNotFound(f"{key!r} answers several open questions", hint=f"use one of the pause ids: {ids}")
+            raise PauseNotFound(f"no open question is answered by {key!r}", hint=f"open are: {ids}")
+        fitting[0].on_answer(value)
+        self._pending.pop(fitting[0].pause.pause_id, None)
 
-    def conclude(self) -> None:
+    def close(self) -> None:
         """Nobody will answer any more: the run ends as paused."""
-        self.live = False
-        for one in list(self._open.values()):
-            one.close()
+        self.accepts_answers = False
+        for one in list(self._pending.values()):
+            one.on_close()

@@ -7,36 +7,36 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from holdwater.graphs.build.scope import selected
-from holdwater.graphs.compile import Compiled, compiled
+from holdwater.graphs.build.scope import match_outputs
+from holdwater.graphs.compile import CompiledGraph, compile_graph
 from holdwater.graphs.inputs import resolve_inputs
 from holdwater.graphs.nodes.interrupts import InterruptNode
 from holdwater.graphs.nodes.nested import GraphNode
-from holdwater.runners.graphs.local.fast_path import Straight, straightened
+from holdwater.runners.graphs.local.fast_path import FastPath, compile_fast_path
 
 if TYPE_CHECKING:
     from holdwater.graphs.build.scope import Scope
     from holdwater.graphs.graph import Graph
-    from holdwater.graphs.node_call import Memo
+    from holdwater.graphs.node_call import NodeCacheProtocol
 
-Names = tuple[str, ...] | None
-MAX_PREPARED: Final = 64
+OptionalNames = tuple[str, ...] | None
+MAX_PREPARED_GRAPHS: Final = 64
 """forms that are kept of one graph"""
 
 
-class Prepared:
+class PreparedGraph:
     """A graph in one scope, with given inputs of certain names."""
 
-    def __init__(self, compiled: Compiled, given: frozenset[str]) -> None:
+    def __init__(self, compiled: CompiledGraph, input_names: frozenset[str]) -> None:
         self.compiled = compiled
-        self.given = given
-        self.names = tuple(name for name in compiled.layout.plan.inputs if name in given)
+        self.input_names = input_names
+        self.machine_input_names = tuple(name for name in compiled.compiled_plan.plan.inputs if name in input_names)
         """the given inputs that some node reads, or that stand for what a node would have made"""
 
     @cached_property
-    def straight(self) -> Straight | None:
+    def fast_path(self) -> FastPath | None:
         """The short way through, if there is nothing to decide on the way."""
-        return straightened(self.compiled, self.given)
+        return compile_fast_path(self.compiled, self.input_names)
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -44,35 +44,35 @@ class Prepared:
         return self.compiled.scope.outputs
 
     @cached_property
-    def _caches(self) -> bool:
+    def _has_cached_nodes(self) -> bool:
         return any(node.cache for node in self.compiled.nodes)
 
-    def memoizes(self, memo: Memo | None) -> bool:
+    def uses_cache(self, node_cache: NodeCacheProtocol | None) -> bool:
         """Whether this memo is of use here, or in a nested graph."""
-        return memo is not None and (self._caches or bool(self.compiled.graph.nested_graphs))
+        return node_cache is not None and (self._has_cached_nodes or bool(self.compiled.graph.nested_graphs))
 
-    def start(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def machine_inputs(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """The inputs a machine starts with."""
-        return {name: given[name] for name in self.names}
+        return {name: inputs[name] for name in self.machine_input_names}
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class PreparedRequest:
     """A graph with the inputs of one run.  `answers`: those that answer interrupts, by pause id."""
 
-    prepared: Prepared
-    given: dict[str, Any]
+    prepared: PreparedGraph
+    inputs: dict[str, Any]
     answers: dict[str, Any]
 
 
-def requested(
+def prepare_request(
     graph: Graph,
     inputs: Mapping[str, Any] | None,
     values: Mapping[str, Any] | None,
     keywords: Mapping[str, Any],
-    select: Names,
-    entrypoint: Names,
-) -> Request:
+    select: OptionalNames,
+    entrypoint: OptionalNames,
+) -> PreparedRequest:
     """What a user asks for.  `select` says what is returned; what runs, `Graph.select` says.
 
     Raises what `resolve_inputs` and `Graph.scope` raise.
@@ -82,15 +82,15 @@ def requested(
     for more in (values, keywords):
         if more:
             merged = {**merged, **more}
-    found = _prepared_of(graph).get((True, select, entrypoint, frozenset(merged)))
+    found = _prepared_cache(graph).get((True, select, entrypoint, frozenset(merged)))
     if found is not None and len(merged) == sum(map(len, (inputs or (), values or (), keywords))):
-        return Request(found, dict(merged), answers)
+        return PreparedRequest(found, dict(merged), answers)
     resolved = resolve_inputs(graph, inputs, values=values, keywords=keywords, entrypoint=entrypoint)
     as_given = merged.keys() <= resolved.values.keys() and merged.keys().isdisjoint(graph.bound)
     names = frozenset(merged if as_given else resolved.values)
-    scope = resolved.scope if select is None else returning(resolved.scope, selected(select, graph.wiring))
-    found = _prepared(graph, (as_given, select, entrypoint, names), lambda: scope)
-    return Request(found, {name: resolved.values[name] for name in names}, answers)
+    scope = resolved.scope if select is None else with_outputs(resolved.scope, match_outputs(select, graph.wiring))
+    found = _get_or_prepare(graph, (as_given, select, entrypoint, names), lambda: scope)
+    return PreparedRequest(found, {name: resolved.values[name] for name in names}, answers)
 
 
 def split_answers(
@@ -98,8 +98,8 @@ def split_answers(
     inputs: Mapping[str, Any] | None,
     values: Mapping[str, Any] | None,
     keywords: Mapping[str, Any],
-    entrypoint: Names = None,
-    known: Collection[str] = (),
+    entrypoint: OptionalNames = None,
+    known_names: Collection[str] = (),
 ) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None, Mapping[str, Any], dict[str, Any]]:
     """What is given to readers, and by pause id what answers interrupts.
 
@@ -107,48 +107,48 @@ def split_answers(
     """
     answers: dict[str, Any] = {}
     if graph.has_interrupts:
-        ids = _pause_ids(graph)
+        ids = _pause_ids_by_input(graph)
         given = {*(inputs or ()), *(values or ()), *keywords}
-        if not given.isdisjoint(graph.answers - set(known)):
-            seeds = graph.scope(None, entrypoint, (*given, *known)).inputs.seeds
-            ids = {name: found for name, found in ids.items() if name in known or name not in seeds}
-        inputs, values = _without_answers(inputs, ids, answers), _without_answers(values, ids, answers)
-        keywords = _without_answers(keywords, ids, answers) or {}
+        if not given.isdisjoint(graph.interrupt_outputs - set(known_names)):
+            seeds = graph.scope(None, entrypoint, (*given, *known_names)).inputs.seeds
+            ids = {name: found for name, found in ids.items() if name in known_names or name not in seeds}
+        inputs, values = _extract_answers(inputs, ids, answers), _extract_answers(values, ids, answers)
+        keywords = _extract_answers(keywords, ids, answers) or {}
     return inputs, values, keywords, answers
 
 
-def prepare(graph: Graph, given: Iterable[str], outputs: tuple[str, ...]) -> Prepared:
+def prepare_nested(graph: Graph, input_names: Iterable[str], outputs: tuple[str, ...]) -> PreparedGraph:
     """A nested graph with what its node gives it.  Not only what is returned runs: the rest may have an effect."""
-    names = frozenset(given)
+    names = frozenset(input_names)
     key = (False, outputs, (), names)  # no request of a user has () as entry points
-    return _prepared(graph, key, lambda: returning(graph.scope(provided=names), outputs))
+    return _get_or_prepare(graph, key, lambda: with_outputs(graph.scope(provided=names), outputs))
 
 
-def returning(scope: Scope, outputs: tuple[str, ...]) -> Scope:
+def with_outputs(scope: Scope, outputs: tuple[str, ...]) -> Scope:
     """The scope with other outputs to return."""
-    return replace(scope, outputs=outputs, partial=outputs)
+    return replace(scope, outputs=outputs, partial_outputs=outputs)
 
 
-_Key = tuple[bool, Names, Names, frozenset[str]]
+_PreparedKey = tuple[bool, OptionalNames, OptionalNames, frozenset[str]]
 """whether inputs of exactly these names need no further look; selection, entry points, names"""
 
 
-def _prepared(graph: Graph, key: _Key, scope: Callable[[], Scope]) -> Prepared:
-    known = _prepared_of(graph)
+def _get_or_prepare(graph: Graph, key: _PreparedKey, make_scope: Callable[[], Scope]) -> PreparedGraph:
+    known = _prepared_cache(graph)
     found = known.get(key)
     if found is None:
-        if len(known) >= MAX_PREPARED:
+        if len(known) >= MAX_PREPARED_GRAPHS:
             known.clear()
-        found = known[key] = Prepared(compiled(graph, scope()), key[3])
+        found = known[key] = PreparedGraph(compile_graph(graph, make_scope()), key[3])
     return found
 
 
-def _prepared_of(graph: Graph) -> dict[_Key, Prepared]:
-    known: dict[_Key, Prepared] = graph.__dict__.setdefault("_prepared", {})
+def _prepared_cache(graph: Graph) -> dict[_PreparedKey, PreparedGraph]:
+    known: dict[_PreparedKey, PreparedGraph] = graph.__dict__.setdefault("_prepared_graphs", {})
     return known
 
 
-def _pause_ids(graph: Graph) -> dict[str, tuple[str, ...]]:
+def _pause_ids_by_input(graph: Graph) -> dict[str, tuple[str, ...]]:
     """Pause ids by what answers them: the outermost name of the answer, or the id itself if no input has that name."""
     found: dict[str, tuple[str, ...]] = {}
     todo: list[tuple[Graph, str, tuple[GraphNode, ...]]] = [(graph, "", ())]
@@ -181,10 +181,10 @@ def outermost_name(path: tuple[GraphNode, ...], name: str) -> str | None:
     return name
 
 
-def _without_answers(
+def _extract_answers(
     inputs: Mapping[str, Any] | None, ids: Mapping[str, tuple[str, ...]], answers: dict[str, Any]
 ) -> Mapping[str, Any] | None:
-    answered = {name: found for name in inputs or () if (found := _answered_by(name, ids))}
+    answered = {name: found for name in inputs or () if (found := _find_pause_ids(name, ids))}
     if not inputs or not answered:
         return inputs
     for name, pause_ids in answered.items():
@@ -192,7 +192,7 @@ def _without_answers(
     return {name: value for name, value in inputs.items() if name not in answered}
 
 
-def _answered_by(name: str, ids: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+def _find_pause_ids(name: str, ids: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     """The pause ids that an input of this name answers; those of items have their numbers in them."""
     if name in ids or "/" not in name:
         return ids.get(name, ())

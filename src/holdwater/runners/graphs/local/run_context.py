@@ -7,21 +7,21 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from holdwater.runners.graphs.local.error_location import locate_item
-from holdwater.runners.graphs.local.pending_inputs import Desk, PauseInfo
+from holdwater.runners.graphs.local.error_location import note_item_location
+from holdwater.runners.graphs.local.pending_inputs import PauseInfo, PendingInputs
 
 if TYPE_CHECKING:
     from holdwater.graphs.graph import Graph
-    from holdwater.graphs.node_call import Memo
+    from holdwater.graphs.node_call import NodeCacheProtocol
     from holdwater.graphs.nodes.nested import GraphNode
-    from holdwater.runners.graphs.local.event_sinks import Outlet
-    from holdwater.runners.graphs.local.spans import Watch
+    from holdwater.runners.graphs.local.event_sinks import EventSink
+    from holdwater.runners.graphs.local.spans import RunSpan
 
-Handler = Callable[[Any], Any]
+InterruptHandler = Callable[[Any], Any]
 """takes what an interrupt shows and returns the answer, or an awaitable of it"""
 
 
-class Capabilities(Protocol):
+class CallingConvention(Protocol):
     """What nesting wants to know of a runner."""
 
     @property
@@ -32,35 +32,37 @@ class GraphRunner(Protocol):
     """A runner, as far as the graphs it runs know it."""
 
     @property
-    def capabilities(self) -> Capabilities: ...
+    def capabilities(self) -> CallingConvention: ...
 
-    def run_inside(self, node: GraphNode, inputs: dict[str, Any], setting: Setting) -> Ending | Awaitable[Ending]:
+    def run_inside(
+        self, node: GraphNode, inputs: dict[str, Any], run_context: RunContext
+    ) -> RunOutcome | Awaitable[RunOutcome]:
         """Run the graph of a node, once or per item, with the node's inputs; awaitable if the capabilities say so."""
         ...
 
 
-class Above(Protocol):
+class ParentRun(Protocol):
     """Who waits for a nested graph in the same loop."""
 
-    def rests(self) -> None:
+    def on_child_idle(self) -> None:
         """The nested graph has nothing left but questions."""
 
-    def wakes(self) -> None:
+    def on_child_active(self) -> None:
         """It has been answered."""
 
 
-class Detached:
+class NoParent:
     """Above a nested graph that shares no loop with the outer one, and above the outermost."""
 
-    def rests(self) -> None:
+    def on_child_idle(self) -> None:
         pass
 
-    def wakes(self) -> None:
+    def on_child_active(self) -> None:
         pass
 
 
 @dataclass(slots=True)
-class Ending:
+class RunOutcome:
     """How a run of a graph came to rest.  `pauses`: what it waits for; `iterations`: supersteps of its loops.
 
     `item_index`: of the item of a map that did not complete.
@@ -72,12 +74,12 @@ class Ending:
     iterations: int = 0
     item_index: int | None = None
 
-    def of_item(self, index: int) -> Ending:
+    def for_item(self, index: int) -> RunOutcome:
         """That of an item of a map: its error says which one, if it has one."""
         if self.error is not None or self.pauses:
             self.item_index = index
             if self.error is not None:
-                locate_item(self.error, index)
+                note_item_location(self.error, index)
         return self
 
     @property
@@ -87,61 +89,63 @@ class Ending:
 
 
 @dataclass(slots=True, kw_only=True)
-class Setting:
+class RunContext:
     """One run's surroundings.
 
-    `outlet`: where events go, None if nobody listens; `parent_span`: the span this run is in.  `path`: the nested nodes
-    the run is in, with their numbers (`order`).  `answers`: given before the questions, by path of the interrupt; each
-    is used once.
+    `event_sink`: where events go, None if nobody listens; `parent_span_id`: the span this run is in..  `path`: the
+    nested nodes the run is in, with their numbers (`order`)..  `answers`: given before the questions, by path of the
+    interrupt; each is used once.
     """
 
     runner: GraphRunner
-    memo: Memo | None = None
-    outlet: Outlet | None = None
+    node_cache: NodeCacheProtocol | None = None
+    event_sink: EventSink | None = None
     run_id: str = ""
     workflow_id: str | None = None
     session_id: str | None = None
-    parent_span: str | None = None
+    parent_span_id: str | None = None
     item_index: int | None = None
     max_iterations: int | None = None
     path: tuple[GraphNode, ...] = ()
-    order: tuple[int, ...] = ()
+    position: tuple[int, ...] = ()
     answers: dict[str, Any] = field(default_factory=dict)
-    handlers: Mapping[str, Handler] = field(default_factory=dict)
-    desk: Desk = field(default_factory=lambda: Desk(live=False))
-    above: Above = field(default_factory=Detached)
-    stem: str = ""
+    handlers: Mapping[str, InterruptHandler] = field(default_factory=dict)
+    pending_inputs: PendingInputs = field(default_factory=lambda: PendingInputs(accepts_answers=False))
+    parent_run: ParentRun = field(default_factory=NoParent)
+    pause_id_prefix: str = ""
     """the pause ids of this run begin with it"""
 
-    def watch(self, graph: Graph) -> Watch | None:
+    def make_run_span(self, graph: Graph) -> RunSpan | None:
         """Who listens to a run of this graph."""
-        if self.outlet is None:
+        if self.event_sink is None:
             return None
-        from holdwater.runners.graphs.local.spans import Watch
+        from holdwater.runners.graphs.local.spans import RunSpan
 
-        return Watch(self, self.outlet, graph.name)
+        return RunSpan(self, self.event_sink, graph.name)
 
-    def inside(self, node: GraphNode, number: int, span_id: str | None, runner: GraphRunner, above: Above) -> Setting:
+    def for_nested_graph(
+        self, node: GraphNode, node_index: int, span_id: str | None, runner: GraphRunner, parent_run: ParentRun
+    ) -> RunContext:
         """The surroundings of a graph nested in this run."""
         return replace(
             self,
             runner=runner,
-            parent_span=span_id,
+            parent_span_id=span_id,
             item_index=None,
             path=(*self.path, node),
-            order=(*self.order, number),
-            above=above,
-            stem=f"{self.stem}{node.name}/",
+            position=(*self.position, node_index),
+            parent_run=parent_run,
+            pause_id_prefix=f"{self.pause_id_prefix}{node.name}/",
         )
 
-    def item(self, index: int, map_span: str | None) -> Setting:
+    def for_item(self, index: int, map_span_id: str | None) -> RunContext:
         """The surroundings of one item of a map."""
         return replace(
             self,
-            parent_span=map_span,
+            parent_span_id=map_span_id,
             item_index=index,
-            order=(*self.order, index),
-            stem=f"{self.stem}{index}/",
+            position=(*self.position, index),
+            pause_id_prefix=f"{self.pause_id_prefix}{index}/",
         )
 
 

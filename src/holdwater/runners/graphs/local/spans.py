@@ -22,12 +22,12 @@ from holdwater.model.error_report import type_name
 
 if TYPE_CHECKING:
     from holdwater.graphs.nodes.base import Node
-    from holdwater.runners.graphs.local.event_sinks import Outlet
+    from holdwater.runners.graphs.local.event_sinks import EventSink
     from holdwater.runners.graphs.local.pending_inputs import PauseInfo
-    from holdwater.runners.graphs.local.run_context import Ending, Setting
+    from holdwater.runners.graphs.local.run_context import RunContext, RunOutcome
 
 
-class _Place(TypedDict):
+class _SpanFields(TypedDict):
     run_id: str
     parent_span_id: str | None
     workflow_id: str | None
@@ -35,23 +35,23 @@ class _Place(TypedDict):
     graph_name: str | None
 
 
-class Watch:
+class RunSpan:
     """One run of one graph, or one map over it."""
 
-    def __init__(self, setting: Setting, outlet: Outlet, graph_name: str | None) -> None:
-        self.outlet = outlet
+    def __init__(self, run_context: RunContext, event_sink: EventSink, graph_name: str | None) -> None:
+        self.event_sink = event_sink
         self.span_id = new_span_id()
-        self._session_id = setting.session_id
-        self._began = time.perf_counter()
-        self.place: _Place = {
-            "run_id": setting.run_id,
-            "parent_span_id": setting.parent_span,
-            "workflow_id": setting.workflow_id,
-            "item_index": setting.item_index,
+        self._session_id = run_context.session_id
+        self._started_at = time.perf_counter()
+        self.common_fields: _SpanFields = {
+            "run_id": run_context.run_id,
+            "parent_span_id": run_context.parent_span_id,
+            "workflow_id": run_context.workflow_id,
+            "item_index": run_context.item_index,
             "graph_name": graph_name,
         }
 
-    def started(
+    def emit_start(
         self,
         inputs: Mapping[str, Any],
         *,
@@ -60,9 +60,9 @@ class Watch:
         is_resume: bool = False,
     ) -> None:
         """`map_size`: this is a map over so many items.  `is_resume`: the run was begun by an earlier call."""
-        self.outlet.emit(
+        self.event_sink.emit(
             RunStartEvent(
-                **self.place,
+                **self.common_fields,
                 span_id=self.span_id,
                 session_id=self._session_id,
                 inputs=dict(inputs),
@@ -73,24 +73,24 @@ class Watch:
             )
         )
 
-    def ended(self, ending: Ending) -> None:
-        self.outlet.emit(
+    def emit_end(self, outcome: RunOutcome) -> None:
+        self.event_sink.emit(
             RunEndEvent(
-                **self.place,
+                **self.common_fields,
                 span_id=self.span_id,
-                outputs=ending.outputs,
-                duration_ms=(time.perf_counter() - self._began) * 1e3,
-                iterations=ending.iterations,
-                status=ending.status,
-                error=ending.error,
+                outputs=outcome.outputs,
+                duration_ms=(time.perf_counter() - self._started_at) * 1e3,
+                iterations=outcome.iterations,
+                status=outcome.status,
+                error=outcome.error,
             )
         )
 
-    def asked(self, pause: PauseInfo) -> None:
+    def emit_interrupt(self, pause: PauseInfo) -> None:
         """A question of the run is open."""
-        self.outlet.emit(
+        self.event_sink.emit(
             InterruptEvent(
-                **self.place,
+                **self.common_fields,
                 span_id=new_span_id(),
                 interrupt_name=pause.node.rpartition("/")[2],
                 value=pause.value,
@@ -98,35 +98,37 @@ class Watch:
             )
         )
 
-    def begin(self, node: Node, inputs: Mapping[str, Any]) -> NodeSpan:
+    def start_node_span(self, node: Node, inputs: Mapping[str, Any]) -> NodeSpan:
         span = NodeSpan(self, node)
-        self.outlet.emit(NodeStartEvent(**self.place, span_id=span.span_id, node_name=node.name, inputs=dict(inputs)))
+        self.event_sink.emit(
+            NodeStartEvent(**self.common_fields, span_id=span.span_id, node_name=node.name, inputs=dict(inputs))
+        )
         return span
 
 
 class NodeSpan:
     """One execution of a node."""
 
-    __slots__ = ("_began", "_chunks", "_node", "_watch", "span_id")
+    __slots__ = ("_chunk_count", "_node", "_run_span", "_started_at", "span_id")
 
-    def __init__(self, watch: Watch, node: Node) -> None:
-        self._watch, self._node = watch, node
+    def __init__(self, run_span: RunSpan, node: Node) -> None:
+        self._run_span, self._node = run_span, node
         self.span_id = new_span_id()
-        self._began = time.perf_counter()
-        self._chunks = 0
+        self._started_at = time.perf_counter()
+        self._chunk_count = 0
 
     @property
     def _duration_ms(self) -> float:
-        return (time.perf_counter() - self._began) * 1e3
+        return (time.perf_counter() - self._started_at) * 1e3
 
-    def enter(self) -> None:
-        self._watch.outlet.dispatcher.enter_node(self.span_id)
+    def enter_function(self) -> None:
+        self._run_span.event_sink.dispatcher.enter_node(self.span_id)
 
-    def chunk(self, value: object) -> None:
-        index, self._chunks = self._chunks, self._chunks + 1
-        self._watch.outlet.emit(
+    def emit_chunk(self, value: object) -> None:
+        index, self._chunk_count = self._chunk_count, self._chunk_count + 1
+        self._run_span.event_sink.emit(
             StreamingChunkEvent(
-                **self._watch.place,
+                **self._run_span.common_fields,
                 span_id=self.span_id,
                 node_name=self._node.name,
                 chunk=value,
@@ -134,16 +136,18 @@ class NodeSpan:
             )
         )
 
-    def hit(self, key: str) -> None:
-        self._watch.outlet.emit(
-            CacheHitEvent(**self._watch.place, span_id=self.span_id, node_name=self._node.name, cache_key=key)
+    def emit_cache_hit(self, key: str) -> None:
+        self._run_span.event_sink.emit(
+            CacheHitEvent(
+                **self._run_span.common_fields, span_id=self.span_id, node_name=self._node.name, cache_key=key
+            )
         )
 
-    def decided(self, decision: tuple[str, ...]) -> None:
+    def emit_decision(self, decision: tuple[str, ...]) -> None:
         several = getattr(self._node, "multi_target", False) or len(decision) != 1
-        self._watch.outlet.emit(
+        self._run_span.event_sink.emit(
             RouteDecisionEvent(
-                **self._watch.place,
+                **self._run_span.common_fields,
                 span_id=self.span_id,
                 node_span_id=self.span_id,
                 gate_name=self._node.name,
@@ -151,10 +155,10 @@ class NodeSpan:
             )
         )
 
-    def asked(self, pause: PauseInfo) -> None:
-        self._watch.outlet.emit(
+    def emit_interrupt(self, pause: PauseInfo) -> None:
+        self._run_span.event_sink.emit(
             InterruptEvent(
-                **self._watch.place,
+                **self._run_span.common_fields,
                 span_id=self.span_id,
                 interrupt_name=self._node.name,
                 value=pause.value,
@@ -162,10 +166,10 @@ class NodeSpan:
             )
         )
 
-    def done(self, values: Mapping[str, Any], *, cached: bool = False) -> None:
-        self._watch.outlet.emit(
+    def emit_end(self, values: Mapping[str, Any], *, cached: bool = False) -> None:
+        self._run_span.event_sink.emit(
             NodeEndEvent(
-                **self._watch.place,
+                **self._run_span.common_fields,
                 span_id=self.span_id,
                 node_name=self._node.name,
                 outputs=dict(values),
@@ -174,10 +178,10 @@ class NodeSpan:
             )
         )
 
-    def failed(self, error: BaseException) -> None:
-        self._watch.outlet.emit(
+    def emit_error(self, error: BaseException) -> None:
+        self._run_span.event_sink.emit(
             NodeErrorEvent(
-                **self._watch.place,
+                **self._run_span.common_fields,
                 span_id=self.span_id,
                 node_name=self._node.name,
                 error=error,
@@ -186,5 +190,5 @@ class NodeSpan:
             )
         )
 
-    async def room(self) -> None:
-        await self._watch.outlet.room()
+    async def drain(self) -> None:
+        await self._run_span.event_sink.drain()

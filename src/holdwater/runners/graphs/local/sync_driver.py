@@ -7,120 +7,133 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from holdwater.graphs.node_call import Performance, perform
+from holdwater.graphs.node_call import CallResult, call_function
 from holdwater.graphs.nodes.nested import GraphNode
 from holdwater.kernel import Machine
 from holdwater.model import events as ev
 from holdwater.model.cancellation import STOP, failure_of
 from holdwater.model.commands import Execute, Wake
 from holdwater.runners.graphs.local import limiter
-from holdwater.runners.graphs.local.errors import ending, failure
-from holdwater.runners.graphs.local.fast_path import GENERATED_FROM
-from holdwater.runners.graphs.local.nesting import in_columns, inner_items, located_at, perform_nested
-from holdwater.runners.graphs.local.prepare import prepare
-from holdwater.runners.graphs.local.run_context import Ending, Setting
+from holdwater.runners.graphs.local.errors import failed_event, outcome_of
+from holdwater.runners.graphs.local.fast_path import MIN_ITEMS_TO_GENERATE
+from holdwater.runners.graphs.local.nesting import call_nested_graph, expand_inner_items, note_node_location, to_columns
+from holdwater.runners.graphs.local.prepare import prepare_nested
+from holdwater.runners.graphs.local.run_context import RunContext, RunOutcome
 
 if TYPE_CHECKING:
-    from holdwater.graphs.map_items import Items
-    from holdwater.runners.graphs.local.prepare import Prepared
-    from holdwater.runners.graphs.local.spans import Watch
+    from holdwater.graphs.map_items import MapItems
+    from holdwater.runners.graphs.local.prepare import PreparedGraph
+    from holdwater.runners.graphs.local.spans import RunSpan
 
 T = TypeVar("T")
 
 
-def run(prepared: Prepared, given: dict[str, Any], setting: Setting) -> Ending:
+def run_graph(prepared: PreparedGraph, inputs: dict[str, Any], run_context: RunContext) -> RunOutcome:
     """Run a graph once.  What a node raises is in the ending; what ends the process (Ctrl-C) is raised."""
-    if setting.outlet is None:
-        straight = None if not _is_free() or prepared.memoizes(setting.memo) else prepared.straight
-        return _drive(prepared, given, setting, None) if straight is None else straight.run(given, setting)
-    watch = setting.watch(prepared.compiled.graph)
+    if run_context.event_sink is None:
+        straight = None if not _is_unrestricted() or prepared.uses_cache(run_context.node_cache) else prepared.fast_path
+        return (
+            _run_machine(prepared, inputs, run_context, None)
+            if straight is None
+            else straight.run_once(inputs, run_context)
+        )
+    watch = run_context.make_run_span(prepared.compiled.graph)
     assert watch is not None
-    watch.started(given, node_count=len(prepared.compiled.nodes))
+    watch.emit_start(inputs, node_count=len(prepared.compiled.nodes))
     try:
-        end = _drive(prepared, given, setting, watch)
+        end = _run_machine(prepared, inputs, run_context, watch)
     except BaseException as error:
-        watch.ended(Ending({}, error))
+        watch.emit_end(RunOutcome({}, error))
         raise
-    watch.ended(end)
+    watch.emit_end(end)
     return end
 
 
-def map_over(
-    prepared: Prepared,
-    items: Items,
-    setting: Setting,
-    done: Callable[[dict[str, Any]], T],
-    failed: Callable[[Ending], T] | None,
+def map_graph(
+    prepared: PreparedGraph,
+    items: MapItems,
+    run_context: RunContext,
+    make_result: Callable[[dict[str, Any]], T],
+    make_failed_result: Callable[[RunOutcome], T] | None,
 ) -> list[T]:
     """Run a graph per item.  `failed` makes a result of a failure; None: the first one is raised."""
     if (
-        len(items) >= GENERATED_FROM
+        len(items) >= MIN_ITEMS_TO_GENERATE
         and not items.cloned
-        and setting.outlet is None
-        and _is_free()
-        and not prepared.memoizes(setting.memo)
-        and prepared.straight is not None
+        and run_context.event_sink is None
+        and _is_unrestricted()
+        and not prepared.uses_cache(run_context.node_cache)
+        and prepared.fast_path is not None
     ):
-        return prepared.straight.each(items, setting, done, failed)
-    watch = setting.watch(prepared.compiled.graph)
+        return prepared.fast_path.run_items(items, run_context, make_result, make_failed_result)
+    watch = run_context.make_run_span(prepared.compiled.graph)
     if watch is None:
-        return [_ended(run(prepared, given, setting).of_item(index), done, failed) for index, given in enumerate(items)]
-    watch.started({**items.shared, **dict(zip(items.params, zip(*items.rows)))}, map_size=len(items))
+        return [
+            _to_result(run_graph(prepared, given, run_context).for_item(index), make_result, make_failed_result)
+            for index, given in enumerate(items)
+        ]
+    watch.emit_start({**items.shared, **dict(zip(items.params, zip(*items.rows)))}, map_size=len(items))
     results: list[T] = []
-    whole = Ending({})
+    whole = RunOutcome({})
     try:
         for index, given in enumerate(items):
-            end = run(prepared, given, setting.item(index, watch.span_id)).of_item(index)
+            end = run_graph(prepared, given, run_context.for_item(index, watch.span_id)).for_item(index)
             whole.error = whole.error or end.error
-            results.append(_ended(end, done, failed))
+            results.append(_to_result(end, make_result, make_failed_result))
     except BaseException as error:
         whole.error = error
         raise
     finally:
-        watch.ended(whole)
+        watch.emit_end(whole)
     return results
 
 
-def run_nested(node: GraphNode, inputs: dict[str, Any], setting: Setting) -> Ending:
+def run_graph_node(node: GraphNode, inputs: dict[str, Any], run_context: RunContext) -> RunOutcome:
     """Run the graph of a node for the outer run, once or per item.  Raises MapOverError."""
     config = node.map_config
     if config is None:
         given = node.inner_inputs(inputs)
-        return run(prepare(node.graph, given, node.inner_selection), given, setting)
-    items = inner_items(node, inputs)
-    prepared = prepare(node.graph, items.names, node.inner_selection)
-    keep = _nothing if config.error_handling == "continue" else None
-    return Ending(in_columns(node, map_over(prepared, items, setting, _same, keep)))
+        return run_graph(prepare_nested(node.graph, given, node.inner_selection), given, run_context)
+    items = expand_inner_items(node, inputs)
+    prepared = prepare_nested(node.graph, items.input_names, node.inner_selection)
+    keep = _no_outputs if config.error_handling == "continue" else None
+    return RunOutcome(to_columns(node, map_graph(prepared, items, run_context, _identity, keep)))
 
 
-def _is_free() -> bool:
+def _is_unrestricted() -> bool:
     """Whether nothing limits the bodies of this call, and nothing can tell it to stop between two of them."""
-    return limiter.current() is None and STOP.get() is None
+    return limiter.current_limiter() is None and STOP.get() is None
 
 
-def _same(outputs: dict[str, Any]) -> dict[str, Any] | None:
+def _identity(outputs: dict[str, Any]) -> dict[str, Any] | None:
     return outputs
 
 
-def _nothing(end: Ending) -> dict[str, Any] | None:
+def _no_outputs(outcome: RunOutcome) -> dict[str, Any] | None:
     return None
 
 
-def _ended(end: Ending, done: Callable[[dict[str, Any]], T], failed: Callable[[Ending], T] | None) -> T:
-    if end.error is None:
-        return done(end.outputs)
-    if failed is None:
-        raise end.error
-    return failed(end)
+def _to_result(
+    outcome: RunOutcome,
+    make_result: Callable[[dict[str, Any]], T],
+    make_failed_result: Callable[[RunOutcome], T] | None,
+) -> T:
+    if outcome.error is None:
+        return make_result(outcome.outputs)
+    if make_failed_result is None:
+        raise outcome.error
+    return make_failed_result(outcome)
 
 
-def _drive(prepared: Prepared, given: dict[str, Any], setting: Setting, watch: Watch | None) -> Ending:
+def _run_machine(
+    prepared: PreparedGraph, graph_inputs: dict[str, Any], run_context: RunContext, run_span: RunSpan | None
+) -> RunOutcome:
     """Do what the machine wants done, first come, first served."""
     compiled = prepared.compiled
     calls, nodes = compiled.calls, compiled.nodes
-    memo, permits, stop = setting.memo, limiter.current(), STOP.get()
-    m = Machine(compiled.limited(setting.max_iterations))
-    m.apply(ev.Started(prepared.start(given)))
+    memo, permits, stop = run_context.node_cache, limiter.current_limiter(), STOP.get()
+    m = Machine(compiled.plan_with_limit(run_context.max_iterations))
+    m.apply(ev.Started(prepared.machine_inputs(graph_inputs)))
     errors: dict[int, BaseException] = {}
     sleeping: list[tuple[int, int]] = []
     while True:
@@ -137,30 +150,30 @@ def _drive(prepared: Prepared, given: dict[str, Any], setting: Setting, watch: W
             if stop is not None:
                 stop.check()
             node = nodes[i]
-            done: Performance
+            done: CallResult
             try:
-                inputs = compiled.inputs(m, i)
+                inputs = compiled.node_inputs(m, i)
                 if isinstance(node, GraphNode):
-                    done = perform_nested(node, i, inputs, setting, watch)
+                    done = call_nested_graph(node, i, inputs, run_context, run_span)
                 else:
                     if permits is not None:
                         permits.acquire_blocking()
                     try:
-                        done = perform(calls[i], inputs, watch, memo)
+                        done = call_function(calls[i], inputs, run_span, memo)
                     finally:
                         if permits is not None:
                             permits.release()
             except BaseException as raised:  # noqa: BLE001 - what is no failure is raised again
                 errors[i] = error = failure_of(raised)
-                located_at(error, node)
-                m.apply(failure(node, c, error))
+                note_node_location(error, node)
+                m.apply(failed_event(node, c, error))
             else:
                 m.apply(ev.Succeeded(i, c.fence, done.values, done.decision))
-        if m.fresh:
+        if m.new_commands:
             continue
         if not sleeping or m.ended:
             break
         at, i = heapq.heappop(sleeping)
         (time.sleep if stop is None else stop.sleep)(max(0.0, at / 1e6 - time.monotonic()))
         m.apply(ev.TimerFired(i))
-    return ending(compiled, m, errors, setting)
+    return outcome_of(compiled, m, errors, run_context)

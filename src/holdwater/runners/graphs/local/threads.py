@@ -9,8 +9,8 @@ from concurrent.futures import CancelledError
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from holdwater.model.cancellation import STOP, Stop
-from holdwater.model.coroutines import Carried, run_to_end
+from holdwater.model.cancellation import STOP, CancelToken
+from holdwater.model.coroutines import ForeignLoopCall, run_to_end
 
 if TYPE_CHECKING:
     import asyncio
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-async def in_thread(work: Callable[[], T], *, waits: bool = False) -> T:
+async def run_in_thread(function: Callable[[], T], *, own_thread: bool = False) -> T:
     """Run in a worker thread, with this task's context variables.
 
     A thread cannot be cancelled: if this task is, the work is told (`STOP`) and waited for.  `waits`: the work may wait
@@ -27,11 +27,11 @@ async def in_thread(work: Callable[[], T], *, waits: bool = False) -> T:
     import asyncio
     from concurrent.futures import ThreadPoolExecutor
 
-    context, stop = contextvars.copy_context(), Stop()
+    context, stop = contextvars.copy_context(), CancelToken()
     context.run(STOP.set, stop)
-    own = ThreadPoolExecutor(1) if waits else None
+    own = ThreadPoolExecutor(1) if own_thread else None
     # The outcome is returned, not raised: a future cannot carry StopIteration, and nobody may be left to hear of it.
-    future = asyncio.get_running_loop().run_in_executor(own, context.run, _outcome, work, stop)
+    future = asyncio.get_running_loop().run_in_executor(own, context.run, _capture_outcome, function, stop)
     if own is not None:
         own.shutdown(wait=False)
     cancelled: asyncio.CancelledError | None = None
@@ -43,10 +43,10 @@ async def in_thread(work: Callable[[], T], *, waits: bool = False) -> T:
             stop.tell()
     if cancelled is not None:
         raise cancelled
-    return _raised(future.result())
+    return _unwrap_outcome(future.result())
 
 
-def in_own_loop(make: Callable[[], Coroutine[Any, Any, T]]) -> T:
+def run_in_own_loop(make_coroutine: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a coroutine to its end from plain code, also below a running loop: then in a thread that has none.
 
     It is cancelled when this thread is told to stop, and by Ctrl-C here, and waited for; a second one leaves at once.
@@ -58,13 +58,13 @@ def in_own_loop(make: Callable[[], Coroutine[Any, Any, T]]) -> T:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return run_to_end(make()) if above is None else _run_stoppable(make, above)
-    context, stop = contextvars.copy_context(), Stop()
+        return run_to_end(make_coroutine()) if above is None else _run_stoppable(make_coroutine, above)
+    context, stop = contextvars.copy_context(), CancelToken()
     outcomes: list[tuple[T, None] | tuple[None, BaseException]] = []
     over = threading.Event()
 
     def run() -> None:
-        outcomes.append(context.run(_outcome, lambda: _run_stoppable(make, stop), stop))
+        outcomes.append(context.run(_capture_outcome, lambda: _run_stoppable(make_coroutine, stop), stop))
         over.set()
 
     thread = threading.Thread(target=run)
@@ -77,12 +77,12 @@ def in_own_loop(make: Callable[[], Coroutine[Any, Any, T]]) -> T:
             if thread.ident is not None:  # else it begins nothing
                 over.wait()
             raise
-    return _raised(outcomes[0])
+    return _unwrap_outcome(outcomes[0])
 
 
-def await_in(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
+def await_from_thread(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
     """From a thread: await in this loop.  The coroutine is cancelled when the thread is told to stop."""
-    carried, stop = Carried(coroutine, loop), STOP.get()
+    carried, stop = ForeignLoopCall(coroutine, loop), STOP.get()
     with nullcontext() if stop is None else stop.listening(carried.cancel):
         try:
             return carried.result.result()
@@ -92,7 +92,7 @@ def await_in(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T])
             raise
 
 
-def _run_stoppable(make: Callable[[], Coroutine[Any, Any, T]], stop: Stop) -> T:
+def _run_stoppable(make_coroutine: Callable[[], Coroutine[Any, Any, T]], stop: CancelToken) -> T:
     """Raises Stopped."""
     import asyncio
 
@@ -100,7 +100,7 @@ def _run_stoppable(make: Callable[[], Coroutine[Any, Any, T]], stop: Stop) -> T:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
         with stop.listening(lambda: loop.call_soon_threadsafe(task.cancel)):
-            return await make()
+            return await make_coroutine()
 
     try:
         return run_to_end(main())
@@ -109,15 +109,15 @@ def _run_stoppable(make: Callable[[], Coroutine[Any, Any, T]], stop: Stop) -> T:
         raise
 
 
-def _outcome(work: Callable[[], T], stop: Stop) -> tuple[T, None] | tuple[None, BaseException]:
+def _capture_outcome(function: Callable[[], T], stop: CancelToken) -> tuple[T, None] | tuple[None, BaseException]:
     try:
         stop.check()  # it may have waited for a thread
-        return work(), None
+        return function(), None
     except BaseException as error:  # noqa: BLE001 - raised in the thread that waits
         return None, error
 
 
-def _raised(outcome: tuple[T, None] | tuple[None, BaseException]) -> T:
+def _unwrap_outcome(outcome: tuple[T, None] | tuple[None, BaseException]) -> T:
     value, error = outcome
     if error is not None:
         raise error

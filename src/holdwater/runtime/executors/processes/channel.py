@@ -15,18 +15,18 @@ from holdwater.model.coroutines import run_to_end
 from holdwater.model.error_report import ErrorReport, describe, is_a
 from holdwater.model.log_context import ORIGIN, mark_records
 from holdwater.model.policies import RetryPolicy
-from holdwater.model.ports import Body
+from holdwater.model.ports import PortableTask
 from holdwater.model.value_types.custom_types import Registration, register
 from holdwater.runtime.handle import TaskHandle
 
 T = TypeVar("T")
 
 
-class Line:
+class WorkerChannel:
     """What a body can reach of its runner.  This one reaches nothing: nobody cancels, and waiting keeps the slot.
 
-    A place that can do better gives `perform_job` a line of its own; `opened` tells it of the handle, whose `halt(why)`
-    cancels.
+    A place that can do better gives `run_invocation` a line of its own; `opened` tells it of the handle, whose
+    `halt(why)` cancels.
     """
 
     def opened(self, handle: TaskHandle) -> None:
@@ -50,7 +50,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class InvocationInfo:
     """The attempt a body belongs to."""
 
     run_id: str
@@ -60,11 +60,11 @@ class Call:
     began: int = 0
 
 
-Loaded = tuple[Body, RetryPolicy]
-_ALONE: Final = Line()
+Loaded = tuple[PortableTask, RetryPolicy]
+_ALONE: Final = WorkerChannel()
 
 
-def perform_job(work: bytes, line: Line = _ALONE) -> bytes:
+def run_invocation(work: bytes, line: WorkerChannel = _ALONE) -> bytes:
     """Carry out `Job.to_bytes()` in this process; returns the answer for `Place.run`.  Raises nothing of the body's.
 
     The bytes hold pickles: only from who may run code here.
@@ -75,32 +75,32 @@ def perform_job(work: bytes, line: Line = _ALONE) -> bytes:
         body, *_ = [load(parcel) for parcel in parcels]
         return body  # type: ignore[no-any-return]
 
-    return perform_call(call, loaded, line)
+    return run_call(call, loaded, line)
 
 
-def perform_call(call: bytes, loaded: Callable[[], Loaded], line: Line) -> bytes:
+def run_call(call: bytes, loaded: Callable[[], Loaded], line: WorkerChannel) -> bytes:
     """The same with code that may be there already."""
     head, (sent,) = message_framing.unpack(call)
-    call_info = Call(*head)
+    call_info = InvocationInfo(*head)
     handle = TaskHandle(call_info, line)
     line.opened(handle)
     retry: RetryPolicy | None = None
     try:
         body, retry = loaded()
-        return message_framing.pack(None, in_fresh_context(_perform, body, sent, handle, call_info))
+        return message_framing.pack(None, in_fresh_context(_run_task, body, sent, handle, call_info))
     except BaseException as error:  # noqa: BLE001 - SystemExit too: it ends the attempt, not the worker
         if retry is None:
             error = TaskNotPortable(f"task {handle.task_id!r} cannot be brought into this process: {describe(error)}")
-        return message_framing.pack(_told(error, retry))
+        return message_framing.pack(_encode_error(error, retry))
 
 
-def _perform(body: Body, sent: bytes, handle: TaskHandle, call: Call) -> bytes:
+def _run_task(body: PortableTask, sent: bytes, handle: TaskHandle, call: InvocationInfo) -> bytes:
     mark_records()
     ORIGIN.set(call)
-    return body.perform(sent, handle)
+    return body.execute(sent, handle)
 
 
-def _told(error: BaseException, retry: RetryPolicy | None) -> dict[str, Any]:
+def _encode_error(error: BaseException, retry: RetryPolicy | None) -> dict[str, Any]:
     """What the runner learns of an exception, which itself stays here: it need not be picklable."""
     report = ErrorReport.of(error)
     try:

@@ -21,12 +21,12 @@ from weakref import WeakSet
 
 from holdwater.errors import DecodingError, WorkerCrashed
 from holdwater.model import message_framing, validation
-from holdwater.runtime.executors.base import Job, check_count
+from holdwater.runtime.executors.base import TaskInvocation, check_count
 from holdwater.runtime.executors.processes.worker import read_exactly, write_all
 
-PARCELS_KEPT: Final = 256
+CODE_BLOBS_KEPT: Final = 256
 """how much code a worker remembers"""
-BYE_SECONDS: Final = 2.0
+SHUTDOWN_SECONDS: Final = 2.0
 """how long a worker may take to end by itself"""
 WHY_LIMIT_CHARS: Final = 500
 """what is said to a worker beside its calls must fit into a pipe at once"""
@@ -54,29 +54,29 @@ class ProcessExecutor:
         if self.max_tasks_per_worker is not None:
             check_count("max_tasks_per_worker", self.max_tasks_per_worker)
         if self.idle_seconds is not None:
-            validation.seconds("idle_seconds", self.idle_seconds)
+            validation.check_seconds("idle_seconds", self.idle_seconds)
 
     @property
     def max_concurrent(self) -> int:
         return self.max_workers
 
-    def open(self, name: str) -> Workers:
+    def open(self, name: str) -> WorkerPool:
         """No worker is started yet."""
-        return Workers(self)
+        return WorkerPool(self)
 
 
-class Workers:
+class WorkerPool:
     """The worker processes of one executor."""
 
     def __init__(self, kind: ProcessExecutor) -> None:
         self._kind = kind
         self._lock = threading.Lock()
         self._idle: list[WorkerProcess] = []  # the last one used is used first
-        self._busy: dict[Job, WorkerProcess] = {}
+        self._busy: dict[TaskInvocation, WorkerProcess] = {}
         self._timer: threading.Timer | None = None
         self._closed = False
 
-    def run(self, job: Job) -> bytes:
+    def run(self, job: TaskInvocation) -> bytes:
         """Raises WorkerCrashed; OSError if no process can be started."""
         while True:
             worker = self._taken(job)
@@ -89,7 +89,7 @@ class Workers:
                     del self._busy[job]
                 if isinstance(error, DecodingError):
                     worker.kill()
-                code = worker.buried()
+                code = worker.reap()
                 if not worker.begun and worker.calls > 1 and not job.over and not self._closed:
                     continue  # it died while it had nothing to do: that is not this body's fault
                 raise WorkerCrashed(
@@ -100,12 +100,12 @@ class Workers:
                 worker.kill()
                 with self._lock:
                     del self._busy[job]
-                worker.buried()
+                worker.reap()
                 raise
             self._release(job, worker)
             return answer
 
-    def kill(self, job: Job) -> None:
+    def kill(self, job: TaskInvocation) -> None:
         """With everything the body started in its process group."""
         with self._lock:
             worker = self._busy.get(job)
@@ -123,7 +123,7 @@ class Workers:
                 worker.kill()  # the thread that waits for it buries it
         _retire(idle)
 
-    def _taken(self, job: Job) -> WorkerProcess:
+    def _taken(self, job: TaskInvocation) -> WorkerProcess:
         with self._lock:
             worker = self._idle.pop() if self._idle else None
             if worker is not None:
@@ -134,7 +134,7 @@ class Workers:
             self._busy[job] = worker
         return worker
 
-    def _release(self, job: Job, worker: WorkerProcess) -> None:
+    def _release(self, job: TaskInvocation, worker: WorkerProcess) -> None:
         with self._lock:
             del self._busy[job]
             # deferred bodies keep their workers while others run, so there may be more than slots
@@ -203,7 +203,7 @@ class WorkerProcess:
         self.pid = self._process.pid
         _living.add(self)
 
-    def carry_out(self, job: Job) -> bytes:
+    def carry_out(self, job: TaskInvocation) -> bytes:
         """Blocks until the answer is there.  Raises EOFError or OSError when the worker dies, DecodingError."""
         self.calls += 1
         self.begun = False
@@ -213,7 +213,7 @@ class WorkerProcess:
         for key in needed:
             self._parcels.pop(key, None)
             self._parcels[key] = None
-        gone = list(self._parcels)[: max(0, len(self._parcels) - max(PARCELS_KEPT, len(needed)))]
+        gone = list(self._parcels)[: max(0, len(self._parcels) - max(CODE_BLOBS_KEPT, len(needed)))]
         for key in gone:
             del self._parcels[key]
         path = None if self._path == sys.path else list(sys.path)
@@ -230,7 +230,7 @@ class WorkerProcess:
             with self._guard:
                 self._listening = 0
 
-    def _answer(self, job: Job, serial: int) -> bytes:
+    def _answer(self, job: TaskInvocation, serial: int) -> bytes:
         while True:
             said, blobs = message_framing.read(partial(read_exactly, self._inbox))
             match said:
@@ -256,13 +256,13 @@ class WorkerProcess:
         with self._guard:
             self._kill_group()
 
-    def say_bye(self) -> None:
+    def send_goodbye(self) -> None:
         """Have it end by itself: it has no call."""
         with suppress(OSError):
             write_all(self._outbox, message_framing.pack(["bye"]))
         self._limit()
 
-    def buried(self) -> int:
+    def reap(self) -> int:
         """Wait for its end, kill what it left, release everything; the exit code, negative for a signal."""
         self._limit()
         with suppress(ChildProcessError):  # somebody else collects the children of this process
@@ -280,7 +280,7 @@ class WorkerProcess:
     def _limit(self) -> None:
         """It may have closed its pipes, or said good-bye, and live on."""
         if self._timer is None:
-            self._timer = threading.Timer(BYE_SECONDS, self.kill)
+            self._timer = threading.Timer(SHUTDOWN_SECONDS, self.kill)
             self._timer.daemon = True
             self._timer.start()
 
@@ -293,7 +293,7 @@ class WorkerProcess:
         for fd in (self._inbox, self._outbox, self._life):
             os.close(fd)
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """In a fork of the parent: its pipes must not keep the worker alive."""
         if not self._gone:
             self._gone = True
@@ -302,9 +302,9 @@ class WorkerProcess:
 
 def _retire(workers: list[WorkerProcess]) -> None:
     for worker in workers:
-        worker.say_bye()
+        worker.send_goodbye()
     for worker in workers:
-        worker.buried()
+        worker.reap()
 
 
 def _ended(code: int) -> str:
@@ -321,7 +321,7 @@ _living: Final[WeakSet[WorkerProcess]] = WeakSet()
 
 def _after_fork() -> None:
     for worker in list(_living):
-        worker.let_go()
+        worker.release()
 
 
 os.register_at_fork(after_in_child=_after_fork)

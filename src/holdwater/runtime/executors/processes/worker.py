@@ -14,11 +14,11 @@ from queue import SimpleQueue
 from typing import Any
 
 from holdwater.model import message_framing
-from holdwater.runtime.executors.processes.channel import Line, load, perform_call
+from holdwater.runtime.executors.processes.channel import WorkerChannel, load, run_call
 from holdwater.runtime.handle import TaskHandle
 
 
-class Worker(Line):
+class Worker(WorkerChannel):
     """One body at a time, in the main thread; another thread listens."""
 
     def __init__(self, inbox: int, outbox: int) -> None:
@@ -57,7 +57,7 @@ class Worker(Line):
             self._loaded.pop(key, None)
         self._parcels.update(zip(new, parcels, strict=True))
         self._serial, self._handle = serial, None
-        return perform_call(call, lambda: self._code(needed), self)
+        return run_call(call, lambda: self._code(needed), self)
 
     def _code(self, keys: list[str]) -> Any:
         body, *_ = [self._ready(key) for key in keys]  # the classes of its values too
@@ -74,7 +74,7 @@ class Worker(Line):
     def opened(self, handle: TaskHandle) -> None:
         self._handle = handle
         if self._halted[0] == self._serial:
-            handle.halt(self._halted[1])
+            handle.request_cancel(self._halted[1])
 
     def defer(self, call: Any) -> None:
         self._say(["defer", self._serial])
@@ -100,7 +100,7 @@ class Worker(Line):
                 if data[0] == "halt":
                     self._halted = (data[1], data[2])
                     if self._serial == data[1] and self._handle is not None:
-                        self._handle.halt(data[2])
+                        self._handle.request_cancel(data[2])
                 elif data[0] == "slot":
                     if self._serial == data[1] and self._go is not None:
                         self._go()
