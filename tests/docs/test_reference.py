@@ -33,19 +33,19 @@ def iter_commands(group: click.Group, *path: str) -> Iterator[tuple[str, click.C
 
 @pytest.mark.parametrize(("name", "command"), [pytest.param(*one, id=one[0]) for one in iter_commands(cli)])
 def test_every_command_and_option(name: str, command: click.Command) -> None:
-    text = read_page("cli.md")
+    text = read_page("reference/cli.md")
     assert re.search(rf"\b{re.escape(name.split()[-1])}\b", text)
     options = {option for one in command.params for option in one.opts if option.startswith("--")}
     # those of a password for a role of a tenant are on the page of tenants
-    assert not {option for option in options if option not in text + read_page("tenants.md")}
+    assert not {option for option in options if option not in text + read_page("guides/tenants.md")}
 
 
 def test_every_option_of_runners() -> None:
-    assert not [name for name in DefaultRunnerConfig().to_dict() if f"`{name}`" not in read_page("runner.md")]
-    assert not [name for name in vars(WorkflowRunnerConfig()) if f"`{name}`" not in read_page("steps.md")]
+    assert not [name for name in DefaultRunnerConfig().to_dict() if f"`{name}`" not in read_page("reference/runner.md")]
+    assert not [name for name in vars(WorkflowRunnerConfig()) if f"`{name}`" not in read_page("reference/steps.md")]
 
 
 @pytest.mark.parametrize("runner", [DefaultRunner, WorkflowRunner])
 def test_every_method_of_runners(runner: type) -> None:
-    text = "".join(path.read_text(encoding="utf-8") for path in DOCS.glob("*.md"))
+    text = "".join(path.read_text(encoding="utf-8") for path in DOCS.rglob("*.md"))
     assert not [name for name in vars(runner) if not name.startswith("_") and not re.search(rf"\b{name}\b", text)]

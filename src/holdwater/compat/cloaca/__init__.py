@@ -3,7 +3,7 @@
 Most are Holdwater's own.  Translated here: `task` retries as the original does (three attempts, exponential, jitter),
 `RetryPolicy.builder()` makes Holdwater's policies, `DefaultRunner` reads SQLite URLs as the original does, `trigger`
 needs no workflow and takes a cron expression.  Names in `unsupported` say at their first use that this version does not
-have the thing.  Where both differ in behaviour, Holdwater's wins: docs/migrating-from-cloaca.md has the list.
+have the thing.  Where both differ in behaviour, Holdwater's wins: docs/migrating/cloaca.md has the list.
 """
 
 from __future__ import annotations

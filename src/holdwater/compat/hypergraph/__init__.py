@@ -2,7 +2,7 @@
 
 Most are Holdwater's own.  Translated here: options of runners, the log that every result has, what is awaited of a
 checkpointer, `RetryPolicy`, the directory of `DiskCache`.  Names in `unsupported` say at their first use that this
-version does not have the thing.  Where both differ in behaviour, Holdwater's wins: docs/migrating-from-hypergraph.md
+version does not have the thing.  Where both differ in behaviour, Holdwater's wins: docs/migrating/hypergraph.md
 has the list.
 """
 

@@ -99,7 +99,7 @@ class _ExecutorsOption(_ConfigOption[dict[str, ExecutorConfig]]):
             if isinstance(kind, type) or not hasattr(kind, "open") or not hasattr(kind, "max_concurrent"):
                 raise ConfigError(
                     f"executors[{name!r}] must be a ProcessExecutor or another kind of executor, not {kind!r}",
-                    hint="see docs/executors.md for what it takes",
+                    hint="see docs/guides/custom-executors.md for what it takes",
                 )
         return dict(value)
 

@@ -1,0 +1,43 @@
+"""The page of limits has the values of the code."""
+
+from __future__ import annotations
+
+import re
+
+from holdwater import DefaultRunnerConfig, WorkflowRunnerConfig
+from holdwater.model import error_report, validation
+from holdwater.model.value_types import tag
+from holdwater.schedules import calendar
+from holdwater.tasks import context
+from tests.docs.pages import DOCS
+
+TEXT = (DOCS / "reference" / "limits.md").read_text(encoding="utf-8")
+
+
+def row(first: str) -> str:
+    """The row of the table that begins with a text."""
+    (found,) = re.findall(rf"^\| {re.escape(first)}.*$", TEXT, re.M)
+    return str(found).replace(",", "")
+
+
+def test_fixed_limits() -> None:
+    assert f"{context.MAX_CONTEXT_BYTES >> 20} MiB" in row("context of a run")
+    assert f"{validation.LONGEST_NAME_BYTES} bytes" in row("name of a workflow")
+    assert f"{validation.LONGEST_KEY_BYTES} bytes" in row("idempotency key")
+    assert f"{validation.LONGEST_REASON_BYTES} bytes" in row("reason of a cancel")
+    assert f"{validation.LONGEST_SECONDS:.0f} s" in row("any duration")
+    assert f"{tag.MAX_DEPTH} levels" in row("nesting")
+    assert f"{error_report.TRACEBACK_LIMIT_CHARS} characters" in row("traceback")
+    assert f"{error_report.MESSAGE_LIMIT_CHARS} characters" in row("message of an error")
+    assert f"{error_report.TEXT_LIMIT_CHARS} characters" in row("text of an error")
+    assert f"{calendar.MAX_EXPRESSION_CHARS} characters" in row("cron expression")
+
+
+def test_options_with_defaults() -> None:
+    config = {**DefaultRunnerConfig().to_dict(), **vars(WorkflowRunnerConfig())}
+    for line in TEXT.splitlines():
+        cells = [cell.strip() for cell in line.split("|")]
+        for name in re.findall(r"`([a-z_]+)`", cells[3] if len(cells) > 3 else ""):
+            default = config.get(name)
+            if isinstance(default, (int, float)) and not isinstance(default, bool):
+                assert re.search(rf"\b{default:g}\b", cells[2].replace(",", "")), f"{name} is {default}, not {cells[2]}"
