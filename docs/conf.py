@@ -12,6 +12,7 @@ import holdwater
 
 project = "Holdwater"
 author = "The Holdwater authors"
+copyright = author
 release = version = holdwater.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
