@@ -433,7 +433,7 @@ _EXPORTS = {
         "ExecutorConfig",
         "ExecutorMetrics",
         "TaskInvocation",
-        "Place",
+        "ExecutorBackend",
         "ThreadExecutor",
     ),
     "holdwater.runtime.executors.processes.channel": ("run_invocation",),
