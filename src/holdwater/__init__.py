@@ -420,7 +420,7 @@ _EXPORTS = {
     "holdwater.runners.tasks.config": ("DefaultRunnerConfig",),
     "holdwater.runners.tasks.default_runner": (
         "DefaultRunner",
-        "RunHandle",
+        "WorkflowHandle",
     ),
     "holdwater.runners.tasks.results": (
         "PipelineResult",
