@@ -35,7 +35,7 @@ def test_without_the_barrier(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def finish_at_once(m: Machine, loop: Loop, node: int, values: Any, decision: Any) -> None:
         m.state[node] = "succeeded"
-        r = m.rounds[loop.unit]
+        r = m.supersteps[loop.unit]
         r.remaining -= 1
         r.running_count = [node]
         r.done[node] = (values, decision)
@@ -43,14 +43,14 @@ def test_without_the_barrier(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def superstep_of_the_idle(m: Machine, loop: Loop) -> None:
         busy = {i for i in loop.nodes if i in m.todo}
-        r = m.rounds.get(loop.unit)
+        r = m.supersteps.get(loop.unit)
         if r is not None:
             r.candidates -= busy
         if not busy or r is None or any(supersteps._is_ready(m, i) for i in r.candidates):
             superstep(m, loop)
 
     monkeypatch.setattr(supersteps, "finish", finish_at_once)
-    monkeypatch.setattr(supersteps, "superstep", superstep_of_the_idle)
+    monkeypatch.setattr(supersteps, "start_superstep", superstep_of_the_idle)
     assert len(_outcomes(case)) > 5
 
 
@@ -64,7 +64,7 @@ def test_without_plan_order_at_the_barrier(monkeypatch: pytest.MonkeyPatch) -> N
         r.running_count = list(r.done)
         publish(m, loop, r)
 
-    monkeypatch.setattr(supersteps, "_publish", in_order_of_arrival)
+    monkeypatch.setattr(supersteps, "_commit_superstep", in_order_of_arrival)
     assert len(_outcomes(case)) > 1
 
 

@@ -524,14 +524,14 @@ def _outcomes(name: str) -> set[str]:
 
 def test_with_results_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(_outcomes("graphs: fan")) == 1
-    monkeypatch.setattr(fanout.FanOut, "results", lambda self: tuple(self.outcomes.values()))
+    monkeypatch.setattr(fanout.FanOut, "results", lambda self: tuple(self.results_by_index.values()))
     assert len(_outcomes("graphs: fan")) > 5
 
 
 def test_with_children_of_an_earlier_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(_outcomes("graphs: fans in a loop")) == 1
-    open_ = fanout.start
-    monkeypatch.setattr(fanout, "open_", lambda m, e: open_(m, replace(e, fence=1)))
+    start = fanout.start
+    monkeypatch.setattr(fanout, "start", lambda m, e: start(m, replace(e, fence=1)))
     assert "AssertionError" in _outcomes("graphs: fans in a loop")
 
 

@@ -127,7 +127,7 @@ def _every_order(program: Program, inputs: dict[str, object]) -> tuple[set[str],
     stack = [start]
     while stack:
         m = stack.pop()
-        moment = repr({k: v for k, v in m.snapshot().items() if k not in ("stamp", "clock")}) + repr(_written(m))
+        moment = repr({k: v for k, v in m.snapshot().items() if k not in ("version", "clock")}) + repr(_written(m))
         if moment in seen:
             continue
         seen.add(moment)

@@ -206,7 +206,7 @@ def _every_order(ailing: Ailing, inputs: dict[str, Any], cancels: int, pauses: i
     stack = [(start, cancels, pauses)]
     while stack:
         m, left, rests = stack.pop()
-        hidden = ("stamp", "clock", "past")
+        hidden = ("version", "clock", "given_values")
         moment = repr(({k: v for k, v in m.snapshot().items() if k not in hidden}, left, rests))
         if moment in seen:
             continue
@@ -432,8 +432,8 @@ def _heals(case: Case, ill: dict[int, int]) -> bool:
 
 
 ABLATIONS: dict[str, tuple[Any, str, Callable[..., Any]]] = {
-    "dependents stay": (CompiledPlan, "behind", lambda self, units: set(units)),
-    "nothing is taken back": (reset, "_forget", lambda m, i: None),
+    "dependents stay": (CompiledPlan, "descendants", lambda self, units: set(units)),
+    "nothing is taken back": (reset, "_reset_node", lambda m, i: None),
     "nothing goes back": (reset, "_reset_nodes", lambda m, anew, **how: []),
 }
 
@@ -456,7 +456,7 @@ def test_without_the_seed_of_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
         m.given_values.clear()
         forget(m, i)
 
-    monkeypatch.setattr(reset, "_forget", forget_all)
+    monkeypatch.setattr(reset, "_reset_node", forget_all)
     assert not _heals(case, {0: 1})
 
 
@@ -482,5 +482,5 @@ def test_without_the_decision_a_loop_has_used(monkeypatch: pytest.MonkeyPatch) -
         m.consumed_gates.clear()
         forget(m, i)
 
-    monkeypatch.setattr(reset, "_forget", forget_the_spent)
+    monkeypatch.setattr(reset, "_reset_node", forget_the_spent)
     assert not _heals(case, {0: 1})

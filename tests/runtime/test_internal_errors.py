@@ -45,9 +45,9 @@ OF_A_RUN: list[tuple[Any, str]] = [
     (Machine, "apply"),
     (journal, "encode"),
     (TaskRunData, "view"),
-    (TaskRunData, "truths"),
+    (TaskRunData, "rule_results"),
     (TaskWorkflowDefinition, "policy"),
-    (TaskWorkflowDefinition, "failed"),
+    (TaskWorkflowDefinition, "on_failure"),
     (RetryPolicy, "covers"),
     (RetryPolicy, "delay"),
     (Attempt, "failed"),
@@ -58,8 +58,8 @@ OF_A_RUN: list[tuple[Any, str]] = [
     (Driver, "_wake"),
     (Driver, "_begin"),
     (Driver, "finish"),
-    (RunControl, "halt"),
-    (RunLoader, "layout"),
+    (RunControl, "cancel_running"),
+    (RunLoader, "compiled_plan"),
     (SQLiteStore, "commit"),
 ]
 """functions called for one run: that run may be parked, refused or failed"""

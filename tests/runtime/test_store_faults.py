@@ -24,7 +24,19 @@ from holdwater.storage import open_store
 from tests.suite.runners import SOON_SECONDS, Define, Gate
 from tests.suite.waiting import poll_pause
 
-CALLS = ("commit", "claim", "held", "orphan_dead", "renew", "release", "run", "work", "journal", "plan", "overdue")
+CALLS = (
+    "commit",
+    "claim",
+    "work_of_owner",
+    "reclaim_expired",
+    "renew",
+    "release",
+    "run",
+    "work",
+    "journal",
+    "plan",
+    "overdue",
+)
 
 
 class Failing:
@@ -168,7 +180,7 @@ def test_what_failed_takes_effect_later(define: Define, tmp_path: Path, monkeypa
                     raise StoreUnavailable("it hangs")
 
                 return commit
-            if name == "held" and late:
+            if name == "work_of_owner" and late:
 
                 def held(*args: Any) -> Any:
                     found = call(*args)

@@ -66,8 +66,8 @@ class FanOut:
     def copy(self) -> FanOut:
         """Shares the values, and nothing else."""
         return FanOut(
-            self.generation, self.inputs, self.width, self.stop, list(self.states), list(self.start_count), dict(self.results_by_index),
-            self.next, set(self.running), set(self.paused), self.failed,
+            self.generation, self.inputs, self.width, self.stop, list(self.states), list(self.start_count),
+            dict(self.results_by_index), self.next, set(self.running), set(self.paused), self.failed,
         )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ def is_open(gate: int, target: int, name: str, default: bool) -> Callable[[Machi
     """The test of an `Open` rule: the gate's pending decision names the target, or it is open by default."""
 
     def test(m: Machine, i: int) -> bool:
-        named = m.pending.get(gate)
+        named = m.open_targets.get(gate)
         if named and name in named:
             return not (m.compiled_plan.controllers[gate] and is_unreachable(m, gate))
         return (
@@ -50,7 +50,7 @@ def is_unreachable(m: Machine, gate: int) -> bool:
     while path:
         g, rest = path[-1]
         for above in rest:
-            if above == g or above in cut or (above in m.shut and not m.run_counts[above]):
+            if above == g or above in cut or (above in m.closed_gates and not m.run_counts[above]):
                 continue
             if m.run_counts[above]:
                 if nodes[g].name in m.last_decision.get(above, ()):
@@ -82,7 +82,7 @@ def gates_first(m: Machine, ready: list[int]) -> list[int]:
     while stack:
         g = stack.pop()
         for t in targets[g]:
-            if t not in far and nodes[t].name in m.pending.get(g, ()):
+            if t not in far and nodes[t].name in m.open_targets.get(g, ()):
                 far.add(t)
                 stack.append(t)
     run = [i for i in ready if i not in held] or ready  # gates that hold each other all go

@@ -38,6 +38,7 @@ class Machine:
 
     __slots__ = (
         "clock",
+        "closed_gates",
         "compiled_plan",
         "consumed_gates",
         "consumed_versions",
@@ -53,23 +54,22 @@ class Machine:
         "halted_nodes",
         "issues",
         "last_decision",
-        "need",
         "new_commands",
+        "open_targets",
         "overrides",
-        "pending",
         "pending_inputs",
         "queue",
         "reset_count",
-        "rounds",
         "rule_results",
         "run_counts",
-        "shut",
         "skipped_ranges",
         "start_counts",
         "state",
         "status",
+        "supersteps",
         "suspended",
         "todo",
+        "unmet_counts",
         "value",
         "version",
         "waived",
@@ -97,7 +97,7 @@ class Machine:
         self.reset_count = 0
         """how often something was taken back; what was derived from the state before counts no more"""
         self.clock = 0
-        self.need: list[int] = list(layout.indegree)
+        self.unmet_counts: list[int] = list(layout.indegree)
         self.todo: dict[int, Command] = {}
         self.new_commands: list[Command] = []
         self.queue: deque[int] = deque()
@@ -108,14 +108,14 @@ class Machine:
         self.errors: dict[int, tuple[str, str]] = {}
         """node (or RUN) -> kind and text of its final error"""
         self.consumed_versions: dict[int, list[int]] = {}
-        self.rounds: dict[int, supersteps.Superstep] = {}
-        self.pending: dict[int, set[str]] = {}
+        self.supersteps: dict[int, supersteps.Superstep] = {}
+        self.open_targets: dict[int, set[str]] = {}
         """gate -> targets it has opened and nobody has used"""
         self.consumed_gates: dict[int, set[int]] = {}
         """node in a loop -> gates outside of it whose decision it has used"""
         self.last_decision: dict[int, tuple[str, ...]] = {}
         """node -> its latest decision; RUN -> what was decided from outside"""
-        self.shut: set[int] = set()
+        self.closed_gates: set[int] = set()
         self.skipped_ranges: set[int] = set()
         """nodes of a sequence that the decisions in `last` pass over"""
         self.deferred: dict[int, int] = {}
@@ -372,7 +372,7 @@ class Machine:
             self.issue(i)
             return
         if layout.controllers[i] and layout.targets[i] and is_unreachable(self, i):
-            self.shut.add(i)
+            self.closed_gates.add(i)
         self.settle(i, layout.plan.nodes[i].otherwise)
 
     def has_inputs(self, i: int) -> bool:
@@ -392,7 +392,7 @@ class Machine:
 
     def release(self, unit: int) -> None:
         """A unit has settled: those after it wait for one less."""
-        need = self.need
+        need = self.unmet_counts
         for v in self.compiled_plan.next[unit]:
             need[v] -= 1
             if not need[v]:
@@ -415,7 +415,7 @@ class Machine:
             if self.compiled_plan.plan.sequence:
                 self.skip(decision)
             else:
-                self.pending[i] = set(decision)
+                self.open_targets[i] = set(decision)
 
     def _succeed(self, i: int, values: tuple[Any, ...], decision: tuple[str, ...] | None) -> None:
         if self.failures:
@@ -552,7 +552,7 @@ class Machine:
 
         Shares nothing that `apply` changes.  Values are shared: they are opaque, and never changed in place.
         """
-        keep = [s for s in self.__slots__ if s not in ("layout", "fresh", "truths", "waived")]
+        keep = [s for s in self.__slots__ if s not in ("compiled_plan", "new_commands", "rule_results", "waived")]
         return {s: _copy_state(s, getattr(self, s)) for s in keep}
 
     @classmethod
@@ -569,11 +569,11 @@ def _copy_state(slot: str, state: Any) -> Any:
     match slot:
         case "value":
             return list(state)
-        case "edits" | "past" | "asked":
+        case "overrides" | "given_values" | "pending_inputs":
             return dict(state)
-        case "early":
+        case "early_inputs":
             return {i: list(answers) for i, answers in state.items()}
-        case "rounds" | "fans":
+        case "supersteps" | "fan_outs":
             return {u: r.copy() for u, r in state.items()}
         case _:
             return copy.deepcopy(state)

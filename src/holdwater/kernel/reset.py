@@ -75,12 +75,12 @@ def _reset_nodes(m: Machine, anew: Iterable[int], *, failures: bool, keep_seeds:
     stays: the run is not in want of it, and what came after it is done.  Returns the failed nodes that can start again
     now; what is to be done anew is looked at again, and what is behind another one comes when that has settled.
     """
-    layout, need, nodes = m.compiled_plan, m.need, m.compiled_plan.plan.nodes
+    layout, need, nodes = m.compiled_plan, m.unmet_counts, m.compiled_plan.plan.nodes
     held = set(m.halted_nodes)
     failed: list[int] = []
     if failures:
         failed = [i for i, s in enumerate(m.state) if s == FAILED and i not in held and nodes[i].on_error != "ignore"]
-    begun = {layout.unit[i] for i in anew if m.state[i] != WAITING or layout.unit[i] in m.rounds}
+    begun = {layout.unit[i] for i in anew if m.state[i] != WAITING or layout.unit[i] in m.supersteps}
     back = layout.descendants([*begun, *[layout.unit[i] for i in failed]])
     # A unit that waits for nobody, is not queued, not held and not at work has settled.
     queued, busy = set(m.queue), held.union(m.todo, m.pending_inputs)
@@ -95,7 +95,7 @@ def _reset_nodes(m: Machine, anew: Iterable[int], *, failures: bool, keep_seeds:
     if keep_seeds:
         _keep_loop_state(m, back)
     for u in back:
-        m.rounds.pop(u, None)
+        m.supersteps.pop(u, None)
         for i in layout.unit_members[u]:
             _reset_node(m, i)
     m.fan_outs.update(fans)
@@ -123,13 +123,13 @@ def _reset_node(m: Machine, i: int) -> None:
     """The node has never been looked at."""
     m.state[i] = WAITING
     m.run_counts[i] = 0
-    m.shut.discard(i)
+    m.closed_gates.discard(i)
     for known in (
         m.errors,
         m.failures,
         m.crashes,
         m.consumed_versions,
-        m.pending,
+        m.open_targets,
         m.last_decision,
         m.deferred,
         m.fan_outs,
@@ -138,7 +138,7 @@ def _reset_node(m: Machine, i: int) -> None:
     ):
         known.pop(i, None)
     for g in m.consumed_gates.pop(i, ()):
-        if g in m.pending:
-            m.pending[g].add(m.compiled_plan.plan.nodes[i].name)
+        if g in m.open_targets:
+            m.open_targets[g].add(m.compiled_plan.plan.nodes[i].name)
     for c in m.compiled_plan.out[i]:
         m.value[c], m.version[c] = m.given_values.get(c, (None, 0))

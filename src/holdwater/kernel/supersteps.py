@@ -37,7 +37,7 @@ class Superstep:
 def finish(m: Machine, loop: Loop, node: int, values: tuple[Any, ...], decision: tuple[str, ...] | None) -> None:
     """A node of the running superstep is done; the last one publishes them all."""
     m.state[node] = SUCCEEDED
-    r = m.rounds[loop.unit]
+    r = m.supersteps[loop.unit]
     r.done[node] = (values, decision)
     r.remaining -= 1
     if not r.remaining:
@@ -47,13 +47,13 @@ def finish(m: Machine, loop: Loop, node: int, values: tuple[Any, ...], decision:
 def start_superstep(m: Machine, loop: Loop) -> None:
     """Issue what is ready now, or let the loop come to rest."""
     layout = m.compiled_plan
-    r = m.rounds.get(loop.unit)
+    r = m.supersteps.get(loop.unit)
     if r is None:
-        r = m.rounds[loop.unit] = Superstep(set(loop.nodes))
+        r = m.supersteps[loop.unit] = Superstep(set(loop.nodes))
     for i in r.candidates:  # a decision taken on old inputs is void, END is not
-        named = m.pending.get(i)
+        named = m.open_targets.get(i)
         if named and ((layout.controllers[i] and is_unreachable(m, i)) or (END not in named and _has_new_inputs(m, i))):
-            m.pending[i] = set()
+            m.open_targets[i] = set()
     ready = [i for i in sorted(r.candidates) if _is_ready(m, i)]
     if not ready:
         ready, stuck = _is_idle(m, loop)
@@ -66,7 +66,9 @@ def start_superstep(m: Machine, loop: Loop) -> None:
     run = ready if len(ready) < 2 else gates_first(m, ready)
     r.candidates = set(ready).difference(run) if len(ready) > 1 else set()
     if not run:
-        m.shut.update([i for i in loop.nodes if layout.targets[i] and not m.run_counts[i] and is_unreachable(m, i)])
+        m.closed_gates.update(
+            [i for i in loop.nodes if layout.targets[i] and not m.run_counts[i] and is_unreachable(m, i)]
+        )
         for i in loop.nodes:
             m.state[i] = SUCCEEDED if m.run_counts[i] else SKIPPED
         m.release(loop.unit)
@@ -115,10 +117,10 @@ def _commit_superstep(m: Machine, loop: Loop, r: Superstep) -> None:
     for i in r.running_count:
         m.consumed_versions[i] = _read_versions(m, i)
         for g in m.compiled_plan.controllers[i]:
-            if m.pending.get(g):
+            if m.open_targets.get(g):
                 name = m.compiled_plan.plan.nodes[i].name
-                if name in m.pending[g]:
-                    m.pending[g].discard(name)
+                if name in m.open_targets[g]:
+                    m.open_targets[g].discard(name)
                     if m.compiled_plan.unit[g] != loop.unit:
                         m.consumed_gates.setdefault(i, set()).add(g)
     for i in r.running_count:
@@ -141,7 +143,9 @@ def _read_versions(m: Machine, i: int) -> list[int]:
 def _is_opened(m: Machine, i: int) -> bool:
     """A gate has decided for the node, and it has not run since."""
     name, controllers = m.compiled_plan.plan.nodes[i].name, m.compiled_plan.controllers
-    return any([name in m.pending.get(g, ()) and not (controllers[g] and is_unreachable(m, g)) for g in controllers[i]])
+    return any(
+        [name in m.open_targets.get(g, ()) and not (controllers[g] and is_unreachable(m, g)) for g in controllers[i]]
+    )
 
 
 def _has_new_inputs(m: Machine, i: int) -> bool:
@@ -162,6 +166,6 @@ def _is_ready(m: Machine, i: int) -> bool:
             return False
     name = layout.plan.nodes[i].name
     for g in layout.controllers[i]:
-        if g in m.pending and name in m.pending[g]:
+        if g in m.open_targets and name in m.open_targets[g]:
             return True
     return _has_new_inputs(m, i)

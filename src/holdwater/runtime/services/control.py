@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from holdwater.errors import HoldwaterError, StoreUnavailable
@@ -41,9 +42,8 @@ class RunControl:
                 self._detach_running(run, attempt)
             else:
                 grace = int(self._driver.limits.cancel_grace_seconds * 1e6)
-                self._driver.agenda.call_at(
-                    self._driver.clock.now() + grace, lambda a=attempt: self._detach_running(run, a)
-                )  # type: ignore[misc]
+                detach = partial(self._detach_running, run, attempt)
+                self._driver.agenda.call_at(self._driver.clock.now() + grace, detach)
 
     def _is_elsewhere(self, run: ActiveRun, node: int) -> bool:
         """Another runner has the node's work and hears of what this one writes; or whoever takes it over does."""

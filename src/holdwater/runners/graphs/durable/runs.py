@@ -162,7 +162,7 @@ class DurableGraphRuns:
             },
             error,
             tuple([self._to_pause_info(request.graph, pause) for pause in pauses]),
-            sum([r.count for r in run.machine.rounds.values()]),
+            sum([r.count for r in run.machine.supersteps.values()]),
         )
 
     def wait_for_run(self, run_id: str) -> None:

@@ -40,7 +40,7 @@ def outcome_of(
     return RunOutcome(
         compiled.collect_outputs(m),
         _run_error(compiled, m, errors, run_context.max_iterations) if m.errors else None,
-        iterations=sum([r.count for r in m.rounds.values()]),
+        iterations=sum([r.count for r in m.supersteps.values()]),
     )
 
 
