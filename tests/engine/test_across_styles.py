@@ -395,7 +395,7 @@ def test_a_schedule_starts_a_workflow_of_steps(open_runner: Open, monkeypatch: p
     assert ran.wait(SOON_SECONDS)
     (fire,) = runner.get_cron_execution_history(schedule)
     result = runner.handle(fire["workflow_execution_id"]).result(SOON_SECONDS)
-    assert result.final_context["only"] == {"n": 7, "at": "2026-11-21T02:00:00+00:00"}
+    assert result.final_context["only"] == {"n": 7, "at": "2026-11-21T02:00:00.000000Z"}
 
 
 # -- together to the end

@@ -128,10 +128,10 @@ def test_000_05_to_11_schedules(run: Example, capsys: pytest.CaptureFixture[str]
 
     shown = run(8, runner=runner, schedule_id=schedule)["schedule"]
     assert "Workflow: daily_report\nExpression: 0 2 * * *\n" in capsys.readouterr().out
-    assert shown["next_run_at"] == f"{tomorrow}T02:00:00+00:00"
+    assert shown["next_run_at"] == f"{tomorrow}T02:00:00.000000Z"
 
     run(9, runner=runner, schedule_id=schedule)
-    assert runner.get_cron_schedule(schedule)["next_run_at"].endswith("T03:00:00+00:00")
+    assert runner.get_cron_schedule(schedule)["next_run_at"].endswith("T03:00:00.000000Z")
 
     run(10, runner=runner, schedule_id=schedule)
     assert runner.get_cron_schedule(schedule)["enabled"] is True

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from holdwater.errors import WorkflowError
+from holdwater.model.time import from_datetime, to_rfc3339
 from holdwater.steps import FallThroughWarning, Step, StepResult, StepSettings, Workflow, WorkflowContext
 from tests.steps.driver import STARTED_AT_US, KernelRun, handler_returning, make_definition, run_steps
 
@@ -147,7 +148,7 @@ def test_until(given: bool) -> None:
 
     done = run_steps(Step.wait("w", until=until if given else instant), restart=True)
     assert done.slept_seconds == [60.0]
-    assert done.output("w") == {"waited_until": instant.isoformat()}
+    assert done.output("w") == {"waited_until": to_rfc3339(from_datetime(instant))}
     assert calls == ["r"] * given
 
 
@@ -160,7 +161,7 @@ def test_a_dry_run_does_not_wait() -> None:
     done = run_steps(Step.wait("w", 90), Step.wait("u", until=instant), settings=StepSettings(dry_run=True))
     assert done.slept_seconds == []
     assert done.output("w") == {"waited_seconds": 90}
-    assert done.output("u") == {"waited_until": instant.isoformat()}
+    assert done.output("u") == {"waited_until": to_rfc3339(from_datetime(instant))}
 
 
 def test_a_wait_may_jump() -> None:

@@ -20,6 +20,7 @@ from holdwater.cli.formatting import (
     truncate_lines,
 )
 from holdwater.cli.live_view import describe_task
+from holdwater.model.statuses import STATUS_LABELS
 
 if TYPE_CHECKING:
     from holdwater.runners.tasks.results import WorkflowResult
@@ -43,7 +44,7 @@ for command in (
 @click.option("--workflow", metavar="NAME", help="Only runs of this workflow.")
 @click.option(
     "--status",
-    type=click.Choice(["running", "paused", "completed", "failed", "cancelled"], case_sensitive=False),
+    type=click.Choice(list(STATUS_LABELS), case_sensitive=False),
     help="Only runs in this state.",
 )
 @click.option("--since", metavar="AGO|INSTANT", help="Only runs created since: 2h, 7d, 2026-11-21, 2026-11-21T08:00Z.")

@@ -13,6 +13,7 @@ import click
 from holdwater.cli import context_arguments, exit_codes, open_database, options
 from holdwater.cli.exit_codes import CommandError
 from holdwater.cli.formatting import align_columns, escape_unsafe, format_instant, truncate
+from holdwater.model.time import from_datetime, to_rfc3339
 
 if TYPE_CHECKING:
     from holdwater.model.ports import Store
@@ -343,11 +344,15 @@ def next_(
         cron, timezone = row.expression, row.timezone
     since = time.time_ns() // 1000 if after is None else parse_instant_us(after)
     fires = upcoming_fires(Cron(cron, timezone), since, count)
+    instants = [to_rfc3339(from_datetime(f.utc)) for f in fires]
     if as_json:
-        rows = [{"utc": f.utc.isoformat(), "local": f.local.isoformat(), "note": f.note} for f in fires]
+        rows = [
+            {"utc": utc, "local": f.local.isoformat(), "note": f.note} for utc, f in zip(instants, fires, strict=True)
+        ]
         click.echo(json.dumps(rows, indent=2))
         return
-    for line in align_columns((format_instant(f.utc.isoformat()), f.local.isoformat(sep=" "), f.note) for f in fires):
+    lines = [(format_instant(utc), f.local.isoformat(sep=" "), f.note) for utc, f in zip(instants, fires, strict=True)]
+    for line in align_columns(lines):
         click.echo(line)
     if is_paused:
         click.echo("the schedule is paused: it fires at none of these until it is resumed", err=True)

@@ -20,6 +20,7 @@ from holdwater.cli import context_arguments, exit_codes, open_database, options
 from holdwater.cli.commands import format_command
 from holdwater.cli.exit_codes import CommandError
 from holdwater.cli.formatting import escape_unsafe, pluralize, truncate
+from holdwater.model.statuses import RunStatus
 
 if TYPE_CHECKING:
     from holdwater.engine import Engine
@@ -75,7 +76,7 @@ def _wait_for_pickup(engine: Engine, run_id: str) -> RunSituation:
     give_up = time.monotonic() + PICKUP_WAIT_SECONDS
     while True:
         now = inspect_run(engine, run_id)
-        if now.is_claimed or now.row.status != "running" or time.monotonic() >= give_up:
+        if now.is_claimed or now.row.status != RunStatus.RUNNING or time.monotonic() >= give_up:
             return now
         time.sleep(POLL_SECONDS)
 
@@ -139,11 +140,11 @@ def cancel(run: str, reason: str, database: str, wait: float | None, as_json: bo
             if wait is None or engine.get_run_row(run_id).status not in ("running", "cancelled"):
                 raise  # otherwise an earlier cancel leads, or has led, to the end that is waited for
         now = inspect_run(engine, run_id)
-        if wait is not None and now.row.status == "running":
+        if wait is not None and now.row.status == RunStatus.RUNNING:
             with suppress(RunNotFinished):
                 engine.wait_for_run(run_id, wait)
             now = inspect_run(engine, run_id)
-        ended = now.row.status != "running"
+        ended = now.row.status != RunStatus.RUNNING
         lines = []
         if not ended:
             who = f"{_describe_tasks(now.executing_tasks)} at work" if now.executing_tasks else "work of it"

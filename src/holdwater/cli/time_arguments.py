@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 import time
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from holdwater.cli.exit_codes import CommandError
+from holdwater.model.time import from_rfc3339
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DURATION_PATTERN: Final = re.compile(r"\s*[0-9]+\s*(ms|s|m|h|d)\s*")
 
 
@@ -36,8 +35,7 @@ def parse_since(text: str) -> int:
     if _DURATION_PATTERN.fullmatch(text):
         return time.time_ns() // 1000 - parse_duration_us(text, "--since")
     try:
-        instant = datetime.fromisoformat(text.strip())
-        return (instant.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
+        return from_rfc3339(text.strip())
     except (ValueError, OverflowError, OSError) as error:
         raise CommandError(
             f"--since {text} is neither a duration nor an instant",

@@ -29,9 +29,10 @@ from holdwater.model import ids, input_digest, validation
 from holdwater.model.journal import JournalEntry
 from holdwater.model.json_schema import violation
 from holdwater.model.ports import Clock, Store, WorkflowDefinition
-from holdwater.model.records import ACTIVE, ENDED, FIRST, Position, RunFilter, RunRow
+from holdwater.model.records import FIRST, Position, RunFilter, RunRow
 from holdwater.model.registry import Registry, check_names
 from holdwater.model.registry import registry as known
+from holdwater.model.statuses import ACTIVE, ENDED, RunStatus
 from holdwater.model.triggers import triggers
 from holdwater.runs import activity, pauses
 from holdwater.runs.activity import Activity
@@ -295,7 +296,7 @@ class Engine:
                 raise InvalidTransition(
                     f"run {run_id} is already being cancelled", hint="it ends when what runs of it has ended"
                 )
-            why = f": {row.reason}" if row.reason and row.status == "paused" else ""
+            why = f": {row.reason}" if row.reason and row.status == RunStatus.PAUSED else ""
             raise InvalidTransition(
                 f"cannot {verb} run {run_id}: it is {row.status}{why}", hint=HINTS.get((verb, row.status), "")
             )
@@ -311,7 +312,7 @@ class Engine:
         event = ev.Resumed("", dict(inputs or {}), start)
         head = self.get_run_row(run_id)
         self.driver.loader.check_structure(head)
-        if head.status == "running":
+        if head.status == RunStatus.RUNNING:
             self._wait_until_released(run_id)
             if not event.inputs and start is None:
                 if not self.claim_run(run_id):
@@ -320,7 +321,7 @@ class Engine:
             self.control(run_id, ev.CancelRequested("resumed with other inputs"), "cancel")
             head = self.get_run_row(run_id)
         try:
-            self.control(run_id, event, "resume" if head.status == "paused" else "retry")
+            self.control(run_id, event, "resume" if head.status == RunStatus.PAUSED else "retry")
         except InvalidTransition:
             if self.get_run_row(run_id).status == "running":
                 raise _run_in_progress_error(run_id) from None

@@ -6,9 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-ACTIVE: Final = ("running", "paused")
-ENDED: Final = ("completed", "failed", "cancelled")
-
 Position = tuple[int, str]
 """an instant and the id of a run: a place in a list that is ordered by both"""
 FIRST: Final[Position] = (-(1 << 63), "")

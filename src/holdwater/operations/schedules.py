@@ -5,14 +5,15 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from holdwater.errors import ScheduleError, ScheduleNotFound, StoreUnavailable, WorkflowNotFound
 from holdwater.model import validation
 from holdwater.model.schedules import Fired, FireRow, Firing, ScheduleRow
 from holdwater.model.statuses import STATUS_LABELS
-from holdwater.runtime.services.schedules import ScheduleConfig, format_instant, schedule_policy
+from holdwater.model.time import from_datetime, from_rfc3339, to_rfc3339
+from holdwater.runtime.services.schedules import ScheduleConfig, schedule_policy
 from holdwater.schedules import CatchUp, Cron, Overlap, decide_due
 from holdwater.tasks import Context
 
@@ -23,7 +24,6 @@ Instant = datetime | str
 DEFAULT_PAGE_SIZE: Final = 100
 _MAX_WRITE_ATTEMPTS: Final = 50
 """how often a change is tried again because the schedule fired just then"""
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRE_STATUS_LABELS: Final = {
     "queued": "Queued",
     "asked": "Queued",
@@ -257,8 +257,8 @@ class ScheduleService:
             "id": row.id,
             "workflow_name": row.workflow,
             "enabled": row.enabled,
-            "created_at": format_instant(row.created_at),
-            "updated_at": format_instant(row.updated_at),
+            "created_at": to_rfc3339(row.created_at),
+            "updated_at": to_rfc3339(row.updated_at),
             "last_error": row.last_error,
         }
         if row.kind == "trigger":
@@ -295,10 +295,10 @@ def fire_to_dict(fired: Fired) -> dict[str, Any]:
     f = fired.fire
     status = STATUS_LABELS[fired.status] if fired.status else _FIRE_STATUS_LABELS[f.state]
     return {
-        "id": f"{f.schedule_id}/{format_instant(f.scheduled_at)}",
+        "id": f"{f.schedule_id}/{to_rfc3339(f.scheduled_at)}",
         "schedule_id": f.schedule_id,
-        "scheduled_time": format_instant(f.scheduled_at),
-        "claimed_at": format_instant(f.claimed_at),
+        "scheduled_time": to_rfc3339(f.scheduled_at),
+        "claimed_at": to_rfc3339(f.claimed_at),
         "pipeline_execution_id": f.run_id,
         "workflow_execution_id": f.run_id,
         "status": status,
@@ -307,8 +307,8 @@ def fire_to_dict(fired: Fired) -> dict[str, Any]:
         "attempts": f.attempts,
         "started_at": _to_rfc3339_or_none(fired.started_at),
         "completed_at": _to_rfc3339_or_none(fired.finished_at),
-        "created_at": format_instant(f.claimed_at),
-        "updated_at": _to_rfc3339_or_none(fired.finished_at) or format_instant(f.claimed_at),
+        "created_at": to_rfc3339(f.claimed_at),
+        "updated_at": _to_rfc3339_or_none(fired.finished_at) or to_rfc3339(f.claimed_at),
     }
 
 
@@ -318,8 +318,7 @@ def parse_instant_us(value: Instant) -> int:
     Raises ScheduleError.
     """
     try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-        return (moment.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
+        return from_rfc3339(value) if isinstance(value, str) else from_datetime(value)
     except (ValueError, AttributeError, OverflowError, OSError) as error:
         raise ScheduleError(
             f"Invalid datetime format: {validation.shorten_repr(value)} is not a datetime ({str(error)[:200]})",
@@ -328,7 +327,7 @@ def parse_instant_us(value: Instant) -> int:
 
 
 def _to_rfc3339_or_none(instant: int | None) -> str | None:
-    return None if instant is None else format_instant(instant)
+    return None if instant is None else to_rfc3339(instant)
 
 
 def _timing_fields(row: ScheduleRow) -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ from typing import Final, Literal
 from holdwater.model import ids
 from holdwater.model.ports import Store
 from holdwater.model.records import RunRow, WorkRow
+from holdwater.model.statuses import RunStatus
 
 ActivityState = Literal[
     "queued", "running", "waiting", "waiting for child runs", "orphaned", "paused", "completed", "failed", "cancelled"
@@ -35,7 +36,7 @@ class Activity:
 
 def derive_activity(row: RunRow, work: Sequence[WorkRow], now: int, is_alive: LivenessProbe) -> Activity:
     """The activity of one run.  `work`: its outstanding work; `now`: by the store's clock, in microseconds."""
-    if row.status != "running":
+    if row.status != RunStatus.RUNNING:
         return Activity(row.status)  # type: ignore[arg-type]
     alive = {w.owner: _is_owner_alive(w, now, is_alive) for w in work if w.owner is not None}
     begun = [w for w in work if w.kind == "execute" and w.owner is not None and w.began]
@@ -56,7 +57,7 @@ def derive_activity(row: RunRow, work: Sequence[WorkRow], now: int, is_alive: Li
 
 def read_activities(store: Store, rows: Sequence[RunRow], now: int) -> dict[str, Activity]:
     """The activities of several runs, read together; run id -> activity.  Raises StoreUnavailable."""
-    unfinished: Final = [row.id for row in rows if row.status == "running"]
+    unfinished: Final = [row.id for row in rows if row.status == RunStatus.RUNNING]
     work = store.work_of_runs(unfinished) if unfinished else {}
     return {row.id: derive_activity(row, work.get(row.id, ()), now, store.is_alive) for row in rows}
 

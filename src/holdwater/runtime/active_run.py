@@ -27,6 +27,7 @@ from holdwater.model.events import (
 from holdwater.model.journal import JournalEntry
 from holdwater.model.ports import AuthoringStyle, Clock, RunData, Store, WorkflowDefinition
 from holdwater.model.records import RunRow, RunUpdate, StoredRun, WorkRow
+from holdwater.model.statuses import RunStatus
 from holdwater.runtime.attempt import Attempt
 from holdwater.runtime.executors.slots import Executor
 from holdwater.runtime.future import Future
@@ -296,7 +297,7 @@ class ActiveRun:
             out.started += [(n, f) for n, f in self.starting.items() if n not in gone and self.has_row(n, f)]
         if row.paused_at and status == "running":
             out.parked = False
-        elif paused and row.status != "paused":
+        elif paused and row.status != RunStatus.PAUSED:
             out.parked = True
         # somebody elsewhere may wait for it, or execute it
         out.notify = status != "running" or any([_may_be_foreign(e.event) for e in self.unsaved])
@@ -318,7 +319,7 @@ class ActiveRun:
         old, self.row = self.row, change.run
         if old.finished_at is not None and self.row.finished_at is None:
             self.began_at, self.paused_us = change.at, 0
-        elif old.paused_at is not None and self.row.status == "running":
+        elif old.paused_at is not None and self.row.status == RunStatus.RUNNING:
             self.paused_us += change.at - old.paused_at
         written = len(change.entries)
         saved, self.unsaved = self.unsaved[:written], self.unsaved[written:]
@@ -417,4 +418,4 @@ class ActiveRun:
 
 def _may_be_foreign(event: Event) -> bool:
     """It may come from a runner that does not execute the run: steered, or woken because a child was."""
-    return isinstance(event, STEERING) or (type(event) is ChildMoved and event.status == "running")
+    return isinstance(event, STEERING) or (type(event) is ChildMoved and event.status == RunStatus.RUNNING)

@@ -26,6 +26,7 @@ from holdwater.model.journal import JournalEntry
 from holdwater.model.log_context import mark_records
 from holdwater.model.ports import AuthoringStyle, Clock, Store, WorkflowDefinition
 from holdwater.model.records import Committed, Duplicate, Notification, RunRow, RunUpdate, WorkRow
+from holdwater.model.statuses import RunStatus
 from holdwater.runtime.active_run import ActiveRun, ClaimBudget
 from holdwater.runtime.attempt import Attempt
 from holdwater.runtime.clock import synchronise
@@ -474,7 +475,7 @@ class Driver:
         except BaseException:
             self._keep_awaited([run_id])
             raise
-        if not self.hears or head is None or head.status != "running":
+        if not self.hears or head is None or head.status != RunStatus.RUNNING:
             self._keep_awaited([run_id])
 
     def news_of(self, run_id: str) -> Future[ActiveRun | None]:

@@ -11,6 +11,7 @@ from typing import Any, Final, NoReturn
 
 from holdwater.errors import ReadOnlyContext
 from holdwater.model import codec
+from holdwater.model.time import from_datetime, to_rfc3339
 from holdwater.steps.delta import join_json_object
 from holdwater.steps.immutable_values import ReadOnlyValues, encode_value, encode_values
 from holdwater.steps.quality import QualityMetrics
@@ -18,7 +19,6 @@ from holdwater.steps.quality import QualityMetrics
 DRY_RUN_PARAM: Final = "__dry_run__"
 RESUMED_PARAM: Final = "__resumed__"
 MAP_INDEX_PARAM: Final = "__map_index__"
-EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 _READ_ONLY_HINTS: Final = {
     "params": "ctx.with_params({...}) makes a new context; a step returns StepResult.ok(context_updates={...})",
@@ -228,9 +228,9 @@ class WorkflowContext:
                 "execution_id": e.execution_id,
                 "batch_id": e.batch_id,
                 "parent_execution_id": e.parent_execution_id,
-                "started_at": e.started_at.isoformat(),
+                "started_at": to_rfc3339(from_datetime(e.started_at)),
             },
-            "started_at": self.started_at.isoformat(),
+            "started_at": to_rfc3339(from_datetime(self.started_at)),
         }
 
     # -- how it is made, and not changed

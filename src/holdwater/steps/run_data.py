@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,8 +9,9 @@ from typing import Any, Final
 from holdwater.kernel.machine import Machine
 from holdwater.model.fanout import ChildResult
 from holdwater.model.rules import FAILED, SKIPPED, SUCCEEDED, UPSTREAM_FAILED
+from holdwater.model.time import to_datetime
 from holdwater.model.values import Stored
-from holdwater.steps.context import EPOCH, RESUMED_PARAM, ExecutionContext, WorkflowContext, make_values
+from holdwater.steps.context import RESUMED_PARAM, ExecutionContext, WorkflowContext, make_values
 from holdwater.steps.delta import (
     INPUT_CELL,
     RESUME_PARAMS_CELL,
@@ -43,7 +43,7 @@ class StepView:
 
     def make_context(self, run_id: str, workflow_name: str, run_started_us: int) -> WorkflowContext:
         """The view as a context, with copies of its own.  `began`: the run, microseconds since the epoch."""
-        started_at = EPOCH + dt.timedelta(microseconds=run_started_us)
+        started_at = to_datetime(run_started_us)
         start = self.run_input
         return WorkflowContext.from_fields(
             run_id=run_id,

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from holdwater.errors import ConfigurationFailure
 from holdwater.model import validation
-from holdwater.steps.context import EPOCH, WorkflowContext
+from holdwater.model.time import from_datetime, to_rfc3339
+from holdwater.steps.context import WorkflowContext
 from holdwater.steps.result import StepResult
 from holdwater.steps.step import WaitStep
 from holdwater.steps.suspension import EngineRequest, RequestFn
-
-_MICROSECOND: Final = dt.timedelta(microseconds=1)
 
 
 def execute_wait(
@@ -26,11 +25,9 @@ def execute_wait(
             submit_request(lambda: EngineRequest(wait_until=now() + round(seconds * 1e6)))
         return StepResult.ok({"waited_seconds": seconds})
     if dry_run:
-        return StepResult.ok({"waited_until": _until_instant(step, context).isoformat()})
-    woken = submit_request(
-        lambda: EngineRequest(wait_until=(_until_instant(step, context) - EPOCH) // _MICROSECOND)
-    ).woken_at
-    return StepResult.ok({"waited_until": (EPOCH + (woken or now()) * _MICROSECOND).isoformat()})
+        return StepResult.ok({"waited_until": to_rfc3339(from_datetime(_until_instant(step, context)))})
+    woken = submit_request(lambda: EngineRequest(wait_until=from_datetime(_until_instant(step, context)))).woken_at
+    return StepResult.ok({"waited_until": to_rfc3339(woken or now())})
 
 
 def _duration_seconds(step: WaitStep, context: WorkflowContext) -> float:

@@ -42,7 +42,7 @@ def history(runner: DefaultRunner, schedule_id: str) -> list[tuple[str, str]]:
 def test_fires_at_its_instants_with_the_context(open_runner: Open, ran: Ran, clock: FakeClock) -> None:
     runner = open_runner()
     schedule = runner.register_cron_workflow("w", "0 2 * * *", "Europe/Berlin", context={"x": 1, "schedule_id": "mine"})
-    assert runner.get_cron_schedule(schedule)["next_run_at"] == "2026-11-21T01:00:00+00:00"
+    assert runner.get_cron_schedule(schedule)["next_run_at"] == "2026-11-21T01:00:00.000000Z"
     clock.set("2026-11-21T00:59:59")
     clock.set("2026-11-21T01:00:00")
     ran.wait(1)
@@ -50,14 +50,14 @@ def test_fires_at_its_instants_with_the_context(open_runner: Open, ran: Ran, clo
     ran.wait(1)
     assert ran.contexts[0] == {
         "x": 1,
-        "scheduled_time": "2026-11-21T01:00:00+00:00",
+        "scheduled_time": "2026-11-21T01:00:00.000000Z",
         "schedule_id": schedule,
         "schedule_timezone": "Europe/Berlin",
         "schedule_expression": "0 2 * * *",
     }
     assert ran.times == ["2026-11-21T01:00:00", "2026-11-22T01:00:00"]
     row = runner.get_cron_schedule(schedule)
-    assert (row["last_run_at"], row["next_run_at"]) == ("2026-11-22T01:00:00+00:00", "2026-11-23T01:00:00+00:00")
+    assert (row["last_run_at"], row["next_run_at"]) == ("2026-11-22T01:00:00.000000Z", "2026-11-23T01:00:00.000000Z")
 
 
 def test_the_fire_and_its_run_are_linked(open_runner: Open, ran: Ran, clock: FakeClock) -> None:
@@ -70,7 +70,7 @@ def test_the_fire_and_its_run_are_linked(open_runner: Open, ran: Ran, clock: Fak
     result = runner.handle(fire["pipeline_execution_id"]).result(SOON_SECONDS)
     assert (result.status, result.workflow_name) == ("Completed", "w")
     (fire,) = runner.get_cron_execution_history(schedule)
-    assert (fire["status"], fire["scheduled_time"]) == ("Completed", "2026-11-21T00:01:00+00:00")
+    assert (fire["status"], fire["scheduled_time"]) == ("Completed", "2026-11-21T00:01:00.000000Z")
     assert fire["completed_at"] is not None
     assert runner.get_cron_execution_history(schedule, offset=1) == []
 
@@ -98,7 +98,7 @@ def test_down_for_a_while(open_runner: Open, ran: Ran, clock: FakeClock, policy:
     assert ran.times[-1] == f"{until[:17]}00"
     skipped, *rest = second.get_cron_execution_history(schedule)[::-1]
     assert skipped["status"] == "Skipped"
-    assert skipped["reason"].startswith("2026-11-21T00:01:00+00:00 to ")
+    assert skipped["reason"].startswith("2026-11-21T00:01:00.000000Z to ")
     assert len(rest) == wanted
 
 
@@ -112,7 +112,7 @@ def test_missed_for_longer_than_the_grace(open_runner: Open, ran: Ran, clock: Fa
         poll_pause()
     assert rows == [("2026-11-21T12:00:00", "Skipped")]
     assert ran.times == []
-    assert second.get_cron_schedule(schedule)["next_run_at"] == "2026-11-22T12:00:00+00:00"
+    assert second.get_cron_schedule(schedule)["next_run_at"] == "2026-11-22T12:00:00.000000Z"
 
 
 def test_the_clock_jumps(open_runner: Open, ran: Ran, clock: FakeClock) -> None:
@@ -333,7 +333,7 @@ def test_disabled_means_disabled(open_runner: Open, ran: Ran, clock: FakeClock) 
     assert runner.get_cron_schedule(schedule)["next_run_at"] is None
     assert runner.list_cron_schedules(enabled_only=True) == []
     runner.set_cron_schedule_enabled(schedule, True)
-    assert runner.get_cron_schedule(schedule)["next_run_at"] == "2026-11-21T01:01:00+00:00"
+    assert runner.get_cron_schedule(schedule)["next_run_at"] == "2026-11-21T01:01:00.000000Z"
     clock.set("2026-11-21T01:01:00")
     ran.wait(1)
     assert ran.times == ["2026-11-21T01:01:00"]
@@ -357,7 +357,7 @@ def test_one_name_one_schedule(open_runner: Open, ran: Ran, clock: FakeClock) ->
     ran.wait(3)
     assert third.register_cron_workflow("w", "0 * * * *", name="mine") == schedule
     (row,) = third.list_cron_schedules()
-    assert (row["cron_expression"], row["next_run_at"]) == ("0 * * * *", "2026-11-21T01:00:00+00:00")
+    assert (row["cron_expression"], row["next_run_at"]) == ("0 * * * *", "2026-11-21T01:00:00.000000Z")
 
 
 def test_a_window(open_runner: Open, ran: Ran, clock: FakeClock) -> None:
@@ -365,7 +365,7 @@ def test_a_window(open_runner: Open, ran: Ran, clock: FakeClock) -> None:
     schedule = runner.register_cron_workflow(
         "w", "0 * * * *", start="2026-11-21T02:00:00Z", end="2026-11-21T04:00:00Z", catchup_policy="run_all"
     )
-    assert runner.get_cron_schedule(schedule)["next_run_at"] == "2026-11-21T02:00:00+00:00"
+    assert runner.get_cron_schedule(schedule)["next_run_at"] == "2026-11-21T02:00:00.000000Z"
     clock.set("2026-11-22T00:00:00")
     ran.wait(2)
     settled(runner)

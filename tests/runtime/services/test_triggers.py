@@ -70,7 +70,7 @@ def test_fires_with_its_context(open_runner: Open, ran: Ran, clock: FakeClock) -
     clock.advance(5)
     ran.wait(1)
     assert ran.contexts == [
-        {"file": "a.csv", "trigger_name": "inbox", "triggered_at": "2026-11-21T00:00:05+00:00"}
+        {"file": "a.csv", "trigger_name": "inbox", "triggered_at": "2026-11-21T00:00:05.000000Z"}
     ]  # fmt: skip
     (fire,) = runner.get_trigger_execution_history("inbox")
     assert runner.handle(fire["workflow_execution_id"]).result(SOON_SECONDS).status == "Completed"
@@ -78,7 +78,7 @@ def test_fires_with_its_context(open_runner: Open, ran: Ran, clock: FakeClock) -
     (row,) = runner.list_trigger_schedules()
     assert row == runner.get_trigger_schedule("inbox")
     assert (row["workflow_name"], row["poll_interval_ms"], row["enabled"]) == ("w", 5000, True)
-    assert row["last_poll_at"] == "2026-11-21T00:00:05+00:00"
+    assert row["last_poll_at"] == "2026-11-21T00:00:05.000000Z"
     assert runner.get_cron_execution_stats("2020-01-01")["total_executions"] == 0
 
 

@@ -12,13 +12,14 @@ from holdwater.model.lazy_imports import lazy_module
 if TYPE_CHECKING:
     from holdwater.errors import InvalidRunState, MissingOutputError, PauseNotFound
     from holdwater.graphs.runner_compatibility import validate_map_compatible, validate_runner_compatibility
+    from holdwater.model.statuses import RunStatus
     from holdwater.runners.graphs.async_runner import AsyncRunner
     from holdwater.runners.graphs.base import BaseRunner
     from holdwater.runners.graphs.capabilities import RunnerCapabilities
     from holdwater.runners.graphs.event_stream import RunHandle
     from holdwater.runners.graphs.local.nesting import ExecutionStrategy, get_execution_strategy
     from holdwater.runners.graphs.local.pending_inputs import PauseInfo, PauseReason
-    from holdwater.runners.graphs.results import MapResult, RunResult, RunStatus
+    from holdwater.runners.graphs.results import MapResult, RunResult
     from holdwater.runners.graphs.sync_runner import SyncRunner
 
 __all__ = [
@@ -51,6 +52,7 @@ _EXPORTS = {
         "validate_map_compatible",
         "validate_runner_compatibility",
     ),
+    "holdwater.model.statuses": ("RunStatus",),
     "holdwater.runners.graphs.async_runner": ("AsyncRunner",),
     "holdwater.runners.graphs.base": ("BaseRunner",),
     "holdwater.runners.graphs.capabilities": ("RunnerCapabilities",),
@@ -66,7 +68,6 @@ _EXPORTS = {
     "holdwater.runners.graphs.results": (
         "MapResult",
         "RunResult",
-        "RunStatus",
     ),
     "holdwater.runners.graphs.sync_runner": ("SyncRunner",),
 }

@@ -21,6 +21,7 @@ from holdwater.graphs.map_items import expand_items
 from holdwater.graphs.messages import did_you_mean, join_names
 from holdwater.graphs.nodes.map_config import MapMode
 from holdwater.graphs.runner_compatibility import validate_runner_compatibility
+from holdwater.model.statuses import RunStatus
 from holdwater.runners.graphs.local.prepare import OptionalNames, PreparedRequest, prepare_request
 from holdwater.runners.graphs.local.run_context import RunOutcome
 from holdwater.runners.graphs.results import MapResult, RunResult, make_map_result
@@ -169,7 +170,7 @@ def to_result(
     """
     if outcome.error is not None and error_handling == "raise":
         raise outcome.error
-    if on_missing != "ignore" and outcome.status == "completed":
+    if on_missing != "ignore" and outcome.status == RunStatus.COMPLETED:
         _report_missing_outputs(outcome, outputs, on_missing)
     return RunResult.from_outcome(outcome, **attributes)
 

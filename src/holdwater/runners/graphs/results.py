@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
+from holdwater.model.statuses import RunStatus
 from holdwater.runners.graphs.local.pending_inputs import PauseInfo
 from holdwater.runners.graphs.local.run_context import new_run_id
 
 if TYPE_CHECKING:
     from holdwater.runners.graphs.local.run_context import RunOutcome
-
-
-class RunStatus(StrEnum):
-    """How a run ended; each equals its value as a string.  `PARTIAL`: of a map, some items failed and some did not."""
-
-    COMPLETED = "completed"
-    FAILED = "failed"
-    PAUSED = "paused"
-    PARTIAL = "partial"
-    ERROR = "failed"
 
 
 class RunResult(dict[str, Any]):
@@ -45,7 +35,7 @@ class RunResult(dict[str, Any]):
         """`known`: attributes besides what the ending says."""
         result = cls(outcome.outputs)
         if outcome.error is not None or outcome.pauses:
-            result.status = RunStatus(outcome.status)
+            result.status = outcome.status
             result.error = outcome.error
             result.pauses = outcome.pauses
             result.item_index = outcome.item_index

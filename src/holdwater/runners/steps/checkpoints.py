@@ -8,8 +8,9 @@ from typing import Any
 
 from holdwater.model import codec
 from holdwater.model.rules import SUCCEEDED
+from holdwater.model.time import to_rfc3339
 from holdwater.runners.steps.attempts import iter_attempts
-from holdwater.runners.steps.visibility import RunVisibility, strip_internal_keys, to_rfc3339
+from holdwater.runners.steps.visibility import RunVisibility, strip_internal_keys
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.steps import StepsRunData, WorkflowContext
 from holdwater.steps.context import RESUMED_PARAM

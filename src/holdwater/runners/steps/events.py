@@ -8,9 +8,10 @@ from typing import Any
 
 from holdwater.model import events as ev
 from holdwater.model.journal import JournalEntry
-from holdwater.model.records import ENDED
+from holdwater.model.statuses import ENDED, RunStatus
+from holdwater.model.time import to_rfc3339
 from holdwater.runners.steps.attempts import StepAttempt, encoded_output_size, iter_attempts
-from holdwater.runners.steps.visibility import RunVisibility, to_rfc3339
+from holdwater.runners.steps.visibility import RunVisibility
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.steps.delta import StepDelta
 
@@ -46,7 +47,7 @@ def build_events(run: ActiveRun) -> list[WorkflowEvent]:
         for kind, node, at, metadata in _events_of_entry(run, entry, ended.get(place)):
             step = None if node is None else names[node]
             found.append(WorkflowEvent(run.row.id, kind, step, to_rfc3339(at), metadata))
-    if run.row.status == "completed" and run.row.finished_at is not None:
+    if run.row.status == RunStatus.COMPLETED and run.row.finished_at is not None:
         took = {"duration_ms": (run.row.finished_at - run.row.created_at) / 1000}
         found.append(WorkflowEvent(run.row.id, "workflow_completed", None, to_rfc3339(run.row.finished_at), took))
     return found

@@ -11,8 +11,8 @@ from holdwater.errors import RunnerClosed
 from holdwater.model import events as ev
 from holdwater.model.ports import Clock, Store, WorkflowDefinition
 from holdwater.model.registry import Registry
+from holdwater.model.time import to_rfc3339
 from holdwater.runners.steps.config import WorkflowRunnerConfig
-from holdwater.runners.steps.visibility import to_rfc3339
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.storage.checkpoints.store import CheckpointedStore
 

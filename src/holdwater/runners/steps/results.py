@@ -10,25 +10,16 @@ from typing import Any
 from holdwater.kernel.compiled_plan import RUN
 from holdwater.model import events as ev
 from holdwater.model.rules import FAILED
+from holdwater.model.statuses import RunStatus
+from holdwater.model.time import from_datetime, to_datetime, to_rfc3339
 from holdwater.runners.steps.attempts import StepAttempt, encoded_output_size, iter_attempts
 from holdwater.runners.steps.visibility import strip_internal_keys
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.steps import StepsRunData, Workflow, WorkflowContext
 
-
-class WorkflowStatus(StrEnum):
-    """How a run is doing; equal to the plain words.
-
-    `stopped`: it ended early without a step failing it (cancelled, shut down, a wait longer than the runner holds) and
-    can be resumed.  No run here is ever `partial`: a step that failed under CONTINUE leaves its run completed, with
-    `failed_steps`.
-    """
-
-    RUNNING = "running"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    STOPPED = "stopped"
-    PARTIAL = "partial"
+WorkflowStatus = RunStatus
+"""No execution of steps is ever `PARTIAL`: a step that failed under CONTINUE leaves its run completed, with
+`failed_steps`; `PAUSED` and `CANCELLED` are shown as `STOPPED`."""
 
 
 class StepStatus(StrEnum):
@@ -95,16 +86,16 @@ class WorkflowResult:
             board.final_view().make_context(row.id, row.workflow, row.created_at)
         )
         self.step_metrics: list[StepMetrics] = _collect_step_metrics(run, workflow, first_entry)
-        self.completed_steps: list[str] = [m.name for m in self.step_metrics if m.status == "completed"]
-        self.skipped_steps: list[str] = [m.name for m in self.step_metrics if m.status == "skipped"]
-        self.failed_steps: list[str] = [m.name for m in self.step_metrics if m.status == "failed"]
+        self.completed_steps: list[str] = [m.name for m in self.step_metrics if m.status is StepStatus.COMPLETED]
+        self.skipped_steps: list[str] = [m.name for m in self.step_metrics if m.status is StepStatus.SKIPPED]
+        self.failed_steps: list[str] = [m.name for m in self.step_metrics if m.status is StepStatus.FAILED]
         self.error_step, self.error, self.error_category = _failed_step(run)
         failed = (m.traceback for m in self.step_metrics if m.name == self.error_step)
         self.traceback: str | None = next(failed, None)
         began = run.entries[first_entry].at if first_entry < len(run.entries) else row.created_at
         ended = row.finished_at or (run.entries[-1].at if run.entries else row.created_at)
-        self.started_at: dt.datetime = _to_datetime(began)
-        self.completed_at: dt.datetime | None = None if row.finished_at is None else _to_datetime(row.finished_at)
+        self.started_at: dt.datetime = to_datetime(began)
+        self.completed_at: dt.datetime | None = None if row.finished_at is None else to_datetime(row.finished_at)
         self.duration_ms: float = max(0, ended - began) / 1000
 
     step_executions = property(lambda self: self.step_metrics)
@@ -133,8 +124,8 @@ class WorkflowResult:
             "error_category": self.error_category,
             "traceback": self.traceback,
             "reason": self.reason,
-            "started_at": self.started_at.isoformat(),
-            "completed_at": None if self.completed_at is None else self.completed_at.isoformat(),
+            "started_at": to_rfc3339(from_datetime(self.started_at)),
+            "completed_at": None if self.completed_at is None else to_rfc3339(from_datetime(self.completed_at)),
             "duration_ms": self.duration_ms,
             "context": self.context.to_dict(),
         }
@@ -144,15 +135,10 @@ class WorkflowResult:
         return f"WorkflowResult({self.workflow_name!r}, {self.run_id!r}, status={status!r}, error={self.error!r})"
 
 
-_STATUS_BY_RUN_STATUS = {"completed": WorkflowStatus.COMPLETED, "failed": WorkflowStatus.FAILED}
-
-
-def _to_workflow_status(run_status: str, is_live: bool) -> WorkflowStatus:
-    return (
-        WorkflowStatus.RUNNING
-        if is_live and run_status == "running"
-        else _STATUS_BY_RUN_STATUS.get(run_status, WorkflowStatus.STOPPED)
-    )
+def _to_workflow_status(run_status: str, is_live: bool) -> RunStatus:
+    if run_status in (RunStatus.COMPLETED, RunStatus.FAILED) or (is_live and run_status == RunStatus.RUNNING):
+        return RunStatus(run_status)
+    return RunStatus.STOPPED
 
 
 def _failed_step(run: ActiveRun) -> tuple[str | None, str | None, str | None]:
@@ -203,8 +189,8 @@ def _metrics_from_attempts(name: str, step_type: str, step_attempts: list[StepAt
         0 if delta is None else encoded_output_size(delta),
         error,
         category,
-        _to_datetime(step_attempts[0].started_at),
-        _to_datetime(last.ended_at),
+        to_datetime(step_attempts[0].started_at),
+        to_datetime(last.ended_at),
         traceback,
     )
 
@@ -219,7 +205,3 @@ def _skipped_nodes(run: ActiveRun, first_entry: int) -> set[int]:
             for first, last in zip(pairs[::2], pairs[1::2]):
                 found.update(range(index[first], index[last] if last else len(index)))
     return found
-
-
-def _to_datetime(us: int) -> dt.datetime:
-    return dt.datetime.fromtimestamp(us / 1e6, dt.UTC)

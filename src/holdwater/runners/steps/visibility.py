@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -45,8 +44,3 @@ def strip_internal_keys(context: WorkflowContext, *hidden_keys: str) -> Workflow
     fields = {name: getattr(context, name) for name in WorkflowContext.__slots__}
     fields |= {"params": make_values("params", params), "metadata": make_values("metadata", metadata)}
     return WorkflowContext.from_fields(**fields)
-
-
-def to_rfc3339(us: int) -> str:
-    """An instant as RFC 3339 in UTC."""
-    return dt.datetime.fromtimestamp(us // 1_000_000, dt.UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{us % 1_000_000:06d}Z"

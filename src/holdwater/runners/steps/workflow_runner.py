@@ -13,6 +13,7 @@ from holdwater.model import events as ev
 from holdwater.model import ids, validation
 from holdwater.model.ports import Clock
 from holdwater.model.records import RunRow
+from holdwater.model.statuses import RunStatus
 from holdwater.runners.steps import workflow_lookup
 from holdwater.runners.steps.checkpoints import Checkpoint, build_checkpoints
 from holdwater.runners.steps.config import WorkflowRunnerConfig
@@ -137,7 +138,7 @@ class WorkflowRunner(StepHooks):
         head = self._require_run_row(run_id)
         found = workflow_lookup.require_workflow(head) if workflow is None else workflow
         self._check_workflow(found, None)
-        if head.status == "completed" and params_override:
+        if head.status == RunStatus.COMPLETED and params_override:
             raise InvalidTransition(
                 f"run {run_id} is completed: there is nothing left to do with other params",
                 hint="execute(workflow, run_id=..., start_from=...) does it again from a step on",
@@ -233,7 +234,7 @@ class WorkflowRunner(StepHooks):
         engine = machinery.engine
         if workflow.structure != row.structure:
             raise workflow_lookup.structure_changed_error(row, workflow)
-        if row.status == "completed" and start_from is None:
+        if row.status == RunStatus.COMPLETED and start_from is None:
             return WorkflowResult(engine.load_run(row.id), workflow)
         machinery.acquire_run(row.id)
         run = engine.load_run(row.id)
@@ -243,12 +244,12 @@ class WorkflowRunner(StepHooks):
                 hint="execute it anew; checkpoint_enabled=True keeps what a run needs",
             )
         sleeps_until = machinery.long_wait_until(run) if start_from is None else None
-        if sleeps_until is not None and row.status == "paused":
+        if sleeps_until is not None and row.status == RunStatus.PAUSED:
             return self._make_result(run, workflow, len(run.entries))
         board = run.board
         assert isinstance(board, StepsRunData)
         start = None if start_from is None else workflow.step_index(start_from)
-        left_behind = row.status == "running" and not params and start is None
+        left_behind = row.status == RunStatus.RUNNING and not params and start is None
         inputs = {} if left_behind else board.resume_inputs(params, start)
         machinery.register_definitions([self._make_definition(workflow)])
         with self._attempt_wrapper.attached(row.id, workflow.name), engine.pause_on_interrupt(row.id):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Collection, Generator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from types import TracebackType
-from typing import Any, Final
+from typing import Any
 
 from holdwater.engine import Engine
 from holdwater.errors import ConfigError, DatabaseURLError
@@ -14,6 +14,7 @@ from holdwater.model import events as ev
 from holdwater.model import validation
 from holdwater.model.records import RunFilter
 from holdwater.model.statuses import STATUS_LABELS
+from holdwater.model.time import from_datetime
 from holdwater.operations.schedules import ScheduleMethods, ScheduleService
 from holdwater.runners.tasks.config import DefaultRunnerConfig
 from holdwater.runners.tasks.results import RunSummary, WorkflowResult
@@ -26,8 +27,6 @@ from holdwater.runtime.internal_errors import InternalErrorRecord
 from holdwater.tasks import Context
 
 ContextInput = Context | Mapping[str, Any] | None
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class DefaultRunner(ScheduleMethods):
@@ -383,4 +382,4 @@ def _to_epoch_us(instant: datetime) -> int:
         raise ConfigError(
             f"since must be a datetime with a time zone, it is {instant!r}", hint="datetime.now(UTC) - ..."
         )
-    return (instant - _EPOCH) // timedelta(microseconds=1)
+    return from_datetime(instant)

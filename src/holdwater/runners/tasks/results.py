@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from holdwater.model.records import RunRow
-from holdwater.model.statuses import STATUS_LABELS
+from holdwater.model.statuses import STATUS_LABELS, RunStatus
+from holdwater.model.time import to_rfc3339
 from holdwater.runs import history
 from holdwater.runs.activity import Activity
 from holdwater.runtime.active_run import ActiveRun
@@ -15,8 +16,7 @@ from holdwater.tasks import Context
 
 
 def to_rfc3339_or_none(us: int | None) -> str | None:
-    """RFC 3339 in UTC, with microseconds."""
-    return None if us is None else datetime.fromtimestamp(us / 1e6, UTC).isoformat(timespec="microseconds")
+    return None if us is None else to_rfc3339(us)
 
 
 def describe_activity(activity: Activity) -> str:
@@ -92,7 +92,7 @@ class RunSummary:
             code_version=row.code,
             forked_from=row.forked_from,
             parent_run_id=row.parent_id,
-            activity=None if activity is None or row.status != "running" else describe_activity(activity),
+            activity=None if activity is None or row.status != RunStatus.RUNNING else describe_activity(activity),
         )
 
 

@@ -34,8 +34,9 @@ from holdwater.model.commands import Evaluate, Execute, Tend, Wake
 from holdwater.model.journal import JournalEntry
 from holdwater.model.plan import Plan
 from holdwater.model.ports import Store
-from holdwater.model.records import ENDED, JournalRow, RunRow, WorkRow
+from holdwater.model.records import JournalRow, RunRow, WorkRow
 from holdwater.model.rules import SETTLED
+from holdwater.model.statuses import ENDED, RunStatus
 from holdwater.runs.verify import forks, parents
 from holdwater.runs.verify.forks import MALFORMED_DATA_ERRORS
 
@@ -177,7 +178,7 @@ class _RunCheck:
             self._add_violation("I6", text)
         if machine is not None and machine.fan_outs:
             tended = [row for row in work if row.kind == "tend" and row.owner and row.lease_until > self.now]
-            is_tended = bool(tended) and self.row.status == "running"
+            is_tended = bool(tended) and self.row.status == RunStatus.RUNNING
             for text in parents.check_children(self.row, machine, find_run_row, self.now, is_supervised=is_tended):
                 self._add_violation("I6", text)
 
@@ -314,7 +315,7 @@ class _RunCheck:
 
     def _check_status(self, machine: Machine) -> None:
         head = self.row
-        set_aside = head.status == "paused" and machine.status == "running" and head.reason
+        set_aside = head.status == RunStatus.PAUSED and machine.status == "running" and head.reason
         if head.status != machine.status and not set_aside:
             self._add_violation("I5", f"its head says {head.status}, its journal says {machine.status}")
         if (head.finished_at is not None) != (head.status in ENDED):
@@ -342,7 +343,7 @@ class _RunCheck:
                 self._add_violation(
                     "I6", f"task {_node_label(machine, node)} is outstanding, and the queue does not know of it"
                 )
-        if not machine.todo and self.row.status == "running":
+        if not machine.todo and self.row.status == RunStatus.RUNNING:
             self._add_violation("I6", "it is running, and nothing of it is outstanding")
 
     def _check_work_row(self, machine: Machine, row: WorkRow) -> None:
@@ -361,9 +362,9 @@ class _RunCheck:
             kind, fence = "tend", command.turn
         if (row.kind, row.fence) != (kind, fence):
             self._add_violation("I4", f"{where} to {row.kind}; what was issued is fence {fence}, to {kind}")
-        if head.status == "running" and row.parked:
+        if head.status == RunStatus.RUNNING and row.parked:
             self._add_violation("I6", f"{where} that is parked, though the run is not paused: nobody will take it")
-        if head.status == "paused" and row.owner is None and not row.parked:
+        if head.status == RunStatus.PAUSED and row.owner is None and not row.parked:
             self._add_violation("I6", f"{where} that anybody may take, though the run is paused")
 
 

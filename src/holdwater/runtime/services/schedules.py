@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +19,7 @@ from holdwater.model.error_report import describe
 from holdwater.model.journal import JournalEntry
 from holdwater.model.ports import WorkflowDefinition
 from holdwater.model.schedules import FireRow, Firing, ScheduleRow
+from holdwater.model.time import to_rfc3339
 from holdwater.model.triggers import triggers
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.services.triggers import TriggerPoller, given
@@ -36,7 +36,6 @@ DOUBT_US: Final = 1_000_000
 """how long to wait where the clock and its reference do not agree whether something is due"""
 IDLE_SECONDS: Final = 30.0
 """how often to look although nothing was heard, where others can be heard"""
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +72,6 @@ def schedule_policy(row: ScheduleRow, limits: ScheduleConfig) -> SchedulePolicy:
     )
 
 
-def format_instant(instant_us: int) -> str:
-    """RFC 3339 in UTC."""
-    return (_EPOCH + timedelta(microseconds=instant_us)).isoformat()
-
-
 _cron = lru_cache(maxsize=4096)(Cron)
 
 
@@ -91,7 +85,7 @@ def _given(row: ScheduleRow, instant: int) -> dict[str, Any]:
     if row.kind == "trigger":
         return given(row, instant)
     return {
-        "scheduled_time": format_instant(instant),
+        "scheduled_time": to_rfc3339(instant),
         "schedule_id": row.id,
         "schedule_timezone": row.timezone,
         "schedule_expression": row.expression,
@@ -218,9 +212,7 @@ class Scheduler:
         cut = len(instants) < len(found.fire_us)
         if found.skipped_us is not None:
             first, last = found.skipped_us
-            reason = (
-                found.reason if first == last else f"{format_instant(first)} to {format_instant(last)}: {found.reason}"
-            )
+            reason = found.reason if first == last else f"{to_rfc3339(first)} to {to_rfc3339(last)}: {found.reason}"
             firing.fires.append(FireRow(row.id, last, "skipped", now, reason=reason))
         for instant in instants:
             fire = FireRow(row.id, instant, "skipped", now)

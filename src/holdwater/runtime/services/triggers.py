@@ -17,6 +17,7 @@ from holdwater.model import codec
 from holdwater.model.coroutines import run_to_end
 from holdwater.model.error_report import describe
 from holdwater.model.schedules import FireRow, Firing, ScheduleRow
+from holdwater.model.time import to_rfc3339
 from holdwater.model.triggers import Answer, Trigger, TriggerResult, triggers
 from holdwater.runtime.internal_errors import logger
 
@@ -198,6 +199,4 @@ def hash_of(inputs: dict[str, Any]) -> str:
 
 def given(row: ScheduleRow, instant: int) -> dict[str, Any]:
     """What every run of a trigger finds in its context."""
-    from holdwater.runtime.services.schedules import format_instant
-
-    return {"trigger_name": row.name, "triggered_at": format_instant(instant)}
+    return {"trigger_name": row.name, "triggered_at": to_rfc3339(instant)}

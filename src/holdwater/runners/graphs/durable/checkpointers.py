@@ -9,7 +9,7 @@ import threading
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -18,6 +18,7 @@ from holdwater.errors import ConfigError
 from holdwater.model import validation
 from holdwater.model.records import RunFilter, RunRow
 from holdwater.model.registry import Registry
+from holdwater.model.time import to_datetime
 from holdwater.runs import history
 from holdwater.runs.pauses import Pause
 from holdwater.runtime.active_run import ActiveRun
@@ -66,8 +67,8 @@ class WorkflowRecord:
             row.workflow,
             row.status,
             row.error,
-            _to_datetime(row.created_at),
-            None if row.finished_at is None else _to_datetime(row.finished_at),
+            to_datetime(row.created_at),
+            None if row.finished_at is None else to_datetime(row.finished_at),
             row.parent_id,
             row.forked_from,
         )
@@ -218,10 +219,6 @@ class PostgresCheckpointer(Checkpointer):
         super().__init__(url, options=options)
 
 
-def _to_datetime(us: int) -> datetime:
-    return datetime.fromtimestamp(us / 1e6, UTC)
-
-
 def _to_recorded_step(run: ActiveRun, node_index: int, node_history: history.NodeHistory) -> RecordedStep:
     values = {
         cell.rpartition("/")[2]: run.machine.value[c].copy()
@@ -233,7 +230,7 @@ def _to_recorded_step(run: ActiveRun, node_index: int, node_history: history.Nod
         if node_history.started_at is None or node_history.ended_at is None
         else (node_history.ended_at - node_history.started_at) / 1000
     )
-    at = None if node_history.ended_at is None else _to_datetime(node_history.ended_at)
+    at = None if node_history.ended_at is None else to_datetime(node_history.ended_at)
     return RecordedStep(
         node_history.name, node_history.state.lower(), values, node_history.attempts, took, node_history.error, at
     )

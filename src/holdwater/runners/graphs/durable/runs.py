@@ -18,6 +18,7 @@ from holdwater.errors import (
 from holdwater.graphs.definition import GraphWorkflowDefinition
 from holdwater.graphs.nodes.nested import GraphNode
 from holdwater.model import validation
+from holdwater.model.statuses import RunStatus
 from holdwater.model.values import Stored
 from holdwater.runners.graphs.durable.local_caller import CallerRun, LocalCaller
 from holdwater.runners.graphs.local.errors import deadlock_error, infinite_loop_error
@@ -96,7 +97,7 @@ class DurableGraphRuns:
         answered = self.submit_answers(run_id, caller.answers)
         if head.status in ("failed", "cancelled") or run.machine.suspended:
             self._resume(run_id, {})
-        elif head.status == "running":
+        elif head.status == RunStatus.RUNNING:
             if not answered:
                 self._resume(run_id, {})
         elif given_answers and not answered:

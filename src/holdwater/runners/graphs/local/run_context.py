@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from holdwater.model.statuses import RunStatus
 from holdwater.runners.graphs.local.error_location import note_item_location
 from holdwater.runners.graphs.local.pending_inputs import PauseInfo, PendingInputs
 
@@ -83,9 +84,10 @@ class RunOutcome:
         return self
 
     @property
-    def status(self) -> str:
-        """The value of the run's status."""
-        return "failed" if self.error is not None else "paused" if self.pauses else "completed"
+    def status(self) -> RunStatus:
+        if self.error is not None:
+            return RunStatus.FAILED
+        return RunStatus.PAUSED if self.pauses else RunStatus.COMPLETED
 
 
 @dataclass(slots=True, kw_only=True)

@@ -81,7 +81,7 @@ class RunSpan:
                 outputs=outcome.outputs,
                 duration_ms=(time.perf_counter() - self._started_at) * 1e3,
                 iterations=outcome.iterations,
-                status=outcome.status,
+                status=outcome.status.value,
                 error=outcome.error,
             )
         )

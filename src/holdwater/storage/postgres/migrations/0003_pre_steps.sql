@@ -106,10 +106,10 @@ SELECT
                 'batch_id', run.given -> 'batch_id',
                 'parent_execution_id', run.given -> 'parent_id',
                 'started_at', to_char(to_timestamp(run.created_at / 1000000) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS')
-                    || '.' || lpad((run.created_at % 1000000)::TEXT, 6, '0') || '+00:00'
+                    || '.' || lpad((run.created_at % 1000000)::TEXT, 6, '0') || 'Z'
             ),
             'started_at', to_char(to_timestamp(run.created_at / 1000000) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS')
-                || '.' || lpad((run.created_at % 1000000)::TEXT, 6, '0') || '+00:00',
+                || '.' || lpad((run.created_at % 1000000)::TEXT, 6, '0') || 'Z',
             'params', coalesce(json_object_agg(name, value) FILTER (WHERE map = 'params'), '{}'),
             'outputs', coalesce(json_object_agg(name, value) FILTER (WHERE map = 'outputs'), '{}'),
             'partition', coalesce(run.given -> 'partition', '{}'),

@@ -55,10 +55,10 @@ SELECT
                 'batch_id', json_extract(run.given, '$.batch_id'),
                 'parent_execution_id', json_extract(run.given, '$.parent_id'),
                 'started_at', strftime('%Y-%m-%dT%H:%M:%S', run.created_at / 1000000, 'unixepoch')
-                    || printf('.%06d+00:00', run.created_at % 1000000)
+                    || printf('.%06dZ', run.created_at % 1000000)
             ),
             'started_at', strftime('%Y-%m-%dT%H:%M:%S', run.created_at / 1000000, 'unixepoch')
-                || printf('.%06d+00:00', run.created_at % 1000000),
+                || printf('.%06dZ', run.created_at % 1000000),
             'params', json_group_object(name, json(text)) FILTER (WHERE map = 'params'),
             'outputs', json_group_object(name, json(text)) FILTER (WHERE map = 'outputs'),
             'partition', json(coalesce(json_extract(run.given, '$.partition'), '{}')),
