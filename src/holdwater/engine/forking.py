@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from holdwater.errors import ConfigError, TaskNotFound
+from holdwater.errors import ConfigError, TaskNotFound, did_you_mean
 from holdwater.kernel.compiled_plan import CompiledPlan
 from holdwater.kernel.forking import fork_journal
 from holdwater.model import ids
@@ -40,10 +39,9 @@ def create_fork(
     inputs = [read.name for read in source.layout.plan.nodes[node].reads]
     unknown = [name for name in values if inputs and name not in inputs]
     if unknown:
-        close = difflib.get_close_matches(unknown[0], inputs, n=1)
         raise ConfigError(
             f"{from_task!r} has no input {unknown[0]!r}",
-            hint=f"did you mean {close[0]!r}?" if close else f"its inputs are {', '.join(inputs)}",
+            hint=did_you_mean(unknown[0], inputs) or f"its inputs are {', '.join(inputs)}",
         )
     if values or removed:
         edits[node] = source.style.edits(values, removed, edits.get(node))
@@ -69,11 +67,11 @@ def node_index(layout: CompiledPlan, name: str, run_id: str) -> int:
     if node is not None:
         return node
     names = list(layout.index)
-    close = difflib.get_close_matches(name, names, n=1)
+    close = did_you_mean(name, names)
     listed = ", ".join(names[:MAX_LISTED_NAMES]) + (
         f" and {len(names) - MAX_LISTED_NAMES} more" * (len(names) > MAX_LISTED_NAMES)
     )
     raise TaskNotFound(
         f"run {run_id} has no task {name!r}",
-        hint=(f"did you mean {close[0]!r}? " if close else "") + f"its tasks are {listed}",
+        hint=(f"{close} " if close else "") + f"its tasks are {listed}",
     )

@@ -9,7 +9,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
-from holdwater.errors import GraphConfigError, InputError, WorkflowError
+from holdwater.errors import GraphConfigError, InputError, WorkflowError, did_you_mean
 from holdwater.graphs import definition_hash
 from holdwater.graphs.build.checks import build_valid_wiring, collect_inner_bindings, find_overridden_bindings
 from holdwater.graphs.build.edges import EdgeLike
@@ -18,7 +18,7 @@ from holdwater.graphs.build.wiring import Edge, Wiring
 from holdwater.graphs.drawable import Drawable
 from holdwater.graphs.input_spec import InputSpec
 from holdwater.graphs.inputs import flatten_inputs
-from holdwater.graphs.messages import did_you_mean, join_names, with_facts
+from holdwater.graphs.messages import join_names, with_facts
 from holdwater.graphs.nodes.base import Node
 from holdwater.graphs.nodes.interrupts import InterruptNode
 from holdwater.graphs.nodes.nested import GraphNode

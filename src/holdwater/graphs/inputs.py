@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from holdwater.errors import GraphConfigError, InputError, MissingInputError
-from holdwater.graphs.messages import did_you_mean, join_names, with_facts
+from holdwater.errors import GraphConfigError, InputError, MissingInputError, did_you_mean
+from holdwater.graphs.messages import join_names, with_facts
 
 if TYPE_CHECKING:
     from holdwater.graphs.build.scope import Scope

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from holdwater.errors import GraphConfigError, MapOverError
+from holdwater.errors import GraphConfigError, MapOverError, did_you_mean
 from holdwater.graphs.messages import type_with_article
 from holdwater.graphs.nodes.map_config import MapMode
 from holdwater.model.error_report import describe
@@ -79,10 +78,9 @@ def expand_items(
 
 def _get_column(name: str, inputs: Mapping[str, Any]) -> Sequence[Any]:
     if name not in inputs:
-        close = difflib.get_close_matches(name, list(inputs), n=1)
         raise MapOverError(
             f"map_over names {name!r}, which is not among the inputs: {', '.join(inputs) or 'none'}",
-            hint=f"did you mean {close[0]!r}?" if close else "give it a list of values",
+            hint=did_you_mean(name, inputs) or "give it a list of values",
         )
     column = inputs[name]
     if isinstance(column, (str, bytes, Mapping)) or not isinstance(column, Iterable):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 _MAX_LISTED = 12
@@ -24,9 +23,3 @@ def type_with_article(value: object) -> str:
     """The type of a value with its article: `an int`."""
     name = type(value).__name__
     return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
-
-
-def did_you_mean(name: object, candidates: Iterable[str]) -> str:
-    """`did you mean ...?` if one of the known names comes close, else nothing."""
-    close = difflib.get_close_matches(str(name), list(candidates), n=1)
-    return f"did you mean {close[0]!r}?" if close else ""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import threading
 from collections.abc import Callable
 from typing import Final
 
-from holdwater.errors import WorkflowError, WorkflowNotFound
+from holdwater.errors import WorkflowError, WorkflowNotFound, did_you_mean
 from holdwater.model import validation
 from holdwater.model.ports import WorkflowDefinition
 
@@ -65,9 +64,8 @@ class Registry:
     def not_found(self, name: str) -> WorkflowNotFound:
         """The error for a name nobody registered; it says which names come close."""
         names = self.names()
-        close = difflib.get_close_matches(name, names, n=3) if isinstance(name, str) and len(name) < 1000 else []
-        if close:
-            hint = f"did you mean {' or '.join(map(repr, close))}?"
+        if close := did_you_mean(name, names):
+            hint = close
         elif names:
             hint = f"this process knows {', '.join(map(repr, names[:10]))}" + (" and more" if len(names) > 10 else "")
         else:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from holdwater.errors import PauseNotFound
+from holdwater.errors import PauseNotFound, did_you_mean
 from holdwater.kernel.machine import AWAITING_INPUT
 from holdwater.model.input_requests import Question
 from holdwater.model.json_schema import Schema
@@ -97,8 +96,7 @@ def single_pause(pauses: list[Pause], key: str | None, run_id: str) -> Pause:
     ids = [pause.pause_id for pause in pauses]
     listed = ", ".join(map(repr, ids))
     if not fitting:
-        close = difflib.get_close_matches(key or "", ids, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"open are: {listed}"
+        hint = did_you_mean(key or "", ids) or f"open are: {listed}"
         raise PauseNotFound(f"run {run_id} has no open question {key!r}", hint=hint)
     raise PauseNotFound(f"run {run_id} has several open questions", hint=f"say which one: {listed}")
 

@@ -6,7 +6,6 @@ of the zone, so that wall = instant + offset.
 
 from __future__ import annotations
 
-import difflib
 import re
 from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
@@ -14,7 +13,7 @@ from functools import cache, lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
-from holdwater.errors import ScheduleError
+from holdwater.errors import ScheduleError, did_you_mean, suggest
 
 SECONDS_PER_DAY: Final = 86_400
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -39,13 +38,11 @@ def load_zone(name: str) -> ZoneInfo:
     """The zone of exactly this IANA name.  Raises ScheduleError, with the names that come close."""
     if name in known_zones():  # asked first: nothing that looks like a path reaches the file system
         return ZoneInfo(name)
-    same = [known for known in known_zones() if known.lower() == name.lower()]
+    same = []
     if offset := re.fullmatch(r"(?:UTC|GMT)?([+-])0?(1?[0-9])(?::?00)?", name):
         same = [f"Etc/GMT{'-' if offset[1] == '+' else '+'}{offset[2]}"]  # those count westwards
-    close = [known for known in same if known in known_zones()] or difflib.get_close_matches(
-        name[:64], sorted(known_zones()), n=3, cutoff=0.7
-    )
-    hint = f"did you mean {' or '.join(map(repr, close))}?" if close else "use a name such as 'UTC' or 'Europe/Berlin'"
+    close = suggest(known for known in same if known in known_zones()) or did_you_mean(name, sorted(known_zones()))
+    hint = close or "use a name such as 'UTC' or 'Europe/Berlin'"
     raise ScheduleError(f"time zone {shorten_repr(name)} is not an IANA name (they are case-sensitive)", hint=hint)
 
 

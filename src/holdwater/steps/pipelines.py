@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 import inspect
 import threading
 from collections.abc import Callable, Mapping
@@ -11,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Any, ClassVar, Final, TypeVar, overload
 
-from holdwater.errors import PipelineNotFound, StepReturnError
+from holdwater.errors import PipelineNotFound, StepReturnError, did_you_mean
 from holdwater.model.coroutines import run_to_end
 from holdwater.model.registry import registry
 from holdwater.model.signatures import signature_of
@@ -107,9 +106,8 @@ class PipelineRegistry:
     def not_found(self, name: str) -> PipelineNotFound:
         """The error for a name that is neither a pipeline nor a workflow; it says what comes close."""
         known = [*self.names(), *registry.names()]
-        close = difflib.get_close_matches(name, known, n=3)
-        if close:
-            hint = f"did you mean {' or '.join(map(repr, close))}?"
+        if close := did_you_mean(name, known):
+            hint = close
         else:
             hint = f"this process knows {', '.join(map(repr, known[:10]))}" if known else "register it with @pipeline"
         return PipelineNotFound(f"no pipeline or workflow named {name!r} is registered in this process", hint=hint)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import warnings
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from holdwater.errors import FallThroughWarning, WorkflowError
+from holdwater.errors import FallThroughWarning, WorkflowError, did_you_mean
 from holdwater.model import validation
 from holdwater.model.plan import Plan
 from holdwater.model.registry import Registry, registry
@@ -174,10 +173,9 @@ class Workflow:
         """The place of a target, which is after the step."""
         there = self._index.get(target) if isinstance(target, str) else None
         if there is None:
-            close = difflib.get_close_matches(str(target), self._index, n=3)
             raise WorkflowError(
                 f"step {step.name!r}: {role} {target!r} is no step of workflow {self.name!r}",
-                hint=f"did you mean {' or '.join(map(repr, close))}?" if close else f"steps: {list(self._index)[:20]}",
+                hint=did_you_mean(target, self._index) or f"steps: {list(self._index)[:20]}",
             )
         if there <= self._index[step.name]:
             raise WorkflowError(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from holdwater.errors import WorkflowError
+from holdwater.errors import WorkflowError, did_you_mean
 from holdwater.model.plan import Node, Plan
 from holdwater.model.rules import SKIPPED, UPSTREAM_FAILED, After, AllOf, Rule, leaves
 from holdwater.tasks import trigger_rules
@@ -52,10 +51,9 @@ class TaskResolver:
                 function = getattr(function, "__wrapped__", None)
             if name in self._tasks:
                 return name
-        close = difflib.get_close_matches(name, self._tasks, n=3)
         raise WorkflowError(
             f"{referrer} names the task {name!r}, which workflow {self._namespace.workflow_id!r} does not have",
-            hint=f"did you mean {' or '.join(map(repr, close))}?" if close else "",
+            hint=did_you_mean(name, self._tasks),
         )
 
 

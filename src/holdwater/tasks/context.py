@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NoReturn
 
-from holdwater.errors import ContextTooLarge, DecodingError, EncodingError, KeyExists, KeyMissing
+from holdwater.errors import ContextTooLarge, DecodingError, EncodingError, KeyExists, KeyMissing, did_you_mean
 from holdwater.model import codec
 from holdwater.model.value_types.display import as_text
 from holdwater.model.values import Stored
@@ -312,9 +311,8 @@ class Context(Mapping[str, Any]):
         if self._view.count + len(self._local_writes) > MAX_KEYS_FOR_SUGGESTIONS:
             return ""
         names = self._keys()
-        close = difflib.get_close_matches(key, names, n=1)
-        if close:
-            return f"did you mean {close[0]!r}?"
+        if close := did_you_mean(key, names):
+            return close
         return f"it has {', '.join(map(repr, names))}"[:MAX_HINT_CHARS] if names else "it is empty"
 
 

@@ -6,12 +6,11 @@ that is built.  A rule is looked at once, when every dependency of its task and 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from holdwater.errors import EncodingError, WorkflowError
+from holdwater.errors import EncodingError, WorkflowError, did_you_mean
 from holdwater.model import codec
 from holdwater.model.rules import (
     FAILED,
@@ -98,10 +97,9 @@ def context_value(key: str, operator: str, value: Any = None) -> Condition:
         raise WorkflowError(f"context_value: the key is a string, not {key!r}")
     name = _OPERATORS_BY_SPELLING.get(str(operator).replace("_", "").lower())
     if name is None:
-        close = difflib.get_close_matches(str(operator).lower(), [*OPERATORS, *_OPERATOR_ALIASES], n=1)
         raise WorkflowError(
             f"context_value: unknown operator {operator!r}",
-            hint=f"did you mean {close[0]!r}?" if close else f"one of {', '.join(OPERATORS)}",
+            hint=did_you_mean(operator, [*OPERATORS, *_OPERATOR_ALIASES]) or f"one of {', '.join(OPERATORS)}",
         )
     try:
         text = codec.encode(value)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from holdwater.errors import GraphConfigError
-from holdwater.graphs.messages import did_you_mean, join_names, with_facts
+from holdwater.errors import GraphConfigError, did_you_mean
+from holdwater.graphs.messages import join_names, with_facts
 from holdwater.graphs.nodes.base import Node
 
 EdgeLike = tuple[str | Node, str | Node] | tuple[str | Node, str | Node, str | Iterable[str]]

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from holdwater.errors import GraphConfigError, MapOverError, RenameError, SignatureError
+from holdwater.errors import GraphConfigError, MapOverError, RenameError, SignatureError, did_you_mean
 from holdwater.fingerprint.callables import combine_fingerprints
-from holdwater.graphs.messages import did_you_mean
 from holdwater.graphs.nodes.base import Node, PortSide
 from holdwater.graphs.nodes.map_config import ErrorHandling, MapConfig, MapMode, OnPause
 from holdwater.graphs.nodes.nested_interface import NestedInterface

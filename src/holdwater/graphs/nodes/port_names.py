@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from holdwater.errors import RenameError
-from holdwater.graphs.messages import did_you_mean
+from holdwater.errors import RenameError, did_you_mean
 
 
 class Ports:

@@ -14,11 +14,12 @@ from holdwater.errors import (
     InputError,
     MissingInputError,
     MissingOutputError,
+    did_you_mean,
 )
 from holdwater.graphs.graph import Graph
 from holdwater.graphs.inputs import merge_inputs
 from holdwater.graphs.map_items import expand_items
-from holdwater.graphs.messages import did_you_mean, join_names
+from holdwater.graphs.messages import join_names
 from holdwater.graphs.nodes.map_config import MapMode
 from holdwater.graphs.runner_compatibility import validate_runner_compatibility
 from holdwater.model.statuses import RunStatus

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import weakref
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from holdwater.errors import ConfigError, InvalidTransition, RunnerClosed, RunNotFound, WorkflowError
+from holdwater.errors import ConfigError, InvalidTransition, RunnerClosed, RunNotFound, WorkflowError, did_you_mean
 from holdwater.model import events as ev
 from holdwater.model import ids, validation
 from holdwater.model.ports import Clock
@@ -206,12 +205,9 @@ class WorkflowRunner(StepHooks):
         if not workflow.name:
             raise WorkflowError("a workflow that is run by itself has a name", hint='Workflow(name="...", steps=[...])')
         if start_from is not None and workflow.get_step(start_from) is None:
-            close = difflib.get_close_matches(str(start_from), workflow.step_names(), n=3)
             raise WorkflowError(
                 f"start_from={start_from!r} is no step of workflow {workflow.name!r}",
-                hint=f"did you mean {' or '.join(map(repr, close))}?"
-                if close
-                else f"steps: {workflow.step_names()[:20]}",
+                hint=did_you_mean(start_from, workflow.step_names()) or f"steps: {workflow.step_names()[:20]}",
             )
 
     def _make_definition(self, workflow: Workflow) -> RunnerWorkflowDefinition:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any, Final, Generic, Self, TypeVar, overload
 
-from holdwater.errors import ConfigError
+from holdwater.errors import ConfigError, did_you_mean
 from holdwater.model import validation
 from holdwater.runtime.driver import DriverConfig
 from holdwater.runtime.executors.base import DEFAULT, ExecutorConfig
@@ -190,10 +189,9 @@ class DefaultRunnerConfig:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in OPTIONS:
-            close = difflib.get_close_matches(name, OPTIONS, n=1)
             raise ConfigError(
                 f"there is no option {name!r}",
-                hint=f"did you mean {close[0]!r}?" if close else f"the options are {', '.join(sorted(OPTIONS))}",
+                hint=did_you_mean(name, OPTIONS) or f"the options are {', '.join(sorted(OPTIONS))}",
             )
         super().__setattr__(name, value)
 

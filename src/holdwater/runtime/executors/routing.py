@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from holdwater.errors import ConfigError, ExecutorNotFound
+from holdwater.errors import ConfigError, ExecutorNotFound, did_you_mean
 from holdwater.model import validation
 
 SEPARATOR: Final = "::"
@@ -67,13 +66,10 @@ class Router:
 
 def not_found(name: str, executors: Collection[str], who: str) -> ExecutorNotFound:
     """The error for an executor that is not there; `who` begins the sentence."""
-    close = difflib.get_close_matches(name, executors, n=1) if isinstance(name, str) and len(name) < 1000 else []
     known = ", ".join(map(repr, sorted(executors)))
     return ExecutorNotFound(
         f"{who} the executor {validation.shorten_repr(name)}, which this runner does not have",
-        hint=f"did you mean {close[0]!r}?"
-        if close
-        else f"it has {known}; add others with DefaultRunnerConfig.executors",
+        hint=did_you_mean(name, executors) or f"it has {known}; add others with DefaultRunnerConfig.executors",
     )
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from holdwater.errors import GraphConfigError
+from holdwater.errors import GraphConfigError, did_you_mean
 from holdwater.graphs.build.digraph import reachable
 from holdwater.graphs.build.wiring import Wiring
-from holdwater.graphs.messages import did_you_mean, join_names, with_facts
+from holdwater.graphs.messages import join_names, with_facts
 from holdwater.graphs.nodes.base import Node
 
 
