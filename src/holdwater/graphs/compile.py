@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+from holdwater.graphs.build.digraph import Digraph
 from holdwater.graphs.build.reaching_writers import find_unbranched_writers
 from holdwater.graphs.node_call import NodeCall
 from holdwater.graphs.nodes.gates import GateNode
@@ -163,14 +164,13 @@ class _Compiler:
 
     def _find_loops(self) -> dict[str, int]:
         """Node -> number of the strongly connected component it is in; nodes outside of loops are left out."""
-        edges = tuple(
-            PlanNode(
-                name, after=(*self._sources_and_predecessors(name), *(gate.name for gate in self.gates_over[name]))
-            )
+        edges = [
+            (before, name)
             for name in self.nodes
-        )
-        rough = compile_plan(Plan(self._plan_name, edges))
-        return {name: u for name, u in zip(self.nodes, rough.unit, strict=True) if rough.loops[u] is not None}
+            for before in (*self._sources_and_predecessors(name), *[gate.name for gate in self.gates_over[name]])
+        ]
+        digraph = Digraph.from_edges(self.nodes, edges)
+        return {name: u for name, u in digraph.component.items() if len(digraph.components[u]) > 1}
 
     @property
     def _plan_name(self) -> str:

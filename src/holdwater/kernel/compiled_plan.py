@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from holdwater.errors import WorkflowError
 from holdwater.kernel import predicates
+from holdwater.kernel.scc import strongly_connected_components
 from holdwater.model.plan import Plan
 from holdwater.model.rules import After, HasRun, Open, Rule, Value, leaves
 
@@ -136,7 +137,7 @@ def compile_plan(plan: Plan) -> CompiledPlan:
         before.append(sources - {i})
         mentioned.append(heard)
 
-    members = _order_units(_find_units(before), before)
+    members = _order_units(strongly_connected_components(before), before)
     unit = [0] * len(nodes)
     for u, inside in enumerate(members):
         for i in inside:
@@ -221,7 +222,7 @@ def _nodes_in_rule(rule: Rule | None) -> Iterable[str]:
                 pass
 
 
-def _order_units(units: tuple[tuple[int, ...], ...], before: list[set[int]]) -> tuple[tuple[int, ...], ...]:
+def _order_units(units: list[list[int]], before: list[set[int]]) -> tuple[tuple[int, ...], ...]:
     """The units in an order of their edges; of those that could be next, the one defined first."""
     unit = {i: u for u, inside in enumerate(units) for i in inside}
     after: list[set[int]] = [set() for _ in units]
@@ -237,56 +238,9 @@ def _order_units(units: tuple[tuple[int, ...], ...], before: list[set[int]]) -> 
     ordered = []
     while free:
         _, u = heappop(free)
-        ordered.append(units[u])
+        ordered.append(tuple(units[u]))
         for v in after[u]:
             need[v] -= 1
             if not need[v]:
                 heappush(free, (units[v][0], v))
     return tuple(ordered)
-
-
-def _find_units(before: list[set[int]]) -> tuple[tuple[int, ...], ...]:
-    """Strongly connected components (Tarjan, without recursion)."""
-    n = len(before)
-    after: list[list[int]] = [[] for _ in range(n)]
-    for i, sources in enumerate(before):
-        for j in sources:
-            after[j].append(i)
-    order = [0] * n
-    low = [0] * n
-    open_ = [False] * n
-    stack: list[int] = []
-    found: list[tuple[int, ...]] = []
-    tick = 0
-    for root in range(n):
-        if order[root]:
-            continue
-        tick += 1
-        order[root] = low[root] = tick
-        stack.append(root)
-        open_[root] = True
-        work = [(root, iter(sorted(after[root])))]
-        while work:
-            v, rest = work[-1]
-            for w in rest:
-                if not order[w]:
-                    tick += 1
-                    order[w] = low[w] = tick
-                    stack.append(w)
-                    open_[w] = True
-                    work.append((w, iter(sorted(after[w]))))
-                    break
-                if open_[w]:
-                    low[v] = min(low[v], order[w])
-            else:
-                work.pop()
-                if work:
-                    low[work[-1][0]] = min(low[work[-1][0]], low[v])
-                if low[v] == order[v]:
-                    component: list[int] = []
-                    while not component or component[-1] != v:
-                        w = stack.pop()
-                        open_[w] = False
-                        component.append(w)
-                    found.append(tuple(sorted(component)))
-    return tuple(found)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+
+from holdwater.kernel.scc import strongly_connected_components
 
 Neighbours = Mapping[str, Sequence[str]]
-
-_ASSIGNED: Final = 1 << 60
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,10 +29,11 @@ class Digraph:
         for source, target in dict.fromkeys(edges):
             after[source].append(target)
             before[target].append(source)
-        part = _number_components(after)
-        members: list[list[str]] = [[] for _ in range(max(part.values(), default=-1) + 1)]
-        for name in names:
-            members[part[name]].append(name)
+        all_names = list(after)
+        index = {name: i for i, name in enumerate(all_names)}
+        found = strongly_connected_components([[index[target] for target in targets] for targets in after.values()])
+        members = [[all_names[i] for i in component] for component in found]
+        part = {name: number for number, inside in enumerate(members) for name in inside}
         level: dict[str, int] = {}
         for number, inside in enumerate(members):
             below = [level[b] for name in inside for b in before[name] if part[b] != number]
@@ -55,41 +55,3 @@ def reachable(start_nodes: Iterable[str], neighbours: Neighbours) -> set[str]:
                 found.add(name)
                 stack.append(name)
     return found
-
-
-def _number_components(successors: Neighbours) -> dict[str, int]:
-    """Node -> number of its part, in topological order (Tarjan 1972, with a stack of our own)."""
-    index: dict[str, int] = {}
-    low: dict[str, int] = {}
-    part: dict[str, int] = {}
-    open_nodes: list[str] = []
-    count = 0
-    for root in successors:
-        if root in index:
-            continue
-        way: list[tuple[str, Iterator[str]]] = [(root, iter(successors[root]))]
-        index[root] = low[root] = len(index)
-        open_nodes.append(root)
-        while way:
-            name, rest = way[-1]
-            for later in rest:
-                if later not in index:
-                    index[later] = low[later] = len(index)
-                    open_nodes.append(later)
-                    way.append((later, iter(successors[later])))
-                    break
-                if low[later] != _ASSIGNED:
-                    low[name] = min(low[name], index[later])
-            else:
-                way.pop()
-                if way:
-                    low[way[-1][0]] = min(low[way[-1][0]], low[name])
-                if low[name] == index[name]:
-                    while True:
-                        member = open_nodes.pop()
-                        low[member] = _ASSIGNED
-                        part[member] = count
-                        if member == name:
-                            break
-                    count += 1
-    return {name: count - 1 - number for name, number in part.items()}
