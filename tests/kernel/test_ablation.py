@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from holdwater.kernel import Machine, supersteps
+from holdwater.kernel import Machine, barrier, supersteps
 from holdwater.kernel.compiled_plan import Loop
+from holdwater.kernel.states import Superstep
 from holdwater.model.events import Succeeded
 from tests.kernel.drivers import Chaos, outcome
 from tests.kernel.programs import CASES, Case
@@ -39,7 +40,7 @@ def test_without_the_barrier(monkeypatch: pytest.MonkeyPatch) -> None:
         r.remaining -= 1
         r.running_count = [node]
         r.done[node] = (values, decision)
-        supersteps._commit_superstep(m, loop, r)
+        barrier.commit_superstep(m, loop, r)
 
     def superstep_of_the_idle(m: Machine, loop: Loop) -> None:
         busy = {i for i in loop.nodes if i in m.todo}
@@ -49,7 +50,7 @@ def test_without_the_barrier(monkeypatch: pytest.MonkeyPatch) -> None:
         if not busy or r is None or any(supersteps._is_ready(m, i) for i in r.candidates):
             superstep(m, loop)
 
-    monkeypatch.setattr(supersteps, "finish", finish_at_once)
+    monkeypatch.setattr(barrier, "finish", finish_at_once)
     monkeypatch.setattr(supersteps, "start_superstep", superstep_of_the_idle)
     assert len(_outcomes(case)) > 5
 
@@ -58,13 +59,13 @@ def test_without_plan_order_at_the_barrier(monkeypatch: pytest.MonkeyPatch) -> N
     """Two producers of one name in one superstep: which write is the latest must not depend on who came first."""
     case = CASES["graphs: rivals in a loop"]
     assert len(_outcomes(case)) == 1
-    publish = supersteps._commit_superstep
+    publish = barrier.commit_superstep
 
-    def in_order_of_arrival(m: Machine, loop: Loop, r: supersteps.Superstep) -> None:
+    def in_order_of_arrival(m: Machine, loop: Loop, r: Superstep) -> None:
         r.running_count = list(r.done)
         publish(m, loop, r)
 
-    monkeypatch.setattr(supersteps, "_commit_superstep", in_order_of_arrival)
+    monkeypatch.setattr(barrier, "commit_superstep", in_order_of_arrival)
     assert len(_outcomes(case)) > 1
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import strategies as st
 
 from holdwater.kernel import Machine, compile_plan, fanout
+from holdwater.kernel.states import FanOut
 from holdwater.model import events as ev
 from holdwater.model.commands import Execute, Tend, Wake
 from holdwater.model.events import Event
@@ -524,7 +525,7 @@ def _outcomes(name: str) -> set[str]:
 
 def test_with_results_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(_outcomes("graphs: fan")) == 1
-    monkeypatch.setattr(fanout.FanOut, "results", lambda self: tuple(self.results_by_index.values()))
+    monkeypatch.setattr(FanOut, "results", lambda self: tuple(self.results_by_index.values()))
     assert len(_outcomes("graphs: fan")) > 5
 
 

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from holdwater.model import validation
+from holdwater.model.ports import WorkflowDefinition
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.attempt import Attempt
 from holdwater.runtime.future import Future
 from holdwater.runtime.services.child_calls import ChildCall
 
-if TYPE_CHECKING:
-    from holdwater.engine.engine import Engine
+Resolve = Callable[[str, Any], tuple[WorkflowDefinition, dict[str, Any]]]
+"""Name of a workflow and inputs -> its program and the cells to start with.  Raises WorkflowNotFound, EncodingError."""
 
 
 class ChildRunStarter:
-    """Starts children.  `present`: what a body gets for a run that has ended."""
+    """Starts children.  `to_result`: what a body gets for a run that has ended."""
 
-    def __init__(self, engine: Engine, to_result: Callable[[ActiveRun], Any]) -> None:
-        self._engine, self._to_result = engine, to_result
+    def __init__(
+        self, resolve: Resolve, submit: Callable[[ChildCall], None], to_result: Callable[[ActiveRun], Any]
+    ) -> None:
+        self._resolve, self._submit, self._to_result = resolve, submit, to_result
 
     def start(self, parent: Attempt, workflow: str, inputs: Any, key: str | None) -> Future[Any]:
         """Start a child run of this attempt, or find the one that was started by the same call before a crash.
@@ -28,7 +31,7 @@ class ChildRunStarter:
         """
         if key is not None:
             validation.check_text("the key of a child run", key, at_most_bytes=validation.LONGEST_KEY_BYTES)
-        program, cells = self._engine.resolve_workflow(workflow, inputs)
+        program, cells = self._resolve(workflow, inputs)
         call = ChildCall(parent, workflow, program, cells, key, self._to_result)
-        self._engine.driver.call(call)
+        self._submit(call)
         return call.promise

@@ -104,7 +104,7 @@ class Engine:
                 self._new_run_row,
                 self._on_driver_stopped,
             )
-            self.driver.children = ChildRunStarter(self, to_result)
+            self.driver.children = ChildRunStarter(self.resolve_workflow, self.driver.call, to_result)
             self.driver.start()
         except BaseException:
             self.store.close()

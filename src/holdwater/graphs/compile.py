@@ -25,7 +25,7 @@ from holdwater.model.rules import AllOf, AnyOf, HasRun, Not, Open, Rule
 
 if TYPE_CHECKING:
     from holdwater.graphs.build.scope import Scope
-    from holdwater.graphs.graph import Graph
+    from holdwater.graphs.graph_protocol import GraphProtocol
     from holdwater.graphs.nodes.base import Node
     from holdwater.kernel import Machine
 
@@ -37,7 +37,7 @@ UNLIMITED_ITERATIONS: Final = -1
 class CompiledGraph:
     """A graph in one scope, ready to run.  Tuples are indexed by the number of the node in the plan."""
 
-    graph: Graph
+    graph: GraphProtocol
     scope: Scope
     compiled_plan: CompiledPlan
     nodes: tuple[Node, ...]
@@ -108,13 +108,13 @@ class CompiledGraph:
         return made
 
 
-def compile_graph(graph: Graph, scope: Scope) -> CompiledGraph:
+def compile_graph(graph: GraphProtocol, scope: Scope) -> CompiledGraph:
     """Compile a graph for one scope; linear in its edges."""
     return _Compiler(graph, scope).compile()
 
 
 class _Compiler:
-    def __init__(self, graph: Graph, scope: Scope) -> None:
+    def __init__(self, graph: GraphProtocol, scope: Scope) -> None:
         self.graph, self.scope = graph, scope
         self.nodes: dict[str, Node] = {name: graph.nodes[name] for name in scope.active}
         self.entry_names = frozenset(scope.entrypoints)

@@ -36,7 +36,7 @@ from holdwater.model.rules import MISSING
 from holdwater.model.values import Stored
 
 if TYPE_CHECKING:
-    from holdwater.graphs.graph import Graph
+    from holdwater.graphs.graph_protocol import GraphProtocol
     from holdwater.graphs.nodes.base import Node
 
 T = TypeVar("T")
@@ -109,7 +109,7 @@ class GraphWorkflowDefinition:
 
     def __init__(
         self,
-        graph: Graph,
+        graph: GraphProtocol,
         name: str,
         get_environment: Callable[[str], RunEnvironment | None] = _no_environment,
         variant: str = "",

@@ -10,11 +10,11 @@ from holdwater.graphs.type_compat import format_type
 
 if TYPE_CHECKING:
     from holdwater.graphs.build.scope import Scope
-    from holdwater.graphs.graph import Graph
+    from holdwater.graphs.graph_protocol import GraphProtocol
     from holdwater.graphs.nodes.base import Node
 
 
-def format_headline(graph: Graph) -> str:
+def format_headline(graph: GraphProtocol) -> str:
     """`Graph: name | 3 nodes | 2 edges | no cycles`."""
     parts = [
         f"Graph: {graph.name}" if graph.name else "Graph",
@@ -25,7 +25,7 @@ def format_headline(graph: Graph) -> str:
     return " | ".join(parts)
 
 
-def describe_graph(graph: Graph, show_types: bool) -> str:
+def describe_graph(graph: GraphProtocol, show_types: bool) -> str:
     """Inputs, outputs and nodes of a graph in its scope, a line each."""
     scope = graph.scope()
     nodes = [graph.nodes[name] for name in scope.active]
@@ -54,7 +54,7 @@ def _format_row(title: str, names: list[str]) -> list[str]:
     return [f"  {title}: {', '.join(names)}"] if names else []
 
 
-def _format_nodes(graph: Graph, scope: Scope, nodes: list[Node]) -> list[str]:
+def _format_nodes(graph: GraphProtocol, scope: Scope, nodes: list[Node]) -> list[str]:
     """In one line if each follows the one before it, else a line each."""
     pairs = {(edge.source, edge.target) for edge in graph.edges if edge.source != edge.target}
     among = set(scope.active)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from holdwater.drawing.drawing import Drawing
     from holdwater.drawing.mermaid import Direction, Mermaid
     from holdwater.drawing.picture import Picture
-    from holdwater.graphs.graph import Graph
+    from holdwater.graphs.graph_protocol import GraphProtocol
 
 MAX_NOTEBOOK_BOXES: Final = 500
 
@@ -61,7 +61,7 @@ class Drawable:
     def _make_picture(self, depth: int, show_types: bool, show_inputs: bool) -> Picture:
         from holdwater.graphs.picture import make_picture
 
-        return make_picture(cast("Graph", self), depth, show_types=show_types, show_inputs=show_inputs)
+        return make_picture(cast("GraphProtocol", self), depth, show_types=show_types, show_inputs=show_inputs)
 
     def _repr_html_(self) -> str | None:
         """None, so that a notebook shows the text, where a drawing would be too large."""

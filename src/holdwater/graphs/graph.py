@@ -16,6 +16,7 @@ from holdwater.graphs.build.edges import EdgeLike
 from holdwater.graphs.build.scope import Scope, compute_scope, find_leaf_outputs, match_outputs
 from holdwater.graphs.build.wiring import Edge, Wiring
 from holdwater.graphs.drawable import Drawable
+from holdwater.graphs.graph_protocol import GraphProtocol
 from holdwater.graphs.input_spec import InputSpec
 from holdwater.graphs.inputs import flatten_inputs
 from holdwater.graphs.messages import join_names, with_facts
@@ -26,8 +27,8 @@ from holdwater.model import validation
 from holdwater.model.registry import Registry, registry
 
 if TYPE_CHECKING:
+    from holdwater.graphs.capable_runner import CapableRunner
     from holdwater.graphs.definition import GraphWorkflowDefinition
-    from holdwater.graphs.runner_compatibility import CapableRunner
 
 G = TypeVar("G", bound="Graph")
 
@@ -40,7 +41,7 @@ class NestedGraph:
     """A graph inside another one, and the runner it asks for, if any."""
 
     node_name: str
-    graph: Graph
+    graph: GraphProtocol
     explicit_runner: CapableRunner | None
 
 

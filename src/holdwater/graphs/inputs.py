@@ -12,7 +12,7 @@ from holdwater.graphs.messages import join_names, with_facts
 
 if TYPE_CHECKING:
     from holdwater.graphs.build.scope import Scope
-    from holdwater.graphs.graph import Graph
+    from holdwater.graphs.graph_protocol import GraphProtocol
 
 _PRINTABLE_TYPES = (bool, int, float, str, type(None))
 
@@ -31,7 +31,7 @@ class ResolvedInputs:
 
 
 def resolve_inputs(
-    graph: Graph,
+    graph: GraphProtocol,
     inputs: Mapping[str, Any] | None = None,
     /,
     *,
@@ -69,7 +69,7 @@ def resolve_inputs(
 
 
 def merge_inputs(
-    graph: Graph,
+    graph: GraphProtocol,
     inputs: Mapping[str, Any] | None = None,
     /,
     *,
@@ -90,7 +90,7 @@ def merge_inputs(
     return found
 
 
-def flatten_inputs(graph: Graph, inputs: Mapping[str, Any]) -> dict[str, Any]:
+def flatten_inputs(graph: GraphProtocol, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Values by the addresses of namespaced nodes."""
     if not isinstance(inputs, Mapping):
         raise InputError(f"inputs are a mapping of names to values, not {inputs!r}")
@@ -123,7 +123,7 @@ def _add_unique(merged: dict[str, Any], more: Mapping[str, Any]) -> None:
     merged.update(more)
 
 
-def _check_keywords(graph: Graph, keywords: Mapping[str, Any]) -> None:
+def _check_keywords(graph: GraphProtocol, keywords: Mapping[str, Any]) -> None:
     known = graph.input_names | graph.wiring.writers.keys() | graph.namespaces
     for name in keywords:
         if "." in name:
@@ -141,7 +141,7 @@ def _check_keywords(graph: Graph, keywords: Mapping[str, Any]) -> None:
             )
 
 
-def _warn_unknown_inputs(graph: Graph, names: Iterable[str]) -> None:
+def _warn_unknown_inputs(graph: GraphProtocol, names: Iterable[str]) -> None:
     for name in sorted(names):
         close = did_you_mean(name, graph.input_names)
         warnings.warn(
@@ -152,7 +152,7 @@ def _warn_unknown_inputs(graph: Graph, names: Iterable[str]) -> None:
         )
 
 
-def _warn_overridden_bindings(graph: Graph, inputs: Mapping[str, Any]) -> None:
+def _warn_overridden_bindings(graph: GraphProtocol, inputs: Mapping[str, Any]) -> None:
     for name in inputs.keys() & graph.bound.keys():
         before, now = graph.bound[name], inputs[name]
         if before is not now:
@@ -187,7 +187,9 @@ def _check_loop_entries(scope: Scope, given: Collection[str]) -> None:
         )
 
 
-def _missing_input_error(graph: Graph, missing: Sequence[str], provided: Mapping[str, Any]) -> MissingInputError:
+def _missing_input_error(
+    graph: GraphProtocol, missing: Sequence[str], provided: Mapping[str, Any]
+) -> MissingInputError:
     takers: dict[str, list[str]] = {name: [] for name in missing}
     for node in graph.nodes.values():
         for name in node.inputs:

@@ -11,13 +11,13 @@ from holdwater.graphs.nodes.nested import GraphNode
 from holdwater.graphs.type_compat import format_type
 
 if TYPE_CHECKING:
-    from holdwater.graphs.graph import Graph
+    from holdwater.graphs.graph_protocol import GraphProtocol
     from holdwater.graphs.nodes.base import Node
 
 MAX_DEFAULT_CHARS: Final = 20
 
 
-def make_picture(graph: Graph, depth: int = 0, *, show_types: bool = True, show_inputs: bool = True) -> Picture:
+def make_picture(graph: GraphProtocol, depth: int = 0, *, show_types: bool = True, show_inputs: bool = True) -> Picture:
     """What a run of the graph uses, with `depth` levels of nested graphs unfolded.
 
     Hidden nodes are left out, arrows lead through them.
@@ -67,7 +67,7 @@ def _with_type(name: str, annotation: Any, show_types: bool) -> str:
 # -- inputs
 
 
-def _add_input_boxes(picture: Picture, graph: Graph, nodes: Mapping[str, Node], show_types: bool) -> None:
+def _add_input_boxes(picture: Picture, graph: GraphProtocol, nodes: Mapping[str, Node], show_types: bool) -> None:
     """One box for all the inputs that go to the same nodes."""
     groups: dict[tuple[str, ...], list[str]] = {}
     consumers = _input_consumers(graph, nodes)
@@ -81,7 +81,7 @@ def _add_input_boxes(picture: Picture, graph: Graph, nodes: Mapping[str, Node], 
         picture.arrows += [Arrow(key, target, "data", names=tuple(names)) for target in targets]
 
 
-def _input_consumers(graph: Graph, nodes: Mapping[str, Node]) -> dict[str, list[str]]:
+def _input_consumers(graph: GraphProtocol, nodes: Mapping[str, Node]) -> dict[str, list[str]]:
     """Where each input goes to: in a loop, where nothing else brings the value, if there is such a node."""
     given: dict[str, list[str]] = {}
     seeded: dict[str, list[str]] = {}
@@ -104,7 +104,7 @@ def _format_input(node: Node, name: str, show_types: bool) -> str:
 # -- arrows
 
 
-def _make_arrows(graph: Graph, nodes: Mapping[str, Node]) -> list[Arrow]:
+def _make_arrows(graph: GraphProtocol, nodes: Mapping[str, Node]) -> list[Arrow]:
     arrows = list(_all_arrows(graph, nodes))
     onward: dict[str, list[Arrow]] = {name: [] for name, node in nodes.items() if node.hide}
     if not onward:
@@ -130,7 +130,7 @@ def _bypass_hidden(arrow: Arrow, hidden_arrows: Mapping[str, list[Arrow]]) -> It
                 pending.append(further.target)
 
 
-def _all_arrows(graph: Graph, nodes: Mapping[str, Node]) -> Iterator[Arrow]:
+def _all_arrows(graph: GraphProtocol, nodes: Mapping[str, Node]) -> Iterator[Arrow]:
     decided: set[tuple[str, str]] = set()
     for node in nodes.values():
         if isinstance(node, GateNode):

@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from holdwater.errors import GraphConfigError, IncompatibleRunnerError
 
 if TYPE_CHECKING:
-    from holdwater.graphs.graph import Graph
-
-
-class SupportedFeatures(Protocol):
-    """What a runner can do with graphs."""
-
-    @property
-    def supports_cycles(self) -> bool: ...
-    @property
-    def supports_gates(self) -> bool: ...
-    @property
-    def supports_interrupts(self) -> bool: ...
-    @property
-    def supports_async_nodes(self) -> bool: ...
-
-
-class CapableRunner(Protocol):
-    """A runner of graphs, as far as a graph knows one."""
-
-    @property
-    def capabilities(self) -> SupportedFeatures: ...
+    from holdwater.graphs.capable_runner import CapableRunner
+    from holdwater.graphs.graph_protocol import GraphProtocol
 
 
 _REQUIRED_FEATURES: Final = (
@@ -36,7 +17,7 @@ _REQUIRED_FEATURES: Final = (
 )
 
 
-def validate_runner_compatibility(graph: Graph, runner: CapableRunner) -> None:
+def validate_runner_compatibility(graph: GraphProtocol, runner: CapableRunner) -> None:
     """Raise IncompatibleRunnerError if the graph, or one nested in it, needs what its runner cannot do.
 
     A nested graph with a runner of its own is judged by that one; its interrupts must be possible above it as well,
@@ -61,7 +42,7 @@ def validate_runner_compatibility(graph: Graph, runner: CapableRunner) -> None:
         todo += [(one.graph, one.explicit_runner or runner) for one in nested]
 
 
-def validate_map_compatible(graph: Graph, context: str) -> None:
+def validate_map_compatible(graph: GraphProtocol, context: str) -> None:
     """Raise GraphConfigError if the graph has interrupts; `context` says who wants to map it."""
     if graph.has_interrupts:
         raise GraphConfigError(
@@ -75,12 +56,12 @@ def validate_map_compatible(graph: Graph, context: str) -> None:
         )
 
 
-def _describe_graph(graph: Graph) -> str:
+def _describe_graph(graph: GraphProtocol) -> str:
     return f"graph {graph.name!r}" if graph.name else "the graph"
 
 
 def _incompatible_runner_error(
-    graph: Graph, runner: CapableRunner, capability: str, feature: str, node_name: str
+    graph: GraphProtocol, runner: CapableRunner, capability: str, feature: str, node_name: str
 ) -> IncompatibleRunnerError:
     return IncompatibleRunnerError(
         f"{_describe_graph(graph)} has {feature}{f' ({node_name})' if node_name else ''}, but"

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from holdwater.errors import WorkflowError
 from holdwater.kernel import predicates
+from holdwater.kernel.predicates import Test
 from holdwater.kernel.scc import strongly_connected_components
 from holdwater.model.plan import Plan
 from holdwater.model.rules import After, HasRun, Open, Rule, Value, leaves
 
-if TYPE_CHECKING:
-    from holdwater.kernel.machine import Machine
-
-Test = Callable[["Machine", int], bool]
 RUN: Final = -1
 """Stands for the run itself among the numbers of its nodes."""
 

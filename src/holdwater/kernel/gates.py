@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
+from typing import Final, Protocol
 
+from holdwater.model.plan import Plan
 from holdwater.model.rules import FAILED, UPSTREAM_FAILED
-
-if TYPE_CHECKING:
-    from holdwater.kernel.machine import Machine
 
 END: Final = "END"
 """A decision that opens nothing: the loop may come to rest."""
@@ -16,10 +14,45 @@ END: Final = "END"
 WAITING: Final = "waiting"
 
 
-def is_open(gate: int, target: int, name: str, default: bool) -> Callable[[Machine, int], bool]:
+class GatePlan(Protocol):
+    """Which gates stand over which nodes."""
+
+    @property
+    def plan(self) -> Plan: ...
+    @property
+    def controllers(self) -> Sequence[tuple[int, ...]]:
+        """By node: the gates over it."""
+
+    @property
+    def targets(self) -> Sequence[tuple[int, ...]]:
+        """By gate: what it may open."""
+
+
+class RuleState(Protocol):
+    """What a rule may look at in a run."""
+
+    @property
+    def compiled_plan(self) -> GatePlan: ...
+    @property
+    def state(self) -> Sequence[str]: ...
+    @property
+    def run_counts(self) -> Sequence[int]: ...
+    @property
+    def last_decision(self) -> Mapping[int, Sequence[str]]: ...
+    @property
+    def open_targets(self) -> Mapping[int, Collection[str]]: ...
+    @property
+    def closed_gates(self) -> Container[int]: ...
+    @property
+    def rule_results(self) -> Sequence[bool]: ...
+    @property
+    def waived(self) -> Container[int]: ...
+
+
+def is_open(gate: int, target: int, name: str, default: bool) -> Callable[[RuleState, int], bool]:
     """The test of an `Open` rule: the gate's pending decision names the target, or it is open by default."""
 
-    def test(m: Machine, i: int) -> bool:
+    def test(m: RuleState, i: int) -> bool:
         named = m.open_targets.get(gate)
         if named and name in named:
             return not (m.compiled_plan.controllers[gate] and is_unreachable(m, gate))
@@ -34,7 +67,7 @@ def is_open(gate: int, target: int, name: str, default: bool) -> Callable[[Machi
     return test
 
 
-def is_unreachable(m: Machine, gate: int) -> bool:
+def is_unreachable(m: RuleState, gate: int) -> bool:
     """All gates above this gate have decided against it, or are cut off themselves.
 
     One gate that has not is enough to say no, however far above.  Gates may stand over each other in a circle; a gate
@@ -68,7 +101,7 @@ def is_unreachable(m: Machine, gate: int) -> bool:
     return True
 
 
-def gates_first(m: Machine, ready: list[int]) -> list[int]:
+def gates_first(m: RuleState, ready: list[int]) -> list[int]:
     """Which of the ready nodes of a loop go now.
 
     A ready gate holds back its targets; decisions of a gate it controls wait too, unless nothing else can run.

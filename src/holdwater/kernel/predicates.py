@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from holdwater.kernel import gates
+from holdwater.kernel.gates import RuleState
 from holdwater.model.rules import After, AllOf, AnyOf, HasRun, Not, Open, Rule, Value
 
-if TYPE_CHECKING:
-    from holdwater.kernel.machine import Machine
-
-Test = Callable[["Machine", int], bool]
+Test = Callable[[RuleState, int], bool]
 
 
 def compile_rule(rule: Rule | None, index: Mapping[str, int]) -> Test | None:
@@ -47,7 +44,7 @@ def _every(tests: list[Test], *, verdict: bool) -> Test:
     if len(tests) == 1:
         return tests[0]
 
-    def test(m: Machine, i: int) -> bool:
+    def test(m: RuleState, i: int) -> bool:
         for one in tests:
             if one(m, i) is verdict:
                 return verdict

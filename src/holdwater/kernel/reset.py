@@ -7,18 +7,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from holdwater.kernel.compiled_plan import RUN
 from holdwater.kernel.gates import WAITING
+from holdwater.kernel.issuing import issue
+from holdwater.kernel.states import State
+from holdwater.model import events as ev
 from holdwater.model.rules import FAILED, SKIPPED
 
-if TYPE_CHECKING:
-    from holdwater.kernel.machine import Machine
-    from holdwater.model import events as ev
 
-
-def resume(m: Machine, e: ev.Resumed) -> None:
+def resume(m: State, e: ev.Resumed) -> None:
     """Go on, with new inputs if there are any, from a node of a sequence if one is given."""
     ended, unhurt = m.ended, not m.halted and not m.failed
     m.suspended = False
@@ -40,18 +39,18 @@ def resume(m: Machine, e: ev.Resumed) -> None:
     for i in held + again:
         for counted in (m.errors, m.failures, m.crashes):
             counted.pop(i, None)
-        m.issue(i)
+        issue(m, i)
     m.failed = any(m.compiled_plan.plan.nodes[i].on_error != "ignore" for i in m.errors)
 
 
-def _set_inputs(m: Machine, inputs: Mapping[str, Any]) -> list[int]:
+def _set_inputs(m: State, inputs: Mapping[str, Any]) -> list[int]:
     """Take new inputs in: each is the latest write of its cell.  Returns the nodes that read them."""
     for name, value in inputs.items():
         m.write_input(m.compiled_plan.cell[name], value)
     return m.compiled_plan.readers(inputs) if inputs else []
 
 
-def _restart_from(m: Machine, start: int) -> list[int]:
+def _restart_from(m: State, start: int) -> list[int]:
     """Of a sequence: what stands before `start` and is not done never will be, whatever it has come to.
 
     `start` itself is not passed over, nor is the rest of what an earlier decision had passed over together with it.
@@ -68,7 +67,7 @@ def _restart_from(m: Machine, start: int) -> list[int]:
     return [i for i in (*m.halted_nodes, *m.todo, *m.pending_inputs) if i < start] + [start]
 
 
-def _reset_nodes(m: Machine, anew: Iterable[int], *, failures: bool, keep_seeds: bool) -> list[int]:
+def _reset_nodes(m: State, anew: Iterable[int], *, failures: bool, keep_seeds: bool) -> list[int]:
     """Take back what is to be done anew, failures that let the run go on, and all that came after either.
 
     What ran because of a failure must not stand beside its success.  A failure that counts for nothing (`ignore`)
@@ -108,7 +107,7 @@ def _reset_nodes(m: Machine, anew: Iterable[int], *, failures: bool, keep_seeds:
     return again
 
 
-def _keep_loop_state(m: Machine, units: Iterable[int]) -> None:
+def _keep_loop_state(m: State, units: Iterable[int]) -> None:
     """What a loop both reads and writes begins, when it is done again, with what it has come to."""
     layout = m.compiled_plan
     seeds = {layout.cell[name] for name in layout.plan.aliases}
@@ -119,7 +118,7 @@ def _keep_loop_state(m: Machine, units: Iterable[int]) -> None:
             m.given_values[c] = (m.value[c], m.version[c])
 
 
-def _reset_node(m: Machine, i: int) -> None:
+def _reset_node(m: State, i: int) -> None:
     """The node has never been looked at."""
     m.state[i] = WAITING
     m.run_counts[i] = 0

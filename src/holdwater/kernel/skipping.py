@@ -7,17 +7,16 @@ for each other: such a loop has not completed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from holdwater.kernel.compiled_plan import Loop
-    from holdwater.kernel.machine import Machine
+from holdwater.kernel.compiled_plan import Loop
+from holdwater.kernel.states import State
 
 _TOLD: Final = 10
 """members of a deadlock that its error names"""
 
 
-def find_skippable(m: Machine, loop: Loop) -> set[int]:
+def find_skippable(m: State, loop: Loop) -> set[int]:
     """The members that are left out as things stand; linear in the loop's edges."""
     never = [i for i in loop.nodes if not m.run_counts[i]]
     open_ = _has_pending_input(m, never)
@@ -32,7 +31,7 @@ def find_skippable(m: Machine, loop: Loop) -> set[int]:
     return out
 
 
-def _has_pending_input(m: Machine, never: list[int]) -> set[int]:
+def _has_pending_input(m: State, never: list[int]) -> set[int]:
     """Those whose rule would let them run if all they wait for had run."""
     m.waived = range(len(m.state))
     found = {i for i in never if (test := m.compiled_plan.tests[i]) is None or test(m, i)}
@@ -40,13 +39,13 @@ def _has_pending_input(m: Machine, never: list[int]) -> set[int]:
     return found
 
 
-def _is_refused_by_gate(m: Machine, i: int, open_: set[int], out: set[int], loop: Loop) -> bool:
+def _is_refused_by_gate(m: State, i: int, open_: set[int], out: set[int], loop: Loop) -> bool:
     """No gate lets it run, and one that could has decided otherwise, or will not decide."""
     unit, gates = m.compiled_plan.unit, m.compiled_plan.controllers[i]
     return i not in open_ and (not gates or any([m.run_counts[g] or g in out or unit[g] != loop.unit for g in gates]))
 
 
-def _has_no_writer_left(m: Machine, i: int, maker: dict[int, int], out: set[int]) -> bool:
+def _has_no_writer_left(m: State, i: int, maker: dict[int, int], out: set[int]) -> bool:
     """An input it cannot do without was not written, and no member that could write it is still to run."""
     return any(
         [
@@ -56,7 +55,7 @@ def _has_no_writer_left(m: Machine, i: int, maker: dict[int, int], out: set[int]
     )
 
 
-def find_deadlock(m: Machine, loop: Loop, stuck: list[int]) -> str:
+def find_deadlock(m: State, loop: Loop, stuck: list[int]) -> str:
     """For whom each of these members waits; of many, the first."""
     nodes = m.compiled_plan.plan.nodes
     waits = []

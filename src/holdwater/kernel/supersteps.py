@@ -7,44 +7,17 @@ equality: an equal value is a new value.
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
+from holdwater.kernel.barrier import read_versions
 from holdwater.kernel.compiled_plan import Loop
 from holdwater.kernel.gates import END, gates_first, is_unreachable
+from holdwater.kernel.issuing import issue
 from holdwater.kernel.skipping import find_deadlock, find_skippable
+from holdwater.kernel.states import State, Superstep
 from holdwater.model.rules import SKIPPED, SUCCEEDED
 
-if TYPE_CHECKING:
-    from holdwater.kernel.machine import Machine
 
-
-@dataclass(slots=True)
-class Superstep:
-    """The superstep a loop is in.  `left`: running nodes; `dirty`: nodes to look at when it is complete."""
-
-    candidates: set[int]
-    remaining: int = 0
-    count: int = 0
-    running_count: list[int] = field(default_factory=list)
-    done: dict[int, tuple[tuple[Any, ...], tuple[str, ...] | None]] = field(default_factory=dict)
-
-    def copy(self) -> Superstep:
-        """Shares the values, and nothing else."""
-        return Superstep(set(self.candidates), self.remaining, self.count, list(self.running_count), dict(self.done))
-
-
-def finish(m: Machine, loop: Loop, node: int, values: tuple[Any, ...], decision: tuple[str, ...] | None) -> None:
-    """A node of the running superstep is done; the last one publishes them all."""
-    m.state[node] = SUCCEEDED
-    r = m.supersteps[loop.unit]
-    r.done[node] = (values, decision)
-    r.remaining -= 1
-    if not r.remaining:
-        _commit_superstep(m, loop, r)
-
-
-def start_superstep(m: Machine, loop: Loop) -> None:
+def start_superstep(m: State, loop: Loop) -> None:
     """Issue what is ready now, or let the loop come to rest."""
     layout = m.compiled_plan
     r = m.supersteps.get(loop.unit)
@@ -84,10 +57,10 @@ def start_superstep(m: Machine, loop: Loop) -> None:
     r.count += 1
     r.remaining, r.running_count = len(run), run
     for i in run:
-        m.issue(i)
+        issue(m, i)
 
 
-def _is_idle(m: Machine, loop: Loop) -> tuple[list[int], list[int]]:
+def _is_idle(m: State, loop: Loop) -> tuple[list[int], list[int]]:
     """What is ready once skipped members are waited for no longer; if nothing is, the members in a deadlock.
 
     One of these that has all it needs, and is the only one, goes before those that wait for it in their turn.  In a
@@ -105,7 +78,7 @@ def _is_idle(m: Machine, loop: Loop) -> tuple[list[int], list[int]]:
     return [], [i for i in loop.nodes if m.compiled_plan.newer[i] and m.run_counts[i] and _is_opened(m, i)]
 
 
-def _ready_nodes(m: Machine, nodes: list[int], waived: Container[int]) -> list[int]:
+def _ready_nodes(m: State, nodes: list[int], waived: Container[int]) -> list[int]:
     """Which of the nodes are to run if these are not waited for."""
     m.waived = waived
     ready = [i for i in nodes if _is_ready(m, i)]
@@ -113,34 +86,7 @@ def _ready_nodes(m: Machine, nodes: list[int], waived: Container[int]) -> list[i
     return ready
 
 
-def _commit_superstep(m: Machine, loop: Loop, r: Superstep) -> None:
-    for i in r.running_count:
-        m.consumed_versions[i] = _read_versions(m, i)
-        for g in m.compiled_plan.controllers[i]:
-            if m.open_targets.get(g):
-                name = m.compiled_plan.plan.nodes[i].name
-                if name in m.open_targets[g]:
-                    m.open_targets[g].discard(name)
-                    if m.compiled_plan.unit[g] != loop.unit:
-                        m.consumed_gates.setdefault(i, set()).add(g)
-    for i in r.running_count:
-        values, decision = r.done.pop(i)
-        m.write(i, values, decision)
-        r.candidates.update(loop.wakes[i])
-        if i in loop.governors:
-            r.candidates.update(loop.governed)
-    m.queue.append(loop.unit)
-
-
-def _read_versions(m: Machine, i: int) -> list[int]:
-    stamp = m.version
-    single = m.compiled_plan.single_cell_reads[i]
-    if single is not None:
-        return [stamp[c] for c in single]
-    return [max([stamp[c] for c in cells], default=0) for cells in m.compiled_plan.reads[i]]
-
-
-def _is_opened(m: Machine, i: int) -> bool:
+def _is_opened(m: State, i: int) -> bool:
     """A gate has decided for the node, and it has not run since."""
     name, controllers = m.compiled_plan.plan.nodes[i].name, m.compiled_plan.controllers
     return any(
@@ -148,12 +94,12 @@ def _is_opened(m: Machine, i: int) -> bool:
     )
 
 
-def _has_new_inputs(m: Machine, i: int) -> bool:
-    now, was, which = _read_versions(m, i), m.consumed_versions[i], m.compiled_plan.refires[i]
+def _has_new_inputs(m: State, i: int) -> bool:
+    now, was, which = read_versions(m, i), m.consumed_versions[i], m.compiled_plan.refires[i]
     return now != was if which is None else any([now[k] != was[k] for k in which])
 
 
-def _is_ready(m: Machine, i: int) -> bool:
+def _is_ready(m: State, i: int) -> bool:
     layout = m.compiled_plan
     test = layout.tests[i]
     if test is not None and not test(m, i):
@@ -161,7 +107,7 @@ def _is_ready(m: Machine, i: int) -> bool:
     if not m.run_counts[i]:
         return m.has_inputs(i)
     if layout.newer[i]:
-        now = _read_versions(m, i)
+        now = read_versions(m, i)
         if any([now[k] <= m.consumed_versions[i][k] for k in layout.newer[i]]):
             return False
     name = layout.plan.nodes[i].name

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from holdwater.kernel import Machine
-from holdwater.kernel.fanout import AWAITING_CHILDREN
 from holdwater.kernel.gates import WAITING
-from holdwater.kernel.machine import AWAITING_INPUT, DELAYED, EVALUATING, ISSUED
+from holdwater.kernel.states import AWAITING_CHILDREN, AWAITING_INPUT, DELAYED, EVALUATING, ISSUED
 from holdwater.model import events as ev
 from holdwater.model.rules import CANCELLED, FAILED, SETTLED, SKIPPED, SUCCEEDED, UPSTREAM_FAILED
 from holdwater.runtime.active_run import ActiveRun

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdwater.errors import PauseNotFound, did_you_mean
-from holdwater.kernel.machine import AWAITING_INPUT
+from holdwater.kernel.states import AWAITING_INPUT
 from holdwater.model.input_requests import Question
 from holdwater.model.json_schema import Schema
 from holdwater.model.values import Stored

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from holdwater.errors import NodeFailure, TaskCancelled, TaskNotPortable
 from holdwater.model.cancellation import is_cancellation
@@ -17,7 +17,6 @@ from holdwater.model.policies import NodePolicy
 from holdwater.model.ports import Clock, Performance, WorkflowDefinition
 
 if TYPE_CHECKING:
-    from holdwater.runtime.executors.slots import Executor
     from holdwater.runtime.handle import Children, TaskHandle
 
 
@@ -30,6 +29,16 @@ class Lease:
         self.until = 0
 
 
+class AttemptExecutor(Protocol):
+    """The executor an attempt is at."""
+
+    def detach(self, attempt: Attempt) -> None:
+        """Wait for its body no more."""
+
+    def cancel(self, attempt: Attempt) -> None:
+        """Tell its body to stop."""
+
+
 class Attempt:
     """`state`: queued, running, over.  It is over once: by its body, or by whoever withdraws it first."""
 
@@ -40,7 +49,7 @@ class Attempt:
     )  # fmt: skip
 
     handle: TaskHandle
-    executor: Executor
+    executor: AttemptExecutor
     children: Children | None
     lease: Lease
     on_lapse: Callable[[Attempt], None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from holdwater.model.error_report import ErrorText, describe
 from holdwater.model.fanout import ChildRunsRequest
@@ -20,7 +20,7 @@ from holdwater.tasks.run_data import INPUT_CELL, TaskStyle
 from holdwater.tasks.task_definition import Task
 
 if TYPE_CHECKING:
-    from holdwater.tasks.workflow import Workflow
+    from holdwater.tasks.namespaces import WorkflowContext
 
 
 @dataclass(slots=True)
@@ -35,6 +35,26 @@ class TaskNodeResult:
     wait_until: int | None = None
 
 
+class CheckedWorkflow(Protocol):
+    """What a program knows of its workflow."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def tags(self) -> Mapping[str, str]: ...
+    @property
+    def plan(self) -> Plan: ...
+    @property
+    def tasks(self) -> tuple[Task, ...]: ...
+    @property
+    def namespace(self) -> WorkflowContext: ...
+    @property
+    def code(self) -> str: ...
+    def get_roots(self) -> list[str]: ...
+
+
 class TaskWorkflowDefinition:
     """The program of a workflow: its plan, and how to perform its tasks.
 
@@ -43,7 +63,7 @@ class TaskWorkflowDefinition:
 
     style: AuthoringStyle = TaskStyle()
 
-    def __init__(self, workflow: Workflow, plan: Plan | None = None) -> None:
+    def __init__(self, workflow: CheckedWorkflow, plan: Plan | None = None) -> None:
         self.workflow = workflow
         self.plan: Plan = workflow.plan if plan is None else plan
         self.code = workflow.code

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 from weakref import WeakSet
 
 from holdwater import tasks
@@ -21,9 +21,6 @@ from holdwater.schedules import Cron
 from holdwater.tasks import Workflow
 from holdwater.tasks.builder import current_builder
 from holdwater.tasks.definition import TaskWorkflowDefinition
-
-if TYPE_CHECKING:
-    from holdwater.compat.cloaca.runner import DefaultRunner
 
 F = TypeVar("F", bound=Callable[[], Any])
 _BindFn = Callable[[str], None]
@@ -137,6 +134,15 @@ def _task_modules(program: WorkflowDefinition | None) -> set[str]:
 # -- by the clock
 
 
+class CronRunner(Protocol):
+    """A runner that keeps cron schedules."""
+
+    def register_cron_workflow(
+        self, workflow_name: str, cron_expression: str, timezone: str, *, name: str | None, allow_unknown: bool
+    ) -> object:
+        """Write down a schedule."""
+
+
 @dataclass(frozen=True, slots=True)
 class _CronTrigger:
     """A trigger that is a cron schedule."""
@@ -145,7 +151,7 @@ class _CronTrigger:
     workflow: str
     cron: Cron
 
-    def register_with(self, runner: DefaultRunner) -> None:
+    def register_with(self, runner: CronRunner) -> None:
         runner.register_cron_workflow(
             self.workflow, self.cron.expression, self.cron.timezone, name=self.name, allow_unknown=True
         )
@@ -153,7 +159,7 @@ class _CronTrigger:
 
 _lock: Final = threading.Lock()
 _cron_triggers: Final[dict[str, _CronTrigger]] = {}
-_runners: Final[WeakSet[DefaultRunner]] = WeakSet()
+_runners: Final[WeakSet[CronRunner]] = WeakSet()
 
 
 def _cron_trigger(workflow: str, name: str | None, cron: Cron) -> Callable[[F], F]:
@@ -173,7 +179,7 @@ def _cron_trigger(workflow: str, name: str | None, cron: Cron) -> Callable[[F], 
     return decorate
 
 
-def attach_runner(runner: DefaultRunner) -> None:
+def attach_runner(runner: CronRunner) -> None:
     """Write down the schedules of this process's triggers for a runner, and from now on those that come.
 
     Warns (UserWarning) of triggers whose module has defined no workflow.
@@ -190,7 +196,7 @@ def attach_runner(runner: DefaultRunner) -> None:
         )
 
 
-def detach_runner(runner: DefaultRunner) -> None:
+def detach_runner(runner: CronRunner) -> None:
     """The runner is shut down."""
     with _lock:
         _runners.discard(runner)

@@ -15,8 +15,8 @@ from holdwater.graphs.nodes.port_names import Ports
 from holdwater.graphs.runner_compatibility import validate_map_compatible, validate_runner_compatibility
 
 if TYPE_CHECKING:
-    from holdwater.graphs.graph import Graph
-    from holdwater.graphs.runner_compatibility import CapableRunner
+    from holdwater.graphs.capable_runner import CapableRunner
+    from holdwater.graphs.graph_protocol import GraphProtocol
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class GraphNode(Node):
 
     def __init__(
         self,
-        graph: Graph,
+        graph: GraphProtocol,
         name: str | None = None,
         *,
         namespaced: bool = False,
@@ -65,7 +65,7 @@ class GraphNode(Node):
             self._set_fields(**self._replace_prefix("", f"{name}."))
 
     @property
-    def graph(self) -> Graph:
+    def graph(self) -> GraphProtocol:
         """The graph inside."""
         return self._interior.graph
 
@@ -283,7 +283,7 @@ def _check_name(name: str) -> None:
             raise GraphConfigError(f"the name of a nested graph cannot contain {sign!r}: {name!r}")
 
 
-def _check_runner(graph: Graph, runner: CapableRunner | None) -> CapableRunner | None:
+def _check_runner(graph: GraphProtocol, runner: CapableRunner | None) -> CapableRunner | None:
     if runner is not None:
         validate_runner_compatibility(graph, runner)
     return runner

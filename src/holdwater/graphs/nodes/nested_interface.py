@@ -7,14 +7,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from holdwater.graphs.graph import Graph
+    from holdwater.graphs.graph_protocol import GraphProtocol
     from holdwater.graphs.nodes.base import Node
 
 
 class NestedInterface:
     """Shared by all copies of one nested node.  Names are those inside the graph."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: GraphProtocol) -> None:
         self.graph = graph
 
     @cached_property

@@ -17,6 +17,7 @@ from holdwater.errors import (
     did_you_mean,
 )
 from holdwater.graphs.graph import Graph
+from holdwater.graphs.graph_protocol import GraphProtocol
 from holdwater.graphs.inputs import merge_inputs
 from holdwater.graphs.map_items import expand_items
 from holdwater.graphs.messages import join_names
@@ -24,7 +25,7 @@ from holdwater.graphs.nodes.map_config import MapMode
 from holdwater.graphs.runner_compatibility import validate_runner_compatibility
 from holdwater.model.statuses import RunStatus
 from holdwater.runners.graphs.local.prepare import OptionalNames, PreparedRequest, prepare_request
-from holdwater.runners.graphs.local.run_context import RunOutcome
+from holdwater.runners.graphs.local.run_outcome import RunOutcome
 from holdwater.runners.graphs.results import MapResult, RunResult, make_map_result
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class CompatibilityCache:
 
     def __init__(self, runner: BaseRunner) -> None:
         self._runner = runner
-        self._compatible: WeakSet[Graph] = WeakSet()
+        self._compatible: WeakSet[GraphProtocol] = WeakSet()
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickle: a runner in another process looks at its graphs again."""
@@ -54,7 +55,7 @@ class CompatibilityCache:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["_runner"])  # type: ignore[misc]
 
-    def check_graph(self, graph: Graph) -> None:
+    def check_graph(self, graph: GraphProtocol) -> None:
         """Raises IncompatibleRunnerError, and GraphConfigError for what is no graph."""
         if not isinstance(graph, Graph):
             what = repr(graph) if isinstance(graph, str) else f"a {type(graph).__name__}"
@@ -68,9 +69,9 @@ class CompatibilityCache:
         self._check_timeouts(graph)
         self._compatible.add(graph)
 
-    def _check_timeouts(self, graph: Graph) -> None:
+    def _check_timeouts(self, graph: GraphProtocol) -> None:
         """Only what is awaited can be stopped when its time is up."""
-        todo: list[tuple[Graph, Any]] = [(graph, self._runner)]
+        todo: list[tuple[GraphProtocol, Any]] = [(graph, self._runner)]
         while todo:
             graph, runner = todo.pop()
             for name, node in graph.nodes.items():
@@ -84,7 +85,7 @@ class CompatibilityCache:
             todo += [(one.graph, one.explicit_runner or runner) for one in graph.nested_graphs]
 
 
-def check_interrupt_handlers(graph: Graph, handlers: Iterable[str]) -> None:
+def check_interrupt_handlers(graph: GraphProtocol, handlers: Iterable[str]) -> None:
     """Raises InputError for a handler of an interrupt that is nowhere in the graph."""
     todo, known = [(graph, "")], dict[str, None]()
     while todo:
@@ -102,7 +103,7 @@ def check_interrupt_handlers(graph: Graph, handlers: Iterable[str]) -> None:
 
 
 def build_request(
-    graph: Graph,
+    graph: GraphProtocol,
     inputs: Mapping[str, Any] | None,
     values: Mapping[str, Any] | None,
     keywords: Mapping[str, Any],
@@ -115,7 +116,7 @@ def build_request(
 
 def make_failed_map_result(
     error: MissingInputError,
-    graph: Graph,
+    graph: GraphProtocol,
     inputs: Mapping[str, Any] | None,
     values: Mapping[str, Any] | None,
     keywords: Mapping[str, Any],

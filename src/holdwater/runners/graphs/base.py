@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from holdwater.runners.graphs.capabilities import RunnerCapabilities
 from holdwater.runners.graphs.local.nesting import to_columns
-from holdwater.runners.graphs.local.run_context import RunOutcome
+from holdwater.runners.graphs.local.run_outcome import RunOutcome
 
 if TYPE_CHECKING:
     from holdwater.graphs.graph import Graph
@@ -47,12 +47,12 @@ class BaseRunner(ABC):
     ) -> RunOutcome | Awaitable[RunOutcome]:
         """Run the graph of a node for the run it is nested in, by `run` and `map`."""
         given, wanted = node.inner_inputs(inputs), list(node.inner_selection)
-        config = node.map_config
+        config, graph = node.map_config, cast("Graph", node.graph)
         if config is None:
-            result = self.run(node.graph, given, select=wanted)
+            result = self.run(graph, given, select=wanted)
         else:
             params = [node.param(name) for name in config.params]
-            result = self.map(node.graph, given, map_over=params, map_mode=config.mode, select=wanted)
+            result = self.map(graph, given, map_over=params, map_mode=config.mode, select=wanted)
         if self.capabilities.returns_coroutine:
             return _to_outcome_async(node, result)
         return _to_outcome(node, result)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from holdwater.graphs.runner_compatibility import validate_runner_compatibility
 
 if TYPE_CHECKING:
-    from holdwater.graphs.graph import Graph
+    from holdwater.graphs.graph_protocol import GraphProtocol
 
 
 @dataclass
@@ -24,7 +24,7 @@ class RunnerCapabilities:
 
     returns_coroutine: bool = False
 
-    def validate_graph(self, graph: Graph) -> None:
+    def validate_graph(self, graph: GraphProtocol) -> None:
         """Raise IncompatibleRunnerError if the graph, or one nested in it, needs what is not supported."""
         validate_runner_compatibility(graph, CapabilitiesOnlyRunner(self))
 

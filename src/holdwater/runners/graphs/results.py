@@ -11,7 +11,7 @@ from holdwater.runners.graphs.local.pending_inputs import PauseInfo
 from holdwater.runners.graphs.local.run_context import new_run_id
 
 if TYPE_CHECKING:
-    from holdwater.runners.graphs.local.run_context import RunOutcome
+    from holdwater.runners.graphs.local.run_outcome import RunOutcome
 
 
 class RunResult(dict[str, Any]):

@@ -25,7 +25,8 @@ from holdwater.runners.graphs.base import BaseRunner, MapMode
 from holdwater.runners.graphs.capabilities import RunnerCapabilities
 from holdwater.runners.graphs.local import sync_driver
 from holdwater.runners.graphs.local.limiter import concurrency_limit
-from holdwater.runners.graphs.local.run_context import RunContext, RunOutcome, new_run_id
+from holdwater.runners.graphs.local.run_context import RunContext, new_run_id
+from holdwater.runners.graphs.local.run_outcome import RunOutcome
 from holdwater.runners.graphs.results import MapResult, RunResult, make_map_result
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from holdwater.model.ports import Performance, PortableTask
 from holdwater.runtime.attempt import Attempt, RemoteTaskError
 
 if TYPE_CHECKING:
-    from holdwater.runtime.executors.slots import Executor
+    from holdwater.runtime.handle import SlotOwner
 
 DEFAULT: Final = "default"
 """the executor that is always there"""
@@ -114,7 +114,7 @@ class TaskInvocation:
     place may send each of them once.  `call`: the rest.  Raises TaskNotPortable.
     """
 
-    def __init__(self, attempt: Attempt, executor: Executor) -> None:
+    def __init__(self, attempt: Attempt, executor: SlotOwner) -> None:
         program, node = attempt.program, attempt.node
         self._attempt, self._executor = attempt, executor
         self.name = program.routing_key(node)

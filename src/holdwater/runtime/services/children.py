@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from holdwater.errors import HoldwaterError, RunNotFound, StoreUnavailable
-from holdwater.kernel.fanout import FanOut
+from holdwater.kernel.states import FanOut
 from holdwater.model import events as ev
 from holdwater.model.commands import Tend
 from holdwater.model.journal import JournalEntry

@@ -18,10 +18,11 @@ from holdwater.model.context_isolation import in_copy_of
 from holdwater.model.coroutines import ForeignLoopCall, is_over, run_to_end
 from holdwater.runners.graphs.local import limiter
 from holdwater.runners.graphs.local.error_location import note_location
-from holdwater.runners.graphs.local.run_context import RunContext, RunOutcome
+from holdwater.runners.graphs.local.run_context import RunContext
+from holdwater.runners.graphs.local.run_outcome import RunOutcome
 
 if TYPE_CHECKING:
-    from holdwater.graphs.graph import Graph
+    from holdwater.graphs.graph_protocol import GraphProtocol
     from holdwater.graphs.node_call import NodeCacheProtocol
     from holdwater.graphs.nodes.base import Node
     from holdwater.model.values import Stored
@@ -33,7 +34,7 @@ T = TypeVar("T")
 class LocalCaller:
     """Who called for a recorded run, and is told of it and of the runs nested in it."""
 
-    def __init__(self, graph: Graph, run_context: RunContext, loop: asyncio.AbstractEventLoop | None) -> None:
+    def __init__(self, graph: GraphProtocol, run_context: RunContext, loop: asyncio.AbstractEventLoop | None) -> None:
         self.graph, self.run_context, self.loop = graph, run_context, loop
         self.limiter = limiter.current_limiter()
         self.context_vars = contextvars.copy_context()
@@ -229,7 +230,7 @@ class CallerRun:
             span.emit_error(error)
 
 
-def nested_graph(graph: Graph, run_id: str) -> Graph:
+def nested_graph(graph: GraphProtocol, run_id: str) -> GraphProtocol:
     """The graph of a run nested in one of `graph`."""
     for part in run_id.split("/")[1:]:
         nested = graph.nodes[part.rsplit(".", 2)[0]]
@@ -238,7 +239,7 @@ def nested_graph(graph: Graph, run_id: str) -> Graph:
     return graph
 
 
-def pause_id_of(graph: Graph, run_id: str, node: str) -> str:
+def pause_id_of(graph: GraphProtocol, run_id: str, node: str) -> str:
     """The pause id of a node in a run nested in one of `graph`: without turns, items only where a graph is mapped."""
     return (
         "".join([f"{name}/" if item is None else f"{name}/{item}/" for name, item in _nested_path(graph, run_id)])
@@ -246,7 +247,7 @@ def pause_id_of(graph: Graph, run_id: str, node: str) -> str:
     )
 
 
-def display_path(graph: Graph, run_id: str, node: str) -> str:
+def display_path(graph: GraphProtocol, run_id: str, node: str) -> str:
     """Where a node is, for people: `outer[2]/inner`."""
     return (
         "".join([f"{name}/" if item is None else f"{name}[{item}]/" for name, item in _nested_path(graph, run_id)])
@@ -254,7 +255,7 @@ def display_path(graph: Graph, run_id: str, node: str) -> str:
     )
 
 
-def _nested_path(graph: Graph, run_id: str) -> Iterator[tuple[str, str | None]]:
+def _nested_path(graph: GraphProtocol, run_id: str) -> Iterator[tuple[str, str | None]]:
     """The nested nodes on the way to a run: name, and the number of the item where the graph is mapped."""
     for part in run_id.split("/")[1:]:
         name, _, item = part.rsplit(".", 2)

@@ -6,7 +6,6 @@ import asyncio
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,39 +13,23 @@ from holdwater.errors import ConfigError, HoldwaterError
 from holdwater.graphs.inputs import resolve_inputs
 from holdwater.model.coroutines import run_uncancelled
 from holdwater.runners.graphs.durable.local_caller import LocalCaller
+from holdwater.runners.graphs.durable.runs import DurableRequest
 from holdwater.runners.graphs.local.pending_inputs import PauseInfo
 from holdwater.runners.graphs.local.prepare import OptionalNames, split_answers
-from holdwater.runners.graphs.local.run_context import RunContext, RunOutcome, new_run_id
+from holdwater.runners.graphs.local.run_context import RunContext, new_run_id
+from holdwater.runners.graphs.local.run_outcome import RunOutcome
 
 if TYPE_CHECKING:
-    from holdwater.graphs.graph import Graph
+    from holdwater.graphs.graph_protocol import GraphProtocol
     from holdwater.runners.graphs.arguments import ResumeMode
     from holdwater.runners.graphs.durable.checkpointers import Checkpointer
-    from holdwater.runners.graphs.durable.runs import DurableGraphRuns
 
 _NOT_BOUND = object()
 
 
-@dataclass(frozen=True, slots=True)
-class DurableRequest:
-    """What a caller wants of a recorded run.  `outputs`: what to return; `partial`: what of a run that failed."""
-
-    durable_runs: DurableGraphRuns
-    graph: Graph
-    run_id: str
-    inputs: Mapping[str, Any]
-    outputs: tuple[str, ...]
-    partial_outputs: tuple[str, ...]
-    caller: LocalCaller
-    strict: bool
-    """nothing but answers is given to a run that there is, and a completed one is over"""
-    is_resume: bool
-    """the run was recorded before: this call goes on with it"""
-
-
 def prepare_durable(
     checkpointer: Checkpointer,
-    graph: Graph,
+    graph: GraphProtocol,
     run_context: RunContext,
     inputs: Mapping[str, Any] | None,
     values: Mapping[str, Any] | None,

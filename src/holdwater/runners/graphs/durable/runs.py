@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakMethod
 
@@ -24,16 +25,32 @@ from holdwater.runners.graphs.durable.local_caller import CallerRun, LocalCaller
 from holdwater.runners.graphs.local.errors import deadlock_error, infinite_loop_error
 from holdwater.runners.graphs.local.pending_inputs import PauseInfo
 from holdwater.runners.graphs.local.prepare import outermost_name
-from holdwater.runners.graphs.local.run_context import RunOutcome
+from holdwater.runners.graphs.local.run_outcome import RunOutcome
 from holdwater.runs import history
 from holdwater.runtime.future import wrap_future
 
 if TYPE_CHECKING:
     from holdwater.engine import Engine
-    from holdwater.graphs.graph import Graph
-    from holdwater.runners.graphs.durable.request import DurableRequest
+    from holdwater.graphs.graph_protocol import GraphProtocol
     from holdwater.runs.pauses import Pause
     from holdwater.runtime.active_run import ActiveRun
+
+
+@dataclass(frozen=True, slots=True)
+class DurableRequest:
+    """What a caller wants of a recorded run.  `outputs`: what to return; `partial`: what of a run that failed."""
+
+    durable_runs: DurableGraphRuns
+    graph: GraphProtocol
+    run_id: str
+    inputs: Mapping[str, Any]
+    outputs: tuple[str, ...]
+    partial_outputs: tuple[str, ...]
+    caller: LocalCaller
+    strict: bool
+    """nothing but answers is given to a run that there is, and a completed one is over"""
+    is_resume: bool
+    """the run was recorded before: this call goes on with it"""
 
 
 class DurableGraphRuns:
@@ -179,7 +196,7 @@ class DurableGraphRuns:
         with suppress(RunnerClosed):
             await wrap_future(self.engine.driver.interrupt(request.run_id, request.caller.cancel))
 
-    def _get_definition(self, graph: Graph) -> GraphWorkflowDefinition:
+    def _get_definition(self, graph: GraphProtocol) -> GraphWorkflowDefinition:
         """The graph keeps it, and it knows this recorder by a weak reference: neither keeps the other alive."""
         known: WeakKeyDictionary[DurableGraphRuns, GraphWorkflowDefinition] = graph.__dict__.setdefault(
             "_durable_definitions", WeakKeyDictionary()
@@ -214,7 +231,7 @@ class DurableGraphRuns:
         error: BaseException | None = caller.errors.get(run.row.id)
         return _recorded_error(run) if error is None else error
 
-    def _to_pause_info(self, graph: Graph, pause: Pause) -> PauseInfo:
+    def _to_pause_info(self, graph: GraphProtocol, pause: Pause) -> PauseInfo:
         inside, path = graph, []
         for name in pause.pause_id.split("/")[:-1]:
             node = inside.nodes.get(name)

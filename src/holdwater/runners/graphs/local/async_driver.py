@@ -28,7 +28,8 @@ from holdwater.runners.graphs.local.idle import IdleTracker, cancel_and_wait
 from holdwater.runners.graphs.local.nesting import call_nested_graph_async, note_node_location
 from holdwater.runners.graphs.local.pending_inputs import PauseInfo
 from holdwater.runners.graphs.local.prepare import outermost_name
-from holdwater.runners.graphs.local.run_context import RunContext, RunOutcome
+from holdwater.runners.graphs.local.run_context import RunContext
+from holdwater.runners.graphs.local.run_outcome import RunOutcome
 from holdwater.runners.graphs.local.threads import await_from_thread, run_in_thread
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from holdwater.runners.graphs.local.async_driver import run_graph
 from holdwater.runners.graphs.local.idle import IdleTracker, cancel_and_wait
 from holdwater.runners.graphs.local.nesting import expand_inner_items, to_columns
 from holdwater.runners.graphs.local.prepare import prepare_nested
-from holdwater.runners.graphs.local.run_context import RunContext, RunOutcome
+from holdwater.runners.graphs.local.run_context import RunContext
+from holdwater.runners.graphs.local.run_outcome import RunOutcome
 
 if TYPE_CHECKING:
     from holdwater.graphs.map_items import MapItems

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from holdwater.errors import DeadlockError, InfiniteLoopError
 from holdwater.model import events as ev
 from holdwater.model.error_report import describe, type_name
-from holdwater.runners.graphs.local.run_context import RunOutcome
+from holdwater.runners.graphs.local.run_outcome import RunOutcome
 
 if TYPE_CHECKING:
     from holdwater.graphs.compile import CompiledGraph

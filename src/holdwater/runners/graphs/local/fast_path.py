@@ -21,7 +21,7 @@ from holdwater.model.cancellation import failure_of
 from holdwater.model.context_isolation import copier
 from holdwater.model.error_report import format_exception_safely
 from holdwater.runners.graphs.local import nesting
-from holdwater.runners.graphs.local.run_context import RunOutcome
+from holdwater.runners.graphs.local.run_outcome import RunOutcome
 
 if TYPE_CHECKING:
     from holdwater.graphs.compile import CompiledGraph

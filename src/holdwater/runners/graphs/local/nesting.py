@@ -16,14 +16,8 @@ from holdwater.graphs.node_call import CallResult, ExecutionSpan, observed
 from holdwater.graphs.nodes.nested import GraphNode
 from holdwater.model.rules import MISSING
 from holdwater.runners.graphs.local.error_location import note_location, note_nested_location
-from holdwater.runners.graphs.local.run_context import (
-    CallingConvention,
-    GraphRunner,
-    NoParent,
-    ParentRun,
-    RunContext,
-    RunOutcome,
-)
+from holdwater.runners.graphs.local.run_context import CallingConvention, GraphRunner, NoParent, ParentRun, RunContext
+from holdwater.runners.graphs.local.run_outcome import RunOutcome
 from holdwater.runners.graphs.local.threads import run_in_own_loop, run_in_thread
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from holdwater.runners.graphs.local.fast_path import FastPath, compile_fast_path
 
 if TYPE_CHECKING:
     from holdwater.graphs.build.scope import Scope
-    from holdwater.graphs.graph import Graph
+    from holdwater.graphs.graph_protocol import GraphProtocol
     from holdwater.graphs.node_call import NodeCacheProtocol
 
 OptionalNames = tuple[str, ...] | None
@@ -66,7 +66,7 @@ class PreparedRequest:
 
 
 def prepare_request(
-    graph: Graph,
+    graph: GraphProtocol,
     inputs: Mapping[str, Any] | None,
     values: Mapping[str, Any] | None,
     keywords: Mapping[str, Any],
@@ -94,7 +94,7 @@ def prepare_request(
 
 
 def split_answers(
-    graph: Graph,
+    graph: GraphProtocol,
     inputs: Mapping[str, Any] | None,
     values: Mapping[str, Any] | None,
     keywords: Mapping[str, Any],
@@ -117,7 +117,7 @@ def split_answers(
     return inputs, values, keywords, answers
 
 
-def prepare_nested(graph: Graph, input_names: Iterable[str], outputs: tuple[str, ...]) -> PreparedGraph:
+def prepare_nested(graph: GraphProtocol, input_names: Iterable[str], outputs: tuple[str, ...]) -> PreparedGraph:
     """A nested graph with what its node gives it.  Not only what is returned runs: the rest may have an effect."""
     names = frozenset(input_names)
     key = (False, outputs, (), names)  # no request of a user has () as entry points
@@ -133,7 +133,7 @@ _PreparedKey = tuple[bool, OptionalNames, OptionalNames, frozenset[str]]
 """whether inputs of exactly these names need no further look; selection, entry points, names"""
 
 
-def _get_or_prepare(graph: Graph, key: _PreparedKey, make_scope: Callable[[], Scope]) -> PreparedGraph:
+def _get_or_prepare(graph: GraphProtocol, key: _PreparedKey, make_scope: Callable[[], Scope]) -> PreparedGraph:
     known = _prepared_cache(graph)
     found = known.get(key)
     if found is None:
@@ -143,15 +143,15 @@ def _get_or_prepare(graph: Graph, key: _PreparedKey, make_scope: Callable[[], Sc
     return found
 
 
-def _prepared_cache(graph: Graph) -> dict[_PreparedKey, PreparedGraph]:
+def _prepared_cache(graph: GraphProtocol) -> dict[_PreparedKey, PreparedGraph]:
     known: dict[_PreparedKey, PreparedGraph] = graph.__dict__.setdefault("_prepared_graphs", {})
     return known
 
 
-def _pause_ids_by_input(graph: Graph) -> dict[str, tuple[str, ...]]:
+def _pause_ids_by_input(graph: GraphProtocol) -> dict[str, tuple[str, ...]]:
     """Pause ids by what answers them: the outermost name of the answer, or the id itself if no input has that name."""
     found: dict[str, tuple[str, ...]] = {}
-    todo: list[tuple[Graph, str, tuple[GraphNode, ...]]] = [(graph, "", ())]
+    todo: list[tuple[GraphProtocol, str, tuple[GraphNode, ...]]] = [(graph, "", ())]
     while todo:
         inside, stem, path = todo.pop()
         for node in inside.nodes.values():

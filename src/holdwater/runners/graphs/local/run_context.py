@@ -7,12 +7,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from holdwater.model.statuses import RunStatus
-from holdwater.runners.graphs.local.error_location import note_item_location
-from holdwater.runners.graphs.local.pending_inputs import PauseInfo, PendingInputs
+from holdwater.runners.graphs.local.pending_inputs import PendingInputs
+from holdwater.runners.graphs.local.run_outcome import RunOutcome
 
 if TYPE_CHECKING:
-    from holdwater.graphs.graph import Graph
+    from holdwater.graphs.graph_protocol import GraphProtocol
     from holdwater.graphs.node_call import NodeCacheProtocol
     from holdwater.graphs.nodes.nested import GraphNode
     from holdwater.runners.graphs.local.event_sinks import EventSink
@@ -62,34 +61,6 @@ class NoParent:
         pass
 
 
-@dataclass(slots=True)
-class RunOutcome:
-    """How a run of a graph came to rest.  `pauses`: what it waits for; `iterations`: supersteps of its loops.
-
-    `item_index`: of the item of a map that did not complete.
-    """
-
-    outputs: dict[str, Any]
-    error: BaseException | None = None
-    pauses: tuple[PauseInfo, ...] = ()
-    iterations: int = 0
-    item_index: int | None = None
-
-    def for_item(self, index: int) -> RunOutcome:
-        """That of an item of a map: its error says which one, if it has one."""
-        if self.error is not None or self.pauses:
-            self.item_index = index
-            if self.error is not None:
-                note_item_location(self.error, index)
-        return self
-
-    @property
-    def status(self) -> RunStatus:
-        if self.error is not None:
-            return RunStatus.FAILED
-        return RunStatus.PAUSED if self.pauses else RunStatus.COMPLETED
-
-
 @dataclass(slots=True, kw_only=True)
 class RunContext:
     """One run's surroundings.
@@ -117,7 +88,7 @@ class RunContext:
     pause_id_prefix: str = ""
     """the pause ids of this run begin with it"""
 
-    def make_run_span(self, graph: Graph) -> RunSpan | None:
+    def make_run_span(self, graph: GraphProtocol) -> RunSpan | None:
         """Who listens to a run of this graph."""
         if self.event_sink is None:
             return None

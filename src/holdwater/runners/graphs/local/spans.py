@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 from holdwater.events.types import (
     CacheHitEvent,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from holdwater.graphs.nodes.base import Node
     from holdwater.runners.graphs.local.event_sinks import EventSink
     from holdwater.runners.graphs.local.pending_inputs import PauseInfo
-    from holdwater.runners.graphs.local.run_context import RunContext, RunOutcome
+    from holdwater.runners.graphs.local.run_outcome import RunOutcome
 
 
 class _SpanFields(TypedDict):
@@ -35,10 +35,25 @@ class _SpanFields(TypedDict):
     graph_name: str | None
 
 
+class SpanContext(Protocol):
+    """What the events of a run say of its surroundings."""
+
+    @property
+    def run_id(self) -> str: ...
+    @property
+    def session_id(self) -> str | None: ...
+    @property
+    def parent_span_id(self) -> str | None: ...
+    @property
+    def workflow_id(self) -> str | None: ...
+    @property
+    def item_index(self) -> int | None: ...
+
+
 class RunSpan:
     """One run of one graph, or one map over it."""
 
-    def __init__(self, run_context: RunContext, event_sink: EventSink, graph_name: str | None) -> None:
+    def __init__(self, run_context: SpanContext, event_sink: EventSink, graph_name: str | None) -> None:
         self.event_sink = event_sink
         self.span_id = new_span_id()
         self._session_id = run_context.session_id

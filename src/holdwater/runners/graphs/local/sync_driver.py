@@ -18,7 +18,8 @@ from holdwater.runners.graphs.local.errors import failed_event, outcome_of
 from holdwater.runners.graphs.local.fast_path import MIN_ITEMS_TO_GENERATE
 from holdwater.runners.graphs.local.nesting import call_nested_graph, expand_inner_items, note_node_location, to_columns
 from holdwater.runners.graphs.local.prepare import prepare_nested
-from holdwater.runners.graphs.local.run_context import RunContext, RunOutcome
+from holdwater.runners.graphs.local.run_context import RunContext
+from holdwater.runners.graphs.local.run_outcome import RunOutcome
 
 if TYPE_CHECKING:
     from holdwater.graphs.map_items import MapItems

@@ -1,0 +1,52 @@
+"""The end of a superstep of a loop: what its nodes produced is published together, in plan order.
+
+Decisions and versions are consumed here, before anything new is written.  A version counts writes, not equality: an
+equal value is a new value.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from holdwater.kernel.compiled_plan import Loop
+from holdwater.kernel.states import State, Superstep
+from holdwater.model.rules import SUCCEEDED
+
+
+def finish(m: State, loop: Loop, node: int, values: tuple[Any, ...], decision: tuple[str, ...] | None) -> None:
+    """A node of the running superstep is done; the last one publishes them all."""
+    m.state[node] = SUCCEEDED
+    r = m.supersteps[loop.unit]
+    r.done[node] = (values, decision)
+    r.remaining -= 1
+    if not r.remaining:
+        commit_superstep(m, loop, r)
+
+
+def commit_superstep(m: State, loop: Loop, r: Superstep) -> None:
+    """Consume the decisions the nodes have used, and write what they produced, in plan order."""
+    for i in r.running_count:
+        m.consumed_versions[i] = read_versions(m, i)
+        for g in m.compiled_plan.controllers[i]:
+            if m.open_targets.get(g):
+                name = m.compiled_plan.plan.nodes[i].name
+                if name in m.open_targets[g]:
+                    m.open_targets[g].discard(name)
+                    if m.compiled_plan.unit[g] != loop.unit:
+                        m.consumed_gates.setdefault(i, set()).add(g)
+    for i in r.running_count:
+        values, decision = r.done.pop(i)
+        m.write(i, values, decision)
+        r.candidates.update(loop.wakes[i])
+        if i in loop.governors:
+            r.candidates.update(loop.governed)
+    m.queue.append(loop.unit)
+
+
+def read_versions(m: State, i: int) -> list[int]:
+    """The latest write of each read of the node."""
+    stamp = m.version
+    single = m.compiled_plan.single_cell_reads[i]
+    if single is not None:
+        return [stamp[c] for c in single]
+    return [max([stamp[c] for c in cells], default=0) for cells in m.compiled_plan.reads[i]]

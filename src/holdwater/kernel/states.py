@@ -1,0 +1,308 @@
+"""The state of one run, and the smallest changes of it: a write, a node that settles, work that is outstanding.
+
+Everything in the kernel that decides something takes a `State`; only `Machine.apply` is called from outside.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from holdwater.kernel.compiled_plan import CompiledPlan
+from holdwater.kernel.gates import WAITING
+from holdwater.model.commands import Cancel, Command, Evaluate, Execute, Tend, Wake
+from holdwater.model.fanout import ChildResult
+from holdwater.model.rules import CANCELLED, MISSING
+
+EVALUATING: Final = "evaluating"
+ISSUED: Final = "issued"
+DELAYED: Final = "delayed"
+AWAITING_INPUT: Final = "asked"
+NOT_AWAITING_INPUT: Final = (WAITING, EVALUATING, ISSUED, DELAYED, AWAITING_INPUT, CANCELLED)
+"""states of a question that has not had its answer yet"""
+
+Status = Literal["new", "running", "paused", "completed", "failed", "cancelled"]
+VERSION_SHIFT: Final = 40
+"""bits of a stamp below its unit: more writes than a run can have"""
+
+Item = Literal["waiting", "running", "paused", "completed", "failed", "cancelled"]
+ACTIVE: Final = ("running", "paused")
+FINAL: Final = ("completed", "failed", "cancelled")
+AWAITING_CHILDREN: Final = "tended"
+
+
+@dataclass(slots=True)
+class FanOut:
+    """The children of one node.  Lists are indexed by item.
+
+    `width`: how many run at once, None: all.  `lives`: how often the node has wanted the child to run, the first time
+    and for each try after it failed.
+    """
+
+    generation: int
+    inputs: tuple[Mapping[str, Any], ...]
+    width: int | None
+    stop: bool
+    states: list[Item]
+    start_count: list[int]
+    results_by_index: dict[int, ChildResult] = field(default_factory=dict)
+    next: int = 0
+    """the first item that may not have started yet"""
+    running: set[int] = field(default_factory=set)
+    paused: set[int] = field(default_factory=set)
+    failed: bool = False
+
+    @property
+    def is_finished(self) -> bool:
+        """No child runs, and none will."""
+        return not (self.running or self.paused or self.startable_indexes)
+
+    @property
+    def startable_indexes(self) -> bool:
+        """There are items to start, sooner or later."""
+        return self.next < len(self.states) and not self.is_stopping
+
+    @property
+    def is_stopping(self) -> bool:
+        """One has failed, and that decides: none is started any more, and none waited for that waits for a person."""
+        return self.failed and self.stop
+
+    def results(self) -> tuple[ChildResult | None, ...]:
+        """What each item has come to; None: it never ran."""
+        return tuple([self.results_by_index.get(k) for k in range(len(self.states))])
+
+    def copy(self) -> FanOut:
+        """Shares the values, and nothing else."""
+        return FanOut(
+            self.generation, self.inputs, self.width, self.stop, list(self.states), list(self.start_count),
+            dict(self.results_by_index), self.next, set(self.running), set(self.paused), self.failed,
+        )  # fmt: skip
+
+
+@dataclass(slots=True)
+class Superstep:
+    """The superstep a loop is in.  `left`: running nodes; `dirty`: nodes to look at when it is complete."""
+
+    candidates: set[int]
+    remaining: int = 0
+    count: int = 0
+    running_count: list[int] = field(default_factory=list)
+    done: dict[int, tuple[tuple[Any, ...], tuple[str, ...] | None]] = field(default_factory=dict)
+
+    def copy(self) -> Superstep:
+        """Shares the values, and nothing else."""
+        return Superstep(set(self.candidates), self.remaining, self.count, list(self.running_count), dict(self.done))
+
+
+class State:
+    """What events have made of one run of a plan.
+
+    `todo` is all outstanding work; `new_commands` is what no driver has taken yet.
+    """
+
+    __slots__ = (
+        "clock",
+        "closed_gates",
+        "compiled_plan",
+        "consumed_gates",
+        "consumed_versions",
+        "crashes",
+        "deferred",
+        "early_inputs",
+        "errors",
+        "failed",
+        "failures",
+        "fan_outs",
+        "given_values",
+        "halted",
+        "halted_nodes",
+        "issues",
+        "last_decision",
+        "new_commands",
+        "open_targets",
+        "overrides",
+        "pending_inputs",
+        "queue",
+        "reset_count",
+        "rule_results",
+        "run_counts",
+        "skipped_ranges",
+        "start_counts",
+        "state",
+        "status",
+        "supersteps",
+        "suspended",
+        "todo",
+        "unmet_counts",
+        "value",
+        "version",
+        "waived",
+    )  # fmt: skip
+
+    def __init__(self, layout: CompiledPlan) -> None:
+        nodes, cells = len(layout.plan.nodes), len(layout.cell)
+        self.compiled_plan = layout
+        self.status: Status = "new"
+        self.state: list[str] = [WAITING] * nodes
+        self.run_counts: list[int] = [0] * nodes
+        self.value: list[Any] = [None] * cells
+        self.version: list[int] = [0] * cells
+        """when each cell was written last, later being greater; 0: never.
+
+        A unit that stands later in the plan writes later, whoever was first by the clock; the clock orders the writes
+        of one loop.  So the latest of two writes that are not ordered otherwise is the same in every run.
+        """
+        self.given_values: dict[int, tuple[Any, int]] = {}
+        """cell of a node -> value and stamp of what was given in its place, left when its writes are taken back"""
+        self.overrides: dict[int, Any] = {}
+        """node -> how its data was changed before the run began; what it means is for the style"""
+        self.start_counts = 1
+        """how often the run has begun, the first time and after each end"""
+        self.reset_count = 0
+        """how often something was taken back; what was derived from the state before counts no more"""
+        self.clock = 0
+        self.unmet_counts: list[int] = list(layout.indegree)
+        self.todo: dict[int, Command] = {}
+        self.new_commands: list[Command] = []
+        self.queue: deque[int] = deque()
+        self.issues: list[int] = [0] * nodes
+        """the fence: unique in the run, never reset (a loop fires again, a zombie returns)"""
+        self.failures: dict[int, int] = {}
+        self.crashes: dict[int, int] = {}
+        self.errors: dict[int, tuple[str, str]] = {}
+        """node (or RUN) -> kind and text of its final error"""
+        self.consumed_versions: dict[int, list[int]] = {}
+        self.supersteps: dict[int, Superstep] = {}
+        self.open_targets: dict[int, set[str]] = {}
+        """gate -> targets it has opened and nobody has used"""
+        self.consumed_gates: dict[int, set[int]] = {}
+        """node in a loop -> gates outside of it whose decision it has used"""
+        self.last_decision: dict[int, tuple[str, ...]] = {}
+        """node -> its latest decision; RUN -> what was decided from outside"""
+        self.closed_gates: set[int] = set()
+        self.skipped_ranges: set[int] = set()
+        """nodes of a sequence that the decisions in `last` pass over"""
+        self.deferred: dict[int, int] = {}
+        """node whose body asked to be called again, and has not come to anything since -> at which instant"""
+        self.fan_outs: dict[int, FanOut] = {}
+        self.pending_inputs: dict[int, Any] = {}
+        """node that waits for an answer -> its question; None: it has no body to put one"""
+        self.early_inputs: dict[int, list[tuple[Any, ...]]] = {}
+        self.rule_results: tuple[bool, ...] = ()
+        self.waived: Container[int] = ()
+        """nodes that a rule need not wait for, while a loop that has nothing else to do is looked at"""
+        self.halted: Literal["", "failed", "cancelled"] = ""
+        self.failed = False
+        self.suspended = False
+        self.halted_nodes: list[int] = []
+
+    @property
+    def ended(self) -> bool:
+        """The run is completed, failed or cancelled."""
+        return self.status in ("completed", "failed", "cancelled")
+
+    # -- what nodes write
+
+    def write_input(self, c: int, value: Any) -> None:
+        """A value given from outside is the latest write of its cell."""
+        self.clock += 1
+        stamp = (self.version[c] >> VERSION_SHIFT) << VERSION_SHIFT | self.clock
+        self.value[c] = value
+        self.version[c] = stamp
+        if c in self.compiled_plan.written_cells:
+            self.given_values[c] = (value, stamp)
+
+    def has_inputs(self, i: int) -> bool:
+        """Every input the node cannot do without has been written."""
+        stamp = self.version
+        for cells in self.compiled_plan.needed[i]:
+            for c in cells:
+                if stamp[c]:
+                    break
+            else:
+                return False
+        return True
+
+    def settle(self, i: int, outcome: str) -> None:
+        self.state[i] = outcome
+        self.release(self.compiled_plan.unit[i])
+
+    def release(self, unit: int) -> None:
+        """A unit has settled: those after it wait for one less."""
+        need = self.unmet_counts
+        for v in self.compiled_plan.next[unit]:
+            need[v] -= 1
+            if not need[v]:
+                self.queue.append(v)
+
+    def write(self, i: int, values: tuple[Any, ...], decision: tuple[str, ...] | None) -> None:
+        """Record what a node produced, and that it fired."""
+        k = self.clock
+        rank = (self.compiled_plan.unit[i] + 1) << VERSION_SHIFT
+        for c, v in zip(self.compiled_plan.out[i], values):  # fewer values than cells: the rest stay as they were
+            if v is MISSING:  # so does this one
+                continue
+            k += 1
+            self.value[c] = v
+            self.version[c] = rank | k
+        self.clock = k
+        self.run_counts[i] += 1
+        if decision is not None:
+            self.last_decision[i] = decision
+            if self.compiled_plan.plan.sequence:
+                self.skip(decision)
+            else:
+                self.open_targets[i] = set(decision)
+
+    # -- work
+
+    def skip(self, pairs: tuple[str, ...]) -> None:
+        """Nodes of a sequence that will not run."""
+        for span in self.compiled_plan.node_ranges(pairs):
+            self.skipped_ranges.update(span)
+
+    def execute(self, i: int, again: int = 0) -> None:
+        self.state[i] = ISSUED
+        self.issues[i] = fence = self.issues[i] + 1
+        command = Execute(i, fence, self.failures.get(i, 0) + 1 if self.failures else 1, again)
+        self.todo[i] = command
+        self.new_commands.append(command)
+
+    def wake(self, i: int, command: Wake) -> None:
+        self.state[i] = DELAYED
+        self.todo[i] = command
+        self.new_commands.append(command)
+
+    def halt(self, why: Literal["failed", "cancelled"], *, tell: bool = False) -> None:
+        """Start nothing more; forget what only a clock or a person could finish; let running work drain.
+
+        What is dropped is remembered (`held`, and units still in the queue), so that resuming is one event; a pause
+        ends here for the same reason.  `tell`: running attempts hear of it.
+        """
+        if self.halted:
+            return
+        self.halted = why
+        self.suspended = False
+        self.status = "running"
+        told: list[Command] = []
+        for i, c in list(self.todo.items()):
+            if type(c) is Wake or type(c) is Tend:
+                del self.todo[i]
+                self.halt_node(i)
+            elif type(c) is Evaluate:
+                del self.todo[i]
+                self.state[i] = WAITING
+                self.queue.appendleft(self.compiled_plan.unit[i])
+            elif tell:
+                told.append(Cancel(i))
+        for i in self.pending_inputs:
+            self.halt_node(i)
+        self.pending_inputs.clear()
+        self.new_commands = [c for c in self.new_commands if self.todo.get(c.node) is c] + told
+
+    def halt_node(self, i: int) -> None:
+        """The run has halted: what this node was about is for whoever resumes it."""
+        self.state[i] = CANCELLED
+        self.halted_nodes.append(i)
