@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from holdwater.errors import InvalidArgument, RunnerClosed, TaskCancelled, TaskEnded, WorkflowError
@@ -15,7 +16,7 @@ from holdwater.model.log_context import Origin
 from holdwater.runtime.future import Future, call_in_loop, wrap_future
 
 if TYPE_CHECKING:
-    from holdwater.runners.tasks.results import WorkflowResult
+    from holdwater.tasks.context import Context
 
 T = TypeVar("T")
 Condition = Callable[[], Any] | Callable[[], Awaitable[Any]]
@@ -43,6 +44,34 @@ class SlotOwner(Protocol):
     def hurry(self, attempt: Any) -> None: ...
 
     def run_coroutine(self, coroutine: Coroutine[Any, Any, T]) -> T: ...
+
+
+class ChildRunResult(Protocol):
+    """What a child run came to; a `WorkflowResult`, which documents these members."""
+
+    @property
+    def run_id(self) -> str: ...
+    @property
+    def workflow_name(self) -> str: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def start_time(self) -> str: ...
+    @property
+    def end_time(self) -> str | None: ...
+    @property
+    def duration(self) -> timedelta | None: ...
+    @property
+    def error_message(self) -> str | None: ...
+    @property
+    def traceback(self) -> str | None: ...
+    @property
+    def reason(self) -> str | None: ...
+    @property
+    def final_context(self) -> Context: ...
+    @property
+    def notes(self) -> list[str]: ...
+    def to_dict(self) -> dict[str, Any]: ...
 
 
 class Children(Protocol):
@@ -223,7 +252,7 @@ class TaskHandle:
             await deferral.slot_async()
         self.raise_if_cancelled()
 
-    def execute(self, workflow_name: str, context: Any = None, *, key: str | None = None) -> WorkflowResult:
+    def execute(self, workflow_name: str, context: Any = None, *, key: str | None = None) -> ChildRunResult:
         """Run another workflow as a child of this run, and wait for its end.  A failed child is a result, no exception.
 
         While the body waits its slot is free, and its time-out and that of its run stand still.  Any number of threads
@@ -247,7 +276,7 @@ class TaskHandle:
             woken.wait()
         return self._result(child)
 
-    async def execute_async(self, workflow_name: str, context: Any = None, *, key: str | None = None) -> WorkflowResult:
+    async def execute_async(self, workflow_name: str, context: Any = None, *, key: str | None = None) -> ChildRunResult:
         """`execute` for coroutines: any number at once, in any event loop, and without a thread."""
         child = self._start(workflow_name, context, key)
         with self._woken_by(child) as woken, self._Deferral(self, blocking=False) as deferral:
@@ -255,7 +284,7 @@ class TaskHandle:
             await deferral.slot_async()
         return self._result(child)
 
-    def _start(self, workflow: str, inputs: Any, key: str | None) -> Future[WorkflowResult]:
+    def _start(self, workflow: str, inputs: Any, key: str | None) -> Future[ChildRunResult]:
         children: Children | None = getattr(self._attempt, "children", None)
         if children is None:
             raise WorkflowError(
@@ -268,7 +297,7 @@ class TaskHandle:
         except RunnerClosed as error:
             raise self._stopped(error) from error
 
-    def _result(self, child: Future[WorkflowResult]) -> WorkflowResult:
+    def _result(self, child: Future[ChildRunResult]) -> ChildRunResult:
         self.raise_if_cancelled()
         try:
             return child.value()

@@ -14,8 +14,6 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from holdwater import __version__
-
 _INSTALL_DIRECTORIES: Final = frozenset({"site-packages", "dist-packages"})
 _PYTHON_RELEASE: Final = f"{platform.python_implementation()} {platform.python_version()}"
 
@@ -41,7 +39,7 @@ def _cached_release(module: str, package: str) -> str | None:
     if package in sys.stdlib_module_names or package in sys.builtin_module_names:
         return _PYTHON_RELEASE
     if package == "holdwater":
-        return f"holdwater {__version__}"
+        return _distribution_version(package)
     file = _module_file(module)
     if file is None or not _INSTALL_DIRECTORIES.intersection(Path(file).parts):
         return None
