@@ -237,7 +237,7 @@ def test_notes_are_bounded_signed_and_kept_apart(directory: Path) -> None:
     assert texts[-1].startswith('{"n":1999')
     assert 100 < len(texts) < 1000
     assert DiskCache(directory).read_records("other") == ["text"]
-    (file,) = [path for path in (directory / "notes").rglob("*") if path.is_file() and path.stat().st_size < 200]
+    (file,) = [path for path in (directory / "miss_log").rglob("*") if path.is_file() and path.stat().st_size < 200]
     file.write_bytes(file.read_bytes() + b"00 forged\nno line\n" + file.read_bytes().replace(b"text", b"next"))
     assert DiskCache(directory).read_records("other") == ["text"]
 

@@ -184,7 +184,7 @@ def test_notes_hold_no_values(tmp_path: Path) -> None:
         return x + by + secret
 
     execute_cached(cache, FunctionNode(work), x="silence")
-    noted = b"".join([path.read_bytes() for path in (tmp_path / "notes").rglob("*") if path.is_file()])
+    noted = b"".join([path.read_bytes() for path in (tmp_path / "miss_log").rglob("*") if path.is_file()])
     assert b"closure variable secret" in noted
     for value in (b"hush", b"quiet", b"silence", *[text.hex().encode() for text in (b"hush", b"quiet", b"silence")]):
         assert value not in noted

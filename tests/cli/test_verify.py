@@ -54,7 +54,7 @@ class TamperedDatabase:
 
     def insert_work(self, node: int, fence: int, **columns: Any) -> None:
         row = dict(run_id=self.run_id, node=node, fence=fence, kind="execute", workflow="waits", due_at=0, owner=None,
-                   lease_until=0, began=0, orphaned=0, parked=0) | columns  # fmt: skip
+                   lease_until=0, started=0, reclaimed=0, parked=0) | columns  # fmt: skip
         self.execute(f"INSERT INTO work VALUES ({', '.join('?' * len(row))})", *row.values())
 
 
@@ -106,7 +106,7 @@ def test_a_store_written_by_the_engine_has_no_violations(
 
 
 def duplicate_result(book: TamperedDatabase) -> None:
-    book.edit_journal(lambda entries: entries.append(next(e for e in entries if e[1][:2] == ["ok", 0])))
+    book.edit_journal(lambda entries: entries.append(next(e for e in entries if e[1][:2] == ["succeeded", 0])))
 
 
 def lease_twice(book: TamperedDatabase) -> None:
@@ -119,17 +119,21 @@ def append_entry_after_end(book: TamperedDatabase) -> None:
 
 
 def append_result_after_end(book: TamperedDatabase) -> None:
-    book.edit_journal(lambda entries: entries.append((FAR_FUTURE, ["ok", 2, 1, FAR_FUTURE, FAR_FUTURE, [], None])))
+    book.edit_journal(
+        lambda entries: entries.append((FAR_FUTURE, ["succeeded", 2, 1, FAR_FUTURE, FAR_FUTURE, [], None]))
+    )
 
 
 def append_unknown_fence(book: TamperedDatabase) -> None:
-    book.edit_journal(lambda entries: entries.append((FAR_FUTURE, ["ok", 1, 9, FAR_FUTURE, FAR_FUTURE, [], None])))
+    book.edit_journal(
+        lambda entries: entries.append((FAR_FUTURE, ["succeeded", 1, 9, FAR_FUTURE, FAR_FUTURE, [], None]))
+    )
 
 
 def backdate_start(book: TamperedDatabase) -> None:
     def edit(entries: list[tuple[int, Any]]) -> None:
         for at, entry in entries:
-            if entry[:2] == ["ok", 1]:
+            if entry[:2] == ["succeeded", 1]:
                 entry[3] = at - 3_600_000_000
 
     book.edit_journal(edit)

@@ -51,7 +51,7 @@ class Places:
         names = _names(plans)
         for run, structure, forked_from, entries in results:
             for entry in json.loads(entries):
-                if entry[0] == "ok":
+                if entry[0] == "succeeded":
                     yield run, forked_from, names[structure][entry[1]]
 
     def _rows(self, kind: str, name: str) -> tuple[list[Any], list[Any]]:
@@ -79,14 +79,14 @@ def performed_in(plans: list[Any], results: list[Any]) -> Counter[str]:
     gathering: set[tuple[str, int]] = set()
     for run, structure, _, entries in results:
         for what, *rest in json.loads(entries):
-            if what not in ("ok", "fail", "asked", "fanned_out"):
+            if what not in ("succeeded", "failed", "input_requested", "child_runs_requested"):
                 continue
             node = rest[0]
             if (run, node) in gathering:
                 gathering.discard((run, node))
             else:
                 found[names[structure][node]] += 1
-            if what == "fanned_out":
+            if what == "child_runs_requested":
                 gathering.add((run, node))
     return found
 

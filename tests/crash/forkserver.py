@@ -23,7 +23,7 @@ from holdwater.storage import open_store
 from tests.crash import graph_shapes, runners_under_test, shapes, step_shapes
 
 TICKS_FROM_US = 1_700_000_000_000_000
-WRITES = ("commit", "claim", "release", "orphan_dead", "fire", "put_schedule", "announce", "tidy_fires")
+WRITES = ("commit", "claim", "release", "reclaim_expired", "fire", "put_schedule", "register_workflow", "expire_fires")
 
 
 class Killing:

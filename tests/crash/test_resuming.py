@@ -180,7 +180,7 @@ def items_done(url: str) -> set[str]:
     for run in store.iter_runs():
         if run.parent_id is not None:
             entries = [entry for row in store.journal(run.id) for entry in json.loads(row.entries)]
-            if any(entry[0] == "ok" for entry in entries):
+            if any(entry[0] == "succeeded" for entry in entries):
                 found.add(str(entries[0][1]["x"]))
     store.close()
     return found

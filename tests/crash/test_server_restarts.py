@@ -123,7 +123,7 @@ def recorded(url: str) -> dict[str, tuple[int, int]]:
         connection.execute("SET search_path = holdwater")
         for run, at, entries in connection.execute("SELECT run_id, at, entries FROM journal ORDER BY run_id, seq"):
             for entry in json.loads(entries):
-                if entry[0] == "ok":
+                if entry[0] == "succeeded":
                     key = f"{run}:t{entry[1]}"
                     times, first = found.get(key, (0, at))
                     found[key] = times + 1, first

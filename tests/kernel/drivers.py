@@ -9,7 +9,7 @@ from typing import Any
 
 from holdwater.kernel import Machine
 from holdwater.model import events as ev
-from holdwater.model.commands import Cancel, Command, Evaluate, Execute, Tend, Wake
+from holdwater.model.commands import AwaitChildren, Cancel, Command, Evaluate, Execute, Wake
 from holdwater.model.events import Event
 from holdwater.model.fanout import ChildRunsRequest
 from holdwater.model.rules import holds
@@ -38,39 +38,41 @@ def attempt(program: Program, m: Machine, c: Execute, now: int) -> Event:
     if isinstance(result, Later):
         return ev.Deferred(c.node, c.fence, now + int(result.seconds * SECOND))
     if isinstance(result, Question):
-        return ev.Asked(c.node, c.fence, result.shown)
+        return ev.InputRequested(c.node, c.fence, result.shown)
     if isinstance(result, ChildRunsRequest):
-        return ev.FannedOut(c.node, c.fence, result.inputs, result.max_concurrency, result.fail_fast)
+        return ev.ChildRunsRequested(c.node, c.fence, result.inputs, result.max_concurrency, result.fail_fast)
     return ev.Succeeded(c.node, c.fence, result.values, result.decision)
 
 
-def child_ended(program: Program, node: int, turn: int, item: int, given: Given, life: int) -> ev.ChildMoved:
+def child_ended(program: Program, node: int, turn: int, item: int, given: Given, life: int) -> ev.ChildStatusChanged:
     """Let a child run to its end."""
     try:
         value = program.children[program.plan.nodes[node].name](given, life)
     except Exception as error:
-        return ev.ChildMoved(node, turn, item, "failed", {}, str(error))
-    return ev.ChildMoved(node, turn, item, "completed", {"result": value})
+        return ev.ChildStatusChanged(node, turn, item, "failed", {}, str(error))
+    return ev.ChildStatusChanged(node, turn, item, "completed", {"result": value})
 
 
-def grown_up(program: Program, m: Machine, c: Tend, item: int) -> ev.ChildMoved:
+def grown_up(program: Program, m: Machine, c: AwaitChildren, item: int) -> ev.ChildStatusChanged:
     """The end of a child that nobody disturbs."""
     fan = m.fan_outs[c.node]
-    return child_ended(program, c.node, c.turn, item, fan.inputs[item], fan.start_count[item])
+    return child_ended(program, c.node, c.generation, item, fan.inputs[item], fan.start_count[item])
 
 
 def evaluate(program: Program, m: Machine, c: Evaluate) -> Event:
     rules = m.compiled_plan.values[c.node]
-    return ev.Evaluated(c.node, tuple(holds(r, program.lookup(m, c.node, r.name)) for r in rules))
+    return ev.RuleEvaluated(c.node, tuple(holds(r, program.lookup(m, c.node, r.name)) for r in rules))
 
 
-def child_moves(program: Program, m: Machine, c: Tend, *, pausing: bool = False) -> Iterator[ev.ChildMoved]:
+def child_moves(
+    program: Program, m: Machine, c: AwaitChildren, *, pausing: bool = False
+) -> Iterator[ev.ChildStatusChanged]:
     """All that may happen next to the children of a node."""
     fan = m.fan_outs[c.node]
     for k in sorted(fan.running | fan.paused):
         yield grown_up(program, m, c, k)
         if pausing:
-            yield ev.ChildMoved(c.node, c.turn, k, "paused" if k in fan.running else "running")
+            yield ev.ChildStatusChanged(c.node, c.generation, k, "paused" if k in fan.running else "running")
 
 
 def run(program: Program, inputs: dict[str, Any], answers: Answers | None = None) -> Machine:
@@ -80,7 +82,7 @@ def run(program: Program, inputs: dict[str, Any], answers: Answers | None = None
     m.apply(ev.Started(inputs, program.passed))
     for name, values in (answers or {}).items():
         for value in values:
-            m.apply(ev.Answered(program.layout.index[name], (value,)))
+            m.apply(ev.InputProvided(program.layout.index[name], (value,)))
     while work := m.take():
         for c in work:
             match c:
@@ -95,7 +97,7 @@ def run(program: Program, inputs: dict[str, Any], answers: Answers | None = None
                 case Wake():
                     now = max(now, c.at) if c.at is not None else now + int(c.after_s * SECOND)
                     m.apply(ev.TimerFired(c.node))
-                case Tend():
+                case AwaitChildren():
                     m.apply(grown_up(program, m, c, min(m.fan_outs[c.node].running)))
     return m
 
@@ -108,12 +110,12 @@ class ChildRun:
     life: int
     pauses: int
     status: str = "running"
-    end: ev.ChildMoved | None = None
+    end: ev.ChildStatusChanged | None = None
     """what nobody has told its parent yet"""
 
     def cancel(self, place: tuple[int, int, int]) -> None:
         if self.status in ("running", "paused"):
-            self.status, self.end = "cancelled", ev.ChildMoved(*place, "cancelled")
+            self.status, self.end = "cancelled", ev.ChildStatusChanged(*place, "cancelled")
 
 
 class Chaos:
@@ -163,7 +165,7 @@ class Chaos:
             self.commit(ev.Started(self.inputs, self.program.passed))
         for c in lost:
             if type(c) is Execute:
-                self.commit(ev.Abandoned(c.node, c.fence))
+                self.commit(ev.AttemptLost(c.node, c.fence))
 
     def commit(self, e: Event) -> None:
         m = self.machine
@@ -184,30 +186,30 @@ class Chaos:
                 self.live[i] = c  # TimerSet replaced it
         assert self.live == m.todo, "commands heard of and work outstanding differ"
         self.ends = {i: e for i, e in self.ends.items() if m.accepts(e)}
-        tended = {(c.node, c.turn) for c in m.todo.values() if type(c) is Tend}
+        tended = {(c.node, c.generation) for c in m.todo.values() if type(c) is AwaitChildren}
         for place, child in self.children.items():
             if place[:2] not in tended:
                 child.cancel(place)
 
     # -- children
 
-    def news(self, c: Tend) -> list[int]:
+    def news(self, c: AwaitChildren) -> list[int]:
         """Children of whom there is something to tell or to do."""
         fan = self.machine.fan_outs[c.node]
         if self.machine.suspended:  # nobody starts them, but those that run go on
             return [k for k in sorted(fan.running) if self._lives(c, k)]
         return sorted(fan.running | fan.paused)
 
-    def _lives(self, c: Tend, k: int) -> bool:
-        child = self.children.get((c.node, c.turn, k))
+    def _lives(self, c: AwaitChildren, k: int) -> bool:
+        child = self.children.get((c.node, c.generation, k))
         return child is not None and (child.end is None or child.life >= self.machine.fan_outs[c.node].start_count[k])
 
     def _may_pause(self, child: ChildRun) -> bool:
         return child.end is None and child.pauses > 0 and self.rng is not None and self.rng.random() < 0.3
 
-    def raise_child(self, c: Tend, k: int) -> None:
+    def raise_child(self, c: AwaitChildren, k: int) -> None:
         """A child comes a step further."""
-        fan, place = self.machine.fan_outs[c.node], (c.node, c.turn, k)
+        fan, place = self.machine.fan_outs[c.node], (c.node, c.generation, k)
         child = self.children.get(place)
         name = self.program.plan.nodes[c.node].name
         if child is None:
@@ -222,11 +224,11 @@ class Chaos:
         elif child.status == "paused":
             child.status = "running"
             if self.rng is not None and self.rng.random() < 0.5:
-                self.commit(ev.ChildMoved(*place, "running"))
+                self.commit(ev.ChildStatusChanged(*place, "running"))
         elif self._may_pause(child) and k in fan.running:
             child.pauses -= 1
             child.status = "paused"
-            self.commit(ev.ChildMoved(*place, "paused"))
+            self.commit(ev.ChildStatusChanged(*place, "paused"))
         elif child.end is None:
             child.end = child_ended(self.program, *place, child.given, child.life)
             child.status = child.end.status
@@ -245,7 +247,7 @@ class Chaos:
             if type(c) is Wake:
                 if c.at is not None and (c.at > self.now or m.suspended):
                     continue
-            elif type(c) is Tend:
+            elif type(c) is AwaitChildren:
                 if not self.news(c):
                     continue
             elif type(c) is Execute and m.suspended and i not in self.ends:
@@ -264,7 +266,7 @@ class Chaos:
                 self.commit(ev.TimerFired(node))
             case Evaluate():
                 self.commit(evaluate(self.program, m, c))
-            case Tend():
+            case AwaitChildren():
                 can = self.news(c)
                 self.raise_child(c, can[0] if self.rng is None else self.rng.choice(can))
             case Execute(node, fence) if i not in self.ends:
@@ -283,7 +285,7 @@ class Chaos:
         m = self.machine
         given: dict[str, int] = {}
         for line in self.journal:
-            if line.startswith('["Answered"'):
+            if line.startswith('["InputProvided"'):
                 name = self.program.plan.nodes[_node_of(line)].name
                 given[name] = given.get(name, 0) + 1
         early = self.rng is not None and self.rng.random() < 0.2
@@ -291,7 +293,7 @@ class Chaos:
             i = self.program.layout.index[name]
             k = given.get(name, 0)
             if k < len(values) and (early or i in m.pending_inputs):
-                e = ev.Answered(i, (values[k],))
+                e = ev.InputProvided(i, (values[k],))
                 if m.accepts(e):
                     self.commit(e)
                     return True

@@ -10,7 +10,7 @@ from holdwater.kernel import CompiledPlan, Machine
 from holdwater.model import events as ev
 from holdwater.model.events import Event
 
-_TUPLES = {"values", "decision", "truths", "passed", "inputs"}
+_TUPLES = {"values", "decision", "rule_results", "skipped_ranges", "inputs"}
 
 
 def to_row(e: Event) -> list[Any]:

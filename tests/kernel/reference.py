@@ -235,7 +235,7 @@ class Reference:
                 if target in self.opened.get(gate, ()):
                     return not cut
                 unused = not self.fired[gate] and not self.fired[target]
-                return default and unused and not cut and self.state[gate] not in ("cut", "failed")
+                return default and unused and not cut and self.state[gate] not in ("upstream_failed", "failed")
 
     def _is_cut(self, gate: str, via: frozenset[str]) -> bool:
         """Nobody above lets this gate run, as far as one can see without going in circles."""

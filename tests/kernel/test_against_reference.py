@@ -232,7 +232,7 @@ def wild_plans(draw: st.DrawFn) -> tuple[Program, dict[str, Any]]:
                 name,
                 after=tuple(draw(st.lists(st.sampled_from(names[:k]), max_size=1))) if k else (),
                 ready=AllOf(tuple(rules)) if rules else None,
-                otherwise=draw(st.sampled_from(["skipped", "cut"])),
+                otherwise=draw(st.sampled_from(["skipped", "upstream_failed"])),
                 reads=tuple(reads),
                 writes=(f"c{k}",),
                 gates=above,

@@ -38,10 +38,10 @@ rules = st.recursive(
 nodes = st.builds(
     Node,
     name=names,
-    kind=st.sampled_from(["call", "ask", "wait", "interrupt", "fan"]),
+    kind=st.sampled_from(["call", "ask", "wait", "interrupt", "fan_out"]),
     after=some_names,
     ready=st.none() | rules,
-    otherwise=st.sampled_from(["skipped", "cut"]),
+    otherwise=st.sampled_from(["skipped", "upstream_failed"]),
     reads=st.lists(st.builds(Read, names, some_names, st.booleans(), st.booleans(), st.booleans()), max_size=2).map(
         tuple
     ),
@@ -94,19 +94,20 @@ def test_a_structure_is_for_ever() -> None:
                 "ship",
                 after=("charge",),
                 ready=AllOf((After("charge"), Value("stock", "greater_than", 0))),
-                otherwise="cut",
+                otherwise="upstream_failed",
             ),
             Node("tell", kind="ask", ready=Not(HasRun("ship", negated=True)), on_error="ignore"),
         ),
         inputs=("amount",),
     )
-    assert plan.structure == "cce0f8abd1f9d049"
+    assert plan.structure == "8d8c728560e81de6"
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"name": "b2"}, {"kind": "ask"}, {"after": ()}, {"ready": After("a", frozenset())}, {"otherwise": "cut"},
+        {"name": "b2"}, {"kind": "ask"}, {"after": ()}, {"ready": After("a", frozenset())},
+        {"otherwise": "upstream_failed"},
         {"reads": (Read("x", ("a",), newer=True),)}, {"writes": ("b", "c")}, {"targets": ("a",)}, {"multi": True},
         {"on_error": "fail"}, {"wait_s": 2.0}, {"gates": ("a",)},
     ],

@@ -65,9 +65,9 @@ def test_a_crash_that_had_not_begun_is_not_counted() -> None:
     case = CASES["tasks: diamond"]
     m = fold(case.program.layout, [])
     m.apply(ev.Started(case.inputs))
-    m.apply(ev.Abandoned(0, 1, counted=False))
-    m.apply(ev.Abandoned(0, 2))
-    m.apply(ev.Abandoned(0, 3))
+    m.apply(ev.AttemptLost(0, 1, counted=False))
+    m.apply(ev.AttemptLost(0, 2))
+    m.apply(ev.AttemptLost(0, 3))
     assert m.crashes == {0: 2}
     [execute] = m.todo.values()
     assert execute.node == 0

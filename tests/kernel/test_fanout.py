@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from holdwater.kernel import Machine, compile_plan, fanout
 from holdwater.kernel.states import FanOut
 from holdwater.model import events as ev
-from holdwater.model.commands import Execute, Tend, Wake
+from holdwater.model.commands import AwaitChildren, Execute, Wake
 from holdwater.model.events import Event
 from holdwater.model.fanout import ChildResult
 from holdwater.model.plan import Node, OnError, Plan
@@ -28,7 +28,7 @@ from tests.suite.effort import property_test
 
 def begun(on_error: OnError = "stop", beside: bool = False) -> Machine:
     """A run whose only node, or one of two, is a fan that is about to ask for children."""
-    nodes = [Node("fan", kind="fan", writes=("all",), on_error=on_error)]
+    nodes = [Node("fan", kind="fan_out", writes=("all",), on_error=on_error)]
     nodes += [Node("beside", writes=("b",), on_error="stop")] if beside else []
     m = Machine(compile_plan(Plan("family", tuple(nodes))))
     m.apply(ev.Started({}))
@@ -38,12 +38,12 @@ def begun(on_error: OnError = "stop", beside: bool = False) -> Machine:
 def spread(m: Machine, count: int, width: int | None = None, *, stop: bool = True) -> int:
     """The fan asks for children.  Returns their turn."""
     turn = m.issues[0]
-    m.apply(ev.FannedOut(0, turn, tuple({"n": k} for k in range(count)), width, stop))
+    m.apply(ev.ChildRunsRequested(0, turn, tuple({"n": k} for k in range(count)), width, stop))
     return turn
 
 
-def moved(m: Machine, item: int, status: str, **kw: Any) -> ev.ChildMoved:
-    e = ev.ChildMoved(0, m.fan_outs[0].generation, item, status, **kw)
+def moved(m: Machine, item: int, status: str, **kw: Any) -> ev.ChildStatusChanged:
+    e = ev.ChildStatusChanged(0, m.fan_outs[0].generation, item, status, **kw)
     m.apply(e)
     return e
 
@@ -63,14 +63,14 @@ def test_no_more_run_at_once_than_there_is_room_for() -> None:
     m = begun()
     spread(m, 4, width=2)
     assert states(m) == ["running", "running", "waiting", "waiting"]
-    assert type(m.todo[0]) is Tend
+    assert type(m.todo[0]) is AwaitChildren
     moved(m, 1, "completed")
     assert states(m) == ["running", "completed", "running", "waiting"]
     moved(m, 0, "paused")
     assert states(m) == ["paused", "completed", "running", "running"], "who rests leaves room"
     moved(m, 2, "failed")
     moved(m, 3, "completed")
-    assert type(m.todo[0]) is Tend, "one of them still lives"
+    assert type(m.todo[0]) is AwaitChildren, "one of them still lives"
     moved(m, 0, "completed")
     assert m.todo == {0: Execute(0, 2, 1)}
 
@@ -132,24 +132,24 @@ def test_a_body_may_do_without() -> None:
 
 def test_news_of_children_that_do_not_fit() -> None:
     m = begun()
-    refused(m, ev.ChildMoved(0, 1, 0, "completed"))
+    refused(m, ev.ChildStatusChanged(0, 1, 0, "completed"))
     turn = spread(m, 3, width=2)
     wrong: list[Event] = [
-        ev.ChildMoved(0, turn, 2, "completed"),  # has not begun
-        ev.ChildMoved(0, turn, 3, "completed"),  # is nobody's
-        ev.ChildMoved(0, turn, -1, "completed"),
-        ev.ChildMoved(0, turn - 1, 0, "completed"),
-        ev.ChildMoved(0, turn + 1, 0, "completed"),
-        ev.ChildMoved(1, turn, 0, "completed"),
-        ev.ChildMoved(-1, turn, 0, "completed"),
-        ev.ChildMoved(0, turn, 0, "running"),  # it is
-        ev.ChildMoved(0, turn, 0, "waiting"),
-        ev.ChildMoved(0, turn, 0, "lost"),
+        ev.ChildStatusChanged(0, turn, 2, "completed"),  # has not begun
+        ev.ChildStatusChanged(0, turn, 3, "completed"),  # is nobody's
+        ev.ChildStatusChanged(0, turn, -1, "completed"),
+        ev.ChildStatusChanged(0, turn - 1, 0, "completed"),
+        ev.ChildStatusChanged(0, turn + 1, 0, "completed"),
+        ev.ChildStatusChanged(1, turn, 0, "completed"),
+        ev.ChildStatusChanged(-1, turn, 0, "completed"),
+        ev.ChildStatusChanged(0, turn, 0, "running"),  # it is
+        ev.ChildStatusChanged(0, turn, 0, "waiting"),
+        ev.ChildStatusChanged(0, turn, 0, "lost"),
         ev.Succeeded(0, turn),
         ev.Failed(0, turn, "E", "e"),
-        ev.Abandoned(0, turn),
+        ev.AttemptLost(0, turn),
         ev.Cancelled(0, turn),
-        ev.FannedOut(0, turn, ()),
+        ev.ChildRunsRequested(0, turn, ()),
         ev.TimerFired(0),
         ev.TimerSet(0, 1),
     ]
@@ -168,15 +168,15 @@ def test_news_of_children_that_do_not_fit() -> None:
 
 @pytest.mark.parametrize("width", [0, -1])
 def test_a_width_that_lets_nobody_run_is_refused(width: int) -> None:
-    refused(begun(), ev.FannedOut(0, 1, ({"n": 1},), width))
+    refused(begun(), ev.ChildRunsRequested(0, 1, ({"n": 1},), width))
 
 
 def test_only_fans_have_children() -> None:
     case = CASES["tasks: diamond"]
     m = Machine(case.program.layout)
     m.apply(ev.Started(case.inputs))
-    refused(m, ev.FannedOut(0, 1, ({"n": 1},)))
-    refused(m, ev.Asked(0, 1, "?"))
+    refused(m, ev.ChildRunsRequested(0, 1, ({"n": 1},)))
+    refused(m, ev.InputRequested(0, 1, "?"))
 
 
 # -- pauses
@@ -236,20 +236,20 @@ def test_children_and_a_person_pause_a_run_apart() -> None:
 
 def test_an_early_word_does_not_wake_a_run_whose_children_rest() -> None:
     program = CASES["graphs: interrupts"].program
-    plan = replace(program.plan, nodes=(*program.plan.nodes, Node("fan", kind="fan")))
+    plan = replace(program.plan, nodes=(*program.plan.nodes, Node("fan", kind="fan_out")))
     m = Machine(compile_plan(plan))
     m.apply(ev.Started({"topic": "t"}))
     fan = m.compiled_plan.index["fan"]
-    m.apply(ev.FannedOut(fan, 1, ({},)))
-    m.apply(ev.ChildMoved(fan, 1, 0, "paused"))
+    m.apply(ev.ChildRunsRequested(fan, 1, ({},)))
+    m.apply(ev.ChildStatusChanged(fan, 1, 0, "paused"))
     m.apply(ev.Succeeded(0, 1, ("text",)))
     for i in (1, 2):
-        m.apply(ev.Asked(i, 1, "?"))
+        m.apply(ev.InputRequested(i, 1, "?"))
     m.apply(ev.Succeeded(3, 1, ("text",)))
     assert status(m) == "paused"
-    m.apply(ev.Answered(1, ("ok",)))
+    m.apply(ev.InputProvided(1, ("ok",)))
     assert status(m) == "paused"
-    m.apply(ev.Answered(2, ("ok",)))
+    m.apply(ev.InputProvided(2, ("ok",)))
     assert status(m) == "running"
 
 
@@ -280,7 +280,7 @@ def test_a_retry_after_a_delay_runs_children_first() -> None:
     assert m.todo == {0: Wake(0, at=99)}
     m.apply(ev.TimerFired(0))
     assert m.fan_outs[0].start_count == [2]
-    assert type(m.todo[0]) is Tend
+    assert type(m.todo[0]) is AwaitChildren
 
 
 def test_a_retry_of_one_whose_children_have_all_completed() -> None:
@@ -324,16 +324,16 @@ def test_a_deferral_is_over_when_children_were_asked_for() -> None:
     spread(m, 1)
     m.apply(ev.CancelRequested())
     m.apply(ev.Resumed())
-    assert m.todo == {0: Tend(0, turn)}
+    assert m.todo == {0: AwaitChildren(0, turn)}
 
 
 @pytest.mark.parametrize("counted", [True, False])
 def test_a_crash_before_and_after_the_children(counted: bool) -> None:
     m = begun()
-    m.apply(ev.Abandoned(0, 1, counted))
+    m.apply(ev.AttemptLost(0, 1, counted))
     assert spread(m, 1) == 2
     moved(m, 0, "failed")
-    m.apply(ev.Abandoned(0, 3, counted))
+    m.apply(ev.AttemptLost(0, 3, counted))
     assert m.todo == {0: Execute(0, 4, 1, again=1)}, "children are not begun again because their parent's process died"
     assert [o and o.status for o in m.fan_outs[0].results()] == ["failed"]
 
@@ -350,7 +350,9 @@ def test_a_halt_while_children_run(halt: Event) -> None:
     m.apply(halt)
     assert m.ended
     assert m.halted_nodes == [0]
-    for e in [ev.ChildMoved(0, turn, k, s) for k in range(4) for s in ("completed", "cancelled", "running", "paused")]:
+    for e in [
+        ev.ChildStatusChanged(0, turn, k, s) for k in range(4) for s in ("completed", "cancelled", "running", "paused")
+    ]:
         refused(m, e)
     m.apply(ev.Resumed())
     assert states(m) == ["completed", "running", "running", "waiting"]
@@ -380,7 +382,7 @@ def test_who_asks_for_children_when_the_run_has_halted_has_them_later(count: int
     assert m.take() == []
     assert m.fan_outs[0].start_count == [0] * count, "nobody has begun"
     m.apply(ev.Resumed())
-    assert m.todo == {0: Tend(0, turn) if count else Execute(0, 2, 1)}
+    assert m.todo == {0: AwaitChildren(0, turn) if count else Execute(0, 2, 1)}
 
 
 def test_a_cancelled_second_execution_tries_again_who_failed() -> None:
@@ -404,7 +406,7 @@ def test_each_superstep_has_children_of_its_own() -> None:
         m = chaos.go()
         fan = m.compiled_plan.index["fan"]
         told = [decode(line) for line in chaos.journal]
-        turns = [e.fence for e in told if isinstance(e, ev.FannedOut)]
+        turns = [e.fence for e in told if isinstance(e, ev.ChildRunsRequested)]
         assert len(turns) == len(set(turns)) == m.run_counts[fan] == 4
         assert {turn for i, turn, _ in chaos.children if i == fan} <= set(turns)
 
@@ -414,11 +416,11 @@ def test_a_failed_fan_in_a_loop_goes_on_where_it_was() -> None:
     expected = outcome(case.program, Chaos(case.program, case.inputs).go())
     fan = case.program.layout.index["fan"]
     chaos = Chaos(case.program, case.inputs)
-    while type(chaos.machine.todo.get(fan)) is not Tend or len(chaos.machine.fan_outs[fan].states) < 2:
+    while type(chaos.machine.todo.get(fan)) is not AwaitChildren or len(chaos.machine.fan_outs[fan].states) < 2:
         chaos.step()
     chaos.act(fan)
     turn = chaos.machine.fan_outs[fan].generation
-    chaos.commit(ev.ChildMoved(fan, turn, 1, "failed", {}, "ill"))
+    chaos.commit(ev.ChildStatusChanged(fan, turn, 1, "failed", {}, "ill"))
     chaos.commit(ev.Failed(fan, chaos.machine.issues[fan], "E", "e"))
     assert chaos.go().status == "failed"
     chaos.commit(ev.Resumed())
@@ -490,18 +492,18 @@ def test_families(program: Program, seed: int, data: st.DataObject) -> None:
 
 def test_values_are_opaque() -> None:
     """What children begin with, what they come to, and what is asked."""
-    plan = Plan("opaque", (Node("fan", kind="fan"), Node("who", kind="interrupt", writes=("who",))))
+    plan = Plan("opaque", (Node("fan", kind="fan_out"), Node("who", kind="interrupt", writes=("who",))))
     m = Machine(compile_plan(plan))
     events: list[Event] = [
         ev.Started({}),
-        ev.FannedOut(0, 1, ({"n": Opaque()}, {"n": Opaque()})),
-        ev.ChildMoved(0, 1, 1, "completed", {"result": Opaque()}),
-        ev.Asked(1, 1, Opaque()),
+        ev.ChildRunsRequested(0, 1, ({"n": Opaque()}, {"n": Opaque()})),
+        ev.ChildStatusChanged(0, 1, 1, "completed", {"result": Opaque()}),
+        ev.InputRequested(1, 1, Opaque()),
         ev.CancelRequested(),
         ev.Resumed(),
-        ev.Asked(1, 2, Opaque()),
-        ev.ChildMoved(0, 1, 0, "completed", {"result": Opaque()}),
-        ev.Answered(1, (Opaque(),)),
+        ev.InputRequested(1, 2, Opaque()),
+        ev.ChildStatusChanged(0, 1, 0, "completed", {"result": Opaque()}),
+        ev.InputProvided(1, (Opaque(),)),
         ev.Succeeded(0, 2),
     ]
     for e in events:
@@ -544,7 +546,7 @@ def test_ten_thousand_children() -> None:
     turn = spread(m, 10_000, width=100)
     m.take()
     for k in range(10_000):
-        m.apply(ev.ChildMoved(0, turn, k, "completed", {"result": k}))
+        m.apply(ev.ChildStatusChanged(0, turn, k, "completed", {"result": k}))
     assert len(m.fan_outs[0].running) == 0
     assert [o.values["result"] for o in m.fan_outs[0].results() if o] == list(range(10_000))
     assert m.todo == {0: Execute(0, 2, 1)}

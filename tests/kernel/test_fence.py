@@ -12,8 +12,8 @@ from tests.kernel.drivers import Chaos
 from tests.kernel.journal import decode
 from tests.kernel.programs import CASES, Case
 
-ONCE = (ev.Started, ev.Succeeded, ev.Failed, ev.Abandoned, ev.Deferred, ev.Asked, ev.FannedOut)
-REPEATABLE = (ev.Answered, ev.Paused, ev.Resumed)
+ONCE = (ev.Started, ev.Succeeded, ev.Failed, ev.AttemptLost, ev.Deferred, ev.InputRequested, ev.ChildRunsRequested)
+REPEATABLE = (ev.InputProvided, ev.Paused, ev.Resumed)
 
 
 def refused(m: Machine, e: Event) -> None:
@@ -54,26 +54,26 @@ def test_what_was_never_issued_is_refused_everywhere(case: Case) -> None:
             for wrong in (fence - 1, fence + 1):
                 assert not m.accepts(ev.Succeeded(i, wrong, (1,)))
                 assert not m.accepts(ev.Failed(i, wrong, "E", "e"))
-                assert not m.accepts(ev.Abandoned(i, wrong))
+                assert not m.accepts(ev.AttemptLost(i, wrong))
                 assert not m.accepts(ev.Deferred(i, wrong, 1))
                 assert not m.accepts(ev.Cancelled(i, wrong))
             if i not in m.todo:
                 for e in (
-                    ev.Evaluated(i, ()),
+                    ev.RuleEvaluated(i, ()),
                     ev.TimerFired(i),
                     ev.TimerSet(i, 5),
                     ev.Succeeded(i, fence),
                     ev.Cancelled(i, fence),
                 ):
                     refused(m, e)
-        refused(m, ev.Answered(-1, (1,)))
-        refused(m, ev.Answered(nodes, (1,)))
+        refused(m, ev.InputProvided(-1, (1,)))
+        refused(m, ev.InputProvided(nodes, (1,)))
 
 
 def test_an_ended_run_takes_nothing(case: Case) -> None:
     m = Chaos(case.program, case.inputs, case.answers).go()
-    events: list[Event] = [ev.Started(case.inputs), ev.Succeeded(0, m.issues[0]), ev.Answered(1, (1,))]
-    events += [ev.CancelRequested(), ev.TimedOut("x"), ev.Paused(), ev.Edited(0, 1)]
+    events: list[Event] = [ev.Started(case.inputs), ev.Succeeded(0, m.issues[0]), ev.InputProvided(1, (1,))]
+    events += [ev.CancelRequested(), ev.TimedOut("x"), ev.Paused(), ev.InputsOverridden(0, 1)]
     for e in events:
         refused(m, e)
     assert m.accepts(ev.Resumed()) == (m.status != "completed")
@@ -81,13 +81,13 @@ def test_an_ended_run_takes_nothing(case: Case) -> None:
 
 def test_data_is_edited_before_the_run_begins_or_never(case: Case) -> None:
     m = Machine(case.program.layout)
-    refused(m, ev.Edited(-1, 1))
-    refused(m, ev.Edited(len(case.program.plan.nodes), 1))
-    m.apply(ev.Edited(0, 1))
+    refused(m, ev.InputsOverridden(-1, 1))
+    refused(m, ev.InputsOverridden(len(case.program.plan.nodes), 1))
+    m.apply(ev.InputsOverridden(0, 1))
     assert m.status == "new"
-    refused(m, ev.Edited(0, 2))
+    refused(m, ev.InputsOverridden(0, 2))
     m.apply(ev.Started(case.inputs))
-    refused(m, ev.Edited(len(case.program.plan.nodes) - 1, 1))
+    refused(m, ev.InputsOverridden(len(case.program.plan.nodes) - 1, 1))
     assert m.overrides == {0: 1}
 
 
@@ -95,7 +95,7 @@ def test_nothing_happens_to_a_run_that_has_not_started() -> None:
     for case in CASES.values():
         nodes = case.program.plan.nodes
         early: list[Event] = [ev.CancelRequested(), ev.TimedOut("x"), ev.Paused(), ev.Resumed(), ev.Succeeded(0, 1)]
-        for e in early + [ev.Answered(i, (1,)) for i, n in enumerate(nodes) if n.kind in ("ask", "interrupt")]:
+        for e in early + [ev.InputProvided(i, (1,)) for i, n in enumerate(nodes) if n.kind in ("ask", "interrupt")]:
             refused(Machine(case.program.layout), e)
 
 
@@ -109,10 +109,10 @@ def test_the_wrong_number_of_truths_is_refused() -> None:
     m = Machine(case.program.layout)
     m.apply(ev.Started(case.inputs))
     m.apply(ev.Succeeded(0, 1, ({"set": {"a": 9}, "append": {}, "drop": []},)))
-    refused(m, ev.Evaluated(1, ()))
-    refused(m, ev.Evaluated(1, (True, True)))
-    m.apply(ev.Evaluated(1, (True,)))
-    refused(m, ev.Evaluated(1, (True,)))
+    refused(m, ev.RuleEvaluated(1, ()))
+    refused(m, ev.RuleEvaluated(1, (True, True)))
+    m.apply(ev.RuleEvaluated(1, (True,)))
+    refused(m, ev.RuleEvaluated(1, (True,)))
 
 
 def test_a_timer_is_set_once() -> None:
@@ -129,14 +129,14 @@ def test_a_question_is_answered_once_outside_a_loop() -> None:
     case = CASES["graphs: two questions"]
     legal, brand = (case.program.layout.index[n] for n in ("legal", "brand"))
     chaos = Chaos(case.program, case.inputs)
-    chaos.commit(ev.Answered(legal, ("early",)))
-    refused(chaos.machine, ev.Answered(legal, ("doubled",)))
+    chaos.commit(ev.InputProvided(legal, ("early",)))
+    refused(chaos.machine, ev.InputProvided(legal, ("doubled",)))
     chaos.go()
     assert chaos.machine.status == "paused"
-    refused(chaos.machine, ev.Answered(legal, ("late",)))
-    refused(chaos.machine, ev.Answered(0, ("no question",)))
-    chaos.commit(ev.Answered(brand, ("b",)))
-    refused(chaos.machine, ev.Answered(brand, ("late",)))
+    refused(chaos.machine, ev.InputProvided(legal, ("late",)))
+    refused(chaos.machine, ev.InputProvided(0, ("no question",)))
+    chaos.commit(ev.InputProvided(brand, ("b",)))
+    refused(chaos.machine, ev.InputProvided(brand, ("late",)))
     m = chaos.go()
     assert m.status == "completed"
     assert case.program.outputs(m)["url"] == ["about t", "early", "b"]
@@ -159,7 +159,7 @@ def test_a_zombie_is_refused_and_its_successor_is_not() -> None:
     case = CASES["tasks: diamond"]
     m = Machine(case.program.layout)
     m.apply(ev.Started(case.inputs))
-    m.apply(ev.Abandoned(0, 1))
+    m.apply(ev.AttemptLost(0, 1))
     refused(m, ev.Succeeded(0, 1, ({},)))
     m.apply(ev.Succeeded(0, 2, ({},)))
     refused(m, ev.Succeeded(0, 2, ({},)))

@@ -45,7 +45,7 @@ def check(program: Program, case: Case, source: Machine, lines: list[str], node:
         program, case.inputs, case.answers, journal=[encode(e.event) for e in birth], seed=seed, now=10_000_000_000
     )
     taken = {e.event.node for e in birth if isinstance(e.event, ev.Succeeded)}
-    taken |= {e.event.node for e in birth if isinstance(e.event, ev.Answered) and source.run_counts[e.event.node]}
+    taken |= {e.event.node for e in birth if isinstance(e.event, ev.InputProvided) and source.run_counts[e.event.node]}
     behind = layout.descendants([layout.unit[node]])
     assert all(layout.unit[i] not in behind for i in taken)
     chaos.go()
@@ -151,7 +151,7 @@ def test_the_birth_of_a_fork() -> None:
     chaos.go()
     birth = born(program, chaos.journal, 4, edits={4: "edit"})
     assert [(type(e.event).__name__, getattr(e.event, "node", None)) for e in birth] == [
-        ("Edited", 4),
+        ("InputsOverridden", 4),
         ("Started", None),
         ("Succeeded", 0),
         ("Failed", 3),

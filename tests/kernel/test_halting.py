@@ -158,7 +158,7 @@ def test_what_runs_when_a_run_halts_is_told_and_may_still_succeed() -> None:
     assert m.todo.keys() == {2, 3, 4, 5}
 
 
-@pytest.mark.parametrize("late", [ev.Failed(1, 1, "E", "e", 0), ev.Deferred(1, 1, 99), ev.Abandoned(1, 1)])
+@pytest.mark.parametrize("late", [ev.Failed(1, 1, "E", "e", 0), ev.Deferred(1, 1, 99), ev.AttemptLost(1, 1)])
 def test_a_halted_run_starts_nothing_whatever_its_bodies_ask_for(late: Event) -> None:
     case = CASES["tasks: deferred"]
     chaos = Chaos(case.program, case.inputs)

@@ -31,11 +31,11 @@ def status(m: Machine) -> str:
 def test_a_question_is_put_and_answered() -> None:
     m = begun()
     assert m.todo == {0: Execute(0, 1, 1)}
-    m.apply(ev.Asked(0, 1, "who?"))
+    m.apply(ev.InputRequested(0, 1, "who?"))
     assert (status(m), m.pending_inputs, m.todo) == ("paused", {0: "who?"}, {})
-    refused(m, ev.Asked(0, 1, "who?"))
+    refused(m, ev.InputRequested(0, 1, "who?"))
     refused(m, ev.Succeeded(0, 1, ("late",)))
-    m.apply(ev.Answered(0, ("ann",)))
+    m.apply(ev.InputProvided(0, ("ann",)))
     assert (status(m), m.pending_inputs, m.value) == ("completed", {}, ["ann"])
 
 
@@ -47,9 +47,9 @@ def test_a_body_that_knows_asks_nobody() -> None:
 
 def test_an_answer_before_the_question_is_kept() -> None:
     m = begun()
-    m.apply(ev.Answered(0, ("early",)))
-    refused(m, ev.Answered(0, ("doubled",)))
-    m.apply(ev.Asked(0, 1, "who?"))
+    m.apply(ev.InputProvided(0, ("early",)))
+    refused(m, ev.InputProvided(0, ("doubled",)))
+    m.apply(ev.InputRequested(0, 1, "who?"))
     assert (m.status, m.pending_inputs, m.value) == ("completed", {}, ["early"])
 
 
@@ -57,12 +57,12 @@ def test_with_an_answer_the_body_is_not_called() -> None:
     case = CASES["graphs: interrupts"]
     legal, brand = (case.program.layout.index[n] for n in ("legal", "brand"))
     chaos = Chaos(case.program, case.inputs)
-    chaos.commit(ev.Answered(legal, ("early",)))
+    chaos.commit(ev.InputProvided(legal, ("early",)))
     chaos.go()
     assert "legal" not in chaos.executed
     assert chaos.machine.pending_inputs == {brand: ["brand", "about t"]}
-    refused(chaos.machine, ev.Answered(legal, ("late",)))
-    chaos.commit(ev.Answered(brand, ("b",)))
+    refused(chaos.machine, ev.InputProvided(legal, ("late",)))
+    chaos.commit(ev.InputProvided(brand, ("b",)))
     assert chaos.go().status == "completed"
     assert case.program.outputs(chaos.machine)["url"] == ["about t", "early", "b", "known: about t"]
 
@@ -77,7 +77,7 @@ def test_several_at_once_are_answered_in_any_order(order: tuple[int, ...]) -> No
     assert chaos.machine.pending_inputs == {k: [n, 1] for k, n in enumerate(names)}
     for k in order:
         assert status(chaos.machine) == "paused"
-        chaos.commit(ev.Answered(k, (f"to {names[k]}",)))
+        chaos.commit(ev.InputProvided(k, (f"to {names[k]}",)))
         chaos.go()
     assert status(chaos.machine) == "completed"
     assert program.outputs(chaos.machine)["z"] == ["to a", "to b", "to c"]
@@ -89,7 +89,7 @@ def test_in_a_loop_it_asks_again_each_turn() -> None:
     chaos = Chaos(case.program, case.inputs)
     for k, word in enumerate(("hi", "hm", "bye")):
         assert chaos.go().pending_inputs == {person: k}, "it shows how much was said"
-        chaos.commit(ev.Answered(person, (word,)))
+        chaos.commit(ev.InputProvided(person, (word,)))
     assert chaos.go().status == "completed"
     assert chaos.executed.count("person") == 3
     assert case.program.outputs(chaos.machine) == {"reply": "bye", "said": ["hi", "hm"]}
@@ -109,7 +109,7 @@ def test_in_a_loop_it_asks_only_when_it_does_not_know() -> None:
     asked: list[Any] = []
     while m.pending_inputs:
         asked += m.pending_inputs.values()
-        m.apply(ev.Answered(0, ("said",)))
+        m.apply(ev.InputProvided(0, ("said",)))
         while m.todo:
             i = next(iter(m.todo))
             m.apply(_attempt(program, m, i))
@@ -127,24 +127,24 @@ def _attempt(program: Program, m: Machine, i: int) -> Any:
 def test_a_halt_while_it_is_asked(early: bool) -> None:
     """It asks anew when the run is resumed: what it shows may have changed."""
     m = begun()
-    m.apply(ev.Asked(0, 1, "who?"))
+    m.apply(ev.InputRequested(0, 1, "who?"))
     m.apply(ev.CancelRequested())
     assert (m.status, m.halted_nodes, m.pending_inputs) == ("cancelled", [0], {})
-    refused(m, ev.Answered(0, ("late",)))
+    refused(m, ev.InputProvided(0, ("late",)))
     m.apply(ev.Resumed())
     assert m.todo == {0: Execute(0, 2, 1)}
-    refused(m, ev.Asked(0, 1, "who?"))
+    refused(m, ev.InputRequested(0, 1, "who?"))
     if early:
-        m.apply(ev.Answered(0, ("ann",)))
-    m.apply(ev.Asked(0, 2, "who now?"))
+        m.apply(ev.InputProvided(0, ("ann",)))
+    m.apply(ev.InputRequested(0, 2, "who now?"))
     assert m.pending_inputs == ({} if early else {0: "who now?"})
 
 
 def test_who_asks_in_a_run_that_has_halted_asks_later() -> None:
     m = begun()
     m.apply(ev.CancelRequested())
-    m.apply(ev.Answered(0, ("meanwhile",)))
-    m.apply(ev.Asked(0, 1, "who?"))
+    m.apply(ev.InputProvided(0, ("meanwhile",)))
+    m.apply(ev.InputRequested(0, 1, "who?"))
     assert (m.status, m.pending_inputs, m.halted_nodes) == ("cancelled", {}, [0])
     m.apply(ev.Resumed())
     assert (m.status, m.value) == ("completed", ["meanwhile"])
@@ -153,10 +153,10 @@ def test_who_asks_in_a_run_that_has_halted_asks_later() -> None:
 def test_it_may_fail_and_be_tried_again_and_sleep_and_die() -> None:
     m = begun()
     m.apply(ev.Failed(0, 1, "E", "e", 0))
-    m.apply(ev.Abandoned(0, 2))
+    m.apply(ev.AttemptLost(0, 2))
     m.apply(ev.Deferred(0, 3, 99))
     m.apply(ev.TimerFired(0))
-    m.apply(ev.Asked(0, 4, "who?"))
+    m.apply(ev.InputRequested(0, 4, "who?"))
     m.apply(ev.CancelRequested())
     m.apply(ev.Resumed())
     assert m.todo == {0: Execute(0, 5, 1)}, "the deferral was over"

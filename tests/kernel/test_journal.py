@@ -41,11 +41,11 @@ timed: dict[type, st.SearchStrategy[Event]] = {
     ev.Failed: st.builds(ev.Failed, number, number, text, text, st.none() | instant),
     ev.Cancelled: st.builds(ev.Cancelled, number, number),
     ev.Deferred: st.builds(ev.Deferred, number, number, instant),
-    ev.Asked: st.builds(
-        ev.Asked, number, number, st.builds(Question, values, st.none() | st.just({"type": "boolean"}))
+    ev.InputRequested: st.builds(
+        ev.InputRequested, number, number, st.builds(Question, values, st.none() | st.just({"type": "boolean"}))
     ),
-    ev.FannedOut: st.builds(
-        ev.FannedOut,
+    ev.ChildRunsRequested: st.builds(
+        ev.ChildRunsRequested,
         number,
         number,
         st.lists(named, max_size=3).map(tuple),
@@ -55,14 +55,14 @@ timed: dict[type, st.SearchStrategy[Event]] = {
 }
 """what attempts end with: it says when they ran"""
 untimed: dict[type, st.SearchStrategy[Event]] = {
-    ev.Edited: st.builds(ev.Edited, number, values),
+    ev.InputsOverridden: st.builds(ev.InputsOverridden, number, values),
     ev.Started: st.builds(ev.Started, named, names),
-    ev.Abandoned: st.builds(ev.Abandoned, number, number, st.booleans()),
-    ev.ChildMoved: st.builds(ev.ChildMoved, number, number, number, status, named, text),
-    ev.Evaluated: st.builds(ev.Evaluated, number, st.lists(st.booleans(), max_size=3).map(tuple)),
+    ev.AttemptLost: st.builds(ev.AttemptLost, number, number, st.booleans()),
+    ev.ChildStatusChanged: st.builds(ev.ChildStatusChanged, number, number, number, status, named, text),
+    ev.RuleEvaluated: st.builds(ev.RuleEvaluated, number, st.lists(st.booleans(), max_size=3).map(tuple)),
     ev.TimerSet: st.builds(ev.TimerSet, number, instant),
     ev.TimerFired: st.builds(ev.TimerFired, number),
-    ev.Answered: st.builds(ev.Answered, number, many, st.none() | number, st.booleans()),
+    ev.InputProvided: st.builds(ev.InputProvided, number, many, st.none() | number, st.booleans()),
     ev.CancelRequested: st.builds(ev.CancelRequested, text),
     ev.TimedOut: st.builds(ev.TimedOut, text),
     ev.Paused: st.builds(ev.Paused, text),
@@ -100,17 +100,17 @@ def test_everything_else(event: Event, at: int) -> None:
 
 @given(values)
 def test_values_are_private_to_whoever_reads_them(value: Stored) -> None:
-    entry = again(JournalEntry(ev.ChildMoved(0, 1, 2, "completed", {"result": value})))
-    assert isinstance(entry.event, ev.ChildMoved)
+    entry = again(JournalEntry(ev.ChildStatusChanged(0, 1, 2, "completed", {"result": value})))
+    assert isinstance(entry.event, ev.ChildStatusChanged)
     assert isinstance(entry.event.values["result"], Stored)
     assert entry.event.values["result"].copy() == value.copy()
 
 
 def test_what_children_begin_with_is_read_as_it_is_stored_whatever_the_style() -> None:
-    row = json.loads(encode(JournalEntry(ev.FannedOut(0, 1, ({"n": Stored.of([1])},), 2, False))))
+    row = json.loads(encode(JournalEntry(ev.ChildRunsRequested(0, 1, ({"n": Stored.of([1])},), 2, False))))
     entry = decode(row, lambda tree: ("of the style", tree))
-    assert isinstance(entry.event, ev.FannedOut)
-    assert entry.event == ev.FannedOut(0, 1, ({"n": Stored.of([1])},), 2, False)
+    assert isinstance(entry.event, ev.ChildRunsRequested)
+    assert entry.event == ev.ChildRunsRequested(0, 1, ({"n": Stored.of([1])},), 2, False)
 
 
 def test_rows_of_before_are_read() -> None:
@@ -125,7 +125,13 @@ def test_rows_of_before_are_read() -> None:
 
 @pytest.mark.parametrize(
     "row",
-    [["asked", 1], ["fanned_out", 0, 1, 0, 0, [], None], ["child_moved", 0, 1, 2], ["resumed"], ["unheard", 1]],
+    [
+        ["input_requested", 1],
+        ["child_runs_requested", 0, 1, 0, 0, [], None],
+        ["child_status_changed", 0, 1, 2],
+        ["resumed"],
+        ["unheard", 1],
+    ],
 )
 def test_a_row_nobody_can_read_is_refused(row: list[Any]) -> None:
     with pytest.raises(StoreError):
@@ -136,9 +142,9 @@ def test_a_row_nobody_can_read_is_refused(row: list[Any]) -> None:
 def test_the_journal_of_tests_says_the_same(count: int, width: int | None, stop: bool) -> None:
     events: list[Event] = [
         ev.Started({"x": 1}, ("a", "")),
-        ev.FannedOut(0, 1, tuple({"n": k} for k in range(count)), width, stop),
-        ev.ChildMoved(0, 1, 2, "completed", {"result": [1]}),
-        ev.Asked(0, 1, ["shown"]),
+        ev.ChildRunsRequested(0, 1, tuple({"n": k} for k in range(count)), width, stop),
+        ev.ChildStatusChanged(0, 1, 2, "completed", {"result": [1]}),
+        ev.InputRequested(0, 1, ["shown"]),
         ev.Resumed("", {"x": [1]}, 0),
     ]
     for e in events:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from holdwater.kernel import Machine, compile_plan, reset
 from holdwater.model import events as ev
-from holdwater.model.commands import Execute, Tend, Wake
+from holdwater.model.commands import AwaitChildren, Execute, Wake
 from holdwater.model.events import Event
 from holdwater.model.plan import Node, Plan, Read
 from holdwater.model.rules import AllOf, Value
@@ -171,11 +171,11 @@ def test_a_rule_over_values_is_asked_again() -> None:
     node = Node("a", ready=AllOf((Value("x", "exists"),)), reads=(Read("x", ("x",)),))
     m = Machine(compile_plan(Plan("ruled", (node,), inputs=("x",))))
     m.apply(ev.Started({"x": 1}))
-    m.apply(ev.Evaluated(0, (True,)))
+    m.apply(ev.RuleEvaluated(0, (True,)))
     m.apply(ev.Failed(0, 1, "E", "e"))
     m.apply(ev.Resumed("", {"x": 2}))
     assert m.state == ["evaluating"]
-    m.apply(ev.Evaluated(0, (False,)))
+    m.apply(ev.RuleEvaluated(0, (False,)))
     assert (m.status, m.state, m.errors) == ("completed", ["skipped"], {})
 
 
@@ -198,10 +198,10 @@ def test_a_question_behind_the_input_is_put_again() -> None:
     assert chaos.machine.status == "paused"
     chaos.commit(ev.Resumed("", {"x": 5}))
     assert chaos.machine.pending_inputs == {other: 2}
-    refused(chaos.machine, ev.Asked(who, 1, "late"))
+    refused(chaos.machine, ev.InputRequested(who, 1, "late"))
     assert chaos.go().pending_inputs == {who: 5, plain: None, other: 2}
     for i in (who, plain, other):
-        chaos.commit(ev.Answered(i, (f"to {i}",)))
+        chaos.commit(ev.InputProvided(i, (f"to {i}",)))
     assert chaos.go().status == "completed"
     chaos.commit(ev.Resumed("", {"y": 3}))
     chaos.go()
@@ -213,19 +213,19 @@ def test_children_of_the_old_input_are_forgotten() -> None:
     for moment in ("paused", "resting", "halted"):
         m = Machine(program.layout)
         m.apply(ev.Started({"x": 1}))
-        m.apply(ev.FannedOut(0, 1, ({"n": 1}, {"n": 1})))
-        m.apply(ev.ChildMoved(0, 1, 0, "completed", {"result": 2}))
+        m.apply(ev.ChildRunsRequested(0, 1, ({"n": 1}, {"n": 1})))
+        m.apply(ev.ChildStatusChanged(0, 1, 0, "completed", {"result": 2}))
         if moment == "resting":
-            m.apply(ev.ChildMoved(0, 1, 1, "paused"))
+            m.apply(ev.ChildStatusChanged(0, 1, 1, "paused"))
         else:
             m.apply(ev.Paused() if moment == "paused" else ev.CancelRequested())
         m.apply(ev.Resumed("", {"x": 5}))
         assert m.todo == {0: Execute(0, 2, 1)}, moment
         assert m.fan_outs == {}
-        refused(m, ev.ChildMoved(0, 1, 1, "completed"))
-        m.apply(ev.FannedOut(0, 2, ({"n": 5}, {"n": 1})))
-        refused(m, ev.ChildMoved(0, 1, 1, "completed"))
-        assert m.todo == {0: Tend(0, 2)}
+        refused(m, ev.ChildStatusChanged(0, 1, 1, "completed"))
+        m.apply(ev.ChildRunsRequested(0, 2, ({"n": 5}, {"n": 1})))
+        refused(m, ev.ChildStatusChanged(0, 1, 1, "completed"))
+        assert m.todo == {0: AwaitChildren(0, 2)}
 
 
 def test_a_sleep_on_the_old_input_is_over() -> None:
@@ -332,7 +332,7 @@ def test_an_interview_goes_on() -> None:
     assert case.program.outputs(chaos.go())["said"] == ["hi", "hm"]
     chaos.commit(ev.Resumed("", {"said": ["new"]}))
     assert chaos.go().pending_inputs == {0: 1}
-    chaos.commit(ev.Answered(0, ("bye",)))
+    chaos.commit(ev.InputProvided(0, ("bye",)))
     assert case.program.outputs(chaos.go()) == {"reply": "bye", "said": ["new"]}
 
 
@@ -486,9 +486,9 @@ def test_every_order_with_new_inputs_at_every_moment() -> None:
         for c in m.todo.values():
             if isinstance(c, Execute):
                 events.append(attempt(program, m, c, 0))
-            elif isinstance(c, Tend):
+            elif isinstance(c, AwaitChildren):
                 events.extend(child_moves(program, m, c))
-        events.extend(ev.Answered(i, ("said",)) for i in m.pending_inputs)
+        events.extend(ev.InputProvided(i, ("said",)) for i in m.pending_inputs)
         events.extend(e for e in [ev.Resumed()] if m.accepts(e))
         if not given:
             events.extend(e for e in [ev.Resumed("", {"x": 4})] if m.accepts(e))

@@ -9,7 +9,7 @@ import pytest
 
 from holdwater.kernel import Machine
 from holdwater.model import events as ev
-from holdwater.model.commands import Evaluate, Execute, Tend
+from holdwater.model.commands import AwaitChildren, Evaluate, Execute
 from holdwater.model.events import Event
 from holdwater.model.rules import AllOf, Value
 from tests.kernel.drivers import attempt, child_moves, evaluate, outcome
@@ -107,13 +107,13 @@ def _next(program: Program, m: Machine) -> Iterator[Event]:
             yield attempt(program, m, c, LATE)
         elif isinstance(c, Evaluate):
             yield evaluate(program, m, c)
-        elif isinstance(c, Tend):
+        elif isinstance(c, AwaitChildren):
             yield from child_moves(program, m, c, pausing=True)
         else:
             yield ev.TimerFired(c.node)
     for i, node in enumerate(program.plan.nodes):
         if node.kind in ("ask", "interrupt"):
-            e = ev.Answered(i, (f"to {node.name}",))
+            e = ev.InputProvided(i, (f"to {node.name}",))
             if m.accepts(e):  # asked or not: an answer may be early
                 yield e
 

@@ -14,7 +14,7 @@ from holdwater.errors import IllegalEvent
 from holdwater.kernel import Machine, reset
 from holdwater.kernel.compiled_plan import CompiledPlan
 from holdwater.model import events as ev
-from holdwater.model.commands import Evaluate, Execute, Tend
+from holdwater.model.commands import AwaitChildren, Evaluate, Execute
 from holdwater.model.events import Event
 from holdwater.model.plan import OnError
 from holdwater.model.rules import AllOf, Value
@@ -220,7 +220,7 @@ def _every_order(ailing: Ailing, inputs: dict[str, Any], cancels: int, pauses: i
                     events.append(ev.Cancelled(c.node, c.fence))
             elif isinstance(c, Evaluate):
                 events.append(evaluate(program, m, c))
-            elif isinstance(c, Tend):
+            elif isinstance(c, AwaitChildren):
                 events.extend(child_moves(program, m, c))
             else:
                 events.append(ev.TimerFired(c.node))
@@ -384,7 +384,7 @@ def test_a_poison_pill_gets_its_lives_back() -> None:
     m = Machine(program.layout)
     m.apply(ev.Started({"given": {}}))
     for i in (0, 1):
-        m.apply(ev.Abandoned(i, 1))
+        m.apply(ev.AttemptLost(i, 1))
         m.apply(ev.Failed(i, 2, "CRASHED", "died too often"))
     assert m.crashes == {0: 1, 1: 1}
     m.apply(ev.Resumed())

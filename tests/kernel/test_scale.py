@@ -98,11 +98,13 @@ def test_a_chain_of_ten_thousand() -> None:
 
 def test_a_chain_that_is_cut_at_its_head() -> None:
     plan = _chain(10_000)
-    nodes = tuple(Node(n.name, ready=n.ready, otherwise="cut", writes=n.writes, on_error="fail") for n in plan.nodes)
+    nodes = tuple(
+        Node(n.name, ready=n.ready, otherwise="upstream_failed", writes=n.writes, on_error="fail") for n in plan.nodes
+    )
     m = _started(Plan("cut", nodes))
     m.apply(ev.Failed(0, 1, "E", "e"))
     assert m.status == "failed"
-    assert m.state == ["failed"] + ["cut"] * 9_999
+    assert m.state == ["failed"] + ["upstream_failed"] * 9_999
 
 
 def test_a_journal_of_ten_thousand_folds() -> None:

@@ -289,14 +289,14 @@ def test_a_completed_run_from_somewhere() -> None:
 
 def test_children_before_at_and_behind_the_start() -> None:
     plan = sequence(3)
-    plan = replace(plan, nodes=tuple(replace(n, kind="fan") for n in plan.nodes))
+    plan = replace(plan, nodes=tuple(replace(n, kind="fan_out") for n in plan.nodes))
 
     def halted() -> Machine:
         m = Machine(compile_plan(plan))
         m.apply(ev.Started({}))
         m.apply(ev.Succeeded(0, 1, ("v",)))
-        m.apply(ev.FannedOut(1, 1, ({}, {})))
-        m.apply(ev.ChildMoved(1, 1, 0, "completed"))
+        m.apply(ev.ChildRunsRequested(1, 1, ({}, {})))
+        m.apply(ev.ChildStatusChanged(1, 1, 0, "completed"))
         m.apply(ev.CancelRequested())
         return m
 

@@ -79,7 +79,7 @@ def test_values_are_opaque() -> None:
         for i, node in enumerate(program.plan.nodes):
             if node.kind == "ask":
                 for _ in range(5):
-                    m.apply(ev.Answered(i, (Opaque(),)))
+                    m.apply(ev.InputProvided(i, (Opaque(),)))
         for _ in range(40):
             m = Machine.restore(program.layout, m.snapshot())
             if not m.todo:

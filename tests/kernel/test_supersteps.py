@@ -98,7 +98,7 @@ def test_answers_to_a_loop_are_used_in_the_order_they_came() -> None:
     person = case.program.layout.index["person"]
     chaos = Chaos(case.program, case.inputs)
     for word in ("a", "b", "bye"):
-        chaos.commit(ev.Answered(person, (word,)))
+        chaos.commit(ev.InputProvided(person, (word,)))
     assert case.program.outputs(chaos.go()) == {"reply": "bye", "said": ["a", "b"]}
 
 

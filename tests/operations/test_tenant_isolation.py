@@ -161,7 +161,7 @@ def test_sql_of_a_tenant_reaches_its_own_rows_and_nothing_else(pair: TenantPair,
         guarded.url(), "SELECT relname, relkind FROM pg_class WHERE relnamespace = 'tenant_b'::REGNAMESPACE"
     )
     tables = [name for name, kind in relations if kind in ("r", "v", "S")]
-    assert {"runs", "journal", "journal_events", "plans", "work", "schema_version", "news_channel"} <= set(tables)
+    assert {"runs", "journal", "journal_events", "plans", "work", "schema_version", "notify_channel"} <= set(tables)
     refused = [
         "CREATE TABLE public.mine (x INTEGER)",
         "CREATE TABLE tenant_b.mine (x INTEGER)",
@@ -186,7 +186,7 @@ def test_sql_of_a_tenant_reaches_its_own_rows_and_nothing_else(pair: TenantPair,
         "CREATE TRIGGER t BEFORE INSERT ON tenant_a.runs EXECUTE FUNCTION suppress_redundant_updates_trigger()",
         "CREATE INDEX mine ON tenant_a.runs (status)",
         "DELETE FROM tenant_a.schema_version",
-        "UPDATE tenant_a.news_channel SET name = 'theirs'",
+        "UPDATE tenant_a.notify_channel SET name = 'theirs'",
         "COPY tenant_b.runs TO STDOUT",
         "COPY (SELECT 1) TO PROGRAM 'true'",
         "SELECT pg_read_file('postgresql.conf')",
@@ -205,7 +205,7 @@ def test_sql_of_a_tenant_reaches_its_own_rows_and_nothing_else(pair: TenantPair,
         )
     ]
     refused += [
-        "INSERT INTO tenant_b.news_channel VALUES ('mine')",
+        "INSERT INTO tenant_b.notify_channel VALUES ('mine')",
         "UPDATE tenant_b.runs SET status = 'failed'",
         "SELECT id FROM tenant_b.runs FOR UPDATE",
     ]
@@ -258,7 +258,7 @@ def test_notifications_go_to_a_channel_no_other_tenant_knows(
 ) -> None:
     """Every role may LISTEN to every channel of its database whose name it knows: so it must not know them."""
     names = fetch_rows(
-        guarded.url(), "SELECT name FROM tenant_a.news_channel UNION ALL SELECT name FROM tenant_b.news_channel"
+        guarded.url(), "SELECT name FROM tenant_a.notify_channel UNION ALL SELECT name FROM tenant_b.notify_channel"
     )
     (of_a,), (of_b,) = names
     assert of_a != of_b
@@ -284,7 +284,7 @@ def test_the_channel_of_a_tenant_made_again_is_another(guarded: Cluster, admin: 
     channels = set()
     for _ in range(2):
         new_tenant("tenant_a")
-        channels |= {name for (name,) in fetch_rows(guarded.url(), "SELECT name FROM tenant_a.news_channel")}
+        channels |= {name for (name,) in fetch_rows(guarded.url(), "SELECT name FROM tenant_a.notify_channel")}
         admin.remove_tenant("tenant_a", "tenant_a")
     assert len(channels) == 2
 

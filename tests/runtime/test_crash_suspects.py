@@ -83,11 +83,11 @@ def test_it_waits_for_the_others_and_others_wait_for_it(scene: Scene) -> None:
     scene.suspect_body = body
     trivial = scene.runner.submit("trivial")
     assert [row.owner for row in scene.runner._engine.store.work(trivial.run_id)] == [None]
-    assert not scene.row().began
+    assert not scene.row().started
     scene.gate.open.set()
     assert scene.run.result(SOON_SECONDS).status == "Completed"
     assert trivial.result(SOON_SECONDS).status == "Completed"
-    assert (active, [row.began for row in rows]) == ([1], [True])
+    assert (active, [row.started for row in rows]) == ([1], [True])
     assert scene.events == ["hold", "suspect", "trivial"]
 
 

@@ -12,7 +12,7 @@ from holdwater.errors import StepFailed
 from holdwater.kernel import Machine, compile_plan
 from holdwater.model import events as ev
 from holdwater.model import journal
-from holdwater.model.commands import Command, Execute, Tend, Wake
+from holdwater.model.commands import AwaitChildren, Command, Execute, Wake
 from holdwater.model.events import Event
 from holdwater.model.ports import WorkflowDefinition
 from holdwater.steps import Step, StepSettings, StepsRunData, StepsWorkflowDefinition, Workflow, WorkflowContext
@@ -79,7 +79,7 @@ class KernelRun:
                 self.slept_seconds.append((at - self.now) / 1e6)
                 self.now = max(self.now, at)
                 self.apply(ev.TimerFired(node))
-            case Tend(node=node):
+            case AwaitChildren(node=node):
                 self._run_child(node)
             case _:
                 raise AssertionError(command)
@@ -97,7 +97,7 @@ class KernelRun:
             return
         if done.spread is not None:
             s = done.spread
-            self.apply(ev.FannedOut(c.node, c.fence, s.inputs, s.max_concurrency, s.fail_fast))
+            self.apply(ev.ChildRunsRequested(c.node, c.fence, s.inputs, s.max_concurrency, s.fail_fast))
         elif done.wait_until is not None:
             self.apply(ev.Deferred(c.node, c.fence, done.wait_until))
         else:
@@ -128,7 +128,7 @@ class KernelRun:
         done = child.machine.status == "completed"
         values = child.board.result() if done else {}
         error = "" if done else "; ".join(f"{step}: {text}" for step, text in child.errors.items())
-        self.apply(ev.ChildMoved(node, fan.generation, item, child.machine.status, values, error))
+        self.apply(ev.ChildStatusChanged(node, fan.generation, item, child.machine.status, values, error))
 
     def resume(self, params: Mapping[str, Any] | None = None, start: int | None = None) -> KernelRun:
         self.apply(ev.Resumed("", self.board.resume_inputs(params, start), start))

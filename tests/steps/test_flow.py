@@ -242,7 +242,7 @@ def test_an_edit_before_a_step() -> None:
 
     first._new_machine()
     first.journal.clear()
-    first.apply(ev.Edited(1, edit))
+    first.apply(ev.InputsOverridden(1, edit))
     first.apply(ev.Started(p.start({"x": 1, "y": 1})))
     assert first.run_to_end().output("b") == {"seen": {"x": 3, "z": 2}}
 

@@ -77,7 +77,7 @@ class StoreConformance:
     def test_a_new_run_writes_run_row_journal_and_work(self, store: Store) -> None:
         rows = [
             make_work_row("r1", 0, owner="me", lease_until=9),
-            make_work_row("r1", 1, kind="wake", due_at=77, began=True, orphaned=True, parked=True),
+            make_work_row("r1", 1, kind="wake", due_at=77, started=True, reclaimed=True, parked=True),
         ]
         head = make_run_row("r1", 2, error="e", reason="r", finished_at=5, paused_at=6, deadline_at=7, status="failed")
         head = replace(head, idempotency_key="k", inputs_digest="d")
@@ -102,8 +102,8 @@ class StoreConformance:
         change.run.inputs_digest = "d"
         assert store.commit([change]) == [Committed()]
         assert store.run("r1") == change.run
-        assert store.journal("r1", 1) == [JournalRow(2, 2_000, '[["ok"]]')]
-        assert store.work("r1") == [make_work_row("r1", 1, began=True), make_work_row("r1", 2)]
+        assert store.journal("r1", 1) == [JournalRow(2, 2_000, '[["succeeded"]]')]
+        assert store.work("r1") == [make_work_row("r1", 1, started=True), make_work_row("r1", 2)]
 
     def test_an_update_keeps_the_immutable_fields(self, store: Store) -> None:
         store.commit([new_run_update("r1", idempotency_key="k", inputs_digest="d")])
@@ -115,7 +115,7 @@ class StoreConformance:
     def test_a_change_without_entries_leaves_the_journal_alone(self, store: Store) -> None:
         store.commit([new_run_update("r1", [make_work_row("r1")])])
         assert store.commit([run_update("r1", 1, [], started=[(0, 1)])]) == [Committed()]
-        assert store.work("r1") == [make_work_row("r1", began=True)]
+        assert store.work("r1") == [make_work_row("r1", started=True)]
         assert len(store.journal("r1")) == 1
 
     def test_no_changes_are_no_verdicts(self, store: Store) -> None:
@@ -321,7 +321,7 @@ class StoreConformance:
         assert store.work("r2") == [make_work_row("r2", due_at=10, owner="me", lease_until=500)]
         assert run_ids(store.claim("me", 500, 30, 9, ORDERS)) == ["r1"]
 
-    @pytest.mark.parametrize("kind", ["wake", "tend"])
+    @pytest.mark.parametrize("kind", ["wake", "children"])
     def test_what_needs_no_slot_is_claimed_when_it_is_due(self, store: Store, kind: str) -> None:
         store.commit([new_run_update("r1", [make_work_row("r1", kind=kind, due_at=99)])])
         for bodies in (True, False):
@@ -366,10 +366,12 @@ class StoreConformance:
                 new_run_update("r1", [make_work_row("r1", owner="other", lease_until=1)]),
                 new_run_update("r2", [make_work_row("r2", parked=True)]),
                 new_run_update("r3", [make_work_row("r3", workflow="bills")], workflow="bills"),
-                new_run_update("r4", [make_work_row("r4", began=True, orphaned=True)]),
+                new_run_update("r4", [make_work_row("r4", started=True, reclaimed=True)]),
             ]
         )
-        assert store.claim("me", 500, 100, 9, ["orders", "mails"]) == [make_work_row("r4", began=True, orphaned=True)]
+        assert store.claim("me", 500, 100, 9, ["orders", "mails"]) == [
+            make_work_row("r4", started=True, reclaimed=True)
+        ]
         assert store.claim("me", 500, 100, 9, []) == []
         assert run_ids(store.claim("me", 500, 100, 9, {"bills", "'"})) == ["r3"]
 
@@ -377,7 +379,7 @@ class StoreConformance:
         timer = make_work_row("r1", 1, kind="wake", due_at=4)
         mine = [
             make_work_row("r1", 0, due_at=1),
-            make_work_row("r1", 2, kind="tend", due_at=9),
+            make_work_row("r1", 2, kind="children", due_at=9),
             make_work_row("r1", 3, due_at=2),
         ]
         mail = make_work_row("r2", 0, workflow="mails", due_at=0)
@@ -399,12 +401,12 @@ class StoreConformance:
 
     def test_released_work_is_not_started_unless_it_was_reclaimed(self, store: Store) -> None:
         rows = [
-            make_work_row("r1", 0, owner="me", began=True),
-            make_work_row("r1", 1, owner="me", began=True, orphaned=True),
+            make_work_row("r1", 0, owner="me", started=True),
+            make_work_row("r1", 1, owner="me", started=True, reclaimed=True),
         ]
         store.commit([new_run_update("r1", rows)])
         store.release("me", rows)
-        assert store.work("r1") == [make_work_row("r1", 0), make_work_row("r1", 1, began=True, orphaned=True)]
+        assert store.work("r1") == [make_work_row("r1", 0), make_work_row("r1", 1, started=True, reclaimed=True)]
 
     @pytest.mark.parametrize("limit", [0, -1])
     def test_a_claim_of_nothing_takes_nothing(self, store: Store, limit: int) -> None:
@@ -413,9 +415,9 @@ class StoreConformance:
         assert store.work("r1") == [make_work_row("r1")]
 
     def test_reclaimed_work_stays_marked_as_started_when_claimed(self, store: Store) -> None:
-        store.commit([new_run_update("r1", [make_work_row("r1", owner="dead", began=True)])])
+        store.commit([new_run_update("r1", [make_work_row("r1", owner="dead", started=True)])])
         store.reclaim_expired(100)
-        assert store.claim("me", 500, 100, 9, ORDERS) == [make_work_row("r1", began=True, orphaned=True)]
+        assert store.claim("me", 500, 100, 9, ORDERS) == [make_work_row("r1", started=True, reclaimed=True)]
 
     def test_claimers_in_threads_never_get_one_row_twice(self, store: Store) -> None:
         store.commit([new_run_update(f"r{i:03}", [make_work_row(f"r{i:03}")]) for i in range(200)])
@@ -433,11 +435,11 @@ class StoreConformance:
         assert sorted(taken) == [f"r{i:03}" for i in range(200)]
 
     def test_released_work_is_free_again(self, store: Store) -> None:
-        store.commit([new_run_update("r1", [make_work_row("r1", orphaned=True), make_work_row("r1", 1)])])
+        store.commit([new_run_update("r1", [make_work_row("r1", reclaimed=True), make_work_row("r1", 1)])])
         taken = store.claim("me", 500, 100, 9, ORDERS)
         store.release("me", taken[:1])
         assert store.work("r1") == [
-            make_work_row("r1", orphaned=True),
+            make_work_row("r1", reclaimed=True),
             make_work_row("r1", 1, owner="me", lease_until=500),
         ]
         assert store.claim("you", 600, 100, 9, ORDERS) == taken[:1]
@@ -470,7 +472,7 @@ class StoreConformance:
         store.reclaim_expired(100)
         assert store.work("r1") == [
             make_work_row("r1", 0, parked=True),
-            make_work_row("r1", 1, parked=True, orphaned=True),
+            make_work_row("r1", 1, parked=True, reclaimed=True),
         ]
         assert store.claim("me", 500, 100, 9, ORDERS) == []
 
@@ -482,7 +484,7 @@ class StoreConformance:
         )
         assert store.reclaim_expired(100) == (1 if place.detects_dead_owners else 0)
         store.reclaim_expired(1000)
-        assert store.work("r1") == [make_work_row("r1", orphaned=True), make_work_row("r1", 1)]
+        assert store.work("r1") == [make_work_row("r1", reclaimed=True), make_work_row("r1", 1)]
         assert store.reclaim_expired(100) == 0
 
     def test_the_work_of_a_live_owner_stays_until_it_unregisters(self, place: StoreLocation, store: Store) -> None:
@@ -524,7 +526,7 @@ class StoreConformance:
             assert store.reclaim_expired(100) == 0
         else:
             assert store.reclaim_expired(100) == 1
-            assert [(w.owner, w.orphaned) for w in store.work("r1")] == [(None, True), ("they", False)]
+            assert [(w.owner, w.reclaimed) for w in store.work("r1")] == [(None, True), ("they", False)]
         second.renew("they", 200)
         assert store.reclaim_expired(150) == 0
         second.close()

@@ -26,7 +26,7 @@ def new_run_update(
 
 
 def run_update(
-    run_id: str, expected: int, entries: Sequence[str] = ('["ok"]',), at: int = 2_000, **fields: Any
+    run_id: str, expected: int, entries: Sequence[str] = ('["succeeded"]',), at: int = 2_000, **fields: Any
 ) -> RunUpdate:
     """Fields of `RunUpdate` itself go there, all others into the head."""
     own = {

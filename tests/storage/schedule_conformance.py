@@ -168,7 +168,7 @@ class ScheduleConformance:
             FireRow("s1", 3, "queued", 1),
             FireRow("s1", 4, "skipped", 1),
             FireRow("s1", 5, "failed", 1),
-            FireRow("s1", 6, "asked", 1),
+            FireRow("s1", 6, "requested", 1),
         ]
         assert store.fire([Firing(row, [new_run_update("r1"), new_run_update("r2")], fires)]) == [True]
         assert sorted(store.unfinished_fires(["s1", "s2"]), key=str) == [("s1", "h1"), ("s1", "h2"), ("s1", None)]
@@ -190,7 +190,7 @@ class ScheduleConformance:
         assert store.waiting_fires([], 10, attempts=3, tried_before=9, oldest=0) == []
         row = put_and_read(store, replace(row, version=2, enabled=False))
         assert ready_fire_times(store) == []
-        store.fire([Firing(row, [], [FireRow("s1", 4, "asked", 1), FireRow("s1", 5, "failed", 90, attempts=2)])])
+        store.fire([Firing(row, [], [FireRow("s1", 4, "requested", 1), FireRow("s1", 5, "failed", 90, attempts=2)])])
         assert ready_fire_times(store) == [4, 5]
         assert (
             ready_fire_times(store, tried_before=89)
@@ -264,7 +264,7 @@ class ScheduleConformance:
         row = put_and_read(store, make_cron_schedule("s1"))
         fire = FireRow("s1", 1, "queued", 1)
         store.fire([Firing(row, [], [fire])])
-        fire.state = row.workflow = store.fires("s1", 1)[0].fire.state = "asked"
+        fire.state = row.workflow = store.fires("s1", 1)[0].fire.state = "requested"
         assert store.fires("s1", 1)[0].fire.state == "queued"
         found = store.schedule("s1")
         assert found is not None

@@ -72,14 +72,17 @@ Stores = Callable[[], CheckpointedStore]
 
 def test_what_one_process_wrote_another_reads(stores: Stores) -> None:
     first, second = stores(), stores()
-    rows = [make_work_row("r1", 0, owner="me", lease_until=9, began=True)]
+    rows = [make_work_row("r1", 0, owner="me", lease_until=9, started=True)]
     first.commit([replace(new_run_update("r1", rows), plan={"name": "w"})])
-    first.commit([run_update("r1", 1, ['["ok",1]', '["ok",2]'])])
+    first.commit([run_update("r1", 1, ['["succeeded",1]', '["succeeded",2]'])])
     assert second.run("r1") == first.run("r1")
     assert second.plan("s1") == {"name": "w"}
-    assert [json.loads(row.entries) for row in second.journal("r1")] == [[["started", {}]], [["ok", 1], ["ok", 2]]]
-    assert [json.loads(row.entries) for row in second.journal("r1", after=2)] == [[["ok", 2]]]
-    assert [(row.owner, row.orphaned) for row in second.work("r1")] == [(None, True)]
+    assert [json.loads(row.entries) for row in second.journal("r1")] == [
+        [["started", {}]],
+        [["succeeded", 1], ["succeeded", 2]],
+    ]
+    assert [json.loads(row.entries) for row in second.journal("r1", after=2)] == [[["succeeded", 2]]]
+    assert [(row.owner, row.reclaimed) for row in second.work("r1")] == [(None, True)]
     assert second.run("r2") is None
 
 

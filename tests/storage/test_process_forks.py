@@ -153,7 +153,7 @@ for i in range(20):
 stop.set()
 for thread in threads:
     thread.join()
-print(sum(r.id.startswith("child") for r in store.every_run()), flush=True)
+print(sum(r.id.startswith("child") for r in store.iter_runs()), flush=True)
 store.close()
 """
 )

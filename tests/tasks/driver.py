@@ -32,7 +32,7 @@ class KernelRun:
         self.machine = Machine(compile_plan(program.plan))
         self.board = TaskRunData(self.machine)
         for node, patch in (overrides or {}).items():
-            self._apply(ev.Edited(node, patch))
+            self._apply(ev.InputsOverridden(node, patch))
         self._apply(ev.Started(program.start(inputs)))
 
     def _apply(self, event: Event) -> None:
@@ -57,7 +57,7 @@ class KernelRun:
 
     def execute_command(self, c: Command) -> None:
         if isinstance(c, Evaluate):
-            self._apply(ev.Evaluated(c.node, self.board.rule_results(c.node)))
+            self._apply(ev.RuleEvaluated(c.node, self.board.rule_results(c.node)))
             return
         assert isinstance(c, Execute)
         view = self.board.view(c.node)

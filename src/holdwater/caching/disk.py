@@ -2,7 +2,7 @@
 
     directory/key               signs everything; mode 0600
     directory/entries/ab/cd...  one value: its signature, a letter for its form, its text or pickle
-    directory/notes/ab/cd...    one topic: a line per note, each with its signature
+    directory/miss_log/ab/cd...    one topic: a line per note, each with its signature
 
 Files are replaced at once, and nobody waits for anybody.  What fails its signature is never decoded: it counts as
 absent, is recorded and removed.
@@ -56,7 +56,7 @@ class DiskCache:
         self.max_entries: Final = validate_bound("max_entries", max_entries)
         self.rejected: Final[deque[tuple[Path, str]]] = deque(maxlen=MAX_REJECTIONS)
         self._entries: Final = LruDirectory(self.directory / "entries", self.max_bytes, self.max_entries)
-        self._miss_log: Final = LruDirectory(self.directory / "notes", MISS_LOG_MAX_BYTES, MISS_LOG_MAX_TOPICS)
+        self._miss_log: Final = LruDirectory(self.directory / "miss_log", MISS_LOG_MAX_BYTES, MISS_LOG_MAX_TOPICS)
         self._key_lock: Final = threading.Lock()
         self._key = load_or_create_key(self.directory)
 

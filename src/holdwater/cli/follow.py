@@ -153,7 +153,7 @@ def _is_executing_here(handle: WorkflowHandle) -> bool:
 
     engine = handle._runner._engine
     work = engine.store.work(handle.run_id)
-    if not any(w.owner == engine.owner and w.kind == "execute" and w.began for w in work):
+    if not any(w.owner == engine.owner and w.kind == "execute" and w.started for w in work):
         return False
     children = engine.store.count_runs(RunFilter(parent_id=handle.run_id))
     return not (children.get("running") or children.get("paused"))

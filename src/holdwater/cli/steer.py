@@ -68,7 +68,7 @@ def inspect_run(engine: Engine, run_id: str) -> RunSituation:
     row, now = engine.get_run_row(run_id), engine.clock.now()
     held = [w for w in engine.store.work(run_id) if w.owner is not None and w.lease_until > now]
     nodes = engine.load_run(run_id).layout.plan.nodes if held else ()
-    return RunSituation(row, [nodes[w.node].name for w in held if w.kind == "execute" and w.began], bool(held))
+    return RunSituation(row, [nodes[w.node].name for w in held if w.kind == "execute" and w.started], bool(held))
 
 
 def _wait_for_pickup(engine: Engine, run_id: str) -> RunSituation:

@@ -427,7 +427,9 @@ class Engine:
             if wrong is not None:
                 raise AnswerError(f"the answer {pause.answer_name!r} to {pause.pause_id!r} does not fit: {wrong}")
             cells = asking.style.answer(len(asking.layout.plan.nodes[pause.node_index].writes), value)
-        promise = self.driver.control(pause.asking_run_id, ev.Answered(pause.node_index, cells, pause.fence, unchecked))
+        promise = self.driver.control(
+            pause.asking_run_id, ev.InputProvided(pause.node_index, cells, pause.fence, unchecked)
+        )
         promise.wait()
         if not promise.value():
             raise PauseNotFound(f"nobody waits for an answer to {pause.pause_id!r} any more: somebody was faster")

@@ -125,7 +125,7 @@ class GraphWorkflowDefinition:
             variant=variant,
             max_iterations=max_iterations,
             nodes=tuple(
-                replace(planned, kind="fan") if isinstance(node, GraphNode) else planned
+                replace(planned, kind="fan_out") if isinstance(node, GraphNode) else planned
                 for planned, node in zip(self._compiled.compiled_plan.plan.nodes, nodes, strict=True)
             ),
         )

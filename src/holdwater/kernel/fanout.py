@@ -1,21 +1,21 @@
 """Fans: a node that has child runs.
 
-Its body asks for them (`FannedOut`), they run, and it is performed again when all of them have ended.  What children
-have come to is kept as long as the node has not succeeded: whoever tries it again runs only those that did not.
+It requests them (`ChildRunsRequested`), they run, and it is executed again when all of them have ended.  Results of
+children are kept as long as the node has not succeeded: a retry runs only those that did not complete.
 """
 
 from __future__ import annotations
 
 from holdwater.kernel.states import ACTIVE, AWAITING_CHILDREN, FINAL, FanOut, State
 from holdwater.model import events as ev
-from holdwater.model.commands import Tend
+from holdwater.model.commands import AwaitChildren
 from holdwater.model.fanout import ChildResult
 
 
-def start(m: State, e: ev.FannedOut) -> None:
+def start(m: State, e: ev.ChildRunsRequested) -> None:
     """The body has asked for children."""
     count = len(e.inputs)
-    m.fan_outs[e.node] = FanOut(e.fence, e.inputs, e.width, e.stop, ["waiting"] * count, [0] * count)
+    m.fan_outs[e.node] = FanOut(e.fence, e.inputs, e.max_concurrency, e.fail_fast, ["waiting"] * count, [0] * count)
 
 
 def request_children(m: State, i: int) -> None:
@@ -33,27 +33,27 @@ def request_children(m: State, i: int) -> None:
         m.execute(i)
         return
     m.state[i] = AWAITING_CHILDREN
-    command = Tend(i, fan.generation)
+    command = AwaitChildren(i, fan.generation)
     m.todo[i] = command
     m.new_commands.append(command)
 
 
-def accepts(m: State, e: ev.ChildMoved) -> bool:
+def accepts(m: State, e: ev.ChildStatusChanged) -> bool:
     """The child is one of this turn, has not ended, and was in another state."""
     fan = m.fan_outs.get(e.node)
     if (
         fan is None
-        or fan.generation != e.turn
-        or not 0 <= e.item < len(fan.states)
-        or type(m.todo.get(e.node)) is not Tend
+        or fan.generation != e.generation
+        or not 0 <= e.index < len(fan.states)
+        or type(m.todo.get(e.node)) is not AwaitChildren
     ):
         return False
-    return fan.states[e.item] in ACTIVE and e.status != fan.states[e.item] and e.status in (*ACTIVE, *FINAL)
+    return fan.states[e.index] in ACTIVE and e.status != fan.states[e.index] and e.status in (*ACTIVE, *FINAL)
 
 
-def on_child_status(m: State, e: ev.ChildMoved) -> None:
+def on_child_status(m: State, e: ev.ChildStatusChanged) -> None:
     """A child is in another state."""
-    fan, k = m.fan_outs[e.node], e.item
+    fan, k = m.fan_outs[e.node], e.index
     fan.running.discard(k)
     fan.paused.discard(k)
     match e.status:
@@ -95,6 +95,6 @@ def retry_incomplete(m: State, i: int) -> bool:
 def all_paused(m: State) -> bool:
     """All that is outstanding are children, and each of them waits for a person."""
     return all(
-        type(c) is Tend and not m.fan_outs[c.node].running and not m.fan_outs[c.node].is_stopping
+        type(c) is AwaitChildren and not m.fan_outs[c.node].running and not m.fan_outs[c.node].is_stopping
         for c in m.todo.values()
     )

@@ -44,16 +44,18 @@ def fork_journal(
         journal.append(entry)
 
     for edited, values in edits.items():
-        take(JournalEntry(ev.Edited(edited, values)))
+        take(JournalEntry(ev.InputsOverridden(edited, values)))
     if source.status != "new":
         take(JournalEntry(ev.Started(_inputs_so_far(source, standing), source.last_decision.get(RUN, ()))))
-    latest = {e.event.node: k for k, e in enumerate(standing) if isinstance(e.event, ev.Succeeded | ev.FannedOut)}
+    latest = {
+        e.event.node: k for k, e in enumerate(standing) if isinstance(e.event, ev.Succeeded | ev.ChildRunsRequested)
+    }
     for k, entry in enumerate(standing):
         event = entry.event
         about: int | None = getattr(event, "node", None)
         if about is None or layout.unit[about] in again:
             continue
-        if isinstance(event, ev.FannedOut | ev.ChildMoved) and k < latest[about]:
+        if isinstance(event, ev.ChildRunsRequested | ev.ChildStatusChanged) and k < latest[about]:
             continue  # of those children nothing is left but what their parent has made of them
         kept = _reissue(machine, event)
         if kept is not None and machine.accepts(kept):
@@ -64,7 +66,7 @@ def fork_journal(
         )
     for i, fan in machine.fan_outs.items():
         for child in sorted(fan.paused):
-            take(JournalEntry(ev.ChildMoved(i, fan.generation, child, "running")))
+            take(JournalEntry(ev.ChildStatusChanged(i, fan.generation, child, "running")))
     return journal
 
 
@@ -99,16 +101,17 @@ def _inputs_so_far(source: Machine, standing: Iterable[JournalEntry]) -> dict[st
 def _reissue(machine: Machine, event: Event) -> Event | None:
     """The event as one of the new run; None if nothing of it is taken over, or it is not outstanding there."""
     match event:
-        case ev.Succeeded(node=i) | ev.Asked(node=i) | ev.FannedOut(node=i):
+        case ev.Succeeded(node=i) | ev.InputRequested(node=i) | ev.ChildRunsRequested(node=i):
             command = machine.todo.get(i)
             return replace(event, fence=command.fence) if type(command) is Execute else None
-        case ev.ChildMoved(node=i, item=k, status=status):  # who did not complete leaves room, and begins again later
+        case ev.ChildStatusChanged(node=i, index=k, status=status):
+            # a child that did not complete takes no room, and is started again later
             fan = machine.fan_outs.get(i)
             if fan is None:
                 return None
             if status == "completed":
-                return replace(event, turn=fan.generation)
-            return ev.ChildMoved(i, fan.generation, k, "running" if status == "running" else "paused")
+                return replace(event, generation=fan.generation)
+            return ev.ChildStatusChanged(i, fan.generation, k, "running" if status == "running" else "paused")
         case ev.Failed(node=i, retry_at=None):
             ignored = machine.compiled_plan.plan.nodes[i].on_error == "ignore"
             alone = machine.compiled_plan.loops[machine.compiled_plan.unit[i]] is None
@@ -116,9 +119,9 @@ def _reissue(machine: Machine, event: Event) -> Event | None:
             return replace(event, fence=command.fence) if ignored and alone and type(command) is Execute else None
         case ev.TimerFired(node=i):  # of a retry's delay nothing is left to wait for
             return event if machine.compiled_plan.plan.nodes[i].kind == "wait" else None
-        case ev.Evaluated():
+        case ev.RuleEvaluated():
             return event
-        case ev.Answered():
+        case ev.InputProvided():
             return replace(event, fence=None)
         case _:
             return None

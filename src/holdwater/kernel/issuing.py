@@ -19,7 +19,7 @@ def issue(m: State, i: int) -> None:
         m.execute(i)
     elif node.kind == "wait":
         m.wake(i, Wake(i, after_s=node.wait_s))
-    elif node.kind == "fan":
+    elif node.kind == "fan_out":
         retry(m, i)
     elif node.kind == "interrupt" and not m.early_inputs.get(i):
         m.execute(i)

@@ -39,20 +39,31 @@ class Machine(State):
         if self.status in ("completed", "failed", "cancelled"):
             return type(e) is ev.Resumed and self._may_resume(e, self.status != "completed")
         match e:
-            case ev.Succeeded() | ev.Failed() | ev.Abandoned() | ev.Deferred() | ev.Asked() | ev.FannedOut():
+            case (
+                ev.Succeeded()
+                | ev.Failed()
+                | ev.AttemptLost()
+                | ev.Deferred()
+                | ev.InputRequested()
+                | ev.ChildRunsRequested()
+            ):
                 c = self.todo.get(e.node)
                 return type(c) is Execute and c.fence == e.fence and self._may_end_so(e)
-            case ev.ChildMoved():
+            case ev.ChildStatusChanged():
                 return fanout.accepts(self, e)
             case ev.Cancelled():
                 c = self.todo.get(e.node)
                 return bool(self.halted) and type(c) is Execute and c.fence == e.fence
-            case ev.Edited():
+            case ev.InputsOverridden():
                 return self.status == "new" and 0 <= e.node < len(self.state) and e.node not in self.overrides
             case ev.Started():
-                return self.status == "new" and self._knows(e.inputs) and (not e.passed or self._may_skip(e.passed))
-            case ev.Evaluated():
-                return type(self.todo.get(e.node)) is Evaluate and len(e.truths) == len(
+                return (
+                    self.status == "new"
+                    and self._knows(e.inputs)
+                    and (not e.skipped_ranges or self._may_skip(e.skipped_ranges))
+                )
+            case ev.RuleEvaluated():
+                return type(self.todo.get(e.node)) is Evaluate and len(e.rule_results) == len(
                     self.compiled_plan.values[e.node]
                 )
             case ev.TimerSet():
@@ -60,7 +71,7 @@ class Machine(State):
                 return type(c) is Wake and c.at is None
             case ev.TimerFired():
                 return type(self.todo.get(e.node)) is Wake
-            case ev.Answered():
+            case ev.InputProvided():
                 return (
                     self.status != "new" and 0 <= e.node < len(self.state) and self._may_request_input(e.node, e.fence)
                 )
@@ -95,10 +106,10 @@ class Machine(State):
         match e:
             case ev.Succeeded(decision=decision):
                 return not decision or not self.compiled_plan.plan.sequence or self._may_skip(decision)
-            case ev.Asked(node=i):
+            case ev.InputRequested(node=i):
                 return self.compiled_plan.plan.nodes[i].kind == "interrupt"
-            case ev.FannedOut(node=i, width=width):
-                return self.compiled_plan.plan.nodes[i].kind == "fan" and (width is None or width > 0)
+            case ev.ChildRunsRequested(node=i, max_concurrency=width):
+                return self.compiled_plan.plan.nodes[i].kind == "fan_out" and (width is None or width > 0)
             case _:
                 return True
 
@@ -142,19 +153,19 @@ class Machine(State):
 
     def _handle(self, e: Event) -> None:
         match e:
-            case ev.Edited():
+            case ev.InputsOverridden():
                 self.overrides[e.node] = e.values
             case ev.Started():
                 self._start(e)
             case ev.Failed():
                 del self.todo[e.node]
                 self._fail(e)
-            case ev.Evaluated():
+            case ev.RuleEvaluated():
                 del self.todo[e.node]
-                self.rule_results = e.truths
+                self.rule_results = e.rule_results
                 self._decide(e.node)
                 self.rule_results = ()
-            case ev.Abandoned():
+            case ev.AttemptLost():
                 command = self.todo.pop(e.node)
                 if e.counted:
                     self.crashes[e.node] = self.crashes.get(e.node, 0) + 1
@@ -172,14 +183,14 @@ class Machine(State):
                 else:
                     self.wake(e.node, Wake(e.node, at=e.until))
                 self.deferred[e.node] = e.until
-            case ev.Asked():
+            case ev.InputRequested():
                 del self.todo[e.node]
                 self.deferred.pop(e.node, None)
                 if self.halted:
                     self.halt_node(e.node)
                 else:
                     request_input(self, e.node, e.question)
-            case ev.FannedOut():
+            case ev.ChildRunsRequested():
                 del self.todo[e.node]
                 self.deferred.pop(e.node, None)
                 fanout.start(self, e)
@@ -187,7 +198,7 @@ class Machine(State):
                     self.halt_node(e.node)
                 else:
                     fanout.request_children(self, e.node)
-            case ev.ChildMoved():
+            case ev.ChildStatusChanged():
                 fanout.on_child_status(self, e)
                 if not self.suspended:
                     self.status = "running"
@@ -201,7 +212,7 @@ class Machine(State):
                     self.execute(e.node)
                 else:
                     retry(self, e.node)
-            case ev.Answered():
+            case ev.InputProvided():
                 if e.node in self.pending_inputs:
                     del self.pending_inputs[e.node]
                     if not self.suspended:
@@ -229,9 +240,9 @@ class Machine(State):
         self.status = "running"
         for name, value in e.inputs.items():
             self.write_input(self.compiled_plan.cell[name], value)
-        if e.passed:
-            self.last_decision[RUN] = e.passed
-            self.skip(e.passed)
+        if e.skipped_ranges:
+            self.last_decision[RUN] = e.skipped_ranges
+            self.skip(e.skipped_ranges)
         self.queue.extend(self.compiled_plan.roots)
 
     def _evaluate_readiness(self, i: int) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from holdwater.kernel.compiled_plan import CompiledPlan
 from holdwater.kernel.gates import WAITING
-from holdwater.model.commands import Cancel, Command, Evaluate, Execute, Tend, Wake
+from holdwater.model.commands import AwaitChildren, Cancel, Command, Evaluate, Execute, Wake
 from holdwater.model.fanout import ChildResult
 from holdwater.model.rules import CANCELLED, MISSING
 
@@ -288,7 +288,7 @@ class State:
         self.status = "running"
         told: list[Command] = []
         for i, c in list(self.todo.items()):
-            if type(c) is Wake or type(c) is Tend:
+            if type(c) is Wake or type(c) is AwaitChildren:
                 del self.todo[i]
                 self.halt_node(i)
             elif type(c) is Evaluate:

@@ -40,11 +40,11 @@ class Wake:
 
 
 @dataclass(slots=True)
-class Tend:
+class AwaitChildren:
     """See to the children of a node: those that are to run are running, and who has ended is reported."""
 
     node: int
-    turn: int
+    generation: int
 
 
 @dataclass(slots=True)
@@ -54,4 +54,4 @@ class Cancel:
     node: int
 
 
-Command = Execute | Evaluate | Wake | Tend | Cancel
+Command = Execute | Evaluate | Wake | AwaitChildren | Cancel

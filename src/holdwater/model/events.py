@@ -15,7 +15,7 @@ from typing import Any
 
 
 @dataclass(slots=True)
-class Edited:
+class InputsOverridden:
     """A node sees its data changed by this, and leaves it behind changed.  Only before the run begins: a fork's birth.
 
     `values` is the style's, and opaque as every value is.
@@ -33,7 +33,7 @@ class Started:
     """
 
     inputs: dict[str, Any]
-    passed: tuple[str, ...] = ()
+    skipped_ranges: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -67,7 +67,7 @@ class Failed:
 
 
 @dataclass(slots=True)
-class Abandoned:
+class AttemptLost:
     """The process that held the attempt is gone.  `counted`: the body had begun, so that this is a crash of it."""
 
     node: int
@@ -93,7 +93,7 @@ class Deferred:
 
 
 @dataclass(slots=True)
-class Asked:
+class InputRequested:
     """A body has nothing but a question; the node waits for an answer.  `question`: what to show, opaque."""
 
     node: int
@@ -102,7 +102,7 @@ class Asked:
 
 
 @dataclass(slots=True)
-class FannedOut:
+class ChildRunsRequested:
     """A body wants a child run for each of these inputs, `width` at a time; the node is performed again after them.
 
     The fence is the turn of these children: no other children of the run ever have it.  `stop`: after one has failed
@@ -112,31 +112,31 @@ class FannedOut:
     node: int
     fence: int
     inputs: tuple[Mapping[str, Any], ...]
-    width: int | None = None
-    stop: bool = True
+    max_concurrency: int | None = None
+    fail_fast: bool = True
 
 
 @dataclass(slots=True)
-class ChildMoved:
+class ChildStatusChanged:
     """A child run is in another state now: running (again), paused, completed, failed or cancelled.
 
     `values`: its result by name, if it is completed; `error`: why it failed.
     """
 
     node: int
-    turn: int
-    item: int
+    generation: int
+    index: int
     status: str
     values: Mapping[str, Any] = field(default_factory=dict)
     error: str = ""
 
 
 @dataclass(slots=True)
-class Evaluated:
+class RuleEvaluated:
     """The truth of each value predicate in the node's rule, in the rule's order."""
 
     node: int
-    truths: tuple[bool, ...]
+    rule_results: tuple[bool, ...]
 
 
 @dataclass(slots=True)
@@ -155,7 +155,7 @@ class TimerFired:
 
 
 @dataclass(slots=True)
-class Answered:
+class InputProvided:
     """An answer to a node that asks.  It may come before the question: then it is kept.
 
     `fence`: the issue that asked; then it is an answer to this question and to no other.  `unchecked`: it was given in
@@ -203,20 +203,20 @@ class Resumed:
 
 
 Event = (
-    Edited
+    InputsOverridden
     | Started
     | Succeeded
     | Failed
-    | Abandoned
+    | AttemptLost
     | Cancelled
     | Deferred
-    | Asked
-    | FannedOut
-    | ChildMoved
-    | Evaluated
+    | InputRequested
+    | ChildRunsRequested
+    | ChildStatusChanged
+    | RuleEvaluated
     | TimerSet
     | TimerFired
-    | Answered
+    | InputProvided
     | CancelRequested
     | TimedOut
     | Paused

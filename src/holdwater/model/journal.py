@@ -59,43 +59,43 @@ def encode(entry: JournalEntry) -> str:
         case ev.Succeeded():
             tail = f",{_quote(list(entry.notes))}" if entry.notes else ""
             decision = "null" if e.decision is None else _quote(list(e.decision))
-            return f'["ok",{e.node},{e.fence},{entry.began},{entry.ended},{_list(e.values)},{decision}{tail}]'
+            return f'["succeeded",{e.node},{e.fence},{entry.began},{entry.ended},{_list(e.values)},{decision}{tail}]'
         case ev.Started():
-            tail = f",{_quote(list(e.passed))}" if e.passed else ""
+            tail = f",{_quote(list(e.skipped_ranges))}" if e.skipped_ranges else ""
             return f'["started",{_map(e.inputs)}{tail}]'
-        case ev.Edited():
-            return f'["edited",{e.node},{e.values.text}]'
+        case ev.InputsOverridden():
+            return f'["inputs_overridden",{e.node},{e.values.text}]'
         case ev.Failed():
-            row: list[Any] = ["fail", e.node, e.fence, entry.began, entry.ended, e.kind, e.error, e.retry_at]
+            row: list[Any] = ["failed", e.node, e.fence, entry.began, entry.ended, e.kind, e.error, e.retry_at]
             if e.traceback or entry.notes:
                 row += [e.traceback, list(entry.notes)]
             return _quote(row)
-        case ev.Abandoned():
-            return _quote(["abandoned", e.node, e.fence, e.counted])
+        case ev.AttemptLost():
+            return _quote(["attempt_lost", e.node, e.fence, e.counted])
         case ev.Cancelled():
             return _quote(["cancelled", e.node, e.fence, entry.began, entry.ended])
         case ev.Deferred():
             return _quote(["deferred", e.node, e.fence, entry.began, entry.ended, e.until])
-        case ev.Asked():
-            return f'["asked",{e.node},{e.fence},{entry.began},{entry.ended},{e.question.text}]'
-        case ev.FannedOut():
+        case ev.InputRequested():
+            return f'["input_requested",{e.node},{e.fence},{entry.began},{entry.ended},{e.question.text}]'
+        case ev.ChildRunsRequested():
             inputs = ",".join([_map(given) for given in e.inputs])
-            tail = f"{_quote(e.width)},{_quote(e.stop)}"
-            return f'["fanned_out",{e.node},{e.fence},{entry.began},{entry.ended},[{inputs}],{tail}]'
-        case ev.ChildMoved():
-            head = f"{e.node},{e.turn},{e.item},{_quote(e.status)}"
-            return f'["child_moved",{head},{_map(e.values)},{_quote(e.error)}]'
-        case ev.Evaluated():
-            return _quote(["evaluated", e.node, list(e.truths)])
+            tail = f"{_quote(e.max_concurrency)},{_quote(e.fail_fast)}"
+            return f'["child_runs_requested",{e.node},{e.fence},{entry.began},{entry.ended},[{inputs}],{tail}]'
+        case ev.ChildStatusChanged():
+            head = f"{e.node},{e.generation},{e.index},{_quote(e.status)}"
+            return f'["child_status_changed",{head},{_map(e.values)},{_quote(e.error)}]'
+        case ev.RuleEvaluated():
+            return _quote(["rule_evaluated", e.node, list(e.rule_results)])
         case ev.TimerSet():
             return _quote(["timer_set", e.node, e.at])
         case ev.TimerFired():
             return _quote(["timer_fired", e.node])
-        case ev.Answered():
+        case ev.InputProvided():
             tail = ",null,true" if e.unchecked else ""
             if e.fence is not None:
                 tail = f",{e.fence},true" if e.unchecked else f",{e.fence}"
-            return f'["answered",{e.node},{_list(e.values)}{tail}]'
+            return f'["input_provided",{e.node},{_list(e.values)}{tail}]'
         case ev.CancelRequested():
             return _quote(["cancel_requested", e.reason])
         case ev.TimedOut():
@@ -116,7 +116,7 @@ def decode(row: Sequence[Any], unpack: Callable[[Any], Any], at: int = 0) -> Jou
     kind, *rest = row
     try:
         match kind:
-            case "ok":
+            case "succeeded":
                 node, fence, began, ended, values, decision = rest[:6]
                 event: Event = ev.Succeeded(
                     node, fence, tuple([unpack(v) for v in values]), None if decision is None else tuple(decision)
@@ -125,9 +125,9 @@ def decode(row: Sequence[Any], unpack: Callable[[Any], Any], at: int = 0) -> Jou
             case "started":
                 passed = tuple(rest[1]) if len(rest) > 1 else ()
                 return JournalEntry(ev.Started(_unpacked(rest[0], unpack), passed), at=at)
-            case "edited":
-                return JournalEntry(ev.Edited(rest[0], unpack(rest[1])), at=at)
-            case "fail":
+            case "inputs_overridden":
+                return JournalEntry(ev.InputsOverridden(rest[0], unpack(rest[1])), at=at)
+            case "failed":
                 node, fence, began, ended, what, error, retry_at = rest[:7]
                 traceback, notes = rest[7:] or ("", ())
                 event = ev.Failed(node, fence, what, error, retry_at, traceback)
@@ -136,26 +136,28 @@ def decode(row: Sequence[Any], unpack: Callable[[Any], Any], at: int = 0) -> Jou
                 return JournalEntry(ev.Cancelled(rest[0], rest[1]), rest[2], rest[3], at=at)
             case "deferred":
                 return JournalEntry(ev.Deferred(rest[0], rest[1], rest[4]), rest[2], rest[3], at=at)
-            case "asked":
+            case "input_requested":
                 question = Question(unpack(rest[4]), rest[5] if len(rest) > 5 else None)
-                return JournalEntry(ev.Asked(rest[0], rest[1], question), rest[2], rest[3], at=at)
-            case "fanned_out":
+                return JournalEntry(ev.InputRequested(rest[0], rest[1], question), rest[2], rest[3], at=at)
+            case "child_runs_requested":
                 inputs = tuple([_unpacked(given, Stored.from_tree) for given in rest[4]])
-                return JournalEntry(ev.FannedOut(rest[0], rest[1], inputs, rest[5], rest[6]), rest[2], rest[3], at=at)
-            case "child_moved":
+                return JournalEntry(
+                    ev.ChildRunsRequested(rest[0], rest[1], inputs, rest[5], rest[6]), rest[2], rest[3], at=at
+                )
+            case "child_status_changed":
                 node, turn, item, status, values, error = rest
                 return JournalEntry(
-                    ev.ChildMoved(node, turn, item, status, _unpacked(values, Stored.from_tree), error), at=at
+                    ev.ChildStatusChanged(node, turn, item, status, _unpacked(values, Stored.from_tree), error), at=at
                 )
             case "resumed":
                 given = _unpacked(rest[1], unpack) if len(rest) > 1 else {}
                 return JournalEntry(ev.Resumed(rest[0], given, rest[2] if len(rest) > 2 else None), at=at)
-            case "evaluated":
-                return JournalEntry(ev.Evaluated(rest[0], tuple(rest[1])), at=at)
-            case "answered":
+            case "rule_evaluated":
+                return JournalEntry(ev.RuleEvaluated(rest[0], tuple(rest[1])), at=at)
+            case "input_provided":
                 fence = rest[2] if len(rest) > 2 else None
                 values = tuple([unpack(v) for v in rest[1]])
-                return JournalEntry(ev.Answered(rest[0], values, fence, unchecked=len(rest) > 3), at=at)
+                return JournalEntry(ev.InputProvided(rest[0], values, fence, unchecked=len(rest) > 3), at=at)
             case _:
                 return JournalEntry(_SIMPLE[kind](*rest), at=at)
     except (KeyError, TypeError, ValueError, IndexError) as error:
@@ -167,7 +169,7 @@ def _unpacked(trees: Mapping[str, Any], unpack: Callable[[Any], Any]) -> dict[st
 
 
 _SIMPLE: dict[str, Callable[..., Event]] = {
-    "abandoned": ev.Abandoned,
+    "attempt_lost": ev.AttemptLost,
     "timer_set": ev.TimerSet,
     "timer_fired": ev.TimerFired,
     "cancel_requested": ev.CancelRequested,

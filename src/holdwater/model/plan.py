@@ -16,7 +16,7 @@ from typing import Any, Literal
 from holdwater.model import rules
 from holdwater.model.rules import SKIPPED, Rule
 
-Kind = Literal["call", "ask", "wait", "interrupt", "fan"]
+Kind = Literal["call", "ask", "wait", "interrupt", "fan_out"]
 OnError = Literal["stop", "fail", "ignore"]
 
 
@@ -51,7 +51,7 @@ class Node:
     kind: Kind = "call"
     after: tuple[str, ...] = ()
     ready: Rule | None = None
-    otherwise: Literal["skipped", "cut"] = SKIPPED
+    otherwise: Literal["skipped", "upstream_failed"] = SKIPPED
     reads: tuple[Read, ...] = ()
     writes: tuple[str, ...] = ()
     gates: tuple[str, ...] = ()

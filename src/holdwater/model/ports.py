@@ -338,7 +338,7 @@ class AuthoringStyle(Protocol):
         ...
 
     def edits(self, values: Mapping[str, Any], removed: Collection[str], under: Any) -> Any:
-        """What `Edited` holds: these values set and these names removed, over earlier edits (None: there are none).
+        """The data of `InputsOverridden`: these values set and these names removed, over earlier ones (None: none).
 
         Raises EncodingError.
         """

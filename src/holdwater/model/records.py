@@ -55,11 +55,11 @@ class RunRow:
 class WorkRow:
     """One outstanding command of a run, in the queue.
 
-    `kind`: execute, wake (a timer), or tend (to child runs).
+    `kind`: execute, wake (a timer), or children (to start and watch child runs).
     `due_at`: what needs no slot is not claimed long before.  Bodies are only ordered by it: it may be of a clock that
     was set back since.
-    `began`: the body was seen to start.
-    `orphaned`: its owner died or lost its lease.  `parked`: its run is paused; nobody may claim it.
+    `started`: its function was seen to start.
+    `reclaimed`: its owner died or lost its lease.  `parked`: its run is paused; nobody may claim it.
     `expired`: it was taken from an owner that may well live, and did not renew its lease.
     `suspect`: an earlier process died with the same command; its body begins when that is on disk, and not before.
     """
@@ -67,13 +67,13 @@ class WorkRow:
     run_id: str
     node: int
     fence: int
-    kind: Literal["execute", "wake", "tend"]
+    kind: Literal["execute", "wake", "children"]
     workflow: str
     due_at: int
     owner: str | None = None
     lease_until: int = 0
-    began: bool = False
-    orphaned: bool = False
+    started: bool = False
+    reclaimed: bool = False
     parked: bool = False
     expired: bool = False
     suspect: bool = False
@@ -84,10 +84,10 @@ class RunUpdate:
     """What one commit does to one run: all of it, or nothing.
 
     `expected`: the number of journal entries this was decided on.  `run`: the head as it will be (its `seq` is
-    `expected` plus the new entries).  `born`: the run is new.  `plan`: the definition's plan, to be stored if its
+    `expected` plus the new entries).  `is_new`: the run is new.  `plan`: the definition's plan, to be stored if its
     structure is not there yet.
-    `work_removed`, `began`: (node, fence) pairs.  `park`: every unowned row of the run is parked, or (False) freed.
-    `announce`: tell the other runners of this database, one of which may have the run or wait for it.
+    `work_removed`, `started`: (node, fence) pairs.  `parked`: every unowned row of the run is parked, or (False) freed.
+    `notify`: tell the other runners of this database, one of which may have the run or wait for it.
     """
 
     run: RunRow

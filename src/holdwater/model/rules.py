@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-# Outcomes a settled node can have.  CUT is a skip inherited from a failure upstream: it propagates, SKIPPED does not.
+# Outcomes a settled node can have.  UPSTREAM_FAILED: not run because of a failure upstream; it propagates, SKIPPED does
+# not.
 SUCCEEDED: Final = "succeeded"
 FAILED: Final = "failed"
 SKIPPED: Final = "skipped"
-UPSTREAM_FAILED: Final = "cut"
+UPSTREAM_FAILED: Final = "upstream_failed"
 CANCELLED: Final = "cancelled"
 OK: Final = frozenset({SUCCEEDED, SKIPPED})
 SETTLED: Final = frozenset({SUCCEEDED, FAILED, SKIPPED, UPSTREAM_FAILED, CANCELLED})
@@ -37,7 +38,7 @@ class Open:
 class Value:
     """A predicate on one value in the node's own view.
 
-    The machine never looks at values: it asks the driver (`Evaluate`) and is told the truth (`Evaluated`).
+    The machine never looks at values: it asks the driver (`Evaluate`) and is told the truth (`RuleEvaluated`).
     """
 
     name: str

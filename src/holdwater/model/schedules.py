@@ -8,12 +8,12 @@ from typing import Final, Literal
 from holdwater.model.records import RunUpdate
 
 Kind = Literal["cron", "trigger"]
-FireState = Literal["started", "queued", "asked", "failed", "skipped"]
+FireState = Literal["started", "queued", "requested", "failed", "skipped"]
 
 CLOSED: Final = 0
 RUNNING: Final = 1
 WAITING: Final = 2
-_OPEN: Final = {"started": RUNNING, "queued": WAITING, "asked": WAITING, "failed": WAITING, "skipped": CLOSED}
+_PHASES: Final = {"started": RUNNING, "queued": WAITING, "requested": WAITING, "failed": WAITING, "skipped": CLOSED}
 
 
 @dataclass(slots=True)
@@ -57,8 +57,8 @@ class ScheduleRow:
 class FireRow:
     """What became of one instant of a schedule.
 
-    `state`: started (it has a run), queued (it waits for the run before it), asked (somebody wants a run now), failed
-    (no run could be made; tried again), skipped.  `claimed_at`: when that was decided, or tried last.
+    `state`: started (it has a run), queued (it waits for the run before it), requested (run now, by hand), failed (no
+    run could be made; tried again), skipped.  `claimed_at`: when that was decided, or tried last.
     `context_hash`: of triggers, what they fired with.
     """
 
@@ -72,9 +72,9 @@ class FireRow:
     attempts: int = 1
 
     @property
-    def open(self) -> int:
+    def phase(self) -> int:
         """RUNNING, WAITING or CLOSED: what a scheduler may still have to do with it."""
-        return _OPEN[self.state]
+        return _PHASES[self.state]
 
 
 @dataclass(slots=True)

@@ -26,7 +26,7 @@ _MAX_WRITE_ATTEMPTS: Final = 50
 """how often a change is tried again because the schedule fired just then"""
 _FIRE_STATUS_LABELS: Final = {
     "queued": "Queued",
-    "asked": "Queued",
+    "requested": "Queued",
     "failed": "Failed",
     "skipped": "Skipped",
     "started": "Started",
@@ -200,7 +200,7 @@ class ScheduleService:
         for _ in range(_MAX_WRITE_ATTEMPTS):
             row, now = self.get_row(None, schedule_id), self._clock.now()
             at = max(now, max((f.fire.scheduled_at for f in self._store.fires(row.id, 1)), default=0) + 1)
-            if self._store.fire([Firing(row, [], [FireRow(row.id, at, "asked", now)])])[0]:
+            if self._store.fire([Firing(row, [], [FireRow(row.id, at, "requested", now)])])[0]:
                 self._on_change()
                 return
         raise StoreUnavailable(f"schedule {schedule_id} is being changed too often")

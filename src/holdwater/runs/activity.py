@@ -39,11 +39,11 @@ def derive_activity(row: RunRow, work: Sequence[WorkRow], now: int, is_alive: Li
     if row.status != RunStatus.RUNNING:
         return Activity(row.status)  # type: ignore[arg-type]
     alive = {w.owner: _is_owner_alive(w, now, is_alive) for w in work if w.owner is not None}
-    begun = [w for w in work if w.kind == "execute" and w.owner is not None and w.began]
+    begun = [w for w in work if w.kind == "execute" and w.owner is not None and w.started]
     for w in begun:
         if w.owner is not None and alive[w.owner]:
             return _activity_on_host("running", w.owner)
-    lost = [w for w in work if (w.owner is None and w.orphaned) or (w.owner is not None and not alive[w.owner])]
+    lost = [w for w in work if (w.owner is None and w.reclaimed) or (w.owner is not None and not alive[w.owner])]
     if lost:
         owner = next((w.owner for w in lost if w.owner is not None), None)
         return Activity("orphaned") if owner is None else _activity_on_host("orphaned", owner)

@@ -71,7 +71,7 @@ def build_node_histories(run: ActiveRun) -> list[NodeHistory]:
                 _count_attempt(h, i, closed)
                 h.started_at, h.ended_at = h.started_at or entry.began or None, entry.ended
                 h.error, h.traceback = text, traceback or None
-            case ev.Abandoned(node=i, counted=True):
+            case ev.AttemptLost(node=i, counted=True):
                 h = out[i]
                 _count_attempt(h, i, closed)
                 h.error, h.traceback = "its process died", None
@@ -80,14 +80,14 @@ def build_node_histories(run: ActiveRun) -> list[NodeHistory]:
                 if entry.began:
                     _count_attempt(h, i, closed)
                     h.started_at, h.ended_at = h.started_at or entry.began, entry.ended
-            case ev.FannedOut(node=i):
+            case ev.ChildRunsRequested(node=i):
                 out[i].started_at = out[i].started_at or entry.began
                 continue
-            case ev.Asked(node=i):
+            case ev.InputRequested(node=i):
                 h = out[i]
                 _count_attempt(h, i, closed)
                 h.started_at, h.error, h.traceback = h.started_at or entry.began, None, None
-            case ev.Answered(node=i):
+            case ev.InputProvided(node=i):
                 out[i].ended_at = entry.at
                 closed.add(i)
                 continue
@@ -96,7 +96,7 @@ def build_node_histories(run: ActiveRun) -> list[NodeHistory]:
         if entry.notes:
             h.notes += entry.notes
     for i, row in run.work.items():
-        if row.began and row.kind == "execute" and out[i].state == "Ready":
+        if row.started and row.kind == "execute" and out[i].state == "Ready":
             out[i].state = "Running"
     for i, h in enumerate(out):
         if machine.state[i] == UPSTREAM_FAILED:

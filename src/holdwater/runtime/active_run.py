@@ -11,16 +11,16 @@ from holdwater.errors import IllegalEvent
 from holdwater.kernel import CompiledPlan, Machine
 from holdwater.kernel.compiled_plan import RUN
 from holdwater.model import journal as journal_format
-from holdwater.model.commands import Cancel, Command, Evaluate, Execute, Tend, Wake
+from holdwater.model.commands import AwaitChildren, Cancel, Command, Evaluate, Execute, Wake
 from holdwater.model.events import (
-    Answered,
     CancelRequested,
-    ChildMoved,
+    ChildStatusChanged,
     Deferred,
-    Evaluated,
     Event,
+    InputProvided,
     Paused,
     Resumed,
+    RuleEvaluated,
     TimedOut,
     TimerSet,
 )
@@ -32,7 +32,7 @@ from holdwater.runtime.attempt import Attempt
 from holdwater.runtime.executors.slots import Executor
 from holdwater.runtime.future import Future
 
-STEERING: Final = (Answered, CancelRequested, Paused, Resumed, TimedOut)
+STEERING: Final = (InputProvided, CancelRequested, Paused, Resumed, TimedOut)
 INTERRUPTED: Final = "its caller was interrupted"
 """why a run is paused, with its children, that goes on with them"""
 WITH_REASON: Final = frozenset({CancelRequested, Paused, Resumed})
@@ -69,7 +69,7 @@ class ClaimBudget:
 
         `crashes`: so many processes died while its body was running.
         """
-        if row.kind == "tend":
+        if row.kind == "children":
             row.owner, row.lease_until = self.owner, self.lease_until
         elif row.kind == "wake":
             if row.due_at <= self.timers_until:
@@ -84,7 +84,7 @@ class ClaimBudget:
     def _claim_body(self, row: WorkRow, executor: Executor) -> None:
         if self.slots.get(executor, 0) > 0:
             self.slots[executor] -= 1
-            row.began = True
+            row.started = True
         elif self.room > 0 and self.ahead.get(executor, 0) > 0 and not row.suspect:
             self.ahead[executor] -= 1
             self.room -= 1
@@ -194,13 +194,13 @@ class ActiveRun:
                     case Execute():
                         self.touched.add(c.node)
                     case Evaluate():
-                        self._take_in(JournalEntry(Evaluated(c.node, self.board.rule_results(c.node))))
+                        self._take_in(JournalEntry(RuleEvaluated(c.node, self.board.rule_results(c.node))))
                     case Wake(at=None):
                         self._take_in(JournalEntry(TimerSet(c.node, clock.now() + int(c.after_s * 1e6))))
                         self.touched.add(c.node)
                     case Wake():
                         self.touched.add(c.node)
-                    case Tend():
+                    case AwaitChildren():
                         self.touched.add(c.node)
                         self.awaiting_children.add(c.node)
                     case Cancel():
@@ -307,8 +307,8 @@ class ActiveRun:
         if type(command) is Execute:
             suspect = command.node in self.suspects or command.node in self.machine.crashes
             return WorkRow(self.row.id, command.node, command.fence, "execute", self.row.workflow, now, suspect=suspect)
-        if type(command) is Tend:
-            return WorkRow(self.row.id, command.node, command.turn, "tend", self.row.workflow, now)
+        if type(command) is AwaitChildren:
+            return WorkRow(self.row.id, command.node, command.generation, "children", self.row.workflow, now)
         if type(command) is Wake and command.at is not None:
             fence = self.machine.issues[command.node]
             return WorkRow(self.row.id, command.node, fence, "wake", self.row.workflow, command.at)
@@ -334,7 +334,7 @@ class ActiveRun:
         for row in change.work_added:
             self.work[row.node] = row
         for node, _ in change.started:
-            self.work[node].began = True
+            self.work[node].started = True
         self.begun.clear()
         self.starting.clear()
         if not more:
@@ -354,7 +354,7 @@ class ActiveRun:
     def has_row(self, node: int, fence: int) -> bool:
         """The node's row in the queue is this one, not yet known to have begun."""
         row = self.work.get(node)
-        return row is not None and row.fence == fence and not row.began
+        return row is not None and row.fence == fence and not row.started
 
     def confirm(self, event: Event, taken: bool) -> None:
         """Whoever asked for this event learns whether the run has taken it; it does not take it any more."""
@@ -388,7 +388,7 @@ class ActiveRun:
                 if journal_row.seq + k <= seq:
                     continue
                 entry = journal_format.decode(tree, self.style.unpack, journal_row.at)
-                if type(entry.event) is Answered and entry.event.unchecked and self.program is not None:
+                if type(entry.event) is InputProvided and entry.event.unchecked and self.program is not None:
                     entry.event.values = self.program.accepted(entry.event.node, entry.event.values)
                 machine.apply(entry.event)
                 self.entries.append(entry)
@@ -409,7 +409,7 @@ class ActiveRun:
     @property
     def has_unchecked_answers(self) -> bool:
         """Whether answers were given where the code was not known."""
-        return any([type(entry.event) is Answered and entry.event.unchecked for entry in self.entries])
+        return any([type(entry.event) is InputProvided and entry.event.unchecked for entry in self.entries])
 
     def result(self) -> dict[str, Any]:
         """What the run produced so far, by name, as stored values."""
@@ -418,4 +418,4 @@ class ActiveRun:
 
 def _may_be_foreign(event: Event) -> bool:
     """It may come from a runner that does not execute the run: steered, or woken because a child was."""
-    return isinstance(event, STEERING) or (type(event) is ChildMoved and event.status == RunStatus.RUNNING)
+    return isinstance(event, STEERING) or (type(event) is ChildStatusChanged and event.status == RunStatus.RUNNING)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from holdwater.errors import NodeFailure, TaskCancelled, TaskNotPortable
 from holdwater.model.cancellation import is_cancellation
 from holdwater.model.error_report import ErrorReport, ErrorText, is_a, type_name
-from holdwater.model.events import Asked, Cancelled, Deferred, Event, Failed, FannedOut, Succeeded
+from holdwater.model.events import Cancelled, ChildRunsRequested, Deferred, Event, Failed, InputRequested, Succeeded
 from holdwater.model.journal import JournalEntry
 from holdwater.model.log_context import ORIGIN
 from holdwater.model.policies import NodePolicy
@@ -140,11 +140,11 @@ class Attempt:
     def succeeded(self, done: Performance) -> JournalEntry:
         event: Event = Succeeded(self.node, self.fence, done.values, done.decision)
         if done.spread is not None:
-            event = FannedOut(
+            event = ChildRunsRequested(
                 self.node, self.fence, done.spread.inputs, done.spread.max_concurrency, done.spread.fail_fast
             )
         elif done.question is not None:
-            event = Asked(self.node, self.fence, done.question)
+            event = InputRequested(self.node, self.fence, done.question)
         elif done.wait_until is not None:
             event = Deferred(self.node, self.fence, done.wait_until)
         return JournalEntry(event, self.began, self.clock.now(), done.notes)

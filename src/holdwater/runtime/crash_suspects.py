@@ -66,7 +66,7 @@ class CrashSuspects:
                 return False
             if not self._driver.executor.is_idle():
                 return False
-        if (crashes or row.suspect) and not row.began:  # on disk before it can take the process with it
+        if (crashes or row.suspect) and not row.started:  # on disk before it can take the process with it
             run.starting[row.node] = row.fence
             self._driver.dirty[run.row.id] = run
             return False

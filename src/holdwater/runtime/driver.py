@@ -20,7 +20,7 @@ from typing import Any, Final
 from holdwater.errors import HoldwaterError, RunnerClosed, StoreError, StoreUnavailable, StoreUnusable
 from holdwater.model import events as ev
 from holdwater.model import journal
-from holdwater.model.commands import Execute, Tend, Wake
+from holdwater.model.commands import AwaitChildren, Execute, Wake
 from holdwater.model.events import Event
 from holdwater.model.journal import JournalEntry
 from holdwater.model.log_context import mark_records
@@ -519,7 +519,7 @@ class Driver:
             log_failure(attempt, entry.event)
         if not self.decide(run, entry) and attempt.begins_again and type(entry.event) is ev.Cancelled:
             self.decide(
-                run, JournalEntry(ev.Abandoned(attempt.node, attempt.fence, counted=False))
+                run, JournalEntry(ev.AttemptLost(attempt.node, attempt.fence, counted=False))
             )  # and it begins again
         self.calls.finished(attempt)
         self._takeover.body_ended()
@@ -878,7 +878,7 @@ class Driver:
         command = run.machine.todo.get(row.node)
         if type(command) is Wake and command.at is not None:
             self.agenda.call_at(command.at, lambda: self._wake(run.row.id, row.node, command.at))
-        elif type(command) is Tend:
+        elif type(command) is AwaitChildren:
             self.tending.start(run, row.node)
         elif type(command) is Execute and run.machine.halted:  # cancelled before it was read here: nothing begins
             self.decide(run, JournalEntry(ev.Cancelled(row.node, command.fence)))
@@ -988,7 +988,7 @@ def _answered(act: Callable[[], None], asked: Sequence[Future[Any]]) -> None:
 
 def _follows_from_others(entry: JournalEntry) -> bool:
     """It is not offered again after a conflict, but decided again; so is the end of what nobody was thought to have."""
-    return isinstance(entry.event, (ev.Evaluated, ev.TimerSet)) or (
+    return isinstance(entry.event, (ev.RuleEvaluated, ev.TimerSet)) or (
         type(entry.event) is ev.Cancelled and not entry.ended
     )
 

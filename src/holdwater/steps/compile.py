@@ -30,7 +30,7 @@ def build_plan(name: str, steps: Sequence[Step]) -> Plan:
         nodes.append(
             Node(
                 step.name,
-                kind="fan" if fans else "call",
+                kind="fan_out" if fans else "call",
                 after=before,
                 writes=(step.name,),
                 on_error=_ON_ERROR[ErrorPolicy(step.on_error)],

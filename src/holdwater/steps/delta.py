@@ -12,7 +12,7 @@ from holdwater.model.values import Stored
 
 INPUT_CELL: Final = "*"
 """the cell of what a run starts with"""
-RESUME_PARAMS_CELL: Final = "*override"
+RESUME_PARAMS_CELL: Final = "*resume_params"
 """the cell of params given when a run was resumed"""
 
 _compact_json = json.JSONEncoder(separators=(",", ":")).encode
@@ -100,11 +100,11 @@ class ParamsOverride:
 
     @property
     def text(self) -> str:
-        return f'{{"edit":{join_json_object(self.set.items())},"removed":{_compact_json(list(self.removed))}}}'
+        return f'{{"override":{join_json_object(self.set.items())},"removed":{_compact_json(list(self.removed))}}}'
 
     @classmethod
     def from_tree(cls, tree: Mapping[str, Any]) -> ParamsOverride:
-        return cls(_parse_values(tree["edit"]), tuple(tree["removed"]))
+        return cls(_parse_values(tree["override"]), tuple(tree["removed"]))
 
 
 @dataclass(slots=True)
@@ -120,11 +120,11 @@ class ResumeParams:
     @property
     def text(self) -> str:
         rows = [f"[{at},{join_json_object(params.items())}]" for at, params in self.by_step]
-        return f'{{"given":[{",".join(rows)}]}}'
+        return f'{{"resume_params":[{",".join(rows)}]}}'
 
     @classmethod
     def from_tree(cls, tree: Mapping[str, Any]) -> ResumeParams:
-        return cls(tuple([(at, _parse_values(params)) for at, params in tree["given"]]))
+        return cls(tuple([(at, _parse_values(params)) for at, params in tree["resume_params"]]))
 
 
 Cell = RunInput | StepDelta | ParamsOverride | ResumeParams
@@ -132,8 +132,8 @@ Cell = RunInput | StepDelta | ParamsOverride | ResumeParams
 _CELL_TYPES: Final[dict[str, type[RunInput] | type[StepDelta] | type[ParamsOverride] | type[ResumeParams]]] = {
     "params": RunInput,
     "set": StepDelta,
-    "edit": ParamsOverride,
-    "given": ResumeParams,
+    "override": ParamsOverride,
+    "resume_params": ResumeParams,
 }
 
 

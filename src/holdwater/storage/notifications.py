@@ -31,7 +31,7 @@ def notification_for_updates(updates: Sequence[RunUpdate]) -> Notification | Non
 def notification_for_firings(firings: Sequence[Firing]) -> Notification | None:
     """What others want to know of fires: work nobody took, and what may have to wait for their runs."""
     told = notification_for_updates([change for firing in firings for change in firing.births])
-    if any([fire.open == WAITING for firing in firings for fire in firing.fires]):
+    if any([fire.phase == WAITING for firing in firings for fire in firing.fires]):
         return replace(told or SCHEDULES_CHANGED, schedules=True)
     return told
 

@@ -69,7 +69,7 @@ class Fan:
 Part = Fn | Gate | Ask | Interrupt | Fan
 
 
-_KINDS: Mapping[type, Kind] = {Fn: "call", Gate: "call", Ask: "ask", Interrupt: "interrupt", Fan: "fan"}
+_KINDS: Mapping[type, Kind] = {Fn: "call", Gate: "call", Ask: "ask", Interrupt: "interrupt", Fan: "fan_out"}
 
 
 def graph(

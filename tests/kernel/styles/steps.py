@@ -59,7 +59,7 @@ class Jump:
 
 
 AnyStep = Step | Choice | Wait | Map
-_KINDS: dict[type, Kind] = {Step: "call", Choice: "call", Wait: "wait", Map: "fan"}
+_KINDS: dict[type, Kind] = {Step: "call", Choice: "call", Wait: "wait", Map: "fan_out"}
 
 
 def steps(name: str, sequence: Sequence[AnyStep], *, start: str = "") -> Program:

@@ -114,8 +114,8 @@ def test_a_result_that_is_recorded_again_is_one_only_if_it_was_taken_back(
     with pytest.raises(InvalidTransition):
         runner._engine.resume(run_id)
     runner.shutdown()
-    first = """SELECT value FROM journal, json_each(entries) WHERE run_id = :run AND json_extract(value, '$[0]') = 'ok'
-               AND json_extract(value, '$[1]') = 0"""
+    first = """SELECT value FROM journal, json_each(entries) WHERE run_id = :run
+               AND json_extract(value, '$[0]') = 'succeeded' AND json_extract(value, '$[1]') = 0"""
     doctor(
         tmp_path,
         f"""INSERT INTO journal SELECT id, seq + 1, {FAR}, json_array(json_array('resumed', ''), json(({first})))

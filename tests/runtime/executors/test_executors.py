@@ -151,7 +151,7 @@ def test_one_full_executor_does_not_hold_up_another(open_runner: Open, define: D
     handle = runner.submit("s")
     gate.wait_begun()
     assert runner.execute("q").status == "Completed"
-    assert sum(row.began for row in runner._engine.store.work(handle.run_id)) == 1
+    assert sum(row.started for row in runner._engine.store.work(handle.run_id)) == 1
     gate.open.set()
     assert handle.result(SOON_SECONDS).status == "Completed"
 

@@ -153,7 +153,7 @@ def test_a_stopped_process_has_not_crashed(store: Store, url: str) -> None:
         assert store.reclaim_expired(499) == 0
         they.suspend()
         assert store.reclaim_expired(500) == 1
-        assert store.work("r1") == [make_work_row("r1", orphaned=True, expired=True)]
+        assert store.work("r1") == [make_work_row("r1", reclaimed=True, expired=True)]
         they.process.send_signal(signal.SIGCONT)
 
 
@@ -165,4 +165,4 @@ def test_a_killed_process_has_crashed(store: Store, url: str, wait_for_end: Call
         wait_for_end()
         assert store.reclaim_expired(499) == 0
         assert store.reclaim_expired(500) == 1
-    assert store.work("r1") == [make_work_row("r1", orphaned=True)]
+    assert store.work("r1") == [make_work_row("r1", reclaimed=True)]

@@ -140,7 +140,7 @@ def test_a_table_of_the_same_name_elsewhere_is_never_touched(postgres: Cluster, 
     database = f"d{os.urandom(4).hex()}"
     admin.execute(f"CREATE DATABASE {database}")
     url = postgres.url(database)
-    tables = ("runs", "journal", "work", "plans", "schema_version", "news_channel")
+    tables = ("runs", "journal", "work", "plans", "schema_version", "notify_channel")
     with psycopg.connect(url, autocommit=True) as owner:
         for table in tables:
             owner.execute(f"CREATE TABLE public.{table} (mine INTEGER)")
@@ -169,7 +169,7 @@ def test_a_session_is_left_as_it_was(postgres: Cluster, admin: Admin) -> None:
         store.run("r0")
         store.renew("o", n)
         store.commit([run_update(f"r{n}", 5)])  # a conflict takes the longer way
-    store.release("o", store.held("o"))
+    store.release("o", store.work_of_owner("o"))
     with store._pool.connection() as session:
         assert session.execute("SELECT name, setting FROM pg_settings ORDER BY name").fetchall() == before
         assert session.execute("SELECT count(*) FROM pg_prepared_statements").fetchone() == (0,)

@@ -299,8 +299,8 @@ def test_work_of_a_run_that_is_being_written_is_not_reclaimed(store: PostgresSto
         other.execute("UPDATE runs SET status = 'paused' WHERE id = 'r1'")
         assert store.reclaim_expired(10) == 1
     assert store.reclaim_expired(10) == 1
-    assert store.work("r1") == [make_work_row("r1", orphaned=True, parked=True)]
-    assert store.work("r2") == [make_work_row("r2", orphaned=True)]
+    assert store.work("r1") == [make_work_row("r1", reclaimed=True, parked=True)]
+    assert store.work("r2") == [make_work_row("r2", reclaimed=True)]
 
 
 # -- locks

@@ -49,7 +49,7 @@ def test_a_killed_process_frees_its_work(store: Store, url: str, tmp_path: Path)
         they.process.send_signal(signal.SIGKILL)
         they.process.wait()
         assert store.reclaim_expired(1) == 1
-    assert store.work("r1") == [make_work_row("r1", orphaned=True)]
+    assert store.work("r1") == [make_work_row("r1", reclaimed=True)]
     assert not (tmp_path / "a.db.they.lock").exists()
 
 
@@ -60,7 +60,7 @@ def test_a_stopped_process_keeps_its_work_until_its_lease_ends(store: Store, url
         they.suspend()
         assert store.reclaim_expired(10**17 - 1) == 0
         assert store.reclaim_expired(10**17) == 1
-        assert store.work("r1") == [make_work_row("r1", orphaned=True, expired=True)]
+        assert store.work("r1") == [make_work_row("r1", reclaimed=True, expired=True)]
         they.process.send_signal(signal.SIGCONT)
 
 

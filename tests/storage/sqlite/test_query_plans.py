@@ -26,23 +26,32 @@ def connection() -> Iterator[sqlite3.Connection]:
         (sql.LIST_JOURNAL_LENGTHS, 1, "SEARCH runs USING PRIMARY KEY (id=?)"),
         (sql.UPDATE_RUN, 11, "SEARCH runs USING PRIMARY KEY (id=?)"),
         (sql.GET_RUN, 1, "SEARCH runs USING PRIMARY KEY (id=?)"),
-        (sql.FIND_RUN_BY_KEY, 2, "SEARCH runs USING INDEX runs_by_key (workflow=? AND idempotency_key=?)"),
-        (sql.LIST_RUNS, 6, "SEARCH runs USING INDEX runs_by_birth (created_at>? AND (created_at,id)<(?,?))"),
-        (sql.LIST_TOP_LEVEL_RUNS, 6, "SEARCH runs USING INDEX runs_by_birth (created_at>? AND (created_at,id)<(?,?))"),
+        (sql.FIND_RUN_BY_KEY, 2, "SEARCH runs USING INDEX runs_by_idempotency_key (workflow=? AND idempotency_key=?)"),
+        (sql.LIST_RUNS, 6, "SEARCH runs USING INDEX runs_by_created_at (created_at>? AND (created_at,id)<(?,?))"),
+        (
+            sql.LIST_TOP_LEVEL_RUNS,
+            6,
+            "SEARCH runs USING INDEX runs_by_created_at (created_at>? AND (created_at,id)<(?,?))",
+        ),
         (
             sql.LIST_CHILD_RUNS,
             8,
-            "SEARCH runs USING INDEX runs_by_family (parent_id=? AND created_at>? AND (created_at,id)<(?,?))",
+            "SEARCH runs USING INDEX runs_by_parent_created_at"
+            " (parent_id=? AND created_at>? AND (created_at,id)<(?,?))",
         ),
         (
             sql.LIST_RUNS_BY_STATUS,
             8,
             "SEARCH runs USING INDEX runs_by_status (status=? AND created_at>? AND (created_at,id)<(?,?))",
         ),
-        (sql.LIST_RUNS_AFTER, 3, "SEARCH runs USING INDEX runs_by_birth ((created_at,id)>(?,?))"),
+        (sql.LIST_RUNS_AFTER, 3, "SEARCH runs USING INDEX runs_by_created_at ((created_at,id)>(?,?))"),
         (sql.FIND_RUN_IDS_BY_PREFIX, 3, "SEARCH runs USING PRIMARY KEY (id>? AND id<?)"),
-        (sql.LIST_ENDED_RUNS, 4, "SEARCH runs USING INDEX runs_by_end ((finished_at,id)>(?,?) AND finished_at<?)"),
-        (sql.LIST_DESCENDANTS, 1, "SEARCH runs USING INDEX runs_by_family (parent_id=?)"),
+        (
+            sql.LIST_ENDED_RUNS,
+            4,
+            "SEARCH runs USING INDEX runs_by_finished_at ((finished_at,id)>(?,?) AND finished_at<?)",
+        ),
+        (sql.LIST_DESCENDANTS, 1, "SEARCH runs USING INDEX runs_by_parent_created_at (parent_id=?)"),
         (sql.DELETE_RUNS, 1, "SEARCH runs USING PRIMARY KEY (id=?)"),
         (sql.DELETE_JOURNALS, 1, "SEARCH journal USING INDEX sqlite_autoindex_journal_1 (run_id=?)"),
         (sql.DELETE_WORK_OF_RUNS, 1, "SEARCH work USING PRIMARY KEY (run_id=?)"),
@@ -59,17 +68,17 @@ def connection() -> Iterator[sqlite3.Connection]:
         (sql.PARK_WORK, 2, "SEARCH work USING PRIMARY KEY (run_id=?)"),
         (sql.CLAIM_WORK, 5, "SEARCH work USING PRIMARY KEY (run_id=? AND node=? AND fence=?)"),
         (sql.RELEASE_WORK, 4, "SEARCH work USING PRIMARY KEY (run_id=? AND node=? AND fence=?)"),
-        (sql.HAS_CLAIMABLE_TASKS, 3, "SCAN work USING INDEX work_bodies"),
-        (sql.LIST_CLAIMABLE_TASKS, 4, "SCAN work USING INDEX work_bodies"),
-        (sql.HAS_CLAIMABLE_TIMERS, 3, "SEARCH work USING INDEX work_timers (due_at<?)"),
-        (sql.LIST_CLAIMABLE_TIMERS, 4, "SEARCH work USING INDEX work_timers (due_at<?)"),
+        (sql.HAS_CLAIMABLE_TASKS, 3, "SCAN work USING INDEX work_tasks_by_due_at"),
+        (sql.LIST_CLAIMABLE_TASKS, 4, "SCAN work USING INDEX work_tasks_by_due_at"),
+        (sql.HAS_CLAIMABLE_TIMERS, 3, "SEARCH work USING INDEX work_timers_by_due_at (due_at<?)"),
+        (sql.LIST_CLAIMABLE_TIMERS, 4, "SEARCH work USING INDEX work_timers_by_due_at (due_at<?)"),
         (sql.LIST_OWNERS, 0, "SEARCH work USING COVERING INDEX work_by_owner (owner>?)"),
         (sql.HAS_WORK_OF_OWNER, 1, "SEARCH work USING COVERING INDEX work_by_owner (owner=?)"),
         (sql.HAS_EXPIRED_LEASE, 2, "SEARCH work USING INDEX work_by_owner (owner=?)"),
         (sql.RENEW_LEASES, 2, "SEARCH work USING COVERING INDEX work_by_owner (owner=?)"),
         (sql.RECLAIM_WORK, 1, "SEARCH work USING COVERING INDEX work_by_owner (owner=?)"),
         (sql.RECLAIM_EXPIRED_WORK, 2, "SEARCH work USING INDEX work_by_owner (owner=?)"),
-        (sql.LIST_ORPHANED_CHILDREN, 0, "SEARCH child USING INDEX runs_by_parent (parent_id>?)"),
+        (sql.LIST_ORPHANED_CHILDREN, 0, "SEARCH child USING INDEX runs_unfinished_by_parent (parent_id>?)"),
         (sql.GET_NEXT_LEASE_EXPIRY, 1, "SEARCH work USING INDEX work_by_owner (owner>?)"),
         (sql.GET_PLAN, 1, "SEARCH plans USING INDEX sqlite_autoindex_plans_1 (structure=?)"),
     ],
@@ -98,10 +107,10 @@ def test_the_value_of_a_repeated_parameter_is_given_once() -> None:
 
 
 def test_events_unfold_in_sql(connection: sqlite3.Connection) -> None:
-    rows = [("r1", 1, 5, '[["started",{"a":1}],["ok",3,1,0,0,[7],null]]'), ("r1", 3, 6, '[["paused","x"]]')]
+    rows = [("r1", 1, 5, '[["started",{"a":1}],["succeeded",3,1,0,0,[7],null]]'), ("r1", 3, 6, '[["paused","x"]]')]
     connection.executemany(sql.APPEND_JOURNAL, rows)
     assert connection.execute("SELECT * FROM journal_events ORDER BY run_id, seq").fetchall() == [
         ("r1", 1, 5, "started", None, '["started",{"a":1}]'),
-        ("r1", 2, 5, "ok", 3, '["ok",3,1,0,0,[7],null]'),
+        ("r1", 2, 5, "succeeded", 3, '["succeeded",3,1,0,0,[7],null]'),
         ("r1", 3, 6, "paused", None, '["paused","x"]'),
     ]

@@ -39,7 +39,7 @@ def iter_attempts(run: ActiveRun, first_entry: int = 0) -> Iterator[StepAttempt]
     asked: dict[int, int] = {}
     for place, entry in enumerate(run.entries):
         event = entry.event
-        if isinstance(event, (ev.Deferred, ev.FannedOut)):
+        if isinstance(event, (ev.Deferred, ev.ChildRunsRequested)):
             asked[event.node] = entry.began
         elif isinstance(event, (ev.Succeeded, ev.Failed)):
             began = asked.pop(event.node, None)

@@ -60,22 +60,22 @@ EventFields = tuple[str, int | None, int, dict[str, Any]]
 def _events_of_entry(run: ActiveRun, entry: JournalEntry, attempt: StepAttempt | None) -> Iterator[EventFields]:
     at = entry.at
     match entry.event:
-        case ev.Started(passed=passed):
+        case ev.Started(skipped_ranges=passed):
             yield "workflow_started", None, at, {}
-            yield from _skip_events(run, passed, at, "not asked for")
+            yield from _skip_events(run, passed, at, "not requested")
         case ev.Succeeded() | ev.Failed():
             assert attempt is not None
             yield from _events_of_attempt(run, attempt, at)
         case ev.Deferred(node=node, until=until):
             yield "step_started", node, entry.began, {}
             yield "step_waiting", node, entry.ended, {"until": to_rfc3339(until)}
-        case ev.FannedOut(node=node, inputs=inputs):
+        case ev.ChildRunsRequested(node=node, inputs=inputs):
             yield "step_started", node, entry.began, {}
             yield "map_started", node, entry.ended, {"item_count": len(inputs)}
-        case ev.ChildMoved(node=node, item=item, status=status) if status in ENDED:
+        case ev.ChildStatusChanged(node=node, index=item, status=status) if status in ENDED:
             yield f"map_item_{status}", node, at, {"item": item}
-        case ev.Abandoned(node=node):
-            yield "step_abandoned", node, at, {}
+        case ev.AttemptLost(node=node):
+            yield "step_attempt_lost", node, at, {}
         case ev.Resumed(reason=reason):
             yield "workflow_resumed", None, at, {"reason": reason}
         case ev.TimedOut(error=error):
@@ -97,7 +97,7 @@ def _events_of_attempt(run: ActiveRun, attempt: StepAttempt, at: int) -> Iterato
             yield "step_completed", node, ended, {"duration_ms": attempt.duration_ms, "output_size": size}
         else:
             yield "step_skipped", node, ended, {"reason": delta.skipped}
-        by = f"passed over by {run.layout.plan.nodes[node].name}"
+        by = f"skipped by {run.layout.plan.nodes[node].name}"
         yield from _skip_events(run, event.decision or (), at, by)
         return
     failed = {"duration_ms": attempt.duration_ms, "error": event.error, "category": event.kind}

@@ -10,7 +10,7 @@ from holdwater.steps import WorkflowContext
 from holdwater.steps.context import make_values
 from holdwater.steps.delta import INPUT_CELL, RunInput
 
-VISIBILITY_KEY: Final = "__recorded__"
+VISIBILITY_KEY: Final = "__visibility__"
 """among the metadata of a run: what of it is shown, where that is not everything"""
 
 

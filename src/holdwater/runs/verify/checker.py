@@ -30,7 +30,7 @@ from holdwater.kernel import CompiledPlan, Machine, compile_plan
 from holdwater.kernel.gates import WAITING
 from holdwater.model import events as ev
 from holdwater.model import journal as journal_format
-from holdwater.model.commands import Evaluate, Execute, Tend, Wake
+from holdwater.model.commands import AwaitChildren, Evaluate, Execute, Wake
 from holdwater.model.journal import JournalEntry
 from holdwater.model.plan import Plan
 from holdwater.model.ports import Store
@@ -177,7 +177,7 @@ class _RunCheck:
         for text in parents.check_parent(self.row, find_run_row, self.now):
             self._add_violation("I6", text)
         if machine is not None and machine.fan_outs:
-            tended = [row for row in work if row.kind == "tend" and row.owner and row.lease_until > self.now]
+            tended = [row for row in work if row.kind == "children" and row.owner and row.lease_until > self.now]
             is_tended = bool(tended) and self.row.status == RunStatus.RUNNING
             for text in parents.check_children(self.row, machine, find_run_row, self.now, is_supervised=is_tended):
                 self._add_violation("I6", text)
@@ -358,8 +358,8 @@ class _RunCheck:
         kind, fence = "wake", machine.issues[row.node]
         if type(command) is Execute:
             kind, fence = "execute", command.fence
-        elif type(command) is Tend:
-            kind, fence = "tend", command.turn
+        elif type(command) is AwaitChildren:
+            kind, fence = "children", command.generation
         if (row.kind, row.fence) != (kind, fence):
             self._add_violation("I4", f"{where} to {row.kind}; what was issued is fence {fence}, to {kind}")
         if head.status == RunStatus.RUNNING and row.parked:
@@ -368,7 +368,14 @@ class _RunCheck:
             self._add_violation("I6", f"{where} that anybody may take, though the run is paused")
 
 
-_ATTEMPT_END_EVENTS: Final = (ev.Succeeded, ev.Failed, ev.Cancelled, ev.Deferred, ev.Asked, ev.FannedOut)
+_ATTEMPT_END_EVENTS: Final = (
+    ev.Succeeded,
+    ev.Failed,
+    ev.Cancelled,
+    ev.Deferred,
+    ev.InputRequested,
+    ev.ChildRunsRequested,
+)
 
 
 def _keep_encoded(tree: Any) -> Any:

@@ -42,13 +42,13 @@ def is_not_in_source(entry: Any, source_facts: frozenset[str]) -> bool:
 def _inheritable_fact(entry: Any) -> str | None:
     """An entry without its fence, which a fork issues anew; None for what a fork makes itself."""
     match entry[0]:
-        case "started" | "evaluated" | "timer_fired":
+        case "started" | "rule_evaluated" | "timer_fired":
             return json.dumps(entry)
-        case "ok" | "fail" | "asked" | "fanned_out":
+        case "succeeded" | "failed" | "input_requested" | "child_runs_requested":
             return json.dumps([*entry[:2], *entry[3:]])
-        case "answered":
+        case "input_provided":
             return json.dumps(entry[:3])
-        case "child_moved" if entry[4] == "completed":
+        case "child_status_changed" if entry[4] == "completed":
             return json.dumps([*entry[:2], *entry[3:]])
         case _:
             return None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from holdwater.kernel import Machine
-from holdwater.model.commands import Tend
+from holdwater.model.commands import AwaitChildren
 from holdwater.model.records import RunRow
 from holdwater.runtime.services.children import child_id
 
@@ -37,7 +37,7 @@ def check_children(
     """
     nodes = machine.compiled_plan.plan.nodes
     for i, fan in machine.fan_outs.items():
-        if type(machine.todo.get(i)) is not Tend:
+        if type(machine.todo.get(i)) is not AwaitChildren:
             continue
         name = nodes[i].name
         for k in sorted(fan.paused):

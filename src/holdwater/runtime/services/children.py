@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from holdwater.errors import HoldwaterError, RunNotFound, StoreUnavailable
 from holdwater.kernel.states import FanOut
 from holdwater.model import events as ev
-from holdwater.model.commands import Tend
+from holdwater.model.commands import AwaitChildren
 from holdwater.model.journal import JournalEntry
 from holdwater.model.ports import WorkflowDefinition
 from holdwater.model.records import RunRow
@@ -58,13 +58,13 @@ class ChildRuns:
         nodes, run.awaiting_children = run.awaiting_children, set()
         for node in nodes:
             row = run.work.get(node)
-            if row is not None and row.kind == "tend" and row.owner == self._driver.owner:
+            if row is not None and row.kind == "children" and row.owner == self._driver.owner:
                 self.start(run, node)
 
     def start(self, run: ActiveRun, node: int) -> None:
         """Start the children that are to run, end those not to be waited for, and follow all of them."""
         driver, machine = self._driver, run.machine
-        if type(machine.todo.get(node)) is not Tend or run.program is None or machine.suspended:
+        if type(machine.todo.get(node)) is not AwaitChildren or run.program is None or machine.suspended:
             return
         program, fan = run.program.children().get(node), machine.fan_outs[node]
         if program is None:
@@ -191,7 +191,7 @@ class ChildRuns:
         self._followed.get(parent_id, set()).discard(place)
         parent = self._driver.runs.get(parent_id)
         if parent is not None:
-            self._driver.decide(parent, JournalEntry(ev.ChildMoved(node, turn, item, status, values, error)))
+            self._driver.decide(parent, JournalEntry(ev.ChildStatusChanged(node, turn, item, status, values, error)))
 
     def wake_ancestors(self, row: RunRow) -> None:
         """A child that rested goes on: so do those that rested because of it.  Raises StoreUnavailable, StoreError."""
@@ -200,7 +200,7 @@ class ChildRuns:
         while place is not None:
             parent_id, name, turn, item = place
             parent = driver.runs.get(parent_id) or driver.loader.load(parent_id)
-            event = ev.ChildMoved(parent.layout.index[name], turn, item, "running")
+            event = ev.ChildStatusChanged(parent.layout.index[name], turn, item, "running")
             if parent.machine.accepts(event):
                 driver.runs[parent_id] = parent
                 driver.decide(parent, JournalEntry(event))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from holdwater.errors import HoldwaterError, StoreUnavailable
 from holdwater.model import events as ev
-from holdwater.model.commands import Execute, Tend, Wake
+from holdwater.model.commands import AwaitChildren, Execute, Wake
 from holdwater.model.journal import JournalEntry
 from holdwater.model.records import Conflict, RunRow, RunUpdate, WorkRow
 from holdwater.runtime.active_run import ActiveRun
@@ -159,7 +159,7 @@ class WorkClaimer:
         self._returning.clear()
         executors: set[Executor] = set()
         for row in ours:
-            row.owner, row.lease_until, row.began = None, 0, False
+            row.owner, row.lease_until, row.started = None, 0, False
             program = driver.runs[row.run_id].program
             if program is not None:
                 executors.add(driver.executor.route(program, row.node))
@@ -338,26 +338,26 @@ class WorkClaimer:
             self._park_changed(run)
             return
         driver.dirty[row.run_id] = run
-        if row.orphaned:
+        if row.reclaimed:
             why = "whose lease expired" if row.expired else "that died"
             logger.info("run %s of %s is taken over from a runner %s", row.run_id, row.workflow, why)
         command = run.machine.todo.get(row.node)
-        if type(command) is Wake or type(command) is Tend:
+        if type(command) is Wake or type(command) is AwaitChildren:
             driver.dispatch(run, row)
         elif type(command) is not Execute or command.fence != row.fence:
             run.touched.add(row.node)  # a row the journal knows nothing of any more
-        elif not row.orphaned:
+        elif not row.reclaimed:
             if row.node not in run.attempts:
                 driver.dispatch(run, row)
         elif row.expired:
-            driver.decide(run, JournalEntry(ev.Abandoned(row.node, row.fence, counted=False)))
-        elif row.began and driver.crash_suspects.is_culprit(run, row.node):
+            driver.decide(run, JournalEntry(ev.AttemptLost(row.node, row.fence, counted=False)))
+        elif row.started and driver.crash_suspects.is_culprit(run, row.node):
             times = run.machine.crashes[row.node] + 1
             text = f"CRASHED: its process died {times} times while it ran"
             driver.decide(run, JournalEntry(ev.Failed(row.node, row.fence, "CRASHED", text)))
         else:
             run.suspects.add(row.node)
-            driver.decide(run, JournalEntry(ev.Abandoned(row.node, row.fence, counted=row.began)))
+            driver.decide(run, JournalEntry(ev.AttemptLost(row.node, row.fence, counted=row.started)))
 
     def _load_or_park(self, run_id: str) -> ActiveRun | None:
         """A run from the store, live from now on; one that cannot be read must not hold up the others."""

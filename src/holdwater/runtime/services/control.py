@@ -72,7 +72,7 @@ class RunControl:
         Raises RunNotFound, StructureChanged, DecodingError, StoreError, StoreUnavailable.
         """
         run = self._driver.runs.get(run_id) or self._driver.loader.load(run_id)
-        if run.machine.accepts(event) and isinstance(event, (ev.Answered, ev.Resumed)):
+        if run.machine.accepts(event) and isinstance(event, (ev.InputProvided, ev.Resumed)):
             self._driver.runs[run_id] = run
             self._driver.tending.wake_ancestors(run.row)
         if retry and run.machine.ended:

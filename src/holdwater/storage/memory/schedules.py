@@ -119,7 +119,7 @@ class MemorySchedules:
             ]
 
     def _is_open(self, fire: FireRow, phase: int) -> bool:
-        return fire.open == phase and (fire.schedule_id, fire.scheduled_at) not in self._closed_fires
+        return fire.phase == phase and (fire.schedule_id, fire.scheduled_at) not in self._closed_fires
 
     def _is_running(self, fire: FireRow) -> bool:
         run = self._run_rows.get(fire.run_id or "")
@@ -164,9 +164,9 @@ class MemorySchedules:
     def expire_fires(self, oldest: int, reason: str) -> None:
         with self._store_lock():
             for fire in [fire for fires in self._fires.values() for fire in fires.values()]:
-                if fire.open == RUNNING and not self._is_running(fire):
+                if fire.phase == RUNNING and not self._is_running(fire):
                     self._closed_fires.add((fire.schedule_id, fire.scheduled_at))
-                elif fire.open == WAITING and fire.scheduled_at < oldest:
+                elif fire.phase == WAITING and fire.scheduled_at < oldest:
                     self._closed_fires.add((fire.schedule_id, fire.scheduled_at))
                     if fire.state != "failed":
                         fire.state, fire.reason = "skipped", reason

@@ -123,7 +123,7 @@ class MemoryStore(MemorySchedules):
                 row for row in self._work_rows() if row.owner is not None and self._owners.liveness(row.owner) == "dead"
             ]
             for row in taken:
-                row.orphaned = True
+                row.reclaimed = True
                 self._release_row(row)
             return len(taken)
 
@@ -194,7 +194,7 @@ class MemoryStore(MemorySchedules):
             for row in rows:
                 held = self._work.get(row.run_id, {}).get((row.node, row.fence))
                 if held is not None and held.owner == owner:
-                    held.began = held.began and held.orphaned
+                    held.started = held.started and held.reclaimed
                     self._release_row(held)
 
     def run(self, run_id: str) -> RunRow | None:
@@ -363,7 +363,7 @@ class MemoryStore(MemorySchedules):
             rows[row.node, row.fence] = replace(row)
         for place in change.started:
             if place in rows:
-                rows[place].began = True
+                rows[place].started = True
         if change.parked is not None:  # last: what came in is parked or freed as well
             for row in rows.values():
                 if row.owner is None:

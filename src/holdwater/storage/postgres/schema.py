@@ -15,15 +15,7 @@ from holdwater.storage.sql.migrations import AppliedMigration, Migration, pendin
 
 _PACKAGE: Final = "holdwater.storage.postgres"
 
-MIGRATIONS: Final = (
-    Migration(_PACKAGE, 1, "pre", "initial"),
-    Migration(_PACKAGE, 2, "pre", "schedules"),
-    Migration(_PACKAGE, 3, "pre", "steps"),
-    Migration(_PACKAGE, 4, "pre", "lists"),
-    Migration(_PACKAGE, 5, "pre", "statuses"),
-    Migration(_PACKAGE, 6, "pre", "timers"),
-    Migration(_PACKAGE, 7, "pre", "bodies"),
-)
+MIGRATIONS: Final = (Migration(_PACKAGE, 1, "pre", "initial"),)
 
 
 def is_current(connection: PostgresConnection, server: PostgresServer, known: Sequence[Migration] = MIGRATIONS) -> bool:

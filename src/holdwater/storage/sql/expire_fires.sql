@@ -1,6 +1,6 @@
 UPDATE schedule_executions
 SET
-    open = 0,
+    phase = 0,
     reason = CASE WHEN state = 'failed' THEN reason ELSE CAST(:reason AS TEXT) END,
     state = CASE WHEN state = 'failed' THEN 'failed' ELSE 'skipped' END
-WHERE open = 2 AND scheduled_at < :oldest
+WHERE phase = 2 AND scheduled_at < :oldest

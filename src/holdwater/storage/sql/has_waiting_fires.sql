@@ -1,1 +1,1 @@
-SELECT 1 FROM schedule_executions WHERE open = 2 LIMIT 1
+SELECT 1 FROM schedule_executions WHERE phase = 2 LIMIT 1

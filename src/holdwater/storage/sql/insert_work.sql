@@ -1,4 +1,4 @@
-INSERT INTO work (run_id, node, fence, kind, workflow, due_at, owner, lease_until, began, orphaned, parked)
+INSERT INTO work (run_id, node, fence, kind, workflow, due_at, owner, lease_until, started, reclaimed, parked)
 VALUES (
-    :run_id, :node, :fence, :kind, :workflow, :due_at, :owner, :lease_until, :began, :orphaned, :parked
+    :run_id, :node, :fence, :kind, :workflow, :due_at, :owner, :lease_until, :started, :reclaimed, :parked
 )

@@ -1,1 +1,1 @@
-INSERT INTO workflows (name, announced_at) VALUES (:name, :announced_at) ON CONFLICT (name) DO NOTHING
+INSERT INTO workflows (name, registered_at) VALUES (:name, :registered_at) ON CONFLICT (name) DO NOTHING

@@ -4,8 +4,8 @@ SELECT
 FROM runs
 WHERE
     parent_id = :parent_id
-    AND (created_at, id) < (:born_before, :before)
-    AND created_at >= :born_since
+    AND (created_at, id) < (:created_before, :before_id)
+    AND created_at >= :created_since
     AND (CAST(:workflow AS TEXT) IS NULL OR workflow = :workflow)
     AND (CAST(:status AS TEXT) IS NULL OR status = :status)
 ORDER BY created_at DESC, id DESC

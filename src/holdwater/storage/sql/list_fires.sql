@@ -1,8 +1,8 @@
 SELECT
-    f.schedule_id, f.scheduled_at, f.state, f.claimed_at, f.run_id, f.reason, f.context_hash, f.attempts,
-    r.status, r.created_at, r.finished_at, r.error
-FROM schedule_executions AS f
-LEFT JOIN runs AS r ON r.id = f.run_id
-WHERE f.schedule_id = :schedule_id
-ORDER BY f.scheduled_at DESC
+    fire.schedule_id, fire.scheduled_at, fire.state, fire.claimed_at, fire.run_id, fire.reason, fire.context_hash,
+    fire.attempts, run.status, run.created_at, run.finished_at, run.error
+FROM schedule_executions AS fire
+LEFT JOIN runs AS run ON run.id = fire.run_id
+WHERE fire.schedule_id = :schedule_id
+ORDER BY fire.scheduled_at DESC
 LIMIT :limit OFFSET :offset

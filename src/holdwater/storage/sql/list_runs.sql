@@ -3,8 +3,8 @@ SELECT
     idempotency_key, inputs_digest, parent_id, forked_from
 FROM runs
 WHERE
-    (created_at, id) < (:born_before, :before)
-    AND created_at >= :born_since
+    (created_at, id) < (:created_before, :before_id)
+    AND created_at >= :created_since
     AND (CAST(:workflow AS TEXT) IS NULL OR workflow = :workflow)
 ORDER BY created_at DESC, id DESC
 LIMIT :limit OFFSET :offset

@@ -2,6 +2,6 @@ SELECT
     id, workflow, style, structure, code, created_at, status, seq, error, reason, finished_at, paused_at, deadline_at,
     idempotency_key, inputs_digest, parent_id, forked_from
 FROM runs
-WHERE (created_at, id) > (:born_after, :after)
+WHERE (created_at, id) > (:created_after, :after_id)
 ORDER BY created_at, id
 LIMIT :limit

@@ -37,12 +37,12 @@ def work_row(w: WorkRow) -> Row:
     # sqlite3 takes exact ints without looking for an adapter
     return (
         w.run_id, w.node, w.fence, w.kind, w.workflow, w.due_at, w.owner, w.lease_until,
-        1 if w.began else 0, _reclaim_code(w), 1 if w.parked else 0,
+        1 if w.started else 0, _reclaim_code(w), 1 if w.parked else 0,
     )  # fmt: skip
 
 
 def parse_work_row(row: Row) -> WorkRow:
-    run_id, node, fence, kind, workflow, due_at, owner, lease_until, began, orphaned, parked = row
+    run_id, node, fence, kind, workflow, due_at, owner, lease_until, started, reclaimed, parked = row
     return WorkRow(
         run_id,
         node,
@@ -52,11 +52,11 @@ def parse_work_row(row: Row) -> WorkRow:
         due_at,
         owner,
         lease_until,
-        began == 1,
-        orphaned in (1, 2),
+        started == 1,
+        reclaimed in (1, 2),
         parked == 1,
-        orphaned == 2,
-        orphaned == 3,
+        reclaimed == 2,
+        reclaimed == 3,
     )
 
 
@@ -66,8 +66,8 @@ def claim_sort_key(w: WorkRow) -> tuple[int, str, int, int]:
 
 
 def _reclaim_code(w: WorkRow) -> int:
-    """The column `orphaned`: 1 by a process that died, 2 by one that did not renew, 3 an earlier one was."""
-    if w.orphaned:
+    """The column `reclaimed`: 1 by a process that died, 2 by one that did not renew, 3 an earlier one was."""
+    if w.reclaimed:
         return 2 if w.expired else 1
     return 3 if w.suspect else 0
 

@@ -35,7 +35,7 @@ def parse_schedule_row(row: Row) -> ScheduleRow:
 
 def fire_row(f: FireRow) -> Row:
     return _escape_row(
-        f.schedule_id, f.scheduled_at, f.state, f.claimed_at, f.run_id, f.reason, f.context_hash, f.attempts, f.open
+        f.schedule_id, f.scheduled_at, f.state, f.claimed_at, f.run_id, f.reason, f.context_hash, f.attempts, f.phase
     )
 
 

@@ -29,11 +29,11 @@ def escape_parameters(parameters: tuple[Any, ...], escape_nul: bool = False) -> 
 
 def escape_update(update: RunUpdate, escape_nul: bool = False) -> RunUpdate:
     """The same change with such text escaped wherever it stands."""
-    work_in = [
+    work_added = [
         replace(row, **_escape_fields(row, ("run_id", "workflow", "owner"), escape_nul)) for row in update.work_added
     ]
     head: RunRow = replace(update.run, **_escape_fields(update.run, [f.name for f in fields(update.run)], escape_nul))
-    return replace(update, run=head, entries=[escape_text(e) for e in update.entries], work_added=work_in)
+    return replace(update, run=head, entries=[escape_text(e) for e in update.entries], work_added=work_added)
 
 
 def _escape_fields(row: Any, names: Any, escape_nul: bool) -> Mapping[str, Any]:

@@ -23,7 +23,7 @@ from holdwater.storage import notifications
 MTIME_GRANULARITY_SECONDS: Final = 0.1
 """a directory that was changed so recently may be changed again without showing it in its time"""
 
-_PIPE_SUFFIX: Final = ".news"
+_PIPE_SUFFIX: Final = ".notify"
 
 HAS_PIPES: Final = sys.platform != "win32"
 
@@ -45,14 +45,14 @@ class NotifyPipes:
         if not HAS_PIPES:
             return False
         path = self._directory / f"{self._prefix}{os.urandom(8).hex()}{_PIPE_SUFFIX}"
-        unready = path.with_suffix(".unready")
+        temporary = path.with_suffix(".notify-tmp")
         try:
-            os.mkfifo(unready, 0o600)
+            os.mkfifo(temporary, 0o600)
             # opened for both, so that it never ends because a writer goes
-            self._fd = os.open(unready, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
-            unready.rename(path)  # seen only when it has a reader: so one without is a dead one
+            self._fd = os.open(temporary, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
+            temporary.rename(path)  # seen only when it has a reader: so one without is a dead one
         except OSError:  # a file system without pipes: then waits look again after a while
-            unready.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             return False
         self._own_pipe = path
         self._thread = threading.Thread(

@@ -11,16 +11,7 @@ from holdwater.storage.sqlite import statements as sql
 
 _PACKAGE: Final = "holdwater.storage.sqlite"
 
-MIGRATIONS: Final = (
-    Migration(_PACKAGE, 1, "pre", "initial"),
-    Migration(_PACKAGE, 2, "pre", "descent"),
-    Migration(_PACKAGE, 3, "pre", "schedules"),
-    Migration(_PACKAGE, 4, "pre", "steps"),
-    Migration(_PACKAGE, 5, "pre", "lists"),
-    Migration(_PACKAGE, 6, "pre", "statuses"),
-    Migration(_PACKAGE, 7, "pre", "timers"),
-    Migration(_PACKAGE, 8, "pre", "bodies"),
-)
+MIGRATIONS: Final = (Migration(_PACKAGE, 1, "pre", "initial"),)
 
 
 def is_current(connection: sqlite3.Connection, database_name: str, known: Sequence[Migration] = MIGRATIONS) -> bool:

@@ -176,7 +176,7 @@ class _AsyncDriver(IdleTracker):
         if isinstance(node, GraphNode):
             inputs = self.compiled.node_inputs(self.machine, i)
             done = await call_nested_graph_async(node, i, inputs, self.run_context, self.run_span, self)
-            return ev.Asked(i, c.fence, None) if done is None else ev.Succeeded(i, c.fence, done.values)
+            return ev.InputRequested(i, c.fence, None) if done is None else ev.Succeeded(i, c.fence, done.values)
         permit = _Permit(self.limiter)
         if self.limiter is not None:
             await self.limiter.acquire()
@@ -219,13 +219,13 @@ class _AsyncDriver(IdleTracker):
             pause_id = self.run_context.pause_id_prefix + node.name
             if isinstance(node, InterruptNode) and pause_id in answers:
                 done = self.compiled.calls[i].answer_result(answers.pop(pause_id))
-                self.machine.apply(ev.Answered(i, done.values))
+                self.machine.apply(ev.InputProvided(i, done.values))
 
     async def _run_interrupt(
         self, c: Execute, i: int, node: InterruptNode[..., Any], inputs: dict[str, Any], permit: _Permit
     ) -> ev.Event:
         if self.machine.early_inputs.get(i):
-            return ev.Asked(i, c.fence, None)  # the machine has the answer
+            return ev.InputRequested(i, c.fence, None)  # the machine has the answer
         call = self.compiled.calls[i]
         with observed(self.run_span, node, inputs) as spanning:
             span = cast("NodeSpan | None", spanning)
@@ -245,7 +245,7 @@ class _AsyncDriver(IdleTracker):
             handler = handlers.get(pause.pause_id) or handlers.get(node.name)
             if handler is None:
                 self.open_interrupts[i] = (pause, span)
-                return ev.Asked(i, c.fence, None)
+                return ev.InputRequested(i, c.fence, None)
             permit.release()  # who answers is no body of the graph
             answer = handler(shown)
             done = call.answer_result(await answer if inspect.isawaitable(answer) else answer)
@@ -276,7 +276,7 @@ class _AsyncDriver(IdleTracker):
         if span is not None:
             span.emit_end(call.outputs_by_name(done))
         self.mark_active()
-        self._apply_event(ev.Answered(i, done.values))
+        self._apply_event(ev.InputProvided(i, done.values))
         self.update()
 
     def _on_inputs_closed(self) -> None:

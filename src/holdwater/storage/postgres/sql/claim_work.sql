@@ -1,34 +1,40 @@
--- Bodies, whatever their instant, and what needs no slot (timers, nodes with child runs to be seen to) if it is due.
+-- Task attempts, whatever their due_at, and work that needs no slot (timers, nodes with child runs) if it is due.
 -- The rows as they were; what another runner is about to take is passed over.
-WITH bodies AS (
-    SELECT run_id, node, fence, kind, workflow, due_at, owner, lease_until, began, orphaned, parked
+WITH tasks AS (
+    SELECT run_id, node, fence, kind, workflow, due_at, owner, lease_until, started, reclaimed, parked
     FROM work
     WHERE
         owner IS NULL AND parked = 0 AND kind = 'execute' AND workflow = ANY(:workflows::TEXT[])
-        AND (:under::TEXT IS NULL OR run_id = :under::TEXT OR starts_with(run_id, :under::TEXT || '/'))
+        AND (
+            :ancestor_id::TEXT IS NULL OR run_id = :ancestor_id::TEXT
+            OR starts_with(run_id, :ancestor_id::TEXT || '/')
+        )
         AND (workflow, node) NOT IN (SELECT * FROM unnest(:full_workflow::TEXT[], :full_node::INTEGER[]))
     ORDER BY due_at, run_id, node, fence
-    LIMIT :limit_bodies
+    LIMIT :limit_tasks
     FOR UPDATE SKIP LOCKED
-), others AS (
-    SELECT run_id, node, fence, kind, workflow, due_at, owner, lease_until, began, orphaned, parked
+), timers AS (
+    SELECT run_id, node, fence, kind, workflow, due_at, owner, lease_until, started, reclaimed, parked
     FROM work
     WHERE
         owner IS NULL AND parked = 0 AND kind <> 'execute'
         AND due_at <= :due_before AND workflow = ANY(:workflows::TEXT[])
-        AND (:under::TEXT IS NULL OR run_id = :under::TEXT OR starts_with(run_id, :under::TEXT || '/'))
+        AND (
+            :ancestor_id::TEXT IS NULL OR run_id = :ancestor_id::TEXT
+            OR starts_with(run_id, :ancestor_id::TEXT || '/')
+        )
     ORDER BY due_at, run_id, node, fence
     LIMIT :limit
     FOR UPDATE SKIP LOCKED
-), found AS (
-    SELECT * FROM bodies
+), claimed AS (
+    SELECT * FROM tasks
     UNION ALL
-    SELECT * FROM others
+    SELECT * FROM timers
 )
 UPDATE work
 SET owner = :owner::TEXT, lease_until = :lease_until
-FROM found
-WHERE work.run_id = found.run_id AND work.node = found.node AND work.fence = found.fence
+FROM claimed
+WHERE work.run_id = claimed.run_id AND work.node = claimed.node AND work.fence = claimed.fence
 RETURNING
-    found.run_id, found.node, found.fence, found.kind, found.workflow, found.due_at, found.owner, found.lease_until,
-    found.began, found.orphaned, found.parked
+    claimed.run_id, claimed.node, claimed.fence, claimed.kind, claimed.workflow, claimed.due_at, claimed.owner,
+    claimed.lease_until, claimed.started, claimed.reclaimed, claimed.parked

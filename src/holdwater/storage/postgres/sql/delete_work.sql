@@ -1,3 +1,3 @@
 DELETE FROM work
-USING unnest(:run_id::TEXT[], :node::INTEGER[], :fence::BIGINT[]) AS old (run_id, node, fence)
-WHERE work.run_id = old.run_id AND work.node = old.node AND work.fence = old.fence
+USING unnest(:run_id::TEXT[], :node::INTEGER[], :fence::BIGINT[]) AS target (run_id, node, fence)
+WHERE work.run_id = target.run_id AND work.node = target.node AND work.fence = target.fence

@@ -1,4 +1,4 @@
 UPDATE work
-SET parked = given.parked
-FROM unnest(:parked::SMALLINT[], :run_id::TEXT[]) AS given (parked, run_id)
-WHERE work.run_id = given.run_id AND work.owner IS NULL
+SET parked = change.parked
+FROM unnest(:parked::SMALLINT[], :run_id::TEXT[]) AS change (parked, run_id)
+WHERE work.run_id = change.run_id AND work.owner IS NULL

@@ -5,5 +5,8 @@ WHERE
     owner IS NULL AND parked = 0 AND kind <> 'execute'
     AND due_at <= :due_before
     AND workflow IN (SELECT value FROM json_each(:workflows))
-    AND (:under IS NULL OR run_id = :under OR substr(run_id, 1, length(:under) + 1) = :under || '/')
+    AND (
+        :ancestor_id IS NULL OR run_id = :ancestor_id
+        OR substr(run_id, 1, length(:ancestor_id) + 1) = :ancestor_id || '/'
+    )
 LIMIT 1

@@ -1,30 +1,32 @@
-SELECT f.schedule_id, f.scheduled_at, f.state, f.claimed_at, f.run_id, f.reason, f.context_hash, f.attempts
-FROM schedule_executions AS f
-JOIN schedules AS s ON s.id = f.schedule_id
+SELECT
+    fire.schedule_id, fire.scheduled_at, fire.state, fire.claimed_at, fire.run_id, fire.reason, fire.context_hash,
+    fire.attempts
+FROM schedule_executions AS fire
+JOIN schedules AS schedule ON schedule.id = fire.schedule_id
 WHERE
-    f.open = 2 AND s.workflow IN (SELECT value FROM json_each(:names))
+    fire.phase = 2 AND schedule.workflow IN (SELECT value FROM json_each(:names))
     AND (
-        f.state = 'asked'
+        fire.state = 'requested'
         OR (
-            f.state = 'failed' AND f.attempts < :attempts AND f.claimed_at <= :tried_before
-            AND f.scheduled_at >= :oldest
+            fire.state = 'failed' AND fire.attempts < :attempts AND fire.claimed_at <= :tried_before
+            AND fire.scheduled_at >= :oldest
         )
         OR (
-            f.state = 'queued' AND s.enabled = 1
+            fire.state = 'queued' AND schedule.enabled = 1
             AND NOT EXISTS (
                 SELECT 1
-                FROM schedule_executions AS g
-                JOIN runs AS r ON r.id = g.run_id
-                WHERE g.open = 1 AND g.schedule_id = f.schedule_id AND r.finished_at IS NULL
+                FROM schedule_executions AS running
+                JOIN runs AS run ON run.id = running.run_id
+                WHERE running.phase = 1 AND running.schedule_id = fire.schedule_id AND run.finished_at IS NULL
             )
             AND NOT EXISTS (
                 SELECT 1
-                FROM schedule_executions AS e
+                FROM schedule_executions AS earlier
                 WHERE
-                    e.open = 2 AND e.schedule_id = f.schedule_id AND e.state = 'queued'
-                    AND e.scheduled_at < f.scheduled_at
+                    earlier.phase = 2 AND earlier.schedule_id = fire.schedule_id AND earlier.state = 'queued'
+                    AND earlier.scheduled_at < fire.scheduled_at
             )
         )
     )
-ORDER BY f.schedule_id, f.scheduled_at
+ORDER BY fire.schedule_id, fire.scheduled_at
 LIMIT :limit

@@ -5,4 +5,4 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {userna
 GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {username};
 ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {username};
 ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT USAGE, SELECT ON SEQUENCES TO {username};
-REVOKE INSERT, UPDATE, DELETE ON {schema}.schema_version, {schema}.news_channel FROM {username};
+REVOKE INSERT, UPDATE, DELETE ON {schema}.schema_version, {schema}.notify_channel FROM {username};

@@ -1,14 +1,16 @@
 -- whatever their instants, which only order them
-SELECT run_id, node, fence, kind, workflow, due_at, owner, lease_until, began, orphaned, parked
+SELECT 1
 FROM work
 WHERE
     owner IS NULL AND parked = 0 AND kind = 'execute'
     AND workflow IN (SELECT value FROM json_each(:workflows))
-    AND (:under IS NULL OR run_id = :under OR substr(run_id, 1, length(:under) + 1) = :under || '/')
+    AND (
+        :ancestor_id IS NULL OR run_id = :ancestor_id
+        OR substr(run_id, 1, length(:ancestor_id) + 1) = :ancestor_id || '/'
+    )
     AND NOT EXISTS (
         SELECT 1
-        FROM json_each(:passed_over)
+        FROM json_each(:full_nodes)
         WHERE json_extract(value, '$[0]') = work.workflow AND json_extract(value, '$[1]') = work.node
     )
-ORDER BY due_at, run_id, node, fence
-LIMIT :limit
+LIMIT 1

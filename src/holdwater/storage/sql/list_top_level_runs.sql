@@ -4,8 +4,8 @@ SELECT
 FROM runs
 WHERE
     parent_id IS NULL
-    AND (created_at, id) < (:born_before, :before)
-    AND created_at >= :born_since
+    AND (created_at, id) < (:created_before, :before_id)
+    AND created_at >= :created_since
     AND (CAST(:workflow AS TEXT) IS NULL OR workflow = :workflow)
 ORDER BY created_at DESC, id DESC
 LIMIT :limit OFFSET :offset

@@ -1,6 +1,6 @@
 -- of an owner that lives: only what it did not renew
 UPDATE work
 SET
-    owner = NULL, lease_until = 0, orphaned = 2,
+    owner = NULL, lease_until = 0, reclaimed = 2,
     parked = CASE WHEN EXISTS (SELECT 1 FROM runs WHERE id = work.run_id AND status = 'paused') THEN 1 ELSE 0 END
 WHERE owner = :owner AND lease_until <= :now

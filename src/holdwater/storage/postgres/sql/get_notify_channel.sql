@@ -1,0 +1,1 @@
+SELECT name FROM notify_channel

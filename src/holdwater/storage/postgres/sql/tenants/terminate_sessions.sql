@@ -1,0 +1,1 @@
+SELECT pg_terminate_backend(pid, :timeout_ms::BIGINT) FROM pg_stat_activity WHERE usesysid = :role::OID

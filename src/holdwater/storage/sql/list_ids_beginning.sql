@@ -1,6 +1,0 @@
--- :behind sorts behind all that begins with :prefix; a child whose parent begins so is meant by nobody
-SELECT id
-FROM runs
-WHERE id >= :prefix AND id < :behind AND (parent_id IS NULL OR parent_id < :prefix OR parent_id >= :behind)
-ORDER BY id
-LIMIT :limit

@@ -1,4 +1,0 @@
-SELECT run_id, node, fence, kind, workflow, due_at, owner, lease_until, began, orphaned, parked
-FROM work
-WHERE run_id IN (SELECT value FROM json_each(:ids))
-ORDER BY run_id, node, fence
