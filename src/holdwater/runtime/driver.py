@@ -147,7 +147,7 @@ class Driver:
             Supervised("takeover of work", self._takeover, self.faults, decisive=True),
             Supervised("bodies that run apart", self.crash_suspects, self.faults, decisive=True),
             Supervised("schedules", self._scheduler, self.faults),
-            Supervised("retention", Retention(self), self.faults),
+            Supervised("retention", Retention(store, clock, limits.retention_seconds), self.faults),
         ]
         """looked at unless the store is left alone, or the runner is closing"""
         self.tending = ChildRuns(self)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from holdwater.model.ports import Clock, Store
 from holdwater.model.records import FIRST
-
-if TYPE_CHECKING:
-    from holdwater.runtime.driver import Driver
 
 EVERY_US: Final = 3_600_000_000
 RUNS_AT_ONCE: Final = 50
@@ -19,11 +17,10 @@ PAUSE_US: Final = 20_000
 class Retention:
     """The driver's memory for runs that have ended.  Only the driver's thread is in here."""
 
-    def __init__(self, driver: Driver) -> None:
-        self._driver = driver
-        kept = driver.limits.retention_seconds
-        self._kept_us = None if kept is None else int(kept * 1e6)
-        self._look_at = driver.clock.now()
+    def __init__(self, store: Store, clock: Clock, retention_seconds: float | None) -> None:
+        self._store = store
+        self._kept_us = None if retention_seconds is None else int(retention_seconds * 1e6)
+        self._look_at = clock.now()
         self._after = FIRST
 
     @property
@@ -41,6 +38,6 @@ class Retention:
         """Forget some.  Raises StoreUnavailable; then it is done later."""
         if self._kept_us is None or now < self._look_at <= now + EVERY_US:
             return
-        rest = self._driver.store.prune(now - self._kept_us, (), RUNS_AT_ONCE, self._after).rest
+        rest = self._store.prune(now - self._kept_us, (), RUNS_AT_ONCE, self._after).rest
         self._after = rest or FIRST
         self._look_at = now + (PAUSE_US if rest else EVERY_US)
