@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
@@ -13,7 +13,6 @@ from holdwater.errors import EncodingError, HoldwaterError, NodeFailure, TaskNot
 from holdwater.graphs.compile import CompiledGraph, compile_graph
 from holdwater.graphs.inputs import resolve_inputs
 from holdwater.graphs.map_items import expand_items
-from holdwater.graphs.node_call import CallResult as Performed
 from holdwater.graphs.node_call import (
     NodeCacheProtocol,
     NodeListener,
@@ -32,6 +31,7 @@ from holdwater.model.input_requests import Question, UnusableAnswer
 from holdwater.model.plan import Plan
 from holdwater.model.policies import NodePolicy
 from holdwater.model.ports import AuthoringStyle, PortableTask, WorkflowDefinition
+from holdwater.model.results import NodeResult
 from holdwater.model.rules import MISSING
 from holdwater.model.values import Stored
 
@@ -43,18 +43,6 @@ T = TypeVar("T")
 MAX_CONCURRENT_ITEMS: Final = 1000
 """items of one map that run at once, whatever was asked for"""
 _NONE_VALUE: Final = Stored.of(None)
-
-
-@dataclass(slots=True)
-class GraphNodeResult:
-    """What a node gave."""
-
-    values: tuple[Stored, ...] = ()
-    decision: tuple[str, ...] | None = None
-    notes: tuple[str, ...] = ()
-    question: Question | None = None
-    spread: ChildRunsRequest | None = None
-    wait_until: int | None = None
 
 
 class RunEnvironment(Protocol):
@@ -215,7 +203,7 @@ class GraphWorkflowDefinition:
         """Raises TaskNotPortable."""
         raise self._not_portable_error(node)
 
-    def deserialize_result(self, node: int, view: GraphView, answer: bytes) -> GraphNodeResult:
+    def deserialize_result(self, node: int, view: GraphView, answer: bytes) -> NodeResult:
         """Raises TaskNotPortable."""
         raise self._not_portable_error(node)
 
@@ -227,7 +215,7 @@ class GraphWorkflowDefinition:
 
     # -- bodies
 
-    def execute(self, node: int, view: GraphView, control: Any) -> GraphNodeResult:
+    def execute(self, node: int, view: GraphView, control: Any) -> NodeResult:
         """Call the node's function.  What it raises comes out; EncodingError for what cannot be stored."""
         around = self._get_environment(control.run_id)
         if around is None:
@@ -240,7 +228,7 @@ class GraphWorkflowDefinition:
 
     def _call_node(
         self, node: int, view: GraphView, control: ParentAttempt, environment: RunEnvironment | None
-    ) -> GraphNodeResult:
+    ) -> NodeResult:
         one = self._nodes[node]
         if isinstance(one, GraphNode) and view.child_results is not None:
             return self._finish_child_runs(one, view.child_results, environment)
@@ -254,13 +242,13 @@ class GraphWorkflowDefinition:
             return self._request_input(node, call.resolve_returned(call.invoke(inputs)), environment)
         listener, memo = (None, None) if environment is None else (environment.listener, environment.node_cache)
 
-        def body() -> Performed:
+        def body() -> NodeResult:
             with in_attempt(control):
                 return call_function(call, inputs, listener, memo)
 
         return self._to_node_result(one, body() if environment is None else environment.run_sync(body))
 
-    async def execute_async(self, node: int, view: GraphView, control: Any) -> GraphNodeResult:
+    async def execute_async(self, node: int, view: GraphView, control: Any) -> NodeResult:
         """Like `perform`, for a coroutine function or an async generator."""
         around = self._get_environment(control.run_id)
         try:
@@ -277,7 +265,7 @@ class GraphWorkflowDefinition:
 
     async def _call_node_async(
         self, node: int, view: GraphView, control: ParentAttempt, environment: RunEnvironment | None
-    ) -> GraphNodeResult:
+    ) -> NodeResult:
         one, inputs, call = self._nodes[node], self._node_inputs(node, view), self._compiled.calls[node]
         if isinstance(one, InterruptNode):
             before = self._use_early_answer(node, one, environment)
@@ -291,7 +279,7 @@ class GraphWorkflowDefinition:
             return await asyncio.to_thread(self._request_input, node, shown, environment)
         listener, memo = (None, None) if environment is None else (environment.listener, environment.node_cache)
 
-        async def body() -> Performed:
+        async def body() -> NodeResult:
             with in_attempt(control):
                 return await call_function_async(call, inputs, listener, memo)
 
@@ -307,26 +295,26 @@ class GraphWorkflowDefinition:
         given = {name: stored.copy() for name, stored in view.values.items()}
         return self._compiled.calls[node].add_default_inputs(given)
 
-    def _to_node_result(self, node: Node, result: Performed) -> GraphNodeResult:
+    def _to_node_result(self, node: Node, result: NodeResult) -> NodeResult:
         outputs = node.data_outputs
         values = [_to_stored(value, f"output {name!r} of {node.name!r}") for name, value in zip(outputs, result.values)]
-        return GraphNodeResult((*values, *[_NONE_VALUE] * (len(result.values) - len(outputs))), result.decision)
+        return NodeResult((*values, *[_NONE_VALUE] * (len(result.values) - len(outputs))), result.decision)
 
     # -- interrupts
 
-    def _request_input(self, node: int, value: Any, environment: RunEnvironment | None) -> GraphNodeResult:
+    def _request_input(self, node: int, value: Any, environment: RunEnvironment | None) -> NodeResult:
         one = self._nodes[node]
         assert isinstance(one, InterruptNode)
         answer = None if environment is None else environment.handler_answer(one, value)
         if answer is None:
-            return GraphNodeResult(question=Question(_to_stored(value, f"what {one.name!r} shows"), one.answer_schema))
-        return GraphNodeResult(self.answer(node, answer[0]))
+            return NodeResult(question=Question(_to_stored(value, f"what {one.name!r} shows"), one.answer_schema))
+        return NodeResult(self.answer(node, answer[0]))
 
     def _use_early_answer(
         self, node: int, interrupt_node: InterruptNode[..., Any], environment: RunEnvironment | None
-    ) -> GraphNodeResult | None:
+    ) -> NodeResult | None:
         answer = None if environment is None else environment.early_answer(interrupt_node)
-        return None if answer is None else GraphNodeResult(self.answer(node, answer[0]))
+        return None if answer is None else NodeResult(self.answer(node, answer[0]))
 
     def answer(self, node: int, value: Any) -> tuple[Stored, ...]:
         """The cells of an answer.  Raises AnswerError, EncodingError."""
@@ -348,7 +336,7 @@ class GraphWorkflowDefinition:
 
     def _request_child_runs(
         self, node: GraphNode, inputs: dict[str, Any], environment: RunEnvironment | None
-    ) -> GraphNodeResult:
+    ) -> NodeResult:
         if environment is not None:
             environment.children_started(node, inputs)
         config = node.map_config
@@ -362,11 +350,11 @@ class GraphWorkflowDefinition:
             {name: _to_stored(value, f"input {name!r} of {node.name!r}") for name, value in item.items()}
             for item in items
         )
-        return GraphNodeResult(spread=ChildRunsRequest(cells, None if config is None else MAX_CONCURRENT_ITEMS, stop))
+        return NodeResult(spread=ChildRunsRequest(cells, None if config is None else MAX_CONCURRENT_ITEMS, stop))
 
     def _finish_child_runs(
         self, node: GraphNode, child_results: tuple[ChildResult | None, ...], environment: RunEnvironment | None
-    ) -> GraphNodeResult:
+    ) -> NodeResult:
         try:
             values = self._merge_child_results(node, child_results)
         except NodeFailure as error:
@@ -376,7 +364,7 @@ class GraphWorkflowDefinition:
         if environment is not None:
             made = {name: value for name, value in zip(node.outputs, values) if value is not MISSING}
             environment.children_finished(node, made, None)
-        return GraphNodeResult(values)
+        return NodeResult(values)
 
     def _merge_child_results(
         self, node: GraphNode, child_results: tuple[ChildResult | None, ...]

@@ -23,18 +23,11 @@ from holdwater.graphs.nodes.gates import GateNode
 from holdwater.graphs.nodes.interrupts import InterruptNode
 from holdwater.model.cancellation import STOP, failure_of, is_cancellation, is_task_cancelled
 from holdwater.model.context_isolation import copier
+from holdwater.model.results import NodeResult
 
 UNEVALUATED_TYPES: Final = frozenset({CoroutineType, GeneratorType, AsyncGeneratorType})
 """kinds of values that are still to be computed"""
 Awaiter = Callable[[Coroutine[Any, Any, Any]], Any]
-
-
-@dataclass(slots=True)
-class CallResult:
-    """What a body gave.  `values`: one per output, emitted ones None; `decision`: the targets a gate opened."""
-
-    values: tuple[Any, ...]
-    decision: tuple[str, ...] | None = None
 
 
 class ExecutionSpan(Protocol):
@@ -224,22 +217,22 @@ class NodeCall:
             )
         return awaiter(returned)
 
-    def to_result(self, returned: Any) -> CallResult:
+    def to_result(self, returned: Any) -> NodeResult:
         """What a returned value means.  Raises NodeReturnError if it means nothing."""
         if self._gate is not None:
-            return CallResult(self._emitted_values, self._gate.decide(returned))
-        return CallResult(self.output_values(returned))
+            return NodeResult(self._emitted_values, self._gate.decide(returned))
+        return NodeResult(self.output_values(returned))
 
-    def cached_result(self, lookup: CacheLookup) -> CallResult:
+    def cached_result(self, lookup: CacheLookup) -> NodeResult:
         """What is kept of an earlier execution."""
         if lookup.decision is not None:
-            return CallResult(self._emitted_values, lookup.decision)
-        return CallResult(self.output_values(lookup.value))
+            return NodeResult(self._emitted_values, lookup.decision)
+        return NodeResult(self.output_values(lookup.value))
 
-    def answer_result(self, answer: Any) -> CallResult:
+    def answer_result(self, answer: Any) -> NodeResult:
         """What an answer to an interrupt means.  Raises AnswerError."""
         assert isinstance(self.node, InterruptNode)
-        return CallResult((self.node.parse_answer(answer), *self._emitted_values))
+        return NodeResult((self.node.parse_answer(answer), *self._emitted_values))
 
     def output_values(self, returned: Any) -> tuple[Any, ...]:
         """One value per output.  Raises NodeReturnError for a wrong number of them."""
@@ -251,7 +244,7 @@ class NodeCall:
             raise self._wrong_count_error(returned)
         return (*returned, *self._emitted_values)
 
-    def outputs_by_name(self, result: CallResult) -> dict[str, Any]:
+    def outputs_by_name(self, result: NodeResult) -> dict[str, Any]:
         """The data outputs of a performance by name."""
         return dict(zip(self.node.data_outputs, result.values, strict=False))
 
@@ -331,7 +324,7 @@ def call_function(
     listener: NodeListener | None,
     node_cache: NodeCacheProtocol | None,
     awaiter: Awaiter | None = None,
-) -> CallResult:
+) -> NodeResult:
     """Call a plain function or generator and wait for its end, in a copy of the running context.
 
     What it raises is raised, unwrapped.  `wait`: see `Call.settled`.
@@ -364,7 +357,7 @@ def _invoke_function(
 
 async def call_function_async(
     call: NodeCall, inputs: dict[str, Any], listener: NodeListener | None, node_cache: NodeCacheProtocol | None
-) -> CallResult:
+) -> NodeResult:
     """Await a coroutine function, or collect an async generator."""
     if listener is None and node_cache is None:
         return call.to_result(await _invoke_function_async(call, inputs, None))
@@ -400,7 +393,7 @@ async def _invoke_function_async(call: NodeCall, inputs: dict[str, Any], span: E
 _NO_LOOKUP: Final = CacheLookup()
 
 
-def _finish_from_cache(call: NodeCall, lookup: CacheLookup, span: ExecutionSpan | None) -> CallResult:
+def _finish_from_cache(call: NodeCall, lookup: CacheLookup, span: ExecutionSpan | None) -> NodeResult:
     done = call.cached_result(lookup)
     if span is not None:
         assert lookup.key is not None
@@ -411,7 +404,7 @@ def _finish_from_cache(call: NodeCall, lookup: CacheLookup, span: ExecutionSpan 
     return done
 
 
-def _finish_call(call: NodeCall, lookup: CacheLookup, returned: Any, span: ExecutionSpan | None) -> CallResult:
+def _finish_call(call: NodeCall, lookup: CacheLookup, returned: Any, span: ExecutionSpan | None) -> NodeResult:
     done = call.to_result(returned)
     if lookup.store is not None:
         lookup.store(returned, done.decision)

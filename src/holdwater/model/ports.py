@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from holdwater.model.error_report import ErrorText
-from holdwater.model.fanout import ChildRunsRequest
 from holdwater.model.plan import Plan
 from holdwater.model.policies import NodePolicy
 from holdwater.model.records import (
@@ -22,6 +21,7 @@ from holdwater.model.records import (
     Verdict,
     WorkRow,
 )
+from holdwater.model.results import NodeResult
 from holdwater.model.schedules import FireCounts, Fired, FireRow, Firing, ScheduleRow
 from holdwater.model.time import ClockSample
 
@@ -356,21 +356,6 @@ class TaskControl(Protocol):
     def cancelled(self) -> bool: ...
 
 
-class Performance(Protocol):
-    """What a body gave: cell values that know their `text`, a gate's decision, and failures of observers.
-
-    Or what it wants instead of giving values, one of: a `question` answered, child runs (`spread`), to be called again
-    at an instant (`wait_until`).
-    """
-
-    values: tuple[Any, ...]
-    decision: tuple[str, ...] | None
-    notes: tuple[str, ...]
-    question: Any | None
-    spread: ChildRunsRequest | None
-    wait_until: int | None
-
-
 class PortableTask(Protocol):
     """The code of one node alone, picklable: what another process needs to run it."""
 
@@ -435,15 +420,15 @@ class WorkflowDefinition(Protocol):
         """A view as bytes, and the classes and registered types of what is in it."""
         ...
 
-    def deserialize_result(self, node: int, view: Any, answer: bytes) -> Performance:
+    def deserialize_result(self, node: int, view: Any, answer: bytes) -> NodeResult:
         """What a body elsewhere gave.  Raises DecodingError."""
         ...
 
-    def execute(self, node: int, view: Any, control: Any) -> Performance:
+    def execute(self, node: int, view: Any, control: Any) -> NodeResult:
         """Run a body; whatever it raises comes out."""
         ...
 
-    async def execute_async(self, node: int, view: Any, control: Any) -> Performance: ...
+    async def execute_async(self, node: int, view: Any, control: Any) -> NodeResult: ...
 
     def children(self) -> Mapping[int, WorkflowDefinition]:
         """What the child runs of each node that fans out execute; found by the names of their plans."""

@@ -14,7 +14,8 @@ from holdwater.model.events import Cancelled, ChildRunsRequested, Deferred, Even
 from holdwater.model.journal import JournalEntry
 from holdwater.model.log_context import ORIGIN
 from holdwater.model.policies import NodePolicy
-from holdwater.model.ports import Clock, Performance, WorkflowDefinition
+from holdwater.model.ports import Clock, WorkflowDefinition
+from holdwater.model.results import NodeResult
 
 if TYPE_CHECKING:
     from holdwater.runtime.handle import Children, TaskHandle
@@ -137,7 +138,7 @@ class Attempt:
 
     # -- how it can end
 
-    def succeeded(self, done: Performance) -> JournalEntry:
+    def succeeded(self, done: NodeResult) -> JournalEntry:
         event: Event = Succeeded(self.node, self.fence, done.values, done.decision)
         if done.spread is not None:
             event = ChildRunsRequested(
@@ -210,7 +211,7 @@ class RemoteTaskError(Exception):
 def run_function(
     attempt: Attempt,
     deliver: Callable[[Attempt, JournalEntry], None],
-    elsewhere: Callable[[Attempt], Performance] | None = None,
+    elsewhere: Callable[[Attempt], NodeResult] | None = None,
 ) -> JournalEntry | None:
     """Run the body, by default in this thread, and deliver the event it ended with; None if it was given up before."""
     ORIGIN.set(attempt)

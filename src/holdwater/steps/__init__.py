@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     )
     from holdwater.model.policies import RetryPolicy
     from holdwater.steps.context import ExecutionContext, WorkflowContext
-    from holdwater.steps.definition import StepNodeResult, StepsInput, StepsWorkflowDefinition
+    from holdwater.steps.definition import StepsInput, StepsWorkflowDefinition
     from holdwater.steps.error_categories import ErrorCategory
     from holdwater.steps.execute import StepSettings, StepWrapper
     from holdwater.steps.pipelines import Pipeline, PipelineResult, PipelineStatus, pipeline, pipeline_registry
@@ -59,7 +59,6 @@ __all__ = [
     "RetryPolicy",
     "Step",
     "StepFailed",
-    "StepNodeResult",
     "StepResult",
     "StepReturnError",
     "StepSettings",
@@ -92,7 +91,6 @@ _EXPORTS = {
         "WorkflowContext",
     ),
     "holdwater.steps.definition": (
-        "StepNodeResult",
         "StepsInput",
         "StepsWorkflowDefinition",
     ),

@@ -10,10 +10,10 @@ from typing import Any, NoReturn, Protocol
 from holdwater.errors import HoldwaterError, StepFailed, TaskCancelled, TaskNotPortable
 from holdwater.fingerprint.shallow import digest, rows_of
 from holdwater.model.error_report import ErrorText
-from holdwater.model.fanout import ChildRunsRequest
 from holdwater.model.plan import Plan
 from holdwater.model.policies import NodePolicy
 from holdwater.model.ports import AuthoringStyle, PortableTask, WorkflowDefinition
+from holdwater.model.results import NodeResult
 from holdwater.steps.compile import JumpTable
 from holdwater.steps.context import DRY_RUN_PARAM, WorkflowContext
 from holdwater.steps.delta import INPUT_CELL, RunInput, StepDelta
@@ -44,18 +44,6 @@ class StepAttemptInfo(Protocol):
     def began(self) -> int: ...
     @property
     def run_began(self) -> int: ...
-
-
-@dataclass(slots=True)
-class StepNodeResult:
-    """What a step gave, or what it wants instead."""
-
-    values: tuple[StepDelta, ...] = ()
-    decision: tuple[str, ...] | None = None
-    notes: tuple[str, ...] = ()
-    question: None = None
-    spread: ChildRunsRequest | None = None
-    wait_until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +182,7 @@ class StepsWorkflowDefinition:
 
     # -- one attempt
 
-    def execute(self, node: int, view: StepView, control: StepAttemptInfo) -> StepNodeResult:
+    def execute(self, node: int, view: StepView, control: StepAttemptInfo) -> NodeResult:
         """Carry out a step.  Raises StepFailed, also for what cannot be stored."""
         step, context = self._steps[node], self._make_context(view, control)
         place = StepEnvironment(
@@ -220,10 +208,10 @@ class StepsWorkflowDefinition:
         except BaseException as error:  # noqa: BLE001 - what the conduct raises, SystemExit too, fails the step
             said = StepResult.fail(error)
         if isinstance(said, EngineRequest):
-            return StepNodeResult(spread=said.child_runs, wait_until=said.wait_until)
+            return NodeResult(spread=said.child_runs, wait_until=said.wait_until)
         return self._to_node_result(step, said)
 
-    async def execute_async(self, node: int, view: StepView, control: StepAttemptInfo) -> StepNodeResult:
+    async def execute_async(self, node: int, view: StepView, control: StepAttemptInfo) -> NodeResult:
         """The same for a handler that is awaited."""
         step = self._steps[node]
         assert isinstance(step, LambdaStep)
@@ -247,11 +235,11 @@ class StepsWorkflowDefinition:
             talks.add(run_id, node, conversation)
         return said
 
-    def _to_node_result(self, step: Step, result: StepResult) -> StepNodeResult:
+    def _to_node_result(self, step: Step, result: StepResult) -> NodeResult:
         """What the step leaves behind.  Raises StepFailed."""
         try:
             if result.success:
-                return StepNodeResult((_build_delta(step, result),), self._jump_table.skipped_ranges(step, result))
+                return NodeResult((_build_delta(step, result),), self._jump_table.skipped_ranges(step, result))
         except HoldwaterError as error:  # it cannot be stored, or leads nowhere
             result = StepResult.fail(error)
         category = result.error_category or "INTERNAL"
@@ -279,7 +267,7 @@ class StepsWorkflowDefinition:
         """Raises TaskNotPortable."""
         self._raise_not_portable(node)
 
-    def deserialize_result(self, node: int, view: StepView, answer: bytes) -> StepNodeResult:
+    def deserialize_result(self, node: int, view: StepView, answer: bytes) -> NodeResult:
         """Raises TaskNotPortable."""
         self._raise_not_portable(node)
 

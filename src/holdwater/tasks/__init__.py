@@ -16,7 +16,7 @@ with WorkflowBuilder("etl"):
 from holdwater.tasks.builder import WorkflowBuilder
 from holdwater.tasks.context import Context
 from holdwater.tasks.decorator import task
-from holdwater.tasks.definition import TaskNodeResult, TaskWorkflowDefinition
+from holdwater.tasks.definition import TaskWorkflowDefinition
 from holdwater.tasks.namespaces import TaskNamespace, WorkflowContext
 from holdwater.tasks.patch import Patch
 from holdwater.tasks.run_data import TaskRunData, TaskStyle
@@ -40,7 +40,6 @@ __all__ = [
     "Task",
     "TaskHandleProtocol",
     "TaskNamespace",
-    "TaskNodeResult",
     "TaskRunData",
     "TaskStyle",
     "TaskWorkflowDefinition",

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from holdwater.model.error_report import ErrorText, describe
-from holdwater.model.fanout import ChildRunsRequest
 from holdwater.model.plan import Plan
 from holdwater.model.policies import NodePolicy
 from holdwater.model.ports import AuthoringStyle, WorkflowDefinition
+from holdwater.model.results import NodeResult
 from holdwater.tasks.context import MAX_CONTEXT_BYTES, Context
 from holdwater.tasks.layered_map import LayeredMap
 from holdwater.tasks.patch import Patch
@@ -21,18 +20,6 @@ from holdwater.tasks.task_definition import Task
 
 if TYPE_CHECKING:
     from holdwater.tasks.namespaces import WorkflowContext
-
-
-@dataclass(slots=True)
-class TaskNodeResult:
-    """What a body gave."""
-
-    values: tuple[Patch, ...]
-    decision: tuple[str, ...] | None = None
-    notes: tuple[str, ...] = ()
-    question: Any = None
-    spread: ChildRunsRequest | None = None
-    wait_until: int | None = None
 
 
 class CheckedWorkflow(Protocol):
@@ -103,7 +90,7 @@ class TaskWorkflowDefinition:
         """The executor the task asks for."""
         return self._tasks[node].executor
 
-    def execute(self, node: int, view: LayeredMap, control: Any) -> TaskNodeResult:
+    def execute(self, node: int, view: LayeredMap, control: Any) -> NodeResult:
         """Call the body with a context of its own.  What it raises comes out.
 
         Raises TaskReturnError, EncodingError and ContextTooLarge for what it leaves behind.
@@ -113,7 +100,7 @@ class TaskWorkflowDefinition:
         given = task.run_function(context, control)
         return self._notify_success(task, view, build_context_patch(task, context, given))
 
-    async def execute_async(self, node: int, view: LayeredMap, control: Any) -> TaskNodeResult:
+    async def execute_async(self, node: int, view: LayeredMap, control: Any) -> NodeResult:
         """Like `perform`, for a body that is awaited."""
         task = self._tasks[node]
         context = self._make_context(view)
@@ -130,7 +117,7 @@ class TaskWorkflowDefinition:
         """What the body will see, as bytes, and the classes and registered types of it."""
         return serialize_context(view)
 
-    def deserialize_result(self, node: int, view: LayeredMap, answer: bytes) -> TaskNodeResult:
+    def deserialize_result(self, node: int, view: LayeredMap, answer: bytes) -> NodeResult:
         """What `PicklableTask.perform` gave, with the observer told of it.  Raises DecodingError."""
         return self._notify_success(self._tasks[node], view, deserialize_patch(answer))
 
@@ -157,14 +144,14 @@ class TaskWorkflowDefinition:
     def _make_context(self, view: LayeredMap) -> Context:
         return Context.from_view(view, max_bytes=self.max_context_bytes)
 
-    def _notify_success(self, task: Task, view: LayeredMap, patch: Patch) -> TaskNodeResult:
+    def _notify_success(self, task: Task, view: LayeredMap, patch: Patch) -> NodeResult:
         observer = task.on_success
         if observer is None:
-            return TaskNodeResult((patch,))
+            return NodeResult((patch,))
         observed = self._make_context(view)
         observed.apply_delta(patch.set, patch.removed)
         notes = _call_observer("on_success", task, lambda: observer(task.id, observed))
-        return TaskNodeResult((patch,), notes=notes)
+        return NodeResult((patch,), notes=notes)
 
 
 def _call_observer(observer: str, task: Task, call: Callable[[], object]) -> tuple[str, ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from holdwater.steps import StepNodeResult, StepSettings, StepsWorkflowDefinition, Workflow
+from holdwater.model.results import NodeResult
+from holdwater.steps import StepSettings, StepsWorkflowDefinition, Workflow
 
 if TYPE_CHECKING:
     from holdwater.steps.run_data import StepView
@@ -18,7 +19,7 @@ class RunnerWorkflowDefinition(StepsWorkflowDefinition):
         super().__init__(workflow, settings)
         self._on_wait = on_wait
 
-    def execute(self, node: int, view: StepView, control: Any) -> StepNodeResult:
+    def execute(self, node: int, view: StepView, control: Any) -> NodeResult:
         done = super().execute(node, view, control)
         if done.wait_until is not None:
             self._on_wait(control.run_id, done.wait_until)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from holdwater.errors import TaskNotPortable
 from holdwater.model import message_framing, validation
 from holdwater.model.error_report import ErrorReport, describe, with_sources
-from holdwater.model.ports import Performance, PortableTask
+from holdwater.model.ports import PortableTask
+from holdwater.model.results import NodeResult
 from holdwater.runtime.attempt import Attempt, RemoteTaskError
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ class TaskInvocation:
         self._executor.resume(self._attempt, go)
 
 
-def to_result(attempt: Attempt, answer: bytes) -> Performance:
+def to_result(attempt: Attempt, answer: bytes) -> NodeResult:
     """What a body elsewhere gave; its observer is told of it here.  Raises what stands for its exception."""
     told, blobs = message_framing.unpack(answer)
     if told is None:

@@ -23,7 +23,7 @@ from holdwater.model.context_isolation import in_fresh_context
 from holdwater.model.error_report import describe
 from holdwater.model.events import Failed
 from holdwater.model.journal import JournalEntry
-from holdwater.model.ports import Performance
+from holdwater.model.results import NodeResult
 from holdwater.runtime.attempt import Attempt, run_function, run_function_async
 from holdwater.runtime.executors.base import ExecutorBackend, ExecutorMetrics, TaskInvocation, to_result
 from holdwater.runtime.executors.throughput import SlotThroughput
@@ -178,7 +178,7 @@ class Executor:
         if task is not None and self._loop is not None:
             self._loop.call_soon_threadsafe(task.cancel)
 
-    def _carry_out(self, attempt: Attempt) -> Performance:
+    def _carry_out(self, attempt: Attempt) -> NodeResult:
         """In this thread, the attempt at its place elsewhere."""
         assert self._place is not None
         job = TaskInvocation(attempt, self)

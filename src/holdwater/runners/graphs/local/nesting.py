@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from holdwater.errors import IncompatibleRunnerError
 from holdwater.graphs.map_items import MapItems, expand_items
-from holdwater.graphs.node_call import CallResult, ExecutionSpan, observed
+from holdwater.graphs.node_call import ExecutionSpan, observed
 from holdwater.graphs.nodes.nested import GraphNode
+from holdwater.model.results import NodeResult
 from holdwater.model.rules import MISSING
 from holdwater.runners.graphs.local.error_location import note_location, note_nested_location
 from holdwater.runners.graphs.local.run_context import CallingConvention, GraphRunner, NoParent, ParentRun, RunContext
@@ -54,7 +55,7 @@ def get_execution_strategy(parent: _HasCapabilities, nested: _HasCapabilities) -
 
 def call_nested_graph(
     node: GraphNode, node_index: int, inputs: dict[str, Any], run_context: RunContext, run_span: RunSpan | None = None
-) -> CallResult:
+) -> NodeResult:
     """Run a nested graph to its end from a runner that blocks.  Raises what its nodes raise."""
     with observed(run_span, node, inputs) as span:
         runner = _select_runner(node, run_context)
@@ -73,7 +74,7 @@ async def call_nested_graph_async(
     run_context: RunContext,
     run_span: RunSpan | None,
     parent_run: ParentRun,
-) -> CallResult | None:
+) -> NodeResult | None:
     """The same from a runner in a loop; None if the nested graph waits for answers."""
     with observed(run_span, node, inputs) as span:
         runner = _select_runner(node, run_context)
@@ -138,10 +139,10 @@ def _span_id(span: ExecutionSpan | None) -> str | None:
     return getattr(span, "span_id", None)
 
 
-def _to_call_result(node: GraphNode, outcome: RunOutcome, span: ExecutionSpan | None) -> CallResult:
+def _to_call_result(node: GraphNode, outcome: RunOutcome, span: ExecutionSpan | None) -> NodeResult:
     if outcome.error is not None:
         raise outcome.error
     made = node.outer_outputs(outcome.outputs)
     if span is not None:
         span.emit_end(made)
-    return CallResult(tuple([made.get(name, MISSING) for name in node.outputs]))
+    return NodeResult(tuple([made.get(name, MISSING) for name in node.outputs]))

@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from holdwater.graphs.node_call import CallResult, call_function
+from holdwater.graphs.node_call import call_function
 from holdwater.graphs.nodes.nested import GraphNode
 from holdwater.kernel import Machine
 from holdwater.model import events as ev
 from holdwater.model.cancellation import STOP, failure_of
 from holdwater.model.commands import Execute, Wake
+from holdwater.model.results import NodeResult
 from holdwater.runners.graphs.local import limiter
 from holdwater.runners.graphs.local.errors import failed_event, outcome_of
 from holdwater.runners.graphs.local.fast_path import MIN_ITEMS_TO_GENERATE
@@ -151,7 +152,7 @@ def _run_machine(
             if stop is not None:
                 stop.check()
             node = nodes[i]
-            done: CallResult
+            done: NodeResult
             try:
                 inputs = compiled.node_inputs(m, i)
                 if isinstance(node, GraphNode):
