@@ -32,7 +32,7 @@ KNOWN = {
     _below(
         "runtime",
         "crash_suspects driver services.child_calls services.children services.claims services.control"
-        " services.deadlines services.interruption services.leases services.schedules"
+        " services.interruption services.leases services.schedules"
         " services.triggers",
     ),
     _below(

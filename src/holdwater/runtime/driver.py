@@ -135,7 +135,7 @@ class Driver:
         self.dirty: dict[str, ActiveRun] = {}
         """runs with something to write"""
         self.agenda = Timers()
-        self.deadlines = Deadlines(self)
+        self.deadlines = Deadlines(self, limits.task_timeout_seconds)
         self.leases = Leases(self)
         self._takeover = WorkClaimer(self)
         self.crash_suspects = CrashSuspects(self, self._takeover)

@@ -16,17 +16,17 @@ from holdwater.runtime.attempt import Attempt
 from holdwater.runtime.internal_errors import logger
 
 if TYPE_CHECKING:
-    from holdwater.runtime.driver import Driver
+    from holdwater.runtime.ports import Runs
 
 
 class Deadlines:
     """The driver's watch.  Instants in microseconds since the epoch."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Runs, task_timeout_seconds: float) -> None:
         self._driver = driver
         self._attempts_at: int | None = None
         self._runs_at: int | None = None
-        self._shortest_us = int(driver.limits.task_timeout_seconds * 1e6)
+        self._shortest_us = int(task_timeout_seconds * 1e6)
         self._deferred: dict[str, set[Attempt]] = {}
         """run -> those of its attempts whose bodies are deferred"""
 

@@ -1,0 +1,26 @@
+"""The driver as its services know it: one narrow protocol for each thing they need of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from holdwater.model.journal import JournalEntry
+    from holdwater.model.ports import Clock
+    from holdwater.runtime.active_run import ActiveRun
+    from holdwater.runtime.attempt import Attempt
+    from holdwater.runtime.executors.dispatch import Dispatcher
+
+
+class Runs(Protocol):
+    """The active runs of this process, and the decisions about them."""
+
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def executor(self) -> Dispatcher: ...
+    @property
+    def runs(self) -> Mapping[str, ActiveRun]: ...
+    def decide(self, run: ActiveRun, entry: JournalEntry) -> bool: ...
+    def finish(self, attempt: Attempt, entry: JournalEntry) -> None: ...
