@@ -8,9 +8,9 @@ from typing import Any, Final, Literal
 
 import pytest
 
-from holdwater import Context, EncodingError
+from holdwater import Context, EncodingError, register_type
 from holdwater.errors import NodeFailure
-from holdwater.model import error_report
+from holdwater.model import codec, error_report
 from holdwater.model.error_report import ErrorReport, ErrorText, describe, format_traceback, leaves
 from holdwater.model.policies import RetryPolicy
 from tests.model.hostile_exceptions import HOSTILE
@@ -183,3 +183,19 @@ def test_an_error_text_is_a_string_that_knows_more() -> None:
     text = pickle.loads(pickle.dumps(ErrorText("KeyError: 'x'", "KeyError", "Traceback ...")))
     assert text == "KeyError: 'x'"
     assert (text.kind, text.traceback) == ("KeyError", "Traceback ...")
+
+
+def test_an_encoder_that_raises_an_error_without_a_text() -> None:
+    class Unprintable(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    class Value:
+        pass
+
+    def refuse(_: Value) -> None:
+        raise Unprintable
+
+    register_type(Value, "tests.unprintable", refuse, lambda _: Value())
+    with pytest.raises(EncodingError, match="raised Unprintable: <its text cannot be shown: RuntimeError>"):
+        codec.encode(Value())

@@ -18,6 +18,7 @@ from json.encoder import encode_basestring_ascii
 from typing import Any, Final, NoReturn
 
 from holdwater.errors import DecodingError, EncodingError
+from holdwater.model.error_report import describe
 from holdwater.model.value_types.tag import INT_PLAIN_BITS, MAX_DEPTH, TAG, Refused
 
 __all__ = [
@@ -220,7 +221,7 @@ def tagged(value: Any, *, proof: bool = True) -> str:
     except RecursionError as error:
         raise _error("", "is nested too deeply to be stored from here") from error
     except Exception as error:  # code of a user's class runs: `__hash__` of keys, properties
-        raise EncodingError(f"cannot store this value: {type(error).__name__}: {error}") from error
+        raise EncodingError(f"cannot store this value: {describe(error)}") from error
     if proof and writer.doubtful:
         _prove(text)
     return text

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from holdwater.errors import ConfigError, DecodingError
+from holdwater.model.error_report import describe
 from holdwater.model.value_types.tag import TAG, Read, Refused, Revive, Tree, Write, Writer
 
 T = TypeVar("T")
@@ -105,7 +106,7 @@ def _write(value: Any, writer: Writer) -> Tree:
         data = one.encode(value)
     except Exception as error:
         raise Refused(
-            f"cannot be stored: encode of {one.name!r} raised {type(error).__name__}: {error}",
+            f"cannot be stored: encode of {one.name!r} raised {describe(error)}",
             f"mend the function that was given to register_type({type(value).__qualname__}, ...)",
         ) from error
     return {TAG: "type", "n": one.name, "v": writer.tree(data)}
