@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+import threading
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no na
 
 LISTENER = """
 import sys
+import threading
 from holdwater.storage import open_store
 store = open_store(sys.argv[1])
 store.listen(lambda news: print(news.work, flush=True))
@@ -88,3 +90,36 @@ def test_a_directory_without_pipes_is_no_error(tmp_path: Path, monkeypatch: pyte
     store = open_store(f"sqlite:///{tmp_path}/a.db")
     assert not store.listen(lambda news: None)
     store.close()
+
+
+def test_closing_ends_a_reader_that_has_already_taken_the_byte_that_wakes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader looks whether it is to end, then reads; closing in between writes what the same read takes."""
+    store = open_store(f"sqlite:///{tmp_path}/a.db")
+    store.listen(lambda notification: None)
+    (pipe,) = list_pipes(tmp_path)
+    reading, written = threading.Event(), threading.Event()
+    real_read, real_write = os.read, os.write
+
+    def read(fd: int, count: int) -> bytes:
+        if threading.current_thread().name == "holdwater-notify":
+            reading.set()
+            assert written.wait(30)
+        return real_read(fd, count)
+
+    def write(fd: int, data: bytes) -> int:
+        count = real_write(fd, data)
+        if data == b"\n":
+            written.set()
+        return count
+
+    monkeypatch.setattr(os, "read", read)
+    monkeypatch.setattr(os, "write", write)
+    with pipe.open("wb", buffering=0) as another:
+        another.write(b"[]\n")
+        assert reading.wait(30)
+        closing = threading.Thread(target=store.close, daemon=True)
+        closing.start()
+        closing.join(30)
+        assert not closing.is_alive()

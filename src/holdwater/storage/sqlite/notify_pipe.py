@@ -41,7 +41,7 @@ class NotifyPipes:
         self._listed_at: tuple[int, int] = (0, 0)
 
     def subscribe(self, callback: Callable[[Notification], None]) -> bool:
-        """Have `tell` called with what others say; False where there are no named pipes."""
+        """Call `callback` with each notification of other processes; False where there are no named pipes."""
         if not HAS_PIPES:
             return False
         path = self._directory / f"{self._prefix}{os.urandom(8).hex()}{_PIPE_SUFFIX}"
@@ -100,7 +100,7 @@ class NotifyPipes:
 
     def _read_loop(self, fd: int, callback: Callable[[Notification], None]) -> None:
         rest = b""
-        while True:
+        while self._own_pipe is not None:  # looked at before each wait: a read may have taken the byte that ends it
             select.select([fd], [], [])
             if self._own_pipe is None:
                 return
