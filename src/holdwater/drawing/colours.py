@@ -36,8 +36,8 @@ _DARK_BOXES: Final = {
 def make_stylesheet(theme: Theme) -> str:
     """The style sheet; `auto` follows the page's preference."""
     if theme == "auto":
-        light, dark = _theme_rules(_LIGHT, _LIGHT_BOXES), _theme_rules(_DARK, _DARK_BOXES)
-    return f"{_BASE_RULES}{light}@media(prefers-color-scheme:dark){{{dark}}}"
+        by_day, by_night = _theme_rules(_LIGHT, _LIGHT_BOXES), _theme_rules(_DARK, _DARK_BOXES)
+        return f"{_BASE_RULES}{by_day}@media(prefers-color-scheme:dark){{{by_night}}}"
     return _BASE_RULES + (_theme_rules(_DARK, _DARK_BOXES) if theme == "dark" else _theme_rules(_LIGHT, _LIGHT_BOXES))
 
 
