@@ -56,7 +56,7 @@ def child_ended(program: Program, node: int, turn: int, item: int, given: Given,
 def grown_up(program: Program, m: Machine, c: AwaitChildren, item: int) -> ev.ChildStatusChanged:
     """The end of a child that nobody disturbs."""
     fan = m.fan_outs[c.node]
-    return child_ended(program, c.node, c.generation, item, fan.inputs[item], fan.start_count[item])
+    return child_ended(program, c.node, c.generation, item, fan.inputs[item], fan.start_counts[item])
 
 
 def evaluate(program: Program, m: Machine, c: Evaluate) -> Event:
@@ -202,7 +202,7 @@ class Chaos:
 
     def _lives(self, c: AwaitChildren, k: int) -> bool:
         child = self.children.get((c.node, c.generation, k))
-        return child is not None and (child.end is None or child.life >= self.machine.fan_outs[c.node].start_count[k])
+        return child is not None and (child.end is None or child.life >= self.machine.fan_outs[c.node].start_counts[k])
 
     def _may_pause(self, child: ChildRun) -> bool:
         return child.end is None and child.pauses > 0 and self.rng is not None and self.rng.random() < 0.3
@@ -213,13 +213,13 @@ class Chaos:
         child = self.children.get(place)
         name = self.program.plan.nodes[c.node].name
         if child is None:
-            child = self.children[place] = ChildRun(fan.inputs[k], fan.start_count[k], self.pauses)
+            child = self.children[place] = ChildRun(fan.inputs[k], fan.start_counts[k], self.pauses)
             self.raised.append((name, child.given))
             if self.rng is not None:
                 return
         assert child.given is fan.inputs[k] or child.given == fan.inputs[k], "adopted from another turn"
-        if child.end is not None and child.end.status != "completed" and child.life < fan.start_count[k]:
-            child.life, child.status, child.end = fan.start_count[k], "running", None
+        if child.end is not None and child.end.status != "completed" and child.life < fan.start_counts[k]:
+            child.life, child.status, child.end = fan.start_counts[k], "running", None
             self.raised.append((name, child.given))
         elif child.status == "paused":
             child.status = "running"

@@ -38,7 +38,7 @@ def test_without_the_barrier(monkeypatch: pytest.MonkeyPatch) -> None:
         m.state[node] = "succeeded"
         r = m.supersteps[loop.unit]
         r.remaining -= 1
-        r.running_count = [node]
+        r.issued_nodes = [node]
         r.done[node] = (values, decision)
         barrier.commit_superstep(m, loop, r)
 
@@ -62,7 +62,7 @@ def test_without_plan_order_at_the_barrier(monkeypatch: pytest.MonkeyPatch) -> N
     publish = barrier.commit_superstep
 
     def in_order_of_arrival(m: Machine, loop: Loop, r: Superstep) -> None:
-        r.running_count = list(r.done)
+        r.issued_nodes = list(r.done)
         publish(m, loop, r)
 
     monkeypatch.setattr(barrier, "commit_superstep", in_order_of_arrival)

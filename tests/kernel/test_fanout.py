@@ -265,7 +265,7 @@ def test_a_retry_runs_those_that_did_not_complete() -> None:
     m.apply(ev.Failed(0, 2, "E", "a child failed", 0))
     assert m.fan_outs[0].generation == turn
     assert states(m) == ["completed", "running", "completed", "running"]
-    assert m.fan_outs[0].start_count == [1, 2, 1, 1]
+    assert m.fan_outs[0].start_counts == [1, 2, 1, 1]
     assert m.fan_outs[0].results()[0] == ChildResult("completed", {"result": 0})
     moved(m, 3, "completed")
     moved(m, 1, "completed")
@@ -279,7 +279,7 @@ def test_a_retry_after_a_delay_runs_children_first() -> None:
     m.apply(ev.Failed(0, 2, "E", "e", 99))
     assert m.todo == {0: Wake(0, at=99)}
     m.apply(ev.TimerFired(0))
-    assert m.fan_outs[0].start_count == [2]
+    assert m.fan_outs[0].start_counts == [2]
     assert type(m.todo[0]) is AwaitChildren
 
 
@@ -302,7 +302,7 @@ def test_a_run_that_failed_and_is_resumed_keeps_what_children_have_done(on_error
     m.apply(ev.Resumed())
     assert m.fan_outs[0].generation == turn
     assert states(m) == ["completed", "running"]
-    assert m.fan_outs[0].start_count == [1, 2]
+    assert m.fan_outs[0].start_counts == [1, 2]
 
 
 def test_a_body_that_waits_with_what_its_children_did_finds_it_unchanged() -> None:
@@ -356,7 +356,7 @@ def test_a_halt_while_children_run(halt: Event) -> None:
         refused(m, e)
     m.apply(ev.Resumed())
     assert states(m) == ["completed", "running", "running", "waiting"]
-    assert m.fan_outs[0].start_count == [1, 2, 2, 1]
+    assert m.fan_outs[0].start_counts == [1, 2, 2, 1]
     assert m.status == "running"
 
 
@@ -380,7 +380,7 @@ def test_who_asks_for_children_when_the_run_has_halted_has_them_later(count: int
     turn = spread(m, count)
     assert m.status == "cancelled"
     assert m.take() == []
-    assert m.fan_outs[0].start_count == [0] * count, "nobody has begun"
+    assert m.fan_outs[0].start_counts == [0] * count, "nobody has begun"
     m.apply(ev.Resumed())
     assert m.todo == {0: AwaitChildren(0, turn) if count else Execute(0, 2, 1)}
 

@@ -80,7 +80,7 @@ def test_a_completed_run(inputs: dict[str, Any], executed: list[str]) -> None:
     assert outcome(chaos.program, chaos.machine) == outcome(
         chaos.program, run(chaos.program, {"x": 1, "y": 2} | inputs)
     )
-    assert chaos.machine.start_counts == 2
+    assert chaos.machine.start_count == 2
     assert same(fold(chaos.program.layout, chaos.journal), chaos.machine)
 
 
@@ -132,7 +132,7 @@ def test_a_paused_run() -> None:
     late = attempt(program, m, a, 0)
     refused(m, late)
     assert m.todo == {1: b, 0: Execute(0, 2, 1)}
-    assert m.start_counts == 1
+    assert m.start_count == 1
     assert outcome(program, chaos.go()) == outcome(program, run(program, {"x": 5, "y": 2}))
 
 

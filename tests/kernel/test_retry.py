@@ -211,7 +211,7 @@ def _every_order(ailing: Ailing, inputs: dict[str, Any], cancels: int, pauses: i
         if moment in seen:
             continue
         seen.add(moment)
-        ailing.life = m.start_counts - 1
+        ailing.life = m.start_count - 1
         events: list[Event] = []
         for c in m.todo.values():
             if isinstance(c, Execute):
@@ -350,7 +350,7 @@ def test_a_retried_task_has_all_its_attempts_again_and_a_new_fence() -> None:
     chaos.commit(ev.Resumed())
     assert m.todo == {0: Execute(0, fence=4, attempt=1)}
     assert not m.accepts(ev.Succeeded(0, 3, ({},))), "a zombie of the first life"
-    assert m.start_counts == 2
+    assert m.start_count == 2
 
 
 def test_what_ran_because_of_the_failure_is_taken_back() -> None:

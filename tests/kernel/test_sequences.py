@@ -431,7 +431,7 @@ def test_ten_thousand_are_linear() -> None:
                 while m.todo:
                     [i] = m.todo
                     m.apply(ev.Succeeded(i, m.issues[i], (i,), decisions.get(i)))
-                if m.start_counts == 1:
+                if m.start_count == 1:
                     m.apply(ev.Resumed("", {}, 1))
 
         spent = _operations(twice)

@@ -25,7 +25,7 @@ def finish(m: State, loop: Loop, node: int, values: tuple[Any, ...], decision: t
 
 def commit_superstep(m: State, loop: Loop, r: Superstep) -> None:
     """Consume the decisions the nodes have used, and write what they produced, in plan order."""
-    for i in r.running_count:
+    for i in r.issued_nodes:
         m.consumed_versions[i] = read_versions(m, i)
         for g in m.compiled_plan.controllers[i]:
             if m.open_targets.get(g):
@@ -34,7 +34,7 @@ def commit_superstep(m: State, loop: Loop, r: Superstep) -> None:
                     m.open_targets[g].discard(name)
                     if m.compiled_plan.unit[g] != loop.unit:
                         m.consumed_gates.setdefault(i, set()).add(g)
-    for i in r.running_count:
+    for i in r.issued_nodes:
         values, decision = r.done.pop(i)
         m.write(i, values, decision)
         r.candidates.update(loop.wakes[i])

@@ -21,12 +21,12 @@ def start(m: State, e: ev.ChildRunsRequested) -> None:
 def request_children(m: State, i: int) -> None:
     """Start what there is room for; when nothing is left to run, perform the node again."""
     fan = m.fan_outs[i]
-    while fan.startable_indexes and len(fan.running) < (fan.width or len(fan.states)):
+    while fan.has_startable and len(fan.running) < (fan.width or len(fan.states)):
         k = fan.next
         fan.next += 1
         if fan.states[k] == "waiting":
             fan.states[k] = "running"
-            fan.start_count[k] += 1
+            fan.start_counts[k] += 1
             fan.running.add(k)
     if fan.is_finished:
         m.todo.pop(i, None)

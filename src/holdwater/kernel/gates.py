@@ -49,7 +49,7 @@ class RuleState(Protocol):
     def waived(self) -> Container[int]: ...
 
 
-def is_open(gate: int, target: int, name: str, default: bool) -> Callable[[RuleState, int], bool]:
+def gate_open_test(gate: int, target: int, name: str, default: bool) -> Callable[[RuleState, int], bool]:
     """The test of an `Open` rule: the gate's pending decision names the target, or it is open by default."""
 
     def test(m: RuleState, i: int) -> bool:

@@ -22,7 +22,7 @@ def _compile_node(rule: Rule, index: Mapping[str, int], number: Callable[[], int
             node = index[name]
             return lambda m, i: m.state[node] in outcomes
         case Open(gate, target, default):
-            return gates.is_open(index[gate], index[target], target, default)
+            return gates.gate_open_test(index[gate], index[target], target, default)
         case Value():
             k = number()
             return lambda m, i: m.rule_results[k]

@@ -29,7 +29,7 @@ def resume(m: State, e: ev.Resumed) -> None:
         return
     again = _reset_nodes(m, anew, failures=ended, keep_seeds=unhurt)
     if ended:
-        m.start_counts += 1
+        m.start_count += 1
     m.reset_count += 1
     held, m.halted_nodes, m.halted = m.halted_nodes, [], ""
     m.errors.pop(RUN, None)

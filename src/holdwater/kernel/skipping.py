@@ -19,7 +19,7 @@ _TOLD: Final = 10
 def find_skippable(m: State, loop: Loop) -> set[int]:
     """The members that are left out as things stand; linear in the loop's edges."""
     never = [i for i in loop.nodes if not m.run_counts[i]]
-    open_ = _has_pending_input(m, never)
+    open_ = _admitted_by_rules(m, never)
     maker = {c: i for i in never for c in m.compiled_plan.out[i]}
     out: set[int] = set()
     todo = never[::-1]
@@ -31,7 +31,7 @@ def find_skippable(m: State, loop: Loop) -> set[int]:
     return out
 
 
-def _has_pending_input(m: State, never: list[int]) -> set[int]:
+def _admitted_by_rules(m: State, never: list[int]) -> set[int]:
     """Those whose rule would let them run if all they wait for had run."""
     m.waived = range(len(m.state))
     found = {i for i in never if (test := m.compiled_plan.tests[i]) is None or test(m, i)}
@@ -55,7 +55,7 @@ def _has_no_writer_left(m: State, i: int, maker: dict[int, int], out: set[int]) 
     )
 
 
-def find_deadlock(m: State, loop: Loop, stuck: list[int]) -> str:
+def describe_deadlock(m: State, loop: Loop, stuck: list[int]) -> str:
     """For whom each of these members waits; of many, the first."""
     nodes = m.compiled_plan.plan.nodes
     waits = []

@@ -46,7 +46,7 @@ class FanOut:
     width: int | None
     stop: bool
     states: list[Item]
-    start_count: list[int]
+    start_counts: list[int]
     results_by_index: dict[int, ChildResult] = field(default_factory=dict)
     next: int = 0
     """the first item that may not have started yet"""
@@ -57,10 +57,10 @@ class FanOut:
     @property
     def is_finished(self) -> bool:
         """No child runs, and none will."""
-        return not (self.running or self.paused or self.startable_indexes)
+        return not (self.running or self.paused or self.has_startable)
 
     @property
-    def startable_indexes(self) -> bool:
+    def has_startable(self) -> bool:
         """There are items to start, sooner or later."""
         return self.next < len(self.states) and not self.is_stopping
 
@@ -76,7 +76,7 @@ class FanOut:
     def copy(self) -> FanOut:
         """Shares the values, and nothing else."""
         return FanOut(
-            self.generation, self.inputs, self.width, self.stop, list(self.states), list(self.start_count),
+            self.generation, self.inputs, self.width, self.stop, list(self.states), list(self.start_counts),
             dict(self.results_by_index), self.next, set(self.running), set(self.paused), self.failed,
         )  # fmt: skip
 
@@ -88,12 +88,12 @@ class Superstep:
     candidates: set[int]
     remaining: int = 0
     count: int = 0
-    running_count: list[int] = field(default_factory=list)
+    issued_nodes: list[int] = field(default_factory=list)
     done: dict[int, tuple[tuple[Any, ...], tuple[str, ...] | None]] = field(default_factory=dict)
 
     def copy(self) -> Superstep:
         """Shares the values, and nothing else."""
-        return Superstep(set(self.candidates), self.remaining, self.count, list(self.running_count), dict(self.done))
+        return Superstep(set(self.candidates), self.remaining, self.count, list(self.issued_nodes), dict(self.done))
 
 
 class State:
@@ -129,7 +129,7 @@ class State:
         "rule_results",
         "run_counts",
         "skipped_ranges",
-        "start_counts",
+        "start_count",
         "state",
         "status",
         "supersteps",
@@ -158,7 +158,7 @@ class State:
         """cell of a node -> value and stamp of what was given in its place, left when its writes are taken back"""
         self.overrides: dict[int, Any] = {}
         """node -> how its data was changed before the run began; what it means is for the style"""
-        self.start_counts = 1
+        self.start_count = 1
         """how often the run has begun, the first time and after each end"""
         self.reset_count = 0
         """how often something was taken back; what was derived from the state before counts no more"""

@@ -12,7 +12,7 @@ from holdwater.kernel.barrier import read_versions
 from holdwater.kernel.compiled_plan import Loop
 from holdwater.kernel.gates import END, gates_first, is_unreachable
 from holdwater.kernel.issuing import issue
-from holdwater.kernel.skipping import find_deadlock, find_skippable
+from holdwater.kernel.skipping import describe_deadlock, find_skippable
 from holdwater.kernel.states import State, Superstep
 from holdwater.model.rules import SKIPPED, SUCCEEDED
 
@@ -29,10 +29,10 @@ def start_superstep(m: State, loop: Loop) -> None:
             m.open_targets[i] = set()
     ready = [i for i in sorted(r.candidates) if _is_ready(m, i)]
     if not ready:
-        ready, stuck = _is_idle(m, loop)
+        ready, stuck = _resolve_no_ready(m, loop)
         if stuck:
             m.queue.appendleft(loop.unit)
-            m.errors[stuck[0]] = ("deadlock", find_deadlock(m, loop, stuck))
+            m.errors[stuck[0]] = ("deadlock", describe_deadlock(m, loop, stuck))
             m.failed = True
             m.halt("failed")
             return
@@ -55,12 +55,12 @@ def start_superstep(m: State, loop: Loop) -> None:
         m.halt("failed")
         return
     r.count += 1
-    r.remaining, r.running_count = len(run), run
+    r.remaining, r.issued_nodes = len(run), run
     for i in run:
         issue(m, i)
 
 
-def _is_idle(m: State, loop: Loop) -> tuple[list[int], list[int]]:
+def _resolve_no_ready(m: State, loop: Loop) -> tuple[list[int], list[int]]:
     """What is ready once skipped members are waited for no longer; if nothing is, the members in a deadlock.
 
     One of these that has all it needs, and is the only one, goes before those that wait for it in their turn.  In a

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-async def is_over(futures: Iterable[asyncio.Future[Any]]) -> None:
+async def wait_all_shielded(futures: Iterable[asyncio.Future[Any]]) -> None:
     """Wait until all of these are done, however often this is cancelled meanwhile; then raise the cancellation.
 
     A scope of anyio cancels its tasks again at every await until they have left it.
@@ -30,13 +30,13 @@ async def is_over(futures: Iterable[asyncio.Future[Any]]) -> None:
         raise cancelled
 
 
-async def run_uncancelled(awaitable: Awaitable[T]) -> T:
+async def await_shielded(awaitable: Awaitable[T]) -> T:
     """Await it, however often this is cancelled meanwhile; then raise the cancellation, or what it has raised."""
     import asyncio
 
     task = asyncio.ensure_future(awaitable)
     try:
-        await is_over([task])
+        await wait_all_shielded([task])
     except asyncio.CancelledError as cancelled:
         error = None if task.cancelled() else task.exception()
         if error is not None:

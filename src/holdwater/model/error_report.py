@@ -164,7 +164,7 @@ def format_traceback(error: BaseException, *, internal: bool = False) -> str:
     other words, the traceback is that of its cause..  "" if it would say no more than the text does.
     """
     if is_a(error, NodeFailure):
-        cause = format_exception_safely(error, "__cause__")
+        cause = raw_attribute(error, "__cause__")
         return "" if cause is None else format_traceback(cause, internal=internal)
     lines = list(_chain(error, set(), internal))
     if len(lines) <= 1:
@@ -198,8 +198,8 @@ def _escaped(found: re.Match[str]) -> str:
     return found[0].encode("unicode_escape").decode("ascii")
 
 
-def format_exception_safely(error: BaseException, name: str) -> Any:
-    """What BaseException itself keeps, past anything the class has in its place."""
+def raw_attribute(error: BaseException, name: str) -> Any:
+    """The attribute as BaseException itself keeps it, past anything the class has in its place."""
     return BaseException.__dict__[name].__get__(error)
 
 
@@ -224,9 +224,9 @@ def _chain(error: BaseException, seen: set[int], internal: bool) -> Iterator[str
     one: BaseException | None = error
     while one is not None and id(one) not in seen and len(seen) < EXCEPTIONS_LIMIT:
         seen.add(id(one))
-        before, words = format_exception_safely(one, "__cause__"), _CAUSE
-        if before is None and not format_exception_safely(one, "__suppress_context__"):
-            before, words = format_exception_safely(one, "__context__"), _CONTEXT
+        before, words = raw_attribute(one, "__cause__"), _CAUSE
+        if before is None and not raw_attribute(one, "__suppress_context__"):
+            before, words = raw_attribute(one, "__context__"), _CONTEXT
         links.append((one, words))
         one = None if is_a(one, HoldwaterError) and is_a(before, HoldwaterError) else before  # it is said twice
     for k, (link, words) in enumerate(reversed(links)):
@@ -280,7 +280,7 @@ def _frames(error: BaseException, internal: bool) -> Iterator[str]:
     inner: deque[TracebackType] = deque(maxlen=INNER_FRAMES_LIMIT)
     ours: deque[TracebackType] = deque(maxlen=INNER_FRAMES_LIMIT)  # since the last frame of somebody else
     count = 0
-    tb: TracebackType | None = format_exception_safely(error, "__traceback__")
+    tb: TracebackType | None = raw_attribute(error, "__traceback__")
     while tb is not None:
         if not internal and _is_ours(tb.tb_frame.f_code.co_filename):
             ours.append(tb)

@@ -172,7 +172,7 @@ class StepsRunData:
             self._outputs.write(0, start.outputs)
             self._quality.write(0, start.quality)
             self._next_step = 0
-            if machine.start_counts > 1:
+            if machine.start_count > 1:
                 self._params.write(0, _RESUMED_PARAMS)
         while True:
             i = self._next_step

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from holdwater.errors import ConfigError, MissingInputError
 from holdwater.graphs.map_items import expand_items
 from holdwater.graphs.runner_compatibility import validate_map_compatible
-from holdwater.model.coroutines import run_uncancelled
+from holdwater.model.coroutines import await_shielded
 from holdwater.runners.graphs.arguments import (
     CompatibilityCache,
     ErrorHandling,
@@ -230,7 +230,7 @@ class AsyncRunner(BaseRunner):
                 results = await async_map.map_graph(asked.prepared, items, setting, result_of)
         finally:
             if outlet is not None:
-                await run_uncancelled(outlet.close_async())
+                await await_shielded(outlet.close_async())
         return make_map_result(results, items.params, map_mode, setting.run_id)
 
     async def run_inside(self, node: GraphNode, inputs: dict[str, Any], run_context: RunContext) -> RunOutcome:
@@ -312,7 +312,7 @@ class AsyncRunner(BaseRunner):
                     outputs = asked.prepared.outputs
         finally:
             if outlet is not None:
-                await run_uncancelled(outlet.close_async())
+                await await_shielded(outlet.close_async())
         return to_result(
             ending,
             outputs,

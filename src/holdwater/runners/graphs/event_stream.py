@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from holdwater.errors import InvalidRunState
-from holdwater.model.coroutines import is_over
+from holdwater.model.coroutines import wait_all_shielded
 from holdwater.runners.graphs.local.pending_inputs import PendingInputs
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class RunHandle:
         self._buffer_drained.set()
         if not self._task.done():
             self._task.cancel()
-        await is_over([self._task])
+        await wait_all_shielded([self._task])
         if not self._task.cancelled():
             self._task.exception()  # whoever wants it asks for the result
 

@@ -182,7 +182,7 @@ class ChildRuns:
             child.status != "completed"
             and fan is not None
             and fan.generation == turn
-            and child.start_counts < fan.start_count[item]
+            and child.start_count < fan.start_counts[item]
         )
 
     def _report_status(self, place: Place, status: str, values: Mapping[str, Any], error: str) -> None:
@@ -219,4 +219,4 @@ class ChildRuns:
 
 def _may_exist(run: ActiveRun, fan: FanOut) -> bool:
     """Somebody else, or an earlier life of the run, may have started some."""
-    return run.inherited or max(fan.start_count) > 1 or bool(fan.paused or fan.results_by_index)
+    return run.inherited or max(fan.start_counts) > 1 or bool(fan.paused or fan.results_by_index)

@@ -15,7 +15,7 @@ from holdwater.errors import TaskCancelled
 from holdwater.graphs.nodes.interrupts import InterruptNode
 from holdwater.graphs.nodes.nested import GraphNode
 from holdwater.model.context_isolation import in_copy_of
-from holdwater.model.coroutines import ForeignLoopCall, is_over, run_to_end
+from holdwater.model.coroutines import ForeignLoopCall, run_to_end, wait_all_shielded
 from holdwater.runners.graphs.local import limiter
 from holdwater.runners.graphs.local.error_location import note_location
 from holdwater.runners.graphs.local.run_context import RunContext
@@ -86,7 +86,7 @@ class LocalCaller:
 
     async def wait_until_idle(self) -> None:
         """Wait in the loop until all that is awaited there has ended, that of nodes which timed out too."""
-        await is_over([asyncio.wrap_future(one.result) for one in list(self._in_flight)])
+        await wait_all_shielded([asyncio.wrap_future(one.result) for one in list(self._in_flight)])
 
     def end_nested_spans(self, outcome: RunOutcome) -> None:
         """Its run has come to this: so have the runs in it that listeners have not heard the end of."""

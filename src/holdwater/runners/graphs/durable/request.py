@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from holdwater.errors import ConfigError, HoldwaterError
 from holdwater.graphs.inputs import resolve_inputs
-from holdwater.model.coroutines import run_uncancelled
+from holdwater.model.coroutines import await_shielded
 from holdwater.runners.graphs.durable.local_caller import LocalCaller
 from holdwater.runners.graphs.durable.runs import DurableRequest
 from holdwater.runners.graphs.local.pending_inputs import PauseInfo
@@ -105,7 +105,7 @@ async def run_durable_async(request: DurableRequest) -> RunOutcome:
         except HoldwaterError:
             raise
         except BaseException:
-            await run_uncancelled(_pause_after_cancel(request, begun))
+            await await_shielded(_pause_after_cancel(request, begun))
             raise
         finally:
             await request.caller.wait_until_idle()

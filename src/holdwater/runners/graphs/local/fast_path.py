@@ -19,7 +19,7 @@ from holdwater.graphs.nodes.function import FunctionNode
 from holdwater.graphs.nodes.nested import GraphNode
 from holdwater.model.cancellation import failure_of
 from holdwater.model.context_isolation import copier
-from holdwater.model.error_report import format_exception_safely
+from holdwater.model.error_report import raw_attribute
 from holdwater.runners.graphs.local import nesting
 from holdwater.runners.graphs.local.run_outcome import RunOutcome
 
@@ -196,7 +196,7 @@ class FastPath:
 
         Raises what is no failure.
         """
-        tb, left, error = format_exception_safely(raised, "__traceback__"), dict[str, Any](), failure_of(raised)
+        tb, left, error = raw_attribute(raised, "__traceback__"), dict[str, Any](), failure_of(raised)
         while tb is not None and tb.tb_frame.f_code is not generated_function.__code__:
             tb = tb.tb_next
         if tb is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from holdwater.model.coroutines import is_over
+from holdwater.model.coroutines import wait_all_shielded
 from holdwater.runners.graphs.local.run_context import ParentRun
 
 
@@ -41,4 +41,4 @@ async def cancel_and_wait(tasks: set[asyncio.Task[None]]) -> None:
     """Cancel these tasks and wait for their ends, also if this is cancelled meanwhile."""
     for task in tasks:
         task.cancel()
-    await is_over(tasks)
+    await wait_all_shielded(tasks)
