@@ -14,7 +14,7 @@ import holdwater.engine.engine
 from holdwater.compat import cloaca
 from holdwater.compat.cloaca import triggers as room
 from holdwater.model.triggers import triggers
-from tests.engine.fake_clock import FakeClock, Ran, settled
+from tests.engine.fake_clock import ContextRecorder, FakeClock, wait_until_idle
 
 Module = Callable[[str], dict[str, Any]]
 START = "2026-11-21T00:00:00"
@@ -46,12 +46,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeClock]:
 
 
 @pytest.fixture
-def ran() -> Ran:
-    return Ran()
+def ran() -> ContextRecorder:
+    return ContextRecorder()
 
 
 @pytest.fixture
-def module(ran: Ran) -> Module:
+def module(ran: ContextRecorder) -> Module:
     """Executes sources as one module of its own, part by part."""
     scope: dict[str, Any] = {"__name__": f"made_{next(_numbers)}", "cloaca": cloaca, "ran": ran, "asked": []}
 
@@ -94,11 +94,11 @@ BOUND = {
 
 
 @pytest.mark.parametrize("case", BOUND)
-def test_which_workflow_it_starts(case: str, module: Module, ran: Ran, url: str) -> None:
+def test_which_workflow_it_starts(case: str, module: Module, ran: ContextRecorder, url: str) -> None:
     for part in BOUND[case]:
         scope = module(part)
     with cloaca.DefaultRunner(url) as runner:
-        ran.wait(1)
+        ran.wait_for_runs(1)
         row = runner.get_trigger_schedule("t")
         assert row is not None
         assert (row["workflow_name"], len(runner.list_trigger_schedules())) == ("w", 1)
@@ -114,7 +114,7 @@ def test_its_name(module: Module) -> None:
     assert found.function is scope["t"]
 
 
-def test_another_modules_workflow_is_not_meant(module: Module, ran: Ran, url: str) -> None:
+def test_another_modules_workflow_is_not_meant(module: Module, ran: ContextRecorder, url: str) -> None:
     other: dict[str, Any] = {"__name__": "another_module", "cloaca": cloaca, "ran": ran}
     module(trigger("t"))
     exec(workflow("theirs"), other)
@@ -129,17 +129,17 @@ def test_another_modules_workflow_is_not_meant(module: Module, ran: Ran, url: st
         cloaca.DefaultRunner(url).shutdown()
 
 
-def test_bound_while_a_runner_runs(module: Module, ran: Ran, url: str) -> None:
+def test_bound_while_a_runner_runs(module: Module, ran: ContextRecorder, url: str) -> None:
     with cloaca.DefaultRunner(url):
         module(trigger("t"))
         module(workflow("w"))
-        ran.wait(1)
+        ran.wait_for_runs(1)
 
 
 # -- by the clock
 
 
-def test_by_the_clock(module: Module, ran: Ran, clock: FakeClock, url: str) -> None:
+def test_by_the_clock(module: Module, ran: ContextRecorder, clock: FakeClock, url: str) -> None:
     before = "on='w', cron='0 2 * * *', timezone='Europe/Berlin'"
     scope = module(trigger("nightly", before) + workflow("w"))
     with cloaca.DefaultRunner(url) as runner:
@@ -153,8 +153,8 @@ def test_by_the_clock(module: Module, ran: Ran, clock: FakeClock, url: str) -> N
         }
         for instant in ("2026-11-21T00:30:00", "2026-11-21T01:00:00"):
             clock.set(instant)
-            settled(runner)
-            ran.wait(1)
+            wait_until_idle(runner)
+            ran.wait_for_runs(1)
         assert ran.times == ["2026-11-21T00:30:00", "2026-11-21T01:00:00"]
         ids = {row["id"] for row in rows.values()}
     assert scope["asked"] == []

@@ -19,7 +19,7 @@ order by j.run_id, j.seq
 """
 
 
-class Places:
+class Databases:
     """Databases by name: a file each on SQLite, a schema each on PostgreSQL."""
 
     def __init__(self, directory: Path, migrated_schema: Callable[[], str]) -> None:
@@ -34,21 +34,21 @@ class Places:
             self._schemas[name] = self._new_schema()
         return self._schemas[name]
 
-    def recorded(self, kind: str, name: str) -> set[tuple[bool, str]]:
+    def recorded_successes(self, kind: str, name: str) -> set[tuple[bool, str]]:
         """(whether in a forked run, task) of each task whose success is in a journal."""
-        return {(forked_from is not None, task) for _, forked_from, task in self._results(kind, name)}
+        return {(forked_from is not None, task) for _, forked_from, task in self._iter_successes(kind, name)}
 
-    def results(self, kind: str, name: str) -> set[tuple[str, str]]:
+    def recorded_results(self, kind: str, name: str) -> set[tuple[str, str]]:
         """(run, task) of each of them."""
-        return {(run, task) for run, _, task in self._results(kind, name)}
+        return {(run, task) for run, _, task in self._iter_successes(kind, name)}
 
-    def performed(self, kind: str, name: str) -> Counter[str]:
+    def recorded_ends(self, kind: str, name: str) -> Counter[str]:
         """How often a body came to something that is in a journal, by node."""
-        return performed_in(*self._rows(kind, name))
+        return count_recorded_ends(*self._rows(kind, name))
 
-    def _results(self, kind: str, name: str) -> Iterator[tuple[str, str | None, str]]:
+    def _iter_successes(self, kind: str, name: str) -> Iterator[tuple[str, str | None, str]]:
         plans, results = self._rows(kind, name)
-        names = _names(plans)
+        names = _node_names(plans)
         for run, structure, forked_from, entries in results:
             for entry in json.loads(entries):
                 if entry[0] == "succeeded":
@@ -72,10 +72,10 @@ class Places:
             connection.close()
 
 
-def performed_in(plans: list[Any], results: list[Any]) -> Counter[str]:
+def count_recorded_ends(plans: list[Any], results: list[Any]) -> Counter[str]:
     """How often a body came to something, by node; what gathers children is none.  Rows as those of PLANS, RESULTS."""
     found: Counter[str] = Counter()
-    names = _names(plans)
+    names = _node_names(plans)
     gathering: set[tuple[str, int]] = set()
     for run, structure, _, entries in results:
         for what, *rest in json.loads(entries):
@@ -91,11 +91,11 @@ def performed_in(plans: list[Any], results: list[Any]) -> Counter[str]:
     return found
 
 
-def _names(plans: list[Any]) -> dict[str, list[str]]:
+def _node_names(plans: list[Any]) -> dict[str, list[str]]:
     """Of nodes, by structure."""
     return {structure: [node["name"] for node in json.loads(plan)["nodes"]] for structure, plan in plans}
 
 
 @pytest.fixture
-def places(tmp_path: Path, migrated_schema: Callable[[], str]) -> Places:
-    return Places(tmp_path, migrated_schema)
+def places(tmp_path: Path, migrated_schema: Callable[[], str]) -> Databases:
+    return Databases(tmp_path, migrated_schema)

@@ -22,15 +22,24 @@ from holdwater.model.schedules import ScheduleRow
 from holdwater.storage import open_store
 from tests.crash import graph_shapes, runners_under_test, shapes, step_shapes
 
-TICKS_FROM_US = 1_700_000_000_000_000
-WRITES = ("commit", "claim", "release", "reclaim_expired", "fire", "put_schedule", "register_workflow", "expire_fires")
+FIRST_TICK_US = 1_700_000_000_000_000
+WRITE_METHODS = (
+    "commit",
+    "claim",
+    "release",
+    "reclaim_expired",
+    "fire",
+    "put_schedule",
+    "register_workflow",
+    "expire_fires",
+)
 
 
-class Killing:
+class KillingStore:
     """A store whose process dies at a transaction."""
 
     def __init__(self, store: Any, crash_at: int, when: str) -> None:
-        self._store, self._left, self._when = store, crash_at, when
+        self._store, self._calls_left, self._when = store, crash_at, when
         self.transactions = 0
 
     @property  # type: ignore[misc]
@@ -40,48 +49,48 @@ class Killing:
 
     def __getattr__(self, name: str) -> Any:
         call = getattr(self._store, name)
-        return self._counted(call) if name in WRITES else call
+        return self._wrap(call) if name in WRITE_METHODS else call
 
-    def _counted(self, call: Callable[..., Any]) -> Callable[..., Any]:
+    def _wrap(self, call: Callable[..., Any]) -> Callable[..., Any]:
         def counted(*args: Any, **kw: Any) -> Any:
             self.transactions += 1
-            self._left -= 1
-            if self._left == 0 and self._when == "before":
+            self._calls_left -= 1
+            if self._calls_left == 0 and self._when == "before":
                 os.kill(os.getpid(), signal.SIGKILL)
             answer = call(*args, **kw)
-            if self._left == 0:
+            if self._calls_left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
             return answer
 
         return counted
 
 
-def run(job: dict[str, Any]) -> None:
+def run_job(job: dict[str, Any]) -> None:
     shapes.LOG = Path(job["log"])
-    opened: list[Killing] = []
+    opened: list[KillingStore] = []
 
     def wrap(store: Any) -> Any:
-        opened.append(Killing(store, job["crash_at"], job["when"]))
+        opened.append(KillingStore(store, job["crash_at"], job["when"]))
         return opened[0]
 
     def killing(url: str, options: Any = None) -> Any:
         return wrap(open_store(url, options))
 
     if job["shape"] == "ticks":
-        told = ticks(job, killing)
+        told = run_schedule(job, killing)
         Path(job["out"]).write_text(json.dumps({**told, "transactions": opened[0].transactions}, default=str))
         return
-    patch(killing)
+    patch_open_store(killing)
     if job.get("face"):
-        told = by_face(job, wrap)
+        told = execute_by_style_runner(job, wrap)
         Path(job["out"]).write_text(json.dumps({**told, "transactions": opened[0].transactions}, default=str))
         return
-    given = {} if job.get("answers") else define(job["shape"])
+    given = {} if job.get("answers") else define_shape(job["shape"])
     # a server cannot see that a process died: only that it does not renew its leases
     config = DefaultRunnerConfig(max_concurrent_tasks=3, lease_seconds=1, recovery_interval_seconds=1)
     with DefaultRunner.with_config(job["url"], config) as runner:
         if job.get("answers"):
-            answer(runner)
+            answer_pauses(runner)
             Path(job["out"]).write_text(json.dumps({"transactions": opened[0].transactions}))
             return
         result = runner.execute(job["shape"], given, idempotency_key="once")
@@ -100,46 +109,46 @@ def run(job: dict[str, Any]) -> None:
     Path(job["out"]).write_text(json.dumps({**told, "transactions": opened[0].transactions}, default=str))
 
 
-def define(shape: str) -> dict[str, Any]:
+def define_shape(shape: str) -> dict[str, Any]:
     """Define the shape here; returns what it is given."""
     if shape in step_shapes.SHAPES:
-        return step_shapes.define(shape)
+        return step_shapes.define_shape(shape)
     if shape in graph_shapes.SHAPES:
-        return graph_shapes.define(shape)
-    shapes.define(shape)
+        return graph_shapes.define_shape(shape)
+    shapes.define_shape(shape)
     return {"given": 1}
 
 
-def by_face(job: dict[str, Any], wrap: runners_under_test.Wrap) -> dict[str, Any]:
+def execute_by_style_runner(job: dict[str, Any], wrap_store: runners_under_test.WrapStore) -> dict[str, Any]:
     if job["face"] == "graphs":
         return runners_under_test.execute_graph(job["shape"], job["url"])
-    return runners_under_test.execute_steps(job["shape"], job["storage"], job["url"], wrap)
+    return runners_under_test.execute_steps(job["shape"], job["storage"], job["url"], wrap_store)
 
 
-def answer(runner: DefaultRunner) -> None:
+def answer_pauses(runner: DefaultRunner) -> None:
     """Give every open question the answer it wants."""
     (run,) = runner.list_runs(top_level=True)
     for pause in runner.pauses(run.run_id):
         runner.answer(run.run_id, pause.pause_id, pause.value["reply"])
 
 
-def patch(opening: Callable[..., Any]) -> None:
-    setattr(holdwater.engine.engine, "open_store", opening)  # noqa: B010 - the engine imports it, and does not export it
+def patch_open_store(open_store_function: Callable[..., Any]) -> None:
+    setattr(holdwater.engine.engine, "open_store", open_store_function)  # noqa: B010 - the engine imports it, and does not export it
 
 
-def ticks(job: dict[str, Any], opening: Callable[..., Any]) -> dict[str, Any]:
+def run_schedule(job: dict[str, Any], open_store_function: Callable[..., Any]) -> dict[str, Any]:
     """A schedule of four instants, whose runs wait for each other."""
-    patch(opening)
-    shapes.define("ticks")
+    patch_open_store(open_store_function)
+    shapes.define_shape("ticks")
     row = ScheduleRow(
         "5c4ed01e-0000-4000-8000-000000000000", "cron", "ticks", "ticks", "* * * * * *", catchup="run_all",
-        overlap="queue", settled_at=TICKS_FROM_US, start_at=TICKS_FROM_US + 1, end_at=TICKS_FROM_US + 4_500_000,
-        next_at=TICKS_FROM_US,
+        overlap="queue", settled_at=FIRST_TICK_US, start_at=FIRST_TICK_US + 1, end_at=FIRST_TICK_US + 4_500_000,
+        next_at=FIRST_TICK_US,
     )  # fmt: skip
     config = DefaultRunnerConfig(cron_max_recovery_age_seconds=3 * 10**9)
     with DefaultRunner.with_config(f"sqlite:///{job['db']}?_synchronous=OFF", config) as runner:
         runner._engine.store.put_schedule(row)  # or it is there already
-        runner._engine.driver.look_for_work()
+        runner._engine.driver.check_for_work()
         done: list[str] = []
         while len(done) < 4:  # bounded by the test's time-out
             rows = runner.get_cron_execution_history(row.id)
@@ -147,13 +156,13 @@ def ticks(job: dict[str, Any], opening: Callable[..., Any]) -> dict[str, Any]:
     return {"instants": done, "fires": len(rows)}
 
 
-def main() -> None:
+def serve_jobs() -> None:
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
             status = 1
             try:
-                run(json.loads(line))
+                run_job(json.loads(line))
                 status = 0
             except BaseException:
                 import traceback
@@ -167,4 +176,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve_jobs()

@@ -28,16 +28,16 @@ from holdwater.errors import StoreUnavailable
 from holdwater.storage.postgres import pipeline
 
 TASKS = 4
-WINDOW = 40
+MAX_UNFINISHED_RUNS = 40
 """runs that are unfinished at the same time, at most"""
-AGAIN_SECONDS = 0.02
-GO = threading.Event()
-GO.set()
-_HELD = threading.Lock()
-_SAYING = threading.Lock()
+RETRY_SECONDS = 0.02
+RELEASED = threading.Event()
+RELEASED.set()
+_FIRST_WAITING = threading.Lock()
+_PRINT_LOCK = threading.Lock()
 
 
-def define(log: int) -> None:
+def define_workflow(log: int) -> None:
     """Two pairs of tasks, side by side.  Each leaves a line when its body begins: its key, when, and where."""
     with WorkflowBuilder("load"):
         for k in range(TASKS):
@@ -46,85 +46,85 @@ def define(log: int) -> None:
             def body(context: Context, handle: TaskHandle) -> None:
                 os.write(log, f"{handle.idempotency_key} {time.time_ns() // 1000} {os.getpid()}\n".encode())
                 context[handle.task_id] = 1
-                if not GO.is_set():
-                    if _HELD.acquire(blocking=False):
-                        say(held=os.getpid())
-                    GO.wait()
+                if not RELEASED.is_set():
+                    if _FIRST_WAITING.acquire(blocking=False):
+                        print_json(held=os.getpid())
+                    RELEASED.wait()
 
 
-class Client:
+class RunClient:
     def __init__(self, runner: DefaultRunner, name: str) -> None:
         self._runner, self._name = runner, name
         self.accepted = 0
         self.completed = 0
-        self._open: deque[WorkflowHandle] = deque()
+        self._unfinished: deque[WorkflowHandle] = deque()
 
     def submit(self) -> None:
         """Until it is accepted."""
         key = f"{self._name}-{self.accepted}"
         while True:
             try:
-                self._open.append(self._runner.submit("load", {"key": key}, idempotency_key=key))
+                self._unfinished.append(self._runner.submit("load", {"key": key}, idempotency_key=key))
                 break
             except StoreUnavailable:
-                threading.Event().wait(AGAIN_SECONDS)
+                threading.Event().wait(RETRY_SECONDS)
         self.accepted += 1
 
-    def finish(self, unfinished: int) -> None:
+    def wait_until_unfinished(self, unfinished: int) -> None:
         """Wait until no more than so many are."""
-        while len(self._open) > unfinished:
-            self.completed += self._open.popleft().result().status == "Completed"
+        while len(self._unfinished) > unfinished:
+            self.completed += self._unfinished.popleft().result().status == "Completed"
 
-    def batch(self, size: int) -> float:
+    def run_batch(self, size: int) -> float:
         """Seconds from the first submission to the last end."""
         begun = time.perf_counter()
         for _ in range(size):
             self.submit()
-        self.finish(0)
+        self.wait_until_unfinished(0)
         return time.perf_counter() - begun
 
 
-def say(**what: Any) -> None:
-    with _SAYING:
+def print_json(**what: Any) -> None:
+    with _PRINT_LOCK:
         print(json.dumps(what), flush=True)
 
 
-class Noticed(logging.Handler):
+class StoreFailureReporter(logging.Handler):
     """Says so when the runner logs that its database cannot be used; its clients may all be waiting for results."""
 
     def emit(self, record: logging.LogRecord) -> None:
         if str(record.msg).startswith("the store cannot be used"):
-            say(refused=time.time_ns())
+            print_json(refused=time.time_ns())
 
 
-def read(lines: SimpleQueue[str]) -> None:
+def read_commands(commands: SimpleQueue[str]) -> None:
     for line in sys.stdin:
         match line.strip():
             case "hold":
-                GO.clear()
-                say(holds=True)
+                RELEASED.clear()
+                print_json(holds=True)
             case "go":
-                GO.set()
+                RELEASED.set()
             case _:
-                lines.put(line)
-    GO.set()
-    lines.put("")
+                commands.put(line)
+    RELEASED.set()
+    commands.put("")
 
 
 def main(url: str, path: str, name: str, options: str) -> None:
-    define(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT))
-    logging.getLogger("holdwater.runner").addHandler(Noticed())
+    define_workflow(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT))
+    logging.getLogger("holdwater.runner").addHandler(StoreFailureReporter())
     lines: SimpleQueue[str] = SimpleQueue()
     given = json.loads(options)
     pipeline.RESPONSE_TIMEOUT_SECONDS = given.pop("silence_seconds", pipeline.RESPONSE_TIMEOUT_SECONDS)
     with DefaultRunner(url, config=DefaultRunnerConfig(**given)) as runner:
-        client = Client(runner, name)
-        threading.Thread(target=lambda: read(lines), daemon=True).start()
-        say(ready=True)
+        client = RunClient(runner, name)
+        threading.Thread(target=lambda: read_commands(lines), daemon=True).start()
+        print_json(ready=True)
         while line := lines.get().split():
             if line[0] == "batch":
-                seconds = client.batch(int(line[1]))
-                say(seconds=seconds, accepted=client.accepted, completed=client.completed)
+                seconds = client.run_batch(int(line[1]))
+                print_json(seconds=seconds, accepted=client.accepted, completed=client.completed)
                 continue
             while True:
                 try:
@@ -132,9 +132,9 @@ def main(url: str, path: str, name: str, options: str) -> None:
                     break
                 except Empty:
                     client.submit()
-                    client.finish(WINDOW)
-            client.finish(0)
-            say(accepted=client.accepted, completed=client.completed)
+                    client.wait_until_unfinished(MAX_UNFINISHED_RUNS)
+            client.wait_until_unfinished(0)
+            print_json(accepted=client.accepted, completed=client.completed)
 
 
 if __name__ == "__main__":

@@ -34,34 +34,37 @@ DEATHS: dict[str, Callable[[], object]] = {
 SHAPES = ("task", "async task", "step", "graph", "late task")
 
 
-class Service:
+class CrashingService:
     def __init__(self, job: dict[str, Any]) -> None:
         self.job, self.folder = job, Path(job["folder"])
 
-    def note(self, name: str) -> None:
+    def append_line(self, name: str) -> None:
         with (self.folder / "begun").open("a") as log:
             log.write(f"{name}\n")
 
-    def noted(self, name: str) -> bool:
+    def has_line(self, name: str) -> bool:
         return f"{name}\n" in (self.folder / "begun").read_text()
 
-    def die(self, kind: str) -> None:
+    def crash(self, kind: str) -> None:
         """Not before an innocent body has begun, in this process or an earlier one."""
-        self.note(f"poison {kind}")
-        while not self.noted("innocent"):
+        self.append_line(f"poison {kind}")
+        while not self.has_line("innocent"):
             time.sleep(0.001)
         DEATHS[kind]()
         time.sleep(60)  # a signal may take a moment
 
-    def define(self) -> list[tuple[str, str]]:
+    def define_workflows(self) -> list[tuple[str, str]]:
         """Workflows, and the keys of their runs."""
-        names = [(self.poison(k, kind, shape), f"poison {k}") for k, (kind, shape) in enumerate(self.job["poisons"])]
+        names = [
+            (self.define_crashing_workflow(k, kind, shape), f"poison {k}")
+            for k, (kind, shape) in enumerate(self.job["poisons"])
+        ]
 
         with WorkflowBuilder("innocent"):
 
             @task(id="a")
             def quick(context: Context) -> None:
-                self.note("innocent")
+                self.append_line("innocent")
 
             @task(id="b", dependencies=["a"])
             def slow(context: Context) -> None:
@@ -74,19 +77,19 @@ class Service:
         # the innocent first, or those that wait for one to begin have all the slots
         return [*[("innocent", f"innocent {k}") for k in range(self.job["innocents"])], *names]
 
-    def poison(self, k: int, kind: str, shape: str) -> str:
-        name = f"poison-{k}"
+    def define_crashing_workflow(self, number: int, death: str, shape: str) -> str:
+        name = f"poison-{number}"
         if shape == "step":
 
             def step(ctx: WorkflowContext, config: dict[str, Any]) -> None:
-                self.die(kind)
+                self.crash(death)
 
             register_workflow(Workflow(name, [Step.lambda_("a", step)]))
         elif shape == "graph":
 
             @node(output_name="y")
             def body(x: int = 0) -> int:
-                self.die(kind)
+                self.crash(death)
                 return x
 
             register_graph(Graph([body], name=name))
@@ -102,18 +105,18 @@ class Service:
 
                     @task(id="bad")
                     async def bad_async(context: Context) -> None:
-                        self.die(kind)
+                        self.crash(death)
                 else:
 
                     @task(id="bad", dependencies=dependencies)
                     def bad(context: Context) -> None:
-                        self.die(kind)
+                        self.crash(death)
 
         return name
 
-    def serve(self) -> None:
+    def execute_all(self) -> None:
         """Submit what is not there yet, and wait for the ends of all."""
-        runs = self.define()
+        runs = self.define_workflows()
         with DefaultRunner.with_config(self.job["url"], DefaultRunnerConfig(**self.job["options"])) as runner:
             handles = {key: runner.submit(name, idempotency_key=key) for name, key in runs}
             results = {key: handle.result() for key, handle in handles.items()}
@@ -125,22 +128,22 @@ class Service:
         (self.folder / "told.new").rename(self.folder / "told")
 
 
-def start(service: Service) -> int:
+def fork_service(service: CrashingService) -> int:
     pid = os.fork()
     if pid:
         return pid
     try:
-        service.serve()
+        service.execute_all()
     except BaseException:
         traceback.print_exc()
     finally:
         os._exit(1)
 
 
-def main(job: dict[str, Any]) -> None:
-    service = Service(job)
+def supervise(job: dict[str, Any]) -> None:
+    service = CrashingService(job)
     (service.folder / "begun").touch()
-    living = {start(service) for _ in range(job["runners"])}
+    living = {fork_service(service) for _ in range(job["runners"])}
     deaths = 0
     try:
         while not (service.folder / "told").exists():
@@ -149,7 +152,7 @@ def main(job: dict[str, Any]) -> None:
             if (service.folder / "told").exists():
                 break
             deaths += 1
-            living.add(start(service))
+            living.add(fork_service(service))
     finally:
         for pid in living:
             os.kill(pid, signal.SIGKILL)
@@ -158,4 +161,4 @@ def main(job: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main(json.loads(sys.argv[1]))
+    supervise(json.loads(sys.argv[1]))

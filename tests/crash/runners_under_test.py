@@ -18,21 +18,21 @@ from tests.crash import graph_shapes, step_shapes
 
 RUN = "the-run"
 
-Wrap = Callable[[Any], Any]
+WrapStore = Callable[[Any], Any]
 """puts something around a store"""
 
 
-def execute_steps(shape: str, storage: str, place: str, wrap: Wrap) -> dict[str, Any]:
+def execute_steps(shape: str, storage: str, url: str, wrap_store: WrapStore) -> dict[str, Any]:
     """By a WorkflowRunner.  `storage`: "database", "file" or "redis"; `place`: of its runs."""
     opened = holdwater.runners.steps.open_store.open_run_store
-    setattr(holdwater.runners.steps.workflow_runner, "open_run_store", lambda *given: wrap(opened(*given)))  # noqa: B010 - imported there
-    workflow, given = step_shapes.workflow(shape)
+    setattr(holdwater.runners.steps.workflow_runner, "open_run_store", lambda *given: wrap_store(opened(*given)))  # noqa: B010 - imported there
+    workflow, given = step_shapes.make_workflow(shape)
     if storage == "database":
-        runner = WorkflowRunner(place)
+        runner = WorkflowRunner(url)
     elif storage == "file":
-        runner = WorkflowRunner(config=WorkflowRunnerConfig(checkpoint_storage="file", checkpoint_path=place))
+        runner = WorkflowRunner(config=WorkflowRunnerConfig(checkpoint_storage="file", checkpoint_path=url))
     else:
-        runner = WorkflowRunner(config=WorkflowRunnerConfig(checkpoint_storage="redis", redis_url=place))
+        runner = WorkflowRunner(config=WorkflowRunnerConfig(checkpoint_storage="redis", redis_url=url))
     with runner:
         try:
             result = runner.resume(RUN, workflow=workflow)
@@ -41,12 +41,12 @@ def execute_steps(shape: str, storage: str, place: str, wrap: Wrap) -> dict[str,
     return {"status": result.status, "outputs": result.context.outputs.to_dict()}
 
 
-def execute_graph(shape: str, place: str) -> dict[str, Any]:
+def execute_graph(shape: str, url: str) -> dict[str, Any]:
     """By an AsyncRunner with a checkpointer.  Every question gets the answer it wants."""
     graph, given = graph_shapes.SHAPES[shape]()
 
     async def run() -> dict[str, Any]:
-        with Checkpointer(place) as checkpointer:
+        with Checkpointer(url) as checkpointer:
             runner = AsyncRunner(checkpointer=checkpointer)
             result = await runner.run(graph, given, workflow_id=RUN)
             for _ in range(3):

@@ -26,7 +26,7 @@ LOG = Path(os.devnull)
 """set by the process that runs the shapes"""
 
 
-def effect(name: str) -> int:
+def append_effect(name: str) -> int:
     """Note that a body began; returns how often it has, this time included."""
     fd = os.open(LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(fd, f"{name}\n".encode())
@@ -34,17 +34,17 @@ def effect(name: str) -> int:
     return LOG.read_text().splitlines().count(name)
 
 
-def put(name: str, **values: Any) -> Callable[[Context], None]:
+def sets(name: str, **values: Any) -> Callable[[Context], None]:
     def body(context: Context) -> None:
-        effect(name)
+        append_effect(name)
         context.update_from_dict(values)
 
     return body
 
 
-def grow(name: str, key: str = "log") -> Callable[[Context], None]:
+def appends(name: str, key: str = "log") -> Callable[[Context], None]:
     def body(context: Context) -> None:
-        effect(name)
+        append_effect(name)
         context[key] = [*context.get(key, []), name]
 
     return body
@@ -52,7 +52,7 @@ def grow(name: str, key: str = "log") -> Callable[[Context], None]:
 
 def fails(name: str) -> Callable[[Context], None]:
     def body(context: Context) -> None:
-        effect(name)
+        append_effect(name)
         raise ValueError("always")
 
     return body
@@ -60,89 +60,93 @@ def fails(name: str) -> Callable[[Context], None]:
 
 def flaky(name: str, failures: int) -> Callable[[Context], None]:
     def body(context: Context) -> None:
-        if effect(name) <= failures:
+        if append_effect(name) <= failures:
             raise ConnectionError("not yet")
         context[name] = "at last"
 
     return body
 
 
-def last(context: Context) -> None:
-    effect(f"last{context.get('mark', '')}")
+def append_mark(context: Context) -> None:
+    append_effect(f"last{context.get('mark', '')}")
     context["end"] = [*context.get("log", []), context.get("mark", "")]
 
 
-def add(name: str, body: Callable[..., Any], after: list[str] | None = None, **options: Any) -> None:
-    task(id=name, dependencies=after or [], **options)(body)
+def add_task(name: str, function: Callable[..., Any], after: list[str] | None = None, **options: Any) -> None:
+    task(id=name, dependencies=after or [], **options)(function)
 
 
 def linear() -> None:
     for k in range(5):
-        add(f"t{k}", grow(f"t{k}"), [f"t{k - 1}"] if k else [])
+        add_task(f"t{k}", appends(f"t{k}"), [f"t{k - 1}"] if k else [])
 
 
 def mended() -> None:
     """Fails at first, whatever its process does; and a cleanup that is to leave no trace."""
-    add("first", grow("first"))
-    add("flaky", flaky("flaky", 2), ["first"])
-    add("tidy", grow("tidy"), ["flaky"], trigger_rules=task_failed("flaky"))
-    add("last", last, ["flaky"])
+    add_task("first", appends("first"))
+    add_task("flaky", flaky("flaky", 2), ["first"])
+    add_task("tidy", appends("tidy"), ["flaky"], trigger_rules=task_failed("flaky"))
+    add_task("last", append_mark, ["flaky"])
 
 
 def ticks() -> None:
     """For a schedule: one line for each instant."""
 
     def tick(context: Context) -> None:
-        effect(context["scheduled_time"])
+        append_effect(context["scheduled_time"])
 
-    add("tick", tick)
+    add_task("tick", tick)
 
 
 def diamond() -> None:
-    add("start", put("start", log=["start"], cfg={"a": 1}, dead=1))
-    add("left", grow("left"), ["start"])
-    add("right", grow("right"), ["start"])
-    add("end", grow("end"), ["left", "right"])
+    add_task("start", sets("start", log=["start"], cfg={"a": 1}, dead=1))
+    add_task("left", appends("left"), ["start"])
+    add_task("right", appends("right"), ["start"])
+    add_task("end", appends("end"), ["left", "right"])
 
 
 def fan() -> None:
-    add("source", put("source", base=10))
+    add_task("source", sets("source", base=10))
     for k in range(12):
-        add(f"leaf{k}", put(f"leaf{k}", **{f"k{k}": k}), ["source"])
+        add_task(f"leaf{k}", sets(f"leaf{k}", **{f"k{k}": k}), ["source"])
 
     def total(context: Context) -> None:
-        effect("sum")
+        append_effect("sum")
         context["sum"] = sum(context[f"k{k}"] for k in range(12))
 
-    add("sum", total, [f"leaf{k}" for k in range(12)])
+    add_task("sum", total, [f"leaf{k}" for k in range(12)])
 
 
 def wide() -> None:
     for k in range(6):
-        add(f"w{k}", grow(f"w{k}", key=f"log{k % 2}"))
+        add_task(f"w{k}", appends(f"w{k}", key=f"log{k % 2}"))
 
 
 def retry() -> None:
-    add("first", flaky("first", 2), retry_attempts=20, retry_delay_ms=5, retry_backoff="fixed")
-    add("second", flaky("second", 1), ["first"], retry_attempts=20, retry_delay_ms=0, retry_backoff="fixed")
-    add("third", put("third", done=True), ["second"])
+    add_task("first", flaky("first", 2), retry_attempts=20, retry_delay_ms=5, retry_backoff="fixed")
+    add_task("second", flaky("second", 1), ["first"], retry_attempts=20, retry_delay_ms=0, retry_backoff="fixed")
+    add_task("third", sets("third", done=True), ["second"])
 
 
 def rules() -> None:
-    add("a", put("a", a=1))
-    add("big", put("big", big=1), ["a"], trigger_rules=context_value("a", ">", 5))
-    add("after_big", put("after_big", after=1), ["big"])
-    add("small", put("small", small=1), ["a"], trigger_rules=all_of(task_success("a"), context_value("a", "<", 5)))
-    add("skipped", put("skipped", seen=1), ["big"], trigger_rules=task_skipped("big"))
-    add("quiet", put("quiet", quiet=1), ["a"], trigger_rules=none_of(task_failed("a"), context_value("a", "==", 9)))
+    add_task("a", sets("a", a=1))
+    add_task("big", sets("big", big=1), ["a"], trigger_rules=context_value("a", ">", 5))
+    add_task("after_big", sets("after_big", after=1), ["big"])
+    add_task(
+        "small", sets("small", small=1), ["a"], trigger_rules=all_of(task_success("a"), context_value("a", "<", 5))
+    )
+    add_task("skipped", sets("skipped", seen=1), ["big"], trigger_rules=task_skipped("big"))
+    add_task(
+        "quiet", sets("quiet", quiet=1), ["a"], trigger_rules=none_of(task_failed("a"), context_value("a", "==", 9))
+    )
 
 
 def failure() -> None:
-    add("extract", fails("extract"))
-    add("transform", put("transform", t=1), ["extract"])
-    add("load", put("load", l=1), ["transform"])
-    add("alarm", put("alarm", alarm=1), ["extract"], trigger_rules=task_failed("extract"))
-    add("tidy", put("tidy", tidy=1), ["load", "alarm"], trigger_rules=always())
+    add_task("extract", fails("extract"))
+    add_task("transform", sets("transform", t=1), ["extract"])
+    add_task("load", sets("load", l=1), ["transform"])
+    add_task("alarm", sets("alarm", alarm=1), ["extract"], trigger_rules=task_failed("extract"))
+    add_task("tidy", sets("tidy", tidy=1), ["load", "alarm"], trigger_rules=always())
 
 
 def coroutines() -> None:
@@ -150,68 +154,71 @@ def coroutines() -> None:
         async def body(context: Context) -> Context:
             import asyncio
 
-            effect(name)
+            append_effect(name)
             await asyncio.sleep(0)
             context[name] = 1
             return context
 
         return body
 
-    add("one", waits("one"))
-    add("two", waits("two"), ["one"])
-    add("three", waits("three"), ["one"])
-    add("four", waits("four"), ["two", "three"])
+    add_task("one", waits("one"))
+    add_task("two", waits("two"), ["one"])
+    add_task("three", waits("three"), ["one"])
+    add_task("four", waits("four"), ["two", "three"])
 
 
 def defer() -> None:
     def poll(context: Context, handle: TaskHandle) -> None:
-        effect("poll")
+        append_effect("poll")
         handle.defer_until(lambda: "signal\n" in LOG.read_text(), poll_interval_ms=2)
         context["polled"] = True
 
-    add("poll", poll)
-    add("signal", put("signal", signalled=True))
-    add("both", put("both", both=1), ["poll", "signal"])
+    add_task("poll", poll)
+    add_task("signal", sets("signal", signalled=True))
+    add_task("both", sets("both", both=1), ["poll", "signal"])
 
 
 def timeout() -> None:
     def stuck(context: Context, handle: TaskHandle) -> None:
-        if effect("stuck") == 1:
+        if append_effect("stuck") == 1:
             handle.defer_until(lambda: True, poll_interval_ms=1)
             while not handle.cancelled:
                 pass
             return
         context["unstuck"] = True
 
-    add("stuck", stuck, timeout_seconds=0.05, retry_attempts=20, retry_delay_ms=1)
-    add("next", put("next", next=1), ["stuck"])
+    add_task("stuck", stuck, timeout_seconds=0.05, retry_attempts=20, retry_delay_ms=1)
+    add_task("next", sets("next", next=1), ["stuck"])
 
 
 def merge() -> None:
-    add("seed", put("seed", n=0, rows=[1], cfg={"x": {"a": 1}}, gone=1))
+    add_task("seed", sets("seed", n=0, rows=[1], cfg={"x": {"a": 1}}, gone=1))
 
     def left(context: Context) -> None:
-        effect("left")
+        append_effect("left")
         context["rows"].append(2)
         context["cfg"]["x"]["l"] = 1
         context.remove("gone")
 
     def right(context: Context) -> dict[str, Any]:
-        effect("right")
+        append_effect("right")
         return {"rows": [*context["rows"], 3], "n": 7}
 
-    add("left", left, ["seed"])
-    add("right", right, ["seed"])
-    add("join", grow("join"), ["left", "right"])
-    add("other", grow("other"), ["right", "left"])
+    add_task("left", left, ["seed"])
+    add_task("right", right, ["seed"])
+    add_task("join", appends("join"), ["left", "right"])
+    add_task("other", appends("other"), ["right", "left"])
 
 
 def ladder() -> None:
     for k in range(4):
         before = [f"l{k - 1}", f"r{k - 1}"] if k else []
-        add(f"l{k}", grow(f"l{k}"), before)
-        add(
-            f"r{k}", grow(f"r{k}", key="other"), before, trigger_rules=any_of(*map(task_success, before)) if k else None
+        add_task(f"l{k}", appends(f"l{k}"), before)
+        add_task(
+            f"r{k}",
+            appends(f"r{k}", key="other"),
+            before,
+            trigger_rules=any_of(*map(task_success, before)) if k else None,
         )
 
 
@@ -221,6 +228,6 @@ SHAPES: dict[str, Callable[[], None]] = {
 }
 
 
-def define(shape: str) -> None:
+def define_shape(shape: str) -> None:
     with WorkflowBuilder(shape):
         {"mended": mended, "ticks": ticks, **SHAPES}[shape]()

@@ -15,7 +15,7 @@ import pytest
 from holdwater.runs.verify.checker import StoreChecker
 from holdwater.runtime.clock import SystemClock
 from holdwater.storage import open_store
-from tests.crash.databases import Places, places
+from tests.crash.databases import Databases, places
 from tests.suite.waiting import poll_pause
 
 __all__ = ["places"]
@@ -76,7 +76,7 @@ with DefaultRunner(url, config=config) as runner:
         pytest.param("postgresql", 40, marks=[pytest.mark.long, pytest.mark.timeout(900)]),
     ],
 )
-def test_killed_while_children_run(kind: str, kills: int, places: Places, tmp_path: Path) -> None:
+def test_killed_while_children_run(kind: str, kills: int, places: Databases, tmp_path: Path) -> None:
     rng, count = random.Random(kills), 10 * kills
     script, log = tmp_path / "family.py", tmp_path / "effects"
     script.write_text(textwrap.dedent(SCRIPT))
@@ -90,7 +90,7 @@ def test_killed_while_children_run(kind: str, kills: int, places: Places, tmp_pa
             return effects.read().split()
 
     def done() -> set[str]:
-        return {f"{run}:{task}" for run, task in places.results(kind, "family") if task == "leaf"}
+        return {f"{run}:{task}" for run, task in places.recorded_results(kind, "family") if task == "leaf"}
 
     for _ in range(kills):
         recorded, size = done(), log.stat().st_size

@@ -24,7 +24,7 @@ PATIENCE_SECONDS = 300.0
 INNOCENTS = 8
 
 
-def supervised(
+def run_supervised(
     url: str,
     folder: Path,
     poisons: Sequence[tuple[str, str]],
@@ -63,37 +63,37 @@ def supervised(
 
 @pytest.mark.parametrize("death", sample_cases(3, list(DEATHS)))
 def test_however_it_dies(tmp_path: Path, death: str) -> None:
-    deaths = supervised(f"sqlite:///{tmp_path}/p.db", tmp_path, [(death, "task")], max_crashes_per_task=3)
+    deaths = run_supervised(f"sqlite:///{tmp_path}/p.db", tmp_path, [(death, "task")], max_crashes_per_task=3)
     assert 3 <= deaths <= 5
 
 
 @pytest.mark.parametrize("shape", SHAPES[1:])
 def test_whatever_it_is_part_of(tmp_path: Path, shape: str) -> None:
-    deaths = supervised(f"sqlite:///{tmp_path}/p.db", tmp_path, [("SIGKILL", shape)], max_crashes_per_task=3)
+    deaths = run_supervised(f"sqlite:///{tmp_path}/p.db", tmp_path, [("SIGKILL", shape)], max_crashes_per_task=3)
     assert 3 <= deaths <= 5
 
 
 @pytest.mark.parametrize("crashes", [1, 2])
 def test_none_is_condemned_before_it_was_alone(tmp_path: Path, crashes: int) -> None:
-    deaths = supervised(f"sqlite:///{tmp_path}/p.db", tmp_path, [("SIGKILL", "task")], max_crashes_per_task=crashes)
+    deaths = run_supervised(f"sqlite:///{tmp_path}/p.db", tmp_path, [("SIGKILL", "task")], max_crashes_per_task=crashes)
     assert 2 <= deaths <= 4
 
 
 def test_several_at_once(tmp_path: Path) -> None:
     """Each crash may count for all that had begun, the last ones are each one's own."""
     poisons = [("SIGKILL", "task"), ("exit", "graph"), ("abort", "async task")]
-    deaths = supervised(f"sqlite:///{tmp_path}/p.db", tmp_path, poisons, max_crashes_per_task=4)
+    deaths = run_supervised(f"sqlite:///{tmp_path}/p.db", tmp_path, poisons, max_crashes_per_task=4)
     assert 10 <= deaths <= 16
 
 
 def test_by_default(tmp_path: Path) -> None:
-    deaths = supervised(f"sqlite:///{tmp_path}/p.db", tmp_path, [("SIGKILL", "task")])
+    deaths = run_supervised(f"sqlite:///{tmp_path}/p.db", tmp_path, [("SIGKILL", "task")])
     assert 10 <= deaths <= 14
 
 
 def test_across_two_runners(tmp_path: Path, migrated_schema: Callable[[], str]) -> None:
     options: dict[str, Any] = {"max_crashes_per_task": 3, "lease_seconds": 1, "recovery_interval_seconds": 1}
-    deaths = supervised(migrated_schema(), tmp_path, [("SIGKILL", "task"), ("exit", "step")], runners=2, **options)
+    deaths = run_supervised(migrated_schema(), tmp_path, [("SIGKILL", "task"), ("exit", "step")], runners=2, **options)
     assert deaths <= 12
 
 
@@ -104,5 +104,5 @@ def test_many_of_every_kind(tmp_path: Path, migrated_schema: Callable[[], str], 
     url = migrated_schema() if database == "postgresql" else f"sqlite:///{tmp_path}/p.db"
     poisons = [(death, SHAPES[k % len(SHAPES)]) for k, death in enumerate(DEATHS)]
     options: dict[str, Any] = {"lease_seconds": 1, "recovery_interval_seconds": 1}
-    deaths = supervised(url, tmp_path, poisons, innocents=60, runners=runners, **options)
+    deaths = run_supervised(url, tmp_path, poisons, innocents=60, runners=runners, **options)
     assert deaths <= 10 * len(poisons) + 10

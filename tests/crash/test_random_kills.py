@@ -15,7 +15,7 @@ import pytest
 from holdwater.runs.verify.checker import StoreChecker
 from holdwater.runtime.clock import SystemClock
 from holdwater.storage import open_store
-from tests.crash.databases import Places, places
+from tests.crash.databases import Databases, places
 
 __all__ = ["places"]
 
@@ -41,9 +41,9 @@ print("done", flush=True)
 """
 
 
-def recorded(places: Places, kind: str) -> set[str]:
+def recorded_successes(places: Databases, kind: str) -> set[str]:
     """Keys of the tasks whose success is in a journal."""
-    return {f"{run}:{task}" for run, task in places.results(kind, "load")}
+    return {f"{run}:{task}" for run, task in places.recorded_results(kind, "load")}
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def recorded(places: Places, kind: str) -> set[str]:
         pytest.param("postgresql", 100, marks=[pytest.mark.long, pytest.mark.timeout(900)]),
     ],
 )
-def test_killed_at_random(kind: str, kills: int, places: Places, tmp_path: Path) -> None:
+def test_killed_at_random(kind: str, kills: int, places: Databases, tmp_path: Path) -> None:
     rng = random.Random(kills)
     script, log, url = tmp_path / "load.py", tmp_path / "effects", places.url(kind, "load").partition("?_")[0]
     script.write_text(textwrap.dedent(SCRIPT))
@@ -63,7 +63,7 @@ def test_killed_at_random(kind: str, kills: int, places: Places, tmp_path: Path)
     command = [sys.executable, str(script), url, str(log), str(runs)]
     log.touch()
     for _ in range(kills):
-        done = recorded(places, kind)
+        done = recorded_successes(places, kind)
         before = log.stat().st_size
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
@@ -77,7 +77,7 @@ def test_killed_at_random(kind: str, kills: int, places: Places, tmp_path: Path)
         assert not done & again
     finished = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     assert finished.stdout == "accepted\ndone\n"
-    assert len(recorded(places, kind)) == 6 * runs
+    assert len(recorded_successes(places, kind)) == 6 * runs
     store = open_store(url)
     try:
         checker = StoreChecker(store, SystemClock().now)

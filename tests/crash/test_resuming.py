@@ -100,7 +100,7 @@ def test_of_two_that_go_on_with_a_run_one_does(face: str, tmp_path: Path, reques
     died = subprocess.run(command, timeout=60, check=False)
     assert died.returncode == -signal.SIGKILL
     if face == "redis":
-        expire(place)
+        expire_leases(place)
     with (
         run_script(SCRIPT, face, place, "go", str(log)) as one,
         run_script(SCRIPT, face, place, "go", str(log)) as other,
@@ -117,7 +117,7 @@ def test_of_two_that_go_on_with_a_run_one_does(face: str, tmp_path: Path, reques
     assert log.read_text().split() == ["first", "second"]
 
 
-def expire(url: str) -> None:
+def expire_leases(url: str) -> None:
     """What Redis does by itself half a minute after a process has died."""
     import redis
 
@@ -157,7 +157,7 @@ def test_a_map_of_a_thousand_is_gone_on_with(tmp_path: Path) -> None:
     url, log = f"sqlite:///{tmp_path}/runs.db?_synchronous=OFF", tmp_path / "log"
     command = [sys.executable, "-c", MAP, url, str(log)]
     assert subprocess.run([*command, "die"], timeout=120, check=False).returncode == -signal.SIGKILL
-    recorded = items_done(url)
+    recorded = completed_items(url)
     before = log.read_text().split()
     assert recorded <= set(before)
     done = subprocess.run([*command, "go"], timeout=120, check=True, capture_output=True, text=True)
@@ -173,7 +173,7 @@ def test_a_map_of_a_thousand_is_gone_on_with(tmp_path: Path) -> None:
         store.close()
 
 
-def items_done(url: str) -> set[str]:
+def completed_items(url: str) -> set[str]:
     """Items whose body's success is in a journal."""
     store = open_store(url)
     found = set()
@@ -195,7 +195,7 @@ WorkflowRunner(sys.argv[1]).execute(naps([]), run_id="the-run")
 """
 
 
-def naps(calls: list[str]) -> Workflow:
+def sleeping_workflow(calls: list[str]) -> Workflow:
     return Workflow("naps", [recording_step("before", calls), Step.wait("nap", 3600.0), recording_step("after", calls)])
 
 
@@ -204,7 +204,7 @@ def test_a_wait_goes_on_where_a_killed_process_slept(tmp_path: Path) -> None:
     store = open_store(url)
     with run_script(NAP, url) as other:
         assert other.read_line() == "begun"
-        while not (until := asleep_until(store)):  # bounded by the test's time-out
+        while not (until := sleeps_until(store)):  # bounded by the test's time-out
             poll_pause()
         other.process.kill()
         other.process.wait(20)
@@ -214,24 +214,24 @@ def test_a_wait_goes_on_where_a_killed_process_slept(tmp_path: Path) -> None:
         statuses: list[str] = []
         runner = WorkflowRunner(url, clock=clock)
         resumed = threading.Thread(
-            target=lambda: statuses.append(runner.resume("the-run", workflow=naps(calls)).status)
+            target=lambda: statuses.append(runner.resume("the-run", workflow=sleeping_workflow(calls)).status)
         )
         resumed.start()
         try:
             while not [row for row in store.work("the-run") if row.owner is not None]:
                 poll_pause()
             assert calls == []
-            assert asleep_until(store) == until
+            assert sleeps_until(store) == until
             clock.set(until)
             resumed.join(30)
         finally:
             runner.close()
     assert (statuses, calls) == (["completed"], ["after"])
-    assert asleep_until(store) == until
+    assert sleeps_until(store) == until
     store.close()
 
 
-def asleep_until(store: object) -> int | None:
+def sleeps_until(store: object) -> int | None:
     """The one instant until which the run has ever slept, as recorded."""
     entries = [entry for row in store.journal("the-run") for entry in json.loads(row.entries)]  # type: ignore[attr-defined]
     instants = [entry[-1] for entry in entries if entry[0] == "deferred"]

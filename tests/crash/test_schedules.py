@@ -16,7 +16,7 @@ from tests.crash.test_every_commit import Job, start
 __all__ = ["start"]
 
 
-def recorded(db: Path) -> set[str]:
+def recorded_successes(db: Path) -> set[str]:
     """Instants whose runs have completed, and no run without an instant."""
     connection = sqlite3.connect(db)
     try:
@@ -53,7 +53,7 @@ def test_killed_at_every_transaction(start: Job, tmp_path: Path) -> None:
                 continue
             assert status == -signal.SIGKILL
             died, points = True, points + 1
-            done = recorded(db) if db.exists() and db.stat().st_size else set()
+            done = recorded_successes(db) if db.exists() and db.stat().st_size else set()
             before = log.read_text() if log.exists() else ""
             assert go(name, 0, "never")[0] == 0
             again = log.read_text()[len(before) :].splitlines()
@@ -61,7 +61,7 @@ def test_killed_at_every_transaction(start: Job, tmp_path: Path) -> None:
             outcome = json.loads(out.read_text())
             outcome.pop("transactions")
             assert outcome == reference, name
-            assert len(recorded(db)) == 4
+            assert len(recorded_successes(db)) == 4
             store = open_store(f"sqlite:///{db}")
             assert [str(v) for v in StoreChecker(store, lambda: time.time_ns() // 1000).find_violations()] == [], name
             assert len(list(store.iter_runs())) == 4

@@ -30,11 +30,11 @@ from tests.suite.runners import Define, define
 __all__ = ["define"]
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_SECONDS = 20.0
-WHOLE_SECONDS = 600.0
+ANSWER_TIMEOUT_SECONDS = 20.0
+PROCESS_TIMEOUT_SECONDS = 600.0
 
 
-class Load:
+class LoadProcess:
     """A process of `tests.crash.load`."""
 
     def __init__(self, url: str, log: Path, name: str, **options: Any) -> None:
@@ -46,12 +46,12 @@ class Load:
             text=True,
         )
 
-    def tell(self, line: str) -> None:
+    def send_line(self, line: str) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
 
-    def hear(self, key: str) -> dict[str, Any]:
+    def wait_for_answer(self, key: str) -> dict[str, Any]:
         """Its next answer with such a key."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
@@ -60,63 +60,63 @@ class Load:
                 return said
         raise AssertionError(f"the process ended with {self.process.wait()} before it said {key!r}")
 
-    def hear_refusal(self, since_ns: int) -> None:
-        while self.hear("refused")["refused"] < since_ns:
+    def wait_for_refusal(self, since_ns: int) -> None:
+        while self.wait_for_answer("refused")["refused"] < since_ns:
             pass
 
 
-def kill(loads: list[Load]) -> None:
+def kill_all(loads: list[LoadProcess]) -> None:
     for load in loads:
         load.process.kill()
 
 
 @contextmanager
-def loads(url: str, log: Path, count: int, name: str = "p", **options: Any) -> Iterator[list[Load]]:
+def start_loads(url: str, log: Path, count: int, name: str = "p", **options: Any) -> Iterator[list[LoadProcess]]:
     """So many runner processes, ready to work; at the end they have to leave in order."""
     log.touch()
     with ExitStack() as stack:
-        made = [Load(url, log, f"{name}{n}", **options) for n in range(count)]
+        made = [LoadProcess(url, log, f"{name}{n}", **options) for n in range(count)]
         for load in made:
             stack.enter_context(load.process)
-        stack.callback(kill, made)
-        deadline = threading.Timer(WHOLE_SECONDS, kill, [made])
+        stack.callback(kill_all, made)
+        deadline = threading.Timer(PROCESS_TIMEOUT_SECONDS, kill_all, [made])
         deadline.daemon = True
         deadline.start()
         stack.callback(deadline.cancel)
         for load in made:
-            load.hear("ready")
+            load.wait_for_answer("ready")
         yield made
         for load in made:
             assert load.process.stdin is not None
             load.process.stdin.close()
         for load in made:
-            assert load.process.wait(PATIENCE_SECONDS) == 0
+            assert load.process.wait(ANSWER_TIMEOUT_SECONDS) == 0
 
 
-class Effects:
+class EffectsLog:
     """The log all bodies write to."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def grow(self, lines: int) -> None:
+    def wait_for_lines(self, lines: int) -> None:
         """Wait until so many more bodies have begun."""
-        aim = self._count() + lines
-        end = time.monotonic() + PATIENCE_SECONDS
-        while self._count() < aim:
+        aim = self._count_lines() + lines
+        end = time.monotonic() + ANSWER_TIMEOUT_SECONDS
+        while self._count_lines() < aim:
             assert time.monotonic() < end, "the work stands still"
 
-    def _count(self) -> int:
+    def _count_lines(self) -> int:
         threading.Event().wait(0.005)  # a file tells nobody that it grew
         return self._path.read_bytes().count(b"\n")
 
-    def all(self) -> list[tuple[str, int, int]]:
+    def read_all(self) -> list[tuple[str, int, int]]:
         """(task's key, when its body began, process) of each."""
         rows = [line.split() for line in self._path.read_text().splitlines()]
         return [(key, int(at), int(pid)) for key, at, pid in rows]
 
 
-def recorded(url: str) -> dict[str, tuple[int, int]]:
+def recorded_successes(url: str) -> dict[str, tuple[int, int]]:
     """Task's key -> how often its success is in the journal, and when first."""
     found: dict[str, tuple[int, int]] = {}
     with psycopg.connect(url) as connection:
@@ -130,12 +130,12 @@ def recorded(url: str) -> dict[str, tuple[int, int]]:
     return found
 
 
-def check(url: str, effects: Effects, accepted: int) -> None:
+def assert_consistent(url: str, effects: EffectsLog, accepted: int) -> None:
     """Every accepted run has ended well, each task is recorded once, and none began after it was recorded."""
-    done = recorded(url)
+    done = recorded_successes(url)
     assert len(done) == TASKS * accepted
     assert {times for times, _ in done.values()} == {1}
-    assert [key for key, at, _ in effects.all() if at > done[key][1]] == [], "recorded tasks ran again"
+    assert [key for key, at, _ in effects.read_all() if at > done[key][1]] == [], "recorded tasks ran again"
     store = open_store(url)
     try:
         checker = StoreChecker(store, SystemClock().now)
@@ -146,11 +146,11 @@ def check(url: str, effects: Effects, accepted: int) -> None:
         store.close()
 
 
-def accepted(loads: list[Load]) -> int:
+def count_accepted(loads: list[LoadProcess]) -> int:
     """Stop the load; how many runs were accepted."""
     for load in loads:
-        load.tell("stop")
-    said = [load.hear("accepted") for load in loads]
+        load.send_line("stop")
+    said = [load.wait_for_answer("accepted") for load in loads]
     assert [s["completed"] for s in said] == [s["accepted"] for s in said]
     return sum([s["accepted"] for s in said])
 
@@ -178,27 +178,27 @@ def test_the_server_is_killed_and_comes_back(
 ) -> None:
     """F05."""
     rng = random.Random(restarts)
-    effects = Effects(tmp_path / "effects")
-    with loads(url, tmp_path / "effects", 2, lease_seconds=5, recovery_interval_seconds=5) as (one, two):
-        one.tell(f"batch {size}")
-        before = one.hear("seconds")["seconds"]
-        one.tell("load")
-        two.tell("load")
+    effects = EffectsLog(tmp_path / "effects")
+    with start_loads(url, tmp_path / "effects", 2, lease_seconds=5, recovery_interval_seconds=5) as (one, two):
+        one.send_line(f"batch {size}")
+        before = one.wait_for_answer("seconds")["seconds"]
+        one.send_line("load")
+        two.send_line("load")
         downs: list[float] = []
         for n in range(restarts):
-            effects.grow(rng.randrange(1, 300))
+            effects.wait_for_lines(rng.randrange(1, 300))
             since = time.time_ns()
             durable.stop("immediate")
             if n % 2:  # else it is back before anybody has been refused, perhaps
-                rng.choice([one, two]).hear_refusal(since)
+                rng.choice([one, two]).wait_for_refusal(since)
             durable.start()
             downs.append((time.time_ns() - since) / 1e9)
-        effects.grow(100)
-        count = accepted([one, two])
-        one.tell(f"batch {size}")
-        after = one.hear("seconds")["seconds"]
+        effects.wait_for_lines(100)
+        count = count_accepted([one, two])
+        one.send_line(f"batch {size}")
+        after = one.wait_for_answer("seconds")["seconds"]
         count += size
-        check(url, effects, count)
+        assert_consistent(url, effects, count)
     print(
         f"\n{restarts} restarts, down {min(downs):.2f} to {max(downs):.2f} s, {count} runs; "
         f"a batch of {size}: {before:.2f} s before, {after:.2f} s after, throughput x{before / after:.2f}"
@@ -209,14 +209,14 @@ def test_the_server_is_killed_and_comes_back(
 def test_connections_are_ended_at_random(kills: int, durable: Cluster, url: str, tmp_path: Path) -> None:
     """F06."""
     rng = random.Random(kills)
-    effects = Effects(tmp_path / "effects")
+    effects = EffectsLog(tmp_path / "effects")
     killed = {"LISTEN": 0, "others": 0}
-    with loads(url, tmp_path / "effects", 2, lease_seconds=5, recovery_interval_seconds=5) as (one, two):
-        one.tell("load")
-        two.tell("load")
+    with start_loads(url, tmp_path / "effects", 2, lease_seconds=5, recovery_interval_seconds=5) as (one, two):
+        one.send_line("load")
+        two.send_line("load")
         with psycopg.connect(url, autocommit=True) as admin:
             for _ in range(kills):
-                effects.grow(rng.randrange(1, 40))
+                effects.wait_for_lines(rng.randrange(1, 40))
                 found = admin.execute(
                     "SELECT pid, query LIKE 'LISTEN%' FROM pg_stat_activity "
                     "WHERE application_name = 'holdwater' AND datname = current_database() ORDER BY pid"
@@ -224,9 +224,9 @@ def test_connections_are_ended_at_random(kills: int, durable: Cluster, url: str,
                 pid, listens = rng.choice(found)
                 admin.execute("SELECT pg_terminate_backend(%s)", (pid,))
                 killed["LISTEN" if listens else "others"] += 1
-        effects.grow(100)
-        count = accepted([one, two])
-        check(url, effects, count)
+        effects.wait_for_lines(100)
+        count = count_accepted([one, two])
+        assert_consistent(url, effects, count)
     assert killed["LISTEN"]
     assert killed["others"]
 
@@ -245,12 +245,12 @@ def test_a_server_that_hangs(durable: Cluster, url: str, hasty: None, define: De
     def first(context: Context) -> None:
         ran.append("first")
         begun.set()
-        assert go_on.wait(PATIENCE_SECONDS)
+        assert go_on.wait(ANSWER_TIMEOUT_SECONDS)
 
     define("w", ("a", first, {}), ("b", lambda context: ran.append("b"), {"dependencies": ["a"]}))
     with DefaultRunner(f"{url}?connect_timeout=2") as runner:
         handle = runner.submit("w")
-        assert begun.wait(PATIENCE_SECONDS)
+        assert begun.wait(ANSWER_TIMEOUT_SECONDS)
         durable.freeze()
         try:
             asked = time.monotonic()
@@ -264,9 +264,9 @@ def test_a_server_that_hangs(durable: Cluster, url: str, hasty: None, define: De
             go_on.set()  # its end is met by a server that hangs
         finally:
             durable.thaw()
-        assert handle.result(PATIENCE_SECONDS).status == "Completed"
+        assert handle.result(ANSWER_TIMEOUT_SECONDS).status == "Completed"
         again = runner.submit("w", idempotency_key="k")  # the first try may have been written after the thaw
-        assert again.result(PATIENCE_SECONDS).status == "Completed"
+        assert again.result(ANSWER_TIMEOUT_SECONDS).status == "Completed"
         assert len(runner.list_runs()) == 2
     assert sorted(ran) == ["b", "b", "first", "first"]
 
@@ -286,18 +286,18 @@ def test_runners_compete(processes: int, runs: int, url: str, tmp_path: Path) ->
     Bodies wait until each process has begun one, which nothing but news can lead it to.  From then on they end at once,
     and it is all the same where.
     """
-    effects = Effects(tmp_path / "effects")
+    effects = EffectsLog(tmp_path / "effects")
     options: dict[str, Any] = {"max_concurrent_tasks": 2, "prefetch_tasks": 4, "recovery_interval_seconds": 3600}
-    with loads(url, tmp_path / "effects", processes, **options) as made:
+    with start_loads(url, tmp_path / "effects", processes, **options) as made:
         for load in made:
-            load.tell("hold")
-            load.hear("holds")
+            load.send_line("hold")
+            load.wait_for_answer("holds")
         first = made[0]
-        first.tell(f"batch {runs}")
-        assert {load.hear("held")["held"] for load in made} == {load.process.pid for load in made}
+        first.send_line(f"batch {runs}")
+        assert {load.wait_for_answer("held")["held"] for load in made} == {load.process.pid for load in made}
         for load in made:
-            load.tell("go")
-        assert first.hear("seconds")["completed"] == runs
-        check(url, effects, runs)
-    began = effects.all()
+            load.send_line("go")
+        assert first.wait_for_answer("seconds")["completed"] == runs
+        assert_consistent(url, effects, runs)
+    began = effects.read_all()
     assert len({key for key, *_ in began}) == len(began) == TASKS * runs, "without any fault each body runs once"

@@ -11,20 +11,20 @@ import pytest
 
 from holdwater.runs.verify.checker import StoreChecker
 from holdwater.storage import open_store
-from tests.crash.databases import Places, places
+from tests.crash.databases import Databases, places
 from tests.crash.test_every_commit import Job, start
 
 __all__ = ["places", "start"]
 
 
-def recorded(places: Places, kind: str, name: str) -> set[str]:
+def recorded_successes(places: Databases, kind: str, name: str) -> set[str]:
     """What bodies leave in the log whose success is in a journal; a cleanup may be taken back, and is left out."""
-    found = places.recorded(kind, name)
+    found = places.recorded_successes(kind, name)
     return {f"{task}-fork" if forked and task == "last" else task for forked, task in found if task != "tidy"}
 
 
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=[pytest.mark.long])])
-def test_killed_at_every_transaction(kind: str, start: Job, places: Places, tmp_path: Path) -> None:
+def test_killed_at_every_transaction(kind: str, start: Job, places: Databases, tmp_path: Path) -> None:
     def go(name: str, crash_at: int, when: str) -> tuple[int, Path, Path]:
         log, out = (tmp_path / f"{name}.{what}" for what in ("log", "out"))
         job = dict(url=places.url(kind, name), log=log, out=out, shape="mended", crash_at=crash_at, when=when)
@@ -47,7 +47,7 @@ def test_killed_at_every_transaction(kind: str, start: Job, places: Places, tmp_
                 continue
             assert status == -signal.SIGKILL
             died, points = True, points + 1
-            done = recorded(places, kind, name)
+            done = recorded_successes(places, kind, name)
             before = log.read_text() if log.exists() else ""
             assert go(name, 0, "never")[0] == 0
             again = log.read_text()[len(before) :].splitlines()

@@ -15,7 +15,7 @@ import pytest
 from holdwater.runs.verify.checker import StoreChecker
 from holdwater.storage import open_store
 from tests.crash import graph_shapes, step_shapes
-from tests.crash.databases import Places, places
+from tests.crash.databases import Databases, places
 from tests.crash.test_every_commit import Job, start
 
 __all__ = ["places", "start"]
@@ -35,45 +35,45 @@ CASES = [
 ]
 
 
-class Case:
+class CrashCase:
     """One database with one run on it."""
 
-    def __init__(self, start: Job, places: Places, directory: Path, kind: str, shape: str, name: str) -> None:
+    def __init__(self, start: Job, places: Databases, directory: Path, kind: str, shape: str, name: str) -> None:
         self._start, self._places = start, places
         self._kind, self._name = kind, name
         self._log, self._out = directory / f"{name}.log", directory / f"{name}.out"
         self._url = places.url(kind, name)
         self._job = {"url": self._url, "log": self._log, "out": self._out, "shape": shape}
 
-    def go(self, *, answers: bool = False, crash_at: int = 0, when: str = "never") -> int:
+    def run_process(self, *, answers: bool = False, crash_at: int = 0, when: str = "never") -> int:
         """Run a process; its exit status."""
         self._out.unlink(missing_ok=True)
         return self._start(**self._job, answers=answers, crash_at=crash_at, when=when)
 
     def outcome(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self._out.read_text(), object_hook=timeless)
+        found: dict[str, Any] = json.loads(self._out.read_text(), object_hook=without_times)
         return found
 
-    def begun(self) -> Counter[str]:
+    def started(self) -> Counter[str]:
         """How often bodies began, by name."""
         return Counter(self._log.read_text().splitlines() if self._log.exists() else [])
 
-    def performed(self) -> Counter[str]:
-        return self._places.performed(self._kind, self._name)
+    def recorded_ends(self) -> Counter[str]:
+        return self._places.recorded_ends(self._kind, self._name)
 
-    def finish(self, answering: bool) -> tuple[dict[str, Any], list[int]]:
+    def run_to_end(self, is_answering: bool) -> tuple[dict[str, Any], list[int]]:
         """Take turns until the run has ended: one process executes, another one answers.
 
         Returns the outcome, and how many transactions each of them had.
         """
         transactions: list[int] = []
         while True:  # bounded by the test's time-out
-            assert self.go(answers=answering) == 0
+            assert self.run_process(answers=is_answering) == 0
             outcome = self.outcome()
             transactions.append(outcome.pop("transactions"))
-            if not answering and outcome["status"] != "Paused":
+            if not is_answering and outcome["status"] != "Paused":
                 return outcome, transactions
-            answering = not answering
+            is_answering = not is_answering
 
     def verify(self) -> None:
         store = open_store(self._url)
@@ -83,38 +83,40 @@ class Case:
             store.close()
 
 
-def timeless(values: dict[str, Any]) -> dict[str, Any]:
+def without_times(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name not in ("started_at", "completed_at")}
 
 
 @pytest.mark.parametrize(("kind", "shape", "every"), CASES)
-def test_killed_at_transactions(kind: str, shape: str, every: int, start: Job, places: Places, tmp_path: Path) -> None:
-    def case(name: str) -> Case:
-        return Case(start, places, tmp_path, kind, shape, name)
+def test_killed_at_transactions(
+    kind: str, shape: str, every: int, start: Job, places: Databases, tmp_path: Path
+) -> None:
+    def case(name: str) -> CrashCase:
+        return CrashCase(start, places, tmp_path, kind, shape, name)
 
-    reference, transactions = case("reference").finish(False)
+    reference, transactions = case("reference").run_to_end(False)
     assert reference["status"] == "Completed"
-    assert (len(transactions) > 1) == (shape in graph_shapes.ASKING)
+    assert (len(transactions) > 1) == (shape in graph_shapes.PAUSING)
     points = 0
-    for turn, n, when in killings(transactions, every):
+    for turn, n, when in crash_points(transactions, every):
         name = f"{turn}-{n}-{when}"
         one = case(name)
         for k in range(turn):
-            assert one.go(answers=k % 2 == 1) == 0
-        status = one.go(answers=turn % 2 == 1, crash_at=n, when=when)
+            assert one.run_process(answers=k % 2 == 1) == 0
+        status = one.run_process(answers=turn % 2 == 1, crash_at=n, when=when)
         assert status in (0, -signal.SIGKILL), name
         points += status != 0  # grouping differs from run to run: this one had fewer transactions
-        recorded, begun = one.performed(), one.begun()
+        recorded, begun = one.recorded_ends(), one.started()
         assert all([begun[node] >= recorded[node] for node in begun]), name
-        outcome, _ = one.finish(turn % 2 == 1)
+        outcome, _ = one.run_to_end(turn % 2 == 1)
         assert outcome == reference, name
-        again, since = one.begun() - begun, one.performed() - recorded
+        again, since = one.started() - begun, one.recorded_ends() - recorded
         assert again == Counter({node: count for node, count in since.items() if node in begun + again}), name
         one.verify()
     assert points >= sum(transactions) // every
 
 
-def killings(transactions: list[int], every: int) -> Iterator[tuple[int, int, str]]:
+def crash_points(transactions: list[int], every: int) -> Iterator[tuple[int, int, str]]:
     """Turn, transaction, and before or after it."""
     k = 0
     for turn, count in enumerate(transactions):

@@ -19,32 +19,32 @@ from holdwater.steps import Step, Workflow, WorkflowContext
 FOLDER = Path(sys.argv[2]) if len(sys.argv) > 2 else Path()
 
 
-def effect(name: str) -> None:
+def append_effect(name: str) -> None:
     with (FOLDER / "effects").open("a") as log:
         log.write(f"{name}\n")
 
 
 @node(output_name="doubled")
 def double(x: int) -> int:
-    effect("double")
+    append_effect("double")
     return 2 * x
 
 
 @node(output_name="squared")
 def square(doubled: int) -> int:
-    effect("square")
+    append_effect("square")
     while not (FOLDER / "go").exists():
         time.sleep(0.005)
     return doubled * doubled
 
 
 def prepare(ctx: WorkflowContext, config: dict[str, Any]) -> dict[str, Any]:
-    effect("prepare")
+    append_effect("prepare")
     return {"n": ctx.get_param("x")}
 
 
 def conclude(ctx: WorkflowContext, config: dict[str, Any]) -> dict[str, Any]:
-    effect("conclude")
+    append_effect("conclude")
     return {"answer": ctx.get_output("compute", "squared")}
 
 
@@ -58,16 +58,16 @@ with WorkflowBuilder("across.tasks"):
 
     @task()
     def first(context: Context) -> None:
-        effect("first")
+        append_effect("first")
         context["x"] = 3
 
     @task(dependencies=[first], invokes=middle)
     def call(context: Context) -> None:
-        effect("call")
+        append_effect("call")
 
     @task(dependencies=[call])
     def last(context: Context) -> None:
-        effect("last")
+        append_effect("last")
 
 
 def main(url: str, run_id: str | None = None) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 
 from holdwater import DefaultRunner
 from holdwater.model.time import ClockSample
-from tests.suite.runners import SOON_SECONDS
+from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def us(text: str) -> int:
+def instant_us(text: str) -> int:
     """The instant of a time in UTC."""
     return (datetime.fromisoformat(text).replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 
@@ -23,8 +23,8 @@ class FakeClock:
     """Shared by all runners of a test; waits end only when it is set."""
 
     def __init__(self, start: str) -> None:
-        self._now = us(start)
-        self._wake: list[Callable[[], None]] = []
+        self._now = instant_us(start)
+        self._on_jump_callbacks: list[Callable[[], None]] = []
         self._lock = threading.Lock()
 
     def now(self) -> int:
@@ -44,41 +44,41 @@ class FakeClock:
 
     def on_jump(self, wake: Callable[[], None]) -> None:
         with self._lock:
-            self._wake.append(wake)
+            self._on_jump_callbacks.append(wake)
 
     def set(self, instant: str | int) -> None:
         """Jump there."""
-        self._now = us(instant) if isinstance(instant, str) else instant
-        for wake in list(self._wake):
+        self._now = instant_us(instant) if isinstance(instant, str) else instant
+        for wake in list(self._on_jump_callbacks):
             wake()
 
     def advance(self, seconds: float) -> None:
         self.set(self._now + round(seconds * 1e6))
 
 
-class Ran:
+class ContextRecorder:
     """What the body of a workflow saw, one context per run."""
 
     def __init__(self) -> None:
         self.contexts: list[dict[str, Any]] = []
-        self._some = threading.Semaphore(0)
+        self._run_count = threading.Semaphore(0)
 
     def __call__(self, context: Any) -> None:
         self.contexts.append(context.to_dict())
-        self._some.release()
+        self._run_count.release()
 
-    def wait(self, count: int) -> None:
+    def wait_for_runs(self, count: int) -> None:
         for _ in range(count):
-            assert self._some.acquire(timeout=SOON_SECONDS), f"only {self.times} ran"
+            assert self._run_count.acquire(timeout=SIGNAL_TIMEOUT_SECONDS), f"only {self.times} ran"
 
     @property
     def times(self) -> list[str]:
         return sorted([c["scheduled_time"][:19] for c in self.contexts])
 
 
-def settled(runner: DefaultRunner) -> None:
+def wait_until_idle(runner: DefaultRunner) -> None:
     """Returns when a runner has looked at everything that is due."""
     for _ in range(3):  # an act that was posted before a look is done before it, too
         done = threading.Event()
         runner._engine.driver.call_soon_strict(done.set)
-        assert done.wait(SOON_SECONDS)
+        assert done.wait(SIGNAL_TIMEOUT_SECONDS)

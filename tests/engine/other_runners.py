@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 SAFETY_SECONDS = 60.0
 
 
-def renewed(url: str, run_id: str) -> None:
+def wait_for_two_renewals(url: str, run_id: str) -> None:
     """Returns when a lease of the run was renewed twice more."""
     store, seen = open_store(url), set[int]()
     end = SystemClock().steady() + int(SAFETY_SECONDS * 1e6)
@@ -32,7 +32,7 @@ def renewed(url: str, run_id: str) -> None:
     store.close()
 
 
-class Other:
+class OtherProcess:
     """A process of `tests.engine.stopped_processes`."""
 
     def __init__(self, url: str, pipe: Path, **options: Any) -> None:
@@ -44,65 +44,67 @@ class Other:
             text=True,
             env={**os.environ, "HOG": str(pipe), "EFFECTS": str(pipe.with_name("effects"))},
         )
-        self._deadline = threading.Timer(SAFETY_SECONDS, self.process.kill)
-        self._deadline.start()
-        self._pipe = pipe
-        self.said: list[str] = []
-        self._heard: list[str] = []
+        self._kill_timer = threading.Timer(SAFETY_SECONDS, self.process.kill)
+        self._kill_timer.start()
+        self._interpreter_pipe = pipe
+        self.output_lines: list[str] = []
+        self._unread_lines: list[str] = []
 
-    def tell(self, line: str) -> None:
+    def send_line(self, line: str) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
 
-    def hear(self, word: str) -> str:
+    def wait_for_line(self, prefix: str) -> str:
         """The next line that begins so, of those that nobody has asked for yet; `said` has all of them."""
         assert self.process.stdout is not None
-        for line in self._heard:
-            if line.startswith(word):
-                self._heard.remove(line)
+        for line in self._unread_lines:
+            if line.startswith(prefix):
+                self._unread_lines.remove(line)
                 return line
         for line in map(str.strip, self.process.stdout):
-            self.said.append(line)
-            if line.startswith(word):
+            self.output_lines.append(line)
+            if line.startswith(prefix):
                 return line
-            self._heard.append(line)
-        raise AssertionError(f"it ended with {self.process.wait()} before it said {word!r}; it said {self.said}")
+            self._unread_lines.append(line)
+        raise AssertionError(
+            f"it ended with {self.process.wait()} before it said {prefix!r}; it said {self.output_lines}"
+        )
 
-    def start(self, name: str) -> str:
-        self.tell(f"start {name}")
-        return self.hear("started").split()[1]
+    def start_run(self, name: str) -> str:
+        self.send_line(f"start {name}")
+        return self.wait_for_line("started").split()[1]
 
-    def stop(self) -> None:
+    def suspend(self) -> None:
         os.kill(self.process.pid, signal.SIGSTOP)
         os.waitpid(self.process.pid, os.WUNTRACED)
 
-    def go_on(self) -> None:
+    def continue_(self) -> None:
         os.kill(self.process.pid, signal.SIGCONT)
 
-    def let_interpreter_go(self) -> None:
-        with self._pipe.open("r+b", buffering=0) as pipe:
+    def release_interpreter(self) -> None:
+        with self._interpreter_pipe.open("r+b", buffering=0) as pipe:
             pipe.write(b"x")
 
-    def end(self) -> None:
-        self._deadline.cancel()
+    def kill(self) -> None:
+        self._kill_timer.cancel()
         self.process.kill()
         self.process.communicate()
 
 
 @pytest.fixture
-def start_other(url: str, tmp_path: Path) -> Iterator[Callable[..., Other]]:
+def start_other(url: str, tmp_path: Path) -> Iterator[Callable[..., OtherProcess]]:
     pipe = tmp_path / "hog"
     os.mkfifo(pipe)
     keep = os.open(pipe, os.O_RDWR)
-    made: list[Other] = []
+    made: list[OtherProcess] = []
 
-    def start(at: str = url, **options: Any) -> Other:
-        made.append(Other(at, pipe, **options))
-        made[-1].hear("ready")
+    def start(at: str = url, **options: Any) -> OtherProcess:
+        made.append(OtherProcess(at, pipe, **options))
+        made[-1].wait_for_line("ready")
         return made[-1]
 
     yield start
     for other in made:
-        other.end()
+        other.kill()
     os.close(keep)

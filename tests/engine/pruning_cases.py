@@ -23,42 +23,48 @@ from holdwater.runners.graphs.durable.checkpointers import Checkpointer
 from holdwater.steps import Workflow
 from tests.model import sample_values
 
-Make = Callable[[], Any]
-Look = Callable[[Any], None]
+MakeValues = Callable[[], Any]
+CheckValues = Callable[[Any], None]
 
 MEMORY = "memory://"
 STYLES = ("tasks", "steps", "graphs")
 
 
-def through_tasks(url: str, make: Make, look: Look, key: str, again: bool = False) -> str:
+def round_trip_tasks(
+    url: str, make_values: MakeValues, check_values: CheckValues, key: str, retry_failed: bool = False
+) -> str:
     """Start a run, or go on with it; returns its error, empty if there is none.  In memory it goes on at once."""
     with WorkflowBuilder("keeping.tasks"):
 
         @task()
         def put(context: Context) -> None:
-            context["v"] = make()
+            context["v"] = make_values()
 
         @task(dependencies=[put])
         def get(context: Context) -> None:
-            look(context["v"])
+            check_values(context["v"])
 
     with DefaultRunner(url) as runner:
         handle = runner.submit("keeping.tasks", idempotency_key=key)
         result = handle.result(60)
-        if result.status == "Failed" and (again or url == MEMORY) and "'get'" in (result.error_message or ""):
+        if result.status == "Failed" and (retry_failed or url == MEMORY) and "'get'" in (result.error_message or ""):
             runner.retry(handle.run_id)
             result = handle.result(60)
         return result.error_message or ""
 
 
-def through_steps(url: str, make: Make, look: Look, key: str, again: bool = False) -> str:
+def round_trip_steps(
+    url: str, make_values: MakeValues, check_values: CheckValues, key: str, retry_failed: bool = False
+) -> str:
     """The same for steps."""
 
     def get(context: Any, config: Any) -> dict[str, Any]:
-        look(context.get_output("put", "v"))
+        check_values(context.get_output("put", "v"))
         return {}
 
-    workflow = Workflow("keeping.steps", [Step.lambda_("put", lambda c, g: {"v": make()}), Step.lambda_("get", get)])
+    workflow = Workflow(
+        "keeping.steps", [Step.lambda_("put", lambda c, g: {"v": make_values()}), Step.lambda_("get", get)]
+    )
     with WorkflowRunner(url) as runner:
         try:
             result = runner.resume(key, workflow=workflow)
@@ -69,16 +75,18 @@ def through_steps(url: str, make: Make, look: Look, key: str, again: bool = Fals
         return "" if result.status == "completed" else f"{result.error_step!r}: {result.error}"
 
 
-def through_graphs(url: str, make: Make, look: Look, key: str, again: bool = False) -> str:
+def round_trip_graphs(
+    url: str, make_values: MakeValues, check_values: CheckValues, key: str, retry_failed: bool = False
+) -> str:
     """The same for graphs."""
 
     @node(output_name="v")
     def put(x: int) -> Any:
-        return make()
+        return make_values()
 
     @node(output_name="z")
     def get(v: Any) -> int:
-        look(v)
+        check_values(v)
         return 1
 
     graph = Graph([put, get], name="keeping")
@@ -91,14 +99,14 @@ def through_graphs(url: str, make: Make, look: Look, key: str, again: bool = Fal
         return f"{type(result.error).__name__}: {result.error}"
 
 
-THROUGH: dict[str, Callable[..., str]] = {
-    "tasks": through_tasks,
-    "steps": through_steps,
-    "graphs": through_graphs,
+ROUND_TRIPS: dict[str, Callable[..., str]] = {
+    "tasks": round_trip_tasks,
+    "steps": round_trip_steps,
+    "graphs": round_trip_graphs,
 }
 
 
-def everything() -> list[Any]:
+def all_values() -> list[Any]:
     """Values of every family, made anew."""
     leaves = [
         *sample_values.LEAVES,
@@ -116,25 +124,25 @@ def everything() -> list[Any]:
     return leaves
 
 
-def main(url: str, what: str) -> None:
+def main(url: str, mode: str) -> None:
     """Print `STYLE ok`, or what differs, for each style."""
-    everything()  # imports all the modules, as a program does whose runs go on
+    all_values()  # imports all the modules, as a program does whose runs go on
     all_there = threading.Barrier(len(STYLES))
 
     def look(style: str, given: Any) -> None:
-        if what == "die":
+        if mode == "die":
             all_there.wait(60)
             os.kill(os.getpid(), signal.SIGKILL)
-        wanted = everything()
+        wanted = all_values()
         differ = [k for k, (a, b) in enumerate(zip(given, wanted, strict=True)) if not sample_values.same(a, b)]
         said.append(f"{style} " + ("ok" if not differ else str([(wanted[k], given[k]) for k in differ])))
 
     def make() -> Any:
-        assert what == "die"  # what has succeeded is not done again
-        return everything()
+        assert mode == "die"  # what has succeeded is not done again
+        return all_values()
 
     def through(style: str) -> str:
-        return THROUGH[style](url, make, partial(look, style), f"{style}-run")
+        return ROUND_TRIPS[style](url, make, partial(look, style), f"{style}-run")
 
     said: list[str] = []
     with ThreadPoolExecutor(len(STYLES)) as threads:

@@ -13,15 +13,15 @@ import threading
 
 from holdwater import Context, DefaultRunner, DefaultRunnerConfig, WorkflowBuilder, task
 
-BEGUN = threading.Event()
+STARTED = threading.Event()
 
 
-def define() -> None:
+def define_workflows() -> None:
     with WorkflowBuilder("beside.hold"):
 
         @task()
         def hold(context: Context) -> None:
-            BEGUN.set()
+            STARTED.set()
             sys.stdin.readline()
 
     with WorkflowBuilder("beside.trivial"):
@@ -31,15 +31,15 @@ def define() -> None:
             context["pid"] = os.getpid()
 
 
-def main(url: str, count: int, fast: int) -> None:
-    define()
+def main(url: str, queued_count: int, fast_count: int) -> None:
+    define_workflows()
     config = DefaultRunnerConfig(max_concurrent_tasks=1, recovery_interval_seconds=600)
     with DefaultRunner.with_config(url, config) as runner:
-        for _ in range(fast):
+        for _ in range(fast_count):
             runner.execute("beside.trivial")
         held = runner.submit("beside.hold")
-        BEGUN.wait()
-        print(json.dumps([runner.submit("beside.trivial").run_id for _ in range(count)]), flush=True)
+        STARTED.wait()
+        print(json.dumps([runner.submit("beside.trivial").run_id for _ in range(queued_count)]), flush=True)
         held.result()
 
 

@@ -24,24 +24,24 @@ from holdwater.errors import StoreUnavailable
 from holdwater.storage.postgres import pipeline
 
 gates: defaultdict[str, threading.Event] = defaultdict(threading.Event)
-_saying = threading.Lock()
+_print_lock = threading.Lock()
 
 
-def say(*words: object) -> None:
-    with _saying:
+def print_line(*words: object) -> None:
+    with _print_lock:
         print(*words, flush=True)
 
 
-def heed(handle: TaskHandle) -> None:
+def wait_for_cancel(handle: TaskHandle) -> None:
     """Wait to be told to stop."""
     while not handle.cancelled:
         gates["never"].wait(0.01)
-    say("told", handle.task_id)
+    print_line("told", handle.task_id)
 
 
-def effect(handle: TaskHandle, by: str) -> None:
+def append_effect(handle: TaskHandle, actor: str) -> None:
     """A line in the file $EFFECTS: task, when by the machine's monotonic clock, and whose it is."""
-    line = f"{handle.idempotency_key} {time.monotonic_ns()} {by}\n"
+    line = f"{handle.idempotency_key} {time.monotonic_ns()} {actor}\n"
     with open(os.environ["EFFECTS"], "a") as file:
         file.write(line)
 
@@ -56,25 +56,25 @@ with WorkflowBuilder("pair"):
 
     @task()
     def first(context: Context, handle: TaskHandle) -> None:
-        say("begun first")
-        heed(handle)
+        print_line("begun first")
+        wait_for_cancel(handle)
         gates["first"].wait()
 
     @task()
     def second(context: Context) -> None:
-        say("begun second")
+        print_line("begun second")
 
 
 with WorkflowBuilder("queue"):
 
     @task(id="one")
     def one(context: Context) -> None:
-        say("begun one")
+        print_line("begun one")
         gates["one"].wait()
 
     @task(id="two")
     def two(context: Context) -> None:
-        say("begun two")
+        print_line("begun two")
 
 
 with WorkflowBuilder("hog"):
@@ -82,7 +82,7 @@ with WorkflowBuilder("hog"):
     @task(id="body")
     def hog(context: Context) -> None:
         gates["started"].wait()  # whoever started it can say so no more after this
-        say("begun body")
+        print_line("begun body")
         hold_interpreter()
         context["by"] = "the first"
 
@@ -91,7 +91,7 @@ with WorkflowBuilder("loop"):
 
     @task(id="body")
     async def block(context: Context) -> None:
-        say("begun body")
+        print_line("begun body")
         gates["loop"].wait()  # blocks the event loop
         await asyncio.sleep(0)
         context["by"] = "the first"
@@ -101,10 +101,10 @@ with WorkflowBuilder("heeds"):
 
     @task(id="body")
     def heeds(context: Context, handle: TaskHandle) -> None:
-        say("begun body", handle.attempt)
+        print_line("begun body", handle.attempt)
         while not gates["heeds"].wait(0.01):
             if handle.cancelled:
-                say("told body")
+                print_line("told body")
                 handle.raise_if_cancelled()
         context["by"] = "the first"
 
@@ -114,12 +114,12 @@ with WorkflowBuilder("effects"):
 
         @task(id=name)
         def acts(context: Context, handle: TaskHandle) -> None:
-            say("begun", handle.task_id)
+            print_line("begun", handle.task_id)
             while not gates["effects"].wait(0.005):
                 if handle.cancelled:
-                    say("told", handle.task_id)
+                    print_line("told", handle.task_id)
                     handle.raise_if_cancelled()
-                effect(handle, "the first")
+                append_effect(handle, "the first")
             context[handle.task_id] = "the first"
 
 
@@ -127,10 +127,10 @@ with WorkflowBuilder("next"):
 
     @task(id="quick")
     def quick(context: Context) -> None:
-        say("begun quick")
+        print_line("begun quick")
 
 
-def started(runner: DefaultRunner, name: str, key: str | None) -> str:
+def submit_until_accepted(runner: DefaultRunner, name: str, key: str | None) -> str:
     while True:
         try:
             return runner.submit(name, idempotency_key=key).run_id
@@ -140,7 +140,7 @@ def started(runner: DefaultRunner, name: str, key: str | None) -> str:
             gates["never"].wait(0.02)
 
 
-def serve(runner: DefaultRunner) -> None:
+def obey_commands(runner: DefaultRunner) -> None:
     renew, free = runner._engine.store.renew, threading.Event()
     free.set()
 
@@ -149,30 +149,30 @@ def serve(runner: DefaultRunner) -> None:
         renew(owner, lease_until)
 
     runner._engine.store.renew = held  # type: ignore[method-assign]
-    say("ready")
+    print_line("ready")
     for line in sys.stdin:
         match line.split():
             case ["start", name, *key]:
-                say("started", started(runner, name, key[0] if key else None))
+                print_line("started", submit_until_accepted(runner, name, key[0] if key else None))
                 gates["started"].set()
             case ["go", what]:
                 gates[what].set()
             case ["hold"]:
                 free.clear()
-                say("held")
+                print_line("held")
             case ["free"]:
                 free.set()
             case ["rest"]:
                 while (m := runner.executor_metrics()["default"]).active_tasks or m.waiting_tasks:
                     gates["never"].wait(0.005)
-                say("at rest")
+                print_line("at rest")
 
 
 def main(url: str, options: str = "{}") -> None:
     given = {"lease_seconds": 1.0, "max_concurrent_tasks": 1, "shutdown_timeout_seconds": 0, **json.loads(options)}
     pipeline.RESPONSE_TIMEOUT_SECONDS = given.pop("silence_seconds", pipeline.RESPONSE_TIMEOUT_SECONDS)
     with DefaultRunner.with_config(url, DefaultRunnerConfig(**given)) as runner:
-        serve(runner)
+        obey_commands(runner)
 
 
 if __name__ == "__main__":

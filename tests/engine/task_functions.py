@@ -10,12 +10,12 @@ from typing import Any
 from holdwater import Context
 
 
-def tell(path: str, said: object) -> None:
+def write_line(path: str, value: object) -> None:
     with open(path, "w") as pipe:
-        pipe.write(f"{said}\n")
+        pipe.write(f"{value}\n")
 
 
-def wait_for(path: str) -> str:
+def wait_for_byte(path: str) -> str:
     """Blocks until the test says something."""
     fd = os.open(path, os.O_RDWR)
     said = os.read(fd, 1)
@@ -23,19 +23,19 @@ def wait_for(path: str) -> str:
     return said.decode()
 
 
-def recursion(context: Context) -> None:
-    recursion(context)
+def recurses_forever(context: Context) -> None:
+    recurses_forever(context)
 
 
-def leaves(context: Context) -> None:
+def exits(context: Context) -> None:
     sys.exit(7)
 
 
-def interrupts(context: Context) -> None:
+def raises_keyboard_interrupt(context: Context) -> None:
     raise KeyboardInterrupt
 
 
-class Odd(Exception):
+class UnpicklableError(Exception):
     def __init__(self, lock: Any) -> None:
         self.lock = lock  # no pickle would survive it
 
@@ -43,9 +43,9 @@ class Odd(Exception):
         return "odd"
 
 
-def odd(context: Context) -> None:
-    raise Odd(threading.Lock())
+def raises_unpicklable(context: Context) -> None:
+    raise UnpicklableError(threading.Lock())
 
 
-class Flaky(ValueError):
+class FlakyError(ValueError):
     pass

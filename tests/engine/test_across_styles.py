@@ -31,7 +31,7 @@ from holdwater.graphs import Graph, interrupt, node, register_graph
 from holdwater.model.registry import registry
 from holdwater.steps import Step, StepResult, Workflow, WorkflowContext, register_workflow
 from tests.engine.fake_clock import FakeClock
-from tests.suite.runners import SOON_SECONDS, Define, Gate
+from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
 
 Open = Callable[..., DefaultRunner]
 Config = dict[str, Any]
@@ -82,7 +82,7 @@ def failing(times: int, calls: list[int]) -> Workflow:
     return Workflow("fickle", [Step.lambda_("only", body)])
 
 
-def parents(runner: DefaultRunner, name: str) -> list[str | None]:
+def parent_ids(runner: DefaultRunner, name: str) -> list[str | None]:
     """The parents of the runs of a workflow."""
     return [run.parent_run_id for run in runner.list_runs(workflow_name=name)]
 
@@ -101,7 +101,7 @@ def test_a_body_runs_a_workflow_of_steps_and_a_graph(runner: DefaultRunner, defi
     define("parent", ("a", body, {}))
     result = runner.execute("parent")
     assert result.final_context.to_dict() == {"count": 3, "text": "8 m"}
-    assert parents(runner, "etl") == parents(runner, "doubling") == [result.run_id]
+    assert parent_ids(runner, "etl") == parent_ids(runner, "doubling") == [result.run_id]
 
 
 def test_a_failed_step_is_the_result_of_the_child(runner: DefaultRunner, define: Define) -> None:
@@ -145,7 +145,7 @@ def test_what_is_invoked_is_added_to_the_context(runner: DefaultRunner) -> None:
         "kept": 5,
     }
     assert order == ["body", "after"]
-    assert parents(runner, "etl") == [result.run_id]
+    assert parent_ids(runner, "etl") == [result.run_id]
 
 
 @pytest.mark.parametrize("how", ["name", "definition"])
@@ -333,7 +333,7 @@ def test_questions_of_a_graph_below_a_step_and_a_map(runner: DefaultRunner) -> N
     handle = runner.submit("parent", {"x": 5})
     asked = []
     for open_questions in (1, 2):
-        assert handle.result(SOON_SECONDS).status == "Paused"
+        assert handle.result(SIGNAL_TIMEOUT_SECONDS).status == "Paused"
         pauses = handle.pauses()
         assert len(pauses) == open_questions
         for pause in pauses:
@@ -344,7 +344,7 @@ def test_questions_of_a_graph_below_a_step_and_a_map(runner: DefaultRunner) -> N
         ("each/0/graph/approve", "2 m"),
         ("each/1/graph/approve", "4 m"),
     ]
-    result = handle.result(SOON_SECONDS)
+    result = handle.result(SIGNAL_TIMEOUT_SECONDS)
     assert result.status == "Completed", result.error_message
     assert [one["decision"] for one in result.final_context["each"]["results"]] == ["2 m!", "4 m!"]
 
@@ -392,9 +392,9 @@ def test_a_schedule_starts_a_workflow_of_steps(open_runner: Open, monkeypatch: p
     runner = open_runner()
     schedule = runner.register_cron_workflow("nightly", "0 2 * * *", "UTC", context={"n": 7})
     clock.set("2026-11-21T02:00:00")
-    assert ran.wait(SOON_SECONDS)
+    assert ran.wait(SIGNAL_TIMEOUT_SECONDS)
     (fire,) = runner.get_cron_execution_history(schedule)
-    result = runner.handle(fire["workflow_execution_id"]).result(SOON_SECONDS)
+    result = runner.handle(fire["workflow_execution_id"]).result(SIGNAL_TIMEOUT_SECONDS)
     assert result.final_context["only"] == {"n": 7, "at": "2026-11-21T02:00:00.000000Z"}
 
 
@@ -418,12 +418,12 @@ def test_a_child_of_another_style_is_cancelled_with_its_parent(
     else:
         register_workflow(Workflow("outer", [Step.pipeline("call", "middle")]))
     handle = runner.submit("outer")
-    assert begun.wait(SOON_SECONDS)
+    assert begun.wait(SIGNAL_TIMEOUT_SECONDS)
     handle.cancel()
-    assert handle.result(SOON_SECONDS).status == "Cancelled"
+    assert handle.result(SIGNAL_TIMEOUT_SECONDS).status == "Cancelled"
     runs = runner.list_runs()
     assert len(runs) == 3
-    assert {runner.handle(run.run_id).result(SOON_SECONDS).status for run in runs} == {"Cancelled"}
+    assert {runner.handle(run.run_id).result(SIGNAL_TIMEOUT_SECONDS).status for run in runs} == {"Cancelled"}
 
 
 def test_a_wait_of_a_child_goes_on_with_the_next_runner(open_runner: Open, gate: Gate) -> None:
@@ -441,11 +441,11 @@ def test_a_wait_of_a_child_goes_on_with_the_next_runner(open_runner: Open, gate:
         task(id="call", invokes=child)(lambda context: None)
     first = open_runner(shutdown_timeout_seconds=0)
     run_id = first.submit("parent").run_id
-    gate.wait_begun()
+    gate.wait_started()
     first.shutdown()
     gate.open.set()
     second = open_runner()
-    assert second.handle(run_id).result(SOON_SECONDS).status == "Completed"
+    assert second.handle(run_id).result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
     assert seen == ["early", "late", "late"]
     assert len(second.list_runs(workflow_name="child")) == 1
 
@@ -459,7 +459,7 @@ def test_killed_at_the_innermost_and_taken_over(url: str, tmp_path: Path) -> Non
 
     first = start()
     try:
-        give_up = time.monotonic() + SOON_SECONDS
+        give_up = time.monotonic() + SIGNAL_TIMEOUT_SECONDS
         while not effects.exists() or "square" not in effects.read_text():  # a sign from another process
             assert first.poll() is None, first.communicate()
             assert time.monotonic() < give_up

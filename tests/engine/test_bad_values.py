@@ -34,27 +34,42 @@ from holdwater.model import validation
 from holdwater.model.registry import registry
 from holdwater.runners.tasks.config import OPTIONS
 from holdwater.steps import Workflow
-from tests.suite.runners import SOON_SECONDS, Define
+from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define
 
 INF, NAN = float("inf"), float("nan")
 
 
-class Broken:
+class BrokenRepr:
     """Nothing that looks at it gets an answer."""
 
     def __repr__(self) -> str:
         raise RuntimeError("no repr")
 
 
-NO_TIMES: list[Any] = [INF, -INF, NAN, -1, -0.5, 1e13, 1e300, 10**400, True, "1", b"1", [], Broken(), timedelta(1)]
+INVALID_TIMES: list[Any] = [
+    INF,
+    -INF,
+    NAN,
+    -1,
+    -0.5,
+    1e13,
+    1e300,
+    10**400,
+    True,
+    "1",
+    b"1",
+    [],
+    BrokenRepr(),
+    timedelta(1),
+]
 """none of these is a length of time"""
-NO_COUNTS: list[Any] = [-1, 1.5, NAN, INF, 10**400, 2**63, True, "1", b"1", [], Broken()]
-NO_TEXTS: list[Any] = [
-    b"k", 1, True, ["k"], {}, Broken(), "", "  ", "\0", "a\0b", "\ud800", "a\udfffb", "é" * 60_000, "x" * 200_000,
+INVALID_COUNTS: list[Any] = [-1, 1.5, NAN, INF, 10**400, 2**63, True, "1", b"1", [], BrokenRepr()]
+INVALID_TEXTS: list[Any] = [
+    b"k", 1, True, ["k"], {}, BrokenRepr(), "", "  ", "\0", "a\0b", "\ud800", "a\udfffb", "é" * 60_000, "x" * 200_000,
 ]  # fmt: skip
 
 
-def refused(call: Callable[..., Any], value: Any) -> None:
+def assert_rejected(call: Callable[..., Any], value: Any) -> None:
     """The call raises an error of the tree whose text is short and says what is wrong."""
     try:
         call()
@@ -70,7 +85,7 @@ def refused(call: Callable[..., Any], value: Any) -> None:
 # -- times and counts of definitions and configurations
 
 
-def node_with(timeout: Any) -> Any:
+def node_with_timeout(timeout: Any) -> Any:
     @node(output_name="y", timeout=timeout)
     def f(x: int) -> int:
         return x
@@ -78,13 +93,13 @@ def node_with(timeout: Any) -> Any:
     return f
 
 
-def defer(value: Any, **given: Any) -> Any:
-    from holdwater.runtime.handle import _checked
+def defer_in_task(value: Any, **given: Any) -> Any:
+    from holdwater.runtime.handle import _validate_wait_options
 
-    return _checked(**{"poll_interval_ms": 1, "timeout_ms": None, **given, **dict.fromkeys(given, value)})
+    return _validate_wait_options(**{"poll_interval_ms": 1, "timeout_ms": None, **given, **dict.fromkeys(given, value)})
 
 
-def configured(name: str, value: Any) -> Any:
+def runner_with_option(name: str, value: Any) -> Any:
     return DefaultRunnerConfig(**{name: value})
 
 
@@ -96,7 +111,7 @@ TIMES: dict[str, Callable[[Any], Any]] = {
     "RetryPolicy max_delay": lambda v: RetryPolicy(max_delay=v),
     "RetryPolicy factor": lambda v: RetryPolicy(factor=v),
     "RetryPolicy multiplier": lambda v: RetryPolicy(multiplier=v),
-    "@node timeout": node_with,
+    "@node timeout": node_with_timeout,
     "Step timeout": lambda v: Step.lambda_("a", lambda c, k: {}, timeout=v),
     "Step config timeout": lambda v: Step.lambda_("a", lambda c, k: {}, config={"timeout": v}),
     "Step.wait seconds": lambda v: Step.wait("a", seconds=v),
@@ -104,9 +119,9 @@ TIMES: dict[str, Callable[[Any], Any]] = {
     "workflow_timeout": lambda v: WorkflowRunnerConfig(workflow_timeout=v),
     "max_inline_wait_seconds": lambda v: WorkflowRunnerConfig(max_inline_wait_seconds=v),
     "idle_seconds": lambda v: ProcessExecutor(1, idle_seconds=v),
-    "defer_until poll_interval_ms": lambda v: defer(v if v != 1e13 else 1e17, poll_interval_ms=v),
+    "defer_until poll_interval_ms": lambda v: defer_in_task(v if v != 1e13 else 1e17, poll_interval_ms=v),
     **{
-        name: partial(configured, name)
+        name: partial(runner_with_option, name)
         for name, option in OPTIONS.items()
         if option.value_type is float or name.endswith("_seconds")
     },
@@ -118,7 +133,7 @@ COUNTS: dict[str, Callable[[Any], Any]] = {
     "ProcessExecutor max_workers": lambda v: ProcessExecutor(v),
     "ProcessExecutor max_tasks_per_worker": lambda v: ProcessExecutor(1, max_tasks_per_worker=v),
     **{
-        name: partial(configured, name)
+        name: partial(runner_with_option, name)
         for name, option in OPTIONS.items()
         if option.value_type is int and not name.endswith("_seconds")
     },
@@ -127,15 +142,15 @@ COUNTS: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize("where", TIMES)
 def test_a_time_is_finite_and_not_below_0(where: str) -> None:
-    for value in NO_TIMES:
+    for value in INVALID_TIMES:
         if where != "Step.wait seconds" or not isinstance(value, timedelta):
-            refused(partial(TIMES[where], value), value)
+            assert_rejected(partial(TIMES[where], value), value)
 
 
 @pytest.mark.parametrize("where", COUNTS)
 def test_a_count_is_a_whole_number(where: str) -> None:
-    for value in NO_COUNTS:
-        refused(partial(COUNTS[where], value), value)
+    for value in INVALID_COUNTS:
+        assert_rejected(partial(COUNTS[where], value), value)
 
 
 @pytest.mark.parametrize(
@@ -147,13 +162,13 @@ def test_a_count_is_a_whole_number(where: str) -> None:
     ids=str,
 )  # fmt: skip
 def test_what_a_policy_compares_can_be_compared(given: dict[str, Any]) -> None:
-    refused(lambda: RetryPolicy(**given), given)
+    assert_rejected(lambda: RetryPolicy(**given), given)
 
 
 @pytest.mark.parametrize("factor", [1e300, validation.LONGEST_SECONDS, 0, 1])
 def test_a_delay_is_never_more_than_the_longest(factor: float) -> None:
     if factor > validation.LONGEST_SECONDS:
-        return refused(lambda: RetryPolicy(factor=factor), factor)
+        return assert_rejected(lambda: RetryPolicy(factor=factor), factor)
     policy = RetryPolicy(max_attempts=100, factor=factor, multiplier=validation.LONGEST_SECONDS, max_delay=7)
     assert all(0 <= policy.delay(n) <= 7 for n in (1, 2, 60, 1000))
     return None
@@ -162,33 +177,35 @@ def test_a_delay_is_never_more_than_the_longest(factor: float) -> None:
 # -- texts
 
 
-def building(name: Any) -> None:
+def build_workflow_named(name: Any) -> None:
     with WorkflowBuilder(name):
         task(id="a")(lambda context: None)
 
 
-def naming_a_task(name: Any) -> None:
+def build_task_named(name: Any) -> None:
     with WorkflowBuilder("names_a_task"):
         task(id=name)(lambda context: None)
 
 
-def naming_a_graph(name: Any) -> None:
+def build_graph_named(name: Any) -> None:
     if not name:
         raise InvalidArgument("a graph without a name is another subject")
-    register_graph(Graph([node_with(None)], name=name))
+    register_graph(Graph([node_with_timeout(None)], name=name))
 
 
-def naming_a_workflow_of_steps(name: Any) -> None:
+def build_steps_named(name: Any) -> None:
     registry.register(Workflow(name, [Step.lambda_("a", lambda c, k: {})]).program())
 
 
 DEFINITIONS: dict[str, Callable[[Any], Any]] = {
-    "workflow": building,
-    "task": naming_a_task,
-    "graph": naming_a_graph,
-    "workflow of steps": naming_a_workflow_of_steps,
+    "workflow": build_workflow_named,
+    "task": build_task_named,
+    "graph": build_graph_named,
+    "workflow of steps": build_steps_named,
     "executor=": lambda v: task(executor=v) if v is not None else None,
-    "executors": lambda v: DefaultRunnerConfig(executors={v: ProcessExecutor(1)}) if _hashable(v) else refuse(),
+    "executors": lambda v: (
+        DefaultRunnerConfig(executors={v: ProcessExecutor(1)}) if _hashable(v) else raise_from_task()
+    ),
     "trigger": lambda v: trigger("ok", name=v)(TriggerResult.skip),
     "trigger's workflow": lambda v: trigger(v),
 }
@@ -198,17 +215,17 @@ def _hashable(value: Any) -> bool:
     return not isinstance(value, (list, dict))
 
 
-def refuse() -> None:
+def raise_from_task() -> None:
     raise InvalidArgument("a dictionary refuses it")
 
 
 @pytest.mark.parametrize("where", DEFINITIONS)
 def test_a_name_is_text_that_every_database_holds(where: str) -> None:
-    for value in NO_TEXTS:
-        refused(partial(DEFINITIONS[where], value), value)
+    for value in INVALID_TEXTS:
+        assert_rejected(partial(DEFINITIONS[where], value), value)
 
 
-NOT_SOUGHT = [v for v in NO_TEXTS if v not in ("", "é" * 60_000)]
+NOT_SOUGHT = [v for v in INVALID_TEXTS if v not in ("", "é" * 60_000)]
 """an empty id is looked for, and not found; so is a long one"""
 
 CALLS: dict[str, Callable[[DefaultRunner, str, Any], Any]] = {
@@ -217,9 +234,9 @@ CALLS: dict[str, Callable[[DefaultRunner, str, Any], Any]] = {
     "execute's key": lambda r, run, v: r.execute("ok", idempotency_key=v),
     "fork's key": lambda r, run, v: r.fork(run, "a", idempotency_key=v),
     "fork's task": lambda r, run, v: r.fork(run, v),
-    "cancel's reason": lambda r, run, v: r.cancel(run, v) if v else refuse(),
-    "pause's reason": lambda r, run, v: r.pause(run, v) if v else refuse(),
-    "retry's reason": lambda r, run, v: r.retry(run, v) if v else refuse(),
+    "cancel's reason": lambda r, run, v: r.cancel(run, v) if v else raise_from_task(),
+    "pause's reason": lambda r, run, v: r.pause(run, v) if v else raise_from_task(),
+    "retry's reason": lambda r, run, v: r.retry(run, v) if v else raise_from_task(),
     "cancel": lambda r, run, v: r.cancel(v),
     "pause": lambda r, run, v: r.pause(v),
     "resume": lambda r, run, v: r.resume(v),
@@ -236,7 +253,7 @@ CALLS: dict[str, Callable[[DefaultRunner, str, Any], Any]] = {
     "zone": lambda r, run, v: r.register_cron_workflow("ok", "0 0 * * *", v),
     "start": lambda r, run, v: r.register_cron_workflow("ok", "0 0 * * *", start=v),
     "schedule": lambda r, run, v: r.get_cron_schedule(v),
-    "executor": lambda r, run, v: r.has_capacity(v) if _hashable(v) else refuse(),
+    "executor": lambda r, run, v: r.has_capacity(v) if _hashable(v) else raise_from_task(),
 }
 
 NUMBERS: dict[str, Callable[[DefaultRunner, Any], Any]] = {
@@ -260,19 +277,19 @@ def test_what_a_runner_is_told_is_judged_before_it_is_done(
     place = {"sqlite": "sqlite:///:memory:", "memory": "memory://"}.get(kind) or migrated_schema()
     with DefaultRunner(place) as runner:
         run = runner.submit("ok")
-        assert run.result(SOON_SECONDS).status == "Completed"
+        assert run.result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
         for name, call in CALLS.items():
-            for value in NO_TEXTS:
-                refused(partial(call, runner, run.run_id, value), (name, value))
+            for value in INVALID_TEXTS:
+                assert_rejected(partial(call, runner, run.run_id, value), (name, value))
         for name, number in NUMBERS.items():
-            for value in NO_TIMES:
-                refused(partial(number, runner, value), (name, value))
+            for value in INVALID_TIMES:
+                assert_rejected(partial(number, runner, value), (name, value))
         for name, number in PAGES.items():
-            for value in NO_COUNTS:
-                refused(partial(number, runner, value), (name, value))
-        for value in [v for v in NO_TIMES if v not in (INF,)]:
+            for value in INVALID_COUNTS:
+                assert_rejected(partial(number, runner, value), (name, value))
+        for value in [v for v in INVALID_TIMES if v not in (INF,)]:
             fresh = runner.handle(run.run_id)
-            refused(partial(fresh.result, value), value)
+            assert_rejected(partial(fresh.result, value), value)
         assert len(runner.list_runs()) == 1  # nothing was started on the way
         assert runner.execute("ok").status == "Completed"
         assert runner.internal_errors() == ()
@@ -293,15 +310,15 @@ def test_what_is_accepted_on_one_database_is_accepted_on_all(
     place = {"sqlite": "sqlite:///:memory:", "memory": "memory://"}.get(kind) or migrated_schema()
     with DefaultRunner(place) as runner:
         handle = runner.submit(name, idempotency_key=key)
-        assert handle.result(SOON_SECONDS).status == "Completed"
+        assert handle.result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
         assert runner.submit(name, idempotency_key=key).run_id == handle.run_id
         schedule = runner.register_cron_workflow(name, "0 0 1 1 *", name=longest(validation.LONGEST_NAME_BYTES))
         assert runner.get_cron_schedule(schedule)["workflow_name"] == name
         failing = define("fails", ("a", lambda context: 1 / 0, {}))
         failed = runner.submit(failing)
-        assert failed.result(SOON_SECONDS).status == "Failed"
+        assert failed.result(SIGNAL_TIMEOUT_SECONDS).status == "Failed"
         failed.retry("é" * (validation.LONGEST_REASON_BYTES // 2))
-        assert failed.result(SOON_SECONDS).status == "Failed"
+        assert failed.result(SIGNAL_TIMEOUT_SECONDS).status == "Failed"
 
 
 @pytest.mark.parametrize(
@@ -312,7 +329,7 @@ def test_what_is_accepted_on_one_database_is_accepted_on_all(
     ids=lambda text: text[:24],
 )  # fmt: skip
 def test_json_has_numbers_that_exist(text: str) -> None:
-    refused(lambda: Context.from_json(text), text)
+    assert_rejected(lambda: Context.from_json(text), text)
 
 
 def test_a_body_that_defers_for_no_time_fails_alone(runner: DefaultRunner, define: Define) -> None:

@@ -17,13 +17,13 @@ from holdwater.model.records import RunRow
 from holdwater.model.registry import Registry, registry
 from holdwater.runs.verify.checker import StoreChecker
 from holdwater.runtime.driver import DriverConfig
-from tests.engine.test_retry import Bench, bench, sound, tasks_of
-from tests.suite.runners import SOON_SECONDS, Define, Gate
+from tests.engine.test_retry import FlakyTasks, bench, has_no_violations, tasks_of
+from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
 
 __all__ = ["bench"]
 
 
-def chain(bench: Bench) -> tuple[Any, ...]:
+def chain(bench: FlakyTasks) -> tuple[Any, ...]:
     def second(context: Context) -> None:
         bench("second")(context)
         context["double"] = 2 * context["x"]
@@ -36,12 +36,14 @@ def chain(bench: Bench) -> tuple[Any, ...]:
     )
 
 
-def test_what_came_before_is_taken_over_with_its_times(runner: DefaultRunner, define: Define, bench: Bench) -> None:
+def test_what_came_before_is_taken_over_with_its_times(
+    runner: DefaultRunner, define: Define, bench: FlakyTasks
+) -> None:
     define("w", *chain(bench))
-    source = runner.submit("w", {"x": 1, "y": 1}).result(SOON_SECONDS)
+    source = runner.submit("w", {"x": 1, "y": 1}).result(SIGNAL_TIMEOUT_SECONDS)
     bench.ran.clear()
     handle = runner.fork(source.run_id, "second", context={"x": 21, "z": None}, remove=["y"])
-    result = handle.result(SOON_SECONDS)
+    result = handle.result(SIGNAL_TIMEOUT_SECONDS)
     assert result.status == "Completed"
     assert bench.ran == ["second", "third"]
     assert result.forked_from == source.run_id == result.summary.forked_from == result.to_dict()["forked_from"]
@@ -55,26 +57,26 @@ def test_what_came_before_is_taken_over_with_its_times(runner: DefaultRunner, de
     assert (now["second"].start_time or "") > (then["third"].end_time or "")
     assert runner.get_run(source.run_id).status == "Completed"
     assert source.forked_from is None
-    assert sound(runner)
+    assert has_no_violations(runner)
 
 
-def test_a_failed_run_with_other_values(runner: DefaultRunner, define: Define, bench: Bench) -> None:
+def test_a_failed_run_with_other_values(runner: DefaultRunner, define: Define, bench: FlakyTasks) -> None:
     define("w", *chain(bench))
-    source = runner.submit("w", {}).result(SOON_SECONDS)
+    source = runner.submit("w", {}).result(SIGNAL_TIMEOUT_SECONDS)
     assert (source.status, tasks_of(source)["second"]) == ("Failed", "Failed")
     fork = runner.handle(source.run_id).fork("second", context={"x": 4})
-    assert fork.result(SOON_SECONDS).final_context["double"] == 8
+    assert fork.result(SIGNAL_TIMEOUT_SECONDS).final_context["double"] == 8
     with pytest.raises(holdwater.InvalidTransition):
         fork.retry()
-    again = fork.fork("third", context={"w": 1}).result(SOON_SECONDS)
+    again = fork.fork("third", context={"w": 1}).result(SIGNAL_TIMEOUT_SECONDS)
     assert again.final_context["double"] == 8
     assert again.forked_from == fork.run_id
-    other = fork.fork("second", context={"y": 0}).result(SOON_SECONDS)
+    other = fork.fork("second", context={"y": 0}).result(SIGNAL_TIMEOUT_SECONDS)
     assert (other.final_context["double"], other.final_context["y"]) == (8, 0)
-    assert sound(runner)
+    assert has_no_violations(runner)
 
 
-def test_a_running_run(runner: DefaultRunner, define: Define, bench: Bench, gate: Gate) -> None:
+def test_a_running_run(runner: DefaultRunner, define: Define, bench: FlakyTasks, gate: Gate) -> None:
     define(
         "w",
         ("a", bench("a"), {}),
@@ -82,52 +84,52 @@ def test_a_running_run(runner: DefaultRunner, define: Define, bench: Bench, gate
         ("c", bench("c"), {"dependencies": ["b"]}),
     )
     source = runner.submit("w")
-    gate.wait_begun()
+    gate.wait_started()
     fork = runner.fork(source.run_id, "b", context={"wait": False})
-    assert fork.result(SOON_SECONDS).status == "Completed"
+    assert fork.result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
     assert source.status == "Running"
     gate.open.set()
-    assert source.result(SOON_SECONDS).status == "Completed"
+    assert source.result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
     assert bench.ran == ["a", "c", "c"]
-    assert sound(runner)
+    assert has_no_violations(runner)
 
 
-def test_a_failed_fork_is_retried_with_its_edits(runner: DefaultRunner, define: Define, bench: Bench) -> None:
+def test_a_failed_fork_is_retried_with_its_edits(runner: DefaultRunner, define: Define, bench: FlakyTasks) -> None:
     define("w", *chain(bench))
-    source = runner.submit("w", {"x": 1}).result(SOON_SECONDS)
-    bench.ill = {"second"}
+    source = runner.submit("w", {"x": 1}).result(SIGNAL_TIMEOUT_SECONDS)
+    bench.failing_tasks = {"second"}
     fork = runner.fork(source.run_id, "second", context={"x": 5})
-    assert fork.result(SOON_SECONDS).status == "Failed"
-    bench.ill.clear()
+    assert fork.result(SIGNAL_TIMEOUT_SECONDS).status == "Failed"
+    bench.failing_tasks.clear()
     fork.retry()
-    assert fork.result(SOON_SECONDS).final_context["double"] == 10
-    assert sound(runner)
+    assert fork.result(SIGNAL_TIMEOUT_SECONDS).final_context["double"] == 10
+    assert has_no_violations(runner)
 
 
 def test_it_survives_its_process(
-    open_runner: Callable[..., DefaultRunner], define: Define, bench: Bench, gate: Gate
+    open_runner: Callable[..., DefaultRunner], define: Define, bench: FlakyTasks, gate: Gate
 ) -> None:
     define("w", ("a", bench("a"), {}), ("b", lambda context: gate(), {"dependencies": ["a"]}))
     first = open_runner(shutdown_timeout_seconds=0)
     gate.open.set()
-    source = first.submit("w").result(SOON_SECONDS)
-    gate.wait_begun()
+    source = first.submit("w").result(SIGNAL_TIMEOUT_SECONDS)
+    gate.wait_started()
     gate.open.clear()
     fork = first.fork(source.run_id, "b", context={"x": [1]})
-    gate.wait_begun()
+    gate.wait_started()
     first.shutdown()
     gate.open.set()
     second = open_runner()
-    result = second.handle(fork.run_id).result(SOON_SECONDS)
+    result = second.handle(fork.run_id).result(SIGNAL_TIMEOUT_SECONDS)
     assert result.status == "Completed"
     assert result.final_context["x"] == [1]
     assert bench.ran == ["a"]
-    assert sound(second)
+    assert has_no_violations(second)
 
 
-def test_an_unknown_task_names_those_there_are(runner: DefaultRunner, define: Define, bench: Bench) -> None:
+def test_an_unknown_task_names_those_there_are(runner: DefaultRunner, define: Define, bench: FlakyTasks) -> None:
     define("w", *chain(bench))
-    source = runner.submit("w", {"x": 1}).result(SOON_SECONDS)
+    source = runner.submit("w", {"x": 1}).result(SIGNAL_TIMEOUT_SECONDS)
     with pytest.raises(TaskNotFound) as caught:
         runner.fork(source.run_id, "secnd")
     assert "did you mean 'second'? its tasks are first, second, third, apart" in str(caught.value)
@@ -140,12 +142,12 @@ def test_an_unknown_task_names_those_there_are(runner: DefaultRunner, define: De
     assert len(runner.list_runs()) == 1
 
 
-def test_one_key_one_fork(runner: DefaultRunner, define: Define, bench: Bench) -> None:
+def test_one_key_one_fork(runner: DefaultRunner, define: Define, bench: FlakyTasks) -> None:
     define("w", *chain(bench))
-    source = runner.submit("w", {"x": 1}).result(SOON_SECONDS)
+    source = runner.submit("w", {"x": 1}).result(SIGNAL_TIMEOUT_SECONDS)
     forks = [runner.fork(source.run_id, "third", context={"k": 1}, idempotency_key="once") for _ in range(3)]
     assert len({fork.run_id for fork in forks}) == 1
-    assert {fork.result(SOON_SECONDS).status for fork in forks} == {"Completed"}
+    assert {fork.result(SIGNAL_TIMEOUT_SECONDS).status for fork in forks} == {"Completed"}
     with pytest.raises(holdwater.IdempotencyConflict):
         runner.fork(source.run_id, "third", context={"k": 2}, idempotency_key="once")
     with pytest.raises(holdwater.IdempotencyConflict):
@@ -154,50 +156,52 @@ def test_one_key_one_fork(runner: DefaultRunner, define: Define, bench: Bench) -
 
 
 def test_a_structure_nobody_here_has_waits_for_whoever_has_it(
-    open_runner: Callable[..., DefaultRunner], define: Define, bench: Bench
+    open_runner: Callable[..., DefaultRunner], define: Define, bench: FlakyTasks
 ) -> None:
     define("w", *chain(bench))
     runner = open_runner()
-    source = runner.submit("w", {"x": 1}).result(SOON_SECONDS)
+    source = runner.submit("w", {"x": 1}).result(SIGNAL_TIMEOUT_SECONDS)
     registry.unregister("w")
     fork = runner.fork(source.run_id, "second", context={"x": 3})
     assert fork.status == "Running"
     assert runner._engine.store.work(fork.run_id)[0].owner is None
-    assert sound(runner)
+    assert has_no_violations(runner)
     define("w", *chain(bench))
-    assert fork.result(SOON_SECONDS).final_context["double"] == 6
+    assert fork.result(SIGNAL_TIMEOUT_SECONDS).final_context["double"] == 6
 
 
 # -- what the checker says of forks and retries that are not what they say
 
 
-def tampered(url: str, bench: Bench, entries: Callable[[list[JournalEntry]], list[JournalEntry]]) -> list[str]:
+def tamper_with_journal(
+    url: str, bench: FlakyTasks, entries: Callable[[list[JournalEntry]], list[JournalEntry]]
+) -> list[str]:
     """The violations of a fork whose birth was written otherwise."""
     engine = Engine(url, DriverConfig(), registry=registry)
     try:
         row, live = engine.submit("w", {"x": 1})
-        engine.wait_for_run(row.id, SOON_SECONDS, active_run=live)
+        engine.wait_for_run(row.id, SIGNAL_TIMEOUT_SECONDS, active_run=live)
         from holdwater.engine import forking
 
         run = forking.create_fork(engine.load_run(row.id), None, "third", {}, (), engine.clock)
-        run.unsaved = entries(run.unsaved)
+        run.unsaved_entries = entries(run.unsaved_entries)
         from holdwater.model.records import RunUpdate, WorkRow
 
         head: RunRow = run.row
-        head.seq = len(run.unsaved)
+        head.seq = len(run.unsaved_entries)
         now = engine.clock.now()
-        node = run.layout.index["third"]
+        node = run.compiled_plan.index["third"]
         work = [WorkRow(head.id, node, 1, "execute", "nobody's", now)]
-        plan = run.layout.plan.to_data()
-        engine.store.commit([RunUpdate(head, 0, [encode(e) for e in run.unsaved], now, True, plan, work)])
+        plan = run.compiled_plan.plan.to_data()
+        engine.store.commit([RunUpdate(head, 0, [encode(e) for e in run.unsaved_entries], now, True, plan, work)])
         return [str(v) for v in StoreChecker(engine.store, engine.clock.now).find_violations()]
     finally:
         engine.close(1.0)
 
 
-def test_the_checker_compares_a_fork_with_its_source(define: Define, bench: Bench) -> None:
+def test_the_checker_compares_a_fork_with_its_source(define: Define, bench: FlakyTasks) -> None:
     define("w", *chain(bench))
-    assert tampered("memory://", bench, lambda entries: entries) == []
+    assert tamper_with_journal("memory://", bench, lambda entries: entries) == []
 
     def forged(entries: list[JournalEntry]) -> list[JournalEntry]:
         return [
@@ -205,12 +209,12 @@ def test_the_checker_compares_a_fork_with_its_source(define: Define, bench: Benc
             for e in entries
         ]
 
-    found = tampered("memory://", bench, forged)
+    found = tamper_with_journal("memory://", bench, forged)
     assert len(found) == 1
     assert "about task 'first' is not in the journal of run" in found[0]
 
 
-def test_the_checker_lets_a_retry_record_again_what_failed_and_nothing_else(define: Define, bench: Bench) -> None:
+def test_the_checker_lets_a_retry_record_again_what_failed_and_nothing_else(define: Define, bench: FlakyTasks) -> None:
     """Judged from the journal: the machine that folds it is not asked."""
     from holdwater.kernel import Machine, compile_plan
     from holdwater.runs.verify.checker import _RunCheck
@@ -227,16 +231,16 @@ def test_the_checker_lets_a_retry_record_again_what_failed_and_nothing_else(defi
     assert [v.invariant for v in look.violations] == ["I2"]
 
 
-def test_a_stranger_forks_what_it_cannot_execute(define: Define, bench: Bench, url: str) -> None:
+def test_a_stranger_forks_what_it_cannot_execute(define: Define, bench: FlakyTasks, url: str) -> None:
     define("w", *chain(bench))
     own = Engine(url, DriverConfig())
     stranger = Engine(url, DriverConfig(recover=False), registry=Registry())
     try:
         row, live = own.submit("w", {"x": 1})
-        own.wait_for_run(row.id, SOON_SECONDS, active_run=live)
+        own.wait_for_run(row.id, SIGNAL_TIMEOUT_SECONDS, active_run=live)
         born, _ = stranger.fork(row.id, "second", Context({"x": 9}), ())
-        run = own.wait_for_run(born.id, SOON_SECONDS)
-        assert run.result()["double"].text == "18"
+        run = own.wait_for_run(born.id, SIGNAL_TIMEOUT_SECONDS)
+        assert run.stored_outputs()["double"].text == "18"
         assert run.row.code == registry.get("w").code
     finally:
         stranger.close(1.0)

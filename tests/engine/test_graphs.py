@@ -45,7 +45,7 @@ def spend(total: int) -> str:
 inner = Graph([double], name="inner")
 
 
-def _values(runner: DefaultRunner, name: str, inputs: dict[str, Any]) -> dict[str, Any]:
+def _result_values(runner: DefaultRunner, name: str, inputs: dict[str, Any]) -> dict[str, Any]:
     result = runner.execute(name, inputs)
     assert result.status == "Completed", result.error_message
     return result.final_context.to_dict()
@@ -53,14 +53,14 @@ def _values(runner: DefaultRunner, name: str, inputs: dict[str, Any]) -> dict[st
 
 def test_a_loop_starts_where_its_input_says(runner: DefaultRunner) -> None:
     register_graph(Graph([step, more], name="graphs_loop"))
-    assert _values(runner, "graphs_loop", {"n": 0}) == {"n": 5}
-    assert _values(runner, "graphs_loop", {"n": 3}) == {"n": 5}
+    assert _result_values(runner, "graphs_loop", {"n": 0}) == {"n": 5}
+    assert _result_values(runner, "graphs_loop", {"n": 3}) == {"n": 5}
 
 
 def test_a_map_runs_as_children_and_a_gate_closes_a_way(runner: DefaultRunner) -> None:
     register_graph(Graph([inner.as_node(name="each").map_over("x"), total, rich, spend], name="graphs_mapped"))
-    assert _values(runner, "graphs_mapped", {"x": [1, 2]}) == {"y": [2, 4], "total": 6}
-    assert _values(runner, "graphs_mapped", {"x": [1, 5]})["note"] == "12 to spend"
+    assert _result_values(runner, "graphs_mapped", {"x": [1, 2]}) == {"y": [2, 4], "total": 6}
+    assert _result_values(runner, "graphs_mapped", {"x": [1, 5]})["note"] == "12 to spend"
     run = runner.list_runs(top_level=True)[0]
     children = runner.list_runs(parent_run_id=run.run_id)
     assert sorted(child.run_id for child in children) == [f"{run.run_id}/each.1.0", f"{run.run_id}/each.1.1"]
@@ -79,8 +79,8 @@ def test_what_a_nested_graph_did_not_make_stays_unmade(runner: DefaultRunner) ->
     once = node(output_name="n_out")(step.func)
     nested = Graph([maybe, once], name="maybe_once").as_node()
     register_graph(Graph([nested, see, double], name="graphs_unmade"))
-    assert _values(runner, "graphs_unmade", {"n": 7, "x": 1}) == {"y": 2}
-    assert _values(runner, "graphs_unmade", {"n": 1, "x": 1}) == {"y": 2, "n_out": 2, "seen": 2}
+    assert _result_values(runner, "graphs_unmade", {"n": 7, "x": 1}) == {"y": 2}
+    assert _result_values(runner, "graphs_unmade", {"n": 1, "x": 1}) == {"y": 2, "n_out": 2, "seen": 2}
 
 
 def test_a_node_runs_a_workflow_as_a_child(runner: DefaultRunner) -> None:
@@ -99,7 +99,7 @@ def test_a_node_runs_a_workflow_as_a_child(runner: DefaultRunner) -> None:
         return int((await ctx.execute_async("graphs_plain", {"x": x + 1})).final_context["z"])
 
     graph = register_graph(Graph([here, there], name="graphs_calling"))
-    assert _values(runner, "graphs_calling", {"x": 4}) == {"here": 8, "there": 10}
+    assert _result_values(runner, "graphs_calling", {"x": 4}) == {"here": 8, "there": 10}
     run = runner.list_runs(top_level=True)[0]
     assert {child.workflow_name for child in runner.list_runs(parent_run_id=run.run_id)} == {"graphs_plain"}
     with pytest.raises(ConfigError, match="not recorded"):

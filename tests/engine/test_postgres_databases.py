@@ -12,12 +12,12 @@ import pytest
 
 from holdwater import Context, DatabaseAdmin, DatabaseURLError, DefaultRunner, StoreError, TenantConfig
 from tests.postgres.cluster import Cluster
-from tests.suite.runners import SOON_SECONDS, Define
+from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define
 
 _numbers = itertools.count()
 
 
-def _fail(context: Context) -> None:
+def raises_key_error(context: Context) -> None:
     raise KeyError("no such key")
 
 
@@ -55,10 +55,10 @@ def test_a_database_of_any_encoding(
         context["text"] = "Grüße 東京 \U0001f600"
 
     define("w", ("a", body, {}), ("b", lambda context: None, {"dependencies": ["a"]}))
-    define("fails", ("a", _fail, {}))
+    define("fails", ("a", raises_key_error, {}))
     with DefaultRunner(new_database(encoding) + said) as runner:
         handle = runner.submit("w", idempotency_key="k")
-        assert handle.result(SOON_SECONDS).final_context["text"] == "Grüße 東京 \U0001f600"
+        assert handle.result(SIGNAL_TIMEOUT_SECONDS).final_context["text"] == "Grüße 東京 \U0001f600"
         assert runner.submit("w", idempotency_key="k").run_id == handle.run_id
         assert runner.execute("fails").error_message == "task 'a' failed: KeyError: 'no such key'"
         assert handle.status == "Completed"
@@ -75,7 +75,7 @@ def test_what_an_encoding_has_no_letter_for_is_refused_alone(
     with DefaultRunner(new_database("LATIN1")) as runner:
         with pytest.raises(StoreError, match="LATIN1"):
             runner.submit("w", idempotency_key="東京")
-        assert runner.submit("w", idempotency_key="Zürich").result(SOON_SECONDS).status == "Completed"
+        assert runner.submit("w", idempotency_key="Zürich").result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
 
 
 # -- services

@@ -13,12 +13,12 @@ import pytest
 from holdwater import DefaultRunner, StoreReplaced, StoreUnavailable
 from holdwater.model.records import RunFilter
 from holdwater.storage import open_store
-from tests.suite.runners import SOON_SECONDS, Define, Gate
+from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
 
 Change = Callable[[Path], None]
 
 
-def delete(path: Path) -> None:
+def delete_database(path: Path) -> None:
     path.unlink()
 
 
@@ -51,7 +51,7 @@ def another_database(path: Path) -> None:
     path.with_name("other.db").replace(path)
 
 
-def lead_elsewhere(path: Path) -> None:
+def replace_by_symlink(path: Path) -> None:
     """A symbolic link in place of the file."""
     copy = path.with_name("copy.db")
     shutil.copy(path, copy)
@@ -63,7 +63,16 @@ def move_the_directory(path: Path) -> None:
     path.parent.rename(path.parent.with_name("moved"))
 
 
-CHANGES = [delete, delete_all, move_away, restore_a_backup, empty, another_database, lead_elsewhere, move_the_directory]
+CHANGES = [
+    delete_database,
+    delete_all,
+    move_away,
+    restore_a_backup,
+    empty,
+    another_database,
+    replace_by_symlink,
+    move_the_directory,
+]
 
 
 @pytest.fixture
@@ -80,7 +89,7 @@ def test_nothing_is_accepted_any_more(change: Change, path: Path, define: Define
     with DefaultRunner(f"sqlite:///{path}") as runner:
         assert runner.execute("ok").status == "Completed"
         held = runner.submit("held")
-        gate.wait_begun()
+        gate.wait_started()
         change(path)
         with pytest.raises(StoreReplaced, match="while it was open"):
             runner.submit("ok")
@@ -89,7 +98,7 @@ def test_nothing_is_accepted_any_more(change: Change, path: Path, define: Define
                 look()
         gate.open.set()
         with pytest.raises(StoreReplaced):  # those who wait are told: its end cannot be recorded
-            held.result(SOON_SECONDS)
+            held.result(SIGNAL_TIMEOUT_SECONDS)
         with pytest.raises(StoreReplaced):
             runner.register_cron_workflow("ok", "0 0 * * *")
     if path.exists():  # what is there now is not harmed by what was open
@@ -103,7 +112,7 @@ def test_a_file_that_is_moved_back_is_gone_on_with(path: Path, define: Define, g
     away = path.with_name("away.db")
     with DefaultRunner(f"sqlite:///{path}") as runner:
         held = runner.submit("held")
-        gate.wait_begun()
+        gate.wait_started()
         path.rename(away)
         with pytest.raises(StoreReplaced):
             runner.submit("ok")
@@ -111,7 +120,7 @@ def test_a_file_that_is_moved_back_is_gone_on_with(path: Path, define: Define, g
         away.rename(path)
         while True:  # until the runner has tried again; bounded by the test's time-out
             try:
-                assert runner.handle(held.run_id).result(SOON_SECONDS).status == "Completed"
+                assert runner.handle(held.run_id).result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
                 break
             except StoreUnavailable:
                 continue

@@ -14,7 +14,7 @@ import pytest
 
 from holdwater import EncodingError
 from holdwater.model import codec
-from tests.engine.pruning_cases import MEMORY, STYLES, THROUGH
+from tests.engine.pruning_cases import MEMORY, ROUND_TRIPS, STYLES
 from tests.model import sample_values
 from tests.model.test_value_types import VALUES
 from tests.suite.effort import LONG, property_test
@@ -39,7 +39,7 @@ def test_a_process_that_was_killed_leaves_values_that_the_next_one_reads_exactly
     assert looked.stdout.splitlines() == [f"{style} ok" for style in sorted(STYLES)], looked.stderr
 
 
-_keys = count()
+_run_numbers = count()
 
 
 class Broken(Exception):
@@ -56,7 +56,7 @@ def urls(tmp_path: Path, migrated_schema: Callable[[], str]) -> list[str]:
 def test_values_of_built_classes_are_exact_in_a_new_runner_or_refused(style: str, urls: list[str], value: Any) -> None:
     """The second body fails the first time, so that what it sees the second time comes from the store."""
     for url in urls:
-        went_through(url, style, value)
+        assert_round_trip(url, style, value)
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -68,11 +68,11 @@ def test_what_is_not_kept_fails_the_node_that_made_it(style: str, urls: list[str
             {"a": sample_values.Forgetful(1, 2)},
             lambda: 0,
         ):
-            went_through(url, style, value)
+            assert_round_trip(url, style, value)
 
 
-def went_through(url: str, style: str, value: Any) -> None:
-    key = f"run-{next(_keys)}"
+def assert_round_trip(url: str, style: str, value: Any) -> None:
+    key = f"run-{next(_run_numbers)}"
     seen: list[Any] = []
     make: Callable[[], Any] = lambda: value  # noqa: E731
 
@@ -81,21 +81,21 @@ def went_through(url: str, style: str, value: Any) -> None:
         if len(seen) == 1:
             raise Broken("the first time")
 
-    if not is_kept(value):
-        said = THROUGH[style](url, make, look, key)
+    if not is_preserved(value):
+        said = ROUND_TRIPS[style](url, make, look, key)
         assert "put" in said
         assert "EncodingError" in said or "stored" in said
         assert not seen
         return
-    said = THROUGH[style](url, make, look, key)
+    said = ROUND_TRIPS[style](url, make, look, key)
     if url != MEMORY:
         assert "the first time" in said
-        assert THROUGH[style](url, lambda: pytest.fail("it is made already"), look, key, again=True) == ""
+        assert ROUND_TRIPS[style](url, lambda: pytest.fail("it is made already"), look, key, again=True) == ""
     assert len(seen) == 2
     assert all([sample_values.same(given, value) for given in seen])
 
 
-def is_kept(value: Any) -> bool:
+def is_preserved(value: Any) -> bool:
     try:
         codec.encode(value)
     except EncodingError:

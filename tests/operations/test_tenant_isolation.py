@@ -26,7 +26,7 @@ from holdwater import (
 from holdwater.model.registry import registry
 from tests.operations.tenancy import fetch_rows, list_tenant_traces
 from tests.postgres.cluster import Cluster
-from tests.suite.runners import SOON_SECONDS
+from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS
 
 NewTenant = Callable[[str], TenantCredentials]
 
@@ -36,7 +36,7 @@ METHODS = sorted(
     for name, method in inspect.getmembers(DefaultRunner, inspect.isfunction)
     if not name.startswith("_")
     and name != "list_runs"  # of nobody's children there are none
-    and any(p.endswith("_id") for p in inspect.signature(method).parameters)
+    and any(p.endswith("_child_run_id") for p in inspect.signature(method).parameters)
 )
 """every method that takes an id, so that a new one cannot be forgotten"""
 
@@ -81,7 +81,7 @@ def test_same_names_and_keys_are_different_runs(pair: TenantPair) -> None:
         runner.submit("orders", {"secret": secret}, idempotency_key="monday")
         for runner, secret in ((pair.runner_a, "of a"), (pair.runner_b, "of b"))
     ]
-    of_a, of_b = [handle.result(SOON_SECONDS) for handle in handles]
+    of_a, of_b = [handle.result(SIGNAL_TIMEOUT_SECONDS) for handle in handles]
     assert handles[0].run_id != handles[1].run_id
     assert of_a.final_context.to_dict() == {"secret": "of a", "seen": "of a"}
     assert of_b.final_context.to_dict() == {"secret": "of b", "seen": "of b"}
@@ -101,11 +101,11 @@ def test_same_names_and_keys_are_different_runs(pair: TenantPair) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_no_method_finds_what_another_tenant_has(pair: TenantPair, guarded: Cluster, method: str, outcome: str) -> None:
     theirs = pair.runner_b.submit("orders", {"secret": outcome})
-    assert theirs.result(SOON_SECONDS).status == {"succeeds": "Completed", "fails": "Failed"}[outcome]
+    assert theirs.result(SIGNAL_TIMEOUT_SECONDS).status == {"succeeds": "Completed", "fails": "Failed"}[outcome]
     before = theirs.info().to_dict() if hasattr(theirs.info(), "to_dict") else repr(theirs.info())
     arguments: dict[str, Any] = {}
     for name, parameter in list(inspect.signature(getattr(DefaultRunner, method)).parameters.items())[1:]:
-        if name.endswith("_id"):
+        if name.endswith("_child_run_id"):
             arguments[name] = theirs.run_id
         elif parameter.default is inspect.Parameter.empty and parameter.kind is not parameter.VAR_KEYWORD:
             arguments[name] = "first"
@@ -114,13 +114,13 @@ def test_no_method_finds_what_another_tenant_has(pair: TenantPair, guarded: Clus
     if method in RUN_METHODS:
         assert isinstance(caught.value, RunNotFound)
     nowhere = dict.fromkeys(arguments, "first") | {
-        name: "01a1fc1d-0000-7000-8000-000000000000" for name in arguments if name.endswith("_id")
+        name: "01a1fc1d-0000-7000-8000-000000000000" for name in arguments if name.endswith("_child_run_id")
     }
     with pytest.raises(type(caught.value)) as missing:
         getattr(pair.runner_a, method)(**nowhere)
     # the error says the same of what another has as of what nobody has
     for name in arguments:
-        if name.endswith("_id"):
+        if name.endswith("_child_run_id"):
             assert str(caught.value).replace(arguments[name], "") == str(missing.value).replace(nowhere[name], "")
     after = theirs.info().to_dict() if hasattr(theirs.info(), "to_dict") else repr(theirs.info())
     assert after == before
@@ -145,7 +145,7 @@ def test_no_tenant_claims_the_work_of_another(new_tenant: NewTenant) -> None:
         pair = TenantPair(new_tenant("tenant_a"), new_tenant("tenant_b"), recovery_interval_seconds=1)
         with pair.runner_a, pair.runner_b:
             handles = [pair.runner_b.submit("who", {"secret": f"b{n}"}) for n in range(20)]
-            assert {handle.result(SOON_SECONDS).status for handle in handles} == {"Completed"}
+            assert {handle.result(SIGNAL_TIMEOUT_SECONDS).status for handle in handles} == {"Completed"}
             assert pair.runner_a.executor_metrics()["default"].total_executed == 0
             assert pair.runner_b.executor_metrics()["default"].total_executed == 20
         assert sorted(ran) == sorted(f"b{n}" for n in range(20))
@@ -273,7 +273,7 @@ def test_notifications_go_to_a_channel_no_other_tenant_knows(
         spy.execute("SELECT 1")
         assert heard == []
         own = pair.runner_a.submit("orders", {"secret": "mine"})
-        own.result(SOON_SECONDS)
+        own.result(SIGNAL_TIMEOUT_SECONDS)
         pair.runner_a.shutdown()
         spy.execute("SELECT 1")
     for said in heard:
@@ -299,15 +299,15 @@ def test_runners_of_one_tenant_hear_of_each_other(pair: TenantPair, monkeypatch:
         @task(id="wait")
         def wait(context: Context) -> None:
             begun.set()
-            assert go.wait(SOON_SECONDS)
+            assert go.wait(SIGNAL_TIMEOUT_SECONDS)
 
     try:
         with DefaultRunner.with_schema(pair.a.connection_string, "tenant_a") as second:
             run_id = pair.runner_a.submit("waits").run_id
-            assert begun.wait(SOON_SECONDS)
+            assert begun.wait(SIGNAL_TIMEOUT_SECONDS)
             waiter = threading.Timer(0, go.set)
             waiter.start()
-            assert second.handle(run_id).result(SOON_SECONDS).status == "Completed"
+            assert second.handle(run_id).result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
             waiter.join()
     finally:
         registry.unregister("waits")

@@ -379,7 +379,7 @@ def test_work_that_a_runner_of_another_role_has(
     try:
         with DefaultRunner.with_schema(guarded.url(), "tenant_a") as runner:
             handle = runner.submit("held")
-            gate.wait_begun()
+            gate.wait_started()
             with pytest.raises(TenantInUse, match=r"another role has work of it \(1\)"):
                 admin.remove_tenant("tenant_a", "tenant_a")
             gate.open.set()

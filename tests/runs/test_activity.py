@@ -22,7 +22,7 @@ from tests.suite.waiting import poll_pause
 HERE = ids.parse_owner_id(ids.new_owner_id())
 
 
-def work(kind: str = "execute", **fields: object) -> WorkRow:
+def make_work_row(kind: str = "execute", **fields: object) -> WorkRow:
     return WorkRow("r", 0, 1, kind, "w", **{"due_at": 50, **fields})  # type: ignore[arg-type]
 
 
@@ -30,22 +30,32 @@ def work(kind: str = "execute", **fields: object) -> WorkRow:
     ("status", "rows", "alive", "activity"),
     [
         ("completed", [], True, Activity("completed")),
-        ("paused", [work(parked=True)], True, Activity("paused")),
-        ("running", [work()], True, Activity("queued")),
-        ("running", [work(owner="h.7.x", lease_until=200)], None, Activity("queued")),
-        ("running", [work(owner="h.7.x", started=True)], True, Activity("running", "h", 7)),
-        ("running", [work(owner="a.b.7.x", started=True, lease_until=200)], None, Activity("running", "a.b", 7)),
-        ("running", [work(owner="h.7.x", started=True, lease_until=99)], None, Activity("orphaned", "h", 7)),
-        ("running", [work(owner="h.7.x", lease_until=200)], False, Activity("orphaned", "h", 7)),
-        ("running", [work(owner="unknown", started=True)], True, Activity("running")),
-        ("running", [work(reclaimed=True), work()], True, Activity("orphaned")),
-        ("running", [work("wake", due_at=500), work("wake", due_at=400)], True, Activity("waiting", waiting_until=400)),
-        ("running", [work("wake", due_at=99)], True, Activity("queued")),
-        ("running", [work("wake", due_at=99, owner="h.7.x")], True, Activity("waiting", waiting_until=99)),
-        ("running", [work("children", owner="h.7.x")], True, Activity("waiting for child runs")),
+        ("paused", [make_work_row(parked=True)], True, Activity("paused")),
+        ("running", [make_work_row()], True, Activity("queued")),
+        ("running", [make_work_row(owner="h.7.x", lease_until=200)], None, Activity("queued")),
+        ("running", [make_work_row(owner="h.7.x", started=True)], True, Activity("running", "h", 7)),
         (
             "running",
-            [work("children"), work("execute", owner="h.7.x", started=True)],
+            [make_work_row(owner="a.b.7.x", started=True, lease_until=200)],
+            None,
+            Activity("running", "a.b", 7),
+        ),
+        ("running", [make_work_row(owner="h.7.x", started=True, lease_until=99)], None, Activity("orphaned", "h", 7)),
+        ("running", [make_work_row(owner="h.7.x", lease_until=200)], False, Activity("orphaned", "h", 7)),
+        ("running", [make_work_row(owner="unknown", started=True)], True, Activity("running")),
+        ("running", [make_work_row(reclaimed=True), make_work_row()], True, Activity("orphaned")),
+        (
+            "running",
+            [make_work_row("wake", due_at=500), make_work_row("wake", due_at=400)],
+            True,
+            Activity("waiting", waiting_until=400),
+        ),
+        ("running", [make_work_row("wake", due_at=99)], True, Activity("queued")),
+        ("running", [make_work_row("wake", due_at=99, owner="h.7.x")], True, Activity("waiting", waiting_until=99)),
+        ("running", [make_work_row("children", owner="h.7.x")], True, Activity("waiting for child runs")),
+        (
+            "running",
+            [make_work_row("children"), make_work_row("execute", owner="h.7.x", started=True)],
             True,
             Activity("running", "h", 7),
         ),
@@ -62,7 +72,7 @@ def test_the_activity_is_read_from_row_and_work(
 def test_a_run_is_queued_running_and_ended(runner: DefaultRunner, define: Define, gate: Gate) -> None:
     define("w", ("a", lambda context: gate(), {}))
     handle = runner.submit("w")
-    gate.wait_begun()
+    gate.wait_started()
     assert runner.activity(handle.run_id) == Activity("running", *HERE)
     (summary,) = runner.list_runs()
     assert summary.activity == f"running on {HERE[0]}:{os.getpid()}"
@@ -93,7 +103,7 @@ def test_a_delayed_retry_waits_until_an_instant(runner: DefaultRunner, define: D
 def test_a_second_cancel_says_that_there_was_one(runner: DefaultRunner, define: Define, gate: Gate) -> None:
     define("w", ("a", lambda context: gate(), {}))
     handle = runner.submit("w")
-    gate.wait_begun()
+    gate.wait_started()
     handle.cancel()
     with pytest.raises(InvalidTransition, match="already being cancelled"):
         handle.cancel()

@@ -16,39 +16,39 @@ from holdwater.model.registry import registry
 from holdwater.runs.verify.checker import StoreChecker
 from holdwater.runtime.clock import SystemClock
 from holdwater.steps import Step, StepResult, Workflow, WorkflowContext, register_workflow
-from tests.suite.runners import SOON_SECONDS
+from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS
 from tests.suite.waiting import poll_pause
 
 Open = Callable[..., DefaultRunner]
 
 
-class Family:
+class ParentAndChild:
     """A map over four items, in two steps.  The first ones wait for `release`; `both` is set when two have begun."""
 
     def __init__(self) -> None:
-        self.begun: Counter[str] = Counter()
-        self.both, self.release = threading.Event(), threading.Event()
+        self.started: Counter[str] = Counter()
+        self.both_running, self.release = threading.Event(), threading.Event()
         self._lock = threading.Lock()
 
-    def _enter(self, name: str) -> None:
+    def _arrive(self, name: str) -> None:
         with self._lock:
-            self.begun[name] += 1
-            if self.begun.total() == 2:
-                self.both.set()
+            self.started[name] += 1
+            if self.started.total() == 2:
+                self.both_running.set()
 
     def one(self, context: WorkflowContext, config: dict[str, Any]) -> StepResult:
-        self._enter(f"one{context.params['item']}")
-        assert self.release.wait(SOON_SECONDS)
+        self._arrive(f"one{context.params['item']}")
+        assert self.release.wait(SIGNAL_TIMEOUT_SECONDS)
         return StepResult.ok({"item": context.params["item"]})
 
     def two(self, context: WorkflowContext, config: dict[str, Any]) -> StepResult:
-        self._enter(f"two{context.params['item']}")
+        self._arrive(f"two{context.params['item']}")
         return StepResult.ok({"item": context.params["item"]})
 
 
 @pytest.fixture
-def family() -> Iterator[Family]:
-    made = Family()
+def family() -> Iterator[ParentAndChild]:
+    made = ParentAndChild()
     inner = Workflow("inner", [Step.lambda_("one", made.one), Step.lambda_("two", made.two)])
     register_workflow(Workflow("family", [Step.map("map", items=[0, 1, 2, 3], iterator=inner)]))
     yield made
@@ -56,49 +56,49 @@ def family() -> Iterator[Family]:
     registry.unregister("family")
 
 
-def clean(runner: DefaultRunner) -> None:
+def assert_no_violations(runner: DefaultRunner) -> None:
     assert [str(v) for v in StoreChecker(runner._engine.store, SystemClock().now).find_violations()] == []
 
 
-def with_entry(runner: DefaultRunner, kind: str) -> list[RunRow]:
+def runs_with_entry(runner: DefaultRunner, kind: str) -> list[RunRow]:
     """The runs in whose journals something of this kind stands."""
     store = runner._engine.store
     return [run for run in store.iter_runs() if any(f'["{kind}"' in row.entries for row in store.journal(run.id))]
 
 
-def test_another_runner_takes_a_child_for_which_there_is_no_room(open_runner: Open, family: Family) -> None:
+def test_another_runner_takes_a_child_for_which_there_is_no_room(open_runner: Open, family: ParentAndChild) -> None:
     """Each has room for one body, and one more in line; no body ends before two have begun."""
     first, _ = [open_runner(max_concurrent_tasks=1, prefetch_tasks=1) for _ in range(2)]
     handle = first.submit("family")
-    assert family.both.wait(SOON_SECONDS)
+    assert family.both_running.wait(SIGNAL_TIMEOUT_SECONDS)
     family.release.set()
-    result = handle.result(SOON_SECONDS)
+    result = handle.result(SIGNAL_TIMEOUT_SECONDS)
     assert [row["item"] for row in result.final_context["map"]["results"]] == [0, 1, 2, 3]
-    assert family.begun == Counter([f"{step}{item}" for step in ("one", "two") for item in range(4)])
-    clean(first)
+    assert family.started == Counter([f"{step}{item}" for step in ("one", "two") for item in range(4)])
+    assert_no_violations(first)
 
 
-def test_children_elsewhere_end_with_their_parent(open_runner: Open, family: Family) -> None:
+def test_children_elsewhere_end_with_their_parent(open_runner: Open, family: ParentAndChild) -> None:
     first, second = [open_runner(max_concurrent_tasks=1, prefetch_tasks=1) for _ in range(2)]
     third = open_runner(enable_recovery=False)
     handle = first.submit("family")
-    assert family.both.wait(SOON_SECONDS)
+    assert family.both_running.wait(SIGNAL_TIMEOUT_SECONDS)
     third.cancel(handle.run_id, "enough")
-    while len(with_entry(third, "cancel_requested")) < 5:  # bounded by the test's time-out
+    while len(runs_with_entry(third, "cancel_requested")) < 5:  # bounded by the test's time-out
         poll_pause()
     family.release.set()
     while [run for run in second.list_runs() if run.status == "Running"]:
         poll_pause()
     assert {run.status for run in second.list_runs()} == {"Cancelled"}
-    assert set(family.begun.values()) == {1}
-    assert not [name for name in family.begun if name.startswith("two")]
-    recorded = {f"one{run.id[-1]}" for run in with_entry(third, "succeeded")}
+    assert set(family.started.values()) == {1}
+    assert not [name for name in family.started if name.startswith("two")]
+    recorded = {f"one{run.id[-1]}" for run in runs_with_entry(third, "succeeded")}
     assert len(recorded) >= 2  # those that had begun when they were told to end
     handle.retry()
-    assert handle.result(SOON_SECONDS).status == "Completed"
-    assert {name: n for name, n in family.begun.items() if name.startswith("two")} == {f"two{k}": 1 for k in range(4)}
-    assert {family.begun[name] for name in recorded} == {1}
-    clean(first)
+    assert handle.result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
+    assert {name: n for name, n in family.started.items() if name.startswith("two")} == {f"two{k}": 1 for k in range(4)}
+    assert {family.started[name] for name in recorded} == {1}
+    assert_no_violations(first)
 
 
 def test_many_families_on_many_runners(open_runner: Open) -> None:
@@ -124,11 +124,11 @@ def test_many_families_on_many_runners(open_runner: Open) -> None:
         runners = [open_runner(max_concurrent_tasks=2, prefetch_tasks=2) for _ in range(3)]
         handles = [runners[k % 3].submit("many", {"x": [0, 1, 2, 3], "run": k}) for k in range(9)]
         for handle in handles:
-            result = handle.result(3 * SOON_SECONDS)
+            result = handle.result(3 * SIGNAL_TIMEOUT_SECONDS)
             assert (result.status, result.final_context["total"]) == ("Completed", 6), result.error_message
         assert set(begun.values()) == {1}
         assert len(begun) == 9 * 5
-        clean(runners[0])
+        assert_no_violations(runners[0])
     finally:
         registry.unregister("many")
 
@@ -140,7 +140,7 @@ def test_a_child_whose_code_is_missing_here_waits_for_whoever_has_it(open_runner
 
     def hold(context: WorkflowContext, config: dict[str, Any]) -> StepResult:
         begun.set()
-        assert release.wait(SOON_SECONDS)
+        assert release.wait(SIGNAL_TIMEOUT_SECONDS)
         return StepResult.ok()
 
     child = Workflow("child", [Step.lambda_("hold", hold)])
@@ -151,7 +151,7 @@ def test_a_child_whose_code_is_missing_here_waits_for_whoever_has_it(open_runner
     try:
         first = open_runner(shutdown_timeout_seconds=0)
         run_id = first.submit("parent").run_id
-        assert begun.wait(SOON_SECONDS)
+        assert begun.wait(SIGNAL_TIMEOUT_SECONDS)
         first.shutdown()
         release.set()
         registry.unregister("child")
@@ -163,8 +163,8 @@ def test_a_child_whose_code_is_missing_here_waits_for_whoever_has_it(open_runner
         assert second.execute("other").status == "Completed"
         register_workflow(child)
         handle.resume()
-        assert handle.result(SOON_SECONDS).status == "Completed"
-        clean(second)
+        assert handle.result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
+        assert_no_violations(second)
     finally:
         for name in ("child", "parent", "other"):
             registry.unregister(name)

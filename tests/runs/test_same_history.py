@@ -24,17 +24,17 @@ from holdwater import (
 )
 from holdwater.errors import InvalidTransition
 from holdwater.model.registry import registry
-from tests.suite.runners import SOON_SECONDS, Define, Gate
+from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
 
 
-class Scene:
+class HistoryScene:
     """A runner with one slot, so that there is one order of events, and what its runs leave in the journal."""
 
     def __init__(self, runner: DefaultRunner, define: Define) -> None:
         self.runner, self.define = runner, define
         self.handles: list[WorkflowHandle] = []
 
-    def run(self, name: str, **given: Any) -> WorkflowHandle:
+    def run_and_record(self, name: str, **given: Any) -> WorkflowHandle:
         self.handles.append(self.runner.submit(name, given))
         return self.handles[-1]
 
@@ -42,14 +42,14 @@ class Scene:
         """Per run: its status, its data and its events, without what differs each time."""
         found = []
         for handle in self.handles:
-            info = handle.result(SOON_SECONDS)
+            info = handle.result(SIGNAL_TIMEOUT_SECONDS)
             rows = self.runner._engine.store.journal(handle.run_id)
-            events = [canonical(event) for row in rows for event in json.loads(row.entries)]
+            events = [canonical_event(event) for row in rows for event in json.loads(row.entries)]
             found.append([info.status, info.error_message, info.final_context.to_dict(), events])
         return found
 
 
-def canonical(event: list[Any]) -> list[Any]:
+def canonical_event(event: list[Any]) -> list[Any]:
     """An event without instants: whatever is as large as one is one."""
 
     def plain(value: Any) -> Any:
@@ -60,15 +60,15 @@ def canonical(event: list[Any]) -> list[Any]:
     return [plain(item) for item in event]
 
 
-def nothing(context: Context) -> None:
+def does_nothing(context: Context) -> None:
     pass
 
 
-def put(**values: Any) -> Callable[[Context], None]:
+def sets(**values: Any) -> Callable[[Context], None]:
     return lambda context: context.update_from_dict(values)
 
 
-def fails_first(times: int) -> Callable[[Context], None]:
+def fails_then_succeeds(times: int) -> Callable[[Context], None]:
     numbers = itertools.count(1)
 
     def body(context: Context) -> None:
@@ -84,95 +84,98 @@ def after(*names: str, **options: Any) -> dict[str, Any]:
     return {"dependencies": list(names), **options}
 
 
-def linear(scene: Scene) -> None:
-    scene.define("w", ("a", put(a=1), {}), ("b", put(b=[1, None, "ü"]), after("a")), ("c", nothing, after("b")))
-    scene.run("w", x=1)
-    scene.run("w", x={"deep": [1.5]})
+def linear(scene: HistoryScene) -> None:
+    scene.define("w", ("a", sets(a=1), {}), ("b", sets(b=[1, None, "ü"]), after("a")), ("c", does_nothing, after("b")))
+    scene.run_and_record("w", x=1)
+    scene.run_and_record("w", x={"deep": [1.5]})
 
 
-def diamond(scene: Scene) -> None:
+def diamond(scene: HistoryScene) -> None:
     scene.define(
         "w",
-        ("start", put(rows=[1], n=0, gone=1), {}),
+        ("start", sets(rows=[1], n=0, gone=1), {}),
         ("left", lambda c: c.update_from_dict({"rows": [*c["rows"], 2]}), after("start")),
         ("right", lambda c: c.update_from_dict({"rows": [*c["rows"], 3], "n": 7}), after("start")),
-        ("end", put(end=True), after("left", "right")),
+        ("end", sets(end=True), after("left", "right")),
     )
-    scene.run("w")
+    scene.run_and_record("w")
 
 
-def rules(scene: Scene) -> None:
+def rules(scene: HistoryScene) -> None:
     scene.define(
         "w",
-        ("a", put(a=1), {}),
-        ("big", nothing, after("a", trigger_rules=context_value("a", ">", 5))),
-        ("behind", nothing, after("big")),
-        ("small", nothing, after("a", trigger_rules=all_of(task_success("a"), context_value("a", "<", 5)))),
-        ("seen", nothing, after("big", trigger_rules=task_skipped("big"))),
+        ("a", sets(a=1), {}),
+        ("big", does_nothing, after("a", trigger_rules=context_value("a", ">", 5))),
+        ("behind", does_nothing, after("big")),
+        ("small", does_nothing, after("a", trigger_rules=all_of(task_success("a"), context_value("a", "<", 5)))),
+        ("seen", does_nothing, after("big", trigger_rules=task_skipped("big"))),
     )
-    scene.run("w")
+    scene.run_and_record("w")
 
 
-def retries(scene: Scene) -> None:
+def retries(scene: HistoryScene) -> None:
     quick = dict(retry_attempts=4, retry_delay_ms=1, retry_backoff="fixed")
-    scene.define("w", ("a", fails_first(3), quick), ("b", nothing, after("a")))
-    scene.run("w")
+    scene.define("w", ("a", fails_then_succeeds(3), quick), ("b", does_nothing, after("a")))
+    scene.run_and_record("w")
 
 
-def failure(scene: Scene) -> None:
+def failure(scene: HistoryScene) -> None:
     scene.define(
         "w",
-        ("a", fails_first(99), {"retry_attempts": 2, "retry_delay_ms": 1}),
-        ("b", nothing, after("a")),
-        ("alarm", put(alarm=1), after("a", trigger_rules=task_failed("a"))),
-        ("tidy", nothing, after("b", "alarm", trigger_rules=always())),
+        ("a", fails_then_succeeds(99), {"retry_attempts": 2, "retry_delay_ms": 1}),
+        ("b", does_nothing, after("a")),
+        ("alarm", sets(alarm=1), after("a", trigger_rules=task_failed("a"))),
+        ("tidy", does_nothing, after("b", "alarm", trigger_rules=always())),
     )
-    scene.run("w")
+    scene.run_and_record("w")
 
 
-def cancel(scene: Scene) -> None:
+def cancel(scene: HistoryScene) -> None:
     gate = Gate()
 
     def body(context: Context) -> None:
         gate()
 
-    scene.define("w", ("a", body, {}), ("b", nothing, after("a")))
-    handle = scene.run("w")
-    gate.wait_begun()
+    scene.define("w", ("a", body, {}), ("b", does_nothing, after("a")))
+    handle = scene.run_and_record("w")
+    gate.wait_started()
     handle.cancel("enough")
     gate.open.set()
-    assert handle.result(SOON_SECONDS).status == "Cancelled"
+    assert handle.result(SIGNAL_TIMEOUT_SECONDS).status == "Cancelled"
     with pytest.raises(InvalidTransition):
         handle.resume()
 
 
-def pause_and_resume(scene: Scene) -> None:
+def pause_and_resume(scene: HistoryScene) -> None:
     gate = Gate()
 
     def body(context: Context) -> None:
         gate()
 
-    scene.define("w", ("a", body, {}), ("b", nothing, after("a")))
-    handle = scene.run("w")
-    gate.wait_begun()
+    scene.define("w", ("a", body, {}), ("b", does_nothing, after("a")))
+    handle = scene.run_and_record("w")
+    gate.wait_started()
     handle.pause("lunch")
     handle.resume()
     gate.open.set()
 
 
-def retry(scene: Scene) -> None:
+def retry(scene: HistoryScene) -> None:
     scene.define(
-        "w", ("a", put(a=1), {}), ("b", fails_first(1), after("a", retry_attempts=1)), ("c", nothing, after("b"))
+        "w",
+        ("a", sets(a=1), {}),
+        ("b", fails_then_succeeds(1), after("a", retry_attempts=1)),
+        ("c", does_nothing, after("b")),
     )
-    handle = scene.run("w")
-    assert handle.result(SOON_SECONDS).status == "Failed"
+    handle = scene.run_and_record("w")
+    assert handle.result(SIGNAL_TIMEOUT_SECONDS).status == "Failed"
     handle.retry("mended")
 
 
-def fork(scene: Scene) -> None:
-    scene.define("w", ("a", put(a=1), {}), ("b", put(b=2), after("a")), ("c", nothing, after("b")))
-    handle = scene.run("w", keep=1, drop=2)
-    handle.result(SOON_SECONDS)
+def fork(scene: HistoryScene) -> None:
+    scene.define("w", ("a", sets(a=1), {}), ("b", sets(b=2), after("a")), ("c", does_nothing, after("b")))
+    handle = scene.run_and_record("w", keep=1, drop=2)
+    handle.result(SIGNAL_TIMEOUT_SECONDS)
     scene.handles.append(handle.fork("b", context={"new": 3}, remove=["drop"]))
 
 
@@ -185,11 +188,11 @@ def urls(tmp_path: Path, migrated_schema: Callable[[], str]) -> list[str]:
 
 
 @pytest.mark.parametrize("scene", SCENES)
-def test_the_same_history_everywhere(scene: Callable[[Scene], None], urls: list[str], define: Define) -> None:
+def test_the_same_history_everywhere(scene: Callable[[HistoryScene], None], urls: list[str], define: Define) -> None:
     histories = []
     for url in urls:
         with DefaultRunner(url, config=DefaultRunnerConfig(max_concurrent_tasks=1)) as runner:
-            stage = Scene(runner, define)
+            stage = HistoryScene(runner, define)
             scene(stage)
             histories.append(stage.history())
         registry.unregister("w")

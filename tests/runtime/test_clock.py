@@ -8,14 +8,21 @@ from collections.abc import Callable
 import pytest
 
 from holdwater.model.time import ClockSample
-from holdwater.runtime.clock import CONFIRM_US, LONGEST_ROUND_TRIP_US, SLEW_RATIO, STEP_US, SystemClock, synchronise
+from holdwater.runtime.clock import (
+    MAX_ROUND_TRIP_US,
+    SLEW_RATIO,
+    STEP_CONFIRMATION_US,
+    STEP_THRESHOLD_US,
+    SystemClock,
+    synchronise,
+)
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
 EPOCH = 1_800_000_000 * SECOND
 
 
-class Machine:
+class MachineClocks:
     """Two clocks of a machine, and the clock of a server elsewhere."""
 
     def __init__(self) -> None:
@@ -36,11 +43,11 @@ class Machine:
 
 
 @pytest.fixture
-def machine() -> Machine:
-    return Machine()
+def machine() -> MachineClocks:
+    return MachineClocks()
 
 
-def test_time_passes_by_the_monotonic_clock(machine: Machine) -> None:
+def test_time_passes_by_the_monotonic_clock(machine: MachineClocks) -> None:
     clock = machine.clock()
     start = clock.now()
     for ahead in (10 * MINUTE, -10 * MINUTE, 86_400 * SECOND, -EPOCH):
@@ -53,9 +60,9 @@ def test_time_passes_by_the_monotonic_clock(machine: Machine) -> None:
 
 @pytest.mark.parametrize(
     ("there_us", "back_us"),
-    [(50 * SECOND, 0), (0, 50 * SECOND), (25 * SECOND, 25 * SECOND), (LONGEST_ROUND_TRIP_US, 1), (700_000, 200_000)],
+    [(50 * SECOND, 0), (0, 50 * SECOND), (25 * SECOND, 25 * SECOND), (MAX_ROUND_TRIP_US, 1), (700_000, 200_000)],
 )
-def test_a_slow_sample_changes_nothing(machine: Machine, there_us: int, back_us: int) -> None:
+def test_a_slow_sample_changes_nothing(machine: MachineClocks, there_us: int, back_us: int) -> None:
     clock = machine.clock()
     clock.adjust(machine.sample())
     shown = clock.now() - machine.steady
@@ -65,7 +72,7 @@ def test_a_slow_sample_changes_nothing(machine: Machine, there_us: int, back_us:
 
 
 @pytest.mark.parametrize("ahead", [3 * 3600 * SECOND, -86_400 * SECOND, 500_000])
-def test_the_first_sample_sets_the_clock(machine: Machine, ahead: int) -> None:
+def test_the_first_sample_sets_the_clock(machine: MachineClocks, ahead: int) -> None:
     machine.server_ahead = EPOCH + ahead
     clock = machine.clock()
     clock.adjust(machine.sample(200, 200))
@@ -73,14 +80,16 @@ def test_the_first_sample_sets_the_clock(machine: Machine, ahead: int) -> None:
 
 
 @pytest.mark.parametrize(("there_us", "back_us"), [(0, 9), (90_000, 0), (0, 400_000)])
-def test_a_server_that_may_show_the_same_time_changes_nothing(machine: Machine, there_us: int, back_us: int) -> None:
+def test_a_server_that_may_show_the_same_time_changes_nothing(
+    machine: MachineClocks, there_us: int, back_us: int
+) -> None:
     clock = machine.clock()
     clock.adjust(machine.sample(there_us, back_us))
     assert clock.now() == machine.steady + machine.wall_ahead
 
 
-@pytest.mark.parametrize("ahead_us", [300_000, -300_000, STEP_US, -STEP_US, 40, -40])
-def test_a_small_difference_is_made_up_for_slowly(machine: Machine, ahead_us: int) -> None:
+@pytest.mark.parametrize("ahead_us", [300_000, -300_000, STEP_THRESHOLD_US, -STEP_THRESHOLD_US, 40, -40])
+def test_a_small_difference_is_made_up_for_slowly(machine: MachineClocks, ahead_us: int) -> None:
     clock = machine.clock()
     clock.adjust(machine.sample(0, 0))
     machine.server_ahead += ahead_us
@@ -98,7 +107,7 @@ def test_a_small_difference_is_made_up_for_slowly(machine: Machine, ahead_us: in
 @pytest.mark.parametrize("ahead_us", [10 * MINUTE, -10 * MINUTE, 2 * SECOND, 30 * 86_400 * SECOND, -3600 * SECOND])
 @pytest.mark.parametrize("reference", ["wall", "server"])
 def test_a_reference_that_was_set_is_followed_when_it_has_stood(
-    machine: Machine, ahead_us: int, reference: str
+    machine: MachineClocks, ahead_us: int, reference: str
 ) -> None:
     clock = machine.clock()
 
@@ -108,7 +117,7 @@ def test_a_reference_that_was_set_is_followed_when_it_has_stood(
     look()
     machine.wall_ahead += ahead_us
     machine.server_ahead += ahead_us
-    end = machine.steady + CONFIRM_US
+    end = machine.steady + STEP_CONFIRMATION_US
     while machine.steady < end:
         assert look() == 0
         assert clock.now() == machine.steady + EPOCH
@@ -121,22 +130,22 @@ def test_a_reference_that_was_set_is_followed_when_it_has_stood(
 
 
 @pytest.mark.parametrize("ahead_us", [10 * MINUTE, -10 * MINUTE])
-def test_a_reference_that_was_set_and_set_back_is_not_followed(machine: Machine, ahead_us: int) -> None:
+def test_a_reference_that_was_set_and_set_back_is_not_followed(machine: MachineClocks, ahead_us: int) -> None:
     clock = machine.clock()
     clock.adjust(None)
     for _ in range(10):
         machine.wall_ahead = EPOCH + ahead_us
         for _ in range(3):
             assert clock.adjust(None) == 0
-            machine.steady += CONFIRM_US // 4
+            machine.steady += STEP_CONFIRMATION_US // 4
         machine.wall_ahead = EPOCH
         assert clock.adjust(None) == 0
-        machine.steady += CONFIRM_US // 4
+        machine.steady += STEP_CONFIRMATION_US // 4
     assert clock.now() == machine.steady + EPOCH
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_never_further_off_than_the_samples_say(machine: Machine, seed: int) -> None:
+def test_never_further_off_than_the_samples_say(machine: MachineClocks, seed: int) -> None:
     """The server's clock wanders by 100 us a second; answers come late, one way or the other."""
     luck = random.Random(seed)
     clock = machine.clock()
@@ -151,11 +160,11 @@ def test_never_further_off_than_the_samples_say(machine: Machine, seed: int) -> 
         now = clock.now()
         assert now >= last
         last = now
-        assert abs(now - machine.steady - machine.server_ahead) < STEP_US
+        assert abs(now - machine.steady - machine.server_ahead) < STEP_THRESHOLD_US
 
 
 @pytest.mark.parametrize("slow", [0, 1, 2, 3])
-def test_a_new_clock_is_set_by_the_best_of_its_first_samples(machine: Machine, slow: int) -> None:
+def test_a_new_clock_is_set_by_the_best_of_its_first_samples(machine: MachineClocks, slow: int) -> None:
     delays = [*[50 * SECOND, 30 * SECOND, 40 * SECOND][:slow], 1000]
 
     class Server:

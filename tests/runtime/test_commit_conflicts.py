@@ -7,25 +7,25 @@ from collections.abc import Callable
 import pytest
 
 from holdwater import Context, DefaultRunner, InvalidTransition, TaskHandle
-from tests.suite.runners import SOON_SECONDS, Define, Gate
+from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
 from tests.suite.waiting import poll_pause
 
 Open = Callable[..., DefaultRunner]
 
 
-def deaf(open_runner: Open) -> DefaultRunner:
+def open_runner_without_notifications(open_runner: Open) -> DefaultRunner:
     """A runner that hears nothing of what others write, until its commit meets it."""
     runner = open_runner(recovery_interval_seconds=3600)
-    runner._engine.driver._take_news = lambda news: None  # type: ignore[method-assign]
+    runner._engine.driver._handle_notification = lambda notification: None  # type: ignore[method-assign]
     return runner
 
 
-def other(open_runner: Open) -> DefaultRunner:
+def open_runner_without_recovery(open_runner: Open) -> DefaultRunner:
     """A runner that takes no work of others over."""
     return open_runner(enable_recovery=False, recovery_interval_seconds=3600)
 
 
-def test_the_result_of_a_body_is_kept(open_runner: Open, define: Define, gate: Gate) -> None:
+def test_the_result_of_a_task_survives_a_conflict(open_runner: Open, define: Define, gate: Gate) -> None:
     ran: list[str] = []
 
     def first(context: Context) -> None:
@@ -34,9 +34,9 @@ def test_the_result_of_a_body_is_kept(open_runner: Open, define: Define, gate: G
         context["by"] = "first"
 
     define("w", ("a", first, {}), ("b", lambda context: ran.append("b"), {"dependencies": ["a"]}))
-    runner, elsewhere = deaf(open_runner), other(open_runner)
+    runner, elsewhere = open_runner_without_notifications(open_runner), open_runner_without_recovery(open_runner)
     handle = runner.submit("w")
-    gate.wait_begun()
+    gate.wait_started()
     elsewhere.pause(handle.run_id, "wait")  # on disk: the next commit of the first runner is a conflict
     gate.open.set()
     while handle.info().task_results[0].status != "Completed":  # bounded by the test's time-out
@@ -44,11 +44,11 @@ def test_the_result_of_a_body_is_kept(open_runner: Open, define: Define, gate: G
     assert handle.status == "Paused"
     assert ran == ["first"]
     runner.resume(handle.run_id)
-    result = handle.result(SOON_SECONDS)
+    result = handle.result(SIGNAL_TIMEOUT_SECONDS)
     assert (result.status, result.final_context["by"], ran) == ("Completed", "first", ["first", "b"])
 
 
-def test_the_failure_of_a_body_is_kept_and_counted(open_runner: Open, define: Define, gate: Gate) -> None:
+def test_the_failure_of_a_task_survives_a_conflict(open_runner: Open, define: Define, gate: Gate) -> None:
     tries: list[int] = []
 
     def fails_once(context: Context, handle: TaskHandle) -> None:
@@ -58,47 +58,47 @@ def test_the_failure_of_a_body_is_kept_and_counted(open_runner: Open, define: De
             raise ConnectionError("once")
 
     define("w", ("a", fails_once, {"retry_attempts": 2, "retry_delay_ms": 0}))
-    runner, elsewhere = deaf(open_runner), other(open_runner)
+    runner, elsewhere = open_runner_without_notifications(open_runner), open_runner_without_recovery(open_runner)
     handle = runner.submit("w")
-    gate.wait_begun()
+    gate.wait_started()
     elsewhere.pause(handle.run_id)
     gate.open.set()
     while not handle.info().task_results[0].error_message:
         poll_pause()
     runner.resume(handle.run_id)
-    assert handle.result(SOON_SECONDS).status == "Completed"
+    assert handle.result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
     assert tries == [1, 2]
 
 
-def test_a_cancel_is_kept_beside_a_pause_from_elsewhere(open_runner: Open, define: Define, gate: Gate) -> None:
+def test_a_cancel_survives_a_pause_by_another_runner(open_runner: Open, define: Define, gate: Gate) -> None:
     def until_told(context: Context, handle: TaskHandle) -> None:
-        gate.begun.release()
+        gate.started.release()
         while not handle.cancelled:
-            handle._wait(SOON_SECONDS)
+            handle._wait_for_cancel(SIGNAL_TIMEOUT_SECONDS)
         handle.raise_if_cancelled()
 
     define("w", ("a", until_told, {}))
-    runner, elsewhere = deaf(open_runner), other(open_runner)
+    runner, elsewhere = open_runner_without_notifications(open_runner), open_runner_without_recovery(open_runner)
     handle = runner.submit("w")
-    gate.wait_begun()
+    gate.wait_started()
     elsewhere.pause(handle.run_id)
     runner.cancel(handle.run_id, "enough")
-    result = handle.result(SOON_SECONDS)
+    result = handle.result(SIGNAL_TIMEOUT_SECONDS)
     assert (result.status, result.reason) == ("Cancelled", "enough")
 
 
-def test_a_pause_that_comes_too_late_says_so(open_runner: Open, define: Define, gate: Gate) -> None:
+def test_a_pause_after_another_pause_is_rejected(open_runner: Open, define: Define, gate: Gate) -> None:
     define("w", ("a", lambda context: gate(), {}))
-    runner, elsewhere = deaf(open_runner), other(open_runner)
+    runner, elsewhere = open_runner_without_notifications(open_runner), open_runner_without_recovery(open_runner)
     handle = runner.submit("w")
-    gate.wait_begun()
+    gate.wait_started()
     elsewhere.pause(handle.run_id, "theirs")
     with pytest.raises(InvalidTransition, match="it is paused: theirs"):
         runner.pause(handle.run_id, "ours")
     gate.open.set()
 
 
-def test_results_of_several_bodies_are_kept_one_by_one(open_runner: Open, define: Define) -> None:
+def test_results_of_several_tasks_survive_conflicts(open_runner: Open, define: Define) -> None:
     """Each of them meets a conflict of its own: between two, the run is paused and resumed from elsewhere."""
     gates = [Gate() for _ in range(3)]
 
@@ -112,17 +112,17 @@ def test_results_of_several_bodies_are_kept_one_by_one(open_runner: Open, define
     define(
         "w", *[(f"t{k}", body(k), {}) for k in range(3)], ("end", lambda c: None, {"dependencies": ["t0", "t1", "t2"]})
     )
-    runner, elsewhere = deaf(open_runner), other(open_runner)
+    runner, elsewhere = open_runner_without_notifications(open_runner), open_runner_without_recovery(open_runner)
     handle = runner.submit("w")
     for gate in gates:
-        gate.wait_begun()
+        gate.wait_started()
     for k, gate in enumerate(gates):
         elsewhere.pause(handle.run_id)
         elsewhere.resume(handle.run_id)
         gate.open.set()
         while handle.info().task_results[k].status != "Completed":
             poll_pause()
-    result = handle.result(SOON_SECONDS)
+    result = handle.result(SIGNAL_TIMEOUT_SECONDS)
     assert result.status == "Completed"
     assert {name: result.final_context[name] for name in ("k0", "k1", "k2")} == {"k0": 0, "k1": 1, "k2": 2}
     assert {t.attempt_count for t in result.task_results} == {1}

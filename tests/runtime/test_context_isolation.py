@@ -16,7 +16,7 @@ tenant = contextvars.ContextVar("tenant", default="default")
 DEFAULT = ["default", decimal.DefaultContext.prec]
 
 
-def look() -> list[Any]:
+def observe_and_change() -> list[Any]:
     """What a body sees, before it changes everything."""
     seen = [tenant.get(), decimal.getcontext().prec]
     tenant.set("a body's")
@@ -24,22 +24,22 @@ def look() -> list[Any]:
     return seen
 
 
-def plain(context: Context, handle: TaskHandle) -> dict[str, Any]:
-    seen = [*context.get("seen", []), look()]
+def sync_task(context: Context, handle: TaskHandle) -> dict[str, Any]:
+    seen = [*context.get("seen", []), observe_and_change()]
     if handle.attempt == 1:
         raise ValueError("once more")
     return {"seen": seen}
 
 
-async def awaited(context: Context, handle: TaskHandle) -> dict[str, Any]:
-    return plain(context, handle)
+async def async_task(context: Context, handle: TaskHandle) -> dict[str, Any]:
+    return sync_task(context, handle)
 
 
-def in_process(context: Context, handle: TaskHandle) -> dict[str, Any]:
+def task_in_worker(context: Context, handle: TaskHandle) -> dict[str, Any]:
     # its own module is imported anew in the worker: there the variable is another, and fresh
-    from tests.runtime.test_context_isolation import plain
+    from tests.runtime.test_context_isolation import sync_task
 
-    return plain(context, handle)
+    return sync_task(context, handle)
 
 
 RETRY = {"retry_attempts": 2, "retry_delay_ms": 0}
@@ -48,9 +48,9 @@ RETRY = {"retry_attempts": 2, "retry_delay_ms": 0}
 @pytest.mark.parametrize(
     ("body", "config"),
     [
-        (plain, {}),
-        (awaited, {}),
-        (in_process, {"executors": {"p": ProcessExecutor(1)}, "routing": Router([("**", "p")])}),
+        (sync_task, {}),
+        (async_task, {}),
+        (task_in_worker, {"executors": {"p": ProcessExecutor(1)}, "routing": Router([("**", "p")])}),
     ],
 )
 def test_attempts_tasks_and_runs(
@@ -63,7 +63,7 @@ def test_attempts_tasks_and_runs(
         assert runner.execute(name).final_context["seen"] == [DEFAULT, DEFAULT]
 
 
-@pytest.mark.parametrize("body", [plain, awaited])
+@pytest.mark.parametrize("body", [sync_task, async_task])
 def test_the_caller_is_neither_seen_nor_changed(
     runner: DefaultRunner, define: Define, body: Callable[..., Any]
 ) -> None:

@@ -14,19 +14,19 @@ from holdwater.model.triggers import Trigger, TriggerResult
 from holdwater.runners.tasks.results import TaskResult
 from holdwater.runtime.services.triggers import call_trigger
 from tests.model.hostile_exceptions import HOSTILE, StrRaises
-from tests.suite.runners import SOON_SECONDS, Define
+from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define
 
 Body = Callable[..., Any]
 
 
-def raising(name: str) -> Body:
+def raising_task(name: str) -> Body:
     def body(context: Context) -> None:
         raise HOSTILE[name]()
 
     return body
 
 
-def raising_async(name: str) -> Body:
+def raising_async_task(name: str) -> Body:
     async def body(context: Context) -> None:
         await asyncio.sleep(0)
         raise HOSTILE[name]()
@@ -34,7 +34,7 @@ def raising_async(name: str) -> Body:
     return body
 
 
-def raising_elsewhere(name: str) -> Body:
+def raising_in_worker(name: str) -> Body:
     def body(context: Context) -> None:
         from tests.model.hostile_exceptions import HOSTILE
 
@@ -43,7 +43,7 @@ def raising_elsewhere(name: str) -> Body:
     return body
 
 
-def raising_elsewhere_async(name: str) -> Body:
+def raising_async_in_worker(name: str) -> Body:
     async def body(context: Context) -> None:
         from tests.model.hostile_exceptions import HOSTILE
 
@@ -52,8 +52,8 @@ def raising_elsewhere_async(name: str) -> Body:
     return body
 
 
-def finished(runner: DefaultRunner, name: str) -> dict[str, TaskResult]:
-    result = runner.submit(name).result(2 * SOON_SECONDS)
+def execute_and_get_tasks(runner: DefaultRunner, name: str) -> dict[str, TaskResult]:
+    result = runner.submit(name).result(2 * SIGNAL_TIMEOUT_SECONDS)
     assert result.status == "Failed"
     json.dumps(result.to_dict()).encode()
     stored = runner.get_run(result.run_id)
@@ -61,7 +61,7 @@ def finished(runner: DefaultRunner, name: str) -> dict[str, TaskResult]:
     return {t.task_name: t for t in result.task_results}
 
 
-def check(found: dict[str, TaskResult], kinds: dict[str, str]) -> None:
+def assert_error_kinds(found: dict[str, TaskResult], kinds: dict[str, str]) -> None:
     for name, kind in kinds.items():
         task = found[name]
         assert task.status == "Failed", task
@@ -74,27 +74,27 @@ REPLACED = {"StopIteration": "RuntimeError"}
 """what a coroutine cannot raise; the interpreter raises another in its place"""
 
 
-@pytest.mark.parametrize("make", [raising, raising_async])
+@pytest.mark.parametrize("make", [raising_task, raising_async_task])
 def test_whatever_a_body_raises(runner: DefaultRunner, define: Define, make: Callable[[str], Body]) -> None:
     name = define("w", *[(name, make(name), {"retry_attempts": 1}) for name in HOSTILE])
-    check(finished(runner, name), KINDS | (REPLACED if make is raising_async else {}))
+    assert_error_kinds(execute_and_get_tasks(runner, name), KINDS | (REPLACED if make is raising_async_task else {}))
 
 
-@pytest.mark.parametrize("make", [raising_elsewhere, raising_elsewhere_async])
+@pytest.mark.parametrize("make", [raising_in_worker, raising_async_in_worker])
 def test_whatever_a_body_raises_in_a_worker_process(
     open_runner: Callable[..., DefaultRunner], define: Define, make: Callable[[str], Body]
 ) -> None:
     runner = open_runner(executors={"p": ProcessExecutor(1)}, routing=Router([("**", "p")]))
     name = define("w", *[(name, make(name), {"retry_attempts": 1}) for name in HOSTILE])
-    found = finished(runner, name)
-    check(found, KINDS | (REPLACED if make is raising_elsewhere_async else {}))
+    found = execute_and_get_tasks(runner, name)
+    assert_error_kinds(found, KINDS | (REPLACED if make is raising_async_in_worker else {}))
     for task in found.values():  # the function was sent there by value, without its file
         assert f'File "{__file__}", line' in (task.traceback or "")
         assert "raise HOSTILE[name]()" in (task.traceback or "")
 
 
 @pytest.mark.parametrize("which", ["on_success", "on_failure"])
-@pytest.mark.parametrize("make", [raising, raising_async])
+@pytest.mark.parametrize("make", [raising_task, raising_async_task])
 def test_whatever_an_observer_raises_is_a_note(
     runner: DefaultRunner, define: Define, which: str, make: Callable[[str], Body]
 ) -> None:
@@ -111,9 +111,9 @@ def test_whatever_an_observer_raises_is_a_note(
         pass
 
     bad = make("StrRaises")
-    body = bad if which == "on_failure" else good if make is raising else good_async
+    body = bad if which == "on_failure" else good if make is raising_task else good_async
     name = define("w", *[(name, body, {which: observer(name), "retry_attempts": 1}) for name in HOSTILE])
-    result = runner.submit(name).result(2 * SOON_SECONDS)
+    result = runner.submit(name).result(2 * SIGNAL_TIMEOUT_SECONDS)
     assert result.status == ("Failed" if which == "on_failure" else "Completed")
     for task in result.task_results:
         (note,) = task.notes
@@ -153,7 +153,7 @@ def test_a_retry_policy_whose_classes_raise_fails_the_attempt(runner: DefaultRun
         raise ValueError("the body's")
 
     retry = RetryPolicy(max_attempts=3, retry_on=(Odd,))
-    result = runner.submit(define("w", ("a", body, {"retry": retry}))).result(SOON_SECONDS)
+    result = runner.submit(define("w", ("a", body, {"retry": retry}))).result(SIGNAL_TIMEOUT_SECONDS)
     assert result.status == "Failed"
     assert "ValueError" in (result.error_message or "")
     assert "no answer" in (result.error_message or "")
@@ -193,7 +193,7 @@ def test_a_task_that_exits_ends_no_other_body_of_its_loop(runner: DefaultRunner,
     began = asyncio.Event()
 
     async def other(context: Context) -> dict[str, Any]:
-        await asyncio.wait_for(began.wait(), SOON_SECONDS)
+        await asyncio.wait_for(began.wait(), SIGNAL_TIMEOUT_SECONDS)
         await asyncio.sleep(0.01)
         return {"lived": True}
 
@@ -205,7 +205,7 @@ def test_a_task_that_exits_ends_no_other_body_of_its_loop(runner: DefaultRunner,
         await asyncio.gather(asyncio.create_task(inner()))
 
     result = runner.submit(define("w", ("other", other, {}), ("exits", exits, {"retry_attempts": 1}))).result(
-        SOON_SECONDS
+        SIGNAL_TIMEOUT_SECONDS
     )
     tasks = {t.task_name: t for t in result.task_results}
     assert tasks["other"].status == "Completed"

@@ -32,16 +32,16 @@ from holdwater.storage import open_store
 from holdwater.storage.sqlite.store import SQLiteStore
 from holdwater.tasks.definition import TaskWorkflowDefinition
 from holdwater.tasks.run_data import TaskRunData
-from tests.suite.runners import SOON_SECONDS, Define
+from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define
 from tests.suite.waiting import poll_pause
 
 KINDS: tuple[type[BaseException], ...] = (KeyError, SystemExit, RecursionError, MemoryError, GeneratorExit, OSError)
 
-OF_A_RUN: list[tuple[Any, str]] = [
-    (ActiveRun, "decide"),
-    (ActiveRun, "settle"),
-    (ActiveRun, "change"),
-    (ActiveRun, "saved"),
+PER_RUN_FUNCTIONS: list[tuple[Any, str]] = [
+    (ActiveRun, "apply_entry"),
+    (ActiveRun, "run_local_commands"),
+    (ActiveRun, "build_update"),
+    (ActiveRun, "mark_saved"),
     (Machine, "apply"),
     (journal, "encode"),
     (TaskRunData, "view"),
@@ -50,29 +50,29 @@ OF_A_RUN: list[tuple[Any, str]] = [
     (TaskWorkflowDefinition, "on_failure"),
     (RetryPolicy, "covers"),
     (RetryPolicy, "delay"),
-    (Attempt, "failed"),
-    (Executor, "submit"),
+    (Attempt, "failure_entry"),
+    (Executor, "submit_attempt"),
     (Deadlines, "watch_attempt"),
     (Deadlines, "watch_run"),
-    (Driver, "_committed"),
-    (Driver, "_wake"),
-    (Driver, "_begin"),
-    (Driver, "finish"),
+    (Driver, "_on_committed"),
+    (Driver, "_fire_timer"),
+    (Driver, "_add_submitted_run"),
+    (Driver, "finish_attempt"),
     (RunControl, "cancel_running"),
     (RunLoader, "compiled_plan"),
     (SQLiteStore, "commit"),
 ]
 """functions called for one run: that run may be parked, refused or failed"""
 
-OF_THE_LOOP: list[tuple[Any, str]] = [
-    (WorkClaimer, "look"),
+LOOP_FUNCTIONS: list[tuple[Any, str]] = [
+    (WorkClaimer, "run_due"),
     (WorkClaimer, "_scan"),
-    (WorkClaimer, "_claim"),
-    (Scheduler, "look"),
-    (Retention, "look"),
-    (Deadlines, "look"),
-    (Driver, "_drain"),
-    (Driver, "_tick"),
+    (WorkClaimer, "_claim_work"),
+    (Scheduler, "run_due"),
+    (Retention, "run_due"),
+    (Deadlines, "run_due"),
+    (Driver, "_process_inbox"),
+    (Driver, "_run_due"),
     (Driver, "_next_timeout"),
     (SQLiteStore, "claim"),
     (SQLiteStore, "next_expiry"),
@@ -81,27 +81,27 @@ OF_THE_LOOP: list[tuple[Any, str]] = [
 ]
 """functions called for all: no run may be harmed"""
 
-WELL = ("Completed", "Cancelled")
-ALL_WELL = ["Cancelled", *["Completed"] * 4]
+EXPECTED_STATUSES = ("Completed", "Cancelled")
+EXPECTED_OUTCOMES = ["Cancelled", *["Completed"] * 4]
 
 
-class Broken:
+class FailingFunction:
     """A function whose n-th call raises; of calls in the driver's thread and in those of bodies only."""
 
     def __init__(self, owner: Any, name: str, n: int, kind: type[BaseException]) -> None:
-        self.owner, self.name, self.n, self.kind = owner, name, n, kind
+        self.owner, self.name, self.n, self.error_class = owner, name, n, kind
         self.calls = 0
         self._real = getattr(owner, name)
         self._lock = threading.Lock()
 
-    def __enter__(self) -> Broken:
+    def __enter__(self) -> FailingFunction:
         def call(*args: Any, **kw: Any) -> Any:
             if threading.current_thread().name.startswith("holdwater-"):
                 with self._lock:
                     self.calls += 1
                     raises = self.calls == self.n
                 if raises:
-                    raise self.kind(f"call {self.n} of {self.name}, says the test")
+                    raise self.error_class(f"call {self.n} of {self.name}, says the test")
             return self._real(*args, **kw)
 
         setattr(self.owner, self.name, call)
@@ -111,7 +111,7 @@ class Broken:
         setattr(self.owner, self.name, self._real)
 
 
-def define_all(define: Define) -> None:
+def define_workflows(define: Define) -> None:
     def flaky(context: Context, handle: TaskHandle) -> None:
         if context["n"] % 2 and handle.attempt == 1:
             raise ConnectionError("once")
@@ -130,21 +130,21 @@ def define_all(define: Define) -> None:
 
     def until_told(context: Context, handle: TaskHandle) -> None:
         while not handle.cancelled:
-            handle._wait(SOON_SECONDS)
+            handle._wait_for_cancel(SIGNAL_TIMEOUT_SECONDS)
         handle.raise_if_cancelled()
 
     define("held", ("a", until_told, {}))
-    define("fails", ("a", _raise, {"retry_attempts": 1}))
+    define("fails", ("a", raises_error, {"retry_attempts": 1}))
 
 
-def _raise(context: Context) -> None:
+def raises_error(context: Context) -> None:
     raise ValueError("as it should")
 
 
-def outcome(ask: Callable[[], Any]) -> str:
+def outcome_of(call: Callable[[], Any]) -> str:
     """What became of a run: a status, or the type of the typed error."""
     try:
-        status: str = ask().result(SOON_SECONDS).status
+        status: str = call().result(SIGNAL_TIMEOUT_SECONDS).status
     except RunNotFinished:
         return "hangs"
     except HoldwaterError as error:
@@ -152,15 +152,15 @@ def outcome(ask: Callable[[], Any]) -> str:
     return status
 
 
-def outcomes(runner: DefaultRunner) -> list[str]:
+def collect_outcomes(runner: DefaultRunner) -> list[str]:
     """Of some runs that are under way at the same time."""
     asked: list[str] = []
 
     def one(k: int) -> None:
-        asked.append(outcome(lambda: runner.submit("w", {"n": k})))
+        asked.append(outcome_of(lambda: runner.submit("w", {"n": k})))
 
     threads = [threading.Thread(target=one, args=(k,)) for k in range(4)]
-    threads.append(threading.Thread(target=lambda: asked.append(outcome(lambda: cancelled(runner)))))
+    threads.append(threading.Thread(target=lambda: asked.append(outcome_of(lambda: cancel_and_wait(runner)))))
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -168,7 +168,7 @@ def outcomes(runner: DefaultRunner) -> list[str]:
     return sorted(asked)
 
 
-def cancelled(runner: DefaultRunner) -> WorkflowHandle:
+def cancel_and_wait(runner: DefaultRunner) -> WorkflowHandle:
     handle = runner.submit("held")
     handle.cancel()
     return handle
@@ -180,17 +180,17 @@ def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize(("owner", "name"), OF_A_RUN, ids=lambda x: getattr(x, "__name__", x))
-def test_an_error_of_one_run_harms_no_other(owner: Any, name: str, define: Define) -> None:
-    define_all(define)
+@pytest.mark.parametrize(("owner", "name"), PER_RUN_FUNCTIONS, ids=lambda x: getattr(x, "__name__", x))
+def test_an_error_of_one_run_affects_no_other(owner: Any, name: str, define: Define) -> None:
+    define_workflows(define)
     reached = 0
     for n in (1, 2, 3, 5, 8, 13):
         with DefaultRunner("sqlite:///:memory:") as runner:
-            with Broken(owner, name, n, KINDS[n % len(KINDS)]) as broken:
-                ended = outcomes(runner)
+            with FailingFunction(owner, name, n, KINDS[n % len(KINDS)]) as broken:
+                ended = collect_outcomes(runner)
             reached += broken.calls >= n
             assert "hangs" not in ended, (n, ended)
-            assert sum([status in WELL for status in ended]) >= 4, (n, ended)
+            assert sum([status in EXPECTED_STATUSES for status in ended]) >= 4, (n, ended)
             assert runner.execute("w", {"n": 0}).status == "Completed", n
             assert runner.execute("fails").status == "Failed", n
             parked = runner.list_runs(status="Paused")
@@ -200,35 +200,35 @@ def test_an_error_of_one_run_harms_no_other(owner: Any, name: str, define: Defin
                 if run.workflow_name == "held":
                     with suppress(InvalidTransition):  # it was cancelled before it was parked
                         runner.cancel(run.run_id)
-                assert runner.handle(run.run_id).result(SOON_SECONDS).status in WELL, n
+                assert runner.handle(run.run_id).result(SIGNAL_TIMEOUT_SECONDS).status in EXPECTED_STATUSES, n
     assert reached, f"{name} is never called"
 
 
-@pytest.mark.parametrize(("owner", "name"), OF_THE_LOOP, ids=lambda x: getattr(x, "__name__", x))
-def test_an_error_of_the_loop_harms_no_run(owner: Any, name: str, define: Define) -> None:
-    define_all(define)
+@pytest.mark.parametrize(("owner", "name"), LOOP_FUNCTIONS, ids=lambda x: getattr(x, "__name__", x))
+def test_an_error_of_the_loop_affects_no_run(owner: Any, name: str, define: Define) -> None:
+    define_workflows(define)
     reached = 0
     for n in (1, 2, 3, 5, 8):
         kind = (KeyError, OSError, RecursionError)[n % 3]
-        with Broken(owner, name, n, kind) as broken, DefaultRunner("sqlite:///:memory:") as runner:
-            ended = outcomes(runner)
-            runner._engine.driver.look_for_work()
+        with FailingFunction(owner, name, n, kind) as broken, DefaultRunner("sqlite:///:memory:") as runner:
+            ended = collect_outcomes(runner)
+            runner._engine.driver.check_for_work()
             assert runner.execute("w", {"n": 0}).status == "Completed", n
             reached += broken.calls >= n
             if name != "now":  # which is asked for each run, too
-                assert ended == ALL_WELL, (n, ended)
-            assert sum([status in WELL for status in ended]) >= 4, (n, ended)
+                assert ended == EXPECTED_OUTCOMES, (n, ended)
+            assert sum([status in EXPECTED_STATUSES for status in ended]) >= 4, (n, ended)
             assert broken.calls < n or any("says the test" in fault.error for fault in runner.internal_errors())
     assert reached, f"{name} is never called"
 
 
 def test_an_error_is_reported_with_its_traceback(define: Define, caplog: pytest.LogCaptureFixture) -> None:
-    define_all(define)
+    define_workflows(define)
     with DefaultRunner("sqlite:///:memory:") as runner:
-        said = pytest.raises(InternalError, match=r"KeyError.*call 1 of change")
+        said = pytest.raises(InternalError, match=r"KeyError.*call 1 of build_update")
         with (
             caplog.at_level(logging.ERROR, "holdwater.runner"),
-            Broken(ActiveRun, "change", 1, KeyError),
+            FailingFunction(ActiveRun, "build_update", 1, KeyError),
             said as caught,
         ):
             runner.submit("w", {"n": 0})
@@ -239,34 +239,38 @@ def test_an_error_is_reported_with_its_traceback(define: Define, caplog: pytest.
         assert fault.traceback in caplog.text
 
 
-def test_services_go_on_beside_one_that_always_fails(define: Define, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_service_does_not_stop_the_others(define: Define, monkeypatch: pytest.MonkeyPatch) -> None:
     """Schedules fail at every look: work of others is claimed, retries and time-outs are kept all the same."""
 
     def always(self: Scheduler, now: int) -> None:
         raise LookupError("says the test")
 
-    monkeypatch.setattr(Scheduler, "look", always)
-    define_all(define)
-    define("slow", ("a", lambda context, handle: handle._bell or handle._wait(60), {"timeout_seconds": 0.05}))
+    monkeypatch.setattr(Scheduler, "run_due", always)
+    define_workflows(define)
+    define(
+        "slow", ("a", lambda context, handle: handle._wakeup or handle._wait_for_cancel(60), {"timeout_seconds": 0.05})
+    )
     with DefaultRunner("sqlite:///:memory:") as runner:
-        assert outcomes(runner) == ALL_WELL
-        slow = runner.submit("slow").result(SOON_SECONDS)
+        assert collect_outcomes(runner) == EXPECTED_OUTCOMES
+        slow = runner.submit("slow").result(SIGNAL_TIMEOUT_SECONDS)
         assert slow.status == "Failed"
         assert {fault.error for fault in runner.internal_errors()} == {"LookupError: says the test"}
 
 
-def test_a_service_the_store_refuses_stops_no_other(define: Define, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_rejected_by_the_store_does_not_stop_the_others(
+    define: Define, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(self: Any, *args: Any) -> None:
         raise holdwater.StoreUnusable("no right to look at schedules, says the test")
 
     monkeypatch.setattr(SQLiteStore, "next_due", refuse)
-    define_all(define)
+    define_workflows(define)
     with DefaultRunner("sqlite:///:memory:") as runner:
-        assert outcomes(runner) == ALL_WELL
+        assert collect_outcomes(runner) == EXPECTED_OUTCOMES
         assert any("says the test" in fault.error for fault in runner.internal_errors())
 
 
-def test_a_listener_that_raises_stops_neither_the_setter_nor_the_others() -> None:
+def test_a_callback_that_raises_affects_no_other_callback() -> None:
     told: list[object] = []
     asked: future.Future[int] = future.Future()
 
@@ -274,14 +278,12 @@ def test_a_listener_that_raises_stops_neither_the_setter_nor_the_others() -> Non
         raise SystemExit
 
     asked.add_done_callback(broken)
-    asked.add_done_callback(lambda p: told.append(p.value()))
+    asked.add_done_callback(lambda p: told.append(p.result()))
     asked.set_result(1)
     assert told == [1]
 
 
-def test_a_batch_with_one_bad_change_is_halved_until_that_one_is_alone(
-    define: Define, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_batch_with_one_bad_update_is_bisected(define: Define, monkeypatch: pytest.MonkeyPatch) -> None:
     """The store does not take one of many: that submit is refused, and the others take few transactions."""
     define("ok", ("a", lambda context: None, {}))
     store = open_store("sqlite:///:memory:")
@@ -293,7 +295,7 @@ def test_a_batch_with_one_bad_change_is_halved_until_that_one_is_alone(
     def commit(changes: Any) -> Any:
         if not begun.is_set():  # the first waits until all others are there, so that they are one batch
             begun.set()
-            assert held.wait(SOON_SECONDS)
+            assert held.wait(SIGNAL_TIMEOUT_SECONDS)
         sizes.append(len(changes))
         if any(change.run.idempotency_key == "bad" for change in changes):
             raise StoreError("too long, says the test")
@@ -305,11 +307,11 @@ def test_a_batch_with_one_bad_change_is_halved_until_that_one_is_alone(
         keys = ["first", *[f"k{k}" for k in range(30)], "bad", *[f"l{k}" for k in range(33)]]
 
         def one(key: str) -> None:
-            answers[key] = outcome(lambda: runner.submit("ok", idempotency_key=key))
+            answers[key] = outcome_of(lambda: runner.submit("ok", idempotency_key=key))
 
         threads = [threading.Thread(target=one, args=(key,)) for key in keys]
         threads[0].start()
-        assert begun.wait(SOON_SECONDS)
+        assert begun.wait(SIGNAL_TIMEOUT_SECONDS)
         for thread in threads[1:]:
             thread.start()
         while runner._engine.driver._inbox.qsize() < len(keys) - 1:  # bounded by the test's time-out

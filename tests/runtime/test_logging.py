@@ -27,17 +27,17 @@ from holdwater import (
 from holdwater.graphs import Graph, node
 from holdwater.model.triggers import triggers
 from holdwater.steps import Step, Workflow
-from tests.suite.runners import SOON_SECONDS, Define, Gate
+from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
 
 SEEN = logging.getLogger("tests.seen")
 
 
-def marks(record: logging.LogRecord) -> tuple[Any, ...]:
+def run_attributes(record: logging.LogRecord) -> tuple[Any, ...]:
     names = ("holdwater_run_id", "holdwater_node", "holdwater_attempt")
     return tuple(getattr(record, name, None) for name in names)
 
 
-class Records(logging.Handler):
+class RecordCollector(logging.Handler):
     """Keeps what is logged, from any thread."""
 
     def __init__(self) -> None:
@@ -47,13 +47,13 @@ class Records(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         self.records.append(record)
 
-    def marks_of(self, text: str) -> list[tuple[Any, ...]]:
-        return [marks(record) for record in self.records if record.getMessage() == text]
+    def run_attributes_of(self, text: str) -> list[tuple[Any, ...]]:
+        return [run_attributes(record) for record in self.records if record.getMessage() == text]
 
 
 @pytest.fixture
-def seen() -> Iterator[Records]:
-    handler = Records()
+def seen() -> Iterator[RecordCollector]:
+    handler = RecordCollector()
     SEEN.addHandler(handler)
     SEEN.setLevel(logging.INFO)
     yield handler
@@ -66,11 +66,11 @@ def messages(caplog: pytest.LogCaptureFixture, part: str) -> list[str]:
 
 def logged_by_worker(context: Context) -> None:
     record = logging.getLogRecordFactory()("any", logging.INFO, __file__, 1, "text", (), None)
-    context["marks"] = list(marks(record))
+    context["marks"] = list(run_attributes(record))
 
 
-class TestRecordsOfBodies:
-    def test_threads_and_attempts(self, runner: DefaultRunner, define: Define, seen: Records) -> None:
+class TestRecordsOfTasks:
+    def test_threads_and_attempts(self, runner: DefaultRunner, define: Define, seen: RecordCollector) -> None:
         def body(context: Context) -> None:
             SEEN.info("in a thread")
             if len(seen.records) < 2:
@@ -79,9 +79,9 @@ class TestRecordsOfBodies:
         define("w", ("a", body, {"retry_attempts": 2, "retry_delay_ms": 1}))
         handle = runner.submit("w")
         assert handle.result().status == "Completed"
-        assert seen.marks_of("in a thread") == [(handle.run_id, "a", 1), (handle.run_id, "a", 2)]
+        assert seen.run_attributes_of("in a thread") == [(handle.run_id, "a", 1), (handle.run_id, "a", 2)]
 
-    def test_coroutines_that_take_turns(self, runner: DefaultRunner, define: Define, seen: Records) -> None:
+    def test_coroutines_that_take_turns(self, runner: DefaultRunner, define: Define, seen: RecordCollector) -> None:
         async def body(context: Context) -> None:
             for _ in range(3):
                 SEEN.info(context["text"])
@@ -91,7 +91,7 @@ class TestRecordsOfBodies:
         handles = [runner.submit("w", {"text": text}) for text in ("one", "two")]
         for handle, text in zip(handles, ("one", "two"), strict=True):
             handle.result()
-            found = seen.marks_of(text)
+            found = seen.run_attributes_of(text)
             assert sorted(found) == [(handle.run_id, name, 1) for name in ("a", "b") for _ in range(3)]
 
     def test_worker_processes(self, open_runner: Callable[..., DefaultRunner], define: Define) -> None:
@@ -99,14 +99,14 @@ class TestRecordsOfBodies:
         handle = runner.submit(define("w", ("a", logged_by_worker, {"executor": "cpu"})))
         assert handle.result().final_context["marks"] == [handle.run_id, "a", 1]
 
-    def test_steps(self, runner: DefaultRunner, seen: Records) -> None:
+    def test_steps(self, runner: DefaultRunner, seen: RecordCollector) -> None:
         flow = Workflow(name="logging.flow", steps=[Step.lambda_("first", lambda ctx, config: SEEN.info("in a step"))])
         handle = runner.submit(flow)
         handle.result()
-        assert seen.marks_of("in a step") == [(handle.run_id, "first", 1)]
+        assert seen.run_attributes_of("in a step") == [(handle.run_id, "first", 1)]
 
     @pytest.mark.parametrize("kind", ["plain", "async"])
-    def test_recorded_graphs_in_the_variables_of_their_caller(self, kind: str, seen: Records) -> None:
+    def test_recorded_graphs_in_the_variables_of_their_caller(self, kind: str, seen: RecordCollector) -> None:
         def plain(x: int) -> int:
             SEEN.info("in a node")
             return x
@@ -118,20 +118,20 @@ class TestRecordsOfBodies:
         graph = Graph([node(plain if kind == "plain" else coroutine, output_name="y", name="n")], name="g")
         with MemoryCheckpointer() as checkpointer:
             asyncio.run(AsyncRunner(checkpointer=checkpointer).run(graph, {"x": 1}, workflow_id="w"))
-        assert seen.marks_of("in a node") == [("w", "n", 1)]
+        assert seen.run_attributes_of("in a node") == [("w", "n", 1)]
 
     def test_records_from_elsewhere_have_no_marks(
-        self, runner: DefaultRunner, define: Define, seen: Records, gate: Gate
+        self, runner: DefaultRunner, define: Define, seen: RecordCollector, gate: Gate
     ) -> None:
         define("w", ("a", lambda context: gate(), {}))
         handle = runner.submit("w")
-        gate.wait_begun()
+        gate.wait_started()
         SEEN.info("elsewhere", extra={"run_id": "a user's own"})
         gate.open.set()
         handle.result()
-        assert seen.marks_of("elsewhere") == [(None, None, None)]
+        assert seen.run_attributes_of("elsewhere") == [(None, None, None)]
 
-    def test_an_application_keeps_its_own_record_factory(self, define: Define, seen: Records, url: str) -> None:
+    def test_an_application_keeps_its_own_record_factory(self, define: Define, seen: RecordCollector, url: str) -> None:
         before = logging.getLogRecordFactory()
 
         def own(*args: Any, **kwargs: Any) -> logging.LogRecord:
@@ -147,7 +147,7 @@ class TestRecordsOfBodies:
                 handle.result()
             (record,) = seen.records
             assert record.mine is True  # type: ignore[attr-defined]
-            assert marks(record) == (handle.run_id, "a", 1)
+            assert run_attributes(record) == (handle.run_id, "a", 1)
         finally:
             logging.setLogRecordFactory(before)
 
@@ -157,9 +157,9 @@ def everything(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "holdwater.runner")
 
 
-def until(caplog: pytest.LogCaptureFixture, part: str) -> str:
+def wait_for_message(caplog: pytest.LogCaptureFixture, part: str) -> str:
     """The first message with this in it."""
-    give_up = time.monotonic() + SOON_SECONDS
+    give_up = time.monotonic() + SIGNAL_TIMEOUT_SECONDS
     while not messages(caplog, part):
         assert time.monotonic() < give_up, [r.getMessage() for r in caplog.records]
         time.sleep(0.005)
@@ -200,7 +200,7 @@ class TestTheRunner:
     ) -> None:
         runner = open_runner(workflow_timeout_seconds=0.2)
         handle = runner.submit(define("w", ("a", lambda context: gate(), {})))
-        assert f"run {handle.run_id} of w ran longer than 0.2 s" in until(caplog, "ran longer")
+        assert f"run {handle.run_id} of w ran longer than 0.2 s" in wait_for_message(caplog, "ran longer")
         gate.open.set()
 
     def test_a_store_that_is_lost_and_comes_back(
@@ -216,7 +216,7 @@ class TestTheRunner:
                 runner.execute("w")
             assert len(messages(caplog, "cannot be used")) == 1
             other.close()
-            until(caplog, "can be used again")
+            wait_for_message(caplog, "can be used again")
             assert runner.execute("w").status == "Completed"
 
     def test_a_run_that_is_parked(
@@ -232,7 +232,7 @@ class TestTheRunner:
         define("w", ("a", lambda context: None, {}), ("c", lambda context: None, {"dependencies": ["a"]}))
         second = open_runner()
         second.resume(handle.run_id)
-        assert f"run {handle.run_id} of w is parked: the structure" in until(caplog, "is parked")
+        assert f"run {handle.run_id} of w is parked: the structure" in wait_for_message(caplog, "is parked")
 
     def test_a_trigger_that_fails(
         self, open_runner: Callable[..., DefaultRunner], define: Define, caplog: pytest.LogCaptureFixture
@@ -245,7 +245,7 @@ class TestTheRunner:
 
         try:
             open_runner()
-            assert until(caplog, "trigger 'broken") == "trigger 'broken' failed: ValueError: no answer"
+            assert wait_for_message(caplog, "trigger 'broken") == "trigger 'broken' failed: ValueError: no answer"
         finally:
             triggers.unregister("broken")
 

@@ -12,13 +12,13 @@ import pytest
 from holdwater import DefaultRunner, HoldwaterError, StoreUnavailable, StoreUnusable
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.storage.urls import parse_url
-from tests.runtime.test_internal_errors import Broken
-from tests.suite.runners import SOON_SECONDS, Define, Gate
+from tests.runtime.test_internal_errors import FailingFunction
+from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
 from tests.suite.waiting import poll_pause
 
-NEEDED = ["runs", "journal", "work"]
+REQUIRED_TABLES = ["runs", "journal", "work"]
 """tables without which no run goes on"""
-BESIDE = ["schedules", "schedule_executions", "workflows"]
+OPTIONAL_TABLES = ["schedules", "schedule_executions", "workflows"]
 """tables without which runs go on all the same"""
 
 
@@ -40,43 +40,43 @@ def rename(url: str) -> Callable[[str, str], None]:
     return sqlite if url.startswith("sqlite") else postgresql
 
 
-def finished(runner: DefaultRunner, run_id: str) -> str:
+def wait_for_status(runner: DefaultRunner, run_id: str) -> str:
     """The status at the end, for a caller who asks again as long as the store refuses."""
     while True:  # bounded by the test's time-out
         try:
-            return runner.handle(run_id).result(SOON_SECONDS).status
+            return runner.handle(run_id).result(SIGNAL_TIMEOUT_SECONDS).status
         except StoreUnavailable:
             continue
 
 
-@pytest.mark.parametrize("table", NEEDED)
-def test_a_run_waits_for_a_table_that_is_away(
+@pytest.mark.parametrize("table", REQUIRED_TABLES)
+def test_a_run_waits_for_a_missing_table(
     table: str, runner: DefaultRunner, rename: Callable[[str, str], None], define: Define, gate: Gate
 ) -> None:
     define("held", ("a", lambda context: gate(), {}), ("b", lambda context: None, {"dependencies": ["a"]}))
     define("ok", ("a", lambda context: None, {}))
     handle = runner.submit("held")
-    gate.wait_begun()
+    gate.wait_started()
     rename(table, "away")
     with pytest.raises(StoreUnusable):
         runner.submit("ok")
     gate.open.set()
     with pytest.raises(StoreUnusable):
-        handle.result(SOON_SECONDS)
+        handle.result(SIGNAL_TIMEOUT_SECONDS)
     rename("away", table)
-    assert finished(runner, handle.run_id) == "Completed"
+    assert wait_for_status(runner, handle.run_id) == "Completed"
     assert [row.status for row in runner.list_runs()] == ["Completed"]  # nothing is parked, nothing begun twice
     assert {t.attempt_count for t in handle.info().task_results} == {1}
     assert runner.execute("ok").status == "Completed"
 
 
-@pytest.mark.parametrize("table", BESIDE)
+@pytest.mark.parametrize("table", OPTIONAL_TABLES)
 def test_runs_go_on_without_the_tables_of_schedules(
     table: str, runner: DefaultRunner, rename: Callable[[str, str], None], define: Define
 ) -> None:
     define("ok", ("a", lambda context: None, {}))
     rename(table, "away")
-    runner._engine.driver.look_for_work()
+    runner._engine.driver.check_for_work()
     assert runner.execute("ok").status == "Completed"
     rename("away", table)
     assert runner.register_cron_workflow("ok", "0 0 * * *", name="nightly")
@@ -88,19 +88,21 @@ def test_a_run_is_parked_as_soon_as_the_store_takes_that(
     define("held", ("a", lambda context: gate(), {}))
     define("ok", ("a", lambda context: None, {}))
     handle = runner.submit("held")
-    gate.wait_begun()
+    gate.wait_started()
     rename("runs", "away")
-    with Broken(ActiveRun, "decide", 1, KeyError):  # what the body gave cannot be decided: the run is to be parked
+    with FailingFunction(
+        ActiveRun, "decide", 1, KeyError
+    ):  # what the body gave cannot be decided: the run is to be parked
         gate.open.set()
         with pytest.raises(HoldwaterError):
-            handle.result(SOON_SECONDS)
+            handle.result(SIGNAL_TIMEOUT_SECONDS)
     rename("away", "runs")
     while handle.status != "Paused":  # bounded by the test's time-out
         poll_pause()
     assert "says the test" in (handle.info().reason or "")
     assert runner.execute("ok").status == "Completed"
     runner.resume(handle.run_id)
-    assert finished(runner, handle.run_id) == "Completed"
+    assert wait_for_status(runner, handle.run_id) == "Completed"
 
 
 def test_a_cancel_waits_for_its_answer_or_is_told(
@@ -108,10 +110,10 @@ def test_a_cancel_waits_for_its_answer_or_is_told(
 ) -> None:
     define("held", ("a", lambda context: gate(), {}))
     handle = runner.submit("held")
-    gate.wait_begun()
+    gate.wait_started()
     rename("journal", "away")
     with pytest.raises(StoreUnusable):
         runner.cancel(handle.run_id)
     rename("away", "journal")
     gate.open.set()
-    assert finished(runner, handle.run_id) in ("Cancelled", "Completed")
+    assert wait_for_status(runner, handle.run_id) in ("Cancelled", "Completed")

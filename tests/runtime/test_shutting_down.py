@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from holdwater import Context, DefaultRunner, DefaultRunnerConfig, ProcessExecutor, TaskHandle
-from tests.suite.runners import SOON_SECONDS, Define
+from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define
 
 FOR_EVER_MS = 3_600_000
 GRACE_SECONDS = 3600.0
@@ -20,23 +20,23 @@ GRACE_SECONDS = 3600.0
 Stop = Callable[[TaskHandle], Any]
 
 
-def told(handle: TaskHandle) -> None:
+def wait_for_cancel(handle: TaskHandle) -> None:
     pause = threading.Event()
     while not handle.cancelled:
         pause.wait(0.001)
 
 
 def returns(handle: TaskHandle) -> None:
-    told(handle)
+    wait_for_cancel(handle)
 
 
 def raises_if_cancelled(handle: TaskHandle) -> None:
-    told(handle)
+    wait_for_cancel(handle)
     handle.raise_if_cancelled()
 
 
 def raises_of_its_own(handle: TaskHandle) -> None:
-    told(handle)
+    wait_for_cancel(handle)
     raise ConnectionError("closed, because the runner shuts down")
 
 
@@ -50,7 +50,7 @@ def waits_for_a_child(handle: TaskHandle) -> None:
 
 def is_cancelled_in_a_loop_of_its_own(handle: TaskHandle) -> None:
     async def main() -> None:
-        told(handle)
+        wait_for_cancel(handle)
         raise asyncio.CancelledError
 
     asyncio.run(main())
@@ -70,7 +70,7 @@ async def awaits_a_child(handle: TaskHandle) -> None:
     await handle.execute_async("child")
 
 
-HANDED_ON = [
+RESTARTED_TASKS = [
     raises_if_cancelled,
     raises_of_its_own,
     defers,
@@ -82,59 +82,61 @@ HANDED_ON = [
 ]
 
 
-class Flow:
+class InterruptedWorkflow:
     """`a` stops in this way when it runs first; then `b`."""
 
     def __init__(self, define: Define, stop: Stop) -> None:
-        self.began = threading.Semaphore(0)
+        self.starts = threading.Semaphore(0)
         self.attempts: list[int] = []
         self.children = 0
         self.waits_for = 2 if stop in (waits_for_a_child, awaits_a_child) else 1
-        define("child", ("c", self._child, {}))
-        body: Any = self._body(stop) if not asyncio.iscoroutinefunction(stop) else self._coroutine(stop)
+        define("child", ("c", self._child_function, {}))
+        body: Any = (
+            self._task_function(stop) if not asyncio.iscoroutinefunction(stop) else self._async_task_function(stop)
+        )
         define("w", ("a", body, {}), ("b", lambda context: context.set("done", True), {"dependencies": ["a"]}))
 
-    def _child(self, context: Context, handle: TaskHandle) -> None:
+    def _child_function(self, context: Context, handle: TaskHandle) -> None:
         self.children += 1
-        self.began.release()
+        self.starts.release()
         if self.children == 1:
             raises_if_cancelled(handle)
 
     def _is_first(self, handle: TaskHandle) -> bool:
         self.attempts.append(handle.attempt)
-        self.began.release()
+        self.starts.release()
         return len(self.attempts) == 1
 
-    def _body(self, stop: Stop) -> Stop:
+    def _task_function(self, stop: Stop) -> Stop:
         def body(context: Context, handle: TaskHandle) -> None:
             if self._is_first(handle) or stop is waits_for_a_child:
                 stop(handle)
 
         return body  # type: ignore[return-value]
 
-    def _coroutine(self, stop: Stop) -> Stop:
+    def _async_task_function(self, stop: Stop) -> Stop:
         async def body(context: Context, handle: TaskHandle) -> None:
             if self._is_first(handle) or stop is awaits_a_child:
                 await stop(handle)
 
         return body  # type: ignore[return-value]
 
-    def begun(self) -> None:
+    def wait_started(self) -> None:
         for _ in range(self.waits_for):
-            assert self.began.acquire(timeout=SOON_SECONDS), "the body did not begin"
+            assert self.starts.acquire(timeout=SIGNAL_TIMEOUT_SECONDS), "the body did not begin"
 
 
-@pytest.mark.parametrize("stop", HANDED_ON)
-def test_a_body_that_ends_because_of_it_is_handed_on(
+@pytest.mark.parametrize("stop", RESTARTED_TASKS)
+def test_a_task_that_ends_because_of_the_shutdown_is_rerun(
     stop: Stop, open_runner: Callable[..., DefaultRunner], define: Define
 ) -> None:
-    flow = Flow(define, stop)
+    flow = InterruptedWorkflow(define, stop)
     first = open_runner(shutdown_timeout_seconds=GRACE_SECONDS)
     run_id = first.submit("w").run_id
-    flow.begun()
+    flow.wait_started()
     first.shutdown()
     second = open_runner()
-    result = second.handle(run_id).result(SOON_SECONDS)
+    result = second.handle(run_id).result(SIGNAL_TIMEOUT_SECONDS)
     assert result.status == "Completed"
     assert result.final_context["done"]
     assert flow.attempts == [1, 1]  # one that was handed on does not count
@@ -142,29 +144,29 @@ def test_a_body_that_ends_because_of_it_is_handed_on(
     assert len(second.list_runs()) == (1 if not flow.children else 2)
 
 
-def test_a_body_that_returns_is_done(open_runner: Callable[..., DefaultRunner], define: Define) -> None:
-    flow = Flow(define, returns)
+def test_a_task_that_returns_is_completed(open_runner: Callable[..., DefaultRunner], define: Define) -> None:
+    flow = InterruptedWorkflow(define, returns)
     first = open_runner(shutdown_timeout_seconds=GRACE_SECONDS)
     run_id = first.submit("w").run_id
-    flow.begun()
+    flow.wait_started()
     first.shutdown()
-    assert open_runner().handle(run_id).result(SOON_SECONDS).status == "Completed"
+    assert open_runner().handle(run_id).result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
     assert flow.attempts == [1]
 
 
-def test_a_body_that_raises_and_has_not_seen_it_has_failed(
+def test_a_task_that_raises_without_seeing_the_shutdown_has_failed(
     open_runner: Callable[..., DefaultRunner], define: Define
 ) -> None:
     began, shutting = threading.Semaphore(0), threading.Event()
 
     def heedless(context: Context) -> None:
         began.release()
-        assert shutting.wait(SOON_SECONDS)
+        assert shutting.wait(SIGNAL_TIMEOUT_SECONDS)
         raise ValueError("no luck")
 
     def watching(context: Context, handle: TaskHandle) -> None:
         began.release()
-        told(handle)
+        wait_for_cancel(handle)
         shutting.set()
 
     define("w", ("a", heedless, {}))
@@ -173,40 +175,40 @@ def test_a_body_that_raises_and_has_not_seen_it_has_failed(
     run_id = first.submit("w").run_id
     first.submit("watching")
     for _ in range(2):
-        assert began.acquire(timeout=SOON_SECONDS)
+        assert began.acquire(timeout=SIGNAL_TIMEOUT_SECONDS)
     first.shutdown()
-    assert open_runner().handle(run_id).result(SOON_SECONDS).status == "Failed"
+    assert open_runner().handle(run_id).result(SIGNAL_TIMEOUT_SECONDS).status == "Failed"
 
 
-async def heeds_nothing(handle: TaskHandle) -> None:
+async def ignores_cancellation(handle: TaskHandle) -> None:
     await asyncio.Event().wait()
 
 
 def test_a_coroutine_that_does_not_heed_it_is_cancelled_when_the_grace_is_over(
     open_runner: Callable[..., DefaultRunner], define: Define, caplog: pytest.LogCaptureFixture
 ) -> None:
-    flow = Flow(define, heeds_nothing)
+    flow = InterruptedWorkflow(define, ignores_cancellation)
     first = open_runner(shutdown_timeout_seconds=0.01)
     run_id = first.submit("w").run_id
-    flow.begun()
+    flow.wait_started()
     first.shutdown()
-    assert open_runner().handle(run_id).result(SOON_SECONDS).status == "Completed"
+    assert open_runner().handle(run_id).result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
     assert flow.attempts == [1, 1]
     assert not [record for record in caplog.records if "failed at attempt" in record.getMessage()]
 
 
-def polls_elsewhere(context: Context, handle: TaskHandle) -> None:
+def polls_in_worker(context: Context, handle: TaskHandle) -> None:
     mark = Path(context["mark"])
     if not mark.exists():
         mark.touch()
-        told(handle)
+        wait_for_cancel(handle)
         handle.raise_if_cancelled()
 
 
-def test_a_worker_process_is_told_too(
+def test_a_task_in_a_worker_process_sees_the_cancellation(
     open_runner: Callable[..., DefaultRunner], define: Define, tmp_path: Path
 ) -> None:
-    define("w", ("a", polls_elsewhere, {"executor": "cpu"}))
+    define("w", ("a", polls_in_worker, {"executor": "cpu"}))
     options: dict[str, Any] = {"executors": {"cpu": ProcessExecutor(1)}, "shutdown_timeout_seconds": GRACE_SECONDS}
     first, mark = open_runner(**options), tmp_path / "mark"
     handle = first.submit("w", {"mark": str(mark)})
@@ -214,7 +216,7 @@ def test_a_worker_process_is_told_too(
     while not mark.exists():
         pause.wait(0.01)
     first.shutdown()
-    result = open_runner(**options).handle(handle.run_id).result(SOON_SECONDS)
+    result = open_runner(**options).handle(handle.run_id).result(SIGNAL_TIMEOUT_SECONDS)
     assert (result.status, result.task_results[0].attempt_count) == ("Completed", 1)
 
 
@@ -225,7 +227,7 @@ def test_async_with_leaves_the_event_loop_to_running_tasks(tmp_path: Path, defin
 
     def body(context: Context) -> None:
         began.set()
-        assert let_go.wait(SOON_SECONDS)
+        assert let_go.wait(SIGNAL_TIMEOUT_SECONDS)
 
     define("w", ("a", body, {}))
     url = f"sqlite:///{tmp_path}/a.db"
@@ -234,7 +236,7 @@ def test_async_with_leaves_the_event_loop_to_running_tasks(tmp_path: Path, defin
         config = DefaultRunnerConfig(shutdown_timeout_seconds=GRACE_SECONDS)
         async with DefaultRunner(url, config=config) as runner:
             await asyncio.to_thread(runner.submit, "w")
-            assert await asyncio.to_thread(began.wait, SOON_SECONDS)
+            assert await asyncio.to_thread(began.wait, SIGNAL_TIMEOUT_SECONDS)
             asyncio.get_running_loop().call_soon(let_go.set)  # not before the block is left
             if raises:
                 raise ConnectionError("the caller's own")
@@ -247,7 +249,7 @@ def test_async_with_leaves_the_event_loop_to_running_tasks(tmp_path: Path, defin
     assert let_go.is_set()
     with DefaultRunner(url) as after:
         (run,) = after.list_runs()
-        assert after.handle(run.run_id).result(SOON_SECONDS).task_results[0].attempt_count == 1
+        assert after.handle(run.run_id).result(SIGNAL_TIMEOUT_SECONDS).task_results[0].attempt_count == 1
 
 
 def test_a_cancelled_wait_leaves_the_run_alone_and_nothing_behind(
@@ -257,7 +259,7 @@ def test_a_cancelled_wait_leaves_the_run_alone_and_nothing_behind(
 
     def body(context: Context) -> None:
         began.set()
-        assert open_.wait(SOON_SECONDS)
+        assert open_.wait(SIGNAL_TIMEOUT_SECONDS)
 
     define("w", ("a", body, {}))
     runner = open_runner()
@@ -289,5 +291,7 @@ def test_a_cancelled_wait_leaves_the_run_alone_and_nothing_behind(
     began.clear()
     asyncio.run(main(executes))
     open_.set()
-    assert {runner.handle(run.run_id).result(SOON_SECONDS).status for run in runner.list_runs()} == {"Completed"}
+    assert {runner.handle(run.run_id).result(SIGNAL_TIMEOUT_SECONDS).status for run in runner.list_runs()} == {
+        "Completed"
+    }
     assert len(runner.list_runs()) == 2

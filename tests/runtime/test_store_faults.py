@@ -21,10 +21,10 @@ import holdwater.engine.engine
 from holdwater import Context, DefaultRunner, DefaultRunnerConfig
 from holdwater.errors import StoreError, StoreUnavailable
 from holdwater.storage import open_store
-from tests.suite.runners import SOON_SECONDS, Define, Gate
+from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
 from tests.suite.waiting import poll_pause
 
-CALLS = (
+FAILING_CALLS = (
     "commit",
     "claim",
     "work_of_owner",
@@ -39,26 +39,26 @@ CALLS = (
 )
 
 
-class Failing:
+class FailingStore:
     """A store whose n-th call fails, before or after it took effect."""
 
     def __init__(self, store: Any) -> None:
         self._store = store
         self.calls = 0
-        self.fail_at = 0
-        self.after = False
+        self.failing_call = 0
+        self.fails_after_effect = False
         self._lock = threading.Lock()
 
     def __getattr__(self, name: str) -> Any:
         call = getattr(self._store, name)
-        return self._counted(call) if name in CALLS else call
+        return self._wrap(call) if name in FAILING_CALLS else call
 
-    def _counted(self, call: Callable[..., Any]) -> Callable[..., Any]:
+    def _wrap(self, call: Callable[..., Any]) -> Callable[..., Any]:
         def counted(*args: Any, **kw: Any) -> Any:
             with self._lock:
                 self.calls += 1
-                fails = self.calls == self.fail_at
-            if fails and not self.after:
+                fails = self.calls == self.failing_call
+            if fails and not self.fails_after_effect:
                 raise StoreUnavailable("the test says no")
             answer = call(*args, **kw)
             if fails:
@@ -69,11 +69,11 @@ class Failing:
 
 
 @pytest.fixture
-def failing(monkeypatch: pytest.MonkeyPatch) -> list[Failing]:
-    opened: list[Failing] = []
+def failing(monkeypatch: pytest.MonkeyPatch) -> list[FailingStore]:
+    opened: list[FailingStore] = []
 
     def open_(url: str, options: Any = None) -> Any:
-        opened.append(Failing(open_store(url, options)))
+        opened.append(FailingStore(open_store(url, options)))
         return opened[-1]
 
     monkeypatch.setattr(holdwater.engine.engine, "open_store", open_)
@@ -91,7 +91,7 @@ def submit_until_accepted(runner: DefaultRunner, name: str) -> holdwater.Workflo
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_every_store_call_fails_once(after: bool, failing: list[Failing], define: Define, tmp_path: Path) -> None:
+def test_every_store_call_fails_once(after: bool, failing: list[FailingStore], define: Define, tmp_path: Path) -> None:
     ran: list[str] = []
 
     def body(name: str) -> Callable[[Context], None]:
@@ -114,20 +114,20 @@ def test_every_store_call_fails_once(after: bool, failing: list[Failing], define
         ran.clear()
         with DefaultRunner(f"sqlite:///{tmp_path}/{n}.db?_synchronous=OFF") as runner:
             store = failing[-1]
-            store.fail_at, store.after = store.calls + n, after
+            store.failing_call, store.fails_after_effect = store.calls + n, after
             handle = submit_until_accepted(runner, "w")
-            result = handle.result(SOON_SECONDS)
+            result = handle.result(SIGNAL_TIMEOUT_SECONDS)
             assert result.status == "Completed", n
             assert len(runner.list_runs()) == 1
             assert sorted(ran) == ["a", "b", "end", "flaky", "flaky"], n
-            if store.calls < store.fail_at:
+            if store.calls < store.failing_call:
                 break
             points += 1
     assert points >= 6
 
 
 def test_the_next_runner_takes_over_while_every_call_fails_once(
-    failing: list[Failing], define: Define, tmp_path: Path, gate: Gate
+    failing: list[FailingStore], define: Define, tmp_path: Path, gate: Gate
 ) -> None:
     define("w", ("a", lambda context: gate(), {}), ("b", lambda context: None, {"dependencies": ["a"]}))
     points = 0
@@ -136,13 +136,13 @@ def test_the_next_runner_takes_over_while_every_call_fails_once(
         gate.open.clear()
         first = DefaultRunner(url, config=DefaultRunnerConfig(shutdown_timeout_seconds=0))
         run_id = first.submit("w").run_id
-        gate.wait_begun()
+        gate.wait_started()
         first.shutdown()
         gate.open.set()
 
         def open_(url: str, options: Any = None, n: int = n) -> Any:
-            made = Failing(open_store(url))
-            made.fail_at = n
+            made = FailingStore(open_store(url))
+            made.failing_call = n
             failing.append(made)
             return made
 
@@ -151,7 +151,7 @@ def test_the_next_runner_takes_over_while_every_call_fails_once(
             with DefaultRunner(url) as second:
                 while True:
                     try:
-                        result = second.handle(run_id).result(SOON_SECONDS)
+                        result = second.handle(run_id).result(SIGNAL_TIMEOUT_SECONDS)
                         break
                     except StoreUnavailable:
                         continue
@@ -169,7 +169,7 @@ def test_what_failed_takes_effect_later(define: Define, tmp_path: Path, monkeypa
     define("w", ("a", lambda context: None, {}))
     late: list[Callable[[], Any]] = []
 
-    class Late(Failing):
+    class Late(FailingStore):
         def __getattr__(self, name: str) -> Any:
             call = getattr(self._store, name)
             if name == "commit" and not self.calls:
@@ -197,7 +197,7 @@ def test_what_failed_takes_effect_later(define: Define, tmp_path: Path, monkeypa
             runner.submit("w")
         while not (rows := runner.list_runs()):  # bounded by the test's time-out
             poll_pause()
-        assert runner.handle(rows[0].run_id).result(SOON_SECONDS).status == "Completed"
+        assert runner.handle(rows[0].run_id).result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
         assert not late
 
 
@@ -211,32 +211,32 @@ def test_a_full_disk_refuses_new_runs_and_loses_none(define: Define, tmp_path: P
     define("w", ("a", big, {}))
     with DefaultRunner(f"sqlite:///{path}") as runner:
         handle = runner.submit("w")
-        gate.wait_begun()
+        gate.wait_started()
         writer = runner._engine.store
-        limit_pages(writer, 100)
+        limit_database_pages(writer, 100)
         gate.open.set()
         with pytest.raises(StoreUnavailable):
             runner.submit("w", {"blob": "y" * 3_000_000})
         assert handle.status == "Running"
-        limit_pages(writer, 1_000_000)
-        assert handle.result(SOON_SECONDS).status == "Completed"
+        limit_database_pages(writer, 1_000_000)
+        assert handle.result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
         assert len(runner.list_runs()) == 1
 
 
-def limit_pages(store: Any, pages: int) -> None:
+def limit_database_pages(store: Any, pages: int) -> None:
     """Let the database file grow to so many pages and no further."""
     with store._writer.read_connection() as connection:
         connection.execute(f"pragma max_page_count = {pages}")
 
 
-def script(tmp_path: Path, body: str) -> list[str]:
+def script_command(tmp_path: Path, body: str) -> list[str]:
     path = tmp_path / "script.py"
     path.write_text(textwrap.dedent(body))
     return [sys.executable, "-W", "error", str(path)]
 
 
 def test_a_task_that_kills_its_process_ends_there(tmp_path: Path) -> None:
-    command = script(
+    command = script_command(
         tmp_path,
         f"""
         import os, signal, sys
@@ -264,7 +264,7 @@ def test_a_task_that_kills_its_process_ends_there(tmp_path: Path) -> None:
 
 
 def test_a_script_that_forgets_the_shutdown_ends_cleanly(tmp_path: Path) -> None:
-    command = script(
+    command = script_command(
         tmp_path,
         f"""
         import threading
@@ -280,7 +280,7 @@ def test_a_script_that_forgets_the_shutdown_ends_cleanly(tmp_path: Path) -> None
         begun.wait()
         """,
     )
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SOON_SECONDS)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SIGNAL_TIMEOUT_SECONDS)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith("x.db")] == ["x.db"]
     with DefaultRunner(f"sqlite:///{tmp_path}/x.db") as runner:
@@ -288,7 +288,7 @@ def test_a_script_that_forgets_the_shutdown_ends_cleanly(tmp_path: Path) -> None
 
 
 def test_interrupted_in_the_middle_and_taken_up_again(tmp_path: Path) -> None:
-    command = script(
+    command = script_command(
         tmp_path,
         f"""
         import os, sys, threading
@@ -311,15 +311,15 @@ def test_interrupted_in_the_middle_and_taken_up_again(tmp_path: Path) -> None:
     assert first.stdout is not None
     assert first.stdout.readline() == "begun\n"
     first.send_signal(signal.SIGINT)
-    _, errors = first.communicate(timeout=SOON_SECONDS)
+    _, errors = first.communicate(timeout=SIGNAL_TIMEOUT_SECONDS)
     assert errors.strip().endswith("KeyboardInterrupt")
-    second = subprocess.run(command, capture_output=True, text=True, check=True, timeout=SOON_SECONDS)
+    second = subprocess.run(command, capture_output=True, text=True, check=True, timeout=SIGNAL_TIMEOUT_SECONDS)
     assert second.stdout == "Completed\n"
 
 
 def test_a_stopped_process_comes_back_too_late(tmp_path: Path, define: Define) -> None:
     """SIGSTOP past the lease: another runner takes the task over, and the late result is refused."""
-    command = script(
+    command = script_command(
         tmp_path,
         f"""
         import sys
@@ -348,10 +348,10 @@ def test_a_stopped_process_comes_back_too_late(tmp_path: Path, define: Define) -
         config = DefaultRunnerConfig(lease_seconds=1, recovery_interval_seconds=1)
         with DefaultRunner(f"sqlite:///{tmp_path}/x.db", config=config) as runner:
             handle = runner.submit("w", idempotency_key="k")
-            assert handle.result(SOON_SECONDS).final_context["by"] == "the other one"
+            assert handle.result(SIGNAL_TIMEOUT_SECONDS).final_context["by"] == "the other one"
     finally:
         os.kill(slow.pid, signal.SIGCONT)
-    said, _ = slow.communicate("go on\n", timeout=SOON_SECONDS)
+    said, _ = slow.communicate("go on\n", timeout=SIGNAL_TIMEOUT_SECONDS)
     assert said == "the other one\n"
 
 
@@ -391,7 +391,7 @@ def test_a_run_that_cannot_be_read_here_is_parked_and_can_be_resumed(
     )
     first = open_runner(shutdown_timeout_seconds=0)
     run_id = first.submit("w").run_id
-    gate.wait_begun()
+    gate.wait_started()
     first.shutdown()
     gate.open.set()
     with monkeypatch.context() as patch:
@@ -403,7 +403,7 @@ def test_a_run_that_cannot_be_read_here_is_parked_and_can_be_resumed(
         second.shutdown()
     third = open_runner()
     third.resume(run_id)
-    assert third.handle(run_id).result(SOON_SECONDS).status == "Completed"
+    assert third.handle(run_id).result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
 
 
 def test_a_parked_run_goes_on_in_the_process_that_parked_it(
@@ -412,7 +412,7 @@ def test_a_parked_run_goes_on_in_the_process_that_parked_it(
     """A commit the store refuses for what is in it: the run is parked with its work, and resumed where it was."""
     define("w", ("a", lambda context: gate(), {}), ("b", lambda context: None, {"dependencies": ["a"]}))
     handle = runner.submit("w")
-    gate.wait_begun()
+    gate.wait_started()
     store = runner._engine.store
     real = store.commit
 
@@ -424,12 +424,12 @@ def test_a_parked_run_goes_on_in_the_process_that_parked_it(
     monkeypatch.setattr(store, "commit", refusing)
     gate.open.set()
     with pytest.raises(holdwater.StoreError, match="too large"):
-        handle.result(SOON_SECONDS)
+        handle.result(SIGNAL_TIMEOUT_SECONDS)
     monkeypatch.undo()
     assert handle.status == "Paused"
     assert "too large" in (handle.info().reason or "")
     handle.resume()
-    assert handle.result(SOON_SECONDS).status == "Completed"
+    assert handle.result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
 
 
 def test_a_runner_without_recovery_keeps_its_late_timers(
@@ -447,9 +447,7 @@ def test_a_runner_without_recovery_keeps_its_late_timers(
     assert (row.kind, row.owner) == ("wake", runner._engine.owner)
 
 
-def test_a_store_that_refuses_is_told_to_those_who_wait_and_may_come_back(
-    tmp_path: Path, define: Define, gate: Gate
-) -> None:
+def test_waiters_get_the_error_of_the_store_and_may_wait_again(tmp_path: Path, define: Define, gate: Gate) -> None:
     """Somebody takes a table away behind the runner's back, and puts it back."""
     define("held", ("a", lambda context: gate(), {}))
     path = tmp_path / "runs.db"
@@ -462,11 +460,11 @@ def test_a_store_that_refuses_is_told_to_those_who_wait_and_may_come_back(
 
     with DefaultRunner(f"sqlite:///{path}") as runner:
         handle = runner.submit("held")
-        gate.wait_begun()
+        gate.wait_started()
         rename("work", "gone")
-        runner._engine.driver.look_for_work()
+        runner._engine.driver.check_for_work()
         with pytest.raises(StoreError, match="no such table"):
-            handle.result(SOON_SECONDS)
+            handle.result(SIGNAL_TIMEOUT_SECONDS)
         rename("gone", "work")
         gate.open.set()
-        assert runner.handle(handle.run_id).result(SOON_SECONDS).status == "Completed"
+        assert runner.handle(handle.run_id).result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"

@@ -300,7 +300,7 @@ def test_000_23_cron_options(run: Example) -> None:
     row = store.schedule(schedule)
     row.settled_at, row.next_at = row.settled_at - 15 * 60_000_000, 1  # as after fifteen missed minutes
     assert store.put_schedule(row)
-    runner._engine.driver.look_for_work()
+    runner._engine.driver.check_for_work()
     while not (rows := runner.get_cron_execution_history(schedule)):  # bounded by the test's time-out
         poll_pause()
     assert [r["status"] for r in rows].count("Skipped") == 1

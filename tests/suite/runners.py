@@ -14,7 +14,7 @@ from holdwater import DefaultRunner, DefaultRunnerConfig, ExecutorMetrics, Workf
 from holdwater.model.registry import registry
 from tests.suite.waiting import poll_pause
 
-SOON_SECONDS = 20.0
+SIGNAL_TIMEOUT_SECONDS = 20.0
 """how long a test waits for a signal that comes at once when all is well"""
 
 Define = Callable[..., str]
@@ -61,7 +61,7 @@ def define() -> Iterator[Define]:
         registry.unregister(name)
 
 
-def at_rest(runner: DefaultRunner, executor: str) -> ExecutorMetrics:
+def metrics_when_idle(runner: DefaultRunner, executor: str) -> ExecutorMetrics:
     """The metrics when all slots are back, which is a moment after the last body told its end."""
     while runner.executor_metrics()[executor].active_tasks:  # bounded by the test's time-out
         poll_pause()
@@ -72,15 +72,15 @@ class Gate:
     """A body that has begun waits here until the test lets it go."""
 
     def __init__(self) -> None:
-        self.begun = threading.Semaphore(0)
+        self.started = threading.Semaphore(0)
         self.open = threading.Event()
 
-    def wait_begun(self) -> None:
-        assert self.begun.acquire(timeout=SOON_SECONDS), "the body did not begin"
+    def wait_started(self) -> None:
+        assert self.started.acquire(timeout=SIGNAL_TIMEOUT_SECONDS), "the body did not begin"
 
     def __call__(self) -> None:
-        self.begun.release()
-        assert self.open.wait(SOON_SECONDS), "nobody opened the gate"
+        self.started.release()
+        assert self.open.wait(SIGNAL_TIMEOUT_SECONDS), "nobody opened the gate"
 
 
 @pytest.fixture
@@ -91,10 +91,10 @@ def gate() -> Iterator[Gate]:
 
 
 @contextmanager
-def no_new_threads() -> Iterator[None]:
+def assert_no_new_threads() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
     for thread in set(threading.enumerate()) - before:
-        thread.join(SOON_SECONDS)  # one that was told to end, such as a cancelled timer, may need a moment
+        thread.join(SIGNAL_TIMEOUT_SECONDS)  # one that was told to end, such as a cancelled timer, may need a moment
     left = [t for t in threading.enumerate() if t not in before and t.is_alive()]
     assert not left, f"threads left behind: {left}"

@@ -67,7 +67,7 @@ def inspect_run(engine: Engine, run_id: str) -> RunSituation:
     """The run, and who is at work on it."""
     row, now = engine.get_run_row(run_id), engine.clock.now()
     held = [w for w in engine.store.work(run_id) if w.owner is not None and w.lease_until > now]
-    nodes = engine.load_run(run_id).layout.plan.nodes if held else ()
+    nodes = engine.load_run(run_id).compiled_plan.plan.nodes if held else ()
     return RunSituation(row, [nodes[w.node].name for w in held if w.kind == "execute" and w.started], bool(held))
 
 

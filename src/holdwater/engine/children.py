@@ -24,14 +24,14 @@ class ChildRunStarter:
     ) -> None:
         self._resolve, self._submit, self._to_result = resolve, submit, to_result
 
-    def start(self, parent: Attempt, workflow: str, inputs: Any, key: str | None) -> Future[Any]:
+    def start_child_run(self, parent: Attempt, workflow: str, inputs: Any, key: str | None) -> Future[Any]:
         """Start a child run of this attempt, or find the one that was started by the same call before a crash.
 
         Raises WorkflowNotFound, EncodingError, InvalidArgument, RunnerClosed.
         """
         if key is not None:
             validation.check_text("the key of a child run", key, at_most_bytes=validation.LONGEST_KEY_BYTES)
-        program, cells = self._resolve(workflow, inputs)
-        call = ChildCall(parent, workflow, program, cells, key, self._to_result)
+        definition, cells = self._resolve(workflow, inputs)
+        call = ChildCall(parent, workflow, definition, cells, key, self._to_result)
         self._submit(call)
-        return call.promise
+        return call.future

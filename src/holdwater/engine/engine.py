@@ -104,15 +104,15 @@ class Engine:
                 self._new_run_row,
                 self._on_driver_stopped,
             )
-            self.driver.children = ChildRunStarter(self.resolve_workflow, self.driver.call, to_result)
+            self.driver.child_starter = ChildRunStarter(self.resolve_workflow, self.driver.start_child_call, to_result)
             self.driver.start()
         except BaseException:
             self.store.close()
             raise
         _OPEN_ENGINES.add(self)
         self._unsubscribe_callbacks = [
-            registry.listen(lambda name, program: self.driver.look_for_work()),
-            triggers.listen(self.driver.look_for_work),
+            registry.listen(lambda name, program: self.driver.check_for_work()),
+            triggers.listen(self.driver.check_for_work),
         ]
 
     def close(self, drain_seconds: float, *, wait: bool = True) -> None:
@@ -138,21 +138,21 @@ class Engine:
         Raises WorkflowNotFound, EncodingError, IdempotencyConflict, StoreUnavailable, RunnerClosed.
         """
         _check_idempotency_key(idempotency_key)
-        program, cells, row = self._prepare_run(workflow, inputs)
+        definition, cells, row = self._prepare_run(workflow, inputs)
         if idempotency_key is not None:
             row.idempotency_key = idempotency_key
             row.inputs_digest = input_digest.digest_of_cells(cells)
-        birth, _ = self.driver.submit(program, cells, row)
-        return _wait_until_accepted(birth, row)
+        acceptance, _ = self.driver.submit_run(definition, cells, row)
+        return _wait_until_accepted(acceptance, row)
 
     def execute(self, workflow: str, inputs: Any) -> ActiveRun:
         """Start a run and wait until it has ended or waits for a person: one wait, where `submit` and `wait` are two.
 
         Raises what `submit` raises.
         """
-        _, settled = self.driver.submit(*self._prepare_run(workflow, inputs))
+        _, settled = self.driver.submit_run(*self._prepare_run(workflow, inputs))
         settled.wait()
-        live = settled.value()
+        live = settled.result()
         return live if live.machine.ended else self.wait_for_run(live.row.id)
 
     def start_run(
@@ -167,28 +167,28 @@ class Engine:
 
         `passed`: as in `Started`.  Raises RunInProgress if there is a run of this id, and what `submit` raises.
         """
-        self.driver.check_open()
+        self.driver.raise_if_closed()
         _check_new_id(run_id)
         check_names(program, program.plan.name)
         row = self._new_run_row(program.plan.name, program, self.clock.now())
         row.id = row.id if run_id is None else run_id
-        run = ActiveRun(row, self.driver.loader.compiled_plan(program.plan), program.style, program, born=True)
-        run.decide(JournalEntry(ev.Started(program.start(inputs), skipped_ranges)), self.clock)
-        birth = self.driver.begin(run)
-        birth.wait()
-        if birth.value().live is None:
+        run = ActiveRun(row, self.driver.run_loader.compiled_plan(program.plan), program.style, program, is_new=True)
+        run.apply_entry(JournalEntry(ev.Started(program.start(inputs), skipped_ranges)), self.clock)
+        acceptance = self.driver.submit_prepared_run(run)
+        acceptance.wait()
+        if acceptance.result().active_run is None:
             raise _run_in_progress_error(row.id)
         return run
 
     def _prepare_run(self, workflow: str, inputs: Any) -> tuple[WorkflowDefinition, dict[str, Any], RunRow]:
-        program, cells = self.resolve_workflow(workflow, inputs)
-        return program, cells, self._new_run_row(workflow, program, self.clock.now())
+        definition, cells = self.resolve_workflow(workflow, inputs)
+        return definition, cells, self._new_run_row(workflow, definition, self.clock.now())
 
     def resolve_workflow(self, workflow: str, inputs: Any) -> tuple[WorkflowDefinition, dict[str, Any]]:
         """A workflow, and inputs as its cells.  Raises WorkflowNotFound, EncodingError, RunnerClosed."""
-        self.driver.check_open()
-        program: WorkflowDefinition = self.registry.get(workflow).specialize(inputs)
-        return program, program.start(inputs)
+        self.driver.raise_if_closed()
+        definition: WorkflowDefinition = self.registry.get(workflow).specialize(inputs)
+        return definition, definition.start(inputs)
 
     def _new_run_row(self, workflow: str, program: WorkflowDefinition, now: int) -> RunRow:
         return RunRow(
@@ -210,13 +210,13 @@ class Engine:
         """
         timeout_seconds = validation.check_timeout("timeout", timeout_seconds)
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
-        promise: Future[Any] = (
-            self.driver.watch(run_id) if active_run is None or active_run.done.done else active_run.done
+        future: Future[Any] = (
+            self.driver.done_future(run_id) if active_run is None or active_run.done.done else active_run.done
         )
         while True:
             left = math.inf if deadline is None else max(0.0, deadline - time.monotonic())
-            if promise.wait(min(left, RECHECK_SECONDS)):
-                found = promise.value()
+            if future.wait(min(left, RECHECK_SECONDS)):
+                found = future.result()
                 if found is not None and found.machine.ended:
                     return cast(ActiveRun, found)
             try:
@@ -229,10 +229,10 @@ class Engine:
                 answers = False
             if deadline is not None and time.monotonic() >= deadline:
                 raise RunNotFinished(f"run {run_id} did not finish within {timeout_seconds:g} s; it goes on")
-            if promise.done:
-                if not (answers and self.driver.hears):  # nobody can tell: this wait looks again
+            if future.done:
+                if not (answers and self.driver.has_notifications):  # nobody can tell: this wait looks again
                     Future[None]().wait(min(left, self.poll_seconds))
-                promise = self.driver.watch(run_id)
+                future = self.driver.done_future(run_id)
 
     async def wait_for_run_async(self, run_id: str) -> ActiveRun:
         """`wait` in the running event loop; a cancelled wait leaves nothing behind.
@@ -242,9 +242,9 @@ class Engine:
         import asyncio
 
         while True:
-            promise = self.driver.watch(run_id)
-            await wrap_future(promise)
-            found = promise.value()
+            future = self.driver.done_future(run_id)
+            await wrap_future(future)
+            found = future.result()
             if found is not None and found.machine.ended:
                 return found
             try:
@@ -255,7 +255,7 @@ class Engine:
                 raise
             except StoreUnavailable:
                 answers = False
-            if not (answers and self.driver.hears):
+            if not (answers and self.driver.has_notifications):
                 await asyncio.sleep(self.poll_seconds)
 
     @contextmanager
@@ -272,12 +272,12 @@ class Engine:
             raise
         except BaseException:
             with suppress(RunnerClosed):
-                promise = (
-                    self.driver.interrupt(run_id)
+                future = (
+                    self.driver.interrupt_run(run_id)
                     if on_stop_requested is None
-                    else self.driver.interrupt(run_id, on_stop_requested)
+                    else self.driver.interrupt_run(run_id, on_stop_requested)
                 )
-                promise.wait()
+                future.wait()
             raise
 
     def control(self, run_id: str, event: ev.Event, verb: ControlVerb) -> None:
@@ -288,9 +288,9 @@ class Engine:
         validation.check_search_text("the id of a run", run_id)
         reason = getattr(event, "reason", "")
         validation.check_text("a reason", reason, at_most_bytes=validation.LONGEST_REASON_BYTES, empty=True)
-        promise = self.driver.control(run_id, event, retry=verb == "retry")
-        promise.wait()
-        if not promise.value():
+        future = self.driver.request_control_event(run_id, event, retry=verb == "retry")
+        future.wait()
+        if not future.result():
             row = self.get_run_row(run_id)
             if verb == "cancel" and row.status in ACTIVE:
                 raise InvalidTransition(
@@ -310,18 +310,18 @@ class Engine:
         StructureChanged, StoreUnavailable, RunnerClosed.
         """
         event = ev.Resumed("", dict(inputs or {}), start)
-        head = self.get_run_row(run_id)
-        self.driver.loader.check_structure(head)
-        if head.status == RunStatus.RUNNING:
+        row = self.get_run_row(run_id)
+        self.driver.run_loader.check_structure(row)
+        if row.status == RunStatus.RUNNING:
             self._wait_until_released(run_id)
             if not event.inputs and start is None:
                 if not self.claim_run(run_id):
                     raise _run_in_progress_error(run_id)
                 return
             self.control(run_id, ev.CancelRequested("resumed with other inputs"), "cancel")
-            head = self.get_run_row(run_id)
+            row = self.get_run_row(run_id)
         try:
-            self.control(run_id, event, "resume" if head.status == RunStatus.PAUSED else "retry")
+            self.control(run_id, event, "resume" if row.status == RunStatus.PAUSED else "retry")
         except InvalidTransition:
             if self.get_run_row(run_id).status == "running":
                 raise _run_in_progress_error(run_id) from None
@@ -330,9 +330,9 @@ class Engine:
 
     def claim_run(self, run_id: str) -> bool:
         """Take what nobody executes of a run and its children; whether there was any.  Raises StoreUnavailable."""
-        promise = self.driver.adopt(run_id)
-        promise.wait()
-        return promise.value() > 0
+        future = self.driver.claim_run(run_id)
+        future.wait()
+        return future.result() > 0
 
     def _wait_until_released(self, run_id: str) -> None:
         """Wait until nobody holds work of the run.  Raises RunInProgress, if somebody has it and keeps it."""
@@ -363,21 +363,21 @@ class Engine:
         """Start a run that takes over what an earlier one has, up to a task; returns when it is on disk.
 
         With a key that is taken: the run that has it, and None.  Where this process does not have the workflow, the
-        work of the new run is left to whoever has it.  `new_id`: its id; `resting`: it is born paused.
+        work of the new run is left to whoever has it.  `new_id`: its id; `condition_checks`: it is born paused.
 
         Raises RunNotFound, TaskNotFound, StructureChanged, WorkflowError, EncodingError, DecodingError,
         IdempotencyConflict, StoreUnavailable, RunnerClosed.
         """
-        self.driver.check_open()
+        self.driver.raise_if_closed()
         _check_idempotency_key(idempotency_key)
         _check_new_id(new_id)
         validation.check_search_text("the task to begin with", from_task)
         for name in removed:
             validation.check_search_text("a key that is removed", name)
-        head = self.get_run_row(run_id)
-        self.driver.loader.check_structure(head)
-        program: WorkflowDefinition | None = self.registry.find(head.workflow)
-        run = forking.create_fork(self.load_run(run_id), program, from_task, values, removed, self.clock)
+        row = self.get_run_row(run_id)
+        self.driver.run_loader.check_structure(row)
+        definition: WorkflowDefinition | None = self.registry.find(row.workflow)
+        run = forking.create_fork(self.load_run(run_id), definition, from_task, values, removed, self.clock)
         if idempotency_key is not None:
             run.row.idempotency_key = idempotency_key
             edits = {str(i): values for i, values in run.machine.overrides.items()}
@@ -385,12 +385,12 @@ class Engine:
         if new_id is not None:
             run.row.id = new_id
         if start_paused:
-            run.decide(JournalEntry(ev.Paused("forked: it goes on when it is run")), self.clock)
-        birth = self.driver.begin(run)
-        birth.wait()
-        if new_id is not None and birth.value().live is None:
+            run.apply_entry(JournalEntry(ev.Paused("forked: it goes on when it is run")), self.clock)
+        acceptance = self.driver.submit_prepared_run(run)
+        acceptance.wait()
+        if new_id is not None and acceptance.result().active_run is None:
             raise IdempotencyConflict(f"there is a run {new_id!r} already", hint="choose another id for the fork")
-        return _wait_until_accepted(birth, run.row)
+        return _wait_until_accepted(acceptance, run.row)
 
     # -- questions
 
@@ -418,20 +418,20 @@ class Engine:
 
     def submit_answer(self, pause: Pause, value: Any) -> None:
         """Answer this question; raises as `answer` does."""
-        asking = self.driver.loader.load(pause.asking_run_id)
-        unchecked = asking.program is None
-        if asking.program is not None:
-            cells = asking.program.answer(pause.node_index, value)
+        asking = self.driver.run_loader.load_run(pause.asking_run_id)
+        unchecked = asking.definition is None
+        if asking.definition is not None:
+            cells = asking.definition.answer(pause.node_index, value)
         else:
             wrong = None if pause.answer_schema is None else violation(pause.answer_schema, value)
             if wrong is not None:
                 raise AnswerError(f"the answer {pause.answer_name!r} to {pause.pause_id!r} does not fit: {wrong}")
-            cells = asking.style.answer(len(asking.layout.plan.nodes[pause.node_index].writes), value)
-        promise = self.driver.control(
+            cells = asking.style.answer(len(asking.compiled_plan.plan.nodes[pause.node_index].writes), value)
+        future = self.driver.request_control_event(
             pause.asking_run_id, ev.InputProvided(pause.node_index, cells, pause.fence, unchecked)
         )
-        promise.wait()
-        if not promise.value():
+        future.wait()
+        if not future.result():
             raise PauseNotFound(f"nobody waits for an answer to {pause.pause_id!r} any more: somebody was faster")
 
     # -- reading
@@ -459,7 +459,7 @@ class Engine:
 
         One stays as long as any of its family has not ended or is in `keep`.  Raises StoreUnavailable, RunnerClosed.
         """
-        self.driver.check_open()
+        self.driver.raise_if_closed()
         kept, gone = frozenset(keep), 0
         after: Position | None = FIRST
         while after is not None:
@@ -478,14 +478,14 @@ def close_open_engines() -> None:
 
 def _wait_until_accepted(acceptance: Future[Accepted], row: RunRow) -> tuple[RunRow, ActiveRun | None]:
     acceptance.wait()
-    begun = acceptance.value()
-    if begun.live is None and begun.row.inputs_digest != row.inputs_digest:
+    begun = acceptance.result()
+    if begun.active_run is None and begun.row.inputs_digest != row.inputs_digest:
         raise IdempotencyConflict(
             f"idempotency key {row.idempotency_key!r} of workflow {row.workflow!r} belongs to run {begun.row.id}, "
             "which was started with another context",
             hint="use a new key for new inputs",
         )
-    return begun.row, begun.live
+    return begun.row, begun.active_run
 
 
 def _check_idempotency_key(key: str | None) -> None:

@@ -34,9 +34,9 @@ def create_fork(
     both = [key for key in removed if key in values]
     if both:
         raise ConfigError(f"{', '.join(map(repr, both))}: to be set and to be removed", hint="do one of them")
-    node = node_index(source.layout, from_task, head.id)
+    node = node_index(source.compiled_plan, from_task, head.id)
     edits = dict(machine.overrides)
-    inputs = [read.name for read in source.layout.plan.nodes[node].reads]
+    inputs = [read.name for read in source.compiled_plan.plan.nodes[node].reads]
     unknown = [name for name in values if inputs and name not in inputs]
     if unknown:
         raise ConfigError(
@@ -53,11 +53,11 @@ def create_fork(
         structure=head.structure,
         code=head.code if program is None else program.code,
         created_at=now,
-        deadline_at=None if source.limit_us is None else now + source.limit_us,
+        deadline_at=None if source.time_limit_us is None else now + source.time_limit_us,
         forked_from=head.id,
     )
-    run = ActiveRun(row, source.layout, source.style, program, born=True)
-    run.begin_with(fork_journal(source.layout, source.entries, node, edits), clock)
+    run = ActiveRun(row, source.compiled_plan, source.style, program, is_new=True)
+    run.start_from_journal(fork_journal(source.compiled_plan, source.entries, node, edits), clock)
     return run
 
 

@@ -128,7 +128,7 @@ def _on_a_fresh_stack(text: str) -> Any:
 
 
 def revive(tree: Any) -> Any:
-    """Data with tags, as `json.loads` gives it, turned into the values it stands for.  Raises DecodingError."""
+    """Data with tags, as `json.start_loads` gives it, turned into the values it stands for.  Raises DecodingError."""
     from holdwater.model.value_types import reader
 
     return reader.revive(tree)

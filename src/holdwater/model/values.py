@@ -43,7 +43,7 @@ class Stored:
 
     @classmethod
     def from_tree(cls, tree: Any) -> Stored:
-        """From data with tags as `json.loads` gives it.  Nothing is decoded until somebody wants a copy."""
+        """From data with tags as `json.start_loads` gives it.  Nothing is decoded until somebody wants a copy."""
         made = cls(tree=tree)
         if type(tree) in _IMMUTABLE:
             made._scalar = tree

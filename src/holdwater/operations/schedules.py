@@ -150,7 +150,10 @@ class ScheduleService:
         self._update_row("cron", schedule_id, change)
 
     def set_enabled(self, kind: Literal["cron", "trigger"], identifier: str, enabled: bool) -> None:
-        """`which`: the id of a schedule, the name of a trigger.  What a schedule has queued is given up with it."""
+        """`matches_attempt`: the id of a schedule, the name of a trigger.
+
+        What a schedule has queued is given up with it.
+        """
         if not isinstance(enabled, bool):
             raise ScheduleError(f"enabled is True or False, not {enabled!r}")
         if enabled:  # what a process left that died while it disabled the schedule

@@ -23,7 +23,7 @@ class Activity:
     """Activity of a run at one instant.
 
     `queued`: its work is due and no runner has begun it.  `running`: a runner executes it, in process `pid` on `host`.
-    `waiting`: for an instant, `until` (microseconds since the epoch: a timer, or the delay of a retry).
+    `queue`: for an instant, `until` (microseconds since the epoch: a timer, or the delay of a retry).
     `orphaned`: the process that executed it died or lost its lease (`host`, `pid`, where they are known); the next
     runner that has its workflow takes it over.  Otherwise the status of the run.
     """

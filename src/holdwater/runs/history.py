@@ -51,7 +51,7 @@ class NodeHistory:
 def build_node_histories(run: ActiveRun) -> list[NodeHistory]:
     """The history of every node, in definition order."""
     machine = run.machine
-    out = [NodeHistory(n.name, DISPLAY_STATES[machine.state[i]]) for i, n in enumerate(run.layout.plan.nodes)]
+    out = [NodeHistory(n.name, DISPLAY_STATES[machine.state[i]]) for i, n in enumerate(run.compiled_plan.plan.nodes)]
     taken_back = _find_reset_nodes(run)
     closed = set(range(len(out)))  # the next attempt of these is the first of another iteration
     for k, entry in enumerate(run.entries):
@@ -95,7 +95,7 @@ def build_node_histories(run: ActiveRun) -> list[NodeHistory]:
                 continue
         if entry.notes:
             h.notes += entry.notes
-    for i, row in run.work.items():
+    for i, row in run.work_rows.items():
         if row.started and row.kind == "execute" and out[i].state == "Ready":
             out[i].state = "Running"
     for i, h in enumerate(out):
@@ -119,7 +119,7 @@ def _find_reset_nodes(run: ActiveRun) -> dict[int, list[int]]:
     """Entry of a retry -> nodes that began anew with it: earlier attempts count, their times and errors do not."""
     found: dict[int, list[int]] = {}
     if run.machine.reset_count:
-        machine = Machine(run.layout)
+        machine = Machine(run.compiled_plan)
         for k, entry in enumerate(run.entries):
             rewinds = machine.reset_count
             machine.apply(entry.event)
@@ -129,7 +129,7 @@ def _find_reset_nodes(run: ActiveRun) -> dict[int, list[int]]:
 
 
 def _upstream_failure_reason(run: ActiveRun, node: int) -> str:
-    plan, state, index = run.layout.plan, run.machine.state, run.layout.index
+    plan, state, index = run.compiled_plan.plan, run.machine.state, run.compiled_plan.index
     failed = [d for d in plan.nodes[node].after if state[index[d]] == FAILED]
     cut = [d for d in plan.nodes[node].after if state[index[d]] == UPSTREAM_FAILED]
     if failed:

@@ -29,17 +29,17 @@ class RunReader:
         if style is None:
             raise StoreError(f"run {row.id} was written in the style {row.style!r}, which this version does not know")
         run = ActiveRun(row, self._get_compiled_plan(row), style, None)
-        run.read_tail(self._store)
+        run.read_journal_tail(self._store)
         return run
 
     def _get_compiled_plan(self, row: RunRow) -> CompiledPlan:
-        layout = self._compiled_plans.get(row.structure)
-        if layout is None:
+        compiled_plan = self._compiled_plans.get(row.structure)
+        if compiled_plan is None:
             data = self._store.plan(row.structure)
             if data is None:
                 raise StoreError(f"the plan {row.structure} of run {row.id} is not in the store")
-            layout = self._compiled_plans[row.structure] = compile_plan(Plan.from_data(data))
-        return layout
+            compiled_plan = self._compiled_plans[row.structure] = compile_plan(Plan.from_data(data))
+        return compiled_plan
 
 
 def read_run(store: Store, row: RunRow) -> ActiveRun:

@@ -12,7 +12,7 @@ from holdwater.model.input_requests import Question
 from holdwater.model.json_schema import Schema
 from holdwater.model.values import Stored
 from holdwater.runtime.active_run import ActiveRun
-from holdwater.runtime.services.children import child_id
+from holdwater.runtime.services.children import child_run_id
 
 LoadRun = Callable[[str], ActiveRun | None]
 
@@ -49,11 +49,11 @@ def find_open_pauses(run: ActiveRun, load_run: LoadRun) -> list[Pause]:
     while stack:
         stem, one = stack.pop()
         inner = []
-        for i, node in enumerate(one.layout.plan.nodes):
+        for i, node in enumerate(one.compiled_plan.plan.nodes):
             if _awaits_input(one, i):
                 found.append(_make_pause(stem, one, i))
             for k in _active_children(one, i):
-                child = load_run(child_id(one.row.id, node.name, one.machine.fan_outs[i].generation, k))
+                child = load_run(child_run_id(one.row.id, node.name, one.machine.fan_outs[i].generation, k))
                 if child is not None:
                     inner.append((_pause_id_prefix(stem, one, i, k), child))
         stack += reversed(inner)
@@ -65,20 +65,20 @@ def find_pause(pause_id: str, run: ActiveRun, load_run: LoadRun) -> Pause | None
     stem, rest = "", pause_id
     while True:
         name, _, rest = rest.partition("/")
-        i = run.layout.index.get(name)
+        i = run.compiled_plan.index.get(name)
         if i is None:
             return None
         if not rest:
             return _make_pause(stem, run, i) if _awaits_input(run, i) else None
-        fan = run.machine.fan_outs.get(i)
-        if fan is None:
+        fan_out = run.machine.fan_outs.get(i)
+        if fan_out is None:
             return None
         item = "0"
-        if fan.width is not None:
+        if fan_out.width is not None:
             item, _, rest = rest.partition("/")
         if not rest or not item.isdecimal() or int(item) not in _active_children(run, i):
             return None
-        child = load_run(child_id(run.row.id, name, fan.generation, int(item)))
+        child = load_run(child_run_id(run.row.id, name, fan_out.generation, int(item)))
         if child is None:
             return None
         stem, run = _pause_id_prefix(stem, run, i, int(item)), child
@@ -107,18 +107,18 @@ def _awaits_input(run: ActiveRun, node_index: int) -> bool:
 
 def _active_children(run: ActiveRun, node_index: int) -> list[int]:
     """Children of a node that ask, or may: one that goes on has open questions, too."""
-    fan = run.machine.fan_outs.get(node_index)
-    return [] if fan is None else sorted(fan.paused | fan.running)
+    fan_out = run.machine.fan_outs.get(node_index)
+    return [] if fan_out is None else sorted(fan_out.paused | fan_out.running)
 
 
 def _pause_id_prefix(prefix: str, run: ActiveRun, node_index: int, item: int) -> str:
     """What pause ids in a child begin with."""
-    place = f"{prefix}{run.layout.plan.nodes[node_index].name}/"
-    return place if run.machine.fan_outs[node_index].width is None else f"{place}{item}/"
+    child_ref = f"{prefix}{run.compiled_plan.plan.nodes[node_index].name}/"
+    return child_ref if run.machine.fan_outs[node_index].width is None else f"{child_ref}{item}/"
 
 
 def _make_pause(prefix: str, run: ActiveRun, node_index: int) -> Pause:
-    machine, node = run.machine, run.layout.plan.nodes[node_index]
+    machine, node = run.machine, run.compiled_plan.plan.nodes[node_index]
     answer = node.writes[0].rpartition("/")[2] if node.writes else node.name
     asked: Question | None = machine.pending_inputs[node_index]
     shown, schema = (None, None) if asked is None else (asked.shown, asked.answer_schema)

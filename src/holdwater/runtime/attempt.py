@@ -18,16 +18,16 @@ from holdwater.model.ports import Clock, WorkflowDefinition
 from holdwater.model.results import NodeResult
 
 if TYPE_CHECKING:
-    from holdwater.runtime.handle import Children, TaskHandle
+    from holdwater.runtime.handle import ChildStarter, TaskHandle
 
 
 class Lease:
     """Until when a runner surely has all it had when it last renewed, in microseconds of the monotonic clock."""
 
-    __slots__ = ("until",)
+    __slots__ = ("expires_at",)
 
     def __init__(self) -> None:
-        self.until = 0
+        self.expires_at = 0
 
 
 class AttemptExecutor(Protocol):
@@ -36,7 +36,7 @@ class AttemptExecutor(Protocol):
     def detach(self, attempt: Attempt) -> None:
         """Wait for its body no more."""
 
-    def cancel(self, attempt: Attempt) -> None:
+    def cancel_coroutine(self, attempt: Attempt) -> None:
         """Tell its body to stop."""
 
 
@@ -44,16 +44,40 @@ class Attempt:
     """`state`: queued, running, over.  It is over once: by its body, or by whoever withdraws it first."""
 
     __slots__ = (
-        "_guard", "began", "begins_again", "children", "clock", "deferred_at", "deferred_us", "epoch", "executor",
-        "fence", "handle", "lease", "leased_until", "name", "node", "not_before", "number", "on_lapse", "ordinals",
-        "policy", "program", "run_id", "state", "timeout_s", "turn", "view", "waits",
+        "_lock",
+        "call_ordinals",
+        "child_starter",
+        "clock",
+        "deferred_at",
+        "deferred_us",
+        "definition",
+        "executor",
+        "fence",
+        "first_fence",
+        "handle",
+        "interrupted",
+        "lease",
+        "lease_expires_at",
+        "name",
+        "node",
+        "not_before",
+        "number",
+        "on_lease_expired",
+        "policy",
+        "run_id",
+        "run_started_at",
+        "started_at",
+        "state",
+        "timeout_s",
+        "view",
+        "waiting_calls",
     )  # fmt: skip
 
     handle: TaskHandle
     executor: AttemptExecutor
-    children: Children | None
+    child_starter: ChildStarter | None
     lease: Lease
-    on_lapse: Callable[[Attempt], None]
+    on_lease_expired: Callable[[Attempt], None]
 
     def __init__(
         self,
@@ -61,102 +85,106 @@ class Attempt:
         node: int,
         fence: int,
         number: int,
-        program: WorkflowDefinition,
+        definition: WorkflowDefinition,
         view: Any,
         timeout_s: float,
         clock: Clock,
     ) -> None:
         self.run_id, self.node, self.fence, self.number = run_id, node, fence, number
-        self.children = None
-        self.epoch = 0
+        self.child_starter = None
+        self.run_started_at = 0
         """when its run began, or began again by a retry: attempts are counted from there"""
-        self.program, self.view, self.clock = program, view, clock
-        self.policy: NodePolicy = program.policy(node)
+        self.definition, self.view, self.clock = definition, view, clock
+        self.policy: NodePolicy = definition.policy(node)
         self.timeout_s = timeout_s if self.policy.timeout_s is None else self.policy.timeout_s
-        self.name = program.plan.nodes[node].name
+        self.name = definition.plan.nodes[node].name
         self.state = "queued"
-        self.began = 0
+        self.started_at = 0
         self.not_before = 0
         """when what it waits for was journalled by another clock: it is recorded to have begun after that"""
-        self.leased_until = 0
+        self.lease_expires_at = 0
         """until when its own row is leased, by the monotonic clock"""
-        self.begins_again = False
+        self.interrupted = False
         """it was told to stop, which does not end its run: what it leaves undone is begun again"""
         self.deferred_us = 0
         self.deferred_at = 0
-        self.waits = 0
+        self.waiting_calls = 0
         """how many of its calls wait; its executor's"""
-        self.turn = fence
+        self.first_fence = fence
         """the fence under which it was issued first; lower than its own if processes have died in it"""
-        self.ordinals: dict[str, int] | None = None
+        self.call_ordinals: dict[str, int] | None = None
         """how often it has asked for each child run; the driver's"""
-        self._guard = threading.Lock()
+        self._lock = threading.Lock()
 
-    def begin(self) -> bool:
+    def try_start(self) -> bool:
         """The body is about to start; False if the attempt was withdrawn, or its lease is over (`on_lapse` is called).
 
         A process that was stopped or suspended may have lost its work to another runner without having noticed.
         """
-        with self._guard:
+        with self._lock:
             if self.state != "queued":
                 return False
             steady = self.clock.steady()
-            if steady < self.leased_until or steady < self.lease.until:
+            if steady < self.lease_expires_at or steady < self.lease.expires_at:
                 self.state = "running"
-                self.began = max(self.clock.now(), self.not_before)
+                self.started_at = max(self.clock.now(), self.not_before)
                 return True
             self.state = "over"
-        self.on_lapse(self)
+        self.on_lease_expired(self)
         return False
 
-    def end(self) -> bool:
+    def try_end(self) -> bool:
         """Close the attempt; False if somebody has."""
-        with self._guard:
+        with self._lock:
             if self.state == "over":
                 return False
             self.state = "over"
             return True
 
-    def hand_back(self, why: str) -> None:
+    def interrupt(self, reason: str) -> None:
         """Tell the body to stop.  What it leaves undone is begun again later, here or elsewhere."""
-        self.begins_again = True
-        self.handle.request_cancel(why)
+        self.interrupted = True
+        self.handle.request_cancel(reason)
 
-    def withdraw(self) -> bool:
+    def cancel_if_queued(self) -> bool:
         """Close the attempt if its body has not begun."""
-        with self._guard:
+        with self._lock:
             if self.state != "queued":
                 return False
             self.state = "over"
             return True
 
-    def expires_at(self) -> int | None:
+    def times_out_at(self) -> int | None:
         """When its time is up; None while it does not run or is deferred."""
         if self.state != "running" or self.deferred_at:
             return None
-        return self.began + self.deferred_us + int(self.timeout_s * 1e6)
+        return self.started_at + self.deferred_us + int(self.timeout_s * 1e6)
 
     # -- how it can end
 
-    def succeeded(self, done: NodeResult) -> JournalEntry:
-        event: Event = Succeeded(self.node, self.fence, done.values, done.decision)
-        if done.spread is not None:
+    def success_entry(self, node_result: NodeResult) -> JournalEntry:
+        event: Event = Succeeded(self.node, self.fence, node_result.values, node_result.decision)
+        if node_result.spread is not None:
             event = ChildRunsRequested(
-                self.node, self.fence, done.spread.inputs, done.spread.max_concurrency, done.spread.fail_fast
+                self.node,
+                self.fence,
+                node_result.spread.inputs,
+                node_result.spread.max_concurrency,
+                node_result.spread.fail_fast,
             )
-        elif done.question is not None:
-            event = InputRequested(self.node, self.fence, done.question)
-        elif done.wait_until is not None:
-            event = Deferred(self.node, self.fence, done.wait_until)
-        return JournalEntry(event, self.began, self.clock.now(), done.notes)
+        elif node_result.question is not None:
+            event = InputRequested(self.node, self.fence, node_result.question)
+        elif node_result.wait_until is not None:
+            event = Deferred(self.node, self.fence, node_result.wait_until)
+        return JournalEntry(event, self.started_at, self.clock.now(), node_result.notes)
 
-    def cancelled(self) -> JournalEntry:
-        return JournalEntry(Cancelled(self.node, self.fence), self.began, self.clock.now())
+    def cancelled_entry(self) -> JournalEntry:
+        return JournalEntry(Cancelled(self.node, self.fence), self.started_at, self.clock.now())
 
-    def failed(
+    def failure_entry(
         self,
         error: BaseException | None,
-        kind: str,
+        error_kind: str,
         text: str,
         notes: tuple[str, ...] = (),
         retryable: bool | None = None,
@@ -166,22 +194,26 @@ class Attempt:
         retry = self.policy.retry
         now = self.clock.now()
         retry_at: int | None = None
-        if self.number < retry.max_attempts and (retry.covers(error, kind, text) if retryable is None else retryable):
+        if self.number < retry.max_attempts and (
+            retry.covers(error, error_kind, text) if retryable is None else retryable
+        ):
             delay_s = retry.delay(self.number, luck=random.random())
             retry_at = now + int(delay_s * 1e6) if delay_s else 0
-        return JournalEntry(Failed(self.node, self.fence, kind, text, retry_at, traceback), self.began, now, notes)
+        return JournalEntry(
+            Failed(self.node, self.fence, error_kind, text, retry_at, traceback), self.started_at, now, notes
+        )
 
-    def raised(self, error: BaseException) -> JournalEntry:
+    def exception_entry(self, error: BaseException) -> JournalEntry:
         """The end of an attempt whose body raised.  Raises nothing: whatever goes wrong here fails the attempt too."""
         try:
-            return self._raised(error)
+            return self._exception_entry(error)
         except BaseException as mishap:  # noqa: BLE001 - an attempt without an end would keep its run for ever
             report = ErrorReport.of(mishap)
             text = f"{type_name(error)}, and its end could not be decided: {report.text}"
             event = Failed(self.node, self.fence, type_name(error), text, traceback=report.traceback)
-            return JournalEntry(event, self.began, self.clock.now())
+            return JournalEntry(event, self.started_at, self.clock.now())
 
-    def _raised(self, error: BaseException) -> JournalEntry:
+    def _exception_entry(self, error: BaseException) -> JournalEntry:
         retryable = None
         cause: BaseException | None = error
         if is_a(error, RemoteTaskError):
@@ -193,11 +225,11 @@ class Attempt:
                 retryable = False if error.holdwater_final else None
             elif is_a(error, TaskNotPortable):
                 retryable = False  # the next time it is no more so
-        if self.handle.cancel_requested and (cancelled or (self.begins_again and self.handle.noticed)):
-            return self.cancelled()
+        if self.handle.cancel_requested and (cancelled or (self.interrupted and self.handle.cancel_observed)):
+            return self.cancelled_entry()
         told = ErrorText(report.text, report.kind, report.traceback)
-        notes = self.program.on_failure(self.node, self.view, told)
-        return self.failed(cause, report.kind, report.text, notes, retryable, report.traceback)
+        notes = self.definition.on_failure(self.node, self.view, told)
+        return self.failure_entry(cause, report.kind, report.text, notes, retryable, report.traceback)
 
 
 class RemoteTaskError(Exception):
@@ -219,15 +251,15 @@ def run_function(
         if elsewhere is not None:
             done = elsewhere(attempt)
         else:
-            done = attempt.program.execute(attempt.node, attempt.view, attempt.handle)
-        entry = attempt.succeeded(done)
+            done = attempt.definition.execute(attempt.node, attempt.view, attempt.handle)
+        entry = attempt.success_entry(done)
     # SystemExit, KeyboardInterrupt and RecursionError too: they end this attempt, not the engine.
     except BaseException as error:  # noqa: BLE001
         if elsewhere is not None and attempt.state == "over":  # killed: nobody waits for its end
             return None
-        entry = attempt.raised(error)
-    attempt.handle.end()
-    if not attempt.end():
+        entry = attempt.exception_entry(error)
+    attempt.handle.mark_ended()
+    if not attempt.try_end():
         return None
     deliver(attempt, entry)
     return entry
@@ -237,12 +269,12 @@ async def run_function_async(attempt: Attempt, deliver: Callable[[Attempt, Journ
     """The same for an `async def` body, in the loop of such bodies."""
     ORIGIN.set(attempt)
     try:
-        done = await attempt.program.execute_async(attempt.node, attempt.view, attempt.handle)
-        entry = attempt.succeeded(done)
+        done = await attempt.definition.execute_async(attempt.node, attempt.view, attempt.handle)
+        entry = attempt.success_entry(done)
     except BaseException as error:  # noqa: BLE001 - as above
         if attempt.state == "over":  # cancelled by its time-out: nobody waits for its end
             return
-        entry = attempt.raised(error)
-    attempt.handle.end()
-    if attempt.end():
+        entry = attempt.exception_entry(error)
+    attempt.handle.mark_ended()
+    if attempt.try_end():
         deliver(attempt, entry)

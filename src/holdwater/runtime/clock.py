@@ -13,15 +13,15 @@ from typing import Final
 from holdwater.model.ports import Clock, Store
 from holdwater.model.time import ClockSample, steady_us, wall_us
 
-LONGEST_ROUND_TRIP_US: Final = 1_000_000
+MAX_ROUND_TRIP_US: Final = 1_000_000
 """samples that took longer are dropped: they leave more than half a second of doubt"""
-STEP_US: Final = 1_000_000
+STEP_THRESHOLD_US: Final = 1_000_000
 """a difference up to this is made up for slowly; a larger one means that the reference was set"""
-CONFIRM_US: Final = 60_000_000
+STEP_CONFIRMATION_US: Final = 60_000_000
 """a reference that was set is followed when it has stood so long"""
 SLEW_RATIO: Final = 16
 """a difference is made up for within so many times its length: the clock runs 6 % fast or slow meanwhile"""
-FIRST_SAMPLES: Final = 3
+INITIAL_SAMPLES: Final = 3
 """how many are taken at the start until one is short enough"""
 
 
@@ -31,14 +31,14 @@ class SystemClock:
     """
 
     def __init__(self, wall: Callable[[], int] = wall_us, steady: Callable[[], int] = steady_us) -> None:
-        self._wall, self._steady_us = wall, steady
+        self._wall_us, self._steady_us = wall, steady
         self._offset_us = self._wall_sample().offset_us
         self._slew_until = 0
-        """the steady instant at which a difference is made up for; `_slewing` is its sign"""
-        self._slewing = 0
-        self._set = False
+        """the steady instant at which a difference is made up for; `_slew_sign` is its sign"""
+        self._slew_sign = 0
+        self._is_synchronised = False
         """whether a sample was taken in"""
-        self._step: tuple[int, int] | None = None
+        self._pending_step: tuple[int, int] | None = None
         """offset of a reference that seems to have been set, and the steady instant when that was first seen"""
 
     def steady(self) -> int:
@@ -48,13 +48,13 @@ class SystemClock:
         steady = self._steady_us()
         left = self._slew_until - steady
         if left > 0:
-            return steady + self._offset_us - self._slewing * (left // SLEW_RATIO)
+            return steady + self._offset_us - self._slew_sign * (left // SLEW_RATIO)
         return steady + self._offset_us
 
     def at_least(self) -> int:
-        if self._step is None:
+        if self._pending_step is None:
             return self.now()
-        return min(self.now(), self._steady_us() + self._step[0])
+        return min(self.now(), self._steady_us() + self._pending_step[0])
 
     def seconds_until(self, instant: int) -> float | None:
         return max(0.0, (instant - self.now()) / 1e6)
@@ -68,34 +68,34 @@ class SystemClock:
         Returns by how much `now` jumped, in microseconds: 0 unless a reference that was set is followed.
         """
         sample = sample or self._wall_sample()
-        if sample.round_trip_us > LONGEST_ROUND_TRIP_US and self._set:
+        if sample.round_trip_us > MAX_ROUND_TRIP_US and self._is_synchronised:
             return 0
         steady = self._steady_us()
         shown = self.now() - steady
         doubt = sample.round_trip_us // 2
         wanted = min(max(shown, sample.offset_us - doubt), sample.offset_us + doubt)  # the least that agrees with it
-        if not self._set:
-            self._set, self._offset_us = True, wanted
+        if not self._is_synchronised:
+            self._is_synchronised, self._offset_us = True, wanted
             return 0
-        if abs(wanted - shown) > STEP_US:
-            return self._follow(wanted, shown, steady)
-        self._step = None
+        if abs(wanted - shown) > STEP_THRESHOLD_US:
+            return self._confirm_step(wanted, shown, steady)
+        self._pending_step = None
         self._offset_us = wanted
         self._slew_until = steady + abs(wanted - shown) * SLEW_RATIO
-        self._slewing = 1 if wanted > shown else -1
+        self._slew_sign = 1 if wanted > shown else -1
         return 0
 
-    def _follow(self, wanted: int, shown: int, steady: int) -> int:
-        if self._step is None or abs(wanted - self._step[0]) > STEP_US:
-            self._step = wanted, steady
-        if steady - self._step[1] < CONFIRM_US:
+    def _confirm_step(self, target_offset_us: int, current_offset_us: int, steady: int) -> int:
+        if self._pending_step is None or abs(target_offset_us - self._pending_step[0]) > STEP_THRESHOLD_US:
+            self._pending_step = target_offset_us, steady
+        if steady - self._pending_step[1] < STEP_CONFIRMATION_US:
             return 0
-        self._offset_us, self._slew_until, self._step = wanted, 0, None
-        return wanted - shown
+        self._offset_us, self._slew_until, self._pending_step = target_offset_us, 0, None
+        return target_offset_us - current_offset_us
 
     def _wall_sample(self) -> ClockSample:
         before = self._steady_us()
-        wall = self._wall()
+        wall = self._wall_us()
         after = self._steady_us()
         return ClockSample.between(before, wall, after)
 
@@ -103,8 +103,8 @@ class SystemClock:
 def synchronise(clock: Clock, store: Store) -> None:
     """Set a new clock by the reference of a store: by the best of a few samples.  Raises StoreUnavailable."""
     best = store.clock_sample()
-    for _ in range(FIRST_SAMPLES - 1):
-        if best is None or best.round_trip_us <= LONGEST_ROUND_TRIP_US:
+    for _ in range(INITIAL_SAMPLES - 1):
+        if best is None or best.round_trip_us <= MAX_ROUND_TRIP_US:
             break
         again = store.clock_sample()
         best = min(best, again or best, key=lambda sample: sample.round_trip_us)

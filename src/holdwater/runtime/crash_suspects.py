@@ -18,92 +18,92 @@ if TYPE_CHECKING:
     from holdwater.runtime.driver import Driver
     from holdwater.runtime.services.claims import WorkClaimer
 
-LONE_CRASHES: Final = 3
+ISOLATED_CRASHES: Final = 3
 """of the crashes a body is allowed, so many happen while it is alone"""
 
 
 class CrashSuspects:
     """The driver's place for one suspect.  Only the driver's thread is in here."""
 
-    def __init__(self, driver: Driver, takeover: WorkClaimer) -> None:
-        self._driver, self._takeover = driver, takeover
-        self._at_most: Final = driver.limits.max_crashes_per_task
-        self.after: Final = max(1, self._at_most - LONE_CRASHES)
+    def __init__(self, driver: Driver, work_claimer: WorkClaimer) -> None:
+        self._driver, self._work_claimer = driver, work_claimer
+        self._max_crashes: Final = driver.config.max_crashes_per_task
+        self.isolate_after_crashes: Final = max(1, self._max_crashes - ISOLATED_CRASHES)
         """a body that was running in so many crashes runs apart"""
-        self._place: tuple[str, int, int] | None = None
+        self._current: tuple[str, int, int] | None = None
         """run, node and fence of the suspect whose turn it is"""
         self._attempt: Attempt | None = None
 
     @property
     def active(self) -> bool:
         """Whether a suspect runs, or waits for the others to end: nothing else may begin."""
-        return self._place is not None
+        return self._current is not None
 
     def is_culprit(self, run: ActiveRun, node: int) -> bool:
         """Whether the body, whose process died once more, was alone and has died often enough."""
         crashes = run.machine.crashes.get(node, 0)
-        return crashes >= self.after and crashes + 1 >= self._at_most
+        return crashes >= self.isolate_after_crashes and crashes + 1 >= self._max_crashes
 
     def is_suspect(self, run: ActiveRun) -> bool:
         """Whether the run has a suspect to be written now."""
         crashes = run.machine.crashes
-        return any([crashes.get(node, 0) >= self.after for node in run.touched])
+        return any([crashes.get(node, 0) >= self.isolate_after_crashes for node in run.changed_nodes])
 
-    def admits(self, run: ActiveRun, row: WorkRow) -> bool:
+    def may_start(self, run: ActiveRun, row: WorkRow) -> bool:
         """Whether the body may be handed to its executor now; if not, this or another runner comes back to it."""
         crashes = run.machine.crashes.get(row.node, 0)
-        if crashes < self.after:
+        if crashes < self.isolate_after_crashes:
             if self.active:
-                self._takeover.put_back(run, row)
+                self._work_claimer.release_later(run, row)
                 return False
         else:
-            place = (run.row.id, row.node, row.fence)
-            if self._place is None:
-                self._place = place
-                self._takeover.drain_waiting()
-            if self._place != place:
-                self._takeover.put_back(run, row)
+            child_ref = (run.row.id, row.node, row.fence)
+            if self._current is None:
+                self._current = child_ref
+                self._work_claimer.drain_waiting()
+            if self._current != child_ref:
+                self._work_claimer.release_later(run, row)
                 return False
-            if not self._driver.executor.is_idle():
+            if not self._driver.dispatcher.is_idle_or_notify():
                 return False
         if (crashes or row.suspect) and not row.started:  # on disk before it can take the process with it
-            run.starting[row.node] = row.fence
-            self._driver.dirty[run.row.id] = run
+            run.pending_starts[row.node] = row.fence
+            self._driver.unsaved_runs[run.row.id] = run
             return False
         return True
 
-    def began(self, attempt: Attempt) -> None:
+    def on_attempt_started(self, attempt: Attempt) -> None:
         """An attempt was handed to its executor."""
-        if self._place == (attempt.run_id, attempt.node, attempt.fence):
+        if self._current == (attempt.run_id, attempt.node, attempt.fence):
             self._attempt = attempt
 
-    def deferred(self, attempt: Attempt) -> None:
+    def on_attempt_deferred(self, attempt: Attempt) -> None:
         """It waits in `defer_until` or for a child run, which may need this very runner."""
         if attempt is self._attempt:
-            self._end()
+            self._clear_current()
 
     @property
-    def pending(self) -> bool:
+    def has_work(self) -> bool:
         """Whatever changes something here wakes the loop anyway."""
         return False
 
-    def instants(self, now: int) -> list[int]:
+    def due_times(self, now: int) -> list[int]:
         """Nothing here is due at an instant."""
         return []
 
-    def look(self, now: int) -> None:
+    def run_due(self, now: int) -> None:
         """Begin the suspect as soon as it is alone; go on with the others when it is over."""
         if self._attempt is not None:
             if self._attempt.state == "over":
-                self._end()
-        elif self._place is not None:
-            run_id, node, fence = self._place
-            run = self._driver.runs.get(run_id)
-            row = None if run is None else run.work.get(node)
+                self._clear_current()
+        elif self._current is not None:
+            run_id, node, fence = self._current
+            run = self._driver.active_runs.get(run_id)
+            row = None if run is None else run.work_rows.get(node)
             if run is None or row is None or not self._is_outstanding(run, row, fence):
-                self._end()
-            elif self._driver.executor.is_idle():
-                self._driver.dispatch(run, row)
+                self._clear_current()
+            elif self._driver.dispatcher.is_idle_or_notify():
+                self._driver.dispatch_work(run, row)
 
     def _is_outstanding(self, run: ActiveRun, row: WorkRow, fence: int) -> bool:
         command = run.machine.todo.get(row.node)
@@ -114,6 +114,6 @@ class CrashSuspects:
             and not run.machine.suspended
         )
 
-    def _end(self) -> None:
-        self._place = self._attempt = None
-        self._takeover.room_came_free()
+    def _clear_current(self) -> None:
+        self._current = self._attempt = None
+        self._work_claimer.on_slot_free()

@@ -15,35 +15,35 @@ T = TypeVar("T")
 
 logger: Final = get_logger("holdwater.runner")
 
-_guard = _thread.allocate_lock()
+_state_lock = _thread.allocate_lock()
 """held for a moment by whoever sets a promise, or adds to its listeners; one for all, because making one costs more"""
 
 
 class Future(Generic[T]):
-    """Set once, by `resolve` or `reject`; later calls of either do nothing."""
+    """Set once, by `resolve` or `reject_waiters`; later calls of either do nothing."""
 
-    __slots__ = ("_callbacks", "_done", "_error", "_gate", "_value")
+    __slots__ = ("_callbacks", "_done", "_done_lock", "_error", "_value")
 
     def __init__(self) -> None:
-        self._gate = _thread.allocate_lock()
-        self._gate.acquire()
+        self._done_lock = _thread.allocate_lock()
+        self._done_lock.acquire()
         self._done = False
         self._value: T | None = None
         self._error: BaseException | None = None
         self._callbacks: list[Callable[[Future[T]], None]] | None = None
 
     def set_result(self, value: T) -> None:
-        self._set(value, None)
+        self._finish(value, None)
 
     def set_exception(self, error: BaseException) -> None:
-        self._set(None, error)
+        self._finish(None, error)
 
-    def _set(self, value: T | None, error: BaseException | None) -> None:
-        with _guard:
+    def _finish(self, value: T | None, error: BaseException | None) -> None:
+        with _state_lock:
             if self._done:
                 return
             self._value, self._error, self._done = value, error, True
-        self._gate.release()
+        self._done_lock.release()
         for tell in self._callbacks or ():
             try:
                 tell(self)
@@ -57,35 +57,35 @@ class Future(Generic[T]):
     def wait(self, timeout_s: float | None = None) -> bool:
         """Block until it is set; False if the time ran out first."""
         if not self._done:
-            if not self._gate.acquire(timeout=-1 if timeout_s is None else min(max(timeout_s, 0.0), 1e6)):
+            if not self._done_lock.acquire(timeout=-1 if timeout_s is None else min(max(timeout_s, 0.0), 1e6)):
                 return self._done
-            self._gate.release()
+            self._done_lock.release()
         return True
 
-    def value(self) -> T:
+    def result(self) -> T:
         """The value, or the error raised.  Only once it is done."""
         if self._error is not None:
             raise self._error
         return self._value  # type: ignore[return-value]
 
-    def chain(self, to: Future[Any]) -> None:
+    def chain(self, target: Future[Any]) -> None:
         """Whatever becomes of this, becomes of the other."""
 
         def tell(done: Future[T]) -> None:
-            to._set(done._value, done._error)
+            target._finish(done._value, done._error)
 
         self.add_done_callback(tell)
 
-    def add_done_callback(self, tell: Callable[[Future[T]], None]) -> None:
+    def add_done_callback(self, callback: Callable[[Future[T]], None]) -> None:
         """Call `tell(self)` when it is set, in the thread that sets it; at once if it is.
 
         What `tell` raises in another thread is logged and goes no further.
         """
-        with _guard:
+        with _state_lock:
             if not self._done:
-                self._callbacks = [*(self._callbacks or ()), tell]
+                self._callbacks = [*(self._callbacks or ()), callback]
                 return
-        tell(self)
+        callback(self)
 
 
 async def wrap_future(promise: Future[Any]) -> None:

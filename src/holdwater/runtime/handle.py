@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Condition = Callable[[], Any] | Callable[[], Awaitable[Any]]
 
-_guard: Final = threading.Lock()
+_wait_lock: Final = threading.Lock()
 """held for a moment by calls that begin or end to wait; one for all handles, because most never need it"""
 
 
@@ -29,19 +29,19 @@ class AttemptInfo(Origin, Protocol):
     """The attempt a body belongs to, with its times in microseconds since the epoch."""
 
     @property
-    def began(self) -> int: ...
+    def started_at(self) -> int: ...
     @property
-    def epoch(self) -> int: ...
+    def run_started_at(self) -> int: ...
 
 
 class SlotOwner(Protocol):
     """Who gives slots to bodies: their executor, or the line to it."""
 
-    def defer(self, attempt: Any) -> None: ...
+    def release_slot(self, attempt: Any) -> None: ...
 
-    def resume(self, attempt: Any, go: Callable[[], None] | None) -> None: ...
+    def reacquire_slot(self, attempt: Any, on_slot: Callable[[], None] | None) -> None: ...
 
-    def hurry(self, attempt: Any) -> None: ...
+    def take_slot_now(self, attempt: Any) -> None: ...
 
     def run_coroutine(self, coroutine: Coroutine[Any, Any, T]) -> T: ...
 
@@ -74,10 +74,10 @@ class ChildRunResult(Protocol):
     def to_dict(self) -> dict[str, Any]: ...
 
 
-class Children(Protocol):
+class ChildStarter(Protocol):
     """Starts runs for bodies."""
 
-    def start(self, parent: Any, workflow: str, inputs: Any, key: str | None) -> Future[Any]:
+    def start_child_run(self, parent: Any, workflow: str, inputs: Any, key: str | None) -> Future[Any]:
         """Start a child run, or find it; the promise is kept with its result when it has ended.  Does not block.
 
         Raises WorkflowNotFound, EncodingError, InvalidArgument, RunnerClosed; the promise IdempotencyConflict too.
@@ -92,16 +92,16 @@ class TaskHandle:
     give it to a service that must act once.
     """
 
-    def __init__(self, attempt: AttemptInfo, executor: SlotOwner) -> None:
+    def __init__(self, attempt: AttemptInfo, slot_owner: SlotOwner) -> None:
         self._attempt = attempt
-        self._executor = executor
-        self._halted = False
-        self._noticed = False
-        self._bell: threading.Event | None = None  # made by the first body that waits; most never do
-        self._why = ""
-        self._listener: Callable[[str], None] | None = None
-        self._waits = 0
-        self._sleepers: set[Future[None]] = set()  # calls that wait, to be woken when the body is to stop
+        self._slot_owner = slot_owner
+        self._cancel_requested = False
+        self._cancel_observed = False
+        self._wakeup: threading.Event | None = None  # made by the first body that waits; most never do
+        self._cancel_reason = ""
+        self._cancel_callback: Callable[[str], None] | None = None
+        self._waiting_calls = 0
+        self._waiting_futures: set[Future[None]] = set()  # calls that wait, to be woken when the body is to stop
         self._ended = False
 
     @property
@@ -117,14 +117,14 @@ class TaskHandle:
         return self._attempt.number
 
     @property
-    def began(self) -> int:
+    def attempt_started_at(self) -> int:
         """When this attempt began, by the runner's clock: microseconds since the epoch."""
-        return self._attempt.began
+        return self._attempt.started_at
 
     @property
-    def run_began(self) -> int:
+    def run_started_at(self) -> int:
         """When the run began, or began again: microseconds since the epoch."""
-        return self._attempt.epoch
+        return self._attempt.run_started_at
 
     @property
     def idempotency_key(self) -> str:
@@ -137,43 +137,43 @@ class TaskHandle:
         A body that returns then is done.  One that raises TaskCancelled (`raise_if_cancelled`), or any error after it
         has seen this, because the runner shuts down or the caller of its run was interrupted, is run again later.
         """
-        self._noticed = self._noticed or self._halted
-        return self._halted
+        self._cancel_observed = self._cancel_observed or self._cancel_requested
+        return self._cancel_requested
 
     @property
     def cancel_requested(self) -> bool:
         """Whether the body is to stop.  For the engine."""
-        return self._halted
+        return self._cancel_requested
 
     @property
-    def noticed(self) -> bool:
+    def cancel_observed(self) -> bool:
         """Whether the body has seen that it is to stop.  For the engine."""
-        return self._noticed
+        return self._cancel_observed
 
     def raise_if_cancelled(self) -> None:
         """Raises TaskCancelled if `cancelled`."""
-        if self._halted:
-            raise TaskCancelled(f"task {self.task_id!r} of run {self.run_id} is to stop: {self._why}")
+        if self._cancel_requested:
+            raise TaskCancelled(f"task {self.task_id!r} of run {self.run_id} is to stop: {self._cancel_reason}")
 
-    def request_cancel(self, why: str) -> None:
+    def request_cancel(self, reason: str) -> None:
         """Tell the body to stop.  For the engine."""
-        self._why = self._why or why
-        self._halted = True
-        if self._bell is not None:
-            self._bell.set()
-        if self._sleepers:
-            with _guard:
-                sleepers = list(self._sleepers)
+        self._cancel_reason = self._cancel_reason or reason
+        self._cancel_requested = True
+        if self._wakeup is not None:
+            self._wakeup.set()
+        if self._waiting_futures:
+            with _wait_lock:
+                sleepers = list(self._waiting_futures)
             for sleeper in sleepers:
                 sleeper.set_result(None)
-        if self._listener is not None:
-            self._listener(self._why)
+        if self._cancel_callback is not None:
+            self._cancel_callback(self._cancel_reason)
 
-    def end(self) -> None:
+    def mark_ended(self) -> None:
         """The body has ended: what it left behind can wait for nothing more.  For the engine."""
         self._ended = True
 
-    def _check(self) -> None:
+    def _raise_if_unusable(self) -> None:
         """Raises TaskCancelled, TaskEnded."""
         self.raise_if_cancelled()
         if self._ended:
@@ -182,23 +182,23 @@ class TaskHandle:
                 hint="a body returns when the threads and coroutines it has started are done: join or await them",
             )
 
-    def on_cancel(self, tell: Callable[[str], None]) -> None:
+    def on_cancel(self, callback: Callable[[str], None]) -> None:
         """Call `tell(why)` when the body is to stop, at once if it is.  For a place where it runs."""
-        self._listener = tell
-        if self._halted:
-            tell(self._why)
+        self._cancel_callback = callback
+        if self._cancel_requested:
+            callback(self._cancel_reason)
 
-    def _wait(self, seconds: float) -> None:
+    def _wait_for_cancel(self, seconds: float) -> None:
         """Wait so long, or until the body is to stop."""
-        with _guard:
-            if self._bell is None:
-                self._bell = threading.Event()
-        if not self._halted:  # looked at after the bell is there: whoever halts from now on rings it
-            self._bell.wait(seconds)
+        with _wait_lock:
+            if self._wakeup is None:
+                self._wakeup = threading.Event()
+        if not self._cancel_requested:  # looked at after the bell is there: whoever halts from now on rings it
+            self._wakeup.wait(seconds)
 
     def is_slot_held(self) -> bool:
         """False while the body, or any thread or coroutine of it, waits in `defer_until` or `execute`."""
-        return not self._waits
+        return not self._waiting_calls
 
     def defer_until(self, condition: Condition, poll_interval_ms: int = 1000, timeout_ms: int | None = None) -> None:
         """Give up the concurrency slot until `condition()` is true, then take one again.
@@ -209,23 +209,23 @@ class TaskHandle:
 
         Raises TimeoutError after `timeout_ms`, TaskCancelled when the run ends meanwhile, TaskEnded after the body.
         """
-        interval_s, deadline = _checked(poll_interval_ms, timeout_ms)
+        interval_s, deadline = _validate_wait_options(poll_interval_ms, timeout_ms)
 
         def answered() -> bool:
-            self._check()
+            self._raise_if_unusable()
             answer = condition()
             if inspect.isawaitable(answer):
-                answer = self._executor.run_coroutine(_awaited(answer))
+                answer = self._slot_owner.run_coroutine(_await_answer(answer))
             return bool(answer)
 
         if answered():
             return
-        with self._Deferral(self):
+        with self._SlotRelease(self):
             while True:
-                self._wait(interval_s)
+                self._wait_for_cancel(interval_s)
                 if answered():
                     break
-                _expire(deadline, timeout_ms)
+                _raise_if_timed_out(deadline, timeout_ms)
         self.raise_if_cancelled()
 
     async def defer_until_async(
@@ -234,22 +234,22 @@ class TaskHandle:
         """`defer_until` for `async def` bodies."""
         import asyncio
 
-        interval_s, deadline = _checked(poll_interval_ms, timeout_ms)
+        interval_s, deadline = _validate_wait_options(poll_interval_ms, timeout_ms)
 
         async def answered() -> bool:
-            self._check()
+            self._raise_if_unusable()
             answer = condition()
             return bool(await answer if inspect.isawaitable(answer) else answer)
 
         if await answered():
             return
-        with self._Deferral(self, blocking=False) as deferral:
+        with self._SlotRelease(self, blocking=False) as deferral:
             while True:
                 await asyncio.sleep(interval_s)
                 if await answered():
                     break
-                _expire(deadline, timeout_ms)
-            await deferral.slot_async()
+                _raise_if_timed_out(deadline, timeout_ms)
+            await deferral.reacquire_async()
         self.raise_if_cancelled()
 
     def execute(self, workflow_name: str, context: Any = None, *, key: str | None = None) -> ChildRunResult:
@@ -266,54 +266,54 @@ class TaskHandle:
         Raises WorkflowNotFound, EncodingError, IdempotencyConflict (this key, other inputs), TaskCancelled, TaskEnded
         (the body is over); WorkflowError in another process, and where it would block the event loop.
         """
-        if self._is_in_loop():
+        if self._is_in_event_loop():
             raise WorkflowError(
                 f"task {self.task_id!r} is an async def body: execute() would block the event loop of all such bodies",
                 hint="await handle.execute_async(...)",
             )
-        child = self._start(workflow_name, context, key)
-        with self._woken_by(child) as woken, self._Deferral(self):
+        child = self._start_child_run(workflow_name, context, key)
+        with self._wakeup_future(child) as woken, self._SlotRelease(self):
             woken.wait()
-        return self._result(child)
+        return self._child_result(child)
 
     async def execute_async(self, workflow_name: str, context: Any = None, *, key: str | None = None) -> ChildRunResult:
         """`execute` for coroutines: any number at once, in any event loop, and without a thread."""
-        child = self._start(workflow_name, context, key)
-        with self._woken_by(child) as woken, self._Deferral(self, blocking=False) as deferral:
+        child = self._start_child_run(workflow_name, context, key)
+        with self._wakeup_future(child) as woken, self._SlotRelease(self, blocking=False) as deferral:
             await wrap_future(woken)
-            await deferral.slot_async()
-        return self._result(child)
+            await deferral.reacquire_async()
+        return self._child_result(child)
 
-    def _start(self, workflow: str, inputs: Any, key: str | None) -> Future[ChildRunResult]:
-        children: Children | None = getattr(self._attempt, "children", None)
+    def _start_child_run(self, workflow: str, inputs: Any, key: str | None) -> Future[ChildRunResult]:
+        children: ChildStarter | None = getattr(self._attempt, "child_starter", None)
         if children is None:
             raise WorkflowError(
                 f"task {self.task_id!r} runs in another process and cannot start runs from there",
                 hint="take it off that executor, and give the computing to a task of its own",
             )
-        self._check()
+        self._raise_if_unusable()
         try:
-            return children.start(self._attempt, workflow, inputs, key)
+            return children.start_child_run(self._attempt, workflow, inputs, key)
         except RunnerClosed as error:
-            raise self._stopped(error) from error
+            raise self._cancelled_by_shutdown(error) from error
 
-    def _result(self, child: Future[ChildRunResult]) -> ChildRunResult:
+    def _child_result(self, child_future: Future[ChildRunResult]) -> ChildRunResult:
         self.raise_if_cancelled()
         try:
-            return child.value()
+            return child_future.result()
         except RunnerClosed as error:
-            raise self._stopped(error) from error
+            raise self._cancelled_by_shutdown(error) from error
 
-    def _stopped(self, error: RunnerClosed) -> TaskCancelled:
+    def _cancelled_by_shutdown(self, error: RunnerClosed) -> TaskCancelled:
         """The runner ends: that is no failure of the body, which is tried again elsewhere."""
         self.request_cancel("the runner is shutting down")
         return TaskCancelled(f"task {self.task_id!r} of run {self.run_id} is to stop: {error.message}")
 
-    def _is_in_loop(self) -> bool:
+    def _is_in_event_loop(self) -> bool:
         """Whether an `async def` body calls from its event loop."""
         attempt: Any = self._attempt
-        program = getattr(attempt, "program", None)
-        if program is None or not program.is_async(attempt.node):
+        definition = getattr(attempt, "definition", None)
+        if definition is None or not definition.is_async(attempt.node):
             return False
         import asyncio
 
@@ -324,39 +324,39 @@ class TaskHandle:
         return True
 
     @contextmanager
-    def _woken_by(self, promise: Future[Any]) -> Iterator[Future[None]]:
+    def _wakeup_future(self, future: Future[Any]) -> Iterator[Future[None]]:
         """A promise kept when the other one is, or when the body is to stop."""
         woken: Future[None] = Future()
-        with _guard:
-            self._sleepers.add(woken)
+        with _wait_lock:
+            self._waiting_futures.add(woken)
         try:
-            promise.add_done_callback(lambda _: woken.set_result(None))
-            if self._halted:  # looked at after it is known: a halt from now on wakes it
+            future.add_done_callback(lambda _: woken.set_result(None))
+            if self._cancel_requested:  # looked at after it is known: a halt from now on wakes it
                 woken.set_result(None)
             yield woken
         finally:
-            with _guard:
-                self._sleepers.discard(woken)
+            with _wait_lock:
+                self._waiting_futures.discard(woken)
 
-    class _Deferral:
+    class _SlotRelease:
         """One call that waits: the slot is free inside, and taken again on the way out, whatever happened.
 
-        A coroutine takes it with `slot_async`.  On its way out with an exception it may not block its loop: it goes
-        over the limit for that moment.
+        A coroutine takes it with `reacquire_async`..  On its way out with an exception it may not block its loop: it
+        goes over the limit for that moment.
         """
 
         def __init__(self, handle: TaskHandle, blocking: bool = True) -> None:
             self.handle, self.blocking, self.state = handle, blocking, "waiting"
 
-        def __enter__(self) -> TaskHandle._Deferral:
+        def __enter__(self) -> TaskHandle._SlotRelease:
             h = self.handle
-            h._check()
-            with _guard:
-                h._waits += 1
-            h._executor.defer(h._attempt)
+            h._raise_if_unusable()
+            with _wait_lock:
+                h._waiting_calls += 1
+            h._slot_owner.release_slot(h._attempt)
             return self
 
-        async def slot_async(self) -> None:
+        async def reacquire_async(self) -> None:
             import asyncio
 
             loop = asyncio.get_running_loop()
@@ -366,7 +366,7 @@ class TaskHandle:
                 call_in_loop(loop, got.set)
 
             self.state = "asking"
-            self.handle._executor.resume(self.handle._attempt, go)
+            self.handle._slot_owner.reacquire_slot(self.handle._attempt, go)
             await got.wait()
             self.state = "taken"
 
@@ -375,17 +375,17 @@ class TaskHandle:
             if self.blocking:
                 gate = threading.Lock()
                 gate.acquire()
-                h._executor.resume(h._attempt, gate.release)
+                h._slot_owner.reacquire_slot(h._attempt, gate.release)
                 gate.acquire()
             elif self.state == "waiting":
-                h._executor.resume(h._attempt, None)
+                h._slot_owner.reacquire_slot(h._attempt, None)
             elif self.state == "asking":
-                h._executor.hurry(h._attempt)
-            with _guard:
-                h._waits -= 1
+                h._slot_owner.take_slot_now(h._attempt)
+            with _wait_lock:
+                h._waiting_calls -= 1
 
 
-def _checked(poll_interval_ms: int, timeout_ms: int | None) -> tuple[float, float | None]:
+def _validate_wait_options(poll_interval_ms: int, timeout_ms: int | None) -> tuple[float, float | None]:
     longest_ms = validation.LONGEST_SECONDS * 1000
     validation.check_seconds(
         "poll_interval_ms", poll_interval_ms, at_most=longest_ms, unit="milliseconds", error=InvalidArgument
@@ -396,10 +396,10 @@ def _checked(poll_interval_ms: int, timeout_ms: int | None) -> tuple[float, floa
     return poll_interval_ms / 1000, time.monotonic() + timeout_ms / 1000
 
 
-def _expire(deadline: float | None, timeout_ms: int | None) -> None:
+def _raise_if_timed_out(deadline: float | None, timeout_ms: int | None) -> None:
     if deadline is not None and time.monotonic() >= deadline:
         raise TimeoutError(f"the condition did not become true within {timeout_ms} ms")
 
 
-async def _awaited(answer: Awaitable[Any]) -> Any:
+async def _await_answer(answer: Awaitable[Any]) -> Any:
     return await answer

@@ -16,7 +16,7 @@ from holdwater.model.log_context import get_logger
 from holdwater.model.ports import Clock
 from holdwater.runtime.attempt import Attempt
 
-KEPT_FAULTS: Final = 100
+MAX_KEPT_ERRORS: Final = 100
 TRACEBACK_LIMIT_CHARS: Final = 8_000
 """of a traceback as it is recorded; its end, where the error was raised, is what stays"""
 
@@ -38,11 +38,11 @@ class InternalErrors:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._latest: deque[InternalErrorRecord] = deque(maxlen=KEPT_FAULTS)
+        self._latest: deque[InternalErrorRecord] = deque(maxlen=MAX_KEPT_ERRORS)
 
     def add(self, where: str, error: BaseException) -> None:
         """Log and keep an error."""
-        text = _traceback(error)
+        text = _format_traceback(error)
         self._latest.append(InternalErrorRecord(where, self._clock.now(), describe(error), text))
         logger.error("%s: %s\n%s", where, describe(error), text)
 
@@ -52,7 +52,7 @@ class InternalErrors:
         return tuple(self._latest)
 
 
-def log_failure(attempt: Attempt, failed: Failed) -> None:
+def log_attempt_failure(attempt: Attempt, failed: Failed) -> None:
     """Log how an attempt failed, and whether it is tried again; with the traceback if that was the last one."""
     is_last = failed.retry_at is None
     follows = "it is not tried again" if is_last else "it is tried again"
@@ -61,10 +61,10 @@ def log_failure(attempt: Attempt, failed: Failed) -> None:
     logger.warning(text, attempt.name, attempt.run_id, attempt.number, follows, failed.error, where)
 
 
-def internal_error(what: str, error: BaseException) -> InternalError:
+def internal_error(prefix: str, error: BaseException) -> InternalError:
     """The error for callers who wait for what failed; `what` begins the sentence."""
     made = InternalError(
-        f"{what} because of an internal error: {describe(error)}",
+        f"{prefix} because of an internal error: {describe(error)}",
         hint="other runs are not affected; the cause and runner.internal_errors() have the traceback",
     )
     made.__cause__ = error
@@ -73,8 +73,8 @@ def internal_error(what: str, error: BaseException) -> InternalError:
 
 def describe_recorded(error: BaseException) -> str:
     """The error with its traceback, as the reason of a parked run."""
-    return f"{describe(error)}\n{_traceback(error)}"
+    return f"{describe(error)}\n{_format_traceback(error)}"
 
 
-def _traceback(error: BaseException) -> str:
+def _format_traceback(error: BaseException) -> str:
     return format_traceback(error, internal=True)[-TRACEBACK_LIMIT_CHARS:]

@@ -15,9 +15,9 @@ from holdwater.model.ports import Clock
 from holdwater.runtime.attempt import Attempt, Lease
 from holdwater.runtime.internal_errors import InternalErrors, logger
 
-LOOKS_PER_LEASE: Final = 6
+CHECKS_PER_LEASE: Final = 6
 """how often it is looked at least, from when the leases that were renewed together are over"""
-SHORTEST_WAIT_US: Final = 1_000
+MIN_WAIT_US: Final = 1_000
 
 
 class LeaseWatch:
@@ -32,55 +32,55 @@ class LeaseWatch:
         lease: Lease,
         lease_us: int,
         clock: Clock,
-        attempts: Callable[[], Collection[Attempt]],
-        faults: InternalErrors,
+        list_attempts: Callable[[], Collection[Attempt]],
+        error_log: InternalErrors,
     ) -> None:
         self._lease, self._lease_us, self._clock = lease, lease_us, clock
-        self._attempts, self._faults = attempts, faults
+        self._list_attempts, self._error_log = list_attempts, error_log
         self._closed = False
-        self._look_at = clock.steady()
-        self._bell = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="holdwater-leases", daemon=True)
+        self._next_check_at = clock.steady()
+        self._wakeup = threading.Event()
+        self._thread = threading.Thread(target=self._thread_main, name="holdwater-leases", daemon=True)
         self._thread.start()
 
-    def look_now(self) -> None:
+    def check_now(self) -> None:
         """Look at once: the clock may have been set by hand."""
-        self._bell.set()
+        self._wakeup.set()
 
     def close(self) -> None:
         """End the thread."""
         self._closed = True
-        self._bell.set()
+        self._wakeup.set()
         self._thread.join()
 
-    def _run(self) -> None:
+    def _thread_main(self) -> None:
         while not self._closed:
             try:
-                wait_us = self._look(self._clock.steady())
+                wait_us = self._check_leases(self._clock.steady())
             except BaseException as error:  # noqa: BLE001 - a body that cannot be told is no other body's concern
-                self._faults.add("telling bodies that their leases are over", error)
-                wait_us = self._lease_us // LOOKS_PER_LEASE
-            self._look_at = self._clock.steady() + wait_us
-            self._bell.wait(max(wait_us, SHORTEST_WAIT_US) / 1e6)
-            self._bell.clear()
+                self._error_log.add("telling bodies that their leases are over", error)
+                wait_us = self._lease_us // CHECKS_PER_LEASE
+            self._next_check_at = self._clock.steady() + wait_us
+            self._wakeup.wait(max(wait_us, MIN_WAIT_US) / 1e6)
+            self._wakeup.clear()
 
-    def _look(self, steady: int) -> int:
+    def _check_leases(self, steady: int) -> int:
         """Tell those whose leases are over; returns in how many microseconds another one can be."""
-        pause_us = self._lease_us // LOOKS_PER_LEASE
-        left = self._lease.until - steady
+        pause_us = self._lease_us // CHECKS_PER_LEASE
+        left = self._lease.expires_at - steady
         if left > 0:  # no attempt has less than the lease that was renewed last
             return left
-        if steady - self._look_at > pause_us:  # this process did not run
+        if steady - self._next_check_at > pause_us:  # this process did not run
             return pause_us
         following = steady + pause_us
         told = 0
-        for attempt in self._attempts():
-            if attempt.begins_again or attempt.state == "over":
+        for attempt in self._list_attempts():
+            if attempt.interrupted or attempt.state == "over":
                 continue
-            if attempt.leased_until > steady:
-                following = min(following, attempt.leased_until)
+            if attempt.lease_expires_at > steady:
+                following = min(following, attempt.lease_expires_at)
             elif attempt.state == "running":  # one that has not begun looks at its lease itself
-                attempt.hand_back("its lease is over and the database does not answer: another runner may have it")
+                attempt.interrupt("its lease is over and the database does not answer: another runner may have it")
                 told += 1
         if told:
             text = "the leases of this runner are over, and the database does not answer: %d bodies are told to stop"

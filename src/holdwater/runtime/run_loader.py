@@ -20,44 +20,44 @@ class RunLoader:
         self,
         store: Store,
         styles: Mapping[str, AuthoringStyle],
-        program: Callable[[str], WorkflowDefinition | None],
+        find_definition: Callable[[str], WorkflowDefinition | None],
         clock: Clock,
     ) -> None:
         self._store, self._styles, self._clock = store, styles, clock
-        self.program = program
-        self._layouts: dict[str, CompiledPlan] = {}
-        self._ahead: dict[str, StoredRun] = {}
+        self.find_definition = find_definition
+        self._compiled_plans: dict[str, CompiledPlan] = {}
+        self._prefetched: dict[str, StoredRun] = {}
 
     def compiled_plan(self, plan: Plan) -> CompiledPlan:
         """The plan, compiled."""
-        layout = self._layouts.get(plan.structure)
-        if layout is None:
-            layout = self._layouts[plan.structure] = compile_plan(plan)
-        return layout
+        compiled_plan = self._compiled_plans.get(plan.structure)
+        if compiled_plan is None:
+            compiled_plan = self._compiled_plans[plan.structure] = compile_plan(plan)
+        return compiled_plan
 
-    def program_of(self, head: RunRow) -> WorkflowDefinition | None:
+    def executable_definition(self, run_row: RunRow) -> WorkflowDefinition | None:
         """What executes the run here; None if this process lacks its workflow, or has another structure of it."""
-        program = self._known(head)
-        return program if program is not None and program.plan.structure == head.structure else None
+        definition = self._registered_definition(run_row)
+        return definition if definition is not None and definition.plan.structure == run_row.structure else None
 
-    def _known(self, head: RunRow) -> WorkflowDefinition | None:
+    def _registered_definition(self, run_row: RunRow) -> WorkflowDefinition | None:
         """What this process has under the name of the run's workflow; of several variants, the one the run is of."""
-        program = self.program(head.workflow)
-        if program is None or program.plan.structure == head.structure:
-            return program
-        data = self._store.plan(head.structure)
-        return program.variant(data["variant"]) if data is not None and data.get("variant") else program
+        definition = self.find_definition(run_row.workflow)
+        if definition is None or definition.plan.structure == run_row.structure:
+            return definition
+        data = self._store.plan(run_row.structure)
+        return definition.variant(data["variant"]) if data is not None and data.get("variant") else definition
 
-    def check_structure(self, head: RunRow) -> None:
+    def check_structure(self, run_row: RunRow) -> None:
         """Raises StructureChanged if this process has another structure of the run's workflow.
 
         One it does not have at all is no obstacle: whoever has it goes on with the run.
         """
-        program = self._known(head)
-        if program is not None and program.plan.structure != head.structure:
+        definition = self._registered_definition(run_row)
+        if definition is not None and definition.plan.structure != run_row.structure:
             raise StructureChanged(
-                f"the structure of workflow {head.workflow!r} changed: run {head.id} was recorded under "
-                f"{head.structure}, this process has {program.plan.structure}",
+                f"the structure of workflow {run_row.workflow!r} changed: run {run_row.id} was recorded under "
+                f"{run_row.structure}, this process has {definition.plan.structure}",
                 hint="start a new run, or go on where the recorded structure is known; changed bodies are no obstacle",
             )
 
@@ -66,33 +66,33 @@ class RunLoader:
         """Inside the block, have these runs at hand when they are loaded.  Raises StoreUnavailable."""
         if len(run_ids) > 1:
             try:
-                self._ahead = self._store.read(run_ids)
+                self._prefetched = self._store.read(run_ids)
             except StoreUnavailable:
                 raise
             except Exception:  # noqa: BLE001 - one of them cannot be read: read alone, that one will say so
-                self._ahead = {}
+                self._prefetched = {}
         try:
             yield
         finally:
-            self._ahead = {}
+            self._prefetched = {}
 
-    def load(self, run_id: str) -> ActiveRun:
+    def load_run(self, run_id: str) -> ActiveRun:
         """A run from the store.  Without a program if this process lacks its workflow, or has another structure of it.
 
         Raises RunNotFound, StoreError, StoreUnavailable, DecodingError.
         """
-        source = self._ahead.pop(run_id, None) or self._store
-        head = source.run(run_id)
-        if head is None:
+        source = self._prefetched.pop(run_id, None) or self._store
+        row = source.run(run_id)
+        if row is None:
             raise RunNotFound(f"there is no run {run_id}")
-        program = self.program_of(head)
-        if program is not None:
-            run = ActiveRun(head, self.compiled_plan(program.plan), program.style, program)
+        definition = self.executable_definition(row)
+        if definition is not None:
+            run = ActiveRun(row, self.compiled_plan(definition.plan), definition.style, definition)
         else:
-            data = self._store.plan(head.structure)
+            data = self._store.plan(row.structure)
             if data is None:
-                raise StoreError(f"the plan {head.structure} of run {run_id} is not in the store")
-            run = ActiveRun(head, self.compiled_plan(Plan.from_data(data)), self._styles[head.style], None)
-        run.read_tail(source)
-        run.resume_decisions(self._clock)
+                raise StoreError(f"the plan {row.structure} of run {run_id} is not in the store")
+            run = ActiveRun(row, self.compiled_plan(Plan.from_data(data)), self._styles[row.style], None)
+        run.read_journal_tail(source)
+        run.resume_local_commands(self._clock)
         return run

@@ -13,17 +13,17 @@ class Timers:
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._count = 0
 
-    def call_at(self, instant: int, act: Callable[[], None]) -> None:
+    def call_at(self, due_at: int, callback: Callable[[], None]) -> None:
         """Have `act` come up at this instant."""
         self._count += 1  # acts of one instant come up in the order they were put in
-        heapq.heappush(self._heap, (instant, self._count, act))
+        heapq.heappush(self._heap, (due_at, self._count, callback))
 
-    def due(self, now: int) -> Iterator[Callable[[], None]]:
+    def pop_due(self, now: int) -> Iterator[Callable[[], None]]:
         """Take out what has come up."""
         while self._heap and self._heap[0][0] <= now:
             yield heapq.heappop(self._heap)[2]
 
     @property
-    def next(self) -> int | None:
+    def next_due_at(self) -> int | None:
         """The next instant something comes up."""
         return self._heap[0][0] if self._heap else None

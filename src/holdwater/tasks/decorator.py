@@ -79,7 +79,7 @@ def task(
       "exponential" (default).  `retry_delay_ms` 1000, `retry_max_delay_ms` 60000.  `retry_condition`: "all" (default),
       "transient", "never".  `retry_jitter`: default off.  Or all of that as one policy: `retry`.
     - `timeout_seconds`: per attempt; None: the runner's.
-    - `executor`: the name of the runner's executor that runs the body; None: its `routing` decides.
+    - `executor`: the name of the runner's executor that runs the body; None: its `router` decides.
     - `on_success(task_id, context)`, `on_failure(task_id, error, context)`: observers, the latter after every failed
       attempt; what they do to the context, and what they raise, does not change the run.
     - `invokes`: a workflow of any style, or its name: after the body it runs as a child with the context, and what it

@@ -16,21 +16,21 @@ from holdwater import Context, DefaultRunner, TaskHandle, context_value, task_fa
 from holdwater.runs.verify.checker import StoreChecker
 from holdwater.runtime.clock import SystemClock
 from tests.suite.effort import LONG
-from tests.suite.runners import SOON_SECONDS, Define, Gate
+from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
 
 
-def nothing(context: Context) -> None:
+def does_nothing(context: Context) -> None:
     pass
 
 
-def put(**values: Any) -> Callable[[Context], None]:
+def sets(**values: Any) -> Callable[[Context], None]:
     def body(context: Context) -> None:
         context.update_from_dict(values)
 
     return body
 
 
-def raises(error: BaseException) -> Callable[[Context], None]:
+def raises_error(error: BaseException) -> Callable[[Context], None]:
     def body(context: Context) -> None:
         raise error
 
@@ -38,7 +38,7 @@ def raises(error: BaseException) -> Callable[[Context], None]:
 
 
 def test_a_completed_run(runner: DefaultRunner, define: Define) -> None:
-    define("w", ("a", put(x=1), {}), ("b", put(y=2), {"dependencies": ["a"]}))
+    define("w", ("a", sets(x=1), {}), ("b", sets(y=2), {"dependencies": ["a"]}))
     given = Context({"z": 3})
     result = runner.execute("w", given)
     assert result.status == "Completed"
@@ -61,10 +61,10 @@ def test_a_completed_run(runner: DefaultRunner, define: Define) -> None:
 def test_a_failed_run_names_task_type_and_message(runner: DefaultRunner, define: Define) -> None:
     define(
         "w",
-        ("bad", raises(ValueError("no such luck")), {}),
-        ("next", nothing, {"dependencies": ["bad"]}),
-        ("last", nothing, {"dependencies": ["next"]}),
-        ("alarm", put(alarm=True), {"dependencies": ["bad"], "trigger_rules": task_failed("bad")}),
+        ("bad", raises_error(ValueError("no such luck")), {}),
+        ("next", does_nothing, {"dependencies": ["bad"]}),
+        ("last", does_nothing, {"dependencies": ["next"]}),
+        ("alarm", sets(alarm=True), {"dependencies": ["bad"], "trigger_rules": task_failed("bad")}),
     )
     result = runner.execute("w")
     assert result.status == "Failed"
@@ -83,8 +83,8 @@ def test_a_failed_run_names_task_type_and_message(runner: DefaultRunner, define:
 def test_errors_that_are_no_exceptions_end_the_task_only(
     error: BaseException, runner: DefaultRunner, define: Define
 ) -> None:
-    define("w", ("bad", raises(error), {}))
-    define("fine", ("a", nothing, {}))
+    define("w", ("bad", raises_error(error), {}))
+    define("fine", ("a", does_nothing, {}))
     assert type(error).__name__ in (runner.execute("w").error_message or "")
     assert runner.execute("fine").status == "Completed"
 
@@ -94,7 +94,7 @@ def test_an_error_that_cannot_be_shown(runner: DefaultRunner, define: Define) ->
         def __str__(self) -> str:
             raise RuntimeError
 
-    define("w", ("bad", raises(Mute()), {}))
+    define("w", ("bad", raises_error(Mute()), {}))
     assert "Mute" in (runner.execute("w").error_message or "")
 
 
@@ -113,21 +113,21 @@ def test_a_wrong_return_value_says_what_to_return(value: object, runner: Default
 def test_a_value_that_cannot_be_stored_fails_its_task(
     value: object, path: str, runner: DefaultRunner, define: Define
 ) -> None:
-    define("w", ("a", put(v=value), {}))
+    define("w", ("a", sets(v=value), {}))
     result = runner.execute("w")
     assert result.status == "Failed"
     assert path in (result.error_message or "")
 
 
 def test_a_context_that_cannot_be_stored_is_refused_at_once(runner: DefaultRunner, define: Define) -> None:
-    define("w", ("a", nothing, {}))
+    define("w", ("a", does_nothing, {}))
     with pytest.raises(TypeError):
         runner.submit("w", {"v": object()})
     assert runner.list_runs() == []
 
 
 def test_unknown_workflow(runner: DefaultRunner, define: Define) -> None:
-    define("orders", ("a", nothing, {}))
+    define("orders", ("a", does_nothing, {}))
     with pytest.raises(ValueError, match="did you mean 'orders'"):
         runner.execute("order")
 
@@ -149,7 +149,7 @@ def test_retries_with_delay_and_condition(runner: DefaultRunner, define: Define)
 
 
 def test_a_condition_that_does_not_cover_the_error(runner: DefaultRunner, define: Define) -> None:
-    define("w", ("a", raises(ValueError("wrong")), {"retry_attempts": 5, "retry_condition": "transient"}))
+    define("w", ("a", raises_error(ValueError("wrong")), {"retry_attempts": 5, "retry_condition": "transient"}))
     result = runner.execute("w")
     assert result.status == "Failed"
     assert result.task_results[0].attempt_count == 1
@@ -168,12 +168,12 @@ def test_task_timeout_frees_the_slot_and_refuses_the_late_result(
         told.set()
 
     define("w", ("stuck", stuck, {"timeout_seconds": 0.05}))
-    define("fine", ("a", nothing, {}))
+    define("fine", ("a", does_nothing, {}))
     result = runner.execute("w")
     assert result.status == "Failed"
     assert "ran longer than 0.05 s" in (result.error_message or "")
     assert runner.execute("fine").status == "Completed"
-    assert told.wait(SOON_SECONDS)
+    assert told.wait(SIGNAL_TIMEOUT_SECONDS)
     assert "late" not in runner.get_run(result.run_id).final_context
 
 
@@ -182,14 +182,14 @@ def test_too_many_abandoned_bodies_are_refused_with_that_reason(
 ) -> None:
     runner = open_runner(max_concurrent_tasks=1)
     define("stuck", ("a", lambda context: gate(), {"timeout_seconds": 0.05}))
-    define("fine", ("a", nothing, {}))
+    define("fine", ("a", does_nothing, {}))
     assert runner.execute("stuck").status == "Failed"
     assert "cannot be killed" in (runner.execute("fine").error_message or "")
 
 
 def test_workflow_timeout_ends_the_run(open_runner: Callable[..., DefaultRunner], define: Define, gate: Gate) -> None:
     runner = open_runner(workflow_timeout_seconds=0.1)
-    define("w", ("a", lambda context: gate(), {}), ("b", nothing, {"dependencies": ["a"]}))
+    define("w", ("a", lambda context: gate(), {}), ("b", does_nothing, {"dependencies": ["a"]}))
     result = runner.execute("w")
     assert result.status == "Failed"
     assert result.error_message == "TIMEOUT: the workflow ran longer than 0.1 s"
@@ -205,7 +205,7 @@ def test_async_bodies_run_together(runner: DefaultRunner, define: Define) -> Non
             arrived.append(name)
             if len(arrived) == 3:
                 together.set()
-            await asyncio.wait_for(together.wait(), SOON_SECONDS)
+            await asyncio.wait_for(together.wait(), SIGNAL_TIMEOUT_SECONDS)
             return {name: 1}
 
         return body
@@ -226,7 +226,7 @@ def test_an_async_body_is_cancelled_by_its_timeout(runner: DefaultRunner, define
 
     define("w", ("a", stuck, {"timeout_seconds": 0.05}))
     assert runner.execute("w").status == "Failed"
-    assert ended.wait(SOON_SECONDS)
+    assert ended.wait(SIGNAL_TIMEOUT_SECONDS)
 
 
 def test_deferring_gives_the_slot_to_others(open_runner: Callable[..., DefaultRunner], define: Define) -> None:
@@ -298,8 +298,8 @@ def test_observers_are_told_and_cannot_fail_a_run(runner: DefaultRunner, define:
 
     define(
         "w",
-        ("good", put(a=1), {"on_success": on_success}),
-        ("bad", raises(ValueError("x")), {"on_failure": on_failure, "retry_attempts": 2, "retry_delay_ms": 0}),
+        ("good", sets(a=1), {"on_success": on_success}),
+        ("bad", raises_error(ValueError("x")), {"on_failure": on_failure, "retry_attempts": 2, "retry_delay_ms": 0}),
     )
     result = runner.execute("w")
     assert sorted(map(str, seen)) == sorted(map(str, [("good", {"a": 1}), *[("bad", "ValueError: x")] * 2]))
@@ -310,9 +310,9 @@ def test_observers_are_told_and_cannot_fail_a_run(runner: DefaultRunner, define:
 def test_rules_over_values(runner: DefaultRunner, define: Define) -> None:
     define(
         "w",
-        ("a", put(n=7), {}),
-        ("big", put(big=True), {"dependencies": ["a"], "trigger_rules": context_value("n", ">", 5)}),
-        ("small", put(small=True), {"dependencies": ["a"], "trigger_rules": context_value("n", "<", 5)}),
+        ("a", sets(n=7), {}),
+        ("big", sets(big=True), {"dependencies": ["a"], "trigger_rules": context_value("n", ">", 5)}),
+        ("small", sets(small=True), {"dependencies": ["a"], "trigger_rules": context_value("n", "<", 5)}),
     )
     result = runner.execute("w")
     assert result.status == "Completed"
@@ -354,7 +354,7 @@ def test_thousands_of_tasks(runner: DefaultRunner, define: Define, size: int) ->
 
 @pytest.mark.parametrize("megabytes", [3, pytest.param(10, marks=LONG)])
 def test_a_context_of_ten_large_values(runner: DefaultRunner, define: Define, megabytes: int) -> None:
-    define("w", ("a", put(extra=1), {}), ("b", put(more=2), {"dependencies": ["a"]}))
+    define("w", ("a", sets(extra=1), {}), ("b", sets(more=2), {"dependencies": ["a"]}))
     result = runner.execute("w", {f"k{k}": "x" * megabytes * 1_000_000 for k in range(10)})
     assert result.status == "Completed"
     stored = runner.get_run(result.run_id).final_context
@@ -363,7 +363,7 @@ def test_a_context_of_ten_large_values(runner: DefaultRunner, define: Define, me
 
 
 def test_memory_databases(define: Define) -> None:
-    define("w", ("a", put(x=1), {}))
+    define("w", ("a", sets(x=1), {}))
     for url in ("sqlite:///:memory:", "memory://"):
         with DefaultRunner(url) as runner:
             assert runner.execute("w").final_context["x"] == 1
@@ -388,12 +388,12 @@ class TestFailuresThatAreHandled:
             "w",
             (
                 "load",
-                raises(ConnectionError("down")),
+                raises_error(ConnectionError("down")),
                 {"on_error": "handled", "retry_attempts": 2, "retry_delay_ms": 1},
             ),
-            ("fall_back", put(rows=0), {"dependencies": ["load"], "trigger_rules": task_failed("load")}),
-            ("only_with_data", put(all=1), {"dependencies": ["load"]}),
-            ("report", put(done=True), {"dependencies": ["fall_back"]}),
+            ("fall_back", sets(rows=0), {"dependencies": ["load"], "trigger_rules": task_failed("load")}),
+            ("only_with_data", sets(all=1), {"dependencies": ["load"]}),
+            ("report", sets(done=True), {"dependencies": ["fall_back"]}),
         )
         result = runner.execute("w")
         assert result.status == "Completed"
@@ -413,8 +413,8 @@ class TestFailuresThatAreHandled:
     def test_a_failure_of_what_answers_for_it_fails_the_run(self, runner: DefaultRunner, define: Define) -> None:
         define(
             "w",
-            ("load", raises(ConnectionError("down")), {"on_error": "handled"}),
-            ("fall_back", raises(ValueError("no luck")), {"trigger_rules": task_failed("load")}),
+            ("load", raises_error(ConnectionError("down")), {"on_error": "handled"}),
+            ("fall_back", raises_error(ValueError("no luck")), {"trigger_rules": task_failed("load")}),
         )
         result = runner.execute("w")
         assert result.status == "Failed"
@@ -425,10 +425,10 @@ class TestFailuresThatAreHandled:
         with pytest.raises(holdwater.WorkflowError, match="no rule of another task"):
             define(
                 "w",
-                ("load", nothing, {"on_error": "handled"}),
-                ("next", nothing, {"dependencies": ["load"], "trigger_rules": rule}),
+                ("load", does_nothing, {"on_error": "handled"}),
+                ("next", does_nothing, {"dependencies": ["load"], "trigger_rules": rule}),
             )
 
     def test_other_words_are_refused(self, define: Define) -> None:
         with pytest.raises(holdwater.ConfigError, match="'fail' or 'handled'"):
-            define("w", ("a", nothing, {"on_error": "ignore"}))
+            define("w", ("a", does_nothing, {"on_error": "ignore"}))

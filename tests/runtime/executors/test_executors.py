@@ -28,56 +28,56 @@ from holdwater import (
 )
 from holdwater.errors import DecodingError
 from holdwater.model import message_framing
-from tests.suite.runners import SOON_SECONDS, Define, Gate, at_rest
+from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate, metrics_when_idle
 from tests.suite.waiting import poll_pause
 
 Open = Callable[..., DefaultRunner]
 
 
 @dataclass
-class Here:
+class InThreadBackend:
     """A place in this very thread: the protocol with nothing around it."""
 
     max_concurrent: int = 2
-    trouble: list[Exception] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
+    errors_to_raise: list[Exception] = field(default_factory=list)
+    full_names: list[str] = field(default_factory=list)
     killed: threading.Event = field(default_factory=threading.Event)
-    hold: bool = False
-    closed: int = 0
+    wait_for_kill: bool = False
+    close_count: int = 0
 
     def open(self, name: str) -> ExecutorBackend:
-        self.names.append(name)
+        self.full_names.append(name)
         return self
 
-    def run(self, job: TaskInvocation) -> bytes:
-        self.names.append(job.name)
-        if self.trouble:
-            raise self.trouble.pop()
-        answer = run_invocation(job.to_bytes())
-        if self.hold:
-            assert self.killed.wait(SOON_SECONDS)
+    def run_invocation(self, invocation: TaskInvocation) -> bytes:
+        self.full_names.append(invocation.name)
+        if self.errors_to_raise:
+            raise self.errors_to_raise.pop()
+        answer = run_invocation(invocation.to_bytes())
+        if self.wait_for_kill:
+            assert self.killed.wait(SIGNAL_TIMEOUT_SECONDS)
         return answer
 
-    def kill(self, job: TaskInvocation) -> None:
-        assert job.over
+    def kill(self, invocation: TaskInvocation) -> None:
+        assert invocation.is_abandoned
         self.killed.set()
 
     def close(self) -> None:
-        self.closed += 1
+        self.close_count += 1
 
 
-def test_an_executor_of_ones_own(open_runner: Open, define: Define) -> None:
-    place = Here()
+def test_a_custom_executor(open_runner: Open, define: Define) -> None:
+    place = InThreadBackend()
     runner = open_runner(executors={"mine": place})
     define("w", ("a", lambda context: {"y": context["x"] * 2}, {"executor": "mine"}), ("b", lambda context: None, {}))
     assert runner.execute("w", {"x": 21}).final_context["y"] == 42
-    assert place.names == ["mine", "public::embedded::w::a"]
+    assert place.full_names == ["mine", "public::embedded::w::a"]
     runner.shutdown()
-    assert place.closed == 1
+    assert place.close_count == 1
 
 
-def test_trouble_in_a_place_is_an_attempt_that_failed(open_runner: Open, define: Define) -> None:
-    place = Here(trouble=[WorkerCrashed("lost"), ConnectionError("far away")])
+def test_an_error_of_the_backend_fails_the_attempt(open_runner: Open, define: Define) -> None:
+    place = InThreadBackend(errors_to_raise=[WorkerCrashed("lost"), ConnectionError("far away")])
     runner = open_runner(executors={"mine": place})
     options = {"executor": "mine", "retry_attempts": 3, "retry_delay_ms": 0, "retry_condition": "transient"}
     define("w", ("a", lambda context: None, options))
@@ -87,23 +87,25 @@ def test_trouble_in_a_place_is_an_attempt_that_failed(open_runner: Open, define:
     assert kinds == ["ConnectionError", "CRASHED"]
 
 
-def test_an_answer_that_is_none(open_runner: Open, define: Define, monkeypatch: pytest.MonkeyPatch) -> None:
-    place = Here()
-    monkeypatch.setattr(place, "run", lambda job: b"\0\0\0\2{}")
+def test_an_invalid_answer_of_a_backend_fails_the_run(
+    open_runner: Open, define: Define, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = InThreadBackend()
+    monkeypatch.setattr(place, "run_invocation", lambda job: b"\0\0\0\2{}")
     runner = open_runner(executors={"mine": place})
     define("w", ("a", lambda context: None, {"executor": "mine"}))
     assert runner.execute("w").status == "Failed"
 
 
-def test_the_slot_comes_back_when_the_body_is_gone(open_runner: Open, define: Define) -> None:
-    place = Here(max_concurrent=1, hold=True)
+def test_a_slot_is_free_again_when_the_task_has_ended(open_runner: Open, define: Define) -> None:
+    place = InThreadBackend(max_concurrent=1, wait_for_kill=True)
     runner = open_runner(executors={"mine": place})
     define("w", ("a", lambda context: None, {"executor": "mine", "timeout_seconds": 0.1}))
     assert "ran longer than 0.1 s" in (runner.execute("w").error_message or "")
-    place.hold = False
+    place.wait_for_kill = False
     define("w", ("a", lambda context: None, {"executor": "mine"}))
     assert runner.execute("w").status == "Completed"
-    metrics = at_rest(runner, "mine")
+    metrics = metrics_when_idle(runner, "mine")
     assert (metrics.active_tasks, metrics.total_executed, metrics.total_failed) == (0, 2, 1)
 
 
@@ -121,18 +123,18 @@ def test_metrics_and_capacity(open_runner: Open, define: Define, gate: Gate) -> 
         pass
 
     handle = runner.submit(define("w", *[(f"t{k}", body, {}) for k in range(3)]))
-    gate.wait_begun()
-    gate.wait_begun()
+    gate.wait_started()
+    gate.wait_started()
     dispatched = threading.Event()
     runner._engine.driver.call_soon_strict(dispatched.set)  # comes up when the third has been handed over too
-    assert dispatched.wait(SOON_SECONDS)
+    assert dispatched.wait(SIGNAL_TIMEOUT_SECONDS)
     metrics = runner.executor_metrics()["default"]
     assert (metrics.active_tasks, metrics.waiting_tasks) == (2, 1)
     assert not runner.has_capacity()
     gate.open.set()
-    handle.result(SOON_SECONDS)
+    handle.result(SIGNAL_TIMEOUT_SECONDS)
     runner.execute(define("v", ("a", fails, {}), ("b", slow, {})))
-    metrics = at_rest(runner, "default")
+    metrics = metrics_when_idle(runner, "default")
     assert (metrics.total_executed, metrics.total_failed) == (5, 1)
     assert runner.has_capacity()
     with pytest.raises(ExecutorNotFound, match="did you mean 'default'"):
@@ -149,11 +151,11 @@ def test_one_full_executor_does_not_hold_up_another(open_runner: Open, define: D
     define("s", *[(f"t{k}", body, {"executor": "slow"}) for k in range(3)])
     define("q", ("a", lambda context: None, {}))
     handle = runner.submit("s")
-    gate.wait_begun()
+    gate.wait_started()
     assert runner.execute("q").status == "Completed"
     assert sum(row.started for row in runner._engine.store.work(handle.run_id)) == 1
     gate.open.set()
-    assert handle.result(SOON_SECONDS).status == "Completed"
+    assert handle.result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
 
 
 def test_the_default_can_be_given(open_runner: Open, define: Define) -> None:
@@ -161,7 +163,7 @@ def test_the_default_can_be_given(open_runner: Open, define: Define) -> None:
     assert runner.executor_metrics()["default"].max_concurrent == 7
 
 
-def test_going_over_the_limit_is_made_good(open_runner: Open, define: Define) -> None:
+def test_exceeding_the_slot_limit_is_compensated(open_runner: Open, define: Define) -> None:
     """A coroutine that leaves `defer_until_async` by an exception has a slot at once; nobody begins on that debt."""
     runner = open_runner(executors={"one": ThreadExecutor(1)})
     running: list[str] = []
@@ -183,7 +185,7 @@ def test_going_over_the_limit_is_made_good(open_runner: Open, define: Define) ->
     rows: list[Any] = [("d", defers, one), *[(f"t{k}", body, one) for k in range(50)]]
     assert runner.execute(define("w", *rows)).status == "Completed"
     assert max(most) == 1
-    assert at_rest(runner, "one").total_executed == 51
+    assert metrics_when_idle(runner, "one").total_executed == 51
 
 
 @pytest.mark.parametrize("elsewhere", [False, True], ids=["thread", "process"])
@@ -210,11 +212,11 @@ def test_a_body_given_up_while_it_waits_for_its_slot(
     while not runner.executor_metrics()["one"].waiting_tasks:  # a moment, bounded by the test's time-out
         poll_pause()
     waiting.cancel()
-    assert waiting.result(SOON_SECONDS).status == "Cancelled"
+    assert waiting.result(SIGNAL_TIMEOUT_SECONDS).status == "Cancelled"
     open(end, "w").close()
-    assert holding.result(SOON_SECONDS).status == "Completed"
+    assert holding.result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
     assert runner.execute(define("v", ("a", lambda context: None, {"executor": "one"}))).status == "Completed"
-    assert at_rest(runner, "one").waiting_tasks == 0
+    assert metrics_when_idle(runner, "one").waiting_tasks == 0
     assert runner.has_capacity("one")
 
 
@@ -231,11 +233,11 @@ def test_rules_and_executors_after_a_restart(open_runner: Open, define: Define, 
     define("w", ("a", body, {}), ("b", lambda context: {"done": True}, {"dependencies": ["a"]}))
     first = open_runner(**options)
     handle = first.submit("w")
-    gate.wait_begun()
+    gate.wait_started()
     first.shutdown()
     gate.open.set()
     second = open_runner(**options)
-    assert second.handle(handle.run_id).result(SOON_SECONDS).final_context == {"done": True}
+    assert second.handle(handle.run_id).result(SIGNAL_TIMEOUT_SECONDS).final_context == {"done": True}
     assert second.executor_metrics()["cpu"].total_executed == 1
 
 

@@ -23,7 +23,7 @@ from holdwater import (
     ThreadExecutor,
 )
 from tests.suite.effort import property_test
-from tests.suite.runners import SOON_SECONDS, Define, Gate
+from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
 
 NAME = "public::embedded::report::render_pdf"
 
@@ -142,17 +142,17 @@ def test_a_runner_leaves_runs_alone_that_need_executors_of_others(
     define("other", ("a", lambda context: None, {}))
     first = open_runner(executors={"io": ThreadExecutor(1)}, shutdown_timeout_seconds=0)
     handle = first.submit("w")
-    gate.wait_begun()
+    gate.wait_started()
     first.shutdown()
     without = open_runner()
     assert without.execute("other").status == "Completed"
     assert without.handle(handle.run_id).status == "Running"
     gate.open.set()
     second = open_runner(executors={"io": ThreadExecutor(1)})
-    assert second.handle(handle.run_id).result(SOON_SECONDS).status == "Completed"
+    assert second.handle(handle.run_id).result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
 
 
-def by_expression(pattern: str, name: str) -> bool:
+def matches_by_regex(pattern: str, name: str) -> bool:
     """The same by one regular expression."""
     parts = [
         "(?:[^:]+(?:::|$))*"
@@ -176,7 +176,7 @@ def test_patterns_match_as_expressions_do(pattern: list[str], name: list[str]) -
     fixed = sum(one != "**" for one in pattern)
     assume(fixed <= 4 and (fixed == 4 or "**" in pattern))
     router = Router([("::".join(pattern), "cpu")])
-    assert (router.executor_for("::".join(name)) == "cpu") == by_expression("::".join(pattern), "::".join(name))
+    assert (router.executor_for("::".join(name)) == "cpu") == matches_by_regex("::".join(pattern), "::".join(name))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from holdwater import Context, DefaultRunner, DefaultRunnerConfig, ProcessExecutor
-from tests.engine.pruning_cases import everything
+from tests.engine.pruning_cases import all_values
 from tests.model import sample_values
 from tests.suite.runners import Define
 
@@ -86,9 +86,9 @@ def test_every_family_through_a_worker(workers: DefaultRunner, define: Define) -
         context["back"] = context["v"]
 
     define("families", ("a", body, {}))
-    result = workers.execute("families", {"v": everything()})
+    result = workers.execute("families", {"v": all_values()})
     assert result.status == "Completed", result.error_message
-    wanted = everything()
+    wanted = all_values()
     back = result.final_context["back"]
     assert [w for w, b in zip(wanted, back, strict=True) if not sample_values.same(w, b)] == []
 

@@ -27,7 +27,7 @@ from holdwater.graphs import Graph, NodeContext, node, register_graph
 from holdwater.model.registry import registry
 from holdwater.storage import open_store
 from tests.engine.fake_clock import FakeClock
-from tests.suite.runners import SOON_SECONDS, Define, Gate
+from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
 from tests.suite.waiting import poll_pause
 
 Open = Callable[..., DefaultRunner]
@@ -52,21 +52,21 @@ def sum_of(results: Any) -> int:
     return sum(result.final_context["n"] for result in results)
 
 
-async def gathers(context: Context, handle: TaskHandle) -> None:
+async def calls_in_gather(context: Context, handle: TaskHandle) -> None:
     calls = [handle.execute_async("double", {"n": n}) for n in range(context["count"])]
     context["sum"] = sum_of(await asyncio.gather(*calls))
 
 
-def threads(context: Context, handle: TaskHandle) -> None:
+def calls_in_threads(context: Context, handle: TaskHandle) -> None:
     with ThreadPoolExecutor(8) as pool:
         context["sum"] = sum_of(pool.map(lambda n: handle.execute("double", {"n": n}), range(context["count"])))
 
 
-def loop_of_its_own(context: Context, handle: TaskHandle) -> None:
-    asyncio.run(gathers(context, handle))
+def calls_in_own_event_loop(context: Context, handle: TaskHandle) -> None:
+    asyncio.run(calls_in_gather(context, handle))
 
 
-def threads_and_loops(context: Context, handle: TaskHandle) -> None:
+def calls_in_threads_and_event_loops(context: Context, handle: TaskHandle) -> None:
     count = context["count"]
 
     async def some(begin: int) -> int:
@@ -77,11 +77,17 @@ def threads_and_loops(context: Context, handle: TaskHandle) -> None:
         context["sum"] = sum(pool.map(lambda begin: asyncio.run(some(begin)), range(4)))
 
 
-async def one_after_the_other(context: Context, handle: TaskHandle) -> None:
+async def calls_sequentially(context: Context, handle: TaskHandle) -> None:
     context["sum"] = sum_of([await handle.execute_async("double", {"n": n}) for n in range(context["count"])])
 
 
-WAYS = [gathers, threads, loop_of_its_own, threads_and_loops, one_after_the_other]
+WAYS = [
+    calls_in_gather,
+    calls_in_threads,
+    calls_in_own_event_loop,
+    calls_in_threads_and_event_loops,
+    calls_sequentially,
+]
 
 
 @ALL
@@ -202,7 +208,7 @@ def test_a_slot_is_free_as_long_as_any_call_waits(open_runner: Open, define: Def
     first_is_done = threading.Event()
 
     def second(context: Context) -> None:
-        assert first_is_done.wait(SOON_SECONDS)
+        assert first_is_done.wait(SIGNAL_TIMEOUT_SECONDS)
 
     async def parent(context: Context, handle: TaskHandle) -> None:
         async def one() -> None:
@@ -216,7 +222,7 @@ def test_a_slot_is_free_as_long_as_any_call_waits(open_runner: Open, define: Def
     define("first", ("a", lambda context: None, {}))
     define("second", ("a", second, {}))
     define("parent", ("a", parent, {}))
-    context = open_runner(max_concurrent_tasks=1).submit("parent").result(SOON_SECONDS).final_context
+    context = open_runner(max_concurrent_tasks=1).submit("parent").result(SIGNAL_TIMEOUT_SECONDS).final_context
     assert (context["held"], context["held after"]) == (False, True)
 
 
@@ -228,30 +234,30 @@ def test_what_a_body_leaves_behind_takes_no_slot_along(
 
     async def leaves_a_task(context: Context, handle: TaskHandle) -> None:
         left.append(asyncio.create_task(handle.execute_async("child")))
-        while not gate_begun(gate):
+        while not is_gate_reached(gate):
             await asyncio.sleep(0)
 
     def leaves_a_thread(context: Context, handle: TaskHandle) -> None:
         left.append(threading.Thread(target=handle.execute, args=("child",), daemon=True))
         left[0].start()
-        gate.wait_begun()
+        gate.wait_started()
 
     define("child", ("a", lambda context: gate(), {}))
     define("parent", ("a", leaves_a_task if kind == "task" else leaves_a_thread, {}))
     runner = open_runner(max_concurrent_tasks=2)
-    assert runner.submit("parent").result(SOON_SECONDS).status == "Completed"
+    assert runner.submit("parent").result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
     gate.open.set()
     (child,) = runner.list_runs(workflow_name="child")
-    assert runner.handle(child.run_id).result(SOON_SECONDS).status == "Cancelled", "it ends with its parent"
+    assert runner.handle(child.run_id).result(SIGNAL_TIMEOUT_SECONDS).status == "Cancelled", "it ends with its parent"
     assert all_slots_are_back(runner)
-    assert most_at_once(runner, define, 6) <= 2
+    assert max_concurrent_tasks(runner, define, 6) <= 2
 
 
-def gate_begun(gate: Gate) -> bool:
-    return gate.begun.acquire(blocking=False)
+def is_gate_reached(gate: Gate) -> bool:
+    return gate.started.acquire(blocking=False)
 
 
-def most_at_once(runner: DefaultRunner, define: Define, count: int) -> int:
+def max_concurrent_tasks(runner: DefaultRunner, define: Define, count: int) -> int:
     lock, now, most = threading.Lock(), [0], [0]
 
     def body(context: Context) -> None:
@@ -263,7 +269,7 @@ def most_at_once(runner: DefaultRunner, define: Define, count: int) -> int:
             now[0] -= 1
 
     define("counted", *[(f"t{k}", body, {}) for k in range(count)])
-    assert runner.submit("counted").result(SOON_SECONDS).status == "Completed"
+    assert runner.submit("counted").result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
     return most[0]
 
 
@@ -272,7 +278,7 @@ def test_a_handle_is_of_no_use_after_its_body(runner: DefaultRunner, define: Def
     handles: list[TaskHandle] = []
     define("child", ("a", lambda context: None, {}))
     define("parent", ("a", lambda context, handle: handles.append(handle), {}))
-    runner.submit("parent").result(SOON_SECONDS)
+    runner.submit("parent").result(SIGNAL_TIMEOUT_SECONDS)
     uses: dict[str, Callable[[], Any]] = {
         "execute": lambda: handles[0].execute("child"),
         "execute_async": lambda: asyncio.run(handles[0].execute_async("child")),
@@ -290,7 +296,7 @@ def test_a_call_that_would_block_all_coroutines_is_refused(runner: DefaultRunner
 
     define("child", ("a", lambda context: None, {}))
     define("parent", ("a", body, {}))
-    message = str(runner.submit("parent").result(SOON_SECONDS).error_message)
+    message = str(runner.submit("parent").result(SIGNAL_TIMEOUT_SECONDS).error_message)
     assert WorkflowError.__name__ in message
     assert "await handle.execute_async" in message
 
@@ -319,14 +325,14 @@ def test_children_of_many_kinds_of_ends_in_one_gather(open_runner: Open, define:
     define("parent", ("a", parent, {}))
     runner = open_runner()
     handle = runner.submit("parent")
-    gate.wait_begun()
-    gate.wait_begun()
+    gate.wait_started()
+    gate.wait_started()
     one, other = runner.list_runs(workflow_name="waits")
     runner.pause(one.run_id)
     runner.cancel(other.run_id)
     gate.open.set()
     runner.resume(one.run_id)
-    ends = handle.result(SOON_SECONDS).final_context["ends"]
+    ends = handle.result(SIGNAL_TIMEOUT_SECONDS).final_context["ends"]
     assert ends[:2] + sorted(ends[2:4]) + ends[4:] == [
         "Completed", "Failed", "Cancelled", "Completed", WorkflowNotFound.__name__,
     ]  # fmt: skip
@@ -341,14 +347,14 @@ def test_a_paused_child_is_waited_for(open_runner: Open, define: Define, gate: G
     runner = open_runner()
     other = open_runner() if where == "elsewhere" else runner
     handle = runner.submit("parent")
-    gate.wait_begun()
+    gate.wait_started()
     (child,) = runner.list_runs(workflow_name="child")
     other.pause(child.run_id)
     gate.open.set()
-    assert other.handle(child.run_id).result(SOON_SECONDS).status == "Paused"
+    assert other.handle(child.run_id).result(SIGNAL_TIMEOUT_SECONDS).status == "Paused"
     assert handle.status == "Running"
     other.resume(child.run_id)
-    assert handle.result(SOON_SECONDS).final_context["was"] == "Completed"
+    assert handle.result(SIGNAL_TIMEOUT_SECONDS).final_context["was"] == "Completed"
 
 
 @ALL
@@ -372,16 +378,16 @@ def test_all_children_end_with_their_parent(open_runner: Open, define: Define, g
                 seen.append(type(error))
                 raise
 
-    define("child", ("a", lambda context, handle: handle.defer_until(gate.begun.release, 1), {}))
+    define("child", ("a", lambda context, handle: handle.defer_until(gate.started.release, 1), {}))
     define("parent", ("a", gathering if way == "gather" else threading_, {}))
     runner = open_runner(recovery_interval_seconds=3600)
     parent = runner.submit("parent")
     while len(runner.list_runs(workflow_name="child")) < count:  # bounded by the test's time-out
         poll_pause()
     parent.cancel()
-    assert parent.result(SOON_SECONDS).status == "Cancelled"
+    assert parent.result(SIGNAL_TIMEOUT_SECONDS).status == "Cancelled"
     for child in runner.list_runs(workflow_name="child"):
-        assert runner.handle(child.run_id).result(SOON_SECONDS).status == "Cancelled"
+        assert runner.handle(child.run_id).result(SIGNAL_TIMEOUT_SECONDS).status == "Cancelled"
     assert seen == [TaskCancelled]
     assert all_slots_are_back(runner)
 
@@ -403,7 +409,7 @@ def test_children_nobody_waits_for_end_with_the_attempt(
             slow.close()
 
     def last(context: Context) -> None:
-        assert gate.open.wait(SOON_SECONDS)
+        assert gate.open.wait(SIGNAL_TIMEOUT_SECONDS)
 
     define("slow", ("a", lambda context, handle: handle.defer_until(lambda: False, 1), {}))
     options = {"retry_attempts": 2, "retry_delay_ms": 0}
@@ -413,10 +419,10 @@ def test_children_nobody_waits_for_end_with_the_attempt(
     while not runner.list_runs(workflow_name="slow"):  # bounded by the test's time-out
         poll_pause()
     (child,) = runner.list_runs(workflow_name="slow")
-    assert runner.handle(child.run_id).result(SOON_SECONDS).status == "Cancelled"
+    assert runner.handle(child.run_id).result(SIGNAL_TIMEOUT_SECONDS).status == "Cancelled"
     assert handle.status == "Running"
     gate.open.set()
-    assert handle.result(SOON_SECONDS).status == "Completed"
+    assert handle.result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
 
 
 def test_a_runner_that_shuts_down_fails_no_parent(open_runner: Open, define: Define, gate: Gate) -> None:
@@ -424,26 +430,26 @@ def test_a_runner_that_shuts_down_fails_no_parent(open_runner: Open, define: Def
     draining = threading.Event()
 
     def parent(context: Context, handle: TaskHandle) -> None:
-        gate.begun.release()
-        assert draining.wait(SOON_SECONDS)
+        gate.started.release()
+        assert draining.wait(SIGNAL_TIMEOUT_SECONDS)
         context["n"] = handle.execute("double", {"n": 4}).final_context["n"]
 
     define("double", ("double", double, {}))
     define("parent", ("a", parent, {}))
-    first = open_runner(shutdown_timeout_seconds=SOON_SECONDS)
+    first = open_runner(shutdown_timeout_seconds=SIGNAL_TIMEOUT_SECONDS)
     run_id = first.submit("parent").run_id
-    gate.wait_begun()
+    gate.wait_started()
     closing = threading.Thread(target=first.shutdown)
     closing.start()
-    while not first._engine.driver._closing:  # bounded by the test's time-out
+    while not first._engine.driver._is_closing:  # bounded by the test's time-out
         poll_pause()
     draining.set()
-    closing.join(SOON_SECONDS)
-    result = open_runner().handle(run_id).result(SOON_SECONDS)
+    closing.join(SIGNAL_TIMEOUT_SECONDS)
+    result = open_runner().handle(run_id).result(SIGNAL_TIMEOUT_SECONDS)
     assert (result.status, result.final_context["n"]) == ("Completed", 8)
 
 
-def test_a_child_hears_of_the_end_of_its_parent_also_in_the_transaction_that_writes_both(
+def test_a_child_is_cancelled_when_its_parent_ends_in_the_same_transaction(
     monkeypatch: pytest.MonkeyPatch, open_runner: Open, define: Define, gate: Gate
 ) -> None:
     holds, held, go_on, parents_end = [threading.Event() for _ in range(4)]
@@ -462,19 +468,19 @@ def test_a_child_hears_of_the_end_of_its_parent_also_in_the_transaction_that_wri
             if holds.is_set():
                 holds.clear()
                 held.set()
-                assert go_on.wait(SOON_SECONDS)
+                assert go_on.wait(SIGNAL_TIMEOUT_SECONDS)
             return self._store.commit(changes)
 
     monkeypatch.setattr(holdwater.engine.engine, "open_store", lambda *args: Holding(open_store(*args)))
 
     def first(context: Context) -> None:
-        gate.begun.release()
-        assert parents_end.wait(SOON_SECONDS)
+        gate.started.release()
+        assert parents_end.wait(SIGNAL_TIMEOUT_SECONDS)
 
     def parent_body(context: Context, handle: TaskHandle) -> None:
         left.append(threading.Thread(target=handle.execute, args=("child",), daemon=True))
         left[0].start()
-        assert held.wait(SOON_SECONDS)
+        assert held.wait(SIGNAL_TIMEOUT_SECONDS)
 
     define(
         "child",
@@ -485,11 +491,11 @@ def test_a_child_hears_of_the_end_of_its_parent_also_in_the_transaction_that_wri
     define("other", ("a", lambda context: None, {}))
     runner = open_runner(recovery_interval_seconds=3600)
     handle = runner.submit("parent")
-    gate.wait_begun()
+    gate.wait_started()
     holds.set()
     other = threading.Thread(target=runner.submit, args=("other",), daemon=True)
     other.start()
-    assert held.wait(SOON_SECONDS)
+    assert held.wait(SIGNAL_TIMEOUT_SECONDS)
     waiting = runner._engine.driver._inbox.qsize
     while waiting() < 1:  # the end of the parent's body; bounded by the test's time-out
         poll_pause()
@@ -497,9 +503,9 @@ def test_a_child_hears_of_the_end_of_its_parent_also_in_the_transaction_that_wri
     while waiting() < 2:  # the end of the child's first body
         poll_pause()
     go_on.set()
-    assert handle.result(SOON_SECONDS).status == "Completed"
+    assert handle.result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
     (child,) = runner.list_runs(workflow_name="child")
-    result = runner.handle(child.run_id).result(SOON_SECONDS)
+    result = runner.handle(child.run_id).result(SIGNAL_TIMEOUT_SECONDS)
     assert (result.status, [t.status for t in result.task_results]) == ("Cancelled", ["Completed", "Cancelled"])
 
 
@@ -522,25 +528,25 @@ def test_time_stands_still_while_a_body_waits(
     define("parent", ("a", body, {"timeout_seconds": 10}))
     runner = open_runner(workflow_timeout_seconds=None)
     parent = runner.submit("parent")
-    gate.wait_begun()
+    gate.wait_started()
     while any(run.status == "Running" for run in runner.list_runs(workflow_name="short")):
         poll_pause()
     clock.advance(100_000)
     assert parent.status == "Running"
     gate.open.set()
-    assert parent.result(SOON_SECONDS).status == "Completed"
+    assert parent.result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
 
 
 # -- a store that is away
 
 
-class Away:
+class UnreachableStore:
     """A store that can be made to fail at every call."""
 
     def __init__(self, store: Any) -> None:
         self._store = store
-        self.away = threading.Event()
-        self.refused = threading.Semaphore(0)
+        self.is_unreachable = threading.Event()
+        self.refusals = threading.Semaphore(0)
 
     def __getattr__(self, name: str) -> Any:
         call = getattr(self._store, name)
@@ -548,8 +554,8 @@ class Away:
             return call
 
         def answered(*args: Any, **kw: Any) -> Any:
-            if self.away.is_set():
-                self.refused.release()
+            if self.is_unreachable.is_set():
+                self.refusals.release()
                 raise StoreUnavailable("the store is away")
             return call(*args, **kw)
 
@@ -557,26 +563,26 @@ class Away:
 
 
 @pytest.fixture
-def away(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Away]]:
-    opened: list[Away] = []
+def away(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[UnreachableStore]]:
+    opened: list[UnreachableStore] = []
 
     def open_(url: str, options: Any = None) -> Any:
-        opened.append(Away(open_store(url, options)))
+        opened.append(UnreachableStore(open_store(url, options)))
         return opened[-1]
 
     monkeypatch.setattr(holdwater.engine.engine, "open_store", open_)
     yield opened
     for store in opened:
-        store.away.clear()
+        store.is_unreachable.clear()
 
 
-@pytest.mark.parametrize("way", [gathers, threads, one_after_the_other])
+@pytest.mark.parametrize("way", [calls_in_gather, calls_in_threads, calls_sequentially])
 @pytest.mark.parametrize("when", ["before the calls", "while they wait"])
 def test_an_outage_of_the_store_is_waited_out(
-    away: list[Away], open_runner: Open, define: Define, gate: Gate, way: Callable[..., Any], when: str
+    away: list[UnreachableStore], open_runner: Open, define: Define, gate: Gate, way: Callable[..., Any], when: str
 ) -> None:
     def outage() -> None:
-        away[0].away.set()
+        away[0].is_unreachable.set()
 
     def child(context: Context) -> None:
         if when == "while they wait" and context["n"] == 3:
@@ -589,15 +595,15 @@ def test_an_outage_of_the_store_is_waited_out(
         return way(context, handle)
 
     async def parent_async(context: Context, handle: TaskHandle) -> None:
-        parent(context, handle) if way is threads else await parent(context, handle)
+        parent(context, handle) if way is calls_in_threads else await parent(context, handle)
 
     define("double", ("double", child, {}))
-    define("parent", ("a", parent if way is threads else parent_async, {}))
+    define("parent", ("a", parent if way is calls_in_threads else parent_async, {}))
     runner = open_runner()
     handle: WorkflowHandle = runner.submit("parent", {"count": 10})
     for _ in range(3):
-        assert away[0].refused.acquire(timeout=SOON_SECONDS)
-    away[0].away.clear()
+        assert away[0].refusals.acquire(timeout=SIGNAL_TIMEOUT_SECONDS)
+    away[0].is_unreachable.clear()
     result = handle.result(PATIENCE_SECONDS)
     assert (result.status, result.final_context["sum"]) == ("Completed", 90), result.error_message
     assert len(runner.list_runs(workflow_name="double")) == 10, "and no child was started twice"

@@ -17,13 +17,13 @@ from holdwater.model.registry import registry
 from holdwater.runs.verify.checker import StoreChecker
 from holdwater.runtime.clock import SystemClock
 from holdwater.steps import Step, StepResult, Workflow, WorkflowContext, register_workflow
-from tests.suite.runners import SOON_SECONDS, Define
+from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define
 
 Open = Callable[..., DefaultRunner]
 
 
 @dataclass(frozen=True)
-class Ask:
+class ChildRequest:
     """One call: the workflow, its inputs, a key."""
 
     inputs: Any = None
@@ -32,21 +32,21 @@ class Ask:
 
     @property
     def name(self) -> str:
-        return f"{self.workflow} {ordered(self.inputs or {})}"
+        return f"{self.workflow} {sort_nested(self.inputs or {})}"
 
 
-def ordered(value: Any) -> Any:
+def sort_nested(value: Any) -> Any:
     if isinstance(value, dict):
-        return sorted((k, ordered(v)) for k, v in value.items())
+        return sorted((k, sort_nested(v)) for k, v in value.items())
     return sorted(value) if isinstance(value, set) else value
 
 
-def price(article: str, **more: Any) -> Ask:
-    return Ask({"article": article, **more})
+def price_request(article: str, **more: Any) -> ChildRequest:
+    return ChildRequest({"article": article, **more})
 
 
-APPLE, PEAR, PLUM = price("apple"), price("pear"), price("plum")
-LIVES = {
+APPLE, PEAR, PLUM = price_request("apple"), price_request("pear"), price_request("plum")
+REQUESTS_BEFORE_AND_AFTER_RESTART = {
     "the same order": ([APPLE, PEAR], [APPLE, PEAR], 2),
     "another order": ([APPLE, PEAR, PLUM], [PLUM, APPLE, PEAR], 3),
     "other items": ([APPLE, PEAR], [PLUM, APPLE], 3),
@@ -55,69 +55,81 @@ LIVES = {
     "equal calls": ([APPLE, APPLE, APPLE], [APPLE, APPLE, APPLE], 3),
     "one more of equal calls": ([APPLE, APPLE], [APPLE, APPLE, APPLE], 3),
     "equal calls between others": ([APPLE, PEAR, APPLE], [PEAR, APPLE, APPLE], 3),
-    "the order of keys": ([price("a", deep={"x": 1, "y": 2})], [price("a", deep={"y": 2, "x": 1})], 1),
-    "a set": ([price("a", kinds=set("abcdefgh"))], [price("a", kinds=set("hgfedcba"))], 1),
-    "equal numbers of another type": ([price("a", n=1)], [price("a", n=1.0), price("a", n=True)], 3),
-    "no inputs": ([Ask(None), Ask({})], [Ask({}), Ask(None)], 2),
-    "another workflow": ([APPLE, Ask(APPLE.inputs, "stock")], [Ask(APPLE.inputs, "stock"), APPLE], 2),
+    "the order of keys": ([price_request("a", deep={"x": 1, "y": 2})], [price_request("a", deep={"y": 2, "x": 1})], 1),
+    "a set": ([price_request("a", kinds=set("abcdefgh"))], [price_request("a", kinds=set("hgfedcba"))], 1),
+    "equal numbers of another type": (
+        [price_request("a", n=1)],
+        [price_request("a", n=1.0), price_request("a", n=True)],
+        3,
+    ),
+    "no inputs": ([ChildRequest(None), ChildRequest({})], [ChildRequest({}), ChildRequest(None)], 2),
+    "another workflow": ([APPLE, ChildRequest(APPLE.inputs, "stock")], [ChildRequest(APPLE.inputs, "stock"), APPLE], 2),
     "keys": (
-        [Ask(APPLE.inputs, key="1"), Ask(APPLE.inputs, key="2")],
-        [Ask(APPLE.inputs, key="2"), Ask(APPLE.inputs, key="1")],
+        [ChildRequest(APPLE.inputs, key="1"), ChildRequest(APPLE.inputs, key="2")],
+        [ChildRequest(APPLE.inputs, key="2"), ChildRequest(APPLE.inputs, key="1")],
         2,
     ),
-    "a key twice": ([Ask(APPLE.inputs, key="1")] * 2, [Ask(APPLE.inputs, key="1")] * 3, 1),
-    "a key of two workflows": ([Ask({}, key="1")], [Ask({}, "stock", key="1"), Ask({}, key="1")], 2),
-    "with a key and without": ([Ask({}, key="1")], [Ask({}), Ask({}, key="1")], 2),
-    "odd keys": ([Ask({}, key=k) for k in (":", "child:0.1:1", "ü\n")], [Ask({}, key="ü\n")], 3),
+    "a key twice": ([ChildRequest(APPLE.inputs, key="1")] * 2, [ChildRequest(APPLE.inputs, key="1")] * 3, 1),
+    "a key of two workflows": (
+        [ChildRequest({}, key="1")],
+        [ChildRequest({}, "stock", key="1"), ChildRequest({}, key="1")],
+        2,
+    ),
+    "with a key and without": ([ChildRequest({}, key="1")], [ChildRequest({}), ChildRequest({}, key="1")], 2),
+    "odd keys": ([ChildRequest({}, key=k) for k in (":", "child:0.1:1", "ü\n")], [ChildRequest({}, key="ü\n")], 3),
 }
 
 
-class Lives:
+class RestartedParent:
     """A body that is interrupted in its first life when all its calls are answered, and goes on in the second."""
 
     def __init__(self, define: Define) -> None:
-        self.asks: list[Ask] = []
+        self.requests: list[ChildRequest] = []
         self.answers: list[tuple[str, str]] = []
-        self.performed: Counter[str] = Counter()
-        self.answered, self.is_last = threading.Event(), False
+        self.executions: Counter[str] = Counter()
+        self.all_answered, self.is_after_restart = threading.Event(), False
         for name in ("price", "stock"):
-            define(name, ("a", self._child(name), {}))
+            define(name, ("a", self._child_function(name), {}))
         define("parent", ("a", self._parent, {}))
 
-    def _child(self, name: str) -> Callable[[Context], None]:
+    def _child_function(self, name: str) -> Callable[[Context], None]:
         def body(context: Context) -> None:
             given = context.to_dict()
-            told = Ask(given, name).name
-            self.performed[told] += 1
+            told = ChildRequest(given, name).name
+            self.executions[told] += 1
             context["told"] = told
 
         return body
 
     async def _parent(self, context: Context, handle: TaskHandle) -> None:
-        calls = [handle.execute_async(ask.workflow, ask.inputs, key=ask.key) for ask in self.asks]
+        calls = [handle.execute_async(ask.workflow, ask.inputs, key=ask.key) for ask in self.requests]
         results = await asyncio.gather(*calls)
-        self.answers = [(ask.name, r.final_context["told"]) for ask, r in zip(self.asks, results, strict=True)]
-        self.answered.set()
-        if not self.is_last:
+        self.answers = [(ask.name, r.final_context["told"]) for ask, r in zip(self.requests, results, strict=True)]
+        self.all_answered.set()
+        if not self.is_after_restart:
             await handle.defer_until_async(lambda: False, 1)
 
 
-@pytest.mark.parametrize("lives", LIVES.values(), ids=LIVES.keys())
-def test_in_the_next_life(open_runner: Open, define: Define, lives: tuple[list[Ask], list[Ask], int]) -> None:
+@pytest.mark.parametrize(
+    "lives", REQUESTS_BEFORE_AND_AFTER_RESTART.values(), ids=REQUESTS_BEFORE_AND_AFTER_RESTART.keys()
+)
+def test_child_calls_after_a_restart(
+    open_runner: Open, define: Define, lives: tuple[list[ChildRequest], list[ChildRequest], int]
+) -> None:
     first, second, children = lives
-    body = Lives(define)
-    body.asks = first
-    runner = open_runner(shutdown_timeout_seconds=SOON_SECONDS)
+    body = RestartedParent(define)
+    body.requests = first
+    runner = open_runner(shutdown_timeout_seconds=SIGNAL_TIMEOUT_SECONDS)
     run_id = runner.submit("parent").run_id
-    assert body.answered.wait(SOON_SECONDS)
+    assert body.all_answered.wait(SIGNAL_TIMEOUT_SECONDS)
     runner.shutdown()
-    body.asks, body.is_last = second, True
+    body.requests, body.is_after_restart = second, True
     after = open_runner()
-    result = after.handle(run_id).result(SOON_SECONDS)
+    result = after.handle(run_id).result(SIGNAL_TIMEOUT_SECONDS)
     assert result.status == "Completed", result.error_message
     for asked, told in body.answers:
         assert told == asked
-    assert sum(body.performed.values()) == len(after.list_runs(parent_run_id=run_id)) == children
+    assert sum(body.executions.values()) == len(after.list_runs(parent_run_id=run_id)) == children
     assert [str(v) for v in StoreChecker(after._engine.store, SystemClock().now).find_violations()] == []
 
 
@@ -139,13 +151,13 @@ def test_other_inputs_under_a_key_name_both_calls(open_runner: Open, define: Def
 
     define("price", ("a", lambda context: None, {}))
     define("parent", ("a", parent, {}))
-    runner = open_runner(shutdown_timeout_seconds=SOON_SECONDS)
+    runner = open_runner(shutdown_timeout_seconds=SIGNAL_TIMEOUT_SECONDS)
     run_id = runner.submit("parent").run_id
     if when == "in the next life":
-        assert answered.wait(SOON_SECONDS)
+        assert answered.wait(SIGNAL_TIMEOUT_SECONDS)
         runner.shutdown()
         runner = open_runner()
-    result = runner.handle(run_id).result(SOON_SECONDS)
+    result = runner.handle(run_id).result(SIGNAL_TIMEOUT_SECONDS)
     assert result.status == "Failed"
     (child,) = runner.list_runs(parent_run_id=run_id)
     for part in ("task 'a'", "'price'", "'the one'", "apple", "pear", child.run_id, run_id, "hint"):
@@ -157,7 +169,7 @@ def test_keys_that_are_none(open_runner: Open, define: Define, key: Any) -> None
     define("price", ("a", lambda context: None, {}))
     define("parent", ("a", lambda context, handle: handle.execute("price", key=key) and None, {}))
     runner = open_runner()
-    result = runner.submit("parent").result(SOON_SECONDS)
+    result = runner.submit("parent").result(SIGNAL_TIMEOUT_SECONDS)
     assert "InvalidArgument: the key of a child run" in str(result.error_message)
     assert runner.list_runs(parent_run_id=result.run_id) == []
 
@@ -183,7 +195,7 @@ def test_each_turn_of_a_loop_has_children_of_its_own(open_runner: Open, define: 
     register_graph(Graph([ask, again], name="polling", entrypoint="ask"))
     try:
         runner = open_runner()
-        result = runner.submit("polling", {"count": 0}).result(SOON_SECONDS)
+        result = runner.submit("polling", {"count": 0}).result(SIGNAL_TIMEOUT_SECONDS)
         assert (result.status, result.final_context["count"]) == ("Completed", 4), result.error_message
         assert len(runner.list_runs(parent_run_id=result.run_id)) == 4
     finally:
@@ -203,11 +215,11 @@ def test_each_attempt_has_children_of_its_own_and_ends_those_it_leaves(open_runn
     define("endless", ("a", lambda context, handle: handle.defer_until(lambda: False, 1), {}))
     define("parent", ("a", parent, {"retry_attempts": 2, "retry_delay_ms": 0}))
     runner = open_runner()
-    assert runner.submit("parent").result(SOON_SECONDS).status == "Completed"
+    assert runner.submit("parent").result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
     assert [attempt for attempt, _ in seen] == [1, 2]
     assert len({run_id for _, run_id in seen}) == 2
     (left,) = runner.list_runs(workflow_name="endless")
-    assert runner.handle(left.run_id).result(SOON_SECONDS).status == "Cancelled"
+    assert runner.handle(left.run_id).result(SIGNAL_TIMEOUT_SECONDS).status == "Cancelled"
 
 
 # -- children that nobody asks for
@@ -230,11 +242,11 @@ def strays(open_runner: Open, define: Define) -> Callable[[], tuple[str, str, li
         define("parent", ("a", lambda context, handle: handle.execute("child") and None, {}))
         first = open_runner(shutdown_timeout_seconds=0)
         run_id = first.submit("parent").run_id
-        assert begun.wait(SOON_SECONDS)
+        assert begun.wait(SIGNAL_TIMEOUT_SECONDS)
         first.shutdown()
         second = open_runner(enable_recovery=False)
         second.cancel(run_id)
-        assert second.handle(run_id).result(SOON_SECONDS).status == "Cancelled"
+        assert second.handle(run_id).result(SIGNAL_TIMEOUT_SECONDS).status == "Cancelled"
         (found,) = second.list_runs(workflow_name="child")
         second.shutdown()
         return run_id, found.run_id, ran
@@ -248,7 +260,7 @@ def test_a_child_of_a_run_that_ended_elsewhere_is_collected(
     _, child, ran = strays()
     ran.clear()
     runner = open_runner()
-    assert runner.handle(child).result(SOON_SECONDS).status == "Cancelled"
+    assert runner.handle(child).result(SIGNAL_TIMEOUT_SECONDS).status == "Cancelled"
     assert ran == []
 
 
@@ -258,7 +270,7 @@ def test_a_child_that_waits_for_a_person_ends_with_the_map_that_failed(open_runn
 
     def item(context: WorkflowContext, config: dict[str, Any]) -> StepResult:
         if context.params["item"] == "bad":
-            assert goes_on.wait(SOON_SECONDS)
+            assert goes_on.wait(SIGNAL_TIMEOUT_SECONDS)
             raise ValueError("bad")
         return StepResult.ok({})
 
@@ -273,7 +285,7 @@ def test_a_child_that_waits_for_a_person_ends_with_the_map_that_failed(open_runn
         resting = next(c for c in children if c.run_id.endswith(".0"))
         runner.pause(resting.run_id)
         goes_on.set()
-        assert handle.result(SOON_SECONDS).status == "Failed"
-        assert runner.handle(resting.run_id).result(SOON_SECONDS).status == "Cancelled"
+        assert handle.result(SIGNAL_TIMEOUT_SECONDS).status == "Failed"
+        assert runner.handle(resting.run_id).result(SIGNAL_TIMEOUT_SECONDS).status == "Cancelled"
     finally:
         registry.unregister("mapped")

@@ -17,7 +17,7 @@ from holdwater import (
     WorkflowError,
     WorkflowNotFound,
 )
-from tests.suite.runners import SOON_SECONDS, Define, Gate
+from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
 
 Open = Callable[..., DefaultRunner]
 
@@ -84,16 +84,16 @@ def test_a_child_ends_with_its_parent(open_runner: Open, define: Define, how: st
     define("parent", ("a", lambda context, handle: handle.execute("child"), {}))
     runner = open_runner()
     parent = runner.submit("parent")
-    assert begun.wait(SOON_SECONDS)
+    assert begun.wait(SIGNAL_TIMEOUT_SECONDS)
     (child,) = runner.list_runs(workflow_name="child")
     if how == "cancel":
         parent.cancel()
-        assert parent.result(SOON_SECONDS).status == "Cancelled"
+        assert parent.result(SIGNAL_TIMEOUT_SECONDS).status == "Cancelled"
     else:
         driver = runner._engine.driver
-        driver.call_soon_strict(lambda: driver.deadlines.end_run(driver.runs[parent.run_id], 0))
-        assert parent.result(SOON_SECONDS).status == "Failed"
-    assert runner.handle(child.run_id).result(SOON_SECONDS).status == "Cancelled"
+        driver.call_soon_strict(lambda: driver.deadlines.expire_run(driver.active_runs[parent.run_id], 0))
+        assert parent.result(SIGNAL_TIMEOUT_SECONDS).status == "Failed"
+    assert runner.handle(child.run_id).result(SIGNAL_TIMEOUT_SECONDS).status == "Cancelled"
 
 
 def test_the_next_attempt_after_a_failure_has_a_child_of_its_own(runner: DefaultRunner, define: Define) -> None:
@@ -130,7 +130,7 @@ def test_a_retried_parent_has_a_child_of_its_own(runner: DefaultRunner, define: 
     assert failed.status == "Failed"
     ill.clear()
     runner.retry(failed.run_id)
-    result = runner.handle(failed.run_id).result(SOON_SECONDS)
+    result = runner.handle(failed.run_id).result(SIGNAL_TIMEOUT_SECONDS)
     assert result.status == "Completed"
     assert len(runner.list_runs(workflow_name="child")) == 2
 
@@ -154,11 +154,11 @@ def test_a_parent_that_is_taken_over_finds_its_child_again(open_runner: Open, de
     define("parent", ("a", parent, {}))
     first = open_runner(shutdown_timeout_seconds=0)
     run_id = first.submit("parent").run_id
-    gate.wait_begun()
+    gate.wait_started()
     first.shutdown()
     gate.open.set()
     second = open_runner()
-    result = second.handle(run_id).result(SOON_SECONDS)
+    result = second.handle(run_id).result(SIGNAL_TIMEOUT_SECONDS)
     assert (result.status, result.final_context["done"]) == ("Completed", True)
     assert [run.run_id for run in second.list_runs(workflow_name="child")] == [result.final_context["child"]]
 

@@ -10,9 +10,9 @@ import pytest
 import holdwater.engine.engine
 from holdwater import Context, DefaultRunner, TaskHandle
 from holdwater.runs.verify.checker import StoreChecker
-from holdwater.runtime.clock import CONFIRM_US, SystemClock
-from tests.engine.fake_clock import FakeClock, Ran, settled, us
-from tests.suite.runners import SOON_SECONDS, Define, Gate
+from holdwater.runtime.clock import STEP_CONFIRMATION_US, SystemClock
+from tests.engine.fake_clock import ContextRecorder, FakeClock, instant_us, wait_until_idle
+from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
 from tests.suite.waiting import poll_pause
 
 Open = Callable[..., DefaultRunner]
@@ -20,32 +20,32 @@ START = "2026-11-21T00:00:00"
 LIMIT_S = 100.0
 
 
-class Machine:
+class MachineClocks:
     """The clocks of a machine, in the hands of a test."""
 
     def __init__(self) -> None:
         self.steady = 1_000_000_000
-        self.ahead = us(START) - self.steady
-        self.clocks: list[Shown] = []
+        self.wall_offset_us = instant_us(START) - self.steady
+        self.clocks: list[MachineClock] = []
 
-    def clock(self) -> Shown:
-        self.clocks.append(Shown(self))
+    def clock(self) -> MachineClock:
+        self.clocks.append(MachineClock(self))
         return self.clocks[-1]
 
-    def pass_(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         self.steady += int(seconds * 1e6)
         for clock in self.clocks:
             clock.wake()
 
     def set_wall(self, seconds: float) -> None:
-        self.ahead += int(seconds * 1e6)
+        self.wall_offset_us += int(seconds * 1e6)
 
 
-class Shown(SystemClock):
+class MachineClock(SystemClock):
     """A runner's clock on that machine."""
 
-    def __init__(self, machine: Machine) -> None:
-        super().__init__(lambda: machine.steady + machine.ahead, lambda: machine.steady)
+    def __init__(self, machine: MachineClocks) -> None:
+        super().__init__(lambda: machine.steady + machine.wall_offset_us, lambda: machine.steady)
         self.wake: Callable[[], None] = lambda: None
 
     def seconds_until(self, instant: int) -> float | None:
@@ -56,10 +56,10 @@ class Shown(SystemClock):
 
 
 @pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch, url: str) -> Machine:
+def machine(monkeypatch: pytest.MonkeyPatch, url: str) -> MachineClocks:
     if not url.startswith("sqlite"):
         pytest.skip("its time is the server's")
-    made = Machine()
+    made = MachineClocks()
     monkeypatch.setattr(holdwater.engine.engine, "SystemClock", made.clock)
     return made
 
@@ -71,94 +71,94 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     return made
 
 
-def sound(runner: DefaultRunner, now: int) -> list[str]:
+def violations(runner: DefaultRunner, now: int) -> list[str]:
     return [str(violation) for violation in StoreChecker(runner._engine.store, lambda: now).find_violations()]
 
 
 @pytest.mark.parametrize("step", [600, -600, 86_400, -3600])
 def test_a_wall_clock_that_is_set_ends_nothing_and_takes_nothing(
-    step: float, machine: Machine, open_runner: Open, define: Define, gate: Gate
+    step: float, machine: MachineClocks, open_runner: Open, define: Define, gate: Gate
 ) -> None:
     define("w", ("a", lambda context: gate(), {"timeout_seconds": 300}), ("b", lambda context: None, {}))
     runner = open_runner(workflow_timeout_seconds=400)
     handle = runner.submit("w")
-    gate.wait_begun()
+    gate.wait_started()
     machine.set_wall(step)
     other = open_runner()  # it starts with the new time
     for _ in range(10):
-        machine.pass_(CONFIRM_US / 5e6)
-        settled(runner)
-        settled(other)
+        machine.advance(STEP_CONFIRMATION_US / 5e6)
+        wait_until_idle(runner)
+        wait_until_idle(other)
     assert abs(runner._engine.clock.now() - other._engine.clock.now()) < 1_000_000, "both follow in the end"
     assert handle.status == "Running"
     gate.open.set()
-    result = handle.result(SOON_SECONDS)
+    result = handle.result(SIGNAL_TIMEOUT_SECONDS)
     assert result.status == "Completed"
     assert {t.attempt_count for t in result.task_results} == {1}
-    assert sound(runner, runner._engine.clock.now()) == []
+    assert violations(runner, runner._engine.clock.now()) == []
 
 
 @pytest.mark.parametrize("step", [600, -600])
 def test_what_runs_keeps_its_time_out_when_a_clock_was_followed(
-    step: float, machine: Machine, open_runner: Open, define: Define, gate: Gate
+    step: float, machine: MachineClocks, open_runner: Open, define: Define, gate: Gate
 ) -> None:
     define("w", ("a", lambda context: gate(), {"timeout_seconds": 300}))
     runner = open_runner()
     handle = runner.submit("w")
-    gate.wait_begun()
+    gate.wait_started()
     machine.set_wall(step)
     for _ in range(5):
-        machine.pass_(50)
-        settled(runner)
+        machine.advance(50)
+        wait_until_idle(runner)
     assert handle.status == "Running"
     for _ in range(2):
-        machine.pass_(50)
-        settled(runner)
-    assert "ran longer than 300 s" in str(handle.result(SOON_SECONDS).error_message)
+        machine.advance(50)
+        wait_until_idle(runner)
+    assert "ran longer than 300 s" in str(handle.result(SIGNAL_TIMEOUT_SECONDS).error_message)
 
 
 @pytest.mark.parametrize(("step", "fires_s"), [(600, 60), (-600, 600 + 420)])
 def test_no_schedule_fires_because_a_clock_was_just_set(
-    step: float, fires_s: int, machine: Machine, open_runner: Open, define: Define
+    step: float, fires_s: int, machine: MachineClocks, open_runner: Open, define: Define
 ) -> None:
     """At seven past: it fires when the new time has stood for a minute, or when that has come to it."""
-    ran = Ran()
+    ran = ContextRecorder()
     define("w", ("a", ran, {}))
     runner = open_runner()
     runner.register_cron_workflow("w", "7 0 * * *")
-    settled(runner)
+    wait_until_idle(runner)
     machine.set_wall(step)
     passed = 0
     while passed < fires_s - 10:
-        machine.pass_(10)
+        machine.advance(10)
         passed += 10
-        settled(runner)
+        wait_until_idle(runner)
         assert ran.times == []
     for _ in range(6):
-        machine.pass_(10)
-        settled(runner)
-    ran.wait(1)
+        machine.advance(10)
+        wait_until_idle(runner)
+    ran.wait_for_runs(1)
     assert ran.times == ["2026-11-21T00:07:00"]
 
 
 @pytest.mark.parametrize("steps", [(600, 600), (600, -20), (-20, 600), (-20, -5)])
 def test_runners_whose_clocks_differ_leave_a_sound_record(
-    steps: tuple[float, float], machine: Machine, open_runner: Open, define: Define, gate: Gate
+    steps: tuple[float, float], machine: MachineClocks, open_runner: Open, define: Define, gate: Gate
 ) -> None:
     """A run goes from one to the other; what is written later is never dated earlier."""
     define("w", *[(f"t{k}", lambda context: gate(), {"dependencies": [f"t{k - 1}"] if k else []}) for k in range(3)])
     runner = open_runner(shutdown_timeout_seconds=0)
     run_id = runner.submit("w").run_id
     for set_by in steps:
-        gate.wait_begun()
+        gate.wait_started()
         runner.shutdown()
         machine.set_wall(set_by)
         runner = open_runner(shutdown_timeout_seconds=0)
-    gate.wait_begun()
+    gate.wait_started()
     gate.open.set()
-    assert runner.handle(run_id).result(SOON_SECONDS).status == "Completed"
+    assert runner.handle(run_id).result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
     for shift in (0, 600, -600):
-        assert sound(runner, runner._engine.clock.now() + int(shift * 1e6)) == []
+        assert violations(runner, runner._engine.clock.now() + int(shift * 1e6)) == []
 
 
 def test_a_deadline_passes_although_no_runner_has_work_of_the_run(
@@ -178,55 +178,59 @@ def test_a_deadline_passes_although_no_runner_has_work_of_the_run(
     first.shutdown()
     second = open_runner()
     clock.advance(99)
-    settled(second)
+    wait_until_idle(second)
     assert second.handle(run_id).status == "Running"
     clock.advance(31)
-    assert "ran longer than 100 s" in str(second.handle(run_id).result(SOON_SECONDS).error_message)
+    assert "ran longer than 100 s" in str(second.handle(run_id).result(SIGNAL_TIMEOUT_SECONDS).error_message)
 
 
 # -- bodies that are deferred
 
 
-class Deferred:
+class DeferredTasks:
     """A workflow whose task `a` is deferred until `go_on`, and then runs; `beside` is what else there is."""
 
-    def __init__(self, open_runner: Open, define: Define, beside: Callable[..., None], **options: object) -> None:
-        self.resting, self.go_on, self.running = threading.Semaphore(0), threading.Event(), threading.Semaphore(0)
+    def __init__(self, open_runner: Open, define: Define, other_task: Callable[..., None], **options: object) -> None:
+        self.condition_checks, self.release, self.running = (
+            threading.Semaphore(0),
+            threading.Event(),
+            threading.Semaphore(0),
+        )
         self.end = threading.Event()
-        define("w", ("a", self._body, {"timeout_seconds": 1e6}), ("b", beside, options))
+        define("w", ("a", self._task_function, {"timeout_seconds": 1e6}), ("b", other_task, options))
         self.runner = open_runner(workflow_timeout_seconds=LIMIT_S)
         self.handle = self.runner.submit("w")
         for _ in range(2):  # the second time it has given up its slot
-            assert self.resting.acquire(timeout=SOON_SECONDS)
-        settled(self.runner)
+            assert self.condition_checks.acquire(timeout=SIGNAL_TIMEOUT_SECONDS)
+        wait_until_idle(self.runner)
 
-    def _body(self, context: Context, handle: TaskHandle) -> None:
+    def _task_function(self, context: Context, handle: TaskHandle) -> None:
         def condition() -> bool:
-            self.resting.release()
-            return self.go_on.is_set()
+            self.condition_checks.release()
+            return self.release.is_set()
 
         handle.defer_until(condition, poll_interval_ms=10)
         self.running.release()
-        assert self.end.wait(SOON_SECONDS)
+        assert self.end.wait(SIGNAL_TIMEOUT_SECONDS)
 
-    def stops_waiting(self) -> None:
-        self.go_on.set()
-        assert self.running.acquire(timeout=SOON_SECONDS)
-        settled(self.runner)
+    def stop_deferral(self) -> None:
+        self.release.set()
+        assert self.running.acquire(timeout=SIGNAL_TIMEOUT_SECONDS)
+        wait_until_idle(self.runner)
 
-    def wait_over(self, task: str, status: str) -> None:
+    def wait_for_status(self, task: str, status: str) -> None:
         while {t.task_name: t.status for t in self.handle.info().task_results}[task] != status:
             pass
-        settled(self.runner)
+        wait_until_idle(self.runner)
 
-    def has_left(self, clock: FakeClock, seconds: float) -> bool:
+    def has_time_left(self, clock: FakeClock, seconds: float) -> bool:
         """Whether its deadline passes after so many seconds, and not before."""
         clock.advance(seconds - 1)
-        settled(self.runner)
+        wait_until_idle(self.runner)
         if self.handle.status != "Running":
             return False
         clock.advance(2)
-        ended = self.handle.result(SOON_SECONDS)
+        ended = self.handle.result(SIGNAL_TIMEOUT_SECONDS)
         self.end.set()
         return f"ran longer than {LIMIT_S:g} s" in str(ended.error_message)
 
@@ -241,20 +245,20 @@ def test_the_deadline_stands_still_when_the_last_body_that_is_not_deferred_ends(
             raise ValueError
 
     timeout_s = 30 if how == "times out" else 1e6
-    run = Deferred(open_runner, define, beside, retry_attempts=1, timeout_seconds=timeout_s)
-    gate.wait_begun()
+    run = DeferredTasks(open_runner, define, beside, retry_attempts=1, timeout_seconds=timeout_s)
+    gate.wait_started()
     clock.advance(20)
-    settled(run.runner)
+    wait_until_idle(run.runner)
     if how == "times out":
         clock.advance(10)
     else:
         gate.open.set()
-    run.wait_over("b", "Completed" if how == "returns" else "Failed")
+    run.wait_for_status("b", "Completed" if how == "returns" else "Failed")
     clock.advance(1000)
-    settled(run.runner)
+    wait_until_idle(run.runner)
     assert run.handle.status == "Running"
-    run.stops_waiting()
-    assert run.has_left(clock, LIMIT_S - (30 if how == "times out" else 20))
+    run.stop_deferral()
+    assert run.has_time_left(clock, LIMIT_S - (30 if how == "times out" else 20))
 
 
 def test_the_deadline_goes_on_when_a_body_begins_beside_one_that_is_deferred(
@@ -266,26 +270,26 @@ def test_the_deadline_goes_on_when_a_body_begins_beside_one_that_is_deferred(
         gate()
 
     delay = {"retry_delay_ms": 50_000, "retry_max_delay_ms": 50_000, "retry_jitter": False}
-    run = Deferred(open_runner, define, beside, retry_attempts=2, timeout_seconds=1e6, **delay)
-    run.wait_over("b", "Waiting")
+    run = DeferredTasks(open_runner, define, beside, retry_attempts=2, timeout_seconds=1e6, **delay)
+    run.wait_for_status("b", "Waiting")
     clock.advance(51)
-    gate.wait_begun()
-    settled(run.runner)
-    assert run.has_left(clock, LIMIT_S)
+    gate.wait_started()
+    wait_until_idle(run.runner)
+    assert run.has_time_left(clock, LIMIT_S)
 
 
 def test_a_pause_of_a_run_whose_bodies_are_deferred_counts_once(
     clock: FakeClock, open_runner: Open, define: Define
 ) -> None:
-    run = Deferred(open_runner, define, lambda context: None)
-    run.wait_over("b", "Completed")
+    run = DeferredTasks(open_runner, define, lambda context: None)
+    run.wait_for_status("b", "Completed")
     clock.advance(10)
     run.runner.pause(run.handle.run_id)
     clock.advance(1000)
     run.runner.resume(run.handle.run_id)
     clock.advance(10)
-    run.stops_waiting()
-    assert run.has_left(clock, LIMIT_S)
+    run.stop_deferral()
+    assert run.has_time_left(clock, LIMIT_S)
 
 
 @pytest.mark.parametrize("handed_over", [False, True], ids=["here", "elsewhere"])
@@ -314,11 +318,11 @@ def test_a_durable_timer_is_never_early(
     due = ran[0] + delay_s * 1_000_000
     for before_s in (delay_s / 2, 1, 0.001):
         clock.set(due - int(before_s * 1e6))
-        settled(runner)
-        runner._engine.driver.look_for_work()
-        settled(runner)
+        wait_until_idle(runner)
+        runner._engine.driver.check_for_work()
+        wait_until_idle(runner)
         assert len(ran) == 1, f"{before_s} s early"
     clock.set(due)
     clock.advance(31)  # a scan finds what is nobody's
-    assert handle.result(SOON_SECONDS).status == "Completed"
+    assert handle.result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
     assert ran[1] >= due

@@ -10,12 +10,12 @@ import pytest
 from holdwater import Context, DefaultRunner
 from holdwater.runs.verify.checker import StoreChecker
 from holdwater.runtime.clock import SystemClock
-from tests.engine.other_runners import SAFETY_SECONDS, Other, renewed, start_other
-from tests.suite.runners import SOON_SECONDS, Define
+from tests.engine.other_runners import SAFETY_SECONDS, OtherProcess, start_other, wait_for_two_renewals
+from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define
 
 __all__ = ["start_other"]
 
-LONGER_SECONDS = 2.0
+LONG_LEASE_SECONDS = 2.0
 """a lease that is renewed in time on a busy machine, too"""
 
 
@@ -36,7 +36,9 @@ def taker(open_runner: Callable[..., DefaultRunner], define: Define) -> Callable
     return open_
 
 
-def watched(runner: DefaultRunner, monkeypatch: pytest.MonkeyPatch, lease_seconds: float) -> Callable[[], None]:
+def watch_expiry_scans(
+    runner: DefaultRunner, monkeypatch: pytest.MonkeyPatch, lease_seconds: float
+) -> Callable[[], None]:
     """Returns what waits until the runner would have taken an expired lease, were there one."""
     store, looks = runner._engine.store, threading.Semaphore(0)
     real = store.next_expiry
@@ -58,102 +60,102 @@ def watched(runner: DefaultRunner, monkeypatch: pytest.MonkeyPatch, lease_second
     return wait
 
 
-def sound(runner: DefaultRunner) -> bool:
+def violations(runner: DefaultRunner) -> bool:
     return [str(v) for v in StoreChecker(runner._engine.store, SystemClock().now).find_violations()] == []
 
 
 def test_a_stopped_runner_that_wakes_up_tells_its_bodies_and_frees_their_slots(
-    start_other: Callable[..., Other], taker: Callable[..., DefaultRunner]
+    start_other: Callable[..., OtherProcess], taker: Callable[..., DefaultRunner]
 ) -> None:
     """Beyond its lease its work was done by another runner, which does not count that as a crash."""
     other = start_other()
-    run_id = other.start("pair")
-    other.hear("begun first")
-    other.stop()
+    run_id = other.start_run("pair")
+    other.wait_for_line("begun first")
+    other.suspend()
     runner = taker()
-    result = runner.handle(run_id).result(SOON_SECONDS)
+    result = runner.handle(run_id).result(SIGNAL_TIMEOUT_SECONDS)
     assert (result.status, result.final_context["by"]) == ("Completed", "the taker")
-    other.go_on()
-    other.hear("told first")
-    other.tell("rest")
-    other.hear("at rest")  # though the body has not returned
-    assert "begun second" not in other.said
-    assert sound(runner)
+    other.continue_()
+    other.wait_for_line("told first")
+    other.send_line("rest")
+    other.wait_for_line("at rest")  # though the body has not returned
+    assert "begun second" not in other.output_lines
+    assert violations(runner)
 
 
 def test_a_stopped_runner_that_wakes_up_begins_nothing_it_may_have_lost(
-    start_other: Callable[..., Other], taker: Callable[..., DefaultRunner]
+    start_other: Callable[..., OtherProcess], taker: Callable[..., DefaultRunner]
 ) -> None:
     """Also in the moment in which its loop has not yet noticed anything."""
     other = start_other(enable_recovery=False)  # so that it does not hand back what waits for its slot
-    run_id = other.start("queue")
-    other.hear("begun one")
-    other.tell("hold")
-    other.hear("held")
-    other.stop()
+    run_id = other.start_run("queue")
+    other.wait_for_line("begun one")
+    other.send_line("hold")
+    other.wait_for_line("held")
+    other.suspend()
     runner = taker()
-    assert runner.handle(run_id).result(SOON_SECONDS).final_context["by"] == "the taker"
-    other.go_on()
-    other.tell("go one")
-    other.tell("rest")
-    other.hear("at rest")
-    other.tell("free")
-    other.start("next")
-    other.hear("begun quick")
-    assert "begun two" not in other.said
-    assert sound(runner)
+    assert runner.handle(run_id).result(SIGNAL_TIMEOUT_SECONDS).final_context["by"] == "the taker"
+    other.continue_()
+    other.send_line("go one")
+    other.send_line("rest")
+    other.wait_for_line("at rest")
+    other.send_line("free")
+    other.start_run("next")
+    other.wait_for_line("begun quick")
+    assert "begun two" not in other.output_lines
+    assert violations(runner)
 
 
-def test_leases_are_renewed_as_long_as_a_body_runs(url: str, start_other: Callable[..., Other]) -> None:
+def test_leases_are_renewed_as_long_as_a_body_runs(url: str, start_other: Callable[..., OtherProcess]) -> None:
     other = start_other()
-    run_id = other.start("queue")
-    other.hear("begun one")
-    renewed(url, run_id)
-    other.tell("go one")
-    other.hear("begun two")
+    run_id = other.start_run("queue")
+    other.wait_for_line("begun one")
+    wait_for_two_renewals(url, run_id)
+    other.send_line("go one")
+    other.wait_for_line("begun two")
 
 
-def test_a_stopped_runner_that_lost_nothing_goes_on(start_other: Callable[..., Other]) -> None:
+def test_a_stopped_runner_that_lost_nothing_goes_on(start_other: Callable[..., OtherProcess]) -> None:
     """Nobody else was there: what runs is not told to stop, and what waited begins."""
     other = start_other(enable_recovery=False)  # so that it does not hand back what waits for its slot
-    other.start("queue")
-    other.hear("begun one")
-    other.tell("hold")
-    other.hear("held")
-    other.stop()
+    other.start_run("queue")
+    other.wait_for_line("begun one")
+    other.send_line("hold")
+    other.wait_for_line("held")
+    other.suspend()
     ended = threading.Event()
     assert not ended.wait(1.5)  # its lease
-    other.go_on()
-    other.tell("go one")
-    other.tell("rest")
-    other.hear("at rest")
-    assert "begun two" not in other.said, "nobody knows yet whether it is still its own"
-    other.tell("free")
-    other.hear("begun two")
+    other.continue_()
+    other.send_line("go one")
+    other.send_line("rest")
+    other.wait_for_line("at rest")
+    assert "begun two" not in other.output_lines, "nobody knows yet whether it is still its own"
+    other.send_line("free")
+    other.wait_for_line("begun two")
 
 
 @pytest.mark.parametrize("name", ["hog", "loop"])
 def test_a_healthy_runner_keeps_work_that_takes_longer_than_its_lease(
     name: str,
     url: str,
-    start_other: Callable[..., Other],
+    start_other: Callable[..., OtherProcess],
     taker: Callable[..., DefaultRunner],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Though its body holds the interpreter or blocks the event loop meanwhile."""
-    other = start_other(lease_seconds=LONGER_SECONDS)
-    run_id = other.start(name)
-    other.hear("begun body")
+    other = start_other(lease_seconds=LONG_LEASE_SECONDS)
+    run_id = other.start_run(name)
+    other.wait_for_line("begun body")
     if not url.startswith("sqlite") and name == "hog":
-        renewed(url, run_id)
-    runner = taker(LONGER_SECONDS)
-    watched(runner, monkeypatch, LONGER_SECONDS)()
+        wait_for_two_renewals(url, run_id)
+    runner = taker(LONG_LEASE_SECONDS)
+    watch_expiry_scans(runner, monkeypatch, LONG_LEASE_SECONDS)()
     assert runner.handle(run_id).status == "Running"
     if name == "hog":
-        other.let_interpreter_go()
+        other.release_interpreter()
     else:
-        other.tell("go loop")
-    result = runner.handle(run_id).result(SOON_SECONDS)
+        other.send_line("go loop")
+    result = runner.handle(run_id).result(SIGNAL_TIMEOUT_SECONDS)
     assert (result.status, result.final_context["by"]) == ("Completed", "the first")
     assert result.task_results[0].attempt_count == 1
-    assert sound(runner)
+    assert violations(runner)

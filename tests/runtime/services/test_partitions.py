@@ -17,8 +17,8 @@ import pytest
 from holdwater import Context, DefaultRunner, TaskHandle
 from holdwater.runs.verify.checker import StoreChecker
 from holdwater.runtime.clock import SystemClock
-from tests.crash.test_server_restarts import Effects, accepted, check, loads
-from tests.engine.other_runners import SAFETY_SECONDS, Other, renewed, start_other
+from tests.crash.test_server_restarts import EffectsLog, assert_consistent, count_accepted, start_loads
+from tests.engine.other_runners import SAFETY_SECONDS, OtherProcess, start_other, wait_for_two_renewals
 from tests.postgres.cluster import Cluster
 from tests.postgres.proxy import FAULTS, Fault, Proxy
 from tests.suite.runners import Define
@@ -27,7 +27,7 @@ __all__ = ["start_other"]
 
 LEASE_SECONDS = 3.0
 RUNS = 3
-HASTY = {"silence_seconds": 5.0}
+SHORT_SILENCE = {"silence_seconds": 5.0}
 """a connection on which no reply comes any more is given up"""
 
 
@@ -42,14 +42,14 @@ def url(new_schema: Callable[[], str]) -> str:
     return new_schema()
 
 
-def behind(proxy: Proxy, url: str) -> str:
+def url_through_proxy(proxy: Proxy, url: str) -> str:
     """The same database, behind the proxy."""
     parts = urlsplit(url)
     host = f"{parts.username}@{parts.hostname}:{proxy.port}"
     return parts._replace(netloc=host, query=f"{parts.query}&connect_timeout=2".lstrip("&")).geturl()
 
 
-def actors(path: Path) -> dict[str, dict[str, list[int]]]:
+def actors_by_task(path: Path) -> dict[str, dict[str, list[int]]]:
     """Task of a run -> who acted for it -> when, in nanoseconds of the machine's monotonic clock."""
     found: defaultdict[str, defaultdict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for line in path.read_text().splitlines():
@@ -77,36 +77,36 @@ def open_taker(
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_runner_that_is_cut_off_stops_at_the_end_of_its_lease(
+def test_a_partitioned_runner_stops_when_its_lease_expires(
     fault: Fault,
     url: str,
     proxy: Proxy,
-    start_other: Callable[..., Other],
+    start_other: Callable[..., OtherProcess],
     open_taker: Callable[[], DefaultRunner],
     tmp_path: Path,
 ) -> None:
     """Though its loop is in a call that hangs.  What it had, begun and waiting for a slot, is done by the other one."""
     other = start_other(  # without recovery it does not hand back what waits for its slot
-        behind(proxy, url), lease_seconds=LEASE_SECONDS, enable_recovery=False, **HASTY
+        url_through_proxy(proxy, url), lease_seconds=LEASE_SECONDS, enable_recovery=False, **SHORT_SILENCE
     )
-    run_ids = [other.start("effects") for _ in range(RUNS)]
-    other.hear("begun")
-    renewed(url, run_ids[-1])  # from now on all its leases end at once
+    run_ids = [other.start_run("effects") for _ in range(RUNS)]
+    other.wait_for_line("begun")
+    wait_for_two_renewals(url, run_ids[-1])  # from now on all its leases end at once
     taker = open_taker()
     proxy.inject_fault(fault)
-    other.hear("told")
+    other.wait_for_line("told")
     results = [taker.handle(run_id).result(SAFETY_SECONDS) for run_id in run_ids]
     assert {(r.status, r.final_context["one"], r.final_context["two"]) for r in results} == {
         ("Completed", "the taker", "the taker")
     }
     proxy.clear_fault()
-    next_id = other.start("next again")
-    other.hear("begun quick")
-    other.tell("rest")
-    other.hear("at rest")
+    next_id = other.start_run("next again")
+    other.wait_for_line("begun quick")
+    other.send_line("rest")
+    other.wait_for_line("at rest")
     assert taker.handle(next_id).result(SAFETY_SECONDS).status == "Completed"
-    assert len([line for line in other.said if line.startswith("begun")]) == 2, "nothing began after its lease"
-    acted = actors(tmp_path / "effects")
+    assert len([line for line in other.output_lines if line.startswith("begun")]) == 2, "nothing began after its lease"
+    acted = actors_by_task(tmp_path / "effects")
     assert len(acted) == 2 * RUNS
     assert {len(by["the taker"]) for by in acted.values()} == {1}
     (shared,) = [by for by in acted.values() if len(by) == 2]
@@ -127,20 +127,20 @@ def test_partitions_under_load(faults: int, postgres: Cluster, proxy: Proxy, tmp
     url = postgres.url(name)
     rng = random.Random(faults)
     log = tmp_path / "effects"
-    effects = Effects(log)
-    options: dict[str, Any] = {"lease_seconds": 1, "recovery_interval_seconds": 1, **HASTY}
+    effects = EffectsLog(log)
+    options: dict[str, Any] = {"lease_seconds": 1, "recovery_interval_seconds": 1, **SHORT_SILENCE}
     with (
-        loads(url, log, 1, "near", **options) as (near,),
-        loads(behind(proxy, url), log, 1, "far", **options) as (far,),
+        start_loads(url, log, 1, "near", **options) as (near,),
+        start_loads(url_through_proxy(proxy, url), log, 1, "far", **options) as (far,),
     ):
-        near.tell("load")
-        far.tell("load")
+        near.send_line("load")
+        far.send_line("load")
         for n in range(faults):
-            effects.grow(rng.randrange(20, 200))
+            effects.wait_for_lines(rng.randrange(20, 200))
             proxy.inject_fault(FAULTS[n % len(FAULTS)])
             threading.Event().wait(rng.choice([0.3, 1.0, 2.5]))  # a length of the fault, no wait for anything
-            effects.grow(1)  # the other one goes on
+            effects.wait_for_lines(1)  # the other one goes on
             proxy.clear_fault()
-        effects.grow(100)
-        count = accepted([near, far])
-        check(url, effects, count)
+        effects.wait_for_lines(100)
+        count = count_accepted([near, far])
+        assert_consistent(url, effects, count)

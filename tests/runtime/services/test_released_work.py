@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from holdwater import DefaultRunner
-from tests.suite.runners import SOON_SECONDS, Define, Gate
+from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
 
 Open = Callable[..., DefaultRunner]
 
-PATIENT: dict[str, Any] = {"lease_seconds": 3600, "recovery_interval_seconds": 3600, "shutdown_timeout_seconds": 0}
+NO_POLLING: dict[str, Any] = {"lease_seconds": 3600, "recovery_interval_seconds": 3600, "shutdown_timeout_seconds": 0}
 """nothing but a release, or news of one, leads anybody to the work"""
 
 
@@ -20,12 +20,12 @@ PATIENT: dict[str, Any] = {"lease_seconds": 3600, "recovery_interval_seconds": 3
 def test_what_a_shutdown_leaves_is_begun_at_once(open_runner: Open, define: Define, gate: Gate, beside: bool) -> None:
     """What ran, and what was leased ahead of a free slot."""
     define("w", ("a", lambda context: gate(), {}))
-    first = open_runner(max_concurrent_tasks=2, prefetch_tasks=4, **PATIENT)
+    first = open_runner(max_concurrent_tasks=2, prefetch_tasks=4, **NO_POLLING)
     runs = [first.submit("w").run_id for _ in range(5)]
     for _ in range(2):
-        gate.wait_begun()
-    other = open_runner(max_concurrent_tasks=1, **PATIENT) if beside else None
+        gate.wait_started()
+    other = open_runner(max_concurrent_tasks=1, **NO_POLLING) if beside else None
     first.shutdown()
     gate.open.set()
-    second = other or open_runner(**PATIENT)
-    assert {second.handle(run).result(SOON_SECONDS).status for run in runs} == {"Completed"}
+    second = other or open_runner(**NO_POLLING)
+    assert {second.handle(run).result(SIGNAL_TIMEOUT_SECONDS).status for run in runs} == {"Completed"}

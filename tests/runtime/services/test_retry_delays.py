@@ -12,8 +12,8 @@ from holdwater import DefaultRunner, RetryPolicy
 from holdwater.graphs import Graph, node, register_graph
 from holdwater.model.registry import registry
 from holdwater.steps import Step, Workflow, register_workflow
-from tests.engine.fake_clock import FakeClock, settled
-from tests.suite.runners import SOON_SECONDS, Define
+from tests.engine.fake_clock import FakeClock, wait_until_idle
+from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define
 
 Open = Callable[..., DefaultRunner]
 START = "2026-11-21T00:00:00"
@@ -33,34 +33,34 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     return made
 
 
-class Failing:
+class FailingTask:
     """A body that never succeeds, and says when it began."""
 
     def __init__(self, clock: FakeClock) -> None:
-        self._clock, self._begun = clock, threading.Semaphore(0)
-        self.instants: list[int] = []
+        self._clock, self._starts = clock, threading.Semaphore(0)
+        self.start_times_us: list[int] = []
 
     def __call__(self, *_: object) -> None:
-        self.instants.append(self._clock.now())
-        self._begun.release()
+        self.start_times_us.append(self._clock.now())
+        self._starts.release()
         raise ValueError("not yet")
 
-    def wait_begun(self) -> None:
-        assert self._begun.acquire(timeout=SOON_SECONDS), "it was not tried again"
+    def wait_started(self) -> None:
+        assert self._starts.acquire(timeout=SIGNAL_TIMEOUT_SECONDS), "it was not tried again"
 
 
-def as_task(body: Failing, policy: RetryPolicy, define: Define) -> None:
+def define_task(body: FailingTask, policy: RetryPolicy, define: Define) -> None:
     define("late", ("a", lambda context: body(), {"retry": policy}))
 
 
-def as_step(body: Failing, policy: RetryPolicy, define: Define) -> None:
+def define_step(body: FailingTask, policy: RetryPolicy, define: Define) -> None:
     def work(context: object, config: object) -> None:
         body()
 
     register_workflow(Workflow("late", [Step.lambda_("a", work, retry=policy)]))
 
 
-def as_node(body: Failing, policy: RetryPolicy, define: Define) -> None:
+def define_node(body: FailingTask, policy: RetryPolicy, define: Define) -> None:
     @node(output_name="y", retry=policy)
     def a() -> int:
         body()
@@ -70,31 +70,31 @@ def as_node(body: Failing, policy: RetryPolicy, define: Define) -> None:
 
 
 @pytest.mark.parametrize("name", POLICIES)
-@pytest.mark.parametrize("style", [as_task, as_step, as_node])
+@pytest.mark.parametrize("style", [define_task, define_step, define_node])
 def test_each_retry_waits_its_own_delay(
-    style: Callable[[Failing, RetryPolicy, Define], None],
+    style: Callable[[FailingTask, RetryPolicy, Define], None],
     name: str,
     open_runner: Open,
     define: Define,
     clock: FakeClock,
 ) -> None:
     policy, delays_s = POLICIES[name]
-    body = Failing(clock)
+    body = FailingTask(clock)
     style(body, policy, define)
     try:
         runner = open_runner()
         handle = runner.submit("late")
-        body.wait_begun()
+        body.wait_started()
         for delay_s in delays_s:
-            failed_at = body.instants[-1]
+            failed_at = body.start_times_us[-1]
             while not [t for t in runner.get_run(handle.run_id).task_results if t.status == "Waiting"]:
                 pass  # until its failure is on disk; bounded by the test's time-out
             clock.set(failed_at + delay_s * 1_000_000 - 1)
-            settled(runner)
-            assert body.instants[-1] == failed_at, "tried again too early"
+            wait_until_idle(runner)
+            assert body.start_times_us[-1] == failed_at, "tried again too early"
             clock.set(failed_at + delay_s * 1_000_000)
-            body.wait_begun()
-        assert handle.result(SOON_SECONDS).status == "Failed"
-        assert len(body.instants) == 4
+            body.wait_started()
+        assert handle.result(SIGNAL_TIMEOUT_SECONDS).status == "Failed"
+        assert len(body.start_times_us) == 4
     finally:
         registry.unregister("late")

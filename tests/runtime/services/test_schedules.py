@@ -12,8 +12,8 @@ import pytest
 import holdwater.engine.engine
 from holdwater import DefaultRunner, ScheduleError, ScheduleNotFound, WorkflowNotFound
 from holdwater.model.schedules import FireRow, Firing
-from tests.engine.fake_clock import FakeClock, Ran, settled
-from tests.suite.runners import SOON_SECONDS, Define, Gate
+from tests.engine.fake_clock import ContextRecorder, FakeClock, wait_until_idle
+from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
 from tests.suite.waiting import poll_pause
 
 Open = Callable[..., DefaultRunner]
@@ -28,26 +28,26 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
 
 
 @pytest.fixture
-def ran(define: Define) -> Ran:
-    made = Ran()
+def ran(define: Define) -> ContextRecorder:
+    made = ContextRecorder()
     define("w", ("a", made, {}))
     return made
 
 
-def history(runner: DefaultRunner, schedule_id: str) -> list[tuple[str, str]]:
+def fire_history(runner: DefaultRunner, schedule_id: str) -> list[tuple[str, str]]:
     rows = runner.get_cron_execution_history(schedule_id)
     return [(row["scheduled_time"][:19], row["status"]) for row in reversed(rows)]
 
 
-def test_fires_at_its_instants_with_the_context(open_runner: Open, ran: Ran, clock: FakeClock) -> None:
+def test_fires_at_its_instants_with_the_context(open_runner: Open, ran: ContextRecorder, clock: FakeClock) -> None:
     runner = open_runner()
     schedule = runner.register_cron_workflow("w", "0 2 * * *", "Europe/Berlin", context={"x": 1, "schedule_id": "mine"})
     assert runner.get_cron_schedule(schedule)["next_run_at"] == "2026-11-21T01:00:00.000000Z"
     clock.set("2026-11-21T00:59:59")
     clock.set("2026-11-21T01:00:00")
-    ran.wait(1)
+    ran.wait_for_runs(1)
     clock.set("2026-11-22T01:00:00")
-    ran.wait(1)
+    ran.wait_for_runs(1)
     assert ran.contexts[0] == {
         "x": 1,
         "scheduled_time": "2026-11-21T01:00:00.000000Z",
@@ -60,14 +60,14 @@ def test_fires_at_its_instants_with_the_context(open_runner: Open, ran: Ran, clo
     assert (row["last_run_at"], row["next_run_at"]) == ("2026-11-22T01:00:00.000000Z", "2026-11-23T01:00:00.000000Z")
 
 
-def test_the_fire_and_its_run_are_linked(open_runner: Open, ran: Ran, clock: FakeClock) -> None:
+def test_the_fire_and_its_run_are_linked(open_runner: Open, ran: ContextRecorder, clock: FakeClock) -> None:
     runner = open_runner()
     schedule = runner.register_cron_workflow("w", "* * * * *")
     clock.set("2026-11-21T00:01:00")
-    ran.wait(1)
+    ran.wait_for_runs(1)
     (fire,) = runner.get_cron_execution_history(schedule, limit=20)
     assert fire["pipeline_execution_id"] == fire["workflow_execution_id"]
-    result = runner.handle(fire["pipeline_execution_id"]).result(SOON_SECONDS)
+    result = runner.handle(fire["pipeline_execution_id"]).result(SIGNAL_TIMEOUT_SECONDS)
     assert (result.status, result.workflow_name) == ("Completed", "w")
     (fire,) = runner.get_cron_execution_history(schedule)
     assert (fire["status"], fire["scheduled_time"]) == ("Completed", "2026-11-21T00:01:00.000000Z")
@@ -84,7 +84,7 @@ DOWN = {
 
 @pytest.mark.parametrize("policy", ["skip", "run_once", "run_all", None])
 @pytest.mark.parametrize("down", DOWN)
-def test_down_for_a_while(open_runner: Open, ran: Ran, clock: FakeClock, policy: Any, down: str) -> None:
+def test_down_for_a_while(open_runner: Open, ran: ContextRecorder, clock: FakeClock, policy: Any, down: str) -> None:
     first = open_runner()
     schedule = first.register_cron_workflow("w", "* * * * *", catchup_policy=policy)
     first.shutdown()
@@ -92,8 +92,8 @@ def test_down_for_a_while(open_runner: Open, ran: Ran, clock: FakeClock, policy:
     clock.set(until)
     second = open_runner(cron_max_catchup_executions=10)
     wanted = 10 if policy in (None, "run_all") else 1
-    ran.wait(wanted)
-    settled(second)
+    ran.wait_for_runs(wanted)
+    wait_until_idle(second)
     assert len(ran.times) == wanted
     assert ran.times[-1] == f"{until[:17]}00"
     skipped, *rest = second.get_cron_execution_history(schedule)[::-1]
@@ -102,32 +102,32 @@ def test_down_for_a_while(open_runner: Open, ran: Ran, clock: FakeClock, policy:
     assert len(rest) == wanted
 
 
-def test_missed_for_longer_than_the_grace(open_runner: Open, ran: Ran, clock: FakeClock) -> None:
+def test_missed_for_longer_than_the_grace(open_runner: Open, ran: ContextRecorder, clock: FakeClock) -> None:
     first = open_runner()
     schedule = first.register_cron_workflow("w", "0 12 * * *", misfire_grace_seconds=60)
     first.shutdown()
     clock.set("2026-11-21T12:01:00")
     second = open_runner()
-    while not (rows := history(second, schedule)):  # bounded by the test's time-out
+    while not (rows := fire_history(second, schedule)):  # bounded by the test's time-out
         poll_pause()
     assert rows == [("2026-11-21T12:00:00", "Skipped")]
     assert ran.times == []
     assert second.get_cron_schedule(schedule)["next_run_at"] == "2026-11-22T12:00:00.000000Z"
 
 
-def test_the_clock_jumps(open_runner: Open, ran: Ran, clock: FakeClock) -> None:
+def test_the_clock_jumps(open_runner: Open, ran: ContextRecorder, clock: FakeClock) -> None:
     runner = open_runner()
     schedule = runner.register_cron_workflow("w", "*/10 * * * *")
     clock.set("2026-11-21T03:05:00")
-    ran.wait(1)
+    ran.wait_for_runs(1)
     for back in ("2026-11-21T01:00:00", "2026-11-21T03:00:00", "2026-11-21T03:09:59", "2020-01-01T00:00:00"):
         clock.set(back)
-        settled(runner)
+        wait_until_idle(runner)
     clock.set("2026-11-21T03:10:00")
-    ran.wait(1)
-    settled(runner)
+    ran.wait_for_runs(1)
+    wait_until_idle(runner)
     assert ran.times == ["2026-11-21T03:00:00", "2026-11-21T03:10:00"]
-    assert history(runner, schedule)[0][1] == "Skipped"
+    assert fire_history(runner, schedule)[0][1] == "Skipped"
 
 
 def test_leases_are_kept_after_the_clock_was_set_back(
@@ -135,33 +135,35 @@ def test_leases_are_kept_after_the_clock_was_set_back(
 ) -> None:
     define("held", ("a", lambda context: gate(), {}))
     runner = open_runner()
-    settled(runner)
+    wait_until_idle(runner)
     clock.set("2026-11-20T12:00:00")
     runner.submit("held")
-    gate.wait_begun()
+    gate.wait_started()
     engine = runner._engine
     for _ in range(5):
         clock.advance(11)
-        settled(runner)
+        wait_until_idle(runner)
         assert [row.lease_until > clock.now() for row in engine.store.work_of_owner(engine.owner)] == [True]
 
 
-def test_a_long_run_holds_up_nobody(open_runner: Open, define: Define, ran: Ran, clock: FakeClock, gate: Gate) -> None:
+def test_a_long_run_holds_up_nobody(
+    open_runner: Open, define: Define, ran: ContextRecorder, clock: FakeClock, gate: Gate
+) -> None:
     define("long", ("a", lambda context: gate(), {}))
     runner = open_runner()
     runner.register_cron_workflow("long", "* * * * *")
     runner.register_cron_workflow("w", "* * * * *")
     clock.set("2026-11-21T00:01:00")
-    gate.wait_begun()
-    ran.wait(1)
+    gate.wait_started()
+    ran.wait_for_runs(1)
     clock.set("2026-11-21T00:02:00")
-    gate.wait_begun()
-    ran.wait(1)
+    gate.wait_started()
+    ran.wait_for_runs(1)
 
 
 @pytest.mark.parametrize("overlap", ["skip", "queue"])
 def test_overlap(open_runner: Open, define: Define, clock: FakeClock, gate: Gate, overlap: Any) -> None:
-    ran = Ran()
+    ran = ContextRecorder()
 
     def body(context: Any) -> None:
         if not ran.contexts:
@@ -172,26 +174,26 @@ def test_overlap(open_runner: Open, define: Define, clock: FakeClock, gate: Gate
     runner, other = open_runner(lease_seconds=1e6), open_runner(lease_seconds=1e6)  # a jump costs nobody his work
     schedule = runner.register_cron_workflow("w", "* * * * *", overlap=overlap)
     clock.set("2026-11-21T00:01:00")
-    gate.wait_begun()
+    gate.wait_started()
     for minute in (2, 3):
         clock.set(f"2026-11-21T00:0{minute}:00")
-        while len(history(runner, schedule)) < minute:  # bounded by the test's time-out
+        while len(fire_history(runner, schedule)) < minute:  # bounded by the test's time-out
             poll_pause()
-    settled(other)
+    wait_until_idle(other)
     waits = "Skipped" if overlap == "skip" else "Queued"
-    assert history(runner, schedule) == [
+    assert fire_history(runner, schedule) == [
         ("2026-11-21T00:01:00", "Running"), ("2026-11-21T00:02:00", waits), ("2026-11-21T00:03:00", waits),
     ]  # fmt: skip
     assert "not finished" in runner.get_cron_execution_history(schedule, limit=1)[0]["reason"]
     gate.open.set()
-    ran.wait(3 if overlap == "queue" else 1)
+    ran.wait_for_runs(3 if overlap == "queue" else 1)
     wanted = ["2026-11-21T00:01:00", "2026-11-21T00:02:00", "2026-11-21T00:03:00"]
     assert ran.times == (wanted if overlap == "queue" else wanted[:1])
     assert [c["scheduled_time"][:19] for c in ran.contexts] == ran.times  # one after the other
 
 
 def test_a_queue_survives_its_runner(open_runner: Open, define: Define, clock: FakeClock, gate: Gate) -> None:
-    ran = Ran()
+    ran = ContextRecorder()
 
     def body(context: Any) -> None:
         gate()
@@ -201,12 +203,12 @@ def test_a_queue_survives_its_runner(open_runner: Open, define: Define, clock: F
     first = open_runner(shutdown_timeout_seconds=0)
     schedule = first.register_cron_workflow("w", "* * * * *", overlap="queue")
     clock.set("2026-11-21T00:01:00")
-    gate.wait_begun()
+    gate.wait_started()
     clock.set("2026-11-21T00:02:00")
-    while len(history(first, schedule)) < 2:  # bounded by the test's time-out
+    while len(fire_history(first, schedule)) < 2:  # bounded by the test's time-out
         poll_pause()
     gate.open.set()
-    ran.wait(2)
+    ran.wait_for_runs(2)
     first.shutdown()
     assert ran.times == ["2026-11-21T00:01:00", "2026-11-21T00:02:00"]
 
@@ -215,7 +217,7 @@ def test_a_queue_survives_its_runner(open_runner: Open, define: Define, clock: F
 def test_a_disabled_schedule_gives_up_its_queue(
     open_runner: Open, define: Define, clock: FakeClock, gate: Gate, by: str
 ) -> None:
-    ran = Ran()
+    ran = ContextRecorder()
 
     def body(context: Any) -> None:
         gate()
@@ -225,10 +227,10 @@ def test_a_disabled_schedule_gives_up_its_queue(
     runner = open_runner()
     schedule = runner.register_cron_workflow("w", "* * * * *", overlap="queue")
     clock.set("2026-11-21T00:01:00")
-    gate.wait_begun()
+    gate.wait_started()
     for minute in (2, 3):
         clock.set(f"2026-11-21T00:0{minute}:00")
-        while len(history(runner, schedule)) < minute:  # bounded by the test's time-out
+        while len(fire_history(runner, schedule)) < minute:  # bounded by the test's time-out
             poll_pause()
     if by == "runner":
         runner.set_cron_schedule_enabled(schedule, False)
@@ -239,19 +241,19 @@ def test_a_disabled_schedule_gives_up_its_queue(
         assert store.put_schedule(replace(row, enabled=False))
     runner.set_cron_schedule_enabled(schedule, True)
     gate.open.set()
-    ran.wait(1)
-    settled(runner)
+    ran.wait_for_runs(1)
+    wait_until_idle(runner)
     assert ran.times == ["2026-11-21T00:01:00"]
-    assert [state for _, state in history(runner, schedule)] == ["Completed", "Skipped", "Skipped"]
+    assert [state for _, state in fire_history(runner, schedule)] == ["Completed", "Skipped", "Skipped"]
     reasons = {fire["error_message"] or fire.get("reason") for fire in runner.get_cron_execution_history(schedule)[:2]}
     assert "disabled while this waited" in str(reasons)
     clock.set("2026-11-21T00:04:00")
-    ran.wait(1)
+    ran.wait_for_runs(1)
     assert ran.times[-1] == "2026-11-21T00:04:00", "it goes on with later instants"
 
 
 def test_taken_up_by_somebody_else_meanwhile(
-    open_runner: Open, ran: Ran, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    open_runner: Open, ran: ContextRecorder, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runner = open_runner()
     schedule = runner.register_cron_workflow("w", "0 0 1 1 *", overlap="queue")
@@ -269,9 +271,9 @@ def test_taken_up_by_somebody_else_meanwhile(
 
     monkeypatch.setattr(store, "waiting_fires", late)
     runner.run_schedule_now(schedule)
-    assert taken.wait(SOON_SECONDS)
-    settled(runner)
-    assert history(runner, schedule) == [("2026-11-21T00:00:00", "Skipped")]
+    assert taken.wait(SIGNAL_TIMEOUT_SECONDS)
+    wait_until_idle(runner)
+    assert fire_history(runner, schedule) == [("2026-11-21T00:00:00", "Skipped")]
     assert ran.contexts == []
 
 
@@ -283,16 +285,16 @@ def test_an_unknown_workflow_is_left_alone_until_somebody_knows_it(
         runner.register_cron_workflow("later", "* * * * *")
     schedule = runner.register_cron_workflow("later", "* * * * *", allow_unknown=True)
     clock.set("2026-11-21T00:01:00")
-    settled(runner)
-    assert history(runner, schedule) == []
-    ran = Ran()
+    wait_until_idle(runner)
+    assert fire_history(runner, schedule) == []
+    ran = ContextRecorder()
     define("later", ("a", ran, {}))
-    ran.wait(1)
+    ran.wait_for_runs(1)
     assert ran.times == ["2026-11-21T00:01:00"]
 
 
 def test_a_context_that_cannot_be_used_is_tried_again_and_given_up(
-    open_runner: Open, ran: Ran, clock: FakeClock
+    open_runner: Open, ran: ContextRecorder, clock: FakeClock
 ) -> None:
     runner = open_runner(cron_max_recovery_attempts=2)
     schedule = runner.register_cron_workflow("w", "0 0 1 * *", context={"x": 1})
@@ -303,7 +305,7 @@ def test_a_context_that_cannot_be_used_is_tried_again_and_given_up(
     assert store.put_schedule(row)
     clock.set("2026-12-01T00:00:00")
     for attempts in (1, 2, 2):
-        settled(runner)
+        wait_until_idle(runner)
         (fire,) = runner.get_cron_execution_history(schedule)
         assert (fire["status"], fire["attempts"]) == ("Failed", attempts)
         assert "nowhere:Colour" in fire["reason"]
@@ -314,39 +316,39 @@ def test_a_context_that_cannot_be_used_is_tried_again_and_given_up(
     }  # fmt: skip
 
 
-def test_a_changed_schedule_wakes_every_runner(open_runner: Open, ran: Ran, clock: FakeClock) -> None:
+def test_a_changed_schedule_wakes_every_runner(open_runner: Open, ran: ContextRecorder, clock: FakeClock) -> None:
     open_runner()
     other = open_runner(enable_cron_scheduling=False)
     schedule = other.register_cron_workflow("w", "0 0 1 1 *")
     other.update_cron_schedule(schedule, "0 0 * * *", "UTC")
     clock.set("2026-11-22T00:00:00")
-    ran.wait(1)
+    ran.wait_for_runs(1)
     assert ran.times == ["2026-11-22T00:00:00"]
 
 
-def test_disabled_means_disabled(open_runner: Open, ran: Ran, clock: FakeClock) -> None:
+def test_disabled_means_disabled(open_runner: Open, ran: ContextRecorder, clock: FakeClock) -> None:
     runner = open_runner()
     schedule = runner.register_cron_workflow("w", "* * * * *", catchup_policy="run_all")
     runner.set_cron_schedule_enabled(schedule, False)
     clock.set("2026-11-21T01:00:00")
-    settled(runner)
+    wait_until_idle(runner)
     assert runner.get_cron_schedule(schedule)["next_run_at"] is None
     assert runner.list_cron_schedules(enabled_only=True) == []
     runner.set_cron_schedule_enabled(schedule, True)
     assert runner.get_cron_schedule(schedule)["next_run_at"] == "2026-11-21T01:01:00.000000Z"
     clock.set("2026-11-21T01:01:00")
-    ran.wait(1)
+    ran.wait_for_runs(1)
     assert ran.times == ["2026-11-21T01:01:00"]
     runner.delete_cron_schedule(schedule)
     clock.set("2026-11-21T01:02:00")
-    settled(runner)
+    wait_until_idle(runner)
     assert len(ran.times) == 1
     for call in (runner.get_cron_schedule, runner.delete_cron_schedule, runner.get_cron_execution_history):
         with pytest.raises(ScheduleNotFound):
             call(schedule)
 
 
-def test_one_name_one_schedule(open_runner: Open, ran: Ran, clock: FakeClock) -> None:
+def test_one_name_one_schedule(open_runner: Open, ran: ContextRecorder, clock: FakeClock) -> None:
     first = open_runner()
     schedule = first.register_cron_workflow("w", "* * * * *", name="mine", catchup_policy="run_all")
     first.shutdown()
@@ -354,26 +356,26 @@ def test_one_name_one_schedule(open_runner: Open, ran: Ran, clock: FakeClock) ->
     second = open_runner(enable_cron_scheduling=False)
     assert second.register_cron_workflow("w", "* * * * *", name="mine", catchup_policy="run_all") == schedule
     third = open_runner()  # what was missed is still due
-    ran.wait(3)
+    ran.wait_for_runs(3)
     assert third.register_cron_workflow("w", "0 * * * *", name="mine") == schedule
     (row,) = third.list_cron_schedules()
     assert (row["cron_expression"], row["next_run_at"]) == ("0 * * * *", "2026-11-21T01:00:00.000000Z")
 
 
-def test_a_window(open_runner: Open, ran: Ran, clock: FakeClock) -> None:
+def test_a_window(open_runner: Open, ran: ContextRecorder, clock: FakeClock) -> None:
     runner = open_runner()
     schedule = runner.register_cron_workflow(
         "w", "0 * * * *", start="2026-11-21T02:00:00Z", end="2026-11-21T04:00:00Z", catchup_policy="run_all"
     )
     assert runner.get_cron_schedule(schedule)["next_run_at"] == "2026-11-21T02:00:00.000000Z"
     clock.set("2026-11-22T00:00:00")
-    ran.wait(2)
-    settled(runner)
+    ran.wait_for_runs(2)
+    wait_until_idle(runner)
     assert ran.times == ["2026-11-21T02:00:00", "2026-11-21T03:00:00"]
     assert runner.get_cron_schedule(schedule)["next_run_at"] is None
 
 
-def test_jitter_is_the_same_for_everybody(open_runner: Open, ran: Ran, clock: FakeClock) -> None:
+def test_jitter_is_the_same_for_everybody(open_runner: Open, ran: ContextRecorder, clock: FakeClock) -> None:
     runner = open_runner()
     schedule = runner.register_cron_workflow("w", "0 * * * *", jitter_seconds=600)
     row = runner._engine.store.schedule(schedule)
@@ -382,16 +384,16 @@ def test_jitter_is_the_same_for_everybody(open_runner: Open, ran: Ran, clock: Fa
     assert "2026-11-21T01:00:00" < runner.get_cron_schedule(schedule)["next_run_at"] < "2026-11-21T01:10:00"
     clock.set(row.next_at - 1)
     clock.set(row.next_at)
-    ran.wait(1)
+    ran.wait_for_runs(1)
     assert ran.times == ["2026-11-21T01:00:00"]
 
 
-def test_now_besides_its_instants(open_runner: Open, ran: Ran, clock: FakeClock) -> None:
+def test_now_besides_its_instants(open_runner: Open, ran: ContextRecorder, clock: FakeClock) -> None:
     runner = open_runner()
     schedule = runner.register_cron_workflow("w", "0 0 1 1 *", overlap="queue")
     runner.set_cron_schedule_enabled(schedule, False)
     runner.run_schedule_now(schedule)
-    ran.wait(1)
+    ran.wait_for_runs(1)
     assert ran.times == [START]
 
 
@@ -412,14 +414,14 @@ def test_now_besides_its_instants(open_runner: Open, ran: Ran, clock: FakeClock)
         ({"context": {"x": object()}}, "x"),
     ],
 )
-def test_what_makes_no_sense(open_runner: Open, ran: Ran, given: dict[str, Any], says: str) -> None:
+def test_what_makes_no_sense(open_runner: Open, ran: ContextRecorder, given: dict[str, Any], says: str) -> None:
     runner = open_runner()
     with pytest.raises(ValueError, match=says):
         runner.register_cron_workflow(**{"workflow_name": "w", "cron_expression": "* * * * *", **given})
     assert runner.list_cron_schedules() == []
 
 
-def test_errors_of_the_other_methods(open_runner: Open, ran: Ran) -> None:
+def test_errors_of_the_other_methods(open_runner: Open, ran: ContextRecorder) -> None:
     runner = open_runner()
     schedule = runner.register_cron_workflow("w", "* * * * *")
     unknown = "00000000-0000-0000-0000-000000000000"

@@ -11,8 +11,8 @@ import pytest
 import holdwater.engine.engine
 from holdwater import Context, DefaultRunner, ScheduleError, ScheduleNotFound, TriggerResult, WorkflowBuilder, trigger
 from holdwater.model.triggers import triggers
-from tests.engine.fake_clock import FakeClock, Ran, settled
-from tests.suite.runners import SOON_SECONDS, Define, Gate
+from tests.engine.fake_clock import ContextRecorder, FakeClock, wait_until_idle
+from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
 from tests.suite.waiting import poll_pause
 
 Open = Callable[..., DefaultRunner]
@@ -28,52 +28,52 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeClock]:
 
 
 @pytest.fixture
-def ran(define: Define) -> Ran:
-    made = Ran()
+def ran(define: Define) -> ContextRecorder:
+    made = ContextRecorder()
     define("w", ("a", made, {}))
     return made
 
 
-class Asked:
+class ScriptedTrigger:
     """A trigger function that answers what it is told to."""
 
     def __init__(self) -> None:
         self.answer: Callable[[], Any] = TriggerResult.skip
-        self.times = 0
-        self._asked = threading.Semaphore(0)
+        self.call_count = 0
+        self._calls = threading.Semaphore(0)
 
     def __call__(self) -> Any:
-        self.times += 1
+        self.call_count += 1
         try:
             return self.answer()
         finally:
-            self._asked.release()
+            self._calls.release()
 
-    def wait(self, count: int = 1) -> None:
+    def wait_for_calls(self, count: int = 1) -> None:
         for _ in range(count):
-            assert self._asked.acquire(timeout=SOON_SECONDS), f"asked {self.times} times"
+            assert self._calls.acquire(timeout=SIGNAL_TIMEOUT_SECONDS), f"asked {self.call_count} times"
 
 
-def until(what: Callable[[], Any]) -> Any:
-    while not (found := what()):  # bounded by the test's time-out
+def wait_until(condition: Callable[[], Any]) -> Any:
+    while not (found := condition()):  # bounded by the test's time-out
         poll_pause()
     return found
 
 
-def test_fires_with_its_context(open_runner: Open, ran: Ran, clock: FakeClock) -> None:
-    asked = Asked()
+def test_fires_with_its_context(open_runner: Open, ran: ContextRecorder, clock: FakeClock) -> None:
+    asked = ScriptedTrigger()
     trigger("w", name="inbox", poll_interval="5s")(asked)
     runner = open_runner()
-    asked.wait()
+    asked.wait_for_calls()
     asked.answer = lambda: TriggerResult.fire(Context({"file": "a.csv", "trigger_name": "mine"}))
-    until(lambda: not runner._engine.driver._scheduler.polling._asked)
+    wait_until(lambda: not runner._engine.driver._scheduler.trigger_poller._in_flight)
     clock.advance(5)
-    ran.wait(1)
+    ran.wait_for_runs(1)
     assert ran.contexts == [
         {"file": "a.csv", "trigger_name": "inbox", "triggered_at": "2026-11-21T00:00:05.000000Z"}
     ]  # fmt: skip
     (fire,) = runner.get_trigger_execution_history("inbox")
-    assert runner.handle(fire["workflow_execution_id"]).result(SOON_SECONDS).status == "Completed"
+    assert runner.handle(fire["workflow_execution_id"]).result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
     assert (fire["trigger_name"], len(fire["context_hash"])) == ("inbox", 32)
     (row,) = runner.list_trigger_schedules()
     assert row == runner.get_trigger_schedule("inbox")
@@ -82,29 +82,31 @@ def test_fires_with_its_context(open_runner: Open, ran: Ran, clock: FakeClock) -
     assert runner.get_cron_execution_stats("2020-01-01")["total_executions"] == 0
 
 
-def test_decorated_while_a_runner_runs(open_runner: Open, ran: Ran) -> None:
+def test_decorated_while_a_runner_runs(open_runner: Open, ran: ContextRecorder) -> None:
     open_runner()
 
     @trigger(on="w")
     async def late() -> TriggerResult:
         return TriggerResult.fire()
 
-    ran.wait(1)
+    ran.wait_for_runs(1)
     assert ran.contexts[0]["trigger_name"] == "late"
 
 
-def test_one_runner_asks_each_time_and_a_restart_doubles_nothing(open_runner: Open, ran: Ran, clock: FakeClock) -> None:
-    asked = Asked()
+def test_one_runner_asks_each_time_and_a_restart_doubles_nothing(
+    open_runner: Open, ran: ContextRecorder, clock: FakeClock
+) -> None:
+    asked = ScriptedTrigger()
     trigger("w", name="inbox", poll_interval=10)(asked)
     runners = [open_runner() for _ in range(3)]
-    asked.wait()
+    asked.wait_for_calls()
     for n in range(2, 6):
-        until(lambda: not any(r._engine.driver._scheduler.polling._asked for r in runners))
+        wait_until(lambda: not any(r._engine.driver._scheduler.trigger_poller._in_flight for r in runners))
         clock.advance(10)
-        asked.wait()
+        asked.wait_for_calls()
         for runner in runners:
-            settled(runner)
-        assert asked.times == n
+            wait_until_idle(runner)
+        assert asked.call_count == n
     runners[0].shutdown()
     assert len(open_runner().list_trigger_schedules()) == 1
 
@@ -113,21 +115,21 @@ def test_the_same_context_waits_for_the_run_before(
     open_runner: Open, define: Define, clock: FakeClock, gate: Gate
 ) -> None:
     define("w", ("a", lambda context: gate(), {}))
-    asked, free = Asked(), Asked()
+    asked, free = ScriptedTrigger(), ScriptedTrigger()
     asked.answer = free.answer = lambda: TriggerResult.fire({"b": 1, "a": [1, {"y": 1, "x": 2}]})
     trigger("w", name="one", poll_interval=1)(asked)
     trigger("w", name="many", poll_interval=1, allow_concurrent=True)(free)
     runner = open_runner(lease_seconds=1e6, max_concurrent_tasks=16)
-    polling = runner._engine.driver._scheduler.polling
+    polling = runner._engine.driver._scheduler.trigger_poller
     for n in range(1, 4):
-        until(lambda: len(runner.get_trigger_execution_history("many")) == n and not polling._asked)  # noqa: B023
+        wait_until(lambda: len(runner.get_trigger_execution_history("many")) == n and not polling._in_flight)  # noqa: B023
         clock.advance(1)
     asked.answer = lambda: TriggerResult.fire({"a": [1, {"x": 2, "y": 1}], "b": 1})  # equal, whatever the order
-    until(lambda: len(runner.get_trigger_execution_history("many")) == 4 and not polling._asked)
+    wait_until(lambda: len(runner.get_trigger_execution_history("many")) == 4 and not polling._in_flight)
     assert len(runner.get_trigger_execution_history("one")) == 1
     asked.answer = lambda: TriggerResult.fire({"b": 2})
     clock.advance(1)
-    until(lambda: len(runner.get_trigger_execution_history("one")) == 2)
+    wait_until(lambda: len(runner.get_trigger_execution_history("one")) == 2)
 
 
 @pytest.mark.parametrize(
@@ -140,9 +142,9 @@ def test_the_same_context_waits_for_the_run_before(
     ],
 )
 def test_errors_are_shown_and_end_nothing(
-    open_runner: Open, ran: Ran, clock: FakeClock, answer: Any, says: str
+    open_runner: Open, ran: ContextRecorder, clock: FakeClock, answer: Any, says: str
 ) -> None:
-    asked = Asked()
+    asked = ScriptedTrigger()
     asked.answer = answer
     trigger("w", name="bad", poll_interval=1)(asked)
     runner = open_runner()
@@ -150,15 +152,15 @@ def test_errors_are_shown_and_end_nothing(
     def row() -> dict[str, Any]:
         return runner.get_trigger_schedule("bad") or {}
 
-    assert says in until(lambda: row().get("last_error"))
+    assert says in wait_until(lambda: row().get("last_error"))
     asked.answer = TriggerResult.fire
     clock.advance(1)
-    ran.wait(1)
-    until(lambda: row()["last_error"] is None)
+    ran.wait_for_runs(1)
+    wait_until(lambda: row()["last_error"] is None)
 
 
-def test_no_answer_in_time(open_runner: Open, ran: Ran, clock: FakeClock, gate: Gate) -> None:
-    asked = Asked()
+def test_no_answer_in_time(open_runner: Open, ran: ContextRecorder, clock: FakeClock, gate: Gate) -> None:
+    asked = ScriptedTrigger()
 
     def slowly() -> TriggerResult:
         gate()
@@ -167,29 +169,29 @@ def test_no_answer_in_time(open_runner: Open, ran: Ran, clock: FakeClock, gate: 
     asked.answer = slowly
     trigger("w", name="slow", poll_interval=1)(asked)
     runner = open_runner(trigger_poll_timeout=7.0)
-    gate.wait_begun()
+    gate.wait_started()
     clock.advance(7)
-    until(lambda: "within 7 s" in str((runner.get_trigger_schedule("slow") or {})["last_error"]))
-    assert asked.times == 1  # not again before it has answered
+    wait_until(lambda: "within 7 s" in str((runner.get_trigger_schedule("slow") or {})["last_error"]))
+    assert asked.call_count == 1  # not again before it has answered
     asked.answer = lambda: TriggerResult.fire({"late": False})
     gate.open.set()
-    ran.wait(1)
+    ran.wait_for_runs(1)
     assert ran.contexts[0]["late"] is False
 
 
-def test_disabled(open_runner: Open, ran: Ran, clock: FakeClock) -> None:
-    asked = Asked()
+def test_disabled(open_runner: Open, ran: ContextRecorder, clock: FakeClock) -> None:
+    asked = ScriptedTrigger()
     trigger("w", name="inbox", poll_interval=1)(asked)
     runner = open_runner()
-    asked.wait()
+    asked.wait_for_calls()
     runner.set_trigger_enabled("inbox", False)
     clock.advance(100)
-    settled(runner)
-    assert (asked.times, runner.list_trigger_schedules(enabled_only=True)) == (1, [])
+    wait_until_idle(runner)
+    assert (asked.call_count, runner.list_trigger_schedules(enabled_only=True)) == (1, [])
     runner.set_trigger_enabled("inbox", True)
-    asked.wait()
+    asked.wait_for_calls()
     clock.set("2020-01-01T00:00:00")  # set back: it does not sleep for years
-    asked.wait()
+    asked.wait_for_calls()
 
 
 def test_what_is_not_there(open_runner: Open) -> None:

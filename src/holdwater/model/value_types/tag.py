@@ -15,7 +15,7 @@ INT_PLAIN_BITS: Final = 2000
 """larger ints are written in base 16: Python limits how many decimal digits it reads (640 at the least)"""
 
 Tree = Any
-"""data as `json.loads` gives it"""
+"""data as `json.start_loads` gives it"""
 
 Revive = Callable[[Tree], Any]
 

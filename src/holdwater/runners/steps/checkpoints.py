@@ -56,7 +56,7 @@ def build_checkpoints(run: ActiveRun) -> list[Checkpoint]:
     kept = RunVisibility.from_run(run).checkpoints
     if kept == "none":
         return []
-    board, nodes = run.board, run.layout.plan.nodes
+    board, nodes = run.run_data, run.compiled_plan.plan.nodes
     assert isinstance(board, StepsRunData)
     latest = {
         attempt.node_index: run.entries[attempt.entry_index].at

@@ -40,7 +40,7 @@ def build_events(run: ActiveRun) -> list[WorkflowEvent]:
     """Everything that happened, in order."""
     if not RunVisibility.from_run(run).events:
         return []
-    names = [node.name for node in run.layout.plan.nodes]
+    names = [node.name for node in run.compiled_plan.plan.nodes]
     ended = {attempt.entry_index: attempt for attempt in iter_attempts(run)}
     found = []
     for place, entry in enumerate(run.entries):
@@ -97,19 +97,19 @@ def _events_of_attempt(run: ActiveRun, attempt: StepAttempt, at: int) -> Iterato
             yield "step_completed", node, ended, {"duration_ms": attempt.duration_ms, "output_size": size}
         else:
             yield "step_skipped", node, ended, {"reason": delta.skipped}
-        by = f"skipped by {run.layout.plan.nodes[node].name}"
+        by = f"skipped by {run.compiled_plan.plan.nodes[node].name}"
         yield from _skip_events(run, event.decision or (), at, by)
         return
     failed = {"duration_ms": attempt.duration_ms, "error": event.error, "category": event.kind}
     yield "step_failed", node, ended, failed
     if event.retry_at is not None:
         yield "step_retrying", node, ended, {"delay_ms": max(0, event.retry_at - ended) / 1000}
-    elif run.layout.plan.nodes[node].on_error != "ignore":
+    elif run.compiled_plan.plan.nodes[node].on_error != "ignore":
         yield "workflow_failed", None, at, {"error": event.error}
 
 
 def _skip_events(run: ActiveRun, skipped_ranges: tuple[str, ...], at: int, reason: str) -> Iterator[EventFields]:
-    index = run.layout.index
+    index = run.compiled_plan.index
     for first, last in zip(skipped_ranges[::2], skipped_ranges[1::2]):
         for node in range(index[first], index[last] if last else len(index)):
             yield "step_skipped", node, at, {"reason": reason}

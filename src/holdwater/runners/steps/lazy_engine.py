@@ -76,7 +76,7 @@ class LazyEngine:
     def pause_if_long_wait(self, run_id: str, until: int) -> None:
         """A step of the run sleeps until then: if that is too long to hold the run, it is put aside."""
         if self._exceeds_inline_wait(until):
-            self.engine.driver.control(run_id, ev.Paused(f"it waits until {to_rfc3339(until)}"))
+            self.engine.driver.request_control_event(run_id, ev.Paused(f"it waits until {to_rfc3339(until)}"))
 
     def long_wait_until(self, run: ActiveRun) -> int | None:
         """Until when a step of the run sleeps, if that is too long to hold it."""

@@ -74,9 +74,9 @@ class WorkflowResult:
         self, run: ActiveRun, workflow: Workflow | None = None, first_entry: int = 0, *, is_live: bool = False
     ) -> None:
         """`since`: the entry of the journal this execution began with.  `live`: what has not ended is running."""
-        board = run.board
+        board = run.run_data
         assert isinstance(board, StepsRunData)
-        row, nodes = run.row, run.layout.plan.nodes
+        row, nodes = run.row, run.compiled_plan.plan.nodes
         self.run_id: str = row.id
         self.workflow_name: str = row.workflow
         self.status = _to_workflow_status(row.status, is_live)
@@ -143,7 +143,7 @@ def _to_workflow_status(run_status: str, is_live: bool) -> RunStatus:
 
 def _failed_step(run: ActiveRun) -> tuple[str | None, str | None, str | None]:
     """The step that failed, its error and category."""
-    machine, nodes = run.machine, run.layout.plan.nodes
+    machine, nodes = run.machine, run.compiled_plan.plan.nodes
     if RUN in machine.errors:
         kind, text = machine.errors[RUN]
         return (nodes[min(machine.halted_nodes)].name if machine.halted_nodes else None), text, kind
@@ -162,7 +162,7 @@ def _collect_step_metrics(run: ActiveRun, workflow: Workflow | None, first_entry
         tried.setdefault(attempt.node_index, []).append(attempt)
     found = []
     passed = _skipped_nodes(run, first_entry)
-    for i, node in enumerate(run.layout.plan.nodes):
+    for i, node in enumerate(run.compiled_plan.plan.nodes):
         step = None if workflow is None else workflow.get_step(node.name)
         kind = "" if step is None else str(step.step_type)
         if i in tried:
@@ -197,7 +197,7 @@ def _metrics_from_attempts(name: str, step_type: str, step_attempts: list[StepAt
 
 def _skipped_nodes(run: ActiveRun, first_entry: int) -> set[int]:
     """Steps passed over by a decision of this execution."""
-    index = run.layout.index
+    index = run.compiled_plan.index
     found: set[int] = set()
     for entry in run.entries[first_entry:]:
         if isinstance(entry.event, ev.Succeeded):

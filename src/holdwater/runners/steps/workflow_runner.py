@@ -242,7 +242,7 @@ class WorkflowRunner(StepHooks):
         sleeps_until = machinery.long_wait_until(run) if start_from is None else None
         if sleeps_until is not None and row.status == RunStatus.PAUSED:
             return self._make_result(run, workflow, len(run.entries))
-        board = run.board
+        board = run.run_data
         assert isinstance(board, StepsRunData)
         start = None if start_from is None else workflow.step_index(start_from)
         left_behind = row.status == RunStatus.RUNNING and not params and start is None
@@ -262,7 +262,7 @@ class WorkflowRunner(StepHooks):
         try:
             return engine.wait_for_run(run.row.id, active_run=run if is_started_here else None)
         except RunnerClosed:
-            return engine.driver.runs.get(run.row.id, run)
+            return engine.driver.active_runs.get(run.row.id, run)
 
     def _make_result(self, run: ActiveRun, workflow: Workflow, first_entry: int) -> WorkflowResult:
         return WorkflowResult(run, workflow, first_entry)

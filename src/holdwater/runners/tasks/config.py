@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, Self, TypeVar, overload
 from holdwater.errors import ConfigError, did_you_mean
 from holdwater.model import validation
 from holdwater.runtime.driver import DriverConfig
-from holdwater.runtime.executors.base import DEFAULT, ExecutorConfig
+from holdwater.runtime.executors.base import DEFAULT_EXECUTOR, ExecutorConfig
 from holdwater.runtime.executors.routing import Router
 from holdwater.runtime.services.schedules import ScheduleConfig
 from holdwater.storage import StoreOptions
@@ -137,7 +137,7 @@ class DefaultRunnerConfig:
     `cron_max_recovery_attempts` times in all; what is older than `cron_max_recovery_age_seconds` is given up.
     `cron_lost_threshold_minutes`: from when on statistics call it lost.  `trigger_poll_timeout`: seconds for an answer.
     `runner_name`: how the runner is called in its logs and its repr.
-    `routing`: a Router that says which bodies run where; None: all on "default" that do not ask for another.
+    `router`: a Router that says which bodies run where; None: all on "default" that do not ask for another.
     """
 
     max_concurrent_tasks = _ConfigOption(4, minimum=1, maximum=100_000)
@@ -219,7 +219,7 @@ class DefaultRunnerConfig:
             poll_seconds=self.cron_poll_interval_seconds,
             trigger_poll_seconds=self.trigger_base_poll_interval,
             max_catchup=self.cron_max_catchup_executions,
-            catches_up="cron_max_catchup_executions" in self._explicitly_set,
+            catch_up_by_default="cron_max_catchup_executions" in self._explicitly_set,
             recover=self.cron_enable_recovery,
             recovery_interval_seconds=self.cron_recovery_interval_seconds,
             recovery_age_seconds=self.cron_max_recovery_age_seconds,
@@ -231,9 +231,11 @@ class DefaultRunnerConfig:
         """What of it concerns the driver.  Raises ExecutorNotFound for a routing to an executor that is not there."""
         executors = self.executors
         if self.routing is not None:
-            self.routing.check({DEFAULT, *executors})
-        default = executors[DEFAULT].max_concurrent if DEFAULT in executors else self.max_concurrent_tasks
-        slots = default + sum([kind.max_concurrent for name, kind in executors.items() if name != DEFAULT])
+            self.routing.check_executors({DEFAULT_EXECUTOR, *executors})
+        default = (
+            executors[DEFAULT_EXECUTOR].max_concurrent if DEFAULT_EXECUTOR in executors else self.max_concurrent_tasks
+        )
+        slots = default + sum([kind.max_concurrent for name, kind in executors.items() if name != DEFAULT_EXECUTOR])
         return DriverConfig(
             max_concurrent_tasks=self.max_concurrent_tasks,
             max_concurrent_async_tasks=self.max_concurrent_async_tasks,
@@ -248,7 +250,7 @@ class DefaultRunnerConfig:
             own_runs_only=self.own_runs_only,
             retention_seconds=None if self.run_retention_days is None else self.run_retention_days * 86_400,
             executors=executors,
-            routing=self.routing,
+            router=self.routing,
             scheduling=self.schedule_config(),
         )
 

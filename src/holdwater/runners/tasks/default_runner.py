@@ -22,7 +22,7 @@ from holdwater.runners.workflow_names import WorkflowRef, resolve_workflow_name
 from holdwater.runs.activity import Activity
 from holdwater.runs.pauses import Pause
 from holdwater.runtime.active_run import ActiveRun
-from holdwater.runtime.executors.base import DEFAULT, ExecutorMetrics
+from holdwater.runtime.executors.base import DEFAULT_EXECUTOR, ExecutorMetrics
 from holdwater.runtime.internal_errors import InternalErrorRecord
 from holdwater.tasks import Context
 
@@ -61,7 +61,7 @@ class DefaultRunner(ScheduleMethods):
             engine.clock,
             self._config.schedule_config(),
             lambda name: engine.registry.find(name) is not None,
-            engine.driver.look_for_work,
+            engine.driver.check_for_work,
             self._config.cron_lost_threshold_minutes * 60_000_000,
         )
         drain_seconds = self._config.shutdown_timeout_seconds
@@ -170,7 +170,7 @@ class DefaultRunner(ScheduleMethods):
     def handle(self, run_id: str) -> WorkflowHandle:
         """A handle on an earlier run.  Raises RunNotFound."""
         head = self._engine.get_run_row(run_id)
-        self._engine.driver.include(run_id)
+        self._engine.driver.include_run(run_id)
         return WorkflowHandle(self, run_id, head.workflow, None)
 
     def cancel(self, run_id: str, reason: str = "") -> None:
@@ -251,18 +251,18 @@ class DefaultRunner(ScheduleMethods):
 
     def executor_metrics(self) -> dict[str, ExecutorMetrics]:
         """How each executor of this runner is doing, by name."""
-        return self._engine.driver.executor.metrics()
+        return self._engine.driver.dispatcher.metrics()
 
-    def has_capacity(self, executor: str = DEFAULT) -> bool:
+    def has_capacity(self, executor: str = DEFAULT_EXECUTOR) -> bool:
         """Whether a body could begin there at once.  Raises ExecutorNotFound."""
-        return self._engine.driver.executor.executor(executor).has_capacity()
+        return self._engine.driver.dispatcher.get_executor(executor).has_capacity()
 
     def internal_errors(self) -> tuple[InternalErrorRecord, ...]:
         """The latest errors of the engine itself, and of code it calls beside the bodies; the oldest first.
 
         A run they concern is parked or refused; what was due is tried again.  All are logged to `holdwater.runner`.
         """
-        return self._engine.driver.faults.latest
+        return self._engine.driver.error_log.latest
 
     # -- lifetime
 
@@ -304,7 +304,7 @@ class WorkflowHandle:
     def __init__(self, runner: DefaultRunner, run_id: str, workflow_name: str, active_run: ActiveRun | None) -> None:
         self._runner = runner
         self._active_run = active_run
-        self._retries_seen = runner._engine.driver.retries.get(run_id, 0)
+        self._retries_seen = runner._engine.driver.retry_counts.get(run_id, 0)
         self.run_id = run_id
         self.workflow_name = workflow_name
         self.is_new = active_run is not None
@@ -325,7 +325,7 @@ class WorkflowHandle:
         Raises RunNotFinished (a TimeoutError); the run goes on.  RunnerClosed if the runner is shut down meanwhile.
         """
         if self._active_run is not None and self._active_run.row.finished_at is not None:
-            retries = self._runner._engine.driver.retries.get(self.run_id, 0)
+            retries = self._runner._engine.driver.retry_counts.get(self.run_id, 0)
             if retries != self._retries_seen:
                 self._active_run = self._runner._engine.wait_for_run(self.run_id, timeout)
                 self._retries_seen = retries

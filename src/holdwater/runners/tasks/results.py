@@ -164,7 +164,7 @@ class WorkflowResult:
     @property
     def final_context(self) -> Context:
         """The context the run ended with (so far): the leaves merged in definition order."""
-        return Context.from_stored(self._run.result())
+        return Context.from_stored(self._run.stored_outputs())
 
     @property
     def task_results(self) -> list[TaskResult]:

@@ -82,13 +82,13 @@ class StoreChecker:
 
     def find_violations(self) -> Iterator[Violation]:
         """Every violation, run by run, oldest run first.  Raises StoreUnavailable."""
-        for head in self._store.iter_runs():
-            found = self._check_run(head)
+        for row in self._store.iter_runs():
+            found = self._check_run(row)
             self.counts.violations += len(found)
             yield from found[:MAX_VIOLATIONS_PER_RUN]
             if len(found) > MAX_VIOLATIONS_PER_RUN:
                 more = len(found) - MAX_VIOLATIONS_PER_RUN
-                yield Violation(found[-1].invariant, head.id, f"and {more} more violations of this run")
+                yield Violation(found[-1].invariant, row.id, f"and {more} more violations of this run")
 
     def _check_run(self, listed_row: RunRow) -> list[Violation]:
         """The violations of a run between two commits of whoever works on it."""
@@ -121,14 +121,14 @@ class StoreChecker:
 
     def _get_compiled_plan(self, structure: str) -> CompiledPlan | str:
         """The layout of a stored plan, or why there is none."""
-        layout = self._compiled_plans.get(structure)
-        if layout is None:
-            layout = self._compiled_plans[structure] = self._load_compiled_plan(structure)
+        compiled_plan = self._compiled_plans.get(structure)
+        if compiled_plan is None:
+            compiled_plan = self._compiled_plans[structure] = self._load_compiled_plan(structure)
             if len(self._compiled_plans) > MAX_CACHED_PLANS:
                 self._compiled_plans.popitem(last=False)
         else:
             self._compiled_plans.move_to_end(structure)
-        return layout
+        return compiled_plan
 
     def _load_compiled_plan(self, structure: str) -> CompiledPlan | str:
         try:
@@ -142,7 +142,7 @@ class _RunCheck:
     """One look at one run."""
 
     def __init__(self, row: RunRow, now: int, source_facts: frozenset[str] | None) -> None:
-        """`inherited`: what the run it was forked from has recorded, None if that is not known."""
+        """`is_from_store`: what the run it was forked from has recorded, None if that is not known."""
         self.row, self.now, self.source_facts = row, now, source_facts
         self.violations: list[Violation] = []
         self.seq = 0
@@ -205,13 +205,13 @@ class _RunCheck:
             if not isinstance(trees, list) or not trees:
                 self._add_violation("I9", f"the journal row of entry {row.seq} is no list of entries")
                 return False
-            birth = row.seq == 1 and self.row.forked_from is not None
+            acceptance = row.seq == 1 and self.row.forked_from is not None
             for tree in trees:
                 self.seq += 1
                 try:
-                    if birth:
+                    if acceptance:
                         self._check_inherited(machine, tree)
-                    self._apply_entry(machine, journal_format.decode(tree, _keep_encoded, row.at), birth)
+                    self._apply_entry(machine, journal_format.decode(tree, _keep_encoded, row.at), acceptance)
                 except IllegalEvent:
                     continue  # reported; the machine is as it was before
                 except (StoreError, *MALFORMED_DATA_ERRORS) as error:
@@ -255,11 +255,11 @@ class _RunCheck:
 
     def _check_single_result(self, machine: Machine, event: ev.Succeeded) -> None:
         """Counted apart from the machine, which must not be its own judge."""
-        layout, node = machine.compiled_plan, event.node
+        compiled_plan, node = machine.compiled_plan, event.node
         if not 0 <= node < len(machine.state):
             return
         earlier = self._result_entries.get(node)
-        if earlier is not None and layout.loops[layout.unit[node]] is None:
+        if earlier is not None and compiled_plan.loops[compiled_plan.unit[node]] is None:
             self._add_violation(
                 "I2",
                 f"task {_node_label(machine, node)} has two recorded results, entry {earlier} and entry {self.seq}",
@@ -268,15 +268,15 @@ class _RunCheck:
 
     def _allow_repeated_results(self, machine: Machine, event: ev.Resumed) -> None:
         """What is done anew may be recorded once more: what came after a failure that counts, or has new inputs."""
-        layout, nodes = machine.compiled_plan, machine.compiled_plan.plan.nodes
+        compiled_plan, nodes = machine.compiled_plan, machine.compiled_plan.plan.nodes
         failed: set[int] = set()
         if machine.ended:
             failed = {i for i in self._failed_nodes if 0 <= i < len(nodes) and nodes[i].on_error != "ignore"}
-        anew = layout.readers(event.inputs) if event.inputs else []
+        anew = compiled_plan.readers(event.inputs) if event.inputs else []
         if event.start is not None:
             anew.append(event.start)
-        for u in layout.descendants([layout.unit[i] for i in (*failed, *anew)]):
-            for i in layout.unit_members[u]:
+        for u in compiled_plan.descendants([compiled_plan.unit[i] for i in (*failed, *anew)]):
+            for i in compiled_plan.unit_members[u]:
                 self._result_entries.pop(i, None)
         self._failed_nodes -= failed
 
@@ -314,13 +314,13 @@ class _RunCheck:
     # -- head and queue
 
     def _check_status(self, machine: Machine) -> None:
-        head = self.row
-        set_aside = head.status == RunStatus.PAUSED and machine.status == "running" and head.reason
-        if head.status != machine.status and not set_aside:
-            self._add_violation("I5", f"its head says {head.status}, its journal says {machine.status}")
-        if (head.finished_at is not None) != (head.status in ENDED):
-            state = "an end" if head.finished_at is not None else "no end"
-            self._add_violation("I5", f"it is {head.status} and has {state} time")
+        row = self.row
+        set_aside = row.status == RunStatus.PAUSED and machine.status == "running" and row.reason
+        if row.status != machine.status and not set_aside:
+            self._add_violation("I5", f"its head says {row.status}, its journal says {machine.status}")
+        if (row.finished_at is not None) != (row.status in ENDED):
+            state = "an end" if row.finished_at is not None else "no end"
+            self._add_violation("I5", f"it is {row.status} and has {state} time")
 
     def _check_work(self, machine: Machine, work: Sequence[WorkRow]) -> None:
         queued: dict[int, list[WorkRow]] = {}
@@ -390,9 +390,9 @@ def _node_label(machine: Machine, node: int) -> str:
 
 def _unfinished_predecessors(machine: Machine, node: int) -> list[str]:
     """Names of the direct predecessors that have not settled."""
-    layout = machine.compiled_plan
+    compiled_plan = machine.compiled_plan
     return [
         repr(name)
-        for name in layout.plan.nodes[node].after
-        if name in layout.index and machine.state[layout.index[name]] not in SETTLED
+        for name in compiled_plan.plan.nodes[node].after
+        if name in compiled_plan.index and machine.state[compiled_plan.index[name]] not in SETTLED
     ]

@@ -8,7 +8,7 @@ from typing import Final
 from holdwater.kernel import Machine
 from holdwater.model.commands import AwaitChildren
 from holdwater.model.records import RunRow
-from holdwater.runtime.services.children import child_id
+from holdwater.runtime.services.children import child_run_id
 
 REACTION_GRACE_US: Final = 1_800_000_000
 """how long runners may take to notice, who look every half minute, and their clocks may differ"""
@@ -36,16 +36,16 @@ def check_children(
     A child that is to run and is not there is about to be born; one that rests must have been.
     """
     nodes = machine.compiled_plan.plan.nodes
-    for i, fan in machine.fan_outs.items():
+    for i, fan_out in machine.fan_outs.items():
         if type(machine.todo.get(i)) is not AwaitChildren:
             continue
         name = nodes[i].name
-        for k in sorted(fan.paused):
-            run_id = child_id(parent.id, name, fan.generation, k)
+        for k in sorted(fan_out.paused):
+            run_id = child_run_id(parent.id, name, fan_out.generation, k)
             if find(run_id) is None:
                 yield f"task {name!r} waits for its child, run {run_id}, which is not in the store"
-        for k in sorted(fan.running) if is_supervised else ():
-            child = find(child_id(parent.id, name, fan.generation, k))
+        for k in sorted(fan_out.running) if is_supervised else ():
+            child = find(child_run_id(parent.id, name, fan_out.generation, k))
             if child is None or child.finished_at is None or child.finished_at + REACTION_GRACE_US >= now:
                 continue
             ago = (now - child.finished_at) // 1_000_000

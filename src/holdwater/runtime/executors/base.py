@@ -22,21 +22,21 @@ from holdwater.runtime.attempt import Attempt, RemoteTaskError
 if TYPE_CHECKING:
     from holdwater.runtime.handle import SlotOwner
 
-DEFAULT: Final = "default"
+DEFAULT_EXECUTOR: Final = "default"
 """the executor that is always there"""
 
 
 class ExecutorBackend(Protocol):
     """Carries out jobs.  All methods are called from several threads; there is a thread per running job."""
 
-    def run(self, job: TaskInvocation) -> bytes:
+    def run_invocation(self, invocation: TaskInvocation) -> bytes:
         """Have the body run, and return what `run_invocation` returned there.
 
         What it raises fails the attempt, and the retry policy decides: WorkerCrashed if the body was lost on the way.
         """
         ...
 
-    def kill(self, job: TaskInvocation) -> None:
+    def kill(self, invocation: TaskInvocation) -> None:
         """The job's time is up: have its `run` end soon, whatever its body does.  Must not block.
 
         The slot comes back when `run` has ended, so a place that cannot kill keeps it as long as the body goes on.
@@ -94,7 +94,7 @@ class ExecutorMetrics:
     total_failed: int
     avg_duration_ms: float
 
-    def plus(self, other: ExecutorMetrics) -> ExecutorMetrics:
+    def combined_with(self, other: ExecutorMetrics) -> ExecutorMetrics:
         """Both together, with the limit of this one."""
         n = self.total_executed + other.total_executed
         took_ms = self.avg_duration_ms * self.total_executed + other.avg_duration_ms * other.total_executed
@@ -111,50 +111,50 @@ class ExecutorMetrics:
 class TaskInvocation:
     """One call of one body.
 
-    `name`: its full name.  `parcels`: (key, bytes) of the code it needs, the same key for the same bytes, so that a
+    `name`: its full name.  `code_blobs`: (key, bytes) of the code it needs, the same key for the same bytes, so that a
     place may send each of them once.  `call`: the rest.  Raises TaskNotPortable.
     """
 
     def __init__(self, attempt: Attempt, executor: SlotOwner) -> None:
-        program, node = attempt.program, attempt.node
+        definition, node = attempt.definition, attempt.node
         self._attempt, self._executor = attempt, executor
-        self.name = program.routing_key(node)
-        sent, classes = program.serialize_inputs(node, attempt.view)
-        body = program.body(node)
+        self.name = definition.routing_key(node)
+        sent, classes = definition.serialize_inputs(node, attempt.view)
+        body = definition.body(node)
         things: list[Any] = [(body, attempt.policy.retry), *classes]
-        self.parcels: tuple[tuple[str, bytes], ...] = tuple(
+        self.code_blobs: tuple[tuple[str, bytes], ...] = tuple(
             [_pickle_by_value(thing, attempt.name, body) for thing in things]
         )
-        self.call: bytes = message_framing.pack([attempt.run_id, attempt.name, attempt.number], sent)
+        self.payload: bytes = message_framing.pack([attempt.run_id, attempt.name, attempt.number], sent)
 
     def to_bytes(self) -> bytes:
         """All of it, for `run_invocation`."""
-        return message_framing.pack(None, self.call, *[data for _, data in self.parcels])
+        return message_framing.pack(None, self.payload, *[data for _, data in self.code_blobs])
 
     @property
-    def over(self) -> bool:
+    def is_abandoned(self) -> bool:
         """The attempt has been given up: nobody waits for its end."""
         return self._attempt.state == "over"
 
-    def on_cancel(self, tell: Callable[[str], None]) -> None:
+    def on_cancel(self, callback: Callable[[str], None]) -> None:
         """Call `tell(why)`, which must not block, when the body is to stop; at once if it is."""
-        self._attempt.handle.on_cancel(tell)
+        self._attempt.handle.on_cancel(callback)
 
-    def defer(self) -> None:
+    def release_slot(self) -> None:
         """The body waits and needs no slot."""
-        self._executor.defer(self._attempt)
+        self._executor.release_slot(self._attempt)
 
-    def resume(self, go: Callable[[], None] | None) -> None:
+    def reacquire_slot(self, on_slot: Callable[[], None] | None) -> None:
         """It wants to go on: `go` is called when it has a slot again; None: it takes one at once."""
-        self._executor.resume(self._attempt, go)
+        self._executor.reacquire_slot(self._attempt, on_slot)
 
 
 def to_result(attempt: Attempt, answer: bytes) -> NodeResult:
     """What a body elsewhere gave; its observer is told of it here.  Raises what stands for its exception."""
     told, blobs = message_framing.unpack(answer)
     if told is None:
-        return attempt.program.deserialize_result(attempt.node, attempt.view, blobs[0])
-    traceback = with_sources(told["traceback"], attempt.program.body(attempt.node).source_file())
+        return attempt.definition.deserialize_result(attempt.node, attempt.view, blobs[0])
+    traceback = with_sources(told["traceback"], attempt.definition.body(attempt.node).source_file())
     report = ErrorReport(told["kind"], told["text"], traceback)
     raise RemoteTaskError(report, told["retryable"], told["cancelled"])
 

@@ -9,8 +9,8 @@ from holdwater.errors import ExecutorNotFound
 from holdwater.model.journal import JournalEntry
 from holdwater.model.ports import WorkflowDefinition
 from holdwater.runtime.attempt import Attempt
-from holdwater.runtime.executors.base import DEFAULT, ExecutorConfig, ExecutorMetrics, ThreadExecutor
-from holdwater.runtime.executors.routing import Router, not_found
+from holdwater.runtime.executors.base import DEFAULT_EXECUTOR, ExecutorConfig, ExecutorMetrics, ThreadExecutor
+from holdwater.runtime.executors.routing import Router, executor_not_found
 from holdwater.runtime.executors.slots import Executor
 
 
@@ -19,149 +19,167 @@ class Dispatcher:
 
     def __init__(
         self,
-        kinds: Mapping[str, ExecutorConfig],
-        routing: Router | None,
+        configs: Mapping[str, ExecutorConfig],
+        router: Router | None,
         max_concurrent_tasks: int,
         max_concurrent_async_tasks: int | None,
-        deliver: Callable[[Attempt, JournalEntry], None],
-        on_defer: Callable[[Attempt, bool], None],
-        on_free: Callable[[], None],
+        on_attempt_ended: Callable[[Attempt, JournalEntry], None],
+        on_deferral_changed: Callable[[Attempt, bool], None],
+        on_slot_free: Callable[[], None],
     ) -> None:
-        self._routing = routing
-        kinds = {DEFAULT: ThreadExecutor(max_concurrent_tasks), **kinds}
-        if routing is not None:
-            routing.check(kinds)
-        places = {name: kind.open(name) for name, kind in kinds.items()}
+        self._router = router
+        configs = {DEFAULT_EXECUTOR: ThreadExecutor(max_concurrent_tasks), **configs}
+        if router is not None:
+            router.check_executors(configs)
+        places = {name: kind.open(name) for name, kind in configs.items()}
         self.executors = {
-            name: Executor(name, kind.max_concurrent, deliver, on_defer, on_free, places[name])
-            for name, kind in kinds.items()
+            name: Executor(name, kind.max_concurrent, on_attempt_ended, on_deferral_changed, on_slot_free, places[name])
+            for name, kind in configs.items()
         }
-        default = self.executors[DEFAULT]
+        default = self.executors[DEFAULT_EXECUTOR]
         # elsewhere, an `async def` body is a call like any other
-        self._async = (
-            Executor(DEFAULT, max_concurrent_async_tasks, deliver, on_defer, on_free, loop_of=default)
-            if places[DEFAULT] is None and max_concurrent_async_tasks is not None
+        self._async_executor = (
+            Executor(
+                DEFAULT_EXECUTOR,
+                max_concurrent_async_tasks,
+                on_attempt_ended,
+                on_deferral_changed,
+                on_slot_free,
+                loop_owner=default,
+            )
+            if places[DEFAULT_EXECUTOR] is None and max_concurrent_async_tasks is not None
             else None
         )
-        self._all = (*self.executors.values(), *([] if self._async is None else [self._async]))
-        self._only = default if len(self.executors) == 1 else None
-        self._checked: WorkflowDefinition | None = None  # the last one: it is most often the next one too
+        self._all_executors = (
+            *self.executors.values(),
+            *([] if self._async_executor is None else [self._async_executor]),
+        )
+        self._single_executor = default if len(self.executors) == 1 else None
+        self._last_checked: WorkflowDefinition | None = None  # the last one: it is most often the next one too
         self._routes: WeakKeyDictionary[WorkflowDefinition, list[Executor]] = WeakKeyDictionary()
 
     # -- routes; only the driver's thread asks
 
-    def check(self, program: WorkflowDefinition) -> None:
+    def check_routes(self, definition: WorkflowDefinition) -> None:
         """Raises ExecutorNotFound if a node of the program asks for an executor that is not there."""
-        if program is self._checked:
+        if definition is self._last_checked:
             return
-        if program not in self._routes:
-            self._routes[program] = [self._find(program, node) for node in range(len(program.plan.nodes))]
-        self._checked = program
+        if definition not in self._routes:
+            self._routes[definition] = [
+                self._resolve_executor(definition, node) for node in range(len(definition.plan.nodes))
+            ]
+        self._last_checked = definition
 
-    def serves(self, program: WorkflowDefinition) -> bool:
+    def can_execute(self, definition: WorkflowDefinition) -> bool:
         """Whether every node of it has an executor here."""
         try:
-            self.check(program)
+            self.check_routes(definition)
         except ExecutorNotFound:
             return False
         return True
 
-    def route(self, program: WorkflowDefinition, node: int) -> Executor:
+    def executor_for_node(self, definition: WorkflowDefinition, node: int) -> Executor:
         """Where the node's body runs.  The program was checked."""
-        if self._only is not None:
-            return self._async if self._async is not None and program.is_async(node) else self._only
-        return self._routes[program][node]
+        if self._single_executor is not None:
+            return (
+                self._async_executor
+                if self._async_executor is not None and definition.is_async(node)
+                else self._single_executor
+            )
+        return self._routes[definition][node]
 
-    def _find(self, program: WorkflowDefinition, node: int) -> Executor:
-        name = program.executor(node)
+    def _resolve_executor(self, definition: WorkflowDefinition, node: int) -> Executor:
+        name = definition.executor(node)
         if name is None:
-            name = DEFAULT if self._routing is None else self._routing.executor_for(program.routing_key(node))
+            name = DEFAULT_EXECUTOR if self._router is None else self._router.executor_for(definition.routing_key(node))
         if name not in self.executors:
-            raise not_found(name, self.executors, f"task {program.plan.nodes[node].name!r} asks for")
-        if name == DEFAULT and self._async is not None and program.is_async(node):
-            return self._async
+            raise executor_not_found(name, self.executors, f"task {definition.plan.nodes[node].name!r} asks for")
+        if name == DEFAULT_EXECUTOR and self._async_executor is not None and definition.is_async(node):
+            return self._async_executor
         return self.executors[name]
 
-    def nodes_at(self, program: WorkflowDefinition, executors: Collection[Executor]) -> list[int]:
+    def nodes_routed_to(self, definition: WorkflowDefinition, executors: Collection[Executor]) -> list[int]:
         """Those of its nodes whose bodies run there.  The program was checked."""
-        routes = self._routes[program]
+        routes = self._routes[definition]
         return [node for node, executor in enumerate(routes) if executor in executors]
 
     # -- all of them
 
     @property
-    def backlog(self) -> int:
+    def queue_length(self) -> int:
         """Attempts that wait for a slot."""
-        return sum([len(e.waiting) for e in self._all])
+        return sum([len(e.queue) for e in self._all_executors])
 
     @property
     def running(self) -> set[Attempt]:
         """Bodies that have begun and are not over.  Not to be changed."""
-        return {attempt for e in self._all for attempt in list(e.running)}
+        return {attempt for e in self._all_executors for attempt in list(e.running)}
 
     @property
     def unfinished(self) -> list[Attempt]:
         """Bodies that run, and attempts that wait for a slot, at a moment; from any thread."""
-        return [attempt for e in self._all for attempt in (*list(e.waiting), *list(e.running))]
+        return [attempt for e in self._all_executors for attempt in (*list(e.queue), *list(e.running))]
 
-    def slots(self) -> dict[Executor, int]:
+    def free_slots(self) -> dict[Executor, int]:
         """How many bodies can begin at once on each."""
-        return {e: e.free for e in self._all}
+        return {e: e.free_slots for e in self._all_executors}
 
-    def ahead(self, now: int, prefetch: int, *, measured: bool) -> dict[Executor, int]:
+    def prefetch_room(self, now: int, max_prefetch: int, *, by_throughput: bool) -> dict[Executor, int]:
         """How much may be leased ahead of each: what will begin soon, and waits for a slot until then.
 
-        `prefetch`: on all together at most.  `measured`: no more than the pace of bodies allows.
+        `prefetch`: on all together at most.  `by_throughput`: no more than the pace of bodies allows.
         """
-        room = prefetch - self.backlog
-        if not measured:
-            return dict.fromkeys(self._all, room)
-        return {e: min(room, e.expected(now) - len(e.waiting)) for e in self._all}
+        room = max_prefetch - self.queue_length
+        if not by_throughput:
+            return dict.fromkeys(self._all_executors, room)
+        return {e: min(room, e.expected_starts(now) - len(e.queue)) for e in self._all_executors}
 
-    def runs_dry(self, now: int, prefetch: int, *, measured: bool) -> bool:
+    def is_running_low(self, now: int, max_prefetch: int, *, by_throughput: bool) -> bool:
         """Whether less than half of what may be leased ahead waits on some executor."""
-        if not measured:
-            return self.backlog * 2 < prefetch
-        return any([len(e.waiting) * 2 < min(prefetch, e.expected(now)) for e in self._all])
+        if not by_throughput:
+            return self.queue_length * 2 < max_prefetch
+        return any([len(e.queue) * 2 < min(max_prefetch, e.expected_starts(now)) for e in self._all_executors])
 
-    def tell_when_free(self, executors: Iterable[Executor]) -> bool:
+    def is_free_or_notify(self, executors: Iterable[Executor]) -> bool:
         """Whether a slot has come free on any of these; each of the others will tell."""
-        return any([e.tell_when_free() for e in executors])
+        return any([e.is_free_or_notify() for e in executors])
 
-    def is_idle(self) -> bool:
+    def is_idle_or_notify(self) -> bool:
         """Whether all slots are free; if not, each executor that is busy tells when its are."""
-        return all([e.is_idle() for e in self._all])
+        return all([e.is_idle_or_notify() for e in self._all_executors])
 
-    def withdraw_surplus(self, now: int, *, everything: bool = False) -> list[Attempt]:
+    def unqueue_surplus(self, now: int, *, everything: bool = False) -> list[Attempt]:
         """Take back what waits although it will not begin soon, or all that waits."""
-        return [attempt for e in self._all if e.waiting for attempt in e.withdraw_surplus(now, everything=everything)]
+        return [
+            attempt for e in self._all_executors if e.queue for attempt in e.unqueue_surplus(now, everything=everything)
+        ]
 
-    def take_begun(self) -> list[Attempt]:
+    def take_newly_started(self) -> list[Attempt]:
         """The attempts whose bodies have begun since the last call."""
-        return [attempt for e in self._all if e.begun for attempt in e.take_begun()]
+        return [attempt for e in self._all_executors if e.newly_started for attempt in e.take_newly_started()]
 
     # -- from any thread
 
-    def executor(self, name: str) -> Executor:
+    def get_executor(self, name: str) -> Executor:
         """Raises ExecutorNotFound."""
         if name not in self.executors:
-            raise not_found(name, self.executors, "you ask for")
+            raise executor_not_found(name, self.executors, "you ask for")
         return self.executors[name]
 
     def metrics(self) -> dict[str, ExecutorMetrics]:
         """Every executor, by name; the default one with its `async def` bodies, which have slots of their own."""
         found = {name: e.metrics() for name, e in self.executors.items()}
-        if self._async is not None:
-            found[DEFAULT] = found[DEFAULT].plus(self._async.metrics())
+        if self._async_executor is not None:
+            found[DEFAULT_EXECUTOR] = found[DEFAULT_EXECUTOR].combined_with(self._async_executor.metrics())
         return found
 
     # -- the end
 
-    def withdraw_waiting(self) -> list[Attempt]:
+    def close_queue(self) -> list[Attempt]:
         """Take back what has not begun, and start nothing more."""
-        return [attempt for e in self._all for attempt in e.withdraw_waiting()]
+        return [attempt for e in self._all_executors for attempt in e.close_queue()]
 
     def close(self) -> None:
         """End threads, event loops and processes."""
-        for e in self._all:
+        for e in self._all_executors:
             e.close()

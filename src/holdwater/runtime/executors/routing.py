@@ -10,8 +10,8 @@ from holdwater.errors import ConfigError, ExecutorNotFound, did_you_mean
 from holdwater.model import validation
 
 SEPARATOR: Final = "::"
-SEGMENTS: Final = 4
-ANY: Final = "**"
+SEGMENT_COUNT: Final = 4
+ANY_SEGMENTS: Final = "**"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,27 +31,27 @@ class Router:
     """
 
     def __init__(self, rules: Iterable[RoutingRule | tuple[str, str]] = (), default: str = "default") -> None:
-        self.rules: Final = tuple([_rule(rule) for rule in rules])
+        self.rules: Final = tuple([_to_rule(rule) for rule in rules])
         self.default: Final = default
-        self._compiled = [(_compiled(rule.pattern), rule.executor) for rule in self.rules]
+        self._compiled_rules = [(_compile_pattern(rule.pattern), rule.executor) for rule in self.rules]
         if not isinstance(default, str) or not default:
             raise ConfigError(f"default is the name of an executor, not {default!r}")
 
     def executor_for(self, full_name: str) -> str:
         """The name of the executor for a body."""
         segments = full_name.split(SEPARATOR)
-        for pattern, executor in self._compiled:
+        for pattern, executor in self._compiled_rules:
             if _matches(pattern, segments):
                 return executor
         return self.default
 
-    def check(self, executors: Collection[str]) -> None:
+    def check_executors(self, executors: Collection[str]) -> None:
         """Raises ExecutorNotFound if a rule, or the default, names another one than these."""
         for rule in self.rules:
             if rule.executor not in executors:
-                raise not_found(rule.executor, executors, f"routing rule {rule.pattern!r} names")
+                raise executor_not_found(rule.executor, executors, f"routing rule {rule.pattern!r} names")
         if self.default not in executors:
-            raise not_found(self.default, executors, "the default of the routing is")
+            raise executor_not_found(self.default, executors, "the default of the routing is")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Router) and (self.rules, self.default) == (other.rules, other.default)
@@ -64,24 +64,24 @@ class Router:
         return f"Router([{rules}], default={self.default!r})"
 
 
-def not_found(name: str, executors: Collection[str], who: str) -> ExecutorNotFound:
+def executor_not_found(name: str, executors: Collection[str], subject: str) -> ExecutorNotFound:
     """The error for an executor that is not there; `who` begins the sentence."""
     known = ", ".join(map(repr, sorted(executors)))
     return ExecutorNotFound(
-        f"{who} the executor {validation.shorten_repr(name)}, which this runner does not have",
+        f"{subject} the executor {validation.shorten_repr(name)}, which this runner does not have",
         hint=did_you_mean(name, executors) or f"it has {known}; add others with DefaultRunnerConfig.executors",
     )
 
 
-def _rule(given: object) -> RoutingRule:
-    if isinstance(given, RoutingRule):
-        made = given
-    elif isinstance(given, (tuple, list)) and len(given) == 2:
-        made = RoutingRule(*given)
+def _to_rule(value: object) -> RoutingRule:
+    if isinstance(value, RoutingRule):
+        made = value
+    elif isinstance(value, (tuple, list)) and len(value) == 2:
+        made = RoutingRule(*value)
     else:
-        raise ConfigError(f"a routing rule is a pair (pattern, executor), not {given!r}")
+        raise ConfigError(f"a routing rule is a pair (pattern, executor), not {value!r}")
     if not isinstance(made.pattern, str) or not isinstance(made.executor, str) or not made.executor:
-        raise ConfigError(f"a routing rule is a pair of strings (pattern, executor), not {given!r}")
+        raise ConfigError(f"a routing rule is a pair of strings (pattern, executor), not {value!r}")
     return made
 
 
@@ -89,21 +89,21 @@ Pattern = list[list[str] | None]
 """One list per segment, the texts between its `*`; None: any number of segments."""
 
 
-def _compiled(pattern: str) -> Pattern:
+def _compile_pattern(pattern: str) -> Pattern:
     segments = pattern.split(SEPARATOR)
     if not all(segments):
         raise ConfigError(f"routing pattern {pattern!r} is empty, or has an empty segment")
     for segment in segments:
-        if ANY in segment and segment != ANY:
+        if ANY_SEGMENTS in segment and segment != ANY_SEGMENTS:
             raise ConfigError(f"routing pattern {pattern!r}: '**' is a segment of its own", hint="use '*' within one")
-    fixed = sum([segment != ANY for segment in segments])
-    if fixed > SEGMENTS or (fixed < SEGMENTS and ANY not in segments):
+    fixed = sum([segment != ANY_SEGMENTS for segment in segments])
+    if fixed > SEGMENT_COUNT or (fixed < SEGMENT_COUNT and ANY_SEGMENTS not in segments):
         raise ConfigError(
             f"routing pattern {pattern!r} can match nothing: it has {fixed} segments, and a full name is "
             "tenant::package::workflow::task",
-            hint=f"'**::{segments[-1]}' matches in every workflow" if fixed < SEGMENTS else "",
+            hint=f"'**::{segments[-1]}' matches in every workflow" if fixed < SEGMENT_COUNT else "",
         )
-    return [None if segment == ANY else segment.split("*") for segment in segments]
+    return [None if segment == ANY_SEGMENTS else segment.split("*") for segment in segments]
 
 
 def _matches(pattern: Pattern, segments: list[str]) -> bool:
@@ -116,7 +116,7 @@ def _matches(pattern: Pattern, segments: list[str]) -> bool:
     while s < len(segments):
         if p < len(pattern) and pattern[p] is None:
             last, taken, p = p, s, p + 1
-        elif p < len(pattern) and _fits(pattern[p] or [], segments[s]):
+        elif p < len(pattern) and _matches_segment(pattern[p] or [], segments[s]):
             p, s = p + 1, s + 1
         elif last is not None:
             taken += 1
@@ -126,7 +126,7 @@ def _matches(pattern: Pattern, segments: list[str]) -> bool:
     return all([one is None for one in pattern[p:]])
 
 
-def _fits(parts: list[str], segment: str) -> bool:
+def _matches_segment(parts: list[str], segment: str) -> bool:
     """Whether the parts stand in the segment in their order, the first at its beginning, the last at its end."""
     if len(parts) == 1:
         return segment == parts[0]

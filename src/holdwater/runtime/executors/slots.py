@@ -33,117 +33,119 @@ if TYPE_CHECKING:
     import asyncio
 
 T = TypeVar("T")
-JOIN_SECONDS: Final = 1.0
+JOIN_TIMEOUT_SECONDS: Final = 1.0
 
 
 class Executor:
     """Runs attempts.  Thread-safe.  No place: in threads of this process.
 
-    `on_free`: called once after `tell_when_free`, with a lock held, so it must not block.  `loop_of`: an executor whose
-    event loop this one uses.
+    `on_slot_free`: called once after `is_free_or_notify`, with a lock held, so it must not block..  `loop_owner`: an
+    executor whose event loop this one uses.
     """
 
     def __init__(
         self,
         name: str,
-        limit: int,
-        deliver: Callable[[Attempt, JournalEntry], None],
-        on_defer: Callable[[Attempt, bool], None],
-        on_free: Callable[[], None],
-        place: ExecutorBackend | None = None,
-        loop_of: Executor | None = None,
+        slot_limit: int,
+        on_attempt_ended: Callable[[Attempt, JournalEntry], None],
+        on_deferral_changed: Callable[[Attempt, bool], None],
+        on_slot_free: Callable[[], None],
+        backend: ExecutorBackend | None = None,
+        loop_owner: Executor | None = None,
     ) -> None:
         self.name = name
-        self.limit = limit
-        self.pace = SlotThroughput(limit)
-        self._place = place
-        self._elsewhere = None if place is None else self._carry_out
-        self._jobs: dict[Attempt, TaskInvocation] = {}
-        self._executed = self._failed = self._took_us = 0
-        self._deliver = deliver
-        self._on_defer = on_defer
-        self._on_free = on_free
-        self._tells = self._tells_idle = False
+        self.slot_limit = slot_limit
+        self.throughput = SlotThroughput(slot_limit)
+        self._backend = backend
+        self._run_remotely = None if backend is None else self._run_on_backend
+        self._invocations: dict[Attempt, TaskInvocation] = {}
+        self._executed_count = self._failed_count = self._total_duration_us = 0
+        self._on_attempt_ended = on_attempt_ended
+        self._on_deferral_changed = on_deferral_changed
+        self._on_slot_free = on_slot_free
+        self._notify_when_free = self._notify_when_idle = False
         self._lock = threading.Lock()
-        self.free = limit
+        self.free_slots = slot_limit
         """slots nobody has; below 0 as long as somebody went over the limit"""
-        self.waiting: deque[Attempt] = deque()
-        self._resuming: dict[Attempt, Callable[[], None]] = {}  # the longest waiting first
+        self.queue: deque[Attempt] = deque()
+        self._slot_requests: dict[Attempt, Callable[[], None]] = {}  # the longest waiting first
         self._handoff: SimpleQueue[Attempt | None] = SimpleQueue()
-        self._idle = 0
+        self._idle_threads = 0
         self._threads: set[threading.Thread] = set()
         self._abandoned: set[Attempt] = set()
-        self._coroutines: dict[Attempt, asyncio.Task[None]] = {}
+        self._async_tasks: dict[Attempt, asyncio.Task[None]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._loop_of = loop_of
+        self._loop_owner = loop_owner
         self._loop_thread: threading.Thread | None = None
-        self._loop_guard = threading.Lock()
+        self._loop_lock = threading.Lock()
         self._closed = False
         self.running: set[Attempt] = set()
         """bodies that have begun and are not over, deferred ones too"""
-        self.begun: list[Attempt] = []
+        self.newly_started: list[Attempt] = []
         """bodies that began since somebody last took this list"""
 
     # -- attempts in and out
 
-    def submit(self, attempt: Attempt) -> None:
+    def submit_attempt(self, attempt: Attempt) -> None:
         """Run the attempt as soon as there is a slot; its end is delivered."""
         attempt.executor = self
         attempt.handle = TaskHandle(attempt, self)
         with self._lock:
-            self.waiting.append(attempt)
-            if self.free > 0:
-                self.free -= 1
+            self.queue.append(attempt)
+            if self.free_slots > 0:
+                self.free_slots -= 1
                 self._hand_over_slot()
 
     @property
-    def backlog(self) -> int:
+    def queue_length(self) -> int:
         """Attempts that wait for a slot."""
-        return len(self.waiting)
+        return len(self.queue)
 
     def has_capacity(self) -> bool:
         """Whether a body could begin at once."""
-        return self.free > 0
+        return self.free_slots > 0
 
-    def expected(self, now: int) -> int:
+    def expected_starts(self, now: int) -> int:
         """How many bodies that have to wait for a slot are expected to begin soon."""
-        return self.pace.expected(now, full=self.free <= 0)
+        return self.throughput.expected(now, full=self.free_slots <= 0)
 
-    def tell_when_free(self) -> bool:
-        """Whether a slot is free; if not, `on_free` is called when one is."""
+    def is_free_or_notify(self) -> bool:
+        """Whether a slot is free; if not, `on_slot_free` is called when one is."""
         with self._lock:
-            self._tells = self.free <= 0
-            return not self._tells
+            self._notify_when_free = self.free_slots <= 0
+            return not self._notify_when_free
 
-    def is_idle(self) -> bool:
-        """Whether all slots are free; if not, `on_free` is called when they are."""
+    def is_idle_or_notify(self) -> bool:
+        """Whether all slots are free; if not, `on_slot_free` is called when they are."""
         with self._lock:
-            self._tells_idle = self.free < self.limit
-            return not self._tells_idle
+            self._notify_when_idle = self.free_slots < self.slot_limit
+            return not self._notify_when_idle
 
-    def withdraw_surplus(self, now: int, *, everything: bool = False) -> list[Attempt]:
+    def unqueue_surplus(self, now: int, *, everything: bool = False) -> list[Attempt]:
         """Take back what waits although it will not begin soon: the last that came first."""
         with self._lock:
-            expected = 0 if everything else self.expected(now)
-            if len(self.waiting) <= 2 * expected:  # the average moves all the time
+            expected = 0 if everything else self.expected_starts(now)
+            if len(self.queue) <= 2 * expected:  # the average moves all the time
                 return []
-            taken = [self.waiting.pop() for _ in range(len(self.waiting) - expected)]
-        return [attempt for attempt in taken if attempt.withdraw()]
+            taken = [self.queue.pop() for _ in range(len(self.queue) - expected)]
+        return [attempt for attempt in taken if attempt.cancel_if_queued()]
 
     def metrics(self) -> ExecutorMetrics:
         """How it is doing."""
         with self._lock:
-            n = self._executed
-            mean_ms = self._took_us / n / 1000 if n else 0.0
-            waiting = len(self.waiting) + len(self._resuming)
-            return ExecutorMetrics(self.limit - self.free, waiting, self.limit, n, self._failed, mean_ms)
+            n = self._executed_count
+            mean_ms = self._total_duration_us / n / 1000 if n else 0.0
+            waiting = len(self.queue) + len(self._slot_requests)
+            return ExecutorMetrics(
+                self.slot_limit - self.free_slots, waiting, self.slot_limit, n, self._failed_count, mean_ms
+            )
 
-    def take_begun(self) -> list[Attempt]:
+    def take_newly_started(self) -> list[Attempt]:
         """The attempts whose bodies have begun since the last call."""
-        if not self.begun:
+        if not self.newly_started:
             return []
         with self._lock:
-            begun, self.begun = self.begun, []
+            begun, self.newly_started = self.newly_started, []
         return begun
 
     def detach(self, attempt: Attempt) -> None:
@@ -155,199 +157,205 @@ class Executor:
         with self._lock:
             if attempt not in self.running:
                 return
-            task = self._coroutines.get(attempt)
-            job = self._jobs.get(attempt)
+            task = self._async_tasks.get(attempt)
+            invocation = self._invocations.get(attempt)
             deferred = attempt.deferred_at
-            self._forgo(attempt)
-            if self._elsewhere is None or deferred:
+            self._drop_slot_request(attempt)
+            if self._run_remotely is None or deferred:
                 self.running.discard(attempt)
                 self._on_detached(attempt)
                 if task is None:
                     self._abandoned.add(attempt)
                 if not deferred:
                     self._hand_over_slot()
-        if job is not None and self._place is not None:
-            self._place.kill(job)
+        if invocation is not None and self._backend is not None:
+            self._backend.kill(invocation)
         if task is not None and self._loop is not None:
             self._loop.call_soon_threadsafe(task.cancel)
 
-    def cancel(self, attempt: Attempt) -> None:
+    def cancel_coroutine(self, attempt: Attempt) -> None:
         """Cancel the coroutine of a body that was told to stop; a thread goes on.  It has its slot until it ends."""
         with self._lock:
-            task = self._coroutines.get(attempt)
+            task = self._async_tasks.get(attempt)
         if task is not None and self._loop is not None:
             self._loop.call_soon_threadsafe(task.cancel)
 
-    def _carry_out(self, attempt: Attempt) -> NodeResult:
+    def _run_on_backend(self, attempt: Attempt) -> NodeResult:
         """In this thread, the attempt at its place elsewhere."""
-        assert self._place is not None
-        job = TaskInvocation(attempt, self)
+        assert self._backend is not None
+        invocation = TaskInvocation(attempt, self)
         with self._lock:
-            self._jobs[attempt] = job  # whoever gives the attempt up from now on kills it; before, the place sees it
+            self._invocations[attempt] = (
+                invocation  # whoever gives the attempt up from now on kills it; before, the place sees it
+            )
         try:
-            answer = self._place.run(job)
+            answer = self._backend.run_invocation(invocation)
         finally:
             with self._lock:
-                del self._jobs[attempt]
+                del self._invocations[attempt]
         return to_result(attempt, answer)
 
-    def _end(self, attempt: Attempt, entry: JournalEntry) -> None:
+    def _finish_attempt(self, attempt: Attempt, entry: JournalEntry) -> None:
         with self._lock:  # counted before anybody hears of it and asks for the metrics
-            self._executed += 1
-            self._took_us += entry.ended - entry.began
-            self.pace.ended(entry.ended, entry.ended - entry.began - attempt.deferred_us)
+            self._executed_count += 1
+            self._total_duration_us += entry.ended - entry.began
+            self.throughput.ended(entry.ended, entry.ended - entry.began - attempt.deferred_us)
             if type(entry.event) is Failed:
-                self._failed += 1
-        self._deliver(attempt, entry)
+                self._failed_count += 1
+        self._on_attempt_ended(attempt, entry)
 
     def _on_detached(self, attempt: Attempt) -> None:
         """A body is over that nobody will hear of; the lock is held."""
         now = attempt.clock.now()
-        self._executed += 1
-        self._took_us += now - attempt.began
-        self._failed += 1
-        self.pace.ended(now, (attempt.deferred_at or now) - attempt.began - attempt.deferred_us)
+        self._executed_count += 1
+        self._total_duration_us += now - attempt.started_at
+        self._failed_count += 1
+        self.throughput.ended(now, (attempt.deferred_at or now) - attempt.started_at - attempt.deferred_us)
 
-    def _start(self, attempt: Attempt) -> None:
+    def _start_attempt(self, attempt: Attempt) -> None:
         """Start it; the slot is taken and the lock held."""
-        if self._elsewhere is None and attempt.program.is_async(attempt.node):
-            self._begin_async(attempt)
-        elif self._idle > 0:
-            self._idle -= 1
+        if self._run_remotely is None and attempt.definition.is_async(attempt.node):
+            self._start_async(attempt)
+        elif self._idle_threads > 0:
+            self._idle_threads -= 1
             self._handoff.put(attempt)
         else:
-            thread = threading.Thread(target=self._work, args=(attempt,), name="holdwater-task", daemon=True)
+            thread = threading.Thread(target=self._thread_main, args=(attempt,), name="holdwater-task", daemon=True)
             self._threads.add(thread)
             thread.start()
 
     def _hand_over_slot(self) -> None:
         """A slot has become free and the lock is held: a resuming body has the first right to it."""
-        if self.free < 0:  # somebody went over the limit, and the debt comes first
-            self.free += 1
+        if self.free_slots < 0:  # somebody went over the limit, and the debt comes first
+            self.free_slots += 1
             return
-        if self._resuming:
-            longest = next(iter(self._resuming))
-            self._resumed(longest, self._resuming.pop(longest))
+        if self._slot_requests:
+            longest = next(iter(self._slot_requests))
+            self._grant_slot(longest, self._slot_requests.pop(longest))
             return
-        while self.waiting and not self._closed:
-            attempt = self.waiting.popleft()
-            if not self._refused(attempt):
-                self._start(attempt)
+        while self.queue and not self._closed:
+            attempt = self.queue.popleft()
+            if not self._reject_if_exhausted(attempt):
+                self._start_attempt(attempt)
                 return
-        self.free += 1
-        if self._tells or (self._tells_idle and self.free == self.limit):
-            self._tells = self._tells_idle = False
-            self._on_free()
+        self.free_slots += 1
+        if self._notify_when_free or (self._notify_when_idle and self.free_slots == self.slot_limit):
+            self._notify_when_free = self._notify_when_idle = False
+            self._on_slot_free()
 
-    def _refused(self, attempt: Attempt) -> bool:
+    def _reject_if_exhausted(self, attempt: Attempt) -> bool:
         """Threads that never came back use up what the process has: as many as the limit, and no more."""
-        if len(self._abandoned) < self.limit or self._elsewhere is not None or attempt.program.is_async(attempt.node):
+        if (
+            len(self._abandoned) < self.slot_limit
+            or self._run_remotely is not None
+            or attempt.definition.is_async(attempt.node)
+        ):
             return False
         error = CapacityExhausted(
             f"{len(self._abandoned)} timed-out bodies still run and cannot be killed; no more than "
-            f"max_concurrent_tasks = {self.limit} of them are tolerated",
+            f"max_concurrent_tasks = {self.slot_limit} of them are tolerated",
             hint="make the bodies return when handle.cancelled is true, or raise max_concurrent_tasks",
         )
-        if attempt.withdraw():  # an end like any other: the policy decides whether it is tried again
-            self._deliver(attempt, attempt.failed(error, "CapacityExhausted", describe(error)))
+        if attempt.cancel_if_queued():  # an end like any other: the policy decides whether it is tried again
+            self._on_attempt_ended(attempt, attempt.failure_entry(error, "CapacityExhausted", describe(error)))
         return True
 
-    def _work(self, first: Attempt) -> None:
-        attempt: Attempt | None = first
+    def _thread_main(self, first_attempt: Attempt) -> None:
+        attempt: Attempt | None = first_attempt
         entry: JournalEntry | None = None
         while attempt is not None:
-            if attempt.begin():
+            if attempt.try_start():
                 with self._lock:
                     self.running.add(attempt)
-                    self.begun.append(attempt)
-                entry = in_fresh_context(run_function, attempt, self._end, self._elsewhere)
-            attempt = self._next(attempt, entry)
+                    self.newly_started.append(attempt)
+                entry = in_fresh_context(run_function, attempt, self._finish_attempt, self._run_remotely)
+            attempt = self._next_attempt(attempt, entry)
         with self._lock:
             self._threads.discard(threading.current_thread())
 
-    def _next(self, done: Attempt, entry: JournalEntry | None) -> Attempt | None:
+    def _next_attempt(self, finished: Attempt, entry: JournalEntry | None) -> Attempt | None:
         """What this thread does now: the next attempt on the same slot, or one that is handed to it later."""
         with self._lock:
-            if done in self._abandoned:  # its slot went on long ago, and so did a thread for it
-                self._abandoned.discard(done)
+            if finished in self._abandoned:  # its slot went on long ago, and so did a thread for it
+                self._abandoned.discard(finished)
                 return None
-            self.running.discard(done)
-            if entry is None and done.began:
-                self._on_detached(done)
-            deferred = done.deferred_at  # another of its threads still waits: there is no slot to pass on
-            self._forgo(done)
-            nobody_else = not deferred and not self._resuming and not self._closed and self.free >= 0
-            if nobody_else and self.waiting and len(self._abandoned) < self.limit:  # noqa: SIM102
-                if self._elsewhere is not None or not self.waiting[0].program.is_async(self.waiting[0].node):
-                    return self.waiting.popleft()
+            self.running.discard(finished)
+            if entry is None and finished.started_at:
+                self._on_detached(finished)
+            deferred = finished.deferred_at  # another of its threads still waits: there is no slot to pass on
+            self._drop_slot_request(finished)
+            nobody_else = not deferred and not self._slot_requests and not self._closed and self.free_slots >= 0
+            if nobody_else and self.queue and len(self._abandoned) < self.slot_limit:  # noqa: SIM102
+                if self._run_remotely is not None or not self.queue[0].definition.is_async(self.queue[0].node):
+                    return self.queue.popleft()
             if not deferred:
                 self._hand_over_slot()
             if self._closed:
                 return None
-            self._idle += 1
+            self._idle_threads += 1
         return self._handoff.get()
 
     # -- deferral
 
-    def defer(self, attempt: Attempt) -> None:
+    def release_slot(self, attempt: Attempt) -> None:
         """A call of a running body waits.  As long as any does, be it in a thread or a coroutine, it has no slot."""
         with self._lock:
             if attempt.state == "over":
                 return
-            attempt.waits += 1
-            if attempt.waits > 1:
+            attempt.waiting_calls += 1
+            if attempt.waiting_calls > 1:
                 return
-            go = self._resuming.pop(attempt, None)
+            go = self._slot_requests.pop(attempt, None)
             if go is not None:  # the call that was about to go on does so without a slot
                 go()
             else:
                 attempt.deferred_at = attempt.clock.now()
-                self.pace.moved(attempt.deferred_at)
+                self.throughput.moved(attempt.deferred_at)
                 self._hand_over_slot()
-        self._on_defer(attempt, True)
+        self._on_deferral_changed(attempt, True)
 
-    def resume(self, attempt: Attempt, go: Callable[[], None] | None) -> None:
+    def reacquire_slot(self, attempt: Attempt, on_slot: Callable[[], None] | None) -> None:
         """A call that waited goes on: `go` is called when the body has a slot, or needs none as others wait.
 
         None: now, over the limit if need be; also for the call that has asked before.
         """
         with self._lock:
-            asked = self._resuming.pop(attempt, None) is not None
-            last = attempt.waits == 1
-            attempt.waits = max(0, attempt.waits - 1)
-            if attempt.waits or not attempt.deferred_at or attempt.state == "over":
-                if go is not None:
-                    go()
-            elif self.free > 0 or go is None:
-                self.free -= 1
-                self._resumed(attempt, go)
+            asked = self._slot_requests.pop(attempt, None) is not None
+            last = attempt.waiting_calls == 1
+            attempt.waiting_calls = max(0, attempt.waiting_calls - 1)
+            if attempt.waiting_calls or not attempt.deferred_at or attempt.state == "over":
+                if on_slot is not None:
+                    on_slot()
+            elif self.free_slots > 0 or on_slot is None:
+                self.free_slots -= 1
+                self._grant_slot(attempt, on_slot)
             else:
-                self._resuming[attempt] = go
+                self._slot_requests[attempt] = on_slot
         if last and not asked:
-            self._on_defer(attempt, False)
+            self._on_deferral_changed(attempt, False)
 
-    def hurry(self, attempt: Attempt) -> None:
+    def take_slot_now(self, attempt: Attempt) -> None:
         """The call that has asked for a slot waits for it no more: it takes one, over the limit if need be."""
         with self._lock:
-            if self._resuming.pop(attempt, None) is not None:
-                self.free -= 1
-                self._resumed(attempt, None)
+            if self._slot_requests.pop(attempt, None) is not None:
+                self.free_slots -= 1
+                self._grant_slot(attempt, None)
 
-    def _resumed(self, attempt: Attempt, go: Callable[[], None] | None) -> None:
+    def _grant_slot(self, attempt: Attempt, on_slot: Callable[[], None] | None) -> None:
         """A deferred body has a slot again; the lock is held."""
         attempt.deferred_us += attempt.clock.now() - attempt.deferred_at
         attempt.deferred_at = 0
-        if go is not None:
-            go()
+        if on_slot is not None:
+            on_slot()
 
-    def _forgo(self, attempt: Attempt) -> None:
+    def _drop_slot_request(self, attempt: Attempt) -> None:
         """A body is over or given up: calls it has left behind have no right to a slot; the lock is held."""
-        go = self._resuming.pop(attempt, None)
+        go = self._slot_requests.pop(attempt, None)
         if go is not None:
-            self._resumed(attempt, go)
-        if attempt.waits:
-            attempt.waits = 0
-            self._on_defer(attempt, False)
+            self._grant_slot(attempt, go)
+        if attempt.waiting_calls:
+            attempt.waiting_calls = 0
+            self._on_deferral_changed(attempt, False)
 
     # -- async bodies
 
@@ -355,57 +363,57 @@ class Executor:
         """Run a coroutine in the loop of async bodies and wait for it, from another thread."""
         import asyncio
 
-        return asyncio.run_coroutine_threadsafe(coroutine, self._event_loop()).result()
+        return asyncio.run_coroutine_threadsafe(coroutine, self._get_event_loop()).result()
 
-    def _event_loop(self) -> asyncio.AbstractEventLoop:
-        with self._loop_guard:
-            if self._loop is None and self._loop_of is not None:
-                self._loop = self._loop_of._event_loop()
+    def _get_event_loop(self) -> asyncio.AbstractEventLoop:
+        with self._loop_lock:
+            if self._loop is None and self._loop_owner is not None:
+                self._loop = self._loop_owner._get_event_loop()
             elif self._loop is None:
                 import asyncio
 
                 self._loop = loop = asyncio.new_event_loop()
                 self._loop_thread = threading.Thread(
-                    target=_keep_going, args=(loop,), name="holdwater-async", daemon=True
+                    target=_run_loop_until_stopped, args=(loop,), name="holdwater-async", daemon=True
                 )
                 self._loop_thread.start()
             return self._loop
 
-    def _begin_async(self, attempt: Attempt) -> None:
-        loop = self._event_loop()
+    def _start_async(self, attempt: Attempt) -> None:
+        loop = self._get_event_loop()
 
         async def body() -> None:
-            if attempt.begin():
+            if attempt.try_start():
                 with self._lock:
                     self.running.add(attempt)
-                    self.begun.append(attempt)
-                await run_function_async(attempt, self._end)
+                    self.newly_started.append(attempt)
+                await run_function_async(attempt, self._finish_attempt)
             with self._lock:
-                self._coroutines.pop(attempt, None)
+                self._async_tasks.pop(attempt, None)
                 if attempt in self.running:
                     self.running.discard(attempt)
                     deferred = attempt.deferred_at  # a task it has left behind still waits
-                    self._forgo(attempt)
+                    self._drop_slot_request(attempt)
                     if not deferred:
                         self._hand_over_slot()
-                elif not attempt.began:
+                elif not attempt.started_at:
                     self._hand_over_slot()
 
         def begin() -> None:
             task = loop.create_task(body(), context=contextvars.Context())
             with self._lock:
-                self._coroutines[attempt] = task
+                self._async_tasks[attempt] = task
 
         loop.call_soon_threadsafe(begin)
 
     # -- the end
 
-    def withdraw_waiting(self) -> list[Attempt]:
+    def close_queue(self) -> list[Attempt]:
         """Take back what has not begun, and start nothing more."""
         with self._lock:
             self._closed = True
-            waiting = [a for a in self.waiting if a.withdraw()]
-            self.waiting.clear()
+            waiting = [a for a in self.queue if a.cancel_if_queued()]
+            self.queue.clear()
             return waiting
 
     def close(self) -> None:
@@ -415,25 +423,25 @@ class Executor:
         """
         with self._lock:
             self._closed = True
-        if self._place is not None:
+        if self._backend is not None:
             for attempt in list(self.running):
-                attempt.end()  # they are killed now, which is no failure of theirs
-            self._place.close()
+                attempt.try_end()  # they are killed now, which is no failure of theirs
+            self._backend.close()
         with self._lock:
-            idle = self._idle
-            self._idle = 0
+            idle = self._idle_threads
+            self._idle_threads = 0
             threads = [t for t in self._threads if t is not threading.current_thread()]
             busy = len(self.running) + len(self._abandoned)
         for _ in range(idle):
             self._handoff.put(None)
         if self._loop is not None and self._loop_thread is not None:
             self._stop_loop(self._loop)
-            self._loop_thread.join(JOIN_SECONDS)
+            self._loop_thread.join(JOIN_TIMEOUT_SECONDS)
             if not self._loop_thread.is_alive():
                 self._loop.close()
-        if not busy or self._elsewhere is not None:
+        if not busy or self._run_remotely is not None:
             for t in threads:
-                t.join(JOIN_SECONDS)
+                t.join(JOIN_TIMEOUT_SECONDS)
 
     def _stop_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         import asyncio
@@ -449,7 +457,7 @@ class Executor:
         loop.call_soon_threadsafe(lambda: loop.create_task(finish()))
 
 
-def _keep_going(loop: asyncio.AbstractEventLoop) -> None:
+def _run_loop_until_stopped(loop: asyncio.AbstractEventLoop) -> None:
     """Run the loop until it is stopped.
 
     A task that a body has started may raise SystemExit or KeyboardInterrupt: asyncio gives that to whoever awaits the

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import Final
 
-HORIZON_US: Final = 100_000
+PREFETCH_HORIZON_US: Final = 100_000
 """work is leased ahead for so long"""
 STALLED_US: Final = 100_000
 """no slot came free for so long: nobody knows when one will; up to twice that where bodies take that long"""
-REVIEW_US: Final = 50_000
+SURPLUS_CHECK_US: Final = 50_000
 """what waits for slots is reviewed so often"""
-_WEIGHT: Final = 1 / 8
+_MOVING_AVERAGE_WEIGHT: Final = 1 / 8
 """of the last body in the moving average"""
 
 
@@ -34,7 +34,7 @@ class SlotThroughput:
         self._moved_at = at
         took = float(max(took_us, 1))  # a clock may be set back
         mean = self._mean_us
-        self._mean_us = took if mean is None else mean + (took - mean) * _WEIGHT
+        self._mean_us = took if mean is None else mean + (took - mean) * _MOVING_AVERAGE_WEIGHT
 
     def moved(self, at: int) -> None:
         """A slot came free although its body goes on."""
@@ -47,4 +47,4 @@ class SlotThroughput:
         stalled_us = min(max(STALLED_US, 2 * self._mean_us), 2 * STALLED_US)
         if full and now - self._moved_at > stalled_us:
             return 0
-        return int(self._limit * HORIZON_US / self._mean_us)
+        return int(self._limit * PREFETCH_HORIZON_US / self._mean_us)

@@ -12,8 +12,8 @@ from holdwater.errors import StoreError, StoreUnavailable, StoreUnusable
 from holdwater.runtime.internal_errors import InternalErrors
 from holdwater.runtime.timers import Timers
 
-FIRST_PAUSE_US: Final = 250_000
-LONGEST_PAUSE_US: Final = 60_000_000
+MIN_RETRY_DELAY_US: Final = 250_000
+MAX_RETRY_DELAY_US: Final = 60_000_000
 NEVER: Final = 1 << 62
 
 
@@ -21,75 +21,81 @@ class Service(Protocol):
     """A part of the loop.  Instants in microseconds since the epoch."""
 
     @property
-    def pending(self) -> bool:
+    def has_work(self) -> bool:
         """Something can be done at once."""
         ...
 
-    def instants(self, now: int) -> Sequence[int]:
+    def due_times(self, now: int) -> Sequence[int]:
         """When there is something to do next; never later than a whole interval of the service from now, as the clock
         may have been set back.
         """
         ...
 
-    def look(self, now: int) -> None:
+    def run_due(self, now: int) -> None:
         """Do what is due."""
         ...
 
 
-class Supervised:
+class SupervisedService:
     """A service in its boundary.  That the store cannot be used is let through: it concerns the others too.
 
-    `decisive`: without this one nothing works, so that whatever the store says to it is let through.
+    `critical`: without this one nothing works, so that whatever the store says to it is let through.
     """
 
-    def __init__(self, name: str, service: Service, faults: InternalErrors, *, decisive: bool = False) -> None:
+    def __init__(self, name: str, service: Service, error_log: InternalErrors, *, critical: bool = False) -> None:
         self.name: Final = name
-        self._service, self._faults, self._decisive = service, faults, decisive
-        self._paused_until = 0
-        self._pause_us = FIRST_PAUSE_US
-        self._next_at = 0
+        self._service, self._error_log, self._critical = service, error_log, critical
+        self._retry_at = 0
+        self._retry_delay_us = MIN_RETRY_DELAY_US
+        self._next_due_at = 0
 
-    def next_at(self, now: int) -> int:
+    def next_due_at(self, now: int) -> int:
         """When to look next."""
-        if self._service.pending:
+        if self._service.has_work:
             found = 0
         else:
-            found = min(self._service.instants(now), default=NEVER)
-        self._next_at = max(found, self._paused_until) if self._paused_until else found
-        return self._next_at
+            found = min(self._service.due_times(now), default=NEVER)
+        self._next_due_at = max(found, self._retry_at) if self._retry_at else found
+        return self._next_due_at
 
-    def look(self, now: int) -> bool:
+    def run_due(self, now: int) -> bool:
         """Have it do what is due; returns whether that may have taken time.  Raises StoreError."""
-        if self._paused_until:
-            if now < self._paused_until <= now + LONGEST_PAUSE_US:  # no later: the clock may have been set back
+        if self._retry_at:
+            if now < self._retry_at <= now + MAX_RETRY_DELAY_US:  # no later: the clock may have been set back
                 return False
-            self._paused_until = 0
-        due = now >= self._next_at or self._service.pending
+            self._retry_at = 0
+        due = now >= self._next_due_at or self._service.has_work
         try:
-            self._service.look(now)
+            self._service.run_due(now)
         except BaseException as error:  # whatever it is, the other services go on
-            if self._concerns_all(error):
+            if self._affects_all(error):
                 raise
-            self._paused_until = now + self._pause_us
-            self._pause_us = min(2 * self._pause_us, LONGEST_PAUSE_US)
-            self._faults.add(f"{self.name}, tried again later", error)
+            self._retry_at = now + self._retry_delay_us
+            self._retry_delay_us = min(2 * self._retry_delay_us, MAX_RETRY_DELAY_US)
+            self._error_log.add(f"{self.name}, tried again later", error)
         else:
-            self._pause_us = FIRST_PAUSE_US
+            self._retry_delay_us = MIN_RETRY_DELAY_US
         return due
 
-    def _concerns_all(self, error: BaseException) -> bool:
-        if self._decisive:
+    def _affects_all(self, error: BaseException) -> bool:
+        if self._critical:
             return isinstance(error, StoreError)
         return isinstance(error, StoreUnavailable) and not isinstance(error, StoreUnusable)
 
 
-def perform(
-    act: Callable[[], None], now: int, agenda: Timers, faults: InternalErrors, pause_us: int = FIRST_PAUSE_US
+def run_timer(
+    callback: Callable[[], None],
+    now: int,
+    timers: Timers,
+    error_log: InternalErrors,
+    retry_delay_us: int = MIN_RETRY_DELAY_US,
 ) -> None:
     """Call what came up on the agenda; what raises is reported and comes up again later."""
     try:
-        act()
+        callback()
     except BaseException as error:  # noqa: BLE001 - as above
-        faults.add("something due at an instant, tried again later", error)
-        longer = min(2 * pause_us, LONGEST_PAUSE_US)
-        agenda.call_at(now + pause_us, lambda: perform(act, now + pause_us, agenda, faults, longer))
+        error_log.add("something due at an instant, tried again later", error)
+        longer = min(2 * retry_delay_us, MAX_RETRY_DELAY_US)
+        timers.call_at(
+            now + retry_delay_us, lambda: run_timer(callback, now + retry_delay_us, timers, error_log, longer)
+        )

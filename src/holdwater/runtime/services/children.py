@@ -18,23 +18,23 @@ from holdwater.model.journal import JournalEntry
 from holdwater.model.ports import WorkflowDefinition
 from holdwater.model.records import RunRow
 from holdwater.model.values import Stored
-from holdwater.runtime.active_run import INTERRUPTED, ActiveRun
+from holdwater.runtime.active_run import INTERRUPTED_REASON, ActiveRun
 from holdwater.runtime.future import Future
 
 if TYPE_CHECKING:
     from holdwater.kernel import Machine
     from holdwater.runtime.driver import Driver
 
-LOOK_US: Final = 100_000
+POLL_INTERVAL_US: Final = 100_000
 """how often a child that runs elsewhere is looked at, where the store does not tell"""
 
-Place = tuple[str, int, int, int]
+ChildRef = tuple[str, int, int, int]
 """parent run, node, turn, item"""
 
 
-def child_id(parent_id: str, node: str, turn: int, item: int) -> str:
+def child_run_id(parent_id: str, node: str, generation: int, index: int) -> str:
     """The id of a child run."""
-    return f"{parent_id}/{node}.{turn}.{item}"
+    return f"{parent_id}/{node}.{generation}.{index}"
 
 
 def child_ref(row: RunRow) -> tuple[str, str, int, int] | None:
@@ -50,173 +50,185 @@ class ChildRuns:
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
-        self._followed: dict[str, set[Place]] = {}
+        self._watched: dict[str, set[ChildRef]] = {}
         """parent -> children whose end or rest will be reported"""
 
-    def look(self, run: ActiveRun) -> None:
+    def start_requested(self, run: ActiveRun) -> None:
         """A decision wants children seen to: at once if that work is this runner's on disk, else with its commit."""
         nodes, run.awaiting_children = run.awaiting_children, set()
         for node in nodes:
-            row = run.work.get(node)
+            row = run.work_rows.get(node)
             if row is not None and row.kind == "children" and row.owner == self._driver.owner:
                 self.start(run, node)
 
     def start(self, run: ActiveRun, node: int) -> None:
         """Start the children that are to run, end those not to be waited for, and follow all of them."""
         driver, machine = self._driver, run.machine
-        if type(machine.todo.get(node)) is not AwaitChildren or run.program is None or machine.suspended:
+        if type(machine.todo.get(node)) is not AwaitChildren or run.definition is None or machine.suspended:
             return
-        program, fan = run.program.children().get(node), machine.fan_outs[node]
-        if program is None:
-            name = run.layout.plan.nodes[node].name
+        definition, fan_out = run.definition.children().get(node), machine.fan_outs[node]
+        if definition is None:
+            name = run.compiled_plan.plan.nodes[node].name
             driver.park_run(run, f"cannot go on here: this process does not know what {name!r} runs")
             return
-        followed = self._followed.setdefault(run.row.id, set())
-        items = fan.running | fan.paused if fan.is_stopping else fan.running
-        strange = [place for k in sorted(items) if (place := (run.row.id, node, fan.generation, k)) not in followed]
+        followed = self._watched.setdefault(run.row.id, set())
+        items = fan_out.running | fan_out.paused if fan_out.is_stopping else fan_out.running
+        strange = [place for k in sorted(items) if (place := (run.row.id, node, fan_out.generation, k)) not in followed]
         try:
             known = (
-                driver.store.journal_lengths([self._id(run, place) for place in strange])
-                if _may_exist(run, fan)
+                driver.store.journal_lengths([self._child_run_id(run, place) for place in strange])
+                if _may_have_children(run, fan_out)
                 else {}
             )
             for place in strange:
-                self._begin(run, program, fan, place, self._id(run, place) in known)
+                self._start_child(run, definition, fan_out, place, self._child_run_id(run, place) in known)
         except StoreUnavailable:
-            driver.agenda.call_at(driver.back_off(), lambda: self._start_again(run.row.id, node))
+            driver.timers.call_at(driver.back_off_store(), lambda: self._start_again(run.row.id, node))
 
     def _start_again(self, run_id: str, node: int) -> None:
-        run = self._driver.runs.get(run_id)
+        run = self._driver.active_runs.get(run_id)
         if run is not None:
             self.start(run, node)
 
-    def _begin(self, run: ActiveRun, program: WorkflowDefinition, fan: FanOut, place: Place, exists: bool) -> None:
+    def _start_child(
+        self, run: ActiveRun, definition: WorkflowDefinition, fan_out: FanOut, child_ref: ChildRef, exists: bool
+    ) -> None:
         """Raises StoreUnavailable; whatever else stands in its way is the child's failure."""
-        driver, run_id, item = self._driver, self._id(run, place), place[3]
+        driver, run_id, item = self._driver, self._child_run_id(run, child_ref), child_ref[3]
         try:
-            child = driver.runs.get(run_id) or (driver.loader.load(run_id) if exists else None)
+            child = driver.active_runs.get(run_id) or (driver.run_loader.load_run(run_id) if exists else None)
             if child is None:
-                child = self._create(run, program, fan.inputs[item], run_id)
+                child = self._create(run, definition, fan_out.inputs[item], run_id)
                 driver.add_new_run(child, Future())
-            elif item in fan.paused:
-                driver.steering.apply(run_id, ev.CancelRequested("another child of its parent has failed"), Future())
-            elif child.machine.ended and self._needs_retry(run, place, child.machine):
-                driver.steering.apply(run_id, ev.Resumed("its parent run tries it again"), Future(), retry=True)
+            elif item in fan_out.paused:
+                driver.run_control.apply(run_id, ev.CancelRequested("another child of its parent has failed"), Future())
+            elif child.machine.ended and self._needs_retry(run, child_ref, child.machine):
+                driver.run_control.apply(run_id, ev.Resumed("its parent run tries it again"), Future(), retry=True)
         except StoreUnavailable:
             raise
         except HoldwaterError as error:
             failure = error.message
-            self._followed[run.row.id].add(place)
+            self._watched[run.row.id].add(child_ref)
             driver.call_soon(
-                lambda: self._report_status(place, "failed", {}, failure)
+                lambda: self._report_status(child_ref, "failed", {}, failure)
             )  # not at once: it may lead back to here
             return
-        self._watch(run.row.id, place, driver.runs.get(run_id))
+        self._watch(run.row.id, child_ref, driver.active_runs.get(run_id))
 
     def _create(self, run: ActiveRun, program: WorkflowDefinition, inputs: Mapping[str, Any], run_id: str) -> ActiveRun:
         """Raises HoldwaterError if it cannot run."""
         driver = self._driver
         program = program.specialize(inputs)
-        driver.executor.check(program)
-        head = driver.head(program.plan.name, program, driver.clock.now())
+        driver.dispatcher.check_routes(program)
+        head = driver.new_run_row(program.plan.name, program, driver.clock.now())
         row = replace(head, id=run_id, parent_id=run.row.id, deadline_at=None)
         cells = {  # read from the journal they are stored values, whatever the style
             name: program.style.unpack(value.tree) if isinstance(value, Stored) else value
             for name, value in inputs.items()
         }
-        child = ActiveRun(row, driver.loader.compiled_plan(program.plan), program.style, program, born=True)
-        child.decide(JournalEntry(ev.Started(cells)), driver.clock)
+        child = ActiveRun(row, driver.run_loader.compiled_plan(program.plan), program.style, program, is_new=True)
+        child.apply_entry(JournalEntry(ev.Started(cells)), driver.clock)
         return child
 
-    def _watch(self, parent_id: str, place: Place, child: ActiveRun | None) -> None:
+    def _watch(self, parent_id: str, place: ChildRef, child: ActiveRun | None) -> None:
         driver = self._driver
-        parent = driver.runs.get(parent_id)
+        parent = driver.active_runs.get(parent_id)
         if parent is None:  # whoever has it looks itself
-            self._followed.get(parent_id, set()).discard(place)
+            self._watched.get(parent_id, set()).discard(place)
             return
-        self._followed.setdefault(parent_id, set()).add(place)
-        promise: Future[Any] = driver.watched(self._id(parent, place)) if child is None else child.done
-        promise.add_done_callback(lambda p: driver.call_soon(lambda: self._report(place, p)))
+        self._watched.setdefault(parent_id, set()).add(place)
+        future: Future[Any] = (
+            driver.done_future_in_loop(self._child_run_id(parent, place)) if child is None else child.done
+        )
+        future.add_done_callback(lambda p: driver.call_soon(lambda: self._on_child_done(place, p)))
 
-    def _report(self, place: Place, promise: Future[ActiveRun | None]) -> None:
+    def _on_child_done(self, child_ref: ChildRef, future: Future[ActiveRun | None]) -> None:
         """A child rests or has ended, or may have."""
-        parent_id, node, _, _ = place
+        parent_id, node, _, _ = child_ref
         driver = self._driver
-        parent = driver.runs.get(parent_id)
+        parent = driver.active_runs.get(parent_id)
         if parent is None:  # whoever has it looks itself
-            self._followed.get(parent_id, set()).discard(place)
+            self._watched.get(parent_id, set()).discard(child_ref)
             return
         try:
-            child = promise.value()
+            child = future.result()
             if child is None or not (child.machine.ended or child.machine.status == "paused"):
-                child = driver.runs.get(self._id(parent, place)) or driver.loader.load(self._id(parent, place))
+                child = driver.active_runs.get(self._child_run_id(parent, child_ref)) or driver.run_loader.load_run(
+                    self._child_run_id(parent, child_ref)
+                )
         except (StoreUnavailable, RunNotFound):  # not born after all, or nobody can tell: look again in a while
-            self._followed.get(parent_id, set()).discard(place)
-            driver.agenda.call_at(driver.back_off(), lambda: self._start_again(parent_id, node))
+            self._watched.get(parent_id, set()).discard(child_ref)
+            driver.timers.call_at(driver.back_off_store(), lambda: self._start_again(parent_id, node))
             return
         except HoldwaterError as error:
-            self._report_status(place, "failed", {}, error.message)
+            self._report_status(child_ref, "failed", {}, error.message)
             return
         machine = child.machine
-        is_parked = child.row.status == "paused" and not child.dirty  # some by their heads alone
+        is_parked = child.row.status == "paused" and not child.has_unsaved_changes  # some by their heads alone
         status = "paused" if is_parked else machine.status
-        if status == "running" and (driver.hears or child.row.id in driver.runs):
-            self._watch(parent_id, place, None)
+        if status == "running" and (driver.has_notifications or child.row.id in driver.active_runs):
+            self._watch(parent_id, child_ref, None)
         elif status == "running":
-            driver.agenda.call_at(driver.clock.now() + LOOK_US, lambda: self._watch(parent_id, place, None))
-        elif machine.ended and self._needs_retry(parent, place, machine):
-            self._followed.get(parent_id, set()).discard(place)
+            driver.timers.call_at(
+                driver.clock.now() + POLL_INTERVAL_US, lambda: self._watch(parent_id, child_ref, None)
+            )
+        elif machine.ended and self._needs_retry(parent, child_ref, machine):
+            self._watched.get(parent_id, set()).discard(child_ref)
             self.start(parent, node)
-        elif status == "paused" and child.reason == INTERRUPTED and parent.machine.suspended:
-            self._followed.get(parent_id, set()).discard(place)  # it goes on with its parent, and keeps its place
+        elif status == "paused" and child.reason == INTERRUPTED_REASON and parent.machine.suspended:
+            self._watched.get(parent_id, set()).discard(child_ref)  # it goes on with its parent, and keeps its place
         else:
-            values = child.result() if status == "completed" else {}
+            values = child.stored_outputs() if status == "completed" else {}
             why = (child.error or child.reason or "") if machine.ended and not values else ""
-            self._report_status(place, status, values, why)
+            self._report_status(child_ref, status, values, why)
 
-    def _needs_retry(self, parent: ActiveRun, place: Place, child: Machine) -> bool:
+    def _needs_retry(self, parent: ActiveRun, child_ref: ChildRef, child: Machine) -> bool:
         """It failed, or was cancelled, before its parent was tried again."""
-        _, node, turn, item = place
-        fan = parent.machine.fan_outs.get(node)
+        _, node, turn, item = child_ref
+        fan_out = parent.machine.fan_outs.get(node)
         return (
             child.status != "completed"
-            and fan is not None
-            and fan.generation == turn
-            and child.start_count < fan.start_counts[item]
+            and fan_out is not None
+            and fan_out.generation == turn
+            and child.start_count < fan_out.start_counts[item]
         )
 
-    def _report_status(self, place: Place, status: str, values: Mapping[str, Any], error: str) -> None:
+    def _report_status(self, child_ref: ChildRef, status: str, values: Mapping[str, Any], error: str) -> None:
         """A child has come to something."""
-        parent_id, node, turn, item = place
-        self._followed.get(parent_id, set()).discard(place)
-        parent = self._driver.runs.get(parent_id)
+        parent_id, node, turn, item = child_ref
+        self._watched.get(parent_id, set()).discard(child_ref)
+        parent = self._driver.active_runs.get(parent_id)
         if parent is not None:
-            self._driver.decide(parent, JournalEntry(ev.ChildStatusChanged(node, turn, item, status, values, error)))
+            self._driver.apply_entry(
+                parent, JournalEntry(ev.ChildStatusChanged(node, turn, item, status, values, error))
+            )
 
-    def wake_ancestors(self, row: RunRow) -> None:
+    def resume_ancestors(self, row: RunRow) -> None:
         """A child that rested goes on: so do those that rested because of it.  Raises StoreUnavailable, StoreError."""
         driver = self._driver
         place = child_ref(row)
         while place is not None:
             parent_id, name, turn, item = place
-            parent = driver.runs.get(parent_id) or driver.loader.load(parent_id)
-            event = ev.ChildStatusChanged(parent.layout.index[name], turn, item, "running")
+            parent = driver.active_runs.get(parent_id) or driver.run_loader.load_run(parent_id)
+            event = ev.ChildStatusChanged(parent.compiled_plan.index[name], turn, item, "running")
             if parent.machine.accepts(event):
-                driver.runs[parent_id] = parent
-                driver.decide(parent, JournalEntry(event))
+                driver.active_runs[parent_id] = parent
+                driver.apply_entry(parent, JournalEntry(event))
             place = child_ref(parent.row)
 
-    def ended(self, run: ActiveRun) -> None:
+    def on_run_ended(self, run: ActiveRun) -> None:
         """A run has ended: so do its children."""
-        self._followed.pop(run.row.id, None)
-        for node, fan in run.machine.fan_outs.items():
-            for k in [*fan.running, *fan.paused]:
-                self._driver.steering.end_child(self._id(run, (run.row.id, node, fan.generation, k)))
+        self._watched.pop(run.row.id, None)
+        for node, fan_out in run.machine.fan_outs.items():
+            for k in [*fan_out.running, *fan_out.paused]:
+                self._driver.run_control.cancel_child(
+                    self._child_run_id(run, (run.row.id, node, fan_out.generation, k))
+                )
 
-    def _id(self, run: ActiveRun, place: Place) -> str:
-        return child_id(run.row.id, run.layout.plan.nodes[place[1]].name, place[2], place[3])
+    def _child_run_id(self, run: ActiveRun, child_ref: ChildRef) -> str:
+        return child_run_id(run.row.id, run.compiled_plan.plan.nodes[child_ref[1]].name, child_ref[2], child_ref[3])
 
 
-def _may_exist(run: ActiveRun, fan: FanOut) -> bool:
+def _may_have_children(run: ActiveRun, fan_out: FanOut) -> bool:
     """Somebody else, or an earlier life of the run, may have started some."""
-    return run.inherited or max(fan.start_counts) > 1 or bool(fan.paused or fan.results_by_index)
+    return run.is_from_store or max(fan_out.start_counts) > 1 or bool(fan_out.paused or fan_out.results_by_index)

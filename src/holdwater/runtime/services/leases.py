@@ -19,106 +19,112 @@ if TYPE_CHECKING:
     from holdwater.runtime.driver import Driver
 
 
-class Leases:
+class LeaseKeeper:
     """The leases of one runner; a service of its loop.  Raises StoreUnavailable."""
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
         self._lease = Lease()
-        self._renew_every = int(driver.limits.lease_seconds * 1e6 / 3)
-        self._renew_at = driver.clock.now() + self._renew_every
-        self._lapsed: list[Attempt] = []
+        self._renew_interval_us = int(driver.config.lease_seconds * 1e6 / 3)
+        self._renew_at = driver.clock.now() + self._renew_interval_us
+        self._expired_attempts: list[Attempt] = []
         """did not begin, as their leases may be over"""
-        self._watch: LeaseWatch | None = None
+        self._lease_watch: LeaseWatch | None = None
         """where leases are all that proves life; started by the first attempt"""
         self._renewal = driver.store.renewal(driver.owner, driver.lease_us)
-        self._armed = False
+        self._is_renewal_active = False
         """the other process renews if this one does not"""
 
-    def watch(self, attempt: Attempt, row: WorkRow) -> None:
+    def lease_attempt(self, attempt: Attempt, row: WorkRow) -> None:
         """The attempt is about to be handed over; it may begin as long as there is a lease."""
         clock = self._driver.clock
-        attempt.lease, attempt.on_lapse = self._lease, self._lapse
-        attempt.leased_until = clock.steady() + row.lease_until - clock.now()
-        if self._watch is None and not self._driver.store.proves_life:
-            self._watch = LeaseWatch(
-                self._lease, self._driver.lease_us, clock, lambda: self._driver.executor.unfinished, self._driver.faults
+        attempt.lease, attempt.on_lease_expired = self._lease, self._on_lease_expired
+        attempt.lease_expires_at = clock.steady() + row.lease_until - clock.now()
+        if self._lease_watch is None and not self._driver.store.proves_life:
+            self._lease_watch = LeaseWatch(
+                self._lease,
+                self._driver.lease_us,
+                clock,
+                lambda: self._driver.dispatcher.unfinished,
+                self._driver.error_log,
             )
-        if self._renewal is not None and not self._armed:
-            self._arm(self._renewal)
+        if self._renewal is not None and not self._is_renewal_active:
+            self._note_renewed(self._renewal)
 
-    def _arm(self, renewal: LeaseRenewal) -> None:
+    def _note_renewed(self, renewal: LeaseRenewal) -> None:
         clock = self._driver.clock
         renewal.note_renewed(clock.now() - clock.steady())
-        self._armed = True
+        self._is_renewal_active = True
 
-    def _lapse(self, attempt: Attempt) -> None:
+    def _on_lease_expired(self, attempt: Attempt) -> None:
         """From any thread: an attempt did not begin because its lease is over."""
-        self._driver.call_soon(lambda: self._lapsed.append(attempt))
+        self._driver.call_soon(lambda: self._expired_attempts.append(attempt))
 
     # -- the service
 
     @property
-    def pending(self) -> bool:
+    def has_work(self) -> bool:
         """Something is left to do as soon as the store answers."""
-        return bool(self._lapsed)
+        return bool(self._expired_attempts)
 
-    def instants(self, now: int) -> list[int]:
+    def due_times(self, now: int) -> list[int]:
         """When to renew next."""
-        if not self._driver.runs and not self._armed:
+        if not self._driver.active_runs and not self._is_renewal_active:
             return []
-        return [min(self._renew_at, now + self._renew_every)]
+        return [min(self._renew_at, now + self._renew_interval_us)]
 
-    def look(self, now: int) -> None:
+    def run_due(self, now: int) -> None:
         """Renew, if it is time to; if it was too late, find out what is left."""
         driver = self._driver
-        due = not now < self._renew_at <= now + self._renew_every
-        if due and self._armed and self._renewal is not None and not driver.runs:
+        due = not now < self._renew_at <= now + self._renew_interval_us
+        if due and self._is_renewal_active and self._renewal is not None and not driver.active_runs:
             self._renewal.stop()
-            self._armed = False
-        if not self._lapsed and not (due and driver.runs):
+            self._is_renewal_active = False
+        if not self._expired_attempts and not (due and driver.active_runs):
             return
         steady = driver.clock.steady()
-        late = bool(self._lapsed) or (steady >= self._lease.until and any(run.attempts for run in driver.runs.values()))
+        late = bool(self._expired_attempts) or (
+            steady >= self._lease.expires_at and any(run.attempts for run in driver.active_runs.values())
+        )
         driver.store.renew(driver.owner, now + driver.lease_us)
         if late:  # before anything may begin that was lost
-            self._take_stock()
-        self._lease.until = steady + driver.lease_us
-        self._renew_at = now + self._renew_every
-        if self._renewal is not None and self._armed:
-            self._arm(self._renewal)
+            self._reconcile_after_expiry()
+        self._lease.expires_at = steady + driver.lease_us
+        self._renew_at = now + self._renew_interval_us
+        if self._renewal is not None and self._is_renewal_active:
+            self._note_renewed(self._renewal)
 
-    def clock_was_set(self) -> None:
+    def on_clock_set(self) -> None:
         """From any thread."""
-        if self._watch is not None:
-            self._watch.look_now()
+        if self._lease_watch is not None:
+            self._lease_watch.check_now()
 
     def close(self) -> None:
         """There are no leases any more."""
-        if self._watch is not None:
-            self._watch.close()
-        if self._armed and self._renewal is not None:
+        if self._lease_watch is not None:
+            self._lease_watch.close()
+        if self._is_renewal_active and self._renewal is not None:
             self._renewal.stop()
 
-    def _take_stock(self) -> None:
+    def _reconcile_after_expiry(self) -> None:
         """After the leases were over for a while: stop what others took, begin what waited for this."""
         driver = self._driver
         held = {(row.run_id, row.node, row.fence): row for row in driver.store.work_of_owner(driver.owner)}
-        lapsed, self._lapsed = set(self._lapsed), []
-        for run in list(driver.runs.values()):
+        lapsed, self._expired_attempts = set(self._expired_attempts), []
+        for run in list(driver.active_runs.values()):
             for attempt in list(run.attempts.values()):
                 row = held.get((attempt.run_id, attempt.node, attempt.fence))
                 if row is None:
                     driver.abandon_runs(run, attempt)
                     driver.recheck(run)
                 elif attempt in lapsed:
-                    driver.drop(run, attempt)
-                    self._begin_again(run, row)
+                    driver.detach_attempt(run, attempt)
+                    self._restart_attempt(run, row)
 
-    def _begin_again(self, run: ActiveRun, row: WorkRow) -> None:
+    def _restart_attempt(self, run: ActiveRun, row: WorkRow) -> None:
         driver = self._driver
         if run.machine.suspended:  # its row goes back with the pause
-            run.touched.add(row.node)
-            driver.dirty[row.run_id] = run
+            run.changed_nodes.add(row.node)
+            driver.unsaved_runs[row.run_id] = run
         else:
-            driver.dispatch(run, row)
+            driver.dispatch_work(run, row)

@@ -7,10 +7,10 @@ from typing import Final
 from holdwater.model.ports import Clock, Store
 from holdwater.model.records import FIRST
 
-EVERY_US: Final = 3_600_000_000
-RUNS_AT_ONCE: Final = 50
+SWEEP_INTERVAL_US: Final = 3_600_000_000
+BATCH_SIZE_RUNS: Final = 50
 """with their children: some milliseconds' work"""
-PAUSE_US: Final = 20_000
+BATCH_PAUSE_US: Final = 20_000
 """between two looks at so many"""
 
 
@@ -19,25 +19,25 @@ class Retention:
 
     def __init__(self, store: Store, clock: Clock, retention_seconds: float | None) -> None:
         self._store = store
-        self._kept_us = None if retention_seconds is None else int(retention_seconds * 1e6)
-        self._look_at = clock.now()
-        self._after = FIRST
+        self._retention_us = None if retention_seconds is None else int(retention_seconds * 1e6)
+        self._next_sweep_at = clock.now()
+        self._cursor = FIRST
 
     @property
-    def pending(self) -> bool:
+    def has_work(self) -> bool:
         """What it does has its instant."""
         return False
 
-    def instants(self, now: int) -> list[int]:
+    def due_times(self, now: int) -> list[int]:
         """When there is something to do next."""
-        if self._kept_us is None:
+        if self._retention_us is None:
             return []
-        return [min(self._look_at, now + EVERY_US)]
+        return [min(self._next_sweep_at, now + SWEEP_INTERVAL_US)]
 
-    def look(self, now: int) -> None:
+    def run_due(self, now: int) -> None:
         """Forget some.  Raises StoreUnavailable; then it is done later."""
-        if self._kept_us is None or now < self._look_at <= now + EVERY_US:
+        if self._retention_us is None or now < self._next_sweep_at <= now + SWEEP_INTERVAL_US:
             return
-        rest = self._store.prune(now - self._kept_us, (), RUNS_AT_ONCE, self._after).rest
-        self._after = rest or FIRST
-        self._look_at = now + (PAUSE_US if rest else EVERY_US)
+        rest = self._store.prune(now - self._retention_us, (), BATCH_SIZE_RUNS, self._cursor).rest
+        self._cursor = rest or FIRST
+        self._next_sweep_at = now + (BATCH_PAUSE_US if rest else SWEEP_INTERVAL_US)

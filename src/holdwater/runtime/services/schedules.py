@@ -22,19 +22,19 @@ from holdwater.model.schedules import FireRow, Firing, ScheduleRow
 from holdwater.model.time import to_rfc3339
 from holdwater.model.triggers import triggers
 from holdwater.runtime.active_run import ActiveRun
-from holdwater.runtime.services.triggers import TriggerPoller, given
+from holdwater.runtime.services.triggers import TriggerPoller, trigger_values
 from holdwater.schedules import Cron, DueDecision, SchedulePolicy, decide_due, decide_overlap
 
 if TYPE_CHECKING:
     from holdwater.runtime.driver import Driver
 
-PASS_LIMIT_SCHEDULES: Final = 64
+MAX_SCHEDULES_PER_PASS: Final = 64
 """looked at in one pass, after which the driver does whatever else has come in"""
-PASS_LIMIT_RUNS: Final = 128
+MAX_RUNS_PER_PASS: Final = 128
 """born in one transaction; a schedule with more to make up for goes on in the next pass"""
-DOUBT_US: Final = 1_000_000
+CLOCK_UNCERTAINTY_US: Final = 1_000_000
 """how long to wait where the clock and its reference do not agree whether something is due"""
-IDLE_SECONDS: Final = 30.0
+IDLE_SCAN_SECONDS: Final = 30.0
 """how often to look although nothing was heard, where others can be heard"""
 
 
@@ -42,8 +42,9 @@ IDLE_SECONDS: Final = 30.0
 class ScheduleConfig:
     """What a driver does about schedules.  Times in seconds.
 
-    `catches_up`: what schedules that say nothing do about missed instants: make up for all, `max_catchup` at most.
-    `poll_seconds`, `trigger_poll_seconds`: how often to look at schedules and triggers where no wake-up channel works.
+    `catch_up_by_default`: what schedules that say nothing do about missed instants: make up for all, `max_catchup` at
+    most..  `poll_seconds`, `trigger_poll_seconds`: how often to look at schedules and triggers where no wake-up channel
+    works.
     """
 
     cron: bool = False
@@ -51,7 +52,7 @@ class ScheduleConfig:
     poll_seconds: float = 30.0
     trigger_poll_seconds: float = 1.0
     max_catchup: int = 100
-    catches_up: bool = False
+    catch_up_by_default: bool = False
     recover: bool = True
     recovery_interval_seconds: float = 300.0
     recovery_age_seconds: float = 86_400.0
@@ -62,7 +63,7 @@ class ScheduleConfig:
 def schedule_policy(row: ScheduleRow, limits: ScheduleConfig) -> SchedulePolicy:
     """How a schedule treats its instants.  Raises ScheduleError."""
     return SchedulePolicy(
-        catchup=row.catchup or ("run_all" if limits.catches_up else "skip"),  # type: ignore[arg-type]
+        catchup=row.catchup or ("run_all" if limits.catch_up_by_default else "skip"),  # type: ignore[arg-type]
         max_catchup=row.max_catchup or limits.max_catchup,
         misfire_grace_seconds=row.misfire_grace_us / 1e6,
         jitter_seconds=row.jitter_us / 1e6,
@@ -72,18 +73,18 @@ def schedule_policy(row: ScheduleRow, limits: ScheduleConfig) -> SchedulePolicy:
     )
 
 
-_cron = lru_cache(maxsize=4096)(Cron)
+_parse_cron = lru_cache(maxsize=4096)(Cron)
 
 
-def _values(context: str) -> dict[str, Any]:
+def _decode_context(context: str) -> dict[str, Any]:
     """The values of a context by key, whatever the keys are.  Raises DecodingError."""
     return {key: codec.revive(tree) for key, tree in json.loads(context).items()}
 
 
-def _given(row: ScheduleRow, instant: int) -> dict[str, Any]:
+def _schedule_values(row: ScheduleRow, instant: int) -> dict[str, Any]:
     """What every run of a schedule finds in its context."""
     if row.kind == "trigger":
-        return given(row, instant)
+        return trigger_values(row, instant)
     return {
         "scheduled_time": to_rfc3339(instant),
         "schedule_id": row.id,
@@ -97,83 +98,85 @@ class Scheduler:
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
-        self.limits: Final = driver.limits.scheduling
-        self.wanted = True
+        self.config: Final = driver.config.scheduling
+        self.check_needed = True
         """schedules, workflows or triggers may have changed"""
-        self._waiting = False
+        self._has_waiting_fires = False
         """there may be fires that wait for the end of a run"""
-        self._next_at: int | None = None
+        self._next_fire_at: int | None = None
         self._scan_at = 0
-        self._tidy_at = 0
-        self._announced: set[str] = set()
-        self.polling = TriggerPoller(self, driver)
+        self._expire_at = 0
+        self._registered_workflows: set[str] = set()
+        self.trigger_poller = TriggerPoller(self, driver)
 
     @property
-    def works(self) -> bool:
+    def is_enabled(self) -> bool:
         """Whether this runner has anything to do with schedules."""
-        return self.limits.cron or self.limits.triggers
+        return self.config.cron or self.config.triggers
 
     @property
-    def pending(self) -> bool:
+    def has_work(self) -> bool:
         """Something is left to do as soon as the store answers."""
-        return self.works and (self.wanted or bool(self.polling.answers))
+        return self.is_enabled and (self.check_needed or bool(self.trigger_poller.answers))
 
-    def instants(self, now: int) -> list[int]:
+    def due_times(self, now: int) -> list[int]:
         """When there is something to do next."""
-        if not self.works:
+        if not self.is_enabled:
             return []
-        scan_at = min(self._scan_at, now + self._interval_us)
-        return [scan_at] if self._next_at is None else [scan_at, self._next_at]
+        scan_at = min(self._scan_at, now + self._scan_interval_us)
+        return [scan_at] if self._next_fire_at is None else [scan_at, self._next_fire_at]
 
     @property
-    def _interval_us(self) -> int:
-        if self._driver.hears:
-            return int(IDLE_SECONDS * 1e6)
-        seconds = self.limits.poll_seconds
-        if self.limits.triggers and triggers.all():
-            seconds = min(seconds, self.limits.trigger_poll_seconds)
+    def _scan_interval_us(self) -> int:
+        if self._driver.has_notifications:
+            return int(IDLE_SCAN_SECONDS * 1e6)
+        seconds = self.config.poll_seconds
+        if self.config.triggers and triggers.all():
+            seconds = min(seconds, self.config.trigger_poll_seconds)
         return int(seconds * 1e6)
 
-    def run_ended(self) -> None:
+    def on_run_ended(self) -> None:
         """Fires may have waited for it."""
-        if self._waiting:
-            self.wanted = True
+        if self._has_waiting_fires:
+            self.check_needed = True
 
-    def look(self, now: int) -> None:
+    def run_due(self, now: int) -> None:
         """Fire what is due, as much as fits into one pass."""
-        if not self.works:
+        if not self.is_enabled:
             return
-        if self._scan_at <= now or self._scan_at > now + self._interval_us:
-            self._scan_at, self.wanted = now + self._interval_us, True
-        if not self.pending and (self._next_at is None or self._next_at > now):
+        if self._scan_at <= now or self._scan_at > now + self._scan_interval_us:
+            self._scan_at, self.check_needed = now + self._scan_interval_us, True
+        if not self.has_work and (self._next_fire_at is None or self._next_fire_at > now):
             return
         driver, store = self._driver, self._driver.store
-        names = driver.workflows()
-        if self.wanted:
-            if not self._announced.issuperset(names):
-                store.register_workflow([name for name in names if name not in self._announced], now)
-                self._announced.update(names)
-            if self.limits.triggers:
-                self.polling.keep(names, now)
-            if self._tidy_at <= now or self._tidy_at > now + 2 * self._recovery_us:
+        names = driver.executable_workflows()
+        if self.check_needed:
+            if not self._registered_workflows.issuperset(names):
+                store.register_workflow([name for name in names if name not in self._registered_workflows], now)
+                self._registered_workflows.update(names)
+            if self.config.triggers:
+                self.trigger_poller.register_triggers(names, now)
+            if self._expire_at <= now or self._expire_at > now + 2 * self._recovery_us:
                 self._expire_fires(now)
         again = False
         first: int | None = None
-        if self.limits.cron:
-            if self.wanted:
+        if self.config.cron:
+            if self.check_needed:
                 again = self._start_waiting(names, now)
             first = store.next_due("cron", names)
             if first is not None and first <= now:
                 driver.sample_clock()  # what has fired early cannot be taken back
                 now = driver.clock.at_least()
-                again |= self._fire_due(store.due_schedules("cron", now, PASS_LIMIT_SCHEDULES, names), now)
+                again |= self._fire_due(store.due_schedules("cron", now, MAX_SCHEDULES_PER_PASS, names), now)
                 first = store.next_due("cron", names)
                 if first is not None and now < first <= driver.clock.now():  # the clock may have been set back
-                    first = driver.clock.now() + DOUBT_US
-        if self.limits.triggers:
-            self.polling.look(names, now)
-        self.wanted = again
-        self._next_at = min([at for at in (first, self.polling.next_at(names)) if at is not None], default=None)
+                    first = driver.clock.now() + CLOCK_UNCERTAINTY_US
+        if self.config.triggers:
+            self.trigger_poller.poll_due(names, now)
+        self.check_needed = again
+        self._next_fire_at = min(
+            [at for at in (first, self.trigger_poller.next_due_at(names)) if at is not None], default=None
+        )
 
     # -- what is due
 
@@ -186,24 +189,24 @@ class Scheduler:
         for schedule_id, _ in self._driver.store.unfinished_fires(busy) if busy else ():
             unfinished[schedule_id] = unfinished.get(schedule_id, 0) + 1
         firings: list[tuple[Firing, list[ActiveRun]]] = []
-        room = PASS_LIMIT_RUNS
+        room = MAX_RUNS_PER_PASS
         for row in rows:
             if room <= 0:
                 break
-            made = self._decide(row, now, unfinished.get(row.id, 0), room)
+            made = self._plan_firing(row, now, unfinished.get(row.id, 0), room)
             room -= len(made[1])
             firings.append(made)
-        self.write(firings, now)
+        self.write_firings(firings, now)
         # what is left is due already, and so comes up by itself; what was queued may be first in its queue by now
         return any(fire.state == "queued" for firing, _ in firings for fire in firing.fires)
 
-    def _decide(self, row: ScheduleRow, now: int, unfinished: int, room: int) -> tuple[Firing, list[ActiveRun]]:
+    def _plan_firing(self, row: ScheduleRow, now: int, unfinished: int, room: int) -> tuple[Firing, list[ActiveRun]]:
         """What to make of the instants of a schedule since it was last settled."""
         try:
-            cron, how = _cron(row.expression, row.timezone), schedule_policy(row, self.limits)
+            cron, how = _parse_cron(row.expression, row.timezone), schedule_policy(row, self.config)
             found: DueDecision = decide_due(cron, row.id, row.settled_at, now, how)
-            program = self._driver.loader.program(row.workflow)
-            if program is None:
+            definition = self._driver.run_loader.find_definition(row.workflow)
+            if definition is None:
                 raise StoreError(f"workflow {row.workflow!r} went away")
         except BaseException as error:  # noqa: BLE001 - an error of this schedule, whatever it is, is no other's
             return self._postpone(row, error, now), []
@@ -218,10 +221,10 @@ class Scheduler:
             fire = FireRow(row.id, instant, "skipped", now)
             verdict = decide_overlap(how.overlap, unfinished)
             if verdict.action == "start":
-                runs += self.create_run(firing, fire, program, _given(row, instant), now)
+                runs += self.create_run(firing, fire, definition, _schedule_values(row, instant), now)
             else:
                 fire.reason = verdict.reason
-                if verdict.action == "queue" and unfinished <= self.limits.max_catchup:
+                if verdict.action == "queue" and unfinished <= self.config.max_catchup:
                     fire.state = "queued"
                 elif verdict.action == "queue":
                     fire.reason = f"the queue is full: {verdict.reason}"
@@ -235,39 +238,39 @@ class Scheduler:
 
     def _postpone(self, row: ScheduleRow, error: BaseException, now: int) -> Firing:
         """This process cannot make anything of it: say so, leave it to others for a while, and settle nothing."""
-        return Firing(replace(row, last_error=self._described(row, error), next_at=now + self._recovery_us))
+        return Firing(replace(row, last_error=self._describe_error(row, error), next_at=now + self._recovery_us))
 
-    def _described(self, row: ScheduleRow, error: BaseException) -> str:
+    def _describe_error(self, row: ScheduleRow, error: BaseException) -> str:
         """For people; an error that is no answer to what they gave is reported with its traceback, too."""
         if isinstance(error, HoldwaterError):
             return f"{type(error).__name__}: {error.message}"
-        self._driver.faults.add(f"schedule {row.name or row.id}", error)
+        self._driver.error_log.add(f"schedule {row.name or row.id}", error)
         return describe(error)
 
     def create_run(
         self,
         firing: Firing,
         fire: FireRow,
-        program: WorkflowDefinition,
-        given: dict[str, Any],
+        definition: WorkflowDefinition,
+        extra_values: dict[str, Any],
         now: int,
         inputs: Any = None,
     ) -> list[ActiveRun]:
         """Add a fire to a firing, with a run; without one if none can be made of what it is to begin with."""
         driver, row = self._driver, firing.schedule
         try:
-            context = dict(inputs if inputs is not None else _values(row.inputs) if row.inputs else {})
-            cells = program.start({**context, **given})
+            context = dict(inputs if inputs is not None else _decode_context(row.inputs) if row.inputs else {})
+            cells = definition.start({**context, **extra_values})
             run = ActiveRun(
-                driver.head(row.workflow, program, now),
-                driver.loader.compiled_plan(program.plan),
-                program.style,
-                program,
-                born=True,
+                driver.new_run_row(row.workflow, definition, now),
+                driver.run_loader.compiled_plan(definition.plan),
+                definition.style,
+                definition,
+                is_new=True,
             )
-            run.decide(JournalEntry(ev.Started(cells)), driver.clock)
+            run.apply_entry(JournalEntry(ev.Started(cells)), driver.clock)
         except BaseException as error:  # noqa: BLE001 - as above
-            fire.state, fire.reason = "failed", self._described(row, error)
+            fire.state, fire.reason = "failed", self._describe_error(row, error)
             firing.fires.append(fire)
             return []
         fire.state, fire.run_id, fire.reason = "started", run.row.id, None
@@ -278,35 +281,35 @@ class Scheduler:
 
     @property
     def _recovery_us(self) -> int:
-        return int(self.limits.recovery_interval_seconds * 1e6)
+        return int(self.config.recovery_interval_seconds * 1e6)
 
-    def _oldest(self, now: int) -> int:
-        return now - int(self.limits.recovery_age_seconds * 1e6)
+    def _oldest_allowed(self, now: int) -> int:
+        return now - int(self.config.recovery_age_seconds * 1e6)
 
     def _expire_fires(self, now: int) -> None:
-        reason = f"waited for more than {self.limits.recovery_age_seconds:g} s"
-        self._driver.store.expire_fires(self._oldest(now), reason)
-        self._tidy_at = now + self._recovery_us
+        reason = f"waited for more than {self.config.recovery_age_seconds:g} s"
+        self._driver.store.expire_fires(self._oldest_allowed(now), reason)
+        self._expire_at = now + self._recovery_us
 
-    def _ready(self, names: Collection[str], now: int) -> list[FireRow]:
+    def _ready_fires(self, workflows: Collection[str], now: int) -> list[FireRow]:
         return self._driver.store.waiting_fires(
-            names,
-            PASS_LIMIT_RUNS,
-            attempts=self.limits.recovery_attempts if self.limits.recover else 0,
+            workflows,
+            MAX_RUNS_PER_PASS,
+            attempts=self.config.recovery_attempts if self.config.recover else 0,
             tried_before=now - self._recovery_us,
-            oldest=self._oldest(now),
+            oldest=self._oldest_allowed(now),
         )
 
-    def _start_waiting(self, names: Collection[str], now: int) -> bool:
+    def _start_waiting(self, workflows: Collection[str], now: int) -> bool:
         """Start what was asked for, what has come to the head of its queue, and what failed to start."""
         store = self._driver.store
-        self._waiting = store.has_waiting_fires()
-        rows = self._ready(names, now) if self._waiting else []
+        self._has_waiting_fires = store.has_waiting_fires()
+        rows = self._ready_fires(workflows, now) if self._has_waiting_fires else []
         if not rows:
             return False
         # Versions are read before what is decided on: whoever takes one of these up meanwhile makes ours a conflict.
         schedules = {schedule_id: store.schedule(schedule_id) for schedule_id in {f.schedule_id for f in rows}}
-        rows = self._ready(names, now)
+        rows = self._ready_fires(workflows, now)
         firings: dict[str, tuple[Firing, list[ActiveRun]]] = {}
         for fire in rows:
             schedule = schedules.get(fire.schedule_id)
@@ -314,23 +317,25 @@ class Scheduler:
                 continue
             firings.setdefault(fire.schedule_id, (Firing(schedule), []))
             firing, runs = firings[fire.schedule_id]
-            program = self._driver.loader.program(firing.schedule.workflow)
-            if program is not None:
+            definition = self._driver.run_loader.find_definition(firing.schedule.workflow)
+            if definition is not None:
                 fire.claimed_at, fire.attempts = now, fire.attempts + (fire.state == "failed")
-                runs += self.create_run(firing, fire, program, _given(firing.schedule, fire.scheduled_at), now)
-        written = self.write(list(firings.values()), now)
-        return len(rows) == PASS_LIMIT_RUNS or not all(written)
+                runs += self.create_run(
+                    firing, fire, definition, _schedule_values(firing.schedule, fire.scheduled_at), now
+                )
+        written = self.write_firings(list(firings.values()), now)
+        return len(rows) == MAX_RUNS_PER_PASS or not all(written)
 
     # -- writing
 
-    def write(self, firings: Sequence[tuple[Firing, list[ActiveRun]]], now: int) -> list[bool]:
+    def write_firings(self, firings: Sequence[tuple[Firing, list[ActiveRun]]], now: int) -> list[bool]:
         """Write firings with the births of their runs, and take the runs in.  False for what somebody else wrote."""
         if not firings:
             return []
         driver = self._driver
-        allowance = driver.allowance(now)
+        budget = driver.claim_budget(now)
         for firing, runs in firings:
-            firing.births = [run.change(now, allowance) for run in runs]
+            firing.births = [run.build_update(now, budget) for run in runs]
         try:
             verdicts = driver.store.fire([firing for firing, _ in firings])
         except (StoreUnavailable, RunnerClosed):
@@ -338,12 +343,12 @@ class Scheduler:
             raise
         except StoreError as error:
             if len(firings) > 1:  # one bad firing must not take the others with it
-                return [self.write([one], now)[0] for one in firings]
+                return [self.write_firings([one], now)[0] for one in firings]
             bad = firings[0][0].schedule
             row = driver.store.schedule(bad.id)
             return driver.store.fire([self._postpone(row, error, now)]) if row is not None else [False]
         for (firing, runs), written in zip(firings, verdicts, strict=True):
             for run, change in zip(runs, firing.births, strict=True) if written else ():
                 driver.add_committed_run(run, change)
-        driver.note_unclaimed(allowance)
+        driver.note_unclaimed(budget)
         return verdicts

@@ -25,21 +25,21 @@ if TYPE_CHECKING:
     from holdwater.runtime.driver import Driver
     from holdwater.runtime.services.schedules import Scheduler
 
-POLLS_AT_ONCE: Final = 16
+MAX_CONCURRENT_CALLS: Final = 16
 """threads of triggers; a slow one takes none away from tasks"""
-WRITE_TRIES: Final = 5
-_SLACK_US: Final = 1_000_000
+MAX_WRITE_ATTEMPTS: Final = 5
+_CLOCK_SLACK_US: Final = 1_000_000
 NO_CONTEXT: Final = "fire_no_context"
 
 
 @dataclass(slots=True, eq=False)
 class TriggerCall:
-    """A trigger that is being asked.  `asked_at`: the instant its fire will have."""
+    """A trigger that is being asked.  `called_at`: the instant its fire will have."""
 
     trigger: Trigger
     schedule_id: str
-    asked_at: int
-    given_up: bool = False
+    called_at: int
+    timed_out: bool = False
 
 
 class TriggerPoller:
@@ -47,11 +47,11 @@ class TriggerPoller:
 
     def __init__(self, scheduler: Scheduler, driver: Driver) -> None:
         self._scheduler, self._driver = scheduler, driver
-        self._kept: dict[str, Trigger] = {}
-        self._asked: dict[str, TriggerCall] = {}
+        self._registered: dict[str, Trigger] = {}
+        self._in_flight: dict[str, TriggerCall] = {}
         self.answers: deque[tuple[TriggerCall, TriggerResult | str]] = deque()
 
-    def keep(self, names: Collection[str], now: int) -> None:
+    def register_triggers(self, workflows: Collection[str], now: int) -> None:
         """Write down the triggers of this process, and get those going again whose clock was set back."""
         known = triggers.all()
         if not known:
@@ -59,10 +59,10 @@ class TriggerPoller:
         rows = {row.name: row for row in self._driver.store.schedules("trigger", limit=100_000)}
         for trigger in known:
             row = rows.get(trigger.name)
-            if self._kept.get(trigger.name) != trigger and self._upsert(trigger, row, now):
-                self._kept[trigger.name] = trigger
-            elif row is not None and row.next_at is not None and row.next_at > now + row.poll_us + _SLACK_US:
-                self._scheduler.write([(Firing(replace(row, next_at=now)), [])], now)
+            if self._registered.get(trigger.name) != trigger and self._upsert(trigger, row, now):
+                self._registered[trigger.name] = trigger
+            elif row is not None and row.next_at is not None and row.next_at > now + row.poll_us + _CLOCK_SLACK_US:
+                self._scheduler.write_firings([(Firing(replace(row, next_at=now)), [])], now)
 
     def _upsert(self, trigger: Trigger, row: ScheduleRow | None, now: int) -> bool:
         """False if somebody else was faster: then the next look sees what they wrote."""
@@ -77,73 +77,73 @@ class TriggerPoller:
         row.updated_at, row.next_at = now, now
         return self._driver.store.put_schedule(row)
 
-    def _names(self, names: Collection[str]) -> list[str]:
+    def _idle_triggers(self, workflows: Collection[str]) -> list[str]:
         """Triggers that can be asked now: not those that still owe an answer."""
-        if len([poll for poll in self._asked.values() if not poll.given_up]) >= POLLS_AT_ONCE:
+        if len([poll for poll in self._in_flight.values() if not poll.timed_out]) >= MAX_CONCURRENT_CALLS:
             return []
-        return [t.name for t in triggers.all() if t.workflow in names and t.name not in self._asked]
+        return [t.name for t in triggers.all() if t.workflow in workflows and t.name not in self._in_flight]
 
-    def next_at(self, names: Collection[str]) -> int | None:
+    def next_due_at(self, workflows: Collection[str]) -> int | None:
         """When the next one is to be asked."""
-        found = self._names(names)
+        found = self._idle_triggers(workflows)
         return self._driver.store.next_due("trigger", found) if found else None
 
-    def look(self, names: Collection[str], now: int) -> None:
+    def poll_due(self, workflows: Collection[str], now: int) -> None:
         """Act on answers, and ask whoever is due."""
         while self.answers:
-            self._settle_or_drop(*self.answers[0], now)
+            self._write_answer_or_drop(*self.answers[0], now)
             self.answers.popleft()
-        free = self._names(names)
+        free = self._idle_triggers(workflows)
         if not free:
             return
-        room = POLLS_AT_ONCE - len([poll for poll in self._asked.values() if not poll.given_up])
+        room = MAX_CONCURRENT_CALLS - len([poll for poll in self._in_flight.values() if not poll.timed_out])
         due = []
         for row in self._driver.store.due_schedules("trigger", now, room, free):
             at = max(now, row.settled_at + 1)  # an instant of its own, wherever the clock stands
             due.append(Firing(replace(row, settled_at=at, last_at=now, next_at=now + row.poll_us)))
-        for firing, mine in zip(due, self._scheduler.write([(firing, []) for firing in due], now), strict=True):
+        for firing, mine in zip(due, self._scheduler.write_firings([(firing, []) for firing in due], now), strict=True):
             trigger = triggers.find(firing.schedule.name or "")
             if mine and trigger is not None:
-                self._ask(TriggerCall(trigger, firing.schedule.id, firing.schedule.settled_at), now)
+                self._start_call(TriggerCall(trigger, firing.schedule.id, firing.schedule.settled_at), now)
 
-    def _ask(self, poll: TriggerCall, now: int) -> None:
-        self._asked[poll.trigger.name] = poll
-        seconds = self._scheduler.limits.poll_timeout_seconds
-        self._driver.agenda.call_at(now + int(seconds * 1e6), lambda: self._give_up(poll, seconds))
+    def _start_call(self, call: TriggerCall, now: int) -> None:
+        self._in_flight[call.trigger.name] = call
+        seconds = self._scheduler.config.poll_timeout_seconds
+        self._driver.timers.call_at(now + int(seconds * 1e6), lambda: self._time_out(call, seconds))
 
         def work() -> None:
-            answer = call_trigger(poll.trigger)
-            self._driver.call_soon(lambda: self._answered(poll, answer))
+            answer = call_trigger(call.trigger)
+            self._driver.call_soon(lambda: self._on_answer(call, answer))
 
-        threading.Thread(target=work, name=f"holdwater-trigger-{poll.trigger.name}", daemon=True).start()
+        threading.Thread(target=work, name=f"holdwater-trigger-{call.trigger.name}", daemon=True).start()
 
-    def _answered(self, poll: TriggerCall, answer: TriggerResult | str) -> None:
-        if self._asked.get(poll.trigger.name) is poll:
-            del self._asked[poll.trigger.name]
-            if not poll.given_up:
-                self.answers.append((poll, answer))
-            self._scheduler.wanted = True
+    def _on_answer(self, call: TriggerCall, answer: TriggerResult | str) -> None:
+        if self._in_flight.get(call.trigger.name) is call:
+            del self._in_flight[call.trigger.name]
+            if not call.timed_out:
+                self.answers.append((call, answer))
+            self._scheduler.check_needed = True
 
-    def _give_up(self, poll: TriggerCall, seconds: float) -> None:
+    def _time_out(self, call: TriggerCall, seconds: float) -> None:
         """It does not answer in time: it is not asked again here before it has."""
-        if self._asked.get(poll.trigger.name) is poll:
-            poll.given_up = True
-            self.answers.append((poll, f"TimeoutError: it did not answer within {seconds:g} s"))
-            self._scheduler.wanted = True
+        if self._in_flight.get(call.trigger.name) is call:
+            call.timed_out = True
+            self.answers.append((call, f"TimeoutError: it did not answer within {seconds:g} s"))
+            self._scheduler.check_needed = True
 
-    def _settle_or_drop(self, poll: TriggerCall, answer: TriggerResult | str, now: int) -> None:
+    def _write_answer_or_drop(self, call: TriggerCall, answer: TriggerResult | str, now: int) -> None:
         """An answer nothing can be made of must not hold up the others.  Raises StoreUnavailable."""
         try:
-            self._settle(poll, answer, now)
+            self._write_answer(call, answer, now)
         except StoreUnavailable:
             raise
         except BaseException as error:  # noqa: BLE001 - the trigger is asked again, and may give another answer
-            self._driver.faults.add(f"the answer of trigger {poll.trigger.name!r}", error)
+            self._driver.error_log.add(f"the answer of trigger {call.trigger.name!r}", error)
 
-    def _settle(self, poll: TriggerCall, answer: TriggerResult | str, now: int) -> None:
+    def _write_answer(self, call: TriggerCall, answer: TriggerResult | str, now: int) -> None:
         """Write what follows from an answer.  Raises StoreUnavailable."""
-        for _ in range(WRITE_TRIES):
-            row = self._driver.store.schedule(poll.schedule_id)
+        for _ in range(MAX_WRITE_ATTEMPTS):
+            row = self._driver.store.schedule(call.schedule_id)
             if row is None:
                 return
             error = answer if isinstance(answer, str) else None
@@ -152,27 +152,27 @@ class TriggerPoller:
             firing = Firing(replace(row, last_error=error))
             runs: list[Any] = []
             if isinstance(answer, TriggerResult) and answer.fires and row.enabled:
-                runs = self._fire(poll, answer, firing, now)
+                runs = self._create_triggered_run(call, answer, firing, now)
             if not firing.fires and firing.schedule.last_error == row.last_error:
                 return
-            if self._scheduler.write([(firing, runs)], now)[0]:
+            if self._scheduler.write_firings([(firing, runs)], now)[0]:
                 return
 
-    def _fire(self, poll: TriggerCall, answer: TriggerResult, firing: Firing, now: int) -> list[Any]:
+    def _create_triggered_run(self, call: TriggerCall, answer: TriggerResult, firing: Firing, now: int) -> list[Any]:
         row = firing.schedule
-        program = self._driver.loader.program(row.workflow)
-        if program is None:
+        definition = self._driver.run_loader.find_definition(row.workflow)
+        if definition is None:
             return []
         try:
             inputs = dict(answer.context or {})
-            digest = hash_of(inputs) if answer.context is not None else NO_CONTEXT
+            digest = context_hash(inputs) if answer.context is not None else NO_CONTEXT
         except BaseException as error:  # noqa: BLE001 - an error of this trigger, whatever it is, is no other's
             row.last_error = describe(error)
             return []
         if not row.allow_concurrent and (row.id, digest) in self._driver.store.unfinished_fires([row.id]):
             return []
-        fire = FireRow(row.id, poll.asked_at, "started", now, context_hash=digest)
-        runs = self._scheduler.create_run(firing, fire, program, given(row, poll.asked_at), now, inputs)
+        fire = FireRow(row.id, call.called_at, "started", now, context_hash=digest)
+        runs = self._scheduler.create_run(firing, fire, definition, trigger_values(row, call.called_at), now, inputs)
         if fire.state == "failed":
             fire.state, row.last_error = "skipped", fire.reason
         return runs
@@ -191,12 +191,12 @@ def call_trigger(trigger: Trigger) -> TriggerResult | str:
         return describe(error)
 
 
-def hash_of(inputs: dict[str, Any]) -> str:
+def context_hash(inputs: dict[str, Any]) -> str:
     """The same for equal contexts, whatever the order of their keys.  Raises EncodingError."""
     text = json.dumps(json.loads(codec.encode(inputs)), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def given(row: ScheduleRow, instant: int) -> dict[str, Any]:
+def trigger_values(row: ScheduleRow, instant: int) -> dict[str, Any]:
     """What every run of a trigger finds in its context."""
     return {"trigger_name": row.name, "triggered_at": to_rfc3339(instant)}

@@ -34,7 +34,10 @@ class LeaseObserver:
     def find_expired_owners(
         self, leases: Sequence[tuple[str, int, int]], now: int, steady_us: int, lease_us: int
     ) -> list[str]:
-        """The owners whose expired work may be taken.  `leases`: of each owner when the first and the last one ends."""
+        """The owners whose expired work may be taken.
+
+        `lease_keeper`: of each owner when the first and the last one ends.
+        """
         blind = steady_us - self._last_observed_us > lease_us // 3  # the server may have hung, for everybody
         seen: dict[str, LeaseObservation] = {}
         found = []

@@ -152,11 +152,11 @@ class Checkpointer:
         """The latest value of every input and output of a run, by name.  Raises RunNotFound, DecodingError."""
         run = self.engine.load_run(workflow_id)
         given = {
-            name: run.machine.value[run.layout.cell[name]]
-            for name in run.layout.plan.inputs
-            if run.machine.version[run.layout.cell[name]]
+            name: run.machine.value[run.compiled_plan.cell[name]]
+            for name in run.compiled_plan.plan.inputs
+            if run.machine.version[run.compiled_plan.cell[name]]
         }
-        return {name: stored.copy() for name, stored in {**given, **run.result()}.items()}
+        return {name: stored.copy() for name, stored in {**given, **run.stored_outputs()}.items()}
 
     def get_steps(self, workflow_id: str) -> list[RecordedStep]:
         """Every node of a run that has begun, in the order of the graph.  Raises RunNotFound, DecodingError."""
@@ -222,7 +222,7 @@ class PostgresCheckpointer(Checkpointer):
 def _to_recorded_step(run: ActiveRun, node_index: int, node_history: history.NodeHistory) -> RecordedStep:
     values = {
         cell.rpartition("/")[2]: run.machine.value[c].copy()
-        for c, cell in zip(run.layout.out[node_index], run.layout.plan.nodes[node_index].writes)
+        for c, cell in zip(run.compiled_plan.out[node_index], run.compiled_plan.plan.nodes[node_index].writes)
         if run.machine.version[c] and not cell.endswith("/")
     }
     took = (

@@ -65,8 +65,10 @@ class DurableGraphRuns:
         if self.engine.store.run(validation.check_search_text("the id of a run", run_id)) is None:
             return None
         run = self.engine.load_run(run_id)
-        m, cell = run.machine, run.layout.cell
-        return frozenset(run.result()) | {name for name in run.layout.plan.inputs if m.version[cell[name]]}
+        m, cell = run.machine, run.compiled_plan.cell
+        return frozenset(run.stored_outputs()) | {
+            name for name in run.compiled_plan.plan.inputs if m.version[cell[name]]
+        }
 
     @contextmanager
     def attached(self, request: DurableRequest) -> Iterator[None]:
@@ -100,7 +102,7 @@ class DurableGraphRuns:
                 f"workflow {run_id!r} is a run of graph {head.workflow!r}, and not of {program.plan.name!r}",
                 hint="give every graph ids of its own",
             )
-        engine.driver.loader.check_structure(head)
+        engine.driver.run_loader.check_structure(head)
         run = engine.load_run(run_id)
         changed = _changed_inputs(run, given)
         if request.strict:
@@ -127,7 +129,7 @@ class DurableGraphRuns:
 
         Those of questions that the changed inputs put anew stay.  Raises PauseNotFound, AnswerError, EncodingError.
         """
-        m, layout = run.machine, run.layout
+        m, layout = run.machine, run.compiled_plan
         anew = layout.descendants([layout.unit[i] for i in layout.readers(changed_inputs)])
         for pause_id in list(caller.answers):
             i = layout.index.get(pause_id)
@@ -169,7 +171,7 @@ class DurableGraphRuns:
         """What the run has come to.  Raises StoreError, DecodingError."""
         run_id = request.run_id
         run = self.engine.load_run(run_id)
-        made = run.result()
+        made = run.stored_outputs()
         pauses = self.engine.pauses(run_id) if run.machine.status == "paused" else []
         error = self._run_error(run, request.caller)
         return RunOutcome(
@@ -194,7 +196,7 @@ class DurableGraphRuns:
     async def pause_on_cancel(self, request: DurableRequest) -> None:
         """Its caller was cancelled: pause it for a later caller to go on with, and wait until its bodies have ended."""
         with suppress(RunnerClosed):
-            await wrap_future(self.engine.driver.interrupt(request.run_id, request.caller.cancel))
+            await wrap_future(self.engine.driver.interrupt_run(request.run_id, request.caller.cancel))
 
     def _get_definition(self, graph: GraphProtocol) -> GraphWorkflowDefinition:
         """The graph keeps it, and it knows this recorder by a weak reference: neither keeps the other alive."""
@@ -225,9 +227,9 @@ class DurableGraphRuns:
         if stuck:
             return deadlock_error(stuck[0])
         loops = [i for i, (kind, _) in run.machine.errors.items() if kind == "loop"]
-        limit = run.layout.plan.max_iterations
+        limit = run.compiled_plan.plan.max_iterations
         if loops and limit is not None:
-            return infinite_loop_error(run.layout, loops[0], limit)
+            return infinite_loop_error(run.compiled_plan, loops[0], limit)
         error: BaseException | None = caller.errors.get(run.row.id)
         return _recorded_error(run) if error is None else error
 
@@ -257,7 +259,7 @@ def _recorded_error(run: ActiveRun) -> GraphFailed:
 
 def _changed_inputs(run: ActiveRun, inputs: Mapping[str, Any]) -> dict[str, Stored]:
     """Inputs that are not what the run was given last.  Raises EncodingError."""
-    m, cell = run.machine, run.layout.cell
+    m, cell = run.machine, run.compiled_plan.cell
     changed = {}
     for name, value in inputs.items():
         if name in cell:

@@ -45,7 +45,7 @@ class AsyncEventSink(EventSink):
     """Events of a run in the running loop.  Those from other threads come here first, so that there is one order.
 
     Asynchronous processors are awaited one event after the other, without holding up the node that sent it: it waits
-    (`room`) only when they are far behind.
+    (`prefetch_room`) only when they are far behind.
     """
 
     def __init__(self, dispatcher: EventDispatcher, subscriber: EventSubscriber | None = None) -> None:

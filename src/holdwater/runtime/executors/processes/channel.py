@@ -29,20 +29,20 @@ class WorkerChannel:
     `halt(why)` cancels.
     """
 
-    def opened(self, handle: TaskHandle) -> None:
+    def on_start(self, handle: TaskHandle) -> None:
         """A body is about to begin."""
 
-    def defer(self, call: Any) -> None:
+    def release_slot(self, call: Any) -> None:
         """It gives up its slot."""
 
-    def resume(self, call: Any, go: Callable[[], None] | None) -> None:
+    def reacquire_slot(self, call: Any, on_slot: Callable[[], None] | None) -> None:
         """It wants a slot: `go` is to be called when it has one.  None: it does not wait for that."""
-        if go is not None:
-            go()
+        if on_slot is not None:
+            on_slot()
 
-    def hurry(self, call: Any) -> None:
+    def take_slot_now(self, call: Any) -> None:
         """It waits no more for the slot it has asked for."""
-        self.resume(call, None)
+        self.reacquire_slot(call, None)
 
     def run_coroutine(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine for a body that is none."""
@@ -56,34 +56,34 @@ class InvocationInfo:
     run_id: str
     name: str
     number: int
-    epoch: int = 0
-    began: int = 0
+    run_started_at: int = 0
+    started_at: int = 0
 
 
-Loaded = tuple[PortableTask, RetryPolicy]
-_ALONE: Final = WorkerChannel()
+LoadedTask = tuple[PortableTask, RetryPolicy]
+_NO_CHANNEL: Final = WorkerChannel()
 
 
-def run_invocation(work: bytes, line: WorkerChannel = _ALONE) -> bytes:
+def run_invocation(invocation: bytes, channel: WorkerChannel = _NO_CHANNEL) -> bytes:
     """Carry out `Job.to_bytes()` in this process; returns the answer for `Place.run`.  Raises nothing of the body's.
 
     The bytes hold pickles: only from who may run code here.
     """
-    _, (call, *parcels) = message_framing.unpack(work)
+    _, (call, *code_blobs) = message_framing.unpack(invocation)
 
-    def loaded() -> Loaded:
-        body, *_ = [load(parcel) for parcel in parcels]
+    def loaded() -> LoadedTask:
+        body, *_ = [unpickle_code(parcel) for parcel in code_blobs]
         return body  # type: ignore[no-any-return]
 
-    return run_call(call, loaded, line)
+    return run_call(call, loaded, channel)
 
 
-def run_call(call: bytes, loaded: Callable[[], Loaded], line: WorkerChannel) -> bytes:
+def run_call(call: bytes, loaded: Callable[[], LoadedTask], line: WorkerChannel) -> bytes:
     """The same with code that may be there already."""
-    head, (sent,) = message_framing.unpack(call)
-    call_info = InvocationInfo(*head)
+    row, (sent,) = message_framing.unpack(call)
+    call_info = InvocationInfo(*row)
     handle = TaskHandle(call_info, line)
-    line.opened(handle)
+    line.on_start(handle)
     retry: RetryPolicy | None = None
     try:
         body, retry = loaded()
@@ -117,11 +117,11 @@ def _encode_error(error: BaseException, retry: RetryPolicy | None) -> dict[str, 
     }
 
 
-def load(parcel: bytes) -> Any:
+def unpickle_code(blob: bytes) -> Any:
     """Unpickle.  A class is also made known under its name, where the codec looks for it; so is a registered type."""
     import pickle
 
-    thing = pickle.loads(parcel)
+    thing = pickle.loads(blob)
     if isinstance(thing, type):
         home = sys.modules.setdefault(thing.__module__, ModuleType(thing.__module__))
         setattr(home, thing.__name__, thing)  # also over an earlier one: it was defined again

@@ -28,9 +28,9 @@ CODE_BLOBS_KEPT: Final = 256
 """how much code a worker remembers"""
 SHUTDOWN_SECONDS: Final = 2.0
 """how long a worker may take to end by itself"""
-WHY_LIMIT_CHARS: Final = 500
+MAX_REASON_CHARS: Final = 500
 """what is said to a worker beside its calls must fit into a pipe at once"""
-_START: Final = (
+_WORKER_MAIN: Final = (
     "import sys, json; fds = map(int, sys.argv[2:]); sys.path[:], sys.argv[:] = json.loads(sys.argv[1]); "
     "from holdwater.runtime.executors.processes.worker import main; main(*fds)"
 )
@@ -68,47 +68,52 @@ class ProcessExecutor:
 class WorkerPool:
     """The worker processes of one executor."""
 
-    def __init__(self, kind: ProcessExecutor) -> None:
-        self._kind = kind
+    def __init__(self, config: ProcessExecutor) -> None:
+        self._config = config
         self._lock = threading.Lock()
         self._idle: list[WorkerProcess] = []  # the last one used is used first
         self._busy: dict[TaskInvocation, WorkerProcess] = {}
-        self._timer: threading.Timer | None = None
+        self._idle_timer: threading.Timer | None = None
         self._closed = False
 
-    def run(self, job: TaskInvocation) -> bytes:
+    def run_invocation(self, invocation: TaskInvocation) -> bytes:
         """Raises WorkerCrashed; OSError if no process can be started."""
         while True:
-            worker = self._taken(job)
-            if job.over or self._closed:  # given up before it was known here, so nobody could kill it
+            worker = self._acquire_worker(invocation)
+            if invocation.is_abandoned or self._closed:  # given up before it was known here, so nobody could kill it
                 worker.kill()
             try:
-                answer = worker.carry_out(job)
+                answer = worker.run_invocation(invocation)
             except (EOFError, OSError, DecodingError) as error:
                 with self._lock:
-                    del self._busy[job]
+                    del self._busy[invocation]
                 if isinstance(error, DecodingError):
                     worker.kill()
                 code = worker.reap()
-                if not worker.begun and worker.calls > 1 and not job.over and not self._closed:
+                if (
+                    not worker.is_call_sent
+                    and worker.call_count > 1
+                    and not invocation.is_abandoned
+                    and not self._closed
+                ):
                     continue  # it died while it had nothing to do: that is not this body's fault
                 raise WorkerCrashed(
-                    f"the worker process {worker.pid} of task {job.name!r} {_ended(code)} while it ran",
+                    f"the worker process {worker.pid} of task {invocation.name!r} {_describe_exit(code)} while it ran",
                     hint="see what it wrote to stderr; SIGKILL may mean that the machine ran out of memory",
                 ) from error
             except BaseException:
                 worker.kill()
                 with self._lock:
-                    del self._busy[job]
+                    del self._busy[invocation]
                 worker.reap()
                 raise
-            self._release(job, worker)
+            self._release_worker(invocation, worker)
             return answer
 
-    def kill(self, job: TaskInvocation) -> None:
+    def kill(self, invocation: TaskInvocation) -> None:
         """With everything the body started in its process group."""
         with self._lock:
-            worker = self._busy.get(job)
+            worker = self._busy.get(invocation)
             if worker is not None:
                 worker.kill()
 
@@ -117,54 +122,54 @@ class WorkerPool:
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
-            if self._timer is not None:
-                self._timer.cancel()
+            if self._idle_timer is not None:
+                self._idle_timer.cancel()
             for worker in self._busy.values():
                 worker.kill()  # the thread that waits for it buries it
-        _retire(idle)
+        _shut_down_workers(idle)
 
-    def _taken(self, job: TaskInvocation) -> WorkerProcess:
+    def _acquire_worker(self, invocation: TaskInvocation) -> WorkerProcess:
         with self._lock:
             worker = self._idle.pop() if self._idle else None
             if worker is not None:
-                self._busy[job] = worker
+                self._busy[invocation] = worker
                 return worker
         worker = WorkerProcess()
         with self._lock:
-            self._busy[job] = worker
+            self._busy[invocation] = worker
         return worker
 
-    def _release(self, job: TaskInvocation, worker: WorkerProcess) -> None:
+    def _release_worker(self, invocation: TaskInvocation, worker: WorkerProcess) -> None:
         with self._lock:
-            del self._busy[job]
+            del self._busy[invocation]
             # deferred bodies keep their workers while others run, so there may be more than slots
-            spent = worker.calls >= (self._kind.max_tasks_per_worker or sys.maxsize)
-            keep = not (self._closed or spent or len(self._idle) >= self._kind.max_workers)
+            spent = worker.call_count >= (self._config.max_tasks_per_worker or sys.maxsize)
+            keep = not (self._closed or spent or len(self._idle) >= self._config.max_workers)
             if keep:
                 worker.idle_since = time.monotonic()
                 self._idle.append(worker)
-                if self._kind.idle_seconds is not None and self._timer is None:
-                    self._watch_idle(self._kind.idle_seconds)
+                if self._config.idle_seconds is not None and self._idle_timer is None:
+                    self._schedule_idle_check(self._config.idle_seconds)
         if not keep:
-            _retire([worker])
+            _shut_down_workers([worker])
 
-    def _watch_idle(self, seconds: float) -> None:
-        self._timer = threading.Timer(seconds, self._end_idle)
-        self._timer.daemon = True
-        self._timer.start()
+    def _schedule_idle_check(self, seconds: float) -> None:
+        self._idle_timer = threading.Timer(seconds, self._retire_idle_workers)
+        self._idle_timer.daemon = True
+        self._idle_timer.start()
 
-    def _end_idle(self) -> None:
-        limit = self._kind.idle_seconds or 0.0
+    def _retire_idle_workers(self) -> None:
+        limit = self._config.idle_seconds or 0.0
         with self._lock:
-            self._timer = None
+            self._idle_timer = None
             if self._closed:
                 return
             now = time.monotonic()
             old = [worker for worker in self._idle if now - worker.idle_since >= limit]
             self._idle = [worker for worker in self._idle if worker not in old]
             if self._idle:
-                self._watch_idle(limit - (now - min([worker.idle_since for worker in self._idle])))
-        _retire(old)
+                self._schedule_idle_check(limit - (now - min([worker.idle_since for worker in self._idle])))
+        _shut_down_workers(old)
 
 
 class WorkerProcess:
@@ -174,153 +179,153 @@ class WorkerProcess:
     """
 
     def __init__(self) -> None:
-        self.calls = 0
-        self.begun = False
+        self.call_count = 0
+        self.is_call_sent = False
         self.idle_since = 0.0
-        self._parcels: dict[str, None] = {}  # keys it has, the last used last
-        self._path = list(sys.path)
-        self._guard = threading.Lock()
-        self._listening = 0  # the call that may be told something
-        self._gone = False
-        self._timer: threading.Timer | None = None
-        inbox, self._outbox = os.pipe()
-        self._inbox, outbox = os.pipe()
-        life, self._life = os.pipe()
+        self._cached_keys: dict[str, None] = {}  # keys it has, the last used last
+        self._sys_path = list(sys.path)
+        self._lock = threading.Lock()
+        self._active_call = 0  # the call that may be told something
+        self._is_reaped = False
+        self._kill_timer: threading.Timer | None = None
+        inbox, self._write_fd = os.pipe()
+        self._read_fd, outbox = os.pipe()
+        life, self._liveness_fd = os.pipe()
         theirs = (inbox, outbox, life)
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _START, json.dumps([self._path, sys.argv]), *map(str, theirs)],
+                [sys.executable, "-P", "-c", _WORKER_MAIN, json.dumps([self._sys_path, sys.argv]), *map(str, theirs)],
                 stdin=subprocess.DEVNULL,
                 pass_fds=theirs,
                 process_group=0,  # not reached by Ctrl-C, and killed as a whole
             )
         except BaseException:
-            self._close()
+            self._close_pipes()
             raise
         finally:
             for fd in theirs:
                 os.close(fd)
         self.pid = self._process.pid
-        _living.add(self)
+        _live_workers.add(self)
 
-    def carry_out(self, job: TaskInvocation) -> bytes:
+    def run_invocation(self, invocation: TaskInvocation) -> bytes:
         """Blocks until the answer is there.  Raises EOFError or OSError when the worker dies, DecodingError."""
-        self.calls += 1
-        self.begun = False
-        serial = self.calls
-        needed = [key for key, _ in job.parcels]
-        new = {key: data for key, data in job.parcels if key not in self._parcels}
+        self.call_count += 1
+        self.is_call_sent = False
+        serial = self.call_count
+        needed = [key for key, _ in invocation.code_blobs]
+        new = {key: data for key, data in invocation.code_blobs if key not in self._cached_keys}
         for key in needed:
-            self._parcels.pop(key, None)
-            self._parcels[key] = None
-        gone = list(self._parcels)[: max(0, len(self._parcels) - max(CODE_BLOBS_KEPT, len(needed)))]
+            self._cached_keys.pop(key, None)
+            self._cached_keys[key] = None
+        gone = list(self._cached_keys)[: max(0, len(self._cached_keys) - max(CODE_BLOBS_KEPT, len(needed)))]
         for key in gone:
-            del self._parcels[key]
-        path = None if self._path == sys.path else list(sys.path)
-        head = ["call", serial, needed, list(new), gone, path]
-        for part in message_framing.parts(head, job.call, *new.values()):
-            write_all(self._outbox, part)
-        self._path = path or self._path
-        self.begun = True
-        self._listening = serial
-        job.on_cancel(lambda why: self._tell("halt", serial, why[:WHY_LIMIT_CHARS]))
+            del self._cached_keys[key]
+        path = None if self._sys_path == sys.path else list(sys.path)
+        row = ["call", serial, needed, list(new), gone, path]
+        for part in message_framing.parts(row, invocation.payload, *new.values()):
+            write_all(self._write_fd, part)
+        self._sys_path = path or self._sys_path
+        self.is_call_sent = True
+        self._active_call = serial
+        invocation.on_cancel(lambda why: self._send("halt", serial, why[:MAX_REASON_CHARS]))
         try:
-            return self._answer(job, serial)
+            return self._read_answer(invocation, serial)
         finally:
-            with self._guard:
-                self._listening = 0
+            with self._lock:
+                self._active_call = 0
 
-    def _answer(self, job: TaskInvocation, serial: int) -> bytes:
+    def _read_answer(self, invocation: TaskInvocation, call_number: int) -> bytes:
         while True:
-            said, blobs = message_framing.read(partial(read_exactly, self._inbox))
+            said, blobs = message_framing.read(partial(read_exactly, self._read_fd))
             match said:
                 case ["done", _]:
                     return blobs[0]
-                case ["defer", number] if number == serial:
-                    job.defer()
-                case ["resume", number, waits] if number == serial:
-                    job.resume((lambda: self._tell("slot", serial)) if waits else None)
+                case ["defer", number] if number == call_number:
+                    invocation.release_slot()
+                case ["resume", number, waits] if number == call_number:
+                    invocation.reacquire_slot((lambda: self._send("slot", call_number)) if waits else None)
                 case ["defer" | "resume", *_]:
                     pass  # a thread that a body left behind still has its handle
                 case _:
                     raise DecodingError(f"a worker said {str(said)[:80]}")
 
-    def _tell(self, *data: object) -> None:
+    def _send(self, *message: object) -> None:
         # Short, and the worker listens all the time: the pipe has room, so whoever calls is not held up.
-        with self._guard, suppress(OSError):
-            if self._listening == data[1]:
-                write_all(self._outbox, message_framing.pack(data))
+        with self._lock, suppress(OSError):
+            if self._active_call == message[1]:
+                write_all(self._write_fd, message_framing.pack(message))
 
     def kill(self) -> None:
         """At once, with its process group.  Does not block."""
-        with self._guard:
+        with self._lock:
             self._kill_group()
 
     def send_goodbye(self) -> None:
         """Have it end by itself: it has no call."""
         with suppress(OSError):
-            write_all(self._outbox, message_framing.pack(["bye"]))
-        self._limit()
+            write_all(self._write_fd, message_framing.pack(["bye"]))
+        self._start_kill_timer()
 
     def reap(self) -> int:
         """Wait for its end, kill what it left, release everything; the exit code, negative for a signal."""
-        self._limit()
+        self._start_kill_timer()
         with suppress(ChildProcessError):  # somebody else collects the children of this process
             os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
-        with self._guard:  # its number is its own as long as it is not collected, so that no stranger is killed
+        with self._lock:  # its number is its own as long as it is not collected, so that no stranger is killed
             self._kill_group()
             code = self._process.wait()
-            self._gone = True
-            self._close()
-        if self._timer is not None:
-            self._timer.cancel()
-        _living.discard(self)
+            self._is_reaped = True
+            self._close_pipes()
+        if self._kill_timer is not None:
+            self._kill_timer.cancel()
+        _live_workers.discard(self)
         return code
 
-    def _limit(self) -> None:
+    def _start_kill_timer(self) -> None:
         """It may have closed its pipes, or said good-bye, and live on."""
-        if self._timer is None:
-            self._timer = threading.Timer(SHUTDOWN_SECONDS, self.kill)
-            self._timer.daemon = True
-            self._timer.start()
+        if self._kill_timer is None:
+            self._kill_timer = threading.Timer(SHUTDOWN_SECONDS, self.kill)
+            self._kill_timer.daemon = True
+            self._kill_timer.start()
 
     def _kill_group(self) -> None:
-        if not self._gone:
+        if not self._is_reaped:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
 
-    def _close(self) -> None:
-        for fd in (self._inbox, self._outbox, self._life):
+    def _close_pipes(self) -> None:
+        for fd in (self._read_fd, self._write_fd, self._liveness_fd):
             os.close(fd)
 
     def release(self) -> None:
         """In a fork of the parent: its pipes must not keep the worker alive."""
-        if not self._gone:
-            self._gone = True
-            self._close()
+        if not self._is_reaped:
+            self._is_reaped = True
+            self._close_pipes()
 
 
-def _retire(workers: list[WorkerProcess]) -> None:
+def _shut_down_workers(workers: list[WorkerProcess]) -> None:
     for worker in workers:
         worker.send_goodbye()
     for worker in workers:
         worker.reap()
 
 
-def _ended(code: int) -> str:
-    if code >= 0:
-        return f"ended with exit code {code}"
+def _describe_exit(exit_code: int) -> str:
+    if exit_code >= 0:
+        return f"ended with exit code {exit_code}"
     try:
-        return f"was killed by {signal.Signals(-code).name} (signal {-code})"
+        return f"was killed by {signal.Signals(-exit_code).name} (signal {-exit_code})"
     except ValueError:
-        return f"was killed by signal {-code}"
+        return f"was killed by signal {-exit_code}"
 
 
-_living: Final[WeakSet[WorkerProcess]] = WeakSet()
+_live_workers: Final[WeakSet[WorkerProcess]] = WeakSet()
 
 
 def _after_fork() -> None:
-    for worker in list(_living):
+    for worker in list(_live_workers):
         worker.release()
 
 

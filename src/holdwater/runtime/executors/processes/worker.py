@@ -14,100 +14,108 @@ from queue import SimpleQueue
 from typing import Any
 
 from holdwater.model import message_framing
-from holdwater.runtime.executors.processes.channel import WorkerChannel, load, run_call
+from holdwater.runtime.executors.processes.channel import WorkerChannel, run_call, unpickle_code
 from holdwater.runtime.handle import TaskHandle
 
 
 class Worker(WorkerChannel):
     """One body at a time, in the main thread; another thread listens."""
 
-    def __init__(self, inbox: int, outbox: int) -> None:
-        self._inbox, self._outbox = inbox, outbox
-        self._calls: SimpleQueue[tuple[Any, list[bytes]]] = SimpleQueue()
-        self._speaking = threading.Lock()
-        self._serial = 0
+    def __init__(self, read_fd: int, write_fd: int) -> None:
+        self._read_fd, self._write_fd = read_fd, write_fd
+        self._requests: SimpleQueue[tuple[Any, list[bytes]]] = SimpleQueue()
+        self._write_lock = threading.Lock()
+        self._call_number = 0
         self._handle: TaskHandle | None = None
-        self._halted: tuple[int, str] = (0, "")
-        self._go: Callable[[], None] | None = None
-        self._parcels: dict[str, bytes] = {}
-        self._loaded: dict[str, Any] = {}
+        self._cancel_request: tuple[int, str] = (0, "")
+        self._on_slot: Callable[[], None] | None = None
+        self._code_blobs: dict[str, bytes] = {}
+        self._loaded_code: dict[str, Any] = {}
 
-    def work(self) -> None:
+    def serve(self) -> None:
         """Until there is nothing more to do."""
-        threading.Thread(target=self._listen, name="holdwater-listen", daemon=True).start()
+        threading.Thread(target=self._read_messages, name="holdwater-listen", daemon=True).start()
         while True:
-            (kind, *head), blobs = self._calls.get()
+            (kind, *row), blobs = self._requests.get()
             if kind == "bye":
                 return
-            answer = self._carried_out(*head, *blobs)
+            answer = self._run_call(*row, *blobs)
             del blobs
             for stream in (sys.stdout, sys.stderr):
                 with suppress(Exception):  # closed or replaced by a body
                     stream.flush()
-            self._say(["done", self._serial], answer)
+            self._send(["done", self._call_number], answer)
 
-    def _carried_out(
-        self, serial: int, needed: list[str], new: list[str], gone: list[str], path: list[str] | None, *blobs: bytes
+    def _run_call(
+        self,
+        call_number: int,
+        needed_keys: list[str],
+        new_keys: list[str],
+        evicted: list[str],
+        path: list[str] | None,
+        *blobs: bytes,
     ) -> bytes:
-        call, *parcels = blobs
+        call, *code_blobs = blobs
         if path is not None:
             sys.path[:] = path
-        for key in gone:
-            self._parcels.pop(key, None)
-            self._loaded.pop(key, None)
-        self._parcels.update(zip(new, parcels, strict=True))
-        self._serial, self._handle = serial, None
-        return run_call(call, lambda: self._code(needed), self)
+        for key in evicted:
+            self._code_blobs.pop(key, None)
+            self._loaded_code.pop(key, None)
+        self._code_blobs.update(zip(new_keys, code_blobs, strict=True))
+        self._call_number, self._handle = call_number, None
+        return run_call(call, lambda: self._load_task(needed_keys), self)
 
-    def _code(self, keys: list[str]) -> Any:
-        body, *_ = [self._ready(key) for key in keys]  # the classes of its values too
+    def _load_task(self, keys: list[str]) -> Any:
+        body, *_ = [self._load_code(key) for key in keys]  # the classes of its values too
         return body
 
-    def _ready(self, key: str) -> Any:
-        if key not in self._loaded:
-            self._loaded[key] = load(self._parcels[key])  # kept until it is loaded: another try may find its module
-            del self._parcels[key]
-        return self._loaded[key]
+    def _load_code(self, key: str) -> Any:
+        if key not in self._loaded_code:
+            self._loaded_code[key] = unpickle_code(
+                self._code_blobs[key]
+            )  # kept until it is loaded: another try may find its module
+            del self._code_blobs[key]
+        return self._loaded_code[key]
 
     # -- the line to the runner
 
-    def opened(self, handle: TaskHandle) -> None:
+    def on_start(self, handle: TaskHandle) -> None:
         self._handle = handle
-        if self._halted[0] == self._serial:
-            handle.request_cancel(self._halted[1])
+        if self._cancel_request[0] == self._call_number:
+            handle.request_cancel(self._cancel_request[1])
 
-    def defer(self, call: Any) -> None:
-        self._say(["defer", self._serial])
+    def release_slot(self, call: Any) -> None:
+        self._send(["defer", self._call_number])
 
-    def resume(self, call: Any, go: Callable[[], None] | None) -> None:
-        self._go = go
-        self._say(["resume", self._serial, go is not None])
+    def reacquire_slot(self, call: Any, on_slot: Callable[[], None] | None) -> None:
+        self._on_slot = on_slot
+        self._send(["resume", self._call_number, on_slot is not None])
 
     # -- frames
 
-    def _say(self, data: Any, *blobs: bytes) -> None:
+    def _send(self, message: Any, *blobs: bytes) -> None:
         try:
-            with self._speaking:
-                for part in message_framing.parts(data, *blobs):
-                    write_all(self._outbox, part)
+            with self._write_lock:
+                for part in message_framing.parts(message, *blobs):
+                    write_all(self._write_fd, part)
         except OSError:  # nobody is there, or this is a fork of the worker
-            end()
+            exit_with_children()
 
-    def _listen(self) -> None:
+    def _read_messages(self) -> None:
         try:
             while True:
-                data, blobs = message_framing.read(partial(read_exactly, self._inbox))
+                data, blobs = message_framing.read(partial(read_exactly, self._read_fd))
                 if data[0] == "halt":
-                    self._halted = (data[1], data[2])
-                    if self._serial == data[1] and self._handle is not None:
+                    self._cancel_request = (data[1], data[2])
+                    if self._call_number == data[1] and self._handle is not None:
                         self._handle.request_cancel(data[2])
                 elif data[0] == "slot":
-                    if self._serial == data[1] and self._go is not None:
-                        self._go()
+                    if self._call_number == data[1] and self._on_slot is not None:
+                        self._on_slot()
                 else:
-                    self._calls.put((data, blobs))
+                    self._requests.put((data, blobs))
         except (EOFError, OSError):
-            end()
+            exit_with_children()
 
 
 def read_exactly(fd: int, count: int) -> bytes:
@@ -129,14 +137,14 @@ def write_all(fd: int, data: bytes) -> None:
         rest = rest[os.write(fd, rest) :]
 
 
-def end() -> None:
+def exit_with_children() -> None:
     """The parent is gone, and so is whatever a body started."""
     if os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
     os._exit(1)
 
 
-def end_with_parent(life: int) -> None:
+def die_with_parent(liveness_fd: int) -> None:
     """Linux: the kernel kills this process and its children when the parent's end of a pipe closes.
 
     The listener would see that as well, but not while a body is in C code that keeps the interpreter to itself.
@@ -145,26 +153,26 @@ def end_with_parent(life: int) -> None:
     import select
 
     if hasattr(fcntl, "F_SETSIG"):
-        fcntl.fcntl(life, fcntl.F_SETOWN, -os.getpgrp())
-        fcntl.fcntl(life, fcntl.F_SETSIG, signal.SIGKILL)
-        fcntl.fcntl(life, fcntl.F_SETFL, fcntl.fcntl(life, fcntl.F_GETFL) | os.O_ASYNC)
-    if select.select([life], [], [], 0)[0]:
-        end()
+        fcntl.fcntl(liveness_fd, fcntl.F_SETOWN, -os.getpgrp())
+        fcntl.fcntl(liveness_fd, fcntl.F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(liveness_fd, fcntl.F_SETFL, fcntl.fcntl(liveness_fd, fcntl.F_GETFL) | os.O_ASYNC)
+    if select.select([liveness_fd], [], [], 0)[0]:
+        exit_with_children()
 
 
-def _close(fds: tuple[int, ...]) -> None:
+def _close_fds(fds: tuple[int, ...]) -> None:
     for fd in fds:
         os.close(fd)
 
 
-def main(inbox: int, outbox: int, life: int) -> None:
+def main(read_fd: int, write_fd: int, liveness_fd: int) -> None:
     """Work on these pipes.  Bodies print where the parent prints."""
-    mine = (inbox, outbox, life)
+    mine = (read_fd, write_fd, liveness_fd)
     for fd in mine:
         os.set_inheritable(fd, False)
-    os.register_at_fork(after_in_child=partial(_close, mine))  # a fork of it must not speak for it
+    os.register_at_fork(after_in_child=partial(_close_fds, mine))  # a fork of it must not speak for it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(Exception):  # no stderr, no report
         faulthandler.enable()
-    end_with_parent(life)
-    Worker(inbox, outbox).work()
+    die_with_parent(liveness_fd)
+    Worker(read_fd, write_fd).serve()
