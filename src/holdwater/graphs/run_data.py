@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdwater.errors import WorkflowError
-from holdwater.kernel import Machine
 from holdwater.model.codec import TAG
 from holdwater.model.fanout import ChildResult
 from holdwater.model.rules import MISSING
+from holdwater.model.run_state import RunState
 from holdwater.model.values import Stored
 
 
@@ -25,7 +25,7 @@ class GraphView:
 class GraphRunData:
     """The views of one run.  Keeps nothing: a read is an index."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: RunState) -> None:
         self._machine = machine
 
     def view(self, node: int) -> GraphView:
@@ -64,7 +64,7 @@ class GraphStyle:
 
     name = "graphs"
 
-    def board(self, machine: Machine) -> GraphRunData:
+    def board(self, machine: RunState) -> GraphRunData:
         """The views of a run."""
         return GraphRunData(machine)
 

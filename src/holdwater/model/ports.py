@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from holdwater.model.error_report import ErrorText
 from holdwater.model.plan import Plan
@@ -22,11 +22,9 @@ from holdwater.model.records import (
     WorkRow,
 )
 from holdwater.model.results import NodeResult
+from holdwater.model.run_state import RunState
 from holdwater.model.schedules import FireCounts, Fired, FireRow, Firing, ScheduleRow
 from holdwater.model.time import ClockSample
-
-if TYPE_CHECKING:
-    from holdwater.kernel.machine import Machine
 
 
 class Clock(Protocol):
@@ -331,7 +329,7 @@ class AuthoringStyle(Protocol):
 
     name: str
 
-    def board(self, machine: Machine) -> RunData: ...
+    def board(self, machine: RunState) -> RunData: ...
 
     def unpack(self, tree: Any) -> Any:
         """A cell value from the tree the journal holds."""

@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from holdwater.kernel.machine import Machine
 from holdwater.model.fanout import ChildResult
 from holdwater.model.rules import FAILED, SKIPPED, SUCCEEDED, UPSTREAM_FAILED
+from holdwater.model.run_state import RunState
 from holdwater.model.time import to_datetime
 from holdwater.model.values import Stored
 from holdwater.steps.context import RESUMED_PARAM, ExecutionContext, WorkflowContext, make_values
@@ -61,7 +61,7 @@ class StepView:
 class StepsRunData:
     """The views of one run.  Reads the machine and changes nothing in it."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: RunState) -> None:
         self._machine = machine
         self._clear_caches()
 
@@ -209,7 +209,7 @@ class StepsStyle:
 
     name = "steps"
 
-    def board(self, machine: Machine) -> StepsRunData:
+    def board(self, machine: RunState) -> StepsRunData:
         """The views of a run."""
         return StepsRunData(machine)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from holdwater.kernel.compiled_plan import CompiledPlan
+from holdwater.model.run_state import PlanNumbers
 from holdwater.tasks.layered_map import INITIAL_RANK
 
 
@@ -14,8 +14,8 @@ class Ancestry:
     Data flows along dependencies only: a task that a rule merely mentions is earlier, but nobody has seen its writes.
     """
 
-    def __init__(self, layout: CompiledPlan) -> None:
-        self._layout = layout
+    def __init__(self, numbers: PlanNumbers) -> None:
+        self._numbers = numbers
         self._dependencies: dict[int, list[int]] = {}
         self._seen_by_rank: dict[int, int] = {INITIAL_RANK: 1}
 
@@ -23,17 +23,17 @@ class Ancestry:
         """The nodes whose data a node sees, as declared."""
         found = self._dependencies.get(node)
         if found is None:
-            index = self._layout.index
-            found = self._dependencies[node] = [index[name] for name in self._layout.plan.nodes[node].after]
+            index = self._numbers.index
+            found = self._dependencies[node] = [index[name] for name in self._numbers.plan.nodes[node].after]
         return found
 
     def rank(self, node: int) -> int:
         """The rank of a node."""
-        return self._layout.unit[node] + 1
+        return self._numbers.unit[node] + 1
 
     def node(self, rank: int) -> int:
         """The node of a rank."""
-        return self._layout.unit_members[rank - 1][0]
+        return self._numbers.unit_members[rank - 1][0]
 
     def to_bitset(self, ranks: Iterable[int]) -> int:
         """Ranks as a bit set."""

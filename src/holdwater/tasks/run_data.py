@@ -13,8 +13,8 @@ from operator import itemgetter
 from typing import Any
 
 from holdwater.kernel.gates import WAITING
-from holdwater.kernel.machine import Machine
 from holdwater.model.rules import MISSING, SUCCEEDED, holds
+from holdwater.model.run_state import RunState
 from holdwater.model.values import Stored
 from holdwater.tasks.ancestry import Ancestry
 from holdwater.tasks.context import Context
@@ -29,7 +29,7 @@ INPUT_CELL = "*"
 class TaskRunData:
     """The views of one run.  Reads the machine and changes nothing in it; every view is made once."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: RunState) -> None:
         self._machine = machine
         self._ancestry = Ancestry(machine.compiled_plan)
         self._clear_caches()
@@ -331,7 +331,7 @@ class TaskStyle:
 
     name = "tasks"
 
-    def board(self, machine: Machine) -> TaskRunData:
+    def board(self, machine: RunState) -> TaskRunData:
         """The views of a run."""
         return TaskRunData(machine)
 
