@@ -37,3 +37,16 @@ else:
         """The own `__annotations__` of a function or class, as they stand there; no annotations are {}."""
         found: Mapping[str, Any] = getattr(thing, "__annotations__", {})
         return found
+
+
+def accepts_arguments(function: Callable[..., Any], count: int) -> bool:
+    """Whether it can be called with so many arguments; what has no signature is taken at its word."""
+    try:
+        signature = signature_of(function)
+    except (TypeError, ValueError):
+        return True
+    try:
+        signature.bind(*[None] * count)
+    except TypeError:
+        return False
+    return True

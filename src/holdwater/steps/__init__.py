@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         StepReturnError,
     )
     from holdwater.model.policies import RetryPolicy
+    from holdwater.steps.base_step import ErrorPolicy, StepType
     from holdwater.steps.context import ExecutionContext, WorkflowContext
     from holdwater.steps.definition import StepsInput, StepsWorkflowDefinition
     from holdwater.steps.error_categories import ErrorCategory
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from holdwater.steps.result import StepResult
     from holdwater.steps.result import StepResult as LambdaStepResult
     from holdwater.steps.run_data import StepsRunData, StepsStyle
-    from holdwater.steps.step import ChoiceStep, ErrorPolicy, LambdaStep, MapStep, Step, StepType, WaitStep
+    from holdwater.steps.step import ChoiceStep, LambdaStep, MapStep, Step, WaitStep
     from holdwater.steps.workflow import Workflow, register_workflow
 
 __all__ = [
@@ -86,6 +87,10 @@ _EXPORTS = {
         "StepReturnError",
     ),
     "holdwater.model.policies": ("RetryPolicy",),
+    "holdwater.steps.base_step": (
+        "ErrorPolicy",
+        "StepType",
+    ),
     "holdwater.steps.context": (
         "ExecutionContext",
         "WorkflowContext",
@@ -120,11 +125,9 @@ _EXPORTS = {
     ),
     "holdwater.steps.step": (
         "ChoiceStep",
-        "ErrorPolicy",
         "LambdaStep",
         "MapStep",
         "Step",
-        "StepType",
         "WaitStep",
     ),
     "holdwater.steps.workflow": (

@@ -1,18 +1,13 @@
-"""From a workflow of steps to a plan, and from what a step decided to what it passes over."""
+"""The plan of a workflow of steps."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-from holdwater.errors import ConfigurationFailure
 from holdwater.model.plan import Node, OnError, Plan
+from holdwater.steps.base_step import BaseStep, ErrorPolicy
 from holdwater.steps.delta import INPUT_CELL, RESUME_PARAMS_CELL
-from holdwater.steps.result import StepResult
-from holdwater.steps.step import ChoiceStep, ErrorPolicy, MapStep, RunPipelineStep, Step, WaitStep
-
-AFTER_LAST_STEP: Final = ""
-"""stands for what comes after the last step"""
 
 _ON_ERROR: Final[dict[ErrorPolicy, OnError]] = {
     ErrorPolicy.STOP: "stop",
@@ -21,16 +16,15 @@ _ON_ERROR: Final[dict[ErrorPolicy, OnError]] = {
 }
 
 
-def build_plan(name: str, steps: Sequence[Step]) -> Plan:
+def build_plan(name: str, steps: Sequence[BaseStep]) -> Plan:
     """One node for each step, in a sequence."""
     nodes = []
     before: tuple[str, ...] = ()
     for step in steps:
-        fans = isinstance(step, (MapStep, RunPipelineStep))
         nodes.append(
             Node(
                 step.name,
-                kind="fan_out" if fans else "call",
+                kind="fan_out" if step.has_children else "call",
                 after=before,
                 writes=(step.name,),
                 on_error=_ON_ERROR[ErrorPolicy(step.on_error)],
@@ -38,58 +32,3 @@ def build_plan(name: str, steps: Sequence[Step]) -> Plan:
         )
         before = (step.name,)
     return Plan(name, tuple(nodes), style="steps", inputs=(INPUT_CELL, RESUME_PARAMS_CELL), sequence=True)
-
-
-class JumpTable:
-    """The order of the steps, and where it can be left."""
-
-    def __init__(self, steps: Sequence[Step]) -> None:
-        self._names = [step.name for step in steps]
-        self._index: Mapping[str, int] = {name: i for i, name in enumerate(self._names)}
-
-    def skipped_ranges(self, step: Step, result: StepResult) -> tuple[str, ...] | None:
-        """What a step passes over: pairs of names, from the first up to before the second; None: nothing.
-
-        Raises ConfigurationFailure for a jump to where nobody can go.
-        """
-        here = self._index[step.name]
-        target = result.next_step
-        if target is None and isinstance(step, WaitStep):
-            target = step.next_step
-        if target is not None:
-            return self._to_name_pairs((here + 1, self._jump_target(step, target)))
-        if isinstance(step, ChoiceStep):
-            branch = result.output.get("branch")
-            if branch in ("then", "else"):
-                return self._to_name_pairs(*self._ranges_skipped_by_choice(here, step, branch))
-        return None
-
-    def _jump_target(self, step: Step, target: str) -> int:
-        there = self._index.get(target)
-        if there is None or there <= self._index[step.name]:
-            why = "is not in this workflow" if there is None else "does not come after it"
-            raise ConfigurationFailure(
-                f"step {step.name!r} wants to go on with {target!r}, which {why}",
-                hint="next_step names a step further down",
-            )
-        return there
-
-    def _ranges_skipped_by_choice(self, step_index: int, step: ChoiceStep, branch: str) -> list[tuple[int, int]]:
-        then = self._index[step.then_step]
-        join = None if step.join is None else self._index[step.join]
-        if step.else_step is None:
-            if branch == "then":
-                return [(step_index + 1, then)]
-            return [(then, then + 1 if join is None else join)]
-        other = self._index[step.else_step]
-        chosen = then if branch == "then" else other
-        second = max(then, other)
-        ranges = [(step_index + 1, chosen)]
-        if join is not None and chosen != second:
-            ranges.append((second, join))
-        return ranges
-
-    def _to_name_pairs(self, *ranges: tuple[int, int]) -> tuple[str, ...] | None:
-        names = [*self._names, AFTER_LAST_STEP]
-        found = [name for begin, end in ranges if begin < end for name in (names[begin], names[end])]
-        return tuple(found) or None

@@ -14,16 +14,17 @@ from holdwater.model.plan import Plan
 from holdwater.model.policies import NodePolicy
 from holdwater.model.ports import AuthoringStyle, PortableTask, WorkflowDefinition
 from holdwater.model.results import NodeResult
-from holdwater.steps.compile import JumpTable
+from holdwater.steps.base_workflow import BaseWorkflow
 from holdwater.steps.context import DRY_RUN_PARAM, WorkflowContext
 from holdwater.steps.delta import INPUT_CELL, RunInput, StepDelta
 from holdwater.steps.error_categories import is_non_retryable
 from holdwater.steps.execute import StepEnvironment, StepSettings, execute_step, execute_step_async, find_child_workflow
 from holdwater.steps.immutable_values import encode_value, encode_values
+from holdwater.steps.jumps import JumpTable
 from holdwater.steps.result import StepResult, to_step_result
 from holdwater.steps.retry_policy import build_node_policy
 from holdwater.steps.run_data import StepsStyle, StepView
-from holdwater.steps.step import ChoiceStep, LambdaStep, MapStep, RunPipelineStep, Step, copy_with_own_config
+from holdwater.steps.step import ChoiceStep, LambdaStep, MapStep, RunPipelineStep, Step
 from holdwater.steps.suspension import (
     EngineRequest,
     RequestFn,
@@ -32,7 +33,6 @@ from holdwater.steps.suspension import (
     has_response,
     make_request_fn,
 )
-from holdwater.steps.workflow import Workflow
 
 
 class StepAttemptInfo(Protocol):
@@ -69,7 +69,7 @@ class StepsWorkflowDefinition:
 
     def __init__(
         self,
-        workflow: Workflow,
+        workflow: BaseWorkflow[Step],
         settings: StepSettings | None = None,
         *,
         name: str | None = None,
@@ -175,7 +175,7 @@ class StepsWorkflowDefinition:
         """A registered workflow keeps its name, and its runs are found by it; others have one inside of this one."""
         if isinstance(source, StepsWorkflowDefinition):
             return StepsWorkflowDefinition(source.workflow, self.settings, name=source.plan.name, lineage=self._lineage)
-        if isinstance(source, Workflow):
+        if isinstance(source, BaseWorkflow):
             return StepsWorkflowDefinition(source, self.settings, name=name, lineage=self._lineage)
         made: WorkflowDefinition | None = source.program(name) if hasattr(source, "program") else source
         return made
@@ -193,7 +193,7 @@ class StepsWorkflowDefinition:
             work = partial(execute_step, submit_request=ask, environment=place)
             if self.settings.wrapper is None:
                 return work(step, context)
-            own = copy_with_own_config(step)
+            own = step.with_own_config()
             return to_step_result(self.settings.wrapper(own, context, work), f"what is around step {step.name!r}")
 
         try:

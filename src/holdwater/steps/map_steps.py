@@ -7,11 +7,12 @@ from typing import Any, Protocol
 
 from holdwater.errors import ConfigurationFailure
 from holdwater.model.fanout import ChildResult, ChildRunsRequest
+from holdwater.steps.base_step import ErrorPolicy
 from holdwater.steps.context import MAP_INDEX_PARAM, WorkflowContext
 from holdwater.steps.delta import INPUT_CELL, RunInput
 from holdwater.steps.immutable_values import encode_value, encode_values
 from holdwater.steps.result import StepResult
-from holdwater.steps.step import ErrorPolicy, MapStep
+from holdwater.steps.step import MapStep
 from holdwater.steps.suspension import EngineRequest, RequestFn
 
 

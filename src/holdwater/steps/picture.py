@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from holdwater.steps.compile import JumpTable
+from holdwater.steps.base_workflow import BaseWorkflow
+from holdwater.steps.jumps import JumpTable
 from holdwater.steps.result import StepResult
 from holdwater.steps.step import ChoiceStep, MapStep, RunPipelineStep, Step, WaitStep
-
-if TYPE_CHECKING:
-    from holdwater.steps.workflow import Workflow
 
 END_LABEL = "end"
 
 
-def render_text(workflow: Workflow) -> str:
+def render_text(workflow: BaseWorkflow[Step]) -> str:
     """One line per step, with what it does and where it may go."""
     lines = [repr(workflow)]
     width = max([len(step.name) for step in workflow.steps], default=0)
@@ -27,7 +23,7 @@ def render_text(workflow: Workflow) -> str:
     return "\n".join(lines)
 
 
-def render_mermaid(workflow: Workflow) -> str:
+def render_mermaid(workflow: BaseWorkflow[Step]) -> str:
     """A Mermaid flow chart, top down."""
     number = {step.name: f"s{i}" for i, step in enumerate(workflow.steps)}
     lines = ["flowchart TD"]
@@ -54,7 +50,7 @@ def _describe_step(step: Step) -> str:
     return str(step.step_type)
 
 
-def _transitions(workflow: Workflow) -> dict[str, list[tuple[str, str]]]:
+def _transitions(workflow: BaseWorkflow[Step]) -> dict[str, list[tuple[str, str]]]:
     """Step -> where it may go on, and in which case; jumps that a handler makes by itself are not known."""
     course, names = JumpTable(workflow.steps), [*workflow.step_names(), END_LABEL]
     over: dict[str, str] = {}  # the last step of a first branch -> where the branches meet

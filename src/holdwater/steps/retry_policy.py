@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from holdwater.model.policies import NodePolicy, RetryPolicy
-from holdwater.steps.step import ErrorPolicy, Step
+from holdwater.steps.base_step import BaseStep, ErrorPolicy
 
 DEFAULT_RETRY: Final = RetryPolicy(max_attempts=3)
 """for steps with `on_error=RETRY` that do not say more: any failure, after 1 s and after 2 s"""
@@ -16,7 +16,7 @@ NO_TIMEOUT_SECONDS: Final = 100 * 365 * 86_400.0
 _SINGLE_ATTEMPT: Final = RetryPolicy()
 
 
-def build_node_policy(step: Step, default_retry: RetryPolicy | None, default_timeout_s: float | None) -> NodePolicy:
+def build_node_policy(step: BaseStep, default_retry: RetryPolicy | None, default_timeout_s: float | None) -> NodePolicy:
     """The policy of a step, with the runner's defaults for what it leaves open."""
     retry = step.retry_policy
     if retry is None:

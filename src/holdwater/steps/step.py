@@ -2,120 +2,34 @@
 
 from __future__ import annotations
 
-import copy
 import datetime as dt
 import inspect
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, Unpack
+from typing import Any, Unpack
 
-from holdwater.errors import WorkflowError
+from holdwater.errors import FallThroughWarning, WorkflowError
 from holdwater.model import validation
 from holdwater.model.policies import RetryPolicy
-from holdwater.model.signatures import signature_of
+from holdwater.model.signatures import accepts_arguments
+from holdwater.steps.base_step import BaseStep, ErrorPolicy, StepType
+from holdwater.steps.base_workflow import BaseWorkflow
+from holdwater.steps.context import WorkflowContext
+from holdwater.steps.jump_targets import JumpTargets
 from holdwater.steps.quality import QualityThresholds
 from holdwater.steps.step_config import copy_config, copy_containers
-
-if TYPE_CHECKING:
-    from holdwater.steps.context import WorkflowContext
-    from holdwater.steps.workflow import Workflow
+from holdwater.steps.step_options import Condition, Handler, KeywordOptions, StepOptions, to_step_fields
 
 
-class StepType(StrEnum):
-    """The kinds of steps."""
-
-    LAMBDA = "lambda"
-    PIPELINE = "pipeline"
-    CHOICE = "choice"
-    MAP = "map"
-    WAIT = "wait"
-
-
-class ErrorPolicy(StrEnum):
-    """What a failed step means.  STOP: the run fails.  CONTINUE: the next step runs.  RETRY: try again, then STOP."""
-
-    STOP = "stop"
-    CONTINUE = "continue"
-    RETRY = "retry"
-
-
-class StepOptions(TypedDict, total=False):
-    """What every kind of step takes besides."""
-
-    timeout: float | None
-    description: str
-    checkpoint: bool
-
-
-class KeywordOptions(StepOptions, total=False):
-    """What the kinds of steps take by keyword alone."""
-
-    config: Mapping[str, Any] | None
-    on_error: ErrorPolicy | str
-    retry: RetryPolicy | None
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Step:
-    """What all steps have.  Made by `lambda_`, `pipeline`, `choice`, `map` and `wait`.  Raises WorkflowError.
+class Step(BaseStep):
+    """A step of a workflow.  Made by `lambda_`, `pipeline`, `choice`, `map` and `wait`.  Raises WorkflowError.
 
     `config`: for the handler and for middleware; its containers are copied here and for each attempt, other objects in
     it are shared.  `config["timeout"]`, or `timeout`, limits an attempt to so many seconds.  `retry_policy` holds under
     any `on_error`, which decides when its attempts are used up.  `checkpoint` marks the step for runners that do not
     make a checkpoint after every one.
     """
-
-    step_type: ClassVar[StepType]
-
-    name: str
-    config: dict[str, Any] = field(default_factory=dict)
-    on_error: ErrorPolicy | str = ErrorPolicy.STOP
-    retry_policy: RetryPolicy | None = None
-    timeout: float | None = None
-    description: str = ""
-    checkpoint: bool = False
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name:
-            raise WorkflowError(f"a step has a name, a string that is not empty, not {self.name!r}")
-        if self.name.startswith("*") or "/" in self.name or not self.name.isprintable():
-            raise WorkflowError(
-                f"step name {self.name!r} cannot be used", hint="without a leading '*', without '/' and line breaks"
-            )
-        self._set_field("config", copy_config(self.config or {}))
-        try:
-            self._set_field("on_error", ErrorPolicy(self.on_error))
-        except ValueError:
-            raise self._invalid_error(f"on_error={self.on_error!r}", "one of stop, continue, retry") from None
-        if self.retry_policy is not None and not isinstance(self.retry_policy, RetryPolicy):
-            raise self._invalid_error(f"retry={self.retry_policy!r}", "give a RetryPolicy")
-        if not isinstance(self, LambdaStep | RunPipelineStep) and inspect.iscoroutinefunction(self.function):
-            raise self._invalid_error(
-                f"the async function {self.function!r}", "only handlers and pipelines are awaited"
-            )
-        for name, seconds in (("timeout", self.timeout), ('config["timeout"]', self.config.get("timeout"))):
-            if seconds is not None:
-                validation.check_seconds(f"{name} of step {self.name!r}", seconds, error=WorkflowError)
-
-    @property
-    def timeout_s(self) -> float | None:
-        """Seconds an attempt may take; None if the step does not say."""
-        seconds = self.config.get("timeout", self.timeout)
-        return None if seconds is None else float(seconds)
-
-    @property
-    def function(self) -> Callable[..., Any] | None:
-        """The code of the user it calls, if it calls any."""
-        return None
-
-    def _set_field(self, name: str, value: Any) -> None:
-        object.__setattr__(self, name, value)
-
-    def _invalid_error(self, subject: str, hint: str) -> WorkflowError:
-        return WorkflowError(f"step {self.name!r}: {subject} cannot be used", hint=hint)
-
-    # -- how steps are made
 
     @staticmethod
     def lambda_(
@@ -203,7 +117,7 @@ class Step:
             then_step=_exactly_one(name, "then_step", then_step, "then", then),
             else_step=else_step if otherwise is None else otherwise,
             join=join,
-            **_to_step_fields(options),
+            **to_step_fields(options),
         )
 
     @staticmethod
@@ -213,8 +127,8 @@ class Step:
         *,
         items_path: str | None = None,
         items_from: Callable[[WorkflowContext], Iterable[Any]] | None = None,
-        iterator: Workflow | None = None,
-        iterator_workflow: Workflow | None = None,
+        iterator: BaseWorkflow[Step] | None = None,
+        iterator_workflow: BaseWorkflow[Step] | None = None,
         step: Step | None = None,
         item_param: str = "item",
         max_concurrency: int = 10,
@@ -246,7 +160,7 @@ class Step:
             iterator_workflow=_to_iterator_workflow(name, bodies[0]),
             item_param=item_param,
             max_concurrency=max_concurrency,
-            **_to_step_fields(options),
+            **to_step_fields(options),
         )
 
     @staticmethod
@@ -274,21 +188,8 @@ class Step:
             duration_path=duration_path,
             until=until,
             next_step=next_step,
-            **_to_step_fields(options),
+            **to_step_fields(options),
         )
-
-
-def copy_with_own_config(step: Step) -> Step:
-    """The step for one attempt: what code around it writes into its configuration is seen there only."""
-    if not step.config:
-        return step
-    own = copy.copy(step)
-    own._set_field("config", copy_config(step.config))
-    return own
-
-
-Handler = Callable[["WorkflowContext", dict[str, Any]], Any]
-Condition = Callable[["WorkflowContext"], Any]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -296,13 +197,14 @@ class LambdaStep(Step):
     """Calls a function."""
 
     step_type = StepType.LAMBDA
+    takes_async = True
 
     handler: Handler
     quality_thresholds: QualityThresholds | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not callable(self.handler) or not _accepts_arguments(self.handler, 2):
+        if not callable(self.handler) or not accepts_arguments(self.handler, 2):
             raise self._invalid_error(f"handler {self.handler!r}", "give a function (context, config)")
         if self.quality_thresholds is not None and not isinstance(self.quality_thresholds, QualityThresholds):
             raise self._invalid_error(f"quality_thresholds={self.quality_thresholds!r}", "give QualityThresholds(...)")
@@ -323,6 +225,8 @@ class RunPipelineStep(Step):
     """Runs a pipeline.  (`PipelineStep` is a step of a pipeline group.)"""
 
     step_type = StepType.PIPELINE
+    has_children = True
+    takes_async = True
 
     source: Any
     params: dict[str, Any] = field(default_factory=dict)
@@ -361,12 +265,30 @@ class ChoiceStep(Step):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not callable(self.condition) or not _accepts_arguments(self.condition, 1):
+        if not callable(self.condition) or not accepts_arguments(self.condition, 1):
             raise self._invalid_error(f"condition {self.condition!r}", "give a function of the context")
 
     @property
     def function(self) -> Callable[..., Any]:
         return self.condition
+
+    def check_targets(self, targets: JumpTargets) -> None:
+        then = targets.index_after(self.name, "then_step", self.then_step)
+        other = None if self.else_step is None else targets.index_after(self.name, "else_step", self.else_step)
+        last = then if other is None else max(then, other)
+        if self.join is not None and targets.index_after(self.name, "join", self.join) < last:
+            raise WorkflowError(
+                f"choice step {self.name!r}: join {self.join!r} comes before {targets.name(last)!r}",
+                hint="join names the step after both branches",
+            )
+        if self.join is None and other is not None and other != then:
+            first, second = targets.name(min(then, other)), targets.name(max(then, other))
+            warnings.warn(
+                f"choice step {self.name!r}: the branch that begins with {first!r} runs on into "
+                f"{second!r}; say join= with the step where both branches meet (join={second!r} if this is meant)",
+                FallThroughWarning,
+                stacklevel=4,
+            )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -374,8 +296,9 @@ class MapStep(Step):
     """Runs a workflow for each of several items."""
 
     step_type = StepType.MAP
+    has_children = True
 
-    iterator_workflow: Workflow
+    iterator_workflow: BaseWorkflow[Step]
     items: Iterable[Any] | Callable[[WorkflowContext], Iterable[Any]] | None = None
     items_path: str | None = None
     item_param: str = "item"
@@ -426,12 +349,9 @@ class WaitStep(Step):
     def function(self) -> Callable[..., Any] | None:
         return self.until if callable(self.until) else None
 
-
-def _to_step_fields(options: KeywordOptions) -> dict[str, Any]:
-    given: dict[str, Any] = dict(options)
-    if "retry" in given:
-        given["retry_policy"] = given.pop("retry")
-    return given
+    def check_targets(self, targets: JumpTargets) -> None:
+        if self.next_step is not None:
+            targets.index_after(self.name, "next_step", self.next_step)
 
 
 def _exactly_one(step: str, name: str, value: Any, other_name: str, other_value: Any) -> Any:
@@ -440,32 +360,13 @@ def _exactly_one(step: str, name: str, value: Any, other_name: str, other_value:
     return other_value if value is None else value
 
 
-def _to_iterator_workflow(name: str, source: Any) -> Workflow:
-    from holdwater.steps.workflow import Workflow
-
+def _to_iterator_workflow(name: str, source: Any) -> BaseWorkflow[Step]:
     if isinstance(source, Step):
-        return Workflow(steps=[source])
-    if not isinstance(source, Workflow):
+        return BaseWorkflow(steps=[source])
+    if not isinstance(source, BaseWorkflow):
         raise WorkflowError(f"map step {name!r} runs a Workflow or a Step for each item, not {source!r}")
     return source
 
 
 def _is_runnable(thing: Any) -> bool:
     return callable(getattr(thing, "run", None)) or callable(getattr(thing, "program", None))
-
-
-def _accepts_arguments(function: Callable[..., Any], count: int) -> bool:
-    """Whether it can be called with so many arguments; what has no signature is taken at its word."""
-    try:
-        signature = signature_of(function)
-    except (TypeError, ValueError):
-        return True
-    try:
-        signature.bind(*[None] * count)
-    except TypeError:
-        return False
-    return True
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

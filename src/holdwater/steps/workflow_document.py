@@ -12,11 +12,12 @@ from typing import Any, Final, TypeVar
 from holdwater.errors import WorkflowError
 from holdwater.model.error_report import describe
 from holdwater.model.policies import RetryPolicy
-from holdwater.steps.step import ChoiceStep, ErrorPolicy, LambdaStep, MapStep, RunPipelineStep, Step, StepType, WaitStep
+from holdwater.steps.base_step import ErrorPolicy, StepType
+from holdwater.steps.base_workflow import BaseWorkflow
+from holdwater.steps.step import ChoiceStep, LambdaStep, MapStep, RunPipelineStep, Step, WaitStep
 from holdwater.steps.step_config import copy_config
-from holdwater.steps.workflow import Workflow
 
-W = TypeVar("W", bound=Workflow)
+W = TypeVar("W", bound=BaseWorkflow[Step])
 
 _OPTIONAL_FIELDS: Final = ("domain", "description", "defaults", "tags")
 _PLAIN_FIELDS: Final = {
@@ -26,7 +27,7 @@ _PLAIN_FIELDS: Final = {
 }
 
 
-def workflow_to_dict(workflow: Workflow) -> dict[str, Any]:
+def workflow_to_dict(workflow: BaseWorkflow[Step]) -> dict[str, Any]:
     """The document.  Raises WorkflowError for functions without a path."""
     data: dict[str, Any] = {"name": workflow.name, "version": workflow.version}
     data.update({name: value for name in _OPTIONAL_FIELDS if (value := getattr(workflow, name))})
@@ -37,7 +38,7 @@ def workflow_to_dict(workflow: Workflow) -> dict[str, Any]:
 def workflow_from_dict(cls: type[W], data: Mapping[str, Any]) -> W:
     """The workflow of a document.  Imports the modules its functions are in.  Raises WorkflowError."""
     try:
-        steps = [_step_from_dict(row) for row in data["steps"]]
+        steps = [_step_from_dict(cls, row) for row in data["steps"]]
         given = {name: data[name] for name in (*_OPTIONAL_FIELDS, "version") if name in data}
         return cls(data.get("name", ""), steps, **given)
     except (KeyError, TypeError) as error:
@@ -92,7 +93,7 @@ def _retry_to_dict(step: Step) -> dict[str, Any]:
     }
 
 
-def _step_from_dict(row: Mapping[str, Any]) -> Step:
+def _step_from_dict(workflow_class: type[BaseWorkflow[Step]], row: Mapping[str, Any]) -> Step:
     name = row["name"]
     try:
         kind = StepType(row.get("type", "pipeline"))
@@ -118,7 +119,7 @@ def _step_from_dict(row: Mapping[str, Any]) -> Step:
         case StepType.MAP:
             items = row.get("items")
             items = _import_function(name, items) if isinstance(items, str) else items
-            iterator = workflow_from_dict(Workflow, row["iterator"])
+            iterator = workflow_from_dict(workflow_class, row["iterator"])
             return Step.map(name, items, iterator=iterator, config=config, **plain, **common)
         case StepType.WAIT:
             return Step.wait(name, until=_resolve_until(name, row.get("until")), config=config, **plain, **common)

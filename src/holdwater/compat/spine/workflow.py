@@ -6,7 +6,7 @@ from typing import Any
 
 from holdwater import steps
 from holdwater.steps import Step
-from holdwater.steps.step import Handler
+from holdwater.steps.step_options import Handler
 
 
 class Workflow(steps.Workflow):

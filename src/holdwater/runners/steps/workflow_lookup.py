@@ -25,7 +25,7 @@ def find_workflow(row: RunRow) -> Workflow | None:
         _executed_workflows.get(row.workflow),
         registered.workflow if isinstance(registered, StepsWorkflowDefinition) else None,
     ]
-    known = [workflow for workflow in found if workflow is not None]
+    known = [workflow for workflow in found if isinstance(workflow, Workflow)]
     return next((w for w in known if w.structure == row.structure), known[0] if known else None)
 
 

@@ -1,0 +1,105 @@
+"""Fields and checks that every kind of step has."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, ClassVar, TypeVar
+
+from holdwater.errors import WorkflowError
+from holdwater.model import validation
+from holdwater.model.policies import RetryPolicy
+from holdwater.steps.jump_targets import JumpTargets
+from holdwater.steps.step_config import copy_config
+
+S = TypeVar("S", bound="BaseStep")
+
+
+class StepType(StrEnum):
+    """The kinds of steps."""
+
+    LAMBDA = "lambda"
+    PIPELINE = "pipeline"
+    CHOICE = "choice"
+    MAP = "map"
+    WAIT = "wait"
+
+
+class ErrorPolicy(StrEnum):
+    """What a failed step means.  STOP: the run fails.  CONTINUE: the next step runs.  RETRY: try again, then STOP."""
+
+    STOP = "stop"
+    CONTINUE = "continue"
+    RETRY = "retry"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BaseStep:
+    """A step of any kind, as data; `Step` says what the fields mean.  Raises WorkflowError."""
+
+    step_type: ClassVar[StepType]
+    has_children: ClassVar[bool] = False
+    """The step may have child runs."""
+    takes_async: ClassVar[bool] = False
+    """Its function may be `async def`."""
+
+    name: str
+    config: dict[str, Any] = field(default_factory=dict)
+    on_error: ErrorPolicy | str = ErrorPolicy.STOP
+    retry_policy: RetryPolicy | None = None
+    timeout: float | None = None
+    description: str = ""
+    checkpoint: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise WorkflowError(f"a step has a name, a string that is not empty, not {self.name!r}")
+        if self.name.startswith("*") or "/" in self.name or not self.name.isprintable():
+            raise WorkflowError(
+                f"step name {self.name!r} cannot be used", hint="without a leading '*', without '/' and line breaks"
+            )
+        self._set_field("config", copy_config(self.config or {}))
+        try:
+            self._set_field("on_error", ErrorPolicy(self.on_error))
+        except ValueError:
+            raise self._invalid_error(f"on_error={self.on_error!r}", "one of stop, continue, retry") from None
+        if self.retry_policy is not None and not isinstance(self.retry_policy, RetryPolicy):
+            raise self._invalid_error(f"retry={self.retry_policy!r}", "give a RetryPolicy")
+        if not self.takes_async and inspect.iscoroutinefunction(self.function):
+            raise self._invalid_error(
+                f"the async function {self.function!r}", "only handlers and pipelines are awaited"
+            )
+        for name, seconds in (("timeout", self.timeout), ('config["timeout"]', self.config.get("timeout"))):
+            if seconds is not None:
+                validation.check_seconds(f"{name} of step {self.name!r}", seconds, error=WorkflowError)
+
+    @property
+    def timeout_s(self) -> float | None:
+        """Seconds an attempt may take; None if the step does not say."""
+        seconds = self.config.get("timeout", self.timeout)
+        return None if seconds is None else float(seconds)
+
+    @property
+    def function(self) -> Callable[..., Any] | None:
+        """The code of the user it calls, if it calls any."""
+        return None
+
+    def check_targets(self, targets: JumpTargets) -> None:
+        """Raises WorkflowError for a jump that cannot be made in a workflow."""
+
+    def with_own_config(self: S) -> S:
+        """The step for one attempt: what code around it writes into its configuration is seen there only."""
+        if not self.config:
+            return self
+        own = copy.copy(self)
+        own._set_field("config", copy_config(self.config))
+        return own
+
+    def _set_field(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+
+    def _invalid_error(self, subject: str, hint: str) -> WorkflowError:
+        return WorkflowError(f"step {self.name!r}: {subject} cannot be used", hint=hint)
