@@ -23,8 +23,8 @@ STARTED_AT_US = 1_700_000_000_000_000
 @dataclass(frozen=True)
 class FakeAttemptInfo:
     run_id: str
-    began: int
-    run_began: int = STARTED_AT_US
+    attempt_started_at: int
+    run_started_at: int = STARTED_AT_US
 
 
 class KernelRun:

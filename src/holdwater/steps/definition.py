@@ -41,9 +41,9 @@ class StepAttemptInfo(Protocol):
     @property
     def run_id(self) -> str: ...
     @property
-    def began(self) -> int: ...
+    def attempt_started_at(self) -> int: ...
     @property
-    def run_began(self) -> int: ...
+    def run_started_at(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +186,7 @@ class StepsWorkflowDefinition:
         """Carry out a step.  Raises StepFailed, also for what cannot be stored."""
         step, context = self._steps[node], self._make_context(view, control)
         place = StepEnvironment(
-            self.settings, lambda: control.began, self._lineage, lambda: self._child_definition(node)
+            self.settings, lambda: control.attempt_started_at, self._lineage, lambda: self._child_definition(node)
         )
 
         def conducted(ask: RequestFn) -> StepResult:
@@ -218,7 +218,7 @@ class StepsWorkflowDefinition:
         return self._to_node_result(step, await execute_step_async(step, self._make_context(view, control)))
 
     def _make_context(self, view: StepView, control: StepAttemptInfo) -> WorkflowContext:
-        return view.make_context(control.run_id, self.plan.name, control.run_began)
+        return view.make_context(control.run_id, self.plan.name, control.run_started_at)
 
     def _start_or_resume(
         self, node: int, view: StepView, run_id: str, execute: Callable[[RequestFn], StepResult]

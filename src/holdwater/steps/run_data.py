@@ -42,7 +42,7 @@ class StepView:
     woken_at: int | None = None
 
     def make_context(self, run_id: str, workflow_name: str, run_started_us: int) -> WorkflowContext:
-        """The view as a context, with copies of its own.  `began`: the run, microseconds since the epoch."""
+        """The view as a context, with copies of its own.  `run_started_us`: microseconds since the epoch."""
         started_at = to_datetime(run_started_us)
         start = self.run_input
         return WorkflowContext.from_fields(
