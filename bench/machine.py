@@ -33,11 +33,11 @@ def loop(turns: int) -> Plan:
     return Plan("loop", (step, gate), style="graphs", inputs=("x",), max_iterations=2 * turns + 10)
 
 
-def drive(layout: CompiledPlan, turns: int) -> int:
+def drive(compiled_plan: CompiledPlan, turns: int) -> int:
     """Run to the end; returns how many bodies were called."""
-    machine = Machine(layout)
-    machine.apply(Started(dict.fromkeys(layout.plan.inputs, 0)))
-    nodes, calls = layout.plan.nodes, 0
+    machine = Machine(compiled_plan)
+    machine.apply(Started(dict.fromkeys(compiled_plan.plan.inputs, 0)))
+    nodes, calls = compiled_plan.plan.nodes, 0
     while machine.status == "running":
         for c in machine.take():
             assert isinstance(c, Execute)
@@ -65,9 +65,9 @@ def main() -> None:
     plans = [("chain", n, chain(n)) for n in (100, 1000, 10_000)] + [("fan", n, fan(n)) for n in (1000, 10_000)]
     for name, n, plan in [*plans, ("loop", 1000, loop(1000))]:
         start = time.perf_counter()
-        layout = compile_plan(plan)
+        compiled_plan = compile_plan(plan)
         build = (time.perf_counter() - start) / len(plan.nodes) * 1e6
-        run = best(lambda layout=layout, n=n: drive(layout, n))  # type: ignore[misc]
+        run = best(lambda compiled_plan=compiled_plan, n=n: drive(compiled_plan, n))  # type: ignore[misc]
         print(f"| {name} {n:,} | {build:.1f} | {run:.2f} |")
 
 

@@ -60,7 +60,7 @@ def grown_up(program: Program, m: Machine, c: AwaitChildren, item: int) -> ev.Ch
 
 
 def evaluate(program: Program, m: Machine, c: Evaluate) -> Event:
-    rules = m.compiled_plan.values[c.node]
+    rules = m.compiled_plan.value_predicates[c.node]
     return ev.RuleEvaluated(c.node, tuple(holds(r, program.lookup(m, c.node, r.name)) for r in rules))
 
 
@@ -77,12 +77,12 @@ def child_moves(
 
 def run(program: Program, inputs: dict[str, Any], answers: Answers | None = None) -> Machine:
     """First in, first out, everything succeeds in the order it was issued; waits move the clock."""
-    m = Machine(program.layout)
+    m = Machine(program.compiled_plan)
     now = 0
     m.apply(ev.Started(inputs, program.passed))
     for name, values in (answers or {}).items():
         for value in values:
-            m.apply(ev.InputProvided(program.layout.index[name], (value,)))
+            m.apply(ev.InputProvided(program.compiled_plan.index[name], (value,)))
     while work := m.take():
         for c in work:
             match c:
@@ -157,7 +157,7 @@ class Chaos:
 
     def restart(self) -> None:
         """A new process: fold the journal; whatever was being executed died with the old one."""
-        self.machine = m = fold(self.program.layout, self.journal)
+        self.machine = m = fold(self.program.compiled_plan, self.journal)
         m.take()
         self.live, self.ends = dict(m.todo), {}
         lost = list(m.todo.values())
@@ -290,7 +290,7 @@ class Chaos:
                 given[name] = given.get(name, 0) + 1
         early = self.rng is not None and self.rng.random() < 0.2
         for name, values in self.answers.items():
-            i = self.program.layout.index[name]
+            i = self.program.compiled_plan.index[name]
             k = given.get(name, 0)
             if k < len(values) and (early or i in m.pending_inputs):
                 e = ev.InputProvided(i, (values[k],))

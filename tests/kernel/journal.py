@@ -32,9 +32,9 @@ def decode(line: str) -> Event:
     return from_row(json.loads(line))
 
 
-def fold(layout: CompiledPlan, lines: Iterable[str]) -> Machine:
+def fold(compiled_plan: CompiledPlan, lines: Iterable[str]) -> Machine:
     """The machine a journal leads to."""
-    m = Machine(layout)
+    m = Machine(compiled_plan)
     for line in lines:
         m.apply(decode(line))
     return m

@@ -357,7 +357,7 @@ def _talk() -> Program:
 
 def _retry_in_loop() -> Program:
     program = _refine()
-    score = program.layout.index["score"]
+    score = program.compiled_plan.index["score"]
 
     def shaky(call: Call) -> Any:
         if call.attempt < 3:

@@ -39,7 +39,7 @@ def test_without_the_barrier(monkeypatch: pytest.MonkeyPatch) -> None:
         r = m.supersteps[loop.unit]
         r.remaining -= 1
         r.issued_nodes = [node]
-        r.done[node] = (values, decision)
+        r.results[node] = (values, decision)
         barrier.commit_superstep(m, loop, r)
 
     def superstep_of_the_idle(m: Machine, loop: Loop) -> None:
@@ -50,7 +50,7 @@ def test_without_the_barrier(monkeypatch: pytest.MonkeyPatch) -> None:
         if not busy or r is None or any(supersteps._is_ready(m, i) for i in r.candidates):
             superstep(m, loop)
 
-    monkeypatch.setattr(barrier, "finish", finish_at_once)
+    monkeypatch.setattr(barrier, "complete_member", finish_at_once)
     monkeypatch.setattr(supersteps, "start_superstep", superstep_of_the_idle)
     assert len(_outcomes(case)) > 5
 
@@ -62,7 +62,7 @@ def test_without_plan_order_at_the_barrier(monkeypatch: pytest.MonkeyPatch) -> N
     publish = barrier.commit_superstep
 
     def in_order_of_arrival(m: Machine, loop: Loop, r: Superstep) -> None:
-        r.issued_nodes = list(r.done)
+        r.issued_nodes = list(r.results)
         publish(m, loop, r)
 
     monkeypatch.setattr(barrier, "commit_superstep", in_order_of_arrival)
@@ -73,14 +73,14 @@ def test_without_the_fence(monkeypatch: pytest.MonkeyPatch) -> None:
     """A result that the dead process left behind is taken for its successor's."""
     case = CASES["tasks: retries"]
     assert len(_outcomes(case)) == 1
-    execute = Machine.execute
+    execute = Machine.issue_execute
 
     def same_number_again(m: Machine, i: int, again: int = 0) -> None:
         execute(m, i, again)
-        m.issues[i] = 1
+        m.fences[i] = 1
         m.todo[i].fence = 1  # type: ignore[union-attr]
 
-    monkeypatch.setattr(Machine, "execute", same_number_again)
+    monkeypatch.setattr(Machine, "issue_execute", same_number_again)
     chaos = Chaos(case.program, case.inputs)
     chaos.restart()
     assert chaos.machine.accepts(Succeeded(0, 1)), "a zombie's result"
@@ -96,7 +96,7 @@ def test_with_inputs_from_more_than_the_ancestors() -> None:
 def test_with_skips_that_hide_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     """`cut` is not `skipped`: a chain behind a failure would run again one step further on."""
     case = CASES["tasks: rules, failed"]
-    cut2 = case.program.layout.index["cut2"]
+    cut2 = case.program.compiled_plan.index["cut2"]
     assert Chaos(case.program, case.inputs).go().state[cut2] == "upstream_failed"
     plan = case.program.plan
     forgetful = replace(plan, nodes=tuple(replace(n, otherwise="skipped") for n in plan.nodes))
@@ -109,5 +109,5 @@ def test_without_the_order_of_gates(monkeypatch: pytest.MonkeyPatch) -> None:
     case = CASES["graphs: gate and target at once"]
     before = _outcomes(case)
     assert len(before) == 1
-    monkeypatch.setattr(supersteps, "gates_first", lambda m, ready: ready)
+    monkeypatch.setattr(supersteps, "hold_back_targets", lambda m, ready: ready)
     assert _outcomes(case) != before

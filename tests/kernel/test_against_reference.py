@@ -100,7 +100,7 @@ def _work(program: Program) -> Any:
     """Bodies for the reference: the attempts in a row, given up when the policy says so."""
 
     def work(name: str, inputs: dict[str, Any]) -> Done | None:
-        i = program.layout.index[name]
+        i = program.compiled_plan.index[name]
         body = program.bodies[i]
         assert body is not None
         view: Any = {} if program.plan.style == "tasks" else [inputs.get(r.name) for r in program.plan.nodes[i].reads]

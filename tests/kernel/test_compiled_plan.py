@@ -120,7 +120,7 @@ def test_every_part_of_a_node_is_in_the_structure(change: dict[str, Any]) -> Non
     assert replace(plan, nodes=(plan.nodes[0], replace(b))).structure == plan.structure
 
 
-# -- layouts
+# -- compiled plans
 
 
 def _lay_out(*nodes: Node, **kw: Any) -> Any:
@@ -146,25 +146,27 @@ LOOP = (Node("a", after=("b",)), Node("b", after=("a",)))
         ((LOOP[0], replace(LOOP[1], ready=Not(Value("x", "exists")))), {}, "'b' is in a loop"),
     ],
 )
-def test_a_layout_refuses(nodes: tuple[Node, ...], kw: dict[str, Any], complaint: str) -> None:
+def test_compiling_refuses(nodes: tuple[Node, ...], kw: dict[str, Any], complaint: str) -> None:
     with pytest.raises(WorkflowError, match=complaint):
         _lay_out(*nodes, **kw)
 
 
 def test_units_stand_in_an_order_of_their_edges(case: Case) -> None:
-    layout = case.program.layout
-    for u, after in enumerate(layout.next):
+    compiled_plan = case.program.compiled_plan
+    for u, after in enumerate(compiled_plan.successors):
         assert all(u < v for v in after)
         assert sorted(set(after)) == sorted(after)
-    assert sorted(i for unit in layout.unit_members for i in unit) == list(range(len(layout.plan.nodes)))
-    assert [sum(v in after for after in layout.next) for v in range(len(layout.unit_members))] == list(layout.indegree)
+    assert sorted(i for unit in compiled_plan.unit_members for i in unit) == list(range(len(compiled_plan.plan.nodes)))
+    assert [
+        sum(v in after for after in compiled_plan.successors) for v in range(len(compiled_plan.unit_members))
+    ] == list(compiled_plan.indegree)
 
 
 def test_a_loop_is_one_unit() -> None:
-    layout = CASES["graphs: loop"].program.layout
-    loop = {layout.unit[layout.index[n]] for n in ("draft", "score", "judge", "improve")}
+    compiled_plan = CASES["graphs: loop"].program.compiled_plan
+    loop = {compiled_plan.unit_of[compiled_plan.index[n]] for n in ("draft", "score", "judge", "improve")}
     assert len(loop) == 1
-    assert layout.unit[layout.index["publish"]] not in loop
+    assert compiled_plan.unit_of[compiled_plan.index["publish"]] not in loop
 
 
 def test_an_empty_plan_completes() -> None:

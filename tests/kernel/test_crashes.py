@@ -19,8 +19,8 @@ def test_a_plain_and_a_journalled_run_agree(case: Case) -> None:
 
 def test_a_journal_folds_to_the_machine_that_wrote_it(case: Case) -> None:
     chaos = Chaos(case.program, case.inputs, case.answers, seed=1, crash=0.1)
-    assert same(fold(case.program.layout, chaos.journal), chaos.go()) is False  # the run had only begun
-    assert same(fold(case.program.layout, chaos.journal), chaos.machine)
+    assert same(fold(case.program.compiled_plan, chaos.journal), chaos.go()) is False  # the run had only begun
+    assert same(fold(case.program.compiled_plan, chaos.journal), chaos.machine)
 
 
 def test_a_crash_after_any_event_changes_nothing(case: Case) -> None:
@@ -63,7 +63,7 @@ def _sweep(case: Case, seeds: int) -> int:
 
 def test_a_crash_that_had_not_begun_is_not_counted() -> None:
     case = CASES["tasks: diamond"]
-    m = fold(case.program.layout, [])
+    m = fold(case.program.compiled_plan, [])
     m.apply(ev.Started(case.inputs))
     m.apply(ev.AttemptLost(0, 1, counted=False))
     m.apply(ev.AttemptLost(0, 2))
@@ -71,7 +71,7 @@ def test_a_crash_that_had_not_begun_is_not_counted() -> None:
     assert m.crashes == {0: 2}
     [execute] = m.todo.values()
     assert execute.node == 0
-    assert m.issues[0] == 4
+    assert m.fences[0] == 4
 
 
 def test_a_restart_does_only_what_is_left() -> None:

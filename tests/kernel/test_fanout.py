@@ -37,7 +37,7 @@ def begun(on_error: OnError = "stop", beside: bool = False) -> Machine:
 
 def spread(m: Machine, count: int, width: int | None = None, *, stop: bool = True) -> int:
     """The fan asks for children.  Returns their turn."""
-    turn = m.issues[0]
+    turn = m.fences[0]
     m.apply(ev.ChildRunsRequested(0, turn, tuple({"n": k} for k in range(count)), width, stop))
     return turn
 
@@ -53,7 +53,7 @@ def status(m: Machine) -> str:
 
 
 def states(m: Machine) -> Sequence[str]:
-    return m.fan_outs[0].states
+    return m.fan_outs[0].statuses
 
 
 # -- width, stopping, results
@@ -173,7 +173,7 @@ def test_a_width_that_lets_nobody_run_is_refused(width: int) -> None:
 
 def test_only_fans_have_children() -> None:
     case = CASES["tasks: diamond"]
-    m = Machine(case.program.layout)
+    m = Machine(case.program.compiled_plan)
     m.apply(ev.Started(case.inputs))
     refused(m, ev.ChildRunsRequested(0, 1, ({"n": 1},)))
     refused(m, ev.InputRequested(0, 1, "?"))
@@ -320,7 +320,7 @@ def test_a_deferral_is_over_when_children_were_asked_for() -> None:
     m = begun()
     m.apply(ev.Deferred(0, 1, 99))
     m.apply(ev.TimerFired(0))
-    turn = m.issues[0]
+    turn = m.fences[0]
     spread(m, 1)
     m.apply(ev.CancelRequested())
     m.apply(ev.Resumed())
@@ -414,17 +414,17 @@ def test_each_superstep_has_children_of_its_own() -> None:
 def test_a_failed_fan_in_a_loop_goes_on_where_it_was() -> None:
     case = CASES["graphs: fans in a loop"]
     expected = outcome(case.program, Chaos(case.program, case.inputs).go())
-    fan = case.program.layout.index["fan"]
+    fan = case.program.compiled_plan.index["fan"]
     chaos = Chaos(case.program, case.inputs)
-    while type(chaos.machine.todo.get(fan)) is not AwaitChildren or len(chaos.machine.fan_outs[fan].states) < 2:
+    while type(chaos.machine.todo.get(fan)) is not AwaitChildren or len(chaos.machine.fan_outs[fan].statuses) < 2:
         chaos.step()
     chaos.act(fan)
     turn = chaos.machine.fan_outs[fan].generation
     chaos.commit(ev.ChildStatusChanged(fan, turn, 1, "failed", {}, "ill"))
-    chaos.commit(ev.Failed(fan, chaos.machine.issues[fan], "E", "e"))
+    chaos.commit(ev.Failed(fan, chaos.machine.fences[fan], "E", "e"))
     assert chaos.go().status == "failed"
     chaos.commit(ev.Resumed())
-    assert chaos.machine.fan_outs[fan].states == ["completed", "running"]
+    assert chaos.machine.fan_outs[fan].statuses == ["completed", "running"]
     assert chaos.machine.fan_outs[fan].generation == turn
     assert outcome(case.program, chaos.go()) == expected
 
@@ -487,7 +487,7 @@ def test_families(program: Program, seed: int, data: st.DataObject) -> None:
             if chaos.machine.accepts(ev.Resumed()):
                 chaos.commit(ev.Resumed())
     assert outcome(program, chaos.go()) == expected
-    assert same(fold(program.layout, chaos.journal), chaos.machine)
+    assert same(fold(program.compiled_plan, chaos.journal), chaos.machine)
 
 
 def test_values_are_opaque() -> None:
@@ -533,8 +533,8 @@ def test_with_results_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_with_children_of_an_earlier_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(_outcomes("graphs: fans in a loop")) == 1
-    start = fanout.start
-    monkeypatch.setattr(fanout, "start", lambda m, e: start(m, replace(e, fence=1)))
+    start = fanout.start_children
+    monkeypatch.setattr(fanout, "start_children", lambda m, e: start(m, replace(e, fence=1)))
     assert "AssertionError" in _outcomes("graphs: fans in a loop")
 
 

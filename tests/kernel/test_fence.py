@@ -28,7 +28,7 @@ def refused(m: Machine, e: Event) -> None:
 def test_no_event_is_taken_twice(case: Case) -> None:
     chaos = Chaos(case.program, case.inputs, case.answers, seed=2, crash=0.15)
     chaos.go()
-    m = Machine(case.program.layout)
+    m = Machine(case.program.compiled_plan)
     past: list[Event] = []
     for line in chaos.journal:
         e = decode(line)
@@ -44,13 +44,13 @@ def test_no_event_is_taken_twice(case: Case) -> None:
 def test_what_was_never_issued_is_refused_everywhere(case: Case) -> None:
     chaos = Chaos(case.program, case.inputs, case.answers)
     chaos.go()
-    m = Machine(case.program.layout)
+    m = Machine(case.program.compiled_plan)
     nodes = len(case.program.plan.nodes)
     for line in ["", *chaos.journal]:
         if line:
             m.apply(decode(line))
         for i in (-1, nodes, 10**9, *range(nodes)):
-            fence = m.issues[i] if i in range(nodes) else 1
+            fence = m.fences[i] if i in range(nodes) else 1
             for wrong in (fence - 1, fence + 1):
                 assert not m.accepts(ev.Succeeded(i, wrong, (1,)))
                 assert not m.accepts(ev.Failed(i, wrong, "E", "e"))
@@ -72,7 +72,7 @@ def test_what_was_never_issued_is_refused_everywhere(case: Case) -> None:
 
 def test_an_ended_run_takes_nothing(case: Case) -> None:
     m = Chaos(case.program, case.inputs, case.answers).go()
-    events: list[Event] = [ev.Started(case.inputs), ev.Succeeded(0, m.issues[0]), ev.InputProvided(1, (1,))]
+    events: list[Event] = [ev.Started(case.inputs), ev.Succeeded(0, m.fences[0]), ev.InputProvided(1, (1,))]
     events += [ev.CancelRequested(), ev.TimedOut("x"), ev.Paused(), ev.InputsOverridden(0, 1)]
     for e in events:
         refused(m, e)
@@ -80,7 +80,7 @@ def test_an_ended_run_takes_nothing(case: Case) -> None:
 
 
 def test_data_is_edited_before_the_run_begins_or_never(case: Case) -> None:
-    m = Machine(case.program.layout)
+    m = Machine(case.program.compiled_plan)
     refused(m, ev.InputsOverridden(-1, 1))
     refused(m, ev.InputsOverridden(len(case.program.plan.nodes), 1))
     m.apply(ev.InputsOverridden(0, 1))
@@ -96,17 +96,17 @@ def test_nothing_happens_to_a_run_that_has_not_started() -> None:
         nodes = case.program.plan.nodes
         early: list[Event] = [ev.CancelRequested(), ev.TimedOut("x"), ev.Paused(), ev.Resumed(), ev.Succeeded(0, 1)]
         for e in early + [ev.InputProvided(i, (1,)) for i, n in enumerate(nodes) if n.kind in ("ask", "interrupt")]:
-            refused(Machine(case.program.layout), e)
+            refused(Machine(case.program.compiled_plan), e)
 
 
 def test_an_input_the_plan_does_not_have_is_refused() -> None:
-    m = Machine(CASES["tasks: diamond"].program.layout)
+    m = Machine(CASES["tasks: diamond"].program.compiled_plan)
     refused(m, ev.Started({"given": {}, "stranger": 1}))
 
 
 def test_the_wrong_number_of_truths_is_refused() -> None:
     case = CASES["tasks: rules, high"]
-    m = Machine(case.program.layout)
+    m = Machine(case.program.compiled_plan)
     m.apply(ev.Started(case.inputs))
     m.apply(ev.Succeeded(0, 1, ({"set": {"a": 9}, "append": {}, "drop": []},)))
     refused(m, ev.RuleEvaluated(1, ()))
@@ -120,14 +120,14 @@ def test_a_timer_is_set_once() -> None:
     chaos = Chaos(case.program, case.inputs)
     while not any(isinstance(decode(line), ev.TimerSet) for line in chaos.journal):
         chaos.step()
-    nap = case.program.layout.index["nap"]
+    nap = case.program.compiled_plan.index["nap"]
     refused(chaos.machine, ev.TimerSet(nap, 99_000_000))
     refused(chaos.machine, ev.TimerSet(nap, 30_000_000))
 
 
 def test_a_question_is_answered_once_outside_a_loop() -> None:
     case = CASES["graphs: two questions"]
-    legal, brand = (case.program.layout.index[n] for n in ("legal", "brand"))
+    legal, brand = (case.program.compiled_plan.index[n] for n in ("legal", "brand"))
     chaos = Chaos(case.program, case.inputs)
     chaos.commit(ev.InputProvided(legal, ("early",)))
     refused(chaos.machine, ev.InputProvided(legal, ("doubled",)))
@@ -144,7 +144,7 @@ def test_a_question_is_answered_once_outside_a_loop() -> None:
 
 def test_a_cancelled_attempt_needs_a_halted_run() -> None:
     case = CASES["tasks: peers"]
-    m = Machine(case.program.layout)
+    m = Machine(case.program.compiled_plan)
     m.apply(ev.Started(case.inputs))
     refused(m, ev.Cancelled(0, 1))
     m.apply(ev.CancelRequested())
@@ -157,7 +157,7 @@ def test_a_cancelled_attempt_needs_a_halted_run() -> None:
 
 def test_a_zombie_is_refused_and_its_successor_is_not() -> None:
     case = CASES["tasks: diamond"]
-    m = Machine(case.program.layout)
+    m = Machine(case.program.compiled_plan)
     m.apply(ev.Started(case.inputs))
     m.apply(ev.AttemptLost(0, 1))
     refused(m, ev.Succeeded(0, 1, ({},)))

@@ -29,32 +29,32 @@ def entries(lines: Iterable[str]) -> list[JournalEntry]:
 
 
 def born(program: Program, lines: Iterable[str], node: int, **kw: Any) -> list[JournalEntry]:
-    return fork_journal(program.layout, entries(lines), node, kw.get("edits", {}))
+    return fork_journal(program.compiled_plan, entries(lines), node, kw.get("edits", {}))
 
 
 def outside_loops(program: Program) -> list[int]:
-    layout = program.layout
-    return [i for i in range(len(program.plan.nodes)) if layout.loops[layout.unit[i]] is None]
+    compiled_plan = program.compiled_plan
+    return [i for i in range(len(program.plan.nodes)) if compiled_plan.loops[compiled_plan.unit_of[i]] is None]
 
 
 def check(program: Program, case: Case, source: Machine, lines: list[str], node: int, seed: int) -> Chaos:
     """Fork, execute the fork to its end, and see what it executed."""
-    layout = program.layout
+    compiled_plan = program.compiled_plan
     birth = born(program, lines, node)
     chaos = Chaos(
         program, case.inputs, case.answers, journal=[encode(e.event) for e in birth], seed=seed, now=10_000_000_000
     )
     taken = {e.event.node for e in birth if isinstance(e.event, ev.Succeeded)}
     taken |= {e.event.node for e in birth if isinstance(e.event, ev.InputProvided) and source.run_counts[e.event.node]}
-    behind = layout.descendants([layout.unit[node]])
-    assert all(layout.unit[i] not in behind for i in taken)
+    behind = compiled_plan.descendants([compiled_plan.unit_of[node]])
+    assert all(compiled_plan.unit_of[i] not in behind for i in taken)
     chaos.go()
-    singles = {i for i in taken if layout.loops[layout.unit[i]] is None}
-    executed = {layout.index[name] for name in chaos.executed}
+    singles = {i for i in taken if compiled_plan.loops[compiled_plan.unit_of[i]] is None}
+    executed = {compiled_plan.index[name] for name in chaos.executed}
     assert not executed & singles, "what was taken over was executed again"
-    spoilt = layout.descendants([layout.unit[i] for i, s in enumerate(source.state) if s == "failed"])
+    spoilt = compiled_plan.descendants([compiled_plan.unit_of[i] for i, s in enumerate(source.state) if s == "failed"])
     for i in _able(program):
-        if source.state[i] == "succeeded" and layout.unit[i] not in behind | spoilt and source.issues[i]:
+        if source.state[i] == "succeeded" and compiled_plan.unit_of[i] not in behind | spoilt and source.fences[i]:
             assert i in taken, "what stands was not taken over"
     assert all(e.ended for e in birth if isinstance(e.event, ev.Succeeded)), "it keeps its times"
     return chaos
@@ -67,7 +67,7 @@ def test_a_fork_of_any_moment_ends_as_its_source(case: Case) -> None:
     for node in outside_loops(case.program):
         for k in range(1, len(first.journal) + 1):
             lines = first.journal[:k]
-            m = Machine(case.program.layout)
+            m = Machine(case.program.compiled_plan)
             for line in lines:
                 m.apply(decode(line))
             chaos = check(case.program, case, m, lines, node, seed=k)
@@ -103,7 +103,7 @@ def test_a_fork_of_a_run_that_failed_and_was_retried(program: Program, data: st.
     ailing.life = 9
     expected = outcome(program, Chaos(program, case.inputs).go())
     k = data.draw(st.integers(1, len(chaos.journal)))
-    m = Machine(program.layout)
+    m = Machine(program.compiled_plan)
     for line in chaos.journal[:k]:
         m.apply(decode(line))
     node = data.draw(st.sampled_from(range(len(program.bodies))))
@@ -156,7 +156,7 @@ def test_the_birth_of_a_fork() -> None:
         ("Succeeded", 0),
         ("Failed", 3),
     ]
-    m = Machine(program.layout)
+    m = Machine(program.compiled_plan)
     for e in birth:
         m.apply(e.event)
     assert m.todo.keys() == {1, 4}, "what failed is tried again, and what ran because of it waits"

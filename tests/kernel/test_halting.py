@@ -176,7 +176,7 @@ def test_a_halted_run_starts_nothing_whatever_its_bodies_ask_for(late: Event) ->
 def test_a_failure_lets_what_runs_go_on_in_peace() -> None:
     """Only a cancelled or timed out run tells its bodies."""
     program = tasks("t", [Task("a", boom, on_error="stop"), Task("b", put(b=1)), Task("c", put(c=1), ("b",))])
-    m = Machine(program.layout)
+    m = Machine(program.compiled_plan)
     m.apply(ev.Started({"given": {}}))
     m.take()
     m.apply(ev.Failed(0, 1, "ValueError", "boom"))
@@ -197,7 +197,7 @@ def test_commands_that_a_halt_took_back_are_not_handed_out() -> None:
             Task("runs", put(b=1)),
         ],
     )
-    m = Machine(program.layout)
+    m = Machine(program.compiled_plan)
     m.apply(ev.Started({"given": {}}))
     m.apply(ev.Deferred(1, 1, 99))
     m.apply(ev.CancelRequested())
@@ -208,7 +208,7 @@ def test_commands_that_a_halt_took_back_are_not_handed_out() -> None:
 def test_a_resumed_node_has_all_its_attempts_again() -> None:
     program = tasks("t", [Task("a", boom, on_error="stop", retry=Retry(3))])
     chaos = Chaos(program, {"given": {}})
-    assert chaos.go().failures == {0: 3}
+    assert chaos.go().failure_counts == {0: 3}
     chaos.commit(ev.Resumed())
     assert chaos.machine.todo == {0: Execute(0, fence=4, attempt=1)}
     chaos.go()

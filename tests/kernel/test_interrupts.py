@@ -55,7 +55,7 @@ def test_an_answer_before_the_question_is_kept() -> None:
 
 def test_with_an_answer_the_body_is_not_called() -> None:
     case = CASES["graphs: interrupts"]
-    legal, brand = (case.program.layout.index[n] for n in ("legal", "brand"))
+    legal, brand = (case.program.compiled_plan.index[n] for n in ("legal", "brand"))
     chaos = Chaos(case.program, case.inputs)
     chaos.commit(ev.InputProvided(legal, ("early",)))
     chaos.go()
@@ -85,7 +85,7 @@ def test_several_at_once_are_answered_in_any_order(order: tuple[int, ...]) -> No
 
 def test_in_a_loop_it_asks_again_each_turn() -> None:
     case = CASES["graphs: interrupts in a loop"]
-    person = case.program.layout.index["person"]
+    person = case.program.compiled_plan.index["person"]
     chaos = Chaos(case.program, case.inputs)
     for k, word in enumerate(("hi", "hm", "bye")):
         assert chaos.go().pending_inputs == {person: k}, "it shows how much was said"
@@ -167,7 +167,7 @@ def test_a_question_does_not_stop_what_runs_beside_it() -> None:
     expected = outcome(case.program, Chaos(case.program, case.inputs, case.answers).go())
     chaos = Chaos(case.program, case.inputs, case.answers)
     chaos.step()
-    legal = case.program.layout.index["legal"]
+    legal = case.program.compiled_plan.index["legal"]
     chaos.act(legal)
     assert chaos.machine.pending_inputs.keys() == {legal}
     assert chaos.machine.status == "running"

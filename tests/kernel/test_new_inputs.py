@@ -73,15 +73,15 @@ def resumed(chaos: Chaos, **inputs: Any) -> list[str]:
 def test_a_completed_run(inputs: dict[str, Any], executed: list[str]) -> None:
     chaos = Chaos(_branches(), {"x": 1, "y": 2})
     assert chaos.go().status == "completed"
-    fences = list(chaos.machine.issues)
+    fences = list(chaos.machine.fences)
     assert resumed(chaos, **inputs) == executed
-    again = {chaos.program.layout.index[name] for name in executed}
-    assert chaos.machine.issues == [n + (i in again) for i, n in enumerate(fences)], "fences are never taken back"
+    again = {chaos.program.compiled_plan.index[name] for name in executed}
+    assert chaos.machine.fences == [n + (i in again) for i, n in enumerate(fences)], "fences are never taken back"
     assert outcome(chaos.program, chaos.machine) == outcome(
         chaos.program, run(chaos.program, {"x": 1, "y": 2} | inputs)
     )
     assert chaos.machine.start_count == 2
-    assert same(fold(chaos.program.layout, chaos.journal), chaos.machine)
+    assert same(fold(chaos.program.compiled_plan, chaos.journal), chaos.machine)
 
 
 def test_what_nobody_has_is_refused() -> None:
@@ -94,7 +94,7 @@ def test_what_nobody_has_is_refused() -> None:
 
 def test_a_running_run_is_left_alone() -> None:
     program = _branches()
-    m = Machine(program.layout)
+    m = Machine(program.compiled_plan)
     refused(m, ev.Resumed("", {"x": 1}))
     m.apply(ev.Started({"x": 1, "y": 2}))
     refused(m, ev.Resumed("", {"x": 1}))
@@ -153,7 +153,7 @@ def test_a_failed_and_a_cancelled_run() -> None:
 def test_a_failure_that_reads_the_input_has_all_its_attempts_again() -> None:
     program = graph("f", [Fn("a", lambda x: 1 // x, ("x",), ("p",), retry=Retry(2), on_error="fail")])
     chaos = Chaos(program, {"x": 0})
-    assert chaos.go().failures == {0: 2}
+    assert chaos.go().failure_counts == {0: 2}
     chaos.commit(ev.Resumed("", {"x": 1}))
     assert chaos.machine.todo == {0: Execute(0, 3, 1)}
     assert chaos.go().status == "completed"
@@ -211,7 +211,7 @@ def test_a_question_behind_the_input_is_put_again() -> None:
 def test_children_of_the_old_input_are_forgotten() -> None:
     program = graph("f", [Fan("fan", Children(lambda x: [{"n": x}, {"n": 1}], double, told), ("x",), "all")])
     for moment in ("paused", "resting", "halted"):
-        m = Machine(program.layout)
+        m = Machine(program.compiled_plan)
         m.apply(ev.Started({"x": 1}))
         m.apply(ev.ChildRunsRequested(0, 1, ({"n": 1}, {"n": 1})))
         m.apply(ev.ChildStatusChanged(0, 1, 0, "completed", {"result": 2}))
@@ -230,7 +230,7 @@ def test_children_of_the_old_input_are_forgotten() -> None:
 
 def test_a_sleep_on_the_old_input_is_over() -> None:
     for halted in (True, False):
-        m = Machine(_branches().layout)
+        m = Machine(_branches().compiled_plan)
         m.apply(ev.Started({"x": 1, "y": 2}))
         m.apply(ev.Deferred(0, 1, 99))
         m.apply(ev.Deferred(1, 1, 77))
@@ -240,7 +240,7 @@ def test_a_sleep_on_the_old_input_is_over() -> None:
 
 
 def test_a_halted_sleep_waits_for_the_rest() -> None:
-    m = Machine(_branches().layout)
+    m = Machine(_branches().compiled_plan)
     m.apply(ev.Started({"x": 1}))
     m.apply(ev.Deferred(0, 1, 99))
     m.apply(ev.CancelRequested())
@@ -271,7 +271,7 @@ def test_a_loop_goes_on_from_what_it_has_come_to() -> None:
     assert chaos.program.outputs(chaos.machine) == {"n": 15, "m": -15}
     resumed(chaos, n=1, by=2)
     assert chaos.program.outputs(chaos.machine) == {"n": 5, "m": -5}
-    assert same(fold(chaos.program.layout, chaos.journal), chaos.machine)
+    assert same(fold(chaos.program.compiled_plan, chaos.journal), chaos.machine)
 
 
 def test_a_loop_behind_a_failure_begins_with_its_seed() -> None:
@@ -295,10 +295,10 @@ def test_a_loop_that_failed_in_the_middle_begins_with_its_seed() -> None:
         entry=["inc"],
     )
     chaos = Chaos(program, {"n": 0, "by": 1, "log": []})
-    log = program.layout.index["log"]
+    log = program.compiled_plan.index["log"]
     while chaos.machine.run_counts[log] < 1 or log not in chaos.machine.todo:
         chaos.step()
-    chaos.commit(ev.Failed(log, chaos.machine.issues[log], "E", "e"))
+    chaos.commit(ev.Failed(log, chaos.machine.fences[log], "E", "e"))
     assert chaos.go().status == "failed"
     resumed(chaos, by=2)
     assert program.outputs(chaos.machine)["log"] == [2, 4, 6]
@@ -386,7 +386,7 @@ def _as_if_new(program: Program, data: st.DataObject) -> None:
     inputs = _inputs(program, data.draw(INPUTS))
     ailing = Ailing(program, ill)
     chaos = Chaos(ailing.program, inputs, seed=data.draw(st.integers(0, 99)), crash=0.05)
-    layout = program.layout
+    compiled_plan = program.compiled_plan
     for _ in range(data.draw(st.integers(1, 3))):
         for _ in range(data.draw(st.integers(0, 30))):
             chaos.step()
@@ -400,22 +400,22 @@ def _as_if_new(program: Program, data: st.DataObject) -> None:
         if not changes:
             break
         inputs = inputs | changes
-        before, fences, fired = chaos.machine.status, list(chaos.machine.issues), list(chaos.machine.run_counts)
+        before, fences, fired = chaos.machine.status, list(chaos.machine.fences), list(chaos.machine.run_counts)
         ailing.life += 1
         chaos.commit(ev.Resumed("", changes))
         m = chaos.machine
-        assert all(now >= then for now, then in zip(m.issues, fences, strict=True))
+        assert all(now >= then for now, then in zip(m.fences, fences, strict=True))
         if before == "completed":
-            behind = layout.descendants([layout.unit[i] for i in layout.readers(changes)])
+            behind = compiled_plan.descendants([compiled_plan.unit_of[i] for i in compiled_plan.readers(changes)])
             assert [bool(n) for n in m.run_counts] == [
-                bool(n and layout.unit[i] not in behind) for i, n in enumerate(fired)
+                bool(n and compiled_plan.unit_of[i] not in behind) for i, n in enumerate(fired)
             ], "nothing else is done anew"
     m = chaos.go()
     while m.status != "completed":  # paused, then failed
         ailing.resume(chaos)
         m = chaos.go()
     assert outcome(program, m) == outcome(program, run(program, inputs))
-    assert same(fold(layout, chaos.journal), m)
+    assert same(fold(compiled_plan, chaos.journal), m)
     issued = [(e.node, e.fence) for e in map(decode, chaos.journal) if isinstance(e, ev.Succeeded)]
     assert len(issued) == len(set(issued))
     node = data.draw(st.sampled_from(range(len(program.bodies))))
@@ -451,7 +451,7 @@ def test_loops_of_a_cancelled_run(
     if m.status == fresh.status == "completed":
         assert outcome(program, m) == outcome(program, fresh)
     assert m.status == fresh.status
-    assert same(fold(program.layout, chaos.journal), m)
+    assert same(fold(program.compiled_plan, chaos.journal), m)
 
 
 def _small() -> Program:
@@ -470,14 +470,14 @@ def _small() -> Program:
 def test_every_order_with_new_inputs_at_every_moment() -> None:
     """Once, in a run that was paused or cancelled, or rests, or is completed."""
     program = _small()
-    start = Machine(program.layout)
+    start = Machine(program.compiled_plan)
     start.apply(ev.Started({"x": 1, "y": 2}))
     outcomes: set[str] = set()
     seen: set[str] = set()
     stack = [(start, 0, 0)]
     while stack:
         m, given, halted = stack.pop()
-        hidden = ("stamp", "clock", "past", "issues")
+        hidden = ("version", "write_count", "given_values", "fences")
         moment = repr(({k: v for k, v in m.snapshot().items() if k not in hidden}, given, halted))
         if moment in seen:
             continue
@@ -497,7 +497,7 @@ def test_every_order_with_new_inputs_at_every_moment() -> None:
         if not events:
             outcomes.add(str(outcome(program, m)))
         for e in events:
-            later = Machine.restore(program.layout, m.snapshot())
+            later = Machine.restore(program.compiled_plan, m.snapshot())
             later.apply(e)
             stack.append((later, given + (isinstance(e, ev.Resumed) and bool(e.inputs)), halted + (e in HALTS)))
     assert outcomes == {str(outcome(program, Chaos(program, {"x": 4, "y": 2}, {"who": ["said"]}).go()))}
@@ -513,7 +513,7 @@ def test_a_fork_has_the_latest_inputs_and_what_was_made_of_them() -> None:
     chaos.go()
     resumed(chaos, x=5)
     expected = outcome(program, chaos.machine)
-    birth = born(program, chaos.journal, program.layout.index["tail"])
+    birth = born(program, chaos.journal, program.compiled_plan.index["tail"])
     fork = Chaos(program, {}, journal=[encode(e.event) for e in birth])
     assert outcome(program, fork.go()) == expected
     assert fork.executed == ["tail"]
@@ -525,7 +525,7 @@ def test_a_fork_behind_a_loop_that_went_on() -> None:
     chaos.go()
     resumed(chaos, stop=5)
     expected = outcome(program, chaos.machine)
-    birth = born(program, chaos.journal, program.layout.index["after"])
+    birth = born(program, chaos.journal, program.compiled_plan.index["after"])
     fork = Chaos(program, {}, journal=[encode(e.event) for e in birth])
     assert outcome(program, fork.go()) == expected
     assert fork.executed == ["after"]

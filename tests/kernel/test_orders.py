@@ -120,14 +120,16 @@ def _next(program: Program, m: Machine) -> Iterator[Event]:
 
 def _every_order(program: Program, inputs: dict[str, object]) -> tuple[set[str], int]:
     """The outcomes of all orders, and how many distinct moments lie on the way."""
-    start = Machine(program.layout)
+    start = Machine(program.compiled_plan)
     start.apply(ev.Started(inputs))
     outcomes: set[str] = set()
     seen: set[str] = set()
     stack = [start]
     while stack:
         m = stack.pop()
-        moment = repr({k: v for k, v in m.snapshot().items() if k not in ("version", "clock")}) + repr(_written(m))
+        moment = repr({k: v for k, v in m.snapshot().items() if k not in ("version", "write_count")}) + repr(
+            _written(m)
+        )
         if moment in seen:
             continue
         seen.add(moment)
@@ -135,7 +137,7 @@ def _every_order(program: Program, inputs: dict[str, object]) -> tuple[set[str],
         if not events:
             outcomes.add(json.dumps(outcome(program, m)))
         for e in events:
-            later = Machine.restore(program.layout, m.snapshot())
+            later = Machine.restore(program.compiled_plan, m.snapshot())
             later.apply(e)
             stack.append(later)
     return outcomes, len(seen)

@@ -62,8 +62,8 @@ def _able(program: Program) -> list[int]:
 
 
 def _singles(program: Program) -> list[int]:
-    layout = program.layout
-    return [i for i in _able(program) if layout.loops[layout.unit[i]] is None]
+    compiled_plan = program.compiled_plan
+    return [i for i in _able(program) if compiled_plan.loops[compiled_plan.unit_of[i]] is None]
 
 
 def _well(case: Case, on_error: Mapping[int, OnError] | None = None) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def test_whatever_fails_once_has_never_failed(case: Case, on_error: OnError) -> 
             assert chaos.machine.status == "failed"
             ailing.resume(chaos)
             assert outcome(ailing.program, chaos.go()) == expected, case.program.plan.nodes[i].name
-            assert same(fold(ailing.program.layout, chaos.journal), chaos.machine)
+            assert same(fold(ailing.program.compiled_plan, chaos.journal), chaos.machine)
 
 
 @pytest.mark.parametrize("halt", [ev.CancelRequested("enough"), ev.TimedOut("late")], ids=["cancelled", "timed out"])
@@ -144,12 +144,12 @@ def test_a_snapshot_anywhere_in_two_lives(case: Case) -> None:
             continue
         ailing.resume(chaos)
         chaos.go()
-        layout = ailing.program.layout
-        m = Machine(layout)
+        compiled_plan = ailing.program.compiled_plan
+        m = Machine(compiled_plan)
         for k, line in enumerate(chaos.journal):
             taken = m.snapshot()
-            m = Machine.restore(layout, taken)
-            assert same(m, fold(layout, chaos.journal[:k]))
+            m = Machine.restore(compiled_plan, taken)
+            assert same(m, fold(compiled_plan, chaos.journal[:k]))
             m.apply(decode(line))
         assert same(m, chaos.machine)
 
@@ -199,14 +199,14 @@ def _spread() -> Program:
 def _every_order(ailing: Ailing, inputs: dict[str, Any], cancels: int, pauses: int = 0) -> tuple[set[str], int]:
     """The final outcomes of all orders, with as many cancellations and pauses anywhere, and how many moments."""
     program = ailing.program
-    start = Machine(program.layout)
+    start = Machine(program.compiled_plan)
     start.apply(ev.Started(inputs))
     outcomes: set[str] = set()
     seen: set[str] = set()
     stack = [(start, cancels, pauses)]
     while stack:
         m, left, rests = stack.pop()
-        hidden = ("version", "clock", "given_values")
+        hidden = ("version", "write_count", "given_values")
         moment = repr(({k: v for k, v in m.snapshot().items() if k not in hidden}, left, rests))
         if moment in seen:
             continue
@@ -234,7 +234,7 @@ def _every_order(ailing: Ailing, inputs: dict[str, Any], cancels: int, pauses: i
         if not nexts:
             outcomes.add(json.dumps(outcome(program, m)))
         for e, *counts in nexts:
-            later = Machine.restore(program.layout, m.snapshot())
+            later = Machine.restore(program.compiled_plan, m.snapshot())
             later.apply(e)
             stack.append((later, counts[0], counts[1]))
     return outcomes, len(seen)
@@ -283,15 +283,15 @@ def _agree(ailing: Ailing, inputs: dict[str, Any], seed: int, lives: int) -> Non
             c: m.value[i] for c, i in m.compiled_plan.cell.items() if m.version[i] and c not in program.plan.aliases
         }
         assert values == {c: value for c, (_, value) in reference.cells.items()}
-        assert same(fold(program.layout, chaos.journal), m)
-        assert sorted(m.issues) >= sorted(m.run_counts)
+        assert same(fold(program.compiled_plan, chaos.journal), m)
+        assert sorted(m.fences) >= sorted(m.run_counts)
         if m.status == "completed":
             assert not m.accepts(ev.Resumed())
             return
         told = len(chaos.journal)
-        fences = list(m.issues)
+        fences = list(m.fences)
         ailing.resume(chaos)
-        assert all(now >= then for now, then in zip(chaos.machine.issues, fences, strict=True))
+        assert all(now >= then for now, then in zip(chaos.machine.fences, fences, strict=True))
         reference = reference.again(_work(program))
     raise AssertionError("it never recovers")
 
@@ -346,7 +346,7 @@ def test_a_retried_task_has_all_its_attempts_again_and_a_new_fence() -> None:
     program = tasks("t", [Task("a", boom, retry=Retry(3))])
     _, chaos = _resumed(program)
     m = chaos.machine
-    assert (m.status, m.failures) == ("failed", {0: 3})
+    assert (m.status, m.failure_counts) == ("failed", {0: 3})
     chaos.commit(ev.Resumed())
     assert m.todo == {0: Execute(0, fence=4, attempt=1)}
     assert not m.accepts(ev.Succeeded(0, 3, ({},))), "a zombie of the first life"
@@ -381,7 +381,7 @@ def test_an_ignored_failure_stands() -> None:
 
 def test_a_poison_pill_gets_its_lives_back() -> None:
     program = tasks("t", [Task("a", put(a=1)), Task("b", put(b=1), on_error="stop")])
-    m = Machine(program.layout)
+    m = Machine(program.compiled_plan)
     m.apply(ev.Started({"given": {}}))
     for i in (0, 1):
         m.apply(ev.AttemptLost(i, 1))
@@ -394,7 +394,7 @@ def test_a_poison_pill_gets_its_lives_back() -> None:
 
 def test_a_run_that_ends_while_it_is_paused_is_tried_again() -> None:
     program = tasks("t", [Task("a", boom), Task("b", put(b=1), ("a",))])
-    m = Machine(program.layout)
+    m = Machine(program.compiled_plan)
     m.apply(ev.Started({"given": {}}))
     m.apply(ev.Paused())
     m.apply(ev.Failed(0, 1, "E", "e"))

@@ -23,7 +23,7 @@ def _finish(m: Machine, decision: Callable[[int], tuple[str, ...] | None] = lamb
     """Everything succeeds, one at a time, in the order of issue."""
     while m.todo:
         i = next(iter(m.todo))
-        m.apply(ev.Succeeded(i, m.issues[i], tuple(i for _ in m.compiled_plan.out[i]), decision(i)))
+        m.apply(ev.Succeeded(i, m.fences[i], tuple(i for _ in m.compiled_plan.out[i]), decision(i)))
     return m
 
 
@@ -108,12 +108,13 @@ def test_a_chain_that_is_cut_at_its_head() -> None:
 
 
 def test_a_journal_of_ten_thousand_folds() -> None:
-    layout = compile_plan(_chain(10_000))
+    compiled_plan = compile_plan(_chain(10_000))
     journal = [encode(ev.Started({})), *(encode(ev.Succeeded(i, 1, (i,))) for i in range(10_000))]
-    m = fold(layout, journal[:5_001])
+    m = fold(compiled_plan, journal[:5_001])
     assert m.todo.keys() == {5_000}
     assert same(
-        _finish(m), fold(layout, journal[:5_001] + [encode(ev.Succeeded(i, 1, (i,))) for i in range(5_000, 10_000)])
+        _finish(m),
+        fold(compiled_plan, journal[:5_001] + [encode(ev.Succeeded(i, 1, (i,))) for i in range(5_000, 10_000)]),
     )
 
 
@@ -177,7 +178,7 @@ def test_the_join_is_tested_once() -> None:
     assert Counting.looked <= 2 * 4_000
 
 
-def test_layout_is_linear() -> None:
+def test_compiling_is_linear() -> None:
     for shape in (_chain, _fan_in, _gates):
         small, big = shape(250), shape(2_000)
         less, more = (_operations(partial(compile_plan, plan)) for plan in (small, big))

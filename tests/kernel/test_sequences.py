@@ -170,7 +170,7 @@ def test_what_was_done_before_the_start_keeps_its_values() -> None:
     walk.begin()
     walk.go(ill=[2])
     walk.resume(1)
-    assert walk.machine.issues == [1, 2, 2, 1], "fences are never taken back"
+    assert walk.machine.fences == [1, 2, 2, 1], "fences are never taken back"
     assert walk.machine.run_counts == [1, 1, 1, 1]
     assert walk.machine.value[1:] == [f"by n{i}" for i in range(4)]
 
@@ -302,7 +302,7 @@ def test_children_before_at_and_behind_the_start() -> None:
 
     m = halted()
     m.apply(ev.Resumed())
-    assert m.fan_outs[1].states == ["completed", "running"]
+    assert m.fan_outs[1].statuses == ["completed", "running"]
     for start in (0, 1, 2):
         m = halted()
         m.apply(ev.Resumed("", {}, start))
@@ -430,7 +430,7 @@ def test_ten_thousand_are_linear() -> None:
             for _ in range(2):
                 while m.todo:
                     [i] = m.todo
-                    m.apply(ev.Succeeded(i, m.issues[i], (i,), decisions.get(i)))
+                    m.apply(ev.Succeeded(i, m.fences[i], (i,), decisions.get(i)))
                 if m.start_count == 1:
                     m.apply(ev.Resumed("", {}, 1))
 

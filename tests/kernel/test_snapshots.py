@@ -14,25 +14,25 @@ from tests.kernel.test_halting import HALTS
 
 
 def test_restored_anywhere_equals_folded(case: Case) -> None:
-    layout = case.program.layout
+    compiled_plan = case.program.compiled_plan
     chaos = Chaos(case.program, case.inputs, case.answers, seed=4, crash=0.1)
     final = chaos.go()
-    m = Machine(layout)
+    m = Machine(compiled_plan)
     for k, line in enumerate(chaos.journal):
-        m = Machine.restore(layout, m.snapshot())
-        assert same(m, fold(layout, chaos.journal[:k]))
+        m = Machine.restore(compiled_plan, m.snapshot())
+        assert same(m, fold(compiled_plan, chaos.journal[:k]))
         assert m.take() == []
         m.apply(decode(line))
     assert same(m, final)
 
 
 def test_restored_while_halted(case: Case) -> None:
-    layout = case.program.layout
+    compiled_plan = case.program.compiled_plan
     chaos = Chaos(case.program, case.inputs, case.answers)
     chaos.step()
     chaos.commit(HALTS[0])
-    m = Machine.restore(layout, chaos.machine.snapshot())
-    for e in [ev.Cancelled(i, m.issues[i]) for i in m.todo] + [ev.Resumed()]:
+    m = Machine.restore(compiled_plan, chaos.machine.snapshot())
+    for e in [ev.Cancelled(i, m.fences[i]) for i in m.todo] + [ev.Resumed()]:
         m.apply(e)
         chaos.commit(e)
     assert same(m, chaos.machine)
@@ -40,14 +40,14 @@ def test_restored_while_halted(case: Case) -> None:
 
 
 def test_a_snapshot_does_not_move_with_its_machine(case: Case) -> None:
-    layout = case.program.layout
+    compiled_plan = case.program.compiled_plan
     chaos = Chaos(case.program, case.inputs, case.answers, seed=6)
     chaos.go()
     for k in range(len(chaos.journal)):
-        m = fold(layout, chaos.journal[:k])
+        m = fold(compiled_plan, chaos.journal[:k])
         taken = m.snapshot()
         twin = copy.deepcopy(taken)
-        restored = Machine.restore(layout, taken)
+        restored = Machine.restore(compiled_plan, taken)
         for line in chaos.journal[k:]:
             m.apply(decode(line))
             restored.apply(decode(line))
@@ -74,19 +74,21 @@ def test_values_are_opaque() -> None:
     """Also those that wait behind a loop's barrier or for a question nobody has asked yet."""
     for name in ("graphs: forked loop", "graphs: questions in a loop"):
         program = CASES[name].program
-        m = Machine(program.layout)
+        m = Machine(program.compiled_plan)
         m.apply(ev.Started({n: Opaque() for n in program.plan.inputs}))
         for i, node in enumerate(program.plan.nodes):
             if node.kind == "ask":
                 for _ in range(5):
                     m.apply(ev.InputProvided(i, (Opaque(),)))
         for _ in range(40):
-            m = Machine.restore(program.layout, m.snapshot())
+            m = Machine.restore(program.compiled_plan, m.snapshot())
             if not m.todo:
                 break
             i, issued = next(iter(m.todo.items()))
             node = program.plan.nodes[i]
-            decision = ("head",) if i == program.layout.index.get("again") else ("chat",) if node.targets else None
-            m.apply(ev.Succeeded(i, m.issues[i], tuple(Opaque() for _ in node.writes), decision))
+            decision = (
+                ("head",) if i == program.compiled_plan.index.get("again") else ("chat",) if node.targets else None
+            )
+            m.apply(ev.Succeeded(i, m.fences[i], tuple(Opaque() for _ in node.writes), decision))
             assert issued.node == i
         assert max(m.run_counts) > 3

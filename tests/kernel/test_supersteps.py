@@ -61,7 +61,7 @@ def test_a_consumer_of_a_loop_runs_once_with_its_last_value() -> None:
 def test_nothing_is_published_before_the_barrier() -> None:
     """`short` and `long1` run together; what one of them wrote is invisible until the other is done."""
     program = CASES["graphs: forked loop"].program
-    short, long1 = (program.layout.index[n] for n in ("short", "long1"))
+    short, long1 = (program.compiled_plan.index[n] for n in ("short", "long1"))
     chaos = Chaos(program, CASES["graphs: forked loop"].inputs)
     chaos.step()
     m = chaos.machine
@@ -77,13 +77,13 @@ def test_nothing_is_published_before_the_barrier() -> None:
 def test_a_failure_behind_the_barrier_keeps_its_siblings_results() -> None:
     case = CASES["graphs: forked loop"]
     expected = outcome(case.program, run(case.program, case.inputs))
-    short, long1 = (case.program.layout.index[n] for n in ("short", "long1"))
+    short, long1 = (case.program.compiled_plan.index[n] for n in ("short", "long1"))
     chaos = Chaos(case.program, case.inputs)
     chaos.step()
     in_flight = chaos.machine.todo[long1]
     assert isinstance(in_flight, Execute)
     done = attempt(case.program, chaos.machine, in_flight, 0)
-    chaos.commit(ev.Failed(short, chaos.machine.issues[short], "OSError", "broken"))
+    chaos.commit(ev.Failed(short, chaos.machine.fences[short], "OSError", "broken"))
     assert chaos.machine.status == "running", "what runs may end"
     chaos.commit(done)
     assert chaos.machine.ended
@@ -95,7 +95,7 @@ def test_a_failure_behind_the_barrier_keeps_its_siblings_results() -> None:
 
 def test_answers_to_a_loop_are_used_in_the_order_they_came() -> None:
     case = CASES["graphs: questions in a loop"]
-    person = case.program.layout.index["person"]
+    person = case.program.compiled_plan.index["person"]
     chaos = Chaos(case.program, case.inputs)
     for word in ("a", "b", "bye"):
         chaos.commit(ev.InputProvided(person, (word,)))
@@ -105,7 +105,7 @@ def test_answers_to_a_loop_are_used_in_the_order_they_came() -> None:
 def test_a_gate_that_says_nothing_opens_nothing() -> None:
     """A driver may leave the decision out: the machine is total."""
     program = CASES["graphs: many targets, even"].program
-    m = Machine(program.layout)
+    m = Machine(program.compiled_plan)
     m.apply(ev.Started({"n": 4}))
     while m.todo:
         c = next(iter(m.todo.values()))

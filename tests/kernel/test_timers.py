@@ -33,8 +33,8 @@ def test_a_retry_comes_when_the_journal_says() -> None:
     chaos = Chaos(program, {"given": {}})
     m = chaos.go()
     assert chaos.woken == [("a", 2.0), ("a", 4.0), ("a", 6.0)]
-    assert m.failures == {0: 4}
-    assert m.issues == [4]
+    assert m.failure_counts == {0: 4}
+    assert m.fences == [4]
     assert m.status == "failed"
 
 
@@ -42,14 +42,14 @@ def test_a_journal_folds_the_same_under_another_policy() -> None:
     """Whether to try again was decided once, by whoever saw the failure."""
     old = tasks("t", [Task("a", boom, retry=Retry(4, 2.0))])
     first = Chaos(old, {"given": {}})
-    while first.machine.failures.get(0, 0) < 2:
+    while first.machine.failure_counts.get(0, 0) < 2:
         first.step()
     new = tasks("t", [Task("a", boom, retry=Retry(1))])
     assert new.plan.structure == old.plan.structure
     again = Chaos(new, {"given": {}}, journal=first.journal, now=first.now)
     m = again.go()
     assert again.woken == [("a", 4.0)]
-    assert m.failures == {0: 3}, "the third failure is judged by the new policy"
+    assert m.failure_counts == {0: 3}, "the third failure is judged by the new policy"
 
 
 def test_attempts_are_numbered_by_failures_alone() -> None:
@@ -66,7 +66,7 @@ def test_attempts_are_numbered_by_failures_alone() -> None:
         chaos.restart()
     chaos.go()
     assert attempts == [1, 2, 3]
-    assert chaos.machine.issues == [6]
+    assert chaos.machine.fences == [6]
     assert chaos.machine.crashes == {0: 3}
 
 
@@ -75,8 +75,8 @@ def test_a_deferred_body_is_called_again_at_its_instant() -> None:
     chaos = Chaos(program, {"given": {}})
     m = chaos.go()
     assert chaos.woken == [("poll", 5.0), ("poll", 10.0), ("poll", 15.0)]
-    assert m.failures == {}, "a deferral is no failure"
-    assert m.issues == [4]
+    assert m.failure_counts == {}, "a deferral is no failure"
+    assert m.fences == [4]
 
 
 def test_timers_of_siblings_do_not_wait_for_each_other() -> None:
@@ -102,7 +102,7 @@ def test_no_timer_rings_while_the_run_is_paused() -> None:
 @pytest.mark.parametrize(("retry_at", "kind"), [(0, Execute), (7, Wake)])
 def test_what_a_failure_leaves_outstanding(retry_at: int, kind: type) -> None:
     case = CASES["tasks: diamond"]
-    m = fold(case.program.layout, [])
+    m = fold(case.program.compiled_plan, [])
     m.apply(ev.Started(case.inputs))
     m.apply(ev.Failed(0, 1, "OSError", "again", retry_at))
     assert type(m.todo[0]) is kind
@@ -129,7 +129,7 @@ def test_a_resumed_wait_begins_anew() -> None:
 
 def test_each_firing_in_a_loop_has_all_its_attempts() -> None:
     case = CASES["graphs: retries in a loop"]
-    score = case.program.layout.index["score"]
+    score = case.program.compiled_plan.index["score"]
     attempts: list[int] = []
     inner = case.program.bodies[score]
     assert inner is not None

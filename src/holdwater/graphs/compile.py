@@ -1,4 +1,4 @@
-"""From a graph in one scope to a plan, its layout, and what the plan must not contain: how each node is called.
+"""From a graph in one scope to a plan, its compiled form, and what the plan must not contain: how each node is called.
 
 What a node sees never depends on who finished first: in a loop it waits for every producer that could still run now,
 elsewhere the machine does.  A cell is named `producer/name`; one that only says that its node was called ends in "/".
@@ -48,7 +48,7 @@ class CompiledGraph:
     """the same for a run that failed"""
 
     def plan_with_limit(self, max_iterations: int | None) -> CompiledPlan:
-        """The layout for one run, with its own limit of supersteps per loop; None: no limit."""
+        """The compiled plan of one run, with its own limit of supersteps per loop; None: no limit."""
         limit = UNLIMITED_ITERATIONS if max_iterations is None else max_iterations
         if limit == self.compiled_plan.plan.max_iterations:
             return self.compiled_plan
@@ -236,13 +236,13 @@ class _Compiler:
             aliases={n: c for n, c in self.aliases.items() if n in given},
             max_iterations=UNLIMITED_ITERATIONS,
         )
-        layout = compile_plan(plan)
-        cell = layout.cell
+        compiled_plan = compile_plan(plan)
+        cell = compiled_plan.cell
         supplied = frozenset(self.scope.supplied_outputs)
         return CompiledGraph(
             self.graph,
             self.scope,
-            layout,
+            compiled_plan,
             tuple(self.nodes.values()),
             tuple(
                 NodeCall(node, self._bound_values_for(node), name in self.order_signals)

@@ -31,10 +31,10 @@ class GraphRunData:
     def view(self, node: int) -> GraphView:
         """What the node is performed with."""
         m = self._machine
-        layout = m.compiled_plan
+        compiled_plan = m.compiled_plan
         edits: Stored | None = m.overrides.get(node)
         values: dict[str, Stored] = {}
-        for read, cells in zip(layout.plan.nodes[node].reads, layout.reads[node], strict=True):
+        for read, cells in zip(compiled_plan.plan.nodes[node].reads, compiled_plan.reads[node], strict=True):
             latest = max(cells, key=m.version.__getitem__)
             if m.version[latest] and not read.cells[0].endswith("/"):  # which only says that a node was called
                 values[read.name] = m.value[latest]

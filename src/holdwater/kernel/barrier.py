@@ -13,11 +13,11 @@ from holdwater.kernel.states import State, Superstep
 from holdwater.model.rules import SUCCEEDED
 
 
-def finish(m: State, loop: Loop, node: int, values: tuple[Any, ...], decision: tuple[str, ...] | None) -> None:
+def complete_member(m: State, loop: Loop, node: int, values: tuple[Any, ...], decision: tuple[str, ...] | None) -> None:
     """A node of the running superstep is done; the last one publishes them all."""
     m.state[node] = SUCCEEDED
     r = m.supersteps[loop.unit]
-    r.done[node] = (values, decision)
+    r.results[node] = (values, decision)
     r.remaining -= 1
     if not r.remaining:
         commit_superstep(m, loop, r)
@@ -27,20 +27,20 @@ def commit_superstep(m: State, loop: Loop, r: Superstep) -> None:
     """Consume the decisions the nodes have used, and write what they produced, in plan order."""
     for i in r.issued_nodes:
         m.consumed_versions[i] = read_versions(m, i)
-        for g in m.compiled_plan.controllers[i]:
+        for g in m.compiled_plan.controlling_gates[i]:
             if m.open_targets.get(g):
                 name = m.compiled_plan.plan.nodes[i].name
                 if name in m.open_targets[g]:
                     m.open_targets[g].discard(name)
-                    if m.compiled_plan.unit[g] != loop.unit:
+                    if m.compiled_plan.unit_of[g] != loop.unit:
                         m.consumed_gates.setdefault(i, set()).add(g)
     for i in r.issued_nodes:
-        values, decision = r.done.pop(i)
-        m.write(i, values, decision)
-        r.candidates.update(loop.wakes[i])
-        if i in loop.governors:
-            r.candidates.update(loop.governed)
-    m.queue.append(loop.unit)
+        values, decision = r.results.pop(i)
+        m.write_outputs(i, values, decision)
+        r.candidates.update(loop.dependents[i])
+        if i in loop.gates_of_gates:
+            r.candidates.update(loop.gated_by_gates)
+    m.ready_units.append(loop.unit)
 
 
 def read_versions(m: State, i: int) -> list[int]:

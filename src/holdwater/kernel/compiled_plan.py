@@ -9,7 +9,7 @@ from typing import Final
 
 from holdwater.errors import WorkflowError
 from holdwater.kernel import predicates
-from holdwater.kernel.predicates import Test
+from holdwater.kernel.predicates import RuleTest
 from holdwater.kernel.scc import strongly_connected_components
 from holdwater.model.plan import Plan
 from holdwater.model.rules import After, HasRun, Open, Rule, Value, leaves
@@ -29,9 +29,9 @@ class Loop:
 
     unit: int
     nodes: tuple[int, ...]
-    wakes: dict[int, tuple[int, ...]]
-    governors: frozenset[int]
-    governed: tuple[int, ...]
+    dependents: dict[int, tuple[int, ...]]
+    gates_of_gates: frozenset[int]
+    gated_by_gates: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,31 +43,31 @@ class CompiledPlan:
     """name -> node"""
     cell: dict[str, int]
     """cell name -> cell"""
-    tests: tuple[Test | None, ...]
-    values: tuple[tuple[Value, ...], ...]
+    rule_tests: tuple[RuleTest | None, ...]
+    value_predicates: tuple[tuple[Value, ...], ...]
     """the value predicates of the node's rule, left to right"""
     out: tuple[tuple[int, ...], ...]
     reads: tuple[tuple[tuple[int, ...], ...], ...]
-    needed: tuple[tuple[tuple[int, ...], ...], ...]
+    required_reads: tuple[tuple[tuple[int, ...], ...], ...]
     """the reads without which the node cannot run"""
-    unit: tuple[int, ...]
+    unit_of: tuple[int, ...]
     unit_members: tuple[tuple[int, ...], ...]
     """unit -> nodes; units stand in an order of their edges, and else in that of their definition"""
     loops: tuple[Loop | None, ...]
     """unit -> loop"""
-    next: tuple[tuple[int, ...], ...]
+    successors: tuple[tuple[int, ...], ...]
     """unit -> units after it"""
     indegree: tuple[int, ...]
     """unit -> number of units before it"""
-    roots: tuple[int, ...]
+    root_units: tuple[int, ...]
     single_cell_reads: tuple[tuple[int, ...] | None, ...]
     """one cell per read, where every read has exactly one"""
-    refires: tuple[tuple[int, ...] | None, ...]
+    rerun_reads: tuple[tuple[int, ...] | None, ...]
     """positions of the reads that refire; None: all"""
-    newer: tuple[tuple[int, ...], ...]
-    controllers: tuple[tuple[int, ...], ...]
+    newer_reads: tuple[tuple[int, ...], ...]
+    controlling_gates: tuple[tuple[int, ...], ...]
     """gates over the node"""
-    targets: tuple[tuple[int, ...], ...]
+    gate_targets: tuple[tuple[int, ...], ...]
     """what the gate may open"""
     written_cells: frozenset[int]
     """cells that nodes write"""
@@ -77,7 +77,7 @@ class CompiledPlan:
         found = set(units)
         stack = list(found)
         while stack:
-            for v in self.next[stack.pop()]:
+            for v in self.successors[stack.pop()]:
                 if v not in found:
                     found.add(v)
                     stack.append(v)
@@ -122,7 +122,7 @@ def compile_plan(plan: Plan) -> CompiledPlan:
 
     before: list[set[int]] = []
     mentioned: list[set[int]] = []
-    tests: list[Test | None] = []
+    tests: list[RuleTest | None] = []
     for i, n in enumerate(nodes):
         try:
             heard = {index[m] for m in _nodes_in_rule(n.ready)} | {index[g] for g in n.gates}
@@ -168,8 +168,8 @@ def compile_plan(plan: Plan) -> CompiledPlan:
                 u,
                 inside,
                 {j: tuple(sorted(heard)) for j, heard in wakes.items()},
-                governors=frozenset().union(*above.values()),
-                governed=tuple(i for i in inside if mentioned[i] & below),
+                gates_of_gates=frozenset().union(*above.values()),
+                gated_by_gates=tuple(i for i in inside if mentioned[i] & below),
             )
         )
 
@@ -182,28 +182,28 @@ def compile_plan(plan: Plan) -> CompiledPlan:
         plan=plan,
         index=index,
         cell=cell,
-        tests=tuple(tests),
-        values=tuple(tuple(leaf for leaf in leaves(n.ready) if isinstance(leaf, Value)) for n in nodes),
+        rule_tests=tuple(tests),
+        value_predicates=tuple(tuple(leaf for leaf in leaves(n.ready) if isinstance(leaf, Value)) for n in nodes),
         out=out,
         reads=reads,
-        needed=tuple(
+        required_reads=tuple(
             tuple(cells for cells, r in zip(row, n.reads, strict=True) if not r.optional)
             for row, n in zip(reads, nodes, strict=True)
         ),
-        unit=tuple(unit),
+        unit_of=tuple(unit),
         unit_members=members,
         loops=tuple(loops),
-        next=tuple(tuple(sorted(after, key=first_node)) for after in following),
+        successors=tuple(tuple(sorted(after, key=first_node)) for after in following),
         indegree=tuple(need),
-        roots=tuple(sorted((u for u, k in enumerate(need) if not k), key=first_node)),
+        root_units=tuple(sorted((u for u, k in enumerate(need) if not k), key=first_node)),
         single_cell_reads=tuple(tuple(c[0] for c in row) if all(len(c) == 1 for c in row) else None for row in reads),
-        refires=tuple(
+        rerun_reads=tuple(
             None if all(r.refires for r in n.reads) else tuple(k for k, r in enumerate(n.reads) if r.refires)
             for n in nodes
         ),
-        newer=tuple(tuple(k for k, r in enumerate(n.reads) if r.newer) for n in nodes),
-        controllers=tuple(tuple(index[g] for g in n.gates) for n in nodes),
-        targets=tuple(tuple(index[t] for t in n.targets if t in index) for n in nodes),
+        newer_reads=tuple(tuple(k for k, r in enumerate(n.reads) if r.newer) for n in nodes),
+        controlling_gates=tuple(tuple(index[g] for g in n.gates) for n in nodes),
+        gate_targets=tuple(tuple(index[t] for t in n.targets if t in index) for n in nodes),
         written_cells=frozenset(c for cells in out for c in cells),
     )
 

@@ -12,25 +12,25 @@ from holdwater.model.commands import AwaitChildren
 from holdwater.model.fanout import ChildResult
 
 
-def start(m: State, e: ev.ChildRunsRequested) -> None:
+def start_children(m: State, e: ev.ChildRunsRequested) -> None:
     """The body has asked for children."""
     count = len(e.inputs)
     m.fan_outs[e.node] = FanOut(e.fence, e.inputs, e.max_concurrency, e.fail_fast, ["waiting"] * count, [0] * count)
 
 
-def request_children(m: State, i: int) -> None:
+def advance(m: State, i: int) -> None:
     """Start what there is room for; when nothing is left to run, perform the node again."""
     fan = m.fan_outs[i]
-    while fan.has_startable and len(fan.running) < (fan.width or len(fan.states)):
-        k = fan.next
-        fan.next += 1
-        if fan.states[k] == "waiting":
-            fan.states[k] = "running"
+    while fan.has_startable and len(fan.running) < (fan.max_concurrency or len(fan.statuses)):
+        k = fan.next_index
+        fan.next_index += 1
+        if fan.statuses[k] == "waiting":
+            fan.statuses[k] = "running"
             fan.start_counts[k] += 1
             fan.running.add(k)
     if fan.is_finished:
         m.todo.pop(i, None)
-        m.execute(i)
+        m.issue_execute(i)
         return
     m.state[i] = AWAITING_CHILDREN
     command = AwaitChildren(i, fan.generation)
@@ -38,17 +38,17 @@ def request_children(m: State, i: int) -> None:
     m.new_commands.append(command)
 
 
-def accepts(m: State, e: ev.ChildStatusChanged) -> bool:
+def accepts_child_status(m: State, e: ev.ChildStatusChanged) -> bool:
     """The child is one of this turn, has not ended, and was in another state."""
     fan = m.fan_outs.get(e.node)
     if (
         fan is None
         or fan.generation != e.generation
-        or not 0 <= e.index < len(fan.states)
+        or not 0 <= e.index < len(fan.statuses)
         or type(m.todo.get(e.node)) is not AwaitChildren
     ):
         return False
-    return fan.states[e.index] in ACTIVE and e.status != fan.states[e.index] and e.status in (*ACTIVE, *FINAL)
+    return fan.statuses[e.index] in ACTIVE and e.status != fan.statuses[e.index] and e.status in (*ACTIVE, *FINAL)
 
 
 def on_child_status(m: State, e: ev.ChildStatusChanged) -> None:
@@ -59,18 +59,18 @@ def on_child_status(m: State, e: ev.ChildStatusChanged) -> None:
     match e.status:
         case "running":
             fan.running.add(k)
-            fan.states[k] = "running"
+            fan.statuses[k] = "running"
         case "paused":
             fan.paused.add(k)
-            fan.states[k] = "paused"
+            fan.statuses[k] = "paused"
         case "completed":
-            fan.states[k] = "completed"
+            fan.statuses[k] = "completed"
             fan.results_by_index[k] = ChildResult("completed", e.values)
         case "failed" | "cancelled" as status:
-            fan.states[k] = status
+            fan.statuses[k] = status
             fan.results_by_index[k] = ChildResult(status, {}, e.error)
             fan.failed = True
-    request_children(m, e.node)
+    advance(m, e.node)
 
 
 def retry_incomplete(m: State, i: int) -> bool:
@@ -78,17 +78,17 @@ def retry_incomplete(m: State, i: int) -> bool:
     fan = m.fan_outs.get(i)
     if fan is None:
         return False
-    left = [k for k, state in enumerate(fan.states) if state != "completed"]
+    left = [k for k, state in enumerate(fan.statuses) if state != "completed"]
     if not left:
         return False
     fan.running.clear()
     fan.paused.clear()
     fan.failed = False
-    fan.next = left[0]
+    fan.next_index = left[0]
     for k in left:
-        fan.states[k] = "waiting"
+        fan.statuses[k] = "waiting"
         fan.results_by_index.pop(k, None)
-    request_children(m, i)
+    advance(m, i)
     return True
 
 

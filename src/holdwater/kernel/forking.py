@@ -16,7 +16,7 @@ from holdwater.model.journal import JournalEntry
 
 
 def fork_journal(
-    layout: CompiledPlan, history: Iterable[JournalEntry], node: int, edits: Mapping[int, Any]
+    compiled_plan: CompiledPlan, history: Iterable[JournalEntry], node: int, overrides: Mapping[int, Any]
 ) -> list[JournalEntry]:
     """The journal of a run that shares the beginning of `history` and executes `node`, and all behind it, anew.
 
@@ -28,22 +28,22 @@ def fork_journal(
     Raises WorkflowError for a node in a loop, whose turns cannot be told apart, and behind a loop that never came to
     rest by itself.
     """
-    name = layout.plan.nodes[node].name
-    if layout.loops[layout.unit[node]] is not None:
+    name = compiled_plan.plan.nodes[node].name
+    if compiled_plan.loops[compiled_plan.unit_of[node]] is not None:
         raise WorkflowError(
             f"cannot fork from {name!r}: it is in a loop, and nobody can tell which turn is meant",
             hint="fork from a task before the loop or after it",
         )
-    again = layout.descendants([layout.unit[node]])
-    machine = Machine(layout)
+    again = compiled_plan.descendants([compiled_plan.unit_of[node]])
+    machine = Machine(compiled_plan)
     journal: list[JournalEntry] = []
-    source, standing = _effective_history(layout, history)
+    source, standing = _effective_history(compiled_plan, history)
 
     def take(entry: JournalEntry) -> None:
         machine.apply(entry.event)
         journal.append(entry)
 
-    for edited, values in edits.items():
+    for edited, values in overrides.items():
         take(JournalEntry(ev.InputsOverridden(edited, values)))
     if source.status != "new":
         take(JournalEntry(ev.Started(_inputs_so_far(source, standing), source.last_decision.get(RUN, ()))))
@@ -53,7 +53,7 @@ def fork_journal(
     for k, entry in enumerate(standing):
         event = entry.event
         about: int | None = getattr(event, "node", None)
-        if about is None or layout.unit[about] in again:
+        if about is None or compiled_plan.unit_of[about] in again:
             continue
         if isinstance(event, ev.ChildRunsRequested | ev.ChildStatusChanged) and k < latest[about]:
             continue  # of those children nothing is left but what their parent has made of them
@@ -70,16 +70,20 @@ def fork_journal(
     return journal
 
 
-def _effective_history(layout: CompiledPlan, history: Iterable[JournalEntry]) -> tuple[Machine, list[JournalEntry]]:
+def _effective_history(
+    compiled_plan: CompiledPlan, history: Iterable[JournalEntry]
+) -> tuple[Machine, list[JournalEntry]]:
     """The run as it was left, and its entries without those that new inputs, or another start, have made void."""
-    machine = Machine(layout)
+    machine = Machine(compiled_plan)
     standing: list[JournalEntry] = []
     for entry in history:
         machine.apply(entry.event)
         if type(entry.event) is ev.Resumed and (entry.event.inputs or entry.event.start is not None):
-            anew = layout.readers(entry.event.inputs) + [i for i in [entry.event.start] if i is not None]
-            void = layout.descendants([layout.unit[i] for i in anew])
-            standing = [e for e in standing if not hasattr(e.event, "node") or layout.unit[e.event.node] not in void]
+            anew = compiled_plan.readers(entry.event.inputs) + [i for i in [entry.event.start] if i is not None]
+            void = compiled_plan.descendants([compiled_plan.unit_of[i] for i in anew])
+            standing = [
+                e for e in standing if not hasattr(e.event, "node") or compiled_plan.unit_of[e.event.node] not in void
+            ]
         standing.append(entry)
     return machine, standing
 
@@ -114,7 +118,7 @@ def _reissue(machine: Machine, event: Event) -> Event | None:
             return ev.ChildStatusChanged(i, fan.generation, k, "running" if status == "running" else "paused")
         case ev.Failed(node=i, retry_at=None):
             ignored = machine.compiled_plan.plan.nodes[i].on_error == "ignore"
-            alone = machine.compiled_plan.loops[machine.compiled_plan.unit[i]] is None
+            alone = machine.compiled_plan.loops[machine.compiled_plan.unit_of[i]] is None
             command = machine.todo.get(i)
             return replace(event, fence=command.fence) if ignored and alone and type(command) is Execute else None
         case ev.TimerFired(node=i):  # of a retry's delay nothing is left to wait for

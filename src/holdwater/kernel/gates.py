@@ -20,11 +20,11 @@ class GatePlan(Protocol):
     @property
     def plan(self) -> Plan: ...
     @property
-    def controllers(self) -> Sequence[tuple[int, ...]]:
+    def controlling_gates(self) -> Sequence[tuple[int, ...]]:
         """By node: the gates over it."""
 
     @property
-    def targets(self) -> Sequence[tuple[int, ...]]:
+    def gate_targets(self) -> Sequence[tuple[int, ...]]:
         """By gate: what it may open."""
 
 
@@ -46,7 +46,7 @@ class RuleState(Protocol):
     @property
     def rule_results(self) -> Sequence[bool]: ...
     @property
-    def waived(self) -> Container[int]: ...
+    def waived_nodes(self) -> Container[int]: ...
 
 
 def gate_open_test(gate: int, target: int, name: str, default: bool) -> Callable[[RuleState, int], bool]:
@@ -55,7 +55,7 @@ def gate_open_test(gate: int, target: int, name: str, default: bool) -> Callable
     def test(m: RuleState, i: int) -> bool:
         named = m.open_targets.get(gate)
         if named and name in named:
-            return not (m.compiled_plan.controllers[gate] and is_unreachable(m, gate))
+            return not (m.compiled_plan.controlling_gates[gate] and is_unreachable(m, gate))
         return (
             default
             and not m.run_counts[gate]
@@ -74,7 +74,7 @@ def is_unreachable(m: RuleState, gate: int) -> bool:
     already on the way counts as not cut off.  Iterative, and every gate above is visited once: thousands of chained
     gates are normal.
     """
-    controllers, nodes = m.compiled_plan.controllers, m.compiled_plan.plan.nodes
+    controllers, nodes = m.compiled_plan.controlling_gates, m.compiled_plan.plan.nodes
     if not controllers[gate]:
         return False
     cut: set[int] = set()
@@ -101,12 +101,12 @@ def is_unreachable(m: RuleState, gate: int) -> bool:
     return True
 
 
-def gates_first(m: RuleState, ready: list[int]) -> list[int]:
+def hold_back_targets(m: RuleState, ready: list[int]) -> list[int]:
     """Which of the ready nodes of a loop go now.
 
     A ready gate holds back its targets; decisions of a gate it controls wait too, unless nothing else can run.
     """
-    targets, nodes = m.compiled_plan.targets, m.compiled_plan.plan.nodes
+    targets, nodes = m.compiled_plan.gate_targets, m.compiled_plan.plan.nodes
     held: set[int] = set()
     for i in ready:
         held.update(targets[i])

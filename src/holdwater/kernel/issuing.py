@@ -10,19 +10,19 @@ from holdwater.model.commands import Wake
 from holdwater.model.rules import SUCCEEDED
 
 
-def issue(m: State, i: int) -> None:
+def issue_node(m: State, i: int) -> None:
     """Start a node: its body, its timer, its question or its children."""
     node = m.compiled_plan.plan.nodes[i]
     if m.deferred and i in m.deferred:
-        m.wake(i, Wake(i, at=m.deferred[i]))
+        m.start_timer(i, Wake(i, at=m.deferred[i]))
     elif node.kind == "call":
-        m.execute(i)
+        m.issue_execute(i)
     elif node.kind == "wait":
-        m.wake(i, Wake(i, after_s=node.wait_s))
+        m.start_timer(i, Wake(i, after_s=node.wait_s))
     elif node.kind == "fan_out":
-        retry(m, i)
+        retry_node(m, i)
     elif node.kind == "interrupt" and not m.early_inputs.get(i):
-        m.execute(i)
+        m.issue_execute(i)
     else:
         request_input(m, i, None)
 
@@ -30,30 +30,30 @@ def issue(m: State, i: int) -> None:
 def request_input(m: State, i: int, question: Any) -> None:
     """Put the node's question, or take the answer that came before it."""
     if m.early_inputs.get(i):
-        succeed(m, i, m.early_inputs[i].pop(0), None)
+        complete_node(m, i, m.early_inputs[i].pop(0), None)
     else:
         m.state[i] = AWAITING_INPUT
         m.pending_inputs[i] = question
 
 
-def retry(m: State, i: int) -> None:
+def retry_node(m: State, i: int) -> None:
     """Perform a node that may have children: those that have not completed come first."""
     if not fanout.retry_incomplete(m, i):
-        m.execute(i)
+        m.issue_execute(i)
 
 
-def succeed(m: State, i: int, values: tuple[Any, ...], decision: tuple[str, ...] | None) -> None:
+def complete_node(m: State, i: int, values: tuple[Any, ...], decision: tuple[str, ...] | None) -> None:
     """Take what a node produced; in a loop it is published when the superstep is complete."""
-    if m.failures:
-        m.failures.pop(i, None)
+    if m.failure_counts:
+        m.failure_counts.pop(i, None)
     if m.deferred:
         m.deferred.pop(i, None)
     if m.fan_outs:
         m.fan_outs.pop(i, None)
-    layout = m.compiled_plan
-    loop = layout.loops[layout.unit[i]]
+    compiled_plan = m.compiled_plan
+    loop = compiled_plan.loops[compiled_plan.unit_of[i]]
     if loop is None:
-        m.write(i, values, decision)
-        m.settle(i, SUCCEEDED)
+        m.write_outputs(i, values, decision)
+        m.settle_node(i, SUCCEEDED)
     else:
-        barrier.finish(m, loop, i, values, decision)
+        barrier.complete_member(m, loop, i, values, decision)

@@ -9,8 +9,8 @@ from holdwater.errors import IllegalEvent
 from holdwater.kernel import fanout, reset, supersteps
 from holdwater.kernel.compiled_plan import RUN, CompiledPlan
 from holdwater.kernel.gates import is_unreachable
-from holdwater.kernel.issuing import issue, request_input, retry, succeed
-from holdwater.kernel.states import EVALUATING, NOT_AWAITING_INPUT, State
+from holdwater.kernel.issuing import complete_node, issue_node, request_input, retry_node
+from holdwater.kernel.states import EVALUATING, UNANSWERED_STATES, State
 from holdwater.model import events as ev
 from holdwater.model.commands import Command, Evaluate, Execute, Wake
 from holdwater.model.events import Event
@@ -37,7 +37,7 @@ class Machine(State):
     def accepts(self, e: Event) -> bool:
         """Whether the event fits: a late, doubled or foreign one is refused before it is journalled."""
         if self.status in ("completed", "failed", "cancelled"):
-            return type(e) is ev.Resumed and self._may_resume(e, self.status != "completed")
+            return type(e) is ev.Resumed and self._can_resume(e, self.status != "completed")
         match e:
             case (
                 ev.Succeeded()
@@ -48,9 +48,9 @@ class Machine(State):
                 | ev.ChildRunsRequested()
             ):
                 c = self.todo.get(e.node)
-                return type(c) is Execute and c.fence == e.fence and self._may_end_so(e)
+                return type(c) is Execute and c.fence == e.fence and self._is_valid_end(e)
             case ev.ChildStatusChanged():
-                return fanout.accepts(self, e)
+                return fanout.accepts_child_status(self, e)
             case ev.Cancelled():
                 c = self.todo.get(e.node)
                 return bool(self.halted) and type(c) is Execute and c.fence == e.fence
@@ -59,12 +59,12 @@ class Machine(State):
             case ev.Started():
                 return (
                     self.status == "new"
-                    and self._knows(e.inputs)
-                    and (not e.skipped_ranges or self._may_skip(e.skipped_ranges))
+                    and self._knows_inputs(e.inputs)
+                    and (not e.skipped_ranges or self._are_valid_ranges(e.skipped_ranges))
                 )
             case ev.RuleEvaluated():
                 return type(self.todo.get(e.node)) is Evaluate and len(e.rule_results) == len(
-                    self.compiled_plan.values[e.node]
+                    self.compiled_plan.value_predicates[e.node]
                 )
             case ev.TimerSet():
                 c = self.todo.get(e.node)
@@ -72,20 +72,18 @@ class Machine(State):
             case ev.TimerFired():
                 return type(self.todo.get(e.node)) is Wake
             case ev.InputProvided():
-                return (
-                    self.status != "new" and 0 <= e.node < len(self.state) and self._may_request_input(e.node, e.fence)
-                )
+                return self.status != "new" and 0 <= e.node < len(self.state) and self._can_take_input(e.node, e.fence)
             case ev.CancelRequested() | ev.TimedOut():
                 return self.status != "new" and not self.halted
             case ev.Paused():
                 return self.status != "new" and not self.suspended and not self.halted
             case ev.Resumed():
-                return self._may_resume(e, self.suspended)
+                return self._can_resume(e, self.suspended)
 
-    def _knows(self, inputs: dict[str, Any]) -> bool:
+    def _knows_inputs(self, inputs: dict[str, Any]) -> bool:
         return inputs.keys() <= self.compiled_plan.cell.keys()
 
-    def _may_skip(self, pairs: tuple[str, ...]) -> bool:
+    def _are_valid_ranges(self, pairs: tuple[str, ...]) -> bool:
         index = self.compiled_plan.index
         return (
             self.compiled_plan.plan.sequence
@@ -94,18 +92,18 @@ class Machine(State):
             and all([not name or name in index for name in pairs[1::2]])
         )
 
-    def _may_resume(self, e: ev.Resumed, wanting: bool) -> bool:
+    def _can_resume(self, e: ev.Resumed, is_stopped: bool) -> bool:
         """New inputs, or another start, move a run that is at rest; nothing else moves one in want of nothing."""
         sequence, nodes = self.compiled_plan.plan.sequence, len(self.state)
-        if not self._knows(e.inputs) or not (e.start is None or (sequence and 0 <= e.start < nodes)):
+        if not self._knows_inputs(e.inputs) or not (e.start is None or (sequence and 0 <= e.start < nodes)):
             return False
         more = bool(e.inputs) or e.start is not None
-        return wanting or (more and self.status in ("paused", "completed"))
+        return is_stopped or (more and self.status in ("paused", "completed"))
 
-    def _may_end_so(self, e: Event) -> bool:
+    def _is_valid_end(self, e: Event) -> bool:
         match e:
             case ev.Succeeded(decision=decision):
-                return not decision or not self.compiled_plan.plan.sequence or self._may_skip(decision)
+                return not decision or not self.compiled_plan.plan.sequence or self._are_valid_ranges(decision)
             case ev.InputRequested(node=i):
                 return self.compiled_plan.plan.nodes[i].kind == "interrupt"
             case ev.ChildRunsRequested(node=i, max_concurrency=width):
@@ -113,15 +111,15 @@ class Machine(State):
             case _:
                 return True
 
-    def _may_request_input(self, i: int, fence: int | None) -> bool:
+    def _can_take_input(self, i: int, fence: int | None) -> bool:
         """The node asks, or (without a fence) may still come to ask: only a loop asks more than once."""
-        layout = self.compiled_plan
-        if layout.plan.nodes[i].kind not in ("ask", "interrupt"):
+        compiled_plan = self.compiled_plan
+        if compiled_plan.plan.nodes[i].kind not in ("ask", "interrupt"):
             return False
         if fence is not None:
-            return i in self.pending_inputs and self.issues[i] == fence
-        return layout.loops[layout.unit[i]] is not None or (
-            self.state[i] in NOT_AWAITING_INPUT and not self.early_inputs.get(i)
+            return i in self.pending_inputs and self.fences[i] == fence
+        return compiled_plan.loops[compiled_plan.unit_of[i]] is not None or (
+            self.state[i] in UNANSWERED_STATES and not self.early_inputs.get(i)
         )
 
     def apply(self, e: Event) -> None:
@@ -131,39 +129,39 @@ class Machine(State):
             if (
                 type(command) is not Execute
                 or command.fence != e.fence
-                or (e.decision is not None and self.compiled_plan.plan.sequence and not self._may_end_so(e))
+                or (e.decision is not None and self.compiled_plan.plan.sequence and not self._is_valid_end(e))
             ):
                 raise IllegalEvent(f"{e!r} does not fit a machine that is {self.status} with {command!r} outstanding")
             del self.todo[e.node]
-            succeed(self, e.node, e.values, e.decision)
+            complete_node(self, e.node, e.values, e.decision)
         else:
             if not self.accepts(e):
                 raise IllegalEvent(f"{e!r} does not fit a machine that is {self.status}")
-            self._handle(e)
-        queue, layout = self.queue, self.compiled_plan
+            self._apply_event(e)
+        queue, compiled_plan = self.ready_units, self.compiled_plan
         while queue and not self.halted:
             u = queue.popleft()
-            loop = layout.loops[u]
+            loop = compiled_plan.loops[u]
             if loop is None:
-                self._evaluate_readiness(layout.unit_members[u][0])
+                self._evaluate_readiness(compiled_plan.unit_members[u][0])
             else:
                 supersteps.start_superstep(self, loop)
         if not self.todo or (self.fan_outs and len(self.todo) <= len(self.fan_outs) and fanout.all_paused(self)):
-            self._pause()
+            self._update_status_when_idle()
 
-    def _handle(self, e: Event) -> None:
+    def _apply_event(self, e: Event) -> None:
         match e:
             case ev.InputsOverridden():
                 self.overrides[e.node] = e.values
             case ev.Started():
-                self._start(e)
+                self._start_run(e)
             case ev.Failed():
                 del self.todo[e.node]
-                self._fail(e)
+                self._record_failure(e)
             case ev.RuleEvaluated():
                 del self.todo[e.node]
                 self.rule_results = e.rule_results
-                self._decide(e.node)
+                self._issue_or_settle(e.node)
                 self.rule_results = ()
             case ev.AttemptLost():
                 command = self.todo.pop(e.node)
@@ -172,7 +170,7 @@ class Machine(State):
                 if self.halted:
                     self.halt_node(e.node)
                 else:
-                    self.execute(e.node, command.again + 1 if type(command) is Execute else 0)
+                    self.issue_execute(e.node, command.again + 1 if type(command) is Execute else 0)
             case ev.Cancelled():
                 del self.todo[e.node]
                 self.halt_node(e.node)
@@ -181,7 +179,7 @@ class Machine(State):
                 if self.halted:
                     self.halt_node(e.node)
                 else:
-                    self.wake(e.node, Wake(e.node, at=e.until))
+                    self.start_timer(e.node, Wake(e.node, at=e.until))
                 self.deferred[e.node] = e.until
             case ev.InputRequested():
                 del self.todo[e.node]
@@ -193,11 +191,11 @@ class Machine(State):
             case ev.ChildRunsRequested():
                 del self.todo[e.node]
                 self.deferred.pop(e.node, None)
-                fanout.start(self, e)
+                fanout.start_children(self, e)
                 if self.halted:
                     self.halt_node(e.node)
                 else:
-                    fanout.request_children(self, e.node)
+                    fanout.advance(self, e.node)
             case ev.ChildStatusChanged():
                 fanout.on_child_status(self, e)
                 if not self.suspended:
@@ -207,90 +205,90 @@ class Machine(State):
             case ev.TimerFired():
                 del self.todo[e.node]
                 if self.compiled_plan.plan.nodes[e.node].kind == "wait":
-                    succeed(self, e.node, (self.compiled_plan.plan.nodes[e.node].wait_s,), None)
+                    complete_node(self, e.node, (self.compiled_plan.plan.nodes[e.node].wait_s,), None)
                 elif e.node in self.deferred:
-                    self.execute(e.node)
+                    self.issue_execute(e.node)
                 else:
-                    retry(self, e.node)
+                    retry_node(self, e.node)
             case ev.InputProvided():
                 if e.node in self.pending_inputs:
                     del self.pending_inputs[e.node]
                     if not self.suspended:
                         self.status = "running"
-                    succeed(self, e.node, e.values, None)
+                    complete_node(self, e.node, e.values, None)
                 else:
                     self.early_inputs.setdefault(e.node, []).append(e.values)
             case ev.CancelRequested():
-                self.halt("cancelled", tell=True)
+                self.halt("cancelled", cancel_running=True)
             case ev.TimedOut():
                 self.errors[RUN] = ("TIMEOUT", e.error)
                 self.failed = True
-                self.halt("failed", tell=True)
+                self.halt("failed", cancel_running=True)
             case ev.Paused():
                 self.suspended = True
                 self.status = "paused"
             case ev.Resumed():
-                reset.resume(self, e)
+                reset.resume_run(self, e)
             case ev.Succeeded():  # pragma: no cover - taken in `apply`
                 raise AssertionError
 
     # -- settled work releases what comes after it
 
-    def _start(self, e: ev.Started) -> None:
+    def _start_run(self, e: ev.Started) -> None:
         self.status = "running"
         for name, value in e.inputs.items():
             self.write_input(self.compiled_plan.cell[name], value)
         if e.skipped_ranges:
             self.last_decision[RUN] = e.skipped_ranges
-            self.skip(e.skipped_ranges)
-        self.queue.extend(self.compiled_plan.roots)
+            self.skip_ranges(e.skipped_ranges)
+        self.ready_units.extend(self.compiled_plan.root_units)
 
     def _evaluate_readiness(self, i: int) -> None:
         """A single node whose predecessors have all settled: it runs now, or never."""
-        if self.skipped_ranges and i in self.skipped_ranges:
-            self.settle(i, SKIPPED)
-        elif self.compiled_plan.values[i]:
+        if self.skipped_nodes and i in self.skipped_nodes:
+            self.settle_node(i, SKIPPED)
+        elif self.compiled_plan.value_predicates[i]:
             self.state[i] = EVALUATING
             command = Evaluate(i)
             self.todo[i] = command
             self.new_commands.append(command)
         else:
-            self._decide(i)
+            self._issue_or_settle(i)
 
-    def _decide(self, i: int) -> None:
-        layout = self.compiled_plan
-        test = layout.tests[i]
+    def _issue_or_settle(self, i: int) -> None:
+        compiled_plan = self.compiled_plan
+        test = compiled_plan.rule_tests[i]
         if (test is None or test(self, i)) and self.has_inputs(i):
-            issue(self, i)
+            issue_node(self, i)
             return
-        if layout.controllers[i] and layout.targets[i] and is_unreachable(self, i):
+        if compiled_plan.controlling_gates[i] and compiled_plan.gate_targets[i] and is_unreachable(self, i):
             self.closed_gates.add(i)
-        self.settle(i, layout.plan.nodes[i].otherwise)
+        self.settle_node(i, compiled_plan.plan.nodes[i].otherwise)
 
-    def _fail(self, e: ev.Failed) -> None:
+    def _record_failure(self, e: ev.Failed) -> None:
         i = e.node
-        self.failures[i] = self.failures.get(i, 0) + 1
+        self.failure_counts[i] = self.failure_counts.get(i, 0) + 1
         self.deferred.pop(i, None)
         if e.retry_at is not None and not self.halted:
             if e.retry_at:
-                self.wake(i, Wake(i, at=e.retry_at))
+                self.start_timer(i, Wake(i, at=e.retry_at))
             else:
-                retry(self, i)
+                retry_node(self, i)
             return
         self.errors[i] = (e.kind, e.error)
         on_error = self.compiled_plan.plan.nodes[i].on_error
         if on_error != "ignore":
             self.failed = True
-        if on_error == "stop" or self.halted or self.compiled_plan.loops[self.compiled_plan.unit[i]] is not None:
+        if on_error == "stop" or self.halted or self.compiled_plan.loops[self.compiled_plan.unit_of[i]] is not None:
             self.state[i] = FAILED
             self.halted_nodes.append(i)
             self.halt("failed")
         else:
-            self.settle(i, FAILED)
+            self.settle_node(i, FAILED)
 
     # -- the end of a run, and its way back
 
-    def _pause(self) -> None:
+    def _update_status_when_idle(self) -> None:
         """Nothing is outstanding: the run is over, or waits for a person."""
         if self.status == "new":
             return
@@ -304,17 +302,19 @@ class Machine(State):
     # -- snapshots
 
     def snapshot(self) -> dict[str, Any]:
-        """The state without its layout, equal to the journal prefix that led to it.
+        """The state without its compiled_plan, equal to the journal prefix that led to it.
 
         Shares nothing that `apply` changes.  Values are shared: they are opaque, and never changed in place.
         """
-        keep = [s for s in State.__slots__ if s not in ("compiled_plan", "new_commands", "rule_results", "waived")]
+        keep = [
+            s for s in State.__slots__ if s not in ("compiled_plan", "new_commands", "rule_results", "waived_nodes")
+        ]
         return {s: _copy_state(s, getattr(self, s)) for s in keep}
 
     @classmethod
-    def restore(cls, layout: CompiledPlan, snapshot: dict[str, Any]) -> Machine:
+    def restore(cls, compiled_plan: CompiledPlan, snapshot: dict[str, Any]) -> Machine:
         """The machine `snapshot` was taken from; everything outstanding is in `todo`, nothing in `take()`."""
-        m = cls(layout)
+        m = cls(compiled_plan)
         for name, state in snapshot.items():
             setattr(m, name, _copy_state(name, state))
         return m

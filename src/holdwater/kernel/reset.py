@@ -11,13 +11,13 @@ from typing import Any
 
 from holdwater.kernel.compiled_plan import RUN
 from holdwater.kernel.gates import WAITING
-from holdwater.kernel.issuing import issue
+from holdwater.kernel.issuing import issue_node
 from holdwater.kernel.states import State
 from holdwater.model import events as ev
 from holdwater.model.rules import FAILED, SKIPPED
 
 
-def resume(m: State, e: ev.Resumed) -> None:
+def resume_run(m: State, e: ev.Resumed) -> None:
     """Go on, with new inputs if there are any, from a node of a sequence if one is given."""
     ended, unhurt = m.ended, not m.halted and not m.failed
     m.suspended = False
@@ -27,19 +27,19 @@ def resume(m: State, e: ev.Resumed) -> None:
         anew += _restart_from(m, e.start)
     if not ended and not anew:
         return
-    again = _reset_nodes(m, anew, failures=ended, keep_seeds=unhurt)
+    again = _reset_nodes(m, anew, include_failures=ended, keep_loop_state=unhurt)
     if ended:
         m.start_count += 1
     m.reset_count += 1
     held, m.halted_nodes, m.halted = m.halted_nodes, [], ""
     m.errors.pop(RUN, None)
-    for u in m.queue:  # a loop that ran out of iterations
+    for u in m.ready_units:  # a loop that ran out of iterations
         for i in m.compiled_plan.unit_members[u]:
             m.errors.pop(i, None)
     for i in held + again:
-        for counted in (m.errors, m.failures, m.crashes):
+        for counted in (m.errors, m.failure_counts, m.crashes):
             counted.pop(i, None)
-        issue(m, i)
+        issue_node(m, i)
     m.failed = any(m.compiled_plan.plan.nodes[i].on_error != "ignore" for i in m.errors)
 
 
@@ -67,54 +67,58 @@ def _restart_from(m: State, start: int) -> list[int]:
     return [i for i in (*m.halted_nodes, *m.todo, *m.pending_inputs) if i < start] + [start]
 
 
-def _reset_nodes(m: State, anew: Iterable[int], *, failures: bool, keep_seeds: bool) -> list[int]:
+def _reset_nodes(m: State, changed_nodes: Iterable[int], *, include_failures: bool, keep_loop_state: bool) -> list[int]:
     """Take back what is to be done anew, failures that let the run go on, and all that came after either.
 
     What ran because of a failure must not stand beside its success.  A failure that counts for nothing (`ignore`)
     stays: the run is not in want of it, and what came after it is done.  Returns the failed nodes that can start again
     now; what is to be done anew is looked at again, and what is behind another one comes when that has settled.
     """
-    layout, need, nodes = m.compiled_plan, m.unmet_counts, m.compiled_plan.plan.nodes
+    compiled_plan, need, nodes = m.compiled_plan, m.unmet_counts, m.compiled_plan.plan.nodes
     held = set(m.halted_nodes)
     failed: list[int] = []
-    if failures:
+    if include_failures:
         failed = [i for i, s in enumerate(m.state) if s == FAILED and i not in held and nodes[i].on_error != "ignore"]
-    begun = {layout.unit[i] for i in anew if m.state[i] != WAITING or layout.unit[i] in m.supersteps}
-    back = layout.descendants([*begun, *[layout.unit[i] for i in failed]])
+    begun = {
+        compiled_plan.unit_of[i]
+        for i in changed_nodes
+        if m.state[i] != WAITING or compiled_plan.unit_of[i] in m.supersteps
+    }
+    back = compiled_plan.descendants([*begun, *[compiled_plan.unit_of[i] for i in failed]])
     # A unit that waits for nobody, is not queued, not held and not at work has settled.
-    queued, busy = set(m.queue), held.union(m.todo, m.pending_inputs)
-    settled = [u for u in back if not need[u] and u not in queued and busy.isdisjoint(layout.unit_members[u])]
+    queued, busy = set(m.ready_units), held.union(m.todo, m.pending_inputs)
+    settled = [u for u in back if not need[u] and u not in queued and busy.isdisjoint(compiled_plan.unit_members[u])]
     for u in settled:
-        for v in layout.next[u]:
+        for v in compiled_plan.successors[u]:
             need[v] += 1
-    again = [i for i in failed if not need[layout.unit[i]] and layout.unit[i] not in begun]
+    again = [i for i in failed if not need[compiled_plan.unit_of[i]] and compiled_plan.unit_of[i] not in begun]
     fans = {i: m.fan_outs[i] for i in again if i in m.fan_outs}
-    m.queue = deque(u for u in m.queue if u not in back)
-    m.halted_nodes = [i for i in m.halted_nodes if layout.unit[i] not in back]
-    if keep_seeds:
+    m.ready_units = deque(u for u in m.ready_units if u not in back)
+    m.halted_nodes = [i for i in m.halted_nodes if compiled_plan.unit_of[i] not in back]
+    if keep_loop_state:
         _keep_loop_state(m, back)
     for u in back:
         m.supersteps.pop(u, None)
-        for i in layout.unit_members[u]:
+        for i in compiled_plan.unit_members[u]:
             _reset_node(m, i)
     m.fan_outs.update(fans)
-    if layout.plan.sequence:
-        m.skipped_ranges.clear()
+    if compiled_plan.plan.sequence:
+        m.skipped_nodes.clear()
         for pairs in m.last_decision.values():
-            m.skip(pairs)
+            m.skip_ranges(pairs)
     m.new_commands = [c for c in m.new_commands if m.todo.get(c.node) is c]
-    m.queue.extend(u for u in sorted(begun) if not need[u])
+    m.ready_units.extend(u for u in sorted(begun) if not need[u])
     return again
 
 
 def _keep_loop_state(m: State, units: Iterable[int]) -> None:
     """What a loop both reads and writes begins, when it is done again, with what it has come to."""
-    layout = m.compiled_plan
-    seeds = {layout.cell[name] for name in layout.plan.aliases}
+    compiled_plan = m.compiled_plan
+    seeds = {compiled_plan.cell[name] for name in compiled_plan.plan.aliases}
     for u in units if seeds else ():
-        inside = layout.unit_members[u]
-        made = seeds.intersection([c for i in inside for c in layout.out[i] if m.version[c]])
-        for c in made.intersection([c for i in inside for cells in layout.reads[i] for c in cells]):
+        inside = compiled_plan.unit_members[u]
+        made = seeds.intersection([c for i in inside for c in compiled_plan.out[i] if m.version[c]])
+        for c in made.intersection([c for i in inside for cells in compiled_plan.reads[i] for c in cells]):
             m.given_values[c] = (m.value[c], m.version[c])
 
 
@@ -125,7 +129,7 @@ def _reset_node(m: State, i: int) -> None:
     m.closed_gates.discard(i)
     for known in (
         m.errors,
-        m.failures,
+        m.failure_counts,
         m.crashes,
         m.consumed_versions,
         m.open_targets,

@@ -12,7 +12,7 @@ from typing import Final
 from holdwater.kernel.compiled_plan import Loop
 from holdwater.kernel.states import State
 
-_TOLD: Final = 10
+_MAX_NAMED_MEMBERS: Final = 10
 """members of a deadlock that its error names"""
 
 
@@ -27,21 +27,21 @@ def find_skippable(m: State, loop: Loop) -> set[int]:
         i = todo.pop()
         if i not in out and (_is_refused_by_gate(m, i, open_, out, loop) or _has_no_writer_left(m, i, maker, out)):
             out.add(i)
-            todo += [j for j in loop.wakes[i] if not m.run_counts[j]]
+            todo += [j for j in loop.dependents[i] if not m.run_counts[j]]
     return out
 
 
 def _admitted_by_rules(m: State, never: list[int]) -> set[int]:
     """Those whose rule would let them run if all they wait for had run."""
-    m.waived = range(len(m.state))
-    found = {i for i in never if (test := m.compiled_plan.tests[i]) is None or test(m, i)}
-    m.waived = ()
+    m.waived_nodes = range(len(m.state))
+    found = {i for i in never if (test := m.compiled_plan.rule_tests[i]) is None or test(m, i)}
+    m.waived_nodes = ()
     return found
 
 
 def _is_refused_by_gate(m: State, i: int, open_: set[int], out: set[int], loop: Loop) -> bool:
     """No gate lets it run, and one that could has decided otherwise, or will not decide."""
-    unit, gates = m.compiled_plan.unit, m.compiled_plan.controllers[i]
+    unit, gates = m.compiled_plan.unit_of, m.compiled_plan.controlling_gates[i]
     return i not in open_ and (not gates or any([m.run_counts[g] or g in out or unit[g] != loop.unit for g in gates]))
 
 
@@ -50,7 +50,7 @@ def _has_no_writer_left(m: State, i: int, maker: dict[int, int], out: set[int]) 
     return any(
         [
             not any([m.version[c] for c in cells]) and all([c not in maker or maker[c] in out for c in cells])
-            for cells in m.compiled_plan.needed[i]
+            for cells in m.compiled_plan.required_reads[i]
         ]
     )
 
@@ -59,7 +59,8 @@ def describe_deadlock(m: State, loop: Loop, stuck: list[int]) -> str:
     """For whom each of these members waits; of many, the first."""
     nodes = m.compiled_plan.plan.nodes
     waits = []
-    for i in stuck[:_TOLD]:
-        others = [nodes[j].name for j in stuck if j != i and i in loop.wakes[j]]
+    for i in stuck[:_MAX_NAMED_MEMBERS]:
+        others = [nodes[j].name for j in stuck if j != i and i in loop.dependents[j]]
         waits.append(f"{nodes[i].name!r} waits for {', '.join(map(repr, others)) or 'what comes no more'}")
-    return f"a loop stands still, and no gate decided so: {'; '.join(waits)}{'; ...' if len(stuck) > _TOLD else ''}"
+    rest = "; ..." if len(stuck) > _MAX_NAMED_MEMBERS else ""
+    return f"a loop stands still, and no gate decided so: {'; '.join(waits)}{rest}"

@@ -20,14 +20,14 @@ EVALUATING: Final = "evaluating"
 ISSUED: Final = "issued"
 DELAYED: Final = "delayed"
 AWAITING_INPUT: Final = "asked"
-NOT_AWAITING_INPUT: Final = (WAITING, EVALUATING, ISSUED, DELAYED, AWAITING_INPUT, CANCELLED)
+UNANSWERED_STATES: Final = (WAITING, EVALUATING, ISSUED, DELAYED, AWAITING_INPUT, CANCELLED)
 """states of a question that has not had its answer yet"""
 
 Status = Literal["new", "running", "paused", "completed", "failed", "cancelled"]
 VERSION_SHIFT: Final = 40
 """bits of a stamp below its unit: more writes than a run can have"""
 
-Item = Literal["waiting", "running", "paused", "completed", "failed", "cancelled"]
+ChildStatus = Literal["waiting", "running", "paused", "completed", "failed", "cancelled"]
 ACTIVE: Final = ("running", "paused")
 FINAL: Final = ("completed", "failed", "cancelled")
 AWAITING_CHILDREN: Final = "tended"
@@ -43,12 +43,12 @@ class FanOut:
 
     generation: int
     inputs: tuple[Mapping[str, Any], ...]
-    width: int | None
-    stop: bool
-    states: list[Item]
+    max_concurrency: int | None
+    fail_fast: bool
+    statuses: list[ChildStatus]
     start_counts: list[int]
     results_by_index: dict[int, ChildResult] = field(default_factory=dict)
-    next: int = 0
+    next_index: int = 0
     """the first item that may not have started yet"""
     running: set[int] = field(default_factory=set)
     paused: set[int] = field(default_factory=set)
@@ -62,22 +62,23 @@ class FanOut:
     @property
     def has_startable(self) -> bool:
         """There are items to start, sooner or later."""
-        return self.next < len(self.states) and not self.is_stopping
+        return self.next_index < len(self.statuses) and not self.is_stopping
 
     @property
     def is_stopping(self) -> bool:
         """One has failed, and that decides: none is started any more, and none waited for that waits for a person."""
-        return self.failed and self.stop
+        return self.failed and self.fail_fast
 
     def results(self) -> tuple[ChildResult | None, ...]:
         """What each item has come to; None: it never ran."""
-        return tuple([self.results_by_index.get(k) for k in range(len(self.states))])
+        return tuple([self.results_by_index.get(k) for k in range(len(self.statuses))])
 
     def copy(self) -> FanOut:
         """Shares the values, and nothing else."""
         return FanOut(
-            self.generation, self.inputs, self.width, self.stop, list(self.states), list(self.start_counts),
-            dict(self.results_by_index), self.next, set(self.running), set(self.paused), self.failed,
+            self.generation, self.inputs, self.max_concurrency, self.fail_fast, list(self.statuses),
+            list(self.start_counts), dict(self.results_by_index), self.next_index, set(self.running),
+            set(self.paused), self.failed,
         )  # fmt: skip
 
 
@@ -87,13 +88,15 @@ class Superstep:
 
     candidates: set[int]
     remaining: int = 0
-    count: int = 0
+    iteration: int = 0
     issued_nodes: list[int] = field(default_factory=list)
-    done: dict[int, tuple[tuple[Any, ...], tuple[str, ...] | None]] = field(default_factory=dict)
+    results: dict[int, tuple[tuple[Any, ...], tuple[str, ...] | None]] = field(default_factory=dict)
 
     def copy(self) -> Superstep:
         """Shares the values, and nothing else."""
-        return Superstep(set(self.candidates), self.remaining, self.count, list(self.issued_nodes), dict(self.done))
+        return Superstep(
+            set(self.candidates), self.remaining, self.iteration, list(self.issued_nodes), dict(self.results)
+        )
 
 
 class State:
@@ -103,7 +106,6 @@ class State:
     """
 
     __slots__ = (
-        "clock",
         "closed_gates",
         "compiled_plan",
         "consumed_gates",
@@ -113,22 +115,22 @@ class State:
         "early_inputs",
         "errors",
         "failed",
-        "failures",
+        "failure_counts",
         "fan_outs",
+        "fences",
         "given_values",
         "halted",
         "halted_nodes",
-        "issues",
         "last_decision",
         "new_commands",
         "open_targets",
         "overrides",
         "pending_inputs",
-        "queue",
+        "ready_units",
         "reset_count",
         "rule_results",
         "run_counts",
-        "skipped_ranges",
+        "skipped_nodes",
         "start_count",
         "state",
         "status",
@@ -138,12 +140,13 @@ class State:
         "unmet_counts",
         "value",
         "version",
-        "waived",
+        "waived_nodes",
+        "write_count",
     )  # fmt: skip
 
-    def __init__(self, layout: CompiledPlan) -> None:
-        nodes, cells = len(layout.plan.nodes), len(layout.cell)
-        self.compiled_plan = layout
+    def __init__(self, compiled_plan: CompiledPlan) -> None:
+        nodes, cells = len(compiled_plan.plan.nodes), len(compiled_plan.cell)
+        self.compiled_plan = compiled_plan
         self.status: Status = "new"
         self.state: list[str] = [WAITING] * nodes
         self.run_counts: list[int] = [0] * nodes
@@ -162,14 +165,14 @@ class State:
         """how often the run has begun, the first time and after each end"""
         self.reset_count = 0
         """how often something was taken back; what was derived from the state before counts no more"""
-        self.clock = 0
-        self.unmet_counts: list[int] = list(layout.indegree)
+        self.write_count = 0
+        self.unmet_counts: list[int] = list(compiled_plan.indegree)
         self.todo: dict[int, Command] = {}
         self.new_commands: list[Command] = []
-        self.queue: deque[int] = deque()
-        self.issues: list[int] = [0] * nodes
+        self.ready_units: deque[int] = deque()
+        self.fences: list[int] = [0] * nodes
         """the fence: unique in the run, never reset (a loop fires again, a zombie returns)"""
-        self.failures: dict[int, int] = {}
+        self.failure_counts: dict[int, int] = {}
         self.crashes: dict[int, int] = {}
         self.errors: dict[int, tuple[str, str]] = {}
         """node (or RUN) -> kind and text of its final error"""
@@ -182,7 +185,7 @@ class State:
         self.last_decision: dict[int, tuple[str, ...]] = {}
         """node -> its latest decision; RUN -> what was decided from outside"""
         self.closed_gates: set[int] = set()
-        self.skipped_ranges: set[int] = set()
+        self.skipped_nodes: set[int] = set()
         """nodes of a sequence that the decisions in `last` pass over"""
         self.deferred: dict[int, int] = {}
         """node whose body asked to be called again, and has not come to anything since -> at which instant"""
@@ -191,7 +194,7 @@ class State:
         """node that waits for an answer -> its question; None: it has no body to put one"""
         self.early_inputs: dict[int, list[tuple[Any, ...]]] = {}
         self.rule_results: tuple[bool, ...] = ()
-        self.waived: Container[int] = ()
+        self.waived_nodes: Container[int] = ()
         """nodes that a rule need not wait for, while a loop that has nothing else to do is looked at"""
         self.halted: Literal["", "failed", "cancelled"] = ""
         self.failed = False
@@ -207,8 +210,8 @@ class State:
 
     def write_input(self, c: int, value: Any) -> None:
         """A value given from outside is the latest write of its cell."""
-        self.clock += 1
-        stamp = (self.version[c] >> VERSION_SHIFT) << VERSION_SHIFT | self.clock
+        self.write_count += 1
+        stamp = (self.version[c] >> VERSION_SHIFT) << VERSION_SHIFT | self.write_count
         self.value[c] = value
         self.version[c] = stamp
         if c in self.compiled_plan.written_cells:
@@ -217,7 +220,7 @@ class State:
     def has_inputs(self, i: int) -> bool:
         """Every input the node cannot do without has been written."""
         stamp = self.version
-        for cells in self.compiled_plan.needed[i]:
+        for cells in self.compiled_plan.required_reads[i]:
             for c in cells:
                 if stamp[c]:
                     break
@@ -225,57 +228,57 @@ class State:
                 return False
         return True
 
-    def settle(self, i: int, outcome: str) -> None:
+    def settle_node(self, i: int, outcome: str) -> None:
         self.state[i] = outcome
-        self.release(self.compiled_plan.unit[i])
+        self.release_successors(self.compiled_plan.unit_of[i])
 
-    def release(self, unit: int) -> None:
+    def release_successors(self, unit: int) -> None:
         """A unit has settled: those after it wait for one less."""
         need = self.unmet_counts
-        for v in self.compiled_plan.next[unit]:
+        for v in self.compiled_plan.successors[unit]:
             need[v] -= 1
             if not need[v]:
-                self.queue.append(v)
+                self.ready_units.append(v)
 
-    def write(self, i: int, values: tuple[Any, ...], decision: tuple[str, ...] | None) -> None:
+    def write_outputs(self, i: int, values: tuple[Any, ...], decision: tuple[str, ...] | None) -> None:
         """Record what a node produced, and that it fired."""
-        k = self.clock
-        rank = (self.compiled_plan.unit[i] + 1) << VERSION_SHIFT
+        k = self.write_count
+        rank = (self.compiled_plan.unit_of[i] + 1) << VERSION_SHIFT
         for c, v in zip(self.compiled_plan.out[i], values):  # fewer values than cells: the rest stay as they were
             if v is MISSING:  # so does this one
                 continue
             k += 1
             self.value[c] = v
             self.version[c] = rank | k
-        self.clock = k
+        self.write_count = k
         self.run_counts[i] += 1
         if decision is not None:
             self.last_decision[i] = decision
             if self.compiled_plan.plan.sequence:
-                self.skip(decision)
+                self.skip_ranges(decision)
             else:
                 self.open_targets[i] = set(decision)
 
     # -- work
 
-    def skip(self, pairs: tuple[str, ...]) -> None:
+    def skip_ranges(self, pairs: tuple[str, ...]) -> None:
         """Nodes of a sequence that will not run."""
         for span in self.compiled_plan.node_ranges(pairs):
-            self.skipped_ranges.update(span)
+            self.skipped_nodes.update(span)
 
-    def execute(self, i: int, again: int = 0) -> None:
+    def issue_execute(self, i: int, reissue_count: int = 0) -> None:
         self.state[i] = ISSUED
-        self.issues[i] = fence = self.issues[i] + 1
-        command = Execute(i, fence, self.failures.get(i, 0) + 1 if self.failures else 1, again)
+        self.fences[i] = fence = self.fences[i] + 1
+        command = Execute(i, fence, self.failure_counts.get(i, 0) + 1 if self.failure_counts else 1, reissue_count)
         self.todo[i] = command
         self.new_commands.append(command)
 
-    def wake(self, i: int, command: Wake) -> None:
+    def start_timer(self, i: int, command: Wake) -> None:
         self.state[i] = DELAYED
         self.todo[i] = command
         self.new_commands.append(command)
 
-    def halt(self, why: Literal["failed", "cancelled"], *, tell: bool = False) -> None:
+    def halt(self, status: Literal["failed", "cancelled"], *, cancel_running: bool = False) -> None:
         """Start nothing more; forget what only a clock or a person could finish; let running work drain.
 
         What is dropped is remembered (`held`, and units still in the queue), so that resuming is one event; a pause
@@ -283,7 +286,7 @@ class State:
         """
         if self.halted:
             return
-        self.halted = why
+        self.halted = status
         self.suspended = False
         self.status = "running"
         told: list[Command] = []
@@ -294,8 +297,8 @@ class State:
             elif type(c) is Evaluate:
                 del self.todo[i]
                 self.state[i] = WAITING
-                self.queue.appendleft(self.compiled_plan.unit[i])
-            elif tell:
+                self.ready_units.appendleft(self.compiled_plan.unit_of[i])
+            elif cancel_running:
                 told.append(Cancel(i))
         for i in self.pending_inputs:
             self.halt_node(i)

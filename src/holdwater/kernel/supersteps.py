@@ -10,8 +10,8 @@ from collections.abc import Container
 
 from holdwater.kernel.barrier import read_versions
 from holdwater.kernel.compiled_plan import Loop
-from holdwater.kernel.gates import END, gates_first, is_unreachable
-from holdwater.kernel.issuing import issue
+from holdwater.kernel.gates import END, hold_back_targets, is_unreachable
+from holdwater.kernel.issuing import issue_node
 from holdwater.kernel.skipping import describe_deadlock, find_skippable
 from holdwater.kernel.states import State, Superstep
 from holdwater.model.rules import SKIPPED, SUCCEEDED
@@ -19,45 +19,48 @@ from holdwater.model.rules import SKIPPED, SUCCEEDED
 
 def start_superstep(m: State, loop: Loop) -> None:
     """Issue what is ready now, or let the loop come to rest."""
-    layout = m.compiled_plan
+    compiled_plan = m.compiled_plan
     r = m.supersteps.get(loop.unit)
     if r is None:
         r = m.supersteps[loop.unit] = Superstep(set(loop.nodes))
     for i in r.candidates:  # a decision taken on old inputs is void, END is not
         named = m.open_targets.get(i)
-        if named and ((layout.controllers[i] and is_unreachable(m, i)) or (END not in named and _has_new_inputs(m, i))):
+        if named and (
+            (compiled_plan.controlling_gates[i] and is_unreachable(m, i))
+            or (END not in named and _has_new_inputs(m, i))
+        ):
             m.open_targets[i] = set()
     ready = [i for i in sorted(r.candidates) if _is_ready(m, i)]
     if not ready:
         ready, stuck = _resolve_no_ready(m, loop)
         if stuck:
-            m.queue.appendleft(loop.unit)
+            m.ready_units.appendleft(loop.unit)
             m.errors[stuck[0]] = ("deadlock", describe_deadlock(m, loop, stuck))
             m.failed = True
             m.halt("failed")
             return
-    run = ready if len(ready) < 2 else gates_first(m, ready)
+    run = ready if len(ready) < 2 else hold_back_targets(m, ready)
     r.candidates = set(ready).difference(run) if len(ready) > 1 else set()
     if not run:
         m.closed_gates.update(
-            [i for i in loop.nodes if layout.targets[i] and not m.run_counts[i] and is_unreachable(m, i)]
+            [i for i in loop.nodes if compiled_plan.gate_targets[i] and not m.run_counts[i] and is_unreachable(m, i)]
         )
         for i in loop.nodes:
             m.state[i] = SUCCEEDED if m.run_counts[i] else SKIPPED
-        m.release(loop.unit)
+        m.release_successors(loop.unit)
         return
-    if r.count == layout.plan.max_iterations:  # whoever resumes the run grants as many again
-        r.count = 0
+    if r.iteration == compiled_plan.plan.max_iterations:  # whoever resumes the run grants as many again
+        r.iteration = 0
         r.candidates.update(ready)
-        m.queue.appendleft(loop.unit)
-        m.errors[run[0]] = ("loop", f"more than {layout.plan.max_iterations} iterations")
+        m.ready_units.appendleft(loop.unit)
+        m.errors[run[0]] = ("loop", f"more than {compiled_plan.plan.max_iterations} iterations")
         m.failed = True
         m.halt("failed")
         return
-    r.count += 1
+    r.iteration += 1
     r.remaining, r.issued_nodes = len(run), run
     for i in run:
-        issue(m, i)
+        issue_node(m, i)
 
 
 def _resolve_no_ready(m: State, loop: Loop) -> tuple[list[int], list[int]]:
@@ -75,43 +78,43 @@ def _resolve_no_ready(m: State, loop: Loop) -> tuple[list[int], list[int]]:
         if stuck:
             first = _ready_nodes(m, stuck, range(len(m.state)))
             return (first, []) if len(first) == 1 else ([], stuck)
-    return [], [i for i in loop.nodes if m.compiled_plan.newer[i] and m.run_counts[i] and _is_opened(m, i)]
+    return [], [i for i in loop.nodes if m.compiled_plan.newer_reads[i] and m.run_counts[i] and _is_opened(m, i)]
 
 
 def _ready_nodes(m: State, nodes: list[int], waived: Container[int]) -> list[int]:
     """Which of the nodes are to run if these are not waited for."""
-    m.waived = waived
+    m.waived_nodes = waived
     ready = [i for i in nodes if _is_ready(m, i)]
-    m.waived = ()
+    m.waived_nodes = ()
     return ready
 
 
 def _is_opened(m: State, i: int) -> bool:
     """A gate has decided for the node, and it has not run since."""
-    name, controllers = m.compiled_plan.plan.nodes[i].name, m.compiled_plan.controllers
+    name, controllers = m.compiled_plan.plan.nodes[i].name, m.compiled_plan.controlling_gates
     return any(
         [name in m.open_targets.get(g, ()) and not (controllers[g] and is_unreachable(m, g)) for g in controllers[i]]
     )
 
 
 def _has_new_inputs(m: State, i: int) -> bool:
-    now, was, which = read_versions(m, i), m.consumed_versions[i], m.compiled_plan.refires[i]
+    now, was, which = read_versions(m, i), m.consumed_versions[i], m.compiled_plan.rerun_reads[i]
     return now != was if which is None else any([now[k] != was[k] for k in which])
 
 
 def _is_ready(m: State, i: int) -> bool:
-    layout = m.compiled_plan
-    test = layout.tests[i]
+    compiled_plan = m.compiled_plan
+    test = compiled_plan.rule_tests[i]
     if test is not None and not test(m, i):
         return False
     if not m.run_counts[i]:
         return m.has_inputs(i)
-    if layout.newer[i]:
+    if compiled_plan.newer_reads[i]:
         now = read_versions(m, i)
-        if any([now[k] <= m.consumed_versions[i][k] for k in layout.newer[i]]):
+        if any([now[k] <= m.consumed_versions[i][k] for k in compiled_plan.newer_reads[i]]):
             return False
-    name = layout.plan.nodes[i].name
-    for g in layout.controllers[i]:
+    name = compiled_plan.plan.nodes[i].name
+    for g in compiled_plan.controlling_gates[i]:
         if g in m.open_targets and name in m.open_targets[g]:
             return True
     return _has_new_inputs(m, i)

@@ -39,12 +39,12 @@ class PlanNumbers(Protocol):
         ...
 
     @property
-    def values(self) -> tuple[tuple[Value, ...], ...]:
+    def value_predicates(self) -> tuple[tuple[Value, ...], ...]:
         """The value predicates of the node's rule, left to right."""
         ...
 
     @property
-    def unit(self) -> tuple[int, ...]:
+    def unit_of(self) -> tuple[int, ...]:
         """The place of a node in a topological order; nodes of one cycle share theirs."""
         ...
 

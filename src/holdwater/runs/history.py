@@ -102,7 +102,7 @@ def build_node_histories(run: ActiveRun) -> list[NodeHistory]:
         if machine.state[i] == UPSTREAM_FAILED:
             h.reason = _upstream_failure_reason(run, i)
         elif machine.state[i] == SKIPPED:
-            h.reason = "a jump passed it over" if i in machine.skipped_ranges else "its trigger rule did not hold"
+            h.reason = "a jump passed it over" if i in machine.skipped_nodes else "its trigger rule did not hold"
     return out
 
 

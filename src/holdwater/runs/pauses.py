@@ -74,7 +74,7 @@ def find_pause(pause_id: str, run: ActiveRun, load_run: LoadRun) -> Pause | None
         if fan_out is None:
             return None
         item = "0"
-        if fan_out.width is not None:
+        if fan_out.max_concurrency is not None:
             item, _, rest = rest.partition("/")
         if not rest or not item.isdecimal() or int(item) not in _active_children(run, i):
             return None
@@ -114,7 +114,7 @@ def _active_children(run: ActiveRun, node_index: int) -> list[int]:
 def _pause_id_prefix(prefix: str, run: ActiveRun, node_index: int, item: int) -> str:
     """What pause ids in a child begin with."""
     child_ref = f"{prefix}{run.compiled_plan.plan.nodes[node_index].name}/"
-    return child_ref if run.machine.fan_outs[node_index].width is None else f"{child_ref}{item}/"
+    return child_ref if run.machine.fan_outs[node_index].max_concurrency is None else f"{child_ref}{item}/"
 
 
 def _make_pause(prefix: str, run: ActiveRun, node_index: int) -> Pause:
@@ -123,5 +123,5 @@ def _make_pause(prefix: str, run: ActiveRun, node_index: int) -> Pause:
     asked: Question | None = machine.pending_inputs[node_index]
     shown, schema = (None, None) if asked is None else (asked.shown, asked.answer_schema)
     return Pause(
-        prefix + node.name, run.row.id, node_index, machine.issues[node_index], node.name, answer, shown, schema
+        prefix + node.name, run.row.id, node_index, machine.fences[node_index], node.name, answer, shown, schema
     )

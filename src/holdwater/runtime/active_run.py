@@ -319,7 +319,7 @@ class ActiveRun:
         if type(command) is AwaitChildren:
             return WorkRow(self.row.id, command.node, command.generation, "children", self.row.workflow, now)
         if type(command) is Wake and command.at is not None:
-            fence = self.machine.issues[command.node]
+            fence = self.machine.fences[command.node]
             return WorkRow(self.row.id, command.node, fence, "wake", self.row.workflow, command.at)
         return None
 

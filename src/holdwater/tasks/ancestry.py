@@ -29,7 +29,7 @@ class Ancestry:
 
     def rank(self, node: int) -> int:
         """The rank of a node."""
-        return self._numbers.unit[node] + 1
+        return self._numbers.unit_of[node] + 1
 
     def node(self, rank: int) -> int:
         """The node of a rank."""

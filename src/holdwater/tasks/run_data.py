@@ -54,7 +54,7 @@ class TaskRunData:
 
     def rule_results(self, node: int) -> tuple[bool, ...]:
         """The truth of each value predicate of the node's rule, on private copies.  Raises DecodingError."""
-        rules = self._machine.compiled_plan.values[node]
+        rules = self._machine.compiled_plan.value_predicates[node]
         view = self.view(node) if rules else EMPTY
         out = []
         for rule in rules:
@@ -274,12 +274,12 @@ class TaskRunData:
 
     def _written_value(self, key: str, rank: int) -> Any:
         """What one task, or the initial context, wrote to the key, as a tree."""
-        layout = self._machine.compiled_plan
+        compiled_plan = self._machine.compiled_plan
         if rank == INITIAL_RANK:
-            initial: Patch = self._machine.value[layout.cell[INPUT_CELL]]
+            initial: Patch = self._machine.value[compiled_plan.cell[INPUT_CELL]]
             return parse_tree(initial.set.get(key))
         node = self._ancestry.node(rank)
-        patch: Patch | None = self._machine.value[layout.out[node][0]]
+        patch: Patch | None = self._machine.value[compiled_plan.out[node][0]]
         if patch is None or (key not in patch.set and key not in patch.removed):
             patch = self._machine.overrides[node]
         return parse_tree(patch.set.get(key))

@@ -114,7 +114,7 @@ class _Compiler:
                         self.above[t].append(p)
         edges = tuple(Node(p.name, after=(*self.sources(p), *(g.name for g in self.above[p.name]))) for p in parts)
         rough = compile_plan(Plan("rough", edges))  # who is in one loop with whom
-        self.loop = {p.name: rough.unit[i] for i, p in enumerate(parts)}
+        self.loop = {p.name: rough.unit_of[i] for i, p in enumerate(parts)}
         # a name with one maker lives in its maker's cell, also when it is given: that is a loop's seed
         self.alias = {n: f"{makers[0]}/{n}" for n, makers in self.makers.items() if len(makers) == 1}
 

@@ -102,5 +102,5 @@ class Program:
     passed: tuple[str, ...] = ()
 
     @cached_property
-    def layout(self) -> CompiledPlan:
+    def compiled_plan(self) -> CompiledPlan:
         return compile_plan(self.plan)

@@ -101,10 +101,10 @@ def _patch(before: Context, after: Context) -> dict[str, Any]:
 
 def _merged(m: Machine, names: frozenset[str]) -> Context:
     """The patches of these tasks, in an order that depends on the plan alone."""
-    layout = m.compiled_plan
-    out: Context = dict(m.value[layout.cell[GIVEN]])
-    for i in sorted((layout.index[n] for n in names), key=layout.unit.__getitem__):
-        cell = layout.out[i][0]
+    compiled_plan = m.compiled_plan
+    out: Context = dict(m.value[compiled_plan.cell[GIVEN]])
+    for i in sorted((compiled_plan.index[n] for n in names), key=compiled_plan.unit_of.__getitem__):
+        cell = compiled_plan.out[i][0]
         if not m.version[cell]:
             continue
         patch = m.value[cell]

@@ -259,7 +259,7 @@ class _RunCheck:
         if not 0 <= node < len(machine.state):
             return
         earlier = self._result_entries.get(node)
-        if earlier is not None and compiled_plan.loops[compiled_plan.unit[node]] is None:
+        if earlier is not None and compiled_plan.loops[compiled_plan.unit_of[node]] is None:
             self._add_violation(
                 "I2",
                 f"task {_node_label(machine, node)} has two recorded results, entry {earlier} and entry {self.seq}",
@@ -275,7 +275,7 @@ class _RunCheck:
         anew = compiled_plan.readers(event.inputs) if event.inputs else []
         if event.start is not None:
             anew.append(event.start)
-        for u in compiled_plan.descendants([compiled_plan.unit[i] for i in (*failed, *anew)]):
+        for u in compiled_plan.descendants([compiled_plan.unit_of[i] for i in (*failed, *anew)]):
             for i in compiled_plan.unit_members[u]:
                 self._result_entries.pop(i, None)
         self._failed_nodes -= failed
@@ -306,7 +306,7 @@ class _RunCheck:
             )
         elif not (type(event) is ev.Succeeded and self.violations and self.violations[-1].invariant == "I2"):
             fence = getattr(event, "fence", None)
-            under = "" if fence is None else f" under fence {fence}; the latest it was issued is {machine.issues[node]}"
+            under = "" if fence is None else f" under fence {fence}; the latest it was issued is {machine.fences[node]}"
             self._add_violation(
                 "I2", f"{what} is about task {_node_label(machine, node)}, which is {machine.state[node]}{under}"
             )
@@ -355,7 +355,7 @@ class _RunCheck:
         if command is None:
             self._add_violation("I6", f"{where} that is not outstanding")
             return
-        kind, fence = "wake", machine.issues[row.node]
+        kind, fence = "wake", machine.fences[row.node]
         if type(command) is Execute:
             kind, fence = "execute", command.fence
         elif type(command) is AwaitChildren:

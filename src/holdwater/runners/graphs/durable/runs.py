@@ -129,15 +129,21 @@ class DurableGraphRuns:
 
         Those of questions that the changed inputs put anew stay.  Raises PauseNotFound, AnswerError, EncodingError.
         """
-        m, layout = run.machine, run.compiled_plan
-        anew = layout.descendants([layout.unit[i] for i in layout.readers(changed_inputs)])
+        m, compiled_plan = run.machine, run.compiled_plan
+        anew = compiled_plan.descendants([compiled_plan.unit_of[i] for i in compiled_plan.readers(changed_inputs)])
         for pause_id in list(caller.answers):
-            i = layout.index.get(pause_id)
-            if i is None or not m.run_counts[i] or i in m.pending_inputs or i in m.todo or layout.loops[layout.unit[i]]:
+            i = compiled_plan.index.get(pause_id)
+            if (
+                i is None
+                or not m.run_counts[i]
+                or i in m.pending_inputs
+                or i in m.todo
+                or compiled_plan.loops[compiled_plan.unit_of[i]]
+            ):
                 continue
-            if layout.unit[i] not in anew:
+            if compiled_plan.unit_of[i] not in anew:
                 answer = caller.validate_answer(pause_id, caller.answers.pop(pause_id))
-                if m.value[layout.out[i][0]] != Stored.of(answer):
+                if m.value[compiled_plan.out[i][0]] != Stored.of(answer):
                     raise self._pause_not_found_error(run.row.id, [pause_id], "it was answered otherwise before")
 
     def _pause_not_found_error(self, run_id: str, keys: Iterable[str], reason: str) -> PauseNotFound:
@@ -182,7 +188,7 @@ class DurableGraphRuns:
             },
             error,
             tuple([self._to_pause_info(request.graph, pause) for pause in pauses]),
-            sum([r.count for r in run.machine.supersteps.values()]),
+            sum([r.iteration for r in run.machine.supersteps.values()]),
         )
 
     def wait_for_run(self, run_id: str) -> None:

@@ -40,7 +40,7 @@ def outcome_of(
     return RunOutcome(
         compiled.collect_outputs(m),
         _run_error(compiled, m, errors, run_context.max_iterations) if m.errors else None,
-        iterations=sum([r.count for r in m.supersteps.values()]),
+        iterations=sum([r.iteration for r in m.supersteps.values()]),
     )
 
 
@@ -58,9 +58,9 @@ def _run_error(
     return infinite_loop_error(compiled.compiled_plan, i, max_iterations)
 
 
-def infinite_loop_error(layout: CompiledPlan, node: int, max_iterations: int) -> InfiniteLoopError:
+def infinite_loop_error(compiled_plan: CompiledPlan, node: int, max_iterations: int) -> InfiniteLoopError:
     """The error of the loop a node is in, which used up its iterations."""
-    members = [layout.plan.nodes[j].name for j in layout.unit_members[layout.unit[node]]]
+    members = [compiled_plan.plan.nodes[j].name for j in compiled_plan.unit_members[compiled_plan.unit_of[node]]]
     return InfiniteLoopError(
         f"the loop {', '.join(members)} was still going after {max_iterations} iterations",
         max_iterations=max_iterations,

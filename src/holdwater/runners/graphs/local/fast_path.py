@@ -55,14 +55,16 @@ class _CallRow(NamedTuple):
 
 def compile_fast_path(compiled: CompiledGraph, input_names: frozenset[str]) -> FastPath | None:
     """None if the graph decides anything, or waits, or runs only in part with these inputs."""
-    layout = compiled.compiled_plan
-    if any(loop is not None for loop in layout.loops) or not input_names.isdisjoint(layout.plan.aliases):
+    compiled_plan = compiled.compiled_plan
+    if any(loop is not None for loop in compiled_plan.loops) or not input_names.isdisjoint(compiled_plan.plan.aliases):
         return None
-    there = {layout.cell[name] for name in input_names if name in compiled.input_names}
-    for node, reads, needed, rule in zip(compiled.nodes, layout.reads, layout.needed, layout.tests, strict=True):
+    there = {compiled_plan.cell[name] for name in input_names if name in compiled.input_names}
+    for node, reads, needed, rule in zip(
+        compiled.nodes, compiled_plan.reads, compiled_plan.required_reads, compiled_plan.rule_tests, strict=True
+    ):
         if rule is not None or not _is_supported(node) or any(len(cells) != 1 for cells in reads):
             return None
-        if any(cells[0] not in there and cells[0] not in layout.written_cells for cells in needed):
+        if any(cells[0] not in there and cells[0] not in compiled_plan.written_cells for cells in needed):
             return None
     if any(len(cells) != 1 for _, cells in (*compiled.outputs, *compiled.partial_outputs)):
         return None
@@ -93,20 +95,22 @@ class FastPath:
 
     def __init__(self, compiled: CompiledGraph, input_names: frozenset[str]) -> None:
         self.compiled = compiled
-        layout = compiled.compiled_plan
-        self._input_cells = tuple((layout.cell[name], name) for name in layout.plan.inputs if name in input_names)
-        self._scratch_cell = len(layout.cell)
+        compiled_plan = compiled.compiled_plan
+        self._input_cells = tuple(
+            (compiled_plan.cell[name], name) for name in compiled_plan.plan.inputs if name in input_names
+        )
+        self._scratch_cell = len(compiled_plan.cell)
         self._output_cells = tuple((name, cells[0]) for name, cells in compiled.outputs)
         self._partial_output_cells = tuple((name, cells[0]) for name, cells in compiled.partial_outputs)
         bound = compiled.graph.bound
         self._bound_values = compiled.graph.bound_values
-        self._available_cells = layout.written_cells | {c for c, _ in self._input_cells}
-        self._initial_cells: _Cells = [_UNSET] * (len(layout.cell) + 1)
+        self._available_cells = compiled_plan.written_cells | {c for c, _ in self._input_cells}
+        self._initial_cells: _Cells = [_UNSET] * (len(compiled_plan.cell) + 1)
         for name, value in bound.items():
-            if name in compiled.input_names and layout.cell[name] not in layout.written_cells:
-                self._initial_cells[layout.cell[name]] = value
-                self._available_cells |= {layout.cell[name]}
-        self._node_order = tuple(_issue_order(layout))
+            if name in compiled.input_names and compiled_plan.cell[name] not in compiled_plan.written_cells:
+                self._initial_cells[compiled_plan.cell[name]] = value
+                self._available_cells |= {compiled_plan.cell[name]}
+        self._node_order = tuple(_issue_order(compiled_plan))
         self._rows = tuple(map(self._make_row, self._node_order))
         self._returns_checked = False
         self._cached_generate = lru_cache(maxsize=8)(self._generate)
@@ -142,9 +146,9 @@ class FastPath:
 
     def _find_return_error(self, v: _Cells) -> NodeReturnError | None:
         """A plain function must not have returned a coroutine; a generator may be its value."""
-        layout = self.compiled.compiled_plan
+        compiled_plan = self.compiled.compiled_plan
         for i in () if UNEVALUATED_TYPES.isdisjoint(map(type, v)) else self._node_order:
-            for c in layout.out[i]:
+            for c in compiled_plan.out[i]:
                 try:
                     self.compiled.calls[i].resolve_returned(v[c])
                 except NodeReturnError as error:
@@ -351,14 +355,14 @@ def _is_positional(
     return not [*default_factories] and [node.param(name) for name, _ in wired_cells] == list(names[: len(wired_cells)])
 
 
-def _issue_order(layout: CompiledPlan) -> Iterator[int]:
+def _issue_order(compiled_plan: CompiledPlan) -> Iterator[int]:
     """The nodes as a machine issues them when each is done at once."""
-    need = list(layout.indegree)
-    queue = deque(layout.roots)
+    need = list(compiled_plan.indegree)
+    queue = deque(compiled_plan.root_units)
     while queue:
         u = queue.popleft()
-        yield layout.unit_members[u][0]
-        for v in layout.next[u]:
+        yield compiled_plan.unit_members[u][0]
+        for v in compiled_plan.successors[u]:
             need[v] -= 1
             if not need[v]:
                 queue.append(v)
