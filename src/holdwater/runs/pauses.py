@@ -8,11 +8,11 @@ from typing import Any
 
 from holdwater.errors import PauseNotFound, did_you_mean
 from holdwater.kernel.states import AWAITING_INPUT
+from holdwater.model.child_ids import child_run_id
 from holdwater.model.input_requests import Question
 from holdwater.model.json_schema import Schema
 from holdwater.model.values import Stored
 from holdwater.runtime.active_run import ActiveRun
-from holdwater.runtime.services.children import child_run_id
 
 LoadRun = Callable[[str], ActiveRun | None]
 

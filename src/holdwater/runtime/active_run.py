@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from holdwater.errors import IllegalEvent
 from holdwater.kernel import CompiledPlan, Machine
-from holdwater.kernel.compiled_plan import RUN
+from holdwater.kernel.run_error import describe_run_error
 from holdwater.model import journal as journal_format
 from holdwater.model.commands import AwaitChildren, Cancel, Command, Evaluate, Execute, Wake
 from holdwater.model.events import (
@@ -243,15 +243,7 @@ class ActiveRun:
     @property
     def error(self) -> str | None:
         """Why the run failed, for people: the task, the exception type and the message."""
-        m = self.machine
-        if not m.failed or not m.errors:
-            return None
-        if RUN in m.errors:
-            return m.errors[RUN][1]
-        nodes = self.compiled_plan.plan.nodes
-        fatal = sorted(i for i in m.errors if nodes[i].on_error != "ignore")
-        first = f"task {nodes[fatal[0]].name!r} failed: {m.errors[fatal[0]][1]}"
-        return first if len(fatal) == 1 else f"{first} (and {len(fatal) - 1} more failed)"
+        return describe_run_error(self.machine)
 
     # -- writing
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from holdwater.kernel import Machine
+from holdwater.model.child_ids import child_run_id
 from holdwater.model.commands import AwaitChildren
 from holdwater.model.records import RunRow
-from holdwater.runtime.services.children import child_run_id
 
 REACTION_GRACE_US: Final = 1_800_000_000
 """how long runners may take to notice, who look every half minute, and their clocks may differ"""

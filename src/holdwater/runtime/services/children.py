@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from holdwater.errors import HoldwaterError, RunNotFound, StoreUnavailable
 from holdwater.kernel.states import FanOut
 from holdwater.model import events as ev
+from holdwater.model.child_ids import ChildRef, child_ref, child_run_id
 from holdwater.model.commands import AwaitChildren
 from holdwater.model.journal import JournalEntry
 from holdwater.model.ports import WorkflowDefinition
@@ -27,22 +28,6 @@ if TYPE_CHECKING:
 
 POLL_INTERVAL_US: Final = 100_000
 """how often a child that runs elsewhere is looked at, where the store does not tell"""
-
-ChildRef = tuple[str, int, int, int]
-"""parent run, node, turn, item"""
-
-
-def child_run_id(parent_id: str, node: str, generation: int, index: int) -> str:
-    """The id of a child run."""
-    return f"{parent_id}/{node}.{generation}.{index}"
-
-
-def child_ref(row: RunRow) -> tuple[str, str, int, int] | None:
-    """Parent run, node's name, turn and item of a child; None for a run that no node has fanned out to."""
-    if row.parent_id is None or not row.id.startswith(f"{row.parent_id}/"):
-        return None
-    node, turn, item = row.id[len(row.parent_id) + 1 :].rsplit(".", 2)
-    return row.parent_id, node, int(turn), int(item)
 
 
 class ChildRuns:

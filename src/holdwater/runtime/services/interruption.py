@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from holdwater.model import events as ev
+from holdwater.model.child_ids import child_ref
 from holdwater.model.journal import JournalEntry
 from holdwater.model.records import RunFilter, RunRow
 from holdwater.runtime.active_run import INTERRUPTED_REASON, ActiveRun
 from holdwater.runtime.future import Future
-from holdwater.runtime.services.children import child_ref
 
 if TYPE_CHECKING:
     from holdwater.runtime.driver import Driver

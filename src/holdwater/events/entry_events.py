@@ -1,0 +1,218 @@
+"""Events of one journal entry: its own, as far as the entry itself says them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from holdwater.events import run_events as out
+from holdwater.kernel.compiled_plan import CompiledPlan
+from holdwater.kernel.machine import Machine
+from holdwater.model import events as ev
+from holdwater.model.child_ids import child_ref, child_run_id
+from holdwater.model.commands import Execute
+from holdwater.model.journal import JournalEntry
+from holdwater.model.records import RunRow
+
+E = TypeVar("E", bound=out.RunEvent)
+
+SkipReason = Callable[[tuple[Any, ...]], "str | None"]
+"""values of a node that succeeded -> why its function did nothing; None: it did its work"""
+
+
+@dataclass(slots=True)
+class EventBuilder:
+    """Collects the events of one entry and numbers them."""
+
+    run: RunRow
+    seq: int
+    recorded_at: int
+    events: list[out.RunEvent] = field(default_factory=list)
+
+    def add(self, kind: type[E], *, at: int | None = None, **fields: Any) -> None:
+        """One more event; `at` None: it happened when it was journalled."""
+        when = self.recorded_at if at is None else at
+        self.events.append(
+            kind(
+                run_id=self.run.id,
+                seq=self.seq,
+                part=len(self.events),
+                at=when,
+                recorded_at=self.recorded_at,
+                **fields,
+            )
+        )
+
+    def is_inherited(self, entry: JournalEntry) -> bool:
+        """Whether a fork took the attempt over from the run it began with."""
+        return self.run.forked_from is not None and 0 < entry.ended < self.run.created_at
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptInfo:
+    """An attempt that an entry ends."""
+
+    node: str
+    attempt: int | None
+    fence: int
+    started_at: int | None
+    ended_at: int
+    notes: tuple[str, ...]
+    inherited: bool
+
+    def fields(self) -> dict[str, Any]:
+        """What every event that ends an attempt has."""
+        return {
+            "at": self.ended_at,
+            "node": self.node,
+            "attempt": self.attempt,
+            "fence": self.fence,
+            "started_at": self.started_at,
+            "notes": self.notes,
+            "inherited": self.inherited,
+        }
+
+
+AttemptEvent = (
+    ev.Succeeded | ev.Failed | ev.Cancelled | ev.Deferred | ev.InputRequested | ev.ChildRunsRequested
+)  # fmt: skip
+ATTEMPT_EVENTS: Final = (
+    ev.Succeeded, ev.Failed, ev.Cancelled, ev.Deferred, ev.InputRequested, ev.ChildRunsRequested
+)  # fmt: skip
+
+
+def add_entry_events(builder: EventBuilder, machine: Machine, entry: JournalEntry, skip_reason: SkipReason) -> None:
+    """The entry's own events.  `machine`: before the entry is applied."""
+    event, nodes = entry.event, machine.compiled_plan.plan.nodes
+    if isinstance(event, ATTEMPT_EVENTS):
+        _add_attempt(builder, machine, entry, event, skip_reason)
+        return
+    match event:
+        case ev.Started():
+            _add_start(builder, machine.compiled_plan, event)
+        case ev.InputsOverridden():
+            builder.add(out.NodeInputsOverridden, node=nodes[event.node].name)
+        case ev.AttemptLost():
+            number = _attempt_number(machine, event.node)
+            builder.add(
+                out.NodeAttemptLost,
+                node=nodes[event.node].name,
+                attempt=number,
+                fence=event.fence,
+                counted=event.counted,
+            )
+        case ev.ChildStatusChanged():
+            name = nodes[event.node].name
+            child = child_run_id(builder.run.id, name, event.generation, event.index)
+            builder.add(
+                out.NodeChildChanged,
+                node=name,
+                child_run_id=child,
+                item_index=event.index,
+                status=event.status,
+                error=event.error,
+            )
+        case ev.RuleEvaluated():
+            builder.add(out.NodeRuleEvaluated, node=nodes[event.node].name, results=event.rule_results)
+        case ev.TimerSet():
+            builder.add(out.NodeWaiting, node=nodes[event.node].name, until=event.at)
+        case ev.InputProvided():
+            early = event.node not in machine.pending_inputs
+            builder.add(out.NodeInputProvided, node=nodes[event.node].name, fence=event.fence, early=early)
+        case ev.CancelRequested():
+            builder.add(out.RunCancelRequested, reason=event.reason)
+        case ev.TimedOut():
+            builder.add(out.RunTimedOut, error=event.error)
+        case ev.Paused():
+            builder.add(out.RunPaused, reason=event.reason, requested=True)
+        case ev.Resumed():
+            builder.add(out.RunResumed, reason=event.reason, requested=True)
+
+
+def skipped_nodes(plan: CompiledPlan, ranges: tuple[str, ...]) -> Iterator[int]:
+    """The nodes of a sequence that a decision passes over."""
+    for span in plan.node_ranges(ranges):
+        yield from span
+
+
+def _add_start(builder: EventBuilder, plan: CompiledPlan, event: ev.Started) -> None:
+    run, child = builder.run, child_ref(builder.run)
+    builder.add(
+        out.RunStarted,
+        workflow=run.workflow,
+        style=run.style,
+        node_count=len(plan.plan.nodes),
+        parent_run_id=run.parent_id,
+        parent_node=None if child is None else child[1],
+        item_index=None if child is None else child[3],
+        inputs=event.inputs,
+    )
+
+
+def _add_attempt(
+    builder: EventBuilder, machine: Machine, entry: JournalEntry, event: AttemptEvent, skip_reason: SkipReason
+) -> None:
+    attempt = AttemptInfo(
+        machine.compiled_plan.plan.nodes[event.node].name,
+        _attempt_number(machine, event.node),
+        event.fence,
+        entry.began or None,
+        entry.ended or builder.recorded_at,
+        entry.notes,
+        builder.is_inherited(entry),
+    )
+    if entry.began:
+        builder.add(
+            out.NodeStarted,
+            at=entry.began,
+            node=attempt.node,
+            attempt=attempt.attempt,
+            fence=attempt.fence,
+            inherited=attempt.inherited,
+        )
+    fields = attempt.fields()
+    match event:
+        case ev.Succeeded(values=values):
+            reason = skip_reason(values)
+            if reason is None:
+                builder.add(out.NodeSucceeded, values=values, **fields)
+            else:
+                builder.add(out.NodeSkipped, reason=reason, values=values, **fields)
+        case ev.Failed():
+            _add_failure(builder, machine, event, fields)
+        case ev.Cancelled():
+            builder.add(out.NodeCancelled, **fields)
+        case ev.Deferred(until=until):
+            builder.add(out.NodeWaiting, until=until, **fields)
+        case ev.InputRequested(question=question):
+            builder.add(out.NodeInputRequested, question=question, **fields)
+        case ev.ChildRunsRequested():
+            builder.add(
+                out.NodeChildrenRequested,
+                count=len(event.inputs),
+                max_concurrency=event.max_concurrency,
+                fail_fast=event.fail_fast,
+                **fields,
+            )
+
+
+def _add_failure(builder: EventBuilder, machine: Machine, event: ev.Failed, fields: dict[str, Any]) -> None:
+    retry_at = None
+    if event.retry_at is not None and not machine.halted:  # a run that ends tries nothing again
+        retry_at = event.retry_at or fields["at"]
+    builder.add(
+        out.NodeFailed,
+        error=event.error,
+        category=event.kind,
+        traceback=event.traceback,
+        retry_at=retry_at,
+        **fields,
+    )
+    if retry_at is not None:
+        builder.add(out.NodeRetrying, node=fields["node"], attempt=(fields["attempt"] or 0) + 1, retry_at=retry_at)
+
+
+def _attempt_number(machine: Machine, node: int) -> int | None:
+    command = machine.todo.get(node)
+    return command.attempt if type(command) is Execute else None

@@ -1,0 +1,206 @@
+"""The events of a run, from its journal: one pure fold for tasks, steps and graphs, without any code of users."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import compress, count
+from operator import ne
+from typing import Any, Final
+
+from holdwater.events import run_events as out
+from holdwater.events.entry_events import EventBuilder, SkipReason, add_entry_events, skipped_nodes
+from holdwater.events.skip_reasons import skip_reason
+from holdwater.kernel.compiled_plan import RUN, CompiledPlan
+from holdwater.kernel.gates import END, WAITING
+from holdwater.kernel.machine import Machine
+from holdwater.kernel.run_error import describe_run_error, first_failed_node
+from holdwater.model import events as ev
+from holdwater.model.commands import Execute
+from holdwater.model.journal import JournalEntry
+from holdwater.model.records import RunRow
+from holdwater.model.rules import CANCELLED, SKIPPED, SUCCEEDED, UPSTREAM_FAILED
+
+NEVER_SKIPPED: Final[SkipReason] = lambda values: None  # noqa: E731
+
+
+def run_events(
+    row: RunRow,
+    plan: CompiledPlan,
+    journal: Iterable[JournalEntry],
+    *,
+    after: int | out.Position = 0,
+    skipped_by: SkipReason = NEVER_SKIPPED,
+) -> list[out.RunEvent]:
+    """The events of a run behind a journal number or a position.
+
+    `journal`: from its first entry on.  `skipped_by`: of the run's style.  Raises IllegalEvent for a journal that is
+    not one of this plan.
+    """
+    stream = RunEventStream(row, plan, skipped_by)
+    return [event for entry in journal for event in stream.append(entry) if is_behind(event, after)]
+
+
+def is_behind(event: out.RunEvent, after: int | out.Position) -> bool:
+    """Whether the event comes after this entry, or after this event of an entry."""
+    return event.seq > after if isinstance(after, int) else event.position > after
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What of a run is compared before and after an entry."""
+
+    status: str
+    states: list[str]
+    pending: frozenset[int]
+    early: dict[int, int]
+    issues: list[int] | None
+    """only where something may be taken back"""
+
+    @classmethod
+    def of(cls, machine: Machine, event: ev.Event) -> _Before:
+        return cls(
+            machine.status,
+            machine.state.copy(),
+            frozenset(machine.pending_inputs) if machine.pending_inputs else frozenset(),
+            {i: len(kept) for i, kept in machine.early_inputs.items()} if machine.early_inputs else {},
+            machine.issues.copy() if type(event) is ev.Resumed else None,
+        )
+
+
+class RunEventStream:
+    """Turns the journal of one run into events, entry by entry.  `seq`: number of the last entry it was given."""
+
+    def __init__(self, row: RunRow, plan: CompiledPlan, skipped_by: SkipReason = NEVER_SKIPPED) -> None:
+        self._row, self._plan, self._skipped_by = row, plan, skipped_by
+        self._machine = Machine(plan)
+        self._announced: set[int] = set()
+        """nodes of a sequence whose skip was told with the decision that passes them over"""
+        self._reason = ""
+        self.seq = 0
+
+    @property
+    def has_ended(self) -> bool:
+        """The run is completed, failed or cancelled."""
+        return self._machine.ended
+
+    def append(self, entry: JournalEntry) -> list[out.RunEvent]:
+        """The events of the next entry.  Raises IllegalEvent if it does not fit the run."""
+        machine, event = self._machine, entry.event
+        self.seq += 1
+        builder = EventBuilder(self._row, self.seq, entry.at)
+        if self.seq == 1 and self._row.forked_from is not None:
+            builder.add(out.RunForked, source_run_id=self._row.forked_from)
+        add_entry_events(builder, machine, entry, self._skipped_by)
+        if isinstance(event, (ev.CancelRequested, ev.Paused, ev.Resumed)):
+            self._reason = event.reason
+        before = _Before.of(machine, event)
+        machine.apply(event)
+        self._add_route(builder, event)
+        self._add_resets(builder, before)
+        self._add_inputs(builder, event, before)
+        self._add_changes(builder, event, before)
+        self._add_scheduled(builder)
+        self._add_status(builder, event, before.status)
+        return builder.events
+
+    # -- what follows from an entry
+
+    def _add_route(self, builder: EventBuilder, event: ev.Event) -> None:
+        """Decisions, and in a sequence the nodes they pass over."""
+        match event:
+            case ev.Started(skipped_ranges=ranges) if ranges:
+                self._add_passed_over(builder, ranges, "not requested")
+            case ev.Resumed(start=start) if start is not None:
+                self._add_passed_over(builder, self._machine.last_decision[RUN], "not requested")
+            case ev.Succeeded(node=node, decision=decision) if decision is not None:
+                name, targets = self._name(node), decision
+                if self._plan.plan.sequence:
+                    following = range(node + 1, len(self._plan.plan.nodes))
+                    kept = [i for i in following if i not in self._machine.skipped_ranges]
+                    targets = (self._name(kept[0]),) if kept else (END,)
+                builder.add(out.NodeRouteDecided, node=name, targets=targets or (END,))
+                if self._plan.plan.sequence:
+                    self._add_passed_over(builder, decision, f"skipped by {name}")
+
+    def _add_passed_over(self, builder: EventBuilder, ranges: tuple[str, ...], reason: str) -> None:
+        for node in skipped_nodes(self._plan, ranges):
+            if node not in self._announced and self._machine.state[node] in (WAITING, SKIPPED):
+                self._announced.add(node)
+                builder.add(out.NodeSkipped, node=self._name(node), reason=reason)
+
+    def _add_resets(self, builder: EventBuilder, before: _Before) -> None:
+        if before.issues is None:
+            return
+        machine = self._machine
+        for node, (old, new) in enumerate(zip(before.states, machine.state)):
+            is_passed_over = node in machine.skipped_ranges
+            taken_back = old != WAITING and (new != old or machine.issues[node] != before.issues[node])
+            if (taken_back or node in self._announced) and not is_passed_over and new != SKIPPED:
+                self._announced.discard(node)
+                builder.add(out.NodeReset, node=self._name(node))
+
+    def _add_inputs(self, builder: EventBuilder, event: ev.Event, before: _Before) -> None:
+        """Answers that end their nodes, and nodes that ask without calling a function."""
+        machine = self._machine
+        if type(event) is ev.InputProvided and event.node in before.pending:
+            builder.add(out.NodeSucceeded, node=self._name(event.node), fence=event.fence, values=event.values)
+        for node, kept in before.early.items():
+            if len(machine.early_inputs.get(node, ())) < kept:
+                builder.add(out.NodeSucceeded, node=self._name(node))
+        if machine.pending_inputs:
+            own = event.node if type(event) is ev.InputRequested else None
+            for node in machine.pending_inputs:
+                if node != own and (node not in before.pending or before.issues is not None):
+                    builder.add(out.NodeInputRequested, node=self._name(node))
+
+    def _add_changes(self, builder: EventBuilder, event: ev.Event, before: _Before) -> None:
+        """Nodes that are skipped or cancelled, and timers that have run out."""
+        machine, states = self._machine, self._machine.state
+        if type(event) is ev.TimerFired and states[event.node] == SUCCEEDED:
+            builder.add(out.NodeSucceeded, node=self._name(event.node))
+        own = event.node if type(event) is ev.Cancelled else None
+        for node in compress(count(), map(ne, before.states, states)):
+            if states[node] in (SKIPPED, UPSTREAM_FAILED) and node not in self._announced:
+                failed = states[node] == UPSTREAM_FAILED
+                reason = skip_reason(machine, node)
+                builder.add(out.NodeSkipped, node=self._name(node), reason=reason, because_of_failure=failed)
+            elif states[node] == CANCELLED and node != own:
+                builder.add(out.NodeCancelled, node=self._name(node))
+
+    def _add_scheduled(self, builder: EventBuilder) -> None:
+        machine = self._machine
+        for command in machine.take():
+            if type(command) is Execute and machine.todo.get(command.node) is command:
+                name = self._name(command.node)
+                builder.add(out.NodeScheduled, node=name, attempt=command.attempt, fence=command.fence)
+
+    def _add_status(self, builder: EventBuilder, event: ev.Event, before: str) -> None:
+        """The run pauses by itself, goes on, or ends."""
+        machine, status = self._machine, self._machine.status
+        if status == before and type(event) is not ev.Resumed:
+            return
+        fields: dict[str, Any] = {"supersteps": sum([loop.count for loop in machine.supersteps.values()])}
+        match status:
+            case "paused" if type(event) is not ev.Paused:
+                builder.add(out.RunPaused)
+            case "running" if before == "paused" and type(event) in (ev.InputProvided, ev.ChildStatusChanged):
+                builder.add(out.RunResumed)
+            case "completed":
+                builder.add(out.RunCompleted, **fields)
+            case "cancelled":
+                builder.add(out.RunCancelled, reason=self._reason, **fields)
+            case "failed":
+                node = first_failed_node(machine)
+                category, error = (None, None) if node is None else machine.errors[node]
+                builder.add(
+                    out.RunFailed,
+                    error=describe_run_error(machine) or "",
+                    node=None if node is None else self._name(node),
+                    node_error=error,
+                    category=category,
+                    **fields,
+                )
+
+    def _name(self, node: int) -> str:
+        return self._plan.plan.nodes[node].name
