@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -13,12 +13,10 @@ from holdwater.model import events as ev
 from holdwater.model.child_ids import child_ref, child_run_id
 from holdwater.model.commands import Execute
 from holdwater.model.journal import JournalEntry
+from holdwater.model.ports import AuthoringStyle
 from holdwater.model.records import RunRow
 
 E = TypeVar("E", bound=out.RunEvent)
-
-SkipReason = Callable[[tuple[Any, ...]], "str | None"]
-"""values of a node that succeeded -> why its function did nothing; None: it did its work"""
 
 
 @dataclass(slots=True)
@@ -82,11 +80,11 @@ ATTEMPT_EVENTS: Final = (
 )  # fmt: skip
 
 
-def add_entry_events(builder: EventBuilder, machine: Machine, entry: JournalEntry, skip_reason: SkipReason) -> None:
+def add_entry_events(builder: EventBuilder, machine: Machine, entry: JournalEntry, style: AuthoringStyle) -> None:
     """The entry's own events.  `machine`: before the entry is applied."""
     event, nodes = entry.event, machine.compiled_plan.plan.nodes
     if isinstance(event, ATTEMPT_EVENTS):
-        _add_attempt(builder, machine, entry, event, skip_reason)
+        _add_attempt(builder, machine, entry, event, style)
         return
     match event:
         case ev.Started():
@@ -151,7 +149,7 @@ def _add_start(builder: EventBuilder, plan: CompiledPlan, event: ev.Started) -> 
 
 
 def _add_attempt(
-    builder: EventBuilder, machine: Machine, entry: JournalEntry, event: AttemptEvent, skip_reason: SkipReason
+    builder: EventBuilder, machine: Machine, entry: JournalEntry, event: AttemptEvent, style: AuthoringStyle
 ) -> None:
     attempt = AttemptInfo(
         machine.compiled_plan.plan.nodes[event.node].name,
@@ -174,7 +172,7 @@ def _add_attempt(
     fields = attempt.fields()
     match event:
         case ev.Succeeded(values=values):
-            reason = skip_reason(values)
+            reason = style.skip_reason(values)
             if reason is None:
                 builder.add(out.NodeSucceeded, values=values, **fields)
             else:

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import compress, count
 from operator import ne
-from typing import Any, Final
+from typing import Any
 
 from holdwater.events import run_events as out
-from holdwater.events.entry_events import EventBuilder, SkipReason, add_entry_events, skipped_nodes
+from holdwater.events.entry_events import EventBuilder, add_entry_events, skipped_nodes
 from holdwater.events.skip_reasons import skip_reason
 from holdwater.kernel.compiled_plan import RUN, CompiledPlan
 from holdwater.kernel.gates import END, WAITING
@@ -18,26 +18,25 @@ from holdwater.kernel.run_error import describe_run_error, first_failed_node
 from holdwater.model import events as ev
 from holdwater.model.commands import Execute
 from holdwater.model.journal import JournalEntry
+from holdwater.model.ports import AuthoringStyle
 from holdwater.model.records import RunRow
 from holdwater.model.rules import CANCELLED, SKIPPED, SUCCEEDED, UPSTREAM_FAILED
-
-NEVER_SKIPPED: Final[SkipReason] = lambda values: None  # noqa: E731
 
 
 def run_events(
     row: RunRow,
     plan: CompiledPlan,
     journal: Iterable[JournalEntry],
+    style: AuthoringStyle,
     *,
     after: int | out.Position = 0,
-    skipped_by: SkipReason = NEVER_SKIPPED,
 ) -> list[out.RunEvent]:
     """The events of a run behind a journal number or a position.
 
-    `journal`: from its first entry on.  `skipped_by`: of the run's style.  Raises IllegalEvent for a journal that is
+    `journal`: from its first entry on.  Raises IllegalEvent for a journal that is
     not one of this plan.
     """
-    stream = RunEventStream(row, plan, skipped_by)
+    stream = RunEventStream(row, plan, style)
     return [event for entry in journal for event in stream.append(entry) if is_behind(event, after)]
 
 
@@ -71,8 +70,8 @@ class _Before:
 class RunEventStream:
     """Turns the journal of one run into events, entry by entry.  `seq`: number of the last entry it was given."""
 
-    def __init__(self, row: RunRow, plan: CompiledPlan, skipped_by: SkipReason = NEVER_SKIPPED) -> None:
-        self._row, self._plan, self._skipped_by = row, plan, skipped_by
+    def __init__(self, row: RunRow, plan: CompiledPlan, style: AuthoringStyle) -> None:
+        self._row, self._plan, self._style = row, plan, style
         self._machine = Machine(plan)
         self._announced: set[int] = set()
         """nodes of a sequence whose skip was told with the decision that passes them over"""
@@ -91,7 +90,7 @@ class RunEventStream:
         builder = EventBuilder(self._row, self.seq, entry.at)
         if self.seq == 1 and self._row.forked_from is not None:
             builder.add(out.RunForked, source_run_id=self._row.forked_from)
-        add_entry_events(builder, machine, entry, self._skipped_by)
+        add_entry_events(builder, machine, entry, self._style)
         if isinstance(event, (ev.CancelRequested, ev.Paused, ev.Resumed)):
             self._reason = event.reason
         before = _Before.of(machine, event)

@@ -86,3 +86,7 @@ class GraphStyle:
     def answer(self, writes: int, value: Any) -> tuple[Stored, ...]:
         """The answer, and nothing for what is only emitted.  Raises EncodingError."""
         return (Stored.of(value), *[Stored.of(None)] * (writes - 1))
+
+    def skip_reason(self, values: tuple[Any, ...]) -> str | None:
+        """None: no function of this style says so."""
+        return None

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from holdwater.model.records import RunRow
 
-ChildRef = tuple[str, str, int, int]
-"""parent run, node, generation, item"""
-
 
 def child_run_id(parent_id: str, node: str, generation: int, item: int) -> str:
     """The id of a child run."""
     return f"{parent_id}/{node}.{generation}.{item}"
 
 
-def child_ref(row: RunRow) -> ChildRef | None:
+def child_ref(row: RunRow) -> tuple[str, str, int, int] | None:
     """Parent run, node's name, generation and item of a child; None for a run that no node has fanned out to."""
     if row.parent_id is None or not row.id.startswith(f"{row.parent_id}/"):
         return None

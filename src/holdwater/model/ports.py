@@ -346,6 +346,10 @@ class AuthoringStyle(Protocol):
         """The cells of an answer, for a node with so many.  Raises EncodingError."""
         ...
 
+    def skip_reason(self, values: tuple[Any, ...]) -> str | None:
+        """The reason a function gave for having done nothing, from the cells of its node; None: it did its work."""
+        ...
+
 
 class TaskControl(Protocol):
     """What a running body can ask of the engine."""

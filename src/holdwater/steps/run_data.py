@@ -228,3 +228,7 @@ class StepsStyle:
     def answer(self, writes: int, value: Any) -> tuple[StepDelta, ...]:
         """Steps ask nothing; what is said all the same is added to the params.  Raises EncodingError."""
         return (StepDelta(params=encode_values(value, "answer")),)
+
+    def skip_reason(self, values: tuple[StepDelta, ...]) -> str | None:
+        """The reason a step gave for having skipped itself."""
+        return values[0].skipped if values else None

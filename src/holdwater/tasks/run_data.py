@@ -350,3 +350,7 @@ class TaskStyle:
     def answer(self, writes: int, value: Any) -> tuple[Patch, ...]:
         """Tasks ask nothing; what is said all the same is added to the context.  Raises EncodingError."""
         return (Patch(Context(value).stored_values()),)
+
+    def skip_reason(self, values: tuple[Any, ...]) -> str | None:
+        """None: no function of this style says so."""
+        return None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from holdwater.errors import HoldwaterError, RunNotFound, StoreUnavailable
 from holdwater.kernel.states import FanOut
 from holdwater.model import events as ev
-from holdwater.model.child_ids import ChildRef, child_ref, child_run_id
+from holdwater.model.child_ids import child_ref, child_run_id
 from holdwater.model.commands import AwaitChildren
 from holdwater.model.journal import JournalEntry
 from holdwater.model.ports import WorkflowDefinition
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 POLL_INTERVAL_US: Final = 100_000
 """how often a child that runs elsewhere is looked at, where the store does not tell"""
+
+ChildRef = tuple[str, int, int, int]
+"""parent run, node, generation, item"""
 
 
 class ChildRuns:
