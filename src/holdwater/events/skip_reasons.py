@@ -10,7 +10,7 @@ def skip_reason(state: State, node: int) -> str:
     """The reason of a node that was skipped, or not run because of a failure."""
     if state.state[node] == UPSTREAM_FAILED:
         return _upstream_failure(state, node)
-    return "a jump passed it over" if node in state.skipped_ranges else "its trigger rule did not hold"
+    return "a jump passed it over" if node in state.skipped_nodes else "its trigger rule did not hold"
 
 
 def _upstream_failure(state: State, node: int) -> str:

@@ -53,7 +53,7 @@ class _Before:
     states: list[str]
     pending: frozenset[int]
     early: dict[int, int]
-    issues: list[int] | None
+    fences: list[int] | None
     """only where something may be taken back"""
 
     @classmethod
@@ -63,7 +63,7 @@ class _Before:
             machine.state.copy(),
             frozenset(machine.pending_inputs) if machine.pending_inputs else frozenset(),
             {i: len(kept) for i, kept in machine.early_inputs.items()} if machine.early_inputs else {},
-            machine.issues.copy() if type(event) is ev.Resumed else None,
+            machine.fences.copy() if type(event) is ev.Resumed else None,
         )
 
 
@@ -116,7 +116,7 @@ class RunEventStream:
                 name, targets = self._name(node), decision
                 if self._plan.plan.sequence:
                     following = range(node + 1, len(self._plan.plan.nodes))
-                    kept = [i for i in following if i not in self._machine.skipped_ranges]
+                    kept = [i for i in following if i not in self._machine.skipped_nodes]
                     targets = (self._name(kept[0]),) if kept else (END,)
                 builder.add(out.NodeRouteDecided, node=name, targets=targets or (END,))
                 if self._plan.plan.sequence:
@@ -129,12 +129,12 @@ class RunEventStream:
                 builder.add(out.NodeSkipped, node=self._name(node), reason=reason)
 
     def _add_resets(self, builder: EventBuilder, before: _Before) -> None:
-        if before.issues is None:
+        if before.fences is None:
             return
         machine = self._machine
         for node, (old, new) in enumerate(zip(before.states, machine.state)):
-            is_passed_over = node in machine.skipped_ranges
-            taken_back = old != WAITING and (new != old or machine.issues[node] != before.issues[node])
+            is_passed_over = node in machine.skipped_nodes
+            taken_back = old != WAITING and (new != old or machine.fences[node] != before.fences[node])
             if (taken_back or node in self._announced) and not is_passed_over and new != SKIPPED:
                 self._announced.discard(node)
                 builder.add(out.NodeReset, node=self._name(node))
@@ -150,7 +150,7 @@ class RunEventStream:
         if machine.pending_inputs:
             own = event.node if type(event) is ev.InputRequested else None
             for node in machine.pending_inputs:
-                if node != own and (node not in before.pending or before.issues is not None):
+                if node != own and (node not in before.pending or before.fences is not None):
                     builder.add(out.NodeInputRequested, node=self._name(node))
 
     def _add_changes(self, builder: EventBuilder, event: ev.Event, before: _Before) -> None:
@@ -179,7 +179,7 @@ class RunEventStream:
         machine, status = self._machine, self._machine.status
         if status == before and type(event) is not ev.Resumed:
             return
-        fields: dict[str, Any] = {"supersteps": sum([loop.count for loop in machine.supersteps.values()])}
+        fields: dict[str, Any] = {"supersteps": sum([loop.iteration for loop in machine.supersteps.values()])}
         match status:
             case "paused" if type(event) is not ev.Paused:
                 builder.add(out.RunPaused)
