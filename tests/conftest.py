@@ -32,6 +32,7 @@ ABOVE_THE_STORE = {
         "engine/test_retry.py",
         "runners/tasks/test_default_runner.py",
         "runs/test_activity.py",
+        "runs/test_follow.py",
         "runtime/executors/test_executors.py",
         "runtime/executors/test_routing.py",
         "runtime/services/test_child_calls.py",

@@ -72,7 +72,7 @@ def test_a_journal_tells_what_happened(failed_run: ActiveRun) -> None:
 
 
 def test_each_position_goes_on_behind_itself(failed_run: ActiveRun) -> None:
-    def after(place: int | events.Position) -> list[events.RunEvent]:
+    def after(place: int | events.EventPosition) -> list[events.RunEvent]:
         return run_events(failed_run.row, failed_run.compiled_plan, failed_run.entries, failed_run.style, after=place)
 
     whole = after(0)

@@ -24,6 +24,7 @@ from holdwater.errors import (
     StoreUnavailable,
     StoreUnusable,
 )
+from holdwater.events.run_events import EventPosition
 from holdwater.model import events as ev
 from holdwater.model import ids, input_digest, validation
 from holdwater.model.journal import JournalEntry
@@ -37,6 +38,7 @@ from holdwater.model.triggers import triggers
 from holdwater.runs import activity, pauses
 from holdwater.runs.activity import Activity
 from holdwater.runs.authoring_styles import STYLES
+from holdwater.runs.follow import RunFollower
 from holdwater.runs.loader import RunReader, read_run
 from holdwater.runs.pauses import Pause
 from holdwater.runtime.active_run import ActiveRun
@@ -446,6 +448,16 @@ class Engine:
     def load_run(self, run_id: str) -> ActiveRun:
         """The run as the store has it, folded; needs no code of the user.  Raises RunNotFound, StoreError."""
         return read_run(self.store, self.get_run_row(run_id))
+
+    def follow(self, run_id: str, after: int | EventPosition = 0) -> RunFollower:
+        """The events of a run behind a journal number or a position, until it has ended; see `RunFollower`.
+
+        Raises RunNotFound, InvalidArgument, StoreError, StoreUnavailable.
+        """
+        driver = self.driver
+        return RunFollower(
+            self.store, driver.journal_watchers, run_id, after, has_notifications=driver.has_notifications
+        )
 
     def list_runs(self, run_filter: RunFilter) -> list[RunRow]:
         return self.store.runs(run_filter)

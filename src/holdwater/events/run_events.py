@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Final
 
-Position = tuple[int, int]
+EventPosition = tuple[int, int]
 """`seq` and `part` of an event"""
 
 
@@ -26,7 +26,7 @@ class RunEvent:
     recorded_at: int
 
     @property
-    def position(self) -> Position:
+    def position(self) -> EventPosition:
         """What `after=` takes, to go on behind this event."""
         return self.seq, self.part
 

@@ -29,7 +29,7 @@ def run_events(
     journal: Iterable[JournalEntry],
     style: AuthoringStyle,
     *,
-    after: int | out.Position = 0,
+    after: int | out.EventPosition = 0,
 ) -> list[out.RunEvent]:
     """The events of a run behind a journal number or a position.
 
@@ -40,7 +40,7 @@ def run_events(
     return [event for entry in journal for event in stream.append(entry) if is_behind(event, after)]
 
 
-def is_behind(event: out.RunEvent, after: int | out.Position) -> bool:
+def is_behind(event: out.RunEvent, after: int | out.EventPosition) -> bool:
     """Whether the event comes after this entry, or after this event of an entry."""
     return event.seq > after if isinstance(after, int) else event.position > after
 

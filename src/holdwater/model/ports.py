@@ -167,6 +167,13 @@ class Store(Schedules, Protocol):
         """
         ...
 
+    def follow_runs(self, run_ids: Collection[str]) -> None:
+        """Have the other runners of the database tell of new journal entries of these runs, for a while.
+
+        It is a hint, as `listen` is: nothing comes of it where there is no channel.
+        """
+        ...
+
     def clock_sample(self) -> ClockSample | None:
         """A reading of the database server's clock; None for a local store, whose reference is the wall clock."""
         ...

@@ -88,6 +88,7 @@ class RunUpdate:
     structure is not there yet.
     `work_removed`, `started`: (node, fence) pairs.  `parked`: every unowned row of the run is parked, or (False) freed.
     `notify`: tell the other runners of this database, one of which may have the run or wait for it.
+    `is_followed`: tell those who follow the run's events.
     """
 
     run: RunRow
@@ -101,6 +102,7 @@ class RunUpdate:
     started: list[tuple[int, int]] = field(default_factory=list)
     parked: bool | None = None
     notify: bool = False
+    is_followed: bool = False
 
 
 @dataclass(slots=True)
@@ -199,9 +201,12 @@ class Notification:
     """What other runners of the same database wrote.
 
     `work`: there may be something to claim.  `runs`: these runs were changed; None: any of them may have been.
-    `schedules`: some were changed.
+    `schedules`: some were changed.  `follow`: these runs are followed; their commits are to be told for a while.
+    `progress`: such runs have new journal entries.
     """
 
     work: bool
     runs: frozenset[str] | None
     schedules: bool = False
+    follow: frozenset[str] = frozenset()
+    progress: frozenset[str] = frozenset()

@@ -7,7 +7,7 @@ from holdwater.kernel import CompiledPlan, compile_plan
 from holdwater.model.plan import Plan
 from holdwater.model.ports import Store
 from holdwater.model.records import RunRow
-from holdwater.runs.authoring_styles import STYLES
+from holdwater.runs.authoring_styles import find_style
 from holdwater.runtime.active_run import ActiveRun
 
 
@@ -25,21 +25,23 @@ class RunReader:
 
     def read_run(self, row: RunRow) -> ActiveRun:
         """Fold a run from its stored plan and journal.  Raises StoreError."""
-        style = STYLES.get(row.style)
-        if style is None:
-            raise StoreError(f"run {row.id} was written in the style {row.style!r}, which this version does not know")
-        run = ActiveRun(row, self._get_compiled_plan(row), style, None)
+        run = ActiveRun(row, self._get_compiled_plan(row), find_style(row), None)
         run.read_journal_tail(self._store)
         return run
 
     def _get_compiled_plan(self, row: RunRow) -> CompiledPlan:
         compiled_plan = self._compiled_plans.get(row.structure)
         if compiled_plan is None:
-            data = self._store.plan(row.structure)
-            if data is None:
-                raise StoreError(f"the plan {row.structure} of run {row.id} is not in the store")
-            compiled_plan = self._compiled_plans[row.structure] = compile_plan(Plan.from_data(data))
+            compiled_plan = self._compiled_plans[row.structure] = compiled_plan_of(self._store, row)
         return compiled_plan
+
+
+def compiled_plan_of(store: Store, row: RunRow) -> CompiledPlan:
+    """The plan a run was started with, compiled.  Raises StoreError, StoreUnavailable."""
+    data = store.plan(row.structure)
+    if data is None:
+        raise StoreError(f"the plan {row.structure} of run {row.id} is not in the store")
+    return compile_plan(Plan.from_data(data))
 
 
 def read_run(store: Store, row: RunRow) -> ActiveRun:

@@ -44,6 +44,7 @@ from holdwater.runtime.internal_errors import (
     log_attempt_failure,
     logger,
 )
+from holdwater.runtime.journal_watchers import JournalWatchers
 from holdwater.runtime.run_loader import RunLoader
 from holdwater.runtime.services.base import SupervisedService, run_timer
 from holdwater.runtime.services.child_calls import ChildCall, ChildCalls
@@ -160,6 +161,7 @@ class Driver:
             SupervisedService("retention", Retention(store, clock, config.retention_seconds), self.error_log),
         ]
         """looked at unless the store is left alone, or the runner is closing"""
+        self.journal_watchers = JournalWatchers()
         self.fan_out_children = ChildRuns(self)
         self.child_starter: ChildStarter | None = None
         self.run_control = RunControl(self)
@@ -308,6 +310,7 @@ class Driver:
         self.lease_keeper.on_clock_set()
 
     def _on_notification(self, notification: Notification) -> None:
+        self.journal_watchers.on_notification(notification)
         self._inbox.put(lambda: self._handle_notification(notification))
 
     def _on_attempt_done(self, attempt: Attempt, entry: JournalEntry) -> None:
@@ -646,7 +649,9 @@ class Driver:
             accepted_runs: list[ActiveRun] = []
             for run in runs:
                 try:
-                    changes.append(run.build_update(now, budget))
+                    update = run.build_update(now, budget)
+                    update.is_followed = self.journal_watchers.is_followed_elsewhere(run.row.id)
+                    changes.append(update)
                     accepted_runs.append(run)
                 except BaseException as error:  # noqa: BLE001 - the others are to be written
                     self.report_internal_error(run, error)
@@ -794,6 +799,7 @@ class Driver:
     def _on_committed(self, run: ActiveRun, update: RunUpdate) -> None:
         deadline = run.row.deadline_at
         run.mark_saved(update, has_newer_changes=self._has_newer_changes(run))
+        self.journal_watchers.on_committed(run.row.id)
         if run.row.deadline_at != deadline:
             self.deadlines.watch_run(run)
         self.deadlines.on_committed(run)
@@ -1007,6 +1013,7 @@ class Driver:
         cause = self._fatal_error
         for acceptance in self._acceptances.values():
             acceptance.set_exception(_runner_closed_error("the runner stopped before the run was accepted", cause))
+        self.journal_watchers.close(_runner_closed_error("the runner stopped; follow its runs elsewhere", cause))
         self._run_callback(self._on_stopped)
         for run in self.active_runs.values():
             run.reject_waiters(

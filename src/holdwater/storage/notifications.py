@@ -25,7 +25,8 @@ def notification_for_updates(updates: Sequence[RunUpdate]) -> Notification | Non
     """What others want to know of committed changes; None: nothing."""
     work = any([change.parked is False or _has_claimable_work(change) for change in updates])
     runs = [change.run.id for change in updates if change.notify]
-    return Notification(work, frozenset(runs)) if work or runs else None
+    progress = frozenset([change.run.id for change in updates if change.is_followed])
+    return Notification(work, frozenset(runs), progress=progress) if work or runs or progress else None
 
 
 def notification_for_firings(firings: Sequence[Firing]) -> Notification | None:
@@ -44,14 +45,24 @@ def encode(notification: Notification) -> str:
     """As a line of text, without its end; runs too many to name are any."""
     work, schedules = int(notification.work), int(notification.schedules)
     runs = None if notification.runs is None else sorted(notification.runs)
-    text = json.dumps([work, runs, schedules], separators=(",", ":"))
+    row = [work, runs, schedules]
+    if notification.follow or notification.progress:
+        row += [sorted(notification.follow), sorted(notification.progress)]
+    text = json.dumps(row, separators=(",", ":"))
     return text if len(text) <= MESSAGE_LIMIT_BYTES else json.dumps([work, None, schedules])
 
 
 def decode(text: str) -> Notification:
     """What `encode` wrote; what nobody wrote that way is anything."""
     try:
-        work, runs, schedules = json.loads(text)
-        return Notification(bool(work), None if runs is None else frozenset(map(str, runs)), bool(schedules))
+        work, runs, schedules, *followed = json.loads(text)
+        follow, progress = followed or ((), ())
+        return Notification(
+            bool(work),
+            None if runs is None else frozenset(map(str, runs)),
+            bool(schedules),
+            frozenset(map(str, follow)),
+            frozenset(map(str, progress)),
+        )
     except (ValueError, TypeError):
         return ANYTHING_CHANGED

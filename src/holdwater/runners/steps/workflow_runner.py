@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from holdwater.errors import ConfigError, InvalidTransition, RunnerClosed, RunNotFound, WorkflowError, did_you_mean
+from holdwater.events.run_events import EventPosition
 from holdwater.model import events as ev
 from holdwater.model import ids, validation
 from holdwater.model.ports import Clock
@@ -26,6 +27,7 @@ from holdwater.runners.steps.runner_definition import RunnerWorkflowDefinition
 from holdwater.runners.steps.step_wrapping import StepAttemptWrapper
 from holdwater.runners.steps.tracing import StepTracer
 from holdwater.runners.steps.visibility import RunVisibility
+from holdwater.runs.follow import RunFollower
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.steps import StepSettings, StepsInput, StepsRunData, Workflow, WorkflowContext
 
@@ -178,6 +180,15 @@ class WorkflowRunner(StepHooks):
     def get_events(self, run_id: str) -> list[WorkflowEvent]:
         """What happened in a run, in order.  Raises RunNotFound."""
         return build_events(self._load_run(run_id))
+
+    def events(self, run_id: str, *, after: int | EventPosition = 0) -> RunFollower:
+        """What happens in a run, as it is recorded, until the run has ended; for `for` and `async for`.
+
+        `after`: the journal number (`seq`) or the `position` of an event that was seen before.  A pause is no end.
+        Raises RunNotFound, InvalidArgument (a ValueError), StoreUnavailable.
+        """
+        self._require_run_row(run_id)
+        return self._lazy_engine.engine.follow(run_id, after)
 
     # -- lifetime
 

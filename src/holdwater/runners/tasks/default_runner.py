@@ -10,6 +10,7 @@ from typing import Any
 
 from holdwater.engine import Engine
 from holdwater.errors import ConfigError, DatabaseURLError
+from holdwater.events.run_events import EventPosition
 from holdwater.model import events as ev
 from holdwater.model import validation
 from holdwater.model.records import RunFilter
@@ -20,6 +21,7 @@ from holdwater.runners.tasks.config import DefaultRunnerConfig
 from holdwater.runners.tasks.results import RunSummary, WorkflowResult
 from holdwater.runners.workflow_names import WorkflowRef, resolve_workflow_name
 from holdwater.runs.activity import Activity
+from holdwater.runs.follow import RunFollower
 from holdwater.runs.pauses import Pause
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.executors.base import DEFAULT_EXECUTOR, ExecutorMetrics
@@ -166,6 +168,15 @@ class DefaultRunner(ScheduleMethods):
         """
         row = self._engine.get_run_row(run_id)
         return self._engine.read_activities([row])[run_id]
+
+    def events(self, run_id: str, *, after: int | EventPosition = 0) -> RunFollower:
+        """What happens in a run, as it is recorded, until the run has ended; for `for` and `async for`.
+
+        `after`: the journal number (`seq`) or the `position` of an event that was seen before; what comes behind it is
+        given exactly once, also from another process.  A pause is no end.  Raises RunNotFound, InvalidArgument (a
+        ValueError), StoreUnavailable; the iteration raises RunnerClosed if the runner is shut down meanwhile.
+        """
+        return self._engine.follow(run_id, after)
 
     def handle(self, run_id: str) -> WorkflowHandle:
         """A handle on an earlier run.  Raises RunNotFound."""
@@ -331,6 +342,10 @@ class WorkflowHandle:
                 self._retries_seen = retries
             return WorkflowResult(self._active_run)
         return WorkflowResult(self._runner._engine.wait_for_run(self.run_id, timeout, active_run=self._active_run))
+
+    def events(self, *, after: int | EventPosition = 0) -> RunFollower:
+        """What happens in the run, as it is recorded, until it has ended; see `DefaultRunner.events`."""
+        return self._runner.events(self.run_id, after=after)
 
     def info(self) -> WorkflowResult:
         """The run as recorded so far."""

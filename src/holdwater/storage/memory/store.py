@@ -98,6 +98,9 @@ class MemoryStore(MemorySchedules):
         """Nobody else is here."""
         return False
 
+    def follow_runs(self, run_ids: Collection[str]) -> None:
+        """Nothing to do: all commits are this process's own."""
+
     def clock_sample(self) -> ClockSample | None:
         return None
 

@@ -113,6 +113,10 @@ class PostgresStore(PostgresSchedules, PruneQueries):
         self._listener.wait_first_attempt()
         return True
 
+    def follow_runs(self, run_ids: Collection[str]) -> None:
+        """Have the other runners of the schema tell of new journal entries of these runs, for a while."""
+        self._execute_calls([self._notification_call(Notification(False, frozenset(), follow=frozenset(run_ids)))])
+
     def clock_sample(self) -> ClockSample:
         """A reading of the server's clock."""
         before = steady_us()

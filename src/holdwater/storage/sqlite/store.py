@@ -98,8 +98,11 @@ class SQLiteStore(SQLiteSchedules, PruneQueries):
 
     def listen(self, tell: Callable[[Notification], None]) -> bool:
         """Call `tell` with what other stores on the file write.  False for a database in memory, and on Windows."""
-        self._require_writable()
         return self._notify_pipes is not None and self._notify_pipes.subscribe(tell)
+
+    def follow_runs(self, run_ids: Collection[str]) -> None:
+        """Have the other runners of the file tell of new journal entries of these runs, for a while."""
+        self._notify(Notification(work=False, runs=frozenset(), follow=frozenset(run_ids)))
 
     def clock_sample(self) -> ClockSample | None:
         return None

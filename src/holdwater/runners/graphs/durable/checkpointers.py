@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from holdwater.engine import Engine
 from holdwater.errors import ConfigError
+from holdwater.events.run_events import EventPosition
 from holdwater.model import validation
 from holdwater.model.records import RunFilter, RunRow
 from holdwater.model.registry import Registry
 from holdwater.model.time import to_datetime
 from holdwater.runs import history
+from holdwater.runs.follow import RunFollower
 from holdwater.runs.pauses import Pause
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.driver import DriverConfig
@@ -168,6 +170,14 @@ class Checkpointer:
         ]
 
     get_history = get_steps
+
+    def events(self, workflow_id: str, *, after: int | EventPosition = 0) -> RunFollower:
+        """What happens in a run, as it is recorded, until the run has ended; for `for` and `async for`.
+
+        `after`: the journal number (`seq`) or the `position` of an event that was seen before.  A pause is no end.
+        Raises RunNotFound, InvalidArgument (a ValueError), StoreUnavailable.
+        """
+        return self.engine.follow(workflow_id, after)
 
     def pauses(self, workflow_id: str) -> list[Pause]:
         """The open questions of a run, those of nested graphs too.  Raises RunNotFound."""

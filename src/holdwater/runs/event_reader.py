@@ -1,0 +1,50 @@
+"""Reads the events of a run from a store, from any process, without the code of its workflow."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from holdwater.errors import RunNotFound
+from holdwater.events.run_events import EventPosition, RunEvent
+from holdwater.events.stream import RunEventStream, is_behind
+from holdwater.model import journal as journal_format
+from holdwater.model.ports import Store
+from holdwater.runs.authoring_styles import find_style
+from holdwater.runs.loader import compiled_plan_of
+
+
+class RunEventReader:
+    """Reads one run on from where it was read before.
+
+    `after`: a journal number, or the position of an event.  Raises RunNotFound, StoreError, StoreUnavailable.
+    """
+
+    def __init__(self, store: Store, run_id: str, after: int | EventPosition = 0) -> None:
+        row = store.run(run_id)
+        if row is None:
+            raise RunNotFound(f"there is no run {run_id!r} in {store.url}")
+        self._store, self._run_id, self._after = store, run_id, after
+        self._style = find_style(row)
+        self._stream = RunEventStream(row, compiled_plan_of(store, row), self._style)
+
+    @property
+    def has_ended(self) -> bool:
+        """The run had ended when it was read last."""
+        return self._stream.has_ended
+
+    def read(self) -> list[RunEvent]:
+        """The events behind those that were read before.
+
+        Raises RunNotFound if the run was deleted since, StoreError, StoreUnavailable.
+        """
+        stream, events = self._stream, list[RunEvent]()
+        rows = self._store.journal(self._run_id, after=stream.seq)
+        if not rows and self._store.run(self._run_id) is None:
+            raise RunNotFound(f"run {self._run_id!r} was deleted")
+        for row in rows:
+            trees: list[Any] = json.loads(row.entries)
+            for tree in trees[stream.seq + 1 - row.seq :]:
+                entry = journal_format.decode(tree, self._style.unpack, row.at)
+                events += [event for event in stream.append(entry) if is_behind(event, self._after)]
+        return events

@@ -1,0 +1,109 @@
+"""Following a run: its events as they are committed, in this process or another, until it has ended."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Final
+
+from holdwater.errors import InvalidArgument, StoreUnavailable, StoreUnusable
+from holdwater.events.run_events import EventPosition, RunEvent
+from holdwater.model import validation
+from holdwater.model.ports import Store
+from holdwater.runs.event_reader import RunEventReader
+from holdwater.runtime.future import Future, wrap_future
+from holdwater.runtime.journal_watchers import JournalWatchers
+
+FIRST_WAITS_SECONDS: Final = (0.1, 0.5)
+"""of one that has just asked to be told: an entry may have come before the question did"""
+LONGEST_WAIT_SECONDS: Final = 10.0
+"""the question is put again after so long; it is remembered three times as long"""
+UNTOLD_WAIT_SECONDS: Final = 1.0
+"""between looks at the journal where the store has no channel"""
+
+
+class RunFollower:
+    """The events of one run behind `after`: a journal number, or the position of an event.
+
+    Iterate over it, with `for` or `async for`, once: each event comes exactly once, in order, and the iteration ends
+    when the run has ended (a pause is no end).  An iteration over the same run with `after` the position of the last
+    event goes on behind it, in any process.
+
+    Iterating raises RunNotFound if the run is deleted meanwhile, StoreError, StoreUnusable, RunnerClosed.  A store that
+    cannot be reached for a while is waited for.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        watchers: JournalWatchers,
+        run_id: str,
+        after: int | EventPosition = 0,
+        *,
+        has_notifications: bool,
+    ) -> None:
+        """Raises RunNotFound, InvalidArgument, StoreError, StoreUnavailable."""
+        self._store, self._watchers, self._run_id = store, watchers, run_id
+        self._waits = FIRST_WAITS_SECONDS if has_notifications else ()
+        self._longest_wait = LONGEST_WAIT_SECONDS if has_notifications else UNTOLD_WAIT_SECONDS
+        self._reader = RunEventReader(
+            store, validation.check_search_text("the id of a run", run_id), check_position(after)
+        )
+
+    def __iter__(self) -> Iterator[RunEvent]:
+        for events, change, patience_s in self._advance():
+            yield from events
+            if change is not None:
+                change.wait(patience_s)
+
+    async def __aiter__(self) -> AsyncIterator[RunEvent]:
+        import asyncio
+
+        steps = self._advance()
+        while (step := await asyncio.to_thread(next, steps, None)) is not None:
+            events, change, patience_s = step
+            for event in events:
+                yield event
+            if change is not None:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(wrap_future(change), patience_s)
+
+    def _advance(self) -> Iterator[tuple[list[RunEvent], Future[None] | None, float]]:
+        """Events, and what to wait for before the next ones, at most so many seconds; None: the run has ended."""
+        waits = iter(self._waits)
+        told_at = -self._longest_wait
+        while True:
+            change = self._watchers.next_change(self._run_id)  # before the look: what is committed after it sets this
+            events: list[RunEvent] = []
+            try:
+                if time.monotonic() - told_at >= self._longest_wait:
+                    told_at = time.monotonic()
+                    self._store.follow_runs([self._run_id])
+                events = self._reader.read()
+                ended = self._reader.has_ended
+            except StoreUnusable:  # it may not come back
+                raise
+            except StoreUnavailable:
+                ended = False
+            try:
+                if ended:
+                    yield events, None, 0.0
+                    return
+                yield events, change, next(waits, self._longest_wait)
+            finally:
+                self._watchers.discard(self._run_id, change)
+            if change.done:
+                change.result()  # raises what the watchers were closed with
+
+
+def check_position(after: int | EventPosition) -> int | EventPosition:
+    """A journal number, or the position of an event.  Raises InvalidArgument."""
+    parts = (after,) if isinstance(after, int) else after
+    whole = isinstance(parts, tuple) and all([isinstance(part, int) and not isinstance(part, bool) for part in parts])
+    if not whole or len(parts) > 2 or min(parts, default=-1) < 0:
+        raise InvalidArgument(
+            f"after must be a journal number or the position of an event, it is {after!r}",
+            hint="0 is the beginning; event.position goes on behind an event",
+        )
+    return after
