@@ -43,7 +43,7 @@ class EventBuilder:
         )
 
     def is_inherited(self, entry: JournalEntry) -> bool:
-        """Whether a fork took the attempt over from the run it began with."""
+        """True for an attempt that a fork took over from the run it began with."""
         return self.run.forked_from is not None and 0 < entry.ended < self.run.created_at
 
 
@@ -60,7 +60,7 @@ class AttemptInfo:
     inherited: bool
 
     def fields(self) -> dict[str, Any]:
-        """What every event that ends an attempt has."""
+        """The fields of every event that ends an attempt."""
         return {
             "at": self.ended_at,
             "node": self.node,

@@ -27,7 +27,7 @@ class RunEvent:
 
     @property
     def position(self) -> EventPosition:
-        """What `after=` takes, to go on behind this event."""
+        """The place of this event, for `after=`."""
         return self.seq, self.part
 
     def to_dict(self) -> dict[str, Any]:
@@ -319,7 +319,7 @@ class NodeInputsOverridden(NodeEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeReset(NodeEvent):
-    """What the node had come to counts no more: it is done again, because of a retry or of new inputs."""
+    """The node is done again, because of a retry or of new inputs: its earlier result counts no more."""
 
     type: ClassVar[str] = "task_reset"
 

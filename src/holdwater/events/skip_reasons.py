@@ -1,4 +1,4 @@
-"""Why a node does not run, for people."""
+"""Reasons of nodes that do not run, for people."""
 
 from __future__ import annotations
 

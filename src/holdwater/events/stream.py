@@ -41,13 +41,13 @@ def run_events(
 
 
 def is_behind(event: out.RunEvent, after: int | out.EventPosition) -> bool:
-    """Whether the event comes after this entry, or after this event of an entry."""
+    """True if the event comes after this entry, or after this event of an entry."""
     return event.seq > after if isinstance(after, int) else event.position > after
 
 
 @dataclass(frozen=True, slots=True)
 class _Before:
-    """What of a run is compared before and after an entry."""
+    """The part of a run that is compared before and after an entry."""
 
     status: str
     states: list[str]

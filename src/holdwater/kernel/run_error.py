@@ -1,4 +1,4 @@
-"""Why a run failed, for people."""
+"""The error of a run that failed, for people."""
 
 from __future__ import annotations
 

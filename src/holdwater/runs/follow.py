@@ -94,7 +94,7 @@ class RunFollower:
             finally:
                 self._watchers.discard(self._run_id, change)
             if change.done:
-                change.result()  # raises what the watchers were closed with
+                change.result()  # RunnerClosed
 
 
 def check_position(after: int | EventPosition) -> int | EventPosition:

@@ -11,11 +11,11 @@ from holdwater.model.records import Notification
 from holdwater.runtime.future import Future
 
 FOLLOWED_SECONDS: Final = 30.0
-"""how long commits of a run are told after another process has said that it follows the run"""
+"""time for which commits of a run are told after another process has said that it follows the run"""
 
 
 class JournalWatchers:
-    """Who waits in this process, and what other processes wait for.  Thread-safe."""
+    """The waits of this process, and the runs that other processes follow.  Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -25,7 +25,7 @@ class JournalWatchers:
         self._closed_by: BaseException | None = None
 
     def next_change(self, run_id: str) -> Future[None]:
-        """Set when the run may have new journal entries.  Raises what `close` was given."""
+        """Set when the run may have new journal entries.  Raises RunnerClosed after `close`."""
         change: Future[None] = Future()
         with self._lock:
             if self._closed_by is not None:
@@ -50,7 +50,7 @@ class JournalWatchers:
             self._wake((run_id,))
 
     def is_followed_elsewhere(self, run_id: str) -> bool:
-        """Whether another process wants to be told of the run's commits."""
+        """True if another process wants to be told of the run's commits."""
         if not self._followed_until:
             return False
         with self._lock:
@@ -63,7 +63,7 @@ class JournalWatchers:
         return True
 
     def on_notification(self, notification: Notification) -> None:
-        """What another process told."""
+        """Take in a message of another process."""
         if notification.follow:
             now = time.monotonic()
             with self._lock:
@@ -73,7 +73,7 @@ class JournalWatchers:
             self._wake(None if notification.runs is None else notification.runs | notification.progress)
 
     def close(self, error: BaseException) -> None:
-        """Nothing is told any more: whoever waits, now or later, gets this error."""
+        """Tell nothing any more: every wait, now or later, ends with this error."""
         with self._lock:
             self._closed_by = error
             waiting, self._waiting = self._waiting, {}
