@@ -1,4 +1,4 @@
-"""What happened in a run, for people.  SQL databases show the same in the view `core_workflow_events`."""
+"""The events of a run in the words of steps.  SQL databases show the same in the view `core_workflow_events`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from holdwater.model import events as ev
-from holdwater.model.journal import JournalEntry
-from holdwater.model.statuses import ENDED, RunStatus
+from holdwater.events import run_events as events
+from holdwater.events.stream import run_events
+from holdwater.model.statuses import ENDED
 from holdwater.model.time import to_rfc3339
-from holdwater.runners.steps.attempts import StepAttempt, encoded_output_size, iter_attempts
+from holdwater.runners.steps.attempts import encoded_output_size
 from holdwater.runners.steps.visibility import RunVisibility
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.steps.delta import StepDelta
@@ -37,79 +37,85 @@ class WorkflowEvent:
 
 
 def build_events(run: ActiveRun) -> list[WorkflowEvent]:
-    """Everything that happened, in order."""
+    """Everything that happened, in order.  A run that was resumed after its end is completed by its last end only."""
     if not RunVisibility.from_run(run).events:
         return []
-    names = [node.name for node in run.compiled_plan.plan.nodes]
-    ended = {attempt.entry_index: attempt for attempt in iter_attempts(run)}
+    stream = run_events(run.row, run.compiled_plan, run.entries, run.style)
+    translator = _Translator(run.row.created_at)
     found = []
-    for place, entry in enumerate(run.entries):
-        for kind, node, at, metadata in _events_of_entry(run, entry, ended.get(place)):
-            step = None if node is None else names[node]
-            found.append(WorkflowEvent(run.row.id, kind, step, to_rfc3339(at), metadata))
-    if run.row.status == RunStatus.COMPLETED and run.row.finished_at is not None:
-        took = {"duration_ms": (run.row.finished_at - run.row.created_at) / 1000}
-        found.append(WorkflowEvent(run.row.id, "workflow_completed", None, to_rfc3339(run.row.finished_at), took))
+    for event in stream:
+        if isinstance(event, events.RunCompleted) and event is not stream[-1]:
+            continue
+        step = event.node if isinstance(event, events.NodeEvent) else None
+        for kind, at, metadata in translator.translate(event):
+            found.append(WorkflowEvent(event.run_id, kind, step, to_rfc3339(at), metadata))
     return found
 
 
-EventFields = tuple[str, int | None, int, dict[str, Any]]
-"""type, node, instant, metadata"""
+EventFields = tuple[str, int, dict[str, Any]]
+"""type, instant, metadata"""
 
 
-def _events_of_entry(run: ActiveRun, entry: JournalEntry, attempt: StepAttempt | None) -> Iterator[EventFields]:
-    at = entry.at
-    match entry.event:
-        case ev.Started(skipped_ranges=passed):
-            yield "workflow_started", None, at, {}
-            yield from _skip_events(run, passed, at, "not requested")
-        case ev.Succeeded() | ev.Failed():
-            assert attempt is not None
-            yield from _events_of_attempt(run, attempt, at)
-        case ev.Deferred(node=node, until=until):
-            yield "step_started", node, entry.began, {}
-            yield "step_waiting", node, entry.ended, {"until": to_rfc3339(until)}
-        case ev.ChildRunsRequested(node=node, inputs=inputs):
-            yield "step_started", node, entry.began, {}
-            yield "map_started", node, entry.ended, {"item_count": len(inputs)}
-        case ev.ChildStatusChanged(node=node, index=item, status=status) if status in ENDED:
-            yield f"map_item_{status}", node, at, {"item": item}
-        case ev.AttemptLost(node=node):
-            yield "step_attempt_lost", node, at, {}
-        case ev.Resumed(reason=reason):
-            yield "workflow_resumed", None, at, {"reason": reason}
-        case ev.TimedOut(error=error):
-            yield "workflow_failed", None, at, {"error": error}
-        case ev.CancelRequested(reason=reason) | ev.Paused(reason=reason):
-            yield "workflow_stopped", None, at, {"reason": reason}
+class _Translator:
+    """A wait or a map is called again when it has what it asked for: to people that is one attempt, not two."""
+
+    def __init__(self, created_at: int) -> None:
+        self._created_at = created_at
+        self._suspended_since: dict[str, int] = {}
+        """step that waits, or whose child runs go on -> when its call began"""
+
+    def translate(self, event: events.RunEvent) -> Iterator[EventFields]:
+        match event:
+            case events.NodeSkipped(started_at=None, reason=reason):
+                yield "step_skipped", event.at, {"reason": reason}
+            case events.AttemptEnded():
+                yield from self._translate_attempt(event)
+            case events.NodeChildChanged(status=status, item_index=item) if status in ENDED:
+                yield f"map_item_{status}", event.at, {"item": item}
+            case events.NodeAttemptLost():
+                yield "step_attempt_lost", event.at, {}
+            case events.RunStarted():
+                yield "workflow_started", event.at, {}
+            case events.RunResumed(requested=True, reason=reason):
+                yield "workflow_resumed", event.at, {"reason": reason}
+            case events.RunCancelRequested(reason=reason) | events.RunPaused(requested=True, reason=reason):
+                yield "workflow_stopped", event.at, {"reason": reason}
+            case events.RunTimedOut(error=error) | events.RunFailed(node_error=str(error)):
+                yield "workflow_failed", event.at, {"error": error}
+            case events.RunCompleted():
+                yield "workflow_completed", event.at, {"duration_ms": (event.at - self._created_at) / 1000}
+
+    def _translate_attempt(self, event: events.AttemptEnded) -> Iterator[EventFields]:
+        began = event.at if event.started_at is None else event.started_at
+        if isinstance(event, events.NodeCancelled):
+            return
+        if isinstance(event, (events.NodeWaiting, events.NodeChildrenRequested)):
+            self._suspended_since[event.node] = began
+            yield "step_started", began, {}
+            if isinstance(event, events.NodeWaiting):
+                yield "step_waiting", event.at, {"until": to_rfc3339(event.until)}
+            else:
+                yield "map_started", event.at, {"item_count": event.count}
+            return
+        since = self._suspended_since.pop(event.node, None)
+        if since is None:
+            yield "step_started", began, {}
+        yield from _outcome(event, (event.at - (began if since is None else since)) / 1000)
 
 
-def _events_of_attempt(run: ActiveRun, attempt: StepAttempt, at: int) -> Iterator[EventFields]:
-    event, node, ended = attempt.event, attempt.node_index, attempt.ended_at
-    if not attempt.was_suspended:
-        yield "step_started", node, attempt.started_at, {}
-    if isinstance(event, ev.Succeeded):
-        delta: StepDelta = event.values[0]
-        for own in [] if delta.events is None else delta.events.copy():
-            yield "step_event", node, ended, own
-        if delta.skipped is None:
-            size = encoded_output_size(delta)
-            yield "step_completed", node, ended, {"duration_ms": attempt.duration_ms, "output_size": size}
-        else:
-            yield "step_skipped", node, ended, {"reason": delta.skipped}
-        by = f"skipped by {run.compiled_plan.plan.nodes[node].name}"
-        yield from _skip_events(run, event.decision or (), at, by)
-        return
-    failed = {"duration_ms": attempt.duration_ms, "error": event.error, "category": event.kind}
-    yield "step_failed", node, ended, failed
-    if event.retry_at is not None:
-        yield "step_retrying", node, ended, {"delay_ms": max(0, event.retry_at - ended) / 1000}
-    elif run.compiled_plan.plan.nodes[node].on_error != "ignore":
-        yield "workflow_failed", None, at, {"error": event.error}
-
-
-def _skip_events(run: ActiveRun, skipped_ranges: tuple[str, ...], at: int, reason: str) -> Iterator[EventFields]:
-    index = run.compiled_plan.index
-    for first, last in zip(skipped_ranges[::2], skipped_ranges[1::2]):
-        for node in range(index[first], index[last] if last else len(index)):
-            yield "step_skipped", node, at, {"reason": reason}
+def _outcome(event: events.AttemptEnded, duration_ms: float) -> Iterator[EventFields]:
+    match event:
+        case events.NodeFailed():
+            failed = {"duration_ms": duration_ms, "error": event.error, "category": event.category}
+            yield "step_failed", event.at, failed
+            if event.retry_at is not None:
+                yield "step_retrying", event.at, {"delay_ms": max(0, event.retry_at - event.at) / 1000}
+        case events.NodeSucceeded(values=values) | events.NodeSkipped(values=values):
+            delta: StepDelta = values[0]
+            for own in [] if delta.events is None else delta.events.copy():
+                yield "step_event", event.at, own
+            if isinstance(event, events.NodeSkipped):
+                yield "step_skipped", event.at, {"reason": event.reason}
+            else:
+                size = encoded_output_size(delta)
+                yield "step_completed", event.at, {"duration_ms": duration_ms, "output_size": size}
