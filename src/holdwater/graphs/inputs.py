@@ -40,6 +40,7 @@ def resolve_inputs(
     select: Sequence[str] | None = None,
     entrypoint: str | Sequence[str] | None = None,
     known_names: Collection[str] = (),
+    option_names: Collection[str] = (),
 ) -> ResolvedInputs:
     """The inputs of a run, given as mappings or keywords or all of these.  `known`: names that a checkpoint provides.
 
@@ -47,7 +48,7 @@ def resolve_inputs(
     GraphConfigError for a loop that could start in several ways.  Warns of names the graph does not take, and of values
     that take the place of bound ones.
     """
-    given = merge_inputs(graph, inputs, values=values, keywords=keywords)
+    given = merge_inputs(graph, inputs, values=values, keywords=keywords, option_names=option_names)
     made = graph.wiring.writers
     accepted = {name: value for name, value in given.items() if name in graph.input_names or name in made}
     _warn_unknown_inputs(graph, given.keys() - accepted.keys())
@@ -75,17 +76,19 @@ def merge_inputs(
     *,
     values: Mapping[str, Any] | None = None,
     keywords: Mapping[str, Any] | None = None,
+    option_names: Collection[str] = (),
 ) -> dict[str, Any]:
     """All that was given, by flat name: `{"inner": {"x": 1}}` is `{"inner.x": 1}` for a namespaced node.
 
-    Raises InputError for a name given twice, a keyword that is no input, and an address that was replaced.
+    Raises InputError for a name given twice, a keyword that is no input (nor one of `option_names`, which its hint
+    may suggest), and an address that was replaced.
     """
     found: dict[str, Any] = {}
     for given in (inputs, values):
         if given is not None:
             _add_unique(found, flatten_inputs(graph, given))
     if keywords:
-        _check_keywords(graph, keywords)
+        _check_keywords(graph, keywords, option_names)
         _add_unique(found, flatten_inputs(graph, keywords))
     return found
 
@@ -123,7 +126,7 @@ def _add_unique(merged: dict[str, Any], more: Mapping[str, Any]) -> None:
     merged.update(more)
 
 
-def _check_keywords(graph: GraphProtocol, keywords: Mapping[str, Any]) -> None:
+def _check_keywords(graph: GraphProtocol, keywords: Mapping[str, Any], option_names: Collection[str]) -> None:
     known = graph.input_names | graph.wiring.writers.keys() | graph.namespaces
     for name in keywords:
         if "." in name:
@@ -137,7 +140,7 @@ def _check_keywords(graph: GraphProtocol, keywords: Mapping[str, Any]) -> None:
                     f"{name!r} is neither an input of the graph nor an option",
                     f"inputs: {join_names(graph.inputs.all)}",
                 ),
-                hint=did_you_mean(name, known),
+                hint=did_you_mean(name, [*known, *option_names]),
             )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, get_args
 from weakref import WeakSet
 
@@ -24,7 +24,7 @@ from holdwater.graphs.messages import join_names
 from holdwater.graphs.nodes.map_config import MapMode
 from holdwater.graphs.runner_compatibility import validate_runner_compatibility
 from holdwater.model.statuses import RunStatus
-from holdwater.runners.graphs.local.prepare import OptionalNames, PreparedRequest, prepare_request
+from holdwater.runners.graphs.local.prepare import GivenInputs, OptionalNames, PreparedRequest, prepare_request
 from holdwater.runners.graphs.local.run_outcome import RunOutcome
 from holdwater.runners.graphs.results import MapResult, RunResult, make_map_result
 
@@ -103,28 +103,18 @@ def check_interrupt_handlers(graph: GraphProtocol, handlers: Iterable[str]) -> N
 
 
 def build_request(
-    graph: GraphProtocol,
-    inputs: Mapping[str, Any] | None,
-    values: Mapping[str, Any] | None,
-    keywords: Mapping[str, Any],
-    select: Iterable[str] | None,
-    entrypoint: str | Sequence[str] | None,
+    graph: GraphProtocol, given: GivenInputs, select: Iterable[str] | None, entrypoint: str | Sequence[str] | None
 ) -> PreparedRequest:
     """What is to run.  Raises InputError, MissingInputError and GraphConfigError for what does not fit."""
-    return prepare_request(graph, inputs, values, keywords, normalize_names(select), normalize_names(entrypoint))
+    return prepare_request(graph, given, normalize_names(select), normalize_names(entrypoint))
 
 
 def make_failed_map_result(
-    error: MissingInputError,
-    graph: GraphProtocol,
-    inputs: Mapping[str, Any] | None,
-    values: Mapping[str, Any] | None,
-    keywords: Mapping[str, Any],
-    map_over: str | Iterable[str],
-    map_mode: MapMode,
+    error: MissingInputError, graph: GraphProtocol, given: GivenInputs, map_over: str | Iterable[str], map_mode: MapMode
 ) -> MapResult:
     """The results of a map whose items all lack an input.  Raises MapOverError."""
-    items = expand_items(merge_inputs(graph, inputs, values=values, keywords=keywords), map_over, map_mode)
+    merged = merge_inputs(graph, given.inputs, values=given.values, keywords=given.keywords)
+    items = expand_items(merged, map_over, map_mode)
     return make_map_result(
         [RunResult.from_outcome(RunOutcome({}, error)) for _ in items.rows], items.params, map_mode, ""
     )

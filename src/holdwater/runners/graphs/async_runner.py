@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from holdwater.errors import ConfigError, MissingInputError
 from holdwater.graphs.map_items import expand_items
@@ -28,9 +28,11 @@ from holdwater.runners.graphs.base import BaseRunner, MapMode
 from holdwater.runners.graphs.capabilities import RunnerCapabilities
 from holdwater.runners.graphs.event_stream import RunHandle
 from holdwater.runners.graphs.local.limiter import concurrency_limit
+from holdwater.runners.graphs.local.prepare import GivenInputs
 from holdwater.runners.graphs.local.run_context import InterruptHandler, RunContext, new_run_id
 from holdwater.runners.graphs.local.run_outcome import RunOutcome
 from holdwater.runners.graphs.results import MapResult, RunResult, make_map_result
+from holdwater.runners.graphs.signatures import option_names, parameters_of
 
 if TYPE_CHECKING:
     from holdwater.caching import CacheBackend
@@ -73,8 +75,10 @@ class AsyncRunner(BaseRunner):
             supports_interrupts=True, supports_async_nodes=True, supports_streaming=True, returns_coroutine=True
         )
 
-    async def run(
+    async def _run_graph(
         self,
+        handle: RunHandle | None,
+        /,
         graph: Graph,
         inputs: Mapping[str, Any] | None = None,
         *,
@@ -92,6 +96,70 @@ class AsyncRunner(BaseRunner):
         event_processors: Sequence[EventProcessor] | None = None,
         **keywords: Any,
     ) -> RunResult:
+        """Run a graph once, for `run` (no handle) and `iter`."""
+        from holdwater.runners.graphs.local import async_driver
+
+        check_options(
+            error_handling=error_handling,
+            on_missing=on_missing,
+            resume=resume,
+            max_iterations=max_iterations,
+            workflow_id=workflow_id,
+            has_checkpointer=self.checkpointer is not None,
+        )
+        self._compatibility.check_graph(graph)
+        if interrupt_handlers:
+            check_interrupt_handlers(graph, interrupt_handlers)
+        setting = RunContext(
+            runner=self,
+            node_cache=self._node_cache,
+            workflow_id=workflow_id,
+            session_id=session_id,
+            max_iterations=max_iterations,
+            handlers=interrupt_handlers or {},
+        )
+        if handle is not None:
+            setting.pending_inputs = handle.pending_inputs
+            setting.parent_run = handle.pending_inputs
+        given = GivenInputs(inputs, values, keywords, _RUN_OPTIONS)
+        outlet = self._make_event_sink(setting, event_processors, handle)
+        try:
+            with concurrency_limit(self.max_concurrency if max_concurrency is None else max_concurrency):
+                if self.checkpointer is not None:
+                    from holdwater.runners.graphs.durable import request as durable
+
+                    order = await durable.prepare_durable_async(
+                        self.checkpointer,
+                        graph,
+                        setting,
+                        given,
+                        normalize_names(select),
+                        normalize_names(entrypoint),
+                        resume,
+                    )
+                    ending, outputs = await durable.run_durable_async(order), order.outputs
+                else:
+                    asked = build_request(graph, given, select, entrypoint)
+                    setting.answers, given_answers = asked.answers, tuple(asked.answers)
+                    ending = await async_driver.run_graph(asked.prepared, asked.inputs, setting)
+                    warn_of_lost_answers(given_answers, ending.pauses)
+                    outputs = asked.prepared.outputs
+        finally:
+            if outlet is not None:
+                await await_shielded(outlet.close_async())
+        return to_result(
+            ending,
+            outputs,
+            error_handling,
+            on_missing,
+            run_id=setting.run_id,
+            workflow_id=None if self.checkpointer is None else setting.workflow_id,
+            session_id=session_id,
+            notes=() if outlet is None else tuple(outlet.dispatcher.failures),
+        )
+
+    @parameters_of(_run_graph)
+    async def run(self, graph: Graph, inputs: Mapping[str, Any] | None = None, **options: Any) -> RunResult:
         """Run a graph once.  An interrupt without an answer pauses it: `result.pause` says what is asked.
 
         - `inputs`, `values`, keywords: input values by name, and answers to interrupts by response parameter or pause
@@ -108,69 +176,16 @@ class AsyncRunner(BaseRunner):
         Raises what a node raised, the same object; MissingInputError, GraphConfigError, IncompatibleRunnerError,
         InfiniteLoopError, AnswerError, ConfigError.
         """
-        return await self._run_graph(
-            None,
-            graph,
-            inputs,
-            values=values,
-            select=select,
-            entrypoint=entrypoint,
-            session_id=session_id,
-            max_iterations=max_iterations,
-            max_concurrency=max_concurrency,
-            workflow_id=workflow_id,
-            resume=resume,
-            interrupt_handlers=interrupt_handlers,
-            error_handling=error_handling,
-            on_missing=on_missing,
-            event_processors=event_processors,
-            keywords=keywords,
-        )
+        return await self._run_graph(None, graph, inputs, **options)
 
-    def iter(
-        self,
-        graph: Graph,
-        inputs: Mapping[str, Any] | None = None,
-        *,
-        values: Mapping[str, Any] | None = None,
-        select: Iterable[str] | None = None,
-        entrypoint: str | Sequence[str] | None = None,
-        session_id: str | None = None,
-        max_iterations: int | None = None,
-        max_concurrency: int | None = None,
-        workflow_id: str | None = None,
-        resume: ResumeMode = "merge",
-        interrupt_handlers: Mapping[str, InterruptHandler] | None = None,
-        error_handling: ErrorHandling = "raise",
-        on_missing: OnMissing = "ignore",
-        event_processors: Sequence[EventProcessor] | None = None,
-        **keywords: Any,
-    ) -> RunHandle:
+    @parameters_of(_run_graph)
+    def iter(self, graph: Graph, inputs: Mapping[str, Any] | None = None, **options: Any) -> RunHandle:
         """Run a graph and take its events one by one: `async with runner.iter(...) as run: async for event in run`.
 
         At an InterruptEvent `run.respond(event.response_param, answer)` goes on; without an answer the run ends paused.
         Then `run.result` is what `run` returns, or raises what it raises.  Arguments as for `run`.
         """
-        return RunHandle(
-            lambda handle: self._run_graph(
-                handle,
-                graph,
-                inputs,
-                values=values,
-                select=select,
-                entrypoint=entrypoint,
-                session_id=session_id,
-                max_iterations=max_iterations,
-                max_concurrency=max_concurrency,
-                workflow_id=workflow_id,
-                resume=resume,
-                interrupt_handlers=interrupt_handlers,
-                error_handling=error_handling,
-                on_missing=on_missing,
-                event_processors=event_processors,
-                keywords=keywords,
-            )
-        )
+        return RunHandle(lambda handle: self._run_graph(handle, graph, inputs, **options))
 
     async def map(
         self,
@@ -210,12 +225,13 @@ class AsyncRunner(BaseRunner):
         if on_pause is None:
             validate_map_compatible(graph, f"{type(self).__name__}.map() was called")
         self._compatibility.check_graph(graph)
+        given = GivenInputs(inputs, values, keywords, _MAP_OPTIONS)
         try:
-            asked = build_request(graph, inputs, values, keywords, select, entrypoint)
+            asked = build_request(graph, given, select, entrypoint)
         except MissingInputError as error:
             if error_handling == "raise":
                 raise
-            return make_failed_map_result(error, graph, inputs, values, keywords, map_over, map_mode)
+            return make_failed_map_result(error, graph, given, map_over, map_mode)
         items = expand_items(asked.inputs, map_over, map_mode, clone)
         setting = RunContext(
             runner=self, node_cache=self._node_cache, session_id=session_id, max_iterations=max_iterations
@@ -242,88 +258,6 @@ class AsyncRunner(BaseRunner):
         with concurrency_limit(self.max_concurrency):
             return await async_map.run_graph_node(node, inputs, run_context)
 
-    async def _run_graph(
-        self,
-        handle: RunHandle | None,
-        graph: Graph,
-        inputs: Mapping[str, Any] | None,
-        *,
-        values: Mapping[str, Any] | None,
-        select: Iterable[str] | None,
-        entrypoint: str | Sequence[str] | None,
-        session_id: str | None,
-        max_iterations: int | None,
-        max_concurrency: int | None,
-        workflow_id: str | None,
-        resume: ResumeMode,
-        interrupt_handlers: Mapping[str, InterruptHandler] | None,
-        error_handling: ErrorHandling,
-        on_missing: OnMissing,
-        event_processors: Sequence[EventProcessor] | None,
-        keywords: Mapping[str, Any],
-    ) -> RunResult:
-        from holdwater.runners.graphs.local import async_driver
-
-        check_options(
-            error_handling=error_handling,
-            on_missing=on_missing,
-            resume=resume,
-            max_iterations=max_iterations,
-            workflow_id=workflow_id,
-            has_checkpointer=self.checkpointer is not None,
-        )
-        self._compatibility.check_graph(graph)
-        if interrupt_handlers:
-            check_interrupt_handlers(graph, interrupt_handlers)
-        setting = RunContext(
-            runner=self,
-            node_cache=self._node_cache,
-            workflow_id=workflow_id,
-            session_id=session_id,
-            max_iterations=max_iterations,
-            handlers=interrupt_handlers or {},
-        )
-        if handle is not None:
-            setting.pending_inputs = handle.pending_inputs
-            setting.parent_run = handle.pending_inputs
-        outlet = self._make_event_sink(setting, event_processors, handle)
-        try:
-            with concurrency_limit(self.max_concurrency if max_concurrency is None else max_concurrency):
-                if self.checkpointer is not None:
-                    from holdwater.runners.graphs.durable import request as durable
-
-                    order = await durable.prepare_durable_async(
-                        self.checkpointer,
-                        graph,
-                        setting,
-                        inputs,
-                        values,
-                        keywords,
-                        normalize_names(select),
-                        normalize_names(entrypoint),
-                        resume,
-                    )
-                    ending, outputs = await durable.run_durable_async(order), order.outputs
-                else:
-                    asked = build_request(graph, inputs, values, keywords, select, entrypoint)
-                    setting.answers, given_answers = asked.answers, tuple(asked.answers)
-                    ending = await async_driver.run_graph(asked.prepared, asked.inputs, setting)
-                    warn_of_lost_answers(given_answers, ending.pauses)
-                    outputs = asked.prepared.outputs
-        finally:
-            if outlet is not None:
-                await await_shielded(outlet.close_async())
-        return to_result(
-            ending,
-            outputs,
-            error_handling,
-            on_missing,
-            run_id=setting.run_id,
-            workflow_id=None if self.checkpointer is None else setting.workflow_id,
-            session_id=session_id,
-            notes=() if outlet is None else tuple(outlet.dispatcher.failures),
-        )
-
     def _make_event_sink(
         self,
         run_context: RunContext,
@@ -341,3 +275,7 @@ class AsyncRunner(BaseRunner):
         run_context.workflow_id = run_context.workflow_id or run_context.run_id
         run_context.event_sink = outlet
         return outlet
+
+
+_RUN_OPTIONS: Final = option_names(AsyncRunner.run)
+_MAP_OPTIONS: Final = option_names(AsyncRunner.map)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from holdwater.errors import MissingInputError
 from holdwater.graphs.map_items import expand_items
@@ -25,9 +25,11 @@ from holdwater.runners.graphs.base import BaseRunner, MapMode
 from holdwater.runners.graphs.capabilities import RunnerCapabilities
 from holdwater.runners.graphs.local import sync_driver
 from holdwater.runners.graphs.local.limiter import concurrency_limit
+from holdwater.runners.graphs.local.prepare import GivenInputs
 from holdwater.runners.graphs.local.run_context import RunContext, new_run_id
 from holdwater.runners.graphs.local.run_outcome import RunOutcome
 from holdwater.runners.graphs.results import MapResult, RunResult, make_map_result
+from holdwater.runners.graphs.signatures import option_names
 
 if TYPE_CHECKING:
     from holdwater.caching import CacheBackend
@@ -106,6 +108,7 @@ class SyncRunner(BaseRunner):
             session_id=session_id,
             max_iterations=max_iterations,
         )
+        given = GivenInputs(inputs, values, keywords, _RUN_OPTIONS)
         outlet = self._make_event_sink(setting, event_processors)
         try:
             if self.checkpointer is not None:
@@ -115,9 +118,7 @@ class SyncRunner(BaseRunner):
                     self.checkpointer,
                     graph,
                     setting,
-                    inputs,
-                    values,
-                    keywords,
+                    given,
                     normalize_names(select),
                     normalize_names(entrypoint),
                     resume,
@@ -125,7 +126,7 @@ class SyncRunner(BaseRunner):
                 with concurrency_limit(1):  # as without a checkpointer: one after the other
                     ending, outputs = durable.run_durable(order), order.outputs
             else:
-                asked = build_request(graph, inputs, values, keywords, select, entrypoint)
+                asked = build_request(graph, given, select, entrypoint)
                 ending, outputs = sync_driver.run_graph(asked.prepared, asked.inputs, setting), asked.prepared.outputs
         finally:
             if outlet is not None:
@@ -171,12 +172,13 @@ class SyncRunner(BaseRunner):
         check_options(error_handling=error_handling, max_iterations=max_iterations)
         validate_map_compatible(graph, f"{type(self).__name__}.map() was called")
         self._compatibility.check_graph(graph)
+        given = GivenInputs(inputs, values, keywords, _MAP_OPTIONS)
         try:
-            asked = build_request(graph, inputs, values, keywords, select, entrypoint)
+            asked = build_request(graph, given, select, entrypoint)
         except MissingInputError as error:
             if error_handling == "raise":
                 raise
-            return make_failed_map_result(error, graph, inputs, values, keywords, map_over, map_mode)
+            return make_failed_map_result(error, graph, given, map_over, map_mode)
         items = expand_items(asked.inputs, map_over, map_mode, clone)
         setting = RunContext(
             runner=self, node_cache=self._node_cache, session_id=session_id, max_iterations=max_iterations
@@ -207,3 +209,7 @@ class SyncRunner(BaseRunner):
         run_context.run_id = new_run_id()
         run_context.event_sink = EventSink(dispatcher)
         return run_context.event_sink
+
+
+_RUN_OPTIONS: Final = option_names(SyncRunner.run)
+_MAP_OPTIONS: Final = option_names(SyncRunner.map)

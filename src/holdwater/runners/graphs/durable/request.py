@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from holdwater.model.coroutines import await_shielded
 from holdwater.runners.graphs.durable.local_caller import LocalCaller
 from holdwater.runners.graphs.durable.runs import DurableRequest
 from holdwater.runners.graphs.local.pending_inputs import PauseInfo
-from holdwater.runners.graphs.local.prepare import OptionalNames, split_answers
+from holdwater.runners.graphs.local.prepare import GivenInputs, OptionalNames, split_answers
 from holdwater.runners.graphs.local.run_context import RunContext, new_run_id
 from holdwater.runners.graphs.local.run_outcome import RunOutcome
 
@@ -31,9 +31,7 @@ def prepare_durable(
     checkpointer: Checkpointer,
     graph: GraphProtocol,
     run_context: RunContext,
-    inputs: Mapping[str, Any] | None,
-    values: Mapping[str, Any] | None,
-    keywords: Mapping[str, Any],
+    inputs: GivenInputs,
     select: OptionalNames,
     entrypoint: OptionalNames,
     resume: ResumeMode,
@@ -53,8 +51,15 @@ def prepare_durable(
     run_context.workflow_id = run_id = run_context.workflow_id or run_context.run_id or new_run_id()
     begun = recorder.known_value_names(run_id)
     known = begun or frozenset()
-    inputs, values, keywords, run_context.answers = split_answers(graph, inputs, values, keywords, known_names=known)
-    resolved = resolve_inputs(graph, inputs, values=values, keywords=keywords, known_names=known)
+    inputs, run_context.answers = split_answers(graph, inputs, known_names=known)
+    resolved = resolve_inputs(
+        graph,
+        inputs.inputs,
+        values=inputs.values,
+        keywords=inputs.keywords,
+        known_names=known,
+        option_names=inputs.option_names,
+    )
     given = {name: value for name, value in resolved.values.items() if value is not graph.bound.get(name, _NOT_BOUND)}
     scope = graph.scope(select)  # that of a whole run, whatever it has been given by now
     return DurableRequest(

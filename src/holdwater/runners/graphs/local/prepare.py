@@ -56,6 +56,19 @@ class PreparedGraph:
         return {name: inputs[name] for name in self.machine_input_names}
 
 
+@dataclass(slots=True)
+class GivenInputs:
+    """Inputs as a caller gives them: in two mappings and by keyword.
+
+    `option_names`: options that a keyword which is no input may be a slip for.
+    """
+
+    inputs: Mapping[str, Any] | None
+    values: Mapping[str, Any] | None
+    keywords: Mapping[str, Any]
+    option_names: Collection[str] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class PreparedRequest:
     """A graph with the inputs of one run.  `answers`: those that answer interrupts, by pause id."""
@@ -66,18 +79,14 @@ class PreparedRequest:
 
 
 def prepare_request(
-    graph: GraphProtocol,
-    inputs: Mapping[str, Any] | None,
-    values: Mapping[str, Any] | None,
-    keywords: Mapping[str, Any],
-    select: OptionalNames,
-    entrypoint: OptionalNames,
+    graph: GraphProtocol, given: GivenInputs, select: OptionalNames, entrypoint: OptionalNames
 ) -> PreparedRequest:
     """What a user asks for.  `select` says what is returned; what runs, `Graph.select` says.
 
     Raises what `resolve_inputs` and `Graph.scope` raise.
     """
-    inputs, values, keywords, answers = split_answers(graph, inputs, values, keywords, entrypoint)
+    given, answers = split_answers(graph, given, entrypoint)
+    inputs, values, keywords = given.inputs, given.values, given.keywords
     merged: Mapping[str, Any] = inputs or {}
     for more in (values, keywords):
         if more:
@@ -85,7 +94,9 @@ def prepare_request(
     found = _prepared_cache(graph).get((True, select, entrypoint, frozenset(merged)))
     if found is not None and len(merged) == sum(map(len, (inputs or (), values or (), keywords))):
         return PreparedRequest(found, dict(merged), answers)
-    resolved = resolve_inputs(graph, inputs, values=values, keywords=keywords, entrypoint=entrypoint)
+    resolved = resolve_inputs(
+        graph, inputs, values=values, keywords=keywords, entrypoint=entrypoint, option_names=given.option_names
+    )
     as_given = merged.keys() <= resolved.values.keys() and merged.keys().isdisjoint(graph.bound)
     names = frozenset(merged if as_given else resolved.values)
     scope = resolved.scope if select is None else with_outputs(resolved.scope, match_outputs(select, graph.wiring))
@@ -94,27 +105,27 @@ def prepare_request(
 
 
 def split_answers(
-    graph: GraphProtocol,
-    inputs: Mapping[str, Any] | None,
-    values: Mapping[str, Any] | None,
-    keywords: Mapping[str, Any],
-    entrypoint: OptionalNames = None,
-    known_names: Collection[str] = (),
-) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None, Mapping[str, Any], dict[str, Any]]:
+    graph: GraphProtocol, given: GivenInputs, entrypoint: OptionalNames = None, known_names: Collection[str] = ()
+) -> tuple[GivenInputs, dict[str, Any]]:
     """What is given to readers, and by pause id what answers interrupts.
 
     An answer that a loop begins with, behind its question, is given to readers, unless it is `known` of the run.
     """
+    if not graph.has_interrupts:
+        return given, {}
     answers: dict[str, Any] = {}
-    if graph.has_interrupts:
-        ids = _pause_ids_by_input(graph)
-        given = {*(inputs or ()), *(values or ()), *keywords}
-        if not given.isdisjoint(graph.interrupt_outputs - set(known_names)):
-            seeds = graph.scope(None, entrypoint, (*given, *known_names)).inputs.seeds
-            ids = {name: found for name, found in ids.items() if name in known_names or name not in seeds}
-        inputs, values = _extract_answers(inputs, ids, answers), _extract_answers(values, ids, answers)
-        keywords = _extract_answers(keywords, ids, answers) or {}
-    return inputs, values, keywords, answers
+    ids = _pause_ids_by_input(graph)
+    names = {*(given.inputs or ()), *(given.values or ()), *given.keywords}
+    if not names.isdisjoint(graph.interrupt_outputs - set(known_names)):
+        seeds = graph.scope(None, entrypoint, (*names, *known_names)).inputs.seeds
+        ids = {name: found for name, found in ids.items() if name in known_names or name not in seeds}
+    readers = replace(
+        given,
+        inputs=_extract_answers(given.inputs, ids, answers),
+        values=_extract_answers(given.values, ids, answers),
+        keywords=_extract_answers(given.keywords, ids, answers) or {},
+    )
+    return readers, answers
 
 
 def prepare_nested(graph: GraphProtocol, input_names: Iterable[str], outputs: tuple[str, ...]) -> PreparedGraph:
