@@ -25,11 +25,7 @@ EXPLAINED = re.compile(r"(?:^|[.;(]\s+|\n\s*)`(\w+)`(?:, `(\w+)`)*:")
 """`` `name`: what it is`` """
 
 ALLOWED: dict[str, int] = {
-    "caching": 22,
     "cli": 64,
-    "compat": 27,
-    "demo": 8,
-    "drawing": 8,
     "engine": 52,
     "errors.py": 1,
     "events": 38,
@@ -41,9 +37,7 @@ ALLOWED: dict[str, int] = {
     "runners": 154,
     "runs": 60,
     "runtime": 208,
-    "schedules": 16,
     "steps": 72,
-    "storage": 122,
     "tasks": 39,
 }
 """package -> offences it still has; only ever lowered"""

@@ -1,7 +1,7 @@
-"""Results of nodes, kept by what they really depend on.
+"""Cache of node results, keyed by everything they depend on in code and inputs.
 
-A key is made of the inputs and of all the code behind the function: helpers of the same package, closures, defaults and
-the constants they read.  What the code reads from outside (files, the environment, the clock) is not seen.
+A key is a digest of the inputs and of all the code the function reaches: helpers of the same package, closures,
+defaults and the constants they read.  External reads (files, the environment, the clock) are not part of it.
 """
 
 from holdwater.caching.backends import Cache, CacheBackend, MissLog

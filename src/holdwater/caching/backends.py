@@ -1,4 +1,4 @@
-"""What a cache must be able to do, and what it may."""
+"""Port of a cache: the values, and an optional log that explains misses."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Any, Protocol, runtime_checkable
 
 @runtime_checkable
 class CacheBackend(Protocol):
-    """A store of values by key that many threads may use at once.
+    """A thread-safe store of values by key.
 
-    A value must come back equal and independent: changing what `get` gave must not change what it gives next time.
+    `get` must return an equal and independent value: changes to one returned value must not show in the next.
     """
 
     def get(self, key: str) -> tuple[bool, Any]:
-        """`(True, value)`, or `(False, None)` if there is none."""
+        """Return `(True, value)`, or `(False, None)` if the key is not stored."""
 
     def set(self, key: str, value: Any) -> None:
-        """Keep the value.  Raises Unstorable if that cannot be."""
+        """Store a value.  Raises Unstorable if it can be neither pickled nor copied, or is too large."""
 
 
 Cache = CacheBackend
@@ -24,10 +24,10 @@ Cache = CacheBackend
 
 @runtime_checkable
 class MissLog(Protocol):
-    """Short texts by topic, the newest of them.  A backend that has these explains misses across processes too."""
+    """The newest short texts of each topic.  A backend that implements it explains misses of other processes, too."""
 
     def append_record(self, topic: str, record: str) -> None:
-        """Add a text of one line; the oldest of the topic may be forgotten."""
+        """Add a text of one line; the oldest ones of the topic may be dropped."""
 
     def read_records(self, topic: str) -> list[str]:
-        """The texts of a topic, oldest first."""
+        """Return the texts of a topic, oldest first."""

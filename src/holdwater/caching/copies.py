@@ -1,4 +1,4 @@
-"""Values set apart from whoever made or gets them."""
+"""Independent copies of values, by pickle or `copy.deepcopy`."""
 
 from __future__ import annotations
 
@@ -14,20 +14,23 @@ _IMMUTABLE_TYPES: Final = frozenset({type(None), bool, int, float, complex, str,
 
 
 class IsolatedValue(NamedTuple):
-    """`open` gives a value nobody else has.  `size_bytes` is None where it cannot be told."""
+    """A value kept apart from the original.
+
+    `make_copy`: makes a new copy.  `size_bytes`: of its pickle; None if it cannot be pickled.
+    """
 
     make_copy: Callable[[], Any]
     size_bytes: int | None
 
 
 def isolate(value: object) -> IsolatedValue:
-    """Raises Unstorable if the value can be neither pickled nor copied."""
+    """Set a copy of a value apart.  Raises Unstorable if it can be neither pickled nor copied."""
     if type(value) in _IMMUTABLE_TYPES:
         return IsolatedValue(lambda: value, sys.getsizeof(value))
     try:
         data = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
         pickle.loads(data)
-    except Exception:  # noqa: BLE001 - a copy may still be possible; if not, that is raised
+    except Exception:  # noqa: BLE001 - a deep copy may still be possible; if not, that error is raised
         return IsolatedValue(_deepcopy_factory(value), None)
     return IsolatedValue(lambda: pickle.loads(data), sys.getsizeof(data))
 

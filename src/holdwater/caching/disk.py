@@ -1,11 +1,11 @@
 """A cache in a directory, for any number of processes at once.
 
-    directory/key               signs everything; mode 0600
+    directory/key               the key of all signatures; mode 0600
     directory/entries/ab/cd...  one value: its signature, a letter for its form, its text or pickle
-    directory/miss_log/ab/cd...    one topic: a line per note, each with its signature
+    directory/miss_log/ab/cd... one topic: a line per record, each with its signature
 
-Files are replaced at once, and nobody waits for anybody.  What fails its signature is never decoded: it counts as
-absent, is recorded and removed.
+Files are replaced atomically and without locks.  A file with a wrong signature is never unpickled: it counts as absent,
+is listed in `rejected` and removed.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ _PICKLE_FORM: Final = b"p"
 
 
 class DiskCache:
-    """Values in files, bounded by bytes and number; those used last are kept.
+    """Values in files, bounded by bytes and number; the least recently used ones are evicted.
 
-    A process counts again when it has written a sixteenth of a bound, and then keeps a sixteenth free: alone it stays
-    within the bounds, and every other that writes at the same time can add a sixteenth.  `rejected` has the newest
-    files that were no valid entries, with the reasons.
+    A process counts the files again when it has written a sixteenth of a bound, and then keeps a sixteenth free: one
+    process stays within the bounds, and each other that writes at the same time can exceed them by a sixteenth.
+    `rejected`: the newest files that were not valid entries, with the reasons.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class DiskCache:
         max_bytes: int | None = DEFAULT_MAX_BYTES,
         max_entries: int | None = DEFAULT_MAX_ENTRIES,
     ) -> None:
-        """Makes the directory.  Raises CacheUnavailable, and ConfigError for a bound below 1; None is no bound."""
+        """Create the directory.  None: no bound.  Raises CacheUnavailable, and ConfigError for a bound below 1."""
         self.directory: Final = Path(directory).expanduser().absolute()
         self.max_bytes: Final = validate_bound("max_bytes", max_bytes)
         self.max_entries: Final = validate_bound("max_entries", max_entries)
@@ -78,7 +78,7 @@ class DiskCache:
         return True, value
 
     def set(self, key: str, value: Any) -> None:
-        """Raises Unstorable, and OSError if the file cannot be written."""
+        """Store a value.  Raises Unstorable, and OSError if the file cannot be written."""
         path = self._entries.path_for(key)
         try:
             content = _encode_value(value)
@@ -98,7 +98,7 @@ class DiskCache:
             self._entries.write(path, sign(self._key, key, content) + content)
 
     def clear(self) -> None:
-        """Delete all values and notes."""
+        """Delete all values and miss records."""
         self._entries.clear()
         self._miss_log.clear()
 
@@ -108,7 +108,7 @@ class DiskCache:
     def __repr__(self) -> str:
         return f"DiskCache({str(self.directory)!r})"
 
-    # -- notes
+    # -- miss log
 
     def append_record(self, topic: str, record: str) -> None:
         line = f"{sign(self._key, topic, record.encode()).hex()} {record}\n".encode()
@@ -123,7 +123,7 @@ class DiskCache:
         ]
         return [text.decode() for mark, _, text in lines if self._verify(topic, text, _decode_hex(mark))]
 
-    # -- what it is made of
+    # -- signed files
 
     def _verify(self, name: str, content: bytes, signature: bytes) -> bool:
         if verify(self._key, name, content, signature):
@@ -131,7 +131,7 @@ class DiskCache:
         return self._reload_key() and verify(self._key, name, content, signature)
 
     def _reload_key(self) -> bool:
-        """Whether the directory was deleted and made again, by this call or by another process."""
+        """Read the key again; True if it is another one, because the directory was deleted and created again."""
         with self._key_lock:
             before, self._key = self._key, load_or_create_key(self.directory)
             return before != self._key

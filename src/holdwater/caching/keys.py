@@ -1,6 +1,6 @@
-"""The key of one execution of a node: what it does, and what it is given.
+"""Cache keys: a digest of the code a node executes and of its inputs.
 
-The name of the node is no part of it; the names of its inputs are, and the parameters they belong to.
+The names of the inputs and of the parameters they belong to are part of a key, the name of the node is not.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from holdwater.model.error_report import describe
 
 _KEY_FORMAT: Final = f"holdwater cache 1, Python {sys.version_info.major}.{sys.version_info.minor}"
 _GATE_RULE_ATTRIBUTES: Final = ("targets", "multi_target", "fallback", "classes")
-"""what of a gate turns its value into a decision"""
+"""attributes of a gate that turn the value of its function into a decision"""
 
 
 class CacheableNode(Protocol):
-    """What is asked of a node.  One without `func` is a nested graph."""
+    """The attributes of a node that a key reads.  A node without `func` is a nested graph."""
 
     @property
     def name(self) -> str: ...
@@ -36,30 +36,34 @@ class CacheableNode(Protocol):
     def is_gate(self) -> bool: ...
 
     def param(self, name: str) -> str:
-        """The parameter an input belongs to."""
+        """Return the name of the parameter an input belongs to.  Raises KeyError for an unknown input."""
 
 
 @dataclass(frozen=True, slots=True)
 class CacheKey:
-    """`text`: 64 hex digits.  `log_topic`: what misses of the same node are compared under."""
+    """The key of one execution.
+
+    `hex_digest`: 64 hex digits.  `log_topic`: the topic of the miss log under which executions of one node are
+    compared.  `gate_rules`: digest of the attributes that turn a gate's value into a decision.
+    """
 
     hex_digest: str
     log_topic: str
     code: Fingerprint
     gate_rules: str
     input_digests: Mapping[str, str]
-    """the digest of each input's parameter and value"""
+    """input name -> digest of its parameter and value"""
 
 
 @dataclass(frozen=True, slots=True)
 class Uncacheable:
-    """An execution that has no key."""
+    """An execution that has no key, and the reason."""
 
     reason: str
 
 
 def cache_key(node: CacheableNode, inputs: Mapping[str, Any]) -> CacheKey | Uncacheable:
-    """`inputs` by their current names; defaults that are used are among them."""
+    """Compute the key of an execution.  `inputs`: values by current name, used defaults included."""
     function: Callable[..., Any] | None = getattr(node, "func", None)
     if not node.cache:
         return Uncacheable(f"{node.name} is not declared with cache=True")

@@ -1,4 +1,4 @@
-"""A directory of small files with bounds: the files used longest ago go first."""
+"""A bounded directory of small files; the least recently used ones are evicted (LRU by mtime)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from holdwater.caching.signing import temporary_name
 _FILE_NAME: Final = re.compile(r"[0-9a-f]{62}")
 _SUBDIRECTORY_NAME: Final = re.compile(r"[0-9a-f]{2}")
 _STALE_TEMPORARY_SECONDS: Final = 3600.0
-"""a temporary file this old was left by a process that died"""
+"""age at which a temporary file counts as left behind by a process that died"""
 
 
 class _File(NamedTuple):
@@ -27,7 +27,7 @@ class _File(NamedTuple):
 
 
 class LruDirectory:
-    """Files by name.  Only files of its own naming are counted or removed, whatever else lies in the directory."""
+    """Files by name.  Counts and removes only files that match its own naming; others in the directory are ignored."""
 
     def __init__(self, directory: Path, max_bytes: int | None, max_files: int | None) -> None:
         self.directory: Final = directory
@@ -41,7 +41,7 @@ class LruDirectory:
         return self.directory / digest[:2] / digest[2:]
 
     def read(self, path: Path) -> bytes | None:
-        """None if there is no such file, or one that is larger than all of them may be."""
+        """Read a file; None if it does not exist, empty bytes if it is larger than `max_bytes`."""
         try:
             with path.open("rb") as file:
                 if self._max_bytes is not None and os.fstat(file.fileno()).st_size > self._max_bytes:
@@ -51,7 +51,7 @@ class LruDirectory:
             return None
 
     def write(self, path: Path, data: bytes) -> None:
-        """Replaces the file at once.  Raises FileNotFoundError if the directory around this one is gone."""
+        """Replace a file atomically.  Raises FileNotFoundError if the parent of the directory was deleted."""
         draft = path.with_name(temporary_name(path.name))
         try:
             descriptor = self._open_file(draft, os.O_EXCL)
@@ -65,7 +65,7 @@ class LruDirectory:
         self._note_written(len(data))
 
     def append(self, path: Path, data: bytes) -> int:
-        """The size of the file, in bytes.  Lines of many processes do not mix."""
+        """Append to a file; returns its size in bytes.  One write with O_APPEND: lines of processes do not mix."""
         descriptor = self._open_file(path, os.O_APPEND)
         try:
             os.write(descriptor, data)
@@ -76,7 +76,7 @@ class LruDirectory:
         return size
 
     def touch(self, path: Path) -> None:
-        """The file is used now."""
+        """Mark a file as used now."""
         now = time.time_ns()
         with suppress(FileNotFoundError):  # another process evicted it
             os.utime(path, ns=(now, now))
@@ -107,14 +107,14 @@ class LruDirectory:
     def _evict(self) -> None:
         files = sorted(self._files())
         size, count = sum([file.size_bytes for file in files]), len(files)
-        for file in files[:-1]:  # what was written last stays
+        for file in files[:-1]:  # never the file that was just written
             if _is_within_bound(size, self._max_bytes) and _is_within_bound(count, self._max_files):
                 break
             _remove(file.path)
             size, count = size - file.size_bytes, count - 1
 
     def _files(self) -> Iterator[_File]:
-        """All files; those a dead process left half written are removed on the way."""
+        """Iterate over all files, removing half-written ones of dead processes."""
         long_ago = time.time_ns() - int(_STALE_TEMPORARY_SECONDS * 1e9)
         for shelf in _list_directory(self.directory):
             if not _SUBDIRECTORY_NAME.fullmatch(shelf.name):
@@ -144,7 +144,7 @@ def _remove(path: str) -> None:
 
 
 def _headroom(bound: int | None) -> float:
-    """How much is written before it is counted again, and is kept free when it was."""
+    """Return the amount that is written between two counts, and kept free by each: a sixteenth of the bound."""
     return math.inf if bound is None else bound // 16
 
 

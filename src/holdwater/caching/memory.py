@@ -1,4 +1,4 @@
-"""A cache in this process."""
+"""A cache in memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_RECORDS_PER_TOPIC: Final = 64
 
 
 class MemoryMissLog:
-    """The newest notes of the topics noted last."""
+    """The newest miss records of the most recently used topics."""
 
     def __init__(self) -> None:
         self._topics: OrderedDict[str, deque[str]] = OrderedDict()
@@ -37,16 +37,17 @@ class MemoryMissLog:
 
 
 class MemoryCache:
-    """The values used last, bounded by number and bytes; for any number of threads.
+    """A thread-safe LRU cache, bounded by number and bytes.
 
-    Every hit is a copy of its own, made by pickle or else `copy.deepcopy`, so that changing it changes nothing here.
-    With `max_bytes` a value that cannot be pickled is refused, for its size is unknown.  `max_size` is `max_entries`.
+    Every hit is a copy of its own, by pickle or else `copy.deepcopy`: changes to it do not reach the cache.  With
+    `max_bytes` a value that cannot be pickled is refused, because its size is unknown.  `max_size`: another name of
+    `max_entries`.
     """
 
     def __init__(
         self, max_entries: int | None = None, max_bytes: int | None = None, *, max_size: int | None = None
     ) -> None:
-        """No bound by default.  Raises ConfigError for one below 1."""
+        """Create an empty cache.  None: no bound.  Raises ConfigError for a bound below 1."""
         self.max_entries: Final = validate_bound("max_entries", max_entries if max_size is None else max_size)
         self.max_bytes: Final = validate_bound("max_bytes", max_bytes)
         self.evicted = 0
@@ -66,7 +67,7 @@ class MemoryCache:
         return True, kept.make_copy()
 
     def set(self, key: str, value: Any) -> None:
-        """Raises Unstorable, and forgets what was there under the key."""
+        """Store a value.  Raises Unstorable, after dropping the earlier value of the key."""
         with self._lock:
             self._remove(key)
         kept = isolate(value)
@@ -85,7 +86,7 @@ class MemoryCache:
                 self.evicted += 1
 
     def clear(self) -> None:
-        """Forget all values and notes."""
+        """Delete all values and miss records."""
         with self._lock:
             self._entries.clear()
             self._bytes = 0

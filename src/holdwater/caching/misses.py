@@ -1,7 +1,7 @@
-"""Why an execution was not found in the cache: what differs from the nearest one that was stored.
+"""Explanation of a cache miss: the differences from the most similar execution that was stored.
 
-Beside the entries a backend keeps notes: of every stored key the digests of its inputs and of all the code behind it.
-No values are in them.
+Beside the values a backend keeps a record of every stored key: digests of its inputs and of all the code it depends on.
+Records contain no values.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ MAX_REMEMBERED_CODES: Final = 1000
 
 
 class MissCause(NamedTuple):
-    """`kind`: input, rules (of a gate), code (of `subject`), or gone and new for code that is not reached any more or
-    was not.  `detail`: of code, what it reads that is different.
+    """One difference between two executions.
+
+    `kind`: input; rules, of a gate; code, of `subject`; gone or new, for code that is no longer or newly reached.
+    `detail`: for code, the source in it that changed (its instructions, a global, a default).
     """
 
     kind: Literal["input", "rules", "code", "gone", "new"]
@@ -47,7 +49,7 @@ class MissCause(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class MissExplanation:
-    """`str()` of it is the explanation."""
+    """The outcome of a lookup and its causes; `str()` returns it as a sentence."""
 
     node: str
     outcome: LookupOutcome
@@ -71,7 +73,10 @@ class MissExplanation:
 
 
 class CacheRecord(NamedTuple):
-    """What is noted of a stored execution.  `code` names a topic of its own: many executions have the same."""
+    """The record of a stored execution.
+
+    `code_digest`: names the topic with the digests of its code, which many executions share.
+    """
 
     key: str
     code_digest: str
@@ -81,7 +86,7 @@ class CacheRecord(NamedTuple):
 
 
 class MissExplainer:
-    """Writes and reads the notes of a backend."""
+    """Writes and reads the miss records of a backend."""
 
     def __init__(self, miss_log: MissLog) -> None:
         self._miss_log = miss_log
@@ -102,7 +107,7 @@ class MissExplainer:
         )
 
     def explain(self, node: str, key: CacheKey) -> MissExplanation:
-        """Of a key whose value is not there."""
+        """Explain the miss of a key whose value is not stored."""
         known = [CacheRecord(*json.loads(text)) for text in self._miss_log.read_records(key.log_topic)]
         if not known:
             return MissExplanation(node, "never seen")

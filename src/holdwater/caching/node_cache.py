@@ -1,4 +1,4 @@
-"""What a driver asks before and after it executes a node."""
+"""The cache as drivers use it: look up before a node is executed, store after it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GateDecision: TypeAlias = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """`value` is what the function returned, a copy of its own; `decision` what a gate made of it."""
+    """A stored execution.  `value`: the function's return value, a copy.  `decision`: the targets a gate opened."""
 
     key: str
     value: Any
@@ -33,7 +33,7 @@ class Hit:
 
 
 class Miss:
-    """`key` is None if the execution cannot be cached."""
+    """An execution that was not found.  `key`: None if it cannot be cached."""
 
     __slots__ = ("_cache", "_explanation", "key", "node_name")
 
@@ -45,7 +45,7 @@ class Miss:
 
     @property
     def reason(self) -> str:
-        """Why, in words.  Worked out when it is first asked for, which is to be before the value is stored."""
+        """The explanation as a sentence, computed on first access; read it before the value is stored."""
         return str(self.explanation)
 
     @property
@@ -58,7 +58,7 @@ class Miss:
 
 @dataclass(frozen=True, slots=True)
 class CacheStats:
-    """Lookups by how they ended, values stored, and failures of the backend, which count as misses too."""
+    """Counts of lookups by outcome, of stored values, and of backend errors, each of which is also a miss."""
 
     hits: int
     misses: int
@@ -69,9 +69,10 @@ class CacheStats:
 
 
 class NodeCache:
-    """A backend, asked by node and inputs.  For any number of threads.
+    """A backend, used by node and inputs.  Thread-safe.
 
-    A backend that fails does not fail a run: the lookup is a miss, and the failure is logged and kept in `errors`.
+    An error of the backend does not fail a run: the lookup is a miss, and the error is logged and kept in
+    `backend_errors`.
     """
 
     def __init__(self, backend: CacheBackend) -> None:
@@ -88,7 +89,7 @@ class NodeCache:
             return CacheStats(**self._counts)
 
     def lookup(self, node: CacheableNode, inputs: Mapping[str, Any]) -> Hit | Miss:
-        """`inputs` by their current names, all that the function will get."""
+        """Look up an execution.  `inputs`: values by current name, used defaults included."""
         key = cache_key(node, inputs)
         if isinstance(key, Uncacheable):
             self._increment("uncacheable")
@@ -109,7 +110,7 @@ class NodeCache:
         return Miss(self, node.name, key)
 
     def _warn_once(self, node_name: str, reason: str) -> None:
-        """Say once of a node that its results are never found again."""
+        """Log, once per node, that its results are not cached."""
         with self._lock:
             if node_name in self._warned_nodes:
                 return
@@ -117,7 +118,7 @@ class NodeCache:
         _log.warning("what node %s returns is not cached, and so never found again: %s", node_name, reason)
 
     def store(self, miss: Miss, value: Any, decision: GateDecision | None = None) -> None:
-        """Keep what an execution returned; not for one that raised.  Nothing happens if it cannot be cached."""
+        """Store the return value of a successful execution.  Does nothing if the execution cannot be cached."""
         if miss.key is None:
             return
         refusal = ""
@@ -139,7 +140,7 @@ class NodeCache:
             self._record_error(error)
 
     def why_miss(self, node: CacheableNode, inputs: Mapping[str, Any]) -> MissExplanation:
-        """What would happen at a lookup now, and why; nothing is counted."""
+        """Explain the outcome a lookup would have now, without counting it."""
         key = cache_key(node, inputs)
         if isinstance(key, Uncacheable):
             return MissExplanation(node.name, "uncacheable", reason=key.reason)
@@ -147,7 +148,7 @@ class NodeCache:
         return MissExplanation(node.name, "stored") if found else self.explain(node.name, key)
 
     def explain(self, node_name: str, key: CacheKey) -> MissExplanation:
-        """Why a key is not there."""
+        """Explain the miss of a key."""
         return self._miss_explainer.explain(node_name, key)
 
     def _increment(self, counter: str) -> None:
@@ -161,9 +162,10 @@ class NodeCache:
 
 
 def why_miss(cache: CacheBackend, node: CacheableNode, inputs: Mapping[str, Any]) -> MissExplanation:
-    """Why `node` with these inputs is not found in `cache`; print it.  `inputs`: all, used defaults too.
+    """Explain the miss of `node` with these inputs in `cache`.  `inputs`: values by name, used defaults included.
 
-    Names the inputs that changed, and the functions, closures, defaults, constants and classes that did.  Of a backend
-    without notes only the NodeCache that stored a value can tell: ask its method of this name.
+    `str()` of the result lists the inputs that changed, and the functions, closures, defaults, constants and classes
+    that changed.  If the backend has no miss log, only the NodeCache that stored the value can explain it: call its
+    method `why_miss`.
     """
     return NodeCache(cache).why_miss(node, inputs)

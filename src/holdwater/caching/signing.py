@@ -1,4 +1,4 @@
-"""The key of a directory, and files that nobody without it can have written."""
+"""Signatures of files by a secret key of their directory (HMAC-SHA256)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ SIGNATURE_BYTES: Final = 32
 
 
 def load_or_create_key(directory: Path) -> bytes:
-    """The key, made if there is none; of several processes that make one, one wins.  Raises CacheUnavailable."""
+    """Read the key, creating it if there is none; of several processes that create one, the first wins.
+
+    Raises CacheUnavailable for a directory that cannot be used, and for a key other users can read or write.
+    """
     path = directory / KEY_FILE
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -42,7 +45,7 @@ def load_or_create_key(directory: Path) -> bytes:
 
 
 def _create_key(path: Path) -> None:
-    """Written beside its place and linked into it, so that nobody reads half of it and the first one stays."""
+    """Write the key to a temporary file and link it to its path: it is never seen half-written or replaced."""
     draft = path.with_name(temporary_name(KEY_FILE))
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -60,7 +63,7 @@ def _create_key(path: Path) -> None:
 
 
 def _check_permissions(path: Path, state: os.stat_result) -> None:
-    """Who can read the key can forge entries, and forged entries run code."""
+    """Refuse a key that other users can read: forged entries would execute code (pickle).  Raises CacheUnavailable."""
     if sys.platform == "win32":
         return
     if state.st_uid not in (os.geteuid(), 0):
@@ -68,7 +71,7 @@ def _check_permissions(path: Path, state: os.stat_result) -> None:
     if state.st_mode & 0o077:
         raise CacheUnavailable(
             f"{path} can be read or written by other users (mode {state.st_mode & 0o777:o}), who could forge entries",
-            hint=f"delete {path.parent}; if nobody else had access, chmod 600 {path} is enough",
+            hint=f"delete {path.parent}; if no other user had access, chmod 600 {path} is enough",
         )
 
 
@@ -77,7 +80,7 @@ def temporary_name(name: str) -> str:
 
 
 def sign(key: bytes, name: str, content: bytes) -> bytes:
-    """`place`: where the content belongs, so that it is not valid elsewhere."""
+    """Sign content under a name; the signature is not valid for the same content under another name."""
     return hmac.digest(key, name.encode("utf-8", "surrogatepass") + b"\0" + content, "sha256")
 
 

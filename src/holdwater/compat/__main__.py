@@ -1,4 +1,4 @@
-"""`python -m holdwater.compat SCRIPT [ARGS]`: run a script for another library, otherwise as `python SCRIPT` would."""
+"""`python -m holdwater.compat SCRIPT [ARGS]`: run a script with the shims installed, as `python SCRIPT` would."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from holdwater.compat import SHIMS, install
 
 
 def main() -> None:
-    """Run the script that the command line names.  What it raises comes out, SystemExit included."""
+    """Run the script of the command line.  Its exceptions propagate, SystemExit included."""
     parser = argparse.ArgumentParser(
         prog="python -m holdwater.compat",
         description=f"Run a script with Holdwater in the place of {', '.join(SHIMS)}.",
@@ -34,7 +34,7 @@ def main() -> None:
         print(f"{parser.prog}: {name} is installed and used as it is; --force replaces it", file=sys.stderr)
     module = ModuleType("__main__")
     module.__file__ = path
-    sys.modules["__main__"] = module  # stored values and pickles look their classes up there
+    sys.modules["__main__"] = module  # unpickling looks up classes of the script there
     try:
         exec(compile(source, path, "exec", dont_inherit=True), vars(module))
     except SystemExit:
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def _trim_traceback(trace: TracebackType | None) -> None:
-    """Let the error that is on its way out be shown without the frames above the script."""
+    """Show the propagating error without the frames above the script."""
     shown = sys.excepthook  # the script may have set its own
 
     def show(kind: type[BaseException], error: BaseException, _: TracebackType | None) -> None:

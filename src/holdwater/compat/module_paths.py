@@ -1,4 +1,4 @@
-"""Modules of the originals that are no files here: the path of each, the module its names come from, and the names."""
+"""Modules of the originals without a file here: path, module that has the names, and names."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ MODULE_TABLE: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "core.schema": ("execution", "CORE_DDL CORE_TABLES create_core_tables"),
     },
 }
-"""By original: path below its name -> the module of the room that has the names, and the names."""
+"""original -> path below its name -> (module of the shim, names)"""
 
 
 _COMPAT_PACKAGE: Final = ("holdwater", "compat")
@@ -140,10 +140,10 @@ _COMPAT_PACKAGE: Final = ("holdwater", "compat")
 
 @cache
 def build_modules(original: str) -> Mapping[str, ModuleType]:
-    """The modules of an original's table, by their full names: the same ones at every call.
+    """Build the modules of an original's table, by full name; every call returns the same ones.
 
-    Each is an attribute of the one it is below, unless that has something else of the name, as packages have that
-    export a function called like its module.
+    Each is set as an attribute of its parent, unless the parent has another attribute of that name (a package that
+    exports a function named like its module).
     """
     made: dict[str, ModuleType] = {}
     for path, (home, names) in MODULE_TABLE.get(original, {}).items():

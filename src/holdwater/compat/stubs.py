@@ -1,4 +1,4 @@
-"""Stand-ins for what an original has and Holdwater has not: names that say so, and what to use, when they are used."""
+"""Stubs for unsupported names of an original, which raise NotInThisVersion with a hint when they are used."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from holdwater.errors import HoldwaterError
 
 
 class NotInThisVersion(HoldwaterError, NotImplementedError):
-    """The original has it, this version of Holdwater does not; the hint says what to use instead."""
+    """Raised for a name of the original that this version does not support; the hint names the replacement."""
 
 
 def stub_function(name: str, hint: str) -> Callable[..., Any]:
-    """A function that refuses."""
+    """Create a function that raises NotInThisVersion."""
 
     def refuse(*_: object, **__: object) -> NoReturn:
         raise NotInThisVersion(f"{name} is not in this version of Holdwater", hint=hint)
@@ -24,7 +24,7 @@ def stub_function(name: str, hint: str) -> Callable[..., Any]:
 
 
 class _StubValue:
-    """Says that it is absent wherever it is looked into."""
+    """A value that raises NotInThisVersion on any access."""
 
     def __init__(self, name: str, hint: str) -> None:
         self._raise_unsupported = stub_function(name, hint)
@@ -44,12 +44,12 @@ class _StubValue:
 
 
 def stub_value(name: str, hint: str) -> Any:
-    """A value that refuses to be looked into."""
+    """Create a value that raises NotInThisVersion on any access."""
     return _StubValue(name, hint)
 
 
 def stub_class(name: str, hint: str) -> Any:
-    """A class without instances, on which nothing can be called; members of an enum are refused when they are named."""
+    """Create a class that raises NotInThisVersion when it is called or an attribute (an Enum member) is read."""
 
     class Refusing(type):
         def __getattr__(cls, attribute: str) -> Callable[..., Any]:

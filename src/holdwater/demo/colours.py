@@ -48,6 +48,6 @@ _CSS_RULES: Final = """\
 
 
 def picture_style() -> str:
-    """The rules of the picture: light ones, and dark ones for whoever prefers them."""
+    """Return the CSS of the picture, with dark colours under `prefers-color-scheme: dark`."""
     font = 'text { font-family: system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif }\n'
     return f"{font}{_CSS_RULES.format(**LIGHT)}@media (prefers-color-scheme: dark) {{\n{_CSS_RULES.format(**DARK)}}}\n"

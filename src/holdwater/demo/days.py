@@ -1,4 +1,4 @@
-"""One day of weather: reading it from text, and refusing what cannot be true."""
+"""Parsing and validation of days of weather."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MAX_GAP_DAYS: Final = 7
 
 
 class BadData(ValueError):
-    """The file as a whole is not worth an analysis."""
+    """Raised for a file with too many invalid or missing days."""
 
 
 class Day(NamedTuple):
@@ -58,7 +58,7 @@ class Day(NamedTuple):
 
 @dataclass(frozen=True)
 class CheckedDays:
-    """The days that passed, the rows that did not (1 = first row after the header) and why, and the days missing."""
+    """Valid days, rejected rows as (number from 1, reason), and the number of missing days."""
 
     days: list[Day]
     rejected: list[tuple[int, str]]
@@ -66,7 +66,7 @@ class CheckedDays:
 
 
 def read_rows(text: str) -> list[list[str]]:
-    """The fields of a CSV file, as text, without its header; blank lines do not count."""
+    """Read the fields of a CSV file as text, without header and blank lines.  Raises BadData for other columns."""
     rows = [row for row in csv.reader(io.StringIO(text)) if row]
     if not rows or rows[0] != HEADER:
         raise BadData(f"expected the columns {', '.join(HEADER)}, found {', '.join(rows[0]) if rows else 'nothing'}")
@@ -74,7 +74,7 @@ def read_rows(text: str) -> list[list[str]]:
 
 
 def parse_day(row: Sequence[str]) -> Day:
-    """The day that a row of text describes; ValueError says what is wrong with it."""
+    """Parse a row.  Raises ValueError if it is malformed or physically impossible."""
     if len(row) != len(HEADER):
         raise ValueError(f"{len(row)} fields instead of {len(HEADER)}")
     rain = _parse_number("precipitation", row[1], RAIN_LIMITS_MM)
@@ -89,7 +89,7 @@ def parse_day(row: Sequence[str]) -> Day:
 
 
 def partition_rows(rows: Iterable[Sequence[str]]) -> tuple[list[Day], list[tuple[int, str]]]:
-    """The good days, and number and fault of every other row; each is judged by itself and by its place in time."""
+    """Split rows into valid days, in ascending order, and (number, reason) of every other row."""
     days: list[Day] = []
     rejected: list[tuple[int, str]] = []
     for number, row in enumerate(rows, start=1):
@@ -105,14 +105,14 @@ def partition_rows(rows: Iterable[Sequence[str]]) -> tuple[list[Day], list[tuple
 
 
 def validate_rows(rows: Iterable[Sequence[str]]) -> CheckedDays:
-    """The days to analyse.  A few bad rows are set aside and counted, nonsense raises BadData."""
+    """Return the days to analyse with the rejected rows.  Raises BadData for too many rejected or missing days."""
     days, rejected = partition_rows(rows)
     _check_rejected_share(len(days), rejected)
     return CheckedDays(days, rejected, count_missing_days(days))
 
 
 def count_missing_days(days: Sequence[Day]) -> int:
-    """How many days of the calendar are missing between the first and the last; BadData for a long gap."""
+    """Count the missing days between the first and the last.  Raises BadData for a long gap."""
     missing = 0
     for before, after in pairwise(days):
         gap = after.ordinal() - before.ordinal() - 1
@@ -123,17 +123,17 @@ def count_missing_days(days: Sequence[Day]) -> int:
 
 
 def days_from_json(values: Iterable[Sequence[Any]]) -> list[Day]:
-    """Days out of a context, where JSON has made lists of them."""
+    """Convert the lists of a JSON context to days."""
     return [Day(*value) for value in values]
 
 
 def by_month(days: Sequence[Day]) -> list[tuple[str, list[Day]]]:
-    """The days of each month, in order of time."""
+    """Group days by month, in chronological order."""
     return [(month, list(group)) for month, group in groupby(days, key=lambda day: day.month)]
 
 
 def by_year(days: Sequence[Day]) -> list[tuple[str, list[Day]]]:
-    """The days of each year, in order of time."""
+    """Group days by year, in chronological order."""
     return [(year, list(group)) for year, group in groupby(days, key=lambda day: day.year)]
 
 

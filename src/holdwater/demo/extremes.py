@@ -1,4 +1,4 @@
-"""The single days worth telling, and how often each kind of weather came."""
+"""Extreme days, and counts of the kinds of weather."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from holdwater.demo.days import Day
 
 
 def records(days: Sequence[Day]) -> dict[str, dict[str, Any]]:
-    """Hottest, coldest (degrees Celsius) and windiest (m/s) day, and the widest range within a day (degrees)."""
+    """Find the hottest and coldest (°C) and windiest (m/s) day, and the widest range within a day (K)."""
     return {
         "hottest": _extreme_day(days, lambda day: day.max_c),
         "coldest": _extreme_day(days, lambda day: day.min_c, sign=-1),
@@ -20,12 +20,12 @@ def records(days: Sequence[Day]) -> dict[str, dict[str, Any]]:
 
 
 def count_kinds(days: Sequence[Day]) -> dict[str, int]:
-    """Days per kind of weather, the most frequent first."""
+    """Count days per kind of weather, the most frequent first."""
     return dict(sorted(Counter(day.kind for day in days).items(), key=lambda item: (-item[1], item[0])))
 
 
 def mean_wind(days: Sequence[Day]) -> float:
-    """Mean wind speed in m/s."""
+    """Return the mean wind speed, m/s."""
     return round(sum(day.wind_m_s for day in days) / len(days), 2)
 
 

@@ -1,4 +1,4 @@
-"""What the demo reads from the package and writes to its directory."""
+"""Files of the demo: data of the package, and output in its directory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EFFECTS_LOG: Final = "effects.log"
 
 
 def read_package_data(name: str) -> str:
-    """The text of a data file that comes with the package."""
+    """Read a data file of the package."""
     return files("holdwater.demo").joinpath("data", name).read_text(encoding="utf-8")
 
 
@@ -34,7 +34,7 @@ def write_csv(path: Path, rows: Iterable[Sequence[str]]) -> Path:
 
 
 def log_effect(directory: Path, task_id: str) -> int:
-    """Append `task-id pid attempt` to the effects log; returns the attempt: how often the body has begun here.
+    """Append `task-id pid attempt` to the effects log; returns the attempt: starts of the task function so far.
 
     One write to a file opened for appending: lines of parallel tasks and processes never mix, and a line once written
     survives the death of the process.
@@ -50,6 +50,6 @@ def log_effect(directory: Path, task_id: str) -> int:
 
 
 def read_effects(directory: Path) -> list[str]:
-    """The lines of the effects log so far."""
+    """Read the lines of the effects log."""
     path = directory / EFFECTS_LOG
     return path.read_text(encoding="utf-8").splitlines() if path.exists() else []

@@ -1,7 +1,7 @@
-"""The climate normals, served by a small HTTP service on loopback that is cold the first time it is asked.
+"""The climate normals, served by a small HTTP service on loopback that refuses the first request of a directory.
 
-A cold service answers 503 and warms up: it lays the normals into a cache file.  The file outlives the process, so
-after a crash the service is as warm as it was, and a directory sees one refusal, not one per process.
+The first request is answered with 503, and writes the normals to a cache file.  The file outlives the process: after a
+crash the service answers at once, so there is one refusal per directory, not one per process.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ class ServiceUnavailable(ConnectionError):
 
 
 def fetch_normals(directory: Path) -> list[float]:
-    """The usual temperature of January to December, degrees Celsius, asked from the service of this directory."""
+    """Request the normal temperatures of January to December, °C, from the service of this directory."""
     with run_service(directory) as port:
         return parse_normals(request_normals(port))
 
 
 def parse_normals(body: bytes) -> list[float]:
-    """Twelve numbers out of the service's answer."""
+    """Parse the twelve numbers of a response.  Raises ValueError for another count."""
     values = [float(value) for value in json.loads(body)["monthly_c"]]
     if len(values) != 12:
         raise ValueError(f"{len(values)} monthly normals instead of 12")
@@ -43,12 +43,12 @@ def parse_normals(body: bytes) -> list[float]:
 
 
 def mean_deviation(months: Sequence[dict[str, Any]], normals: Sequence[float]) -> float:
-    """How much warmer than usual the months were on average, degrees Celsius."""
+    """Return the mean deviation of the months from the normals, K; positive is warmer."""
     return round(fmean(month["mean_c"] - normals[int(month["month"][5:]) - 1] for month in months), 2)
 
 
 def request_normals(port: int) -> bytes:
-    """One request to the service; ServiceUnavailable if it refuses."""
+    """Send one request to the service.  Raises ServiceUnavailable if it answers 503."""
     connection = HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
     try:
         connection.request("GET", "/normals.json")
@@ -63,7 +63,7 @@ def request_normals(port: int) -> bytes:
 
 @contextmanager
 def run_service(directory: Path) -> Iterator[int]:
-    """Runs the service for the time of a `with` block and gives its port."""
+    """Run the service for the length of a `with` block; yields its port."""
     handler = type("Handler", (_Handler,), {"cache_path": directory / CACHE_FILE})
     # Not HTTPServer: that asks the name service for the host's own name, which can take seconds without a network.
     with ThreadingTCPServer(("127.0.0.1", 0), handler) as server:
@@ -93,4 +93,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Silent: the console belongs to the command line."""
+        """Do nothing: the console belongs to the command line."""

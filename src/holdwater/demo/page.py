@@ -1,4 +1,4 @@
-"""The report: one HTML file that needs nothing else, with the picture inside."""
+"""The report: a self-contained HTML file with the picture."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ td.bar i { display: block; height: 12px; border-radius: 2px; background: var(--b
 
 
 def render_page(figures: Mapping[str, Any], picture: str) -> str:
-    """The whole page; the keys are those the tasks left in the context."""
+    """Render the page.  `figures`: the context of the run."""
     style = _STYLE % {**LIGHT, **{f"dark_{name}": colour for name, colour in DARK.items()}}
     sentences = [*figures["findings"], *filter(None, [figures.get("note")])]
     return f"""<!doctype html>

@@ -22,7 +22,7 @@ Months = Sequence[Mapping[str, Any]]
 
 
 def render_picture(temperature: Months, rain: Months, normals: Sequence[float], records: Mapping[str, Any]) -> str:
-    """The whole picture as one SVG document, readable on its own and inside a page."""
+    """Render the picture as an SVG document, for a file of its own or inside a page."""
     slots = MonthAxis([month["month"] for month in temperature])
     parts = [
         svg.rect(0, 0, WIDTH, HEIGHT, "w-paper"),
@@ -56,7 +56,7 @@ class MonthAxis:
         return self.left_x(month) + self.width / 2
 
     def years(self) -> list[tuple[str, list[str]]]:
-        """Each year with its months."""
+        """Group the months by year."""
         return [(year, list(months)) for year, months in groupby(self.months, key=lambda month: month[:4])]
 
     def period(self) -> str:
@@ -65,7 +65,7 @@ class MonthAxis:
 
 
 def ticks(low: float, high: float, step: float) -> list[float]:
-    """Multiples of `step` that enclose the values from low to high."""
+    """List the multiples of `step` that enclose the range from low to high."""
     return [i * step for i in range(floor(low / step), ceil(high / step) + 1)]
 
 
@@ -156,7 +156,7 @@ def _rain_bar(slots: MonthAxis, scale: Scale, month: Mapping[str, Any]) -> str:
 
 
 def _grid(scale: Scale, marks: Sequence[float]) -> list[str]:
-    """Horizontal lines with their values; the line of zero is the stronger one."""
+    """Draw horizontal lines with their values; the line of zero is bolder."""
     parts = []
     for mark in marks:
         y = scale(mark)

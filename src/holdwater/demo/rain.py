@@ -11,38 +11,38 @@ WET_MM: Final = 1.0  # what the World Meteorological Organization counts as a we
 
 
 def is_wet(day: Day) -> bool:
-    """At least WET_MM fell."""
+    """Return True if at least WET_MM fell."""
     return day.rain_mm >= WET_MM
 
 
 def monthly(days: Sequence[Day]) -> list[dict[str, Any]]:
-    """Per month: total in mm and number of wet days."""
+    """Summarise each month: total in mm and number of wet days."""
     return [{"month": month, **_summarize(group)} for month, group in by_month(days)]
 
 
 def yearly(days: Sequence[Day]) -> list[dict[str, Any]]:
-    """Per year: total in mm and number of wet days."""
+    """Summarise each year: total in mm and number of wet days."""
     return [{"year": year, **_summarize(group)} for year, group in by_year(days)]
 
 
 def wettest_day(days: Sequence[Day]) -> dict[str, Any]:
-    """The day with the most precipitation, in mm."""
+    """Find the day with the most precipitation, in mm."""
     day = max(days, key=lambda one: one.rain_mm)
     return {"date": day.date, "rain_mm": day.rain_mm}
 
 
 def longest_dry_spell(days: Sequence[Day]) -> dict[str, Any]:
-    """The longest run of days that were not wet; the first one, if several are as long."""
+    """Find the longest sequence of dry days; the first one, if several are as long."""
     return longest_spell(days, lambda day: not is_wet(day))
 
 
 def longest_wet_spell(days: Sequence[Day]) -> dict[str, Any]:
-    """The longest run of wet days; the first one, if several are as long."""
+    """Find the longest sequence of wet days; the first one, if several are as long."""
     return longest_spell(days, is_wet)
 
 
 def longest_spell(days: Sequence[Day], belongs: Callable[[Day], bool]) -> dict[str, Any]:
-    """First day, last day and length in days of the longest run; a day missing in the data ends a run."""
+    """Return first day, last day and length in days of the longest sequence; a missing day ends a sequence."""
     best: list[Day] = []
     run: list[Day] = []
     for day in days:

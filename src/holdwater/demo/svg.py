@@ -1,4 +1,4 @@
-"""The few SVG elements the picture is made of, as text."""
+"""SVG elements of the picture, as text."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def text(x: float, y: float, words: str, style: str, anchor: str = "start") -> s
 
 
 def rect(x: float, y: float, width: float, height: float, style: str, tip: str = "", radius: float = 0) -> str:
-    """A rectangle; `tip` is shown when the pointer rests on it."""
+    """Draw a rectangle.  `tip`: its tooltip."""
     box = f'class="{style}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" rx="{radius:g}"'
     return f"<rect {box}>{_title(tip)}</rect>" if tip else f"<rect {box}/>"
 
 
 def circle(x: float, y: float, radius: float, style: str, tip: str = "") -> str:
-    """A disc; `tip` is shown when the pointer rests on it."""
+    """Draw a disc.  `tip`: its tooltip."""
     disc = f'class="{style}" cx="{x:.1f}" cy="{y:.1f}" r="{radius:g}"'
     return f"<circle {disc}>{_title(tip)}</circle>" if tip else f"<circle {disc}/>"
 
@@ -47,7 +47,7 @@ def polyline(points: Iterable[Point], style: str) -> str:
 
 
 def band(upper: Sequence[Point], lower: Sequence[Point], style: str) -> str:
-    """The area between two lines that share their x positions."""
+    """Draw the area between two lines that share their x positions."""
     return f'<polygon class="{style}" points="{_points([*upper, *reversed(lower)])}"/>'
 
 

@@ -13,12 +13,12 @@ FROST_C: Final = 0.0
 
 
 def monthly(days: Sequence[Day]) -> list[dict[str, Any]]:
-    """Per month: mean, mean of the daily highs and lows, and the extremes reached."""
+    """Summarise each month: mean, means of the daily highs and lows, and the extremes."""
     return [{"month": month, **_summarize(group)} for month, group in by_month(days)]
 
 
 def yearly(days: Sequence[Day]) -> list[dict[str, Any]]:
-    """Per year: the same figures, and how many days were hot or frosty."""
+    """Summarise each year: the same figures, and the numbers of hot and frost days."""
     return [
         {"year": year, **_summarize(group), "hot_days": count_hot_days(group), "frost_days": count_frost_days(group)}
         for year, group in by_year(days)
@@ -26,24 +26,24 @@ def yearly(days: Sequence[Day]) -> list[dict[str, Any]]:
 
 
 def mean_temperature(days: Sequence[Day]) -> float:
-    """The mean of all days."""
+    """Return the mean of all days."""
     return round(fmean(day.mid_c for day in days), 2)
 
 
 def count_hot_days(days: Sequence[Day]) -> int:
-    """Days that reached HOT_C."""
+    """Count the days that reached HOT_C."""
     return sum(day.max_c >= HOT_C for day in days)
 
 
 def count_frost_days(days: Sequence[Day]) -> int:
-    """Days that fell to FROST_C or below."""
+    """Count the days that fell to FROST_C or below."""
     return sum(day.min_c <= FROST_C for day in days)
 
 
 def yearly_trend(days: Sequence[Day]) -> float:
-    """Degrees per year: the slope of the months' deviations from what the same month is on average.
+    """Return the trend in K per year: the slope of the months' deviations from the mean of the same month.
 
-    Taking the average month out first keeps the seasons from leaking into the slope.
+    Subtracting the mean of each month keeps the seasons out of the slope.
     """
     months = [(month, fmean(day.mid_c for day in group)) for month, group in by_month(days)]
     usual = {
@@ -55,7 +55,7 @@ def yearly_trend(days: Sequence[Day]) -> float:
 
 
 def slope(xs: Sequence[float], ys: Sequence[float]) -> float:
-    """The least squares slope of ys over xs; 0 for fewer than two distinct xs."""
+    """Return the least-squares slope of ys over xs; 0 for fewer than two distinct xs."""
     x_mean, y_mean = fmean(xs), fmean(ys)
     spread = sum((x - x_mean) ** 2 for x in xs)
     return sum((x - x_mean) * (y - y_mean) for x, y in zip(xs, ys)) / spread if spread else 0.0

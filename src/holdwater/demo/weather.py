@@ -7,7 +7,7 @@
                       '-> extremes    ---+-> merge -> draw -> report <'
     fetch_normals ----------------------'
 
-The context holds JSON only, and little of it: each analysis drops the rows it has read, what follows needs figures.
+The context holds JSON only, and little of it: each analysis removes the rows it has read and adds its figures.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ HOT_DAYS_WORTH_A_NOTE: Final = 40
 
 
 def begin_task(context: Context, task_id: str) -> Path:
-    """What every body does first: note that it has begun, pause for those who watch; gives the output directory."""
+    """Begin a task function: append to the effects log and pause for the spectator; returns the output directory."""
     directory = Path(context["output_dir"])
     files.log_effect(directory, task_id)
     time.sleep(context.get("pause_seconds", 0.0))
@@ -36,17 +36,17 @@ with WorkflowBuilder(WORKFLOW_NAME) as builder:
 
     @task(id="load", retry_attempts=3, retry_delay_ms=200, retry_backoff="fixed")
     def load(context: Context) -> Context:
-        """The rows of the packaged file, or of the one named by `csv_path`, as text."""
+        """Read the rows of the packaged file, or of the one named by `csv_path`, as text."""
         begin_task(context, "load")
         path = context.get("csv_path")
         text = Path(path).read_text(encoding="utf-8") if path else files.read_package_data("seattle-weather.csv")
         context["rows"] = days.read_rows(text)
         return context
 
-    # One attempt: bad data does not get better by looking at it again.
+    # One attempt: invalid data stays invalid.
     @task(id="validate", dependencies=[load], retry_attempts=1)
     def validate(context: Context) -> Context:
-        """The rows as days; a few bad ones are set aside, more fail the task."""
+        """Parse the rows as days; a few invalid ones are rejected, too many fail the task."""
         begin_task(context, "validate")
         checked = days.validate_rows(context["rows"])
         context["rows"] = [list(day) for day in checked.days]
@@ -59,7 +59,7 @@ with WorkflowBuilder(WORKFLOW_NAME) as builder:
 
     @task(id="repair", dependencies=[load, validate], trigger_rules=task_failed("validate"))
     def repair(context: Context) -> Context:
-        """Two files for whoever mends the data: the rows that can stay, and the others with what is wrong with them."""
+        """Write two files for a manual repair of the data: the valid rows, and the others with the reasons."""
         directory = begin_task(context, "repair")
         rows = context["rows"]
         faults = dict(days.partition_rows(rows)[1])
@@ -72,7 +72,7 @@ with WorkflowBuilder(WORKFLOW_NAME) as builder:
 
     @task(id="temperature", dependencies=[validate])
     def analyse_temperature(context: Context) -> Context:
-        """Months, years and trend; `count_hot_days` decides which note is written."""
+        """Compute months, years and trend; the number of hot days decides which note is written."""
         begin_task(context, "temperature")
         rows = days.days_from_json(context["rows"])
         context["temperature"] = {
@@ -87,7 +87,7 @@ with WorkflowBuilder(WORKFLOW_NAME) as builder:
 
     @task(id="rain", dependencies=[validate])
     def analyse_rain(context: Context) -> Context:
-        """Totals, the wettest day and the longest spells."""
+        """Compute totals, the wettest day and the longest spells."""
         begin_task(context, "rain")
         rows = days.days_from_json(context["rows"])
         context["rain"] = {
@@ -102,7 +102,7 @@ with WorkflowBuilder(WORKFLOW_NAME) as builder:
 
     @task(id="extremes", dependencies=[validate])
     def analyse_extremes(context: Context) -> Context:
-        """Single days worth telling, wind, and kinds of weather."""
+        """Compute extreme days, mean wind, and kinds of weather."""
         begin_task(context, "extremes")
         rows = days.days_from_json(context["rows"])
         context["extremes"] = {
@@ -113,10 +113,10 @@ with WorkflowBuilder(WORKFLOW_NAME) as builder:
         context.remove("rows")
         return context
 
-    # The first attempt meets a cold service and fails; the spare ones are for processes that die in between.
+    # The first attempt of a directory is refused; the spare ones are for processes that die in between.
     @task(id="fetch_normals", retry_attempts=6, retry_delay_ms=300, retry_backoff="fixed")
     def fetch_normals(context: Context) -> Context:
-        """The climate normals, from the service on loopback."""
+        """Request the climate normals from the service on loopback."""
         context["normals_c"] = normals.fetch_normals(begin_task(context, "fetch_normals"))
         return context
 
@@ -126,7 +126,7 @@ with WorkflowBuilder(WORKFLOW_NAME) as builder:
         trigger_rules=context_value("hot_days", ">", HOT_DAYS_WORTH_A_NOTE),
     )
     def heat_note(context: Context) -> Context:
-        """One side of the choice: it was hot."""
+        """Write the note for a period with many hot days."""
         begin_task(context, "heat_note")
         context["note"] = words.heat_note(context["temperature"])
         return context
@@ -137,14 +137,14 @@ with WorkflowBuilder(WORKFLOW_NAME) as builder:
         trigger_rules=context_value("hot_days", "<", HOT_DAYS_WORTH_A_NOTE + 1),
     )
     def mild_note(context: Context) -> Context:
-        """The other side: it was not."""
+        """Write the note for a period with few hot days."""
         begin_task(context, "mild_note")
         context["note"] = words.mild_note(context["temperature"])
         return context
 
     @task(id="merge", dependencies=[analyse_temperature, analyse_rain, analyse_extremes, fetch_normals])
     def merge(context: Context) -> Context:
-        """The branches side by side: what they say together."""
+        """Combine the figures of all branches into findings."""
         begin_task(context, "merge")
         context["deviation_c"] = normals.mean_deviation(context["temperature"]["months"], context["normals_c"])
         context["findings"] = words.findings(context.to_dict())
@@ -152,7 +152,7 @@ with WorkflowBuilder(WORKFLOW_NAME) as builder:
 
     @task(id="draw", dependencies=[merge])
     def draw(context: Context) -> Context:
-        """The picture, as a file of its own."""
+        """Write the picture to a file."""
         directory = begin_task(context, "draw")
         drawn = picture.render_picture(
             context["temperature"]["months"],
@@ -165,7 +165,7 @@ with WorkflowBuilder(WORKFLOW_NAME) as builder:
 
     @task(id="report", dependencies=[draw, heat_note, mild_note])
     def report(context: Context) -> Context:
-        """The page, with the picture inside."""
+        """Write the page with the picture."""
         directory = begin_task(context, "report")
         drawn = Path(context["picture"]).read_text(encoding="utf-8")
         context["report"] = str(

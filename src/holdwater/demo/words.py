@@ -1,4 +1,4 @@
-"""Figures as people read them, and the findings as sentences."""
+"""Formatting of figures, and the findings as sentences."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ MONTHS: Final = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", 
 
 
 def format_month(month: str) -> str:
-    """`2012-03` as `Mar 2012`."""
+    """Format `2012-03` as `Mar 2012`."""
     return f"{MONTHS[int(month[5:7]) - 1]} {month[:4]}"
 
 
 def format_day(date: str) -> str:
-    """`2012-03-09` as `9 Mar 2012`."""
+    """Format `2012-03-09` as `9 Mar 2012`."""
     return f"{int(date[8:])} {format_month(date)}"
 
 
 def format_degrees(value: float) -> str:
-    """Degrees Celsius with a true minus sign."""
+    """Format degrees Celsius with a minus sign (U+2212)."""
     return f"{value:.1f} °C".replace("-", "\N{MINUS SIGN}")
 
 
 def findings(figures: Mapping[str, Any]) -> list[str]:
-    """What the three analyses and the normals say together; the keys are those the tasks left in the context."""
+    """Summarise the three analyses and the normals in sentences.  `figures`: the context of the run."""
     checked, temperature, rain = figures["checked"], figures["temperature"], figures["rain"]
     records, deviation = figures["extremes"]["records"], figures["deviation_c"]
     hottest, coldest = records["hottest"], records["coldest"]
@@ -48,7 +48,7 @@ def findings(figures: Mapping[str, Any]) -> list[str]:
 
 
 def heat_note(temperature: Mapping[str, Any]) -> str:
-    """For a period with many hot days."""
+    """Return the note for a period with many hot days."""
     years = temperature["years"]
     worst = max(years, key=lambda year: year["hot_days"])
     total = sum(year["hot_days"] for year in years)
@@ -56,7 +56,7 @@ def heat_note(temperature: Mapping[str, Any]) -> str:
 
 
 def mild_note(temperature: Mapping[str, Any]) -> str:
-    """For a period with few hot days."""
+    """Return the note for a period with few hot days."""
     return f"Few hot days: {sum(year['hot_days'] for year in temperature['years'])} reached {HOT_C:g} °C."
 
 

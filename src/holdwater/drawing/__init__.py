@@ -1,1 +1,1 @@
-"""Pictures of graphs: Mermaid source, an outline in text, SVG, and an HTML page around it."""
+"""Drawings of graphs: Mermaid source, a text outline, SVG, and an HTML page around it."""

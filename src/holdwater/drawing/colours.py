@@ -34,7 +34,7 @@ _DARK_BOXES: Final = {
 
 
 def make_stylesheet(theme: Theme) -> str:
-    """The style sheet; `auto` follows the page's preference."""
+    """Build the style sheet; `auto` follows `prefers-color-scheme`."""
     if theme == "auto":
         by_day, by_night = _theme_rules(_LIGHT, _LIGHT_BOXES), _theme_rules(_DARK, _DARK_BOXES)
         return f"{_BASE_RULES}{by_day}@media(prefers-color-scheme:dark){{{by_night}}}"
@@ -42,7 +42,7 @@ def make_stylesheet(theme: Theme) -> str:
 
 
 def page_colours(theme: Theme) -> tuple[str, str]:
-    """The background of a page: by day, by night."""
+    """Return the background colours of a page, (light, dark)."""
     day, night = _LIGHT["page"], _DARK["page"]
     return (night, night) if theme == "dark" else (day, day) if theme == "light" else (day, night)
 

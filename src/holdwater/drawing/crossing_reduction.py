@@ -1,4 +1,4 @@
-"""The order of vertices within their rows: few crossings of the edges between neighbouring rows."""
+"""Order of vertices within their rows, with few crossings of the edges between neighbouring rows."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ NeighbourLists = Sequence[Sequence[int]]
 
 
 def minimize_crossings(rows: Sequence[int], above: NeighbourLists, below: NeighbourLists) -> list[list[int]]:
-    """Vertices row by row from left to right, given the row of each and its neighbours one row up and one down.
+    """Order the vertices of each row from left to right, given the row of each and its neighbours above and below.
 
-    Sorts by the means of the neighbours, down and up in turn, and keeps the order with the fewest crossings; then swaps
-    vertices that stand side by side as long as that is better.
+    Barycentre heuristic: sorts by the means of the neighbours, downwards and upwards in turn, and keeps the order with
+    the fewest crossings; then swaps adjacent vertices as long as that reduces crossings.
     """
     lines = _initial_order(rows, below)
     best, fewest = [list(line) for line in lines], _count_crossings(lines, below)
@@ -36,7 +36,7 @@ def minimize_crossings(rows: Sequence[int], above: NeighbourLists, below: Neighb
 
 
 def _initial_order(rows: Sequence[int], below: NeighbourLists) -> list[list[int]]:
-    """Depth first, so that what belongs together stands together."""
+    """Order by depth-first search, which keeps connected vertices together."""
     lines: list[list[int]] = [[] for _ in range(max(rows, default=-1) + 1)]
     seen = [False] * len(rows)
     for start in sorted(range(len(rows)), key=rows.__getitem__):
@@ -79,7 +79,7 @@ def _count_crossings(lines: Sequence[Sequence[int]], below: NeighbourLists) -> i
 
 
 def _swap_adjacent(lines: Sequence[list[int]], above: NeighbourLists, below: NeighbourLists) -> bool:
-    """One pass over all pairs that stand side by side; whether any was swapped."""
+    """Swap adjacent vertices where that reduces crossings, in one pass; True if any pair was swapped."""
     position = _positions(lines)
     swapped = False
     for line in lines:
@@ -98,7 +98,7 @@ def _swap_adjacent(lines: Sequence[list[int]], above: NeighbourLists, below: Nei
 
 
 def _count_inversions(left: list[int], right: list[int]) -> int:
-    """How many ends of the left vertex are to the right of how many of the right one."""
+    """Count the pairs of an end of the left vertex and one of the right vertex that are in the wrong order."""
     if len(left) < len(right):
         ends = sorted(right)
         return sum([bisect_left(ends, end) for end in left])

@@ -1,4 +1,4 @@
-"""A drawing as a notebook shows it and a file keeps it."""
+"""A drawing for notebooks and files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from holdwater.errors import GraphConfigError
 
 
 class Drawing:
-    """`svg` is the source of the drawing, `html` that of a page of its own."""
+    """A drawing.  `svg`: its source.  `html`: the source of a page that shows it."""
 
     def __init__(self, name: str, svg: str, theme: Theme) -> None:
         self.name, self.svg, self.theme = name, svg, theme
@@ -24,7 +24,7 @@ class Drawing:
         return render_page(self.name, self.svg, self.theme)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write a page (`.html`) or the bare drawing (`.svg`).  Raises GraphConfigError for another suffix."""
+        """Write a page (`.html`) or the drawing (`.svg`).  Raises GraphConfigError for another suffix, OSError."""
         file = Path(path)
         match file.suffix.lower():
             case ".html" | ".htm":
@@ -46,7 +46,7 @@ class Drawing:
 
 
 def make_drawing(picture: Picture, theme: Theme = "auto") -> Drawing:
-    """Raises GraphConfigError for an unknown theme."""
+    """Render a picture as SVG.  Raises GraphConfigError for an unknown theme."""
     if theme not in get_args(Theme):
         raise GraphConfigError(f"the theme of a drawing is one of {', '.join(get_args(Theme))}, not {theme!r}")
     return Drawing(picture.name, render_svg(picture, theme), theme)

@@ -1,4 +1,4 @@
-"""An HTML page around a drawing, with nothing to load from elsewhere."""
+"""A self-contained HTML page around a drawing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ svg.addEventListener('dblclick',fit);fit();
 
 
 def render_page(title: str, svg: str, theme: Theme = "auto") -> str:
-    """A page that shows the drawing as large as fits; the wheel zooms, dragging moves, a double click shows all."""
+    """Render a page that fits the drawing into the window; wheel: zoom, drag: move, double click: fit again."""
     day, night = page_colours(theme)
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title><style>'

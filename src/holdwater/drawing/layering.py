@@ -1,4 +1,4 @@
-"""Which row each vertex of a drawing stands in, and which edges lead back."""
+"""Assignment of vertices to rows (longest path), and of edges that close a loop."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class LayerEdge:
-    """From vertex to vertex by number.  `length`: how many rows apart its ends must be at least."""
+    """An edge between vertices by index.
+
+    `min_length`: smallest distance of its ends, in rows.  `is_back`: it closes a loop and is drawn upwards.
+    """
 
     source: int
     target: int
@@ -25,9 +28,9 @@ class LayerEdge:
 
 
 def assign_layers(count: int, edges: Sequence[LayerEdge]) -> list[int]:
-    """The row of each vertex, from 0.  Marks edges that close a loop as `back` and gives them a row to turn in.
+    """Return the row of each vertex, from 0, and mark edges that close a loop as `is_back`.
 
-    Edges from a vertex to itself do not matter.  Linear.
+    Edges from a vertex to itself are ignored.  O(vertices + edges).
     """
     _mark_back_edges(count, edges)
     below: list[list[LayerEdge]] = [[] for _ in range(count)]
@@ -39,19 +42,19 @@ def assign_layers(count: int, edges: Sequence[LayerEdge]) -> list[int]:
     rows = [0] * count
     ready = [vertex for vertex in range(count) if not waiting[vertex]]
     tops = list(ready)
-    for vertex in ready:  # grows
+    for vertex in ready:  # the list grows during the iteration
         for edge in below[vertex]:
             rows[edge.lower] = max(rows[edge.lower], rows[vertex] + edge.min_length)
             waiting[edge.lower] -= 1
             if not waiting[edge.lower]:
                 ready.append(edge.lower)
-    for vertex in tops:  # close to what they lead to
+    for vertex in tops:  # sources move down to the row above their nearest target
         rows[vertex] = min((rows[edge.lower] - edge.min_length for edge in below[vertex]), default=0)
     return rows
 
 
 def _mark_back_edges(count: int, edges: Sequence[LayerEdge]) -> None:
-    """Depth first from what nothing leads to: an edge to a vertex that is still open closes a loop."""
+    """Mark back edges by depth-first search from the sources: an edge to an open vertex closes a loop."""
     out: list[list[LayerEdge]] = [[] for _ in range(count)]
     entered = [False] * count
     for edge in edges:

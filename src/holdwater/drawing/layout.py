@@ -1,8 +1,8 @@
-"""Places for boxes and ways for arrows: rows from the top down, few crossings, straight lines where possible.
+"""Layered layout (Sugiyama): positions of boxes and paths of arrows, in rows from the top down.
 
-Rows come from `ranking`, the order in them from `order_edges`..  An arrow that passes rows has a point in each of them,
-so that nothing is drawn over a box; a label has a place of its own in the row after its arrow's source..  x is the
-least-squares answer to "be under what leads to you", which pooling adjacent violators finds in linear time.
+`layering` assigns rows, `crossing_reduction` the order in them.  An arrow that passes rows has a point in each of them,
+so that it is not drawn over a box; a label has a place of its own in the row after its arrow's source.  x minimises the
+squared distances to the neighbours above, which pooling adjacent violators solves in linear time.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ MARGIN: Final = 16.0
 TURN_HEIGHT: Final = 6.0
 ALIGN_SWEEPS: Final = 4
 MAX_POINTS_PER_BOX: Final = 12
-"""arrows are led around boxes as long as there are no more points than this; the longest of the rest go straight"""
+"""bound of the points of arrows that are routed around boxes; the longest arrows beyond it are drawn straight"""
 
 
 @dataclass(slots=True)
 class PlacedBox:
-    """A box with its upper left corner and its size.  `inner`: the drawing in it, at its own origin."""
+    """A box with its upper left corner and its size.  `inner`: the layout inside it, relative to its own origin."""
 
     box: Box
     x: float
@@ -42,7 +42,7 @@ class PlacedBox:
 
 @dataclass(slots=True)
 class RoutedArrow:
-    """The points of an arrow from source to target; pairs of them that are one above the other are joined by a line."""
+    """The points of an arrow from source to target; two points with one x are joined by a line, others by a curve."""
 
     arrow: Arrow
     points: list[tuple[float, float]]
@@ -52,6 +52,8 @@ class RoutedArrow:
 
 @dataclass(slots=True)
 class PictureLayout:
+    """The layout of a picture, in pixels."""
+
     width: float
     height: float
     placed_boxes: dict[str, PlacedBox]
@@ -60,7 +62,7 @@ class PictureLayout:
 
 @dataclass(slots=True)
 class _Vertex:
-    """A box, or a point of an arrow."""
+    """A box, or a point of an arrow (`is_point`)."""
 
     width: float
     height: float
@@ -77,7 +79,7 @@ BoxSizer = Callable[[Box, PictureLayout | None], tuple[float, float]]
 def compute_layout(
     picture: Picture, box_size: BoxSizer, label_size: Callable[[str], tuple[float, float]]
 ) -> PictureLayout:
-    """The drawing of a picture, with those of unfolded graphs inside it."""
+    """Lay out a picture and the pictures of unfolded graphs inside it."""
     done: dict[int, PictureLayout] = {}
     for part in reversed(list(picture.walk())):
         inner = {key: done[id(box.inner)] for key, box in part.boxes.items() if box.inner is not None}
@@ -86,7 +88,7 @@ def compute_layout(
 
 
 class _LayoutBuilder:
-    """One picture, without those inside it."""
+    """The layout of one picture; those inside it have been laid out before."""
 
     def __init__(
         self,
@@ -128,7 +130,7 @@ class _LayoutBuilder:
     # -- arrows through rows
 
     def _add_arrow_points(self, label_size: Callable[[str], tuple[float, float]]) -> list[list[int]]:
-        """Points for each arrow in the rows between its ends, top down; the shortest arrows first get theirs."""
+        """Add points for each arrow in the rows between its ends, top down; short arrows get theirs first."""
         spans = [self.vertices[e.lower].row - self.vertices[e.upper].row for e in self.edges]
         room = MAX_POINTS_PER_BOX * len(self.vertices) + 100
         chains: list[list[int]] = [[] for _ in self.edges]
@@ -183,7 +185,7 @@ class _LayoutBuilder:
             if previous is not None:
                 offset += _min_distance(previous, vertex)
             wanted.append((fmean(self.vertices[i].x for i in around) if around else vertex.x) - offset)
-            # points in a row of points draw a line: it shall be straight
+            # consecutive points of an arrow are aligned with a high weight, so that its line is straight
             weights.append(8.0 if vertex.is_point else 1.0 if around else 0.1)
             offsets.append(offset)
             previous = vertex
@@ -191,13 +193,13 @@ class _LayoutBuilder:
             self.vertices[number].x = x + shift
 
     def _straighten(self) -> None:
-        """Draw the points of an arrow straight down as far as what stands beside them lets them."""
+        """Align the points of an arrow vertically as far as their neighbours in the rows permit."""
         left: dict[int, _Vertex] = {}
         right: dict[int, _Vertex] = {}
         for row in self.rows:
             for one, other in pairwise(row):
                 left[other], right[one] = self.vertices[one], self.vertices[other]
-        for chain in (*self.arrow_points, *self.arrow_points):  # again, where others have made room
+        for chain in (*self.arrow_points, *self.arrow_points):  # twice, because others may have moved away
             line: list[_Vertex] = []
             low, high = -inf, inf
             for number in chain:
@@ -211,7 +213,7 @@ class _LayoutBuilder:
                 low, high = max(low, least), min(high, most)
             _align_points(line, low, high)
 
-    # -- y and the ways
+    # -- y and the paths of arrows
 
     def _row_heights(self) -> tuple[list[float], list[float]]:
         heights = [max((self.vertices[i].height for i in row), default=0.0) for row in self.rows]
@@ -242,12 +244,12 @@ class _LayoutBuilder:
                 if vertex.width > PORT_GAP:
                     label_at = (vertex.x, top + height / 2)
             points += [(end, tops[lower.row]), (end, middle_of_lower - lower.height / 2)]
-            points = list(dict.fromkeys(points))  # a box that fills its row ends where the row does
+            points = list(dict.fromkeys(points))  # a box as high as its row gives two equal points
             ways.append(RoutedArrow(arrow, points[::-1] if edge.is_back else points, edge.is_back, label_at))
         return ways
 
     def _attachment_points(self) -> tuple[dict[int, float], dict[int, float]]:
-        """Where each arrow touches its lower and its upper box: side by side, in the order of where they go."""
+        """Return the x at which each arrow meets its lower and its upper box, ordered by the x of the other end."""
         towards: tuple[dict[int, list[tuple[float, int]]], ...] = ({}, {})
         for index, edge in enumerate(self.edges):
             if edge.source == edge.target:
@@ -274,7 +276,7 @@ class _LayoutBuilder:
 
 
 def _min_distance(left: _Vertex, right: _Vertex) -> float:
-    """How far the middles of two neighbours in a row must be apart."""
+    """Return the smallest distance of the centres of two neighbours in a row."""
     return (left.width + right.width) / 2 + (PORT_GAP if left.is_point and right.is_point else GAP_X)
 
 
@@ -286,8 +288,8 @@ def _align_points(points: Sequence[_Vertex], low: float, high: float) -> None:
 
 
 def _isotonic_regression(targets: Sequence[float], weights: Sequence[float]) -> list[float]:
-    """The ascending numbers nearest to those wanted, by weighted squares: pool adjacent violators."""
-    pools: list[tuple[float, float, int]] = []  # mean, weight, how many
+    """Return the ascending numbers nearest to the targets by weighted least squares (pool adjacent violators)."""
+    pools: list[tuple[float, float, int]] = []  # mean, weight, count
     for value, weight in zip(targets, weights):
         count = 1
         while pools and pools[-1][0] > value:

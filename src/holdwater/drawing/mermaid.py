@@ -27,7 +27,7 @@ _ESCAPES: Final = str.maketrans(
 
 
 class Mermaid:
-    """A flow chart; `str()` of it is its source."""
+    """A flow chart; `str()` returns its source."""
 
     def __init__(self, source: str) -> None:
         self.source = source
@@ -40,7 +40,10 @@ class Mermaid:
 
 
 def render_mermaid(picture: Picture, direction: Direction = "TD") -> Mermaid:
-    """Data solid, decisions dotted, mere order dashed; unfolded graphs are subgraphs.  Raises GraphConfigError."""
+    """Render a flow chart: data edges solid, decisions dotted, ordering dashed, unfolded graphs as subgraphs.
+
+    Raises GraphConfigError for an unknown direction.
+    """
     if direction not in get_args(Direction):
         options = ", ".join(get_args(Direction))
         raise GraphConfigError(f"the direction of a flow chart is one of {options}, not {direction!r}")
@@ -61,7 +64,7 @@ def render_mermaid(picture: Picture, direction: Direction = "TD") -> Mermaid:
 
 
 def _render_nodes(whole: Picture, ids: dict[tuple[int, str], str]) -> Iterator[str]:
-    """A line per box; those of unfolded graphs stand between `subgraph` and `end`."""
+    """Yield a line per box; boxes of unfolded graphs stand between `subgraph` and `end`."""
     stack: list[Iterator[tuple[str, Box]]] = [iter(whole.boxes.items())]
     pictures = [whole]
     while stack:
@@ -84,6 +87,6 @@ def _render_nodes(whole: Picture, ids: dict[tuple[int, str], str]) -> Iterator[s
 
 
 def _box_label(box: Box) -> str:
-    """Of a node its name, and its outputs where their types say more than the arrows do."""
+    """Return the name of a node, and its outputs if they are typed."""
     typed = [line for line in box.lines if box.kind == "input" or ":" in line]
     return "<br/>".join(text.translate(_ESCAPES) for text in (box.title, *typed) if text)

@@ -1,4 +1,4 @@
-"""What is drawn of a graph: boxes and arrows between them.  How they look is the renderers' business."""
+"""Boxes and arrows of a graph, independent of a renderer."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ BoxKind = Literal["input", "function", "route", "choice", "question", "graph", "
 ArrowKind = Literal["data", "control", "ordering"]
 
 END_KEY = "END"
-"""no node can be called so"""
+"""key of the END box; not a valid name of a node"""
 
 
 @dataclass(slots=True)
 class Box:
-    """`lines`: what it makes, or for inputs what they are; `inner`: the graph inside, if it is drawn."""
+    """A box.  `lines`: the outputs of a node, or the inputs of a graph.  `inner`: the graph inside, if it is drawn."""
 
     title: str
     kind: BoxKind
@@ -25,7 +25,7 @@ class Box:
 
 @dataclass(slots=True)
 class Arrow:
-    """From box to box by key.  `label`: the decision that takes it; `names`: the values that pass along it."""
+    """An arrow between boxes by key.  `label`: the decision that takes it.  `names`: the values it carries."""
 
     source: str
     target: str
@@ -43,7 +43,7 @@ class Picture:
     arrows: list[Arrow] = field(default_factory=list)
 
     def walk(self) -> Iterator[Picture]:
-        """This picture and those inside it, the outer ones first."""
+        """Iterate over this picture and those inside it, outer ones first."""
         pending = [self]
         while pending:
             picture = pending.pop()

@@ -1,4 +1,4 @@
-"""SVG that needs nothing besides itself."""
+"""Self-contained SVG."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HEAD_WIDTH: Final = 8.0
 
 
 def render_svg(picture: Picture, theme: Theme = "auto") -> str:
-    """The drawing of a picture, about as large as it should be shown."""
+    """Render a picture as SVG, sized in pixels."""
     whole = compute_layout(picture, _box_size, _label_size)
     width, height = f"{whole.width:.0f}", f"{whole.height:.0f}"
     body = "".join(_render_layout(whole))
@@ -48,14 +48,14 @@ def _box_size(box: Box, inner: PictureLayout | None) -> tuple[float, float]:
         )
     width = max([text_width(shorten(line), LINE_PX) for line in _visible_lines(box)], default=0.0)
     if box.title:
-        width = max(width, text_width(shorten(box.title), TITLE_PX) * 1.06)  # it is bold
+        width = max(width, text_width(shorten(box.title), TITLE_PX) * 1.06)  # bold is wider
     lines = len(_visible_lines(box)) + bool(box.title)
     slanted = SLANT if box.kind in ("route", "choice", "question") else 0.0
     return max(36.0, width + 2 * (PADDING_X + slanted)), lines * LINE_HEIGHT + 2 * PADDING_Y
 
 
 def _visible_lines(box: Box) -> tuple[str, ...]:
-    """What is written below the title."""
+    """Return the lines shown below the title, `MAX_LINES` at most."""
     if len(box.lines) <= MAX_LINES:
         return box.lines
     return (*box.lines[: MAX_LINES - 1], f"and {len(box.lines) - MAX_LINES + 1} more")
@@ -69,7 +69,7 @@ def _label_size(text: str) -> tuple[float, float]:
 
 
 def _render_layout(whole: PictureLayout) -> Iterator[str]:
-    """Frames before what is in them, ways below boxes."""
+    """Yield elements in drawing order: frames before their contents, arrows below boxes."""
     pending = [(whole, 0.0, 0.0)]
     while pending:
         part, left, top = pending.pop()
@@ -159,7 +159,7 @@ def _render_arrow(routed: RoutedArrow) -> str:
 
 
 def _arrow_path(routed: RoutedArrow, tail: tuple[float, float]) -> str:
-    """Straight where one point is above the other, else a curve that leaves and arrives upright."""
+    """Build the path: a line between points of one x, else a curve with vertical ends."""
     points = [*routed.points[:-1], tail]
     parts = [f"M{points[0][0]:.1f} {points[0][1]:.1f}"]
     for (x0, y0), (x1, y1) in pairwise(points):

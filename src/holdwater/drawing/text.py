@@ -11,7 +11,7 @@ _KIND_LABELS: dict[BoxKind, str] = {"route": "gate", "choice": "gate", "question
 
 
 def render_tree(picture: Picture) -> str:
-    """A line per node: its name, what it makes, what it needs; unfolded graphs are branches."""
+    """Render a line per node: name, outputs, inputs; unfolded graphs are branches."""
     lines = [picture.name]
     stack = [(iter(_node_rows(picture)), "")]
     while stack:
@@ -28,7 +28,7 @@ def render_tree(picture: Picture) -> str:
 
 
 def _node_rows(picture: Picture) -> Iterator[tuple[str, bool, Picture | None]]:
-    """What to say of each node, whether it is the last, what is inside."""
+    """Yield (line, is the last of its branch, picture inside it) for each node."""
     keys = list(picture.boxes)
     number = {key: i for i, key in enumerate(keys)}
     rows = assign_layers(len(keys), [LayerEdge(number[a.source], number[a.target]) for a in picture.arrows])

@@ -1,4 +1,4 @@
-"""How wide a text will be, without a font at hand: an estimate for common sans-serif faces, rather too wide."""
+"""Estimated width of text in common sans-serif fonts, rather too large than too small."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 MAX_LINE_CHARS: Final = 44
-"""characters of a line of text in a drawing"""
+"""maximum length of a line of text in a drawing, in characters"""
 
 _WIDTHS_EM: Final = {
     **dict.fromkeys("iljI.,:;'|!` ", 0.3),
@@ -22,7 +22,7 @@ def text_width(text: str, font_px: float) -> float:
 
 
 def shorten(text: str, limit: int = MAX_LINE_CHARS) -> str:
-    """The text on one line, cut in the middle if it is too long."""
+    """Join the text to one line and cut its middle if it is longer than `limit`."""
     text = " ".join(text.split())
     if len(text) <= limit:
         return text

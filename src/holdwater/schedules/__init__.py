@@ -1,8 +1,8 @@
-"""Time schedules as arithmetic: which instants a cron expression names, and which of them to fire.
+"""Time schedules as pure functions: the instants of a cron expression, and the decision which of them to fire.
 
-Values in, values out: no database, no threads and no clock of its own; "now" is always an argument.  An *instant* is an
-integer, microseconds since 1970-01-01 UTC.  `Cron` says when, `due` what to make of the instants since the last look,
-`decide_overlap` what an unfinished run means for the next, `upcoming_fires` what daylight saving will do to it all.
+No database, no threads and no clock; "now" is always an argument.  An *instant* is an integer, microseconds since
+1970-01-01 UTC.  `Cron` computes instants, `decide_due` selects those to fire since the last check, `decide_overlap`
+handles runs that are still unfinished, `upcoming_fires` forecasts fires and the effects of daylight saving time.
 """
 
 from holdwater.schedules.catchup import (

@@ -1,7 +1,7 @@
-"""Cron expressions on a calendar without zones: which wall times match.
+"""Matching wall times of cron expressions, without time zones.
 
-A wall time is an integer, seconds since 1970-01-01 00:00 on some clock.  cronsim reads the fields and says which days
-match; the search is done here on tables, so that its time does not depend on how far away or how dense the matches are.
+A wall time is an integer, seconds since 1970-01-01 00:00 on some clock.  cronsim parses the fields and matches days;
+the search is done here on tables, so that its time does not depend on the distance or density of matches.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ _LAST_ORDINAL: Final = date.max.toordinal()
 
 
 class Calendar:
-    """A parsed expression.  Read-only but for a cache of the days of months, and shared."""
+    """A parsed expression.  Immutable but for a cache of the matching days of months; shared between threads."""
 
     __slots__ = ("_cronsim", "_days_by_month", "_months", "_reversed_times", "_times", "fields", "is_wildcard")
 
     def __init__(self, fields: tuple[str, ...], sim: CronSim) -> None:
         self.fields = fields
         self.is_wildcard = fields[1].startswith("*") or fields[2].startswith("*")
-        """Whether it fires at every real instant that matches, rather than once for each wall time."""
+        """True if it fires at every instant whose wall time matches, False if once for each matching wall time."""
         self._cronsim = sim
         self._months = sorted(sim.months)
         self._times = _TimesOfDay(sim.hours, sim.minutes, sim.seconds)
@@ -59,7 +59,7 @@ class Calendar:
         self._days_by_month: dict[tuple[int, int], tuple[int, ...]] = {}
 
     def at_or_after(self, wall: int) -> int | None:
-        """The first matching wall time from this one on; None beyond the year 9999."""
+        """Return the first matching wall time from this one on; None beyond the year 9999."""
         day, time = divmod(wall, SECONDS_PER_DAY)
         if (found := self._day_at_or_after(day)) == day and (at := self._times.at_or_after(time)) is not None:
             return day * SECONDS_PER_DAY + at
@@ -68,7 +68,7 @@ class Calendar:
         return None if found is None else found * SECONDS_PER_DAY + self._times.earliest
 
     def at_or_before(self, wall: int) -> int | None:
-        """The last matching wall time up to this one; None before the year 1."""
+        """Return the last matching wall time up to this one; None before the year 1."""
         day, time = divmod(wall, SECONDS_PER_DAY)
         if (found := self._day_at_or_before(day)) == day and (
             at := self._reversed_times.at_or_after(SECONDS_PER_DAY - 1 - time)
@@ -79,7 +79,7 @@ class Calendar:
         return None if found is None else found * SECONDS_PER_DAY + SECONDS_PER_DAY - 1 - self._reversed_times.earliest
 
     def ever_matches(self) -> bool:
-        """Whether any day of the calendar matches: 28 years have every kind of month."""
+        """Return True if any day matches; 28 years contain every combination of first weekday and length of a month."""
         return any(self._matching_days(year, month) for year in range(2000, 2028) for month in self._months)
 
     def _day_at_or_after(self, day: int) -> int | None:
@@ -92,7 +92,7 @@ class Calendar:
             return ordinal - start.day + days[i] - _UNIX_ORDINAL
         for year in range(
             start.year, 10_000
-        ):  # 40 at most: the calendar has no longer gap (a fifth Monday in February)
+        ):  # 40 years at most: the longest gap of the calendar (a fifth Monday in February)
             for month in self._months:
                 if (year > start.year or month > start.month) and (days := self._matching_days(year, month)):
                     return date(year, month, days[0]).toordinal() - _UNIX_ORDINAL
@@ -113,7 +113,7 @@ class Calendar:
         return None
 
     def _matching_days(self, year: int, month: int) -> tuple[int, ...]:
-        """The matching days of a month.  They follow from the weekday of its first and from its length."""
+        """Return the matching days of a month, cached by the weekday of its first day and its length."""
         first = date(year, month, 1)
         leap = month == 2 and year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
         length = 29 if leap else _MONTH_LENGTHS[month]
@@ -156,7 +156,7 @@ class _TimesOfDay:
 
 
 def _next_value_table(values: Iterable[int], size: int) -> list[int]:
-    """For each v in 0..size the first of the values from v on, -1 where there is none."""
+    """Tabulate, for each v in 0..size, the first of the values from v on, -1 if there is none."""
     table, here, following = [-1] * (size + 1), set(values), -1
     for v in reversed(range(size)):
         following = table[v] = v if v in here else following
@@ -165,8 +165,8 @@ def _next_value_table(values: Iterable[int], size: int) -> list[int]:
 
 @lru_cache(maxsize=2048)
 def parse_calendar(expression: str) -> Calendar:
-    """Read an expression.  Raises ScheduleError that names the field, the value and what is allowed."""
-    from cronsim import CronSim, CronSimError  # here: whoever has no schedule does not load it
+    """Parse an expression.  Raises ScheduleError with the field, the value and the allowed range."""
+    from cronsim import CronSim, CronSimError  # imported here, so that processes without schedules do not load it
 
     if len(expression) > MAX_EXPRESSION_CHARS:
         raise ScheduleError(
@@ -194,7 +194,7 @@ _STEP_PATTERN: Final = re.compile(r"/(\d+)")
 
 
 def _split_fields(expression: str) -> tuple[str, ...]:
-    """The six fields, the seconds first, in the spelling cronsim reads."""
+    """Split into six fields, seconds first, in the spelling cronsim accepts."""
     text = expression.strip()
     if text.startswith("@"):
         if (alias := ALIASES.get(text.lower())) is None:
@@ -212,12 +212,12 @@ def _split_fields(expression: str) -> tuple[str, ...]:
     if len(fields) == 5:
         fields.insert(0, "0")
     fields[3], fields[5] = ("*" if field == "?" else field for field in (fields[3], fields[5]))
-    fields[5] = re.sub(r"\b(MON|TUE|WED|THU|FRI|SAT|[1-6])-SUN\b", r"\1-7", fields[5])  # Sunday ends a week, too
+    fields[5] = re.sub(r"\b(MON|TUE|WED|THU|FRI|SAT|[1-6])-SUN\b", r"\1-7", fields[5])  # Sunday as the end of a range
     return tuple(fields)
 
 
 def _check_field(i: int, field: str) -> None:
-    """Raise for what is wrong in one field, the first wrong item of its list."""
+    """Check one field.  Raises ScheduleError for the first invalid item of its list."""
     name, allowed, size = _FIELD_RULES[i]
     for item in field.split(","):
         low, dash, high = item.partition("-")

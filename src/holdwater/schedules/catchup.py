@@ -1,8 +1,8 @@
-"""What to fire, once it is known when: missed instants, jitter, a window, and runs that overlap.
+"""Selection of the instants to fire: catch-up of missed ones, jitter, start and end of a schedule, overlapping runs.
 
-The scheduler keeps one number for each schedule, the instant up to which everything is settled.  It asks `due` with it
-and with now, writes down what it is told, and keeps `decided_until_us` for the next time; `next_check_us` is when to
-ask again..  Asked twice with the same numbers, on any machine, the answer is the same.
+The scheduler stores one number per schedule, the instant up to which everything is decided.  It calls `decide_due` with
+that number and now, stores the fires and `decided_until_us`, and calls again at `next_check_us`.  The result depends on
+the arguments alone, on any machine.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from holdwater.schedules.cron import MICROS_PER_SECOND, Cron
 CatchUp = Literal["skip", "run_once", "run_all"]
 Overlap = Literal["allow", "skip", "queue"]
 MAX_INSTANTS_PER_CALL: Final = 1000
-"""How many instants `due` gives at most; what remains of an unlimited catch-up comes with the next call."""
+"""Maximum of instants in one decision; the rest of an unlimited catch-up follows with the next call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchedulePolicy:
-    """How a schedule treats its instants.  Times are seconds, instants microseconds since 1970-01-01 UTC.
+    """The options of a schedule.  Durations are seconds, instants microseconds since 1970-01-01 UTC.
 
-    `catchup`, for the instants that have passed since the last look:
-      "skip"      the latest, if it was due less than `misfire_grace_seconds` ago, and no other;
-      "run_once"  the latest, however old;
-      "run_all"   all, oldest first; with `max_catchup` only the latest so many: after a long stop the newest are the
-                  ones somebody waits for, and to keep the oldest would leave the present out.
-      None is "run_all" if `max_catchup` is set, otherwise "skip".
-    `jitter_seconds`: each instant is fired up to so much later, but before the next one.  `start_us` is the first
-    instant that may fire, `end_us` the first that may not.
+    `catchup`, for the instants that have passed since the last check:
+      "skip"      fire the latest if it was due less than `misfire_grace_seconds` ago, and no other;
+      "run_once"  fire the latest, however old;
+      "run_all"   fire all, oldest first; with `max_catchup` only the latest so many, because after a long stop the
+                  newest matter most.
+      None means "run_all" if `max_catchup` is set, otherwise "skip".
+    `jitter_seconds`: each instant is fired up to so much later, but before the next one.  `start_us`: the first
+    instant that may fire; `end_us`: the first that may not.
     """
 
     catchup: CatchUp | None = None
@@ -57,35 +57,35 @@ class SchedulePolicy:
 
     @property
     def effective_catchup(self) -> CatchUp:
-        """The catch-up policy in force."""
+        """The catch-up policy with the default of None resolved."""
         return self.catchup or ("skip" if self.max_catchup is None else "run_all")
 
 
 class DueDecision(NamedTuple):
-    """What follows from a look at a schedule."""
+    """The decision about the instants of a schedule up to now."""
 
     fire_us: tuple[int, ...]
-    """The instants to fire now, rising."""
+    """The instants to fire now, ascending."""
     skipped_us: tuple[int, int] | None
-    """The first and the last instant that will not be fired, for one record of it."""
+    """The first and the last instant that will not be fired, to be recorded as one range."""
     reason: str
-    """Why they will not."""
+    """The reason for the skipped instants."""
     decided_until_us: int
-    """Every instant up to here is decided: the `since_us` of the next call."""
+    """The instant up to which everything is decided: `since_us` of the next call."""
     next_check_us: int | None
-    """When to look again: in the past if more is due already, None if never."""
+    """The instant of the next call: in the past if more is due already, None for never."""
 
 
 def decide_due(cron: Cron, schedule_id: str, since_us: int, now_us: int, rules: SchedulePolicy) -> DueDecision:
-    """Decide about the instants due now that come after `since_us`: the last one settled, or the schedule's birth.
+    """Decide about the instants due now that come after `since_us`: the last one decided, or the schedule's creation.
 
-    Where the clock has gone back to before `since_us` there are none: what is settled is not settled again.
+    If the clock was set back to before `since_us` there are none: no instant is decided twice.
     """
     since = since_us if rules.start_us is None else max(since_us, rules.start_us - 1)
     until = now_us if rules.end_us is None else min(now_us, rules.end_us - 1)
     last = cron.at_or_before(until)
     if last is not None and last > since and jittered_fire_time(cron, schedule_id, last, rules) > now_us:
-        last = cron.previous_before(last)  # its jitter has not run out; that of the one before it has
+        last = cron.previous_before(last)  # its jitter has not passed yet; that of the one before it has
     if last is None or last <= since:
         return DueDecision((), None, "", since_us, _next_check(cron, schedule_id, since, rules))
     fire: tuple[int, ...] = (last,)
@@ -106,7 +106,7 @@ def decide_due(cron: Cron, schedule_id: str, since_us: int, now_us: int, rules: 
         fire = cron.between(since, last, rules.max_catchup, latest=True)
         reason = f"more than {rules.max_catchup} were missed: the latest are made up for"
     first = cron.next_after(since)
-    assert first is not None  # `last` is one
+    assert first is not None  # at least `last`
     lost = cron.previous_before(fire[0]) if fire else last
     passed_over = None if lost is None or lost < first else (first, lost)
     return DueDecision(
@@ -115,7 +115,7 @@ def decide_due(cron: Cron, schedule_id: str, since_us: int, now_us: int, rules: 
 
 
 def jittered_fire_time(cron: Cron, schedule_id: str, instant_us: int, rules: SchedulePolicy) -> int:
-    """When an instant is fired: its jitter later, a hash of schedule and instant that ends before the next instant."""
+    """Add the jitter to an instant: a hash of schedule and instant, bounded to end before the next instant."""
     if not rules.jitter_seconds:
         return instant_us
     following = cron.next_after(instant_us)
@@ -136,16 +136,16 @@ def _next_check(cron: Cron, schedule_id: str, settled: int, rules: SchedulePolic
 
 
 class OverlapDecision(NamedTuple):
-    """Whether a fire becomes a run now, later or never, and why not now."""
+    """The decision if a fire becomes a run now, later or never, with the reason if not now."""
 
     action: Literal["start", "skip", "queue"]
     reason: str = ""
 
 
 def decide_overlap(policy: Overlap, unfinished: int) -> OverlapDecision:
-    """What becomes of a fire while this many runs of its schedule are unfinished, those that are queued included.
+    """Decide about a fire while `unfinished` runs of its schedule, queued ones included, are unfinished.
 
-    Of several instants fired at once each is decided on its own: one that was started counts for the next.
+    Several instants fired at once are decided one by one: a run started for one counts as unfinished for the next.
     """
     if policy == "allow" or unfinished <= 0:
         return OverlapDecision("start")

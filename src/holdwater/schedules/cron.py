@@ -1,4 +1,4 @@
-"""Cron expressions in a time zone: the instants they name, forwards and backwards.
+"""Cron expressions in a time zone: their instants, searched forwards and backwards.
 
 **Fields.**  Five (minute, hour, day of month, month, day of week), or six with leading seconds; lists, ranges, steps,
 names (MON, JAN), `L`, `LW`, `5L`, `MON#2`, `?`, and aliases such as `@daily`.  Sunday is 0 and 7.  A day matches when
@@ -7,10 +7,10 @@ day of month *or* day of week does, if both are restricted; if either starts wit
 **Clocks that are set forward or back.**  An expression whose minute or hour field starts with `*` fires at every real
 instant whose wall time matches: twice in a doubled hour, never in a skipped one.  Any other names fixed times and fires
 once for each, when the clocks first show that time or one after it: at the first instant after a gap where they skip
-it (several skipped times are one fire), and in the first of two equal hours.  The seconds field has no say in this.
+it (several skipped times are one fire), and in the first of two equal hours.  The seconds field does not matter here.
 
-**Bounds.**  The search ends with the year 9999, and after 100 years where the clocks leap over every match (in New York
-they leap over `* 2 * 3 SUN#2`).  Fires are whole seconds.
+**Bounds.**  The search ends with the year 9999, and after 100 years if every match is in a gap (as `* 2 * 3 SUN#2` in
+New York).  Fires are whole seconds.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _MAX_SEARCH_SECONDS: Final = 36_525 * zones.SECONDS_PER_DAY
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """When: a cron expression on the clocks of an IANA zone.  Equal and hashed by the two texts.
+    """A cron expression in an IANA time zone.  Equal and hashed by the two texts.
 
-    Instants are integers, microseconds since 1970-01-01 UTC.  Raises ScheduleError where either text is wrong and
-    where no day of the calendar can match.
+    Instants are integers, microseconds since 1970-01-01 UTC.  Raises ScheduleError if either text is malformed, or if
+    no day of the calendar can match.
     """
 
     expression: str
@@ -50,7 +50,7 @@ class Cron:
         return Cron, (self.expression, self.timezone)
 
     def next_after(self, instant_us: int) -> int | None:
-        """The first fire strictly after an instant; None if there is none within reach."""
+        """Return the first fire strictly after an instant; None if there is none within the bounds."""
         second = max(instant_us // MICROS_PER_SECOND, zones.EARLIEST_SECOND)
         if second >= zones.LATEST_SECOND:
             return None
@@ -58,25 +58,25 @@ class Cron:
         return None if found is None or found > zones.LATEST_SECOND else found * MICROS_PER_SECOND
 
     def at_or_before(self, instant_us: int) -> int | None:
-        """The last fire up to and including an instant; None if there is none within reach."""
+        """Return the last fire up to and including an instant; None if there is none within the bounds."""
         second = min(instant_us // MICROS_PER_SECOND, zones.LATEST_SECOND)
         if second < zones.EARLIEST_SECOND:
             return None
         if self._calendar.is_wildcard:
             found = self._wildcard_before(second)
-        else:  # a time has fired if the clocks have ever shown it or one after it
+        else:  # a fixed time has fired if the clocks have shown it or a later one
             wall = self._calendar.at_or_before(latest_wall_time(self.timezone, second))
             found = None if wall is None else zones.first_instant_at(self.timezone, wall)
         return None if found is None or found <= zones.EARLIEST_SECOND else found * MICROS_PER_SECOND
 
     def previous_before(self, instant_us: int) -> int | None:
-        """The last fire strictly before an instant; None if there is none within reach."""
+        """Return the last fire strictly before an instant; None if there is none within the bounds."""
         return self.at_or_before(instant_us - 1)
 
     def between(self, after_us: int, until_us: int, limit: int, *, latest: bool = False) -> tuple[int, ...]:
-        """The fires in (after, until], rising; at most `limit`: the first ones, or with `latest` the last ones.
+        """Return the fires in (after, until], ascending; at most `limit`: the first or, with `latest`, the last ones.
 
-        Takes time for the instants it returns, not for those it leaves out.
+        The time grows with the number of returned instants, not with that of the others.
         """
         found: list[int] = []
         if latest:
@@ -92,7 +92,7 @@ class Cron:
         return tuple(found)
 
     def explain(self) -> str:
-        """The expression in words: "At 09:00 on Monday through Friday"."""
+        """Describe the expression in words: "At 09:00 on Monday through Friday"."""
         from cronsim.explain import Expression
 
         fields = list(self._calendar.fields)
@@ -110,7 +110,7 @@ class Cron:
                 return None
             if wall - offset < end:
                 return wall - offset
-            # Nothing matches before `wall`.  Only just before a change can later clocks show what lies behind `at`.
+            # Nothing matches before `wall`.  Only near a change of offset can a wall time before it come after `at`.
             at = max(end, wall - offset - MAX_SHIFT_SECONDS) if end - at >= MAX_SHIFT_SECONDS else end
         return None
 

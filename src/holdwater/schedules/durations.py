@@ -1,4 +1,4 @@
-"""Durations as users write them."""
+"""Parsing of durations."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _MAX_DURATION_US: Final = 100 * 366 * _UNITS["d"]
 
 
 def parse_duration_us(value: object, name: str = "poll_interval") -> int:
-    """A duration, in microseconds: "500ms", "5s", "2m", "1h", "30d", a whole number of seconds, a timedelta.
+    """Convert "500ms", "5s", "2m", "1h", "30d", a whole number of seconds or a timedelta to microseconds.
 
-    Raises ScheduleError that calls the duration `name` if it is anything else, 0 or less, or over 100 years.
+    `name`: of the option, for messages.  Raises ScheduleError for any other value, 0 or less, or over 100 years.
     """
     match value:
         case bool():

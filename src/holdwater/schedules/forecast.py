@@ -1,4 +1,4 @@
-"""The coming fires of a schedule, and what clocks that are set forward or back do to them."""
+"""The next fires of a schedule, and the effect of daylight saving time on each."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _MAX_COUNTED_TIMES: Final = 3600
 
 
 class UpcomingFire(NamedTuple):
-    """One coming fire."""
+    """One fire to come."""
 
     instant_us: int
     utc: datetime
     local: datetime
-    """The same instant on the clocks of the schedule's zone, with the offset they have then."""
+    """The same instant in the schedule's time zone, with the offset in force then."""
     note: str
-    """What a change of the clocks does to it, in words; mostly empty."""
+    """The effect of a change of offset on it, in words; mostly empty."""
 
 
 def upcoming_fires(cron: Cron, after_us: int, count: int) -> tuple[UpcomingFire, ...]:
-    """The next `count` fires strictly after an instant; fewer if there are no more."""
+    """List the next `count` fires strictly after an instant; fewer if there are no more."""
     wanted = parse_calendar(cron.expression)
     fires, before = [], after_us
     for instant in cron.between(after_us, zones.LATEST_SECOND * MICROS_PER_SECOND, count):
@@ -42,7 +42,7 @@ def upcoming_fires(cron: Cron, after_us: int, count: int) -> tuple[UpcomingFire,
 
 
 def _fixed_time_note(calendar: Calendar, zone: str, second: int) -> str:
-    """A fixed time fires when the clocks first reach it: a fire answers for all they have just passed."""
+    """Describe the fire of a fixed time, which also stands for the times skipped by a gap right before it."""
     wall, passed = second + offset_interval(zone, second)[2], latest_wall_time(zone, second - 1)
     if skipped := _wall_times(calendar, passed + 1, wall - 1):
         merged = len(skipped) + len(_wall_times(calendar, wall, wall))
@@ -54,8 +54,8 @@ def _fixed_time_note(calendar: Calendar, zone: str, second: int) -> str:
 
 
 def _wildcard_note(calendar: Calendar, zone: str, before: int, second: int) -> str:
-    """What the clocks leap over since the fire before does not fire at all; what they show twice fires twice."""
-    notes: list[str] = []  # of many changes between two fires, the last one
+    """Describe wildcard fires since the one before: times in a gap do not fire, times in a doubled hour fire twice."""
+    notes: list[str] = []  # of the last change, if there are several between two fires
     _, change, offset = offset_interval(zone, before)
     while change <= second:
         _, following, now = offset_interval(zone, change)
@@ -75,7 +75,7 @@ def _wildcard_note(calendar: Calendar, zone: str, before: int, second: int) -> s
 
 
 def _wall_times(calendar: Calendar, start: int, end: int) -> list[int]:
-    """The matching wall times from start to end, both included; the first hour of seconds of them."""
+    """List the matching wall times from start to end, both included; at most 3,600 of them."""
     found: list[int] = []
     wall = calendar.at_or_after(start)
     while wall is not None and wall <= end and len(found) < _MAX_COUNTED_TIMES:

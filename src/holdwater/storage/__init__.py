@@ -1,4 +1,4 @@
-"""Where runs live: `open_store` gives the store a database URL names."""
+"""Stores of runs: SQLite, PostgreSQL, memory and checkpoint files.  `open_store` opens the one a URL names."""
 
 from holdwater.storage.opening import open_store
 from holdwater.storage.options import StoreOptions

@@ -1,4 +1,4 @@
-"""What a store tells the other stores on its database, and how that travels."""
+"""Notifications between the stores on one database: contents, and the encoding as a line of text."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ WORK_AVAILABLE: Final = Notification(work=True, runs=frozenset())
 SCHEDULES_CHANGED: Final = Notification(work=False, runs=frozenset(), schedules=True)
 
 ANYTHING_CHANGED: Final = Notification(work=True, runs=None, schedules=True)
-"""Something may have been missed: look at everything."""
+"""Notifications may have been missed: re-read everything."""
 
 MESSAGE_LIMIT_BYTES: Final = 4000
-"""below what a pipe takes at once (4,096) and what PostgreSQL takes as a payload (8,000)"""
+"""below the atomic write to a pipe (PIPE_BUF, 4,096) and PostgreSQL's limit of a payload (8,000)"""
 
 
 def notification_for_updates(updates: Sequence[RunUpdate]) -> Notification | None:
-    """What others want to know of committed changes; None: nothing."""
+    """Describe committed changes for other stores; None if none of them concerns others."""
     work = any([change.parked is False or _has_claimable_work(change) for change in updates])
     runs = [change.run.id for change in updates if change.notify]
     progress = frozenset([change.run.id for change in updates if change.is_followed])
@@ -30,7 +30,7 @@ def notification_for_updates(updates: Sequence[RunUpdate]) -> Notification | Non
 
 
 def notification_for_firings(firings: Sequence[Firing]) -> Notification | None:
-    """What others want to know of fires: work nobody took, and what may have to wait for their runs."""
+    """Describe fires for other stores: unclaimed work, and fires that wait for a run to end."""
     told = notification_for_updates([change for firing in firings for change in firing.births])
     if any([fire.phase == WAITING for firing in firings for fire in firing.fires]):
         return replace(told or SCHEDULES_CHANGED, schedules=True)
@@ -42,7 +42,7 @@ def _has_claimable_work(update: RunUpdate) -> bool:
 
 
 def encode(notification: Notification) -> str:
-    """As a line of text, without its end; runs too many to name are any."""
+    """Encode as a line of text without its newline; run ids beyond `MESSAGE_LIMIT_BYTES` become "any run"."""
     work, schedules = int(notification.work), int(notification.schedules)
     runs = None if notification.runs is None else sorted(notification.runs)
     row = [work, runs, schedules]
@@ -53,7 +53,7 @@ def encode(notification: Notification) -> str:
 
 
 def decode(text: str) -> Notification:
-    """What `encode` wrote; what nobody wrote that way is anything."""
+    """Decode a line of text; malformed text means `ANYTHING_CHANGED`."""
     try:
         work, runs, schedules, *followed = json.loads(text)
         follow, progress = followed or ((), ())

@@ -1,4 +1,4 @@
-"""From a database URL to a store."""
+"""Opening the store that a database URL names."""
 
 from __future__ import annotations
 

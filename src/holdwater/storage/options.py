@@ -1,4 +1,4 @@
-"""What a store can be told beyond its URL."""
+"""Options of a store beyond its URL."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreOptions:
-    """`pool_size`, `prepare_statements`, `listen_url` and `schema` concern PostgreSQL.
+    """Options; `pool_size`, `prepare_statements`, `listen_url` and `schema` apply to PostgreSQL only.
 
-    `pool_size`: connections at most; one more listens.  `prepare_statements`: False leaves nothing in a session, for
-    proxies that give each transaction another one.  `listen_url`: where to listen if not at the database's URL (behind
-    such a proxy).  `schema`: the schema everything lives in, made if it is not there.  `read_only`: change nothing, not
-    even an old schema version; for people who look.
+    `pool_size`: maximum number of connections; one more listens.  `prepare_statements`: False keeps no state in a
+    session, for proxies that pool by transaction (PgBouncer).  `listen_url`: the URL to LISTEN at if it is not the
+    database's (behind such a proxy).  `schema`: the schema of all tables, created if it does not exist.  `read_only`:
+    change nothing, not even an outdated schema version; for inspection.
     """
 
     pool_size: int = 10

@@ -1,4 +1,4 @@
-"""Connections of one store, lent for the length of a block."""
+"""Connection pool of one store."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Closable(Protocol):
 ConnectionT = TypeVar("ConnectionT", bound=Closable)
 
 CHECKOUT_TIMEOUT_SECONDS: Final = 60.0
-"""how long a call waits for a connection that others have"""
+"""longest wait of a call for a connection, while all are in use"""
 
 
 class ConnectionPool(Generic[ConnectionT]):
-    """Connections are opened when they are needed, in the thread that needs one, and kept while they are idle.
+    """Opens connections on demand, in the thread that needs one, and keeps some of them while idle.
 
-    `max_size`: connections in use at once.  `keep`: idle ones kept.  `accepts`: whether an idle one can still be used.
-    `abandon_runs`: called before a fork that cannot wait for what is in use.
+    `max_size`: maximum of connections in use.  `max_idle`: maximum of idle ones kept.  `is_usable`: tells if an idle
+    one can still be used.  `on_fork_timeout`: called before a fork if connections are in use for too long.
     """
 
     def __init__(
@@ -51,9 +51,9 @@ class ConnectionPool(Generic[ConnectionT]):
 
     @contextmanager
     def connection(self) -> Iterator[ConnectionT]:
-        """A connection for the length of the block; one whose block raises is closed.
+        """Lend a connection for the length of the block; one whose block raises is closed.
 
-        Raises StoreUnavailable if others keep all of them, and what connecting raises.
+        Raises StoreUnavailable if all stay in use, and the errors of connecting (sqlite3.Error, psycopg.Error).
         """
         connection = self._check_out()
         try:
@@ -70,7 +70,7 @@ class ConnectionPool(Generic[ConnectionT]):
         self._check_in(connection, usable=True)
 
     def close(self) -> None:
-        """Close what is idle now, and what is in use as soon as it is not."""
+        """Close idle connections now, and those in use when they are returned."""
         with self._condition:
             self._closed = True
             self._close_idle()
@@ -78,7 +78,7 @@ class ConnectionPool(Generic[ConnectionT]):
     # -- forks
 
     def before_fork(self) -> None:
-        """Before a fork: close every connection."""
+        """Close every connection before a fork."""
         with self._condition:
             self._suspended = True
             if not self._condition.wait_for(lambda: self._in_use == 0, process_forks.FORK_TIMEOUT_SECONDS):
@@ -91,12 +91,12 @@ class ConnectionPool(Generic[ConnectionT]):
             self._condition.notify_all()
 
     def after_fork_in_child(self) -> None:
-        """In the child there is nothing left to use."""
+        """Drop, in a forked child, all connections; they are the parent's."""
 
     # -- within
 
     def _check_out(self) -> ConnectionT | None:
-        """The right to a connection, and an idle one if there is one."""
+        """Reserve a connection; returns an idle one, or None if the caller has to open it."""
         end = time.monotonic() + CHECKOUT_TIMEOUT_SECONDS
         with self._condition:
             while self._suspended or self._in_use >= self._max_size:

@@ -1,9 +1,9 @@
-"""Forks of the process, which neither file locks nor SQLite survive unprepared.
+"""Preparation for forks of the process, which neither file locks nor SQLite connections survive.
 
-SQLite remembers, per process, which locks it holds on a file.  A child inherits that memory but not the locks: if it
-opens a file that was open in its parent, it believes itself protected, and what it commits can be deleted under it.  So
-every connection to a file is closed for the moment of a fork and opened again after it; and in the child the parent's
-stores refuse every call.
+SQLite records per process which locks it holds on a file.  A child inherits these records but not the locks: a
+connection of the child to a file that was open in the parent works without locks, and its commits can be lost.  So
+every connection to a file is closed before a fork and opened again after it, and in the child the parent's stores
+refuse every call.  Source: https://sqlite.org/howtocorrupt.html, section 2.6.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from typing import Any, Final, Protocol
 from weakref import WeakSet
 
 FORK_TIMEOUT_SECONDS: Final = 60.0
-"""a fork waits this long for a transaction to end; one from a signal handler inside the transaction waits in vain"""
+"""longest wait of a fork for a transaction to end; one in a signal handler inside the transaction waits in vain"""
 
 lifecycle_lock: Final = Lock()
 """held while a store opens its first connections or closes its last, and during a fork"""
 
 
 class ForkAware(Protocol):
-    """Something that a fork has to be prepared for."""
+    """A resource that has to be prepared for a fork."""
 
     def before_fork(self) -> None:
-        """Before a fork: finish what is under way and let nothing new begin."""
+        """Finish the operations under way before a fork and start no new ones."""
         ...
 
     def after_fork_in_parent(self) -> None:
-        """After it, in the parent: go on."""
+        """Continue after the fork, in the parent."""
         ...
 
     def after_fork_in_child(self) -> None:
-        """After it, in the child: let go of what is the parent's."""
+        """Drop the parent's resources after the fork, in the child."""
         ...
 
 
@@ -42,16 +42,16 @@ _kept_until_exit: list[Any] = []
 
 
 def register_fork_aware(resource: ForkAware) -> None:
-    """Prepare it for every fork from now on, as long as it lives."""
+    """Prepare a resource for every fork from now on; only a weak reference is kept."""
     _fork_aware.add(resource)
 
 
 def keep_until_exit(resource: Any) -> None:
-    """Hold on to an object for the life of this process, its interpreter's last moments included."""
+    """Keep an object alive until the process ends, even while the interpreter shuts down."""
     _kept_until_exit.append(resource)
     try:
         import ctypes
-    except ImportError:  # then it lives until the interpreter clears its modules
+    except ImportError:  # without ctypes it lives until the interpreter clears its modules
         return
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(resource))
 

@@ -1,4 +1,4 @@
-"""Database URLs, read as SQLAlchemy reads them: three slashes and a path are relative, four are absolute."""
+"""Database URLs, with SQLAlchemy's rules: `sqlite:///path` is relative, `sqlite:////path` absolute."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _OPTIONS: Final = ("mode", "_journal_mode", "_synchronous", "_busy_timeout")
 
 @dataclass(frozen=True, slots=True)
 class DatabaseURL:
-    """Where a database is and how to open it; of PostgreSQL only the text.
+    """A parsed database URL: location and options of a SQLite database; of PostgreSQL only the text.
 
-    `path`: absolute, None for a database in memory.  `synchronous`: 0 to 3, as SQLite counts OFF, NORMAL, FULL, EXTRA.
+    `path`: absolute, None for a database in memory.  `synchronous`: 0 to 3, SQLite's OFF, NORMAL, FULL, EXTRA.
     """
 
     text: str = field(repr=False)
@@ -45,17 +45,17 @@ class DatabaseURL:
 
 
 def parse_url(url: str) -> DatabaseURL:
-    """Read a database URL.  Raises DatabaseURLError, which says the path it meant or the URL that was probably meant.
+    """Parse a database URL.  Raises DatabaseURLError with the path it means or the URL that was probably meant.
 
     Options of `sqlite`: `mode` (rwc, rw, ro, memory), `_journal_mode`, `_synchronous`, `_busy_timeout` (milliseconds).
-    An unknown option warns.  Nothing is looked up on disk.
+    An unknown option warns.  The file system is not accessed.
     """
     scheme, mark, rest = url.partition("://")
     scheme = scheme.lower()
     if not mark:
         raise _not_a_url_error(url)
     if scheme in ("postgresql", "postgres"):
-        return DatabaseURL(url, "postgresql")  # libpq reads the rest
+        return DatabaseURL(url, "postgresql")  # libpq parses the rest
     if scheme == "memory":
         if rest:
             raise DatabaseURLError(f"{url!r}: memory:// takes neither a path nor options", hint="write memory://")
@@ -86,7 +86,7 @@ def _parse_sqlite_url(url: str, location: str) -> DatabaseURL:
 
 
 def _parse_path(url: str, location: str) -> Path | None:
-    """The file meant by what stands between `sqlite://` and `?`."""
+    """Return the absolute path for the text between `sqlite://` and `?`; None for a database in memory."""
     if location in ("", "/", "/:memory:"):
         return None
     if location == ":memory:":
@@ -102,7 +102,7 @@ def _parse_path(url: str, location: str) -> Path | None:
             f"{url!r} has two slashes, so {location.partition('/')[0]!r} would be a host, and SQLite has none",
             hint=f"did you mean sqlite:///{location} (the file {os.path.abspath(location)})?",
         )
-    if named.startswith("//"):  # which POSIX keeps apart, and nobody means
+    if named.startswith("//"):  # POSIX leaves its meaning to the implementation
         named = "/" + named.lstrip("/")
     return Path(os.path.abspath(named))
 
@@ -116,7 +116,7 @@ def _parse_options(url: str, query: str) -> dict[str, str]:
             warnings.warn(
                 f"{url!r}: unknown option {name!r} is ignored; known are {', '.join(_OPTIONS)}",
                 UserWarning,
-                stacklevel=5,  # whoever called open_store or parse
+                stacklevel=5,  # the caller of open_store or parse_url
             )
     return options
 
@@ -146,8 +146,8 @@ def _not_a_url_error(url: str) -> DatabaseURLError:
 
 
 def mask_password(url: str) -> str:
-    """The URL without a password, wherever it stands; any other text as it is."""
-    url = re.sub(r"(://[^:/@?]*):.*@", r"\1:***@", url)  # up to the last @: a password may have some unescaped
+    """Mask every password in a URL; any other text is returned as it is."""
+    url = re.sub(r"(://[^:/@?]*):.*@", r"\1:***@", url)  # up to the last @: a password may contain unescaped ones
     return re.sub(r"(?i)([?&](?:ssl)?password)=[^&]*", r"\1=***", url)
 
 

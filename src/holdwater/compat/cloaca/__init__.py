@@ -2,8 +2,8 @@
 
 Most are Holdwater's own.  Translated here: `task` retries as the original does (three attempts, exponential, jitter),
 `RetryPolicy.builder()` makes Holdwater's policies, `DefaultRunner` reads SQLite URLs as the original does, `trigger`
-needs no workflow and takes a cron expression.  Names in `unsupported` say at their first use that this version does not
-have the thing.  Where both differ in behaviour, Holdwater's wins: docs/migrating/cloaca.md has the list.
+needs no workflow and takes a cron expression.  Names in `unsupported` raise NotInThisVersion at their first use.
+Behaviour is Holdwater's: docs/migrating/cloaca.md lists the differences.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _VARIABLE_PREFIX: Final = "CLOACINA_VAR_"
 
 
 def task(**options: Any) -> Callable[[_F], _F]:
-    """`holdwater.task`, with three attempts, exponential back-off and jitter where the task does not say otherwise."""
+    """Declare a task as `holdwater.task` does, by default with three attempts, exponential back-off and jitter."""
     if options.get("retry") is None:
         for name, value in (("retry_attempts", 3), ("retry_jitter", True)):
             if options.get(name) is None:
@@ -69,11 +69,11 @@ def task(**options: Any) -> Callable[[_F], _F]:
 
 
 class VariableMissing(HoldwaterError, KeyError):
-    """An environment variable that `var` reads is not set."""
+    """Raised by `var` for an environment variable that is not set."""
 
 
 def var(name: str) -> str:
-    """The environment variable CLOACINA_VAR_name.  Raises VariableMissing (a KeyError)."""
+    """Read the environment variable CLOACINA_VAR_name.  Raises VariableMissing (a KeyError)."""
     try:
         return os.environ[_VARIABLE_PREFIX + name]
     except KeyError:
@@ -83,17 +83,17 @@ def var(name: str) -> str:
 
 
 def var_or(name: str, default: str) -> str:
-    """The environment variable CLOACINA_VAR_name, or `default`."""
+    """Read the environment variable CLOACINA_VAR_name; `default` if it is not set."""
     return os.environ.get(_VARIABLE_PREFIX + name, default)
 
 
 def hello_world() -> str:
-    """A sign of life."""
+    """Return the original's greeting."""
     return "Hello from Cloaca backend!"
 
 
 class HelloClass:
-    """A sign of life, as an object."""
+    """The original's greeting as an object."""
 
     def get_message(self) -> str:
         return "Hello from HelloClass!"

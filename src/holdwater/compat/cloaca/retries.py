@@ -1,4 +1,4 @@
-"""The original's way to say a retry policy.  What comes out is Holdwater's policy, with the original's defaults."""
+"""The original's classes for retry policies; they build Holdwater's policy with the original's defaults."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from holdwater.model import policies
 
 @dataclass(frozen=True, slots=True)
 class BackoffStrategy:
-    """How the delay grows: made by `fixed`, `linear` or `exponential`."""
+    """Growth of the delay, created by `fixed`, `linear` or `exponential`."""
 
     kind: policies.Backoff
     factor: float = 2.0
@@ -21,45 +21,45 @@ class BackoffStrategy:
 
     @classmethod
     def fixed(cls) -> BackoffStrategy:
-        """The initial delay every time."""
+        """Wait the initial delay after every failure."""
         return cls("fixed")
 
     @classmethod
     def linear(cls, multiplier: float = 1.0) -> BackoffStrategy:
-        """After the n-th failure n * multiplier initial delays."""
+        """Wait n * multiplier initial delays after the n-th failure."""
         return cls("linear", multiplier=multiplier)
 
     @classmethod
     def exponential(cls, base: float = 2.0, multiplier: float | None = None) -> BackoffStrategy:
-        """After the n-th failure multiplier * base**(n-1) initial delays."""
+        """Wait multiplier * base**(n-1) initial delays after the n-th failure."""
         return cls("exponential", base, 1.0 if multiplier is None else multiplier)
 
 
 @dataclass(frozen=True, slots=True)
 class RetryCondition:
-    """Which failures are retried: made by `never`, `transient_only`, `all_errors` or `error_pattern`."""
+    """Selection of retried failures, created by `never`, `transient_only`, `all_errors` or `error_pattern`."""
 
     kind: policies.Condition
     patterns: tuple[str, ...] = ()
 
     @classmethod
     def never(cls) -> RetryCondition:
-        """None."""
+        """Retry no failure."""
         return cls("never")
 
     @classmethod
     def transient_only(cls) -> RetryCondition:
-        """Time-outs, connection errors, and messages that speak of them."""
+        """Retry time-outs, connection errors, and errors whose messages mention them."""
         return cls("transient")
 
     @classmethod
     def all_errors(cls) -> RetryCondition:
-        """All."""
+        """Retry every failure."""
         return cls("all")
 
     @classmethod
     def error_pattern(cls, patterns: Iterable[str]) -> RetryCondition:
-        """Those whose text holds one of these, in any case; no pattern: none.  Raises ConfigError."""
+        """Retry failures whose text contains a pattern, ignoring case; none for an empty list.  Raises ConfigError."""
         given = (patterns,) if isinstance(patterns, str) else tuple(patterns)
         if isinstance(patterns, str) or not all(isinstance(pattern, str) for pattern in given):
             raise ConfigError(f"error_pattern takes a list of strings, not {patterns!r}")
@@ -75,12 +75,12 @@ class RetryPolicy(policies.RetryPolicy):
 
     @classmethod
     def default(cls) -> RetryPolicy:
-        """The policy of a task that says nothing."""
+        """Return the policy of a task without retry options."""
         return cls()
 
     @staticmethod
     def builder() -> RetryPolicyBuilder:
-        """Start from the default."""
+        """Create a builder with the default policy."""
         return RetryPolicyBuilder()
 
     @property
@@ -88,22 +88,22 @@ class RetryPolicy(policies.RetryPolicy):
         return self.jitter
 
     def calculate_delay(self, attempt: int) -> float:
-        """Seconds to wait after this attempt (from 1) has failed; with jitter another number each time."""
+        """Return the delay in seconds after this attempt (from 1) has failed; random with jitter."""
         return self.delay(attempt, luck=random.random())
 
     def should_retry(self, attempt: int, error_type: str) -> bool:
-        """Whether there are attempts left after this one.  Conditions are for the runner, which knows the error."""
+        """Return True if attempts are left after this one; the runner checks the condition against the error."""
         return attempt < self.max_attempts
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicyBuilder:
-    """Immutable: every call returns another builder.  Each raises ConfigError for what makes no sense."""
+    """An immutable builder: every method returns a new one.  Methods raise ConfigError for an invalid value."""
 
     _policy: RetryPolicy = RetryPolicy()
 
     def max_attempts(self, attempts: int) -> RetryPolicyBuilder:
-        """Attempts in all; 0 means one, too."""
+        """Set the number of attempts, the first included; 0 counts as 1."""
         return self._with(max_attempts=1 if attempts == 0 else attempts)
 
     def initial_delay(self, seconds: float) -> RetryPolicyBuilder:
@@ -116,7 +116,7 @@ class RetryPolicyBuilder:
         return self._with(backoff=strategy.kind, factor=strategy.factor, multiplier=strategy.multiplier)
 
     def retry_condition(self, condition: RetryCondition) -> RetryPolicyBuilder:
-        """In the place of any condition said before."""
+        """Replace the condition."""
         return self._with(condition=condition.kind, patterns=condition.patterns)
 
     def with_jitter(self, jitter: bool) -> RetryPolicyBuilder:

@@ -1,4 +1,4 @@
-"""The runner, as the original is told its database."""
+"""The original's runner: Holdwater's, with the original's reading of database URLs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from holdwater.runners.tasks.default_runner import DefaultRunner as Runner
 
 
 class DefaultRunner(Runner, UnsupportedRunnerMethods):
-    """Holdwater's runner, with database URLs as the original reads them, and cron schedules for `@trigger(cron=...)`.
+    """Holdwater's runner, with the original's reading of database URLs, and cron schedules for `@trigger(cron=...)`.
 
-    Raises what that raises.
+    Raises DatabaseURLError (a ValueError) for a URL that cannot be used, StoreUnavailable for a database that cannot,
+    ExecutorNotFound (a ValueError) for a routing to an unknown executor.
     """
 
     def __init__(
@@ -26,6 +27,6 @@ class DefaultRunner(Runner, UnsupportedRunnerMethods):
             raise
 
     def shutdown(self) -> None:
-        """As in Holdwater."""
+        """Shut down as Holdwater's runner does, after detaching the cron triggers."""
         triggers.detach_runner(self)
         super().shutdown()

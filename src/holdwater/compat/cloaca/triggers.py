@@ -1,4 +1,4 @@
-"""`@trigger`, as the original takes it: also without a workflow, and by the clock."""
+"""`@trigger` with the original's arguments: also without a workflow, and with a cron expression."""
 
 from __future__ import annotations
 
@@ -36,16 +36,18 @@ def trigger(
     timezone: str | None = None,
     allow_concurrent: bool = False,
 ) -> Callable[[F], F]:
-    """Start a workflow when a function says so, as `holdwater.trigger`, or by the clock; the function stays as it is.
+    """Start a workflow when the function returns true, as `holdwater.trigger` does, or at the times of `cron`.
 
-    - `workflow`, or `on`: what to start.  Without it: inside a `with WorkflowBuilder(...)` block that workflow, and
-      otherwise the one that the module of the function defines, before or after it, as a package does.
+    The function itself is returned unchanged.
+
+    - `workflow`, or `on`: the workflow to start.  By default, inside a `with WorkflowBuilder(...)` block that workflow,
+      otherwise the one that the function's module defines, before or after the function.
     - `poll_interval`: "5s" by default.
     - `cron`, `timezone` ("UTC" by default): a cron schedule of the trigger's name, in every database that a
-      DefaultRunner of this process opens.  It takes the place of asking the function, which is not called.
+      DefaultRunner of this process opens.  It replaces polling: the function is never called.
 
-    Raises ScheduleError: for `cron` with `poll_interval`, or without a workflow, or one that cannot be read; for a
-    workflow that is said twice, or not said where the module defines several.
+    Raises ScheduleError for `cron` together with `poll_interval`, without a workflow, or malformed; for both `workflow`
+    and `on`; and for neither if the module defines several workflows.
     """
     if cron is None and timezone is not None:
         raise ScheduleError("timezone= of a trigger goes with cron=")
@@ -62,7 +64,7 @@ def trigger(
 
     if workflow is not None or on is not None or _inside_builder():
         return bound(workflow)
-    bound("its module's")  # what else is wrong is wrong here
+    bound("its module's")  # raises for other invalid arguments now
 
     def decorate(function: F) -> F:
         if not callable(function):
@@ -91,15 +93,15 @@ def _inside_builder() -> bool:
     return True
 
 
-# -- by the module
+# -- workflow of the module
 
 
 _pending_bindings: Final[dict[tuple[str, str], Callable[[], None]]] = {}
-"""(module, name) of triggers whose module has defined no workflow yet -> how to stop waiting"""
+"""(module, name) of triggers whose module has not defined a workflow yet -> function that stops waiting for it"""
 
 
 def _bind_to_module(function: Callable[..., Any], name: str, bind: _BindFn) -> None:
-    """Now if the module has defined its workflow, else as soon as it does.  Raises ScheduleError."""
+    """Bind the trigger to the workflow of its module, now or as soon as it is defined.  Raises ScheduleError."""
     module = getattr(inspect.unwrap(function), "__module__", "")
     found = [known for known in registry.names() if module in _task_modules(registry.find(known))]
     if len(found) > 1:
@@ -125,27 +127,27 @@ def _bind_to_module(function: Callable[..., Any], name: str, bind: _BindFn) -> N
 
 
 def _task_modules(program: WorkflowDefinition | None) -> set[str]:
-    """Where the tasks of a workflow are defined."""
+    """Return the names of the modules that define the tasks of a workflow."""
     if not isinstance(program, TaskWorkflowDefinition):
         return set()
     return {getattr(inspect.unwrap(task.function), "__module__", "") for task in program.workflow.tasks}
 
 
-# -- by the clock
+# -- cron schedules
 
 
 class CronRunner(Protocol):
-    """A runner that keeps cron schedules."""
+    """A runner that stores cron schedules."""
 
     def register_cron_workflow(
         self, workflow_name: str, cron_expression: str, timezone: str, *, name: str | None, allow_unknown: bool
     ) -> object:
-        """Write down a schedule."""
+        """Store a schedule."""
 
 
 @dataclass(frozen=True, slots=True)
 class _CronTrigger:
-    """A trigger that is a cron schedule."""
+    """A trigger with a cron expression."""
 
     name: str
     workflow: str
@@ -180,9 +182,9 @@ def _cron_trigger(workflow: str, name: str | None, cron: Cron) -> Callable[[F], 
 
 
 def attach_runner(runner: CronRunner) -> None:
-    """Write down the schedules of this process's triggers for a runner, and from now on those that come.
+    """Store the schedules of this process's cron triggers in a runner's database, and those declared from now on.
 
-    Warns (UserWarning) of triggers whose module has defined no workflow.
+    Warns (UserWarning) of triggers whose module has not defined a workflow.
     """
     with _lock:
         _runners.add(runner)
@@ -197,15 +199,15 @@ def attach_runner(runner: CronRunner) -> None:
 
 
 def detach_runner(runner: CronRunner) -> None:
-    """The runner is shut down."""
+    """Stop storing schedules in a runner's database."""
     with _lock:
         _runners.discard(runner)
 
 
 def unregister(name: str) -> None:
-    """Drop a trigger of this process that is a schedule, or waits for its workflow; one that is not there is no error.
+    """Unregister a cron trigger of this process, or one that waits for its workflow; an unknown name is ignored.
 
-    Schedules that were written stay until they are deleted.
+    Stored schedules stay until they are deleted.
     """
     with _lock:
         _cron_triggers.pop(name, None)

@@ -1,6 +1,6 @@
-"""What the original has and this version of Holdwater has not: names that say so when they are used.
+"""Names of the original that this version of Holdwater does not support; they raise NotInThisVersion when used.
 
-Each goes away with the release that brings the thing itself; a test fails as soon as Holdwater has the name.
+Each is removed with the release that supports it; a test fails as soon as Holdwater has the name.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ constructor = stub_function("constructor", "use register_workflow_constructor(na
 
 
 class UnsupportedRunnerMethods:
-    """Comes after the runner among its bases, so that a method Holdwater gets wins over its stand-in."""
+    """Mixin after the runner in the list of bases, so that a method Holdwater adds takes precedence over its stub."""
 
     register_workflow_instance = stub_function(
         "register_workflow_instance", "use register_cron_workflow(..., name=instance_name, context=params)"

@@ -1,4 +1,4 @@
-"""SQLite URLs as the original reads them: what follows `sqlite://` is the path."""
+"""The original's reading of SQLite URLs: the text after `sqlite://` is the path."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _log = get_logger(__name__)
 
 
 def translate_url(url: str) -> str:
-    """The URL in Holdwater's reading: three slashes relative, four absolute.
+    """Translate to a URL for Holdwater: three slashes relative, four absolute.
 
     A bare path and `sqlite://PATH` are relative.  `sqlite:///a/b.db` is absolute, which is logged with the path at
     INFO; `sqlite:///app.db` would be a file in the root directory and stays relative to the working directory.
-    All else stays as it is, so that Holdwater's own error comes if it is no URL.
+    Any other text is returned as it is, so that Holdwater raises its own error for a malformed URL.
     """
     if not isinstance(url, str):
         return url

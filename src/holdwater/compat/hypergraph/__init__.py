@@ -1,9 +1,8 @@
 """The names of the library "hypergraph", on Holdwater.
 
-Most are Holdwater's own.  Translated here: options of runners, the log that every result has, what is awaited of a
-checkpointer, `RetryPolicy`, the directory of `DiskCache`.  Names in `unsupported` say at their first use that this
-version does not have the thing.  Where both differ in behaviour, Holdwater's wins: docs/migrating/hypergraph.md
-has the list.
+Most are Holdwater's own.  Translated here: options of runners, the log of every result, asynchronous methods of
+checkpointers, `RetryPolicy`, the directory of `DiskCache`.  Names in `unsupported` raise NotInThisVersion at their
+first use.  Behaviour is Holdwater's: docs/migrating/hypergraph.md lists the differences.
 """
 
 from __future__ import annotations
@@ -138,5 +137,5 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """The original's host for durable runs, its diagnostics and its attempts."""
+    """Return stubs for the original's host of durable runs, its diagnostics and attempts.  Raises AttributeError."""
     return stub_by_prefix(__name__, name)

@@ -1,4 +1,4 @@
-"""Caches, in the original's words."""
+"""Caches with the original's options."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from holdwater.compat.hypergraph.unsupported import compute_cache_key
 
 
 class DiskCache(caching.DiskCache):
-    """Holdwater's, in the original's directory unless another is given.  `size_limit`: bytes."""
+    """Holdwater's disk cache, by default in the original's directory.  `size_limit`: bytes."""
 
     def __init__(
         self, cache_dir: str | os.PathLike[str] = "~/.cache/hypergraph", *, size_limit: int | None = None

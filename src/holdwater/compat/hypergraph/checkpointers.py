@@ -1,4 +1,4 @@
-"""Checkpointers, in the original's words: what is read is awaited under one name, and not under another."""
+"""Checkpointers with the original's names: each read method exists in an asynchronous and a synchronous form."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _unsupported_serializer = stub_function(
 
 
 class StepStatus(StrEnum):
-    """How a node of a run is doing; each equals its value.  A node that is under way is neither of the first two."""
+    """Status of a node; each member equals its value."""
 
     COMPLETED = "completed"
     FAILED = "failed"
@@ -47,7 +47,7 @@ class StepStatus(StrEnum):
 
 
 class WorkflowStatus(StrEnum):
-    """How a run is doing; each equals its value.  No run is PARTIAL: maps are not recorded."""
+    """Status of a run; each member equals its value.  No run is PARTIAL: maps are not recorded."""
 
     ACTIVE = "active"
     PAUSED = "paused"
@@ -58,7 +58,7 @@ class WorkflowStatus(StrEnum):
 
 
 _STATUS_TO_ORIGINAL: Final = {"running": WorkflowStatus.ACTIVE, "cancelled": WorkflowStatus.STOPPED}
-"""Holdwater's word for the status of a run -> the original's, where they differ"""
+"""Holdwater's status of a run -> the original's, where they differ"""
 _STATUS_FROM_ORIGINAL: Final = {theirs.value: ours for ours, theirs in _STATUS_TO_ORIGINAL.items()}
 _STEP_STATUS_TO_ORIGINAL: Final = {
     "completed": StepStatus.COMPLETED,
@@ -69,22 +69,22 @@ _STEP_STATUS_TO_ORIGINAL: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Run(WorkflowRecord):
-    """Holdwater's head of a run, with the status in the original's words."""
+    """Holdwater's record of a run, with the original's status."""
 
     @classmethod
     def from_record(cls, record: WorkflowRecord) -> Self:
-        """One of Holdwater's in the original's words."""
+        """Convert one of Holdwater's records."""
         status = _STATUS_TO_ORIGINAL.get(record.status) or WorkflowStatus(record.status)
         return cls(**{**_field_values(record), "status": status})
 
     @property
     def node_count(self) -> Any:
-        """Raises NotInThisVersion."""
+        """Not supported.  Raises NotInThisVersion."""
         return _unsupported_run_counts()
 
     @property
     def error_count(self) -> Any:
-        """Raises NotInThisVersion."""
+        """Not supported.  Raises NotInThisVersion."""
         return _unsupported_run_counts()
 
     @property
@@ -93,12 +93,12 @@ class Run(WorkflowRecord):
 
     @property
     def duration_ms(self) -> float | None:
-        """From its beginning to its end; None before that."""
+        """Duration of the run, ms; None before it has ended."""
         return None if self.completed_at is None else (self.completed_at - self.created_at).total_seconds() * 1e3
 
     @property
     def config(self) -> Any:
-        """Raises NotInThisVersion."""
+        """Not supported.  Raises NotInThisVersion."""
         return _unsupported_run_config()
 
     fork_superstep = retry_of = retry_index = None
@@ -106,29 +106,29 @@ class Run(WorkflowRecord):
 
 @dataclass(frozen=True, slots=True)
 class StepRecord(RecordedStep):
-    """Holdwater's step, with its run, its place among the steps, and the status in the original's words."""
+    """Holdwater's record of a step, with its run, its index among the steps, and the original's status."""
 
     run_id: str
     index: int
 
     @property
     def superstep(self) -> int:
-        """The index: nodes wait for no superstep."""
+        """The index of the step: there are no supersteps."""
         return self.index
 
     @property
     def cached(self) -> Any:
-        """Raises NotInThisVersion."""
+        """Not supported.  Raises NotInThisVersion."""
         return _unsupported_step_cached()
 
     @property
     def decision(self) -> Any:
-        """Raises NotInThisVersion."""
+        """Not supported.  Raises NotInThisVersion."""
         return _unsupported_step_decision()
 
     @classmethod
     def from_step(cls, step: RecordedStep, run_id: str, index: int) -> Self:
-        """One of Holdwater's in the original's words."""
+        """Convert one of Holdwater's steps."""
         status = _STEP_STATUS_TO_ORIGINAL.get(step.status, StepStatus.RUNNING)
         return cls(**{**_field_values(step), "status": status, "run_id": run_id, "index": index})
 
@@ -138,7 +138,7 @@ def _field_values(record: WorkflowRecord | RecordedStep) -> dict[str, Any]:
 
 
 class AwaitableNone:
-    """What `close()` gives: the checkpointer is closed, awaited or not."""
+    """The return value of `close()`, which may be awaited and need not."""
 
     def __await__(self) -> Generator[None, None, None]:
         return
@@ -146,12 +146,12 @@ class AwaitableNone:
 
 
 class JsonSerializer:
-    """What Holdwater does anyway."""
+    """Holdwater's serialization."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpointPolicy:
-    """When is written, and how much is kept: in Holdwater every step before the next one, and everything."""
+    """Durability and retention: Holdwater writes every step before the next one, and keeps everything."""
 
     durability: Literal["async", "sync", "exit"] = "async"
     retention: Literal["full", "latest", "windowed"] = "full"
@@ -159,7 +159,7 @@ class CheckpointPolicy:
     ttl: object = None
 
     def __post_init__(self) -> None:
-        """Raises ConfigError for an unknown durability, NotInThisVersion for another retention than "full"."""
+        """Check the options.  Raises ConfigError for an unknown durability, NotInThisVersion for limited retention."""
         if self.durability not in ("async", "sync", "exit"):
             raise ConfigError(f'durability is "async", "sync" or "exit", not {self.durability!r}')
         if self.retention != "full" or self.window is not None or self.ttl is not None:
@@ -168,7 +168,7 @@ class CheckpointPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a run has: `values` by name, and its `steps`."""
+    """The state of a run: `values` by name, and its `steps`."""
 
     values: Mapping[str, Any]
     steps: list[StepRecord]
@@ -176,13 +176,13 @@ class Checkpoint:
 
 
 class _OriginalReadMethods(Checkpointer, UnsupportedCheckpointerMethods):
-    """The original's names for what can be read."""
+    """The read methods by the original's names."""
 
     def state(self, workflow_id: str) -> dict[str, Any]:
         return super().get_state(workflow_id)
 
     def values(self, workflow_id: str, key: str | None = None) -> Any:
-        """All values, or one.  Raises KeyError."""
+        """Return all values by name, or that of `key`.  Raises KeyError."""
         found = self.state(workflow_id)
         return found if key is None else found[key]
 
@@ -196,7 +196,7 @@ class _OriginalReadMethods(Checkpointer, UnsupportedCheckpointerMethods):
     get_workflow = get_run
 
     def runs(self, *, status: str | None = None, graph_name: str | None = None, limit: int = 100) -> list[Run]:
-        """Runs that were not started from another run, newest first.  `status`: in the words of either."""
+        """List top-level runs, newest first.  `status`: the original's or Holdwater's."""
         plain = status.value if isinstance(status, Enum) else status
         ours = None if plain is None else _STATUS_FROM_ORIGINAL.get(plain, plain)
         found = super().list_workflows(status=ours, graph_name=graph_name, limit=limit)
@@ -228,12 +228,12 @@ class _OriginalReadMethods(Checkpointer, UnsupportedCheckpointerMethods):
         return len(await self.list_runs(**{"limit": 1 << 31, **which}))
 
     async def initialize(self) -> None:
-        """Nothing: it is opened when it is first used."""
+        """Do nothing: the store is opened by the first use."""
 
     close_sync = Checkpointer.close
 
     def close(self) -> AwaitableNone:  # type: ignore[override]
-        """Close it now; what is returned may be awaited, as the original's is, and need not."""
+        """Close it at once; the return value may be awaited, as the original's is."""
         super().close()
         return AwaitableNone()
 
@@ -245,7 +245,7 @@ class _OriginalReadMethods(Checkpointer, UnsupportedCheckpointerMethods):
 
 
 class SqliteCheckpointer(_OriginalReadMethods, ours.SqliteCheckpointer):
-    """Holdwater's.  Raises NotInThisVersion for a serializer of pickles, or a policy that forgets."""
+    """Holdwater's.  Raises NotInThisVersion for a pickle serializer, or a policy with limited retention."""
 
     def __init__(
         self,

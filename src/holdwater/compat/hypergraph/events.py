@@ -1,4 +1,4 @@
-"""Events and who hears them: Holdwater's.  What has no counterpart never occurs."""
+"""Events and processors: Holdwater's.  Events without a counterpart never occur."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Errors by the original's names.
 
-Where Holdwater has no such error, because the thing is allowed here, the class is there to be named in an `except`.
+An error that Holdwater never raises, because it allows the operation, is defined for use in an `except`.
 """
 
 from __future__ import annotations
@@ -22,43 +22,43 @@ AttemptTimeoutError = TimeoutError
 
 
 class NeverRaised(HoldwaterError):
-    """Base of the errors that only the original raises."""
+    """Base of the errors that Holdwater never raises."""
 
 
 class ExecutionError(NeverRaised):
-    """What a node raises comes out as it is."""
+    """Never raised: exceptions of nodes propagate unchanged."""
 
 
 class WorkflowAlreadyCompletedError(NeverRaised):
-    """A completed workflow may be run again: it returns what it has, or goes on with new inputs."""
+    """Never raised: a completed run returns its result again, or continues with new inputs."""
 
 
 class WorkflowStoppedError(NeverRaised):
-    """A run that was stopped goes on when it is run again."""
+    """Never raised: a stopped run continues when it is run again."""
 
 
 class WorkflowForkError(NeverRaised):
-    """See `Checkpointer.fork`."""
+    """Never raised: see `Checkpointer.fork`."""
 
 
 class InputOverrideRequiresForkError(NeverRaised):
-    """New inputs win over recorded ones."""
+    """Never raised: new inputs override recorded ones."""
 
 
 class RetryPolicyChangedError(NeverRaised):
-    """The policy of the present code counts."""
+    """Never raised: the policy of the current code applies."""
 
 
 class CompactedRetentionError(NeverRaised):
-    """All of a run is kept until it is deleted."""
+    """Never raised: a run is kept whole until it is deleted."""
 
 
 class RetryWindowExpiredError(NeverRaised):
-    """There are no retry windows."""
+    """Never raised: there are no retry windows."""
 
 
 class AttemptOutcomeUnknownError(NeverRaised):
-    """A node whose process was lost runs again."""
+    """Never raised: a node whose process was lost runs again."""
 
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Graphs, in the original's words."""
+"""Graphs with the original's options."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from holdwater.graphs.build.scope import Scope
 from holdwater.graphs.nodes.base import Node
 
 _IGNORED_DRAWING_OPTIONS = ("separate_outputs", "show_bounded_inputs", "simplify", "colors")
-"""Holdwater draws in one way"""
+"""options of drawings that have no effect"""
 
 
 class Graph(graphs.Graph, UnsupportedGraphMethods):
-    """Holdwater's graph, with what the original also takes."""
+    """Holdwater's graph, with the original's options."""
 
     def __init__(self, nodes: Iterable[Node], *, trace_io: object = False, **options: Any) -> None:
-        """Events have all values, traced or not."""
+        """Create a graph.  `trace_io` has no effect: events always contain all values."""
         super().__init__(nodes, **options)
 
     def scope(
@@ -36,20 +36,20 @@ class Graph(graphs.Graph, UnsupportedGraphMethods):
         entrypoint: str | Sequence[str] | None = None,
         provided: Iterable[str] = (),
     ) -> Scope:
-        """As in Holdwater, but all outputs are returned where none are selected, and not only the leaves."""
+        """Compute the scope as Holdwater does, but without a selection with all outputs, not only those of leaves."""
         found = super().scope(select, entrypoint, provided)
         if select is not None or self.selected is not None:
             return found
         return replace(found, outputs=found.partial_outputs)
 
     def as_node(self, *, complete_on_stop: bool = False, **options: Any) -> GraphNode:
-        """As in Holdwater.  Raises NotInThisVersion for `complete_on_stop`."""
+        """Convert to a node as Holdwater does.  Raises NotInThisVersion for `complete_on_stop`."""
         if complete_on_stop:
             stub_function("complete_on_stop=", "a run that is cancelled goes on when it is run again")()
         return super().as_node(**options)
 
     def with_trace_io(self, *_: object, **__: object) -> Self:
-        """The graph: events have all values anyway."""
+        """Return the graph: events always contain all values."""
         return self
 
     @property
@@ -65,11 +65,11 @@ class Graph(graphs.Graph, UnsupportedGraphMethods):
         raise NotInThisVersion("nx_graph is not in this version of Holdwater", hint="use graph.nodes and graph.edges")
 
     def to_mermaid(self, depth: int = 0, **options: Any) -> Any:
-        """As in Holdwater."""
+        """Render as Holdwater does, ignoring the original's other options."""
         return super().to_mermaid(depth, **_drop_ignored_options(options))
 
     def visualize(self, depth: int = 0, **options: Any) -> Any:
-        """As in Holdwater."""
+        """Draw as Holdwater does, ignoring the original's other options."""
         return super().visualize(depth, **_drop_ignored_options(options))
 
 

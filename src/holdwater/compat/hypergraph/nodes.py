@@ -1,4 +1,4 @@
-"""Nodes, in the original's words."""
+"""Nodes with the original's arguments."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ def node(
     trace_io: object = None,
     **options: Any,
 ) -> Any:
-    """`holdwater.node`; the name of the output may be the second argument.  Events have all values, traced or not."""
+    """Create a node as `holdwater.node` does; the name of the output may be the second argument.
+
+    `trace_io` has no effect: events always contain all values.
+    """
     if provider_limit is not None:
         _unsupported_provider_limit()
     if source is None:
@@ -45,10 +48,10 @@ def node(
 
 
 class _InterruptNodeMeta(ABCMeta):
-    """Two ways to make an interrupt, and one class of them."""
+    """Metaclass of `InterruptNode`: two ways to create one, and `isinstance` with Holdwater's class."""
 
     def __call__(cls, *arguments: Any, **options: Any) -> Any:
-        """Raises SignatureError (a TypeError)."""
+        """Create an interrupt node from a function or from names.  Raises SignatureError (a TypeError)."""
         source, *rest = arguments or (options.pop("source", None),)
         if not callable(source):
             return graphs.InterruptNode(*arguments, **options)

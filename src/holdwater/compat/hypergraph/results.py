@@ -1,4 +1,4 @@
-"""Results, with what the original's also have."""
+"""Results with the original's attributes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from holdwater.runners.graphs import RunStatus
 
 
 class CallableValues(dict[str, Any]):
-    """`result.values` is the outputs, `result.values()` what it is of every dictionary."""
+    """Outputs as `result.values`, callable, because `result.values()` is also the method of a dictionary."""
 
     def __call__(self) -> ValuesView[Any]:
         return super().values()
@@ -26,11 +26,11 @@ class RunResult(runners.RunResult):
     restored = False
     checkpoint_ok = True
     checkpoint_errors: tuple[str, ...] = ()
-    """what cannot be recorded fails the run"""
+    """always empty: an error of recording fails the run"""
 
     @classmethod
     def from_result(cls, result: runners.RunResult, log: RunLog | MapLog | None) -> Self:
-        """A result of Holdwater's with the log of its run."""
+        """Convert one of Holdwater's results, adding the log of its run."""
         new = cls(result)
         vars(new).update(vars(result))
         new.log = log if isinstance(log, RunLog) else None
@@ -42,27 +42,27 @@ class RunResult(runners.RunResult):
 
     @property
     def failure(self) -> Any:
-        """None of a run that did not fail.  Raises NotInThisVersion for the evidence of one that did."""
+        """None for a run that did not fail.  Raises NotInThisVersion for one that did."""
         return get_failure_evidence(self.error) if self.failed else None
 
     @property
     def node_failures(self) -> tuple[Any, ...]:
-        """As `failure`."""
+        """Empty for a run that did not fail.  Raises NotInThisVersion for one that did."""
         return () if self.failure is None else (self.failure,)
 
     async def _return_self(self) -> Self:
         return self
 
     def __call__(self, *, raise_on_failure: bool = True) -> Any:
-        """The result of `iter()`, which the original is asked for: `await run.result()`."""
+        """Return the result itself, awaitable, for the original's `await run.result()` after `iter()`."""
         return self._return_self()
 
     def summary(self) -> str:
-        """One line."""
+        """Summarise the result in one line."""
         return f"{self.status.value}: {', '.join(self) or 'no outputs'}"
 
     def to_dict(self) -> dict[str, Any]:
-        """What is known of the run, without its values; JSON-safe."""
+        """Describe the run without its values, JSON-safe."""
         error = None if self.error is None else f"{type(self.error).__name__}: {self.error}"
         return {
             "status": self.status.value,
@@ -74,7 +74,7 @@ class RunResult(runners.RunResult):
 
 
 class MapResult(runners.MapResult):
-    """Holdwater's results of a map, with `results`, `log` and properties by status."""
+    """Holdwater's result of a map, with `results`, `log` and properties by status."""
 
     log: MapLog | None = None
     stopped = False
@@ -85,7 +85,7 @@ class MapResult(runners.MapResult):
 
     @classmethod
     def from_results(cls, results: runners.MapResult, log: RunLog | MapLog | None) -> Self:
-        """Results of Holdwater's with the log of the map."""
+        """Convert one of Holdwater's results, adding the log of the map."""
         logs: Iterator[RunLog] = iter(log.items if isinstance(log, MapLog) else ())
         new = cls([RunResult.from_result(result, next(logs, None)) for result in results])
         vars(new).update(vars(results))
@@ -106,7 +106,7 @@ class MapResult(runners.MapResult):
 
     @property
     def total_duration_ms(self) -> float:
-        """0 of a map without items."""
+        """Duration of the map, ms; 0 for a map without items."""
         return 0.0 if self.log is None else self.log.total_duration_ms
 
     @property
@@ -126,11 +126,11 @@ class MapResult(runners.MapResult):
         return bool(self.failures)
 
     def summary(self) -> str:
-        """One line."""
+        """Summarise the result in one line."""
         return f"{self.status.value}: {len(self)} items, {len(self.failures)} failed"
 
     def to_dict(self) -> dict[str, Any]:
-        """What is known of the map, without its values; JSON-safe."""
+        """Describe the map without its values, JSON-safe."""
         return {
             "status": self.status.value,
             "run_id": self.run_id,

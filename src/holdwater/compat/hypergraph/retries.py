@@ -1,4 +1,4 @@
-"""The original's retry policy.  What comes out is Holdwater's."""
+"""The original's options of a retry policy, which is Holdwater's."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _unsupported_retry_window = stub_function("retry_window=", "bound max_attempts a
 
 
 class RetryPolicy(policies.RetryPolicy):
-    """Holdwater's policy, exponential, under the original's names.  `jitter="full"` means a quarter either way.
+    """Holdwater's policy, exponential, by the original's names.  `jitter="full"` means up to a quarter either way.
 
-    Raises ConfigError.
+    Raises ConfigError for an invalid option.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Runners, in the original's words.  Every run has a log here, and `show_progress` shows bars."""
+"""Runners with the original's options.  Every result has a log, and `show_progress` shows progress bars."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class SyncRunner(runners.SyncRunner, UnsupportedRunnerMethods):
         self.show_progress = show_progress
 
     def run(self, graph: Any, values: InputValues = None, **options: Any) -> RunResult:  # type: ignore[override]
-        """As in Holdwater.  Raises NotInThisVersion for forks by option."""
+        """Run as Holdwater does.  Raises NotInThisVersion for `fork_from` and other options of forks."""
         _translate_options(graph, options, self.show_progress)
         log = _add_run_log_processor(options)
         result = super().run(graph, values=values, **options)
         return RunResult.from_result(result, log.log)
 
     def map(self, graph: Any, values: InputValues = None, **options: Any) -> MapResult:  # type: ignore[override]
-        """As in Holdwater.  Raises NotInThisVersion for a map on the record."""
+        """Map as Holdwater does.  Raises NotInThisVersion for `workflow_id`: maps are not recorded."""
         _translate_options(graph, options, self.show_progress)
         if options.pop("workflow_id", None) is not None:
             _unsupported_recorded_map()
@@ -65,18 +65,18 @@ class AsyncRunner(runners.AsyncRunner, UnsupportedRunnerMethods):
         self.show_progress = show_progress
 
     async def run(self, graph: Any, values: InputValues = None, **options: Any) -> RunResult:  # type: ignore[override]
-        """As in Holdwater.  Raises NotInThisVersion for forks by option."""
+        """Run as Holdwater does.  Raises NotInThisVersion for `fork_from` and other options of forks."""
         _translate_options(graph, options, self.show_progress)
         return cast("RunResult", await super().run(graph, values=values, **options))
 
     def iter(self, graph: Any, values: InputValues = None, **options: Any) -> runners.RunHandle:  # type: ignore[override]
-        """As in Holdwater; `run.result` is a property, to be read after the events, and may be called and awaited."""
+        """Run as Holdwater does; `run.result`, set after the last event, may also be called and awaited."""
         options.pop("buffer_size", None)
         _translate_options(graph, options, self.show_progress)
         return super().iter(graph, values=values, **options)
 
     async def map(self, graph: Any, values: InputValues = None, **options: Any) -> MapResult:  # type: ignore[override]
-        """As in Holdwater.  Raises NotInThisVersion for a map on the record."""
+        """Map as Holdwater does.  Raises NotInThisVersion for `workflow_id`: maps are not recorded."""
         _translate_options(graph, options, self.show_progress)
         if options.pop("workflow_id", None) is not None:
             _unsupported_recorded_map()
@@ -90,17 +90,17 @@ class AsyncRunner(runners.AsyncRunner, UnsupportedRunnerMethods):
 
 
 def _translate_options(graph: Any, options: dict[str, Any], show_progress: bool) -> None:
-    """In place.  Raises NotInThisVersion, and ConfigError for an unknown `on_missing`."""
+    """Translate options in place.  Raises NotInThisVersion, and ConfigError for an unknown `on_missing`."""
     reject_unsupported_options(options)
     check_options(error_handling="raise", on_missing=options.get("on_missing", "ignore"))
     if options.get("select") is None and getattr(graph, "selected", None) is None:
-        options.pop("on_missing", None)  # what a gate left out is missing only where it was selected
+        options.pop("on_missing", None)  # an output skipped by a gate is missing only if it was selected
     if options.pop("show_progress", show_progress):
         options["event_processors"] = [*(options.get("event_processors") or ()), RichProgressProcessor()]
 
 
 def _add_run_log_processor(options: dict[str, Any]) -> RunLogProcessor:
-    """Another listener among the options, in place; returns it."""
+    """Add a log processor to the options in place; returns it."""
     log = RunLogProcessor()
     options["event_processors"] = [*(options.get("event_processors") or ()), log]
     return log

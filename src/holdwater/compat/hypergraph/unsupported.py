@@ -1,6 +1,6 @@
-"""What the original has and this version of Holdwater has not: names that say so when they are used.
+"""Names of the original that this version of Holdwater does not support; they raise NotInThisVersion when used.
 
-Each goes away with the release that brings the thing itself; a test fails as soon as Holdwater has the name.
+Each is removed with the release that supports it; a test fails as soon as Holdwater has the name.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ get_display_mode = stub_function("get_display_mode", "use graph.visualize() or p
 
 
 class UnsupportedRunnerMethods:
-    """Comes after the runner among its bases, so that a method Holdwater gets wins over its stand-in."""
+    """Mixin after the runner in the list of bases, so that a method Holdwater adds takes precedence over its stub."""
 
     start_run = stub_function("start_run", _BACKGROUND_RUN_HINT)
     start_map = stub_function("start_map", _BACKGROUND_RUN_HINT)
@@ -48,11 +48,11 @@ UNSUPPORTED_OPTIONS: Final = {
     "override_workflow": "give new inputs under the same workflow_id, or " + _FORK_HINT.removeprefix("use "),
     "inspect": _EVENTS_HINT,
 }
-"""options of `run` and `map` -> what to do instead"""
+"""option of `run` and `map` -> hint"""
 
 
 def reject_unsupported_options(options: dict[str, Any]) -> None:
-    """Drop options that are switched off.  Raises NotInThisVersion for one that is not."""
+    """Remove unsupported options that are switched off.  Raises NotInThisVersion for one that is not."""
     for name, hint in UNSUPPORTED_OPTIONS.items():
         if options.pop(name, None):
             stub_function(f"{name}=", hint)()
@@ -62,7 +62,7 @@ def reject_unsupported_options(options: dict[str, Any]) -> None:
 
 
 class UnsupportedGraphMethods:
-    """As for runners."""
+    """Mixin after the graph in the list of bases."""
 
     with_processors = stub_function("with_processors", "give event_processors= to the runner or to the run")
     with_provider_limit = stub_function("with_provider_limit", "use max_concurrency= of the run")
@@ -73,7 +73,7 @@ class UnsupportedGraphMethods:
 
 
 class UnsupportedCheckpointerMethods:
-    """As for runners."""
+    """Mixin after the checkpointer in the list of bases."""
 
     search = stub_function("search", "use list_workflows(status=..., graph_name=...)")
     search_async = stub_function("search_async", "use list_workflows(status=..., graph_name=...)")
@@ -113,11 +113,11 @@ _STUB_HINTS_BY_PREFIX: Final = {
     "Diagnostic": "errors have a message and a hint",
     "Attempt": "use get_steps(workflow_id), which has the attempts of every node",
 }
-"""what the names begin with -> what to do instead"""
+"""prefix of names -> hint"""
 
 
 def stub_by_prefix(module: str, name: str) -> Any:
-    """The stand-in for a name of a family, as a module's `__getattr__` wants it.  Raises AttributeError."""
+    """Return the stub for a name with a known prefix, for a module's `__getattr__`.  Raises AttributeError."""
     for start, hint in _STUB_HINTS_BY_PREFIX.items():
         if name.startswith(start):
             return stub_class(name, hint)

@@ -1,8 +1,8 @@
-"""The names of the library "spine-core" that workflows are written with.
+"""The names of the library "spine-core" used to write workflows.
 
-`spine.orchestration` and `spine.framework`, and the errors of `spine.core`; of `spine.execution` nothing is needed.
+These are `spine.orchestration`, `spine.framework` and the errors of `spine.core`; `spine.execution` is not needed.
 
-Most are Holdwater's own.  Translated here: the spellings and defaults of `RetryPolicy`, what can be given by position,
-`Workflow.builder`, pipelines that may not be registered twice.  Names in `unsupported` say at their first use what
-takes their place.  Where both differ in behaviour, Holdwater's wins: docs/migrating/spine.md has the list.
+Most are Holdwater's own.  Translated here: the spellings and defaults of `RetryPolicy`, positional arguments,
+`Workflow.builder`, pipelines that may not be registered twice.  Names in `unsupported` raise NotInThisVersion at their
+first use.  Behaviour is Holdwater's: docs/migrating/spine.md lists the differences.
 """

@@ -1,4 +1,4 @@
-"""`spine.core.errors`: errors that say what kind they are.  Retry policies of steps ask for that."""
+"""`spine.core.errors`: errors with a category, which retry policies of steps use."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 
 class ErrorCategory(StrEnum):
-    """The categories of `spine.core`, which are others than those of steps (`spine.orchestration.ErrorCategory`).
+    """The categories of `spine.core`, which differ from those of steps (`spine.orchestration.ErrorCategory`).
 
-    A step that raises one fails with the category of steps that it stands for: NETWORK and DATABASE are TRANSIENT,
-    CONFIG is CONFIGURATION, SOURCE is DEPENDENCY, VALIDATION is DATA_QUALITY, and the rest stay as they are.
+    A step that raises an error of one fails with the corresponding category of steps: NETWORK and DATABASE are
+    TRANSIENT, CONFIG is CONFIGURATION, SOURCE is DEPENDENCY, VALIDATION is DATA_QUALITY, the others are the same.
     """
 
     NETWORK = "NETWORK"
@@ -28,8 +28,10 @@ class ErrorCategory(StrEnum):
 
 
 class SpineError(Exception):
-    """An error with a `category`.  `retryable`: True makes one without another category TRANSIENT, False is never
-    tried again, None leaves it to the policy.  `details`: whatever else is given.
+    """An error with a `category`.
+
+    `retryable`: True makes an error without a category TRANSIENT, False is never retried, None leaves the decision to
+    the policy.  `details`: other keyword arguments.
     """
 
     default_category: ClassVar[ErrorCategory] = ErrorCategory.INTERNAL
@@ -51,61 +53,61 @@ class SpineError(Exception):
 
 
 class NetworkError(SpineError):
-    """The network failed; worth another try."""
+    """Failure of the network; transient."""
 
     default_category = ErrorCategory.NETWORK
 
 
 class DatabaseError(SpineError):
-    """The database failed; worth another try."""
+    """Failure of a database; transient."""
 
     default_category = ErrorCategory.DATABASE
 
 
 class StorageError(SpineError):
-    """A file or object store failed."""
+    """Failure of a file or object store."""
 
     default_category = ErrorCategory.STORAGE
 
 
 class SourceError(SpineError):
-    """What the data comes from failed."""
+    """Failure of a data source."""
 
     default_category = ErrorCategory.SOURCE
 
 
 class ParseError(SpineError):
-    """The data cannot be read."""
+    """Malformed data."""
 
     default_category = ErrorCategory.PARSE
 
 
 class ValidationError(SpineError):
-    """The data is not as it must be."""
+    """Invalid data."""
 
     default_category = ErrorCategory.VALIDATION
 
 
 class ConfigError(SpineError):
-    """The configuration is wrong."""
+    """Invalid configuration."""
 
     default_category = ErrorCategory.CONFIG
 
 
 class AuthError(SpineError):
-    """Access was refused."""
+    """Refused access."""
 
     default_category = ErrorCategory.AUTH
 
 
 class PipelineError(SpineError):
-    """A pipeline failed."""
+    """Failure of a pipeline."""
 
     default_category = ErrorCategory.PIPELINE
 
 
 class OrchestrationError(SpineError):
-    """A workflow failed."""
+    """Failure of a workflow."""
 
     default_category = ErrorCategory.ORCHESTRATION
 

@@ -1,4 +1,4 @@
-"""Errors of pipeline groups, guards and breakers: to be named in an `except`.  Only GroupError is ever raised."""
+"""Errors of pipeline groups, locks and circuit breakers, for use in an `except`; only GroupError is ever raised."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ from holdwater.errors import WorkflowError as GroupError
 
 
 class GroupNotFoundError(GroupError):
-    """There are no groups."""
+    """Never raised: there are no groups."""
 
 
 class CycleDetectedError(GroupError):
-    """Steps go forward; a jump back is refused when the workflow is made."""
+    """Never raised: a jump back is refused when the workflow is created."""
 
 
 class PlanResolutionError(GroupError):
-    """A workflow is checked when it is made."""
+    """Never raised: a workflow is checked when it is created."""
 
 
 class StepNotFoundError(GroupError):
-    """A step that is not there is refused when the workflow is made."""
+    """Never raised: an unknown step is refused when the workflow is created."""
 
 
 class DependencyError(GroupError):
-    """Steps have an order, and no dependencies."""
+    """Never raised: steps have an order, and no dependencies."""
 
 
 class InvalidGroupSpecError(GroupError):
-    """There are no files of groups."""
+    """Never raised: there are no files of groups."""
 
 
 class ExecutionLockError(HoldwaterError):
-    """A run is started once with an idempotency key."""
+    """Never raised: an idempotency key starts a run once."""
 
 
 class CircuitOpenError(HoldwaterError):
-    """There are no circuit breakers."""
+    """Never raised: there are no circuit breakers."""
 
 
 __all__ = [

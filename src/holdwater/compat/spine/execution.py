@@ -1,4 +1,4 @@
-"""`spine.execution`: none of it is needed, and each name says what takes its place."""
+"""`spine.execution`: not needed; every name raises NotInThisVersion with the replacement as a hint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`spine.framework`: pipelines and the dispatcher that runs them, over Holdwater's register of pipelines."""
+"""`spine.framework`: pipelines and their dispatcher, on Holdwater's registry of pipelines."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PipelineNotFoundError = PipelineNotFound
 
 
 class Lane(StrEnum):
-    """How urgent a pipeline is: kept with its execution, and nothing else."""
+    """Urgency of a pipeline; recorded with its execution, without effect."""
 
     NORMAL = "normal"
     BACKFILL = "backfill"
@@ -32,7 +32,7 @@ class Lane(StrEnum):
 
 
 class TriggerSource(StrEnum):
-    """Where an execution was asked for: kept with it, and nothing else."""
+    """Origin of an execution; recorded with it, without effect."""
 
     CLI = "cli"
     API = "api"
@@ -47,12 +47,12 @@ class Pipeline(steps.Pipeline):
     spec: ClassVar[PipelineSpec | None] = None
 
     def __init__(self, params: Mapping[str, Any] | None = None) -> None:
-        """Raises BadParamsError (a ValueError) for parameters that are not as the `spec` says."""
+        """Create a pipeline.  Raises BadParamsError (a ValueError) for parameters that do not match the `spec`."""
         super().__init__(params)
         self.validate_params()
 
     def validate_params(self) -> None:
-        """Add what is optional and was left out, and check all.  Raises BadParamsError."""
+        """Add the defaults of omitted parameters, and check all.  Raises BadParamsError."""
         if self.spec is None:
             return
         self.params = self.spec.with_defaults(self.params)
@@ -62,18 +62,18 @@ class Pipeline(steps.Pipeline):
 
 
 def register_pipeline(name: str) -> Callable[[S], S]:
-    """`holdwater.steps.pipeline` under a name that is still free.  Raises WorkflowError (a ValueError)."""
+    """Register a pipeline under a new name.  Raises WorkflowError (a ValueError) for a name in use."""
 
     def register(source: S) -> S:
         if pipeline_registry.find(name) is not None:
-            raise WorkflowError(f"a pipeline {name!r} is already registered", hint="clear_registry() forgets all")
+            raise WorkflowError(f"a pipeline {name!r} is already registered", hint="clear_registry() unregisters all")
         return pipeline(name)(source)
 
     return register
 
 
 def get_pipeline(name: str) -> Any:
-    """What is registered under the name.  Raises PipelineNotFound (a KeyError)."""
+    """Return the pipeline registered under a name.  Raises PipelineNotFound (a KeyError)."""
     found = pipeline_registry.find(name)
     if found is None:
         raise pipeline_registry.not_found(name)
@@ -81,19 +81,19 @@ def get_pipeline(name: str) -> Any:
 
 
 def list_pipelines() -> list[str]:
-    """All names, sorted."""
+    """Return all names, sorted."""
     return pipeline_registry.names()
 
 
 def clear_registry() -> None:
-    """Forget all pipelines."""
+    """Unregister all pipelines."""
     for name in pipeline_registry.names():
         pipeline_registry.unregister(name)
 
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """A pipeline that was run.  `status`: completed or failed; `result`: what it gave."""
+    """The execution of a pipeline.  `status`: completed or failed.  `result`: the result of the pipeline."""
 
     pipeline: str
     params: dict[str, Any]
@@ -126,19 +126,19 @@ class Execution:
 
 
 class PipelineRunner:
-    """Runs registered pipelines, at once and in the thread that asks."""
+    """Runs registered pipelines synchronously, in the calling thread."""
 
     def run(self, name: str, params: Mapping[str, Any] | None = None) -> PipelineResult:
-        """Run a pipeline to its end; what it raises is in the result.
+        """Run a pipeline to its end; an exception of the pipeline is part of the result.
 
-        Raises PipelineNotFound, and BadParamsError for parameters that are not as its `spec` says.
+        Raises PipelineNotFound, and BadParamsError for parameters that do not match its `spec`.
         """
         source, began = get_pipeline(name), dt.datetime.now(dt.UTC)
         try:
             return run_pipeline(prepare_call(source, dict(params or {})), name)
         except BadParamsError:
             raise
-        except Exception as error:  # noqa: BLE001 - what a pipeline raises is its result
+        except Exception as error:  # noqa: BLE001 - an exception of the pipeline is its result
             return PipelineResult(
                 PipelineStatus.FAILED,
                 began,
@@ -148,7 +148,7 @@ class PipelineRunner:
             )
 
     def run_all(self, names: Iterable[str], params: Mapping[str, Any] | None = None) -> list[PipelineResult]:
-        """One after the other, until one has failed.  Raises as `run` does."""
+        """Run pipelines one after the other, until one has failed.  Raises PipelineNotFound, BadParamsError."""
         results: list[PipelineResult] = []
         for name in names:
             results.append(self.run(name, params))
@@ -158,7 +158,7 @@ class PipelineRunner:
 
 
 class Dispatcher:
-    """Runs registered pipelines as PipelineRunner does, and keeps what became of them in the memory of this process."""
+    """Runs registered pipelines as PipelineRunner does, and keeps the executions in memory."""
 
     def __init__(self) -> None:
         self._runner = PipelineRunner()
@@ -173,7 +173,7 @@ class Dispatcher:
         trigger_source: TriggerSource = TriggerSource.CLI,
         logical_key: str | None = None,
     ) -> Execution:
-        """Run a pipeline to its end.  Raises as `PipelineRunner.run` does."""
+        """Run a pipeline to its end.  Raises PipelineNotFound, BadParamsError."""
         given = dict(params or {})
         result = self._runner.run(pipeline, given)
         execution = Execution(pipeline, given, result, lane, trigger_source, logical_key)
@@ -182,12 +182,12 @@ class Dispatcher:
         return execution
 
     def get_execution(self, execution_id: str) -> Execution | None:
-        """None: there is none of this id."""
+        """Find an execution by id."""
         with self._lock:
             return self._executions.get(execution_id)
 
     def list_executions(self, pipeline: str | None = None, status: str | None = None) -> list[Execution]:
-        """Newest first."""
+        """List executions, newest first."""
         with self._lock:
             found = [*self._executions.values()]
         return [one for one in reversed(found) if pipeline in (None, one.pipeline) and status in (None, one.status)]
@@ -197,12 +197,12 @@ _dispatcher = Dispatcher()
 
 
 def get_dispatcher() -> Dispatcher:
-    """The dispatcher of this process."""
+    """Return the dispatcher of this process."""
     return _dispatcher
 
 
 def reset_dispatcher() -> None:
-    """Forget what it has run."""
+    """Replace the dispatcher by one without executions."""
     global _dispatcher
     _dispatcher = Dispatcher()
 

@@ -1,4 +1,4 @@
-"""`spine.framework.params`: what a pipeline takes, declared beside it and checked when it is made."""
+"""`spine.framework.params`: declared parameters of a pipeline, checked when it is created."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Validator = Callable[[Any], bool]
 
 @dataclass(frozen=True, slots=True)
 class ParamDef:
-    """One parameter.  `validator`: whether a value of the type will do; `error_message`: what to say if not."""
+    """A parameter.  `validator`: True for a valid value of the type.  `error_message`: text for an invalid one."""
 
     name: str
     type: type
@@ -26,7 +26,7 @@ class ParamDef:
     error_message: str | None = None
 
     def validation_error(self, value: Any) -> str | None:
-        """What is wrong with a value; None if nothing is."""
+        """Describe the fault of a value; None if it is valid."""
         fits = isinstance(value, (int, float) if self.type is float else self.type)
         if not fits or (isinstance(value, bool) and self.type is not bool):
             return f"must be {self.type.__name__}, not {type(value).__name__}"
@@ -37,7 +37,7 @@ class ParamDef:
 
 @dataclass(frozen=True, slots=True)
 class ValidationResult:
-    """`invalid_params`: name -> what is wrong with its value."""
+    """The outcome of a check.  `invalid_params`: name -> fault of its value."""
 
     valid: bool
     missing_params: list[str] = field(default_factory=list)
@@ -55,11 +55,11 @@ class PipelineSpec:
     notes: Iterable[str] = ()
 
     def with_defaults(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The parameters, with the defaults of those that were left out; what is given stays as it is."""
+        """Return the parameters with the defaults of omitted ones added."""
         return {**{name: one.default for name, one in self.optional_params.items()}, **params}
 
     def validate(self, params: Mapping[str, Any]) -> ValidationResult:
-        """Whether these parameters will do.  An optional one may be None."""
+        """Check parameters.  An optional one may be None."""
         missing = [name for name in self.required_params if params.get(name) is None]
         invalid: dict[str, str] = {}
         for name, one in {**self.required_params, **self.optional_params}.items():
@@ -69,7 +69,7 @@ class PipelineSpec:
         return ValidationResult(not missing and not invalid, missing, invalid)
 
     def get_help_text(self) -> str:
-        """For people, a line per parameter."""
+        """Describe the parameters, one per line."""
         lines = [self.description] if self.description else []
         for heading, params in (("Required", self.required_params), ("Optional", self.optional_params)):
             lines += [f"{heading}:"] if params else []
@@ -83,7 +83,7 @@ class PipelineSpec:
 
 
 class BadParamsError(HoldwaterError, ValueError):
-    """The parameters of a pipeline will not do: `missing_params`, and `invalid_params` with what is wrong."""
+    """Raised for invalid parameters of a pipeline: `missing_params`, and `invalid_params` with their faults."""
 
     category = "CONFIGURATION"
 
@@ -98,22 +98,22 @@ class BadParamsError(HoldwaterError, ValueError):
 
 
 def file_exists(value: Any) -> bool:
-    """A path that is there."""
+    """Accept the path of an existing file or directory."""
     return os.path.exists(value)
 
 
 def positive_int(value: Any) -> bool:
-    """An integer of 1 or more."""
+    """Accept an integer of 1 or more."""
     return type(value) is int and value > 0
 
 
 def non_negative_int(value: Any) -> bool:
-    """An integer of 0 or more."""
+    """Accept an integer of 0 or more."""
     return type(value) is int and value >= 0
 
 
 def date_format(value: Any) -> bool:
-    """A date as YYYY-MM-DD."""
+    """Accept a date as YYYY-MM-DD."""
     try:
         dt.datetime.strptime(value, "%Y-%m-%d")
     except (TypeError, ValueError):
@@ -122,6 +122,6 @@ def date_format(value: Any) -> bool:
 
 
 def enum_value(allowed: Iterable[Any]) -> Validator:
-    """One of these, or the value of a member of this Enum class."""
+    """Accept one of these values, or a value of this Enum class."""
     values = {getattr(one, "value", one) for one in allowed}
     return lambda value: getattr(value, "value", value) in values

@@ -1,4 +1,4 @@
-"""The original's ways to say a retry policy.  What comes out is Holdwater's policy, with the original's defaults."""
+"""The original's options of a retry policy, which is Holdwater's with the original's defaults."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DEFAULT_RETRYABLE_ERRORS: Final = ("TRANSIENT", "TIMEOUT")
 
 
 class RetryPolicy(policies.RetryPolicy):
-    """Holdwater's policy under the original's defaults: three attempts, and only for TRANSIENT and TIMEOUT failures.
+    """Holdwater's policy with the original's defaults: three attempts, and only for TRANSIENT and TIMEOUT failures.
 
     Takes the options of Holdwater's, and the spellings `initial_delay_seconds`, `max_delay_seconds`,
     `backoff_multiplier` and `retryable_categories`.  Raises ConfigError for an option that is given twice.

@@ -1,4 +1,4 @@
-"""The original's runner: Holdwater's, which also takes by position what the original does."""
+"""The original's runner: Holdwater's, with the original's positional arguments."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class WorkflowRunner(steps.WorkflowRunner):
         start_from: str | None = None,
         run_id: str | None = None,
     ) -> WorkflowResult:
-        """As Holdwater's."""
+        """Run a workflow as Holdwater's runner does."""
         return super().execute(
             workflow, params=params, partition=partition, context=context, start_from=start_from, run_id=run_id
         )
 
 
 def get_workflow_runner(dispatcher: Any = None, dry_run: bool = False) -> WorkflowRunner:
-    """A runner without a database."""
+    """Create a runner without a database."""
     return WorkflowRunner(dispatcher=dispatcher, dry_run=dry_run)

@@ -1,4 +1,4 @@
-"""What the original has and Holdwater says otherwise: names that say how when they are used."""
+"""Names of the original with another form in Holdwater; they raise NotInThisVersion with that form as a hint."""
 
 from __future__ import annotations
 

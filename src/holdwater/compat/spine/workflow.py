@@ -1,4 +1,4 @@
-"""The original's workflow: Holdwater's, which can also be put together step by step."""
+"""The original's workflow: Holdwater's, with a builder."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ class Workflow(steps.Workflow):
 
     @classmethod
     def builder(cls, name: str, **options: Any) -> WorkflowBuilder:
-        """Start to put a workflow together; `options` are those of Workflow."""
+        """Create a builder.  `options`: those of Workflow."""
         return WorkflowBuilder(cls, name, options)
 
     def required_tier(self) -> str:
-        """ "basic", with a choice "intermediate", with a map or a wait "advanced".  Holdwater runs all of them."""
+        """The original's tier: "basic", "intermediate" with a choice, "advanced" with a map or a wait.
+
+        Holdwater runs all of them.
+        """
         kinds = {str(step.step_type) for step in self.steps}
         return "advanced" if kinds & {"map", "wait"} else "intermediate" if "choice" in kinds else "basic"
 
@@ -31,7 +34,7 @@ class WorkflowBuilder:
         self._steps: list[Step] = []
 
     def add(self, step: Step) -> WorkflowBuilder:
-        """Any step."""
+        """Add a step of any kind."""
         self._steps.append(step)
         return self
 
@@ -51,5 +54,5 @@ class WorkflowBuilder:
         return self.add(Step.wait(name, seconds, **options))
 
     def build(self) -> Workflow:
-        """The workflow.  Raises WorkflowError."""
+        """Create the workflow.  Raises WorkflowError."""
         return self._workflow_class(self._name, self._steps, **self._options)

@@ -1,4 +1,4 @@
-"""Runs outside of a database: kept in memory while they are executed, and recorded behind a narrow port.
+"""Runs without a database: executed in memory, each commit recorded by a `CheckpointBackend` first.
 
-What a place has to offer is small: append to the records of a run, load them, and lock a run for one process.
+A backend appends to the records of a run, loads them, and locks a run for one process.
 """

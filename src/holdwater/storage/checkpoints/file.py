@@ -1,7 +1,7 @@
 """Records of runs in a directory: one append-only file of JSON lines per run, the first of which is its id.
 
-A record is on disk when `append` returns.  A line that a crash cut off was never acknowledged: it is not read, and is
-gone with the next append.  The operating system drops the lock of a process that ends, however it ends.
+A record is on disk (fsync) when `append` returns.  A line that a crash cut off was never acknowledged: it is not read,
+and the next append truncates it.  The operating system drops the lock of a process that ends, however it ends.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class FileRunLock:
                 _write_all(self._fd, lines.encode(errors="surrogatepass"))
                 os.fsync(self._fd)
             except OSError:
-                os.ftruncate(self._fd, end)  # what was half written must not stand before the next record
+                os.ftruncate(self._fd, end)  # drop a half-written record, lest the next one be appended to it
                 raise
         except OSError as error:
             raise StoreUnavailable(f"{self._path} cannot be written: {error}") from error
@@ -58,7 +58,7 @@ class FileRunLock:
             _sync_directory(self._path.parent)
 
     def renew(self) -> None:
-        """The operating system keeps it."""
+        """Do nothing: a file lock does not expire."""
 
     def release(self) -> None:
         self._close()
@@ -79,9 +79,10 @@ class FileRunLock:
 
 
 class FileCheckpoints:
-    """A directory, made if it is not there.
+    """A directory of run files, created if it does not exist.
 
-    With `retention_days`, runs whose last record is older are deleted now.  Raises ConfigError if it cannot be used.
+    With `retention_days`, opening it deletes the runs whose last record is older.  Raises ConfigError if the directory
+    cannot be used.
     """
 
     def __init__(self, directory: str | os.PathLike[str], *, retention_days: int | None = None) -> None:
@@ -128,7 +129,7 @@ class FileCheckpoints:
         return sorted(name for name in found if name.startswith(f"{run_id}/"))
 
     def close(self) -> None:
-        """Nothing is open but what locks hold."""
+        """Do nothing: the only open files are those of run locks."""
 
     def _delete_older_than(self, instant: float) -> None:
         for path in self._directory.glob(f"*{FILE_SUFFIX}"):
@@ -144,7 +145,7 @@ class FileCheckpoints:
 
 
 def _quote_file_name(run_id: str) -> str:
-    """As a file name that is not hidden."""
+    """Quote a run id as a file name that is not hidden."""
     name = quote(run_id, safe="", errors="backslashreplace")
     return f"%2E{name[1:]}" if name.startswith(".") else name
 

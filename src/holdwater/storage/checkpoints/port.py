@@ -1,4 +1,4 @@
-"""What a place for the records of runs has to offer: append, load, lock."""
+"""Port of a checkpoint backend: append to the records of a run, load them, lock a run."""
 
 from __future__ import annotations
 
@@ -6,43 +6,43 @@ from typing import Protocol
 
 
 class RunLock(Protocol):
-    """The right to append to one run's records.  One process has it at a time, and loses it when it ends."""
+    """The exclusive lock of one run, and the right to append to its records.  Lost when its process ends."""
 
     def append(self, record: str) -> None:
-        """Add one record, a line of text without its end; it is safe when this returns.
+        """Append one record, a line of text without its newline; it is durable when this returns.
 
-        Raises StoreUnavailable, and nothing was added; RunInProgress if the right was lost.
+        Raises StoreUnavailable if nothing was appended, RunInProgress if the lock was lost.
         """
         ...
 
     def renew(self) -> None:
-        """Keep the right for another lease, where it expires.  Raises StoreUnavailable, RunInProgress."""
+        """Extend the lock by another lease, where it expires.  Raises StoreUnavailable, RunInProgress."""
         ...
 
     def release(self) -> None:
-        """Give the right back.  Calling it again does nothing."""
+        """Release the lock.  Calling it again does nothing."""
         ...
 
     def after_fork_in_child(self) -> None:
-        """In a forked child: let go of what is the parent's."""
+        """Close, in a forked child, the descriptors of the parent without releasing its lock."""
         ...
 
 
 class CheckpointBackend(Protocol):
-    """Records by run.  Thread-safe.  `place`: where they are, for messages."""
+    """Records by run.  Thread-safe.  `location`: the directory or server, for messages."""
 
     location: str
 
     def lock(self, run_id: str) -> RunLock:
-        """Raises RunInProgress if another process has the run, StoreUnavailable."""
+        """Lock a run for this process.  Raises RunInProgress if another process has it, StoreUnavailable."""
         ...
 
     def load(self, run_id: str) -> list[str]:
-        """The records of a run, oldest first; none for a run that is not there.  Raises StoreUnavailable."""
+        """Load the records of a run, oldest first; an empty list if there is no such run.  Raises StoreUnavailable."""
         ...
 
     def find_descendants(self, run_id: str) -> list[str]:
-        """Runs whose ids are this one's and more behind a slash.  Raises StoreUnavailable."""
+        """List the runs whose ids begin with this one's and a slash.  Raises StoreUnavailable."""
         ...
 
     def close(self) -> None: ...

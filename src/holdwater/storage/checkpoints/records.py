@@ -1,4 +1,4 @@
-"""One record: a change of one run, as a line of JSON.  Entries stand in it as they are, never encoded a second time."""
+"""Checkpoint records: one `RunUpdate` as a line of JSON, which contains its journal entries verbatim."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PLAIN_FIELDS: Final = ("expected", "at", "is_new", "plan", "work_removed", "sta
 
 
 def encode_record(update: RunUpdate) -> str:
-    """`[what it does, [entries]]`."""
+    """Encode an update as `[fields, [journal entries]]`."""
     details: dict[str, Any] = {name: getattr(update, name) for name in _PLAIN_FIELDS}
     details["run"] = asdict(update.run)
     details["work_added"] = [asdict(row) for row in update.work_added]
@@ -23,9 +23,10 @@ def encode_record(update: RunUpdate) -> str:
 
 
 def decode_records(lines: Iterable[str], location: str) -> list[RunUpdate]:
-    """The changes that count.  All entries of one are one text.  Raises StoreError for what is no record.
+    """Decode the effective updates, each with all its entries as one text.  Raises StoreError for a malformed record.
 
-    A record written when the place failed may be there all the same; the next one was decided without it, and counts.
+    A record whose append failed may have been written all the same.  The next one was decided without it and replaces
+    it.
     """
     changes: list[RunUpdate] = []
     for number, line in enumerate(lines, 1):

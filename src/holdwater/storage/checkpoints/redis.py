@@ -1,8 +1,8 @@
 """Records of runs in Redis: a list per run, and beside it a lock key that expires.
 
-A lock is a key with a token of its own.  Every append happens in the server, and only if the token is still there; so
-whoever lost the lock while it hung cannot write between the records of its successor.  How safe an acknowledged record
-is, is the server's own setting (`appendfsync`).
+A lock is a key with a token of its own.  A script in the server appends only if the token is still there: a process
+that hung and lost the lock cannot write between the records of its successor (a fencing token).  The durability of an
+acknowledged record is the server's setting (`appendfsync`).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ return redis.call('DEL', KEYS[1])
 
 
 class RedisRunLock:
-    """The lock key of one run, with the token that makes it ours."""
+    """The lock key of one run and the token this process stored in it."""
 
     def __init__(self, backend: RedisCheckpoints, run_id: str, token: str) -> None:
         self._backend, self._run_id, self._token = backend, run_id, token
@@ -75,8 +75,8 @@ class RedisRunLock:
 class RedisCheckpoints:
     """A database of a Redis server.
 
-    With `retention_days`, a run is forgotten so long after its last record.  Raises ConfigError without the package
-    `redis` or with a wrong URL, StoreUnreachable if the server does not answer.
+    With `retention_days`, the records of a run expire so long after its last one.  Raises ConfigError without the
+    package `redis` or with a malformed URL, StoreUnreachable if the server does not answer.
     """
 
     def __init__(self, url: str, *, retention_days: int | None = None) -> None:
@@ -144,6 +144,6 @@ class RedisCheckpoints:
 
 
 def _lock_and_records_keys(run_id: str) -> tuple[bytes, bytes]:
-    """Both in one slot of a cluster."""
+    """Name both keys of a run, in one slot of a cluster."""
     name = f"{KEY_PREFIX}{{{run_id}}}".encode(errors="backslashreplace")
     return name + b":lock", name + b":records"

@@ -1,7 +1,6 @@
-"""A store whose runs are executed in memory, each of their commits being recorded behind a port first.
+"""A memory store that appends every commit to a checkpoint backend before it takes effect.
 
-In memory are the runs this process has the lock of, which are those it executes.  All others are read from their
-records whenever somebody asks.
+Memory holds the runs this process has locked and executes.  All others are replayed from their records on each read.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from holdwater.storage.memory.store import MemoryStore
 
 
 class CheckpointedStore(MemoryStore):
-    """Runs behind a port.  Schedules and announcements are not recorded: they are gone with the process."""
+    """Runs in memory, recorded by a backend.  Schedules and registered workflows are not: they end with the process."""
 
     def __init__(self, backend: CheckpointBackend) -> None:
         super().__init__(backend.location)
@@ -26,9 +25,9 @@ class CheckpointedStore(MemoryStore):
         self._locks: dict[str, RunLock] = {}
 
     def acquire_run(self, run_id: str) -> bool:
-        """Have a run, and what of its children has not ended, in memory to go on with it; False if there is none.
+        """Lock a run and its unfinished children and load them into memory; False if there is no such run.
 
-        Their locks are ours until they end or this store is closed.
+        Each lock is held until its run ends or this store is closed.
 
         Raises RunInProgress, StoreUnavailable, StoreError.
         """
@@ -55,13 +54,13 @@ class CheckpointedStore(MemoryStore):
         super().after_fork_in_child()
 
     def renew(self, owner: str, lease_until: int) -> None:
-        """Extend the lease of everything the owner holds, and the locks."""
+        """Extend the leases of all work of the owner, and the locks of its runs."""
         super().renew(owner, lease_until)
         with self._locked():
             for run_id, lock in list(self._locks.items()):
                 try:
                     lock.renew()
-                except RunInProgress:  # whoever writes next sees what has become of it
+                except RunInProgress:  # another process has the run: the next commit here meets a conflict
                     self._evict_run(run_id)
 
     # -- reading
@@ -87,7 +86,7 @@ class CheckpointedStore(MemoryStore):
     # -- within, under the lock
 
     def _replay_records(self, run_id: str) -> MemoryStore:
-        """What the records of a run say, by themselves.  Nobody has its work."""
+        """Replay the records of a run into a store of its own, in which its work has no owner."""
         found = MemoryStore(self.url)
         for change in records.decode_records(self._backend.load(run_id), self.url):
             found._apply_update(change, found._runs.get(run_id))
@@ -114,7 +113,7 @@ class CheckpointedStore(MemoryStore):
         return True
 
     def _evict_run(self, run_id: str) -> None:
-        """The run is no longer executed here."""
+        """Drop a run from memory and release its lock."""
         if run_id in self._runs:
             self._delete_runs([run_id])
         lock = self._locks.pop(run_id, None)
@@ -143,7 +142,7 @@ class CheckpointedStore(MemoryStore):
     def _apply_update(self, change: RunUpdate, previous: RunRow | None) -> None:
         run_id = change.run.id
         if change.is_new and change.plan is None and change.run.structure in self._plans:
-            # it came with another run, which has records of its own
+            # the plan was stored with another run; the records of this one must have it too
             change = replace(change, plan=json.loads(self._plans[change.run.structure]))
         self._locks[run_id].append(records.encode_record(change))
         super()._apply_update(change, previous)

@@ -1,4 +1,4 @@
-"""The runs of a process that has no database: one store in memory, shared by all who ask, for the most recent runs."""
+"""The one memory store that all runners of a process without a database share; it keeps the most recent runs."""
 
 from __future__ import annotations
 
@@ -11,24 +11,27 @@ from holdwater.storage.memory.store import MemoryStore
 MAX_FINISHED_RUNS: Final = 1000
 
 _stores: Final[dict[int, BoundedMemoryStore]] = {}
-"""by process: a forked child begins with an empty one"""
+"""by process id: a forked child begins with an empty store"""
 
 
 def shared_memory_store() -> BoundedMemoryStore:
-    """The store of this process."""
+    """Return the store of this process, created by the first call."""
     process = os.getpid()
     return _stores.get(process) or _stores.setdefault(process, BoundedMemoryStore())
 
 
 class BoundedMemoryStore(MemoryStore):
-    """Forgets the run that ended first when more than `kept` have; children go with their parents.  Never closed."""
+    """A store of at most `max_finished_runs` ended runs: the first to end is deleted, with its children.
+
+    It is never closed.
+    """
 
     def __init__(self, max_finished_runs: int = MAX_FINISHED_RUNS) -> None:
         super().__init__()
         self._max_finished_runs = max_finished_runs
 
     def close(self) -> None:
-        """Others use it too."""
+        """Do nothing: other runners use the store too."""
 
     def _apply_update(self, change: RunUpdate, previous: RunRow | None) -> None:
         super()._apply_update(change, previous)

@@ -1,4 +1,4 @@
-"""Heads of runs in memory, in every order in which somebody asks for them."""
+"""Run rows in memory, indexed by id, parent, idempotency key, and the instants of creation and end."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from holdwater.storage.memory.sorted_index import SortedIndex
 
 
 class RunIndex:
-    """The rows themselves, not copies.  `by_id`: for who wants to look one up."""
+    """An index of run rows; it returns the rows themselves, not copies.  `by_id`: the rows by run id."""
 
     def __init__(self) -> None:
         self.by_id: Final[dict[str, RunRow]] = {}
         self._by_created_at: Final = SortedIndex()
         self._by_parent: Final[dict[str, SortedIndex]] = {}
-        """parent -> births of its children"""
+        """parent id -> (created_at, id) of its children"""
         self._by_finished_at: Final = SortedIndex()
-        """of runs that are nobody's children"""
+        """(finished_at, id) of top-level runs"""
         self._ids_by_key: Final[dict[tuple[str, str], str]] = {}
 
     def put(self, run: RunRow) -> None:
-        """A new run, or the new head of one."""
+        """Insert the row of a new run, or replace the row of a known one."""
         known = self.by_id.get(run.id)
         self.by_id[run.id] = run
         if known is None:
@@ -42,7 +42,7 @@ class RunIndex:
                 self._by_finished_at.add((run.finished_at, run.id))
 
     def remove(self, run_id: str) -> None:
-        """A run, without its children."""
+        """Remove a run, but not its children."""
         run = self.by_id.pop(run_id)
         born = (run.created_at, run_id)
         self._by_created_at.remove(born)
@@ -57,12 +57,15 @@ class RunIndex:
             del self._ids_by_key[run.workflow, run.idempotency_key]
 
     def find_by_key(self, workflow: str, key: str) -> RunRow | None:
-        """The run that has an idempotency key."""
+        """Find the run that has an idempotency key."""
         run_id = self._ids_by_key.get((workflow, key))
         return None if run_id is None else self.by_id[run_id]
 
     def select(self, run_filter: RunFilter) -> Iterator[RunRow]:
-        """Newest first, without a limit.  Raises RunNotFound."""
+        """Iterate over the runs that match, newest first, ignoring `limit` and `offset`.
+
+        Raises RunNotFound if there is no run `before_id`.
+        """
         births = (
             self._by_created_at
             if run_filter.parent_id is None
@@ -84,7 +87,7 @@ class RunIndex:
         )
 
     def find_by_prefix(self, prefix: str) -> list[str]:
-        """Sorted ids, without children whose parents' ids begin so, too."""
+        """Sort the ids that begin with the prefix, without children of runs that match too."""
         return sorted(
             run.id
             for run in self.by_id.values()
@@ -92,20 +95,20 @@ class RunIndex:
         )
 
     def ids_by_created_at(self) -> list[str]:
-        """Ids, the oldest first."""
+        """Ids of all runs, oldest first."""
         return [run_id for _, run_id in self._by_created_at.after(FIRST)]
 
     @property
     def finished_count(self) -> int:
-        """How many runs have ended that are nobody's children."""
+        """Number of top-level runs that have ended."""
         return len(self._by_finished_at)
 
     def finished_after(self, after: Position, limit: int) -> list[Position]:
-        """The first of them to end."""
+        """List (finished_at, id) of top-level runs that ended after a position, the first to end first."""
         return list(islice(self._by_finished_at.after(after), limit))
 
     def with_descendants(self, root_id: str) -> list[str]:
-        """A run, its children, and theirs."""
+        """List a run, its children, and their descendants, parents first."""
         family = [root_id]
         for run_id in family:
             if run_id in self._by_parent:

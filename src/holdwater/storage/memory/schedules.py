@@ -1,4 +1,4 @@
-"""Schedules in this process, in plain Python, under the lock of the store they belong to."""
+"""Schedules in memory, guarded by the lock of their store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from holdwater.model.schedules import RUNNING, WAITING, FireCounts, Fired, FireR
 
 
 class MemorySchedules:
-    """A part of the store.  `open_`: its lock; `born`: writes a birth; `runs`: heads by id."""
+    """The schedules of a memory store.
+
+    `locked`: holds the lock of the store.  `create_run`: writes a new run.  `run_rows`: run rows by id.
+    """
 
     def __init__(
         self,
@@ -24,7 +27,7 @@ class MemorySchedules:
         self._schedules: dict[str, ScheduleRow] = {}
         self._fires: dict[str, dict[int, FireRow]] = {}
         self._closed_fires: set[tuple[str, int]] = set()
-        """fires whose books are closed"""
+        """fires that ended or expired and are never looked at again"""
         self._registered_workflows: set[str] = set()
 
     def put_schedule(self, row: ScheduleRow) -> bool:
@@ -151,7 +154,7 @@ class MemorySchedules:
         return found[:limit]
 
     def queued_fires(self, schedule_id: str) -> list[FireRow]:
-        """Fires of a schedule that wait for an earlier run of it, the oldest first."""
+        """List the fires of a schedule that wait for an earlier run of it, oldest first."""
         with self._store_lock():
             fires = [fire for fire in self._fires.get(schedule_id, {}).values() if fire.state == "queued"]
             open_ = [fire for fire in fires if self._is_open(fire, WAITING)]

@@ -1,4 +1,4 @@
-"""A list in order, for stores in memory: what comes mostly goes to its end, what goes mostly stands at its start."""
+"""A sorted list for memory stores, fast where additions are mostly at its end and removals at its start."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from holdwater.model.records import Position
 
 
 class SortedIndex:
-    """A sorted set.  What is dropped is swept out later, so that dropping costs next to nothing."""
+    """A sorted set of positions.  Removal only marks an entry; the list is compacted when half of it is marked."""
 
     def __init__(self) -> None:
         self._entries: list[Position] = []
         self._first = 0
-        """everything ahead of it was dropped"""
+        """index of the first entry that was not removed"""
         self._removed: set[Position] = set()
-        """what was dropped behind it"""
+        """removed entries that are still in the list, behind the first one"""
 
     def __len__(self) -> int:
         return len(self._entries) - self._first - len(self._removed)
 
     def add(self, entry: Position) -> None:
-        """It must not be there."""
+        """Add an entry that is not in the set."""
         if entry in self._removed:
             self._removed.discard(entry)
         else:
             insort(self._entries, entry, self._first)
 
     def remove(self, entry: Position) -> None:
-        """It must be there."""
+        """Remove an entry that is in the set."""
         self._removed.add(entry)
         while self._first < len(self._entries) and self._entries[self._first] in self._removed:
             self._removed.discard(self._entries[self._first])
@@ -39,11 +39,11 @@ class SortedIndex:
             self._first, self._removed = 0, set()
 
     def after(self, entry: Position) -> Iterator[Position]:
-        """What stands behind a position, in order."""
+        """Iterate over the entries greater than a position, ascending."""
         return self._present(range(bisect_right(self._entries, entry, self._first), len(self._entries)))
 
     def before(self, entry: Position) -> Iterator[Position]:
-        """What stands ahead of a position, from there backwards."""
+        """Iterate over the entries less than a position, descending."""
         return self._present(range(bisect_left(self._entries, entry, self._first) - 1, self._first - 1, -1))
 
     def _present(self, indexes: range) -> Iterator[Position]:

@@ -1,4 +1,4 @@
-"""Runs in this process: the port in plain Python, under one lock."""
+"""The memory store: the port in plain Python, under one lock."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from holdwater.storage.sqlite.liveness import InProcessOwners
 
 _MAX_LISTED_RUNS: Final = 1000
 
-# what is decided at birth
+# set when the run is created, and never updated
 _IMMUTABLE_FIELDS: Final = (
     "id",
     "workflow",
@@ -73,7 +73,7 @@ class MemoryStore(MemorySchedules):
         process_forks.register_fork_aware(self)
 
     def close(self) -> None:
-        """Forget everything.  Calling it again does nothing."""
+        """Delete everything.  Calling it again does nothing."""
         if self._closed_reason:
             return
         with self._lock:
@@ -85,17 +85,17 @@ class MemoryStore(MemorySchedules):
             self._owners.close()
 
     def before_fork(self) -> None:
-        """Before a fork; there is nothing to prepare."""
+        """Do nothing: there is no file or connection to close before a fork."""
 
     def after_fork_in_parent(self) -> None:
-        """After a fork, in the parent."""
+        """Do nothing: nothing was closed before the fork."""
 
     def after_fork_in_child(self) -> None:
-        """In a forked child, where a copy would silently go its own way: refuse every call."""
+        """Refuse every call in a forked child, whose copy would silently diverge from the parent's."""
         self._closed_reason = self._closed_reason or "this store was opened before the process forked"
 
     def listen(self, tell: Callable[[Notification], None]) -> bool:
-        """Nobody else is here."""
+        """Return False: no other process has this store, so no notification ever comes."""
         return False
 
     def follow_runs(self, run_ids: Collection[str]) -> None:
@@ -107,7 +107,7 @@ class MemoryStore(MemorySchedules):
     # -- owners
 
     def register(self, owner: str) -> None:
-        """The owner lives until it unregisters or this store is closed."""
+        """Register an owner; it is alive until it unregisters or this store is closed."""
         with self._locked():
             self._owners.register(owner)
 
@@ -116,11 +116,11 @@ class MemoryStore(MemorySchedules):
             self._owners.unregister(owner)
 
     def is_alive(self, owner: str) -> bool | None:
-        """Whether the owner lives."""
+        """Return True if the owner is registered."""
         return self._owners.liveness(owner) != "dead"
 
     def reclaim_expired(self, now: int, steady_us: int = 0, lease_us: int = 0) -> int:
-        """Take the work of owners that are not registered; no other process can have one.  Returns how many rows."""
+        """Take the work of owners that are not registered, which no other process can have.  Returns the row count."""
         with self._locked():
             taken = [
                 row for row in self._work_rows() if row.owner is not None and self._owners.liveness(row.owner) == "dead"
@@ -131,25 +131,25 @@ class MemoryStore(MemorySchedules):
             return len(taken)
 
     def renew(self, owner: str, lease_until: int) -> None:
-        """Extend the lease of everything the owner holds."""
+        """Extend the leases of all work of the owner."""
         with self._locked():
             for row in self._work_rows():
                 if row.owner == owner:
                     row.lease_until = lease_until
 
     def next_expiry(self, owner: str) -> int | None:
-        """When the first lease that is not this owner's runs out."""
+        """Return the instant (µs) at which the first lease of another owner expires, None if there is none."""
         with self._locked():
             return min((r.lease_until for r in self._work_rows() if r.owner not in (None, owner)), default=None)
 
     def renewal(self, owner: str, lease_us: int) -> LeaseRenewal | None:
-        """None: leases need no renewal while their owner lives."""
+        """Return None: leases need no renewal while their owner is alive."""
         return None
 
     # -- runs
 
     def commit(self, changes: Sequence[RunUpdate]) -> list[Verdict]:
-        """All changes at once, each with its own verdict; at most one change per run."""
+        """Commit all changes atomically, each with its own verdict; at most one change per run."""
         with self._locked():
             for change in changes:
                 if change.run.seq != change.expected + len(change.entries):
@@ -168,7 +168,7 @@ class MemoryStore(MemorySchedules):
         passed_over: Collection[tuple[str, int]] = (),
         bodies: bool = True,
     ) -> list[WorkRow]:
-        """Take unowned, unparked work of these workflows: bodies, and what else is due by then.
+        """Take unowned, unparked work of these workflows: task functions, and other work due before `due_before`.
 
         Returns the rows as they were before the claim.
         """
@@ -192,7 +192,7 @@ class MemoryStore(MemorySchedules):
             return before
 
     def release(self, owner: str, rows: Sequence[WorkRow]) -> None:
-        """Give back work that was claimed and not begun; what the owner does not hold any more is left alone."""
+        """Give back work that was claimed and not started; rows the owner no longer holds are left alone."""
         with self._locked():
             for row in rows:
                 held = self._work.get(row.run_id, {}).get((row.node, row.fence))
@@ -210,29 +210,29 @@ class MemoryStore(MemorySchedules):
             return {run_id: self._runs[run_id].seq for run_id in run_ids if run_id in self._runs}
 
     def read(self, run_ids: Collection[str]) -> dict[str, StoredRun]:
-        """Everything of several runs."""
+        """Read run row, journal and work of several runs, by run id."""
         heads = [head for run_id in run_ids if (head := self.run(run_id)) is not None]
         return {head.id: StoredRun(head, self.journal(head.id), self.work(head.id)) for head in heads}
 
     def runs(self, which: RunFilter) -> list[RunRow]:
-        """Heads of runs, newest first, 1,000 at most."""
+        """List run rows, newest first, 1,000 at most.  Raises RunNotFound for an unknown `before_id`."""
         limit = max(0, min(which.limit, _MAX_LISTED_RUNS))
         with self._locked():
             start = max(0, which.offset)
             return [run.copy() for run in islice(self._index.select(which), start, start + limit)]
 
     def count_runs(self, which: RunFilter) -> dict[str, int]:
-        """How many runs there are of each status, whatever page is asked for."""
+        """Count the matching runs by status; `before_id`, `limit` and `offset` are ignored."""
         with self._locked():
             return dict(Counter(run.status for run in self._index.select(replace(which, before_id=None))))
 
     def find_by_prefix(self, prefix: str, limit: int) -> list[str]:
-        """Ids that begin so, in their order; not those of children whose parents' ids do, too."""
+        """List ids that begin with the prefix, sorted, without children of runs that match too."""
         with self._locked():
             return self._index.find_by_prefix(prefix)[: max(0, limit)]
 
     def find_by_suffix(self, suffix: str, limit: int) -> list[str]:
-        """Ids of top-level runs that end so, in their order."""
+        """List ids of top-level runs that end with the suffix, sorted."""
         with self._locked():
             found = sorted(r.id for r in self._runs.values() if r.parent_id is None and r.id.endswith(suffix))
             return found[: max(0, limit)]
@@ -243,7 +243,7 @@ class MemoryStore(MemorySchedules):
         return None if text is None else json.loads(text)
 
     def journal(self, run_id: str, after: int = 0) -> list[JournalRow]:
-        """The journal from entry `after` + 1 on."""
+        """Read the journal from entry `after` + 1 on."""
         with self._locked():
             rows = [replace(row) for row in self._journal.get(run_id, [])]
         for i, row in reversed(list(enumerate(rows))):
@@ -253,23 +253,23 @@ class MemoryStore(MemorySchedules):
         return rows
 
     def work(self, run_id: str) -> list[WorkRow]:
-        """Outstanding work of a run."""
+        """List the outstanding work of a run."""
         with self._locked():
             rows = self._work.get(run_id, {})
             return [replace(rows[place]) for place in sorted(rows)]
 
     def work_of_runs(self, run_ids: Collection[str]) -> dict[str, list[WorkRow]]:
-        """Outstanding work of several runs; runs without any are left out."""
+        """List the outstanding work of several runs, by run id; runs without any are left out."""
         return {run_id: rows for run_id in run_ids if (rows := self.work(run_id))}
 
     def work_of_owner(self, owner: str) -> list[WorkRow]:
-        """Everything the owner holds."""
+        """List all work the owner holds."""
         with self._locked():
             mine = [row for rows in self._work.values() for row in rows.values() if row.owner == owner]
             return [replace(row) for row in sorted(mine, key=lambda r: (r.run_id, r.node, r.fence))]
 
     def overdue(self, before: int) -> list[tuple[str, str, int]]:
-        """(run, workflow, deadline) of unfinished, unowned runs with a deadline up to this instant, oldest first."""
+        """List (run, workflow, deadline) of unfinished, unowned runs with a deadline up to an instant, oldest first."""
         with self._locked():
             late = [
                 (run.id, run.workflow, run.deadline_at)
@@ -282,20 +282,20 @@ class MemoryStore(MemorySchedules):
         return sorted(late, key=lambda r: (r[2], r[0]))
 
     def orphaned_children(self) -> list[tuple[str, str]]:
-        """(run, workflow) of unfinished children of runs that have ended."""
+        """List (run, workflow) of unfinished children of runs that have ended."""
         with self._locked():
             ended = {run.id for run in self._runs.values() if run.finished_at is not None}
             open_ = [run for run in self._runs.values() if run.finished_at is None]
         return [(run.id, run.workflow) for run in open_ if run.parent_id in ended]
 
     def iter_runs(self) -> Iterator[RunRow]:
-        """All runs, oldest first."""
+        """Iterate over all runs, oldest first."""
         with self._locked():
             ids = self._index.ids_by_created_at()
         return (run for run_id in ids if (run := self.run(run_id)) is not None)
 
     def prune(self, before: int, keep: Collection[str], limit: int, after: Position = FIRST) -> PruneResult:
-        """Delete runs that ended before an instant with their families, the first to end first."""
+        """Delete top-level runs that ended before an instant, with their descendants, the first to end first."""
         with self._locked():
             found = [position for position in self._index.finished_after(after, max(0, limit)) if position[0] < before]
             families = [(root, run_id) for _, root in found for run_id in self._index.with_descendants(root)]
@@ -308,7 +308,7 @@ class MemoryStore(MemorySchedules):
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        if self._closed_reason:  # looked at first: a lock that came through a fork may be held for ever
+        if self._closed_reason:  # before taking the lock: one inherited by a fork may be held for ever
             raise RunnerClosed(self._closed_reason, hint="open a new one")
         with self._lock:
             if self._closed_reason:
@@ -320,11 +320,11 @@ class MemoryStore(MemorySchedules):
 
     def _release_row(self, row: WorkRow) -> None:
         row.owner, row.lease_until = None, 0
-        # what goes back to the queue of a run paused meanwhile is parked, as everything unowned of it is
+        # all unowned work of a paused run is parked, so also work that returns to the queue after the pause
         row.parked = row.run_id in self._runs and self._runs[row.run_id].status == "paused"
 
     def _delete_runs(self, run_ids: Sequence[str]) -> None:
-        """Runs with all that is theirs, without their children."""
+        """Delete runs with their journals and work, but not their children."""
         for run_id in run_ids:
             self._index.remove(run_id)
             self._journal.pop(run_id, None)
@@ -367,7 +367,7 @@ class MemoryStore(MemorySchedules):
         for place in change.started:
             if place in rows:
                 rows[place].started = True
-        if change.parked is not None:  # last: what came in is parked or freed as well
+        if change.parked is not None:  # last: it also applies to the work added above
             for row in rows.values():
                 if row.owner is None:
                     row.parked = change.parked

@@ -1,1 +1,1 @@
-"""Runs in a PostgreSQL database, for any number of runners on any number of machines."""
+"""The PostgreSQL store, shared by any number of runners on any number of machines."""

@@ -1,4 +1,4 @@
-"""Commits: everything in one round trip if nobody was in the way, judged first if somebody was."""
+"""Commits: optimistic in one round trip; on contention once more with the rows locked and conflicts checked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from holdwater.storage.postgres.pipeline import PostgresConnection, StatementCal
 from holdwater.storage.sql.commits import IdempotencyKey, accepted, check_conflicts, group_rows
 
 MAX_COMMIT_ATTEMPTS: Final = 10
-"""how often a batch that met others on the same rows is tried again"""
+"""attempts of a batch that meets other transactions on the same rows"""
 
 
 def commit_updates(
@@ -24,7 +24,7 @@ def commit_updates(
     updates: Sequence[RunUpdate],
     trailing_calls: Sequence[StatementCall],
 ) -> list[Verdict]:
-    """Write the changes in one transaction, after the statements `first` and before `last`.  Raises psycopg.Error."""
+    """Write the changes in one transaction, after `preamble` and before `trailing_calls`.  Raises psycopg.Error."""
     try:
         execute_pipeline(session, preamble, [*write_calls(updates), *trailing_calls])
     except psycopg.Error as error:
@@ -44,7 +44,7 @@ def _commit_with_locks(
     updates: Sequence[RunUpdate],
     trailing_calls: Sequence[StatementCall],
 ) -> list[Verdict]:
-    """Somebody was in the way: see who, with the rows locked, and write the rest."""
+    """Lock the rows, check which changes conflict, and write the others.  Raises psycopg.Error."""
     for tries_left in reversed(range(MAX_COMMIT_ATTEMPTS)):
         try:
             with session.transaction():
@@ -61,16 +61,16 @@ def _commit_with_locks(
                 execute_pipeline(session, (), [*write_calls(accepted(updates, verdicts)), *trailing_calls])
             return verdicts
         except psycopg.Error as error:
-            session.invalidate_prepared()  # a rollback makes the driver drop what is prepared
-            if not tries_left or not _is_contention(error):  # born elsewhere since, or a deadlock
+            session.invalidate_prepared()  # a rollback makes the driver deallocate prepared statements
+            if not tries_left or not _is_contention(error):  # contention: created elsewhere since, or a deadlock
                 raise
     raise AssertionError
 
 
 def write_calls(updates: Sequence[RunUpdate]) -> Iterator[StatementCall]:
-    """The statements that write changes."""
+    """Yield the statements that write changes."""
     rows = group_rows(updates)
-    # in the order of keys: two runners that meet wait for each other instead of for ever
+    # rows are locked in the order of keys, so that two transactions cannot deadlock
     if rows.plans:
         yield sql.INSERT_PLANS, rows_to_columns(sorted(rows.plans.values()))
     if rows.new_runs:

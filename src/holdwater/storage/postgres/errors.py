@@ -1,4 +1,4 @@
-"""What PostgreSQL reports, as errors that say what, why and how to fix it."""
+"""Translation of psycopg's errors into errors with a cause and a hint."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from holdwater.errors import (
 )
 
 RETRYABLE_SQLSTATES: Final = ("40001", "40P01")
-"""serialization failure, deadlock: nothing happened, and the same again will work"""
+"""serialization failure, deadlock: nothing was committed, and a retry can succeed"""
 
 _HINTS: Final = {
     "28": "look at the user, the password and pg_hba.conf",
@@ -25,7 +25,7 @@ _HINTS: Final = {
     "53100": "free some space on the server's disk; work goes on by itself then",
     "53200": "give the server more memory; work goes on by itself then",
     "53300": "lower db_pool_size, or raise max_connections of the server",
-    "57P01": "the server is being stopped or somebody ended the connection; work goes on by itself afterwards",
+    "57P01": "the server is being stopped or an administrator ended the connection; work goes on by itself afterwards",
     "57P03": "the server is starting up or shutting down; work goes on by itself afterwards",
 }
 
@@ -42,18 +42,18 @@ _CONNECTION_REFUSALS: Final = (
     ("recovery mode", "57P03"),
     ("does not support SSL", "SSL"),
 )
-"""what a server says to whoever has no connection yet, and the state it does not tell then"""
+"""messages of a refused connection, for which libpq reports no SQLSTATE, and the state each of them means"""
 
 
 _VALUE_ERROR_CLASSES: Final = ("22", "23", "54")
-"""classes of states that are about what one statement brings: data exception, integrity constraint, program limit"""
+"""SQLSTATE classes caused by the values of a statement: data exception, integrity constraint, program limit"""
 
 _SCHEMA_ERROR_CLASSES: Final = ("42", "3F")
-"""classes of states that are about what the database is: a table, a column, a schema or a right is not there"""
+"""SQLSTATE classes caused by the schema: a table, a column, a schema or a privilege is missing"""
 
 
 def translate_error(error: psycopg.Error, name: str) -> HoldwaterError:
-    """The error to raise `from` this one.  The transaction it ended is assumed to be rolled back."""
+    """Translate to the error to raise `from` this one.  The transaction is assumed to be rolled back."""
     why = " ".join(str(error).split())
     state = error.sqlstate or next((state for words, state in _CONNECTION_REFUSALS if words in why), "")
     hint = _HINTS.get(state) or _HINTS.get(state[:2], "")
@@ -75,7 +75,7 @@ def translate_error(error: psycopg.Error, name: str) -> HoldwaterError:
 
 
 def as_unreachable(error: HoldwaterError) -> HoldwaterError:
-    """The same for whoever gave the URL: it may be what is wrong."""
+    """Turn StoreUnavailable into StoreUnreachable, for a first connection: the URL may be wrong."""
     if type(error) is StoreUnavailable:
         return StoreUnreachable(error.message, hint=error.hint)
     return error

@@ -1,6 +1,6 @@
-"""The process beside this one that renews leases when nothing here can: one for all stores of a process.
+"""Control of the child process that renews leases while no thread of this one can: one for all stores of a process.
 
-See `renewer` for what it does, and docs/decisions/0017 for why it is there.
+`lease_renewal_process` is its program, docs/decisions/0017 its reason.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _PROGRAM_PATH: Final = Path(__file__).with_name("lease_renewal_process.py")
 
 
 class RenewalProcess:
-    """The process, started by the first message."""
+    """The child process, started by the first message."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -27,13 +27,13 @@ class RenewalProcess:
         self._parent_pid = 0
 
     def send(self, message: dict[str, Any]) -> None:
-        """Send a message; one that does not read is not waited for, one that is gone is replaced."""
+        """Send a message without waiting for a process that does not read; a dead process is replaced."""
         line = json.dumps(message).encode() + b"\n"
         with self._lock:
             for _ in range(2):
                 try:
                     os.write(self._stdin_fd(), line)
-                except BlockingIOError:  # it was stopped; what it knows lets it renew when it goes on
+                except BlockingIOError:  # it was stopped (SIGSTOP); once continued it renews by the last message
                     return
                 except BrokenPipeError:
                     self.kill()
@@ -61,7 +61,7 @@ class RenewalProcess:
         return process
 
     def kill(self) -> None:
-        """End the process, if it is this one's."""
+        """Kill the process, unless a parent of this one started it."""
         process, self._process = self._process, None
         if process is not None and self._parent_pid == os.getpid():
             process.kill()
@@ -74,22 +74,26 @@ atexit.register(_renewal_process.kill)
 
 
 class PostgresRenewal:
-    """One owner's leases."""
+    """Renewal of one owner's leases by the child process."""
 
     def __init__(self, owner: str, lease_us: int, parameters: dict[str, str], settings: list[str], text: str) -> None:
-        """`parameters`: of the connection.  `text`: the statement, which takes an instant and the owner."""
+        """Describe the leases.
+
+        `parameters`: of the connection.  `settings`: statements that begin the session.  `text`: the statement that
+        renews, with an instant (µs) and the owner as parameters.
+        """
         self._owner: Final = owner
         self._request: Final = {
             "owner": owner, "lease_us": lease_us, "parameters": parameters, "settings": settings, "statement": text,
         }  # fmt: skip
 
     def note_renewed(self, offset_us: int) -> None:
-        """The leases were renewed now; it acts if this does not come again within half a lease.
+        """Report that the leases were renewed now; the process acts if no such report follows within half a lease.
 
-        `offset_us`: how far instants are ahead of the monotonic clock.
+        `offset_us`: instants minus the monotonic clock, µs.
         """
         _renewal_process.send({**self._request, "offset_us": offset_us})
 
     def stop(self) -> None:
-        """There are no leases."""
+        """Report that the owner holds no leases."""
         _renewal_process.send({"owner": self._owner})

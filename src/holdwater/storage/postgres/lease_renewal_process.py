@@ -1,8 +1,8 @@
-"""A program: renews the leases of the process that started it, while that process runs and cannot do so itself.
+"""A program that renews the leases of its parent process while the parent runs but cannot renew them itself.
 
-A body may hold the interpreter's lock for as long as it likes; then nothing in its process renews.  This program is
-started without `site` and imports nothing of the project; the driver of the database is imported only when it has to
-act, which is hardly ever.  One that was stopped (SIGSTOP, Ctrl-Z) is not helped: nothing of it runs.
+A task function may hold the GIL for any time; then no thread of its process renews.  The program is started without
+`site` and imports nothing of the project; psycopg is imported only when a renewal is needed, which is rare.  The leases
+of a stopped parent (SIGSTOP, Ctrl-Z) are not renewed: it executes nothing.
 
 It reads JSON lines: {"path": sys.path}, and then for an owner {"owner", "parameters", "settings", "statement",
 "lease_us", "offset_us"} each time its leases were renewed, or {"owner"} when it holds nothing.  It ends with its
@@ -22,16 +22,16 @@ from pathlib import Path
 from typing import Any
 
 PARENT_POLL_SECONDS = 60.0
-"""how long it may take to notice the end of a parent whose pipe others have inherited"""
+"""longest time until it notices the end of a parent whose pipe other processes have inherited"""
 
 
 def steady_us() -> int:
-    """The monotonic clock its parent goes by."""
+    """Read the monotonic clock its parent uses, µs."""
     return time.clock_gettime_ns(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)) // 1000
 
 
 def is_process_stopped(pid: int) -> bool:
-    """Whether a process was stopped by a signal."""
+    """Return True if a process was stopped by a signal."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(") ")[2]
     except OSError:
@@ -41,7 +41,7 @@ def is_process_stopped(pid: int) -> bool:
 
 
 class OwnerLeases:
-    """Leases to renew.  `due`: when its process is late with renewing them, by the monotonic clock."""
+    """The leases of one owner.  `due_us`: they are renewed then, by the monotonic clock, unless its process has."""
 
     def __init__(self) -> None:
         self.request: dict[str, Any] = {}
@@ -64,7 +64,7 @@ class OwnerLeases:
                     self._connection.execute(text)
             until = steady_us() + self.request["offset_us"] + lease_us
             psycopg.RawCursor(self._connection).execute(self.request["statement"], (until, self.request["owner"]))
-        except psycopg.Error:  # its process will hear of it from its own connection
+        except psycopg.Error:  # the parent meets the same error on its own connection
             self.close()
             self.due_us = steady_us() + lease_us // 12
 
@@ -85,7 +85,7 @@ def handle_message(line: bytes, owners: dict[str, OwnerLeases]) -> None:
 
 
 def main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for its parent, which may have work to end
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which may shut down gracefully
     parent, rest = os.getppid(), b""
     owners: dict[str, OwnerLeases] = {}
     while os.getppid() == parent:

@@ -1,7 +1,7 @@
-"""News from other runners, by LISTEN: one connection that waits, and connects again when it is lost.
+"""Notifications of other runners by LISTEN, on one connection that is opened again when it is lost.
 
-Its session also holds a lock for each owner of the store.  When a process ends, so does its session, and whoever takes
-over its work can tell that from a process that hangs.
+Its session also holds an advisory lock for each owner of the store.  The session ends with its process, so other
+runners can tell a dead owner from one that hangs.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from holdwater.storage.postgres.server import PostgresServer
 MIN_RECONNECT_DELAY_SECONDS: Final = 0.05
 MAX_RECONNECT_DELAY_SECONDS: Final = 5.0
 STARTUP_TIMEOUT_SECONDS: Final = 2.0
-"""how long a runner waits for it at its start; without its locks a runner that hangs looks like one that is dead"""
+"""longest wait of a starting runner for the connection; without its locks a hanging runner looks like a dead one"""
 JOIN_TIMEOUT_SECONDS: Final = 1.0
-"""a thread that is about to connect cannot be stopped: it ends by itself as soon as that is decided"""
+"""longest wait for the thread to end: while it connects it cannot be interrupted, and ends by itself afterwards"""
 
 
 class NotificationListener:
-    """A thread that hears.  `origin`: what this store itself says, which is no news.  `owners`: of this store."""
+    """The listening thread.  `origin`: prefix of this store's own notifications, ignored.  `owners`: of this store."""
 
     def __init__(
         self,
@@ -52,11 +52,11 @@ class NotificationListener:
         self._thread.start()
 
     def wait_first_attempt(self) -> None:
-        """Return when it hears and its locks are held, or could not at the first attempt."""
+        """Wait until it listens and holds its locks, or its first attempt failed; `STARTUP_TIMEOUT_SECONDS` at most."""
         self._first_attempt_done.wait(STARTUP_TIMEOUT_SECONDS)
 
     def close(self) -> None:
-        """Stop, at once."""
+        """Stop the thread at once."""
         if self._closed or os.getpid() != self._pid:
             return
         self._closed = True
@@ -68,7 +68,7 @@ class NotificationListener:
         pause = MIN_RECONNECT_DELAY_SECONDS
         try:
             while not self._closed:
-                # the work itself will say what is wrong with the server
+                # an unreachable server is reported by the calls that work on the store
                 with contextlib.suppress(psycopg.Error), self._server.connect() as connection:
                     if self._closed:
                         return
@@ -77,7 +77,7 @@ class NotificationListener:
                     connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
                     pause = MIN_RECONNECT_DELAY_SECONDS
                     self._first_attempt_done.set()
-                    self._callback(notifications.ANYTHING_CHANGED)  # whatever was said while nobody listened
+                    self._callback(notifications.ANYTHING_CHANGED)  # some may have been sent while it did not listen
                     self._receive(connection)
                 self._first_attempt_done.set()
                 if self._wait_for_wakeup(pause):
@@ -88,7 +88,7 @@ class NotificationListener:
             os.close(self._wakeup_write_fd)
 
     def _receive(self, connection: PostgresConnection) -> None:
-        """Until the connection is lost or the bell rings."""
+        """Deliver notifications until the connection is lost or `_wakeup_read_fd` is readable."""
         server = connection.pgconn
         while not self._closed:
             while (said := server.notifies()) is not None:
@@ -101,8 +101,8 @@ class NotificationListener:
                 return
 
     def _wait_for_wakeup(self, seconds: float | None, *other_fds: int) -> bool:
-        """Whether the bell has rung; waits so long for it, or for others to have something to say."""
-        waiting = select.poll()  # `select` knows no file above 1,023
+        """Wait for the wake-up pipe or another descriptor; True if it was the wake-up pipe.  None: no time limit."""
+        waiting = select.poll()  # select() refuses descriptors above 1,023
         for file in (self._wakeup_read_fd, *other_fds):
             waiting.register(file, select.POLLIN)
         ready = waiting.poll(None if seconds is None else seconds * 1000)

@@ -1,8 +1,8 @@
-"""Which owners of work are alive, as a PostgreSQL store can know: by their leases, and by their sessions.
+"""Liveness of owners in a PostgreSQL database, by their leases and their sessions.
 
-A lease is an instant of a clock that may be set, and of a server that may hang.  So it has ended only when its owner
-was also seen not to renew it: for half a lease by the monotonic clock of whoever looks, and, from when it is over on,
-for a sixth of one without a longer pause between two looks.  Owners renew by thirds.
+A lease ends at an instant of a clock that may be set, on a server that may hang.  So it counts as expired only when
+its owner was also observed not to renew it: for half a lease by the observer's monotonic clock, and, after the instant
+has passed, for a sixth of a lease without a longer pause between two observations.  Owners renew every third.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from hashlib import blake2b
 
 @dataclass(slots=True)
 class LeaseObservation:
-    """An owner as it was seen.  `last`: when the last of its leases ends; `since`: when that was first seen.
+    """An owner as observed, in µs of the monotonic clock but for `last_expiry_us`, an instant.
 
-    `expired_since_us`: since when the first of its leases is over; None: it is not.
+    `last_expiry_us`: end of its latest lease.  `first_seen_us`: first observation of that.  `expired_since_us`: first
+    observation at which its earliest lease was over; None if it is not.
     """
 
     last_expiry_us: int
@@ -25,7 +26,7 @@ class LeaseObservation:
 
 
 class LeaseObserver:
-    """What one store has seen of the owners of others."""
+    """Observations of the owners of other stores."""
 
     def __init__(self) -> None:
         self._observations: dict[str, LeaseObservation] = {}
@@ -34,11 +35,8 @@ class LeaseObserver:
     def find_expired_owners(
         self, leases: Sequence[tuple[str, int, int]], now: int, steady_us: int, lease_us: int
     ) -> list[str]:
-        """The owners whose expired work may be taken.
-
-        `lease_keeper`: of each owner when the first and the last one ends.
-        """
-        blind = steady_us - self._last_observed_us > lease_us // 3  # the server may have hung, for everybody
+        """List the owners whose expired work may be taken.  `leases`: (owner, end of its first, end of its last)."""
+        blind = steady_us - self._last_observed_us > lease_us // 3  # the server may have hung, for all its clients
         seen: dict[str, LeaseObservation] = {}
         found = []
         for owner, first, last in leases:
@@ -58,7 +56,7 @@ class LeaseObserver:
 
 
 def owner_lock_key(owner: str) -> int:
-    """The advisory lock a session of the owner holds as long as its process lives: a signed 64-bit number."""
+    """Return the key of the advisory lock a session of the owner holds while its process lives, a signed bigint."""
     return int.from_bytes(
         blake2b(f"holdwater owner {owner}".encode(errors="backslashreplace"), digest_size=8).digest(), signed=True
     )

@@ -1,8 +1,8 @@
 """Several statements in one round trip and one transaction, straight on libpq.
 
-The driver's own pipeline looks at the network after every statement, and gives up the interpreter's lock each time; its
-arrays find out the type of each element.  Here a statement says by its casts what it takes (`$1::BIGINT[]`),
-everything is sent at once, and whoever waits, waits once.
+psycopg's pipeline polls the socket and releases the GIL after every statement, and inspects the type of each array
+element.  Here the casts of a statement tell the types (`$1::BIGINT[]`), all statements are sent at once, and the
+thread waits once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ArrayEncoder = Callable[[Sequence[Any]], bytes]
 _TEXT, _BINARY = 0, 1
 _NULL_ELEMENT: Final = struct.pack("!i", -1)
 _HEADER: Final = struct.Struct("!iiIii")
-"""dimensions, whether there are nulls, type of the elements, their number, number of the first"""
+"""header of a binary array: dimensions, has-null flag, element OID, length, lower bound"""
 _LENGTH: Final = struct.Struct("!i")
 
 
@@ -58,14 +58,14 @@ _ARRAY_TYPES: Final[dict[str, tuple[int, ArrayEncoder]]] = {
     "INTEGER": (1007, _integer_array_encoder(23, 4, "i")),
     "SMALLINT": (1005, _integer_array_encoder(21, 2, "h")),
 }
-"""by the type of the elements: the type of the array, and how it is written"""
+"""element type -> OID of the array type, and its encoder"""
 
 _CAST: Final = re.compile(r"\$(\d+)(?:::([A-Z]+)\[\])?")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PipelineStatement:
-    """A statement whose parameters are arrays of the types it casts them to, or plain text."""
+    """A statement whose parameters are arrays of the types it casts them to, or text."""
 
     text: bytes
     types: tuple[int, ...]
@@ -86,13 +86,13 @@ class PipelineStatement:
         )
 
     def encode(self, parameters: Iterable[Any]) -> list[bytes]:
-        """Raises UnicodeEncodeError and psycopg.DataError for text that cannot be stored."""
+        """Encode parameters.  Raises UnicodeEncodeError and psycopg.DataError for values that cannot be stored."""
         try:
             return [
                 str(value).encode() if encoder is None else encoder(value)
                 for encoder, value in zip(self.encoders, parameters, strict=True)
             ]
-        except (struct.error, AttributeError, TypeError) as error:  # an integer too large, or no text at all
+        except (struct.error, AttributeError, TypeError) as error:  # an integer too large, or not a text
             raise psycopg.DataError(f"a value cannot be written: {error}") from error
 
 
@@ -101,7 +101,7 @@ StatementCall = tuple[PipelineStatement, Sequence[Any]]
 T = TypeVar("T")
 
 RESPONSE_TIMEOUT_SECONDS = 60.0
-"""A server that says nothing for so long hangs.  Its kernel still answers, so the network's own probes do not tell."""
+"""longest silence of a server before it counts as hanging; TCP keepalives do not tell, its kernel answers them"""
 
 
 class _ResponseTimeout(psycopg.OperationalError):
@@ -109,7 +109,7 @@ class _ResponseTimeout(psycopg.OperationalError):
 
 
 def _with_response_timeout(gen: Generator[Any, Any, T]) -> Generator[Any, Any, T]:
-    """The same generator, until nothing has come for too long."""
+    """Wrap a generator of psycopg; raises _ResponseTimeout if nothing came for `RESPONSE_TIMEOUT_SECONDS`."""
     heard, ready = time.monotonic(), None
     while True:
         try:
@@ -124,7 +124,7 @@ def _with_response_timeout(gen: Generator[Any, Any, T]) -> Generator[Any, Any, T
 
 
 class PostgresConnection(psycopg.Connection[tuple[Any, ...]]):
-    """A connection that remembers what `execute_pipeline` has prepared on it.  `can_prepare`: whether it may."""
+    """A connection that remembers what `execute_pipeline` has prepared on it.  `can_prepare`: False forbids that."""
 
     can_prepare = True
 
@@ -134,15 +134,15 @@ class PostgresConnection(psycopg.Connection[tuple[Any, ...]]):
         self._statement_count = 0
 
     def wait(self, gen: Generator[Any, Any, T], *args: Any, **kw: Any) -> T:
-        """What the driver waits with, but not for ever.  Raises psycopg.OperationalError."""
+        """Wait as psycopg does, but with a response timeout.  Raises psycopg.OperationalError."""
         try:
             return super().wait(_with_response_timeout(gen), *args, **kw)
         except _ResponseTimeout:
-            self.pgconn.finish()  # else whoever tidies up would wait as long again
+            self.pgconn.finish()  # else rolling back would wait as long again
             raise
 
     def invalidate_prepared(self) -> None:
-        """Something may have deallocated what was prepared: prepare it again, under other names."""
+        """Forget the prepared statements, which may have been deallocated: prepare them again under new names."""
         self.prepared_statements.clear()
 
     def new_statement_name(self) -> bytes:
@@ -151,10 +151,10 @@ class PostgresConnection(psycopg.Connection[tuple[Any, ...]]):
 
 
 def execute_pipeline(session: PostgresConnection, preamble: Sequence[str], calls: Sequence[StatementCall]) -> int:
-    """All statements, those in `first` as they are, in one transaction; returns how many rows the last one changed.
+    """Execute `preamble` and then `calls` in one transaction; returns the row count of the last statement.
 
-    What stands between two syncs is one transaction, so an error leaves nothing of it.  Raises psycopg.Error, and what
-    `Statement.encode` raises, before anything is sent.
+    All statements up to a sync message are one transaction, so an error rolls back all of them.  Raises psycopg.Error,
+    and before anything is sent UnicodeEncodeError or psycopg.DataError for values that cannot be stored.
     """
     encoded = [(statement, statement.encode(parameters)) for statement, parameters in calls]
     server = session.pgconn
@@ -176,7 +176,7 @@ def execute_pipeline(session: PostgresConnection, preamble: Sequence[str], calls
         results = session.wait(_fetch_results(server))
         server.exit_pipeline_mode()
     except BaseException:
-        session.close()  # nobody knows what is still on the way
+        session.close()  # results may still arrive, and the protocol state is unknown
         raise
     for result in results:
         if result.status == pq.ExecStatus.FATAL_ERROR:
@@ -186,7 +186,7 @@ def execute_pipeline(session: PostgresConnection, preamble: Sequence[str], calls
 
 
 def _fetch_results(server: pq.abc.PGconn) -> Generator[Wait, Ready | int, list[pq.abc.PGresult]]:
-    """Send what waits, and take in results until the sync."""
+    """Flush the output buffer, and collect results up to the sync."""
     found: list[pq.abc.PGresult] = []
     while True:
         waiting = server.flush()
@@ -197,7 +197,7 @@ def _fetch_results(server: pq.abc.PGconn) -> Generator[Wait, Ready | int, list[p
         while not server.is_busy() and ends < 2:
             result = server.get_result()
             if result is None:
-                ends += 1  # one ends the results of a statement, two in a row are nothing more for now
+                ends += 1  # one NULL ends the results of a statement, two in a row mean that no more are available
                 continue
             ends = 0
             if result.status == pq.ExecStatus.PIPELINE_SYNC:
@@ -206,5 +206,5 @@ def _fetch_results(server: pq.abc.PGconn) -> Generator[Wait, Ready | int, list[p
 
 
 def rows_to_columns(rows: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
-    """Rows turned into one array for each parameter."""
+    """Transpose rows to one array per parameter."""
     return list(zip(*rows, strict=True))

@@ -23,10 +23,10 @@ T = TypeVar("T")
 
 
 class PostgresSchedules(ScheduleQueries):
-    """A part of the store."""
+    """The part of the store for schedules."""
 
     def put_schedule(self, row: ScheduleRow) -> bool:
-        """Insert a row of version 0, or change the row that has this id and version; False if somebody was first."""
+        """Insert a row of version 0, or update the row of this id and version; False if its version has changed."""
         if row.version:
             written = self._execute_update(sql.UPDATE_SCHEDULE, rows.schedule_update_row(row))
         else:
@@ -36,15 +36,15 @@ class PostgresSchedules(ScheduleQueries):
         return written > 0
 
     def delete_schedule(self, schedule_id: str) -> bool:
-        """With its history; its runs stay.  False: there is none."""
+        """Delete a schedule and its fires, but not its runs; False if there is no such schedule."""
         gone = self._execute_update(sql.DELETE_SCHEDULE, (schedule_id,))
-        self._execute_update(sql.DELETE_FIRES, (schedule_id,))  # nothing is fired any more that would add to them
+        self._execute_update(sql.DELETE_FIRES, (schedule_id,))  # after the schedule, so that no fire is added to them
         if gone:
             self._execute_calls([self._notification_call(SCHEDULES_CHANGED)])
         return gone > 0
 
     def fire(self, firings: Sequence[Firing]) -> list[bool]:
-        """All in one transaction; False for a schedule whose version is another by now, or about to be."""
+        """Write the fires and their runs in one transaction; False for a schedule whose version has changed."""
         self._require_writable()
         check_consistency([change for firing in firings for change in firing.births])
         try:
@@ -69,7 +69,7 @@ class PostgresSchedules(ScheduleQueries):
                     execute_pipeline(session, (), self._firing_calls(good))
             return verdicts
         except psycopg.Error:
-            session.invalidate_prepared()  # a rollback makes the driver drop what is prepared
+            session.invalidate_prepared()  # a rollback makes the driver deallocate prepared statements
             raise
 
     def _firing_calls(self, accepted: Sequence[Firing]) -> list[StatementCall]:
@@ -90,7 +90,7 @@ class PostgresSchedules(ScheduleQueries):
         return calls
 
     def expire_fires(self, oldest: int, reason: str) -> None:
-        """Close the books on fires whose runs have ended; what has waited since before `oldest` is skipped."""
+        """Close the fires whose runs have ended, and skip those that have waited since before `oldest` (µs)."""
         self._execute_update(sql.CLOSE_FINISHED_FIRES, ())
         self._execute_update(sql.EXPIRE_FIRES, (reason, oldest))
 
@@ -98,7 +98,7 @@ class PostgresSchedules(ScheduleQueries):
         for name in sorted({*workflows} - {name for (name,) in self._select(sql.LIST_WORKFLOWS)}):
             self._execute_update(sql.INSERT_WORKFLOW, (name, now))
 
-    if TYPE_CHECKING:  # of the rest of the store
+    if TYPE_CHECKING:  # methods of PostgresStore
 
         @property
         def _preamble(self) -> Sequence[str]: ...

@@ -1,4 +1,4 @@
-"""Bringing a PostgreSQL schema up to date."""
+"""Migration of a PostgreSQL schema."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ MIGRATIONS: Final = (Migration(_PACKAGE, 1, "pre", "initial"),)
 
 
 def is_current(connection: PostgresConnection, server: PostgresServer, known: Sequence[Migration] = MIGRATIONS) -> bool:
-    """Whether nothing is left to apply.  Raises SchemaTooNew, psycopg.Error."""
+    """Return True if no migration is pending.  Raises SchemaTooNew, psycopg.Error."""
     with connection.transaction():
         _apply_settings(connection, server)
         return not pending_migrations(_applied_migrations(connection) or (), known, server.name)
 
 
 def migrate(connection: PostgresConnection, server: PostgresServer, known: Sequence[Migration] = MIGRATIONS) -> None:
-    """Make the schema and apply what is pending, in one transaction, one process after the other.
+    """Create the schema and apply pending migrations in one transaction, one process at a time (advisory lock).
 
     Raises SchemaTooNew, DatabaseURLError, psycopg.Error.
     """
@@ -34,7 +34,7 @@ def migrate(connection: PostgresConnection, server: PostgresServer, known: Seque
         connection.execute(sql.LOCK_SCHEMA)
         if server.schema is not None:
             if connection.execute(sql.HAS_SCHEMA, (server.schema,)).fetchone() is None:
-                # asked first, because even IF NOT EXISTS wants the right to create
+                # checked first, because even IF NOT EXISTS needs the privilege to create
                 connection.execute(compose.SQL("CREATE SCHEMA {}").format(compose.Identifier(server.schema)))
             _apply_settings(connection, server)
         current = connection.execute("SELECT current_schema()").fetchone()
@@ -53,7 +53,7 @@ def migrate(connection: PostgresConnection, server: PostgresServer, known: Seque
 
 
 def notify_channel(connection: PostgresConnection, server: PostgresServer) -> str:
-    """The channel on which runners of this schema tell each other what changed.  Raises psycopg.Error."""
+    """Return the NOTIFY channel of the runners of this schema.  Raises psycopg.Error."""
     with connection.transaction():
         _apply_settings(connection, server)
         ((name,),) = connection.execute(sql.GET_NOTIFY_CHANNEL).fetchall()
@@ -66,7 +66,7 @@ def _apply_settings(connection: PostgresConnection, server: PostgresServer) -> N
 
 
 def _applied_migrations(connection: PostgresConnection) -> list[AppliedMigration] | None:
-    """None: there is no record of it at all."""
+    """List the applied migrations; None if the table of migrations does not exist."""
     if connection.execute(sql.HAS_SCHEMA_VERSION).fetchone() is None:
         return None
     return [(number, phase, name) for number, phase, name in connection.execute(sql.LIST_SCHEMA_VERSIONS)]

@@ -1,4 +1,4 @@
-"""Where a database is, and how its connections are made."""
+"""Connection parameters of a PostgreSQL database, and the settings of its sessions."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from holdwater.storage.urls import mask_password
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 
 DEFAULT_SCHEMA: Final = "holdwater"
-# A plan made while a table is small is kept when it has grown: so statements find their rows by key from the start.
-# That is also the order in which they lock them, so that two batches wait for each other and never for ever.  And a
-# lock is given up sooner than a client's own patience ends: then it is certain that nothing was changed.
+# A generic plan made while a table is small is kept when it has grown: so statements find their rows by index from
+# the start.  That is also the order in which they lock rows, so that two batches do not deadlock.  And a lock times
+# out before the client's response timeout: then it is certain that nothing was changed.
 _SESSION_SETTINGS: Final = """
     set_config('enable_seqscan', 'off', {local}),
     set_config('enable_hashjoin', 'off', {local}),
@@ -34,8 +34,8 @@ _NAME_PATTERN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}", re.ASCII)
 
 _DEFAULT_PARAMETERS: Final = {
     "application_name": "holdwater",
-    "connect_timeout": "10",  # seconds; libpq waits for ever
-    # a server that hangs, or a network that swallows everything, is given up after half a minute
+    "connect_timeout": "10",  # seconds; libpq's default is no limit
+    # a server or network that does not answer is given up after half a minute
     "keepalives_idle": "10",
     "keepalives_interval": "5",
     "keepalives_count": "3",
@@ -43,13 +43,12 @@ _DEFAULT_PARAMETERS: Final = {
 }
 
 _FORCED_PARAMETERS: Final = {"client_encoding": "utf8"}
-"""Whatever the URL, the environment or the database says: of a database without an encoding (SQL_ASCII) the driver
-would give bytes."""
+"""overrides URL, environment and database: psycopg would return bytes for a database without encoding (SQL_ASCII)"""
 
 
 @dataclass(frozen=True, slots=True)
 class PostgresServer:
-    """A database as one store uses it.  `name`: for people, without the password.  `schema`: None is the URL's own."""
+    """A database as one store uses it.  `name`: the URL without password.  `schema`: None for the default schema."""
 
     parameters: dict[str, str] = field(repr=False)
     name: str
@@ -59,19 +58,19 @@ class PostgresServer:
 
     @classmethod
     def from_url(cls, url: str, options: StoreOptions) -> PostgresServer:
-        """Raises DatabaseURLError."""
+        """Read a URL.  Raises DatabaseURLError."""
         shown = mask_password(url)
-        if re.match(r"\w+://[^/?]*/[^?]*@", url):  # libpq would take the password's beginning for a port, and say it
+        if re.match(r"\w+://[^/?]*/[^?]*@", url):  # libpq would show the start of the password as a bad port
             raise DatabaseURLError(
                 f"{shown} has a / before the @", hint="in a user or a password write %2F for /, %40 for @ and %3A for :"
             )
-        if url.partition("?")[0].count("@") > 1:  # libpq would take the rest of the password for the host, and say it
+        if url.partition("?")[0].count("@") > 1:  # libpq would show the rest of the password as a bad host
             raise DatabaseURLError(f"{shown} has more than one @", hint="in a user or a password write %40 for @")
         try:
             parameters = {k: str(v) for k, v in conninfo.conninfo_to_dict(url).items()}
         except psycopg.Error as error:
             why = _one_line(error)
-            if shown != url:  # what libpq quotes may be a part of the password
+            if shown != url:  # libpq's message may quote a part of the password
                 why = re.sub(r'"[^"]*"', '"***"', why)
             raise DatabaseURLError(
                 f"{shown}: {why}",
@@ -97,7 +96,7 @@ class PostgresServer:
         )
 
     def connect(self) -> PostgresConnection:
-        """A connection in autocommit mode.  Raises psycopg.Error."""
+        """Open a connection in autocommit mode.  Raises psycopg.Error."""
         connection = PostgresConnection.connect(
             **self.parameters,  # type: ignore[arg-type]
             autocommit=True,
@@ -105,7 +104,7 @@ class PostgresServer:
             cursor_factory=psycopg.RawCursor,
         )
         connection.can_prepare = self.prepare_statements
-        # as text, every character of every element would be looked at in Python: 45 ms for a megabyte instead of 0.5
+        # in text format Python escapes every character of every element: 45 ms per megabyte instead of 0.5
         connection.adapters.register_dumper(list, ListBinaryDumper)
         try:
             if self.prepare_statements:
@@ -118,9 +117,9 @@ class PostgresServer:
         return connection
 
     def settings_statement(self, *, local: bool) -> sql.Composed:
-        """The statement that sets what ours rely on, until the end of the session or, `local`, of the transaction.
+        """Compose the statement of the settings for the session or, if `local`, for the transaction.
 
-        A schema becomes the only one seen.
+        A given schema becomes the whole search path.
         """
         text = f"SELECT {_SESSION_SETTINGS}"
         if self.schema is None:
@@ -132,12 +131,12 @@ class PostgresServer:
 
     @property
     def sets_per_transaction(self) -> bool:
-        """Sessions keep nothing, so each transaction says how and where it works."""
+        """True if sessions keep no state (transaction pooling), so that each transaction begins with the settings."""
         return not self.prepare_statements
 
 
 def is_usable(connection: PostgresConnection) -> bool:
-    """Whether an idle connection is still one: what a server that ends sends makes it readable."""
+    """Return True if an idle connection is still open: a server that closes it makes it readable."""
     if connection.closed:
         return False
     readable = select.poll()
@@ -146,7 +145,7 @@ def is_usable(connection: PostgresConnection) -> bool:
 
 
 def _check_numeric_parameters(masked_url: str, parameters: dict[str, str]) -> None:
-    """Raises DatabaseURLError for what libpq would complain of only when it connects."""
+    """Check the parameters that libpq checks only on connecting.  Raises DatabaseURLError."""
     for port in parameters.get("port", "").split(","):
         if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
             raise DatabaseURLError(f"{masked_url}: {port[:20]!r} is no port", hint="ports are 1 to 65535")
@@ -156,12 +155,12 @@ def _check_numeric_parameters(masked_url: str, parameters: dict[str, str]) -> No
 
 
 def check_schema_name(name: str) -> None:
-    """Raises DatabaseURLError (a ValueError)."""
+    """Check the name of a schema.  Raises DatabaseURLError (a ValueError)."""
     _check_name("Schema", name)
 
 
 def check_username(name: str) -> None:
-    """Raises DatabaseURLError (a ValueError)."""
+    """Check the name of a role.  Raises DatabaseURLError (a ValueError)."""
     _check_name("User", name)
 
 

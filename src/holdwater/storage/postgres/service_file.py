@@ -1,7 +1,7 @@
-"""Connection services: a URL names one, and a file has its parameters.
+"""Connection services: a URL names one, and a service file has its parameters.
 
-As in PostgreSQL's documentation, "The Connection Service File".  What a service says is read here and not by libpq,
-so that this package's own defaults come after it.
+Source: PostgreSQL's documentation, "The Connection Service File".  Read here and not by libpq, so that a service
+overrides this package's defaults.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from holdwater.errors import DatabaseURLError
 
 
 def resolve_service(parameters: Mapping[str, str], masked_url: str) -> dict[str, str]:
-    """The parameters with those of their service, which they override.  Raises DatabaseURLError."""
+    """Merge the parameters over those of the service they name.  Raises DatabaseURLError."""
     rest = {name: value for name, value in parameters.items() if name not in ("service", "servicefile")}
     service = parameters.get("service") or os.environ.get("PGSERVICE")
     if not service:
@@ -32,7 +32,7 @@ def resolve_service(parameters: Mapping[str, str], masked_url: str) -> dict[str,
 
 
 def _service_files(service_file: str | None) -> Iterator[Path]:
-    """The files that may have services, in the order in which they are looked at."""
+    """Iterate over the possible service files, in order of precedence."""
     own = service_file or os.environ.get("PGSERVICEFILE")
     yield Path(own) if own else Path.home() / ".pg_service.conf"
     if "PGSYSCONFDIR" in os.environ:
@@ -41,7 +41,7 @@ def _service_files(service_file: str | None) -> Iterator[Path]:
 
 
 def _read_service(path: Path, service: str, masked_url: str) -> dict[str, str] | None:
-    """What a file says of a service; None if there is none, or no file."""
+    """Read the parameters of a service; None if the file or the service does not exist."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:

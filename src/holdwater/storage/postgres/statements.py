@@ -1,4 +1,4 @@
-"""Every statement of the PostgreSQL store, by the name of its file."""
+"""The statements of the PostgreSQL store; each name is that of its file in `sql/`."""
 
 from __future__ import annotations
 

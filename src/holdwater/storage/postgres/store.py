@@ -1,4 +1,4 @@
-"""The PostgreSQL store: the port, method by method."""
+"""The PostgreSQL store."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class PostgresStore(PostgresSchedules, PruneQueries):
     _sql = sql
 
     def __init__(self, url: str, options: StoreOptions) -> None:
-        """Raises DatabaseURLError, StoreUnavailable, StoreReadOnly, SchemaTooNew."""
+        """Connect and migrate.  Raises DatabaseURLError, StoreUnavailable, StoreReadOnly, SchemaTooNew."""
         self._options = options
         self._server: Final = PostgresServer.from_url(url, options)
         self.url = self._server.name
@@ -69,7 +69,7 @@ class PostgresStore(PostgresSchedules, PruneQueries):
         process_forks.register_fork_aware(self)
 
     def _prepare_schema(self) -> str:
-        """Bring the schema up to date; returns the channel of its news."""
+        """Migrate the schema; returns its NOTIFY channel."""
         with self._pool.connection() as connection:
             if not schema.is_current(connection, self._server):
                 if self._options.read_only:
@@ -81,7 +81,7 @@ class PostgresStore(PostgresSchedules, PruneQueries):
             return schema.notify_channel(connection, self._server)
 
     def close(self) -> None:
-        """Release every connection.  Calling it again does nothing."""
+        """Close every connection.  Calling it again does nothing."""
         if self._closed_reason:
             return
         self._closed_reason = "this store was closed"
@@ -92,19 +92,19 @@ class PostgresStore(PostgresSchedules, PruneQueries):
     # -- forks
 
     def before_fork(self) -> None:
-        """Before a fork; the connections see to themselves."""
+        """Do nothing: the pool closes its connections before a fork."""
 
     def after_fork_in_parent(self) -> None:
-        """After a fork, in the parent."""
+        """Do nothing: the pool opens connections on demand."""
 
     def after_fork_in_child(self) -> None:
-        """After a fork, in the child: refuse every call."""
+        """Refuse every call in a forked child."""
         self._closed_reason = self._closed_reason or "this store was opened before the process forked"
 
-    # -- what others do
+    # -- notifications and clock
 
     def listen(self, tell: Callable[[Notification], None]) -> bool:
-        """Call `tell` with what other stores on the schema write, from a connection that is in no pool."""
+        """Call `tell` with the notifications of other stores on the schema, from a connection outside of the pool."""
         self._check_open()
         server = self._server
         if self._options.listen_url is not None:
@@ -118,7 +118,7 @@ class PostgresStore(PostgresSchedules, PruneQueries):
         self._execute_calls([self._notification_call(Notification(False, frozenset(), follow=frozenset(run_ids)))])
 
     def clock_sample(self) -> ClockSample:
-        """A reading of the server's clock."""
+        """Read the server's clock, between two readings of the monotonic one."""
         before = steady_us()
         ((server_us,),) = self._select(sql.GET_SERVER_TIME)
         return ClockSample.between(before, server_us, steady_us())
@@ -126,7 +126,7 @@ class PostgresStore(PostgresSchedules, PruneQueries):
     # -- owners
 
     def register(self, owner: str) -> None:
-        """What the owner holds is not taken as long as this store is open."""
+        """Register an owner; its work is not reclaimed by this store while the store is open."""
         self._check_open()
         self._own_ids.add(owner)
 
@@ -135,11 +135,11 @@ class PostgresStore(PostgresSchedules, PruneQueries):
         self._own_ids.discard(owner)
 
     def is_alive(self, owner: str) -> bool | None:
-        """Of owners of other stores nobody knows."""
+        """Return True for an owner of this store; None, unknown, for all others."""
         return True if owner in self._own_ids else None
 
     def reclaim_expired(self, now: int, steady_us: int = 0, lease_us: int = 0) -> int:
-        """Take from owners of other stores what they did not renew in time.  Returns how many rows."""
+        """Take the expired work of owners of other stores (see `liveness`).  Returns the number of rows."""
         self._require_writable()
         leases = self._select(sql.LIST_LEASE_EXPIRIES, ([*self._own_ids],))
         silent = self._lease_observer.find_expired_owners(leases, now, steady_us, lease_us)
@@ -153,11 +153,11 @@ class PostgresStore(PostgresSchedules, PruneQueries):
         return orphaned
 
     def renew(self, owner: str, lease_until: int) -> None:
-        """Extend the lease of everything the owner holds."""
+        """Extend the leases of all work of the owner."""
         self._execute_update(sql.RENEW_LEASES, (lease_until, owner))
 
     def renewal(self, owner: str, lease_us: int) -> PostgresRenewal | None:
-        """What renews the owner's leases from another process while nothing in this one can."""
+        """Return the renewal of the owner's leases by a child process; None on Windows."""
         self._check_open()
         if sys.platform == "win32":  # pragma: no cover - where a pipe cannot be waited for
             return None
@@ -168,10 +168,10 @@ class PostgresStore(PostgresSchedules, PruneQueries):
     # -- runs
 
     def commit(self, changes: Sequence[RunUpdate]) -> list[Verdict]:
-        """All changes in one transaction, each with its own verdict; at most one change per run.
+        """Commit all changes in one transaction, each with its own verdict; at most one change per run.
 
-        Raises StoreUnavailable or StoreError; then nothing of any change was written, unless the connection was lost
-        after the server had committed.
+        Raises StoreUnavailable or StoreError; then no change was written, unless the connection was lost after the
+        server had committed.
         """
         self._require_writable()
         if not changes:
@@ -201,7 +201,9 @@ class PostgresStore(PostgresSchedules, PruneQueries):
         passed_over: Collection[tuple[str, int]] = (),
         bodies: bool = True,
     ) -> list[WorkRow]:
-        """Take unowned, unparked work of these workflows: bodies, and what else is due by then, the oldest due first.
+        """Take unowned, unparked work of these workflows, the oldest due first.
+
+        Task functions are always taken, other work if it is due before `due_before`.
 
         Returns the rows as they were before the claim.
         """
@@ -214,7 +216,7 @@ class PostgresStore(PostgresSchedules, PruneQueries):
         return sorted([rows.parse_work_row(row) for row in found], key=rows.claim_sort_key)
 
     def release(self, owner: str, rows: Sequence[WorkRow]) -> None:
-        """Give back work that was claimed and not begun; what the owner does not hold any more is left alone."""
+        """Give back work that was claimed and not started; rows the owner no longer holds are left alone."""
         self._require_writable()
         if rows:
             places = rows_to_columns([(row.run_id, row.node, row.fence) for row in rows])
@@ -236,7 +238,7 @@ class PostgresStore(PostgresSchedules, PruneQueries):
                         session.execute(statement, (gone,))
                 return len(gone)
             except psycopg.Error:
-                session.invalidate_prepared()  # a rollback makes the driver drop what is prepared
+                session.invalidate_prepared()  # a rollback makes the driver deallocate prepared statements
                 raise
 
         return self._with_connection(act, retry=True)
@@ -250,7 +252,7 @@ class PostgresStore(PostgresSchedules, PruneQueries):
         return sql.NOTIFY, (self._channel, f"{self._origin} {notifications.encode(notification)}")
 
     def _execute_calls(self, calls: Sequence[StatementCall]) -> None:
-        """Statements whose results nobody wants, in one transaction and one round trip."""
+        """Execute statements without results in one transaction and one round trip."""
 
         def act(session: PostgresConnection) -> int:
             return execute_pipeline(session, self._preamble, calls)
@@ -258,12 +260,12 @@ class PostgresStore(PostgresSchedules, PruneQueries):
         self._with_connection(act, retry=False)
 
     def _execute_update(self, statement: str, parameters: tuple[Any, ...]) -> int:
-        """How many rows a statement changed."""
+        """Execute a statement; returns the number of rows it changed."""
         self._require_writable()
         return self._with_connection(lambda c: self._execute(c, statement, parameters).rowcount, retry=True)
 
     def _select(self, statement: str, parameters: tuple[Any, ...] = (), *, retry: bool = True) -> list[Any]:
-        """`again`: the statement may be repeated after the connection was lost."""
+        """Fetch the rows of a query.  `retry`: repeat it once if the connection is lost."""
         self._check_open()
 
         def act(connection: PostgresConnection) -> list[Any]:
@@ -284,7 +286,7 @@ class PostgresStore(PostgresSchedules, PruneQueries):
             return connection.execute(statement, parameters)
 
     def _with_connection(self, function: Callable[[PostgresConnection], T], retry: bool) -> T:
-        """What `act` makes of a connection; a second time if the first one was lost on the way, or met a deadlock."""
+        """Call `function` with a connection, and again if the first was lost (only if `retry`) or met a deadlock."""
         self._check_open()
         session: PostgresConnection | None = None
         try:
@@ -292,7 +294,7 @@ class PostgresStore(PostgresSchedules, PruneQueries):
                 with self._pool.connection() as session:
                     return function(session)
             except psycopg.OperationalError as error:
-                if session is None:  # there was no connection to lose
+                if session is None:  # connecting failed: no statement was sent
                     raise
                 if error.sqlstate not in RETRYABLE_SQLSTATES and not (retry and session.broken):
                     raise

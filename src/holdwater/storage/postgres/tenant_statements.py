@@ -1,4 +1,4 @@
-"""Every statement about tenants, by the name of its file."""
+"""The statements about tenants; each name is that of its file in `sql/tenants/`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def _read_numbered(name: str) -> str:
 
 
 def _read_with_identifiers(name: str) -> str:
-    """A statement or script with names of schemas and roles in `{}`."""
+    """Read a statement or script with names of schemas and roles in `{}`."""
     return read_sql("holdwater.storage.postgres", f"sql/tenants/{name}.sql")
 
 

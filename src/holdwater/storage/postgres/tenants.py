@@ -1,7 +1,7 @@
-"""Tenants: a schema with the tables of runs, and a role that may read and write them and nothing else.
+"""Tenants: a schema with the tables of runs, and a role that may read and write only these tables.
 
-Each is made, brought up to date and removed in one transaction.  The schema belongs to the administrator and carries a
-comment that names the role: who is no owner of a schema can neither write nor forge it.
+Each is created, upgraded and removed in one transaction.  The schema belongs to the administrator and carries a comment
+that names the role: only the owner of a schema can write its comment, so it cannot be forged.
 """
 
 from __future__ import annotations
@@ -29,33 +29,33 @@ from holdwater.storage.sql.statements import split_statements
 from holdwater.storage.urls import mask_password
 
 TenantListing = tuple[str, str, str, int]
-"""schema, user, state of its tables (current, behind, newer) and number of sessions"""
+"""schema, username, state of its tables (current, behind, newer) and number of sessions"""
 
 COMMENT_PREFIX: Final = "Holdwater tenant, role "
 TERMINATE_TIMEOUT_MS: Final = 10_000
-"""how long a session that is told to end is waited for"""
+"""longest wait for a terminated session to end"""
 
 _CREDENTIAL_PARAMETERS: Final = ("user", "password", "passfile", "sslcert", "sslkey", "sslpassword")
 _NAME_TAKEN_SQLSTATES: Final = ("42710", "42P06", "23505")
 _SERVER_ERROR_CLASSES: Final = ("08", "28", "3D", "53", "57", "58")
-"""classes of states that are about the server, and not about what was asked of it"""
+"""SQLSTATE classes caused by the server, not by the statement"""
 
 
 def parse_admin_url(url: str) -> PostgresServer:
-    """Raises TenantError."""
+    """Read the URL of an administrator.  Raises TenantError."""
     with _raise_as_tenant_error():
         return PostgresServer.from_url(url, StoreOptions(prepare_statements=False))
 
 
 def check_names(schema: str, username: str) -> None:
-    """Raises TenantError."""
+    """Check the names of a tenant's schema and role.  Raises TenantError."""
     with _raise_as_tenant_error():
         check_schema_name(schema)
         check_username(username)
 
 
 def create_tenant(url: str, schema: str, username: str, password: str) -> None:
-    """Make both, with the tables.  Raises TenantError, StoreUnavailable."""
+    """Create schema, tables and role.  Raises TenantError, StoreUnavailable."""
     server = _tenant_server(url, schema)
     with _transaction(server, f"tenant {schema!r} cannot be made") as connection:
         for kind, name in connection.execute(sql.LIST_NAME_CONFLICTS, (schema, username)).fetchall():
@@ -64,7 +64,7 @@ def create_tenant(url: str, schema: str, username: str, password: str) -> None:
                 hint="take another name, or remove what is there",
             )
         names = _identifiers(connection, schema, username)
-        # computed here, so that the server's log and statistics never have the password itself
+        # hashed here, so that the server's log and statistics never contain the password itself
         verifier = connection.pgconn.encrypt_password(password.encode(), username.encode(), b"scram-sha-256")
         _run_script(
             connection,
@@ -81,7 +81,7 @@ def create_tenant(url: str, schema: str, username: str, password: str) -> None:
 
 
 def upgrade_tenant(url: str, schema: str, username: str) -> bool:
-    """Apply what is pending, and grant anew.  Returns whether anything was.  Raises TenantError, StoreUnavailable."""
+    """Apply pending migrations and grant again; True if there were any.  Raises TenantError, StoreUnavailable."""
     server = _tenant_server(url, schema)
     with _transaction(server, f"tenant {schema!r} cannot be brought up to date") as connection:
         _find_role(connection, schema, username)
@@ -92,20 +92,20 @@ def upgrade_tenant(url: str, schema: str, username: str) -> bool:
 
 
 def remove_tenant(url: str, schema: str, username: str, *, force: bool) -> None:
-    """Drop both.  `force`: end the sessions of the role first.  Raises TenantError, StoreUnavailable."""
+    """Drop schema and role.  `force`: terminate the role's sessions first.  Raises TenantError, StoreUnavailable."""
     server = _tenant_server(url, schema)
     what = f"tenant {schema!r} cannot be removed"
     with _transaction(server, what) as connection:
         role = _find_role(connection, schema, username)
         names = _identifiers(connection, schema, username)
         if not connection.execute(sql.IS_SUPERUSER).fetchone():
-            # others may end sessions, and drop rights, only of roles they are members of
+            # without superuser rights only members of a role may end its sessions and drop its privileges
             connection.execute(compose.SQL(sql.GRANT_ROLE_MEMBERSHIP).format(**names))
         if force:
             connection.execute(sql.TERMINATE_SESSIONS, (TERMINATE_TIMEOUT_MS, role)).fetchall()
         else:
             _check_idle(connection, what, schema, username, role)
-        # named and without CASCADE: what others have built on these tables stays, and says so
+        # by name and without CASCADE: objects of others that depend on these tables make it fail instead of vanishing
         for kind, tables in connection.execute(sql.LIST_RELATIONS, (schema,)).fetchall():
             some = compose.SQL(", ").join(compose.Identifier(schema, table) for table in tables)
             connection.execute(compose.SQL(_DROP_STATEMENTS[kind]).format(some))
@@ -114,7 +114,7 @@ def remove_tenant(url: str, schema: str, username: str, *, force: bool) -> None:
         if owned:
             raise TenantError(
                 f"{what}: its role {username!r} also owns {', '.join(owned)}; nothing was changed",
-                hint=f"drop these, or REASSIGN OWNED BY {username} TO somebody else",
+                hint=f"drop these, or REASSIGN OWNED BY {username} TO another role",
             )
         _run_script(connection, sql.DROP_ROLE, names)
     if force:
@@ -122,7 +122,7 @@ def remove_tenant(url: str, schema: str, username: str, *, force: bool) -> None:
 
 
 def list_tenants(url: str) -> list[TenantListing]:
-    """All tenants, by schema.  Raises TenantError, StoreUnavailable."""
+    """List all tenants, sorted by schema.  Raises TenantError, StoreUnavailable."""
     server = parse_admin_url(url)
     with _transaction(server, f"the tenants of {server.name} cannot be listed", exclusive=False) as connection:
         found: list[TenantListing] = []
@@ -135,7 +135,7 @@ def list_tenants(url: str) -> list[TenantListing]:
 
 
 def tenant_url(url: str, username: str, password: str, schema: str) -> str:
-    """The administrator's URL as the tenant uses it: the same place and options, another identity."""
+    """Derive the tenant's URL from the administrator's: the same host, database and options, other credentials."""
     said = service_file.resolve_service(
         {k: str(v) for k, v in conninfo.conninfo_to_dict(url).items()}, mask_password(url)
     )
@@ -143,7 +143,7 @@ def tenant_url(url: str, username: str, password: str, schema: str) -> str:
     path = f'-csearch_path="{schema}"' if schema != schema.lower() else f"-csearch_path={schema}"
     given["options"] = f"{given.get('options', '')} {path}".strip()
     place = ""
-    if "/" not in given.get("host", ""):  # else the host is a directory of sockets, and stands among the options
+    if "/" not in given.get("host", ""):  # else the host is a directory of sockets, given as an option
         hosts, ports = given.pop("host", "").split(","), given.pop("port", "").split(",")
         ports = ports * len(hosts) if len(ports) == 1 else ports
         place = ",".join(
@@ -179,9 +179,9 @@ def _raise_as_tenant_error() -> Iterator[None]:
 
 @contextmanager
 def _transaction(server: PostgresServer, action: str, *, exclusive: bool = True) -> Iterator[PostgresConnection]:
-    """One transaction on a connection of its own; `exclusive`: one administrator, and one migration, after the other.
+    """Open a connection for one transaction.  `exclusive`: one administrator or migration at a time.
 
-    `what` could not be done, if psycopg says anything.  Raises TenantError, StoreUnavailable.
+    `action`: the text of errors.  Raises TenantError, StoreUnavailable.
     """
     try:
         with server.connect() as connection, connection.transaction():
@@ -202,11 +202,11 @@ def _tenant_error(error: psycopg.Error, action: str, name: str) -> Exception:
     why, hint = " ".join(str(error).split()), ""
     match state:
         case _ if state in _NAME_TAKEN_SQLSTATES:
-            hint = "somebody else was faster; `list_tenants` shows what there is"
+            hint = "it was created at the same time by another administrator; `list_tenants` shows all tenants"
         case "42501":
             hint = "the administrator needs the right to create roles and schemas, and has to own the tenant's schema"
         case "55P03":
-            hint = "somebody works in the schema, or on the tenants; try again"
+            hint = "another session has locked the schema or the tenants; try again"
         case "2BP01":
             hint = "drop or change what depends on it first"
     return TenantError(f"{action}: {why}; nothing was changed", hint=hint)
@@ -227,7 +227,7 @@ def _comment_literal(username: str) -> compose.Literal:
 
 
 def _find_role(connection: PostgresConnection, schema: str, username: str) -> int:
-    """The tenant's role.  Raises TenantError for every schema that is not this tenant's."""
+    """Return the OID of the tenant's role.  Raises TenantError for a schema that is not this tenant's."""
     row = connection.execute(sql.FIND_TENANT, (COMMENT_PREFIX, schema)).fetchone()
     if row is None:
         raise TenantNotFound(f"there is no tenant {schema!r}", hint="`list_tenants` shows them")
@@ -245,7 +245,7 @@ def _find_role(connection: PostgresConnection, schema: str, username: str) -> in
     role = _get_role_oid(connection, username)
     if role is None:
         raise TenantNotFound(
-            f"tenant {schema!r} has lost its role {username!r}", hint="drop the schema by hand if nobody needs it"
+            f"tenant {schema!r} has lost its role {username!r}", hint="drop the schema by hand if it is not needed"
         )
     return role
 
@@ -273,7 +273,7 @@ def _schema_state(connection: PostgresConnection, schema: str, database_name: st
 
 
 def _check_idle(connection: PostgresConnection, action: str, schema: str, username: str, role: int) -> None:
-    """Raises TenantInUse."""
+    """Check that the tenant has no sessions and no leased work.  Raises TenantInUse."""
     count = _count_sessions(connection, role)
     if count:
         sessions = "1 session" if count == 1 else f"{count} sessions"
@@ -281,7 +281,7 @@ def _check_idle(connection: PostgresConnection, action: str, schema: str, userna
             f"{action}: its role {username!r} has {sessions} connected; nothing was changed",
             hint="shut its runners down first, or end them with force",
         )
-    # somebody else's runner: who it is does not show, but what it holds does
+    # a runner may have connected with another role: its session is not visible, its leases are
     query = compose.SQL(sql.COUNT_LEASED_WORK).format(schema=compose.Identifier(schema))
     ((held,),) = connection.execute(query).fetchall()
     if held:
@@ -292,11 +292,11 @@ def _check_idle(connection: PostgresConnection, action: str, schema: str, userna
 
 
 def _terminate_late_sessions(server: PostgresServer, role: int) -> None:
-    """Sessions that began while the role was about to go: without rights already, and now without a connection."""
+    """Terminate sessions that began while the role was being dropped; they have no privileges left."""
     try:
         with server.connect() as connection:
             connection.execute(sql.TERMINATE_SESSIONS, (TERMINATE_TIMEOUT_MS, role)).fetchall()
     except psycopg.errors.InsufficientPrivilege:
-        pass  # nobody is a member of a role that is gone; what it leaves can do nothing
+        pass  # the role is gone, so this role cannot be a member of it; its sessions have no privileges
     except psycopg.Error as error:
         raise translate_error(error, server.name) from error

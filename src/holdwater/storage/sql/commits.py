@@ -1,4 +1,4 @@
-"""What commits have in common on every SQL database: judging changes, and sorting their rows by table."""
+"""Commits on every SQL database: checking changes for conflicts, and grouping their rows by table."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from holdwater.storage.sql import rows
 from holdwater.storage.sql.rows import Row
 
 IdempotencyKey = tuple[str, str]
-"""workflow and idempotency key"""
+"""(workflow, idempotency key)"""
 
 
 def check_consistency(updates: Sequence[RunUpdate]) -> None:
-    """Raise StoreError for a change that contradicts itself."""
+    """Check that the journal length of each new run row fits its entries.  Raises StoreError."""
     for change in updates:
         if change.run.seq != change.expected + len(change.entries):
             raise StoreError(
@@ -29,9 +29,10 @@ def check_conflicts(
     journal_lengths: Mapping[str, int],
     find_by_key: Callable[[IdempotencyKey], RunRow | None],
 ) -> list[Verdict]:
-    """A verdict for each change.
+    """Return a verdict for each change: Committed, Conflict or Duplicate.
 
-    `seqs`: how many entries the runs of these changes have, those that exist.  `holder`: the run that has a key.
+    `journal_lengths`: stored number of entries, by id of the runs that exist.  `find_by_key`: finds the stored run that
+    has an idempotency key.
     """
     keys: dict[IdempotencyKey, RunRow] = {}
     verdicts: list[Verdict] = []
@@ -52,7 +53,7 @@ def _check_new_run(
     find_by_key: Callable[[IdempotencyKey], RunRow | None],
     taken_keys: dict[IdempotencyKey, RunRow],
 ) -> Verdict:
-    """`keys`: taken by births earlier in the same batch."""
+    """Check a new run.  `taken_keys`: idempotency keys of runs created earlier in the same batch."""
     if run.idempotency_key is not None:
         key = (run.workflow, run.idempotency_key)
         other = taken_keys.get(key) or find_by_key(key)
@@ -64,15 +65,15 @@ def _check_new_run(
 
 
 def accepted(updates: Sequence[RunUpdate], verdicts: Sequence[Verdict]) -> list[RunUpdate]:
-    """Those that are to be written."""
+    """Select the changes to write."""
     return [change for change, verdict in zip(updates, verdicts) if type(verdict) is Committed]
 
 
 @dataclass(slots=True)
 class GroupedRows:
-    """What some changes write, by kind.
+    """The rows of a batch of changes, by table and statement.
 
-    `updated_runs`: the new head and, last, the number of entries it was decided on.
+    `updated_runs`: the new run row and, last, the journal length it was decided on.
     """
 
     plans: dict[str, Row] = field(default_factory=dict)
@@ -83,11 +84,11 @@ class GroupedRows:
     added_work: list[Row] = field(default_factory=list)
     started_work: list[Row] = field(default_factory=list)
     parked_runs: list[Row] = field(default_factory=list)
-    """to be written last: what came in is parked or freed as well"""
+    """(parked, run id); written last, because it also applies to work added by the same change"""
 
 
 def group_rows(updates: Sequence[RunUpdate]) -> GroupedRows:
-    """The rows of all these changes."""
+    """Collect the rows of all these changes."""
     found = GroupedRows()
     for change in updates:
         run = change.run

@@ -1,4 +1,4 @@
-"""Cutting a JSON array of journal entries without touching the text of an entry."""
+"""Slicing of a JSON array of journal entries without changing the text of an entry."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _decoder = JSONDecoder()
 
 
 def slice_after(row: JournalRow, after_seq: int) -> JournalRow | None:
-    """The row from entry `after` + 1 on, None if it ends before."""
+    """Return the row from entry `after_seq` + 1 on, None if it ends before."""
     text, at = row.entries, 1
     for _ in range(after_seq + 1 - row.seq):
         _, at = _decoder.raw_decode(text, at)

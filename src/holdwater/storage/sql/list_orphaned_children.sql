@@ -1,4 +1,4 @@
--- children that outlived the run they belong to, parent by parent: the order leads to the index
+-- unfinished children of ended runs, ordered by parent, which makes the planner use the index
 SELECT child.id, child.workflow
 FROM runs AS child
 JOIN runs AS parent ON parent.id = child.parent_id

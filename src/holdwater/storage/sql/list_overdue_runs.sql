@@ -1,4 +1,4 @@
--- What a runner holds work of is left to that runner, which knows best what time it is there.
+-- A run of which a runner holds work is left to that runner and its clock.
 SELECT id, workflow, deadline_at
 FROM runs
 WHERE deadline_at <= :before AND deadline_at IS NOT NULL AND finished_at IS NULL

@@ -1,7 +1,7 @@
-"""The schema's life: numbered migrations, each applied once.
+"""Numbered schema migrations, each applied once.
 
-The code of the release before survives a *pre* migration, but not a *post* one: so code that meets an unknown post
-migration refuses the database.
+Code of the previous release works with a schema after a *pre* migration, but not after a *post* one: code that finds an
+unknown post migration refuses the database.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from holdwater.errors import SchemaTooNew
 from holdwater.storage.sql import statements
 
 AppliedMigration = tuple[int, str, str]
-"""number, phase and name"""
+"""(number, phase, name)"""
 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """`phase`: pre or post.  The file is `migrations/<number>_<phase>_<name>.sql` in the package of its dialect."""
+    """The migration in the file `migrations/<number>_<phase>_<name>.sql` of a package.  `phase`: pre or post."""
 
     package: str
     number: int
@@ -27,19 +27,19 @@ class Migration:
     name: str
 
     def statements(self) -> Iterator[str]:
-        """One by one, so that the caller's transaction stays around all of them."""
+        """Iterate over its statements, to be executed in one transaction of the caller."""
         path = f"migrations/{self.number:04d}_{self.phase}_{self.name}.sql"
         return statements.split_statements(statements.read_sql(self.package, path))
 
     def version_row(self) -> tuple[int, str, str, int]:
-        """What is recorded when it has been applied: number, phase, name, instant."""
+        """Return the row that records it as applied: number, phase, name, instant (µs)."""
         return self.number, self.phase, self.name, time.time_ns() // 1000
 
 
 def pending_migrations(
     applied: Iterable[AppliedMigration], known: Sequence[Migration], database_name: str
 ) -> list[Migration]:
-    """What is left to apply to the database that messages call `name`.  Raises SchemaTooNew."""
+    """List the migrations left to apply.  `database_name`: for messages.  Raises SchemaTooNew."""
     numbers = {m.number for m in known}
     done = set()
     for number, phase, title in applied:

@@ -1,4 +1,4 @@
-"""Which families of runs may be forgotten, on every SQL database: a run with its children and theirs, whole or not."""
+"""Pruning on every SQL database: a top-level run is deleted with all its descendants, or not at all."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from holdwater.storage.sql import queries
 
 
 class PruneStatements(queries.RunQueryStatements, Protocol):
-    """A dialect's module of statements, as far as this goes."""
+    """The statements of pruning in a dialect's module of statements."""
 
     LIST_ENDED_RUNS: str
 
 
 class PruneQueries(queries.RunQueries):
-    """The part of a store that forgets."""
+    """The part of a store that prunes."""
 
     _sql: PruneStatements
 
     def prune(self, before: int, keep: Collection[str], limit: int, after: Position = FIRST) -> PruneResult:
-        """Delete runs that ended before an instant with their families, the first to end first."""
+        """Delete top-level runs that ended before an instant, with their descendants, the first to end first."""
         self._require_writable()
         found: list[Position] = self._select(self._sql.LIST_ENDED_RUNS, (before, *after, max(0, limit)))
         if not found:
@@ -32,14 +32,17 @@ class PruneQueries(queries.RunQueries):
 
     @abstractmethod
     def _require_writable(self) -> object:
-        """Raises StoreReadOnly, RunnerClosed."""
+        """Check that the store is open for writing.  Raises StoreReadOnly, RunnerClosed."""
 
     @abstractmethod
     def _prune_with_descendants(self, root_ids: Sequence[str], keep: frozenset[str]) -> int:
-        """Delete what is doomed of these, in one transaction; returns how many runs that were."""
+        """Delete those families that are prunable, in one transaction; returns the number of deleted runs."""
 
 
 def prunable(descendants: Sequence[tuple[str, str]], deletable: Collection[str]) -> list[str]:
-    """The runs of those families, (root, member) pairs, all of whose members are free to go."""
+    """List the run ids of the families all of whose members are in `deletable`.
+
+    `descendants`: (root id, run id) of every member, the root included.
+    """
     stay = {root for root, run_id in descendants if run_id not in deletable}
     return [run_id for root, run_id in descendants if root not in stay]

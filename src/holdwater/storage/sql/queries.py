@@ -1,4 +1,4 @@
-"""What every SQL database is asked in the same words: heads, journals, plans, the queue."""
+"""Queries common to all SQL databases: run rows, journals, plans and work."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from holdwater.storage.sql.journal_tail import slice_after
 _PAGE_ROWS: Final = 500
 _MAX_LISTED_RUNS: Final = 1000
 _MAX_CHARACTER: Final = "\U0010ffff"
-"""sorts behind every character"""
+"""the last code point; sorts after all others"""
 
 
 class RunQueryStatements(Protocol):
-    """A dialect's module of statements, as far as reading goes."""
+    """The queries in a dialect's module of statements."""
 
     COUNT_RUNS: str
     GET_NEXT_LEASE_EXPIRY: str
@@ -45,7 +45,7 @@ class RunQueryStatements(Protocol):
 
 
 class RunQueries(ABC):
-    """The part of a store that only looks.  Raises StoreUnavailable, StoreError, RunnerClosed."""
+    """The part of a store that only reads.  Its methods raise StoreUnavailable, StoreError, RunnerClosed."""
 
     _sql: RunQueryStatements
 
@@ -54,14 +54,14 @@ class RunQueries(ABC):
 
     @abstractmethod
     def _array_parameter(self, ids: Collection[str]) -> Any:
-        """Ids as one parameter."""
+        """Pass ids as one parameter."""
 
     @abstractmethod
     def _check_open(self) -> None:
-        """Raises RunnerClosed."""
+        """Check that the store is open.  Raises RunnerClosed."""
 
     def next_expiry(self, owner: str) -> int | None:
-        """When the first lease that is not this owner's runs out."""
+        """Return the instant (µs) at which the first lease of another owner expires, None if there is none."""
         ((expiry,),) = self._select(self._sql.GET_NEXT_LEASE_EXPIRY, (owner,))
         return expiry  # type: ignore[no-any-return]
 
@@ -74,7 +74,7 @@ class RunQueries(ABC):
         return dict(self._select(self._sql.LIST_JOURNAL_LENGTHS, (self._array_parameter(run_ids),)))
 
     def read(self, run_ids: Collection[str]) -> dict[str, StoredRun]:
-        """Everything of several runs."""
+        """Read run row, journal and work of several runs, by run id."""
         ids = (self._array_parameter(run_ids),)
         heads = [RunRow(*row) for row in self._select(self._sql.GET_RUNS, ids)]
         entries = [(row[0], JournalRow(*row[1:])) for row in self._select(self._sql.READ_JOURNALS, ids)]
@@ -83,7 +83,7 @@ class RunQueries(ABC):
         )
 
     def runs(self, which: RunFilter) -> list[RunRow]:
-        """Heads of runs, newest first, 1,000 at most."""
+        """List run rows, newest first, 1,000 at most.  Raises RunNotFound for an unknown `before_id`."""
         limit = max(0, min(which.limit, _MAX_LISTED_RUNS))
         before = LAST
         if which.before_id is not None:
@@ -104,18 +104,18 @@ class RunQueries(ABC):
         return [RunRow(*row) for row in found]
 
     def count_runs(self, which: RunFilter) -> dict[str, int]:
-        """How many runs there are of each status, whatever page is asked for."""
+        """Count the matching runs by status; `before_id`, `limit` and `offset` are ignored."""
         since = NOT_BEFORE if which.since is None else which.since
         given = (since, which.workflow, which.status, which.parent_id, int(which.top_level))
         return dict(self._select(self._sql.COUNT_RUNS, given))
 
     def find_by_prefix(self, prefix: str, limit: int) -> list[str]:
-        """Ids that begin so, in their order; not those of children whose parents' ids do, too."""
+        """List ids that begin with the prefix, sorted, without children of runs that match too."""
         found = self._select(self._sql.FIND_RUN_IDS_BY_PREFIX, (prefix, prefix + _MAX_CHARACTER, max(0, limit)))
         return [run_id for (run_id,) in found]
 
     def find_by_suffix(self, suffix: str, limit: int) -> list[str]:
-        """Ids of top-level runs that end so, in their order.  Looks at every id there is."""
+        """List ids of top-level runs that end with the suffix, sorted.  O(number of runs)."""
         return [run_id for (run_id,) in self._select(self._sql.FIND_RUN_IDS_BY_SUFFIX, (suffix, max(0, limit)))]
 
     def plan(self, structure: str) -> dict[str, Any] | None:
@@ -125,14 +125,14 @@ class RunQueries(ABC):
         return None
 
     def journal(self, run_id: str, after: int = 0) -> list[JournalRow]:
-        """The journal from entry `after` + 1 on."""
+        """Read the journal from entry `after` + 1 on."""
         found = [JournalRow(*row) for row in self._select(self._sql.READ_JOURNAL, (run_id, after))]
         if after > 0 and (not found or found[0].seq != after + 1):
             found = self._row_tail(run_id, after) + found
         return found
 
     def _row_tail(self, run_id: str, after_seq: int) -> list[JournalRow]:
-        """The end of a row that begins at or before entry `after` and goes on behind it."""
+        """Slice the journal row that contains both entry `after_seq` and later ones; an empty list if there is none."""
         head = self.run(run_id)
         if head is None or head.seq <= after_seq:
             return []
@@ -142,11 +142,11 @@ class RunQueries(ABC):
         return []
 
     def work(self, run_id: str) -> list[WorkRow]:
-        """Outstanding work of a run."""
+        """List the outstanding work of a run."""
         return [rows.parse_work_row(row) for row in self._select(self._sql.LIST_WORK, (run_id,))]
 
     def work_of_runs(self, run_ids: Collection[str]) -> dict[str, list[WorkRow]]:
-        """Outstanding work of several runs; runs without any are left out."""
+        """List the outstanding work of several runs, by run id; runs without any are left out."""
         found: dict[str, list[WorkRow]] = {}
         for row in self._select(self._sql.LIST_WORK_OF_RUNS, (self._array_parameter(run_ids),)):
             work = rows.parse_work_row(row)
@@ -154,19 +154,19 @@ class RunQueries(ABC):
         return found
 
     def work_of_owner(self, owner: str) -> list[WorkRow]:
-        """Everything the owner holds."""
+        """List all work the owner holds."""
         return [rows.parse_work_row(row) for row in self._select(self._sql.LIST_WORK_OF_OWNER, (owner,))]
 
     def overdue(self, before: int) -> list[tuple[str, str, int]]:
-        """(run, workflow, deadline) of unfinished, unowned runs with a deadline up to this instant, oldest first."""
+        """List (run, workflow, deadline) of unfinished, unowned runs with a deadline up to an instant, oldest first."""
         return self._select(self._sql.LIST_OVERDUE_RUNS, (before,))
 
     def orphaned_children(self) -> list[tuple[str, str]]:
-        """(run, workflow) of unfinished children of runs that have ended."""
+        """List (run, workflow) of unfinished children of runs that have ended."""
         return self._select(self._sql.LIST_ORPHANED_CHILDREN)
 
     def iter_runs(self) -> Iterator[RunRow]:
-        """All runs, in pages, oldest first."""
+        """Iterate over all runs, oldest first, read in pages."""
         self._check_open()
         return self._iter_pages()
 

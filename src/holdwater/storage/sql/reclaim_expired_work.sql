@@ -1,4 +1,4 @@
--- of an owner that lives: only what it did not renew
+-- of an owner that is alive: only work whose lease has expired
 UPDATE work
 SET
     owner = NULL, lease_until = 0, reclaimed = 2,

@@ -1,4 +1,4 @@
--- of a dead owner; what goes back to the queue of a run paused meanwhile is parked, as everything unowned of it is
+-- of a dead owner; all unowned work of a paused run is parked, so also work that returns to its queue after the pause
 UPDATE work
 SET
     owner = NULL, lease_until = 0, reclaimed = 1,

@@ -1,4 +1,4 @@
--- what goes back to the queue of a run paused meanwhile is parked, as everything unowned of it is
+-- all unowned work of a paused run is parked, so also work that returns to its queue after the pause
 UPDATE work
 SET
     owner = NULL, lease_until = 0, started = CASE WHEN reclaimed IN (1, 2) THEN started ELSE 0 END,

@@ -1,4 +1,4 @@
-"""Between records and the tuples a statement takes or gives, in the order of its file."""
+"""Conversion between records and rows; the order of values is that of the statement's file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 from holdwater.model.records import RunRow, RunUpdate, WorkRow
 
 ROW_LIMIT_CHARS: Final = 64 * 1024 * 1024
-"""entries above this are split into several journal rows, each far below the limit of SQLite and PostgreSQL, 1 GB"""
+"""size above which entries are split into several journal rows; SQLite and PostgreSQL limit a value to 1 GB"""
 
 Row = tuple[Any, ...]
 
@@ -34,7 +34,7 @@ def plan_row(update: RunUpdate) -> Row:
 
 
 def work_row(w: WorkRow) -> Row:
-    # sqlite3 takes exact ints without looking for an adapter
+    # sqlite3 binds exact ints without looking for an adapter
     return (
         w.run_id, w.node, w.fence, w.kind, w.workflow, w.due_at, w.owner, w.lease_until,
         1 if w.started else 0, _reclaim_code(w), 1 if w.parked else 0,
@@ -61,19 +61,19 @@ def parse_work_row(row: Row) -> WorkRow:
 
 
 def claim_sort_key(w: WorkRow) -> tuple[int, str, int, int]:
-    """The sort key of claimed work: the oldest due first."""
+    """Return the sort key of claimed work: the oldest due first."""
     return w.due_at, w.run_id, w.node, w.fence
 
 
 def _reclaim_code(w: WorkRow) -> int:
-    """The column `reclaimed`: 1 by a process that died, 2 by one that did not renew, 3 an earlier one was."""
+    """Encode the column `reclaimed`: 1 the owner died, 2 its lease expired, 3 an earlier row was reclaimed, 0 none."""
     if w.reclaimed:
         return 2 if w.expired else 1
     return 3 if w.suspect else 0
 
 
 def journal_rows(update: RunUpdate) -> list[Row]:
-    """The entries as one row, or as several if they are very large."""
+    """Build the journal row of the entries, or several if they are larger than `ROW_LIMIT_CHARS`."""
     entries, run_id, seq, at = update.entries, update.run.id, update.expected + 1, update.at
     if sum(map(len, entries)) <= ROW_LIMIT_CHARS:
         return [(run_id, seq, at, f"[{','.join(entries)}]")]

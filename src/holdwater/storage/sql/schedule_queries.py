@@ -1,4 +1,4 @@
-"""What every SQL database is asked about schedules in the same words."""
+"""Queries about schedules and their fires, common to all SQL databases."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from holdwater.storage.sql import schedule_rows as rows
 
 
 class ScheduleQueryStatements(queries.RunQueryStatements, Protocol):
-    """A dialect's module of statements, as far as reading goes, schedules included."""
+    """The queries in a dialect's module of statements, those about schedules included."""
 
     COUNT_FIRES: str
     FIND_SCHEDULE_BY_NAME: str
@@ -28,7 +28,7 @@ class ScheduleQueryStatements(queries.RunQueryStatements, Protocol):
 
 
 class ScheduleQueries(queries.RunQueries):
-    """The part of a store that only looks, schedules and their fires included."""
+    """The part of a store that only reads, schedules and their fires included."""
 
     _sql: ScheduleQueryStatements
 
@@ -45,12 +45,12 @@ class ScheduleQueries(queries.RunQueries):
     def schedules(
         self, kind: str | None = None, *, enabled_only: bool = False, limit: int = 100, offset: int = 0
     ) -> list[ScheduleRow]:
-        """The oldest first."""
+        """List schedules, oldest first."""
         given = (kind, int(enabled_only), limit, offset)
         return [rows.parse_schedule_row(row) for row in self._select(self._sql.LIST_SCHEDULES, given)]
 
     def due_schedules(self, kind: str, before: int, limit: int, names: Collection[str]) -> list[ScheduleRow]:
-        """Enabled ones to look at by then, the most urgent first."""
+        """List enabled schedules whose next instant is at or before `before` (µs), the earliest first."""
         given = (kind, before, self._array_parameter(names), limit)
         return [rows.parse_schedule_row(row) for row in self._select(self._sql.LIST_DUE_SCHEDULES, given)]
 
@@ -60,22 +60,22 @@ class ScheduleQueries(queries.RunQueries):
         return None
 
     def fires(self, schedule_id: str, limit: int, offset: int = 0) -> list[Fired]:
-        """What became of its instants, newest first."""
+        """List the fires of a schedule with the status of their runs, newest first."""
         return [rows.parse_fired_row(row) for row in self._select(self._sql.LIST_FIRES, (schedule_id, limit, offset))]
 
     def unfinished_fires(self, schedule_ids: Collection[str]) -> list[tuple[str, str | None]]:
-        """(schedule, context hash) of fires whose runs are unfinished, or wait in a queue."""
+        """List (schedule, context hash) of fires whose runs are unfinished or queued."""
         return self._select(self._sql.LIST_UNFINISHED_FIRES, (self._array_parameter(schedule_ids),))
 
     def waiting_fires(
         self, names: Collection[str], limit: int, *, attempts: int, tried_before: int, oldest: int
     ) -> list[FireRow]:
-        """Fires without a run that may have one now."""
+        """List the fires without a run whose run may be created now (see `Schedules.waiting_fires`)."""
         given = (self._array_parameter(names), attempts, tried_before, oldest, limit)
         return [FireRow(*row) for row in self._select(self._sql.LIST_WAITING_FIRES, given)]
 
     def queued_fires(self, schedule_id: str) -> list[FireRow]:
-        """Fires of a schedule that wait for an earlier run of it, the oldest first."""
+        """List the fires of a schedule that wait for an earlier run of it, oldest first."""
         return [FireRow(*row) for row in self._select(self._sql.LIST_QUEUED_FIRES, (schedule_id,))]
 
     def has_waiting_fires(self) -> bool:

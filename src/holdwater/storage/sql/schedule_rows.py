@@ -1,4 +1,4 @@
-"""Between schedules and the tuples a statement takes or gives, in the order of its file."""
+"""Conversion between schedules and rows; the order of values is that of the statement's file."""
 
 from __future__ import annotations
 
@@ -44,5 +44,5 @@ def parse_fired_row(row: Row) -> Fired:
 
 
 def _escape_row(*values: object) -> Row:
-    """Messages of other people's exceptions are in here."""
+    """Escape the texts of a row, which may contain messages of user exceptions."""
     return tuple([escape_text(value, escape_nul=True) for value in values])

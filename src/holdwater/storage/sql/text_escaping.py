@@ -1,7 +1,7 @@
-"""Text that a database cannot carry: lone surrogates, as they come in the messages of other people's exceptions, and,
-in PostgreSQL, NUL.
+r"""Escaping of text that a database cannot store: lone surrogates, and NUL in PostgreSQL.
 
-It is stored as the escapes Python writes for it (`\\ud800`, `\\x00`), so that one odd message never stops a batch.
+Both occur in messages of user exceptions.  They are stored as Python's escapes (`\ud800`, `\x00`), so that one such
+message does not make a batch fail.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from holdwater.model.records import RunRow, RunUpdate
 
 
 def escape_text(value: Any, escape_nul: bool = False) -> Any:
-    """The value itself unless it is such text, or a list with some."""
+    """Escape a text or the texts of a list; any other value is returned as it is."""
     if type(value) is list:
         return [escape_text(item, escape_nul) for item in value]
     if type(value) is not str:
@@ -28,7 +28,7 @@ def escape_parameters(parameters: tuple[Any, ...], escape_nul: bool = False) -> 
 
 
 def escape_update(update: RunUpdate, escape_nul: bool = False) -> RunUpdate:
-    """The same change with such text escaped wherever it stands."""
+    """Escape all texts of a change."""
     work_added = [
         replace(row, **_escape_fields(row, ("run_id", "workflow", "owner"), escape_nul)) for row in update.work_added
     ]

@@ -1,1 +1,1 @@
-"""Runs in a SQLite file, or in a SQLite database in memory."""
+"""The SQLite store, in a file or in memory."""

@@ -1,4 +1,4 @@
-"""Commits: every change judged first, then all that are good written with one statement per kind of row."""
+"""Commits: check every change for conflicts, then write the accepted ones with one statement per kind of row."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from holdwater.storage.sqlite import statements as sql
 
 
 def commit_updates(connection: sqlite3.Connection, updates: Sequence[RunUpdate]) -> list[Verdict]:
-    """Judge and write the changes in the transaction the caller began.  Raises StoreError, sqlite3.Error."""
+    """Check and write the changes in the caller's transaction.  Raises StoreError, sqlite3.Error."""
     check_consistency(updates)
     ids = json.dumps([change.run.id for change in updates])
     seqs: dict[str, int] = dict(connection.execute(sql.LIST_JOURNAL_LENGTHS, (ids,)).fetchall())
@@ -27,7 +27,7 @@ def commit_updates(connection: sqlite3.Connection, updates: Sequence[RunUpdate])
 
 
 def write_updates(connection: sqlite3.Connection, updates: Sequence[RunUpdate]) -> None:
-    """Write changes that are known to be good."""
+    """Write accepted changes.  Raises sqlite3.Error."""
     rows = group_rows(updates)
     many = connection.executemany
     if rows.plans:

@@ -1,4 +1,4 @@
-"""Opening connections: pragmas, and what must be true of the place first."""
+"""Opening of connections: checks of the path, and pragmas."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from holdwater.storage.urls import DatabaseURL
 _RETRY_DELAY_SECONDS: Final = 0.02
 
 _unsafe_after_fork: Final[dict[Path, int]] = {}
-"""the process that was using the file when it forked"""
+"""path -> id of the process that was using the file when it forked"""
 
 
 def display_name(database_url: DatabaseURL) -> str:
-    """What messages call the database."""
+    """Return the name of the database in messages."""
     return str(database_url.path) if database_url.path else "the database in memory"
 
 
 def mark_unsafe_after_fork(database_url: DatabaseURL) -> None:
-    """Note that a fork had to be made in the middle of a transaction: the child cannot use this file safely."""
+    """Record that the process forked in the middle of a transaction: the child cannot use this file safely."""
     if database_url.path is not None:
         _unsafe_after_fork[database_url.path] = os.getpid()
 
 
 def check_database_path(database_url: DatabaseURL) -> None:
-    """Raise DatabaseURLError or StoreReadOnly for a place that cannot hold the database.
+    """Check that the path can hold the database.  Raises DatabaseURLError, StoreReadOnly.
 
-    The file itself is never opened here: closing it again would drop every lock SQLite holds on it in this process.
+    The file itself is not opened: closing it would drop every POSIX lock SQLite holds on it in this process.
     """
     path = database_url.path
     if path is None:
@@ -71,9 +71,9 @@ def check_database_path(database_url: DatabaseURL) -> None:
 
 
 def path_exists(database_url: DatabaseURL) -> bool:
-    """Whether there is a file, a directory or anything else in the place of the database; not for one in memory.
+    """Return True if the path of the database exists, whatever it is; False for a database in memory.
 
-    Raises StoreUnavailable for a directory that may not be searched, DatabaseURLError for a path that names nothing.
+    Raises StoreUnavailable for a directory that may not be searched, DatabaseURLError for an invalid path.
     """
     if database_url.path is None:
         return False
@@ -86,7 +86,7 @@ def path_exists(database_url: DatabaseURL) -> bool:
             f"{database_url.path} cannot be opened: {error.strerror}",
             hint="look at the permissions of its directory and of those above",
         ) from error
-    except OSError as error:  # a name that is too long, symbolic links in a circle
+    except OSError as error:  # a name that is too long, a loop of symbolic links
         raise DatabaseURLError(
             f"{database_url.text[:200]!r} means no file: {error.strerror}", hint="name another path"
         ) from error
@@ -104,7 +104,7 @@ def _missing_directory_hint(database_url: DatabaseURL, path: Path) -> str:
 
 
 def connect_writer(database_url: DatabaseURL) -> sqlite3.Connection:
-    """A connection for the one writer.  Raises sqlite3.Error."""
+    """Open the connection of the writer.  Raises sqlite3.Error."""
     connection = _connect(database_url, database_url.mode)
     try:
         if database_url.path is not None:
@@ -117,17 +117,17 @@ def connect_writer(database_url: DatabaseURL) -> sqlite3.Connection:
 
 
 def connect_reader(database_url: DatabaseURL) -> sqlite3.Connection:
-    """A connection that only reads.  Raises sqlite3.Error."""
+    """Open a connection that only reads.  Raises sqlite3.Error."""
     connection = _connect(database_url, _reader_mode(database_url))
     connection.execute("PRAGMA query_only = 1")
     return connection
 
 
 def _reader_mode(database_url: DatabaseURL) -> str:
-    """The mode of a reading connection, with `immutable=1` where SQLite cannot read the file otherwise.
+    """Return the mode of a reading connection, with `immutable=1` where SQLite cannot read the file otherwise.
 
-    A file in WAL mode is read through `-wal` and `-shm` beside it.  Where they are missing and cannot be made, no
-    process has the file open, and it holds all that was written (https://sqlite.org/wal.html#read_only_databases).
+    A file in WAL mode is read through its `-wal` and `-shm` files.  If they are missing and cannot be created, no
+    process has the file open, and it contains every commit.  Source: https://sqlite.org/wal.html#read_only_databases.
     """
     if database_url.mode != "ro" or database_url.path is None:
         return "rw"
@@ -149,9 +149,9 @@ def _connect(database_url: DatabaseURL, mode: str) -> sqlite3.Connection:
 
 
 def _set_journal_mode(connection: sqlite3.Connection, database_url: DatabaseURL) -> None:
-    """Leave a file alone that has the mode already: changing it needs the whole file.
+    """Set the journal mode unless the file has it: the change needs an exclusive lock.
 
-    SQLite does not wait for that lock by itself, so two processes at a new file would meet an error.
+    SQLite does not wait for that lock (no busy timeout), so it is waited for here: two processes may open a new file.
     """
     give_up = time.monotonic() + database_url.busy_timeout_ms / 1000
     while True:

@@ -1,4 +1,4 @@
-"""What SQLite reports, as errors that say what, why and how to fix it."""
+"""Translation of sqlite3's errors into errors with a cause and a hint."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from holdwater.errors import (
 
 
 def translate_error(error: sqlite3.Error, name: str, busy_timeout_ms: int) -> HoldwaterError:
-    """The error to raise `from` this one.  The transaction it ended is assumed to be rolled back."""
+    """Translate to the error to raise `from` this one.  The transaction is assumed to be rolled back."""
     why = str(error)
     match _primary_error_code(error):
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
@@ -65,5 +65,5 @@ def is_busy(error: sqlite3.Error) -> bool:
 
 
 def _primary_error_code(error: sqlite3.Error) -> int:
-    # errors of the Python module itself carry no code; an extended code keeps the primary one in its low byte
+    # errors of the Python module have no code; the low byte of an extended code is the primary one
     return int(getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF

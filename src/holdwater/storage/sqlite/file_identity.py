@@ -1,7 +1,7 @@
-"""Whether a database's path still leads to the file that was opened.
+"""Detection of a database file that was replaced or deleted while it is open.
 
-An open descriptor outlives its name: SQLite goes on writing to a file that was deleted, or that another one was moved
-over, and all of that is gone with the last descriptor.
+An open descriptor outlives its name: SQLite goes on writing to a file that was deleted or replaced by a rename, and all
+of that is lost when the last descriptor is closed.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from typing import Final
 from holdwater.errors import StoreReplaced
 
 RECHECK_INTERVAL_SECONDS: Final = 0.05
-"""how long a look at the path counts"""
+"""time for which `check_if_due` relies on an earlier check"""
 
 
 class FileIdentity:
-    """The file behind a path, by device and inode, as it was when it was first opened."""
+    """Device and inode of the file at a path when it was first opened."""
 
     def __init__(self, path: Path | None) -> None:
-        """None: a database in memory, which cannot be replaced."""
+        """Create the record for a path; None for a database in memory, which cannot be replaced."""
         self._path: Final = None if path is None else os.fspath(path)
         self._opened_file: tuple[int, int] | None = None
         self._checked_at = 0.0
-        """when the path last led to the file, by the monotonic clock"""
+        """last successful check, by the monotonic clock, in seconds"""
 
     def remember(self) -> None:
-        """The database has just been opened.  Raises StoreReplaced if it is another than before."""
+        """Record the file, which has just been opened.  Raises StoreReplaced if another one was recorded before."""
         if self._path is not None and self._opened_file is None:
             self._opened_file = self._current_file()
         self.check_unchanged()
 
     def check_if_due(self) -> None:
-        """`check`, unless that was done a moment ago: for the beginning of what is checked again before its end counts.
+        """Call `check_unchanged` unless the last check is recent; for what is checked again before it is acknowledged.
 
         Raises StoreReplaced.
         """
@@ -42,7 +42,7 @@ class FileIdentity:
             self.check_unchanged()
 
     def check_unchanged(self) -> None:
-        """Raises StoreReplaced if the path leads elsewhere by now; not before the first `note`."""
+        """Check that the path leads to the recorded file, if there is one.  Raises StoreReplaced."""
         if self._opened_file is None:
             return
         now = self._current_file()

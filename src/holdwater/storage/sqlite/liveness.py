@@ -1,4 +1,4 @@
-"""Which owners of work are alive, as one store can know."""
+"""Liveness of the owners of work in a SQLite or memory store."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Liveness = Literal["ours", "alive", "dead"]
 
 
 class OwnerLiveness(Protocol):
-    """The owners registered through one store, and what it can tell of the others."""
+    """The owners registered through one store, and the liveness of all others."""
 
     def register(self, owner: str) -> None: ...
 
@@ -22,20 +22,20 @@ class OwnerLiveness(Protocol):
     def liveness(self, owner: str) -> Liveness: ...
 
     def is_stopped(self, owner: str) -> bool:
-        """Whether the process of a living owner was stopped by a signal, so that nothing of it runs."""
+        """Return True if the process of a living owner was stopped by a signal (SIGSTOP) and executes nothing."""
         ...
 
     def close(self) -> None:
-        """Unregister every owner that is left."""
+        """Unregister all owners of this store."""
         ...
 
     def after_fork_in_child(self) -> None:
-        """In a forked child: let go of what the parent holds."""
+        """Close, in a forked child, the parent's lock files without releasing the locks."""
         ...
 
 
 class InProcessOwners:
-    """Of a database that no other process can see: who is not registered is dead."""
+    """Owners of a database that no other process can open: an owner that is not registered is dead."""
 
     def __init__(self) -> None:
         self._own_ids: Final[set[str]] = set()
@@ -60,14 +60,14 @@ class InProcessOwners:
 
 
 class LockFileOwners:
-    """Of a database file: each owner holds a lock file next to it while it lives."""
+    """Owners of a database file: each holds a lock file next to it while its process lives."""
 
     def __init__(self, database: Path) -> None:
         self._database: Final = database
         self._own_locks: Final[dict[str, LockFile]] = {}
 
     def register(self, owner: str) -> None:
-        """Raises StoreError if somebody else is this owner, StoreUnavailable if the lock file cannot be made."""
+        """Lock the owner's file.  Raises StoreError if another process has it, StoreUnavailable if that fails."""
         if owner in self._own_locks:
             return
         path = lock_files.lock_file_path(self._database, owner)

@@ -1,7 +1,7 @@
-"""Lock files: proof that a process lives.
+"""Lock files, which prove that a process lives.
 
-The operating system drops the lock when the process ends, however it ends; so a free lock is a dead owner, known at
-once.  The file holds the number of the process, so that others can see whether it is stopped (SIGSTOP, Ctrl-Z).
+The operating system drops the lock when the process ends, however it ends; so a free lock means a dead owner, without
+delay.  The file contains the process id, so that other processes can see if it is stopped (SIGSTOP, Ctrl-Z).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ else:
 
 
 def lock_file_path(database: Path, owner: str) -> Path:
-    """The lock file of an owner, next to the database."""
+    """Return the path of an owner's lock file, next to the database."""
     return database.with_name(f"{database.name}.{quote(owner, safe='', errors='backslashreplace')}.lock")
 
 
@@ -52,7 +52,7 @@ class LockFile:
         self._fd = -1
 
     def close_inherited(self) -> None:
-        """Close the descriptor a fork gave this process too; file and lock are the parent's."""
+        """Close the descriptor inherited by a fork; file and lock stay the parent's."""
         os.close(self._fd)
         self._fd = -1
 
@@ -67,11 +67,11 @@ def try_acquire(path: Path) -> LockFile | None:
         if _is_file_at(path, fd):
             _write_pid(fd)
             return LockFile(path, fd)
-        os.close(fd)  # somebody who thought it stale deleted it between the two calls
+        os.close(fd)  # another process took it for stale and deleted it between the two calls
 
 
 def is_free(path: Path) -> bool:
-    """Whether nobody holds the lock; a stale file is deleted.  False if that cannot be found out."""
+    """Return True if no process holds the lock, deleting the stale file.  False if that cannot be found out."""
     try:
         fd = os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
     except FileNotFoundError:
@@ -90,25 +90,25 @@ def is_free(path: Path) -> bool:
 
 
 def is_holder_stopped(path: Path) -> bool:
-    """Whether the process that holds the lock was stopped by a signal and does not run.  False if that is not known."""
+    """Return True if the process that holds the lock was stopped by a signal.  False if that cannot be found out."""
     try:
         said = path.read_text(errors="replace")
     except OSError:
         return False
     found = re.fullmatch(r"([0-9]+) (.*)\n", said)
-    if found is None or found[2] != _pid_namespace():  # in another container the number means another process
+    if found is None or found[2] != _pid_namespace():  # the id of a process in another container
         return False
     return _process_state(int(found[1]))[:1] in ("T", "t")
 
 
 def _write_pid(fd: int) -> None:
-    if sys.platform != "win32":  # where nobody else can read a locked file
+    if sys.platform != "win32":  # there no other process can read a locked file
         os.ftruncate(fd, 0)
         os.pwrite(fd, f"{os.getpid()} {_pid_namespace()}\n".encode(), 0)
 
 
 def _pid_namespace() -> str:
-    """What tells process numbers of one container from those of another."""
+    """Name the PID namespace of this process, which tells its process ids from those of other containers."""
     try:
         return os.readlink("/proc/self/ns/pid")
     except OSError:
@@ -116,7 +116,7 @@ def _pid_namespace() -> str:
 
 
 def _process_state(pid: int) -> str:
-    """The letter `ps` shows for a process, T for a stopped one; empty if there is none, or no way to know."""
+    """Return the state letter `ps` shows for a process, T for a stopped one; empty if that cannot be found out."""
     try:
         return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(") ")[2]
     except OSError:
@@ -127,7 +127,7 @@ def _process_state(pid: int) -> str:
 
 
 def _unlink_and_close(path: Path, fd: int) -> None:
-    """Delete first, close then: between the two nobody can lock a file that is about to go."""
+    """Delete the file before closing it, so that no process can lock a file that is about to be deleted."""
     if sys.platform == "win32":  # pragma: no cover - where an open file cannot be deleted
         os.close(fd)
         path.unlink(missing_ok=True)

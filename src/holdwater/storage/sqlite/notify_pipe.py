@@ -1,7 +1,7 @@
-"""News between processes that share a database file: each listener has a named pipe next to it.
+"""Notifications between processes that share a database file: each listener has a named pipe next to it.
 
-A pipe costs nothing while nobody writes, needs no port, and is reached by whoever can reach the database.  A full pipe
-is as good as news: its reader has yet to look at the database, and will then see this too.
+A pipe costs nothing while it is idle, needs no port, and has the permissions of the database's directory.  A full pipe
+needs no further notification: its reader has not read the database yet, and will then see this change too.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from holdwater.model.records import Notification
 from holdwater.storage import notifications
 
 MTIME_GRANULARITY_SECONDS: Final = 0.1
-"""a directory that was changed so recently may be changed again without showing it in its time"""
+"""granularity of the directory's mtime: a later change within it may not be visible"""
 
 _PIPE_SUFFIX: Final = ".notify"
 
@@ -29,7 +29,7 @@ HAS_PIPES: Final = sys.platform != "win32"
 
 
 class NotifyPipes:
-    """The listeners of one database file, and this store's own ear among them.  Thread-safe."""
+    """The pipes of the listeners of one database file, that of this store included.  Thread-safe."""
 
     def __init__(self, database: Path) -> None:
         self._directory: Final = database.parent
@@ -48,10 +48,10 @@ class NotifyPipes:
         temporary = path.with_suffix(".notify-tmp")
         try:
             os.mkfifo(temporary, 0o600)
-            # opened for both, so that it never ends because a writer goes
+            # opened for reading and writing, so that a writer that closes its end causes no end of file
             self._fd = os.open(temporary, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
-            temporary.rename(path)  # seen only when it has a reader: so one without is a dead one
-        except OSError:  # a file system without pipes: then waits look again after a while
+            temporary.rename(path)  # visible only with a reader, so that a pipe without one is stale
+        except OSError:  # a file system without pipes: waiting callers poll the database
             temporary.unlink(missing_ok=True)
             return False
         self._own_pipe = path
@@ -62,18 +62,18 @@ class NotifyPipes:
         return True
 
     def publish(self, notification: Notification) -> None:
-        """Tell every other listener."""
+        """Write a notification to the pipe of every other listener."""
         line = b""
         for path in self._subscriber_pipes():
             line = line or f"{notifications.encode(notification)}\n".encode()
             try:
                 fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             except OSError as error:
-                if error.errno == errno.ENXIO:  # nobody has it open
+                if error.errno == errno.ENXIO:  # it has no reader: its process has ended
                     path.unlink(missing_ok=True)
                 continue
             try:
-                with contextlib.suppress(OSError):  # full, or just closed
+                with contextlib.suppress(OSError):  # full, or closed meanwhile
                     os.write(fd, line)
             finally:
                 os.close(fd)
@@ -84,14 +84,14 @@ class NotifyPipes:
             return
         self._own_pipe.unlink(missing_ok=True)
         self._own_pipe = None
-        with contextlib.suppress(OSError):  # full: then the thread is awake anyway and finds the pipe gone
+        with contextlib.suppress(OSError):  # full: the thread reads anyway, and sees that the pipe is closed
             os.write(self._fd, b"\n")
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
         os.close(self._fd)
 
     def after_fork_in_child(self) -> None:
-        """In a forked child, which has the descriptor but not the thread."""
+        """Close, in a forked child, the inherited descriptor; the thread exists only in the parent."""
         if self._own_pipe is not None:
             self._own_pipe = None
             os.close(self._fd)
@@ -100,7 +100,7 @@ class NotifyPipes:
 
     def _read_loop(self, fd: int, callback: Callable[[Notification], None]) -> None:
         rest = b""
-        while self._own_pipe is not None:  # looked at before each wait: a read may have taken the byte that ends it
+        while self._own_pipe is not None:  # checked before each wait: a read may have taken the byte of `close`
             select.select([fd], [], [])
             if self._own_pipe is None:
                 return
@@ -113,7 +113,7 @@ class NotifyPipes:
                 callback(notifications.decode(line.decode(errors="replace")))
 
     def _subscriber_pipes(self) -> list[Path]:
-        """The pipes of others; the directory is read again when it has changed."""
+        """List the pipes of other listeners; the directory is read again when it has changed."""
         if not HAS_PIPES:
             return []
         try:
@@ -126,6 +126,6 @@ class NotifyPipes:
                     ]
                 self._other_pipes = [self._directory / name for name in names]
                 self._listed_at = (changed, now)
-        except OSError:  # the directory is gone; the database will say it better
+        except OSError:  # the directory was deleted, which the next transaction reports
             return []
         return [path for path in self._other_pipes if path != self._own_pipe]

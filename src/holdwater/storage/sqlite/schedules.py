@@ -19,10 +19,10 @@ from holdwater.storage.sqlite import statements as sql
 
 
 class SQLiteSchedules(ScheduleQueries):
-    """A part of the store."""
+    """The part of the store for schedules."""
 
     def put_schedule(self, row: ScheduleRow) -> bool:
-        """Insert a row of version 0, or change the row that has this id and version; False if somebody was first."""
+        """Insert a row of version 0, or update the row of this id and version; False if its version has changed."""
         with self._transaction() as connection:
             if row.version:
                 written = connection.execute(sql.UPDATE_SCHEDULE, rows.schedule_update_row(row)).rowcount
@@ -33,7 +33,7 @@ class SQLiteSchedules(ScheduleQueries):
         return written > 0
 
     def delete_schedule(self, schedule_id: str) -> bool:
-        """With its history; its runs stay.  False: there is none."""
+        """Delete a schedule and its fires, but not its runs; False if there is no such schedule."""
         with self._transaction() as connection:
             connection.execute(sql.DELETE_FIRES, (schedule_id,))
             gone = connection.execute(sql.DELETE_SCHEDULE, (schedule_id,)).rowcount
@@ -42,7 +42,7 @@ class SQLiteSchedules(ScheduleQueries):
         return gone > 0
 
     def fire(self, firings: Sequence[Firing]) -> list[bool]:
-        """All in one transaction; False for a schedule whose version is another by now."""
+        """Write the fires and their runs in one transaction; False for a schedule whose version has changed."""
         check_consistency([change for firing in firings for change in firing.births])
         with self._transaction() as connection:
             ids = json.dumps([firing.schedule.id for firing in firings])
@@ -58,7 +58,7 @@ class SQLiteSchedules(ScheduleQueries):
         return verdicts
 
     def expire_fires(self, oldest: int, reason: str) -> None:
-        """Close the books on fires whose runs have ended; what has waited since before `oldest` is skipped."""
+        """Close the fires whose runs have ended, and skip those that have waited since before `oldest` (µs)."""
         with self._transaction() as connection:
             connection.execute(sql.CLOSE_FINISHED_FIRES)
             connection.execute(sql.EXPIRE_FIRES, (reason, oldest))
@@ -68,7 +68,7 @@ class SQLiteSchedules(ScheduleQueries):
             with self._transaction() as connection:
                 connection.executemany(sql.INSERT_WORKFLOW, [(name, now) for name in sorted(new)])
 
-    if TYPE_CHECKING:  # of the rest of the store
+    if TYPE_CHECKING:  # methods of SQLiteStore
 
         def _transaction(self) -> AbstractContextManager[sqlite3.Connection]: ...
         def _notify(self, notification: Notification | None) -> None: ...

@@ -1,4 +1,4 @@
-"""Bringing a SQLite database up to date."""
+"""Migration of a SQLite database."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ MIGRATIONS: Final = (Migration(_PACKAGE, 1, "pre", "initial"),)
 
 
 def is_current(connection: sqlite3.Connection, database_name: str, known: Sequence[Migration] = MIGRATIONS) -> bool:
-    """Whether nothing is left to apply.  Raises SchemaTooNew, sqlite3.Error."""
+    """Return True if no migration is pending.  Raises SchemaTooNew, sqlite3.Error."""
     return not pending_migrations(_applied_migrations(connection) or (), known, database_name)
 
 
 def migrate(connection: sqlite3.Connection, database_name: str, known: Sequence[Migration] = MIGRATIONS) -> None:
-    """Apply what is pending, all of it in the transaction the caller began.  Raises SchemaTooNew, sqlite3.Error."""
+    """Apply pending migrations in the caller's transaction.  Raises SchemaTooNew, sqlite3.Error."""
     applied = _applied_migrations(connection)
     if applied is None:
         connection.execute(sql.CREATE_SCHEMA_VERSION)
@@ -31,7 +31,7 @@ def migrate(connection: sqlite3.Connection, database_name: str, known: Sequence[
 
 
 def _applied_migrations(connection: sqlite3.Connection) -> list[AppliedMigration] | None:
-    """None: there is no record of it at all."""
+    """List the applied migrations; None if the table of migrations does not exist."""
     if connection.execute(sql.HAS_SCHEMA_VERSION).fetchone() is None:
         return None
     return connection.execute(sql.LIST_SCHEMA_VERSIONS).fetchall()

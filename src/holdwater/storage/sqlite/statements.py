@@ -1,7 +1,7 @@
-"""Every statement of the SQLite store, by the name of its file.
+"""The statements of the SQLite store; each name is that of its file in `sql/`.
 
-Their placeholders are bare `?`: Python's module takes SQLite's numbered ones (`?1`) for names, warns since 3.12 of a
-sequence bound to names, and refuses it from 3.14 on.
+Placeholders are `?`: Python's sqlite3 treats SQLite's numbered ones (`?1`) as named, warns since 3.12 of a sequence
+bound to named ones, and refuses it from 3.14 on.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Any, Final
 from holdwater.storage.sql.statements import read_sql, to_positional
 
 _repeated_parameters: Final[dict[str, tuple[int, ...]]] = {}
-"""for a statement that names a parameter more than once: the index of the parameter for each placeholder"""
+"""statement that names a parameter more than once -> index of the parameter, for each placeholder"""
 
 
 def bind(statement: str, parameters: Sequence[Any]) -> Sequence[Any]:
-    """What to bind to the placeholders of a statement, given each of its parameters once."""
+    """Return the values of a statement's placeholders, given each of its parameters once."""
     order = _repeated_parameters.get(statement)
     return parameters if order is None else [parameters[index] for index in order]
 

@@ -1,4 +1,4 @@
-"""The SQLite store: the port, method by method."""
+"""The SQLite store."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ class SQLiteStore(SQLiteSchedules, PruneQueries):
     _sql = sql
 
     def __init__(self, database_url: DatabaseURL) -> None:
-        """Raises DatabaseURLError, StoreReadOnly, StoreUnavailable, SchemaTooNew."""
+        """Open and migrate.  Raises DatabaseURLError, StoreReadOnly, StoreUnavailable, SchemaTooNew."""
         self.url = database_url.text
         self._database_url: Final = database_url
         self._closed_reason = ""
         self._owners: Final[OwnerLiveness] = (
             InProcessOwners() if database_url.path is None else LockFileOwners(database_url.path)
         )
-        # connections that only read: they never wait for the writer, nor make it wait
+        # in WAL mode readers never wait for the writer, nor the writer for readers
         self._readers: Final = ConnectionPool(
             lambda: connections.connect_reader(database_url),
             name=connections.display_name(database_url),
@@ -83,13 +83,13 @@ class SQLiteStore(SQLiteSchedules, PruneQueries):
     # -- forks
 
     def before_fork(self) -> None:
-        """Before a fork; the connections see to themselves."""
+        """Do nothing: pool and writer close their connections before a fork."""
 
     def after_fork_in_parent(self) -> None:
-        """After a fork, in the parent."""
+        """Do nothing: pool and writer open connections on demand."""
 
     def after_fork_in_child(self) -> None:
-        """After a fork, in the child: refuse every call, and let go of the parent's lock files."""
+        """Refuse every call in a forked child, and close the parent's lock files there."""
         if not self._closed_reason:
             self._closed_reason = "this store was opened before the process forked"
             self._owners.after_fork_in_child()
@@ -97,7 +97,7 @@ class SQLiteStore(SQLiteSchedules, PruneQueries):
                 self._notify_pipes.after_fork_in_child()
 
     def listen(self, tell: Callable[[Notification], None]) -> bool:
-        """Call `tell` with what other stores on the file write.  False for a database in memory, and on Windows."""
+        """Call `tell` with the notifications of other stores on the file.  False in memory, and on Windows."""
         return self._notify_pipes is not None and self._notify_pipes.subscribe(tell)
 
     def follow_runs(self, run_ids: Collection[str]) -> None:
@@ -110,7 +110,7 @@ class SQLiteStore(SQLiteSchedules, PruneQueries):
     # -- owners
 
     def register(self, owner: str) -> None:
-        """The owner lives until it unregisters, this store is closed or the process ends."""
+        """Register an owner; it is alive until it unregisters, this store is closed or the process ends."""
         self._require_writable()
         self._owners.register(owner)
 
@@ -119,14 +119,14 @@ class SQLiteStore(SQLiteSchedules, PruneQueries):
         self._owners.unregister(owner)
 
     def is_alive(self, owner: str) -> bool | None:
-        """Whether the owner lives."""
+        """Return True if the owner is registered by a living process."""
         return self._owners.liveness(owner) != "dead"
 
     def reclaim_expired(self, now: int, steady_us: int = 0, lease_us: int = 0) -> int:
-        """Take work from the dead, and from stopped owners of other stores what they did not renew in time.
+        """Take the work of dead owners, and the expired work of stopped owners of other stores.
 
-        Returns how many rows.  An owner registered through this very store is never touched; one that runs keeps its
-        work however long it could not renew, as its lock proves that it lives.
+        Returns the number of rows.  Owners registered through this store keep their work.  So does an owner whose
+        process runs, even if its leases have expired: its lock proves that it is alive.
         """
         dead: list[tuple[str]] = []
         stopped: list[tuple[str, int]] = []
@@ -150,21 +150,21 @@ class SQLiteStore(SQLiteSchedules, PruneQueries):
         return orphaned
 
     def renew(self, owner: str, lease_until: int) -> None:
-        """Extend the lease of everything the owner holds."""
+        """Extend the leases of all work of the owner."""
         if self._select(sql.HAS_WORK_OF_OWNER, (owner,)):
             with self._transaction() as connection:
                 connection.execute(sql.RENEW_LEASES, (lease_until, owner))
 
     def renewal(self, owner: str, lease_us: int) -> LeaseRenewal | None:
-        """None: leases need no renewal while their owner lives."""
+        """Return None: leases need no renewal while their owner is alive."""
         return None
 
     # -- runs
 
     def commit(self, changes: Sequence[RunUpdate]) -> list[Verdict]:
-        """All changes in one transaction, each with its own verdict; at most one change per run.
+        """Commit all changes in one transaction, each with its own verdict; at most one change per run.
 
-        Raises StoreUnavailable or StoreError; then nothing of any change was written.
+        Raises StoreUnavailable or StoreError; then no change was written.
         """
         if not changes:
             self._require_writable()
@@ -192,7 +192,9 @@ class SQLiteStore(SQLiteSchedules, PruneQueries):
         passed_over: Collection[tuple[str, int]] = (),
         bodies: bool = True,
     ) -> list[WorkRow]:
-        """Take unowned, unparked work of these workflows: bodies, and what else is due by then, the oldest due first.
+        """Take unowned, unparked work of these workflows, the oldest due first.
+
+        Task functions are always taken, other work if it is due before `due_before`.
 
         Returns the rows as they were before the claim.
         """
@@ -215,7 +217,7 @@ class SQLiteStore(SQLiteSchedules, PruneQueries):
         return sorted([rows.parse_work_row(row) for row in found], key=rows.claim_sort_key)
 
     def release(self, owner: str, rows: Sequence[WorkRow]) -> None:
-        """Give back work that was claimed and not begun; what the owner does not hold any more is left alone."""
+        """Give back work that was claimed and not started; rows the owner no longer holds are left alone."""
         if not rows:
             self._require_writable()
             return
@@ -276,7 +278,7 @@ class SQLiteStore(SQLiteSchedules, PruneQueries):
             raise RunnerClosed(self._closed_reason, hint="open a new one")
 
     def _check_schema_is_current(self) -> None:
-        """Of a database nobody here may bring up to date."""
+        """Check the schema version of a database that is opened read-only.  Raises DatabaseURLError, SchemaTooNew."""
         name = connections.display_name(self._database_url)
         try:
             with self._readers.connection() as connection:

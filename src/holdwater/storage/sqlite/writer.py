@@ -1,8 +1,8 @@
 """One writer per database and process.
 
-SQLite lets one connection write at a time.  Threads that queue for a lock of our own are served as soon as it is free;
-threads that compete inside SQLite sleep, starve and end with "database is locked".  So every store of a process that
-has the same file open shares one write connection.
+SQLite lets one connection write at a time.  Threads that wait for a Python lock are served as soon as it is free;
+threads that compete inside SQLite sleep, starve and fail with "database is locked".  So all stores of a process on the
+same file share one write connection.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _writers: Final[dict[str, Writer]] = {}
 
 
 class Writer:
-    """The write connection and the lock around it.  `user_count`: stores that share it."""
+    """The write connection and its lock.  `user_count`: number of stores that share it."""
 
     def __init__(self, database_url: DatabaseURL) -> None:
         self.database_url: Final = database_url
@@ -36,7 +36,7 @@ class Writer:
         self._lock: Final = Lock()
         self._closed = False
         self._suspended = False
-        # a thread waits for its turn among the threads of this process at least this long
+        # shortest wait of a thread for its turn among the threads of this process before it gives up
         self._lock_timeout_seconds: Final = max(database_url.busy_timeout_ms, DEFAULT_BUSY_TIMEOUT_MS) / 1000
         try:
             if not self._is_current():
@@ -49,23 +49,23 @@ class Writer:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """A write transaction: committed at the end, rolled back on any exception.
+        """Begin a write transaction, committed at the end of the block and rolled back on any exception.
 
-        Raises StoreUnavailable, StoreReadOnly or StoreError in place of sqlite3's errors.
+        Raises StoreUnavailable, StoreReadOnly, StoreError in place of sqlite3's errors.
         """
         with self._exclusive_connection() as connection:
             try:
                 connection.execute("BEGIN IMMEDIATE")
                 yield connection
                 connection.execute("COMMIT")
-                self.identity.check_unchanged()  # before it is acknowledged: it may have gone to a file without a name
+                self.identity.check_unchanged()  # before it is acknowledged: the file may have been deleted
             except BaseException:
                 self._roll_back(connection)
                 raise
 
     @contextmanager
     def read_connection(self) -> Iterator[sqlite3.Connection]:
-        """The connection, to read what only it can see: a database in memory."""
+        """Lend the connection for reading a database in memory, which no other connection can see."""
         with self._exclusive_connection() as connection:
             yield connection
 
@@ -77,7 +77,7 @@ class Writer:
     # -- forks
 
     def before_fork(self) -> None:
-        """Before a fork: wait for the transaction under way, and close the connection to a file."""
+        """Wait for the transaction under way before a fork, and close the connection to a file."""
         self._suspended = self._lock.acquire(timeout=process_forks.FORK_TIMEOUT_SECONDS)
         if self.database_url.path is None:
             return
@@ -92,7 +92,7 @@ class Writer:
             self._lock.release()
 
     def after_fork_in_child(self) -> None:
-        """In the child: forget the writer; a connection it still has is the parent's and must not even be closed."""
+        """Drop the writer in a forked child; a connection it still has is the parent's and must not be closed."""
         self._closed = True
         _drop_writer(self)
         if self.connection is not None:
@@ -102,7 +102,7 @@ class Writer:
 
     @contextmanager
     def _exclusive_connection(self) -> Iterator[sqlite3.Connection]:
-        """The connection, for one thread at a time; it is opened if need be."""
+        """Lend the connection to one thread at a time, opening it if it is closed."""
         if not self._lock.acquire(timeout=self._lock_timeout_seconds):
             raise StoreUnavailable(
                 f"{self.name} has been busy in another thread for {self._lock_timeout_seconds:g} s; nothing was changed"
@@ -113,7 +113,7 @@ class Writer:
             if self.connection is not None:
                 self.identity.check_if_due()
             else:
-                self.identity.check_unchanged()  # a connection would make a new file in the place of one that is gone
+                self.identity.check_unchanged()  # connecting would create a new file in place of a deleted one
                 self.connection = connections.connect_writer(self.database_url)
                 self.identity.remember()
             yield self.connection
@@ -129,12 +129,12 @@ class Writer:
             return schema.is_current(connection, self.name)
 
     def _roll_back(self, connection: sqlite3.Connection) -> None:
-        """A full disk or an I/O error may have rolled back already, or may not."""
+        """Roll back, unless SQLite has done so by itself (a full disk, an I/O error)."""
         try:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
         except sqlite3.Error:
-            if self.database_url.path is not None:  # closing rolls back too, and the next transaction opens it anew
+            if self.database_url.path is not None:  # closing rolls back too, and the next transaction reopens it
                 self._disconnect()
 
     def _disconnect(self) -> None:
@@ -144,7 +144,9 @@ class Writer:
 
 
 def acquire_writer(database_url: DatabaseURL) -> Writer:
-    """The process's writer of this database, opened by whoever comes first.  Called with `forks.lifecycle_lock` held.
+    """Return the process's writer of this database, opened by the first call.
+
+    Called with `process_forks.lifecycle_lock` held.
 
     Raises DatabaseURLError, StoreUnavailable, StoreReadOnly, SchemaTooNew.
     """
@@ -160,7 +162,7 @@ def acquire_writer(database_url: DatabaseURL) -> Writer:
 
 
 def release_writer(writer: Writer) -> None:
-    """Give a writer back; the last one closes it.  Called with `forks.lifecycle_lock` held."""
+    """Give a writer back; the last user closes it.  Called with `process_forks.lifecycle_lock` held."""
     writer.user_count -= 1
     if not writer.user_count:
         _drop_writer(writer)

@@ -1,1 +1,1 @@
-"""`hypergraph.integrations`: other libraries."""
+"""`hypergraph.integrations`: integrations with other libraries."""

@@ -1,4 +1,4 @@
-"""`hypergraph.integrations.daft`: none of it is in this version, and each name says so."""
+"""`hypergraph.integrations.daft`: not supported; every name raises NotInThisVersion."""
 
 from __future__ import annotations
 

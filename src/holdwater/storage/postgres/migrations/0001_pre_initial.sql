@@ -87,8 +87,8 @@ WHERE owner IS NULL AND parked = 0 AND kind <> 'execute';
 
 CREATE INDEX work_by_owner ON work (owner, lease_until) WHERE owner IS NOT NULL;
 
--- The journal, one row per event, for people with a SQL prompt.  What an event holds is only cut out, never decoded:
--- JSON of users may have in it what text here cannot (\u0000), and then whoever looked would be refused.
+-- The journal, one row per event, for use at a SQL prompt.  The JSON of an event is only extracted, never decoded to
+-- text: values of users may contain \u0000, which text cannot, and the query would fail.
 CREATE VIEW journal_events AS
 SELECT
     journal.run_id AS run_id,

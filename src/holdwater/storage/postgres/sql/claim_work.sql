@@ -1,5 +1,5 @@
 -- Task attempts, whatever their due_at, and work that needs no slot (timers, nodes with child runs) if it is due.
--- The rows as they were; what another runner is about to take is passed over.
+-- Returns the rows as they were before.  SKIP LOCKED: rows that another runner is claiming.
 WITH tasks AS (
     SELECT run_id, node, fence, kind, workflow, due_at, owner, lease_until, started, reclaimed, parked
     FROM work

@@ -1,4 +1,4 @@
--- of these locks the ones that are held; a lock that two sessions hold may come twice
+-- the held ones among these locks; a lock that two sessions hold may be listed twice
 SELECT (classid::BIGINT << 32) | objid::BIGINT
 FROM pg_locks
 WHERE

@@ -1,2 +1,2 @@
--- one that somebody else is writing now is passed over: its version is about to be another
+-- SKIP LOCKED: the version of a schedule that another transaction is writing is about to change
 SELECT id, version FROM schedules WHERE id = ANY(:ids::TEXT[]) ORDER BY id FOR UPDATE SKIP LOCKED

@@ -1,5 +1,5 @@
--- What goes back to the queue of a paused run is parked.  A run that somebody is writing now is passed over: it may be
--- about to be paused, or to renew; whoever scans finds the lease expired still, and comes again at once.
+-- Work that returns to the queue of a paused run is parked.  SKIP LOCKED: a run that another transaction is writing may
+-- be about to be paused or renewed; the scan that finds its lease still expired repeats this at once.
 WITH locked_runs AS MATERIALIZED (
     SELECT id, status
     FROM runs

@@ -1,5 +1,5 @@
--- What goes back to the queue of a run paused meanwhile is parked, as everything unowned of it is.  Run rows first, as
--- commits do: a pause that is not on disk yet has looked at the queue already, so this waits and sees it.
+-- All unowned work of a paused run is parked, so also work that returns to its queue after the pause.  Run rows are
+-- locked first, as in commits: an uncommitted pause has read the queue already, so this waits for it and sees it.
 WITH locked_runs AS MATERIALIZED (
     SELECT id, status FROM runs WHERE id = ANY(:run_id::TEXT[]) ORDER BY id FOR SHARE
 )

@@ -1,4 +1,4 @@
--- Divides by zero, and so ends the transaction, if somebody else advanced one of the runs first.
+-- Optimistic lock: divides by zero (SQLSTATE 22012), which rolls back, if a run is not at its expected journal length.
 WITH changed AS (
     UPDATE runs
     SET

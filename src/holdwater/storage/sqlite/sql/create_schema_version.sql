@@ -1,4 +1,4 @@
--- phase: 'pre' is what older code survives, 'post' is what it does not
+-- phase: code of the previous release works after a 'pre' migration, but not after a 'post' one
 CREATE TABLE schema_version (
     number INTEGER PRIMARY KEY,
     phase TEXT NOT NULL CHECK (phase IN ('pre', 'post')),
