@@ -189,9 +189,9 @@ def completed_items(url: str) -> set[str]:
 NAP = """
 import sys
 from holdwater.runners.steps import WorkflowRunner
-from tests.crash.test_resuming import naps
+from tests.crash.test_resuming import sleeping_workflow
 print("begun", flush=True)
-WorkflowRunner(sys.argv[1]).execute(naps([]), run_id="the-run")
+WorkflowRunner(sys.argv[1]).execute(sleeping_workflow([]), run_id="the-run")
 """
 
 

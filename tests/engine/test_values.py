@@ -90,7 +90,7 @@ def assert_round_trip(url: str, style: str, value: Any) -> None:
     said = ROUND_TRIPS[style](url, make, look, key)
     if url != MEMORY:
         assert "the first time" in said
-        assert ROUND_TRIPS[style](url, lambda: pytest.fail("it is made already"), look, key, again=True) == ""
+        assert ROUND_TRIPS[style](url, lambda: pytest.fail("it is made already"), look, key, retry_failed=True) == ""
     assert len(seen) == 2
     assert all([sample_values.same(given, value) for given in seen])
 

@@ -36,7 +36,7 @@ METHODS = sorted(
     for name, method in inspect.getmembers(DefaultRunner, inspect.isfunction)
     if not name.startswith("_")
     and name != "list_runs"  # of nobody's children there are none
-    and any(p.endswith("_child_run_id") for p in inspect.signature(method).parameters)
+    and any(p.endswith("_id") for p in inspect.signature(method).parameters)
 )
 """every method that takes an id, so that a new one cannot be forgotten"""
 
@@ -105,7 +105,7 @@ def test_no_method_finds_what_another_tenant_has(pair: TenantPair, guarded: Clus
     before = theirs.info().to_dict() if hasattr(theirs.info(), "to_dict") else repr(theirs.info())
     arguments: dict[str, Any] = {}
     for name, parameter in list(inspect.signature(getattr(DefaultRunner, method)).parameters.items())[1:]:
-        if name.endswith("_child_run_id"):
+        if name.endswith("_id"):
             arguments[name] = theirs.run_id
         elif parameter.default is inspect.Parameter.empty and parameter.kind is not parameter.VAR_KEYWORD:
             arguments[name] = "first"
@@ -114,13 +114,13 @@ def test_no_method_finds_what_another_tenant_has(pair: TenantPair, guarded: Clus
     if method in RUN_METHODS:
         assert isinstance(caught.value, RunNotFound)
     nowhere = dict.fromkeys(arguments, "first") | {
-        name: "01a1fc1d-0000-7000-8000-000000000000" for name in arguments if name.endswith("_child_run_id")
+        name: "01a1fc1d-0000-7000-8000-000000000000" for name in arguments if name.endswith("_id")
     }
     with pytest.raises(type(caught.value)) as missing:
         getattr(pair.runner_a, method)(**nowhere)
     # the error says the same of what another has as of what nobody has
     for name in arguments:
-        if name.endswith("_child_run_id"):
+        if name.endswith("_id"):
             assert str(caught.value).replace(arguments[name], "") == str(missing.value).replace(nowhere[name], "")
     after = theirs.info().to_dict() if hasattr(theirs.info(), "to_dict") else repr(theirs.info())
     assert after == before

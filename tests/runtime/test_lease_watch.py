@@ -67,7 +67,7 @@ class WatchBench:
         self._wait_for_check()
 
     def interrupted_attempts(self) -> list[bool]:
-        return [body.told.is_set() for body in self.attempts]
+        return [body.interrupt_received.is_set() for body in self.attempts]
 
 
 @pytest.fixture

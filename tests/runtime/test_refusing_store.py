@@ -91,7 +91,7 @@ def test_a_run_is_parked_as_soon_as_the_store_takes_that(
     gate.wait_started()
     rename("runs", "away")
     with FailingFunction(
-        ActiveRun, "decide", 1, KeyError
+        ActiveRun, "apply_entry", 1, KeyError
     ):  # what the body gave cannot be decided: the run is to be parked
         gate.open.set()
         with pytest.raises(HoldwaterError):

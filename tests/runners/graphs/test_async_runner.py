@@ -44,7 +44,7 @@ def test_plain_functions_run_in_threads_at_the_same_time() -> None:
         meeting.wait()
         return threading.get_ident()
 
-    graph = Graph([FunctionNode(meet, name=name, output_name=name + "_child_run_id") for name in ("left", "right")])
+    graph = Graph([FunctionNode(meet, name=name, output_name=name + "_id") for name in ("left", "right")])
     result = run_with_timeout(runner.run(graph, {"x": 1}))
     assert len({*result.values(), threading.get_ident()}) == 3
 

@@ -182,7 +182,7 @@ def test_a_body_that_ends_its_process(
         (recurses_forever, "RecursionError: maximum recursion depth"),
         (exits, "SystemExit: 7"),
         (raises_keyboard_interrupt, "KeyboardInterrupt"),
-        (raises_unpicklable, "Odd: odd"),
+        (raises_unpicklable, "UnpicklableError: odd"),
         (lambda context: 3, "TaskReturnError: task 'a' returned int"),
         (lambda context: {"x": object()}, "EncodingError: context key 'x'"),
     ],
