@@ -6,7 +6,6 @@ import json
 import shutil
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 
 from holdwater import DefaultRunner, WorkflowBuilder, task
 from holdwater.model.records import RunRow
+from holdwater.model.time import Micros, wall_us
 from holdwater.runs.verify.checker import MAX_VIOLATIONS_PER_RUN, StoreChecker
 from holdwater.storage import open_store
 from tests.cli.conftest import FLOWS, Shell
@@ -315,11 +315,11 @@ def test_a_run_that_keeps_changing_is_counted_as_unstable(
     def restless(run_id: str) -> RunRow | None:
         row = real(run_id)
         if row is not None:
-            row.deadline_at = next(looks)
+            row.deadline_at = Micros(next(looks))
         return row
 
     store.run = restless  # type: ignore[method-assign]
-    checker = StoreChecker(store, lambda: time.time_ns() // 1000)
+    checker = StoreChecker(store, wall_us)
     assert list(checker.find_violations()) == []
     assert (checker.counts.runs, checker.counts.unstable) == (1, 1)
     store.close()
@@ -328,7 +328,7 @@ def test_a_run_that_keeps_changing_is_counted_as_unstable(
 def _violations(url: str) -> list[str]:
     store = open_store(f"{url}?mode=ro")
     try:
-        return [str(v) for v in StoreChecker(store, lambda: time.time_ns() // 1000).find_violations()]
+        return [str(v) for v in StoreChecker(store, wall_us).find_violations()]
     finally:
         store.close()
 

@@ -19,6 +19,7 @@ from typing import Any
 import holdwater.engine.engine
 from holdwater import DefaultRunner, DefaultRunnerConfig
 from holdwater.model.schedules import ScheduleRow
+from holdwater.model.time import Micros
 from holdwater.storage import open_store
 from tests.crash import graph_shapes, runners_under_test, shapes, step_shapes
 
@@ -142,8 +143,8 @@ def run_schedule(job: dict[str, Any], open_store_function: Callable[..., Any]) -
     shapes.define_shape("ticks")
     row = ScheduleRow(
         "5c4ed01e-0000-4000-8000-000000000000", "cron", "ticks", "ticks", "* * * * * *", catchup="run_all",
-        overlap="queue", settled_at=FIRST_TICK_US, start_at=FIRST_TICK_US + 1, end_at=FIRST_TICK_US + 4_500_000,
-        next_at=FIRST_TICK_US,
+        overlap="queue", settled_at=Micros(FIRST_TICK_US), start_at=Micros(FIRST_TICK_US + 1),
+        end_at=Micros(FIRST_TICK_US + 4_500_000), next_at=Micros(FIRST_TICK_US),
     )  # fmt: skip
     config = DefaultRunnerConfig(cron_max_recovery_age_seconds=3 * 10**9)
     with DefaultRunner.with_config(f"sqlite:///{job['db']}?_synchronous=OFF", config) as runner:

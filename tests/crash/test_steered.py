@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import signal
-import time
 from pathlib import Path
 
 import pytest
 
+from holdwater.model.time import wall_us
 from holdwater.runs.verify.checker import StoreChecker
 from holdwater.storage import open_store
 from tests.crash.databases import Databases, places
@@ -56,7 +56,7 @@ def test_killed_at_every_transaction(kind: str, start: Job, places: Databases, t
             outcome.pop("transactions")
             assert outcome == reference, name
             store = open_store(places.url(kind, name))
-            assert [str(v) for v in StoreChecker(store, lambda: time.time_ns() // 1000).find_violations()] == [], name
+            assert [str(v) for v in StoreChecker(store, wall_us).find_violations()] == [], name
             assert len(list(store.iter_runs())) == 2
             store.close()
         if not died:

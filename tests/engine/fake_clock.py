@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from holdwater import DefaultRunner
-from holdwater.model.time import ClockSample
+from holdwater.model.time import ClockSample, Micros, MonotonicMicros, from_datetime
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-
-def instant_us(text: str) -> int:
+def instant_us(text: str) -> Micros:
     """The instant of a time in UTC."""
-    return (datetime.fromisoformat(text).replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+    return from_datetime(datetime.fromisoformat(text).replace(tzinfo=UTC))
 
 
 class FakeClock:
@@ -27,17 +25,17 @@ class FakeClock:
         self._on_jump_callbacks: list[Callable[[], None]] = []
         self._lock = threading.Lock()
 
-    def now(self) -> int:
+    def now(self) -> Micros:
         return self._now
 
-    def at_least(self) -> int:
+    def at_least(self) -> Micros:
         return self._now
 
-    def seconds_until(self, instant: int) -> float | None:
+    def seconds_until(self, instant: Micros) -> float | None:
         return 0.0 if instant <= self._now else None
 
-    def steady(self) -> int:
-        return self._now
+    def steady(self) -> MonotonicMicros:
+        return MonotonicMicros(self._now)
 
     def adjust(self, sample: ClockSample | None) -> int:
         return 0
@@ -48,7 +46,7 @@ class FakeClock:
 
     def set(self, instant: str | int) -> None:
         """Jump there."""
-        self._now = instant_us(instant) if isinstance(instant, str) else instant
+        self._now = instant_us(instant) if isinstance(instant, str) else Micros(instant)
         for wake in list(self._on_jump_callbacks):
             wake()
 

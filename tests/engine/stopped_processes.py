@@ -21,6 +21,7 @@ from collections import defaultdict
 
 from holdwater import Context, DefaultRunner, DefaultRunnerConfig, TaskHandle, WorkflowBuilder, task
 from holdwater.errors import StoreUnavailable
+from holdwater.model.time import Micros
 from holdwater.storage.postgres import pipeline
 
 gates: defaultdict[str, threading.Event] = defaultdict(threading.Event)
@@ -146,7 +147,7 @@ def obey_commands(runner: DefaultRunner) -> None:
 
     def held(owner: str, lease_until: int) -> None:
         free.wait()
-        renew(owner, lease_until)
+        renew(owner, Micros(lease_until))
 
     runner._engine.store.renew = held  # type: ignore[method-assign]
     print_line("ready")

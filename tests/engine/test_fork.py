@@ -15,6 +15,7 @@ from holdwater.model import events as ev
 from holdwater.model.journal import JournalEntry, encode
 from holdwater.model.records import RunRow
 from holdwater.model.registry import Registry, registry
+from holdwater.model.time import Micros
 from holdwater.runs.verify.checker import StoreChecker
 from holdwater.runtime.driver import DriverConfig
 from tests.engine.test_retry import FlakyTasks, bench, has_no_violations, tasks_of
@@ -205,7 +206,9 @@ def test_the_checker_compares_a_fork_with_its_source(define: Define, bench: Flak
 
     def forged(entries: list[JournalEntry]) -> list[JournalEntry]:
         return [
-            JournalEntry(e.event, 17, 18) if isinstance(e.event, ev.Succeeded) and e.event.node == 0 else e
+            JournalEntry(e.event, Micros(17), Micros(18))
+            if isinstance(e.event, ev.Succeeded) and e.event.node == 0
+            else e
             for e in entries
         ]
 
@@ -221,7 +224,7 @@ def test_the_checker_lets_a_retry_record_again_what_failed_and_nothing_else(defi
 
     define("w", ("a", bench("a"), {}), ("b", bench("b"), {}), ("c", bench("c"), {"dependencies": ["b"]}))
     plan = registry.get("w").plan
-    look = _RunCheck(RunRow("r", "w", "tasks", plan.structure, "", 0), 0, None)
+    look = _RunCheck(RunRow("r", "w", "tasks", plan.structure, "", Micros(0)), Micros(0), None)
     machine = Machine(compile_plan(plan))
     for event in (ev.Started({}), ev.Succeeded(0, 1), ev.Failed(1, 1, "E", "e"), ev.Resumed(), ev.Succeeded(1, 2)):
         look.seq += 1

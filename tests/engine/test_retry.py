@@ -13,7 +13,7 @@ from holdwater import Context, DefaultRunner, TaskHandle
 from holdwater.engine import Engine
 from holdwater.model import events as ev
 from holdwater.model.registry import Registry, registry
-from holdwater.model.time import ClockSample
+from holdwater.model.time import ClockSample, Micros, MonotonicMicros, add_seconds
 from holdwater.runs.verify.checker import StoreChecker
 from holdwater.runtime.driver import DriverConfig
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
@@ -174,29 +174,29 @@ class ManualClock:
     """A clock that stands still until it is told otherwise."""
 
     def __init__(self) -> None:
-        self.now_us = 1_800_000_000_000_000
+        self.now_us = Micros(1_800_000_000_000_000)
         self.wake: Callable[[], None] = lambda: None
 
-    def now(self) -> int:
+    def now(self) -> Micros:
         return self.now_us
 
-    def steady(self) -> int:
-        return self.now_us
+    def steady(self) -> MonotonicMicros:
+        return MonotonicMicros(self.now_us)
 
-    def at_least(self) -> int:
+    def at_least(self) -> Micros:
         return self.now_us
 
     def adjust(self, sample: ClockSample | None) -> int:
         return 0
 
-    def seconds_until(self, instant: int) -> float | None:
+    def seconds_until(self, instant: Micros) -> float | None:
         return 0.0 if instant <= self.now_us else None
 
     def on_jump(self, wake: Callable[[], None]) -> None:
         self.wake = wake
 
     def jump(self, seconds: float) -> None:
-        self.now_us += int(seconds * 1e6)
+        self.now_us = add_seconds(self.now_us, seconds)
         self.wake()
 
 

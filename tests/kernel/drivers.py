@@ -13,6 +13,7 @@ from holdwater.model.commands import AwaitChildren, Cancel, Command, Evaluate, E
 from holdwater.model.events import Event
 from holdwater.model.fanout import ChildRunsRequest
 from holdwater.model.rules import holds
+from holdwater.model.time import UNSET, Micros, add_seconds
 from tests.kernel.journal import encode, fold
 from tests.kernel.styles.program import ONCE, Call, Given, Later, Program, Question
 
@@ -29,14 +30,14 @@ def attempt(program: Program, m: Machine, c: Execute, now: int) -> Event:
     fan = m.fan_outs.get(c.node)
     outcomes = fan.results() if fan is not None else None
     try:
-        result = body(Call(program.view(m, c.node), c.attempt, now, outcomes))
+        result = body(Call(program.view(m, c.node), c.attempt, Micros(now), outcomes))
     except Exception as error:
         retry = program.retries.get(node.name, ONCE)
         again = c.attempt < retry.attempts
-        at = now + int(retry.delay_s * SECOND) if retry.delay_s else 0
+        at = add_seconds(Micros(now), retry.delay_s) if retry.delay_s else UNSET
         return ev.Failed(c.node, c.fence, type(error).__name__, str(error), at if again else None)
     if isinstance(result, Later):
-        return ev.Deferred(c.node, c.fence, now + int(result.seconds * SECOND))
+        return ev.Deferred(c.node, c.fence, add_seconds(Micros(now), result.seconds))
     if isinstance(result, Question):
         return ev.InputRequested(c.node, c.fence, result.shown)
     if isinstance(result, ChildRunsRequest):
@@ -260,7 +261,7 @@ class Chaos:
         c = m.todo[i]
         match c:
             case Wake(node, after_s, None):
-                self.commit(ev.TimerSet(node, self.now + int(after_s * SECOND)))
+                self.commit(ev.TimerSet(node, add_seconds(Micros(self.now), after_s)))
             case Wake(node):
                 self.woken.append((self.program.plan.nodes[node].name, self.now / SECOND))
                 self.commit(ev.TimerFired(node))

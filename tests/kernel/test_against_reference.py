@@ -24,6 +24,7 @@ from holdwater.model.rules import (
     Value,
     holds,
 )
+from holdwater.model.time import Micros
 from tests.kernel.drivers import Chaos, run
 from tests.kernel.reference import Reference
 from tests.kernel.styles.graphs import END, Fn, Gate, Part, graph
@@ -106,7 +107,7 @@ def _work(program: Program) -> Any:
         view: Any = {} if program.plan.style == "tasks" else [inputs.get(r.name) for r in program.plan.nodes[i].reads]
         for k in range(1, program.retries.get(name, Retry()).attempts + 1):
             try:
-                done = body(Call(view, k, 0))
+                done = body(Call(view, k, Micros(0)))
             except OSError:
                 continue
             assert isinstance(done, Done)

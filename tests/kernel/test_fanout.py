@@ -16,6 +16,7 @@ from holdwater.model.commands import AwaitChildren, Execute, Wake
 from holdwater.model.events import Event
 from holdwater.model.fanout import ChildResult
 from holdwater.model.plan import Node, OnError, Plan
+from holdwater.model.time import Micros
 from tests.kernel.drivers import Chaos, outcome
 from tests.kernel.journal import decode, fold, same
 from tests.kernel.programs import CASES, double, odd_ones_fail, told
@@ -151,7 +152,7 @@ def test_news_of_children_that_do_not_fit() -> None:
         ev.Cancelled(0, turn),
         ev.ChildRunsRequested(0, turn, ()),
         ev.TimerFired(0),
-        ev.TimerSet(0, 1),
+        ev.TimerSet(0, Micros(1)),
     ]
     for e in wrong:
         refused(m, e)
@@ -262,7 +263,7 @@ def test_a_retry_runs_those_that_did_not_complete() -> None:
     moved(m, 0, "completed", values={"result": 0})
     moved(m, 1, "failed", error="ill")
     moved(m, 2, "completed")
-    m.apply(ev.Failed(0, 2, "E", "a child failed", 0))
+    m.apply(ev.Failed(0, 2, "E", "a child failed", Micros(0)))
     assert m.fan_outs[0].generation == turn
     assert states(m) == ["completed", "running", "completed", "running"]
     assert m.fan_outs[0].start_counts == [1, 2, 1, 1]
@@ -276,8 +277,8 @@ def test_a_retry_after_a_delay_runs_children_first() -> None:
     m = begun()
     spread(m, 1)
     moved(m, 0, "failed")
-    m.apply(ev.Failed(0, 2, "E", "e", 99))
-    assert m.todo == {0: Wake(0, at=99)}
+    m.apply(ev.Failed(0, 2, "E", "e", Micros(99)))
+    assert m.todo == {0: Wake(0, at=Micros(99))}
     m.apply(ev.TimerFired(0))
     assert m.fan_outs[0].start_counts == [2]
     assert type(m.todo[0]) is AwaitChildren
@@ -287,7 +288,7 @@ def test_a_retry_of_one_whose_children_have_all_completed() -> None:
     m = begun()
     spread(m, 1)
     moved(m, 0, "completed")
-    m.apply(ev.Failed(0, 2, "E", "e", 0))
+    m.apply(ev.Failed(0, 2, "E", "e", Micros(0)))
     assert m.todo == {0: Execute(0, 3, 2)}
 
 
@@ -310,7 +311,7 @@ def test_a_body_that_waits_with_what_its_children_did_finds_it_unchanged() -> No
     m = begun()
     spread(m, 1)
     moved(m, 0, "failed", error="ill")
-    m.apply(ev.Deferred(0, 2, 99))
+    m.apply(ev.Deferred(0, 2, Micros(99)))
     m.apply(ev.TimerFired(0))
     assert m.todo == {0: Execute(0, 3, 1)}
     assert m.fan_outs[0].results() == (ChildResult("failed", {}, "ill"),)
@@ -318,7 +319,7 @@ def test_a_body_that_waits_with_what_its_children_did_finds_it_unchanged() -> No
 
 def test_a_deferral_is_over_when_children_were_asked_for() -> None:
     m = begun()
-    m.apply(ev.Deferred(0, 1, 99))
+    m.apply(ev.Deferred(0, 1, Micros(99)))
     m.apply(ev.TimerFired(0))
     turn = m.fences[0]
     spread(m, 1)

@@ -8,6 +8,7 @@ from holdwater.errors import IllegalEvent
 from holdwater.kernel import Machine
 from holdwater.model import events as ev
 from holdwater.model.events import Event
+from holdwater.model.time import Micros
 from tests.kernel.drivers import Chaos
 from tests.kernel.journal import decode
 from tests.kernel.programs import CASES, Case
@@ -55,13 +56,13 @@ def test_what_was_never_issued_is_refused_everywhere(case: Case) -> None:
                 assert not m.accepts(ev.Succeeded(i, wrong, (1,)))
                 assert not m.accepts(ev.Failed(i, wrong, "E", "e"))
                 assert not m.accepts(ev.AttemptLost(i, wrong))
-                assert not m.accepts(ev.Deferred(i, wrong, 1))
+                assert not m.accepts(ev.Deferred(i, wrong, Micros(1)))
                 assert not m.accepts(ev.Cancelled(i, wrong))
             if i not in m.todo:
                 for e in (
                     ev.RuleEvaluated(i, ()),
                     ev.TimerFired(i),
-                    ev.TimerSet(i, 5),
+                    ev.TimerSet(i, Micros(5)),
                     ev.Succeeded(i, fence),
                     ev.Cancelled(i, fence),
                 ):
@@ -121,8 +122,8 @@ def test_a_timer_is_set_once() -> None:
     while not any(isinstance(decode(line), ev.TimerSet) for line in chaos.journal):
         chaos.step()
     nap = case.program.compiled_plan.index["nap"]
-    refused(chaos.machine, ev.TimerSet(nap, 99_000_000))
-    refused(chaos.machine, ev.TimerSet(nap, 30_000_000))
+    refused(chaos.machine, ev.TimerSet(nap, Micros(99_000_000)))
+    refused(chaos.machine, ev.TimerSet(nap, Micros(30_000_000)))
 
 
 def test_a_question_is_answered_once_outside_a_loop() -> None:

@@ -14,6 +14,7 @@ from holdwater.kernel import Machine
 from holdwater.kernel.forking import fork_journal
 from holdwater.model import events as ev
 from holdwater.model.journal import JournalEntry
+from holdwater.model.time import Micros
 from tests.kernel.drivers import Chaos, outcome
 from tests.kernel.journal import decode, encode
 from tests.kernel.programs import Case, boom, put
@@ -25,7 +26,7 @@ from tests.suite.effort import property_test
 
 
 def entries(lines: Iterable[str]) -> list[JournalEntry]:
-    return [JournalEntry(decode(line), began=k, ended=k + 1) for k, line in enumerate(lines, 1)]
+    return [JournalEntry(decode(line), began=Micros(k), ended=Micros(k + 1)) for k, line in enumerate(lines, 1)]
 
 
 def born(program: Program, lines: Iterable[str], node: int, **kw: Any) -> list[JournalEntry]:

@@ -9,6 +9,7 @@ from holdwater.model import events as ev
 from holdwater.model.commands import Cancel, Execute
 from holdwater.model.events import Event
 from holdwater.model.rules import Value
+from holdwater.model.time import Micros
 from tests.kernel.drivers import Chaos, outcome
 from tests.kernel.programs import CASES, Case, boom, put
 from tests.kernel.styles.program import Retry
@@ -158,7 +159,9 @@ def test_what_runs_when_a_run_halts_is_told_and_may_still_succeed() -> None:
     assert m.todo.keys() == {2, 3, 4, 5}
 
 
-@pytest.mark.parametrize("late", [ev.Failed(1, 1, "E", "e", 0), ev.Deferred(1, 1, 99), ev.AttemptLost(1, 1)])
+@pytest.mark.parametrize(
+    "late", [ev.Failed(1, 1, "E", "e", Micros(0)), ev.Deferred(1, 1, Micros(99)), ev.AttemptLost(1, 1)]
+)
 def test_a_halted_run_starts_nothing_whatever_its_bodies_ask_for(late: Event) -> None:
     case = CASES["tasks: deferred"]
     chaos = Chaos(case.program, case.inputs)
@@ -199,7 +202,7 @@ def test_commands_that_a_halt_took_back_are_not_handed_out() -> None:
     )
     m = Machine(program.compiled_plan)
     m.apply(ev.Started({"given": {}}))
-    m.apply(ev.Deferred(1, 1, 99))
+    m.apply(ev.Deferred(1, 1, Micros(99)))
     m.apply(ev.CancelRequested())
     assert m.take() == [Execute(2, 1, 1), Cancel(2)]
     assert m.take() == []

@@ -11,6 +11,7 @@ from holdwater.kernel import Machine, compile_plan
 from holdwater.model import events as ev
 from holdwater.model.commands import Execute
 from holdwater.model.plan import Node, Plan
+from holdwater.model.time import Micros
 from tests.kernel.drivers import Chaos, attempt, outcome, run
 from tests.kernel.programs import CASES
 from tests.kernel.styles.graphs import END, Fn, Gate, Interrupt, graph
@@ -152,9 +153,9 @@ def test_who_asks_in_a_run_that_has_halted_asks_later() -> None:
 
 def test_it_may_fail_and_be_tried_again_and_sleep_and_die() -> None:
     m = begun()
-    m.apply(ev.Failed(0, 1, "E", "e", 0))
+    m.apply(ev.Failed(0, 1, "E", "e", Micros(0)))
     m.apply(ev.AttemptLost(0, 2))
-    m.apply(ev.Deferred(0, 3, 99))
+    m.apply(ev.Deferred(0, 3, Micros(99)))
     m.apply(ev.TimerFired(0))
     m.apply(ev.InputRequested(0, 4, "who?"))
     m.apply(ev.CancelRequested())

@@ -14,6 +14,7 @@ from holdwater.model import events as ev
 from holdwater.model.events import Event
 from holdwater.model.input_requests import Question
 from holdwater.model.journal import JournalEntry, decode, encode
+from holdwater.model.time import Micros
 from holdwater.model.values import Stored
 from tests.kernel.journal import decode as decode_plain
 from tests.kernel.journal import encode as encode_plain
@@ -82,19 +83,19 @@ def test_every_event_is_tried() -> None:
 
 @given(st.one_of(*timed.values()), instant, instant, instant)
 def test_what_an_attempt_ends_with(event: Event, began: int, ended: int, at: int) -> None:
-    entry = JournalEntry(event, began, ended, at=at)
+    entry = JournalEntry(event, Micros(began), Micros(ended), at=Micros(at))
     assert again(entry) == entry
 
 
 @given(st.one_of(timed[ev.Succeeded], timed[ev.Failed]), names)
 def test_notes(event: Event, notes: tuple[str, ...]) -> None:
-    entry = JournalEntry(event, 1, 2, notes, 3)
+    entry = JournalEntry(event, Micros(1), Micros(2), notes, Micros(3))
     assert again(entry) == entry
 
 
 @given(st.one_of(*untimed.values()), instant)
 def test_everything_else(event: Event, at: int) -> None:
-    entry = JournalEntry(event, at=at)
+    entry = JournalEntry(event, at=Micros(at))
     assert again(entry) == entry
 
 

@@ -13,6 +13,7 @@ from holdwater.model.commands import AwaitChildren, Execute, Wake
 from holdwater.model.events import Event
 from holdwater.model.plan import Node, Plan, Read
 from holdwater.model.rules import AllOf, Value
+from holdwater.model.time import Micros
 from tests.kernel.drivers import Chaos, attempt, child_moves, outcome, run
 from tests.kernel.journal import decode, encode, fold, same
 from tests.kernel.programs import CASES, double, odd_ones_fail, told
@@ -232,26 +233,26 @@ def test_a_sleep_on_the_old_input_is_over() -> None:
     for halted in (True, False):
         m = Machine(_branches().compiled_plan)
         m.apply(ev.Started({"x": 1, "y": 2}))
-        m.apply(ev.Deferred(0, 1, 99))
-        m.apply(ev.Deferred(1, 1, 77))
+        m.apply(ev.Deferred(0, 1, Micros(99)))
+        m.apply(ev.Deferred(1, 1, Micros(77)))
         m.apply(ev.CancelRequested() if halted else ev.Paused())
         m.apply(ev.Resumed("", {"x": 5}))
-        assert m.todo == {0: Execute(0, 2, 1), 1: Wake(1, at=77)}
+        assert m.todo == {0: Execute(0, 2, 1), 1: Wake(1, at=Micros(77))}
 
 
 def test_a_halted_sleep_waits_for_the_rest() -> None:
     m = Machine(_branches().compiled_plan)
     m.apply(ev.Started({"x": 1}))
-    m.apply(ev.Deferred(0, 1, 99))
+    m.apply(ev.Deferred(0, 1, Micros(99)))
     m.apply(ev.CancelRequested())
     assert (m.status, m.halted_nodes) == ("cancelled", [0])
     m.apply(ev.Resumed())
-    assert m.todo == {0: Wake(0, at=99)}
+    assert m.todo == {0: Wake(0, at=Micros(99))}
     m.apply(ev.TimerFired(0))
     m.apply(ev.CancelRequested())
-    m.apply(ev.Deferred(0, 2, 200))
+    m.apply(ev.Deferred(0, 2, Micros(200)))
     m.apply(ev.Resumed())
-    assert m.todo == {0: Wake(0, at=200)}
+    assert m.todo == {0: Wake(0, at=Micros(200))}
     m.apply(ev.TimerFired(0))
     m.apply(ev.Failed(0, 3, "E", "e"))
     m.apply(ev.Resumed())

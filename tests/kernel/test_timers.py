@@ -9,6 +9,7 @@ import pytest
 
 from holdwater.model import events as ev
 from holdwater.model.commands import Execute, Wake
+from holdwater.model.time import Micros
 from tests.kernel.drivers import SECOND, Chaos
 from tests.kernel.journal import decode, fold
 from tests.kernel.programs import CASES, boom, polled, put
@@ -104,11 +105,11 @@ def test_what_a_failure_leaves_outstanding(retry_at: int, kind: type) -> None:
     case = CASES["tasks: diamond"]
     m = fold(case.program.compiled_plan, [])
     m.apply(ev.Started(case.inputs))
-    m.apply(ev.Failed(0, 1, "OSError", "again", retry_at))
+    m.apply(ev.Failed(0, 1, "OSError", "again", Micros(retry_at)))
     assert type(m.todo[0]) is kind
     assert m.errors == {}, "not final"
     if retry_at:
-        assert m.todo[0] == Wake(0, at=7)
+        assert m.todo[0] == Wake(0, at=Micros(7))
         m.apply(ev.TimerFired(0))
     assert m.todo[0] == Execute(0, fence=2, attempt=2)
 

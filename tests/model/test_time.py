@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdwater.model.time import from_datetime, from_rfc3339, to_datetime, to_rfc3339
+from holdwater.model.time import Micros, from_datetime, from_rfc3339, to_datetime, to_rfc3339
 
 _FIRST_US = from_datetime(datetime(1, 1, 1, tzinfo=UTC))
 _LAST_US = from_datetime(datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC))
@@ -26,14 +26,14 @@ _INSTANTS = st.integers(_FIRST_US, _LAST_US)
     ],
 )
 def test_the_form(us: int, text: str) -> None:
-    assert to_rfc3339(us) == text
+    assert to_rfc3339(Micros(us)) == text
     assert from_rfc3339(text) == us
 
 
 @given(_INSTANTS, _INSTANTS)
 def test_exact_and_in_order(one: int, other: int) -> None:
-    assert from_rfc3339(to_rfc3339(one)) == from_datetime(to_datetime(one)) == one
-    assert (to_rfc3339(one) < to_rfc3339(other)) == (one < other)
+    assert from_rfc3339(to_rfc3339(Micros(one))) == from_datetime(to_datetime(Micros(one))) == one
+    assert (to_rfc3339(Micros(one)) < to_rfc3339(Micros(other))) == (one < other)
 
 
 @pytest.mark.parametrize("text", ["2026-11-21T05:00:00Z", "2026-11-21T05:00:00+00:00", "2026-11-21T10:30:00.0+05:30"])

@@ -14,6 +14,7 @@ from holdwater.graphs import Graph, node
 from holdwater.model import ids
 from holdwater.model.records import RunRow, WorkRow
 from holdwater.model.registry import registry
+from holdwater.model.time import Micros
 from holdwater.runs.activity import Activity, derive_activity
 from holdwater.steps import Step, Workflow
 from tests.suite.runners import Define, Gate
@@ -48,10 +49,15 @@ def make_work_row(kind: str = "execute", **fields: object) -> WorkRow:
             "running",
             [make_work_row("wake", due_at=500), make_work_row("wake", due_at=400)],
             True,
-            Activity("waiting", waiting_until=400),
+            Activity("waiting", waiting_until=Micros(400)),
         ),
         ("running", [make_work_row("wake", due_at=99)], True, Activity("queued")),
-        ("running", [make_work_row("wake", due_at=99, owner="h.7.x")], True, Activity("waiting", waiting_until=99)),
+        (
+            "running",
+            [make_work_row("wake", due_at=99, owner="h.7.x")],
+            True,
+            Activity("waiting", waiting_until=Micros(99)),
+        ),
         ("running", [make_work_row("children", owner="h.7.x")], True, Activity("waiting for child runs")),
         (
             "running",
@@ -65,8 +71,8 @@ def make_work_row(kind: str = "execute", **fields: object) -> WorkRow:
 def test_the_activity_is_read_from_row_and_work(
     status: str, rows: list[WorkRow], alive: bool | None, activity: Activity
 ) -> None:
-    row = RunRow("r", "w", "tasks", "s", "c", 0, status)
-    assert derive_activity(row, rows, 100, lambda owner: alive) == activity
+    row = RunRow("r", "w", "tasks", "s", "c", Micros(0), status)
+    assert derive_activity(row, rows, Micros(100), lambda owner: alive) == activity
 
 
 def test_a_run_is_queued_running_and_ended(runner: DefaultRunner, define: Define, gate: Gate) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from holdwater.model.time import ClockSample
+from holdwater.model.time import ClockSample, Micros, MonotonicMicros
 from holdwater.runtime.clock import (
     MAX_ROUND_TRIP_US,
     SLEW_RATIO,
@@ -31,15 +31,15 @@ class MachineClocks:
         self.server_ahead = EPOCH
 
     def clock(self) -> SystemClock:
-        return SystemClock(lambda: self.steady + self.wall_ahead, lambda: self.steady)
+        return SystemClock(lambda: Micros(self.steady + self.wall_ahead), lambda: MonotonicMicros(self.steady))
 
     def sample(self, there_us: int = 500, back_us: int = 500) -> ClockSample:
         """A reading of the server's clock that took so long on its way there, and back."""
-        before = self.steady
+        before = MonotonicMicros(self.steady)
         self.steady += there_us
-        read = self.steady + self.server_ahead
+        read = Micros(self.steady + self.server_ahead)
         self.steady += back_us
-        return ClockSample.between(before, read, self.steady)
+        return ClockSample.between(before, read, MonotonicMicros(self.steady))
 
 
 @pytest.fixture
@@ -53,9 +53,9 @@ def test_time_passes_by_the_monotonic_clock(machine: MachineClocks) -> None:
     for ahead in (10 * MINUTE, -10 * MINUTE, 86_400 * SECOND, -EPOCH):
         machine.wall_ahead = EPOCH + ahead
         machine.steady += SECOND
-        start += SECOND
+        start = Micros(start + SECOND)
         assert clock.now() == start
-        assert clock.seconds_until(start + 3 * SECOND) == 3.0
+        assert clock.seconds_until(Micros(start + 3 * SECOND)) == 3.0
 
 
 @pytest.mark.parametrize(

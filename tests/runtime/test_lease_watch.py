@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from holdwater.model.time import MonotonicMicros
 from holdwater.runtime.attempt import Lease
 from holdwater.runtime.internal_errors import InternalErrors
 from holdwater.runtime.lease_watch import CHECKS_PER_LEASE, LeaseWatch
@@ -27,7 +28,7 @@ class ObservedFakeClock(FakeClock):
         super().__init__("2026-11-21T00:00:00")
         self.time_reads = threading.Semaphore(0)
 
-    def steady(self) -> int:
+    def steady(self) -> MonotonicMicros:
         steady = super().steady()
         if threading.current_thread().name == "holdwater-leases":
             self.time_reads.release()
@@ -51,7 +52,7 @@ class FakeAttempt:
 class WatchBench:
     def __init__(self) -> None:
         self.clock, self.lease = ObservedFakeClock(), Lease()
-        self.lease.expires_at = self.clock.now() + LEASE_US
+        self.lease.expires_at = MonotonicMicros(self.clock.now() + LEASE_US)
         self.attempts: list[Any] = []
         self.watch = LeaseWatch(self.lease, LEASE_US, self.clock, lambda: self.attempts, InternalErrors(self.clock))
         self._wait_for_check()
@@ -97,7 +98,7 @@ def test_leases_renewed_in_time_interrupt_nothing(bench: WatchBench) -> None:
     bench.attempts = [FakeAttempt()]
     for _ in range(5):
         bench.advance(LEASE_US // 3)
-        bench.lease.expires_at = bench.clock.now() + LEASE_US
+        bench.lease.expires_at = MonotonicMicros(bench.clock.now() + LEASE_US)
     assert bench.interrupted_attempts() == [False]
 
 
@@ -107,7 +108,7 @@ def test_a_process_that_did_not_run_has_the_time_to_renew(bench: WatchBench, ren
     bench.advance(10 * LEASE_US)
     assert bench.interrupted_attempts() == [False]
     if renews:
-        bench.lease.expires_at = bench.clock.now() + LEASE_US
+        bench.lease.expires_at = MonotonicMicros(bench.clock.now() + LEASE_US)
     bench.advance(LEASE_US // CHECKS_PER_LEASE)
     assert bench.interrupted_attempts() == [not renews]
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdwater.errors import ScheduleError
+from holdwater.model.time import Micros, from_datetime
 from holdwater.schedules import (
     Cron,
     DueDecision,
@@ -26,21 +27,21 @@ US = 1_000_000
 HOUR = 3600 * US
 DAY = 24 * HOUR
 HOURLY = Cron("0 * * * *")
-NOON = int(datetime(2026, 3, 1, 12, tzinfo=UTC).timestamp()) * US
+NOON = from_datetime(datetime(2026, 3, 1, 12, tzinfo=UTC))
 
 
 def decide(since: int, now: int, cron: Cron = HOURLY, **rules: Any) -> DueDecision:
-    return decide_due(cron, "s", since, now, SchedulePolicy(**rules))
+    return decide_due(cron, "s", Micros(since), Micros(now), SchedulePolicy(**rules))
 
 
 def test_nothing_is_due_yet() -> None:
-    assert decide(NOON, NOON + HOUR - 1) == DueDecision((), None, "", NOON, NOON + HOUR)
+    assert decide(NOON, NOON + HOUR - 1) == DueDecision((), None, "", NOON, Micros(NOON + HOUR))
 
 
 @pytest.mark.parametrize("policy", ["skip", "run_once", "run_all"])
 def test_an_instant_on_time_is_fired_by_every_policy(policy: str) -> None:
     assert decide(NOON, NOON + HOUR, catchup=policy) == DueDecision(
-        (NOON + HOUR,), None, "", NOON + HOUR, NOON + 2 * HOUR
+        (Micros(NOON + HOUR),), None, "", Micros(NOON + HOUR), Micros(NOON + 2 * HOUR)
     )
 
 
@@ -57,7 +58,9 @@ def test_skip_fires_nothing_that_is_old() -> None:
     three = NOON + 15 * HOUR
     assert decide(NOON, three + HOUR - 1, daily).fire_us == (three,)
     found = decide(NOON, three + HOUR, daily)
-    assert found == DueDecision((), (three, three), "missed by 3600 s or more", three, three + DAY)
+    assert found == DueDecision(
+        (), (Micros(three), Micros(three)), "missed by 3600 s or more", Micros(three), Micros(three + DAY)
+    )
     assert decide(NOON, three + HOUR, daily, misfire_grace_seconds=3601).fire_us == (three,)
 
 
@@ -110,28 +113,34 @@ def test_a_year_of_seconds_costs_no_walk() -> None:
 def test_a_clock_that_goes_back_fires_nothing_twice(back: int, policy: str) -> None:
     first = decide(NOON, NOON + HOUR, catchup=policy)
     found = decide(first.decided_until_us, NOON + HOUR - back, catchup=policy)
-    assert found == DueDecision((), None, "", first.decided_until_us, NOON + 2 * HOUR)
+    assert found == DueDecision((), None, "", first.decided_until_us, Micros(NOON + 2 * HOUR))
 
 
 def test_the_window() -> None:
     window: dict[str, Any] = {"start_us": NOON + 2 * HOUR, "end_us": NOON + 4 * HOUR, "catchup": "run_all"}
-    assert decide(NOON, NOON + HOUR, **window) == DueDecision((), None, "", NOON, NOON + 2 * HOUR)
+    assert decide(NOON, NOON + HOUR, **window) == DueDecision((), None, "", NOON, Micros(NOON + 2 * HOUR))
     found = decide(NOON, NOON + 9 * HOUR, **window)
-    assert found == DueDecision((NOON + 2 * HOUR, NOON + 3 * HOUR), None, "", NOON + 3 * HOUR, None)
-    assert decide(NOON + 3 * HOUR, NOON + 9 * HOUR, **window) == DueDecision((), None, "", NOON + 3 * HOUR, None)
+    assert found == DueDecision(
+        (Micros(NOON + 2 * HOUR), Micros(NOON + 3 * HOUR)), None, "", Micros(NOON + 3 * HOUR), None
+    )
+    assert decide(NOON + 3 * HOUR, NOON + 9 * HOUR, **window) == DueDecision(
+        (), None, "", Micros(NOON + 3 * HOUR), None
+    )
 
 
 def test_jitter_is_the_same_everywhere_and_ends_before_the_next_instant() -> None:
     rules = SchedulePolicy(jitter_seconds=7200)
-    times = [jittered_fire_time(HOURLY, "a", NOON + h * HOUR, rules) - h * HOUR - NOON for h in range(500)]
+    times = [jittered_fire_time(HOURLY, "a", Micros(NOON + h * HOUR), rules) - h * HOUR - NOON for h in range(500)]
     assert times == [
-        jittered_fire_time(Cron("0 * * * *"), "a", NOON + h * HOUR, rules) - h * HOUR - NOON for h in range(500)
+        jittered_fire_time(Cron("0 * * * *"), "a", Micros(NOON + h * HOUR), rules) - h * HOUR - NOON for h in range(500)
     ]
     assert all(0 <= t < HOUR for t in times)
     assert len(set(times)) == 500
     assert times[0] == 368_483_583  # on every machine, under every version
     assert 0.4 < sum(times) / 500 / HOUR < 0.6
-    assert times != [jittered_fire_time(HOURLY, "b", NOON + h * HOUR, rules) - h * HOUR - NOON for h in range(500)]
+    assert times != [
+        jittered_fire_time(HOURLY, "b", Micros(NOON + h * HOUR), rules) - h * HOUR - NOON for h in range(500)
+    ]
     assert all(
         jittered_fire_time(HOURLY, "a", NOON, SchedulePolicy(jitter_seconds=5)) - NOON < 5 * US for _ in range(3)
     )
@@ -139,10 +148,10 @@ def test_jitter_is_the_same_everywhere_and_ends_before_the_next_instant() -> Non
 
 def test_jitter_delays_what_is_due() -> None:
     rules = SchedulePolicy(jitter_seconds=1800)
-    at = jittered_fire_time(HOURLY, "s", NOON + HOUR, rules)
+    at = jittered_fire_time(HOURLY, "s", Micros(NOON + HOUR), rules)
     assert NOON + HOUR < at < NOON + HOUR + 1800 * US
     assert decide(NOON, at - 1, jitter_seconds=1800) == DueDecision((), None, "", NOON, at)
-    assert decide(NOON, at, jitter_seconds=1800).fire_us == (NOON + HOUR,)
+    assert decide(NOON, at, jitter_seconds=1800).fire_us == (Micros(NOON + HOUR),)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +179,7 @@ def test_overlap() -> None:
 # -- the reference
 
 
-def reference(cron: Cron, since: int, now: int, rules: SchedulePolicy) -> tuple[list[int], int]:
+def reference(cron: Cron, since: int, now: int, rules: SchedulePolicy) -> tuple[list[Micros], int]:
     """What to fire and how many to pass over, from a list of every instant."""
     low = since if rules.start_us is None else max(since, rules.start_us - 1)
     high = now if rules.end_us is None else min(now, rules.end_us - 1)
@@ -187,8 +196,8 @@ def reference(cron: Cron, since: int, now: int, rules: SchedulePolicy) -> tuple[
     return fire, len(missed) - len(fire)
 
 
-def fires_between(cron: Cron, low: int, high: int) -> list[int]:
-    found, at = [], cron.next_after(low)
+def fires_between(cron: Cron, low: int, high: int) -> list[Micros]:
+    found, at = [], cron.next_after(Micros(low))
     while at is not None and at <= high:
         found.append(at)
         at = cron.next_after(at)
@@ -216,8 +225,8 @@ def test_down_for_an_hour_a_day_a_year(cron: Cron, since: int, down: int, rules:
     wake, lost, at = None, 0, since
     fired: list[int] = []
     for _ in range(20):
-        found = decide_due(cron, "s", at, now, rules)
-        assert found == decide_due(cron, "s", at, now, rules)
+        found = decide_due(cron, "s", Micros(at), Micros(now), rules)
+        assert found == decide_due(cron, "s", Micros(at), Micros(now), rules)
         assert found.decided_until_us >= at
         if found.skipped_us is not None:
             lost += len(fires_between(cron, found.skipped_us[0] - 1, found.skipped_us[1]))
@@ -228,7 +237,7 @@ def test_down_for_an_hour_a_day_a_year(cron: Cron, since: int, down: int, rules:
             break
     assert (fired, lost) == (expected, passed)
     assert wake is None or wake > now
-    assert decide_due(cron, "s", at, now, rules).fire_us == ()
+    assert decide_due(cron, "s", Micros(at), Micros(now), rules).fire_us == ()
 
 
 @given(st.sampled_from(CRONS), st.lists(st.integers(-3 * HOUR, 30 * HOUR), max_size=12), RULES)
@@ -236,7 +245,7 @@ def test_no_instant_is_fired_twice_whatever_the_clock_does(cron: Cron, steps: li
     at = now = NOON
     fired: list[int] = []
     for step in steps:
-        now += step
+        now = Micros(now + step)
         found = decide_due(cron, "s", at, now, rules)
         assert all(jittered_fire_time(cron, "s", i, rules) <= now for i in found.fire_us)
         fired += found.fire_us
@@ -256,4 +265,4 @@ def test_a_punctual_scheduler_fires_everything_under_every_policy(cron: Cron, co
             at = found.decided_until_us
             assert found.next_check_us is not None
             now = found.next_check_us
-        assert fired == list(cron.between(NOON, 2 * now, count - 1))
+        assert fired == list(cron.between(NOON, Micros(2 * now), count - 1))

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdwater.errors import HoldwaterError, ScheduleError
+from holdwater.model.time import Micros, from_datetime
 from holdwater.schedules import Cron
 from holdwater.schedules import zones as zones_module
 from holdwater.schedules.zones import EARLIEST_SECOND, LATEST_SECOND, instants_at, known_zones, offset_interval
@@ -22,13 +23,13 @@ from tests.schedules.sample import expressions
 US = 1_000_000
 
 
-def micros(text: str) -> int:
-    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * US
+def micros(text: str) -> Micros:
+    return from_datetime(datetime.fromisoformat(text).replace(tzinfo=UTC))
 
 
 def local_fires(cron: Cron, text: str, count: int = 3) -> list[str]:
     """The next fires after a moment in UTC, as the clocks of the zone show them."""
-    found = cron.between(micros(text), LATEST_SECOND * US, count)
+    found = cron.between(micros(text), Micros(LATEST_SECOND * US), count)
     return [f"{datetime.fromtimestamp(i / US, ZoneInfo(cron.timezone)):%Y-%m-%d %H:%M:%S%z}" for i in found]
 
 
@@ -70,8 +71,8 @@ def test_next(expression: str, after: str, expected: str) -> None:
     assert local_fires(cron, after, 1) == [f"{expected}+0000"]
     following = cron.next_after(micros(after))
     assert following is not None
-    assert cron.at_or_before(following) == cron.previous_before(following + 1) == following
-    assert cron.next_after(following - 1) == following
+    assert cron.at_or_before(following) == cron.previous_before(Micros(following + 1)) == following
+    assert cron.next_after(Micros(following - 1)) == following
 
 
 def test_fixed_time_in_a_skipped_hour_fires_once_after_it() -> None:
@@ -114,10 +115,10 @@ def test_a_day_left_out_fires_when_the_next_begins() -> None:
 def test_the_ends_of_time_are_none() -> None:
     cron = Cron("* * * * *", "Europe/Berlin")
     for far in (micros("9999-12-30 00:00"), 10**30):
-        assert cron.next_after(far) is None
-    assert cron.next_after(-(10**30)) is not None
-    assert cron.previous_before(-(10**30)) is None
-    assert cron.at_or_before(10**30) is not None
+        assert cron.next_after(Micros(far)) is None
+    assert cron.next_after(Micros(-(10**30))) is not None
+    assert cron.previous_before(Micros(-(10**30))) is None
+    assert cron.at_or_before(Micros(10**30)) is not None
 
 
 @pytest.mark.parametrize("expression", ["* 2 * 3 SUN#2", "*/5 2 * 3 SUN#2"])
@@ -132,13 +133,13 @@ def test_the_latest_of_a_year_of_seconds_is_found_without_a_walk(monkeypatch: py
 
     def counted(self: Cron, at: int) -> int | None:
         calls[0] += 1
-        return step(self, at)
+        return step(self, Micros(at))
 
     monkeypatch.setattr(Cron, "at_or_before", counted)
     end = micros("2026-01-01 00:00")
     assert cron.between(micros("2025-01-01 00:00"), end, 3, latest=True) == (end - 2 * US, end - US, end)
     assert calls[0] < 5
-    assert cron.between(end, end + 10 * US, 0) == cron.between(end, end - 1, 5) == ()
+    assert cron.between(end, Micros(end + 10 * US), 0) == cron.between(end, Micros(end - 1), 5) == ()
 
 
 def test_a_value() -> None:
@@ -268,7 +269,7 @@ def test_nothing_but_a_schedule_error(expression: str, zone: str) -> None:
     except ScheduleError:
         return
     assert cron.explain()
-    following = cron.next_after(1_774_700_000 * US)
+    following = cron.next_after(Micros(1_774_700_000 * US))
     if following is not None:
         assert cron.at_or_before(following) == following
 
@@ -284,23 +285,23 @@ RISING = st.tuples(
 def test_there_and_back(case: tuple[str, str, int]) -> None:
     expression, zone, at = case
     cron = Cron(expression, zone)
-    before, following = cron.at_or_before(at), cron.next_after(at)
+    before, following = cron.at_or_before(Micros(at)), cron.next_after(Micros(at))
     assert before is not None
     assert following is not None
     assert before <= at < following
-    assert cron.next_after(before) == cron.next_after(following - 1) == following
-    assert cron.previous_before(following) == cron.at_or_before(following - 1) == before
-    assert cron.between(before - 1, following, 9) == (before, following)
-    assert cron.between(before - 1, following, 9, latest=True) == (before, following)
+    assert cron.next_after(before) == cron.next_after(Micros(following - 1)) == following
+    assert cron.previous_before(following) == cron.at_or_before(Micros(following - 1)) == before
+    assert cron.between(Micros(before - 1), following, 9) == (before, following)
+    assert cron.between(Micros(before - 1), following, 9, latest=True) == (before, following)
 
 
 @given(RISING)
 def test_strictly_rising(case: tuple[str, str, int]) -> None:
     expression, zone, at = case
-    found = Cron(expression, zone).between(at, LATEST_SECOND * US, 20)
+    found = Cron(expression, zone).between(Micros(at), Micros(LATEST_SECOND * US), 20)
     assert len(found) == 20
     assert list(found) == sorted(set(found))
-    assert Cron(expression, zone).between(at, found[-1], 20, latest=True) == found
+    assert Cron(expression, zone).between(Micros(at), found[-1], 20, latest=True) == found
 
 
 @given(st.sampled_from(sorted(known_zones())), st.integers(EARLIEST_SECOND, LATEST_SECOND))

@@ -4,13 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 
+from holdwater.model.time import Micros, from_datetime
 from holdwater.schedules import Cron, upcoming_fires
 
 US = 1_000_000
 
 
-def micros(text: str) -> int:
-    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * US
+def micros(text: str) -> Micros:
+    return from_datetime(datetime.fromisoformat(text).replace(tzinfo=UTC))
 
 
 NOTES = [

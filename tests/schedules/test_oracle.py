@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from holdwater.model.time import Micros
 from holdwater.schedules import Cron
 from tests.schedules.oracle import DAY, Clocks, Fields, transitions
 from tests.schedules.sample import expressions
@@ -48,7 +49,7 @@ def mismatches(
     for expression in wanted:
         expected = clocks.fires(FIELDS[expression], start, end)
         cron = Cron(expression, zone)
-        window = start * US - 1, end * US - 1, 2 * len(expected) + 10
+        window = Micros(start * US - 1), Micros(end * US - 1), 2 * len(expected) + 10
         ours = [[i // US for i in cron.between(*window)]]
         if both_ways:
             ours.append([i // US for i in cron.between(*window, latest=True)])
@@ -57,9 +58,9 @@ def mismatches(
                 yield expression, zone, at, sorted(set(found) ^ set(expected))
         for probe in (at + minutes * 60 for minutes in PROBES):  # from instants that are no fires, too
             i = bisect_right(expected, probe)
-            if i < len(expected) and cron.next_after(probe * US) != expected[i] * US:
+            if i < len(expected) and cron.next_after(Micros(probe * US)) != expected[i] * US:
                 yield expression, zone, at, [probe, expected[i]]
-            if i and cron.at_or_before(probe * US) != expected[i - 1] * US:
+            if i and cron.at_or_before(Micros(probe * US)) != expected[i - 1] * US:
                 yield expression, zone, at, [expected[i - 1], probe]
 
 

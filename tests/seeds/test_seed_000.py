@@ -20,6 +20,7 @@ import pytest
 
 import holdwater
 from holdwater import Context, DefaultRunner, StoreUnavailable, WorkflowBuilder, task
+from holdwater.model.time import Micros
 from holdwater.schedules import Cron
 from tests.postgres.cluster import Cluster
 from tests.seeds.documents import DOCS, blocks
@@ -157,7 +158,7 @@ def test_000_06_expressions(text: str, after: str, wanted: str) -> None:
     def us(moment: str) -> int:
         return int(datetime.fromisoformat(f"{moment}+00:00").timestamp()) * 1_000_000
 
-    assert Cron(expression).next_after(us(after)) == us(wanted)
+    assert Cron(expression).next_after(Micros(us(after))) == us(wanted)
 
 
 def test_000_12_13_26_history_and_statistics(run: Example, capsys: pytest.CaptureFixture[str]) -> None:

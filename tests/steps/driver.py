@@ -15,16 +15,17 @@ from holdwater.model import journal
 from holdwater.model.commands import AwaitChildren, Command, Execute, Wake
 from holdwater.model.events import Event
 from holdwater.model.ports import WorkflowDefinition
+from holdwater.model.time import Micros, add_seconds
 from holdwater.steps import Step, StepSettings, StepsRunData, StepsWorkflowDefinition, Workflow, WorkflowContext
 
-STARTED_AT_US = 1_700_000_000_000_000
+STARTED_AT_US = Micros(1_700_000_000_000_000)
 
 
 @dataclass(frozen=True)
 class FakeAttemptInfo:
     run_id: str
-    attempt_started_at: int
-    run_started_at: int = STARTED_AT_US
+    attempt_started_at: Micros
+    run_started_at: Micros = STARTED_AT_US
 
 
 class KernelRun:
@@ -38,7 +39,7 @@ class KernelRun:
         cells: Mapping[str, Any] | None = None,
         skipped_ranges: tuple[str, ...] = (),
         run_id: str = "r",
-        now: int = STARTED_AT_US,
+        now: Micros = STARTED_AT_US,
         restart: bool = False,
     ) -> None:
         self.program, self.run_id, self.now, self.restart = program, run_id, now, restart
@@ -108,7 +109,7 @@ class KernelRun:
         kind, text, cause = error.holdwater_kind, error.holdwater_text, error.__cause__
         retry_at = None
         if c.attempt < retry.max_attempts and not error.holdwater_final and retry.covers(cause, kind, text):
-            retry_at = self.now + int(retry.delay(c.attempt) * 1e6)
+            retry_at = add_seconds(self.now, retry.delay(c.attempt))
         self.error_kinds[self.program.plan.nodes[c.node].name] = kind
         self.apply(ev.Failed(c.node, c.fence, kind, text, retry_at))
 

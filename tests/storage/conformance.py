@@ -32,6 +32,7 @@ from holdwater.model.records import (
     RunUpdate,
     WorkRow,
 )
+from holdwater.model.time import Micros
 from tests.storage.factories import make_run_row, make_work_row, new_run_update, run_update
 
 ORDERS = ("orders",)
@@ -81,11 +82,11 @@ class StoreConformance:
         ]
         head = make_run_row("r1", 2, error="e", reason="r", finished_at=5, paused_at=6, deadline_at=7, status="failed")
         head = replace(head, idempotency_key="k", inputs_digest="d")
-        assert store.commit([RunUpdate(head, 0, ['["a",1]', '["b"]'], 1_000, is_new=True, work_added=rows)]) == [
-            Committed()
-        ]
+        assert store.commit(
+            [RunUpdate(head, 0, ['["a",1]', '["b"]'], Micros(1_000), is_new=True, work_added=rows)]
+        ) == [Committed()]
         assert store.run("r1") == head
-        assert store.journal("r1") == [JournalRow(1, 1_000, '[["a",1],["b"]]')]
+        assert store.journal("r1") == [JournalRow(1, Micros(1_000), '[["a",1],["b"]]')]
         assert store.work("r1") == rows
 
     def test_an_update_changes_run_row_journal_and_work(self, store: Store) -> None:
@@ -102,7 +103,7 @@ class StoreConformance:
         change.run.inputs_digest = "d"
         assert store.commit([change]) == [Committed()]
         assert store.run("r1") == change.run
-        assert store.journal("r1", 1) == [JournalRow(2, 2_000, '[["succeeded"]]')]
+        assert store.journal("r1", 1) == [JournalRow(2, Micros(2_000), '[["succeeded"]]')]
         assert store.work("r1") == [make_work_row("r1", 1, started=True), make_work_row("r1", 2)]
 
     def test_an_update_keeps_the_immutable_fields(self, store: Store) -> None:
@@ -316,18 +317,18 @@ class StoreConformance:
     def test_a_claim_takes_the_oldest_due_first(self, store: Store) -> None:
         due = {"r1": 30, "r2": 10, "r3": 20}
         store.commit([new_run_update(r, [make_work_row(r, due_at=at)]) for r, at in due.items()])
-        taken = store.claim("me", 500, 30, 2, ORDERS)
+        taken = store.claim("me", Micros(500), Micros(30), 2, ORDERS)
         assert taken == [make_work_row("r2", due_at=10), make_work_row("r3", due_at=20)]
         assert store.work("r2") == [make_work_row("r2", due_at=10, owner="me", lease_until=500)]
-        assert run_ids(store.claim("me", 500, 30, 9, ORDERS)) == ["r1"]
+        assert run_ids(store.claim("me", Micros(500), Micros(30), 9, ORDERS)) == ["r1"]
 
     @pytest.mark.parametrize("kind", ["wake", "children"])
     def test_what_needs_no_slot_is_claimed_when_it_is_due(self, store: Store, kind: str) -> None:
         store.commit([new_run_update("r1", [make_work_row("r1", kind=kind, due_at=99)])])
         for bodies in (True, False):
-            assert store.claim("me", 500, 98, 9, ORDERS, bodies=bodies) == []
-            assert store.claim("me", 500, 98, 9, ORDERS, "r1", bodies=bodies) == []
-        assert run_ids(store.claim("me", 500, 99, 9, ORDERS)) == ["r1"]
+            assert store.claim("me", Micros(500), Micros(98), 9, ORDERS, bodies=bodies) == []
+            assert store.claim("me", Micros(500), Micros(98), 9, ORDERS, "r1", bodies=bodies) == []
+        assert run_ids(store.claim("me", Micros(500), Micros(99), 9, ORDERS)) == ["r1"]
 
     @pytest.mark.parametrize("under", [None, "r1"])
     @pytest.mark.parametrize("ahead", [1, 1 << 60])
@@ -341,15 +342,15 @@ class StoreConformance:
             make_work_row("r1", 2, kind="wake", due_at=101),
         ]
         store.commit([new_run_update("r1", rows)])
-        assert store.claim("me", 500, 100, 9, ORDERS, under) == [rows[1], rows[0]]
+        assert store.claim("me", Micros(500), Micros(100), 9, ORDERS, under) == [rows[1], rows[0]]
 
     def test_a_claim_has_a_limit_for_bodies_and_for_the_others(self, store: Store) -> None:
         """What needs no slot takes none away from bodies, however much of it there is, and however old."""
         timers = [make_work_row("r1", node, kind="wake", due_at=node) for node in range(4)]
         rows = [make_work_row("r1", 4 + node, due_at=50 + node) for node in range(4)]
         store.commit([new_run_update("r1", [*timers, *rows])])
-        assert store.claim("me", 500, 100, 3, ORDERS) == [*timers[:3], *rows[:3]]
-        assert store.claim("me", 500, 100, 3, ORDERS) == [timers[3], rows[3]]
+        assert store.claim("me", Micros(500), Micros(100), 3, ORDERS) == [*timers[:3], *rows[:3]]
+        assert store.claim("me", Micros(500), Micros(100), 3, ORDERS) == [timers[3], rows[3]]
 
     def test_work_due_at_once_is_claimed_in_the_order_of_runs_and_nodes(self, store: Store) -> None:
         store.commit(
@@ -358,7 +359,11 @@ class StoreConformance:
                 new_run_update("r1", [make_work_row("r1", 5)]),
             ]
         )
-        assert [(w.run_id, w.node) for w in store.claim("me", 500, 100, 9, ORDERS)] == [("r1", 5), ("r2", 0), ("r2", 1)]
+        assert [(w.run_id, w.node) for w in store.claim("me", Micros(500), Micros(100), 9, ORDERS)] == [
+            ("r1", 5),
+            ("r2", 0),
+            ("r2", 1),
+        ]
 
     def test_a_claim_passes_over_what_is_owned_parked_or_unknown(self, store: Store) -> None:
         store.commit(
@@ -369,11 +374,11 @@ class StoreConformance:
                 new_run_update("r4", [make_work_row("r4", started=True, reclaimed=True)]),
             ]
         )
-        assert store.claim("me", 500, 100, 9, ["orders", "mails"]) == [
+        assert store.claim("me", Micros(500), Micros(100), 9, ["orders", "mails"]) == [
             make_work_row("r4", started=True, reclaimed=True)
         ]
-        assert store.claim("me", 500, 100, 9, []) == []
-        assert run_ids(store.claim("me", 500, 100, 9, {"bills", "'"})) == ["r3"]
+        assert store.claim("me", Micros(500), Micros(100), 9, []) == []
+        assert run_ids(store.claim("me", Micros(500), Micros(100), 9, {"bills", "'"})) == ["r3"]
 
     def test_a_claim_passes_over_bodies_there_is_no_slot_for(self, store: Store) -> None:
         timer = make_work_row("r1", 1, kind="wake", due_at=4)
@@ -386,18 +391,20 @@ class StoreConformance:
         store.commit([new_run_update("r1", [*mine, timer]), new_run_update("r2", [mail], workflow="mails")])
         names = ["orders", "mails"]
         full = [("orders", node) for node in range(3)]
-        assert [(w.run_id, w.node) for w in store.claim("me", 500, 5, 9, names, passed_over=full)] == [
+        assert [(w.run_id, w.node) for w in store.claim("me", Micros(500), Micros(5), 9, names, passed_over=full)] == [
             ("r2", 0), ("r1", 3), ("r1", 1),
         ]  # fmt: skip
-        assert [(w.run_id, w.node) for w in store.claim("me", 500, 9, 9, names, bodies=False)] == [("r1", 2)]
-        assert [(w.run_id, w.node) for w in store.claim("me", 500, 9, 9, names)] == [("r1", 0)]
+        assert [(w.run_id, w.node) for w in store.claim("me", Micros(500), Micros(9), 9, names, bodies=False)] == [
+            ("r1", 2)
+        ]
+        assert [(w.run_id, w.node) for w in store.claim("me", Micros(500), Micros(9), 9, names)] == [("r1", 0)]
 
     @pytest.mark.parametrize("limit", [0, -1])
     def test_a_claim_of_no_more_than_some_timers(self, store: Store, limit: int) -> None:
         store.commit([new_run_update("r1", [make_work_row("r1", node, kind="wake") for node in range(3)])])
-        assert store.claim("me", 500, 100, limit, ORDERS, bodies=False) == []
-        assert len(store.claim("me", 500, 100, 2, ORDERS, bodies=False)) == 2
-        assert store.claim("me", 500, 100, 9, ["mails"], bodies=False) == []
+        assert store.claim("me", Micros(500), Micros(100), limit, ORDERS, bodies=False) == []
+        assert len(store.claim("me", Micros(500), Micros(100), 2, ORDERS, bodies=False)) == 2
+        assert store.claim("me", Micros(500), Micros(100), 9, ["mails"], bodies=False) == []
 
     def test_released_work_is_not_started_unless_it_was_reclaimed(self, store: Store) -> None:
         rows = [
@@ -411,13 +418,15 @@ class StoreConformance:
     @pytest.mark.parametrize("limit", [0, -1])
     def test_a_claim_of_nothing_takes_nothing(self, store: Store, limit: int) -> None:
         store.commit([new_run_update("r1", [make_work_row("r1")])])
-        assert store.claim("me", 500, 100, limit, ORDERS) == []
+        assert store.claim("me", Micros(500), Micros(100), limit, ORDERS) == []
         assert store.work("r1") == [make_work_row("r1")]
 
     def test_reclaimed_work_stays_marked_as_started_when_claimed(self, store: Store) -> None:
         store.commit([new_run_update("r1", [make_work_row("r1", owner="dead", started=True)])])
-        store.reclaim_expired(100)
-        assert store.claim("me", 500, 100, 9, ORDERS) == [make_work_row("r1", started=True, reclaimed=True)]
+        store.reclaim_expired(Micros(100))
+        assert store.claim("me", Micros(500), Micros(100), 9, ORDERS) == [
+            make_work_row("r1", started=True, reclaimed=True)
+        ]
 
     def test_claimers_in_threads_never_get_one_row_twice(self, store: Store) -> None:
         store.commit([new_run_update(f"r{i:03}", [make_work_row(f"r{i:03}")]) for i in range(200)])
@@ -426,7 +435,7 @@ class StoreConformance:
         def claim(thread: int) -> list[str]:
             together.wait()
             mine: list[str] = []
-            while taken := store.claim(f"owner {thread}", 500, 100, 7, ORDERS):
+            while taken := store.claim(f"owner {thread}", Micros(500), Micros(100), 7, ORDERS):
                 mine += run_ids(taken)
             return mine
 
@@ -436,17 +445,17 @@ class StoreConformance:
 
     def test_released_work_is_free_again(self, store: Store) -> None:
         store.commit([new_run_update("r1", [make_work_row("r1", reclaimed=True), make_work_row("r1", 1)])])
-        taken = store.claim("me", 500, 100, 9, ORDERS)
+        taken = store.claim("me", Micros(500), Micros(100), 9, ORDERS)
         store.release("me", taken[:1])
         assert store.work("r1") == [
             make_work_row("r1", reclaimed=True),
             make_work_row("r1", 1, owner="me", lease_until=500),
         ]
-        assert store.claim("you", 600, 100, 9, ORDERS) == taken[:1]
+        assert store.claim("you", Micros(600), Micros(100), 9, ORDERS) == taken[:1]
 
     def test_only_the_owner_releases(self, store: Store) -> None:
         store.commit([new_run_update("r1", [make_work_row("r1")])])
-        taken = store.claim("me", 500, 100, 9, ORDERS)
+        taken = store.claim("me", Micros(500), Micros(100), 9, ORDERS)
         store.release("you", taken)
         store.release("me", [])
         store.release("me", [make_work_row("r1", 8), make_work_row("nobody")])
@@ -459,7 +468,7 @@ class StoreConformance:
         )
         store.commit([run_update("r1", 1, parked=True, status="paused", work_added=[make_work_row("r1", 2)])])
         assert store.work("r1") == [owned, make_work_row("r1", 1, parked=True), make_work_row("r1", 2, parked=True)]
-        assert run_ids(store.claim("me", 500, 100, 9, ORDERS)) == ["r2"]
+        assert run_ids(store.claim("me", Micros(500), Micros(100), 9, ORDERS)) == ["r2"]
         store.commit([run_update("r1", 2, parked=False)])
         assert store.work("r1") == [owned, make_work_row("r1", 1), make_work_row("r1", 2)]
 
@@ -469,12 +478,12 @@ class StoreConformance:
         store.commit([new_run_update("r1", rows)])
         store.commit([run_update("r1", 1, parked=True, status="paused")])
         store.release("me", rows[:1])
-        store.reclaim_expired(100)
+        store.reclaim_expired(Micros(100))
         assert store.work("r1") == [
             make_work_row("r1", 0, parked=True),
             make_work_row("r1", 1, parked=True, reclaimed=True),
         ]
-        assert store.claim("me", 500, 100, 9, ORDERS) == []
+        assert store.claim("me", Micros(500), Micros(100), 9, ORDERS) == []
 
     # -- owners
 
@@ -482,18 +491,18 @@ class StoreConformance:
         store.commit(
             [new_run_update("r1", [make_work_row("r1", owner="dead", lease_until=999), make_work_row("r1", 1)])]
         )
-        assert store.reclaim_expired(100) == (1 if place.detects_dead_owners else 0)
-        store.reclaim_expired(1000)
+        assert store.reclaim_expired(Micros(100)) == (1 if place.detects_dead_owners else 0)
+        store.reclaim_expired(Micros(1000))
         assert store.work("r1") == [make_work_row("r1", reclaimed=True), make_work_row("r1", 1)]
-        assert store.reclaim_expired(100) == 0
+        assert store.reclaim_expired(Micros(100)) == 0
 
     def test_the_work_of_a_live_owner_stays_until_it_unregisters(self, place: StoreLocation, store: Store) -> None:
         store.register("me")
         store.register("me")
         store.commit([new_run_update("r1", [make_work_row("r1", owner="me", lease_until=999)])])
-        assert store.reclaim_expired(1000) == 0
+        assert store.reclaim_expired(Micros(1000)) == 0
         store.unregister("me")
-        assert store.reclaim_expired(100 if place.detects_dead_owners else 1000) == 1
+        assert store.reclaim_expired(Micros(100 if place.detects_dead_owners else 1000)) == 1
 
     def test_unregistering_a_stranger_does_nothing(self, store: Store) -> None:
         store.unregister("nobody")
@@ -502,9 +511,9 @@ class StoreConformance:
     def test_an_owner_may_have_any_name(self, store: Store, owner: str) -> None:
         store.register(owner)
         store.commit([new_run_update("r1", [make_work_row("r1", owner=owner)])])
-        assert store.reclaim_expired(100) == 0
+        assert store.reclaim_expired(Micros(100)) == 0
         store.unregister(owner)
-        assert store.reclaim_expired(100) == 1
+        assert store.reclaim_expired(Micros(100)) == 1
 
     def test_owners_of_another_store_keep_what_they_renew(self, place: StoreLocation, store: Store) -> None:
         if not place.shared:
@@ -523,21 +532,21 @@ class StoreConformance:
             ]
         )
         if place.detects_dead_owners:  # it lives, and so it only has not come to renewing
-            assert store.reclaim_expired(100) == 0
+            assert store.reclaim_expired(Micros(100)) == 0
         else:
-            assert store.reclaim_expired(100) == 1
+            assert store.reclaim_expired(Micros(100)) == 1
             assert [(w.owner, w.reclaimed) for w in store.work("r1")] == [(None, True), ("they", False)]
-        second.renew("they", 200)
-        assert store.reclaim_expired(150) == 0
+        second.renew("they", Micros(200))
+        assert store.reclaim_expired(Micros(150)) == 0
         second.close()
-        assert store.reclaim_expired(150 if place.detects_dead_owners else 201) == (
+        assert store.reclaim_expired(Micros(150 if place.detects_dead_owners else 201)) == (
             2 if place.detects_dead_owners else 1
         )
 
     def test_a_store_does_not_reclaim_from_its_own_owners(self, store: Store) -> None:
         store.register("me")
         store.commit([new_run_update("r1", [make_work_row("r1", owner="me", lease_until=1)])])
-        assert store.reclaim_expired(10**15) == 0
+        assert store.reclaim_expired(Micros(10**15)) == 0
 
     def test_renewing_extends_every_lease_of_the_owner(self, store: Store) -> None:
         store.commit(
@@ -546,8 +555,8 @@ class StoreConformance:
                 for r, o in (("r1", "me"), ("r2", "me"), ("r3", "you"))
             ]
         )
-        store.renew("me", 700)
-        store.renew("nobody", 900)
+        store.renew("me", Micros(700))
+        store.renew("nobody", Micros(900))
         assert [store.work(r)[0].lease_until for r in ("r1", "r2", "r3")] == [700, 700, 5]
 
     # -- lists
@@ -565,10 +574,10 @@ class StoreConformance:
                 ),  # left to its owner
             ]
         )
-        assert store.overdue(50) == [("r2", "orders", 40), ("r1", "bills", 50)]
+        assert store.overdue(Micros(50)) == [("r2", "orders", 40), ("r1", "bills", 50)]
         store.commit([run_update("r2", 1, deadline_at=40, finished_at=45, status="failed")])
-        assert store.overdue(39) == []
-        assert store.overdue(60) == [("r1", "bills", 50), ("r3", "orders", 60)]
+        assert store.overdue(Micros(39)) == []
+        assert store.overdue(Micros(60)) == [("r1", "bills", 50), ("r3", "orders", 60)]
 
     def test_runs_are_listed_newest_first_by_what_is_asked(self, store: Store) -> None:
         kinds = [("orders", "running"), ("bills", "running"), ("orders", "failed"), ("orders", "running")]
@@ -639,19 +648,21 @@ class StoreConformance:
         kinds = [("orders", "running"), ("bills", "paused"), ("orders", "failed"), ("orders", "running")]
         born = [new_run_update(f"r{i}", workflow=w, status=s, created_at=10 * i) for i, (w, s) in enumerate(kinds)]
         store.commit([*born, new_run_update("r3/m.0.1", created_at=40, parent_id="r3")])
-        assert run_ids(store.runs(RunFilter(since=10))) == ["r3/m.0.1", "r3", "r2", "r1"]
-        assert run_ids(store.runs(RunFilter(since=11, top_level=True))) == ["r3", "r2"]
-        assert run_ids(store.runs(RunFilter(since=11, status="running", top_level=True))) == ["r3"]
+        assert run_ids(store.runs(RunFilter(since=Micros(10)))) == ["r3/m.0.1", "r3", "r2", "r1"]
+        assert run_ids(store.runs(RunFilter(since=Micros(11), top_level=True))) == ["r3", "r2"]
+        assert run_ids(store.runs(RunFilter(since=Micros(11), status="running", top_level=True))) == ["r3"]
         assert (
-            run_ids(store.runs(RunFilter(since=41))) == run_ids(store.runs(RunFilter(since=41, parent_id="r3"))) == []
+            run_ids(store.runs(RunFilter(since=Micros(41))))
+            == run_ids(store.runs(RunFilter(since=Micros(41), parent_id="r3")))
+            == []
         )
-        assert run_ids(store.runs(RunFilter(since=40, parent_id="r3"))) == ["r3/m.0.1"]
+        assert run_ids(store.runs(RunFilter(since=Micros(40), parent_id="r3"))) == ["r3/m.0.1"]
         assert store.count_runs(RunFilter(limit=1, offset=3, before_id="r1")) == {
             "running": 3,
             "paused": 1,
             "failed": 1,
         }
-        assert store.count_runs(RunFilter(since=11, top_level=True)) == {"running": 1, "failed": 1}
+        assert store.count_runs(RunFilter(since=Micros(11), top_level=True)) == {"running": 1, "failed": 1}
         assert store.count_runs(RunFilter(workflow="orders", status="running")) == {"running": 3}
         assert store.count_runs(RunFilter(parent_id="r3")) == {"running": 1}
         assert store.count_runs(RunFilter(workflow="unknown")) == {}
@@ -776,7 +787,7 @@ class StoreConformance:
         store.commit(
             [new_run_update("fork", forked_from="old"), run_update("late", 1, finished_at=20, status="completed")]
         )
-        assert store.prune(20, (), 9) == PruneResult(1, None)
+        assert store.prune(Micros(20), (), 9) == PruneResult(1, None)
         assert (store.run("old"), store.journal("old"), store.work("old")) == (None, [], [])
         assert [row.id for row in store.iter_runs()] == ["fork", "late", "open"]
         assert store.read(["old", "fork"])["fork"].entries == store.journal("fork") != []
@@ -795,12 +806,12 @@ class StoreConformance:
         store.commit([over("b"), over("b/1", "b"), new_run_update("b/1/1", parent_id="b/1")])
         store.commit([over("c"), over("c/1", "c"), over("d"), over("d/1", "d")])
         store.commit([new_run_update("e"), over("e/1", "e")])
-        assert store.prune(6, ["c/1", "d", "nobody"], 9) == PruneResult(4, None)
+        assert store.prune(Micros(6), ["c/1", "d", "nobody"], 9) == PruneResult(4, None)
         left = ["b", "b/1", "b/1/1", "c", "c/1", "d", "d/1", "e", "e/1"]
         assert sorted(row.id for row in store.iter_runs()) == left
         assert run_ids(store.runs(RunFilter(parent_id="a"))) == []
         store.commit([run_update("b/1/1", 1, finished_at=7, status="cancelled", parent_id="b/1")])
-        assert store.prune(6, (), 9) == PruneResult(7, None)
+        assert store.prune(Micros(6), (), 9) == PruneResult(7, None)
         assert sorted(row.id for row in store.iter_runs()) == ["e", "e/1"]
 
     def test_prune_continues_after_its_cursor(self, store: Store) -> None:
@@ -810,12 +821,12 @@ class StoreConformance:
         gone = []
         while after is not None:
             before = {row.id for row in store.iter_runs()}
-            forgotten = store.prune(9, ["r4"], 2, after)
+            forgotten = store.prune(Micros(9), ["r4"], 2, after)
             gone.append(sorted(before - {row.id for row in store.iter_runs()}))
             assert forgotten.runs == len(gone[-1])
             after = forgotten.rest
         assert gone == [["r5"], ["r2", "r3"], ["r1"]], "the first to end first; what stays is not looked at again"
-        assert store.prune(99, (), 0) == PruneResult(0, None)
+        assert store.prune(Micros(99), (), 0) == PruneResult(0, None)
         assert sorted(row.id for row in store.iter_runs()) == ["r0", "r0/1", "r4"]
 
     def test_prune_keeps_unfinished_runs(self, store: Store) -> None:
@@ -824,8 +835,8 @@ class StoreConformance:
         )
         store.commit([run_update("r1", 1, status="running"), run_update("r2", 1, status="running")])
         store.commit([run_update("r2", 2, status="failed", finished_at=50)])
-        assert store.prune(50, (), 9) == PruneResult(0, None)
-        assert store.prune(51, (), 9) == PruneResult(1, None)
+        assert store.prune(Micros(50), (), 9) == PruneResult(0, None)
+        assert store.prune(Micros(51), (), 9) == PruneResult(1, None)
         assert store.run("r1") is not None
         assert store.commit([run_update("r2", 3)]) == [Conflict()], "who tries it again is told"
 

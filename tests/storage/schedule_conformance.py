@@ -14,7 +14,8 @@ import pytest
 from holdwater.errors import RunnerClosed, StoreError
 from holdwater.model.ports import Store
 from holdwater.model.records import Notification
-from holdwater.model.schedules import FireCounts, FireRow, Firing, ScheduleRow
+from holdwater.model.schedules import FireCounts, FireRow, FireState, Firing, ScheduleRow
+from holdwater.model.time import Micros
 from tests.storage.conformance import StoreLocation
 from tests.storage.factories import make_work_row, new_run_update, run_update
 
@@ -22,6 +23,12 @@ from tests.storage.factories import make_work_row, new_run_update, run_update
 def make_cron_schedule(schedule_id: str, **fields: Any) -> ScheduleRow:
     given: dict[str, Any] = dict(kind="cron", name=None, workflow="orders", created_at=1, next_at=100, settled_at=50)
     return ScheduleRow(schedule_id, **(given | fields))
+
+
+def fire_row(
+    schedule_id: str, scheduled_at: int, state: FireState, claimed_at: int, run_id: str | None = None, **fields: Any
+) -> FireRow:
+    return FireRow(schedule_id, Micros(scheduled_at), state, Micros(claimed_at), run_id, **fields)
 
 
 def put_and_read(store: Store, row: ScheduleRow) -> ScheduleRow:
@@ -47,7 +54,8 @@ class ScheduleConformance:
     def test_a_schedule_comes_back_as_it_was(self, store: Store) -> None:
         full = ScheduleRow(
             "s1", "trigger", "näme", "w", "* * * * *", "Europe/Berlin", '{"a":1}', False, "run_all", 7, 1 << 40,
-            "queue", 3, 4, 5, 6, True, 8, 9, 1 << 60, 11, 12, "error", 0,
+            "queue", 3, Micros(4), Micros(5), 6, True,
+            Micros(8), Micros(9), Micros(1 << 60), Micros(11), Micros(12), "error", 0,
         )  # fmt: skip
         assert put_and_read(store, full) == replace(full, version=1)
         assert put_and_read(store, make_cron_schedule("s2")) == make_cron_schedule("s2", version=1)
@@ -93,12 +101,12 @@ class ScheduleConformance:
         put_and_read(store, make_cron_schedule("never", next_at=None))
         put_and_read(store, make_cron_schedule("foreign", workflow="unknown", next_at=1))
         put_and_read(store, make_cron_schedule("t", kind="trigger", name="orders", workflow="unknown", next_at=2))
-        assert [s.id for s in store.due_schedules("cron", 99, 10, ["orders", "x"])] == ["s3", "s2", "s1"]
-        assert [s.id for s in store.due_schedules("cron", 99, 2, ["orders"])] == ["s3", "s2"]
+        assert [s.id for s in store.due_schedules("cron", Micros(99), 10, ["orders", "x"])] == ["s3", "s2", "s1"]
+        assert [s.id for s in store.due_schedules("cron", Micros(99), 2, ["orders"])] == ["s3", "s2"]
         assert store.next_due("cron", ["orders"]) == 97
-        assert store.due_schedules("cron", 99, 10, []) == []
+        assert store.due_schedules("cron", Micros(99), 10, []) == []
         assert store.next_due("cron", []) is None
-        assert [s.id for s in store.due_schedules("trigger", 99, 10, ["orders"])] == ["t"]
+        assert [s.id for s in store.due_schedules("trigger", Micros(99), 10, ["orders"])] == ["t"]
         assert store.next_due("trigger", ["orders"]) == 2
 
     def test_a_firing_writes_schedule_runs_and_fires(self, store: Store) -> None:
@@ -106,9 +114,10 @@ class ScheduleConformance:
         change = new_run_update("r1", [make_work_row("r1", owner="me", lease_until=9)])
         change.plan = {"of": "r1"}
         new = replace(
-            row, settled_at=200, last_at=150, next_at=300, last_error="e", workflow="not written", enabled=False
-        )
-        fires = [FireRow("s1", 150, "started", 160, "r1"), FireRow("s1", 200, "skipped", 160, reason="why")]
+            row, settled_at=Micros(200), last_at=Micros(150), next_at=Micros(300),
+            last_error="e", workflow="not written", enabled=False,
+        )  # fmt: skip
+        fires = [fire_row("s1", 150, "started", 160, "r1"), fire_row("s1", 200, "skipped", 160, reason="why")]
         assert store.fire([Firing(new, [change], fires)]) == [True]
         assert store.schedule("s1") == replace(new, workflow="orders", enabled=True, version=2)
         assert store.run("r1") == change.run
@@ -125,10 +134,10 @@ class ScheduleConformance:
 
     def test_all_of_a_schedule_or_nothing(self, store: Store) -> None:
         good, stale = put_and_read(store, make_cron_schedule("s1")), put_and_read(store, make_cron_schedule("s2"))
-        put_and_read(store, replace(stale, next_at=7))
+        put_and_read(store, replace(stale, next_at=Micros(7)))
         unknown = make_cron_schedule("s3", version=1)
         firings = [
-            Firing(row, [new_run_update(f"r-{row.id}")], [FireRow(row.id, 100, "started", 100, f"r-{row.id}")])
+            Firing(row, [new_run_update(f"r-{row.id}")], [fire_row(row.id, 100, "started", 100, f"r-{row.id}")])
             for row in (stale, good, unknown)
         ]
         assert store.fire(firings) == [False, True, False]
@@ -152,7 +161,7 @@ class ScheduleConformance:
 
         def fire(k: int) -> bool:
             together.wait(20)
-            return store.fire([Firing(row, [new_run_update(f"r{k}")], [FireRow("s1", 100, "started", 100, f"r{k}")])])[
+            return store.fire([Firing(row, [new_run_update(f"r{k}")], [fire_row("s1", 100, "started", 100, f"r{k}")])])[
                 0
             ]
 
@@ -163,34 +172,34 @@ class ScheduleConformance:
     def test_what_is_not_finished(self, store: Store) -> None:
         row = put_and_read(store, make_cron_schedule("s1"))
         fires = [
-            FireRow("s1", 1, "started", 1, "r1", context_hash="h1"),
-            FireRow("s1", 2, "started", 1, "r2", context_hash="h2"),
-            FireRow("s1", 3, "queued", 1),
-            FireRow("s1", 4, "skipped", 1),
-            FireRow("s1", 5, "failed", 1),
-            FireRow("s1", 6, "requested", 1),
+            fire_row("s1", 1, "started", 1, "r1", context_hash="h1"),
+            fire_row("s1", 2, "started", 1, "r2", context_hash="h2"),
+            fire_row("s1", 3, "queued", 1),
+            fire_row("s1", 4, "skipped", 1),
+            fire_row("s1", 5, "failed", 1),
+            fire_row("s1", 6, "requested", 1),
         ]
         assert store.fire([Firing(row, [new_run_update("r1"), new_run_update("r2")], fires)]) == [True]
         assert sorted(store.unfinished_fires(["s1", "s2"]), key=str) == [("s1", "h1"), ("s1", "h2"), ("s1", None)]
         store.commit([run_update("r1", 1, status="completed", finished_at=5)])
         assert sorted(store.unfinished_fires(["s1"]), key=str) == [("s1", "h2"), ("s1", None)]
-        store.expire_fires(0, "")
+        store.expire_fires(Micros(0), "")
         assert sorted(store.unfinished_fires(["s1"]), key=str) == [("s1", "h2"), ("s1", None)]
         assert store.unfinished_fires([]) == []
 
     def test_what_waits_and_may_begin(self, store: Store) -> None:
         row = put_and_read(store, make_cron_schedule("s1", overlap="queue"))
-        fires = [FireRow("s1", 1, "started", 1, "r1"), FireRow("s1", 2, "queued", 1), FireRow("s1", 3, "queued", 1)]
+        fires = [fire_row("s1", 1, "started", 1, "r1"), fire_row("s1", 2, "queued", 1), fire_row("s1", 3, "queued", 1)]
         assert not store.has_waiting_fires()
         store.fire([Firing(row, [new_run_update("r1")], fires)])
         assert store.has_waiting_fires()
         assert ready_fire_times(store) == []
         store.commit([run_update("r1", 1, status="failed", finished_at=5)])
         assert ready_fire_times(store) == [2]
-        assert store.waiting_fires([], 10, attempts=3, tried_before=9, oldest=0) == []
+        assert store.waiting_fires([], 10, attempts=3, tried_before=Micros(9), oldest=Micros(0)) == []
         row = put_and_read(store, replace(row, version=2, enabled=False))
         assert ready_fire_times(store) == []
-        store.fire([Firing(row, [], [FireRow("s1", 4, "requested", 1), FireRow("s1", 5, "failed", 90, attempts=2)])])
+        store.fire([Firing(row, [], [fire_row("s1", 4, "requested", 1), fire_row("s1", 5, "failed", 90, attempts=2)])])
         assert ready_fire_times(store) == [4, 5]
         assert (
             ready_fire_times(store, tried_before=89)
@@ -199,15 +208,15 @@ class ScheduleConformance:
             == [4]
         )
         row = replace(row, version=row.version + 1)
-        taken = FireRow("s1", 4, "started", 7, "r4", attempts=1)
+        taken = fire_row("s1", 4, "started", 7, "r4", attempts=1)
         assert store.fire([Firing(row, [new_run_update("r4")], [taken])]) == [True]
         assert [f.fire for f in store.fires("s1", 10) if f.fire.scheduled_at == 4] == [taken]
 
     def test_what_waited_too_long_is_skipped(self, store: Store) -> None:
         row = put_and_read(store, make_cron_schedule("s1"))
-        fires = [FireRow("s1", 1, "queued", 1), FireRow("s1", 2, "failed", 1), FireRow("s1", 9, "queued", 1)]
+        fires = [fire_row("s1", 1, "queued", 1), fire_row("s1", 2, "failed", 1), fire_row("s1", 9, "queued", 1)]
         store.fire([Firing(row, [], fires)])
-        store.expire_fires(5, "too late")
+        store.expire_fires(Micros(5), "too late")
         found = {f.fire.scheduled_at: (f.fire.state, f.fire.reason) for f in store.fires("s1", 10)}
         assert found == {1: ("skipped", "too late"), 2: ("failed", None), 9: ("queued", None)}
         assert ready_fire_times(store) == [9]
@@ -215,39 +224,40 @@ class ScheduleConformance:
     def test_counts(self, store: Store) -> None:
         row = put_and_read(store, make_cron_schedule("s1"))
         trigger = put_and_read(store, make_cron_schedule("t", kind="trigger", name="t"))
-        fires = [FireRow("s1", k, "started", 10 + k, f"r{k}") for k in range(3)]
-        fires += [FireRow("s1", 5, "failed", 15), FireRow("s1", 6, "skipped", 16), FireRow("s1", 7, "queued", 17)]
+        fires = [fire_row("s1", k, "started", 10 + k, f"r{k}") for k in range(3)]
+        fires += [fire_row("s1", 5, "failed", 15), fire_row("s1", 6, "skipped", 16), fire_row("s1", 7, "queued", 17)]
         store.fire([Firing(row, [new_run_update(f"r{k}") for k in range(3)], fires)])
-        store.fire([Firing(trigger, [new_run_update("r9")], [FireRow("t", 1, "started", 11, "r9")])])
+        store.fire([Firing(trigger, [new_run_update("r9")], [fire_row("t", 1, "started", 11, "r9")])])
         store.commit(
             [
                 run_update("r1", 1, status="completed", finished_at=5),
                 run_update("r2", 1, status="failed", finished_at=5),
             ]
         )
-        assert store.count_fires(0, 16) == FireCounts(total=5, completed=1, finished=2, lost=1)
-        assert store.count_fires(12, 100) == FireCounts(total=3, completed=0, finished=1, lost=2)
-        assert store.count_fires(99, 100) == FireCounts(0, 0, 0, 0)
+        assert store.count_fires(Micros(0), Micros(16)) == FireCounts(total=5, completed=1, finished=2, lost=1)
+        assert store.count_fires(Micros(12), Micros(100)) == FireCounts(total=3, completed=0, finished=1, lost=2)
+        assert store.count_fires(Micros(99), Micros(100)) == FireCounts(0, 0, 0, 0)
 
     def test_fires_outlive_their_runs(self, store: Store) -> None:
         row = put_and_read(store, make_cron_schedule("s1", overlap="queue"))
-        fires = [FireRow("s1", 1, "started", 11, "r1"), FireRow("s1", 2, "queued", 12)]
+        fires = [fire_row("s1", 1, "started", 11, "r1"), fire_row("s1", 2, "queued", 12)]
         store.fire([Firing(row, [new_run_update("r1")], fires)])
         store.commit([run_update("r1", 1, status="completed", finished_at=5)])
-        assert store.prune(6, (), 9).runs == 1
+        assert store.prune(Micros(6), (), 9).runs == 1
         assert [(f.fire.run_id, f.status, f.finished_at) for f in store.fires("s1", 9)] == [
             (None, None, None),
             ("r1", None, None),
         ]
-        assert store.count_fires(0, 100) == FireCounts(total=2, completed=0, finished=0, lost=1), "r1 is not lost"
+        counts = store.count_fires(Micros(0), Micros(100))
+        assert counts == FireCounts(total=2, completed=0, finished=0, lost=1), "r1 is not lost"
         assert store.unfinished_fires(["s1"]) == [("s1", None)]
         assert ready_fire_times(store) == [2], "nothing stands before it any more"
-        store.expire_fires(0, "")
+        store.expire_fires(Micros(0), "")
         assert len(store.fires("s1", 9)) == 2
 
     def test_deleted_with_its_history(self, store: Store) -> None:
         row = put_and_read(store, make_cron_schedule("s1"))
-        store.fire([Firing(row, [new_run_update("r1")], [FireRow("s1", 1, "started", 1, "r1")])])
+        store.fire([Firing(row, [new_run_update("r1")], [fire_row("s1", 1, "started", 1, "r1")])])
         assert store.delete_schedule("s1")
         assert not store.delete_schedule("s1")
         assert (store.schedule("s1"), store.fires("s1", 10)) == (None, [])
@@ -256,13 +266,13 @@ class ScheduleConformance:
 
     def test_announced_workflows(self, store: Store) -> None:
         assert not store.is_workflow_registered("w")
-        store.register_workflow(["w", "v"], 1)
-        store.register_workflow(["w", "ü"], 2)
+        store.register_workflow(["w", "v"], Micros(1))
+        store.register_workflow(["w", "ü"], Micros(2))
         assert all(store.is_workflow_registered(name) for name in ("w", "v", "ü"))
 
     def test_rows_given_and_taken_are_the_callers_own(self, store: Store) -> None:
         row = put_and_read(store, make_cron_schedule("s1"))
-        fire = FireRow("s1", 1, "queued", 1)
+        fire = fire_row("s1", 1, "queued", 1)
         store.fire([Firing(row, [], [fire])])
         fire.state = row.workflow = store.fires("s1", 1)[0].fire.state = "requested"
         assert store.fires("s1", 1)[0].fire.state == "queued"
@@ -280,9 +290,10 @@ class ScheduleConformance:
             assert heard.get(timeout=20).runs is None  # listening begins with a word of what was missed
         row = put_and_read(other, make_cron_schedule("s1"))
         assert heard.get(timeout=20) == Notification(False, frozenset(), schedules=True)
-        other.fire([Firing(row, [new_run_update("r1", [make_work_row("r1")])], [FireRow("s1", 1, "started", 1, "r1")])])
+        born = new_run_update("r1", [make_work_row("r1")])
+        other.fire([Firing(row, [born], [fire_row("s1", 1, "started", 1, "r1")])])
         assert heard.get(timeout=20) == Notification(True, frozenset())
-        other.fire([Firing(replace(row, version=2), [], [FireRow("s1", 2, "queued", 1)])])
+        other.fire([Firing(replace(row, version=2), [], [fire_row("s1", 2, "queued", 1)])])
         assert heard.get(timeout=20) == Notification(False, frozenset(), schedules=True)
         other.delete_schedule("s1")
         assert heard.get(timeout=20).schedules
@@ -295,7 +306,7 @@ class ScheduleConformance:
             lambda: store.put_schedule(make_cron_schedule("s1")),
             lambda: store.schedule("s1"),
             lambda: store.fire([Firing(make_cron_schedule("s1"))]),
-            lambda: store.due_schedules("cron", 1, 1, ["w"]),
+            lambda: store.due_schedules("cron", Micros(1), 1, ["w"]),
         ):
             with pytest.raises(RunnerClosed):
                 call()

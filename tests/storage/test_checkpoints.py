@@ -12,6 +12,7 @@ import pytest
 
 from holdwater.errors import ConfigError, RunInProgress, StoreError, StoreUnavailable, StoreUnreachable
 from holdwater.model.records import Committed, Conflict
+from holdwater.model.time import Micros
 from holdwater.storage.checkpoints import records
 from holdwater.storage.checkpoints.file import FileCheckpoints
 from holdwater.storage.checkpoints.port import CheckpointBackend
@@ -130,7 +131,7 @@ def test_children_that_go_on_come_with_their_parent(stores: Stores) -> None:
     first.commit([run_update("r[1]/map.2.1", 1, status="completed", finished_at=5)])
     first.close()
     assert second.acquire_run("r[1]")
-    rows = second.claim("me", 10, 1_000, 10, ("orders",), "r[1]")
+    rows = second.claim("me", Micros(10), Micros(1_000), 10, ("orders",), "r[1]")
     assert [row.run_id for row in rows] == [child]
 
 
@@ -263,8 +264,8 @@ def test_who_lost_the_lock_writes_nothing(redis_url: str) -> None:
     assert second.acquire_run("r1")
     assert first.commit([run_update("r1", 1)]) == [Conflict()]
     assert second.commit([run_update("r1", 1)]) == [Committed()]
-    first.renew("me", 5)
-    second.renew("me", 5)
+    first.renew("me", Micros(5))
+    second.renew("me", Micros(5))
     assert 0 < server.pttl("holdwater:run:{r1}:lock") <= LEASE_MS
     second.close()
     assert server.pttl("holdwater:run:{r1}:lock") == -2
@@ -280,7 +281,7 @@ def test_a_lock_that_was_lost_for_a_moment_is_taken_again(redis_url: str) -> Non
     store = CheckpointedStore(RedisCheckpoints(redis_url))
     store.commit([new_run_update("r1")])
     server.delete("holdwater:run:{r1}:lock")
-    store.renew("me", 5)
+    store.renew("me", Micros(5))
     assert store.commit([run_update("r1", 1)]) == [Committed()]
     store.close()
     server.close()

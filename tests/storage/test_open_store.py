@@ -11,6 +11,7 @@ import pytest
 
 from holdwater.errors import DatabaseURLError, SchemaTooNew, StoreError, StoreReadOnly
 from holdwater.model.records import Committed
+from holdwater.model.time import Micros
 from holdwater.storage import open_store
 from holdwater.storage.sqlite.store import SQLiteStore
 from holdwater.storage.urls import parse_url
@@ -130,7 +131,7 @@ def test_a_database_opened_to_read(tmp_path: Path) -> None:
     store.commit([new_run_update("r1")])
     reader = open_store(f"{url}?mode=ro")
     assert reader.run("r1") == make_run_row("r1")
-    assert reader.claim("me", 1, 1, 1, ["orders"]) == []
+    assert reader.claim("me", Micros(1), Micros(1), 1, ["orders"]) == []
     for write in (
         lambda: reader.commit([new_run_update("r2")]),
         lambda: reader.register("me"),

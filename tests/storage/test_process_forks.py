@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from holdwater.model.time import Micros
 from holdwater.storage import open_store
 from tests.storage.helpers import run_script
 
@@ -121,7 +122,7 @@ def test_a_child_does_not_keep_its_dead_parent_alive(tmp_path: Path) -> None:
         assert parent.read_line() == "child"
         parent.process.wait(20)
         store = open_store(url)
-        assert store.reclaim_expired(1) == 1
+        assert store.reclaim_expired(Micros(1)) == 1
         store.close()
         parent.write_line()
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from holdwater.cli.formatting import align_columns, first_line, format_instant, pluralize, short_id, truncate
+from holdwater.model.time import Micros
 
 if TYPE_CHECKING:
     from holdwater.model.ports import Store
@@ -93,7 +94,7 @@ def _iter_rows(store: Store, run_filter: RunFilter, limit: int) -> Iterator[RunR
         run_filter = replace(run_filter, before_id=page[-1].id, offset=0)
 
 
-def _store_now(store: Store) -> int:
+def _store_now(store: Store) -> Micros:
     from holdwater.runtime.clock import SystemClock, synchronise
 
     clock = SystemClock()

@@ -8,6 +8,7 @@ import click
 
 from holdwater.cli import exit_codes, open_database, options, steer, time_arguments
 from holdwater.cli.formatting import pluralize
+from holdwater.model.time import Micros
 
 
 @click.command(epilog=exit_codes.EXIT_CODES_HELP)
@@ -26,5 +27,5 @@ def prune(older_than: str, keep: tuple[str, ...], database: str, as_json: bool) 
     with open_database.open_existing(database) as store:  # read first: no tables are made in somebody else's file
         kept = [open_database.find_run(store, run).id for run in keep]
     with steer.open_control_engine(database) as engine:
-        gone = engine.prune(engine.clock.now() - age_us, kept)
+        gone = engine.prune(Micros(engine.clock.now() - age_us), kept)
     click.echo(json.dumps({"pruned": gone}) if as_json else f"{pluralize(gone, 'run')} pruned")

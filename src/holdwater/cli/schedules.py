@@ -13,7 +13,7 @@ import click
 from holdwater.cli import context_arguments, exit_codes, open_database, options
 from holdwater.cli.exit_codes import CommandError
 from holdwater.cli.formatting import align_columns, escape_unsafe, format_instant, truncate
-from holdwater.model.time import from_datetime, to_rfc3339
+from holdwater.model.time import from_datetime, to_rfc3339, wall_us
 
 if TYPE_CHECKING:
     from holdwater.model.ports import Store
@@ -342,7 +342,7 @@ def next_(
         if row.kind != "cron":
             raise CommandError(f"{schedule!r} is a trigger: it is asked, and has no instants")
         cron, timezone = row.expression, row.timezone
-    since = time.time_ns() // 1000 if after is None else parse_instant_us(after)
+    since = wall_us() if after is None else parse_instant_us(after)
     fires = upcoming_fires(Cron(cron, timezone), since, count)
     instants = [to_rfc3339(from_datetime(f.utc)) for f in fires]
     if as_json:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import Final
 
 from holdwater.cli.exit_codes import CommandError
-from holdwater.model.time import from_rfc3339
+from holdwater.model.time import Micros, from_rfc3339, wall_us
 
 _DURATION_PATTERN: Final = re.compile(r"\s*[0-9]+\s*(ms|s|m|h|d)\s*")
 
@@ -25,7 +24,7 @@ def parse_duration(text: str, option: str) -> int:
     return parse_duration_us(text, option)
 
 
-def parse_since(text: str) -> int:
+def parse_since(text: str) -> Micros:
     """An instant in microseconds since the epoch: so long ago (`2h`, `7d`), a date, or an ISO 8601 instant.
 
     What names no zone is in the zone of this machine.  Raises CommandError.
@@ -33,7 +32,7 @@ def parse_since(text: str) -> int:
     from holdwater.schedules import parse_duration_us
 
     if _DURATION_PATTERN.fullmatch(text):
-        return time.time_ns() // 1000 - parse_duration_us(text, "--since")
+        return Micros(wall_us() - parse_duration_us(text, "--since"))
     try:
         return from_rfc3339(text.strip())
     except (ValueError, OverflowError, OSError) as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import click
 
 from holdwater.cli import exit_codes, open_database, options
 from holdwater.cli.formatting import escape_unsafe, pluralize
+from holdwater.model.time import wall_us
 
 if TYPE_CHECKING:
     from holdwater.runs.verify.checker import CheckCounts
@@ -34,7 +34,7 @@ def verify(database: str, as_json: bool) -> int:
     from holdwater.runs.verify.checker import StoreChecker
 
     with open_database.open_existing(database) as store:
-        checker = StoreChecker(store, lambda: time.time_ns() // 1000)
+        checker = StoreChecker(store, wall_us)
         found = []
         for violation in checker.find_violations():
             if as_json:

@@ -34,6 +34,7 @@ from holdwater.model.records import FIRST, Position, RunFilter, RunRow
 from holdwater.model.registry import Registry, check_names
 from holdwater.model.registry import registry as known
 from holdwater.model.statuses import ACTIVE, ENDED, RunStatus
+from holdwater.model.time import Micros, add_seconds
 from holdwater.model.triggers import triggers
 from holdwater.runs import activity, pauses
 from holdwater.runs.activity import Activity
@@ -192,7 +193,7 @@ class Engine:
         definition: WorkflowDefinition = self.registry.get(workflow).specialize(inputs)
         return definition, definition.start(inputs)
 
-    def _new_run_row(self, workflow: str, program: WorkflowDefinition, now: int) -> RunRow:
+    def _new_run_row(self, workflow: str, program: WorkflowDefinition, now: Micros) -> RunRow:
         return RunRow(
             id=ids.new_run_id(now),
             workflow=workflow,
@@ -200,7 +201,7 @@ class Engine:
             structure=program.plan.structure,
             code=program.code,
             created_at=now,
-            deadline_at=None if self.run_timeout_seconds is None else now + int(self.run_timeout_seconds * 1e6),
+            deadline_at=None if self.run_timeout_seconds is None else add_seconds(now, self.run_timeout_seconds),
         )
 
     def wait_for_run(
@@ -338,7 +339,7 @@ class Engine:
 
     def _wait_until_released(self, run_id: str) -> None:
         """Wait until nobody holds work of the run.  Raises RunInProgress, if somebody has it and keeps it."""
-        lease: int | None = None
+        lease: Micros | None = None
         while True:
             self.store.reclaim_expired(self.clock.now(), self.clock.steady(), self.driver.lease_us)
             held = {row.owner: row.lease_until for row in self.store.work(run_id) if row.owner is not None}
@@ -466,7 +467,7 @@ class Engine:
         """Activities of runs, by id.  Raises StoreUnavailable."""
         return activity.read_activities(self.store, rows, self.clock.now())
 
-    def prune(self, before: int, keep: Collection[str] = ()) -> int:
+    def prune(self, before: Micros, keep: Collection[str] = ()) -> int:
         """Delete runs that ended before an instant, with their children; returns how many.
 
         One stays as long as any of its family has not ended or is in `keep`.  Raises StoreUnavailable, RunnerClosed.

@@ -11,6 +11,7 @@ from holdwater.kernel.forking import fork_journal
 from holdwater.model import ids
 from holdwater.model.ports import Clock, WorkflowDefinition
 from holdwater.model.records import RunRow
+from holdwater.model.time import Micros
 from holdwater.runtime.active_run import ActiveRun
 
 MAX_LISTED_NAMES: Final = 20
@@ -53,7 +54,7 @@ def create_fork(
         structure=head.structure,
         code=head.code if program is None else program.code,
         created_at=now,
-        deadline_at=None if source.time_limit_us is None else now + source.time_limit_us,
+        deadline_at=None if source.time_limit_us is None else Micros(now + source.time_limit_us),
         forked_from=head.id,
     )
     run = ActiveRun(row, source.compiled_plan, source.style, program, is_new=True)

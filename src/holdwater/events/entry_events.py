@@ -15,6 +15,7 @@ from holdwater.model.commands import Execute
 from holdwater.model.journal import JournalEntry
 from holdwater.model.ports import AuthoringStyle
 from holdwater.model.records import RunRow
+from holdwater.model.time import Micros
 
 E = TypeVar("E", bound=out.RunEvent)
 
@@ -25,10 +26,10 @@ class EventBuilder:
 
     run: RunRow
     seq: int
-    recorded_at: int
+    recorded_at: Micros
     events: list[out.RunEvent] = field(default_factory=list)
 
-    def add(self, kind: type[E], *, at: int | None = None, **fields: Any) -> None:
+    def add(self, kind: type[E], *, at: Micros | None = None, **fields: Any) -> None:
         """One more event; `at` None: it happened when it was journalled."""
         when = self.recorded_at if at is None else at
         self.events.append(
@@ -54,8 +55,8 @@ class AttemptInfo:
     node: str
     attempt: int | None
     fence: int
-    started_at: int | None
-    ended_at: int
+    started_at: Micros | None
+    ended_at: Micros
     notes: tuple[str, ...]
     inherited: bool
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Final
 
+from holdwater.model.time import Micros
+
 EventPosition = tuple[int, int]
 """`seq` and `part` of an event"""
 
@@ -22,7 +24,7 @@ class RunEvent:
     run_id: str
     seq: int
     part: int
-    at: int
+    at: Micros
     recorded_at: int
 
     @property
@@ -184,7 +186,7 @@ class AttemptEnded(NodeEvent):
     `notes`: failures of observers.  `inherited`: a fork took it over from the run it began with.
     """
 
-    started_at: int | None = None
+    started_at: Micros | None = None
     notes: tuple[str, ...] = ()
     inherited: bool = False
 
@@ -210,7 +212,7 @@ class NodeFailed(AttemptEnded):
     error: str
     category: str
     traceback: str = ""
-    retry_at: int | None = None
+    retry_at: Micros | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +220,7 @@ class NodeRetrying(NodeEvent):
     """Attempt `attempt` may begin at `retry_at`."""
 
     type: ClassVar[str] = "task_retry_scheduled"
-    retry_at: int
+    retry_at: Micros
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,7 +228,7 @@ class NodeWaiting(AttemptEnded):
     """The node waits for an instant, of its own accord."""
 
     type: ClassVar[str] = "task_deferred"
-    until: int
+    until: Micros
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from holdwater.model import events as ev
 from holdwater.model.commands import Execute
 from holdwater.model.events import Event
 from holdwater.model.journal import JournalEntry
+from holdwater.model.time import UNSET
 
 
 def fork_journal(
@@ -59,7 +60,7 @@ def fork_journal(
             continue  # of those children nothing is left but what their parent has made of them
         kept = _reissue(machine, event)
         if kept is not None and machine.accepts(kept):
-            take(replace(entry, event=kept, at=0))
+            take(replace(entry, event=kept, at=UNSET))
     if machine.halted:
         raise WorkflowError(
             f"cannot fork from {name!r}: a loop of this run used up its iterations", hint="retry the run instead"

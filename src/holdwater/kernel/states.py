@@ -15,6 +15,7 @@ from holdwater.kernel.gates import WAITING
 from holdwater.model.commands import AwaitChildren, Cancel, Command, Evaluate, Execute, Wake
 from holdwater.model.fanout import ChildResult
 from holdwater.model.rules import CANCELLED, MISSING
+from holdwater.model.time import Micros
 
 EVALUATING: Final = "evaluating"
 ISSUED: Final = "issued"
@@ -187,7 +188,7 @@ class State:
         self.closed_gates: set[int] = set()
         self.skipped_nodes: set[int] = set()
         """nodes of a sequence that the decisions in `last` pass over"""
-        self.deferred: dict[int, int] = {}
+        self.deferred: dict[int, Micros] = {}
         """node whose body asked to be called again, and has not come to anything since -> at which instant"""
         self.fan_outs: dict[int, FanOut] = {}
         self.pending_inputs: dict[int, Any] = {}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from holdwater.model.time import Micros
+
 
 @dataclass(slots=True)
 class Execute:
@@ -36,7 +38,7 @@ class Wake:
 
     node: int
     after_s: float = 0.0
-    at: int | None = None
+    at: Micros | None = None
 
 
 @dataclass(slots=True)

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from holdwater.model.time import Micros
+
 
 @dataclass(slots=True)
 class InputsOverridden:
@@ -62,7 +64,7 @@ class Failed:
     fence: int
     kind: str
     error: str
-    retry_at: int | None = None
+    retry_at: Micros | None = None
     traceback: str = ""
 
 
@@ -89,7 +91,7 @@ class Deferred:
 
     node: int
     fence: int
-    until: int
+    until: Micros
 
 
 @dataclass(slots=True)
@@ -144,7 +146,7 @@ class TimerSet:
     """The driver's clock turned "in 5 s" into an instant."""
 
     node: int
-    at: int
+    at: Micros
 
 
 @dataclass(slots=True)

@@ -7,10 +7,12 @@ import re
 import socket
 from typing import Final
 
+from holdwater.model.time import Micros
+
 _HOSTNAME: Final = re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())[:60] or "localhost"
 
 
-def new_run_id(now_us: int) -> str:
+def new_run_id(now_us: Micros) -> str:
     """A new id for a run born at this instant (microseconds since the epoch)."""
     ms, us = divmod(now_us, 1000)
     tail = int.from_bytes(os.urandom(8), "big") & 0x3FFF_FFFF_FFFF_FFFF

@@ -16,6 +16,7 @@ from holdwater.errors import StoreError
 from holdwater.model import events as ev
 from holdwater.model.events import Event
 from holdwater.model.input_requests import Question
+from holdwater.model.time import UNSET, Micros
 from holdwater.model.values import Stored
 
 
@@ -35,10 +36,10 @@ class JournalEntry:
     """
 
     event: Event
-    began: int = 0
-    ended: int = 0
+    began: Micros = UNSET
+    ended: Micros = UNSET
     notes: tuple[str, ...] = ()
-    at: int = 0
+    at: Micros = UNSET
 
 
 _quote = json.JSONEncoder(separators=(",", ":")).encode
@@ -108,7 +109,7 @@ def encode(entry: JournalEntry) -> str:
             return f'["resumed",{_quote(e.reason)},{_map(e.inputs)},{_quote(e.start)}]'
 
 
-def decode(row: Sequence[Any], unpack: Callable[[Any], Any], at: int = 0) -> JournalEntry:
+def decode(row: Sequence[Any], unpack: Callable[[Any], Any], at: Micros = UNSET) -> JournalEntry:
     """The entry in one row of parsed JSON; `unpack` turns the tree of a value into the style's own.
 
     Raises StoreError for a row this version does not know.

@@ -24,23 +24,23 @@ from holdwater.model.records import (
 from holdwater.model.results import NodeResult
 from holdwater.model.run_state import RunState
 from holdwater.model.schedules import FireCounts, Fired, FireRow, Firing, ScheduleRow
-from holdwater.model.time import ClockSample
+from holdwater.model.time import MONOTONIC_UNSET, ClockSample, Micros, MonotonicMicros
 
 
 class Clock(Protocol):
     """Time.  Instants are integer microseconds since the epoch."""
 
-    def now(self) -> int: ...
+    def now(self) -> Micros: ...
 
-    def at_least(self) -> int:
+    def at_least(self) -> Micros:
         """`now`, or what the reference clock shows if that seems to have been set back."""
         ...
 
-    def seconds_until(self, instant: int) -> float | None:
+    def seconds_until(self, instant: Micros) -> float | None:
         """Real seconds to wait until then, None if only `on_jump` will tell."""
         ...
 
-    def steady(self) -> int:
+    def steady(self) -> MonotonicMicros:
         """Microseconds of the monotonic clock: the same whatever clocks are set."""
         ...
 
@@ -92,11 +92,11 @@ class Schedules(Protocol):
         """With its history; its runs stay.  False: there is none."""
         ...
 
-    def due_schedules(self, kind: str, before: int, limit: int, names: Collection[str]) -> list[ScheduleRow]:
+    def due_schedules(self, kind: str, before: Micros, limit: int, names: Collection[str]) -> list[ScheduleRow]:
         """Enabled ones to look at by then, the most urgent first.  `names`: of workflows; for triggers, their own."""
         ...
 
-    def next_due(self, kind: str, names: Collection[str]) -> int | None:
+    def next_due(self, kind: str, names: Collection[str]) -> Micros | None:
         """When the first of them is to be looked at."""
         ...
 
@@ -116,7 +116,7 @@ class Schedules(Protocol):
         ...
 
     def waiting_fires(
-        self, names: Collection[str], limit: int, *, attempts: int, tried_before: int, oldest: int
+        self, names: Collection[str], limit: int, *, attempts: int, tried_before: Micros, oldest: Micros
     ) -> list[FireRow]:
         """Fires without a run that may have one now: asked for; the first of a queue nothing stands before any more;
         failed fewer than `attempts` times, not since `tried_before`, and of an instant not before `oldest`.
@@ -131,15 +131,15 @@ class Schedules(Protocol):
         """Whether any fire waits, ready or not."""
         ...
 
-    def expire_fires(self, oldest: int, reason: str) -> None:
+    def expire_fires(self, oldest: Micros, reason: str) -> None:
         """Close the books on fires whose runs have ended; what has waited since before `oldest` is skipped."""
         ...
 
-    def count_fires(self, since: int, lost_before: int) -> FireCounts:
+    def count_fires(self, since: Micros, lost_before: Micros) -> FireCounts:
         """Of cron schedules.  Lost is what was decided before then and has no run."""
         ...
 
-    def register_workflow(self, workflows: Collection[str], now: int) -> None:
+    def register_workflow(self, workflows: Collection[str], now: Micros) -> None:
         """Some runner on this store knows these workflows."""
         ...
 
@@ -190,7 +190,7 @@ class Store(Schedules, Protocol):
         """Whether the owner lives; None: only its leases can tell."""
         ...
 
-    def reclaim_expired(self, now: int, steady_us: int = 0, lease_us: int = 0) -> int:
+    def reclaim_expired(self, now: Micros, steady_us: MonotonicMicros = MONOTONIC_UNSET, lease_us: int = 0) -> int:
         """Take from owners that are dead their work, and from others what their leases expired for; returns how many
         rows.
 
@@ -199,7 +199,7 @@ class Store(Schedules, Protocol):
         """
         ...
 
-    def renew(self, owner: str, lease_until: int) -> None:
+    def renew(self, owner: str, lease_until: Micros) -> None:
         """Extend the lease of everything the owner holds."""
         ...
 
@@ -207,7 +207,7 @@ class Store(Schedules, Protocol):
         """What renews the owner's leases from another process while nothing in this one can; None if none is needed."""
         ...
 
-    def next_expiry(self, owner: str) -> int | None:
+    def next_expiry(self, owner: str) -> Micros | None:
         """When the first lease that is not this owner's runs out, if it is not renewed."""
         ...
 
@@ -224,8 +224,8 @@ class Store(Schedules, Protocol):
     def claim(
         self,
         owner: str,
-        lease_until: int,
-        due_before: int,
+        lease_until: Micros,
+        due_before: Micros,
         limit: int,
         workflows: Collection[str],
         under: str | None = None,
@@ -291,7 +291,7 @@ class Store(Schedules, Protocol):
         """Everything the owner holds, by run, node and fence."""
         ...
 
-    def overdue(self, before: int) -> list[tuple[str, str, int]]:
+    def overdue(self, before: Micros) -> list[tuple[str, str, Micros]]:
         """(run, workflow, deadline) of unfinished, unowned runs with a deadline up to this instant, oldest first."""
         ...
 
@@ -303,7 +303,7 @@ class Store(Schedules, Protocol):
         """All runs, in pages, oldest first."""
         ...
 
-    def prune(self, before: int, keep: Collection[str], limit: int, after: Position = FIRST) -> PruneResult:
+    def prune(self, before: Micros, keep: Collection[str], limit: int, after: Position = FIRST) -> PruneResult:
         """Delete runs that ended before an instant, each with its children and theirs, the first to end first.
 
         Looks at no more than `limit` runs that are nobody's children, behind `after` (its end and id).  A run stays as

@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-Position = tuple[int, str]
+from holdwater.model.time import UNSET, Micros
+
+Position = tuple[Micros, str]
 """an instant and the id of a run: a place in a list that is ordered by both"""
-FIRST: Final[Position] = (-(1 << 63), "")
-LAST: Final[Position] = ((1 << 63) - 1, "")
-NOT_BEFORE: Final = -(1 << 63)
+FIRST: Final[Position] = (Micros(-(1 << 63)), "")
+LAST: Final[Position] = (Micros((1 << 63) - 1), "")
+NOT_BEFORE: Final = Micros(-(1 << 63))
 """an instant before every other"""
 
 
@@ -29,14 +31,14 @@ class RunRow:
     style: str
     structure: str
     code: str
-    created_at: int
+    created_at: Micros
     status: str = "running"
     seq: int = 0
     error: str | None = None
     reason: str | None = None
-    finished_at: int | None = None
-    paused_at: int | None = None
-    deadline_at: int | None = None
+    finished_at: Micros | None = None
+    paused_at: Micros | None = None
+    deadline_at: Micros | None = None
     idempotency_key: str | None = None
     inputs_digest: str | None = None
     parent_id: str | None = None
@@ -69,9 +71,9 @@ class WorkRow:
     fence: int
     kind: Literal["execute", "wake", "children"]
     workflow: str
-    due_at: int
+    due_at: Micros
     owner: str | None = None
-    lease_until: int = 0
+    lease_until: Micros = UNSET
     started: bool = False
     reclaimed: bool = False
     parked: bool = False
@@ -94,7 +96,7 @@ class RunUpdate:
     run: RunRow
     expected: int
     entries: list[str]
-    at: int
+    at: Micros
     is_new: bool = False
     plan: dict[str, Any] | None = None
     work_added: list[WorkRow] = field(default_factory=list)
@@ -130,7 +132,7 @@ class JournalRow:
     """Entries journalled together.  `seq`: number of the first, from 1.  `entries`: a JSON array."""
 
     seq: int
-    at: int
+    at: Micros
     entries: str
 
 
@@ -181,7 +183,7 @@ class RunFilter:
     before_id: str | None = None
     parent_id: str | None = None
     top_level: bool = False
-    since: int | None = None
+    since: Micros | None = None
     offset: int = 0
 
 

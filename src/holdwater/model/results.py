@@ -7,6 +7,7 @@ from typing import Any
 
 from holdwater.model.fanout import ChildRunsRequest
 from holdwater.model.input_requests import Question
+from holdwater.model.time import Micros
 
 
 @dataclass(slots=True)
@@ -25,4 +26,4 @@ class NodeResult:
     notes: tuple[str, ...] = ()
     question: Question | None = None
     spread: ChildRunsRequest | None = None
-    wait_until: int | None = None
+    wait_until: Micros | None = None

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from holdwater.model.fanout import ChildResult
 from holdwater.model.plan import Plan
 from holdwater.model.rules import Value
+from holdwater.model.time import Micros
 
 
 class PlanNumbers(Protocol):
@@ -81,7 +82,7 @@ class RunState(Protocol):
     @property
     def overrides(self) -> Mapping[int, Any]: ...
     @property
-    def deferred(self) -> Mapping[int, int]:
+    def deferred(self) -> Mapping[int, Micros]:
         """Node -> the instant it has slept until."""
         ...
 

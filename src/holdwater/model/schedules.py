@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from holdwater.model.records import RunUpdate
+from holdwater.model.time import UNSET, Micros
 
 Kind = Literal["cron", "trigger"]
 FireState = Literal["started", "queued", "requested", "failed", "skipped"]
@@ -40,15 +41,15 @@ class ScheduleRow:
     misfire_grace_us: int = 3_600_000_000
     overlap: str = "allow"
     jitter_us: int = 0
-    start_at: int | None = None
-    end_at: int | None = None
+    start_at: Micros | None = None
+    end_at: Micros | None = None
     poll_us: int = 0
     allow_concurrent: bool = False
-    created_at: int = 0
-    updated_at: int = 0
-    settled_at: int = 0
-    last_at: int | None = None
-    next_at: int | None = None
+    created_at: Micros = UNSET
+    updated_at: Micros = UNSET
+    settled_at: Micros = UNSET
+    last_at: Micros | None = None
+    next_at: Micros | None = None
     last_error: str | None = None
     version: int = 0
 
@@ -63,9 +64,9 @@ class FireRow:
     """
 
     schedule_id: str
-    scheduled_at: int
+    scheduled_at: Micros
     state: FireState
-    claimed_at: int
+    claimed_at: Micros
     run_id: str | None = None
     reason: str | None = None
     context_hash: str | None = None
@@ -83,8 +84,8 @@ class Fired:
 
     fire: FireRow
     status: str | None = None
-    started_at: int | None = None
-    finished_at: int | None = None
+    started_at: Micros | None = None
+    finished_at: Micros | None = None
     error: str | None = None
 
 

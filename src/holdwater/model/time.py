@@ -1,4 +1,10 @@
-"""Instants: readings of the machine's clocks, samples of a reference clock, and RFC 3339 text."""
+"""Instants: readings of the machine's clocks, samples of a reference clock, and RFC 3339 text.
+
+An instant has a type of its own, so that it cannot stand where a duration, a count or an instant of the other clock is
+meant.  The difference of two is a plain number of microseconds: durations are seconds (`..._seconds`) where people or
+the operating system see them, and integers of microseconds (`..._us`) where they are added to instants, which stay
+exact and cost no rounding.
+"""
 
 from __future__ import annotations
 
@@ -6,50 +12,69 @@ import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, NewType
 
+Micros = NewType("Micros", int)
+"""An instant: microseconds since 1970-01-01 UTC, by the clock of the store or of the machine."""
+MonotonicMicros = NewType("MonotonicMicros", int)
+"""An instant by the monotonic clock of this machine: microseconds since an origin that only this boot knows."""
+
+UNSET: Final = Micros(0)
+"""an instant that is not known, or not in force: false, and before all that a clock shows"""
+MONOTONIC_UNSET: Final = MonotonicMicros(0)
+"""the same by the monotonic clock"""
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 if sys.platform == "win32":  # pragma: no cover
 
-    def steady_us() -> int:
+    def steady_us() -> MonotonicMicros:
         """Microseconds of the monotonic clock."""
-        return time.monotonic_ns() // 1000
+        return MonotonicMicros(time.monotonic_ns() // 1000)
 else:
     # one that counts the time a suspended machine sleeps, where there is one: leases and timers run out meanwhile
     _STEADY: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
-    def steady_us() -> int:
+    def steady_us() -> MonotonicMicros:
         """Microseconds of the monotonic clock."""
-        return time.clock_gettime_ns(_STEADY) // 1000
+        return MonotonicMicros(time.clock_gettime_ns(_STEADY) // 1000)
 
 
-def wall_us() -> int:
-    """Microseconds since the epoch by the wall clock of the machine."""
-    return time.time_ns() // 1000
+def wall_us() -> Micros:
+    """The wall clock of the machine."""
+    return Micros(time.time_ns() // 1000)
 
 
-def to_datetime(us: int) -> datetime:
-    """An instant in UTC, exact.  `us`: microseconds since the epoch.  Raises OverflowError beyond the year 9999."""
-    return EPOCH + us * _MICROSECOND
+def add_seconds(at: Micros, seconds: float) -> Micros:
+    """The instant so many seconds later, to the nearest microsecond."""
+    return Micros(at + round(seconds * 1e6))
 
 
-def from_datetime(moment: datetime) -> int:
-    """Microseconds since the epoch; without a zone: local time.  Raises ValueError, OverflowError, OSError."""
-    return (moment.astimezone(UTC) - EPOCH) // _MICROSECOND
+def seconds_between(start: Micros, end: Micros) -> float:
+    """Seconds from `start` to `end`: negative where `end` comes first."""
+    return (end - start) / 1e6
 
 
-def to_rfc3339(us: int) -> str:
+def to_datetime(at: Micros) -> datetime:
+    """An instant in UTC, exact.  Raises OverflowError beyond the year 9999."""
+    return EPOCH + at * _MICROSECOND
+
+
+def from_datetime(moment: datetime) -> Micros:
+    """The instant of a datetime; without a zone: local time.  Raises ValueError, OverflowError, OSError."""
+    return Micros((moment.astimezone(UTC) - EPOCH) // _MICROSECOND)
+
+
+def to_rfc3339(at: Micros) -> str:
     """`2026-11-21T05:00:00.000000Z`: an instant in the one form in which Holdwater writes them, of 27 characters.
 
-    `us`: microseconds since the epoch.  Texts in this form sort as their instants do.
+    Texts in this form sort as their instants do.
     """
-    return to_datetime(us).isoformat(timespec="microseconds")[:-6] + "Z"
+    return to_datetime(at).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
-def from_rfc3339(text: str) -> int:
-    """Microseconds since the epoch, from an instant in RFC 3339 or ISO 8601; without a zone: local time.
+def from_rfc3339(text: str) -> Micros:
+    """The instant of a text in RFC 3339 or ISO 8601; without a zone: local time.
 
     Raises ValueError, OverflowError and OSError.
     """
@@ -68,6 +93,6 @@ class ClockSample:
     round_trip_us: int
 
     @classmethod
-    def between(cls, before_us: int, reference_us: int, after_us: int) -> ClockSample:
+    def between(cls, before: MonotonicMicros, reference: Micros, after: MonotonicMicros) -> ClockSample:
         """A sample from what the monotonic clock showed before and after the reference was read."""
-        return cls(reference_us - (before_us + after_us) // 2, after_us - before_us)
+        return cls(reference - (before + after) // 2, after - before)

@@ -12,7 +12,7 @@ from holdwater.errors import ScheduleError, ScheduleNotFound, StoreUnavailable, 
 from holdwater.model import validation
 from holdwater.model.schedules import Fired, FireRow, Firing, ScheduleRow
 from holdwater.model.statuses import STATUS_LABELS
-from holdwater.model.time import from_datetime, from_rfc3339, to_rfc3339
+from holdwater.model.time import Micros, from_datetime, from_rfc3339, to_rfc3339
 from holdwater.runtime.services.schedules import ScheduleConfig, schedule_policy
 from holdwater.schedules import CatchUp, Cron, Overlap, decide_due
 from holdwater.tasks import Context
@@ -132,7 +132,7 @@ class ScheduleService:
         self._on_change()
         return row.id
 
-    def _recompute_next_fire(self, row: ScheduleRow, now: int) -> None:
+    def _recompute_next_fire(self, row: ScheduleRow, now: Micros) -> None:
         """From now on.  Raises ScheduleError."""
         row.updated_at, row.settled_at, row.last_error = now, max(now, row.settled_at), None
         cron = Cron(row.expression, row.timezone)
@@ -143,7 +143,7 @@ class ScheduleService:
     def change_timing(self, schedule_id: str, expression: str, timezone: str) -> None:
         """Other instants, from now on."""
 
-        def change(row: ScheduleRow, now: int) -> None:
+        def change(row: ScheduleRow, now: Micros) -> None:
             row.expression, row.timezone = expression, timezone
             self._recompute_next_fire(row, now)
 
@@ -159,7 +159,7 @@ class ScheduleService:
         if enabled:  # what a process left that died while it disabled the schedule
             self._skip_queued_fires(kind, identifier)
 
-        def change(row: ScheduleRow, now: int) -> None:
+        def change(row: ScheduleRow, now: Micros) -> None:
             if row.enabled == enabled:
                 return
             row.enabled, row.updated_at = enabled, now
@@ -183,7 +183,7 @@ class ScheduleService:
                 return
         raise StoreUnavailable(f"schedule {identifier} is being changed too often to be changed here")
 
-    def _update_row(self, kind: str, identifier: str, mutate: Callable[[ScheduleRow, int], None]) -> None:
+    def _update_row(self, kind: str, identifier: str, mutate: Callable[[ScheduleRow, Micros], None]) -> None:
         for _ in range(_MAX_WRITE_ATTEMPTS):
             row = self.get_row(kind, identifier)
             new = replace(row)
@@ -202,7 +202,7 @@ class ScheduleService:
         """Have a run of it started now, by whoever knows the workflow, whatever its instants, overlap or state."""
         for _ in range(_MAX_WRITE_ATTEMPTS):
             row, now = self.get_row(None, schedule_id), self._clock.now()
-            at = max(now, max((f.fire.scheduled_at for f in self._store.fires(row.id, 1)), default=0) + 1)
+            at = max(now, Micros(max((f.fire.scheduled_at for f in self._store.fires(row.id, 1)), default=0) + 1))
             if self._store.fire([Firing(row, [], [FireRow(row.id, at, "requested", now)])])[0]:
                 self._on_change()
                 return
@@ -243,7 +243,7 @@ class ScheduleService:
         return self._store.fires(schedule_id, *_check_page(limit, offset))
 
     def execution_stats(self, since: Instant) -> dict[str, Any]:
-        counts = self._store.count_fires(parse_instant_us(since), self._clock.now() - self._lost_after_us)
+        counts = self._store.count_fires(parse_instant_us(since), Micros(self._clock.now() - self._lost_after_us))
         return {
             "total_executions": counts.total,
             "successful_executions": counts.completed,
@@ -315,7 +315,7 @@ def fire_to_dict(fired: Fired) -> dict[str, Any]:
     }
 
 
-def parse_instant_us(value: Instant) -> int:
+def parse_instant_us(value: Instant) -> Micros:
     """A datetime, or one as text (ISO 8601, RFC 3339), as microseconds since the epoch; without a zone: local time.
 
     Raises ScheduleError.
@@ -329,7 +329,7 @@ def parse_instant_us(value: Instant) -> int:
         ) from None
 
 
-def _to_rfc3339_or_none(instant: int | None) -> str | None:
+def _to_rfc3339_or_none(instant: Micros | None) -> str | None:
     return None if instant is None else to_rfc3339(instant)
 
 

@@ -10,6 +10,7 @@ from holdwater.model import ids
 from holdwater.model.ports import Store
 from holdwater.model.records import RunRow, WorkRow
 from holdwater.model.statuses import RunStatus
+from holdwater.model.time import Micros
 
 ActivityState = Literal[
     "queued", "running", "waiting", "waiting for child runs", "orphaned", "paused", "completed", "failed", "cancelled"
@@ -31,10 +32,10 @@ class Activity:
     state: ActivityState
     host: str | None = None
     pid: int | None = None
-    waiting_until: int | None = None
+    waiting_until: Micros | None = None
 
 
-def derive_activity(row: RunRow, work: Sequence[WorkRow], now: int, is_alive: LivenessProbe) -> Activity:
+def derive_activity(row: RunRow, work: Sequence[WorkRow], now: Micros, is_alive: LivenessProbe) -> Activity:
     """The activity of one run.  `work`: its outstanding work; `now`: by the store's clock, in microseconds."""
     if row.status != RunStatus.RUNNING:
         return Activity(row.status)  # type: ignore[arg-type]
@@ -55,14 +56,14 @@ def derive_activity(row: RunRow, work: Sequence[WorkRow], now: int, is_alive: Li
     return Activity("waiting for child runs" if work else "running")
 
 
-def read_activities(store: Store, rows: Sequence[RunRow], now: int) -> dict[str, Activity]:
+def read_activities(store: Store, rows: Sequence[RunRow], now: Micros) -> dict[str, Activity]:
     """The activities of several runs, read together; run id -> activity.  Raises StoreUnavailable."""
     unfinished: Final = [row.id for row in rows if row.status == RunStatus.RUNNING]
     work = store.work_of_runs(unfinished) if unfinished else {}
     return {row.id: derive_activity(row, work.get(row.id, ()), now, store.is_alive) for row in rows}
 
 
-def _is_owner_alive(work: WorkRow, now: int, is_alive: LivenessProbe) -> bool:
+def _is_owner_alive(work: WorkRow, now: Micros, is_alive: LivenessProbe) -> bool:
     known = is_alive(work.owner or "")
     return work.lease_until > now if known is None else known
 

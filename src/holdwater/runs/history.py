@@ -9,6 +9,7 @@ from holdwater.kernel.gates import WAITING
 from holdwater.kernel.states import AWAITING_CHILDREN, AWAITING_INPUT, DELAYED, EVALUATING, ISSUED
 from holdwater.model import events as ev
 from holdwater.model.rules import CANCELLED, FAILED, SETTLED, SKIPPED, SUCCEEDED, UPSTREAM_FAILED
+from holdwater.model.time import Micros
 from holdwater.runtime.active_run import ActiveRun
 
 DISPLAY_STATES = {
@@ -38,8 +39,8 @@ class NodeHistory:
 
     name: str
     state: str
-    started_at: int | None = None
-    ended_at: int | None = None
+    started_at: Micros | None = None
+    ended_at: Micros | None = None
     attempts: int = 0
     iterations: int = 0
     error: str | None = None

@@ -28,6 +28,7 @@ from holdwater.model.journal import JournalEntry
 from holdwater.model.ports import AuthoringStyle, Clock, RunData, Store, WorkflowDefinition
 from holdwater.model.records import RunRow, RunUpdate, StoredRun, WorkRow
 from holdwater.model.statuses import RunStatus
+from holdwater.model.time import UNSET, Micros, add_seconds
 from holdwater.runtime.attempt import Attempt
 from holdwater.runtime.executors.slots import Executor
 from holdwater.runtime.future import Future
@@ -49,7 +50,7 @@ class ClaimBudget:
     """
 
     owner: str
-    lease_until: int
+    lease_until: Micros
     prefetch_room: int
     free_slots: dict[Executor, int]
     prefetch_slots: dict[Executor, int]
@@ -59,7 +60,7 @@ class ClaimBudget:
     """a body that was running in so many crashes runs apart"""
     can_isolate: bool
     """whether this runner has room for one"""
-    timers_until: int
+    timers_until: Micros
     """timers due later are left to the scans; a runner that does not scan keeps them all"""
     unclaimed_executors: set[Executor] = field(default_factory=set)
     """where rows stay in the queue for whoever has room"""
@@ -170,7 +171,7 @@ class ActiveRun:
         """node -> fence of what begins when that is on disk, and not before"""
         self.crash_suspects: set[int] = set()
         """nodes whose last process died, whether or not their bodies were seen to begin"""
-        self.deadline_stopped_at = 0
+        self.deadline_stopped_at = UNSET
         self.reason: str | None = row.reason
         self.started_at = row.created_at
         """when it began, or began again"""
@@ -199,7 +200,7 @@ class ActiveRun:
                     case Evaluate():
                         self._apply(JournalEntry(RuleEvaluated(c.node, self.run_data.rule_results(c.node))))
                     case Wake(at=None):
-                        self._apply(JournalEntry(TimerSet(c.node, clock.now() + int(c.after_s * 1e6))))
+                        self._apply(JournalEntry(TimerSet(c.node, add_seconds(clock.now(), c.after_s))))
                         self.changed_nodes.add(c.node)
                     case Wake():
                         self.changed_nodes.add(c.node)
@@ -247,7 +248,7 @@ class ActiveRun:
 
     # -- writing
 
-    def build_update(self, now: int, budget: ClaimBudget) -> RunUpdate:
+    def build_update(self, now: Micros, budget: ClaimBudget) -> RunUpdate:
         """What has to be written, with new work claimed as far as the allowance goes.  Changes nothing here."""
         m, row = self.machine, self.row
         status = m.status
@@ -261,11 +262,11 @@ class ActiveRun:
         head.finished_at = now if m.ended else None
         head.paused_at = (row.paused_at or now) if status == "paused" else None
         if row.paused_at and status == "running" and row.deadline_at:  # the deadline stands still during a pause
-            head.deadline_at = row.deadline_at + now - row.paused_at
+            head.deadline_at = Micros(row.deadline_at + now - row.paused_at)
         if head.deadline_at is not None:  # and while it sleeps
-            head.deadline_at += self._sleep_us(self.unsaved_entries, now)
+            head.deadline_at = Micros(head.deadline_at + self._sleep_us(self.unsaved_entries, now))
         if row.finished_at is not None and not m.ended and self.time_limit_us is not None:  # it has as long again
-            head.deadline_at = now + self.time_limit_us
+            head.deadline_at = Micros(now + self.time_limit_us)
         if self.definition is not None:
             head.code = self.definition.code
         out = RunUpdate(
@@ -304,7 +305,7 @@ class ActiveRun:
         out.notify = status != "running" or any([_may_come_from_another_runner(e.event) for e in self.unsaved_entries])
         return out
 
-    def _build_work_row(self, command: Command, now: int) -> WorkRow | None:
+    def _build_work_row(self, command: Command, now: Micros) -> WorkRow | None:
         if type(command) is Execute:
             suspect = command.node in self.crash_suspects or command.node in self.machine.crashes
             return WorkRow(self.row.id, command.node, command.fence, "execute", self.row.workflow, now, suspect=suspect)
@@ -342,7 +343,7 @@ class ActiveRun:
             self.changed_nodes.clear()
             self.crash_suspects.clear()
 
-    def _sleep_us(self, entries: Sequence[JournalEntry], now: int) -> int:
+    def _sleep_us(self, entries: Sequence[JournalEntry], now: Micros) -> int:
         """How long a sequence will sleep because of these: nothing else goes on in it meanwhile."""
         if not self.compiled_plan.plan.sequence:
             return 0

@@ -16,6 +16,7 @@ from holdwater.model.log_context import ORIGIN
 from holdwater.model.policies import NodePolicy
 from holdwater.model.ports import Clock, WorkflowDefinition
 from holdwater.model.results import NodeResult
+from holdwater.model.time import MONOTONIC_UNSET, UNSET, Micros, add_seconds
 
 if TYPE_CHECKING:
     from holdwater.runtime.handle import ChildStarter, TaskHandle
@@ -27,7 +28,7 @@ class Lease:
     __slots__ = ("expires_at",)
 
     def __init__(self) -> None:
-        self.expires_at = 0
+        self.expires_at = MONOTONIC_UNSET
 
 
 class AttemptExecutor(Protocol):
@@ -92,22 +93,22 @@ class Attempt:
     ) -> None:
         self.run_id, self.node, self.fence, self.number = run_id, node, fence, number
         self.child_starter = None
-        self.run_started_at = 0
+        self.run_started_at = UNSET
         """when its run began, or began again by a retry: attempts are counted from there"""
         self.definition, self.view, self.clock = definition, view, clock
         self.policy: NodePolicy = definition.policy(node)
         self.timeout_s = timeout_s if self.policy.timeout_s is None else self.policy.timeout_s
         self.name = definition.plan.nodes[node].name
         self.state = "queued"
-        self.started_at = 0
-        self.not_before = 0
+        self.started_at = UNSET
+        self.not_before = UNSET
         """when what it waits for was journalled by another clock: it is recorded to have begun after that"""
-        self.lease_expires_at = 0
+        self.lease_expires_at = MONOTONIC_UNSET
         """until when its own row is leased, by the monotonic clock"""
         self.interrupted = False
         """it was told to stop, which does not end its run: what it leaves undone is begun again"""
         self.deferred_us = 0
-        self.deferred_at = 0
+        self.deferred_at = UNSET
         self.waiting_calls = 0
         """how many of its calls wait; its executor's"""
         self.first_fence = fence
@@ -154,11 +155,11 @@ class Attempt:
             self.state = "over"
             return True
 
-    def times_out_at(self) -> int | None:
+    def times_out_at(self) -> Micros | None:
         """When its time is up; None while it does not run or is deferred."""
         if self.state != "running" or self.deferred_at:
             return None
-        return self.started_at + self.deferred_us + int(self.timeout_s * 1e6)
+        return Micros(self.started_at + self.deferred_us + int(self.timeout_s * 1e6))
 
     # -- how it can end
 
@@ -193,12 +194,12 @@ class Attempt:
         """The failure, with the decision whether and when to try again.  `retryable` None: the policy looks at it."""
         retry = self.policy.retry
         now = self.clock.now()
-        retry_at: int | None = None
+        retry_at: Micros | None = None
         if self.number < retry.max_attempts and (
             retry.covers(error, error_kind, text) if retryable is None else retryable
         ):
             delay_s = retry.delay(self.number, luck=random.random())
-            retry_at = now + int(delay_s * 1e6) if delay_s else 0
+            retry_at = add_seconds(now, delay_s) if delay_s else UNSET
         return JournalEntry(
             Failed(self.node, self.fence, error_kind, text, retry_at, traceback), self.started_at, now, notes
         )

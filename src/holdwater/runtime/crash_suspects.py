@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from holdwater.model.commands import Execute
 from holdwater.model.records import WorkRow
+from holdwater.model.time import Micros
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.attempt import Attempt
 
@@ -87,11 +88,11 @@ class CrashSuspects:
         """Whatever changes something here wakes the loop anyway."""
         return False
 
-    def due_times(self, now: int) -> list[int]:
+    def due_times(self, now: Micros) -> list[Micros]:
         """Nothing here is due at an instant."""
         return []
 
-    def run_due(self, now: int) -> None:
+    def run_due(self, now: Micros) -> None:
         """Begin the suspect as soon as it is alone; go on with the others when it is over."""
         if self._attempt is not None:
             if self._attempt.state == "over":

@@ -27,6 +27,7 @@ from holdwater.model.log_context import mark_records
 from holdwater.model.ports import AuthoringStyle, Clock, Store, WorkflowDefinition
 from holdwater.model.records import Committed, Duplicate, Notification, RunRow, RunUpdate, WorkRow
 from holdwater.model.statuses import RunStatus
+from holdwater.model.time import UNSET, Micros, add_seconds
 from holdwater.runtime.active_run import ActiveRun, ClaimBudget
 from holdwater.runtime.attempt import Attempt
 from holdwater.runtime.clock import synchronise
@@ -118,7 +119,7 @@ class Driver:
         styles: Mapping[str, AuthoringStyle],
         find_definition: Callable[[str], WorkflowDefinition | None],
         registered_workflows: Callable[[], Collection[str]],
-        new_run_row: Callable[[str, WorkflowDefinition, int], RunRow],
+        new_run_row: Callable[[str, WorkflowDefinition, Micros], RunRow],
         on_stopped: Callable[[], None],
     ) -> None:
         """`head`: a new run of a workflow, born at an instant."""
@@ -175,11 +176,11 @@ class Driver:
         self.has_notifications = False
         """the store tells what other runners write"""
         self._stored_structures: set[str] = set()
-        self._store_retry_at = 0
+        self._store_retry_at = UNSET
         self._store_retry_delay_s = MIN_RETRY_DELAY_SECONDS
         self._is_store_unavailable = False
         self._is_closing = False
-        self._drain_until = 0
+        self._drain_until = UNSET
         self._is_closed = False
         self._fatal_error: BaseException | None = None
         self._pid = os.getpid()
@@ -383,7 +384,7 @@ class Driver:
         """How long nothing will be due."""
         now = self.clock.now()
         if self._store_retry_at:  # no longer than a pause can be: the clock may have been set back
-            self._store_retry_at = min(self._store_retry_at, now + int(MAX_RETRY_DELAY_SECONDS * 1e6))
+            self._store_retry_at = min(self._store_retry_at, add_seconds(now, MAX_RETRY_DELAY_SECONDS))
         instants = [self._drain_until] if self._is_closing else []
         if self.timers.next_due_at is not None:
             instants.append(self.timers.next_due_at)
@@ -416,7 +417,7 @@ class Driver:
                 ]:  # its turn would not come as long as this
                     self._reject_run(run, error)
 
-    def on_store_error(self, error: StoreError) -> int:
+    def on_store_error(self, error: StoreError) -> Micros:
         """Leave the store alone for a while; returns until when.
 
         One that cannot be reached comes back.  One that refuses (its tables are gone, a right was revoked) may or may
@@ -661,12 +662,12 @@ class Driver:
             self.note_unclaimed(budget)
         return written
 
-    def claim_budget(self, now: int) -> ClaimBudget:
+    def claim_budget(self, now: Micros) -> ClaimBudget:
         """What this runner may take for itself of the work that a transaction creates now."""
-        begins = not (self._is_closing or self.crash_suspects.active)
+        lease_until, begins = Micros(now + self.lease_us), not (self._is_closing or self.crash_suspects.active)
         return ClaimBudget(
             self.owner,
-            now + self.lease_us,
+            lease_until,
             self.config.prefetch_tasks - self.dispatcher.queue_length,
             self.dispatcher.free_slots() if begins else {},
             self.slots_ahead(now) if begins else {},
@@ -674,10 +675,10 @@ class Driver:
             self._stored_structures,
             self.crash_suspects.isolate_after_crashes,
             begins,
-            now + self.lease_us if self.config.recover else FAR_FUTURE,
+            lease_until if self.config.recover else FAR_FUTURE,
         )
 
-    def slots_ahead(self, now: int) -> dict[Executor, int]:
+    def slots_ahead(self, now: Micros) -> dict[Executor, int]:
         """How much more may be leased ahead of each executor.
 
         By the pace of its bodies; a runner that takes over nothing keeps what is its own, as far as it has room.
@@ -778,13 +779,13 @@ class Driver:
             self.deadlines.on_clock_jump(jump)
 
     @property
-    def store_retry_at(self) -> int:
+    def store_retry_at(self) -> Micros:
         """The store is left alone until then."""
         return self._store_retry_at
 
-    def back_off_store(self) -> int:
+    def back_off_store(self) -> Micros:
         """Leave the store alone for a while, longer each time; returns until when."""
-        self._store_retry_at = self.clock.now() + int(self._store_retry_delay_s * 1e6)
+        self._store_retry_at = add_seconds(self.clock.now(), self._store_retry_delay_s)
         self._store_retry_delay_s = min(self._store_retry_delay_s * 2, MAX_RETRY_DELAY_SECONDS)
         return self._store_retry_at
 
@@ -951,7 +952,7 @@ class Driver:
         self.deadlines.watch_attempt(run, attempt, self.clock.now())
         self.crash_suspects.on_attempt_started(attempt)
 
-    def _fire_timer(self, run_id: str, node: int, due_at: int | None) -> None:
+    def _fire_timer(self, run_id: str, node: int, due_at: Micros | None) -> None:
         run = self.active_runs.get(run_id)
         command = None if run is None else run.machine.todo.get(node)
         if run is not None and type(command) is Wake and command.at == due_at:
@@ -963,7 +964,7 @@ class Driver:
         if self._is_closing:
             return
         self._is_closing = True
-        self._drain_until = self.clock.now() + int(drain_seconds * 1e6)
+        self._drain_until = add_seconds(self.clock.now(), drain_seconds)
         for attempt in self.dispatcher.close_queue():
             run = self.active_runs.get(attempt.run_id)
             if run is not None:

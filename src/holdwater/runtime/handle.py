@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from holdwater.errors import InvalidArgument, RunnerClosed, TaskCancelled, TaskEnded, WorkflowError
 from holdwater.model import validation
 from holdwater.model.log_context import Origin
+from holdwater.model.time import Micros
 from holdwater.runtime.future import Future, call_in_loop, wrap_future
 
 if TYPE_CHECKING:
@@ -29,9 +30,9 @@ class AttemptInfo(Origin, Protocol):
     """The attempt a body belongs to, with its times in microseconds since the epoch."""
 
     @property
-    def started_at(self) -> int: ...
+    def started_at(self) -> Micros: ...
     @property
-    def run_started_at(self) -> int: ...
+    def run_started_at(self) -> Micros: ...
 
 
 class SlotOwner(Protocol):
@@ -117,12 +118,12 @@ class TaskHandle:
         return self._attempt.number
 
     @property
-    def attempt_started_at(self) -> int:
+    def attempt_started_at(self) -> Micros:
         """When this attempt began, by the runner's clock: microseconds since the epoch."""
         return self._attempt.started_at
 
     @property
-    def run_started_at(self) -> int:
+    def run_started_at(self) -> Micros:
         """When the run began, or began again: microseconds since the epoch."""
         return self._attempt.run_started_at
 

@@ -14,6 +14,7 @@ from holdwater.model.error_report import describe, format_traceback
 from holdwater.model.events import Failed
 from holdwater.model.log_context import get_logger
 from holdwater.model.ports import Clock
+from holdwater.model.time import Micros
 from holdwater.runtime.attempt import Attempt
 
 MAX_KEPT_ERRORS: Final = 100
@@ -28,7 +29,7 @@ class InternalErrorRecord:
     """One error: `where` it was raised, `at` which instant (microseconds since the epoch), `error` and `traceback`."""
 
     where: str
-    at: int
+    at: Micros
     error: str
     traceback: str
 

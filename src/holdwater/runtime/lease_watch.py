@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection
 from typing import Final
 
 from holdwater.model.ports import Clock
+from holdwater.model.time import MonotonicMicros
 from holdwater.runtime.attempt import Attempt, Lease
 from holdwater.runtime.internal_errors import InternalErrors, logger
 
@@ -60,11 +61,11 @@ class LeaseWatch:
             except BaseException as error:  # noqa: BLE001 - a body that cannot be told is no other body's concern
                 self._error_log.add("telling bodies that their leases are over", error)
                 wait_us = self._lease_us // CHECKS_PER_LEASE
-            self._next_check_at = self._clock.steady() + wait_us
+            self._next_check_at = MonotonicMicros(self._clock.steady() + wait_us)
             self._wakeup.wait(max(wait_us, MIN_WAIT_US) / 1e6)
             self._wakeup.clear()
 
-    def _check_leases(self, steady: int) -> int:
+    def _check_leases(self, steady: MonotonicMicros) -> int:
         """Tell those whose leases are over; returns in how many microseconds another one can be."""
         pause_us = self._lease_us // CHECKS_PER_LEASE
         left = self._lease.expires_at - steady
@@ -72,7 +73,7 @@ class LeaseWatch:
             return left
         if steady - self._next_check_at > pause_us:  # this process did not run
             return pause_us
-        following = steady + pause_us
+        following = MonotonicMicros(steady + pause_us)
         told = 0
         for attempt in self._list_attempts():
             if attempt.interrupted or attempt.state == "over":

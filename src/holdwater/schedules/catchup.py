@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, get_args
 
 from holdwater.errors import ScheduleError
+from holdwater.model.time import Micros
 from holdwater.schedules.cron import MICROS_PER_SECOND, Cron
 
 CatchUp = Literal["skip", "run_once", "run_all"]
@@ -38,8 +39,8 @@ class SchedulePolicy:
     max_catchup: int | None = None
     misfire_grace_seconds: float = 3600
     jitter_seconds: float = 0
-    start_us: int | None = None
-    end_us: int | None = None
+    start_us: Micros | None = None
+    end_us: Micros | None = None
     overlap: Overlap = "allow"
 
     def __post_init__(self) -> None:
@@ -64,31 +65,31 @@ class SchedulePolicy:
 class DueDecision(NamedTuple):
     """The decision about the instants of a schedule up to now."""
 
-    fire_us: tuple[int, ...]
+    fire_us: tuple[Micros, ...]
     """The instants to fire now, ascending."""
-    skipped_us: tuple[int, int] | None
+    skipped_us: tuple[Micros, Micros] | None
     """The first and the last instant that will not be fired, to be recorded as one range."""
     reason: str
     """The reason for the skipped instants."""
-    decided_until_us: int
+    decided_until_us: Micros
     """The instant up to which everything is decided: `since_us` of the next call."""
-    next_check_us: int | None
+    next_check_us: Micros | None
     """The instant of the next call: in the past if more is due already, None for never."""
 
 
-def decide_due(cron: Cron, schedule_id: str, since_us: int, now_us: int, rules: SchedulePolicy) -> DueDecision:
+def decide_due(cron: Cron, schedule_id: str, since_us: Micros, now_us: Micros, rules: SchedulePolicy) -> DueDecision:
     """Decide about the instants due now that come after `since_us`: the last one decided, or the schedule's creation.
 
     If the clock was set back to before `since_us` there are none: no instant is decided twice.
     """
-    since = since_us if rules.start_us is None else max(since_us, rules.start_us - 1)
-    until = now_us if rules.end_us is None else min(now_us, rules.end_us - 1)
+    since = since_us if rules.start_us is None else max(since_us, Micros(rules.start_us - 1))
+    until = now_us if rules.end_us is None else min(now_us, Micros(rules.end_us - 1))
     last = cron.at_or_before(until)
     if last is not None and last > since and jittered_fire_time(cron, schedule_id, last, rules) > now_us:
         last = cron.previous_before(last)  # its jitter has not passed yet; that of the one before it has
     if last is None or last <= since:
         return DueDecision((), None, "", since_us, _next_check(cron, schedule_id, since, rules))
-    fire: tuple[int, ...] = (last,)
+    fire: tuple[Micros, ...] = (last,)
     reason, settled = "", last
     if rules.effective_catchup == "skip":
         reason = "a later instant was due as well: only the latest is fired"
@@ -114,7 +115,7 @@ def decide_due(cron: Cron, schedule_id: str, since_us: int, now_us: int, rules: 
     )
 
 
-def jittered_fire_time(cron: Cron, schedule_id: str, instant_us: int, rules: SchedulePolicy) -> int:
+def jittered_fire_time(cron: Cron, schedule_id: str, instant_us: Micros, rules: SchedulePolicy) -> Micros:
     """Add the jitter to an instant: a hash of schedule and instant, bounded to end before the next instant."""
     if not rules.jitter_seconds:
         return instant_us
@@ -125,10 +126,10 @@ def jittered_fire_time(cron: Cron, schedule_id: str, instant_us: int, rules: Sch
         else min(rules.jitter_seconds * MICROS_PER_SECOND, following - instant_us)
     )
     digest = hashlib.blake2b(f"{schedule_id}\0{instant_us}".encode(), digest_size=6).digest()
-    return instant_us + int(room * (int.from_bytes(digest) / (1 << 48)))
+    return Micros(instant_us + int(room * (int.from_bytes(digest) / (1 << 48))))
 
 
-def _next_check(cron: Cron, schedule_id: str, settled: int, rules: SchedulePolicy) -> int | None:
+def _next_check(cron: Cron, schedule_id: str, settled: Micros, rules: SchedulePolicy) -> Micros | None:
     following = cron.next_after(settled)
     if following is None or (rules.end_us is not None and following >= rules.end_us):
         return None

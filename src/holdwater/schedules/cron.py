@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from holdwater.errors import ScheduleError
+from holdwater.model.time import Micros
 from holdwater.schedules import zones
 from holdwater.schedules.calendar import Calendar, parse_calendar
 from holdwater.schedules.zones import MAX_SHIFT_SECONDS, latest_wall_time, offset_interval
@@ -49,15 +50,15 @@ class Cron:
     def __reduce__(self) -> tuple[type[Cron], tuple[str, str]]:
         return Cron, (self.expression, self.timezone)
 
-    def next_after(self, instant_us: int) -> int | None:
+    def next_after(self, instant_us: Micros) -> Micros | None:
         """Return the first fire strictly after an instant; None if there is none within the bounds."""
         second = max(instant_us // MICROS_PER_SECOND, zones.EARLIEST_SECOND)
         if second >= zones.LATEST_SECOND:
             return None
         found = self._wildcard_after(second) if self._calendar.is_wildcard else self._fixed_time_after(second)
-        return None if found is None or found > zones.LATEST_SECOND else found * MICROS_PER_SECOND
+        return None if found is None or found > zones.LATEST_SECOND else Micros(found * MICROS_PER_SECOND)
 
-    def at_or_before(self, instant_us: int) -> int | None:
+    def at_or_before(self, instant_us: Micros) -> Micros | None:
         """Return the last fire up to and including an instant; None if there is none within the bounds."""
         second = min(instant_us // MICROS_PER_SECOND, zones.LATEST_SECOND)
         if second < zones.EARLIEST_SECOND:
@@ -67,18 +68,18 @@ class Cron:
         else:  # a fixed time has fired if the clocks have shown it or a later one
             wall = self._calendar.at_or_before(latest_wall_time(self.timezone, second))
             found = None if wall is None else zones.first_instant_at(self.timezone, wall)
-        return None if found is None or found <= zones.EARLIEST_SECOND else found * MICROS_PER_SECOND
+        return None if found is None or found <= zones.EARLIEST_SECOND else Micros(found * MICROS_PER_SECOND)
 
-    def previous_before(self, instant_us: int) -> int | None:
+    def previous_before(self, instant_us: Micros) -> Micros | None:
         """Return the last fire strictly before an instant; None if there is none within the bounds."""
-        return self.at_or_before(instant_us - 1)
+        return self.at_or_before(Micros(instant_us - 1))
 
-    def between(self, after_us: int, until_us: int, limit: int, *, latest: bool = False) -> tuple[int, ...]:
+    def between(self, after_us: Micros, until_us: Micros, limit: int, *, latest: bool = False) -> tuple[Micros, ...]:
         """Return the fires in (after, until], ascending; at most `limit`: the first or, with `latest`, the last ones.
 
         The time grows with the number of returned instants, not with that of the others.
         """
-        found: list[int] = []
+        found: list[Micros] = []
         if latest:
             at = self.at_or_before(until_us)
             while at is not None and at > after_us and len(found) < limit:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import Final, NamedTuple
 
+from holdwater.model.time import Micros
 from holdwater.schedules import zones
 from holdwater.schedules.calendar import Calendar, parse_calendar
 from holdwater.schedules.cron import MICROS_PER_SECOND, Cron
@@ -17,7 +18,7 @@ _MAX_COUNTED_TIMES: Final = 3600
 class UpcomingFire(NamedTuple):
     """One fire to come."""
 
-    instant_us: int
+    instant_us: Micros
     utc: datetime
     local: datetime
     """The same instant in the schedule's time zone, with the offset in force then."""
@@ -25,11 +26,11 @@ class UpcomingFire(NamedTuple):
     """The effect of a change of offset on it, in words; mostly empty."""
 
 
-def upcoming_fires(cron: Cron, after_us: int, count: int) -> tuple[UpcomingFire, ...]:
+def upcoming_fires(cron: Cron, after_us: Micros, count: int) -> tuple[UpcomingFire, ...]:
     """List the next `count` fires strictly after an instant; fewer if there are no more."""
     wanted = parse_calendar(cron.expression)
     fires, before = [], after_us
-    for instant in cron.between(after_us, zones.LATEST_SECOND * MICROS_PER_SECOND, count):
+    for instant in cron.between(after_us, Micros(zones.LATEST_SECOND * MICROS_PER_SECOND), count):
         utc = zones.EPOCH + timedelta(microseconds=instant)
         if wanted.is_wildcard:
             note = _wildcard_note(wanted, cron.timezone, before // MICROS_PER_SECOND, instant // MICROS_PER_SECOND)

@@ -14,6 +14,7 @@ from holdwater.model.plan import Plan
 from holdwater.model.policies import NodePolicy
 from holdwater.model.ports import AuthoringStyle, PortableTask, WorkflowDefinition
 from holdwater.model.results import NodeResult
+from holdwater.model.time import Micros
 from holdwater.steps.base_workflow import BaseWorkflow
 from holdwater.steps.context import DRY_RUN_PARAM, WorkflowContext
 from holdwater.steps.delta import INPUT_CELL, RunInput, StepDelta
@@ -41,9 +42,9 @@ class StepAttemptInfo(Protocol):
     @property
     def run_id(self) -> str: ...
     @property
-    def attempt_started_at(self) -> int: ...
+    def attempt_started_at(self) -> Micros: ...
     @property
-    def run_started_at(self) -> int: ...
+    def run_started_at(self) -> Micros: ...
 
 
 @dataclass(frozen=True, slots=True)

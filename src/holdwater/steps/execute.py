@@ -13,6 +13,7 @@ from holdwater.model.fanout import ChildRunsRequest
 from holdwater.model.policies import RetryPolicy
 from holdwater.model.ports import WorkflowDefinition
 from holdwater.model.registry import registry
+from holdwater.model.time import Micros
 from holdwater.steps.context import WorkflowContext
 from holdwater.steps.map_steps import execute_map, last_output
 from holdwater.steps.pipelines import PipelineResult, pipeline_registry, prepare_call, prepare_dispatch, run_pipeline
@@ -60,7 +61,7 @@ class StepEnvironment:
     """Where a step is carried out: under which settings, when, in which workflows, with which workflow to run."""
 
     settings: StepSettings
-    now: Callable[[], int]
+    now: Callable[[], Micros]
     lineage: tuple[str, ...]
     child_definition: Callable[[], WorkflowDefinition | None]
 

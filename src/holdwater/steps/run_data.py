@@ -9,7 +9,7 @@ from typing import Any, Final
 from holdwater.model.fanout import ChildResult
 from holdwater.model.rules import FAILED, SKIPPED, SUCCEEDED, UPSTREAM_FAILED
 from holdwater.model.run_state import RunState
-from holdwater.model.time import to_datetime
+from holdwater.model.time import Micros, to_datetime
 from holdwater.model.values import Stored
 from holdwater.steps.context import RESUMED_PARAM, ExecutionContext, WorkflowContext, make_values
 from holdwater.steps.delta import (
@@ -39,9 +39,9 @@ class StepView:
     outputs: Snapshot
     quality: Snapshot
     child_results: tuple[ChildResult | None, ...] | None = None
-    woken_at: int | None = None
+    woken_at: Micros | None = None
 
-    def make_context(self, run_id: str, workflow_name: str, run_started_us: int) -> WorkflowContext:
+    def make_context(self, run_id: str, workflow_name: str, run_started_us: Micros) -> WorkflowContext:
         """The view as a context, with copies of its own.  `run_started_us`: microseconds since the epoch."""
         started_at = to_datetime(run_started_us)
         start = self.run_input
@@ -148,7 +148,7 @@ class StepsRunData:
     # -- telling the story
 
     def _snapshot_view(
-        self, version: int, child_results: tuple[ChildResult | None, ...] | None = None, woken_at: int | None = None
+        self, version: int, child_results: tuple[ChildResult | None, ...] | None = None, woken_at: Micros | None = None
     ) -> StepView:
         return StepView(
             self._run_input,

@@ -15,6 +15,7 @@ from queue import SimpleQueue
 
 from holdwater.errors import TaskCancelled
 from holdwater.model.fanout import ChildRunsRequest
+from holdwater.model.time import Micros
 from holdwater.steps.result import StepResult
 from holdwater.steps.run_data import StepView
 
@@ -24,7 +25,7 @@ class EngineRequest:
     """What a step wants of the engine: child runs, or to sleep until an instant (microseconds since the epoch)."""
 
     child_runs: ChildRunsRequest | None = None
-    wait_until: int | None = None
+    wait_until: Micros | None = None
 
 
 RequestFn = Callable[[Callable[[], EngineRequest]], StepView]

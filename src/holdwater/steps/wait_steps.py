@@ -8,7 +8,7 @@ from typing import Any
 
 from holdwater.errors import ConfigurationFailure
 from holdwater.model import validation
-from holdwater.model.time import from_datetime, to_rfc3339
+from holdwater.model.time import Micros, add_seconds, from_datetime, to_rfc3339
 from holdwater.steps.context import WorkflowContext
 from holdwater.steps.result import StepResult
 from holdwater.steps.step import WaitStep
@@ -16,13 +16,13 @@ from holdwater.steps.suspension import EngineRequest, RequestFn
 
 
 def execute_wait(
-    step: WaitStep, context: WorkflowContext, submit_request: RequestFn, now: Callable[[], int], dry_run: bool
+    step: WaitStep, context: WorkflowContext, submit_request: RequestFn, now: Callable[[], Micros], dry_run: bool
 ) -> StepResult:
     """Sleep.  `now` tells the instant, microseconds since the epoch."""
     if step.until is None:
         seconds = _duration_seconds(step, context)
         if seconds > 0 and not dry_run:
-            submit_request(lambda: EngineRequest(wait_until=now() + round(seconds * 1e6)))
+            submit_request(lambda: EngineRequest(wait_until=add_seconds(now(), seconds)))
         return StepResult.ok({"waited_seconds": seconds})
     if dry_run:
         return StepResult.ok({"waited_until": to_rfc3339(from_datetime(_until_instant(step, context)))})

@@ -10,6 +10,7 @@ from typing import Any
 from holdwater.kernel import CompiledPlan, Machine, compile_plan
 from holdwater.model.fanout import ChildResult, ChildRunsRequest
 from holdwater.model.plan import Plan
+from holdwater.model.time import Micros
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Call:
 
     view: Any
     attempt: int
-    now: int
+    now: Micros
     outcomes: tuple[ChildResult | None, ...] | None = None
 
 

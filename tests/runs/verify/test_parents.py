@@ -12,6 +12,7 @@ import pytest
 from holdwater import DefaultRunner
 from holdwater.errors import InvalidTransition
 from holdwater.model.registry import registry
+from holdwater.model.time import Micros
 from holdwater.runs.verify.checker import StoreChecker
 from holdwater.runs.verify.parents import REACTION_GRACE_US
 from holdwater.runtime.clock import SystemClock
@@ -65,7 +66,7 @@ def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/runs.db"
 
 
-def violations(url: str, now: Callable[[], int] | None = None) -> list[str]:
+def violations(url: str, now: Callable[[], Micros] | None = None) -> list[str]:
     store = open_store(f"{url}?mode=ro")
     try:
         return [str(violation) for violation in StoreChecker(store, now or SystemClock().now).find_violations()]
@@ -168,8 +169,8 @@ def test_a_child_that_outlives_its_parent_is_orphaned(url: str, running: str, tm
     ended = "UPDATE runs SET status = 'failed', finished_at = :at WHERE id = :run"
     edit_database(tmp_path, ended, run=running, at=now)
     stray = f"I6 run {child_run_id(running, 2)}: it is running, although its parent, run {running}, failed"
-    assert not [found for found in violations(url, lambda: now + REACTION_GRACE_US) if found.startswith(stray)]
-    assert [found for found in violations(url, lambda: now + REACTION_GRACE_US + 1) if found.startswith(stray)]
+    assert not [found for found in violations(url, lambda: Micros(now + REACTION_GRACE_US)) if found.startswith(stray)]
+    assert [found for found in violations(url, lambda: Micros(now + REACTION_GRACE_US + 1)) if found.startswith(stray)]
 
 
 def test_a_child_whose_end_was_not_reported(url: str, running: str, tmp_path: Path) -> None:
@@ -178,10 +179,10 @@ def test_a_child_whose_end_was_not_reported(url: str, running: str, tmp_path: Pa
            run=child_run_id(running, 2), at=now)  # fmt: skip
     edit_database(tmp_path, f"UPDATE work SET lease_until = {FAR_FUTURE} WHERE run_id = :run", run=running)
     untold = f"I6 run {running}: task 'map' waits for its child, run {child_run_id(running, 2)}, which was cancelled"
-    assert not [found for found in violations(url, lambda: now + REACTION_GRACE_US) if found.startswith(untold)]
-    assert [found for found in violations(url, lambda: now + REACTION_GRACE_US + 1) if found.startswith(untold)]
+    assert not [found for found in violations(url, lambda: Micros(now + REACTION_GRACE_US)) if found.startswith(untold)]
+    assert [found for found in violations(url, lambda: Micros(now + REACTION_GRACE_US + 1)) if found.startswith(untold)]
     edit_database(tmp_path, "UPDATE work SET owner = NULL, lease_until = 0 WHERE run_id = :run", run=running)
-    late = violations(url, lambda: now + REACTION_GRACE_US + 1)
+    late = violations(url, lambda: Micros(now + REACTION_GRACE_US + 1))
     assert not [found for found in late if found.startswith(untold)], "whoever takes it up looks"
 
 

@@ -17,6 +17,7 @@ from holdwater import (
     WorkflowError,
     WorkflowNotFound,
 )
+from holdwater.model.time import Micros
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
 
 Open = Callable[..., DefaultRunner]
@@ -91,7 +92,7 @@ def test_a_child_ends_with_its_parent(open_runner: Open, define: Define, how: st
         assert parent.result(SIGNAL_TIMEOUT_SECONDS).status == "Cancelled"
     else:
         driver = runner._engine.driver
-        driver.call_soon_strict(lambda: driver.deadlines.expire_run(driver.active_runs[parent.run_id], 0))
+        driver.call_soon_strict(lambda: driver.deadlines.expire_run(driver.active_runs[parent.run_id], Micros(0)))
         assert parent.result(SIGNAL_TIMEOUT_SECONDS).status == "Failed"
     assert runner.handle(child.run_id).result(SIGNAL_TIMEOUT_SECONDS).status == "Cancelled"
 

@@ -20,6 +20,7 @@ import holdwater.engine.engine
 from holdwater import Context, DefaultRunner, TaskHandle
 from holdwater.graphs import Graph, node, register_graph
 from holdwater.model.registry import registry
+from holdwater.model.time import Micros
 from holdwater.runs.verify.checker import StoreChecker
 from holdwater.runtime.clock import SystemClock
 from holdwater.runtime.executors.base import ThreadExecutor
@@ -378,20 +379,20 @@ def test_a_paused_run_is_not_begun_by_those_that_hear_of_it(pair: BusyAndIdleRun
 )
 def test_the_pace(slots: int, took_us: int, expected: int) -> None:
     pace = SlotThroughput(slots)
-    assert pace.expected(0, full=True) == pace.expected(0, full=False) == 0, "unknown"
-    pace.ended(1_000_000, took_us)
-    assert min(pace.expected(1_000_000, full=True), 1 << 17) == expected
+    assert pace.expected(Micros(0), full=True) == pace.expected(Micros(0), full=False) == 0, "unknown"
+    pace.ended(Micros(1_000_000), took_us)
+    assert min(pace.expected(Micros(1_000_000), full=True), 1 << 17) == expected
     later = 1_000_001 + 2 * STALLED_US
-    assert pace.expected(later, full=True) == 0
-    assert min(pace.expected(later, full=False), 1 << 17) == expected
+    assert pace.expected(Micros(later), full=True) == 0
+    assert min(pace.expected(Micros(later), full=False), 1 << 17) == expected
 
 
 def test_throughput_follows_task_durations() -> None:
     pace = SlotThroughput(1)
-    pace.ended(0, PREFETCH_HORIZON_US // 10)
+    pace.ended(Micros(0), PREFETCH_HORIZON_US // 10)
     for _ in range(50):
-        pace.ended(0, 10 * PREFETCH_HORIZON_US)
-    assert pace.expected(0, full=False) == 0
+        pace.ended(Micros(0), 10 * PREFETCH_HORIZON_US)
+    assert pace.expected(Micros(0), full=False) == 0
     for _ in range(100):
-        pace.ended(0, PREFETCH_HORIZON_US // 10)
-    assert pace.expected(0, full=False) in (9, 10)
+        pace.ended(Micros(0), PREFETCH_HORIZON_US // 10)
+    assert pace.expected(Micros(0), full=False) in (9, 10)

@@ -9,6 +9,7 @@ import pytest
 
 import holdwater.engine.engine
 from holdwater import Context, DefaultRunner, TaskHandle
+from holdwater.model.time import Micros, MonotonicMicros
 from holdwater.runs.verify.checker import StoreChecker
 from holdwater.runtime.clock import STEP_CONFIRMATION_US, SystemClock
 from tests.engine.fake_clock import ContextRecorder, FakeClock, instant_us, wait_until_idle
@@ -45,10 +46,12 @@ class MachineClock(SystemClock):
     """A runner's clock on that machine."""
 
     def __init__(self, machine: MachineClocks) -> None:
-        super().__init__(lambda: machine.steady + machine.wall_offset_us, lambda: machine.steady)
+        super().__init__(
+            lambda: Micros(machine.steady + machine.wall_offset_us), lambda: MonotonicMicros(machine.steady)
+        )
         self.wake: Callable[[], None] = lambda: None
 
-    def seconds_until(self, instant: int) -> float | None:
+    def seconds_until(self, instant: Micros) -> float | None:
         return 0.0 if instant <= self.now() else None
 
     def on_jump(self, wake: Callable[[], None]) -> None:
@@ -72,7 +75,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
 
 
 def violations(runner: DefaultRunner, now: int) -> list[str]:
-    return [str(violation) for violation in StoreChecker(runner._engine.store, lambda: now).find_violations()]
+    return [str(violation) for violation in StoreChecker(runner._engine.store, lambda: Micros(now)).find_violations()]
 
 
 @pytest.mark.parametrize("step", [600, -600, 86_400, -3600])

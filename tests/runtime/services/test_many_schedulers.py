@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 from holdwater import DefaultRunner, DefaultRunnerConfig
+from holdwater.model.time import Micros
 from holdwater.runs.verify.checker import StoreChecker
 from holdwater.runtime.clock import SystemClock
 from tests.suite.runners import Define
@@ -49,7 +50,7 @@ def test_every_instant_once(url: str, tmp_path: Path, define: Define) -> None:
         for k, schedule in enumerate(schedules):  # as if nobody had been there for a while
             row = store.schedule(schedule)
             assert row is not None
-            row.settled_at -= MISSED * 1_000_000 * (60 if k % 2 else 1)
+            row.settled_at = Micros(row.settled_at - MISSED * 1_000_000 * (60 if k % 2 else 1))
             row.next_at = row.settled_at
             assert store.put_schedule(row)
         processes = [

@@ -7,15 +7,16 @@ from bisect import bisect_left, bisect_right
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdwater.model.records import FIRST, LAST
+from holdwater.model.records import FIRST, LAST, Position
+from holdwater.model.time import Micros
 from holdwater.storage.memory.sorted_index import SortedIndex
 
-positions = st.tuples(st.integers(0, 5), st.sampled_from("abc"))
+positions = st.tuples(st.integers(0, 5).map(Micros), st.sampled_from("abc"))
 
 
 @given(st.lists(positions, max_size=60), positions)
-def test_it_is_a_sorted_set(touched: list[tuple[int, str]], place: tuple[int, str]) -> None:
-    ours, known = SortedIndex(), set[tuple[int, str]]()
+def test_it_is_a_sorted_set(touched: list[Position], place: Position) -> None:
+    ours, known = SortedIndex(), set[Position]()
     for position in touched:  # the second time it goes, the third time it comes back
         if position in known:
             known.remove(position)

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from holdwater.model.ports import Store
+from holdwater.model.time import Micros, MonotonicMicros
 from holdwater.storage import open_store
 from holdwater.storage.postgres.liveness import LeaseObserver, owner_lock_key
 from tests.postgres.cluster import Cluster
@@ -26,19 +27,18 @@ class SimulatedObserver:
 
     def __init__(self) -> None:
         self.observer = LeaseObserver()
-        self.steady_us = 7 * SECOND_US
+        self.steady_us = MonotonicMicros(7 * SECOND_US)
         self.clock_offset_us = 1_800_000_000 * SECOND_US
 
     @property
-    def now(self) -> int:
-        return self.steady_us + self.clock_offset_us
+    def now(self) -> Micros:
+        return Micros(self.steady_us + self.clock_offset_us)
 
     def finds_expired(self, until: int, after: float = 0.0) -> bool:
         """Whether the owner's work may be taken, so many seconds later."""
-        self.steady_us += int(after * SECOND_US)
-        return self.observer.find_expired_owners([("they", until, until)], self.now, self.steady_us, LEASE_US) == [
-            "they"
-        ]
+        self.steady_us = MonotonicMicros(self.steady_us + int(after * SECOND_US))
+        leases = [("they", Micros(until), Micros(until))]
+        return self.observer.find_expired_owners(leases, self.now, self.steady_us, LEASE_US) == ["they"]
 
 
 @pytest.fixture
@@ -94,7 +94,9 @@ def test_a_server_that_hangs_again_and_again_gives_the_time_again(looker: Simula
 
 def test_without_a_lease_one_look_judges() -> None:
     watch = LeaseObserver()
-    assert watch.find_expired_owners([("a", 5, 9), ("b", 6, 6)], 5, 0, 0) == ["a"]
+    assert watch.find_expired_owners(
+        [("a", Micros(5), Micros(9)), ("b", Micros(6), Micros(6))], Micros(5), MonotonicMicros(0), 0
+    ) == ["a"]
 
 
 def test_keys_of_locks_are_signed_and_differ() -> None:
@@ -150,9 +152,9 @@ def wait_for_end(postgres: Cluster) -> Callable[[], None]:
 def test_a_stopped_process_has_not_crashed(store: Store, url: str) -> None:
     with run_script(OWN, url) as they:
         assert they.read_line() == "owned"
-        assert store.reclaim_expired(499) == 0
+        assert store.reclaim_expired(Micros(499)) == 0
         they.suspend()
-        assert store.reclaim_expired(500) == 1
+        assert store.reclaim_expired(Micros(500)) == 1
         assert store.work("r1") == [make_work_row("r1", reclaimed=True, expired=True)]
         they.process.send_signal(signal.SIGCONT)
 
@@ -163,6 +165,6 @@ def test_a_killed_process_has_crashed(store: Store, url: str, wait_for_end: Call
         they.process.send_signal(signal.SIGKILL)
         they.process.wait()
         wait_for_end()
-        assert store.reclaim_expired(499) == 0
-        assert store.reclaim_expired(500) == 1
+        assert store.reclaim_expired(Micros(499)) == 0
+        assert store.reclaim_expired(Micros(500)) == 1
     assert store.work("r1") == [make_work_row("r1", reclaimed=True)]

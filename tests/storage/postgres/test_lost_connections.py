@@ -13,6 +13,7 @@ import pytest
 
 from holdwater.errors import StoreUnavailable
 from holdwater.model.records import Committed, Notification
+from holdwater.model.time import Micros
 from holdwater.storage import open_store
 from holdwater.storage.options import StoreOptions
 from holdwater.storage.postgres.store import PostgresStore
@@ -154,10 +155,10 @@ def test_a_store_that_cannot_be_reached_at_all(postgres: Cluster) -> None:
         calls: list[Callable[[], Any]] = [
             lambda: store.commit([new_run_update("r2")]),
             lambda: store.run("r1"),
-            lambda: store.claim("o", 1, 1, 1, ["w"]),
-            lambda: store.renew("o", 1),
+            lambda: store.claim("o", Micros(1), Micros(1), 1, ["w"]),
+            lambda: store.renew("o", Micros(1)),
             lambda: store.work_of_owner("o"),
-            lambda: store.reclaim_expired(1),
+            lambda: store.reclaim_expired(Micros(1)),
         ]
         for call in calls:
             with pytest.raises(StoreUnavailable):

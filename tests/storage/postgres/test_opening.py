@@ -13,6 +13,7 @@ import pytest
 from holdwater import DefaultRunner, DefaultRunnerConfig
 from holdwater.errors import DatabaseURLError, HoldwaterError, RunnerClosed, StoreError, StoreReadOnly, StoreUnreachable
 from holdwater.model.records import Committed
+from holdwater.model.time import Micros
 from holdwater.storage import open_store
 from holdwater.storage.options import StoreOptions
 from tests.postgres.cluster import Cluster
@@ -152,7 +153,7 @@ def test_a_table_of_the_same_name_elsewhere_is_never_touched(postgres: Cluster, 
     for place, schema in places:
         store = open_store(place, StoreOptions(prepare_statements=prepare, schema=schema))
         assert store.commit([new_run_update("r1", [make_work_row("r1")])]) == [Committed()]
-        assert len(store.claim("o", 9, 200, 5, ["orders"])) == 1
+        assert len(store.claim("o", Micros(9), Micros(200), 5, ["orders"])) == 1
         store.close()
     with psycopg.connect(url) as owner:
         assert [owner.execute(f"SELECT * FROM public.{table}").fetchall() for table in tables] == [[]] * len(tables)
@@ -205,10 +206,10 @@ def test_a_reader_makes_nothing_and_changes_nothing(postgres: Cluster, admin: Ad
     assert reader.journal_lengths(["r1"]) == {"r1": 1}
     calls: list[Callable[[], Any]] = [
         lambda: reader.commit([new_run_update("r2")]),
-        lambda: reader.claim("o", 9, 200, 5, ["orders"]),
+        lambda: reader.claim("o", Micros(9), Micros(200), 5, ["orders"]),
         lambda: reader.release("o", [make_work_row("r1")]),
-        lambda: reader.renew("o", 5),
-        lambda: reader.reclaim_expired(5),
+        lambda: reader.renew("o", Micros(5)),
+        lambda: reader.reclaim_expired(Micros(5)),
     ]
     for call in calls:
         with pytest.raises(StoreReadOnly):
@@ -255,7 +256,7 @@ def test_one_waits_for_no_other(new_schema: Callable[[], str], postgres: Cluster
     store.commit([new_run_update(f"r{n:03}", [make_work_row(f"r{n:03}")]) for n in range(200)])
     with psycopg.connect(url) as holder:
         holder.execute("SELECT 1 FROM work WHERE run_id < 'r010' FOR UPDATE")
-        assert [row.run_id for row in store.claim("first", 9, 200, 5, ["orders"])] == [
+        assert [row.run_id for row in store.claim("first", Micros(9), Micros(200), 5, ["orders"])] == [
             f"r{n:03}" for n in range(10, 15)
         ]
     stores = [open_store(url) for _ in range(4)]
@@ -264,7 +265,7 @@ def test_one_waits_for_no_other(new_schema: Callable[[], str], postgres: Cluster
 
     def take(number: int) -> None:
         start.wait()
-        while rows := stores[number].claim(f"o{number}", 9, 200, 7, ["orders"]):
+        while rows := stores[number].claim(f"o{number}", Micros(9), Micros(200), 7, ["orders"]):
             taken.extend([row.run_id for row in rows])
 
     threads = [threading.Thread(target=take, args=(n,)) for n in range(4)]

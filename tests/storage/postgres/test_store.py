@@ -18,6 +18,7 @@ import pytest
 from holdwater.errors import StoreError, StoreUnavailable, StoreUnusable
 from holdwater.model.ports import Store
 from holdwater.model.records import Committed, Conflict, Duplicate, Notification, RunFilter
+from holdwater.model.time import Micros
 from holdwater.storage import open_store, pool
 from holdwater.storage.options import StoreOptions
 from holdwater.storage.postgres import pipeline
@@ -137,7 +138,7 @@ def test_connections_that_ended_while_idle_cost_nothing(url: str, other: psycopg
         assert terminate_sessions(other, "mortal") == 1
         assert store.run("r1") == make_run_row("r1")
         assert terminate_sessions(other, "mortal") == 1
-        assert store.claim("me", 1, 1, 1, ORDERS) == []
+        assert store.claim("me", Micros(1), Micros(1), 1, ORDERS) == []
 
 
 def test_a_commit_whose_connection_ends_is_refused(store: PostgresStore, other: psycopg.Connection) -> None:
@@ -196,7 +197,7 @@ def test_stores_that_claim_at_once_never_get_one_row_twice(url: str) -> None:
         def claim(store: Store, owner: str) -> list[str]:
             together.wait()
             mine: list[str] = []
-            while taken := store.claim(owner, 500, 100, 7, ORDERS):
+            while taken := store.claim(owner, Micros(500), Micros(100), 7, ORDERS):
                 mine += [row.run_id for row in taken]
             return mine
 
@@ -210,8 +211,8 @@ def test_a_claim_does_not_wait_for_what_another_is_taking(store: PostgresStore, 
     store.commit([new_run_update("r1", [make_work_row("r1")]), new_run_update("r2", [make_work_row("r2")])])
     with other.transaction():
         other.execute("SELECT 1 FROM work WHERE run_id = 'r1' FOR UPDATE")
-        assert [row.run_id for row in store.claim("me", 500, 100, 9, ORDERS)] == ["r2"]
-    assert [row.run_id for row in store.claim("me", 500, 100, 9, ORDERS)] == ["r1"]
+        assert [row.run_id for row in store.claim("me", Micros(500), Micros(100), 9, ORDERS)] == ["r2"]
+    assert [row.run_id for row in store.claim("me", Micros(500), Micros(100), 9, ORDERS)] == ["r1"]
 
 
 def test_prune_skips_runs_that_are_being_written(store: PostgresStore, other: psycopg.Connection) -> None:
@@ -221,9 +222,9 @@ def test_prune_skips_runs_that_are_being_written(store: PostgresStore, other: ps
     )
     with other.transaction():
         other.execute("UPDATE runs SET finished_at = NULL WHERE id IN ('r1', 'r2/1')")  # tried again, not yet committed
-        assert store.prune(2, (), 9).runs == 1
+        assert store.prune(Micros(2), (), 9).runs == 1
     assert [row.id for row in store.iter_runs()] == ["r1", "r2", "r2/1"]
-    assert store.prune(2, (), 9).runs == 0
+    assert store.prune(Micros(2), (), 9).runs == 0
 
 
 @pytest.mark.parametrize("prepare", [True, False])
@@ -297,8 +298,8 @@ def test_work_of_a_run_that_is_being_written_is_not_reclaimed(store: PostgresSto
     store.commit([new_run_update("r2", [make_work_row("r2", owner="late", lease_until=5)])])
     with other.transaction():
         other.execute("UPDATE runs SET status = 'paused' WHERE id = 'r1'")
-        assert store.reclaim_expired(10) == 1
-    assert store.reclaim_expired(10) == 1
+        assert store.reclaim_expired(Micros(10)) == 1
+    assert store.reclaim_expired(Micros(10)) == 1
     assert store.work("r1") == [make_work_row("r1", reclaimed=True, parked=True)]
     assert store.work("r2") == [make_work_row("r2", reclaimed=True)]
 
@@ -338,10 +339,10 @@ def test_without_prepared_statements_nothing_stays_in_a_session(postgres: Cluste
             for i in range(8):
                 store.commit([new_run_update(f"r{i}", [make_work_row(f"r{i}", due_at=i)])])
                 assert store.run(f"r{i}")
-                taken = store.claim("me", 500, 100, 1, ORDERS)
+                taken = store.claim("me", Micros(500), Micros(100), 1, ORDERS)
                 store.release("me", taken)
-                store.renew("me", 600)
-                store.reclaim_expired(1)
+                store.renew("me", Micros(600))
+                store.reclaim_expired(Micros(1))
             assert store.commit([run_update("r1", 7), run_update("r2", 1)]) == [Conflict(), Committed()]
             with store._pool.connection() as connection:
                 assert connection.execute("SELECT name FROM pg_prepared_statements").fetchall() == []
@@ -407,10 +408,10 @@ def store_calls(store: Store) -> list[Callable[[], Any]]:
         lambda: store.run("r1"),
         lambda: store.journal("r1"),
         lambda: store.commit([new_run_update("lost")]),
-        lambda: store.claim("me", 1, 1, 1, ORDERS),
+        lambda: store.claim("me", Micros(1), Micros(1), 1, ORDERS),
         lambda: store.release("me", [make_work_row("r1")]),
-        lambda: store.renew("me", 1),
-        lambda: store.reclaim_expired(1),
+        lambda: store.renew("me", Micros(1)),
+        lambda: store.reclaim_expired(Micros(1)),
         lambda: store.clock_sample(),
         lambda: list(store.iter_runs()),
     ]

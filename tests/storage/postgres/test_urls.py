@@ -16,6 +16,7 @@ from psycopg import sql
 
 from holdwater.errors import DatabaseURLError, HoldwaterError, SchemaTooNew, StoreReadOnly, StoreUnavailable
 from holdwater.model.records import Committed
+from holdwater.model.time import Micros
 from holdwater.storage import open_store
 from holdwater.storage.options import StoreOptions
 from holdwater.storage.postgres.store import PostgresStore
@@ -270,10 +271,10 @@ def test_a_database_opened_to_read(new_schema: Callable[[], str]) -> None:
         assert [row.id for row in reader.iter_runs()] == ["r1"]
         for write in (
             lambda: reader.commit([new_run_update("r2")]),
-            lambda: reader.claim("me", 1, 1, 1, ["orders"]),
+            lambda: reader.claim("me", Micros(1), Micros(1), 1, ["orders"]),
             lambda: reader.release("me", []),
-            lambda: reader.renew("me", 1),
-            lambda: reader.reclaim_expired(1),
+            lambda: reader.renew("me", Micros(1)),
+            lambda: reader.reclaim_expired(Micros(1)),
         ):
             with pytest.raises(StoreReadOnly):
                 write()

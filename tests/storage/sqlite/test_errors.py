@@ -12,6 +12,7 @@ import pytest
 
 from holdwater.errors import DatabaseURLError, StoreError, StoreReadOnly, StoreUnavailable, StoreUnusable
 from holdwater.model.records import Committed, RunFilter
+from holdwater.model.time import Micros
 from holdwater.storage.sql import rows
 from holdwater.storage.sqlite.errors import translate_error
 from holdwater.storage.sqlite.store import SQLiteStore
@@ -52,9 +53,9 @@ def test_a_lock_that_stays_is_an_error_after_the_time_out(store: SQLiteStore, pa
         assert time.monotonic() - began > 0.15
         assert isinstance(caught.value.__cause__, sqlite3.OperationalError)
         assert store.run("r1") is None, "who reads does not wait"
-        assert store.claim("me", 1, 1_000, 1, ["orders"]) == [], "an idle scan does not write"
-        assert store.reclaim_expired(1) == 0
-        store.renew("me", 5)
+        assert store.claim("me", Micros(1), Micros(1_000), 1, ["orders"]) == [], "an idle scan does not write"
+        assert store.reclaim_expired(Micros(1)) == 0
+        store.renew("me", Micros(5))
         other.write_line()
         assert other.read_line() == "free"
     assert store.commit([new_run_update("r1")]) == [Committed()]

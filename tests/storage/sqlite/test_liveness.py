@@ -10,6 +10,7 @@ import pytest
 
 from holdwater.errors import StoreError
 from holdwater.model.ports import Store
+from holdwater.model.time import Micros
 from holdwater.storage import open_store
 from holdwater.storage.sqlite import lock_files
 from tests.storage.factories import make_work_row, new_run_update
@@ -44,11 +45,11 @@ def store(url: str) -> Iterator[Store]:
 def test_a_killed_process_frees_its_work(store: Store, url: str, tmp_path: Path) -> None:
     with run_script(OWN, url) as they:
         assert they.read_line() == "owned"
-        assert store.reclaim_expired(1) == 0
+        assert store.reclaim_expired(Micros(1)) == 0
         assert (tmp_path / "a.db.they.lock").exists()
         they.process.send_signal(signal.SIGKILL)
         they.process.wait()
-        assert store.reclaim_expired(1) == 1
+        assert store.reclaim_expired(Micros(1)) == 1
     assert store.work("r1") == [make_work_row("r1", reclaimed=True)]
     assert not (tmp_path / "a.db.they.lock").exists()
 
@@ -56,10 +57,10 @@ def test_a_killed_process_frees_its_work(store: Store, url: str, tmp_path: Path)
 def test_a_stopped_process_keeps_its_work_until_its_lease_ends(store: Store, url: str) -> None:
     with run_script(OWN, url) as they:
         assert they.read_line() == "owned"
-        assert store.reclaim_expired(10**18) == 0, "it runs, and its lock proves that it lives"
+        assert store.reclaim_expired(Micros(10**18)) == 0, "it runs, and its lock proves that it lives"
         they.suspend()
-        assert store.reclaim_expired(10**17 - 1) == 0
-        assert store.reclaim_expired(10**17) == 1
+        assert store.reclaim_expired(Micros(10**17 - 1)) == 0
+        assert store.reclaim_expired(Micros(10**17)) == 1
         assert store.work("r1") == [make_work_row("r1", reclaimed=True, expired=True)]
         they.process.send_signal(signal.SIGCONT)
 
@@ -76,7 +77,7 @@ def test_a_process_that_closes_its_store_frees_its_work(store: Store, url: str) 
     with run_script(OWN, url) as they:
         assert they.read_line() == "owned"
         they.write_line()
-    assert store.reclaim_expired(1) == 1
+    assert store.reclaim_expired(Micros(1)) == 1
 
 
 def test_a_name_belongs_to_one_store_at_a_time(store: Store, url: str) -> None:
@@ -95,7 +96,7 @@ def test_owners_of_databases_in_one_directory_do_not_meet(store: Store, tmp_path
     other.commit([new_run_update("r1", [make_work_row("r1", owner="me")])])
     store.commit([new_run_update("r1", [make_work_row("r1", owner="me")])])
     other.unregister("me")
-    assert (other.reclaim_expired(1), store.reclaim_expired(1)) == (1, 0)
+    assert (other.reclaim_expired(Micros(1)), store.reclaim_expired(Micros(1))) == (1, 0)
     other.close()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from holdwater.model import events as ev
+from holdwater.model.time import Micros
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.steps.delta import StepDelta
 
@@ -19,8 +20,8 @@ class StepAttempt:
 
     entry_index: int
     node_index: int
-    started_at: int
-    ended_at: int
+    started_at: Micros
+    ended_at: Micros
     event: ev.Succeeded | ev.Failed
     was_suspended: bool
 
@@ -36,7 +37,7 @@ class StepAttempt:
 
 def iter_attempts(run: ActiveRun, first_entry: int = 0) -> Iterator[StepAttempt]:
     """Attempts that have ended, from an entry of the journal on."""
-    asked: dict[int, int] = {}
+    asked: dict[int, Micros] = {}
     for place, entry in enumerate(run.entries):
         event = entry.event
         if isinstance(event, (ev.Deferred, ev.ChildRunsRequested)):

@@ -9,7 +9,7 @@ from typing import Any
 from holdwater.events import run_events as events
 from holdwater.events.stream import run_events
 from holdwater.model.statuses import ENDED
-from holdwater.model.time import to_rfc3339
+from holdwater.model.time import Micros, to_rfc3339
 from holdwater.runners.steps.attempts import encoded_output_size
 from holdwater.runners.steps.visibility import RunVisibility
 from holdwater.runtime.active_run import ActiveRun
@@ -52,14 +52,14 @@ def build_events(run: ActiveRun) -> list[WorkflowEvent]:
     return found
 
 
-EventFields = tuple[str, int, dict[str, Any]]
+EventFields = tuple[str, Micros, dict[str, Any]]
 """type, instant, metadata"""
 
 
 class _Translator:
     """A wait or a map is called again when it has what it asked for: to people that is one attempt, not two."""
 
-    def __init__(self, created_at: int) -> None:
+    def __init__(self, created_at: Micros) -> None:
         self._created_at = created_at
         self._suspended_since: dict[str, int] = {}
         """step that waits, or whose child runs go on -> when its call began"""

@@ -11,7 +11,7 @@ from holdwater.errors import RunnerClosed
 from holdwater.model import events as ev
 from holdwater.model.ports import Clock, Store, WorkflowDefinition
 from holdwater.model.registry import Registry
-from holdwater.model.time import to_rfc3339
+from holdwater.model.time import Micros, to_rfc3339
 from holdwater.runners.steps.config import WorkflowRunnerConfig
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.storage.checkpoints.store import CheckpointedStore
@@ -73,16 +73,16 @@ class LazyEngine:
         if isinstance(self._store, CheckpointedStore):
             self._store.acquire_run(run_id)
 
-    def pause_if_long_wait(self, run_id: str, until: int) -> None:
+    def pause_if_long_wait(self, run_id: str, until: Micros) -> None:
         """A step of the run sleeps until then: if that is too long to hold the run, it is put aside."""
         if self._exceeds_inline_wait(until):
             self.engine.driver.request_control_event(run_id, ev.Paused(f"it waits until {to_rfc3339(until)}"))
 
-    def long_wait_until(self, run: ActiveRun) -> int | None:
+    def long_wait_until(self, run: ActiveRun) -> Micros | None:
         """Until when a step of the run sleeps, if that is too long to hold it."""
         return next((until for until in run.machine.deferred.values() if self._exceeds_inline_wait(until)), None)
 
-    def _exceeds_inline_wait(self, until: int) -> bool:
+    def _exceeds_inline_wait(self, until: Micros) -> bool:
         limit = self._config.max_inline_wait_seconds
         return limit is not None and until - self.engine.clock.now() > limit * 1e6
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from holdwater.model.results import NodeResult
+from holdwater.model.time import Micros
 from holdwater.steps import StepSettings, StepsWorkflowDefinition, Workflow
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 class RunnerWorkflowDefinition(StepsWorkflowDefinition):
     """`sleeps(run_id, until)` hears of every wait before it begins."""
 
-    def __init__(self, workflow: Workflow, settings: StepSettings, on_wait: Callable[[str, int], None]) -> None:
+    def __init__(self, workflow: Workflow, settings: StepSettings, on_wait: Callable[[str, Micros], None]) -> None:
         super().__init__(workflow, settings)
         self._on_wait = on_wait
 

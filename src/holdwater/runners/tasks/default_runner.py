@@ -15,7 +15,7 @@ from holdwater.model import events as ev
 from holdwater.model import validation
 from holdwater.model.records import RunFilter
 from holdwater.model.statuses import STATUS_LABELS
-from holdwater.model.time import from_datetime
+from holdwater.model.time import Micros, add_seconds, from_datetime
 from holdwater.operations.schedules import ScheduleMethods, ScheduleService
 from holdwater.runners.tasks.config import DefaultRunnerConfig
 from holdwater.runners.tasks.results import RunSummary, WorkflowResult
@@ -256,7 +256,7 @@ class DefaultRunner(ScheduleMethods):
         kept = (keep,) if isinstance(keep, str) else tuple(keep)
         for run_id in kept:
             validation.check_search_text("keep: the id of a run", run_id)
-        return self._engine.prune(self._engine.clock.now() - int(older_than_days * 86_400e6), kept)
+        return self._engine.prune(add_seconds(self._engine.clock.now(), -86_400 * older_than_days), kept)
 
     # -- executors
 
@@ -391,7 +391,7 @@ class WorkflowHandle:
         return f"WorkflowHandle({self.workflow_name!r}, {self.run_id!r})"
 
 
-def _to_epoch_us(instant: datetime) -> int:
+def _to_epoch_us(instant: datetime) -> Micros:
     """Microseconds since the epoch.  Raises ConfigError for a datetime without a zone."""
     if not isinstance(instant, datetime) or instant.tzinfo is None:
         raise ConfigError(

@@ -8,14 +8,14 @@ from typing import Any
 
 from holdwater.model.records import RunRow
 from holdwater.model.statuses import STATUS_LABELS, RunStatus
-from holdwater.model.time import to_rfc3339
+from holdwater.model.time import Micros, to_rfc3339
 from holdwater.runs import history
 from holdwater.runs.activity import Activity
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.tasks import Context
 
 
-def to_rfc3339_or_none(us: int | None) -> str | None:
+def to_rfc3339_or_none(us: Micros | None) -> str | None:
     return None if us is None else to_rfc3339(us)
 
 

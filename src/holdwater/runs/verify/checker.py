@@ -37,6 +37,7 @@ from holdwater.model.ports import Store
 from holdwater.model.records import JournalRow, RunRow, WorkRow
 from holdwater.model.rules import SETTLED
 from holdwater.model.statuses import ENDED, RunStatus
+from holdwater.model.time import Micros
 from holdwater.runs.verify import forks, parents
 from holdwater.runs.verify.forks import MALFORMED_DATA_ERRORS
 
@@ -74,7 +75,7 @@ class CheckCounts:
 class StoreChecker:
     """Checks a store, which others may be using meanwhile."""
 
-    def __init__(self, store: Store, now: Callable[[], int]) -> None:
+    def __init__(self, store: Store, now: Callable[[], Micros]) -> None:
         """`now`: the current instant, microseconds since the epoch; a lease is judged by it."""
         self.counts = CheckCounts()
         self._store, self._now = store, now
@@ -141,7 +142,7 @@ class StoreChecker:
 class _RunCheck:
     """One look at one run."""
 
-    def __init__(self, row: RunRow, now: int, source_facts: frozenset[str] | None) -> None:
+    def __init__(self, row: RunRow, now: Micros, source_facts: frozenset[str] | None) -> None:
         """`is_from_store`: what the run it was forked from has recorded, None if that is not known."""
         self.row, self.now, self.source_facts = row, now, source_facts
         self.violations: list[Violation] = []

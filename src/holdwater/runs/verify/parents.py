@@ -9,6 +9,7 @@ from holdwater.kernel import Machine
 from holdwater.model.child_ids import child_run_id
 from holdwater.model.commands import AwaitChildren
 from holdwater.model.records import RunRow
+from holdwater.model.time import Micros
 
 REACTION_GRACE_US: Final = 1_800_000_000
 """how long runners may take to notice, who look every half minute, and their clocks may differ"""
@@ -16,7 +17,7 @@ REACTION_GRACE_US: Final = 1_800_000_000
 FindRunRow = Callable[[str], RunRow | None]
 
 
-def check_parent(child: RunRow, find: FindRunRow, now: int) -> Iterator[str]:
+def check_parent(child: RunRow, find: FindRunRow, now: Micros) -> Iterator[str]:
     """What is wrong between a run and its parent."""
     if child.parent_id is None:
         return
@@ -29,7 +30,7 @@ def check_parent(child: RunRow, find: FindRunRow, now: int) -> Iterator[str]:
 
 
 def check_children(
-    parent: RunRow, machine: Machine, find: FindRunRow, now: int, *, is_supervised: bool
+    parent: RunRow, machine: Machine, find: FindRunRow, now: Micros, *, is_supervised: bool
 ) -> Iterator[str]:
     """What is wrong between a run and its children.  `is_supervised`: a runner that lives has the care for them.
 

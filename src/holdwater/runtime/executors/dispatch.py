@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 from holdwater.errors import ExecutorNotFound
 from holdwater.model.journal import JournalEntry
 from holdwater.model.ports import WorkflowDefinition
+from holdwater.model.time import Micros
 from holdwater.runtime.attempt import Attempt
 from holdwater.runtime.executors.base import DEFAULT_EXECUTOR, ExecutorConfig, ExecutorMetrics, ThreadExecutor
 from holdwater.runtime.executors.routing import Router, executor_not_found
@@ -124,7 +125,7 @@ class Dispatcher:
         """How many bodies can begin at once on each."""
         return {e: e.free_slots for e in self._all_executors}
 
-    def prefetch_room(self, now: int, max_prefetch: int, *, by_throughput: bool) -> dict[Executor, int]:
+    def prefetch_room(self, now: Micros, max_prefetch: int, *, by_throughput: bool) -> dict[Executor, int]:
         """How much may be leased ahead of each: what will begin soon, and waits for a slot until then.
 
         `prefetch`: on all together at most.  `by_throughput`: no more than the pace of bodies allows.
@@ -134,7 +135,7 @@ class Dispatcher:
             return dict.fromkeys(self._all_executors, room)
         return {e: min(room, e.expected_starts(now) - len(e.queue)) for e in self._all_executors}
 
-    def is_running_low(self, now: int, max_prefetch: int, *, by_throughput: bool) -> bool:
+    def is_running_low(self, now: Micros, max_prefetch: int, *, by_throughput: bool) -> bool:
         """Whether less than half of what may be leased ahead waits on some executor."""
         if not by_throughput:
             return self.queue_length * 2 < max_prefetch
@@ -148,7 +149,7 @@ class Dispatcher:
         """Whether all slots are free; if not, each executor that is busy tells when its are."""
         return all([e.is_idle_or_notify() for e in self._all_executors])
 
-    def unqueue_surplus(self, now: int, *, everything: bool = False) -> list[Attempt]:
+    def unqueue_surplus(self, now: Micros, *, everything: bool = False) -> list[Attempt]:
         """Take back what waits although it will not begin soon, or all that waits."""
         return [
             attempt for e in self._all_executors if e.queue for attempt in e.unqueue_surplus(now, everything=everything)

@@ -24,6 +24,7 @@ from holdwater.model.error_report import describe
 from holdwater.model.events import Failed
 from holdwater.model.journal import JournalEntry
 from holdwater.model.results import NodeResult
+from holdwater.model.time import UNSET, Micros
 from holdwater.runtime.attempt import Attempt, run_function, run_function_async
 from holdwater.runtime.executors.base import ExecutorBackend, ExecutorMetrics, TaskInvocation, to_result
 from holdwater.runtime.executors.throughput import SlotThroughput
@@ -105,7 +106,7 @@ class Executor:
         """Whether a body could begin at once."""
         return self.free_slots > 0
 
-    def expected_starts(self, now: int) -> int:
+    def expected_starts(self, now: Micros) -> int:
         """How many bodies that have to wait for a slot are expected to begin soon."""
         return self.throughput.expected(now, full=self.free_slots <= 0)
 
@@ -121,7 +122,7 @@ class Executor:
             self._notify_when_idle = self.free_slots < self.slot_limit
             return not self._notify_when_idle
 
-    def unqueue_surplus(self, now: int, *, everything: bool = False) -> list[Attempt]:
+    def unqueue_surplus(self, now: Micros, *, everything: bool = False) -> list[Attempt]:
         """Take back what waits although it will not begin soon: the last that came first."""
         with self._lock:
             expected = 0 if everything else self.expected_starts(now)
@@ -344,7 +345,7 @@ class Executor:
     def _grant_slot(self, attempt: Attempt, on_slot: Callable[[], None] | None) -> None:
         """A deferred body has a slot again; the lock is held."""
         attempt.deferred_us += attempt.clock.now() - attempt.deferred_at
-        attempt.deferred_at = 0
+        attempt.deferred_at = UNSET
         if on_slot is not None:
             on_slot()
 

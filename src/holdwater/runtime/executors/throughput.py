@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from holdwater.model.time import UNSET, Micros
+
 PREFETCH_HORIZON_US: Final = 100_000
 """work is leased ahead for so long"""
 STALLED_US: Final = 100_000
@@ -27,20 +29,20 @@ class SlotThroughput:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._mean_us: float | None = None
-        self._moved_at = 0
+        self._moved_at = UNSET
 
-    def ended(self, at: int, took_us: int) -> None:
+    def ended(self, at: Micros, took_us: int) -> None:
         """A body held its slot for so long and gave it back."""
         self._moved_at = at
         took = float(max(took_us, 1))  # a clock may be set back
         mean = self._mean_us
         self._mean_us = took if mean is None else mean + (took - mean) * _MOVING_AVERAGE_WEIGHT
 
-    def moved(self, at: int) -> None:
+    def moved(self, at: Micros) -> None:
         """A slot came free although its body goes on."""
         self._moved_at = at
 
-    def expected(self, now: int, *, full: bool) -> int:
+    def expected(self, now: Micros, *, full: bool) -> int:
         """How many bodies that have to wait for a slot will begin within the horizon.  `full`: no slot is free now."""
         if self._mean_us is None:
             return 0

@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from holdwater.errors import StoreError, StoreUnavailable, StoreUnusable
+from holdwater.model.time import UNSET, Micros
 from holdwater.runtime.internal_errors import InternalErrors
 from holdwater.runtime.timers import Timers
 
 MIN_RETRY_DELAY_US: Final = 250_000
 MAX_RETRY_DELAY_US: Final = 60_000_000
-NEVER: Final = 1 << 62
+NEVER: Final = Micros(1 << 62)
 
 
 class Service(Protocol):
@@ -25,13 +26,13 @@ class Service(Protocol):
         """Something can be done at once."""
         ...
 
-    def due_times(self, now: int) -> Sequence[int]:
+    def due_times(self, now: Micros) -> Sequence[Micros]:
         """When there is something to do next; never later than a whole interval of the service from now, as the clock
         may have been set back.
         """
         ...
 
-    def run_due(self, now: int) -> None:
+    def run_due(self, now: Micros) -> None:
         """Do what is due."""
         ...
 
@@ -45,32 +46,32 @@ class SupervisedService:
     def __init__(self, name: str, service: Service, error_log: InternalErrors, *, critical: bool = False) -> None:
         self.name: Final = name
         self._service, self._error_log, self._critical = service, error_log, critical
-        self._retry_at = 0
+        self._retry_at = UNSET
         self._retry_delay_us = MIN_RETRY_DELAY_US
-        self._next_due_at = 0
+        self._next_due_at = UNSET
 
-    def next_due_at(self, now: int) -> int:
+    def next_due_at(self, now: Micros) -> Micros:
         """When to look next."""
         if self._service.has_work:
-            found = 0
+            found = UNSET
         else:
             found = min(self._service.due_times(now), default=NEVER)
         self._next_due_at = max(found, self._retry_at) if self._retry_at else found
         return self._next_due_at
 
-    def run_due(self, now: int) -> bool:
+    def run_due(self, now: Micros) -> bool:
         """Have it do what is due; returns whether that may have taken time.  Raises StoreError."""
         if self._retry_at:
             if now < self._retry_at <= now + MAX_RETRY_DELAY_US:  # no later: the clock may have been set back
                 return False
-            self._retry_at = 0
+            self._retry_at = UNSET
         due = now >= self._next_due_at or self._service.has_work
         try:
             self._service.run_due(now)
         except BaseException as error:  # whatever it is, the other services go on
             if self._affects_all(error):
                 raise
-            self._retry_at = now + self._retry_delay_us
+            self._retry_at = Micros(now + self._retry_delay_us)
             self._retry_delay_us = min(2 * self._retry_delay_us, MAX_RETRY_DELAY_US)
             self._error_log.add(f"{self.name}, tried again later", error)
         else:
@@ -85,7 +86,7 @@ class SupervisedService:
 
 def run_timer(
     callback: Callable[[], None],
-    now: int,
+    now: Micros,
     timers: Timers,
     error_log: InternalErrors,
     retry_delay_us: int = MIN_RETRY_DELAY_US,
@@ -96,6 +97,5 @@ def run_timer(
     except BaseException as error:  # noqa: BLE001 - as above
         error_log.add("something due at an instant, tried again later", error)
         longer = min(2 * retry_delay_us, MAX_RETRY_DELAY_US)
-        timers.call_at(
-            now + retry_delay_us, lambda: run_timer(callback, now + retry_delay_us, timers, error_log, longer)
-        )
+        retry_at = Micros(now + retry_delay_us)
+        timers.call_at(retry_at, lambda: run_timer(callback, retry_at, timers, error_log, longer))

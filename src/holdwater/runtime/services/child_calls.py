@@ -24,6 +24,7 @@ from holdwater.model.commands import Execute
 from holdwater.model.journal import JournalEntry
 from holdwater.model.ports import WorkflowDefinition
 from holdwater.model.records import RunFilter, RunRow
+from holdwater.model.time import Micros
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.attempt import Attempt
 from holdwater.runtime.future import Future
@@ -212,7 +213,7 @@ class ChildCalls:
                 lambda _: driver.call_soon(lambda: self._run_guarded(call, lambda: self._check_child(call)))
             )
         else:
-            at = driver.clock.now() + POLL_INTERVAL_US
+            at = Micros(driver.clock.now() + POLL_INTERVAL_US)
             driver.timers.call_at(at, lambda: self._run_guarded(call, lambda: self._check_child(call)))
 
     def _retry_when_store_answers(self, call: ChildCall, action: Callable[[], None]) -> None:

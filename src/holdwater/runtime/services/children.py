@@ -18,6 +18,7 @@ from holdwater.model.commands import AwaitChildren
 from holdwater.model.journal import JournalEntry
 from holdwater.model.ports import WorkflowDefinition
 from holdwater.model.records import RunRow
+from holdwater.model.time import Micros
 from holdwater.model.values import Stored
 from holdwater.runtime.active_run import INTERRUPTED_REASON, ActiveRun
 from holdwater.runtime.future import Future
@@ -158,7 +159,7 @@ class ChildRuns:
             self._watch(parent_id, child_ref, None)
         elif status == "running":
             driver.timers.call_at(
-                driver.clock.now() + POLL_INTERVAL_US, lambda: self._watch(parent_id, child_ref, None)
+                Micros(driver.clock.now() + POLL_INTERVAL_US), lambda: self._watch(parent_id, child_ref, None)
             )
         elif machine.ended and self._needs_retry(parent, child_ref, machine):
             self._watched.get(parent_id, set()).discard(child_ref)

@@ -17,6 +17,7 @@ from holdwater.model import events as ev
 from holdwater.model.commands import AwaitChildren, Execute, Wake
 from holdwater.model.journal import JournalEntry
 from holdwater.model.records import Conflict, RunRow, RunUpdate, WorkRow
+from holdwater.model.time import UNSET, Micros
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.attempt import Attempt
 from holdwater.runtime.executors.slots import Executor
@@ -27,7 +28,7 @@ from holdwater.runtime.services.base import run_timer
 if TYPE_CHECKING:
     from holdwater.runtime.driver import Driver
 
-FAR_FUTURE: Final = 1 << 62
+FAR_FUTURE: Final = Micros(1 << 62)
 MAX_ROWS_OF_RUN: Final = 1_000_000
 EXTRA_SCANS: Final = 2
 """what failed may take effect later, when a server that hung goes on: so many scans look for it again"""
@@ -61,11 +62,11 @@ class WorkClaimer:
         self.stale_runs: set[str] = set()
         """live runs that somebody else may have advanced"""
 
-    def due_times(self, now: int) -> list[int]:
+    def due_times(self, now: Micros) -> list[Micros]:
         """When there is something to do next."""
-        instants = [min(self._scan_at, now + self._scan_interval_us)]
+        instants = [min(self._scan_at, Micros(now + self._scan_interval_us))]
         if self._driver.config.recover and self._driver.dispatcher.queue_length:
-            instants.append(min(self._surplus_check_at, now + SURPLUS_CHECK_US))
+            instants.append(min(self._surplus_check_at, Micros(now + SURPLUS_CHECK_US)))
         return instants
 
     @property
@@ -77,7 +78,7 @@ class WorkClaimer:
             or bool(self.stale_runs or self._claimed_rows or self._rows_to_release)
         )
 
-    def run_due(self, now: int) -> None:
+    def run_due(self, now: Micros) -> None:
         """Find what was left, go on with it."""
         driver = self._driver
         if not now < self._scan_at <= now + self._scan_interval_us:
@@ -129,16 +130,16 @@ class WorkClaimer:
                 driver.clock.now(), limits.prefetch_tasks, by_throughput=limits.recover
             )
 
-    def _unqueue_surplus(self, now: int) -> None:
+    def _unqueue_surplus(self, now: Micros) -> None:
         """Bodies may have turned out slow: take back what waits for a slot and will not have one soon."""
         if now < self._surplus_check_at <= now + SURPLUS_CHECK_US:
             return
-        self._surplus_check_at = now + SURPLUS_CHECK_US
+        self._surplus_check_at = Micros(now + SURPLUS_CHECK_US)
         self._release_attempts(self._driver.dispatcher.unqueue_surplus(now))
 
     def drain_waiting(self) -> None:
         """Nothing that waits for a slot here will have one for a while."""
-        self._release_attempts(self._driver.dispatcher.unqueue_surplus(0, everything=True))
+        self._release_attempts(self._driver.dispatcher.unqueue_surplus(UNSET, everything=True))
 
     def release_later(self, run: ActiveRun, row: WorkRow) -> None:
         """Work that is this runner's on disk, and not for it to begin now."""
@@ -165,7 +166,7 @@ class WorkClaimer:
         self._rows_to_release.clear()
         executors: set[Executor] = set()
         for row in ours:
-            row.owner, row.lease_until, row.started = None, 0, False
+            row.owner, row.lease_until, row.started = None, UNSET, False
             definition = driver.active_runs[row.run_id].definition
             if definition is not None:
                 executors.add(driver.dispatcher.executor_for_node(definition, row.node))
@@ -176,7 +177,7 @@ class WorkClaimer:
         run = self._driver.active_runs.get(row.run_id)
         return run is not None and run.work_rows.get(row.node) is row and row.node not in run.attempts
 
-    def _scan(self) -> int:
+    def _scan(self) -> Micros:
         """What notifications may have missed: dead owners, due timers nobody holds, deadlines of sleeping runs.
 
         Returns when to scan next.
@@ -189,14 +190,14 @@ class WorkClaimer:
         if self._extra_scans:
             self._resolve_unknown_outcome()
             self._extra_scans -= 1
-        following = now + self._scan_interval_us
+        following = Micros(now + self._scan_interval_us)
         if not driver.config.recover:
             return following
         expiry = driver.store.next_expiry(driver.owner)
         if expiry is not None and self._reclaim_expired(now):
             expiry = driver.store.next_expiry(driver.owner)
         if expiry is not None:  # looked at then, so that what a dead runner left does not wait for a whole interval
-            following = min(following, max(expiry + EXPIRY_MARGIN_US, now + driver.lease_us // 6))
+            following = min(following, Micros(max(expiry + EXPIRY_MARGIN_US, now + driver.lease_us // 6)))
         known = driver.executable_workflows()
         for run_id, workflow in driver.store.orphaned_children():
             if workflow in known and self._is_included(run_id):
@@ -208,7 +209,7 @@ class WorkClaimer:
                     driver.deadlines.expire_run(run, due)
         return following
 
-    def _reclaim_expired(self, now: int) -> int:
+    def _reclaim_expired(self, now: Micros) -> int:
         driver = self._driver
         return driver.store.reclaim_expired(now, driver.clock.steady(), driver.lease_us)
 
@@ -234,7 +235,7 @@ class WorkClaimer:
             if run is None or (not run.has_unsaved_changes and (known is None or known.owner != driver.owner)):
                 self._claimed_rows.append(row)
 
-    def _claim_work(self, now: int) -> None:
+    def _claim_work(self, now: Micros) -> None:
         """Take what there is a slot for, or soon will be; timers and parents of children need none."""
         driver = self._driver
         if not (driver.config.recover or self.backlog_left):
@@ -263,7 +264,7 @@ class WorkClaimer:
 
     def _claim_rows(
         self,
-        now: int,
+        now: Micros,
         limit: int,
         workflows: Collection[str],
         excluded_nodes: Collection[tuple[str, int]] = (),
@@ -272,7 +273,7 @@ class WorkClaimer:
     ) -> bool:
         """Claim; returns whether there may be more."""
         driver = self._driver
-        until, more = now + driver.lease_us, False
+        until, more = Micros(now + driver.lease_us), False
         for under in (None,) if self._included_runs is None else tuple(self._included_runs):
             try:
                 rows = driver.store.claim(
@@ -291,7 +292,7 @@ class WorkClaimer:
         driver = self._driver
         now = driver.clock.now()
         self._reclaim_expired(now)
-        lease_until = now + driver.lease_us
+        lease_until = Micros(now + driver.lease_us)
         try:
             rows = driver.store.claim(
                 driver.owner, lease_until, FAR_FUTURE, MAX_ROWS_OF_RUN, driver.executable_workflows(), run_id
@@ -302,7 +303,7 @@ class WorkClaimer:
         self._add_claimed(rows, lease_until)
         return len(rows)
 
-    def _add_claimed(self, rows: Sequence[WorkRow], lease_until: int) -> None:
+    def _add_claimed(self, rows: Sequence[WorkRow], lease_until: Micros) -> None:
         for row in rows:
             row.lease_until = lease_until
         self._claimed_rows.extend(sorted(rows, key=lambda row: not row.suspect))

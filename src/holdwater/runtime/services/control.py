@@ -12,6 +12,7 @@ from holdwater.model.commands import Execute
 from holdwater.model.events import Event
 from holdwater.model.journal import JournalEntry
 from holdwater.model.records import RunRow
+from holdwater.model.time import add_seconds
 from holdwater.runtime.active_run import INTERRUPTED_REASON, ActiveRun
 from holdwater.runtime.attempt import Attempt
 from holdwater.runtime.future import Future
@@ -41,9 +42,10 @@ class RunControl:
             if attempt.cancel_if_queued() or at_once:
                 self._detach_running(run, attempt)
             else:
-                grace = int(self._driver.config.cancel_grace_seconds * 1e6)
                 detach = partial(self._detach_running, run, attempt)
-                self._driver.timers.call_at(self._driver.clock.now() + grace, detach)
+                self._driver.timers.call_at(
+                    add_seconds(self._driver.clock.now(), self._driver.config.cancel_grace_seconds), detach
+                )
 
     def _is_executed_elsewhere(self, run: ActiveRun, node: int) -> bool:
         """Another runner has the node's work and hears of what this one writes; or whoever takes it over does."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from holdwater.model import events as ev
 from holdwater.model.journal import JournalEntry
+from holdwater.model.time import UNSET, Micros
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.attempt import Attempt
 from holdwater.runtime.internal_errors import logger
@@ -24,8 +25,8 @@ class Deadlines:
 
     def __init__(self, driver: Runs, task_timeout_seconds: float) -> None:
         self._driver = driver
-        self._attempts_due_at: int | None = None
-        self._runs_due_at: int | None = None
+        self._attempts_due_at: Micros | None = None
+        self._runs_due_at: Micros | None = None
         self._shortest_timeout_us = int(task_timeout_seconds * 1e6)
         self._deferred_attempts: dict[str, set[Attempt]] = {}
         """run -> those of its attempts whose bodies are deferred"""
@@ -35,17 +36,17 @@ class Deadlines:
         """What it does has its instant."""
         return False
 
-    def due_times(self, now: int) -> list[int]:
+    def due_times(self, now: Micros) -> list[Micros]:
         """When to look next."""
         return [at for at in (self._attempts_due_at, self._runs_due_at) if at is not None]
 
-    def watch_attempt(self, run: ActiveRun, attempt: Attempt, now: int) -> None:
+    def watch_attempt(self, run: ActiveRun, attempt: Attempt, now: Micros) -> None:
         """An attempt was handed over; it may begin now."""
         if run.deadline_stopped_at:
             self._stop_or_resume_deadline(run, now)
         timeout_us = int(attempt.timeout_s * 1e6)
         self._shortest_timeout_us = min(self._shortest_timeout_us, timeout_us)
-        self._attempts_due_at = _earlier(self._attempts_due_at, now + timeout_us)
+        self._attempts_due_at = _earlier(self._attempts_due_at, Micros(now + timeout_us))
 
     def watch_run(self, run: ActiveRun) -> None:
         """A run became live."""
@@ -58,24 +59,24 @@ class Deadlines:
         now = self._driver.clock.now()
         for run in self._driver.active_runs.values():
             if run.row.deadline_at is not None:
-                run.row = replace(run.row, deadline_at=run.row.deadline_at + jump_us)
+                run.row = replace(run.row, deadline_at=Micros(run.row.deadline_at + jump_us))
                 run.paused_us += jump_us
             if run.deadline_stopped_at:
-                run.deadline_stopped_at += jump_us
+                run.deadline_stopped_at = Micros(run.deadline_stopped_at + jump_us)
             for attempt in run.attempts.values():
-                attempt.not_before = max(attempt.not_before, now - jump_us)
+                attempt.not_before = max(attempt.not_before, Micros(now - jump_us))
         self._attempts_due_at = self._runs_due_at = now
 
-    def run_due(self, now: int) -> None:
+    def run_due(self, now: Micros) -> None:
         """Fail what is due."""
         if self._attempts_due_at is not None and self._attempts_due_at <= now:
             self._expire_attempts(now)
         if self._runs_due_at is not None and self._runs_due_at <= now:
             self._expire_runs(now)
 
-    def _expire_attempts(self, now: int) -> None:
+    def _expire_attempts(self, now: Micros) -> None:
         executor = self._driver.dispatcher
-        next_look: int | None = None
+        next_look: Micros | None = None
         for attempt in list(executor.running):
             due = attempt.times_out_at()
             if due is not None and due <= now:
@@ -83,7 +84,7 @@ class Deadlines:
             else:
                 next_look = _earlier(next_look, due)
         if executor.running or executor.queue_length:  # what begins from now on is not due before this
-            next_look = _earlier(next_look, now + self._shortest_timeout_us)
+            next_look = _earlier(next_look, Micros(now + self._shortest_timeout_us))
         self._attempts_due_at = next_look
 
     def _expire_attempt(self, attempt: Attempt) -> None:
@@ -93,8 +94,8 @@ class Deadlines:
             text = f"TimeoutError: task {attempt.name!r} ran longer than {attempt.timeout_s:g} s"
             self._driver.finish_attempt(attempt, attempt.failure_entry(None, "TIMEOUT", text))
 
-    def _expire_runs(self, now: int) -> None:
-        next_look: int | None = None
+    def _expire_runs(self, now: Micros) -> None:
+        next_look: Micros | None = None
         for run in list(self._driver.active_runs.values()):
             due = run.row.deadline_at
             if due is None or run.deadline_stopped_at or run.machine.status != "running":
@@ -107,7 +108,7 @@ class Deadlines:
                 next_look = _earlier(next_look, due)
         self._runs_due_at = next_look
 
-    def expire_run(self, run: ActiveRun, deadline_at: int) -> None:
+    def expire_run(self, run: ActiveRun, deadline_at: Micros) -> None:
         """The run's deadline has passed: it fails, whatever still runs.  For a paused run it stands still."""
         if run.row.paused_at is not None:
             return
@@ -118,7 +119,7 @@ class Deadlines:
             run.changed_nodes.update(run.work_rows)
             self._driver.apply_entry(run, JournalEntry(event))
 
-    def on_deferral_changed(self, attempt: Attempt, is_deferred: bool, now: int) -> None:
+    def on_deferral_changed(self, attempt: Attempt, is_deferred: bool, now: Micros) -> None:
         """A body is deferred, or is no more."""
         self._attempts_due_at = now
         run = self._driver.active_runs.get(attempt.run_id)
@@ -147,18 +148,19 @@ class Deadlines:
             if not waiting:
                 del self._deferred_attempts[attempt.run_id]
 
-    def _stop_or_resume_deadline(self, run: ActiveRun, now: int) -> None:
+    def _stop_or_resume_deadline(self, run: ActiveRun, now: Micros) -> None:
         """While all bodies of a run are deferred, its deadline stands still."""
         waiting = self._deferred_attempts.get(run.row.id)
         if waiting and len(waiting) == len(run.attempts) and run.row.paused_at is None:
             run.deadline_stopped_at = run.deadline_stopped_at or now
         elif run.deadline_stopped_at:
             if run.row.deadline_at is not None:
-                run.row = replace(run.row, deadline_at=run.row.deadline_at + now - run.deadline_stopped_at)
-                run.paused_us += now - run.deadline_stopped_at
+                stopped_us = now - run.deadline_stopped_at
+                run.row = replace(run.row, deadline_at=Micros(run.row.deadline_at + stopped_us))
+                run.paused_us += stopped_us
                 self.watch_run(run)
-            run.deadline_stopped_at = 0
+            run.deadline_stopped_at = UNSET
 
 
-def _earlier(a: int | None, b: int | None) -> int | None:
+def _earlier(a: Micros | None, b: Micros | None) -> Micros | None:
     return b if a is None else a if b is None else min(a, b)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from holdwater.model.ports import LeaseRenewal
 from holdwater.model.records import WorkRow
+from holdwater.model.time import Micros, MonotonicMicros
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.attempt import Attempt, Lease
 from holdwater.runtime.lease_watch import LeaseWatch
@@ -26,7 +27,7 @@ class LeaseKeeper:
         self._driver = driver
         self._lease = Lease()
         self._renew_interval_us = int(driver.config.lease_seconds * 1e6 / 3)
-        self._renew_at = driver.clock.now() + self._renew_interval_us
+        self._renew_at = Micros(driver.clock.now() + self._renew_interval_us)
         self._expired_attempts: list[Attempt] = []
         """did not begin, as their leases may be over"""
         self._lease_watch: LeaseWatch | None = None
@@ -39,7 +40,7 @@ class LeaseKeeper:
         """The attempt is about to be handed over; it may begin as long as there is a lease."""
         clock = self._driver.clock
         attempt.lease, attempt.on_lease_expired = self._lease, self._on_lease_expired
-        attempt.lease_expires_at = clock.steady() + row.lease_until - clock.now()
+        attempt.lease_expires_at = MonotonicMicros(clock.steady() + row.lease_until - clock.now())
         if self._lease_watch is None and not self._driver.store.proves_life:
             self._lease_watch = LeaseWatch(
                 self._lease,
@@ -67,13 +68,13 @@ class LeaseKeeper:
         """Something is left to do as soon as the store answers."""
         return bool(self._expired_attempts)
 
-    def due_times(self, now: int) -> list[int]:
+    def due_times(self, now: Micros) -> list[Micros]:
         """When to renew next."""
         if not self._driver.active_runs and not self._is_renewal_active:
             return []
-        return [min(self._renew_at, now + self._renew_interval_us)]
+        return [min(self._renew_at, Micros(now + self._renew_interval_us))]
 
-    def run_due(self, now: int) -> None:
+    def run_due(self, now: Micros) -> None:
         """Renew, if it is time to; if it was too late, find out what is left."""
         driver = self._driver
         due = not now < self._renew_at <= now + self._renew_interval_us
@@ -86,11 +87,11 @@ class LeaseKeeper:
         late = bool(self._expired_attempts) or (
             steady >= self._lease.expires_at and any(run.attempts for run in driver.active_runs.values())
         )
-        driver.store.renew(driver.owner, now + driver.lease_us)
+        driver.store.renew(driver.owner, Micros(now + driver.lease_us))
         if late:  # before anything may begin that was lost
             self._reconcile_after_expiry()
-        self._lease.expires_at = steady + driver.lease_us
-        self._renew_at = now + self._renew_interval_us
+        self._lease.expires_at = MonotonicMicros(steady + driver.lease_us)
+        self._renew_at = Micros(now + self._renew_interval_us)
         if self._renewal is not None and self._is_renewal_active:
             self._note_renewed(self._renewal)
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from holdwater.model.ports import Clock, Store
 from holdwater.model.records import FIRST
+from holdwater.model.time import Micros
 
 SWEEP_INTERVAL_US: Final = 3_600_000_000
 BATCH_SIZE_RUNS: Final = 50
@@ -28,16 +29,16 @@ class Retention:
         """What it does has its instant."""
         return False
 
-    def due_times(self, now: int) -> list[int]:
+    def due_times(self, now: Micros) -> list[Micros]:
         """When there is something to do next."""
         if self._retention_us is None:
             return []
-        return [min(self._next_sweep_at, now + SWEEP_INTERVAL_US)]
+        return [min(self._next_sweep_at, Micros(now + SWEEP_INTERVAL_US))]
 
-    def run_due(self, now: int) -> None:
+    def run_due(self, now: Micros) -> None:
         """Forget some.  Raises StoreUnavailable; then it is done later."""
         if self._retention_us is None or now < self._next_sweep_at <= now + SWEEP_INTERVAL_US:
             return
-        rest = self._store.prune(now - self._retention_us, (), BATCH_SIZE_RUNS, self._cursor).rest
+        rest = self._store.prune(Micros(now - self._retention_us), (), BATCH_SIZE_RUNS, self._cursor).rest
         self._cursor = rest or FIRST
-        self._next_sweep_at = now + (BATCH_PAUSE_US if rest else SWEEP_INTERVAL_US)
+        self._next_sweep_at = Micros(now + (BATCH_PAUSE_US if rest else SWEEP_INTERVAL_US))

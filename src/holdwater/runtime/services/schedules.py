@@ -19,7 +19,7 @@ from holdwater.model.error_report import describe
 from holdwater.model.journal import JournalEntry
 from holdwater.model.ports import WorkflowDefinition
 from holdwater.model.schedules import FireRow, Firing, ScheduleRow
-from holdwater.model.time import to_rfc3339
+from holdwater.model.time import UNSET, Micros, add_seconds, to_rfc3339
 from holdwater.model.triggers import triggers
 from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.services.triggers import TriggerPoller, trigger_values
@@ -81,7 +81,7 @@ def _decode_context(context: str) -> dict[str, Any]:
     return {key: codec.revive(tree) for key, tree in json.loads(context).items()}
 
 
-def _schedule_values(row: ScheduleRow, instant: int) -> dict[str, Any]:
+def _schedule_values(row: ScheduleRow, instant: Micros) -> dict[str, Any]:
     """What every run of a schedule finds in its context."""
     if row.kind == "trigger":
         return trigger_values(row, instant)
@@ -103,9 +103,9 @@ class Scheduler:
         """schedules, workflows or triggers may have changed"""
         self._has_waiting_fires = False
         """there may be fires that wait for the end of a run"""
-        self._next_fire_at: int | None = None
-        self._scan_at = 0
-        self._expire_at = 0
+        self._next_fire_at: Micros | None = None
+        self._scan_at = UNSET
+        self._expire_at = UNSET
         self._registered_workflows: set[str] = set()
         self.trigger_poller = TriggerPoller(self, driver)
 
@@ -119,11 +119,11 @@ class Scheduler:
         """Something is left to do as soon as the store answers."""
         return self.is_enabled and (self.check_needed or bool(self.trigger_poller.answers))
 
-    def due_times(self, now: int) -> list[int]:
+    def due_times(self, now: Micros) -> list[Micros]:
         """When there is something to do next."""
         if not self.is_enabled:
             return []
-        scan_at = min(self._scan_at, now + self._scan_interval_us)
+        scan_at = min(self._scan_at, Micros(now + self._scan_interval_us))
         return [scan_at] if self._next_fire_at is None else [scan_at, self._next_fire_at]
 
     @property
@@ -140,12 +140,12 @@ class Scheduler:
         if self._has_waiting_fires:
             self.check_needed = True
 
-    def run_due(self, now: int) -> None:
+    def run_due(self, now: Micros) -> None:
         """Fire what is due, as much as fits into one pass."""
         if not self.is_enabled:
             return
         if self._scan_at <= now or self._scan_at > now + self._scan_interval_us:
-            self._scan_at, self.check_needed = now + self._scan_interval_us, True
+            self._scan_at, self.check_needed = Micros(now + self._scan_interval_us), True
         if not self.has_work and (self._next_fire_at is None or self._next_fire_at > now):
             return
         driver, store = self._driver, self._driver.store
@@ -159,7 +159,7 @@ class Scheduler:
             if self._expire_at <= now or self._expire_at > now + 2 * self._recovery_us:
                 self._expire_fires(now)
         again = False
-        first: int | None = None
+        first: Micros | None = None
         if self.config.cron:
             if self.check_needed:
                 again = self._start_waiting(names, now)
@@ -170,7 +170,7 @@ class Scheduler:
                 again |= self._fire_due(store.due_schedules("cron", now, MAX_SCHEDULES_PER_PASS, names), now)
                 first = store.next_due("cron", names)
                 if first is not None and now < first <= driver.clock.now():  # the clock may have been set back
-                    first = driver.clock.now() + CLOCK_UNCERTAINTY_US
+                    first = Micros(driver.clock.now() + CLOCK_UNCERTAINTY_US)
         if self.config.triggers:
             self.trigger_poller.poll_due(names, now)
         self.check_needed = again
@@ -180,7 +180,7 @@ class Scheduler:
 
     # -- what is due
 
-    def _fire_due(self, rows: Sequence[ScheduleRow], now: int) -> bool:
+    def _fire_due(self, rows: Sequence[ScheduleRow], now: Micros) -> bool:
         """Decide about each of these and write it; returns whether to look again at once."""
         if not rows:
             return False
@@ -200,7 +200,7 @@ class Scheduler:
         # what is left is due already, and so comes up by itself; what was queued may be first in its queue by now
         return any(fire.state == "queued" for firing, _ in firings for fire in firing.fires)
 
-    def _plan_firing(self, row: ScheduleRow, now: int, unfinished: int, room: int) -> tuple[Firing, list[ActiveRun]]:
+    def _plan_firing(self, row: ScheduleRow, now: Micros, unfinished: int, room: int) -> tuple[Firing, list[ActiveRun]]:
         """What to make of the instants of a schedule since it was last settled."""
         try:
             cron, how = _parse_cron(row.expression, row.timezone), schedule_policy(row, self.config)
@@ -236,9 +236,11 @@ class Scheduler:
         firing.schedule.next_at = now if cut else found.next_check_us
         return firing, runs
 
-    def _postpone(self, row: ScheduleRow, error: BaseException, now: int) -> Firing:
+    def _postpone(self, row: ScheduleRow, error: BaseException, now: Micros) -> Firing:
         """This process cannot make anything of it: say so, leave it to others for a while, and settle nothing."""
-        return Firing(replace(row, last_error=self._describe_error(row, error), next_at=now + self._recovery_us))
+        return Firing(
+            replace(row, last_error=self._describe_error(row, error), next_at=Micros(now + self._recovery_us))
+        )
 
     def _describe_error(self, row: ScheduleRow, error: BaseException) -> str:
         """For people; an error that is no answer to what they gave is reported with its traceback, too."""
@@ -253,7 +255,7 @@ class Scheduler:
         fire: FireRow,
         definition: WorkflowDefinition,
         extra_values: dict[str, Any],
-        now: int,
+        now: Micros,
         inputs: Any = None,
     ) -> list[ActiveRun]:
         """Add a fire to a firing, with a run; without one if none can be made of what it is to begin with."""
@@ -283,24 +285,24 @@ class Scheduler:
     def _recovery_us(self) -> int:
         return int(self.config.recovery_interval_seconds * 1e6)
 
-    def _oldest_allowed(self, now: int) -> int:
-        return now - int(self.config.recovery_age_seconds * 1e6)
+    def _oldest_allowed(self, now: Micros) -> Micros:
+        return add_seconds(now, -self.config.recovery_age_seconds)
 
-    def _expire_fires(self, now: int) -> None:
+    def _expire_fires(self, now: Micros) -> None:
         reason = f"waited for more than {self.config.recovery_age_seconds:g} s"
         self._driver.store.expire_fires(self._oldest_allowed(now), reason)
-        self._expire_at = now + self._recovery_us
+        self._expire_at = Micros(now + self._recovery_us)
 
-    def _ready_fires(self, workflows: Collection[str], now: int) -> list[FireRow]:
+    def _ready_fires(self, workflows: Collection[str], now: Micros) -> list[FireRow]:
         return self._driver.store.waiting_fires(
             workflows,
             MAX_RUNS_PER_PASS,
             attempts=self.config.recovery_attempts if self.config.recover else 0,
-            tried_before=now - self._recovery_us,
+            tried_before=Micros(now - self._recovery_us),
             oldest=self._oldest_allowed(now),
         )
 
-    def _start_waiting(self, workflows: Collection[str], now: int) -> bool:
+    def _start_waiting(self, workflows: Collection[str], now: Micros) -> bool:
         """Start what was asked for, what has come to the head of its queue, and what failed to start."""
         store = self._driver.store
         self._has_waiting_fires = store.has_waiting_fires()
@@ -328,7 +330,7 @@ class Scheduler:
 
     # -- writing
 
-    def write_firings(self, firings: Sequence[tuple[Firing, list[ActiveRun]]], now: int) -> list[bool]:
+    def write_firings(self, firings: Sequence[tuple[Firing, list[ActiveRun]]], now: Micros) -> list[bool]:
         """Write firings with the births of their runs, and take the runs in.  False for what somebody else wrote."""
         if not firings:
             return []

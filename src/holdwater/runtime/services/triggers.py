@@ -17,7 +17,7 @@ from holdwater.model import codec
 from holdwater.model.coroutines import run_to_end
 from holdwater.model.error_report import describe
 from holdwater.model.schedules import FireRow, Firing, ScheduleRow
-from holdwater.model.time import to_rfc3339
+from holdwater.model.time import Micros, add_seconds, to_rfc3339
 from holdwater.model.triggers import Answer, Trigger, TriggerResult, triggers
 from holdwater.runtime.internal_errors import logger
 
@@ -38,7 +38,7 @@ class TriggerCall:
 
     trigger: Trigger
     schedule_id: str
-    called_at: int
+    called_at: Micros
     timed_out: bool = False
 
 
@@ -51,7 +51,7 @@ class TriggerPoller:
         self._in_flight: dict[str, TriggerCall] = {}
         self.answers: deque[tuple[TriggerCall, TriggerResult | str]] = deque()
 
-    def register_triggers(self, workflows: Collection[str], now: int) -> None:
+    def register_triggers(self, workflows: Collection[str], now: Micros) -> None:
         """Write down the triggers of this process, and get those going again whose clock was set back."""
         known = triggers.all()
         if not known:
@@ -64,7 +64,7 @@ class TriggerPoller:
             elif row is not None and row.next_at is not None and row.next_at > now + row.poll_us + _CLOCK_SLACK_US:
                 self._scheduler.write_firings([(Firing(replace(row, next_at=now)), [])], now)
 
-    def _upsert(self, trigger: Trigger, row: ScheduleRow | None, now: int) -> bool:
+    def _upsert(self, trigger: Trigger, row: ScheduleRow | None, now: Micros) -> bool:
         """False if somebody else was faster: then the next look sees what they wrote."""
         if row is None:
             row = ScheduleRow(
@@ -83,12 +83,12 @@ class TriggerPoller:
             return []
         return [t.name for t in triggers.all() if t.workflow in workflows and t.name not in self._in_flight]
 
-    def next_due_at(self, workflows: Collection[str]) -> int | None:
+    def next_due_at(self, workflows: Collection[str]) -> Micros | None:
         """When the next one is to be asked."""
         found = self._idle_triggers(workflows)
         return self._driver.store.next_due("trigger", found) if found else None
 
-    def poll_due(self, workflows: Collection[str], now: int) -> None:
+    def poll_due(self, workflows: Collection[str], now: Micros) -> None:
         """Act on answers, and ask whoever is due."""
         while self.answers:
             self._write_answer_or_drop(*self.answers[0], now)
@@ -99,17 +99,17 @@ class TriggerPoller:
         room = MAX_CONCURRENT_CALLS - len([poll for poll in self._in_flight.values() if not poll.timed_out])
         due = []
         for row in self._driver.store.due_schedules("trigger", now, room, free):
-            at = max(now, row.settled_at + 1)  # an instant of its own, wherever the clock stands
-            due.append(Firing(replace(row, settled_at=at, last_at=now, next_at=now + row.poll_us)))
+            at = max(now, Micros(row.settled_at + 1))  # an instant of its own, wherever the clock stands
+            due.append(Firing(replace(row, settled_at=at, last_at=now, next_at=Micros(now + row.poll_us))))
         for firing, mine in zip(due, self._scheduler.write_firings([(firing, []) for firing in due], now), strict=True):
             trigger = triggers.find(firing.schedule.name or "")
             if mine and trigger is not None:
                 self._start_call(TriggerCall(trigger, firing.schedule.id, firing.schedule.settled_at), now)
 
-    def _start_call(self, call: TriggerCall, now: int) -> None:
+    def _start_call(self, call: TriggerCall, now: Micros) -> None:
         self._in_flight[call.trigger.name] = call
         seconds = self._scheduler.config.poll_timeout_seconds
-        self._driver.timers.call_at(now + int(seconds * 1e6), lambda: self._time_out(call, seconds))
+        self._driver.timers.call_at(add_seconds(now, seconds), lambda: self._time_out(call, seconds))
 
         def work() -> None:
             answer = call_trigger(call.trigger)
@@ -131,7 +131,7 @@ class TriggerPoller:
             self.answers.append((call, f"TimeoutError: it did not answer within {seconds:g} s"))
             self._scheduler.check_needed = True
 
-    def _write_answer_or_drop(self, call: TriggerCall, answer: TriggerResult | str, now: int) -> None:
+    def _write_answer_or_drop(self, call: TriggerCall, answer: TriggerResult | str, now: Micros) -> None:
         """An answer nothing can be made of must not hold up the others.  Raises StoreUnavailable."""
         try:
             self._write_answer(call, answer, now)
@@ -140,7 +140,7 @@ class TriggerPoller:
         except BaseException as error:  # noqa: BLE001 - the trigger is asked again, and may give another answer
             self._driver.error_log.add(f"the answer of trigger {call.trigger.name!r}", error)
 
-    def _write_answer(self, call: TriggerCall, answer: TriggerResult | str, now: int) -> None:
+    def _write_answer(self, call: TriggerCall, answer: TriggerResult | str, now: Micros) -> None:
         """Write what follows from an answer.  Raises StoreUnavailable."""
         for _ in range(MAX_WRITE_ATTEMPTS):
             row = self._driver.store.schedule(call.schedule_id)
@@ -158,7 +158,7 @@ class TriggerPoller:
             if self._scheduler.write_firings([(firing, runs)], now)[0]:
                 return
 
-    def _create_triggered_run(self, call: TriggerCall, answer: TriggerResult, firing: Firing, now: int) -> list[Any]:
+    def _create_triggered_run(self, call: TriggerCall, answer: TriggerResult, firing: Firing, now: Micros) -> list[Any]:
         row = firing.schedule
         definition = self._driver.run_loader.find_definition(row.workflow)
         if definition is None:
@@ -197,6 +197,6 @@ def context_hash(inputs: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def trigger_values(row: ScheduleRow, instant: int) -> dict[str, Any]:
+def trigger_values(row: ScheduleRow, instant: Micros) -> dict[str, Any]:
     """What every run of a trigger finds in its context."""
     return {"trigger_name": row.name, "triggered_at": to_rfc3339(instant)}

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from holdwater.errors import RunInProgress, StoreUnavailable
 from holdwater.model.records import Conflict, JournalRow, RunRow, RunUpdate, Verdict, WorkRow
+from holdwater.model.time import UNSET, Micros
 from holdwater.storage.checkpoints import records
 from holdwater.storage.checkpoints.port import CheckpointBackend, RunLock
 from holdwater.storage.memory.store import MemoryStore
@@ -53,7 +54,7 @@ class CheckpointedStore(MemoryStore):
             lock.after_fork_in_child()
         super().after_fork_in_child()
 
-    def renew(self, owner: str, lease_until: int) -> None:
+    def renew(self, owner: str, lease_until: Micros) -> None:
         """Extend the leases of all work of the owner, and the locks of its runs."""
         super().renew(owner, lease_until)
         with self._locked():
@@ -90,7 +91,7 @@ class CheckpointedStore(MemoryStore):
         found = MemoryStore(self.url)
         for change in records.decode_records(self._backend.load(run_id), self.url):
             found._apply_update(change, found._runs.get(run_id))
-        found.reclaim_expired(0)
+        found.reclaim_expired(UNSET)
         self._plans.update(found._plans)
         return found
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from holdwater.errors import StoreError
 from holdwater.model.records import RunRow, RunUpdate
 from holdwater.model.schedules import RUNNING, WAITING, FireCounts, Fired, FireRow, Firing, ScheduleRow
+from holdwater.model.time import Micros
 
 
 class MemorySchedules:
@@ -25,8 +26,8 @@ class MemorySchedules:
     ) -> None:
         self._store_lock, self._create_run, self._run_rows = locked, create_run, run_rows
         self._schedules: dict[str, ScheduleRow] = {}
-        self._fires: dict[str, dict[int, FireRow]] = {}
-        self._closed_fires: set[tuple[str, int]] = set()
+        self._fires: dict[str, dict[Micros, FireRow]] = {}
+        self._closed_fires: set[tuple[str, Micros]] = set()
         """fires that ended or expired and are never looked at again"""
         self._registered_workflows: set[str] = set()
 
@@ -64,12 +65,12 @@ class MemorySchedules:
             self._fires.pop(schedule_id, None)
             return self._schedules.pop(schedule_id, None) is not None
 
-    def due_schedules(self, kind: str, before: int, limit: int, names: Collection[str]) -> list[ScheduleRow]:
+    def due_schedules(self, kind: str, before: Micros, limit: int, names: Collection[str]) -> list[ScheduleRow]:
         with self._store_lock():
             found = [s for s in self._enabled_schedules(kind, names) if s.next_at is not None and s.next_at <= before]
             return [replace(s) for s in sorted(found, key=lambda s: (s.next_at, s.id))[:limit]]
 
-    def next_due(self, kind: str, names: Collection[str]) -> int | None:
+    def next_due(self, kind: str, names: Collection[str]) -> Micros | None:
         with self._store_lock():
             return min([s.next_at for s in self._enabled_schedules(kind, names) if s.next_at is not None], default=None)
 
@@ -129,7 +130,7 @@ class MemorySchedules:
         return self._is_open(fire, RUNNING) and run is not None and run.finished_at is None
 
     def waiting_fires(
-        self, names: Collection[str], limit: int, *, attempts: int, tried_before: int, oldest: int
+        self, names: Collection[str], limit: int, *, attempts: int, tried_before: Micros, oldest: Micros
     ) -> list[FireRow]:
         found: list[FireRow] = []
         with self._store_lock():
@@ -164,7 +165,7 @@ class MemorySchedules:
         with self._store_lock():
             return any(self._is_open(fire, WAITING) for fires in self._fires.values() for fire in fires.values())
 
-    def expire_fires(self, oldest: int, reason: str) -> None:
+    def expire_fires(self, oldest: Micros, reason: str) -> None:
         with self._store_lock():
             for fire in [fire for fires in self._fires.values() for fire in fires.values()]:
                 if fire.phase == RUNNING and not self._is_running(fire):
@@ -174,7 +175,7 @@ class MemorySchedules:
                     if fire.state != "failed":
                         fire.state, fire.reason = "skipped", reason
 
-    def count_fires(self, since: int, lost_before: int) -> FireCounts:
+    def count_fires(self, since: Micros, lost_before: Micros) -> FireCounts:
         with self._store_lock():
             found = [
                 self._with_run(fire)
@@ -190,7 +191,7 @@ class MemorySchedules:
             sum([f.fire.run_id is None and f.fire.claimed_at < lost_before for f in found]),
         )
 
-    def register_workflow(self, workflows: Collection[str], now: int) -> None:
+    def register_workflow(self, workflows: Collection[str], now: Micros) -> None:
         with self._store_lock():
             self._registered_workflows.update(workflows)
 

@@ -29,7 +29,7 @@ from holdwater.model.records import (
     Verdict,
     WorkRow,
 )
-from holdwater.model.time import ClockSample
+from holdwater.model.time import MONOTONIC_UNSET, UNSET, ClockSample, Micros, MonotonicMicros
 from holdwater.storage import process_forks
 from holdwater.storage.memory.run_index import RunIndex
 from holdwater.storage.memory.schedules import MemorySchedules
@@ -119,7 +119,7 @@ class MemoryStore(MemorySchedules):
         """Return True if the owner is registered."""
         return self._owners.liveness(owner) != "dead"
 
-    def reclaim_expired(self, now: int, steady_us: int = 0, lease_us: int = 0) -> int:
+    def reclaim_expired(self, now: Micros, steady_us: MonotonicMicros = MONOTONIC_UNSET, lease_us: int = 0) -> int:
         """Take the work of owners that are not registered, which no other process can have.  Returns the row count."""
         with self._locked():
             taken = [
@@ -130,14 +130,14 @@ class MemoryStore(MemorySchedules):
                 self._release_row(row)
             return len(taken)
 
-    def renew(self, owner: str, lease_until: int) -> None:
+    def renew(self, owner: str, lease_until: Micros) -> None:
         """Extend the leases of all work of the owner."""
         with self._locked():
             for row in self._work_rows():
                 if row.owner == owner:
                     row.lease_until = lease_until
 
-    def next_expiry(self, owner: str) -> int | None:
+    def next_expiry(self, owner: str) -> Micros | None:
         """Return the instant (µs) at which the first lease of another owner expires, None if there is none."""
         with self._locked():
             return min((r.lease_until for r in self._work_rows() if r.owner not in (None, owner)), default=None)
@@ -159,8 +159,8 @@ class MemoryStore(MemorySchedules):
     def claim(
         self,
         owner: str,
-        lease_until: int,
-        due_before: int,
+        lease_until: Micros,
+        due_before: Micros,
         limit: int,
         workflows: Collection[str],
         under: str | None = None,
@@ -268,7 +268,7 @@ class MemoryStore(MemorySchedules):
             mine = [row for rows in self._work.values() for row in rows.values() if row.owner == owner]
             return [replace(row) for row in sorted(mine, key=lambda r: (r.run_id, r.node, r.fence))]
 
-    def overdue(self, before: int) -> list[tuple[str, str, int]]:
+    def overdue(self, before: Micros) -> list[tuple[str, str, Micros]]:
         """List (run, workflow, deadline) of unfinished, unowned runs with a deadline up to an instant, oldest first."""
         with self._locked():
             late = [
@@ -294,7 +294,7 @@ class MemoryStore(MemorySchedules):
             ids = self._index.ids_by_created_at()
         return (run for run_id in ids if (run := self.run(run_id)) is not None)
 
-    def prune(self, before: int, keep: Collection[str], limit: int, after: Position = FIRST) -> PruneResult:
+    def prune(self, before: Micros, keep: Collection[str], limit: int, after: Position = FIRST) -> PruneResult:
         """Delete top-level runs that ended before an instant, with their descendants, the first to end first."""
         with self._locked():
             found = [position for position in self._index.finished_after(after, max(0, limit)) if position[0] < before]
@@ -319,7 +319,7 @@ class MemoryStore(MemorySchedules):
         return (row for rows in self._work.values() for row in rows.values())
 
     def _release_row(self, row: WorkRow) -> None:
-        row.owner, row.lease_until = None, 0
+        row.owner, row.lease_until = None, UNSET
         # all unowned work of a paused run is parked, so also work that returns to the queue after the pause
         row.parked = row.run_id in self._runs and self._runs[row.run_id].status == "paused"
 

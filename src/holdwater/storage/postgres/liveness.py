@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from holdwater.model.time import MONOTONIC_UNSET, Micros, MonotonicMicros
+
 
 @dataclass(slots=True)
 class LeaseObservation:
@@ -20,9 +22,9 @@ class LeaseObservation:
     observation at which its earliest lease was over; None if it is not.
     """
 
-    last_expiry_us: int
-    first_seen_us: int
-    expired_since_us: int | None = None
+    last_expiry_us: Micros
+    first_seen_us: MonotonicMicros
+    expired_since_us: MonotonicMicros | None = None
 
 
 class LeaseObserver:
@@ -30,10 +32,10 @@ class LeaseObserver:
 
     def __init__(self) -> None:
         self._observations: dict[str, LeaseObservation] = {}
-        self._last_observed_us = 0
+        self._last_observed_us = MONOTONIC_UNSET
 
     def find_expired_owners(
-        self, leases: Sequence[tuple[str, int, int]], now: int, steady_us: int, lease_us: int
+        self, leases: Sequence[tuple[str, Micros, Micros]], now: Micros, steady_us: MonotonicMicros, lease_us: int
     ) -> list[str]:
         """List the owners whose expired work may be taken.  `leases`: (owner, end of its first, end of its last)."""
         blind = steady_us - self._last_observed_us > lease_us // 3  # the server may have hung, for all its clients

@@ -10,6 +10,7 @@ import psycopg
 
 from holdwater.model.records import Notification
 from holdwater.model.schedules import Firing, ScheduleRow
+from holdwater.model.time import Micros
 from holdwater.storage.notifications import SCHEDULES_CHANGED, notification_for_firings
 from holdwater.storage.postgres import commits as batches
 from holdwater.storage.postgres import statements as sql
@@ -89,12 +90,12 @@ class PostgresSchedules(ScheduleQueries):
             calls.append(self._notification_call(told))
         return calls
 
-    def expire_fires(self, oldest: int, reason: str) -> None:
+    def expire_fires(self, oldest: Micros, reason: str) -> None:
         """Close the fires whose runs have ended, and skip those that have waited since before `oldest` (µs)."""
         self._execute_update(sql.CLOSE_FINISHED_FIRES, ())
         self._execute_update(sql.EXPIRE_FIRES, (reason, oldest))
 
-    def register_workflow(self, workflows: Collection[str], now: int) -> None:
+    def register_workflow(self, workflows: Collection[str], now: Micros) -> None:
         for name in sorted({*workflows} - {name for (name,) in self._select(sql.LIST_WORKFLOWS)}):
             self._execute_update(sql.INSERT_WORKFLOW, (name, now))
 

@@ -11,7 +11,7 @@ import psycopg
 
 from holdwater.errors import DatabaseURLError, RunnerClosed, StoreReadOnly
 from holdwater.model.records import Notification, RunUpdate, Verdict, WorkRow
-from holdwater.model.time import ClockSample, steady_us
+from holdwater.model.time import MONOTONIC_UNSET, ClockSample, Micros, MonotonicMicros, steady_us
 from holdwater.storage import notifications, process_forks
 from holdwater.storage.options import StoreOptions
 from holdwater.storage.pool import ConnectionPool
@@ -138,7 +138,7 @@ class PostgresStore(PostgresSchedules, PruneQueries):
         """Return True for an owner of this store; None, unknown, for all others."""
         return True if owner in self._own_ids else None
 
-    def reclaim_expired(self, now: int, steady_us: int = 0, lease_us: int = 0) -> int:
+    def reclaim_expired(self, now: Micros, steady_us: MonotonicMicros = MONOTONIC_UNSET, lease_us: int = 0) -> int:
         """Take the expired work of owners of other stores (see `liveness`).  Returns the number of rows."""
         self._require_writable()
         leases = self._select(sql.LIST_LEASE_EXPIRIES, ([*self._own_ids],))
@@ -152,7 +152,7 @@ class PostgresStore(PostgresSchedules, PruneQueries):
             self._execute_calls([self._notification_call(notifications.WORK_AVAILABLE)])
         return orphaned
 
-    def renew(self, owner: str, lease_until: int) -> None:
+    def renew(self, owner: str, lease_until: Micros) -> None:
         """Extend the leases of all work of the owner."""
         self._execute_update(sql.RENEW_LEASES, (lease_until, owner))
 
@@ -192,8 +192,8 @@ class PostgresStore(PostgresSchedules, PruneQueries):
     def claim(
         self,
         owner: str,
-        lease_until: int,
-        due_before: int,
+        lease_until: Micros,
+        due_before: Micros,
         limit: int,
         workflows: Collection[str],
         under: str | None = None,

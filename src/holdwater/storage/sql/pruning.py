@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from holdwater.model.records import FIRST, Position, PruneResult
+from holdwater.model.time import Micros
 from holdwater.storage.sql import queries
 
 
@@ -21,7 +22,7 @@ class PruneQueries(queries.RunQueries):
 
     _sql: PruneStatements
 
-    def prune(self, before: int, keep: Collection[str], limit: int, after: Position = FIRST) -> PruneResult:
+    def prune(self, before: Micros, keep: Collection[str], limit: int, after: Position = FIRST) -> PruneResult:
         """Delete top-level runs that ended before an instant, with their descendants, the first to end first."""
         self._require_writable()
         found: list[Position] = self._select(self._sql.LIST_ENDED_RUNS, (before, *after, max(0, limit)))

@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 
 from holdwater.errors import RunNotFound
 from holdwater.model.records import FIRST, LAST, NOT_BEFORE, JournalRow, RunFilter, RunRow, StoredRun, WorkRow
+from holdwater.model.time import Micros
 from holdwater.storage.sql import rows
 from holdwater.storage.sql.journal_tail import slice_after
 
@@ -60,7 +61,7 @@ class RunQueries(ABC):
     def _check_open(self) -> None:
         """Check that the store is open.  Raises RunnerClosed."""
 
-    def next_expiry(self, owner: str) -> int | None:
+    def next_expiry(self, owner: str) -> Micros | None:
         """Return the instant (µs) at which the first lease of another owner expires, None if there is none."""
         ((expiry,),) = self._select(self._sql.GET_NEXT_LEASE_EXPIRY, (owner,))
         return expiry  # type: ignore[no-any-return]
@@ -157,7 +158,7 @@ class RunQueries(ABC):
         """List all work the owner holds."""
         return [rows.parse_work_row(row) for row in self._select(self._sql.LIST_WORK_OF_OWNER, (owner,))]
 
-    def overdue(self, before: int) -> list[tuple[str, str, int]]:
+    def overdue(self, before: Micros) -> list[tuple[str, str, Micros]]:
         """List (run, workflow, deadline) of unfinished, unowned runs with a deadline up to an instant, oldest first."""
         return self._select(self._sql.LIST_OVERDUE_RUNS, (before,))
 

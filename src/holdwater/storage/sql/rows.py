@@ -6,6 +6,7 @@ import json
 from typing import Any, Final
 
 from holdwater.model.records import RunRow, RunUpdate, WorkRow
+from holdwater.model.time import Micros
 
 ROW_LIMIT_CHARS: Final = 64 * 1024 * 1024
 """size above which entries are split into several journal rows; SQLite and PostgreSQL limit a value to 1 GB"""
@@ -60,7 +61,7 @@ def parse_work_row(row: Row) -> WorkRow:
     )
 
 
-def claim_sort_key(w: WorkRow) -> tuple[int, str, int, int]:
+def claim_sort_key(w: WorkRow) -> tuple[Micros, str, int, int]:
     """Return the sort key of claimed work: the oldest due first."""
     return w.due_at, w.run_id, w.node, w.fence
 

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Protocol
 
 from holdwater.model.schedules import FireCounts, Fired, FireRow, ScheduleRow
+from holdwater.model.time import Micros
 from holdwater.storage.sql import queries
 from holdwater.storage.sql import schedule_rows as rows
 
@@ -49,12 +50,12 @@ class ScheduleQueries(queries.RunQueries):
         given = (kind, int(enabled_only), limit, offset)
         return [rows.parse_schedule_row(row) for row in self._select(self._sql.LIST_SCHEDULES, given)]
 
-    def due_schedules(self, kind: str, before: int, limit: int, names: Collection[str]) -> list[ScheduleRow]:
+    def due_schedules(self, kind: str, before: Micros, limit: int, names: Collection[str]) -> list[ScheduleRow]:
         """List enabled schedules whose next instant is at or before `before` (µs), the earliest first."""
         given = (kind, before, self._array_parameter(names), limit)
         return [rows.parse_schedule_row(row) for row in self._select(self._sql.LIST_DUE_SCHEDULES, given)]
 
-    def next_due(self, kind: str, names: Collection[str]) -> int | None:
+    def next_due(self, kind: str, names: Collection[str]) -> Micros | None:
         for (instant,) in self._select(self._sql.GET_NEXT_DUE, (kind, self._array_parameter(names))):
             return instant  # type: ignore[no-any-return]
         return None
@@ -68,7 +69,7 @@ class ScheduleQueries(queries.RunQueries):
         return self._select(self._sql.LIST_UNFINISHED_FIRES, (self._array_parameter(schedule_ids),))
 
     def waiting_fires(
-        self, names: Collection[str], limit: int, *, attempts: int, tried_before: int, oldest: int
+        self, names: Collection[str], limit: int, *, attempts: int, tried_before: Micros, oldest: Micros
     ) -> list[FireRow]:
         """List the fires without a run whose run may be created now (see `Schedules.waiting_fires`)."""
         given = (self._array_parameter(names), attempts, tried_before, oldest, limit)
@@ -81,7 +82,7 @@ class ScheduleQueries(queries.RunQueries):
     def has_waiting_fires(self) -> bool:
         return bool(self._select(self._sql.HAS_WAITING_FIRES))
 
-    def count_fires(self, since: int, lost_before: int) -> FireCounts:
+    def count_fires(self, since: Micros, lost_before: Micros) -> FireCounts:
         return FireCounts(*self._select(self._sql.COUNT_FIRES, (lost_before, since))[0])
 
     def is_workflow_registered(self, workflow: str) -> bool:

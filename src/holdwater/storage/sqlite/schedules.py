@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from holdwater.model.records import Notification
 from holdwater.model.schedules import Firing, ScheduleRow
+from holdwater.model.time import Micros
 from holdwater.storage.notifications import SCHEDULES_CHANGED, notification_for_firings
 from holdwater.storage.sql import schedule_rows as rows
 from holdwater.storage.sql.commits import check_consistency
@@ -57,13 +58,13 @@ class SQLiteSchedules(ScheduleQueries):
         self._notify(notification_for_firings(good))
         return verdicts
 
-    def expire_fires(self, oldest: int, reason: str) -> None:
+    def expire_fires(self, oldest: Micros, reason: str) -> None:
         """Close the fires whose runs have ended, and skip those that have waited since before `oldest` (µs)."""
         with self._transaction() as connection:
             connection.execute(sql.CLOSE_FINISHED_FIRES)
             connection.execute(sql.EXPIRE_FIRES, (reason, oldest))
 
-    def register_workflow(self, workflows: Collection[str], now: int) -> None:
+    def register_workflow(self, workflows: Collection[str], now: Micros) -> None:
         if new := {*workflows} - {name for (name,) in self._select(sql.LIST_WORKFLOWS)}:
             with self._transaction() as connection:
                 connection.executemany(sql.INSERT_WORKFLOW, [(name, now) for name in sorted(new)])

@@ -11,7 +11,7 @@ from typing import Any, Final
 from holdwater.errors import DatabaseURLError, HoldwaterError, RunnerClosed, StoreReadOnly
 from holdwater.model.ports import LeaseRenewal
 from holdwater.model.records import Notification, RunUpdate, Verdict, WorkRow
-from holdwater.model.time import ClockSample
+from holdwater.model.time import MONOTONIC_UNSET, ClockSample, Micros, MonotonicMicros
 from holdwater.storage import process_forks
 from holdwater.storage.notifications import WORK_AVAILABLE, notification_for_updates
 from holdwater.storage.pool import ConnectionPool
@@ -122,7 +122,7 @@ class SQLiteStore(SQLiteSchedules, PruneQueries):
         """Return True if the owner is registered by a living process."""
         return self._owners.liveness(owner) != "dead"
 
-    def reclaim_expired(self, now: int, steady_us: int = 0, lease_us: int = 0) -> int:
+    def reclaim_expired(self, now: Micros, steady_us: MonotonicMicros = MONOTONIC_UNSET, lease_us: int = 0) -> int:
         """Take the work of dead owners, and the expired work of stopped owners of other stores.
 
         Returns the number of rows.  Owners registered through this store keep their work.  So does an owner whose
@@ -149,7 +149,7 @@ class SQLiteStore(SQLiteSchedules, PruneQueries):
             self._notify(WORK_AVAILABLE)
         return orphaned
 
-    def renew(self, owner: str, lease_until: int) -> None:
+    def renew(self, owner: str, lease_until: Micros) -> None:
         """Extend the leases of all work of the owner."""
         if self._select(sql.HAS_WORK_OF_OWNER, (owner,)):
             with self._transaction() as connection:
@@ -183,8 +183,8 @@ class SQLiteStore(SQLiteSchedules, PruneQueries):
     def claim(
         self,
         owner: str,
-        lease_until: int,
-        due_before: int,
+        lease_until: Micros,
+        due_before: Micros,
         limit: int,
         workflows: Collection[str],
         under: str | None = None,

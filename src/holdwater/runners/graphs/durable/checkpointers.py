@@ -19,7 +19,7 @@ from holdwater.events.run_events import EventPosition
 from holdwater.model import validation
 from holdwater.model.records import RunFilter, RunRow
 from holdwater.model.registry import Registry
-from holdwater.model.time import to_datetime
+from holdwater.model.time import add_seconds, to_datetime
 from holdwater.runs import history
 from holdwater.runs.follow import RunFollower
 from holdwater.runs.pauses import Pause
@@ -198,7 +198,7 @@ class Checkpointer:
         """Delete runs that ended longer ago, with the runs nested in them; returns how many.  `keep`: ids to leave."""
         if older_than_days < 0:
             raise ConfigError(f"older_than_days must not be negative, it is {older_than_days!r}")
-        before = self.engine.clock.now() - int(older_than_days * 86400e6)
+        before = add_seconds(self.engine.clock.now(), -86_400 * older_than_days)
         return self.engine.prune(before, keep)
 
     def __repr__(self) -> str:

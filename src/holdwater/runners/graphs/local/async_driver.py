@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
-import time
 from collections.abc import Coroutine
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, cast
@@ -28,6 +27,7 @@ from holdwater.runners.graphs.local.idle import IdleTracker, cancel_and_wait
 from holdwater.runners.graphs.local.nesting import call_nested_graph_async, note_node_location
 from holdwater.runners.graphs.local.pending_inputs import PauseInfo
 from holdwater.runners.graphs.local.prepare import outermost_name
+from holdwater.runners.graphs.local.retry_times import seconds_until
 from holdwater.runners.graphs.local.run_context import RunContext
 from holdwater.runners.graphs.local.run_outcome import RunOutcome
 from holdwater.runners.graphs.local.threads import await_from_thread, run_in_thread
@@ -110,8 +110,7 @@ class _AsyncDriver(IdleTracker):
         for c in m.take():
             if type(c) is Wake:
                 assert c.at is not None
-                delay_s = max(0.0, c.at / 1e6 - time.monotonic())
-                self.retry_timers[c.node] = self.loop.call_later(delay_s, self._fire_timer, c.node)
+                self.retry_timers[c.node] = self.loop.call_later(seconds_until(c.at), self._fire_timer, c.node)
             else:
                 assert type(c) is Execute
                 task = self.loop.create_task(self._run_node(c), context=self.context_vars.copy())

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from holdwater.errors import DeadlockError, InfiniteLoopError
 from holdwater.model import events as ev
 from holdwater.model.error_report import describe, type_name
+from holdwater.runners.graphs.local.retry_times import retry_time
 from holdwater.runners.graphs.local.run_outcome import RunOutcome
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def failed_event(node: Node, c: Execute, error: BaseException) -> ev.Failed:
-    """The event, with the node's retry policy applied.  Instants are microseconds of the monotonic clock."""
+    """The event, with the node's retry policy applied."""
     kind = type_name(error)
     policy = node.retry
     if policy is None or c.attempt >= policy.max_attempts:
@@ -29,8 +29,8 @@ def failed_event(node: Node, c: Execute, error: BaseException) -> ev.Failed:
     text = describe(error)
     if not policy.covers(error, kind, text):
         return ev.Failed(c.node, c.fence, kind, text)
-    delay_s = policy.delay(c.attempt, luck=random.random())
-    return ev.Failed(c.node, c.fence, kind, text, int((time.monotonic() + delay_s) * 1e6) if delay_s else 0)
+    delay_seconds = policy.delay(c.attempt, luck=random.random())
+    return ev.Failed(c.node, c.fence, kind, text, retry_time(delay_seconds))
 
 
 def outcome_of(

@@ -14,11 +14,13 @@ from holdwater.model import events as ev
 from holdwater.model.cancellation import STOP, failure_of
 from holdwater.model.commands import Execute, Wake
 from holdwater.model.results import NodeResult
+from holdwater.model.time import Micros
 from holdwater.runners.graphs.local import limiter
 from holdwater.runners.graphs.local.errors import failed_event, outcome_of
 from holdwater.runners.graphs.local.fast_path import MIN_ITEMS_TO_GENERATE
 from holdwater.runners.graphs.local.nesting import call_nested_graph, expand_inner_items, note_node_location, to_columns
 from holdwater.runners.graphs.local.prepare import prepare_nested
+from holdwater.runners.graphs.local.retry_times import seconds_until
 from holdwater.runners.graphs.local.run_context import RunContext
 from holdwater.runners.graphs.local.run_outcome import RunOutcome
 
@@ -137,7 +139,7 @@ def _run_machine(
     m = Machine(compiled.plan_with_limit(run_context.max_iterations))
     m.apply(ev.Started(prepared.machine_inputs(graph_inputs)))
     errors: dict[int, BaseException] = {}
-    sleeping: list[tuple[int, int]] = []
+    sleeping: list[tuple[Micros, int]] = []
     while True:
         for c in m.take():
             i = c.node
@@ -176,6 +178,6 @@ def _run_machine(
         if not sleeping or m.ended:
             break
         at, i = heapq.heappop(sleeping)
-        (time.sleep if stop is None else stop.sleep)(max(0.0, at / 1e6 - time.monotonic()))
+        (time.sleep if stop is None else stop.sleep)(seconds_until(at))
         m.apply(ev.TimerFired(i))
     return outcome_of(compiled, m, errors, run_context)

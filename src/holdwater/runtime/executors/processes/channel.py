@@ -16,6 +16,7 @@ from holdwater.model.error_report import ErrorReport, describe, is_a
 from holdwater.model.log_context import ORIGIN, mark_records
 from holdwater.model.policies import RetryPolicy
 from holdwater.model.ports import PortableTask
+from holdwater.model.time import UNSET, Micros
 from holdwater.model.value_types.custom_types import Registration, register
 from holdwater.runtime.handle import TaskHandle
 
@@ -56,8 +57,8 @@ class InvocationInfo:
     run_id: str
     name: str
     number: int
-    run_started_at: int = 0
-    started_at: int = 0
+    run_started_at: Micros = UNSET
+    started_at: Micros = UNSET
 
 
 LoadedTask = tuple[PortableTask, RetryPolicy]

@@ -1,0 +1,24 @@
+"""When a node of a graph in memory is tried again.
+
+Its instants look like those of a recorded run and are not touched by a wall clock that is set: the clock was set once,
+when the process began, and goes by the monotonic one since.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from holdwater.model.time import UNSET, Micros, add_seconds
+from holdwater.runtime.clock import SystemClock
+
+_CLOCK: Final = SystemClock()
+
+
+def retry_time(delay_seconds: float) -> Micros:
+    """The instant after a delay that begins now; UNSET where there is none, which is at once."""
+    return add_seconds(_CLOCK.now(), delay_seconds) if delay_seconds else UNSET
+
+
+def seconds_until(at: Micros) -> float:
+    """Seconds to wait for an instant; 0 for one that has passed."""
+    return max(0.0, (at - _CLOCK.now()) / 1e6)
