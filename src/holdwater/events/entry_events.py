@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 from holdwater.events import run_events as out
 from holdwater.kernel.compiled_plan import CompiledPlan
+from holdwater.kernel.gates import END
 from holdwater.kernel.machine import Machine
 from holdwater.model import events as ev
 from holdwater.model.child_ids import child_ref, child_run_id
@@ -135,6 +136,21 @@ def skipped_nodes(plan: CompiledPlan, ranges: tuple[str, ...]) -> Iterator[int]:
         yield from span
 
 
+def answer_name_of(plan: CompiledPlan, node: int) -> str:
+    """The name of the answer to a node's question."""
+    writes = plan.plan.nodes[node].writes
+    return writes[0].rpartition("/")[2] if writes else plan.plan.nodes[node].name
+
+
+def _targets(machine: Machine, node: int, decision: tuple[str, ...]) -> tuple[str, ...]:
+    """The nodes a decision leads to: in a sequence the next one that is not passed over."""
+    plan = machine.compiled_plan
+    if not plan.plan.sequence:
+        return decision or (END,)
+    skipped = machine.skipped_nodes.union(skipped_nodes(plan, decision))
+    return next(((plan.plan.nodes[i].name,) for i in range(node + 1, len(plan.plan.nodes)) if i not in skipped), (END,))
+
+
 def _add_start(builder: EventBuilder, plan: CompiledPlan, event: ev.Started) -> None:
     run, child = builder.run, child_ref(builder.run)
     builder.add(
@@ -172,7 +188,10 @@ def _add_attempt(
         )
     fields = attempt.fields()
     match event:
-        case ev.Succeeded(values=values):
+        case ev.Succeeded(values=values, decision=decision):
+            if decision is not None:
+                targets = _targets(machine, event.node, decision)
+                builder.add(out.NodeRouteDecided, at=attempt.ended_at, node=attempt.node, targets=targets)
             reason = style.skip_reason(values)
             if reason is None:
                 builder.add(out.NodeSucceeded, values=values, **fields)
@@ -185,7 +204,8 @@ def _add_attempt(
         case ev.Deferred(until=until):
             builder.add(out.NodeWaiting, until=until, **fields)
         case ev.InputRequested(question=question):
-            builder.add(out.NodeInputRequested, question=question, **fields)
+            answer_name = answer_name_of(machine.compiled_plan, event.node)
+            builder.add(out.NodeInputRequested, question=question, answer_name=answer_name, **fields)
         case ev.ChildRunsRequested():
             builder.add(
                 out.NodeChildrenRequested,

@@ -269,9 +269,13 @@ class NodeRouteDecided(NodeEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeInputRequested(AttemptEnded):
-    """The node waits for an answer.  `question`: what to show, with the JSON Schema of answers; None: nothing."""
+    """The node waits for an answer.
+
+    `answer_name`: the name of the answer.  `question`: the value to show, with the JSON Schema of answers; None: none.
+    """
 
     type: ClassVar[str] = "task_input_requested"
+    answer_name: str
     question: Any = field(default=None, repr=False, compare=False, metadata=_OPAQUE)
 
 

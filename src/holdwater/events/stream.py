@@ -9,10 +9,10 @@ from operator import ne
 from typing import Any
 
 from holdwater.events import run_events as out
-from holdwater.events.entry_events import EventBuilder, add_entry_events, skipped_nodes
+from holdwater.events.entry_events import EventBuilder, add_entry_events, answer_name_of, skipped_nodes
 from holdwater.events.skip_reasons import skip_reason
 from holdwater.kernel.compiled_plan import RUN, CompiledPlan
-from holdwater.kernel.gates import END, WAITING
+from holdwater.kernel.gates import WAITING
 from holdwater.kernel.machine import Machine
 from holdwater.kernel.run_error import describe_run_error, first_failed_node
 from holdwater.model import events as ev
@@ -95,7 +95,7 @@ class RunEventStream:
             self._reason = event.reason
         before = _Before.of(machine, event)
         machine.apply(event)
-        self._add_route(builder, event)
+        self._add_passed_over(builder, event)
         self._add_resets(builder, before)
         self._add_inputs(builder, event, before)
         self._add_changes(builder, event, before)
@@ -105,24 +105,17 @@ class RunEventStream:
 
     # -- what follows from an entry
 
-    def _add_route(self, builder: EventBuilder, event: ev.Event) -> None:
-        """Decisions, and in a sequence the nodes they pass over."""
+    def _add_passed_over(self, builder: EventBuilder, event: ev.Event) -> None:
+        """The nodes of a sequence that are passed over from now on."""
         match event:
             case ev.Started(skipped_ranges=ranges) if ranges:
-                self._add_passed_over(builder, ranges, "not requested")
+                self._add_skips(builder, ranges, "not requested")
             case ev.Resumed(start=start) if start is not None:
-                self._add_passed_over(builder, self._machine.last_decision[RUN], "not requested")
-            case ev.Succeeded(node=node, decision=decision) if decision is not None:
-                name, targets = self._name(node), decision
-                if self._plan.plan.sequence:
-                    following = range(node + 1, len(self._plan.plan.nodes))
-                    kept = [i for i in following if i not in self._machine.skipped_nodes]
-                    targets = (self._name(kept[0]),) if kept else (END,)
-                builder.add(out.NodeRouteDecided, node=name, targets=targets or (END,))
-                if self._plan.plan.sequence:
-                    self._add_passed_over(builder, decision, f"skipped by {name}")
+                self._add_skips(builder, self._machine.last_decision[RUN], "not requested")
+            case ev.Succeeded(node=node, decision=decision) if decision and self._plan.plan.sequence:
+                self._add_skips(builder, decision, f"skipped by {self._name(node)}")
 
-    def _add_passed_over(self, builder: EventBuilder, ranges: tuple[str, ...], reason: str) -> None:
+    def _add_skips(self, builder: EventBuilder, ranges: tuple[str, ...], reason: str) -> None:
         for node in skipped_nodes(self._plan, ranges):
             if node not in self._announced and self._machine.state[node] in (WAITING, SKIPPED):
                 self._announced.add(node)
@@ -151,7 +144,8 @@ class RunEventStream:
             own = event.node if type(event) is ev.InputRequested else None
             for node in machine.pending_inputs:
                 if node != own and (node not in before.pending or before.fences is not None):
-                    builder.add(out.NodeInputRequested, node=self._name(node))
+                    answer_name = answer_name_of(self._plan, node)
+                    builder.add(out.NodeInputRequested, node=self._name(node), answer_name=answer_name)
 
     def _add_changes(self, builder: EventBuilder, event: ev.Event, before: _Before) -> None:
         """Nodes that are skipped or cancelled, and timers that have run out."""

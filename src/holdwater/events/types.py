@@ -107,12 +107,16 @@ class RouteDecisionEvent(BaseEvent):
 
 @dataclass(slots=True, kw_only=True)
 class NodeErrorEvent(BaseEvent):
-    """A node raised `error`; no `NodeEndEvent` follows."""
+    """A node raised `error`; no `NodeEndEvent` follows.
+
+    Of a recorded run this is one attempt.  `will_retry`: the node is tried again, and starts once more.
+    """
 
     node_name: str
     error: BaseException
     error_type: str
     duration_ms: float | None = None
+    will_retry: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
