@@ -3,12 +3,13 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from holdwater import AsyncRunner, Graph, SyncRunner, node
+from holdwater import AsyncRunner, Context, DefaultRunner, Graph, Step, SyncRunner, WorkflowRunner, node
 from holdwater.events import (
     CacheHitEvent,
     InterruptEvent,
@@ -19,8 +20,12 @@ from holdwater.events import (
     RunEndEvent,
     RunStartEvent,
 )
+from holdwater.steps import Workflow
 from tests.events.event_samples import EventSequence
 from tests.model.hostile_exceptions import HOSTILE
+from tests.suite.runners import Define, define
+
+__all__ = ["define"]
 
 pytest.importorskip("opentelemetry.sdk", reason="needs opentelemetry-sdk")
 
@@ -176,3 +181,108 @@ def test_without_the_package_the_error_says_what_to_install() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert "opentelemetry-api, which is not installed" in done.stdout
     assert "pip install opentelemetry-sdk" in done.stdout
+
+
+# -- tasks and steps
+
+
+def requests_of(exporter: InMemorySpanExporter) -> list[tuple[str, str | None, str | None]]:
+    """Spans that functions have opened, with the spans around them."""
+    spans = {span.context.span_id: span for span in exporter.get_finished_spans() if span.context is not None}
+
+    def around(span: ReadableSpan | None) -> ReadableSpan | None:
+        return None if span is None or span.parent is None else spans.get(span.parent.span_id)
+
+    found = []
+    for span in spans.values():
+        if span.name == "request":
+            outer = around(span)
+            outermost = around(outer)
+            found.append((span.name, getattr(outer, "name", None), getattr(outermost, "name", None)))
+    return found
+
+
+@pytest.fixture
+def request_span(provider: TracerProvider) -> Callable[..., dict[str, Any]]:
+    """A function of a task or a step that opens a span of its own."""
+    tracer = provider.get_tracer("library")
+
+    def function(*arguments: Any) -> dict[str, Any]:
+        with tracer.start_as_current_span("request"):
+            return {}
+
+    return function
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_spans_of_a_task_function_are_children_of_the_nodes(
+    provider: TracerProvider,
+    exporter: InMemorySpanExporter,
+    request_span: Callable[..., dict[str, Any]],
+    define: Define,
+    kind: str,
+) -> None:
+    from opentelemetry import trace
+
+    async def function_async(context: Context) -> None:
+        request_span(context)
+
+    def function(context: Context) -> None:
+        request_span(context)
+
+    name = define("etl", ("load", function_async if kind == "async" else function, {}))
+    with DefaultRunner("memory://", event_processors=[OpenTelemetryProcessor(provider)]) as runner:
+        with provider.get_tracer("mine").start_as_current_span("http"):
+            runner.execute(name)
+        runner.execute(name)
+    spans = by_name(exporter)
+    assert parent_of(spans, "http") is None
+    assert requests_of(exporter) == [("request", "node load", "run etl")] * 2
+    outermost = [span.parent for span in exporter.get_finished_spans() if span.name == "run etl"]
+    assert [parent is None for parent in outermost] == [False, True]
+    assert trace.get_current_span() is trace.INVALID_SPAN
+
+
+def test_each_attempt_of_a_task_is_a_span(
+    provider: TracerProvider, exporter: InMemorySpanExporter, define: Define
+) -> None:
+    failures = [OSError("no route")]
+
+    def load(context: Context) -> None:
+        if failures:
+            raise failures.pop()
+
+    name = define("etl", ("load", load, {"retry_attempts": 2, "retry_delay_ms": 1}))
+    with DefaultRunner("memory://", event_processors=[OpenTelemetryProcessor(provider)]) as runner:
+        runner.execute(name)
+    first, second = (span for span in exporter.get_finished_spans() if span.name == "node load")
+    assert (first.status.is_ok, first.status.description, second.status.is_ok) == (False, "OSError", True)
+    assert first.end_time is not None
+    assert second.start_time is not None
+    assert first.end_time <= second.start_time
+    assert (first.events[0].attributes or {})["exception.message"] == "no route"
+
+
+def test_spans_of_a_step_and_of_the_steps_of_its_child_runs(
+    provider: TracerProvider,
+    exporter: InMemorySpanExporter,
+    request_span: Callable[..., dict[str, Any]],
+) -> None:
+    items = Workflow(steps=[Step.lambda_("item", request_span)])
+    workflow = Workflow("w", [Step.lambda_("a", request_span), Step.map("m", items=[1, 2], iterator=items)])
+    with WorkflowRunner(event_processors=[OpenTelemetryProcessor(provider)]) as runner:
+        runner.execute(workflow)
+    assert sorted(requests_of(exporter)) == [
+        ("request", "node a", "run w"),
+        ("request", "node item", "run w/m"),
+        ("request", "node item", "run w/m"),
+    ]
+    assert parent_of(by_name(exporter), "run w/m") == "node m"
+
+
+def test_nothing_is_made_where_no_tracer_provider_is_set(define: Define) -> None:
+    processor = OpenTelemetryProcessor()
+    assert not processor.is_listening
+    with DefaultRunner("memory://", event_processors=[processor]) as runner:
+        runner.execute(define("one", ("a", lambda context: None, {})))
+        assert [thread.name for thread in threading.enumerate() if thread.name == "holdwater-events"] == []

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, cast
 
 from holdwater.engine import forking
 from holdwater.engine.children import ChildRunStarter
+from holdwater.engine.run_observer import RunObserver
 from holdwater.errors import (
     AnswerError,
     HoldwaterError,
@@ -24,6 +25,7 @@ from holdwater.errors import (
     StoreUnavailable,
     StoreUnusable,
 )
+from holdwater.events.processors import EventProcessor
 from holdwater.events.run_events import EventPosition
 from holdwater.model import events as ev
 from holdwater.model import ids, input_digest, validation
@@ -87,6 +89,7 @@ class Engine:
         options: StoreOptions | None = None,
         to_result: Callable[[ActiveRun], Any] = lambda run: run,
         store: Store | None = None,
+        event_processors: Sequence[EventProcessor] = (),
     ) -> None:
         self.clock: Clock = clock or SystemClock()
         self.registry = registry
@@ -107,6 +110,8 @@ class Engine:
                 self._new_run_row,
                 self._on_driver_stopped,
             )
+            self._observer = RunObserver(event_processors, self.driver.error_log.add) if event_processors else None
+            self.driver.observer = self._observer
             self.driver.child_starter = ChildRunStarter(self.resolve_workflow, self.driver.start_child_call, to_result)
             self.driver.start()
         except BaseException:
@@ -128,6 +133,8 @@ class Engine:
         self.driver.close(drain_seconds, wait=wait)
 
     def _on_driver_stopped(self) -> None:
+        if self._observer is not None:
+            self._observer.close()
         self.store.close()
         _OPEN_ENGINES.discard(self)
 
@@ -156,7 +163,9 @@ class Engine:
         _, settled = self.driver.submit_run(*self._prepare_run(workflow, inputs))
         settled.wait()
         live = settled.result()
-        return live if live.machine.ended else self.wait_for_run(live.row.id)
+        if not live.machine.ended:
+            return self.wait_for_run(live.row.id)
+        return self._after_delivery(live)
 
     def start_run(
         self,
@@ -175,6 +184,7 @@ class Engine:
         check_names(program, program.plan.name)
         row = self._new_run_row(program.plan.name, program, self.clock.now())
         row.id = row.id if run_id is None else run_id
+        self._note_caller(row.id)
         run = ActiveRun(row, self.driver.run_loader.compiled_plan(program.plan), program.style, program, is_new=True)
         run.apply_entry(JournalEntry(ev.Started(program.start(inputs), skipped_ranges)), self.clock)
         acceptance = self.driver.submit_prepared_run(run)
@@ -185,7 +195,14 @@ class Engine:
 
     def _prepare_run(self, workflow: str, inputs: Any) -> tuple[WorkflowDefinition, dict[str, Any], RunRow]:
         definition, cells = self.resolve_workflow(workflow, inputs)
-        return definition, cells, self._new_run_row(workflow, definition, self.clock.now())
+        row = self._new_run_row(workflow, definition, self.clock.now())
+        self._note_caller(row.id)
+        return definition, cells, row
+
+    def _note_caller(self, run_id: str) -> None:
+        """The context of this call is that of the run, for event processors."""
+        if self._observer is not None:
+            self._observer.note_caller(run_id)
 
     def resolve_workflow(self, workflow: str, inputs: Any) -> tuple[WorkflowDefinition, dict[str, Any]]:
         """A workflow, and inputs as its cells.  Raises WorkflowNotFound, EncodingError, RunnerClosed."""
@@ -221,10 +238,10 @@ class Engine:
             if future.wait(min(left, RECHECK_SECONDS)):
                 found = future.result()
                 if found is not None and found.machine.ended:
-                    return cast(ActiveRun, found)
+                    return self._after_delivery(cast(ActiveRun, found), left)
             try:
                 if self.get_run_row(run_id).status != "running":
-                    return self.load_run(run_id)
+                    return self._after_delivery(self.load_run(run_id), left)
                 answers = True
             except StoreUnusable:  # it may not come back
                 raise
@@ -236,6 +253,12 @@ class Engine:
                 if not (answers and self.driver.has_notifications):  # nobody can tell: this wait looks again
                     Future[None]().wait(min(left, self.poll_seconds))
                 future = self.driver.done_future(run_id)
+
+    def _after_delivery(self, run: ActiveRun, at_most_seconds: float = math.inf) -> ActiveRun:
+        """The run, when event processors have heard of all it has come to."""
+        if self._observer is not None:
+            self._observer.delivered().wait(at_most_seconds)
+        return run
 
     async def wait_for_run_async(self, run_id: str) -> ActiveRun:
         """`wait` in the running event loop; a cancelled wait leaves nothing behind.
@@ -249,9 +272,13 @@ class Engine:
             await wrap_future(future)
             found = future.result()
             if found is not None and found.machine.ended:
+                if self._observer is not None:
+                    await wrap_future(self._observer.delivered())
                 return found
             try:
                 if (await asyncio.to_thread(self.get_run_row, run_id)).status != "running":
+                    if self._observer is not None:
+                        await wrap_future(self._observer.delivered())
                     return await asyncio.to_thread(self.load_run, run_id)
                 answers = True
             except StoreUnusable:
@@ -291,6 +318,8 @@ class Engine:
         validation.check_search_text("the id of a run", run_id)
         reason = getattr(event, "reason", "")
         validation.check_text("a reason", reason, at_most_bytes=validation.LONGEST_REASON_BYTES, empty=True)
+        if verb in ("resume", "retry"):
+            self._note_caller(run_id)
         future = self.driver.request_control_event(run_id, event, retry=verb == "retry")
         future.wait()
         if not future.result():
@@ -313,6 +342,7 @@ class Engine:
         StructureChanged, StoreUnavailable, RunnerClosed.
         """
         event = ev.Resumed("", dict(inputs or {}), start)
+        self._note_caller(run_id)
         row = self.get_run_row(run_id)
         self.driver.run_loader.check_structure(row)
         if row.status == RunStatus.RUNNING:
@@ -389,6 +419,7 @@ class Engine:
             run.row.id = new_id
         if start_paused:
             run.apply_entry(JournalEntry(ev.Paused("forked: it goes on when it is run")), self.clock)
+        self._note_caller(run.row.id)
         acceptance = self.driver.submit_prepared_run(run)
         acceptance.wait()
         if new_id is not None and acceptance.result().active_run is None:

@@ -18,12 +18,19 @@ SUPPRESSED_ASYNC_ERRORS = (Exception, SystemExit)
 class EventDispatcher:
     """Calls `processors` in their order, from any thread, one event at a time.
 
-    `failures` has a note for each call that raised (the first 100; `failure_count` counts all).  With `strict` the
-    exception is raised instead.
+    `failures` has a note for each call that raised (the first 100; `failure_count` counts all), and `on_failure` is
+    called with its text and the exception.  With `strict` the exception is raised instead.
     """
 
-    def __init__(self, processors: Iterable[EventProcessor] = (), *, strict: bool = False) -> None:
+    def __init__(
+        self,
+        processors: Iterable[EventProcessor] = (),
+        *,
+        strict: bool = False,
+        on_failure: Callable[[str, BaseException], None] | None = None,
+    ) -> None:
         self.processors = tuple(processors)
+        self._on_failure = on_failure
         self.failures: list[str] = []
         self.failure_count = 0
         self._strict = strict
@@ -33,17 +40,20 @@ class EventDispatcher:
 
     @property
     def active(self) -> bool:
-        """Whether anybody listens; if not, events need not be made."""
-        return bool(self.processors)
+        """True if a processor listens; if not, events need not be made."""
+        return any([processor.is_listening for processor in self.processors])
 
     def emit(self, event: BaseEvent) -> None:
         with self._lock:
             for processor in self.processors:
-                self._deliver(processor, event)
+                if processor.is_listening:
+                    self._deliver(processor, event)
 
     async def emit_async(self, event: BaseEvent) -> None:
         """Like `emit`, awaiting those processors that are asynchronous."""
         for processor in self.processors:
+            if not processor.is_listening:
+                continue
             if isinstance(processor, AsyncEventProcessor):
                 try:
                     await processor.on_event_async(event)
@@ -56,7 +66,8 @@ class EventDispatcher:
     def enter_node(self, span_id: str) -> None:
         """Let processors set context variables for a body that is about to be called in this context."""
         for processor in self.processors:
-            self._call_safely(processor, "in enter_node", partial(processor.enter_node, span_id))
+            if processor.is_listening:
+                self._call_safely(processor, "in enter_node", partial(processor.enter_node, span_id))
 
     def force_flush(self) -> None:
         for processor in self.processors:
@@ -101,7 +112,10 @@ class EventDispatcher:
         """Keep a note: an observer's failure, SystemExit too, is not the run's.  Ctrl-C is raised: it is none."""
         if self._strict or (is_a(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread()):
             raise error
+        place = f"{type(processor).__name__} failed {where}"
         with self._lock:
             self.failure_count += 1
             if len(self.failures) < MAX_FAILURE_NOTES:
-                self.failures.append(f"{type(processor).__name__} failed {where}: {describe(error)}")
+                self.failures.append(f"{place}: {describe(error)}")
+        if self._on_failure is not None:
+            self._on_failure(place, error)

@@ -17,10 +17,12 @@ class OpenSpans(Generic[RunT, NodeT]):
     def __init__(self) -> None:
         self._runs: dict[Scope, tuple[RunT, set[str]]] = {}
         self._maps: dict[str, RunT] = {}
+        self._by_span: dict[str, RunT] = {}
         self._nodes: dict[str, NodeT] = {}
 
     def begin_run(self, event: RunStartEvent, run: RunT) -> None:
         self._runs[event.scope] = (run, set())
+        self._by_span[event.span_id] = run
         if event.is_map:
             self._maps[event.span_id] = run
 
@@ -33,6 +35,10 @@ class OpenSpans(Generic[RunT, NodeT]):
         """Of the map that the event's run is an item of."""
         return self._maps.get(event.parent_span_id or "")
 
+    def enclosing_run(self, event: BaseEvent) -> RunT | None:
+        """Of the run that started the event's run, where no node is known to have done it."""
+        return self._by_span.get(event.parent_span_id or "")
+
     def enclosing_node(self, event: BaseEvent) -> NodeT | None:
         """Of the node inside which the event's run is."""
         return self._nodes.get(event.parent_span_id or "")
@@ -40,6 +46,7 @@ class OpenSpans(Generic[RunT, NodeT]):
     def end_run(self, event: RunEndEvent) -> tuple[RunT | None, list[NodeT]]:
         """The run, and what is left of nodes that never said they ended: they were given up."""
         self._maps.pop(event.span_id, None)
+        self._by_span.pop(event.span_id, None)
         run, spans = self._runs.pop(event.scope, (None, set[str]()))
         return run, [self._nodes.pop(span) for span in spans]
 

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
+from holdwater.errors import ConfigError
 from holdwater.events.types import BaseEvent
 
 
 class EventProcessor:
     """Hears every event, one at a time.  What it raises is recorded; it never stops the run or other processors."""
+
+    @property
+    def is_listening(self) -> bool:
+        """False as long as nothing would come of the events: then none are made for this processor alone."""
+        return True
 
     def on_event(self, event: BaseEvent) -> None:
         """Called with each event, in order."""
@@ -25,6 +32,17 @@ class EventProcessor:
 
     def force_flush(self) -> None:
         """Send on whatever is held back."""
+
+
+def check_processors(processors: Sequence[EventProcessor]) -> tuple[EventProcessor, ...]:
+    """The processors of a runner.  Raises ConfigError for anything else in the list."""
+    wrong = [one for one in processors if not isinstance(one, EventProcessor)]
+    if wrong:
+        raise ConfigError(
+            f"event_processors takes EventProcessors, not {wrong[0]!r}",
+            hint="subclass EventProcessor or TypedEventProcessor, and give an instance",
+        )
+    return tuple(processors)
 
 
 class AsyncEventProcessor(EventProcessor):

@@ -125,6 +125,11 @@ class ProgressTree(TypedEventProcessor):
         self._finish_node(event)
 
     def on_node_error(self, event: NodeErrorEvent) -> None:
+        if event.will_retry:
+            retried = self._open_spans.end_node(event)
+            if retried is not None and not retried.run.is_item:
+                retried.run.bar.calls += 1
+            return
         node = self._finish_node(event)
         if node is not None:
             node.run.bar.failed += not node.run.is_item

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from holdwater.errors import ConfigError
 from holdwater.events.open_spans import OpenSpans
+from holdwater.events.processor_events import RecordedError
 from holdwater.events.processors import TypedEventProcessor
 from holdwater.events.types import (
     BaseEvent,
@@ -19,7 +20,7 @@ from holdwater.events.types import (
     RunEndEvent,
     RunStartEvent,
 )
-from holdwater.model.error_report import format_traceback, full_name, message_of, type_name
+from holdwater.model.error_report import format_traceback, full_name, is_a, message_of, type_name
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, TracerProvider
@@ -44,19 +45,34 @@ class OpenTelemetryProcessor(TypedEventProcessor):
             ) from error
         self._trace = trace
         self._provider = tracer_provider
-        self._tracer = trace.get_tracer("holdwater", tracer_provider=tracer_provider)
         self._open_spans: OpenSpans[Span, Span] = OpenSpans()
         self._lock = threading.Lock()
+
+    @property
+    def is_listening(self) -> bool:
+        """False as long as the application has set no tracer provider."""
+        return not isinstance(self._tracer_provider, self._trace.ProxyTracerProvider)
+
+    @property
+    def _tracer_provider(self) -> TracerProvider:
+        return self._provider or self._trace.get_tracer_provider()
+
+    def run_span_name(self, event: RunStartEvent) -> str:
+        """The name of the span of a run or a map."""
+        return f"{'map' if event.is_map else 'run'} {event.graph_name or 'graph'}"
+
+    def node_span_name(self, event: NodeStartEvent) -> str:
+        """The name of the span of a node."""
+        return f"node {event.node_name}"
 
     def on_event(self, event: BaseEvent) -> None:
         with self._lock:
             super().on_event(event)
 
     def on_run_start(self, event: RunStartEvent) -> None:
-        name = f"{'map' if event.is_map else 'run'} {event.graph_name or 'graph'}"
-        span = self._start_span(
-            event, name, self._open_spans.enclosing_map(event) or self._open_spans.enclosing_node(event)
-        )
+        spans = self._open_spans
+        parent = spans.enclosing_map(event) or spans.enclosing_node(event) or spans.enclosing_run(event)
+        span = self._start_span(event, self.run_span_name(event), parent)
         span.set_attributes({"holdwater.run_id": event.run_id, "holdwater.is_map": event.is_map})
         for key, value in (
             ("holdwater.graph", event.graph_name),
@@ -72,7 +88,7 @@ class OpenTelemetryProcessor(TypedEventProcessor):
     def on_node_start(self, event: NodeStartEvent) -> None:
         run = self._open_spans.run_for(event)
         if run is not None:
-            span = self._start_span(event, f"node {event.node_name}", run)
+            span = self._start_span(event, self.node_span_name(event), run)
             span.set_attributes({"holdwater.run_id": event.run_id, "holdwater.node": event.node_name})
             self._open_spans.begin_node(event, span)
 
@@ -127,23 +143,32 @@ class OpenTelemetryProcessor(TypedEventProcessor):
 
     def force_flush(self) -> None:
         """Flush the provider, if it can be."""
-        flush = getattr(self._provider or self._trace.get_tracer_provider(), "force_flush", None)
+        flush = getattr(self._tracer_provider, "force_flush", None)
         if flush is not None:
             flush()
 
     def _start_span(self, event: BaseEvent, name: str, parent: Span | None) -> Span:
         context = None if parent is None else self._trace.set_span_in_context(parent)
-        return self._tracer.start_span(name, context, start_time=_timestamp_ns(event))
+        tracer = self._tracer_provider.get_tracer("holdwater")
+        return tracer.start_span(name, context, start_time=_timestamp_ns(event))
 
     def _end_failed_span(self, span: Span, event: BaseEvent, error: BaseException | None) -> None:
+        description = None
         if error is not None:
             span.add_event("exception", exception_attributes(error), timestamp=_timestamp_ns(event))
-        span.set_status(self._trace.StatusCode.ERROR, type_name(error) if error is not None else None)
+            description = message_of(error) if is_a(error, RecordedError) else type_name(error)
+        span.set_status(self._trace.StatusCode.ERROR, description)
         span.end(_timestamp_ns(event))
 
 
 def exception_attributes(error: BaseException) -> dict[str, str]:
     """What `Span.record_exception` would write, whatever the exception's own code does."""
+    if is_a(error, RecordedError):
+        return {
+            "exception.type": type_name(error),
+            "exception.message": message_of(error),
+            "exception.stacktrace": error.traceback,
+        }
     return {
         "exception.type": full_name(error),
         "exception.message": message_of(error),

@@ -27,7 +27,10 @@ def in_copy_of(variables: Context, call: Callable[P, T], /, *args: P.args, **kwa
     """Call with these context variables; what the call changes, its decimal context too, is left behind."""
     made = variables.copy()
     made.run(own_decimals)
-    made.run(ORIGIN.set, ORIGIN.get())  # records are those of the body, whose variables the caller's replace
+    origin = ORIGIN.get()
+    made.run(ORIGIN.set, origin)  # records and spans are those of the body, whose variables the caller's replace
+    if origin is not None:
+        made.run(origin.enter_context)
     return made.run(call, *args, **kwargs)
 
 

@@ -27,6 +27,10 @@ class Origin(Protocol):
     @property
     def number(self) -> int: ...
 
+    def enter_context(self) -> None:
+        """Set the context variables that observers of the run want its function to see, in the running context."""
+        ...
+
 
 ORIGIN: Final[ContextVar[Origin | None]] = ContextVar("holdwater_origin", default=None)
 _lock = threading.Lock()

@@ -17,6 +17,7 @@ from holdwater.model.policies import NodePolicy
 from holdwater.model.ports import Clock, WorkflowDefinition
 from holdwater.model.results import NodeResult
 from holdwater.model.time import MONOTONIC_UNSET, UNSET, Micros, add_seconds
+from holdwater.runtime.future import Future, wrap_future
 
 if TYPE_CHECKING:
     from holdwater.runtime.handle import ChildStarter, TaskHandle
@@ -41,6 +42,22 @@ class AttemptExecutor(Protocol):
         """Tell its body to stop."""
 
 
+class AttemptObserver(Protocol):
+    """A listener to the functions of attempts."""
+
+    def on_function_start(self, attempt: Attempt) -> Future[None]:
+        """Take note that the function is about to be called: that may be when the future is set."""
+        ...
+
+    def on_exception(self, attempt: Attempt, error: BaseException) -> None:
+        """Take note that the function raised this."""
+        ...
+
+    def enter_context(self, attempt: Attempt) -> None:
+        """Set context variables for the function, in the running context."""
+        ...
+
+
 class Attempt:
     """`state`: queued, running, over.  It is over once: by its body, or by whoever withdraws it first."""
 
@@ -63,6 +80,7 @@ class Attempt:
         "node",
         "not_before",
         "number",
+        "observer",
         "on_lease_expired",
         "policy",
         "run_id",
@@ -96,6 +114,7 @@ class Attempt:
         self.run_started_at = UNSET
         """when its run began, or began again by a retry: attempts are counted from there"""
         self.definition, self.view, self.clock = definition, view, clock
+        self.observer: AttemptObserver | None = None
         self.policy: NodePolicy = definition.policy(node)
         self.timeout_s = timeout_s if self.policy.timeout_s is None else self.policy.timeout_s
         self.name = definition.plan.nodes[node].name
@@ -160,6 +179,18 @@ class Attempt:
         if self.state != "running" or self.deferred_at:
             return None
         return Micros(self.started_at + self.deferred_us + int(self.timeout_s * 1e6))
+
+    def enter_context(self) -> None:
+        """Set the context variables that observers want the function to see, in the running context."""
+        if self.observer is not None:
+            self.observer.enter_context(self)
+
+    def tell_exception(self, error: BaseException) -> None:
+        """Tell observers of the exception itself; of one raised elsewhere there is only a report."""
+        if self.observer is not None and not is_a(error, RemoteTaskError):
+            cause = error.__cause__ if is_a(error, NodeFailure) else error
+            if cause is not None:
+                self.observer.on_exception(self, cause)
 
     # -- how it can end
 
@@ -249,6 +280,9 @@ def run_function(
     """Run the body, by default in this thread, and deliver the event it ended with; None if it was given up before."""
     ORIGIN.set(attempt)
     try:
+        if attempt.observer is not None:
+            attempt.observer.on_function_start(attempt).wait()
+            attempt.enter_context()
         if elsewhere is not None:
             done = elsewhere(attempt)
         else:
@@ -258,6 +292,7 @@ def run_function(
     except BaseException as error:  # noqa: BLE001
         if elsewhere is not None and attempt.state == "over":  # killed: nobody waits for its end
             return None
+        attempt.tell_exception(error)
         entry = attempt.exception_entry(error)
     attempt.handle.mark_ended()
     if not attempt.try_end():
@@ -270,11 +305,15 @@ async def run_function_async(attempt: Attempt, deliver: Callable[[Attempt, Journ
     """The same for an `async def` body, in the loop of such bodies."""
     ORIGIN.set(attempt)
     try:
+        if attempt.observer is not None:
+            await wrap_future(attempt.observer.on_function_start(attempt))
+            attempt.enter_context()
         done = await attempt.definition.execute_async(attempt.node, attempt.view, attempt.handle)
         entry = attempt.success_entry(done)
     except BaseException as error:  # noqa: BLE001 - as above
         if attempt.state == "over":  # cancelled by its time-out: nobody waits for its end
             return
+        attempt.tell_exception(error)
         entry = attempt.exception_entry(error)
     attempt.handle.mark_ended()
     if attempt.try_end():

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from holdwater.errors import HoldwaterError, RunnerClosed, StoreError, StoreUnavailable, StoreUnusable
 from holdwater.model import events as ev
@@ -29,7 +29,7 @@ from holdwater.model.records import Committed, Duplicate, Notification, RunRow, 
 from holdwater.model.statuses import RunStatus
 from holdwater.model.time import UNSET, Micros, add_seconds
 from holdwater.runtime.active_run import ActiveRun, ClaimBudget
-from holdwater.runtime.attempt import Attempt
+from holdwater.runtime.attempt import Attempt, AttemptObserver
 from holdwater.runtime.clock import synchronise
 from holdwater.runtime.crash_suspects import CrashSuspects
 from holdwater.runtime.executors.base import ExecutorConfig
@@ -107,6 +107,13 @@ class Accepted:
     active_run: ActiveRun | None
 
 
+class RunObserver(AttemptObserver, Protocol):
+    """A listener to the runs a driver executes."""
+
+    def on_committed(self, run: ActiveRun, new_entries: int) -> None:
+        """Take note of new journal entries that are on disk; in the driver's thread, before their work begins."""
+
+
 class Driver:
     """Runs everything one runner has started or claimed.  Its public methods may be called from any thread."""
 
@@ -163,6 +170,7 @@ class Driver:
         ]
         """looked at unless the store is left alone, or the runner is closing"""
         self.journal_watchers = JournalWatchers()
+        self.observer: RunObserver | None = None
         self.fan_out_children = ChildRuns(self)
         self.child_starter: ChildStarter | None = None
         self.run_control = RunControl(self)
@@ -801,6 +809,8 @@ class Driver:
         deadline = run.row.deadline_at
         run.mark_saved(update, has_newer_changes=self._has_newer_changes(run))
         self.journal_watchers.on_committed(run.row.id)
+        if self.observer is not None:
+            self.observer.on_committed(run, len(update.entries))
         if run.row.deadline_at != deadline:
             self.deadlines.watch_run(run)
         self.deadlines.on_committed(run)
@@ -943,6 +953,7 @@ class Driver:
             run.started_at,
             command.turn,
         )
+        attempt.observer = self.observer
         if run.is_from_store and run.entries:
             attempt.not_before = run.entries[-1].at
         self.lease_keeper.lease_attempt(attempt, row)

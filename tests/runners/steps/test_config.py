@@ -166,7 +166,7 @@ def test_trace_enabled(make: MakeRunner) -> None:
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     patch = pytest.MonkeyPatch()
-    patch.setattr(trace, "get_tracer", lambda name: provider.get_tracer(name))
+    patch.setattr(trace, "get_tracer_provider", lambda: provider)
     try:
         per_item = Workflow(steps=[recording_step("item", [])])
         steps = [
@@ -180,7 +180,7 @@ def test_trace_enabled(make: MakeRunner) -> None:
         spans = {span.name: span for span in exporter.get_finished_spans()}
     finally:
         patch.undo()
-    assert set(spans) == {"workflow:traced", "step:a", "step:m", "step:item", "step:b"}
+    assert set(spans) == {"workflow:traced", "step:a", "step:m", "workflow:traced/m", "step:item", "step:b"}
     for name in ("step:a", "step:m", "step:b"):
         parent, whole = spans[name].parent, spans["workflow:traced"].context
         assert parent is not None

@@ -184,7 +184,7 @@ def test_a_span_tells_whatever_middleware_raises(name: str, monkeypatch: pytest.
 
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(trace, "get_tracer", lambda _: provider.get_tracer("tests"))
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
     runner = WorkflowRunner()
 
     def around(step: Any, context: Any, following: Any) -> StepResult:

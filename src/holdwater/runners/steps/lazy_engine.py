@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from holdwater.engine import Engine
 from holdwater.errors import RunnerClosed
+from holdwater.events.processors import EventProcessor
 from holdwater.model import events as ev
 from holdwater.model.ports import Clock, Store, WorkflowDefinition
 from holdwater.model.registry import Registry
@@ -22,8 +23,16 @@ DRAIN_SECONDS: Final = 5.0
 class LazyEngine:
     """A runner's store, and the engine on it once it is needed."""
 
-    def __init__(self, store: Store, config: WorkflowRunnerConfig, clock: Clock | None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        config: WorkflowRunnerConfig,
+        clock: Clock | None,
+        make_processors: Callable[[], Sequence[EventProcessor]],
+    ) -> None:
+        """`make_processors`: called when the engine is made."""
         self._store, self._config, self._clock = store, config, clock
+        self._make_processors = make_processors
         self.url = store.url
         self._engine: Engine | None = None
         self._closed = False
@@ -43,6 +52,7 @@ class LazyEngine:
                     clock=self._clock,
                     registry=Registry(),
                     store=self._store,
+                    event_processors=self._make_processors(),
                 )
             return self._engine
 

@@ -1,4 +1,4 @@
-"""What is around every attempt of a step: the caller's context variables, a span, middleware, the runner's method."""
+"""The surroundings of every attempt of a step: the caller's context variables, middleware, the runner's method."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from holdwater.errors import RunInProgress, TaskCancelled
 from holdwater.model.context_isolation import in_copy_of
 from holdwater.runners.steps.hooks import with_step_function
 from holdwater.runners.steps.middleware import Middleware, chain_middleware
-from holdwater.runners.steps.tracing import StepTracer
 from holdwater.steps import Step, StepResult, WorkflowContext
 from holdwater.steps.execute import StepFunction
 from holdwater.steps.suspension import SuspendedSteps
@@ -21,31 +20,26 @@ from holdwater.steps.suspension import SuspendedSteps
 class StepAttemptWrapper:
     """`execute_step`: the runner's method, which is not kept alive from here: an engine that works has this."""
 
-    def __init__(self, execute_step: Callable[[Step, WorkflowContext], StepResult], tracing: StepTracer) -> None:
+    def __init__(self, execute_step: Callable[[Step, WorkflowContext], StepResult]) -> None:
         self._execute_step = weakref.WeakMethod(execute_step)
-        self._tracing = tracing
         self._caller_contexts: dict[str, contextvars.Context] = {}
         self.middleware: Final[list[Middleware]] = []
         self.suspended_steps: Final = SuspendedSteps()
 
     @contextmanager
-    def attached(self, run_id: str, workflow_name: str) -> Iterator[None]:
+    def attached(self, run_id: str) -> Iterator[None]:
         """Inside the block, steps of this run and of its children see the context variables of whoever called.
 
         Raises RunInProgress.
         """
-        with self._tracing.span(f"workflow:{workflow_name}", **{"holdwater.run_id": run_id}) as span:
-            variables = contextvars.copy_context()
-            if self._caller_contexts.setdefault(run_id, variables) is not variables:
-                raise RunInProgress(f"run {run_id!r} is executed by this runner at this moment")
-            try:
-                yield
-            except BaseException as error:
-                self._tracing.record_exception(span, error)
-                raise
-            finally:
-                del self._caller_contexts[run_id]
-                self.suspended_steps.abort_run(run_id)
+        variables = contextvars.copy_context()
+        if self._caller_contexts.setdefault(run_id, variables) is not variables:
+            raise RunInProgress(f"run {run_id!r} is executed by this runner at this moment")
+        try:
+            yield
+        finally:
+            del self._caller_contexts[run_id]
+            self.suspended_steps.abort_run(run_id)
 
     def run_attempt(self, step: Step, context: WorkflowContext, work: StepFunction) -> StepResult:
         """Carry out one attempt of a step."""
@@ -54,15 +48,7 @@ class StepAttemptWrapper:
             raise TaskCancelled("the runner is gone")
 
         def call() -> StepResult:
-            with self._tracing.span(f"step:{step.name}", **{"holdwater.run_id": context.run_id}) as span:
-                try:
-                    result = chain_middleware(self.middleware, execute_step)(step, context)
-                except BaseException as error:
-                    self._tracing.record_exception(span, error)
-                    raise
-                if isinstance(result, StepResult) and not result.success:
-                    self._tracing.mark_failed(span, result.error or "")
-                return result
+            return chain_middleware(self.middleware, execute_step)(step, context)
 
         return in_copy_of(self._caller_context_of(context.run_id), with_step_function, work, call)
 

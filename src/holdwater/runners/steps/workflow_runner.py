@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from holdwater.errors import ConfigError, InvalidTransition, RunnerClosed, RunNotFound, WorkflowError, did_you_mean
+from holdwater.events.processors import EventProcessor, check_processors
 from holdwater.events.run_events import EventPosition
 from holdwater.model import events as ev
 from holdwater.model import ids, validation
@@ -25,7 +26,7 @@ from holdwater.runners.steps.open_store import open_run_store
 from holdwater.runners.steps.results import WorkflowResult
 from holdwater.runners.steps.runner_definition import RunnerWorkflowDefinition
 from holdwater.runners.steps.step_wrapping import StepAttemptWrapper
-from holdwater.runners.steps.tracing import StepTracer
+from holdwater.runners.steps.tracing import with_step_spans
 from holdwater.runners.steps.visibility import RunVisibility
 from holdwater.runs.follow import RunFollower
 from holdwater.runtime.active_run import ActiveRun
@@ -39,7 +40,7 @@ class WorkflowRunner(StepHooks):
 
     `db_engine`: where runs are recorded: a database URL, an SQLAlchemy Engine, or a store; None: the memory of this
     process, which all runners without a database share.  `dispatcher`: runs named pipelines.  The other options are
-    those of WorkflowRunnerConfig; an argument that is given beats `config`.
+    those of WorkflowRunnerConfig; an argument that is given beats `config`.  `event_processors`: hear of every run.
 
     Opened when it is first used.  A context manager; closed by itself when it is collected and at interpreter exit.
 
@@ -58,6 +59,7 @@ class WorkflowRunner(StepHooks):
         *,
         config: WorkflowRunnerConfig | None = None,
         clock: Clock | None = None,
+        event_processors: Sequence[EventProcessor] = (),
     ) -> None:
         if config is not None and not isinstance(config, WorkflowRunnerConfig):
             raise ConfigError(f"config must be a WorkflowRunnerConfig, not {type(config).__name__}")
@@ -65,8 +67,15 @@ class WorkflowRunner(StepHooks):
         options = {name: value for name, value in given.items() if name in self._given_arguments}
         self.config = (config or WorkflowRunnerConfig()).with_overrides(**options)
         self.dispatcher = dispatcher
-        self._attempt_wrapper = StepAttemptWrapper(self._execute_step, StepTracer(self.config.trace_enabled))
-        self._lazy_engine = LazyEngine(open_run_store(db_engine, self.config), self.config, clock)
+        self._attempt_wrapper = StepAttemptWrapper(self._execute_step)
+        trace_enabled = self.config.trace_enabled
+        given_processors = check_processors(event_processors)
+        self._lazy_engine = LazyEngine(
+            open_run_store(db_engine, self.config),
+            self.config,
+            clock,
+            lambda: with_step_spans(given_processors) if trace_enabled else given_processors,
+        )
         self._settings = StepSettings(
             dry_run=self.config.dry_run,
             dispatcher=dispatcher,
@@ -114,7 +123,7 @@ class WorkflowRunner(StepHooks):
         name = ids.new_run_id(engine.clock.now()) if run_id is None else run_id
         passed = () if start_from is None else (workflow.steps[0].name, start_from)
         inputs = StepsInput(params, partition, self._with_visibility(workflow, context))
-        with self._attempt_wrapper.attached(name, workflow.name), engine.pause_on_interrupt(name):
+        with self._attempt_wrapper.attached(name), engine.pause_on_interrupt(name):
             program = self._make_definition(workflow)
             self._lazy_engine.register_definitions(program.children().values())
             run = engine.start_run(program, inputs, run_id=name, skipped_ranges=passed)
@@ -259,7 +268,7 @@ class WorkflowRunner(StepHooks):
         left_behind = row.status == RunStatus.RUNNING and not params and start is None
         inputs = {} if left_behind else board.resume_inputs(params, start)
         machinery.register_definitions([self._make_definition(workflow)])
-        with self._attempt_wrapper.attached(row.id, workflow.name), engine.pause_on_interrupt(row.id):
+        with self._attempt_wrapper.attached(row.id), engine.pause_on_interrupt(row.id):
             engine.resume(row.id, inputs, start)
             if sleeps_until is not None:
                 machinery.pause_if_long_wait(row.id, sleeps_until)

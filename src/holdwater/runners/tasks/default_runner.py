@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Collection, Generator, Mapping
+from collections.abc import Collection, Generator, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any
 
 from holdwater.engine import Engine
 from holdwater.errors import ConfigError, DatabaseURLError
+from holdwater.events.processors import EventProcessor, check_processors
 from holdwater.events.run_events import EventPosition
 from holdwater.model import events as ev
 from holdwater.model import validation
@@ -38,12 +39,20 @@ class DefaultRunner(ScheduleMethods):
     Runs that a crash has interrupted go on by themselves as soon as their workflow is registered here.
     After a fork it belongs to the parent: the child gets RunnerClosed and makes its own.
 
+    `event_processors`: hear of every run it executes: progress bars, run logs, OpenTelemetry spans, and your own.
+    A function starts when they have heard that it does; what they raise is in `internal_errors()`.
+
     Raises DatabaseURLError (a ValueError) for a URL that cannot be used, StoreUnavailable for a database that cannot,
     ExecutorNotFound (a ValueError) for a routing to an executor that is not there.
     """
 
     def __init__(
-        self, database_url: str, *, config: DefaultRunnerConfig | None = None, schema: str | None = None
+        self,
+        database_url: str,
+        *,
+        config: DefaultRunnerConfig | None = None,
+        schema: str | None = None,
+        event_processors: Sequence[EventProcessor] = (),
     ) -> None:
         self._config = DefaultRunnerConfig() if config is None else config.copy()
         if not isinstance(database_url, str):
@@ -56,6 +65,7 @@ class DefaultRunner(ScheduleMethods):
             poll_seconds=self._config.scheduler_poll_interval_ms / 1000,
             options=self._config.store_options(schema),
             to_result=WorkflowResult,
+            event_processors=check_processors(event_processors),
         )
         engine = self._engine
         self._schedules = ScheduleService(

@@ -60,6 +60,9 @@ class InvocationInfo:
     run_started_at: Micros = UNSET
     started_at: Micros = UNSET
 
+    def enter_context(self) -> None:
+        """Nothing: observers are in the process of the runner."""
+
 
 LoadedTask = tuple[PortableTask, RetryPolicy]
 _NO_CHANNEL: Final = WorkerChannel()
