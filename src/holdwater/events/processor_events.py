@@ -23,6 +23,7 @@ from holdwater.events.types import (
 from holdwater.model.child_ids import child_ref
 from holdwater.model.error_report import type_name
 from holdwater.model.records import RunRow
+from holdwater.model.time import Micros
 
 E = TypeVar("E", bound=BaseEvent)
 LOST: Final = "its process is gone"
@@ -80,7 +81,7 @@ class RunTranslator:
         }
         self._span_id = run_span_id(row.id)
         self._node_count: int | None = None
-        self._started_at: int | None = None
+        self._started_at: Micros | None = None
         """None: the run is not open here"""
         self._open: dict[str, str] = {}
         """node -> its span"""
@@ -101,7 +102,7 @@ class RunTranslator:
         """The open span of a node."""
         return self._open.get(node)
 
-    def start_node(self, node: str, fence: int, at: int) -> list[BaseEvent]:
+    def start_node(self, node: str, fence: int, at: Micros) -> list[BaseEvent]:
         """Open the node's span, unless it is open."""
         if node in self._open:
             return []
@@ -183,14 +184,14 @@ class RunTranslator:
 
     # -- the run
 
-    def _start_run(self, at: int, *, is_resume: bool) -> list[BaseEvent]:
+    def _start_run(self, at: Micros, *, is_resume: bool) -> list[BaseEvent]:
         self._started_at = at
         return [self._make(RunStartEvent, at, self._span_id, node_count=self._node_count, is_resume=is_resume)]
 
-    def _ensure_open(self, at: int) -> list[BaseEvent]:
+    def _ensure_open(self, at: Micros) -> list[BaseEvent]:
         return [] if self.is_open else self._start_run(at, is_resume=True)
 
-    def _end_pausing(self, at: int) -> list[BaseEvent]:
+    def _end_pausing(self, at: Micros) -> list[BaseEvent]:
         """The end of a run that pauses, as soon as nothing of it runs."""
         if not self._pausing or self._open or self._started_at is None:
             return []
@@ -205,7 +206,7 @@ class RunTranslator:
         self._errors.clear()
         return [self._close_run(event.at, event.status, event.supersteps, error)]
 
-    def _close_run(self, at: int, status: str, iterations: int, error: BaseException | None) -> RunEndEvent:
+    def _close_run(self, at: Micros, status: str, iterations: int, error: BaseException | None) -> RunEndEvent:
         started_at, self._started_at = self._started_at, None
         self._open.clear()
         duration_ms = 0.0 if started_at is None else (at - started_at) / 1000
@@ -219,5 +220,5 @@ class RunTranslator:
             duration_ms=duration_ms,
         )
 
-    def _make(self, kind: type[E], at: int, span_id: str, **fields: Any) -> E:
+    def _make(self, kind: type[E], at: Micros, span_id: str, **fields: Any) -> E:
         return kind(**self._common, span_id=span_id, timestamp=at / 1e6, **fields)

@@ -25,7 +25,7 @@ class RunEvent:
     seq: int
     part: int
     at: Micros
-    recorded_at: int
+    recorded_at: Micros
 
     @property
     def position(self) -> EventPosition:
