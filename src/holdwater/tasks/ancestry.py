@@ -1,4 +1,4 @@
-"""Who has seen whose writes: ancestors among tasks, as bit sets made only when two writers of one key meet."""
+"""Ancestors among tasks, which decide if one write has seen another; bit sets, computed only for concurrent writers."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from holdwater.tasks.layered_map import INITIAL_RANK
 
 
 class Ancestry:
-    """Ranks (places in a topological order, from 1; the initial context is 0) and what each has seen.
+    """Ranks of tasks (positions in a topological order, from 1; the initial context is 0) and their ancestors.
 
-    Data flows along dependencies only: a task that a rule merely mentions is earlier, but nobody has seen its writes.
+    Data flows along dependencies only: a task that only a rule mentions settles earlier, but is no ancestor.
     """
 
     def __init__(self, numbers: PlanNumbers) -> None:
@@ -20,7 +20,7 @@ class Ancestry:
         self._seen_by_rank: dict[int, int] = {INITIAL_RANK: 1}
 
     def dependencies(self, node: int) -> list[int]:
-        """The nodes whose data a node sees, as declared."""
+        """Return the dependencies of a node, in declared order."""
         found = self._dependencies.get(node)
         if found is None:
             index = self._numbers.index
@@ -28,22 +28,22 @@ class Ancestry:
         return found
 
     def rank(self, node: int) -> int:
-        """The rank of a node."""
+        """Return the rank of a node."""
         return self._numbers.unit_of[node] + 1
 
     def node(self, rank: int) -> int:
-        """The node of a rank."""
+        """Return the node of a rank."""
         return self._numbers.unit_members[rank - 1][0]
 
     def to_bitset(self, ranks: Iterable[int]) -> int:
-        """Ranks as a bit set."""
+        """Convert ranks to a bit set."""
         out = 0
         for rank in ranks:
             out |= 1 << rank
         return out
 
     def latest(self, ranks: int) -> tuple[int, ...]:
-        """Those of a bit set that none of the others has seen, in rank order."""
+        """Return the ranks of a bit set that are no ancestor of another one in it, ascending."""
         kept = []
         while ranks:
             rank = ranks.bit_length() - 1
@@ -53,7 +53,7 @@ class Ancestry:
         return tuple(kept)
 
     def seen_by(self, writers: tuple[int, ...]) -> int:
-        """What these have seen together, as a bit set of ranks; each has seen itself."""
+        """Return the union of the ancestors of these ranks, themselves included, as a bit set."""
         known = 0
         for rank in writers:
             known |= self._seen_by_rank[rank] if rank in self._seen_by_rank else self._compute_seen(rank)

@@ -1,4 +1,4 @@
-"""WorkflowBuilder: collects the tasks of a workflow, checks them, and makes the workflow known."""
+"""WorkflowBuilder: collects the tasks of a workflow, checks and registers it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _open_builders: ContextVar[tuple[WorkflowBuilder, ...]] = ContextVar("holdwater_
 class WorkflowBuilder:
     """Defines one workflow: `with WorkflowBuilder("etl"): ...`; every `@task` inside belongs to it.
 
-    At the end of the block the workflow is checked and known to this process under `workflow` (by default `name`);
-    the same name again redefines it.  An exception in the block comes out, and nothing is registered.  Raises
-    WorkflowError for names that are empty or hold "::".
+    At the end of the block the workflow is checked and registered in this process under `workflow` (by default `name`);
+    registering the same name again replaces it.  An exception in the block propagates, and nothing is registered.
+    Raises WorkflowError for names that are empty or contain "::".
     """
 
     def __init__(
@@ -48,19 +48,19 @@ class WorkflowBuilder:
         self._tasks: dict[str, Task] = {}
 
     def description(self, text: str) -> WorkflowBuilder:
-        """Say what the workflow is for."""
+        """Set the description of the workflow; part of its version."""
         self._description = text
         return self
 
     def tag(self, key: str, value: str) -> WorkflowBuilder:
-        """Label the workflow; part of its version."""
+        """Set a tag of the workflow; part of its version.  Raises WorkflowError if either is not a string."""
         if not isinstance(key, str) or not isinstance(value, str):
             raise WorkflowError(f"a tag is a pair of strings, not {key!r}: {value!r}")
         self._tags[key] = value
         return self
 
     def add_task(self, task: str | Callable[..., Any]) -> WorkflowBuilder:
-        """Take a task by its id or function: of this block, or of the workflow registered under the same full name.
+        """Add a task by id or function: of this block, or of the workflow registered under the same full name.
 
         Raises WorkflowError if there is no such task.
         """
@@ -72,7 +72,7 @@ class WorkflowBuilder:
         return self
 
     def register(self, task: Task) -> None:
-        """Take a task that was decorated in this block.  Raises WorkflowError if another function has its id."""
+        """Add a task that was decorated in this block.  Raises WorkflowError if another function has its id."""
         _check_name("a task", task.id)
         if task.id == "*":
             raise WorkflowError("'*' cannot be the id of a task: it stands for the initial context")
@@ -84,7 +84,7 @@ class WorkflowBuilder:
         self._tasks[task.id] = task
 
     def build(self) -> Workflow:
-        """The workflow of the tasks so far; it is not registered.  Raises WorkflowError."""
+        """Create the workflow of the tasks so far, without registering it.  Raises WorkflowError."""
         return Workflow(self.name, self._tasks, self.namespace, description=self._description, tags=self._tags)
 
     def __enter__(self) -> WorkflowBuilder:
@@ -106,7 +106,7 @@ class WorkflowBuilder:
 
 
 def current_builder() -> WorkflowBuilder:
-    """The builder whose block we are in.  Raises WorkflowError outside of any."""
+    """Return the builder of the enclosing `with` block.  Raises WorkflowError outside of one."""
     builders = _open_builders.get()
     if not builders:
         raise WorkflowError(

@@ -1,4 +1,4 @@
-"""`@task(invokes=...)`: after its body, a task runs another workflow of any style as a child and keeps what it made."""
+"""`@task(invokes=...)`: after its function a task runs a child workflow and adds its results to the context."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TaskFunction = Callable[..., Any]
 
 @runtime_checkable
 class Invokable(Protocol):
-    """A definition of any style."""
+    """A definition of any authoring style that can be run as a child."""
 
     name: str | None
 
@@ -26,10 +26,10 @@ class Invokable(Protocol):
 def wrap_with_child_run(
     function: TaskFunction, takes_handle: bool, is_async: bool, invokes: Any, post_invocation: TaskFunction | None
 ) -> TaskFunction:
-    """The body with what it invokes: body, child run, its results into the context by name, `after(context)`.
+    """Wrap a task function: call it, run the child, add its results to the context, call `post_invocation(context)`.
 
-    The child is given what the context has of its inputs.  If it does not complete, this attempt fails.
-    Raises WorkflowError for what cannot be invoked.
+    The child gets those keys of the context that are its inputs.  The attempt fails if the child does not complete.
+    Raises WorkflowError for an invalid `invokes` or `post_invocation`.
     """
     name = _resolve_child_name(invokes)
     if post_invocation is not None and (not callable(post_invocation) or inspect.iscoroutinefunction(post_invocation)):
@@ -40,7 +40,7 @@ def wrap_with_child_run(
 
     def kept(context: Context, result: Any) -> Context:
         if result.status != "Completed":
-            why = result.error_message or result.reason or "nobody said why"
+            why = result.error_message or result.reason or "no reason was recorded"
             raise NodeFailure("CHILD", f"{name!r} was invoked and is {result.status}: {why}")
         context.update_from_dict(result.final_context.to_dict())
         return (
@@ -51,12 +51,12 @@ def wrap_with_child_run(
 
     def invoke(context: Context, handle: Any) -> Context:
         given = function(context, handle) if takes_handle else function(context)
-        merged = _merge_return_value(context, given, "the body")
+        merged = _merge_return_value(context, given, "the task function")
         return kept(merged, handle.execute(name, given_to(merged)))
 
     async def invoke_async(context: Context, handle: Any) -> Context:
         given = function(context, handle) if takes_handle else function(context)
-        merged = _merge_return_value(context, await given if inspect.isawaitable(given) else given, "the body")
+        merged = _merge_return_value(context, await given if inspect.isawaitable(given) else given, "the task function")
         return kept(merged, await handle.execute_async(name, given_to(merged)))
 
     return invoke_async if is_async else invoke
@@ -73,7 +73,7 @@ def _merge_return_value(context: Context, returned: Any, source: str) -> Context
 
 
 def _resolve_child_name(invokes: Any) -> str:
-    """The name of what is invoked; a definition is registered under its own, and is what runs."""
+    """Return the name of the child workflow; a definition is registered under its own name.  Raises WorkflowError."""
     if isinstance(invokes, str) and invokes:
         return invokes
     if not isinstance(invokes, Invokable) or not isinstance(invokes.name, str) or not invokes.name:

@@ -1,4 +1,4 @@
-"""From declared tasks to a plan: names resolved, mistakes named, order checked.  Linear in tasks and dependencies."""
+"""Compilation of declared tasks to a plan: resolves names and checks the order.  O(tasks + dependencies)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from holdwater.tasks.task_definition import Task
 
 
 class TaskResolver:
-    """Turns what people write for a task (id, full name, function) into its id."""
+    """Resolves references to tasks (id, full name, function) to ids."""
 
     def __init__(self, tasks: Mapping[str, Task], namespace: WorkflowContext) -> None:
         self._tasks = tasks
@@ -26,7 +26,7 @@ class TaskResolver:
             self._by_function.setdefault(id(task.function), []).append(task.id)
 
     def resolve(self, reference: Any, referrer: str) -> str:
-        """The id of the task that `by` means.  Raises WorkflowError, with ids that come close."""
+        """Return the id of a task that `referrer` refers to.  Raises WorkflowError with similar ids as a hint."""
         if isinstance(reference, str):
             name = reference
             if NAMESPACE_SEPARATOR in name:
@@ -39,7 +39,7 @@ class TaskResolver:
         else:
             name = str(getattr(reference, "__name__", repr(reference)))
             function = reference
-            while function is not None:  # another decorator may have wrapped what was registered, or the other way
+            while function is not None:  # a decorator may have wrapped the registered function, or the reference
                 ids = self._by_function.get(id(function), ())
                 if len(ids) == 1:
                     return ids[0]
@@ -58,10 +58,10 @@ class TaskResolver:
 
 
 def build_plan(name: str, tasks: Mapping[str, Task], namespace: WorkflowContext) -> Plan:
-    """The plan of these tasks, in definition order.  Raises WorkflowError.
+    """Compile tasks to a plan, in definition order.  Raises WorkflowError.
 
-    `after` holds the dependencies: that is where a task's data comes from.  A task that only a rule mentions is
-    settled before as well, because the rule says so.
+    `Node.after` holds the dependencies, which a task's data comes from.  A task that only a rule mentions settles
+    earlier as well, because the rule waits for it.
     """
     if not tasks:
         raise WorkflowError(
@@ -97,7 +97,7 @@ def build_plan(name: str, tasks: Mapping[str, Task], namespace: WorkflowContext)
 
 
 def _check_handled_failures(nodes: Iterable[Node]) -> None:
-    """Raises WorkflowError if a failure that counts as handled is mentioned by no rule."""
+    """Check that every task with `on_error="handled"` is mentioned by a rule.  Raises WorkflowError."""
     nodes = list(nodes)
     handled = {node.name for node in nodes if node.on_error == "ignore"}
     if handled:
@@ -111,13 +111,13 @@ def _check_handled_failures(nodes: Iterable[Node]) -> None:
 
 
 def predecessors(node: Node) -> list[str]:
-    """What settles before a node: its dependencies, then what only its rule mentions."""
+    """List the nodes that settle before a node: its dependencies, then those that only its rule mentions."""
     mentioned = [leaf.node for leaf in leaves(node.ready) if isinstance(leaf, After)]
     return list(dict.fromkeys([*node.after, *mentioned]))
 
 
 def topological_levels(plan: Plan) -> dict[str, int]:
-    """Node -> level (0: nothing before it), in a topological order.  Raises WorkflowError for a cycle."""
+    """Map each node to its level (0: no predecessors), in topological order.  Raises WorkflowError for a cycle."""
     before = {node.name: predecessors(node) for node in plan.nodes}
     following: dict[str, list[str]] = {name: [] for name in before}
     for name, sources in before.items():
@@ -125,7 +125,7 @@ def topological_levels(plan: Plan) -> dict[str, int]:
             following[source].append(name)
     left = {name: len(sources) for name, sources in before.items()}
     level = {name: 0 for name, count in left.items() if not count}
-    for name in (queue := list(level)):  # grows while it is read
+    for name in (queue := list(level)):  # the list grows during the iteration
         for later in following[name]:
             left[later] -= 1
             if not left[later]:
@@ -141,7 +141,7 @@ def topological_levels(plan: Plan) -> dict[str, int]:
 
 
 def _find_cycle(before: Mapping[str, Iterable[str]]) -> list[str]:
-    """A cycle among nodes each of which has one of them before it, in running order; the first is also the last."""
+    """Find a cycle among nodes each of which has a predecessor among them; the first node is repeated at the end."""
     name = next(iter(before))
     way: dict[str, None] = {}
     while name not in way:

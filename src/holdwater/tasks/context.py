@@ -1,4 +1,4 @@
-"""The context: the data of a workflow, as one task sees and changes it."""
+"""The context: the data of a workflow as one task reads and changes it."""
 
 from __future__ import annotations
 
@@ -16,26 +16,25 @@ MAX_CONTEXT_BYTES: Final = 256 * 1024 * 1024
 MAX_KEYS_FOR_SUGGESTIONS: Final = 50
 MAX_HINT_CHARS: Final = 300
 MAX_REPR_VALUE_CHARS: Final = 200
-"""of each value in the repr of a context"""
+"""bound of each value in the repr of a context"""
 
 
 class Context(Mapping[str, Any]):
-    """Named values, `str` -> anything the codec can store.
+    """Named values, `str` -> any value the codec can store.
 
-    Every reader has its own copies: what is passed in is copied, and a value taken out belongs to this context alone,
-    so that changing it in place (`context["rows"].append(x)`) changes this context and no other.  Inside, a context is
-    a layer over an immutable view: one for a task costs the same whatever the number of keys, and a key nobody touches
-    is neither copied nor encoded.
+    Values are copied on the way in and out.  A returned value belongs to this context: changing it in place
+    (`context["rows"].append(x)`) changes this context and no other.  Internally a context is a layer over an immutable
+    view: creating one is O(1) in the number of keys, and untouched keys are neither copied nor encoded.
 
-    `max_bytes` limits the encodings of all values together; what goes beyond raises ContextTooLarge.
+    `max_bytes`: limit of the encodings of all values together; a write beyond it raises ContextTooLarge.
     """
 
     __slots__ = ("_live_copies", "_local_writes", "_max_bytes", "_size_bytes", "_view")
 
     def __init__(self, data: Mapping[str, Any] | None = None, *, max_bytes: int = MAX_CONTEXT_BYTES) -> None:
         self._view: LayeredMap = EMPTY
-        self._local_writes: dict[str, Stored | None] = {}  # what was written here; None: removed
-        self._live_copies: dict[str, Any] = {}  # private copies that somebody holds, and may have changed
+        self._local_writes: dict[str, Stored | None] = {}  # values written to this context; None: removed
+        self._live_copies: dict[str, Any] = {}  # copies handed out, which may have been changed in place
         self._size_bytes = 0
         self._max_bytes = max_bytes
         if isinstance(data, Context):
@@ -46,7 +45,7 @@ class Context(Mapping[str, Any]):
 
     @classmethod
     def from_view(cls, view: LayeredMap, *, max_bytes: int = MAX_CONTEXT_BYTES) -> Context:
-        """A context that starts as this view, in O(1)."""
+        """Create a context over a view, in O(1)."""
         made = cls(max_bytes=max_bytes)
         made._view = view
         made._size_bytes = view.size_bytes
@@ -54,13 +53,13 @@ class Context(Mapping[str, Any]):
 
     @classmethod
     def from_stored(cls, values: Mapping[str, Stored]) -> Context:
-        """A context of values that are encoded already."""
+        """Create a context of encoded values."""
         return cls.from_view(LayeredMap.from_values(values))
 
     # -- one key
 
     def get(self, key: str, default: Any = None) -> Any:
-        """The value, or `default` if there is none.  A key that holds None gives None."""
+        """Return the value of a key, or `default` if it is missing."""
         name = _check_key(key)
         live = self._live_copies.get(name)
         if live is not None:
@@ -69,28 +68,31 @@ class Context(Mapping[str, Any]):
         return default if stored is None else self._copy_out(name, stored)
 
     def set(self, key: str, value: Any) -> None:
-        """Insert or overwrite.  Raises EncodingError (also a TypeError and ValueError) for what cannot be stored."""
+        """Insert or overwrite a key.  Raises EncodingError (also a TypeError and ValueError), ContextTooLarge."""
         name = _check_key(key)
         if name in self._live_copies and self._live_copies[name] is value:
-            return  # it is changed in place, which is looked at in the end
+            return  # the value was changed in place; `_capture_mutations` encodes it
         old = self._get_stored(name)
-        # Putting back what was there is common, and comparing is several times cheaper than encoding.
+        # Writing an unchanged value back is common, and comparing is several times cheaper than encoding.
         self._store(name, old if old is not None and old.is_plainly(value) else _encode_value(name, value))
 
     def insert(self, key: str, value: Any) -> None:
-        """Set a key that is not there yet.  Raises KeyExists."""
+        """Set a new key.  Raises KeyExists, EncodingError, ContextTooLarge."""
         if _check_key(key) in self:
             raise KeyExists(f"the context has the key {key!r} already", hint="use set() to overwrite it")
         self.set(key, value)
 
     def update(self, key: str, value: Any) -> None:
-        """Overwrite a key that is there.  Raises KeyMissing.  (For many keys at once: `update_from_dict`.)"""
+        """Overwrite an existing key.  Raises KeyMissing, EncodingError, ContextTooLarge.
+
+        For many keys at once see `update_from_dict`.
+        """
         if _check_key(key) not in self:
             self._raise_missing(key)
         self.set(key, value)
 
     def remove(self, key: str) -> Any:
-        """Drop a key; returns its value, None if it was not there."""
+        """Remove a key; returns its value, None if it was missing."""
         if self._get_stored(_check_key(key)) is None:
             return None
         value = self[key]
@@ -100,11 +102,11 @@ class Context(Mapping[str, Any]):
     # -- the whole
 
     def to_dict(self) -> dict[str, Any]:
-        """A new dictionary of copies."""
+        """Return a dictionary of copies of all values."""
         return {key: value.copy() for key, value in self.stored_values().items()}
 
     def update_from_dict(self, data: Mapping[str, Any]) -> None:
-        """Set all these keys; if one cannot be stored, none is."""
+        """Set all these keys, or none if one of them raises EncodingError or ContextTooLarge."""
         if isinstance(data, Context):
             values = data.stored_values()
         elif isinstance(data, Mapping):
@@ -118,12 +120,12 @@ class Context(Mapping[str, Any]):
             self._store(name, stored)
 
     def to_json(self) -> str:
-        """The context as a JSON object; `from_json` gives it back."""
+        """Encode as a JSON object, which `from_json` decodes."""
         return join_json_object(self.stored_values().items())
 
     @staticmethod
     def from_json(text: str) -> Context:
-        """The context of a JSON object.  Raises DecodingError (a ValueError) for anything else."""
+        """Decode a JSON object.  Raises DecodingError (a ValueError) for any other text."""
         try:
             tree = codec.parse(text)
         except (ValueError, TypeError, RecursionError) as error:
@@ -138,7 +140,7 @@ class Context(Mapping[str, Any]):
         return made
 
     def copy(self) -> Context:
-        """An independent context with the same values."""
+        """Return an independent context with the same values."""
         self._capture_mutations()
         made = Context.from_view(self._view, max_bytes=self._max_bytes)
         made._local_writes = dict(self._local_writes)
@@ -207,7 +209,7 @@ class Context(Mapping[str, Any]):
     # -- for the engine
 
     def stored_values(self) -> dict[str, Stored]:
-        """All values, encoded.  Raises EncodingError if one was changed in place to what cannot be stored."""
+        """Return all values, encoded.  Raises EncodingError for a value changed in place that cannot be encoded."""
         self._capture_mutations()
         out: dict[str, Stored] = {}
         for name in self._keys():
@@ -217,10 +219,10 @@ class Context(Mapping[str, Any]):
         return out
 
     def delta(self) -> tuple[dict[str, Stored], list[str]]:
-        """What differs from the view underneath: values set, keys removed.  Looks at touched keys only.
+        """Return the changes against the underlying view: values set, keys removed.  O(touched keys).
 
-        The context ends with this: its private copies go to whoever reads the values next.
-        Raises EncodingError or ContextTooLarge for a value changed in place.
+        The context must not be used afterwards: its copies are passed on to the next reader of the values.
+        Raises EncodingError, ContextTooLarge for a value changed in place.
         """
         self._capture_mutations()
         for name, value in self._live_copies.items():
@@ -240,7 +242,7 @@ class Context(Mapping[str, Any]):
         return changed, removed
 
     def delta_to(self, other: Context) -> tuple[dict[str, Stored], list[str]]:
-        """The delta that turns the view underneath into what the other context holds."""
+        """Return the changes that turn the underlying view into the contents of another context."""
         if other._view is self._view:
             return other.delta()
         target = other.stored_values()
@@ -252,7 +254,7 @@ class Context(Mapping[str, Any]):
         return changed, [key for key, _ in self._view.items() if key not in target]
 
     def apply_delta(self, changed: Mapping[str, Stored], removed: Iterable[str]) -> None:
-        """Take over a delta."""
+        """Apply changes: set and remove keys."""
         for key, value in changed.items():
             self._store(key, value)
         for key in removed:
@@ -289,15 +291,15 @@ class Context(Mapping[str, Any]):
         self._live_copies.pop(name, None)
 
     def _capture_mutations(self) -> None:
-        """Take over what was changed in place."""
+        """Encode the values that were changed in place."""
         for name, value in list(self._live_copies.items()):
             stored = self._get_stored(name)
             if stored is not None and not _is_unchanged(name, stored, value):
                 self._store(name, _encode_value(name, value))
-                self._live_copies[name] = value  # somebody may still hold it
+                self._live_copies[name] = value  # the caller may still hold it
 
     def _copy_out(self, name: str, stored: Stored) -> Any:
-        """A copy for the reader, which is kept if it can be changed in place."""
+        """Copy a value for the caller; the copy is remembered if it can be changed in place."""
         value = stored.copy()
         if not stored.is_scalar:
             self._live_copies[name] = value
@@ -307,7 +309,7 @@ class Context(Mapping[str, Any]):
         raise KeyMissing(f"the context has no key {key!r}", hint=self._suggest_key(key))
 
     def _suggest_key(self, key: str) -> str:
-        """A hint for a key that is missing; empty for a large context, where looking would take too long."""
+        """Return a hint for a missing key; empty for a large context, where the search would take too long."""
         if self._view.count + len(self._local_writes) > MAX_KEYS_FOR_SUGGESTIONS:
             return ""
         names = self._keys()
@@ -346,12 +348,12 @@ def _is_unchanged(name: str, stored: Stored, value: Any) -> bool:
 def _with_key_path(name: str, error: EncodingError) -> EncodingError:
     inner = error.path
     path = name + (inner if not inner or inner.startswith("[") else f".{inner}")
-    said = error.message.replace(codec.located(inner), codec.located(""), 1)  # the whole path stands before it
+    said = error.message.replace(codec.located(inner), codec.located(""), 1)  # the full path is prefixed instead
     return EncodingError(f"context key {codec.shown(path)!r}: {said}", path=path, hint=error.hint)
 
 
 def _check_tags(tree: dict[str, Any]) -> None:
-    """Refuse a tag nobody can read here, and not at some later access."""
+    """Check that all tagged values can be decoded now, not at a later access.  Raises DecodingError."""
     try:
         codec.revive(list(tree.values()))
     except RecursionError as error:

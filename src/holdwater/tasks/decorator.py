@@ -1,4 +1,4 @@
-"""`@task`: a function becomes a task of the workflow that is being defined."""
+"""`@task`: registers a function as a task of the workflow that is being defined."""
 
 from __future__ import annotations
 
@@ -68,27 +68,27 @@ def task(
     invokes: Any = None,
     post_invocation: Any = None,
 ) -> Any:
-    """Register a function as a task of the open `with WorkflowBuilder(...)`; the function itself stays as it is.
+    """Register a function as a task of the open `with WorkflowBuilder(...)`; the function is returned unchanged.
 
-    The body is called with its context; a second parameter named `handle` or `task_handle` gets the task handle.  It
-    may be `async def`.  It returns the context, None or a dict.
+    It is called with its context; a second parameter named `handle` or `task_handle` gets the task handle.  It may be
+    `async def`.  It returns the context, None or a dict.
 
-    - `id`: by default the function's name.  `dependencies`: ids or functions of tasks that come before; their data is
-      what this task sees, merged in this order.
-    - `retry_attempts`: attempts in all (0 and 1: one; default one).  `retry_backoff`: "fixed", "linear" or
+    - `id`: by default the function's name.  `dependencies`: ids or functions of earlier tasks, whose data this task
+      sees, merged in this order.
+    - `retry_attempts`: attempts, the first included (0 and 1: one; default one).  `retry_backoff`: "fixed", "linear" or
       "exponential" (default).  `retry_delay_ms` 1000, `retry_max_delay_ms` 60000.  `retry_condition`: "all" (default),
       "transient", "never".  `retry_jitter`: default off.  Or all of that as one policy: `retry`.
     - `timeout_seconds`: per attempt; None: the runner's.
-    - `executor`: the name of the runner's executor that runs the body; None: its `router` decides.
+    - `executor`: the name of the runner's executor that runs the function; None: the runner's `routing` decides.
     - `on_success(task_id, context)`, `on_failure(task_id, error, context)`: observers, the latter after every failed
-      attempt; what they do to the context, and what they raise, does not change the run.
-    - `invokes`: a workflow of any style, or its name: after the body it runs as a child with the context, and what it
-      made is added to the context by name; then `post_invocation(context)`.
-    - `trigger_rules`: when to run, instead of "when every dependency succeeded or was skipped by its own rule".
-    - `on_error`: "fail" (default): a run with this task failed is Failed.  "handled": the failure is shown and does not
-      fail the run; a rule of another task must say what happens then (`task_failed(...)`).
+      attempt; their changes of the context and their exceptions do not affect the run.
+    - `invokes`: a workflow of any style, or its name: after the function it runs as a child with the context, and its
+      results are added to the context by name; then `post_invocation(context)` is called.
+    - `trigger_rules`: the condition to run, instead of "every dependency succeeded or was skipped by its own rule".
+    - `on_error`: "fail" (default): a failure of this task fails the run.  "handled": it is shown and does not fail the
+      run; a rule of another task must react to it (`task_failed(...)`).
 
-    Raises WorkflowError or ConfigError (both ValueErrors) for arguments that make no sense, and outside of a builder.
+    Raises WorkflowError or ConfigError (both ValueErrors) for invalid arguments, and outside of a builder.
     """
     if post_invocation is not None and invokes is None:
         raise WorkflowError("post_invocation requires invokes=", hint="it is called after what the task invokes")
@@ -187,10 +187,10 @@ def _check_dependencies(dependencies: Iterable[Any] | None) -> tuple[Any, ...]:
 
 
 def _takes_handle(task_id: str, function: Callable[..., Any]) -> bool:
-    """Whether the second parameter is called `handle`.  Raises WorkflowError if there is none for the context."""
+    """Return True if the second parameter is named `handle` or `task_handle`.  Raises WorkflowError without a first."""
     code = getattr(function, "__code__", None)
     if code is not None and not hasattr(function, "__wrapped__") and not inspect.ismethod(function):
-        names = code.co_varnames[: code.co_argcount]  # a signature costs ten times as much
+        names = code.co_varnames[: code.co_argcount]  # ten times faster than inspect.signature
         variadic = bool(code.co_flags & inspect.CO_VARARGS)
     else:
         try:

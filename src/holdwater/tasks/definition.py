@@ -1,4 +1,4 @@
-"""A workflow of tasks as the engine runs it."""
+"""The definition of a task workflow as the engine runs it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class CheckedWorkflow(Protocol):
-    """What a program knows of its workflow."""
+    """The part of a workflow that its definition uses."""
 
     @property
     def name(self) -> str: ...
@@ -43,9 +43,9 @@ class CheckedWorkflow(Protocol):
 
 
 class TaskWorkflowDefinition:
-    """The program of a workflow: its plan, and how to perform its tasks.
+    """The plan of a workflow, and the execution of its tasks.
 
-    `max_context_bytes` limits what a context may hold; a runner may change it.
+    `max_context_bytes`: limit of a context; a runner may change it.
     """
 
     style: AuthoringStyle = TaskStyle()
@@ -58,42 +58,42 @@ class TaskWorkflowDefinition:
         self._tasks: tuple[Task, ...] = workflow.tasks
 
     def specialize(self, inputs: Any) -> TaskWorkflowDefinition:
-        """There is only this one."""
+        """Return self: a task workflow has no variants."""
         return self
 
     def variant(self, description: str) -> TaskWorkflowDefinition:
-        """There is only this one."""
+        """Return self: a task workflow has no variants."""
         return self
 
     def select_inputs(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
-        """All of it: a context takes anything."""
+        """Return all values: every key is an input of a context."""
         return values
 
     def start(self, inputs: Any) -> dict[str, Any]:
-        """The initial context as a cell.  Accepts a Context, a mapping or None.  Raises EncodingError."""
+        """Build the initial cells.  `inputs`: a Context, a mapping or None.  Raises EncodingError, ContextTooLarge."""
         context = Context(inputs, max_bytes=self.max_context_bytes)
         return {INPUT_CELL: Patch(context.stored_values())}
 
     def policy(self, node: int) -> NodePolicy:
-        """Retries and time-out of a task."""
+        """Return retries and time-out of a task."""
         return self._tasks[node].policy
 
     def is_async(self, node: int) -> bool:
-        """Whether the body is to be awaited."""
+        """Return True if the task function must be awaited."""
         return self._tasks[node].is_async
 
     def routing_key(self, node: int) -> str:
-        """`tenant::package::workflow::task`."""
+        """Return the full name of a task, `tenant::package::workflow::task`."""
         return str(self.workflow.namespace.task_namespace(self._tasks[node].id))
 
     def executor(self, node: int) -> str | None:
-        """The executor the task asks for."""
+        """Return the name of the executor the task requests; None if it requests none."""
         return self._tasks[node].executor
 
     def execute(self, node: int, view: LayeredMap, control: Any) -> NodeResult:
-        """Call the body with a context of its own.  What it raises comes out.
+        """Call the task function with a context of its own.  Its exceptions propagate.
 
-        Raises TaskReturnError, EncodingError and ContextTooLarge for what it leaves behind.
+        Raises TaskReturnError, EncodingError, ContextTooLarge for an invalid return value or context.
         """
         task = self._tasks[node]
         context = self._make_context(view)
@@ -101,7 +101,7 @@ class TaskWorkflowDefinition:
         return self._notify_success(task, view, build_context_patch(task, context, given))
 
     async def execute_async(self, node: int, view: LayeredMap, control: Any) -> NodeResult:
-        """Like `perform`, for a body that is awaited."""
+        """Execute as `execute` does, for a task function that must be awaited."""
         task = self._tasks[node]
         context = self._make_context(view)
         given = task.run_function(context, control)
@@ -110,31 +110,31 @@ class TaskWorkflowDefinition:
         return self._notify_success(task, view, build_context_patch(task, context, given))
 
     def body(self, node: int) -> PicklableTask:
-        """The body alone, to be pickled."""
+        """Return the task in a form that can be pickled.  Raises TaskNotPortable."""
         return PicklableTask.from_task(self._tasks[node], self.max_context_bytes)
 
     def serialize_inputs(self, node: int, view: LayeredMap) -> tuple[bytes, list[Any]]:
-        """What the body will see, as bytes, and the classes and registered types of it."""
+        """Serialize the context of a task; returns bytes, and the classes and registered types they refer to."""
         return serialize_context(view)
 
     def deserialize_result(self, node: int, view: LayeredMap, answer: bytes) -> NodeResult:
-        """What `PicklableTask.perform` gave, with the observer told of it.  Raises DecodingError."""
+        """Decode the result of `PicklableTask.execute` and call the observer.  Raises DecodingError, EncodingError."""
         return self._notify_success(self._tasks[node], view, deserialize_patch(answer))
 
     def children(self) -> Mapping[int, WorkflowDefinition]:
-        """None: a task starts its child runs itself."""
+        """Return an empty mapping: no node of a task workflow fans out."""
         return {}
 
     def answer(self, node: int, value: Any) -> tuple[Patch, ...]:
-        """Tasks ask nothing."""
+        """Add an answer to the context; tasks themselves never request input.  Raises EncodingError."""
         return self.style.answer(1, value)
 
     def accepted(self, node: int, cells: tuple[Patch, ...]) -> tuple[Patch, ...]:
-        """As they are."""
+        """Return the cells unchanged."""
         return cells
 
     def on_failure(self, node: int, view: LayeredMap, error: ErrorText) -> tuple[str, ...]:
-        """Tell the task's observer of a failed attempt; returns what the observer itself raised."""
+        """Call the task's `on_failure` observer; returns descriptions of the observer's own exceptions."""
         task = self._tasks[node]
         observer = task.on_failure
         if observer is None:
@@ -155,7 +155,7 @@ class TaskWorkflowDefinition:
 
 
 def _call_observer(observer: str, task: Task, call: Callable[[], object]) -> tuple[str, ...]:
-    """Call an observer, which never fails the run; what it raised, SystemExit too, is a note of the attempt."""
+    """Call an observer; its exceptions, SystemExit included, are returned as notes of the attempt."""
     try:
         call()
     except BaseException as mishap:  # noqa: BLE001 - it is told in the note

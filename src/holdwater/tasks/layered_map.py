@@ -1,9 +1,9 @@
-"""What a task sees: an immutable map from key to value and writers, shared between tasks.
+"""Views of the context: immutable maps from key to value and writers, which share structure.
 
-A view is a handful of dictionaries, newest first, each larger than all above it together.  A task that changes few
-keys of many costs only these few: `push_layer` puts a dictionary on top and merges it with those below that have become
-comparable in size, so that an entry is copied O(log n) times in a chain of n pushes and a look-up meets O(log n)
-dictionaries.  Removal is an entry too: a join must see it, and it must survive the journal.
+A view is a list of dictionaries, newest first, each larger than all above it together (a log-structured merge).
+`push_layer` adds a dictionary with the changed keys and merges it with those below of comparable size: in a chain of n
+pushes an entry is copied O(log n) times, and a look-up visits O(log n) dictionaries.  A removal is an entry too,
+because joins and the journal need it.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Final
 from holdwater.model.values import Stored
 
 Entry = tuple[Stored | None, tuple[int, ...]]
-"""A value (None: removed) and who wrote it: the ranks of its writers, none of which saw another."""
+"""A value (None: removed) and the ranks of its writers, which are concurrent if there are several."""
 
 Layer = dict[str, Entry]
 
 INITIAL_RANK: Final = 0
-"""The rank of the initial context, before that of every task."""
+"""The rank of the initial context, less than that of every task."""
 
 
 class LayeredMap:
-    """An immutable map.  `count`: keys it holds; `size`: bytes of their encodings, a bound from below."""
+    """An immutable map.  `count`: number of keys.  `size_bytes`: lower bound of the size of their encodings."""
 
     __slots__ = ("_flattened_layers", "_merge_cost", "count", "layers", "size_bytes")
 
@@ -36,12 +36,12 @@ class LayeredMap:
 
     @classmethod
     def from_values(cls, values: Mapping[str, Stored], writer: int = INITIAL_RANK) -> LayeredMap:
-        """A view of these values, all by one writer."""
+        """Create a view of these values, all by one writer."""
         by = (writer,)
         return EMPTY.push_layer({key: (value, by) for key, value in values.items()})
 
     def get(self, key: str) -> Entry | None:
-        """The newest entry of the key, a removal too; None if nobody ever wrote it."""
+        """Return the newest entry of a key, a removal included; None if the key was never written."""
         for layer in self.layers:
             entry = layer.get(key)
             if entry is not None:
@@ -49,18 +49,18 @@ class LayeredMap:
         return None
 
     def get_stored(self, key: str) -> Stored | None:
-        """The value of the key, None if there is none."""
+        """Return the value of a key; None if it is missing."""
         entry = self.get(key)
         return None if entry is None else entry[0]
 
     def items(self) -> Iterator[tuple[str, Stored]]:
-        """Keys with their values, in the order in which they were first written."""
+        """Iterate over keys and values, in the order of their first writes."""
         for key, (value, _) in _merge_layers(self.layers).items():
             if value is not None:
                 yield key, value
 
     def push_layer(self, delta: Layer) -> LayeredMap:
-        """The view with these entries over it.  Takes the dictionary: it must not be changed afterwards."""
+        """Return a view with these entries on top.  `delta` is not copied and must not be changed afterwards."""
         if not delta:
             return self
         count, size = self.count, self.size_bytes
@@ -82,8 +82,8 @@ class LayeredMap:
         return LayeredMap((_merge_layers((delta, *layers[:depth])), *layers[depth:]), count, size)
 
     def _base_layers(self) -> tuple[Layer, ...]:
-        # Many tasks may push on one view, and each would pay for the same merge below it.  When they have paid as much
-        # as one flat copy costs, that copy is made for all of them.
+        # Many tasks may push on one view, and each would repeat the same merge below it.  Once the merges have cost as
+        # much as one flat copy, that copy is made for all of them.
         if self._flattened_layers is None:
             if self._merge_cost <= sum(map(len, self.layers)) or len(self.layers) == 1:
                 return self.layers

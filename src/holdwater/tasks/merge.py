@@ -1,6 +1,6 @@
-"""Three-way merge of two values that were written without knowledge of each other.
+"""Three-way merge of two values written concurrently.
 
-It works on encodings (trees of JSON with tags), so that no `==` of a user runs and 1, 1.0 and True stay three things.
+It works on encodings (trees of JSON with tags), so that no `__eq__` of a user runs, and 1, 1.0 and True differ.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from holdwater.model import codec
 from holdwater.model.values import Stored
 
 ABSENT: Final[Any] = type("Absent", (), {"__repr__": lambda self: "ABSENT"})()
-"""There is no such value: never written, or removed."""
+"""A missing value: never written, or removed."""
 
 _RECURSE: Final[Any] = object()
-"""Both sides changed a dictionary: look inside."""
+"""Both sides changed a dictionary: merge it key by key."""
 
 
 def parse_tree(value: Stored | None) -> Any:
-    """The encoding of a value as data; ABSENT for none."""
+    """Parse the encoding of a value; ABSENT for None."""
     return ABSENT if value is None else json.loads(value.text)
 
 
 def three_way_merge(base: Any, first: Any, second: Any) -> Any:
-    """What both changes make of `base` together; `second` was declared later.
+    """Merge two changes of `base`; `second` was declared later.
 
     Only one side changed: that side.  Two dictionaries: key by key, and so on inside.  Two lists that both begin with
     the base: the base, then both tails.  Two other lists: the first, then what only the second has.  Anything else,
@@ -78,7 +78,7 @@ def _is_dict(tree: Any) -> bool:
 
 
 def _entries_by_key(tree: Any) -> dict[str, tuple[Any, Any]]:
-    """Encoded key -> key and value, of a dictionary with string keys or with others; empty for anything else."""
+    """Map the encoded keys of a dictionary, of any type of keys, to (key, value); empty for any other tree."""
     if not _is_dict(tree):
         return {}
     rows = tree["v"] if codec.TAG in tree else tree.items()

@@ -1,4 +1,4 @@
-"""Names of tasks across tenants, packages and workflows."""
+"""Full names of tasks: tenant, package, workflow and task."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NAMESPACE_SEPARATOR = "::"
 
 @dataclass(frozen=True, slots=True)
 class TaskNamespace:
-    """The full name of a task; `str()` gives `tenant::package::workflow::task`."""
+    """The full name of a task; `str()` returns `tenant::package::workflow::task`."""
 
     tenant_id: str
     package_name: str
@@ -30,15 +30,15 @@ class TaskNamespace:
         return cls(*parts)
 
     def parent(self) -> TaskNamespace:
-        """The workflow the task is in: the same name without a task."""
+        """Return the name of the task's workflow: the same name without a task."""
         return TaskNamespace(self.tenant_id, self.package_name, self.workflow_id, "")
 
     def is_child_of(self, other: TaskNamespace) -> bool:
-        """Whether `other` is the workflow this task is in."""
+        """Return True if `other` is the workflow of this task."""
         return bool(self.task_id) and self.parent() == other
 
     def is_sibling_of(self, other: TaskNamespace) -> bool:
-        """Whether both are different tasks of one workflow."""
+        """Return True if both are different tasks of one workflow."""
         return self != other and self.parent() == other.parent()
 
     def __str__(self) -> str:
@@ -47,26 +47,26 @@ class TaskNamespace:
 
 @dataclass(frozen=True, slots=True)
 class WorkflowContext:
-    """Where tasks are being defined; `str()` gives `tenant::package::workflow`."""
+    """The full name of a workflow; `str()` returns `tenant::package::workflow`."""
 
     tenant_id: str
     package_name: str
     workflow_id: str
 
     def task_namespace(self, task_id: str) -> TaskNamespace:
-        """The full name of a task here."""
+        """Return the full name of a task of this workflow."""
         return TaskNamespace(self.tenant_id, self.package_name, self.workflow_id, task_id)
 
     def resolve_dependency(self, name: str) -> TaskNamespace:
-        """The full name of what a task calls `name`: a bare id is of this workflow."""
+        """Return the full name of a dependency; a bare id belongs to this workflow.  Raises WorkflowError."""
         return TaskNamespace.from_string(name) if NAMESPACE_SEPARATOR in name else self.task_namespace(name)
 
     def workflow_namespace(self) -> str:
-        """The name of the workflow itself."""
+        """Return the name as a text."""
         return str(self)
 
     def contains_namespace(self, namespace: TaskNamespace) -> bool:
-        """Whether this task is defined here."""
+        """Return True if the task belongs to this workflow."""
         return namespace.parent() == self.task_namespace("")
 
     def __str__(self) -> str:

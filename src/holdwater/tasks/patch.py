@@ -1,4 +1,4 @@
-"""What a task leaves behind: the keys it set and the keys it removed, as data."""
+"""The result of a task: the keys it set and the keys it removed."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ compact_json = json.JSONEncoder(separators=(",", ":")).encode
 
 @dataclass(slots=True, eq=False)
 class Patch:
-    """A change of a context; immutable by convention.  It is the value of a task's cell."""
+    """A change of a context, the value of a task's cell; immutable by convention."""
 
     set: dict[str, Stored]
     removed: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
-        """`{"set":{key:encoding,...},"del":[key,...]}`, put together from the encodings of the values."""
+        """Encode as `{"set":{key:encoding,...},"del":[key,...]}`; no value is encoded again."""
         return f'{{"set":{join_json_object(self.set.items())},"del":{compact_json(self.removed)}}}'
 
     @classmethod
     def from_tree(cls, tree: Any) -> Patch:
-        """The patch whose `text` this is, parsed.  Decodes no value.  Raises DecodingError for other data."""
+        """Build the patch from its parsed text, without decoding values.  Raises DecodingError for other data."""
         try:
             values: Mapping[str, Any] = tree["set"]
             return cls({key: Stored.from_tree(value) for key, value in values.items()}, tuple(tree["del"]))
@@ -43,5 +43,5 @@ class Patch:
 
 
 def join_json_object(items: Iterable[tuple[str, Stored]]) -> str:
-    """A JSON object from stored values, none of which is encoded again."""
+    """Build a JSON object from stored values, none of which is encoded again."""
     return "{" + ",".join([f"{compact_json(key)}:{value.text}" for key, value in items]) + "}"

@@ -1,4 +1,4 @@
-"""Pictures of a plan, as text."""
+"""Drawings of a plan: Mermaid and text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from holdwater.tasks.compile import predecessors, topological_levels
 
 
 def render_mermaid(plan: Plan) -> str:
-    """A Mermaid flow chart, top down."""
+    """Render a Mermaid flow chart, top down."""
     number = {node.name: f"t{i}" for i, node in enumerate(plan.nodes)}
     lines = ["flowchart TD"]
     for node in plan.nodes:
@@ -21,7 +21,7 @@ def render_mermaid(plan: Plan) -> str:
 
 
 def render_text(plan: Plan, title: str) -> str:
-    """The levels of a plan, one line per node with what it waits for."""
+    """Render the levels of a plan, one line per node with its predecessors."""
     nodes = {node.name: node for node in plan.nodes}
     lines = [title]
     last = -1

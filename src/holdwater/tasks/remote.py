@@ -1,4 +1,4 @@
-"""A task alone, fit to run in another process: its context goes there as stored texts, its patch comes back as such."""
+"""Execution of a single task in another process: the context is sent and the patch returned as encoded texts."""
 
 from __future__ import annotations
 
@@ -25,39 +25,42 @@ from holdwater.tasks.task_definition import Task
 
 @dataclass(frozen=True, slots=True)
 class PicklableTask:
-    """The body of a task, without its observers and its place in a workflow.  To be pickled."""
+    """A task to be pickled, without observers, dependencies and rule."""
 
     task: Task
     max_context_bytes: int
     main_module: str
-    """the name of the sender's script, of which its classes are written"""
+    """module name of the sender's script, under which classes of the script are encoded"""
 
     @classmethod
     def from_task(cls, task: Task, max_context_bytes: int) -> PicklableTask:
-        """Observers and rules stay at home: they need not be picklable.  Raises TaskNotPortable."""
+        """Convert a task, dropping observers and rule, which need not be picklable.  Raises TaskNotPortable."""
         if task.invoking_function is not None:
             raise TaskNotPortable(
                 f"task {task.id!r} invokes a workflow, and no runs are started from another process",
-                hint="take it off that executor, and give the computing to a task of its own",
+                hint="take it off that executor, and move the computation to a task of its own",
             )
         return cls(
             replace(task, dependencies=(), rule=None, on_success=None, on_failure=None), max_context_bytes, main_name()
         )
 
     def source_file(self) -> str:
-        """Where the function was read from, "" if that is unknown."""
+        """Return the source file of the function, "" if that is unknown."""
         code = getattr(inspect.unwrap(self.task.function), "__code__", None)
         return "" if code is None else str(code.co_filename)
 
     def refers_to(self) -> dict[str, Any]:
-        """What the function uses by name, for the message when it cannot be pickled."""
+        """Return the globals and closure variables of the function by name, for messages of a failed pickling."""
         with suppress(TypeError):
             used = inspect.getclosurevars(self.task.function)
             return {**used.globals, **used.nonlocals}
         return {}
 
     def execute(self, sent: bytes, control: Any) -> bytes:
-        """Run the body on what `send` wrote; returns the packed patch.  An `async def` body gets a loop of its own."""
+        """Execute on the bytes of `serialize_context`; returns the packed patch.
+
+        An `async def` function gets an event loop of its own.  Its exceptions propagate.
+        """
         with known_elsewhere(self.main_module):
             return self._run_and_pack(sent, control)
 
@@ -75,14 +78,14 @@ class PicklableTask:
 
 
 def serialize_context(view: LayeredMap) -> tuple[bytes, list[Any]]:
-    """What the task sees, packed, and the classes and registered types that reading and writing it takes."""
+    """Pack a view; returns bytes, and the classes and registered types needed to decode them."""
     values = dict(view.items())
     texts = [value.text for value in values.values()]
     return message_framing.pack(list(values), *[text.encode("ascii") for text in texts]), list(required_types(texts))
 
 
 def deserialize_patch(answer: bytes) -> Patch:
-    """The patch that `perform` packed.  Raises DecodingError, and EncodingError for a class that is not known here."""
+    """Unpack the patch of `PicklableTask.execute`.  Raises DecodingError, EncodingError for an unknown class."""
     (keys, removed), texts = message_framing.unpack(answer)
     values = {key: stored_from_text(text) for key, text in zip(keys, texts, strict=True)}
     for key, value in values.items():
@@ -97,7 +100,7 @@ def deserialize_patch(answer: bytes) -> Patch:
 
 
 def _can_find_class(name: str) -> bool:
-    """Whether the class is found here.  Its module is imported, as the body did: in a thread it would be here."""
+    """Return True if this process finds the class, importing its module as the function did in the other process."""
     if class_names.find(name) is None:
         with suppress(Exception):
             importlib.import_module(name.partition(":")[0])
@@ -105,15 +108,15 @@ def _can_find_class(name: str) -> bool:
 
 
 def stored_from_text(text: bytes) -> Stored:
-    """A value from its text; scalars are told from the rest, as everywhere."""
+    """Create a value from its text; scalars are decoded at once."""
     known = text.decode("ascii")
     return Stored(text=known) if known[:1] in ("{", "[") else Stored.from_tree(json.loads(known))
 
 
 def required_types(texts: Iterable[str]) -> Iterable[type | Registration]:
-    """The classes and registrations for these encoded values, as far as this process has them.
+    """Find the classes and registrations these encoded values need, as far as this process has them.
 
-    Those of its script go with every task: the other process cannot import it.
+    Registrations of its script are always included: the other process cannot import the script.
     """
     names: dict[str, None] = {}
     kinds: dict[str, None] = dict.fromkeys(custom_types.names_of("__main__", "__mp_main__"))
@@ -133,7 +136,7 @@ def required_types(texts: Iterable[str]) -> Iterable[type | Registration]:
 
 
 def build_context_patch(task: Task, context: Context, returned: Any) -> Patch:
-    """The change a body made, by what it returned.  Raises TaskReturnError, EncodingError, ContextTooLarge."""
+    """Build the patch of an execution by its return value.  Raises TaskReturnError, EncodingError, ContextTooLarge."""
     if returned is None or returned is context:
         changed, removed = context.delta()
     elif isinstance(returned, Context):
@@ -143,15 +146,15 @@ def build_context_patch(task: Task, context: Context, returned: Any) -> Patch:
         changed, removed = context.delta()
     else:
         if inspect.iscoroutine(returned):
-            returned.close()  # nobody will await it
+            returned.close()  # it is never awaited
         raise TaskReturnError(
             f"task {task.id!r} returned {_describe_return_value(returned)}",
-            hint="return the context, None (what was changed in it is kept) or a dict (merged into it)",
+            hint="return the context, None (changes of the context are kept) or a dict (merged into it)",
         )
     return Patch(changed, tuple(removed))
 
 
 def _describe_return_value(returned: Any) -> str:
     if inspect.isawaitable(returned):
-        return "something to await from a body that is not `async def`"
+        return "something to await from a function that is not `async def`"
     return f"{type(returned).__module__}.{type(returned).__qualname__}".removeprefix("builtins.")

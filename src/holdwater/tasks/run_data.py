@@ -1,9 +1,9 @@
-"""What each task of a run sees: views, merged where branches meet, by causality and never by time.
+"""The view of the context of each task of a run, merged at joins by causality, not by time.
 
-Every write is known by the rank of its task (its place in a topological order).  Where several dependencies bring
-different entries of one key, those that another one has seen are out; the rest were written without knowledge of each
-other and are merged three ways, in the order of `dependencies`.  Their base is the merge of the latest writes that
-both sides have seen.  All of that is a function of the plan and of what tasks wrote: nobody's timing is in it.
+Every write is identified by the rank of its task (its position in a topological order).  If several dependencies bring
+different entries of one key, entries that another one has seen are dropped; the others are concurrent and are merged
+three ways, in the order of `dependencies`.  Their base is the merge of the latest writes that both sides have seen.
+The result is a function of the plan and of the writes of tasks, independent of timing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ INPUT_CELL = "*"
 
 
 class TaskRunData:
-    """The views of one run.  Reads the machine and changes nothing in it; every view is made once."""
+    """The views of one run, each computed once.  Reads the state of the machine and changes nothing in it."""
 
     def __init__(self, machine: RunState) -> None:
         self._machine = machine
@@ -38,22 +38,22 @@ class TaskRunData:
         self._reset_count = self._machine.reset_count
         self._merged_inputs: dict[
             int, LayeredMap
-        ] = {}  # what came together for a task; with its edits it is what the task sees
+        ] = {}  # joined views of a task's dependencies, before its overrides
         self._visible_views: dict[int, LayeredMap] = {}
         self._output_views: dict[int, LayeredMap] = {}
-        self._writers_by_key: dict[str, list[int]] = {}  # key -> ranks of its writers, among the tasks seen so far
+        self._writers_by_key: dict[str, list[int]] = {}  # key -> ranks of its writers, among the tasks visited so far
         self._merge_bases: dict[tuple[str, tuple[int, ...]], Any] = {}
         self._merges: dict[
             int, tuple[Entry, int, list[Entry]]
-        ] = {}  # id of a merged entry -> it, its origin, its sides
+        ] = {}  # id of a merged entry -> the entry, ranks that contributed to it (bit set), the merged entries
         self._initial_view: LayeredMap | None = None
 
     def view(self, node: int) -> LayeredMap:
-        """What the node sees: the initial context, or what its dependencies leave behind.  Immutable."""
+        """Return the view of a node: the initial context, or the joined results of its dependencies.  Immutable."""
         return self._compute_views([node], {})[0]
 
     def rule_results(self, node: int) -> tuple[bool, ...]:
-        """The truth of each value predicate of the node's rule, on private copies.  Raises DecodingError."""
+        """Evaluate the value predicates of the node's rule on copies of the values.  Raises DecodingError."""
         rules = self._machine.compiled_plan.value_predicates[node]
         view = self.view(node) if rules else EMPTY
         out = []
@@ -63,9 +63,9 @@ class TaskRunData:
         return tuple(out)
 
     def result(self) -> Mapping[str, Stored]:
-        """The final context: all tasks nobody depends on, merged in definition order.
+        """Return the final context: the results of all leaves, merged in definition order.
 
-        Of a run that is not over: what it has so far.
+        For an unfinished run: the values so far.
         """
         nodes = self._machine.compiled_plan.plan.nodes
         inner = {name for node in nodes for name in node.after}
@@ -77,11 +77,11 @@ class TaskRunData:
     # -- views
 
     def _compute_views(self, nodes: Sequence[int], provisional: dict[int, LayeredMap]) -> list[LayeredMap]:
-        # Iterative: after a restart nothing is known, and a chain may have 10,000 tasks.  Views of tasks that still
-        # wait are not final and only kept in `passing`.
+        # Iterative: after a restart no view is known, and a chain may have 10,000 tasks.  Views of tasks that have not
+        # settled are not final and only kept in `provisional`.
         if (
             self._reset_count != self._machine.reset_count
-        ):  # the run began again: what some tasks had left behind was taken back
+        ):  # the run was reset: results of some tasks were dropped
             self._clear_caches()
         known, state = self._merged_inputs, self._machine.state
         stack = list(reversed(nodes))
@@ -101,7 +101,7 @@ class TaskRunData:
         return [self._with_overrides(i, known[i] if i in known else provisional[i]) for i in nodes]
 
     def _with_overrides(self, i: int, merged_inputs: LayeredMap) -> LayeredMap:
-        """What a task sees: what came together for it, with its edits on top, as if it had written them itself."""
+        """Return the view of a task: the joined inputs with its overrides on top, as if the task had written them."""
         edits: Patch | None = self._machine.overrides.get(i)
         if edits is None:
             return merged_inputs
@@ -120,7 +120,7 @@ class TaskRunData:
         return seen
 
     def _view_after(self, i: int, provisional: dict[int, LayeredMap]) -> LayeredMap:
-        """A task that did not succeed passes on what it saw."""
+        """Return the view after a task; a task that did not succeed passes its inputs on."""
         done = self._output_views.get(i)
         if done is not None:
             return done
@@ -155,7 +155,7 @@ class TaskRunData:
             return views[0]
         start = _choose_base_view(views)
         joined = views[start]
-        # A layer both have says nothing new: what one of them shows of it, or above it, the other has seen.
+        # Entries in or above a layer that both views share are known to both of them.
         shared = {id(layer) for layer in joined.layers}
         delta: Layer = {}
         source: dict[str, int] = {}  # key in the delta -> position of its view
@@ -209,14 +209,14 @@ class TaskRunData:
         return made
 
     def _contributors(self, entry: Entry) -> int:
-        """The writers whose work is in the value: where one side won, the other is known and yet not in it."""
+        """Return the ranks that contributed to a value (bit set); a side that lost a merge did not."""
         made = self._merges.get(id(entry))
         return self._ancestry.to_bitset(entry[1]) if made is None else made[1]
 
     def _find_merge_base(self, key: str, known_ranks: int, sides: Sequence[Entry]) -> Any:
-        """The value everybody started from who has seen these ranks: the latest writes of the key, merged.
+        """Return the common base of writers that have seen these ranks: the latest writes of the key, merged.
 
-        As one of the sides saw them merged, else in the order of ranks.
+        They are merged as one of the sides saw them, otherwise in the order of ranks.
         """
         ancestry = self._ancestry
         written = ancestry.to_bitset(self._writers_by_key[key])
@@ -226,7 +226,7 @@ class TaskRunData:
             if seen_before is not None:
                 return parse_tree(seen_before[0])
         stack = [wanted]
-        while stack:  # several writes have a base of their own, and so on
+        while stack:  # the merge of several writes needs a base in turn
             writers = stack[-1]
             if (key, writers) in self._merge_bases:
                 stack.pop()
@@ -250,7 +250,7 @@ class TaskRunData:
         return self._merge_bases[key, wanted]
 
     def _find_common_version(self, key: str, writers: tuple[int, ...], sides: Sequence[Entry]) -> Entry | None:
-        """The entry by exactly these writers that one of the sides was made from."""
+        """Find the entry by exactly these writers that one of the sides was derived from."""
         ancestry = self._ancestry
         goal = ancestry.to_bitset(writers)
         stack = list(reversed(sides))
@@ -266,14 +266,14 @@ class TaskRunData:
             if made is not None:
                 stack += reversed(made[2])
             elif entry[1][0] != INITIAL_RANK:
-                before = self._merged_inputs.get(ancestry.node(entry[1][0]))  # of a task that still waits: its edit
+                before = self._merged_inputs.get(ancestry.node(entry[1][0]))  # of a pending task: its override
                 earlier = None if before is None else before.get(key)
                 if earlier is not None:
                     stack.append(earlier)
         return None
 
     def _written_value(self, key: str, rank: int) -> Any:
-        """What one task, or the initial context, wrote to the key, as a tree."""
+        """Return the value one task, or the initial context, wrote to a key, as a tree."""
         compiled_plan = self._machine.compiled_plan
         if rank == INITIAL_RANK:
             initial: Patch = self._machine.value[compiled_plan.cell[INPUT_CELL]]
@@ -286,7 +286,7 @@ class TaskRunData:
 
 
 class ConcurrentWrites:
-    """Entries of one key that have not seen each other, in declared order."""
+    """Concurrent entries of one key, in declared order."""
 
     __slots__ = ("_ancestry", "_known_ranks", "entries", "writers")
 
@@ -300,7 +300,7 @@ class ConcurrentWrites:
         self._known_ranks = self._ancestry.seen_by(entry[1])
 
     def add(self, entry: Entry) -> None:
-        """One more entry: it may be known already, replace all, or stand beside them."""
+        """Add an entry: it is dropped if an entry has seen it, replaces those it has seen, or is concurrent."""
         writers = self._ancestry.to_bitset(entry[1])
         if not writers & ~self._known_ranks:
             return
@@ -321,26 +321,26 @@ def _layer_from_patch(patch: Patch, rank: int) -> Layer:
 
 
 def _choose_base_view(views: Sequence[LayeredMap]) -> int:
-    """The view to put the others on: the first, unless another one holds far more."""
+    """Return the index of the view to merge the others into: the first, unless another is far larger."""
     best = max(range(len(views)), key=lambda i: views[i].count)
     return best if views[best].count > 2 * views[0].count + 16 else 0
 
 
 class TaskStyle:
-    """The style of tasks, as far as a process needs it that does not have the user's code."""
+    """The authoring style of tasks, without the user's code."""
 
     name = "tasks"
 
     def board(self, machine: RunState) -> TaskRunData:
-        """The views of a run."""
+        """Create the views of a run."""
         return TaskRunData(machine)
 
     def unpack(self, tree: Any) -> Patch:
-        """A cell from the tree in the journal.  Raises DecodingError."""
+        """Decode a cell from its tree in the journal.  Raises DecodingError."""
         return Patch.from_tree(tree)
 
     def edits(self, values: Mapping[str, Any], removed: Collection[str], under: Any) -> Patch:
-        """A change of what a task sees, over an earlier one (None: there is none).  Raises EncodingError."""
+        """Build the overrides of a task's view on top of earlier ones (`under`).  Raises EncodingError."""
         given = Context(values).stored_values()
         earlier: Patch = Patch({}) if under is None else under
         gone = dict.fromkeys([*earlier.removed, *removed])
@@ -348,7 +348,7 @@ class TaskStyle:
         return Patch({**kept, **given}, tuple(key for key in gone if key not in given))
 
     def answer(self, writes: int, value: Any) -> tuple[Patch, ...]:
-        """Tasks ask nothing; what is said all the same is added to the context.  Raises EncodingError."""
+        """Convert an answer to changes of the context; tasks themselves never request input.  Raises EncodingError."""
         return (Patch(Context(value).stored_values()),)
 
     def skip_reason(self, values: tuple[Any, ...]) -> str | None:

@@ -1,4 +1,4 @@
-"""One task as it was declared."""
+"""A declared task."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from holdwater.tasks.trigger_rules import Condition
 
 
 class TaskHandleProtocol(ports.TaskControl, Protocol):
-    """What a body with a second parameter `handle` gets: its line to the engine, made by the runner."""
+    """The handle passed to a task function with a second parameter `handle`; implemented by the runner."""
 
     def defer_until(self, condition: Callable[[], Any], poll_interval_ms: int = 1000) -> None:
-        """Give up the slot until the condition holds."""
+        """Release the slot until the condition returns true, checked every `poll_interval_ms`."""
         ...
 
     def is_slot_held(self) -> bool:
-        """Whether this body counts towards the limit of concurrent tasks now."""
+        """Return True if this task occupies a slot of the limit of concurrent tasks now."""
         ...
 
 
@@ -36,12 +36,12 @@ OnError = Literal["fail", "handled"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Task:
-    """A task: what to call, after what, and under which policy.
+    """A task: function, dependencies, rule and policy.
 
     `dependencies`: ids, full names or functions, as declared.  `rule`: None runs it when every dependency has
-    succeeded or was skipped by a rule of its own.  `executor`: where the body runs; None: the runner's routing decides.
-    `invoking_function`: what is called in the place of the function, which does more than that..  `on_error`: whether a
-    final failure fails the run, or is answered for by the rule of another task.
+    succeeded or was skipped by a rule of its own.  `executor`: name of the executor; None: the runner's routing
+    decides.  `invoking_function`: the function wrapped with a child run (`invokes`), called in its place.
+    `on_error`: "fail", a final failure fails the run, or "handled", the rule of another task reacts to it.
     """
 
     id: str
@@ -58,7 +58,7 @@ class Task:
     on_error: OnError = "fail"
 
     def run_function(self, context: Context, handle: Any) -> Any:
-        """Do it.  What comes back may have to be awaited."""
+        """Call the function; the return value may have to be awaited."""
         if self.invoking_function is not None:
             return self.invoking_function(context, handle)
         return self.function(context, handle) if self.takes_handle else self.function(context)

@@ -1,7 +1,7 @@
-"""Trigger rules: when a task runs, in terms of other tasks and of context values.
+"""Trigger rules: conditions on other tasks and on context values that decide if a task runs.
 
-A rule is made of conditions; each names tasks by id, by function or by full name, and is tied to the workflow when
-that is built.  A rule is looked at once, when every dependency of its task and every task it mentions has settled.
+Conditions refer to tasks by id, function or full name, which are resolved when the workflow is built.  A rule is
+evaluated once, when every dependency of its task and every task it mentions has settled.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _OPERATORS_BY_SPELLING: Final = {**_OPERATOR_ALIASES, **{name.replace("_", ""): 
 
 @dataclass(frozen=True, slots=True)
 class TaskOutcome:
-    """A task settled this way.  `task`: id, full name or function."""
+    """The condition that a task settled with this outcome.  `task`: id, full name or function."""
 
     task: Any
     outcome: TaskOutcomeKind
@@ -53,7 +53,7 @@ class TaskOutcome:
 
 @dataclass(frozen=True, slots=True)
 class ContextValue:
-    """A predicate on one key of the task's own view."""
+    """A predicate on one key of the context as the task sees it."""
 
     key: str
     operator: str
@@ -62,7 +62,7 @@ class ContextValue:
 
 @dataclass(frozen=True, slots=True)
 class ConditionGroup:
-    """Several conditions: all, any or none of them."""
+    """All, any or none of several conditions."""
 
     kind: Literal["all", "any", "none"]
     conditions: tuple[Condition, ...]
@@ -72,26 +72,26 @@ Condition = TaskOutcome | ContextValue | ConditionGroup
 
 
 def task_success(task: Any) -> Condition:
-    """The task has succeeded."""
+    """Require that the task has succeeded."""
     return TaskOutcome(_check_task_reference(task), "success")
 
 
 def task_failed(task: Any) -> Condition:
-    """The task has failed for good."""
+    """Require that the task has failed, after all its attempts."""
     return TaskOutcome(_check_task_reference(task), "failed")
 
 
 def task_skipped(task: Any) -> Condition:
-    """The task did not run: its own rule said no, or something before it failed."""
+    """Require that the task did not run: its own rule was false, or a task before it failed."""
     return TaskOutcome(_check_task_reference(task), "skipped")
 
 
 def context_value(key: str, operator: str, value: Any = None) -> Condition:
-    """A predicate on what the task sees under `key`.
+    """Compare the value of `key` in the context as the task sees it.
 
     Operators: equals (==, eq), not_equals (!=, ne), greater_than (>, gt), less_than (<, lt), greater_or_equal (>=),
-    less_or_equal (<=), contains, not_contains, exists, not_exists; in any spelling of case.  Comparisons of size hold
-    between numbers only.  A missing key is not equal to anything.  Raises WorkflowError.
+    less_or_equal (<=), contains, not_contains, exists, not_exists; in upper or lower case.  Comparisons of order hold
+    between numbers only.  A missing key equals no value.  Raises WorkflowError.
     """
     if not isinstance(key, str):
         raise WorkflowError(f"context_value: the key is a string, not {key!r}")
@@ -114,27 +114,27 @@ def context_value(key: str, operator: str, value: Any = None) -> Condition:
 
 
 def all_of(*conditions: Any) -> Condition:
-    """Every condition holds; true for none at all."""
+    """Require that every condition holds; true without conditions."""
     return _make_group("all", conditions)
 
 
 def any_of(*conditions: Any) -> Condition:
-    """At least one condition holds."""
+    """Require that at least one condition holds."""
     return _make_group("any", conditions)
 
 
 def none_of(*conditions: Any) -> Condition:
-    """No condition holds."""
+    """Require that no condition holds."""
     return _make_group("none", conditions)
 
 
 def always() -> Condition:
-    """Run whatever happened before."""
+    """Run whatever the outcomes of earlier tasks."""
     return ConditionGroup("all", ())
 
 
 def parse_rule(rule: Any) -> Condition:
-    """A condition as it is, or from its JSON form.  Raises WorkflowError.
+    """Return a condition unchanged, or parse its JSON form.  Raises WorkflowError.
 
     `{"type": "Always"}`, `{"type": "All" | "Any" | "None", "conditions": [...]}`,
     `{"type": "TaskSuccess" | "TaskFailed" | "TaskSkipped", "task_name": ...}`,
@@ -168,7 +168,7 @@ def parse_rule(rule: Any) -> Condition:
 
 
 def compile_rule(condition: Condition, resolve: Callable[[Any], str]) -> Rule:
-    """The rule as the engine knows it; `resolve` turns a reference to a task into its id."""
+    """Compile to a rule of the engine.  `resolve`: returns the id of a referenced task."""
     match condition:
         case TaskOutcome(task, outcome):
             return After(resolve(task), _OUTCOME_STATES[outcome])

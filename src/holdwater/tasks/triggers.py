@@ -1,4 +1,4 @@
-"""`@trigger`: a function that is asked from time to time whether a workflow is to run."""
+"""`@trigger`: a function that is polled and decides if a workflow runs (a sensor)."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def trigger(
     poll_interval: str | int | timedelta = "5s",
     allow_concurrent: bool = False,
 ) -> Callable[[F], F]:
-    """Ask the decorated function every `poll_interval` whether `workflow` is to run; the function stays as it is.
+    """Call the decorated function every `poll_interval` to decide if `workflow` runs; it is returned unchanged.
 
-    It takes no arguments, may be `async def`, and gives `TriggerResult.skip()` or `TriggerResult.fire(context)`.  One
-    of the runners of a database that know it asks it each time.  `trigger_name` and `triggered_at` are added to the
-    context.
+    It takes no arguments, may be `async def`, and returns `TriggerResult.skip()` or `TriggerResult.fire(context)`.  Of
+    the runners of a database that have registered it, one calls it each time.  `trigger_name` and `triggered_at` are
+    added to the context.
 
-    - `workflow`, or `on`: what to run; inside a `with WorkflowBuilder(...)` block that one is meant by default.
-    - `name`: by default the function's; the same name again redefines it.
+    - `workflow`, or `on`: the workflow to run; by default that of the enclosing `with WorkflowBuilder(...)` block.
+    - `name`: by default the function's; registering the same name again replaces it.
     - `poll_interval`: "500ms", "5s", "2m", "1h", a number of seconds or a timedelta.
-    - `allow_concurrent`: fire although an unfinished run of this trigger began with the same context.
+    - `allow_concurrent`: fire although an unfinished run of this trigger started with the same context.
 
     Raises ScheduleError, WorkflowError.
     """

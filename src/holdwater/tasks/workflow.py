@@ -1,4 +1,4 @@
-"""A workflow of tasks: a definition that was checked and can be run, drawn and compared."""
+"""A workflow of tasks: a checked definition that can be run, drawn and compared."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from holdwater.tasks.task_definition import Task
 
 
 class Workflow:
-    """Tasks in definition order, with a name.  Immutable by convention.  Raises WorkflowError if they make no sense.
+    """Tasks in definition order, with a name.  Immutable by convention.  Raises WorkflowError for an invalid workflow.
 
-    `where` says how the full names of its tasks begin.
+    `namespace`: the full name of the workflow, which the full names of its tasks begin with.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Workflow:
 
     @property
     def structure(self) -> str:
-        """Fingerprint of tasks, order, dependencies and rules: 16 hex digits.  A run resumes only under its own."""
+        """Fingerprint of tasks, order, dependencies and rules, 16 hex digits; a run resumes only with the same one."""
         return self.plan.structure
 
     @cached_property
@@ -50,17 +50,17 @@ class Workflow:
 
     @cached_property
     def version(self) -> str:
-        """Fingerprint of everything, with description and tags: 16 hex digits."""
+        """Fingerprint of the whole definition, description and tags included, 16 hex digits."""
         return fingerprint.digest(
             [self.structure, self.code, self.name, str(self.namespace), self.description, sorted(self.tags.items())]
         )
 
     def topological_sort(self) -> list[str]:
-        """Full names of all tasks, each after what it waits for."""
+        """List the full names of all tasks in topological order."""
         return [self._full_name(task_id) for task_id in topological_levels(self.plan)]
 
     def get_execution_levels(self) -> list[list[str]]:
-        """Full names by level: all tasks of a level may run at once, after those of the level before."""
+        """List full names by level; the tasks of a level may run concurrently, after those of earlier levels."""
         levels: list[list[str]] = []
         for task_id, level in topological_levels(self.plan).items():
             while len(levels) <= level:
@@ -69,28 +69,28 @@ class Workflow:
         return levels
 
     def get_roots(self) -> list[str]:
-        """Full names of the tasks without dependencies."""
+        """List the full names of the tasks without dependencies."""
         return [self._full_name(node.name) for node in self.plan.nodes if not node.after]
 
     def get_leaves(self) -> list[str]:
-        """Full names of the tasks nobody depends on."""
+        """List the full names of the tasks that no task depends on."""
         inner = {name for node in self.plan.nodes for name in node.after}
         return [self._full_name(node.name) for node in self.plan.nodes if node.name not in inner]
 
     def validate(self) -> None:
-        """Check names and cycles once more.  Raises WorkflowError."""
+        """Check names and cycles again.  Raises WorkflowError."""
         build_plan(self.plan.name, {task.id: task for task in self.tasks}, self.namespace)
 
     def to_mermaid(self) -> str:
-        """A Mermaid flow chart: solid lines are dependencies, dotted ones are mentions in rules."""
+        """Render a Mermaid flow chart: solid edges are dependencies, dotted ones are mentions in rules."""
         return picture.render_mermaid(self.plan)
 
     def to_text(self) -> str:
-        """The execution levels, one line per task."""
+        """Render the execution levels, one line per task."""
         return picture.render_text(self.plan, f"{self!r} version {self.version}")
 
     def program(self, name: str | None = None) -> TaskWorkflowDefinition:
-        """What the engine runs; under another name if one is given."""
+        """Return the definition the engine runs, optionally under another name."""
         return TaskWorkflowDefinition(self, self.plan if name is None else replace(self.plan, name=name))
 
     def __repr__(self) -> str:
@@ -101,7 +101,7 @@ class Workflow:
 
 
 def register_workflow_constructor(name: str, constructor: Callable[[], Workflow], *, into: Registry = registry) -> None:
-    """Call `constructor` once and make its workflow known as `name`.  Raises WorkflowError if it returns none."""
+    """Call `constructor` once and register its workflow as `name`.  Raises WorkflowError if it returns none."""
     workflow = constructor()
     if not isinstance(workflow, Workflow):
         raise WorkflowError(
