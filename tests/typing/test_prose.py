@@ -29,7 +29,6 @@ ALLOWED: dict[str, int] = {
     "engine": 52,
     "errors.py": 1,
     "events": 38,
-    "fingerprint": 16,
     "graphs": 117,
     "kernel": 53,
     "model": 118,
@@ -38,7 +37,6 @@ ALLOWED: dict[str, int] = {
     "runs": 60,
     "runtime": 208,
     "steps": 72,
-    "tasks": 39,
 }
 """package -> offences it still has; only ever lowered"""
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final, Protocol
 
-from holdwater.fingerprint.deep.dependencies import Fingerprint, compute_fingerprint, home_package
-from holdwater.fingerprint.deep.errors import Unfingerprintable
+from holdwater.fingerprint.deep import Fingerprint, deep_fingerprint
+from holdwater.fingerprint.packages import home_package
+from holdwater.fingerprint.values import Unfingerprintable
 from holdwater.model.error_report import describe
 
-_KEY_FORMAT: Final = f"holdwater cache 1, Python {sys.version_info.major}.{sys.version_info.minor}"
+_KEY_FORMAT: Final = f"holdwater cache 2, Python {sys.version_info.major}.{sys.version_info.minor}"
 _GATE_RULE_ATTRIBUTES: Final = ("targets", "multi_target", "fallback", "classes")
 """attributes of a gate that turn the value of its function into a decision"""
 
@@ -77,8 +78,8 @@ def cache_key(node: CacheableNode, inputs: Mapping[str, Any]) -> CacheKey | Unca
     except KeyError as error:
         return Uncacheable(f"{node.name} has no input {error}")
     try:
-        code = compute_fingerprint(function, home)
-        rules = compute_fingerprint(
+        code = deep_fingerprint(function, home)
+        rules = deep_fingerprint(
             [getattr(node, rule, None) for rule in _GATE_RULE_ATTRIBUTES] if node.is_gate else None, home
         )
         digests = {name: _input_digest(name, parameter, inputs[name], home) for name, parameter in parameters.items()}
@@ -94,7 +95,7 @@ def cache_key(node: CacheableNode, inputs: Mapping[str, Any]) -> CacheKey | Unca
 
 def _input_digest(name: str, parameter: str, value: object, home: str) -> str:
     try:
-        content = compute_fingerprint(value, home).digest
+        content = deep_fingerprint(value, home).digest
     except Unfingerprintable as error:
         raise error.within(f"input {name}") from error
     return sha256(parameter.encode("utf-8", "surrogatepass") + b"\0" + content).hexdigest()

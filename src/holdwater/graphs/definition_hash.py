@@ -1,11 +1,10 @@
-"""Fingerprints of graphs.  The order of nodes and what is bound do not count."""
+"""Fingerprints of graphs, 64 hex digits.  The order of nodes and bound values are not part of them."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Any
 
+from holdwater.fingerprint.shallow import json_digest
 from holdwater.graphs.build.wiring import Wiring
 from holdwater.graphs.nodes.base import Node
 from holdwater.graphs.nodes.gates import GateNode, target_text
@@ -13,19 +12,21 @@ from holdwater.graphs.nodes.nested import GraphNode
 
 
 def hash_definition(wiring: Wiring) -> str:
-    """Names, edges, and what every node does."""
-    return _digest([hash_structure(wiring), hash_code(wiring)])
+    """Hash the structure and the code of a graph."""
+    return json_digest([hash_structure(wiring), hash_code(wiring)])
 
 
 def hash_code(wiring: Wiring) -> str:
-    """What every node does."""
-    return _digest(sorted([[node.name, node.definition_hash] for node in wiring.nodes.values()]))
+    """Hash name and definition of every node."""
+    return json_digest(sorted([[node.name, node.definition_hash] for node in wiring.nodes.values()]))
 
 
 def hash_structure(wiring: Wiring) -> str:
-    """Names, kinds, ports, targets and edges; of a nested graph its structure."""
+    """Hash names, kinds, ports, targets and edges, and the structure of nested graphs."""
     edges = sorted([[edge.source, edge.target, edge.kind, *sorted(edge.names)] for edge in wiring.edges])
-    return _digest([sorted([_node_structure(node) for node in wiring.nodes.values()]), edges, sorted(wiring.shared)])
+    return json_digest(
+        [sorted([_node_structure(node) for node in wiring.nodes.values()]), edges, sorted(wiring.shared)]
+    )
 
 
 def _node_structure(node: Node) -> list[Any]:
@@ -37,9 +38,3 @@ def _node_structure(node: Node) -> list[Any]:
         kind, mapped = "graph", node.map_config
         inside = [node.graph.structural_hash, [list(mapped.params), mapped.mode] if mapped else None]
     return [node.name, kind, sorted(node.inputs), sorted(node.outputs), sorted(node.wait_for), inside]
-
-
-def _digest(data: Any) -> str:
-    """64 hex digits of SHA-256 over canonical JSON."""
-    text = json.dumps(data, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

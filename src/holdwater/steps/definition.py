@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from typing import Any, NoReturn, Protocol
 
 from holdwater.errors import HoldwaterError, StepFailed, TaskCancelled, TaskNotPortable
-from holdwater.fingerprint.shallow import digest, rows_of
+from holdwater.fingerprint.shallow import code_rows, json_digest
 from holdwater.model.error_report import ErrorText
 from holdwater.model.plan import Plan
 from holdwater.model.policies import NodePolicy
@@ -105,7 +105,7 @@ class StepsWorkflowDefinition:
         """Fingerprint of handlers and conditions, retry policies and time-outs, those of iterators too."""
         bodies = [(step.name, step.function, self.policy(i)) for i, step in enumerate(self._steps)]
         inner = [child.code for i, child in self.children().items() if isinstance(self._steps[i], MapStep)]
-        return digest([*rows_of(bodies), inner])
+        return json_digest([*code_rows(bodies), inner], digits=16)
 
     def start(self, inputs: Any) -> dict[str, Any]:
         """The cells of a new run from a StepsInput, a WorkflowContext, a mapping (the params) or None.

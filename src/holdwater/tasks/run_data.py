@@ -36,9 +36,7 @@ class TaskRunData:
 
     def _clear_caches(self) -> None:
         self._reset_count = self._machine.reset_count
-        self._merged_inputs: dict[
-            int, LayeredMap
-        ] = {}  # joined views of a task's dependencies, before its overrides
+        self._merged_inputs: dict[int, LayeredMap] = {}  # joined views of a task's dependencies, before its overrides
         self._visible_views: dict[int, LayeredMap] = {}
         self._output_views: dict[int, LayeredMap] = {}
         self._writers_by_key: dict[str, list[int]] = {}  # key -> ranks of its writers, among the tasks visited so far
@@ -79,9 +77,7 @@ class TaskRunData:
     def _compute_views(self, nodes: Sequence[int], provisional: dict[int, LayeredMap]) -> list[LayeredMap]:
         # Iterative: after a restart no view is known, and a chain may have 10,000 tasks.  Views of tasks that have not
         # settled are not final and only kept in `provisional`.
-        if (
-            self._reset_count != self._machine.reset_count
-        ):  # the run was reset: results of some tasks were dropped
+        if self._reset_count != self._machine.reset_count:  # the run was reset: results of some tasks were dropped
             self._clear_caches()
         known, state = self._merged_inputs, self._machine.state
         stack = list(reversed(nodes))

@@ -7,9 +7,10 @@ from dataclasses import replace
 from functools import cached_property
 
 from holdwater.errors import WorkflowError
+from holdwater.fingerprint.shallow import code_rows, json_digest
 from holdwater.model.plan import Plan
 from holdwater.model.registry import Registry, registry
-from holdwater.tasks import fingerprint, picture
+from holdwater.tasks import picture
 from holdwater.tasks.compile import build_plan, topological_levels
 from holdwater.tasks.definition import TaskWorkflowDefinition
 from holdwater.tasks.namespaces import WorkflowContext
@@ -46,14 +47,14 @@ class Workflow:
     @cached_property
     def code(self) -> str:
         """Fingerprint of the bodies, retry policies and time-outs: 16 hex digits.  For information."""
-        return fingerprint.code_fingerprint(self.tasks)
+        return json_digest(code_rows([(task.id, task.function, task.policy) for task in self.tasks]), digits=16)
 
     @cached_property
     def version(self) -> str:
         """Fingerprint of the whole definition, description and tags included, 16 hex digits."""
-        return fingerprint.digest(
-            [self.structure, self.code, self.name, str(self.namespace), self.description, sorted(self.tags.items())]
-        )
+        tags = sorted(self.tags.items())
+        parts = [self.structure, self.code, self.name, str(self.namespace), self.description, tags]
+        return json_digest(parts, digits=16)
 
     def topological_sort(self) -> list[str]:
         """List the full names of all tasks in topological order."""

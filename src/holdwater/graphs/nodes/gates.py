@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Unpack, final
 
 from holdwater.errors import GraphConfigError, NodeReturnError, SignatureError
-from holdwater.fingerprint.callables import combine_fingerprints
+from holdwater.fingerprint.shallow import json_digest
 from holdwater.graphs.messages import type_with_article
 from holdwater.graphs.nodes.base import PortOptions
 from holdwater.graphs.nodes.call_node import CallNode, P, R, default_node_name, node_signature
@@ -89,7 +89,7 @@ class GateNode(CallNode[P, R]):
 
     @property
     def definition_hash(self) -> str:
-        return combine_fingerprints(self._signature.fingerprint, *self._hash_parts())
+        return json_digest([self._signature.fingerprint, *self._hash_parts()])
 
     def _hash_parts(self) -> list[object]:
         return [[target_text(target) for target in self.targets], self.multi_target]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Unpack
 
 from holdwater.errors import AnswerError, SignatureError
-from holdwater.fingerprint.callables import combine_fingerprints
+from holdwater.fingerprint.shallow import json_digest
 from holdwater.graphs.messages import type_with_article
 from holdwater.graphs.nodes.base import PortOptions
 from holdwater.graphs.nodes.call_node import CallNode, P, R, default_node_name, node_signature
@@ -106,7 +106,7 @@ class InterruptNode(CallNode[P, R]):
 
     @property
     def definition_hash(self) -> str:
-        return combine_fingerprints(self._signature.fingerprint, repr(self._response_type))
+        return json_digest([self._signature.fingerprint, repr(self._response_type)])
 
     def get_output_type(self, name: str) -> Any:
         return self.response_type if name == self.response_param else None

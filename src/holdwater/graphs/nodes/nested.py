@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from holdwater.errors import GraphConfigError, MapOverError, RenameError, SignatureError, did_you_mean
-from holdwater.fingerprint.callables import combine_fingerprints
+from holdwater.fingerprint.shallow import json_digest
 from holdwater.graphs.nodes.base import Node, PortSide
 from holdwater.graphs.nodes.map_config import ErrorHandling, MapConfig, MapMode, OnPause
 from holdwater.graphs.nodes.nested_interface import NestedInterface
@@ -104,7 +104,7 @@ class GraphNode(Node):
         config = self._map
         mapped = config and [config.params, config.mode, config.error_handling, config.clone]
         boundary = [sorted(zip(ports.names, ports.original_names)) for ports in (self._inputs, self._outputs)]
-        return combine_fingerprints(self.graph.definition_hash, boundary, mapped)
+        return json_digest([self.graph.definition_hash, boundary, mapped])
 
     def has_default_for(self, name: str) -> bool:
         return name in self._inputs and self._interior.has_default(self.param(name))

@@ -9,7 +9,8 @@ from types import UnionType
 from typing import Any, Final, ForwardRef, Never, NoReturn, get_args, get_type_hints
 
 from holdwater.errors import SignatureError
-from holdwater.fingerprint.callables import fingerprint_callable
+from holdwater.fingerprint.shallow import shallow_fingerprint
+from holdwater.fingerprint.values import Unfingerprintable
 from holdwater.graphs.nodes.node_context import NodeContext
 from holdwater.model.signatures import annotations_of, signature_of
 
@@ -79,8 +80,14 @@ class CallableSignature:
 
     @cached_property
     def fingerprint(self) -> str:
-        """64 hex digits over the code, and the state of what is bound to it.  Raises TypeError if that is unknown."""
-        return fingerprint_callable(self.func)
+        """Shallow fingerprint of the callable.  Raises SignatureError (a TypeError) for state that cannot be read."""
+        try:
+            return shallow_fingerprint(self.func)
+        except Unfingerprintable as error:
+            raise SignatureError(
+                error.reason,
+                hint="define cache_key() on the object whose method is the node, and return what its results depend on",
+            ) from error
 
     def _is_context_annotation(self, annotation: Any) -> bool:
         """Also in `NodeContext | None`, and as text, which is not worth resolving all annotations for."""

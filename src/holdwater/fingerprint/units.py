@@ -1,7 +1,7 @@
-"""What one function, class or module depends on: named sources, each with the digest of what it held.
+"""Units of code: a function, class or module with everything it reads directly, as named dependencies with digests.
 
-A unit is read once and then only looked at again: every source is fetched at every look, and what cannot change is
-compared by identity.  What can change in place (a list, an instance) is digested at every look.
+A unit is analyzed once and then validated at every use: each dependency is read again; immutable values are compared by
+identity, mutable ones (a list, an instance) by a new digest.
 """
 
 from __future__ import annotations
@@ -11,19 +11,18 @@ from hashlib import sha256
 from typing import Final
 from weakref import ref
 
-from holdwater.fingerprint.deep.errors import Unfingerprintable
-from holdwater.fingerprint.deep.packages import top_level_package
-from holdwater.fingerprint.deep.referenced_names import Dependency, dependencies_of, module_name, qualified_name
-from holdwater.fingerprint.deep.values import CodeReference
+from holdwater.fingerprint.packages import module_name, top_level_package
+from holdwater.fingerprint.referenced_names import Dependency, dependencies_of, qualified_name
+from holdwater.fingerprint.values import CodeReference, Unfingerprintable
 
 
 class CodeUnit:
-    """A function, class or module as it was when it was read."""
+    """A function, class or module as it was when it was analyzed."""
 
     __slots__ = ("dependencies", "digest", "home", "name", "target")
 
     def __init__(self, target: CodeReference) -> None:
-        """Raises Unfingerprintable, with the source that cannot be read."""
+        """Analyze a unit.  Raises Unfingerprintable, naming the dependency that cannot be read."""
         self.target = ref(target, partial(_units.pop, id(target)))
         self.name, self.home = qualified_name(target), top_level_package(module_name(target))
         self.dependencies: list[Dependency] = []
@@ -39,7 +38,7 @@ class CodeUnit:
         self.digest = digest.digest()
 
     def references(self) -> list[CodeReference] | None:
-        """The code it refers to, in order; None if some of that is gone."""
+        """Return the code it refers to, in order; None if some of it was garbage-collected."""
         found = []
         for source in self.dependencies:
             for reference in source.references:
@@ -50,7 +49,7 @@ class CodeUnit:
         return found
 
     def is_current(self, target: CodeReference) -> bool:
-        """Whether it is this one's, and nothing it reads has changed."""
+        """Return True if the unit belongs to this target, and none of its dependencies has changed."""
         try:
             return self.target() is target and all(
                 [source.is_unchanged(target, self.home) for source in self.dependencies]
@@ -63,7 +62,7 @@ _units: Final[dict[int, CodeUnit]] = {}
 
 
 def code_unit(target: CodeReference) -> tuple[CodeUnit, list[CodeReference]]:
-    """As it is now, with the code it refers to.  Raises Unfingerprintable."""
+    """Return the current unit of a target, and the code it refers to.  Raises Unfingerprintable."""
     unit = _units.get(id(target))
     if unit is not None and unit.is_current(target):
         references = unit.references()
@@ -72,6 +71,6 @@ def code_unit(target: CodeReference) -> tuple[CodeUnit, list[CodeReference]]:
     unit = CodeUnit(target)
     references = unit.references()
     if references is None:
-        raise Unfingerprintable(f"{unit.name} reads code that is made anew at every look")
+        raise Unfingerprintable(f"{unit.name} reads code that is created anew at every read")
     _units[id(target)] = unit
     return unit, references

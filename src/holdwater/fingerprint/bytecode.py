@@ -1,6 +1,6 @@
-"""What a code object does and which names it reads, from its instructions.
+"""Instructions of a code object: their digest, and the names it reads.
 
-Comments, line numbers, layout and docstrings leave no trace in the instructions and so none in the digest.
+Comments, line numbers, layout and docstrings are not part of the instructions, and so not of the digest.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from types import CodeType
 from typing import Any, Final
 from weakref import ref
 
-from holdwater.fingerprint.deep.values import digest_value
+from holdwater.fingerprint.values import digest_value
 
 _IGNORED_OPCODES: Final = frozenset({"EXTENDED_ARG", "CACHE", "NOP", "RESUME"})
 _NAME_SEPARATOR_OPCODES: Final = _IGNORED_OPCODES | {"PUSH_NULL", "PRECALL"}
-"""what may stand between the parts of a dotted name"""
+"""instructions that may occur between the parts of a dotted name"""
 _GLOBAL_LOAD_OPCODES: Final = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
 _CLOSURE_LOAD_OPCODES: Final = frozenset({"LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"})
 _ATTRIBUTE_LOAD_OPCODES: Final = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
 _CALL_FLAGS_MASK: Final = 0x3FF
-"""the flags that say how it is called: of a generator, with *args...; the others say how it was written"""
+"""flags of the calling convention (generator, *args...); the others depend on how the code was written"""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class ImportStatement:
-    """An import statement in the body."""
+    """An import statement inside a function."""
 
     module: str
     level: int
@@ -39,9 +39,9 @@ class ImportStatement:
 
 @dataclass(frozen=True, slots=True)
 class CodeAnalysis:
-    """What is known of a code object and those inside it.
+    """Digest and names of a code object and the code objects inside it.
 
-    A dotted name is `("helpers", "clean")`; it ends where it is no attribute read at once any more.
+    A dotted name such as `("helpers", "clean")` is a name and the attributes read from it directly.
     """
 
     digest: bytes
@@ -49,14 +49,14 @@ class CodeAnalysis:
     free_names: tuple[tuple[str, ...], ...]
     imports: tuple[ImportStatement, ...]
     all_names: frozenset[str]
-    """every name in it, attributes included"""
+    """all names in it, attributes included"""
 
 
 _analyses: Final[dict[int, tuple[ref[CodeType], CodeAnalysis]]] = {}
 
 
 def analyze_code(code: CodeType) -> CodeAnalysis:
-    """Computed once for a code object."""
+    """Analyze a code object; cached as long as it lives."""
     entry = _analyses.get(id(code))
     if entry is not None and entry[0]() is code:
         return entry[1]
@@ -72,7 +72,7 @@ def _analyze(root: CodeType) -> CodeAnalysis:
     global_names: set[tuple[str, ...]] = set()
     free_names: set[tuple[str, ...]] = set()
     imports: set[ImportStatement] = set()
-    for code in codes:  # grows while it is walked through
+    for code in codes:  # the list grows during the iteration
         instructions = list(dis.get_instructions(code))
         digest.update(_digest_instructions(code, instructions, codes))
         for group, names in _dotted_names(instructions):

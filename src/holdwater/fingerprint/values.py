@@ -1,9 +1,9 @@
-"""Values as digests: equal values have one, in every process; 1, True and 1.0 have three.
+"""Digests of values: equal for equal values of equal types, in every process.
 
-A digest is made from the leaves upwards, so that neither the sharing of objects counts nor the order of sets and dicts
-(of an OrderedDict it does).  What is neither plain data nor an array or a frame is taken apart as pickle would do it.
-Code is not looked into: functions, classes and modules are *references*, numbered as they are met, to be followed by
-others.
+A digest is computed from the leaves upwards; neither shared objects nor the order of sets and dicts count (that of an
+OrderedDict does).  An object that defines `cache_key()` is represented by its return value.  Other objects than plain
+data, arrays and frames are reduced as pickle does it.  Functions, classes and modules are not read: they become
+*references*, numbered in the order met, which the caller resolves.
 """
 
 from __future__ import annotations
@@ -21,9 +21,7 @@ from operator import itemgetter
 from types import BuiltinFunctionType, CellType, FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
-from holdwater.fingerprint.deep.arrays import array_parts
-from holdwater.fingerprint.deep.errors import Unfingerprintable
-from holdwater.fingerprint.deep.packages import module_release, top_level_package
+from holdwater.fingerprint.packages import module_release, top_level_package
 
 CodeReference: TypeAlias = FunctionType | type | ModuleType
 ChildOrder: TypeAlias = Literal["listed", "sorted", "paired"]
@@ -33,24 +31,36 @@ _NAME_TYPES: Final = frozenset({str})
 _LRU_CACHE_TYPE: Final = type(functools.cache(len))
 _INLINE_LIMIT_BYTES: Final = 64
 _MAX_REVISITS: Final = 100_000
-"""how often parts of a value that contains itself may be walked through again"""
+"""bound of repeated visits of parts of a value that contains itself"""
+
+
+class Unfingerprintable(Exception):
+    """Raised for a value or code two states of which cannot be told apart.  `reason`: names it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def within(self, where: str) -> Unfingerprintable:
+        """Return the error with the place of the value in front."""
+        return Unfingerprintable(f"{where}: {self.reason}")
 
 
 class ValueDigest(NamedTuple):
-    """A value without its code: the digest, and the code it refers to in the order the digest numbers it."""
+    """The digest of a value, and the code it refers to, in the order numbered by the digest."""
 
     digest: bytes
     references: tuple[CodeReference, ...]
 
 
 def digest_value(value: object, home: str) -> ValueDigest:
-    """Raises Unfingerprintable.  `home`: the top-level package of the reader."""
+    """Compute the digest of a value.  `home`: the top-level package of the reader.  Raises Unfingerprintable."""
     walk = _ValueVisitor(home)
     return ValueDigest(walk.digest(value), tuple(walk.references))
 
 
 class _Frame:
-    """A value whose parts are being walked through."""
+    """A value whose parts are being visited."""
 
     __slots__ = ("child_digests", "children", "key", "low_link", "order", "tag", "value")
 
@@ -60,7 +70,7 @@ class _Frame:
         self.children = iter(children)
         self.child_digests: list[bytes] = []
         self.low_link = 1 << 60
-        """the least depth a part of it refers back to"""
+        """smallest depth one of its parts refers back to"""
 
     def digest(self) -> bytes:
         parts = self.child_digests
@@ -190,12 +200,14 @@ class _ValueVisitor:
             return _hash_names("builtin", str(module), value.__qualname__, module_release(module, self.home) or "")
         return _Frame(value, _hash_names("bound", value.__name__), (owner,), "listed")
 
-    # -- all else
+    # -- other objects
 
     def _visit_object(self, value: Any) -> bytes | _Frame:
         kind = type(value)
         try:
-            table = array_parts(value)
+            if callable(getattr(value, "cache_key", None)):
+                return _Frame(value, b"k", (kind, value.cache_key()), "listed")
+            table = _array_parts(value)
             if table is not None:
                 return _Frame(value, _hash_names("table"), (kind, *table), "listed")
             for base, open_base in _DESCRIPTOR_VISITORS.items():
@@ -203,16 +215,16 @@ class _ValueVisitor:
                     return _Frame(value, b"D", (kind, *open_base(self, value).children, vars(value)), "listed")
             if isinstance(value, (set, frozenset)):
                 return _Frame(value, b"S", (kind, frozenset(value), getattr(value, "__dict__", None)), "listed")
-            if kind is _LRU_CACHE_TYPE or _is_graph_node(value):  # called, it is the function it wraps
+            if kind is _LRU_CACHE_TYPE or _is_graph_node(value):  # when called it is the function it wraps
                 return _Frame(value, b"w", (kind, value.__wrapped__), "listed")
             return self._visit_reduced(value)
-        except Exception as error:  # the code of its class
+        except Exception as error:  # raised by the code of its class
             raise Unfingerprintable(
                 f"the state of a {kind.__module__}.{kind.__qualname__} cannot be read ({error})"
             ) from error
 
     def _visit_reduced(self, value: Any) -> bytes | _Frame:
-        """Taken apart as pickle does."""
+        """Visit the parts pickle reduces a value to."""
         kind = type(value)
         reduce = copyreg.dispatch_table.get(kind)
         reduced = value.__reduce_ex__(4) if reduce is None else reduce(value)
@@ -225,6 +237,25 @@ class _ValueVisitor:
         return _Frame(value, b"o", (kind, make, arguments, state, items and list(items), pairs), "listed")
 
 
+def _array_parts(value: Any) -> tuple[object, ...] | None:
+    """Return the contents of a NumPy array, or of a pandas frame, column or index, independent of memory layout.
+
+    None for any other value.  Neither library is imported.
+    """
+    kind = type(value)
+    if kind.__module__ == "numpy" and kind.__name__ == "ndarray":
+        return value.shape, value.dtype, value.tolist() if value.dtype.hasobject else value.tobytes()
+    if top_level_package(kind.__module__) != "pandas" or not hasattr(value, "to_numpy"):
+        return None
+    if hasattr(value, "columns"):
+        columns = [value.iloc[:, k].array for k in range(value.shape[1])]
+        return value.columns, value.index, columns, value.attrs
+    if not hasattr(value, "dtype"):  # a Timestamp
+        return None
+    names = list(value.names) if kind.__name__.endswith("Index") else getattr(value, "name", None)
+    return value.dtype, names, getattr(value, "index", None), getattr(value, "attrs", None), value.to_numpy()
+
+
 def _is_graph_node(value: object) -> bool:
     return top_level_package(type(value).__module__) == "holdwater" and "__wrapped__" in getattr(value, "__dict__", ())
 
@@ -234,7 +265,7 @@ def _hash_content(tag: bytes, content: bytes) -> bytes:
 
 
 def _encode_leaf(tag: bytes, content: bytes) -> bytes:
-    """A text no other leaf begins with."""
+    """Encode a leaf; no encoding is a prefix of another one."""
     if len(content) > _INLINE_LIMIT_BYTES:
         return _hash_content(tag, content)
     return tag + struct.pack("<B", len(content)) + content
@@ -264,7 +295,7 @@ def _visit_cell(_: _ValueVisitor, value: CellType) -> _Frame:
 
 
 def _attribute_visitor(*names: str) -> Callable[[_ValueVisitor, Any], _Frame]:
-    """Of a descriptor and the like: its parts by name."""
+    """Create a visitor of the named attributes of a descriptor or similar object."""
     return lambda _, value: _Frame(
         value, _hash_names(type(value).__name__), [getattr(value, n) for n in names], "listed"
     )

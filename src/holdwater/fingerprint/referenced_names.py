@@ -1,4 +1,4 @@
-"""What a function, class or module reads, by name: its code, defaults, closure, the globals and attributes in it."""
+"""Direct dependencies of a function, class or module: code, defaults, closure, globals and attributes it reads."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, Final, TypeAlias
 from weakref import ref
 
-from holdwater.fingerprint.deep.bytecode import analyze_code
-from holdwater.fingerprint.deep.errors import Unfingerprintable
-from holdwater.fingerprint.deep.packages import module_release, top_level_package
-from holdwater.fingerprint.deep.values import CodeReference, digest_value
+from holdwater.fingerprint.bytecode import analyze_code
+from holdwater.fingerprint.packages import module_name, module_release, top_level_package
+from holdwater.fingerprint.values import CodeReference, Unfingerprintable, digest_value
 from holdwater.model.error_report import describe
 
 _MISSING: Final = type("Absent", (), {"__module__": "builtins", "__qualname__": "absent"})
-"""stands for a name that is not there (yet)"""
+"""the value of a name that is not defined (yet)"""
 _CONSTANT_TYPES: Final = frozenset({bool, int, float, complex, str, bytes, type(None)})
 _UNTRACEABLE: Final = (eval, exec, globals, __import__, importlib.import_module)
 _UNTRACEABLE_ATTRIBUTES: Final = frozenset({("importlib", "import_module"), ("sys", "modules")})
@@ -30,23 +29,23 @@ _IGNORED_ATTRIBUTES: Final = frozenset(
         "__annotations_cache__", "__abstractmethods__", "_abc_impl",
     }
 )  # fmt: skip
-"""attributes of a class that follow from others or say nothing about what it does"""
+"""attributes of a class that follow from others or do not affect its behaviour"""
 
 
 ReadDependency: TypeAlias = Callable[[Any], object]
-"""reads a source from the unit it belongs to, which it must not hold: units die with their code"""
+"""reads a dependency from its owner, which it must not hold a reference to: units are collected with their code"""
 
 
 @dataclasses.dataclass(slots=True)
 class Dependency:
-    """Something a unit reads.  `label` completes "<unit>: "."""
+    """Something a unit reads.  `label`: its name in messages, as in "global FACTOR"."""
 
     label: str
     read: ReadDependency
     digest: bytes = b""
     references: tuple[ref[CodeReference], ...] = ()
     last_value: object = _MISSING
-    """the value itself, if it cannot change in place; code is held weakly"""
+    """the value, if it is immutable; code is held weakly"""
     is_mutable: bool = True
 
     def capture(self, owner: CodeReference, home: str) -> None:
@@ -75,17 +74,10 @@ class Dependency:
 
 
 def qualified_name(target: CodeReference) -> str:
+    """Return `module.qualname`; of a module its name."""
     if isinstance(target, ModuleType):
         return target.__name__
     return f"{module_name(target)}.{target.__qualname__}"
-
-
-def module_name(target: CodeReference) -> str:
-    if isinstance(target, ModuleType):
-        return target.__name__
-    if isinstance(target, FunctionType):
-        return str(target.__globals__.get("__name__", ""))
-    return target.__module__
 
 
 def _is_named_builtin(value: object) -> bool:
@@ -93,6 +85,7 @@ def _is_named_builtin(value: object) -> bool:
 
 
 def dependencies_of(target: CodeReference) -> Iterator[Dependency]:
+    """Iterate over the direct dependencies, not captured yet."""
     if isinstance(target, FunctionType):
         return _function_dependencies(target)
     if isinstance(target, type):
@@ -141,7 +134,7 @@ def _function_dependencies(function: FunctionType) -> Iterator[Dependency]:
 
 
 class _DottedName:
-    """A dotted name that a function reads: followed as far as it leads through modules whose code is read."""
+    """A dotted name that a function reads, resolved as far as it leads through modules whose code is read."""
 
     def __init__(self, names: tuple[str, ...], root: ReadDependency, home: str) -> None:
         self._names, self._root, self._home = names, root, home
@@ -149,19 +142,19 @@ class _DottedName:
     def dependency(self, kind: str, function: FunctionType) -> Dependency:
         try:
             used = self._resolve(function)[1]
-        except Unfingerprintable:  # told when it is fetched, with the label
+        except Unfingerprintable:  # raised again when it is captured, with the label
             used = len(self._names)
         return Dependency(f"{kind} {'.'.join(self._names[:used])}", lambda function: self._resolve(function)[0])
 
     def _resolve(self, function: FunctionType) -> tuple[object, int]:
-        """What it leads to, and how many of the names that takes."""
+        """Return the value it leads to, and the number of names used to reach it."""
         value, used = self._root(function), 1
         while isinstance(value, ModuleType) and used < len(self._names):
             name = self._names[used]
             if module_release(value.__name__, self._home) is not None:
                 _refuse_untraceable(value.__name__, name)
                 break
-            # a module's `__getattr__` is not asked: it is code that is read itself
+            # a module's `__getattr__` is not called, but read as code
             value = _attribute_value(name if name in vars(value) else "__getattr__", value)
             used += 1
         if any(value is one for one in _UNTRACEABLE):
@@ -175,14 +168,14 @@ def _refuse_untraceable(module: str, name: str) -> None:
 
 
 def _installed_release(module: str, names: tuple[str, ...], function: FunctionType) -> object:
-    """The release of a module the body imports, of which it may use these names."""
+    """Return the release of a module the function imports.  `names`: those it may use of it."""
     for name in names:
         _refuse_untraceable(module, name)
     return module_release(module, top_level_package(module_name(function)))
 
 
 def _import_module(module: str, name: str, _: FunctionType) -> object:
-    """The module, imported as the body would do it; with the submodule if the name is one."""
+    """Import a module as the function would; `name` may be a submodule.  Raises Unfingerprintable."""
     try:
         found = sys.modules.get(module) or importlib.import_module(module)
         if name and not hasattr(found, name) and importlib.util.find_spec(f"{module}.{name}") is not None:
@@ -204,7 +197,7 @@ def _keyword_default_value(name: str, function: FunctionType) -> object:
 def _closure_value(k: int, function: FunctionType) -> object:
     try:
         return (function.__closure__ or ())[k].cell_contents
-    except (IndexError, ValueError):  # its code was replaced; not assigned yet
+    except (IndexError, ValueError):  # the code was replaced, or the variable is not assigned yet
         return _MISSING
 
 
@@ -236,12 +229,12 @@ def _attribute_names(cls: type) -> list[str]:
 
 
 def _is_pydantic_internal(name: str) -> bool:
-    """What pydantic makes of the fields and validators."""
+    """Return True for attributes that pydantic derives from fields and validators."""
     return name.startswith("__pydantic_") and name != "__pydantic_fields__"
 
 
 def _pydantic_validators(cls: Any) -> object:
-    """What pydantic knows of decorated methods, without the address of the class that is in it."""
+    """Return pydantic's records of decorated methods, without the address of the class they contain."""
     infos = cls.__pydantic_decorators__
     kinds = {field.name: getattr(infos, field.name) for field in dataclasses.fields(infos)}
     return {kind: {name: one.info for name, one in found.items()} for kind, found in kinds.items()}

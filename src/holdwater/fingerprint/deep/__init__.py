@@ -1,1 +1,0 @@
-"""Fingerprints of everything a function depends on: its code, helpers, globals and bound values."""
