@@ -8,28 +8,28 @@ from collections.abc import Callable
 from holdwater.kernel import CompiledPlan, Machine, compile_plan
 from holdwater.model.commands import Execute
 from holdwater.model.events import Started, Succeeded
-from holdwater.model.plan import Node, Plan, Read
+from holdwater.model.plan import Plan, PlanNode, Read
 from holdwater.model.rules import After, AllOf, Open
 
 
 def chain(n: int) -> Plan:
-    def node(i: int) -> Node:
+    def node(i: int) -> PlanNode:
         before = f"n{i - 1}"
-        return Node(f"n{i}", after=(before,) if i else (), ready=After(before) if i else None, writes=(f"n{i}",))
+        return PlanNode(f"n{i}", after=(before,) if i else (), ready=After(before) if i else None, writes=(f"n{i}",))
 
     return Plan("chain", tuple(map(node, range(n))))
 
 
 def fan(n: int) -> Plan:
-    middle = tuple(Node(f"m{i}", after=("first",), ready=After("first"), writes=(f"m{i}",)) for i in range(n))
+    middle = tuple(PlanNode(f"m{i}", after=("first",), ready=After("first"), writes=(f"m{i}",)) for i in range(n))
     names = tuple(m.name for m in middle)
-    last = Node("last", after=names, ready=AllOf(tuple(map(After, names))), writes=("last",))
-    return Plan("fan", (Node("first", writes=("first",)), *middle, last))
+    last = PlanNode("last", after=names, ready=AllOf(tuple(map(After, names))), writes=("last",))
+    return Plan("fan", (PlanNode("first", writes=("first",)), *middle, last))
 
 
 def loop(turns: int) -> Plan:
-    step = Node("step", ready=Open("gate", "step"), reads=(Read("x", ("x",)),), writes=("x",), gates=("gate",))
-    gate = Node("gate", reads=(Read("x", ("x",)),), targets=("step", "END"))
+    step = PlanNode("step", ready=Open("gate", "step"), reads=(Read("x", ("x",)),), writes=("x",), gates=("gate",))
+    gate = PlanNode("gate", reads=(Read("x", ("x",)),), targets=("step", "END"))
     return Plan("loop", (step, gate), style="graphs", inputs=("x",), max_iterations=2 * turns + 10)
 
 

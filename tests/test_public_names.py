@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from typing import Final
 
 import holdwater
+
+ROOT: Final = Path(holdwater.__file__).parent
+PACKAGES: Final = (
+    "", "caching", "events", "graphs", "runners.graphs", "runners.steps", "schedules", "steps", "storage", "tasks",
+)  # fmt: skip
+"""packages with an `__all__`"""
 
 
 def test_every_name_can_be_imported() -> None:
@@ -13,8 +23,35 @@ def test_every_name_can_be_imported() -> None:
 
 
 def test_type_checkers_see_the_same_names() -> None:
-    assert holdwater.__file__ is not None
-    tree = ast.parse(Path(holdwater.__file__).read_text(encoding="utf-8"))
+    tree = ast.parse((ROOT / "__init__.py").read_text(encoding="utf-8"))
     guard = next(one for one in tree.body if isinstance(one, ast.If))
     seen = {alias.name for one in guard.body if isinstance(one, ast.ImportFrom) for alias in one.names}
     assert seen | {"__version__"} == set(holdwater.__all__)
+
+
+def _iter_modules() -> Iterator[tuple[str, ast.Module]]:
+    """Every module of the package but those of `compat`, whose names are the originals'."""
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        if parts[0] != "compat":
+            name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+            yield name, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def test_no_two_classes_have_one_name() -> None:
+    modules = defaultdict[str, list[str]](list)
+    for module, tree in _iter_modules():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                modules[node.name].append(module)
+    assert {"Graph", "Step", "TaskWorkflow"} <= modules.keys()
+    assert {name: found for name, found in modules.items() if len(found) > 1} == {}
+
+
+def test_a_public_name_means_one_thing_wherever_it_can_be_imported() -> None:
+    meanings = defaultdict[str, dict[int, str]](dict)
+    for package in PACKAGES:
+        module = import_module(f"holdwater.{package}".rstrip("."))
+        for name in module.__all__:
+            meanings[name].setdefault(id(getattr(module, name)), package)
+    assert {name: found for name, found in meanings.items() if len(found) > 1} == {}

@@ -116,7 +116,7 @@ if TYPE_CHECKING:
     from holdwater.runners.steps import WorkflowRunner, WorkflowRunnerConfig
     from holdwater.runners.tasks.config import DefaultRunnerConfig
     from holdwater.runners.tasks.default_runner import DefaultRunner, WorkflowHandle
-    from holdwater.runners.tasks.results import PipelineResult, RunSummary, TaskResult, WorkflowResult
+    from holdwater.runners.tasks.results import PipelineResult, RunSummary, TaskResult
     from holdwater.runs.pauses import Pause
     from holdwater.runtime.executors.base import (
         ExecutorBackend,
@@ -133,9 +133,9 @@ if TYPE_CHECKING:
     from holdwater.tasks import (
         Context,
         TaskNamespace,
-        Workflow,
+        TaskWorkflow,
         WorkflowBuilder,
-        WorkflowContext,
+        WorkflowNamespace,
         all_of,
         always,
         any_of,
@@ -250,6 +250,7 @@ __all__ = [
     "TaskNotPortable",
     "TaskResult",
     "TaskReturnError",
+    "TaskWorkflow",
     "Tenant",
     "TenantConfig",
     "TenantCredentials",
@@ -260,13 +261,11 @@ __all__ = [
     "TriggerResult",
     "TypedEventProcessor",
     "WorkerCrashed",
-    "Workflow",
     "WorkflowBuilder",
-    "WorkflowContext",
     "WorkflowError",
     "WorkflowHandle",
+    "WorkflowNamespace",
     "WorkflowNotFound",
-    "WorkflowResult",
     "WorkflowRunner",
     "WorkflowRunnerConfig",
     "__version__",
@@ -426,7 +425,6 @@ _EXPORTS = {
         "PipelineResult",
         "RunSummary",
         "TaskResult",
-        "WorkflowResult",
     ),
     "holdwater.runs.pauses": ("Pause",),
     "holdwater.runtime.executors.base": (
@@ -453,9 +451,9 @@ _EXPORTS = {
     "holdwater.tasks": (
         "Context",
         "TaskNamespace",
-        "Workflow",
+        "TaskWorkflow",
         "WorkflowBuilder",
-        "WorkflowContext",
+        "WorkflowNamespace",
         "all_of",
         "always",
         "any_of",

@@ -15,21 +15,21 @@ from holdwater.demo import weather
 from holdwater.demo.files import read_effects
 from holdwater.demo.run import WORKFLOW_NAME, initial_context
 from holdwater.runners.tasks.default_runner import DefaultRunner
-from holdwater.runners.tasks.results import WorkflowResult
+from holdwater.runners.tasks.results import PipelineResult
 from tests.demo.figures import CSV
 
 PAUSE_SECONDS = 0.1
 SKIPPED = {"repair", "mild_note"}
 
 
-def run_demo(directory: Path, pause_seconds: float = 0, **extra: str) -> WorkflowResult:
+def run_demo(directory: Path, pause_seconds: float = 0, **extra: str) -> PipelineResult:
     with DefaultRunner(f"sqlite:///{directory}/demo.db") as runner:
         return runner.execute(
             WORKFLOW_NAME, {**initial_context(directory, pause_seconds), **extra}, idempotency_key="demo"
         )
 
 
-def statuses(result: WorkflowResult) -> dict[str, set[str]]:
+def statuses(result: PipelineResult) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for task in result.task_results:
         found.setdefault(task.status, set()).add(task.task_name)

@@ -53,7 +53,7 @@ def has_no_violations(runner: DefaultRunner) -> bool:
     return [str(v) for v in StoreChecker(engine.store, engine.clock.now).find_violations()] == []
 
 
-def tasks_of(result: holdwater.WorkflowResult) -> dict[str, str]:
+def tasks_of(result: holdwater.PipelineResult) -> dict[str, str]:
     return {t.task_name: t.status for t in result.task_results}
 
 

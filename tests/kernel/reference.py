@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from holdwater.model.plan import Node, Plan
+from holdwater.model.plan import Plan, PlanNode
 from holdwater.model.rules import After, AllOf, AnyOf, HasRun, Not, Open, Rule, Value
 from tests.kernel.styles.program import Done
 
@@ -189,7 +189,7 @@ class Reference:
                 return skipped
             skipped |= more
 
-    def _wants(self, node: Node) -> bool:
+    def _wants(self, node: PlanNode) -> bool:
         if not self._holds(node.ready, node.name):
             return False
         if not self.fired[node.name]:
@@ -261,10 +261,10 @@ class Reference:
             self.opened[name] = set(done.decision)
             self.decided[name] = done.decision
 
-    def _versions(self, node: Node) -> list[int]:
+    def _versions(self, node: PlanNode) -> list[int]:
         return [max((self.cells.get(c, (0, None))[0] for c in r.cells), default=0) for r in node.reads]
 
-    def _changed(self, node: Node, since: list[int]) -> bool:
+    def _changed(self, node: PlanNode, since: list[int]) -> bool:
         return any(r.refires and n != s for r, n, s in zip(node.reads, self._versions(node), since, strict=True))
 
     def _is_open(self, name: str) -> bool:
@@ -276,13 +276,13 @@ class Reference:
             for g in self.nodes[name].gates
         )
 
-    def _must_wait(self, node: Node, since: list[int]) -> bool:
+    def _must_wait(self, node: PlanNode, since: list[int]) -> bool:
         return any(r.newer and n <= s for r, n, s in zip(node.reads, self._versions(node), since, strict=True))
 
-    def _fed(self, node: Node) -> bool:
+    def _fed(self, node: PlanNode) -> bool:
         return all(r.optional or version for r, version in zip(node.reads, self._versions(node), strict=True))
 
-    def _view(self, node: Node) -> dict[str, Any]:
+    def _view(self, node: PlanNode) -> dict[str, Any]:
         latest = {r.name: max((self.cells.get(c, (0, None)) for c in r.cells), key=lambda x: x[0]) for r in node.reads}
         return {name: value for name, (stamp, value) in latest.items() if stamp}
 

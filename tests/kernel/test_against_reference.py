@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from holdwater.kernel import Machine
-from holdwater.model.plan import Node, Plan, Read
+from holdwater.model.plan import Plan, PlanNode, Read
 from holdwater.model.rules import (
     FAILED,
     MISSING,
@@ -229,7 +229,7 @@ def wild_plans(draw: st.DrawFn) -> tuple[Program, dict[str, Any]]:
             for j in range(draw(st.integers(0, 2)))
         ]  # fmt: skip
         nodes.append(
-            Node(
+            PlanNode(
                 name,
                 after=tuple(draw(st.lists(st.sampled_from(names[:k]), max_size=1))) if k else (),
                 ready=AllOf(tuple(rules)) if rules else None,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from holdwater.errors import WorkflowError
 from holdwater.kernel import Machine, compile_plan
 from holdwater.model.events import Started
-from holdwater.model.plan import Node, Plan, Read
+from holdwater.model.plan import Plan, PlanNode, Read
 from holdwater.model.rules import SETTLED, After, AllOf, AnyOf, HasRun, Not, Open, Rule, Value
 from tests.kernel.programs import CASES, Case
 
@@ -36,7 +36,7 @@ rules = st.recursive(
     max_leaves=6,
 )
 nodes = st.builds(
-    Node,
+    PlanNode,
     name=names,
     kind=st.sampled_from(["call", "ask", "wait", "interrupt", "fan_out"]),
     after=some_names,
@@ -89,14 +89,14 @@ def test_a_structure_is_for_ever() -> None:
     plan = Plan(
         "order",
         (
-            Node("charge", reads=(Read("amount", ("amount",)),), writes=("receipt",)),
-            Node(
+            PlanNode("charge", reads=(Read("amount", ("amount",)),), writes=("receipt",)),
+            PlanNode(
                 "ship",
                 after=("charge",),
                 ready=AllOf((After("charge"), Value("stock", "greater_than", 0))),
                 otherwise="upstream_failed",
             ),
-            Node("tell", kind="ask", ready=Not(HasRun("ship", negated=True)), on_error="ignore"),
+            PlanNode("tell", kind="ask", ready=Not(HasRun("ship", negated=True)), on_error="ignore"),
         ),
         inputs=("amount",),
     )
@@ -114,8 +114,8 @@ def test_a_structure_is_for_ever() -> None:
     ids=lambda change: next(iter(change)),
 )  # fmt: skip
 def test_every_part_of_a_node_is_in_the_structure(change: dict[str, Any]) -> None:
-    b = Node("b", after=("a",), ready=After("a"), reads=(Read("x", ("a",)),), writes=("b",))
-    plan = Plan("p", (Node("a", writes=("a",)), b))
+    b = PlanNode("b", after=("a",), ready=After("a"), reads=(Read("x", ("a",)),), writes=("b",))
+    plan = Plan("p", (PlanNode("a", writes=("a",)), b))
     assert replace(plan, nodes=(plan.nodes[0], replace(b, **change))).structure != plan.structure
     assert replace(plan, nodes=(plan.nodes[0], replace(b))).structure == plan.structure
 
@@ -123,30 +123,30 @@ def test_every_part_of_a_node_is_in_the_structure(change: dict[str, Any]) -> Non
 # -- compiled plans
 
 
-def _lay_out(*nodes: Node, **kw: Any) -> Any:
+def _lay_out(*nodes: PlanNode, **kw: Any) -> Any:
     return compile_plan(Plan("p", nodes, **kw))
 
 
-LOOP = (Node("a", after=("b",)), Node("b", after=("a",)))
+LOOP = (PlanNode("a", after=("b",)), PlanNode("b", after=("a",)))
 
 
 @pytest.mark.parametrize(
     ("nodes", "kw", "complaint"),
     [
-        ((Node("a"), Node("a")), {}, "two nodes named 'a'"),
-        ((Node("a", after=("z",)),), {}, "'a' names 'z'"),
-        ((Node("a", ready=After("z")),), {}, "'a' names 'z'"),
-        ((Node("a", ready=AllOf((Not(HasRun("z")),))),), {}, "'a' names 'z'"),
-        ((Node("a", ready=Open("z", "a")),), {}, "'a' names 'z'"),
-        ((Node("g", targets=("a",)), Node("a", ready=Open("g", "z"))), {}, "'a' names 'z'"),
-        ((Node("a", gates=("z",)),), {}, "'a' names 'z'"),
-        ((Node("a", writes=("c",)), Node("b", writes=("c",))), {}, "'a' and 'b' both write 'c'"),
-        ((Node("a"),), {"inputs": ("x",), "aliases": {"x": "c"}}, "'x'.*'c'"),
+        ((PlanNode("a"), PlanNode("a")), {}, "two nodes named 'a'"),
+        ((PlanNode("a", after=("z",)),), {}, "'a' names 'z'"),
+        ((PlanNode("a", ready=After("z")),), {}, "'a' names 'z'"),
+        ((PlanNode("a", ready=AllOf((Not(HasRun("z")),))),), {}, "'a' names 'z'"),
+        ((PlanNode("a", ready=Open("z", "a")),), {}, "'a' names 'z'"),
+        ((PlanNode("g", targets=("a",)), PlanNode("a", ready=Open("g", "z"))), {}, "'a' names 'z'"),
+        ((PlanNode("a", gates=("z",)),), {}, "'a' names 'z'"),
+        ((PlanNode("a", writes=("c",)), PlanNode("b", writes=("c",))), {}, "'a' and 'b' both write 'c'"),
+        ((PlanNode("a"),), {"inputs": ("x",), "aliases": {"x": "c"}}, "'x'.*'c'"),
         ((LOOP[0], replace(LOOP[1], kind="wait")), {}, "'b' is in a loop"),
         ((LOOP[0], replace(LOOP[1], ready=Not(Value("x", "exists")))), {}, "'b' is in a loop"),
     ],
 )
-def test_compiling_refuses(nodes: tuple[Node, ...], kw: dict[str, Any], complaint: str) -> None:
+def test_compiling_refuses(nodes: tuple[PlanNode, ...], kw: dict[str, Any], complaint: str) -> None:
     with pytest.raises(WorkflowError, match=complaint):
         _lay_out(*nodes, **kw)
 

@@ -15,7 +15,7 @@ from holdwater.model import events as ev
 from holdwater.model.commands import AwaitChildren, Execute, Wake
 from holdwater.model.events import Event
 from holdwater.model.fanout import ChildResult
-from holdwater.model.plan import Node, OnError, Plan
+from holdwater.model.plan import OnError, Plan, PlanNode
 from holdwater.model.time import Micros
 from tests.kernel.drivers import Chaos, outcome
 from tests.kernel.journal import decode, fold, same
@@ -29,8 +29,8 @@ from tests.suite.effort import property_test
 
 def begun(on_error: OnError = "stop", beside: bool = False) -> Machine:
     """A run whose only node, or one of two, is a fan that is about to ask for children."""
-    nodes = [Node("fan", kind="fan_out", writes=("all",), on_error=on_error)]
-    nodes += [Node("beside", writes=("b",), on_error="stop")] if beside else []
+    nodes = [PlanNode("fan", kind="fan_out", writes=("all",), on_error=on_error)]
+    nodes += [PlanNode("beside", writes=("b",), on_error="stop")] if beside else []
     m = Machine(compile_plan(Plan("family", tuple(nodes))))
     m.apply(ev.Started({}))
     return m
@@ -237,7 +237,7 @@ def test_children_and_a_person_pause_a_run_apart() -> None:
 
 def test_an_early_word_does_not_wake_a_run_whose_children_rest() -> None:
     program = CASES["graphs: interrupts"].program
-    plan = replace(program.plan, nodes=(*program.plan.nodes, Node("fan", kind="fan_out")))
+    plan = replace(program.plan, nodes=(*program.plan.nodes, PlanNode("fan", kind="fan_out")))
     m = Machine(compile_plan(plan))
     m.apply(ev.Started({"topic": "t"}))
     fan = m.compiled_plan.index["fan"]
@@ -493,7 +493,7 @@ def test_families(program: Program, seed: int, data: st.DataObject) -> None:
 
 def test_values_are_opaque() -> None:
     """What children begin with, what they come to, and what is asked."""
-    plan = Plan("opaque", (Node("fan", kind="fan_out"), Node("who", kind="interrupt", writes=("who",))))
+    plan = Plan("opaque", (PlanNode("fan", kind="fan_out"), PlanNode("who", kind="interrupt", writes=("who",))))
     m = Machine(compile_plan(plan))
     events: list[Event] = [
         ev.Started({}),

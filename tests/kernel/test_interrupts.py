@@ -10,7 +10,7 @@ import pytest
 from holdwater.kernel import Machine, compile_plan
 from holdwater.model import events as ev
 from holdwater.model.commands import Execute
-from holdwater.model.plan import Node, Plan
+from holdwater.model.plan import Plan, PlanNode
 from holdwater.model.time import Micros
 from tests.kernel.drivers import Chaos, attempt, outcome, run
 from tests.kernel.programs import CASES
@@ -20,7 +20,7 @@ from tests.kernel.test_fence import refused
 
 
 def begun() -> Machine:
-    m = Machine(compile_plan(Plan("one", (Node("who", kind="interrupt", writes=("who",)),))))
+    m = Machine(compile_plan(Plan("one", (PlanNode("who", kind="interrupt", writes=("who",)),))))
     m.apply(ev.Started({}))
     return m
 

@@ -11,7 +11,7 @@ from holdwater.kernel import Machine, compile_plan, reset
 from holdwater.model import events as ev
 from holdwater.model.commands import AwaitChildren, Execute, Wake
 from holdwater.model.events import Event
-from holdwater.model.plan import Node, Plan, Read
+from holdwater.model.plan import Plan, PlanNode, Read
 from holdwater.model.rules import AllOf, Value
 from holdwater.model.time import Micros
 from tests.kernel.drivers import Chaos, attempt, child_moves, outcome, run
@@ -104,7 +104,7 @@ def test_a_running_run_is_left_alone() -> None:
 
 
 def test_an_input_nobody_reads_changes_nothing() -> None:
-    plan = Plan("deaf", (Node("a", writes=("a",)),), inputs=("x",))
+    plan = Plan("deaf", (PlanNode("a", writes=("a",)),), inputs=("x",))
     m = Machine(compile_plan(plan))
     m.apply(ev.Started({"x": 1}))
     m.apply(ev.Succeeded(0, 1, ("v",)))
@@ -169,7 +169,7 @@ def test_an_ignored_failure_that_reads_the_input_is_tried_again() -> None:
 
 
 def test_a_rule_over_values_is_asked_again() -> None:
-    node = Node("a", ready=AllOf((Value("x", "exists"),)), reads=(Read("x", ("x",)),))
+    node = PlanNode("a", ready=AllOf((Value("x", "exists"),)), reads=(Read("x", ("x",)),))
     m = Machine(compile_plan(Plan("ruled", (node,), inputs=("x",))))
     m.apply(ev.Started({"x": 1}))
     m.apply(ev.RuleEvaluated(0, (True,)))

@@ -12,7 +12,7 @@ import pytest
 
 from holdwater.kernel import Machine, compile_plan
 from holdwater.model import events as ev
-from holdwater.model.plan import Node, Plan, Read
+from holdwater.model.plan import Plan, PlanNode, Read
 from holdwater.model.rules import After, AllOf, AnyOf, Open
 from tests.kernel.journal import encode, fold, same
 
@@ -34,16 +34,16 @@ def _started(plan: Plan, **inputs: Any) -> Machine:
 
 
 def _chain(n: int) -> Plan:
-    def link(i: int) -> Node:
-        return Node(f"n{i}", ready=After(f"n{i - 1}"), reads=(Read("x", (f"v{i - 1}",)),), writes=(f"v{i}",))
+    def link(i: int) -> PlanNode:
+        return PlanNode(f"n{i}", ready=After(f"n{i - 1}"), reads=(Read("x", (f"v{i - 1}",)),), writes=(f"v{i}",))
 
-    return Plan("chain", (Node("n0", writes=("v0",)), *map(link, range(1, n))))
+    return Plan("chain", (PlanNode("n0", writes=("v0",)), *map(link, range(1, n))))
 
 
 def _fan_in(n: int) -> Plan:
-    wide = [Node(f"n{i}", writes=(f"v{i}",)) for i in range(n)]
+    wide = [PlanNode(f"n{i}", writes=(f"v{i}",)) for i in range(n)]
     names = tuple(w.name for w in wide)
-    join = Node("join", after=names, ready=AllOf(tuple(map(After, names))))
+    join = PlanNode("join", after=names, ready=AllOf(tuple(map(After, names))))
     return Plan("fan in", (*wide, join))
 
 
@@ -54,7 +54,7 @@ def _gates(n: int) -> Plan:
     for i, name in enumerate(names):
         above = names[i - 1 : i] if i else []
         nodes.append(
-            Node(
+            PlanNode(
                 name,
                 ready=AnyOf(tuple(Open(g, name) for g in above)) if above else None,
                 gates=tuple(above),
@@ -67,8 +67,8 @@ def _gates(n: int) -> Plan:
 def _ring_of_gates(n: int) -> Plan:
     """The same gates inside one loop: `f` leads back to the first of them."""
     *gates, last = _gates(n).nodes
-    first = Node(gates[0].name, reads=(Read("x", ("x", "f/x")),), targets=gates[0].targets)
-    last = Node(last.name, ready=last.ready, gates=last.gates, writes=("f/x",))
+    first = PlanNode(gates[0].name, reads=(Read("x", ("x", "f/x")),), targets=gates[0].targets)
+    last = PlanNode(last.name, ready=last.ready, gates=last.gates, writes=("f/x",))
     return Plan("ring", (first, *gates[1:], last), inputs=("x",))
 
 
@@ -99,7 +99,8 @@ def test_a_chain_of_ten_thousand() -> None:
 def test_a_chain_that_is_cut_at_its_head() -> None:
     plan = _chain(10_000)
     nodes = tuple(
-        Node(n.name, ready=n.ready, otherwise="upstream_failed", writes=n.writes, on_error="fail") for n in plan.nodes
+        PlanNode(n.name, ready=n.ready, otherwise="upstream_failed", writes=n.writes, on_error="fail")
+        for n in plan.nodes
     )
     m = _started(Plan("cut", nodes))
     m.apply(ev.Failed(0, 1, "E", "e"))
@@ -189,8 +190,8 @@ def test_a_turn_of_a_loop_costs_the_same_however_many_went_before() -> None:
     plan = Plan(
         "spin",
         (
-            Node("inc", reads=(Read("n", ("n",)),), writes=("n",), gates=("g",), ready=Open("g", "inc")),
-            Node("g", reads=(Read("n", ("n",)),), targets=("inc", "END")),
+            PlanNode("inc", reads=(Read("n", ("n",)),), writes=("n",), gates=("g",), ready=Open("g", "inc")),
+            PlanNode("g", reads=(Read("n", ("n",)),), targets=("inc", "END")),
         ),
         inputs=("n",),
         max_iterations=10**9,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from holdwater.kernel import Machine, compile_plan
 from holdwater.model import events as ev
 from holdwater.model.commands import Execute
-from holdwater.model.plan import Node, OnError, Plan
+from holdwater.model.plan import OnError, Plan, PlanNode
 from tests.kernel.journal import encode, fold, same
 from tests.kernel.test_fence import refused
 from tests.kernel.test_scale import _operations
@@ -23,7 +23,7 @@ Pairs = tuple[str, ...]
 
 def sequence(count: int, on_error: Mapping[int, OnError] | None = None) -> Plan:
     nodes = tuple(
-        Node(
+        PlanNode(
             f"n{i}",
             after=(f"n{i - 1}",) if i else (),
             writes=(f"v{i}",),

@@ -7,14 +7,14 @@ from typing import Any, cast
 import pytest
 
 from holdwater.errors import WorkflowNotFound
-from holdwater.model.plan import Node, Plan
+from holdwater.model.plan import Plan, PlanNode
 from holdwater.model.ports import WorkflowDefinition
 from holdwater.model.registry import Registry
 
 
 class Known:
     def __init__(self, name: str) -> None:
-        self.plan = Plan(name, (Node("x"),))
+        self.plan = Plan(name, (PlanNode("x"),))
 
 
 def known(name: str) -> WorkflowDefinition:

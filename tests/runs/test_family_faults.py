@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import pytest
 
 import holdwater.engine.engine
-from holdwater import DefaultRunner, DefaultRunnerConfig, WorkflowHandle, WorkflowResult
+from holdwater import DefaultRunner, DefaultRunnerConfig, PipelineResult, WorkflowHandle
 from holdwater.errors import StoreUnavailable
 from holdwater.graphs import Graph, InterruptNode, node, register_graph
 from holdwater.model.registry import registry
@@ -113,7 +113,7 @@ def retry_while_unavailable(call: Callable[[], T]) -> T:
     raise AssertionError("never accepted")
 
 
-def wait_for_result(runner: DefaultRunner, run_id: str) -> WorkflowResult:
+def wait_for_result(runner: DefaultRunner, run_id: str) -> PipelineResult:
     return retry_while_unavailable(lambda: runner.handle(run_id).result(SIGNAL_TIMEOUT_SECONDS))
 
 

@@ -28,7 +28,7 @@ from holdwater.steps import (
     ErrorCategory,
     ErrorPolicy,
     LambdaStep,
-    PipelineResult,
+    PipelineRunResult,
     QualityMetrics,
     Step,
     StepResult,
@@ -75,9 +75,9 @@ def run(monkeypatch: pytest.MonkeyPatch, calls: list[str], tmp_path: Path) -> It
         def __init__(self, params: Config) -> None:
             self.params = params
 
-        def run(self) -> PipelineResult:
+        def run(self) -> PipelineRunResult:
             calls.append("my.pipeline")
-            return PipelineResult(metrics={"rows": 3, "key": self.params.get("key")})
+            return PipelineRunResult(metrics={"rows": 3, "key": self.params.get("key")})
 
     def my_lambda_fn(ctx: Context, config: Config) -> StepResult:
         calls.append("step2")

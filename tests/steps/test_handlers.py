@@ -10,7 +10,6 @@ from holdwater.errors import WorkflowError
 from holdwater.steps import (
     ErrorCategory,
     ErrorPolicy,
-    LambdaStepResult,
     QualityMetrics,
     QualityThresholds,
     RetryPolicy,
@@ -47,7 +46,7 @@ def test_a_config_that_is_changed_is_not_the_steps() -> None:
 
 @pytest.mark.parametrize(
     ("given", "output"),
-    [(None, {}), ({"n": 1}, {"n": 1}), (StepResult.ok({"n": 2}), {"n": 2}), (LambdaStepResult.ok(), {})],
+    [(None, {}), ({"n": 1}, {"n": 1}), (StepResult.ok({"n": 2}), {"n": 2}), (StepResult.ok(), {})],
 )
 def test_what_a_handler_may_return(given: Any, output: Any) -> None:
     assert run_steps(Step.lambda_("a", lambda ctx, config: given)).context.outputs == {"a": output}

@@ -11,7 +11,7 @@ import pytest
 from holdwater.model.registry import registry
 from holdwater.steps import (
     Pipeline,
-    PipelineResult,
+    PipelineRunResult,
     PipelineStatus,
     RetryPolicy,
     Step,
@@ -70,8 +70,8 @@ def test_names_of_pipelines() -> None:
 
 @pipeline("class.pipeline")
 class Counting(Pipeline):
-    def run(self) -> PipelineResult:
-        return PipelineResult(PipelineStatus.COMPLETED, metrics={"count": self.params["n"] + 1})
+    def run(self) -> PipelineRunResult:
+        return PipelineRunResult(PipelineStatus.COMPLETED, metrics={"count": self.params["n"] + 1})
 
 
 class Running:
@@ -113,7 +113,7 @@ def test_one_that_raises() -> None:
 
 
 def test_one_that_says_it_failed() -> None:
-    done = run_steps(step(lambda params: PipelineResult("failed", error="no rows", error_category="DATA_QUALITY")))
+    done = run_steps(step(lambda params: PipelineRunResult("failed", error="no rows", error_category="DATA_QUALITY")))
     assert (done.error_kinds, done.error) == ({"p": "DATA_QUALITY"}, "no rows")
 
 
@@ -135,13 +135,13 @@ def test_a_dry_run_calls_nothing() -> None:
 
 class Submitting:
     def submit(self, pipeline: str, params: Mapping[str, Any] | None = None, lane: str = "normal") -> Any:
-        result = PipelineResult(metrics={"name": pipeline, **(params or {})})
+        result = PipelineRunResult(metrics={"name": pipeline, **(params or {})})
         return SimpleNamespace(status=PipelineStatus.COMPLETED, result=result, error=None)
 
 
 class ByRun:
-    def run(self, name: str, params: dict[str, Any]) -> PipelineResult:
-        return PipelineResult(metrics={"name": name, **params})
+    def run(self, name: str, params: dict[str, Any]) -> PipelineRunResult:
+        return PipelineRunResult(metrics={"name": name, **params})
 
 
 async def dispatch(name: str, params: dict[str, Any]) -> dict[str, Any]:

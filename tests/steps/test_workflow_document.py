@@ -129,7 +129,6 @@ def test_a_registered_workflow_is_found_by_runners() -> None:
 def test_all_names_can_be_imported() -> None:
     for name in holdwater.steps.__all__:
         assert getattr(holdwater.steps, name) is not None
-    assert holdwater.steps.LambdaStepResult is holdwater.steps.StepResult
     assert set(dir(holdwater.steps)) == set(holdwater.steps.__all__)
     with pytest.raises(AttributeError):
         _ = holdwater.steps.nothing

@@ -12,7 +12,7 @@ import pytest
 from holdwater.errors import ConfigError, WorkflowError, WorkflowNotFound
 from holdwater.model.policies import RetryPolicy
 from holdwater.model.registry import registry as process_wide
-from holdwater.tasks import Context, Workflow, WorkflowBuilder, register_workflow_constructor, task, task_success
+from holdwater.tasks import Context, TaskWorkflow, WorkflowBuilder, register_workflow_constructor, task, task_success
 from holdwater.tasks import TaskWorkflowDefinition as Program
 from tests.tasks.driver import KernelRun, get_definition, make_builder
 
@@ -309,7 +309,7 @@ def test_register_workflow_constructor() -> None:
     made, registry = make_builder()
     calls: list[int] = []
 
-    def construct() -> Workflow:
+    def construct() -> TaskWorkflow:
         calls.append(1)
         with made:
             task(id="x")(body)

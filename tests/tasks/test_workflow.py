@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from holdwater.errors import WorkflowError
-from holdwater.tasks import TaskNamespace, Workflow, WorkflowContext, task, task_failed
+from holdwater.tasks import TaskNamespace, TaskWorkflow, WorkflowNamespace, task, task_failed
 from tests.tasks.driver import make_builder
 
 
-def build_diamond(**options: Any) -> Workflow:
+def build_diamond(**options: Any) -> TaskWorkflow:
     made, _ = make_builder("d")
     with made:
         task(id="end", dependencies=["left", "right"], **options)(lambda c: None)
@@ -60,7 +60,7 @@ def test_a_label_cannot_break_out_of_the_chart() -> None:
 
 def build_single_task_workflow(
     name: str, function: Callable[..., Any], *, text: str = "", tag: str = "", **options: Any
-) -> Workflow:
+) -> TaskWorkflow:
     made, _ = make_builder(name)
     made.description(text).tag("t", tag)
     with made:
@@ -83,7 +83,7 @@ def test_fingerprints_say_what_changed() -> None:
     for value in (getattr(base, which) for which in prints):
         assert len(value) == 16
         assert int(value, 16) >= 0
-    cases: list[tuple[Workflow, set[str]]] = [
+    cases: list[tuple[TaskWorkflow, set[str]]] = [
         (build_single_task_workflow("w", one), set()),
         (build_single_task_workflow("w", two), {"code", "version"}),
         (build_single_task_workflow("w", one, retry_attempts=2), {"code", "version"}),
@@ -130,9 +130,9 @@ def test_namespaces() -> None:
     for text in ("", "a", "a::b::c", "a::b::c::d::e"):
         with pytest.raises(WorkflowError, match="Invalid namespace format"):
             TaskNamespace.from_string(text)
-    w = WorkflowContext("t", "p", "w")
+    w = WorkflowNamespace("t", "p", "w")
     assert (str(w), w.workflow_namespace()) == ("t::p::w", "t::p::w")
     assert w.task_namespace("x") == w.resolve_dependency("x") == w.resolve_dependency("t::p::w::x") == x
     assert w.contains_namespace(x)
     assert not w.contains_namespace(TaskNamespace("t", "p", "v", "x"))
-    assert w == WorkflowContext("t", "p", "w")
+    assert w == WorkflowNamespace("t", "p", "w")

@@ -23,7 +23,7 @@ from holdwater.cli.live_view import FINISHED_STATUSES, ProgressView
 if TYPE_CHECKING:
     from holdwater.runners.tasks.config import DefaultRunnerConfig
     from holdwater.runners.tasks.default_runner import DefaultRunner, WorkflowHandle
-    from holdwater.runners.tasks.results import WorkflowResult
+    from holdwater.runners.tasks.results import PipelineResult
     from holdwater.runs.pauses import Pause
 
 POLL_SECONDS: Final = 0.2
@@ -68,7 +68,7 @@ def run_and_watch(
     start: Callable[[DefaultRunner], WorkflowHandle],
     view: Callable[[], ProgressView],
     announce: Callable[[WorkflowHandle], None] = lambda handle: None,
-) -> tuple[WorkflowHandle, WorkflowResult, list[Pause]]:
+) -> tuple[WorkflowHandle, PipelineResult, list[Pause]]:
     """Open a runner, start or find a run, watch it to its end, or until it waits for a person: for these answers.
 
     `announce` is called when the run is known, and its id is said even if Ctrl-C comes then.
@@ -85,7 +85,7 @@ def _run_and_watch(
     start: Callable[[DefaultRunner], WorkflowHandle],
     view: Callable[[], ProgressView],
     announce: Callable[[WorkflowHandle], None],
-) -> tuple[WorkflowHandle, WorkflowResult, list[Pause]]:
+) -> tuple[WorkflowHandle, PipelineResult, list[Pause]]:
     from holdwater.runners.tasks.default_runner import DefaultRunner
 
     handle: WorkflowHandle | None = None
@@ -138,7 +138,7 @@ def exit_after_interrupt(interrupted: Interrupted) -> int:
     return interrupted.code
 
 
-def watch_run(handle: WorkflowHandle, view: ProgressView) -> WorkflowResult:
+def watch_run(handle: WorkflowHandle, view: ProgressView) -> PipelineResult:
     """Show a run until it has ended, or is paused and no body of it runs here: to leave earlier would cancel those."""
     while True:
         result = _watch_until_idle(handle, view)
@@ -159,7 +159,7 @@ def _is_executing_here(handle: WorkflowHandle) -> bool:
     return not (children.get("running") or children.get("paused"))
 
 
-def _watch_until_idle(handle: WorkflowHandle, view: ProgressView) -> WorkflowResult:
+def _watch_until_idle(handle: WorkflowHandle, view: ProgressView) -> PipelineResult:
     """Show a run until it has ended, is paused or waits for a person."""
     from holdwater.errors import StoreUnavailable
 
@@ -183,7 +183,7 @@ class _ResultWaiter:
     def __init__(self, handle: WorkflowHandle) -> None:
         self.finished = threading.Event()
         self._handle = handle
-        self._result: WorkflowResult | None = None
+        self._result: PipelineResult | None = None
         self._error: BaseException | None = None
 
     def start(self) -> None:
@@ -196,7 +196,7 @@ class _ResultWaiter:
             self._error = error
         self.finished.set()
 
-    def result(self) -> WorkflowResult:
+    def result(self) -> PipelineResult:
         if self._result is None:
             raise self._error or AssertionError
         return self._result
@@ -220,7 +220,7 @@ def continue_run(runner: DefaultRunner, run_id: str) -> WorkflowHandle:
     return handle
 
 
-def print_outcome(result: WorkflowResult, pauses: Sequence[Pause], database: str, resume_command: str) -> None:
+def print_outcome(result: PipelineResult, pauses: Sequence[Pause], database: str, resume_command: str) -> None:
     """How the run ended, or what it waits for.  `go_on`: the command that goes on with it."""
     took = f" after {format_duration(result.duration)}" if result.duration is not None else ""
     first, *more = truncate_lines(result.error_message or result.reason or "") or [""]
@@ -234,7 +234,7 @@ def print_outcome(result: WorkflowResult, pauses: Sequence[Pause], database: str
         click.echo(f"  it goes on with `{resume_command}`")
 
 
-def print_tracebacks(result: WorkflowResult, *, err: bool = False) -> None:
+def print_tracebacks(result: PipelineResult, *, err: bool = False) -> None:
     """Where each failed task failed, as it was recorded."""
     for task in result.task_results:
         if task.traceback:
@@ -243,7 +243,7 @@ def print_tracebacks(result: WorkflowResult, *, err: bool = False) -> None:
                 click.echo(f"  {truncate(line, MAX_TRACEBACK_LINE_CHARS)}", err=err)
 
 
-def print_traceback_hint(result: WorkflowResult, database: str) -> None:
+def print_traceback_hint(result: PipelineResult, database: str) -> None:
     """The command that shows the tracebacks, if there are any and the database outlives this process."""
     if result.end_time is None or not any(task.traceback for task in result.task_results):
         return
@@ -253,7 +253,7 @@ def print_traceback_hint(result: WorkflowResult, database: str) -> None:
     click.echo(f"  hint: {format_command('runs', 'show', result.run_id, database=database)} shows the traceback")
 
 
-def print_context(result: WorkflowResult, max_lines: int = MAX_CONTEXT_LINES) -> None:
+def print_context(result: PipelineResult, max_lines: int = MAX_CONTEXT_LINES) -> None:
     """The keys of the final context, with the beginnings of their values."""
     from holdwater.model.value_types.display import as_text
 
@@ -267,7 +267,7 @@ def print_context(result: WorkflowResult, max_lines: int = MAX_CONTEXT_LINES) ->
         click.echo(f"  and {pluralize(len(values) - max_lines, 'more key')}")
 
 
-def describe_progress(result: WorkflowResult) -> str:
+def describe_progress(result: PipelineResult) -> str:
     """How much of the run has a result already: `3 of 12 tasks (load, rain, merge)`."""
     tasks = result.task_results
     names = [t.task_name for t in tasks if t.status in FINISHED_STATUSES]
@@ -275,15 +275,15 @@ def describe_progress(result: WorkflowResult) -> str:
     return f"{len(names)} of {pluralize(len(tasks), 'task')}{listed}"
 
 
-def reload_result(database: str, run_id: str) -> WorkflowResult | None:
+def reload_result(database: str, run_id: str) -> PipelineResult | None:
     """A run as it is recorded, without a runner; None if that cannot be said (any more)."""
     from holdwater.errors import HoldwaterError
-    from holdwater.runners.tasks.results import WorkflowResult
+    from holdwater.runners.tasks.results import PipelineResult
     from holdwater.runs.loader import read_run
 
     try:
         with open_database.open_existing(database) as store:
-            return WorkflowResult(read_run(store, open_database.find_run(store, run_id)))
+            return PipelineResult(read_run(store, open_database.find_run(store, run_id)))
     except (CommandError, HoldwaterError):
         return None
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from holdwater.runners.tasks.results import TaskResult, WorkflowResult
+    from holdwater.runners.tasks.results import PipelineResult, TaskResult
 
 FINISHED_STATUSES: Final = ("Completed", "Failed", "Skipped", "Cancelled")
 _STYLES: Final = {
@@ -50,7 +50,7 @@ class ProgressView(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def show(self, run: WorkflowResult) -> None:
+    def show(self, run: PipelineResult) -> None:
         """The run as it is now."""
         ...
 
@@ -73,7 +73,7 @@ class SilentView:
     ) -> None:
         pass
 
-    def show(self, run: WorkflowResult) -> None:
+    def show(self, run: PipelineResult) -> None:
         pass
 
 
@@ -83,7 +83,7 @@ class LineView(SilentView):
     def __init__(self) -> None:
         self._last_shown: dict[str, tuple[str, int, int]] = {}
 
-    def show(self, run: WorkflowResult) -> None:
+    def show(self, run: PipelineResult) -> None:
         tasks = run.task_results
         width = min(40, max((len(t.task_name) for t in tasks), default=0))
         changed = [t for t in tasks if self._is_new(t)]
@@ -120,14 +120,14 @@ class TableView:
     ) -> None:
         self._live.__exit__(kind, error, trace)
 
-    def show(self, run: WorkflowResult) -> None:
+    def show(self, run: PipelineResult) -> None:
         tasks = run.task_results
         now = time.monotonic()
         running = {t.task_name for t in tasks if t.status == "Running"}
         self._running_since = {name: self._running_since.get(name, now) for name in running}
         self._live.update(self._render(run, tasks, now), refresh=True)
 
-    def _render(self, run: WorkflowResult, tasks: Sequence[TaskResult], now: float) -> RenderableType:
+    def _render(self, run: PipelineResult, tasks: Sequence[TaskResult], now: float) -> RenderableType:
         from rich.console import Group
         from rich.text import Text
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from holdwater.runners.tasks.default_runner import DefaultRunner, WorkflowHandle
-    from holdwater.runners.tasks.results import WorkflowResult
+    from holdwater.runners.tasks.results import PipelineResult
     from holdwater.runs.pauses import Pause
     from holdwater.tasks import Context
 
@@ -88,7 +88,7 @@ def run(
     return exit_codes.CODES_BY_STATUS.get(result.status, exit_codes.INTERNAL)
 
 
-def result_to_json(result: WorkflowResult, pauses: Sequence[Pause], *, typed: bool) -> dict[str, Any]:
+def result_to_json(result: PipelineResult, pauses: Sequence[Pause], *, typed: bool) -> dict[str, Any]:
     """The run as JSON data, with its final context and open pauses.  `typed`: values exactly as they are stored."""
     from holdwater.model.value_types.plain_json import as_json
 
@@ -97,7 +97,7 @@ def result_to_json(result: WorkflowResult, pauses: Sequence[Pause], *, typed: bo
     return {**result.to_dict(), "final_context": values, "pauses": pause_texts.pauses_to_json(pauses, typed=typed)}
 
 
-def _print_already_ended(result: WorkflowResult, key: str | None, resume_command: str, database: str) -> None:
+def _print_already_ended(result: PipelineResult, key: str | None, resume_command: str, database: str) -> None:
     """Say that the run had ended before, and how to try it again."""
     with_key = "" if key is None else f", with the key {escape_unsafe(key)!r}"
     click.echo(f"  it was executed earlier{with_key}; nothing was executed now")
@@ -157,7 +157,7 @@ class _RunStarter:
 
 def _run_and_watch(
     database: str, start: _RunStarter, timeout: float | None, as_json: bool
-) -> tuple[WorkflowResult, list[Pause]]:
+) -> tuple[PipelineResult, list[Pause]]:
     from holdwater.runners.tasks.config import DefaultRunnerConfig
 
     config = DefaultRunnerConfig(own_runs_only=True)

@@ -23,7 +23,7 @@ from holdwater.cli.live_view import describe_task
 from holdwater.model.statuses import STATUS_LABELS
 
 if TYPE_CHECKING:
-    from holdwater.runners.tasks.results import WorkflowResult
+    from holdwater.runners.tasks.results import PipelineResult
 
 NO_LIMIT: Final = 1 << 62
 
@@ -98,7 +98,7 @@ def list_(
 def show(run: str, database: str, as_json: bool, typed: bool) -> None:
     """Show one run with its tasks.  RUN is its id, the beginning or the end of it, or @last, the newest."""
     from holdwater.cli.run import result_to_json
-    from holdwater.runners.tasks.results import WorkflowResult
+    from holdwater.runners.tasks.results import PipelineResult
     from holdwater.runs.loader import RunReader
     from holdwater.runs.pauses import find_open_pauses
 
@@ -107,7 +107,7 @@ def show(run: str, database: str, as_json: bool, typed: bool) -> None:
         live = reader.read_run(open_database.find_run(store, run))
         pauses = find_open_pauses(live, reader.find_run)
         activity = listing.activity_text(store, live.row)
-    result = WorkflowResult(live)
+    result = PipelineResult(live)
     if as_json:
         click.echo(json.dumps(result_to_json(result, pauses, typed=typed), indent=2))
         return
@@ -121,7 +121,7 @@ def show(run: str, database: str, as_json: bool, typed: bool) -> None:
     follow.print_context(result, NO_LIMIT)
 
 
-def _header_lines(result: WorkflowResult, activity: str | None) -> Iterator[str]:
+def _header_lines(result: PipelineResult, activity: str | None) -> Iterator[str]:
     run = result.summary
     ended = f"{format_instant(run.end_time)} after {format_duration(result.duration)}" if run.end_time else None
     rows = [
@@ -153,7 +153,7 @@ def _multiline_rows(name: str, text: str | None) -> Iterator[tuple[str, str]]:
         yield (name if k == 0 else "", line)
 
 
-def _task_lines(result: WorkflowResult) -> Iterator[str]:
+def _task_lines(result: PipelineResult) -> Iterator[str]:
     tasks = result.task_results
     lines = align_columns(
         (escape_unsafe(t.task_name), t.status, format_instant(t.start_time), describe_task(t)) for t in tasks

@@ -19,8 +19,7 @@ from holdwater.graphs.nodes.gates import GateNode
 from holdwater.graphs.nodes.nested import GraphNode
 from holdwater.graphs.value_copies import copy_if_data
 from holdwater.kernel import CompiledPlan, compile_plan
-from holdwater.model.plan import Kind, Plan, Read
-from holdwater.model.plan import Node as PlanNode
+from holdwater.model.plan import Kind, Plan, PlanNode, Read
 from holdwater.model.rules import AllOf, AnyOf, HasRun, Not, Open, Rule
 
 if TYPE_CHECKING:

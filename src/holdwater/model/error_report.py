@@ -263,7 +263,7 @@ def full_name(error: BaseException) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Frame:
+class _FrameText:
     file: str
     line: int
     function: str
@@ -306,9 +306,9 @@ def _repeated(tbs: Iterable[TracebackType]) -> Iterator[str]:
             yield f"  [the frame above is repeated {times - REPEATED_FRAMES_LIMIT} more times]"
 
 
-def _frame(tb: TracebackType) -> _Frame:
+def _frame(tb: TracebackType) -> _FrameText:
     code, line = tb.tb_frame.f_code, tb.tb_lineno or 0
-    return _Frame(code.co_filename, line, code.co_name, _source(code.co_filename, line, tb.tb_frame.f_globals))
+    return _FrameText(code.co_filename, line, code.co_name, _source(code.co_filename, line, tb.tb_frame.f_globals))
 
 
 def _source(file: str, line: int, names: dict[str, Any]) -> str:

@@ -36,7 +36,7 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class PlanNode:
     """One thing that happens in a run.
 
     `after`: settled before this node is looked at (order, not success).  `ready`: decided once, when everything before
@@ -71,7 +71,7 @@ class Plan:
     """
 
     name: str
-    nodes: tuple[Node, ...]
+    nodes: tuple[PlanNode, ...]
     style: str = "tasks"
     inputs: tuple[str, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)
@@ -120,7 +120,7 @@ class Plan:
                 kw["ready"] = rules.from_data(row["ready"])
             if "reads" in row:
                 kw["reads"] = tuple(Read(r[0], tuple(r[1]), *r[2:]) for r in row["reads"])
-            nodes.append(Node(**kw))
+            nodes.append(PlanNode(**kw))
         return cls(
             data["name"],
             tuple(nodes),

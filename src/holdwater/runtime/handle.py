@@ -26,7 +26,7 @@ _wait_lock: Final = threading.Lock()
 """held for a moment by calls that begin or end to wait; one for all handles, because most never need it"""
 
 
-class AttemptInfo(Origin, Protocol):
+class RunningAttempt(Origin, Protocol):
     """The attempt a body belongs to, with its times in microseconds since the epoch."""
 
     @property
@@ -48,7 +48,7 @@ class SlotOwner(Protocol):
 
 
 class ChildRunResult(Protocol):
-    """What a child run came to; a `WorkflowResult`, which documents these members."""
+    """What a child run came to; a `PipelineResult`, which documents these members."""
 
     @property
     def run_id(self) -> str: ...
@@ -93,7 +93,7 @@ class TaskHandle:
     give it to a service that must act once.
     """
 
-    def __init__(self, attempt: AttemptInfo, slot_owner: SlotOwner) -> None:
+    def __init__(self, attempt: RunningAttempt, slot_owner: SlotOwner) -> None:
         self._attempt = attempt
         self._slot_owner = slot_owner
         self._cancel_requested = False

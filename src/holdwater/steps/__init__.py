@@ -32,10 +32,9 @@ if TYPE_CHECKING:
     from holdwater.steps.definition import StepsInput, StepsWorkflowDefinition
     from holdwater.steps.error_categories import ErrorCategory
     from holdwater.steps.execute import StepSettings, StepWrapper
-    from holdwater.steps.pipelines import Pipeline, PipelineResult, PipelineStatus, pipeline, pipeline_registry
+    from holdwater.steps.pipelines import Pipeline, PipelineRunResult, PipelineStatus, pipeline, pipeline_registry
     from holdwater.steps.quality import QualityMetrics, QualityThresholds
     from holdwater.steps.result import StepResult
-    from holdwater.steps.result import StepResult as LambdaStepResult
     from holdwater.steps.run_data import StepsRunData, StepsStyle
     from holdwater.steps.step import ChoiceStep, LambdaStep, MapStep, Step, WaitStep
     from holdwater.steps.workflow import Workflow, register_workflow
@@ -48,11 +47,10 @@ __all__ = [
     "ExecutionContext",
     "FallThroughWarning",
     "LambdaStep",
-    "LambdaStepResult",
     "MapStep",
     "Pipeline",
     "PipelineNotFound",
-    "PipelineResult",
+    "PipelineRunResult",
     "PipelineStatus",
     "QualityMetrics",
     "QualityThresholds",
@@ -106,7 +104,7 @@ _EXPORTS = {
     ),
     "holdwater.steps.pipelines": (
         "Pipeline",
-        "PipelineResult",
+        "PipelineRunResult",
         "PipelineStatus",
         "pipeline",
         "pipeline_registry",
@@ -115,10 +113,7 @@ _EXPORTS = {
         "QualityMetrics",
         "QualityThresholds",
     ),
-    "holdwater.steps.result": (
-        "LambdaStepResult",
-        "StepResult",
-    ),
+    "holdwater.steps.result": ("StepResult",),
     "holdwater.steps.run_data": (
         "StepsRunData",
         "StepsStyle",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from holdwater.model.plan import Node, OnError, Plan
+from holdwater.model.plan import OnError, Plan, PlanNode
 from holdwater.steps.base_step import BaseStep, ErrorPolicy
 from holdwater.steps.delta import INPUT_CELL, RESUME_PARAMS_CELL
 
@@ -22,7 +22,7 @@ def build_plan(name: str, steps: Sequence[BaseStep]) -> Plan:
     before: tuple[str, ...] = ()
     for step in steps:
         nodes.append(
-            Node(
+            PlanNode(
                 step.name,
                 kind="fan_out" if step.has_children else "call",
                 after=before,

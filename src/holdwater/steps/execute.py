@@ -16,7 +16,7 @@ from holdwater.model.registry import registry
 from holdwater.model.time import Micros
 from holdwater.steps.context import WorkflowContext
 from holdwater.steps.map_steps import execute_map, last_output
-from holdwater.steps.pipelines import PipelineResult, pipeline_registry, prepare_call, prepare_dispatch, run_pipeline
+from holdwater.steps.pipelines import PipelineRunResult, pipeline_registry, prepare_call, prepare_dispatch, run_pipeline
 from holdwater.steps.quality import QualityThresholds
 from holdwater.steps.result import StepResult, to_step_result
 from holdwater.steps.step import ChoiceStep, LambdaStep, MapStep, RunPipelineStep, Step, WaitStep
@@ -192,16 +192,16 @@ def _execute_child_workflow(
     outcome = (view.child_results or (None,))[0]
     if outcome is None or outcome.status != "completed":
         error = "it never ran" if outcome is None else outcome.error or outcome.status
-        result = PipelineResult("failed", error=f"workflow {name!r}: {error}", error_category="DEPENDENCY")
+        result = PipelineRunResult("failed", error=f"workflow {name!r}: {error}", error_category="DEPENDENCY")
         return _pipeline_step_result(result)
     if child.plan.style == "steps":
         metrics = last_output(outcome.values)
     else:
         metrics = {key: value.copy() for key, value in outcome.values.items()}
-    return _pipeline_step_result(PipelineResult("completed", metrics=metrics or {}))
+    return _pipeline_step_result(PipelineRunResult("completed", metrics=metrics or {}))
 
 
-def _pipeline_step_result(result: PipelineResult) -> StepResult:
+def _pipeline_step_result(result: PipelineRunResult) -> StepResult:
     if result.failed:
         return StepResult.fail(
             result.error or "the pipeline failed", result.error_category, {"pipeline_result": result.to_dict()}

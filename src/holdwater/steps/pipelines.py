@@ -31,7 +31,7 @@ class PipelineStatus(StrEnum):
 
 
 @dataclass(slots=True)
-class PipelineResult:
+class PipelineRunResult:
     """What a pipeline has come to.  `metrics` become the output of the step that ran it."""
 
     status: PipelineStatus | str = PipelineStatus.COMPLETED
@@ -168,7 +168,7 @@ def prepare_dispatch(dispatcher: Any, name: str, params: dict[str, Any]) -> Pipe
     return lambda: dispatcher(name, params)
 
 
-def run_pipeline(call: PipelineCall, name: str) -> PipelineResult:
+def run_pipeline(call: PipelineCall, name: str) -> PipelineRunResult:
     """Run it to its end, in this thread.  What it raises comes out.  Raises StepReturnError for what is no result."""
     began = dt.datetime.now(dt.UTC)
     given = call()
@@ -181,10 +181,10 @@ _SUCCESS_STATUSES: Final = ("completed", "success", "succeeded", "ok")
 _FAILURE_STATUSES: Final = ("failed", "failure", "error", "cancelled", "timed_out", "dead_lettered")
 
 
-def _to_pipeline_result(returned: Any, name: str, started_at: dt.datetime) -> PipelineResult:
+def _to_pipeline_result(returned: Any, name: str, started_at: dt.datetime) -> PipelineRunResult:
     now = dt.datetime.now(dt.UTC)
     if returned is None or (isinstance(returned, Mapping) and not {"status", "metrics"} <= returned.keys()):
-        return PipelineResult(PipelineStatus.COMPLETED, started_at, now, metrics=dict(returned or {}))
+        return PipelineRunResult(PipelineStatus.COMPLETED, started_at, now, metrics=dict(returned or {}))
     read = returned.get if isinstance(returned, Mapping) else lambda key, default=None: getattr(returned, key, default)
     status = read("status")
     if status is None:
@@ -200,14 +200,14 @@ def _to_pipeline_result(returned: Any, name: str, started_at: dt.datetime) -> Pi
     error, category = read("error"), read("error_category")
     if word in _SUCCESS_STATUSES:
         kept = dict(metrics) if isinstance(metrics, Mapping) else {} if metrics is None else {"result": metrics}
-        return PipelineResult(
+        return PipelineRunResult(
             PipelineStatus.COMPLETED, read("started_at") or started_at, read("completed_at") or now, metrics=kept
         )
     if word not in _FAILURE_STATUSES:
         error = f"pipeline {name!r} is {word!r}: whoever ran it gave it back before it had ended"
         category = category or "DEPENDENCY"
     failed = PipelineStatus.CANCELLED if word == "cancelled" else PipelineStatus.FAILED
-    return PipelineResult(
+    return PipelineRunResult(
         failed,
         read("started_at") or started_at,
         read("completed_at") or now,

@@ -127,7 +127,3 @@ def to_step_result(returned: Any, source: str) -> StepResult:
         f"{source} returned {kind}",
         hint="return StepResult.ok(...) or StepResult.fail(...), a dict (the output) or None",
     )
-
-
-LambdaStepResult = StepResult
-"""Another name for it."""

@@ -17,7 +17,7 @@ from holdwater.tasks.builder import WorkflowBuilder
 from holdwater.tasks.context import Context
 from holdwater.tasks.decorator import task
 from holdwater.tasks.definition import TaskWorkflowDefinition
-from holdwater.tasks.namespaces import TaskNamespace, WorkflowContext
+from holdwater.tasks.namespaces import TaskNamespace, WorkflowNamespace
 from holdwater.tasks.patch import Patch
 from holdwater.tasks.run_data import TaskRunData, TaskStyle
 from holdwater.tasks.task_definition import Task, TaskHandleProtocol
@@ -32,7 +32,7 @@ from holdwater.tasks.trigger_rules import (
     task_success,
 )
 from holdwater.tasks.triggers import trigger
-from holdwater.tasks.workflow import Workflow, register_workflow_constructor
+from holdwater.tasks.workflow import TaskWorkflow, register_workflow_constructor
 
 __all__ = [
     "Context",
@@ -42,10 +42,10 @@ __all__ = [
     "TaskNamespace",
     "TaskRunData",
     "TaskStyle",
+    "TaskWorkflow",
     "TaskWorkflowDefinition",
-    "Workflow",
     "WorkflowBuilder",
-    "WorkflowContext",
+    "WorkflowNamespace",
     "all_of",
     "always",
     "any_of",

@@ -12,9 +12,9 @@ from holdwater.model import validation
 from holdwater.model.registry import Registry, registry
 from holdwater.tasks.compile import TaskResolver
 from holdwater.tasks.definition import TaskWorkflowDefinition
-from holdwater.tasks.namespaces import NAMESPACE_SEPARATOR, WorkflowContext
+from holdwater.tasks.namespaces import NAMESPACE_SEPARATOR, WorkflowNamespace
 from holdwater.tasks.task_definition import Task
-from holdwater.tasks.workflow import Workflow
+from holdwater.tasks.workflow import TaskWorkflow
 
 _open_builders: ContextVar[tuple[WorkflowBuilder, ...]] = ContextVar("holdwater_open_builders", default=())
 
@@ -37,7 +37,7 @@ class WorkflowBuilder:
         into: Registry = registry,
     ) -> None:
         self.name = _check_name("a workflow", name)
-        self.namespace = WorkflowContext(
+        self.namespace = WorkflowNamespace(
             _check_name("a tenant", "public" if tenant is None else tenant),
             _check_name("a package", "embedded" if package is None else package),
             _check_name("a workflow", name if workflow is None else workflow),
@@ -83,9 +83,9 @@ class WorkflowBuilder:
             )
         self._tasks[task.id] = task
 
-    def build(self) -> Workflow:
+    def build(self) -> TaskWorkflow:
         """Create the workflow of the tasks so far, without registering it.  Raises WorkflowError."""
-        return Workflow(self.name, self._tasks, self.namespace, description=self._description, tags=self._tags)
+        return TaskWorkflow(self.name, self._tasks, self.namespace, description=self._description, tags=self._tags)
 
     def __enter__(self) -> WorkflowBuilder:
         _open_builders.set((*_open_builders.get(), self))

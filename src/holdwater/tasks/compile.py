@@ -7,10 +7,10 @@ from functools import partial
 from typing import Any
 
 from holdwater.errors import WorkflowError, did_you_mean
-from holdwater.model.plan import Node, Plan
+from holdwater.model.plan import Plan, PlanNode
 from holdwater.model.rules import SKIPPED, UPSTREAM_FAILED, After, AllOf, Rule, leaves
 from holdwater.tasks import trigger_rules
-from holdwater.tasks.namespaces import NAMESPACE_SEPARATOR, WorkflowContext
+from holdwater.tasks.namespaces import NAMESPACE_SEPARATOR, WorkflowNamespace
 from holdwater.tasks.run_data import INPUT_CELL
 from holdwater.tasks.task_definition import Task
 
@@ -18,7 +18,7 @@ from holdwater.tasks.task_definition import Task
 class TaskResolver:
     """Resolves references to tasks (id, full name, function) to ids."""
 
-    def __init__(self, tasks: Mapping[str, Task], namespace: WorkflowContext) -> None:
+    def __init__(self, tasks: Mapping[str, Task], namespace: WorkflowNamespace) -> None:
         self._tasks = tasks
         self._namespace = namespace
         self._by_function: dict[int, list[str]] = {}
@@ -57,7 +57,7 @@ class TaskResolver:
         )
 
 
-def build_plan(name: str, tasks: Mapping[str, Task], namespace: WorkflowContext) -> Plan:
+def build_plan(name: str, tasks: Mapping[str, Task], namespace: WorkflowNamespace) -> Plan:
     """Compile tasks to a plan, in definition order.  Raises WorkflowError.
 
     `Node.after` holds the dependencies, which a task's data comes from.  A task that only a rule mentions settles
@@ -68,7 +68,7 @@ def build_plan(name: str, tasks: Mapping[str, Task], namespace: WorkflowContext)
             f"workflow {name!r} cannot be empty", hint="define a task inside `with WorkflowBuilder(...)`, or add_task()"
         )
     references = TaskResolver(tasks, namespace)
-    nodes: list[Node] = []
+    nodes: list[PlanNode] = []
     for task in tasks.values():
         after = tuple(dict.fromkeys([references.resolve(d, f"task {task.id!r}") for d in task.dependencies]))
         ready: Rule | None
@@ -81,7 +81,7 @@ def build_plan(name: str, tasks: Mapping[str, Task], namespace: WorkflowContext)
         else:
             ready = AllOf(tuple([After(d) for d in after])) if after else None
         nodes.append(
-            Node(
+            PlanNode(
                 task.id,
                 after=after,
                 ready=ready,
@@ -96,7 +96,7 @@ def build_plan(name: str, tasks: Mapping[str, Task], namespace: WorkflowContext)
     return plan
 
 
-def _check_handled_failures(nodes: Iterable[Node]) -> None:
+def _check_handled_failures(nodes: Iterable[PlanNode]) -> None:
     """Check that every task with `on_error="handled"` is mentioned by a rule.  Raises WorkflowError."""
     nodes = list(nodes)
     handled = {node.name for node in nodes if node.on_error == "ignore"}
@@ -110,7 +110,7 @@ def _check_handled_failures(nodes: Iterable[Node]) -> None:
         )
 
 
-def predecessors(node: Node) -> list[str]:
+def predecessors(node: PlanNode) -> list[str]:
     """List the nodes that settle before a node: its dependencies, then those that only its rule mentions."""
     mentioned = [leaf.node for leaf in leaves(node.ready) if isinstance(leaf, After)]
     return list(dict.fromkeys([*node.after, *mentioned]))

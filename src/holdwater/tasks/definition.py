@@ -19,7 +19,7 @@ from holdwater.tasks.run_data import INPUT_CELL, TaskStyle
 from holdwater.tasks.task_definition import Task
 
 if TYPE_CHECKING:
-    from holdwater.tasks.namespaces import WorkflowContext
+    from holdwater.tasks.namespaces import WorkflowNamespace
 
 
 class CheckedWorkflow(Protocol):
@@ -36,7 +36,7 @@ class CheckedWorkflow(Protocol):
     @property
     def tasks(self) -> tuple[Task, ...]: ...
     @property
-    def namespace(self) -> WorkflowContext: ...
+    def namespace(self) -> WorkflowNamespace: ...
     @property
     def code(self) -> str: ...
     def get_roots(self) -> list[str]: ...

@@ -46,7 +46,7 @@ class TaskNamespace:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkflowContext:
+class WorkflowNamespace:
     """The full name of a workflow; `str()` returns `tenant::package::workflow`."""
 
     tenant_id: str

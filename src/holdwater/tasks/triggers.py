@@ -11,15 +11,15 @@ from holdwater.model import validation
 from holdwater.model.triggers import Answer, Trigger, triggers
 from holdwater.schedules import parse_duration_us
 from holdwater.tasks.builder import current_builder
-from holdwater.tasks.workflow import Workflow
+from holdwater.tasks.workflow import TaskWorkflow
 
 F = TypeVar("F", bound=Callable[[], Answer])
 
 
 def trigger(
-    workflow: str | Workflow | None = None,
+    workflow: str | TaskWorkflow | None = None,
     *,
-    on: str | Workflow | None = None,
+    on: str | TaskWorkflow | None = None,
     name: str | None = None,
     poll_interval: str | int | timedelta = "5s",
     allow_concurrent: bool = False,
@@ -40,7 +40,7 @@ def trigger(
     if workflow is not None and on is not None:
         raise ScheduleError("say which workflow a trigger starts with `workflow` or with `on`, not both")
     wanted: Any = on if workflow is None else workflow
-    if callable(wanted) and not isinstance(wanted, Workflow):
+    if callable(wanted) and not isinstance(wanted, TaskWorkflow):
         raise ScheduleError("@trigger has no workflow to start", hint='write @trigger("name of the workflow")')
     if wanted is None:
         try:
@@ -49,7 +49,7 @@ def trigger(
             raise ScheduleError(
                 "a trigger says which workflow it starts", hint='write @trigger("name of the workflow")'
             ) from None
-    target = wanted.name if isinstance(wanted, Workflow) else wanted
+    target = wanted.name if isinstance(wanted, TaskWorkflow) else wanted
     what = "the workflow a trigger starts, by its name,"
     validation.check_text(what, target, at_most_bytes=validation.LONGEST_NAME_BYTES, error=ScheduleError)
     every = parse_duration_us(poll_interval)

@@ -13,11 +13,11 @@ from holdwater.model.registry import Registry, registry
 from holdwater.tasks import picture
 from holdwater.tasks.compile import build_plan, topological_levels
 from holdwater.tasks.definition import TaskWorkflowDefinition
-from holdwater.tasks.namespaces import WorkflowContext
+from holdwater.tasks.namespaces import WorkflowNamespace
 from holdwater.tasks.task_definition import Task
 
 
-class Workflow:
+class TaskWorkflow:
     """Tasks in definition order, with a name.  Immutable by convention.  Raises WorkflowError for an invalid workflow.
 
     `namespace`: the full name of the workflow, which the full names of its tasks begin with.
@@ -27,7 +27,7 @@ class Workflow:
         self,
         name: str,
         tasks: Mapping[str, Task],
-        namespace: WorkflowContext,
+        namespace: WorkflowNamespace,
         *,
         description: str = "",
         tags: Mapping[str, str] | None = None,
@@ -101,10 +101,12 @@ class Workflow:
         return str(self.namespace.task_namespace(task_id))
 
 
-def register_workflow_constructor(name: str, constructor: Callable[[], Workflow], *, into: Registry = registry) -> None:
+def register_workflow_constructor(
+    name: str, constructor: Callable[[], TaskWorkflow], *, into: Registry = registry
+) -> None:
     """Call `constructor` once and register its workflow as `name`.  Raises WorkflowError if it returns none."""
     workflow = constructor()
-    if not isinstance(workflow, Workflow):
+    if not isinstance(workflow, TaskWorkflow):
         raise WorkflowError(
             f"the constructor of workflow {name!r} returned {type(workflow).__name__}, not a Workflow",
             hint="return WorkflowBuilder(...).build()",

@@ -8,7 +8,7 @@ from typing import Any
 
 from holdwater.kernel import Machine, compile_plan
 from holdwater.model.fanout import ChildRunsRequest
-from holdwater.model.plan import Kind, Node, OnError, Plan, Read
+from holdwater.model.plan import Kind, OnError, Plan, PlanNode, Read
 from holdwater.model.rules import AllOf, AnyOf, HasRun, Not, Open, Rule
 from tests.kernel.styles.program import ONCE, Body, Call, Children, Done, Program, Question, Retry
 
@@ -112,7 +112,7 @@ class _Compiler:
                 for t in p.targets:
                     if t != END:
                         self.above[t].append(p)
-        edges = tuple(Node(p.name, after=(*self.sources(p), *(g.name for g in self.above[p.name]))) for p in parts)
+        edges = tuple(PlanNode(p.name, after=(*self.sources(p), *(g.name for g in self.above[p.name]))) for p in parts)
         rough = compile_plan(Plan("rough", edges))  # who is in one loop with whom
         self.loop = {p.name: rough.unit_of[i] for i, p in enumerate(parts)}
         # a name with one maker lives in its maker's cell, also when it is given: that is a loop's seed
@@ -141,7 +141,7 @@ class _Compiler:
             children={p.name: p.children.each for p in parts if isinstance(p, Fan)},
         )
 
-    def node(self, part: Part) -> Node:
+    def node(self, part: Part) -> PlanNode:
         gated = bool(self.above[part.name])
         reads = tuple(
             Read(
@@ -152,7 +152,7 @@ class _Compiler:
             )
             for p in part.params
         )
-        return Node(
+        return PlanNode(
             part.name,
             kind=_KINDS[type(part)],
             ready=self.rule(part),

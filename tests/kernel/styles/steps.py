@@ -8,7 +8,7 @@ from typing import Any
 
 from holdwater.kernel import Machine
 from holdwater.model.fanout import ChildRunsRequest
-from holdwater.model.plan import Kind, Node, OnError, Plan
+from holdwater.model.plan import Kind, OnError, Plan, PlanNode
 from tests.kernel.styles.program import ONCE, Body, Call, Children, Done, Later, Program, Retry
 
 View = dict[str, Any]
@@ -66,7 +66,7 @@ def steps(name: str, sequence: Sequence[AnyStep], *, start: str = "") -> Program
     """`start`: the first step that runs."""
     names = [s.name for s in sequence]
     nodes = [
-        Node(
+        PlanNode(
             s.name,
             kind=_KINDS[type(s)],
             after=tuple(names[k - 1 : k]) if k else (),

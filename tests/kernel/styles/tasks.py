@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdwater.kernel import Machine
-from holdwater.model.plan import Node, OnError, Plan
+from holdwater.model.plan import OnError, Plan, PlanNode
 from holdwater.model.rules import FAILED, MISSING, SKIPPED, SUCCEEDED, UPSTREAM_FAILED, After, AllOf, AnyOf, Not, Rule
 from tests.kernel.styles.program import ONCE, Body, Call, Done, Later, Program, Retry
 
@@ -49,7 +49,7 @@ def tasks(name: str, specs: Sequence[Task]) -> Program:
         own = t.rule is not None
         ready = t.rule if own else AllOf(tuple(After(d) for d in t.deps)) if t.deps else None
         nodes.append(
-            Node(
+            PlanNode(
                 t.name,
                 after=t.deps,
                 ready=ready,

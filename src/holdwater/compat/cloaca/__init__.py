@@ -34,14 +34,12 @@ from holdwater.errors import HoldwaterError
 from holdwater.model.triggers import TriggerResult
 from holdwater.operations.tenants import DatabaseAdmin, TenantConfig, TenantCredentials
 from holdwater.runners.tasks.config import DefaultRunnerConfig
-from holdwater.runners.tasks.results import PipelineResult, WorkflowResult
+from holdwater.runners.tasks.results import PipelineResult
 from holdwater.runtime.handle import TaskHandle
 from holdwater.tasks import (
     Context,
     TaskNamespace,
-    Workflow,
     WorkflowBuilder,
-    WorkflowContext,
     all_of,
     always,
     any_of,
@@ -52,7 +50,11 @@ from holdwater.tasks import (
     task_skipped,
     task_success,
 )
+from holdwater.tasks import TaskWorkflow as Workflow
+from holdwater.tasks import WorkflowNamespace as WorkflowContext
 from holdwater.tasks import task as _task
+
+WorkflowResult = PipelineResult
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 

@@ -18,7 +18,7 @@ from holdwater.model.ports import WorkflowDefinition
 from holdwater.model.registry import registry
 from holdwater.model.triggers import Answer
 from holdwater.schedules import Cron
-from holdwater.tasks import Workflow
+from holdwater.tasks import TaskWorkflow
 from holdwater.tasks.builder import current_builder
 from holdwater.tasks.definition import TaskWorkflowDefinition
 
@@ -27,9 +27,9 @@ _BindFn = Callable[[str], None]
 
 
 def trigger(
-    workflow: str | Workflow | None = None,
+    workflow: str | TaskWorkflow | None = None,
     *,
-    on: str | Workflow | None = None,
+    on: str | TaskWorkflow | None = None,
     name: str | None = None,
     poll_interval: str | int | timedelta | None = None,
     cron: str | None = None,
@@ -58,7 +58,7 @@ def trigger(
             raise ScheduleError("a trigger with cron= says which workflow it starts", hint="on='name of the workflow'")
         return _cron_trigger(_workflow_name(workflow, on), name, Cron(cron, timezone or "UTC"))
 
-    def bound(to: str | Workflow | None) -> Callable[[Callable[[], Answer]], Any]:
+    def bound(to: str | TaskWorkflow | None) -> Callable[[Callable[[], Answer]], Any]:
         every = "5s" if poll_interval is None else poll_interval
         return tasks.trigger(to, on=on, name=name, poll_interval=every, allow_concurrent=allow_concurrent)
 
@@ -76,11 +76,11 @@ def trigger(
     return decorate
 
 
-def _workflow_name(workflow: str | Workflow | None, on: str | Workflow | None) -> str:
+def _workflow_name(workflow: str | TaskWorkflow | None, on: str | TaskWorkflow | None) -> str:
     if workflow is not None and on is not None:
         raise ScheduleError("say which workflow a trigger starts with `workflow` or with `on`, not both")
     wanted = on if workflow is None else workflow
-    name = wanted.name if isinstance(wanted, Workflow) else wanted
+    name = wanted.name if isinstance(wanted, TaskWorkflow) else wanted
     what = "the workflow a trigger starts, by its name,"
     return validation.check_text(what, name, at_most_bytes=validation.LONGEST_NAME_BYTES, error=ScheduleError)
 

@@ -59,7 +59,6 @@ from holdwater.steps import (
     ErrorPolicy,
     ExecutionContext,
     LambdaStep,
-    LambdaStepResult,
     MapStep,
     QualityMetrics,
     QualityThresholds,
@@ -69,6 +68,7 @@ from holdwater.steps import (
     WaitStep,
     WorkflowContext,
 )
+from holdwater.steps import StepResult as LambdaStepResult
 
 __all__ = [
     "Checkpoint",

@@ -13,7 +13,7 @@ class NodeContext(Protocol):
         ...
 
     def execute(self, workflow: str, inputs: Any = None, *, key: str | None = None) -> Any:
-        """Run a registered workflow of any style as a child of a recorded run, and wait for its `WorkflowResult`.
+        """Run a registered workflow of any style as a child of a recorded run, and wait for its `PipelineResult`.
 
         Found again after a crash by workflow and inputs, or by `key`; cancelled with the run.  Also from threads of the
         body.  Raises ConfigError where the run is not recorded, and what `TaskHandle.execute` raises.

@@ -29,7 +29,7 @@ def parameters_of(
         shown = signature.replace(
             parameters=[own.replace(kind=own.POSITIONAL_OR_KEYWORD), *shared], return_annotation=returned
         )
-        method.__signature__ = shown  # type: ignore[attr-defined]
+        vars(method).update(__signature__=shown, __wrapped__=source)  # documentation reads the defaults of the latter
         return method
 
     return set_signature

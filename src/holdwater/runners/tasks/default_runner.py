@@ -19,7 +19,7 @@ from holdwater.model.statuses import STATUS_LABELS
 from holdwater.model.time import Micros, add_seconds, from_datetime
 from holdwater.operations.schedules import ScheduleMethods, ScheduleService
 from holdwater.runners.tasks.config import DefaultRunnerConfig
-from holdwater.runners.tasks.results import RunSummary, WorkflowResult
+from holdwater.runners.tasks.results import PipelineResult, RunSummary
 from holdwater.runners.workflow_names import WorkflowRef, resolve_workflow_name
 from holdwater.runs.activity import Activity
 from holdwater.runs.follow import RunFollower
@@ -64,7 +64,7 @@ class DefaultRunner(ScheduleMethods):
             run_timeout_seconds=self._config.workflow_timeout_seconds,
             poll_seconds=self._config.scheduler_poll_interval_ms / 1000,
             options=self._config.store_options(schema),
-            to_result=WorkflowResult,
+            to_result=PipelineResult,
             event_processors=check_processors(event_processors),
         )
         engine = self._engine
@@ -115,18 +115,18 @@ class DefaultRunner(ScheduleMethods):
 
     def execute(
         self, workflow: WorkflowRef, context: ContextInput = None, *, idempotency_key: str | None = None
-    ) -> WorkflowResult:
+    ) -> PipelineResult:
         """Run a workflow and wait until it has ended (or waits for a person).  Raises what `submit` raises.
 
         A failed run is a result with status "Failed", not an exception.
         """
         if idempotency_key is not None:
             return self.submit(workflow, context, idempotency_key=idempotency_key).result()
-        return WorkflowResult(self._engine.execute(resolve_workflow_name(workflow, self._engine.registry), context))
+        return PipelineResult(self._engine.execute(resolve_workflow_name(workflow, self._engine.registry), context))
 
     async def execute_async(
         self, workflow: WorkflowRef, context: ContextInput = None, *, idempotency_key: str | None = None
-    ) -> WorkflowResult:
+    ) -> PipelineResult:
         """`execute` for coroutines: the event loop goes on meanwhile."""
         import asyncio
 
@@ -135,9 +135,9 @@ class DefaultRunner(ScheduleMethods):
 
     # -- looking and steering
 
-    def get_run(self, run_id: str) -> WorkflowResult:
+    def get_run(self, run_id: str) -> PipelineResult:
         """A run with its tasks, as recorded so far.  Raises RunNotFound."""
-        return WorkflowResult(self._engine.load_run(run_id))
+        return PipelineResult(self._engine.load_run(run_id))
 
     def list_runs(
         self,
@@ -339,7 +339,7 @@ class WorkflowHandle:
         """The run has ended."""
         return self.status in ("Completed", "Failed", "Cancelled")
 
-    def result(self, timeout: float | None = None) -> WorkflowResult:
+    def result(self, timeout: float | None = None) -> PipelineResult:
         """Wait (at most `timeout` seconds) until the run has ended or waits for a person.
 
         A handle keeps the result of a run that has ended, unless it was retried through this runner.
@@ -350,14 +350,14 @@ class WorkflowHandle:
             if retries != self._retries_seen:
                 self._active_run = self._runner._engine.wait_for_run(self.run_id, timeout)
                 self._retries_seen = retries
-            return WorkflowResult(self._active_run)
-        return WorkflowResult(self._runner._engine.wait_for_run(self.run_id, timeout, active_run=self._active_run))
+            return PipelineResult(self._active_run)
+        return PipelineResult(self._runner._engine.wait_for_run(self.run_id, timeout, active_run=self._active_run))
 
     def events(self, *, after: int | EventPosition = 0) -> RunFollower:
         """What happens in the run, as it is recorded, until it has ended; see `DefaultRunner.events`."""
         return self._runner.events(self.run_id, after=after)
 
-    def info(self) -> WorkflowResult:
+    def info(self) -> PipelineResult:
         """The run as recorded so far."""
         return self._runner.get_run(self.run_id)
 
@@ -391,11 +391,11 @@ class WorkflowHandle:
             self.run_id, from_task, context=context, remove=remove, idempotency_key=idempotency_key
         )
 
-    def __await__(self) -> Generator[Any, None, WorkflowResult]:
+    def __await__(self) -> Generator[Any, None, PipelineResult]:
         return self._result_async().__await__()
 
-    async def _result_async(self) -> WorkflowResult:
-        return WorkflowResult(await self._runner._engine.wait_for_run_async(self.run_id))
+    async def _result_async(self) -> PipelineResult:
+        return PipelineResult(await self._runner._engine.wait_for_run_async(self.run_id))
 
     def __repr__(self) -> str:
         return f"WorkflowHandle({self.workflow_name!r}, {self.run_id!r})"

@@ -96,7 +96,7 @@ class RunSummary:
         )
 
 
-class WorkflowResult:
+class PipelineResult:
     """A run and what it came to.
 
     `status`: Running, Paused, Completed, Failed or Cancelled.  Times are RFC 3339 strings, `duration` a timedelta.
@@ -216,6 +216,3 @@ def _to_task_result(node_history: history.NodeHistory) -> TaskResult:
         notes=node_history.notes,
         traceback=node_history.traceback,
     )
-
-
-PipelineResult = WorkflowResult

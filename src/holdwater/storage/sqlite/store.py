@@ -265,7 +265,7 @@ class SQLiteStore(SQLiteSchedules, PruneQueries):
     def _transaction(self) -> AbstractContextManager[sqlite3.Connection]:
         return self._require_writable().transaction()
 
-    def _require_writable(self) -> writer.Writer:
+    def _require_writable(self) -> writer.WriteConnection:
         self._check_open()
         if self._writer is None:
             raise StoreReadOnly(

@@ -21,10 +21,10 @@ from holdwater.storage.sqlite.errors import translate_error
 from holdwater.storage.sqlite.file_identity import FileIdentity
 from holdwater.storage.urls import DEFAULT_BUSY_TIMEOUT_MS, DatabaseURL
 
-_writers: Final[dict[str, Writer]] = {}
+_writers: Final[dict[str, WriteConnection]] = {}
 
 
-class Writer:
+class WriteConnection:
     """The write connection and its lock.  `user_count`: number of stores that share it."""
 
     def __init__(self, database_url: DatabaseURL) -> None:
@@ -143,7 +143,7 @@ class Writer:
             self.connection = None
 
 
-def acquire_writer(database_url: DatabaseURL) -> Writer:
+def acquire_writer(database_url: DatabaseURL) -> WriteConnection:
     """Return the process's writer of this database, opened by the first call.
 
     Called with `process_forks.lifecycle_lock` held.
@@ -151,17 +151,17 @@ def acquire_writer(database_url: DatabaseURL) -> Writer:
     Raises DatabaseURLError, StoreUnavailable, StoreReadOnly, SchemaTooNew.
     """
     if database_url.path is None:
-        return Writer(database_url)
+        return WriteConnection(database_url)
     key = os.path.realpath(database_url.path)
     writer = _writers.get(key)
     if writer is None:
-        writer = _writers[key] = Writer(database_url)
+        writer = _writers[key] = WriteConnection(database_url)
     else:
         writer.user_count += 1
     return writer
 
 
-def release_writer(writer: Writer) -> None:
+def release_writer(writer: WriteConnection) -> None:
     """Give a writer back; the last user closes it.  Called with `process_forks.lifecycle_lock` held."""
     writer.user_count -= 1
     if not writer.user_count:
@@ -169,7 +169,7 @@ def release_writer(writer: Writer) -> None:
         writer.close()
 
 
-def _drop_writer(writer: Writer) -> None:
+def _drop_writer(writer: WriteConnection) -> None:
     for key, known in list(_writers.items()):
         if known is writer:
             del _writers[key]
