@@ -1,4 +1,4 @@
-"""A runner of graphs, as far as a graph knows one."""
+"""The part of a runner that graphs use."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class SupportedFeatures(Protocol):
-    """What a runner can do with graphs."""
+    """The features of graphs a runner supports."""
 
     @property
     def supports_cycles(self) -> bool: ...
@@ -19,7 +19,7 @@ class SupportedFeatures(Protocol):
 
 
 class CapableRunner(Protocol):
-    """A runner of graphs, as far as a graph knows one."""
+    """A runner with a description of the features it supports."""
 
     @property
     def capabilities(self) -> SupportedFeatures: ...

@@ -1,8 +1,8 @@
-"""From a graph in one scope to a plan, its compiled form, and what the plan must not contain: how each node is called.
+"""Compilation of a graph in one scope to a plan, and to the calls of its nodes, which a plan cannot contain.
 
-What a node sees never depends on who finished first: in a loop it waits for every producer that could still run now,
-elsewhere the machine does.  A cell is named `producer/name`; one that only says that its node was called ends in "/".
-A name that is given and never produced, or that several produce, has a cell of its own beside theirs.
+The inputs of a node never depend on which node finished first: in a loop it waits for every producer that can still
+run in this iteration, elsewhere the machine waits.  A cell is named `producer/name`; the name of a signal's cell ends
+in "/".  A name that is given and has no or several producers has a cell of its own beside theirs.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from holdwater.kernel import Machine
 
 UNLIMITED_ITERATIONS: Final = -1
-"""`Plan.max_iterations` that no count ever reaches"""
+"""value of `Plan.max_iterations` for no limit"""
 
 
 @dataclass(frozen=True, eq=False)
 class CompiledGraph:
-    """A graph in one scope, ready to run.  Tuples are indexed by the number of the node in the plan."""
+    """A graph in one scope, ready to run.  Tuples are indexed by the node's index in the plan."""
 
     graph: GraphProtocol
     scope: Scope
@@ -42,12 +42,12 @@ class CompiledGraph:
     nodes: tuple[Node, ...]
     calls: tuple[NodeCall, ...]
     outputs: tuple[tuple[str, tuple[int, ...]], ...]
-    """name -> its cells, of which the latest write counts"""
+    """name -> its cells; the latest write is the value"""
     partial_outputs: tuple[tuple[str, tuple[int, ...]], ...]
-    """the same for a run that failed"""
+    """the same for a failed run"""
 
     def plan_with_limit(self, max_iterations: int | None) -> CompiledPlan:
-        """The compiled plan of one run, with its own limit of supersteps per loop; None: no limit."""
+        """Return the compiled plan with another limit of supersteps per loop; None: no limit."""
         limit = UNLIMITED_ITERATIONS if max_iterations is None else max_iterations
         if limit == self.compiled_plan.plan.max_iterations:
             return self.compiled_plan
@@ -55,12 +55,12 @@ class CompiledGraph:
 
     @cached_property
     def input_names(self) -> frozenset[str]:
-        """Names that a run can be given."""
+        """Names of inputs a run accepts."""
         return frozenset(self.compiled_plan.plan.inputs)
 
     @cached_property
     def _single_cells(self) -> tuple[tuple[tuple[str, int], ...] | None, ...]:
-        """per node: (input, cell), where every data input has exactly one cell"""
+        """Per node, (input, cell) of every data input; None unless each of them has exactly one cell."""
         return tuple(
             tuple((name, cells[0]) for name, cells in row) if all(len(cells) == 1 for _, cells in row) else None
             for row in self._input_cells
@@ -69,15 +69,12 @@ class CompiledGraph:
     @cached_property
     def _input_cells(self) -> tuple[tuple[tuple[str, tuple[int, ...]], ...], ...]:
         return tuple(
-            tuple(zip(node.inputs, reads, strict=False))  # what is waited for comes after the inputs and is not shown
+            tuple(zip(node.inputs, reads, strict=False))  # reads of signals come after the inputs and are left out
             for node, reads in zip(self.nodes, self.compiled_plan.reads, strict=True)
         )
 
     def node_inputs(self, m: Machine, i: int) -> dict[str, Any]:
-        """What a node is called with, by the names of its inputs.
-
-        Raises GraphConfigError (see `Call.add_default_inputs`).
-        """
+        """Build the inputs of a node, by name.  Raises GraphConfigError for a default that cannot be copied."""
         stamp, value = m.version, m.value
         given: dict[str, Any] = {}
         single = self._single_cells[i]
@@ -97,7 +94,7 @@ class CompiledGraph:
         return call.add_default_inputs(given) if call.default_inputs else given
 
     def collect_outputs(self, m: Machine) -> dict[str, Any]:
-        """The outputs that were made, or given in the place of being made; of a run that failed, all that it made."""
+        """Collect the outputs that were written or given; of a failed run `partial_outputs`."""
         stamp, value = m.version, m.value
         made: dict[str, Any] = {}
         for name, cells in self.partial_outputs if m.errors else self.outputs:
@@ -108,7 +105,7 @@ class CompiledGraph:
 
 
 def compile_graph(graph: GraphProtocol, scope: Scope) -> CompiledGraph:
-    """Compile a graph for one scope; linear in its edges."""
+    """Compile a graph for one scope, in O(nodes + edges)."""
     return _Compiler(graph, scope).compile()
 
 
@@ -148,10 +145,10 @@ class _Compiler:
         self.aliases = dict(self._find_aliases())
         self.loop_index = self._find_loops() if graph.loops else {}
         self.order_signals = {before for name in self.nodes for before in self._order_in_loop(name)}
-        """nodes that others come after in each turn of a loop, by a declared edge"""
+        """nodes that a declared edge puts before others in each iteration of a loop"""
 
     def _find_aliases(self) -> Iterator[tuple[str, str]]:
-        """Names that live in their one maker's cell, also when they are given: a loop then starts from its seed."""
+        """Yield (name, cell) of names stored in the cell of their only writer, even if given: the seeds of loops."""
         readers: dict[str, set[tuple[str, ...]]] = {}
         for row in self.input_sources.values():
             for p, makers in row:
@@ -162,7 +159,7 @@ class _Compiler:
                 yield name, f"{makers[0]}/{name}"
 
     def _find_loops(self) -> dict[str, int]:
-        """Node -> number of the strongly connected component it is in; nodes outside of loops are left out."""
+        """Map each node of a loop to the index of its strongly connected component."""
         edges = [
             (before, name)
             for name in self.nodes
@@ -176,7 +173,7 @@ class _Compiler:
         return self.graph.name or "graph"
 
     def _order_in_loop(self, name: str) -> tuple[str, ...]:
-        """Nodes of the same loop that this one comes after in each turn: names are shared, so only the order tells."""
+        """Return the nodes of the same loop that a declared edge puts before it in each iteration, for shared names."""
         if not self.shared or name not in self.loop_index or isinstance(self.nodes[name], GraphNode):
             return ()
         awaited = {maker for _, makers in self.signal_sources[name] for maker in makers}
@@ -190,11 +187,11 @@ class _Compiler:
         )
 
     def _can_all_run(self, *names: str) -> bool:
-        """Whether a gate does not have to choose between them."""
+        """Return True if no gate makes these nodes exclusive."""
         return find_unbranched_writers(self.graph.nodes, self.graph.wiring.digraph, names) is not None
 
     def _group_alternatives(self, names: tuple[str, ...]) -> list[tuple[str, ...]]:
-        """The names in groups: one gate lets at most one of a group run at a time."""
+        """Group nodes so that one gate opens at most one node of a group at a time."""
         groups: list[tuple[str, ...]] = []
         for name in names:
             for k, group in enumerate(groups):
@@ -206,26 +203,26 @@ class _Compiler:
         return groups
 
     def _sources_and_predecessors(self, name: str) -> Iterable[str]:
-        """Nodes that write or order what this node starts from, each once."""
+        """Return the writers of the node's inputs and its predecessors, without duplicates."""
         return dict.fromkeys(
             (*(m for _, makers in self.input_sources[name] for m in makers), *self._predecessors(name))
         )
 
     def _is_any_in_same_loop(self, name: str, others: Iterable[str]) -> bool:
-        """Whether one of the others is in the loop of the node, or the node is in none."""
+        """Return True if one of the others is in the node's loop, or the node is in no loop."""
         return name not in self.loop_index or any(
             [self.loop_index.get(other) == self.loop_index[name] for other in others]
         )
 
     def _predecessors(self, name: str) -> Iterable[str]:
-        """Nodes that come first, if they run at all.  Of a shared name the present value is read, whoever wrote it."""
+        """Return the nodes that run before it, if they run.  Writers of shared names are not among them."""
         own = [makers for p, makers in self.input_sources[name] if p not in self.shared]
         awaited = [makers for _, makers in self.signal_sources[name]]
         return dict.fromkeys((*(m for makers in (*own, *awaited) for m in makers), *self.explicit_predecessors[name]))
 
     def compile(self) -> CompiledGraph:
         read = dict.fromkeys(p for row in self.input_sources.values() for p, _ in row)
-        # An output nobody reads can still be given in the place of being made.
+        # An output without readers can still be given instead of being written.
         given = dict.fromkeys((*read, *self.scope.supplied_outputs))
         plan = Plan(
             self._plan_name,
@@ -254,7 +251,7 @@ class _Compiler:
         )
 
     def _bound_values_for(self, node: Node) -> Mapping[str, Any]:
-        """What is bound for a node; a nested graph has what is bound inside it."""
+        """Return the bound values of a node; a nested graph already contains the values bound inside it."""
         return self.graph.bound if isinstance(node, GraphNode) else self.graph.bound_values
 
     def _output_cells(self, output: str, supplied: frozenset[str], cell: Mapping[str, int]) -> tuple[int, ...]:
@@ -273,17 +270,17 @@ class _Compiler:
                 p,
                 (self.aliases[p],) if p in self.aliases else (p, *(f"{m}/{p}" for m in makers)),
                 optional=p in self.graph.bound_values or node.has_default_for(p),
-                # What an ungated node made itself, or everybody writes, is no reason for it to run again.
+                # A node without a gate does not run again because of its own output, nor because of a shared name.
                 refires=p not in self.shared and (gated or p not in node.outputs),
             )
             for p, makers in self.input_sources[name]
         ]
         reads += [
-            # Who stands before the loop sends its signal once, for all turns.
+            # A node before the loop signals once, for all iterations.
             Read(p, tuple(f"{m}/{p}/" for m in makers), refires=shares, newer=self._is_any_in_same_loop(name, makers))
             for p, makers in self.signal_sources[name]
         ]
-        # Where the loop begins, nothing has gone before in the first turn.
+        # In the first iteration no node of the loop has run before its entry.
         first = name in self.entry_names
         reads += [
             Read(f"after {' or '.join(one)}", tuple(f"{m}/" for m in one), optional=first, newer=True)
@@ -303,7 +300,7 @@ class _Compiler:
         )
 
     def _gate_rule(self, name: str) -> Rule | None:
-        """One of the gates over a node lets it run."""
+        """Build the rule that one of the node's gates has opened it."""
         rules: list[Rule] = [
             Open(gate.name, name, gate.default_open and not self.entry_names) for gate in self.gates_over[name]
         ]
@@ -317,7 +314,7 @@ class _Compiler:
         return AnyOf(tuple(rules)) if rules else None
 
     def _ready_rule(self, name: str) -> Rule | None:
-        """Let in by a gate; and, in a loop, no producer is still to come that could run now."""
+        """Build the rule of a node: opened by a gate, and, in a loop, no producer can still run in this iteration."""
         rules = [active] if (active := self._gate_rule(name)) else []
         waits: list[Rule] = []
         if name in self.loop_index:

@@ -1,4 +1,4 @@
-"""A graph as the engine runs it: node by node, on the record."""
+"""The definition of a graph as the engine runs it: node by node, recorded."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MAX_CONCURRENT_ITEMS: Final = 1000
-"""items of one map that run at once, whatever was asked for"""
+"""upper bound of the concurrent items of one map"""
 _NONE_VALUE: Final = Stored.of(None)
 
 
 class RunEnvironment(Protocol):
-    """What one run of a graph has in this process beside its record: whoever called for it.
+    """The caller of a run in this process: event listener, cache, and answers to interrupts.
 
-    `listener`: who hears of its nodes; `memo`: where performances are kept between runs.
+    `listener`: gets the events of its nodes.  `node_cache`: the cache of results between runs.
     """
 
     @property
@@ -58,31 +58,31 @@ class RunEnvironment(Protocol):
     def node_cache(self) -> NodeCacheProtocol | None: ...
 
     def run_sync(self, function: Callable[[], T]) -> T:
-        """Call a plain body, when it may run."""
+        """Call a plain function, when the limit of concurrency permits."""
         ...
 
     def run_in_caller_loop(self, function: Callable[[], Coroutine[Any, Any, T]]) -> Awaitable[T]:
-        """Await a body where coroutines of this run are awaited, when it may run."""
+        """Await a coroutine in the event loop of the caller, when the limit of concurrency permits."""
         ...
 
     def early_answer(self, node: InterruptNode[..., Any]) -> tuple[Any] | None:
-        """The answer that was given with the inputs, for the first time it would ask: it is not called then."""
+        """Return the answer given with the inputs, for the first request of an interrupt, which is not called then."""
         ...
 
     def handler_answer(self, node: InterruptNode[..., Any], value: Any) -> tuple[Any] | None:
-        """The answer to an interrupt, if it can be had without a pause."""
+        """Return the answer of a handler to an interrupt; None if the run has to pause."""
         ...
 
     def node_failed(self, node: Node, error: Exception) -> None:
-        """A body of the run raised."""
+        """Report that a node's function raised."""
         ...
 
     def children_started(self, node: GraphNode, inputs: Mapping[str, Any]) -> None:
-        """The runs of a nested graph begin."""
+        """Report that the runs of a nested graph start."""
         ...
 
     def children_finished(self, node: GraphNode, outputs: Mapping[str, Stored], error: Exception | None) -> None:
-        """They have ended."""
+        """Report that the runs of a nested graph have ended."""
         ...
 
 
@@ -91,7 +91,7 @@ def _no_environment(run_id: str) -> RunEnvironment | None:
 
 
 class GraphWorkflowDefinition:
-    """The program of a graph in one scope.  `name`: of its plan; those of nested graphs begin with it."""
+    """The definition of a graph in one scope.  `name`: of its plan, and the prefix of those of nested graphs."""
 
     style: AuthoringStyle = GraphStyle()
 
@@ -122,23 +122,23 @@ class GraphWorkflowDefinition:
 
     @property
     def code(self) -> str:
-        """Fingerprint of all functions in it: 16 hex digits."""
+        """Fingerprint of all its functions, 16 hex digits."""
         return self.graph.code_hash[:16]
 
-    # -- variants: what is given decides where a graph begins
+    # -- variants: the given names select the entries of a graph
 
     def specialize(self, inputs: Any) -> GraphWorkflowDefinition:
-        """The variant for runs that are given inputs of these names."""
+        """Return the variant for runs with inputs of these names."""
         return self.variant(self.variant_description(inputs or ()))
 
     def variant_description(self, input_names: Iterable[str], max_iterations: int | None = None) -> str:
-        """What tells variants apart: given names that nodes also make change the way, and so does a limit of loops."""
+        """Describe the variant: the given names that nodes also write, and the limit of iterations; "" for neither."""
         made = self.graph.wiring.writers
         names = sorted([name for name in input_names if name in made])
         return json.dumps([names, max_iterations]) if names or max_iterations is not None else ""
 
     def variant(self, description: str) -> GraphWorkflowDefinition:
-        """The variant whose plan describes itself so."""
+        """Return the variant with this description."""
         found = self._variants.get(description)
         if found is None:
             found = GraphWorkflowDefinition(self.graph, self.plan.name, self._get_environment, description)
@@ -149,13 +149,13 @@ class GraphWorkflowDefinition:
     # -- the definition
 
     def select_inputs(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Its inputs that are not bound; what its nodes make themselves is none."""
+        """Select the values of its unbound inputs; outputs of its nodes are not inputs."""
         graph = self.graph
         open_ = {*graph.inputs.all, *graph.namespaces} - graph.bound.keys()
         return {name: value for name, value in values.items() if name in open_}
 
     def start(self, inputs: Any) -> dict[str, Any]:
-        """The given inputs as cells.  Raises MissingInputError, InputError, EncodingError."""
+        """Build the initial cells.  Raises MissingInputError, InputError, EncodingError."""
         given = dict(inputs or {})
         values = resolve_inputs(self.graph, given).values
         known = self._compiled.input_names
@@ -166,25 +166,25 @@ class GraphWorkflowDefinition:
         }
 
     def policy(self, node: int) -> NodePolicy:
-        """Retries and time-out of a node."""
+        """Return retries and time-out of a node."""
         one = self._nodes[node]
         policy = NodePolicy() if one.retry is None else NodePolicy(retry=one.retry)
         return policy if one.timeout is None else replace(policy, timeout_s=one.timeout)
 
     def is_async(self, node: int) -> bool:
-        """Whether the body is to be awaited."""
+        """Return True if the node's function must be awaited."""
         return self._nodes[node].is_async and not isinstance(self._nodes[node], GraphNode)
 
     def routing_key(self, node: int) -> str:
-        """`graph::node`."""
+        """Return `graph::node`."""
         return f"{self.plan.name}::{self._nodes[node].name}"
 
     def executor(self, node: int) -> str | None:
-        """Left to the runner."""
+        """Return None: the runner decides."""
         return None
 
     def children(self) -> Mapping[int, WorkflowDefinition]:
-        """The graphs nested in this one."""
+        """Return the definitions of nested graphs, by node."""
         return self._child_definitions
 
     @cached_property
@@ -196,15 +196,15 @@ class GraphWorkflowDefinition:
         }
 
     def body(self, node: int) -> PortableTask:
-        """Raises TaskNotPortable."""
+        """Not supported: nodes run in the process of the runner.  Raises TaskNotPortable."""
         raise self._not_portable_error(node)
 
     def serialize_inputs(self, node: int, view: GraphView) -> tuple[bytes, list[Any]]:
-        """Raises TaskNotPortable."""
+        """Not supported.  Raises TaskNotPortable."""
         raise self._not_portable_error(node)
 
     def deserialize_result(self, node: int, view: GraphView, answer: bytes) -> NodeResult:
-        """Raises TaskNotPortable."""
+        """Not supported.  Raises TaskNotPortable."""
         raise self._not_portable_error(node)
 
     def _not_portable_error(self, node: int) -> TaskNotPortable:
@@ -213,10 +213,10 @@ class GraphWorkflowDefinition:
             hint="route it to a thread executor",
         )
 
-    # -- bodies
+    # -- functions of nodes
 
     def execute(self, node: int, view: GraphView, control: Any) -> NodeResult:
-        """Call the node's function.  What it raises comes out; EncodingError for what cannot be stored."""
+        """Call the node's function.  Its exceptions propagate.  Raises EncodingError for an output, NodeReturnError."""
         around = self._get_environment(control.run_id)
         if around is None:
             return self._call_node(node, view, control, None)
@@ -249,7 +249,7 @@ class GraphWorkflowDefinition:
         return self._to_node_result(one, body() if environment is None else environment.run_sync(body))
 
     async def execute_async(self, node: int, view: GraphView, control: Any) -> NodeResult:
-        """Like `perform`, for a coroutine function or an async generator."""
+        """Execute as `execute` does, for a coroutine function or an async generator."""
         around = self._get_environment(control.run_id)
         try:
             return await self._call_node_async(node, view, control, around)
@@ -288,7 +288,7 @@ class GraphWorkflowDefinition:
         )
 
     def on_failure(self, node: int, view: GraphView, error: ErrorText) -> tuple[str, ...]:
-        """Nodes have no observers of their own."""
+        """Return no notes: nodes have no observers."""
         return ()
 
     def _node_inputs(self, node: int, view: GraphView) -> dict[str, Any]:
@@ -317,7 +317,7 @@ class GraphWorkflowDefinition:
         return None if answer is None else NodeResult(self.answer(node, answer[0]))
 
     def answer(self, node: int, value: Any) -> tuple[Stored, ...]:
-        """The cells of an answer.  Raises AnswerError, EncodingError."""
+        """Build the cells of an answer.  Raises AnswerError, EncodingError."""
         one = self._nodes[node]
         assert isinstance(one, InterruptNode)
         value = one.parse_answer(value)
@@ -325,7 +325,7 @@ class GraphWorkflowDefinition:
         return (_to_stored(value, f"the answer {one.response_param!r}"), *[_NONE_VALUE] * signals)
 
     def accepted(self, node: int, cells: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The cells of an answer that was given as JSON, without this code; unusable ones if it is of a wrong type."""
+        """Convert the cells of an answer given as JSON by a process without this code; invalid ones are marked."""
         given: Stored = cells[0]
         try:
             return self.answer(node, given.copy())
@@ -372,7 +372,7 @@ class GraphWorkflowDefinition:
         config = node.map_config
         failed = [(k, one) for k, one in enumerate(child_results) if one is not None and one.status != "completed"]
         if failed and (config is None or config.error_handling == "raise"):
-            k, one = min(failed, key=lambda item: item[1].status != "failed")  # others were ended because of it
+            k, one = min(failed, key=lambda item: item[1].status != "failed")  # others were cancelled because of it
             where = f"{node.name}[{k}]" if config is not None else node.name
             raise NodeFailure("CHILD", f"{where}: {one.error}")
         given = [node.outer_outputs(one.values) if one and one.status == "completed" else {} for one in child_results]
@@ -389,5 +389,5 @@ def _to_stored(value: Any, label: str) -> Stored:
 
 
 def _stored_list(values: list[Stored]) -> Stored:
-    """The list of these values, without decoding them."""
+    """Build the list of these values, without decoding them."""
     return Stored(text="[" + ",".join([value.text for value in values]) + "]")

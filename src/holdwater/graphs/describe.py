@@ -1,4 +1,4 @@
-"""A graph in words."""
+"""Textual description of a graph."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def format_headline(graph: GraphProtocol) -> str:
-    """`Graph: name | 3 nodes | 2 edges | no cycles`."""
+    """Return `Graph: name | 3 nodes | 2 edges | no cycles`."""
     parts = [
         f"Graph: {graph.name}" if graph.name else "Graph",
         _format_count(len(graph.nodes), "node"),
@@ -26,7 +26,7 @@ def format_headline(graph: GraphProtocol) -> str:
 
 
 def describe_graph(graph: GraphProtocol, show_types: bool) -> str:
-    """Inputs, outputs and nodes of a graph in its scope, a line each."""
+    """Describe inputs, outputs and nodes of a graph in its scope, a line each."""
     scope = graph.scope()
     nodes = [graph.nodes[name] for name in scope.active]
     takers = {name: node for node in reversed(nodes) for name in node.inputs}
@@ -55,7 +55,7 @@ def _format_row(title: str, names: list[str]) -> list[str]:
 
 
 def _format_nodes(graph: GraphProtocol, scope: Scope, nodes: list[Node]) -> list[str]:
-    """In one line if each follows the one before it, else a line each."""
+    """List nodes in one line if they form a chain, else a line each."""
     pairs = {(edge.source, edge.target) for edge in graph.edges if edge.source != edge.target}
     among = set(scope.active)
     pairs = {(source, target) for source, target in pairs if source in among and target in among}

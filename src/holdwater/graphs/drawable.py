@@ -1,4 +1,4 @@
-"""The methods of a graph that draw it."""
+"""Drawing methods of graphs."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ MAX_NOTEBOOK_BOXES: Final = 500
 
 
 class Drawable:
-    """Base of Graph.  `depth`: how many levels of nested graphs are unfolded.  Bound inputs are not drawn."""
+    """Base of Graph.  `depth`: number of unfolded levels of nested graphs.  Bound inputs are not drawn."""
 
     def to_mermaid(
         self, depth: int = 0, *, show_types: bool = True, show_inputs: bool = True, direction: Direction = "TD"
     ) -> Mermaid:
-        """A Mermaid flow chart; `str()` of it is the source.  Raises GraphConfigError for an unknown direction."""
+        """Render a Mermaid flow chart; `str()` returns its source.  Raises GraphConfigError for a wrong direction."""
         from holdwater.drawing.mermaid import render_mermaid
 
         return render_mermaid(self._make_picture(depth, show_types, show_inputs), direction)
 
     def to_text(self, depth: int = 0, *, show_types: bool = True, show_inputs: bool = True) -> str:
-        """An outline: a line per node in the order in which they can run."""
+        """Render an outline: a line per node, in an order in which they can run."""
         from holdwater.drawing.text import render_tree
 
         return render_tree(self._make_picture(depth, show_types, show_inputs))
@@ -35,7 +35,7 @@ class Drawable:
     def to_svg(
         self, depth: int = 0, *, show_types: bool = True, show_inputs: bool = True, theme: Theme = "auto"
     ) -> str:
-        """The source of a drawing that needs nothing besides itself.  Raises GraphConfigError for an unknown theme."""
+        """Render a self-contained SVG drawing.  Raises GraphConfigError for an unknown theme."""
         return self.visualize(depth, show_types=show_types, show_inputs=show_inputs, theme=theme).svg
 
     def visualize(
@@ -47,9 +47,9 @@ class Drawable:
         theme: Theme = "auto",
         filepath: str | os.PathLike[str] | None = None,
     ) -> Drawing:
-        """A drawing that notebooks show; with `filepath` it is also written, as `.html` or `.svg`.
+        """Draw the graph for notebooks; with `filepath` the drawing is also written, as `.html` or `.svg`.
 
-        Raises GraphConfigError for an unknown theme or suffix.
+        Raises GraphConfigError for an unknown theme or suffix, OSError.
         """
         from holdwater.drawing.drawing import make_drawing
 
@@ -64,7 +64,7 @@ class Drawable:
         return make_picture(cast("GraphProtocol", self), depth, show_types=show_types, show_inputs=show_inputs)
 
     def _repr_html_(self) -> str | None:
-        """None, so that a notebook shows the text, where a drawing would be too large."""
+        """Return the drawing for notebooks; None for a large graph, which is shown as text."""
         from holdwater.drawing.drawing import make_drawing
 
         picture = self._make_picture(0, True, True)

@@ -1,4 +1,4 @@
-"""Graph: nodes wired by the names of their outputs and inputs, and the part of them that runs use."""
+"""Graph: nodes wired by the names of their outputs and inputs, with the scope of its runs."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 G = TypeVar("G", bound="Graph")
 
 _MAX_CACHED_SCOPES: Final = 64
-"""scopes that one graph remembers"""
+"""number of scopes cached per graph"""
 
 
 @dataclass(frozen=True, slots=True)
 class NestedGraph:
-    """A graph inside another one, and the runner it asks for, if any."""
+    """A graph inside another one, and its own runner, if any."""
 
     node_name: str
     graph: GraphProtocol
@@ -46,16 +46,16 @@ class NestedGraph:
 
 
 class Graph(Drawable):
-    """Nodes, wired where the name of an output is the name of an input.  Immutable, and nothing runs here.
+    """Nodes, wired where the name of an output equals that of an input.  Immutable; runners run it.
 
     - `edges`: connect these pairs instead, `(source, target)` or `(source, target, names)`.
-    - `shared`: names that several nodes write in turn; they make no edges, and the order comes from `edges` (which then
-      are added to those found) or from `emit` and `wait_for`.
-    - `entrypoint`: a node or several where runs begin; nothing before them runs.
-    - `strict_types`: both ends of every edge must be annotated, and fit.
+    - `shared`: names that several nodes write in turn; they create no edges, and the order comes from `edges` (then
+      added to the inferred ones) or from `emit` and `wait_for`.
+    - `entrypoint`: a node or several at which runs start; no node before them runs.
+    - `strict_types`: both ends of every edge must be annotated with compatible types.
 
-    Raises GraphConfigError for what cannot work, ConflictError (one of these) for an output with two writers that
-    nothing separates.
+    Raises GraphConfigError for an invalid graph; ConflictError (a GraphConfigError) for an output with two writers that
+    are neither ordered nor exclusive.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Graph(Drawable):
             self.entrypoints = self._add_entrypoints(
                 [entrypoint] if isinstance(entrypoint, (str, Node)) else entrypoint, "entrypoint="
             )
-            self.scope()  # they must fit each other
+            self.scope()  # checks entry points and selection
 
     # -- structure
 
@@ -104,21 +104,21 @@ class Graph(Drawable):
         return self.wiring.edges
 
     def producers(self, node: str, name: str) -> tuple[str, ...]:
-        """The nodes wired to an input; none if it only comes from outside, or is shared."""
+        """Return the nodes wired to an input; none if it only comes from outside, or is shared."""
         return self.wiring.producers.get((node, name), ())
 
     def sources(self, node: str, name: str) -> tuple[str, ...]:
-        """The nodes whose write an input may read: its producers; of a shared name, those before it or in its loop."""
+        """Return the nodes whose write an input may read: its producers, or the writers of a shared name."""
         return self.wiring.sources.get((node, name), ())
 
     @property
     def controlled_by(self) -> Mapping[str, tuple[str, ...]]:
-        """Gates by the nodes they open; only nodes that have some."""
+        """Gates by target; nodes without a gate are left out."""
         return self.wiring.controllers
 
     @property
     def loops(self) -> tuple[tuple[str, ...], ...]:
-        """Nodes that come round to each other, two or more at a time; loops in topological order."""
+        """Loops of two nodes or more, in topological order."""
         return self.wiring.loops
 
     @property
@@ -128,7 +128,7 @@ class Graph(Drawable):
 
     @cached_property
     def leaf_outputs(self) -> tuple[str, ...]:
-        """Outputs that nobody outside their writer's own loop reads."""
+        """Outputs that no node outside of their writer's loop reads."""
         return find_leaf_outputs(self.wiring, tuple(self.nodes))
 
     @cached_property
@@ -144,34 +144,34 @@ class Graph(Drawable):
 
     @cached_property
     def has_cycles(self) -> bool:
-        """Whether a node, alone or in a loop, reads what comes after it."""
+        """True if the graph has a loop, of one node or several."""
         return bool(self.loops) or any([edge.source == edge.target for edge in self.edges])
 
     @cached_property
     def has_gates(self) -> bool:
-        """Whether a node decides which others run."""
+        """True if a node is a gate."""
         return any([node.is_gate for node in self.nodes.values()])
 
     @cached_property
     def has_async_nodes(self) -> bool:
-        """Whether a node, here or in a nested graph, must be awaited."""
+        """True if a node, here or in a nested graph, must be awaited."""
         return any([node.is_async for node in self.nodes.values()])
 
     @cached_property
     def has_interrupts(self) -> bool:
-        """Whether a node, here or in a nested graph, asks a person."""
+        """True if a node, here or in a nested graph, is an interrupt."""
         return any([node.is_interrupt for node in self.nodes.values()]) or any(
             [nested.graph.has_interrupts for nested in self.nested_graphs]
         )
 
     @cached_property
     def interrupt_nodes(self) -> tuple[InterruptNode[..., Any], ...]:
-        """The nodes of this graph that ask a person."""
+        """The interrupts of this graph, without those of nested graphs."""
         return tuple([node for node in self.nodes.values() if isinstance(node, InterruptNode)])
 
     @cached_property
     def interrupt_outputs(self) -> frozenset[str]:
-        """Outputs that a person gives, here or in a nested graph."""
+        """Outputs of interrupts, here or in a nested graph."""
         found = {node.response_param for node in self.interrupt_nodes}
         for node in self.nodes.values():
             if isinstance(node, GraphNode) and node.graph.interrupt_outputs:
@@ -180,7 +180,7 @@ class Graph(Drawable):
 
     @cached_property
     def bound_values(self) -> Mapping[str, Any]:
-        """What is bound here, and inside nested graphs under a name that is an input of this one."""
+        """Values bound here, and inside nested graphs under a name that is an input of this one."""
         inside = collect_inner_bindings(self.wiring) if self.nested_graphs else {}
         return MappingProxyType({**inside, **self.bound}) if inside else self.bound
 
@@ -188,29 +188,29 @@ class Graph(Drawable):
 
     @cached_property
     def definition_hash(self) -> str:
-        """64 hex digits of structure and code; the same in any order of nodes, whatever is bound."""
+        """Fingerprint of structure and code, 64 hex digits; independent of the order of nodes and of bound values."""
         return definition_hash.hash_definition(self.wiring)
 
     @cached_property
     def structural_hash(self) -> str:
-        """64 hex digits of names, kinds and edges: what a stored run must agree with."""
+        """Fingerprint of names, kinds and edges, 64 hex digits; a stored run resumes only with the same one."""
         return definition_hash.hash_structure(self.wiring)
 
     @cached_property
     def code_hash(self) -> str:
-        """64 hex digits of what the nodes do."""
+        """Fingerprint of the functions of all nodes, 64 hex digits."""
         return definition_hash.hash_code(self.wiring)
 
     # -- scope
 
     @cached_property
     def inputs(self) -> InputSpec:
-        """What a run takes, in the scope of this graph."""
+        """The inputs of a run, in the scope of this graph."""
         return self.scope().inputs
 
     @cached_property
     def input_names(self) -> frozenset[str]:
-        """Every input of every node, whoever provides it."""
+        """Names of all inputs of all nodes, whatever their source."""
         return frozenset([name for node in self.nodes.values() for name in node.inputs])
 
     @cached_property
@@ -225,7 +225,7 @@ class Graph(Drawable):
 
     @cached_property
     def exposed_names(self) -> Mapping[str, str]:
-        """Addresses that nested nodes replaced by a flat name."""
+        """Addresses of ports of nested graphs that are exposed under a flat name: address -> name."""
         nested = [node for node in self.nodes.values() if isinstance(node, GraphNode) and node.namespaced]
         return {address: alias for node in nested for address, alias in node.exposed.items()}
 
@@ -235,9 +235,9 @@ class Graph(Drawable):
         entrypoint: str | Sequence[str] | None = None,
         provided: Iterable[str] = (),
     ) -> Scope:
-        """What a run uses that selects these outputs, begins at these nodes too, and is given these inputs.
+        """Compute the scope of a run with these selected outputs, additional entry points and given inputs.
 
-        Raises GraphConfigError for outputs and nodes that do not exist or do not fit each other.
+        Raises GraphConfigError for unknown outputs and nodes, and for outputs before the entry points.
         """
         given = frozenset([name for name in provided if name in self.wiring.writers])
         if entrypoint is None:
@@ -261,10 +261,10 @@ class Graph(Drawable):
         return scope
 
     def bind(self, mapping: Mapping[str, Any] | None = None, /, **values: Any) -> Self:
-        """The graph with values for some of its inputs, shared by all runs as they are, never copied.
+        """Return the graph with values for some of its inputs; all runs share these objects, uncopied.
 
-        Raises InputError (a ValueError) for what is no input in the present scope.  Warns if a value takes the place of
-        another one that is bound inside a nested graph.
+        Raises InputError (a ValueError) for a name that is not an input in the current scope.  Warns if a value
+        replaces one that is bound inside a nested graph.
         """
         given = flatten_inputs(self, mapping or {})
         for name, value in flatten_inputs(self, values).items():
@@ -280,7 +280,7 @@ class Graph(Drawable):
         return self._copy_with(bound=MappingProxyType({**self.bound, **given}))
 
     def unbind(self, *names: str) -> Self:
-        """The graph without these bound values, or without any."""
+        """Return the graph without these bound values, or, without names, without all of them."""
         for name in names:
             if name not in self.bound:
                 raise InputError(
@@ -290,29 +290,29 @@ class Graph(Drawable):
         return self._copy_with(bound=MappingProxyType(left))
 
     def select(self, *outputs: str) -> Self:
-        """The graph that returns these outputs (names or globs) and runs only what they come from.
+        """Return the graph that returns these outputs (names or globs) and runs only the nodes they depend on.
 
-        Raises GraphConfigError for an output that does not exist or is made before the entry points.
+        Raises GraphConfigError for an unknown output, or one before the entry points.
         """
         if not outputs:
             raise GraphConfigError("select() needs the name of an output", hint='select("*") returns all')
         return self._copy_with_scope(selected=match_outputs(outputs, self.wiring))
 
     def with_entrypoint(self, *nodes: str | Node) -> Self:
-        """The graph that begins at these nodes, besides entry points it has; nothing before them runs.
+        """Return the graph with these entry points in addition to those it has; no node before them runs.
 
-        Raises GraphConfigError for a node that does not exist or is a gate, and if a selected output is made before.
+        Raises GraphConfigError for an unknown node or a gate, and if a selected output is written before them.
         """
         return self._copy_with_scope(entrypoints=self._add_entrypoints(nodes, "with_entrypoint()"))
 
     def add_nodes(self, *nodes: Node) -> Self:
-        """The graph with more nodes, wired again, with the same scope and the same bound values.
+        """Return the graph with more nodes, wired again, with the same scope and bound values.
 
-        Raises GraphConfigError for a graph with explicit edges, InputError if a bound name is now made by a node.
+        Raises GraphConfigError for a graph with explicit edges, InputError if a node writes a bound name.
         """
         if self._edges is not None:
             raise GraphConfigError(
-                "nodes cannot be added to a graph with explicit edges: nobody could know their edges",
+                "nodes cannot be added to a graph with explicit edges: their edges are unknown",
                 hint="build it again: Graph([*graph.nodes.values(), ...], edges=[...])",
             )
         new = type(self)(
@@ -330,11 +330,11 @@ class Graph(Drawable):
     def as_node(
         self, *, name: str | None = None, namespaced: bool = False, runner: CapableRunner | None = None
     ) -> GraphNode:
-        """The graph as a node of another graph.  See GraphNode."""
+        """Return the graph as a node for another graph; see GraphNode."""
         return GraphNode(self, name, namespaced=namespaced, runner=runner)
 
     def program(self, name: str | None = None) -> GraphWorkflowDefinition:
-        """What the engine runs; under another name if one is given.  Raises WorkflowError if there is none."""
+        """Return the definition the engine runs, under `name` or the graph's own.  Raises WorkflowError without one."""
         from holdwater.graphs.definition import GraphWorkflowDefinition
 
         known_as = self.name if name is None else name
@@ -343,7 +343,7 @@ class Graph(Drawable):
         return GraphWorkflowDefinition(self, known_as)
 
     def describe(self, show_types: bool = True) -> str:
-        """Inputs, outputs and nodes in a few lines."""
+        """Describe inputs, outputs and nodes in a few lines."""
         from holdwater.graphs.describe import describe_graph
 
         return describe_graph(self, show_types)
@@ -353,10 +353,10 @@ class Graph(Drawable):
 
         return format_headline(self)
 
-    # -- making changed copies
+    # -- changed copies
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """For pickle and copy.deepcopy, if the nodes can be pickled or copied: built again, in the same scope."""
+        """Support pickle and copy.deepcopy: the graph is built again from its nodes, with the same scope."""
         kept = ("name", "strict_types", "shared", "_edges", "selected", "entrypoints")
         fields = {**{key: self.__dict__[key] for key in kept}, "bound": dict(self.bound)}
         return _restore_graph, (type(self), tuple(self.nodes.values()), fields)
@@ -369,11 +369,11 @@ class Graph(Drawable):
 
     def _copy_with_scope(self, **fields: object) -> Self:
         new = self._copy_with(**fields)
-        new.scope()  # a selection and entry points must fit each other
+        new.scope()  # checks entry points and selection
         return new
 
     def _add_entrypoints(self, nodes: object, argument: str) -> tuple[str, ...]:
-        """The entry points so far and these, in definition order."""
+        """Return the entry points so far and these, in definition order.  Raises GraphConfigError."""
         if not isinstance(nodes, Collection) or not nodes:
             raise GraphConfigError(f"{argument} needs the name of a node, not {nodes!r}")
         names = set(self.entrypoints)
@@ -417,9 +417,9 @@ def _restore_graph(kind: type[G], nodes: tuple[Node, ...], fields: dict[str, Any
 
 
 def register_graph(graph: G, name: str | None = None, *, into: Registry = registry) -> G:
-    """Make a graph known by its name, or another one, to runners, schedules and the command line.  Returns it.
+    """Register a graph by its name, or `name`, for runners, schedules and the command line.  Returns the graph.
 
-    Raises WorkflowError for what is no graph, and for a graph without a name.
+    Raises WorkflowError for an object that is not a graph, and for a graph without a name.
     """
     if not isinstance(graph, Graph):
         raise WorkflowError(f"register_graph takes a Graph, not {graph!r}")

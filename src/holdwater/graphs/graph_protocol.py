@@ -1,4 +1,4 @@
-"""A graph as everything that is built around it knows it: nested nodes, compilers, pictures, runners."""
+"""The interface of graphs for nested nodes, compilers, pictures and runners."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class NestedGraphProtocol(Protocol):
-    """A graph inside another one, and the runner it asks for, if any."""
+    """A graph inside another one, and its own runner, if any."""
 
     @property
     def node_name(self) -> str: ...
@@ -26,7 +26,7 @@ class NestedGraphProtocol(Protocol):
 
 
 class GraphProtocol(Protocol):
-    """A graph as it is handed around; `Graph` documents these members."""
+    """A graph; `Graph` documents these members."""
 
     @property
     def name(self) -> str | None: ...

@@ -1,4 +1,4 @@
-"""What a graph takes from outside."""
+"""Inputs of a graph."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """Names in the order in which nodes take them.
+    """The inputs of a graph, in the order of its nodes and their parameters.
 
-    - `required`: a run needs them.  `optional`: bound, or all who take them have a default, or one of several ways to
-      start a loop.
-    - `bound`: values by name, the objects themselves.
-    - `seeds`: those among them that start a loop, which writes them later.
+    - `required`: every run must give them.  `optional`: bound, or with a default at all readers, or one of several
+      alternatives to start a loop.
+    - `bound`: bound values by name, uncopied.
+    - `seeds`: inputs that start a loop, whose nodes write them later.
     """
 
     required: tuple[str, ...] = ()
@@ -25,5 +25,5 @@ class InputSpec:
 
     @property
     def all(self) -> tuple[str, ...]:
-        """The required ones, then the optional ones."""
+        """Required inputs, then optional ones."""
         return self.required + self.optional

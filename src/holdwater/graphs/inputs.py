@@ -1,4 +1,4 @@
-"""What a run is given: brought into one form, held against what the graph asks for."""
+"""Inputs of a run: merged, and checked against the inputs of the graph."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ _PRINTABLE_TYPES = (bool, int, float, str, type(None))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ResolvedInputs:
-    """`values`: what was given and, where nothing was, what is bound.  `answers`: given to interrupts, not to readers.
+    """Checked inputs of a run.
 
-    `supplied_outputs`: names among the values that nodes would have made; those nodes are not active in the scope.
+    `values`: given values, and bound ones where none is given.  `answers`: answers for interrupts.
+    `supplied_outputs`: outputs among the values, whose nodes are not active in the scope.
     """
 
     values: dict[str, Any]
@@ -42,11 +43,11 @@ def resolve_inputs(
     known_names: Collection[str] = (),
     option_names: Collection[str] = (),
 ) -> ResolvedInputs:
-    """The inputs of a run, given as mappings or keywords or all of these.  `known`: names that a checkpoint provides.
+    """Merge and check the inputs of a run, given as mappings, keywords or both.
 
-    Raises MissingInputError; InputError (a ValueError) for what is given twice or cannot be a keyword;
-    GraphConfigError for a loop that could start in several ways.  Warns of names the graph does not take, and of values
-    that take the place of bound ones.
+    `known_names`: names whose values a checkpoint provides.  Raises MissingInputError; InputError (a ValueError) for a
+    duplicate name or an invalid keyword; GraphConfigError for a loop that could start in several ways.  Warns of names
+    that are not inputs of the graph, and of values that replace bound ones.
     """
     given = merge_inputs(graph, inputs, values=values, keywords=keywords, option_names=option_names)
     made = graph.wiring.writers
@@ -59,7 +60,7 @@ def resolve_inputs(
     missing = [name for name in scope.inputs.required if name not in available]
     if missing:
         raise _missing_input_error(graph, missing, given)
-    seeds = scope.inputs.seeds  # an answer that a loop begins with is an input
+    seeds = scope.inputs.seeds  # an answer that starts a loop is an input
     answers = {name: value for name, value in accepted.items() if name in graph.interrupt_outputs and name not in seeds}
     return ResolvedInputs(
         {**graph.bound, **{name: value for name, value in accepted.items() if name not in answers}},
@@ -78,10 +79,10 @@ def merge_inputs(
     keywords: Mapping[str, Any] | None = None,
     option_names: Collection[str] = (),
 ) -> dict[str, Any]:
-    """All that was given, by flat name: `{"inner": {"x": 1}}` is `{"inner.x": 1}` for a namespaced node.
+    """Merge given values by flat name: `{"inner": {"x": 1}}` is `{"inner.x": 1}` for a namespaced node.
 
-    Raises InputError for a name given twice, a keyword that is no input (nor one of `option_names`, which its hint
-    may suggest), and an address that was replaced.
+    `option_names`: options of the runner, suggested in hints.  Raises InputError for a duplicate name, an unknown
+    keyword, and an address that is exposed under another name.
     """
     found: dict[str, Any] = {}
     for given in (inputs, values):
@@ -94,7 +95,7 @@ def merge_inputs(
 
 
 def flatten_inputs(graph: GraphProtocol, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Values by the addresses of namespaced nodes."""
+    """Flatten nested mappings to the addresses of namespaced nodes."""
     if not isinstance(inputs, Mapping):
         raise InputError(f"inputs are a mapping of names to values, not {inputs!r}")
     spaces = graph.namespaces

@@ -1,4 +1,4 @@
-"""From lists of inputs to the inputs of single items."""
+"""Items of a map: lists of inputs expanded to the inputs of single items."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from holdwater.model.error_report import describe
 
 @dataclass(frozen=True, slots=True)
 class MapItems:
-    """The items of a map.  `rows`: one value per mapped input each; `shared`: what every item gets."""
+    """The items of a map.  `rows`: values of the mapped inputs, per item.  `shared`: inputs of every item."""
 
     params: tuple[str, ...]
     rows: Sequence[tuple[Any, ...]]
@@ -28,11 +28,11 @@ class MapItems:
 
     @property
     def input_names(self) -> tuple[str, ...]:
-        """The inputs of every item."""
+        """Return the names of all inputs of an item."""
         return (*self.shared, *self.params)
 
     def item_inputs(self, row: tuple[Any, ...]) -> dict[str, Any]:
-        """The inputs of one item.  Raises GraphConfigError if a copy it is to get cannot be made."""
+        """Build the inputs of one item.  Raises GraphConfigError for a value to clone that cannot be copied."""
         given = dict(self.shared)
         for name in self.cloned:
             given[name] = _clone_value(name, given[name])
@@ -49,10 +49,10 @@ def expand_items(
     mode: MapMode = "zip",
     clone: bool | Iterable[str] = False,
 ) -> MapItems:
-    """Items in the order of the lists; in a product the last input varies fastest.
+    """Expand lists to items, in the order of the lists; in a product the last input varies fastest.
 
-    Raises MapOverError for inputs that are missing or no lists, lists of unequal length under "zip", an unknown mode
-    and a `clone` that names no shared input.
+    Raises MapOverError for missing inputs, inputs that are not lists, lists of unequal length with "zip", an unknown
+    mode, and a `clone` that names no shared input.
     """
     params = (map_over,) if isinstance(map_over, str) else tuple(map_over)
     if not params:

@@ -1,7 +1,7 @@
-"""How the body of a node is called, whoever drives the run: in memory or recorded, in this thread or in a loop.
+"""Calls of nodes, for runs in memory and recorded ones, in a thread and in an event loop.
 
-Inputs go by their names in the graph; what comes back is one value per output (emitted ones have None), and the
-decision of a gate.  Nobody pays for a listener or a memo that is not there.
+Inputs are passed by their names in the graph; the result is one value per output (None for emitted ones), and the
+decision of a gate.  A missing listener or cache costs nothing.
 """
 
 from __future__ import annotations
@@ -26,20 +26,21 @@ from holdwater.model.context_isolation import copier
 from holdwater.model.results import NodeResult
 
 UNEVALUATED_TYPES: Final = frozenset({CoroutineType, GeneratorType, AsyncGeneratorType})
-"""kinds of values that are still to be computed"""
+"""types of values that are not computed yet"""
 Awaiter = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
 class ExecutionSpan(Protocol):
-    """One execution of a node, as its listener knows it.  It ends with `done` or `failed`, or is never heard of again
-    because the run was cancelled.
+    """One execution of a node as its listener sees it.
+
+    It ends with `done` or `failed`, or without either if the run is cancelled.
     """
 
     def enter_function(self) -> None:
-        """The body is about to be called, in this context, which is its own."""
+        """Prepare the context of the function, in which this is called right before the function."""
 
     def emit_chunk(self, value: object) -> None:
-        """From any thread; a thread that is not the listener's may have to wait here."""
+        """Send a chunk, from any thread; a thread other than the listener's may block (back-pressure)."""
 
     def emit_cache_hit(self, key: str) -> None: ...
 
@@ -50,20 +51,20 @@ class ExecutionSpan(Protocol):
     def emit_error(self, error: BaseException) -> None: ...
 
     async def drain(self) -> None:
-        """Wait until the listener can hear more."""
+        """Wait until the listener accepts more events."""
 
 
 class NodeListener(Protocol):
-    """Who wants to hear of the nodes of a run."""
+    """A consumer of the events of a run's nodes."""
 
     def start_node_span(self, node: Node, inputs: Mapping[str, Any]) -> ExecutionSpan: ...
 
 
 @dataclass(slots=True)
 class CacheLookup:
-    """What is known of an execution from earlier ones.  `key`: None if nothing can be kept of it.
+    """The outcome of a cache lookup.  `key`: None if the execution cannot be cached.
 
-    `value` is what the function returned, a generator as the list of what it yielded.
+    `value`: the function's return value; of a generator, the list of yielded values.
     """
 
     key: str | None = None
@@ -71,17 +72,17 @@ class CacheLookup:
     value: Any = None
     decision: tuple[str, ...] | None = None
     store: Callable[[Any, tuple[str, ...] | None], None] | None = None
-    """takes the value and the decision of this execution"""
+    """stores value and decision of this execution"""
 
 
 class NodeCacheProtocol(Protocol):
-    """Where performances are kept between runs.  Thread-safe."""
+    """A cache of node results between runs.  Thread-safe."""
 
     def lookup(self, node: Node, inputs: Mapping[str, Any]) -> CacheLookup: ...
 
 
 class ParentAttempt(Protocol):
-    """A recorded attempt, which may have child runs."""
+    """A recorded attempt, which can start child runs."""
 
     def execute(self, workflow_name: str, context: Any = None, *, key: str | None = None) -> Any: ...
 
@@ -95,7 +96,7 @@ _current_attempt: ContextVar[ParentAttempt | None] = ContextVar("holdwater_attem
 
 @contextmanager
 def in_attempt(attempt: ParentAttempt) -> Iterator[None]:
-    """Bodies called inside the block belong to this attempt."""
+    """Assign functions called inside the block to this attempt."""
     token = _current_attempt.set(attempt)
     try:
         yield
@@ -110,19 +111,19 @@ class StreamingContext:
 
     def __init__(self, span: ExecutionSpan | None) -> None:
         self._span = span
-        self._attempt = _current_attempt.get()  # now: threads that the body starts do not have its context variables
+        self._attempt = _current_attempt.get()  # now: threads of the function do not inherit its context variables
 
     def stream(self, chunk: object) -> None:
-        """Send a chunk to whoever listens to the run."""
+        """Send a chunk to the listeners of the run."""
         if self._span is not None:
             self._span.emit_chunk(chunk)
 
     def execute(self, workflow: str, inputs: Any = None, *, key: str | None = None) -> Any:
-        """Run a registered workflow as a child, and wait for its result."""
+        """Run a registered workflow as a child, and wait for its result.  Raises ConfigError in an unrecorded run."""
         return self._require_attempt().execute(workflow, inputs, key=key)
 
     async def execute_async(self, workflow: str, inputs: Any = None, *, key: str | None = None) -> Any:
-        """The same for `async def` bodies."""
+        """Run a child as `execute` does, in an `async def` function."""
         return await self._require_attempt().execute_async(workflow, inputs, key=key)
 
     def _require_attempt(self) -> ParentAttempt:
@@ -135,7 +136,7 @@ class StreamingContext:
 
 
 class NodeCall:
-    """One node of a graph and what calling it takes, found out once."""
+    """A node prepared for calls."""
 
     __slots__ = (
         "_context_param",
@@ -152,10 +153,10 @@ class NodeCall:
     )
 
     def __init__(self, node: Node, bound: Mapping[str, Any], signal_count: int = 0) -> None:
-        """`signals`: values besides its outputs, which say that it was called."""
+        """Prepare calls.  `bound`: bound values by name.  `signal_count`: number of signals after the data outputs."""
         self.node = node
         self.default_inputs: tuple[tuple[str, Callable[[], Any]], ...] = tuple(_default_inputs(node, bound))
-        """inputs that have a value when none is given, with how to get it"""
+        """(input, function that returns its value) of bound and default inputs"""
         self._output_count = len(node.data_outputs)
         self._emitted_values = (None,) * (len(node.emit) + signal_count)
         self._param_names: dict[str, str] | None = None
@@ -174,14 +175,14 @@ class NodeCall:
             self._context_param = node.context_param
 
     def add_default_inputs(self, inputs: dict[str, Any]) -> dict[str, Any]:
-        """Add what is bound and, as fresh copies, the defaults.  Raises GraphConfigError for one without copies."""
+        """Add bound values and copies of defaults.  Raises GraphConfigError for a default that cannot be copied."""
         for name, value in self.default_inputs:
             if name not in inputs:
                 inputs[name] = value()
         return inputs
 
     def invoke(self, inputs: dict[str, Any], span: ExecutionSpan | None = None) -> Any:
-        """What the function returns, be it a coroutine or a generator."""
+        """Call the function; the return value may be a coroutine or a generator."""
         assert self._function is not None
         params = self._param_names
         kwargs = inputs if params is None else {params[name]: value for name, value in inputs.items()}
@@ -190,9 +191,9 @@ class NodeCall:
         return self._function(**kwargs)
 
     def resolve_returned(self, returned: Any, awaiter: Awaiter | None = None) -> Any:
-        """What a plain function returned; if that is a coroutine, or the generator of a function it wraps, its outcome.
+        """Resolve the return value of a plain function: await a coroutine, collect a generator of a wrapped function.
 
-        `wait`: awaits in the place of this thread.  Raises NodeReturnError for what cannot be awaited here.
+        `awaiter`: awaits in place of this thread.  Raises NodeReturnError for an awaitable without an awaiter.
         """
         kind = type(returned)
         if (
@@ -218,24 +219,24 @@ class NodeCall:
         return awaiter(returned)
 
     def to_result(self, returned: Any) -> NodeResult:
-        """What a returned value means.  Raises NodeReturnError if it means nothing."""
+        """Convert a return value to outputs and decision.  Raises NodeReturnError for an invalid one."""
         if self._gate is not None:
             return NodeResult(self._emitted_values, self._gate.decide(returned))
         return NodeResult(self.output_values(returned))
 
     def cached_result(self, lookup: CacheLookup) -> NodeResult:
-        """What is kept of an earlier execution."""
+        """Convert a cache hit to outputs and decision."""
         if lookup.decision is not None:
             return NodeResult(self._emitted_values, lookup.decision)
         return NodeResult(self.output_values(lookup.value))
 
     def answer_result(self, answer: Any) -> NodeResult:
-        """What an answer to an interrupt means.  Raises AnswerError."""
+        """Convert an answer to the outputs of an interrupt.  Raises AnswerError."""
         assert isinstance(self.node, InterruptNode)
         return NodeResult((self.node.parse_answer(answer), *self._emitted_values))
 
     def output_values(self, returned: Any) -> tuple[Any, ...]:
-        """One value per output.  Raises NodeReturnError for a wrong number of them."""
+        """Split a return value to one value per output.  Raises NodeReturnError for a wrong number of values."""
         if self._output_count == 1:
             return (returned, *self._emitted_values) if self._emitted_values else (returned,)
         if self._output_count == 0:
@@ -245,7 +246,7 @@ class NodeCall:
         return (*returned, *self._emitted_values)
 
     def outputs_by_name(self, result: NodeResult) -> dict[str, Any]:
-        """The data outputs of a performance by name."""
+        """Return the data outputs of a result by name."""
         return dict(zip(self.node.data_outputs, result.values, strict=False))
 
     def _wrong_count_error(self, returned: Any) -> NodeReturnError:
@@ -270,7 +271,7 @@ def _identity(value: Any) -> Any:
 
 @contextmanager
 def observed(listener: NodeListener | None, node: Node, inputs: Mapping[str, Any]) -> Iterator[ExecutionSpan | None]:
-    """One execution told to a listener, if there is one: how it begins, and that it failed if it does."""
+    """Report the start and the failure of an execution to a listener, if there is one; yields its span."""
     if listener is None:
         yield None
         return
@@ -283,7 +284,7 @@ def observed(listener: NodeListener | None, node: Node, inputs: Mapping[str, Any
 
 
 def _collect_generator(source: GeneratorType[Any, Any, Any], span: ExecutionSpan | None) -> list[Any]:
-    """The items of a generator.  Where its run can be cancelled, it is closed between two items then."""
+    """Collect the items of a generator; a cancellation of the run closes it between two items."""
     stop, parent = STOP.get(), _current_attempt.get()
     if stop is None and parent is None and span is None:
         return list(source)
@@ -305,7 +306,7 @@ def _collect_generator(source: GeneratorType[Any, Any, Any], span: ExecutionSpan
 async def _collect_async_generator(
     source: AsyncGeneratorType[Any, Any], span: ExecutionSpan | None = None
 ) -> list[Any]:
-    """The items of an asynchronous generator, which is closed when this ends, however it does."""
+    """Collect the items of an asynchronous generator, which is always closed at the end."""
     items = []
     try:
         async for value in source:
@@ -325,9 +326,9 @@ def call_function(
     node_cache: NodeCacheProtocol | None,
     awaiter: Awaiter | None = None,
 ) -> NodeResult:
-    """Call a plain function or generator and wait for its end, in a copy of the running context.
+    """Call a plain function or generator to its end, in a copy of the current context.
 
-    What it raises is raised, unwrapped.  `wait`: see `Call.settled`.
+    Its exceptions propagate unchanged.  `awaiter`: see `NodeCall.resolve_returned`.
     """
     if listener is None and node_cache is None:
         return call.to_result(copier()().run(_invoke_function, call, inputs, None, awaiter))
@@ -341,7 +342,7 @@ def call_function(
 def _invoke_function(
     call: NodeCall, inputs: dict[str, Any], span: ExecutionSpan | None, awaiter: Awaiter | None
 ) -> Any:
-    """What the function returns, a generator as the list of what it yields."""
+    """Call the function; a generator is collected to a list."""
     if span is not None:
         span.enter_function()
     try:
@@ -350,7 +351,7 @@ def _invoke_function(
             return _collect_generator(returned, span)
         return call.resolve_returned(returned, awaiter) if type(returned) in UNEVALUATED_TYPES else returned
     except BaseException as error:
-        if is_cancellation(error):  # nothing cancels a plain function
+        if is_cancellation(error):  # its own: a plain function is never cancelled
             raise failure_of(error) from error
         raise
 
@@ -377,9 +378,9 @@ async def call_function_async(
 
 
 async def _invoke_function_async(call: NodeCall, inputs: dict[str, Any], span: ExecutionSpan | None) -> Any:
-    """What the coroutine returns, of an asynchronous generator the list of what it yields.
+    """Await the coroutine function; an asynchronous generator is collected to a list.
 
-    A CancelledError that is no cancellation of this task, which is the body's own, is a failure.
+    A CancelledError of the function itself, without a cancellation of this task, is a failure.
     """
     try:
         returned = call.invoke(inputs, span)

@@ -1,4 +1,4 @@
-"""What is drawn of a graph."""
+"""Pictures of graphs."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ MAX_DEFAULT_CHARS: Final = 20
 
 
 def make_picture(graph: GraphProtocol, depth: int = 0, *, show_types: bool = True, show_inputs: bool = True) -> Picture:
-    """What a run of the graph uses, with `depth` levels of nested graphs unfolded.
+    """Build the picture of a graph's scope, with `depth` levels of nested graphs unfolded.
 
-    Hidden nodes are left out, arrows lead through them.
+    Hidden nodes are left out; arrows pass through them.
     """
     whole = Picture(graph.name or "graph")
     pending = [(whole, graph, depth)]
@@ -68,7 +68,7 @@ def _with_type(name: str, annotation: Any, show_types: bool) -> str:
 
 
 def _add_input_boxes(picture: Picture, graph: GraphProtocol, nodes: Mapping[str, Node], show_types: bool) -> None:
-    """One box for all the inputs that go to the same nodes."""
+    """Add one box per set of inputs with the same readers."""
     groups: dict[tuple[str, ...], list[str]] = {}
     consumers = _input_consumers(graph, nodes)
     for name in graph.inputs.all:
@@ -82,7 +82,7 @@ def _add_input_boxes(picture: Picture, graph: GraphProtocol, nodes: Mapping[str,
 
 
 def _input_consumers(graph: GraphProtocol, nodes: Mapping[str, Node]) -> dict[str, list[str]]:
-    """Where each input goes to: in a loop, where nothing else brings the value, if there is such a node."""
+    """Map each input to its readers; in a loop, if possible, only to those without another source of the value."""
     given: dict[str, list[str]] = {}
     seeded: dict[str, list[str]] = {}
     for node in nodes.values():
@@ -116,7 +116,10 @@ def _make_arrows(graph: GraphProtocol, nodes: Mapping[str, Node]) -> list[Arrow]
 
 
 def _bypass_hidden(arrow: Arrow, hidden_arrows: Mapping[str, list[Arrow]]) -> Iterator[Arrow]:
-    """The arrow, or if it points to a hidden node (`onward` has their arrows) one to each visible node behind it."""
+    """Yield the arrow, or, for a hidden target, one to each visible node behind it.
+
+    `hidden_arrows`: arrows that leave hidden nodes.
+    """
     seen = {arrow.target}
     pending = [arrow.target]
     while pending:
@@ -140,7 +143,7 @@ def _all_arrows(graph: GraphProtocol, nodes: Mapping[str, Node]) -> Iterator[Arr
                     decided.add((node.name, key))
                     yield Arrow(node.name, key, "control", _decision_label(node, target))
     for edge in graph.edges:
-        # control comes from the gates themselves, which know END and the decisions
+        # control arrows are drawn from the gates, which know END and the decisions
         if edge.kind == "control" or edge.source not in nodes or edge.target not in nodes:
             continue
         if edge.kind == "data" or (edge.source, edge.target) not in decided:

@@ -1,4 +1,4 @@
-"""What each node of a recorded graph sees: the latest write of every cell wired to it, as stored values."""
+"""The view of each node of a recorded graph: the latest write of every cell wired to it, as stored values."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from holdwater.model.values import Stored
 
 @dataclass(frozen=True, slots=True)
 class GraphView:
-    """`values`: by input, what has been written.  `outcomes`: of child runs, None while they have not ended."""
+    """The inputs of a node.  `values`: written values by input.  `child_results`: None before all child runs ended."""
 
     values: Mapping[str, Stored]
     child_results: tuple[ChildResult | None, ...] | None = None
 
 
 class GraphRunData:
-    """The views of one run.  Keeps nothing: a read is an index."""
+    """The views of one run; nothing is cached, every read is an index operation."""
 
     def __init__(self, machine: RunState) -> None:
         self._machine = machine
 
     def view(self, node: int) -> GraphView:
-        """What the node is performed with."""
+        """Return the inputs of a node."""
         m = self._machine
         compiled_plan = m.compiled_plan
         edits: Stored | None = m.overrides.get(node)
         values: dict[str, Stored] = {}
         for read, cells in zip(compiled_plan.plan.nodes[node].reads, compiled_plan.reads[node], strict=True):
             latest = max(cells, key=m.version.__getitem__)
-            if m.version[latest] and not read.cells[0].endswith("/"):  # which only says that a node was called
+            if m.version[latest] and not read.cells[0].endswith("/"):  # "/" ends the names of signals
                 values[read.name] = m.value[latest]
         if edits is not None:
             values.update({name: Stored.of(value) for name, value in edits.copy().items()})
@@ -44,38 +44,38 @@ class GraphRunData:
         return GraphView(values, fan.results() if fan is not None and fan.is_finished else None)
 
     def rule_results(self, node: int) -> tuple[bool, ...]:
-        """Graphs have no rules over values."""
+        """Return no results: rules of graphs do not test values."""
         return ()
 
     def result(self) -> Mapping[str, Stored]:
-        """Every output that was made, or given in the place of being made, by name."""
+        """Return every output that was written or given, by name."""
         m = self._machine
         latest: dict[str, int] = {}
         for i, node in enumerate(m.compiled_plan.plan.nodes):
             for c, cell in zip(m.compiled_plan.out[i], node.writes, strict=True):
-                name = cell.rpartition("/")[2]  # empty for one that only says that the node was called
+                name = cell.rpartition("/")[2]  # empty for a signal
                 if name and m.version[c] and (name not in latest or m.version[c] > m.version[latest[name]]):
                     latest[name] = c
         return {name: m.value[c] for name, c in latest.items()}
 
 
 class GraphStyle:
-    """The style of graphs, as far as a process needs it that does not have the user's code."""
+    """The authoring style of graphs, without the user's code."""
 
     name = "graphs"
 
     def board(self, machine: RunState) -> GraphRunData:
-        """The views of a run."""
+        """Create the views of a run."""
         return GraphRunData(machine)
 
     def unpack(self, tree: Any) -> Any:
-        """A cell from the tree in the journal, or MISSING."""
+        """Decode a cell from its tree in the journal; MISSING for a missing value.  Raises DecodingError."""
         if type(tree) is dict and tree.get(TAG) == "missing":
             return MISSING
         return Stored.from_tree(tree)
 
     def edits(self, values: Mapping[str, Any], removed: Collection[str], under: Any) -> Stored:
-        """A change of a node's inputs, over an earlier one (None: there is none).
+        """Build the overrides of a node's inputs on top of earlier ones (`under`).
 
         Raises EncodingError, and WorkflowError for a removal.
         """
@@ -84,9 +84,9 @@ class GraphStyle:
         return Stored.of({**(under.copy() if under is not None else {}), **values})
 
     def answer(self, writes: int, value: Any) -> tuple[Stored, ...]:
-        """The answer, and nothing for what is only emitted.  Raises EncodingError."""
+        """Build the cells of an answer; emitted outputs get None.  Raises EncodingError."""
         return (Stored.of(value), *[Stored.of(None)] * (writes - 1))
 
     def skip_reason(self, values: tuple[Any, ...]) -> str | None:
-        """None: no function of this style says so."""
+        """Return None: functions of nodes cannot skip themselves."""
         return None

@@ -1,4 +1,4 @@
-"""What a graph asks of whoever runs it."""
+"""Checks that a runner supports the features of a graph."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _REQUIRED_FEATURES: Final = (
 
 
 def validate_runner_compatibility(graph: GraphProtocol, runner: CapableRunner) -> None:
-    """Raise IncompatibleRunnerError if the graph, or one nested in it, needs what its runner cannot do.
+    """Check that the runner supports a graph and those nested in it.  Raises IncompatibleRunnerError.
 
-    A nested graph with a runner of its own is judged by that one; its interrupts must be possible above it as well,
-    because a pause travels up.
+    A nested graph with a runner of its own is checked against that runner; its interrupts must be supported by the
+    outer runners as well, because a pause propagates to them.
     """
     todo = [(graph, runner)]
     while todo:
@@ -43,7 +43,10 @@ def validate_runner_compatibility(graph: GraphProtocol, runner: CapableRunner) -
 
 
 def validate_map_compatible(graph: GraphProtocol, context: str) -> None:
-    """Raise GraphConfigError if the graph has interrupts; `context` says who wants to map it."""
+    """Check that a graph to be mapped has no interrupts.  `context`: the caller, for the message.
+
+    Raises GraphConfigError.
+    """
     if graph.has_interrupts:
         raise GraphConfigError(
             f"{context}, but {_describe_graph(graph)} has interrupts.\n"

@@ -1,7 +1,7 @@
-"""Whether an annotation fits another, and whether a value is of one.
+"""Compatibility of annotations with each other and with values.
 
-Annotations describe, they prove nothing: what cannot be known (Any, type variables, protocols that cannot be looked at,
-names that cannot be resolved) fits.
+A pair that cannot be decided (Any, type variables, protocols without runtime checks, unresolvable names) counts as
+compatible.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import warnings
 from typing import Annotated, Any, Final, ForwardRef, Literal, NewType, ParamSpec, TypeVar, Union
 
 _NUMERIC_TOWER: Final[dict[Any, tuple[type, ...]]] = {float: (int,), complex: (int, float)}
-"""classes that stand for another one although they do not inherit from it (PEP 484)"""
+"""class -> classes accepted for it without inheritance (PEP 484)"""
 _BOTTOM_TYPES: Final = (typing.Never, typing.NoReturn)
 
 
 def is_assignable(source: Any, target: Any) -> bool:
-    """Whether every value of `source` may be given where `target` is asked for.
+    """Return True if every value of `source` is accepted where `target` is required.
 
-    A name that cannot be resolved fits, with a UserWarning.
+    An unresolvable name is compatible, with a UserWarning.
     """
     source, target = _strip_aliases(source), _strip_aliases(target)
     if source == target or source in _BOTTOM_TYPES or target is object or _is_dynamic(source) or _is_dynamic(target):
@@ -46,7 +46,7 @@ def is_assignable(source: Any, target: Any) -> bool:
 
 
 def is_instance(value: Any, annotation: Any) -> bool:
-    """Whether a value is of an annotation, with all it contains."""
+    """Return True if a value, including its contents, matches an annotation."""
     annotation = _strip_aliases(annotation)
     if annotation is object or _is_dynamic(annotation):
         return True
@@ -75,7 +75,7 @@ def is_instance(value: Any, annotation: Any) -> bool:
 
 
 def format_type(annotation: Any) -> str:
-    """An annotation as it is written in code."""
+    """Format an annotation as in source code."""
     if isinstance(annotation, type) and not typing.get_args(annotation):
         return annotation.__qualname__
     return str(annotation).replace("typing.", "").replace("collections.abc.", "")
@@ -85,7 +85,7 @@ def format_type(annotation: Any) -> str:
 
 
 def _strip_aliases(annotation: Any) -> Any:
-    """Without aliases and metadata; None as its type."""
+    """Resolve aliases and drop metadata; None becomes NoneType."""
     while True:
         if typing.get_origin(annotation) is Annotated:
             annotation = typing.get_args(annotation)[0]
@@ -96,7 +96,7 @@ def _strip_aliases(annotation: Any) -> Any:
 
 
 def _alternatives(annotation: Any) -> tuple[Any, ...]:
-    """The alternatives of a union, the values of a literal; of anything else, itself."""
+    """Return the members of a union or the values of a literal; any other annotation as the only one."""
     if _is_union(annotation):
         return typing.get_args(annotation)
     if typing.get_origin(annotation) is Literal:
@@ -109,7 +109,7 @@ def _is_union(annotation: Any) -> bool:
 
 
 def _is_dynamic(annotation: Any) -> bool:
-    """Whether everything fits it and it fits everything."""
+    """Return True if the annotation is compatible with every other one."""
     if isinstance(annotation, (str, ForwardRef)):
         name = annotation if isinstance(annotation, str) else annotation.__forward_arg__
         warnings.warn(f"the annotation {name!r} cannot be resolved, so it is not checked", UserWarning, stacklevel=3)
@@ -161,7 +161,7 @@ def _are_arguments_assignable(source: Any, source_class: type, target: Any, targ
         return _is_tuple_assignable(_tuple_item_types(source, source_class), asked, target_class)
     if source_class in (str, bytes):
         return is_assignable(str if source_class is str else int, asked[0])
-    # list[int] is an Iterable[int], dict[str, int] too an Iterable[str]: what both name stands first
+    # list[int] is an Iterable[int], and dict[str, int] an Iterable[str]: common parameters come first
     return all(
         [
             is_assignable(ours, theirs)
@@ -171,7 +171,7 @@ def _are_arguments_assignable(source: Any, source_class: type, target: Any, targ
 
 
 def _type_arguments(source: Any, source_class: type, target_class: type) -> tuple[Any, ...]:
-    """The arguments of a generic class, or those with which a plain class inherits from one."""
+    """Return the arguments of a generic class, or those a plain class inherits from one with."""
     found = typing.get_args(source)
     if found:
         return found
@@ -200,7 +200,7 @@ def _is_tuple_assignable(source_args: tuple[Any, ...], target_args: tuple[Any, .
 
 
 def _is_callable_assignable(source_args: tuple[Any, ...], target_args: tuple[Any, ...]) -> bool:
-    """Parameters the other way round: who takes any object also takes an int."""
+    """Compare callables; parameters are contravariant: a function of object accepts an int."""
     if not source_args:
         return True
     mine, wanted = source_args[0], target_args[0]
@@ -229,7 +229,7 @@ def _is_typeddict_instance(value: dict[str, Any], definition: type) -> bool:
 
 
 def _required_keys(definition: type) -> set[str]:
-    """Asked of the resolved annotations: those that are text have not told the class that they are NotRequired."""
+    """Return the required keys by resolved annotations; `__required_keys__` is wrong for textual NotRequired."""
     required = set(getattr(definition, "__required_keys__", ()))
     for name, hint in typing.get_type_hints(definition, include_extras=True).items():
         if typing.get_origin(hint) is typing.NotRequired:

@@ -1,4 +1,4 @@
-"""Copies of values, so that an attempt that failed half way leaves nothing behind for the next one."""
+"""Copies of inputs, so that an attempt that fails half-way does not change those of the next one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _IMMUTABLE_TYPES: Final = (type(None), bool, int, float, complex, str, bytes, ty
 
 
 def copy_if_data(value: Any) -> Any:
-    """A deep copy of data; what could not be stored in a recorded run (a client, a lock) as it is."""
+    """Return a deep copy of data; values that cannot be stored in a recorded run (a client, a lock) are not copied."""
     if isinstance(value, _IMMUTABLE_TYPES):
         return value
     try:

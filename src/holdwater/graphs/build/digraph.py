@@ -1,4 +1,4 @@
-"""The shape of a directed graph: its parts (strongly connected components) in order, and what is before what."""
+"""Directed graphs: strongly connected components in topological order, levels and reachability."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ Neighbours = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True, eq=False)
 class Digraph:
-    """Nodes stand in definition order everywhere.  `level`: the longest way to a part, so that a way always climbs."""
+    """A directed graph; nodes are in definition order everywhere.
+
+    `level`: node -> length of the longest path to its component, so that levels never decrease along a path.
+    """
 
     successors: Neighbours
     predecessors: Neighbours
@@ -23,7 +26,7 @@ class Digraph:
 
     @classmethod
     def from_edges(cls, names: Collection[str], edges: Iterable[tuple[str, str]]) -> Digraph:
-        """The shape of these nodes and edges; iterative and linear."""
+        """Analyze nodes and edges, iteratively, in O(nodes + edges)."""
         after: dict[str, list[str]] = {name: [] for name in names}
         before: dict[str, list[str]] = {name: [] for name in names}
         for source, target in dict.fromkeys(edges):
@@ -41,12 +44,12 @@ class Digraph:
         return cls(after, before, tuple([tuple(inside) for inside in members]), part, level)
 
     def same_component(self, one: str, other: str) -> bool:
-        """Whether two nodes are in one part: each comes after the other."""
+        """Return True if two nodes are in one component: each is reachable from the other."""
         return self.component[one] == self.component[other]
 
 
 def reachable(start_nodes: Iterable[str], neighbours: Neighbours) -> set[str]:
-    """The starts and all that can be reached from them."""
+    """Return the start nodes and all nodes reachable from them."""
     found = set(start_nodes)
     stack = list(found)
     while stack:

@@ -1,4 +1,4 @@
-"""Reading `edges=`: who is connected to whom, and by which values."""
+"""Parsing of `edges=`: connected nodes and the values each edge carries."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EdgeLike = tuple[str | Node, str | Node] | tuple[str | Node, str | Node, str | I
 
 @dataclass(frozen=True, slots=True)
 class ExplicitEdge:
-    """An edge as it was written down.  Without names it is one of order only."""
+    """A declared edge.  Without names it only orders its nodes."""
 
     source: str
     target: str
@@ -22,9 +22,9 @@ class ExplicitEdge:
 
 
 def parse_edges(nodes: Mapping[str, Node], edges: Iterable[EdgeLike], shared: frozenset[str]) -> list[ExplicitEdge]:
-    """The edges of `edges=`.  A pair carries what the source makes and the target takes; shared names have no edges.
+    """Parse `edges=`.  A pair carries the outputs of the source that are inputs of the target, except shared names.
 
-    Raises GraphConfigError for what is no edge, and for nodes and values that do not exist.
+    Raises GraphConfigError for a malformed edge, and for unknown nodes and values.
     """
     found = []
     for edge in edges:

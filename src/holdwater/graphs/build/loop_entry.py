@@ -1,9 +1,9 @@
-"""How loops are entered: which node goes first, and which values it takes from outside in the place of the loop.
+"""Entries of loops: the nodes that run first, and the values they take from outside in place of the loop.
 
-A loop has a choice of beginnings.  A gate that can decide without the loop goes first: it is closed until it has
-decided, or what the loop feeds back to it has defaults.  Otherwise names that were given say which node is meant: one
-that starts from a given name goes before one that needs none, and a gate that has what it reads decides between targets
-of which it opens only one.  What a first turn from there cannot reach begins in the same way.
+A loop may have several possible entries.  A gate that can decide without the loop is the entry: it starts closed, or
+the values the loop feeds back to it have defaults.  Otherwise the given names select the entry: a node that needs a
+given name takes precedence over one that needs none, and a gate whose inputs are given decides between exclusive
+targets.  Nodes that a first iteration from there cannot reach get entries by the same rules.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from holdwater.graphs.nodes.gates import GateNode
 
 @dataclass(frozen=True, slots=True)
 class AmbiguousEntry:
-    """Nodes of a loop that can begin in several ways: node -> names it would take from outside.
+    """Nodes of a loop without a unique entry.
 
-    No candidates: they cannot begin.  `settled`: everything is there for more than one of them.
+    `candidates`: possible entry -> names it would take from outside; none if the loop cannot start.
+    `inputs_available`: all inputs of several candidates are given.
     """
 
     loop: tuple[str, ...]
@@ -30,11 +31,11 @@ class AmbiguousEntry:
 
 @dataclass
 class LoopEntries:
-    """What the loops of a graph begin with, in definition order."""
+    """The entries of all loops of a graph, in definition order."""
 
     entries: dict[str, None] = field(default_factory=dict)
     gated_entries: set[str] = field(default_factory=set)
-    """entries that a gate of their loop lets in"""
+    """entries opened by a gate of their loop"""
     seeds: dict[str, None] = field(default_factory=dict)
     ambiguous_entries: list[AmbiguousEntry] = field(default_factory=list)
 
@@ -47,10 +48,9 @@ def find_loop_entries(
     entrypoints: Collection[str] = (),
     answers: Set[str] = frozenset(),
 ) -> LoopEntries:
-    """How the active loops begin if the `known` names are given and the entry points go first.
+    """Find the entries of the active loops if `known_names` are given; configured `entrypoints` take precedence.
 
-    `answers`: names of answers to questions that are given too; a loop begins behind its question with one of these if
-    it can begin nowhere else.
+    `answers`: outputs of interrupts that are given too; a loop without another entry starts behind its interrupt.
     """
     start = LoopEntries()
     for loop in wiring.loops:
@@ -82,14 +82,14 @@ class _LoopEntryFinder:
             for name in members
         }
         self.loop_inputs: dict[str, tuple[str, ...]] = {}
-        """node -> inputs that the loop writes"""
+        """node -> inputs written inside the loop"""
         self.edge_inputs: dict[str, tuple[str, ...]] = {}
-        """node -> those of them that edges bring"""
+        """node -> those of `loop_inputs` that edges carry"""
         self.unfilled_inputs: dict[str, tuple[str, ...]] = {}
-        """node -> those of them that nothing else can provide"""
+        """node -> those of `loop_inputs` without another source (default, binding)"""
         self.sources = sources
         self.predecessors: dict[str, set[str]] = {}
-        """node -> nodes of the loop that it waits for, unless it is an entry"""
+        """node -> nodes of the loop that run before it, unless it is an entry"""
         self.known_names = set(known_names)
         self.answers = answers
         for name in members:
@@ -104,12 +104,12 @@ class _LoopEntryFinder:
         makers = {p: self.sources.get((name, p), ()) for p in node.inputs}
         self.loop_inputs[name] = tuple([p for p in node.inputs if not inside.isdisjoint(makers[p])])
         lacking = [p for p in self.loop_inputs[name] if inside.issuperset(makers[p]) and not node.has_default_for(p)]
-        own = [p for p in lacking if makers[p] == (name,)]  # whatever goes first, only this node could write it
+        own = [p for p in lacking if makers[p] == (name,)]  # written only by the node itself, so never before it
         for p in own:
             self.loop_entries.seeds[p] = None
             self.known_names.add(p)
         self.unfilled_inputs[name] = tuple([p for p in lacking if p not in own])
-        # A shared name is read as it is when the turn comes; what is declared about order says when that is.
+        # A shared name is read without waiting for a writer; only declared order counts.
         self.edge_inputs[name] = tuple([p for p in self.loop_inputs[name] if p not in self.wiring.shared])
         before = {maker for p in self.edge_inputs[name] for maker in makers[p]}
         before.update([maker for w in node.wait_for for maker in self.wiring.signals.get(w, ())])
@@ -117,7 +117,7 @@ class _LoopEntryFinder:
         self.predecessors[name] = (before & inside) - {name}
 
     def find_entries(self, first_nodes: list[str]) -> None:
-        """Choose beginnings until every node of the loop has had a first turn, or a choice is left open."""
+        """Choose entries until every node of the loop is reached by a first iteration, or a choice is ambiguous."""
         if over := self._exclusive_gates(first_nodes):
             if not self._can_decide(over):
                 self._record_ambiguity(first_nodes)
@@ -143,7 +143,7 @@ class _LoopEntryFinder:
     # -- choosing
 
     def _gates_deciding_first(self) -> list[str]:
-        """Gates that decide before anything else in the loop has run."""
+        """List the gates that decide before any other node of the loop has run."""
         if self.activated:
             return []
         return [name for name in self.members if self.wiring.nodes[name].is_gate and self._decides_first(name)]
@@ -162,7 +162,7 @@ class _LoopEntryFinder:
         )
 
     def _exclusive_gates(self, names: Collection[str]) -> tuple[str, ...]:
-        """Gates of the loop, still to decide, that open only one of these at a time."""
+        """List the undecided gates of the loop that open only one of these nodes at a time."""
         over = [gate for name in names for gate in self.gates_over[name] if gate not in self.activated]
         return tuple(
             [
@@ -173,7 +173,7 @@ class _LoopEntryFinder:
         )
 
     def _can_decide(self, gates: Collection[str]) -> bool:
-        """Whether the gates have what they read, and nothing over them."""
+        """Return True if the gates have all their inputs, and no undecided gate controls them."""
         return not any([self.gates_over[gate] or self._missing_inputs(gate) for gate in gates])
 
     def _choose_entries(self) -> list[str]:
@@ -194,20 +194,20 @@ class _LoopEntryFinder:
             )
             return []
         if not any([self.known_names.intersection(self.loop_inputs[name]) for name in pool]):
-            pool = [name for name in pool if not self.gates_over[name]] or pool  # nothing given says to pass a gate by
+            pool = [name for name in pool if not self.gates_over[name]] or pool  # prefer nodes without a gate
         over = self._exclusive_gates(pool)
         if over and self._can_decide(over):
             return list(over)
         first = self._without_dependents(pool)
         free = [
             name for name in first if self.activated.isdisjoint(self.gates_over[name])
-        ]  # no gate has decided about it
+        ]  # no gate controls it, or has decided
         if over or (free and self._has_order_conflict(free)):
             self._record_ambiguity(pool)
         return first
 
     def _startable_from_answers(self) -> list[str]:
-        """Nodes that can begin with the answers that are given."""
+        """List the nodes whose missing inputs are given answers."""
         behind = [name for name in self.members if not self.wiring.nodes[name].is_gate and self._missing_inputs(name)]
         return [name for name in behind if self.answers >= set(self._missing_inputs(name))]
 
@@ -216,7 +216,7 @@ class _LoopEntryFinder:
         self.loop_entries.ambiguous_entries.append(AmbiguousEntry(self.members, names, inputs_available=True))
 
     def _missing_inputs(self, name: str) -> tuple[str, ...]:
-        """What it would take from outside besides what is there."""
+        """Return the inputs of a node that are neither given nor written yet, nor have another source."""
         return tuple(
             [p for p in self.unfilled_inputs[name] if p not in self.known_names and not self._is_written(name, p)]
         )
@@ -240,11 +240,11 @@ class _LoopEntryFinder:
         return any([maker not in self.member_set or maker in self.activated for maker in makers])
 
     def _comes_from_interrupts(self, name: str, p: str) -> bool:
-        """Whether a person answers it; an answer cannot be the first thing in a loop."""
+        """Return True if only interrupts write the input; an answer cannot start a loop."""
         return all([self.wiring.nodes[maker].is_interrupt for maker in self.sources[name, p]])
 
     def _without_dependents(self, names: list[str]) -> list[str]:
-        """Without those that take something, not given, from others that are about to begin."""
+        """Drop nodes with an input that is not given and that another of these nodes writes."""
         among = set(names)
         later = {
             name
@@ -257,11 +257,11 @@ class _LoopEntryFinder:
         return [name for name in first if not self._waiting_predecessors(name)] or first
 
     def _waiting_predecessors(self, name: str) -> frozenset[str]:
-        """Nodes of the loop that it comes after by a declared edge, and that have had no turn."""
+        """Return the nodes of the loop that a declared edge puts before it and that have not run."""
         return self.member_set.intersection(self.wiring.explicit_order.get(name, ())) - self.activated
 
     def _has_order_conflict(self, names: list[str]) -> bool:
-        """Whether one writes what another begins with, or they come after different nodes by declared edges."""
+        """Return True if one node writes an input of another, or declared edges put different nodes before them."""
         among = set(names)
         return len({self._waiting_predecessors(name) for name in names}) > 1 or any(
             [
@@ -271,7 +271,7 @@ class _LoopEntryFinder:
             ]
         )
 
-    # -- a first turn
+    # -- the first iteration
 
     def _run_first_iteration(self, start_nodes: Iterable[str]) -> None:
         stack = list(start_nodes)
@@ -283,7 +283,7 @@ class _LoopEntryFinder:
                     stack.append(name)
 
     def _can_follow(self, name: str) -> bool:
-        """Whether it can run after what has run: a source behind a gate may also be left out."""
+        """Return True if it can run after the nodes that have run; sources behind a gate may be skipped."""
         gates = self.gates_over[name]
         if gates and self.activated.isdisjoint(gates):
             return False
@@ -302,7 +302,7 @@ def _is_multi_target(gate: Node) -> bool:
 
 
 def _maximal_sets(sets: Mapping[str, set[str]]) -> list[str]:
-    """The names whose set is not part of another's."""
+    """List the names whose set is not a proper subset of another one."""
     having = _index_by_member(sets)
 
     def beaten(one: set[str]) -> bool:
@@ -314,13 +314,13 @@ def _maximal_sets(sets: Mapping[str, set[str]]) -> list[str]:
 
 
 def _minimal_sets(sets: Mapping[str, set[str]]) -> list[str]:
-    """The names whose set has no other's as a part.  No set is empty."""
+    """List the names whose set has no other one as a proper subset; no set is empty."""
     having = _index_by_member(sets)
     return [name for name, one in sets.items() if not any([other < one for p in one for other in having[p]])]
 
 
 def _index_by_member(sets: Mapping[str, set[str]]) -> dict[str, set[frozenset[str]]]:
-    """The different sets by what is in them."""
+    """Map each member to the distinct sets that contain it."""
     found: dict[str, set[frozenset[str]]] = {}
     for one in {frozenset(one) for one in sets.values()}:
         for p in one:

@@ -1,4 +1,4 @@
-"""Names with several writers: whose write a reader can see, and which writers nothing separates."""
+"""Names with several writers: the writes that reach a reader, and writers that are neither ordered nor exclusive."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ Pair = tuple[str, str]
 def find_reaching_writers(
     digraph: Digraph, reader: str, writers: Sequence[str], gate_targets: Collection[str]
 ) -> tuple[str, ...]:
-    """The makers whose write can be the last one when the reader reads: they lead to it past no other maker.
+    """Find the writers whose write can be the last one before the reader reads (reaching definitions).
 
-    A maker is hidden if it leads to the reader by way of others only, its edge to the reader apart.  `opened`: the
-    targets of a reader that is a gate; what comes back through them comes after its decision.
+    These are the writers from which a path leads to `reader` without passing another writer; a direct edge from a
+    writer to the reader does not count.  `gate_targets`: the targets of a reader that is a gate; paths through them
+    come after its decision.  O(writers * (nodes + edges)) at worst.
     """
     among = frozenset(writers)
-    lowest = min([digraph.level[maker] for maker in writers])  # whoever is below it leads away from all of them
+    lowest = min([digraph.level[maker] for maker in writers])  # no path from a writer leads below it
 
     direct: set[str] = set()
     stack = [
@@ -41,7 +42,7 @@ def find_reaching_writers(
     hidden: set[str] = set()
     labels: dict[str, set[str]] = {}
     walks = [(maker, maker) for maker in writers if maker != reader and maker not in gate_targets]
-    while walks:  # upwards from every maker; whom another maker's walk reaches is before that maker
+    while walks:  # against the edges from every writer; a writer reached from another one is before that one
         at, label = walks.pop()
         for name in digraph.predecessors[at]:
             if name in among:
@@ -49,14 +50,14 @@ def find_reaching_writers(
                     hidden.add(name)
             elif name != reader and name not in gate_targets and digraph.level[name] >= lowest:
                 known = labels.setdefault(name, set())
-                if label not in known and len(known) < 2:  # two different ones reach everybody above
+                if label not in known and len(known) < 2:  # two labels suffice: they reach all nodes above
                     known.add(label)
                     walks.append((name, label))
     return tuple([maker for maker in writers if maker in direct or maker not in hidden])
 
 
 class DeclaredOrder:
-    """What signals (`emit`, `wait_for`) and declared edges say about who writes a name before whom, turn by turn."""
+    """The order of writers within one iteration, by signals (`emit`, `wait_for`) and declared edges."""
 
     def __init__(
         self,
@@ -66,17 +67,20 @@ class DeclaredOrder:
         control_edges: Sequence[Pair],
         gate_reads: Sequence[Pair],
     ) -> None:
-        """`data`: edges from the only writer of a name; `heard`: to gates, from any writer of what they read."""
+        """Build the order.
+
+        `data_edges`: from the only writer of a name.  `gate_reads`: to gates, from every writer of their inputs.
+        """
         self.ordered_nodes = frozenset([name for pair in order_edges for name in pair])
         self.gated_nodes = frozenset([target for _, target in control_edges])
         self.certain_graph = Digraph.from_edges(names, [*order_edges, *data_edges])
         self.iteration_graph = Digraph.from_edges(names, [*order_edges, *data_edges, *control_edges, *gate_reads])
 
     def find_visible_writers(self, reader: str, writers: Sequence[str]) -> tuple[str, ...]:
-        """The makers whose write the reader can see; all of them if no order is declared among these nodes.
+        """Find the writers whose write the reader can see; all of them if no order is declared among these nodes.
 
-        A write before the reader in the same turn hides those that come after it, and those before that write.  Without
-        one, the last write of the turn before is seen.
+        A write before the reader in the same iteration hides writes after the reader and writes before that write.
+        Without one, the reader sees the last write of the previous iteration.
         """
         if self.ordered_nodes.isdisjoint((reader, *writers)):
             return tuple(writers)
@@ -93,7 +97,7 @@ class DeclaredOrder:
         return tuple([m for m in writers if m in kept])
 
     def _last_writers(self, writers: Sequence[str], reachable_from: Mapping[str, set[str]]) -> list[str]:
-        """Those after which no other one writes in any case: a gate may pass over one."""
+        """List the writers after which no other one certainly writes: one behind a gate may be skipped."""
         sure = [m for m in writers if m not in self.gated_nodes]
         return [
             m
@@ -105,9 +109,10 @@ class DeclaredOrder:
 def find_unordered_writers(
     nodes: Mapping[str, Node], full_graph: Digraph, certain_graph: Digraph, writers: Sequence[str]
 ) -> tuple[str, str] | None:
-    """Two of the writers that are neither in an order nor in different branches of one gate.
+    """Find two writers that are neither ordered nor in exclusive branches of one gate; None if there are none.
 
-    `certain_graph`: the edges that do not hang on who writes last.  In the whole graph, order counts between its parts.
+    `certain_graph`: the edges that do not depend on which writer is the last.  `full_graph`: all edges; only the order
+    between its components counts.
     """
     bit, open_with = _unseparated_masks(writers)
     _separate_by_order(certain_graph, open_with, bit, include_cycles=True)
@@ -119,14 +124,14 @@ def find_unordered_writers(
 def find_unbranched_writers(
     nodes: Mapping[str, Node], full_graph: Digraph, writers: Sequence[str]
 ) -> tuple[str, str] | None:
-    """Two of the writers that are not in different branches of one gate."""
+    """Find two writers that are not in exclusive branches of one gate; None if there are none."""
     bit, open_with = _unseparated_masks(writers)
     _separate_by_gates(nodes, full_graph, open_with, bit)
     return _first_unseparated(writers, open_with)
 
 
 def _unseparated_masks(writers: Sequence[str]) -> tuple[dict[str, int], dict[str, int]]:
-    """Writer -> its bit, and writer -> the bits of those from whom nothing separates it yet."""
+    """Return writer -> its bit, and writer -> the bits of the writers it is not separated from yet."""
     bit = {writer: 1 << i for i, writer in enumerate(writers)}
     everyone = (1 << len(writers)) - 1
     return bit, {writer: everyone & ~bit[writer] for writer in writers}
@@ -142,7 +147,7 @@ def _first_unseparated(writers: Sequence[str], unseparated_from: Mapping[str, in
 def _separate_by_order(
     digraph: Digraph, unseparated_from: dict[str, int], bit: Mapping[str, int], *, include_cycles: bool
 ) -> None:
-    """`within`: what is behind each other in a circle is in an order too."""
+    """Separate writers that are ordered.  `include_cycles`: nodes of one cycle count as ordered."""
     highest = max([digraph.level[writer] for writer in bit])
     for writer in bit:
         if not unseparated_from[writer]:
@@ -156,7 +161,7 @@ def _separate_by_order(
 def _separate_by_gates(
     nodes: Mapping[str, Node], digraph: Digraph, unseparated_from: dict[str, int], bit: Mapping[str, int]
 ) -> None:
-    """From the writers upwards, nearest gates first, until all are separated."""
+    """Separate writers by gates, the nearest first, until all are separated."""
     highest = max([digraph.level[writer] for writer in bit])
     heap = [(-digraph.level[writer], writer) for writer, left in unseparated_from.items() if left]
     heapify(heap)
@@ -179,7 +184,10 @@ def _separate_by_gate(
     bit: Mapping[str, int],
     max_level: int,
 ) -> None:
-    """A branch is a target and what is reached through it only, before a loop comes round to the gate or a target."""
+    """Separate writers in different branches of a gate.
+
+    A branch is a target and the nodes reachable from it alone, without passing the gate or another target.
+    """
     reaching: dict[str, list[str]] = {}
     for target in gate.targets:
         if target in digraph.level:
@@ -201,7 +209,7 @@ def _separate_by_gate(
 
 
 def _reachable_up_to(digraph: Digraph, start: str, max_level: int, *, avoiding: Collection[str] = ()) -> set[str]:
-    """What is reached from here without going above a level, or through some nodes."""
+    """Return the nodes reachable from `start` up to a level, not through the nodes in `avoiding`."""
     found = {start}
     if digraph.level[start] > max_level:
         return found

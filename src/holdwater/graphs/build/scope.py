@@ -1,4 +1,4 @@
-"""What of a graph a run uses: the nodes that can run, the outputs that are returned, the inputs that are asked for."""
+"""The scope of a run: the nodes that can run, the outputs it returns, the inputs it requires."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from holdwater.graphs.nodes.gates import GateNode
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scope:
-    """Node names stand in definition order."""
+    """The part of a graph that a run uses; node names are in definition order."""
 
     active: tuple[str, ...]
     outputs: tuple[str, ...]
-    """names to return"""
+    """names of returned outputs"""
     partial_outputs: tuple[str, ...]
-    """names to return of a run that failed, as far as they were made: all, unless some are selected"""
+    """names of outputs a failed run returns if they were written: all, unless some are selected"""
     inputs: InputSpec
     supplied_outputs: tuple[str, ...]
-    """outputs that were given, so that nobody reads them from a node"""
+    """outputs whose value is given, so that no node reads them from their writers"""
     entrypoints: tuple[str, ...]
-    """configured entry points, and the nodes by which loops are entered: they wait for nothing that comes round"""
+    """configured entry points and entries of loops, which do not wait for nodes of their loop"""
     gated_entries: tuple[str, ...]
-    """those of them that a gate of their loop lets in, which decides before"""
+    """those of them that a gate of their loop opens, which decides first"""
     ambiguous_entries: tuple[AmbiguousEntry, ...]
-    """loops that what was given does not start, or starts in several ways"""
+    """loops that the given names do not start, or could start in several ways"""
 
 
 def compute_scope(
@@ -46,10 +46,10 @@ def compute_scope(
     provided: Set[str],
     interrupt_outputs: Set[str],
 ) -> Scope:
-    """One scope of a graph; linear.  `given`: names a run provides.  `answers`: outputs that people give.
+    """Compute a scope in linear time.  `provided`: names a run is given.  `interrupt_outputs`: outputs people answer.
 
-    Raises GraphConfigError for a selection that the entry points leave out, and for entry points of which a gate before
-    them would have opened one.
+    Raises GraphConfigError for a selected output before the entry points, and for several entry points of which a gate
+    before them would have opened only one.
     """
     shape = wiring.digraph
     active: Set[str] = reachable(entrypoints, shape.successors) if entrypoints else wiring.nodes.keys()
@@ -99,7 +99,7 @@ def _check_entrypoints(wiring: Wiring, active: Set[str], entrypoints: Sequence[s
 
 
 def find_leaf_outputs(wiring: Wiring, active: Collection[str]) -> tuple[str, ...]:
-    """Outputs with a writer whose value no active node outside the writer's own loop reads."""
+    """List the outputs with a writer whose value no active node outside of the writer's loop reads."""
     among = active if isinstance(active, Set) else frozenset(active)
     found: dict[str, bool] = {}
     for name in active:
@@ -110,9 +110,9 @@ def find_leaf_outputs(wiring: Wiring, active: Collection[str]) -> tuple[str, ...
 
 
 def match_outputs(patterns: Iterable[str], wiring: Wiring) -> tuple[str, ...]:
-    """Output names for names and globs, in the order asked for.  `rag/*` are the outputs of node rag, `**/x` any x.
+    """Resolve names and globs to output names, in order.  `rag/*`: the outputs of node rag.  `**/x`: every x.
 
-    Raises ValueError (GraphConfigError) for a name or glob that fits no output, and for a name given twice.
+    Raises GraphConfigError (a ValueError) for a name or glob that matches no output, and for a duplicate name.
     """
     if isinstance(patterns, str):
         raise GraphConfigError("outputs are selected by a list of names", hint=f"[{patterns!r}]")
@@ -149,13 +149,13 @@ def _match_pattern(pattern: str, wiring: Wiring) -> list[str]:
     ]
 
 
-# -- what is active
+# -- active nodes
 
 
 def _find_replaced_ports(wiring: Wiring, active: Set[str], provided: Set[str]) -> set[Port]:
-    """(node, output) that nobody needs to write, because the value was given.
+    """Find the (node, output) pairs that need not be written, because the value is given.
 
-    Not what starts a loop, and not a shared name, which is given to be written on.
+    Seeds of loops and shared names are not among them: nodes write these again.
     """
     return {
         (maker, name)
@@ -167,7 +167,7 @@ def _find_replaced_ports(wiring: Wiring, active: Set[str], provided: Set[str]) -
 
 
 def _find_unneeded(wiring: Wiring, active: Set[str], replaced_ports: set[Port]) -> set[str]:
-    """Active nodes that only nodes left out, or readers of what was given, would need; a loop goes or stays as one."""
+    """Find active nodes whose outputs are read only by inactive nodes or replaced by given values; loops as a whole."""
     shape, gone = wiring.digraph, set[str]()
 
     def needed(name: str) -> bool:
@@ -192,7 +192,7 @@ def _find_unneeded(wiring: Wiring, active: Set[str], replaced_ports: set[Port]) 
         return False
 
     todo = {shape.component[name] for name, _ in replaced_ports}
-    for number in range(max(todo), -1, -1):  # whoever is needed by a node stands before it
+    for number in range(max(todo), -1, -1):  # components are in topological order, so sources come before readers
         inside = [name for name in shape.components[number] if name in active]
         if number not in todo and not any([after in gone for name in inside for after in shape.successors[name]]):
             continue
@@ -202,7 +202,7 @@ def _find_unneeded(wiring: Wiring, active: Set[str], replaced_ports: set[Port]) 
 
 
 def _find_needed(wiring: Wiring, active: Set[str], replaced_ports: set[Port], outputs: Sequence[str]) -> set[str]:
-    """What the outputs come from.  A gate on the way brings all its targets and what follows from them."""
+    """Find the nodes that contribute to the outputs; a gate among them adds all its targets and their successors."""
     found: set[str] = set()
     stack: list[str] = []
 
@@ -267,7 +267,7 @@ def _make_input_spec(
 ) -> InputSpec:
     together = wiring.digraph.same_component
     needed: dict[str, bool] = {}
-    """input -> whether somebody cannot do without it"""
+    """input -> True if a node requires it"""
     seeds: dict[str, None] = {}
     open_seeds = {p for choice in loop_entries.ambiguous_entries for needs in choice.candidates.values() for p in needs}
     for name in active:

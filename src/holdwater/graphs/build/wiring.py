@@ -1,7 +1,7 @@
-"""Who is wired to whom: edges found from the names of outputs and inputs, or as they were declared.
+"""Wiring: edges inferred from the names of outputs and inputs, or as declared.
 
-An input that several nodes could provide is wired to those whose write can be the last one before it is read: a writer
-from which every way leads through another writer of the name is left out.
+An input with several writers is wired to those whose write can be the last one before it is read (see
+`reaching_writers`): a writer from which every path leads through another writer of the name is left out.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from holdwater.graphs.nodes.gates import GateNode
 
 EdgeKind = Literal["data", "control", "ordering"]
 Port = tuple[str, str]
-"""a node and one of its inputs or outputs"""
+"""(node, name of an input or output)"""
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """One per pair of nodes: what carries data is no control edge besides, and what controls no ordering edge."""
+    """An edge; one per pair of nodes: a data edge also stands for control and order, a control edge also for order."""
 
     source: str
     target: str
@@ -36,33 +36,33 @@ class Edge:
 
 @dataclass(frozen=True, eq=False)
 class Wiring:
-    """The nodes of a graph and how they hang together, whatever part of it a run uses."""
+    """The nodes of a graph and their edges, independent of the scope of a run."""
 
     nodes: Mapping[str, Node]
     edges: tuple[Edge, ...]
     digraph: Digraph
     writers: Mapping[str, tuple[str, ...]]
-    """name -> nodes with it among their data outputs"""
+    """name -> nodes that have it as a data output"""
     producers: Mapping[Port, tuple[str, ...]]
-    """(reader, input) -> writers wired to it; nothing for an input that only comes from outside"""
+    """(reader, input) -> writers wired to it; empty for an input that only comes from outside"""
     controllers: Mapping[str, tuple[str, ...]]
-    """node -> gates that have it among their targets"""
+    """node -> gates that have it as a target"""
     signals: Mapping[str, tuple[str, ...]]
-    """name -> nodes with it among their outputs"""
+    """name -> nodes that have it as an output, emitted ones included"""
     shared: tuple[str, ...] = ()
     has_explicit_edges: bool = False
-    """whether `edges=` took the place of inference"""
+    """True if `edges=` replaces inference"""
     explicit_order: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """node -> nodes that a declared edge puts before it without a value"""
+    """node -> nodes before it by a declared edge without values"""
 
     @cached_property
     def loops(self) -> tuple[tuple[str, ...], ...]:
-        """Parts of two nodes or more."""
+        """Strongly connected components of two nodes or more."""
         return tuple([part for part in self.digraph.components if len(part) > 1])
 
     @cached_property
     def readers(self) -> Mapping[Port, tuple[str, ...]]:
-        """(writer, output) -> nodes that may read what it wrote."""
+        """Map (writer, output) to the nodes that may read it."""
         found: dict[Port, list[str]] = {}
         for (reader, name), makers in self.sources.items():
             for maker in makers:
@@ -71,15 +71,15 @@ class Wiring:
 
     @cached_property
     def sources(self) -> Mapping[Port, tuple[str, ...]]:
-        """(reader, input) -> nodes whose write it may read: its producers.
+        """Map (reader, input) to the nodes whose write it may read: its producers.
 
-        Of a shared name: the writers before it or in its loop.
+        For a shared name: the writers before it or in its loop.
         """
         return {**self.producers, **self._shared_sources()} if self.shared else self.producers
 
     @cached_property
     def feedback_names(self) -> frozenset[str]:
-        """Names that a node reads from itself or from its own loop: what starts them comes from outside."""
+        """Names that a node reads from itself or its loop, whose first value comes from outside."""
         together = self.digraph.same_component
         return frozenset(
             [name for (reader, name), makers in self.sources.items() if any([together(reader, m) for m in makers])]
@@ -87,14 +87,14 @@ class Wiring:
 
     @property
     def order_edges(self) -> Iterator[Port]:
-        """(node, node that comes after it): by a signal, or by a declared edge without a value."""
+        """Iterate over (node, successor) by a signal, or by a declared edge without values."""
         for name, node in self.nodes.items():
             for signal in node.wait_for:
                 yield from [(maker, name) for maker in self.signals.get(signal, ())]
             yield from [(before, name) for before in self.explicit_order.get(name, ())]
 
     def is_in_loop(self, name: str) -> bool:
-        """Whether a node is part of a loop of two nodes or more."""
+        """Return True if a node is part of a loop of two nodes or more."""
         return len(self.digraph.components[self.digraph.component[name]]) > 1
 
     def _shared_sources(self) -> dict[Port, tuple[str, ...]]:
@@ -102,7 +102,7 @@ class Wiring:
         for name in self.shared:
             makers = self.writers[name]
             bit = {maker: 1 << i for i, maker in enumerate(makers)}
-            seen: list[int] = []  # per part: the writers whose write its nodes may find
+            seen: list[int] = []  # per component: bits of the writers whose write its nodes may see
             for number, inside in enumerate(shape.components):
                 mask = 0
                 for node in inside:
@@ -113,13 +113,13 @@ class Wiring:
                 seen.append(mask)
                 for node in inside:
                     if name in self.nodes[node].inputs:
-                        own = bit.get(node, 0) if len(inside) == 1 else 0  # alone, a node is before itself in no way
+                        own = bit.get(node, 0) if len(inside) == 1 else 0  # outside of loops a node precedes not itself
                         found[node, name] = tuple([m for m in makers if bit[m] & mask & ~own])
         return {port: makers for port, makers in found.items() if makers}
 
 
 def build_wiring(nodes: Mapping[str, Node], edges: Iterable[EdgeLike] | None, shared: Iterable[str]) -> Wiring:
-    """Wire the nodes.  Raises GraphConfigError for edges and shared names that do not fit the nodes."""
+    """Wire the nodes.  Raises GraphConfigError for invalid edges and shared names."""
     writers = _nodes_by_output((name, node.data_outputs) for name, node in nodes.items())
     signals = _nodes_by_output((name, node.outputs) for name, node in nodes.items())
     common = _check_shared(shared, writers)
@@ -191,7 +191,7 @@ def _resolve_producers(
                     hint="rename one of the outputs, or say with edges= which one it takes",
                 )
             alone = len(shape.components[shape.component[reader]]) == 1
-            # Outside of loops a node runs once: it reads what came before it, not what it will write.
+            # Outside of loops a node runs once, and does not read its own write.
             found[reader, name] = tuple([m for m in kept if m != reader]) or kept if alone else kept
         else:
             found[reader, name] = makers

@@ -1,4 +1,4 @@
-"""What every node has: a name, ports, and modifiers that return another node."""
+"""Base of all nodes: name, ports, and modifiers that return a changed copy."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ PortSide = Literal["input", "output"]
 
 
 class PortOptions(TypedDict, total=False):
-    """Keywords of every decorator and of the constructors behind them.
+    """Keywords of all decorators and constructors of nodes.
 
-    `emit`: further outputs that only say that the node has run, for `wait_for` of others.  `rename_inputs`: inputs of
-    the graph under other names than those of the parameters, old to new.
+    `emit`: further outputs without data, which signal that the node has run, for `wait_for` of others.
+    `rename_inputs`: parameter -> name of the input in the graph.
     """
 
     rename_inputs: Mapping[str, str] | None
@@ -29,11 +29,11 @@ class PortOptions(TypedDict, total=False):
 
 
 class Node(ABC):
-    """A named unit of a graph.  Immutable: every modifier returns another node and leaves this one as it is.
+    """A named unit of a graph.  Immutable: every modifier returns a changed copy.
 
-    `wait_for`: names that must be there, and be newer than at the last run, before it starts.  `cache`: its results may
-    be taken from the runner's cache.  `hide`: not drawn.  `timeout`: seconds per attempt.  Without `retry` and
-    `timeout` those of the runner count.
+    `wait_for`: names that must have been written, since its previous run, before it starts.  `cache`: its results may
+    be taken from the runner's cache.  `hide`: it is not drawn.  `timeout`: seconds per attempt.  `retry` and `timeout`
+    default to those of the runner.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Node(ABC):
     _inputs: Ports
     _outputs: Ports
     _data_count: int
-    """how many of the outputs carry data; those behind them are emitted"""
+    """number of data outputs; the outputs after them are emitted"""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Node(ABC):
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Current names of all outputs: those with data, then those that are only emitted."""
+        """Current names of all outputs: data outputs, then emitted ones."""
         return self._outputs.names
 
     @property
@@ -99,74 +99,74 @@ class Node(ABC):
 
     @property
     def emit(self) -> tuple[str, ...]:
-        """The outputs that only say that the node has run."""
+        """The outputs without data, which signal that the node has run."""
         return self.outputs[self._data_count :]
 
     def param(self, name: str) -> str:
-        """The name inside the node (a parameter, an input of the nested graph) of an input.  Raises KeyError."""
+        """Return the parameter of an input, or its name inside a nested graph.  Raises KeyError."""
         return self._inputs.original_name(name)
 
     def map_inputs_to_params(self, inputs: Mapping[str, T]) -> dict[str, T]:
-        """The same values by the names inside the node."""
+        """Map values by input to values by parameter.  Raises KeyError."""
         return {self.param(name): value for name, value in inputs.items()}
 
-    # -- what it is
+    # -- properties
 
     @property
     def is_async(self) -> bool:
-        """Whether it must be awaited."""
+        """True if it must be awaited."""
         return False
 
     @property
     def is_generator(self) -> bool:
-        """Whether its body yields; its value is then the list of what it yielded."""
+        """True if its function is a generator; its value is then the list of yielded values."""
         return False
 
     @property
     @abstractmethod
     def definition_hash(self) -> str:
-        """64 hex digits that change with what the node does."""
+        """Fingerprint of the node's function and rules, 64 hex digits.  Raises SignatureError for unreadable state."""
 
     # -- defaults and types
 
     def has_default_for(self, name: str) -> bool:
-        """Whether the node can run without this input."""
+        """Return True if the node can run without this input."""
         return self.has_signature_default_for(name)
 
     def get_default_for(self, name: str) -> Any:
-        """The default itself, not a copy.  Raises KeyError if there is none."""
+        """Return the default, uncopied.  Raises KeyError if there is none."""
         return self.get_signature_default_for(name)
 
     @abstractmethod
     def has_signature_default_for(self, name: str) -> bool:
-        """Whether a parameter has a default; values bound inside a nested graph do not count."""
+        """Return True if a parameter has a default; values bound inside a nested graph do not count."""
 
     @abstractmethod
     def get_signature_default_for(self, name: str) -> Any:
-        """The default of a parameter.  Raises KeyError if there is none."""
+        """Return the default of a parameter.  Raises KeyError if there is none."""
 
     @abstractmethod
     def get_input_type(self, name: str) -> Any:
-        """The annotation of an input, None if it has none."""
+        """Return the annotation of an input, None if it has none."""
 
     @abstractmethod
     def get_output_type(self, name: str) -> Any:
-        """The annotation of an output, None if it has none."""
+        """Return the annotation of an output, None if it has none."""
 
     # -- modifiers
 
     def with_name(self, name: str) -> Self:
-        """The same node under another name."""
+        """Return the node under another name.  Raises SignatureError."""
         if not isinstance(name, str) or not name:
             raise SignatureError(f"the name of a node is a non-empty str, not {name!r}")
         return self._copy_with(name=name)
 
     def rename_inputs(self, mapping: Mapping[str, str] | None = None, /, **names: str) -> Self:
-        """Inputs under other names, `old="new"`; all at once, so that two can be swapped.  Raises RenameError."""
+        """Rename inputs, `old="new"`, simultaneously, so that two can be swapped.  Raises RenameError."""
         return self._rename_ports("input", {**(mapping or {}), **names})
 
     def rename_outputs(self, mapping: Mapping[str, str] | None = None, /, **names: str) -> Self:
-        """Outputs under other names, `old="new"`; all at once, so that two can be swapped.  Raises RenameError."""
+        """Rename outputs, `old="new"`, simultaneously, so that two can be swapped.  Raises RenameError."""
         return self._rename_ports("output", {**(mapping or {}), **names})
 
     with_inputs = rename_inputs
@@ -209,7 +209,7 @@ class Node(ABC):
 
 
 def normalize_names(value: str | Iterable[str] | None, label: str) -> tuple[str, ...]:
-    """One name or several as a tuple.  Raises SignatureError for anything else, GraphConfigError for a doubled name."""
+    """Convert one name or several to a tuple.  Raises SignatureError, and GraphConfigError for a duplicate name."""
     listed = () if value is None else (value,) if isinstance(value, str) else value
     names = tuple(listed) if isinstance(listed, Iterable) else (None,)
     if not all([isinstance(name, str) and name for name in names]):

@@ -1,4 +1,4 @@
-"""Nodes with a body: something that is called with keywords."""
+"""Nodes with a function, which is called with keywords."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ R = TypeVar("R")
 
 _IMMUTABLE_TYPES: Final = (type(None), bool, int, float, complex, str, bytes, type)
 _COPIED_ATTRIBUTES: Final = ("__module__", "__qualname__", "__name__", "__doc__")
-"""what a node has from its function, so that it is documented as one"""
+"""attributes a node copies from its function, for documentation tools"""
 
 
 class CallNode(Node, Generic[P, R]):
@@ -39,16 +39,16 @@ class CallNode(Node, Generic[P, R]):
 
     @property
     def func(self) -> Callable[P, R]:
-        """The function as it was written."""
+        """The undecorated function."""
         return cast("Callable[P, R]", self._signature.func)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call the function itself: no retry, no cache, no renames."""
+        """Call the function directly, without retry, cache and renames."""
         return self.func(*args, **kwargs)
 
     @property
     def context_param(self) -> str | None:
-        """The parameter that gets the NodeContext, None if there is none."""
+        """Name of the parameter that gets the NodeContext, None if there is none."""
         return self._signature.context_parameter
 
     @property
@@ -70,7 +70,7 @@ class CallNode(Node, Generic[P, R]):
         return self._signature.defaults[self.param(name)]
 
     def fresh_default_for(self, name: str) -> Any:
-        """The default as one execution may use it: a deep copy.  Raises GraphConfigError if there can be none."""
+        """Return a deep copy of a default for one execution.  Raises GraphConfigError if it cannot be copied."""
         default = self.get_signature_default_for(name)
         if isinstance(default, _IMMUTABLE_TYPES):
             return default
@@ -91,12 +91,12 @@ class CallNode(Node, Generic[P, R]):
 
 
 def node_signature(source: Callable[..., Any], label: str) -> CallableSignature:
-    """The signature of a function; of a node, that of its function.  Raises SignatureError."""
+    """Return the signature of a function, or of a node's function.  Raises SignatureError."""
     return source._signature if isinstance(source, CallNode) else CallableSignature(source, label)
 
 
 def default_node_name(source: Callable[..., Any]) -> str:
-    """What a node made of it is called: the function's name, or that of the object's class."""
+    """Return the default name of a node: that of the function, or of the class of a callable object."""
     func = source.func if isinstance(source, CallNode) else source
     while isinstance(func, partial):
         func = func.func

@@ -25,7 +25,7 @@ class NodeOptions(PortOptions, total=False):
 
 
 class FunctionNode(CallNode[P, R]):
-    """A function, coroutine function, generator or async generator.  It can still be called as what it is."""
+    """A function, coroutine function, generator or async generator as a node, which can still be called directly."""
 
     def __init__(
         self,
@@ -37,10 +37,11 @@ class FunctionNode(CallNode[P, R]):
         timeout: float | None = None,
         **ports: Unpack[PortOptions],
     ) -> None:
-        """`output_name`: of the value; several for a function that returns as many; None if it returns nothing.
+        """Create a node.
 
-        Of a `source` that is a node, only the function is taken.  Raises SignatureError (a TypeError) for parameters
-        that cannot be given by name, GraphConfigError for names that clash.
+        `output_name`: name of the value; several for a function that returns a tuple; None if it returns nothing.
+        `source`: of a node only its function is used.  Raises SignatureError (a TypeError) for parameters that cannot
+        be passed by keyword, GraphConfigError for duplicate names.
         """
         name = name or default_node_name(source)
         if retry is not None and not isinstance(retry, RetryPolicy):
@@ -55,12 +56,12 @@ class FunctionNode(CallNode[P, R]):
 
     @property
     def output_annotation(self) -> dict[str, Any]:
-        """Annotations by output; empty if the function has none, or one that does not fit their number."""
+        """Annotations by output; empty if the function has none, or not one per output."""
         outputs, hint = self.data_outputs, self._signature.hints.get("return")
         if hint is None:
             return {}
         parts = typing.get_args(hint)
-        if self.is_generator:  # its value is the list of what it yields
+        if self.is_generator:  # its value is the list of yielded values
             hint = list[parts[0]] if parts else list  # type: ignore[valid-type]
         if len(outputs) == 1:
             return {outputs[0]: hint}
@@ -79,13 +80,15 @@ def node(**options: Unpack[NodeOptions]) -> Callable[[Callable[P, R]], FunctionN
 
 
 def node(source: Callable[..., Any] | None = None, /, **options: Unpack[NodeOptions]) -> Any:
-    """Make a function a node; it can still be called as what it is.  With arguments or without.
+    """Create a node from a function, which can still be called directly.  Used with or without arguments.
 
-    - `output_name`: the name of its value; several for a function that returns as many.
-    - `rename_inputs`: other names for its parameters.  `name`: by default the function's.
+    - `output_name`: the name of its value; several for a function that returns a tuple.
+    - `rename_inputs`: parameter -> name of the input.  `name`: by default the function's.
     - `cache`: its results may come from the runner's cache.  `hide`: it is not drawn.
-    - `emit`: names that only say that it has run; `wait_for`: such names it waits for.
+    - `emit`: outputs without data that signal that it has run.  `wait_for`: outputs it waits for.
     - `retry`: a RetryPolicy.  `timeout`: seconds per attempt.
+
+    Raises SignatureError (a TypeError), GraphConfigError.
     """
     if source is None:
         return lambda function: node(function, **options)
@@ -95,7 +98,7 @@ def node(source: Callable[..., Any] | None = None, /, **options: Unpack[NodeOpti
 
 
 def _warn_unused_value(signature: CallableSignature, name: str) -> None:
-    """The warning points to the function, wherever the node is made."""
+    """Warn, with the location of the function, of a return value without an output."""
     code = getattr(signature.func, "__code__", None)
     warnings.warn_explicit(
         f"node {name!r} returns a value ({signature.return_annotation!r}) but has no output_name, so "

@@ -1,4 +1,4 @@
-"""Gates: nodes that decide which of their targets may run, and make no data."""
+"""Gates: nodes without data outputs that decide which of their targets may run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from holdwater.graphs.nodes.signatures import CallableSignature, identity_functi
 
 @final
 class _End(str):
-    """The class of END.  Its text is one that no node can have, so that it never equals a name."""
+    """The class of END.  Its text is no valid name of a node, so that END never equals one."""
 
     __slots__ = ()
 
@@ -37,23 +37,23 @@ class _End(str):
 
 
 END: Final = _End("<end of the graph>")
-"""A target that is no node: nothing follows.  Compare with `is`."""
+"""The target for "no node follows".  Compare with `is`."""
 
 
 def target_text(target: str) -> str:
-    """A target as the text that is recorded: END is "END", and the members of a str enum are their values."""
+    """Return the recorded text of a target: "END" for END, the value for a member of a str enum."""
     return "END" if target is END else str.__str__(target)
 
 
 class GateOptions(PortOptions, total=False):
-    """Keywords of every gate.  `default_open`: before the first decision the targets may run on data of their own."""
+    """Keywords of all gates.  `default_open`: targets may run before the first decision, if they have their inputs."""
 
     default_open: bool
     name: str | None
 
 
 class GateNode(CallNode[P, R]):
-    """A node that opens targets.  Its outputs are those it emits."""
+    """A node that opens targets; it has only emitted outputs."""
 
     is_gate = True
 
@@ -85,7 +85,7 @@ class GateNode(CallNode[P, R]):
 
     @abstractmethod
     def decide(self, returned: Any) -> tuple[str, ...]:
-        """The names of the targets that a return value opens, END as "END".  Raises NodeReturnError."""
+        """Return the names of the targets a return value opens, END as "END".  Raises NodeReturnError."""
 
     @property
     def definition_hash(self) -> str:
@@ -109,7 +109,7 @@ class GateNode(CallNode[P, R]):
 
 
 class RouteNode(GateNode[P, R]):
-    """A function that returns the name of a target, or with `multi_target` a list of them."""
+    """A gate whose function returns the name of a target, or with `multi_target` a list of names."""
 
     fallback: str | None
 
@@ -177,12 +177,12 @@ class RouteNode(GateNode[P, R]):
 
 
 def _is_numpy_scalar(value: Any) -> bool:
-    """Whether it is a single value of NumPy, which has a plain one in it."""
+    """Return True for a scalar of NumPy."""
     return type(value).__module__ == "numpy" and getattr(value, "ndim", 1) == 0
 
 
 class IfElseNode(GateNode[P, R]):
-    """A function that returns True or False."""
+    """A gate whose function returns True or False."""
 
     when_true: str
     when_false: str
@@ -224,7 +224,7 @@ class IfElseNode(GateNode[P, R]):
 
 
 class TypeRouteNode(GateNode[..., Any]):
-    """Opens the target of the first class the value of its one input is an instance of."""
+    """A gate that opens the target of the first class its input is an instance of."""
 
     fallback: str | None
     classes: tuple[tuple[type, str], ...]
@@ -258,7 +258,7 @@ class TypeRouteNode(GateNode[..., Any]):
 
     @property
     def input_param(self) -> str:
-        """The current name of the input that is looked at."""
+        """The current name of its one input."""
         return self.inputs[0]
 
     def decide(self, returned: Any) -> tuple[str, ...]:
@@ -284,12 +284,12 @@ def route(
     multi_target: bool = False,
     **options: Unpack[GateOptions],
 ) -> Callable[[Callable[P, R]], RouteNode[P, R]]:
-    """Make a function a gate: it returns the name of the target that may run, END, or None for the fallback.
+    """Create a gate from a function that returns the name of the target to run, END, or None for the fallback.
 
     - `targets`: names of nodes and END, or a mapping of them to descriptions.
-    - `fallback`: the target of None; without one, None opens nothing.
+    - `fallback`: the target for None; by default None opens no target.
     - `multi_target`: the function returns a list of targets, which may be empty.
-    - `default_open=False`: targets wait for the first decision even if they could run on data of their own.
+    - `default_open=False`: targets wait for the first decision even if they have their inputs.
     """
     if callable(targets):
         raise SignatureError("@route needs its targets", hint='@route(["a", "b", END])')
@@ -299,7 +299,7 @@ def route(
 def ifelse(
     when_true: str, when_false: str, **options: Unpack[GateOptions]
 ) -> Callable[[Callable[P, R]], IfElseNode[P, R]]:
-    """Make a function that returns True or False a gate with a target for each."""
+    """Create a gate with two targets from a function that returns True or False."""
     return lambda function: IfElseNode(function, when_true, when_false, **options)
 
 

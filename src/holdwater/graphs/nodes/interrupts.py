@@ -1,4 +1,4 @@
-"""Interrupts: nodes that show something, wait for an answer and pass it on."""
+"""Interrupts: nodes that show a value and pause the run until it is answered (human in the loop)."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from holdwater.model.json_schema import Schema, schema_of
 
 
 class InterruptOptions(PortOptions, total=False):
-    """Keywords of `interrupt`.  `response_type`: what an answer must be; by default the question class says it."""
+    """Keywords of `interrupt`.  `response_type`: type of the answer, by default `answer_type` of the question class."""
 
     response_type: Any
     name: str | None
 
 
 class InterruptNode(CallNode[P, R]):
-    """Shows a value and pauses the run until `response_param` is answered.
+    """A node that shows a value and pauses the run until its output `response_param` is answered.
 
-    Declared here, it shows its one input.  Made by `@interrupt`, it shows what the function returns.
+    Created by the constructor it shows its one input, by `@interrupt` the return value of the function.
     """
 
     is_interrupt = True
@@ -41,7 +41,7 @@ class InterruptNode(CallNode[P, R]):
         response_type: Any = None,
         **ports: Unpack[PortOptions],
     ) -> None:
-        """`response_type`: an annotation that every answer is checked against; None takes any."""
+        """Create an interrupt that shows an input.  `response_type`: annotation of answers; None accepts any."""
         if not isinstance(name, str):
             raise SignatureError(
                 f"InterruptNode takes a name, an input_param and a response_param, not {name!r}",
@@ -60,7 +60,7 @@ class InterruptNode(CallNode[P, R]):
         response_type: Any = None,
         **ports: Unpack[PortOptions],
     ) -> InterruptNode[P, R]:
-        """An interrupt that shows what a function returns."""
+        """Create an interrupt that shows the return value of a function.  Raises SignatureError, GraphConfigError."""
         name = name or default_node_name(source)
         new: InterruptNode[P, R] = object.__new__(cls)
         new._init_interrupt(
@@ -86,7 +86,7 @@ class InterruptNode(CallNode[P, R]):
 
     @property
     def input_param(self) -> str | None:
-        """The input that is shown; None if a function makes what is shown."""
+        """Name of the input that is shown; None if the return value of a function is shown."""
         return self.inputs[0] if self._shows_input else None
 
     @property
@@ -98,7 +98,7 @@ class InterruptNode(CallNode[P, R]):
 
     @property
     def response_type(self) -> Any:
-        """What an answer must be; None takes any.  A function may leave it to the `answer_type` of what it returns."""
+        """Type of the answers; None accepts any.  By default `answer_type` of the class the function returns."""
         if self._response_type is not None:
             return self._response_type
         question = self._signature.hints.get("return")
@@ -112,10 +112,10 @@ class InterruptNode(CallNode[P, R]):
         return self.response_type if name == self.response_param else None
 
     def parse_answer(self, answer: Any) -> Any:
-        """The answer, or the value of the `response_type` that it stands for if it came as JSON: a dict for a
-        dataclass, an ISO 8601 string for a date, the value of an Enum's member.
+        """Check an answer, converting JSON to the `response_type`.
 
-        Raises AnswerError (a TypeError) for anything else.
+        A dict becomes a dataclass, an ISO 8601 string a date, a value the member of an Enum.  Raises AnswerError (a
+        TypeError) for other types.
         """
         from holdwater.graphs.type_compat import format_type, is_instance
 
@@ -141,7 +141,7 @@ class InterruptNode(CallNode[P, R]):
 
     @property
     def answer_schema(self) -> Schema | None:
-        """The JSON Schema of its answers; None if it takes any."""
+        """Return the JSON Schema of its answers; None if it accepts any."""
         schema = {} if self.response_type is None else schema_of(self.response_type)
         return schema or None
 
@@ -149,10 +149,10 @@ class InterruptNode(CallNode[P, R]):
 def interrupt(
     *, answer_name: str | None = None, response_param: str | None = None, **options: Unpack[InterruptOptions]
 ) -> Callable[[Callable[P, R]], InterruptNode[P, R]]:
-    """Make a function an interrupt: what it returns is shown, and the answer becomes the output `answer_name`.
+    """Create an interrupt from a function: its return value is shown, the answer is the output `answer_name`.
 
-    `response_param` is another word for `answer_name`.  A return annotation that is a class with an `answer_type` says
-    what an answer must be; `response_type` says it for any other.
+    `response_param`: another name of `answer_name`.  `response_type`: type of the answer; by default `answer_type` of
+    the class in the return annotation.  Raises SignatureError (a TypeError), GraphConfigError.
     """
     given = [name for name in (answer_name, response_param) if name is not None]
     if len(given) != 1:

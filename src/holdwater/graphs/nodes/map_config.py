@@ -1,4 +1,4 @@
-"""How a nested graph is run once per item."""
+"""Options of a nested graph that runs once per item."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ OnPause = Literal["item"] | None
 
 @dataclass(frozen=True, slots=True)
 class MapConfig:
-    """`params`: the inputs that are lists.  `clone`: which of the others every item gets as a deep copy; True: all.
-    `on_pause`: "item" allows interrupts, at which items pause one by one.
+    """Options of a map.
+
+    `params`: the inputs that are lists.  `clone`: other inputs of which every item gets a deep copy; True: all of them.
+    `on_pause`: "item" permits interrupts, at which items pause one by one.
     """
 
     params: tuple[str, ...]

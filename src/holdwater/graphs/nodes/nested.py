@@ -22,10 +22,10 @@ T = TypeVar("T")
 
 
 class GraphNode(Node):
-    """Runs a graph; the graph itself stays as it is, and may be wrapped again.
+    """A node that runs a graph.  The graph is not changed and may be used in several nodes.
 
-    `namespaced`: all ports are called `<node>.<port>`, except those that are exposed.  `explicit_runner`: who runs the
-    graph; None: whoever runs the outer one.
+    `namespaced`: ports are named `<node>.<port>`, except exposed ones.  `explicit_runner`: the runner of the graph;
+    None: that of the outer graph.
     """
 
     namespaced: bool
@@ -33,9 +33,9 @@ class GraphNode(Node):
 
     _interior: NestedInterface
     _map: MapConfig | None
-    """by the names inside the graph"""
+    """names are those inside the graph"""
     _exposed: Mapping[str, str]
-    """aliases by local name"""
+    """local name -> alias"""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class GraphNode(Node):
         namespaced: bool = False,
         runner: CapableRunner | None = None,
     ) -> None:
-        """Raises GraphConfigError if neither the argument nor the graph has a name, or it contains "." or "/"."""
+        """Create a node.  Raises GraphConfigError without a name, or for a name with "." or "/"."""
         name = name or graph.name
         if not name:
             raise GraphConfigError(
@@ -72,28 +72,28 @@ class GraphNode(Node):
     # -- through the boundary
 
     def inner_inputs(self, values: Mapping[str, T]) -> dict[str, T]:
-        """Values by the names inside the graph."""
+        """Map values by input to values by name inside the graph."""
         return self.map_inputs_to_params(values)
 
     @property
     def inner_selection(self) -> tuple[str, ...]:
-        """The outputs of the graph inside that this node has, in the order of `outputs`."""
+        """Return the outputs of the inner graph that this node has, in the order of `outputs`."""
         return self._outputs.original_names
 
     def outer_outputs(self, values: Mapping[str, T]) -> dict[str, T]:
-        """Values of inner outputs by the names of this node's; those it does not have are left out."""
+        """Map values by inner output to values by output; outputs this node does not have are left out."""
         return {
             outer: values[inner] for outer, inner in zip(self.outputs, self._outputs.original_names) if inner in values
         }
 
     def outer_output(self, inner: str) -> str:
-        """What an inner output is called outside.  Raises KeyError if it is not seen there."""
+        """Return the output for an inner output.  Raises KeyError if this node does not have it."""
         for outer, origin in zip(self.outputs, self._outputs.original_names):
             if origin == inner:
                 return outer
         raise KeyError(inner)
 
-    # -- what it is
+    # -- properties
 
     @property
     def is_async(self) -> bool:
@@ -119,7 +119,7 @@ class GraphNode(Node):
         return self._interior.get_signature_default(self.param(name))
 
     def input_types(self, name: str) -> tuple[Any, ...]:
-        """The annotations of all inner nodes that take this input and annotate it."""
+        """Return the annotations of all inner nodes that take this input and annotate it."""
         inner = self.param(name)
         mapped = self._map is not None and inner in self._map.params
         return tuple([list[hint] if mapped else hint for hint in self._interior.input_types(inner)])  # type: ignore[valid-type]
@@ -140,7 +140,7 @@ class GraphNode(Node):
         return self._copy_with(name=name, **self._replace_prefix(f"{self.name}.", f"{name}."))
 
     def with_runner(self, runner: CapableRunner | None) -> Self:
-        """The graph is run by this runner, whoever runs the outer one.  Raises IncompatibleRunnerError."""
+        """Return the node with a runner of its own; None: that of the outer graph.  Raises IncompatibleRunnerError."""
         return self._copy_with(explicit_runner=_check_runner(self.graph, runner))
 
     def map_over(
@@ -151,14 +151,14 @@ class GraphNode(Node):
         clone: bool | Iterable[str] = False,
         on_pause: OnPause = None,
     ) -> Self:
-        """The graph runs once per item of these inputs, and every output is the list of what the items gave.
+        """Return the node that runs its graph once per item of these inputs; every output is a list, by item.
 
-        - `mode`: "zip" takes the lists side by side, "product" every combination, the last input varying fastest.
-        - `error_handling`: "raise" the first error, or "continue" with None in all lists where an item failed.
-        - `clone`: every item gets deep copies of these other inputs (True: all of them); otherwise they share them.
-        - `on_pause="item"` lets a graph with interrupts be mapped: items pause one by one.
+        - `mode`: "zip" pairs the lists, "product" uses every combination, the last input varying fastest.
+        - `error_handling`: "raise" the first error, or "continue" with None in all outputs of a failed item.
+        - `clone`: every item gets deep copies of these other inputs (True: all of them); by default items share them.
+        - `on_pause="item"`: permits a graph with interrupts; items pause one by one.
 
-        Raises MapOverError (a ValueError) for what does not fit, GraphConfigError for a graph with interrupts.
+        Raises MapOverError (a ValueError) for invalid options, GraphConfigError for a graph with interrupts.
         """
         if on_pause is None:
             validate_map_compatible(self.graph, f"node {self.name!r} maps over {', '.join(map(repr, params))}")
@@ -173,7 +173,7 @@ class GraphNode(Node):
 
     @property
     def map_config(self) -> MapConfig | None:
-        """How it is mapped, by the current names of its inputs; None if it runs once."""
+        """Options of the map, by current names of the inputs; None if it runs once."""
         config = self._map
         if config is None:
             return None
@@ -185,9 +185,9 @@ class GraphNode(Node):
         )
 
     def expose(self, *names: str, **aliases: str) -> Self:
-        """Ports of a namespaced node under flat names, `local="alias"`; they cannot be renamed afterwards.
+        """Return the namespaced node with ports under flat names, `local="alias"`, which cannot be renamed afterwards.
 
-        Raises GraphConfigError for a node that is not namespaced, an unknown port, and an alias that is taken.
+        Raises GraphConfigError for a node that is not namespaced, an unknown port, and a duplicate alias.
         """
         if not self.namespaced:
             raise GraphConfigError(
@@ -224,7 +224,7 @@ class GraphNode(Node):
 
     @property
     def exposed(self) -> dict[str, str]:
-        """Flat names by the addresses they took the place of."""
+        """Exposed ports: address -> flat name."""
         return {f"{self.name}.{local}": alias for local, alias in self._exposed.items()}
 
     def _rename_ports(self, side: PortSide, changes: Mapping[str, str]) -> Self:
@@ -243,7 +243,7 @@ class GraphNode(Node):
         return super()._rename_ports(side, full)
 
     def _replace_prefix(self, old_prefix: str, new_prefix: str) -> dict[str, Ports]:
-        """All ports that begin with `before`, beginning with `after` instead."""
+        """Return the ports with the prefix of their names replaced."""
         return {
             "_inputs": self._replace_port_prefix(self._inputs, old_prefix, new_prefix),
             "_outputs": self._replace_port_prefix(self._outputs, old_prefix, new_prefix),
@@ -263,7 +263,7 @@ class GraphNode(Node):
         return tuple([self._resolve_inner_input(name, "clone") for name in clone])
 
     def _resolve_inner_input(self, name: str, argument: str) -> str:
-        """The inner name of an input that is given by its address or, in a namespaced node, by its local name."""
+        """Return the inner name of an input, given its address or, in a namespaced node, its local name."""
         for known in (name, f"{self.name}.{name}"):
             if known in self._inputs:
                 return self.param(known)

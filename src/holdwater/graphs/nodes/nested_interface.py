@@ -1,4 +1,4 @@
-"""What a nested graph shows to the outside: its ports, and what is known of them."""
+"""The interface of a nested graph: its ports with their defaults and types."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class NestedInterface:
-    """Shared by all copies of one nested node.  Names are those inside the graph."""
+    """The ports of a nested graph by inner names; shared by all copies of its node."""
 
     def __init__(self, graph: GraphProtocol) -> None:
         self.graph = graph
@@ -23,14 +23,14 @@ class NestedInterface:
 
     @cached_property
     def outputs(self) -> tuple[str, ...]:
-        """What is selected, or else everything that the active nodes make."""
+        """The selected outputs; without a selection all outputs of active nodes."""
         if self.graph.selected:
             return tuple(self.graph.selected)
         return tuple(dict.fromkeys([name for node in self._active_nodes for name in node.data_outputs]))
 
     @cached_property
     def consumers(self) -> Mapping[str, tuple[Node, ...]]:
-        """Active nodes by input, in the order of their names."""
+        """Active nodes by input, sorted by name."""
         found: dict[str, list[Node]] = {}
         for node in sorted(self._active_nodes, key=lambda node: node.name):
             for name in node.inputs:
@@ -39,7 +39,7 @@ class NestedInterface:
 
     @cached_property
     def producers(self) -> Mapping[str, Node]:
-        """The first active node, in the order of names, that annotates an output; or that makes it."""
+        """One active node per output: the first by name that annotates it, otherwise the first that has it."""
         found: dict[str, Node] = {}
         for node in sorted(self._active_nodes, key=lambda node: node.name):
             for name in node.data_outputs:
@@ -58,11 +58,11 @@ class NestedInterface:
     # -- defaults and types
 
     def has_default(self, name: str) -> bool:
-        """Whether the graph runs without it: it is bound, has a default, or is one of several ways into a loop."""
+        """Return True if the input is optional: bound, with a default, or one of several entries of a loop."""
         return name in self.graph.inputs.optional
 
     def get_default(self, name: str) -> Any:
-        """Raises KeyError if there is no value to speak of."""
+        """Return the bound value or default of an input.  Raises KeyError if there is neither."""
         return self.graph.bound[name] if name in self.graph.bound else self.get_signature_default(name)
 
     def has_signature_default(self, name: str) -> bool:
@@ -75,7 +75,7 @@ class NestedInterface:
         return self.consumers[name][0].get_signature_default_for(name)
 
     def input_types(self, name: str) -> tuple[Any, ...]:
-        """The annotations of all nodes that take this input and annotate it."""
+        """Return the annotations of all nodes that take this input and annotate it."""
         hints = [node.get_input_type(name) for node in self.consumers.get(name, ())]
         return tuple([hint for hint in hints if hint is not None])
 

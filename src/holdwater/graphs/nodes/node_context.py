@@ -1,4 +1,4 @@
-"""What a body may ask of the run it belongs to."""
+"""The context of a node's function: access to its run."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ from typing import Any, Protocol
 
 
 class NodeContext(Protocol):
-    """Given by the runner to a parameter annotated `NodeContext`, which is no input of the node."""
+    """The argument the runner passes to a parameter annotated `NodeContext`, which is not an input of the node."""
 
     def stream(self, chunk: object) -> None:
-        """Send a chunk to whoever listens to the run.  It is no part of the node's value."""
+        """Send a chunk to the listeners of the run; it is not part of the node's value."""
         ...
 
     def execute(self, workflow: str, inputs: Any = None, *, key: str | None = None) -> Any:
         """Run a registered workflow of any style as a child of a recorded run, and wait for its `PipelineResult`.
 
-        Found again after a crash by workflow and inputs, or by `key`; cancelled with the run.  Also from threads of the
-        body.  Raises ConfigError where the run is not recorded, and what `TaskHandle.execute` raises.
+        After a crash the child is found again by workflow and inputs, or by `key`; it is cancelled with the run.  May
+        be called from threads of the function.  Raises ConfigError if the run is not recorded, WorkflowNotFound,
+        EncodingError, IdempotencyConflict, StoreUnavailable, and FunctionCancelled if the run is cancelled.
         """
         ...
 
     async def execute_async(self, workflow: str, inputs: Any = None, *, key: str | None = None) -> Any:
-        """The same for `async def` bodies."""
+        """Run a child as `execute` does, in an `async def` function."""
         ...

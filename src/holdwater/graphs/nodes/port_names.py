@@ -1,4 +1,4 @@
-"""The names of a node's ports: those they were made with and those they have now."""
+"""Names of ports: the original and the current name of each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from holdwater.errors import RenameError, did_you_mean
 
 
 class Ports:
-    """An ordered set of names, each with the name it began with.  Immutable."""
+    """An immutable, ordered set of current names, each with its original name."""
 
     __slots__ = ("_original_by_name", "_rename_history", "names", "original_names")
 
@@ -27,11 +27,11 @@ class Ports:
         return name in self._original_by_name
 
     def original_name(self, name: str) -> str:
-        """The name a port began with.  Raises KeyError for a name that no port has now."""
+        """Return the original name of a port.  Raises KeyError for an unknown current name."""
         return self._original_by_name[name]
 
     def rename(self, changes: Mapping[str, str], *, kind: str, owner: str) -> Ports:
-        """All changes at once, so that two names can be swapped.  Raises RenameError."""
+        """Rename ports simultaneously, so that two names can be swapped.  Raises RenameError."""
         for old, new in changes.items():
             if old not in self._original_by_name:
                 raise self._unknown_port_error(old, kind, owner)

@@ -1,4 +1,4 @@
-"""What a node needs to know of a callable.  Annotations are resolved, and code is hashed, when first asked for."""
+"""Signatures of callables.  Annotations are resolved and code is hashed on first access."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _NO_VALUE_ANNOTATIONS: Final = (inspect.Signature.empty, None, NoReturn, Never, 
 
 
 class CallableSignature:
-    """Parameters, defaults, modes and hints of one callable; shared by all nodes made from it and their copies."""
+    """Parameters, defaults, calling mode and annotations of a callable; shared by all nodes created from it."""
 
     def __init__(self, func: Callable[..., Any], label: str) -> None:
-        """`what` names the node in errors.  Raises SignatureError for what cannot be called by keyword."""
+        """Inspect a callable.  `label`: the node in messages.  Raises SignatureError if it takes no keywords."""
         if not callable(func):
             raise SignatureError(f"{label} needs a function, not {func!r}")
         if isinstance(func, staticmethod):
@@ -69,12 +69,12 @@ class CallableSignature:
 
     @property
     def declares_value(self) -> bool:
-        """Whether the return annotation speaks of a value."""
+        """True if the return annotation denotes a value, not None or NoReturn."""
         return self.return_annotation not in _NO_VALUE_ANNOTATIONS
 
     @cached_property
     def hints(self) -> Mapping[str, Any]:
-        """Resolved annotations by parameter, and `return`.  What cannot be resolved is a ForwardRef."""
+        """Resolved annotations by parameter, and `return`; an unresolvable one is a ForwardRef."""
         hints = resolve_hints(_underlying_function(self.func))
         return {**hints, "return": self.func} if isinstance(self.func, type) else hints
 
@@ -90,7 +90,7 @@ class CallableSignature:
             ) from error
 
     def _is_context_annotation(self, annotation: Any) -> bool:
-        """Also in `NodeContext | None`, and as text, which is not worth resolving all annotations for."""
+        """Recognize `NodeContext`, also in `NodeContext | None` and as text, without resolving all annotations."""
         if isinstance(annotation, ForwardRef):
             annotation = annotation.__forward_arg__
         if isinstance(annotation, str):
@@ -102,13 +102,13 @@ class CallableSignature:
         found: Any = getattr(_underlying_function(self.func), "__globals__", {}).get(first)
         for name in rest:
             found = getattr(found, name, None)
-        # imported for type checkers only, it is known by its name alone
+        # a name imported only under TYPE_CHECKING is not found, and recognized by its text
         return found is NodeContext or (found is None and text.rpartition(".")[2] == "NodeContext")
 
 
 def _call_signature(func: Callable[..., Any]) -> inspect.Signature:
-    """What it can be called with; what it wraps says that only where it takes any keyword itself."""
-    if isinstance(func, partial):  # one that wears the name of its function still has fewer parameters
+    """Return the signature; that of a wrapped function only if the wrapper takes any keyword."""
+    if isinstance(func, partial):  # `__wrapped__` of a partial (update_wrapper) would show bound parameters
         return signature_of(partial(func.func, *func.args, **func.keywords))
     if hasattr(func, "__wrapped__"):
         called = func if inspect.isroutine(func) else getattr(func, "__call__")  # noqa: B004, B009
@@ -120,7 +120,7 @@ def _call_signature(func: Callable[..., Any]) -> inspect.Signature:
 
 
 def identity_function(name: str, parameter: str) -> Callable[..., Any]:
-    """A function that returns its one keyword, for nodes that are declared without a function."""
+    """Create a function that returns its one keyword argument, for nodes declared without a function."""
 
     def function(**values: Any) -> Any:
         return values[parameter]
@@ -133,10 +133,10 @@ def identity_function(name: str, parameter: str) -> Callable[..., Any]:
 
 
 def resolve_hints(function: Callable[..., Any]) -> Mapping[str, Any]:
-    """`typing.get_type_hints`; if one name is unknown, the others are still resolved."""
+    """Resolve annotations as `typing.get_type_hints` does, each by itself if one of them cannot be resolved."""
     try:
         return get_type_hints(function, include_extras=True)
-    except Exception:  # noqa: BLE001 - whatever an annotation raises: the rest of them is asked one by one
+    except Exception:  # noqa: BLE001 - an annotation may raise anything; the others are resolved one by one
         return {name: _resolve_hint(hint, function) for name, hint in annotations_of(function).items()}
 
 
@@ -144,12 +144,12 @@ def _resolve_hint(hint: Any, function: Callable[..., Any]) -> Any:
     probe = type("Probe", (), {"__annotations__": {"hint": hint}})
     try:
         return get_type_hints(probe, getattr(function, "__globals__", {}), include_extras=True)["hint"]
-    except Exception:  # noqa: BLE001 - an unresolvable annotation is reported by whoever needs it
+    except Exception:  # noqa: BLE001 - an unresolvable annotation is reported where it is needed
         return ForwardRef(hint) if isinstance(hint, str) else hint
 
 
 def _underlying_function(func: Callable[..., Any]) -> Callable[..., Any]:
-    """The function behind partials, classes and objects with `__call__`."""
+    """Return the function behind partials, classes and objects with `__call__`."""
     while isinstance(func, partial):
         func = func.func
     if inspect.isroutine(func):

@@ -1,4 +1,4 @@
-"""Everything that can be known to be wrong before anything runs."""
+"""Checks of a graph before anything runs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def build_valid_wiring(
     shared: Sequence[str],
     strict_types: bool,
 ) -> Wiring:
-    """The nodes, wired and found to be sound.  Raises GraphConfigError for the first thing that is not."""
+    """Wire the nodes and check them.  Raises GraphConfigError for the first fault."""
     check_name(name)
     by_name = index_nodes(nodes)
     check_gates(by_name)

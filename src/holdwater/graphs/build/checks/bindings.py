@@ -1,4 +1,4 @@
-"""Values bound inside nested graphs, where they meet under one name outside."""
+"""Checks of values bound inside nested graphs, where several have one name outside."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from holdwater.graphs.nodes.nested import GraphNode
 
 
 def check_inner_bindings(wiring: Wiring) -> None:
-    """Two nested graphs that take one input have not bound it to different values."""
+    """Check that nested graphs with one input have not bound it to different values.  Raises GraphConfigError."""
     first: dict[str, tuple[str, Any]] = {}
     for node, name, value in _iter_inner_bindings(wiring):
         other, known = first.setdefault(name, (node, value))
@@ -29,7 +29,7 @@ def check_inner_bindings(wiring: Wiring) -> None:
 
 
 def find_overridden_bindings(wiring: Wiring, bindings: Mapping[str, Any]) -> list[str]:
-    """Warnings about given values that take the place of others bound inside nested graphs."""
+    """Describe, for warnings, given values that replace others bound inside nested graphs."""
     inner = {name: (node, value) for node, name, value in _iter_inner_bindings(wiring) if name in bindings}
     return [
         f"{name!r} is bound to another value inside {node!r}; the value of this graph is used"
@@ -39,7 +39,7 @@ def find_overridden_bindings(wiring: Wiring, bindings: Mapping[str, Any]) -> lis
 
 
 def collect_inner_bindings(wiring: Wiring) -> dict[str, Any]:
-    """Values bound inside nested graphs by the inputs of this graph they stand for; not those of the items of a map."""
+    """Collect values bound inside nested graphs, by input of this graph; those of mapped items are left out."""
     mapped = {
         (node.name, name)
         for node in wiring.nodes.values()

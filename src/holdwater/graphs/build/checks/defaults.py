@@ -1,4 +1,4 @@
-"""Defaults: an input that several nodes take from outside has one, the same everywhere, or none."""
+"""Check of defaults: the nodes that take one input from outside all have the same default, or none has one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from holdwater.graphs.messages import join_names, with_facts
 
 
 def check_defaults(wiring: Wiring) -> None:
-    """Values that are bound do not count: they are the graph's, not the node's."""
+    """Check defaults of inputs with several readers, bound ones excepted.  Raises GraphConfigError."""
     takers: dict[str, list[str]] = {}
     for node in wiring.nodes.values():
         for name in node.inputs:

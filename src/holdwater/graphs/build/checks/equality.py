@@ -1,10 +1,10 @@
-"""Whether two values of any kind are the same."""
+"""Equality of values of any type."""
 
 from __future__ import annotations
 
 
 def is_same_value(one: object, other: object) -> bool:
-    """Identical, or equal; arrays are equal if all their elements are.  What cannot be compared is not the same."""
+    """Return True if the values are identical or equal, arrays by all elements.  False if comparing them fails."""
     if one is other:
         return True
     try:

@@ -1,4 +1,4 @@
-"""Gates: what they open exists, is not themselves, and can run side by side."""
+"""Checks of gates: their targets exist, exclude the gate, and can run concurrently with `multi_target`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from holdwater.graphs.nodes.gates import END, GateNode
 
 
 def check_gates(nodes: Mapping[str, Node]) -> None:
-    """Targets are nodes of the graph, other than the gate."""
+    """Check the targets of all gates.  Raises GraphConfigError, ConflictError."""
     for node in nodes.values():
         if isinstance(node, GateNode):
             for target in node.targets:
@@ -42,7 +42,7 @@ def _check_target_outputs(gate: GateNode[..., Any], nodes: Mapping[str, Node]) -
                 raise ConflictError(
                     with_facts(
                         f"gate {gate.name!r} may open {other!r} and {target!r} together, and both make {output!r}",
-                        "with multi_target nobody could say whose value counts",
+                        "with multi_target it is undefined which value counts",
                     ),
                     hint="rename one of the outputs, or let the gate open one target at a time",
                 )

@@ -1,4 +1,4 @@
-"""Loops: they can end, and they can begin."""
+"""Checks of loops: each can start and can end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from holdwater.graphs.nodes.nested import GraphNode
 
 
 def check_loops(wiring: Wiring) -> None:
-    """Every way round leads past a gate, what a gate on it opens, or a question; and something goes first."""
+    """Check that every cycle contains a gate, a target of a gate on it, or an interrupt, and has an entry.
+
+    Raises GraphConfigError.
+    """
     if wiring.loops:
         _check_loops_start(wiring)
         _check_loops_end(wiring)

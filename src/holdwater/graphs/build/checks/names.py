@@ -1,4 +1,4 @@
-"""Names: of the graph, of its nodes, of what they make."""
+"""Checks of the names of a graph, its nodes and their outputs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from holdwater.graphs.nodes.nested import GraphNode
 
 
 def check_name(name: str | None) -> None:
-    """A graph's name becomes part of addresses."""
+    """Check the name of a graph, which becomes part of addresses.  Raises GraphConfigError."""
     for sign in "./":
         if name is not None and sign in name:
             raise GraphConfigError(
@@ -23,7 +23,7 @@ def check_name(name: str | None) -> None:
 
 
 def index_nodes(nodes: Iterable[Node]) -> Mapping[str, Node]:
-    """The nodes by name, read-only.  Raises GraphConfigError for a name that cannot be used or is used twice."""
+    """Map nodes by name, read-only.  Raises GraphConfigError for an invalid or duplicate name."""
     if isinstance(nodes, Node):
         raise GraphConfigError("a graph is made of a list of nodes", hint=f"Graph([{nodes.name}])")
     found: dict[str, Node] = {}
@@ -45,7 +45,7 @@ def _check_node_names(node: Node) -> None:
     if name == "END":
         raise GraphConfigError("a node cannot be called 'END', which is where gates end a run")
     if isinstance(node, GraphNode):
-        return  # its ports are those of a graph, which has been checked, under a prefix
+        return  # its ports are prefixed names of a graph that has been checked
     if not name.isidentifier() or iskeyword(name):
         raise GraphConfigError(
             f"{name!r} cannot be the name of a node: it is {'a keyword' if iskeyword(name) else 'no identifier'}",

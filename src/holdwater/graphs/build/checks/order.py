@@ -1,4 +1,4 @@
-"""Order that no value makes: `wait_for`, and the edges around shared names."""
+"""Checks of order without values: `wait_for`, and edges around shared names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from holdwater.graphs.nodes.base import Node
 
 
 def check_wait_for(nodes: Mapping[str, Node]) -> None:
-    """Somebody makes or emits what is waited for."""
+    """Check that every name in `wait_for` is an output of some node.  Raises GraphConfigError."""
     known = dict.fromkeys([name for node in nodes.values() for name in node.outputs])
     for node in nodes.values():
         for name in node.wait_for:
@@ -27,7 +27,7 @@ def check_wait_for(nodes: Mapping[str, Node]) -> None:
 
 
 def check_shared(wiring: Wiring) -> None:
-    """Shared names make no edges, so that others must hold the graph together."""
+    """Check that other edges order the writers and readers of shared names.  Raises GraphConfigError."""
     if not wiring.shared:
         return
     shape = wiring.digraph

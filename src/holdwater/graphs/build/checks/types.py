@@ -1,4 +1,4 @@
-"""Annotations, where `strict_types` asks for them: both ends of an edge have one, and they fit."""
+"""Check of annotations with `strict_types`: both ends of an edge have one, and they are compatible."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from holdwater.graphs.type_compat import format_type, is_assignable
 
 
 def check_types(wiring: Wiring) -> None:
-    """Every value that an edge carries is annotated at both ends, and what is made can be taken."""
+    """Check that every value of an edge is annotated at both ends with compatible types.  Raises GraphConfigError."""
     for edge in wiring.edges:
         for name in edge.names:
             source, target = wiring.nodes[edge.source], wiring.nodes[edge.target]

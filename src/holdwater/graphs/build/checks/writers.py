@@ -1,4 +1,4 @@
-"""Outputs with several writers: something must say whose value counts."""
+"""Checks of outputs with several writers: order or gates must decide whose value is read."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from holdwater.graphs.messages import join_names, with_facts
 
 
 def check_writers(wiring: Wiring) -> None:
-    """Two writers of one output are in an order, or in different branches of a gate that opens one of them."""
+    """Check that two writers of an output are ordered, or in exclusive branches of a gate.  Raises ConflictError."""
     contested = {name for name, makers in wiring.writers.items() if len(makers) > 1 and name not in wiring.shared}
     if not contested:
         return
-    # An edge that carries nothing but contested names is there because of whoever writes last: it proves no order.
+    # An edge that carries only names with several writers depends on which of them writes last: it proves no order.
     certain = Digraph.from_edges(
         wiring.nodes,
         [
@@ -40,7 +40,10 @@ def check_writers(wiring: Wiring) -> None:
 
 
 def check_loop_initial_writers(wiring: Wiring) -> None:
-    """What a node of a loop takes from before the loop comes from one node, or from branches of one gate."""
+    """Check that an input of a loop comes from one node before it, or from exclusive branches of one gate.
+
+    Raises GraphConfigError.
+    """
     if wiring.has_explicit_edges:
         return
     for (reader, name), makers in wiring.producers.items():
