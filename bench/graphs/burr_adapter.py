@@ -53,9 +53,9 @@ class Fan(MapStates):
 
 
 class Sleepers(Fan):
-    def __init__(self, n: int, sleep_s: float, permits: asyncio.Semaphore) -> None:
+    def __init__(self, n: int, sleep_seconds: float, permits: asyncio.Semaphore) -> None:
         super().__init__(n)
-        self.sleep_s, self.permits = sleep_s, permits
+        self.sleep_seconds, self.permits = sleep_seconds, permits
 
     def is_async(self) -> bool:
         return True
@@ -68,7 +68,7 @@ class Sleepers(Fan):
         @action(reads=["i"], writes=["y"])
         async def leaf(state: State) -> State:
             async with self.permits:
-                await asyncio.sleep(self.sleep_s)
+                await asyncio.sleep(self.sleep_seconds)
             return state.update(y=state["i"])
 
         return leaf
@@ -113,9 +113,9 @@ class Adapter:
         ).build()
         return lambda: application(graph, "step", x=0, more=True).run(halt_after=["done"])[2]["x"]
 
-    def sleep(self, n: int, sleep_s: float, at_once: int) -> Callable[[], object]:
+    def sleep(self, n: int, sleep_seconds: float, at_once: int) -> Callable[[], object]:
         async def run() -> int:
-            fan = Sleepers(n, sleep_s, asyncio.Semaphore(at_once))
+            fan = Sleepers(n, sleep_seconds, asyncio.Semaphore(at_once))
             builder = ApplicationBuilder().with_actions(fan=fan).with_entrypoint("fan").with_state(x=1)
             return int((await (await builder.abuild()).arun(halt_after=["fan"]))[2]["out"])
 

@@ -1,9 +1,9 @@
 """The cases, the same for every system.  Run in the system's own interpreter: `python cases.py SYSTEM CASE N`.
 
 An adapter module has IMPORTS, statements to time, and an `Adapter` with any of chain(n), fan(n), map(n), cycle(n) and
-sleep(n, sleep_s, at_once): each builds a graph and returns a function of no arguments that runs it.  Prints one line of
-JSON: `first`, seconds until the first result, and `us`, per node in the best run (sleep: ms in all); nothing for a case
-the system does not have; or what went wrong.
+sleep(n, sleep_seconds, at_once): each builds a graph and returns a function of no arguments that runs it.  Prints one
+line of JSON: `first`, seconds until the first result, and `us`, per node in the best run (sleep: ms in all); nothing
+for a case the system does not have; or what went wrong.
 """
 
 from __future__ import annotations

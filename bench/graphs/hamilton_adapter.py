@@ -30,8 +30,8 @@ class Adapter:
         made = driver_of(sources.three())
         return lambda: [made.execute(["c"], inputs={"x": x})["c"] for x in range(n)]
 
-    def sleep(self, n: int, sleep_s: float, at_once: int) -> Callable[[], object]:
-        module = sources.sleepers(n, sleep_s)
+    def sleep(self, n: int, sleep_seconds: float, at_once: int) -> Callable[[], object]:
+        module = sources.sleepers(n, sleep_seconds)
         for function in sources.functions(module):
             setattr(module, function.__name__, limited(function))
         outputs = [f"y{i}" for i in range(n)]

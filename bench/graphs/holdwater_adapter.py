@@ -50,8 +50,8 @@ class Adapter:
         made = Graph([step, check]).with_entrypoint("step")
         return lambda: self.runner.run(made, {"x": 0})["x"]
 
-    def sleep(self, n: int, sleep_s: float, at_once: int) -> Callable[[], object]:
-        made, runner = graph(sources.sleepers(n, sleep_s)), AsyncRunner()
+    def sleep(self, n: int, sleep_seconds: float, at_once: int) -> Callable[[], object]:
+        made, runner = graph(sources.sleepers(n, sleep_seconds)), AsyncRunner()
 
         async def run() -> int:
             return sum((await runner.run(made, {"start": 0}, max_concurrency=at_once)).values())

@@ -78,9 +78,9 @@ class Adapter:
         made = graph.compile()
         return lambda: made.invoke({"x": 0}, {"recursion_limit": 2 * n + 10})["x"]
 
-    def sleep(self, n: int, sleep_s: float, at_once: int) -> Callable[[], object]:
+    def sleep(self, n: int, sleep_seconds: float, at_once: int) -> Callable[[], object]:
         async def leaf(state: Any) -> dict[str, list[int]]:
-            await asyncio.sleep(sleep_s)
+            await asyncio.sleep(sleep_seconds)
             return {"ys": [state["i"]]}
 
         graph: Any = StateGraph(Wide)

@@ -38,9 +38,9 @@ class Adapter:
 
         return run
 
-    def sleep(self, n: int, sleep_s: float, at_once: int) -> Callable[[], object]:
+    def sleep(self, n: int, sleep_seconds: float, at_once: int) -> Callable[[], object]:
         def y(i: int) -> int:
-            time.sleep(sleep_s)
+            time.sleep(sleep_seconds)
             return i
 
         y.__module__ = "__main__"

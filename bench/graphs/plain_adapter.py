@@ -50,8 +50,8 @@ class Adapter:
 
         return run
 
-    def sleep(self, n: int, sleep_s: float, at_once: int) -> Callable[[], object]:
-        calls = sources.functions(sources.sleepers(n, sleep_s))
+    def sleep(self, n: int, sleep_seconds: float, at_once: int) -> Callable[[], object]:
+        calls = sources.functions(sources.sleepers(n, sleep_seconds))
 
         async def run() -> int:
             permits = asyncio.Semaphore(at_once)

@@ -39,10 +39,10 @@ def three() -> ModuleType:
 
 
 @cache
-def sleepers(n: int, sleep_s: float) -> ModuleType:
+def sleepers(n: int, sleep_seconds: float) -> ModuleType:
     """`start` in, `y0` to `y{n-1}` that sleep and return their number."""
     lines = ["import asyncio"]
-    lines += [f"async def y{i}(start: int) -> int: await asyncio.sleep({sleep_s}); return {i}" for i in range(n)]
+    lines += [f"async def y{i}(start: int) -> int: await asyncio.sleep({sleep_seconds}); return {i}" for i in range(n)]
     return _module("\n".join(lines))
 
 

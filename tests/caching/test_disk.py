@@ -220,10 +220,10 @@ def test_drafts_of_dead_processes_are_removed(directory: Path) -> None:
     cache = DiskCache(directory, max_entries=1)
     shelf = directory / "entries" / "ab"
     shelf.mkdir(parents=True)
-    for name, age_s in ((".dead.tmp", 7200), (".alive.tmp", 0)):
+    for name, age_seconds in ((".dead.tmp", 7200), (".alive.tmp", 0)):
         (shelf / name).write_text("")
         now = (shelf / name).stat().st_mtime
-        os.utime(shelf / name, (now - age_s, now - age_s))
+        os.utime(shelf / name, (now - age_seconds, now - age_seconds))
     cache.set("a", 1)
     assert [path.name for path in shelf.iterdir() if path.suffix == ".tmp"] == [".alive.tmp"]
 

@@ -14,7 +14,7 @@ import pytest
 
 from holdwater import DefaultRunner, WorkflowBuilder, task
 from holdwater.model.records import RunRow
-from holdwater.model.time import Micros, wall_us
+from holdwater.model.time import Micros, wall_now
 from holdwater.runs.verify.checker import MAX_VIOLATIONS_PER_RUN, StoreChecker
 from holdwater.storage import open_store
 from tests.cli.conftest import FLOWS, Shell
@@ -319,7 +319,7 @@ def test_a_run_that_keeps_changing_is_counted_as_unstable(
         return row
 
     store.run = restless  # type: ignore[method-assign]
-    checker = StoreChecker(store, wall_us)
+    checker = StoreChecker(store, wall_now)
     assert list(checker.find_violations()) == []
     assert (checker.counts.runs, checker.counts.unstable) == (1, 1)
     store.close()
@@ -328,7 +328,7 @@ def test_a_run_that_keeps_changing_is_counted_as_unstable(
 def _violations(url: str) -> list[str]:
     store = open_store(f"{url}?mode=ro")
     try:
-        return [str(v) for v in StoreChecker(store, wall_us).find_violations()]
+        return [str(v) for v in StoreChecker(store, wall_now).find_violations()]
     finally:
         store.close()
 

@@ -8,7 +8,7 @@ import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 
-from holdwater.model.time import wall_us
+from holdwater.model.time import wall_now
 from holdwater.runs.verify.checker import StoreChecker
 from holdwater.storage import open_store
 from tests.crash.test_every_commit import Job, start
@@ -63,7 +63,7 @@ def test_killed_at_every_transaction(start: Job, tmp_path: Path) -> None:
             assert outcome == reference, name
             assert len(recorded_successes(db)) == 4
             store = open_store(f"sqlite:///{db}")
-            assert [str(v) for v in StoreChecker(store, wall_us).find_violations()] == [], name
+            assert [str(v) for v in StoreChecker(store, wall_now).find_violations()] == [], name
             assert len(list(store.iter_runs())) == 4
             store.close()
         if not died:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from holdwater.model.time import wall_us
+from holdwater.model.time import wall_now
 from holdwater.runs.verify.checker import StoreChecker
 from holdwater.storage import open_store
 from tests.crash.databases import Databases, places
@@ -56,7 +56,7 @@ def test_killed_at_every_transaction(kind: str, start: Job, places: Databases, t
             outcome.pop("transactions")
             assert outcome == reference, name
             store = open_store(places.url(kind, name))
-            assert [str(v) for v in StoreChecker(store, wall_us).find_violations()] == [], name
+            assert [str(v) for v in StoreChecker(store, wall_now).find_violations()] == [], name
             assert len(list(store.iter_runs())) == 2
             store.close()
         if not died:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from holdwater.model.time import wall_us
+from holdwater.model.time import wall_now
 from holdwater.runs.verify.checker import StoreChecker
 from holdwater.storage import open_store
 from tests.crash import graph_shapes, step_shapes
@@ -78,7 +78,7 @@ class CrashCase:
     def verify(self) -> None:
         store = open_store(self._url)
         try:
-            assert [str(v) for v in StoreChecker(store, wall_us).find_violations()] == []
+            assert [str(v) for v in StoreChecker(store, wall_now).find_violations()] == []
         finally:
             store.close()
 

@@ -34,7 +34,7 @@ class FakeClock:
     def seconds_until(self, instant: Micros) -> float | None:
         return 0.0 if instant <= self._now else None
 
-    def steady(self) -> MonotonicMicros:
+    def monotonic(self) -> MonotonicMicros:
         return MonotonicMicros(self._now)
 
     def adjust(self, sample: ClockSample | None) -> int:

@@ -180,7 +180,7 @@ class ManualClock:
     def now(self) -> Micros:
         return self.now_us
 
-    def steady(self) -> MonotonicMicros:
+    def monotonic(self) -> MonotonicMicros:
         return MonotonicMicros(self.now_us)
 
     def at_least(self) -> Micros:

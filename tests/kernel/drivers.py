@@ -34,7 +34,7 @@ def attempt(program: Program, m: Machine, c: Execute, now: int) -> Event:
     except Exception as error:
         retry = program.retries.get(node.name, ONCE)
         again = c.attempt < retry.attempts
-        at = add_seconds(Micros(now), retry.delay_s) if retry.delay_s else UNSET
+        at = add_seconds(Micros(now), retry.delay_seconds) if retry.delay_seconds else UNSET
         return ev.Failed(c.node, c.fence, type(error).__name__, str(error), at if again else None)
     if isinstance(result, Later):
         return ev.Deferred(c.node, c.fence, add_seconds(Micros(now), result.seconds))
@@ -96,7 +96,7 @@ def run(program: Program, inputs: dict[str, Any], answers: Answers | None = None
                 case Evaluate():
                     m.apply(evaluate(program, m, c))
                 case Wake():
-                    now = max(now, c.at) if c.at is not None else now + int(c.after_s * SECOND)
+                    now = max(now, c.at) if c.at is not None else now + int(c.after_seconds * SECOND)
                     m.apply(ev.TimerFired(c.node))
                 case AwaitChildren():
                     m.apply(grown_up(program, m, c, min(m.fan_outs[c.node].running)))
@@ -260,8 +260,8 @@ class Chaos:
         m = self.machine
         c = m.todo[i]
         match c:
-            case Wake(node, after_s, None):
-                self.commit(ev.TimerSet(node, add_seconds(Micros(self.now), after_s)))
+            case Wake(node, after_seconds, None):
+                self.commit(ev.TimerSet(node, add_seconds(Micros(self.now), after_seconds)))
             case Wake(node):
                 self.woken.append((self.program.plan.nodes[node].name, self.now / SECOND))
                 self.commit(ev.TimerFired(node))

@@ -50,7 +50,7 @@ nodes = st.builds(
     targets=some_names,
     multi=st.booleans(),
     on_error=st.sampled_from(["stop", "fail", "ignore"]),
-    wait_s=st.floats(min_value=0, max_value=1e6),
+    wait_seconds=st.floats(min_value=0, max_value=1e6),
 )
 plans = st.builds(
     Plan,
@@ -109,7 +109,7 @@ def test_a_structure_is_for_ever() -> None:
         {"name": "b2"}, {"kind": "ask"}, {"after": ()}, {"ready": After("a", frozenset())},
         {"otherwise": "upstream_failed"},
         {"reads": (Read("x", ("a",), newer=True),)}, {"writes": ("b", "c")}, {"targets": ("a",)}, {"multi": True},
-        {"on_error": "fail"}, {"wait_s": 2.0}, {"gates": ("a",)},
+        {"on_error": "fail"}, {"wait_seconds": 2.0}, {"gates": ("a",)},
     ],
     ids=lambda change: next(iter(change)),
 )  # fmt: skip

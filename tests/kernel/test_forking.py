@@ -26,7 +26,7 @@ from tests.suite.effort import property_test
 
 
 def entries(lines: Iterable[str]) -> list[JournalEntry]:
-    return [JournalEntry(decode(line), began=Micros(k), ended=Micros(k + 1)) for k, line in enumerate(lines, 1)]
+    return [JournalEntry(decode(line), started_at=Micros(k), ended_at=Micros(k + 1)) for k, line in enumerate(lines, 1)]
 
 
 def born(program: Program, lines: Iterable[str], node: int, **kw: Any) -> list[JournalEntry]:
@@ -57,7 +57,7 @@ def check(program: Program, case: Case, source: Machine, lines: list[str], node:
     for i in _able(program):
         if source.state[i] == "succeeded" and compiled_plan.unit_of[i] not in behind | spoilt and source.fences[i]:
             assert i in taken, "what stands was not taken over"
-    assert all(e.ended for e in birth if isinstance(e.event, ev.Succeeded)), "it keeps its times"
+    assert all(e.ended_at for e in birth if isinstance(e.event, ev.Succeeded)), "it keeps its times"
     return chaos
 
 

@@ -28,8 +28,8 @@ class ObservedFakeClock(FakeClock):
         super().__init__("2026-11-21T00:00:00")
         self.time_reads = threading.Semaphore(0)
 
-    def steady(self) -> MonotonicMicros:
-        steady = super().steady()
+    def monotonic(self) -> MonotonicMicros:
+        steady = super().monotonic()
         if threading.current_thread().name == "holdwater-leases":
             self.time_reads.release()
         return steady

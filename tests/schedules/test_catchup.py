@@ -47,35 +47,35 @@ def test_an_instant_on_time_is_fired_by_every_policy(policy: str) -> None:
 
 def test_skip_fires_the_latest_if_it_is_young() -> None:
     found = decide(NOON, NOON + 5 * HOUR + 60 * US)
-    assert found.fire_us == (NOON + 5 * HOUR,)
-    assert found.skipped_us == (NOON + HOUR, NOON + 4 * HOUR)
+    assert found.fire_times == (NOON + 5 * HOUR,)
+    assert found.skipped == (NOON + HOUR, NOON + 4 * HOUR)
     assert "only the latest" in found.reason
-    assert found.decided_until_us == NOON + 5 * HOUR
+    assert found.decided_until == NOON + 5 * HOUR
 
 
 def test_skip_fires_nothing_that_is_old() -> None:
     daily = Cron("0 3 * * *")
     three = NOON + 15 * HOUR
-    assert decide(NOON, three + HOUR - 1, daily).fire_us == (three,)
+    assert decide(NOON, three + HOUR - 1, daily).fire_times == (three,)
     found = decide(NOON, three + HOUR, daily)
     assert found == DueDecision(
         (), (Micros(three), Micros(three)), "missed by 3600 s or more", Micros(three), Micros(three + DAY)
     )
-    assert decide(NOON, three + HOUR, daily, misfire_grace_seconds=3601).fire_us == (three,)
+    assert decide(NOON, three + HOUR, daily, misfire_grace_seconds=3601).fire_times == (three,)
 
 
 def test_run_once_fires_the_latest_however_old() -> None:
     found = decide(NOON, NOON + 363 * DAY, Cron("0 3 1 * *"), catchup="run_once")
-    assert found.fire_us == (NOON + 337 * DAY - 9 * HOUR,)
-    assert found.skipped_us is not None
+    assert found.fire_times == (NOON + 337 * DAY - 9 * HOUR,)
+    assert found.skipped is not None
 
 
 def test_run_all_with_a_limit_keeps_the_latest() -> None:
     found = decide(NOON, NOON + 15 * HOUR, max_catchup=10)
-    assert found.fire_us == tuple(NOON + h * HOUR for h in range(6, 16))
-    assert found.skipped_us == (NOON + HOUR, NOON + 5 * HOUR)
+    assert found.fire_times == tuple(NOON + h * HOUR for h in range(6, 16))
+    assert found.skipped == (NOON + HOUR, NOON + 5 * HOUR)
     assert "more than 10" in found.reason
-    assert decide(NOON, NOON + 10 * HOUR, max_catchup=10).skipped_us is None
+    assert decide(NOON, NOON + 10 * HOUR, max_catchup=10).skipped is None
 
 
 def test_the_default_follows_the_limit() -> None:
@@ -90,11 +90,11 @@ def test_run_all_without_a_limit_comes_in_batches() -> None:
     fired: list[int] = []
     while True:
         found = decide(since, now, catchup="run_all")
-        fired += found.fire_us
-        since, calls = found.decided_until_us, calls + 1
-        assert len(found.fire_us) <= MAX_INSTANTS_PER_CALL
-        assert found.next_check_us is not None
-        if found.next_check_us > now:
+        fired += found.fire_times
+        since, calls = found.decided_until, calls + 1
+        assert len(found.fire_times) <= MAX_INSTANTS_PER_CALL
+        assert found.next_check_at is not None
+        if found.next_check_at > now:
             break
     assert fired == [NOON + h * HOUR for h in range(1, 365 * 24 + 1)]
     assert calls == 9
@@ -103,21 +103,21 @@ def test_run_all_without_a_limit_comes_in_batches() -> None:
 def test_a_year_of_seconds_costs_no_walk() -> None:
     every = Cron("* * * * * *")
     now = NOON + 365 * DAY
-    assert decide(NOON, now, every).fire_us == (now,)
-    assert decide(NOON, now, every, max_catchup=3).fire_us == (now - 2 * US, now - US, now)
-    assert decide(NOON, now, every, catchup="run_all").fire_us[-1] == NOON + MAX_INSTANTS_PER_CALL * US
+    assert decide(NOON, now, every).fire_times == (now,)
+    assert decide(NOON, now, every, max_catchup=3).fire_times == (now - 2 * US, now - US, now)
+    assert decide(NOON, now, every, catchup="run_all").fire_times[-1] == NOON + MAX_INSTANTS_PER_CALL * US
 
 
 @pytest.mark.parametrize("back", [5 * US, HOUR, 30 * DAY])
 @pytest.mark.parametrize("policy", ["skip", "run_once", "run_all"])
 def test_a_clock_that_goes_back_fires_nothing_twice(back: int, policy: str) -> None:
     first = decide(NOON, NOON + HOUR, catchup=policy)
-    found = decide(first.decided_until_us, NOON + HOUR - back, catchup=policy)
-    assert found == DueDecision((), None, "", first.decided_until_us, Micros(NOON + 2 * HOUR))
+    found = decide(first.decided_until, NOON + HOUR - back, catchup=policy)
+    assert found == DueDecision((), None, "", first.decided_until, Micros(NOON + 2 * HOUR))
 
 
 def test_the_window() -> None:
-    window: dict[str, Any] = {"start_us": NOON + 2 * HOUR, "end_us": NOON + 4 * HOUR, "catchup": "run_all"}
+    window: dict[str, Any] = {"start_at": NOON + 2 * HOUR, "end_at": NOON + 4 * HOUR, "catchup": "run_all"}
     assert decide(NOON, NOON + HOUR, **window) == DueDecision((), None, "", NOON, Micros(NOON + 2 * HOUR))
     found = decide(NOON, NOON + 9 * HOUR, **window)
     assert found == DueDecision(
@@ -151,14 +151,14 @@ def test_jitter_delays_what_is_due() -> None:
     at = jittered_fire_time(HOURLY, "s", Micros(NOON + HOUR), rules)
     assert NOON + HOUR < at < NOON + HOUR + 1800 * US
     assert decide(NOON, at - 1, jitter_seconds=1800) == DueDecision((), None, "", NOON, at)
-    assert decide(NOON, at, jitter_seconds=1800).fire_us == (Micros(NOON + HOUR),)
+    assert decide(NOON, at, jitter_seconds=1800).fire_times == (Micros(NOON + HOUR),)
 
 
 @pytest.mark.parametrize(
     "wrong",
     [{"catchup": "all"}, {"overlap": "replace"}, {"max_catchup": 0}, {"max_catchup": -1}, {"misfire_grace_seconds": 0},
      {"misfire_grace_seconds": float("nan")}, {"jitter_seconds": -1}, {"jitter_seconds": float("inf")},
-     {"start_us": 5, "end_us": 5}, {"overlap": None}, {"max_catchup": True}],
+     {"start_at": 5, "end_at": 5}, {"overlap": None}, {"max_catchup": True}],
 )  # fmt: skip
 def test_rules_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ScheduleError):
@@ -181,8 +181,8 @@ def test_overlap() -> None:
 
 def reference(cron: Cron, since: int, now: int, rules: SchedulePolicy) -> tuple[list[Micros], int]:
     """What to fire and how many to pass over, from a list of every instant."""
-    low = since if rules.start_us is None else max(since, rules.start_us - 1)
-    high = now if rules.end_us is None else min(now, rules.end_us - 1)
+    low = since if rules.start_at is None else max(since, rules.start_at - 1)
+    high = now if rules.end_at is None else min(now, rules.end_at - 1)
     missed = [i for i in fires_between(cron, low, high) if jittered_fire_time(cron, "s", i, rules) <= now]
     if not missed:
         return [], 0
@@ -210,8 +210,8 @@ RULES = st.builds(
     max_catchup=st.sampled_from([None, 1, 3, 10, 400]),
     misfire_grace_seconds=st.sampled_from([1, 60, 3600, 86400]),
     jitter_seconds=st.sampled_from([0, 0, 10, 600, 7200]),
-    start_us=st.none() | st.integers(NOON - DAY, NOON + DAY),
-    end_us=st.none() | st.integers(NOON + 2 * DAY, NOON + 400 * DAY),
+    start_at=st.none() | st.integers(NOON - DAY, NOON + DAY),
+    end_at=st.none() | st.integers(NOON + 2 * DAY, NOON + 400 * DAY),
 )
 CRONS = [HOURLY, Cron("30 2 * * *", "Europe/Berlin"), Cron("0 0 L * *"), Cron("*/30 1-3 * * *", "America/New_York"),
          Cron("0 9 * * 1-5", "Asia/Tokyo"), Cron("0 */6 * * *", "Australia/Lord_Howe")]  # fmt: skip
@@ -227,17 +227,17 @@ def test_down_for_an_hour_a_day_a_year(cron: Cron, since: int, down: int, rules:
     for _ in range(20):
         found = decide_due(cron, "s", Micros(at), Micros(now), rules)
         assert found == decide_due(cron, "s", Micros(at), Micros(now), rules)
-        assert found.decided_until_us >= at
-        if found.skipped_us is not None:
-            lost += len(fires_between(cron, found.skipped_us[0] - 1, found.skipped_us[1]))
+        assert found.decided_until >= at
+        if found.skipped is not None:
+            lost += len(fires_between(cron, found.skipped[0] - 1, found.skipped[1]))
             assert found.reason
-        fired += found.fire_us
-        at, wake = found.decided_until_us, found.next_check_us
+        fired += found.fire_times
+        at, wake = found.decided_until, found.next_check_at
         if wake is None or wake > now:
             break
     assert (fired, lost) == (expected, passed)
     assert wake is None or wake > now
-    assert decide_due(cron, "s", Micros(at), Micros(now), rules).fire_us == ()
+    assert decide_due(cron, "s", Micros(at), Micros(now), rules).fire_times == ()
 
 
 @given(st.sampled_from(CRONS), st.lists(st.integers(-3 * HOUR, 30 * HOUR), max_size=12), RULES)
@@ -247,9 +247,9 @@ def test_no_instant_is_fired_twice_whatever_the_clock_does(cron: Cron, steps: li
     for step in steps:
         now = Micros(now + step)
         found = decide_due(cron, "s", at, now, rules)
-        assert all(jittered_fire_time(cron, "s", i, rules) <= now for i in found.fire_us)
-        fired += found.fire_us
-        at = found.decided_until_us
+        assert all(jittered_fire_time(cron, "s", i, rules) <= now for i in found.fire_times)
+        fired += found.fire_times
+        at = found.decided_until
     assert fired == sorted(set(fired))
 
 
@@ -261,8 +261,8 @@ def test_a_punctual_scheduler_fires_everything_under_every_policy(cron: Cron, co
         fired: list[int] = []
         for _ in range(count):
             found = decide_due(cron, "s", at, now, rules)
-            fired += found.fire_us
-            at = found.decided_until_us
-            assert found.next_check_us is not None
-            now = found.next_check_us
+            fired += found.fire_times
+            at = found.decided_until
+            assert found.next_check_at is not None
+            now = found.next_check_at
         assert fired == list(cron.between(NOON, Micros(2 * now), count - 1))

@@ -45,7 +45,7 @@ def test_notes(expression: str, zone: str, after: str, which: int, shown: str, n
     assert (f"{fire.local:%H:%M %z}", fire.note) == (shown, note)
     assert fire.utc == fire.local
     assert fire.utc.tzinfo is UTC
-    assert int(fire.utc.timestamp()) * US == fire.instant_us
+    assert int(fire.utc.timestamp()) * US == fire.at
 
 
 def test_a_year_of_days_has_two_notes() -> None:

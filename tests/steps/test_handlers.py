@@ -291,9 +291,12 @@ def test_time_outs() -> None:
         Step.lambda_("step", handler_returning(), timeout=7),
         Step.lambda_("runner", handler_returning()),
     ]
-    limits = [make_definition(*steps, settings=StepSettings(default_timeout_s=9)).policy(i).timeout_s for i in range(3)]
+    limits = [
+        make_definition(*steps, settings=StepSettings(default_timeout_seconds=9)).policy(i).timeout_seconds
+        for i in range(3)
+    ]
     assert limits == [5.0, 7.0, 9.0]
-    unlimited = make_definition(*steps).policy(2).timeout_s
+    unlimited = make_definition(*steps).policy(2).timeout_seconds
     assert unlimited is not None
     assert unlimited > 1e9
 

@@ -205,12 +205,12 @@ def test_children_have_the_settings_of_their_parent() -> None:
         result: StepResult = work(step, context)
         return result
 
-    settings = StepSettings(dry_run=True, wrapper=conduct, default_timeout_s=3)
+    settings = StepSettings(dry_run=True, wrapper=conduct, default_timeout_seconds=3)
     inner = Workflow(steps=[Step.lambda_("a", lambda ctx, config: {"dry": ctx.is_dry_run}), Step.pipeline("p", "none")])
     done = run_steps(Step.map("m", [1], iterator=inner), settings=settings)
     assert seen == ["m", "a", "p"]
     assert done.output("m")["results"] == [{"dry_run": True, "pipeline": "none"}]
-    assert done.program.children()[0].policy(0).timeout_s == 3
+    assert done.program.children()[0].policy(0).timeout_seconds == 3
 
 
 def test_steps_cannot_be_changed_so_that_iterators_make_a_cycle() -> None:

@@ -50,7 +50,7 @@ def test_retries(options: dict[str, Any], policy: RetryPolicy) -> None:
 
 @pytest.mark.parametrize(("given", "expected"), [(None, None), (5, 5.0), (0.5, 0.5)])
 def test_timeout(given: Any, expected: Any) -> None:
-    assert define(timeout_seconds=given).policy(1).timeout_s == expected
+    assert define(timeout_seconds=given).policy(1).timeout_seconds == expected
 
 
 @pytest.mark.parametrize(

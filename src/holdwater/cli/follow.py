@@ -166,12 +166,12 @@ def _watch_until_idle(handle: WorkflowHandle, view: ProgressView) -> PipelineRes
     # A thread waits for the end, so that the end is seen at once and this one can be interrupted.
     waiter = _ResultWaiter(handle)
     waiter.start()
-    pause_s = 0.0
-    while not waiter.finished.wait(pause_s):
+    pause_seconds = 0.0
+    while not waiter.finished.wait(pause_seconds):
         began = time.monotonic()
         with contextlib.suppress(StoreUnavailable):  # the runner goes on trying, and so does this view
             view.show(handle.info())
-        pause_s = max(POLL_SECONDS, WAIT_PER_RENDER_TIME * (time.monotonic() - began))
+        pause_seconds = max(POLL_SECONDS, WAIT_PER_RENDER_TIME * (time.monotonic() - began))
     result = waiter.result()
     view.show(result)
     return result

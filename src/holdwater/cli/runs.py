@@ -71,7 +71,7 @@ def list_(
 
     if watch and as_json:
         raise click.UsageError("--watch is for people: it does not go with --json")
-    since_us = None if since is None else time_arguments.parse_since(since)
+    created_since = None if since is None else time_arguments.parse_since(since)
     with open_database.open_existing(database) as store:
         parent_id = None if parent is None else open_database.find_run(store, parent).id
         which = RunFilter(
@@ -79,7 +79,7 @@ def list_(
             status,
             parent_id=parent_id,
             top_level=parent is None and not children,
-            since=since_us,
+            since=created_since,
             offset=offset,
         )
         if as_json:

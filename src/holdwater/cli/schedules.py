@@ -13,7 +13,7 @@ import click
 from holdwater.cli import context_arguments, exit_codes, open_database, options
 from holdwater.cli.exit_codes import CommandError
 from holdwater.cli.formatting import align_columns, escape_unsafe, format_instant, truncate
-from holdwater.model.time import from_datetime, to_rfc3339, wall_us
+from holdwater.model.time import from_datetime, to_rfc3339, wall_now
 
 if TYPE_CHECKING:
     from holdwater.model.ports import Store
@@ -329,7 +329,7 @@ def next_(
     schedule: str | None, cron: str | None, timezone: str, count: int, after: str | None, database: str, as_json: bool
 ) -> None:
     """Print the coming fire times, and what clocks that are set forward or back do to them."""
-    from holdwater.operations.schedules import parse_instant_us
+    from holdwater.operations.schedules import parse_instant
     from holdwater.schedules import Cron, upcoming_fires
 
     if (schedule is None) == (cron is None):
@@ -342,7 +342,7 @@ def next_(
         if row.kind != "cron":
             raise CommandError(f"{schedule!r} is a trigger: it is asked, and has no instants")
         cron, timezone = row.expression, row.timezone
-    since = wall_us() if after is None else parse_instant_us(after)
+    since = wall_now() if after is None else parse_instant(after)
     fires = upcoming_fires(Cron(cron, timezone), since, count)
     instants = [to_rfc3339(from_datetime(f.utc)) for f in fires]
     if as_json:

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from holdwater.cli.exit_codes import CommandError
-from holdwater.model.time import Micros, from_rfc3339, wall_us
+from holdwater.model.time import Micros, from_rfc3339, wall_now
 
 _DURATION_PATTERN: Final = re.compile(r"\s*[0-9]+\s*(ms|s|m|h|d)\s*")
 
@@ -32,7 +32,7 @@ def parse_since(text: str) -> Micros:
     from holdwater.schedules import parse_duration_us
 
     if _DURATION_PATTERN.fullmatch(text):
-        return Micros(wall_us() - parse_duration_us(text, "--since"))
+        return Micros(wall_now() - parse_duration_us(text, "--since"))
     try:
         return from_rfc3339(text.strip())
     except (ValueError, OverflowError, OSError) as error:

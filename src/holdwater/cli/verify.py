@@ -10,7 +10,7 @@ import click
 
 from holdwater.cli import exit_codes, open_database, options
 from holdwater.cli.formatting import escape_unsafe, pluralize
-from holdwater.model.time import wall_us
+from holdwater.model.time import wall_now
 
 if TYPE_CHECKING:
     from holdwater.runs.verify.checker import CheckCounts
@@ -34,7 +34,7 @@ def verify(database: str, as_json: bool) -> int:
     from holdwater.runs.verify.checker import StoreChecker
 
     with open_database.open_existing(database) as store:
-        checker = StoreChecker(store, wall_us)
+        checker = StoreChecker(store, wall_now)
         found = []
         for violation in checker.find_violations():
             if as_json:

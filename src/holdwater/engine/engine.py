@@ -371,7 +371,7 @@ class Engine:
         """Wait until nobody holds work of the run.  Raises RunInProgress, if somebody has it and keeps it."""
         lease: Micros | None = None
         while True:
-            self.store.reclaim_expired(self.clock.now(), self.clock.steady(), self.driver.lease_us)
+            self.store.reclaim_expired(self.clock.now(), self.clock.monotonic(), self.driver.lease_us)
             held = {row.owner: row.lease_until for row in self.store.work(run_id) if row.owner is not None}
             if not held:
                 return

@@ -46,7 +46,7 @@ class EventBuilder:
 
     def is_inherited(self, entry: JournalEntry) -> bool:
         """True for an attempt that a fork took over from the run it began with."""
-        return self.run.forked_from is not None and 0 < entry.ended < self.run.created_at
+        return self.run.forked_from is not None and 0 < entry.ended_at < self.run.created_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,15 +172,15 @@ def _add_attempt(
         machine.compiled_plan.plan.nodes[event.node].name,
         _attempt_number(machine, event.node),
         event.fence,
-        entry.began or None,
-        entry.ended or builder.recorded_at,
+        entry.started_at or None,
+        entry.ended_at or builder.recorded_at,
         entry.notes,
         builder.is_inherited(entry),
     )
-    if entry.began:
+    if entry.started_at:
         builder.add(
             out.NodeStarted,
-            at=entry.began,
+            at=entry.started_at,
             node=attempt.node,
             attempt=attempt.attempt,
             fence=attempt.fence,

@@ -39,7 +39,7 @@ def code_rows(functions: Sequence[NamedFunction]) -> list[list[Any]]:
             text = "" if function is None else f"{type(function).__module__}.{type(function).__qualname__}"
         known = id(policy.retry)
         retry = retries[known] if known in retries else retries.setdefault(known, _retry_row(policy.retry))
-        rows.append([name, text, retry, policy.timeout_s])
+        rows.append([name, text, retry, policy.timeout_seconds])
     return rows
 
 

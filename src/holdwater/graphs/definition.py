@@ -169,7 +169,7 @@ class GraphWorkflowDefinition:
         """Return retries and time-out of a node."""
         one = self._nodes[node]
         policy = NodePolicy() if one.retry is None else NodePolicy(retry=one.retry)
-        return policy if one.timeout is None else replace(policy, timeout_s=one.timeout)
+        return policy if one.timeout is None else replace(policy, timeout_seconds=one.timeout)
 
     def is_async(self, node: int) -> bool:
         """Return True if the node's function must be awaited."""

@@ -18,7 +18,7 @@ def issue_node(m: State, i: int) -> None:
     elif node.kind == "call":
         m.issue_execute(i)
     elif node.kind == "wait":
-        m.start_timer(i, Wake(i, after_s=node.wait_s))
+        m.start_timer(i, Wake(i, after_seconds=node.wait_seconds))
     elif node.kind == "fan_out":
         retry_node(m, i)
     elif node.kind == "interrupt" and not m.early_inputs.get(i):

@@ -205,7 +205,7 @@ class Machine(State):
             case ev.TimerFired():
                 del self.todo[e.node]
                 if self.compiled_plan.plan.nodes[e.node].kind == "wait":
-                    complete_node(self, e.node, (self.compiled_plan.plan.nodes[e.node].wait_s,), None)
+                    complete_node(self, e.node, (self.compiled_plan.plan.nodes[e.node].wait_seconds,), None)
                 elif e.node in self.deferred:
                     self.issue_execute(e.node)
                 else:

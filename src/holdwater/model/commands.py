@@ -34,10 +34,10 @@ class Evaluate:
 
 @dataclass(slots=True)
 class Wake:
-    """Come back at an instant (microseconds since the epoch); `at` None: `after_s` seconds from now, to be fixed."""
+    """Come back at an instant; `at` None: `after_seconds` from now, to be fixed."""
 
     node: int
-    after_s: float = 0.0
+    after_seconds: float = 0.0
     at: Micros | None = None
 
 

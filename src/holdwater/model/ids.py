@@ -12,9 +12,9 @@ from holdwater.model.time import Micros
 _HOSTNAME: Final = re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())[:60] or "localhost"
 
 
-def new_run_id(now_us: Micros) -> str:
+def new_run_id(now: Micros) -> str:
     """A new id for a run born at this instant (microseconds since the epoch)."""
-    ms, us = divmod(now_us, 1000)
+    ms, us = divmod(now, 1000)
     tail = int.from_bytes(os.urandom(8), "big") & 0x3FFF_FFFF_FFFF_FFFF
     number = (ms & 0xFFFF_FFFF_FFFF) << 80 | 7 << 76 | (us << 2) << 64 | 2 << 62 | tail
     h = f"{number:032x}"

@@ -31,13 +31,13 @@ class Writable(Protocol):
 class JournalEntry:
     """An event with what the machine has no use for.
 
-    `began`, `ended`: when the attempt ran, microseconds since the epoch.  `notes`: failures of observers.
+    `started_at`, `ended_at`: when the attempt ran.  `notes`: failures of observers.
     `at`: when it was journalled, 0 before that.
     """
 
     event: Event
-    began: Micros = UNSET
-    ended: Micros = UNSET
+    started_at: Micros = UNSET
+    ended_at: Micros = UNSET
     notes: tuple[str, ...] = ()
     at: Micros = UNSET
 
@@ -60,29 +60,30 @@ def encode(entry: JournalEntry) -> str:
         case ev.Succeeded():
             tail = f",{_quote(list(entry.notes))}" if entry.notes else ""
             decision = "null" if e.decision is None else _quote(list(e.decision))
-            return f'["succeeded",{e.node},{e.fence},{entry.began},{entry.ended},{_list(e.values)},{decision}{tail}]'
+            times = f"{entry.started_at},{entry.ended_at}"
+            return f'["succeeded",{e.node},{e.fence},{times},{_list(e.values)},{decision}{tail}]'
         case ev.Started():
             tail = f",{_quote(list(e.skipped_ranges))}" if e.skipped_ranges else ""
             return f'["started",{_map(e.inputs)}{tail}]'
         case ev.InputsOverridden():
             return f'["inputs_overridden",{e.node},{e.values.text}]'
         case ev.Failed():
-            row: list[Any] = ["failed", e.node, e.fence, entry.began, entry.ended, e.kind, e.error, e.retry_at]
+            row: list[Any] = ["failed", e.node, e.fence, entry.started_at, entry.ended_at, e.kind, e.error, e.retry_at]
             if e.traceback or entry.notes:
                 row += [e.traceback, list(entry.notes)]
             return _quote(row)
         case ev.AttemptLost():
             return _quote(["attempt_lost", e.node, e.fence, e.counted])
         case ev.Cancelled():
-            return _quote(["cancelled", e.node, e.fence, entry.began, entry.ended])
+            return _quote(["cancelled", e.node, e.fence, entry.started_at, entry.ended_at])
         case ev.Deferred():
-            return _quote(["deferred", e.node, e.fence, entry.began, entry.ended, e.until])
+            return _quote(["deferred", e.node, e.fence, entry.started_at, entry.ended_at, e.until])
         case ev.InputRequested():
-            return f'["input_requested",{e.node},{e.fence},{entry.began},{entry.ended},{e.question.text}]'
+            return f'["input_requested",{e.node},{e.fence},{entry.started_at},{entry.ended_at},{e.question.text}]'
         case ev.ChildRunsRequested():
             inputs = ",".join([_map(given) for given in e.inputs])
             tail = f"{_quote(e.max_concurrency)},{_quote(e.fail_fast)}"
-            return f'["child_runs_requested",{e.node},{e.fence},{entry.began},{entry.ended},[{inputs}],{tail}]'
+            return f'["child_runs_requested",{e.node},{e.fence},{entry.started_at},{entry.ended_at},[{inputs}],{tail}]'
         case ev.ChildStatusChanged():
             head = f"{e.node},{e.generation},{e.index},{_quote(e.status)}"
             return f'["child_status_changed",{head},{_map(e.values)},{_quote(e.error)}]'
@@ -118,21 +119,21 @@ def decode(row: Sequence[Any], unpack: Callable[[Any], Any], at: Micros = UNSET)
     try:
         match kind:
             case "succeeded":
-                node, fence, began, ended, values, decision = rest[:6]
+                node, fence, started_at, ended_at, values, decision = rest[:6]
                 event: Event = ev.Succeeded(
                     node, fence, tuple([unpack(v) for v in values]), None if decision is None else tuple(decision)
                 )
-                return JournalEntry(event, began, ended, tuple(rest[6]) if len(rest) > 6 else (), at)
+                return JournalEntry(event, started_at, ended_at, tuple(rest[6]) if len(rest) > 6 else (), at)
             case "started":
                 passed = tuple(rest[1]) if len(rest) > 1 else ()
                 return JournalEntry(ev.Started(_unpacked(rest[0], unpack), passed), at=at)
             case "inputs_overridden":
                 return JournalEntry(ev.InputsOverridden(rest[0], unpack(rest[1])), at=at)
             case "failed":
-                node, fence, began, ended, what, error, retry_at = rest[:7]
+                node, fence, started_at, ended_at, what, error, retry_at = rest[:7]
                 traceback, notes = rest[7:] or ("", ())
                 event = ev.Failed(node, fence, what, error, retry_at, traceback)
-                return JournalEntry(event, began, ended, tuple(notes), at)
+                return JournalEntry(event, started_at, ended_at, tuple(notes), at)
             case "cancelled":
                 return JournalEntry(ev.Cancelled(rest[0], rest[1]), rest[2], rest[3], at=at)
             case "deferred":

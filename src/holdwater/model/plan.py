@@ -44,7 +44,7 @@ class PlanNode:
     `gates`: gates that have this node among their targets; `targets`: what this node, a gate, may open.
     `on_error`: a final failure halts the run, or lets it go on and fail at the end, or counts for nothing.
     `kind`: call runs a body; ask has none and waits for an answer; interrupt runs a body that may ask; wait lets
-    `wait_s` pass; fan runs a body that may ask for child runs, and runs again when they have ended.
+    `wait_seconds` pass; fan runs a body that may ask for child runs, and runs again when they have ended.
     """
 
     name: str
@@ -58,7 +58,7 @@ class PlanNode:
     targets: tuple[str, ...] = ()
     multi: bool = False
     on_error: OnError = "stop"
-    wait_s: float = 0.0
+    wait_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,8 @@ class Plan:
                 row["ready"] = rules.to_data(n.ready)
             if n.reads:
                 row["reads"] = [[r.name, list(r.cells), r.optional, r.refires, r.newer] for r in n.reads]
+            if n.wait_seconds:
+                row["wait_s"] = n.wait_seconds
             nodes.append(row)
         data: dict[str, Any] = {"name": self.name, "style": self.style, "nodes": nodes, "inputs": list(self.inputs)}
         if self.aliases:
@@ -116,6 +118,7 @@ class Plan:
         nodes = []
         for row in data["nodes"]:
             kw: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}
+            kw["wait_seconds"] = kw.pop("wait_s", 0.0)
             if "ready" in row:
                 kw["ready"] = rules.from_data(row["ready"])
             if "reads" in row:
@@ -142,5 +145,4 @@ _DEFAULTS: dict[str, Any] = {
     "targets": (),
     "multi": False,
     "on_error": "stop",
-    "wait_s": 0.0,
 }

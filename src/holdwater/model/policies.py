@@ -115,7 +115,7 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodePolicy:
-    """What the driver knows of a node beyond the plan's structure.  `timeout_s` None: the runner's."""
+    """What the driver knows of a node beyond the plan's structure.  `timeout_seconds` None: the runner's."""
 
     retry: RetryPolicy = RetryPolicy()
-    timeout_s: float | None = None
+    timeout_seconds: float | None = None

@@ -40,7 +40,7 @@ class Clock(Protocol):
         """Real seconds to wait until then, None if only `on_jump` will tell."""
         ...
 
-    def steady(self) -> MonotonicMicros:
+    def monotonic(self) -> MonotonicMicros:
         """Microseconds of the monotonic clock: the same whatever clocks are set."""
         ...
 
@@ -190,7 +190,7 @@ class Store(Schedules, Protocol):
         """Whether the owner lives; None: only its leases can tell."""
         ...
 
-    def reclaim_expired(self, now: Micros, steady_us: MonotonicMicros = MONOTONIC_UNSET, lease_us: int = 0) -> int:
+    def reclaim_expired(self, now: Micros, monotonic_now: MonotonicMicros = MONOTONIC_UNSET, lease_us: int = 0) -> int:
         """Take from owners that are dead their work, and from others what their leases expired for; returns how many
         rows.
 

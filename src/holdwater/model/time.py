@@ -28,19 +28,19 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 if sys.platform == "win32":  # pragma: no cover
 
-    def steady_us() -> MonotonicMicros:
+    def monotonic_now() -> MonotonicMicros:
         """Microseconds of the monotonic clock."""
         return MonotonicMicros(time.monotonic_ns() // 1000)
 else:
     # one that counts the time a suspended machine sleeps, where there is one: leases and timers run out meanwhile
     _STEADY: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
-    def steady_us() -> MonotonicMicros:
+    def monotonic_now() -> MonotonicMicros:
         """Microseconds of the monotonic clock."""
         return MonotonicMicros(time.clock_gettime_ns(_STEADY) // 1000)
 
 
-def wall_us() -> Micros:
+def wall_now() -> Micros:
     """The wall clock of the machine."""
     return Micros(time.time_ns() // 1000)
 

@@ -87,8 +87,8 @@ class ScheduleService:
             misfire_grace_us=_seconds_to_us(misfire_grace_seconds, "misfire_grace_seconds"),
             overlap=overlap,
             jitter_us=_seconds_to_us(jitter_seconds, "jitter_seconds"),
-            start_at=None if start is None else parse_instant_us(start),
-            end_at=None if end is None else parse_instant_us(end),
+            start_at=None if start is None else parse_instant(start),
+            end_at=None if end is None else parse_instant(end),
             created_at=now,
         )
         self._recompute_next_fire(row, now)
@@ -138,7 +138,7 @@ class ScheduleService:
         cron = Cron(row.expression, row.timezone)
         row.next_at = decide_due(
             cron, row.id, row.settled_at, row.settled_at, schedule_policy(row, self._config)
-        ).next_check_us
+        ).next_check_at
 
     def change_timing(self, schedule_id: str, expression: str, timezone: str) -> None:
         """Other instants, from now on."""
@@ -243,7 +243,7 @@ class ScheduleService:
         return self._store.fires(schedule_id, *_check_page(limit, offset))
 
     def execution_stats(self, since: Instant) -> dict[str, Any]:
-        counts = self._store.count_fires(parse_instant_us(since), Micros(self._clock.now() - self._lost_after_us))
+        counts = self._store.count_fires(parse_instant(since), Micros(self._clock.now() - self._lost_after_us))
         return {
             "total_executions": counts.total,
             "successful_executions": counts.completed,
@@ -315,7 +315,7 @@ def fire_to_dict(fired: Fired) -> dict[str, Any]:
     }
 
 
-def parse_instant_us(value: Instant) -> Micros:
+def parse_instant(value: Instant) -> Micros:
     """A datetime, or one as text (ISO 8601, RFC 3339), as microseconds since the epoch; without a zone: local time.
 
     Raises ScheduleError.

@@ -52,22 +52,22 @@ class RunFollower:
         )
 
     def __iter__(self) -> Iterator[RunEvent]:
-        for events, change, patience_s in self._advance():
+        for events, change, patience_seconds in self._advance():
             yield from events
             if change is not None:
-                change.wait(patience_s)
+                change.wait(patience_seconds)
 
     async def __aiter__(self) -> AsyncIterator[RunEvent]:
         import asyncio
 
         steps = self._advance()
         while (step := await asyncio.to_thread(next, steps, None)) is not None:
-            events, change, patience_s = step
+            events, change, patience_seconds = step
             for event in events:
                 yield event
             if change is not None:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(wrap_future(change), patience_s)
+                    await asyncio.wait_for(wrap_future(change), patience_seconds)
 
     def _advance(self) -> Iterator[tuple[list[RunEvent], Future[None] | None, float]]:
         """Events, and what to wait for before the next ones, at most so many seconds; None: the run has ended."""

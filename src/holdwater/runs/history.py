@@ -66,11 +66,12 @@ def build_node_histories(run: ActiveRun) -> list[NodeHistory]:
                 h = out[i]
                 _count_attempt(h, i, closed)
                 closed.add(i)
-                h.started_at, h.ended_at, h.error, h.traceback = h.started_at or entry.began, entry.ended, None, None
+                h.started_at, h.ended_at = h.started_at or entry.started_at, entry.ended_at
+                h.error = h.traceback = None
             case ev.Failed(node=i, error=text, traceback=traceback):
                 h = out[i]
                 _count_attempt(h, i, closed)
-                h.started_at, h.ended_at = h.started_at or entry.began or None, entry.ended
+                h.started_at, h.ended_at = h.started_at or entry.started_at or None, entry.ended_at
                 h.error, h.traceback = text, traceback or None
             case ev.AttemptLost(node=i, counted=True):
                 h = out[i]
@@ -78,16 +79,16 @@ def build_node_histories(run: ActiveRun) -> list[NodeHistory]:
                 h.error, h.traceback = "its process died", None
             case ev.Cancelled(node=i):
                 h = out[i]
-                if entry.began:
+                if entry.started_at:
                     _count_attempt(h, i, closed)
-                    h.started_at, h.ended_at = h.started_at or entry.began, entry.ended
+                    h.started_at, h.ended_at = h.started_at or entry.started_at, entry.ended_at
             case ev.ChildRunsRequested(node=i):
-                out[i].started_at = out[i].started_at or entry.began
+                out[i].started_at = out[i].started_at or entry.started_at
                 continue
             case ev.InputRequested(node=i):
                 h = out[i]
                 _count_attempt(h, i, closed)
-                h.started_at, h.error, h.traceback = h.started_at or entry.began, None, None
+                h.started_at, h.error, h.traceback = h.started_at or entry.started_at, None, None
             case ev.InputProvided(node=i):
                 out[i].ended_at = entry.at
                 closed.add(i)

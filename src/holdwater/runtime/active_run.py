@@ -200,7 +200,7 @@ class ActiveRun:
                     case Evaluate():
                         self._apply(JournalEntry(RuleEvaluated(c.node, self.run_data.rule_results(c.node))))
                     case Wake(at=None):
-                        self._apply(JournalEntry(TimerSet(c.node, add_seconds(clock.now(), c.after_s))))
+                        self._apply(JournalEntry(TimerSet(c.node, add_seconds(clock.now(), c.after_seconds))))
                         self.changed_nodes.add(c.node)
                     case Wake():
                         self.changed_nodes.add(c.node)

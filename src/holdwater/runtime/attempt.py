@@ -87,7 +87,7 @@ class Attempt:
         "run_started_at",
         "started_at",
         "state",
-        "timeout_s",
+        "timeout_seconds",
         "view",
         "waiting_calls",
     )  # fmt: skip
@@ -106,7 +106,7 @@ class Attempt:
         number: int,
         definition: WorkflowDefinition,
         view: Any,
-        timeout_s: float,
+        timeout_seconds: float,
         clock: Clock,
     ) -> None:
         self.run_id, self.node, self.fence, self.number = run_id, node, fence, number
@@ -116,7 +116,7 @@ class Attempt:
         self.definition, self.view, self.clock = definition, view, clock
         self.observer: AttemptObserver | None = None
         self.policy: NodePolicy = definition.policy(node)
-        self.timeout_s = timeout_s if self.policy.timeout_s is None else self.policy.timeout_s
+        self.timeout_seconds = timeout_seconds if self.policy.timeout_seconds is None else self.policy.timeout_seconds
         self.name = definition.plan.nodes[node].name
         self.state = "queued"
         self.started_at = UNSET
@@ -144,8 +144,8 @@ class Attempt:
         with self._lock:
             if self.state != "queued":
                 return False
-            steady = self.clock.steady()
-            if steady < self.lease_expires_at or steady < self.lease.expires_at:
+            monotonic_now = self.clock.monotonic()
+            if monotonic_now < self.lease_expires_at or monotonic_now < self.lease.expires_at:
                 self.state = "running"
                 self.started_at = max(self.clock.now(), self.not_before)
                 return True
@@ -178,7 +178,7 @@ class Attempt:
         """When its time is up; None while it does not run or is deferred."""
         if self.state != "running" or self.deferred_at:
             return None
-        return Micros(self.started_at + self.deferred_us + int(self.timeout_s * 1e6))
+        return Micros(self.started_at + self.deferred_us + int(self.timeout_seconds * 1e6))
 
     def enter_context(self) -> None:
         """Set the context variables that observers want the function to see, in the running context."""
@@ -229,8 +229,8 @@ class Attempt:
         if self.number < retry.max_attempts and (
             retry.covers(error, error_kind, text) if retryable is None else retryable
         ):
-            delay_s = retry.delay(self.number, luck=random.random())
-            retry_at = add_seconds(now, delay_s) if delay_s else UNSET
+            delay_seconds = retry.delay(self.number, luck=random.random())
+            retry_at = add_seconds(now, delay_seconds) if delay_seconds else UNSET
         return JournalEntry(
             Failed(self.node, self.fence, error_kind, text, retry_at, traceback), self.started_at, now, notes
         )

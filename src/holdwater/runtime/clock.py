@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from holdwater.model.ports import Clock, Store
-from holdwater.model.time import MONOTONIC_UNSET, ClockSample, Micros, MonotonicMicros, steady_us, wall_us
+from holdwater.model.time import MONOTONIC_UNSET, ClockSample, Micros, MonotonicMicros, monotonic_now, wall_now
 
 MAX_ROUND_TRIP_US: Final = 1_000_000
 """samples that took longer are dropped: they leave more than half a second of doubt"""
@@ -30,31 +30,33 @@ class SystemClock:
     followed.
     """
 
-    def __init__(self, wall: Callable[[], Micros] = wall_us, steady: Callable[[], MonotonicMicros] = steady_us) -> None:
-        self._wall_us, self._steady_us = wall, steady
+    def __init__(
+        self, wall: Callable[[], Micros] = wall_now, monotonic: Callable[[], MonotonicMicros] = monotonic_now
+    ) -> None:
+        self._read_wall, self._read_monotonic = wall, monotonic
         self._offset_us = self._wall_sample().offset_us
         self._slew_until = MONOTONIC_UNSET
-        """the steady instant at which a difference is made up for; `_slew_sign` is its sign"""
+        """the monotonic instant at which a difference is made up for; `_slew_sign` is its sign"""
         self._slew_sign = 0
         self._is_synchronised = False
         """whether a sample was taken in"""
         self._pending_step: tuple[int, MonotonicMicros] | None = None
-        """offset of a reference that seems to have been set, and the steady instant when that was first seen"""
+        """offset of a reference that seems to have been set, and the monotonic instant when that was first seen"""
 
-    def steady(self) -> MonotonicMicros:
-        return self._steady_us()
+    def monotonic(self) -> MonotonicMicros:
+        return self._read_monotonic()
 
     def now(self) -> Micros:
-        steady = self._steady_us()
-        left = self._slew_until - steady
+        monotonic = self._read_monotonic()
+        left = self._slew_until - monotonic
         if left > 0:
-            return Micros(steady + self._offset_us - self._slew_sign * (left // SLEW_RATIO))
-        return Micros(steady + self._offset_us)
+            return Micros(monotonic + self._offset_us - self._slew_sign * (left // SLEW_RATIO))
+        return Micros(monotonic + self._offset_us)
 
     def at_least(self) -> Micros:
         if self._pending_step is None:
             return self.now()
-        return min(self.now(), Micros(self._steady_us() + self._pending_step[0]))
+        return min(self.now(), Micros(self._read_monotonic() + self._pending_step[0]))
 
     def seconds_until(self, instant: Micros) -> float | None:
         return max(0.0, (instant - self.now()) / 1e6)
@@ -70,33 +72,33 @@ class SystemClock:
         sample = sample or self._wall_sample()
         if sample.round_trip_us > MAX_ROUND_TRIP_US and self._is_synchronised:
             return 0
-        steady = self._steady_us()
-        shown = self.now() - steady
+        monotonic = self._read_monotonic()
+        shown = self.now() - monotonic
         doubt = sample.round_trip_us // 2
         wanted = min(max(shown, sample.offset_us - doubt), sample.offset_us + doubt)  # the least that agrees with it
         if not self._is_synchronised:
             self._is_synchronised, self._offset_us = True, wanted
             return 0
         if abs(wanted - shown) > STEP_THRESHOLD_US:
-            return self._confirm_step(wanted, shown, steady)
+            return self._confirm_step(wanted, shown, monotonic)
         self._pending_step = None
         self._offset_us = wanted
-        self._slew_until = MonotonicMicros(steady + abs(wanted - shown) * SLEW_RATIO)
+        self._slew_until = MonotonicMicros(monotonic + abs(wanted - shown) * SLEW_RATIO)
         self._slew_sign = 1 if wanted > shown else -1
         return 0
 
-    def _confirm_step(self, target_offset_us: int, current_offset_us: int, steady: MonotonicMicros) -> int:
+    def _confirm_step(self, target_offset_us: int, current_offset_us: int, monotonic: MonotonicMicros) -> int:
         if self._pending_step is None or abs(target_offset_us - self._pending_step[0]) > STEP_THRESHOLD_US:
-            self._pending_step = target_offset_us, steady
-        if steady - self._pending_step[1] < STEP_CONFIRMATION_US:
+            self._pending_step = target_offset_us, monotonic
+        if monotonic - self._pending_step[1] < STEP_CONFIRMATION_US:
             return 0
         self._offset_us, self._slew_until, self._pending_step = target_offset_us, MONOTONIC_UNSET, None
         return target_offset_us - current_offset_us
 
     def _wall_sample(self) -> ClockSample:
-        before = self._steady_us()
-        wall = self._wall_us()
-        after = self._steady_us()
+        before = self._read_monotonic()
+        wall = self._read_wall()
+        after = self._read_monotonic()
         return ClockSample.between(before, wall, after)
 
 

@@ -185,7 +185,7 @@ class Driver:
         """the store tells what other runners write"""
         self._stored_structures: set[str] = set()
         self._store_retry_at = UNSET
-        self._store_retry_delay_s = MIN_RETRY_DELAY_SECONDS
+        self._store_retry_delay_seconds = MIN_RETRY_DELAY_SECONDS
         self._is_store_unavailable = False
         self._is_closing = False
         self._drain_until = UNSET
@@ -750,7 +750,7 @@ class Driver:
             half = len(runs) // 2
             parts = [slice(0, half), slice(half, None)]
             return all([self._commit_updates(runs[part], updates[part]) for part in parts])
-        self._store_retry_delay_s = MIN_RETRY_DELAY_SECONDS
+        self._store_retry_delay_seconds = MIN_RETRY_DELAY_SECONDS
         if self._is_store_unavailable:
             self._on_store_available()
         for run, change, verdict in zip(runs, updates, verdicts, strict=True):
@@ -793,8 +793,8 @@ class Driver:
 
     def back_off_store(self) -> Micros:
         """Leave the store alone for a while, longer each time; returns until when."""
-        self._store_retry_at = add_seconds(self.clock.now(), self._store_retry_delay_s)
-        self._store_retry_delay_s = min(self._store_retry_delay_s * 2, MAX_RETRY_DELAY_SECONDS)
+        self._store_retry_at = add_seconds(self.clock.now(), self._store_retry_delay_seconds)
+        self._store_retry_delay_seconds = min(self._store_retry_delay_seconds * 2, MAX_RETRY_DELAY_SECONDS)
         return self._store_retry_at
 
     def _reject_run(self, run: ActiveRun, error: BaseException) -> None:
@@ -945,9 +945,11 @@ class Driver:
 
     def _start_attempt(self, run: ActiveRun, row: WorkRow, command: Execute, definition: WorkflowDefinition) -> None:
         """Hand a body to its executor.  Raises HoldwaterError if its inputs cannot be read here."""
-        node, timeout_s = row.node, self.config.task_timeout_seconds
+        node, timeout_seconds = row.node, self.config.task_timeout_seconds
         view = run.run_data.view(node)
-        attempt = Attempt(run.row.id, node, command.fence, command.attempt, definition, view, timeout_s, self.clock)
+        attempt = Attempt(
+            run.row.id, node, command.fence, command.attempt, definition, view, timeout_seconds, self.clock
+        )
         attempt.child_starter, attempt.run_started_at, attempt.first_fence = (
             self.child_starter,
             run.started_at,
@@ -1049,7 +1051,7 @@ def _run_reporting_to(callback: Callable[[], None], futures: Sequence[Future[Any
 def _is_derived(entry: JournalEntry) -> bool:
     """It is not offered again after a conflict, but decided again; so is the end of what nobody was thought to have."""
     return isinstance(entry.event, (ev.RuleEvaluated, ev.TimerSet)) or (
-        type(entry.event) is ev.Cancelled and not entry.ended
+        type(entry.event) is ev.Cancelled and not entry.ended_at
     )
 
 

@@ -54,10 +54,11 @@ class Future(Generic[T]):
     def done(self) -> bool:
         return self._done
 
-    def wait(self, timeout_s: float | None = None) -> bool:
+    def wait(self, timeout_seconds: float | None = None) -> bool:
         """Block until it is set; False if the time ran out first."""
         if not self._done:
-            if not self._done_lock.acquire(timeout=-1 if timeout_s is None else min(max(timeout_s, 0.0), 1e6)):
+            seconds = -1 if timeout_seconds is None else min(max(timeout_seconds, 0.0), 1e6)
+            if not self._done_lock.acquire(timeout=seconds):
                 return self._done
             self._done_lock.release()
         return True

@@ -210,7 +210,7 @@ class TaskHandle:
 
         Raises TimeoutError after `timeout_ms`, TaskCancelled when the run ends meanwhile, TaskEnded after the body.
         """
-        interval_s, deadline = _validate_wait_options(poll_interval_ms, timeout_ms)
+        interval_seconds, deadline = _validate_wait_options(poll_interval_ms, timeout_ms)
 
         def answered() -> bool:
             self._raise_if_unusable()
@@ -223,7 +223,7 @@ class TaskHandle:
             return
         with self._SlotRelease(self):
             while True:
-                self._wait_for_cancel(interval_s)
+                self._wait_for_cancel(interval_seconds)
                 if answered():
                     break
                 _raise_if_timed_out(deadline, timeout_ms)
@@ -235,7 +235,7 @@ class TaskHandle:
         """`defer_until` for `async def` bodies."""
         import asyncio
 
-        interval_s, deadline = _validate_wait_options(poll_interval_ms, timeout_ms)
+        interval_seconds, deadline = _validate_wait_options(poll_interval_ms, timeout_ms)
 
         async def answered() -> bool:
             self._raise_if_unusable()
@@ -246,7 +246,7 @@ class TaskHandle:
             return
         with self._SlotRelease(self, blocking=False) as deferral:
             while True:
-                await asyncio.sleep(interval_s)
+                await asyncio.sleep(interval_seconds)
                 if await answered():
                     break
                 _raise_if_timed_out(deadline, timeout_ms)

@@ -39,7 +39,7 @@ class LeaseWatch:
         self._lease, self._lease_us, self._clock = lease, lease_us, clock
         self._list_attempts, self._error_log = list_attempts, error_log
         self._closed = False
-        self._next_check_at = clock.steady()
+        self._next_check_at = clock.monotonic()
         self._wakeup = threading.Event()
         self._thread = threading.Thread(target=self._thread_main, name="holdwater-leases", daemon=True)
         self._thread.start()
@@ -57,28 +57,28 @@ class LeaseWatch:
     def _thread_main(self) -> None:
         while not self._closed:
             try:
-                wait_us = self._check_leases(self._clock.steady())
+                wait_us = self._check_leases(self._clock.monotonic())
             except BaseException as error:  # noqa: BLE001 - a body that cannot be told is no other body's concern
                 self._error_log.add("telling bodies that their leases are over", error)
                 wait_us = self._lease_us // CHECKS_PER_LEASE
-            self._next_check_at = MonotonicMicros(self._clock.steady() + wait_us)
+            self._next_check_at = MonotonicMicros(self._clock.monotonic() + wait_us)
             self._wakeup.wait(max(wait_us, MIN_WAIT_US) / 1e6)
             self._wakeup.clear()
 
-    def _check_leases(self, steady: MonotonicMicros) -> int:
+    def _check_leases(self, monotonic_now: MonotonicMicros) -> int:
         """Tell those whose leases are over; returns in how many microseconds another one can be."""
         pause_us = self._lease_us // CHECKS_PER_LEASE
-        left = self._lease.expires_at - steady
+        left = self._lease.expires_at - monotonic_now
         if left > 0:  # no attempt has less than the lease that was renewed last
             return left
-        if steady - self._next_check_at > pause_us:  # this process did not run
+        if monotonic_now - self._next_check_at > pause_us:  # this process did not run
             return pause_us
-        following = MonotonicMicros(steady + pause_us)
+        following = MonotonicMicros(monotonic_now + pause_us)
         told = 0
         for attempt in self._list_attempts():
             if attempt.interrupted or attempt.state == "over":
                 continue
-            if attempt.lease_expires_at > steady:
+            if attempt.lease_expires_at > monotonic_now:
                 following = min(following, attempt.lease_expires_at)
             elif attempt.state == "running":  # one that has not begun looks at its lease itself
                 attempt.interrupt("its lease is over and the database does not answer: another runner may have it")
@@ -86,4 +86,4 @@ class LeaseWatch:
         if told:
             text = "the leases of this runner are over, and the database does not answer: %d bodies are told to stop"
             logger.warning(text, told)
-        return following - steady
+        return following - monotonic_now

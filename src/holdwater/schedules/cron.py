@@ -50,17 +50,17 @@ class Cron:
     def __reduce__(self) -> tuple[type[Cron], tuple[str, str]]:
         return Cron, (self.expression, self.timezone)
 
-    def next_after(self, instant_us: Micros) -> Micros | None:
+    def next_after(self, instant: Micros) -> Micros | None:
         """Return the first fire strictly after an instant; None if there is none within the bounds."""
-        second = max(instant_us // MICROS_PER_SECOND, zones.EARLIEST_SECOND)
+        second = max(instant // MICROS_PER_SECOND, zones.EARLIEST_SECOND)
         if second >= zones.LATEST_SECOND:
             return None
         found = self._wildcard_after(second) if self._calendar.is_wildcard else self._fixed_time_after(second)
         return None if found is None or found > zones.LATEST_SECOND else Micros(found * MICROS_PER_SECOND)
 
-    def at_or_before(self, instant_us: Micros) -> Micros | None:
+    def at_or_before(self, instant: Micros) -> Micros | None:
         """Return the last fire up to and including an instant; None if there is none within the bounds."""
-        second = min(instant_us // MICROS_PER_SECOND, zones.LATEST_SECOND)
+        second = min(instant // MICROS_PER_SECOND, zones.LATEST_SECOND)
         if second < zones.EARLIEST_SECOND:
             return None
         if self._calendar.is_wildcard:
@@ -70,24 +70,24 @@ class Cron:
             found = None if wall is None else zones.first_instant_at(self.timezone, wall)
         return None if found is None or found <= zones.EARLIEST_SECOND else Micros(found * MICROS_PER_SECOND)
 
-    def previous_before(self, instant_us: Micros) -> Micros | None:
+    def previous_before(self, instant: Micros) -> Micros | None:
         """Return the last fire strictly before an instant; None if there is none within the bounds."""
-        return self.at_or_before(Micros(instant_us - 1))
+        return self.at_or_before(Micros(instant - 1))
 
-    def between(self, after_us: Micros, until_us: Micros, limit: int, *, latest: bool = False) -> tuple[Micros, ...]:
+    def between(self, after: Micros, until: Micros, limit: int, *, latest: bool = False) -> tuple[Micros, ...]:
         """Return the fires in (after, until], ascending; at most `limit`: the first or, with `latest`, the last ones.
 
         The time grows with the number of returned instants, not with that of the others.
         """
         found: list[Micros] = []
         if latest:
-            at = self.at_or_before(until_us)
-            while at is not None and at > after_us and len(found) < limit:
+            at = self.at_or_before(until)
+            while at is not None and at > after and len(found) < limit:
                 found.append(at)
                 at = self.previous_before(at)
             return tuple(reversed(found))
-        at = self.next_after(after_us)
-        while at is not None and at <= until_us and len(found) < limit:
+        at = self.next_after(after)
+        while at is not None and at <= until and len(found) < limit:
             found.append(at)
             at = self.next_after(at)
         return tuple(found)

@@ -18,7 +18,7 @@ _MAX_COUNTED_TIMES: Final = 3600
 class UpcomingFire(NamedTuple):
     """One fire to come."""
 
-    instant_us: Micros
+    at: Micros
     utc: datetime
     local: datetime
     """The same instant in the schedule's time zone, with the offset in force then."""
@@ -26,11 +26,11 @@ class UpcomingFire(NamedTuple):
     """The effect of a change of offset on it, in words; mostly empty."""
 
 
-def upcoming_fires(cron: Cron, after_us: Micros, count: int) -> tuple[UpcomingFire, ...]:
+def upcoming_fires(cron: Cron, after: Micros, count: int) -> tuple[UpcomingFire, ...]:
     """List the next `count` fires strictly after an instant; fewer if there are no more."""
     wanted = parse_calendar(cron.expression)
-    fires, before = [], after_us
-    for instant in cron.between(after_us, Micros(zones.LATEST_SECOND * MICROS_PER_SECOND), count):
+    fires, before = [], after
+    for instant in cron.between(after, Micros(zones.LATEST_SECOND * MICROS_PER_SECOND), count):
         utc = zones.EPOCH + timedelta(microseconds=instant)
         if wanted.is_wildcard:
             note = _wildcard_note(wanted, cron.timezone, before // MICROS_PER_SECOND, instant // MICROS_PER_SECOND)

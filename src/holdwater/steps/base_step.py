@@ -77,7 +77,7 @@ class BaseStep:
                 validation.check_seconds(f"{name} of step {self.name!r}", seconds, error=WorkflowError)
 
     @property
-    def timeout_s(self) -> float | None:
+    def timeout_seconds(self) -> float | None:
         """Seconds an attempt may take; None if the step does not say."""
         seconds = self.config.get("timeout", self.timeout)
         return None if seconds is None else float(seconds)

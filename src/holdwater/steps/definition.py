@@ -138,7 +138,7 @@ class StepsWorkflowDefinition:
 
     def policy(self, node: int) -> NodePolicy:
         """Retries and time-out of a step."""
-        return build_node_policy(self._steps[node], self.settings.default_retry, self.settings.default_timeout_s)
+        return build_node_policy(self._steps[node], self.settings.default_retry, self.settings.default_timeout_seconds)
 
     def is_async(self, node: int) -> bool:
         """Whether the handler is to be awaited.  Where there is a conduct, that is what is called, in a thread."""

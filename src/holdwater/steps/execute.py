@@ -43,7 +43,7 @@ class StepSettings:
 
     `dry_run`: pipelines are not called and nobody waits; handlers see `__dry_run__` among their params.  `dispatcher`:
     runs named pipelines: `submit(name, params)`, `run(name, params)` or a function of both.  `default_retry`: for
-    steps with `on_error=RETRY` and no policy of their own.  `default_timeout_s`: per attempt; None: no limit.
+    steps with `on_error=RETRY` and no policy of their own.  `default_timeout_seconds`: per attempt; None: no limit.
     `max_concurrent_steps`: how many items of a map run at once at most.
     """
 
@@ -51,7 +51,7 @@ class StepSettings:
     dispatcher: Any = None
     wrapper: StepWrapper | None = None
     default_retry: RetryPolicy | None = None
-    default_timeout_s: float | None = None
+    default_timeout_seconds: float | None = None
     max_concurrent_steps: int | None = None
     suspended_steps: SuspendedSteps = field(default_factory=SuspendedSteps, repr=False, compare=False)
 

@@ -16,10 +16,12 @@ NO_TIMEOUT_SECONDS: Final = 100 * 365 * 86_400.0
 _SINGLE_ATTEMPT: Final = RetryPolicy()
 
 
-def build_node_policy(step: BaseStep, default_retry: RetryPolicy | None, default_timeout_s: float | None) -> NodePolicy:
+def build_node_policy(
+    step: BaseStep, default_retry: RetryPolicy | None, default_timeout_seconds: float | None
+) -> NodePolicy:
     """The policy of a step, with the runner's defaults for what it leaves open."""
     retry = step.retry_policy
     if retry is None:
         retry = (default_retry or DEFAULT_RETRY) if step.on_error is ErrorPolicy.RETRY else _SINGLE_ATTEMPT
-    timeout_s = step.timeout_s or default_timeout_s or NO_TIMEOUT_SECONDS
-    return NodePolicy(retry=retry, timeout_s=timeout_s)
+    timeout_seconds = step.timeout_seconds or default_timeout_seconds or NO_TIMEOUT_SECONDS
+    return NodePolicy(retry=retry, timeout_seconds=timeout_seconds)

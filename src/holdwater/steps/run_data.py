@@ -41,9 +41,9 @@ class StepView:
     child_results: tuple[ChildResult | None, ...] | None = None
     woken_at: Micros | None = None
 
-    def make_context(self, run_id: str, workflow_name: str, run_started_us: Micros) -> WorkflowContext:
-        """The view as a context, with copies of its own.  `run_started_us`: microseconds since the epoch."""
-        started_at = to_datetime(run_started_us)
+    def make_context(self, run_id: str, workflow_name: str, run_started_at: Micros) -> WorkflowContext:
+        """The view as a context, with copies of its own.  `run_started_at`: microseconds since the epoch."""
+        started_at = to_datetime(run_started_at)
         start = self.run_input
         return WorkflowContext.from_fields(
             run_id=run_id,

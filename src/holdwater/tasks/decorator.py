@@ -102,7 +102,7 @@ def task(
     }
     policy = NodePolicy(
         retry=_build_retry_policy({name: given for name, given in spelled.items() if given is not None}, retry),
-        timeout_s=_check_timeout(timeout_seconds),
+        timeout_seconds=_check_timeout(timeout_seconds),
     )
     if executor is not None:
         validation.check_text("executor=", executor, at_most_bytes=validation.LONGEST_NAME_BYTES, error=ConfigError)

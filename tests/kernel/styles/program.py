@@ -49,7 +49,7 @@ class Question:
 @dataclass(frozen=True, slots=True)
 class Retry:
     attempts: int = 1
-    delay_s: float = 0.0
+    delay_seconds: float = 0.0
 
 
 ONCE = Retry()

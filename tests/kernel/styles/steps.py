@@ -72,7 +72,7 @@ def steps(name: str, sequence: Sequence[AnyStep], *, start: str = "") -> Program
             after=tuple(names[k - 1 : k]) if k else (),
             writes=(s.name,),
             on_error=s.on_error if isinstance(s, Step | Map) else "stop",
-            wait_s=s.seconds if isinstance(s, Wait) else 0.0,
+            wait_seconds=s.seconds if isinstance(s, Wait) else 0.0,
         )
         for k, s in enumerate(sequence)
     ]

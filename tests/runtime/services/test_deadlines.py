@@ -120,9 +120,9 @@ def test_what_runs_keeps_its_time_out_when_a_clock_was_followed(
     assert "ran longer than 300 s" in str(handle.result(SIGNAL_TIMEOUT_SECONDS).error_message)
 
 
-@pytest.mark.parametrize(("step", "fires_s"), [(600, 60), (-600, 600 + 420)])
+@pytest.mark.parametrize(("step", "fires_after_seconds"), [(600, 60), (-600, 600 + 420)])
 def test_no_schedule_fires_because_a_clock_was_just_set(
-    step: float, fires_s: int, machine: MachineClocks, open_runner: Open, define: Define
+    step: float, fires_after_seconds: int, machine: MachineClocks, open_runner: Open, define: Define
 ) -> None:
     """At seven past: it fires when the new time has stood for a minute, or when that has come to it."""
     ran = ContextRecorder()
@@ -132,7 +132,7 @@ def test_no_schedule_fires_because_a_clock_was_just_set(
     wait_until_idle(runner)
     machine.set_wall(step)
     passed = 0
-    while passed < fires_s - 10:
+    while passed < fires_after_seconds - 10:
         machine.advance(10)
         passed += 10
         wait_until_idle(runner)
@@ -247,8 +247,8 @@ def test_the_deadline_stands_still_when_the_last_body_that_is_not_deferred_ends(
         if how == "raises":
             raise ValueError
 
-    timeout_s = 30 if how == "times out" else 1e6
-    run = DeferredTasks(open_runner, define, beside, retry_attempts=1, timeout_seconds=timeout_s)
+    timeout_seconds = 30 if how == "times out" else 1e6
+    run = DeferredTasks(open_runner, define, beside, retry_attempts=1, timeout_seconds=timeout_seconds)
     gate.wait_started()
     clock.advance(20)
     wait_until_idle(run.runner)
@@ -296,9 +296,9 @@ def test_a_pause_of_a_run_whose_bodies_are_deferred_counts_once(
 
 
 @pytest.mark.parametrize("handed_over", [False, True], ids=["here", "elsewhere"])
-@pytest.mark.parametrize("delay_s", [5, 29, 31, 3600])
+@pytest.mark.parametrize("delay_seconds", [5, 29, 31, 3600])
 def test_a_durable_timer_is_never_early(
-    delay_s: int, handed_over: bool, clock: FakeClock, open_runner: Open, define: Define
+    delay_seconds: int, handed_over: bool, clock: FakeClock, open_runner: Open, define: Define
 ) -> None:
     """Also one that is claimed ahead, within a lease of its instant."""
     ran: list[int] = []
@@ -308,7 +308,7 @@ def test_a_durable_timer_is_never_early(
         if len(ran) == 1:
             raise ConnectionError
 
-    ms = delay_s * 1000
+    ms = delay_seconds * 1000
     define("w", ("a", fails_once, {"retry_attempts": 2, "retry_delay_ms": ms, "retry_max_delay_ms": ms}))
     runner = open_runner(workflow_timeout_seconds=1e6)
     handle = runner.submit("w")
@@ -318,13 +318,13 @@ def test_a_durable_timer_is_never_early(
         runner.shutdown()
         runner = open_runner()
         handle = runner.handle(handle.run_id)
-    due = ran[0] + delay_s * 1_000_000
-    for before_s in (delay_s / 2, 1, 0.001):
-        clock.set(due - int(before_s * 1e6))
+    due = ran[0] + delay_seconds * 1_000_000
+    for before_seconds in (delay_seconds / 2, 1, 0.001):
+        clock.set(due - int(before_seconds * 1e6))
         wait_until_idle(runner)
         runner._engine.driver.check_for_work()
         wait_until_idle(runner)
-        assert len(ran) == 1, f"{before_s} s early"
+        assert len(ran) == 1, f"{before_seconds} s early"
     clock.set(due)
     clock.advance(31)  # a scan finds what is nobody's
     assert handle.result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"

@@ -78,21 +78,21 @@ def test_each_retry_waits_its_own_delay(
     define: Define,
     clock: FakeClock,
 ) -> None:
-    policy, delays_s = POLICIES[name]
+    policy, delays_seconds = POLICIES[name]
     body = FailingTask(clock)
     style(body, policy, define)
     try:
         runner = open_runner()
         handle = runner.submit("late")
         body.wait_started()
-        for delay_s in delays_s:
+        for delay_seconds in delays_seconds:
             failed_at = body.start_times_us[-1]
             while not [t for t in runner.get_run(handle.run_id).task_results if t.status == "Waiting"]:
                 pass  # until its failure is on disk; bounded by the test's time-out
-            clock.set(failed_at + delay_s * 1_000_000 - 1)
+            clock.set(failed_at + delay_seconds * 1_000_000 - 1)
             wait_until_idle(runner)
             assert body.start_times_us[-1] == failed_at, "tried again too early"
-            clock.set(failed_at + delay_s * 1_000_000)
+            clock.set(failed_at + delay_seconds * 1_000_000)
             body.wait_started()
         assert handle.result(SIGNAL_TIMEOUT_SECONDS).status == "Failed"
         assert len(body.start_times_us) == 4

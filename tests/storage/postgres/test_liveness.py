@@ -27,18 +27,18 @@ class SimulatedObserver:
 
     def __init__(self) -> None:
         self.observer = LeaseObserver()
-        self.steady_us = MonotonicMicros(7 * SECOND_US)
+        self.monotonic_at = MonotonicMicros(7 * SECOND_US)
         self.clock_offset_us = 1_800_000_000 * SECOND_US
 
     @property
     def now(self) -> Micros:
-        return Micros(self.steady_us + self.clock_offset_us)
+        return Micros(self.monotonic_at + self.clock_offset_us)
 
     def finds_expired(self, until: int, after: float = 0.0) -> bool:
         """Whether the owner's work may be taken, so many seconds later."""
-        self.steady_us = MonotonicMicros(self.steady_us + int(after * SECOND_US))
+        self.monotonic_at = MonotonicMicros(self.monotonic_at + int(after * SECOND_US))
         leases = [("they", Micros(until), Micros(until))]
-        return self.observer.find_expired_owners(leases, self.now, self.steady_us, LEASE_US) == ["they"]
+        return self.observer.find_expired_owners(leases, self.now, self.monotonic_at, LEASE_US) == ["they"]
 
 
 @pytest.fixture

@@ -41,12 +41,12 @@ def iter_attempts(run: ActiveRun, first_entry: int = 0) -> Iterator[StepAttempt]
     for place, entry in enumerate(run.entries):
         event = entry.event
         if isinstance(event, (ev.Deferred, ev.ChildRunsRequested)):
-            asked[event.node] = entry.began
+            asked[event.node] = entry.started_at
         elif isinstance(event, (ev.Succeeded, ev.Failed)):
             began = asked.pop(event.node, None)
             if place >= first_entry:
-                first = entry.began if began is None else began
-                yield StepAttempt(place, event.node, first, entry.ended, event, began is not None)
+                first = entry.started_at if began is None else began
+                yield StepAttempt(place, event.node, first, entry.ended_at, event, began is not None)
 
 
 def encoded_output_size(delta: StepDelta) -> int:

@@ -61,7 +61,7 @@ class _Translator:
 
     def __init__(self, created_at: Micros) -> None:
         self._created_at = created_at
-        self._suspended_since: dict[str, int] = {}
+        self._suspended_since: dict[str, Micros] = {}
         """step that waits, or whose child runs go on -> when its call began"""
 
     def translate(self, event: events.RunEvent) -> Iterator[EventFields]:

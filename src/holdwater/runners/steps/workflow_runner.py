@@ -82,7 +82,7 @@ class WorkflowRunner(StepHooks):
             wrapper=self._attempt_wrapper.run_attempt,
             suspended_steps=self._attempt_wrapper.suspended_steps,
             default_retry=self.config.default_retry_policy,
-            default_timeout_s=self.config.default_step_timeout,
+            default_timeout_seconds=self.config.default_step_timeout,
             max_concurrent_steps=self.config.max_concurrent_steps,
         )
         self._finalizer = weakref.finalize(self, self._lazy_engine.close, wait=False)

@@ -166,8 +166,8 @@ class DefaultRunner(ScheduleMethods):
         if status is not None and (not isinstance(status, str) or status.lower() not in words):
             raise ConfigError(f"there is no status {status!r}", hint=f"one of {', '.join(STATUS_LABELS.values())}")
         word = words[status.lower()] if status else None
-        since_us = None if since is None else _to_epoch_us(since)
-        which = RunFilter(workflow_name, word, limit, before, parent_run_id, top_level, since_us, offset)
+        created_since = None if since is None else _parse_aware(since)
+        which = RunFilter(workflow_name, word, limit, before, parent_run_id, top_level, created_since, offset)
         rows = self._engine.list_runs(which)
         activities = self._engine.read_activities(rows)
         return [RunSummary.from_row(row, activities[row.id]) for row in rows]
@@ -401,7 +401,7 @@ class WorkflowHandle:
         return f"WorkflowHandle({self.workflow_name!r}, {self.run_id!r})"
 
 
-def _to_epoch_us(instant: datetime) -> Micros:
+def _parse_aware(instant: datetime) -> Micros:
     """Microseconds since the epoch.  Raises ConfigError for a datetime without a zone."""
     if not isinstance(instant, datetime) or instant.tzinfo is None:
         raise ConfigError(

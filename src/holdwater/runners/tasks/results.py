@@ -15,8 +15,8 @@ from holdwater.runtime.active_run import ActiveRun
 from holdwater.tasks import Context
 
 
-def to_rfc3339_or_none(us: Micros | None) -> str | None:
-    return None if us is None else to_rfc3339(us)
+def to_rfc3339_or_none(at: Micros | None) -> str | None:
+    return None if at is None else to_rfc3339(at)
 
 
 def describe_activity(activity: Activity) -> str:

@@ -37,7 +37,7 @@ from holdwater.model.ports import Store
 from holdwater.model.records import JournalRow, RunRow, WorkRow
 from holdwater.model.rules import SETTLED
 from holdwater.model.statuses import ENDED, RunStatus
-from holdwater.model.time import Micros
+from holdwater.model.time import UNSET, Micros
 from holdwater.runs.verify import forks, parents
 from holdwater.runs.verify.forks import MALFORMED_DATA_ERRORS
 
@@ -147,7 +147,7 @@ class _RunCheck:
         self.row, self.now, self.source_facts = row, now, source_facts
         self.violations: list[Violation] = []
         self.seq = 0
-        self._last_at = 0
+        self._last_at = UNSET
         self._result_entries: dict[int, int] = {}
         self._failed_nodes: set[int] = set()
         """nodes whose latest attempt was the last one, and failed"""
@@ -243,13 +243,13 @@ class _RunCheck:
     def _check_start_time(self, machine: Machine, entry: JournalEntry) -> None:
         """A body must not begin before what it waited for was on disk: a crash in between would change its past."""
         event = entry.event
-        if not entry.began or not isinstance(event, _ATTEMPT_END_EVENTS):
+        if not entry.started_at or not isinstance(event, _ATTEMPT_END_EVENTS):
             return
         fence, seq, at = self._latest_issues.get(event.node, (0, 0, 0))
-        if fence == event.fence and entry.began < at:
+        if fence == event.fence and entry.started_at < at:
             self._add_violation(
                 "I9",
-                f"task {_node_label(machine, event.node)} (entry {self.seq}) began {at - entry.began} "
+                f"task {_node_label(machine, event.node)} (entry {self.seq}) began {at - entry.started_at} "
                 f"us before entry {seq}, "
                 "which let it begin, was journalled",
             )

@@ -199,8 +199,8 @@ class Executor:
     def _finish_attempt(self, attempt: Attempt, entry: JournalEntry) -> None:
         with self._lock:  # counted before anybody hears of it and asks for the metrics
             self._executed_count += 1
-            self._total_duration_us += entry.ended - entry.began
-            self.throughput.ended(entry.ended, entry.ended - entry.began - attempt.deferred_us)
+            self._total_duration_us += entry.ended_at - entry.started_at
+            self.throughput.ended(entry.ended_at, entry.ended_at - entry.started_at - attempt.deferred_us)
             if type(entry.event) is Failed:
                 self._failed_count += 1
         self._on_attempt_ended(attempt, entry)

@@ -211,7 +211,7 @@ class WorkClaimer:
 
     def _reclaim_expired(self, now: Micros) -> int:
         driver = self._driver
-        return driver.store.reclaim_expired(now, driver.clock.steady(), driver.lease_us)
+        return driver.store.reclaim_expired(now, driver.clock.monotonic(), driver.lease_us)
 
     def _reload_stale_runs(self) -> None:
         """Read what somebody else wrote to runs that are live here."""

@@ -44,7 +44,7 @@ class Deadlines:
         """An attempt was handed over; it may begin now."""
         if run.deadline_stopped_at:
             self._stop_or_resume_deadline(run, now)
-        timeout_us = int(attempt.timeout_s * 1e6)
+        timeout_us = int(attempt.timeout_seconds * 1e6)
         self._shortest_timeout_us = min(self._shortest_timeout_us, timeout_us)
         self._attempts_due_at = _earlier(self._attempts_due_at, Micros(now + timeout_us))
 
@@ -88,10 +88,10 @@ class Deadlines:
         self._attempts_due_at = next_look
 
     def _expire_attempt(self, attempt: Attempt) -> None:
-        attempt.handle.request_cancel(f"it ran longer than {attempt.timeout_s:g} s")
+        attempt.handle.request_cancel(f"it ran longer than {attempt.timeout_seconds:g} s")
         if attempt.try_end():
             attempt.executor.detach(attempt)
-            text = f"TimeoutError: task {attempt.name!r} ran longer than {attempt.timeout_s:g} s"
+            text = f"TimeoutError: task {attempt.name!r} ran longer than {attempt.timeout_seconds:g} s"
             self._driver.finish_attempt(attempt, attempt.failure_entry(None, "TIMEOUT", text))
 
     def _expire_runs(self, now: Micros) -> None:
@@ -112,10 +112,12 @@ class Deadlines:
         """The run's deadline has passed: it fails, whatever still runs.  For a paused run it stands still."""
         if run.row.paused_at is not None:
             return
-        limit_s = (deadline_at - run.started_at - run.paused_us) / 1e6
-        event = ev.TimedOut(f"TIMEOUT: the workflow ran longer than {limit_s:g} s")
+        limit_seconds = (deadline_at - run.started_at - run.paused_us) / 1e6
+        event = ev.TimedOut(f"TIMEOUT: the workflow ran longer than {limit_seconds:g} s")
         if run.machine.accepts(event):
-            logger.warning("run %s of %s ran longer than %g s, and is ended", run.row.id, run.row.workflow, limit_s)
+            logger.warning(
+                "run %s of %s ran longer than %g s, and is ended", run.row.id, run.row.workflow, limit_seconds
+            )
             run.changed_nodes.update(run.work_rows)
             self._driver.apply_entry(run, JournalEntry(event))
 

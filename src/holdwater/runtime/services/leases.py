@@ -40,7 +40,7 @@ class LeaseKeeper:
         """The attempt is about to be handed over; it may begin as long as there is a lease."""
         clock = self._driver.clock
         attempt.lease, attempt.on_lease_expired = self._lease, self._on_lease_expired
-        attempt.lease_expires_at = MonotonicMicros(clock.steady() + row.lease_until - clock.now())
+        attempt.lease_expires_at = MonotonicMicros(clock.monotonic() + row.lease_until - clock.now())
         if self._lease_watch is None and not self._driver.store.proves_life:
             self._lease_watch = LeaseWatch(
                 self._lease,
@@ -54,7 +54,7 @@ class LeaseKeeper:
 
     def _note_renewed(self, renewal: LeaseRenewal) -> None:
         clock = self._driver.clock
-        renewal.note_renewed(clock.now() - clock.steady())
+        renewal.note_renewed(clock.now() - clock.monotonic())
         self._is_renewal_active = True
 
     def _on_lease_expired(self, attempt: Attempt) -> None:
@@ -83,14 +83,14 @@ class LeaseKeeper:
             self._is_renewal_active = False
         if not self._expired_attempts and not (due and driver.active_runs):
             return
-        steady = driver.clock.steady()
+        monotonic_now = driver.clock.monotonic()
         late = bool(self._expired_attempts) or (
-            steady >= self._lease.expires_at and any(run.attempts for run in driver.active_runs.values())
+            monotonic_now >= self._lease.expires_at and any(run.attempts for run in driver.active_runs.values())
         )
         driver.store.renew(driver.owner, Micros(now + driver.lease_us))
         if late:  # before anything may begin that was lost
             self._reconcile_after_expiry()
-        self._lease.expires_at = MonotonicMicros(steady + driver.lease_us)
+        self._lease.expires_at = MonotonicMicros(monotonic_now + driver.lease_us)
         self._renew_at = Micros(now + self._renew_interval_us)
         if self._renewal is not None and self._is_renewal_active:
             self._note_renewed(self._renewal)

@@ -67,8 +67,8 @@ def schedule_policy(row: ScheduleRow, limits: ScheduleConfig) -> SchedulePolicy:
         max_catchup=row.max_catchup or limits.max_catchup,
         misfire_grace_seconds=row.misfire_grace_us / 1e6,
         jitter_seconds=row.jitter_us / 1e6,
-        start_us=row.start_at,
-        end_us=row.end_at,
+        start_at=row.start_at,
+        end_at=row.end_at,
         overlap=row.overlap,  # type: ignore[arg-type]
     )
 
@@ -211,10 +211,10 @@ class Scheduler:
         except BaseException as error:  # noqa: BLE001 - an error of this schedule, whatever it is, is no other's
             return self._postpone(row, error, now), []
         firing, runs = Firing(replace(row, last_error=None)), []
-        instants = found.fire_us[:room]
-        cut = len(instants) < len(found.fire_us)
-        if found.skipped_us is not None:
-            first, last = found.skipped_us
+        instants = found.fire_times[:room]
+        cut = len(instants) < len(found.fire_times)
+        if found.skipped is not None:
+            first, last = found.skipped
             reason = found.reason if first == last else f"{to_rfc3339(first)} to {to_rfc3339(last)}: {found.reason}"
             firing.fires.append(FireRow(row.id, last, "skipped", now, reason=reason))
         for instant in instants:
@@ -232,8 +232,8 @@ class Scheduler:
             if fire.state != "skipped":
                 unfinished += fire.state != "failed"
                 firing.schedule.last_at = instant
-        firing.schedule.settled_at = instants[-1] if cut else max(found.decided_until_us, row.settled_at)
-        firing.schedule.next_at = now if cut else found.next_check_us
+        firing.schedule.settled_at = instants[-1] if cut else max(found.decided_until, row.settled_at)
+        firing.schedule.next_at = now if cut else found.next_check_at
         return firing, runs
 
     def _postpone(self, row: ScheduleRow, error: BaseException, now: Micros) -> Firing:

@@ -119,7 +119,7 @@ class MemoryStore(MemorySchedules):
         """Return True if the owner is registered."""
         return self._owners.liveness(owner) != "dead"
 
-    def reclaim_expired(self, now: Micros, steady_us: MonotonicMicros = MONOTONIC_UNSET, lease_us: int = 0) -> int:
+    def reclaim_expired(self, now: Micros, monotonic_now: MonotonicMicros = MONOTONIC_UNSET, lease_us: int = 0) -> int:
         """Take the work of owners that are not registered, which no other process can have.  Returns the row count."""
         with self._locked():
             taken = [

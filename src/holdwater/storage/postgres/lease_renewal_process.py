@@ -25,7 +25,7 @@ PARENT_POLL_SECONDS = 60.0
 """longest time until it notices the end of a parent whose pipe other processes have inherited"""
 
 
-def steady_us() -> int:
+def monotonic_now() -> int:
     """Read the monotonic clock its parent uses, µs."""
     return time.clock_gettime_ns(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)) // 1000
 
@@ -41,32 +41,32 @@ def is_process_stopped(pid: int) -> bool:
 
 
 class OwnerLeases:
-    """The leases of one owner.  `due_us`: they are renewed then, by the monotonic clock, unless its process has."""
+    """The leases of one owner.  `due_at`: they are renewed then, by the monotonic clock, unless its process has."""
 
     def __init__(self) -> None:
         self.request: dict[str, Any] = {}
-        self.due_us = 0
+        self.due_at = 0
         self._connection: Any = None
 
     def note_renewed(self, request: dict[str, Any]) -> None:
-        self.request, self.due_us = request, steady_us() + request["lease_us"] // 2
+        self.request, self.due_at = request, monotonic_now() + request["lease_us"] // 2
         self.close()
 
     def renew_leases(self) -> None:
         import psycopg
 
         lease_us: int = self.request["lease_us"]
-        self.due_us = steady_us() + lease_us // 3
+        self.due_at = monotonic_now() + lease_us // 3
         try:
             if self._connection is None:
                 self._connection = psycopg.connect(**self.request["parameters"], autocommit=True)
                 for text in self.request["settings"]:
                     self._connection.execute(text)
-            until = steady_us() + self.request["offset_us"] + lease_us
+            until = monotonic_now() + self.request["offset_us"] + lease_us
             psycopg.RawCursor(self._connection).execute(self.request["statement"], (until, self.request["owner"]))
         except psycopg.Error:  # the parent meets the same error on its own connection
             self.close()
-            self.due_us = steady_us() + lease_us // 12
+            self.due_at = monotonic_now() + lease_us // 12
 
     def close(self) -> None:
         if self._connection is not None:
@@ -89,8 +89,8 @@ def main() -> None:
     parent, rest = os.getppid(), b""
     owners: dict[str, OwnerLeases] = {}
     while os.getppid() == parent:
-        now = steady_us()
-        patience = min([PARENT_POLL_SECONDS, *[max(0.0, (owner.due_us - now) / 1e6) for owner in owners.values()]])
+        now = monotonic_now()
+        patience = min([PARENT_POLL_SECONDS, *[max(0.0, (owner.due_at - now) / 1e6) for owner in owners.values()]])
         if select.select([0], [], [], patience)[0]:
             said = os.read(0, 65_536)
             if not said:
@@ -99,10 +99,10 @@ def main() -> None:
             for line in lines:
                 handle_message(line, owners)
         for owner in owners.values():
-            if owner.due_us > steady_us():
+            if owner.due_at > monotonic_now():
                 continue
             if is_process_stopped(parent):
-                owner.due_us = steady_us() + owner.request["lease_us"] // 12
+                owner.due_at = monotonic_now() + owner.request["lease_us"] // 12
             else:
                 owner.renew_leases()
 

@@ -16,15 +16,15 @@ from holdwater.model.time import MONOTONIC_UNSET, Micros, MonotonicMicros
 
 @dataclass(slots=True)
 class LeaseObservation:
-    """An owner as observed, in µs of the monotonic clock but for `last_expiry_us`, an instant.
+    """An owner as observed, by the monotonic clock.
 
-    `last_expiry_us`: end of its latest lease.  `first_seen_us`: first observation of that.  `expired_since_us`: first
+    `last_expires_at`: end of its latest lease.  `first_seen_at`: first observation of that.  `expired_since`: first
     observation at which its earliest lease was over; None if it is not.
     """
 
-    last_expiry_us: Micros
-    first_seen_us: MonotonicMicros
-    expired_since_us: MonotonicMicros | None = None
+    last_expires_at: Micros
+    first_seen_at: MonotonicMicros
+    expired_since: MonotonicMicros | None = None
 
 
 class LeaseObserver:
@@ -32,28 +32,29 @@ class LeaseObserver:
 
     def __init__(self) -> None:
         self._observations: dict[str, LeaseObservation] = {}
-        self._last_observed_us = MONOTONIC_UNSET
+        self._last_observed_at = MONOTONIC_UNSET
 
     def find_expired_owners(
-        self, leases: Sequence[tuple[str, Micros, Micros]], now: Micros, steady_us: MonotonicMicros, lease_us: int
+        self, leases: Sequence[tuple[str, Micros, Micros]], now: Micros, monotonic_now: MonotonicMicros, lease_us: int
     ) -> list[str]:
         """List the owners whose expired work may be taken.  `leases`: (owner, end of its first, end of its last)."""
-        blind = steady_us - self._last_observed_us > lease_us // 3  # the server may have hung, for all its clients
+        blind = monotonic_now - self._last_observed_at > lease_us // 3  # the server may have hung, for all its clients
         seen: dict[str, LeaseObservation] = {}
         found = []
         for owner, first, last in leases:
             sight = self._observations.get(owner)
-            if sight is None or sight.last_expiry_us != last:
-                sight = LeaseObservation(last, steady_us)
+            if sight is None or sight.last_expires_at != last:
+                sight = LeaseObservation(last, monotonic_now)
             seen[owner] = sight
             if first > now:
-                sight.expired_since_us = None
+                sight.expired_since = None
                 continue
-            if sight.expired_since_us is None or blind:
-                sight.expired_since_us = steady_us
-            if steady_us - sight.first_seen_us >= lease_us // 2 and steady_us - sight.expired_since_us >= lease_us // 6:
+            if sight.expired_since is None or blind:
+                sight.expired_since = monotonic_now
+            unrenewed_us, expired_us = monotonic_now - sight.first_seen_at, monotonic_now - sight.expired_since
+            if unrenewed_us >= lease_us // 2 and expired_us >= lease_us // 6:
                 found.append(owner)
-        self._observations, self._last_observed_us = seen, steady_us
+        self._observations, self._last_observed_at = seen, monotonic_now
         return found
 
 

@@ -11,7 +11,7 @@ import psycopg
 
 from holdwater.errors import DatabaseURLError, RunnerClosed, StoreReadOnly
 from holdwater.model.records import Notification, RunUpdate, Verdict, WorkRow
-from holdwater.model.time import MONOTONIC_UNSET, ClockSample, Micros, MonotonicMicros, steady_us
+from holdwater.model.time import MONOTONIC_UNSET, ClockSample, Micros, MonotonicMicros, monotonic_now
 from holdwater.storage import notifications, process_forks
 from holdwater.storage.options import StoreOptions
 from holdwater.storage.pool import ConnectionPool
@@ -119,9 +119,9 @@ class PostgresStore(PostgresSchedules, PruneQueries):
 
     def clock_sample(self) -> ClockSample:
         """Read the server's clock, between two readings of the monotonic one."""
-        before = steady_us()
+        before = monotonic_now()
         ((server_us,),) = self._select(sql.GET_SERVER_TIME)
-        return ClockSample.between(before, server_us, steady_us())
+        return ClockSample.between(before, server_us, monotonic_now())
 
     # -- owners
 
@@ -138,11 +138,11 @@ class PostgresStore(PostgresSchedules, PruneQueries):
         """Return True for an owner of this store; None, unknown, for all others."""
         return True if owner in self._own_ids else None
 
-    def reclaim_expired(self, now: Micros, steady_us: MonotonicMicros = MONOTONIC_UNSET, lease_us: int = 0) -> int:
+    def reclaim_expired(self, now: Micros, monotonic_now: MonotonicMicros = MONOTONIC_UNSET, lease_us: int = 0) -> int:
         """Take the expired work of owners of other stores (see `liveness`).  Returns the number of rows."""
         self._require_writable()
         leases = self._select(sql.LIST_LEASE_EXPIRIES, ([*self._own_ids],))
-        silent = self._lease_observer.find_expired_owners(leases, now, steady_us, lease_us)
+        silent = self._lease_observer.find_expired_owners(leases, now, monotonic_now, lease_us)
         if not silent:
             return 0
         keys = {owner_lock_key(owner): owner for owner in silent}

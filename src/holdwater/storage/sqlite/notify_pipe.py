@@ -38,7 +38,7 @@ class NotifyPipes:
         self._fd = -1
         self._thread: threading.Thread | None = None
         self._other_pipes: list[Path] = []
-        self._listed_at: tuple[int, int] = (0, 0)
+        self._listed_at_ns: tuple[int, int] = (0, 0)
 
     def subscribe(self, callback: Callable[[Notification], None]) -> bool:
         """Call `callback` with each notification of other processes; False where there are no named pipes."""
@@ -118,14 +118,14 @@ class NotifyPipes:
             return []
         try:
             changed = os.stat(self._directory).st_mtime_ns
-            if self._listed_at[0] != changed or self._listed_at[1] < changed + MTIME_GRANULARITY_SECONDS * 1e9:
+            if self._listed_at_ns[0] != changed or self._listed_at_ns[1] < changed + MTIME_GRANULARITY_SECONDS * 1e9:
                 now = time.time_ns()
                 with os.scandir(self._directory) as entries:
                     names = [
                         e.name for e in entries if e.name.endswith(_PIPE_SUFFIX) and e.name.startswith(self._prefix)
                     ]
                 self._other_pipes = [self._directory / name for name in names]
-                self._listed_at = (changed, now)
+                self._listed_at_ns = (changed, now)
         except OSError:  # the directory was deleted, which the next transaction reports
             return []
         return [path for path in self._other_pipes if path != self._own_pipe]

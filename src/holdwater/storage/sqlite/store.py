@@ -122,7 +122,7 @@ class SQLiteStore(SQLiteSchedules, PruneQueries):
         """Return True if the owner is registered by a living process."""
         return self._owners.liveness(owner) != "dead"
 
-    def reclaim_expired(self, now: Micros, steady_us: MonotonicMicros = MONOTONIC_UNSET, lease_us: int = 0) -> int:
+    def reclaim_expired(self, now: Micros, monotonic_now: MonotonicMicros = MONOTONIC_UNSET, lease_us: int = 0) -> int:
         """Take the work of dead owners, and the expired work of stopped owners of other stores.
 
         Returns the number of rows.  Owners registered through this store keep their work.  So does an owner whose
