@@ -271,7 +271,7 @@ def test_a_dry_run_says_so() -> None:
         (["a"], "Step.lambda_"),
         ([Step.choice("?", always, "a"), *make_steps("b")], "then_step 'a' is no step"),
         ([Step.choice("?", always, "stage", "b"), *make_steps("stages", "b")], "did you mean 'stages'"),
-        ([*make_steps("a"), Step.choice("?", always, "a")], "nobody can jump back"),
+        ([*make_steps("a"), Step.choice("?", always, "a")], "there is no way to jump back"),
         ([Step.choice("?", always, "?")], "does not come after"),
         ([Step.choice("?", always, "a", "b", join="a"), *make_steps("a", "b")], "join 'a' comes before 'b'"),
         ([Step.choice("?", always, "a", join="x"), *make_steps("a")], "join 'x'"),

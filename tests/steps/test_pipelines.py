@@ -118,7 +118,7 @@ def test_one_that_says_it_failed() -> None:
 
 
 def test_what_a_pipeline_may_not_return() -> None:
-    assert "return a PipelineResult" in run_steps(step(lambda params: 3)).error
+    assert "return a PipelineRunResult" in run_steps(step(lambda params: 3)).error
 
 
 def test_a_metric_may_be_called_status() -> None:

@@ -23,6 +23,8 @@ UNNAMED_ACTOR = re.compile(r"\b(nobody|somebody|anybody|whoever)\b", re.IGNORECA
 UNLISTED_ERRORS = re.compile(r"\braises? (what|as|whatever)\b", re.IGNORECASE)
 EXPLAINED = re.compile(r"(?:^|[.;(]\s+|\n\s*)`(\w+)`(?:, `(\w+)`)*:")
 """`` `name`: what it is`` """
+OWN_ATTRIBUTES = frozenset({"Protocol", "Generic", "NamedTuple", "TypedDict"})
+"""bases without attributes of their own"""
 
 ALLOWED: dict[str, int] = {
     "cli": 64,
@@ -35,7 +37,6 @@ ALLOWED: dict[str, int] = {
     "runners": 154,
     "runs": 60,
     "runtime": 208,
-    "steps": 72,
 }
 """package -> offences it still has; only ever lowered"""
 
@@ -79,7 +80,7 @@ def strangers(owner: ast.AST, text: str) -> list[str]:
         known |= {node.arg for node in nodes if isinstance(node, ast.arg)}
         known |= {node.id for node in nodes if isinstance(node, ast.Name)}
         known |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
-        unknowable = False
+        unknowable = not OWN_ATTRIBUTES.issuperset([ast.unparse(base).partition("[")[0] for base in owner.bases])
     else:
         return []
     named = [name for match in EXPLAINED.finditer(text) for name in re.findall(r"`(\w+)`", match[0])]

@@ -1,4 +1,4 @@
-"""Fields and checks that every kind of step has."""
+"""Fields and checks common to all kinds of steps."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class StepType(StrEnum):
 
 
 class ErrorPolicy(StrEnum):
-    """What a failed step means.  STOP: the run fails.  CONTINUE: the next step runs.  RETRY: try again, then STOP."""
+    """Effect of a failed step.  STOP: the run fails.  CONTINUE: the next step runs.  RETRY: retry, then STOP."""
 
     STOP = "stop"
     CONTINUE = "continue"
@@ -38,13 +38,13 @@ class ErrorPolicy(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class BaseStep:
-    """A step of any kind, as data; `Step` says what the fields mean.  Raises WorkflowError."""
+    """A step of any kind, as data; `Step` documents the fields.  Raises WorkflowError for an invalid step."""
 
     step_type: ClassVar[StepType]
     has_children: ClassVar[bool] = False
-    """The step may have child runs."""
+    """True if steps of this class can have child runs"""
     takes_async: ClassVar[bool] = False
-    """Its function may be `async def`."""
+    """True if its function may be `async def`"""
 
     name: str
     config: dict[str, Any] = field(default_factory=dict)
@@ -78,20 +78,20 @@ class BaseStep:
 
     @property
     def timeout_seconds(self) -> float | None:
-        """Seconds an attempt may take; None if the step does not say."""
+        """Time limit of an attempt, seconds; None if the step has none."""
         seconds = self.config.get("timeout", self.timeout)
         return None if seconds is None else float(seconds)
 
     @property
     def function(self) -> Callable[..., Any] | None:
-        """The code of the user it calls, if it calls any."""
+        """The user's function it calls; None if there is none."""
         return None
 
     def check_targets(self, targets: JumpTargets) -> None:
-        """Raises WorkflowError for a jump that cannot be made in a workflow."""
+        """Check the jumps of the step within a workflow.  Raises WorkflowError."""
 
     def with_own_config(self: S) -> S:
-        """The step for one attempt: what code around it writes into its configuration is seen there only."""
+        """Return the step for one attempt, with a copy of its configuration, which middleware may change."""
         if not self.config:
             return self
         own = copy.copy(self)

@@ -1,4 +1,4 @@
-"""Steps in order, with their names and jumps checked."""
+"""An ordered list of steps, with checked names and jumps."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ S = TypeVar("S", bound=BaseStep)
 
 
 class BaseWorkflow(Generic[S]):
-    """Steps, one after the other.  `defaults`: params that are not given.  Raises WorkflowError for what cannot be run.
+    """Steps in order.  `defaults`: values of params that are not given.  Raises WorkflowError for an invalid workflow.
 
-    A workflow that is only run for the items of a map step needs no name.
+    A workflow that is only the iterator of a map step needs no name.
     """
 
     def __init__(
@@ -48,26 +48,26 @@ class BaseWorkflow(Generic[S]):
         self._check_steps()
 
     def get_step(self, name: str) -> S | None:
-        """The step of this name."""
+        """Find a step by name."""
         index = self._index.get(name)
         return None if index is None else self.steps[index]
 
     def step_names(self) -> list[str]:
-        """Names of the steps, in order."""
+        """Return the names of the steps, in order."""
         return list(self._index)
 
     def step_index(self, name: str) -> int:
-        """The place of a step, from 0; -1 if there is none of this name."""
+        """Return the index of a step, from 0; -1 if there is none of this name."""
         return self._index.get(name, -1)
 
     @cached_property
     def plan(self) -> Plan:
-        """What the engine runs."""
+        """The plan of the engine."""
         return build_plan(self.name, self.steps)
 
     @property
     def structure(self) -> str:
-        """Fingerprint of names, kinds and order of the steps: 16 hex digits.  A run resumes only under its own."""
+        """Fingerprint of names, kinds and order of the steps, 16 hex digits; a run resumes only with the same one."""
         return self.plan.structure
 
     def __repr__(self) -> str:

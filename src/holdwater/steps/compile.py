@@ -1,4 +1,4 @@
-"""The plan of a workflow of steps."""
+"""Compilation of steps to a plan."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ON_ERROR: Final[dict[ErrorPolicy, OnError]] = {
 
 
 def build_plan(name: str, steps: Sequence[BaseStep]) -> Plan:
-    """One node for each step, in a sequence."""
+    """Compile steps to a sequence of nodes."""
     nodes = []
     before: tuple[str, ...] = ()
     for step in steps:

@@ -1,4 +1,4 @@
-"""The context of a workflow: its params and what its steps have produced, as one step sees them.  Never changed."""
+"""The context of a workflow: its params and the outputs of its steps, as one step sees them; immutable."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MISSING: Final = object()
 
 @dataclass(frozen=True, slots=True)
 class ExecutionContext:
-    """Where an execution belongs."""
+    """Identifiers of an execution."""
 
     execution_id: str = ""
     batch_id: str | None = None
@@ -41,11 +41,11 @@ class ExecutionContext:
 
 
 class WorkflowContext:
-    """What a step sees.  Every `with_*` method gives a new context; none changes this one.
+    """The immutable context of a step; every `with_*` method returns a changed copy.
 
     `params`, `outputs` (by step), `partition`, `metadata` and `quality_metrics` (by step) are read-only mappings.
-    Values are copied in when a context is made, and out when somebody first looks at them: changing one in place is
-    seen by nobody else.  A context costs what is put into it, not what is in it.
+    Values are copied when a context is created, and again on first access: changing one in place affects no other
+    reader.  A changed copy costs O(changes), not O(contents).
 
     Raises EncodingError, with the key path, for values that cannot be stored.
     """
@@ -103,7 +103,7 @@ class WorkflowContext:
         run_id: str | None = None,
         dry_run: bool = False,
     ) -> WorkflowContext:
-        """A context to begin with; `run_id` is a new UUID unless given."""
+        """Create an initial context; `run_id` defaults to a new UUID.  Raises EncodingError."""
         known_as = str(uuid.uuid4()) if run_id is None else run_id
         return cls(
             known_as,
@@ -117,13 +117,13 @@ class WorkflowContext:
     # -- reading
 
     def get_param(self, key: str, default: Any = None) -> Any:
-        """A param, or `default`."""
+        """Return a param, or `default` if it is missing."""
         return self.params.get(_require_name(key, "get_param(key, default)"), default)
 
     def get_output(self, step: str, key: str | None = None, default: Any = None) -> Any:
-        """What a step has put out: all of it, or the value of one key.
+        """Return the output of a step, or the value of one of its keys.
 
-        `default` if there is none; without a key, also if it is empty.
+        Returns `default` if it is missing; without a key, also for an empty output.
         """
         output = self.outputs.get(_require_name(step, "get_output(step, key, default)"))
         if key is None:
@@ -131,22 +131,22 @@ class WorkflowContext:
         return (output or {}).get(_require_name(key, "get_output(step, key, default)"), default)
 
     def has_output(self, step: str) -> bool:
-        """Whether the step has put anything out."""
+        """Return True if the step has an output."""
         return step in self.outputs
 
     def get_quality(self, step: str) -> QualityMetrics | None:
-        """What the step has measured; None if it has not."""
+        """Return the metrics of a step; None if it has none."""
         found = self.quality_metrics.get(step)
         return None if found is None else QualityMetrics.from_dict(found)
 
     @property
     def is_dry_run(self) -> bool:
-        """Nothing outside is to be changed."""
+        """True in a dry run, in which steps must not have side effects."""
         return bool(self.params.get(DRY_RUN_PARAM) or self.metadata.get("dry_run"))
 
     @property
     def is_resumed(self) -> bool:
-        """The run was resumed."""
+        """True if the run was resumed."""
         return bool(self.params.get(RESUMED_PARAM))
 
     @property
@@ -157,21 +157,21 @@ class WorkflowContext:
     def batch_id(self) -> str | None:
         return self.execution.batch_id
 
-    # -- new contexts
+    # -- changed copies
 
     def with_params(self, updates: Mapping[str, Any]) -> WorkflowContext:
-        """With these params over those there are."""
+        """Return the context with these params added or replaced.  Raises EncodingError."""
         return self._replace(params=self.params.overlaid_with(encode_values(updates, "params")))
 
     def with_output(self, step: str, output: Mapping[str, Any]) -> WorkflowContext:
-        """With this as the whole output of the step."""
+        """Return the context with the output of a step replaced.  Raises EncodingError."""
         made = encode_value(dict(output), f"the output of step {step!r}")
         return self._replace(
             outputs=self.outputs.overlaid_with({_require_name(step, "with_output(step, output)"): made})
         )
 
     def with_quality(self, step: str, quality: QualityMetrics | Mapping[str, Any]) -> WorkflowContext:
-        """With these metrics of the step."""
+        """Return the context with the metrics of a step replaced.  Raises EncodingError, ConfigError."""
         made = encode_value(_to_quality_metrics(quality).to_dict(), f"the quality of step {step!r}")
         return self._replace(
             quality_metrics=self.quality_metrics.overlaid_with(
@@ -180,20 +180,20 @@ class WorkflowContext:
         )
 
     def with_metadata(self, updates: Mapping[str, Any]) -> WorkflowContext:
-        """With this metadata over what there is."""
+        """Return the context with this metadata added or replaced.  Raises EncodingError."""
         return self._replace(metadata=self.metadata.overlaid_with(encode_values(updates, "metadata")))
 
     # -- as data
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain dictionaries of new copies; `from_dict` gives the context back.  For JSON use `to_json`."""
+        """Return plain dictionaries of copies, the inverse of `from_dict`.  For JSON use `to_json`."""
         data = self._scalar_fields()
         data.update({name: getattr(self, name).to_dict() for name in _MAPPING_FIELDS})
         return data
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> WorkflowContext:
-        """From what `to_dict` gave."""
+        """Create a context from the return value of `to_dict`.  Raises EncodingError."""
         execution = dict(data.get("execution") or {})
         if isinstance(execution.get("started_at"), str):
             execution["started_at"] = dt.datetime.fromisoformat(execution["started_at"])
@@ -207,7 +207,7 @@ class WorkflowContext:
         )
 
     def to_json(self) -> str:
-        """One JSON object with the keys of `to_dict`; what JSON does not know is tagged.  Encodes nothing again."""
+        """Encode as a JSON object with the keys of `to_dict`; other types than those of JSON are tagged."""
         parts = [json.dumps(self._scalar_fields())[1:-1]]
         parts += [
             f'"{name}": {join_json_object(getattr(self, name).stored_values().items())}' for name in _MAPPING_FIELDS
@@ -216,7 +216,7 @@ class WorkflowContext:
 
     @classmethod
     def from_json(cls, text: str) -> WorkflowContext:
-        """From what `to_json` gave.  Raises DecodingError."""
+        """Create a context from the return value of `to_json`.  Raises DecodingError."""
         return cls.from_dict(codec.decode(text))
 
     def _scalar_fields(self) -> dict[str, Any]:
@@ -233,11 +233,11 @@ class WorkflowContext:
             "started_at": to_rfc3339(from_datetime(self.started_at)),
         }
 
-    # -- how it is made, and not changed
+    # -- construction and immutability
 
     @classmethod
     def from_fields(cls, **fields: Any) -> WorkflowContext:
-        """A context of fields that are made already, in O(1).  For the engine."""
+        """Create a context from converted fields, in O(1); for the engine."""
         made = cls.__new__(cls)
         made._set_fields(**fields)
         return made
@@ -279,7 +279,7 @@ _MAPPING_FIELDS: Final = ("params", "outputs", "partition", "metadata", "quality
 
 
 def make_values(name: str, values: dict[str, Any], base: Any = None) -> ReadOnlyValues:
-    """The mapping called `name` of a context, from what is stored."""
+    """Create one of the mappings of a context from stored values.  `name`: of the mapping, for messages."""
     return ReadOnlyValues(values, base, f"the {name}", _READ_ONLY_HINTS[name])
 
 

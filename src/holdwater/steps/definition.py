@@ -1,4 +1,4 @@
-"""A workflow of steps as the engine runs it."""
+"""The definition of a workflow of steps as the engine runs it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from holdwater.steps.suspension import (
 
 
 class StepAttemptInfo(Protocol):
-    """What a step needs to know of its attempt.  Instants are microseconds since the epoch."""
+    """The part of an attempt that steps read.  Instants are microseconds since the epoch."""
 
     @property
     def run_id(self) -> str: ...
@@ -49,10 +49,10 @@ class StepAttemptInfo(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StepsInput:
-    """What a run of steps is started with.
+    """The inputs of a run of steps.
 
-    The params are the workflow's defaults, those of `context` and `params`, later ones over earlier ones; outputs,
-    quality, metadata and the batch are those of `context`, the partition that of `context` with `partition` over it.
+    Params are merged from the workflow's defaults, `context` and `params`, later ones taking precedence, the partition
+    from `context` and `partition`.  Outputs, quality metrics, metadata and batch id are those of `context`.
     """
 
     params: Mapping[str, Any] | None = None
@@ -61,9 +61,9 @@ class StepsInput:
 
 
 class StepsWorkflowDefinition:
-    """The program of a workflow of steps.  `settings` hold for the child runs of its steps too.
+    """The plan of a workflow, and the execution of its steps.
 
-    `lineage`: the workflows this one is run inside of.
+    `settings`: apply to the child runs of its steps, too.  `lineage`: names of the workflows it is run inside of.
     """
 
     style: AuthoringStyle = StepsStyle()
@@ -89,26 +89,26 @@ class StepsWorkflowDefinition:
         self._child_cache: dict[int, tuple[Any, WorkflowDefinition | None]] = {}
 
     def specialize(self, inputs: Any) -> StepsWorkflowDefinition:
-        """This program: there are no variants."""
+        """Return self: a workflow of steps has no variants."""
         return self
 
     def variant(self, description: str) -> StepsWorkflowDefinition:
-        """This program: there are no variants."""
+        """Return self: a workflow of steps has no variants."""
         return self
 
     def select_inputs(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
-        """All of it: params take anything."""
+        """Return all values: every name is a valid param."""
         return values
 
     @cached_property
     def code(self) -> str:
-        """Fingerprint of handlers and conditions, retry policies and time-outs, those of iterators too."""
+        """Fingerprint of handlers, conditions, retry policies and time-outs, those of iterators included."""
         bodies = [(step.name, step.function, self.policy(i)) for i, step in enumerate(self._steps)]
         inner = [child.code for i, child in self.children().items() if isinstance(self._steps[i], MapStep)]
         return json_digest([*code_rows(bodies), inner], digits=16)
 
     def start(self, inputs: Any) -> dict[str, Any]:
-        """The cells of a new run from a StepsInput, a WorkflowContext, a mapping (the params) or None.
+        """Build the initial cells.  `inputs`: a StepsInput, a WorkflowContext, a mapping (the params) or None.
 
         Raises EncodingError.
         """
@@ -137,24 +137,24 @@ class StepsWorkflowDefinition:
         return {INPUT_CELL: given}
 
     def policy(self, node: int) -> NodePolicy:
-        """Retries and time-out of a step."""
+        """Return retries and time-out of a step."""
         return build_node_policy(self._steps[node], self.settings.default_retry, self.settings.default_timeout_seconds)
 
     def is_async(self, node: int) -> bool:
-        """Whether the handler is to be awaited.  Where there is a conduct, that is what is called, in a thread."""
+        """Return True if the handler must be awaited.  With a StepWrapper every step is called in a thread."""
         step = self._steps[node]
         return self.settings.wrapper is None and isinstance(step, LambdaStep) and step.is_async
 
     def routing_key(self, node: int) -> str:
-        """`public::embedded::workflow::step`."""
+        """Return `public::embedded::workflow::step`."""
         return f"public::embedded::{self.plan.name}::{self._steps[node].name}"
 
     def executor(self, node: int) -> str | None:
-        """Left to the runner."""
+        """Return None: the runner decides."""
         return None
 
     def children(self) -> Mapping[int, WorkflowDefinition]:
-        """The iterators of maps, and the workflows that are run as pipelines."""
+        """Return the definitions of iterators of maps and of child workflows, by node."""
         return _ChildDefinitions(self._child_run_nodes, self._child_definition)
 
     def _child_definition(self, node: int) -> WorkflowDefinition | None:
@@ -173,7 +173,7 @@ class StepsWorkflowDefinition:
         return known[1]
 
     def _make_child_definition(self, name: str, source: Any) -> WorkflowDefinition | None:
-        """A registered workflow keeps its name, and its runs are found by it; others have one inside of this one."""
+        """Create the definition of a child: a registered workflow keeps its name, others get one below this one's."""
         if isinstance(source, StepsWorkflowDefinition):
             return StepsWorkflowDefinition(source.workflow, self.settings, name=source.plan.name, lineage=self._lineage)
         if isinstance(source, BaseWorkflow):
@@ -184,7 +184,7 @@ class StepsWorkflowDefinition:
     # -- one attempt
 
     def execute(self, node: int, view: StepView, control: StepAttemptInfo) -> NodeResult:
-        """Carry out a step.  Raises StepFailed, also for what cannot be stored."""
+        """Execute a step.  Raises StepFailed, also for a result that cannot be stored."""
         step, context = self._steps[node], self._make_context(view, control)
         place = StepEnvironment(
             self.settings, lambda: control.attempt_started_at, self._lineage, lambda: self._child_definition(node)
@@ -213,7 +213,7 @@ class StepsWorkflowDefinition:
         return self._to_node_result(step, said)
 
     async def execute_async(self, node: int, view: StepView, control: StepAttemptInfo) -> NodeResult:
-        """The same for a handler that is awaited."""
+        """Execute a step whose handler is awaited.  Raises StepFailed."""
         step = self._steps[node]
         assert isinstance(step, LambdaStep)
         return self._to_node_result(step, await execute_step_async(step, self._make_context(view, control)))
@@ -228,7 +228,7 @@ class StepsWorkflowDefinition:
         waiting = talks.pop(run_id, node)
         if has_response(view):
             return execute(make_request_fn(view)) if waiting is None else waiting.resume_with(view)
-        if waiting is not None:  # of an attempt that was given up
+        if waiting is not None:  # left over by an attempt that was abandoned
             waiting.abort()
         conversation = SuspendedStep(execute)
         said = conversation.start()
@@ -237,39 +237,39 @@ class StepsWorkflowDefinition:
         return said
 
     def _to_node_result(self, step: Step, result: StepResult) -> NodeResult:
-        """What the step leaves behind.  Raises StepFailed."""
+        """Convert the result of a step.  Raises StepFailed for a failed one."""
         try:
             if result.success:
                 return NodeResult((_build_delta(step, result),), self._jump_table.skipped_ranges(step, result))
-        except HoldwaterError as error:  # it cannot be stored, or leads nowhere
+        except HoldwaterError as error:  # it cannot be stored, or its jump is invalid
             result = StepResult.fail(error)
         category = result.error_category or "INTERNAL"
         raise StepFailed(category, result.error or "", is_non_retryable(result.cause)) from result.cause
 
     def answer(self, node: int, value: Any) -> tuple[StepDelta, ...]:
-        """Steps ask nothing."""
+        """Add an answer to the params; steps themselves never request input.  Raises EncodingError."""
         return self.style.answer(1, value)
 
     def accepted(self, node: int, cells: tuple[StepDelta, ...]) -> tuple[StepDelta, ...]:
-        """As they are."""
+        """Return the cells unchanged."""
         return cells
 
     def on_failure(self, node: int, view: StepView, error: ErrorText) -> tuple[str, ...]:
-        """Steps have no observers of their own."""
+        """Return no notes: steps have no observers."""
         return ()
 
-    # -- elsewhere
+    # -- not supported: execution in other processes
 
     def body(self, node: int) -> PortableTask:
-        """Raises TaskNotPortable: steps run in threads."""
+        """Not supported: steps run in threads.  Raises TaskNotPortable."""
         self._raise_not_portable(node)
 
     def serialize_inputs(self, node: int, view: StepView) -> tuple[bytes, list[Any]]:
-        """Raises TaskNotPortable."""
+        """Not supported.  Raises TaskNotPortable."""
         self._raise_not_portable(node)
 
     def deserialize_result(self, node: int, view: StepView, answer: bytes) -> NodeResult:
-        """Raises TaskNotPortable."""
+        """Not supported.  Raises TaskNotPortable."""
         self._raise_not_portable(node)
 
     def _raise_not_portable(self, node: int) -> NoReturn:
@@ -280,7 +280,7 @@ class StepsWorkflowDefinition:
 
 
 class _ChildDefinitions(Mapping[int, WorkflowDefinition]):
-    """Programs of children, each made when somebody asks for it."""
+    """Definitions of children, each created on first access."""
 
     def __init__(self, nodes: Sequence[int], make: Callable[[int], WorkflowDefinition | None]) -> None:
         self._nodes, self._make = nodes, make
@@ -299,7 +299,7 @@ class _ChildDefinitions(Mapping[int, WorkflowDefinition]):
 
 
 def _build_delta(step: Step, result: StepResult) -> StepDelta:
-    """Raises EncodingError, which names the step and the key path."""
+    """Encode the result of a step.  Raises EncodingError with the step and the key path."""
     who = f"step {step.name!r}"
     quality = None if result.quality is None else encode_value(result.quality.to_dict(), f"the quality of {who}")
     return StepDelta(

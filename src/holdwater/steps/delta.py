@@ -1,4 +1,4 @@
-"""The cells of a run of steps: what it starts with, what each step leaves behind, and what was changed from outside."""
+"""Cells of a run of steps: its input, the changes of each step, and overrides."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from holdwater.errors import DecodingError
 from holdwater.model.values import Stored
 
 INPUT_CELL: Final = "*"
-"""the cell of what a run starts with"""
+"""the cell of the input of a run"""
 RESUME_PARAMS_CELL: Final = "*resume_params"
 """the cell of params given when a run was resumed"""
 
@@ -19,13 +19,13 @@ _compact_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def join_json_object(items: Iterable[tuple[str, Stored]]) -> str:
-    """A JSON object from stored values, none of which is encoded again."""
+    """Build a JSON object from stored values, none of which is encoded again."""
     return "{" + ",".join([f"{_compact_json(name)}:{value.text}" for name, value in items]) + "}"
 
 
 @dataclass(slots=True)
 class RunInput:
-    """What a run starts with."""
+    """The input of a run."""
 
     params: dict[str, Stored]
     partition: dict[str, Stored] = field(default_factory=dict)
@@ -55,9 +55,10 @@ _ID_FIELDS: Final = ("batch_id", "parent_id")
 
 @dataclass(slots=True)
 class StepDelta:
-    """What a step that succeeded leaves behind.  `output` None: a step without any.
+    """The changes of a successful step.
 
-    `skipped`: why it had nothing to do, None if it had.  `checkpoint`: it asked for one.
+    `output`: None for a step without output.  `skipped`: reason of a step that skipped itself, otherwise None.
+    `checkpoint`: True if the step requested one.
     """
 
     output: Stored | None = None
@@ -93,7 +94,7 @@ _VALUE_FIELDS: Final = ("output", "quality", "events")
 
 @dataclass(slots=True)
 class ParamsOverride:
-    """Params set and removed before a step, in a run that was made from another one."""
+    """Params set and removed before a step, in a run that was forked from another one."""
 
     set: dict[str, Stored]
     removed: tuple[str, ...] = ()
@@ -109,12 +110,12 @@ class ParamsOverride:
 
 @dataclass(slots=True)
 class ResumeParams:
-    """Params given when the run was resumed, in order; each with the number of the step it was given before."""
+    """Params given on resume, in order, each with the index of the step before which they were given."""
 
     by_step: tuple[tuple[int, dict[str, Stored]], ...] = ()
 
     def with_params(self, step: int, params: dict[str, Stored]) -> ResumeParams:
-        """With more, given before this step.  What was given for later steps is of this one too: it is done again."""
+        """Return the cell with more params, given before `step`; earlier ones for later steps apply from it on, too."""
         return ResumeParams((*[(min(at, step), earlier) for at, earlier in self.by_step], (step, params)))
 
     @property
@@ -138,7 +139,7 @@ _CELL_TYPES: Final[dict[str, type[RunInput] | type[StepDelta] | type[ParamsOverr
 
 
 def parse_cell(tree: Any) -> Cell:
-    """The cell whose `text` this is, parsed.  Decodes no value.  Raises DecodingError for other data."""
+    """Build a cell from its parsed text, without decoding values.  Raises DecodingError for other data."""
     try:
         for mark, kind in _CELL_TYPES.items():
             if mark in tree:

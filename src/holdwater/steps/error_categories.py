@@ -1,4 +1,4 @@
-"""Categories of errors: what a retry policy asks about a failed step."""
+"""Categories of errors, by which retry policies select failures of steps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from holdwater.model.error_report import attribute, is_a, leaves
 
 
 class ErrorCategory(StrEnum):
-    """Why a step failed.  Each equals its name as a string; other strings may be used wherever one is expected."""
+    """Category of a failure.  Each member equals its name; other strings are accepted as categories as well."""
 
     TRANSIENT = "TRANSIENT"
     DATA_QUALITY = "DATA_QUALITY"
@@ -29,17 +29,17 @@ _CATEGORY_ALIASES: Final = {
 
 
 def category_name(category: Any) -> str:
-    """The category as a plain string."""
+    """Return a category as a plain string."""
     return str(category.value) if isinstance(category, Enum) else str(category)
 
 
 def classify_error(error: BaseException) -> str:
-    """The category of an exception.
+    """Return the category of an exception.
 
-    Its own `category` attribute if it has one (NETWORK and DATABASE are TRANSIENT, CONFIG is CONFIGURATION, SOURCE is
-    DEPENDENCY, VALIDATION is DATA_QUALITY), or TRANSIENT for a true `retryable`.  Otherwise TIMEOUT for a TimeoutError,
-    TRANSIENT for a ConnectionError or another OSError, and INTERNAL.  Of a group: the first of its
-    exceptions that has another one than INTERNAL counts.
+    Its `category` attribute if it has one (NETWORK and DATABASE become TRANSIENT, CONFIG CONFIGURATION, SOURCE
+    DEPENDENCY, VALIDATION DATA_QUALITY); TRANSIENT if its `retryable` is true.  Otherwise TIMEOUT for a TimeoutError,
+    TRANSIENT for other OSErrors, INTERNAL for all others.  Of an exception group: the first category other than
+    INTERNAL among its exceptions.
     """
     own = attribute(error, "category")
     if issubclass(type(own), (str, Enum)):
@@ -56,5 +56,5 @@ def classify_error(error: BaseException) -> str:
 
 
 def is_non_retryable(error: BaseException | None) -> bool:
-    """Whether the exception, or one in the group it is, says that trying again is of no use: `retryable` is False."""
+    """Return True if `retryable` is False on the exception, or on one in the group."""
     return any(attribute(one, "retryable") is False for one in [error, *leaves(error)])

@@ -1,4 +1,4 @@
-"""What a step really does, kind by kind."""
+"""Execution of steps, by kind."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ StepFunction = Callable[[Step, WorkflowContext], StepResult]
 
 
 class StepWrapper(Protocol):
-    """Somebody's own code around every step: each kind, and each attempt.
+    """User code (middleware) around every attempt of every step.
 
-    `work(step, context)` does what the step is for and gives its result, a failed one for what the step raises; for a
-    map, a wait and a child workflow it blocks until the engine is done with them.  Not calling it skips the work.
+    `work(step, context)` executes the step and returns its result, a failed one if the step raises; for a map, a wait
+    and a child workflow it blocks until the engine has finished them.  Without the call the step is not executed.
     """
 
     def __call__(self, step: Step, context: WorkflowContext, work: StepFunction) -> StepResult: ...
@@ -39,12 +39,12 @@ class StepWrapper(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class StepSettings:
-    """How a runner wants steps to be carried out; child runs have the same.
+    """Settings of a runner for the execution of steps; child runs share them.
 
-    `dry_run`: pipelines are not called and nobody waits; handlers see `__dry_run__` among their params.  `dispatcher`:
+    `dry_run`: pipelines are not called and waits are skipped; handlers see the param `__dry_run__`.  `dispatcher`:
     runs named pipelines: `submit(name, params)`, `run(name, params)` or a function of both.  `default_retry`: for
     steps with `on_error=RETRY` and no policy of their own.  `default_timeout_seconds`: per attempt; None: no limit.
-    `max_concurrent_steps`: how many items of a map run at once at most.
+    `max_concurrent_steps`: upper bound of the concurrent items of a map.
     """
 
     dry_run: bool = False
@@ -58,7 +58,7 @@ class StepSettings:
 
 @dataclass(frozen=True, slots=True)
 class StepEnvironment:
-    """Where a step is carried out: under which settings, when, in which workflows, with which workflow to run."""
+    """The environment of an execution: settings, clock, enclosing workflows, and the child workflow to run."""
 
     settings: StepSettings
     now: Callable[[], Micros]
@@ -69,7 +69,7 @@ class StepEnvironment:
 def execute_step(
     step: Step, context: WorkflowContext, submit_request: RequestFn, environment: StepEnvironment
 ) -> StepResult:
-    """The result of a step, a failed one for what it raises."""
+    """Execute a step; returns a failed result if it raises."""
     try:
         match step:
             case LambdaStep():
@@ -93,7 +93,7 @@ def execute_step(
 
 
 async def execute_step_async(step: LambdaStep, context: WorkflowContext) -> StepResult:
-    """The same for a handler that is awaited."""
+    """Execute a step whose handler is awaited; returns a failed result if it raises."""
     try:
         given = step.handler(context, copy_config(step.config))
         if inspect.isawaitable(given):
@@ -107,7 +107,7 @@ async def execute_step_async(step: LambdaStep, context: WorkflowContext) -> Step
 
 
 def check_handler_result(step: LambdaStep, returned: Any) -> StepResult:
-    """The result of a handler, which has to pass the step's gates.  Raises StepReturnError."""
+    """Convert the return value of a handler and check its quality thresholds.  Raises StepReturnError."""
     result = to_step_result(returned, f"the handler of step {step.name!r}")
     if not result.success or step.quality_thresholds is None:
         return result
@@ -162,7 +162,7 @@ def _execute_pipeline(
 
 
 def find_child_workflow(step: RunPipelineStep, settings: StepSettings) -> Any:
-    """The workflow the step runs: one that was given, or the program registered under the name; None if it is none."""
+    """Return the workflow a pipeline step runs: a given one, or that registered under its name; None for neither."""
     if not isinstance(step.source, str):
         return step.source if hasattr(step.source, "program") else None
     if settings.dispatcher is not None or pipeline_registry.find(step.source) is not None:

@@ -1,4 +1,4 @@
-"""Named values that nobody can change: each reader has copies of its own, made when it first looks."""
+"""Immutable mappings of stored values; each reader gets copies of its own, created on first access."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from holdwater.model.values import Stored
 
 
 class StoredMap(Protocol):
-    """Stored values that stay as they are."""
+    """An immutable mapping of stored values."""
 
     def get(self, name: str) -> Stored | None: ...
 
@@ -19,9 +19,9 @@ class StoredMap(Protocol):
 
 
 class ReadOnlyValues(Mapping[str, Any]):
-    """A mapping over a layer that many share, with values of its own on top.  What it hands out is its own copy.
+    """A read-only mapping of copies: values of its own over a shared base.
 
-    `what` and `hint` are for the message to whoever tries to change it.
+    `label`, `hint`: for the error of an attempt to change it.
     """
 
     __slots__ = ("_base", "_hint", "_label", "_live_copies", "_overlay")
@@ -34,12 +34,12 @@ class ReadOnlyValues(Mapping[str, Any]):
         self._live_copies: dict[str, Any] = {}
 
     def get_stored(self, name: str) -> Stored | None:
-        """The value as it is stored; None if there is none."""
+        """Return the stored value; None if there is none."""
         found = self._overlay.get(name)
         return self._base.get(name) if found is None and self._base is not None else found
 
     def stored_values(self) -> dict[str, Stored]:
-        """A new dictionary of all values as they are stored."""
+        """Return all stored values."""
         found: dict[str, Stored] = {}
         if self._base is not None:
             for name in self._base.names():
@@ -50,15 +50,15 @@ class ReadOnlyValues(Mapping[str, Any]):
         return found
 
     def overlaid_with(self, updates: Mapping[str, Stored]) -> ReadOnlyValues:
-        """These values with others over them.  Costs what was put on the shared layer, not what is in it."""
+        """Return the mapping with other values on top, in O(values on top of the shared base)."""
         return ReadOnlyValues({**self._overlay, **updates}, self._base, self._label, self._hint)
 
     def with_own_copies(self) -> ReadOnlyValues:
-        """The same values for another reader, in O(1)."""
+        """Return the mapping for another reader, in O(1)."""
         return ReadOnlyValues(self._overlay, self._base, self._label, self._hint)
 
     def to_dict(self) -> dict[str, Any]:
-        """A new dictionary of new copies."""
+        """Return a dictionary of copies."""
         return {name: value.copy() for name, value in self.stored_values().items()}
 
     copy = to_dict
@@ -98,7 +98,7 @@ class ReadOnlyValues(Mapping[str, Any]):
 
 
 def encode_values(values: Mapping[str, Any], label: str) -> dict[str, Stored]:
-    """These values, encoded.  Raises EncodingError, which names `what` and the key path."""
+    """Encode values.  `label`: names them in errors.  Raises EncodingError with the key path."""
     if isinstance(values, ReadOnlyValues):
         return values.stored_values()
     if not isinstance(values, Mapping):
@@ -107,7 +107,7 @@ def encode_values(values: Mapping[str, Any], label: str) -> dict[str, Stored]:
 
 
 def encode_value(value: Any, label: str) -> Stored:
-    """One value, encoded.  Raises EncodingError, which names `what` and the key path."""
+    """Encode a value.  `label`: names it in errors.  Raises EncodingError with the key path."""
     try:
         return Stored.of(value)
     except EncodingError as error:

@@ -1,4 +1,4 @@
-"""Places that steps may jump to, checked when a workflow is made."""
+"""Targets of jumps, checked when a workflow is created."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from holdwater.errors import WorkflowError, did_you_mean
 
 
 class JumpTargets:
-    """The steps of a workflow by name, in order.  Every jump leads further down."""
+    """The steps of a workflow by name, in order.  Jumps lead forwards only."""
 
     def __init__(self, workflow_name: str, index: Mapping[str, int]) -> None:
         self._workflow_name = workflow_name
@@ -17,7 +17,7 @@ class JumpTargets:
         self._names = list(index)
 
     def index_after(self, step_name: str, role: str, target: Any) -> int:
-        """The place of a step's target, from 0.  Raises WorkflowError if it does not come after the step.
+        """Return the index of a target, from 0.  Raises WorkflowError if it does not come after the step.
 
         `role`: the option that names the target.
         """
@@ -29,11 +29,11 @@ class JumpTargets:
             )
         if there <= self._index[step_name]:
             raise WorkflowError(
-                f"step {step_name!r}: {role} {target!r} does not come after it; nobody can jump back",
+                f"step {step_name!r}: {role} {target!r} does not come after it, and there is no way to jump back",
                 hint="move the target further down; to repeat work use retry= or a map step",
             )
         return there
 
     def name(self, index: int) -> str:
-        """The step of a place."""
+        """Return the name of a step by index."""
         return self._names[index]

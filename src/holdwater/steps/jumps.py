@@ -1,4 +1,4 @@
-"""Jumps: from what a step decided to the steps it passes over."""
+"""Jumps: the ranges of steps skipped by the decision of a step."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from holdwater.steps.result import StepResult
 from holdwater.steps.step import ChoiceStep, Step, WaitStep
 
 AFTER_LAST_STEP: Final = ""
-"""stands for what comes after the last step"""
+"""target of a jump to the end"""
 
 
 class JumpTable:
-    """The order of the steps, and where it can be left."""
+    """The order of the steps and their jumps."""
 
     def __init__(self, steps: Sequence[Step]) -> None:
         self._names = [step.name for step in steps]
         self._index: Mapping[str, int] = {name: i for i, name in enumerate(self._names)}
 
     def skipped_ranges(self, step: Step, result: StepResult) -> tuple[str, ...] | None:
-        """What a step passes over: pairs of names, from the first up to before the second; None: nothing.
+        """Return the ranges a step skips as flat pairs of names, (first, end), the end excluded; None for none.
 
-        Raises ConfigurationFailure for a jump to where nobody can go.
+        Raises ConfigurationFailure for an unknown or earlier target.
         """
         here = self._index[step.name]
         target = result.next_step

@@ -1,4 +1,4 @@
-"""Map steps: items to child runs, and what became of them to an output."""
+"""Map steps: items to child runs, and their results to an output."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from holdwater.steps.suspension import EngineRequest, RequestFn
 
 
 class ConcurrencyLimits(Protocol):
-    """What a runner limits."""
+    """Limits of a runner."""
 
     @property
     def max_concurrent_steps(self) -> int | None: ...
@@ -26,7 +26,7 @@ class ConcurrencyLimits(Protocol):
 def execute_map(
     step: MapStep, context: WorkflowContext, submit_request: RequestFn, limits: ConcurrencyLimits
 ) -> StepResult:
-    """Run the iterator for every item and gather what became of it."""
+    """Run the iterator for every item and collect the results."""
     stop = step.on_error is not ErrorPolicy.CONTINUE
 
     def request() -> EngineRequest:
@@ -37,7 +37,7 @@ def execute_map(
 
 
 def collect_results(step: MapStep, child_results: Sequence[ChildResult | None], fail_fast: bool) -> StepResult:
-    """The output of a map step: see `Step.map`."""
+    """Build the output of a map step, documented at `Step.map`."""
     done = [one if one is not None and one.status == "completed" else None for one in child_results]
     bad = [(i, one) for i, one in enumerate(child_results) if one is not None and one.status != "completed"]
     output = {
@@ -48,21 +48,21 @@ def collect_results(step: MapStep, child_results: Sequence[ChildResult | None], 
         "errors": [{"index": i, "error": one.error or one.status} for i, one in bad],
     }
     if bad and fail_fast:
-        i, first = min(bad, key=lambda item: item[1].status != "failed")  # others were ended because of it
+        i, first = min(bad, key=lambda item: item[1].status != "failed")  # others were cancelled because of it
         text = f"item {i} of map step {step.name!r} failed: {first.error or first.status}"
         return StepResult.fail(text, "DEPENDENCY", output)
     return StepResult.ok(output)
 
 
 def last_output(values: Mapping[str, Any]) -> Any:
-    """What the last step of a child has put out; None if none has put out anything."""
+    """Return the output of the last step of a child that has one; None if no step has."""
     for value in reversed(values.values()):  # type: ignore[call-overload]
         return value.copy()
     return None
 
 
 def resolve_items(step: MapStep, context: WorkflowContext) -> list[Any]:
-    """The items.  Raises ConfigurationFailure if they are no list."""
+    """Return the items.  Raises ConfigurationFailure if they are not a list."""
     if step.items_path is not None:
         found = _resolve_path(step.items_path, step, context)
         where = f"items_path {step.items_path!r} leads to"
@@ -92,7 +92,7 @@ def _resolve_path(path: str, step: MapStep, context: WorkflowContext) -> Any:
 
 
 def _child_inputs(step: MapStep, context: WorkflowContext) -> tuple[Mapping[str, RunInput], ...]:
-    """What each child starts with.  The list of items is left out: each child would store all of it."""
+    """Build the inputs of the children, without the list of items, all of which each child would store."""
     params = {**encode_values(step.iterator_workflow.defaults, "defaults"), **context.params.stored_values()}
     if step.items_path is not None:
         params.pop(step.items_path, None)

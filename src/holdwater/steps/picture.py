@@ -1,4 +1,4 @@
-"""Pictures of a workflow of steps, as text."""
+"""Drawings of a workflow of steps: Mermaid and text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ END_LABEL = "end"
 
 
 def render_text(workflow: BaseWorkflow[Step]) -> str:
-    """One line per step, with what it does and where it may go."""
+    """Render one line per step, with its action and possible successors."""
     lines = [repr(workflow)]
     width = max([len(step.name) for step in workflow.steps], default=0)
     ways = _transitions(workflow)
@@ -24,7 +24,7 @@ def render_text(workflow: BaseWorkflow[Step]) -> str:
 
 
 def render_mermaid(workflow: BaseWorkflow[Step]) -> str:
-    """A Mermaid flow chart, top down."""
+    """Render a Mermaid flow chart, top down."""
     number = {step.name: f"s{i}" for i, step in enumerate(workflow.steps)}
     lines = ["flowchart TD"]
     for step in workflow.steps:
@@ -51,9 +51,9 @@ def _describe_step(step: Step) -> str:
 
 
 def _transitions(workflow: BaseWorkflow[Step]) -> dict[str, list[tuple[str, str]]]:
-    """Step -> where it may go on, and in which case; jumps that a handler makes by itself are not known."""
+    """Map each step to (successor, condition); jumps by the result of a handler are unknown."""
     course, names = JumpTable(workflow.steps), [*workflow.step_names(), END_LABEL]
-    over: dict[str, str] = {}  # the last step of a first branch -> where the branches meet
+    over: dict[str, str] = {}  # last step of a first branch -> step at which the branches join
     ways: dict[str, list[tuple[str, str]]] = {}
     for i, step in enumerate(workflow.steps):
         following = names[i + 1]

@@ -1,4 +1,4 @@
-"""Pipelines: work with a name, which a step can run."""
+"""Pipelines: named functions or classes that steps run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class PipelineStatus(StrEnum):
-    """How a pipeline is doing."""
+    """Status of a pipeline."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -32,7 +32,7 @@ class PipelineStatus(StrEnum):
 
 @dataclass(slots=True)
 class PipelineRunResult:
-    """What a pipeline has come to.  `metrics` become the output of the step that ran it."""
+    """The result of a pipeline.  `metrics`: become the output of the step that ran it."""
 
     status: PipelineStatus | str = PipelineStatus.COMPLETED
     started_at: dt.datetime | None = None
@@ -43,18 +43,18 @@ class PipelineRunResult:
 
     @property
     def duration_seconds(self) -> float | None:
-        """Seconds from start to end; None if either is not known."""
+        """Duration in seconds; None if start or end is unknown."""
         if self.started_at is None or self.completed_at is None:
             return None
         return (self.completed_at - self.started_at).total_seconds()
 
     @property
     def failed(self) -> bool:
-        """It did not come to a good end."""
+        """True for a failed or cancelled pipeline."""
         return str(self.status) in (PipelineStatus.FAILED, PipelineStatus.CANCELLED)
 
     def to_dict(self) -> dict[str, Any]:
-        """What a step keeps of it."""
+        """Return the part that a step stores."""
         data: dict[str, Any] = {"status": str(self.status)}
         if self.failed:
             return {**data, "error": self.error}
@@ -63,7 +63,7 @@ class PipelineRunResult:
 
 
 class Pipeline:
-    """A pipeline as a class: one object for each run, with its `params`."""
+    """Base of pipeline classes; an instance is created per run, with its `params`."""
 
     name: ClassVar[str] = ""
     description: ClassVar[str] = ""
@@ -72,39 +72,39 @@ class Pipeline:
         self.params: dict[str, Any] = dict(params or {})
 
     def run(self) -> Any:
-        """Do the work; may be `async def`.  Returns a PipelineResult, a dict of metrics or None."""
+        """Execute the pipeline; may be `async def`.  Returns a PipelineRunResult, a dict of metrics or None."""
         raise NotImplementedError(f"{type(self).__name__} has no run()")
 
 
 class PipelineRegistry:
-    """Pipelines by name; thread-safe.  A name registered again is redefined."""
+    """Pipelines by name; thread-safe.  Registering a name again replaces its pipeline."""
 
     def __init__(self) -> None:
         self._pipelines: dict[str, Any] = {}
         self._lock = threading.Lock()
 
     def register(self, name: str, source: Any) -> None:
-        """Make a pipeline known."""
+        """Register a pipeline."""
         with self._lock:
             self._pipelines[name] = source
 
     def find(self, name: str) -> Any:
-        """The pipeline of this name; None if there is none."""
+        """Find a pipeline by name."""
         with self._lock:
             return self._pipelines.get(name)
 
     def names(self) -> list[str]:
-        """All names, sorted."""
+        """Return all names, sorted."""
         with self._lock:
             return sorted(self._pipelines)
 
     def unregister(self, name: str) -> None:
-        """Drop a name; one that is not there is no error."""
+        """Unregister a name; an unknown one is ignored."""
         with self._lock:
             self._pipelines.pop(name, None)
 
     def not_found(self, name: str) -> PipelineNotFound:
-        """The error for a name that is neither a pipeline nor a workflow; it says what comes close."""
+        """Build the error for a name that is neither a pipeline nor a workflow, with similar names as a hint."""
         known = [*self.names(), *registry.names()]
         if close := did_you_mean(name, known):
             hint = close
@@ -114,7 +114,7 @@ class PipelineRegistry:
 
 
 pipeline_registry: Final = PipelineRegistry()
-"""The one that `@pipeline` registers in and steps look into."""
+"""the registry of `@pipeline` and of steps"""
 
 
 @overload
@@ -126,10 +126,10 @@ def pipeline(name: str | None = None, *, into: PipelineRegistry = pipeline_regis
 
 
 def pipeline(name: Any = None, *, into: PipelineRegistry = pipeline_registry) -> Any:
-    """Register a function of the params, or a class with `run()`, as a pipeline; it stays as it is.
+    """Register a function of the params, or a class with `run()`, as a pipeline; it is returned unchanged.
 
-    By default under its `name` attribute, or the name it is defined with.  A function may be `async def` and returns a
-    PipelineResult, a dict of metrics or None.
+    `name`: by default its `name` attribute, or the name it is defined with.  A function may be `async def` and returns
+    a PipelineRunResult, a dict of metrics or None.
     """
 
     def register(source: S) -> S:
@@ -142,13 +142,13 @@ def pipeline(name: Any = None, *, into: PipelineRegistry = pipeline_registry) ->
     return register if name is None or isinstance(name, str) else register(name)
 
 
-# -- how one is carried out
+# -- execution
 
 PipelineCall = Callable[[], Any]
 
 
 def prepare_call(source: Any, params: dict[str, Any]) -> PipelineCall:
-    """How to run a pipeline on these params.  What it gives may have to be awaited."""
+    """Return a call of a pipeline with these params; its return value may have to be awaited."""
     if isinstance(source, type):
         if not signature_of(source).parameters:
             return lambda: source().run(params)
@@ -160,7 +160,7 @@ def prepare_call(source: Any, params: dict[str, Any]) -> PipelineCall:
 
 
 def prepare_dispatch(dispatcher: Any, name: str, params: dict[str, Any]) -> PipelineCall:
-    """How to hand a pipeline to a dispatcher: `submit(name, params)`, `run(name, params)`, or a function of both."""
+    """Return a call of a dispatcher: `submit(name, params)`, `run(name, params)`, or a function of both."""
     for method in ("submit", "run"):
         found = getattr(dispatcher, method, None)
         if callable(found):
@@ -169,7 +169,7 @@ def prepare_dispatch(dispatcher: Any, name: str, params: dict[str, Any]) -> Pipe
 
 
 def run_pipeline(call: PipelineCall, name: str) -> PipelineRunResult:
-    """Run it to its end, in this thread.  What it raises comes out.  Raises StepReturnError for what is no result."""
+    """Run a pipeline in this thread.  Its exceptions propagate.  Raises StepReturnError for an invalid return value."""
     began = dt.datetime.now(dt.UTC)
     given = call()
     if inspect.isawaitable(given):
@@ -190,11 +190,11 @@ def _to_pipeline_result(returned: Any, name: str, started_at: dt.datetime) -> Pi
     if status is None:
         raise StepReturnError(
             f"pipeline {name!r} returned {type(returned).__name__}",
-            hint="return a PipelineResult, a dict (its metrics) or None",
+            hint="return a PipelineRunResult, a dict (its metrics) or None",
         )
     word = str(status.value if isinstance(status, Enum) else status).lower()
     metrics = read("metrics")
-    inner = read("result")  # the execution of a dispatcher holds the pipeline's own result
+    inner = read("result")  # the execution of a dispatcher contains the pipeline's own result
     if metrics is None and inner is not None:
         metrics = getattr(inner, "metrics", inner)
     error, category = read("error"), read("error_category")
@@ -204,7 +204,7 @@ def _to_pipeline_result(returned: Any, name: str, started_at: dt.datetime) -> Pi
             PipelineStatus.COMPLETED, read("started_at") or started_at, read("completed_at") or now, metrics=kept
         )
     if word not in _FAILURE_STATUSES:
-        error = f"pipeline {name!r} is {word!r}: whoever ran it gave it back before it had ended"
+        error = f"pipeline {name!r} is {word!r}: it was returned before it had ended"
         category = category or "DEPENDENCY"
     failed = PipelineStatus.CANCELLED if word == "cancelled" else PipelineStatus.FAILED
     return PipelineRunResult(

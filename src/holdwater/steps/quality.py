@@ -1,4 +1,4 @@
-"""Quality of data: what a step measured, and the gates it has to pass."""
+"""Data quality: metrics of a step, and their thresholds."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from holdwater.errors import ConfigError
 
 @dataclass(frozen=True)
 class QualityMetrics:
-    """What a step found out about its records.  Counts of records; rates are 0..1.
+    """Metrics of the records a step processed.  Counts of records; rates are 0..1.
 
-    Of `valid_count` and `invalid_count` one follows from the other; `null_rate` gives a `null_count` that is not given
-    itself.  `passed=False` is recorded and fails nothing by itself.
+    `valid_count` and `invalid_count` are derived from each other, `null_count` from `null_rate`, if not given.
+    `passed=False` is recorded, but does not fail the step.
     """
 
     record_count: int = 0
@@ -47,11 +47,11 @@ class QualityMetrics:
 
     @property
     def valid_rate(self) -> float:
-        """Valid records of all; 0.0 if there are none."""
+        """Share of valid records; 0.0 without records."""
         return (self.valid_count or 0) / self.record_count if self.record_count else 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        """Every field, and `valid_rate`."""
+        """Return all fields, and `valid_rate`."""
         data = {f.name: getattr(self, f.name) for f in fields(self)}
         data["custom_metrics"] = dict(self.custom_metrics)
         data["failure_reasons"] = list(self.failure_reasons)
@@ -60,7 +60,7 @@ class QualityMetrics:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> QualityMetrics:
-        """From what `to_dict` gave.  Raises ConfigError for fields there are none of."""
+        """Create metrics from the return value of `to_dict`.  Raises ConfigError for unknown fields."""
         known = {f.name for f in fields(cls)}
         unknown = [name for name in data if name not in known and name != "valid_rate"]
         if unknown:
@@ -72,7 +72,7 @@ class QualityMetrics:
 
 @dataclass(frozen=True)
 class QualityThresholds:
-    """What the metrics of a step must reach; None asks for nothing.  Rates are 0..1.  Raises ConfigError."""
+    """Thresholds of the metrics of a step; None: not checked.  Rates are 0..1.  Raises ConfigError."""
 
     min_valid_rate: float | None = None
     max_null_rate: float | None = None
@@ -90,7 +90,7 @@ class QualityThresholds:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> QualityThresholds:
-        """From a mapping with any of the four names.  Raises ConfigError for others."""
+        """Create thresholds from a mapping.  Raises ConfigError for unknown names."""
         known = {f.name for f in fields(cls)}
         unknown = [name for name in config if name not in known]
         if unknown:
@@ -100,11 +100,11 @@ class QualityThresholds:
         return cls(**config)
 
     def to_dict(self) -> dict[str, Any]:
-        """The limits there are."""
+        """Return the thresholds that are set."""
         return {f.name: limit for f in fields(self) if (limit := getattr(self, f.name)) is not None}
 
     def check(self, metrics: QualityMetrics) -> list[str]:
-        """What is not as it should be, for people; empty if all is well."""
+        """Describe the violated thresholds; empty if there are none."""
         found = []
         rate, nulls, count = metrics.valid_rate, metrics.null_rate or 0.0, metrics.record_count
         if self.min_valid_rate is not None and rate < self.min_valid_rate:

@@ -1,4 +1,4 @@
-"""What a step hands back."""
+"""Results of steps."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from holdwater.steps.quality import QualityMetrics
 
 @dataclass(slots=True)
 class StepResult:
-    """The result of a step, made by `ok`, `fail` or `skip`.
+    """The result of a step, created by `ok`, `fail` or `skip`.
 
-    `output` is stored under the step's name, then `context_updates` are merged into the params, then `quality` is
-    recorded; of a failed step nothing is.  `events` are recorded with the run.  `next_step` jumps ahead.
-    `checkpoint=True` asks for a checkpoint after this step.  `cause`: the exception behind a failure.
+    Of a successful step, `output` is stored under its name, `context_updates` are merged into the params, and `quality`
+    is recorded.  `events` are recorded with the run.  `next_step`: jump forwards.  `checkpoint`: True requests a
+    checkpoint after this step.  `cause`: the exception of a failure.
     """
 
     success: bool
@@ -49,7 +49,7 @@ class StepResult:
         next_step: str | None = None,
         checkpoint: bool = False,
     ) -> StepResult:
-        """The step has done its work."""
+        """Create the result of a successful step."""
         return cls(
             True,
             _check_mapping("output", output),
@@ -69,7 +69,7 @@ class StepResult:
         quality: QualityMetrics | None = None,
         events: Iterable[dict[str, Any]] | None = None,
     ) -> StepResult:
-        """The step failed.  An exception gives its type and message, and its category if none is given."""
+        """Create the result of a failed step.  Of an exception type, message and, by default, category are used."""
         cause = error if is_a(error, BaseException) else None
         if category is None:
             category = "INTERNAL" if cause is None else classify_error(cause)
@@ -85,16 +85,16 @@ class StepResult:
 
     @classmethod
     def skip(cls, reason: str, output: Mapping[str, Any] | None = None) -> StepResult:
-        """There was nothing to do.  Counts as a success; the step is recorded as skipped, for this reason."""
+        """Create the result of a step that skipped itself: a success, recorded as skipped with this reason."""
         return cls(True, {**(output or {}), "skipped": True, "skip_reason": reason})
 
     @property
     def skip_reason(self) -> str | None:
-        """Why the step was skipped; None if it was not."""
+        """Reason of a step that skipped itself; None if it did not."""
         return str(self.output.get("skip_reason", "")) if self.success and self.output.get("skipped") is True else None
 
     def to_dict(self) -> dict[str, Any]:
-        """`success`, and what else is set."""
+        """Return `success` and the other fields that are set."""
         data: dict[str, Any] = {"success": self.success}
         for name in ("output", "context_updates", "error", "error_category", "events", "next_step", "checkpoint"):
             if value := getattr(self, name):
@@ -113,7 +113,7 @@ def _check_mapping(role: str, value: Any) -> dict[str, Any]:
 
 
 def to_step_result(returned: Any, source: str) -> StepResult:
-    """A result from what `who` returned: itself, a dict as output, or None.  Raises StepReturnError."""
+    """Convert a return value: a StepResult, a dict (the output) or None.  Raises StepReturnError, naming `source`."""
     if isinstance(returned, StepResult):
         return returned
     if returned is None:
@@ -121,7 +121,7 @@ def to_step_result(returned: Any, source: str) -> StepResult:
     if isinstance(returned, Mapping):
         return StepResult.ok(returned)
     if inspect.iscoroutine(returned):
-        returned.close()  # nobody will await it
+        returned.close()  # it is never awaited
     kind = f"{type(returned).__module__}.{type(returned).__qualname__}".removeprefix("builtins.")
     raise StepReturnError(
         f"{source} returned {kind}",

@@ -1,4 +1,4 @@
-"""How often a step is tried, and how long it may take."""
+"""Retry policy and time-out of steps."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from holdwater.model.policies import NodePolicy, RetryPolicy
 from holdwater.steps.base_step import BaseStep, ErrorPolicy
 
 DEFAULT_RETRY: Final = RetryPolicy(max_attempts=3)
-"""for steps with `on_error=RETRY` that do not say more: any failure, after 1 s and after 2 s"""
+"""default of steps with `on_error=RETRY`: every failure is retried, after 1 s and after 2 s"""
 
 NO_TIMEOUT_SECONDS: Final = 100 * 365 * 86_400.0
-"""Steps have no time-out unless somebody asks for one; the engine's own default is for tasks."""
+"""no limit: steps have no default time-out, unlike tasks"""
 
 _SINGLE_ATTEMPT: Final = RetryPolicy()
 
@@ -19,7 +19,7 @@ _SINGLE_ATTEMPT: Final = RetryPolicy()
 def build_node_policy(
     step: BaseStep, default_retry: RetryPolicy | None, default_timeout_seconds: float | None
 ) -> NodePolicy:
-    """The policy of a step, with the runner's defaults for what it leaves open."""
+    """Build the policy of a step from its options and the runner's defaults."""
     retry = step.retry_policy
     if retry is None:
         retry = (default_retry or DEFAULT_RETRY) if step.on_error is ErrorPolicy.RETRY else _SINGLE_ATTEMPT

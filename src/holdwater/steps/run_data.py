@@ -1,4 +1,4 @@
-"""What each step of a run sees: a moment of timelines that grow with every step, so that a view costs the same."""
+"""The view of each step of a run: a snapshot of versioned maps that grow with every step, in O(1)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _RESUMED_PARAMS: Final = {RESUMED_PARAM: Stored.of(True)}
 
 @dataclass(slots=True)
 class StepView:
-    """What a step sees.  `outcomes`: what its child runs have come to; `woken`: the instant it slept until."""
+    """The view of a step.  `child_results`: of its child runs.  `woken_at`: the instant it waited until, µs."""
 
     run_input: RunInput
     params: Snapshot
@@ -42,7 +42,7 @@ class StepView:
     woken_at: Micros | None = None
 
     def make_context(self, run_id: str, workflow_name: str, run_started_at: Micros) -> WorkflowContext:
-        """The view as a context, with copies of its own.  `run_started_at`: microseconds since the epoch."""
+        """Create a context from the view.  `run_started_at`: microseconds since the epoch."""
         started_at = to_datetime(run_started_at)
         start = self.run_input
         return WorkflowContext.from_fields(
@@ -59,7 +59,7 @@ class StepView:
 
 
 class StepsRunData:
-    """The views of one run.  Reads the machine and changes nothing in it."""
+    """The views of one run.  Reads the state of the machine and changes nothing in it."""
 
     def __init__(self, machine: RunState) -> None:
         self._machine = machine
@@ -71,8 +71,8 @@ class StepsRunData:
         self._resume_params_by_step: dict[int, list[dict[str, Stored]]] = {}
         for step, params in self._resume_params.by_step:
             self._resume_params_by_step.setdefault(step, []).append(params)
-        self._next_step = -1  # the step whose turn it is to be told; -1: the start
-        self._last_step_opened = -1  # the last step for which what comes before it was told
+        self._next_step = -1  # the next step to be recorded; -1: the start
+        self._last_step_opened = -1  # the last step for which the changes before it were recorded
 
     @property
     def _resume_params(self) -> ResumeParams:
@@ -85,7 +85,7 @@ class StepsRunData:
         return given or _NO_INPUT
 
     def view(self, node: int) -> StepView:
-        """What the step sees: the start, and what was left behind before it."""
+        """Return the view of a step: the input and the changes of earlier steps."""
         self._record_up_to(node)
         fan = self._machine.fan_outs.get(node)
         return self._snapshot_view(
@@ -95,22 +95,22 @@ class StepsRunData:
         )
 
     def view_after(self, node: int) -> StepView:
-        """What there is right after a step."""
+        """Return the view right after a step."""
         self._record_up_to(node + 1)
         return self._snapshot_view(2 * node + 2)
 
     def final_view(self) -> StepView:
-        """What a step after the last one would see.  Of a run that is not over: what it has so far."""
+        """Return the view after the last step; of an unfinished run, after the last finished step."""
         nodes = len(self._machine.state)
         self._record_up_to(nodes)
         return self._snapshot_view(2 * nodes + 1)
 
     def rule_results(self, node: int) -> tuple[bool, ...]:
-        """There are no rules over values."""
+        """Return no results: steps have no rules over values."""
         return ()
 
     def result(self) -> Mapping[str, Stored]:
-        """The outputs of all steps that have any, by name, in the order of the steps."""
+        """Return the outputs of steps by name, in the order of the steps."""
         machine = self._machine
         found = {}
         for i, node in enumerate(machine.compiled_plan.plan.nodes):
@@ -120,7 +120,7 @@ class StepsRunData:
         return found
 
     def step_delta(self, node: int) -> StepDelta | None:
-        """What a step has left behind; None if it has not succeeded."""
+        """Return the changes of a step; None if it has not succeeded."""
         machine = self._machine
         if machine.state[node] != SUCCEEDED:
             return None
@@ -130,9 +130,9 @@ class StepsRunData:
     def resume_inputs(
         self, params: Mapping[str, Any] | None = None, start: int | None = None
     ) -> dict[str, ResumeParams]:
-        """The inputs that resume this run with these params over what it has, from a step if one is given.
+        """Build the inputs that resume the run with additional params.  `start`: index of the step to resume from.
 
-        Handlers see `__resumed__` among their params.  Raises EncodingError.
+        Handlers see the param `__resumed__`.  Raises EncodingError.
         """
         if start is None:
             state = self._machine.state
@@ -145,7 +145,7 @@ class StepsRunData:
     def _fails_the_run(self, i: int) -> bool:
         return self._machine.state[i] == FAILED and self._machine.compiled_plan.plan.nodes[i].on_error != "ignore"
 
-    # -- telling the story
+    # -- recording versions
 
     def _snapshot_view(
         self, version: int, child_results: tuple[ChildResult | None, ...] | None = None, woken_at: Micros | None = None
@@ -160,7 +160,10 @@ class StepsRunData:
         )
 
     def _record_up_to(self, node: int) -> None:
-        """Everything up to what comes right before a step, which stands at 2 * step + 1; its own is at 2 * step + 2."""
+        """Record all changes before a step.
+
+        Version 2 * step + 1 is right before a step, 2 * step + 2 right after it.
+        """
         machine = self._machine
         if self._cache_key[0] != machine.reset_count or self._cache_key[1] is not self._resume_params:
             self._clear_caches()
@@ -205,20 +208,20 @@ _NO_RESUME_PARAMS: Final = ResumeParams()
 
 
 class StepsStyle:
-    """The style of steps, as far as a process needs it that does not have the user's code."""
+    """The authoring style of steps, without the user's code."""
 
     name = "steps"
 
     def board(self, machine: RunState) -> StepsRunData:
-        """The views of a run."""
+        """Create the views of a run."""
         return StepsRunData(machine)
 
     def unpack(self, tree: Any) -> Cell:
-        """A cell from the tree in the journal.  Raises DecodingError."""
+        """Decode a cell from its tree in the journal.  Raises DecodingError."""
         return parse_cell(tree)
 
     def edits(self, values: Mapping[str, Any], removed: Collection[str], under: Any) -> ParamsOverride:
-        """A change of the params a step sees, over an earlier one (None: there is none).  Raises EncodingError."""
+        """Build the overrides of a step's params on top of earlier ones (`under`).  Raises EncodingError."""
         given = encode_values(values, "params")
         earlier: ParamsOverride = ParamsOverride({}) if under is None else under
         gone = dict.fromkeys([*earlier.removed, *removed])
@@ -226,9 +229,9 @@ class StepsStyle:
         return ParamsOverride({**kept, **given}, tuple(name for name in gone if name not in given))
 
     def answer(self, writes: int, value: Any) -> tuple[StepDelta, ...]:
-        """Steps ask nothing; what is said all the same is added to the params.  Raises EncodingError."""
+        """Convert an answer to changes of the params; steps themselves never request input.  Raises EncodingError."""
         return (StepDelta(params=encode_values(value, "answer")),)
 
     def skip_reason(self, values: tuple[StepDelta, ...]) -> str | None:
-        """The reason a step gave for having skipped itself."""
+        """Return the reason of a step that skipped itself; None if it did not."""
         return values[0].skipped if values else None

@@ -1,4 +1,4 @@
-"""Steps: what a workflow is made of, as data."""
+"""Steps, as data."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from holdwater.steps.step_options import Condition, Handler, KeywordOptions, Ste
 
 
 class Step(BaseStep):
-    """A step of a workflow.  Made by `lambda_`, `pipeline`, `choice`, `map` and `wait`.  Raises WorkflowError.
+    """A step of a workflow, created by `lambda_`, `pipeline`, `choice`, `map` and `wait`.  Raises WorkflowError.
 
-    `config`: for the handler and for middleware; its containers are copied here and for each attempt, other objects in
-    it are shared.  `config["timeout"]`, or `timeout`, limits an attempt to so many seconds.  `retry_policy` holds under
-    any `on_error`, which decides when its attempts are used up.  `checkpoint` marks the step for runners that do not
-    make a checkpoint after every one.
+    `config`: for the handler and middleware; its containers are copied here and for each attempt, other objects in it
+    are shared.  `config["timeout"]`, or `timeout`: time limit of an attempt, seconds.  `retry_policy`: applies with
+    any `on_error`, which takes effect when the attempts are exhausted.  `checkpoint`: marks the step for runners that
+    do not checkpoint after every step.
     """
 
     @staticmethod
@@ -44,7 +44,7 @@ class Step(BaseStep):
     ) -> LambdaStep:
         """Call `handler(context, config)`, a function or an object with `__call__`; it may be `async def`.
 
-        It returns a StepResult, a dict (the output) or None; what it raises fails the step.  Metrics below the
+        It returns a StepResult, a dict (the output) or None; an exception fails the step.  Metrics that violate the
         `quality_thresholds` fail it with DATA_QUALITY.
         """
         thresholds: Any = quality_thresholds
@@ -74,7 +74,7 @@ class Step(BaseStep):
     ) -> RunPipelineStep:
         """Run a pipeline: a registered name, a function of its params, a class with `run()`, or another Workflow.
 
-        It gets the params of the context with `params` over them.  Output: its metrics, and `pipeline_result` with
+        Its params are those of the context, overridden by `params`.  Output: its metrics, and `pipeline_result` with
         `status`, `metrics`, `started_at` and `completed_at`.  A workflow is run as a child of this run; its metrics
         are the output of its last step.
         """
@@ -105,11 +105,12 @@ class Step(BaseStep):
         otherwise: str | None = None,
         **options: Unpack[KeywordOptions],
     ) -> ChoiceStep:
-        """Jump to `then_step` if `condition(context)` is true, else to `else_step`; both stand further down.
+        """Jump to `then_step` if `condition(context)` is true, else to `else_step`; both must come later.
 
-        From there on every step runs, also those of the other branch.  With `join` that branch is skipped, up to the
-        step called so.  Without an `else_step` a false condition skips `then_step` (with `join`: all up to it).
-        `when`, `then` and `otherwise` are other words for the first three.  Output: `condition_result`, `branch`.
+        From there on every step runs, those of the other branch included, unless `join` names the step at which the
+        branches meet: then the other branch is skipped.  Without an `else_step` a false condition skips `then_step`
+        (with `join`: all steps before it).  `when`, `then` and `otherwise`: aliases of the first three.
+        Output: `condition_result`, `branch`.
         """
         return ChoiceStep(
             name=name,
@@ -134,15 +135,15 @@ class Step(BaseStep):
         max_concurrency: int = 10,
         **options: Unpack[KeywordOptions],
     ) -> MapStep:
-        """Run a workflow (`iterator`), or one `step`, for each item: as child runs, `max_concurrency` at a time.
+        """Run a workflow (`iterator`), or one `step`, for each item, as child runs, `max_concurrency` at a time.
 
         Items: a list, a function of the context (`items` or `items_from`), or `items_path`, a dotted path into the
         params, then into the outputs (`"step.key"`).  A child has the params of the context, without the list itself
-        where the path names a param, and with `item_param` and `__map_index__`.
+        if the path names a param, and in addition `item_param` and `__map_index__`.
 
-        Output: `results` in the order of the items, each what the last completed step of the child has put out (None
-        where it failed or never ran), `item_count`, `completed`, `failed`, and `errors`, a list of `index` and
-        `error`.  Under STOP a failed item keeps others from starting and fails the step; under CONTINUE all run.
+        Output: `results` in the order of the items, each the output of the child's last completed step (None if the
+        child failed or was not started), `item_count`, `completed`, `failed`, and `errors`, a list of `index` and
+        `error`.  With STOP a failed item fails the step and no further item starts; with CONTINUE all items run.
         """
         sources = [given for given in (items, items_from) if given is not None]
         if len(sources) + (items_path is not None) != 1:
@@ -174,10 +175,10 @@ class Step(BaseStep):
         next_step: str | None = None,
         **options: Unpack[KeywordOptions],
     ) -> WaitStep:
-        """Let time pass: so many seconds, as many as a param says (`duration_path`), or `until` an instant.
+        """Wait for `seconds`, the number of seconds in a param (`duration_path`), or `until` an instant.
 
-        The instant of waking up is recorded: who resumes the run waits for what is left.  Then `next_step`, or the
-        next one.  Output: `waited_seconds`, or `waited_until` for an instant.  A dry run does not wait.
+        The wake-up instant is recorded: a resumed run waits for the remaining time.  Continues with `next_step`, by
+        default the following one.  Output: `waited_seconds`, or `waited_until` for an instant.  Dry runs do not wait.
         """
         fixed = duration_seconds if seconds is None else seconds
         if isinstance(fixed, dt.timedelta):
@@ -194,7 +195,7 @@ class Step(BaseStep):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LambdaStep(Step):
-    """Calls a function."""
+    """A step that calls a function."""
 
     step_type = StepType.LAMBDA
     takes_async = True
@@ -215,14 +216,14 @@ class LambdaStep(Step):
 
     @property
     def is_async(self) -> bool:
-        """Whether the handler is to be awaited."""
-        called = getattr(type(self.handler), "__call__")  # noqa: B004, B009 - objects with one
+        """True if the handler must be awaited."""
+        called = getattr(type(self.handler), "__call__")  # noqa: B004, B009 - of a callable object
         return inspect.iscoroutinefunction(self.handler) or inspect.iscoroutinefunction(called)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RunPipelineStep(Step):
-    """Runs a pipeline.  (`PipelineStep` is a step of a pipeline group.)"""
+    """A step that runs a pipeline.  (`PipelineStep` is a step of a pipeline group.)"""
 
     step_type = StepType.PIPELINE
     has_children = True
@@ -246,7 +247,7 @@ class RunPipelineStep(Step):
 
     @property
     def pipeline_name(self) -> str:
-        """The name it is registered under, or its own."""
+        """The registered name of the pipeline, or its own name."""
         if isinstance(self.source, str):
             return self.source
         return str(getattr(self.source, "name", None) or getattr(self.source, "__name__", type(self.source).__name__))
@@ -254,7 +255,7 @@ class RunPipelineStep(Step):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ChoiceStep(Step):
-    """Decides where to go on."""
+    """A step that chooses the next one."""
 
     step_type = StepType.CHOICE
 
@@ -293,7 +294,7 @@ class ChoiceStep(Step):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MapStep(Step):
-    """Runs a workflow for each of several items."""
+    """A step that runs a workflow for each item."""
 
     step_type = StepType.MAP
     has_children = True
@@ -322,7 +323,7 @@ class MapStep(Step):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class WaitStep(Step):
-    """Lets time pass."""
+    """A step that waits."""
 
     step_type = StepType.WAIT
 

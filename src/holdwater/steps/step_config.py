@@ -1,4 +1,4 @@
-"""Configuration of steps: each attempt has a copy of its data, and what it writes there is seen by no other."""
+"""Copies of the configuration of steps, so that changes by one attempt do not affect another."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Any, Final
 
 _ATOMIC_TYPES: Final = frozenset({str, int, float, bool, complex, bytes, type(None)})
 _SHALLOW_COPIED_TYPES: Final = (set, bytearray, deque)
-"""containers whose elements cannot be changed, or rarely are containers themselves"""
+"""containers whose elements are immutable, or rarely containers"""
 
 
 def copy_containers(value: Any) -> Any:
-    """A copy of the containers and dataclass instances in a value, however deep.
+    """Copy the containers and dataclass instances in a value, recursively.
 
-    Everything else is shared: functions, classes, clients and locks are handed over, they are no data.
+    Other objects (functions, classes, clients, locks) are shared.
     """
     return _copy_recursively(value, {})
 
 
 def copy_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A dict of copies."""
+    """Copy a configuration; an object in it twice is copied once."""
     memo: dict[int, Any] = {}
     return {name: _copy_recursively(value, memo) for name, value in config.items()}
 
@@ -31,7 +31,7 @@ def _copy_recursively(value: Any, memo: dict[int, Any]) -> Any:
     kind = type(value)
     if kind in _ATOMIC_TYPES:
         return value
-    if id(value) in memo:  # the same list twice, or a list in itself
+    if id(value) in memo:  # the same list twice, or a list that contains itself
         return memo[id(value)]
     if issubclass(kind, dict):
         made = memo[id(value)] = {} if kind is dict else copy.copy(value)

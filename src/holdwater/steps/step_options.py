@@ -1,4 +1,4 @@
-"""Options that all kinds of steps take."""
+"""Options common to all kinds of steps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Condition = Callable[[WorkflowContext], Any]
 
 
 class StepOptions(TypedDict, total=False):
-    """What every kind of step takes besides."""
+    """Options of every kind of step."""
 
     timeout: float | None
     description: str
@@ -22,7 +22,7 @@ class StepOptions(TypedDict, total=False):
 
 
 class KeywordOptions(StepOptions, total=False):
-    """What the kinds of steps take by keyword alone."""
+    """Options that are passed by keyword only."""
 
     config: Mapping[str, Any] | None
     on_error: ErrorPolicy | str
@@ -30,7 +30,7 @@ class KeywordOptions(StepOptions, total=False):
 
 
 def to_step_fields(options: KeywordOptions) -> dict[str, Any]:
-    """Fields of a step by name."""
+    """Convert options to fields of a step."""
     given: dict[str, Any] = dict(options)
     if "retry" in given:
         given["retry_policy"] = given.pop("retry")

@@ -1,8 +1,8 @@
-"""Steps that need the engine: they ask, the engine works, and they go on with the answer.
+"""Suspension of steps that wait for the engine: for child runs or an instant.
 
-A step is performed again when what it asked for is done, with the answer in its view; nothing has to be kept in
-between.  Only where somebody's own code is around the step (`Conduct`), which waits for the result of the step, that
-code stays in a thread of its own meanwhile; after a crash it begins again and has its answer at once.
+A suspended step is executed again when its request is done, with the response in its view; no state is kept meanwhile.
+Only user code around the step (`StepWrapper`), which waits for its result, is kept in a thread of its own; after a
+crash it starts again and gets the response at once.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from holdwater.steps.run_data import StepView
 
 @dataclass(frozen=True, slots=True)
 class EngineRequest:
-    """What a step wants of the engine: child runs, or to sleep until an instant (microseconds since the epoch)."""
+    """A request of a step to the engine: child runs, or a wait until an instant (microseconds since the epoch)."""
 
     child_runs: ChildRunsRequest | None = None
     wait_until: Micros | None = None
 
 
 RequestFn = Callable[[Callable[[], EngineRequest]], StepView]
-"""Gives the view that holds the answer to the request, which is made only if there is no answer yet."""
+"""returns the view with the response to a request, which is created only if there is no response yet"""
 
 
 class StepSuspended(Exception):
-    """A signal from a step to its program: it has a request, and is to be performed again."""
+    """Raised by a step that submitted a request, to be executed again when it is done."""
 
     def __init__(self, request: EngineRequest) -> None:
         super().__init__()
@@ -41,12 +41,12 @@ class StepSuspended(Exception):
 
 
 def has_response(view: StepView) -> bool:
-    """Whether the engine has done what the step asked for."""
+    """Return True if the view contains the response to the step's request."""
     return view.child_results is not None or view.woken_at is not None
 
 
 def make_request_fn(view: StepView) -> RequestFn:
-    """For a step that is performed again."""
+    """Create the request function of a step that is executed again: it returns the response, or suspends the step."""
 
     def ask(request: Callable[[], EngineRequest]) -> StepView:
         if has_response(view):
@@ -57,7 +57,7 @@ def make_request_fn(view: StepView) -> RequestFn:
 
 
 class SuspendedStep:
-    """A step in a thread of its own, which may ask once."""
+    """A step in a thread of its own, which may submit one request."""
 
     def __init__(self, execute_step: Callable[[RequestFn], StepResult]) -> None:
         self._execute_step = execute_step
@@ -65,18 +65,18 @@ class SuspendedStep:
         self._responses: SimpleQueue[StepView | None] = SimpleQueue()
 
     def start(self) -> EngineRequest | StepResult:
-        """What it asks for, or what it gives.  What it raises comes out."""
+        """Start the step; returns its request or its result.  Its exceptions propagate."""
         context = contextvars.copy_context()
         threading.Thread(target=context.run, args=(self._run_step,), name="holdwater-step", daemon=True).start()
         return self._next_message()
 
     def resume_with(self, view: StepView) -> EngineRequest | StepResult:
-        """Go on with the answer."""
+        """Continue with the response; returns its next request or its result."""
         self._responses.put(view)
         return self._next_message()
 
     def abort(self) -> None:
-        """There will be no answer."""
+        """End the thread without a response."""
         self._responses.put(None)
 
     def _next_message(self) -> EngineRequest | StepResult:
@@ -88,7 +88,7 @@ class SuspendedStep:
     def _run_step(self) -> None:
         try:
             self._messages.put(self._execute_step(self._request))
-        except BaseException as error:  # noqa: BLE001 - it is raised where somebody listens
+        except BaseException as error:  # noqa: BLE001 - it is raised by _next_message
             self._messages.put(error)
 
     def _request(self, request: Callable[[], EngineRequest]) -> StepView:
@@ -100,21 +100,21 @@ class SuspendedStep:
 
 
 class SuspendedSteps:
-    """Those that wait for an answer, by run and step; shared by the programs of a run and of its children."""
+    """Suspended steps by run and step; shared by the definitions of a run and its children."""
 
     def __init__(self) -> None:
         self._waiting: dict[tuple[str, int], SuspendedStep] = {}
 
     def add(self, run_id: str, node: int, suspended: SuspendedStep) -> None:
-        """It has asked."""
+        """Add a step that submitted a request."""
         self._waiting[run_id, node] = suspended
 
     def pop(self, run_id: str, node: int) -> SuspendedStep | None:
-        """The one that waits, if this process has it."""
+        """Remove and return a suspended step; None if this process does not have it."""
         return self._waiting.pop((run_id, node), None)
 
     def abort_run(self, run_id: str) -> None:
-        """The run has ended: nothing of it, and of its children, will be answered."""
+        """Abort the suspended steps of a run that ended, and of its children."""
         for key in list(self._waiting):
             if key[0] == run_id or key[0].startswith(f"{run_id}/"):
                 conversation = self._waiting.pop(key, None)

@@ -1,6 +1,6 @@
-"""Who wrote what when: values by name with all their versions, of which each reader sees those of its time.
+"""A map with all versions of its values (MVCC): a reader sees the values of its version.
 
-It only grows, so that a step's view of it is a number.  A reader in another thread sees a consistent past.
+It only grows, so a snapshot is a number, and readers in other threads see a consistent state.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from holdwater.model.values import Stored
 
 
 class VersionedMap:
-    """Versions by name.  Instants are given in rising order."""
+    """Versions of values by name, written in ascending order."""
 
     __slots__ = ("_versions",)
 
@@ -20,38 +20,38 @@ class VersionedMap:
         self._versions: dict[str, list[tuple[int, Stored | None]]] = {}
 
     def write(self, version: int, values: Mapping[str, Stored]) -> None:
-        """Write these values."""
+        """Write values at a version."""
         for name, value in values.items():
             self._versions.setdefault(name, []).append((version, value))
 
     def remove(self, version: int, names: Iterable[str]) -> None:
-        """From then on there are no such values."""
+        """Remove values at a version."""
         for name in names:
             self._versions.setdefault(name, []).append((version, None))
 
     def get(self, name: str, version: int) -> Stored | None:
-        """The latest version of that time; None if there is none."""
-        for written, value in reversed(self._versions.get(name, ())):  # whoever asks, asks for the latest, or nearly
+        """Return the latest value up to a version; None if there is none."""
+        for written, value in reversed(self._versions.get(name, ())):  # reads are of recent versions
             if written <= version:
                 return value
         return None
 
     def names(self) -> list[str]:
-        """All names there ever were, in the order in which they were first written."""
+        """Return all names ever written, in the order of their first writes."""
         return list(self._versions)
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A timeline as it was at an instant: it never changes."""
+    """The immutable state of a map at a version."""
 
     source: VersionedMap
     version: int
 
     def get(self, name: str) -> Stored | None:
-        """The value of that time."""
+        """Return the value of a name; None if there is none."""
         return self.source.get(name, self.version)
 
     def names(self) -> list[str]:
-        """Names that may have a value."""
+        """Return the names that may have a value."""
         return self.source.names()

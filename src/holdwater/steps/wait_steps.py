@@ -1,4 +1,4 @@
-"""Wait steps: how long, and until when."""
+"""Wait steps: computation of their wake-up instant."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from holdwater.steps.suspension import EngineRequest, RequestFn
 def execute_wait(
     step: WaitStep, context: WorkflowContext, submit_request: RequestFn, now: Callable[[], Micros], dry_run: bool
 ) -> StepResult:
-    """Sleep.  `now` tells the instant, microseconds since the epoch."""
+    """Wait.  `now`: returns the current instant, microseconds since the epoch."""
     if step.until is None:
         seconds = _duration_seconds(step, context)
         if seconds > 0 and not dry_run:

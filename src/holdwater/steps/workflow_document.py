@@ -1,4 +1,4 @@
-"""A workflow as a document: plain data, with functions by their dotted paths."""
+"""Workflows as documents: plain data, with functions by their dotted paths."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PLAIN_FIELDS: Final = {
 
 
 def workflow_to_dict(workflow: BaseWorkflow[Step]) -> dict[str, Any]:
-    """The document.  Raises WorkflowError for functions without a path."""
+    """Convert a workflow to a document.  Raises WorkflowError for functions without a path."""
     data: dict[str, Any] = {"name": workflow.name, "version": workflow.version}
     data.update({name: value for name in _OPTIONAL_FIELDS if (value := getattr(workflow, name))})
     data["steps"] = [_step_to_dict(step) for step in workflow.steps]
@@ -36,7 +36,7 @@ def workflow_to_dict(workflow: BaseWorkflow[Step]) -> dict[str, Any]:
 
 
 def workflow_from_dict(cls: type[W], data: Mapping[str, Any]) -> W:
-    """The workflow of a document.  Imports the modules its functions are in.  Raises WorkflowError."""
+    """Create a workflow from a document, importing the modules of its functions.  Raises WorkflowError."""
     try:
         steps = [_step_from_dict(cls, row) for row in data["steps"]]
         given = {name: data[name] for name in (*_OPTIONAL_FIELDS, "version") if name in data}
@@ -111,7 +111,7 @@ def _step_from_dict(workflow_class: type[BaseWorkflow[Step]], row: Mapping[str, 
             handler = _import_function(name, row["handler"])
             return Step.lambda_(name, handler, config, quality_thresholds=row.get("quality_thresholds"), **common)
         case StepType.PIPELINE:
-            if "params" not in row:  # a document may call the params so
+            if "params" not in row:  # a document may use this other name of the params
                 return Step.pipeline(name, _resolve_pipeline(name, row), config, **common)
             return Step.pipeline(name, _resolve_pipeline(name, row), row["params"], config=config, **common)
         case StepType.CHOICE:
