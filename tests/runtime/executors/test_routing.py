@@ -153,14 +153,12 @@ def test_a_runner_leaves_runs_alone_that_need_executors_of_others(
 
 
 def matches_by_regex(pattern: str, name: str) -> bool:
-    """The same by one regular expression."""
+    """The same by one regular expression, every segment of the name ended by `::`."""
     parts = [
-        "(?:[^:]+(?:::|$))*"
-        if one == "**"
-        else ".*".join(map(re.escape, one.split("*"))).replace(".*", "[^:]*") + "(?:::|$)"
+        "(?:[^:]+::)*" if one == "**" else ".*".join(map(re.escape, one.split("*"))).replace(".*", "[^:]*") + "::"
         for one in pattern.split("::")
     ]
-    return re.fullmatch("".join(parts), name) is not None
+    return re.fullmatch("".join(parts), name + "::") is not None
 
 
 words = st.text("ab*", min_size=1, max_size=4).filter(lambda text: "**" not in text)
