@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from holdwater.runners.tasks.default_runner import DefaultRunner, WorkflowHandle
     from holdwater.runners.tasks.results import PipelineResult
     from holdwater.runs.pauses import Pause
+    from holdwater.runtime.future import Future
 
-POLL_SECONDS: Final = 0.2
+MIN_RENDER_INTERVAL_SECONDS: Final = 0.05
+IDLE_SECONDS: Final = 0.2
+"""between looks at functions that end after their run has paused, which nothing announces"""
 WAIT_PER_RENDER_TIME: Final = 5
 """a look at a large run takes time: wait this many times as long before the next"""
 MAX_VALUE_CHARS: Final = 100
@@ -144,7 +147,7 @@ def watch_run(handle: WorkflowHandle, view: ProgressView) -> PipelineResult:
         result = _watch_until_idle(handle, view)
         if result.status != "Paused" or not _is_executing_here(handle):
             return result
-        time.sleep(POLL_SECONDS)
+        time.sleep(IDLE_SECONDS)
 
 
 def _is_executing_here(handle: WorkflowHandle) -> bool:
@@ -166,12 +169,17 @@ def _watch_until_idle(handle: WorkflowHandle, view: ProgressView) -> PipelineRes
     # A thread waits for the end, so that the end is seen at once and this one can be interrupted.
     waiter = _ResultWaiter(handle)
     waiter.start()
-    pause_seconds = 0.0
-    while not waiter.finished.wait(pause_seconds):
+    for step in handle.events().steps():
         began = time.monotonic()
         with contextlib.suppress(StoreUnavailable):  # the runner goes on trying, and so does this view
             view.show(handle.info())
-        pause_seconds = max(POLL_SECONDS, WAIT_PER_RENDER_TIME * (time.monotonic() - began))
+        if step.change is None or waiter.finished.is_set():
+            break
+        waiter.wake(step.change)
+        step.change.wait(min(step.wait_seconds, view.refresh_seconds))
+        pause_seconds = max(MIN_RENDER_INTERVAL_SECONDS, WAIT_PER_RENDER_TIME * (time.monotonic() - began))
+        if waiter.finished.wait(pause_seconds):
+            break
     result = waiter.result()
     view.show(result)
     return result
@@ -185,6 +193,7 @@ class _ResultWaiter:
         self._handle = handle
         self._result: PipelineResult | None = None
         self._error: BaseException | None = None
+        self._to_wake: Future[None] | None = None
 
     def start(self) -> None:
         threading.Thread(target=self._wait_for_result, name="holdwater-follow", daemon=True).start()
@@ -195,8 +204,17 @@ class _ResultWaiter:
         except BaseException as error:  # noqa: BLE001 - raised again where somebody looks at it
             self._error = error
         self.finished.set()
+        if self._to_wake is not None:
+            self._to_wake.set_result(None)
+
+    def wake(self, change: Future[None]) -> None:
+        """Set this, too, when the run has ended or waits for a person."""
+        self._to_wake = change
+        if self.finished.is_set():
+            change.set_result(None)
 
     def result(self) -> PipelineResult:
+        self.finished.wait()
         if self._result is None:
             raise self._error or AssertionError
         return self._result

@@ -42,7 +42,12 @@ _RESERVED_LINES: Final = 7
 
 
 class ProgressView(Protocol):
-    """Shows a run as it goes on."""
+    """Shows a run as it goes on.
+
+    `refresh_seconds`: the time after which it is to be shown again although nothing was recorded.
+    """
+
+    refresh_seconds: float
 
     def __enter__(self) -> ProgressView: ...
 
@@ -64,6 +69,8 @@ def choose_view() -> ProgressView:
 
 class SilentView:
     """For programs: nothing until the end."""
+
+    refresh_seconds = 10.0
 
     def __enter__(self) -> SilentView:
         return self
@@ -100,7 +107,9 @@ class LineView(SilentView):
 
 
 class TableView:
-    """For a terminal: a table, redrawn in its place."""
+    """For a terminal: a table, redrawn in its place; durations go on."""
+
+    refresh_seconds = 0.5
 
     def __init__(self) -> None:
         from rich.console import Console

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from holdwater.errors import InvalidArgument, StoreUnavailable, StoreUnusable
@@ -21,6 +22,18 @@ LONGEST_WAIT_SECONDS: Final = 10.0
 """the question is put again after so long; it is remembered three times as long"""
 UNTOLD_WAIT_SECONDS: Final = 1.0
 """between looks at the journal where the store has no channel"""
+
+
+@dataclass(frozen=True, slots=True)
+class FollowStep:
+    """The events of one look at a run.  `change`: set when there may be more, None if the run has ended.
+
+    `wait_seconds`: the time after which to look again all the same.
+    """
+
+    events: list[RunEvent]
+    change: Future[None] | None
+    wait_seconds: float
 
 
 class RunFollower:
@@ -52,25 +65,24 @@ class RunFollower:
         )
 
     def __iter__(self) -> Iterator[RunEvent]:
-        for events, change, patience_seconds in self._advance():
-            yield from events
-            if change is not None:
-                change.wait(patience_seconds)
+        for step in self.steps():
+            yield from step.events
+            if step.change is not None:
+                step.change.wait(step.wait_seconds)
 
     async def __aiter__(self) -> AsyncIterator[RunEvent]:
         import asyncio
 
-        steps = self._advance()
+        steps = self.steps()
         while (step := await asyncio.to_thread(next, steps, None)) is not None:
-            events, change, patience_seconds = step
-            for event in events:
+            for event in step.events:
                 yield event
-            if change is not None:
+            if step.change is not None:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(wrap_future(change), patience_seconds)
+                    await asyncio.wait_for(wrap_future(step.change), step.wait_seconds)
 
-    def _advance(self) -> Iterator[tuple[list[RunEvent], Future[None] | None, float]]:
-        """Events, and what to wait for before the next ones, at most so many seconds; None: the run has ended."""
+    def steps(self) -> Iterator[FollowStep]:
+        """Every look at the run: the waiting in between is the caller's."""
         waits = iter(self._waits)
         told_at = -self._longest_wait
         while True:
@@ -88,9 +100,9 @@ class RunFollower:
                 ended = False
             try:
                 if ended:
-                    yield events, None, 0.0
+                    yield FollowStep(events, None, 0.0)
                     return
-                yield events, change, next(waits, self._longest_wait)
+                yield FollowStep(events, change, next(waits, self._longest_wait))
             finally:
                 self._watchers.discard(self._run_id, change)
             if change.done:

@@ -1,0 +1,53 @@
+"""`holdwater runs follow`: the events of a run, whoever executes it, to its end."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from tests.cli.conftest import Shell
+
+
+def test_a_run_of_another_process_is_followed_to_its_end(shell: Shell) -> None:
+    executing = shell.start("run", "flows:waits")
+    shell.wait_until(lambda: (shell.home / "blocked").exists(), executing)
+    following = shell.start("runs", "follow", "@last", "--json")
+    assert following.stdout is not None
+    seen = [json.loads(following.stdout.readline())]
+    (shell.home / "go").touch()
+    seen += map(json.loads, following.stdout)
+    assert (following.wait(60), executing.wait(60)) == (0, 0)
+    names = [(event["type"], event.get("node")) for event in seen if event["type"] != "task_marked_ready"]
+    assert names == [
+        ("workflow_started", None),
+        ("task_started", "one"),
+        ("task_completed", "one"),
+        ("task_started", "two"),
+        ("task_completed", "two"),
+        ("task_started", "three"),
+        ("task_completed", "three"),
+        ("workflow_completed", None),
+    ]
+
+
+def test_lines_say_what_happened_and_where_to_go_on(shell: Shell) -> None:
+    shell("run", "flows:fails")
+    whole = shell("runs", "follow", "@last")
+    assert whole.returncode == 0, whole.stderr
+    lines = whole.stdout.splitlines()
+    failed = next(k for k, line in enumerate(lines) if "task_failed" in line)
+    assert re.match(
+        r"\d+\.\d+ +\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ  task_failed +broken  ValueError: no \[red\]luck", lines[failed]
+    )
+    assert "\x1b" not in whole.stdout
+    place = lines[failed].split()[0]
+    assert shell("runs", "follow", "@last", "--after", place).stdout.splitlines() == lines[failed + 1 :]
+    seq = int(place.partition(".")[0])
+    later = [line for line in lines if int(line.partition(".")[0]) > seq]
+    assert shell("runs", "follow", "@last", "--after", str(seq)).stdout.splitlines() == later
+
+
+def test_what_is_no_place_and_no_run(shell: Shell) -> None:
+    shell("run", "flows:sums")
+    assert shell("runs", "follow", "@last", "--after", "x").returncode == 2
+    assert shell("runs", "follow", "ffffffff").returncode == 3
