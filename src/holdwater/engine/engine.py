@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, cast
 
 from holdwater.engine import forking
 from holdwater.engine.children import ChildRunStarter
-from holdwater.engine.run_observer import RunObserver
+from holdwater.engine.event_publisher import EventPublisher
 from holdwater.errors import (
     AnswerError,
     HoldwaterError,
@@ -110,8 +110,8 @@ class Engine:
                 self._new_run_row,
                 self._on_driver_stopped,
             )
-            self._observer = RunObserver(event_processors, self.driver.error_log.add) if event_processors else None
-            self.driver.observer = self._observer
+            self._publisher = EventPublisher(event_processors, self.driver.error_log.add) if event_processors else None
+            self.driver.observer = self._publisher
             self.driver.child_starter = ChildRunStarter(self.resolve_workflow, self.driver.start_child_call, to_result)
             self.driver.start()
         except BaseException:
@@ -133,8 +133,8 @@ class Engine:
         self.driver.close(drain_seconds, wait=wait)
 
     def _on_driver_stopped(self) -> None:
-        if self._observer is not None:
-            self._observer.close()
+        if self._publisher is not None:
+            self._publisher.close()
         self.store.close()
         _OPEN_ENGINES.discard(self)
 
@@ -201,8 +201,8 @@ class Engine:
 
     def _note_caller(self, run_id: str) -> None:
         """The context of this call is that of the run, for event processors."""
-        if self._observer is not None:
-            self._observer.note_caller(run_id)
+        if self._publisher is not None:
+            self._publisher.note_caller(run_id)
 
     def resolve_workflow(self, workflow: str, inputs: Any) -> tuple[WorkflowDefinition, dict[str, Any]]:
         """A workflow, and inputs as its cells.  Raises WorkflowNotFound, EncodingError, RunnerClosed."""
@@ -256,8 +256,8 @@ class Engine:
 
     def _after_delivery(self, run: ActiveRun, at_most_seconds: float = math.inf) -> ActiveRun:
         """The run, when event processors have heard of all it has come to."""
-        if self._observer is not None:
-            self._observer.delivered().wait(at_most_seconds)
+        if self._publisher is not None:
+            self._publisher.delivered().wait(at_most_seconds)
         return run
 
     async def wait_for_run_async(self, run_id: str) -> ActiveRun:
@@ -272,13 +272,13 @@ class Engine:
             await wrap_future(future)
             found = future.result()
             if found is not None and found.machine.ended:
-                if self._observer is not None:
-                    await wrap_future(self._observer.delivered())
+                if self._publisher is not None:
+                    await wrap_future(self._publisher.delivered())
                 return found
             try:
                 if (await asyncio.to_thread(self.get_run_row, run_id)).status != "running":
-                    if self._observer is not None:
-                        await wrap_future(self._observer.delivered())
+                    if self._publisher is not None:
+                        await wrap_future(self._publisher.delivered())
                     return await asyncio.to_thread(self.load_run, run_id)
                 answers = True
             except StoreUnusable:

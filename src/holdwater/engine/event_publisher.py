@@ -46,7 +46,7 @@ class _ObservedRun:
         self.translator.forget_open()
 
 
-class RunObserver:
+class EventPublisher:
     """Hands events to processors, in a thread of its own: a slow processor holds up functions, never the engine.
 
     A function starts when the processors have heard that it does.  `report`: called with each failure of a processor.
