@@ -9,7 +9,7 @@ from holdwater.kernel import CompiledPlan, Machine, compile_plan
 from holdwater.model.commands import Execute
 from holdwater.model.events import Started, Succeeded
 from holdwater.model.plan import Plan, PlanNode, Read
-from holdwater.model.rules import After, AllOf, Open
+from holdwater.model.rules import After, AllOf, GateOpen
 
 
 def chain(n: int) -> Plan:
@@ -28,7 +28,7 @@ def fan(n: int) -> Plan:
 
 
 def loop(turns: int) -> Plan:
-    step = PlanNode("step", ready=Open("gate", "step"), reads=(Read("x", ("x",)),), writes=("x",), gates=("gate",))
+    step = PlanNode("step", ready=GateOpen("gate", "step"), reads=(Read("x", ("x",)),), writes=("x",), gates=("gate",))
     gate = PlanNode("gate", reads=(Read("x", ("x",)),), targets=("step", "END"))
     return Plan("loop", (step, gate), style="graphs", inputs=("x",), max_iterations=2 * turns + 10)
 
@@ -39,7 +39,7 @@ def drive(compiled_plan: CompiledPlan, turns: int) -> int:
     machine.apply(Started(dict.fromkeys(compiled_plan.plan.inputs, 0)))
     nodes, calls = compiled_plan.plan.nodes, 0
     while machine.status == "running":
-        for c in machine.take():
+        for c in machine.take_commands():
             assert isinstance(c, Execute)
             calls += 1
             if nodes[c.node].targets:

@@ -310,7 +310,7 @@ def test_a_run_that_keeps_changing_is_counted_as_unstable(
     book = at_home("killed")
     book.execute("DELETE FROM work")
     store = open_store(f"sqlite:///{shell.home}/holdwater.db?mode=ro")
-    real, looks = store.run, iter(range(1_000_000))
+    real, looks = store.get_run, iter(range(1_000_000))
 
     def restless(run_id: str) -> RunRow | None:
         row = real(run_id)
@@ -318,7 +318,7 @@ def test_a_run_that_keeps_changing_is_counted_as_unstable(
             row.deadline_at = Micros(next(looks))
         return row
 
-    store.run = restless  # type: ignore[method-assign]
+    store.get_run = restless  # type: ignore[method-assign]
     checker = StoreChecker(store, wall_now)
     assert list(checker.find_violations()) == []
     assert (checker.counts.runs, checker.counts.unstable) == (1, 1)

@@ -70,7 +70,7 @@ def test_attempts_left() -> None:
 def test_conditions(condition: RetryCondition, covered: list[bool]) -> None:
     policy = RetryPolicy.builder().retry_condition(RetryCondition.never()).retry_condition(condition).build()
     errors = ValueError("no"), TimeoutError("no"), OSError("file temporarily locked")
-    assert [policy.covers(error, type(error).__name__, f"{error}") for error in errors] == covered
+    assert [policy.is_retryable(error, type(error).__name__, f"{error}") for error in errors] == covered
 
 
 @pytest.mark.parametrize(

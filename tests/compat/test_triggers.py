@@ -39,7 +39,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeClock]:
     made = FakeClock(START)
     monkeypatch.setattr(holdwater.engine.engine, "SystemClock", lambda: made)
     yield made
-    for known in triggers.all():
+    for known in triggers.list_triggers():
         triggers.unregister(known.name)
     for name in [*room._cron_triggers, *[name for _, name in room._pending_bindings]]:
         room.unregister(name)
@@ -110,7 +110,7 @@ def test_its_name(module: Module) -> None:
     scope = module(workflow("w") + trigger("t", "name='inbox', poll_interval='500ms'"))
     found = triggers.find("inbox")
     assert found is not None
-    assert (found.workflow, found.poll_us, triggers.find("t")) == ("w", 500_000, None)
+    assert (found.workflow, found.poll_interval_us, triggers.find("t")) == ("w", 500_000, None)
     assert found.function is scope["t"]
 
 
@@ -123,7 +123,7 @@ def test_another_modules_workflow_is_not_meant(module: Module, ran: ContextRecor
         cloaca.DefaultRunner(url).shutdown()
     assert len(told) == 1
     module(workflow("ours"))
-    assert [found.workflow for found in triggers.all()] == ["ours"]
+    assert [found.workflow for found in triggers.list_triggers()] == ["ours"]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         cloaca.DefaultRunner(url).shutdown()
@@ -204,4 +204,4 @@ def test_what_makes_no_sense(case: str, module: Module) -> None:
     with pytest.raises(holdwater.ScheduleError, match=says) as caught:
         module(source)
     assert isinstance(caught.value, ValueError)
-    assert (triggers.all(), room._cron_triggers, room._pending_bindings) == ([], {}, {})
+    assert (triggers.list_triggers(), room._cron_triggers, room._pending_bindings) == ([], {}, {})

@@ -179,7 +179,7 @@ def completed_items(url: str) -> set[str]:
     found = set()
     for run in store.iter_runs():
         if run.parent_id is not None:
-            entries = [entry for row in store.journal(run.id) for entry in json.loads(row.entries)]
+            entries = [entry for row in store.read_journal(run.id) for entry in json.loads(row.entries)]
             if any(entry[0] == "succeeded" for entry in entries):
                 found.add(str(entries[0][1]["x"]))
     store.close()
@@ -218,7 +218,7 @@ def test_a_wait_goes_on_where_a_killed_process_slept(tmp_path: Path) -> None:
         )
         resumed.start()
         try:
-            while not [row for row in store.work("the-run") if row.owner is not None]:
+            while not [row for row in store.work_of_run("the-run") if row.owner is not None]:
                 poll_pause()
             assert calls == []
             assert sleeps_until(store) == until
@@ -233,7 +233,7 @@ def test_a_wait_goes_on_where_a_killed_process_slept(tmp_path: Path) -> None:
 
 def sleeps_until(store: object) -> int | None:
     """The one instant until which the run has ever slept, as recorded."""
-    entries = [entry for row in store.journal("the-run") for entry in json.loads(row.entries)]  # type: ignore[attr-defined]
+    entries = [entry for row in store.read_journal("the-run") for entry in json.loads(row.entries)]  # type: ignore[attr-defined]
     instants = [entry[-1] for entry in entries if entry[0] == "deferred"]
     assert len(instants) <= 1
     return instants[0] if instants else None

@@ -50,9 +50,9 @@ class RunStorage:
         store = CheckpointedStore(self._open_port())
         try:
             port = store._backend
-            runs = [run for run_id in (RUN, *port.find_descendants(RUN)) if (run := store.run(run_id)) is not None]
-            plans = [(run.structure, json.dumps(store.plan(run.structure))) for run in runs]
-            rows = [(run.id, run.structure, None, row.entries) for run in runs for row in store.journal(run.id)]
+            runs = [run for run_id in (RUN, *port.find_descendants(RUN)) if (run := store.get_run(run_id)) is not None]
+            plans = [(run.structure, json.dumps(store.get_plan(run.structure))) for run in runs]
+            rows = [(run.id, run.structure, None, row.entries) for run in runs for row in store.read_journal(run.id)]
             return count_recorded_ends(plans, rows)
         finally:
             store.close()

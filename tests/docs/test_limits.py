@@ -22,14 +22,14 @@ def row(first: str) -> str:
 
 def test_fixed_limits() -> None:
     assert f"{context.MAX_CONTEXT_BYTES >> 20} MiB" in row("context of a run")
-    assert f"{validation.LONGEST_NAME_BYTES} bytes" in row("name of a workflow")
-    assert f"{validation.LONGEST_KEY_BYTES} bytes" in row("idempotency key")
-    assert f"{validation.LONGEST_REASON_BYTES} bytes" in row("reason of a cancel")
-    assert f"{validation.LONGEST_SECONDS:.0f} s" in row("any duration")
+    assert f"{validation.MAX_NAME_BYTES} bytes" in row("name of a workflow")
+    assert f"{validation.MAX_IDEMPOTENCY_KEY_BYTES} bytes" in row("idempotency key")
+    assert f"{validation.MAX_REASON_BYTES} bytes" in row("reason of a cancel")
+    assert f"{validation.MAX_SECONDS:.0f} s" in row("any duration")
     assert f"{tag.MAX_DEPTH} levels" in row("nesting")
-    assert f"{error_report.TRACEBACK_LIMIT_CHARS} characters" in row("traceback")
-    assert f"{error_report.MESSAGE_LIMIT_CHARS} characters" in row("message of an error")
-    assert f"{error_report.TEXT_LIMIT_CHARS} characters" in row("text of an error")
+    assert f"{error_report.MAX_TRACEBACK_CHARS} characters" in row("traceback")
+    assert f"{error_report.MAX_MESSAGE_CHARS} characters" in row("message of an error")
+    assert f"{error_report.MAX_TEXT_CHARS} characters" in row("text of an error")
     assert f"{calendar.MAX_EXPRESSION_CHARS} characters" in row("cron expression")
 
 

@@ -28,7 +28,7 @@ class FakeClock:
     def now(self) -> Micros:
         return self._now
 
-    def at_least(self) -> Micros:
+    def earliest_now(self) -> Micros:
         return self._now
 
     def seconds_until(self, instant: Micros) -> float | None:
@@ -40,9 +40,9 @@ class FakeClock:
     def adjust(self, sample: ClockSample | None) -> int:
         return 0
 
-    def on_jump(self, wake: Callable[[], None]) -> None:
+    def on_jump(self, callback: Callable[[], None]) -> None:
         with self._lock:
-            self._on_jump_callbacks.append(wake)
+            self._on_jump_callbacks.append(callback)
 
     def set(self, instant: str | int) -> None:
         """Jump there."""

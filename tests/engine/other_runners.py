@@ -27,7 +27,7 @@ def wait_for_two_renewals(url: str, run_id: str) -> None:
     end = SystemClock().monotonic() + int(SAFETY_SECONDS * 1e6)
     while len(seen) < 3:
         assert SystemClock().monotonic() < end, "nobody renews it"
-        seen |= {row.lease_until for row in store.work(run_id)}
+        seen |= {row.lease_until for row in store.work_of_run(run_id)}
         threading.Event().wait(0.05)  # nobody tells of it
     store.close()
 

@@ -142,14 +142,14 @@ def submit_until_accepted(runner: DefaultRunner, name: str, key: str | None) -> 
 
 
 def obey_commands(runner: DefaultRunner) -> None:
-    renew, free = runner._engine.store.renew, threading.Event()
+    renew, free = runner._engine.store.renew_leases, threading.Event()
     free.set()
 
     def held(owner: str, lease_until: int) -> None:
         free.wait()
         renew(owner, Micros(lease_until))
 
-    runner._engine.store.renew = held  # type: ignore[method-assign]
+    runner._engine.store.renew_leases = held  # type: ignore[method-assign]
     print_line("ready")
     for line in sys.stdin:
         match line.split():

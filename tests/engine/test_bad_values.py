@@ -165,12 +165,12 @@ def test_what_a_policy_compares_can_be_compared(given: dict[str, Any]) -> None:
     assert_rejected(lambda: RetryPolicy(**given), given)
 
 
-@pytest.mark.parametrize("factor", [1e300, validation.LONGEST_SECONDS, 0, 1])
+@pytest.mark.parametrize("factor", [1e300, validation.MAX_SECONDS, 0, 1])
 def test_a_delay_is_never_more_than_the_longest(factor: float) -> None:
-    if factor > validation.LONGEST_SECONDS:
+    if factor > validation.MAX_SECONDS:
         return assert_rejected(lambda: RetryPolicy(factor=factor), factor)
-    policy = RetryPolicy(max_attempts=100, factor=factor, multiplier=validation.LONGEST_SECONDS, max_delay=7)
-    assert all(0 <= policy.delay(n) <= 7 for n in (1, 2, 60, 1000))
+    policy = RetryPolicy(max_attempts=100, factor=factor, multiplier=validation.MAX_SECONDS, max_delay=7)
+    assert all(0 <= policy.delay_seconds(n) <= 7 for n in (1, 2, 60, 1000))
     return None
 
 
@@ -304,20 +304,20 @@ def longest(size: int) -> str:
 def test_what_is_accepted_on_one_database_is_accepted_on_all(
     kind: str, define: Define, migrated_schema: Callable[[], str]
 ) -> None:
-    name = longest(validation.LONGEST_NAME_BYTES)
-    key = longest(validation.LONGEST_KEY_BYTES - 4) + "\U0001f600"
-    define(name, (longest(validation.LONGEST_NAME_BYTES - 1), lambda context: None, {}))
+    name = longest(validation.MAX_NAME_BYTES)
+    key = longest(validation.MAX_IDEMPOTENCY_KEY_BYTES - 4) + "\U0001f600"
+    define(name, (longest(validation.MAX_NAME_BYTES - 1), lambda context: None, {}))
     place = {"sqlite": "sqlite:///:memory:", "memory": "memory://"}.get(kind) or migrated_schema()
     with DefaultRunner(place) as runner:
         handle = runner.submit(name, idempotency_key=key)
         assert handle.result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
         assert runner.submit(name, idempotency_key=key).run_id == handle.run_id
-        schedule = runner.register_cron_workflow(name, "0 0 1 1 *", name=longest(validation.LONGEST_NAME_BYTES))
+        schedule = runner.register_cron_workflow(name, "0 0 1 1 *", name=longest(validation.MAX_NAME_BYTES))
         assert runner.get_cron_schedule(schedule)["workflow_name"] == name
         failing = define("fails", ("a", lambda context: 1 / 0, {}))
         failed = runner.submit(failing)
         assert failed.result(SIGNAL_TIMEOUT_SECONDS).status == "Failed"
-        failed.retry("é" * (validation.LONGEST_REASON_BYTES // 2))
+        failed.retry("é" * (validation.MAX_REASON_BYTES // 2))
         assert failed.result(SIGNAL_TIMEOUT_SECONDS).status == "Failed"
 
 

@@ -165,7 +165,7 @@ def test_a_structure_nobody_here_has_waits_for_whoever_has_it(
     registry.unregister("w")
     fork = runner.fork(source.run_id, "second", context={"x": 3})
     assert fork.status == "Running"
-    assert runner._engine.store.work(fork.run_id)[0].owner is None
+    assert runner._engine.store.work_of_run(fork.run_id)[0].owner is None
     assert has_no_violations(runner)
     define("w", *chain(bench))
     assert fork.result(SIGNAL_TIMEOUT_SECONDS).final_context["double"] == 6
@@ -191,7 +191,7 @@ def tamper_with_journal(
         head: RunRow = run.row
         head.seq = len(run.unsaved_entries)
         now = engine.clock.now()
-        node = run.compiled_plan.index["third"]
+        node = run.compiled_plan.node_index["third"]
         work = [WorkRow(head.id, node, 1, "execute", "nobody's", now)]
         plan = run.compiled_plan.plan.to_data()
         engine.store.commit([RunUpdate(head, 0, [encode(e) for e in run.unsaved_entries], now, True, plan, work)])
@@ -244,7 +244,7 @@ def test_a_stranger_forks_what_it_cannot_execute(define: Define, bench: FlakyTas
         born, _ = stranger.fork(row.id, "second", Context({"x": 9}), ())
         run = own.wait_for_run(born.id, SIGNAL_TIMEOUT_SECONDS)
         assert run.stored_outputs()["double"].text == "18"
-        assert run.row.code == registry.get("w").code
+        assert run.row.code == registry.get("w").code_fingerprint
     finally:
         stranger.close(1.0)
         own.close(1.0)

@@ -132,10 +132,10 @@ def test_a_reader_notices_too(path: Path, define: Define) -> None:
     with DefaultRunner(f"sqlite:///{path}") as runner:
         runner.execute("ok")
     with closing(open_store(f"sqlite:///{path}?mode=ro")) as reader:
-        assert len(reader.runs(RunFilter())) == 1
+        assert len(reader.list_runs(RunFilter())) == 1
         restore_a_backup(path)
         with pytest.raises(StoreReplaced):
-            reader.runs(RunFilter())
+            reader.list_runs(RunFilter())
 
 
 def test_a_deleted_file_is_not_made_again_by_a_connection_that_is_opened_anew(path: Path, define: Define) -> None:

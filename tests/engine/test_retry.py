@@ -183,7 +183,7 @@ class ManualClock:
     def monotonic(self) -> MonotonicMicros:
         return MonotonicMicros(self.now_us)
 
-    def at_least(self) -> Micros:
+    def earliest_now(self) -> Micros:
         return self.now_us
 
     def adjust(self, sample: ClockSample | None) -> int:
@@ -282,7 +282,7 @@ def test_a_mended_body_is_what_runs_and_the_head_says_so(
     assert result.final_context["mended"] is True
     assert bench.ran == ["a", "b"]
     program = registry.get("w")
-    assert result.summary.code_version == program.code != first.summary.code_version
+    assert result.summary.code_version == program.code_fingerprint != first.summary.code_version
     assert result.summary.workflow_version == program.plan.structure == first.summary.workflow_version
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from holdwater.model.rules import AllOf, AnyOf, Value
+from holdwater.model.rules import AllOf, AnyOf, ValuePredicate
 from tests.kernel.styles.graphs import END, Ask, Fan, Fn, Gate, Interrupt, graph
 from tests.kernel.styles.program import Call, Children, Later, Program, Question, Retry, results
 from tests.kernel.styles.steps import Choice, Jump, Map, Step, Wait, steps
@@ -23,21 +23,21 @@ class Case:
 # -- bodies of tasks
 
 
-def put(**given: Any) -> TaskBody:
-    return lambda context, call: context.update(given)
+def put(**values: Any) -> TaskBody:
+    return lambda context, call: context.update(values)
 
 
 def boom(context: Any, call: Call) -> None:
     raise ValueError("boom")
 
 
-def flaky(failures: int, **given: Any) -> TaskBody:
+def flaky(failures: int, **values: Any) -> TaskBody:
     """Fails on its first attempts: a function of the attempt, so that a crash does not count."""
 
     def body(context: Context, call: Call) -> None:
         if call.attempt <= failures:
             raise ConnectionError(f"attempt {call.attempt}")
-        context.update(given)
+        context.update(values)
 
     return body
 
@@ -91,12 +91,12 @@ def _rules(first: TaskBody) -> Program:
         "rules",
         [
             Task("a", first),
-            Task("big", put(big=1), ("a",), Value("a", "greater_than", 5)),
+            Task("big", put(big=1), ("a",), ValuePredicate("a", "greater_than", 5)),
             Task("after_big", put(after=1), ("big",)),
-            Task("alarm", put(alarm=1), ("a", "big"), AnyOf((failed("a"), Value("a", "less_than", 0)))),
-            Task("quiet", put(quiet=1), ("a",), none_of(failed("a"), Value("a", "equals", 9))),
+            Task("alarm", put(alarm=1), ("a", "big"), AnyOf((failed("a"), ValuePredicate("a", "less_than", 0)))),
+            Task("quiet", put(quiet=1), ("a",), none_of(failed("a"), ValuePredicate("a", "equals", 9))),
             Task("tidy", put(tidy=1), ("alarm", "quiet"), AllOf()),
-            Task("sure", put(sure=1), ("a",), AllOf((succeeded("a"), Value("a", "exists")))),
+            Task("sure", put(sure=1), ("a",), AllOf((succeeded("a"), ValuePredicate("a", "exists")))),
             Task("cut1", put(cut=1), ("a",)),
             Task("cut2", put(cut=2), ("cut1",)),
             Task("rescue", put(rescue=1), ("cut2",), skipped("cut2")),
@@ -170,7 +170,7 @@ def _batch(**kw: Any) -> Program:
             Step("list", lambda v, c: list(range(v["given"]))),
             Step("doze", doze),
             Choice("many", lambda v: bool(v["given"] > 2), "map", "one", "tell"),
-            Map("map", Children(lambda v: [{"n": n} for n in v["out"]["list"]], double, results, width=2)),
+            Map("map", Children(lambda v: [{"n": n} for n in v["out"]["list"]], double, results, max_concurrency=2)),
             Step("more", lambda v, c: Jump(sum(v["out"]["map"]), "tell")),
             Step("one", lambda v, c: "one"),
             Step("two", lambda v, c: "two"),
@@ -185,25 +185,25 @@ def _batch(**kw: Any) -> Program:
 # -- graphs
 
 
-def double(given: Any, life: int) -> Any:
+def double(inputs: Any, start_count: int) -> Any:
     """A child's whole work."""
-    return 2 * given["n"]
+    return 2 * inputs["n"]
 
 
-def odd_ones_fail(given: Any, life: int) -> Any:
-    if given["n"] % 2:
-        raise ValueError(f"{given['n']} is odd")
-    return given["n"]
+def odd_ones_fail(inputs: Any, start_count: int) -> Any:
+    if inputs["n"] % 2:
+        raise ValueError(f"{inputs['n']} is odd")
+    return inputs["n"]
 
 
-def told(outcomes: Any) -> list[Any]:
+def told(child_results: Any) -> list[Any]:
     """What became of each, failures too."""
-    return [None if o is None else o.values["result"] if o.status == "completed" else o.error for o in outcomes]
+    return [None if o is None else o.values["result"] if o.status == "completed" else o.error for o in child_results]
 
 
 def _spread(count: int, children: Children | None = None, **kw: Any) -> Program:
     """A fan between two functions, with another one beside it."""
-    children = children or Children(lambda n: [{"n": n + k} for k in range(count)], double, results, width=2)
+    children = children or Children(lambda n: [{"n": n + k} for k in range(count)], double, results, max_concurrency=2)
     return graph(
         "spread",
         [
@@ -357,16 +357,16 @@ def _talk() -> Program:
 
 def _retry_in_loop() -> Program:
     program = _refine()
-    score = program.compiled_plan.index["score"]
+    score = program.compiled_plan.node_index["score"]
 
     def shaky(call: Call) -> Any:
         if call.attempt < 3:
             raise ConnectionError("again")
-        body = program.bodies[score]
+        body = program.functions[score]
         assert body is not None
         return body(call)
 
-    bodies = tuple(shaky if i == score else b for i, b in enumerate(program.bodies))
+    bodies = tuple(shaky if i == score else b for i, b in enumerate(program.functions))
     return Program(program.plan, bodies, program.view, program.outputs, retries={"score": Retry(5, 1.0)})
 
 
@@ -392,12 +392,12 @@ CASES: dict[str, Case] = {
     "graphs: fan": Case(_spread(5), {"x": 1}),
     "graphs: fan with nobody": Case(_spread(0), {"x": 1}),
     "graphs: fan that tells failures": Case(
-        _spread(5, Children(lambda n: [{"n": n + k} for k in range(5)], odd_ones_fail, told, stop=False)), {"x": 1}
+        _spread(5, Children(lambda n: [{"n": n + k} for k in range(5)], odd_ones_fail, told, fail_fast=False)), {"x": 1}
     ),
     "graphs: fan that fails": Case(
         _spread(
             4,
-            Children(lambda n: [{"n": n + k} for k in range(4)], odd_ones_fail, results, width=3),
+            Children(lambda n: [{"n": n + k} for k in range(4)], odd_ones_fail, results, max_concurrency=3),
             retry=Retry(2, 3.0),
             on_error="fail",
         ),

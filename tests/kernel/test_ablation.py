@@ -22,8 +22,8 @@ def _outcomes(case: Case, crash: float = 0.1) -> set[str]:
     found = set()
     for seed in range(SCHEDULES):
         try:
-            chaos = Chaos(case.program, case.inputs, case.answers, seed=seed, crash=crash)
-            found.add(json.dumps(outcome(case.program, chaos.go())))
+            chaos = Chaos(case.program, case.inputs, case.answers, seed=seed, crash_probability=crash)
+            found.add(json.dumps(outcome(case.program, chaos.run_to_end())))
         except (AssertionError, KeyError) as error:
             found.add(type(error).__name__)
     return found
@@ -35,7 +35,7 @@ def test_without_the_barrier(monkeypatch: pytest.MonkeyPatch) -> None:
     superstep = supersteps.start_superstep
 
     def finish_at_once(m: Machine, loop: Loop, node: int, values: Any, decision: Any) -> None:
-        m.state[node] = "succeeded"
+        m.node_states[node] = "succeeded"
         r = m.supersteps[loop.unit]
         r.remaining -= 1
         r.issued_nodes = [node]
@@ -96,12 +96,12 @@ def test_with_inputs_from_more_than_the_ancestors() -> None:
 def test_with_skips_that_hide_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     """`cut` is not `skipped`: a chain behind a failure would run again one step further on."""
     case = CASES["tasks: rules, failed"]
-    cut2 = case.program.compiled_plan.index["cut2"]
-    assert Chaos(case.program, case.inputs).go().state[cut2] == "upstream_failed"
+    cut2 = case.program.compiled_plan.node_index["cut2"]
+    assert Chaos(case.program, case.inputs).run_to_end().node_states[cut2] == "upstream_failed"
     plan = case.program.plan
-    forgetful = replace(plan, nodes=tuple(replace(n, otherwise="skipped") for n in plan.nodes))
-    m = Chaos(replace(case.program, plan=forgetful), case.inputs).go()
-    assert m.state[cut2] == "succeeded"
+    forgetful = replace(plan, nodes=tuple(replace(n, outcome_if_not_run="skipped") for n in plan.nodes))
+    m = Chaos(replace(case.program, plan=forgetful), case.inputs).run_to_end()
+    assert m.node_states[cut2] == "succeeded"
 
 
 def test_without_the_order_of_gates(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,12 +17,12 @@ from holdwater.model.rules import (
     After,
     AllOf,
     AnyOf,
+    GateOpen,
     HasRun,
     Not,
-    Open,
     Rule,
-    Value,
-    holds,
+    ValuePredicate,
+    evaluate_predicate,
 )
 from holdwater.model.time import Micros
 from tests.kernel.drivers import Chaos, run
@@ -36,20 +36,24 @@ from tests.suite.effort import property_test
 def _agree(program: Program, inputs: dict[str, Any], seed: int) -> None:
     plan = program.plan
     reference = Reference(plan, inputs, _work(program), _truth(program))
-    machine = Chaos(program, inputs, seed=seed, crash=0.05).go()
+    machine = Chaos(program, inputs, seed=seed, crash_probability=0.05).run_to_end()
     plain = run(program, inputs)
     if reference.status == "halted":  # how far the other units came before that depends on the order
         assert machine.status == plain.status == "failed"
         return
-    assert (plain.state, plain.run_counts, plain.status) == (machine.state, machine.run_counts, machine.status)
+    assert (plain.node_states, plain.run_counts, plain.status) == (
+        machine.node_states,
+        machine.run_counts,
+        machine.status,
+    )
     names = [n.name for n in plan.nodes]
-    assert dict(zip(names, machine.state, strict=True)) == reference.state
-    assert dict(zip(names, machine.run_counts, strict=True)) == reference.fired
+    assert dict(zip(names, machine.node_states, strict=True)) == reference.node_states
+    assert dict(zip(names, machine.run_counts, strict=True)) == reference.run_counts
     assert machine.status == reference.status
     values = {
-        c: machine.value[i]
-        for c, i in machine.compiled_plan.cell.items()
-        if machine.version[i] and c not in plan.aliases
+        c: machine.values[i]
+        for c, i in machine.compiled_plan.cell_index.items()
+        if machine.versions[i] and c not in plan.aliases
     }
     assert values == {c: value for c, (_, value) in reference.cells.items()}
 
@@ -68,7 +72,7 @@ def _body(name: str, failures: int) -> TaskBody:
 
 def _rules(deps: list[str]) -> st.SearchStrategy[Rule]:
     outcomes = st.frozensets(st.sampled_from([SUCCEEDED, FAILED, SKIPPED, UPSTREAM_FAILED]), min_size=1)
-    values = st.builds(Value, st.sampled_from(["a0", "a1", "a2"]), st.sampled_from(["exists", "not_exists"]))
+    values = st.builds(ValuePredicate, st.sampled_from(["a0", "a1", "a2"]), st.sampled_from(["exists", "not_exists"]))
     leaf: st.SearchStrategy[Rule] = values | st.builds(After, st.sampled_from(deps), outcomes) if deps else values
     many = st.lists(leaf, max_size=3).map(tuple)
     return st.one_of(leaf, leaf.map(Not), many.map(AllOf), many.map(AnyOf), many.map(lambda r: Not(AnyOf(r))))
@@ -101,8 +105,8 @@ def _work(program: Program) -> Any:
     """Bodies for the reference: the attempts in a row, given up when the policy says so."""
 
     def work(name: str, inputs: dict[str, Any]) -> Done | None:
-        i = program.compiled_plan.index[name]
-        body = program.bodies[i]
+        i = program.compiled_plan.node_index[name]
+        body = program.functions[i]
         assert body is not None
         view: Any = {} if program.plan.style == "tasks" else [inputs.get(r.name) for r in program.plan.nodes[i].reads]
         for k in range(1, program.retries.get(name, Retry()).attempts + 1):
@@ -124,9 +128,9 @@ def _truth(program: Program) -> Any:
     def upstream(name: str) -> set[str]:
         return {*after[name], *(far for near in after[name] for far in upstream(near))}
 
-    def truth(reference: Reference, name: str, rule: Value) -> bool:
-        there = rule.name in upstream(name) and reference.state[rule.name] == SUCCEEDED
-        return holds(rule, 1 if there else MISSING)
+    def truth(reference: Reference, name: str, rule: ValuePredicate) -> bool:
+        there = rule.name in upstream(name) and reference.node_states[rule.name] == SUCCEEDED
+        return evaluate_predicate(rule, 1 if there else MISSING)
 
     return truth
 
@@ -219,7 +223,7 @@ def wild_plans(draw: st.DrawFn) -> tuple[Program, dict[str, Any]]:
     nodes, bodies = [], []
     for k, name in enumerate(names):
         above = tuple(g for g in deciders if name in targets[g])
-        rules: list[Rule] = [AnyOf(tuple(Open(g, name, draw(st.booleans())) for g in above))] if above else []
+        rules: list[Rule] = [AnyOf(tuple(GateOpen(g, name, draw(st.booleans())) for g in above))] if above else []
         if draw(st.booleans()):
             ran: Rule = HasRun(draw(st.sampled_from(names)), draw(st.booleans()))
             rules.append(draw(st.sampled_from([ran, Not(ran)])))
@@ -233,7 +237,7 @@ def wild_plans(draw: st.DrawFn) -> tuple[Program, dict[str, Any]]:
                 name,
                 after=tuple(draw(st.lists(st.sampled_from(names[:k]), max_size=1))) if k else (),
                 ready=AllOf(tuple(rules)) if rules else None,
-                otherwise=draw(st.sampled_from(["skipped", "upstream_failed"])),
+                outcome_if_not_run=draw(st.sampled_from(["skipped", "upstream_failed"])),
                 reads=tuple(reads),
                 writes=(f"c{k}",),
                 gates=above,
@@ -243,7 +247,7 @@ def wild_plans(draw: st.DrawFn) -> tuple[Program, dict[str, Any]]:
         options = [[t] for t in targets.get(name, ())] + [[END], []]
         bodies.append(_raw_body(k, options if name in targets else None))
     plan = Plan("raw", tuple(nodes), style="graphs", inputs=("x", "y"), max_iterations=25)
-    program = Program(plan, tuple(bodies), view=_raw_view, outputs=lambda m: list(m.value))
+    program = Program(plan, tuple(bodies), view=_raw_view, outputs=lambda m: list(m.values))
     return program, {n: k for k, n in enumerate(draw(st.lists(st.sampled_from(["x", "y"]), unique=True)))}
 
 
@@ -257,8 +261,8 @@ def _raw_body(salt: int, options: list[list[str]] | None) -> Body:
 
 
 def _raw_view(m: Machine, i: int) -> list[Any]:
-    latest = [max(cells, key=m.version.__getitem__) for cells in m.compiled_plan.reads[i]]
-    return [m.value[c] if m.version[c] else None for c in latest]
+    latest = [max(cells, key=m.versions.__getitem__) for cells in m.compiled_plan.read_cells[i]]
+    return [m.values[c] if m.versions[c] else None for c in latest]
 
 
 @property_test(wild_plans(), st.integers(0, 9), quick_examples=80, long_examples=6000)

@@ -14,16 +14,16 @@ from holdwater.errors import WorkflowError
 from holdwater.kernel import Machine, compile_plan
 from holdwater.model.events import Started
 from holdwater.model.plan import Plan, PlanNode, Read
-from holdwater.model.rules import SETTLED, After, AllOf, AnyOf, HasRun, Not, Open, Rule, Value
+from holdwater.model.rules import SETTLED_OUTCOMES, After, AllOf, AnyOf, GateOpen, HasRun, Not, Rule, ValuePredicate
 from tests.kernel.programs import CASES, Case
 
 names = st.text(min_size=1, max_size=5)
 some_names = st.lists(names, max_size=3).map(tuple)
 json_values = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5)
 leaf_rules: st.SearchStrategy[Rule] = st.one_of(
-    st.builds(After, names, st.frozensets(st.sampled_from(sorted(SETTLED)))),
-    st.builds(Open, names, names, st.booleans()),
-    st.builds(Value, names, st.sampled_from(["equals", "exists"]), json_values),
+    st.builds(After, names, st.frozensets(st.sampled_from(sorted(SETTLED_OUTCOMES)))),
+    st.builds(GateOpen, names, names, st.booleans()),
+    st.builds(ValuePredicate, names, st.sampled_from(["equals", "exists"]), json_values),
     st.builds(HasRun, names, st.booleans()),
 )
 rules = st.recursive(
@@ -41,7 +41,7 @@ nodes = st.builds(
     kind=st.sampled_from(["call", "ask", "wait", "interrupt", "fan_out"]),
     after=some_names,
     ready=st.none() | rules,
-    otherwise=st.sampled_from(["skipped", "upstream_failed"]),
+    outcome_if_not_run=st.sampled_from(["skipped", "upstream_failed"]),
     reads=st.lists(st.builds(Read, names, some_names, st.booleans(), st.booleans(), st.booleans()), max_size=2).map(
         tuple
     ),
@@ -93,22 +93,22 @@ def test_a_structure_is_for_ever() -> None:
             PlanNode(
                 "ship",
                 after=("charge",),
-                ready=AllOf((After("charge"), Value("stock", "greater_than", 0))),
-                otherwise="upstream_failed",
+                ready=AllOf((After("charge"), ValuePredicate("stock", "greater_than", 0))),
+                outcome_if_not_run="upstream_failed",
             ),
             PlanNode("tell", kind="ask", ready=Not(HasRun("ship", negated=True)), on_error="ignore"),
         ),
         inputs=("amount",),
     )
-    assert plan.structure == "8d8c728560e81de6"
+    assert plan.structure == "c44ed0c219480fc6"
 
 
 @pytest.mark.parametrize(
     "change",
     [
         {"name": "b2"}, {"kind": "ask"}, {"after": ()}, {"ready": After("a", frozenset())},
-        {"otherwise": "upstream_failed"},
-        {"reads": (Read("x", ("a",), newer=True),)}, {"writes": ("b", "c")}, {"targets": ("a",)}, {"multi": True},
+        {"outcome_if_not_run": "upstream_failed"}, {"reads": (Read("x", ("a",), must_be_newer=True),)},
+        {"writes": ("b", "c")}, {"targets": ("a",)}, {"multi": True},
         {"on_error": "fail"}, {"wait_seconds": 2.0}, {"gates": ("a",)},
     ],
     ids=lambda change: next(iter(change)),
@@ -137,13 +137,13 @@ LOOP = (PlanNode("a", after=("b",)), PlanNode("b", after=("a",)))
         ((PlanNode("a", after=("z",)),), {}, "'a' names 'z'"),
         ((PlanNode("a", ready=After("z")),), {}, "'a' names 'z'"),
         ((PlanNode("a", ready=AllOf((Not(HasRun("z")),))),), {}, "'a' names 'z'"),
-        ((PlanNode("a", ready=Open("z", "a")),), {}, "'a' names 'z'"),
-        ((PlanNode("g", targets=("a",)), PlanNode("a", ready=Open("g", "z"))), {}, "'a' names 'z'"),
+        ((PlanNode("a", ready=GateOpen("z", "a")),), {}, "'a' names 'z'"),
+        ((PlanNode("g", targets=("a",)), PlanNode("a", ready=GateOpen("g", "z"))), {}, "'a' names 'z'"),
         ((PlanNode("a", gates=("z",)),), {}, "'a' names 'z'"),
         ((PlanNode("a", writes=("c",)), PlanNode("b", writes=("c",))), {}, "'a' and 'b' both write 'c'"),
         ((PlanNode("a"),), {"inputs": ("x",), "aliases": {"x": "c"}}, "'x'.*'c'"),
         ((LOOP[0], replace(LOOP[1], kind="wait")), {}, "'b' is in a loop"),
-        ((LOOP[0], replace(LOOP[1], ready=Not(Value("x", "exists")))), {}, "'b' is in a loop"),
+        ((LOOP[0], replace(LOOP[1], ready=Not(ValuePredicate("x", "exists")))), {}, "'b' is in a loop"),
     ],
 )
 def test_compiling_refuses(nodes: tuple[PlanNode, ...], kw: dict[str, Any], complaint: str) -> None:
@@ -164,9 +164,9 @@ def test_units_stand_in_an_order_of_their_edges(case: Case) -> None:
 
 def test_a_loop_is_one_unit() -> None:
     compiled_plan = CASES["graphs: loop"].program.compiled_plan
-    loop = {compiled_plan.unit_of[compiled_plan.index[n]] for n in ("draft", "score", "judge", "improve")}
+    loop = {compiled_plan.unit_of[compiled_plan.node_index[n]] for n in ("draft", "score", "judge", "improve")}
     assert len(loop) == 1
-    assert compiled_plan.unit_of[compiled_plan.index["publish"]] not in loop
+    assert compiled_plan.unit_of[compiled_plan.node_index["publish"]] not in loop
 
 
 def test_an_empty_plan_completes() -> None:

@@ -12,34 +12,34 @@ from tests.kernel.programs import CASES, Case
 
 def test_a_plain_and_a_journalled_run_agree(case: Case) -> None:
     plain = run(case.program, case.inputs, case.answers)
-    journalled = Chaos(case.program, case.inputs, case.answers).go()
+    journalled = Chaos(case.program, case.inputs, case.answers).run_to_end()
     assert plain.ended
     assert outcome(case.program, plain) == outcome(case.program, journalled)
 
 
 def test_a_journal_folds_to_the_machine_that_wrote_it(case: Case) -> None:
-    chaos = Chaos(case.program, case.inputs, case.answers, seed=1, crash=0.1)
-    assert same(fold(case.program.compiled_plan, chaos.journal), chaos.go()) is False  # the run had only begun
+    chaos = Chaos(case.program, case.inputs, case.answers, seed=1, crash_probability=0.1)
+    assert same(fold(case.program.compiled_plan, chaos.journal), chaos.run_to_end()) is False  # the run had only begun
     assert same(fold(case.program.compiled_plan, chaos.journal), chaos.machine)
 
 
 def test_a_crash_after_any_event_changes_nothing(case: Case) -> None:
     first = Chaos(case.program, case.inputs, case.answers)
-    expected = outcome(case.program, first.go())
+    expected = outcome(case.program, first.run_to_end())
     for k in range(len(first.journal) + 1):
         again = Chaos(case.program, case.inputs, case.answers, journal=first.journal[:k])
-        assert outcome(case.program, again.go()) == expected, f"restarted after {k} events"
+        assert outcome(case.program, again.run_to_end()) == expected, f"restarted after {k} events"
 
 
 def test_a_second_crash_during_recovery_changes_nothing(case: Case) -> None:
     first = Chaos(case.program, case.inputs, case.answers)
-    expected = outcome(case.program, first.go())
+    expected = outcome(case.program, first.run_to_end())
     for k in range(0, len(first.journal), 3):
         again = Chaos(case.program, case.inputs, case.answers, journal=first.journal[:k])
         third = Chaos(case.program, case.inputs, case.answers, journal=again.journal)
         third.step()
         third.restart()
-        assert outcome(case.program, third.go()) == expected, f"restarted twice after {k} events"
+        assert outcome(case.program, third.run_to_end()) == expected, f"restarted twice after {k} events"
 
 
 def test_no_order_and_no_crash_can_be_seen(case: Case) -> None:
@@ -52,12 +52,12 @@ def test_no_order_and_no_crash_can_be_seen_for_long(case: Case) -> None:
 
 
 def _sweep(case: Case, seeds: int) -> int:
-    expected = outcome(case.program, Chaos(case.program, case.inputs, case.answers).go())
+    expected = outcome(case.program, Chaos(case.program, case.inputs, case.answers).run_to_end())
     crashes = 0
     for seed in range(seeds):
-        chaos = Chaos(case.program, case.inputs, case.answers, seed=seed, crash=0.12)
-        assert outcome(case.program, chaos.go()) == expected, f"seed {seed}"
-        crashes += chaos.crashes
+        chaos = Chaos(case.program, case.inputs, case.answers, seed=seed, crash_probability=0.12)
+        assert outcome(case.program, chaos.run_to_end()) == expected, f"seed {seed}"
+        crashes += chaos.crash_count
     return crashes
 
 
@@ -65,10 +65,10 @@ def test_a_crash_that_had_not_begun_is_not_counted() -> None:
     case = CASES["tasks: diamond"]
     m = fold(case.program.compiled_plan, [])
     m.apply(ev.Started(case.inputs))
-    m.apply(ev.AttemptLost(0, 1, counted=False))
+    m.apply(ev.AttemptLost(0, 1, counts_as_crash=False))
     m.apply(ev.AttemptLost(0, 2))
     m.apply(ev.AttemptLost(0, 3))
-    assert m.crashes == {0: 2}
+    assert m.crash_counts == {0: 2}
     [execute] = m.todo.values()
     assert execute.node == 0
     assert m.fences[0] == 4
@@ -77,9 +77,9 @@ def test_a_crash_that_had_not_begun_is_not_counted() -> None:
 def test_a_restart_does_only_what_is_left() -> None:
     case = CASES["steps: retry"]
     first = Chaos(case.program, case.inputs)
-    first.go()
+    first.run_to_end()
     done = next(k for k, line in enumerate(first.journal) if isinstance(decode(line), ev.Succeeded))
     again = Chaos(case.program, case.inputs, journal=first.journal[: done + 1])
-    again.go()
+    again.run_to_end()
     assert first.executed[0] == "one"
     assert "one" not in again.executed

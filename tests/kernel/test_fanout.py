@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from holdwater.kernel import Machine, compile_plan, fanout
 from holdwater.kernel.states import FanOut
 from holdwater.model import events as ev
-from holdwater.model.commands import AwaitChildren, Execute, Wake
+from holdwater.model.commands import AwaitChildren, Execute, StartTimer
 from holdwater.model.events import Event
 from holdwater.model.fanout import ChildResult
 from holdwater.model.plan import OnError, Plan, PlanNode
@@ -36,15 +36,15 @@ def begun(on_error: OnError = "stop", beside: bool = False) -> Machine:
     return m
 
 
-def spread(m: Machine, count: int, width: int | None = None, *, stop: bool = True) -> int:
+def spread(m: Machine, count: int, max_concurrency: int | None = None, *, fail_fast: bool = True) -> int:
     """The fan asks for children.  Returns their turn."""
     turn = m.fences[0]
-    m.apply(ev.ChildRunsRequested(0, turn, tuple({"n": k} for k in range(count)), width, stop))
+    m.apply(ev.ChildRunsRequested(0, turn, tuple({"n": k} for k in range(count)), max_concurrency, fail_fast))
     return turn
 
 
-def moved(m: Machine, item: int, status: str, **kw: Any) -> ev.ChildStatusChanged:
-    e = ev.ChildStatusChanged(0, m.fan_outs[0].generation, item, status, **kw)
+def moved(m: Machine, index: int, status: str, **kw: Any) -> ev.ChildStatusChanged:
+    e = ev.ChildStatusChanged(0, m.fan_outs[0].generation, index, status, **kw)
     m.apply(e)
     return e
 
@@ -62,7 +62,7 @@ def states(m: Machine) -> Sequence[str]:
 
 def test_no_more_run_at_once_than_there_is_room_for() -> None:
     m = begun()
-    spread(m, 4, width=2)
+    spread(m, 4, max_concurrency=2)
     assert states(m) == ["running", "running", "waiting", "waiting"]
     assert type(m.todo[0]) is AwaitChildren
     moved(m, 1, "completed")
@@ -80,7 +80,7 @@ def test_no_more_run_at_once_than_there_is_room_for() -> None:
 @pytest.mark.parametrize("how", ["failed", "cancelled"])
 def test_after_a_failure(how: str, stop: bool, then: str) -> None:
     m = begun()
-    spread(m, 3, width=2, stop=stop)
+    spread(m, 3, max_concurrency=2, fail_fast=stop)
     moved(m, 0, how, error="why")
     assert states(m) == [how, "running", then]
     moved(m, 1, "completed", values={"result": 1})
@@ -134,7 +134,7 @@ def test_a_body_may_do_without() -> None:
 def test_news_of_children_that_do_not_fit() -> None:
     m = begun()
     refused(m, ev.ChildStatusChanged(0, 1, 0, "completed"))
-    turn = spread(m, 3, width=2)
+    turn = spread(m, 3, max_concurrency=2)
     wrong: list[Event] = [
         ev.ChildStatusChanged(0, turn, 2, "completed"),  # has not begun
         ev.ChildStatusChanged(0, turn, 3, "completed"),  # is nobody's
@@ -218,7 +218,7 @@ def test_a_run_does_not_rest_while_anything_else_goes_on() -> None:
 
 def test_children_and_a_person_pause_a_run_apart() -> None:
     m = begun()
-    spread(m, 2, width=1)
+    spread(m, 2, max_concurrency=1)
     m.apply(ev.Paused())
     moved(m, 0, "paused")
     moved(m, 0, "running")
@@ -240,7 +240,7 @@ def test_an_early_word_does_not_wake_a_run_whose_children_rest() -> None:
     plan = replace(program.plan, nodes=(*program.plan.nodes, PlanNode("fan", kind="fan_out")))
     m = Machine(compile_plan(plan))
     m.apply(ev.Started({"topic": "t"}))
-    fan = m.compiled_plan.index["fan"]
+    fan = m.compiled_plan.node_index["fan"]
     m.apply(ev.ChildRunsRequested(fan, 1, ({},)))
     m.apply(ev.ChildStatusChanged(fan, 1, 0, "paused"))
     m.apply(ev.Succeeded(0, 1, ("text",)))
@@ -259,7 +259,7 @@ def test_an_early_word_does_not_wake_a_run_whose_children_rest() -> None:
 
 def test_a_retry_runs_those_that_did_not_complete() -> None:
     m = begun()
-    turn = spread(m, 4, width=2)
+    turn = spread(m, 4, max_concurrency=2)
     moved(m, 0, "completed", values={"result": 0})
     moved(m, 1, "failed", error="ill")
     moved(m, 2, "completed")
@@ -278,7 +278,7 @@ def test_a_retry_after_a_delay_runs_children_first() -> None:
     spread(m, 1)
     moved(m, 0, "failed")
     m.apply(ev.Failed(0, 2, "E", "e", Micros(99)))
-    assert m.todo == {0: Wake(0, at=Micros(99))}
+    assert m.todo == {0: StartTimer(0, at=Micros(99))}
     m.apply(ev.TimerFired(0))
     assert m.fan_outs[0].start_counts == [2]
     assert type(m.todo[0]) is AwaitChildren
@@ -335,7 +335,9 @@ def test_a_crash_before_and_after_the_children(counted: bool) -> None:
     assert spread(m, 1) == 2
     moved(m, 0, "failed")
     m.apply(ev.AttemptLost(0, 3, counted))
-    assert m.todo == {0: Execute(0, 4, 1, again=1)}, "children are not begun again because their parent's process died"
+    assert m.todo == {0: Execute(0, 4, 1, reissue_count=1)}, (
+        "children are not begun again because their parent's process died"
+    )
     assert [o and o.status for o in m.fan_outs[0].results()] == ["failed"]
 
 
@@ -345,7 +347,7 @@ def test_a_crash_before_and_after_the_children(counted: bool) -> None:
 @pytest.mark.parametrize("halt", [ev.CancelRequested(), ev.TimedOut("late")], ids=["cancelled", "timed out"])
 def test_a_halt_while_children_run(halt: Event) -> None:
     m = begun()
-    turn = spread(m, 4, width=2)
+    turn = spread(m, 4, max_concurrency=2)
     moved(m, 0, "completed")
     moved(m, 1, "paused")
     m.apply(halt)
@@ -375,12 +377,12 @@ def test_another_failure_halts_the_children() -> None:
 @pytest.mark.parametrize("count", [0, 2])
 def test_who_asks_for_children_when_the_run_has_halted_has_them_later(count: int) -> None:
     m = begun()
-    m.take()
+    m.take_commands()
     m.apply(ev.CancelRequested())
-    m.take()
+    m.take_commands()
     turn = spread(m, count)
     assert m.status == "cancelled"
-    assert m.take() == []
+    assert m.take_commands() == []
     assert m.fan_outs[0].start_counts == [0] * count, "nobody has begun"
     m.apply(ev.Resumed())
     assert m.todo == {0: AwaitChildren(0, turn) if count else Execute(0, 2, 1)}
@@ -403,9 +405,9 @@ def test_a_cancelled_second_execution_tries_again_who_failed() -> None:
 def test_each_superstep_has_children_of_its_own() -> None:
     case = CASES["graphs: fans in a loop"]
     for seed in (None, 1, 2, 3):
-        chaos = Chaos(case.program, case.inputs, seed=seed, crash=0.1 if seed else 0.0)
-        m = chaos.go()
-        fan = m.compiled_plan.index["fan"]
+        chaos = Chaos(case.program, case.inputs, seed=seed, crash_probability=0.1 if seed else 0.0)
+        m = chaos.run_to_end()
+        fan = m.compiled_plan.node_index["fan"]
         told = [decode(line) for line in chaos.journal]
         turns = [e.fence for e in told if isinstance(e, ev.ChildRunsRequested)]
         assert len(turns) == len(set(turns)) == m.run_counts[fan] == 4
@@ -414,20 +416,20 @@ def test_each_superstep_has_children_of_its_own() -> None:
 
 def test_a_failed_fan_in_a_loop_goes_on_where_it_was() -> None:
     case = CASES["graphs: fans in a loop"]
-    expected = outcome(case.program, Chaos(case.program, case.inputs).go())
-    fan = case.program.compiled_plan.index["fan"]
+    expected = outcome(case.program, Chaos(case.program, case.inputs).run_to_end())
+    fan = case.program.compiled_plan.node_index["fan"]
     chaos = Chaos(case.program, case.inputs)
     while type(chaos.machine.todo.get(fan)) is not AwaitChildren or len(chaos.machine.fan_outs[fan].statuses) < 2:
         chaos.step()
-    chaos.act(fan)
+    chaos.advance_node(fan)
     turn = chaos.machine.fan_outs[fan].generation
     chaos.commit(ev.ChildStatusChanged(fan, turn, 1, "failed", {}, "ill"))
     chaos.commit(ev.Failed(fan, chaos.machine.fences[fan], "E", "e"))
-    assert chaos.go().status == "failed"
+    assert chaos.run_to_end().status == "failed"
     chaos.commit(ev.Resumed())
     assert chaos.machine.fan_outs[fan].statuses == ["completed", "running"]
     assert chaos.machine.fan_outs[fan].generation == turn
-    assert outcome(case.program, chaos.go()) == expected
+    assert outcome(case.program, chaos.run_to_end()) == expected
 
 
 def test_children_that_fail_in_their_first_lives() -> None:
@@ -437,19 +439,19 @@ def test_children_that_fail_in_their_first_lives() -> None:
         return given["n"]
 
     def program(attempts: int) -> Program:
-        children = Children(lambda x: [{"n": k} for k in range(x)], moody, results, width=2, stop=False)
+        children = Children(lambda x: [{"n": k} for k in range(x)], moody, results, max_concurrency=2, fail_fast=False)
         return graph("moody", [Fan("fan", children, ("x",), "all", retry=Retry(attempts, 2.0))])
 
     for seed in range(20):
-        chaos = Chaos(program(4), {"x": 4}, seed=seed, crash=0.1)
-        assert chaos.go().status == "completed"
+        chaos = Chaos(program(4), {"x": 4}, seed=seed, crash_probability=0.1)
+        assert chaos.run_to_end().status == "completed"
         assert program(4).outputs(chaos.machine) == {"all": [0, 1, 2, 3]}
-        assert sorted(given["n"] for _, given in chaos.raised) == [0, 1, 1, 2, 2, 2, 3, 3, 3, 3]
+        assert sorted(given["n"] for _, given in chaos.started_children) == [0, 1, 1, 2, 2, 2, 3, 3, 3, 3]
     chaos = Chaos(program(3), {"x": 4})
-    assert chaos.go().status == "failed"
+    assert chaos.run_to_end().status == "failed"
     chaos.commit(ev.Resumed())
-    assert chaos.go().status == "completed"
-    assert [given["n"] for _, given in chaos.raised[-1:]] == [3], "nobody else began again"
+    assert chaos.run_to_end().status == "completed"
+    assert [given["n"] for _, given in chaos.started_children[-1:]] == [3], "nobody else began again"
 
 
 @st.composite
@@ -464,7 +466,7 @@ def families(draw: st.DrawFn) -> Program:
             draw(st.sampled_from([double, odd_ones_fail])),
             told,
             width,
-            stop=False,
+            fail_fast=False,
         )
         parts.append(Fan(f"fan{k}", children, (f"o{source}",), f"o{len(parts)}"))
     return graph("families", parts)
@@ -476,18 +478,18 @@ INTERRUPTIONS: list[Event] = [ev.CancelRequested(), ev.Paused(), ev.TimedOut("la
 @property_test(families(), st.integers(0, 99), st.data(), quick_examples=50, long_examples=3000)
 def test_families(program: Program, seed: int, data: st.DataObject) -> None:
     """Any order, pauses of children, crashes, halts and rests in between: one outcome."""
-    expected = outcome(program, Chaos(program, {"x": 1}).go())
-    chaos = Chaos(program, {"x": 1}, seed=seed, crash=0.1, pauses=data.draw(st.integers(0, 3)))
+    expected = outcome(program, Chaos(program, {"x": 1}).run_to_end())
+    chaos = Chaos(program, {"x": 1}, seed=seed, crash_probability=0.1, pauses=data.draw(st.integers(0, 3)))
     for event in data.draw(st.lists(st.sampled_from(INTERRUPTIONS), max_size=3)):
         for _ in range(data.draw(st.integers(0, 12))):
             chaos.step()
         if chaos.machine.accepts(event):
             chaos.commit(event)
-            chaos.go()
+            chaos.run_to_end()
             chaos.restart()
             if chaos.machine.accepts(ev.Resumed()):
                 chaos.commit(ev.Resumed())
-    assert outcome(program, chaos.go()) == expected
+    assert outcome(program, chaos.run_to_end()) == expected
     assert same(fold(program.compiled_plan, chaos.journal), chaos.machine)
 
 
@@ -520,7 +522,13 @@ def _outcomes(name: str) -> set[str]:
     case, found = CASES[name], set()
     for seed in range(40):
         try:
-            found.add(str(outcome(case.program, Chaos(case.program, case.inputs, seed=seed, crash=0.1).go())))
+            found.add(
+                str(
+                    outcome(
+                        case.program, Chaos(case.program, case.inputs, seed=seed, crash_probability=0.1).run_to_end()
+                    )
+                )
+            )
         except (AssertionError, IndexError, KeyError) as error:
             found.add(type(error).__name__)
     return found
@@ -544,8 +552,8 @@ def test_with_children_of_an_earlier_turn(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_ten_thousand_children() -> None:
     m = begun()
-    turn = spread(m, 10_000, width=100)
-    m.take()
+    turn = spread(m, 10_000, max_concurrency=100)
+    m.take_commands()
     for k in range(10_000):
         m.apply(ev.ChildStatusChanged(0, turn, k, "completed", {"result": k}))
     assert len(m.fan_outs[0].running) == 0

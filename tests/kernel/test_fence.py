@@ -27,8 +27,8 @@ def refused(m: Machine, e: Event) -> None:
 
 
 def test_no_event_is_taken_twice(case: Case) -> None:
-    chaos = Chaos(case.program, case.inputs, case.answers, seed=2, crash=0.15)
-    chaos.go()
+    chaos = Chaos(case.program, case.inputs, case.answers, seed=2, crash_probability=0.15)
+    chaos.run_to_end()
     m = Machine(case.program.compiled_plan)
     past: list[Event] = []
     for line in chaos.journal:
@@ -44,7 +44,7 @@ def test_no_event_is_taken_twice(case: Case) -> None:
 
 def test_what_was_never_issued_is_refused_everywhere(case: Case) -> None:
     chaos = Chaos(case.program, case.inputs, case.answers)
-    chaos.go()
+    chaos.run_to_end()
     m = Machine(case.program.compiled_plan)
     nodes = len(case.program.plan.nodes)
     for line in ["", *chaos.journal]:
@@ -72,7 +72,7 @@ def test_what_was_never_issued_is_refused_everywhere(case: Case) -> None:
 
 
 def test_an_ended_run_takes_nothing(case: Case) -> None:
-    m = Chaos(case.program, case.inputs, case.answers).go()
+    m = Chaos(case.program, case.inputs, case.answers).run_to_end()
     events: list[Event] = [ev.Started(case.inputs), ev.Succeeded(0, m.fences[0]), ev.InputProvided(1, (1,))]
     events += [ev.CancelRequested(), ev.TimedOut("x"), ev.Paused(), ev.InputsOverridden(0, 1)]
     for e in events:
@@ -121,24 +121,24 @@ def test_a_timer_is_set_once() -> None:
     chaos = Chaos(case.program, case.inputs)
     while not any(isinstance(decode(line), ev.TimerSet) for line in chaos.journal):
         chaos.step()
-    nap = case.program.compiled_plan.index["nap"]
+    nap = case.program.compiled_plan.node_index["nap"]
     refused(chaos.machine, ev.TimerSet(nap, Micros(99_000_000)))
     refused(chaos.machine, ev.TimerSet(nap, Micros(30_000_000)))
 
 
 def test_a_question_is_answered_once_outside_a_loop() -> None:
     case = CASES["graphs: two questions"]
-    legal, brand = (case.program.compiled_plan.index[n] for n in ("legal", "brand"))
+    legal, brand = (case.program.compiled_plan.node_index[n] for n in ("legal", "brand"))
     chaos = Chaos(case.program, case.inputs)
     chaos.commit(ev.InputProvided(legal, ("early",)))
     refused(chaos.machine, ev.InputProvided(legal, ("doubled",)))
-    chaos.go()
+    chaos.run_to_end()
     assert chaos.machine.status == "paused"
     refused(chaos.machine, ev.InputProvided(legal, ("late",)))
     refused(chaos.machine, ev.InputProvided(0, ("no question",)))
     chaos.commit(ev.InputProvided(brand, ("b",)))
     refused(chaos.machine, ev.InputProvided(brand, ("late",)))
-    m = chaos.go()
+    m = chaos.run_to_end()
     assert m.status == "completed"
     assert case.program.outputs(m)["url"] == ["about t", "early", "b"]
 

@@ -35,7 +35,7 @@ def born(program: Program, lines: Iterable[str], node: int, **kw: Any) -> list[J
 
 def outside_loops(program: Program) -> list[int]:
     compiled_plan = program.compiled_plan
-    return [i for i in range(len(program.plan.nodes)) if compiled_plan.loops[compiled_plan.unit_of[i]] is None]
+    return [i for i in range(len(program.plan.nodes)) if compiled_plan.loop_of[compiled_plan.unit_of[i]] is None]
 
 
 def check(program: Program, case: Case, source: Machine, lines: list[str], node: int, seed: int) -> Chaos:
@@ -49,13 +49,19 @@ def check(program: Program, case: Case, source: Machine, lines: list[str], node:
     taken |= {e.event.node for e in birth if isinstance(e.event, ev.InputProvided) and source.run_counts[e.event.node]}
     behind = compiled_plan.descendants([compiled_plan.unit_of[node]])
     assert all(compiled_plan.unit_of[i] not in behind for i in taken)
-    chaos.go()
-    singles = {i for i in taken if compiled_plan.loops[compiled_plan.unit_of[i]] is None}
-    executed = {compiled_plan.index[name] for name in chaos.executed}
+    chaos.run_to_end()
+    singles = {i for i in taken if compiled_plan.loop_of[compiled_plan.unit_of[i]] is None}
+    executed = {compiled_plan.node_index[name] for name in chaos.executed}
     assert not executed & singles, "what was taken over was executed again"
-    spoilt = compiled_plan.descendants([compiled_plan.unit_of[i] for i, s in enumerate(source.state) if s == "failed"])
+    spoilt = compiled_plan.descendants(
+        [compiled_plan.unit_of[i] for i, s in enumerate(source.node_states) if s == "failed"]
+    )
     for i in _able(program):
-        if source.state[i] == "succeeded" and compiled_plan.unit_of[i] not in behind | spoilt and source.fences[i]:
+        if (
+            source.node_states[i] == "succeeded"
+            and compiled_plan.unit_of[i] not in behind | spoilt
+            and source.fences[i]
+        ):
             assert i in taken, "what stands was not taken over"
     assert all(e.ended_at for e in birth if isinstance(e.event, ev.Succeeded)), "it keeps its times"
     return chaos
@@ -64,7 +70,7 @@ def check(program: Program, case: Case, source: Machine, lines: list[str], node:
 def test_a_fork_of_any_moment_ends_as_its_source(case: Case) -> None:
     """From every node, at every prefix of the journal."""
     first = Chaos(case.program, case.inputs, case.answers, seed=3)
-    expected = outcome(case.program, first.go())
+    expected = outcome(case.program, first.run_to_end())
     for node in outside_loops(case.program):
         for k in range(1, len(first.journal) + 1):
             lines = first.journal[:k]
@@ -76,7 +82,7 @@ def test_a_fork_of_any_moment_ends_as_its_source(case: Case) -> None:
 
 
 def test_a_fork_of_a_halted_run(case: Case) -> None:
-    expected = outcome(case.program, Chaos(case.program, case.inputs, case.answers).go())
+    expected = outcome(case.program, Chaos(case.program, case.inputs, case.answers).run_to_end())
     for k in range(1, 12):
         chaos = Chaos(case.program, case.inputs, case.answers, seed=k)
         while len(chaos.journal) < k and chaos.step():
@@ -84,7 +90,7 @@ def test_a_fork_of_a_halted_run(case: Case) -> None:
         if not chaos.machine.accepts(ev.CancelRequested()):
             break
         chaos.commit(ev.CancelRequested())
-        chaos.go()
+        chaos.run_to_end()
         for node in outside_loops(case.program):
             fork = check(case.program, case, chaos.machine, chaos.journal, node, seed=k)
             assert outcome(case.program, fork.machine) == expected
@@ -93,24 +99,24 @@ def test_a_fork_of_a_halted_run(case: Case) -> None:
 @property_test(dags(), st.data(), quick_examples=50, long_examples=3000)
 def test_a_fork_of_a_run_that_failed_and_was_retried(program: Program, data: st.DataObject) -> None:
     """Nothing of an earlier life that was taken back comes back."""
-    program = replace(program, bodies=tuple(_sound(b, "tasks") for b in program.bodies))
-    ill = data.draw(st.dictionaries(st.sampled_from(range(len(program.bodies))), st.integers(1, 2), max_size=3))
+    program = replace(program, functions=tuple(_sound(b, "tasks") for b in program.functions))
+    ill = data.draw(st.dictionaries(st.sampled_from(range(len(program.functions))), st.integers(1, 2), max_size=3))
     ailing = Ailing(program, ill)
     program = ailing.program
     case = Case(program, {"given": {}})
     chaos = Chaos(program, case.inputs, seed=data.draw(st.integers(0, 9)))
-    while chaos.go().status == "failed":
+    while chaos.run_to_end().status == "failed":
         ailing.resume(chaos)
-    ailing.life = 9
-    expected = outcome(program, Chaos(program, case.inputs).go())
+    ailing.start_count = 9
+    expected = outcome(program, Chaos(program, case.inputs).run_to_end())
     k = data.draw(st.integers(1, len(chaos.journal)))
     m = Machine(program.compiled_plan)
     for line in chaos.journal[:k]:
         m.apply(decode(line))
-    node = data.draw(st.sampled_from(range(len(program.bodies))))
+    node = data.draw(st.sampled_from(range(len(program.functions))))
     fork = check(program, case, m, chaos.journal[:k], node, seed=1).machine
     assert fork.status == "completed"
-    if not any(state == "failed" for state in chaos.machine.state):  # an ignored failure stands, in the fork too
+    if not any(state == "failed" for state in chaos.machine.node_states):  # an ignored failure stands, in the fork too
         assert outcome(program, fork) == expected
 
 
@@ -119,7 +125,7 @@ def test_a_fork_behind_loops(drawn: tuple[Program, dict[str, Any]], data: st.Dat
     program, inputs = drawn
     case = Case(program, inputs)
     chaos = Chaos(program, inputs, seed=data.draw(st.integers(0, 9)))
-    if chaos.go().status != "completed":
+    if chaos.run_to_end().status != "completed":
         return
     expected = outcome(program, chaos.machine)
     nodes = outside_loops(program)
@@ -130,7 +136,7 @@ def test_a_fork_behind_loops(drawn: tuple[Program, dict[str, Any]], data: st.Dat
 
 def test_a_node_in_a_loop_is_refused(case: Case) -> None:
     chaos = Chaos(case.program, case.inputs, case.answers)
-    chaos.go()
+    chaos.run_to_end()
     for node in set(range(len(case.program.plan.nodes))) - set(outside_loops(case.program)):
         with pytest.raises(WorkflowError, match="in a loop"):
             born(case.program, chaos.journal, node)
@@ -149,7 +155,7 @@ def test_the_birth_of_a_fork() -> None:
         ],
     )
     chaos = Chaos(program, {"given": {}})
-    chaos.go()
+    chaos.run_to_end()
     birth = born(program, chaos.journal, 4, edits={4: "edit"})
     assert [(type(e.event).__name__, getattr(e.event, "node", None)) for e in birth] == [
         ("InputsOverridden", 4),

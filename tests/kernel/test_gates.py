@@ -20,7 +20,7 @@ def test_a_gate_cut_off_inside_a_loop_cuts_off_the_gates_behind_the_loop() -> No
     )
     m = run(program, {"n": 0, "x": 1})
     assert m.status == "completed"
-    assert dict(zip(program.compiled_plan.index, m.run_counts, strict=True)) == {
+    assert dict(zip(program.compiled_plan.node_index, m.run_counts, strict=True)) == {
         "step": 3,
         "more": 3,
         "inner": 0,

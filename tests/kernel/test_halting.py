@@ -8,7 +8,7 @@ from holdwater.kernel import Machine
 from holdwater.model import events as ev
 from holdwater.model.commands import Cancel, Execute
 from holdwater.model.events import Event
-from holdwater.model.rules import Value
+from holdwater.model.rules import ValuePredicate
 from holdwater.model.time import Micros
 from tests.kernel.drivers import Chaos, outcome
 from tests.kernel.programs import CASES, Case, boom, put
@@ -28,7 +28,7 @@ def _until(case: Case, events: int, seed: int | None = None) -> Chaos:
 
 def _expected(case: Case) -> tuple[object, int]:
     chaos = Chaos(case.program, case.inputs, case.answers)
-    return outcome(case.program, chaos.go()), len(chaos.journal)
+    return outcome(case.program, chaos.run_to_end()), len(chaos.journal)
 
 
 @pytest.mark.parametrize("halt", HALTS, ids=["cancelled", "timed out"])
@@ -42,12 +42,12 @@ def test_halted_anywhere_and_resumed(case: Case, halt: Event, seed: int | None) 
             assert chaos.machine.ended or chaos.machine.halted
             continue
         chaos.commit(halt)
-        m = chaos.go()
+        m = chaos.run_to_end()
         assert m.status == ("cancelled" if isinstance(halt, ev.CancelRequested) else "failed"), f"after {k} events"
         assert not m.todo
         assert not m.pending_inputs
         chaos.commit(ev.Resumed())
-        assert outcome(case.program, chaos.go()) == expected, f"halted after {k} events"
+        assert outcome(case.program, chaos.run_to_end()) == expected, f"halted after {k} events"
         halted += 1
     assert halted
 
@@ -64,7 +64,7 @@ def test_halted_crashed_and_resumed(case: Case) -> None:
             chaos.restart()
             chaos.commit(ev.Resumed())
             chaos.restart()
-            assert outcome(case.program, chaos.go()) == expected, f"halted after {k} events"
+            assert outcome(case.program, chaos.run_to_end()) == expected, f"halted after {k} events"
 
 
 def test_halted_again_after_it_was_resumed(case: Case) -> None:
@@ -74,10 +74,10 @@ def test_halted_again_after_it_was_resumed(case: Case) -> None:
         for _ in range(3):
             if chaos.machine.accepts(HALTS[0]):
                 chaos.commit(HALTS[0])
-                chaos.go()
+                chaos.run_to_end()
                 chaos.commit(ev.Resumed())
                 chaos.step()
-        assert outcome(case.program, chaos.go()) == expected, f"halted after {k} events"
+        assert outcome(case.program, chaos.run_to_end()) == expected, f"halted after {k} events"
 
 
 @pytest.mark.parametrize("seed", [None, 3])
@@ -89,7 +89,7 @@ def test_paused_anywhere_and_resumed(case: Case, seed: int | None) -> None:
             continue
         chaos.commit(ev.Paused())
         begun = list(chaos.executed)
-        m = chaos.go()
+        m = chaos.run_to_end()
         assert chaos.executed == begun, "a body began in a paused run"
         if m.ended:
             assert not m.todo
@@ -98,7 +98,7 @@ def test_paused_anywhere_and_resumed(case: Case, seed: int | None) -> None:
             chaos.restart()
             assert chaos.machine.suspended
             chaos.commit(ev.Resumed())
-        assert outcome(case.program, chaos.go()) == expected, f"paused after {k} events"
+        assert outcome(case.program, chaos.run_to_end()) == expected, f"paused after {k} events"
 
 
 def test_a_paused_run_can_be_cancelled(case: Case) -> None:
@@ -108,9 +108,9 @@ def test_a_paused_run_can_be_cancelled(case: Case) -> None:
         if chaos.machine.accepts(ev.Paused()):
             chaos.commit(ev.Paused())
             chaos.commit(ev.CancelRequested())
-            assert chaos.go().status == "cancelled"
+            assert chaos.run_to_end().status == "cancelled"
             chaos.commit(ev.Resumed())
-            assert outcome(case.program, chaos.go()) == expected, f"paused after {k} events"
+            assert outcome(case.program, chaos.run_to_end()) == expected, f"paused after {k} events"
 
 
 def test_a_run_that_fails_while_paused_needs_one_event_to_go_on() -> None:
@@ -129,13 +129,13 @@ def test_a_run_that_fails_while_paused_needs_one_event_to_go_on() -> None:
 def test_a_failed_run_resumed_does_only_what_is_left() -> None:
     case = CASES["steps: stop"]
     chaos = Chaos(case.program, case.inputs)
-    assert chaos.go().status == "failed"
+    assert chaos.run_to_end().status == "failed"
     again = Chaos(case.program, case.inputs, journal=chaos.journal)
     again.commit(ev.Resumed())
     two = again.machine.todo[1]
     assert isinstance(two, Execute)
     again.commit(ev.Succeeded(1, two.fence, ("mended",)))
-    assert again.go().status == "completed"
+    assert again.run_to_end().status == "completed"
     assert again.executed == ["three"]
     assert again.machine.errors == {}
 
@@ -145,15 +145,15 @@ def test_what_runs_when_a_run_halts_is_told_and_may_still_succeed() -> None:
     chaos = Chaos(case.program, case.inputs)
     chaos.step()
     m = chaos.machine
-    m.take()
+    m.take_commands()
     m.apply(ev.CancelRequested())
-    assert {c.node for c in m.take()} == m.todo.keys() == {1, 2, 3, 4, 5}
+    assert {c.node for c in m.take_commands()} == m.todo.keys() == {1, 2, 3, 4, 5}
     m.apply(ev.Succeeded(1, 1, ({"set": {"k0": 1}, "append": {}, "drop": []},)))
     for i in range(2, 6):
         assert m.status == "running"
         m.apply(ev.Cancelled(i, 1))
     assert m.status == "cancelled"
-    assert m.state[1] == "succeeded"
+    assert m.node_states[1] == "succeeded"
     assert m.halted_nodes == [2, 3, 4, 5]
     m.apply(ev.Resumed())
     assert m.todo.keys() == {2, 3, 4, 5}
@@ -181,12 +181,12 @@ def test_a_failure_lets_what_runs_go_on_in_peace() -> None:
     program = tasks("t", [Task("a", boom, on_error="stop"), Task("b", put(b=1)), Task("c", put(c=1), ("b",))])
     m = Machine(program.compiled_plan)
     m.apply(ev.Started({"given": {}}))
-    m.take()
+    m.take_commands()
     m.apply(ev.Failed(0, 1, "ValueError", "boom"))
-    assert m.take() == []
+    assert m.take_commands() == []
     m.apply(ev.Succeeded(1, 1, ({"set": {"b": 1}, "append": {}, "drop": []},)))
     assert m.status == "failed"
-    assert m.state == ["failed", "succeeded", "waiting"]
+    assert m.node_states == ["failed", "succeeded", "waiting"]
     m.apply(ev.Resumed())
     assert m.todo.keys() == {0, 2}
 
@@ -195,7 +195,7 @@ def test_commands_that_a_halt_took_back_are_not_handed_out() -> None:
     program = tasks(
         "t",
         [
-            Task("asks", put(a=1), (), Value("x", "exists")),
+            Task("asks", put(a=1), (), ValuePredicate("x", "exists")),
             Task("late", put(a=1)),
             Task("runs", put(b=1)),
         ],
@@ -204,15 +204,15 @@ def test_commands_that_a_halt_took_back_are_not_handed_out() -> None:
     m.apply(ev.Started({"given": {}}))
     m.apply(ev.Deferred(1, 1, Micros(99)))
     m.apply(ev.CancelRequested())
-    assert m.take() == [Execute(2, 1, 1), Cancel(2)]
-    assert m.take() == []
+    assert m.take_commands() == [Execute(2, 1, 1), Cancel(2)]
+    assert m.take_commands() == []
 
 
 def test_a_resumed_node_has_all_its_attempts_again() -> None:
     program = tasks("t", [Task("a", boom, on_error="stop", retry=Retry(3))])
     chaos = Chaos(program, {"given": {}})
-    assert chaos.go().failure_counts == {0: 3}
+    assert chaos.run_to_end().failure_counts == {0: 3}
     chaos.commit(ev.Resumed())
     assert chaos.machine.todo == {0: Execute(0, fence=4, attempt=1)}
-    chaos.go()
+    chaos.run_to_end()
     assert chaos.executed == ["a"] * 6

@@ -37,7 +37,7 @@ def test_a_question_is_put_and_answered() -> None:
     refused(m, ev.InputRequested(0, 1, "who?"))
     refused(m, ev.Succeeded(0, 1, ("late",)))
     m.apply(ev.InputProvided(0, ("ann",)))
-    assert (status(m), m.pending_inputs, m.value) == ("completed", {}, ["ann"])
+    assert (status(m), m.pending_inputs, m.values) == ("completed", {}, ["ann"])
 
 
 def test_a_body_that_knows_asks_nobody() -> None:
@@ -51,20 +51,20 @@ def test_an_answer_before_the_question_is_kept() -> None:
     m.apply(ev.InputProvided(0, ("early",)))
     refused(m, ev.InputProvided(0, ("doubled",)))
     m.apply(ev.InputRequested(0, 1, "who?"))
-    assert (m.status, m.pending_inputs, m.value) == ("completed", {}, ["early"])
+    assert (m.status, m.pending_inputs, m.values) == ("completed", {}, ["early"])
 
 
 def test_with_an_answer_the_body_is_not_called() -> None:
     case = CASES["graphs: interrupts"]
-    legal, brand = (case.program.compiled_plan.index[n] for n in ("legal", "brand"))
+    legal, brand = (case.program.compiled_plan.node_index[n] for n in ("legal", "brand"))
     chaos = Chaos(case.program, case.inputs)
     chaos.commit(ev.InputProvided(legal, ("early",)))
-    chaos.go()
+    chaos.run_to_end()
     assert "legal" not in chaos.executed
     assert chaos.machine.pending_inputs == {brand: ["brand", "about t"]}
     refused(chaos.machine, ev.InputProvided(legal, ("late",)))
     chaos.commit(ev.InputProvided(brand, ("b",)))
-    assert chaos.go().status == "completed"
+    assert chaos.run_to_end().status == "completed"
     assert case.program.outputs(chaos.machine)["url"] == ["about t", "early", "b", "known: about t"]
 
 
@@ -74,24 +74,24 @@ def test_several_at_once_are_answered_in_any_order(order: tuple[int, ...]) -> No
     parts = [Interrupt(n, f"of {n}", lambda x, n=n: Question([n, x]), ("x",)) for n in names]
     program = graph("three", [*parts, Fn("join", lambda *seen: list(seen), ("of a", "of b", "of c"), ("z",))])
     chaos = Chaos(program, {"x": 1})
-    chaos.go()
+    chaos.run_to_end()
     assert chaos.machine.pending_inputs == {k: [n, 1] for k, n in enumerate(names)}
     for k in order:
         assert status(chaos.machine) == "paused"
         chaos.commit(ev.InputProvided(k, (f"to {names[k]}",)))
-        chaos.go()
+        chaos.run_to_end()
     assert status(chaos.machine) == "completed"
     assert program.outputs(chaos.machine)["z"] == ["to a", "to b", "to c"]
 
 
 def test_in_a_loop_it_asks_again_each_turn() -> None:
     case = CASES["graphs: interrupts in a loop"]
-    person = case.program.compiled_plan.index["person"]
+    person = case.program.compiled_plan.node_index["person"]
     chaos = Chaos(case.program, case.inputs)
     for k, word in enumerate(("hi", "hm", "bye")):
-        assert chaos.go().pending_inputs == {person: k}, "it shows how much was said"
+        assert chaos.run_to_end().pending_inputs == {person: k}, "it shows how much was said"
         chaos.commit(ev.InputProvided(person, (word,)))
-    assert chaos.go().status == "completed"
+    assert chaos.run_to_end().status == "completed"
     assert chaos.executed.count("person") == 3
     assert case.program.outputs(chaos.machine) == {"reply": "bye", "said": ["hi", "hm"]}
 
@@ -148,7 +148,7 @@ def test_who_asks_in_a_run_that_has_halted_asks_later() -> None:
     m.apply(ev.InputRequested(0, 1, "who?"))
     assert (m.status, m.pending_inputs, m.halted_nodes) == ("cancelled", {}, [0])
     m.apply(ev.Resumed())
-    assert (m.status, m.value) == ("completed", ["meanwhile"])
+    assert (m.status, m.values) == ("completed", ["meanwhile"])
 
 
 def test_it_may_fail_and_be_tried_again_and_sleep_and_die() -> None:
@@ -165,11 +165,11 @@ def test_it_may_fail_and_be_tried_again_and_sleep_and_die() -> None:
 
 def test_a_question_does_not_stop_what_runs_beside_it() -> None:
     case = CASES["graphs: interrupts"]
-    expected = outcome(case.program, Chaos(case.program, case.inputs, case.answers).go())
+    expected = outcome(case.program, Chaos(case.program, case.inputs, case.answers).run_to_end())
     chaos = Chaos(case.program, case.inputs, case.answers)
     chaos.step()
-    legal = case.program.compiled_plan.index["legal"]
-    chaos.act(legal)
+    legal = case.program.compiled_plan.node_index["legal"]
+    chaos.advance_node(legal)
     assert chaos.machine.pending_inputs.keys() == {legal}
     assert chaos.machine.status == "running"
-    assert outcome(case.program, chaos.go()) == expected
+    assert outcome(case.program, chaos.run_to_end()) == expected

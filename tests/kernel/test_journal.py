@@ -28,7 +28,7 @@ plain = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
-values = plain.map(Stored.of)
+values = plain.map(Stored.encode)
 many = st.lists(values, max_size=3).map(tuple)
 named = st.dictionaries(st.text(max_size=5), values, max_size=3)
 names = st.lists(st.text(max_size=5), max_size=4).map(tuple)
@@ -74,7 +74,7 @@ untimed: dict[type, st.SearchStrategy[Event]] = {
 def again(entry: JournalEntry) -> JournalEntry:
     row = json.loads(encode(entry))
     assert encode(entry).isprintable()
-    return decode(row, Stored.from_tree, at=entry.at)
+    return decode(row, Stored.from_tree, recorded_at=entry.recorded_at)
 
 
 def test_every_event_is_tried() -> None:
@@ -83,7 +83,7 @@ def test_every_event_is_tried() -> None:
 
 @given(st.one_of(*timed.values()), instant, instant, instant)
 def test_what_an_attempt_ends_with(event: Event, began: int, ended: int, at: int) -> None:
-    entry = JournalEntry(event, Micros(began), Micros(ended), at=Micros(at))
+    entry = JournalEntry(event, Micros(began), Micros(ended), recorded_at=Micros(at))
     assert again(entry) == entry
 
 
@@ -95,7 +95,7 @@ def test_notes(event: Event, notes: tuple[str, ...]) -> None:
 
 @given(st.one_of(*untimed.values()), instant)
 def test_everything_else(event: Event, at: int) -> None:
-    entry = JournalEntry(event, at=Micros(at))
+    entry = JournalEntry(event, recorded_at=Micros(at))
     assert again(entry) == entry
 
 
@@ -108,15 +108,15 @@ def test_values_are_private_to_whoever_reads_them(value: Stored) -> None:
 
 
 def test_what_children_begin_with_is_read_as_it_is_stored_whatever_the_style() -> None:
-    row = json.loads(encode(JournalEntry(ev.ChildRunsRequested(0, 1, ({"n": Stored.of([1])},), 2, False))))
+    row = json.loads(encode(JournalEntry(ev.ChildRunsRequested(0, 1, ({"n": Stored.encode([1])},), 2, False))))
     entry = decode(row, lambda tree: ("of the style", tree))
     assert isinstance(entry.event, ev.ChildRunsRequested)
-    assert entry.event == ev.ChildRunsRequested(0, 1, ({"n": Stored.of([1])},), 2, False)
+    assert entry.event == ev.ChildRunsRequested(0, 1, ({"n": Stored.encode([1])},), 2, False)
 
 
 def test_rows_of_before_are_read() -> None:
     rows: list[tuple[list[Any], Event]] = [
-        (["started", {"x": 1}], ev.Started({"x": Stored.of(1)})),
+        (["started", {"x": 1}], ev.Started({"x": Stored.encode(1)})),
         (["resumed", "why"], ev.Resumed("why")),
     ]
     for row, event in rows:

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from holdwater.kernel import Machine, compile_plan, reset
 from holdwater.model import events as ev
-from holdwater.model.commands import AwaitChildren, Execute, Wake
+from holdwater.model.commands import AwaitChildren, Execute, StartTimer
 from holdwater.model.events import Event
 from holdwater.model.plan import Plan, PlanNode, Read
-from holdwater.model.rules import AllOf, Value
+from holdwater.model.rules import AllOf, ValuePredicate
 from holdwater.model.time import Micros
 from tests.kernel.drivers import Chaos, attempt, child_moves, outcome, run
 from tests.kernel.journal import decode, encode, fold, same
@@ -55,7 +55,7 @@ def resumed(chaos: Chaos, **inputs: Any) -> list[str]:
     """What is executed then."""
     done = len(chaos.executed)
     chaos.commit(ev.Resumed("", inputs))
-    chaos.go()
+    chaos.run_to_end()
     return chaos.executed[done:]
 
 
@@ -73,10 +73,10 @@ def resumed(chaos: Chaos, **inputs: Any) -> list[str]:
 )
 def test_a_completed_run(inputs: dict[str, Any], executed: list[str]) -> None:
     chaos = Chaos(_branches(), {"x": 1, "y": 2})
-    assert chaos.go().status == "completed"
+    assert chaos.run_to_end().status == "completed"
     fences = list(chaos.machine.fences)
     assert resumed(chaos, **inputs) == executed
-    again = {chaos.program.compiled_plan.index[name] for name in executed}
+    again = {chaos.program.compiled_plan.node_index[name] for name in executed}
     assert chaos.machine.fences == [n + (i in again) for i, n in enumerate(fences)], "fences are never taken back"
     assert outcome(chaos.program, chaos.machine) == outcome(
         chaos.program, run(chaos.program, {"x": 1, "y": 2} | inputs)
@@ -109,13 +109,13 @@ def test_an_input_nobody_reads_changes_nothing() -> None:
     m.apply(ev.Started({"x": 1}))
     m.apply(ev.Succeeded(0, 1, ("v",)))
     m.apply(ev.Resumed("", {"x": 2}))
-    assert (m.status, m.run_counts, m.value) == ("completed", [1], [2, "v"])
+    assert (m.status, m.run_counts, m.values) == ("completed", [1], [2, "v"])
 
 
 def test_an_input_that_was_missing() -> None:
     program = _branches()
     chaos = Chaos(program, {"x": 1})
-    assert chaos.go().state == ["succeeded", "skipped", "skipped", "skipped"]
+    assert chaos.run_to_end().node_states == ["succeeded", "skipped", "skipped", "skipped"]
     assert resumed(chaos, y=2) == ["b", "join", "tail"]
     assert outcome(program, chaos.machine) == outcome(program, run(program, {"x": 1, "y": 2}))
 
@@ -134,7 +134,7 @@ def test_a_paused_run() -> None:
     refused(m, late)
     assert m.todo == {1: b, 0: Execute(0, 2, 1)}
     assert m.start_count == 1
-    assert outcome(program, chaos.go()) == outcome(program, run(program, {"x": 5, "y": 2}))
+    assert outcome(program, chaos.run_to_end()) == outcome(program, run(program, {"x": 5, "y": 2}))
 
 
 def test_a_failed_and_a_cancelled_run() -> None:
@@ -144,9 +144,9 @@ def test_a_failed_and_a_cancelled_run() -> None:
         if halt:
             chaos.step()
             chaos.commit(ev.CancelRequested())
-        chaos.go()
-        assert chaos.machine.state[0] == "succeeded"
-        ailing.life += 1
+        chaos.run_to_end()
+        assert chaos.machine.node_states[0] == "succeeded"
+        ailing.start_count += 1
         assert sorted(resumed(chaos, x=5)) == ["a", "b", "join", "tail"]
         assert outcome(ailing.program, chaos.machine) == outcome(ailing.program, run(_branches(), {"x": 5, "y": 2}))
 
@@ -154,30 +154,30 @@ def test_a_failed_and_a_cancelled_run() -> None:
 def test_a_failure_that_reads_the_input_has_all_its_attempts_again() -> None:
     program = graph("f", [Fn("a", lambda x: 1 // x, ("x",), ("p",), retry=Retry(2), on_error="fail")])
     chaos = Chaos(program, {"x": 0})
-    assert chaos.go().failure_counts == {0: 2}
+    assert chaos.run_to_end().failure_counts == {0: 2}
     chaos.commit(ev.Resumed("", {"x": 1}))
     assert chaos.machine.todo == {0: Execute(0, 3, 1)}
-    assert chaos.go().status == "completed"
+    assert chaos.run_to_end().status == "completed"
 
 
 def test_an_ignored_failure_that_reads_the_input_is_tried_again() -> None:
     program = graph("f", [Fn("a", lambda x: 1 // x, ("x",), ("p",), on_error="ignore")])
     chaos = Chaos(program, {"x": 0})
-    assert chaos.go().status == "completed"
+    assert chaos.run_to_end().status == "completed"
     assert resumed(chaos, x=1) == ["a"]
     assert chaos.machine.errors == {}
 
 
 def test_a_rule_over_values_is_asked_again() -> None:
-    node = PlanNode("a", ready=AllOf((Value("x", "exists"),)), reads=(Read("x", ("x",)),))
+    node = PlanNode("a", ready=AllOf((ValuePredicate("x", "exists"),)), reads=(Read("x", ("x",)),))
     m = Machine(compile_plan(Plan("ruled", (node,), inputs=("x",))))
     m.apply(ev.Started({"x": 1}))
     m.apply(ev.RuleEvaluated(0, (True,)))
     m.apply(ev.Failed(0, 1, "E", "e"))
     m.apply(ev.Resumed("", {"x": 2}))
-    assert m.state == ["evaluating"]
+    assert m.node_states == ["evaluating"]
     m.apply(ev.RuleEvaluated(0, (False,)))
-    assert (m.status, m.state, m.errors) == ("completed", ["skipped"], {})
+    assert (m.status, m.node_states, m.errors) == ("completed", ["skipped"], {})
 
 
 # -- what waits
@@ -195,17 +195,17 @@ def test_a_question_behind_the_input_is_put_again() -> None:
     )
     who, plain, other = 1, 2, 3
     chaos = Chaos(program, {"x": 1, "y": 2})
-    assert chaos.go().pending_inputs == {who: 1, plain: None, other: 2}
+    assert chaos.run_to_end().pending_inputs == {who: 1, plain: None, other: 2}
     assert chaos.machine.status == "paused"
     chaos.commit(ev.Resumed("", {"x": 5}))
     assert chaos.machine.pending_inputs == {other: 2}
     refused(chaos.machine, ev.InputRequested(who, 1, "late"))
-    assert chaos.go().pending_inputs == {who: 5, plain: None, other: 2}
+    assert chaos.run_to_end().pending_inputs == {who: 5, plain: None, other: 2}
     for i in (who, plain, other):
         chaos.commit(ev.InputProvided(i, (f"to {i}",)))
-    assert chaos.go().status == "completed"
+    assert chaos.run_to_end().status == "completed"
     chaos.commit(ev.Resumed("", {"y": 3}))
-    chaos.go()
+    chaos.run_to_end()
     assert chaos.machine.pending_inputs == {other: 3}, "what was answered is asked again, if it was about the input"
 
 
@@ -237,7 +237,7 @@ def test_a_sleep_on_the_old_input_is_over() -> None:
         m.apply(ev.Deferred(1, 1, Micros(77)))
         m.apply(ev.CancelRequested() if halted else ev.Paused())
         m.apply(ev.Resumed("", {"x": 5}))
-        assert m.todo == {0: Execute(0, 2, 1), 1: Wake(1, at=Micros(77))}
+        assert m.todo == {0: Execute(0, 2, 1), 1: StartTimer(1, at=Micros(77))}
 
 
 def test_a_halted_sleep_waits_for_the_rest() -> None:
@@ -247,12 +247,12 @@ def test_a_halted_sleep_waits_for_the_rest() -> None:
     m.apply(ev.CancelRequested())
     assert (m.status, m.halted_nodes) == ("cancelled", [0])
     m.apply(ev.Resumed())
-    assert m.todo == {0: Wake(0, at=Micros(99))}
+    assert m.todo == {0: StartTimer(0, at=Micros(99))}
     m.apply(ev.TimerFired(0))
     m.apply(ev.CancelRequested())
     m.apply(ev.Deferred(0, 2, Micros(200)))
     m.apply(ev.Resumed())
-    assert m.todo == {0: Wake(0, at=Micros(200))}
+    assert m.todo == {0: StartTimer(0, at=Micros(200))}
     m.apply(ev.TimerFired(0))
     m.apply(ev.Failed(0, 3, "E", "e"))
     m.apply(ev.Resumed())
@@ -264,7 +264,7 @@ def test_a_halted_sleep_waits_for_the_rest() -> None:
 
 def test_a_loop_goes_on_from_what_it_has_come_to() -> None:
     chaos = Chaos(_counter(), {"n": 0, "by": 1, "stop": 3})
-    assert chaos.program.outputs(chaos.go()) == {"n": 3, "m": -3}
+    assert chaos.program.outputs(chaos.run_to_end()) == {"n": 3, "m": -3}
     resumed(chaos, stop=5)
     assert chaos.program.outputs(chaos.machine) == {"n": 5, "m": -5}
     assert chaos.machine.run_counts == [2, 2, 1], "turns of the first life do not count"
@@ -278,8 +278,8 @@ def test_a_loop_goes_on_from_what_it_has_come_to() -> None:
 def test_a_loop_behind_a_failure_begins_with_its_seed() -> None:
     ailing = Ailing(_counter(), {2: 1}, {2: "fail"})
     chaos = Chaos(ailing.program, {"n": 0, "by": 1, "stop": 3})
-    assert chaos.go().status == "failed"
-    ailing.life += 1
+    assert chaos.run_to_end().status == "failed"
+    ailing.start_count += 1
     resumed(chaos, by=2)
     assert ailing.program.outputs(chaos.machine) == {"n": 4, "m": -4}
 
@@ -296,11 +296,11 @@ def test_a_loop_that_failed_in_the_middle_begins_with_its_seed() -> None:
         entry=["inc"],
     )
     chaos = Chaos(program, {"n": 0, "by": 1, "log": []})
-    log = program.compiled_plan.index["log"]
+    log = program.compiled_plan.node_index["log"]
     while chaos.machine.run_counts[log] < 1 or log not in chaos.machine.todo:
         chaos.step()
     chaos.commit(ev.Failed(log, chaos.machine.fences[log], "E", "e"))
-    assert chaos.go().status == "failed"
+    assert chaos.run_to_end().status == "failed"
     resumed(chaos, by=2)
     assert program.outputs(chaos.machine)["log"] == [2, 4, 6]
     assert outcome(program, chaos.machine) == outcome(program, run(program, {"n": 0, "by": 2, "log": []}))
@@ -309,7 +309,7 @@ def test_a_loop_that_failed_in_the_middle_begins_with_its_seed() -> None:
 def test_a_node_that_feeds_itself_goes_on_from_what_it_has_come_to() -> None:
     program = graph("sum", [Fn("add", lambda total, x: total + x, ("total", "x"), ("total",))])
     chaos = Chaos(program, {"total": 0, "x": 1})
-    chaos.go()
+    chaos.run_to_end()
     resumed(chaos, x=5)
     assert program.outputs(chaos.machine) == {"total": 6}
     assert chaos.machine.run_counts == [1]
@@ -319,7 +319,7 @@ def test_a_node_that_feeds_itself_goes_on_from_what_it_has_come_to() -> None:
 
 def test_a_value_given_for_an_output_stands_in_its_place() -> None:
     chaos = Chaos(_branches(), {"x": 1, "y": 2})
-    chaos.go()
+    chaos.run_to_end()
     assert resumed(chaos, p="mine") == ["join"]
     assert chaos.program.outputs(chaos.machine)["z"] == ["mine", ["b", 2]]
     assert resumed(chaos, x=7) == ["a", "join"]
@@ -330,11 +330,11 @@ def test_an_interview_goes_on() -> None:
     """Each resumption is another turn of a conversation that remembers what was said."""
     case = CASES["graphs: interrupts in a loop"]
     chaos = Chaos(case.program, case.inputs, case.answers)
-    assert case.program.outputs(chaos.go())["said"] == ["hi", "hm"]
+    assert case.program.outputs(chaos.run_to_end())["said"] == ["hi", "hm"]
     chaos.commit(ev.Resumed("", {"said": ["new"]}))
-    assert chaos.go().pending_inputs == {0: 1}
+    assert chaos.run_to_end().pending_inputs == {0: 1}
     chaos.commit(ev.InputProvided(0, ("bye",)))
-    assert case.program.outputs(chaos.go()) == {"reply": "bye", "said": ["new"]}
+    assert case.program.outputs(chaos.run_to_end()) == {"reply": "bye", "said": ["new"]}
 
 
 # -- generated programs: as if the new inputs had been the first
@@ -361,7 +361,7 @@ def webs(draw: st.DrawFn) -> Program:
                     each,
                     lambda outcomes: len(str(told(outcomes))),
                     draw(st.none() | st.integers(1, 2)),
-                    stop=False,
+                    fail_fast=False,
                 )
                 parts.append(Fan(name, children, params, out))
             case _:
@@ -383,10 +383,10 @@ def _inputs(program: Program, values: dict[str, int]) -> dict[str, int]:
 
 def _as_if_new(program: Program, data: st.DataObject) -> None:
     """Changed inputs at any moments: paused, halted, failed or completed."""
-    ill = data.draw(st.dictionaries(st.sampled_from(range(len(program.bodies))), st.just(1), max_size=2))
+    ill = data.draw(st.dictionaries(st.sampled_from(range(len(program.functions))), st.just(1), max_size=2))
     inputs = _inputs(program, data.draw(INPUTS))
     ailing = Ailing(program, ill)
-    chaos = Chaos(ailing.program, inputs, seed=data.draw(st.integers(0, 99)), crash=0.05)
+    chaos = Chaos(ailing.program, inputs, seed=data.draw(st.integers(0, 99)), crash_probability=0.05)
     compiled_plan = program.compiled_plan
     for _ in range(data.draw(st.integers(1, 3))):
         for _ in range(data.draw(st.integers(0, 30))):
@@ -397,12 +397,12 @@ def _as_if_new(program: Program, data: st.DataObject) -> None:
             chaos.commit(halt)
         changes = _inputs(program, data.draw(CHANGES))
         if not m.accepts(ev.Resumed("", changes)):
-            chaos.go()
+            chaos.run_to_end()
         if not changes:
             break
         inputs = inputs | changes
         before, fences, fired = chaos.machine.status, list(chaos.machine.fences), list(chaos.machine.run_counts)
-        ailing.life += 1
+        ailing.start_count += 1
         chaos.commit(ev.Resumed("", changes))
         m = chaos.machine
         assert all(now >= then for now, then in zip(m.fences, fences, strict=True))
@@ -411,17 +411,17 @@ def _as_if_new(program: Program, data: st.DataObject) -> None:
             assert [bool(n) for n in m.run_counts] == [
                 bool(n and compiled_plan.unit_of[i] not in behind) for i, n in enumerate(fired)
             ], "nothing else is done anew"
-    m = chaos.go()
+    m = chaos.run_to_end()
     while m.status != "completed":  # paused, then failed
         ailing.resume(chaos)
-        m = chaos.go()
+        m = chaos.run_to_end()
     assert outcome(program, m) == outcome(program, run(program, inputs))
     assert same(fold(compiled_plan, chaos.journal), m)
     issued = [(e.node, e.fence) for e in map(decode, chaos.journal) if isinstance(e, ev.Succeeded)]
     assert len(issued) == len(set(issued))
-    node = data.draw(st.sampled_from(range(len(program.bodies))))
+    node = data.draw(st.sampled_from(range(len(program.functions))))
     birth = born(program, chaos.journal, node)
-    fork = Chaos(program, inputs, journal=[encode(e.event) for e in birth], seed=1).go()
+    fork = Chaos(program, inputs, journal=[encode(e.event) for e in birth], seed=1).run_to_end()
     assert outcome(program, fork) == outcome(program, m)
 
 
@@ -442,13 +442,13 @@ def test_loops_of_a_cancelled_run(
     if not inputs or not chaos.machine.accepts(ev.CancelRequested()):
         return
     chaos.commit(ev.CancelRequested())
-    chaos.go()
+    chaos.run_to_end()
     own = sorted(inputs.keys() - program.plan.aliases.keys())
     some = data.draw(st.lists(st.sampled_from(own), min_size=1, unique=True)) if own else []
     names = data.draw(st.sampled_from([some, list(inputs)])) if some else list(inputs)
     changed = {name: data.draw(st.integers(10, 20)) for name in names}
     chaos.commit(ev.Resumed("", changed))
-    m, fresh = chaos.go(), run(program, inputs | changed)
+    m, fresh = chaos.run_to_end(), run(program, inputs | changed)
     if m.status == fresh.status == "completed":
         assert outcome(program, m) == outcome(program, fresh)
     assert m.status == fresh.status
@@ -456,7 +456,7 @@ def test_loops_of_a_cancelled_run(
 
 
 def _small() -> Program:
-    children = Children(lambda p: [{"n": p}, {"n": p + 1}], odd_ones_fail, told, 1, stop=False)
+    children = Children(lambda p: [{"n": p}, {"n": p + 1}], odd_ones_fail, told, 1, fail_fast=False)
     return graph(
         "small",
         [
@@ -501,7 +501,7 @@ def test_every_order_with_new_inputs_at_every_moment() -> None:
             later = Machine.restore(program.compiled_plan, m.snapshot())
             later.apply(e)
             stack.append((later, given + (isinstance(e, ev.Resumed) and bool(e.inputs)), halted + (e in HALTS)))
-    assert outcomes == {str(outcome(program, Chaos(program, {"x": 4, "y": 2}, {"who": ["said"]}).go()))}
+    assert outcomes == {str(outcome(program, Chaos(program, {"x": 4, "y": 2}, {"who": ["said"]}).run_to_end()))}
     assert len(seen) > 250
 
 
@@ -511,24 +511,24 @@ def test_every_order_with_new_inputs_at_every_moment() -> None:
 def test_a_fork_has_the_latest_inputs_and_what_was_made_of_them() -> None:
     program = _branches()
     chaos = Chaos(program, {"x": 1, "y": 2})
-    chaos.go()
+    chaos.run_to_end()
     resumed(chaos, x=5)
     expected = outcome(program, chaos.machine)
-    birth = born(program, chaos.journal, program.compiled_plan.index["tail"])
+    birth = born(program, chaos.journal, program.compiled_plan.node_index["tail"])
     fork = Chaos(program, {}, journal=[encode(e.event) for e in birth])
-    assert outcome(program, fork.go()) == expected
+    assert outcome(program, fork.run_to_end()) == expected
     assert fork.executed == ["tail"]
 
 
 def test_a_fork_behind_a_loop_that_went_on() -> None:
     program = _counter()
     chaos = Chaos(program, {"n": 0, "by": 1, "stop": 3})
-    chaos.go()
+    chaos.run_to_end()
     resumed(chaos, stop=5)
     expected = outcome(program, chaos.machine)
-    birth = born(program, chaos.journal, program.compiled_plan.index["after"])
+    birth = born(program, chaos.journal, program.compiled_plan.node_index["after"])
     fork = Chaos(program, {}, journal=[encode(e.event) for e in birth])
-    assert outcome(program, fork.go()) == expected
+    assert outcome(program, fork.run_to_end()) == expected
     assert fork.executed == ["after"]
 
 
@@ -538,6 +538,6 @@ def test_a_fork_behind_a_loop_that_went_on() -> None:
 def test_without_what_a_loop_has_come_to(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reset, "_keep_loop_state", lambda m, units: None)
     chaos = Chaos(_counter(), {"n": 0, "by": 1, "stop": 3})
-    chaos.go()
+    chaos.run_to_end()
     resumed(chaos, by=10)
     assert chaos.program.outputs(chaos.machine) == {"n": 10, "m": -10}

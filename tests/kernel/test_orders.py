@@ -11,7 +11,7 @@ from holdwater.kernel import Machine
 from holdwater.model import events as ev
 from holdwater.model.commands import AwaitChildren, Evaluate, Execute
 from holdwater.model.events import Event
-from holdwater.model.rules import AllOf, Value
+from holdwater.model.rules import AllOf, ValuePredicate
 from tests.kernel.drivers import attempt, child_moves, evaluate, outcome
 from tests.kernel.programs import CASES, boom, count_peers, double, flaky, odd_ones_fail, put, told
 from tests.kernel.styles.graphs import END, Ask, Fan, Fn, Gate, Interrupt, graph
@@ -48,8 +48,8 @@ def _mixed() -> Program:
         [
             Task("lame", flaky(1, x=1), retry=Retry(2, 5.0)),
             Task("dead", boom),
-            Task("ruled", put(y=1), (), Value("seed", "greater_than", 0)),
-            Task("rescue", put(z=1), ("dead", "ruled"), AllOf((Value("y", "exists"),))),
+            Task("ruled", put(y=1), (), ValuePredicate("seed", "greater_than", 0)),
+            Task("rescue", put(z=1), ("dead", "ruled"), AllOf((ValuePredicate("y", "exists"),))),
             Task("cut", put(c=1), ("dead", "lame")),
             Task("last", count_peers("n"), ("cut", "rescue"), skipped("cut")),
         ],
@@ -108,7 +108,7 @@ def _next(program: Program, m: Machine) -> Iterator[Event]:
         elif isinstance(c, Evaluate):
             yield evaluate(program, m, c)
         elif isinstance(c, AwaitChildren):
-            yield from child_moves(program, m, c, pausing=True)
+            yield from child_moves(program, m, c, allow_pauses=True)
         else:
             yield ev.TimerFired(c.node)
     for i, node in enumerate(program.plan.nodes):
@@ -145,8 +145,8 @@ def _every_order(program: Program, inputs: dict[str, object]) -> tuple[set[str],
 
 def _written(m: Machine) -> list[int]:
     """Which cell was written before which: all that a stamp says, and the same for every order."""
-    order = sorted(range(len(m.version)), key=m.version.__getitem__)
-    return [c for c in order if m.version[c]]
+    order = sorted(range(len(m.versions)), key=m.versions.__getitem__)
+    return [c for c in order if m.versions[c]]
 
 
 @pytest.mark.parametrize(

@@ -37,10 +37,10 @@ def test_journal(path: Path) -> None:
 
 def _summary(m: Machine) -> dict[str, Any]:
     """`latest`: the cells that have been written, the latest write last."""
-    stamps = {c: m.version[k] for c, k in m.compiled_plan.cell.items() if m.version[k]}
+    stamps = {c: m.versions[k] for c, k in m.compiled_plan.cell_index.items() if m.versions[k]}
     return {
         "status": m.status,
-        "state": m.state,
+        "state": m.node_states,
         "fired": m.run_counts,
         "todo": sorted([type(c).__name__, i] for i, c in m.todo.items()),
         "held": m.halted_nodes,

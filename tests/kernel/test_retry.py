@@ -17,7 +17,7 @@ from holdwater.model import events as ev
 from holdwater.model.commands import AwaitChildren, Evaluate, Execute
 from holdwater.model.events import Event
 from holdwater.model.plan import OnError
-from holdwater.model.rules import AllOf, Value
+from holdwater.model.rules import AllOf, ValuePredicate
 from tests.kernel.drivers import Chaos, attempt, child_moves, evaluate, outcome
 from tests.kernel.journal import decode, fold, same
 from tests.kernel.programs import Case, append, boom, count_peers, double, put
@@ -32,44 +32,48 @@ from tests.suite.effort import property_test
 class Ailing:
     """A program some of whose bodies fail in the first lives of a run.  `life`: which one it is in, from 0."""
 
-    def __init__(self, program: Program, ill: Mapping[int, int], on_error: Mapping[int, OnError] | None = None) -> None:
+    def __init__(
+        self, program: Program, failing_starts: Mapping[int, int], on_error: Mapping[int, OnError] | None = None
+    ) -> None:
         """`ill`: node -> number of lives in which it fails."""
-        self.life = 0
+        self.start_count = 0
         nodes = tuple(
             replace(n, on_error=(on_error or {}).get(i, n.on_error)) for i, n in enumerate(program.plan.nodes)
         )
-        bodies = tuple(self._ailing(body, ill.get(i, 0)) for i, body in enumerate(program.bodies))
-        self.program = replace(program, plan=replace(program.plan, nodes=nodes), bodies=bodies)
+        bodies = tuple(
+            self._failing_function(body, failing_starts.get(i, 0)) for i, body in enumerate(program.functions)
+        )
+        self.program = replace(program, plan=replace(program.plan, nodes=nodes), functions=bodies)
 
-    def _ailing(self, body: Body | None, lives: int) -> Body | None:
-        if body is None or not lives:
-            return body
+    def _failing_function(self, function: Body | None, failing_starts: int) -> Body | None:
+        if function is None or not failing_starts:
+            return function
 
         def ill(call: Call) -> Any:
-            if self.life < lives:
+            if self.start_count < failing_starts:
                 raise OSError("ill")
-            return body(call)
+            return function(call)
 
         return ill
 
     def resume(self, chaos: Chaos) -> None:
-        self.life += 1
+        self.start_count += 1
         chaos.commit(ev.Resumed())
 
 
 def _able(program: Program) -> list[int]:
-    return [i for i, body in enumerate(program.bodies) if body is not None]
+    return [i for i, body in enumerate(program.functions) if body is not None]
 
 
 def _singles(program: Program) -> list[int]:
     compiled_plan = program.compiled_plan
-    return [i for i in _able(program) if compiled_plan.loops[compiled_plan.unit_of[i]] is None]
+    return [i for i in _able(program) if compiled_plan.loop_of[compiled_plan.unit_of[i]] is None]
 
 
 def _well(case: Case, on_error: Mapping[int, OnError] | None = None) -> dict[str, Any]:
     """How the program ends when nobody is ill."""
     program = Ailing(case.program, {}, on_error).program
-    return outcome(program, Chaos(program, case.inputs, case.answers).go())
+    return outcome(program, Chaos(program, case.inputs, case.answers).run_to_end())
 
 
 # -- every program, every body that may fail, every moment the run may be halted at
@@ -84,12 +88,12 @@ def test_whatever_fails_once_has_never_failed(case: Case, on_error: OnError) -> 
         for seed in (None, 1, 2):
             ailing = Ailing(case.program, {i: 1}, {i: on_error})
             crash = 0.0 if seed is None else 0.1
-            chaos = Chaos(ailing.program, case.inputs, case.answers, seed=seed, crash=crash)
-            if not chaos.go().errors.get(i):
+            chaos = Chaos(ailing.program, case.inputs, case.answers, seed=seed, crash_probability=crash)
+            if not chaos.run_to_end().errors.get(i):
                 continue  # it is never executed
             assert chaos.machine.status == "failed"
             ailing.resume(chaos)
-            assert outcome(ailing.program, chaos.go()) == expected, case.program.plan.nodes[i].name
+            assert outcome(ailing.program, chaos.run_to_end()) == expected, case.program.plan.nodes[i].name
             assert same(fold(ailing.program.compiled_plan, chaos.journal), chaos.machine)
 
 
@@ -107,11 +111,11 @@ def test_whatever_failed_before_the_run_was_halted(case: Case, halt: Event) -> N
                 break
             if chaos.machine.accepts(halt):
                 chaos.commit(halt)
-            chaos.go()
+            chaos.run_to_end()
             chaos.restart()
             if chaos.machine.status != "completed":
                 ailing.resume(chaos)
-                assert outcome(ailing.program, chaos.go()) == expected, f"{i} ill, halted after {k} events"
+                assert outcome(ailing.program, chaos.run_to_end()) == expected, f"{i} ill, halted after {k} events"
             k += 1
 
 
@@ -121,18 +125,18 @@ def test_a_crash_at_any_moment_of_two_lives(case: Case) -> None:
         expected = _well(case, {i: "fail"})
         ailing = Ailing(case.program, {i: 1}, {i: "fail"})
         first = Chaos(ailing.program, case.inputs, case.answers, seed=i)
-        first.go()
+        first.run_to_end()
         if i not in first.machine.errors:
             continue
         ailing.resume(first)
-        first.go()
+        first.run_to_end()
         for k in range(len(first.journal)):
-            ailing.life = sum(isinstance(decode(line), ev.Resumed) for line in first.journal[:k])
+            ailing.start_count = sum(isinstance(decode(line), ev.Resumed) for line in first.journal[:k])
             again = Chaos(ailing.program, case.inputs, case.answers, journal=first.journal[:k])
-            again.go()
-            if not ailing.life:
+            again.run_to_end()
+            if not ailing.start_count:
                 ailing.resume(again)
-                again.go()
+                again.run_to_end()
             assert outcome(ailing.program, again.machine) == expected, f"{i} ill, restarted after {k} events"
 
 
@@ -140,10 +144,10 @@ def test_a_snapshot_anywhere_in_two_lives(case: Case) -> None:
     for i in _able(case.program):
         ailing = Ailing(case.program, {i: 1}, {i: "fail"})
         chaos = Chaos(ailing.program, case.inputs, case.answers, seed=i)
-        if chaos.go().status != "failed":
+        if chaos.run_to_end().status != "failed":
             continue
         ailing.resume(chaos)
-        chaos.go()
+        chaos.run_to_end()
         compiled_plan = ailing.program.compiled_plan
         m = Machine(compiled_plan)
         for k, line in enumerate(chaos.journal):
@@ -165,7 +169,7 @@ def _ruled() -> Program:
             Task("b", append("log", "b")),
             Task("tidy", append("log", "tidy"), ("a",), failed("a")),
             Task("use", append("log", "use"), ("a", "b")),
-            Task("sure", count_peers("n"), ("tidy", "use"), AllOf((Value("x", "exists"),))),
+            Task("sure", count_peers("n"), ("tidy", "use"), AllOf((ValuePredicate("x", "exists"),))),
         ],
     )
 
@@ -211,7 +215,7 @@ def _every_order(ailing: Ailing, inputs: dict[str, Any], cancels: int, pauses: i
         if moment in seen:
             continue
         seen.add(moment)
-        ailing.life = m.start_count - 1
+        ailing.start_count = m.start_count - 1
         events: list[Event] = []
         for c in m.todo.values():
             if isinstance(c, Execute):
@@ -254,7 +258,7 @@ def _every_order(ailing: Ailing, inputs: dict[str, Any], cancels: int, pauses: i
     ids=["one", "two", "a cleanup too", "before a loop", "in the loop too", "before a fan", "a fan"],
 )
 def test_every_order_has_one_outcome(program: Program, inputs: dict[str, Any], ill: dict[int, int]) -> None:
-    expected = json.dumps(outcome(program, Chaos(program, inputs).go()))
+    expected = json.dumps(outcome(program, Chaos(program, inputs).run_to_end()))
     outcomes, moments = _every_order(Ailing(program, ill), inputs, cancels=1, pauses=1)
     assert outcomes == {expected}
     assert moments > 40
@@ -263,24 +267,26 @@ def test_every_order_has_one_outcome(program: Program, inputs: dict[str, Any], i
 # -- generated plans, against the reference
 
 
-def _agree(ailing: Ailing, inputs: dict[str, Any], seed: int, lives: int) -> None:
-    program = ailing.program
+def _agree(failing: Ailing, inputs: dict[str, Any], seed: int, starts: int) -> None:
+    program = failing.program
     reference = Reference(program.plan, inputs, _work(program), _truth(program))
-    chaos = Chaos(program, inputs, seed=seed, crash=0.05)
+    chaos = Chaos(program, inputs, seed=seed, crash_probability=0.05)
     names = [n.name for n in program.plan.nodes]
     told = 0
-    for _ in range(lives + 1):
-        m = chaos.go()
+    for _ in range(starts + 1):
+        m = chaos.run_to_end()
         if reference.status == "halted":  # a loop used up its iterations
             return
         events = [decode(line) for line in chaos.journal[told:]]
         done = {names[e.node] for e in events if isinstance(e, ev.Succeeded | ev.Failed)}
         assert done == set(reference.executed), "what is kept was done again, or what is not was not"
-        assert dict(zip(names, m.state, strict=True)) == reference.state
-        assert dict(zip(names, m.run_counts, strict=True)) == reference.fired
+        assert dict(zip(names, m.node_states, strict=True)) == reference.node_states
+        assert dict(zip(names, m.run_counts, strict=True)) == reference.run_counts
         assert m.status == reference.status
         values = {
-            c: m.value[i] for c, i in m.compiled_plan.cell.items() if m.version[i] and c not in program.plan.aliases
+            c: m.values[i]
+            for c, i in m.compiled_plan.cell_index.items()
+            if m.versions[i] and c not in program.plan.aliases
         }
         assert values == {c: value for c, (_, value) in reference.cells.items()}
         assert same(fold(program.compiled_plan, chaos.journal), m)
@@ -290,9 +296,9 @@ def _agree(ailing: Ailing, inputs: dict[str, Any], seed: int, lives: int) -> Non
             return
         told = len(chaos.journal)
         fences = list(m.fences)
-        ailing.resume(chaos)
+        failing.resume(chaos)
         assert all(now >= then for now, then in zip(chaos.machine.fences, fences, strict=True))
-        reference = reference.again(_work(program))
+        reference = reference.retry(_work(program))
     raise AssertionError("it never recovers")
 
 
@@ -301,8 +307,8 @@ def ailments(draw: st.DrawFn, programs: st.SearchStrategy[Any]) -> tuple[Ailing,
     """A generated program with bodies outside of loops that fail in the first lives."""
     drawn = draw(programs)
     program, inputs = drawn if isinstance(drawn, tuple) else (drawn, {"given": {}})
-    healed = tuple(_sound(body, program.plan.style) for body in program.bodies)
-    program = replace(program, bodies=healed)
+    healed = tuple(_sound(body, program.plan.style) for body in program.functions)
+    program = replace(program, functions=healed)
     singles = _singles(program)
     which = draw(st.lists(st.sampled_from(singles), max_size=3, unique=True)) if singles else []
     ill = {i: draw(st.integers(1, 3)) for i in which}
@@ -310,11 +316,11 @@ def ailments(draw: st.DrawFn, programs: st.SearchStrategy[Any]) -> tuple[Ailing,
     return Ailing(program, ill, on_error), inputs
 
 
-def _sound(body: Body | None, style: str) -> Body | None:
+def _sound(function: Body | None, style: str) -> Body | None:
     """The generated tasks fail by themselves: here, only on their first attempts."""
-    if body is None or style != "tasks":
-        return body
-    return lambda call: body(replace(call, attempt=99))
+    if function is None or style != "tasks":
+        return function
+    return lambda call: function(replace(call, attempt=99))
 
 
 @property_test(ailments(dags()), st.integers(0, 9), quick_examples=60, long_examples=5000)
@@ -335,10 +341,10 @@ def test_plans(drawn: tuple[Ailing, dict[str, Any]], seed: int) -> None:
 # -- examples
 
 
-def _resumed(program: Program, ill: Iterable[int] = ()) -> tuple[Ailing, Chaos]:
-    ailing = Ailing(program, dict.fromkeys(ill, 1))
+def _resumed(program: Program, failing_nodes: Iterable[int] = ()) -> tuple[Ailing, Chaos]:
+    ailing = Ailing(program, dict.fromkeys(failing_nodes, 1))
     chaos = Chaos(ailing.program, {"given": {}})
-    chaos.go()
+    chaos.run_to_end()
     return ailing, chaos
 
 
@@ -356,12 +362,12 @@ def test_a_retried_task_has_all_its_attempts_again_and_a_new_fence() -> None:
 def test_what_ran_because_of_the_failure_is_taken_back() -> None:
     program = tasks("t", [Task("a", put(a=1)), Task("tidy", put(tidied=1), ("a",), failed("a"))])
     ailing, chaos = _resumed(program, [0])
-    assert chaos.machine.state == ["failed", "succeeded"]
+    assert chaos.machine.node_states == ["failed", "succeeded"]
     assert program.outputs(chaos.machine) == {"tidied": 1}
     ailing.resume(chaos)
-    assert chaos.machine.state == ["issued", "waiting"]
+    assert chaos.machine.node_states == ["issued", "waiting"]
     assert program.outputs(chaos.machine) == {}
-    assert chaos.go().state == ["succeeded", "skipped"]
+    assert chaos.run_to_end().node_states == ["succeeded", "skipped"]
     assert program.outputs(chaos.machine) == {"a": 1}
 
 
@@ -373,7 +379,7 @@ def test_an_ignored_failure_stands() -> None:
     assert chaos.machine.status == "failed"
     told = len(chaos.executed)
     ailing.resume(chaos)
-    assert chaos.go().status == "completed"
+    assert chaos.run_to_end().status == "completed"
     assert chaos.executed[told:] == ["c"]
     with pytest.raises(IllegalEvent):
         chaos.machine.apply(ev.Resumed())
@@ -386,9 +392,9 @@ def test_a_poison_pill_gets_its_lives_back() -> None:
     for i in (0, 1):
         m.apply(ev.AttemptLost(i, 1))
         m.apply(ev.Failed(i, 2, "CRASHED", "died too often"))
-    assert m.crashes == {0: 1, 1: 1}
+    assert m.crash_counts == {0: 1, 1: 1}
     m.apply(ev.Resumed())
-    assert m.crashes == {}
+    assert m.crash_counts == {}
     assert m.todo.keys() == {0, 1}
 
 
@@ -407,24 +413,24 @@ def test_a_run_that_ends_while_it_is_paused_is_tried_again() -> None:
 def test_a_failure_behind_a_failure_waits_for_it() -> None:
     program = tasks("t", [Task("a", put(a=1)), Task("tidy", put(t=1), ("a",), AllOf())])
     ailing, chaos = _resumed(program, [0, 1])
-    assert chaos.machine.state == ["failed", "failed"]
+    assert chaos.machine.node_states == ["failed", "failed"]
     ailing.resume(chaos)
     assert chaos.machine.todo.keys() == {0}
-    assert chaos.go().status == "completed"
+    assert chaos.run_to_end().status == "completed"
 
 
 # -- take one part of it away
 
 
-def _heals(case: Case, ill: dict[int, int]) -> bool:
+def _heals(case: Case, failing_starts: dict[int, int]) -> bool:
     expected = _well(case)
     for seed in range(6):
-        ailing = Ailing(case.program, ill)
+        ailing = Ailing(case.program, failing_starts)
         chaos = Chaos(ailing.program, case.inputs, case.answers, seed=seed)
-        chaos.go()
+        chaos.run_to_end()
         try:
             ailing.resume(chaos)
-            if outcome(ailing.program, chaos.go()) != expected:
+            if outcome(ailing.program, chaos.run_to_end()) != expected:
                 return False
         except (AssertionError, KeyError, IndexError):
             return False

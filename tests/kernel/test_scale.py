@@ -13,7 +13,7 @@ import pytest
 from holdwater.kernel import Machine, compile_plan
 from holdwater.model import events as ev
 from holdwater.model.plan import Plan, PlanNode, Read
-from holdwater.model.rules import After, AllOf, AnyOf, Open
+from holdwater.model.rules import After, AllOf, AnyOf, GateOpen
 from tests.kernel.journal import encode, fold, same
 
 RING = 150
@@ -23,7 +23,7 @@ def _finish(m: Machine, decision: Callable[[int], tuple[str, ...] | None] = lamb
     """Everything succeeds, one at a time, in the order of issue."""
     while m.todo:
         i = next(iter(m.todo))
-        m.apply(ev.Succeeded(i, m.fences[i], tuple(i for _ in m.compiled_plan.out[i]), decision(i)))
+        m.apply(ev.Succeeded(i, m.fences[i], tuple(i for _ in m.compiled_plan.write_cells[i]), decision(i)))
     return m
 
 
@@ -56,7 +56,7 @@ def _gates(n: int) -> Plan:
         nodes.append(
             PlanNode(
                 name,
-                ready=AnyOf(tuple(Open(g, name) for g in above)) if above else None,
+                ready=AnyOf(tuple(GateOpen(g, name) for g in above)) if above else None,
                 gates=tuple(above),
                 targets=(names[i + 1], "END") if i < n else (),
             )
@@ -99,13 +99,13 @@ def test_a_chain_of_ten_thousand() -> None:
 def test_a_chain_that_is_cut_at_its_head() -> None:
     plan = _chain(10_000)
     nodes = tuple(
-        PlanNode(n.name, ready=n.ready, otherwise="upstream_failed", writes=n.writes, on_error="fail")
+        PlanNode(n.name, ready=n.ready, outcome_if_not_run="upstream_failed", writes=n.writes, on_error="fail")
         for n in plan.nodes
     )
     m = _started(Plan("cut", nodes))
     m.apply(ev.Failed(0, 1, "E", "e"))
     assert m.status == "failed"
-    assert m.state == ["failed"] + ["upstream_failed"] * 9_999
+    assert m.node_states == ["failed"] + ["upstream_failed"] * 9_999
 
 
 def test_a_journal_of_ten_thousand_folds() -> None:
@@ -129,7 +129,7 @@ def test_three_thousand_chained_gates(verdict: str) -> None:
     )
     assert m.status == "completed"
     assert sum(m.run_counts) == (1 if verdict == "END" else 3_001)
-    assert set(m.state[1:]) == ({"skipped"} if verdict == "END" else {"succeeded"})
+    assert set(m.node_states[1:]) == ({"skipped"} if verdict == "END" else {"succeeded"})
 
 
 @pytest.mark.parametrize("verdict", ["END", "g1"])
@@ -174,7 +174,7 @@ def test_the_join_is_tested_once() -> None:
             return super().__getitem__(i)
 
     m = _started(_fan_in(4_000))
-    m.state = Counting(m.state)
+    m.node_states = Counting(m.node_states)
     _finish(m)
     assert Counting.looked <= 2 * 4_000
 
@@ -190,7 +190,7 @@ def test_a_turn_of_a_loop_costs_the_same_however_many_went_before() -> None:
     plan = Plan(
         "spin",
         (
-            PlanNode("inc", reads=(Read("n", ("n",)),), writes=("n",), gates=("g",), ready=Open("g", "inc")),
+            PlanNode("inc", reads=(Read("n", ("n",)),), writes=("n",), gates=("g",), ready=GateOpen("g", "inc")),
             PlanNode("g", reads=(Read("n", ("n",)),), targets=("inc", "END")),
         ),
         inputs=("n",),

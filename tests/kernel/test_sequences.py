@@ -46,15 +46,15 @@ class Walk:
     def __post_init__(self) -> None:
         self.machine = Machine(compile_plan(self.plan))
 
-    def begin(self, passed: Pairs = ()) -> Machine:
-        self.apply(ev.Started({"x": 0}, passed))
+    def start(self, skipped_ranges: Pairs = ()) -> Machine:
+        self.apply(ev.Started({"x": 0}, skipped_ranges))
         return self.machine
 
     def apply(self, e: ev.Event) -> None:
         self.journal.append(encode(e))
         self.machine.apply(e)
 
-    def go(self, ill: Sequence[int] = ()) -> Machine:
+    def run_to_end(self, failing_nodes: Sequence[int] = ()) -> Machine:
         """To the end; who is ill fails."""
         m = self.machine
         while m.todo:
@@ -62,24 +62,24 @@ class Walk:
             assert isinstance(command, Execute)
             i, fence = command.node, command.fence
             self.executed.append(i)
-            if i in ill:
+            if i in failing_nodes:
                 self.apply(ev.Failed(i, fence, "E", f"n{i}"))
             else:
                 self.apply(ev.Succeeded(i, fence, (f"by n{i}",), self.decisions.get(i)))
         assert same(fold(m.compiled_plan, self.journal), m)
         return m
 
-    def resume(self, start: int | None, ill: Sequence[int] = ()) -> list[int]:
+    def resume(self, start: int | None, failing_nodes: Sequence[int] = ()) -> list[int]:
         """What is executed then."""
         done = len(self.executed)
         self.apply(ev.Resumed("", {}, start))
-        self.go(ill)
+        self.run_to_end(failing_nodes)
         return self.executed[done:]
 
 
 def states(m: Machine) -> str:
     """A letter for each node."""
-    return "".join(s[0] for s in m.state)
+    return "".join(s[0] for s in m.node_states)
 
 
 # -- decisions
@@ -105,10 +105,10 @@ def states(m: Machine) -> str:
 )
 def test_what_is_passed_over(decisions: Mapping[int, Pairs], ends: str) -> None:
     walk = Walk(sequence(6), decisions)
-    walk.begin()
-    m = walk.go()
+    walk.start()
+    m = walk.run_to_end()
     assert m.status == "completed"
-    assert ["-" if s == "skipped" else s[0] for s in m.state] == list(ends)
+    assert ["-" if s == "skipped" else s[0] for s in m.node_states] == list(ends)
     assert walk.executed == [i for i, letter in enumerate(ends) if letter == "s"]
 
 
@@ -118,8 +118,8 @@ def test_what_is_passed_over(decisions: Mapping[int, Pairs], ends: str) -> None:
 )
 def test_a_run_may_begin_anywhere(passed: Pairs, executed: list[int]) -> None:
     walk = Walk(sequence(4))
-    walk.begin(passed)
-    assert walk.go().status == "completed"
+    walk.start(passed)
+    assert walk.run_to_end().status == "completed"
     assert walk.executed == executed
 
 
@@ -158,28 +158,28 @@ def test_only_a_sequence_passes_over() -> None:
 )
 def test_before_at_and_behind_the_failure(start: int | None, executed: list[int], ends: str) -> None:
     walk = Walk(sequence(5))
-    walk.begin()
-    assert walk.go(ill=[2]).status == "failed"
+    walk.start()
+    assert walk.run_to_end(failing_nodes=[2]).status == "failed"
     assert walk.resume(start) == executed
-    assert ["-" if s == "skipped" else s[0] for s in walk.machine.state] == list(ends)
+    assert ["-" if s == "skipped" else s[0] for s in walk.machine.node_states] == list(ends)
     assert (walk.machine.status, walk.machine.errors) == ("completed", {})
 
 
 def test_what_was_done_before_the_start_keeps_its_values() -> None:
     walk = Walk(sequence(4))
-    walk.begin()
-    walk.go(ill=[2])
+    walk.start()
+    walk.run_to_end(failing_nodes=[2])
     walk.resume(1)
     assert walk.machine.fences == [1, 2, 2, 1], "fences are never taken back"
     assert walk.machine.run_counts == [1, 1, 1, 1]
-    assert walk.machine.value[1:] == [f"by n{i}" for i in range(4)]
+    assert walk.machine.values[1:] == [f"by n{i}" for i in range(4)]
 
 
 @pytest.mark.parametrize("start", [-1, 4])
 def test_a_start_outside_is_refused(start: int) -> None:
     walk = Walk(sequence(4))
-    walk.begin()
-    refused(walk.go(ill=[2]), ev.Resumed("", {}, start))
+    walk.start()
+    refused(walk.run_to_end(failing_nodes=[2]), ev.Resumed("", {}, start))
 
 
 @pytest.mark.parametrize(
@@ -194,18 +194,18 @@ def test_a_start_outside_is_refused(start: int) -> None:
 )
 def test_earlier_choices_count(start: int, executed: list[int]) -> None:
     walk = Walk(sequence(6), {0: ("n3", "n5"), 1: ("n2", "n3")})
-    walk.begin()
-    walk.go(ill=[5])
+    walk.start()
+    walk.run_to_end(failing_nodes=[5])
     assert walk.resume(start) == executed
     assert walk.machine.status == "completed"
 
 
 def test_a_choice_that_is_done_again_may_decide_otherwise() -> None:
     walk = Walk(sequence(5), {1: ("n2", "n4")})
-    walk.begin()
-    walk.go(ill=[4])
+    walk.start()
+    walk.run_to_end(failing_nodes=[4])
     assert states(walk.machine) == "ssssf"
-    assert walk.machine.state[2:4] == ["skipped"] * 2
+    assert walk.machine.node_states[2:4] == ["skipped"] * 2
     walk.decisions = {}
     assert walk.resume(1) == [1, 2, 3, 4]
 
@@ -213,41 +213,41 @@ def test_a_choice_that_is_done_again_may_decide_otherwise() -> None:
 def test_a_choice_that_stands_counts_beside_what_was_left_out_from_the_start() -> None:
     """Both passed over the same node: that one of them counts no more does not bring it back."""
     walk = Walk(sequence(5), {0: ("n2", "n4")})
-    walk.begin(passed=("n3", "n4"))
-    walk.go(ill=[4])
+    walk.start(skipped_ranges=("n3", "n4"))
+    walk.run_to_end(failing_nodes=[4])
     assert walk.resume(1) == [1, 4]
-    assert walk.machine.state[2:4] == ["skipped", "skipped"]
+    assert walk.machine.node_states[2:4] == ["skipped", "skipped"]
 
 
 def test_left_out_from_the_start_stays_left_out() -> None:
     walk = Walk(sequence(4))
-    walk.begin(passed=("n0", "n2"))
-    walk.go(ill=[3])
+    walk.start(skipped_ranges=("n0", "n2"))
+    walk.run_to_end(failing_nodes=[3])
     assert walk.resume(None) == [3]
     walk.apply(ev.Resumed("", {"x": 1}, 2))
-    assert walk.go().status == "completed"
+    assert walk.run_to_end().status == "completed"
     assert walk.executed == [2, 3, 3, 2, 3]
     assert walk.resume(1) == [1, 2, 3], "unless somebody wants it"
 
 
 def test_resumed_twice() -> None:
     walk = Walk(sequence(6))
-    walk.begin()
-    walk.go(ill=[1])
-    assert walk.resume(3, ill=[4]) == [3, 4]
-    assert walk.machine.state[1:3] == ["skipped", "skipped"]
-    assert walk.resume(2, ill=[5]) == [2, 3, 4, 5]
+    walk.start()
+    walk.run_to_end(failing_nodes=[1])
+    assert walk.resume(3, failing_nodes=[4]) == [3, 4]
+    assert walk.machine.node_states[1:3] == ["skipped", "skipped"]
+    assert walk.resume(2, failing_nodes=[5]) == [2, 3, 4, 5]
     assert walk.resume(None) == [5]
-    assert [s[:2] for s in walk.machine.state] == ["su", "sk", "su", "su", "su", "su"]
+    assert [s[:2] for s in walk.machine.node_states] == ["su", "sk", "su", "su", "su", "su"]
 
 
 def test_a_failure_that_did_not_stop_the_run_and_stands_before_the_start() -> None:
     """It is not done, and will not be; what was done after it stands."""
     walk = Walk(sequence(5, {1: "fail", 2: "ignore"}))
-    walk.begin()
-    assert walk.go(ill=[1, 2]).status == "failed"
+    walk.start()
+    assert walk.run_to_end(failing_nodes=[1, 2]).status == "failed"
     assert walk.resume(4) == [4]
-    assert walk.machine.state == ["succeeded", "skipped", "failed", "succeeded", "succeeded"]
+    assert walk.machine.node_states == ["succeeded", "skipped", "failed", "succeeded", "succeeded"]
     assert (walk.machine.status, list(walk.machine.errors)) == ("completed", [2])
 
 
@@ -255,12 +255,12 @@ def test_a_failure_that_did_not_stop_the_run_and_stands_before_the_start() -> No
 def test_a_run_that_was_halted(start: int) -> None:
     for done in (True, False):
         walk = Walk(sequence(4))
-        m = walk.begin()
+        m = walk.start()
         walk.apply(ev.Succeeded(0, 1, ("v",)))
         walk.apply(ev.CancelRequested())
         walk.apply(ev.Succeeded(1, 1, ("v",)) if done else ev.Cancelled(1, 1))
         assert walk.resume(start) == list(range(start, 4))
-        assert m.state == [
+        assert m.node_states == [
             *["succeeded" if i <= done else "skipped" for i in range(start)],
             *["succeeded"] * (4 - start),
         ]
@@ -270,20 +270,20 @@ def test_a_run_that_was_halted(start: int) -> None:
 def test_a_run_that_somebody_has_paused(start: int) -> None:
     """What runs before the start is given up; its late result is refused."""
     walk = Walk(sequence(4))
-    m = walk.begin()
+    m = walk.start()
     walk.apply(ev.Succeeded(0, 1, ("v",)))
     walk.apply(ev.Paused())
     walk.apply(ev.Resumed("", {}, start))
     refused(m, ev.Succeeded(1, 1, ("late",)))
-    walk.go()
+    walk.run_to_end()
     assert walk.executed == list(range(start, 4))
     assert m.status == "completed"
 
 
 def test_a_completed_run_from_somewhere() -> None:
     walk = Walk(sequence(3))
-    walk.begin()
-    refused(walk.go(), ev.Resumed())
+    walk.start()
+    refused(walk.run_to_end(), ev.Resumed())
     assert walk.resume(1) == [1, 2]
 
 
@@ -325,10 +325,10 @@ class Naive:
     def _number(self, name: str) -> int:
         return int(name[1:]) if name else self.count
 
-    def spans(self, pairs: Pairs) -> list[tuple[int, int]]:
+    def node_ranges(self, pairs: Pairs) -> list[tuple[int, int]]:
         return [(self._number(a), self._number(b)) for a, b in zip(pairs[::2], pairs[1::2], strict=True)]
 
-    def go(self, decisions: Mapping[int, Pairs], ill: Sequence[int]) -> str:
+    def run_to_end(self, decisions: Mapping[int, Pairs], failing_nodes: Sequence[int]) -> str:
         self.executed = []
         for i in range(self.count):
             if self.state[i] != "waiting":
@@ -337,9 +337,9 @@ class Naive:
                 self.state[i] = "skipped"
                 continue
             self.executed.append(i)
-            self.state[i] = "failed" if i in ill else "succeeded"
-            if i not in ill:
-                self.decided[i] = self.spans(decisions.get(i, ()))
+            self.state[i] = "failed" if i in failing_nodes else "succeeded"
+            if i not in failing_nodes:
+                self.decided[i] = self.node_ranges(decisions.get(i, ()))
             elif self.on_error.get(i, "stop") == "stop":
                 return "failed"
         hurt = [i for i, s in enumerate(self.state) if s == "failed" and self.on_error.get(i, "stop") != "ignore"]
@@ -389,16 +389,16 @@ def courses(draw: st.DrawFn) -> tuple[int, dict[int, OnError], list[tuple[dict[i
 Course = tuple[int, dict[int, OnError], list[tuple[dict[int, Pairs], list[int], int | None]]]
 
 
-def _agree(course: Course) -> None:
-    count, on_error, lives = course
+def _agree(sequence_case: Course) -> None:
+    count, on_error, lives = sequence_case
     walk, naive = Walk(sequence(count, on_error)), Naive(count, on_error)
-    walk.begin()
+    walk.start()
     for decisions, ill, start in lives:
         walk.decisions = decisions
         done = len(walk.executed)
-        m = walk.go(ill)
-        assert m.status == naive.go(decisions, ill)
-        assert m.state == naive.state
+        m = walk.run_to_end(ill)
+        assert m.status == naive.run_to_end(decisions, ill)
+        assert m.node_states == naive.state
         assert walk.executed[done:] == naive.executed
         again = ev.Resumed("", {}, start)
         assert m.accepts(again) == (m.status == "failed" or start is not None)
@@ -423,7 +423,7 @@ def test_ten_thousand_are_linear() -> None:
         plan = sequence(count)
         decisions: dict[int, Any] = {i: (f"n{i + 1}", f"n{i + 2}") for i in range(0, count - 2, 2)}
         walk = Walk(plan, decisions)
-        walk.begin()
+        walk.start()
 
         def twice() -> None:
             m = walk.machine
@@ -443,7 +443,7 @@ def test_ten_thousand_are_linear() -> None:
 
 def test_ten_thousand_are_passed_over_at_once() -> None:
     walk = Walk(sequence(10_000), {0: ("n1", "n9999")})
-    walk.begin()
-    walk.go()
+    walk.start()
+    walk.run_to_end()
     assert walk.executed == [0, 9_999]
     assert walk.resume(5_000) == list(range(5_000, 10_000))

@@ -15,13 +15,13 @@ from tests.kernel.test_halting import HALTS
 
 def test_restored_anywhere_equals_folded(case: Case) -> None:
     compiled_plan = case.program.compiled_plan
-    chaos = Chaos(case.program, case.inputs, case.answers, seed=4, crash=0.1)
-    final = chaos.go()
+    chaos = Chaos(case.program, case.inputs, case.answers, seed=4, crash_probability=0.1)
+    final = chaos.run_to_end()
     m = Machine(compiled_plan)
     for k, line in enumerate(chaos.journal):
         m = Machine.restore(compiled_plan, m.snapshot())
         assert same(m, fold(compiled_plan, chaos.journal[:k]))
-        assert m.take() == []
+        assert m.take_commands() == []
         m.apply(decode(line))
     assert same(m, final)
 
@@ -42,7 +42,7 @@ def test_restored_while_halted(case: Case) -> None:
 def test_a_snapshot_does_not_move_with_its_machine(case: Case) -> None:
     compiled_plan = case.program.compiled_plan
     chaos = Chaos(case.program, case.inputs, case.answers, seed=6)
-    chaos.go()
+    chaos.run_to_end()
     for k in range(len(chaos.journal)):
         m = fold(compiled_plan, chaos.journal[:k])
         taken = m.snapshot()
@@ -87,7 +87,7 @@ def test_values_are_opaque() -> None:
             i, issued = next(iter(m.todo.items()))
             node = program.plan.nodes[i]
             decision = (
-                ("head",) if i == program.compiled_plan.index.get("again") else ("chat",) if node.targets else None
+                ("head",) if i == program.compiled_plan.node_index.get("again") else ("chat",) if node.targets else None
             )
             m.apply(ev.Succeeded(i, m.fences[i], tuple(Opaque() for _ in node.writes), decision))
             assert issued.node == i

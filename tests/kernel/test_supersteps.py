@@ -42,7 +42,7 @@ def test_resumed_at_its_limit_a_loop_goes_on() -> None:
     program = _counter(60, limit=50)
     chaos = Chaos(program, {"n": 0})
     resumed = 0
-    while chaos.go().status == "failed":
+    while chaos.run_to_end().status == "failed":
         chaos.restart()
         chaos.commit(ev.Resumed())
         resumed += 1
@@ -61,23 +61,23 @@ def test_a_consumer_of_a_loop_runs_once_with_its_last_value() -> None:
 def test_nothing_is_published_before_the_barrier() -> None:
     """`short` and `long1` run together; what one of them wrote is invisible until the other is done."""
     program = CASES["graphs: forked loop"].program
-    short, long1 = (program.compiled_plan.index[n] for n in ("short", "long1"))
+    short, long1 = (program.compiled_plan.node_index[n] for n in ("short", "long1"))
     chaos = Chaos(program, CASES["graphs: forked loop"].inputs)
     chaos.step()
     m = chaos.machine
     assert set(m.todo) == {short, long1}
-    cells = list(m.version)
-    chaos.act(short)
-    assert m.version == cells
+    cells = list(m.versions)
+    chaos.advance_node(short)
+    assert m.versions == cells
     assert m.run_counts[short] == 0
-    chaos.act(long1)
+    chaos.advance_node(long1)
     assert m.run_counts[short] == m.run_counts[long1] == 1
 
 
 def test_a_failure_behind_the_barrier_keeps_its_siblings_results() -> None:
     case = CASES["graphs: forked loop"]
     expected = outcome(case.program, run(case.program, case.inputs))
-    short, long1 = (case.program.compiled_plan.index[n] for n in ("short", "long1"))
+    short, long1 = (case.program.compiled_plan.node_index[n] for n in ("short", "long1"))
     chaos = Chaos(case.program, case.inputs)
     chaos.step()
     in_flight = chaos.machine.todo[long1]
@@ -90,16 +90,16 @@ def test_a_failure_behind_the_barrier_keeps_its_siblings_results() -> None:
     assert chaos.machine.errors == {short: ("OSError", "broken")}
     chaos.commit(ev.Resumed())
     assert list(chaos.machine.todo) == [short]
-    assert outcome(case.program, chaos.go()) == expected
+    assert outcome(case.program, chaos.run_to_end()) == expected
 
 
 def test_answers_to_a_loop_are_used_in_the_order_they_came() -> None:
     case = CASES["graphs: questions in a loop"]
-    person = case.program.compiled_plan.index["person"]
+    person = case.program.compiled_plan.node_index["person"]
     chaos = Chaos(case.program, case.inputs)
     for word in ("a", "b", "bye"):
         chaos.commit(ev.InputProvided(person, (word,)))
-    assert case.program.outputs(chaos.go()) == {"reply": "bye", "said": ["a", "b"]}
+    assert case.program.outputs(chaos.run_to_end()) == {"reply": "bye", "said": ["a", "b"]}
 
 
 def test_a_gate_that_says_nothing_opens_nothing() -> None:

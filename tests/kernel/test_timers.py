@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from holdwater.model import events as ev
-from holdwater.model.commands import Execute, Wake
+from holdwater.model.commands import Execute, StartTimer
 from holdwater.model.time import Micros
 from tests.kernel.drivers import SECOND, Chaos
 from tests.kernel.journal import decode, fold
@@ -24,16 +24,16 @@ def test_a_wait_outlives_its_process() -> None:
     first.step()
     first.step()  # the rule, then the instant is fixed at 0 s
     again = Chaos(program, {"given": 0}, journal=first.journal, now=12 * SECOND)
-    m = again.go()
-    assert again.woken == [("nap", 30.0)]
+    m = again.run_to_end()
+    assert again.fired_timers == [("nap", 30.0)]
     assert program.outputs(m) == {"nap": 30.0, "x": 30 * SECOND}
 
 
 def test_a_retry_comes_when_the_journal_says() -> None:
     program = tasks("t", [Task("a", boom, retry=Retry(4, 2.0))])
     chaos = Chaos(program, {"given": {}})
-    m = chaos.go()
-    assert chaos.woken == [("a", 2.0), ("a", 4.0), ("a", 6.0)]
+    m = chaos.run_to_end()
+    assert chaos.fired_timers == [("a", 2.0), ("a", 4.0), ("a", 6.0)]
     assert m.failure_counts == {0: 4}
     assert m.fences == [4]
     assert m.status == "failed"
@@ -48,8 +48,8 @@ def test_a_journal_folds_the_same_under_another_policy() -> None:
     new = tasks("t", [Task("a", boom, retry=Retry(1))])
     assert new.plan.structure == old.plan.structure
     again = Chaos(new, {"given": {}}, journal=first.journal, now=first.now)
-    m = again.go()
-    assert again.woken == [("a", 4.0)]
+    m = again.run_to_end()
+    assert again.fired_timers == [("a", 4.0)]
     assert m.failure_counts == {0: 3}, "the third failure is judged by the new policy"
 
 
@@ -65,17 +65,17 @@ def test_attempts_are_numbered_by_failures_alone() -> None:
     chaos = Chaos(program, {"given": {}})
     for _ in range(3):
         chaos.restart()
-    chaos.go()
+    chaos.run_to_end()
     assert attempts == [1, 2, 3]
     assert chaos.machine.fences == [6]
-    assert chaos.machine.crashes == {0: 3}
+    assert chaos.machine.crash_counts == {0: 3}
 
 
 def test_a_deferred_body_is_called_again_at_its_instant() -> None:
     program = tasks("t", [Task("poll", polled)])
     chaos = Chaos(program, {"given": {}})
-    m = chaos.go()
-    assert chaos.woken == [("poll", 5.0), ("poll", 10.0), ("poll", 15.0)]
+    m = chaos.run_to_end()
+    assert chaos.fired_timers == [("poll", 5.0), ("poll", 10.0), ("poll", 15.0)]
     assert m.failure_counts == {}, "a deferral is no failure"
     assert m.fences == [4]
 
@@ -83,8 +83,8 @@ def test_a_deferred_body_is_called_again_at_its_instant() -> None:
 def test_timers_of_siblings_do_not_wait_for_each_other() -> None:
     naps = [Task(f"t{s}", boom, retry=Retry(2, float(s))) for s in (9, 3, 6)]
     chaos = Chaos(tasks("t", naps), {"given": {}})
-    chaos.go()
-    assert chaos.woken == [("t3", 3.0), ("t6", 6.0), ("t9", 9.0)]
+    chaos.run_to_end()
+    assert chaos.fired_timers == [("t3", 3.0), ("t6", 6.0), ("t9", 9.0)]
 
 
 def test_no_timer_rings_while_the_run_is_paused() -> None:
@@ -93,14 +93,14 @@ def test_no_timer_rings_while_the_run_is_paused() -> None:
     chaos.step()
     chaos.commit(ev.Paused())
     chaos.now = 60 * SECOND
-    m = chaos.go()
-    assert (m.status, chaos.woken) == ("paused", [])
+    m = chaos.run_to_end()
+    assert (m.status, chaos.fired_timers) == ("paused", [])
     chaos.commit(ev.Resumed())
-    assert chaos.go().status == "completed"
-    assert chaos.woken == [("a", 60.0)]
+    assert chaos.run_to_end().status == "completed"
+    assert chaos.fired_timers == [("a", 60.0)]
 
 
-@pytest.mark.parametrize(("retry_at", "kind"), [(0, Execute), (7, Wake)])
+@pytest.mark.parametrize(("retry_at", "kind"), [(0, Execute), (7, StartTimer)])
 def test_what_a_failure_leaves_outstanding(retry_at: int, kind: type) -> None:
     case = CASES["tasks: diamond"]
     m = fold(case.program.compiled_plan, [])
@@ -109,7 +109,7 @@ def test_what_a_failure_leaves_outstanding(retry_at: int, kind: type) -> None:
     assert type(m.todo[0]) is kind
     assert m.errors == {}, "not final"
     if retry_at:
-        assert m.todo[0] == Wake(0, at=Micros(7))
+        assert m.todo[0] == StartTimer(0, at=Micros(7))
         m.apply(ev.TimerFired(0))
     assert m.todo[0] == Execute(0, fence=2, attempt=2)
 
@@ -123,24 +123,24 @@ def test_a_resumed_wait_begins_anew() -> None:
     chaos.commit(ev.CancelRequested())
     chaos.now = 100 * SECOND
     chaos.commit(ev.Resumed())
-    assert chaos.go().status == "completed"
-    assert chaos.woken == [("nap", 130.0)]
+    assert chaos.run_to_end().status == "completed"
+    assert chaos.fired_timers == [("nap", 130.0)]
     assert sum(isinstance(decode(line), ev.TimerSet) for line in chaos.journal) == 2
 
 
 def test_each_firing_in_a_loop_has_all_its_attempts() -> None:
     case = CASES["graphs: retries in a loop"]
-    score = case.program.compiled_plan.index["score"]
+    score = case.program.compiled_plan.node_index["score"]
     attempts: list[int] = []
-    inner = case.program.bodies[score]
+    inner = case.program.functions[score]
     assert inner is not None
 
     def noted(call: Call) -> Any:
         attempts.append(call.attempt)
         return inner(call)
 
-    bodies = list(case.program.bodies)
+    bodies = list(case.program.functions)
     bodies[score] = noted
-    chaos = Chaos(replace(case.program, bodies=tuple(bodies)), case.inputs)
-    assert chaos.go().run_counts[score] == 4
+    chaos = Chaos(replace(case.program, functions=tuple(bodies)), case.inputs)
+    assert chaos.run_to_end().run_counts[score] == 4
     assert attempts == [1, 2, 3] * 4

@@ -121,23 +121,23 @@ def test_round_trip(value: Any) -> None:
 
 @given(VALUES)
 def test_stored_round_trip_both_ways(value: Any) -> None:
-    stored = Stored.of(value)
+    stored = Stored.encode(value)
     again = Stored.from_tree(json.loads(stored.text))
     assert again == stored
     assert again.text == stored.text
     for one in (stored, again):
         assert exact(one.copy(), value)
-        assert one.unchanged(one.copy())
-        assert one.unchanged(value)
+        assert one.is_unchanged(one.copy())
+        assert one.is_unchanged(value)
 
 
 @given(VALUES, VALUES)
 def test_stored_values_are_equal_when_their_texts_are(a: Any, b: Any) -> None:
     same = codec.encode(a) == codec.encode(b)
-    for left in (Stored.of(a), Stored.from_tree(json.loads(codec.encode(a)))):
-        for right in (Stored.of(b), Stored.from_tree(json.loads(codec.encode(b)))):
+    for left in (Stored.encode(a), Stored.from_tree(json.loads(codec.encode(a)))):
+        for right in (Stored.encode(b), Stored.from_tree(json.loads(codec.encode(b)))):
             assert (left == right) is same
-        assert left.unchanged(b) is same
+        assert left.is_unchanged(b) is same
 
 
 @pytest.mark.parametrize(
@@ -272,25 +272,25 @@ def test_a_class_that_is_gone_says_what_to_import() -> None:
 
 def test_every_reader_has_its_own_copy() -> None:
     for value in ([1, [2]], {"a": [1]}, ([1],), Point([1])):
-        stored = Stored.of(value)
+        stored = Stored.encode(value)
         first, second = stored.copy(), stored.copy()
         inner = copy.deepcopy(second)
         (first[0] if isinstance(first, tuple) else first["a"] if isinstance(first, dict) else
          first.x if isinstance(first, Point) else first).append(9)  # fmt: skip
         assert exact(second, inner)
         assert exact(stored.copy(), inner)
-        assert not stored.unchanged(first)
+        assert not stored.is_unchanged(first)
 
 
 def test_scalars_of_other_types_are_other_values() -> None:
     ones = [1, 1.0, True, "1", [1], [1.0], (1,)]
     for i, a in enumerate(ones):
         for k, b in enumerate(ones):
-            assert (Stored.of(a) == Stored.of(b)) is (i == k)
-            assert Stored.of(a).unchanged(b) is (i == k)
-    assert Stored.of(1) != 1
+            assert (Stored.encode(a) == Stored.encode(b)) is (i == k)
+            assert Stored.encode(a).is_unchanged(b) is (i == k)
+    assert Stored.encode(1) != 1
 
 
 @pytest.mark.parametrize("value", ["x" * 1000, ["x" * 1000], {"a": "x" * 1000}])
 def test_size_is_known_without_encoding_again(value: Any) -> None:
-    assert 1000 <= Stored.of(value).size_bytes <= 1010
+    assert 1000 <= Stored.encode(value).size_bytes <= 1010

@@ -11,14 +11,14 @@ import pytest
 from holdwater import Context, EncodingError, register_type
 from holdwater.errors import NodeFailure
 from holdwater.model import codec, error_report
-from holdwater.model.error_report import ErrorReport, ErrorText, describe, format_traceback, leaves
+from holdwater.model.error_report import ErrorReport, ErrorText, describe_error, flatten_group, format_traceback
 from holdwater.model.policies import RetryPolicy
 from tests.model.hostile_exceptions import HOSTILE
 
 EMPTY: Final[dict[str, int]] = {}
 
 
-def caught(call: Callable[[], Any]) -> BaseException:
+def catch(call: Callable[[], Any]) -> BaseException:
     """What the call raised, with its traceback."""
     try:
         call()
@@ -27,17 +27,17 @@ def caught(call: Callable[[], Any]) -> BaseException:
     raise AssertionError("nothing was raised")
 
 
-def throw(error: BaseException) -> None:
+def raise_(error: BaseException) -> None:
     raise error
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_every_exception_can_be_described(name: str) -> None:
-    error = caught(lambda: throw(HOSTILE[name]()))
-    report = ErrorReport.of(error)
+    error = catch(lambda: raise_(HOSTILE[name]()))
+    report = ErrorReport.from_exception(error)
     assert report.kind == name
     assert report.text.startswith(report.kind)
-    assert "in throw" in report.traceback
+    assert "in raise_" in report.traceback
     assert (
         f"{report.kind}" in report.traceback.splitlines()[-1]
         or "note" in report.traceback
@@ -47,22 +47,22 @@ def test_every_exception_can_be_described(name: str) -> None:
         assert type(text) is str
         assert "\x00" not in text
         text.encode()  # no surrogates
-    assert len(report.text) <= error_report.TEXT_LIMIT_CHARS
-    assert len(report.traceback) <= error_report.TRACEBACK_LIMIT_CHARS + 100
+    assert len(report.text) <= error_report.MAX_TEXT_CHARS
+    assert len(report.traceback) <= error_report.MAX_TRACEBACK_CHARS + 100
     conditions: list[Literal["all", "transient"]] = ["all", "transient"]
     for condition in conditions:
-        assert RetryPolicy(condition=condition, retry_on=(ZeroDivisionError,)).covers(error, "x", "") is False
+        assert RetryPolicy(condition=condition, retry_on=(ZeroDivisionError,)).is_retryable(error, "x", "") is False
 
 
 def test_what_a_text_cannot_hold_is_escaped() -> None:
-    assert describe(ValueError("a\x00b\ud800")) == "ValueError: a\\x00b\\ud800"
+    assert describe_error(ValueError("a\x00b\ud800")) == "ValueError: a\\x00b\\ud800"
 
 
 def test_a_group_is_shown_with_its_causes_however_many_there_are() -> None:
     many = ExceptionGroup("many", [ExceptionGroup("in", [KeyError(i)]) for i in range(2_000)])
-    assert len(leaves(many)) == error_report.LEAVES_LIMIT
-    assert "KeyError: 0; KeyError: 1" in describe(many)
-    assert "and 995 more" in describe(many)
+    assert len(flatten_group(many)) == error_report.MAX_FLATTENED
+    assert "KeyError: 0; KeyError: 1" in describe_error(many)
+    assert "and 995 more" in describe_error(many)
     text = format_traceback(many)
     assert "[1 of 2000]" in text
     assert "KeyError: 0" in text
@@ -83,16 +83,16 @@ def endless() -> None:
 
 
 def test_a_deep_traceback_keeps_both_ends() -> None:
-    lines = format_traceback(caught(lambda: deep(200))).splitlines()
+    lines = format_traceback(catch(lambda: deep(200))).splitlines()
     assert "frames left out" in "".join(lines)
     assert len(lines) < 150
-    assert lines[1].endswith("in caught")
+    assert lines[1].endswith("in catch")
     assert lines[-1] == "ValueError: the bottom"
     assert "in deep" in lines[-3]
 
 
 def test_recursion_is_told_once() -> None:
-    text = format_traceback(caught(endless))
+    text = format_traceback(catch(endless))
     assert text.count("in endless") < 10
     assert "is repeated" in text
     assert text.splitlines()[-1].startswith("RecursionError")
@@ -110,7 +110,7 @@ def test_causes_contexts_and_notes() -> None:
             third.add_note("seen at noon")
             raise third from error
 
-    text = format_traceback(caught(body))
+    text = format_traceback(catch(body))
     parts = ["KeyError: 'first'", "During handling", "invalid literal", "was the direct cause", "RuntimeError: third"]
     places = [text.index(part) for part in [*parts, "seen at noon"]]
     assert places == sorted(places)
@@ -124,7 +124,7 @@ def test_a_suppressed_context_stays_away() -> None:
         except KeyError:
             raise ValueError("shown") from None
 
-    text = format_traceback(caught(body))
+    text = format_traceback(catch(body))
     assert "hidden" not in text.replace('EMPTY["hidden"]', "")
     assert "During handling" not in text
 
@@ -135,7 +135,7 @@ def test_a_long_chain_and_a_huge_message_are_bounded() -> None:
         outer = ValueError("y" * 5_000)
         outer.__cause__, error = error, outer
     text = format_traceback(error)
-    assert len(text) < error_report.TRACEBACK_LIMIT_CHARS + 100
+    assert len(text) < error_report.MAX_TRACEBACK_CHARS + 100
     assert "characters left out" in text
 
 
@@ -143,7 +143,7 @@ def test_our_own_frames_are_left_out() -> None:
     def body() -> None:
         Context({})["x"] = object()
 
-    error = caught(body)
+    error = catch(body)
     assert isinstance(error, EncodingError)
     text = format_traceback(error)
     assert "in body" in text
@@ -175,8 +175,8 @@ def test_an_exception_that_was_never_raised_has_no_traceback() -> None:
 def test_the_causes_in_a_group_count_for_retries(options: dict[str, Any], covered: bool) -> None:
     inner = ExceptionGroup("inner", [TimeoutError("slow"), ValueError("deep inside")])
     error = ExceptionGroup("outer", [ConnectionRefusedError("no"), inner])
-    report = ErrorReport.of(error)
-    assert RetryPolicy(**options).covers(error, report.kind, report.text) is covered
+    report = ErrorReport.from_exception(error)
+    assert RetryPolicy(**options).is_retryable(error, report.kind, report.text) is covered
 
 
 def test_an_error_text_is_a_string_that_knows_more() -> None:

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, NamedTuple, NewType, Optional, Typed
 import pytest
 
 from holdwater.model.from_json import from_json
-from holdwater.model.json_schema import from_words, schema_of, summary, violation
+from holdwater.model.json_schema import describe_schema, first_violation, parse_user_input, schema_of
 
 
 class Colour(enum.Enum):
@@ -107,8 +107,11 @@ def test_a_class_that_contains_itself_is_a_definition() -> None:
     schema = schema_of(Tree)
     assert schema["$ref"] == "#/$defs/Tree"
     assert schema["$defs"]["Tree"]["properties"]["children"]["items"] == {"$ref": "#/$defs/Tree"}
-    assert violation(schema, {"name": "a", "children": [{"name": "b"}]}) is None
-    assert violation(schema, {"name": "a", "children": [{"name": 1}]}) == "children[0].name must be a string, it is 1"
+    assert first_violation(schema, {"name": "a", "children": [{"name": "b"}]}) is None
+    assert (
+        first_violation(schema, {"name": "a", "children": [{"name": 1}]})
+        == "children[0].name must be a string, it is 1"
+    )
 
 
 @pytest.mark.parametrize(
@@ -150,7 +153,7 @@ def test_a_class_that_contains_itself_is_a_definition() -> None:
     ],
 )
 def test_a_value_that_fits_is_converted(annotation: Any, given: Any, value: Any) -> None:
-    assert violation(schema_of(annotation), given) is None
+    assert first_violation(schema_of(annotation), given) is None
     made = from_json(given, annotation)
     assert made == value
     assert type(made) is type(value)
@@ -183,18 +186,18 @@ def test_a_value_that_fits_is_converted(annotation: Any, given: Any, value: Any)
     ],
 )
 def test_what_does_not_fit_is_said_with_its_path(annotation: Any, given: Any, said: str) -> None:
-    found = violation(schema_of(annotation), given)
+    found = first_violation(schema_of(annotation), given)
     assert found is not None
     assert said in found
 
 
 def test_bounds_and_constants_of_other_writers() -> None:
     schema = {"type": "integer", "minimum": 1, "exclusiveMaximum": 5, "unknown keyword": 7}
-    assert violation(schema, 4) is None
-    assert violation(schema, 0) == "the value must be >= 1, it is 0"
-    assert violation(schema, 5) == "the value must be < 5, it is 5"
-    assert violation({"const": 3}, 4) == "the value must be 3, it is 4"
-    assert violation({"type": "string", "minLength": 2}, "x") == "the length of the value must be >= 2, it is 1"
+    assert first_violation(schema, 4) is None
+    assert first_violation(schema, 0) == "the value must be >= 1, it is 0"
+    assert first_violation(schema, 5) == "the value must be < 5, it is 5"
+    assert first_violation({"const": 3}, 4) == "the value must be 3, it is 4"
+    assert first_violation({"type": "string", "minLength": 2}, "x") == "the length of the value must be >= 2, it is 1"
 
 
 def test_pydantic_writes_and_reads_its_models() -> None:
@@ -205,10 +208,10 @@ def test_pydantic_writes_and_reads_its_models() -> None:
         note: str = pydantic.Field(default="", max_length=5)
 
     schema = schema_of(Reply)
-    assert violation(schema, {"approved": "no"}) == "approved must be true or false, it is 'no'"
-    assert violation(schema, {"approved": True, "note": "too long"}) == "the length of note must be <= 5, it is 8"
+    assert first_violation(schema, {"approved": "no"}) == "approved must be true or false, it is 'no'"
+    assert first_violation(schema, {"approved": True, "note": "too long"}) == "the length of note must be <= 5, it is 8"
     assert from_json({"approved": True}, Reply | None) == Reply(approved=True)
-    assert violation(schema_of(list[Reply]), [{"approved": 1}]) is not None
+    assert first_violation(schema_of(list[Reply]), [{"approved": 1}]) is not None
 
 
 @pytest.mark.parametrize(
@@ -232,15 +235,15 @@ def test_pydantic_writes_and_reads_its_models() -> None:
     ],
 )
 def test_words_of_the_command_line(text: str, annotation: Any, meant: Any) -> None:
-    value = from_words(text, schema_of(annotation))
+    value = parse_user_input(text, schema_of(annotation))
     assert value == meant
     assert type(value) is type(meant)
 
 
 def test_words_without_a_schema_are_json_or_text() -> None:
-    assert from_words("no", None) == "no"
-    assert from_words("1", None) == 1
-    assert from_words("1 apple", None) == "1 apple"
+    assert parse_user_input("no", None) == "no"
+    assert parse_user_input("1", None) == 1
+    assert parse_user_input("1 apple", None) == "1 apple"
 
 
 @pytest.mark.parametrize(
@@ -258,4 +261,4 @@ def test_words_without_a_schema_are_json_or_text() -> None:
     ],
 )
 def test_schemas_in_a_few_words(annotation: Any, words: str) -> None:
-    assert summary(schema_of(annotation)) == words
+    assert describe_schema(schema_of(annotation)) == words

@@ -22,9 +22,9 @@ from holdwater.model.policies import RetryPolicy
 )
 def test_delays(options: dict[str, Any], delays: list[float]) -> None:
     policy = RetryPolicy(max_attempts=9, **options)
-    assert [policy.delay(n) for n in (1, 2, 3)] == delays
+    assert [policy.delay_seconds(n) for n in (1, 2, 3)] == delays
     shaken = RetryPolicy(max_attempts=9, jitter=True, **options)
-    assert [shaken.delay(1, luck=luck) for luck in (0, 1)] == [0.75 * delays[0], 1.25 * delays[0]]
+    assert [shaken.delay_seconds(1, jitter_fraction=luck) for luck in (0, 1)] == [0.75 * delays[0], 1.25 * delays[0]]
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_delays(options: dict[str, Any], delays: list[float]) -> None:
 )
 def test_what_is_covered(options: dict[str, Any], covered: bool) -> None:
     error = OSError("busy: the table is locked")
-    assert RetryPolicy(**options).covers(error, "OSError", f"OSError: {error}") is covered
+    assert RetryPolicy(**options).is_retryable(error, "OSError", f"OSError: {error}") is covered
 
 
 @pytest.mark.parametrize("options", [{"multiplier": -1}, {"factor": -1}, {"backoff": "x"}, {"max_attempts": 0}])

@@ -59,7 +59,7 @@ def test_listeners_hear_every_registration_until_they_stop() -> None:
     r = Registry()
     heard: list[Any] = []
     r.register(known("before"))
-    stop = r.listen(lambda name, program: heard.append((name, r.find(name) is program)))
+    stop = r.add_listener(lambda name, program: heard.append((name, r.find(name) is program)))
     r.register(known("a"))
     r.register(known("b"), "c")
     stop()

@@ -33,11 +33,11 @@ def back(value: Any) -> Any:
     json.loads(text, parse_constant=pytest.fail)
     made = codec.decode(text)
     assert codec.encode(made) == text
-    stored = Stored.of(value)
-    assert stored.unchanged(made)
+    stored = Stored.encode(value)
+    assert stored.is_unchanged(made)
     again = Stored.from_tree(json.loads(stored.text))
     assert again == stored
-    assert again.unchanged(value)
+    assert again.is_unchanged(value)
     return made
 
 
@@ -111,7 +111,7 @@ def test_numpy_and_pandas(which: str) -> None:
         for outer in (value, [value], {"k": (value, 1)}, sample_values.Plain(value)):
             text = codec.encode(outer)
             assert same(codec.decode(text), outer), outer
-            assert Stored.of(outer).unchanged(codec.decode(text))
+            assert Stored.encode(outer).is_unchanged(codec.decode(text))
 
 
 def test_numpy_in_plain_data_is_no_plain_data() -> None:
@@ -120,8 +120,8 @@ def test_numpy_in_plain_data_is_no_plain_data() -> None:
     for value in (np.float64(1.5), np.str_("x")):
         for outer in ([value], {"k": [value]}):
             assert codec.encode_plain(outer) is None
-            assert same(Stored.of(outer).copy(), outer)
-    assert not Stored.of([1.5]).unchanged([np.float64(1.5)])
+            assert same(Stored.encode(outer).copy(), outer)
+    assert not Stored.encode([1.5]).is_unchanged([np.float64(1.5)])
 
 
 def test_libraries_are_imported_for_their_values_only() -> None:

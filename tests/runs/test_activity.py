@@ -47,14 +47,14 @@ def make_work_row(kind: str = "execute", **fields: object) -> WorkRow:
         ("running", [make_work_row(reclaimed=True), make_work_row()], True, Activity("orphaned")),
         (
             "running",
-            [make_work_row("wake", due_at=500), make_work_row("wake", due_at=400)],
+            [make_work_row("timer", due_at=500), make_work_row("timer", due_at=400)],
             True,
             Activity("waiting", waiting_until=Micros(400)),
         ),
-        ("running", [make_work_row("wake", due_at=99)], True, Activity("queued")),
+        ("running", [make_work_row("timer", due_at=99)], True, Activity("queued")),
         (
             "running",
-            [make_work_row("wake", due_at=99, owner="h.7.x")],
+            [make_work_row("timer", due_at=99, owner="h.7.x")],
             True,
             Activity("waiting", waiting_until=Micros(99)),
         ),

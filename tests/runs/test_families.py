@@ -63,7 +63,7 @@ def assert_no_violations(runner: DefaultRunner) -> None:
 def runs_with_entry(runner: DefaultRunner, kind: str) -> list[RunRow]:
     """The runs in whose journals something of this kind stands."""
     store = runner._engine.store
-    return [run for run in store.iter_runs() if any(f'["{kind}"' in row.entries for row in store.journal(run.id))]
+    return [run for run in store.iter_runs() if any(f'["{kind}"' in row.entries for row in store.read_journal(run.id))]
 
 
 def test_another_runner_takes_a_child_for_which_there_is_no_room(open_runner: Open, family: ParentAndChild) -> None:

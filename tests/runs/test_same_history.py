@@ -43,7 +43,7 @@ class HistoryScene:
         found = []
         for handle in self.handles:
             info = handle.result(SIGNAL_TIMEOUT_SECONDS)
-            rows = self.runner._engine.store.journal(handle.run_id)
+            rows = self.runner._engine.store.read_journal(handle.run_id)
             events = [canonical_event(event) for row in rows for event in json.loads(row.entries)]
             found.append([info.status, info.error_message, info.final_context.to_dict(), events])
         return found

@@ -39,7 +39,7 @@ class MachineClocks:
         self.steady += there_us
         read = Micros(self.steady + self.server_ahead)
         self.steady += back_us
-        return ClockSample.between(before, read, MonotonicMicros(self.steady))
+        return ClockSample.from_readings(before, read, MonotonicMicros(self.steady))
 
 
 @pytest.fixture
@@ -121,10 +121,10 @@ def test_a_reference_that_was_set_is_followed_when_it_has_stood(
     while machine.steady < end:
         assert look() == 0
         assert clock.now() == machine.steady + EPOCH
-        assert clock.at_least() == machine.steady + EPOCH + min(0, ahead_us)
+        assert clock.earliest_now() == machine.steady + EPOCH + min(0, ahead_us)
         machine.steady += 15 * SECOND
     assert look() == ahead_us
-    assert clock.at_least() == clock.now()
+    assert clock.earliest_now() == clock.now()
     assert clock.now() == machine.steady + EPOCH + ahead_us
     assert look() == 0
 
@@ -168,7 +168,7 @@ def test_a_new_clock_is_set_by_the_best_of_its_first_samples(machine: MachineClo
     delays = [*[50 * SECOND, 30 * SECOND, 40 * SECOND][:slow], 1000]
 
     class Server:
-        def clock_sample(self) -> ClockSample:
+        def sample_clock(self) -> ClockSample:
             return machine.sample(delays.pop(0))
 
     clock = machine.clock()

@@ -54,7 +54,7 @@ class SuspectScene:
             poll_pause()
 
     def row(self) -> WorkRow:
-        (row,) = self.runner._engine.store.work(self.run.run_id)
+        (row,) = self.runner._engine.store.work_of_run(self.run.run_id)
         return row
 
     def hold(self, context: Context) -> None:
@@ -82,7 +82,7 @@ def test_a_suspect_waits_for_running_tasks_and_others_wait_for_it(scene: Suspect
 
     scene.suspect_function = body
     trivial = scene.runner.submit("trivial")
-    assert [row.owner for row in scene.runner._engine.store.work(trivial.run_id)] == [None]
+    assert [row.owner for row in scene.runner._engine.store.work_of_run(trivial.run_id)] == [None]
     assert not scene.row().started
     scene.gate.open.set()
     assert scene.run.result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"

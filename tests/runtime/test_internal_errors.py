@@ -48,8 +48,8 @@ PER_RUN_FUNCTIONS: list[tuple[Any, str]] = [
     (TaskRunData, "rule_results"),
     (TaskWorkflowDefinition, "policy"),
     (TaskWorkflowDefinition, "on_failure"),
-    (RetryPolicy, "covers"),
-    (RetryPolicy, "delay"),
+    (RetryPolicy, "is_retryable"),
+    (RetryPolicy, "delay_seconds"),
     (Attempt, "failure_entry"),
     (Executor, "submit_attempt"),
     (Deadlines, "watch_attempt"),
@@ -74,9 +74,9 @@ LOOP_FUNCTIONS: list[tuple[Any, str]] = [
     (Driver, "_process_inbox"),
     (Driver, "_run_due"),
     (Driver, "_next_timeout"),
-    (SQLiteStore, "claim"),
-    (SQLiteStore, "next_expiry"),
-    (SQLiteStore, "next_due"),
+    (SQLiteStore, "claim_work"),
+    (SQLiteStore, "next_lease_expiry"),
+    (SQLiteStore, "next_due_at"),
     (SystemClock, "now"),
 ]
 """functions called for all: no run may be harmed"""
@@ -263,7 +263,7 @@ def test_a_service_rejected_by_the_store_does_not_stop_the_others(
     def refuse(self: Any, *args: Any) -> None:
         raise holdwater.StoreUnusable("no right to look at schedules, says the test")
 
-    monkeypatch.setattr(SQLiteStore, "next_due", refuse)
+    monkeypatch.setattr(SQLiteStore, "next_due_at", refuse)
     define_workflows(define)
     with DefaultRunner("sqlite:///:memory:") as runner:
         assert collect_outcomes(runner) == EXPECTED_OUTCOMES

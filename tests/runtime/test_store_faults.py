@@ -26,16 +26,16 @@ from tests.suite.waiting import poll_pause
 
 FAILING_CALLS = (
     "commit",
-    "claim",
+    "claim_work",
     "work_of_owner",
     "reclaim_expired",
-    "renew",
-    "release",
-    "run",
-    "work",
-    "journal",
-    "plan",
-    "overdue",
+    "renew_leases",
+    "release_work",
+    "get_run",
+    "work_of_run",
+    "read_journal",
+    "get_plan",
+    "overdue_runs",
 )
 
 
@@ -443,8 +443,8 @@ def test_a_runner_without_recovery_keeps_its_late_timers(
     handle = runner.submit("w")
     while handle.info().task_results[0].status != "Waiting":
         poll_pause()
-    (row,) = runner._engine.store.work(handle.run_id)
-    assert (row.kind, row.owner) == ("wake", runner._engine.owner)
+    (row,) = runner._engine.store.work_of_run(handle.run_id)
+    assert (row.kind, row.owner) == ("timer", runner._engine.owner)
 
 
 def test_waiters_get_the_error_of_the_store_and_may_wait_again(tmp_path: Path, define: Define, gate: Gate) -> None:

@@ -298,7 +298,7 @@ def test_000_23_cron_options(run: Example) -> None:
     assert (runner.config.cron_poll_interval_seconds, runner.config.cron_max_catchup_executions) == (30, 10)
     schedule = runner.register_cron_workflow("daily_report", "* * * * *", "UTC")
     store = runner._engine.store
-    row = store.schedule(schedule)
+    row = store.get_schedule(schedule)
     row.settled_at, row.next_at = row.settled_at - 15 * 60_000_000, 1  # as after fifteen missed minutes
     assert store.put_schedule(row)
     runner._engine.driver.check_for_work()

@@ -306,7 +306,7 @@ def test_002_08_delays_as_printed(run: Example) -> None:
     assert isinstance(tree, ast.Expr)
     policy = next(k.value for k in tree.value.keywords if k.arg == "retry")  # type: ignore[attr-defined]
     made: RetryPolicy = eval(compile(ast.Expression(policy), "<002-08>", "eval"), {"RetryPolicy": RetryPolicy})
-    assert [made.delay(n) for n in (1, 2, 3, 10)] == [1.0, 2.0, 4.0, 60.0]
+    assert [made.delay_seconds(n) for n in (1, 2, 3, 10)] == [1.0, 2.0, 4.0, 60.0]
 
 
 def test_002_09_error_categories(run: Example) -> None:

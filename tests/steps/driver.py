@@ -12,7 +12,7 @@ from holdwater.errors import StepFailed
 from holdwater.kernel import Machine, compile_plan
 from holdwater.model import events as ev
 from holdwater.model import journal
-from holdwater.model.commands import AwaitChildren, Command, Execute, Wake
+from holdwater.model.commands import AwaitChildren, Command, Execute, StartTimer
 from holdwater.model.events import Event
 from holdwater.model.ports import WorkflowDefinition
 from holdwater.model.time import Micros, add_seconds
@@ -49,15 +49,15 @@ class KernelRun:
         self.children: list[KernelRun] = []
         self.error_kinds: dict[str, str] = {}
         self._new_machine()
-        self.apply(ev.Started(program.start(inputs) if cells is None else dict(cells), skipped_ranges))
+        self.apply(ev.Started(program.encode_inputs(inputs) if cells is None else dict(cells), skipped_ranges))
 
     def _new_machine(self) -> None:
         self.machine = Machine(compile_plan(self.program.plan))
-        self.board: Any = self.program.style.board(self.machine)
+        self.board: Any = self.program.style.run_data(self.machine)
 
     def apply(self, event: Event) -> None:
         text = journal.encode(journal.JournalEntry(event))
-        assert journal.encode(journal.decode(json.loads(text), self.program.style.unpack)) == text
+        assert journal.encode(journal.decode(json.loads(text), self.program.style.decode_value)) == text
         self.journal.append(text)
         self.machine.apply(event)
 
@@ -67,7 +67,7 @@ class KernelRun:
             if self.restart:
                 self._new_machine()
                 for text in self.journal:
-                    self.machine.apply(journal.decode(json.loads(text), self.program.style.unpack).event)
+                    self.machine.apply(journal.decode(json.loads(text), self.program.style.decode_value).event)
             self.execute_command(next(iter(self.machine.todo.values())))
         return self
 
@@ -75,7 +75,7 @@ class KernelRun:
         match command:
             case Execute():
                 self._execute(command)
-            case Wake(node=node, at=at):
+            case StartTimer(node=node, at=at):
                 assert at is not None
                 self.slept_seconds.append((at - self.now) / 1e6)
                 self.now = max(self.now, at)
@@ -96,8 +96,8 @@ class KernelRun:
         except StepFailed as error:
             self._failed(c, error)
             return
-        if done.spread is not None:
-            s = done.spread
+        if done.child_runs is not None:
+            s = done.child_runs
             self.apply(ev.ChildRunsRequested(c.node, c.fence, s.inputs, s.max_concurrency, s.fail_fast))
         elif done.wait_until is not None:
             self.apply(ev.Deferred(c.node, c.fence, done.wait_until))
@@ -108,20 +108,20 @@ class KernelRun:
         retry = self.program.policy(c.node).retry
         kind, text, cause = error.holdwater_kind, error.holdwater_text, error.__cause__
         retry_at = None
-        if c.attempt < retry.max_attempts and not error.holdwater_final and retry.covers(cause, kind, text):
-            retry_at = add_seconds(self.now, retry.delay(c.attempt))
+        if c.attempt < retry.max_attempts and not error.holdwater_final and retry.is_retryable(cause, kind, text):
+            retry_at = add_seconds(self.now, retry.delay_seconds(c.attempt))
         self.error_kinds[self.program.plan.nodes[c.node].name] = kind
         self.apply(ev.Failed(c.node, c.fence, kind, text, retry_at))
 
     def _run_child(self, node: int) -> None:
         fan = self.machine.fan_outs[node]
-        program = self.program.children()[node]
+        program = self.program.child_definitions()[node]
         self.running_counts = [*getattr(self, "running_counts", []), len(fan.running)]
         item = min(fan.running)
         name = self.program.plan.nodes[node].name
         cells = dict(fan.inputs[item])
         if self.restart:
-            cells = {key: program.style.unpack(value.tree) for key, value in cells.items()}
+            cells = {key: program.style.decode_value(value.tree) for key, value in cells.items()}
         child = KernelRun(
             program, cells=cells, run_id=f"{self.run_id}/{name}.{fan.generation}.{item}", restart=self.restart
         ).run_to_end()
@@ -141,7 +141,7 @@ class KernelRun:
 
     @property
     def states(self) -> dict[str, str]:
-        return {n.name: s for n, s in zip(self.program.plan.nodes, self.machine.state, strict=True)}
+        return {n.name: s for n, s in zip(self.program.plan.nodes, self.machine.node_states, strict=True)}
 
     @property
     def errors(self) -> dict[str, str]:

@@ -158,7 +158,7 @@ class Counter:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.copied = self.encoded = 0
-        copied, encoded = Stored.copy, Stored.of.__func__  # type: ignore[attr-defined]
+        copied, encoded = Stored.copy, Stored.encode.__func__  # type: ignore[attr-defined]
 
         def count_copy(stored: Stored) -> Any:
             self.copied += 1
@@ -170,7 +170,7 @@ class Counter:
             return made
 
         monkeypatch.setattr(Stored, "copy", count_copy)
-        monkeypatch.setattr(Stored, "of", classmethod(count_encoding))
+        monkeypatch.setattr(Stored, "encode", classmethod(count_encoding))
 
 
 def test_a_context_costs_what_is_put_into_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -170,5 +170,5 @@ def test_a_spread_is_what_the_engine_is_asked_for() -> None:
         Step.map("m", [1, 2], step=Step.lambda_("i", handler_returning()), max_concurrency=1, on_error="continue")
     )
     done = p.execute(0, KernelRun(p).board.view(0), FakeAttemptInfo("r", STARTED_AT_US))
-    assert isinstance(done.spread, ChildRunsRequest)
-    assert (len(done.spread.inputs), done.spread.max_concurrency, done.spread.fail_fast) == (2, 1, False)
+    assert isinstance(done.child_runs, ChildRunsRequest)
+    assert (len(done.child_runs.inputs), done.child_runs.max_concurrency, done.child_runs.fail_fast) == (2, 1, False)

@@ -237,13 +237,13 @@ def test_an_edit_before_a_step() -> None:
     )
     style = p.style
     first = KernelRun(p, {"x": 1, "y": 1})
-    edit = style.edits({"x": 3}, ["y"], style.edits({"x": 2, "z": 2}, [], None))
+    edit = style.merge_overrides({"x": 3}, ["y"], style.merge_overrides({"x": 2, "z": 2}, [], None))
     from holdwater.model import events as ev
 
     first._new_machine()
     first.journal.clear()
     first.apply(ev.InputsOverridden(1, edit))
-    first.apply(ev.Started(p.start({"x": 1, "y": 1})))
+    first.apply(ev.Started(p.encode_inputs({"x": 1, "y": 1})))
     assert first.run_to_end().output("b") == {"seen": {"x": 3, "z": 2}}
 
 
@@ -352,11 +352,11 @@ def test_structure_is_names_kinds_and_order() -> None:
     same = Workflow("w", [Step.lambda_("a", handler_returning(n=2), retry=None, timeout=3), Step.wait("b", 99)])
     other = Workflow("w", [Step.wait("b", 1), Step.lambda_("a", handler_returning(n=1))])
     assert one.structure == same.structure != other.structure
-    assert one.program().code != same.program().code
+    assert one.program().code_fingerprint != same.program().code_fingerprint
 
 
 def test_other_processes_are_refused() -> None:
     from holdwater.errors import TaskNotPortable
 
     with pytest.raises(TaskNotPortable, match="step 'a' of workflow 'w'"):
-        make_definition(*make_steps("a")).body(0)
+        make_definition(*make_steps("a")).portable_task(0)

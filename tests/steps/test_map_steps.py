@@ -188,8 +188,8 @@ def test_maps_in_maps() -> None:
     done = run_steps(Step.map("outer", [[1, 2], [3]], iterator=inner))
     assert [r["results"] for r in done.output("outer")["results"]] == [[{"cell": 1}, {"cell": 2}], [{"cell": 3}]]
     names = [make_definition(Step.map("outer", [1], iterator=inner))]
-    while names[-1].children():
-        names += names[-1].children().values()  # type: ignore[arg-type]
+    while names[-1].child_definitions():
+        names += names[-1].child_definitions().values()  # type: ignore[arg-type]
     assert [p.plan.name for p in names] == ["w", "w/outer", "w/outer/inner"]
 
 
@@ -210,7 +210,7 @@ def test_children_have_the_settings_of_their_parent() -> None:
     done = run_steps(Step.map("m", [1], iterator=inner), settings=settings)
     assert seen == ["m", "a", "p"]
     assert done.output("m")["results"] == [{"dry_run": True, "pipeline": "none"}]
-    assert done.program.children()[0].policy(0).timeout_seconds == 3
+    assert done.program.child_definitions()[0].policy(0).timeout_seconds == 3
 
 
 def test_steps_cannot_be_changed_so_that_iterators_make_a_cycle() -> None:

@@ -208,7 +208,7 @@ def test_a_workflow_of_tasks() -> None:
     seen: list[Any] = []
     child = registry.get("of.tasks")
     outer = Workflow("w", [step("of.tasks")])
-    assert outer.program().children() == {0: child}
+    assert outer.program().child_definitions() == {0: child}
     assert seen == []
 
 
@@ -237,6 +237,6 @@ def test_nor_by_way_of_another() -> None:
 
     register_workflow(Workflow("one", [Step.pipeline("p", "two")]))
     register_workflow(Workflow("two", [Step.pipeline("q", "one")]))
-    assert {"one", "two"} <= {*registry.executable()}
+    assert {"one", "two"} <= {*registry.executable_names()}
     done = KernelRun(registry.get("one"), {}).run_to_end()
     assert "one -> two -> one" in done.error

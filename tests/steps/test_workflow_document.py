@@ -68,7 +68,7 @@ def test_there_and_back() -> None:
     data = json.loads(json.dumps(build_full_workflow().to_dict()))
     back = Workflow.from_dict(data)
     assert back.to_dict() == data
-    assert back.program().code == build_full_workflow().program().code
+    assert back.program().code_fingerprint == build_full_workflow().program().code_fingerprint
     assert back.structure == build_full_workflow().structure
     assert back.steps[0].retry_policy == build_full_workflow().steps[0].retry_policy
 
@@ -121,7 +121,7 @@ def test_a_registered_workflow_is_found_by_runners() -> None:
         program = registry.get("full")
         assert program.plan.style == "steps"
         assert registry.get("full/m").plan.name == "full/m"
-        assert {"full", "full/m", "full/n", "full/o"} <= {*registry.executable()}
+        assert {"full", "full/m", "full/n", "full/o"} <= {*registry.executable_names()}
     finally:
         registry.unregister("full")
 
@@ -136,5 +136,5 @@ def test_all_names_can_be_imported() -> None:
 
 def test_the_words_of_the_retry_policy() -> None:
     policy = RetryPolicy(max_attempts=3, backoff="constant", initial_delay=1, retryable_errors=["TIMEOUT"])
-    assert [policy.delay(n) for n in (1, 2, 3)] == [1, 1, 1]
+    assert [policy.delay_seconds(n) for n in (1, 2, 3)] == [1, 1, 1]
     assert policy == RetryPolicy(max_attempts=3, backoff="fixed", initial_delay=1, retryable_errors=("TIMEOUT",))

@@ -19,13 +19,13 @@ import pytest
 from holdwater.errors import RunnerClosed, RunNotFound
 from holdwater.model.ports import Store
 from holdwater.model.records import (
-    FIRST,
+    FIRST_CURSOR,
     Committed,
     Conflict,
+    Cursor,
     Duplicate,
     JournalRow,
     Notification,
-    Position,
     PruneResult,
     RunFilter,
     RunRow,
@@ -78,16 +78,16 @@ class StoreConformance:
     def test_a_new_run_writes_run_row_journal_and_work(self, store: Store) -> None:
         rows = [
             make_work_row("r1", 0, owner="me", lease_until=9),
-            make_work_row("r1", 1, kind="wake", due_at=77, started=True, reclaimed=True, parked=True),
+            make_work_row("r1", 1, kind="timer", due_at=77, started=True, reclaimed=True, parked=True),
         ]
         head = make_run_row("r1", 2, error="e", reason="r", finished_at=5, paused_at=6, deadline_at=7, status="failed")
         head = replace(head, idempotency_key="k", inputs_digest="d")
         assert store.commit(
             [RunUpdate(head, 0, ['["a",1]', '["b"]'], Micros(1_000), is_new=True, work_added=rows)]
         ) == [Committed()]
-        assert store.run("r1") == head
-        assert store.journal("r1") == [JournalRow(1, Micros(1_000), '[["a",1],["b"]]')]
-        assert store.work("r1") == rows
+        assert store.get_run("r1") == head
+        assert store.read_journal("r1") == [JournalRow(1, Micros(1_000), '[["a",1],["b"]]')]
+        assert store.work_of_run("r1") == rows
 
     def test_an_update_changes_run_row_journal_and_work(self, store: Store) -> None:
         store.commit([new_run_update("r1", [make_work_row("r1", 0), make_work_row("r1", 1)], inputs_digest="d")])
@@ -102,43 +102,43 @@ class StoreConformance:
         )
         change.run.inputs_digest = "d"
         assert store.commit([change]) == [Committed()]
-        assert store.run("r1") == change.run
-        assert store.journal("r1", 1) == [JournalRow(2, Micros(2_000), '[["succeeded"]]')]
-        assert store.work("r1") == [make_work_row("r1", 1, started=True), make_work_row("r1", 2)]
+        assert store.get_run("r1") == change.run
+        assert store.read_journal("r1", 1) == [JournalRow(2, Micros(2_000), '[["succeeded"]]')]
+        assert store.work_of_run("r1") == [make_work_row("r1", 1, started=True), make_work_row("r1", 2)]
 
     def test_an_update_keeps_the_immutable_fields(self, store: Store) -> None:
         store.commit([new_run_update("r1", idempotency_key="k", inputs_digest="d")])
         store.commit([run_update("r1", 1, structure="s2", code="c2")])
-        assert store.run("r1") == make_run_row(
+        assert store.get_run("r1") == make_run_row(
             "r1", 2, structure="s2", code="c2", idempotency_key="k", inputs_digest="d"
         )
 
     def test_a_change_without_entries_leaves_the_journal_alone(self, store: Store) -> None:
         store.commit([new_run_update("r1", [make_work_row("r1")])])
         assert store.commit([run_update("r1", 1, [], started=[(0, 1)])]) == [Committed()]
-        assert store.work("r1") == [make_work_row("r1", started=True)]
-        assert len(store.journal("r1")) == 1
+        assert store.work_of_run("r1") == [make_work_row("r1", started=True)]
+        assert len(store.read_journal("r1")) == 1
 
     def test_no_changes_are_no_verdicts(self, store: Store) -> None:
         assert store.commit([]) == []
 
     def test_what_is_not_there_is_none_or_empty(self, store: Store) -> None:
-        assert store.run("nobody") is None
-        assert store.plan("nothing") is None
-        assert store.journal("nobody") == store.journal("nobody", 3) == []
-        assert store.work("nobody") == []
+        assert store.get_run("nobody") is None
+        assert store.get_plan("nothing") is None
+        assert store.read_journal("nobody") == store.read_journal("nobody", 3) == []
+        assert store.work_of_run("nobody") == []
 
     def test_rows_given_and_taken_are_the_callers_own(self, store: Store) -> None:
         row, change = make_work_row("r1"), new_run_update("r1")
         change.work_added.append(row)
         store.commit([change])
         row.owner = change.run.error = "changed later"
-        store.work("r1")[0].owner = "changed too"
-        head = store.run("r1")
+        store.work_of_run("r1")[0].owner = "changed too"
+        head = store.get_run("r1")
         assert head is not None
         head.error = "and this"
-        assert store.run("r1") == make_run_row("r1")
-        assert store.work("r1") == [make_work_row("r1")]
+        assert store.get_run("r1") == make_run_row("r1")
+        assert store.work_of_run("r1") == [make_work_row("r1")]
 
     # -- verdicts
 
@@ -170,23 +170,23 @@ class StoreConformance:
             Committed(), Conflict(), Committed(),
             Duplicate(make_run_row("r3", idempotency_key="k")), Conflict(), Conflict(),
         ]  # fmt: skip
-        assert store.run("r1") == make_run_row("r1", 2)
-        assert store.work("r1") == []
-        assert (store.run("r2"), store.work("r2"), len(store.journal("r2"))) == (
+        assert store.get_run("r1") == make_run_row("r1", 2)
+        assert store.work_of_run("r1") == []
+        assert (store.get_run("r2"), store.work_of_run("r2"), len(store.read_journal("r2"))) == (
             make_run_row("r2"),
             [make_work_row("r2")],
             1,
         )
-        assert store.run("r4") == make_run_row("r4")
-        assert (store.run("r5"), store.journal("r5"), store.work("r5")) == (None, [], [])
-        assert (store.run("unknown"), store.journal("unknown")) == (None, [])
-        assert store.plan("s1") is None
+        assert store.get_run("r4") == make_run_row("r4")
+        assert (store.get_run("r5"), store.read_journal("r5"), store.work_of_run("r5")) == (None, [], [])
+        assert (store.get_run("unknown"), store.read_journal("unknown")) == (None, [])
+        assert store.get_plan("s1") is None
 
     @pytest.mark.parametrize("expected", [0, 1, 3])
     def test_another_number_of_entries_is_a_conflict(self, store: Store, expected: int) -> None:
         store.commit([new_run_update("r1", entries=["[1]", "[2]"])])
         assert store.commit([run_update("r1", expected)]) == [Conflict()]
-        assert store.run("r1") == make_run_row("r1", 2)
+        assert store.get_run("r1") == make_run_row("r1", 2)
 
     def test_a_key_is_taken_once_per_workflow(self, store: Store) -> None:
         first, other = (
@@ -195,7 +195,7 @@ class StoreConformance:
         )
         assert store.commit([first, other]) == [Committed(), Committed()]
         store.commit([run_update("r1", 1, status="completed", finished_at=8)])
-        head = store.run("r1")
+        head = store.get_run("r1")
         assert head is not None
         assert store.commit([new_run_update("r3", idempotency_key="k")]) == [Duplicate(head)]
 
@@ -206,7 +206,7 @@ class StoreConformance:
             new_run_update("r3"),
         ]
         assert store.commit(births) == [Committed(), Duplicate(births[0].run), Committed()]
-        assert store.run("r2") is None
+        assert store.get_run("r2") is None
 
     def test_a_repeated_new_run_is_found_by_its_idempotency_key(self, store: Store) -> None:
         store.commit([new_run_update("r1", idempotency_key="k")])
@@ -233,7 +233,7 @@ class StoreConformance:
 
         with ThreadPoolExecutor(8) as pool:
             assert all(v == Committed() for verdicts in pool.map(live, range(8)) for v in verdicts)
-        assert len(store.runs(RunFilter(limit=1_000))) == 200
+        assert len(store.list_runs(RunFilter(limit=1_000))) == 200
 
     def test_of_threads_that_decide_on_the_same_journal_one_wins(self, store: Store) -> None:
         store.commit([new_run_update("r1")])
@@ -246,7 +246,7 @@ class StoreConformance:
         with ThreadPoolExecutor(8) as pool:
             verdicts = list(pool.map(decide, range(8)))
         assert sorted(map(str, verdicts)) == ["Committed()"] + ["Conflict()"] * 7
-        assert journal_entries(store.journal("r1", 1)) == [[verdicts.index(Committed())]]
+        assert journal_entries(store.read_journal("r1", 1)) == [[verdicts.index(Committed())]]
 
     # -- plans
 
@@ -255,15 +255,15 @@ class StoreConformance:
         change.plan, later.plan = {"nodes": [1, {"a": None}], "x": "ü\u0000"}, {"second": True}
         store.commit([change])
         store.commit([later])
-        assert store.plan("s1") == change.plan
-        assert store.plan("s2") == later.plan
+        assert store.get_plan("s1") == change.plan
+        assert store.get_plan("s2") == later.plan
 
     def test_the_plan_of_a_structure_stays(self, store: Store) -> None:
         first, second, third = new_run_update("r1"), new_run_update("r2"), new_run_update("r3")
         first.plan, second.plan, third.plan = {"n": 1}, {"n": 2}, {"n": 3}
         store.commit([first, second])
         store.commit([third])
-        assert store.plan("s1") == {"n": 1}
+        assert store.get_plan("s1") == {"n": 1}
 
     # -- journals
 
@@ -273,62 +273,62 @@ class StoreConformance:
         store.commit([run_update("r1", 4, ["[5]", "[6]"], at=3_000)])
         everything: list[Any] = [[1], ["],[", 2], {"3": [[]]}, [4], [5], [6]]
         for after in range(8):
-            rows = store.journal("r1", after)
+            rows = store.read_journal("r1", after)
             assert journal_entries(rows) == everything[after:]
             assert not rows or rows[0].seq == after + 1
-        assert [(row.seq, row.at) for row in store.journal("r1", 1)] == [(2, 1_000), (4, 2_000), (5, 3_000)]
+        assert [(row.seq, row.at) for row in store.read_journal("r1", 1)] == [(2, 1_000), (4, 2_000), (5, 3_000)]
 
     @pytest.mark.parametrize(
         "text", ["ä€𝄞\u2028", "\u0000 NUL", "\ud800 lone", "'; DROP TABLE runs; --", "\\u0000", "%s ? :x $1", "\x1b[0m"]
     )
     def test_any_text_survives_in_an_entry(self, store: Store, text: str) -> None:
         store.commit([new_run_update("r1", entries=[json.dumps([text])])])
-        assert journal_entries(store.journal("r1")) == [[text]]
+        assert journal_entries(store.read_journal("r1")) == [[text]]
 
     @pytest.mark.parametrize("text", ["ä€𝄞", "'; DROP TABLE runs; --", "%s ? :x $1 \\"])
     def test_any_text_survives_in_a_run_row(self, store: Store, text: str) -> None:
         head: dict[str, Any] = dict(workflow=text, error=text, reason=text, idempotency_key=text)
         store.commit([new_run_update(text, **head)])
-        assert store.run(text) == make_run_row(text, **head)
-        assert run_ids(store.runs(RunFilter(workflow=text))) == [text]
+        assert store.get_run(text) == make_run_row(text, **head)
+        assert run_ids(store.list_runs(RunFilter(workflow=text))) == [text]
 
     def test_a_lone_surrogate_in_an_error_is_escaped(self, store: Store) -> None:
         verdicts = store.commit(
             [new_run_update("r1", error="bad \udcff name", idempotency_key="\ud800"), new_run_update("r2")]
         )
         assert verdicts == [Committed(), Committed()]
-        head = store.run("r1")
+        head = store.get_run("r1")
         assert head is not None
         assert head.error is not None
         assert head.error.startswith("bad ")
         (verdict,) = store.commit([new_run_update("r3", idempotency_key="\ud800")])
         assert isinstance(verdict, Duplicate)
-        assert store.run("\ud800") is None
+        assert store.get_run("\ud800") is None
 
     def test_large_entries_survive(self, store: Store) -> None:
         big = json.dumps(["x" * 10_000_000])
         store.commit([new_run_update("r1", entries=[big, "[2]"])])
         store.commit([run_update("r1", 2, [big])])
-        assert journal_entries(store.journal("r1")) == [json.loads(big), [2], json.loads(big)]
-        assert journal_entries(store.journal("r1", 1)) == [[2], json.loads(big)]
+        assert journal_entries(store.read_journal("r1")) == [json.loads(big), [2], json.loads(big)]
+        assert journal_entries(store.read_journal("r1", 1)) == [[2], json.loads(big)]
 
     # -- claims
 
     def test_a_claim_takes_the_oldest_due_first(self, store: Store) -> None:
         due = {"r1": 30, "r2": 10, "r3": 20}
         store.commit([new_run_update(r, [make_work_row(r, due_at=at)]) for r, at in due.items()])
-        taken = store.claim("me", Micros(500), Micros(30), 2, ORDERS)
+        taken = store.claim_work("me", Micros(500), Micros(30), 2, ORDERS)
         assert taken == [make_work_row("r2", due_at=10), make_work_row("r3", due_at=20)]
-        assert store.work("r2") == [make_work_row("r2", due_at=10, owner="me", lease_until=500)]
-        assert run_ids(store.claim("me", Micros(500), Micros(30), 9, ORDERS)) == ["r1"]
+        assert store.work_of_run("r2") == [make_work_row("r2", due_at=10, owner="me", lease_until=500)]
+        assert run_ids(store.claim_work("me", Micros(500), Micros(30), 9, ORDERS)) == ["r1"]
 
-    @pytest.mark.parametrize("kind", ["wake", "children"])
+    @pytest.mark.parametrize("kind", ["timer", "children"])
     def test_what_needs_no_slot_is_claimed_when_it_is_due(self, store: Store, kind: str) -> None:
         store.commit([new_run_update("r1", [make_work_row("r1", kind=kind, due_at=99)])])
         for bodies in (True, False):
-            assert store.claim("me", Micros(500), Micros(98), 9, ORDERS, bodies=bodies) == []
-            assert store.claim("me", Micros(500), Micros(98), 9, ORDERS, "r1", bodies=bodies) == []
-        assert run_ids(store.claim("me", Micros(500), Micros(99), 9, ORDERS)) == ["r1"]
+            assert store.claim_work("me", Micros(500), Micros(98), 9, ORDERS, include_tasks=bodies) == []
+            assert store.claim_work("me", Micros(500), Micros(98), 9, ORDERS, "r1", include_tasks=bodies) == []
+        assert run_ids(store.claim_work("me", Micros(500), Micros(99), 9, ORDERS)) == ["r1"]
 
     @pytest.mark.parametrize("under", [None, "r1"])
     @pytest.mark.parametrize("ahead", [1, 1 << 60])
@@ -339,18 +339,18 @@ class StoreConformance:
         rows = [
             make_work_row("r1", 0, due_at=100 + ahead),
             make_work_row("r1", 1, due_at=7),
-            make_work_row("r1", 2, kind="wake", due_at=101),
+            make_work_row("r1", 2, kind="timer", due_at=101),
         ]
         store.commit([new_run_update("r1", rows)])
-        assert store.claim("me", Micros(500), Micros(100), 9, ORDERS, under) == [rows[1], rows[0]]
+        assert store.claim_work("me", Micros(500), Micros(100), 9, ORDERS, under) == [rows[1], rows[0]]
 
     def test_a_claim_has_a_limit_for_bodies_and_for_the_others(self, store: Store) -> None:
         """What needs no slot takes none away from bodies, however much of it there is, and however old."""
-        timers = [make_work_row("r1", node, kind="wake", due_at=node) for node in range(4)]
+        timers = [make_work_row("r1", node, kind="timer", due_at=node) for node in range(4)]
         rows = [make_work_row("r1", 4 + node, due_at=50 + node) for node in range(4)]
         store.commit([new_run_update("r1", [*timers, *rows])])
-        assert store.claim("me", Micros(500), Micros(100), 3, ORDERS) == [*timers[:3], *rows[:3]]
-        assert store.claim("me", Micros(500), Micros(100), 3, ORDERS) == [timers[3], rows[3]]
+        assert store.claim_work("me", Micros(500), Micros(100), 3, ORDERS) == [*timers[:3], *rows[:3]]
+        assert store.claim_work("me", Micros(500), Micros(100), 3, ORDERS) == [timers[3], rows[3]]
 
     def test_work_due_at_once_is_claimed_in_the_order_of_runs_and_nodes(self, store: Store) -> None:
         store.commit(
@@ -359,7 +359,7 @@ class StoreConformance:
                 new_run_update("r1", [make_work_row("r1", 5)]),
             ]
         )
-        assert [(w.run_id, w.node) for w in store.claim("me", Micros(500), Micros(100), 9, ORDERS)] == [
+        assert [(w.run_id, w.node) for w in store.claim_work("me", Micros(500), Micros(100), 9, ORDERS)] == [
             ("r1", 5),
             ("r2", 0),
             ("r2", 1),
@@ -374,14 +374,14 @@ class StoreConformance:
                 new_run_update("r4", [make_work_row("r4", started=True, reclaimed=True)]),
             ]
         )
-        assert store.claim("me", Micros(500), Micros(100), 9, ["orders", "mails"]) == [
+        assert store.claim_work("me", Micros(500), Micros(100), 9, ["orders", "mails"]) == [
             make_work_row("r4", started=True, reclaimed=True)
         ]
-        assert store.claim("me", Micros(500), Micros(100), 9, []) == []
-        assert run_ids(store.claim("me", Micros(500), Micros(100), 9, {"bills", "'"})) == ["r3"]
+        assert store.claim_work("me", Micros(500), Micros(100), 9, []) == []
+        assert run_ids(store.claim_work("me", Micros(500), Micros(100), 9, {"bills", "'"})) == ["r3"]
 
     def test_a_claim_passes_over_bodies_there_is_no_slot_for(self, store: Store) -> None:
-        timer = make_work_row("r1", 1, kind="wake", due_at=4)
+        timer = make_work_row("r1", 1, kind="timer", due_at=4)
         mine = [
             make_work_row("r1", 0, due_at=1),
             make_work_row("r1", 2, kind="children", due_at=9),
@@ -391,20 +391,21 @@ class StoreConformance:
         store.commit([new_run_update("r1", [*mine, timer]), new_run_update("r2", [mail], workflow="mails")])
         names = ["orders", "mails"]
         full = [("orders", node) for node in range(3)]
-        assert [(w.run_id, w.node) for w in store.claim("me", Micros(500), Micros(5), 9, names, passed_over=full)] == [
+        claimed = store.claim_work("me", Micros(500), Micros(5), 9, names, excluded_nodes=full)
+        assert [(w.run_id, w.node) for w in claimed] == [
             ("r2", 0), ("r1", 3), ("r1", 1),
         ]  # fmt: skip
-        assert [(w.run_id, w.node) for w in store.claim("me", Micros(500), Micros(9), 9, names, bodies=False)] == [
-            ("r1", 2)
-        ]
-        assert [(w.run_id, w.node) for w in store.claim("me", Micros(500), Micros(9), 9, names)] == [("r1", 0)]
+        assert [
+            (w.run_id, w.node) for w in store.claim_work("me", Micros(500), Micros(9), 9, names, include_tasks=False)
+        ] == [("r1", 2)]
+        assert [(w.run_id, w.node) for w in store.claim_work("me", Micros(500), Micros(9), 9, names)] == [("r1", 0)]
 
     @pytest.mark.parametrize("limit", [0, -1])
     def test_a_claim_of_no_more_than_some_timers(self, store: Store, limit: int) -> None:
-        store.commit([new_run_update("r1", [make_work_row("r1", node, kind="wake") for node in range(3)])])
-        assert store.claim("me", Micros(500), Micros(100), limit, ORDERS, bodies=False) == []
-        assert len(store.claim("me", Micros(500), Micros(100), 2, ORDERS, bodies=False)) == 2
-        assert store.claim("me", Micros(500), Micros(100), 9, ["mails"], bodies=False) == []
+        store.commit([new_run_update("r1", [make_work_row("r1", node, kind="timer") for node in range(3)])])
+        assert store.claim_work("me", Micros(500), Micros(100), limit, ORDERS, include_tasks=False) == []
+        assert len(store.claim_work("me", Micros(500), Micros(100), 2, ORDERS, include_tasks=False)) == 2
+        assert store.claim_work("me", Micros(500), Micros(100), 9, ["mails"], include_tasks=False) == []
 
     def test_released_work_is_not_started_unless_it_was_reclaimed(self, store: Store) -> None:
         rows = [
@@ -412,19 +413,19 @@ class StoreConformance:
             make_work_row("r1", 1, owner="me", started=True, reclaimed=True),
         ]
         store.commit([new_run_update("r1", rows)])
-        store.release("me", rows)
-        assert store.work("r1") == [make_work_row("r1", 0), make_work_row("r1", 1, started=True, reclaimed=True)]
+        store.release_work("me", rows)
+        assert store.work_of_run("r1") == [make_work_row("r1", 0), make_work_row("r1", 1, started=True, reclaimed=True)]
 
     @pytest.mark.parametrize("limit", [0, -1])
     def test_a_claim_of_nothing_takes_nothing(self, store: Store, limit: int) -> None:
         store.commit([new_run_update("r1", [make_work_row("r1")])])
-        assert store.claim("me", Micros(500), Micros(100), limit, ORDERS) == []
-        assert store.work("r1") == [make_work_row("r1")]
+        assert store.claim_work("me", Micros(500), Micros(100), limit, ORDERS) == []
+        assert store.work_of_run("r1") == [make_work_row("r1")]
 
     def test_reclaimed_work_stays_marked_as_started_when_claimed(self, store: Store) -> None:
         store.commit([new_run_update("r1", [make_work_row("r1", owner="dead", started=True)])])
         store.reclaim_expired(Micros(100))
-        assert store.claim("me", Micros(500), Micros(100), 9, ORDERS) == [
+        assert store.claim_work("me", Micros(500), Micros(100), 9, ORDERS) == [
             make_work_row("r1", started=True, reclaimed=True)
         ]
 
@@ -435,7 +436,7 @@ class StoreConformance:
         def claim(thread: int) -> list[str]:
             together.wait()
             mine: list[str] = []
-            while taken := store.claim(f"owner {thread}", Micros(500), Micros(100), 7, ORDERS):
+            while taken := store.claim_work(f"owner {thread}", Micros(500), Micros(100), 7, ORDERS):
                 mine += run_ids(taken)
             return mine
 
@@ -445,21 +446,21 @@ class StoreConformance:
 
     def test_released_work_is_free_again(self, store: Store) -> None:
         store.commit([new_run_update("r1", [make_work_row("r1", reclaimed=True), make_work_row("r1", 1)])])
-        taken = store.claim("me", Micros(500), Micros(100), 9, ORDERS)
-        store.release("me", taken[:1])
-        assert store.work("r1") == [
+        taken = store.claim_work("me", Micros(500), Micros(100), 9, ORDERS)
+        store.release_work("me", taken[:1])
+        assert store.work_of_run("r1") == [
             make_work_row("r1", reclaimed=True),
             make_work_row("r1", 1, owner="me", lease_until=500),
         ]
-        assert store.claim("you", Micros(600), Micros(100), 9, ORDERS) == taken[:1]
+        assert store.claim_work("you", Micros(600), Micros(100), 9, ORDERS) == taken[:1]
 
     def test_only_the_owner_releases(self, store: Store) -> None:
         store.commit([new_run_update("r1", [make_work_row("r1")])])
-        taken = store.claim("me", Micros(500), Micros(100), 9, ORDERS)
-        store.release("you", taken)
-        store.release("me", [])
-        store.release("me", [make_work_row("r1", 8), make_work_row("nobody")])
-        assert store.work("r1") == [make_work_row("r1", owner="me", lease_until=500)]
+        taken = store.claim_work("me", Micros(500), Micros(100), 9, ORDERS)
+        store.release_work("you", taken)
+        store.release_work("me", [])
+        store.release_work("me", [make_work_row("r1", 8), make_work_row("nobody")])
+        assert store.work_of_run("r1") == [make_work_row("r1", owner="me", lease_until=500)]
 
     def test_parking_and_unparking_affect_unowned_work_only(self, store: Store) -> None:
         owned = make_work_row("r1", 0, owner="me", lease_until=5)
@@ -467,23 +468,27 @@ class StoreConformance:
             [new_run_update("r1", [owned, make_work_row("r1", 1)]), new_run_update("r2", [make_work_row("r2")])]
         )
         store.commit([run_update("r1", 1, parked=True, status="paused", work_added=[make_work_row("r1", 2)])])
-        assert store.work("r1") == [owned, make_work_row("r1", 1, parked=True), make_work_row("r1", 2, parked=True)]
-        assert run_ids(store.claim("me", Micros(500), Micros(100), 9, ORDERS)) == ["r2"]
+        assert store.work_of_run("r1") == [
+            owned,
+            make_work_row("r1", 1, parked=True),
+            make_work_row("r1", 2, parked=True),
+        ]
+        assert run_ids(store.claim_work("me", Micros(500), Micros(100), 9, ORDERS)) == ["r2"]
         store.commit([run_update("r1", 2, parked=False)])
-        assert store.work("r1") == [owned, make_work_row("r1", 1), make_work_row("r1", 2)]
+        assert store.work_of_run("r1") == [owned, make_work_row("r1", 1), make_work_row("r1", 2)]
 
     def test_what_comes_back_to_a_paused_run_is_parked(self, store: Store) -> None:
         rows = [make_work_row("r1", 0, owner="me"), make_work_row("r1", 1, owner="dead")]
-        store.register("me")
+        store.register_owner("me")
         store.commit([new_run_update("r1", rows)])
         store.commit([run_update("r1", 1, parked=True, status="paused")])
-        store.release("me", rows[:1])
+        store.release_work("me", rows[:1])
         store.reclaim_expired(Micros(100))
-        assert store.work("r1") == [
+        assert store.work_of_run("r1") == [
             make_work_row("r1", 0, parked=True),
             make_work_row("r1", 1, parked=True, reclaimed=True),
         ]
-        assert store.claim("me", Micros(500), Micros(100), 9, ORDERS) == []
+        assert store.claim_work("me", Micros(500), Micros(100), 9, ORDERS) == []
 
     # -- owners
 
@@ -493,33 +498,33 @@ class StoreConformance:
         )
         assert store.reclaim_expired(Micros(100)) == (1 if place.detects_dead_owners else 0)
         store.reclaim_expired(Micros(1000))
-        assert store.work("r1") == [make_work_row("r1", reclaimed=True), make_work_row("r1", 1)]
+        assert store.work_of_run("r1") == [make_work_row("r1", reclaimed=True), make_work_row("r1", 1)]
         assert store.reclaim_expired(Micros(100)) == 0
 
     def test_the_work_of_a_live_owner_stays_until_it_unregisters(self, place: StoreLocation, store: Store) -> None:
-        store.register("me")
-        store.register("me")
+        store.register_owner("me")
+        store.register_owner("me")
         store.commit([new_run_update("r1", [make_work_row("r1", owner="me", lease_until=999)])])
         assert store.reclaim_expired(Micros(1000)) == 0
-        store.unregister("me")
+        store.unregister_owner("me")
         assert store.reclaim_expired(Micros(100 if place.detects_dead_owners else 1000)) == 1
 
     def test_unregistering_a_stranger_does_nothing(self, store: Store) -> None:
-        store.unregister("nobody")
+        store.unregister_owner("nobody")
 
     @pytest.mark.parametrize("owner", ["a/b", "../up", "host:1 ü", "x" * 60, "."])
     def test_an_owner_may_have_any_name(self, store: Store, owner: str) -> None:
-        store.register(owner)
+        store.register_owner(owner)
         store.commit([new_run_update("r1", [make_work_row("r1", owner=owner)])])
         assert store.reclaim_expired(Micros(100)) == 0
-        store.unregister(owner)
+        store.unregister_owner(owner)
         assert store.reclaim_expired(Micros(100)) == 1
 
     def test_owners_of_another_store_keep_what_they_renew(self, place: StoreLocation, store: Store) -> None:
         if not place.shared:
             pytest.skip("nobody else sees this store")
         second = place.open()
-        second.register("they")
+        second.register_owner("they")
         store.commit(
             [
                 new_run_update(
@@ -535,8 +540,8 @@ class StoreConformance:
             assert store.reclaim_expired(Micros(100)) == 0
         else:
             assert store.reclaim_expired(Micros(100)) == 1
-            assert [(w.owner, w.reclaimed) for w in store.work("r1")] == [(None, True), ("they", False)]
-        second.renew("they", Micros(200))
+            assert [(w.owner, w.reclaimed) for w in store.work_of_run("r1")] == [(None, True), ("they", False)]
+        second.renew_leases("they", Micros(200))
         assert store.reclaim_expired(Micros(150)) == 0
         second.close()
         assert store.reclaim_expired(Micros(150 if place.detects_dead_owners else 201)) == (
@@ -544,7 +549,7 @@ class StoreConformance:
         )
 
     def test_a_store_does_not_reclaim_from_its_own_owners(self, store: Store) -> None:
-        store.register("me")
+        store.register_owner("me")
         store.commit([new_run_update("r1", [make_work_row("r1", owner="me", lease_until=1)])])
         assert store.reclaim_expired(Micros(10**15)) == 0
 
@@ -555,9 +560,9 @@ class StoreConformance:
                 for r, o in (("r1", "me"), ("r2", "me"), ("r3", "you"))
             ]
         )
-        store.renew("me", Micros(700))
-        store.renew("nobody", Micros(900))
-        assert [store.work(r)[0].lease_until for r in ("r1", "r2", "r3")] == [700, 700, 5]
+        store.renew_leases("me", Micros(700))
+        store.renew_leases("nobody", Micros(900))
+        assert [store.work_of_run(r)[0].lease_until for r in ("r1", "r2", "r3")] == [700, 700, 5]
 
     # -- lists
 
@@ -574,25 +579,25 @@ class StoreConformance:
                 ),  # left to its owner
             ]
         )
-        assert store.overdue(Micros(50)) == [("r2", "orders", 40), ("r1", "bills", 50)]
+        assert store.overdue_runs(Micros(50)) == [("r2", "orders", 40), ("r1", "bills", 50)]
         store.commit([run_update("r2", 1, deadline_at=40, finished_at=45, status="failed")])
-        assert store.overdue(Micros(39)) == []
-        assert store.overdue(Micros(60)) == [("r1", "bills", 50), ("r3", "orders", 60)]
+        assert store.overdue_runs(Micros(39)) == []
+        assert store.overdue_runs(Micros(60)) == [("r1", "bills", 50), ("r3", "orders", 60)]
 
     def test_runs_are_listed_newest_first_by_what_is_asked(self, store: Store) -> None:
         kinds = [("orders", "running"), ("bills", "running"), ("orders", "failed"), ("orders", "running")]
         store.commit([new_run_update(f"r{i}", workflow=w, status=s) for i, (w, s) in enumerate(kinds)])
-        assert run_ids(store.runs(RunFilter())) == ["r3", "r2", "r1", "r0"]
-        assert run_ids(store.runs(RunFilter(workflow="orders"))) == ["r3", "r2", "r0"]
-        assert run_ids(store.runs(RunFilter(status="running"))) == ["r3", "r1", "r0"]
-        assert run_ids(store.runs(RunFilter(workflow="orders", status="running", before_id="r3"))) == ["r0"]
-        assert run_ids(store.runs(RunFilter(workflow="%"))) == []
-        assert store.runs(RunFilter(limit=0)) == []
+        assert run_ids(store.list_runs(RunFilter())) == ["r3", "r2", "r1", "r0"]
+        assert run_ids(store.list_runs(RunFilter(workflow="orders"))) == ["r3", "r2", "r0"]
+        assert run_ids(store.list_runs(RunFilter(status="running"))) == ["r3", "r1", "r0"]
+        assert run_ids(store.list_runs(RunFilter(workflow="orders", status="running", before_id="r3"))) == ["r0"]
+        assert run_ids(store.list_runs(RunFilter(workflow="%"))) == []
+        assert store.list_runs(RunFilter(limit=0)) == []
 
     def test_pages_follow_each_other(self, store: Store) -> None:
         store.commit([new_run_update(f"r{i}") for i in range(7)])
         pages, before = [], None
-        while page := store.runs(RunFilter(limit=3, before_id=before)):
+        while page := store.list_runs(RunFilter(limit=3, before_id=before)):
             pages.append(run_ids(page))
             before = page[-1].id
         assert pages == [["r6", "r5", "r4"], ["r3", "r2", "r1"], ["r0"]]
@@ -606,21 +611,21 @@ class StoreConformance:
             ]
         )
         everything = ["bee", "ant/m.0.9", "ant/m.0.10", "ant", "Mule", "zebra"]
-        assert run_ids(store.runs(RunFilter())) == everything
+        assert run_ids(store.list_runs(RunFilter())) == everything
         assert [row.id for row in store.iter_runs()] == everything[::-1]
         for i, run_id in enumerate(everything):
-            assert run_ids(store.runs(RunFilter(before_id=run_id, limit=2))) == everything[i + 1 : i + 3]
+            assert run_ids(store.list_runs(RunFilter(before_id=run_id, limit=2))) == everything[i + 1 : i + 3]
         top = RunFilter(top_level=True, limit=2)
-        assert run_ids(store.runs(top)) == ["bee", "ant"]
-        assert run_ids(store.runs(replace(top, before_id="ant"))) == ["Mule", "zebra"]
-        assert run_ids(store.runs(RunFilter(parent_id="ant"))) == ["ant/m.0.9", "ant/m.0.10"]
-        assert run_ids(store.runs(RunFilter(parent_id="ant", before_id="ant/m.0.9"))) == ["ant/m.0.10"]
-        assert run_ids(store.runs(RunFilter(parent_id="bee"))) == []
-        assert run_ids(store.runs(RunFilter(parent_id="ant", top_level=True))) == []
+        assert run_ids(store.list_runs(top)) == ["bee", "ant"]
+        assert run_ids(store.list_runs(replace(top, before_id="ant"))) == ["Mule", "zebra"]
+        assert run_ids(store.list_runs(RunFilter(parent_id="ant"))) == ["ant/m.0.9", "ant/m.0.10"]
+        assert run_ids(store.list_runs(RunFilter(parent_id="ant", before_id="ant/m.0.9"))) == ["ant/m.0.10"]
+        assert run_ids(store.list_runs(RunFilter(parent_id="bee"))) == []
+        assert run_ids(store.list_runs(RunFilter(parent_id="ant", top_level=True))) == []
 
     def test_a_page_before_an_unknown_run_is_an_error(self, store: Store) -> None:
         with pytest.raises(RunNotFound, match="nobody"):
-            store.runs(RunFilter(before_id="nobody"))
+            store.list_runs(RunFilter(before_id="nobody"))
 
     def test_ids_are_found_by_their_beginning(self, store: Store) -> None:
         names = ["day-1", "day-2", "day-\U00010000", "daz", "day-1/m.0.0", "day-1/m.0.0/n.0.3", "Day-3"]
@@ -648,15 +653,15 @@ class StoreConformance:
         kinds = [("orders", "running"), ("bills", "paused"), ("orders", "failed"), ("orders", "running")]
         born = [new_run_update(f"r{i}", workflow=w, status=s, created_at=10 * i) for i, (w, s) in enumerate(kinds)]
         store.commit([*born, new_run_update("r3/m.0.1", created_at=40, parent_id="r3")])
-        assert run_ids(store.runs(RunFilter(since=Micros(10)))) == ["r3/m.0.1", "r3", "r2", "r1"]
-        assert run_ids(store.runs(RunFilter(since=Micros(11), top_level=True))) == ["r3", "r2"]
-        assert run_ids(store.runs(RunFilter(since=Micros(11), status="running", top_level=True))) == ["r3"]
+        assert run_ids(store.list_runs(RunFilter(since=Micros(10)))) == ["r3/m.0.1", "r3", "r2", "r1"]
+        assert run_ids(store.list_runs(RunFilter(since=Micros(11), top_level=True))) == ["r3", "r2"]
+        assert run_ids(store.list_runs(RunFilter(since=Micros(11), status="running", top_level=True))) == ["r3"]
         assert (
-            run_ids(store.runs(RunFilter(since=Micros(41))))
-            == run_ids(store.runs(RunFilter(since=Micros(41), parent_id="r3")))
+            run_ids(store.list_runs(RunFilter(since=Micros(41))))
+            == run_ids(store.list_runs(RunFilter(since=Micros(41), parent_id="r3")))
             == []
         )
-        assert run_ids(store.runs(RunFilter(since=Micros(40), parent_id="r3"))) == ["r3/m.0.1"]
+        assert run_ids(store.list_runs(RunFilter(since=Micros(40), parent_id="r3"))) == ["r3/m.0.1"]
         assert store.count_runs(RunFilter(limit=1, offset=3, before_id="r1")) == {
             "running": 3,
             "paused": 1,
@@ -670,10 +675,10 @@ class StoreConformance:
     @pytest.mark.parametrize("which", [RunFilter(), RunFilter(top_level=True), RunFilter(status="running")])
     def test_a_page_may_begin_at_an_offset(self, store: Store, which: RunFilter) -> None:
         store.commit([new_run_update(f"r{i}") for i in range(7)])
-        assert run_ids(store.runs(replace(which, offset=5))) == ["r1", "r0"]
-        assert run_ids(store.runs(replace(which, offset=2, limit=2))) == ["r4", "r3"]
-        assert run_ids(store.runs(replace(which, offset=1, limit=2, before_id="r4"))) == ["r2", "r1"]
-        assert store.runs(replace(which, offset=7)) == []
+        assert run_ids(store.list_runs(replace(which, offset=5))) == ["r1", "r0"]
+        assert run_ids(store.list_runs(replace(which, offset=2, limit=2))) == ["r4", "r3"]
+        assert run_ids(store.list_runs(replace(which, offset=1, limit=2, before_id="r4"))) == ["r2", "r1"]
+        assert store.list_runs(replace(which, offset=7)) == []
 
     def test_work_of_several_runs_is_read_together(self, store: Store) -> None:
         store.commit(
@@ -691,7 +696,7 @@ class StoreConformance:
         names = [f"r{i:04}" for i in range(1_203)]
         store.commit([new_run_update(name) for name in names])
         assert [r.id for r in store.iter_runs()] == names
-        assert run_ids(store.runs(RunFilter(limit=5_000))) == names[::-1][:1_000]
+        assert run_ids(store.list_runs(RunFilter(limit=5_000))) == names[::-1][:1_000]
 
     def test_runs_may_change_while_all_are_read(self, store: Store) -> None:
         store.commit([new_run_update(f"r{i:04}") for i in range(600)])
@@ -713,26 +718,30 @@ class StoreConformance:
         store.commit([change])
         store.close()
         again = place.open()
-        assert again.run("r1") == make_run_row("r1")
-        assert (again.plan("s1"), again.work("r1"), len(again.journal("r1"))) == ({"n": 1}, [make_work_row("r1")], 1)
+        assert again.get_run("r1") == make_run_row("r1")
+        assert (again.get_plan("s1"), again.work_of_run("r1"), len(again.read_journal("r1"))) == (
+            {"n": 1},
+            [make_work_row("r1")],
+            1,
+        )
 
     @pytest.mark.parametrize(
         "call",
         [
-            lambda s: s.register("me"),
-            lambda s: s.unregister("me"),
+            lambda s: s.register_owner("me"),
+            lambda s: s.unregister_owner("me"),
             lambda s: s.reclaim_expired(1),
-            lambda s: s.renew("me", 1),
+            lambda s: s.renew_leases("me", 1),
             lambda s: s.commit([]),
             lambda s: s.commit([new_run_update("r1")]),
-            lambda s: s.claim("me", 1, 1, 1, ORDERS),
-            lambda s: s.release("me", []),
-            lambda s: s.run("r1"),
-            lambda s: s.runs(RunFilter()),
-            lambda s: s.plan("s1"),
-            lambda s: s.journal("r1"),
-            lambda s: s.work("r1"),
-            lambda s: s.overdue(1),
+            lambda s: s.claim_work("me", 1, 1, 1, ORDERS),
+            lambda s: s.release_work("me", []),
+            lambda s: s.get_run("r1"),
+            lambda s: s.list_runs(RunFilter()),
+            lambda s: s.get_plan("s1"),
+            lambda s: s.read_journal("r1"),
+            lambda s: s.work_of_run("r1"),
+            lambda s: s.overdue_runs(1),
             lambda s: s.iter_runs(),
             lambda s: s.find_by_prefix("r", 1),
             lambda s: s.prune(1, (), 1),
@@ -751,13 +760,13 @@ class StoreConformance:
             [new_run_update("r1"), new_run_update("r2", parent_id="r1"), new_run_update("r3", forked_from="r1")]
         )
         store.commit([run_update("r2", 1)])
-        child, fork = store.run("r2"), store.run("r3")
+        child, fork = store.get_run("r2"), store.get_run("r3")
         assert child is not None
         assert fork is not None
         assert (child.parent_id, child.forked_from) == ("r1", None)
         assert (fork.parent_id, fork.forked_from) == (None, "r1")
-        assert run_ids(store.runs(RunFilter(parent_id="r1"))) == ["r2"]
-        assert run_ids(store.runs(RunFilter(parent_id="r1", before_id="r2"))) == []
+        assert run_ids(store.list_runs(RunFilter(parent_id="r1"))) == ["r2"]
+        assert run_ids(store.list_runs(RunFilter(parent_id="r1", before_id="r2"))) == []
 
     def test_orphaned_children_are_unfinished_children_of_ended_runs(self, store: Store) -> None:
         store.commit(
@@ -788,15 +797,15 @@ class StoreConformance:
             [new_run_update("fork", forked_from="old"), run_update("late", 1, finished_at=20, status="completed")]
         )
         assert store.prune(Micros(20), (), 9) == PruneResult(1, None)
-        assert (store.run("old"), store.journal("old"), store.work("old")) == (None, [], [])
+        assert (store.get_run("old"), store.read_journal("old"), store.work_of_run("old")) == (None, [], [])
         assert [row.id for row in store.iter_runs()] == ["fork", "late", "open"]
-        assert store.read(["old", "fork"])["fork"].entries == store.journal("fork") != []
-        assert store.plan("s1") == {"n": 1}, "a runner may start a run of it and not say it again"
+        assert store.read_runs(["old", "fork"])["fork"].journal_rows == store.read_journal("fork") != []
+        assert store.get_plan("s1") == {"n": 1}, "a runner may start a run of it and not say it again"
         assert store.commit([new_run_update("new", idempotency_key="k"), new_run_update("old")]) == [
             Committed(),
             Committed(),
         ]
-        assert journal_entries(store.journal("old")) == [["started", {}]]
+        assert journal_entries(store.read_journal("old")) == [["started", {}]]
 
     def test_prune_deletes_a_run_with_its_descendants_and_no_other(self, store: Store) -> None:
         def over(run_id: str, parent: str | None = None, at: int = 5) -> RunUpdate:
@@ -809,7 +818,7 @@ class StoreConformance:
         assert store.prune(Micros(6), ["c/1", "d", "nobody"], 9) == PruneResult(4, None)
         left = ["b", "b/1", "b/1/1", "c", "c/1", "d", "d/1", "e", "e/1"]
         assert sorted(row.id for row in store.iter_runs()) == left
-        assert run_ids(store.runs(RunFilter(parent_id="a"))) == []
+        assert run_ids(store.list_runs(RunFilter(parent_id="a"))) == []
         store.commit([run_update("b/1/1", 1, finished_at=7, status="cancelled", parent_id="b/1")])
         assert store.prune(Micros(6), (), 9) == PruneResult(7, None)
         assert sorted(row.id for row in store.iter_runs()) == ["e", "e/1"]
@@ -817,14 +826,14 @@ class StoreConformance:
     def test_prune_continues_after_its_cursor(self, store: Store) -> None:
         store.commit([new_run_update(f"r{i}", finished_at=9 - i, status="completed") for i in range(6)])
         store.commit([new_run_update("r0/1", parent_id="r0", finished_at=1)])
-        after: Position | None = FIRST
+        after: Cursor | None = FIRST_CURSOR
         gone = []
         while after is not None:
             before = {row.id for row in store.iter_runs()}
             forgotten = store.prune(Micros(9), ["r4"], 2, after)
             gone.append(sorted(before - {row.id for row in store.iter_runs()}))
-            assert forgotten.runs == len(gone[-1])
-            after = forgotten.rest
+            assert forgotten.pruned_count == len(gone[-1])
+            after = forgotten.next_cursor
         assert gone == [["r5"], ["r2", "r3"], ["r1"]], "the first to end first; what stays is not looked at again"
         assert store.prune(Micros(99), (), 0) == PruneResult(0, None)
         assert sorted(row.id for row in store.iter_runs()) == ["r0", "r0/1", "r4"]
@@ -837,7 +846,7 @@ class StoreConformance:
         store.commit([run_update("r2", 2, status="failed", finished_at=50)])
         assert store.prune(Micros(50), (), 9) == PruneResult(0, None)
         assert store.prune(Micros(51), (), 9) == PruneResult(1, None)
-        assert store.run("r1") is not None
+        assert store.get_run("r1") is not None
         assert store.commit([run_update("r2", 3)]) == [Conflict()], "who tries it again is told"
 
     # -- what others do
@@ -849,15 +858,15 @@ class StoreConformance:
         assert store.journal_lengths([]) == {}
 
     def test_the_next_expiry_is_of_another_owners_lease(self, store: Store) -> None:
-        assert store.next_expiry("me") is None
+        assert store.next_lease_expiry("me") is None
         rows = [
             make_work_row("r1", 0, owner="me", lease_until=3),
             make_work_row("r1", 1, owner="you", lease_until=9),
             make_work_row("r1", 2),
         ]
         store.commit([new_run_update("r1", [*rows, make_work_row("r1", 3, owner="them", lease_until=7)])])
-        assert store.next_expiry("me") == 7
-        assert store.next_expiry("nobody") == 3
+        assert store.next_lease_expiry("me") == 7
+        assert store.next_lease_expiry("nobody") == 3
 
     def test_a_listener_hears_what_others_write(self, place: StoreLocation) -> None:
         if not place.shared:
@@ -866,7 +875,7 @@ class StoreConformance:
         heard: SimpleQueue[Notification] = SimpleQueue()
         assert ears.listen(heard.put)
         if not place.detects_dead_owners:  # where listening takes its time, it begins with a word of what was missed
-            assert heard.get(timeout=20) == Notification(True, None, schedules=True)
+            assert heard.get(timeout=20) == Notification(True, None, schedules_changed=True)
         ears.commit([new_run_update("mine", [make_work_row("mine")])])
         other.commit([new_run_update("r1", [make_work_row("r1", owner="me", lease_until=9)])])  # nothing to tell
         other.commit([new_run_update("r2", [make_work_row("r2")])])
@@ -882,7 +891,7 @@ class StoreConformance:
         assert heard.get(timeout=20) == Notification(False, None)
         row = make_work_row("r2", owner="me", lease_until=5)
         other.commit([run_update("r2", 1, work_removed=[(0, 1)], work_added=[row])])
-        other.release("me", [row])
+        other.release_work("me", [row])
         assert heard.get(timeout=20) == Notification(True, frozenset())
 
     def test_several_runs_are_read_together(self, store: Store) -> None:
@@ -894,10 +903,10 @@ class StoreConformance:
             ]
         )
         store.commit([run_update("r2", 1)])
-        found = store.read(["r1", "r2", "nobody"])
+        found = store.read_runs(["r1", "r2", "nobody"])
         assert sorted(found) == ["r1", "r2"]
         for run_id, record in found.items():
-            assert record.head == store.run(run_id)
-            assert record.entries == store.journal(run_id)
-            assert record.queue == store.work(run_id)
-        assert store.read([]) == {}
+            assert record.row == store.get_run(run_id)
+            assert record.journal_rows == store.read_journal(run_id)
+            assert record.work_rows == store.work_of_run(run_id)
+        assert store.read_runs([]) == {}

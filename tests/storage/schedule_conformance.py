@@ -33,14 +33,14 @@ def fire_row(
 
 def put_and_read(store: Store, row: ScheduleRow) -> ScheduleRow:
     assert store.put_schedule(row)
-    found = store.schedule(row.id)
+    found = store.get_schedule(row.id)
     assert found is not None
     return found
 
 
 def ready_fire_times(store: Store, **given: Any) -> list[int]:
-    limits: dict[str, Any] = dict(attempts=3, tried_before=1_000, oldest=0)
-    return [f.scheduled_at for f in store.waiting_fires(["orders"], 10, **(limits | given))]
+    limits: dict[str, Any] = dict(max_attempts=3, tried_before=1_000, not_before=0)
+    return [f.scheduled_at for f in store.startable_fires(["orders"], 10, **(limits | given))]
 
 
 class ScheduleConformance:
@@ -60,7 +60,7 @@ class ScheduleConformance:
         assert put_and_read(store, full) == replace(full, version=1)
         assert put_and_read(store, make_cron_schedule("s2")) == make_cron_schedule("s2", version=1)
         assert store.schedule_by_name("trigger", "näme") == replace(full, version=1)
-        assert store.schedule("s3") is store.schedule_by_name("cron", "näme") is None
+        assert store.get_schedule("s3") is store.schedule_by_name("cron", "näme") is None
 
     def test_what_a_database_cannot_carry(self, store: Store) -> None:
         row = put_and_read(store, make_cron_schedule("s1", last_error="lone \udc80 and nul \0"))
@@ -73,7 +73,7 @@ class ScheduleConformance:
         row.workflow = "other"
         assert store.put_schedule(row)
         assert not store.put_schedule(row)
-        assert store.schedule("s1") == replace(row, version=2)
+        assert store.get_schedule("s1") == replace(row, version=2)
         assert not store.put_schedule(replace(row, id="s2"))
 
     def test_one_name_one_schedule_of_a_kind(self, store: Store) -> None:
@@ -89,10 +89,10 @@ class ScheduleConformance:
                 store,
                 make_cron_schedule(f"s{k}", created_at=5 - k, enabled=k != 2, kind="trigger" if k == 4 else "cron"),
             )
-        assert [s.id for s in store.schedules()] == ["s4", "s3", "s2", "s1", "s0"]
-        assert [s.id for s in store.schedules("cron", enabled_only=True)] == ["s3", "s1", "s0"]
-        assert [s.id for s in store.schedules("cron", limit=2, offset=1)] == ["s2", "s1"]
-        assert store.schedules(limit=0) == store.schedules(offset=9) == []
+        assert [s.id for s in store.list_schedules()] == ["s4", "s3", "s2", "s1", "s0"]
+        assert [s.id for s in store.list_schedules("cron", enabled_only=True)] == ["s3", "s1", "s0"]
+        assert [s.id for s in store.list_schedules("cron", limit=2, offset=1)] == ["s2", "s1"]
+        assert store.list_schedules(limit=0) == store.list_schedules(offset=9) == []
 
     def test_what_is_due(self, store: Store) -> None:
         for k in range(4):
@@ -103,11 +103,11 @@ class ScheduleConformance:
         put_and_read(store, make_cron_schedule("t", kind="trigger", name="orders", workflow="unknown", next_at=2))
         assert [s.id for s in store.due_schedules("cron", Micros(99), 10, ["orders", "x"])] == ["s3", "s2", "s1"]
         assert [s.id for s in store.due_schedules("cron", Micros(99), 2, ["orders"])] == ["s3", "s2"]
-        assert store.next_due("cron", ["orders"]) == 97
+        assert store.next_due_at("cron", ["orders"]) == 97
         assert store.due_schedules("cron", Micros(99), 10, []) == []
-        assert store.next_due("cron", []) is None
+        assert store.next_due_at("cron", []) is None
         assert [s.id for s in store.due_schedules("trigger", Micros(99), 10, ["orders"])] == ["t"]
-        assert store.next_due("trigger", ["orders"]) == 2
+        assert store.next_due_at("trigger", ["orders"]) == 2
 
     def test_a_firing_writes_schedule_runs_and_fires(self, store: Store) -> None:
         row = put_and_read(store, make_cron_schedule("s1"))
@@ -118,19 +118,19 @@ class ScheduleConformance:
             last_error="e", workflow="not written", enabled=False,
         )  # fmt: skip
         fires = [fire_row("s1", 150, "started", 160, "r1"), fire_row("s1", 200, "skipped", 160, reason="why")]
-        assert store.fire([Firing(new, [change], fires)]) == [True]
-        assert store.schedule("s1") == replace(new, workflow="orders", enabled=True, version=2)
-        assert store.run("r1") == change.run
-        assert store.work("r1") == change.work_added
-        assert store.plan("s1") == {"of": "r1"}
-        assert len(store.journal("r1")) == 1
-        found = store.fires("s1", 10)
+        assert store.commit_firings([Firing(new, [change], fires)]) == [True]
+        assert store.get_schedule("s1") == replace(new, workflow="orders", enabled=True, version=2)
+        assert store.get_run("r1") == change.run
+        assert store.work_of_run("r1") == change.work_added
+        assert store.get_plan("s1") == {"of": "r1"}
+        assert len(store.read_journal("r1")) == 1
+        found = store.list_fires("s1", 10)
         assert [f.fire for f in found] == fires[::-1]
         assert [(f.status, f.started_at, f.finished_at) for f in found] == [
             (None, None, None),
             ("running", 1_000, None),
         ]
-        assert [f.fire.scheduled_at for f in store.fires("s1", 1, 1)] == [150]
+        assert [f.fire.scheduled_at for f in store.list_fires("s1", 1, 1)] == [150]
 
     def test_all_of_a_schedule_or_nothing(self, store: Store) -> None:
         good, stale = put_and_read(store, make_cron_schedule("s1")), put_and_read(store, make_cron_schedule("s2"))
@@ -140,34 +140,34 @@ class ScheduleConformance:
             Firing(row, [new_run_update(f"r-{row.id}")], [fire_row(row.id, 100, "started", 100, f"r-{row.id}")])
             for row in (stale, good, unknown)
         ]
-        assert store.fire(firings) == [False, True, False]
+        assert store.commit_firings(firings) == [False, True, False]
         assert [run.id for run in store.iter_runs()] == ["r-s1"]
-        assert store.fires("s2", 10) == store.fires("s3", 10) == []
-        row = store.schedule("s2")
+        assert store.list_fires("s2", 10) == store.list_fires("s3", 10) == []
+        row = store.get_schedule("s2")
         assert row is not None
         assert row.next_at == 7
-        assert store.fire(firings) == [False, False, False]
-        assert store.fire([]) == []
+        assert store.commit_firings(firings) == [False, False, False]
+        assert store.commit_firings([]) == []
 
     def test_a_run_row_that_contradicts_its_entries_is_rejected(self, store: Store) -> None:
         row, change = put_and_read(store, make_cron_schedule("s1")), new_run_update("r1")
         change.run.seq = 5
         with pytest.raises(StoreError):
-            store.fire([Firing(row, [change], [])])
-        assert store.schedule("s1") == row
+            store.commit_firings([Firing(row, [change], [])])
+        assert store.get_schedule("s1") == row
 
     def test_of_many_who_fire_one_does(self, store: Store) -> None:
         row, together = put_and_read(store, make_cron_schedule("s1")), Barrier(8)
 
         def fire(k: int) -> bool:
             together.wait(20)
-            return store.fire([Firing(row, [new_run_update(f"r{k}")], [fire_row("s1", 100, "started", 100, f"r{k}")])])[
-                0
-            ]
+            return store.commit_firings(
+                [Firing(row, [new_run_update(f"r{k}")], [fire_row("s1", 100, "started", 100, f"r{k}")])]
+            )[0]
 
         with ThreadPoolExecutor(8) as pool:
             assert sorted(pool.map(fire, range(8))) == [False] * 7 + [True]
-        assert len(list(store.iter_runs())) == len(store.fires("s1", 10)) == 1
+        assert len(list(store.iter_runs())) == len(store.list_fires("s1", 10)) == 1
 
     def test_what_is_not_finished(self, store: Store) -> None:
         row = put_and_read(store, make_cron_schedule("s1"))
@@ -179,7 +179,7 @@ class ScheduleConformance:
             fire_row("s1", 5, "failed", 1),
             fire_row("s1", 6, "requested", 1),
         ]
-        assert store.fire([Firing(row, [new_run_update("r1"), new_run_update("r2")], fires)]) == [True]
+        assert store.commit_firings([Firing(row, [new_run_update("r1"), new_run_update("r2")], fires)]) == [True]
         assert sorted(store.unfinished_fires(["s1", "s2"]), key=str) == [("s1", "h1"), ("s1", "h2"), ("s1", None)]
         store.commit([run_update("r1", 1, status="completed", finished_at=5)])
         assert sorted(store.unfinished_fires(["s1"]), key=str) == [("s1", "h2"), ("s1", None)]
@@ -191,33 +191,35 @@ class ScheduleConformance:
         row = put_and_read(store, make_cron_schedule("s1", overlap="queue"))
         fires = [fire_row("s1", 1, "started", 1, "r1"), fire_row("s1", 2, "queued", 1), fire_row("s1", 3, "queued", 1)]
         assert not store.has_waiting_fires()
-        store.fire([Firing(row, [new_run_update("r1")], fires)])
+        store.commit_firings([Firing(row, [new_run_update("r1")], fires)])
         assert store.has_waiting_fires()
         assert ready_fire_times(store) == []
         store.commit([run_update("r1", 1, status="failed", finished_at=5)])
         assert ready_fire_times(store) == [2]
-        assert store.waiting_fires([], 10, attempts=3, tried_before=Micros(9), oldest=Micros(0)) == []
+        assert store.startable_fires([], 10, max_attempts=3, tried_before=Micros(9), not_before=Micros(0)) == []
         row = put_and_read(store, replace(row, version=2, enabled=False))
         assert ready_fire_times(store) == []
-        store.fire([Firing(row, [], [fire_row("s1", 4, "requested", 1), fire_row("s1", 5, "failed", 90, attempts=2)])])
+        store.commit_firings(
+            [Firing(row, [], [fire_row("s1", 4, "requested", 1), fire_row("s1", 5, "failed", 90, attempts=2)])]
+        )
         assert ready_fire_times(store) == [4, 5]
         assert (
             ready_fire_times(store, tried_before=89)
-            == ready_fire_times(store, attempts=2)
-            == ready_fire_times(store, oldest=6)
+            == ready_fire_times(store, max_attempts=2)
+            == ready_fire_times(store, not_before=6)
             == [4]
         )
         row = replace(row, version=row.version + 1)
         taken = fire_row("s1", 4, "started", 7, "r4", attempts=1)
-        assert store.fire([Firing(row, [new_run_update("r4")], [taken])]) == [True]
-        assert [f.fire for f in store.fires("s1", 10) if f.fire.scheduled_at == 4] == [taken]
+        assert store.commit_firings([Firing(row, [new_run_update("r4")], [taken])]) == [True]
+        assert [f.fire for f in store.list_fires("s1", 10) if f.fire.scheduled_at == 4] == [taken]
 
     def test_what_waited_too_long_is_skipped(self, store: Store) -> None:
         row = put_and_read(store, make_cron_schedule("s1"))
         fires = [fire_row("s1", 1, "queued", 1), fire_row("s1", 2, "failed", 1), fire_row("s1", 9, "queued", 1)]
-        store.fire([Firing(row, [], fires)])
+        store.commit_firings([Firing(row, [], fires)])
         store.expire_fires(Micros(5), "too late")
-        found = {f.fire.scheduled_at: (f.fire.state, f.fire.reason) for f in store.fires("s1", 10)}
+        found = {f.fire.scheduled_at: (f.fire.state, f.fire.reason) for f in store.list_fires("s1", 10)}
         assert found == {1: ("skipped", "too late"), 2: ("failed", None), 9: ("queued", None)}
         assert ready_fire_times(store) == [9]
 
@@ -226,8 +228,8 @@ class ScheduleConformance:
         trigger = put_and_read(store, make_cron_schedule("t", kind="trigger", name="t"))
         fires = [fire_row("s1", k, "started", 10 + k, f"r{k}") for k in range(3)]
         fires += [fire_row("s1", 5, "failed", 15), fire_row("s1", 6, "skipped", 16), fire_row("s1", 7, "queued", 17)]
-        store.fire([Firing(row, [new_run_update(f"r{k}") for k in range(3)], fires)])
-        store.fire([Firing(trigger, [new_run_update("r9")], [fire_row("t", 1, "started", 11, "r9")])])
+        store.commit_firings([Firing(row, [new_run_update(f"r{k}") for k in range(3)], fires)])
+        store.commit_firings([Firing(trigger, [new_run_update("r9")], [fire_row("t", 1, "started", 11, "r9")])])
         store.commit(
             [
                 run_update("r1", 1, status="completed", finished_at=5),
@@ -241,10 +243,10 @@ class ScheduleConformance:
     def test_fires_outlive_their_runs(self, store: Store) -> None:
         row = put_and_read(store, make_cron_schedule("s1", overlap="queue"))
         fires = [fire_row("s1", 1, "started", 11, "r1"), fire_row("s1", 2, "queued", 12)]
-        store.fire([Firing(row, [new_run_update("r1")], fires)])
+        store.commit_firings([Firing(row, [new_run_update("r1")], fires)])
         store.commit([run_update("r1", 1, status="completed", finished_at=5)])
-        assert store.prune(Micros(6), (), 9).runs == 1
-        assert [(f.fire.run_id, f.status, f.finished_at) for f in store.fires("s1", 9)] == [
+        assert store.prune(Micros(6), (), 9).pruned_count == 1
+        assert [(f.fire.run_id, f.status, f.finished_at) for f in store.list_fires("s1", 9)] == [
             (None, None, None),
             ("r1", None, None),
         ]
@@ -253,30 +255,30 @@ class ScheduleConformance:
         assert store.unfinished_fires(["s1"]) == [("s1", None)]
         assert ready_fire_times(store) == [2], "nothing stands before it any more"
         store.expire_fires(Micros(0), "")
-        assert len(store.fires("s1", 9)) == 2
+        assert len(store.list_fires("s1", 9)) == 2
 
     def test_deleted_with_its_history(self, store: Store) -> None:
         row = put_and_read(store, make_cron_schedule("s1"))
-        store.fire([Firing(row, [new_run_update("r1")], [fire_row("s1", 1, "started", 1, "r1")])])
+        store.commit_firings([Firing(row, [new_run_update("r1")], [fire_row("s1", 1, "started", 1, "r1")])])
         assert store.delete_schedule("s1")
         assert not store.delete_schedule("s1")
-        assert (store.schedule("s1"), store.fires("s1", 10)) == (None, [])
-        assert store.run("r1") is not None
-        assert store.fire([Firing(row)]) == [False]
+        assert (store.get_schedule("s1"), store.list_fires("s1", 10)) == (None, [])
+        assert store.get_run("r1") is not None
+        assert store.commit_firings([Firing(row)]) == [False]
 
     def test_announced_workflows(self, store: Store) -> None:
         assert not store.is_workflow_registered("w")
-        store.register_workflow(["w", "v"], Micros(1))
-        store.register_workflow(["w", "ü"], Micros(2))
+        store.register_workflows(["w", "v"], Micros(1))
+        store.register_workflows(["w", "ü"], Micros(2))
         assert all(store.is_workflow_registered(name) for name in ("w", "v", "ü"))
 
     def test_rows_given_and_taken_are_the_callers_own(self, store: Store) -> None:
         row = put_and_read(store, make_cron_schedule("s1"))
         fire = fire_row("s1", 1, "queued", 1)
-        store.fire([Firing(row, [], [fire])])
-        fire.state = row.workflow = store.fires("s1", 1)[0].fire.state = "requested"
-        assert store.fires("s1", 1)[0].fire.state == "queued"
-        found = store.schedule("s1")
+        store.commit_firings([Firing(row, [], [fire])])
+        fire.state = row.workflow = store.list_fires("s1", 1)[0].fire.state = "requested"
+        assert store.list_fires("s1", 1)[0].fire.state == "queued"
+        found = store.get_schedule("s1")
         assert found is not None
         assert found.workflow == "orders"
 
@@ -287,16 +289,16 @@ class ScheduleConformance:
         heard: SimpleQueue[Notification] = SimpleQueue()
         assert ears.listen(heard.put)
         if not place.detects_dead_owners:
-            assert heard.get(timeout=20).runs is None  # listening begins with a word of what was missed
+            assert heard.get(timeout=20).changed_runs is None  # listening begins with a word of what was missed
         row = put_and_read(other, make_cron_schedule("s1"))
-        assert heard.get(timeout=20) == Notification(False, frozenset(), schedules=True)
+        assert heard.get(timeout=20) == Notification(False, frozenset(), schedules_changed=True)
         born = new_run_update("r1", [make_work_row("r1")])
-        other.fire([Firing(row, [born], [fire_row("s1", 1, "started", 1, "r1")])])
+        other.commit_firings([Firing(row, [born], [fire_row("s1", 1, "started", 1, "r1")])])
         assert heard.get(timeout=20) == Notification(True, frozenset())
-        other.fire([Firing(replace(row, version=2), [], [fire_row("s1", 2, "queued", 1)])])
-        assert heard.get(timeout=20) == Notification(False, frozenset(), schedules=True)
+        other.commit_firings([Firing(replace(row, version=2), [], [fire_row("s1", 2, "queued", 1)])])
+        assert heard.get(timeout=20) == Notification(False, frozenset(), schedules_changed=True)
         other.delete_schedule("s1")
-        assert heard.get(timeout=20).schedules
+        assert heard.get(timeout=20).schedules_changed
         place.close()
 
     def test_closed(self, place: StoreLocation) -> None:
@@ -304,8 +306,8 @@ class ScheduleConformance:
         store.close()
         for call in (
             lambda: store.put_schedule(make_cron_schedule("s1")),
-            lambda: store.schedule("s1"),
-            lambda: store.fire([Firing(make_cron_schedule("s1"))]),
+            lambda: store.get_schedule("s1"),
+            lambda: store.commit_firings([Firing(make_cron_schedule("s1"))]),
             lambda: store.due_schedules("cron", Micros(1), 1, ["w"]),
         ):
             with pytest.raises(RunnerClosed):

@@ -76,23 +76,23 @@ def test_what_one_process_wrote_another_reads(stores: Stores) -> None:
     rows = [make_work_row("r1", 0, owner="me", lease_until=9, started=True)]
     first.commit([replace(new_run_update("r1", rows), plan={"name": "w"})])
     first.commit([run_update("r1", 1, ['["succeeded",1]', '["succeeded",2]'])])
-    assert second.run("r1") == first.run("r1")
-    assert second.plan("s1") == {"name": "w"}
-    assert [json.loads(row.entries) for row in second.journal("r1")] == [
+    assert second.get_run("r1") == first.get_run("r1")
+    assert second.get_plan("s1") == {"name": "w"}
+    assert [json.loads(row.entries) for row in second.read_journal("r1")] == [
         [["started", {}]],
         [["succeeded", 1], ["succeeded", 2]],
     ]
-    assert [json.loads(row.entries) for row in second.journal("r1", after=2)] == [[["succeeded", 2]]]
-    assert [(row.owner, row.reclaimed) for row in second.work("r1")] == [(None, True)]
-    assert second.run("r2") is None
+    assert [json.loads(row.entries) for row in second.read_journal("r1", after_seq=2)] == [[["succeeded", 2]]]
+    assert [(row.owner, row.reclaimed) for row in second.work_of_run("r1")] == [(None, True)]
+    assert second.get_run("r2") is None
 
 
 def test_every_run_has_its_plan(stores: Stores) -> None:
     first, second = stores(), stores()
     first.commit([replace(new_run_update("r1"), plan={"name": "w"})])
     first.commit([new_run_update("r2")])
-    assert second.run("r2") is not None
-    assert second.plan("s1") == {"name": "w"}
+    assert second.get_run("r2") is not None
+    assert second.get_plan("s1") == {"name": "w"}
 
 
 def test_a_run_belongs_to_one_process(stores: Stores) -> None:
@@ -131,7 +131,7 @@ def test_children_that_go_on_come_with_their_parent(stores: Stores) -> None:
     first.commit([run_update("r[1]/map.2.1", 1, status="completed", finished_at=5)])
     first.close()
     assert second.acquire_run("r[1]")
-    rows = second.claim("me", Micros(10), Micros(1_000), 10, ("orders",), "r[1]")
+    rows = second.claim_work("me", Micros(10), Micros(1_000), 10, ("orders",), "r[1]")
     assert [row.run_id for row in rows] == [child]
 
 
@@ -154,7 +154,7 @@ def test_a_record_that_was_written_in_vain_is_superseded(stores: Stores, opening
     lock.append(records.encode_record(run_update("r1", 1, ['["kept"]', '["too"]'])))
     lock.release()
     port.close()
-    (_, row) = stores().journal("r1")
+    (_, row) = stores().read_journal("r1")
     assert json.loads(row.entries) == [["kept"], ["too"]]
 
 
@@ -171,7 +171,7 @@ def test_a_line_that_was_cut_off_is_not_read_and_goes(tmp_path: Path) -> None:
     for cut in range(1, len(whole)):
         path.write_bytes(whole[:-cut])
         again = CheckpointedStore(FileCheckpoints(tmp_path))
-        head = again.run("r1")
+        head = again.get_run("r1")
         if head is None:
             assert again.commit([new_run_update("r1")]) == [Committed()]
         else:
@@ -188,7 +188,7 @@ def test_a_damaged_record_is_an_error_that_says_where(tmp_path: Path) -> None:
     (path,) = tmp_path.glob("*.jsonl")
     path.write_text('"r1"\nnonsense\n')
     with pytest.raises(StoreError, match="record 1 of a run in"):
-        CheckpointedStore(FileCheckpoints(tmp_path)).run("r1")
+        CheckpointedStore(FileCheckpoints(tmp_path)).get_run("r1")
 
 
 def test_a_full_disk_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,8 +264,8 @@ def test_who_lost_the_lock_writes_nothing(redis_url: str) -> None:
     assert second.acquire_run("r1")
     assert first.commit([run_update("r1", 1)]) == [Conflict()]
     assert second.commit([run_update("r1", 1)]) == [Committed()]
-    first.renew("me", Micros(5))
-    second.renew("me", Micros(5))
+    first.renew_leases("me", Micros(5))
+    second.renew_leases("me", Micros(5))
     assert 0 < server.pttl("holdwater:run:{r1}:lock") <= LEASE_MS
     second.close()
     assert server.pttl("holdwater:run:{r1}:lock") == -2
@@ -281,7 +281,7 @@ def test_a_lock_that_was_lost_for_a_moment_is_taken_again(redis_url: str) -> Non
     store = CheckpointedStore(RedisCheckpoints(redis_url))
     store.commit([new_run_update("r1")])
     server.delete("holdwater:run:{r1}:lock")
-    store.renew("me", Micros(5))
+    store.renew_leases("me", Micros(5))
     assert store.commit([run_update("r1", 1)]) == [Committed()]
     store.close()
     server.close()

@@ -60,9 +60,9 @@ def test_nothing_is_left_open_or_behind(tmp_path: Path) -> None:
     before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
     for _ in range(3):
         store = open_store(f"sqlite:///{tmp_path}/a.db")
-        store.register("me")
+        store.register_owner("me")
         store.commit([new_run_update("r")])
-        store.run("r")
+        store.get_run("r")
         assert {f.name for f in tmp_path.iterdir()} == {"a.db", "a.db-wal", "a.db-shm", "a.db.me.lock"}
         store.close()
         assert [f.name for f in tmp_path.iterdir()] == ["a.db"]
@@ -74,7 +74,7 @@ def test_a_relative_path_is_kept_when_the_directory_changes(tmp_path: Path, monk
     monkeypatch.chdir(tmp_path)
     store = open_store("sqlite:///a.db")
     monkeypatch.chdir("/")
-    assert store.run("r1") is None
+    assert store.get_run("r1") is None
     store.close()
     assert (tmp_path / "a.db").is_file()
 
@@ -130,12 +130,12 @@ def test_a_database_opened_to_read(tmp_path: Path) -> None:
     store = open_store(url)
     store.commit([new_run_update("r1")])
     reader = open_store(f"{url}?mode=ro")
-    assert reader.run("r1") == make_run_row("r1")
-    assert reader.claim("me", Micros(1), Micros(1), 1, ["orders"]) == []
+    assert reader.get_run("r1") == make_run_row("r1")
+    assert reader.claim_work("me", Micros(1), Micros(1), 1, ["orders"]) == []
     for write in (
         lambda: reader.commit([new_run_update("r2")]),
-        lambda: reader.register("me"),
-        lambda: reader.release("me", []),
+        lambda: reader.register_owner("me"),
+        lambda: reader.release_work("me", []),
     ):
         with pytest.raises(StoreReadOnly, match="opened with mode=ro"):
             write()

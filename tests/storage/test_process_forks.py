@@ -33,14 +33,15 @@ store = open_store(url)
 REFUSED = (
     START
     + """
-store.register("me")
+store.register_owner("me")
 store.commit([birth("r1", "me")])
-store.run("r1")
+store.get_run("r1")
 pid = os.fork()
 if pid == 0:
     calls = [
-        lambda: store.run("r1"), lambda: store.commit([birth("r2")]), lambda: store.register("x"),
-        lambda: store.runs(RunFilter()), lambda: store.reclaim_expired(1), lambda: store.claim("me", 1, 1, 1, ["w"]),
+        lambda: store.get_run("r1"), lambda: store.commit([birth("r2")]), lambda: store.register_owner("x"),
+        lambda: store.list_runs(RunFilter()), lambda: store.reclaim_expired(1),
+        lambda: store.claim_work("me", 1, 1, 1, ["w"]),
     ]
     refused = 0
     for call in calls:
@@ -52,7 +53,7 @@ if pid == 0:
     print(refused == len(calls), flush=True)
     sys.exit()  # with the whole end of an interpreter
 os.waitpid(pid, 0)
-print(store.run("r1") is not None, len(store.commit([birth("r3")])), store.reclaim_expired(1), flush=True)
+print(store.get_run("r1") is not None, len(store.commit([birth("r3")])), store.reclaim_expired(1), flush=True)
 store.close()
 """
 )
@@ -72,12 +73,12 @@ CHILD_LIVES = (
 from_child, to_parent = os.pipe()
 from_parent, to_child = os.pipe()
 store.commit([birth("r1")])
-store.run("r1")
+store.get_run("r1")
 pid = os.fork()
 if pid == 0:
     own = open_store(url)
     own.commit([birth("r2")])
-    own.run("r2")
+    own.get_run("r2")
     os.write(to_parent, b".")
     os.read(from_parent, 1)
     own.commit([birth("r4")])
@@ -105,7 +106,7 @@ def test_what_the_child_commits_in_a_store_of_its_own_is_never_lost(tmp_path: Pa
 CHILD_OUTLIVES = (
     START
     + """
-store.register("me")
+store.register_owner("me")
 store.commit([birth("r1", "me")])
 if os.fork() == 0:
     print("child", flush=True)
@@ -138,7 +139,7 @@ def write(thread):
     while not stop.is_set():
         i += 1
         store.commit([birth(f"{thread}-{i}")])
-        store.run(f"{thread}-{i}")
+        store.get_run(f"{thread}-{i}")
 
 threads = [threading.Thread(target=write, args=(n,)) for n in range(4)]
 for thread in threads:

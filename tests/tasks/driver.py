@@ -33,7 +33,7 @@ class KernelRun:
         self.board = TaskRunData(self.machine)
         for node, patch in (overrides or {}).items():
             self._apply(ev.InputsOverridden(node, patch))
-        self._apply(ev.Started(program.start(inputs)))
+        self._apply(ev.Started(program.encode_inputs(inputs)))
 
     def _apply(self, event: Event) -> None:
         self.journal.append(journal.encode(journal.JournalEntry(event)))
@@ -43,7 +43,7 @@ class KernelRun:
         """Forget everything but the journal and the plan."""
         self.machine = Machine(compile_plan(self.program.plan))
         for text in self.journal:
-            self.machine.apply(journal.decode(json.loads(text), self.program.style.unpack).event)
+            self.machine.apply(journal.decode(json.loads(text), self.program.style.decode_value).event)
         self.board = TaskRunData(self.machine)
 
     def run_to_end(self, rng: random.Random | None = None, restart: float = 0.0) -> KernelRun:
@@ -72,12 +72,12 @@ class KernelRun:
             self.notes += self.program.on_failure(c.node, view, text)
             self._apply(ev.Failed(c.node, c.fence, type(error).__name__, str(error)))
         else:
-            self.notes += done.notes
+            self.notes += done.observer_errors
             self._apply(ev.Succeeded(c.node, c.fence, done.values, done.decision))
 
     @property
     def states(self) -> dict[str, str]:
-        return {n.name: s for n, s in zip(self.program.plan.nodes, self.machine.state, strict=True)}
+        return {n.name: s for n, s in zip(self.program.plan.nodes, self.machine.node_states, strict=True)}
 
     @property
     def errors(self) -> dict[str, tuple[str, str]]:

@@ -28,7 +28,7 @@ PLAIN = st.recursive(
 
 def layered(data: dict[str, Any]) -> Context:
     """A context over a view, as a task gets it."""
-    return Context.from_view(LayeredMap.from_values({key: Stored.of(value) for key, value in data.items()}))
+    return Context.from_view(LayeredMap.from_values({key: Stored.encode(value) for key, value in data.items()}))
 
 
 MAKERS: list[Callable[[dict[str, Any]], Context]] = [Context, layered]
@@ -177,9 +177,9 @@ def test_only_touched_keys_are_copied_and_encoded(monkeypatch: pytest.MonkeyPatc
     c = layered({f"k{i}": [i] for i in range(1000)})
     copied: list[Stored] = []
     encoded: list[Any] = []
-    copy_one, encode_one = Stored.copy, Stored.of.__func__  # type: ignore[attr-defined]
+    copy_one, encode_one = Stored.copy, Stored.encode.__func__  # type: ignore[attr-defined]
     monkeypatch.setattr(Stored, "copy", lambda s: copied.append(s) or copy_one(s))  # type: ignore[func-returns-value]
-    monkeypatch.setattr(Stored, "of", classmethod(lambda cls, v: encoded.append(v) or encode_one(cls, v)))  # type: ignore[func-returns-value]
+    monkeypatch.setattr(Stored, "encode", classmethod(lambda cls, v: encoded.append(v) or encode_one(cls, v)))  # type: ignore[func-returns-value]
     c["k1"].append(0)
     assert c["k1"] == [1, 0]
     c.get("k2")

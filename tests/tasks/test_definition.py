@@ -193,7 +193,7 @@ def test_inputs_are_copied(inputs: Any) -> None:
 @pytest.mark.parametrize("inputs", [{"a": object()}, {1: 1}, [1], "a"])
 def test_inputs_that_cannot_be_stored(inputs: Any) -> None:
     with pytest.raises(EncodingError):
-        run_single_task(awaited).start(inputs)
+        run_single_task(awaited).encode_inputs(inputs)
 
 
 def test_the_size_limit_is_the_programs() -> None:
@@ -202,7 +202,7 @@ def test_the_size_limit_is_the_programs() -> None:
     with pytest.raises(ContextTooLarge, match="'big'"):
         made.execute(0, KernelRun(made, {"a": 1}).board.view(0), None)
     with pytest.raises(ContextTooLarge, match="'a'"):
-        made.start({"a": "y" * 501})
+        made.encode_inputs({"a": "y" * 501})
 
 
 def test_async_is_known_beforehand() -> None:

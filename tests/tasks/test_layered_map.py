@@ -12,7 +12,7 @@ DELTAS = st.dictionaries(st.sampled_from([f"k{i}" for i in range(12)]), st.none(
 
 
 def layer(delta: dict[str, int | None], writer: int) -> Layer:
-    return {k: (None if v is None else Stored.of(v), (writer,)) for k, v in delta.items()}
+    return {k: (None if v is None else Stored.encode(v), (writer,)) for k, v in delta.items()}
 
 
 @given(st.lists(st.tuples(st.integers(0, 1000), DELTAS), max_size=40))

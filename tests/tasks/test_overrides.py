@@ -19,7 +19,7 @@ STYLE = TaskStyle()
 
 
 def make_override(values: dict[str, Any], removed: tuple[str, ...] = (), earlier: Patch | None = None) -> Patch:
-    return STYLE.edits(values, removed, earlier)
+    return STYLE.merge_overrides(values, removed, earlier)
 
 
 OVERRIDES: list[tuple[dict[str, Any], tuple[str, ...]]] = [

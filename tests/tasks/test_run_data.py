@@ -225,7 +225,7 @@ def test_a_board_needs_the_stored_plan_and_journal_only() -> None:
 @pytest.mark.parametrize("tree", [None, [], {}, {"set": {}}, {"set": [], "del": []}, {"set": {}, "del": 1}])
 def test_a_cell_that_is_no_patch_is_refused(tree: Any) -> None:
     with pytest.raises(ValueError):
-        TaskStyle().unpack(tree)
+        TaskStyle().decode_value(tree)
 
 
 def test_a_patch_survives_its_text() -> None:

@@ -45,7 +45,7 @@ class CodecCalls:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.copies = self.encodings = 0
-        copy, encode, make = Stored.copy, codec.encode, Stored.of.__func__  # type: ignore[attr-defined]
+        copy, encode, make = Stored.copy, codec.encode, Stored.encode.__func__  # type: ignore[attr-defined]
 
         def copying(stored: Stored) -> Any:
             self.copies += 1
@@ -60,7 +60,7 @@ class CodecCalls:
             return make(cls, value)
 
         monkeypatch.setattr(Stored, "copy", copying)
-        monkeypatch.setattr(Stored, "of", classmethod(making))
+        monkeypatch.setattr(Stored, "encode", classmethod(making))
         monkeypatch.setattr(codec, "encode", encoding)
 
 

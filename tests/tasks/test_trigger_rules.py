@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from holdwater.errors import WorkflowError
-from holdwater.model.rules import FAILED, SKIPPED, SUCCEEDED, UPSTREAM_FAILED, After, AllOf, AnyOf, Not, Value
+from holdwater.model.rules import FAILED, SKIPPED, SUCCEEDED, UPSTREAM_FAILED, After, AllOf, AnyOf, Not, ValuePredicate
 from holdwater.tasks import (
     Context,
     all_of,
@@ -40,7 +40,7 @@ from tests.tasks.driver import KernelRun, get_definition, make_builder
     ],
 )
 def test_operators(operator: str, name: str) -> None:
-    assert compile_rule(context_value("k", operator, 1), str) == Value("k", name, 1)
+    assert compile_rule(context_value("k", operator, 1), str) == ValuePredicate("k", name, 1)
 
 
 S, F = {"type": "TaskSuccess", "task_name": "a"}, {"type": "task_failed", "task": "b"}
@@ -71,7 +71,7 @@ S, F = {"type": "TaskSuccess", "task_name": "a"}, {"type": "task_failed", "task"
         (
             {"type": "ContextValue", "key": "k", "operator": "Equals", "value": [1]},
             context_value("k", "==", [1]),
-            Value("k", "equals", [1]),
+            ValuePredicate("k", "equals", [1]),
         ),
     ],
 )

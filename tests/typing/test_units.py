@@ -41,9 +41,12 @@ def last_part(target: ast.expr) -> str:
 
 
 def is_bare_int(annotation: ast.expr | None, value: ast.expr | None) -> bool:
-    """`int`, `int | None`, a tuple or list of them; without an annotation, a whole number."""
+    """`int`, `int | None`, a tuple, a list or a dict of them; without an annotation, a whole number."""
     if annotation is None:
         return isinstance(value, ast.Constant) and type(value.value) is int
+    if isinstance(annotation, ast.Subscript) and last_part(annotation.value) in ("dict", "Mapping"):
+        assert isinstance(annotation.slice, ast.Tuple)
+        return is_bare_int(annotation.slice.elts[1], None)
     return any(isinstance(part, ast.Name) and part.id == "int" for part in ast.walk(annotation))
 
 
@@ -70,6 +73,7 @@ def faults(source: str, *, instants: bool = True) -> list[str]:
         "def look(now: int) -> None: ...",
         "self.retry_at = 0",
         "fired_at: list[int] = []",
+        "self.deferred_until: dict[int, int] = {}",
     ],
 )
 def test_a_fault_is_found(source: str) -> None:
@@ -84,6 +88,7 @@ def test_a_fault_is_found(source: str) -> None:
         "class Row:\n    due_at: Micros | None = None",
         "def next_due_at(self, now: Micros) -> Micros: ...",
         "self.retry_at = UNSET",
+        "self.deferred_until: dict[int, Micros] = {}",
     ],
 )
 def test_these_are_none(source: str) -> None:

@@ -23,7 +23,7 @@ from holdwater.caching.memory import validate_bound
 from holdwater.caching.signing import SIGNATURE_BYTES, load_or_create_key, sign, verify
 from holdwater.errors import Unstorable
 from holdwater.model import codec
-from holdwater.model.error_report import describe
+from holdwater.model.error_report import describe_error
 
 DEFAULT_MAX_BYTES: Final = 1 << 30
 DEFAULT_MAX_ENTRIES: Final = 100_000
@@ -73,7 +73,7 @@ class DiskCache:
         try:
             value = codec.decode(content[1:].decode()) if content[:1] == _JSON_FORM else pickle.loads(content[1:])
         except Exception as error:  # noqa: BLE001 - the code of classes runs, and may be gone or changed
-            return self._reject(path, f"its value cannot be read any more ({describe(error)})")
+            return self._reject(path, f"its value cannot be read any more ({describe_error(error)})")
         self._entries.touch(path)
         return True, value
 

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 from holdwater.fingerprint.deep import Fingerprint, deep_fingerprint
 from holdwater.fingerprint.packages import home_package
 from holdwater.fingerprint.values import Unfingerprintable
-from holdwater.model.error_report import describe
+from holdwater.model.error_report import describe_error
 
 _KEY_FORMAT: Final = f"holdwater cache 2, Python {sys.version_info.major}.{sys.version_info.minor}"
 _GATE_RULE_ATTRIBUTES: Final = ("targets", "multi_target", "fallback", "classes")
@@ -86,7 +86,7 @@ def cache_key(node: CacheableNode, inputs: Mapping[str, Any]) -> CacheKey | Unca
     except Unfingerprintable as error:
         return Uncacheable(error.reason)
     except Exception as error:  # noqa: BLE001 - code of users runs when their objects are read
-        return Uncacheable(f"what {node.name} depends on cannot be read ({describe(error)})")
+        return Uncacheable(f"what {node.name} depends on cannot be read ({describe_error(error)})")
     whole = sha256(_KEY_FORMAT.encode() + code.digest + sha256(rules.digest).digest())
     for name, digest in digests.items():
         whole.update(sha256(name.encode("utf-8", "surrogatepass")).digest() + bytes.fromhex(digest))

@@ -13,7 +13,7 @@ from holdwater.caching.keys import CacheableNode, CacheKey, Uncacheable, cache_k
 from holdwater.caching.memory import MemoryMissLog
 from holdwater.caching.misses import MissExplainer, MissExplanation
 from holdwater.errors import Unstorable
-from holdwater.model.error_report import describe
+from holdwater.model.error_report import describe_error
 from holdwater.model.log_context import get_logger
 
 _log = get_logger(__name__)
@@ -158,7 +158,7 @@ class NodeCache:
     def _record_error(self, error: Exception) -> None:
         self._increment("errors")
         self.backend_errors.append(error)
-        _log.warning("the cache %r failed: %s", self.backend, describe(error))
+        _log.warning("the cache %r failed: %s", self.backend, describe_error(error))
 
 
 def why_miss(cache: CacheBackend, node: CacheableNode, inputs: Mapping[str, Any]) -> MissExplanation:

@@ -155,7 +155,7 @@ def _is_executing_here(handle: WorkflowHandle) -> bool:
     from holdwater.model.records import RunFilter
 
     engine = handle._runner._engine
-    work = engine.store.work(handle.run_id)
+    work = engine.store.work_of_run(handle.run_id)
     if not any(w.owner == engine.owner and w.kind == "execute" and w.started for w in work):
         return False
     children = engine.store.count_runs(RunFilter(parent_id=handle.run_id))

@@ -86,7 +86,7 @@ def _totals_line(totals: Mapping[str, int], listed_count: int, offset: int) -> s
 def _iter_rows(store: Store, run_filter: RunFilter, limit: int) -> Iterator[RunRow]:
     while limit > 0:
         run_filter = replace(run_filter, limit=min(limit, PAGE_RUNS))
-        page = store.runs(run_filter)
+        page = store.list_runs(run_filter)
         yield from page
         if len(page) < run_filter.limit:
             return

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from holdwater.cli import exit_codes
 from holdwater.cli.exit_codes import CommandError
 from holdwater.cli.formatting import truncate
-from holdwater.model.error_report import describe
+from holdwater.model.error_report import describe_error
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -89,7 +89,7 @@ def _register_attribute(module: ModuleType, attribute: str) -> str:
 
     found = getattr(module, attribute, None)
     if not isinstance(found, DrawableWorkflow) or isinstance(found, type):
-        raise registry.not_found(attribute)
+        raise registry.not_found_error(attribute)
     program = found.program(None if found.name else attribute)
     registry.register(program)
     return program.plan.name
@@ -147,6 +147,6 @@ def _unusable_module_error(module_or_path: str, error: BaseException) -> Command
             where = f" ({os.path.relpath(file)}, line {trace.tb_lineno})"
         trace = trace.tb_next
     return CommandError(
-        f"module {module_or_path!r} cannot be imported: {truncate(describe(error), 300)}{where}",
+        f"module {module_or_path!r} cannot be imported: {truncate(describe_error(error), 300)}{where}",
         hint="holdwater --debug ... shows the traceback",
     )

@@ -14,7 +14,7 @@ from holdwater import __version__
 from holdwater.cli import exit_codes, options
 from holdwater.cli.formatting import escape_unsafe
 from holdwater.errors import HoldwaterError
-from holdwater.model.error_report import describe
+from holdwater.model.error_report import describe_error
 
 COMMANDS: Final = {
     "demo": ("holdwater.cli.demo", "Watch a workflow on real weather data; kill it and let it go on."),
@@ -116,7 +116,7 @@ def _report_error(error: Exception, debug: bool) -> int:
     code = exit_codes.exit_code_for(error)
     message, hint = (error.message, error.hint) if isinstance(error, _ERRORS_WITH_HINTS) else ("", "")
     if code == exit_codes.INTERNAL and not message:
-        message, hint = describe(error), "holdwater --debug ... shows where"
+        message, hint = describe_error(error), "holdwater --debug ... shows where"
     first, *facts = str(message).splitlines() or [""]
     click.echo("\n".join([f"error: {escape_unsafe(first)}", *map(escape_unsafe, facts)]), err=True)
     if hint:

@@ -59,19 +59,19 @@ def find_run(store: Store, reference: str) -> RunRow:
     from holdwater.model.records import RunFilter
 
     given = reference.strip()
-    if given.startswith("@") and given != LAST_RUN and store.run(reference) is None:
+    if given.startswith("@") and given != LAST_RUN and store.get_run(reference) is None:
         raise RunNotFound(f"there is no run {reference!r}", hint=f"{LAST_RUN} is the newest run")
     if given == LAST_RUN:
-        newest = store.runs(RunFilter(top_level=True, limit=1))
+        newest = store.list_runs(RunFilter(top_level=True, limit=1))
         if not newest:
             raise run_not_found_error(reference)
         return newest[0]
-    row = store.run(reference)
+    row = store.get_run(reference)
     if row is None and given:
         ids = dict.fromkeys(
             [*store.find_by_prefix(given, MAX_CANDIDATES + 1), *store.find_by_suffix(given, MAX_CANDIDATES + 1)]
         )
-        found = [row for run_id in ids if (row := store.run(run_id)) is not None]
+        found = [row for run_id in ids if (row := store.get_run(run_id)) is not None]
         if len(found) > 1:
             raise _ambiguous_run_error(given, found)
         row = found[0] if found else None

@@ -66,7 +66,7 @@ def open_run_control(url: str, run: str) -> Iterator[tuple[Engine, str]]:
 def inspect_run(engine: Engine, run_id: str) -> RunSituation:
     """The run, and who is at work on it."""
     row, now = engine.get_run_row(run_id), engine.clock.now()
-    held = [w for w in engine.store.work(run_id) if w.owner is not None and w.lease_until > now]
+    held = [w for w in engine.store.work_of_run(run_id) if w.owner is not None and w.lease_until > now]
     nodes = engine.load_run(run_id).compiled_plan.plan.nodes if held else ()
     return RunSituation(row, [nodes[w.node].name for w in held if w.kind == "execute" and w.started], bool(held))
 
@@ -200,11 +200,11 @@ def answer(run: str, value: str, pause: str | None, database: str, as_json: bool
     RUN is an id, its beginning or its end, or @last.  ANSWER is JSON, or else taken as text; where yes or no is asked
     for, it may be yes or no.  An answer that is not of the type that is asked for is refused.
     """
-    from holdwater.model.json_schema import from_words
+    from holdwater.model.json_schema import parse_user_input
 
     with open_run_control(database, run) as (engine, run_id):
         asked = engine.find_pause(run_id, pause)
-        engine.submit_answer(asked, from_words(value, asked.answer_schema))
+        engine.submit_answer(asked, parse_user_input(value, asked.answer_schema))
         now = _wait_for_pickup(engine, run_id)
     _print_result(f"was given {asked.answer_name}", now, database, as_json, _next_step_lines(now, database))
 

@@ -30,7 +30,7 @@ class ChildRunStarter:
         Raises WorkflowNotFound, EncodingError, InvalidArgument, RunnerClosed.
         """
         if key is not None:
-            validation.check_text("the key of a child run", key, at_most_bytes=validation.LONGEST_KEY_BYTES)
+            validation.check_text("the key of a child run", key, max_bytes=validation.MAX_IDEMPOTENCY_KEY_BYTES)
         definition, cells = self._resolve(workflow, inputs)
         call = ChildCall(parent, workflow, definition, cells, key, self._to_result)
         self._submit(call)

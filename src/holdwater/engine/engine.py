@@ -30,12 +30,12 @@ from holdwater.events.run_events import EventPosition
 from holdwater.model import events as ev
 from holdwater.model import ids, input_digest, validation
 from holdwater.model.journal import JournalEntry
-from holdwater.model.json_schema import violation
+from holdwater.model.json_schema import first_violation
 from holdwater.model.ports import Clock, Store, WorkflowDefinition
-from holdwater.model.records import FIRST, Position, RunFilter, RunRow
+from holdwater.model.records import FIRST_CURSOR, Cursor, RunFilter, RunRow
 from holdwater.model.registry import Registry, check_names
 from holdwater.model.registry import registry as known
-from holdwater.model.statuses import ACTIVE, ENDED, RunStatus
+from holdwater.model.statuses import ACTIVE, FINAL_STATUSES, RunStatus
 from holdwater.model.time import Micros, add_seconds
 from holdwater.model.triggers import triggers
 from holdwater.runs import activity, pauses
@@ -106,7 +106,7 @@ class Engine:
                 self.clock,
                 STYLES,
                 registry.find,
-                registry.executable,
+                registry.executable_names,
                 self._new_run_row,
                 self._on_driver_stopped,
             )
@@ -119,8 +119,8 @@ class Engine:
             raise
         _OPEN_ENGINES.add(self)
         self._unsubscribe_callbacks = [
-            registry.listen(lambda name, program: self.driver.check_for_work()),
-            triggers.listen(self.driver.check_for_work),
+            registry.add_listener(lambda name, program: self.driver.check_for_work()),
+            triggers.add_listener(self.driver.check_for_work),
         ]
 
     def close(self, drain_seconds: float, *, wait: bool = True) -> None:
@@ -186,7 +186,7 @@ class Engine:
         row.id = row.id if run_id is None else run_id
         self._note_caller(row.id)
         run = ActiveRun(row, self.driver.run_loader.compiled_plan(program.plan), program.style, program, is_new=True)
-        run.apply_entry(JournalEntry(ev.Started(program.start(inputs), skipped_ranges)), self.clock)
+        run.apply_entry(JournalEntry(ev.Started(program.encode_inputs(inputs), skipped_ranges)), self.clock)
         acceptance = self.driver.submit_prepared_run(run)
         acceptance.wait()
         if acceptance.result().active_run is None:
@@ -208,7 +208,7 @@ class Engine:
         """A workflow, and inputs as its cells.  Raises WorkflowNotFound, EncodingError, RunnerClosed."""
         self.driver.raise_if_closed()
         definition: WorkflowDefinition = self.registry.get(workflow).specialize(inputs)
-        return definition, definition.start(inputs)
+        return definition, definition.encode_inputs(inputs)
 
     def _new_run_row(self, workflow: str, program: WorkflowDefinition, now: Micros) -> RunRow:
         return RunRow(
@@ -216,7 +216,7 @@ class Engine:
             workflow=workflow,
             style=program.style.name,
             structure=program.plan.structure,
-            code=program.code,
+            code=program.code_fingerprint,
             created_at=now,
             deadline_at=None if self.run_timeout_seconds is None else add_seconds(now, self.run_timeout_seconds),
         )
@@ -317,7 +317,7 @@ class Engine:
         """
         validation.check_search_text("the id of a run", run_id)
         reason = getattr(event, "reason", "")
-        validation.check_text("a reason", reason, at_most_bytes=validation.LONGEST_REASON_BYTES, empty=True)
+        validation.check_text("a reason", reason, max_bytes=validation.MAX_REASON_BYTES, allow_empty=True)
         if verb in ("resume", "retry"):
             self._note_caller(run_id)
         future = self.driver.request_control_event(run_id, event, retry=verb == "retry")
@@ -372,7 +372,7 @@ class Engine:
         lease: Micros | None = None
         while True:
             self.store.reclaim_expired(self.clock.now(), self.clock.monotonic(), self.driver.lease_us)
-            held = {row.owner: row.lease_until for row in self.store.work(run_id) if row.owner is not None}
+            held = {row.owner: row.lease_until for row in self.store.work_of_run(run_id) if row.owner is not None}
             if not held:
                 return
             until = max(held.values())
@@ -455,12 +455,12 @@ class Engine:
         asking = self.driver.run_loader.load_run(pause.asking_run_id)
         unchecked = asking.definition is None
         if asking.definition is not None:
-            cells = asking.definition.answer(pause.node_index, value)
+            cells = asking.definition.encode_answer(pause.node_index, value)
         else:
-            wrong = None if pause.answer_schema is None else violation(pause.answer_schema, value)
+            wrong = None if pause.answer_schema is None else first_violation(pause.answer_schema, value)
             if wrong is not None:
                 raise AnswerError(f"the answer {pause.answer_name!r} to {pause.pause_id!r} does not fit: {wrong}")
-            cells = asking.style.answer(len(asking.compiled_plan.plan.nodes[pause.node_index].writes), value)
+            cells = asking.style.encode_answer(len(asking.compiled_plan.plan.nodes[pause.node_index].writes), value)
         future = self.driver.request_control_event(
             pause.asking_run_id, ev.InputProvided(pause.node_index, cells, pause.fence, unchecked)
         )
@@ -472,7 +472,7 @@ class Engine:
 
     def get_run_row(self, run_id: str) -> RunRow:
         """Raises RunNotFound, InvalidArgument."""
-        row = self.store.run(validation.check_search_text("the id of a run", run_id))
+        row = self.store.get_run(validation.check_search_text("the id of a run", run_id))
         if row is None:
             raise RunNotFound(f"there is no run {run_id!r} in {self.store.url}")
         return row
@@ -492,7 +492,7 @@ class Engine:
         )
 
     def list_runs(self, run_filter: RunFilter) -> list[RunRow]:
-        return self.store.runs(run_filter)
+        return self.store.list_runs(run_filter)
 
     def read_activities(self, rows: Sequence[RunRow]) -> dict[str, Activity]:
         """Activities of runs, by id.  Raises StoreUnavailable."""
@@ -505,11 +505,11 @@ class Engine:
         """
         self.driver.raise_if_closed()
         kept, gone = frozenset(keep), 0
-        after: Position | None = FIRST
+        after: Cursor | None = FIRST_CURSOR
         while after is not None:
             forgotten = self.store.prune(before, kept, PRUNE_BATCH_RUNS, after)
-            gone += forgotten.runs
-            after = forgotten.rest
+            gone += forgotten.pruned_count
+            after = forgotten.next_cursor
         return gone
 
 
@@ -534,12 +534,12 @@ def _wait_until_accepted(acceptance: Future[Accepted], row: RunRow) -> tuple[Run
 
 def _check_idempotency_key(key: str | None) -> None:
     if key is not None:
-        validation.check_text("an idempotency key", key, at_most_bytes=validation.LONGEST_KEY_BYTES)
+        validation.check_text("an idempotency key", key, max_bytes=validation.MAX_IDEMPOTENCY_KEY_BYTES)
 
 
 def _check_new_id(run_id: str | None) -> None:
     if run_id is not None:
-        validation.check_text("the id of a run", run_id, at_most_bytes=validation.LONGEST_ID_BYTES)
+        validation.check_text("the id of a run", run_id, max_bytes=validation.MAX_RUN_ID_BYTES)
 
 
 def _run_in_progress_error(run_id: str) -> RunInProgress:
@@ -549,4 +549,4 @@ def _run_in_progress_error(run_id: str) -> RunInProgress:
 
 
 def has_ended(row: RunRow) -> bool:
-    return row.status in ENDED
+    return row.status in FINAL_STATUSES

@@ -45,14 +45,14 @@ def create_fork(
             hint=did_you_mean(unknown[0], inputs) or f"its inputs are {', '.join(inputs)}",
         )
     if values or removed:
-        edits[node] = source.style.edits(values, removed, edits.get(node))
+        edits[node] = source.style.merge_overrides(values, removed, edits.get(node))
     now = clock.now()
     row = RunRow(
         id=ids.new_run_id(now),
         workflow=head.workflow,
         style=head.style,
         structure=head.structure,
-        code=head.code if program is None else program.code,
+        code=head.code if program is None else program.code_fingerprint,
         created_at=now,
         deadline_at=None if source.time_limit_us is None else Micros(now + source.time_limit_us),
         forked_from=head.id,
@@ -64,10 +64,10 @@ def create_fork(
 
 def node_index(layout: CompiledPlan, name: str, run_id: str) -> int:
     """The node of a task, by its name or its full name.  Raises TaskNotFound, with names that come close."""
-    node = layout.index.get(name, layout.index.get(name.rpartition("::")[2]))
+    node = layout.node_index.get(name, layout.node_index.get(name.rpartition("::")[2]))
     if node is not None:
         return node
-    names = list(layout.index)
+    names = list(layout.node_index)
     close = did_you_mean(name, names)
     listed = ", ".join(names[:MAX_LISTED_NAMES]) + (
         f" and {len(names) - MAX_LISTED_NAMES} more" * (len(names) > MAX_LISTED_NAMES)

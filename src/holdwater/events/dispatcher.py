@@ -8,7 +8,7 @@ from functools import partial
 
 from holdwater.events.processors import AsyncEventProcessor, EventProcessor
 from holdwater.events.types import BaseEvent
-from holdwater.model.error_report import describe, is_a
+from holdwater.model.error_report import describe_error, is_a
 
 MAX_FAILURE_NOTES = 100
 SUPPRESSED_ASYNC_ERRORS = (Exception, SystemExit)
@@ -116,6 +116,6 @@ class EventDispatcher:
         with self._lock:
             self.failure_count += 1
             if len(self.failures) < MAX_FAILURE_NOTES:
-                self.failures.append(f"{place}: {describe(error)}")
+                self.failures.append(f"{place}: {describe_error(error)}")
         if self._on_failure is not None:
             self._on_failure(place, error)

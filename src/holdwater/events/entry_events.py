@@ -100,7 +100,7 @@ def add_entry_events(builder: EventBuilder, machine: Machine, entry: JournalEntr
                 node=nodes[event.node].name,
                 attempt=number,
                 fence=event.fence,
-                counted=event.counted,
+                counted=event.counts_as_crash,
             )
         case ev.ChildStatusChanged():
             name = nodes[event.node].name
@@ -174,7 +174,7 @@ def _add_attempt(
         event.fence,
         entry.started_at or None,
         entry.ended_at or builder.recorded_at,
-        entry.notes,
+        entry.observer_errors,
         builder.is_inherited(entry),
     )
     if entry.started_at:

@@ -16,7 +16,7 @@ from holdwater.events.types import (
     RunEndEvent,
     RunStartEvent,
 )
-from holdwater.model.error_report import describe
+from holdwater.model.error_report import describe_error
 
 
 @dataclass(slots=True, eq=False)
@@ -133,7 +133,7 @@ class ProgressTree(TypedEventProcessor):
         node = self._finish_node(event)
         if node is not None:
             node.run.bar.failed += not node.run.is_item
-            node.run.root.last_error = f"{event.node_name}: {describe(event.error)}"
+            node.run.root.last_error = f"{event.node_name}: {describe_error(event.error)}"
 
     def on_interrupt(self, event: InterruptEvent) -> None:
         self._open_spans.end_node(event)

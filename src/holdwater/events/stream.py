@@ -60,7 +60,7 @@ class _Before:
     def of(cls, machine: Machine, event: ev.Event) -> _Before:
         return cls(
             machine.status,
-            machine.state.copy(),
+            machine.node_states.copy(),
             frozenset(machine.pending_inputs) if machine.pending_inputs else frozenset(),
             {i: len(kept) for i, kept in machine.early_inputs.items()} if machine.early_inputs else {},
             machine.fences.copy() if type(event) is ev.Resumed else None,
@@ -87,7 +87,7 @@ class RunEventStream:
         """The events of the next entry.  Raises IllegalEvent if it does not fit the run."""
         machine, event = self._machine, entry.event
         self.seq += 1
-        builder = EventBuilder(self._row, self.seq, entry.at)
+        builder = EventBuilder(self._row, self.seq, entry.recorded_at)
         if self.seq == 1 and self._row.forked_from is not None:
             builder.add(out.RunForked, source_run_id=self._row.forked_from)
         add_entry_events(builder, machine, entry, self._style)
@@ -110,14 +110,14 @@ class RunEventStream:
         match event:
             case ev.Started(skipped_ranges=ranges) if ranges:
                 self._add_skips(builder, ranges, "not requested")
-            case ev.Resumed(start=start) if start is not None:
+            case ev.Resumed(start_node=start_node) if start_node is not None:
                 self._add_skips(builder, self._machine.last_decision[RUN], "not requested")
             case ev.Succeeded(node=node, decision=decision) if decision and self._plan.plan.sequence:
                 self._add_skips(builder, decision, f"skipped by {self._name(node)}")
 
     def _add_skips(self, builder: EventBuilder, ranges: tuple[str, ...], reason: str) -> None:
         for node in skipped_nodes(self._plan, ranges):
-            if node not in self._announced and self._machine.state[node] in (WAITING, SKIPPED):
+            if node not in self._announced and self._machine.node_states[node] in (WAITING, SKIPPED):
                 self._announced.add(node)
                 builder.add(out.NodeSkipped, node=self._name(node), reason=reason)
 
@@ -125,7 +125,7 @@ class RunEventStream:
         if before.fences is None:
             return
         machine = self._machine
-        for node, (old, new) in enumerate(zip(before.states, machine.state)):
+        for node, (old, new) in enumerate(zip(before.states, machine.node_states)):
             is_passed_over = node in machine.skipped_nodes
             taken_back = old != WAITING and (new != old or machine.fences[node] != before.fences[node])
             if (taken_back or node in self._announced) and not is_passed_over and new != SKIPPED:
@@ -149,7 +149,7 @@ class RunEventStream:
 
     def _add_changes(self, builder: EventBuilder, event: ev.Event, before: _Before) -> None:
         """Nodes that are skipped or cancelled, and timers that have run out."""
-        machine, states = self._machine, self._machine.state
+        machine, states = self._machine, self._machine.node_states
         if type(event) is ev.TimerFired and states[event.node] == SUCCEEDED:
             builder.add(out.NodeSucceeded, node=self._name(event.node))
         own = event.node if type(event) is ev.Cancelled else None
@@ -163,7 +163,7 @@ class RunEventStream:
 
     def _add_scheduled(self, builder: EventBuilder) -> None:
         machine = self._machine
-        for command in machine.take():
+        for command in machine.take_commands():
             if type(command) is Execute and machine.todo.get(command.node) is command:
                 name = self._name(command.node)
                 builder.add(out.NodeScheduled, node=name, attempt=command.attempt, fence=command.fence)

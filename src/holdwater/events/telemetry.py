@@ -20,7 +20,7 @@ from holdwater.events.types import (
     RunEndEvent,
     RunStartEvent,
 )
-from holdwater.model.error_report import format_traceback, full_name, is_a, message_of, type_name
+from holdwater.model.error_report import error_message, format_traceback, is_a, qualified_type_name, type_name
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, TracerProvider
@@ -156,7 +156,7 @@ class OpenTelemetryProcessor(TypedEventProcessor):
         description = None
         if error is not None:
             span.add_event("exception", exception_attributes(error), timestamp=_timestamp_ns(event))
-            description = message_of(error) if is_a(error, RecordedError) else type_name(error)
+            description = error_message(error) if is_a(error, RecordedError) else type_name(error)
         span.set_status(self._trace.StatusCode.ERROR, description)
         span.end(_timestamp_ns(event))
 
@@ -166,12 +166,12 @@ def exception_attributes(error: BaseException) -> dict[str, str]:
     if is_a(error, RecordedError):
         return {
             "exception.type": type_name(error),
-            "exception.message": message_of(error),
+            "exception.message": error_message(error),
             "exception.stacktrace": error.traceback,
         }
     return {
-        "exception.type": full_name(error),
-        "exception.message": message_of(error),
+        "exception.type": qualified_type_name(error),
+        "exception.message": error_message(error),
         "exception.stacktrace": format_traceback(error),
     }
 

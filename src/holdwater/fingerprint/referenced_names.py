@@ -16,7 +16,7 @@ from weakref import ref
 from holdwater.fingerprint.bytecode import analyze_code
 from holdwater.fingerprint.packages import module_name, module_release, top_level_package
 from holdwater.fingerprint.values import CodeReference, Unfingerprintable, digest_value
-from holdwater.model.error_report import describe
+from holdwater.model.error_report import describe_error
 
 _MISSING: Final = type("Absent", (), {"__module__": "builtins", "__qualname__": "absent"})
 """the value of a name that is not defined (yet)"""
@@ -181,7 +181,7 @@ def _import_module(module: str, name: str, _: FunctionType) -> object:
         if name and not hasattr(found, name) and importlib.util.find_spec(f"{module}.{name}") is not None:
             importlib.import_module(f"{module}.{name}")
     except Exception as error:
-        raise Unfingerprintable(f"{module} cannot be imported ({describe(error)})") from error
+        raise Unfingerprintable(f"{module} cannot be imported ({describe_error(error)})") from error
     return found
 
 

@@ -19,8 +19,8 @@ from holdwater.graphs.nodes.gates import GateNode
 from holdwater.graphs.nodes.nested import GraphNode
 from holdwater.graphs.value_copies import copy_if_data
 from holdwater.kernel import CompiledPlan, compile_plan
-from holdwater.model.plan import Kind, Plan, PlanNode, Read
-from holdwater.model.rules import AllOf, AnyOf, HasRun, Not, Open, Rule
+from holdwater.model.plan import NodeKind, Plan, PlanNode, Read
+from holdwater.model.rules import AllOf, AnyOf, GateOpen, HasRun, Not, Rule
 
 if TYPE_CHECKING:
     from holdwater.graphs.build.scope import Scope
@@ -69,24 +69,24 @@ class CompiledGraph:
     @cached_property
     def _input_cells(self) -> tuple[tuple[tuple[str, tuple[int, ...]], ...], ...]:
         return tuple(
-            tuple(zip(node.inputs, reads, strict=False))  # reads of signals come after the inputs and are left out
-            for node, reads in zip(self.nodes, self.compiled_plan.reads, strict=True)
+            tuple(zip(node.inputs, reads, strict=False))  # those of signals come after the inputs and are left out
+            for node, reads in zip(self.nodes, self.compiled_plan.read_cells, strict=True)
         )
 
     def node_inputs(self, m: Machine, i: int) -> dict[str, Any]:
         """Build the inputs of a node, by name.  Raises GraphConfigError for a default that cannot be copied."""
-        stamp, value = m.version, m.value
+        stamp, values = m.versions, m.values
         given: dict[str, Any] = {}
         single = self._single_cells[i]
         if single is not None:
             for name, c in single:
                 if stamp[c]:
-                    given[name] = value[c]
+                    given[name] = values[c]
         else:
             for name, cells in self._input_cells[i]:
                 latest = max(cells, key=stamp.__getitem__)
                 if stamp[latest]:
-                    given[name] = value[latest]
+                    given[name] = values[latest]
         call = self.calls[i]
         if call.is_retried:
             bound = self.graph.bound
@@ -95,12 +95,12 @@ class CompiledGraph:
 
     def collect_outputs(self, m: Machine) -> dict[str, Any]:
         """Collect the outputs that were written or given; of a failed run `partial_outputs`."""
-        stamp, value = m.version, m.value
+        stamp, values = m.versions, m.values
         made: dict[str, Any] = {}
         for name, cells in self.partial_outputs if m.errors else self.outputs:
             latest = cells[0] if len(cells) == 1 else max(cells, key=stamp.__getitem__)
             if stamp[latest]:
-                made[name] = value[latest]
+                made[name] = values[latest]
         return made
 
 
@@ -233,7 +233,7 @@ class _Compiler:
             max_iterations=UNLIMITED_ITERATIONS,
         )
         compiled_plan = compile_plan(plan)
-        cell = compiled_plan.cell
+        cell = compiled_plan.cell_index
         supplied = frozenset(self.scope.supplied_outputs)
         return CompiledGraph(
             self.graph,
@@ -264,26 +264,31 @@ class _Compiler:
         gated = bool(self.gates_over[name])
         shares = any(p in self.shared for p in node.inputs)
         asks = node.is_interrupt or (isinstance(node, GraphNode) and node.graph.has_interrupts)
-        kind: Kind = "interrupt" if asks else "call"
+        kind: NodeKind = "interrupt" if asks else "call"
         reads = [
             Read(
                 p,
                 (self.aliases[p],) if p in self.aliases else (p, *(f"{m}/{p}" for m in makers)),
                 optional=p in self.graph.bound_values or node.has_default_for(p),
                 # A node without a gate does not run again because of its own output, nor because of a shared name.
-                refires=p not in self.shared and (gated or p not in node.outputs),
+                triggers_rerun=p not in self.shared and (gated or p not in node.outputs),
             )
             for p, makers in self.input_sources[name]
         ]
         reads += [
             # A node before the loop signals once, for all iterations.
-            Read(p, tuple(f"{m}/{p}/" for m in makers), refires=shares, newer=self._is_any_in_same_loop(name, makers))
+            Read(
+                p,
+                tuple(f"{m}/{p}/" for m in makers),
+                triggers_rerun=shares,
+                must_be_newer=self._is_any_in_same_loop(name, makers),
+            )
             for p, makers in self.signal_sources[name]
         ]
         # In the first iteration no node of the loop has run before its entry.
         first = name in self.entry_names
         reads += [
-            Read(f"after {' or '.join(one)}", tuple(f"{m}/" for m in one), optional=first, newer=True)
+            Read(f"after {' or '.join(one)}", tuple(f"{m}/" for m in one), optional=first, must_be_newer=True)
             for one in self._group_alternatives(self._order_in_loop(name))
         ]
         signals = (*(f"{name}/{out}/" for out in node.emit), *((f"{name}/",) if name in self.order_signals else ()))
@@ -302,7 +307,7 @@ class _Compiler:
     def _gate_rule(self, name: str) -> Rule | None:
         """Build the rule that one of the node's gates has opened it."""
         rules: list[Rule] = [
-            Open(gate.name, name, gate.default_open and not self.entry_names) for gate in self.gates_over[name]
+            GateOpen(gate.name, name, gate.default_open and not self.entry_names) for gate in self.gates_over[name]
         ]
         if name in self.entry_names and name not in self.gated_entries:
             first = [

@@ -27,7 +27,7 @@ from holdwater.graphs.run_data import GraphStyle, GraphView
 from holdwater.model.cancellation import failure_of, is_cancellation, is_task_cancelled
 from holdwater.model.error_report import ErrorText
 from holdwater.model.fanout import ChildResult, ChildRunsRequest
-from holdwater.model.input_requests import Question, UnusableAnswer
+from holdwater.model.input_requests import InvalidAnswer, Question
 from holdwater.model.plan import Plan
 from holdwater.model.policies import NodePolicy
 from holdwater.model.ports import AuthoringStyle, PortableTask, WorkflowDefinition
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 MAX_CONCURRENT_ITEMS: Final = 1000
 """upper bound of the concurrent items of one map"""
-_NONE_VALUE: Final = Stored.of(None)
+_NONE_VALUE: Final = Stored.encode(None)
 
 
 class RunEnvironment(Protocol):
@@ -121,7 +121,7 @@ class GraphWorkflowDefinition:
         self._variants: dict[str, GraphWorkflowDefinition] = {variant: self}
 
     @property
-    def code(self) -> str:
+    def code_fingerprint(self) -> str:
         """Fingerprint of all its functions, 16 hex digits."""
         return self.graph.code_hash[:16]
 
@@ -154,7 +154,7 @@ class GraphWorkflowDefinition:
         open_ = {*graph.inputs.all, *graph.namespaces} - graph.bound.keys()
         return {name: value for name, value in values.items() if name in open_}
 
-    def start(self, inputs: Any) -> dict[str, Any]:
+    def encode_inputs(self, inputs: Any) -> dict[str, Any]:
         """Build the initial cells.  Raises MissingInputError, InputError, EncodingError."""
         given = dict(inputs or {})
         values = resolve_inputs(self.graph, given).values
@@ -179,11 +179,11 @@ class GraphWorkflowDefinition:
         """Return `graph::node`."""
         return f"{self.plan.name}::{self._nodes[node].name}"
 
-    def executor(self, node: int) -> str | None:
+    def executor_name(self, node: int) -> str | None:
         """Return None: the runner decides."""
         return None
 
-    def children(self) -> Mapping[int, WorkflowDefinition]:
+    def child_definitions(self) -> Mapping[int, WorkflowDefinition]:
         """Return the definitions of nested graphs, by node."""
         return self._child_definitions
 
@@ -195,7 +195,7 @@ class GraphWorkflowDefinition:
             if isinstance(node, GraphNode)
         }
 
-    def body(self, node: int) -> PortableTask:
+    def portable_task(self, node: int) -> PortableTask:
         """Not supported: nodes run in the process of the runner.  Raises TaskNotPortable."""
         raise self._not_portable_error(node)
 
@@ -203,7 +203,7 @@ class GraphWorkflowDefinition:
         """Not supported.  Raises TaskNotPortable."""
         raise self._not_portable_error(node)
 
-    def deserialize_result(self, node: int, view: GraphView, answer: bytes) -> NodeResult:
+    def deserialize_result(self, node: int, view: GraphView, payload: bytes) -> NodeResult:
         """Not supported.  Raises TaskNotPortable."""
         raise self._not_portable_error(node)
 
@@ -308,15 +308,15 @@ class GraphWorkflowDefinition:
         answer = None if environment is None else environment.handler_answer(one, value)
         if answer is None:
             return NodeResult(question=Question(_to_stored(value, f"what {one.name!r} shows"), one.answer_schema))
-        return NodeResult(self.answer(node, answer[0]))
+        return NodeResult(self.encode_answer(node, answer[0]))
 
     def _use_early_answer(
         self, node: int, interrupt_node: InterruptNode[..., Any], environment: RunEnvironment | None
     ) -> NodeResult | None:
         answer = None if environment is None else environment.early_answer(interrupt_node)
-        return None if answer is None else NodeResult(self.answer(node, answer[0]))
+        return None if answer is None else NodeResult(self.encode_answer(node, answer[0]))
 
-    def answer(self, node: int, value: Any) -> tuple[Stored, ...]:
+    def encode_answer(self, node: int, value: Any) -> tuple[Stored, ...]:
         """Build the cells of an answer.  Raises AnswerError, EncodingError."""
         one = self._nodes[node]
         assert isinstance(one, InterruptNode)
@@ -324,13 +324,13 @@ class GraphWorkflowDefinition:
         signals = len(self.plan.nodes[node].writes) - 1
         return (_to_stored(value, f"the answer {one.response_param!r}"), *[_NONE_VALUE] * signals)
 
-    def accepted(self, node: int, cells: tuple[Any, ...]) -> tuple[Any, ...]:
+    def validate_answer(self, node: int, cells: tuple[Any, ...]) -> tuple[Any, ...]:
         """Convert the cells of an answer given as JSON by a process without this code; invalid ones are marked."""
         given: Stored = cells[0]
         try:
-            return self.answer(node, given.copy())
+            return self.encode_answer(node, given.copy())
         except HoldwaterError as error:
-            return (UnusableAnswer(given, error), *cells[1:])
+            return (InvalidAnswer(given, error), *cells[1:])
 
     # -- nested graphs
 
@@ -350,7 +350,7 @@ class GraphWorkflowDefinition:
             {name: _to_stored(value, f"input {name!r} of {node.name!r}") for name, value in item.items()}
             for item in items
         )
-        return NodeResult(spread=ChildRunsRequest(cells, None if config is None else MAX_CONCURRENT_ITEMS, stop))
+        return NodeResult(child_runs=ChildRunsRequest(cells, None if config is None else MAX_CONCURRENT_ITEMS, stop))
 
     def _finish_child_runs(
         self, node: GraphNode, child_results: tuple[ChildResult | None, ...], environment: RunEnvironment | None
@@ -383,7 +383,7 @@ class GraphWorkflowDefinition:
 
 def _to_stored(value: Any, label: str) -> Stored:
     try:
-        return Stored.of(value)
+        return Stored.encode(value)
     except EncodingError as error:
         raise EncodingError(f"{label}: {error.message}", path=error.path, hint=error.hint) from error
 

@@ -72,9 +72,9 @@ class Graph(Drawable):
             validation.check_text(
                 "the name of a graph",
                 name,
-                at_most_bytes=validation.LONGEST_NAME_BYTES,
-                empty=True,
-                error=GraphConfigError,
+                max_bytes=validation.MAX_NAME_BYTES,
+                allow_empty=True,
+                error_class=GraphConfigError,
             )
         self.name = name
         self.strict_types = strict_types

@@ -11,7 +11,7 @@ from typing import Any
 from holdwater.errors import GraphConfigError, MapOverError, did_you_mean
 from holdwater.graphs.messages import type_with_article
 from holdwater.graphs.nodes.map_config import MapMode
-from holdwater.model.error_report import describe
+from holdwater.model.error_report import describe_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,6 @@ def _clone_value(name: str, value: Any) -> Any:
         return copy.deepcopy(value)
     except Exception as error:
         raise GraphConfigError(
-            f"input {name!r}, {type_with_article(value)}, cannot be cloned for each item ({describe(error)})",
+            f"input {name!r}, {type_with_article(value)}, cannot be cloned for each item ({describe_error(error)})",
             hint="leave it out of clone: items then share it",
         ) from error

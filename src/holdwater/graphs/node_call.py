@@ -22,7 +22,7 @@ from holdwater.graphs.nodes.call_node import CallNode
 from holdwater.graphs.nodes.gates import GateNode
 from holdwater.graphs.nodes.interrupts import InterruptNode
 from holdwater.model.cancellation import STOP, failure_of, is_cancellation, is_task_cancelled
-from holdwater.model.context_isolation import copier
+from holdwater.model.context_isolation import context_copier
 from holdwater.model.results import NodeResult
 
 UNEVALUATED_TYPES: Final = frozenset({CoroutineType, GeneratorType, AsyncGeneratorType})
@@ -295,7 +295,7 @@ def _collect_generator(source: GeneratorType[Any, Any, Any], span: ExecutionSpan
             if span is not None:
                 span.emit_chunk(value)
             if stop is not None:
-                stop.check()
+                stop.raise_if_cancelled()
             if parent is not None:
                 parent.raise_if_cancelled()
     finally:
@@ -331,12 +331,12 @@ def call_function(
     Its exceptions propagate unchanged.  `awaiter`: see `NodeCall.resolve_returned`.
     """
     if listener is None and node_cache is None:
-        return call.to_result(copier()().run(_invoke_function, call, inputs, None, awaiter))
+        return call.to_result(context_copier()().run(_invoke_function, call, inputs, None, awaiter))
     with observed(listener, call.node, inputs) as span:
         recall = node_cache.lookup(call.node, inputs) if node_cache is not None and call.node.cache else _NO_LOOKUP
         if recall.is_hit:
             return _finish_from_cache(call, recall, span)
-        return _finish_call(call, recall, copier()().run(_invoke_function, call, inputs, span, awaiter), span)
+        return _finish_call(call, recall, context_copier()().run(_invoke_function, call, inputs, span, awaiter), span)
 
 
 def _invoke_function(

@@ -34,12 +34,12 @@ class GraphRunData:
         compiled_plan = m.compiled_plan
         edits: Stored | None = m.overrides.get(node)
         values: dict[str, Stored] = {}
-        for read, cells in zip(compiled_plan.plan.nodes[node].reads, compiled_plan.reads[node], strict=True):
-            latest = max(cells, key=m.version.__getitem__)
-            if m.version[latest] and not read.cells[0].endswith("/"):  # "/" ends the names of signals
-                values[read.name] = m.value[latest]
+        for read, cells in zip(compiled_plan.plan.nodes[node].reads, compiled_plan.read_cells[node], strict=True):
+            latest = max(cells, key=m.versions.__getitem__)
+            if m.versions[latest] and not read.cells[0].endswith("/"):  # "/" ends the names of signals
+                values[read.name] = m.values[latest]
         if edits is not None:
-            values.update({name: Stored.of(value) for name, value in edits.copy().items()})
+            values.update({name: Stored.encode(value) for name, value in edits.copy().items()})
         fan = m.fan_outs.get(node)
         return GraphView(values, fan.results() if fan is not None and fan.is_finished else None)
 
@@ -52,11 +52,11 @@ class GraphRunData:
         m = self._machine
         latest: dict[str, int] = {}
         for i, node in enumerate(m.compiled_plan.plan.nodes):
-            for c, cell in zip(m.compiled_plan.out[i], node.writes, strict=True):
+            for c, cell in zip(m.compiled_plan.write_cells[i], node.writes, strict=True):
                 name = cell.rpartition("/")[2]  # empty for a signal
-                if name and m.version[c] and (name not in latest or m.version[c] > m.version[latest[name]]):
+                if name and m.versions[c] and (name not in latest or m.versions[c] > m.versions[latest[name]]):
                     latest[name] = c
-        return {name: m.value[c] for name, c in latest.items()}
+        return {name: m.values[c] for name, c in latest.items()}
 
 
 class GraphStyle:
@@ -64,28 +64,28 @@ class GraphStyle:
 
     name = "graphs"
 
-    def board(self, machine: RunState) -> GraphRunData:
+    def run_data(self, machine: RunState) -> GraphRunData:
         """Create the views of a run."""
         return GraphRunData(machine)
 
-    def unpack(self, tree: Any) -> Any:
+    def decode_value(self, tree: Any) -> Any:
         """Decode a cell from its tree in the journal; MISSING for a missing value.  Raises DecodingError."""
         if type(tree) is dict and tree.get(TAG) == "missing":
             return MISSING
         return Stored.from_tree(tree)
 
-    def edits(self, values: Mapping[str, Any], removed: Collection[str], under: Any) -> Stored:
-        """Build the overrides of a node's inputs on top of earlier ones (`under`).
+    def merge_overrides(self, values: Mapping[str, Any], removed: Collection[str], base: Any) -> Stored:
+        """Build the overrides of a node's inputs on top of earlier ones (`base`).
 
         Raises EncodingError, and WorkflowError for a removal.
         """
         if removed:
             raise WorkflowError("an input of a graph's node cannot be removed, only given another value")
-        return Stored.of({**(under.copy() if under is not None else {}), **values})
+        return Stored.encode({**(base.copy() if base is not None else {}), **values})
 
-    def answer(self, writes: int, value: Any) -> tuple[Stored, ...]:
+    def encode_answer(self, cell_count: int, value: Any) -> tuple[Stored, ...]:
         """Build the cells of an answer; emitted outputs get None.  Raises EncodingError."""
-        return (Stored.of(value), *[Stored.of(None)] * (writes - 1))
+        return (Stored.encode(value), *[Stored.encode(None)] * (cell_count - 1))
 
     def skip_reason(self, values: tuple[Any, ...]) -> str | None:
         """Return None: functions of nodes cannot skip themselves."""

@@ -15,7 +15,7 @@ def copy_if_data(value: Any) -> Any:
     if isinstance(value, _IMMUTABLE_TYPES):
         return value
     try:
-        Stored.of(value)
+        Stored.encode(value)
         return copy.deepcopy(value)
     except Exception:  # noqa: BLE001 - whatever refuses to be encoded or copied is no data
         return value

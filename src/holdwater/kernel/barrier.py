@@ -15,7 +15,7 @@ from holdwater.model.rules import SUCCEEDED
 
 def complete_member(m: State, loop: Loop, node: int, values: tuple[Any, ...], decision: tuple[str, ...] | None) -> None:
     """A node of the running superstep is done; the last one publishes them all."""
-    m.state[node] = SUCCEEDED
+    m.node_states[node] = SUCCEEDED
     r = m.supersteps[loop.unit]
     r.results[node] = (values, decision)
     r.remaining -= 1
@@ -45,8 +45,8 @@ def commit_superstep(m: State, loop: Loop, r: Superstep) -> None:
 
 def read_versions(m: State, i: int) -> list[int]:
     """The latest write of each read of the node."""
-    stamp = m.version
+    stamp = m.versions
     single = m.compiled_plan.single_cell_reads[i]
     if single is not None:
         return [stamp[c] for c in single]
-    return [max([stamp[c] for c in cells], default=0) for cells in m.compiled_plan.reads[i]]
+    return [max([stamp[c] for c in cells], default=0) for cells in m.compiled_plan.read_cells[i]]

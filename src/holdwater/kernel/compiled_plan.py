@@ -12,7 +12,7 @@ from holdwater.kernel import predicates
 from holdwater.kernel.predicates import RuleTest
 from holdwater.kernel.scc import strongly_connected_components
 from holdwater.model.plan import Plan
-from holdwater.model.rules import After, HasRun, Open, Rule, Value, leaves
+from holdwater.model.rules import After, GateOpen, HasRun, Rule, ValuePredicate, rule_leaves
 
 RUN: Final = -1
 """Stands for the run itself among the numbers of its nodes."""
@@ -39,21 +39,21 @@ class CompiledPlan:
     """Everything the machine needs, by number.  Tuples are indexed by node unless said otherwise."""
 
     plan: Plan
-    index: dict[str, int]
+    node_index: dict[str, int]
     """name -> node"""
-    cell: dict[str, int]
+    cell_index: dict[str, int]
     """cell name -> cell"""
     rule_tests: tuple[RuleTest | None, ...]
-    value_predicates: tuple[tuple[Value, ...], ...]
+    value_predicates: tuple[tuple[ValuePredicate, ...], ...]
     """the value predicates of the node's rule, left to right"""
-    out: tuple[tuple[int, ...], ...]
-    reads: tuple[tuple[tuple[int, ...], ...], ...]
+    write_cells: tuple[tuple[int, ...], ...]
+    read_cells: tuple[tuple[tuple[int, ...], ...], ...]
     required_reads: tuple[tuple[tuple[int, ...], ...], ...]
     """the reads without which the node cannot run"""
     unit_of: tuple[int, ...]
     unit_members: tuple[tuple[int, ...], ...]
     """unit -> nodes; units stand in an order of their edges, and else in that of their definition"""
-    loops: tuple[Loop | None, ...]
+    loop_of: tuple[Loop | None, ...]
     """unit -> loop"""
     successors: tuple[tuple[int, ...], ...]
     """unit -> units after it"""
@@ -85,13 +85,13 @@ class CompiledPlan:
 
     def readers(self, names: Iterable[str]) -> list[int]:
         """The nodes that read one of these cells."""
-        cells = {self.cell[name] for name in names}
-        return [i for i, reads in enumerate(self.reads) if any(not cells.isdisjoint(read) for read in reads)]
+        cells = {self.cell_index[name] for name in names}
+        return [i for i, reads in enumerate(self.read_cells) if any(not cells.isdisjoint(read) for read in reads)]
 
     def node_ranges(self, pairs: Sequence[str]) -> Iterator[range]:
         """The nodes of a sequence that a decision passes over."""
         for begin, end in zip(pairs[::2], pairs[1::2], strict=True):
-            yield range(self.index[begin], self.index[end] if end else len(self.plan.nodes))
+            yield range(self.node_index[begin], self.node_index[end] if end else len(self.plan.nodes))
 
 
 def compile_plan(plan: Plan) -> CompiledPlan:
@@ -156,7 +156,7 @@ def compile_plan(plan: Plan) -> CompiledPlan:
         made = {cell[c]: i for i in inside for c in nodes[i].writes}
         wakes: dict[int, set[int]] = {i: {i} for i in inside}
         for i in inside:
-            if nodes[i].kind == "wait" or any(isinstance(leaf, Value) for leaf in leaves(nodes[i].ready)):
+            if nodes[i].kind == "wait" or any(isinstance(leaf, ValuePredicate) for leaf in rule_leaves(nodes[i].ready)):
                 raise WorkflowError(f"node {nodes[i].name!r} is in a loop: no timers or value rules there")
             heard = {made[c] for cells in reads[i] for c in cells if c in made} | mentioned[i]
             for j in heard & wakes.keys():
@@ -180,28 +180,32 @@ def compile_plan(plan: Plan) -> CompiledPlan:
 
     return CompiledPlan(
         plan=plan,
-        index=index,
-        cell=cell,
+        node_index=index,
+        cell_index=cell,
         rule_tests=tuple(tests),
-        value_predicates=tuple(tuple(leaf for leaf in leaves(n.ready) if isinstance(leaf, Value)) for n in nodes),
-        out=out,
-        reads=reads,
+        value_predicates=tuple(
+            tuple(leaf for leaf in rule_leaves(n.ready) if isinstance(leaf, ValuePredicate)) for n in nodes
+        ),
+        write_cells=out,
+        read_cells=reads,
         required_reads=tuple(
             tuple(cells for cells, r in zip(row, n.reads, strict=True) if not r.optional)
             for row, n in zip(reads, nodes, strict=True)
         ),
         unit_of=tuple(unit),
         unit_members=members,
-        loops=tuple(loops),
+        loop_of=tuple(loops),
         successors=tuple(tuple(sorted(after, key=first_node)) for after in following),
         indegree=tuple(need),
         root_units=tuple(sorted((u for u, k in enumerate(need) if not k), key=first_node)),
         single_cell_reads=tuple(tuple(c[0] for c in row) if all(len(c) == 1 for c in row) else None for row in reads),
         rerun_reads=tuple(
-            None if all(r.refires for r in n.reads) else tuple(k for k, r in enumerate(n.reads) if r.refires)
+            None
+            if all(r.triggers_rerun for r in n.reads)
+            else tuple(k for k, r in enumerate(n.reads) if r.triggers_rerun)
             for n in nodes
         ),
-        newer_reads=tuple(tuple(k for k, r in enumerate(n.reads) if r.newer) for n in nodes),
+        newer_reads=tuple(tuple(k for k, r in enumerate(n.reads) if r.must_be_newer) for n in nodes),
         controlling_gates=tuple(tuple(index[g] for g in n.gates) for n in nodes),
         gate_targets=tuple(tuple(index[t] for t in n.targets if t in index) for n in nodes),
         written_cells=frozenset(c for cells in out for c in cells),
@@ -209,11 +213,11 @@ def compile_plan(plan: Plan) -> CompiledPlan:
 
 
 def _nodes_in_rule(rule: Rule | None) -> Iterable[str]:
-    for leaf in leaves(rule):
+    for leaf in rule_leaves(rule):
         match leaf:
             case After(node) | HasRun(node):
                 yield node
-            case Open(gate):
+            case GateOpen(gate):
                 yield gate
             case _:
                 pass

@@ -32,7 +32,7 @@ def advance(m: State, i: int) -> None:
         m.todo.pop(i, None)
         m.issue_execute(i)
         return
-    m.state[i] = AWAITING_CHILDREN
+    m.node_states[i] = AWAITING_CHILDREN
     command = AwaitChildren(i, fan.generation)
     m.todo[i] = command
     m.new_commands.append(command)

@@ -30,7 +30,7 @@ def fork_journal(
     rest by itself.
     """
     name = compiled_plan.plan.nodes[node].name
-    if compiled_plan.loops[compiled_plan.unit_of[node]] is not None:
+    if compiled_plan.loop_of[compiled_plan.unit_of[node]] is not None:
         raise WorkflowError(
             f"cannot fork from {name!r}: it is in a loop, and nobody can tell which turn is meant",
             hint="fork from a task before the loop or after it",
@@ -60,7 +60,7 @@ def fork_journal(
             continue  # of those children nothing is left but what their parent has made of them
         kept = _reissue(machine, event)
         if kept is not None and machine.accepts(kept):
-            take(replace(entry, event=kept, at=UNSET))
+            take(replace(entry, event=kept, recorded_at=UNSET))
     if machine.halted:
         raise WorkflowError(
             f"cannot fork from {name!r}: a loop of this run used up its iterations", hint="retry the run instead"
@@ -79,8 +79,8 @@ def _effective_history(
     standing: list[JournalEntry] = []
     for entry in history:
         machine.apply(entry.event)
-        if type(entry.event) is ev.Resumed and (entry.event.inputs or entry.event.start is not None):
-            anew = compiled_plan.readers(entry.event.inputs) + [i for i in [entry.event.start] if i is not None]
+        if type(entry.event) is ev.Resumed and (entry.event.inputs or entry.event.start_node is not None):
+            anew = compiled_plan.readers(entry.event.inputs) + [i for i in [entry.event.start_node] if i is not None]
             void = compiled_plan.descendants([compiled_plan.unit_of[i] for i in anew])
             standing = [
                 e for e in standing if not hasattr(e.event, "node") or compiled_plan.unit_of[e.event.node] not in void
@@ -95,7 +95,7 @@ def _inputs_so_far(source: Machine, standing: Iterable[JournalEntry]) -> dict[st
     for entry in standing:
         if isinstance(entry.event, ev.Started | ev.Resumed):
             inputs.update(entry.event.inputs)
-    cell = source.compiled_plan.cell
+    cell = source.compiled_plan.cell_index
     return inputs | {
         name: source.given_values[cell[name]][0]
         for name in source.compiled_plan.plan.aliases
@@ -119,7 +119,7 @@ def _reissue(machine: Machine, event: Event) -> Event | None:
             return ev.ChildStatusChanged(i, fan.generation, k, "running" if status == "running" else "paused")
         case ev.Failed(node=i, retry_at=None):
             ignored = machine.compiled_plan.plan.nodes[i].on_error == "ignore"
-            alone = machine.compiled_plan.loops[machine.compiled_plan.unit_of[i]] is None
+            alone = machine.compiled_plan.loop_of[machine.compiled_plan.unit_of[i]] is None
             command = machine.todo.get(i)
             return replace(event, fence=command.fence) if ignored and alone and type(command) is Execute else None
         case ev.TimerFired(node=i):  # of a retry's delay nothing is left to wait for

@@ -34,7 +34,7 @@ class RuleState(Protocol):
     @property
     def compiled_plan(self) -> GatePlan: ...
     @property
-    def state(self) -> Sequence[str]: ...
+    def node_states(self) -> Sequence[str]: ...
     @property
     def run_counts(self) -> Sequence[int]: ...
     @property
@@ -61,7 +61,7 @@ def gate_open_test(gate: int, target: int, name: str, default: bool) -> Callable
             and not m.run_counts[gate]
             and not m.run_counts[target]
             and not is_unreachable(m, gate)
-            and m.state[gate] not in (UPSTREAM_FAILED, FAILED)
+            and m.node_states[gate] not in (UPSTREAM_FAILED, FAILED)
         )
 
     return test
@@ -88,7 +88,7 @@ def is_unreachable(m: RuleState, gate: int) -> bool:
             if m.run_counts[above]:
                 if nodes[g].name in m.last_decision.get(above, ()):
                     return False
-            elif m.state[above] != WAITING or not controllers[above] or above in on_way:
+            elif m.node_states[above] != WAITING or not controllers[above] or above in on_way:
                 return False
             else:
                 on_way.add(above)

@@ -6,19 +6,19 @@ from typing import Any
 
 from holdwater.kernel import barrier, fanout
 from holdwater.kernel.states import AWAITING_INPUT, State
-from holdwater.model.commands import Wake
+from holdwater.model.commands import StartTimer
 from holdwater.model.rules import SUCCEEDED
 
 
 def issue_node(m: State, i: int) -> None:
     """Start a node: its body, its timer, its question or its children."""
     node = m.compiled_plan.plan.nodes[i]
-    if m.deferred and i in m.deferred:
-        m.start_timer(i, Wake(i, at=m.deferred[i]))
+    if m.deferred_until and i in m.deferred_until:
+        m.start_timer(i, StartTimer(i, at=m.deferred_until[i]))
     elif node.kind == "call":
         m.issue_execute(i)
     elif node.kind == "wait":
-        m.start_timer(i, Wake(i, after_seconds=node.wait_seconds))
+        m.start_timer(i, StartTimer(i, after_seconds=node.wait_seconds))
     elif node.kind == "fan_out":
         retry_node(m, i)
     elif node.kind == "interrupt" and not m.early_inputs.get(i):
@@ -32,7 +32,7 @@ def request_input(m: State, i: int, question: Any) -> None:
     if m.early_inputs.get(i):
         complete_node(m, i, m.early_inputs[i].pop(0), None)
     else:
-        m.state[i] = AWAITING_INPUT
+        m.node_states[i] = AWAITING_INPUT
         m.pending_inputs[i] = question
 
 
@@ -46,12 +46,12 @@ def complete_node(m: State, i: int, values: tuple[Any, ...], decision: tuple[str
     """Take what a node produced; in a loop it is published when the superstep is complete."""
     if m.failure_counts:
         m.failure_counts.pop(i, None)
-    if m.deferred:
-        m.deferred.pop(i, None)
+    if m.deferred_until:
+        m.deferred_until.pop(i, None)
     if m.fan_outs:
         m.fan_outs.pop(i, None)
     compiled_plan = m.compiled_plan
-    loop = compiled_plan.loops[compiled_plan.unit_of[i]]
+    loop = compiled_plan.loop_of[compiled_plan.unit_of[i]]
     if loop is None:
         m.write_outputs(i, values, decision)
         m.settle_node(i, SUCCEEDED)

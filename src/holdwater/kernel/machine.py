@@ -12,7 +12,7 @@ from holdwater.kernel.gates import is_unreachable
 from holdwater.kernel.issuing import complete_node, issue_node, request_input, retry_node
 from holdwater.kernel.states import EVALUATING, UNANSWERED_STATES, State
 from holdwater.model import events as ev
-from holdwater.model.commands import Command, Evaluate, Execute, Wake
+from holdwater.model.commands import Command, Evaluate, Execute, StartTimer
 from holdwater.model.events import Event
 from holdwater.model.rules import FAILED, SKIPPED
 
@@ -29,7 +29,7 @@ class Machine(State):
 
     # -- what a driver needs
 
-    def take(self) -> list[Command]:
+    def take_commands(self) -> list[Command]:
         """The work no driver has taken yet."""
         fresh, self.new_commands = self.new_commands, []
         return fresh
@@ -55,7 +55,7 @@ class Machine(State):
                 c = self.todo.get(e.node)
                 return bool(self.halted) and type(c) is Execute and c.fence == e.fence
             case ev.InputsOverridden():
-                return self.status == "new" and 0 <= e.node < len(self.state) and e.node not in self.overrides
+                return self.status == "new" and 0 <= e.node < len(self.node_states) and e.node not in self.overrides
             case ev.Started():
                 return (
                     self.status == "new"
@@ -68,11 +68,15 @@ class Machine(State):
                 )
             case ev.TimerSet():
                 c = self.todo.get(e.node)
-                return type(c) is Wake and c.at is None
+                return type(c) is StartTimer and c.at is None
             case ev.TimerFired():
-                return type(self.todo.get(e.node)) is Wake
+                return type(self.todo.get(e.node)) is StartTimer
             case ev.InputProvided():
-                return self.status != "new" and 0 <= e.node < len(self.state) and self._can_take_input(e.node, e.fence)
+                return (
+                    self.status != "new"
+                    and 0 <= e.node < len(self.node_states)
+                    and self._can_take_input(e.node, e.fence)
+                )
             case ev.CancelRequested() | ev.TimedOut():
                 return self.status != "new" and not self.halted
             case ev.Paused():
@@ -81,10 +85,10 @@ class Machine(State):
                 return self._can_resume(e, self.suspended)
 
     def _knows_inputs(self, inputs: dict[str, Any]) -> bool:
-        return inputs.keys() <= self.compiled_plan.cell.keys()
+        return inputs.keys() <= self.compiled_plan.cell_index.keys()
 
     def _are_valid_ranges(self, pairs: tuple[str, ...]) -> bool:
-        index = self.compiled_plan.index
+        index = self.compiled_plan.node_index
         return (
             self.compiled_plan.plan.sequence
             and len(pairs) % 2 == 0
@@ -94,10 +98,10 @@ class Machine(State):
 
     def _can_resume(self, e: ev.Resumed, is_stopped: bool) -> bool:
         """New inputs, or another start, move a run that is at rest; nothing else moves one in want of nothing."""
-        sequence, nodes = self.compiled_plan.plan.sequence, len(self.state)
-        if not self._knows_inputs(e.inputs) or not (e.start is None or (sequence and 0 <= e.start < nodes)):
+        sequence, nodes = self.compiled_plan.plan.sequence, len(self.node_states)
+        if not self._knows_inputs(e.inputs) or not (e.start_node is None or (sequence and 0 <= e.start_node < nodes)):
             return False
-        more = bool(e.inputs) or e.start is not None
+        more = bool(e.inputs) or e.start_node is not None
         return is_stopped or (more and self.status in ("paused", "completed"))
 
     def _is_valid_end(self, e: Event) -> bool:
@@ -118,8 +122,8 @@ class Machine(State):
             return False
         if fence is not None:
             return i in self.pending_inputs and self.fences[i] == fence
-        return compiled_plan.loops[compiled_plan.unit_of[i]] is not None or (
-            self.state[i] in UNANSWERED_STATES and not self.early_inputs.get(i)
+        return compiled_plan.loop_of[compiled_plan.unit_of[i]] is not None or (
+            self.node_states[i] in UNANSWERED_STATES and not self.early_inputs.get(i)
         )
 
     def apply(self, e: Event) -> None:
@@ -141,7 +145,7 @@ class Machine(State):
         queue, compiled_plan = self.ready_units, self.compiled_plan
         while queue and not self.halted:
             u = queue.popleft()
-            loop = compiled_plan.loops[u]
+            loop = compiled_plan.loop_of[u]
             if loop is None:
                 self._evaluate_readiness(compiled_plan.unit_members[u][0])
             else:
@@ -165,12 +169,12 @@ class Machine(State):
                 self.rule_results = ()
             case ev.AttemptLost():
                 command = self.todo.pop(e.node)
-                if e.counted:
-                    self.crashes[e.node] = self.crashes.get(e.node, 0) + 1
+                if e.counts_as_crash:
+                    self.crash_counts[e.node] = self.crash_counts.get(e.node, 0) + 1
                 if self.halted:
                     self.halt_node(e.node)
                 else:
-                    self.issue_execute(e.node, command.again + 1 if type(command) is Execute else 0)
+                    self.issue_execute(e.node, command.reissue_count + 1 if type(command) is Execute else 0)
             case ev.Cancelled():
                 del self.todo[e.node]
                 self.halt_node(e.node)
@@ -179,18 +183,18 @@ class Machine(State):
                 if self.halted:
                     self.halt_node(e.node)
                 else:
-                    self.start_timer(e.node, Wake(e.node, at=e.until))
-                self.deferred[e.node] = e.until
+                    self.start_timer(e.node, StartTimer(e.node, at=e.until))
+                self.deferred_until[e.node] = e.until
             case ev.InputRequested():
                 del self.todo[e.node]
-                self.deferred.pop(e.node, None)
+                self.deferred_until.pop(e.node, None)
                 if self.halted:
                     self.halt_node(e.node)
                 else:
                     request_input(self, e.node, e.question)
             case ev.ChildRunsRequested():
                 del self.todo[e.node]
-                self.deferred.pop(e.node, None)
+                self.deferred_until.pop(e.node, None)
                 fanout.start_children(self, e)
                 if self.halted:
                     self.halt_node(e.node)
@@ -201,12 +205,12 @@ class Machine(State):
                 if not self.suspended:
                     self.status = "running"
             case ev.TimerSet():
-                self.todo[e.node] = Wake(e.node, at=e.at)
+                self.todo[e.node] = StartTimer(e.node, at=e.at)
             case ev.TimerFired():
                 del self.todo[e.node]
                 if self.compiled_plan.plan.nodes[e.node].kind == "wait":
                     complete_node(self, e.node, (self.compiled_plan.plan.nodes[e.node].wait_seconds,), None)
-                elif e.node in self.deferred:
+                elif e.node in self.deferred_until:
                     self.issue_execute(e.node)
                 else:
                     retry_node(self, e.node)
@@ -237,7 +241,7 @@ class Machine(State):
     def _start_run(self, e: ev.Started) -> None:
         self.status = "running"
         for name, value in e.inputs.items():
-            self.write_input(self.compiled_plan.cell[name], value)
+            self.write_input(self.compiled_plan.cell_index[name], value)
         if e.skipped_ranges:
             self.last_decision[RUN] = e.skipped_ranges
             self.skip_ranges(e.skipped_ranges)
@@ -248,7 +252,7 @@ class Machine(State):
         if self.skipped_nodes and i in self.skipped_nodes:
             self.settle_node(i, SKIPPED)
         elif self.compiled_plan.value_predicates[i]:
-            self.state[i] = EVALUATING
+            self.node_states[i] = EVALUATING
             command = Evaluate(i)
             self.todo[i] = command
             self.new_commands.append(command)
@@ -263,15 +267,15 @@ class Machine(State):
             return
         if compiled_plan.controlling_gates[i] and compiled_plan.gate_targets[i] and is_unreachable(self, i):
             self.closed_gates.add(i)
-        self.settle_node(i, compiled_plan.plan.nodes[i].otherwise)
+        self.settle_node(i, compiled_plan.plan.nodes[i].outcome_if_not_run)
 
     def _record_failure(self, e: ev.Failed) -> None:
         i = e.node
         self.failure_counts[i] = self.failure_counts.get(i, 0) + 1
-        self.deferred.pop(i, None)
+        self.deferred_until.pop(i, None)
         if e.retry_at is not None and not self.halted:
             if e.retry_at:
-                self.start_timer(i, Wake(i, at=e.retry_at))
+                self.start_timer(i, StartTimer(i, at=e.retry_at))
             else:
                 retry_node(self, i)
             return
@@ -279,8 +283,8 @@ class Machine(State):
         on_error = self.compiled_plan.plan.nodes[i].on_error
         if on_error != "ignore":
             self.failed = True
-        if on_error == "stop" or self.halted or self.compiled_plan.loops[self.compiled_plan.unit_of[i]] is not None:
-            self.state[i] = FAILED
+        if on_error == "stop" or self.halted or self.compiled_plan.loop_of[self.compiled_plan.unit_of[i]] is not None:
+            self.node_states[i] = FAILED
             self.halted_nodes.append(i)
             self.halt("failed")
         else:
@@ -323,7 +327,7 @@ class Machine(State):
 def _copy_state(slot: str, state: Any) -> Any:
     """A copy of one slot, down to where the values of users begin."""
     match slot:
-        case "value":
+        case "values":
             return list(state)
         case "overrides" | "given_values" | "pending_inputs":
             return dict(state)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from holdwater.kernel import gates
 from holdwater.kernel.gates import RuleState
-from holdwater.model.rules import After, AllOf, AnyOf, HasRun, Not, Open, Rule, Value
+from holdwater.model.rules import After, AllOf, AnyOf, GateOpen, HasRun, Not, Rule, ValuePredicate
 
 RuleTest = Callable[[RuleState, int], bool]
 
@@ -20,10 +20,10 @@ def _compile_node(rule: Rule, index: Mapping[str, int], number: Callable[[], int
     match rule:
         case After(name, outcomes):
             node = index[name]
-            return lambda m, i: m.state[node] in outcomes
-        case Open(gate, target, default):
+            return lambda m, i: m.node_states[node] in outcomes
+        case GateOpen(gate, target, default):
             return gates.gate_open_test(index[gate], index[target], target, default)
-        case Value():
+        case ValuePredicate():
             k = number()
             return lambda m, i: m.rule_results[k]
         case HasRun(name, never):

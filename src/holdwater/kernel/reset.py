@@ -23,8 +23,8 @@ def resume_run(m: State, e: ev.Resumed) -> None:
     m.suspended = False
     m.status = "running"
     anew = _set_inputs(m, e.inputs)
-    if e.start is not None:
-        anew += _restart_from(m, e.start)
+    if e.start_node is not None:
+        anew += _restart_from(m, e.start_node)
     if not ended and not anew:
         return
     again = _reset_nodes(m, anew, include_failures=ended, keep_loop_state=unhurt)
@@ -37,7 +37,7 @@ def resume_run(m: State, e: ev.Resumed) -> None:
         for i in m.compiled_plan.unit_members[u]:
             m.errors.pop(i, None)
     for i in held + again:
-        for counted in (m.errors, m.failure_counts, m.crashes):
+        for counted in (m.errors, m.failure_counts, m.crash_counts):
             counted.pop(i, None)
         issue_node(m, i)
     m.failed = any(m.compiled_plan.plan.nodes[i].on_error != "ignore" for i in m.errors)
@@ -46,7 +46,7 @@ def resume_run(m: State, e: ev.Resumed) -> None:
 def _set_inputs(m: State, inputs: Mapping[str, Any]) -> list[int]:
     """Take new inputs in: each is the latest write of its cell.  Returns the nodes that read them."""
     for name, value in inputs.items():
-        m.write_input(m.compiled_plan.cell[name], value)
+        m.write_input(m.compiled_plan.cell_index[name], value)
     return m.compiled_plan.readers(inputs) if inputs else []
 
 
@@ -58,7 +58,7 @@ def _restart_from(m: State, start: int) -> list[int]:
     """
     nodes, held = m.compiled_plan.plan.nodes, set(m.halted_nodes)
     for i in [i for i in m.errors if 0 <= i < start and i not in held and nodes[i].on_error != "ignore"]:
-        m.state[i] = SKIPPED
+        m.node_states[i] = SKIPPED
         del m.errors[i]
     for i, pairs in m.last_decision.items():
         left = [k for k, span in enumerate(m.compiled_plan.node_ranges(pairs)) if start not in span]
@@ -78,11 +78,13 @@ def _reset_nodes(m: State, changed_nodes: Iterable[int], *, include_failures: bo
     held = set(m.halted_nodes)
     failed: list[int] = []
     if include_failures:
-        failed = [i for i, s in enumerate(m.state) if s == FAILED and i not in held and nodes[i].on_error != "ignore"]
+        failed = [
+            i for i, s in enumerate(m.node_states) if s == FAILED and i not in held and nodes[i].on_error != "ignore"
+        ]
     begun = {
         compiled_plan.unit_of[i]
         for i in changed_nodes
-        if m.state[i] != WAITING or compiled_plan.unit_of[i] in m.supersteps
+        if m.node_states[i] != WAITING or compiled_plan.unit_of[i] in m.supersteps
     }
     back = compiled_plan.descendants([*begun, *[compiled_plan.unit_of[i] for i in failed]])
     # A unit that waits for nobody, is not queued, not held and not at work has settled.
@@ -114,27 +116,27 @@ def _reset_nodes(m: State, changed_nodes: Iterable[int], *, include_failures: bo
 def _keep_loop_state(m: State, units: Iterable[int]) -> None:
     """What a loop both reads and writes begins, when it is done again, with what it has come to."""
     compiled_plan = m.compiled_plan
-    seeds = {compiled_plan.cell[name] for name in compiled_plan.plan.aliases}
+    seeds = {compiled_plan.cell_index[name] for name in compiled_plan.plan.aliases}
     for u in units if seeds else ():
         inside = compiled_plan.unit_members[u]
-        made = seeds.intersection([c for i in inside for c in compiled_plan.out[i] if m.version[c]])
-        for c in made.intersection([c for i in inside for cells in compiled_plan.reads[i] for c in cells]):
-            m.given_values[c] = (m.value[c], m.version[c])
+        made = seeds.intersection([c for i in inside for c in compiled_plan.write_cells[i] if m.versions[c]])
+        for c in made.intersection([c for i in inside for cells in compiled_plan.read_cells[i] for c in cells]):
+            m.given_values[c] = (m.values[c], m.versions[c])
 
 
 def _reset_node(m: State, i: int) -> None:
     """The node has never been looked at."""
-    m.state[i] = WAITING
+    m.node_states[i] = WAITING
     m.run_counts[i] = 0
     m.closed_gates.discard(i)
     for known in (
         m.errors,
         m.failure_counts,
-        m.crashes,
+        m.crash_counts,
         m.consumed_versions,
         m.open_targets,
         m.last_decision,
-        m.deferred,
+        m.deferred_until,
         m.fan_outs,
         m.pending_inputs,
         m.todo,
@@ -143,5 +145,5 @@ def _reset_node(m: State, i: int) -> None:
     for g in m.consumed_gates.pop(i, ()):
         if g in m.open_targets:
             m.open_targets[g].add(m.compiled_plan.plan.nodes[i].name)
-    for c in m.compiled_plan.out[i]:
-        m.value[c], m.version[c] = m.given_values.get(c, (None, 0))
+    for c in m.compiled_plan.write_cells[i]:
+        m.values[c], m.versions[c] = m.given_values.get(c, (None, 0))

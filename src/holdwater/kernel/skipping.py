@@ -20,7 +20,7 @@ def find_skippable(m: State, loop: Loop) -> set[int]:
     """The members that are left out as things stand; linear in the loop's edges."""
     never = [i for i in loop.nodes if not m.run_counts[i]]
     open_ = _admitted_by_rules(m, never)
-    maker = {c: i for i in never for c in m.compiled_plan.out[i]}
+    maker = {c: i for i in never for c in m.compiled_plan.write_cells[i]}
     out: set[int] = set()
     todo = never[::-1]
     while todo:
@@ -33,7 +33,7 @@ def find_skippable(m: State, loop: Loop) -> set[int]:
 
 def _admitted_by_rules(m: State, never: list[int]) -> set[int]:
     """Those whose rule would let them run if all they wait for had run."""
-    m.waived_nodes = range(len(m.state))
+    m.waived_nodes = range(len(m.node_states))
     found = {i for i in never if (test := m.compiled_plan.rule_tests[i]) is None or test(m, i)}
     m.waived_nodes = ()
     return found
@@ -49,7 +49,7 @@ def _has_no_writer_left(m: State, i: int, maker: dict[int, int], out: set[int]) 
     """An input it cannot do without was not written, and no member that could write it is still to run."""
     return any(
         [
-            not any([m.version[c] for c in cells]) and all([c not in maker or maker[c] in out for c in cells])
+            not any([m.versions[c] for c in cells]) and all([c not in maker or maker[c] in out for c in cells])
             for cells in m.compiled_plan.required_reads[i]
         ]
     )

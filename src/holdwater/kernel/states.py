@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from holdwater.kernel.compiled_plan import CompiledPlan
 from holdwater.kernel.gates import WAITING
-from holdwater.model.commands import AwaitChildren, Cancel, Command, Evaluate, Execute, Wake
+from holdwater.model.commands import AwaitChildren, Cancel, Command, Evaluate, Execute, StartTimer
 from holdwater.model.fanout import ChildResult
 from holdwater.model.rules import CANCELLED, MISSING
 from holdwater.model.time import Micros
@@ -111,8 +111,8 @@ class State:
         "compiled_plan",
         "consumed_gates",
         "consumed_versions",
-        "crashes",
-        "deferred",
+        "crash_counts",
+        "deferred_until",
         "early_inputs",
         "errors",
         "failed",
@@ -124,6 +124,7 @@ class State:
         "halted_nodes",
         "last_decision",
         "new_commands",
+        "node_states",
         "open_targets",
         "overrides",
         "pending_inputs",
@@ -133,26 +134,25 @@ class State:
         "run_counts",
         "skipped_nodes",
         "start_count",
-        "state",
         "status",
         "supersteps",
         "suspended",
         "todo",
         "unmet_counts",
-        "value",
-        "version",
+        "values",
+        "versions",
         "waived_nodes",
         "write_count",
     )  # fmt: skip
 
     def __init__(self, compiled_plan: CompiledPlan) -> None:
-        nodes, cells = len(compiled_plan.plan.nodes), len(compiled_plan.cell)
+        nodes, cells = len(compiled_plan.plan.nodes), len(compiled_plan.cell_index)
         self.compiled_plan = compiled_plan
         self.status: Status = "new"
-        self.state: list[str] = [WAITING] * nodes
+        self.node_states: list[str] = [WAITING] * nodes
         self.run_counts: list[int] = [0] * nodes
-        self.value: list[Any] = [None] * cells
-        self.version: list[int] = [0] * cells
+        self.values: list[Any] = [None] * cells
+        self.versions: list[int] = [0] * cells
         """when each cell was written last, later being greater; 0: never.
 
         A unit that stands later in the plan writes later, whoever was first by the clock; the clock orders the writes
@@ -174,7 +174,7 @@ class State:
         self.fences: list[int] = [0] * nodes
         """the fence: unique in the run, never reset (a loop fires again, a zombie returns)"""
         self.failure_counts: dict[int, int] = {}
-        self.crashes: dict[int, int] = {}
+        self.crash_counts: dict[int, int] = {}
         self.errors: dict[int, tuple[str, str]] = {}
         """node (or RUN) -> kind and text of its final error"""
         self.consumed_versions: dict[int, list[int]] = {}
@@ -188,7 +188,7 @@ class State:
         self.closed_gates: set[int] = set()
         self.skipped_nodes: set[int] = set()
         """nodes of a sequence that the decisions in `last` pass over"""
-        self.deferred: dict[int, Micros] = {}
+        self.deferred_until: dict[int, Micros] = {}
         """node whose body asked to be called again, and has not come to anything since -> at which instant"""
         self.fan_outs: dict[int, FanOut] = {}
         self.pending_inputs: dict[int, Any] = {}
@@ -212,15 +212,15 @@ class State:
     def write_input(self, c: int, value: Any) -> None:
         """A value given from outside is the latest write of its cell."""
         self.write_count += 1
-        stamp = (self.version[c] >> VERSION_SHIFT) << VERSION_SHIFT | self.write_count
-        self.value[c] = value
-        self.version[c] = stamp
+        stamp = (self.versions[c] >> VERSION_SHIFT) << VERSION_SHIFT | self.write_count
+        self.values[c] = value
+        self.versions[c] = stamp
         if c in self.compiled_plan.written_cells:
             self.given_values[c] = (value, stamp)
 
     def has_inputs(self, i: int) -> bool:
         """Every input the node cannot do without has been written."""
-        stamp = self.version
+        stamp = self.versions
         for cells in self.compiled_plan.required_reads[i]:
             for c in cells:
                 if stamp[c]:
@@ -230,7 +230,7 @@ class State:
         return True
 
     def settle_node(self, i: int, outcome: str) -> None:
-        self.state[i] = outcome
+        self.node_states[i] = outcome
         self.release_successors(self.compiled_plan.unit_of[i])
 
     def release_successors(self, unit: int) -> None:
@@ -245,12 +245,14 @@ class State:
         """Record what a node produced, and that it fired."""
         k = self.write_count
         rank = (self.compiled_plan.unit_of[i] + 1) << VERSION_SHIFT
-        for c, v in zip(self.compiled_plan.out[i], values):  # fewer values than cells: the rest stay as they were
+        for c, v in zip(
+            self.compiled_plan.write_cells[i], values
+        ):  # fewer values than cells: the rest stay as they were
             if v is MISSING:  # so does this one
                 continue
             k += 1
-            self.value[c] = v
-            self.version[c] = rank | k
+            self.values[c] = v
+            self.versions[c] = rank | k
         self.write_count = k
         self.run_counts[i] += 1
         if decision is not None:
@@ -268,14 +270,14 @@ class State:
             self.skipped_nodes.update(span)
 
     def issue_execute(self, i: int, reissue_count: int = 0) -> None:
-        self.state[i] = ISSUED
+        self.node_states[i] = ISSUED
         self.fences[i] = fence = self.fences[i] + 1
         command = Execute(i, fence, self.failure_counts.get(i, 0) + 1 if self.failure_counts else 1, reissue_count)
         self.todo[i] = command
         self.new_commands.append(command)
 
-    def start_timer(self, i: int, command: Wake) -> None:
-        self.state[i] = DELAYED
+    def start_timer(self, i: int, command: StartTimer) -> None:
+        self.node_states[i] = DELAYED
         self.todo[i] = command
         self.new_commands.append(command)
 
@@ -292,12 +294,12 @@ class State:
         self.status = "running"
         told: list[Command] = []
         for i, c in list(self.todo.items()):
-            if type(c) is Wake or type(c) is AwaitChildren:
+            if type(c) is StartTimer or type(c) is AwaitChildren:
                 del self.todo[i]
                 self.halt_node(i)
             elif type(c) is Evaluate:
                 del self.todo[i]
-                self.state[i] = WAITING
+                self.node_states[i] = WAITING
                 self.ready_units.appendleft(self.compiled_plan.unit_of[i])
             elif cancel_running:
                 told.append(Cancel(i))
@@ -308,5 +310,5 @@ class State:
 
     def halt_node(self, i: int) -> None:
         """The run has halted: what this node was about is for whoever resumes it."""
-        self.state[i] = CANCELLED
+        self.node_states[i] = CANCELLED
         self.halted_nodes.append(i)

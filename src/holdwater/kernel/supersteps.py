@@ -46,7 +46,7 @@ def start_superstep(m: State, loop: Loop) -> None:
             [i for i in loop.nodes if compiled_plan.gate_targets[i] and not m.run_counts[i] and is_unreachable(m, i)]
         )
         for i in loop.nodes:
-            m.state[i] = SUCCEEDED if m.run_counts[i] else SKIPPED
+            m.node_states[i] = SUCCEEDED if m.run_counts[i] else SKIPPED
         m.release_successors(loop.unit)
         return
     if r.iteration == compiled_plan.plan.max_iterations:  # whoever resumes the run grants as many again
@@ -76,7 +76,7 @@ def _resolve_no_ready(m: State, loop: Loop) -> tuple[list[int], list[int]]:
             return ready, []
         stuck = [i for i in loop.nodes if not m.run_counts[i] and i not in without]
         if stuck:
-            first = _ready_nodes(m, stuck, range(len(m.state)))
+            first = _ready_nodes(m, stuck, range(len(m.node_states)))
             return (first, []) if len(first) == 1 else ([], stuck)
     return [], [i for i in loop.nodes if m.compiled_plan.newer_reads[i] and m.run_counts[i] and _is_opened(m, i)]
 

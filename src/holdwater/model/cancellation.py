@@ -21,42 +21,42 @@ class CancelToken:
     """Tells the work in a thread to stop.  Thread-safe."""
 
     def __init__(self) -> None:
-        self._told = threading.Event()
+        self._cancelled = threading.Event()
         self._lock = threading.Lock()
         self._listeners: dict[object, Callable[[], object]] = {}
 
     @property
-    def told(self) -> bool:
+    def is_cancelled(self) -> bool:
         """Whether the work is to stop."""
-        return self._told.is_set()
+        return self._cancelled.is_set()
 
-    def tell(self) -> None:
+    def cancel(self) -> None:
         """Have the work stop, and call the listeners, once."""
         with self._lock:
-            if self._told.is_set():
+            if self._cancelled.is_set():
                 return
-            self._told.set()
+            self._cancelled.set()
             for tell in self._listeners.values():
                 tell()
 
-    def check(self) -> None:
+    def raise_if_cancelled(self) -> None:
         """Raise Stopped if the work is to stop."""
-        if self._told.is_set():
+        if self._cancelled.is_set():
             raise CancelledInThread
 
     def sleep(self, seconds: float) -> None:
         """Sleep so long.  Raises Stopped at once when the work is to stop."""
-        if self._told.wait(seconds):
+        if self._cancelled.wait(seconds):
             raise CancelledInThread
 
     @contextmanager
-    def listening(self, tell: Callable[[], object]) -> Iterator[None]:
+    def on_cancel(self, callback: Callable[[], object]) -> Iterator[None]:
         """Inside the block, have `tell()` called when the work is to stop, at once if it is.  It must not block."""
         key = object()
         with self._lock:
-            self._listeners[key] = tell
-            if self._told.is_set():
-                tell()
+            self._listeners[key] = callback
+            if self._cancelled.is_set():
+                callback()
         try:
             yield
         finally:

@@ -18,7 +18,7 @@ from json.encoder import encode_basestring_ascii
 from typing import Any, Final, NoReturn
 
 from holdwater.errors import DecodingError, EncodingError
-from holdwater.model.error_report import describe
+from holdwater.model.error_report import describe_error
 from holdwater.model.value_types.tag import INT_PLAIN_BITS, MAX_DEPTH, TAG, Refused
 
 __all__ = [
@@ -27,45 +27,45 @@ __all__ = [
     "decode",
     "encode",
     "encode_plain",
+    "encode_tagged",
     "freeze",
+    "is_plain",
     "is_plain_scalar",
-    "names_in",
-    "parse",
-    "plain",
+    "parse_finite_json",
+    "referenced_types",
     "revive",
-    "tagged",
     "thaw",
 ]
 
-_compact: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
-_SCALARS: Final = frozenset({str, int, bool, type(None), float})
-PATH_CHARS: Final = 120
+to_compact_json: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
+_SCALAR_TYPES: Final = frozenset({str, int, bool, type(None), float})
+MAX_PATH_CHARS: Final = 120
 """of a key path in a message"""
 
 
 def encode(value: Any) -> str:
     """The value as one JSON text.  Raises EncodingError, with the key path, if that cannot be exact."""
     kind = type(value)
-    if kind in _SCALARS and is_plain_scalar(value):
-        return _scalar_text(value)
+    if kind in _SCALAR_TYPES and is_plain_scalar(value):
+        return _encode_scalar(value)
     if kind is dict or kind is list:
         proved = encode_plain(value)
         if proved is not None:
             return proved[0]
-    return tagged(value)
+    return encode_tagged(value)
 
 
 def is_plain_scalar(value: Any) -> bool:
     """Whether a str, int, float, bool or None is plain JSON that every process reads as the same."""
     kind = type(value)
     if kind is str:
-        return value.isascii() or _is_read_alike(value)
+        return value.isascii() or _is_portable_text(value)
     if kind is int:
         return bool(value.bit_length() <= INT_PLAIN_BITS)
     return kind is not float or math.isfinite(value)
 
 
-def _is_read_alike(text: str) -> bool:
+def _is_portable_text(text: str) -> bool:
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -78,12 +78,12 @@ def _is_read_alike(text: str) -> bool:
 def decode(text: str) -> Any:
     """The value that `encode` wrote; a fresh object at every call.  Raises DecodingError."""
     try:
-        return _decoded(text)
+        return _decode(text)
     except RecursionError:
-        return _on_a_fresh_stack(text)
+        return _decode_in_thread(text)
 
 
-def _decoded(text: str) -> Any:
+def _decode(text: str) -> Any:
     try:
         tree = json.loads(text)
     except ValueError as error:
@@ -91,29 +91,29 @@ def _decoded(text: str) -> Any:
     return revive(tree) if f'"{TAG}"' in text else tree
 
 
-def parse(text: str) -> Any:
+def parse_finite_json(text: str) -> Any:
     """The tree of JSON from outside, all of whose numbers are finite.  Raises ValueError, TypeError, RecursionError."""
-    return json.loads(text, parse_constant=_no_number, parse_float=_finite)
+    return json.loads(text, parse_constant=_reject_constant, parse_float=_parse_finite_float)
 
 
-def _no_number(text: str) -> NoReturn:
+def _reject_constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is no JSON number")
 
 
-def _finite(text: str) -> float:
+def _parse_finite_float(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
         raise ValueError(f"{text[:80]} is larger than any number a float can hold")
     return number
 
 
-def _on_a_fresh_stack(text: str) -> Any:
+def _decode_in_thread(text: str) -> Any:
     """Read in a thread of its own: what one could write, every other can read, however deep its own calls are."""
     made: list[Any] = []
 
     def read() -> None:
         try:
-            made.append(_decoded(text))
+            made.append(_decode(text))
         except RecursionError as error:
             made.append(DecodingError(f"stored value is nested too deeply: {error}"))
         except DecodingError as error:
@@ -134,12 +134,12 @@ def revive(tree: Any) -> Any:
     return reader.revive(tree)
 
 
-def plain(text: str) -> bool:
+def is_plain(text: str) -> bool:
     """Whether `encode` wrote this text without tags."""
     return f'"{TAG}"' not in text
 
 
-def names_in(text: str) -> tuple[list[str], list[str]]:
+def referenced_types(text: str) -> tuple[list[str], list[str]]:
     """The names of the classes, and of the registered types, whose values are in a text that `encode` wrote."""
     classes: dict[str, None] = {}
     types: dict[str, None] = {}
@@ -152,7 +152,7 @@ def names_in(text: str) -> tuple[list[str], list[str]]:
                 types[tree["n"]] = None
         return tree
 
-    if not plain(text):
+    if not is_plain(text):
         json.loads(text, object_hook=look)
     return list(classes), list(types)
 
@@ -172,10 +172,10 @@ def freeze(value: Any) -> bytes | None:
 thaw: Final[Callable[[bytes], Any]] = marshal.loads
 
 
-def _scalar_text(value: Any) -> str:
+def _encode_scalar(value: Any) -> str:
     if type(value) is str:
         return encode_basestring_ascii(value)
-    return repr(value) if type(value) is int else _compact(value)
+    return repr(value) if type(value) is int else to_compact_json(value)
 
 
 def encode_plain(value: Any) -> tuple[str, bytes] | None:
@@ -184,10 +184,10 @@ def encode_plain(value: Any) -> tuple[str, bytes] | None:
     if frozen is None:
         return None
     try:
-        text = _compact(value)
+        text = to_compact_json(value)
     except (TypeError, ValueError, RecursionError):
         return None  # the careful way finds out where
-    if not plain(text):
+    if not is_plain(text):
         return None
     # Of what marshal and JSON both take, only tuples and keys that are no strings come back as something else, and
     # those are not equal to what they were.  All of it is builtin data: no code of a user runs in the comparison.
@@ -203,34 +203,34 @@ def encode_plain(value: Any) -> tuple[str, bytes] | None:
 # -- the careful way: tags
 
 
-def tagged(value: Any, *, proof: bool = True) -> str:
+def encode_tagged(value: Any, *, verify: bool = True) -> str:
     """The text of a value of any kind.  Raises EncodingError.
 
-    `proof`: what depends on the code of others (registered types, numpy and pandas, classes that are hashed) is read
+    `verify`: what depends on the code of others (registered types, numpy and pandas, classes that are hashed) is read
     back once, and must be written the same again.
     """
     from holdwater.model.value_types.writer import TreeWriter
 
     writer = TreeWriter()
     try:
-        text = _compact(writer.tree(value))
+        text = to_compact_json(writer.write(value))
     except Refused as refused:
-        raise _error(refused.path, refused.reason, refused.hint) from refused.__cause__
+        raise _encoding_error(refused.path, refused.reason, refused.hint) from refused.__cause__
     except EncodingError:
         raise
     except RecursionError as error:
-        raise _error("", "is nested too deeply to be stored from here") from error
+        raise _encoding_error("", "is nested too deeply to be stored from here") from error
     except Exception as error:  # code of a user's class runs: `__hash__` of keys, properties
-        raise EncodingError(f"cannot store this value: {describe(error)}") from error
-    if proof and writer.doubtful:
-        _prove(text)
+        raise EncodingError(f"cannot store this value: {describe_error(error)}") from error
+    if verify and writer.needs_verification:
+        _verify_round_trip(text)
     return text
 
 
-def _prove(text: str) -> None:
+def _verify_round_trip(text: str) -> None:
     """Raises EncodingError unless the text is read as what is written the same."""
     try:
-        again = tagged(decode(text), proof=False)
+        again = encode_tagged(decode(text), verify=False)
     except DecodingError as error:
         raise EncodingError(
             f"value cannot be stored, for it could not be read back: {error.message}",
@@ -238,15 +238,15 @@ def _prove(text: str) -> None:
             or "convert it to plain data first; if it is of a registered type, mend its encode or decode",
         ) from error
     if again != text:
-        path = _difference(json.loads(text), json.loads(again))
-        raise _error(
+        path = _first_difference(json.loads(text), json.loads(again))
+        raise _encoding_error(
             path,
             "cannot be stored, for it comes back as another value",
             "convert it to plain data first; if it is of a registered type, mend its encode or decode",
         )
 
 
-def _difference(a: Any, b: Any) -> str:
+def _first_difference(a: Any, b: Any) -> str:
     """Where two trees differ first, in terms of the tree."""
     path = ""
     while type(a) is type(b):
@@ -266,15 +266,15 @@ def _difference(a: Any, b: Any) -> str:
     return path
 
 
-def _error(path: str, reason: str, hint: str = "") -> EncodingError:
-    return EncodingError(f"{located(path)} {reason}", path=path, hint=hint)
+def _encoding_error(path: str, reason: str, hint: str = "") -> EncodingError:
+    return EncodingError(f"{describe_location(path)} {reason}", path=path, hint=hint)
 
 
-def located(path: str) -> str:
+def describe_location(path: str) -> str:
     """The beginning of an EncodingError's message: the value, and where it is inside the one that was given."""
-    return f"value at {shown(path)}" if path else "value"
+    return f"value at {shorten_path(path)}" if path else "value"
 
 
-def shown(path: str) -> str:
+def shorten_path(path: str) -> str:
     """A path as messages show it, without the middle of a long one (of a value that contains itself, for instance)."""
-    return path if len(path) <= PATH_CHARS else f"{path[: PATH_CHARS // 2]}...{path[-PATH_CHARS // 2 :]}"
+    return path if len(path) <= MAX_PATH_CHARS else f"{path[: MAX_PATH_CHARS // 2]}...{path[-MAX_PATH_CHARS // 2 :]}"

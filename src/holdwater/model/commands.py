@@ -11,18 +11,18 @@ from holdwater.model.time import Micros
 class Execute:
     """Run the body of a node.  `attempt`: 1 plus the failures of this firing.  `fence` comes back with the result.
 
-    `again`: how often this very attempt was issued before, by processes that died.
+    `reissue_count`: how often this very attempt was issued before, by processes that died.
     """
 
     node: int
     fence: int
     attempt: int
-    again: int = 0
+    reissue_count: int = 0
 
     @property
-    def turn(self) -> int:
+    def first_fence(self) -> int:
         """The fence under which this attempt was issued first: the same however many processes die in it."""
-        return self.fence - self.again
+        return self.fence - self.reissue_count
 
 
 @dataclass(slots=True)
@@ -33,7 +33,7 @@ class Evaluate:
 
 
 @dataclass(slots=True)
-class Wake:
+class StartTimer:
     """Come back at an instant; `at` None: `after_seconds` from now, to be fixed."""
 
     node: int
@@ -56,4 +56,4 @@ class Cancel:
     node: int
 
 
-Command = Execute | Evaluate | Wake | AwaitChildren | Cancel
+Command = Execute | Evaluate | StartTimer | AwaitChildren | Cancel

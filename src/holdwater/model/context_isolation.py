@@ -18,41 +18,41 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def in_fresh_context(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+def run_in_fresh_context(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """Call with every context variable at its default, whoever started the run and wherever the body runs."""
-    return Context().run(call, *args, **kwargs)
+    return Context().run(function, *args, **kwargs)
 
 
-def in_copy_of(variables: Context, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+def run_in_context_copy(context: Context, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """Call with these context variables; what the call changes, its decimal context too, is left behind."""
-    made = variables.copy()
-    made.run(own_decimals)
+    made = context.copy()
+    made.run(detach_decimal_context)
     origin = ORIGIN.get()
-    made.run(ORIGIN.set, origin)  # records and spans are those of the body, whose variables the caller's replace
+    made.run(ORIGIN.set, origin)  # records and spans are those of the body, whose context the caller's replace
     if origin is not None:
         made.run(origin.enter_context)
-    return made.run(call, *args, **kwargs)
+    return made.run(function, *args, **kwargs)
 
 
-def copier() -> Callable[[], Context]:
+def context_copier() -> Callable[[], Context]:
     """How to copy the running context for calls that are to leave nothing in it; found once for many calls."""
-    return copy_context if _DECIMALS.get(None) is None else _copy_with_decimals
+    return copy_context if _DECIMAL_CONTEXT.get(None) is None else _copy_context_with_decimals
 
 
-def own_decimals() -> None:
+def detach_decimal_context() -> None:
     """Give the running context, which must be a copy, a decimal context of its own with the same settings."""
-    held = _DECIMALS.get(None)
+    held = _DECIMAL_CONTEXT.get(None)
     if held is not None:
         setcontext(held.copy())
 
 
-def _copy_with_decimals() -> Context:
+def _copy_context_with_decimals() -> Context:
     made = copy_context()
-    made.run(own_decimals)
+    made.run(detach_decimal_context)
     return made
 
 
-def _decimal_variable() -> ContextVar[Decimals]:
+def _find_decimal_variable() -> ContextVar[Decimals]:
     """The variable of the decimal module, which has no name there: the only one that `getcontext` makes."""
     fresh = Context()
     fresh.run(getcontext)
@@ -60,4 +60,4 @@ def _decimal_variable() -> ContextVar[Decimals]:
     return variable
 
 
-_DECIMALS: Final = _decimal_variable()
+_DECIMAL_CONTEXT: Final = _find_decimal_variable()

@@ -54,59 +54,59 @@ class ForeignLoopCall(Generic[T]):
 
     def __init__(self, coroutine: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> None:
         """Begin, with the context variables of the running context."""
-        self.result: Future[T] = Future()
+        self.future: Future[T] = Future()
         self._coroutine, self._loop = coroutine, loop
         self._task: asyncio.Task[T] | None = None
-        self._cancelled = False
-        if not self._call(self._begin):
+        self._cancel_requested = False
+        if not self._call_soon(self._create_task):
             coroutine.close()
 
     def cancel(self) -> None:
         """From any thread."""
-        if not self._cancelled and not self.result.done():
-            self._cancelled = True  # once: a second one would end the cleanup
-            self._call(self._pass_on)
+        if not self._cancel_requested and not self.future.done():
+            self._cancel_requested = True  # once: a second one would end the cleanup
+            self._call_soon(self._cancel_task)
 
-    def _call(self, act: Any) -> bool:
+    def _call_soon(self, callback: Any) -> bool:
         try:
-            self._loop.call_soon_threadsafe(act)
+            self._loop.call_soon_threadsafe(callback)
         except RuntimeError:
             if not self._loop.is_closed():
                 raise
-            self.result.cancel()
+            self.future.cancel()
             return False
         return True
 
-    def _begin(self) -> None:
-        if self._cancelled:
+    def _create_task(self) -> None:
+        if self._cancel_requested:
             self._coroutine.close()
-            self.result.cancel()
+            self.future.cancel()
             return
         self._task = self._loop.create_task(self._coroutine)
-        self._task.add_done_callback(self._ended)
+        self._task.add_done_callback(self._copy_outcome)
 
-    def _pass_on(self) -> None:
+    def _cancel_task(self) -> None:
         if self._task is not None:
             self._task.cancel()
 
-    def _ended(self, task: asyncio.Task[T]) -> None:
-        if self.result.done():
+    def _copy_outcome(self, task: asyncio.Task[T]) -> None:
+        if self.future.done():
             return
         if task.cancelled():
-            self.result.cancel()
+            self.future.cancel()
         elif (error := task.exception()) is not None:
-            self.result.set_exception(error)
+            self.future.set_exception(error)
         else:
-            self.result.set_result(task.result())
+            self.future.set_result(task.result())
 
-    async def arrived(self) -> T:
+    async def wait(self) -> T:
         """Wait for its end in the running loop.
 
         A cancellation is passed on, and raised when the coroutine has ended, unless that has returned all the same.
         """
         import asyncio
 
-        waiting = asyncio.wrap_future(self.result)
+        waiting = asyncio.wrap_future(self.future)
         cancelled: asyncio.CancelledError | None = None
         while not waiting.done():
             try:
@@ -119,7 +119,7 @@ class ForeignLoopCall(Generic[T]):
         return waiting.result()
 
 
-def run_to_end(awaitable: Awaitable[T]) -> T:
+def run_awaitable(awaitable: Awaitable[T]) -> T:
     """`asyncio.run` for any awaitable and any exception.
 
     asyncio looks at the exception of its main task, and never ends if code of the exception's class raises then.  So
@@ -127,13 +127,13 @@ def run_to_end(awaitable: Awaitable[T]) -> T:
     """
     import asyncio
 
-    value, error = asyncio.run(_outcome(awaitable))
+    value, error = asyncio.run(_capture_outcome(awaitable))
     if error is not None:
         raise error
     return cast("T", value)
 
 
-async def _outcome(awaitable: Awaitable[T]) -> tuple[T | None, BaseException | None]:
+async def _capture_outcome(awaitable: Awaitable[T]) -> tuple[T | None, BaseException | None]:
     import asyncio
 
     try:

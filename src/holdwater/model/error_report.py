@@ -22,32 +22,32 @@ from holdwater.errors import HoldwaterError, NodeFailure, WorkerCrashed
 
 E = TypeVar("E")
 
-TEXT_LIMIT_CHARS: Final = 100_000
-KIND_LIMIT_CHARS: Final = 500
-TRACEBACK_LIMIT_CHARS: Final = 20_000
+MAX_TEXT_CHARS: Final = 100_000
+MAX_KIND_CHARS: Final = 500
+MAX_TRACEBACK_CHARS: Final = 20_000
 """of the whole traceback; what is longer loses its middle"""
-MESSAGE_LIMIT_CHARS: Final = 2_000
+MAX_MESSAGE_CHARS: Final = 2_000
 """of one message or note inside a traceback"""
-OUTER_FRAMES_LIMIT: Final = 10
-INNER_FRAMES_LIMIT: Final = 40
+MAX_OUTER_FRAMES: Final = 10
+MAX_INNER_FRAMES: Final = 40
 """frames shown of one exception: so many from where it was caught, so many up to where it was raised"""
-REPEATED_FRAMES_LIMIT: Final = 3
+MAX_REPEATED_FRAMES: Final = 3
 """equal frames in a row that are shown one by one"""
-EXCEPTIONS_LIMIT: Final = 50
+MAX_EXCEPTIONS: Final = 50
 """exceptions shown in one traceback: causes, contexts and members of groups"""
-MEMBERS_LIMIT: Final = 10
+MAX_GROUP_MEMBERS: Final = 10
 """members shown of one group"""
-NOTES_LIMIT: Final = 20
-LEAVES_LIMIT: Final = 1_000
-LEAVES_IN_TEXT_LIMIT: Final = 5
+MAX_NOTES: Final = 20
+MAX_FLATTENED: Final = 1_000
+MAX_FLATTENED_IN_TEXT: Final = 5
 
-_CAUSE: Final = "The above exception was the direct cause of the following exception:"
-_CONTEXT: Final = "During handling of the above exception, another exception occurred:"
+_CAUSE_HEADER: Final = "The above exception was the direct cause of the following exception:"
+_CONTEXT_HEADER: Final = "During handling of the above exception, another exception occurred:"
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
-_WITHOUT_FILE: Final = re.compile(r'^( *)File "<dynamic-code>", line (\d+), in (.*)$', re.MULTILINE)
-_PACKAGE: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_DEMO: Final = os.path.join(_PACKAGE, "demo") + os.sep
-_GENERATED: Final = "<map over graph "
+_FILELESS_FRAME: Final = re.compile(r'^( *)File "<dynamic-code>", line (\d+), in (.*)$', re.MULTILINE)
+_PACKAGE_PREFIX: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_DEMO_PREFIX: Final = os.path.join(_PACKAGE_PREFIX, "demo") + os.sep
+_GENERATED_PREFIX: Final = "<map over graph "
 """begins the file name of code that is compiled for the items of a map"""
 
 
@@ -77,9 +77,9 @@ class ErrorReport:
     traceback: str = ""
 
     @classmethod
-    def of(cls, error: BaseException) -> ErrorReport:
+    def from_exception(cls, error: BaseException) -> ErrorReport:
         """Raises nothing, whatever the exception is."""
-        return cls(kind_of(error), describe(error), format_traceback(error))
+        return cls(error_kind(error), describe_error(error), format_traceback(error))
 
 
 def is_a(error: object, kind: type[E] | tuple[type[E], ...]) -> TypeGuard[E]:
@@ -87,7 +87,7 @@ def is_a(error: object, kind: type[E] | tuple[type[E], ...]) -> TypeGuard[E]:
     return issubclass(type(error), kind)
 
 
-def attribute(error: BaseException | None, name: str, default: Any = None) -> Any:
+def safe_getattr(error: BaseException | None, name: str, default: Any = None) -> Any:
     """An attribute; `default` if there is none or the exception's own code raises."""
     try:
         return getattr(error, name, default)
@@ -98,61 +98,61 @@ def attribute(error: BaseException | None, name: str, default: Any = None) -> An
 def type_name(error: BaseException) -> str:
     """The name of its class."""
     name: str = type.__dict__["__name__"].__get__(type(error))
-    return name[:KIND_LIMIT_CHARS]
+    return name[:MAX_KIND_CHARS]
 
 
-def kind_of(error: BaseException) -> str:
+def error_kind(error: BaseException) -> str:
     """The name `retryable_errors` compares: the class, "TIMEOUT" for time-outs, "CRASHED" for lost workers."""
     if is_a(error, NodeFailure):
-        return storable(error.holdwater_kind, KIND_LIMIT_CHARS)
+        return sanitize_text(error.holdwater_kind, MAX_KIND_CHARS)
     if is_a(error, WorkerCrashed):
         return "CRASHED"
     return "TIMEOUT" if is_a(error, TimeoutError) else type_name(error)
 
 
-def message_of(error: BaseException) -> str:
+def error_message(error: BaseException) -> str:
     """`str(error)`, bounded and storable, also where `__str__` raises."""
     try:
         text = str.__str__(str(error))
     except BaseException as broken:  # noqa: BLE001 - a broken __str__ must not hide the error
         text = f"<its text cannot be shown: {type_name(broken)}>"
-    return storable(text, TEXT_LIMIT_CHARS)
+    return sanitize_text(text, MAX_TEXT_CHARS)
 
 
-def describe(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """`Type: message`; of a group with its first causes."""
     if is_a(error, NodeFailure):
-        return storable(error.holdwater_text, TEXT_LIMIT_CHARS)
-    message = message_of(error)
+        return sanitize_text(error.holdwater_text, MAX_TEXT_CHARS)
+    message = error_message(error)
     text = f"{type_name(error)}: {message}" if message else type_name(error)
     if is_a(error, BaseExceptionGroup):
-        found = leaves(error)
-        shown = [describe(leaf) for leaf in found[:LEAVES_IN_TEXT_LIMIT]]
+        found = flatten_group(error)
+        shown = [describe_error(leaf) for leaf in found[:MAX_FLATTENED_IN_TEXT]]
         more = f"; and {len(found) - len(shown)} more" if len(found) > len(shown) else ""
         text = f"{text}: {'; '.join(shown)}{more}"
-    return text[:TEXT_LIMIT_CHARS]
+    return text[:MAX_TEXT_CHARS]
 
 
-def leaves(error: BaseException | None) -> list[BaseException]:
+def flatten_group(error: BaseException | None) -> list[BaseException]:
     """The exceptions in a group and the groups in it, in order; the exception itself if it is no group."""
     found: list[BaseException] = []
     todo = [] if error is None else [error]
-    while todo and len(found) < LEAVES_LIMIT:
+    while todo and len(found) < MAX_FLATTENED:
         one = todo.pop()
         if is_a(one, BaseExceptionGroup):
-            todo += reversed(_members(one))
+            todo += reversed(_group_members(one))
         else:
             found.append(one)
     return found
 
 
-def notes_of(error: BaseException) -> list[str]:
+def error_notes(error: BaseException) -> list[str]:
     """What was added by `add_note`, as far as it can be read."""
     try:
         notes = object.__getattribute__(error, "__notes__")
         if not isinstance(notes, (list, tuple)):
             return []
-        return [_note(note) for note in list(notes)[:NOTES_LIMIT]]
+        return [_format_note(note) for note in list(notes)[:MAX_NOTES]]
     except BaseException:  # noqa: BLE001 - an exception may have no notes, and a broken `__notes__`
         return []
 
@@ -166,35 +166,35 @@ def format_traceback(error: BaseException, *, internal: bool = False) -> str:
     if is_a(error, NodeFailure):
         cause = raw_attribute(error, "__cause__")
         return "" if cause is None else format_traceback(cause, internal=internal)
-    lines = list(_chain(error, set(), internal))
+    lines = list(_format_chain(error, set(), internal))
     if len(lines) <= 1:
         return ""
-    text = storable("\n".join(lines))
-    if len(text) <= TRACEBACK_LIMIT_CHARS:
+    text = sanitize_text("\n".join(lines))
+    if len(text) <= MAX_TRACEBACK_CHARS:
         return text
-    head = TRACEBACK_LIMIT_CHARS // 4
-    tail = TRACEBACK_LIMIT_CHARS - head
+    head = MAX_TRACEBACK_CHARS // 4
+    tail = MAX_TRACEBACK_CHARS - head
     return f"{text[:head]}\n... {len(text) - head - tail} characters left out ...\n{text[-tail:]}"
 
 
-def with_sources(traceback: str, file: str) -> str:
+def restore_source_lines(traceback: str, file: str) -> str:
     """A traceback of another process, where code that was sent there by value has lost its file: with this file."""
 
     def found(frame: re.Match[str]) -> str:
         indent, line, function = frame.groups()
-        source = _source(file, int(line), {})
+        source = _source_line(file, int(line), {})
         where = f'{indent}File "{file}", line {line}, in {function}'
         return f"{where}\n{indent}  {source}" if source else where
 
-    return _WITHOUT_FILE.sub(found, traceback) if file else traceback
+    return _FILELESS_FRAME.sub(found, traceback) if file else traceback
 
 
-def storable(text: str, limit_chars: int | None = None) -> str:
+def sanitize_text(text: str, limit_chars: int | None = None) -> str:
     """The text, cut, with escapes in the place of what no database takes."""
-    return _UNSTORABLE.sub(_escaped, text[:limit_chars])
+    return _UNSTORABLE.sub(_escape, text[:limit_chars])
 
 
-def _escaped(found: re.Match[str]) -> str:
+def _escape(found: re.Match[str]) -> str:
     return found[0].encode("unicode_escape").decode("ascii")
 
 
@@ -203,14 +203,14 @@ def raw_attribute(error: BaseException, name: str) -> Any:
     return BaseException.__dict__[name].__get__(error)
 
 
-def _members(group: BaseException) -> tuple[BaseException, ...]:
+def _group_members(group: BaseException) -> tuple[BaseException, ...]:
     members: tuple[BaseException, ...] = BaseExceptionGroup.__dict__["exceptions"].__get__(group)
     return members
 
 
-def _note(note: Any) -> str:
+def _format_note(note: Any) -> str:
     try:
-        return storable(str.__str__(str(note)), MESSAGE_LIMIT_CHARS)
+        return sanitize_text(str.__str__(str(note)), MAX_MESSAGE_CHARS)
     except BaseException as broken:  # noqa: BLE001 - as for messages
         return f"<a note that cannot be shown: {type_name(broken)}>"
 
@@ -218,40 +218,40 @@ def _note(note: Any) -> str:
 # -- the lines of a traceback
 
 
-def _chain(error: BaseException, seen: set[int], internal: bool) -> Iterator[str]:
+def _format_chain(error: BaseException, seen: set[int], internal: bool) -> Iterator[str]:
     """An exception behind what led to it, the first cause first."""
     links: list[tuple[BaseException, str]] = []
     one: BaseException | None = error
-    while one is not None and id(one) not in seen and len(seen) < EXCEPTIONS_LIMIT:
+    while one is not None and id(one) not in seen and len(seen) < MAX_EXCEPTIONS:
         seen.add(id(one))
-        before, words = raw_attribute(one, "__cause__"), _CAUSE
+        before, words = raw_attribute(one, "__cause__"), _CAUSE_HEADER
         if before is None and not raw_attribute(one, "__suppress_context__"):
-            before, words = raw_attribute(one, "__context__"), _CONTEXT
+            before, words = raw_attribute(one, "__context__"), _CONTEXT_HEADER
         links.append((one, words))
         one = None if is_a(one, HoldwaterError) and is_a(before, HoldwaterError) else before  # it is said twice
     for k, (link, words) in enumerate(reversed(links)):
         if k:
             yield from ("", words, "")
-        yield from _one(link, seen, internal)
+        yield from _format_exception(link, seen, internal)
 
 
-def _one(error: BaseException, seen: set[int], internal: bool) -> Iterator[str]:
-    frames = list(_frames(error, internal))
+def _format_exception(error: BaseException, seen: set[int], internal: bool) -> Iterator[str]:
+    frames = list(_format_frames(error, internal))
     if frames:
         yield "Traceback (most recent call last):"
         yield from frames
-    message = message_of(error)[:MESSAGE_LIMIT_CHARS]
-    yield f"{full_name(error)}: {message}" if message else full_name(error)
-    for note in notes_of(error):
+    message = error_message(error)[:MAX_MESSAGE_CHARS]
+    yield f"{qualified_type_name(error)}: {message}" if message else qualified_type_name(error)
+    for note in error_notes(error):
         yield from note.split("\n")
     if is_a(error, BaseExceptionGroup):
-        members = _members(error)
-        for k, member in enumerate(members[:MEMBERS_LIMIT]):
+        members = _group_members(error)
+        for k, member in enumerate(members[:MAX_GROUP_MEMBERS]):
             yield f"  [{k + 1} of {len(members)}]"
-            yield from [f"    {line}" for line in _chain(member, seen, internal)]
+            yield from [f"    {line}" for line in _format_chain(member, seen, internal)]
 
 
-def full_name(error: BaseException) -> str:
+def qualified_type_name(error: BaseException) -> str:
     """With its module, as Python shows it."""
     try:
         cls = type(error)
@@ -267,51 +267,51 @@ class _FrameText:
     file: str
     line: int
     function: str
-    source: str
+    source_line: str
 
     def __str__(self) -> str:
         where = f'  File "{self.file}", line {self.line}, in {self.function}'
-        return f"{where}\n    {self.source}" if self.source else where
+        return f"{where}\n    {self.source_line}" if self.source_line else where
 
 
-def _frames(error: BaseException, internal: bool) -> Iterator[str]:
+def _format_frames(error: BaseException, internal: bool) -> Iterator[str]:
     """Lines of the frames; those of this package only where an exception comes out of it."""
     outer: list[TracebackType] = []
-    inner: deque[TracebackType] = deque(maxlen=INNER_FRAMES_LIMIT)
-    ours: deque[TracebackType] = deque(maxlen=INNER_FRAMES_LIMIT)  # since the last frame of somebody else
+    inner: deque[TracebackType] = deque(maxlen=MAX_INNER_FRAMES)
+    ours: deque[TracebackType] = deque(maxlen=MAX_INNER_FRAMES)  # since the last frame of somebody else
     count = 0
     tb: TracebackType | None = raw_attribute(error, "__traceback__")
     while tb is not None:
-        if not internal and _is_ours(tb.tb_frame.f_code.co_filename):
+        if not internal and _is_internal_file(tb.tb_frame.f_code.co_filename):
             ours.append(tb)
         else:
             ours.clear()
             count += 1
-            (outer if len(outer) < OUTER_FRAMES_LIMIT else inner).append(tb)
+            (outer if len(outer) < MAX_OUTER_FRAMES else inner).append(tb)
         tb = tb.tb_next
     if is_a(error, HoldwaterError):  # it says itself all there is to say of this package
         ours.clear()
-    yield from _repeated(outer)
+    yield from _collapse_repeats(outer)
     if count > len(outer) + len(inner):
         yield f"  ... {count - len(outer) - len(inner)} frames left out ..."
-    yield from _repeated([*inner, *ours])
+    yield from _collapse_repeats([*inner, *ours])
 
 
-def _repeated(tbs: Iterable[TracebackType]) -> Iterator[str]:
+def _collapse_repeats(tbs: Iterable[TracebackType]) -> Iterator[str]:
     """A line for each frame, but for long rows of equal ones: recursion."""
-    for frame, row in itertools.groupby(map(_frame, tbs)):
+    for frame, row in itertools.groupby(map(_read_frame, tbs)):
         times = len(list(row))
-        yield from [str(frame)] * min(times, REPEATED_FRAMES_LIMIT)
-        if times > REPEATED_FRAMES_LIMIT:
-            yield f"  [the frame above is repeated {times - REPEATED_FRAMES_LIMIT} more times]"
+        yield from [str(frame)] * min(times, MAX_REPEATED_FRAMES)
+        if times > MAX_REPEATED_FRAMES:
+            yield f"  [the frame above is repeated {times - MAX_REPEATED_FRAMES} more times]"
 
 
-def _frame(tb: TracebackType) -> _FrameText:
+def _read_frame(tb: TracebackType) -> _FrameText:
     code, line = tb.tb_frame.f_code, tb.tb_lineno or 0
-    return _FrameText(code.co_filename, line, code.co_name, _source(code.co_filename, line, tb.tb_frame.f_globals))
+    return _FrameText(code.co_filename, line, code.co_name, _source_line(code.co_filename, line, tb.tb_frame.f_globals))
 
 
-def _source(file: str, line: int, names: dict[str, Any]) -> str:
+def _source_line(file: str, line: int, names: dict[str, Any]) -> str:
     try:
         linecache.checkcache(file)
         return linecache.getline(file, line, names).strip()
@@ -319,5 +319,7 @@ def _source(file: str, line: int, names: dict[str, Any]) -> str:
         return ""
 
 
-def _is_ours(file: str) -> bool:
-    return file.startswith(_GENERATED) or (file.startswith(_PACKAGE) and not file.startswith(_DEMO))
+def _is_internal_file(file: str) -> bool:
+    return file.startswith(_GENERATED_PREFIX) or (
+        file.startswith(_PACKAGE_PREFIX) and not file.startswith(_DEMO_PREFIX)
+    )

@@ -70,11 +70,14 @@ class Failed:
 
 @dataclass(slots=True)
 class AttemptLost:
-    """The process that held the attempt is gone.  `counted`: the body had begun, so that this is a crash of it."""
+    """The process that held the attempt is gone.
+
+    `counts_as_crash`: the function had started: this counts against `max_crashes_per_task`.
+    """
 
     node: int
     fence: int
-    counted: bool = True
+    counts_as_crash: bool = True
 
 
 @dataclass(slots=True)
@@ -160,14 +163,14 @@ class TimerFired:
 class InputProvided:
     """An answer to a node that asks.  It may come before the question: then it is kept.
 
-    `fence`: the issue that asked; then it is an answer to this question and to no other.  `unchecked`: it was given in
-    a process without the code of the workflow, as JSON; a process that has the code converts and checks it.
+    `fence`: the issue that asked; then it is an answer to this question and to no other.  `unvalidated`: it was given
+    in a process without the code of the workflow, as JSON; a process that has the code converts and checks it.
     """
 
     node: int
     values: tuple[Any, ...]
     fence: int | None = None
-    unchecked: bool = False
+    unvalidated: bool = False
 
 
 @dataclass(slots=True)
@@ -195,13 +198,13 @@ class Paused:
 class Resumed:
     """A paused run goes on; of one that failed or was cancelled, what failed or was cancelled is tried again.
 
-    `inputs`: given anew; what has read them, and all behind it, is done again, also in a completed run.  `start`: a
-    node of a sequence: from there everything is done (again), and what stands before and is not done never will be.
+    `inputs`: given anew; what has read them, and all behind it, is done again, also in a completed run.  `start_node`:
+    a node of a sequence: from there everything is done (again), and what stands before and is not done never will be.
     """
 
     reason: str = ""
     inputs: dict[str, Any] = field(default_factory=dict)
-    start: int | None = None
+    start_node: int | None = None
 
 
 Event = (

@@ -15,16 +15,22 @@ from collections.abc import Callable, Mapping
 from collections.abc import Set as AnySet
 from typing import Any, Final, Literal
 
-from holdwater.model.json_schema import bare, hints_of, is_named_tuple, is_pydantic, is_union
+from holdwater.model.json_schema import (
+    is_named_tuple,
+    is_pydantic_model,
+    is_union,
+    resolve_type_hints,
+    unwrap_annotation,
+)
 
-_FROM_TEXT: Final[dict[Any, Callable[[str], Any]]] = {
+_TEXT_PARSERS: Final[dict[Any, Callable[[str], Any]]] = {
     dt.datetime: dt.datetime.fromisoformat,
     dt.date: dt.date.fromisoformat,
     dt.time: dt.time.fromisoformat,
     uuid.UUID: uuid.UUID,
     decimal.Decimal: decimal.Decimal,
 }
-_REFUSED: Final = (ValueError, TypeError, ArithmeticError, KeyError)
+_CONVERSION_ERRORS: Final = (ValueError, TypeError, ArithmeticError, KeyError)
 
 
 def from_json(value: Any, annotation: Any) -> Any:
@@ -34,56 +40,56 @@ def from_json(value: Any, annotation: Any) -> Any:
     What is of the type already, or stands for nothing of it, is returned as it is: the check of types judges it.
     Raises what a class raises that is made from the value.
     """
-    annotation = bare(annotation)
+    annotation = unwrap_annotation(annotation)
     if is_union(annotation):
-        return _of_union(value, typing.get_args(annotation))
+        return _convert_union(value, typing.get_args(annotation))
     origin, arguments = typing.get_origin(annotation) or annotation, typing.get_args(annotation)
     if origin is Literal or not isinstance(origin, type):
         return value
-    if is_pydantic(origin):
-        return _of_pydantic(value, origin)
+    if is_pydantic_model(origin):
+        return _convert_pydantic(value, origin)
     if isinstance(value, str):
-        return _of_text(value, origin)
+        return _convert_text(value, origin)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return _of_number(value, origin)
+        return _convert_number(value, origin)
     if isinstance(value, dict):
-        return _of_object(value, origin, arguments)
+        return _convert_object(value, origin, arguments)
     if isinstance(value, list):
-        return _of_list(value, origin, arguments)
+        return _convert_list(value, origin, arguments)
     return value
 
 
-def _of_union(value: Any, members: tuple[Any, ...]) -> Any:
+def _convert_union(value: Any, members: tuple[Any, ...]) -> Any:
     """By the first member that the JSON value itself is of; else by the first that can be made from it."""
-    classes = [bare(member) for member in members]
+    classes = [unwrap_annotation(member) for member in members]
     if type(value) in classes:
         return value
     for member in members:
         try:
             made = from_json(value, member)
-        except _REFUSED:
+        except _CONVERSION_ERRORS:
             continue
         if made is not value:
             return made
     return value
 
 
-def _of_text(value: str, cls: type) -> Any:
+def _convert_text(value: str, cls: type) -> Any:
     if issubclass(cls, enum.Enum):
-        return _member(value, cls)
+        return _convert_enum(value, cls)
     if issubclass(cls, pathlib.PurePath):
         return cls(value)
-    if cls in _FROM_TEXT:
+    if cls in _TEXT_PARSERS:
         try:
-            return _FROM_TEXT[cls](value)
+            return _TEXT_PARSERS[cls](value)
         except (ValueError, ArithmeticError):
             return value
     return value
 
 
-def _of_number(value: float, cls: type) -> Any:
+def _convert_number(value: float, cls: type) -> Any:
     if issubclass(cls, enum.Enum):
-        return _member(value, cls)
+        return _convert_enum(value, cls)
     if cls is decimal.Decimal:
         return decimal.Decimal(str(value))
     if cls is float and isinstance(value, int):
@@ -91,15 +97,15 @@ def _of_number(value: float, cls: type) -> Any:
     return value
 
 
-def _member(value: Any, cls: type[enum.Enum]) -> Any:
+def _convert_enum(value: Any, cls: type[enum.Enum]) -> Any:
     try:
         return cls(value)
     except ValueError:
         return cls.__members__.get(value, value) if isinstance(value, str) else value
 
 
-def _of_object(value: dict[str, Any], cls: type, arguments: tuple[Any, ...]) -> Any:
-    hints = hints_of(cls)
+def _convert_object(value: dict[str, Any], cls: type, arguments: tuple[Any, ...]) -> Any:
+    hints = resolve_type_hints(cls)
     if typing.is_typeddict(cls):
         return {name: from_json(one, hints.get(name, Any)) for name, one in value.items()}
     if dataclasses.is_dataclass(cls) or is_named_tuple(cls):
@@ -111,7 +117,7 @@ def _of_object(value: dict[str, Any], cls: type, arguments: tuple[Any, ...]) -> 
     return value
 
 
-def _of_list(value: list[Any], cls: type, arguments: tuple[Any, ...]) -> Any:
+def _convert_list(value: list[Any], cls: type, arguments: tuple[Any, ...]) -> Any:
     if issubclass(cls, tuple) and arguments and arguments[-1] is not Ellipsis:
         return (*map(from_json, value, arguments), *value[len(arguments) :])
     items = [from_json(one, arguments[0]) for one in value] if arguments else list(value)
@@ -122,7 +128,7 @@ def _of_list(value: list[Any], cls: type, arguments: tuple[Any, ...]) -> Any:
     return frozenset(items) if issubclass(cls, AnySet) and issubclass(frozenset, cls) else items
 
 
-def _of_pydantic(value: Any, cls: Any) -> Any:
+def _convert_pydantic(value: Any, cls: Any) -> Any:
     if isinstance(value, cls) or not isinstance(value, (dict, list, str, int, float, bool, types.NoneType)):
         return value
     return cls.model_validate(value) if hasattr(cls, "model_validate") else value

@@ -11,11 +11,11 @@ from typing import Any
 def digest_of_cells(cells: Mapping[str, Any]) -> str:
     """32 hex digits, the same for equal inputs in every process: of their encoding, whatever the order of keys."""
     texts = {name: cell if isinstance(cell, str) else cell.text for name, cell in cells.items()}
-    text = "\0".join([f"{name}\0{_canonical(texts[name])}" for name in sorted(texts)])
+    text = "\0".join([f"{name}\0{_canonical_json(texts[name])}" for name in sorted(texts)])
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def _canonical(text: str) -> str:
+def _canonical_json(text: str) -> str:
     try:
         return json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
     except (ValueError, RecursionError):  # a style whose cells are no JSON, or nested deeper than can be sorted

@@ -15,22 +15,24 @@ from holdwater.model.values import Stored
 class Question:
     """A question: the value to show, and the JSON Schema of its answers (None: any value will do)."""
 
-    shown: Stored
+    prompt: Stored
     answer_schema: Schema | None = None
 
     @property
     def text(self) -> str:
         """Its encoding in a journal: the value, and the schema if there is one."""
-        return self.shown.text if self.answer_schema is None else f"{self.shown.text},{json.dumps(self.answer_schema)}"
+        return (
+            self.prompt.text if self.answer_schema is None else f"{self.prompt.text},{json.dumps(self.answer_schema)}"
+        )
 
 
-class UnusableAnswer(Stored):
+class InvalidAnswer(Stored):
     """In the place of an answer that is of a wrong type: whatever reads it gets the error."""
 
     __slots__ = ("_error",)
 
-    def __init__(self, given: Stored, error: HoldwaterError) -> None:
-        super().__init__(text=given.text)
+    def __init__(self, answer: Stored, error: HoldwaterError) -> None:
+        super().__init__(text=answer.text)
         self._error: Final = error
 
     def copy(self) -> Any:

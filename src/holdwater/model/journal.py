@@ -31,15 +31,15 @@ class Writable(Protocol):
 class JournalEntry:
     """An event with what the machine has no use for.
 
-    `started_at`, `ended_at`: when the attempt ran.  `notes`: failures of observers.
-    `at`: when it was journalled, 0 before that.
+    `started_at`, `ended_at`: when the attempt ran.  `observer_errors`: failures of observers.
+    `recorded_at`: when it was journalled, 0 before that.
     """
 
     event: Event
     started_at: Micros = UNSET
     ended_at: Micros = UNSET
-    notes: tuple[str, ...] = ()
-    at: Micros = UNSET
+    observer_errors: tuple[str, ...] = ()
+    recorded_at: Micros = UNSET
 
 
 _quote = json.JSONEncoder(separators=(",", ":")).encode
@@ -58,7 +58,7 @@ def encode(entry: JournalEntry) -> str:
     e = entry.event
     match e:
         case ev.Succeeded():
-            tail = f",{_quote(list(entry.notes))}" if entry.notes else ""
+            tail = f",{_quote(list(entry.observer_errors))}" if entry.observer_errors else ""
             decision = "null" if e.decision is None else _quote(list(e.decision))
             times = f"{entry.started_at},{entry.ended_at}"
             return f'["succeeded",{e.node},{e.fence},{times},{_list(e.values)},{decision}{tail}]'
@@ -69,11 +69,11 @@ def encode(entry: JournalEntry) -> str:
             return f'["inputs_overridden",{e.node},{e.values.text}]'
         case ev.Failed():
             row: list[Any] = ["failed", e.node, e.fence, entry.started_at, entry.ended_at, e.kind, e.error, e.retry_at]
-            if e.traceback or entry.notes:
-                row += [e.traceback, list(entry.notes)]
+            if e.traceback or entry.observer_errors:
+                row += [e.traceback, list(entry.observer_errors)]
             return _quote(row)
         case ev.AttemptLost():
-            return _quote(["attempt_lost", e.node, e.fence, e.counted])
+            return _quote(["attempt_lost", e.node, e.fence, e.counts_as_crash])
         case ev.Cancelled():
             return _quote(["cancelled", e.node, e.fence, entry.started_at, entry.ended_at])
         case ev.Deferred():
@@ -94,9 +94,9 @@ def encode(entry: JournalEntry) -> str:
         case ev.TimerFired():
             return _quote(["timer_fired", e.node])
         case ev.InputProvided():
-            tail = ",null,true" if e.unchecked else ""
+            tail = ",null,true" if e.unvalidated else ""
             if e.fence is not None:
-                tail = f",{e.fence},true" if e.unchecked else f",{e.fence}"
+                tail = f",{e.fence},true" if e.unvalidated else f",{e.fence}"
             return f'["input_provided",{e.node},{_list(e.values)}{tail}]'
         case ev.CancelRequested():
             return _quote(["cancel_requested", e.reason])
@@ -105,12 +105,12 @@ def encode(entry: JournalEntry) -> str:
         case ev.Paused():
             return _quote(["paused", e.reason])
         case ev.Resumed():
-            if not e.inputs and e.start is None:
+            if not e.inputs and e.start_node is None:
                 return _quote(["resumed", e.reason])
-            return f'["resumed",{_quote(e.reason)},{_map(e.inputs)},{_quote(e.start)}]'
+            return f'["resumed",{_quote(e.reason)},{_map(e.inputs)},{_quote(e.start_node)}]'
 
 
-def decode(row: Sequence[Any], unpack: Callable[[Any], Any], at: Micros = UNSET) -> JournalEntry:
+def decode(row: Sequence[Any], decode_value: Callable[[Any], Any], recorded_at: Micros = UNSET) -> JournalEntry:
     """The entry in one row of parsed JSON; `unpack` turns the tree of a value into the style's own.
 
     Raises StoreError for a row this version does not know.
@@ -121,53 +121,63 @@ def decode(row: Sequence[Any], unpack: Callable[[Any], Any], at: Micros = UNSET)
             case "succeeded":
                 node, fence, started_at, ended_at, values, decision = rest[:6]
                 event: Event = ev.Succeeded(
-                    node, fence, tuple([unpack(v) for v in values]), None if decision is None else tuple(decision)
+                    node, fence, tuple([decode_value(v) for v in values]), None if decision is None else tuple(decision)
                 )
-                return JournalEntry(event, started_at, ended_at, tuple(rest[6]) if len(rest) > 6 else (), at)
+                return JournalEntry(event, started_at, ended_at, tuple(rest[6]) if len(rest) > 6 else (), recorded_at)
             case "started":
                 passed = tuple(rest[1]) if len(rest) > 1 else ()
-                return JournalEntry(ev.Started(_unpacked(rest[0], unpack), passed), at=at)
+                return JournalEntry(ev.Started(_unpacked(rest[0], decode_value), passed), recorded_at=recorded_at)
             case "inputs_overridden":
-                return JournalEntry(ev.InputsOverridden(rest[0], unpack(rest[1])), at=at)
+                return JournalEntry(ev.InputsOverridden(rest[0], decode_value(rest[1])), recorded_at=recorded_at)
             case "failed":
                 node, fence, started_at, ended_at, what, error, retry_at = rest[:7]
                 traceback, notes = rest[7:] or ("", ())
                 event = ev.Failed(node, fence, what, error, retry_at, traceback)
-                return JournalEntry(event, started_at, ended_at, tuple(notes), at)
+                return JournalEntry(event, started_at, ended_at, tuple(notes), recorded_at)
             case "cancelled":
-                return JournalEntry(ev.Cancelled(rest[0], rest[1]), rest[2], rest[3], at=at)
+                return JournalEntry(ev.Cancelled(rest[0], rest[1]), rest[2], rest[3], recorded_at=recorded_at)
             case "deferred":
-                return JournalEntry(ev.Deferred(rest[0], rest[1], rest[4]), rest[2], rest[3], at=at)
+                return JournalEntry(ev.Deferred(rest[0], rest[1], rest[4]), rest[2], rest[3], recorded_at=recorded_at)
             case "input_requested":
-                question = Question(unpack(rest[4]), rest[5] if len(rest) > 5 else None)
-                return JournalEntry(ev.InputRequested(rest[0], rest[1], question), rest[2], rest[3], at=at)
+                question = Question(decode_value(rest[4]), rest[5] if len(rest) > 5 else None)
+                return JournalEntry(
+                    ev.InputRequested(rest[0], rest[1], question), rest[2], rest[3], recorded_at=recorded_at
+                )
             case "child_runs_requested":
                 inputs = tuple([_unpacked(given, Stored.from_tree) for given in rest[4]])
                 return JournalEntry(
-                    ev.ChildRunsRequested(rest[0], rest[1], inputs, rest[5], rest[6]), rest[2], rest[3], at=at
+                    ev.ChildRunsRequested(rest[0], rest[1], inputs, rest[5], rest[6]),
+                    rest[2],
+                    rest[3],
+                    recorded_at=recorded_at,
                 )
             case "child_status_changed":
                 node, turn, item, status, values, error = rest
                 return JournalEntry(
-                    ev.ChildStatusChanged(node, turn, item, status, _unpacked(values, Stored.from_tree), error), at=at
+                    ev.ChildStatusChanged(node, turn, item, status, _unpacked(values, Stored.from_tree), error),
+                    recorded_at=recorded_at,
                 )
             case "resumed":
-                given = _unpacked(rest[1], unpack) if len(rest) > 1 else {}
-                return JournalEntry(ev.Resumed(rest[0], given, rest[2] if len(rest) > 2 else None), at=at)
+                given = _unpacked(rest[1], decode_value) if len(rest) > 1 else {}
+                return JournalEntry(
+                    ev.Resumed(rest[0], given, rest[2] if len(rest) > 2 else None), recorded_at=recorded_at
+                )
             case "rule_evaluated":
-                return JournalEntry(ev.RuleEvaluated(rest[0], tuple(rest[1])), at=at)
+                return JournalEntry(ev.RuleEvaluated(rest[0], tuple(rest[1])), recorded_at=recorded_at)
             case "input_provided":
                 fence = rest[2] if len(rest) > 2 else None
-                values = tuple([unpack(v) for v in rest[1]])
-                return JournalEntry(ev.InputProvided(rest[0], values, fence, unchecked=len(rest) > 3), at=at)
+                values = tuple([decode_value(v) for v in rest[1]])
+                return JournalEntry(
+                    ev.InputProvided(rest[0], values, fence, unvalidated=len(rest) > 3), recorded_at=recorded_at
+                )
             case _:
-                return JournalEntry(_SIMPLE[kind](*rest), at=at)
+                return JournalEntry(_SIMPLE[kind](*rest), recorded_at=recorded_at)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise StoreError(f"the journal holds an entry this version cannot read: {str(row)[:120]}") from error
 
 
-def _unpacked(trees: Mapping[str, Any], unpack: Callable[[Any], Any]) -> dict[str, Any]:
-    return {name: unpack(tree) for name, tree in trees.items()}
+def _unpacked(trees: Mapping[str, Any], decode_value: Callable[[Any], Any]) -> dict[str, Any]:
+    return {name: decode_value(tree) for name, tree in trees.items()}
 
 
 _SIMPLE: dict[str, Callable[..., Event]] = {

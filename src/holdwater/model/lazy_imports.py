@@ -6,13 +6,13 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 
-Homes = Mapping[str, Sequence[str]]
+ExportTable = Mapping[str, Sequence[str]]
 """module, in full or (`.name`) below the package -> names that live in it"""
 
 
-def lazy_module(package: str, homes: Homes) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
+def lazy_module(package: str, exports: ExportTable) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
     """The `__getattr__` and `__dir__` of a package."""
-    home = {name: module for module, names in homes.items() for name in names}
+    home = {name: module for module, names in exports.items() for name in names}
 
     def get(name: str) -> object:
         module = home.get(name)

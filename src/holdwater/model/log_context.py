@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from typing import Any, Final, Protocol
 
 
-class Origin(Protocol):
+class AttemptOrigin(Protocol):
     """The attempt a body belongs to."""
 
     @property
@@ -32,7 +32,7 @@ class Origin(Protocol):
         ...
 
 
-ORIGIN: Final[ContextVar[Origin | None]] = ContextVar("holdwater_origin", default=None)
+ORIGIN: Final[ContextVar[AttemptOrigin | None]] = ContextVar("holdwater_origin", default=None)
 _lock = threading.Lock()
 
 logging.getLogger("holdwater").addHandler(logging.NullHandler())
@@ -43,7 +43,7 @@ def get_logger(name: str) -> logging.Logger:
     return logging.getLogger(name)
 
 
-def mark_records() -> None:
+def install_record_factory() -> None:
     """Have log records marked from now on.  Installs one record factory, in front of the present one; idempotent."""
     with _lock:
         present = logging.getLogRecordFactory()

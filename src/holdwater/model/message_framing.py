@@ -11,35 +11,35 @@ from typing import Any, Final
 
 from holdwater.errors import DecodingError
 
-HEADER_LIMIT_BYTES: Final = 1 << 28
+MAX_HEADER_BYTES: Final = 1 << 28
 
-_compact: Final = json.JSONEncoder(separators=(",", ":")).encode
+_to_json: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
-def parts(data: Any, *blobs: bytes) -> list[bytes]:
+def frame_parts(data: Any, *blobs: bytes) -> list[bytes]:
     """The frame of this data, in pieces to be written one after the other."""
-    header = _compact([data, [len(blob) for blob in blobs]]).encode()
+    header = _to_json([data, [len(blob) for blob in blobs]]).encode()
     return [len(header).to_bytes(4, "big") + header, *blobs]
 
 
-def pack(data: Any, *blobs: bytes) -> bytes:
+def pack_frame(data: Any, *blobs: bytes) -> bytes:
     """The frame of this data."""
-    return b"".join(parts(data, *blobs))
+    return b"".join(frame_parts(data, *blobs))
 
 
-def read(take: Callable[[int], bytes]) -> tuple[Any, list[bytes]]:
+def read_frame(read_exactly: Callable[[int], bytes]) -> tuple[Any, list[bytes]]:
     """The next frame: its data and blobs.  `take(n)` gives the next n bytes.  Raises DecodingError."""
-    length = int.from_bytes(take(4), "big")
-    if length > HEADER_LIMIT_BYTES:
+    length = int.from_bytes(read_exactly(4), "big")
+    if length > MAX_HEADER_BYTES:
         raise DecodingError("not a frame: its header would be larger than any")
     try:
-        data, lengths = json.loads(take(length))
+        data, lengths = json.loads(read_exactly(length))
     except ValueError as error:
         raise DecodingError(f"not a frame: {error}") from error
-    return data, [take(n) for n in lengths]
+    return data, [read_exactly(n) for n in lengths]
 
 
-def unpack(frame: bytes) -> tuple[Any, list[bytes]]:
+def unpack_frame(frame: bytes) -> tuple[Any, list[bytes]]:
     """What `pack` was given.  Raises DecodingError."""
     at = 0
 
@@ -50,4 +50,4 @@ def unpack(frame: bytes) -> tuple[Any, list[bytes]]:
             raise DecodingError(f"not a frame: it ends after {len(frame)} bytes")
         return frame[at - count : at]
 
-    return read(take)
+    return read_frame(take)

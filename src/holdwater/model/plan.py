@@ -16,7 +16,7 @@ from typing import Any, Literal
 from holdwater.model import rules
 from holdwater.model.rules import SKIPPED, Rule
 
-Kind = Literal["call", "ask", "wait", "interrupt", "fan_out"]
+NodeKind = Literal["call", "ask", "wait", "interrupt", "fan_out"]
 OnError = Literal["stop", "fail", "ignore"]
 
 
@@ -24,15 +24,15 @@ OnError = Literal["stop", "fail", "ignore"]
 class Read:
     """One input of a node: the cells wired to it, of which the latest write wins.
 
-    `optional`: the node runs without it (the program knows a default).  `refires`: inside a loop, a new value is a
-    reason to run again.  `newer`: inside a loop, run again only when this input is newer than at the last run.
+    `optional`: the node runs without it (the program knows a default).  `triggers_rerun`: inside a loop, a new value is
+    a reason to run again.  `must_be_newer`: inside a loop, run again only if this input is newer than at the last run.
     """
 
     name: str
     cells: tuple[str, ...]
     optional: bool = False
-    refires: bool = True
-    newer: bool = False
+    triggers_rerun: bool = True
+    must_be_newer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class PlanNode:
     """One thing that happens in a run.
 
     `after`: settled before this node is looked at (order, not success).  `ready`: decided once, when everything before
-    it has settled; if it does not hold the node settles as `otherwise`.  `writes`: its cells, no other node's.
+    it has settled; if it does not hold the node settles as `outcome_if_not_run`.  `writes`: its cells, no other node's.
     `gates`: gates that have this node among their targets; `targets`: what this node, a gate, may open.
     `on_error`: a final failure halts the run, or lets it go on and fail at the end, or counts for nothing.
     `kind`: call runs a body; ask has none and waits for an answer; interrupt runs a body that may ask; wait lets
@@ -48,10 +48,10 @@ class PlanNode:
     """
 
     name: str
-    kind: Kind = "call"
+    kind: NodeKind = "call"
     after: tuple[str, ...] = ()
     ready: Rule | None = None
-    otherwise: Literal["skipped", "upstream_failed"] = SKIPPED
+    outcome_if_not_run: Literal["skipped", "upstream_failed"] = SKIPPED
     reads: tuple[Read, ...] = ()
     writes: tuple[str, ...] = ()
     gates: tuple[str, ...] = ()
@@ -90,14 +90,14 @@ class Plan:
         nodes = []
         for n in self.nodes:
             row: dict[str, Any] = {"name": n.name}
-            for key, default in _DEFAULTS.items():
+            for key, default in _NODE_DEFAULTS.items():
                 value = getattr(n, key)
                 if value != default:
                     row[key] = list(value) if isinstance(value, tuple) else value
             if n.ready is not None:
                 row["ready"] = rules.to_data(n.ready)
             if n.reads:
-                row["reads"] = [[r.name, list(r.cells), r.optional, r.refires, r.newer] for r in n.reads]
+                row["reads"] = [[r.name, list(r.cells), r.optional, r.triggers_rerun, r.must_be_newer] for r in n.reads]
             if n.wait_seconds:
                 row["wait_s"] = n.wait_seconds
             nodes.append(row)
@@ -136,10 +136,10 @@ class Plan:
         )
 
 
-_DEFAULTS: dict[str, Any] = {
+_NODE_DEFAULTS: dict[str, Any] = {
     "kind": "call",
     "after": (),
-    "otherwise": SKIPPED,
+    "outcome_if_not_run": SKIPPED,
     "writes": (),
     "gates": (),
     "targets": (),

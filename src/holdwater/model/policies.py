@@ -9,10 +9,10 @@ from typing import Final, Literal, get_args
 
 from holdwater.errors import ConfigError
 from holdwater.model import validation
-from holdwater.model.error_report import is_a, kind_of, leaves
+from holdwater.model.error_report import error_kind, flatten_group, is_a
 
 Backoff = Literal["fixed", "constant", "linear", "exponential"]
-Condition = Literal["all", "transient", "never"]
+RetryCondition = Literal["all", "transient", "never"]
 
 TRANSIENT_WORDS: Final = (
     "connection", "network", "timeout", "timed out", "temporary", "temporarily", "unavailable", "busy", "overloaded",
@@ -40,13 +40,13 @@ class RetryPolicy:
     factor: float = 2.0
     multiplier: float = 1.0
     jitter: bool = False
-    condition: Condition = "all"
+    condition: RetryCondition = "all"
     retry_on: Sequence[type[BaseException]] = ()
     retryable_errors: Sequence[str] = ()
     patterns: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        validation.check_count("max_attempts", self.max_attempts, low=1)
+        validation.check_count("max_attempts", self.max_attempts, minimum=1)
         if self.backoff == "constant":
             object.__setattr__(self, "backoff", "fixed")
         for name in ("retry_on", "retryable_errors", "patterns"):
@@ -56,23 +56,23 @@ class RetryPolicy:
             elif not isinstance(given, tuple):
                 raise ConfigError(f"{name} is a list, not {validation.shorten_repr(given)}", hint=f"{name}=[...]")
             for one in getattr(self, name):
-                self._check_one(name, one)
+                self._check_item(name, one)
         for name in ("initial_delay", "max_delay"):
             validation.check_seconds(name, getattr(self, name), positive=False)
         for name in ("factor", "multiplier"):
             validation.check_seconds(name, getattr(self, name), positive=False, unit="times")
-        for name, choices in (("backoff", get_args(Backoff)), ("condition", get_args(Condition))):
+        for name, choices in (("backoff", get_args(Backoff)), ("condition", get_args(RetryCondition))):
             if getattr(self, name) not in choices:
                 raise ConfigError(f"retry {name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")
 
     @staticmethod
-    def _check_one(name: str, one: object) -> None:
+    def _check_item(name: str, one: object) -> None:
         if name == "retry_on" and not (isinstance(one, type) and issubclass(one, BaseException)):
             raise ConfigError(f"retry_on has exception classes, not {validation.shorten_repr(one)}")
         if name != "retry_on" and not isinstance(one, str):
             raise ConfigError(f"{name} has texts, not {validation.shorten_repr(one)}")
 
-    def delay(self, failures: int, *, luck: float = 0.5) -> float:
+    def delay_seconds(self, failures: int, *, jitter_fraction: float = 0.5) -> float:
         """Seconds to wait after this many failures; `luck` in 0..1 is the random part of the jitter."""
         if self.backoff == "fixed":
             seconds = self.initial_delay
@@ -84,9 +84,9 @@ class RetryPolicy:
             except OverflowError:
                 seconds = self.max_delay
         seconds = min(seconds, self.max_delay)
-        return seconds * (0.75 + 0.5 * luck) if self.jitter else seconds
+        return seconds * (0.75 + 0.5 * jitter_fraction) if self.jitter else seconds
 
-    def covers(self, error: BaseException | None, kind: str, text: str) -> bool:
+    def is_retryable(self, error: BaseException | None, kind: str, text: str) -> bool:
         """Whether a failure of this kind may be repeated at all."""
         if self.condition == "never":
             return False
@@ -96,8 +96,8 @@ class RetryPolicy:
         if error is not None:
             errors = [error]
             if is_a(error, BaseExceptionGroup):
-                errors += leaves(error)
-                kinds.update([kind_of(leaf) for leaf in errors])
+                errors += flatten_group(error)
+                kinds.update([error_kind(leaf) for leaf in errors])
         if (self.retry_on or self.retryable_errors or self.patterns) and not (
             any([is_a(one, tuple(self.retry_on)) for one in errors])
             or not kinds.isdisjoint(self.retryable_errors)

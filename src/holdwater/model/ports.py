@@ -9,21 +9,21 @@ from holdwater.model.error_report import ErrorText
 from holdwater.model.plan import Plan
 from holdwater.model.policies import NodePolicy
 from holdwater.model.records import (
-    FIRST,
+    FIRST_CURSOR,
+    CommitResult,
+    Cursor,
     JournalRow,
     Notification,
-    Position,
     PruneResult,
     RunFilter,
     RunRow,
     RunUpdate,
     StoredRun,
-    Verdict,
     WorkRow,
 )
 from holdwater.model.results import NodeResult
 from holdwater.model.run_state import RunState
-from holdwater.model.schedules import FireCounts, Fired, FireRow, Firing, ScheduleRow
+from holdwater.model.schedules import FireCounts, FireRow, FireWithRun, Firing, ScheduleRow
 from holdwater.model.time import MONOTONIC_UNSET, ClockSample, Micros, MonotonicMicros
 
 
@@ -32,7 +32,7 @@ class Clock(Protocol):
 
     def now(self) -> Micros: ...
 
-    def at_least(self) -> Micros:
+    def earliest_now(self) -> Micros:
         """`now`, or what the reference clock shows if that seems to have been set back."""
         ...
 
@@ -51,7 +51,7 @@ class Clock(Protocol):
         """
         ...
 
-    def on_jump(self, wake: Callable[[], None]) -> None:
+    def on_jump(self, callback: Callable[[], None]) -> None:
         """Call `wake` whenever time passes other than by waiting."""
         ...
 
@@ -78,11 +78,11 @@ class Schedules(Protocol):
         """
         ...
 
-    def schedule(self, schedule_id: str) -> ScheduleRow | None: ...
+    def get_schedule(self, schedule_id: str) -> ScheduleRow | None: ...
 
     def schedule_by_name(self, kind: str, name: str) -> ScheduleRow | None: ...
 
-    def schedules(
+    def list_schedules(
         self, kind: str | None = None, *, enabled_only: bool = False, limit: int = 100, offset: int = 0
     ) -> list[ScheduleRow]:
         """The oldest first."""
@@ -96,18 +96,18 @@ class Schedules(Protocol):
         """Enabled ones to look at by then, the most urgent first.  `names`: of workflows; for triggers, their own."""
         ...
 
-    def next_due(self, kind: str, names: Collection[str]) -> Micros | None:
+    def next_due_at(self, kind: str, names: Collection[str]) -> Micros | None:
         """When the first of them is to be looked at."""
         ...
 
-    def fire(self, firings: Sequence[Firing]) -> list[bool]:
+    def commit_firings(self, firings: Sequence[Firing]) -> list[bool]:
         """All in one transaction.  False for a schedule whose version is another by now: nothing of its is written.
 
         A birth must be of a run that nobody knows yet, and have no idempotency key.
         """
         ...
 
-    def fires(self, schedule_id: str, limit: int, offset: int = 0) -> list[Fired]:
+    def list_fires(self, schedule_id: str, limit: int, offset: int = 0) -> list[FireWithRun]:
         """What became of its instants, newest first."""
         ...
 
@@ -115,11 +115,11 @@ class Schedules(Protocol):
         """(schedule, context hash) of fires whose runs are unfinished, or wait in a queue."""
         ...
 
-    def waiting_fires(
-        self, names: Collection[str], limit: int, *, attempts: int, tried_before: Micros, oldest: Micros
+    def startable_fires(
+        self, names: Collection[str], limit: int, *, max_attempts: int, tried_before: Micros, not_before: Micros
     ) -> list[FireRow]:
         """Fires without a run that may have one now: asked for; the first of a queue nothing stands before any more;
-        failed fewer than `attempts` times, not since `tried_before`, and of an instant not before `oldest`.
+        failed fewer than `max_attempts` times, not since `tried_before`, and of an instant not before `not_before`.
         """
         ...
 
@@ -131,15 +131,15 @@ class Schedules(Protocol):
         """Whether any fire waits, ready or not."""
         ...
 
-    def expire_fires(self, oldest: Micros, reason: str) -> None:
-        """Close the books on fires whose runs have ended; what has waited since before `oldest` is skipped."""
+    def expire_fires(self, not_before: Micros, reason: str) -> None:
+        """Close the books on fires whose runs have ended; what has waited since before `not_before` is skipped."""
         ...
 
     def count_fires(self, since: Micros, lost_before: Micros) -> FireCounts:
         """Of cron schedules.  Lost is what was decided before then and has no run."""
         ...
 
-    def register_workflow(self, workflows: Collection[str], now: Micros) -> None:
+    def register_workflows(self, workflows: Collection[str], now: Micros) -> None:
         """Some runner on this store knows these workflows."""
         ...
 
@@ -153,14 +153,14 @@ class Store(Schedules, Protocol):
     """
 
     url: str
-    proves_life: bool
+    tracks_liveness: bool
     """whether owners that live are known to, so that no lease that has expired is taken from one that runs"""
 
     def close(self) -> None:
         """Release every connection, lock and file.  Calling it again does nothing."""
         ...
 
-    def listen(self, tell: Callable[[Notification], None]) -> bool:
+    def listen(self, callback: Callable[[Notification], None]) -> bool:
         """Call `tell`, from a thread of the store's, with what other runners write.  False: there is no such channel.
 
         A hint that may come late, twice or not at all; after a gap it says so (`News(True, None)`).
@@ -174,17 +174,17 @@ class Store(Schedules, Protocol):
         """
         ...
 
-    def clock_sample(self) -> ClockSample | None:
+    def sample_clock(self) -> ClockSample | None:
         """A reading of the database server's clock; None for a local store, whose reference is the wall clock."""
         ...
 
     # -- owners: process incarnations
 
-    def register(self, owner: str) -> None:
+    def register_owner(self, owner: str) -> None:
         """The owner lives, until it unregisters or its process ends."""
         ...
 
-    def unregister(self, owner: str) -> None: ...
+    def unregister_owner(self, owner: str) -> None: ...
 
     def is_alive(self, owner: str) -> bool | None:
         """Whether the owner lives; None: only its leases can tell."""
@@ -199,21 +199,21 @@ class Store(Schedules, Protocol):
         """
         ...
 
-    def renew(self, owner: str, lease_until: Micros) -> None:
+    def renew_leases(self, owner: str, lease_until: Micros) -> None:
         """Extend the lease of everything the owner holds."""
         ...
 
-    def renewal(self, owner: str, lease_us: int) -> LeaseRenewal | None:
+    def lease_renewal(self, owner: str, lease_us: int) -> LeaseRenewal | None:
         """What renews the owner's leases from another process while nothing in this one can; None if none is needed."""
         ...
 
-    def next_expiry(self, owner: str) -> Micros | None:
+    def next_lease_expiry(self, owner: str) -> Micros | None:
         """When the first lease that is not this owner's runs out, if it is not renewed."""
         ...
 
     # -- runs
 
-    def commit(self, changes: Sequence[RunUpdate]) -> list[Verdict]:
+    def commit(self, updates: Sequence[RunUpdate]) -> list[CommitResult]:
         """All changes in one transaction, each with its own verdict.  At most one change per run.
 
         A change whose run does not have exactly `expected` entries is a Conflict; a birth whose idempotency key (with
@@ -221,45 +221,45 @@ class Store(Schedules, Protocol):
         """
         ...
 
-    def claim(
+    def claim_work(
         self,
         owner: str,
         lease_until: Micros,
         due_before: Micros,
         limit: int,
         workflows: Collection[str],
-        under: str | None = None,
+        within_run_id: str | None = None,
         *,
-        passed_over: Collection[tuple[str, int]] = (),
-        bodies: bool = True,
+        excluded_nodes: Collection[tuple[str, int]] = (),
+        include_tasks: bool = True,
     ) -> list[WorkRow]:
         """Take unowned, unparked work of these workflows, the oldest first; rows as they were before.
 
         That is `limit` bodies at most, whatever their `due_at`, and as many of what needs no slot and is due until
-        then..  `earlier`: only that of this run and of the children its nodes have fanned out to..  `passed_over`: not
-        the bodies of these (workflow, node) pairs; `bodies` False: none at all.
+        then.  `within_run_id`: only that of this run and of the children its nodes have fanned out to.
+        `excluded_nodes`: not the bodies of these (workflow, node) pairs; `include_tasks` False: none at all.
         """
         ...
 
-    def release(self, owner: str, rows: Sequence[WorkRow]) -> None:
+    def release_work(self, owner: str, rows: Sequence[WorkRow]) -> None:
         """Give back work that was claimed and not begun."""
         ...
 
-    def run(self, run_id: str) -> RunRow | None: ...
+    def get_run(self, run_id: str) -> RunRow | None: ...
 
     def journal_lengths(self, run_ids: Collection[str]) -> dict[str, int]:
         """How many journal entries each of these runs has; what is not there is left out."""
         ...
 
-    def read(self, run_ids: Collection[str]) -> dict[str, StoredRun]:
+    def read_runs(self, run_ids: Collection[str]) -> dict[str, StoredRun]:
         """Everything of several runs, with few queries; what is not there is left out."""
         ...
 
-    def runs(self, which: RunFilter) -> list[RunRow]:
+    def list_runs(self, run_filter: RunFilter) -> list[RunRow]:
         """Heads of runs, newest first: by birth, then by id.  Raises RunNotFound if there is no run `before`."""
         ...
 
-    def count_runs(self, which: RunFilter) -> dict[str, int]:
+    def count_runs(self, run_filter: RunFilter) -> dict[str, int]:
         """How many runs there are of each status, whatever page is asked for."""
         ...
 
@@ -271,15 +271,15 @@ class Store(Schedules, Protocol):
         """Ids of top-level runs that end so, in their order.  Looks at every id there is."""
         ...
 
-    def plan(self, structure: str) -> dict[str, Any] | None:
+    def get_plan(self, structure: str) -> dict[str, Any] | None:
         """The stored plan of a structure fingerprint, as data."""
         ...
 
-    def journal(self, run_id: str, after: int = 0) -> list[JournalRow]:
+    def read_journal(self, run_id: str, after_seq: int = 0) -> list[JournalRow]:
         """The journal from entry `after` + 1 on."""
         ...
 
-    def work(self, run_id: str) -> list[WorkRow]:
+    def work_of_run(self, run_id: str) -> list[WorkRow]:
         """Outstanding work of a run."""
         ...
 
@@ -291,7 +291,7 @@ class Store(Schedules, Protocol):
         """Everything the owner holds, by run, node and fence."""
         ...
 
-    def overdue(self, before: Micros) -> list[tuple[str, str, Micros]]:
+    def overdue_runs(self, before: Micros) -> list[tuple[str, str, Micros]]:
         """(run, workflow, deadline) of unfinished, unowned runs with a deadline up to this instant, oldest first."""
         ...
 
@@ -303,7 +303,7 @@ class Store(Schedules, Protocol):
         """All runs, in pages, oldest first."""
         ...
 
-    def prune(self, before: Micros, keep: Collection[str], limit: int, after: Position = FIRST) -> PruneResult:
+    def prune(self, before: Micros, keep: Collection[str], limit: int, cursor: Cursor = FIRST_CURSOR) -> PruneResult:
         """Delete runs that ended before an instant, each with its children and theirs, the first to end first.
 
         Looks at no more than `limit` runs that are nobody's children, behind `after` (its end and id).  A run stays as
@@ -336,20 +336,20 @@ class AuthoringStyle(Protocol):
 
     name: str
 
-    def board(self, machine: RunState) -> RunData: ...
+    def run_data(self, machine: RunState) -> RunData: ...
 
-    def unpack(self, tree: Any) -> Any:
+    def decode_value(self, tree: Any) -> Any:
         """A cell value from the tree the journal holds."""
         ...
 
-    def edits(self, values: Mapping[str, Any], removed: Collection[str], under: Any) -> Any:
+    def merge_overrides(self, values: Mapping[str, Any], removed: Collection[str], base: Any) -> Any:
         """The data of `InputsOverridden`: these values set and these names removed, over earlier ones (None: none).
 
         Raises EncodingError.
         """
         ...
 
-    def answer(self, writes: int, value: Any) -> tuple[Any, ...]:
+    def encode_answer(self, cell_count: int, value: Any) -> tuple[Any, ...]:
         """The cells of an answer, for a node with so many.  Raises EncodingError."""
         ...
 
@@ -372,11 +372,11 @@ class PortableTask(Protocol):
         """The file its code was read from, for tracebacks from elsewhere; "" if that is unknown."""
         ...
 
-    def refers_to(self) -> Mapping[str, Any]:
+    def referenced_names(self) -> Mapping[str, Any]:
         """What the code uses by name, for the message when it cannot be pickled."""
         ...
 
-    def execute(self, sent: bytes, control: Any) -> bytes:
+    def execute(self, payload: bytes, control: Any) -> bytes:
         """Run it on what `Program.send` wrote; `Program.receive` understands the answer.  What it raises comes out."""
         ...
 
@@ -396,7 +396,7 @@ class WorkflowDefinition(Protocol):
         ...
 
     @property
-    def code(self) -> str:
+    def code_fingerprint(self) -> str:
         """Fingerprint of the bodies: recorded and shown, never a reason to refuse."""
         ...
 
@@ -407,7 +407,7 @@ class WorkflowDefinition(Protocol):
         """Of all that a caller has, what the definition takes."""
         ...
 
-    def start(self, inputs: Any) -> dict[str, Any]:
+    def encode_inputs(self, inputs: Any) -> dict[str, Any]:
         """Cells to start with, from what the caller gave.  Raises EncodingError."""
         ...
 
@@ -419,17 +419,17 @@ class WorkflowDefinition(Protocol):
         """`tenant::package::workflow::node`, for routing."""
         ...
 
-    def executor(self, node: int) -> str | None:
+    def executor_name(self, node: int) -> str | None:
         """The executor the definition asks for, None if it leaves that to the runner."""
         ...
 
-    def body(self, node: int) -> PortableTask: ...
+    def portable_task(self, node: int) -> PortableTask: ...
 
     def serialize_inputs(self, node: int, view: Any) -> tuple[bytes, list[Any]]:
         """A view as bytes, and the classes and registered types of what is in it."""
         ...
 
-    def deserialize_result(self, node: int, view: Any, answer: bytes) -> NodeResult:
+    def deserialize_result(self, node: int, view: Any, payload: bytes) -> NodeResult:
         """What a body elsewhere gave.  Raises DecodingError."""
         ...
 
@@ -439,15 +439,15 @@ class WorkflowDefinition(Protocol):
 
     async def execute_async(self, node: int, view: Any, control: Any) -> NodeResult: ...
 
-    def children(self) -> Mapping[int, WorkflowDefinition]:
+    def child_definitions(self) -> Mapping[int, WorkflowDefinition]:
         """What the child runs of each node that fans out execute; found by the names of their plans."""
         ...
 
-    def answer(self, node: int, value: Any) -> tuple[Any, ...]:
+    def encode_answer(self, node: int, value: Any) -> tuple[Any, ...]:
         """The cells of an answer to the node's question.  Raises EncodingError, and what says that it is wrong."""
         ...
 
-    def accepted(self, node: int, cells: tuple[Any, ...]) -> tuple[Any, ...]:
+    def validate_answer(self, node: int, cells: tuple[Any, ...]) -> tuple[Any, ...]:
         """The cells of an answer that was given as JSON in a process without this code, converted and checked.
 
         Those of a wrong answer raise AnswerError when they are read.

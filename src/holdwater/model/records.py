@@ -8,11 +8,11 @@ from typing import Any, Final, Literal
 
 from holdwater.model.time import UNSET, Micros
 
-Position = tuple[Micros, str]
+Cursor = tuple[Micros, str]
 """an instant and the id of a run: a place in a list that is ordered by both"""
-FIRST: Final[Position] = (Micros(-(1 << 63)), "")
-LAST: Final[Position] = (Micros((1 << 63) - 1), "")
-NOT_BEFORE: Final = Micros(-(1 << 63))
+FIRST_CURSOR: Final[Cursor] = (Micros(-(1 << 63)), "")
+LAST_CURSOR: Final[Cursor] = (Micros((1 << 63) - 1), "")
+MIN_INSTANT: Final = Micros(-(1 << 63))
 """an instant before every other"""
 
 
@@ -57,7 +57,7 @@ class RunRow:
 class WorkRow:
     """One outstanding command of a run, in the queue.
 
-    `kind`: execute, wake (a timer), or children (to start and watch child runs).
+    `kind`: execute, timer, or children (to start and watch child runs).
     `due_at`: what needs no slot is not claimed long before.  Bodies are only ordered by it: it may be of a clock that
     was set back since.
     `started`: its function was seen to start.
@@ -69,7 +69,7 @@ class WorkRow:
     run_id: str
     node: int
     fence: int
-    kind: Literal["execute", "wake", "children"]
+    kind: Literal["execute", "timer", "children"]
     workflow: str
     due_at: Micros
     owner: str | None = None
@@ -85,8 +85,8 @@ class WorkRow:
 class RunUpdate:
     """What one commit does to one run: all of it, or nothing.
 
-    `expected`: the number of journal entries this was decided on.  `run`: the head as it will be (its `seq` is
-    `expected` plus the new entries).  `is_new`: the run is new.  `plan`: the definition's plan, to be stored if its
+    `expected_seq`: the number of journal entries this was decided on.  `run`: the head as it will be (its `seq` is
+    `expected_seq` plus the new entries).  `is_new`: the run is new.  `plan`: the definition's plan, to be stored if its
     structure is not there yet.
     `work_removed`, `started`: (node, fence) pairs.  `parked`: every unowned row of the run is parked, or (False) freed.
     `notify`: tell the other runners of this database, one of which may have the run or wait for it.
@@ -94,7 +94,7 @@ class RunUpdate:
     """
 
     run: RunRow
-    expected: int
+    expected_seq: int
     entries: list[str]
     at: Micros
     is_new: bool = False
@@ -124,7 +124,7 @@ class Duplicate:
     run: RunRow
 
 
-Verdict = Committed | Conflict | Duplicate
+CommitResult = Committed | Conflict | Duplicate
 
 
 @dataclass(slots=True)
@@ -140,32 +140,32 @@ class JournalRow:
 class StoredRun:
     """All a store has of a run, read together.  It answers as the store would."""
 
-    head: RunRow
-    entries: list[JournalRow] = field(default_factory=list)
-    queue: list[WorkRow] = field(default_factory=list)
+    row: RunRow
+    journal_rows: list[JournalRow] = field(default_factory=list)
+    work_rows: list[WorkRow] = field(default_factory=list)
 
-    def run(self, run_id: str) -> RunRow:
-        return self.head
+    def get_run(self, run_id: str) -> RunRow:
+        return self.row
 
-    def journal(self, run_id: str, after: int = 0) -> list[JournalRow]:
+    def read_journal(self, run_id: str, after_seq: int = 0) -> list[JournalRow]:
         """Whole rows; the first may begin at or before entry `after`."""
-        return self.entries
+        return self.journal_rows
 
-    def work(self, run_id: str) -> list[WorkRow]:
-        return self.queue
+    def work_of_run(self, run_id: str) -> list[WorkRow]:
+        return self.work_rows
 
     @classmethod
-    def sorted(
-        cls, heads: Iterable[RunRow], entries: Iterable[tuple[str, JournalRow]], queue: Iterable[WorkRow]
+    def group_by_run(
+        cls, rows: Iterable[RunRow], journal_rows: Iterable[tuple[str, JournalRow]], work_rows: Iterable[WorkRow]
     ) -> dict[str, StoredRun]:
         """By run, from rows of many."""
-        found = {head.id: cls(head) for head in heads}
-        for run_id, row in entries:
+        found = {head.id: cls(head) for head in rows}
+        for run_id, row in journal_rows:
             if run_id in found:
-                found[run_id].entries.append(row)
-        for work in queue:
+                found[run_id].journal_rows.append(row)
+        for work in work_rows:
             if work.run_id in found:
-                found[work.run_id].queue.append(work)
+                found[work.run_id].work_rows.append(work)
         return found
 
 
@@ -189,26 +189,28 @@ class RunFilter:
 
 @dataclass(frozen=True, slots=True)
 class PruneResult:
-    """What one call of `prune` came to.  `runs`: how many are gone, children included.
+    """What one call of `prune` came to.  `pruned_count`: how many are gone, children included.
 
-    `rest`: where the next call goes on; None: there is nothing more to look at.
+    `next_cursor`: where the next call goes on; None: there is nothing more to look at.
     """
 
-    runs: int
-    rest: Position | None
+    pruned_count: int
+    next_cursor: Cursor | None
 
 
 @dataclass(frozen=True, slots=True)
 class Notification:
     """What other runners of the same database wrote.
 
-    `work`: there may be something to claim.  `runs`: these runs were changed; None: any of them may have been.
-    `schedules`: some were changed.  `follow`: these runs are followed; their commits are to be told for a while.
+    `work_available`: there may be something to claim.
+    `changed_runs`: these runs were changed; None: any of them may have been.
+    `schedules_changed`: some were changed.
+    `follow`: these runs are followed; their commits are to be told for a while.
     `progress`: such runs have new journal entries.
     """
 
-    work: bool
-    runs: frozenset[str] | None
-    schedules: bool = False
+    work_available: bool
+    changed_runs: frozenset[str] | None
+    schedules_changed: bool = False
     follow: frozenset[str] = frozenset()
     progress: frozenset[str] = frozenset()

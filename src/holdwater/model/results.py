@@ -15,15 +15,16 @@ class NodeResult:
     """Values of a node, or a request to the engine in the place of them.
 
     `values`: one per output cell; of a recorded run each knows its stored `text`, in memory they are the user's own.
-    `decision`: the targets a gate opened, or the ranges of nodes a step skips.  `notes`: failures of observers.
+    `decision`: the targets a gate opened, or the ranges of nodes a step skips.
+    `observer_errors`: failures of observers.
 
-    At most one request: an answer to a `question`, child runs (`spread`), or another call at the instant `wait_until`
-    (microseconds since the epoch).
+    At most one request: an answer to a `question`, `child_runs`, or another call at the instant
+    `wait_until` (microseconds since the epoch).
     """
 
     values: tuple[Any, ...] = ()
     decision: tuple[str, ...] | None = None
-    notes: tuple[str, ...] = ()
+    observer_errors: tuple[str, ...] = ()
     question: Question | None = None
-    spread: ChildRunsRequest | None = None
+    child_runs: ChildRunsRequest | None = None
     wait_until: Micros | None = None

@@ -13,8 +13,8 @@ FAILED: Final = "failed"
 SKIPPED: Final = "skipped"
 UPSTREAM_FAILED: Final = "upstream_failed"
 CANCELLED: Final = "cancelled"
-OK: Final = frozenset({SUCCEEDED, SKIPPED})
-SETTLED: Final = frozenset({SUCCEEDED, FAILED, SKIPPED, UPSTREAM_FAILED, CANCELLED})
+OK_OUTCOMES: Final = frozenset({SUCCEEDED, SKIPPED})
+SETTLED_OUTCOMES: Final = frozenset({SUCCEEDED, FAILED, SKIPPED, UPSTREAM_FAILED, CANCELLED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +22,11 @@ class After:
     """A node settled with one of these outcomes."""
 
     node: str
-    outcomes: frozenset[str] = OK
+    outcomes: frozenset[str] = OK_OUTCOMES
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
+class GateOpen:
     """A gate's unconsumed decision names the target; `default`: open as long as the gate has not run."""
 
     gate: str
@@ -35,7 +35,7 @@ class Open:
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class ValuePredicate:
     """A predicate on one value in the node's own view.
 
     The machine never looks at values: it asks the driver (`Evaluate`) and is told the truth (`RuleEvaluated`).
@@ -69,10 +69,10 @@ class Not:
     rule: Rule
 
 
-Rule = After | Open | Value | HasRun | AllOf | AnyOf | Not
+Rule = After | GateOpen | ValuePredicate | HasRun | AllOf | AnyOf | Not
 
 
-def leaves(rule: Rule | None) -> Iterator[After | Open | Value | HasRun]:
+def rule_leaves(rule: Rule | None) -> Iterator[After | GateOpen | ValuePredicate | HasRun]:
     """The leaves of a rule, left to right; iterative, a generated rule may be deep."""
     stack: list[Rule] = [] if rule is None else [rule]
     while stack:
@@ -104,7 +104,7 @@ MISSING: Final[Any] = _Missing()
 """No value.  A node that gives it leaves the cell as it was."""
 
 
-def _number(x: Any) -> bool:
+def _is_number(x: Any) -> bool:
     return isinstance(x, (int, float)) and not isinstance(x, bool)
 
 
@@ -117,10 +117,10 @@ def _contains(a: Any, b: Any) -> bool:
 OPERATORS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "equals": lambda a, b: a is not MISSING and bool(a == b),
     "not_equals": lambda a, b: a is MISSING or bool(a != b),
-    "greater_than": lambda a, b: _number(a) and _number(b) and a > b,
-    "less_than": lambda a, b: _number(a) and _number(b) and a < b,
-    "greater_or_equal": lambda a, b: _number(a) and _number(b) and a >= b,
-    "less_or_equal": lambda a, b: _number(a) and _number(b) and a <= b,
+    "greater_than": lambda a, b: _is_number(a) and _is_number(b) and a > b,
+    "less_than": lambda a, b: _is_number(a) and _is_number(b) and a < b,
+    "greater_or_equal": lambda a, b: _is_number(a) and _is_number(b) and a >= b,
+    "less_or_equal": lambda a, b: _is_number(a) and _is_number(b) and a <= b,
     "contains": _contains,
     "not_contains": lambda a, b: not _contains(a, b),
     "exists": lambda a, b: a is not MISSING,
@@ -128,7 +128,7 @@ OPERATORS: Final[dict[str, Callable[[Any, Any], bool]]] = {
 }
 
 
-def holds(rule: Value, value: Any) -> bool:
+def evaluate_predicate(rule: ValuePredicate, value: Any) -> bool:
     """Whether `value` (MISSING if the view has none of that name) satisfies the predicate."""
     return OPERATORS[rule.op](value, rule.literal)
 
@@ -143,9 +143,9 @@ def to_data(rule: Rule | None) -> Any:
             return None
         case After(node, outcomes):
             return ["after", node, sorted(outcomes)]
-        case Open(gate, target, default):
+        case GateOpen(gate, target, default):
             return ["open", gate, target, default]
-        case Value(name, op, literal):
+        case ValuePredicate(name, op, literal):
             return ["value", name, op, literal]
         case HasRun(node, never):
             return ["ran", node, never]
@@ -164,9 +164,9 @@ def from_data(data: Any) -> Rule:
         case "after":
             return After(rest[0], frozenset(rest[1]))
         case "open":
-            return Open(*rest)
+            return GateOpen(*rest)
         case "value":
-            return Value(*rest)
+            return ValuePredicate(*rest)
         case "ran":
             return HasRun(*rest)
         case "all":

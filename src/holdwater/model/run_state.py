@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from holdwater.model.fanout import ChildResult
 from holdwater.model.plan import Plan
-from holdwater.model.rules import Value
+from holdwater.model.rules import ValuePredicate
 from holdwater.model.time import Micros
 
 
@@ -20,27 +20,27 @@ class PlanNumbers(Protocol):
     @property
     def plan(self) -> Plan: ...
     @property
-    def index(self) -> Mapping[str, int]:
+    def node_index(self) -> Mapping[str, int]:
         """Name -> node."""
         ...
 
     @property
-    def cell(self) -> Mapping[str, int]:
+    def cell_index(self) -> Mapping[str, int]:
         """Name -> cell."""
         ...
 
     @property
-    def out(self) -> tuple[tuple[int, ...], ...]:
+    def write_cells(self) -> tuple[tuple[int, ...], ...]:
         """The cells a node writes."""
         ...
 
     @property
-    def reads(self) -> tuple[tuple[tuple[int, ...], ...], ...]:
+    def read_cells(self) -> tuple[tuple[tuple[int, ...], ...], ...]:
         """The cells of each read of a node."""
         ...
 
     @property
-    def value_predicates(self) -> tuple[tuple[Value, ...], ...]:
+    def value_predicates(self) -> tuple[tuple[ValuePredicate, ...], ...]:
         """The value predicates of the node's rule, left to right."""
         ...
 
@@ -74,15 +74,15 @@ class RunState(Protocol):
     @property
     def compiled_plan(self) -> PlanNumbers: ...
     @property
-    def state(self) -> Sequence[str]: ...
+    def node_states(self) -> Sequence[str]: ...
     @property
-    def value(self) -> Sequence[Any]: ...
+    def values(self) -> Sequence[Any]: ...
     @property
-    def version(self) -> Sequence[int]: ...
+    def versions(self) -> Sequence[int]: ...
     @property
     def overrides(self) -> Mapping[int, Any]: ...
     @property
-    def deferred(self) -> Mapping[int, Micros]:
+    def deferred_until(self) -> Mapping[int, Micros]:
         """Node -> the instant it has slept until."""
         ...
 

@@ -8,13 +8,19 @@ from typing import Final, Literal
 from holdwater.model.records import RunUpdate
 from holdwater.model.time import UNSET, Micros
 
-Kind = Literal["cron", "trigger"]
+ScheduleKind = Literal["cron", "trigger"]
 FireState = Literal["started", "queued", "requested", "failed", "skipped"]
 
-CLOSED: Final = 0
-RUNNING: Final = 1
-WAITING: Final = 2
-_PHASES: Final = {"started": RUNNING, "queued": WAITING, "requested": WAITING, "failed": WAITING, "skipped": CLOSED}
+PHASE_CLOSED: Final = 0
+PHASE_RUNNING: Final = 1
+PHASE_WAITING: Final = 2
+_PHASES: Final = {
+    "started": PHASE_RUNNING,
+    "queued": PHASE_WAITING,
+    "requested": PHASE_WAITING,
+    "failed": PHASE_WAITING,
+    "skipped": PHASE_CLOSED,
+}
 
 
 @dataclass(slots=True)
@@ -29,7 +35,7 @@ class ScheduleRow:
     """
 
     id: str
-    kind: Kind
+    kind: ScheduleKind
     name: str | None
     workflow: str
     expression: str = ""
@@ -79,7 +85,7 @@ class FireRow:
 
 
 @dataclass(slots=True)
-class Fired:
+class FireWithRun:
     """A fire and the head of its run, as far as history shows it.  `status`: the run's, None if there is none."""
 
     fire: FireRow
@@ -93,11 +99,12 @@ class Fired:
 class Firing:
     """What one transaction does to a schedule: all of it, or nothing.
 
-    `schedule`: as it will be, with the version it was read at.  `births`: the runs.  `fires`: what became of instants.
+    `schedule`: as it will be, with the version it was read at.  `new_runs`: the runs.
+    `fires`: what became of instants.
     """
 
     schedule: ScheduleRow
-    births: list[RunUpdate] = field(default_factory=list)
+    new_runs: list[RunUpdate] = field(default_factory=list)
     fires: list[FireRow] = field(default_factory=list)
 
 

@@ -25,7 +25,7 @@ class RunStatus(StrEnum):
 
 
 ACTIVE: Final = (RunStatus.RUNNING, RunStatus.PAUSED)
-ENDED: Final = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
+FINAL_STATUSES: Final = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED)
 
 STATUS_LABELS: Final[dict[str, str]] = {
     RunStatus.RUNNING.value: "Running",

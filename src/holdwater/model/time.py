@@ -33,11 +33,11 @@ if sys.platform == "win32":  # pragma: no cover
         return MonotonicMicros(time.monotonic_ns() // 1000)
 else:
     # one that counts the time a suspended machine sleeps, where there is one: leases and timers run out meanwhile
-    _STEADY: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    _MONOTONIC_CLOCK: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
     def monotonic_now() -> MonotonicMicros:
         """Microseconds of the monotonic clock."""
-        return MonotonicMicros(time.clock_gettime_ns(_STEADY) // 1000)
+        return MonotonicMicros(time.clock_gettime_ns(_MONOTONIC_CLOCK) // 1000)
 
 
 def wall_now() -> Micros:
@@ -93,6 +93,6 @@ class ClockSample:
     round_trip_us: int
 
     @classmethod
-    def between(cls, before: MonotonicMicros, reference: Micros, after: MonotonicMicros) -> ClockSample:
+    def from_readings(cls, before: MonotonicMicros, reference: Micros, after: MonotonicMicros) -> ClockSample:
         """A sample from what the monotonic clock showed before and after the reference was read."""
         return cls(reference - (before + after) // 2, after - before)

@@ -40,11 +40,11 @@ Answer = TriggerResult | Awaitable[TriggerResult]
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A trigger function and what it starts.  `poll_us`: how often it is asked, in microseconds."""
+    """A trigger function and what it starts.  `poll_interval_us`: how often it is asked, in microseconds."""
 
     name: str
     workflow: str
-    poll_us: int
+    poll_interval_us: int
     allow_concurrent: bool
     function: Callable[[], Answer]
 
@@ -69,7 +69,7 @@ class Triggers:
         with self._lock:
             return self._triggers.get(name)
 
-    def all(self) -> list[Trigger]:
+    def list_triggers(self) -> list[Trigger]:
         """All triggers, by name."""
         with self._lock:
             return [self._triggers[name] for name in sorted(self._triggers)]
@@ -79,15 +79,15 @@ class Triggers:
         with self._lock:
             self._triggers.pop(name, None)
 
-    def listen(self, tell: Callable[[], None]) -> Callable[[], None]:
+    def add_listener(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call `tell()` at every registration from now on.  Call what is returned to stop that."""
         with self._lock:
-            self._listeners.append(tell)
+            self._listeners.append(callback)
 
         def stop() -> None:
             with self._lock:
-                if tell in self._listeners:
-                    self._listeners.remove(tell)
+                if callback in self._listeners:
+                    self._listeners.remove(callback)
 
         return stop
 

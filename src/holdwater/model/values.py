@@ -19,17 +19,17 @@ class Stored:
     Equality is that of the encoding: exact, and no code of a user runs in it.
     """
 
-    __slots__ = ("_frozen", "_scalar", "_spare", "_text", "_tree")
+    __slots__ = ("_frozen", "_reusable_copies", "_scalar", "_text", "_tree")
 
     def __init__(self, *, text: Any = None, tree: Any = _UNKNOWN, frozen: bytes | None = None) -> None:
         self._text: str | None = text
         self._tree = tree
         self._frozen = frozen
         self._scalar = _UNKNOWN
-        self._spare: list[Any] = []
+        self._reusable_copies: list[Any] = []
 
     @classmethod
-    def of(cls, value: Any) -> Stored:
+    def encode(cls, value: Any) -> Stored:
         """Encode a value.  Raises EncodingError if it cannot be stored exactly."""
         kind = type(value)
         if kind in _IMMUTABLE and codec.is_plain_scalar(value):
@@ -39,7 +39,7 @@ class Stored:
         proved = codec.encode_plain(value) if kind is dict or kind is list else None
         if proved is not None:
             return cls(text=proved[0], frozen=proved[1])
-        return cls(text=codec.tagged(value))
+        return cls(text=codec.encode_tagged(value))
 
     @classmethod
     def from_tree(cls, tree: Any) -> Stored:
@@ -53,7 +53,9 @@ class Stored:
     def text(self) -> str:
         """The encoding."""
         if self._text is None:
-            self._text = codec.encode(self._scalar) if self._scalar is not _UNKNOWN else codec._compact(self._tree)
+            self._text = (
+                codec.encode(self._scalar) if self._scalar is not _UNKNOWN else codec.to_compact_json(self._tree)
+            )
         return self._text
 
     @property
@@ -79,39 +81,39 @@ class Stored:
         """The value, private to the caller.  Raises DecodingError."""
         if self._scalar is not _UNKNOWN:
             return self._scalar
-        if self._spare:
+        if self._reusable_copies:
             try:
-                return self._spare.pop()
+                return self._reusable_copies.pop()
             except IndexError:  # another reader was faster
                 pass
         if self._frozen is not None:
             return codec.thaw(self._frozen)
         value = codec.decode(self.text)
-        if codec.plain(self.text):
+        if codec.is_plain(self.text):
             self._frozen = codec.freeze(value)
             self._tree = _UNKNOWN
         return value
 
-    def unchanged(self, value: Any) -> bool:
+    def is_unchanged(self, value: Any) -> bool:
         """Whether this private copy still encodes to the same.  Cheaper than encoding it."""
         if self._scalar is not _UNKNOWN:
             return _same_scalar(value, self._scalar)
         if self._frozen is not None:
             return codec.freeze(value) == self._frozen
-        if codec.plain(self.text):
+        if codec.is_plain(self.text):
             self._frozen = codec.freeze(codec.decode(self.text))
             return codec.freeze(value) == self._frozen
-        return codec.tagged(value, proof=False) == self.text  # the text is proved already
+        return codec.encode_tagged(value, verify=False) == self.text  # the text is proved already
 
-    def give_back(self, value: Any) -> None:
+    def recycle_copy(self, value: Any) -> None:
         """Hand a private copy, proved unchanged, to whoever asks for one next.  Its holder must be done with it.
 
         Only for large values, where copying costs: a body that keeps a reference beyond its end shares it.
         """
-        if not self._spare and self._frozen is not None and len(self._frozen) >= HANDED_ON_BYTES:
-            self._spare.append(value)
+        if not self._reusable_copies and self._frozen is not None and len(self._frozen) >= HANDED_ON_BYTES:
+            self._reusable_copies.append(value)
 
-    def is_plainly(self, value: Any) -> bool:
+    def is_known_unchanged(self, value: Any) -> bool:
         """Whether `value` is known to encode to the same, without encoding it: False may also mean "not known"."""
         return self._frozen is not None and codec.freeze(value) == self._frozen
 

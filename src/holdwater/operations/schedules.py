@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from holdwater.errors import ScheduleError, ScheduleNotFound, StoreUnavailable, WorkflowNotFound
 from holdwater.model import validation
-from holdwater.model.schedules import Fired, FireRow, Firing, ScheduleRow
+from holdwater.model.schedules import FireRow, FireWithRun, Firing, ScheduleRow
 from holdwater.model.statuses import STATUS_LABELS
 from holdwater.model.time import Micros, from_datetime, from_rfc3339, to_rfc3339
 from holdwater.runtime.services.schedules import ScheduleConfig, schedule_policy
@@ -73,7 +73,7 @@ class ScheduleService:
         """Write a schedule down; one of this `name` that is there already is changed.  Returns its id."""
         now = self._clock.now()
         validation.check_text(
-            "the name of a workflow", workflow, at_most_bytes=validation.LONGEST_NAME_BYTES, error=ScheduleError
+            "the name of a workflow", workflow, max_bytes=validation.MAX_NAME_BYTES, error_class=ScheduleError
         )
         row = ScheduleRow(
             str(uuid.uuid4()),
@@ -179,7 +179,7 @@ class ScheduleService:
             fires = [] if row.enabled else self._store.queued_fires(row.id)
             for fire in fires:
                 fire.state, fire.reason = "skipped", "the schedule was disabled while this waited for an earlier run"
-            if not fires or self._store.fire([Firing(row, fires=fires)])[0]:
+            if not fires or self._store.commit_firings([Firing(row, fires=fires)])[0]:
                 return
         raise StoreUnavailable(f"schedule {identifier} is being changed too often to be changed here")
 
@@ -202,8 +202,8 @@ class ScheduleService:
         """Have a run of it started now, by whoever knows the workflow, whatever its instants, overlap or state."""
         for _ in range(_MAX_WRITE_ATTEMPTS):
             row, now = self.get_row(None, schedule_id), self._clock.now()
-            at = max(now, Micros(max((f.fire.scheduled_at for f in self._store.fires(row.id, 1)), default=0) + 1))
-            if self._store.fire([Firing(row, [], [FireRow(row.id, at, "requested", now)])])[0]:
+            at = max(now, Micros(max((f.fire.scheduled_at for f in self._store.list_fires(row.id, 1)), default=0) + 1))
+            if self._store.commit_firings([Firing(row, [], [FireRow(row.id, at, "requested", now)])])[0]:
                 self._on_change()
                 return
         raise StoreUnavailable(f"schedule {schedule_id} is being changed too often")
@@ -214,14 +214,14 @@ class ScheduleService:
         """By id; a trigger by its name.  Raises ScheduleNotFound."""
         if kind == "trigger":
             validation.check_text(
-                "the name of a trigger", identifier, at_most_bytes=validation.LONGEST_NAME_BYTES, error=ScheduleError
+                "the name of a trigger", identifier, max_bytes=validation.MAX_NAME_BYTES, error_class=ScheduleError
             )
             found = self._store.schedule_by_name("trigger", identifier)
             if found is None:
                 raise ScheduleNotFound(f"there is no trigger {identifier!r} in {self._store.url}")
             return found
         try:
-            found = self._store.schedule(str(uuid.UUID(identifier)))
+            found = self._store.get_schedule(str(uuid.UUID(identifier)))
         except (ValueError, AttributeError, TypeError):
             raise ScheduleNotFound(
                 f"Invalid schedule ID {validation.shorten_repr(identifier)}: it is not a UUID",
@@ -236,11 +236,11 @@ class ScheduleService:
     ) -> list[ScheduleRow]:
         """The oldest first."""
         limit, offset = _check_page(limit, offset)
-        return self._store.schedules(kind, enabled_only=bool(enabled_only), limit=limit, offset=offset)
+        return self._store.list_schedules(kind, enabled_only=bool(enabled_only), limit=limit, offset=offset)
 
-    def list_fires(self, schedule_id: str, limit: int | None = None, offset: int | None = None) -> list[Fired]:
+    def list_fires(self, schedule_id: str, limit: int | None = None, offset: int | None = None) -> list[FireWithRun]:
         """Newest first."""
-        return self._store.fires(schedule_id, *_check_page(limit, offset))
+        return self._store.list_fires(schedule_id, *_check_page(limit, offset))
 
     def execution_stats(self, since: Instant) -> dict[str, Any]:
         counts = self._store.count_fires(parse_instant(since), Micros(self._clock.now() - self._lost_after_us))
@@ -293,7 +293,7 @@ def _context_values(text: str) -> dict[str, Any]:
     return Context.from_json(text).to_dict()
 
 
-def fire_to_dict(fired: Fired) -> dict[str, Any]:
+def fire_to_dict(fired: FireWithRun) -> dict[str, Any]:
     """What became of one instant, as data; with both names the id of a run has had."""
     f = fired.fire
     status = STATUS_LABELS[fired.status] if fired.status else _FIRE_STATUS_LABELS[f.state]
@@ -341,19 +341,19 @@ def _timing_fields(row: ScheduleRow) -> tuple[Any, ...]:
 def _check_schedule_name(name: str | None) -> str | None:
     if name is not None:
         validation.check_text(
-            "the name of a schedule", name, at_most_bytes=validation.LONGEST_NAME_BYTES, error=ScheduleError
+            "the name of a schedule", name, max_bytes=validation.MAX_NAME_BYTES, error_class=ScheduleError
         )
     return name
 
 
 def _seconds_to_us(seconds: float, name: str) -> int:
-    return round(validation.check_seconds(name, seconds, positive=False, error=ScheduleError) * 1e6)
+    return round(validation.check_seconds(name, seconds, positive=False, error_class=ScheduleError) * 1e6)
 
 
 def _check_page(limit: int | None, offset: int | None) -> tuple[int, int]:
     for name, value in (("limit", limit), ("offset", offset)):
         if value is not None:
-            validation.check_count(name, value, error=ScheduleError)
+            validation.check_count(name, value, error_class=ScheduleError)
     return DEFAULT_PAGE_SIZE if limit is None else limit, offset or 0
 
 

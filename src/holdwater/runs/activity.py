@@ -48,9 +48,9 @@ def derive_activity(row: RunRow, work: Sequence[WorkRow], now: Micros, is_alive:
     if lost:
         owner = next((w.owner for w in lost if w.owner is not None), None)
         return Activity("orphaned") if owner is None else _activity_on_host("orphaned", owner)
-    if any(w.kind == "execute" or (w.kind == "wake" and w.owner is None and w.due_at <= now) for w in work):
+    if any(w.kind == "execute" or (w.kind == "timer" and w.owner is None and w.due_at <= now) for w in work):
         return Activity("queued")
-    timers = [w.due_at for w in work if w.kind == "wake"]
+    timers = [w.due_at for w in work if w.kind == "timer"]
     if timers:
         return Activity("waiting", waiting_until=min(timers))
     return Activity("waiting for child runs" if work else "running")

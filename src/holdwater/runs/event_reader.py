@@ -21,7 +21,7 @@ class RunEventReader:
     """
 
     def __init__(self, store: Store, run_id: str, after: int | EventPosition = 0) -> None:
-        row = store.run(run_id)
+        row = store.get_run(run_id)
         if row is None:
             raise RunNotFound(f"there is no run {run_id!r} in {store.url}")
         self._store, self._run_id, self._after = store, run_id, after
@@ -39,12 +39,12 @@ class RunEventReader:
         Raises RunNotFound if the run was deleted since, StoreError, StoreUnavailable.
         """
         stream, events = self._stream, list[RunEvent]()
-        rows = self._store.journal(self._run_id, after=stream.seq)
-        if not rows and self._store.run(self._run_id) is None:
+        rows = self._store.read_journal(self._run_id, after_seq=stream.seq)
+        if not rows and self._store.get_run(self._run_id) is None:
             raise RunNotFound(f"run {self._run_id!r} was deleted")
         for row in rows:
             trees: list[Any] = json.loads(row.entries)
             for tree in trees[stream.seq + 1 - row.seq :]:
-                entry = journal_format.decode(tree, self._style.unpack, row.at)
+                entry = journal_format.decode(tree, self._style.decode_value, row.at)
                 events += [event for event in stream.append(entry) if is_behind(event, self._after)]
         return events

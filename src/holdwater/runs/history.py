@@ -8,7 +8,7 @@ from holdwater.kernel import Machine
 from holdwater.kernel.gates import WAITING
 from holdwater.kernel.states import AWAITING_CHILDREN, AWAITING_INPUT, DELAYED, EVALUATING, ISSUED
 from holdwater.model import events as ev
-from holdwater.model.rules import CANCELLED, FAILED, SETTLED, SKIPPED, SUCCEEDED, UPSTREAM_FAILED
+from holdwater.model.rules import CANCELLED, FAILED, SETTLED_OUTCOMES, SKIPPED, SUCCEEDED, UPSTREAM_FAILED
 from holdwater.model.time import Micros
 from holdwater.runtime.active_run import ActiveRun
 
@@ -52,7 +52,9 @@ class NodeHistory:
 def build_node_histories(run: ActiveRun) -> list[NodeHistory]:
     """The history of every node, in definition order."""
     machine = run.machine
-    out = [NodeHistory(n.name, DISPLAY_STATES[machine.state[i]]) for i, n in enumerate(run.compiled_plan.plan.nodes)]
+    out = [
+        NodeHistory(n.name, DISPLAY_STATES[machine.node_states[i]]) for i, n in enumerate(run.compiled_plan.plan.nodes)
+    ]
     taken_back = _find_reset_nodes(run)
     closed = set(range(len(out)))  # the next attempt of these is the first of another iteration
     for k, entry in enumerate(run.entries):
@@ -73,7 +75,7 @@ def build_node_histories(run: ActiveRun) -> list[NodeHistory]:
                 _count_attempt(h, i, closed)
                 h.started_at, h.ended_at = h.started_at or entry.started_at or None, entry.ended_at
                 h.error, h.traceback = text, traceback or None
-            case ev.AttemptLost(node=i, counted=True):
+            case ev.AttemptLost(node=i, counts_as_crash=True):
                 h = out[i]
                 _count_attempt(h, i, closed)
                 h.error, h.traceback = "its process died", None
@@ -90,20 +92,20 @@ def build_node_histories(run: ActiveRun) -> list[NodeHistory]:
                 _count_attempt(h, i, closed)
                 h.started_at, h.error, h.traceback = h.started_at or entry.started_at, None, None
             case ev.InputProvided(node=i):
-                out[i].ended_at = entry.at
+                out[i].ended_at = entry.recorded_at
                 closed.add(i)
                 continue
             case _:
                 continue
-        if entry.notes:
-            h.notes += entry.notes
+        if entry.observer_errors:
+            h.notes += entry.observer_errors
     for i, row in run.work_rows.items():
         if row.started and row.kind == "execute" and out[i].state == "Ready":
             out[i].state = "Running"
     for i, h in enumerate(out):
-        if machine.state[i] == UPSTREAM_FAILED:
+        if machine.node_states[i] == UPSTREAM_FAILED:
             h.reason = _upstream_failure_reason(run, i)
-        elif machine.state[i] == SKIPPED:
+        elif machine.node_states[i] == SKIPPED:
             h.reason = "a jump passed it over" if i in machine.skipped_nodes else "its trigger rule did not hold"
     return out
 
@@ -126,12 +128,12 @@ def _find_reset_nodes(run: ActiveRun) -> dict[int, list[int]]:
             rewinds = machine.reset_count
             machine.apply(entry.event)
             if machine.reset_count > rewinds:
-                found[k] = [i for i, state in enumerate(machine.state) if state not in SETTLED]
+                found[k] = [i for i, state in enumerate(machine.node_states) if state not in SETTLED_OUTCOMES]
     return found
 
 
 def _upstream_failure_reason(run: ActiveRun, node: int) -> str:
-    plan, state, index = run.compiled_plan.plan, run.machine.state, run.compiled_plan.index
+    plan, state, index = run.compiled_plan.plan, run.machine.node_states, run.compiled_plan.node_index
     failed = [d for d in plan.nodes[node].after if state[index[d]] == FAILED]
     cut = [d for d in plan.nodes[node].after if state[index[d]] == UPSTREAM_FAILED]
     if failed:

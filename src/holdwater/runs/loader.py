@@ -20,7 +20,7 @@ class RunReader:
 
     def find_run(self, run_id: str) -> ActiveRun | None:
         """A run by its id; None if there is none.  Raises StoreError."""
-        row = self._store.run(run_id)
+        row = self._store.get_run(run_id)
         return None if row is None else self.read_run(row)
 
     def read_run(self, row: RunRow) -> ActiveRun:
@@ -38,7 +38,7 @@ class RunReader:
 
 def compiled_plan_of(store: Store, row: RunRow) -> CompiledPlan:
     """The plan a run was started with, compiled.  Raises StoreError, StoreUnavailable."""
-    data = store.plan(row.structure)
+    data = store.get_plan(row.structure)
     if data is None:
         raise StoreError(f"the plan {row.structure} of run {row.id} is not in the store")
     return compile_plan(Plan.from_data(data))

@@ -65,7 +65,7 @@ def find_pause(pause_id: str, run: ActiveRun, load_run: LoadRun) -> Pause | None
     stem, rest = "", pause_id
     while True:
         name, _, rest = rest.partition("/")
-        i = run.compiled_plan.index.get(name)
+        i = run.compiled_plan.node_index.get(name)
         if i is None:
             return None
         if not rest:
@@ -102,7 +102,7 @@ def single_pause(pauses: list[Pause], key: str | None, run_id: str) -> Pause:
 
 
 def _awaits_input(run: ActiveRun, node_index: int) -> bool:
-    return node_index in run.machine.pending_inputs and run.machine.state[node_index] == AWAITING_INPUT
+    return node_index in run.machine.pending_inputs and run.machine.node_states[node_index] == AWAITING_INPUT
 
 
 def _active_children(run: ActiveRun, node_index: int) -> list[int]:
@@ -121,7 +121,7 @@ def _make_pause(prefix: str, run: ActiveRun, node_index: int) -> Pause:
     machine, node = run.machine, run.compiled_plan.plan.nodes[node_index]
     answer = node.writes[0].rpartition("/")[2] if node.writes else node.name
     asked: Question | None = machine.pending_inputs[node_index]
-    shown, schema = (None, None) if asked is None else (asked.shown, asked.answer_schema)
+    shown, schema = (None, None) if asked is None else (asked.prompt, asked.answer_schema)
     return Pause(
         prefix + node.name, run.row.id, node_index, machine.fences[node_index], node.name, answer, shown, schema
     )

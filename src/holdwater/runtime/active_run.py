@@ -11,7 +11,7 @@ from holdwater.errors import IllegalEvent
 from holdwater.kernel import CompiledPlan, Machine
 from holdwater.kernel.run_error import describe_run_error
 from holdwater.model import journal as journal_format
-from holdwater.model.commands import AwaitChildren, Cancel, Command, Evaluate, Execute, Wake
+from holdwater.model.commands import AwaitChildren, Cancel, Command, Evaluate, Execute, StartTimer
 from holdwater.model.events import (
     CancelRequested,
     ChildStatusChanged,
@@ -72,7 +72,7 @@ class ClaimBudget:
         """
         if row.kind == "children":
             row.owner, row.lease_until = self.owner, self.lease_until
-        elif row.kind == "wake":
+        elif row.kind == "timer":
             if row.due_at <= self.timers_until:
                 row.owner, row.lease_until = self.owner, self.lease_until
         elif crashes < self.isolate_after_crashes:
@@ -147,7 +147,7 @@ class ActiveRun:
         self.definition = definition
         """None: this process does not have the code, or another structure of it"""
         self.machine = Machine(compiled_plan)
-        self.run_data: RunData = style.board(self.machine)
+        self.run_data: RunData = style.run_data(self.machine)
         self.is_new = is_new
         self.is_from_store = False
         """it was read from the store: others may have begun what is outstanding"""
@@ -192,17 +192,17 @@ class ActiveRun:
     def run_local_commands(self, clock: Clock) -> None:
         """Answer the commands that need no body: predicates, and instants for timers."""
         machine = self.machine
-        while fresh := machine.take():
+        while fresh := machine.take_commands():
             for c in fresh:
                 match c:
                     case Execute():
                         self.changed_nodes.add(c.node)
                     case Evaluate():
                         self._apply(JournalEntry(RuleEvaluated(c.node, self.run_data.rule_results(c.node))))
-                    case Wake(at=None):
+                    case StartTimer(at=None):
                         self._apply(JournalEntry(TimerSet(c.node, add_seconds(clock.now(), c.after_seconds))))
                         self.changed_nodes.add(c.node)
-                    case Wake():
+                    case StartTimer():
                         self.changed_nodes.add(c.node)
                     case AwaitChildren():
                         self.changed_nodes.add(c.node)
@@ -213,7 +213,7 @@ class ActiveRun:
     def resume_local_commands(self, clock: Clock) -> None:
         """After a fold: take up the commands that need no body and were outstanding when the journal ended."""
         self.machine.new_commands = [
-            c for c in self.machine.todo.values() if type(c) is Evaluate or (type(c) is Wake and c.at is None)
+            c for c in self.machine.todo.values() if type(c) is Evaluate or (type(c) is StartTimer and c.at is None)
         ]
         self.run_local_commands(clock)
 
@@ -231,7 +231,7 @@ class ActiveRun:
         """Be born with these entries behind it.  Raises IllegalEvent, DecodingError."""
         for entry in journal:
             self._apply(entry)
-        self.machine.take()
+        self.machine.take_commands()
         self.changed_nodes = set(self.machine.todo)
         self.resume_local_commands(clock)
 
@@ -253,7 +253,7 @@ class ActiveRun:
         m, row = self.machine, self.row
         status = m.status
         if self.entries:  # by the clock of another runner, or before the clock was set back
-            now = max(now, self.entries[-1].at)
+            now = max(now, self.entries[-1].recorded_at)
         head = row.copy()
         head.seq = row.seq + len(self.unsaved_entries)
         head.status = status
@@ -268,7 +268,7 @@ class ActiveRun:
         if row.finished_at is not None and not m.ended and self.time_limit_us is not None:  # it has as long again
             head.deadline_at = Micros(now + self.time_limit_us)
         if self.definition is not None:
-            head.code = self.definition.code
+            head.code = self.definition.code_fingerprint
         out = RunUpdate(
             head, row.seq, [journal_format.encode(e) for e in self.unsaved_entries], now, is_new=self.is_new
         )
@@ -280,14 +280,14 @@ class ActiveRun:
             new = None if command is None else self._build_work_row(command, now)
             if old is not None and new is not None and (old.fence, old.kind) == (new.fence, new.kind):
                 taken_back = paused and old.owner == budget.owner and node not in self.attempts
-                if not (taken_back and new.kind != "wake"):
+                if not (taken_back and new.kind != "timer"):
                     continue
             if old is not None:
                 out.work_removed.append((old.node, old.fence))
             if new is not None:
                 new.parked = paused
                 if self.definition is not None and not paused:
-                    budget.try_claim(new, self.definition, m.crashes.get(node, 0))
+                    budget.try_claim(new, self.definition, m.crash_counts.get(node, 0))
                 out.work_added.append(new)
         out.started = [
             (a.node, a.fence) for a in self.newly_started if a.state == "running" and self.has_unstarted_work(a)
@@ -307,13 +307,13 @@ class ActiveRun:
 
     def _build_work_row(self, command: Command, now: Micros) -> WorkRow | None:
         if type(command) is Execute:
-            suspect = command.node in self.crash_suspects or command.node in self.machine.crashes
+            suspect = command.node in self.crash_suspects or command.node in self.machine.crash_counts
             return WorkRow(self.row.id, command.node, command.fence, "execute", self.row.workflow, now, suspect=suspect)
         if type(command) is AwaitChildren:
             return WorkRow(self.row.id, command.node, command.generation, "children", self.row.workflow, now)
-        if type(command) is Wake and command.at is not None:
+        if type(command) is StartTimer and command.at is not None:
             fence = self.machine.fences[command.node]
-            return WorkRow(self.row.id, command.node, fence, "wake", self.row.workflow, command.at)
+            return WorkRow(self.row.id, command.node, fence, "timer", self.row.workflow, command.at)
         return None
 
     def mark_saved(self, update: RunUpdate, *, has_newer_changes: bool) -> None:
@@ -327,7 +327,7 @@ class ActiveRun:
         saved, self.unsaved_entries = self.unsaved_entries[:written], self.unsaved_entries[written:]
         self.paused_us += self._sleep_us(saved, update.at)
         for entry in saved:
-            entry.at = update.at
+            entry.recorded_at = update.at
         self.entries.extend(saved)
         self.is_new = False
         gone = {node for node, _ in update.work_removed}
@@ -384,14 +384,14 @@ class ActiveRun:
         self.is_from_store = True
         seq = self.row.seq if self.entries else 0
         machine, paused_at = self.machine, 0
-        for journal_row in store.journal(self.row.id, after=seq):
+        for journal_row in store.read_journal(self.row.id, after_seq=seq):
             was_ended, was = machine.ended, machine.status
             for k, tree in enumerate(json.loads(journal_row.entries)):
                 if journal_row.seq + k <= seq:
                     continue
-                entry = journal_format.decode(tree, self.style.unpack, journal_row.at)
-                if type(entry.event) is InputProvided and entry.event.unchecked and self.definition is not None:
-                    entry.event.values = self.definition.accepted(entry.event.node, entry.event.values)
+                entry = journal_format.decode(tree, self.style.decode_value, journal_row.at)
+                if type(entry.event) is InputProvided and entry.event.unvalidated and self.definition is not None:
+                    entry.event.values = self.definition.validate_answer(entry.event.node, entry.event.values)
                 machine.apply(entry.event)
                 self.entries.append(entry)
                 self.paused_us += self._sleep_us([entry], journal_row.at)
@@ -401,17 +401,17 @@ class ActiveRun:
                 paused_at = journal_row.at
             elif was == "paused" and machine.status == "running":
                 self.paused_us += journal_row.at - paused_at
-        head = store.run(self.row.id)
+        head = store.get_run(self.row.id)
         if head is not None:
             self.row = replace(head, seq=len(self.entries))
         self.reason = self.row.reason
-        self.machine.take()  # outstanding work is in `todo`; whose it is, the queue says
-        self.work_rows = {row.node: row for row in store.work(self.row.id)}
+        self.machine.take_commands()  # outstanding work is in `todo`; whose it is, the queue says
+        self.work_rows = {row.node: row for row in store.work_of_run(self.row.id)}
 
     @property
     def has_unvalidated_answers(self) -> bool:
         """Whether answers were given where the code was not known."""
-        return any([type(entry.event) is InputProvided and entry.event.unchecked for entry in self.entries])
+        return any([type(entry.event) is InputProvided and entry.event.unvalidated for entry in self.entries])
 
     def stored_outputs(self) -> dict[str, Any]:
         """What the run produced so far, by name, as stored values."""

@@ -196,19 +196,19 @@ class Attempt:
 
     def success_entry(self, node_result: NodeResult) -> JournalEntry:
         event: Event = Succeeded(self.node, self.fence, node_result.values, node_result.decision)
-        if node_result.spread is not None:
+        if node_result.child_runs is not None:
             event = ChildRunsRequested(
                 self.node,
                 self.fence,
-                node_result.spread.inputs,
-                node_result.spread.max_concurrency,
-                node_result.spread.fail_fast,
+                node_result.child_runs.inputs,
+                node_result.child_runs.max_concurrency,
+                node_result.child_runs.fail_fast,
             )
         elif node_result.question is not None:
             event = InputRequested(self.node, self.fence, node_result.question)
         elif node_result.wait_until is not None:
             event = Deferred(self.node, self.fence, node_result.wait_until)
-        return JournalEntry(event, self.started_at, self.clock.now(), node_result.notes)
+        return JournalEntry(event, self.started_at, self.clock.now(), node_result.observer_errors)
 
     def cancelled_entry(self) -> JournalEntry:
         return JournalEntry(Cancelled(self.node, self.fence), self.started_at, self.clock.now())
@@ -227,9 +227,9 @@ class Attempt:
         now = self.clock.now()
         retry_at: Micros | None = None
         if self.number < retry.max_attempts and (
-            retry.covers(error, error_kind, text) if retryable is None else retryable
+            retry.is_retryable(error, error_kind, text) if retryable is None else retryable
         ):
-            delay_seconds = retry.delay(self.number, luck=random.random())
+            delay_seconds = retry.delay_seconds(self.number, jitter_fraction=random.random())
             retry_at = add_seconds(now, delay_seconds) if delay_seconds else UNSET
         return JournalEntry(
             Failed(self.node, self.fence, error_kind, text, retry_at, traceback), self.started_at, now, notes
@@ -240,7 +240,7 @@ class Attempt:
         try:
             return self._exception_entry(error)
         except BaseException as mishap:  # noqa: BLE001 - an attempt without an end would keep its run for ever
-            report = ErrorReport.of(mishap)
+            report = ErrorReport.from_exception(mishap)
             text = f"{type_name(error)}, and its end could not be decided: {report.text}"
             event = Failed(self.node, self.fence, type_name(error), text, traceback=report.traceback)
             return JournalEntry(event, self.started_at, self.clock.now())
@@ -251,7 +251,7 @@ class Attempt:
         if is_a(error, RemoteTaskError):
             report, retryable, cancelled = error.report, error.retryable, error.cancelled
         else:
-            report, cancelled = ErrorReport.of(error), is_a(error, TaskCancelled) or is_cancellation(error)
+            report, cancelled = ErrorReport.from_exception(error), is_a(error, TaskCancelled) or is_cancellation(error)
             if is_a(error, NodeFailure):
                 cause = error.__cause__
                 retryable = False if error.holdwater_final else None

@@ -53,7 +53,7 @@ class SystemClock:
             return Micros(monotonic + self._offset_us - self._slew_sign * (left // SLEW_RATIO))
         return Micros(monotonic + self._offset_us)
 
-    def at_least(self) -> Micros:
+    def earliest_now(self) -> Micros:
         if self._pending_step is None:
             return self.now()
         return min(self.now(), Micros(self._read_monotonic() + self._pending_step[0]))
@@ -61,7 +61,7 @@ class SystemClock:
     def seconds_until(self, instant: Micros) -> float | None:
         return max(0.0, (instant - self.now()) / 1e6)
 
-    def on_jump(self, wake: Callable[[], None]) -> None:
+    def on_jump(self, callback: Callable[[], None]) -> None:
         """The system does not tell; waits are short enough to notice."""
 
     def adjust(self, sample: ClockSample | None) -> int:
@@ -99,15 +99,15 @@ class SystemClock:
         before = self._read_monotonic()
         wall = self._read_wall()
         after = self._read_monotonic()
-        return ClockSample.between(before, wall, after)
+        return ClockSample.from_readings(before, wall, after)
 
 
 def synchronise(clock: Clock, store: Store) -> None:
     """Set a new clock by the reference of a store: by the best of a few samples.  Raises StoreUnavailable."""
-    best = store.clock_sample()
+    best = store.sample_clock()
     for _ in range(INITIAL_SAMPLES - 1):
         if best is None or best.round_trip_us <= MAX_ROUND_TRIP_US:
             break
-        again = store.clock_sample()
+        again = store.sample_clock()
         best = min(best, again or best, key=lambda sample: sample.round_trip_us)
     clock.adjust(best)

@@ -42,17 +42,17 @@ class CrashSuspects:
 
     def is_culprit(self, run: ActiveRun, node: int) -> bool:
         """Whether the body, whose process died once more, was alone and has died often enough."""
-        crashes = run.machine.crashes.get(node, 0)
+        crashes = run.machine.crash_counts.get(node, 0)
         return crashes >= self.isolate_after_crashes and crashes + 1 >= self._max_crashes
 
     def is_suspect(self, run: ActiveRun) -> bool:
         """Whether the run has a suspect to be written now."""
-        crashes = run.machine.crashes
+        crashes = run.machine.crash_counts
         return any([crashes.get(node, 0) >= self.isolate_after_crashes for node in run.changed_nodes])
 
     def may_start(self, run: ActiveRun, row: WorkRow) -> bool:
         """Whether the body may be handed to its executor now; if not, this or another runner comes back to it."""
-        crashes = run.machine.crashes.get(row.node, 0)
+        crashes = run.machine.crash_counts.get(row.node, 0)
         if crashes < self.isolate_after_crashes:
             if self.active:
                 self._work_claimer.release_later(run, row)

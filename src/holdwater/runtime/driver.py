@@ -20,10 +20,10 @@ from typing import Any, Final, Protocol
 from holdwater.errors import HoldwaterError, RunnerClosed, StoreError, StoreUnavailable, StoreUnusable
 from holdwater.model import events as ev
 from holdwater.model import journal
-from holdwater.model.commands import AwaitChildren, Execute, Wake
+from holdwater.model.commands import AwaitChildren, Execute, StartTimer
 from holdwater.model.events import Event
 from holdwater.model.journal import JournalEntry
-from holdwater.model.log_context import mark_records
+from holdwater.model.log_context import install_record_factory
 from holdwater.model.ports import AuthoringStyle, Clock, Store, WorkflowDefinition
 from holdwater.model.records import Committed, Duplicate, Notification, RunRow, RunUpdate, WorkRow
 from holdwater.model.statuses import RunStatus
@@ -199,10 +199,10 @@ class Driver:
     def start(self) -> None:
         """Begin to work.  Raises StoreUnavailable."""
         synchronise(self.clock, self.store)
-        self.store.register(self.owner)
+        self.store.register_owner(self.owner)
         self.has_notifications = self.store.listen(self._on_notification)
         self.clock.on_jump(self._wake_loop)
-        mark_records()
+        install_record_factory()
         logger.info("runner %s works on %s", self._log_name, self.store.url)
         self._thread.start()
 
@@ -504,7 +504,7 @@ class Driver:
             return
         self._external_waiters.setdefault(run_id, []).append(future)
         try:
-            row = self.store.run(run_id)  # looked at after it is known here: what ends later makes news
+            row = self.store.get_run(run_id)  # looked at after it is known here: what ends later makes news
         except HoldwaterError:
             row = None
         except BaseException:
@@ -525,19 +525,21 @@ class Driver:
                 future.set_result(None)
 
     def _handle_notification(self, notification: Notification) -> None:
-        if notification.work:
+        if notification.work_available:
             self._work_claimer.claim_needed = True
-        if notification.schedules:
+        if notification.schedules_changed:
             self._scheduler.check_needed = True
-        elif notification.runs:
+        elif notification.changed_runs:
             self._scheduler.on_run_ended()
         self._work_claimer.stale_runs.update(
-            self.active_runs.keys() if notification.runs is None else notification.runs & self.active_runs.keys()
+            self.active_runs.keys()
+            if notification.changed_runs is None
+            else notification.changed_runs & self.active_runs.keys()
         )
         self._resolve_waiters(
             [*self._external_waiters]
-            if notification.runs is None
-            else notification.runs & self._external_waiters.keys()
+            if notification.changed_runs is None
+            else notification.changed_runs & self._external_waiters.keys()
         )
 
     def _handle_attempt_end(self, attempt: Attempt, entry: JournalEntry) -> None:
@@ -560,7 +562,7 @@ class Driver:
             log_attempt_failure(attempt, entry.event)
         if not self.apply_entry(run, entry) and attempt.interrupted and type(entry.event) is ev.Cancelled:
             self.apply_entry(
-                run, JournalEntry(ev.AttemptLost(attempt.node, attempt.fence, counted=False))
+                run, JournalEntry(ev.AttemptLost(attempt.node, attempt.fence, counts_as_crash=False))
             )  # and it begins again
         self.child_calls.on_attempt_ended(attempt)
         self._work_claimer.on_attempt_ended()
@@ -648,7 +650,7 @@ class Driver:
             self.unsaved_runs = {}
             if not runs:
                 break
-            if any([run.machine.crashes for run in runs]):
+            if any([run.machine.crash_counts for run in runs]):
                 runs.sort(
                     key=lambda run: not self.crash_suspects.is_suspect(run)
                 )  # nothing else begins before a suspect
@@ -782,7 +784,7 @@ class Driver:
 
     def sample_clock(self) -> None:
         """Set the clock by its reference.  Raises StoreUnavailable."""
-        jump = self.clock.adjust(self.store.clock_sample())
+        jump = self.clock.adjust(self.store.sample_clock())
         if jump:
             self.deadlines.on_clock_jump(jump)
 
@@ -928,7 +930,7 @@ class Driver:
     def dispatch_work(self, run: ActiveRun, row: WorkRow) -> None:
         """Start what is on disk and ours: a timer, or a body."""
         command = run.machine.todo.get(row.node)
-        if type(command) is Wake and command.at is not None:
+        if type(command) is StartTimer and command.at is not None:
             self.timers.call_at(command.at, lambda: self._fire_timer(run.row.id, row.node, command.at))
         elif type(command) is AwaitChildren:
             self.fan_out_children.start(run, row.node)
@@ -953,11 +955,11 @@ class Driver:
         attempt.child_starter, attempt.run_started_at, attempt.first_fence = (
             self.child_starter,
             run.started_at,
-            command.turn,
+            command.first_fence,
         )
         attempt.observer = self.observer
         if run.is_from_store and run.entries:
-            attempt.not_before = run.entries[-1].at
+            attempt.not_before = run.entries[-1].recorded_at
         self.lease_keeper.lease_attempt(attempt, row)
         executor = self.dispatcher.executor_for_node(definition, node)
         run.attempts[node] = attempt
@@ -968,7 +970,7 @@ class Driver:
     def _fire_timer(self, run_id: str, node: int, due_at: Micros | None) -> None:
         run = self.active_runs.get(run_id)
         command = None if run is None else run.machine.todo.get(node)
-        if run is not None and type(command) is Wake and command.at == due_at:
+        if run is not None and type(command) is StartTimer and command.at == due_at:
             self.apply_entry(run, JournalEntry(ev.TimerFired(node)))
 
     # -- the end
@@ -1010,8 +1012,8 @@ class Driver:
         mine = [row for run in self.active_runs.values() for row in run.work_rows.values() if row.owner == self.owner]
         try:
             if mine and self._fatal_error is None:
-                self.store.release(self.owner, mine)
-            self.store.unregister(self.owner)
+                self.store.release_work(self.owner, mine)
+            self.store.unregister_owner(self.owner)
         except (StoreUnavailable, RunnerClosed):
             pass  # then the lease runs out, or the lock is found free
         except BaseException as error:  # noqa: BLE001 - those who wait must hear that it ends all the same

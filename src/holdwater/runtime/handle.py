@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from holdwater.errors import InvalidArgument, RunnerClosed, TaskCancelled, TaskEnded, WorkflowError
 from holdwater.model import validation
-from holdwater.model.log_context import Origin
+from holdwater.model.log_context import AttemptOrigin
 from holdwater.model.time import Micros
 from holdwater.runtime.future import Future, call_in_loop, wrap_future
 
@@ -26,7 +26,7 @@ _wait_lock: Final = threading.Lock()
 """held for a moment by calls that begin or end to wait; one for all handles, because most never need it"""
 
 
-class RunningAttempt(Origin, Protocol):
+class RunningAttempt(AttemptOrigin, Protocol):
     """The attempt a body belongs to, with its times in microseconds since the epoch."""
 
     @property
@@ -387,9 +387,9 @@ class TaskHandle:
 
 
 def _validate_wait_options(poll_interval_ms: int, timeout_ms: int | None) -> tuple[float, float | None]:
-    longest_ms = validation.LONGEST_SECONDS * 1000
+    longest_ms = validation.MAX_SECONDS * 1000
     validation.check_seconds(
-        "poll_interval_ms", poll_interval_ms, at_most=longest_ms, unit="milliseconds", error=InvalidArgument
+        "poll_interval_ms", poll_interval_ms, maximum=longest_ms, unit="milliseconds", error_class=InvalidArgument
     )
     if validation.check_timeout("timeout_ms", timeout_ms) is None:
         return poll_interval_ms / 1000, None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from holdwater.errors import InternalError
-from holdwater.model.error_report import describe, format_traceback
+from holdwater.model.error_report import describe_error, format_traceback
 from holdwater.model.events import Failed
 from holdwater.model.log_context import get_logger
 from holdwater.model.ports import Clock
@@ -44,8 +44,8 @@ class InternalErrors:
     def add(self, where: str, error: BaseException) -> None:
         """Log and keep an error."""
         text = _format_traceback(error)
-        self._latest.append(InternalErrorRecord(where, self._clock.now(), describe(error), text))
-        logger.error("%s: %s\n%s", where, describe(error), text)
+        self._latest.append(InternalErrorRecord(where, self._clock.now(), describe_error(error), text))
+        logger.error("%s: %s\n%s", where, describe_error(error), text)
 
     @property
     def latest(self) -> tuple[InternalErrorRecord, ...]:
@@ -65,7 +65,7 @@ def log_attempt_failure(attempt: Attempt, failed: Failed) -> None:
 def internal_error(prefix: str, error: BaseException) -> InternalError:
     """The error for callers who wait for what failed; `what` begins the sentence."""
     made = InternalError(
-        f"{prefix} because of an internal error: {describe(error)}",
+        f"{prefix} because of an internal error: {describe_error(error)}",
         hint="other runs are not affected; the cause and runner.internal_errors() have the traceback",
     )
     made.__cause__ = error
@@ -74,7 +74,7 @@ def internal_error(prefix: str, error: BaseException) -> InternalError:
 
 def describe_recorded(error: BaseException) -> str:
     """The error with its traceback, as the reason of a parked run."""
-    return f"{describe(error)}\n{_format_traceback(error)}"
+    return f"{describe_error(error)}\n{_format_traceback(error)}"
 
 
 def _format_traceback(error: BaseException) -> str:

@@ -70,7 +70,7 @@ class JournalWatchers:
                 living = {run_id: until for run_id, until in self._followed_until.items() if until >= now}
                 self._followed_until = living | dict.fromkeys(notification.follow, now + FOLLOWED_SECONDS)
         if self._waiting:
-            self._wake(None if notification.runs is None else notification.runs | notification.progress)
+            self._wake(None if notification.changed_runs is None else notification.changed_runs | notification.progress)
 
     def close(self, error: BaseException) -> None:
         """Tell nothing any more: every wait, now or later, ends with this error."""

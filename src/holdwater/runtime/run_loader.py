@@ -45,7 +45,7 @@ class RunLoader:
         definition = self.find_definition(run_row.workflow)
         if definition is None or definition.plan.structure == run_row.structure:
             return definition
-        data = self._store.plan(run_row.structure)
+        data = self._store.get_plan(run_row.structure)
         return definition.variant(data["variant"]) if data is not None and data.get("variant") else definition
 
     def check_structure(self, run_row: RunRow) -> None:
@@ -66,7 +66,7 @@ class RunLoader:
         """Inside the block, have these runs at hand when they are loaded.  Raises StoreUnavailable."""
         if len(run_ids) > 1:
             try:
-                self._prefetched = self._store.read(run_ids)
+                self._prefetched = self._store.read_runs(run_ids)
             except StoreUnavailable:
                 raise
             except Exception:  # noqa: BLE001 - one of them cannot be read: read alone, that one will say so
@@ -82,14 +82,14 @@ class RunLoader:
         Raises RunNotFound, StoreError, StoreUnavailable, DecodingError.
         """
         source = self._prefetched.pop(run_id, None) or self._store
-        row = source.run(run_id)
+        row = source.get_run(run_id)
         if row is None:
             raise RunNotFound(f"there is no run {run_id}")
         definition = self.executable_definition(row)
         if definition is not None:
             run = ActiveRun(row, self.compiled_plan(definition.plan), definition.style, definition)
         else:
-            data = self._store.plan(row.structure)
+            data = self._store.get_plan(row.structure)
             if data is None:
                 raise StoreError(f"the plan {row.structure} of run {run_id} is not in the store")
             run = ActiveRun(row, self.compiled_plan(Plan.from_data(data)), self._styles[row.style], None)

@@ -74,7 +74,7 @@ class BaseStep:
             )
         for name, seconds in (("timeout", self.timeout), ('config["timeout"]', self.config.get("timeout"))):
             if seconds is not None:
-                validation.check_seconds(f"{name} of step {self.name!r}", seconds, error=WorkflowError)
+                validation.check_seconds(f"{name} of step {self.name!r}", seconds, error_class=WorkflowError)
 
     @property
     def timeout_seconds(self) -> float | None:

@@ -101,13 +101,17 @@ class StepsWorkflowDefinition:
         return values
 
     @cached_property
-    def code(self) -> str:
+    def code_fingerprint(self) -> str:
         """Fingerprint of handlers, conditions, retry policies and time-outs, those of iterators included."""
         bodies = [(step.name, step.function, self.policy(i)) for i, step in enumerate(self._steps)]
-        inner = [child.code for i, child in self.children().items() if isinstance(self._steps[i], MapStep)]
+        inner = [
+            child.code_fingerprint
+            for i, child in self.child_definitions().items()
+            if isinstance(self._steps[i], MapStep)
+        ]
         return json_digest([*code_rows(bodies), inner], digits=16)
 
-    def start(self, inputs: Any) -> dict[str, Any]:
+    def encode_inputs(self, inputs: Any) -> dict[str, Any]:
         """Build the initial cells.  `inputs`: a StepsInput, a WorkflowContext, a mapping (the params) or None.
 
         Raises EncodingError.
@@ -149,11 +153,11 @@ class StepsWorkflowDefinition:
         """Return `public::embedded::workflow::step`."""
         return f"public::embedded::{self.plan.name}::{self._steps[node].name}"
 
-    def executor(self, node: int) -> str | None:
+    def executor_name(self, node: int) -> str | None:
         """Return None: the runner decides."""
         return None
 
-    def children(self) -> Mapping[int, WorkflowDefinition]:
+    def child_definitions(self) -> Mapping[int, WorkflowDefinition]:
         """Return the definitions of iterators of maps and of child workflows, by node."""
         return _ChildDefinitions(self._child_run_nodes, self._child_definition)
 
@@ -209,7 +213,7 @@ class StepsWorkflowDefinition:
         except BaseException as error:  # noqa: BLE001 - what the conduct raises, SystemExit too, fails the step
             said = StepResult.fail(error)
         if isinstance(said, EngineRequest):
-            return NodeResult(spread=said.child_runs, wait_until=said.wait_until)
+            return NodeResult(child_runs=said.child_runs, wait_until=said.wait_until)
         return self._to_node_result(step, said)
 
     async def execute_async(self, node: int, view: StepView, control: StepAttemptInfo) -> NodeResult:
@@ -246,11 +250,11 @@ class StepsWorkflowDefinition:
         category = result.error_category or "INTERNAL"
         raise StepFailed(category, result.error or "", is_non_retryable(result.cause)) from result.cause
 
-    def answer(self, node: int, value: Any) -> tuple[StepDelta, ...]:
+    def encode_answer(self, node: int, value: Any) -> tuple[StepDelta, ...]:
         """Add an answer to the params; steps themselves never request input.  Raises EncodingError."""
-        return self.style.answer(1, value)
+        return self.style.encode_answer(1, value)
 
-    def accepted(self, node: int, cells: tuple[StepDelta, ...]) -> tuple[StepDelta, ...]:
+    def validate_answer(self, node: int, cells: tuple[StepDelta, ...]) -> tuple[StepDelta, ...]:
         """Return the cells unchanged."""
         return cells
 
@@ -260,7 +264,7 @@ class StepsWorkflowDefinition:
 
     # -- not supported: execution in other processes
 
-    def body(self, node: int) -> PortableTask:
+    def portable_task(self, node: int) -> PortableTask:
         """Not supported: steps run in threads.  Raises TaskNotPortable."""
         self._raise_not_portable(node)
 
@@ -268,7 +272,7 @@ class StepsWorkflowDefinition:
         """Not supported.  Raises TaskNotPortable."""
         self._raise_not_portable(node)
 
-    def deserialize_result(self, node: int, view: StepView, answer: bytes) -> NodeResult:
+    def deserialize_result(self, node: int, view: StepView, payload: bytes) -> NodeResult:
         """Not supported.  Raises TaskNotPortable."""
         self._raise_not_portable(node)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum, StrEnum
 from typing import Any, Final
 
-from holdwater.model.error_report import attribute, is_a, leaves
+from holdwater.model.error_report import flatten_group, is_a, safe_getattr
 
 
 class ErrorCategory(StrEnum):
@@ -41,20 +41,20 @@ def classify_error(error: BaseException) -> str:
     TRANSIENT for other OSErrors, INTERNAL for all others.  Of an exception group: the first category other than
     INTERNAL among its exceptions.
     """
-    own = attribute(error, "category")
+    own = safe_getattr(error, "category")
     if issubclass(type(own), (str, Enum)):
         name = category_name(own)
         return _CATEGORY_ALIASES.get(name.upper(), name)
     if is_a(error, TimeoutError):
         return "TIMEOUT"
-    if attribute(error, "retryable") is True:
+    if safe_getattr(error, "retryable") is True:
         return "TRANSIENT"
     if is_a(error, OSError):
         return "TRANSIENT"
-    found = map(classify_error, leaves(error)) if is_a(error, BaseExceptionGroup) else ()
+    found = map(classify_error, flatten_group(error)) if is_a(error, BaseExceptionGroup) else ()
     return next((category for category in found if category != "INTERNAL"), "INTERNAL")
 
 
 def is_non_retryable(error: BaseException | None) -> bool:
     """Return True if `retryable` is False on the exception, or on one in the group."""
-    return any(attribute(one, "retryable") is False for one in [error, *leaves(error)])
+    return any(safe_getattr(one, "retryable") is False for one in [error, *flatten_group(error)])

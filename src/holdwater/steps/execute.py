@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from holdwater.errors import ConfigurationFailure, TaskCancelled
-from holdwater.model.coroutines import run_to_end
+from holdwater.model.coroutines import run_awaitable
 from holdwater.model.fanout import ChildRunsRequest
 from holdwater.model.policies import RetryPolicy
 from holdwater.model.ports import WorkflowDefinition
@@ -75,7 +75,7 @@ def execute_step(
             case LambdaStep():
                 given = step.handler(context, copy_config(step.config))
                 if inspect.isawaitable(given):
-                    given = run_to_end(given)
+                    given = run_awaitable(given)
                 return check_handler_result(step, given)
             case RunPipelineStep():
                 return _execute_pipeline(step, context, submit_request, environment)
@@ -186,7 +186,7 @@ def _execute_child_workflow(
 
     def request() -> EngineRequest:
         params = {**child.select_inputs(context.params.to_dict()), **step.params}
-        return EngineRequest(child_runs=ChildRunsRequest((child.start(params),)))
+        return EngineRequest(child_runs=ChildRunsRequest((child.encode_inputs(params),)))
 
     view = submit_request(request)
     outcome = (view.child_results or (None,))[0]

@@ -109,7 +109,7 @@ def encode_values(values: Mapping[str, Any], label: str) -> dict[str, Stored]:
 def encode_value(value: Any, label: str) -> Stored:
     """Encode a value.  `label`: names it in errors.  Raises EncodingError with the key path."""
     try:
-        return Stored.of(value)
+        return Stored.encode(value)
     except EncodingError as error:
         raise EncodingError(f"{label}: {error.message}", path=error.path, hint=error.hint) from error
 

@@ -11,7 +11,7 @@ from enum import Enum, StrEnum
 from typing import Any, ClassVar, Final, TypeVar, overload
 
 from holdwater.errors import PipelineNotFound, StepReturnError, did_you_mean
-from holdwater.model.coroutines import run_to_end
+from holdwater.model.coroutines import run_awaitable
 from holdwater.model.registry import registry
 from holdwater.model.signatures import signature_of
 from holdwater.steps.error_categories import category_name
@@ -173,7 +173,7 @@ def run_pipeline(call: PipelineCall, name: str) -> PipelineRunResult:
     began = dt.datetime.now(dt.UTC)
     given = call()
     if inspect.isawaitable(given):
-        given = run_to_end(given)
+        given = run_awaitable(given)
     return _to_pipeline_result(given, name, began)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from holdwater.errors import StepReturnError
-from holdwater.model.error_report import describe, is_a, storable
+from holdwater.model.error_report import describe_error, is_a, sanitize_text
 from holdwater.steps.error_categories import category_name, classify_error
 from holdwater.steps.quality import QualityMetrics
 
@@ -76,7 +76,7 @@ class StepResult:
         return cls(
             False,
             _check_mapping("output", output),
-            error=storable(str(error)) if cause is None else describe(cause),
+            error=sanitize_text(str(error)) if cause is None else describe_error(cause),
             error_category=category,
             quality=quality,
             events=list(events or ()),

@@ -27,7 +27,7 @@ from holdwater.steps.versioned_map import Snapshot, VersionedMap
 
 _SETTLED_STATES: Final = frozenset({SUCCEEDED, FAILED, SKIPPED, UPSTREAM_FAILED})
 _NO_INPUT: Final = RunInput({})
-_RESUMED_PARAMS: Final = {RESUMED_PARAM: Stored.of(True)}
+_RESUMED_PARAMS: Final = {RESUMED_PARAM: Stored.encode(True)}
 
 
 @dataclass(slots=True)
@@ -76,12 +76,12 @@ class StepsRunData:
 
     @property
     def _resume_params(self) -> ResumeParams:
-        given: ResumeParams | None = self._machine.value[self._machine.compiled_plan.cell[RESUME_PARAMS_CELL]]
+        given: ResumeParams | None = self._machine.values[self._machine.compiled_plan.cell_index[RESUME_PARAMS_CELL]]
         return given or _NO_RESUME_PARAMS
 
     @property
     def _run_input(self) -> RunInput:
-        given: RunInput | None = self._machine.value[self._machine.compiled_plan.cell[INPUT_CELL]]
+        given: RunInput | None = self._machine.values[self._machine.compiled_plan.cell_index[INPUT_CELL]]
         return given or _NO_INPUT
 
     def view(self, node: int) -> StepView:
@@ -91,7 +91,7 @@ class StepsRunData:
         return self._snapshot_view(
             2 * node + 1,
             None if fan is None or not fan.is_finished else fan.results(),
-            self._machine.deferred.get(node),
+            self._machine.deferred_until.get(node),
         )
 
     def view_after(self, node: int) -> StepView:
@@ -101,7 +101,7 @@ class StepsRunData:
 
     def final_view(self) -> StepView:
         """Return the view after the last step; of an unfinished run, after the last finished step."""
-        nodes = len(self._machine.state)
+        nodes = len(self._machine.node_states)
         self._record_up_to(nodes)
         return self._snapshot_view(2 * nodes + 1)
 
@@ -122,9 +122,9 @@ class StepsRunData:
     def step_delta(self, node: int) -> StepDelta | None:
         """Return the changes of a step; None if it has not succeeded."""
         machine = self._machine
-        if machine.state[node] != SUCCEEDED:
+        if machine.node_states[node] != SUCCEEDED:
             return None
-        made: StepDelta = machine.value[machine.compiled_plan.out[node][0]]
+        made: StepDelta = machine.values[machine.compiled_plan.write_cells[node][0]]
         return made
 
     def resume_inputs(
@@ -135,7 +135,7 @@ class StepsRunData:
         Handlers see the param `__resumed__`.  Raises EncodingError.
         """
         if start is None:
-            state = self._machine.state
+            state = self._machine.node_states
             start = next(
                 (i for i, s in enumerate(state) if s not in _SETTLED_STATES or self._fails_the_run(i)), len(state)
             )
@@ -143,7 +143,7 @@ class StepsRunData:
         return {RESUME_PARAMS_CELL: self._resume_params.with_params(start, given)}
 
     def _fails_the_run(self, i: int) -> bool:
-        return self._machine.state[i] == FAILED and self._machine.compiled_plan.plan.nodes[i].on_error != "ignore"
+        return self._machine.node_states[i] == FAILED and self._machine.compiled_plan.plan.nodes[i].on_error != "ignore"
 
     # -- recording versions
 
@@ -168,7 +168,7 @@ class StepsRunData:
         if self._cache_key[0] != machine.reset_count or self._cache_key[1] is not self._resume_params:
             self._clear_caches()
         if self._next_step < 0:
-            if machine.value[machine.compiled_plan.cell[INPUT_CELL]] is None:  # not started yet
+            if machine.values[machine.compiled_plan.cell_index[INPUT_CELL]] is None:  # not started yet
                 return
             start = self._run_input
             self._params.write(0, start.params)
@@ -181,7 +181,7 @@ class StepsRunData:
             i = self._next_step
             if self._last_step_opened < i:
                 self._record_overrides_before(i)
-            if i >= node or machine.state[i] not in _SETTLED_STATES:
+            if i >= node or machine.node_states[i] not in _SETTLED_STATES:
                 return
             delta = self.step_delta(i)
             if delta is not None:
@@ -212,23 +212,23 @@ class StepsStyle:
 
     name = "steps"
 
-    def board(self, machine: RunState) -> StepsRunData:
+    def run_data(self, machine: RunState) -> StepsRunData:
         """Create the views of a run."""
         return StepsRunData(machine)
 
-    def unpack(self, tree: Any) -> Cell:
+    def decode_value(self, tree: Any) -> Cell:
         """Decode a cell from its tree in the journal.  Raises DecodingError."""
         return parse_cell(tree)
 
-    def edits(self, values: Mapping[str, Any], removed: Collection[str], under: Any) -> ParamsOverride:
-        """Build the overrides of a step's params on top of earlier ones (`under`).  Raises EncodingError."""
+    def merge_overrides(self, values: Mapping[str, Any], removed: Collection[str], base: Any) -> ParamsOverride:
+        """Build the overrides of a step's params on top of earlier ones (`base`).  Raises EncodingError."""
         given = encode_values(values, "params")
-        earlier: ParamsOverride = ParamsOverride({}) if under is None else under
+        earlier: ParamsOverride = ParamsOverride({}) if base is None else base
         gone = dict.fromkeys([*earlier.removed, *removed])
         kept = {name: value for name, value in earlier.set.items() if name not in removed}
         return ParamsOverride({**kept, **given}, tuple(name for name in gone if name not in given))
 
-    def answer(self, writes: int, value: Any) -> tuple[StepDelta, ...]:
+    def encode_answer(self, cell_count: int, value: Any) -> tuple[StepDelta, ...]:
         """Convert an answer to changes of the params; steps themselves never request input.  Raises EncodingError."""
         return (StepDelta(params=encode_values(value, "answer")),)
 

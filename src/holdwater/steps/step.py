@@ -342,7 +342,7 @@ class WaitStep(Step):
             )
         if self.duration_seconds is not None:
             what = f"seconds= of wait step {self.name!r}"
-            validation.check_seconds(what, self.duration_seconds, positive=False, error=WorkflowError)
+            validation.check_seconds(what, self.duration_seconds, positive=False, error_class=WorkflowError)
         if isinstance(self.until, dt.datetime) and self.until.tzinfo is None:
             self._set_field("until", self.until.astimezone())
 

@@ -40,7 +40,7 @@ def _duration_seconds(step: WaitStep, context: WorkflowContext) -> float:
     if isinstance(found, dt.timedelta):
         found = found.total_seconds()
     what = f"wait step {step.name!r}: param {step.duration_path!r}"
-    return validation.check_seconds(what, found, positive=False, error=ConfigurationFailure)
+    return validation.check_seconds(what, found, positive=False, error_class=ConfigurationFailure)
 
 
 def _until_instant(step: WaitStep, context: WorkflowContext) -> dt.datetime:

@@ -10,7 +10,7 @@ from dataclasses import fields
 from typing import Any, Final, TypeVar
 
 from holdwater.errors import WorkflowError
-from holdwater.model.error_report import describe
+from holdwater.model.error_report import describe_error
 from holdwater.model.policies import RetryPolicy
 from holdwater.steps.base_step import ErrorPolicy, StepType
 from holdwater.steps.base_workflow import BaseWorkflow
@@ -42,7 +42,7 @@ def workflow_from_dict(cls: type[W], data: Mapping[str, Any]) -> W:
         given = {name: data[name] for name in (*_OPTIONAL_FIELDS, "version") if name in data}
         return cls(data.get("name", ""), steps, **given)
     except (KeyError, TypeError) as error:
-        raise WorkflowError(f"this is no workflow of steps: {describe(error)}") from error
+        raise WorkflowError(f"this is no workflow of steps: {describe_error(error)}") from error
 
 
 def _step_to_dict(step: Step) -> dict[str, Any]:

@@ -8,13 +8,13 @@ from dataclasses import replace
 from typing import Final
 
 from holdwater.model.records import Notification, RunUpdate
-from holdwater.model.schedules import WAITING, Firing
+from holdwater.model.schedules import PHASE_WAITING, Firing
 
-WORK_AVAILABLE: Final = Notification(work=True, runs=frozenset())
+WORK_AVAILABLE: Final = Notification(work_available=True, changed_runs=frozenset())
 
-SCHEDULES_CHANGED: Final = Notification(work=False, runs=frozenset(), schedules=True)
+SCHEDULES_CHANGED: Final = Notification(work_available=False, changed_runs=frozenset(), schedules_changed=True)
 
-ANYTHING_CHANGED: Final = Notification(work=True, runs=None, schedules=True)
+ANYTHING_CHANGED: Final = Notification(work_available=True, changed_runs=None, schedules_changed=True)
 """Notifications may have been missed: re-read everything."""
 
 MESSAGE_LIMIT_BYTES: Final = 4000
@@ -31,9 +31,9 @@ def notification_for_updates(updates: Sequence[RunUpdate]) -> Notification | Non
 
 def notification_for_firings(firings: Sequence[Firing]) -> Notification | None:
     """Describe fires for other stores: unclaimed work, and fires that wait for a run to end."""
-    told = notification_for_updates([change for firing in firings for change in firing.births])
-    if any([fire.phase == WAITING for firing in firings for fire in firing.fires]):
-        return replace(told or SCHEDULES_CHANGED, schedules=True)
+    told = notification_for_updates([change for firing in firings for change in firing.new_runs])
+    if any([fire.phase == PHASE_WAITING for firing in firings for fire in firing.fires]):
+        return replace(told or SCHEDULES_CHANGED, schedules_changed=True)
     return told
 
 
@@ -43,8 +43,8 @@ def _has_claimable_work(update: RunUpdate) -> bool:
 
 def encode(notification: Notification) -> str:
     """Encode as a line of text without its newline; run ids beyond `MESSAGE_LIMIT_BYTES` become "any run"."""
-    work, schedules = int(notification.work), int(notification.schedules)
-    runs = None if notification.runs is None else sorted(notification.runs)
+    work, schedules = int(notification.work_available), int(notification.schedules_changed)
+    runs = None if notification.changed_runs is None else sorted(notification.changed_runs)
     row = [work, runs, schedules]
     if notification.follow or notification.progress:
         row += [sorted(notification.follow), sorted(notification.progress)]

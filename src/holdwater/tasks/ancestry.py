@@ -23,7 +23,7 @@ class Ancestry:
         """Return the dependencies of a node, in declared order."""
         found = self._dependencies.get(node)
         if found is None:
-            index = self._numbers.index
+            index = self._numbers.node_index
             found = self._dependencies[node] = [index[name] for name in self._numbers.plan.nodes[node].after]
         return found
 

@@ -118,7 +118,7 @@ def current_builder() -> WorkflowBuilder:
 
 def _check_name(role: str, name: Any) -> str:
     made = validation.check_text(
-        f"the name of {role}", name, at_most_bytes=validation.LONGEST_NAME_BYTES, error=WorkflowError
+        f"the name of {role}", name, max_bytes=validation.MAX_NAME_BYTES, error_class=WorkflowError
     )
     if NAMESPACE_SEPARATOR in made:
         raise WorkflowError(f"the name of {role} cannot hold {NAMESPACE_SEPARATOR!r}: {validation.shorten_repr(made)}")

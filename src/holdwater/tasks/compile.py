@@ -8,7 +8,7 @@ from typing import Any
 
 from holdwater.errors import WorkflowError, did_you_mean
 from holdwater.model.plan import Plan, PlanNode
-from holdwater.model.rules import SKIPPED, UPSTREAM_FAILED, After, AllOf, Rule, leaves
+from holdwater.model.rules import SKIPPED, UPSTREAM_FAILED, After, AllOf, Rule, rule_leaves
 from holdwater.tasks import trigger_rules
 from holdwater.tasks.namespaces import NAMESPACE_SEPARATOR, WorkflowNamespace
 from holdwater.tasks.run_data import INPUT_CELL
@@ -85,7 +85,7 @@ def build_plan(name: str, tasks: Mapping[str, Task], namespace: WorkflowNamespac
                 task.id,
                 after=after,
                 ready=ready,
-                otherwise=UPSTREAM_FAILED if task.rule is None else SKIPPED,
+                outcome_if_not_run=UPSTREAM_FAILED if task.rule is None else SKIPPED,
                 writes=(task.id,),
                 on_error="ignore" if task.on_error == "handled" else "fail",
             )
@@ -101,7 +101,7 @@ def _check_handled_failures(nodes: Iterable[PlanNode]) -> None:
     nodes = list(nodes)
     handled = {node.name for node in nodes if node.on_error == "ignore"}
     if handled:
-        mentioned = [leaf for node in nodes if node.otherwise == SKIPPED for leaf in leaves(node.ready)]
+        mentioned = [leaf for node in nodes if node.outcome_if_not_run == SKIPPED for leaf in rule_leaves(node.ready)]
         handled -= {leaf.node for leaf in mentioned if isinstance(leaf, After)}
     for name in sorted(handled):
         raise WorkflowError(
@@ -112,7 +112,7 @@ def _check_handled_failures(nodes: Iterable[PlanNode]) -> None:
 
 def predecessors(node: PlanNode) -> list[str]:
     """List the nodes that settle before a node: its dependencies, then those that only its rule mentions."""
-    mentioned = [leaf.node for leaf in leaves(node.ready) if isinstance(leaf, After)]
+    mentioned = [leaf.node for leaf in rule_leaves(node.ready) if isinstance(leaf, After)]
     return list(dict.fromkeys([*node.after, *mentioned]))
 
 

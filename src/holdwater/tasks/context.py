@@ -74,7 +74,7 @@ class Context(Mapping[str, Any]):
             return  # the value was changed in place; `_capture_mutations` encodes it
         old = self._get_stored(name)
         # Writing an unchanged value back is common, and comparing is several times cheaper than encoding.
-        self._store(name, old if old is not None and old.is_plainly(value) else _encode_value(name, value))
+        self._store(name, old if old is not None and old.is_known_unchanged(value) else _encode_value(name, value))
 
     def insert(self, key: str, value: Any) -> None:
         """Set a new key.  Raises KeyExists, EncodingError, ContextTooLarge."""
@@ -127,12 +127,12 @@ class Context(Mapping[str, Any]):
     def from_json(text: str) -> Context:
         """Decode a JSON object.  Raises DecodingError (a ValueError) for any other text."""
         try:
-            tree = codec.parse(text)
+            tree = codec.parse_finite_json(text)
         except (ValueError, TypeError, RecursionError) as error:
             raise DecodingError(f"not the JSON of a context: {error}") from error
         if not isinstance(tree, dict):
             raise DecodingError(f"the JSON of a context is an object, not {type(tree).__name__}")
-        if not codec.plain(text):
+        if not codec.is_plain(text):
             _check_tags(tree)
         made = Context()
         for key, value in tree.items():
@@ -228,7 +228,7 @@ class Context(Mapping[str, Any]):
         for name, value in self._live_copies.items():
             stored = self._get_stored(name)
             if stored is not None:
-                stored.give_back(value)
+                stored.recycle_copy(value)
         self._live_copies = {}
         changed: dict[str, Stored] = {}
         removed: list[str] = []
@@ -333,14 +333,14 @@ def _check_key(key: object) -> str:
 
 def _encode_value(name: str, value: Any) -> Stored:
     try:
-        return Stored.of(value)
+        return Stored.encode(value)
     except EncodingError as error:
         raise _with_key_path(name, error) from error
 
 
 def _is_unchanged(name: str, stored: Stored, value: Any) -> bool:
     try:
-        return stored.unchanged(value)
+        return stored.is_unchanged(value)
     except EncodingError as error:
         raise _with_key_path(name, error) from error
 
@@ -348,8 +348,10 @@ def _is_unchanged(name: str, stored: Stored, value: Any) -> bool:
 def _with_key_path(name: str, error: EncodingError) -> EncodingError:
     inner = error.path
     path = name + (inner if not inner or inner.startswith("[") else f".{inner}")
-    said = error.message.replace(codec.located(inner), codec.located(""), 1)  # the full path is prefixed instead
-    return EncodingError(f"context key {codec.shown(path)!r}: {said}", path=path, hint=error.hint)
+    said = error.message.replace(
+        codec.describe_location(inner), codec.describe_location(""), 1
+    )  # the full path is prefixed instead
+    return EncodingError(f"context key {codec.shorten_path(path)!r}: {said}", path=path, hint=error.hint)
 
 
 def _check_tags(tree: dict[str, Any]) -> None:

@@ -105,7 +105,7 @@ def task(
         timeout_seconds=_check_timeout(timeout_seconds),
     )
     if executor is not None:
-        validation.check_text("executor=", executor, at_most_bytes=validation.LONGEST_NAME_BYTES, error=ConfigError)
+        validation.check_text("executor=", executor, max_bytes=validation.MAX_NAME_BYTES, error_class=ConfigError)
     if on_error not in ("fail", "handled"):
         raise ConfigError(f"on_error is 'fail' or 'handled', not {on_error!r}")
     after = _check_dependencies(dependencies)
@@ -158,7 +158,7 @@ def _build_retry_policy(options: dict[str, Any], policy: RetryPolicy | None) -> 
     validation.check_count("retry_attempts", attempts)
     for name in ("retry_delay_ms", "retry_max_delay_ms"):
         validation.check_seconds(
-            name, options.get(name, 0), positive=False, at_most=validation.LONGEST_SECONDS * 1000, unit="milliseconds"
+            name, options.get(name, 0), positive=False, maximum=validation.MAX_SECONDS * 1000, unit="milliseconds"
         )
     return RetryPolicy(
         max_attempts=max(attempts, 1),

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from holdwater.model.error_report import ErrorText, describe
+from holdwater.model.error_report import ErrorText, describe_error
 from holdwater.model.plan import Plan
 from holdwater.model.policies import NodePolicy
 from holdwater.model.ports import AuthoringStyle, WorkflowDefinition
@@ -53,7 +53,7 @@ class TaskWorkflowDefinition:
     def __init__(self, workflow: CheckedWorkflow, plan: Plan | None = None) -> None:
         self.workflow = workflow
         self.plan: Plan = workflow.plan if plan is None else plan
-        self.code = workflow.code
+        self.code_fingerprint = workflow.code
         self.max_context_bytes = MAX_CONTEXT_BYTES
         self._tasks: tuple[Task, ...] = workflow.tasks
 
@@ -69,7 +69,7 @@ class TaskWorkflowDefinition:
         """Return all values: every key is an input of a context."""
         return values
 
-    def start(self, inputs: Any) -> dict[str, Any]:
+    def encode_inputs(self, inputs: Any) -> dict[str, Any]:
         """Build the initial cells.  `inputs`: a Context, a mapping or None.  Raises EncodingError, ContextTooLarge."""
         context = Context(inputs, max_bytes=self.max_context_bytes)
         return {INPUT_CELL: Patch(context.stored_values())}
@@ -86,7 +86,7 @@ class TaskWorkflowDefinition:
         """Return the full name of a task, `tenant::package::workflow::task`."""
         return str(self.workflow.namespace.task_namespace(self._tasks[node].id))
 
-    def executor(self, node: int) -> str | None:
+    def executor_name(self, node: int) -> str | None:
         """Return the name of the executor the task requests; None if it requests none."""
         return self._tasks[node].executor
 
@@ -109,7 +109,7 @@ class TaskWorkflowDefinition:
             given = await given
         return self._notify_success(task, view, build_context_patch(task, context, given))
 
-    def body(self, node: int) -> PicklableTask:
+    def portable_task(self, node: int) -> PicklableTask:
         """Return the task in a form that can be pickled.  Raises TaskNotPortable."""
         return PicklableTask.from_task(self._tasks[node], self.max_context_bytes)
 
@@ -117,19 +117,19 @@ class TaskWorkflowDefinition:
         """Serialize the context of a task; returns bytes, and the classes and registered types they refer to."""
         return serialize_context(view)
 
-    def deserialize_result(self, node: int, view: LayeredMap, answer: bytes) -> NodeResult:
+    def deserialize_result(self, node: int, view: LayeredMap, payload: bytes) -> NodeResult:
         """Decode the result of `PicklableTask.execute` and call the observer.  Raises DecodingError, EncodingError."""
-        return self._notify_success(self._tasks[node], view, deserialize_patch(answer))
+        return self._notify_success(self._tasks[node], view, deserialize_patch(payload))
 
-    def children(self) -> Mapping[int, WorkflowDefinition]:
+    def child_definitions(self) -> Mapping[int, WorkflowDefinition]:
         """Return an empty mapping: no node of a task workflow fans out."""
         return {}
 
-    def answer(self, node: int, value: Any) -> tuple[Patch, ...]:
+    def encode_answer(self, node: int, value: Any) -> tuple[Patch, ...]:
         """Add an answer to the context; tasks themselves never request input.  Raises EncodingError."""
-        return self.style.answer(1, value)
+        return self.style.encode_answer(1, value)
 
-    def accepted(self, node: int, cells: tuple[Patch, ...]) -> tuple[Patch, ...]:
+    def validate_answer(self, node: int, cells: tuple[Patch, ...]) -> tuple[Patch, ...]:
         """Return the cells unchanged."""
         return cells
 
@@ -151,7 +151,7 @@ class TaskWorkflowDefinition:
         observed = self._make_context(view)
         observed.apply_delta(patch.set, patch.removed)
         notes = _call_observer("on_success", task, lambda: observer(task.id, observed))
-        return NodeResult((patch,), notes=notes)
+        return NodeResult((patch,), observer_errors=notes)
 
 
 def _call_observer(observer: str, task: Task, call: Callable[[], object]) -> tuple[str, ...]:
@@ -159,5 +159,5 @@ def _call_observer(observer: str, task: Task, call: Callable[[], object]) -> tup
     try:
         call()
     except BaseException as mishap:  # noqa: BLE001 - it is told in the note
-        return (f"{observer} of {task.id!r} raised {describe(mishap)}",)
+        return (f"{observer} of {task.id!r} raised {describe_error(mishap)}",)
     return ()

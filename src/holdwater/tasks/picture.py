@@ -30,7 +30,7 @@ def render_text(plan: Plan, title: str) -> str:
         head = f"level {level + 1}" if level != last else ""
         sources = predecessors(node)
         tail = f"  <- {', '.join(sources)}" if sources else ""
-        rule = "  (rule)" if node.otherwise == "skipped" else ""
+        rule = "  (rule)" if node.outcome_if_not_run == "skipped" else ""
         lines.append(f"  {head:<9} {name}{tail}{rule}")
         last = level
     return "\n".join(lines)

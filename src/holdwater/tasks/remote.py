@@ -12,7 +12,7 @@ from typing import Any
 
 from holdwater.errors import EncodingError, TaskNotPortable, TaskReturnError
 from holdwater.model import codec, message_framing
-from holdwater.model.coroutines import run_to_end
+from holdwater.model.coroutines import run_awaitable
 from holdwater.model.value_types import class_names, custom_types
 from holdwater.model.value_types.class_names import known_elsewhere, main_name
 from holdwater.model.value_types.custom_types import Registration
@@ -49,30 +49,30 @@ class PicklableTask:
         code = getattr(inspect.unwrap(self.task.function), "__code__", None)
         return "" if code is None else str(code.co_filename)
 
-    def refers_to(self) -> dict[str, Any]:
+    def referenced_names(self) -> dict[str, Any]:
         """Return the globals and closure variables of the function by name, for messages of a failed pickling."""
         with suppress(TypeError):
             used = inspect.getclosurevars(self.task.function)
             return {**used.globals, **used.nonlocals}
         return {}
 
-    def execute(self, sent: bytes, control: Any) -> bytes:
+    def execute(self, payload: bytes, control: Any) -> bytes:
         """Execute on the bytes of `serialize_context`; returns the packed patch.
 
         An `async def` function gets an event loop of its own.  Its exceptions propagate.
         """
         with known_elsewhere(self.main_module):
-            return self._run_and_pack(sent, control)
+            return self._run_and_pack(payload, control)
 
     def _run_and_pack(self, sent: bytes, control: Any) -> bytes:
-        keys, texts = message_framing.unpack(sent)
+        keys, texts = message_framing.unpack_frame(sent)
         view = LayeredMap.from_values({key: stored_from_text(text) for key, text in zip(keys, texts, strict=True)})
         context = Context.from_view(view, max_bytes=self.max_context_bytes)
         given = self.task.run_function(context, control)
         if self.task.is_async and inspect.isawaitable(given):
-            given = run_to_end(given)
+            given = run_awaitable(given)
         patch = build_context_patch(self.task, context, given)
-        return message_framing.pack(
+        return message_framing.pack_frame(
             [list(patch.set), list(patch.removed)], *[value.text.encode("ascii") for value in patch.set.values()]
         )
 
@@ -81,15 +81,17 @@ def serialize_context(view: LayeredMap) -> tuple[bytes, list[Any]]:
     """Pack a view; returns bytes, and the classes and registered types needed to decode them."""
     values = dict(view.items())
     texts = [value.text for value in values.values()]
-    return message_framing.pack(list(values), *[text.encode("ascii") for text in texts]), list(required_types(texts))
+    return message_framing.pack_frame(list(values), *[text.encode("ascii") for text in texts]), list(
+        required_types(texts)
+    )
 
 
 def deserialize_patch(answer: bytes) -> Patch:
     """Unpack the patch of `PicklableTask.execute`.  Raises DecodingError, EncodingError for an unknown class."""
-    (keys, removed), texts = message_framing.unpack(answer)
+    (keys, removed), texts = message_framing.unpack_frame(answer)
     values = {key: stored_from_text(text) for key, text in zip(keys, texts, strict=True)}
     for key, value in values.items():
-        for name in codec.names_in(value.text)[0]:
+        for name in codec.referenced_types(value.text)[0]:
             if not _can_find_class(name):
                 raise EncodingError(
                     f"context key {key!r}: value of the class {name}, which the process of the runner cannot find",
@@ -121,7 +123,7 @@ def required_types(texts: Iterable[str]) -> Iterable[type | Registration]:
     names: dict[str, None] = {}
     kinds: dict[str, None] = dict.fromkeys(custom_types.names_of("__main__", "__mp_main__"))
     for text in texts:
-        of_classes, of_types = codec.names_in(text)
+        of_classes, of_types = codec.referenced_types(text)
         names.update(dict.fromkeys(of_classes))
         kinds.update(dict.fromkeys(of_types))
     for name in names:

@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import Any
 
 from holdwater.kernel.gates import WAITING
-from holdwater.model.rules import MISSING, SUCCEEDED, holds
+from holdwater.model.rules import MISSING, SUCCEEDED, evaluate_predicate
 from holdwater.model.run_state import RunState
 from holdwater.model.values import Stored
 from holdwater.tasks.ancestry import Ancestry
@@ -57,7 +57,7 @@ class TaskRunData:
         out = []
         for rule in rules:
             value = view.get_stored(rule.name)
-            out.append(holds(rule, MISSING if value is None else value.copy()))
+            out.append(evaluate_predicate(rule, MISSING if value is None else value.copy()))
         return tuple(out)
 
     def result(self) -> Mapping[str, Stored]:
@@ -79,7 +79,7 @@ class TaskRunData:
         # settled are not final and only kept in `provisional`.
         if self._reset_count != self._machine.reset_count:  # the run was reset: results of some tasks were dropped
             self._clear_caches()
-        known, state = self._merged_inputs, self._machine.state
+        known, state = self._merged_inputs, self._machine.node_states
         stack = list(reversed(nodes))
         while stack:
             i = stack[-1]
@@ -121,9 +121,9 @@ class TaskRunData:
         if done is not None:
             return done
         seen = self._with_overrides(i, self._merged_inputs[i] if i in self._merged_inputs else provisional[i])
-        if self._machine.state[i] != SUCCEEDED:
+        if self._machine.node_states[i] != SUCCEEDED:
             return seen
-        patch: Patch | None = self._machine.value[self._machine.compiled_plan.out[i][0]]
+        patch: Patch | None = self._machine.values[self._machine.compiled_plan.write_cells[i][0]]
         rank = self._ancestry.rank(i)
         self._output_views[i] = made = seen if patch is None else self._push_patch(seen, patch, rank)
         return made
@@ -136,7 +136,7 @@ class TaskRunData:
 
     def _load_initial_view(self) -> LayeredMap:
         if self._initial_view is None:
-            patch: Patch | None = self._machine.value[self._machine.compiled_plan.cell[INPUT_CELL]]
+            patch: Patch | None = self._machine.values[self._machine.compiled_plan.cell_index[INPUT_CELL]]
             if patch is None:  # not started yet
                 return EMPTY
             self._initial_view = self._push_patch(EMPTY, patch, INITIAL_RANK)
@@ -272,10 +272,10 @@ class TaskRunData:
         """Return the value one task, or the initial context, wrote to a key, as a tree."""
         compiled_plan = self._machine.compiled_plan
         if rank == INITIAL_RANK:
-            initial: Patch = self._machine.value[compiled_plan.cell[INPUT_CELL]]
+            initial: Patch = self._machine.values[compiled_plan.cell_index[INPUT_CELL]]
             return parse_tree(initial.set.get(key))
         node = self._ancestry.node(rank)
-        patch: Patch | None = self._machine.value[compiled_plan.out[node][0]]
+        patch: Patch | None = self._machine.values[compiled_plan.write_cells[node][0]]
         if patch is None or (key not in patch.set and key not in patch.removed):
             patch = self._machine.overrides[node]
         return parse_tree(patch.set.get(key))
@@ -327,23 +327,23 @@ class TaskStyle:
 
     name = "tasks"
 
-    def board(self, machine: RunState) -> TaskRunData:
+    def run_data(self, machine: RunState) -> TaskRunData:
         """Create the views of a run."""
         return TaskRunData(machine)
 
-    def unpack(self, tree: Any) -> Patch:
+    def decode_value(self, tree: Any) -> Patch:
         """Decode a cell from its tree in the journal.  Raises DecodingError."""
         return Patch.from_tree(tree)
 
-    def edits(self, values: Mapping[str, Any], removed: Collection[str], under: Any) -> Patch:
-        """Build the overrides of a task's view on top of earlier ones (`under`).  Raises EncodingError."""
+    def merge_overrides(self, values: Mapping[str, Any], removed: Collection[str], base: Any) -> Patch:
+        """Build the overrides of a task's view on top of earlier ones (`base`).  Raises EncodingError."""
         given = Context(values).stored_values()
-        earlier: Patch = Patch({}) if under is None else under
+        earlier: Patch = Patch({}) if base is None else base
         gone = dict.fromkeys([*earlier.removed, *removed])
         kept = {key: value for key, value in earlier.set.items() if key not in removed}
         return Patch({**kept, **given}, tuple(key for key in gone if key not in given))
 
-    def answer(self, writes: int, value: Any) -> tuple[Patch, ...]:
+    def encode_answer(self, cell_count: int, value: Any) -> tuple[Patch, ...]:
         """Convert an answer to changes of the context; tasks themselves never request input.  Raises EncodingError."""
         return (Patch(Context(value).stored_values()),)
 

@@ -23,7 +23,7 @@ from holdwater.model.rules import (
     AnyOf,
     Not,
     Rule,
-    Value,
+    ValuePredicate,
 )
 
 TaskOutcomeKind = Literal["success", "failed", "skipped"]
@@ -105,7 +105,7 @@ def context_value(key: str, operator: str, value: Any = None) -> Condition:
         text = codec.encode(value)
     except EncodingError as error:
         raise WorkflowError(f"context_value: {value!r} cannot be part of a workflow: {error}") from error
-    if not codec.plain(text):
+    if not codec.is_plain(text):
         raise WorkflowError(
             f"context_value: {value!r} cannot be part of a workflow",
             hint="compare with plain data: str, int, float, bool, None, list, dict",
@@ -173,7 +173,7 @@ def compile_rule(condition: Condition, resolve: Callable[[Any], str]) -> Rule:
         case TaskOutcome(task, outcome):
             return After(resolve(task), _OUTCOME_STATES[outcome])
         case ContextValue(key, operator, value):
-            return Value(key, operator, value)
+            return ValuePredicate(key, operator, value)
         case ConditionGroup(kind, conditions):
             inner = tuple([compile_rule(c, resolve) for c in conditions])
             return AllOf(inner) if kind == "all" else AnyOf(inner) if kind == "any" else Not(AnyOf(inner))

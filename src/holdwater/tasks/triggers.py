@@ -51,7 +51,7 @@ def trigger(
             ) from None
     target = wanted.name if isinstance(wanted, TaskWorkflow) else wanted
     what = "the workflow a trigger starts, by its name,"
-    validation.check_text(what, target, at_most_bytes=validation.LONGEST_NAME_BYTES, error=ScheduleError)
+    validation.check_text(what, target, max_bytes=validation.MAX_NAME_BYTES, error_class=ScheduleError)
     every = parse_duration_us(poll_interval)
 
     def decorate(function: F) -> F:
@@ -59,7 +59,7 @@ def trigger(
         if not callable(function):
             raise ScheduleError(f"a trigger is a function with a name, not {validation.shorten_repr(function)}")
         validation.check_text(
-            "the name of a trigger", known_as, at_most_bytes=validation.LONGEST_NAME_BYTES, error=ScheduleError
+            "the name of a trigger", known_as, max_bytes=validation.MAX_NAME_BYTES, error_class=ScheduleError
         )
         triggers.register(Trigger(known_as, target, every, bool(allow_concurrent), function))
         return function

@@ -8,8 +8,8 @@ from typing import Any
 
 from holdwater.kernel import Machine, compile_plan
 from holdwater.model.fanout import ChildRunsRequest
-from holdwater.model.plan import Kind, OnError, Plan, PlanNode, Read
-from holdwater.model.rules import AllOf, AnyOf, HasRun, Not, Open, Rule
+from holdwater.model.plan import NodeKind, OnError, Plan, PlanNode, Read
+from holdwater.model.rules import AllOf, AnyOf, GateOpen, HasRun, Not, Rule
 from tests.kernel.styles.program import ONCE, Body, Call, Children, Done, Program, Question, Retry
 
 END = "END"
@@ -20,9 +20,9 @@ class Fn:
     """`outs`: one name takes what the body returns, several share the list it returns."""
 
     name: str
-    body: Callable[..., Any]
+    function: Callable[..., Any]
     params: tuple[str, ...] = ()
-    outs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
     defaults: Mapping[str, Any] = field(default_factory=dict)
     retry: Retry = ONCE
     on_error: OnError = "stop"
@@ -52,7 +52,7 @@ class Interrupt:
 
     name: str
     answer: str
-    body: Callable[..., Any]
+    function: Callable[..., Any]
     params: tuple[str, ...] = ()
 
 
@@ -61,7 +61,7 @@ class Fan:
     name: str
     children: Children
     params: tuple[str, ...] = ()
-    out: str = ""
+    output: str = ""
     retry: Retry = ONCE
     on_error: OnError = "stop"
 
@@ -69,7 +69,7 @@ class Fan:
 Part = Fn | Gate | Ask | Interrupt | Fan
 
 
-_KINDS: Mapping[type, Kind] = {Fn: "call", Gate: "call", Ask: "ask", Interrupt: "interrupt", Fan: "fan_out"}
+_KINDS: Mapping[type, NodeKind] = {Fn: "call", Gate: "call", Ask: "ask", Interrupt: "interrupt", Fan: "fan_out"}
 
 
 def graph(
@@ -83,17 +83,17 @@ def graph(
     """`entry`: where loops start; without it a node starts as soon as its inputs are there.  `led`: those of them that
     do not start before a gate lets them in.
     """
-    return _Compiler(name, parts, frozenset(entry), frozenset(led), max_iterations).program()
+    return _Compiler(name, parts, frozenset(entry), frozenset(led), max_iterations).build_program()
 
 
 def _outs(part: Part) -> tuple[str, ...]:
     match part:
         case Fn():
-            return part.outs
+            return part.outputs
         case Ask() | Interrupt():
             return (part.answer,)
         case Fan():
-            return (part.out,)
+            return (part.output,)
         case Gate():
             return ()
 
@@ -103,25 +103,27 @@ class _Compiler:
         self, name: str, parts: Sequence[Part], entry: frozenset[str], led: frozenset[str], limit: int
     ) -> None:
         self.name, self.parts, self.entry, self.led, self.limit = name, parts, entry, led, limit
-        self.makers: dict[str, list[str]] = {}
-        self.above: dict[str, list[Gate]] = {p.name: [] for p in parts}
+        self.producers: dict[str, list[str]] = {}
+        self.gates_over: dict[str, list[Gate]] = {p.name: [] for p in parts}
         for p in parts:
             for out in _outs(p):
-                self.makers.setdefault(out, []).append(p.name)
+                self.producers.setdefault(out, []).append(p.name)
             if isinstance(p, Gate):
                 for t in p.targets:
                     if t != END:
-                        self.above[t].append(p)
-        edges = tuple(PlanNode(p.name, after=(*self.sources(p), *(g.name for g in self.above[p.name]))) for p in parts)
+                        self.gates_over[t].append(p)
+        edges = tuple(
+            PlanNode(p.name, after=(*self.sources(p), *(g.name for g in self.gates_over[p.name]))) for p in parts
+        )
         rough = compile_plan(Plan("rough", edges))  # who is in one loop with whom
         self.loop = {p.name: rough.unit_of[i] for i, p in enumerate(parts)}
         # a name with one maker lives in its maker's cell, also when it is given: that is a loop's seed
-        self.alias = {n: f"{makers[0]}/{n}" for n, makers in self.makers.items() if len(makers) == 1}
+        self.alias = {n: f"{makers[0]}/{n}" for n, makers in self.producers.items() if len(makers) == 1}
 
     def sources(self, part: Part) -> list[str]:
-        return [m for p in part.params for m in self.makers.get(p, ())]
+        return [m for p in part.params for m in self.producers.get(p, ())]
 
-    def program(self) -> Program:
+    def build_program(self) -> Program:
         names = tuple(dict.fromkeys(p for part in self.parts for p in part.params))
         plan = Plan(
             self.name,
@@ -138,45 +140,45 @@ class _Compiler:
             view=lambda m, i: _view(m, i, parts[i]),
             outputs=lambda m: _outputs(m, names),
             retries={p.name: p.retry for p in parts if isinstance(p, Fn | Fan)},
-            children={p.name: p.children.each for p in parts if isinstance(p, Fan)},
+            children={p.name: p.children.run_child for p in parts if isinstance(p, Fan)},
         )
 
     def node(self, part: Part) -> PlanNode:
-        gated = bool(self.above[part.name])
+        gated = bool(self.gates_over[part.name])
         reads = tuple(
             Read(
                 p,
-                (self.alias[p],) if p in self.alias else (p, *(f"{m}/{p}" for m in self.makers.get(p, ()))),
+                (self.alias[p],) if p in self.alias else (p, *(f"{m}/{p}" for m in self.producers.get(p, ()))),
                 optional=isinstance(part, Fn) and p in part.defaults,
-                refires=gated or p not in _outs(part),
+                triggers_rerun=gated or p not in _outs(part),
             )
             for p in part.params
         )
         return PlanNode(
             part.name,
             kind=_KINDS[type(part)],
-            ready=self.rule(part),
+            ready=self.readiness_rule(part),
             reads=reads,
             writes=tuple(f"{part.name}/{o}" for o in _outs(part)),
-            gates=tuple(g.name for g in self.above[part.name]),
+            gates=tuple(g.name for g in self.gates_over[part.name]),
             targets=part.targets if isinstance(part, Gate) else (),
             on_error=part.on_error if isinstance(part, Fn | Fan) else "stop",
         )
 
-    def active(self, name: str) -> Rule | None:
+    def gate_rule(self, name: str) -> Rule | None:
         """One of the gates over a node lets it run."""
-        rules: list[Rule] = [Open(g.name, name, g.default_open and not self.entry) for g in self.above[name]]
+        rules: list[Rule] = [GateOpen(g.name, name, g.default_open and not self.entry) for g in self.gates_over[name]]
         if name in self.entry and name not in self.led:
-            rules += [AllOf((HasRun(name, negated=True), HasRun(g.name, negated=True))) for g in self.above[name]]
+            rules += [AllOf((HasRun(name, negated=True), HasRun(g.name, negated=True))) for g in self.gates_over[name]]
         return AnyOf(tuple(rules)) if rules else None
 
-    def rule(self, part: Part) -> Rule | None:
+    def readiness_rule(self, part: Part) -> Rule | None:
         """Let in by a gate; and, in a loop, no producer is still to come that could run now."""
-        rules = [active] if (active := self.active(part.name)) else []
+        rules = [active] if (active := self.gate_rule(part.name)) else []
         waits: list[Rule] = []
         for source in dict.fromkeys(self.sources(part)):
             if source != part.name and self.loop[source] == self.loop[part.name]:
-                gate = self.active(source)
+                gate = self.gate_rule(source)
                 waits.append(AnyOf((HasRun(source), Not(gate))) if gate else HasRun(source))
         if waits:
             settled = AllOf(tuple(waits))
@@ -191,14 +193,14 @@ def _body(part: Part) -> Body | None:
         case Interrupt():
 
             def ask(c: Call) -> Done | Question:
-                said = part.body(*c.view)
+                said = part.function(*c.view)
                 return said if isinstance(said, Question) else Done((said,))
 
             return ask
         case Fan():
 
             def fan(c: Call) -> Done | ChildRunsRequest:
-                made = part.children.perform(c, *c.view)
+                made = part.children.run(c, *c.view)
                 return made if isinstance(made, ChildRunsRequest) else Done((made,))
 
             return fan
@@ -212,8 +214,8 @@ def _body(part: Part) -> Body | None:
         case Fn():
 
             def call(c: Call) -> Done:
-                result = part.body(*c.view)
-                return Done((result,) if len(part.outs) == 1 else tuple(result) if part.outs else ())
+                result = part.function(*c.view)
+                return Done((result,) if len(part.outputs) == 1 else tuple(result) if part.outputs else ())
 
             return call
 
@@ -221,16 +223,16 @@ def _body(part: Part) -> Body | None:
 def _view(m: Machine, i: int, part: Part) -> list[Any]:
     defaults = part.defaults if isinstance(part, Fn) else {}
     seen = []
-    for read, cells in zip(part.params, m.compiled_plan.reads[i], strict=True):
-        latest = max(cells, key=m.version.__getitem__)
-        seen.append(m.value[latest] if m.version[latest] else defaults[read])
+    for read, cells in zip(part.params, m.compiled_plan.read_cells[i], strict=True):
+        latest = max(cells, key=m.versions.__getitem__)
+        seen.append(m.values[latest] if m.versions[latest] else defaults[read])
     return seen
 
 
-def _outputs(m: Machine, given: tuple[str, ...]) -> dict[str, Any]:
+def _outputs(m: Machine, names: tuple[str, ...]) -> dict[str, Any]:
     """Per produced name, the latest write."""
     best: dict[str, tuple[int, Any]] = {}
-    for name, c in m.compiled_plan.cell.items():
-        if name not in given and m.version[c] > best.get(name.rpartition("/")[2], (0,))[0]:
-            best[name.rpartition("/")[2]] = (m.version[c], m.value[c])
+    for name, c in m.compiled_plan.cell_index.items():
+        if name not in names and m.versions[c] > best.get(name.rpartition("/")[2], (0,))[0]:
+            best[name.rpartition("/")[2]] = (m.versions[c], m.values[c])
     return {name: value for name, (_, value) in sorted(best.items())}

@@ -23,7 +23,7 @@ class Call:
     view: Any
     attempt: int
     now: Micros
-    outcomes: tuple[ChildResult | None, ...] | None = None
+    child_results: tuple[ChildResult | None, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Later:
 class Question:
     """Returned by a body that wants an answer from somebody."""
 
-    shown: Any
+    prompt: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,24 +66,24 @@ class Children:
     """What a node that fans out does: `spread` says what they start with, `gather` makes one value of what became of
     them, in their order.  Both see what the node sees."""
 
-    spread: Callable[..., Sequence[Given]]
-    each: Child
-    gather: Callable[[Sequence[ChildResult | None]], Any]
-    width: int | None = None
-    stop: bool = True
+    build_inputs: Callable[..., Sequence[Given]]
+    run_child: Child
+    combine_results: Callable[[Sequence[ChildResult | None]], Any]
+    max_concurrency: int | None = None
+    fail_fast: bool = True
 
-    def perform(self, call: Call, *view: Any) -> ChildRunsRequest | Any:
-        if call.outcomes is None:
-            return ChildRunsRequest(tuple(self.spread(*view)), self.width, self.stop)
-        return self.gather(call.outcomes)
+    def run(self, call: Call, *view: Any) -> ChildRunsRequest | Any:
+        if call.child_results is None:
+            return ChildRunsRequest(tuple(self.build_inputs(*view)), self.max_concurrency, self.fail_fast)
+        return self.combine_results(call.child_results)
 
 
-def results(outcomes: Sequence[ChildResult | None]) -> list[Any]:
+def results(child_results: Sequence[ChildResult | None]) -> list[Any]:
     """Of children that have all completed; else the first of their errors."""
-    for outcome in outcomes:
+    for outcome in child_results:
         if outcome is not None and outcome.status != "completed":
             raise OSError(f"a child is {outcome.status}")
-    return [o.values["result"] for o in outcomes if o is not None]
+    return [o.values["result"] for o in child_results if o is not None]
 
 
 @dataclass(frozen=True)
@@ -94,13 +94,13 @@ class Program:
     """
 
     plan: Plan
-    bodies: tuple[Body | None, ...]
+    functions: tuple[Body | None, ...]
     view: Callable[[Machine, int], Any]
     outputs: Callable[[Machine], Any]
     lookup: Callable[[Machine, int, str], Any] = lambda m, i, name: None
     retries: Mapping[str, Retry] = field(default_factory=dict)
     children: Mapping[str, Child] = field(default_factory=dict)
-    passed: tuple[str, ...] = ()
+    skipped_ranges: tuple[str, ...] = ()
 
     @cached_property
     def compiled_plan(self) -> CompiledPlan:

@@ -8,7 +8,7 @@ from typing import Any
 
 from holdwater.kernel import Machine
 from holdwater.model.fanout import ChildRunsRequest
-from holdwater.model.plan import Kind, OnError, Plan, PlanNode
+from holdwater.model.plan import NodeKind, OnError, Plan, PlanNode
 from tests.kernel.styles.program import ONCE, Body, Call, Children, Done, Later, Program, Retry
 
 View = dict[str, Any]
@@ -20,7 +20,7 @@ class Step:
     """`body` returns its output, a Jump, or Later."""
 
     name: str
-    body: Callable[[View, Call], Any]
+    function: Callable[[View, Call], Any]
     on_error: OnError = "stop"
     retry: Retry = ONCE
 
@@ -59,7 +59,7 @@ class Jump:
 
 
 AnyStep = Step | Choice | Wait | Map
-_KINDS: dict[type, Kind] = {Step: "call", Choice: "call", Wait: "wait", Map: "fan_out"}
+_KINDS: dict[type, NodeKind] = {Step: "call", Choice: "call", Wait: "wait", Map: "fan_out"}
 
 
 def steps(name: str, sequence: Sequence[AnyStep], *, start: str = "") -> Program:
@@ -80,10 +80,10 @@ def steps(name: str, sequence: Sequence[AnyStep], *, start: str = "") -> Program
         Plan(name, tuple(nodes), style="steps", inputs=(GIVEN,), sequence=True),
         tuple(_body(s, [*names[k + 1 :], ""]) for k, s in enumerate(sequence)),
         view=_view,
-        outputs=lambda m: _view(m, len(m.state))["out"],
+        outputs=lambda m: _view(m, len(m.node_states))["out"],
         retries={s.name: s.retry for s in sequence if isinstance(s, Step | Map)},
-        children={s.name: s.children.each for s in sequence if isinstance(s, Map)},
-        passed=(names[0], start) if start else (),
+        children={s.name: s.children.run_child for s in sequence if isinstance(s, Map)},
+        skipped_ranges=(names[0], start) if start else (),
     )
 
 
@@ -97,14 +97,14 @@ def _body(step: AnyStep, rest: Sequence[str]) -> Body | None:
         case Map():
 
             def fan(c: Call) -> Done | ChildRunsRequest:
-                made = step.children.perform(c, c.view)
+                made = step.children.run(c, c.view)
                 return made if isinstance(made, ChildRunsRequest) else Done((made,))
 
             return fan
         case Step():
 
             def call(c: Call) -> Done | Later:
-                result = step.body(c.view, c)
+                result = step.function(c.view, c)
                 if isinstance(result, Later):
                     return result
                 if isinstance(result, Jump):
@@ -124,6 +124,6 @@ def _passed(choice: Choice, verdict: bool, rest: Sequence[str]) -> tuple[str, ..
 
 
 def _view(m: Machine, i: int) -> View:
-    cell, nodes = m.compiled_plan.cell, m.compiled_plan.plan.nodes[:i]
+    cell, nodes = m.compiled_plan.cell_index, m.compiled_plan.plan.nodes[:i]
     written = [(n.name, cell[n.name]) for n in nodes]
-    return {"given": m.value[cell[GIVEN]], "out": {name: m.value[c] for name, c in written if m.version[c]}}
+    return {"given": m.values[cell[GIVEN]], "out": {name: m.values[c] for name, c in written if m.versions[c]}}

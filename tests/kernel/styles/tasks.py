@@ -35,7 +35,7 @@ def none_of(*rules: Rule) -> Rule:
 @dataclass(frozen=True)
 class Task:
     name: str
-    body: TaskBody
+    function: TaskBody
     deps: tuple[str, ...] = ()
     rule: Rule | None = None
     on_error: OnError = "fail"
@@ -53,7 +53,7 @@ def tasks(name: str, specs: Sequence[Task]) -> Program:
                 t.name,
                 after=t.deps,
                 ready=ready,
-                otherwise=SKIPPED if own else UPSTREAM_FAILED,
+                outcome_if_not_run=SKIPPED if own else UPSTREAM_FAILED,
                 writes=(t.name,),
                 on_error=t.on_error,
             )
@@ -70,7 +70,7 @@ def tasks(name: str, specs: Sequence[Task]) -> Program:
 
     return Program(
         plan,
-        tuple(_body(t.body) for t in specs),
+        tuple(_body(t.function) for t in specs),
         view=lambda m, i: context(m, ancestors[specs[i].name]),
         outputs=lambda m: context(m, everybody),
         lookup=lookup,
@@ -78,10 +78,10 @@ def tasks(name: str, specs: Sequence[Task]) -> Program:
     )
 
 
-def _body(body: TaskBody) -> Body:
+def _body(function: TaskBody) -> Body:
     def call(c: Call) -> Done | Later:
         context = dict(c.view)
-        later = body(context, c)
+        later = function(context, c)
         return later if later is not None else Done((_patch(c.view, context),))
 
     return call
@@ -102,12 +102,12 @@ def _patch(before: Context, after: Context) -> dict[str, Any]:
 def _merged(m: Machine, names: frozenset[str]) -> Context:
     """The patches of these tasks, in an order that depends on the plan alone."""
     compiled_plan = m.compiled_plan
-    out: Context = dict(m.value[compiled_plan.cell[GIVEN]])
-    for i in sorted((compiled_plan.index[n] for n in names), key=compiled_plan.unit_of.__getitem__):
-        cell = compiled_plan.out[i][0]
-        if not m.version[cell]:
+    out: Context = dict(m.values[compiled_plan.cell_index[GIVEN]])
+    for i in sorted((compiled_plan.node_index[n] for n in names), key=compiled_plan.unit_of.__getitem__):
+        cell = compiled_plan.write_cells[i][0]
+        if not m.versions[cell]:
             continue
-        patch = m.value[cell]
+        patch = m.values[cell]
         out.update(patch["set"])
         for key, tail in patch["append"].items():
             out[key] = [*out.get(key, []), *tail]

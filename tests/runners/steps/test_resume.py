@@ -20,7 +20,7 @@ from holdwater import (
     WorkflowNotFound,
 )
 from holdwater.errors import RunInProgress
-from holdwater.model.records import RunUpdate, Verdict
+from holdwater.model.records import CommitResult, RunUpdate
 from holdwater.runners.steps import WorkflowRunner, WorkflowRunnerConfig
 from holdwater.runners.steps.results import WorkflowResult
 from holdwater.steps import Step, StepResult, Workflow
@@ -332,7 +332,7 @@ def test_only_the_last_runs_are_kept_without_a_database() -> None:
     workflow = Workflow("many", [Step.map("m", items=[1, 2], iterator=inner)])
     with WorkflowRunner(store, config=WorkflowRunnerConfig()) as runner:
         run_ids = [runner.execute(workflow).run_id for _ in range(5)]
-        assert [store.run(run_id) is not None for run_id in run_ids] == [False, False, True, True, True]
+        assert [store.get_run(run_id) is not None for run_id in run_ids] == [False, False, True, True, True]
         assert len(list(store.iter_runs())) == 3 * 3
 
 
@@ -363,9 +363,9 @@ class SleepObservingStore(MemoryStore):
         super().__init__()
         self.sleeping = threading.Event()
 
-    def commit(self, changes: Sequence[RunUpdate]) -> list[Verdict]:
-        verdicts = super().commit(changes)
-        if any(entry.startswith('["deferred"') for change in changes for entry in change.entries):
+    def commit(self, updates: Sequence[RunUpdate]) -> list[CommitResult]:
+        verdicts = super().commit(updates)
+        if any(entry.startswith('["deferred"') for change in updates for entry in change.entries):
             self.sleeping.set()
         return verdicts
 

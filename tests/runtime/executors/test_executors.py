@@ -153,7 +153,7 @@ def test_one_full_executor_does_not_hold_up_another(open_runner: Open, define: D
     handle = runner.submit("s")
     gate.wait_started()
     assert runner.execute("q").status == "Completed"
-    assert sum(row.started for row in runner._engine.store.work(handle.run_id)) == 1
+    assert sum(row.started for row in runner._engine.store.work_of_run(handle.run_id)) == 1
     gate.open.set()
     assert handle.result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
 
@@ -242,9 +242,12 @@ def test_rules_and_executors_after_a_restart(open_runner: Open, define: Define, 
 
 
 @pytest.mark.parametrize(
-    "frame", [b"", b"\0\0\0\5", b"\xff\xff\xff\xff", b"\0\0\0\2{]", message_framing.pack([1], b"xy")[:-1]]
+    "frame", [b"", b"\0\0\0\5", b"\xff\xff\xff\xff", b"\0\0\0\2{]", message_framing.pack_frame([1], b"xy")[:-1]]
 )
 def test_broken_frames(frame: bytes) -> None:
     with pytest.raises(DecodingError, match="not a frame"):
-        message_framing.unpack(frame)
-    assert message_framing.unpack(message_framing.pack({"a": "ü"}, b"", b"xy")) == ({"a": "ü"}, [b"", b"xy"])
+        message_framing.unpack_frame(frame)
+    assert message_framing.unpack_frame(message_framing.pack_frame({"a": "ü"}, b"", b"xy")) == (
+        {"a": "ü"},
+        [b"", b"xy"],
+    )

@@ -269,7 +269,7 @@ def test_timers_of_others_are_taken_though_every_slot_is_held(pair: BusyAndIdleR
     handle = third.submit(pair.define("later", ("a", fails, options)))
     assert failed.wait(SIGNAL_TIMEOUT_SECONDS)
     third.shutdown()
-    while [row.kind for row in store.work(handle.run_id)] != ["execute"]:  # bounded by the test's time-out
+    while [row.kind for row in store.work_of_run(handle.run_id)] != ["execute"]:  # bounded by the test's time-out
         poll_pause()
     pair.gate.open.set()
     assert pair.done.acquire(timeout=SIGNAL_TIMEOUT_SECONDS)
@@ -309,7 +309,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
 
 
 def owners_of(runner: DefaultRunner, run_ids: list[str]) -> set[str | None]:
-    return {row.owner for run_id in run_ids for row in runner._engine.store.work(run_id)}
+    return {row.owner for run_id in run_ids for row in runner._engine.store.work_of_run(run_id)}
 
 
 def test_prefetched_work_is_released_when_a_task_is_slow(

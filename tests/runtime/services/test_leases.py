@@ -41,13 +41,13 @@ def watch_expiry_scans(
 ) -> Callable[[], None]:
     """Returns what waits until the runner would have taken an expired lease, were there one."""
     store, looks = runner._engine.store, threading.Semaphore(0)
-    real = store.next_expiry
+    real = store.next_lease_expiry
 
     def counted(owner: str) -> int | None:
         looks.release()
         return real(owner)
 
-    monkeypatch.setattr(store, "next_expiry", counted)
+    monkeypatch.setattr(store, "next_lease_expiry", counted)
 
     def wait() -> None:
         clock = SystemClock()

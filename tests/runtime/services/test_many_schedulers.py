@@ -48,7 +48,7 @@ def test_every_instant_once(url: str, tmp_path: Path, define: Define) -> None:
             for k in range(SCHEDULES)
         ]
         for k, schedule in enumerate(schedules):  # as if nobody had been there for a while
-            row = store.schedule(schedule)
+            row = store.get_schedule(schedule)
             assert row is not None
             row.settled_at = Micros(row.settled_at - MISSED * 1_000_000 * (60 if k % 2 else 1))
             row.next_at = row.settled_at
@@ -82,7 +82,7 @@ def test_every_instant_once(url: str, tmp_path: Path, define: Define) -> None:
             assert {row["status"] for row in rows} == {"Completed"}
             times = [row["scheduled_time"] for row in reversed(rows)]
             assert {f"{schedule} {t}" for t in times} == {line for line in effects if line.startswith(schedule)}
-            instants = [fire.fire.scheduled_at // 1_000_000 for fire in store.fires(schedule, 100_000)]
+            instants = [fire.fire.scheduled_at // 1_000_000 for fire in store.list_fires(schedule, 100_000)]
             step = 60 if k % 2 else 1
             assert instants == list(range(instants[0], instants[0] - step * len(instants), -step))  # no gap
             fired += len(rows)

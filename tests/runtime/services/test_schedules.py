@@ -236,7 +236,7 @@ def test_a_disabled_schedule_gives_up_its_queue(
         runner.set_cron_schedule_enabled(schedule, False)
     else:
         store = runner._engine.store
-        row = store.schedule(schedule)
+        row = store.get_schedule(schedule)
         assert row is not None
         assert store.put_schedule(replace(row, enabled=False))
     runner.set_cron_schedule_enabled(schedule, True)
@@ -258,18 +258,20 @@ def test_taken_up_by_somebody_else_meanwhile(
     runner = open_runner()
     schedule = runner.register_cron_workflow("w", "0 0 1 1 *", overlap="queue")
     store = runner._engine.store
-    real, taken = store.waiting_fires, threading.Event()
+    real, taken = store.startable_fires, threading.Event()
 
     def late(*names: Any, **limits: Any) -> list[FireRow]:
         rows = real(*names, **limits)
         if rows and not taken.is_set():  # another runner is faster, just after it was looked up here
-            row = store.schedule(schedule)
+            row = store.get_schedule(schedule)
             assert row is not None
-            assert store.fire([Firing(row, [], [replace(rows[0], state="skipped", reason="elsewhere")])]) == [True]
+            assert store.commit_firings([Firing(row, [], [replace(rows[0], state="skipped", reason="elsewhere")])]) == [
+                True
+            ]
             taken.set()
         return rows
 
-    monkeypatch.setattr(store, "waiting_fires", late)
+    monkeypatch.setattr(store, "startable_fires", late)
     runner.run_schedule_now(schedule)
     assert taken.wait(SIGNAL_TIMEOUT_SECONDS)
     wait_until_idle(runner)
@@ -299,7 +301,7 @@ def test_a_context_that_cannot_be_used_is_tried_again_and_given_up(
     runner = open_runner(cron_max_recovery_attempts=2)
     schedule = runner.register_cron_workflow("w", "0 0 1 * *", context={"x": 1})
     store = runner._engine.store
-    row = store.schedule(schedule)
+    row = store.get_schedule(schedule)
     assert row is not None
     row.inputs = '{"x":{"$t":"enum","c":"nowhere:Colour","v":"RED"}}'
     assert store.put_schedule(row)
@@ -378,7 +380,7 @@ def test_a_window(open_runner: Open, ran: ContextRecorder, clock: FakeClock) -> 
 def test_jitter_is_the_same_for_everybody(open_runner: Open, ran: ContextRecorder, clock: FakeClock) -> None:
     runner = open_runner()
     schedule = runner.register_cron_workflow("w", "0 * * * *", jitter_seconds=600)
-    row = runner._engine.store.schedule(schedule)
+    row = runner._engine.store.get_schedule(schedule)
     assert row is not None
     assert row.next_at is not None
     assert "2026-11-21T01:00:00" < runner.get_cron_schedule(schedule)["next_run_at"] < "2026-11-21T01:10:00"

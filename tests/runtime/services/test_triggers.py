@@ -23,7 +23,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeClock]:
     made = FakeClock("2026-11-21T00:00:00")
     monkeypatch.setattr(holdwater.engine.engine, "SystemClock", lambda: made)
     yield made
-    for known in triggers.all():
+    for known in triggers.list_triggers():
         triggers.unregister(known.name)
 
 
@@ -214,7 +214,7 @@ def test_within_a_workflow() -> None:
 
     found = triggers.find("inbox")
     assert found is not None
-    assert (found.workflow, found.poll_us, found.function) == (builder.name, 500_000, inbox)
+    assert (found.workflow, found.poll_interval_us, found.function) == (builder.name, 500_000, inbox)
     assert inbox().is_skip_result()
 
 

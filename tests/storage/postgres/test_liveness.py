@@ -111,7 +111,7 @@ import sys, threading
 from holdwater.model.records import RunUpdate, RunRow, WorkRow
 from holdwater.storage import open_store
 store = open_store(sys.argv[1])
-store.register("they")
+store.register_owner("they")
 ready = threading.Event()
 store.listen(lambda news: ready.set())
 ready.wait()
@@ -155,7 +155,7 @@ def test_a_stopped_process_has_not_crashed(store: Store, url: str) -> None:
         assert store.reclaim_expired(Micros(499)) == 0
         they.suspend()
         assert store.reclaim_expired(Micros(500)) == 1
-        assert store.work("r1") == [make_work_row("r1", reclaimed=True, expired=True)]
+        assert store.work_of_run("r1") == [make_work_row("r1", reclaimed=True, expired=True)]
         they.process.send_signal(signal.SIGCONT)
 
 
@@ -167,4 +167,4 @@ def test_a_killed_process_has_crashed(store: Store, url: str, wait_for_end: Call
         wait_for_end()
         assert store.reclaim_expired(Micros(499)) == 0
         assert store.reclaim_expired(Micros(500)) == 1
-    assert store.work("r1") == [make_work_row("r1", reclaimed=True)]
+    assert store.work_of_run("r1") == [make_work_row("r1", reclaimed=True)]

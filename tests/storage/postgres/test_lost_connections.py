@@ -64,17 +64,17 @@ def terminate_sessions(admin: Admin, name: str, like: str = "%") -> int:
     return len(pids)
 
 
-@pytest.mark.parametrize("call", ["commit", "run", "claim", "renew", "clock_sample", "journal"])
+@pytest.mark.parametrize("call", ["commit", "get_run", "claim_work", "renew_leases", "sample_clock", "read_journal"])
 def test_idle_connections_are_replaced_unnoticed(call: str, store: PostgresStore, admin: Admin, name: str) -> None:
     store.commit([new_run_update("r0")])
     for _ in range(2):
         assert terminate_sessions(admin, name) >= 1
         arguments: dict[str, tuple[Any, ...]] = {
             "commit": ([new_run_update(f"r{time.time_ns()}")],),
-            "run": ("r0",),
-            "claim": ("o", 1, 1, 1, ["w"]),
-            "renew": ("o", 5),
-            "journal": ("r0",),
+            "get_run": ("r0",),
+            "claim_work": ("o", 1, 1, 1, ["w"]),
+            "renew_leases": ("o", 5),
+            "read_journal": ("r0",),
         }
         getattr(store, call)(*arguments.get(call, ()))
 
@@ -112,15 +112,15 @@ def test_the_listener_comes_back(store: PostgresStore, admin: Admin, name: str) 
     store.listen(heard.put)
     for n in range(3):
         gap = heard.get(timeout=WAIT_TIMEOUT_SECONDS)
-        assert (gap.work, gap.runs) == (True, None), "after a gap everything may have changed"
+        assert (gap.work_available, gap.changed_runs) == (True, None), "after a gap everything may have changed"
         other = open_store(f"postgresql://{store.url.partition('://')[2]}")
         told = new_run_update(f"r{n}", status="completed", finished_at=5)
         told.notify = True
         other.commit([told])
         other.close()
-        assert heard.get(timeout=WAIT_TIMEOUT_SECONDS).runs == frozenset({f"r{n}"})
+        assert heard.get(timeout=WAIT_TIMEOUT_SECONDS).changed_runs == frozenset({f"r{n}"})
         assert terminate_sessions(admin, name, "LISTEN%") == 1
-    assert heard.get(timeout=WAIT_TIMEOUT_SECONDS).runs is None
+    assert heard.get(timeout=WAIT_TIMEOUT_SECONDS).changed_runs is None
 
 
 def test_a_listener_in_a_process_with_many_open_files(store: PostgresStore) -> None:
@@ -141,7 +141,7 @@ def test_a_listener_in_a_process_with_many_open_files(store: PostgresStore) -> N
         told.notify = True
         other.commit([told])
         other.close()
-        assert heard.get(timeout=WAIT_TIMEOUT_SECONDS).runs == frozenset({"r1"})
+        assert heard.get(timeout=WAIT_TIMEOUT_SECONDS).changed_runs == frozenset({"r1"})
     finally:
         for file in files:
             os.close(file)
@@ -154,9 +154,9 @@ def test_a_store_that_cannot_be_reached_at_all(postgres: Cluster) -> None:
         server.stop("immediate")
         calls: list[Callable[[], Any]] = [
             lambda: store.commit([new_run_update("r2")]),
-            lambda: store.run("r1"),
-            lambda: store.claim("o", Micros(1), Micros(1), 1, ["w"]),
-            lambda: store.renew("o", Micros(1)),
+            lambda: store.get_run("r1"),
+            lambda: store.claim_work("o", Micros(1), Micros(1), 1, ["w"]),
+            lambda: store.renew_leases("o", Micros(1)),
             lambda: store.work_of_owner("o"),
             lambda: store.reclaim_expired(Micros(1)),
         ]

@@ -153,7 +153,7 @@ def test_a_table_of_the_same_name_elsewhere_is_never_touched(postgres: Cluster, 
     for place, schema in places:
         store = open_store(place, StoreOptions(prepare_statements=prepare, schema=schema))
         assert store.commit([new_run_update("r1", [make_work_row("r1")])]) == [Committed()]
-        assert len(store.claim("o", Micros(9), Micros(200), 5, ["orders"])) == 1
+        assert len(store.claim_work("o", Micros(9), Micros(200), 5, ["orders"])) == 1
         store.close()
     with psycopg.connect(url) as owner:
         assert [owner.execute(f"SELECT * FROM public.{table}").fetchall() for table in tables] == [[]] * len(tables)
@@ -166,11 +166,11 @@ def test_a_session_is_left_as_it_was(postgres: Cluster, admin: Admin) -> None:
         before = session.execute("SELECT name, setting FROM pg_settings ORDER BY name").fetchall()
     for n in range(8):
         store.commit([new_run_update(f"r{n}", [make_work_row(f"r{n}")])])
-        store.claim("o", 9, 200, 5, ["orders"])
-        store.run("r0")
-        store.renew("o", n)
+        store.claim_work("o", 9, 200, 5, ["orders"])
+        store.get_run("r0")
+        store.renew_leases("o", n)
         store.commit([run_update(f"r{n}", 5)])  # a conflict takes the longer way
-    store.release("o", store.work_of_owner("o"))
+    store.release_work("o", store.work_of_owner("o"))
     with store._pool.connection() as session:
         assert session.execute("SELECT name, setting FROM pg_settings ORDER BY name").fetchall() == before
         assert session.execute("SELECT count(*) FROM pg_prepared_statements").fetchone() == (0,)
@@ -206,9 +206,9 @@ def test_a_reader_makes_nothing_and_changes_nothing(postgres: Cluster, admin: Ad
     assert reader.journal_lengths(["r1"]) == {"r1": 1}
     calls: list[Callable[[], Any]] = [
         lambda: reader.commit([new_run_update("r2")]),
-        lambda: reader.claim("o", Micros(9), Micros(200), 5, ["orders"]),
-        lambda: reader.release("o", [make_work_row("r1")]),
-        lambda: reader.renew("o", Micros(5)),
+        lambda: reader.claim_work("o", Micros(9), Micros(200), 5, ["orders"]),
+        lambda: reader.release_work("o", [make_work_row("r1")]),
+        lambda: reader.renew_leases("o", Micros(5)),
         lambda: reader.reclaim_expired(Micros(5)),
     ]
     for call in calls:
@@ -238,14 +238,14 @@ def test_a_forked_child_refuses_and_the_parent_goes_on(new_schema: Callable[[], 
         if child == 0:
             status = 1
             try:
-                store.run("r1")
+                store.get_run("r1")
             except RunnerClosed:
                 status = 0
             finally:
                 os._exit(status)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         assert store.commit([new_run_update(f"after{n}")]) == [Committed()]
-        assert store.run("r1") is not None
+        assert store.get_run("r1") is not None
     store.close()
 
 
@@ -256,7 +256,7 @@ def test_one_waits_for_no_other(new_schema: Callable[[], str], postgres: Cluster
     store.commit([new_run_update(f"r{n:03}", [make_work_row(f"r{n:03}")]) for n in range(200)])
     with psycopg.connect(url) as holder:
         holder.execute("SELECT 1 FROM work WHERE run_id < 'r010' FOR UPDATE")
-        assert [row.run_id for row in store.claim("first", Micros(9), Micros(200), 5, ["orders"])] == [
+        assert [row.run_id for row in store.claim_work("first", Micros(9), Micros(200), 5, ["orders"])] == [
             f"r{n:03}" for n in range(10, 15)
         ]
     stores = [open_store(url) for _ in range(4)]
@@ -265,7 +265,7 @@ def test_one_waits_for_no_other(new_schema: Callable[[], str], postgres: Cluster
 
     def take(number: int) -> None:
         start.wait()
-        while rows := stores[number].claim(f"o{number}", Micros(9), Micros(200), 7, ["orders"]):
+        while rows := stores[number].claim_work(f"o{number}", Micros(9), Micros(200), 7, ["orders"]):
             taken.extend([row.run_id for row in rows])
 
     threads = [threading.Thread(target=take, args=(n,)) for n in range(4)]
@@ -282,7 +282,7 @@ def test_text_the_server_cannot_hold(new_schema: Callable[[], str]) -> None:
     store = open_store(new_schema())
     odd = "a\0b\ud800c"
     store.commit([new_run_update("r1", workflow=odd, idempotency_key=odd, error=odd, reason=odd)])
-    found = store.run("r1")
+    found = store.get_run("r1")
     assert found is not None
     assert {found.workflow, found.idempotency_key, found.error, found.reason} == {"a\\x00b\\ud800c"}
     (verdict,) = store.commit([new_run_update("r2", workflow=odd, idempotency_key=odd)])
@@ -295,5 +295,5 @@ def test_large_entries(new_schema: Callable[[], str], megabytes: int) -> None:
     store = open_store(new_schema())
     text = f'["started",{{"x":"{"ä" * (megabytes * 500_000)}"}}]'
     assert store.commit([new_run_update("r1", entries=[text])]) == [Committed()]
-    assert store.journal("r1")[0].entries == f"[{text}]"
+    assert store.read_journal("r1")[0].entries == f"[{text}]"
     store.close()

@@ -108,7 +108,7 @@ def test_the_pool_is_bounded_and_one_more_listens(url: str, other: psycopg.Conne
             most = 0
             for i in range(10):
                 store.commit([new_run_update(f"r{thread}-{i}")])
-                assert store.run(f"r{thread}-{i}")
+                assert store.get_run(f"r{thread}-{i}")
                 if not thread:
                     ((seen,),) = other.execute(
                         "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'bounded'"
@@ -125,8 +125,8 @@ def test_a_pool_checkout_timeout_raises_store_unavailable(url: str, monkeypatch:
     monkeypatch.setattr(pool, "CHECKOUT_TIMEOUT_SECONDS", 0.05)
     with closing(PostgresStore(url, StoreOptions(pool_size=1))) as store:
         with store._pool.connection(), pytest.raises(StoreUnavailable, match="db_pool_size"):
-            store.run("r1")
-        assert store.run("r1") is None
+            store.get_run("r1")
+        assert store.get_run("r1") is None
 
 
 def test_connections_that_ended_while_idle_cost_nothing(url: str, other: psycopg.Connection) -> None:
@@ -136,9 +136,9 @@ def test_connections_that_ended_while_idle_cost_nothing(url: str, other: psycopg
         assert terminate_sessions(other, "mortal") == 2
         assert store.commit([new_run_update("r1")]) == [Committed()]
         assert terminate_sessions(other, "mortal") == 1
-        assert store.run("r1") == make_run_row("r1")
+        assert store.get_run("r1") == make_run_row("r1")
         assert terminate_sessions(other, "mortal") == 1
-        assert store.claim("me", Micros(1), Micros(1), 1, ORDERS) == []
+        assert store.claim_work("me", Micros(1), Micros(1), 1, ORDERS) == []
 
 
 def test_a_commit_whose_connection_ends_is_refused(store: PostgresStore, other: psycopg.Connection) -> None:
@@ -149,7 +149,7 @@ def test_a_commit_whose_connection_ends_is_refused(store: PostgresStore, other: 
         other.execute("SELECT pg_terminate_backend(%s, 5000)", (blocked_pid(other),))
         with pytest.raises(StoreUnavailable):
             writing.result(WAIT_TIMEOUT_SECONDS)
-    assert store.run("r1") == make_run_row("r1")
+    assert store.get_run("r1") == make_run_row("r1")
     assert store.commit([run_update("r1", 1, work_removed=[(0, 1)])]) == [Committed()]
 
 
@@ -157,7 +157,7 @@ def test_a_read_whose_connection_ends_is_done_again(store: PostgresStore, other:
     store.commit([new_run_update("r1")])
     with other.transaction():
         other.execute("LOCK TABLE runs")
-        reading = run_in_thread(lambda: store.run("r1"))
+        reading = run_in_thread(lambda: store.get_run("r1"))
         first = blocked_pid(other)
         other.execute("SELECT pg_terminate_backend(%s, 5000)", (first,))
         assert blocked_pid(other) != first
@@ -170,10 +170,10 @@ def test_a_listener_that_was_cut_off_listens_again(url: str, other: psycopg.Conn
         ears.listen(heard.put)
         for i in range(3):
             missed = heard.get(timeout=WAIT_TIMEOUT_SECONDS)
-            assert (missed.work, missed.runs) == (True, None)
+            assert (missed.work_available, missed.changed_runs) == (True, None)
             mouth.commit([new_run_update(f"r{i}", [make_work_row(f"r{i}")])])
             news = heard.get(timeout=WAIT_TIMEOUT_SECONDS)
-            assert (news.work, news.runs) == (True, frozenset())
+            assert (news.work_available, news.changed_runs) == (True, frozenset())
             assert terminate_sessions(other, "ears") >= 1
 
 
@@ -197,7 +197,7 @@ def test_stores_that_claim_at_once_never_get_one_row_twice(url: str) -> None:
         def claim(store: Store, owner: str) -> list[str]:
             together.wait()
             mine: list[str] = []
-            while taken := store.claim(owner, Micros(500), Micros(100), 7, ORDERS):
+            while taken := store.claim_work(owner, Micros(500), Micros(100), 7, ORDERS):
                 mine += [row.run_id for row in taken]
             return mine
 
@@ -211,8 +211,8 @@ def test_a_claim_does_not_wait_for_what_another_is_taking(store: PostgresStore, 
     store.commit([new_run_update("r1", [make_work_row("r1")]), new_run_update("r2", [make_work_row("r2")])])
     with other.transaction():
         other.execute("SELECT 1 FROM work WHERE run_id = 'r1' FOR UPDATE")
-        assert [row.run_id for row in store.claim("me", Micros(500), Micros(100), 9, ORDERS)] == ["r2"]
-    assert [row.run_id for row in store.claim("me", Micros(500), Micros(100), 9, ORDERS)] == ["r1"]
+        assert [row.run_id for row in store.claim_work("me", Micros(500), Micros(100), 9, ORDERS)] == ["r2"]
+    assert [row.run_id for row in store.claim_work("me", Micros(500), Micros(100), 9, ORDERS)] == ["r1"]
 
 
 def test_prune_skips_runs_that_are_being_written(store: PostgresStore, other: psycopg.Connection) -> None:
@@ -222,9 +222,9 @@ def test_prune_skips_runs_that_are_being_written(store: PostgresStore, other: ps
     )
     with other.transaction():
         other.execute("UPDATE runs SET finished_at = NULL WHERE id IN ('r1', 'r2/1')")  # tried again, not yet committed
-        assert store.prune(Micros(2), (), 9).runs == 1
+        assert store.prune(Micros(2), (), 9).pruned_count == 1
     assert [row.id for row in store.iter_runs()] == ["r1", "r2", "r2/1"]
-    assert store.prune(Micros(2), (), 9).runs == 0
+    assert store.prune(Micros(2), (), 9).pruned_count == 0
 
 
 @pytest.mark.parametrize("prepare", [True, False])
@@ -252,7 +252,7 @@ def test_batches_that_meet_advance_each_run_once_per_entry(url: str, prepare: bo
             written = sum(writer.result() for writer in writers)
         assert sum(one.journal_lengths(names).values()) == len(names) + written
         for name in names:
-            assert [row.seq for row in one.journal(name)] == list(range(1, one.journal_lengths([name])[name] + 1))
+            assert [row.seq for row in one.read_journal(name)] == list(range(1, one.journal_lengths([name])[name] + 1))
 
 
 def test_keys_that_are_taken_at_once_are_taken_once(url: str) -> None:
@@ -277,7 +277,7 @@ def test_keys_that_are_taken_at_once_are_taken_once(url: str) -> None:
         with ThreadPoolExecutor(2) as threads:
             first, second = threads.submit(bear, one, "a", keys), threads.submit(bear, two, "b", keys[::-1])
             assert first.result() == second.result()
-        assert len(one.runs(RunFilter())) == len(keys)
+        assert len(one.list_runs(RunFilter())) == len(keys)
 
 
 def test_a_run_that_is_being_paused_gets_its_work_back_parked(store: PostgresStore, other: psycopg.Connection) -> None:
@@ -287,10 +287,10 @@ def test_a_run_that_is_being_paused_gets_its_work_back_parked(store: PostgresSto
     with other.transaction():
         other.execute("UPDATE runs SET status = 'paused', seq = 2")
         other.execute("UPDATE work SET parked = 1 WHERE owner IS NULL")
-        releasing = run_in_thread(lambda: store.release("me", [row]))
+        releasing = run_in_thread(lambda: store.release_work("me", [row]))
         blocked_pid(other)
     releasing.result(WAIT_TIMEOUT_SECONDS)
-    assert store.work("r1") == [make_work_row("r1", parked=True)]
+    assert store.work_of_run("r1") == [make_work_row("r1", parked=True)]
 
 
 def test_work_of_a_run_that_is_being_written_is_not_reclaimed(store: PostgresStore, other: psycopg.Connection) -> None:
@@ -300,8 +300,8 @@ def test_work_of_a_run_that_is_being_written_is_not_reclaimed(store: PostgresSto
         other.execute("UPDATE runs SET status = 'paused' WHERE id = 'r1'")
         assert store.reclaim_expired(Micros(10)) == 1
     assert store.reclaim_expired(Micros(10)) == 1
-    assert store.work("r1") == [make_work_row("r1", reclaimed=True, parked=True)]
-    assert store.work("r2") == [make_work_row("r2", reclaimed=True)]
+    assert store.work_of_run("r1") == [make_work_row("r1", reclaimed=True, parked=True)]
+    assert store.work_of_run("r2") == [make_work_row("r2", reclaimed=True)]
 
 
 # -- locks
@@ -322,7 +322,7 @@ def test_a_lock_that_stays_is_an_error(url: str, other: psycopg.Connection, prep
             other.execute("SELECT 1 FROM runs FOR UPDATE")
             with pytest.raises(StoreUnavailable, match="lock"):
                 store.commit([run_update("r1", 1, work_removed=[(0, 1)]), new_run_update("r2")])
-        assert store.run("r2") is None
+        assert store.get_run("r2") is None
         assert store.commit([run_update("r1", 1, work_removed=[(0, 1)]), new_run_update("r2")]) == [
             Committed(),
             Committed(),
@@ -338,10 +338,10 @@ def test_without_prepared_statements_nothing_stays_in_a_session(postgres: Cluste
         with closing(PostgresStore(postgres.url(), options)) as store:
             for i in range(8):
                 store.commit([new_run_update(f"r{i}", [make_work_row(f"r{i}", due_at=i)])])
-                assert store.run(f"r{i}")
-                taken = store.claim("me", Micros(500), Micros(100), 1, ORDERS)
-                store.release("me", taken)
-                store.renew("me", Micros(600))
+                assert store.get_run(f"r{i}")
+                taken = store.claim_work("me", Micros(500), Micros(100), 1, ORDERS)
+                store.release_work("me", taken)
+                store.renew_leases("me", Micros(600))
                 store.reclaim_expired(Micros(1))
             assert store.commit([run_update("r1", 7), run_update("r2", 1)]) == [Conflict(), Committed()]
             with store._pool.connection() as connection:
@@ -370,16 +370,16 @@ def test_a_constraint_that_fails_is_an_error_and_writes_nothing(store: PostgresS
     with pytest.raises(StoreError, match="work_pkey") as caught:
         store.commit([new_run_update("r1"), new_run_update("r2", [make_work_row("r2"), make_work_row("r2")])])
     assert not isinstance(caught.value, StoreUnavailable)
-    assert store.runs(RunFilter()) == []
+    assert store.list_runs(RunFilter()) == []
     assert store.commit([new_run_update("r1")]) == [Committed()]
 
 
 def test_a_table_that_vanished_is_an_error(store: PostgresStore, other: psycopg.Connection) -> None:
     other.execute("DROP TABLE journal CASCADE")
-    for call in (lambda: store.journal("r1"), lambda: store.commit([new_run_update("r1")])):
+    for call in (lambda: store.read_journal("r1"), lambda: store.commit([new_run_update("r1")])):
         with pytest.raises(StoreUnusable, match="journal"):
             call()
-    assert store.run("r1") is None
+    assert store.get_run("r1") is None
 
 
 def test_a_statement_that_is_cancelled_is_an_error(store: PostgresStore, other: psycopg.Connection) -> None:
@@ -405,14 +405,14 @@ def mortal() -> Iterator[Cluster]:
 
 def store_calls(store: Store) -> list[Callable[[], Any]]:
     return [
-        lambda: store.run("r1"),
-        lambda: store.journal("r1"),
+        lambda: store.get_run("r1"),
+        lambda: store.read_journal("r1"),
         lambda: store.commit([new_run_update("lost")]),
-        lambda: store.claim("me", Micros(1), Micros(1), 1, ORDERS),
-        lambda: store.release("me", [make_work_row("r1")]),
-        lambda: store.renew("me", Micros(1)),
+        lambda: store.claim_work("me", Micros(1), Micros(1), 1, ORDERS),
+        lambda: store.release_work("me", [make_work_row("r1")]),
+        lambda: store.renew_leases("me", Micros(1)),
         lambda: store.reclaim_expired(Micros(1)),
-        lambda: store.clock_sample(),
+        lambda: store.sample_clock(),
         lambda: list(store.iter_runs()),
     ]
 
@@ -431,9 +431,9 @@ def test_a_server_that_stops_and_comes_back(mortal: Cluster) -> None:
             mortal.start()
             for call in store_calls(store)[:2]:
                 call()
-            assert store.run(how) == make_run_row(how)
+            assert store.get_run(how) == make_run_row(how)
             assert store.commit([run_update(how, 1)]) == [Committed()]
-            assert heard.get(timeout=WAIT_TIMEOUT_SECONDS).runs is None
+            assert heard.get(timeout=WAIT_TIMEOUT_SECONDS).changed_runs is None
 
 
 def test_what_was_acknowledged_survives_a_server_that_dies_in_the_middle(mortal: Cluster) -> None:
@@ -473,7 +473,7 @@ def test_what_was_acknowledged_survives_a_server_that_dies_in_the_middle(mortal:
         there = {row.id for row in store.iter_runs()}
         assert done <= there <= done | in_doubt
         for run_id in there:
-            assert (len(store.journal(run_id)), len(store.work(run_id))) == (1, 1)
+            assert (len(store.read_journal(run_id)), len(store.work_of_run(run_id))) == (1, 1)
 
 
 def test_a_server_that_hangs_is_given_up(mortal: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -481,12 +481,12 @@ def test_a_server_that_hangs_is_given_up(mortal: Cluster, monkeypatch: pytest.Mo
     with closing(open_store(mortal.url() + "?connect_timeout=2", StoreOptions(schema="hangs", pool_size=2))) as store:
         store.commit([new_run_update("r1")])
         with frozen_server(mortal):
-            for call in (lambda: store.run("r1"), lambda: store.commit([new_run_update("r2")])):
+            for call in (lambda: store.get_run("r1"), lambda: store.commit([new_run_update("r2")])):
                 began = time.monotonic()
                 with pytest.raises(StoreUnavailable):
                     call()
                 assert time.monotonic() - began < WAIT_TIMEOUT_SECONDS
-        assert store.run("r1") == make_run_row("r1")
+        assert store.get_run("r1") == make_run_row("r1")
         assert store.commit([new_run_update("r3")]) == [Committed()]
 
 

@@ -61,7 +61,7 @@ def test_both_schemes_are_the_same(new_schema: Callable[[], str]) -> None:
     with closing(open_store(url)) as store:
         store.commit([new_run_update("r1")])
     with closing(open_store(url.replace("postgresql://", "postgres://"))) as store:
-        assert store.run("r1") == make_run_row("r1")
+        assert store.get_run("r1") == make_run_row("r1")
 
 
 def test_encryption_that_is_required_is_not_done_without(postgres: Cluster) -> None:
@@ -187,7 +187,7 @@ def test_tenants_do_not_see_each_other(postgres: Cluster, admin: psycopg.Connect
         for store in stores:
             assert store.commit([new_run_update("r1", idempotency_key="k")]) == [Committed()]
         stores[0].commit([new_run_update("r2")])
-        assert stores[1].run("r2") is None
+        assert stores[1].get_run("r2") is None
     finally:
         for store, name in zip(stores, names, strict=True):
             store.close()
@@ -200,7 +200,7 @@ def test_what_public_has_is_not_taken_for_ours(postgres: Cluster, admin: psycopg
     try:
         with closing(open_store(postgres.url(), StoreOptions(schema="aside"))) as store:
             store.commit([new_run_update("r1")])
-            assert store.run("r1") == make_run_row("r1")
+            assert store.get_run("r1") == make_run_row("r1")
         assert admin.execute("SELECT count(*) FROM public.runs").fetchone() == (0,)
     finally:
         admin.execute("DROP TABLE public.runs")
@@ -267,13 +267,13 @@ def test_a_database_opened_to_read(new_schema: Callable[[], str]) -> None:
     with closing(open_store(url)) as store:
         store.commit([new_run_update("r1")])
     with closing(open_store(url, StoreOptions(read_only=True))) as reader:
-        assert reader.run("r1") == make_run_row("r1")
+        assert reader.get_run("r1") == make_run_row("r1")
         assert [row.id for row in reader.iter_runs()] == ["r1"]
         for write in (
             lambda: reader.commit([new_run_update("r2")]),
-            lambda: reader.claim("me", Micros(1), Micros(1), 1, ["orders"]),
-            lambda: reader.release("me", []),
-            lambda: reader.renew("me", Micros(1)),
+            lambda: reader.claim_work("me", Micros(1), Micros(1), 1, ["orders"]),
+            lambda: reader.release_work("me", []),
+            lambda: reader.renew_leases("me", Micros(1)),
             lambda: reader.reclaim_expired(Micros(1)),
         ):
             with pytest.raises(StoreReadOnly):
@@ -296,7 +296,7 @@ def test_a_server_that_takes_no_changes(new_schema: Callable[[], str]) -> None:
     open_store(url).close()
     standby = url + "%20-cdefault_transaction_read_only%3Don"
     with closing(open_store(standby)) as store:
-        assert store.run("r1") is None
+        assert store.get_run("r1") is None
         with pytest.raises(StoreReadOnly, match="takes no changes"):
             store.commit([new_run_update("r1")])
 

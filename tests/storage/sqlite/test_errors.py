@@ -52,10 +52,10 @@ def test_a_lock_that_stays_is_an_error_after_the_time_out(store: SQLiteStore, pa
             store.commit([new_run_update("r1", [make_work_row("r1")])])
         assert time.monotonic() - began > 0.15
         assert isinstance(caught.value.__cause__, sqlite3.OperationalError)
-        assert store.run("r1") is None, "who reads does not wait"
-        assert store.claim("me", Micros(1), Micros(1_000), 1, ["orders"]) == [], "an idle scan does not write"
+        assert store.get_run("r1") is None, "who reads does not wait"
+        assert store.claim_work("me", Micros(1), Micros(1_000), 1, ["orders"]) == [], "an idle scan does not write"
         assert store.reclaim_expired(Micros(1)) == 0
-        store.renew("me", Micros(5))
+        store.renew_leases("me", Micros(5))
         other.write_line()
         assert other.read_line() == "free"
     assert store.commit([new_run_update("r1")]) == [Committed()]
@@ -77,7 +77,7 @@ def test_a_locked_database_can_be_opened(store: SQLiteStore, path: Path) -> None
     with run_script(LOCK, str(path)) as other:
         assert other.read_line() == "locked"
         second = SQLiteStore(parse_url(f"sqlite:///{path}?_busy_timeout=200"))
-        assert second.run("r1") is None
+        assert second.get_run("r1") is None
         second.close()
         other.write_line()
         assert other.read_line() == "free"
@@ -97,9 +97,9 @@ def test_a_full_disk(store: SQLiteStore) -> None:
                 [run_update("r0", 1, work_removed=[(0, 1)]), new_run_update("r1", [make_work_row("r1")], [big])]
             )
         assert not writer.connection.in_transaction
-        assert store.run("r0") == make_run_row("r0")
-        assert store.work("r0") == [make_work_row("r0")]
-        assert store.run("r1") is None
+        assert store.get_run("r0") == make_run_row("r0")
+        assert store.work_of_run("r0") == [make_work_row("r0")]
+        assert store.get_run("r1") is None
     assert store.commit([run_update("r0", 1)]) == [Committed()], "what still fits is written"
     writer.connection.execute("PRAGMA max_page_count = 1000000")
     assert store.commit([new_run_update("r1", [make_work_row("r1")], [big])]) == [Committed()]
@@ -109,7 +109,7 @@ def test_a_constraint_that_fails_is_an_error_and_writes_nothing(store: SQLiteSto
     with pytest.raises(StoreError, match="UNIQUE constraint failed: work") as caught:
         store.commit([new_run_update("r1"), new_run_update("r2", [make_work_row("r2"), make_work_row("r2")])])
     assert not isinstance(caught.value, StoreUnavailable)
-    assert store.runs(RunFilter()) == []
+    assert store.list_runs(RunFilter()) == []
     assert store.commit([new_run_update("r1")]) == [Committed()]
 
 
@@ -126,10 +126,10 @@ def test_a_table_that_vanished_is_an_error(store: SQLiteStore, path: Path) -> No
     connection.execute("DROP TABLE journal")
     connection.close()
     with pytest.raises(StoreError, match="no such table: journal"):
-        store.journal("r1")
+        store.read_journal("r1")
     with pytest.raises(StoreError, match="no such table: journal"):
         store.commit([new_run_update("r1")])
-    assert store.run("r1") is None
+    assert store.get_run("r1") is None
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_very_large_groups_of_entries_are_split(store: SQLiteStore, monkeypatch:
     monkeypatch.setattr(rows, "ROW_LIMIT_CHARS", 20)
     store.commit([new_run_update("r1", entries=["[111111111]", "[2]", "[333333333333333333333333]", "[4]", "[5]"])])
     store.commit([run_update("r1", 5, ["[6]"])])
-    assert [(row.seq, row.entries) for row in store.journal("r1")] == [
+    assert [(row.seq, row.entries) for row in store.read_journal("r1")] == [
         (1, "[[111111111],[2]]"),
         (3, "[[333333333333333333333333]]"),
         (4, "[[4],[5]]"),

@@ -21,7 +21,7 @@ import sys
 from holdwater.model.records import RunUpdate, RunRow, WorkRow
 from holdwater.storage import open_store
 store = open_store(sys.argv[1])
-store.register("they")
+store.register_owner("they")
 row = WorkRow("r1", 0, 1, "execute", "orders", 100, owner="they", lease_until=10**17)
 store.commit([RunUpdate(RunRow("r1", "orders", "tasks", "s1", "c1", 1), 0, [], 1, is_new=True, work_added=[row])])
 print("owned", flush=True)
@@ -50,7 +50,7 @@ def test_a_killed_process_frees_its_work(store: Store, url: str, tmp_path: Path)
         they.process.send_signal(signal.SIGKILL)
         they.process.wait()
         assert store.reclaim_expired(Micros(1)) == 1
-    assert store.work("r1") == [make_work_row("r1", reclaimed=True)]
+    assert store.work_of_run("r1") == [make_work_row("r1", reclaimed=True)]
     assert not (tmp_path / "a.db.they.lock").exists()
 
 
@@ -61,7 +61,7 @@ def test_a_stopped_process_keeps_its_work_until_its_lease_ends(store: Store, url
         they.suspend()
         assert store.reclaim_expired(Micros(10**17 - 1)) == 0
         assert store.reclaim_expired(Micros(10**17)) == 1
-        assert store.work("r1") == [make_work_row("r1", reclaimed=True, expired=True)]
+        assert store.work_of_run("r1") == [make_work_row("r1", reclaimed=True, expired=True)]
         they.process.send_signal(signal.SIGCONT)
 
 
@@ -82,20 +82,20 @@ def test_a_process_that_closes_its_store_frees_its_work(store: Store, url: str) 
 
 def test_a_name_belongs_to_one_store_at_a_time(store: Store, url: str) -> None:
     second = open_store(url)
-    second.register("me")
+    second.register_owner("me")
     with pytest.raises(StoreError, match="alive elsewhere"):
-        store.register("me")
+        store.register_owner("me")
     second.close()
-    store.register("me")
+    store.register_owner("me")
 
 
 def test_owners_of_databases_in_one_directory_do_not_meet(store: Store, tmp_path: Path) -> None:
     other = open_store(f"sqlite:///{tmp_path}/b.db")
-    store.register("me")
-    other.register("me")
+    store.register_owner("me")
+    other.register_owner("me")
     other.commit([new_run_update("r1", [make_work_row("r1", owner="me")])])
     store.commit([new_run_update("r1", [make_work_row("r1", owner="me")])])
-    other.unregister("me")
+    other.unregister_owner("me")
     assert (other.reclaim_expired(Micros(1)), store.reclaim_expired(Micros(1))) == (1, 0)
     other.close()
 

@@ -23,7 +23,7 @@ import sys
 import threading
 from holdwater.storage import open_store
 store = open_store(sys.argv[1])
-store.listen(lambda news: print(news.work, flush=True))
+store.listen(lambda notification: print(notification.work_available, flush=True))
 print("ready", flush=True)
 sys.stdin.readline()
 store.close()
@@ -71,11 +71,11 @@ def test_a_full_pipe_neither_blocks_nor_loses_the_hint(tmp_path: Path) -> None:
 
     assert store.listen(slow)
     other.commit([new_run_update("r0", [make_work_row("r0")])])
-    assert entered.get(timeout=20).work
+    assert entered.get(timeout=20).work_available
     for i in range(6000):  # more lines than a pipe holds
-        other.release("nobody", [make_work_row(f"r{i}")])
+        other.release_work("nobody", [make_work_row(f"r{i}")])
     heard.put(None)
-    assert entered.get(timeout=20).work
+    assert entered.get(timeout=20).work_available
     for _ in range(100):
         heard.put(None)
     store.close()

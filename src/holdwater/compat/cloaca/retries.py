@@ -39,7 +39,7 @@ class BackoffStrategy:
 class RetryCondition:
     """Selection of retried failures, created by `never`, `transient_only`, `all_errors` or `error_pattern`."""
 
-    kind: policies.Condition
+    kind: policies.RetryCondition
     patterns: tuple[str, ...] = ()
 
     @classmethod
@@ -89,7 +89,7 @@ class RetryPolicy(policies.RetryPolicy):
 
     def calculate_delay(self, attempt: int) -> float:
         """Return the delay in seconds after this attempt (from 1) has failed; random with jitter."""
-        return self.delay(attempt, luck=random.random())
+        return self.delay_seconds(attempt, jitter_fraction=random.random())
 
     def should_retry(self, attempt: int, error_type: str) -> bool:
         """Return True if attempts are left after this one; the runner checks the condition against the error."""

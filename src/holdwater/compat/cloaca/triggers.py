@@ -82,7 +82,7 @@ def _workflow_name(workflow: str | TaskWorkflow | None, on: str | TaskWorkflow |
     wanted = on if workflow is None else workflow
     name = wanted.name if isinstance(wanted, TaskWorkflow) else wanted
     what = "the workflow a trigger starts, by its name,"
-    return validation.check_text(what, name, at_most_bytes=validation.LONGEST_NAME_BYTES, error=ScheduleError)
+    return validation.check_text(what, name, max_bytes=validation.MAX_NAME_BYTES, error_class=ScheduleError)
 
 
 def _inside_builder() -> bool:
@@ -119,7 +119,7 @@ def _bind_to_module(function: Callable[..., Any], name: str, bind: _BindFn) -> N
             stop()
             bind(known)
 
-    stop = registry.listen(look)
+    stop = registry.add_listener(look)
     before = _pending_bindings.get((module, name))
     if before is not None:  # the same name again redefines it
         before()
@@ -168,7 +168,7 @@ def _cron_trigger(workflow: str, name: str | None, cron: Cron) -> Callable[[F], 
     def decorate(function: F) -> F:
         known_as = getattr(function, "__name__", "") if name is None else name
         validation.check_text(
-            "the name of a trigger", known_as, at_most_bytes=validation.LONGEST_NAME_BYTES, error=ScheduleError
+            "the name of a trigger", known_as, max_bytes=validation.MAX_NAME_BYTES, error_class=ScheduleError
         )
         made = _CronTrigger(known_as, workflow, cron)
         with _lock:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeVar
 from holdwater import steps
 from holdwater.compat.spine.params import BadParamsError, ParamDef, PipelineSpec, ValidationResult
 from holdwater.errors import WorkflowError
-from holdwater.model.error_report import describe
+from holdwater.model.error_report import describe_error
 from holdwater.steps import PipelineNotFound, PipelineStatus, pipeline, pipeline_registry
 from holdwater.steps import PipelineRunResult as PipelineResult
 from holdwater.steps.error_categories import classify_error
@@ -144,7 +144,7 @@ class PipelineRunner:
                 PipelineStatus.FAILED,
                 began,
                 dt.datetime.now(dt.UTC),
-                error=describe(error),
+                error=describe_error(error),
                 error_category=classify_error(error),
             )
 

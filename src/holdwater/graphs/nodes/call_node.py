@@ -11,7 +11,7 @@ from holdwater.errors import GraphConfigError
 from holdwater.graphs.messages import type_with_article
 from holdwater.graphs.nodes.base import Node, PortOptions
 from holdwater.graphs.nodes.signatures import CallableSignature
-from holdwater.model.error_report import describe
+from holdwater.model.error_report import describe_error
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -79,7 +79,7 @@ class CallNode(Node, Generic[P, R]):
         except Exception as error:
             raise GraphConfigError(
                 f"node {self.name!r}: the default of {name!r}, {type_with_article(default)}, cannot be copied for each"
-                f" execution ({describe(error)})",
+                f" execution ({describe_error(error)})",
                 hint=f"share one object on purpose with graph.bind({name}=...)",
             ) from error
 

@@ -47,7 +47,7 @@ class FunctionNode(CallNode[P, R]):
         if retry is not None and not isinstance(retry, RetryPolicy):
             raise SignatureError(f"retry of node {name!r} is a RetryPolicy, not {retry!r}")
         if timeout is not None:
-            validation.check_seconds(f"timeout of node {name!r}", timeout, error=SignatureError)
+            validation.check_seconds(f"timeout of node {name!r}", timeout, error_class=SignatureError)
         signature = node_signature(source, f"node {name!r}")
         super().__init__(signature, name, normalize_names(output_name, f"output_name of node {name!r}"), **ports)
         self._set_fields(retry=retry, timeout=timeout)

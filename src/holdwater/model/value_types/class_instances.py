@@ -94,32 +94,34 @@ def _restore(made: Any, state: Mapping[str, Any], base: type = object) -> Any:
 
 def _written(tag: str, value: Any, fields: Mapping[str, Any], state: dict[str, Any], writer: Writer) -> dict[str, Any]:
     """`v`: the fields, `u`: names of fields without a value, `x`: attributes that are no fields."""
-    if writer.hashing:
-        writer.doubtful = True  # `__hash__` and `__eq__` of the class run when it is read
+    if writer.hash_depth:
+        writer.needs_verification = True  # `__hash__` and `__eq__` of the class run when it is read
     tree: dict[str, Any] = {TAG: tag, "c": name_of(type(value))}
     if state.keys() == fields.keys():
-        tree["v"] = writer.mapping(state)
+        tree["v"] = writer.write_mapping(state)
         return tree
-    tree["v"] = writer.mapping({name: held for name, held in state.items() if name in fields})
+    tree["v"] = writer.write_mapping({name: held for name, held in state.items() if name in fields})
     if unset := sorted(set(fields) - state.keys()):
         tree["u"] = unset
     if others := {name: held for name, held in state.items() if name not in fields}:
-        tree["x"] = writer.mapping(others)
+        tree["x"] = writer.write_mapping(others)
     return tree
 
 
-def _fields(cls: type, tree: dict[str, Any], revive: Revive, now: Mapping[str, Any], default: Any) -> dict[str, Any]:
+def _fields(
+    cls: type, tree: dict[str, Any], revive: Revive, current_fields: Mapping[str, Any], default: Any
+) -> dict[str, Any]:
     """The stored fields, as the class has them now: new ones by their defaults.  Raises DecodingError."""
     stored: dict[str, Any] = revive(tree["v"])
-    if stored.keys() == now.keys():
+    if stored.keys() == current_fields.keys():
         return stored
     for name in stored:
-        if name not in now:
+        if name not in current_fields:
             raise DecodingError(
                 f"stored {cls.__qualname__} has the field {name!r}, which the class has no more",
                 hint="keep the field, with a default, as long as there are runs that hold such values",
             )
-    for name in now:
+    for name in current_fields:
         if name not in stored and name not in tree.get("u", ()):
             stored[name] = default(name)
     return stored
@@ -186,7 +188,7 @@ def write_model(value: Any, writer: Writer) -> Tree:
     tree["s"] = sorted(was_set or ())
     for key, held in (("e", extra), ("p", private)):
         if held is not None:
-            tree[key] = writer.mapping(held)
+            tree[key] = writer.write_mapping(held)
     return tree
 
 
@@ -223,7 +225,7 @@ def write_named_tuple(value: Any, writer: Writer) -> Tree:
     state = dict(zip(kind._fields, tuple.__iter__(value)))
     tree = _written("namedtuple", value, state, state, writer)
     if others := _state(value, tuple):
-        tree["x"] = writer.mapping(others)
+        tree["x"] = writer.write_mapping(others)
     return tree
 
 

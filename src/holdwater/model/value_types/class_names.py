@@ -23,12 +23,12 @@ _elsewhere: Final[ContextVar[str | None]] = ContextVar("holdwater_classes_elsewh
 
 
 @contextmanager
-def known_elsewhere(main: str) -> Iterator[None]:
+def known_elsewhere(peer_main_name: str) -> Iterator[None]:
     """Write names of classes without looking them up: the process that takes the values back has them, and looks.
 
-    `main`: that process's `main_name()`.
+    `peer_main_name`: that process's `main_name()`.
     """
-    before = _elsewhere.set(main)
+    before = _elsewhere.set(peer_main_name)
     try:
         yield
     finally:

@@ -19,7 +19,7 @@ _FACTORIES: Final[dict[str, Callable[[], Any]]] = {
 
 def _hashed(tag: str) -> Write:
     def write(value: Any, writer: Writer) -> Tree:
-        return {TAG: tag, "v": sorted(writer.hashed(value), key=_text)}  # one text for one set
+        return {TAG: tag, "v": sorted(writer.write_hashed(value), key=_text)}  # one text for one set
 
     return write
 
@@ -35,7 +35,7 @@ def _without_attributes(value: Any) -> None:
 def _pairs(tag: str) -> Write:
     def write(value: Any, writer: Writer) -> Tree:
         _without_attributes(value)
-        return {TAG: tag, "v": writer.pairs(value)}
+        return {TAG: tag, "v": writer.write_pairs(value)}
 
     return write
 
@@ -48,7 +48,7 @@ def _defaultdict(value: defaultdict[Any, Any], writer: Writer) -> Tree:
             f"is a defaultdict with the factory {factory!r}, which cannot be stored: only builtin types can",
             "store dict(value), or use list, dict, set, int, float, str",
         )
-    return {TAG: "defaultdict", "v": writer.pairs(value), "f": name}
+    return {TAG: "defaultdict", "v": writer.write_pairs(value), "f": name}
 
 
 def _read_defaultdict(tree: dict[str, Any], revive: Revive) -> Any:
@@ -71,11 +71,11 @@ def _read_counter(tree: dict[str, Any], revive: Revive) -> Any:
 
 
 WRITERS: Final[dict[type, Write]] = {
-    tuple: lambda v, w: {TAG: "tuple", "v": w.items(v)},
+    tuple: lambda v, w: {TAG: "tuple", "v": w.write_items(v)},
     set: _hashed("set"),
     frozenset: _hashed("frozenset"),
-    deque: lambda v, w: {TAG: "deque", "v": w.items(v), "m": v.maxlen},
-    slice: lambda v, w: {TAG: "slice", "v": w.items([v.start, v.stop, v.step])},
+    deque: lambda v, w: {TAG: "deque", "v": w.write_items(v), "m": v.maxlen},
+    slice: lambda v, w: {TAG: "slice", "v": w.write_items([v.start, v.stop, v.step])},
     OrderedDict: _pairs("ordereddict"),
     Counter: _pairs("counter"),
     defaultdict: _defaultdict,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from holdwater.errors import ConfigError, DecodingError
-from holdwater.model.error_report import describe
+from holdwater.model.error_report import describe_error
 from holdwater.model.value_types.tag import TAG, Read, Refused, Revive, Tree, Write, Writer
 
 T = TypeVar("T")
@@ -64,20 +64,23 @@ def _is_builtin(cls: type) -> bool:
     return any([cls in kinds for kinds in (plain, scalars.WRITERS, datetimes.WRITERS, containers.WRITERS)])
 
 
-def register(one: Registration) -> None:
+def register(registration: Registration) -> None:
     """The same with what is known to be in order.  Raises ConfigError for a conflict."""
     with _guard:
-        holder, earlier = _by_name.get(one.name), _by_class.get(one.cls)
-        if holder is not None and not _is_same_class(holder.cls, one.cls):
+        holder, earlier = _by_name.get(registration.name), _by_class.get(registration.cls)
+        if holder is not None and not _is_same_class(holder.cls, registration.cls):
+            class_name = f"{holder.cls.__module__}.{holder.cls.__qualname__}"
             raise ConfigError(
-                f"register_type: the name {one.name!r} is that of {holder.cls.__module__}.{holder.cls.__qualname__}",
+                f"register_type: the name {registration.name!r} is that of {class_name}",
                 hint="take another name, for example with the name of your package in front",
             )
-        if earlier is not None and earlier.name != one.name:
-            raise ConfigError(f"register_type: {one.cls.__qualname__} is registered as {earlier.name!r} already")
+        if earlier is not None and earlier.name != registration.name:
+            raise ConfigError(
+                f"register_type: {registration.cls.__qualname__} is registered as {earlier.name!r} already"
+            )
         if holder is not None:
             _by_class.pop(holder.cls, None)  # the class was defined again: a module reloaded, a cell run twice
-        _by_class[one.cls] = _by_name[one.name] = one
+        _by_class[registration.cls] = _by_name[registration.name] = registration
 
 
 def registration(name: str) -> Registration | None:
@@ -101,15 +104,15 @@ def _is_same_class(a: type, b: type) -> bool:
 
 def _write(value: Any, writer: Writer) -> Tree:
     one = _by_class[type(value)]
-    writer.doubtful = True
+    writer.needs_verification = True
     try:
         data = one.encode(value)
     except Exception as error:
         raise Refused(
-            f"cannot be stored: encode of {one.name!r} raised {describe(error)}",
+            f"cannot be stored: encode of {one.name!r} raised {describe_error(error)}",
             f"mend the function that was given to register_type({type(value).__qualname__}, ...)",
         ) from error
-    return {TAG: "type", "n": one.name, "v": writer.tree(data)}
+    return {TAG: "type", "n": one.name, "v": writer.write(data)}
 
 
 def _read(tree: dict[str, Any], revive: Revive) -> Any:

@@ -15,7 +15,7 @@ from holdwater.model.value_types.plain_json import as_json, key_text
 from holdwater.model.value_types.tag import TAG, Tree
 
 
-def as_text(tree: Tree, limit: int | None = None) -> str:
+def as_text(tree: Tree, max_chars: int | None = None) -> str:
     """Short and much like a `repr` in Python; at most `limit` characters, of which the last says that there is more.
 
     Costs what is shown, not what the value holds.
@@ -23,54 +23,54 @@ def as_text(tree: Tree, limit: int | None = None) -> str:
     made: list[str] = []
     length = 0
     try:
-        for piece in _pieces(tree, limit):
+        for piece in _pieces(tree, max_chars):
             made.append(piece)
             length += len(piece)
-            if limit is not None and length > limit:
-                return "".join(made)[: limit - 1] + "…"
+            if max_chars is not None and length > max_chars:
+                return "".join(made)[: max_chars - 1] + "…"
     except (KeyError, TypeError, ValueError, AttributeError, LookupError):  # no tree that this version wrote
         made.append("<cannot be shown>")
     return "".join(made)
 
 
-def _pieces(tree: Tree, limit: int | None) -> Iterator[str]:
+def _pieces(tree: Tree, max_chars: int | None) -> Iterator[str]:
     if type(tree) is str:
-        yield _quoted(tree, limit)
+        yield _quoted(tree, max_chars)
     elif type(tree) is list:
-        yield from _between("[", tree, "]", limit)
+        yield from _between("[", tree, "]", max_chars)
     elif type(tree) is not dict:
         yield repr(tree)
     elif TAG not in tree:
-        yield from _pairs("{", list(tree.items()), "}", limit)
+        yield from _pairs("{", list(tree.items()), "}", max_chars)
     else:
-        yield from _tagged(tree, limit)
+        yield from _tagged(tree, max_chars)
 
 
-def _quoted(value: str | bytes, limit: int | None) -> str:
-    return repr(value if limit is None else value[: limit + 1])
+def _quoted(value: str | bytes, max_chars: int | None) -> str:
+    return repr(value if max_chars is None else value[: max_chars + 1])
 
 
-def _between(opening: str, trees: list[Tree], closing: str, limit: int | None) -> Iterator[str]:
+def _between(opening: str, trees: list[Tree], closing: str, max_chars: int | None) -> Iterator[str]:
     yield opening
     for k, tree in enumerate(trees):
         if k:
             yield ", "
-        yield from _pieces(tree, limit)
+        yield from _pieces(tree, max_chars)
     yield closing
 
 
-def _pairs(opening: str, pairs: Any, closing: str, limit: int | None) -> Iterator[str]:
+def _pairs(opening: str, pairs: Any, closing: str, max_chars: int | None) -> Iterator[str]:
     yield opening
     for k, (key, value) in enumerate(pairs):
         if k:
             yield ", "
-        yield from _pieces(key, limit)
+        yield from _pieces(key, max_chars)
         yield ": "
-        yield from _pieces(value, limit)
+        yield from _pieces(value, max_chars)
     yield closing
 
 
-def _named(tree: dict[str, Any], limit: int | None) -> Iterator[str]:
+def _named(tree: dict[str, Any], max_chars: int | None) -> Iterator[str]:
     yield f"{_short_name(tree)}("
     v, e = tree["v"], tree.get("e", {})
     pairs = [*(v["v"] if TAG in v else v.items()), *(e["v"] if TAG in e else e.items())]
@@ -78,7 +78,7 @@ def _named(tree: dict[str, Any], limit: int | None) -> Iterator[str]:
         if k:
             yield ", "
         yield f"{key_text(key)}="
-        yield from _pieces(value, limit)
+        yield from _pieces(value, max_chars)
     yield ")"
 
 
@@ -93,31 +93,31 @@ _MAPS: Final = {
 }  # fmt: skip
 
 
-def _tagged(tree: dict[str, Any], limit: int | None) -> Iterator[str]:
+def _tagged(tree: dict[str, Any], max_chars: int | None) -> Iterator[str]:
     tag: str = tree[TAG]
     v: Any = tree.get("v")
     if tag == "tuple":
-        yield from _between("(", v, ",)" if len(v) == 1 else ")", limit)
+        yield from _between("(", v, ",)" if len(v) == 1 else ")", max_chars)
     elif tag == "set" and not v:
         yield "set()"
     elif tag in _BRACKETS:
-        yield from _between(_BRACKETS[tag][0], v, _BRACKETS[tag][1], limit)
+        yield from _between(_BRACKETS[tag][0], v, _BRACKETS[tag][1], max_chars)
     elif tag in _MAPS:
-        yield from _pairs(_MAPS[tag][0], v, _MAPS[tag][1], limit)
+        yield from _pairs(_MAPS[tag][0], v, _MAPS[tag][1], max_chars)
     elif tag in ("dataclass", "pydantic", "namedtuple"):
-        yield from _named(tree, limit)
+        yield from _named(tree, max_chars)
     elif tag in ("enum", "flag"):
         yield _member(tree)
     elif tag == "type":
         yield f"{tree['n']}("
-        yield from _pieces(v, limit)
+        yield from _pieces(v, max_chars)
         yield ")"
     elif tag == "numpy":
-        yield from _array(tree, limit)
+        yield from _array(tree, max_chars)
     elif tag == "pandas":
-        yield from _frame(tree, limit)
+        yield from _frame(tree, max_chars)
     else:
-        yield _atom(tree, limit)
+        yield _atom(tree, max_chars)
 
 
 def _member(tree: dict[str, Any]) -> str:
@@ -128,16 +128,16 @@ def _member(tree: dict[str, Any]) -> str:
     return "|".join(bits) or f"{name}(0)"
 
 
-def _atom(tree: dict[str, Any], limit: int | None) -> str:
+def _atom(tree: dict[str, Any], max_chars: int | None) -> str:
     """A value without others inside."""
     tag: str = tree[TAG]
     v: Any = tree.get("v")
     if tag in ("bytes", "bytearray"):
-        shown = _quoted(bytes.fromhex(v if limit is None else v[: 2 * limit + 2]), limit)
+        shown = _quoted(bytes.fromhex(v if max_chars is None else v[: 2 * max_chars + 2]), max_chars)
         return shown if tag == "bytes" else f"bytearray({shown})"
     if tag in ("str", "path", "pattern"):
         text = v if tag != "str" else "".join(v)
-        inner = _quoted(text, limit) if type(text) is str else as_text(text, limit)
+        inner = _quoted(text, max_chars) if type(text) is str else as_text(text, max_chars)
         return inner if tag == "str" else f"{tree.get('k', 're.compile')}({inner})"
     if tag == "int":
         return hex(int(v, 16))
@@ -146,7 +146,7 @@ def _atom(tree: dict[str, Any], limit: int | None) -> str:
     if tag == "complex":
         return f"({as_text(v[0])}{'' if as_text(v[1]).startswith('-') else '+'}{as_text(v[1])}j)"
     if tag in ("range", "slice"):
-        return f"{tag}({', '.join([as_text(x, limit) for x in v])})"
+        return f"{tag}({', '.join([as_text(x, max_chars) for x in v])})"
     if tag == "timedelta":
         return str(dt.timedelta(*v))
     if tag in ("date", "datetime", "time", "zone", "timezone"):
@@ -162,29 +162,29 @@ def _atom(tree: dict[str, Any], limit: int | None) -> str:
 _NAMES: Final = {"decimal": "Decimal", "uuid": "UUID", "fraction": "Fraction"}
 
 
-def _array(tree: dict[str, Any], limit: int | None) -> Iterator[str]:
+def _array(tree: dict[str, Any], max_chars: int | None) -> Iterator[str]:
     if "s" not in tree:
-        yield from _pieces(elements(tree), limit)
+        yield from _pieces(elements(tree), max_chars)
         return
     kind = tree["d"] if type(tree["d"]) is str else "a structure"
     yield f"array of {'×'.join(map(str, tree['s'])) or 'no dimension'} {kind}"
-    if limit is not None and math.prod(tree["s"]) <= limit:
+    if max_chars is not None and math.prod(tree["s"]) <= max_chars:
         yield " "
-        yield from _pieces(elements(tree), limit)
+        yield from _pieces(elements(tree), max_chars)
 
 
-def _frame(tree: dict[str, Any], limit: int | None) -> Iterator[str]:
+def _frame(tree: dict[str, Any], max_chars: int | None) -> Iterator[str]:
     kind: str = tree["k"]
     v: Any = tree.get("v")
     if kind not in ("DataFrame", "Series"):
-        yield from _pieces(elements(tree), limit)
+        yield from _pieces(elements(tree), max_chars)
         return
     rows = v["rows"]
     if kind == "Series":
         yield f"Series of {rows:,} rows"
         if v["name"] is not None:
             yield " named "
-            yield from _pieces(v["name"], limit)
+            yield from _pieces(v["name"], max_chars)
     else:
         yield f"DataFrame of {rows:,} rows and {len(v['data'])} columns "
-        yield from _pieces(elements(v["columns"]), limit)
+        yield from _pieces(elements(v["columns"]), max_chars)

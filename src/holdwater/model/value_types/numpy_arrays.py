@@ -23,16 +23,16 @@ def writer_of(kind: type) -> Write | None:
 def _scalar(value: Any, writer: Writer) -> Tree:
     kind = type(value)
     if kind is np.str_ or kind is np.bytes_:  # a dtype has no room for zeros at their end
-        plain = writer.tree(str.__str__(value) if kind is np.str_ else bytes.__getitem__(value, slice(None)))
+        plain = writer.write(str.__str__(value) if kind is np.str_ else bytes.__getitem__(value, slice(None)))
         return {TAG: "numpy", "k": kind.__name__, "v": plain}
     if value.dtype.type is not kind:
         raise Refused(f"is of the class {kind.__qualname__}, a subclass of one of numpy's", "store value.item()")
-    writer.doubtful = True
+    writer.needs_verification = True
     return {TAG: "numpy", "d": _descr(value.dtype), "v": _base64(value.tobytes())}
 
 
 def _array(value: Any, writer: Writer) -> Tree:
-    writer.doubtful = True
+    writer.needs_verification = True
     return array_tree(value) if value.flags.writeable else {**array_tree(value), "r": True}
 
 

@@ -25,7 +25,7 @@ def _tree(kind: str, **parts: Any) -> dict[str, Any]:
 
 
 def _timestamp(value: Any, writer: Writer) -> Tree:
-    writer.doubtful = True
+    writer.needs_verification = True
     tree = _tree("Timestamp", v=int(value.asm8.view("i8")), u=value.unit)
     return tree if value.tz is None else {**tree, "z": zone_tree(value.tz)}
 
@@ -47,7 +47,7 @@ def _column(value: Any, writer: Writer) -> Tree:
     dtype = value.dtype
     if isinstance(dtype, np.dtype):
         if dtype.hasobject:
-            return _tree("objects", v=writer.items(list(value)))
+            return _tree("objects", v=writer.write_items(list(value)))
         return numpy_arrays.array_tree(value.to_numpy())
     if isinstance(dtype, pd.DatetimeTZDtype):
         counts = value.array.tz_convert("UTC").tz_localize(None).to_numpy().view("i8")
@@ -64,7 +64,7 @@ def _column(value: Any, writer: Writer) -> Tree:
         missing = value.isna()
         texts = [None if gone else str(x) for x, gone in zip(value, missing, strict=True)]
         kind = "NA" if dtype.na_value is pd.NA else "nan"
-        return _tree("strings", v=writer.items(texts), s=dtype.storage, n=kind)
+        return _tree("strings", v=writer.write_items(texts), s=dtype.storage, n=kind)
     if isinstance(dtype, _MASKED):
         hidden = value.isna()
         data = value.array.to_numpy(dtype=dtype.numpy_dtype, na_value=dtype.numpy_dtype.type(0))
@@ -115,16 +115,16 @@ _INDEXES: Final = (pd.Index, pd.DatetimeIndex, pd.TimedeltaIndex, pd.Categorical
 
 def _index(value: Any, writer: Writer) -> Tree:
     kind = type(value)
-    writer.doubtful = True
+    writer.needs_verification = True
     if kind is pd.RangeIndex:
-        return _tree("RangeIndex", v=[value.start, value.stop, value.step], name=writer.tree(value.name))
+        return _tree("RangeIndex", v=[value.start, value.stop, value.step], name=writer.write(value.name))
     if kind is pd.MultiIndex:
         codes = [numpy_arrays.array_tree(np.asarray(code)) for code in value.codes]
         levels = [_index(level, writer) for level in value.levels]
-        return _tree("MultiIndex", v=levels, codes=codes, name=writer.items(list(value.names)))
+        return _tree("MultiIndex", v=levels, codes=codes, name=writer.write_items(list(value.names)))
     if kind not in _INDEXES:
         raise Refused(f"has an index of type {kind.__name__}, which cannot be stored", "use reset_index() first")
-    tree = _tree("Index", v=_column(value, writer), name=writer.tree(value.name))
+    tree = _tree("Index", v=_column(value, writer), name=writer.write(value.name))
     freq = getattr(value, "freqstr", None)
     return tree if freq is None else {**tree, "f": freq}
 
@@ -149,7 +149,7 @@ def _read_index(tree: dict[str, Any], revive: Revive) -> Any:
 def _labelled(kind: str, value: Any, writer: Writer, **parts: Any) -> Tree:
     tree = _tree(kind, v={**parts, "index": _at("index", _index, value.index, writer), "rows": len(value)})
     if value.attrs:
-        tree["a"] = _at("attrs", lambda attrs, w: w.mapping(attrs), value.attrs, writer)
+        tree["a"] = _at("attrs", lambda attrs, w: w.write_mapping(attrs), value.attrs, writer)
     if not value.flags.allows_duplicate_labels:
         tree["unique"] = True
     return tree
@@ -159,12 +159,12 @@ def _at(step: str, write: Write, value: Any, writer: Writer) -> Tree:
     try:
         return write(value, writer)
     except Refused as refused:
-        refused.within(step)
+        refused.add_step(step)
         raise
 
 
 def _series(value: Any, writer: Writer) -> Tree:
-    return _labelled("Series", value, writer, data=_column(value, writer), name=writer.tree(value.name))
+    return _labelled("Series", value, writer, data=_column(value, writer), name=writer.write(value.name))
 
 
 def _frame(value: Any, writer: Writer) -> Tree:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from holdwater.errors import DecodingError
-from holdwater.model.error_report import describe
+from holdwater.model.error_report import describe_error
 from holdwater.model.value_types import (
     class_instances,
     containers,
@@ -43,4 +43,4 @@ def revive(tree: Tree) -> Any:
     except (DecodingError, RecursionError):
         raise
     except Exception as error:
-        raise DecodingError(f"stored {tag} cannot be read: {describe(error)}") from error
+        raise DecodingError(f"stored {tag} cannot be read: {describe_error(error)}") from error

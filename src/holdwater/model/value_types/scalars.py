@@ -99,7 +99,7 @@ def _read_path(tree: dict[str, Any], revive: Revive) -> pathlib.PurePath:
 def _pattern(value: re.Pattern[Any], writer: Writer) -> Tree:
     if value.flags & re.DEBUG:
         raise Refused("is a pattern with re.DEBUG, which cannot be stored", "compile it without that flag")
-    return {TAG: "pattern", "v": writer.tree(value.pattern), "f": value.flags}
+    return {TAG: "pattern", "v": writer.write(value.pattern), "f": value.flags}
 
 
 def _read_pattern(tree: dict[str, Any], revive: Revive) -> re.Pattern[Any]:

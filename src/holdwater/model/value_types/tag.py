@@ -26,17 +26,17 @@ class Refused(Exception):
     def __init__(self, reason: str, hint: str = "") -> None:
         super().__init__(reason)
         self.reason, self.hint = reason, hint
-        self.steps: list[str] = []
+        self.path_steps: list[str] = []
 
-    def within(self, step: str) -> None:
+    def add_step(self, step: str) -> None:
         """Add the place inside the next container: `[3]` or a name."""
-        self.steps.append(step)
+        self.path_steps.append(step)
 
     @property
     def path(self) -> str:
         """`a.b[1]`; empty for the value itself."""
         path = ""
-        for step in reversed(self.steps):
+        for step in reversed(self.path_steps):
             path += step if step.startswith("[") or not path else f".{step}"
         return path
 
@@ -44,25 +44,26 @@ class Refused(Exception):
 class Writer(Protocol):
     """What a kind needs to write the values inside its own.
 
-    `doubtful`: the result must be proved by reading it.  `hashing`: how many sets and keys what is written is in.
+    `needs_verification`: the result must be proved by reading it.
+    `hash_depth`: how many sets and keys what is written is in.
     """
 
-    doubtful: bool
-    hashing: int
+    needs_verification: bool
+    hash_depth: int
 
-    def tree(self, value: Any) -> Tree:
+    def write(self, value: Any) -> Tree:
         """The tree of a value.  Raises Refused."""
 
-    def items(self, values: Any) -> list[Tree]:
+    def write_items(self, values: Any) -> list[Tree]:
         """The trees of several values, in order.  Raises Refused."""
 
-    def mapping(self, values: Any) -> dict[str, Tree]:
+    def write_mapping(self, values: Any) -> dict[str, Tree]:
         """The tree of a mapping.  Raises Refused."""
 
-    def pairs(self, values: Any) -> list[list[Tree]]:
+    def write_pairs(self, values: Any) -> list[list[Tree]]:
         """Keys and values of a mapping, whatever the keys are.  Raises Refused."""
 
-    def hashed(self, values: Any) -> list[Tree]:
+    def write_hashed(self, values: Any) -> list[Tree]:
         """The trees of elements of a set.  Raises Refused."""
 
 

@@ -19,16 +19,16 @@ _LIBRARIES: Final = frozenset({"numpy", "pandas"})
 
 
 class TreeWriter:
-    """Writes one value.  `doubtful`: something in it must be proved by reading it back."""
+    """Writes one value.  `needs_verification`: something in it must be proved by reading it back."""
 
-    __slots__ = ("depth", "doubtful", "hashing")
+    __slots__ = ("depth", "hash_depth", "needs_verification")
 
     def __init__(self) -> None:
         self.depth = 0
-        self.hashing = 0
-        self.doubtful = False
+        self.hash_depth = 0
+        self.needs_verification = False
 
-    def tree(self, value: Any) -> Tree:
+    def write(self, value: Any) -> Tree:
         kind = type(value)
         if kind is str:
             return scalars.text_tree(value)
@@ -43,58 +43,58 @@ class TreeWriter:
         self.depth += 1
         try:
             if kind is list:
-                return self.items(value)
+                return self.write_items(value)
             if kind is dict:
-                return self.mapping(value)
+                return self.write_mapping(value)
             return _writer_of(kind)(value, self)
         finally:
             self.depth -= 1
 
-    def items(self, values: Any) -> list[Tree]:
+    def write_items(self, values: Any) -> list[Tree]:
         made: list[Tree] = []
         try:
             for value in values:
-                made.append(self.tree(value))  # noqa: PERF401 - its length says where it stopped
+                made.append(self.write(value))  # noqa: PERF401 - its length says where it stopped
         except Refused as refused:
-            refused.within(f"[{len(made)}]")
+            refused.add_step(f"[{len(made)}]")
             raise
         return made
 
-    def mapping(self, values: Any) -> dict[str, Tree]:
+    def write_mapping(self, values: Any) -> dict[str, Tree]:
         made: dict[str, Tree] = {}
         for key, value in values.items():
             if type(key) is not str or key == TAG or type(scalars.text_tree(key)) is not str:
-                return {TAG: "dict", "v": self.pairs(values)}
-            made[key] = self._at(key, value)
+                return {TAG: "dict", "v": self.write_pairs(values)}
+            made[key] = self._write_at(key, value)
         return made
 
-    def pairs(self, values: Any) -> list[list[Tree]]:
+    def write_pairs(self, values: Any) -> list[list[Tree]]:
         made = []
         for key, value in values.items():
-            self.hashing += 1
+            self.hash_depth += 1
             try:
-                written = self._at("<key>", key)
+                written = self._write_at("<key>", key)
             finally:
-                self.hashing -= 1
+                self.hash_depth -= 1
             try:
-                made.append([written, self.tree(value)])
+                made.append([written, self.write(value)])
             except Refused as refused:
-                refused.within(written if type(written) is str else as_text(written, KEY_SHOWN_CHARS))
+                refused.add_step(written if type(written) is str else as_text(written, KEY_SHOWN_CHARS))
                 raise
         return made
 
-    def hashed(self, values: Any) -> list[Tree]:
-        self.hashing += 1
+    def write_hashed(self, values: Any) -> list[Tree]:
+        self.hash_depth += 1
         try:
-            return self.items(values)
+            return self.write_items(values)
         finally:
-            self.hashing -= 1
+            self.hash_depth -= 1
 
-    def _at(self, step: str, value: Any) -> Tree:
+    def _write_at(self, step: str, value: Any) -> Tree:
         try:
-            return self.tree(value)
+            return self.write(value)
         except Refused as refused:
-            refused.within(step)
+            refused.add_step(step)
             raise
 
 

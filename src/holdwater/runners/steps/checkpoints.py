@@ -59,11 +59,11 @@ def build_checkpoints(run: ActiveRun) -> list[Checkpoint]:
     board, nodes = run.run_data, run.compiled_plan.plan.nodes
     assert isinstance(board, StepsRunData)
     latest = {
-        attempt.node_index: run.entries[attempt.entry_index].at
+        attempt.node_index: run.entries[attempt.entry_index].recorded_at
         for attempt in iter_attempts(run)
         if attempt.delta is not None
     }
-    done = [i for i in range(len(nodes)) if run.machine.state[i] == SUCCEEDED]
+    done = [i for i in range(len(nodes)) if run.machine.node_states[i] == SUCCEEDED]
     found = []
     for i in done:
         delta = board.step_delta(i)

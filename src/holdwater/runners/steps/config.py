@@ -14,7 +14,7 @@ from holdwater.runtime.driver import DriverConfig
 CheckpointStorage = Literal["database", "file", "redis"]
 
 DEFAULT_CHECKPOINT_PATH: Final = os.path.join(".holdwater", "checkpoints")
-NO_LIMIT_SECONDS: Final = validation.LONGEST_SECONDS
+NO_LIMIT_SECONDS: Final = validation.MAX_SECONDS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from holdwater.events import run_events as events
 from holdwater.events.stream import run_events
-from holdwater.model.statuses import ENDED
+from holdwater.model.statuses import FINAL_STATUSES
 from holdwater.model.time import Micros, to_rfc3339
 from holdwater.runners.steps.attempts import encoded_output_size
 from holdwater.runners.steps.visibility import RunVisibility
@@ -70,7 +70,7 @@ class _Translator:
                 yield "step_skipped", event.at, {"reason": reason}
             case events.AttemptEnded():
                 yield from self._translate_attempt(event)
-            case events.NodeChildChanged(status=status, item_index=item) if status in ENDED:
+            case events.NodeChildChanged(status=status, item_index=item) if status in FINAL_STATUSES:
                 yield f"map_item_{status}", event.at, {"item": item}
             case events.NodeAttemptLost():
                 yield "step_attempt_lost", event.at, {}

@@ -65,7 +65,7 @@ class LazyEngine:
             if one.plan.name not in known:
                 known.add(one.plan.name)
                 self.engine.registry.register(one)
-                stack += one.children().values()
+                stack += one.child_definitions().values()
 
     @property
     def missing_run_hint(self) -> str:
@@ -90,7 +90,7 @@ class LazyEngine:
 
     def long_wait_until(self, run: ActiveRun) -> Micros | None:
         """Until when a step of the run sleeps, if that is too long to hold it."""
-        return next((until for until in run.machine.deferred.values() if self._exceeds_inline_wait(until)), None)
+        return next((until for until in run.machine.deferred_until.values() if self._exceeds_inline_wait(until)), None)
 
     def _exceeds_inline_wait(self, until: Micros) -> bool:
         limit = self._config.max_inline_wait_seconds

@@ -15,7 +15,7 @@ from holdwater.storage.checkpoints.store import CheckpointedStore
 from holdwater.storage.memory.bounded import BoundedMemoryStore, shared_memory_store
 
 log: Final = get_logger("holdwater.steps")
-_STORE_METHODS: Final = ("commit", "claim", "journal", "close")
+_STORE_METHODS: Final = ("commit", "claim_work", "read_journal", "close")
 _logged_messages: Final[set[str]] = set()
 
 

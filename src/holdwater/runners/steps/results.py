@@ -92,8 +92,8 @@ class WorkflowResult:
         self.error_step, self.error, self.error_category = _failed_step(run)
         failed = (m.traceback for m in self.step_metrics if m.name == self.error_step)
         self.traceback: str | None = next(failed, None)
-        began = run.entries[first_entry].at if first_entry < len(run.entries) else row.created_at
-        ended = row.finished_at or (run.entries[-1].at if run.entries else row.created_at)
+        began = run.entries[first_entry].recorded_at if first_entry < len(run.entries) else row.created_at
+        ended = row.finished_at or (run.entries[-1].recorded_at if run.entries else row.created_at)
         self.started_at: dt.datetime = to_datetime(began)
         self.completed_at: dt.datetime | None = None if row.finished_at is None else to_datetime(row.finished_at)
         self.duration_ms: float = max(0, ended - began) / 1000
@@ -147,7 +147,7 @@ def _failed_step(run: ActiveRun) -> tuple[str | None, str | None, str | None]:
     if RUN in machine.errors:
         kind, text = machine.errors[RUN]
         return (nodes[min(machine.halted_nodes)].name if machine.halted_nodes else None), text, kind
-    failed = [i for i in machine.errors if machine.state[i] == FAILED]
+    failed = [i for i in machine.errors if machine.node_states[i] == FAILED]
     if not failed:
         return None, None, None
     first = min(failed, key=lambda i: (nodes[i].on_error == "ignore", i))
@@ -197,7 +197,7 @@ def _metrics_from_attempts(name: str, step_type: str, step_attempts: list[StepAt
 
 def _skipped_nodes(run: ActiveRun, first_entry: int) -> set[int]:
     """Steps passed over by a decision of this execution."""
-    index = run.compiled_plan.index
+    index = run.compiled_plan.node_index
     found: set[int] = set()
     for entry in run.entries[first_entry:]:
         if isinstance(entry.event, ev.Succeeded):

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from holdwater.errors import RunInProgress, TaskCancelled
-from holdwater.model.context_isolation import in_copy_of
+from holdwater.model.context_isolation import run_in_context_copy
 from holdwater.runners.steps.hooks import with_step_function
 from holdwater.runners.steps.middleware import Middleware, chain_middleware
 from holdwater.steps import Step, StepResult, WorkflowContext
@@ -50,7 +50,7 @@ class StepAttemptWrapper:
         def call() -> StepResult:
             return chain_middleware(self.middleware, execute_step)(step, context)
 
-        return in_copy_of(self._caller_context_of(context.run_id), with_step_function, work, call)
+        return run_in_context_copy(self._caller_context_of(context.run_id), with_step_function, work, call)
 
     def _caller_context_of(self, run_id: str) -> contextvars.Context:
         """Those of whoever called for the run."""

@@ -30,7 +30,7 @@ class RunVisibility:
     @classmethod
     def from_run(cls, run: ActiveRun) -> RunVisibility:
         """That of a run."""
-        start: RunInput | None = run.machine.value[run.compiled_plan.cell[INPUT_CELL]]
+        start: RunInput | None = run.machine.values[run.compiled_plan.cell_index[INPUT_CELL]]
         found = None if start is None else start.metadata.get(VISIBILITY_KEY)
         return cls() if found is None else cls(**found.copy())
 

@@ -125,7 +125,7 @@ class WorkflowRunner(StepHooks):
         inputs = StepsInput(params, partition, self._with_visibility(workflow, context))
         with self._attempt_wrapper.attached(name), engine.pause_on_interrupt(name):
             program = self._make_definition(workflow)
-            self._lazy_engine.register_definitions(program.children().values())
+            self._lazy_engine.register_definitions(program.child_definitions().values())
             run = engine.start_run(program, inputs, run_id=name, skipped_ranges=passed)
             return self._make_result(self._wait_for_run(run), workflow, 0)
 
@@ -288,7 +288,7 @@ class WorkflowRunner(StepHooks):
         return WorkflowResult(run, workflow, first_entry)
 
     def _find_run_row(self, run_id: str) -> RunRow | None:
-        return self._lazy_engine.engine.store.run(validation.check_search_text("the id of a run", run_id))
+        return self._lazy_engine.engine.store.get_run(validation.check_search_text("the id of a run", run_id))
 
     def _require_run_row(self, run_id: str) -> RunRow:
         head = self._find_run_row(run_id)

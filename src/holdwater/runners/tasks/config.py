@@ -26,7 +26,7 @@ class _ConfigOption(Generic[T]):
         optional: bool = False, alias_of: str = "", value_type: type[Any] | None = None,
     ) -> None:  # fmt: skip
         self.default, self.minimum, self.exclusive_minimum = default, minimum, exclusive_minimum
-        self.maximum = validation.LONGEST_SECONDS if maximum is None else maximum  # no count needs to be larger
+        self.maximum = validation.MAX_SECONDS if maximum is None else maximum  # no count needs to be larger
         self.optional, self.alias_of = optional, alias_of
         self.value_type: type[Any] = type(default) if value_type is None else value_type
 
@@ -57,7 +57,7 @@ class _ConfigOption(Generic[T]):
             raise ConfigError(f"{self.name} must be {self._describe_expected()}, not {validation.shorten_repr(value)}")
         if isinstance(value, str):
             return validation.check_text(
-                self.name, value, at_most_bytes=validation.LONGEST_REASON_BYTES, empty=True, error=ConfigError
+                self.name, value, max_bytes=validation.MAX_REASON_BYTES, allow_empty=True, error_class=ConfigError
             )
         if isinstance(value, (int, float)) and (
             (self.minimum is not None and value < self.minimum)
@@ -93,7 +93,7 @@ class _ExecutorsOption(_ConfigOption[dict[str, ExecutorConfig]]):
             raise ConfigError(f"executors is a mapping of names to executors, not {value!r}")
         for name, kind in value.items():
             validation.check_text(
-                "executors: a name", name, at_most_bytes=validation.LONGEST_NAME_BYTES, error=ConfigError
+                "executors: a name", name, max_bytes=validation.MAX_NAME_BYTES, error_class=ConfigError
             )
             if isinstance(kind, type) or not hasattr(kind, "open") or not hasattr(kind, "max_concurrent"):
                 raise ConfigError(

@@ -158,7 +158,7 @@ class DefaultRunner(ScheduleMethods):
         Raises ConfigError, RunNotFound if there is no run `before`.
         """
         validation.check_count("offset", offset)
-        validation.check_count("limit", limit, low=1, high=1000)
+        validation.check_count("limit", limit, minimum=1, maximum=1000)
         for what, sought in (("workflow_name", workflow_name), ("before", before), ("parent_run_id", parent_run_id)):
             if sought is not None:
                 validation.check_search_text(what, sought)
@@ -262,7 +262,7 @@ class DefaultRunner(ScheduleMethods):
         A run that has not ended stays, and so does one with a child that has not.  Forks of what is gone stay whole.
         Raises ConfigError, StoreUnavailable, RunnerClosed.
         """
-        validation.check_seconds("older_than_days", older_than_days, positive=False, at_most=36_500, unit="days")
+        validation.check_seconds("older_than_days", older_than_days, positive=False, maximum=36_500, unit="days")
         kept = (keep,) if isinstance(keep, str) else tuple(keep)
         for run_id in kept:
             validation.check_search_text("keep: the id of a run", run_id)

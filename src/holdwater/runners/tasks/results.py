@@ -174,7 +174,7 @@ class PipelineResult:
     @property
     def notes(self) -> list[str]:
         """Failures of observers (callbacks), which never fail a run."""
-        return [note for entry in self._run.entries for note in entry.notes]
+        return [note for entry in self._run.entries for note in entry.observer_errors]
 
     @property
     def summary(self) -> RunSummary:

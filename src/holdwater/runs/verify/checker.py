@@ -30,13 +30,13 @@ from holdwater.kernel import CompiledPlan, Machine, compile_plan
 from holdwater.kernel.gates import WAITING
 from holdwater.model import events as ev
 from holdwater.model import journal as journal_format
-from holdwater.model.commands import AwaitChildren, Evaluate, Execute, Wake
+from holdwater.model.commands import AwaitChildren, Evaluate, Execute, StartTimer
 from holdwater.model.journal import JournalEntry
 from holdwater.model.plan import Plan
 from holdwater.model.ports import Store
 from holdwater.model.records import JournalRow, RunRow, WorkRow
-from holdwater.model.rules import SETTLED
-from holdwater.model.statuses import ENDED, RunStatus
+from holdwater.model.rules import SETTLED_OUTCOMES
+from holdwater.model.statuses import FINAL_STATUSES, RunStatus
 from holdwater.model.time import UNSET, Micros
 from holdwater.runs.verify import forks, parents
 from holdwater.runs.verify.forks import MALFORMED_DATA_ERRORS
@@ -99,11 +99,11 @@ class StoreChecker:
             if row is None:
                 return []
             look = _RunCheck(row, self._now(), self._source_facts(row.forked_from))
-            journal = self._store.journal(row.id)
-            work = self._store.work(row.id)
+            journal = self._store.read_journal(row.id)
+            work = self._store.work_of_run(row.id)
             machine = look.check_run(self._get_compiled_plan(row.structure), journal, work)
-            look.check_parent_and_children(machine, work, self._store.run)
-            again = self._store.run(row.id)
+            look.check_parent_and_children(machine, work, self._store.get_run)
+            again = self._store.get_run(row.id)
             # Journal, queue and head were read one after the other.  Equal heads around them prove that they belong
             # together, and without a violation there is nothing to prove.
             if not look.violations or again == row:
@@ -116,9 +116,9 @@ class StoreChecker:
 
     def _source_facts(self, run_id: str | None) -> frozenset[str] | None:
         """What a run has recorded that a fork may have; None if there is no such run (any more)."""
-        if run_id is None or self._store.run(run_id) is None:
+        if run_id is None or self._store.get_run(run_id) is None:
             return None
-        return forks.inheritable_facts(self._store.journal(run_id))
+        return forks.inheritable_facts(self._store.read_journal(run_id))
 
     def _get_compiled_plan(self, structure: str) -> CompiledPlan | str:
         """The layout of a stored plan, or why there is none."""
@@ -133,7 +133,7 @@ class StoreChecker:
 
     def _load_compiled_plan(self, structure: str) -> CompiledPlan | str:
         try:
-            data = self._store.plan(structure)
+            data = self._store.get_plan(structure)
             return f"its plan {structure} is not in the store" if data is None else compile_plan(Plan.from_data(data))
         except (StoreError, WorkflowError, *MALFORMED_DATA_ERRORS) as error:
             return f"its plan {structure} cannot be read: {error}"
@@ -236,9 +236,9 @@ class _RunCheck:
         except IllegalEvent:
             self._report_illegal_event(machine, event)
             raise
-        for command in machine.take():
+        for command in machine.take_commands():
             if type(command) is Execute:
-                self._latest_issues[command.node] = (command.fence, self.seq, entry.at)
+                self._latest_issues[command.node] = (command.fence, self.seq, entry.recorded_at)
 
     def _check_start_time(self, machine: Machine, entry: JournalEntry) -> None:
         """A body must not begin before what it waited for was on disk: a crash in between would change its past."""
@@ -257,10 +257,10 @@ class _RunCheck:
     def _check_single_result(self, machine: Machine, event: ev.Succeeded) -> None:
         """Counted apart from the machine, which must not be its own judge."""
         compiled_plan, node = machine.compiled_plan, event.node
-        if not 0 <= node < len(machine.state):
+        if not 0 <= node < len(machine.node_states):
             return
         earlier = self._result_entries.get(node)
-        if earlier is not None and compiled_plan.loops[compiled_plan.unit_of[node]] is None:
+        if earlier is not None and compiled_plan.loop_of[compiled_plan.unit_of[node]] is None:
             self._add_violation(
                 "I2",
                 f"task {_node_label(machine, node)} has two recorded results, entry {earlier} and entry {self.seq}",
@@ -274,8 +274,8 @@ class _RunCheck:
         if machine.ended:
             failed = {i for i in self._failed_nodes if 0 <= i < len(nodes) and nodes[i].on_error != "ignore"}
         anew = compiled_plan.readers(event.inputs) if event.inputs else []
-        if event.start is not None:
-            anew.append(event.start)
+        if event.start_node is not None:
+            anew.append(event.start_node)
         for u in compiled_plan.descendants([compiled_plan.unit_of[i] for i in (*failed, *anew)]):
             for i in compiled_plan.unit_members[u]:
                 self._result_entries.pop(i, None)
@@ -297,9 +297,9 @@ class _RunCheck:
         node = getattr(event, "node", None)
         if machine.ended:
             self._add_violation("I5", f"{what} was journalled after the run had {machine.status}")
-        elif not isinstance(node, int) or not 0 <= node < len(machine.state):
+        elif not isinstance(node, int) or not 0 <= node < len(machine.node_states):
             self._add_violation("I9", f"{what} does not fit a run that is {machine.status}")
-        elif machine.state[node] == WAITING:
+        elif machine.node_states[node] == WAITING:
             waits = _unfinished_predecessors(machine, node)
             behind = f", although {', '.join(waits)} had no result yet" if waits else ""
             self._add_violation(
@@ -309,7 +309,7 @@ class _RunCheck:
             fence = getattr(event, "fence", None)
             under = "" if fence is None else f" under fence {fence}; the latest it was issued is {machine.fences[node]}"
             self._add_violation(
-                "I2", f"{what} is about task {_node_label(machine, node)}, which is {machine.state[node]}{under}"
+                "I2", f"{what} is about task {_node_label(machine, node)}, which is {machine.node_states[node]}{under}"
             )
 
     # -- head and queue
@@ -319,7 +319,7 @@ class _RunCheck:
         set_aside = row.status == RunStatus.PAUSED and machine.status == "running" and row.reason
         if row.status != machine.status and not set_aside:
             self._add_violation("I5", f"its head says {row.status}, its journal says {machine.status}")
-        if (row.finished_at is not None) != (row.status in ENDED):
+        if (row.finished_at is not None) != (row.status in FINAL_STATUSES):
             state = "an end" if row.finished_at is not None else "no end"
             self._add_violation("I5", f"it is {row.status} and has {state} time")
 
@@ -333,10 +333,10 @@ class _RunCheck:
             if len(held) > 1:
                 owners = " and ".join(str(r.owner) for r in held)
                 self._add_violation("I4", f"task {_node_label(machine, node)} is leased to {owners} at the same time")
-        if self.row.status in ENDED or machine.ended:
+        if self.row.status in FINAL_STATUSES or machine.ended:
             return
         for node, command in machine.todo.items():
-            if type(command) is Evaluate or (type(command) is Wake and command.at is None):
+            if type(command) is Evaluate or (type(command) is StartTimer and command.at is None):
                 self._add_violation(
                     "I6", f"task {_node_label(machine, node)} waits for a decision that nobody will take"
                 )
@@ -350,13 +350,13 @@ class _RunCheck:
     def _check_work_row(self, machine: Machine, row: WorkRow) -> None:
         head, command = self.row, machine.todo.get(row.node)
         where = f"the queue has work (task {_node_label(machine, row.node)}, fence {row.fence})"
-        if head.status in ENDED:
+        if head.status in FINAL_STATUSES:
             self._add_violation("I6", f"{where} of a run that is {head.status}")
             return
         if command is None:
             self._add_violation("I6", f"{where} that is not outstanding")
             return
-        kind, fence = "wake", machine.fences[row.node]
+        kind, fence = "timer", machine.fences[row.node]
         if type(command) is Execute:
             kind, fence = "execute", command.fence
         elif type(command) is AwaitChildren:
@@ -395,5 +395,6 @@ def _unfinished_predecessors(machine: Machine, node: int) -> list[str]:
     return [
         repr(name)
         for name in compiled_plan.plan.nodes[node].after
-        if name in compiled_plan.index and machine.state[compiled_plan.index[name]] not in SETTLED
+        if name in compiled_plan.node_index
+        and machine.node_states[compiled_plan.node_index[name]] not in SETTLED_OUTCOMES
     ]

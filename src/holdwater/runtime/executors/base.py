@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from holdwater.errors import TaskNotPortable
 from holdwater.model import message_framing, validation
-from holdwater.model.error_report import ErrorReport, describe, with_sources
+from holdwater.model.error_report import ErrorReport, describe_error, restore_source_lines
 from holdwater.model.ports import PortableTask
 from holdwater.model.results import NodeResult
 from holdwater.runtime.attempt import Attempt, RemoteTaskError
@@ -120,16 +120,16 @@ class TaskInvocation:
         self._attempt, self._executor = attempt, executor
         self.name = definition.routing_key(node)
         sent, classes = definition.serialize_inputs(node, attempt.view)
-        body = definition.body(node)
+        body = definition.portable_task(node)
         things: list[Any] = [(body, attempt.policy.retry), *classes]
         self.code_blobs: tuple[tuple[str, bytes], ...] = tuple(
             [_pickle_by_value(thing, attempt.name, body) for thing in things]
         )
-        self.payload: bytes = message_framing.pack([attempt.run_id, attempt.name, attempt.number], sent)
+        self.payload: bytes = message_framing.pack_frame([attempt.run_id, attempt.name, attempt.number], sent)
 
     def to_bytes(self) -> bytes:
         """All of it, for `run_invocation`."""
-        return message_framing.pack(None, self.payload, *[data for _, data in self.code_blobs])
+        return message_framing.pack_frame(None, self.payload, *[data for _, data in self.code_blobs])
 
     @property
     def is_abandoned(self) -> bool:
@@ -151,17 +151,17 @@ class TaskInvocation:
 
 def to_result(attempt: Attempt, answer: bytes) -> NodeResult:
     """What a body elsewhere gave; its observer is told of it here.  Raises what stands for its exception."""
-    told, blobs = message_framing.unpack(answer)
+    told, blobs = message_framing.unpack_frame(answer)
     if told is None:
         return attempt.definition.deserialize_result(attempt.node, attempt.view, blobs[0])
-    traceback = with_sources(told["traceback"], attempt.definition.body(attempt.node).source_file())
+    traceback = restore_source_lines(told["traceback"], attempt.definition.portable_task(attempt.node).source_file())
     report = ErrorReport(told["kind"], told["text"], traceback)
     raise RemoteTaskError(report, told["retryable"], told["cancelled"])
 
 
 def check_count(name: str, value: Any, low: int = 1) -> None:
     """Raises ConfigError."""
-    validation.check_count(name, value, low=low)
+    validation.check_count(name, value, minimum=low)
 
 
 def _pickle_by_value(thing: Any, task: str, body: PortableTask) -> tuple[str, bytes]:
@@ -170,8 +170,9 @@ def _pickle_by_value(thing: Any, task: str, body: PortableTask) -> tuple[str, by
     try:
         data: bytes = cloudpickle.dumps(thing)
     except Exception as error:  # whatever a __reduce__ may raise
+        culprit = _unpicklable_name(body.referenced_names())
         raise TaskNotPortable(
-            f"task {task!r} cannot be sent to another process: {describe(error)}{_unpicklable_name(body.refers_to())}",
+            f"task {task!r} cannot be sent to another process: {describe_error(error)}{culprit}",
             hint="create such things inside the body, or run the task on the default executor",
         ) from error
     return hashlib.blake2b(data, digest_size=16).hexdigest(), data

@@ -90,7 +90,7 @@ class Dispatcher:
         return self._routes[definition][node]
 
     def _resolve_executor(self, definition: WorkflowDefinition, node: int) -> Executor:
-        name = definition.executor(node)
+        name = definition.executor_name(node)
         if name is None:
             name = DEFAULT_EXECUTOR if self._router is None else self._router.executor_for(definition.routing_key(node))
         if name not in self.executors:

@@ -19,8 +19,8 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from holdwater.errors import CapacityExhausted
-from holdwater.model.context_isolation import in_fresh_context
-from holdwater.model.error_report import describe
+from holdwater.model.context_isolation import run_in_fresh_context
+from holdwater.model.error_report import describe_error
 from holdwater.model.events import Failed
 from holdwater.model.journal import JournalEntry
 from holdwater.model.results import NodeResult
@@ -258,7 +258,7 @@ class Executor:
             hint="make the bodies return when handle.cancelled is true, or raise max_concurrent_tasks",
         )
         if attempt.cancel_if_queued():  # an end like any other: the policy decides whether it is tried again
-            self._on_attempt_ended(attempt, attempt.failure_entry(error, "CapacityExhausted", describe(error)))
+            self._on_attempt_ended(attempt, attempt.failure_entry(error, "CapacityExhausted", describe_error(error)))
         return True
 
     def _thread_main(self, first_attempt: Attempt) -> None:
@@ -269,7 +269,7 @@ class Executor:
                 with self._lock:
                     self.running.add(attempt)
                     self.newly_started.append(attempt)
-                entry = in_fresh_context(run_function, attempt, self._finish_attempt, self._run_remotely)
+                entry = run_in_fresh_context(run_function, attempt, self._finish_attempt, self._run_remotely)
             attempt = self._next_attempt(attempt, entry)
         with self._lock:
             self._threads.discard(threading.current_thread())

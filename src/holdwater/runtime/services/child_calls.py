@@ -198,7 +198,7 @@ class ChildCalls:
             driver.next_notification_of(run_id) if driver.has_notifications or live is not None else None
         )  # what comes after this makes news
         try:
-            row = driver.store.run(run_id)
+            row = driver.store.get_run(run_id)
             if row is None:
                 raise RunNotFound(f"child run {run_id} is not in the store any more")
             if row.finished_at is not None:
@@ -249,7 +249,7 @@ class ChildCalls:
 
     def _cancel_if_orphaned(self, run_id: str, child_id: str) -> None:
         try:
-            row = self._driver.store.run(run_id)
+            row = self._driver.store.get_run(run_id)
         except StoreError:
             return  # found by a scan
         if row is None or row.finished_at is not None:
@@ -264,7 +264,7 @@ class ChildCalls:
         """What was decided of a run is on disk, or was refused."""
         for attempt in self.ended_attempts.pop(run.row.id, ()):
             command = run.machine.todo.get(attempt.node)
-            if type(command) is Execute and command.turn == attempt.first_fence:
+            if type(command) is Execute and command.first_fence == attempt.first_fence:
                 continue  # another runner has taken it over, and finds the children again
             children = self._attempt_by_child.get(run.row.id, {})
             for child in [child for child, by in children.items() if by is attempt]:
@@ -277,7 +277,7 @@ class ChildCalls:
         self.ended_attempts.pop(run.row.id, None)
         for child in self._attempt_by_child.pop(run.row.id, ()):
             self._driver.run_control.cancel_child(child)
-        if run.machine.crashes:  # whoever died may have started some
+        if run.machine.crash_counts:  # whoever died may have started some
             self._cancel_stored_children(run.row.id, lambda _: True)
 
     def _cancel_children_of_failed_attempts(self, attempt: Attempt) -> None:
@@ -301,7 +301,7 @@ class ChildCalls:
     def _unfinished_children(self, run_id: str, status: str) -> Iterator[RunRow]:
         before: str | None = None
         while True:
-            rows = self._driver.store.runs(RunFilter(None, status, PAGE_SIZE_RUNS, before, run_id))
+            rows = self._driver.store.list_runs(RunFilter(None, status, PAGE_SIZE_RUNS, before, run_id))
             yield from rows
             if len(rows) < PAGE_SIZE_RUNS:
                 return

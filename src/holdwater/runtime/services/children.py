@@ -55,7 +55,7 @@ class ChildRuns:
         driver, machine = self._driver, run.machine
         if type(machine.todo.get(node)) is not AwaitChildren or run.definition is None or machine.suspended:
             return
-        definition, fan_out = run.definition.children().get(node), machine.fan_outs[node]
+        definition, fan_out = run.definition.child_definitions().get(node), machine.fan_outs[node]
         if definition is None:
             name = run.compiled_plan.plan.nodes[node].name
             driver.park_run(run, f"cannot go on here: this process does not know what {name!r} runs")
@@ -112,7 +112,7 @@ class ChildRuns:
         head = driver.new_run_row(program.plan.name, program, driver.clock.now())
         row = replace(head, id=run_id, parent_id=run.row.id, deadline_at=None)
         cells = {  # read from the journal they are stored values, whatever the style
-            name: program.style.unpack(value.tree) if isinstance(value, Stored) else value
+            name: program.style.decode_value(value.tree) if isinstance(value, Stored) else value
             for name, value in inputs.items()
         }
         child = ActiveRun(row, driver.run_loader.compiled_plan(program.plan), program.style, program, is_new=True)
@@ -199,7 +199,7 @@ class ChildRuns:
         while place is not None:
             parent_id, name, turn, item = place
             parent = driver.active_runs.get(parent_id) or driver.run_loader.load_run(parent_id)
-            event = ev.ChildStatusChanged(parent.compiled_plan.index[name], turn, item, "running")
+            event = ev.ChildStatusChanged(parent.compiled_plan.node_index[name], turn, item, "running")
             if parent.machine.accepts(event):
                 driver.active_runs[parent_id] = parent
                 driver.apply_entry(parent, JournalEntry(event))

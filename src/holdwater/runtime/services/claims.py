@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from holdwater.errors import HoldwaterError, StoreUnavailable
 from holdwater.model import events as ev
-from holdwater.model.commands import AwaitChildren, Execute, Wake
+from holdwater.model.commands import AwaitChildren, Execute, StartTimer
 from holdwater.model.journal import JournalEntry
 from holdwater.model.records import Conflict, RunRow, RunUpdate, WorkRow
 from holdwater.model.time import UNSET, Micros
@@ -162,7 +162,7 @@ class WorkClaimer:
         """Give back what was taken from the line, for whoever has a slot for it; this runner, too, when it has one."""
         driver = self._driver
         ours = [row for row in self._rows_to_release if self._is_unstarted(row)]
-        driver.store.release(driver.owner, ours)
+        driver.store.release_work(driver.owner, ours)
         self._rows_to_release.clear()
         executors: set[Executor] = set()
         for row in ours:
@@ -193,16 +193,16 @@ class WorkClaimer:
         following = Micros(now + self._scan_interval_us)
         if not driver.config.recover:
             return following
-        expiry = driver.store.next_expiry(driver.owner)
+        expiry = driver.store.next_lease_expiry(driver.owner)
         if expiry is not None and self._reclaim_expired(now):
-            expiry = driver.store.next_expiry(driver.owner)
+            expiry = driver.store.next_lease_expiry(driver.owner)
         if expiry is not None:  # looked at then, so that what a dead runner left does not wait for a whole interval
             following = min(following, Micros(max(expiry + EXPIRY_MARGIN_US, now + driver.lease_us // 6)))
         known = driver.executable_workflows()
         for run_id, workflow in driver.store.orphaned_children():
             if workflow in known and self._is_included(run_id):
                 driver.run_control.cancel_child(run_id)
-        for run_id, workflow, due in driver.store.overdue(now):
+        for run_id, workflow, due in driver.store.overdue_runs(now):
             if workflow in known and run_id not in driver.active_runs and self._is_included(run_id):
                 run = self._load_or_park(run_id)
                 if run is not None:
@@ -276,9 +276,9 @@ class WorkClaimer:
         until, more = Micros(now + driver.lease_us), False
         for under in (None,) if self._included_runs is None else tuple(self._included_runs):
             try:
-                rows = driver.store.claim(
+                rows = driver.store.claim_work(
                     driver.owner, until, until, limit, workflows, under,
-                    passed_over=excluded_nodes, bodies=include_tasks or under is not None,
+                    excluded_nodes=excluded_nodes, include_tasks=include_tasks or under is not None,
                 )  # fmt: skip
             except StoreUnavailable:
                 self.outcome_unknown = True
@@ -294,7 +294,7 @@ class WorkClaimer:
         self._reclaim_expired(now)
         lease_until = Micros(now + driver.lease_us)
         try:
-            rows = driver.store.claim(
+            rows = driver.store.claim_work(
                 driver.owner, lease_until, FAR_FUTURE, MAX_ROWS_OF_RUN, driver.executable_workflows(), run_id
             )
         except StoreUnavailable:
@@ -353,7 +353,7 @@ class WorkClaimer:
             why = "whose lease expired" if row.expired else "that died"
             logger.info("run %s of %s is taken over from a runner %s", row.run_id, row.workflow, why)
         command = run.machine.todo.get(row.node)
-        if type(command) is Wake or type(command) is AwaitChildren:
+        if type(command) is StartTimer or type(command) is AwaitChildren:
             driver.dispatch_work(run, row)
         elif type(command) is not Execute or command.fence != row.fence:
             run.changed_nodes.add(row.node)  # a row the journal knows nothing of any more
@@ -361,14 +361,14 @@ class WorkClaimer:
             if row.node not in run.attempts:
                 driver.dispatch_work(run, row)
         elif row.expired:
-            driver.apply_entry(run, JournalEntry(ev.AttemptLost(row.node, row.fence, counted=False)))
+            driver.apply_entry(run, JournalEntry(ev.AttemptLost(row.node, row.fence, counts_as_crash=False)))
         elif row.started and driver.crash_suspects.is_culprit(run, row.node):
-            times = run.machine.crashes[row.node] + 1
+            times = run.machine.crash_counts[row.node] + 1
             text = f"CRASHED: its process died {times} times while it ran"
             driver.apply_entry(run, JournalEntry(ev.Failed(row.node, row.fence, "CRASHED", text)))
         else:
             run.crash_suspects.add(row.node)
-            driver.apply_entry(run, JournalEntry(ev.AttemptLost(row.node, row.fence, counted=row.started)))
+            driver.apply_entry(run, JournalEntry(ev.AttemptLost(row.node, row.fence, counts_as_crash=row.started)))
 
     def _load_or_park(self, run_id: str) -> ActiveRun | None:
         """A run from the store, live from now on; one that cannot be read must not hold up the others."""
@@ -390,7 +390,7 @@ class WorkClaimer:
 
     def _park_unreadable(self, run_id: str, reason: str) -> None:
         """Park a run by its head alone.  Raises StoreUnavailable."""
-        row = self._driver.store.run(run_id)
+        row = self._driver.store.get_run(run_id)
         if row is not None:
             self.park_row(row, reason)
 
@@ -423,12 +423,12 @@ class WorkClaimer:
         try:
             (verdict,) = driver.store.commit([RunUpdate(parked, run_row.seq, [], now, parked=True)])
             logger.warning("run %s of %s is parked: %s", run_row.id, run_row.workflow, reason)
-            held = [row for row in driver.store.work(run_row.id) if row.owner == driver.owner]
+            held = [row for row in driver.store.work_of_run(run_row.id) if row.owner == driver.owner]
             if isinstance(verdict, Conflict) and held:  # what this runner wrote last is not in this head
-                fresh = driver.store.run(run_row.id)
+                fresh = driver.store.get_run(run_row.id)
                 if fresh is not None and fresh.seq != run_row.seq:
                     self._park_row(fresh, reason)
             elif held:
-                driver.store.release(driver.owner, held)
+                driver.store.release_work(driver.owner, held)
         except StoreUnavailable as error:
             driver.timers.call_at(driver.on_store_error(error), lambda: self.park_row(run_row, reason))

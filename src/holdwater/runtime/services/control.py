@@ -102,7 +102,7 @@ class RunControl:
             self.unqueue_attempts(run)
         if type(event) is ev.CancelRequested:
             if any([row.owner is None for row in run.work_rows.values()]):  # others may have taken it since
-                run.work_rows = {row.node: row for row in self._driver.store.work(run_id)}
+                run.work_rows = {row.node: row for row in self._driver.store.work_of_run(run_id)}
             run.changed_nodes.update(run.work_rows)
         run.confirmations.append((event, promise))
         if type(event) is ev.Resumed:

@@ -90,14 +90,14 @@ class CallerInterruption:
         if place is None:
             return True
         _, name, turn, item = place
-        fan_out = run.machine.fan_outs.get(run.compiled_plan.index[name])
+        fan_out = run.machine.fan_outs.get(run.compiled_plan.node_index[name])
         return fan_out is not None and fan_out.generation == turn and item in fan_out.running | fan_out.paused
 
     def _interrupted_children(self, run_id: str) -> list[RunRow]:
         found: list[RunRow] = []
         before: str | None = None
         while True:
-            page = self._driver.store.runs(
+            page = self._driver.store.list_runs(
                 RunFilter(status="paused", limit=PAGE_SIZE_RUNS, before_id=before, parent_id=run_id)
             )
             found += [row for row in page if row.reason == INTERRUPTED_REASON]

@@ -32,7 +32,7 @@ class LeaseKeeper:
         """did not begin, as their leases may be over"""
         self._lease_watch: LeaseWatch | None = None
         """where leases are all that proves life; started by the first attempt"""
-        self._renewal = driver.store.renewal(driver.owner, driver.lease_us)
+        self._renewal = driver.store.lease_renewal(driver.owner, driver.lease_us)
         self._is_renewal_active = False
         """the other process renews if this one does not"""
 
@@ -41,7 +41,7 @@ class LeaseKeeper:
         clock = self._driver.clock
         attempt.lease, attempt.on_lease_expired = self._lease, self._on_lease_expired
         attempt.lease_expires_at = MonotonicMicros(clock.monotonic() + row.lease_until - clock.now())
-        if self._lease_watch is None and not self._driver.store.proves_life:
+        if self._lease_watch is None and not self._driver.store.tracks_liveness:
             self._lease_watch = LeaseWatch(
                 self._lease,
                 self._driver.lease_us,
@@ -87,7 +87,7 @@ class LeaseKeeper:
         late = bool(self._expired_attempts) or (
             monotonic_now >= self._lease.expires_at and any(run.attempts for run in driver.active_runs.values())
         )
-        driver.store.renew(driver.owner, Micros(now + driver.lease_us))
+        driver.store.renew_leases(driver.owner, Micros(now + driver.lease_us))
         if late:  # before anything may begin that was lost
             self._reconcile_after_expiry()
         self._lease.expires_at = MonotonicMicros(monotonic_now + driver.lease_us)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from holdwater.model.ports import Clock, Store
-from holdwater.model.records import FIRST
+from holdwater.model.records import FIRST_CURSOR
 from holdwater.model.time import Micros
 
 SWEEP_INTERVAL_US: Final = 3_600_000_000
@@ -22,7 +22,7 @@ class Retention:
         self._store = store
         self._retention_us = None if retention_seconds is None else int(retention_seconds * 1e6)
         self._next_sweep_at = clock.now()
-        self._cursor = FIRST
+        self._cursor = FIRST_CURSOR
 
     @property
     def has_work(self) -> bool:
@@ -39,6 +39,6 @@ class Retention:
         """Forget some.  Raises StoreUnavailable; then it is done later."""
         if self._retention_us is None or now < self._next_sweep_at <= now + SWEEP_INTERVAL_US:
             return
-        rest = self._store.prune(Micros(now - self._retention_us), (), BATCH_SIZE_RUNS, self._cursor).rest
-        self._cursor = rest or FIRST
+        rest = self._store.prune(Micros(now - self._retention_us), (), BATCH_SIZE_RUNS, self._cursor).next_cursor
+        self._cursor = rest or FIRST_CURSOR
         self._next_sweep_at = Micros(now + (BATCH_PAUSE_US if rest else SWEEP_INTERVAL_US))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from holdwater.errors import HoldwaterError, RunnerClosed, StoreError, StoreUnavailable
 from holdwater.model import codec
 from holdwater.model import events as ev
-from holdwater.model.error_report import describe
+from holdwater.model.error_report import describe_error
 from holdwater.model.journal import JournalEntry
 from holdwater.model.ports import WorkflowDefinition
 from holdwater.model.schedules import FireRow, Firing, ScheduleRow
@@ -131,7 +131,7 @@ class Scheduler:
         if self._driver.has_notifications:
             return int(IDLE_SCAN_SECONDS * 1e6)
         seconds = self.config.poll_seconds
-        if self.config.triggers and triggers.all():
+        if self.config.triggers and triggers.list_triggers():
             seconds = min(seconds, self.config.trigger_poll_seconds)
         return int(seconds * 1e6)
 
@@ -152,7 +152,7 @@ class Scheduler:
         names = driver.executable_workflows()
         if self.check_needed:
             if not self._registered_workflows.issuperset(names):
-                store.register_workflow([name for name in names if name not in self._registered_workflows], now)
+                store.register_workflows([name for name in names if name not in self._registered_workflows], now)
                 self._registered_workflows.update(names)
             if self.config.triggers:
                 self.trigger_poller.register_triggers(names, now)
@@ -163,12 +163,12 @@ class Scheduler:
         if self.config.cron:
             if self.check_needed:
                 again = self._start_waiting(names, now)
-            first = store.next_due("cron", names)
+            first = store.next_due_at("cron", names)
             if first is not None and first <= now:
                 driver.sample_clock()  # what has fired early cannot be taken back
-                now = driver.clock.at_least()
+                now = driver.clock.earliest_now()
                 again |= self._fire_due(store.due_schedules("cron", now, MAX_SCHEDULES_PER_PASS, names), now)
-                first = store.next_due("cron", names)
+                first = store.next_due_at("cron", names)
                 if first is not None and now < first <= driver.clock.now():  # the clock may have been set back
                     first = Micros(driver.clock.now() + CLOCK_UNCERTAINTY_US)
         if self.config.triggers:
@@ -247,7 +247,7 @@ class Scheduler:
         if isinstance(error, HoldwaterError):
             return f"{type(error).__name__}: {error.message}"
         self._driver.error_log.add(f"schedule {row.name or row.id}", error)
-        return describe(error)
+        return describe_error(error)
 
     def create_run(
         self,
@@ -262,7 +262,7 @@ class Scheduler:
         driver, row = self._driver, firing.schedule
         try:
             context = dict(inputs if inputs is not None else _decode_context(row.inputs) if row.inputs else {})
-            cells = definition.start({**context, **extra_values})
+            cells = definition.encode_inputs({**context, **extra_values})
             run = ActiveRun(
                 driver.new_run_row(row.workflow, definition, now),
                 driver.run_loader.compiled_plan(definition.plan),
@@ -294,12 +294,12 @@ class Scheduler:
         self._expire_at = Micros(now + self._recovery_us)
 
     def _ready_fires(self, workflows: Collection[str], now: Micros) -> list[FireRow]:
-        return self._driver.store.waiting_fires(
+        return self._driver.store.startable_fires(
             workflows,
             MAX_RUNS_PER_PASS,
-            attempts=self.config.recovery_attempts if self.config.recover else 0,
+            max_attempts=self.config.recovery_attempts if self.config.recover else 0,
             tried_before=Micros(now - self._recovery_us),
-            oldest=self._oldest_allowed(now),
+            not_before=self._oldest_allowed(now),
         )
 
     def _start_waiting(self, workflows: Collection[str], now: Micros) -> bool:
@@ -310,7 +310,7 @@ class Scheduler:
         if not rows:
             return False
         # Versions are read before what is decided on: whoever takes one of these up meanwhile makes ours a conflict.
-        schedules = {schedule_id: store.schedule(schedule_id) for schedule_id in {f.schedule_id for f in rows}}
+        schedules = {schedule_id: store.get_schedule(schedule_id) for schedule_id in {f.schedule_id for f in rows}}
         rows = self._ready_fires(workflows, now)
         firings: dict[str, tuple[Firing, list[ActiveRun]]] = {}
         for fire in rows:
@@ -337,9 +337,9 @@ class Scheduler:
         driver = self._driver
         budget = driver.claim_budget(now)
         for firing, runs in firings:
-            firing.births = [run.build_update(now, budget) for run in runs]
+            firing.new_runs = [run.build_update(now, budget) for run in runs]
         try:
-            verdicts = driver.store.fire([firing for firing, _ in firings])
+            verdicts = driver.store.commit_firings([firing for firing, _ in firings])
         except (StoreUnavailable, RunnerClosed):
             driver.commit_outcome_unknown()
             raise
@@ -347,10 +347,10 @@ class Scheduler:
             if len(firings) > 1:  # one bad firing must not take the others with it
                 return [self.write_firings([one], now)[0] for one in firings]
             bad = firings[0][0].schedule
-            row = driver.store.schedule(bad.id)
-            return driver.store.fire([self._postpone(row, error, now)]) if row is not None else [False]
+            row = driver.store.get_schedule(bad.id)
+            return driver.store.commit_firings([self._postpone(row, error, now)]) if row is not None else [False]
         for (firing, runs), written in zip(firings, verdicts, strict=True):
-            for run, change in zip(runs, firing.births, strict=True) if written else ():
+            for run, change in zip(runs, firing.new_runs, strict=True) if written else ():
                 driver.add_committed_run(run, change)
         driver.note_unclaimed(budget)
         return verdicts

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from holdwater.errors import StoreUnavailable
 from holdwater.model import codec
-from holdwater.model.coroutines import run_to_end
-from holdwater.model.error_report import describe
+from holdwater.model.coroutines import run_awaitable
+from holdwater.model.error_report import describe_error
 from holdwater.model.schedules import FireRow, Firing, ScheduleRow
 from holdwater.model.time import Micros, add_seconds, to_rfc3339
 from holdwater.model.triggers import Answer, Trigger, TriggerResult, triggers
@@ -53,10 +53,10 @@ class TriggerPoller:
 
     def register_triggers(self, workflows: Collection[str], now: Micros) -> None:
         """Write down the triggers of this process, and get those going again whose clock was set back."""
-        known = triggers.all()
+        known = triggers.list_triggers()
         if not known:
             return
-        rows = {row.name: row for row in self._driver.store.schedules("trigger", limit=100_000)}
+        rows = {row.name: row for row in self._driver.store.list_schedules("trigger", limit=100_000)}
         for trigger in known:
             row = rows.get(trigger.name)
             if self._registered.get(trigger.name) != trigger and self._upsert(trigger, row, now):
@@ -70,7 +70,7 @@ class TriggerPoller:
             row = ScheduleRow(
                 str(uuid.uuid4()), "trigger", trigger.name, "", created_at=now, next_at=now, settled_at=now
             )
-        wanted = (trigger.workflow, trigger.poll_us, trigger.allow_concurrent)
+        wanted = (trigger.workflow, trigger.poll_interval_us, trigger.allow_concurrent)
         if row.version and (row.workflow, row.poll_us, row.allow_concurrent) == wanted:
             return True
         row.workflow, row.poll_us, row.allow_concurrent = wanted
@@ -81,12 +81,12 @@ class TriggerPoller:
         """Triggers that can be asked now: not those that still owe an answer."""
         if len([poll for poll in self._in_flight.values() if not poll.timed_out]) >= MAX_CONCURRENT_CALLS:
             return []
-        return [t.name for t in triggers.all() if t.workflow in workflows and t.name not in self._in_flight]
+        return [t.name for t in triggers.list_triggers() if t.workflow in workflows and t.name not in self._in_flight]
 
     def next_due_at(self, workflows: Collection[str]) -> Micros | None:
         """When the next one is to be asked."""
         found = self._idle_triggers(workflows)
-        return self._driver.store.next_due("trigger", found) if found else None
+        return self._driver.store.next_due_at("trigger", found) if found else None
 
     def poll_due(self, workflows: Collection[str], now: Micros) -> None:
         """Act on answers, and ask whoever is due."""
@@ -143,7 +143,7 @@ class TriggerPoller:
     def _write_answer(self, call: TriggerCall, answer: TriggerResult | str, now: Micros) -> None:
         """Write what follows from an answer.  Raises StoreUnavailable."""
         for _ in range(MAX_WRITE_ATTEMPTS):
-            row = self._driver.store.schedule(call.schedule_id)
+            row = self._driver.store.get_schedule(call.schedule_id)
             if row is None:
                 return
             error = answer if isinstance(answer, str) else None
@@ -167,7 +167,7 @@ class TriggerPoller:
             inputs = dict(answer.context or {})
             digest = context_hash(inputs) if answer.context is not None else NO_CONTEXT
         except BaseException as error:  # noqa: BLE001 - an error of this trigger, whatever it is, is no other's
-            row.last_error = describe(error)
+            row.last_error = describe_error(error)
             return []
         if not row.allow_concurrent and (row.id, digest) in self._driver.store.unfinished_fires([row.id]):
             return []
@@ -183,12 +183,12 @@ def call_trigger(trigger: Trigger) -> TriggerResult | str:
     try:
         found: Answer = trigger.function()
         if inspect.isawaitable(found):
-            found = run_to_end(found)
+            found = run_awaitable(found)
         if isinstance(found, TriggerResult):
             return found
         return f"TypeError: trigger {trigger.name!r} gave {found!r:.100}, not TriggerResult.skip() or .fire(context)"
     except BaseException as error:  # noqa: BLE001 - SystemExit too: it ends the poll, not the runner
-        return describe(error)
+        return describe_error(error)
 
 
 def context_hash(inputs: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from holdwater.errors import StoreError
 from holdwater.model.records import RunRow, RunUpdate, WorkRow
 
 _decoder: Final = json.JSONDecoder()
-_PLAIN_FIELDS: Final = ("expected", "at", "is_new", "plan", "work_removed", "started", "parked")
+_PLAIN_FIELDS: Final = ("expected_seq", "at", "is_new", "plan", "work_removed", "started", "parked")
 
 
 def encode_record(update: RunUpdate) -> str:
@@ -41,7 +41,7 @@ def decode_records(lines: Iterable[str], location: str) -> list[RunUpdate]:
             )
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise StoreError(f"record {number} of a run in {location} cannot be read: {line[:80]!r}") from error
-        while changes and changes[-1].run.seq > change.expected:
+        while changes and changes[-1].run.seq > change.expected_seq:
             changes.pop()
         changes.append(replace(change, work_removed=_to_pairs(change.work_removed), started=_to_pairs(change.started)))
     return changes

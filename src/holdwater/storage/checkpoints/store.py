@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from holdwater.errors import RunInProgress, StoreUnavailable
-from holdwater.model.records import Conflict, JournalRow, RunRow, RunUpdate, Verdict, WorkRow
+from holdwater.model.records import CommitResult, Conflict, JournalRow, RunRow, RunUpdate, WorkRow
 from holdwater.model.time import UNSET, Micros
 from holdwater.storage.checkpoints import records
 from holdwater.storage.checkpoints.port import CheckpointBackend, RunLock
@@ -54,9 +54,9 @@ class CheckpointedStore(MemoryStore):
             lock.after_fork_in_child()
         super().after_fork_in_child()
 
-    def renew(self, owner: str, lease_until: Micros) -> None:
+    def renew_leases(self, owner: str, lease_until: Micros) -> None:
         """Extend the leases of all work of the owner, and the locks of its runs."""
-        super().renew(owner, lease_until)
+        super().renew_leases(owner, lease_until)
         with self._locked():
             for run_id, lock in list(self._locks.items()):
                 try:
@@ -66,19 +66,19 @@ class CheckpointedStore(MemoryStore):
 
     # -- reading
 
-    def run(self, run_id: str) -> RunRow | None:
-        return MemoryStore.run(self._store_with_run(run_id), run_id)
+    def get_run(self, run_id: str) -> RunRow | None:
+        return MemoryStore.get_run(self._store_with_run(run_id), run_id)
 
     def journal_lengths(self, run_ids: Collection[str]) -> dict[str, int]:
-        return {run_id: head.seq for run_id in run_ids if (head := self.run(run_id)) is not None}
+        return {run_id: head.seq for run_id in run_ids if (head := self.get_run(run_id)) is not None}
 
-    def journal(self, run_id: str, after: int = 0) -> list[JournalRow]:
+    def read_journal(self, run_id: str, after_seq: int = 0) -> list[JournalRow]:
         """The journal from entry `after` + 1 on."""
-        return MemoryStore.journal(self._store_with_run(run_id), run_id, after)
+        return MemoryStore.read_journal(self._store_with_run(run_id), run_id, after_seq)
 
-    def work(self, run_id: str) -> list[WorkRow]:
+    def work_of_run(self, run_id: str) -> list[WorkRow]:
         """Outstanding work of a run."""
-        return MemoryStore.work(self._store_with_run(run_id), run_id)
+        return MemoryStore.work_of_run(self._store_with_run(run_id), run_id)
 
     def _store_with_run(self, run_id: str) -> MemoryStore:
         with self._locked():
@@ -121,7 +121,7 @@ class CheckpointedStore(MemoryStore):
         if lock is not None:
             lock.release()
 
-    def _commit_one(self, change: RunUpdate) -> Verdict:
+    def _commit_one(self, change: RunUpdate) -> CommitResult:
         run_id = change.run.id
         try:
             if not change.is_new:

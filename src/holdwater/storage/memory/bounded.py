@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from holdwater.model.records import FIRST, RunRow, RunUpdate
+from holdwater.model.records import FIRST_CURSOR, RunRow, RunUpdate
 from holdwater.storage.memory.store import MemoryStore
 
 MAX_FINISHED_RUNS: Final = 1000
@@ -36,5 +36,5 @@ class BoundedMemoryStore(MemoryStore):
     def _apply_update(self, change: RunUpdate, previous: RunRow | None) -> None:
         super()._apply_update(change, previous)
         while self._index.finished_count > self._max_finished_runs:
-            ((_, oldest),) = self._index.finished_after(FIRST, 1)
+            ((_, oldest),) = self._index.finished_after(FIRST_CURSOR, 1)
             self._delete_runs(self._index.with_descendants(oldest))

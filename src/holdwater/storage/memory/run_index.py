@@ -7,7 +7,7 @@ from itertools import islice, takewhile
 from typing import Final
 
 from holdwater.errors import RunNotFound
-from holdwater.model.records import FIRST, LAST, NOT_BEFORE, Position, RunFilter, RunRow
+from holdwater.model.records import FIRST_CURSOR, LAST_CURSOR, MIN_INSTANT, Cursor, RunFilter, RunRow
 from holdwater.storage.memory.sorted_index import SortedIndex
 
 
@@ -71,12 +71,12 @@ class RunIndex:
             if run_filter.parent_id is None
             else self._by_parent.get(run_filter.parent_id, SortedIndex())
         )
-        before = LAST
+        before = LAST_CURSOR
         if run_filter.before_id is not None:
             if run_filter.before_id not in self.by_id:
                 raise RunNotFound(f"there is no run {run_filter.before_id!r} to list the runs before")
             before = (self.by_id[run_filter.before_id].created_at, run_filter.before_id)
-        since = NOT_BEFORE if run_filter.since is None else run_filter.since
+        since = MIN_INSTANT if run_filter.since is None else run_filter.since
         births_since = takewhile(lambda birth: birth[0] >= since, births.before(before))
         return (
             run
@@ -96,14 +96,14 @@ class RunIndex:
 
     def ids_by_created_at(self) -> list[str]:
         """Ids of all runs, oldest first."""
-        return [run_id for _, run_id in self._by_created_at.after(FIRST)]
+        return [run_id for _, run_id in self._by_created_at.after(FIRST_CURSOR)]
 
     @property
     def finished_count(self) -> int:
         """Number of top-level runs that have ended."""
         return len(self._by_finished_at)
 
-    def finished_after(self, after: Position, limit: int) -> list[Position]:
+    def finished_after(self, after: Cursor, limit: int) -> list[Cursor]:
         """List (finished_at, id) of top-level runs that ended after a position, the first to end first."""
         return list(islice(self._by_finished_at.after(after), limit))
 
@@ -112,7 +112,7 @@ class RunIndex:
         family = [root_id]
         for run_id in family:
             if run_id in self._by_parent:
-                family += [child for _, child in self._by_parent[run_id].after(FIRST)]
+                family += [child for _, child in self._by_parent[run_id].after(FIRST_CURSOR)]
         return family
 
     def clear(self) -> None:

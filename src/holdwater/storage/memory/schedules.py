@@ -8,7 +8,15 @@ from dataclasses import replace
 
 from holdwater.errors import StoreError
 from holdwater.model.records import RunRow, RunUpdate
-from holdwater.model.schedules import RUNNING, WAITING, FireCounts, Fired, FireRow, Firing, ScheduleRow
+from holdwater.model.schedules import (
+    PHASE_RUNNING,
+    PHASE_WAITING,
+    FireCounts,
+    FireRow,
+    FireWithRun,
+    Firing,
+    ScheduleRow,
+)
 from holdwater.model.time import Micros
 
 
@@ -43,7 +51,7 @@ class MemorySchedules:
             self._schedules[row.id] = made
             return True
 
-    def schedule(self, schedule_id: str) -> ScheduleRow | None:
+    def get_schedule(self, schedule_id: str) -> ScheduleRow | None:
         with self._store_lock():
             found = self._schedules.get(schedule_id)
             return None if found is None else replace(found)
@@ -52,7 +60,7 @@ class MemorySchedules:
         with self._store_lock():
             return next((replace(s) for s in self._schedules.values() if (s.kind, s.name) == (kind, name)), None)
 
-    def schedules(
+    def list_schedules(
         self, kind: str | None = None, *, enabled_only: bool = False, limit: int = 100, offset: int = 0
     ) -> list[ScheduleRow]:
         with self._store_lock():
@@ -70,7 +78,7 @@ class MemorySchedules:
             found = [s for s in self._enabled_schedules(kind, names) if s.next_at is not None and s.next_at <= before]
             return [replace(s) for s in sorted(found, key=lambda s: (s.next_at, s.id))[:limit]]
 
-    def next_due(self, kind: str, names: Collection[str]) -> Micros | None:
+    def next_due_at(self, kind: str, names: Collection[str]) -> Micros | None:
         with self._store_lock():
             return min([s.next_at for s in self._enabled_schedules(kind, names) if s.next_at is not None], default=None)
 
@@ -81,10 +89,10 @@ class MemorySchedules:
             if s.enabled and s.kind == kind and (s.workflow if kind == "cron" else s.name) in names
         ]
 
-    def fire(self, firings: Sequence[Firing]) -> list[bool]:
+    def commit_firings(self, firings: Sequence[Firing]) -> list[bool]:
         with self._store_lock():
             for firing in firings:
-                for change in firing.births:
+                for change in firing.new_runs:
                     if change.run.seq != len(change.entries):
                         raise StoreError(f"run {change.run.id}: its head does not fit the entries that come with it")
             return [self._apply_firing(firing) for firing in firings]
@@ -96,22 +104,22 @@ class MemorySchedules:
             return False
         row.settled_at, row.last_at, row.next_at = new.settled_at, new.last_at, new.next_at
         row.last_error, row.version = new.last_error, new.version + 1
-        for change in firing.births:
+        for change in firing.new_runs:
             self._create_run(change)
         for fire in firing.fires:
             self._fires.setdefault(fire.schedule_id, {})[fire.scheduled_at] = replace(fire)
         return True
 
-    def fires(self, schedule_id: str, limit: int, offset: int = 0) -> list[Fired]:
+    def list_fires(self, schedule_id: str, limit: int, offset: int = 0) -> list[FireWithRun]:
         with self._store_lock():
             rows = sorted(self._fires.get(schedule_id, {}).values(), key=lambda f: -f.scheduled_at)
             return [self._with_run(fire) for fire in rows[offset : offset + limit]]
 
-    def _with_run(self, fire: FireRow) -> Fired:
+    def _with_run(self, fire: FireRow) -> FireWithRun:
         run = self._run_rows.get(fire.run_id or "")
         if run is None:
-            return Fired(replace(fire))
-        return Fired(replace(fire), run.status, run.created_at, run.finished_at, run.error)
+            return FireWithRun(replace(fire))
+        return FireWithRun(replace(fire), run.status, run.created_at, run.finished_at, run.error)
 
     def unfinished_fires(self, schedule_ids: Collection[str]) -> list[tuple[str, str | None]]:
         with self._store_lock():
@@ -119,7 +127,7 @@ class MemorySchedules:
                 (i, fire.context_hash)
                 for i in schedule_ids
                 for fire in self._fires.get(i, {}).values()
-                if self._is_running(fire) or (fire.state == "queued" and self._is_open(fire, WAITING))
+                if self._is_running(fire) or (fire.state == "queued" and self._is_open(fire, PHASE_WAITING))
             ]
 
     def _is_open(self, fire: FireRow, phase: int) -> bool:
@@ -127,10 +135,10 @@ class MemorySchedules:
 
     def _is_running(self, fire: FireRow) -> bool:
         run = self._run_rows.get(fire.run_id or "")
-        return self._is_open(fire, RUNNING) and run is not None and run.finished_at is None
+        return self._is_open(fire, PHASE_RUNNING) and run is not None and run.finished_at is None
 
-    def waiting_fires(
-        self, names: Collection[str], limit: int, *, attempts: int, tried_before: Micros, oldest: Micros
+    def startable_fires(
+        self, names: Collection[str], limit: int, *, max_attempts: int, tried_before: Micros, not_before: Micros
     ) -> list[FireRow]:
         found: list[FireRow] = []
         with self._store_lock():
@@ -141,13 +149,13 @@ class MemorySchedules:
                 fires = sorted(self._fires[schedule_id].values(), key=lambda f: f.scheduled_at)
                 waits = not schedule.enabled or any(self._is_running(fire) for fire in fires)
                 for fire in fires:
-                    if not self._is_open(fire, WAITING):
+                    if not self._is_open(fire, PHASE_WAITING):
                         continue
                     if fire.state == "queued":
                         ready, waits = not waits, True
                     elif fire.state == "failed":
-                        tried = fire.claimed_at <= tried_before and fire.scheduled_at >= oldest
-                        ready = fire.attempts < attempts and tried
+                        tried = fire.claimed_at <= tried_before and fire.scheduled_at >= not_before
+                        ready = fire.attempts < max_attempts and tried
                     else:
                         ready = True
                     if ready:
@@ -158,19 +166,19 @@ class MemorySchedules:
         """List the fires of a schedule that wait for an earlier run of it, oldest first."""
         with self._store_lock():
             fires = [fire for fire in self._fires.get(schedule_id, {}).values() if fire.state == "queued"]
-            open_ = [fire for fire in fires if self._is_open(fire, WAITING)]
+            open_ = [fire for fire in fires if self._is_open(fire, PHASE_WAITING)]
             return [replace(fire) for fire in sorted(open_, key=lambda fire: fire.scheduled_at)]
 
     def has_waiting_fires(self) -> bool:
         with self._store_lock():
-            return any(self._is_open(fire, WAITING) for fires in self._fires.values() for fire in fires.values())
+            return any(self._is_open(fire, PHASE_WAITING) for fires in self._fires.values() for fire in fires.values())
 
-    def expire_fires(self, oldest: Micros, reason: str) -> None:
+    def expire_fires(self, not_before: Micros, reason: str) -> None:
         with self._store_lock():
             for fire in [fire for fires in self._fires.values() for fire in fires.values()]:
-                if fire.phase == RUNNING and not self._is_running(fire):
+                if fire.phase == PHASE_RUNNING and not self._is_running(fire):
                     self._closed_fires.add((fire.schedule_id, fire.scheduled_at))
-                elif fire.phase == WAITING and fire.scheduled_at < oldest:
+                elif fire.phase == PHASE_WAITING and fire.scheduled_at < not_before:
                     self._closed_fires.add((fire.schedule_id, fire.scheduled_at))
                     if fire.state != "failed":
                         fire.state, fire.reason = "skipped", reason
@@ -191,7 +199,7 @@ class MemorySchedules:
             sum([f.fire.run_id is None and f.fire.claimed_at < lost_before for f in found]),
         )
 
-    def register_workflow(self, workflows: Collection[str], now: Micros) -> None:
+    def register_workflows(self, workflows: Collection[str], now: Micros) -> None:
         with self._store_lock():
             self._registered_workflows.update(workflows)
 

@@ -14,19 +14,19 @@ from typing import Any, Final
 from holdwater.errors import RunnerClosed, StoreError
 from holdwater.model.ports import LeaseRenewal
 from holdwater.model.records import (
-    FIRST,
+    FIRST_CURSOR,
+    CommitResult,
     Committed,
     Conflict,
+    Cursor,
     Duplicate,
     JournalRow,
     Notification,
-    Position,
     PruneResult,
     RunFilter,
     RunRow,
     RunUpdate,
     StoredRun,
-    Verdict,
     WorkRow,
 )
 from holdwater.model.time import MONOTONIC_UNSET, UNSET, ClockSample, Micros, MonotonicMicros
@@ -56,7 +56,7 @@ _IMMUTABLE_FIELDS: Final = (
 class MemoryStore(MemorySchedules):
     """Runs in plain Python objects.  Thread-safe; everything is gone when it is closed or its process ends."""
 
-    proves_life = True
+    tracks_liveness = True
 
     def __init__(self, url: str = "memory://") -> None:
         self.url = url
@@ -94,24 +94,24 @@ class MemoryStore(MemorySchedules):
         """Refuse every call in a forked child, whose copy would silently diverge from the parent's."""
         self._closed_reason = self._closed_reason or "this store was opened before the process forked"
 
-    def listen(self, tell: Callable[[Notification], None]) -> bool:
+    def listen(self, callback: Callable[[Notification], None]) -> bool:
         """Return False: no other process has this store, so no notification ever comes."""
         return False
 
     def follow_runs(self, run_ids: Collection[str]) -> None:
         """Nothing to do: all commits are this process's own."""
 
-    def clock_sample(self) -> ClockSample | None:
+    def sample_clock(self) -> ClockSample | None:
         return None
 
     # -- owners
 
-    def register(self, owner: str) -> None:
+    def register_owner(self, owner: str) -> None:
         """Register an owner; it is alive until it unregisters or this store is closed."""
         with self._locked():
             self._owners.register(owner)
 
-    def unregister(self, owner: str) -> None:
+    def unregister_owner(self, owner: str) -> None:
         with self._locked():
             self._owners.unregister(owner)
 
@@ -130,43 +130,43 @@ class MemoryStore(MemorySchedules):
                 self._release_row(row)
             return len(taken)
 
-    def renew(self, owner: str, lease_until: Micros) -> None:
+    def renew_leases(self, owner: str, lease_until: Micros) -> None:
         """Extend the leases of all work of the owner."""
         with self._locked():
             for row in self._work_rows():
                 if row.owner == owner:
                     row.lease_until = lease_until
 
-    def next_expiry(self, owner: str) -> Micros | None:
+    def next_lease_expiry(self, owner: str) -> Micros | None:
         """Return the instant (µs) at which the first lease of another owner expires, None if there is none."""
         with self._locked():
             return min((r.lease_until for r in self._work_rows() if r.owner not in (None, owner)), default=None)
 
-    def renewal(self, owner: str, lease_us: int) -> LeaseRenewal | None:
+    def lease_renewal(self, owner: str, lease_us: int) -> LeaseRenewal | None:
         """Return None: leases need no renewal while their owner is alive."""
         return None
 
     # -- runs
 
-    def commit(self, changes: Sequence[RunUpdate]) -> list[Verdict]:
+    def commit(self, updates: Sequence[RunUpdate]) -> list[CommitResult]:
         """Commit all changes atomically, each with its own verdict; at most one change per run."""
         with self._locked():
-            for change in changes:
-                if change.run.seq != change.expected + len(change.entries):
+            for change in updates:
+                if change.run.seq != change.expected_seq + len(change.entries):
                     raise StoreError(f"run {change.run.id}: its head does not fit the entries that come with it")
-            return [self._commit_one(change) for change in changes]
+            return [self._commit_one(change) for change in updates]
 
-    def claim(
+    def claim_work(
         self,
         owner: str,
         lease_until: Micros,
         due_before: Micros,
         limit: int,
         workflows: Collection[str],
-        under: str | None = None,
+        within_run_id: str | None = None,
         *,
-        passed_over: Collection[tuple[str, int]] = (),
-        bodies: bool = True,
+        excluded_nodes: Collection[tuple[str, int]] = (),
+        include_tasks: bool = True,
     ) -> list[WorkRow]:
         """Take unowned, unparked work of these workflows: task functions, and other work due before `due_before`.
 
@@ -179,19 +179,19 @@ class MemoryStore(MemorySchedules):
                 if row.owner is None
                 and not row.parked
                 and row.workflow in workflows
-                and (under is None or row.run_id == under or row.run_id.startswith(f"{under}/"))
+                and (within_run_id is None or row.run_id == within_run_id or row.run_id.startswith(f"{within_run_id}/"))
             ]
             free.sort(key=claim_sort_key)
-            wanted = [row for row in free if row.kind == "execute" and (row.workflow, row.node) not in passed_over]
+            wanted = [row for row in free if row.kind == "execute" and (row.workflow, row.node) not in excluded_nodes]
             others = [row for row in free if row.kind != "execute" and row.due_at <= due_before]
             at_most = max(0, limit)
-            taken = sorted([*(wanted[:at_most] if bodies else ()), *others[:at_most]], key=claim_sort_key)
+            taken = sorted([*(wanted[:at_most] if include_tasks else ()), *others[:at_most]], key=claim_sort_key)
             before = [replace(row) for row in taken]
             for row in taken:
                 row.owner, row.lease_until = owner, lease_until
             return before
 
-    def release(self, owner: str, rows: Sequence[WorkRow]) -> None:
+    def release_work(self, owner: str, rows: Sequence[WorkRow]) -> None:
         """Give back work that was claimed and not started; rows the owner no longer holds are left alone."""
         with self._locked():
             for row in rows:
@@ -200,7 +200,7 @@ class MemoryStore(MemorySchedules):
                     held.started = held.started and held.reclaimed
                     self._release_row(held)
 
-    def run(self, run_id: str) -> RunRow | None:
+    def get_run(self, run_id: str) -> RunRow | None:
         with self._locked():
             run = self._runs.get(run_id)
             return None if run is None else run.copy()
@@ -209,22 +209,22 @@ class MemoryStore(MemorySchedules):
         with self._locked():
             return {run_id: self._runs[run_id].seq for run_id in run_ids if run_id in self._runs}
 
-    def read(self, run_ids: Collection[str]) -> dict[str, StoredRun]:
+    def read_runs(self, run_ids: Collection[str]) -> dict[str, StoredRun]:
         """Read run row, journal and work of several runs, by run id."""
-        heads = [head for run_id in run_ids if (head := self.run(run_id)) is not None]
-        return {head.id: StoredRun(head, self.journal(head.id), self.work(head.id)) for head in heads}
+        heads = [head for run_id in run_ids if (head := self.get_run(run_id)) is not None]
+        return {head.id: StoredRun(head, self.read_journal(head.id), self.work_of_run(head.id)) for head in heads}
 
-    def runs(self, which: RunFilter) -> list[RunRow]:
+    def list_runs(self, run_filter: RunFilter) -> list[RunRow]:
         """List run rows, newest first, 1,000 at most.  Raises RunNotFound for an unknown `before_id`."""
-        limit = max(0, min(which.limit, _MAX_LISTED_RUNS))
+        limit = max(0, min(run_filter.limit, _MAX_LISTED_RUNS))
         with self._locked():
-            start = max(0, which.offset)
-            return [run.copy() for run in islice(self._index.select(which), start, start + limit)]
+            start = max(0, run_filter.offset)
+            return [run.copy() for run in islice(self._index.select(run_filter), start, start + limit)]
 
-    def count_runs(self, which: RunFilter) -> dict[str, int]:
+    def count_runs(self, run_filter: RunFilter) -> dict[str, int]:
         """Count the matching runs by status; `before_id`, `limit` and `offset` are ignored."""
         with self._locked():
-            return dict(Counter(run.status for run in self._index.select(replace(which, before_id=None))))
+            return dict(Counter(run.status for run in self._index.select(replace(run_filter, before_id=None))))
 
     def find_by_prefix(self, prefix: str, limit: int) -> list[str]:
         """List ids that begin with the prefix, sorted, without children of runs that match too."""
@@ -237,22 +237,22 @@ class MemoryStore(MemorySchedules):
             found = sorted(r.id for r in self._runs.values() if r.parent_id is None and r.id.endswith(suffix))
             return found[: max(0, limit)]
 
-    def plan(self, structure: str) -> dict[str, Any] | None:
+    def get_plan(self, structure: str) -> dict[str, Any] | None:
         with self._locked():
             text = self._plans.get(structure)
         return None if text is None else json.loads(text)
 
-    def journal(self, run_id: str, after: int = 0) -> list[JournalRow]:
+    def read_journal(self, run_id: str, after_seq: int = 0) -> list[JournalRow]:
         """Read the journal from entry `after` + 1 on."""
         with self._locked():
             rows = [replace(row) for row in self._journal.get(run_id, [])]
         for i, row in reversed(list(enumerate(rows))):
-            if row.seq <= after:
-                rest = slice_after(row, after)
+            if row.seq <= after_seq:
+                rest = slice_after(row, after_seq)
                 return ([rest] if rest else []) + rows[i + 1 :]
         return rows
 
-    def work(self, run_id: str) -> list[WorkRow]:
+    def work_of_run(self, run_id: str) -> list[WorkRow]:
         """List the outstanding work of a run."""
         with self._locked():
             rows = self._work.get(run_id, {})
@@ -260,7 +260,7 @@ class MemoryStore(MemorySchedules):
 
     def work_of_runs(self, run_ids: Collection[str]) -> dict[str, list[WorkRow]]:
         """List the outstanding work of several runs, by run id; runs without any are left out."""
-        return {run_id: rows for run_id in run_ids if (rows := self.work(run_id))}
+        return {run_id: rows for run_id in run_ids if (rows := self.work_of_run(run_id))}
 
     def work_of_owner(self, owner: str) -> list[WorkRow]:
         """List all work the owner holds."""
@@ -268,7 +268,7 @@ class MemoryStore(MemorySchedules):
             mine = [row for rows in self._work.values() for row in rows.values() if row.owner == owner]
             return [replace(row) for row in sorted(mine, key=lambda r: (r.run_id, r.node, r.fence))]
 
-    def overdue(self, before: Micros) -> list[tuple[str, str, Micros]]:
+    def overdue_runs(self, before: Micros) -> list[tuple[str, str, Micros]]:
         """List (run, workflow, deadline) of unfinished, unowned runs with a deadline up to an instant, oldest first."""
         with self._locked():
             late = [
@@ -292,12 +292,12 @@ class MemoryStore(MemorySchedules):
         """Iterate over all runs, oldest first."""
         with self._locked():
             ids = self._index.ids_by_created_at()
-        return (run for run_id in ids if (run := self.run(run_id)) is not None)
+        return (run for run_id in ids if (run := self.get_run(run_id)) is not None)
 
-    def prune(self, before: Micros, keep: Collection[str], limit: int, after: Position = FIRST) -> PruneResult:
+    def prune(self, before: Micros, keep: Collection[str], limit: int, cursor: Cursor = FIRST_CURSOR) -> PruneResult:
         """Delete top-level runs that ended before an instant, with their descendants, the first to end first."""
         with self._locked():
-            found = [position for position in self._index.finished_after(after, max(0, limit)) if position[0] < before]
+            found = [position for position in self._index.finished_after(cursor, max(0, limit)) if position[0] < before]
             families = [(root, run_id) for _, root in found for run_id in self._index.with_descendants(root)]
             ended = {run_id for _, run_id in families if self._runs[run_id].finished_at is not None}
             gone = prunable(families, ended.difference(keep))
@@ -330,7 +330,7 @@ class MemoryStore(MemorySchedules):
             self._journal.pop(run_id, None)
             self._work.pop(run_id, None)
 
-    def _commit_one(self, change: RunUpdate) -> Verdict:
+    def _commit_one(self, change: RunUpdate) -> CommitResult:
         run = change.run
         known = self._runs.get(run.id)
         if change.is_new:
@@ -340,7 +340,7 @@ class MemoryStore(MemorySchedules):
                     return Duplicate(holder.copy())
             if known is not None:
                 return Conflict()
-        elif known is None or known.seq != change.expected:
+        elif known is None or known.seq != change.expected_seq:
             return Conflict()
         self._apply_update(change, known)
         return Committed()
@@ -354,7 +354,7 @@ class MemoryStore(MemorySchedules):
         if change.plan is not None:
             self._plans.setdefault(run.structure, json.dumps(change.plan))
         if change.entries:
-            row = JournalRow(change.expected + 1, change.at, f"[{','.join(change.entries)}]")
+            row = JournalRow(change.expected_seq + 1, change.at, f"[{','.join(change.entries)}]")
             self._journal.setdefault(run.id, []).append(row)
         self._update_work(change)
 

@@ -8,7 +8,7 @@ from typing import Final
 import psycopg
 from psycopg import errors
 
-from holdwater.model.records import Committed, RunRow, RunUpdate, Verdict
+from holdwater.model.records import CommitResult, Committed, RunRow, RunUpdate
 from holdwater.storage.postgres import statements as sql
 from holdwater.storage.postgres.errors import RETRYABLE_SQLSTATES
 from holdwater.storage.postgres.pipeline import PostgresConnection, StatementCall, execute_pipeline, rows_to_columns
@@ -23,7 +23,7 @@ def commit_updates(
     preamble: Sequence[str],
     updates: Sequence[RunUpdate],
     trailing_calls: Sequence[StatementCall],
-) -> list[Verdict]:
+) -> list[CommitResult]:
     """Write the changes in one transaction, after `preamble` and before `trailing_calls`.  Raises psycopg.Error."""
     try:
         execute_pipeline(session, preamble, [*write_calls(updates), *trailing_calls])
@@ -43,7 +43,7 @@ def _commit_with_locks(
     preamble: Sequence[str],
     updates: Sequence[RunUpdate],
     trailing_calls: Sequence[StatementCall],
-) -> list[Verdict]:
+) -> list[CommitResult]:
     """Lock the rows, check which changes conflict, and write the others.  Raises psycopg.Error."""
     for tries_left in reversed(range(MAX_COMMIT_ATTEMPTS)):
         try:

@@ -44,15 +44,15 @@ class PostgresSchedules(ScheduleQueries):
             self._execute_calls([self._notification_call(SCHEDULES_CHANGED)])
         return gone > 0
 
-    def fire(self, firings: Sequence[Firing]) -> list[bool]:
+    def commit_firings(self, firings: Sequence[Firing]) -> list[bool]:
         """Write the fires and their runs in one transaction; False for a schedule whose version has changed."""
         self._require_writable()
-        check_consistency([change for firing in firings for change in firing.births])
+        check_consistency([change for firing in firings for change in firing.new_runs])
         try:
             return self._with_connection(lambda session: self._commit_firings(session, firings), retry=False)
         except (UnicodeEncodeError, psycopg.DataError):
             clean = [
-                replace(f, births=[text_escaping.escape_update(change, escape_nul=True) for change in f.births])
+                replace(f, new_runs=[text_escaping.escape_update(change, escape_nul=True) for change in f.new_runs])
                 for f in firings
             ]
             return self._with_connection(lambda session: self._commit_firings(session, clean), retry=False)
@@ -74,7 +74,7 @@ class PostgresSchedules(ScheduleQueries):
             raise
 
     def _firing_calls(self, accepted: Sequence[Firing]) -> list[StatementCall]:
-        births = [change for firing in accepted for change in firing.births]
+        births = [change for firing in accepted for change in firing.new_runs]
         fires = sorted([rows.fire_row(fire) for firing in accepted for fire in firing.fires], key=lambda row: row[:2])
         told = notification_for_firings(accepted)
         calls: list[StatementCall] = [
@@ -90,12 +90,12 @@ class PostgresSchedules(ScheduleQueries):
             calls.append(self._notification_call(told))
         return calls
 
-    def expire_fires(self, oldest: Micros, reason: str) -> None:
+    def expire_fires(self, not_before: Micros, reason: str) -> None:
         """Close the fires whose runs have ended, and skip those that have waited since before `oldest` (µs)."""
         self._execute_update(sql.CLOSE_FINISHED_FIRES, ())
-        self._execute_update(sql.EXPIRE_FIRES, (reason, oldest))
+        self._execute_update(sql.EXPIRE_FIRES, (reason, not_before))
 
-    def register_workflow(self, workflows: Collection[str], now: Micros) -> None:
+    def register_workflows(self, workflows: Collection[str], now: Micros) -> None:
         for name in sorted({*workflows} - {name for (name,) in self._select(sql.LIST_WORKFLOWS)}):
             self._execute_update(sql.INSERT_WORKFLOW, (name, now))
 

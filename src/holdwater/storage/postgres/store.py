@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 import psycopg
 
 from holdwater.errors import DatabaseURLError, RunnerClosed, StoreReadOnly
-from holdwater.model.records import Notification, RunUpdate, Verdict, WorkRow
+from holdwater.model.records import CommitResult, Notification, RunUpdate, WorkRow
 from holdwater.model.time import MONOTONIC_UNSET, ClockSample, Micros, MonotonicMicros, monotonic_now
 from holdwater.storage import notifications, process_forks
 from holdwater.storage.options import StoreOptions
@@ -35,7 +35,7 @@ T = TypeVar("T")
 class PostgresStore(PostgresSchedules, PruneQueries):
     """Runs in one schema of a PostgreSQL database.  Thread-safe; a forked child has to open its own."""
 
-    proves_life = False
+    tracks_liveness = False
     _sql = sql
 
     def __init__(self, url: str, options: StoreOptions) -> None:
@@ -103,13 +103,13 @@ class PostgresStore(PostgresSchedules, PruneQueries):
 
     # -- notifications and clock
 
-    def listen(self, tell: Callable[[Notification], None]) -> bool:
+    def listen(self, callback: Callable[[Notification], None]) -> bool:
         """Call `tell` with the notifications of other stores on the schema, from a connection outside of the pool."""
         self._check_open()
         server = self._server
         if self._options.listen_url is not None:
             server = PostgresServer.from_url(self._options.listen_url, StoreOptions(schema=self._options.schema))
-        self._listener = NotificationListener(server, self._channel, self._origin, self._own_ids, tell)
+        self._listener = NotificationListener(server, self._channel, self._origin, self._own_ids, callback)
         self._listener.wait_first_attempt()
         return True
 
@@ -117,20 +117,20 @@ class PostgresStore(PostgresSchedules, PruneQueries):
         """Have the other runners of the schema tell of new journal entries of these runs, for a while."""
         self._execute_calls([self._notification_call(Notification(False, frozenset(), follow=frozenset(run_ids)))])
 
-    def clock_sample(self) -> ClockSample:
+    def sample_clock(self) -> ClockSample:
         """Read the server's clock, between two readings of the monotonic one."""
         before = monotonic_now()
         ((server_us,),) = self._select(sql.GET_SERVER_TIME)
-        return ClockSample.between(before, server_us, monotonic_now())
+        return ClockSample.from_readings(before, server_us, monotonic_now())
 
     # -- owners
 
-    def register(self, owner: str) -> None:
+    def register_owner(self, owner: str) -> None:
         """Register an owner; its work is not reclaimed by this store while the store is open."""
         self._check_open()
         self._own_ids.add(owner)
 
-    def unregister(self, owner: str) -> None:
+    def unregister_owner(self, owner: str) -> None:
         self._check_open()
         self._own_ids.discard(owner)
 
@@ -152,11 +152,11 @@ class PostgresStore(PostgresSchedules, PruneQueries):
             self._execute_calls([self._notification_call(notifications.WORK_AVAILABLE)])
         return orphaned
 
-    def renew(self, owner: str, lease_until: Micros) -> None:
+    def renew_leases(self, owner: str, lease_until: Micros) -> None:
         """Extend the leases of all work of the owner."""
         self._execute_update(sql.RENEW_LEASES, (lease_until, owner))
 
-    def renewal(self, owner: str, lease_us: int) -> PostgresRenewal | None:
+    def lease_renewal(self, owner: str, lease_us: int) -> PostgresRenewal | None:
         """Return the renewal of the owner's leases by a child process; None on Windows."""
         self._check_open()
         if sys.platform == "win32":  # pragma: no cover - where a pipe cannot be waited for
@@ -167,39 +167,39 @@ class PostgresStore(PostgresSchedules, PruneQueries):
 
     # -- runs
 
-    def commit(self, changes: Sequence[RunUpdate]) -> list[Verdict]:
+    def commit(self, updates: Sequence[RunUpdate]) -> list[CommitResult]:
         """Commit all changes in one transaction, each with its own verdict; at most one change per run.
 
         Raises StoreUnavailable or StoreError; then no change was written, unless the connection was lost after the
         server had committed.
         """
         self._require_writable()
-        if not changes:
+        if not updates:
             return []
-        check_consistency(changes)
-        told = notifications.notification_for_updates(changes)
+        check_consistency(updates)
+        told = notifications.notification_for_updates(updates)
         after = [self._notification_call(told)] if told is not None else []
         try:
             with self._pool.connection() as connection:
                 try:
-                    return batches.commit_updates(connection, self._preamble, changes, after)
+                    return batches.commit_updates(connection, self._preamble, updates, after)
                 except (UnicodeEncodeError, psycopg.DataError):
-                    clean = [text_escaping.escape_update(change, escape_nul=True) for change in changes]
+                    clean = [text_escaping.escape_update(change, escape_nul=True) for change in updates]
                     return batches.commit_updates(connection, self._preamble, clean, after)
         except psycopg.Error as error:
             raise translate_error(error, self.url) from error
 
-    def claim(
+    def claim_work(
         self,
         owner: str,
         lease_until: Micros,
         due_before: Micros,
         limit: int,
         workflows: Collection[str],
-        under: str | None = None,
+        within_run_id: str | None = None,
         *,
-        passed_over: Collection[tuple[str, int]] = (),
-        bodies: bool = True,
+        excluded_nodes: Collection[tuple[str, int]] = (),
+        include_tasks: bool = True,
     ) -> list[WorkRow]:
         """Take unowned, unparked work of these workflows, the oldest due first.
 
@@ -210,12 +210,12 @@ class PostgresStore(PostgresSchedules, PruneQueries):
         self._require_writable()
         if limit < 1 or not workflows:
             return []
-        full = [name for name, _ in passed_over], [node for _, node in passed_over]
-        which = [*workflows], under, *full, limit if bodies else 0, due_before, limit
+        full = [name for name, _ in excluded_nodes], [node for _, node in excluded_nodes]
+        which = [*workflows], within_run_id, *full, limit if include_tasks else 0, due_before, limit
         found = self._select(sql.CLAIM_WORK, (*which, owner, lease_until), retry=False)
         return sorted([rows.parse_work_row(row) for row in found], key=rows.claim_sort_key)
 
-    def release(self, owner: str, rows: Sequence[WorkRow]) -> None:
+    def release_work(self, owner: str, rows: Sequence[WorkRow]) -> None:
         """Give back work that was claimed and not started; rows the owner no longer holds are left alone."""
         self._require_writable()
         if rows:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from holdwater.errors import StoreError
-from holdwater.model.records import Committed, Conflict, Duplicate, RunRow, RunUpdate, Verdict
+from holdwater.model.records import CommitResult, Committed, Conflict, Duplicate, RunRow, RunUpdate
 from holdwater.storage.sql import rows
 from holdwater.storage.sql.rows import Row
 
@@ -17,10 +17,10 @@ IdempotencyKey = tuple[str, str]
 def check_consistency(updates: Sequence[RunUpdate]) -> None:
     """Check that the journal length of each new run row fits its entries.  Raises StoreError."""
     for change in updates:
-        if change.run.seq != change.expected + len(change.entries):
+        if change.run.seq != change.expected_seq + len(change.entries):
             raise StoreError(
                 f"run {change.run.id}: a head at {change.run.seq} does not fit "
-                f"{change.expected} + {len(change.entries)}"
+                f"{change.expected_seq} + {len(change.entries)}"
             )
 
 
@@ -28,19 +28,19 @@ def check_conflicts(
     updates: Sequence[RunUpdate],
     journal_lengths: Mapping[str, int],
     find_by_key: Callable[[IdempotencyKey], RunRow | None],
-) -> list[Verdict]:
+) -> list[CommitResult]:
     """Return a verdict for each change: Committed, Conflict or Duplicate.
 
     `journal_lengths`: stored number of entries, by id of the runs that exist.  `find_by_key`: finds the stored run that
     has an idempotency key.
     """
     keys: dict[IdempotencyKey, RunRow] = {}
-    verdicts: list[Verdict] = []
+    verdicts: list[CommitResult] = []
     for change in updates:
         run = change.run
         if change.is_new:
             verdicts.append(_check_new_run(run, journal_lengths, find_by_key, keys))
-        elif journal_lengths.get(run.id, -1) == change.expected:
+        elif journal_lengths.get(run.id, -1) == change.expected_seq:
             verdicts.append(Committed())
         else:
             verdicts.append(Conflict())
@@ -52,7 +52,7 @@ def _check_new_run(
     journal_lengths: Mapping[str, int],
     find_by_key: Callable[[IdempotencyKey], RunRow | None],
     taken_keys: dict[IdempotencyKey, RunRow],
-) -> Verdict:
+) -> CommitResult:
     """Check a new run.  `taken_keys`: idempotency keys of runs created earlier in the same batch."""
     if run.idempotency_key is not None:
         key = (run.workflow, run.idempotency_key)
@@ -64,7 +64,7 @@ def _check_new_run(
     return Conflict() if run.id in journal_lengths else Committed()
 
 
-def accepted(updates: Sequence[RunUpdate], verdicts: Sequence[Verdict]) -> list[RunUpdate]:
+def accepted(updates: Sequence[RunUpdate], verdicts: Sequence[CommitResult]) -> list[RunUpdate]:
     """Select the changes to write."""
     return [change for change, verdict in zip(updates, verdicts) if type(verdict) is Committed]
 

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from holdwater.model.records import FIRST, Position, PruneResult
+from holdwater.model.records import FIRST_CURSOR, Cursor, PruneResult
 from holdwater.model.time import Micros
 from holdwater.storage.sql import queries
 
@@ -22,10 +22,10 @@ class PruneQueries(queries.RunQueries):
 
     _sql: PruneStatements
 
-    def prune(self, before: Micros, keep: Collection[str], limit: int, after: Position = FIRST) -> PruneResult:
+    def prune(self, before: Micros, keep: Collection[str], limit: int, cursor: Cursor = FIRST_CURSOR) -> PruneResult:
         """Delete top-level runs that ended before an instant, with their descendants, the first to end first."""
         self._require_writable()
-        found: list[Position] = self._select(self._sql.LIST_ENDED_RUNS, (before, *after, max(0, limit)))
+        found: list[Cursor] = self._select(self._sql.LIST_ENDED_RUNS, (before, *cursor, max(0, limit)))
         if not found:
             return PruneResult(0, None)
         gone = self._prune_with_descendants([run_id for _, run_id in found], frozenset(keep))

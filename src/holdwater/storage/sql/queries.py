@@ -8,7 +8,16 @@ from collections.abc import Collection, Iterator
 from typing import Any, Final, Protocol
 
 from holdwater.errors import RunNotFound
-from holdwater.model.records import FIRST, LAST, NOT_BEFORE, JournalRow, RunFilter, RunRow, StoredRun, WorkRow
+from holdwater.model.records import (
+    FIRST_CURSOR,
+    LAST_CURSOR,
+    MIN_INSTANT,
+    JournalRow,
+    RunFilter,
+    RunRow,
+    StoredRun,
+    WorkRow,
+)
 from holdwater.model.time import Micros
 from holdwater.storage.sql import rows
 from holdwater.storage.sql.journal_tail import slice_after
@@ -61,12 +70,12 @@ class RunQueries(ABC):
     def _check_open(self) -> None:
         """Check that the store is open.  Raises RunnerClosed."""
 
-    def next_expiry(self, owner: str) -> Micros | None:
+    def next_lease_expiry(self, owner: str) -> Micros | None:
         """Return the instant (µs) at which the first lease of another owner expires, None if there is none."""
         ((expiry,),) = self._select(self._sql.GET_NEXT_LEASE_EXPIRY, (owner,))
         return expiry  # type: ignore[no-any-return]
 
-    def run(self, run_id: str) -> RunRow | None:
+    def get_run(self, run_id: str) -> RunRow | None:
         for row in self._select(self._sql.GET_RUN, (run_id,)):
             return RunRow(*row)
         return None
@@ -74,40 +83,40 @@ class RunQueries(ABC):
     def journal_lengths(self, run_ids: Collection[str]) -> dict[str, int]:
         return dict(self._select(self._sql.LIST_JOURNAL_LENGTHS, (self._array_parameter(run_ids),)))
 
-    def read(self, run_ids: Collection[str]) -> dict[str, StoredRun]:
+    def read_runs(self, run_ids: Collection[str]) -> dict[str, StoredRun]:
         """Read run row, journal and work of several runs, by run id."""
         ids = (self._array_parameter(run_ids),)
         heads = [RunRow(*row) for row in self._select(self._sql.GET_RUNS, ids)]
         entries = [(row[0], JournalRow(*row[1:])) for row in self._select(self._sql.READ_JOURNALS, ids)]
-        return StoredRun.sorted(
+        return StoredRun.group_by_run(
             heads, entries, [rows.parse_work_row(row) for row in self._select(self._sql.LIST_WORK_OF_RUNS, ids)]
         )
 
-    def runs(self, which: RunFilter) -> list[RunRow]:
+    def list_runs(self, run_filter: RunFilter) -> list[RunRow]:
         """List run rows, newest first, 1,000 at most.  Raises RunNotFound for an unknown `before_id`."""
-        limit = max(0, min(which.limit, _MAX_LISTED_RUNS))
-        before = LAST
-        if which.before_id is not None:
-            newer = self.run(which.before_id)
+        limit = max(0, min(run_filter.limit, _MAX_LISTED_RUNS))
+        before = LAST_CURSOR
+        if run_filter.before_id is not None:
+            newer = self.get_run(run_filter.before_id)
             if newer is None:
-                raise RunNotFound(f"there is no run {which.before_id!r} to list the runs before")
+                raise RunNotFound(f"there is no run {run_filter.before_id!r} to list the runs before")
             before = (newer.created_at, newer.id)
-        since = NOT_BEFORE if which.since is None else which.since
-        page = (limit, max(0, which.offset))
-        sql, birth = self._sql, (*before, since, which.workflow)
-        if which.parent_id is not None:
-            given = (which.parent_id, *birth, which.status, *page)
-            found = [] if which.top_level else self._select(sql.LIST_CHILD_RUNS, given)
-        elif which.status is not None:
-            found = self._select(sql.LIST_RUNS_BY_STATUS, (which.status, *birth, int(which.top_level), *page))
+        since = MIN_INSTANT if run_filter.since is None else run_filter.since
+        page = (limit, max(0, run_filter.offset))
+        sql, birth = self._sql, (*before, since, run_filter.workflow)
+        if run_filter.parent_id is not None:
+            given = (run_filter.parent_id, *birth, run_filter.status, *page)
+            found = [] if run_filter.top_level else self._select(sql.LIST_CHILD_RUNS, given)
+        elif run_filter.status is not None:
+            found = self._select(sql.LIST_RUNS_BY_STATUS, (run_filter.status, *birth, int(run_filter.top_level), *page))
         else:
-            found = self._select(sql.LIST_TOP_LEVEL_RUNS if which.top_level else sql.LIST_RUNS, (*birth, *page))
+            found = self._select(sql.LIST_TOP_LEVEL_RUNS if run_filter.top_level else sql.LIST_RUNS, (*birth, *page))
         return [RunRow(*row) for row in found]
 
-    def count_runs(self, which: RunFilter) -> dict[str, int]:
+    def count_runs(self, run_filter: RunFilter) -> dict[str, int]:
         """Count the matching runs by status; `before_id`, `limit` and `offset` are ignored."""
-        since = NOT_BEFORE if which.since is None else which.since
-        given = (since, which.workflow, which.status, which.parent_id, int(which.top_level))
+        since = MIN_INSTANT if run_filter.since is None else run_filter.since
+        given = (since, run_filter.workflow, run_filter.status, run_filter.parent_id, int(run_filter.top_level))
         return dict(self._select(self._sql.COUNT_RUNS, given))
 
     def find_by_prefix(self, prefix: str, limit: int) -> list[str]:
@@ -119,22 +128,22 @@ class RunQueries(ABC):
         """List ids of top-level runs that end with the suffix, sorted.  O(number of runs)."""
         return [run_id for (run_id,) in self._select(self._sql.FIND_RUN_IDS_BY_SUFFIX, (suffix, max(0, limit)))]
 
-    def plan(self, structure: str) -> dict[str, Any] | None:
+    def get_plan(self, structure: str) -> dict[str, Any] | None:
         for (text,) in self._select(self._sql.GET_PLAN, (structure,)):
             plan: dict[str, Any] = json.loads(text)
             return plan
         return None
 
-    def journal(self, run_id: str, after: int = 0) -> list[JournalRow]:
+    def read_journal(self, run_id: str, after_seq: int = 0) -> list[JournalRow]:
         """Read the journal from entry `after` + 1 on."""
-        found = [JournalRow(*row) for row in self._select(self._sql.READ_JOURNAL, (run_id, after))]
-        if after > 0 and (not found or found[0].seq != after + 1):
-            found = self._row_tail(run_id, after) + found
+        found = [JournalRow(*row) for row in self._select(self._sql.READ_JOURNAL, (run_id, after_seq))]
+        if after_seq > 0 and (not found or found[0].seq != after_seq + 1):
+            found = self._row_tail(run_id, after_seq) + found
         return found
 
     def _row_tail(self, run_id: str, after_seq: int) -> list[JournalRow]:
         """Slice the journal row that contains both entry `after_seq` and later ones; an empty list if there is none."""
-        head = self.run(run_id)
+        head = self.get_run(run_id)
         if head is None or head.seq <= after_seq:
             return []
         for row in self._select(self._sql.READ_JOURNAL_ROW_CONTAINING, (run_id, after_seq)):
@@ -142,7 +151,7 @@ class RunQueries(ABC):
             return [rest] if rest else []
         return []
 
-    def work(self, run_id: str) -> list[WorkRow]:
+    def work_of_run(self, run_id: str) -> list[WorkRow]:
         """List the outstanding work of a run."""
         return [rows.parse_work_row(row) for row in self._select(self._sql.LIST_WORK, (run_id,))]
 
@@ -158,7 +167,7 @@ class RunQueries(ABC):
         """List all work the owner holds."""
         return [rows.parse_work_row(row) for row in self._select(self._sql.LIST_WORK_OF_OWNER, (owner,))]
 
-    def overdue(self, before: Micros) -> list[tuple[str, str, Micros]]:
+    def overdue_runs(self, before: Micros) -> list[tuple[str, str, Micros]]:
         """List (run, workflow, deadline) of unfinished, unowned runs with a deadline up to an instant, oldest first."""
         return self._select(self._sql.LIST_OVERDUE_RUNS, (before,))
 
@@ -172,7 +181,7 @@ class RunQueries(ABC):
         return self._iter_pages()
 
     def _iter_pages(self) -> Iterator[RunRow]:
-        after = FIRST
+        after = FIRST_CURSOR
         while page := self._select(self._sql.LIST_RUNS_AFTER, (*after, _PAGE_ROWS)):
             for row in page:
                 yield (run := RunRow(*row))

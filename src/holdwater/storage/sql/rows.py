@@ -25,7 +25,7 @@ def run_update_row(update: RunUpdate) -> Row:
     r = update.run
     return (
         r.structure, r.code, r.status, r.seq, r.error, r.reason, r.finished_at, r.paused_at, r.deadline_at, r.id,
-        update.expected,
+        update.expected_seq,
     )  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def _reclaim_code(w: WorkRow) -> int:
 
 def journal_rows(update: RunUpdate) -> list[Row]:
     """Build the journal row of the entries, or several if they are larger than `ROW_LIMIT_CHARS`."""
-    entries, run_id, seq, at = update.entries, update.run.id, update.expected + 1, update.at
+    entries, run_id, seq, at = update.entries, update.run.id, update.expected_seq + 1, update.at
     if sum(map(len, entries)) <= ROW_LIMIT_CHARS:
         return [(run_id, seq, at, f"[{','.join(entries)}]")]
     rows: list[Row] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
-from holdwater.model.schedules import FireCounts, Fired, FireRow, ScheduleRow
+from holdwater.model.schedules import FireCounts, FireRow, FireWithRun, ScheduleRow
 from holdwater.model.time import Micros
 from holdwater.storage.sql import queries
 from holdwater.storage.sql import schedule_rows as rows
@@ -33,7 +33,7 @@ class ScheduleQueries(queries.RunQueries):
 
     _sql: ScheduleQueryStatements
 
-    def schedule(self, schedule_id: str) -> ScheduleRow | None:
+    def get_schedule(self, schedule_id: str) -> ScheduleRow | None:
         for row in self._select(self._sql.GET_SCHEDULE, (schedule_id,)):
             return rows.parse_schedule_row(row)
         return None
@@ -43,7 +43,7 @@ class ScheduleQueries(queries.RunQueries):
             return rows.parse_schedule_row(row)
         return None
 
-    def schedules(
+    def list_schedules(
         self, kind: str | None = None, *, enabled_only: bool = False, limit: int = 100, offset: int = 0
     ) -> list[ScheduleRow]:
         """List schedules, oldest first."""
@@ -55,12 +55,12 @@ class ScheduleQueries(queries.RunQueries):
         given = (kind, before, self._array_parameter(names), limit)
         return [rows.parse_schedule_row(row) for row in self._select(self._sql.LIST_DUE_SCHEDULES, given)]
 
-    def next_due(self, kind: str, names: Collection[str]) -> Micros | None:
+    def next_due_at(self, kind: str, names: Collection[str]) -> Micros | None:
         for (instant,) in self._select(self._sql.GET_NEXT_DUE, (kind, self._array_parameter(names))):
             return instant  # type: ignore[no-any-return]
         return None
 
-    def fires(self, schedule_id: str, limit: int, offset: int = 0) -> list[Fired]:
+    def list_fires(self, schedule_id: str, limit: int, offset: int = 0) -> list[FireWithRun]:
         """List the fires of a schedule with the status of their runs, newest first."""
         return [rows.parse_fired_row(row) for row in self._select(self._sql.LIST_FIRES, (schedule_id, limit, offset))]
 
@@ -68,11 +68,11 @@ class ScheduleQueries(queries.RunQueries):
         """List (schedule, context hash) of fires whose runs are unfinished or queued."""
         return self._select(self._sql.LIST_UNFINISHED_FIRES, (self._array_parameter(schedule_ids),))
 
-    def waiting_fires(
-        self, names: Collection[str], limit: int, *, attempts: int, tried_before: Micros, oldest: Micros
+    def startable_fires(
+        self, names: Collection[str], limit: int, *, max_attempts: int, tried_before: Micros, not_before: Micros
     ) -> list[FireRow]:
         """List the fires without a run whose run may be created now (see `Schedules.waiting_fires`)."""
-        given = (self._array_parameter(names), attempts, tried_before, oldest, limit)
+        given = (self._array_parameter(names), max_attempts, tried_before, not_before, limit)
         return [FireRow(*row) for row in self._select(self._sql.LIST_WAITING_FIRES, given)]
 
     def queued_fires(self, schedule_id: str) -> list[FireRow]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdwater.model.schedules import Fired, FireRow, ScheduleRow
+from holdwater.model.schedules import FireRow, FireWithRun, ScheduleRow
 from holdwater.storage.sql.rows import Row
 from holdwater.storage.sql.text_escaping import escape_text
 
@@ -39,8 +39,8 @@ def fire_row(f: FireRow) -> Row:
     )
 
 
-def parse_fired_row(row: Row) -> Fired:
-    return Fired(FireRow(*row[:8]), *row[8:])
+def parse_fired_row(row: Row) -> FireWithRun:
+    return FireWithRun(FireRow(*row[:8]), *row[8:])
 
 
 def _escape_row(*values: object) -> Row:

@@ -6,12 +6,12 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
-from holdwater.model.records import RunRow, RunUpdate, Verdict
+from holdwater.model.records import CommitResult, RunRow, RunUpdate
 from holdwater.storage.sql.commits import IdempotencyKey, accepted, check_conflicts, check_consistency, group_rows
 from holdwater.storage.sqlite import statements as sql
 
 
-def commit_updates(connection: sqlite3.Connection, updates: Sequence[RunUpdate]) -> list[Verdict]:
+def commit_updates(connection: sqlite3.Connection, updates: Sequence[RunUpdate]) -> list[CommitResult]:
     """Check and write the changes in the caller's transaction.  Raises StoreError, sqlite3.Error."""
     check_consistency(updates)
     ids = json.dumps([change.run.id for change in updates])

@@ -42,9 +42,9 @@ class SQLiteSchedules(ScheduleQueries):
             self._notify(SCHEDULES_CHANGED)
         return gone > 0
 
-    def fire(self, firings: Sequence[Firing]) -> list[bool]:
+    def commit_firings(self, firings: Sequence[Firing]) -> list[bool]:
         """Write the fires and their runs in one transaction; False for a schedule whose version has changed."""
-        check_consistency([change for firing in firings for change in firing.births])
+        check_consistency([change for firing in firings for change in firing.new_runs])
         with self._transaction() as connection:
             ids = json.dumps([firing.schedule.id for firing in firings])
             versions: dict[str, int] = dict(connection.execute(sql.LIST_SCHEDULE_VERSIONS, (ids,)).fetchall())
@@ -53,18 +53,18 @@ class SQLiteSchedules(ScheduleQueries):
             connection.executemany(
                 sql.ADVANCE_SCHEDULE, [rows.schedule_advance_row(firing.schedule) for firing in good]
             )
-            batches.write_updates(connection, [change for firing in good for change in firing.births])
+            batches.write_updates(connection, [change for firing in good for change in firing.new_runs])
             connection.executemany(sql.UPSERT_FIRE, [rows.fire_row(fire) for firing in good for fire in firing.fires])
         self._notify(notification_for_firings(good))
         return verdicts
 
-    def expire_fires(self, oldest: Micros, reason: str) -> None:
+    def expire_fires(self, not_before: Micros, reason: str) -> None:
         """Close the fires whose runs have ended, and skip those that have waited since before `oldest` (µs)."""
         with self._transaction() as connection:
             connection.execute(sql.CLOSE_FINISHED_FIRES)
-            connection.execute(sql.EXPIRE_FIRES, (reason, oldest))
+            connection.execute(sql.EXPIRE_FIRES, (reason, not_before))
 
-    def register_workflow(self, workflows: Collection[str], now: Micros) -> None:
+    def register_workflows(self, workflows: Collection[str], now: Micros) -> None:
         if new := {*workflows} - {name for (name,) in self._select(sql.LIST_WORKFLOWS)}:
             with self._transaction() as connection:
                 connection.executemany(sql.INSERT_WORKFLOW, [(name, now) for name in sorted(new)])

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from holdwater.errors import DatabaseURLError, HoldwaterError, RunnerClosed, StoreReadOnly
 from holdwater.model.ports import LeaseRenewal
-from holdwater.model.records import Notification, RunUpdate, Verdict, WorkRow
+from holdwater.model.records import CommitResult, Notification, RunUpdate, WorkRow
 from holdwater.model.time import MONOTONIC_UNSET, ClockSample, Micros, MonotonicMicros
 from holdwater.storage import process_forks
 from holdwater.storage.notifications import WORK_AVAILABLE, notification_for_updates
@@ -34,7 +34,7 @@ _MAX_IDLE_READERS: Final = 4
 class SQLiteStore(SQLiteSchedules, PruneQueries):
     """Runs in a SQLite database.  Thread-safe; a forked child has to open its own."""
 
-    proves_life = True
+    tracks_liveness = True
     _sql = sql
 
     def __init__(self, database_url: DatabaseURL) -> None:
@@ -96,25 +96,25 @@ class SQLiteStore(SQLiteSchedules, PruneQueries):
             if self._notify_pipes is not None:
                 self._notify_pipes.after_fork_in_child()
 
-    def listen(self, tell: Callable[[Notification], None]) -> bool:
+    def listen(self, callback: Callable[[Notification], None]) -> bool:
         """Call `tell` with the notifications of other stores on the file.  False in memory, and on Windows."""
-        return self._notify_pipes is not None and self._notify_pipes.subscribe(tell)
+        return self._notify_pipes is not None and self._notify_pipes.subscribe(callback)
 
     def follow_runs(self, run_ids: Collection[str]) -> None:
         """Have the other runners of the file tell of new journal entries of these runs, for a while."""
-        self._notify(Notification(work=False, runs=frozenset(), follow=frozenset(run_ids)))
+        self._notify(Notification(work_available=False, changed_runs=frozenset(), follow=frozenset(run_ids)))
 
-    def clock_sample(self) -> ClockSample | None:
+    def sample_clock(self) -> ClockSample | None:
         return None
 
     # -- owners
 
-    def register(self, owner: str) -> None:
+    def register_owner(self, owner: str) -> None:
         """Register an owner; it is alive until it unregisters, this store is closed or the process ends."""
         self._require_writable()
         self._owners.register(owner)
 
-    def unregister(self, owner: str) -> None:
+    def unregister_owner(self, owner: str) -> None:
         self._check_open()
         self._owners.unregister(owner)
 
@@ -149,48 +149,48 @@ class SQLiteStore(SQLiteSchedules, PruneQueries):
             self._notify(WORK_AVAILABLE)
         return orphaned
 
-    def renew(self, owner: str, lease_until: Micros) -> None:
+    def renew_leases(self, owner: str, lease_until: Micros) -> None:
         """Extend the leases of all work of the owner."""
         if self._select(sql.HAS_WORK_OF_OWNER, (owner,)):
             with self._transaction() as connection:
                 connection.execute(sql.RENEW_LEASES, (lease_until, owner))
 
-    def renewal(self, owner: str, lease_us: int) -> LeaseRenewal | None:
+    def lease_renewal(self, owner: str, lease_us: int) -> LeaseRenewal | None:
         """Return None: leases need no renewal while their owner is alive."""
         return None
 
     # -- runs
 
-    def commit(self, changes: Sequence[RunUpdate]) -> list[Verdict]:
+    def commit(self, updates: Sequence[RunUpdate]) -> list[CommitResult]:
         """Commit all changes in one transaction, each with its own verdict; at most one change per run.
 
         Raises StoreUnavailable or StoreError; then no change was written.
         """
-        if not changes:
+        if not updates:
             self._require_writable()
             return []
         try:
             with self._transaction() as connection:
-                verdicts = batches.commit_updates(connection, changes)
+                verdicts = batches.commit_updates(connection, updates)
         except UnicodeEncodeError:
             with self._transaction() as connection:
                 verdicts = batches.commit_updates(
-                    connection, [text_escaping.escape_update(change) for change in changes]
+                    connection, [text_escaping.escape_update(change) for change in updates]
                 )
-        self._notify(notification_for_updates(changes))
+        self._notify(notification_for_updates(updates))
         return verdicts
 
-    def claim(
+    def claim_work(
         self,
         owner: str,
         lease_until: Micros,
         due_before: Micros,
         limit: int,
         workflows: Collection[str],
-        under: str | None = None,
+        within_run_id: str | None = None,
         *,
-        passed_over: Collection[tuple[str, int]] = (),
-        bodies: bool = True,
+        excluded_nodes: Collection[tuple[str, int]] = (),
+        include_tasks: bool = True,
     ) -> list[WorkRow]:
         """Take unowned, unparked work of these workflows, the oldest due first.
 
@@ -200,11 +200,11 @@ class SQLiteStore(SQLiteSchedules, PruneQueries):
         """
         names = json.dumps(list(workflows))
         wanted: list[tuple[str, str, tuple[Any, ...]]] = [
-            (sql.HAS_CLAIMABLE_TIMERS, sql.LIST_CLAIMABLE_TIMERS, (due_before, names, under))
+            (sql.HAS_CLAIMABLE_TIMERS, sql.LIST_CLAIMABLE_TIMERS, (due_before, names, within_run_id))
         ]
-        if bodies:
-            passed = json.dumps(list(passed_over))
-            wanted.append((sql.HAS_CLAIMABLE_TASKS, sql.LIST_CLAIMABLE_TASKS, (names, under, passed)))
+        if include_tasks:
+            passed = json.dumps(list(excluded_nodes))
+            wanted.append((sql.HAS_CLAIMABLE_TASKS, sql.LIST_CLAIMABLE_TASKS, (names, within_run_id, passed)))
         if limit < 1 or not any([self._select(look, which) for look, _, which in wanted]):
             return []
         with self._transaction() as connection:
@@ -216,7 +216,7 @@ class SQLiteStore(SQLiteSchedules, PruneQueries):
             connection.executemany(sql.CLAIM_WORK, [(owner, lease_until, *row[:3]) for row in found])
         return sorted([rows.parse_work_row(row) for row in found], key=rows.claim_sort_key)
 
-    def release(self, owner: str, rows: Sequence[WorkRow]) -> None:
+    def release_work(self, owner: str, rows: Sequence[WorkRow]) -> None:
         """Give back work that was claimed and not started; rows the owner no longer holds are left alone."""
         if not rows:
             self._require_writable()

@@ -136,7 +136,7 @@ class Checkpointer:
 
     def get_workflow(self, workflow_id: str) -> WorkflowRecord | None:
         """The head of a run, None if there is none of this id."""
-        row = self.engine.store.run(validation.check_search_text("the id of a run", workflow_id))
+        row = self.engine.store.get_run(validation.check_search_text("the id of a run", workflow_id))
         return None if row is None else WorkflowRecord.from_row(row)
 
     get_run = get_workflow
@@ -154,9 +154,9 @@ class Checkpointer:
         """The latest value of every input and output of a run, by name.  Raises RunNotFound, DecodingError."""
         run = self.engine.load_run(workflow_id)
         given = {
-            name: run.machine.value[run.compiled_plan.cell[name]]
+            name: run.machine.values[run.compiled_plan.cell_index[name]]
             for name in run.compiled_plan.plan.inputs
-            if run.machine.version[run.compiled_plan.cell[name]]
+            if run.machine.versions[run.compiled_plan.cell_index[name]]
         }
         return {name: stored.copy() for name, stored in {**given, **run.stored_outputs()}.items()}
 
@@ -231,9 +231,9 @@ class PostgresCheckpointer(Checkpointer):
 
 def _to_recorded_step(run: ActiveRun, node_index: int, node_history: history.NodeHistory) -> RecordedStep:
     values = {
-        cell.rpartition("/")[2]: run.machine.value[c].copy()
-        for c, cell in zip(run.compiled_plan.out[node_index], run.compiled_plan.plan.nodes[node_index].writes)
-        if run.machine.version[c] and not cell.endswith("/")
+        cell.rpartition("/")[2]: run.machine.values[c].copy()
+        for c, cell in zip(run.compiled_plan.write_cells[node_index], run.compiled_plan.plan.nodes[node_index].writes)
+        if run.machine.versions[c] and not cell.endswith("/")
     }
     took = (
         None

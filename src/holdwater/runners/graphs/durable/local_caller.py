@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from holdwater.errors import TaskCancelled
 from holdwater.graphs.nodes.interrupts import InterruptNode
 from holdwater.graphs.nodes.nested import GraphNode
-from holdwater.model.context_isolation import in_copy_of
-from holdwater.model.coroutines import ForeignLoopCall, run_to_end, wait_all_shielded
+from holdwater.model.context_isolation import run_in_context_copy
+from holdwater.model.coroutines import ForeignLoopCall, run_awaitable, wait_all_shielded
 from holdwater.runners.graphs.local import limiter
 from holdwater.runners.graphs.local.error_location import note_location
 from holdwater.runners.graphs.local.run_context import RunContext
@@ -63,12 +63,12 @@ class LocalCaller:
     def schedule_in_loop(self, coroutine: Coroutine[Any, Any, T]) -> ForeignLoopCall[T]:
         """Await it in the loop of the caller, with the caller's context variables."""
         assert self.loop is not None
-        one: ForeignLoopCall[T] = in_copy_of(self.context_vars, ForeignLoopCall, coroutine, self.loop)
+        one: ForeignLoopCall[T] = run_in_context_copy(self.context_vars, ForeignLoopCall, coroutine, self.loop)
         with self.lock:
             self._in_flight.add(one)
             if self._cancelled:
                 one.cancel()
-        one.result.add_done_callback(lambda _: self._in_flight.discard(one))
+        one.future.add_done_callback(lambda _: self._in_flight.discard(one))
         return one
 
     def cancel(self) -> None:
@@ -86,7 +86,7 @@ class LocalCaller:
 
     async def wait_until_idle(self) -> None:
         """Wait in the loop until all that is awaited there has ended, that of nodes which timed out too."""
-        await wait_all_shielded([asyncio.wrap_future(one.result) for one in list(self._in_flight)])
+        await wait_all_shielded([asyncio.wrap_future(one.future) for one in list(self._in_flight)])
 
     def end_nested_spans(self, outcome: RunOutcome) -> None:
         """Its run has come to this: so have the runs in it that listeners have not heard the end of."""
@@ -155,11 +155,11 @@ class CallerRun:
     def run_sync(self, function: Callable[[], T]) -> T:
         limit = self._caller.limiter
         if limit is None:
-            return in_copy_of(self._caller.context_vars, function)
+            return run_in_context_copy(self._caller.context_vars, function)
         limit.acquire_blocking()
         try:
             self._caller.raise_if_cancelled()
-            return in_copy_of(self._caller.context_vars, function)
+            return run_in_context_copy(self._caller.context_vars, function)
         finally:
             limit.release()
 
@@ -167,7 +167,7 @@ class CallerRun:
         caller = self._caller
         if caller.loop is None:
             return function()
-        return caller.schedule_in_loop(_run_limited(caller.limiter, function)).arrived()
+        return caller.schedule_in_loop(_run_limited(caller.limiter, function)).wait()
 
     def early_answer(self, node: InterruptNode[..., Any]) -> tuple[Any] | None:
         caller = self._caller
@@ -188,9 +188,9 @@ class CallerRun:
     def _wait_for_answer(self, answer: Coroutine[Any, Any, T]) -> T:
         caller = self._caller
         if caller.loop is None:
-            return run_to_end(answer)
+            return run_awaitable(answer)
         try:
-            return caller.schedule_in_loop(answer).result.result()
+            return caller.schedule_in_loop(answer).future.result()
         except CancelledError:
             caller.raise_if_cancelled()
             raise

@@ -62,12 +62,12 @@ class DurableGraphRuns:
 
     def known_value_names(self, run_id: str) -> frozenset[str] | None:
         """Names of values that a run has; None if there is none of this id.  Raises StoreError."""
-        if self.engine.store.run(validation.check_search_text("the id of a run", run_id)) is None:
+        if self.engine.store.get_run(validation.check_search_text("the id of a run", run_id)) is None:
             return None
         run = self.engine.load_run(run_id)
-        m, cell = run.machine, run.compiled_plan.cell
+        m, cell = run.machine, run.compiled_plan.cell_index
         return frozenset(run.stored_outputs()) | {
-            name for name in run.compiled_plan.plan.inputs if m.version[cell[name]]
+            name for name in run.compiled_plan.plan.inputs if m.versions[cell[name]]
         }
 
     @contextmanager
@@ -92,7 +92,7 @@ class DurableGraphRuns:
         engine, run_id, given, caller = self.engine, request.run_id, request.inputs, request.caller
         program = self._get_definition(request.graph)
         engine.registry.register(program)
-        head = engine.store.run(validation.check_search_text("the id of a run", run_id))
+        head = engine.store.get_run(validation.check_search_text("the id of a run", run_id))
         if head is None:
             limited = program.variant(program.variant_description(given, caller.run_context.max_iterations))
             engine.start_run(limited, given, run_id=run_id)
@@ -132,18 +132,18 @@ class DurableGraphRuns:
         m, compiled_plan = run.machine, run.compiled_plan
         anew = compiled_plan.descendants([compiled_plan.unit_of[i] for i in compiled_plan.readers(changed_inputs)])
         for pause_id in list(caller.answers):
-            i = compiled_plan.index.get(pause_id)
+            i = compiled_plan.node_index.get(pause_id)
             if (
                 i is None
                 or not m.run_counts[i]
                 or i in m.pending_inputs
                 or i in m.todo
-                or compiled_plan.loops[compiled_plan.unit_of[i]]
+                or compiled_plan.loop_of[compiled_plan.unit_of[i]]
             ):
                 continue
             if compiled_plan.unit_of[i] not in anew:
                 answer = caller.validate_answer(pause_id, caller.answers.pop(pause_id))
-                if m.value[compiled_plan.out[i][0]] != Stored.of(answer):
+                if m.values[compiled_plan.write_cells[i][0]] != Stored.encode(answer):
                     raise self._pause_not_found_error(run.row.id, [pause_id], "it was answered otherwise before")
 
     def _pause_not_found_error(self, run_id: str, keys: Iterable[str], reason: str) -> PauseNotFound:
@@ -265,12 +265,12 @@ def _recorded_error(run: ActiveRun) -> GraphFailed:
 
 def _changed_inputs(run: ActiveRun, inputs: Mapping[str, Any]) -> dict[str, Stored]:
     """Inputs that are not what the run was given last.  Raises EncodingError."""
-    m, cell = run.machine, run.compiled_plan.cell
+    m, cell = run.machine, run.compiled_plan.cell_index
     changed = {}
     for name, value in inputs.items():
         if name in cell:
-            c, stored = cell[name], Stored.of(value)
-            before = m.given_values[c][0] if c in m.given_values else m.value[c]
+            c, stored = cell[name], Stored.encode(value)
+            before = m.given_values[c][0] if c in m.given_values else m.values[c]
             if before != stored:
                 changed[name] = stored
     return changed

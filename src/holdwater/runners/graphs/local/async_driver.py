@@ -19,8 +19,8 @@ from holdwater.graphs.nodes.nested import GraphNode
 from holdwater.kernel import Machine
 from holdwater.model import events as ev
 from holdwater.model.cancellation import failure_of, is_cancellation
-from holdwater.model.commands import Execute, Wake
-from holdwater.model.context_isolation import own_decimals
+from holdwater.model.commands import Execute, StartTimer
+from holdwater.model.context_isolation import detach_decimal_context
 from holdwater.runners.graphs.local import limiter
 from holdwater.runners.graphs.local.errors import failed_event, outcome_of
 from holdwater.runners.graphs.local.idle import IdleTracker, cancel_and_wait
@@ -107,8 +107,8 @@ class _AsyncDriver(IdleTracker):
 
     def _issue_commands(self) -> None:
         m = self.machine
-        for c in m.take():
-            if type(c) is Wake:
+        for c in m.take_commands():
+            if type(c) is StartTimer:
                 assert c.at is not None
                 self.retry_timers[c.node] = self.loop.call_later(seconds_until(c.at), self._fire_timer, c.node)
             else:
@@ -153,7 +153,7 @@ class _AsyncDriver(IdleTracker):
         i = c.node
         node = self.compiled.nodes[i]
         event: ev.Event
-        own_decimals()
+        detach_decimal_context()
         try:
             event = await self._call_node(c, i, node)
         except BaseException as raised:

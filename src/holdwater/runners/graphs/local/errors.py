@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from holdwater.errors import DeadlockError, InfiniteLoopError
 from holdwater.model import events as ev
-from holdwater.model.error_report import describe, type_name
+from holdwater.model.error_report import describe_error, type_name
 from holdwater.runners.graphs.local.retry_times import retry_time
 from holdwater.runners.graphs.local.run_outcome import RunOutcome
 
@@ -26,10 +26,10 @@ def failed_event(node: Node, c: Execute, error: BaseException) -> ev.Failed:
     policy = node.retry
     if policy is None or c.attempt >= policy.max_attempts:
         return ev.Failed(c.node, c.fence, kind, "")
-    text = describe(error)
-    if not policy.covers(error, kind, text):
+    text = describe_error(error)
+    if not policy.is_retryable(error, kind, text):
         return ev.Failed(c.node, c.fence, kind, text)
-    delay_seconds = policy.delay(c.attempt, luck=random.random())
+    delay_seconds = policy.delay_seconds(c.attempt, jitter_fraction=random.random())
     return ev.Failed(c.node, c.fence, kind, text, retry_time(delay_seconds))
 
 

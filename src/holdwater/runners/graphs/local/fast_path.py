@@ -18,7 +18,7 @@ from holdwater.graphs.node_call import UNEVALUATED_TYPES, call_function
 from holdwater.graphs.nodes.function import FunctionNode
 from holdwater.graphs.nodes.nested import GraphNode
 from holdwater.model.cancellation import failure_of
-from holdwater.model.context_isolation import copier
+from holdwater.model.context_isolation import context_copier
 from holdwater.model.error_report import raw_attribute
 from holdwater.runners.graphs.local import nesting
 from holdwater.runners.graphs.local.run_outcome import RunOutcome
@@ -56,11 +56,13 @@ class _CallRow(NamedTuple):
 def compile_fast_path(compiled: CompiledGraph, input_names: frozenset[str]) -> FastPath | None:
     """None if the graph decides anything, or waits, or runs only in part with these inputs."""
     compiled_plan = compiled.compiled_plan
-    if any(loop is not None for loop in compiled_plan.loops) or not input_names.isdisjoint(compiled_plan.plan.aliases):
+    if any(loop is not None for loop in compiled_plan.loop_of) or not input_names.isdisjoint(
+        compiled_plan.plan.aliases
+    ):
         return None
-    there = {compiled_plan.cell[name] for name in input_names if name in compiled.input_names}
+    there = {compiled_plan.cell_index[name] for name in input_names if name in compiled.input_names}
     for node, reads, needed, rule in zip(
-        compiled.nodes, compiled_plan.reads, compiled_plan.required_reads, compiled_plan.rule_tests, strict=True
+        compiled.nodes, compiled_plan.read_cells, compiled_plan.required_reads, compiled_plan.rule_tests, strict=True
     ):
         if rule is not None or not _is_supported(node) or any(len(cells) != 1 for cells in reads):
             return None
@@ -97,19 +99,19 @@ class FastPath:
         self.compiled = compiled
         compiled_plan = compiled.compiled_plan
         self._input_cells = tuple(
-            (compiled_plan.cell[name], name) for name in compiled_plan.plan.inputs if name in input_names
+            (compiled_plan.cell_index[name], name) for name in compiled_plan.plan.inputs if name in input_names
         )
-        self._scratch_cell = len(compiled_plan.cell)
+        self._scratch_cell = len(compiled_plan.cell_index)
         self._output_cells = tuple((name, cells[0]) for name, cells in compiled.outputs)
         self._partial_output_cells = tuple((name, cells[0]) for name, cells in compiled.partial_outputs)
         bound = compiled.graph.bound
         self._bound_values = compiled.graph.bound_values
         self._available_cells = compiled_plan.written_cells | {c for c, _ in self._input_cells}
-        self._initial_cells: _Cells = [_UNSET] * (len(compiled_plan.cell) + 1)
+        self._initial_cells: _Cells = [_UNSET] * (len(compiled_plan.cell_index) + 1)
         for name, value in bound.items():
-            if name in compiled.input_names and compiled_plan.cell[name] not in compiled_plan.written_cells:
-                self._initial_cells[compiled_plan.cell[name]] = value
-                self._available_cells |= {compiled_plan.cell[name]}
+            if name in compiled.input_names and compiled_plan.cell_index[name] not in compiled_plan.written_cells:
+                self._initial_cells[compiled_plan.cell_index[name]] = value
+                self._available_cells |= {compiled_plan.cell_index[name]}
         self._node_order = tuple(_issue_order(compiled_plan))
         self._rows = tuple(map(self._make_row, self._node_order))
         self._returns_checked = False
@@ -117,7 +119,7 @@ class FastPath:
 
     def run_once(self, inputs: dict[str, Any], run_context: RunContext) -> RunOutcome:
         """One run, in this thread."""
-        v, new = self._initial_cells.copy(), copier()
+        v, new = self._initial_cells.copy(), context_copier()
         for c, name in self._input_cells:
             v[c] = inputs[name]
         try:
@@ -148,7 +150,7 @@ class FastPath:
         """A plain function must not have returned a coroutine; a generator may be its value."""
         compiled_plan = self.compiled.compiled_plan
         for i in () if UNEVALUATED_TYPES.isdisjoint(map(type, v)) else self._node_order:
-            for c in compiled_plan.out[i]:
+            for c in compiled_plan.write_cells[i]:
                 try:
                     self.compiled.calls[i].resolve_returned(v[c])
                 except NodeReturnError as error:
@@ -168,7 +170,7 @@ class FastPath:
         """
         rows, shared = items.rows, items.shared
         same = [shared[name] for _, name in self._input_cells if name in shared]
-        one = self._cached_generate(items.params)(make_result, run_context, copier(), *same)
+        one = self._cached_generate(items.params)(make_result, run_context, context_copier(), *same)
         # the generated function does not look at what nodes return
         first = self.run_once(items.item_inputs(rows[0]), run_context).for_item(0)
         if first.error is not None and make_failed_result is None:
@@ -223,7 +225,7 @@ class FastPath:
 
     def _split_arguments(self, i: int) -> tuple[list[tuple[str, int]], list[tuple[str, Callable[[], Any]]]]:
         """Inputs that come from cells; and the others, whose values are made anew for each call."""
-        call, reads = self.compiled.calls[i], self.compiled.compiled_plan.reads[i]
+        call, reads = self.compiled.calls[i], self.compiled.compiled_plan.read_cells[i]
         cells = [(name, c) for name, (c,) in zip(call.node.inputs, reads) if c in self._available_cells]
         known = {name for name, _ in cells}
         return cells, [
@@ -234,7 +236,7 @@ class FastPath:
 
     def _make_row(self, i: int) -> _CallRow:
         compiled = self.compiled
-        call, node, out = compiled.calls[i], compiled.nodes[i], compiled.compiled_plan.out[i]
+        call, node, out = compiled.calls[i], compiled.nodes[i], compiled.compiled_plan.write_cells[i]
         wired, fresh = self._split_arguments(i)
         if isinstance(node, FunctionNode) and _is_positional(node, wired, fresh) and len(node.data_outputs) < 2:
             cells = [c for _, c in wired]
@@ -260,7 +262,7 @@ class FastPath:
         Names: v cells, f functions, m makers of fresh values, new copies the running context.
         """
         env: dict[str, Any] = {}
-        cell = self.compiled.compiled_plan.cell
+        cell = self.compiled.compiled_plan.cell_index
         for c, value in enumerate(self._initial_cells):
             if value is not _UNSET:
                 env[f"v{c}"] = value
@@ -279,7 +281,7 @@ class FastPath:
 
     def _generate_line(self, i: int, namespace: dict[str, Any]) -> str:
         compiled = self.compiled
-        call, node, out = compiled.calls[i], compiled.nodes[i], compiled.compiled_plan.out[i]
+        call, node, out = compiled.calls[i], compiled.nodes[i], compiled.compiled_plan.write_cells[i]
         wired, fresh = self._split_arguments(i)
         for name, value in fresh:
             namespace[f"m{i}_{node.inputs.index(name)}"] = value

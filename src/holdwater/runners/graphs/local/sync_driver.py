@@ -12,7 +12,7 @@ from holdwater.graphs.nodes.nested import GraphNode
 from holdwater.kernel import Machine
 from holdwater.model import events as ev
 from holdwater.model.cancellation import STOP, failure_of
-from holdwater.model.commands import Execute, Wake
+from holdwater.model.commands import Execute, StartTimer
 from holdwater.model.results import NodeResult
 from holdwater.model.time import Micros
 from holdwater.runners.graphs.local import limiter
@@ -141,9 +141,9 @@ def _run_machine(
     errors: dict[int, BaseException] = {}
     sleeping: list[tuple[Micros, int]] = []
     while True:
-        for c in m.take():
+        for c in m.take_commands():
             i = c.node
-            if type(c) is Wake:
+            if type(c) is StartTimer:
                 assert c.at is not None
                 heapq.heappush(sleeping, (c.at, i))
                 continue
@@ -152,7 +152,7 @@ def _run_machine(
                 m.apply(ev.Cancelled(i, c.fence))
                 continue
             if stop is not None:
-                stop.check()
+                stop.raise_if_cancelled()
             node = nodes[i]
             done: NodeResult
             try:

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from holdwater.model.cancellation import STOP, CancelToken
-from holdwater.model.coroutines import ForeignLoopCall, run_to_end
+from holdwater.model.coroutines import ForeignLoopCall, run_awaitable
 
 if TYPE_CHECKING:
     import asyncio
@@ -40,7 +40,7 @@ async def run_in_thread(function: Callable[[], T], *, own_thread: bool = False) 
             await asyncio.wait([future])
         except asyncio.CancelledError as error:
             cancelled = error
-            stop.tell()
+            stop.cancel()
     if cancelled is not None:
         raise cancelled
     return _unwrap_outcome(future.result())
@@ -58,7 +58,7 @@ def run_in_own_loop(make_coroutine: Callable[[], Coroutine[Any, Any, T]]) -> T:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return run_to_end(make_coroutine()) if above is None else _run_stoppable(make_coroutine, above)
+        return run_awaitable(make_coroutine()) if above is None else _run_stoppable(make_coroutine, above)
     context, stop = contextvars.copy_context(), CancelToken()
     outcomes: list[tuple[T, None] | tuple[None, BaseException]] = []
     over = threading.Event()
@@ -68,12 +68,12 @@ def run_in_own_loop(make_coroutine: Callable[[], Coroutine[Any, Any, T]]) -> T:
         over.set()
 
     thread = threading.Thread(target=run)
-    with nullcontext() if above is None else above.listening(stop.tell):
+    with nullcontext() if above is None else above.on_cancel(stop.cancel):
         try:
             thread.start()
             over.wait()
         except BaseException:  # Ctrl-C
-            stop.tell()
+            stop.cancel()
             if thread.ident is not None:  # else it begins nothing
                 over.wait()
             raise
@@ -83,12 +83,12 @@ def run_in_own_loop(make_coroutine: Callable[[], Coroutine[Any, Any, T]]) -> T:
 def await_from_thread(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
     """From a thread: await in this loop.  The coroutine is cancelled when the thread is told to stop."""
     carried, stop = ForeignLoopCall(coroutine, loop), STOP.get()
-    with nullcontext() if stop is None else stop.listening(carried.cancel):
+    with nullcontext() if stop is None else stop.on_cancel(carried.cancel):
         try:
-            return carried.result.result()
+            return carried.future.result()
         except CancelledError:
             if stop is not None:
-                stop.check()
+                stop.raise_if_cancelled()
             raise
 
 
@@ -99,19 +99,19 @@ def _run_stoppable(make_coroutine: Callable[[], Coroutine[Any, Any, T]], stop: C
     async def main() -> T:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
-        with stop.listening(lambda: loop.call_soon_threadsafe(task.cancel)):
+        with stop.on_cancel(lambda: loop.call_soon_threadsafe(task.cancel)):
             return await make_coroutine()
 
     try:
-        return run_to_end(main())
+        return run_awaitable(main())
     except asyncio.CancelledError:
-        stop.check()
+        stop.raise_if_cancelled()
         raise
 
 
 def _capture_outcome(function: Callable[[], T], stop: CancelToken) -> tuple[T, None] | tuple[None, BaseException]:
     try:
-        stop.check()  # it may have waited for a thread
+        stop.raise_if_cancelled()  # it may have waited for a thread
         return function(), None
     except BaseException as error:  # noqa: BLE001 - raised in the thread that waits
         return None, error

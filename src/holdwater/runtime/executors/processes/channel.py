@@ -10,10 +10,10 @@ from typing import Any, Final, TypeVar
 
 from holdwater.errors import TaskCancelled, TaskNotPortable
 from holdwater.model import message_framing
-from holdwater.model.context_isolation import in_fresh_context
-from holdwater.model.coroutines import run_to_end
-from holdwater.model.error_report import ErrorReport, describe, is_a
-from holdwater.model.log_context import ORIGIN, mark_records
+from holdwater.model.context_isolation import run_in_fresh_context
+from holdwater.model.coroutines import run_awaitable
+from holdwater.model.error_report import ErrorReport, describe_error, is_a
+from holdwater.model.log_context import ORIGIN, install_record_factory
 from holdwater.model.policies import RetryPolicy
 from holdwater.model.ports import PortableTask
 from holdwater.model.time import UNSET, Micros
@@ -47,7 +47,7 @@ class WorkerChannel:
 
     def run_coroutine(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine for a body that is none."""
-        return run_to_end(coroutine)
+        return run_awaitable(coroutine)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def run_invocation(invocation: bytes, channel: WorkerChannel = _NO_CHANNEL) -> b
 
     The bytes hold pickles: only from who may run code here.
     """
-    _, (call, *code_blobs) = message_framing.unpack(invocation)
+    _, (call, *code_blobs) = message_framing.unpack_frame(invocation)
 
     def loaded() -> LoadedTask:
         body, *_ = [unpickle_code(parcel) for parcel in code_blobs]
@@ -84,34 +84,36 @@ def run_invocation(invocation: bytes, channel: WorkerChannel = _NO_CHANNEL) -> b
 
 def run_call(call: bytes, loaded: Callable[[], LoadedTask], line: WorkerChannel) -> bytes:
     """The same with code that may be there already."""
-    row, (sent,) = message_framing.unpack(call)
+    row, (sent,) = message_framing.unpack_frame(call)
     call_info = InvocationInfo(*row)
     handle = TaskHandle(call_info, line)
     line.on_start(handle)
     retry: RetryPolicy | None = None
     try:
         body, retry = loaded()
-        return message_framing.pack(None, in_fresh_context(_run_task, body, sent, handle, call_info))
+        return message_framing.pack_frame(None, run_in_fresh_context(_run_task, body, sent, handle, call_info))
     except BaseException as error:  # noqa: BLE001 - SystemExit too: it ends the attempt, not the worker
         if retry is None:
-            error = TaskNotPortable(f"task {handle.task_id!r} cannot be brought into this process: {describe(error)}")
-        return message_framing.pack(_encode_error(error, retry))
+            error = TaskNotPortable(
+                f"task {handle.task_id!r} cannot be brought into this process: {describe_error(error)}"
+            )
+        return message_framing.pack_frame(_encode_error(error, retry))
 
 
 def _run_task(body: PortableTask, sent: bytes, handle: TaskHandle, call: InvocationInfo) -> bytes:
-    mark_records()
+    install_record_factory()
     ORIGIN.set(call)
     return body.execute(sent, handle)
 
 
 def _encode_error(error: BaseException, retry: RetryPolicy | None) -> dict[str, Any]:
     """What the runner learns of an exception, which itself stays here: it need not be picklable."""
-    report = ErrorReport.of(error)
+    report = ErrorReport.from_exception(error)
     try:
-        retryable = retry is not None and retry.covers(error, report.kind, report.text)
+        retryable = retry is not None and retry.is_retryable(error, report.kind, report.text)
     except BaseException as mishap:  # noqa: BLE001 - a class in `retry_on` has code of its own
         retryable = False
-        report = replace(report, text=f"{report.text}\nthe retry policy raised {describe(mishap)}")
+        report = replace(report, text=f"{report.text}\nthe retry policy raised {describe_error(mishap)}")
     return {
         "kind": report.kind,
         "text": report.text,

@@ -223,7 +223,7 @@ class WorkerProcess:
             del self._cached_keys[key]
         path = None if self._sys_path == sys.path else list(sys.path)
         row = ["call", serial, needed, list(new), gone, path]
-        for part in message_framing.parts(row, invocation.payload, *new.values()):
+        for part in message_framing.frame_parts(row, invocation.payload, *new.values()):
             write_all(self._write_fd, part)
         self._sys_path = path or self._sys_path
         self.is_call_sent = True
@@ -237,7 +237,7 @@ class WorkerProcess:
 
     def _read_answer(self, invocation: TaskInvocation, call_number: int) -> bytes:
         while True:
-            said, blobs = message_framing.read(partial(read_exactly, self._read_fd))
+            said, blobs = message_framing.read_frame(partial(read_exactly, self._read_fd))
             match said:
                 case ["done", _]:
                     return blobs[0]
@@ -254,7 +254,7 @@ class WorkerProcess:
         # Short, and the worker listens all the time: the pipe has room, so whoever calls is not held up.
         with self._lock, suppress(OSError):
             if self._active_call == message[1]:
-                write_all(self._write_fd, message_framing.pack(message))
+                write_all(self._write_fd, message_framing.pack_frame(message))
 
     def kill(self) -> None:
         """At once, with its process group.  Does not block."""
@@ -264,7 +264,7 @@ class WorkerProcess:
     def send_goodbye(self) -> None:
         """Have it end by itself: it has no call."""
         with suppress(OSError):
-            write_all(self._write_fd, message_framing.pack(["bye"]))
+            write_all(self._write_fd, message_framing.pack_frame(["bye"]))
         self._start_kill_timer()
 
     def reap(self) -> int:

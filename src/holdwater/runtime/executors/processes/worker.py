@@ -96,7 +96,7 @@ class Worker(WorkerChannel):
     def _send(self, message: Any, *blobs: bytes) -> None:
         try:
             with self._write_lock:
-                for part in message_framing.parts(message, *blobs):
+                for part in message_framing.frame_parts(message, *blobs):
                     write_all(self._write_fd, part)
         except OSError:  # nobody is there, or this is a fork of the worker
             exit_with_children()
@@ -104,7 +104,7 @@ class Worker(WorkerChannel):
     def _read_messages(self) -> None:
         try:
             while True:
-                data, blobs = message_framing.read(partial(read_exactly, self._read_fd))
+                data, blobs = message_framing.read_frame(partial(read_exactly, self._read_fd))
                 if data[0] == "halt":
                     self._cancel_request = (data[1], data[2])
                     if self._call_number == data[1] and self._handle is not None:

@@ -55,7 +55,7 @@ CREATE TABLE journal (
     PRIMARY KEY (run_id, seq)
 );
 
--- the queue: one row per outstanding command (execute, wake, children).
+-- the queue: one row per outstanding command (execute, timer, children).
 -- started: 1 once its function was seen to start.  parked: 1 while its run is paused.
 -- reclaimed: 0 no; 1 its owner died; 2 its lease expired, and the owner may live; 3 an earlier attempt was lost.
 -- Rows live for milliseconds, so what they leave behind is vacuumed early.
