@@ -123,6 +123,14 @@ class RunNotFound(HoldwaterError, ValueError):
     """The store has no run of this id."""
 
 
+class AmbiguousRun(HoldwaterError, ValueError):
+    """Part of an id fits several runs: `candidates`, ids of the newest of them."""
+
+    def __init__(self, message: str, candidates: Iterable[str], *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.candidates = tuple(candidates)
+
+
 class RunInProgress(HoldwaterError, RuntimeError):
     """A run is executed at this moment, here or elsewhere, and cannot be executed a second time beside that."""
 
@@ -213,6 +221,10 @@ class StoreError(HoldwaterError, RuntimeError):
 
 class DatabaseURLError(HoldwaterError, ValueError):
     """A database URL cannot be understood or points to a place that cannot be used."""
+
+
+class DatabaseNotFound(DatabaseURLError):
+    """There is no database where a URL points to, and what was asked for does not make one."""
 
 
 class StoreUnavailable(StoreError, ConnectionError):

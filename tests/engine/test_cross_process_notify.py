@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-import holdwater.engine.engine
+import holdwater.engine.waiting
 from holdwater import Context, DefaultRunner, TaskHandle
 from tests.suite.runners import SIGNAL_TIMEOUT_SECONDS, Define, Gate
 
@@ -18,7 +18,7 @@ Open = Callable[..., DefaultRunner]
 @pytest.fixture(autouse=True)
 def only_news(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing but news can end a wait in time."""
-    monkeypatch.setattr(holdwater.engine.engine, "RECHECK_SECONDS", 600.0)
+    monkeypatch.setattr(holdwater.engine.waiting, "RECHECK_SECONDS", 600.0)
 
 
 def open_runner_without_recovery(open_runner: Open) -> DefaultRunner:

@@ -180,11 +180,12 @@ def tamper_with_journal(
     """The violations of a fork whose birth was written otherwise."""
     engine = Engine(url, DriverConfig(), registry=registry)
     try:
-        row, live = engine.submit("w", {"x": 1})
-        engine.wait_for_run(row.id, SIGNAL_TIMEOUT_SECONDS, active_run=live)
-        from holdwater.engine import forking
+        started = engine.submit("w", {"x": 1})
+        started.future.result(SIGNAL_TIMEOUT_SECONDS)
+        from holdwater.runtime import forking
 
-        run = forking.create_fork(engine.load_run(row.id), None, "third", {}, (), engine.clock)
+        source = engine.reader.fold(engine.reader.row(started.info.id))
+        run = forking.create_fork(source, None, "third", {}, (), engine.clock)
         run.unsaved_entries = entries(run.unsaved_entries)
         from holdwater.model.records import RunUpdate, WorkRow
 
@@ -239,12 +240,11 @@ def test_a_stranger_forks_what_it_cannot_execute(define: Define, bench: FlakyTas
     own = Engine(url, DriverConfig())
     stranger = Engine(url, DriverConfig(recover=False), registry=Registry())
     try:
-        row, live = own.submit("w", {"x": 1})
-        own.wait_for_run(row.id, SIGNAL_TIMEOUT_SECONDS, active_run=live)
-        born, _ = stranger.fork(row.id, "second", Context({"x": 9}), ())
-        run = own.wait_for_run(born.id, SIGNAL_TIMEOUT_SECONDS)
-        assert run.stored_outputs()["double"].text == "18"
-        assert run.row.code == registry.get("w").code_fingerprint
+        source = own.submit("w", {"x": 1}).future.result(SIGNAL_TIMEOUT_SECONDS)
+        fork = stranger.fork(source.id, "second", Context({"x": 9}), ()).info
+        run = own.wait_for_run(fork.id, SIGNAL_TIMEOUT_SECONDS)
+        assert run.result["double"].text == "18"
+        assert run.info.code == registry.get("w").code_fingerprint
     finally:
         stranger.close(1.0)
         own.close(1.0)

@@ -158,9 +158,9 @@ def test_a_run_that_took_too_long_has_as_long_again(
     gate.open.set()
     bench.failing_tasks.clear()
     engine = runner._engine
-    ended = engine.get_run_row(handle.run_id)
+    ended = engine.reader.row(handle.run_id)
     handle.retry()
-    head = engine.get_run_row(handle.run_id)
+    head = engine.reader.row(handle.run_id)
     assert handle.result(SIGNAL_TIMEOUT_SECONDS).status == "Completed"
     assert head.deadline_at is not None
     assert ended.finished_at is not None
@@ -207,16 +207,17 @@ def test_the_limit_is_that_of_the_first_time_every_time(define: Define, bench: F
     clock = ManualClock()
     engine = Engine("memory://", DriverConfig(), run_timeout_seconds=100, clock=clock)
     try:
-        row, live = engine.submit("w", None)
-        engine.wait_for_run(row.id, SIGNAL_TIMEOUT_SECONDS, active_run=live)
-        assert engine.get_run_row(row.id).deadline_at == row.created_at + 100_000_000
+        started = engine.submit("w", None)
+        row = started.info
+        started.future.result(SIGNAL_TIMEOUT_SECONDS)
+        assert engine.reader.row(row.id).deadline_at == row.created_at + 100_000_000
         for _ in range(3):
             clock.jump(1000)
-            engine.control(row.id, ev.Resumed(), "retry")
+            engine.control.retry(row.id)
             engine.wait_for_run(row.id, SIGNAL_TIMEOUT_SECONDS)
-            head = engine.get_run_row(row.id)
+            head = engine.reader.row(row.id)
             assert head.deadline_at == clock.now() + 100_000_000
-            assert engine.load_run(row.id).time_limit_us == 100_000_000
+            assert engine.reader.fold(engine.reader.row(row.id)).time_limit_us == 100_000_000
     finally:
         engine.close(1.0)
 
@@ -226,15 +227,15 @@ def test_a_pause_beyond_the_deadline_is_no_time_out(define: Define, gate: Gate, 
     clock = ManualClock()
     engine = Engine("memory://", DriverConfig(task_timeout_seconds=1e6), run_timeout_seconds=100, clock=clock)
     try:
-        row, _ = engine.submit("w", None)
+        row = engine.submit("w", None).info
         gate.wait_started()
         clock.jump(10)
-        engine.control(row.id, ev.Paused(), "pause")
+        engine.control.pause(row.id)
         clock.jump(10_000)
-        engine.control(row.id, ev.Resumed(), "resume")
-        assert engine.load_run(row.id).time_limit_us == 100_000_000
+        engine.control.resume(row.id)
+        assert engine.reader.fold(engine.reader.row(row.id)).time_limit_us == 100_000_000
         gate.open.set()
-        assert engine.wait_for_run(row.id, SIGNAL_TIMEOUT_SECONDS).row.status == "completed"
+        assert engine.wait_for_run(row.id, SIGNAL_TIMEOUT_SECONDS).status == "completed"
     finally:
         gate.open.set()
         engine.close(1.0)
@@ -312,11 +313,12 @@ def test_whoever_has_the_workflow_goes_on(
     bench.failing_tasks.clear()
     stranger = Engine(url, DriverConfig(recover=False), registry=Registry())
     try:
-        stranger.control(handle.run_id, ev.Resumed("elsewhere"), "retry")
-        assert stranger.wait_for_run(handle.run_id, SIGNAL_TIMEOUT_SECONDS).row.status == "completed"
-        row, live = stranger.fork(handle.run_id, "a", {"x": 1}, ())
-        assert live is not None
-        assert stranger.wait_for_run(row.id, SIGNAL_TIMEOUT_SECONDS).row.status == "completed"
+        stranger.control.retry(handle.run_id, "elsewhere")
+        assert stranger.wait_for_run(handle.run_id, SIGNAL_TIMEOUT_SECONDS).status == "completed"
+        fork = stranger.fork(handle.run_id, "a", {"x": 1}, ())
+        row = fork.info
+        assert fork.is_new
+        assert stranger.wait_for_run(row.id, SIGNAL_TIMEOUT_SECONDS).status == "completed"
     finally:
         stranger.close(1.0)
     assert bench.ran == ["a", "a", "a"]
@@ -351,10 +353,10 @@ def test_retries_at_the_same_time(open_runner: Callable[..., DefaultRunner], def
         # a retry may have come after the end of the one before it, and then it was right
         assert (
             bench.ran.count("a")
-            == sum(e.event == ev.Resumed() for e in runners[0]._engine.load_run(run_id).entries) + 1
+            == sum(e.event == ev.Resumed() for e in runners[0]._engine.reader.view(run_id).journal) + 1
         )
         assert said.count(True) >= 1, round_
-    taken = sum(e.event == ev.Resumed() for e in runners[0]._engine.load_run(run_id).entries)
+    taken = sum(e.event == ev.Resumed() for e in runners[0]._engine.reader.view(run_id).journal)
     assert taken >= 5
     assert has_no_violations(runners[0])
 

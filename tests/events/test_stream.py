@@ -41,7 +41,8 @@ def failed_run(define: Define) -> ActiveRun:
         ("mail", fail_first(0), {"dependencies": ["store"]}),
     )
     with DefaultRunner("memory://") as runner:
-        return runner._engine.load_run(runner.execute(name).run_id)
+        reader = runner._engine.reader
+        return reader.fold(reader.row(runner.execute(name).run_id))
 
 
 def test_a_journal_tells_what_happened(failed_run: ActiveRun) -> None:

@@ -290,9 +290,9 @@ def test_the_channel_of_a_tenant_made_again_is_another(guarded: Cluster, admin: 
 
 
 def test_runners_of_one_tenant_hear_of_each_other(pair: TenantPair, monkeypatch: pytest.MonkeyPatch) -> None:
-    import holdwater.engine.engine
+    import holdwater.engine.waiting
 
-    monkeypatch.setattr(holdwater.engine.engine, "RECHECK_SECONDS", 600.0)
+    monkeypatch.setattr(holdwater.engine.waiting, "RECHECK_SECONDS", 600.0)
     begun, go = threading.Event(), threading.Event()
     with WorkflowBuilder("waits"):
 

@@ -102,7 +102,7 @@ def test_a_run_is_read_on_from_every_place(runner: DefaultRunner, run: Run) -> N
     handle = run(runner)
     whole = list(handle.events())
     assert whole[0].seq == 1
-    assert whole[-1].seq == runner._engine.get_run_row(handle.run_id).seq
+    assert whole[-1].seq == runner._engine.reader.row(handle.run_id).seq
     positions = [event.position for event in whole]
     assert positions == sorted(set(positions))
     for k, event in enumerate(whole):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from holdwater.cli import exit_codes, open_database, options
+from holdwater.cli import exit_codes, options
 from holdwater.cli.formatting import escape_unsafe, first_line, format_instant
 
 if TYPE_CHECKING:
@@ -34,14 +34,11 @@ def follow(run: str, database: str, after: str, as_json: bool) -> None:
 
     RUN is its id, the beginning or the end of it, or @last, the newest.  It may be executed in any process.
     """
-    from holdwater.runs.follow import RunFollower
-    from holdwater.runtime.journal_watchers import JournalWatchers
+    from holdwater.operations.databases import open_for_reading
+    from holdwater.operations.runs import follow_run
 
-    watchers = JournalWatchers()
-    with open_database.open_existing(database) as store:
-        row = open_database.find_run(store, run)
-        hears = store.listen(watchers.on_notification)
-        for event in RunFollower(store, watchers, row.id, _parse_position(after), has_notifications=hears):
+    with open_for_reading(database) as opened:
+        for event in follow_run(opened.runs, run, _parse_position(after)):
             click.echo(json.dumps(event.to_dict()) if as_json else _line(event))
 
 

@@ -52,6 +52,7 @@ def exit_code_for(error: Exception) -> int:
             | errors.ScheduleNotFound()
             | errors.TaskNotFound()
             | errors.TenantNotFound()
+            | errors.DatabaseNotFound()
         ):
             return NOT_FOUND
         case errors.InvalidTransition() | errors.TenantInUse():

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from holdwater.cli import exit_codes, open_database
+from holdwater.cli import exit_codes
 from holdwater.cli import pauses as pause_texts
 from holdwater.cli.commands import format_command, is_persistent
 from holdwater.cli.exit_codes import CommandError
@@ -145,21 +145,9 @@ def watch_run(handle: WorkflowHandle, view: ProgressView) -> PipelineResult:
     """Show a run until it has ended, or is paused and no body of it runs here: to leave earlier would cancel those."""
     while True:
         result = _watch_until_idle(handle, view)
-        if result.status != "Paused" or not _is_executing_here(handle):
+        if result.status != "Paused" or not handle.is_executing_here():
             return result
         time.sleep(IDLE_SECONDS)
-
-
-def _is_executing_here(handle: WorkflowHandle) -> bool:
-    """Whether this process executes a body of the run; not counted is one with child runs, which may rest as well."""
-    from holdwater.model.records import RunFilter
-
-    engine = handle._runner._engine
-    work = engine.store.work_of_run(handle.run_id)
-    if not any(w.owner == engine.owner and w.kind == "execute" and w.started for w in work):
-        return False
-    children = engine.store.count_runs(RunFilter(parent_id=handle.run_id))
-    return not (children.get("running") or children.get("paused"))
 
 
 def _watch_until_idle(handle: WorkflowHandle, view: ProgressView) -> PipelineResult:
@@ -296,13 +284,13 @@ def describe_progress(result: PipelineResult) -> str:
 def reload_result(database: str, run_id: str) -> PipelineResult | None:
     """A run as it is recorded, without a runner; None if that cannot be said (any more)."""
     from holdwater.errors import HoldwaterError
+    from holdwater.operations.databases import open_for_reading
     from holdwater.runners.tasks.results import PipelineResult
-    from holdwater.runs.loader import read_run
 
     try:
-        with open_database.open_existing(database) as store:
-            return PipelineResult(read_run(store, open_database.find_run(store, run_id)))
-    except (CommandError, HoldwaterError):
+        with open_for_reading(database) as opened:
+            return PipelineResult(opened.runs.view(run_id))
+    except HoldwaterError:
         return None
 
 

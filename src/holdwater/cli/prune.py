@@ -6,7 +6,7 @@ import json
 
 import click
 
-from holdwater.cli import exit_codes, open_database, options, steer, time_arguments
+from holdwater.cli import exit_codes, options, time_arguments
 from holdwater.cli.formatting import pluralize
 from holdwater.model.time import Micros
 
@@ -23,9 +23,12 @@ def prune(older_than: str, keep: tuple[str, ...], database: str, as_json: bool) 
 
     What has not ended stays, and so does a run with a child that has not.  Forks of a deleted run stay whole.
     """
+    from holdwater.operations.databases import open_for_writing
+    from holdwater.operations.pruning import prune_runs
+    from holdwater.operations.runs import find_run
+
     age_us = time_arguments.parse_duration(older_than, "--older-than")
-    with open_database.open_existing(database) as store:  # read first: no tables are made in somebody else's file
-        kept = [open_database.find_run(store, run).id for run in keep]
-    with steer.open_control_engine(database) as engine:
-        gone = engine.prune(Micros(engine.clock.now() - age_us), kept)
+    with open_for_writing(database) as opened:
+        kept = [find_run(opened.runs, run).id for run in keep]
+        gone = prune_runs(opened, Micros(opened.clock.now() - age_us), kept)
     click.echo(json.dumps({"pruned": gone}) if as_json else f"{pluralize(gone, 'run')} pruned")

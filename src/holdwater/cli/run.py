@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from holdwater.cli import context_arguments, exit_codes, follow, live_view, load_workflow, open_database, options
+from holdwater.cli import context_arguments, exit_codes, follow, live_view, load_workflow, options
 from holdwater.cli import pauses as pause_texts
 from holdwater.cli.commands import format_command
 from holdwater.cli.exit_codes import CommandError
@@ -128,14 +128,14 @@ class _RunStarter:
         return f"run {escape_unsafe(handle.run_id)} of {escape_unsafe(handle.workflow_name)}{earlier}"
 
     def _resume_run(self, runner: DefaultRunner, resume: str) -> WorkflowHandle:
-        row = open_database.find_run(runner._engine.store, resume)
-        if self._name and row.workflow != self._name:
+        found = runner.find_run(resume)
+        if self._name and found.workflow_name != self._name:
             raise CommandError(
-                f"run {row.id} is one of workflow {row.workflow!r}, not of {self._name!r}",
+                f"run {found.run_id} is one of workflow {found.workflow_name!r}, not of {self._name!r}",
                 hint="leave the workflow out: --resume knows which it is",
             )
-        self.had_ended = row.finished_at is not None
-        return follow.continue_run(runner, row.id)
+        self.had_ended = found.end_time is not None
+        return follow.continue_run(runner, found.run_id)
 
     def _submit(self, runner: DefaultRunner) -> WorkflowHandle:
         from holdwater.errors import ExecutorNotFound, IdempotencyConflict, MissingInputError

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from holdwater.cli import events, exit_codes, follow, listing, open_database, options, prune, steer, time_arguments
+from holdwater.cli import events, exit_codes, follow, listing, options, prune, steer, time_arguments
 from holdwater.cli import pauses as pause_texts
 from holdwater.cli.formatting import (
     align_columns,
@@ -68,12 +68,14 @@ def list_(
 ) -> None:
     """List runs, newest first, and how many there are of each status."""
     from holdwater.model.records import RunFilter
+    from holdwater.operations.databases import open_for_reading
+    from holdwater.operations.runs import find_run
 
     if watch and as_json:
         raise click.UsageError("--watch is for people: it does not go with --json")
     created_since = None if since is None else time_arguments.parse_since(since)
-    with open_database.open_existing(database) as store:
-        parent_id = None if parent is None else open_database.find_run(store, parent).id
+    with open_for_reading(database) as opened:
+        parent_id = None if parent is None else find_run(opened.runs, parent).id
         which = RunFilter(
             workflow,
             status,
@@ -83,11 +85,11 @@ def list_(
             offset=offset,
         )
         if as_json:
-            click.echo(json.dumps([asdict(run) for run in listing.list_summaries(store, which, limit)], indent=2))
+            click.echo(json.dumps([asdict(run) for run in listing.list_summaries(opened.runs, which, limit)], indent=2))
         elif watch:
-            listing.watch_runs(store, which, limit)
+            listing.watch_runs(opened.runs, which, limit)
         else:
-            click.echo("\n".join(listing.table_lines(store, which, limit)))
+            click.echo("\n".join(listing.table_lines(opened.runs, which, limit)))
 
 
 @runs.command(epilog=exit_codes.EXIT_CODES_HELP)
@@ -98,26 +100,23 @@ def list_(
 def show(run: str, database: str, as_json: bool, typed: bool) -> None:
     """Show one run with its tasks.  RUN is its id, the beginning or the end of it, or @last, the newest."""
     from holdwater.cli.run import result_to_json
-    from holdwater.runners.tasks.results import PipelineResult
-    from holdwater.runs.loader import RunReader
-    from holdwater.runs.pauses import find_open_pauses
+    from holdwater.operations.databases import open_for_reading
+    from holdwater.operations.runs import show_run
+    from holdwater.runners.tasks.results import PipelineResult, describe_activity
 
-    with open_database.open_existing(database) as store:
-        reader = RunReader(store)
-        live = reader.read_run(open_database.find_run(store, run))
-        pauses = find_open_pauses(live, reader.find_run)
-        activity = listing.activity_text(store, live.row)
-    result = PipelineResult(live)
+    with open_for_reading(database) as opened:
+        found = show_run(opened.runs, run)
+    result = PipelineResult(found)
     if as_json:
-        click.echo(json.dumps(result_to_json(result, pauses, typed=typed), indent=2))
+        click.echo(json.dumps(result_to_json(result, found.pauses, typed=typed), indent=2))
         return
-    for line in _header_lines(result, activity):
+    for line in _header_lines(result, describe_activity(found.activity) if found.status == "running" else None):
         click.echo(line)
     click.echo("tasks")
     for line in _task_lines(result):
         click.echo(f"  {line}")
     follow.print_tracebacks(result)
-    pause_texts.print_pauses(pauses)
+    pause_texts.print_pauses(found.pauses)
     follow.print_context(result, NO_LIMIT)
 
 

@@ -6,19 +6,18 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from holdwater.cli import context_arguments, exit_codes, open_database, options
+from holdwater.cli import context_arguments, exit_codes, options, time_arguments
 from holdwater.cli.exit_codes import CommandError
 from holdwater.cli.formatting import align_columns, escape_unsafe, format_instant, truncate
-from holdwater.model.time import from_datetime, to_rfc3339, wall_now
+from holdwater.model.time import from_datetime, to_rfc3339
 
 if TYPE_CHECKING:
-    from holdwater.model.ports import Store
-    from holdwater.model.schedules import ScheduleRow
-    from holdwater.operations.schedules import ScheduleService
+    from holdwater.operations.schedule_views import ScheduleInfo
 
 NO_LIMIT: Final = 1 << 31
 PICKUP_WAIT_SECONDS: Final = 1.0
@@ -32,51 +31,6 @@ def schedules() -> None:
 
 _schedule_argument = click.argument("schedule")
 _json_option = options.json_option("the schedule")
-
-
-def _make_service(store: Store) -> ScheduleService:
-    from holdwater.operations.schedules import ScheduleService
-    from holdwater.runtime.clock import SystemClock, synchronise
-    from holdwater.runtime.services.schedules import ScheduleConfig
-
-    clock = SystemClock()
-    synchronise(clock, store)
-    return ScheduleService(store, clock, ScheduleConfig(), lambda name: False)
-
-
-@contextmanager
-def _open_for_reading(url: str) -> Iterator[tuple[Store, ScheduleService]]:
-    with open_database.open_existing(url) as store:
-        yield store, _make_service(store)
-
-
-@contextmanager
-def _open_for_writing(url: str, *, create: bool = False) -> Iterator[tuple[Store, ScheduleService]]:
-    from holdwater.storage import open_store
-
-    if not create:
-        with open_database.open_existing(url):  # no tables are made in somebody else's file
-            pass
-    store = open_store(url)
-    try:
-        yield store, _make_service(store)
-    finally:
-        store.close()
-
-
-def _find_schedule(service: ScheduleService, reference: str) -> ScheduleRow:
-    """By name, or by the beginning of its id.  Raises ScheduleNotFound, and CommandError if there are several."""
-    from holdwater.errors import ScheduleNotFound
-
-    rows = service.list_rows(None, limit=NO_LIMIT)
-    found = [row for row in rows if row.name == reference] or [
-        row for row in rows if reference and row.id.startswith(reference)
-    ]
-    if not found:
-        raise ScheduleNotFound(f"there is no schedule {reference!r}", hint="`holdwater schedules list` shows them")
-    if len(found) > 1:
-        raise CommandError(f"several schedules begin with {reference!r}", hint="give more of the id")
-    return found[0]
 
 
 def _describe_timing(row: dict[str, Any]) -> str:
@@ -125,12 +79,14 @@ def _plain_context(context: str) -> Any:
     return {key: as_json(tree) for key, tree in json.loads(context).items()}
 
 
-def _print_schedule(service: ScheduleService, schedule_id: str, action: str, as_json: bool) -> None:
-    data = service.schedule_to_dict(service.get_row(None, schedule_id), _plain_context)
+def _print_schedule(schedule: ScheduleInfo, action: str, as_json: bool) -> None:
+    from holdwater.runners.tasks.schedule_methods import schedule_to_dict
+
+    data = schedule_to_dict(schedule, _plain_context)
     if as_json:
         click.echo(json.dumps(data, indent=2))
         return
-    click.echo(f"schedule {schedule_id} of {escape_unsafe(data['workflow_name'])} {action}")
+    click.echo(f"schedule {schedule.id} of {escape_unsafe(schedule.workflow)} {action}")
     if data.get("next_run_at"):
         click.echo(f"  next: {format_instant(data['next_run_at'])}")
 
@@ -141,8 +97,13 @@ def _print_schedule(service: ScheduleService, schedule_id: str, action: str, as_
 @options.json_option("the schedules")
 def list_(database: str, enabled: bool, as_json: bool) -> None:
     """List schedules and triggers, the oldest first."""
-    with _open_for_reading(database) as (_, book):
-        found = [book.schedule_to_dict(row, _plain_context) for row in book.list_rows(None, enabled, NO_LIMIT)]
+    from holdwater.operations.databases import open_for_reading
+    from holdwater.operations.schedule_queries import list_schedules
+    from holdwater.runners.tasks.schedule_methods import schedule_to_dict
+
+    with open_for_reading(database) as opened:
+        listed = list_schedules(opened, enabled_only=enabled, limit=NO_LIMIT)
+    found = [schedule_to_dict(schedule, _plain_context) for schedule in listed]
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
@@ -172,14 +133,14 @@ def show(schedule: str, database: str, limit: int, as_json: bool) -> None:
 
     SCHEDULE is its name, or as much of the beginning of its id as no other has.
     """
-    from holdwater.operations.schedules import fire_to_dict
+    from holdwater.operations.databases import open_for_reading
+    from holdwater.operations.schedule_queries import find_schedule, list_fires
+    from holdwater.runners.tasks.schedule_methods import fire_to_dict, schedule_to_dict
 
-    with _open_for_reading(database) as (_, book):
-        row = _find_schedule(book, schedule)
-        data, history = (
-            book.schedule_to_dict(row, _plain_context),
-            [fire_to_dict(fired) for fired in book.list_fires(row.id, limit)],
-        )
+    with open_for_reading(database) as opened:
+        found = find_schedule(opened, schedule)
+        fires = list_fires(opened, found.id, limit=limit)
+    data, history = schedule_to_dict(found, _plain_context), [fire_to_dict(fire) for fire in fires]
     if as_json:
         click.echo(json.dumps({**data, "history": history}, indent=2))
         return
@@ -218,25 +179,33 @@ def add(workflow: str, expression: str, database: str, as_json: bool, **given: A
 
     Runners on the database that know the workflow fire it.
     """
+    from holdwater.operations.databases import open_for_writing
+    from holdwater.operations.schedule_queries import get_schedule
+    from holdwater.operations.schedules import register_cron
+
     context = context_arguments.read_context(given["context"])
-    with _open_for_writing(database, create=True) as (_, book), _unknown_workflow_hint():
-        schedule_id = book.register_cron(
+    grace = time_arguments.check_seconds(given["grace"], "--grace")
+    jitter = time_arguments.check_seconds(given["jitter"], "--jitter")
+    start = time_arguments.parse_instant(given["start"], "--start")
+    end = time_arguments.parse_instant(given["end"], "--end")
+    with open_for_writing(database, create=True) as opened, _unknown_workflow_hint():
+        schedule_id = register_cron(
+            opened,
             workflow,
             expression,
             given["timezone"],
             context=context,
             name=given["name"],
             catchup_policy=given["catchup"],
-            misfire_grace_seconds=given["grace"],
+            misfire_grace_seconds=grace,
             overlap=given["overlap"],
-            jitter_seconds=given["jitter"],
-            start=given["start"],
-            end=given["end"],
-            allow_unknown=given["allow_unknown"],
+            jitter_seconds=jitter,
+            start=start,
+            end=end,
+            is_known=given["allow_unknown"],
         )
-        _print_schedule(
-            book, schedule_id, f"fires at {escape_unsafe(expression)}, {escape_unsafe(given['timezone'])}", as_json
-        )
+        made = get_schedule(opened, schedule_id)
+    _print_schedule(made, f"fires at {escape_unsafe(expression)}, {escape_unsafe(given['timezone'])}", as_json)
 
 
 @contextmanager
@@ -273,10 +242,18 @@ def resume(schedule: str, database: str, as_json: bool) -> None:
 
 
 def _set_enabled(schedule: str, database: str, enabled: bool, action: str, as_json: bool) -> None:
-    with _open_for_writing(database) as (_, book):
-        row = _find_schedule(book, schedule)
-        book.set_enabled(row.kind, row.id if row.kind == "cron" else row.name or "", enabled)
-        _print_schedule(book, row.id, action, as_json)
+    from holdwater.operations.databases import open_for_writing
+    from holdwater.operations.schedule_queries import find_schedule, get_schedule
+    from holdwater.operations.schedules import set_schedule_enabled, set_trigger_enabled
+
+    with open_for_writing(database) as opened:
+        found = find_schedule(opened, schedule)
+        if found.kind == "cron":
+            set_schedule_enabled(opened, found.id, enabled)
+        else:
+            set_trigger_enabled(opened, found.name or "", enabled)
+        changed = get_schedule(opened, found.id)
+    _print_schedule(changed, action, as_json)
 
 
 @schedules.command(epilog=exit_codes.EXIT_CODES_HELP)
@@ -285,14 +262,18 @@ def _set_enabled(schedule: str, database: str, enabled: bool, action: str, as_js
 @_json_option
 def remove(schedule: str, database: str, as_json: bool) -> None:
     """Delete a schedule with its history; its runs stay."""
-    with _open_for_writing(database) as (_, book):
-        row = _find_schedule(book, schedule)
-        data = book.schedule_to_dict(row, _plain_context)
-        book.delete(row.id)
+    from holdwater.operations.databases import open_for_writing
+    from holdwater.operations.schedule_queries import find_schedule
+    from holdwater.operations.schedules import delete_schedule
+    from holdwater.runners.tasks.schedule_methods import schedule_to_dict
+
+    with open_for_writing(database) as opened:
+        found = find_schedule(opened, schedule)
+        delete_schedule(opened, found.id)
     if as_json:
-        click.echo(json.dumps(data, indent=2))
+        click.echo(json.dumps(schedule_to_dict(found, _plain_context), indent=2))
     else:
-        click.echo(f"schedule {row.id} of {escape_unsafe(row.workflow)} is deleted")
+        click.echo(f"schedule {found.id} of {escape_unsafe(found.workflow)} is deleted")
 
 
 @schedules.command("run-now", epilog=exit_codes.EXIT_CODES_HELP)
@@ -301,20 +282,23 @@ def remove(schedule: str, database: str, as_json: bool) -> None:
 @options.json_option("what became of it")
 def run_now(schedule: str, database: str, as_json: bool) -> None:
     """Have a run started at once, besides its instants, by a runner that knows the workflow."""
-    from holdwater.operations.schedules import fire_to_dict
+    from holdwater.operations.databases import open_for_writing
+    from holdwater.operations.schedule_queries import find_schedule, list_fires
+    from holdwater.operations.schedules import request_run_now
+    from holdwater.runners.tasks.schedule_methods import fire_to_dict
 
-    with _open_for_writing(database) as (_, book):
-        row = _find_schedule(book, schedule)
-        book.request_run_now(row.id)
+    with open_for_writing(database) as opened:
+        found = find_schedule(opened, schedule)
+        request_run_now(opened, found.id)
         give_up = time.monotonic() + PICKUP_WAIT_SECONDS
-        while not (fired := book.list_fires(row.id, 1)[0]).fire.run_id and time.monotonic() < give_up:
+        while not (fire := list_fires(opened, found.id, limit=1)[0]).run_id and time.monotonic() < give_up:
             time.sleep(POLL_SECONDS)
     if as_json:
-        click.echo(json.dumps(fire_to_dict(fired), indent=2))
-    elif fired.fire.run_id:
-        click.echo(f"run {fired.fire.run_id} of {escape_unsafe(row.workflow)} has begun")
+        click.echo(json.dumps(fire_to_dict(fire), indent=2))
+    elif fire.run_id:
+        click.echo(f"run {fire.run_id} of {escape_unsafe(found.workflow)} has begun")
     else:
-        click.echo(f"a run of {escape_unsafe(row.workflow)} is asked for; it begins when a runner knows the workflow")
+        click.echo(f"a run of {escape_unsafe(found.workflow)} is asked for; it begins when a runner knows the workflow")
 
 
 @schedules.command("next", epilog=exit_codes.EXIT_CODES_HELP)
@@ -329,21 +313,22 @@ def next_(
     schedule: str | None, cron: str | None, timezone: str, count: int, after: str | None, database: str, as_json: bool
 ) -> None:
     """Print the coming fire times, and what clocks that are set forward or back do to them."""
-    from holdwater.operations.schedules import parse_instant
+    from holdwater.operations.databases import open_for_reading
+    from holdwater.operations.schedule_queries import find_schedule
     from holdwater.schedules import Cron, upcoming_fires
 
     if (schedule is None) == (cron is None):
         raise click.UsageError("give a schedule, or --cron EXPRESSION")
     is_paused = False
     if cron is None:
-        with _open_for_reading(database) as (_, book):
-            row = _find_schedule(book, schedule or "")
-        is_paused = not row.enabled
-        if row.kind != "cron":
+        with open_for_reading(database) as opened:
+            found = find_schedule(opened, schedule or "")
+        is_paused = not found.enabled
+        if found.kind != "cron":
             raise CommandError(f"{schedule!r} is a trigger: it is asked, and has no instants")
-        cron, timezone = row.expression, row.timezone
-    since = wall_now() if after is None else parse_instant(after)
-    fires = upcoming_fires(Cron(cron, timezone), since, count)
+        cron, timezone = found.expression, found.timezone
+    since = time_arguments.parse_instant(after, "--after") or datetime.now(UTC)
+    fires = upcoming_fires(Cron(cron, timezone), from_datetime(since), count)
     instants = [to_rfc3339(from_datetime(f.utc)) for f in fires]
     if as_json:
         rows = [

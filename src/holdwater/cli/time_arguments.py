@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Final
 
 from holdwater.cli.exit_codes import CommandError
-from holdwater.model.time import Micros, from_rfc3339, wall_now
+from holdwater.cli.formatting import truncate
+from holdwater.model.time import Micros, from_rfc3339, to_datetime, wall_now
+from holdwater.model.validation import MAX_SECONDS
 
 _DURATION_PATTERN: Final = re.compile(r"\s*[0-9]+\s*(ms|s|m|h|d)\s*")
 
@@ -40,3 +43,20 @@ def parse_since(text: str) -> Micros:
             f"--since {text} is neither a duration nor an instant",
             hint="write 90m, 2h, 7d, 2026-11-21 or 2026-11-21T08:00:00Z",
         ) from error
+
+
+def parse_instant(text: str | None, option: str) -> datetime | None:
+    """A date, or an ISO 8601 instant; what names no zone is in the zone of this machine.  Raises CommandError."""
+    if text is None:
+        return None
+    try:
+        return to_datetime(from_rfc3339(text.strip()))
+    except (ValueError, OverflowError, OSError) as error:
+        raise CommandError(f"{option} {truncate(text)} is no instant", hint="write 2026-11-21T05:00:00Z") from error
+
+
+def check_seconds(value: float, option: str) -> float:
+    """A number of seconds that a schedule may have.  Raises CommandError."""
+    if not 0 <= value <= MAX_SECONDS:
+        raise CommandError(f"{option} {value:g} is not between 0 and {MAX_SECONDS:,.0f} seconds")
+    return value

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from holdwater.cli import exit_codes, open_database, options
+from holdwater.cli import exit_codes, options
 from holdwater.cli.formatting import escape_unsafe, pluralize
-from holdwater.model.time import wall_now
 
 if TYPE_CHECKING:
-    from holdwater.runs.verify.checker import CheckCounts
+    from holdwater.operations.verification import VerifyReport
+    from holdwater.runs.verify.checker import Violation
 
 
 @click.command(epilog=exit_codes.EXIT_CODES_HELP)
@@ -31,27 +31,26 @@ def verify(database: str, as_json: bool) -> int:
     I6  nothing outstanding is lost, and nothing is queued that is not outstanding
     I9  a journal has no gaps, and a cause is recorded before its effect begins
     """
-    from holdwater.runs.verify.checker import StoreChecker
+    from holdwater.operations.databases import open_for_reading
+    from holdwater.operations.verification import verify_database
 
-    with open_database.open_existing(database) as store:
-        checker = StoreChecker(store, wall_now)
-        found = []
-        for violation in checker.find_violations():
-            if as_json:
-                found.append(asdict(violation))
-            else:
-                click.echo(escape_unsafe(violation))
-    tally = checker.counts
+    found: list[Violation] = []
+    with open_for_reading(database) as opened:
+        report = verify_database(opened, found.append if as_json else _print_violation)
     if as_json:
-        click.echo(json.dumps({**asdict(tally), "violations": found}, indent=2))
+        click.echo(json.dumps({**asdict(report), "violations": [asdict(violation) for violation in found]}, indent=2))
     else:
-        click.echo(_summary_line(tally))
-    return exit_codes.FAILED if tally.violations else exit_codes.COMPLETED
+        click.echo(_summary_line(report))
+    return exit_codes.FAILED if report.violations else exit_codes.COMPLETED
 
 
-def _summary_line(counts: CheckCounts) -> str:
-    seen = f"{pluralize(counts.runs, 'run')}, {pluralize(counts.entries, 'journal entry').replace('entrys', 'entries')}"
+def _print_violation(violation: Violation) -> None:
+    click.echo(escape_unsafe(violation))
+
+
+def _summary_line(report: VerifyReport) -> str:
+    seen = f"{pluralize(report.runs, 'run')}, {pluralize(report.entries, 'journal entry').replace('entrys', 'entries')}"
     restless = ""
-    if counts.unstable:
-        restless = f"; {pluralize(counts.unstable, 'run')} changed all the while and must be checked again"
-    return f"{seen}, {counts.work:,} queued: {pluralize(counts.violations, 'violation')}{restless}"
+    if report.unstable:
+        restless = f"; {pluralize(report.unstable, 'run')} changed all the while and must be checked again"
+    return f"{seen}, {report.work:,} queued: {pluralize(report.violations, 'violation')}{restless}"

@@ -6,9 +6,7 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any, Final, cast
 
-from holdwater.errors import StoreError
 from holdwater.model.ports import AuthoringStyle
-from holdwater.model.records import RunRow
 
 _STYLE_CLASSES: Final = {
     "tasks": ("holdwater.tasks.run_data", "TaskStyle"),
@@ -39,11 +37,3 @@ class AuthoringStyles(Mapping[str, AuthoringStyle]):
 
 
 STYLES: Final = AuthoringStyles()
-
-
-def find_style(row: RunRow) -> AuthoringStyle:
-    """The style a run was written in.  Raises StoreError for one this version does not know."""
-    style = STYLES.get(row.style)
-    if style is None:
-        raise StoreError(f"run {row.id} was written in the style {row.style!r}, which this version does not know")
-    return style

@@ -10,8 +10,8 @@ from holdwater.events.run_events import EventPosition, RunEvent
 from holdwater.events.stream import RunEventStream, is_behind
 from holdwater.model import journal as journal_format
 from holdwater.model.ports import Store
-from holdwater.runs.authoring_styles import find_style
-from holdwater.runs.loader import compiled_plan_of
+from holdwater.runs.authoring_styles import STYLES
+from holdwater.runtime.run_loader import StoredRunLoader
 
 
 class RunEventReader:
@@ -25,8 +25,9 @@ class RunEventReader:
         if row is None:
             raise RunNotFound(f"there is no run {run_id!r} in {store.url}")
         self._store, self._run_id, self._after = store, run_id, after
-        self._style = find_style(row)
-        self._stream = RunEventStream(row, compiled_plan_of(store, row), self._style)
+        loader = StoredRunLoader(store, STYLES)
+        self._style = loader.style_of(row)
+        self._stream = RunEventStream(row, loader.plan_of(row), self._style)
 
     @property
     def has_ended(self) -> bool:

@@ -1,141 +1,190 @@
-"""What happened to each node of a run: states, times, attempts and errors, read from its journal."""
+"""What happened to each node of a run: states, times, attempts and errors, folded from its journal."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Final
 
+from holdwater.events.skip_reasons import skip_reason
 from holdwater.kernel import Machine
 from holdwater.kernel.gates import WAITING
 from holdwater.kernel.states import AWAITING_CHILDREN, AWAITING_INPUT, DELAYED, EVALUATING, ISSUED
 from holdwater.model import events as ev
+from holdwater.model import ids
+from holdwater.model.journal import JournalEntry
 from holdwater.model.rules import CANCELLED, FAILED, SETTLED_OUTCOMES, SKIPPED, SUCCEEDED, UPSTREAM_FAILED
 from holdwater.model.time import Micros
+from holdwater.runs.nodes import Attempt, AttemptOutcome, Failure, NodeState, NodeView
 from holdwater.runtime.active_run import ActiveRun
 
-DISPLAY_STATES = {
-    WAITING: "Pending",
-    EVALUATING: "Pending",
-    ISSUED: "Ready",
-    DELAYED: "Waiting",
-    AWAITING_INPUT: "Waiting",
-    AWAITING_CHILDREN: "Running",
-    SUCCEEDED: "Completed",
-    FAILED: "Failed",
-    SKIPPED: "Skipped",
-    UPSTREAM_FAILED: "Skipped",
-    CANCELLED: "Cancelled",
+_NODE_STATES: Final = {
+    WAITING: NodeState.PENDING,
+    EVALUATING: NodeState.PENDING,
+    ISSUED: NodeState.READY,
+    DELAYED: NodeState.WAITING,
+    AWAITING_INPUT: NodeState.WAITING,
+    AWAITING_CHILDREN: NodeState.RUNNING,
+    SUCCEEDED: NodeState.COMPLETED,
+    FAILED: NodeState.FAILED,
+    SKIPPED: NodeState.SKIPPED,
+    UPSTREAM_FAILED: NodeState.SKIPPED,
+    CANCELLED: NodeState.CANCELLED,
 }
 
 
+def build_nodes(run: ActiveRun, journal: tuple[JournalEntry, ...]) -> tuple[NodeView, ...]:
+    """Every node, in definition order.  `journal`: the entries of the run."""
+    histories = [_NodeHistory() for _ in run.compiled_plan.plan.nodes]
+    resets = _find_reset_nodes(run, journal)
+    for number, entry in enumerate(journal, 1):
+        for i in resets.get(number, ()):
+            histories[i].start_again()
+        node = getattr(entry.event, "node", None)
+        if node is not None:
+            histories[node].record(entry, number)
+    return tuple([_to_view(run, i, history) for i, history in enumerate(histories)])
+
+
 @dataclass(slots=True)
-class NodeHistory:
-    """One node of a run.  Instants in microseconds since the epoch.
+class _NodeHistory:
+    """One node, as far as the journal has been read."""
 
-    `attempts`: bodies that began, as far as known, in the latest iteration; `iterations`: how often the node was
-    executed: more than once in a loop, or because of new inputs.
-
-    `error` and `traceback` are those of its last attempt, None if that did not fail or left none.
-    """
-
-    name: str
-    state: str
     started_at: Micros | None = None
     ended_at: Micros | None = None
-    attempts: int = 0
+    attempts: list[Attempt] = field(default_factory=list)
+    attempt_count: int = 0
     iterations: int = 0
     error: str | None = None
     traceback: str | None = None
-    reason: str | None = None
+    category: str | None = None
     notes: tuple[str, ...] = ()
+    iteration_ended: bool = True
+    """the next attempt is the first of another iteration"""
+    first_call_at: Micros | None = None
+    """when an attempt began that has waited, or had child runs, since"""
 
+    def start_again(self) -> None:
+        """A retry, or new inputs: earlier attempts count, their times and errors do not."""
+        self.started_at = self.ended_at = self.error = self.traceback = self.category = None
+        self.first_call_at = None
+        if self.attempt_count:
+            self.iteration_ended = False
 
-def build_node_histories(run: ActiveRun) -> list[NodeHistory]:
-    """The history of every node, in definition order."""
-    machine = run.machine
-    out = [
-        NodeHistory(n.name, DISPLAY_STATES[machine.node_states[i]]) for i, n in enumerate(run.compiled_plan.plan.nodes)
-    ]
-    taken_back = _find_reset_nodes(run)
-    closed = set(range(len(out)))  # the next attempt of these is the first of another iteration
-    for k, entry in enumerate(run.entries):
-        for i in taken_back.get(k, ()):
-            h = out[i]
-            h.started_at = h.ended_at = h.error = h.traceback = None
-            if h.attempts:
-                closed.discard(i)  # what is tried again goes on with its attempts
+    def record(self, entry: JournalEntry, number: int) -> None:
+        """Take in one entry about the node."""
         match entry.event:
-            case ev.Succeeded(node=i):
-                h = out[i]
-                _count_attempt(h, i, closed)
-                closed.add(i)
-                h.started_at, h.ended_at = h.started_at or entry.started_at, entry.ended_at
-                h.error = h.traceback = None
-            case ev.Failed(node=i, error=text, traceback=traceback):
-                h = out[i]
-                _count_attempt(h, i, closed)
-                h.started_at, h.ended_at = h.started_at or entry.started_at or None, entry.ended_at
-                h.error, h.traceback = text, traceback or None
-            case ev.AttemptLost(node=i, counts_as_crash=True):
-                h = out[i]
-                _count_attempt(h, i, closed)
-                h.error, h.traceback = "its process died", None
-            case ev.Cancelled(node=i):
-                h = out[i]
-                if entry.started_at:
-                    _count_attempt(h, i, closed)
-                    h.started_at, h.ended_at = h.started_at or entry.started_at, entry.ended_at
-            case ev.ChildRunsRequested(node=i):
-                out[i].started_at = out[i].started_at or entry.started_at
-                continue
-            case ev.InputRequested(node=i):
-                h = out[i]
-                _count_attempt(h, i, closed)
-                h.started_at, h.error, h.traceback = h.started_at or entry.started_at, None, None
-            case ev.InputProvided(node=i):
-                out[i].ended_at = entry.recorded_at
-                closed.add(i)
-                continue
+            case ev.Succeeded():
+                self._end_attempt(entry, number, "completed")
+                self.iteration_ended = True
+                self.started_at, self.ended_at = self.started_at or entry.started_at, entry.ended_at
+                self._set_error(None)
+            case ev.Failed(retry_at=retry_at) as failed:
+                self._set_error(failed)
+                self._end_attempt(entry, number, "failed", retry_at)
+                self.started_at, self.ended_at = self.started_at or entry.started_at or None, entry.ended_at
+            case ev.AttemptLost(counts_as_crash=True):
+                self._set_error(None)
+                self.error = "its process died"
+                self._end_attempt(entry, number, "lost")
+            case ev.Cancelled() if entry.started_at:
+                self._end_attempt(entry, number, "cancelled")
+                self.started_at, self.ended_at = self.started_at or entry.started_at, entry.ended_at
+            case ev.ChildRunsRequested() | ev.Deferred():
+                if isinstance(entry.event, ev.ChildRunsRequested):
+                    self.started_at = self.started_at or entry.started_at
+                self.first_call_at = self.first_call_at or entry.started_at
+                return
+            case ev.InputRequested():
+                self._set_error(None)
+                self._end_attempt(entry, number, "awaiting_input")
+                self.started_at = self.started_at or entry.started_at
+            case ev.InputProvided():
+                self.ended_at = entry.recorded_at
+                self.iteration_ended = True
+                return
+            case ev.Cancelled():
+                self.first_call_at = None
             case _:
-                continue
-        if entry.observer_errors:
-            h.notes += entry.observer_errors
-    for i, row in run.work_rows.items():
-        if row.started and row.kind == "execute" and out[i].state == "Ready":
-            out[i].state = "Running"
-    for i, h in enumerate(out):
-        if machine.node_states[i] == UPSTREAM_FAILED:
-            h.reason = _upstream_failure_reason(run, i)
-        elif machine.node_states[i] == SKIPPED:
-            h.reason = "a jump passed it over" if i in machine.skipped_nodes else "its trigger rule did not hold"
-    return out
+                return
+        self.notes += entry.observer_errors
+
+    def next_attempt(self) -> tuple[int, int]:
+        """Number and iteration of an attempt that begins now."""
+        return (1, self.iterations + 1) if self.iteration_ended else (self.attempt_count + 1, self.iterations)
+
+    def _end_attempt(
+        self, entry: JournalEntry, number: int, outcome: AttemptOutcome, retry_at: Micros | None = None
+    ) -> None:
+        self.attempt_count, self.iterations = self.next_attempt()
+        self.iteration_ended = False
+        first_call, self.first_call_at = self.first_call_at, None
+        attempt = Attempt(
+            self.attempt_count,
+            self.iterations,
+            outcome,
+            number,
+            first_call or entry.started_at or None,
+            entry.ended_at or None,
+        )
+        if outcome in ("failed", "lost"):
+            attempt = replace(
+                attempt, error=self.error, traceback=self.traceback, category=self.category, retry_at=retry_at
+            )
+        self.attempts.append(attempt)
+
+    def _set_error(self, failed: ev.Failed | None) -> None:
+        if failed is None:
+            self.error = self.traceback = self.category = None
+        else:
+            self.error, self.traceback, self.category = failed.error, failed.traceback or None, failed.kind
 
 
-def _count_attempt(history: NodeHistory, node: int, closed: set[int]) -> None:
-    """Count an attempt: one more, or the first of another iteration."""
-    if node in closed:
-        closed.discard(node)
-        history.iterations += 1
-        history.attempts = 0
-    history.attempts += 1
+def _to_view(run: ActiveRun, i: int, history: _NodeHistory) -> NodeView:
+    machine, compiled = run.machine, run.compiled_plan
+    node, state = compiled.plan.nodes[i], _NODE_STATES[machine.node_states[i]]
+    row = run.work_rows.get(i)
+    attempts = tuple(history.attempts)
+    if row is not None and row.started and row.kind == "execute" and state is NodeState.READY:
+        state = NodeState.RUNNING
+        attempts += (Attempt(*history.next_attempt(), "running", worker=_process(row.owner)),)
+    error = machine.errors.get(i)
+    loop = compiled.loop_of[compiled.unit_of[i]]
+    return NodeView(
+        node.name,
+        node.kind,
+        state,
+        history.started_at,
+        history.ended_at,
+        attempts,
+        history.attempt_count,
+        history.iterations,
+        history.error,
+        history.traceback,
+        history.category,
+        None if error is None else Failure(*error),
+        skip_reason(machine, i) if machine.node_states[i] in (SKIPPED, UPSTREAM_FAILED) else None,
+        history.notes,
+        machine.deferred_until.get(i),
+        machine.run_counts[i],
+        i in machine.todo or i in machine.pending_inputs,
+        i in machine.halted_nodes,
+        () if loop is None else tuple([compiled.plan.nodes[j].name for j in compiled.unit_members[loop.unit]]),
+    )
 
 
-def _find_reset_nodes(run: ActiveRun) -> dict[int, list[int]]:
-    """Entry of a retry -> nodes that began anew with it: earlier attempts count, their times and errors do not."""
+def _process(owner: str | None) -> str | None:
+    host, pid = ids.parse_owner_id(owner or "")
+    return None if host is None else f"{host}:{pid}"
+
+
+def _find_reset_nodes(run: ActiveRun, journal: tuple[JournalEntry, ...]) -> dict[int, list[int]]:
+    """Number of an entry that resets nodes -> these nodes: earlier attempts count, their times and errors do not."""
     found: dict[int, list[int]] = {}
     if run.machine.reset_count:
         machine = Machine(run.compiled_plan)
-        for k, entry in enumerate(run.entries):
-            rewinds = machine.reset_count
+        for number, entry in enumerate(journal, 1):
+            before = machine.reset_count
             machine.apply(entry.event)
-            if machine.reset_count > rewinds:
-                found[k] = [i for i, state in enumerate(machine.node_states) if state not in SETTLED_OUTCOMES]
+            if machine.reset_count > before:
+                found[number] = [i for i, state in enumerate(machine.node_states) if state not in SETTLED_OUTCOMES]
     return found
-
-
-def _upstream_failure_reason(run: ActiveRun, node: int) -> str:
-    plan, state, index = run.compiled_plan.plan, run.machine.node_states, run.compiled_plan.node_index
-    failed = [d for d in plan.nodes[node].after if state[index[d]] == FAILED]
-    cut = [d for d in plan.nodes[node].after if state[index[d]] == UPSTREAM_FAILED]
-    if failed:
-        return f"upstream failed: {', '.join(failed)}"
-    return f"upstream was skipped because of a failure: {', '.join(cut)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,7 +84,7 @@ def find_pause(pause_id: str, run: ActiveRun, load_run: LoadRun) -> Pause | None
         stem, run = _pause_id_prefix(stem, run, i, int(item)), child
 
 
-def single_pause(pauses: list[Pause], key: str | None, run_id: str) -> Pause:
+def single_pause(pauses: Sequence[Pause], key: str | None, run_id: str) -> Pause:
     """The one question whose answer is called so; None: the only one there is.  Raises PauseNotFound."""
     fitting = [pause for pause in pauses if key is None or pause.answer_name == key]
     if len(fitting) == 1:

@@ -25,6 +25,7 @@ from holdwater.model.events import (
     TimerSet,
 )
 from holdwater.model.journal import JournalEntry
+from holdwater.model.plan import Plan
 from holdwater.model.ports import AuthoringStyle, Clock, RunData, Store, WorkflowDefinition
 from holdwater.model.records import RunRow, RunUpdate, StoredRun, WorkRow
 from holdwater.model.statuses import RunStatus
@@ -234,6 +235,16 @@ class ActiveRun:
         self.machine.take_commands()
         self.changed_nodes = set(self.machine.todo)
         self.resume_local_commands(clock)
+
+    @property
+    def ended(self) -> bool:
+        """The run is completed, failed or cancelled."""
+        return self.machine.ended
+
+    @property
+    def plan(self) -> Plan:
+        """The plan it was started under."""
+        return self.compiled_plan.plan
 
     @property
     def time_limit_us(self) -> int | None:

@@ -1,9 +1,10 @@
-"""From a run id to a live run: its plan, its program if this process has it, its journal folded."""
+"""Runs as a store has them, folded from their plans and journals: with the code of their workflows, or without it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Protocol
 
 from holdwater.errors import RunNotFound, StoreError, StoreUnavailable, StructureChanged
 from holdwater.kernel import CompiledPlan, compile_plan
@@ -13,8 +14,60 @@ from holdwater.model.records import RunRow, StoredRun
 from holdwater.runtime.active_run import ActiveRun
 
 
-class RunLoader:
-    """Makes live runs; remembers layouts by structure."""
+class RunStructure(Protocol):
+    """A run, as far as it says what it was started under."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def workflow(self) -> str: ...
+    @property
+    def structure(self) -> str: ...
+
+
+class StoredRunLoader:
+    """Folds runs of one store without any code of a user; keeps the plans it has compiled, by structure."""
+
+    def __init__(self, store: Store, styles: Mapping[str, AuthoringStyle]) -> None:
+        self._store, self._styles = store, styles
+        self._compiled_plans: dict[str, CompiledPlan] = {}
+
+    def compiled_plan(self, plan: Plan) -> CompiledPlan:
+        """The plan, compiled once."""
+        compiled = self._compiled_plans.get(plan.structure)
+        if compiled is None:
+            compiled = self._compiled_plans[plan.structure] = compile_plan(plan)
+        return compiled
+
+    def fold(self, row: RunRow, source: Store | StoredRun | None = None) -> ActiveRun:
+        """The run of this row.  `source`: its journal and queue, by default the store.
+
+        Raises StoreError, StoreUnavailable, DecodingError.
+        """
+        run = ActiveRun(row, self.plan_of(row), self.style_of(row), None)
+        run.read_journal_tail(source or self._store)
+        return run
+
+    def style_of(self, row: RunRow) -> AuthoringStyle:
+        """The style a run was written in.  Raises StoreError for one this version does not know."""
+        style = self._styles.get(row.style)
+        if style is None:
+            raise StoreError(f"run {row.id} was written in the style {row.style!r}, which this version does not know")
+        return style
+
+    def plan_of(self, row: RunRow) -> CompiledPlan:
+        """The plan a run was started with, compiled.  Raises StoreError, StoreUnavailable."""
+        compiled = self._compiled_plans.get(row.structure)
+        if compiled is None:
+            data = self._store.get_plan(row.structure)
+            if data is None:
+                raise StoreError(f"the plan {row.structure} of run {row.id} is not in the store")
+            compiled = self._compiled_plans[row.structure] = compile_plan(Plan.from_data(data))
+        return compiled
+
+
+class RunLoader(StoredRunLoader):
+    """Makes active runs: with the definition of their workflow, if this process has it in the structure of the run."""
 
     def __init__(
         self,
@@ -23,24 +76,17 @@ class RunLoader:
         find_definition: Callable[[str], WorkflowDefinition | None],
         clock: Clock,
     ) -> None:
-        self._store, self._styles, self._clock = store, styles, clock
+        super().__init__(store, styles)
+        self._clock = clock
         self.find_definition = find_definition
-        self._compiled_plans: dict[str, CompiledPlan] = {}
         self._prefetched: dict[str, StoredRun] = {}
 
-    def compiled_plan(self, plan: Plan) -> CompiledPlan:
-        """The plan, compiled."""
-        compiled_plan = self._compiled_plans.get(plan.structure)
-        if compiled_plan is None:
-            compiled_plan = self._compiled_plans[plan.structure] = compile_plan(plan)
-        return compiled_plan
-
-    def executable_definition(self, run_row: RunRow) -> WorkflowDefinition | None:
+    def executable_definition(self, run_row: RunStructure) -> WorkflowDefinition | None:
         """What executes the run here; None if this process lacks its workflow, or has another structure of it."""
         definition = self._registered_definition(run_row)
         return definition if definition is not None and definition.plan.structure == run_row.structure else None
 
-    def _registered_definition(self, run_row: RunRow) -> WorkflowDefinition | None:
+    def _registered_definition(self, run_row: RunStructure) -> WorkflowDefinition | None:
         """What this process has under the name of the run's workflow; of several variants, the one the run is of."""
         definition = self.find_definition(run_row.workflow)
         if definition is None or definition.plan.structure == run_row.structure:
@@ -48,7 +94,7 @@ class RunLoader:
         data = self._store.get_plan(run_row.structure)
         return definition.variant(data["variant"]) if data is not None and data.get("variant") else definition
 
-    def check_structure(self, run_row: RunRow) -> None:
+    def check_structure(self, run_row: RunStructure) -> None:
         """Raises StructureChanged if this process has another structure of the run's workflow.
 
         One it does not have at all is no obstacle: whoever has it goes on with the run.
@@ -76,6 +122,10 @@ class RunLoader:
         finally:
             self._prefetched = {}
 
+    def new_run(self, row: RunRow, definition: WorkflowDefinition) -> ActiveRun:
+        """A run that is not in the store yet."""
+        return ActiveRun(row, self.compiled_plan(definition.plan), definition.style, definition, is_new=True)
+
     def load_run(self, run_id: str) -> ActiveRun:
         """A run from the store.  Without a program if this process lacks its workflow, or has another structure of it.
 
@@ -86,13 +136,10 @@ class RunLoader:
         if row is None:
             raise RunNotFound(f"there is no run {run_id}")
         definition = self.executable_definition(row)
-        if definition is not None:
-            run = ActiveRun(row, self.compiled_plan(definition.plan), definition.style, definition)
+        if definition is None:
+            run = self.fold(row, source)
         else:
-            data = self._store.get_plan(row.structure)
-            if data is None:
-                raise StoreError(f"the plan {row.structure} of run {run_id} is not in the store")
-            run = ActiveRun(row, self.compiled_plan(Plan.from_data(data)), self._styles[row.style], None)
-        run.read_journal_tail(source)
+            run = ActiveRun(row, self.compiled_plan(definition.plan), definition.style, definition)
+            run.read_journal_tail(source)
         run.resume_local_commands(self._clock)
         return run

@@ -83,7 +83,7 @@ def test_an_error_of_the_backend_fails_the_attempt(open_runner: Open, define: De
     define("w", ("a", lambda context: None, options))
     result = runner.execute("w")
     assert (result.status, result.task_results[0].attempt_count) == ("Completed", 3)
-    kinds = [e.event.kind for e in result._run.entries if hasattr(e.event, "kind")]
+    kinds = [e.event.kind for e in result._run.journal if hasattr(e.event, "kind")]
     assert kinds == ["ConnectionError", "CRASHED"]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from holdwater.model import events as ev
 from holdwater.model.time import Micros
-from holdwater.runtime.active_run import ActiveRun
+from holdwater.runs.view import RunView
 from holdwater.steps.delta import StepDelta
 
 
@@ -35,10 +35,10 @@ class StepAttempt:
         return self.event.values[0] if isinstance(self.event, ev.Succeeded) else None
 
 
-def iter_attempts(run: ActiveRun, first_entry: int = 0) -> Iterator[StepAttempt]:
+def iter_attempts(run: RunView, first_entry: int = 0) -> Iterator[StepAttempt]:
     """Attempts that have ended, from an entry of the journal on."""
     asked: dict[int, Micros] = {}
-    for place, entry in enumerate(run.entries):
+    for place, entry in enumerate(run.journal):
         event = entry.event
         if isinstance(event, (ev.Deferred, ev.ChildRunsRequested)):
             asked[event.node] = entry.started_at

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from holdwater.model import codec
-from holdwater.model.rules import SUCCEEDED
 from holdwater.model.time import to_rfc3339
 from holdwater.runners.steps.attempts import iter_attempts
 from holdwater.runners.steps.visibility import RunVisibility, strip_internal_keys
-from holdwater.runtime.active_run import ActiveRun
+from holdwater.runs.nodes import NodeState
+from holdwater.runs.view import RunView
 from holdwater.steps import StepsRunData, WorkflowContext
 from holdwater.steps.context import RESUMED_PARAM
 
@@ -51,27 +51,27 @@ class Checkpoint:
         }
 
 
-def build_checkpoints(run: ActiveRun) -> list[Checkpoint]:
+def build_checkpoints(run: RunView) -> list[Checkpoint]:
     """One for each step that has succeeded, in order, as far as they are kept."""
     kept = RunVisibility.from_run(run).checkpoints
     if kept == "none":
         return []
-    board, nodes = run.run_data, run.compiled_plan.plan.nodes
-    assert isinstance(board, StepsRunData)
+    data, info = run.data, run.info
+    assert isinstance(data, StepsRunData)
     latest = {
-        attempt.node_index: run.entries[attempt.entry_index].recorded_at
+        attempt.node_index: run.journal[attempt.entry_index].recorded_at
         for attempt in iter_attempts(run)
         if attempt.delta is not None
     }
-    done = [i for i in range(len(nodes)) if run.machine.node_states[i] == SUCCEEDED]
+    done = [i for i, node in enumerate(run.nodes) if node.state is NodeState.COMPLETED]
     found = []
     for i in done:
-        delta = board.step_delta(i)
+        delta = data.step_delta(i)
         assert delta is not None
-        if kept == "marked" and not delta.checkpoint and not (i == done[-1] and run.row.finished_at is not None):
+        if kept == "marked" and not delta.checkpoint and not (i == done[-1] and info.ended):
             continue
         context = strip_internal_keys(
-            board.view_after(i).make_context(run.row.id, run.row.workflow, run.row.created_at), RESUMED_PARAM
+            data.view_after(i).make_context(info.id, info.workflow, info.created_at), RESUMED_PARAM
         )
-        found.append(Checkpoint(run.row.id, run.row.workflow, nodes[i].name, to_rfc3339(latest[i]), context.to_json()))
+        found.append(Checkpoint(info.id, info.workflow, run.nodes[i].name, to_rfc3339(latest[i]), context.to_json()))
     return found

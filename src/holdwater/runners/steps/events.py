@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from holdwater.events import run_events as events
-from holdwater.events.stream import run_events
 from holdwater.model.statuses import FINAL_STATUSES
 from holdwater.model.time import Micros, to_rfc3339
 from holdwater.runners.steps.attempts import encoded_output_size
 from holdwater.runners.steps.visibility import RunVisibility
-from holdwater.runtime.active_run import ActiveRun
+from holdwater.runs.view import RunView
 from holdwater.steps.delta import StepDelta
 
 
@@ -36,15 +35,14 @@ class WorkflowEvent:
         }
 
 
-def build_events(run: ActiveRun) -> list[WorkflowEvent]:
+def build_events(run: RunView) -> list[WorkflowEvent]:
     """Everything that happened, in order.  A run that was resumed after its end is completed by its last end only."""
     if not RunVisibility.from_run(run).events:
         return []
-    stream = run_events(run.row, run.compiled_plan, run.entries, run.style)
-    translator = _Translator(run.row.created_at)
+    translator = _Translator(run.info.created_at)
     found = []
-    for event in stream:
-        if isinstance(event, events.RunCompleted) and event is not stream[-1]:
+    for event in run.events:
+        if isinstance(event, events.RunCompleted) and event is not run.events[-1]:
             continue
         step = event.node if isinstance(event, events.NodeEvent) else None
         for kind, at, metadata in translator.translate(event):

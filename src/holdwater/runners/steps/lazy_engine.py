@@ -14,7 +14,7 @@ from holdwater.model.ports import Clock, Store, WorkflowDefinition
 from holdwater.model.registry import Registry
 from holdwater.model.time import Micros, to_rfc3339
 from holdwater.runners.steps.config import WorkflowRunnerConfig
-from holdwater.runtime.active_run import ActiveRun
+from holdwater.runs.view import RunView
 from holdwater.storage.checkpoints.store import CheckpointedStore
 
 DRAIN_SECONDS: Final = 5.0
@@ -88,9 +88,10 @@ class LazyEngine:
         if self._exceeds_inline_wait(until):
             self.engine.driver.request_control_event(run_id, ev.Paused(f"it waits until {to_rfc3339(until)}"))
 
-    def long_wait_until(self, run: ActiveRun) -> Micros | None:
+    def long_wait_until(self, run: RunView) -> Micros | None:
         """Until when a step of the run sleeps, if that is too long to hold it."""
-        return next((until for until in run.machine.deferred_until.values() if self._exceeds_inline_wait(until)), None)
+        deferred = [node.deferred_until for node in run.nodes if node.deferred_until is not None]
+        return next((until for until in deferred if self._exceeds_inline_wait(until)), None)
 
     def _exceeds_inline_wait(self, until: Micros) -> bool:
         limit = self._config.max_inline_wait_seconds

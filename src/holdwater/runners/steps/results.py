@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from holdwater.kernel.compiled_plan import RUN
 from holdwater.model import events as ev
-from holdwater.model.rules import FAILED
 from holdwater.model.statuses import RunStatus
 from holdwater.model.time import from_datetime, to_datetime, to_rfc3339
 from holdwater.runners.steps.attempts import StepAttempt, encoded_output_size, iter_attempts
 from holdwater.runners.steps.visibility import strip_internal_keys
-from holdwater.runtime.active_run import ActiveRun
+from holdwater.runs.nodes import NodeState
+from holdwater.runs.view import RunView
 from holdwater.steps import StepsRunData, Workflow, WorkflowContext
 
 WorkflowStatus = RunStatus
@@ -71,19 +70,19 @@ class WorkflowResult:
     """
 
     def __init__(
-        self, run: ActiveRun, workflow: Workflow | None = None, first_entry: int = 0, *, is_live: bool = False
+        self, run: RunView, workflow: Workflow | None = None, first_entry: int = 0, *, is_live: bool = False
     ) -> None:
-        """`since`: the entry of the journal this execution began with.  `live`: what has not ended is running."""
-        board = run.run_data
-        assert isinstance(board, StepsRunData)
-        row, nodes = run.row, run.compiled_plan.plan.nodes
-        self.run_id: str = row.id
-        self.workflow_name: str = row.workflow
-        self.status = _to_workflow_status(row.status, is_live)
-        self.reason: str | None = row.reason
-        self.total_steps: int = len(nodes)
+        """`first_entry`: of the journal, where this execution began.  `is_live`: what has not ended is running."""
+        data = run.data
+        assert isinstance(data, StepsRunData)
+        info, journal = run.info, run.journal
+        self.run_id: str = info.id
+        self.workflow_name: str = info.workflow
+        self.status = _to_workflow_status(info.status, is_live)
+        self.reason: str | None = info.reason
+        self.total_steps: int = len(run.plan.nodes)
         self.context: WorkflowContext = strip_internal_keys(
-            board.final_view().make_context(row.id, row.workflow, row.created_at)
+            data.final_view().make_context(info.id, info.workflow, info.created_at)
         )
         self.step_metrics: list[StepMetrics] = _collect_step_metrics(run, workflow, first_entry)
         self.completed_steps: list[str] = [m.name for m in self.step_metrics if m.status is StepStatus.COMPLETED]
@@ -92,10 +91,10 @@ class WorkflowResult:
         self.error_step, self.error, self.error_category = _failed_step(run)
         failed = (m.traceback for m in self.step_metrics if m.name == self.error_step)
         self.traceback: str | None = next(failed, None)
-        began = run.entries[first_entry].recorded_at if first_entry < len(run.entries) else row.created_at
-        ended = row.finished_at or (run.entries[-1].recorded_at if run.entries else row.created_at)
+        began = journal[first_entry].recorded_at if first_entry < len(journal) else info.created_at
+        ended = info.finished_at or (journal[-1].recorded_at if journal else info.created_at)
         self.started_at: dt.datetime = to_datetime(began)
-        self.completed_at: dt.datetime | None = None if row.finished_at is None else to_datetime(row.finished_at)
+        self.completed_at: dt.datetime | None = None if info.finished_at is None else to_datetime(info.finished_at)
         self.duration_ms: float = max(0, ended - began) / 1000
 
     step_executions = property(lambda self: self.step_metrics)
@@ -141,28 +140,27 @@ def _to_workflow_status(run_status: str, is_live: bool) -> RunStatus:
     return RunStatus.STOPPED
 
 
-def _failed_step(run: ActiveRun) -> tuple[str | None, str | None, str | None]:
+def _failed_step(run: RunView) -> tuple[str | None, str | None, str | None]:
     """The step that failed, its error and category."""
-    machine, nodes = run.machine, run.compiled_plan.plan.nodes
-    if RUN in machine.errors:
-        kind, text = machine.errors[RUN]
-        return (nodes[min(machine.halted_nodes)].name if machine.halted_nodes else None), text, kind
-    failed = [i for i in machine.errors if machine.node_states[i] == FAILED]
+    if run.failure is not None:
+        halted = next((node.name for node in run.nodes if node.is_halted), None)
+        return halted, run.failure.message, run.failure.category
+    failed = [i for i, node in enumerate(run.nodes) if node.state is NodeState.FAILED and node.failure is not None]
     if not failed:
         return None, None, None
-    first = min(failed, key=lambda i: (nodes[i].on_error == "ignore", i))
-    kind, text = machine.errors[first]
-    return nodes[first].name, text, kind
+    first = run.nodes[min(failed, key=lambda i: (run.plan.nodes[i].on_error == "ignore", i))]
+    assert first.failure is not None
+    return first.name, first.failure.message, first.failure.category
 
 
-def _collect_step_metrics(run: ActiveRun, workflow: Workflow | None, first_entry: int) -> list[StepMetrics]:
+def _collect_step_metrics(run: RunView, workflow: Workflow | None, first_entry: int) -> list[StepMetrics]:
     """Steps that ended in this execution, in the order of the workflow."""
     tried: dict[int, list[StepAttempt]] = {}
     for attempt in iter_attempts(run, first_entry):
         tried.setdefault(attempt.node_index, []).append(attempt)
     found = []
     passed = _skipped_nodes(run, first_entry)
-    for i, node in enumerate(run.compiled_plan.plan.nodes):
+    for i, node in enumerate(run.plan.nodes):
         step = None if workflow is None else workflow.get_step(node.name)
         kind = "" if step is None else str(step.step_type)
         if i in tried:
@@ -195,11 +193,11 @@ def _metrics_from_attempts(name: str, step_type: str, step_attempts: list[StepAt
     )
 
 
-def _skipped_nodes(run: ActiveRun, first_entry: int) -> set[int]:
+def _skipped_nodes(run: RunView, first_entry: int) -> set[int]:
     """Steps passed over by a decision of this execution."""
-    index = run.compiled_plan.node_index
+    index = {node.name: i for i, node in enumerate(run.plan.nodes)}
     found: set[int] = set()
-    for entry in run.entries[first_entry:]:
+    for entry in run.journal[first_entry:]:
         if isinstance(entry.event, ev.Succeeded):
             pairs = entry.event.decision or ()
             for first, last in zip(pairs[::2], pairs[1::2]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from holdwater.runtime.active_run import ActiveRun
+from holdwater.runs.view import RunView
 from holdwater.steps import WorkflowContext
 from holdwater.steps.context import make_values
 from holdwater.steps.delta import INPUT_CELL, RunInput
@@ -28,9 +28,9 @@ class RunVisibility:
         return {VISIBILITY_KEY: {"checkpoints": self.checkpoints, "events": self.events}}
 
     @classmethod
-    def from_run(cls, run: ActiveRun) -> RunVisibility:
+    def from_run(cls, run: RunView) -> RunVisibility:
         """That of a run."""
-        start: RunInput | None = run.machine.values[run.compiled_plan.cell_index[INPUT_CELL]]
+        start: RunInput | None = run.inputs.get(INPUT_CELL)
         found = None if start is None else start.metadata.get(VISIBILITY_KEY)
         return cls() if found is None else cls(**found.copy())
 

@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from holdwater.engine.waiting import RunFuture
 from holdwater.errors import ConfigError, InvalidTransition, RunnerClosed, RunNotFound, WorkflowError, did_you_mean
 from holdwater.events.processors import EventProcessor, check_processors
 from holdwater.events.run_events import EventPosition
-from holdwater.model import events as ev
-from holdwater.model import ids, validation
+from holdwater.model import ids
 from holdwater.model.ports import Clock
-from holdwater.model.records import RunRow
 from holdwater.model.statuses import RunStatus
 from holdwater.runners.steps import workflow_lookup
 from holdwater.runners.steps.checkpoints import Checkpoint, build_checkpoints
@@ -29,7 +28,8 @@ from holdwater.runners.steps.step_wrapping import StepAttemptWrapper
 from holdwater.runners.steps.tracing import with_step_spans
 from holdwater.runners.steps.visibility import RunVisibility
 from holdwater.runs.follow import RunFollower
-from holdwater.runtime.active_run import ActiveRun
+from holdwater.runs.info import RunInfo
+from holdwater.runs.view import RunView
 from holdwater.steps import StepSettings, StepsInput, StepsRunData, Workflow, WorkflowContext
 
 M = TypeVar("M", bound=Middleware)
@@ -115,10 +115,10 @@ class WorkflowRunner(StepHooks):
             raise ConfigError(f"run_id must be a string that is not empty, or None, not {run_id!r}")
         workflow_lookup.remember_workflow(workflow)
         if run_id is not None:
-            head = self._find_run_row(run_id)
-            if head is not None:
+            found = self._lazy_engine.engine.reader.find_info(run_id)
+            if found is not None:
                 over = {**(context.params.to_dict() if context is not None else {}), **(params or {})}
-                return self._continue_run(head, workflow, over, start_from)
+                return self._continue_run(found, workflow, over, start_from)
         engine = self._lazy_engine.engine
         name = ids.new_run_id(engine.clock.now()) if run_id is None else run_id
         passed = () if start_from is None else (workflow.steps[0].name, start_from)
@@ -126,8 +126,8 @@ class WorkflowRunner(StepHooks):
         with self._attempt_wrapper.attached(name), engine.pause_on_interrupt(name):
             program = self._make_definition(workflow)
             self._lazy_engine.register_definitions(program.child_definitions().values())
-            run = engine.start_run(program, inputs, run_id=name, skipped_ranges=passed)
-            return self._make_result(self._wait_for_run(run), workflow, 0)
+            started = engine.start_run(program, inputs, run_id=name, skipped_ranges=passed)
+            return WorkflowResult(self._wait_for_run(started), workflow)
 
     def resume(
         self,
@@ -145,20 +145,20 @@ class WorkflowRunner(StepHooks):
         Raises RunNotFound, WorkflowNotFound, StructureChanged, RunInProgress, InvalidTransition (a completed run and
         params, a run without checkpoints), EncodingError, StoreUnavailable, RunnerClosed.
         """
-        head = self._require_run_row(run_id)
-        found = workflow_lookup.require_workflow(head) if workflow is None else workflow
+        run = self._require_run(run_id)
+        found = workflow_lookup.require_workflow(run) if workflow is None else workflow
         self._check_workflow(found, None)
-        if head.status == RunStatus.COMPLETED and params_override:
+        if run.status == RunStatus.COMPLETED and params_override:
             raise InvalidTransition(
                 f"run {run_id} is completed: there is nothing left to do with other params",
                 hint="execute(workflow, run_id=..., start_from=...) does it again from a step on",
             )
-        return self._continue_run(head, found, params_override, None)
+        return self._continue_run(run, found, params_override, None)
 
     def cancel(self, run_id: str, reason: str = "") -> None:
         """Stop a run: nothing more starts, `execute` returns "stopped".  Raises RunNotFound, InvalidTransition."""
-        self._require_run_row(run_id)
-        self._lazy_engine.engine.control(run_id, ev.CancelRequested(reason), "cancel")
+        self._require_run(run_id)
+        self._lazy_engine.engine.control.cancel(run_id, reason)
 
     def middleware(self, function: M) -> M:
         """Register `function(step, context, next_fn)` around every attempt of every step; returns it.
@@ -174,12 +174,12 @@ class WorkflowRunner(StepHooks):
 
     def get_run(self, run_id: str) -> WorkflowResult:
         """A run as recorded so far, all its executions together.  Raises RunNotFound."""
-        run = self._load_run(run_id)
-        return WorkflowResult(run, workflow_lookup.find_workflow(run.row), is_live=True)
+        run = self._view_run(run_id)
+        return WorkflowResult(run, workflow_lookup.find_workflow(run.info), is_live=True)
 
     def list_checkpoints(self, run_id: str) -> list[Checkpoint]:
         """The checkpoints of a run, one for each step that has succeeded, in order.  Raises RunNotFound."""
-        return build_checkpoints(self._load_run(run_id))
+        return build_checkpoints(self._view_run(run_id))
 
     def get_checkpoint(self, run_id: str, step: str | None = None) -> Checkpoint | None:
         """The checkpoint of a step, by default the latest; None if there is none.  Raises RunNotFound."""
@@ -188,7 +188,7 @@ class WorkflowRunner(StepHooks):
 
     def get_events(self, run_id: str) -> list[WorkflowEvent]:
         """What happened in a run, in order.  Raises RunNotFound."""
-        return build_events(self._load_run(run_id))
+        return build_events(self._view_run(run_id))
 
     def events(self, run_id: str, *, after: int | EventPosition = 0) -> RunFollower:
         """What happens in a run, as it is recorded, until the run has ended; for `for` and `async for`.
@@ -196,7 +196,7 @@ class WorkflowRunner(StepHooks):
         `after`: the journal number (`seq`) or the `position` of an event that was seen before.  A pause is no end.
         Raises RunNotFound, InvalidArgument (a ValueError), StoreUnavailable.
         """
-        self._require_run_row(run_id)
+        self._require_run(run_id)
         return self._lazy_engine.engine.follow(run_id, after)
 
     # -- lifetime
@@ -244,63 +244,64 @@ class WorkflowRunner(StepHooks):
         return (context or WorkflowContext(workflow_name=workflow.name)).with_metadata(metadata)
 
     def _continue_run(
-        self, row: RunRow, workflow: Workflow, params: Mapping[str, Any] | None, start_from: str | None
+        self, info: RunInfo, workflow: Workflow, params: Mapping[str, Any] | None, start_from: str | None
     ) -> WorkflowResult:
         machinery = self._lazy_engine
         engine = machinery.engine
-        if workflow.structure != row.structure:
-            raise workflow_lookup.structure_changed_error(row, workflow)
-        if row.status == RunStatus.COMPLETED and start_from is None:
-            return WorkflowResult(engine.load_run(row.id), workflow)
-        machinery.acquire_run(row.id)
-        run = engine.load_run(row.id)
+        if workflow.structure != info.structure:
+            raise workflow_lookup.structure_changed_error(info, workflow)
+        if info.status == RunStatus.COMPLETED and start_from is None:
+            return WorkflowResult(engine.reader.view(info.id), workflow)
+        machinery.acquire_run(info.id)
+        run = engine.reader.view(info.id)
         if RunVisibility.from_run(run).checkpoints == "none":
             raise InvalidTransition(
-                f"run {row.id} was executed without checkpoints and cannot go on",
+                f"run {info.id} was executed without checkpoints and cannot go on",
                 hint="execute it anew; checkpoint_enabled=True keeps what a run needs",
             )
         sleeps_until = machinery.long_wait_until(run) if start_from is None else None
-        if sleeps_until is not None and row.status == RunStatus.PAUSED:
-            return self._make_result(run, workflow, len(run.entries))
-        board = run.run_data
-        assert isinstance(board, StepsRunData)
+        if sleeps_until is not None and info.status == RunStatus.PAUSED:
+            return WorkflowResult(run, workflow, len(run.journal))
+        data = run.data
+        assert isinstance(data, StepsRunData)
         start = None if start_from is None else workflow.step_index(start_from)
-        left_behind = row.status == RunStatus.RUNNING and not params and start is None
-        inputs = {} if left_behind else board.resume_inputs(params, start)
+        left_behind = info.status == RunStatus.RUNNING and not params and start is None
+        inputs = {} if left_behind else data.resume_inputs(params, start)
         machinery.register_definitions([self._make_definition(workflow)])
-        with self._attempt_wrapper.attached(row.id), engine.pause_on_interrupt(row.id):
-            engine.resume(row.id, inputs, start)
+        with self._attempt_wrapper.attached(info.id), engine.pause_on_interrupt(info.id):
+            engine.control.continue_here(info.id, inputs, start)
             if sleeps_until is not None:
-                machinery.pause_if_long_wait(row.id, sleeps_until)
-            return self._make_result(
-                self._wait_for_run(engine.load_run(row.id), is_started_here=False), workflow, len(run.entries)
+                machinery.pause_if_long_wait(info.id, sleeps_until)
+            return WorkflowResult(
+                self._wait_for_run(engine.future(info.id), engine.reader.view(info.id)), workflow, len(run.journal)
             )
 
-    def _wait_for_run(self, run: ActiveRun, is_started_here: bool = True) -> ActiveRun:
-        """Until it has ended or rests; if this runner is closed meanwhile, the run as it was then."""
-        engine = self._lazy_engine.engine
+    def _wait_for_run(self, future: RunFuture, known: RunView | None = None) -> RunView:
+        """Until it has ended or is paused; if this runner is closed meanwhile, the run as it was then.
+
+        `known`: the run as it was read before.
+        """
         try:
-            return engine.wait_for_run(run.row.id, active_run=run if is_started_here else None)
+            return future.result()
         except RunnerClosed:
-            return engine.driver.active_runs.get(run.row.id, run)
+            found = future.in_memory() or known
+            if found is None:
+                raise
+            return found
 
-    def _make_result(self, run: ActiveRun, workflow: Workflow, first_entry: int) -> WorkflowResult:
-        return WorkflowResult(run, workflow, first_entry)
+    def _require_run(self, run_id: str) -> RunInfo:
+        engine = self._lazy_engine.engine
+        found = engine.reader.find_info(run_id)
+        if found is None or found.style != "steps":
+            what = "no run" if found is None else "no run of a workflow of steps"
+            raise RunNotFound(
+                f"there is {what} {run_id!r} in {engine.store.url}", hint=self._lazy_engine.missing_run_hint
+            )
+        return found
 
-    def _find_run_row(self, run_id: str) -> RunRow | None:
-        return self._lazy_engine.engine.store.get_run(validation.check_search_text("the id of a run", run_id))
-
-    def _require_run_row(self, run_id: str) -> RunRow:
-        head = self._find_run_row(run_id)
-        if head is None or head.style != "steps":
-            store = self._lazy_engine.engine.store
-            what = "no run" if head is None else "no run of a workflow of steps"
-            raise RunNotFound(f"there is {what} {run_id!r} in {store.url}", hint=self._lazy_engine.missing_run_hint)
-        return head
-
-    def _load_run(self, run_id: str) -> ActiveRun:
-        self._require_run_row(run_id)
-        return self._lazy_engine.engine.load_run(run_id)
+    def _view_run(self, run_id: str) -> RunView:
+        self._require_run(run_id)
+        return self._lazy_engine.engine.reader.view(run_id)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._lazy_engine.url!r}{', dry_run=True' if self.config.dry_run else ''})"

@@ -9,22 +9,25 @@ from types import TracebackType
 from typing import Any
 
 from holdwater.engine import Engine
+from holdwater.engine.waiting import RunFuture
 from holdwater.errors import ConfigError, DatabaseURLError
 from holdwater.events.processors import EventProcessor, check_processors
 from holdwater.events.run_events import EventPosition
-from holdwater.model import events as ev
 from holdwater.model import validation
 from holdwater.model.records import RunFilter
 from holdwater.model.statuses import STATUS_LABELS
 from holdwater.model.time import Micros, add_seconds, from_datetime
-from holdwater.operations.schedules import ScheduleMethods, ScheduleService
+from holdwater.operations.control import is_executing
+from holdwater.operations.databases import Database
+from holdwater.operations.pruning import prune_runs
+from holdwater.operations.runs import find_run
 from holdwater.runners.tasks.config import DefaultRunnerConfig
 from holdwater.runners.tasks.results import PipelineResult, RunSummary
+from holdwater.runners.tasks.schedule_methods import ScheduleMethods
 from holdwater.runners.workflow_names import WorkflowRef, resolve_workflow_name
 from holdwater.runs.activity import Activity
 from holdwater.runs.follow import RunFollower
 from holdwater.runs.pauses import Pause
-from holdwater.runtime.active_run import ActiveRun
 from holdwater.runtime.executors.base import DEFAULT_EXECUTOR, ExecutorMetrics
 from holdwater.runtime.internal_errors import InternalErrorRecord
 from holdwater.tasks import Context
@@ -68,14 +71,9 @@ class DefaultRunner(ScheduleMethods):
             event_processors=check_processors(event_processors),
         )
         engine = self._engine
-        self._schedules = ScheduleService(
-            engine.store,
-            engine.clock,
-            self._config.schedule_config(),
-            lambda name: engine.registry.find(name) is not None,
-            engine.driver.check_for_work,
-            self._config.cron_lost_threshold_minutes * 60_000_000,
-        )
+        self._database = Database.of(engine)
+        self._schedule_config = self._config.schedule_config()
+        self._lost_after_us = self._config.cron_lost_threshold_minutes * 60_000_000
         drain_seconds = self._config.shutdown_timeout_seconds
         # Closes the engine when the runner is collected; holds the engine, never the runner.
         self._finalizer = weakref.finalize(self, self._engine.close, drain_seconds, wait=False)
@@ -110,8 +108,8 @@ class DefaultRunner(ScheduleMethods):
         Raises WorkflowNotFound (a ValueError), EncodingError, IdempotencyConflict, StoreUnavailable, RunnerClosed.
         """
         name = resolve_workflow_name(workflow, self._engine.registry)
-        row, live = self._engine.submit(name, context, idempotency_key=idempotency_key)
-        return WorkflowHandle(self, row.id, name, live)
+        started = self._engine.submit(name, context, idempotency_key=idempotency_key)
+        return WorkflowHandle(self, name, started.future, is_new=started.is_new)
 
     def execute(
         self, workflow: WorkflowRef, context: ContextInput = None, *, idempotency_key: str | None = None
@@ -137,7 +135,7 @@ class DefaultRunner(ScheduleMethods):
 
     def get_run(self, run_id: str) -> PipelineResult:
         """A run with its tasks, as recorded so far.  Raises RunNotFound."""
-        return PipelineResult(self._engine.load_run(run_id))
+        return PipelineResult(self._engine.reader.view(run_id))
 
     def list_runs(
         self,
@@ -168,16 +166,20 @@ class DefaultRunner(ScheduleMethods):
         word = words[status.lower()] if status else None
         created_since = None if since is None else _parse_aware(since)
         which = RunFilter(workflow_name, word, limit, before, parent_run_id, top_level, created_since, offset)
-        rows = self._engine.list_runs(which)
-        activities = self._engine.read_activities(rows)
-        return [RunSummary.from_row(row, activities[row.id]) for row in rows]
+        return [RunSummary.from_info(run) for run in self._engine.reader.list_runs(which)]
+
+    def find_run(self, reference: str) -> RunSummary:
+        """A run by its id, by the beginning or the end of its id, or the newest without a parent: `@last`.
+
+        Raises RunNotFound, AmbiguousRun.
+        """
+        return RunSummary.from_info(find_run(self._engine.reader, reference))
 
     def activity(self, run_id: str) -> Activity:
         """The activity of a run right now: queued, running (on which host, in which process), waiting (until when),
         orphaned; or its status.  Raises RunNotFound, StoreUnavailable.
         """
-        row = self._engine.get_run_row(run_id)
-        return self._engine.read_activities([row])[run_id]
+        return self._engine.reader.activity(run_id)
 
     def events(self, run_id: str, *, after: int | EventPosition = 0) -> RunFollower:
         """What happens in a run, as it is recorded, until the run has ended; for `for` and `async for`.
@@ -190,25 +192,25 @@ class DefaultRunner(ScheduleMethods):
 
     def handle(self, run_id: str) -> WorkflowHandle:
         """A handle on an earlier run.  Raises RunNotFound."""
-        head = self._engine.get_run_row(run_id)
+        row = self._engine.reader.row(run_id)
         self._engine.driver.include_run(run_id)
-        return WorkflowHandle(self, run_id, head.workflow, None)
+        return WorkflowHandle(self, row.workflow, self._engine.future(run_id), is_new=False)
 
     def cancel(self, run_id: str, reason: str = "") -> None:
         """End a run: nothing more starts, running bodies are told (`handle.cancelled`).  Raises InvalidTransition."""
-        self._engine.control(run_id, ev.CancelRequested(reason), "cancel")
+        self._engine.control.cancel(run_id, reason)
 
     def pause(self, run_id: str, reason: str = "") -> None:
         """Start nothing more of a run for now; what runs ends as usual.  Raises InvalidTransition."""
-        self._engine.control(run_id, ev.Paused(reason), "pause")
+        self._engine.control.pause(run_id, reason)
 
     def resume(self, run_id: str) -> None:
         """Let a paused run go on.  Raises InvalidTransition."""
-        self._engine.control(run_id, ev.Resumed(), "resume")
+        self._engine.control.resume(run_id)
 
     def pauses(self, run_id: str) -> list[Pause]:
         """The open questions of a run, those of the runs nested in it too, in the order of the workflow."""
-        return self._engine.pauses(run_id)
+        return list(self._engine.reader.pauses(run_id))
 
     def answer(self, run_id: str, pause_id: str | None, value: Any) -> None:
         """Answer an open question; the run goes on with it.
@@ -219,7 +221,7 @@ class DefaultRunner(ScheduleMethods):
         Raises PauseNotFound (a ValueError), EncodingError, RunNotFound, RunnerClosed, and what the question's own check
         of answers raises.
         """
-        self._engine.answer(run_id, pause_id, value)
+        self._engine.control.answer(run_id, pause_id, value)
 
     def retry(self, run_id: str, reason: str = "") -> None:
         """Try again what failed or was cancelled in a run that has ended; what succeeded is kept and never runs again.
@@ -231,7 +233,7 @@ class DefaultRunner(ScheduleMethods):
         Raises InvalidTransition for a run that is running, paused or completed, StructureChanged if tasks, dependencies
         or rules are not those it was recorded under, RunNotFound, RunnerClosed.
         """
-        self._engine.control(run_id, ev.Resumed(reason), "retry")
+        self._engine.control.retry(run_id, reason)
 
     def fork(
         self,
@@ -253,8 +255,8 @@ class DefaultRunner(ScheduleMethods):
         IdempotencyConflict, StoreUnavailable, RunnerClosed.
         """
         removed = (remove,) if isinstance(remove, str) else tuple(remove)
-        row, live = self._engine.fork(run_id, from_task, Context(context), removed, idempotency_key=idempotency_key)
-        return WorkflowHandle(self, row.id, row.workflow, live)
+        fork = self._engine.fork(run_id, from_task, Context(context), removed, idempotency_key=idempotency_key)
+        return WorkflowHandle(self, fork.info.workflow, fork.future, is_new=fork.is_new)
 
     def prune(self, *, older_than_days: float, keep: Collection[str] = ()) -> int:
         """Delete runs that ended longer ago, with their children; returns how many.  `keep`: ids of runs to leave.
@@ -266,7 +268,16 @@ class DefaultRunner(ScheduleMethods):
         kept = (keep,) if isinstance(keep, str) else tuple(keep)
         for run_id in kept:
             validation.check_search_text("keep: the id of a run", run_id)
-        return self._engine.prune(add_seconds(self._engine.clock.now(), -86_400 * older_than_days), kept)
+        self._engine.driver.raise_if_closed()
+        return prune_runs(self._database, add_seconds(self._engine.clock.now(), -86_400 * older_than_days), kept)
+
+    # -- schedules
+
+    def _knows_workflow(self, name: str) -> bool:
+        return self._engine.registry.find(name) is not None
+
+    def _on_schedules_changed(self) -> None:
+        self._engine.driver.check_for_work()
 
     # -- executors
 
@@ -322,18 +333,17 @@ class WorkflowHandle:
     `is_new`: the run was started by the call that made this handle; False if it was there before (an idempotency key).
     """
 
-    def __init__(self, runner: DefaultRunner, run_id: str, workflow_name: str, active_run: ActiveRun | None) -> None:
+    def __init__(self, runner: DefaultRunner, workflow_name: str, future: RunFuture, *, is_new: bool) -> None:
         self._runner = runner
-        self._active_run = active_run
-        self._retries_seen = runner._engine.driver.retry_counts.get(run_id, 0)
-        self.run_id = run_id
+        self._future = future
+        self.run_id = future.run_id
         self.workflow_name = workflow_name
-        self.is_new = active_run is not None
+        self.is_new = is_new
 
     @property
     def status(self) -> str:
         """Running, Paused, Completed, Failed or Cancelled, as recorded now."""
-        return STATUS_LABELS[self._runner._engine.get_run_row(self.run_id).status]
+        return STATUS_LABELS[self._runner._engine.reader.row(self.run_id).status]
 
     def done(self) -> bool:
         """The run has ended."""
@@ -345,13 +355,7 @@ class WorkflowHandle:
         A handle keeps the result of a run that has ended, unless it was retried through this runner.
         Raises RunNotFinished (a TimeoutError); the run goes on.  RunnerClosed if the runner is shut down meanwhile.
         """
-        if self._active_run is not None and self._active_run.row.finished_at is not None:
-            retries = self._runner._engine.driver.retry_counts.get(self.run_id, 0)
-            if retries != self._retries_seen:
-                self._active_run = self._runner._engine.wait_for_run(self.run_id, timeout)
-                self._retries_seen = retries
-            return PipelineResult(self._active_run)
-        return PipelineResult(self._runner._engine.wait_for_run(self.run_id, timeout, active_run=self._active_run))
+        return PipelineResult(self._future.result(timeout))
 
     def events(self, *, after: int | EventPosition = 0) -> RunFollower:
         """What happens in the run, as it is recorded, until it has ended; see `DefaultRunner.events`."""
@@ -360,6 +364,10 @@ class WorkflowHandle:
     def info(self) -> PipelineResult:
         """The run as recorded so far."""
         return self._runner.get_run(self.run_id)
+
+    def is_executing_here(self) -> bool:
+        """Whether this runner executes a function of the run now; False for one with unfinished child runs."""
+        return is_executing(self._runner._engine, self.run_id)
 
     def cancel(self, reason: str = "") -> None:
         self._runner.cancel(self.run_id, reason)
@@ -395,7 +403,7 @@ class WorkflowHandle:
         return self._result_async().__await__()
 
     async def _result_async(self) -> PipelineResult:
-        return PipelineResult(await self._runner._engine.wait_for_run_async(self.run_id))
+        return PipelineResult(await self._future.result_async())
 
     def __repr__(self) -> str:
         return f"WorkflowHandle({self.workflow_name!r}, {self.run_id!r})"

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from holdwater.model.records import RunRow
 from holdwater.model.statuses import STATUS_LABELS, RunStatus
 from holdwater.model.time import Micros, to_rfc3339
-from holdwater.runs import history
 from holdwater.runs.activity import Activity
-from holdwater.runtime.active_run import ActiveRun
+from holdwater.runs.info import RunInfo
+from holdwater.runs.nodes import NodeView
+from holdwater.runs.view import RunView
 from holdwater.tasks import Context
 
 
@@ -78,21 +78,23 @@ class RunSummary:
     activity: str | None = None
 
     @classmethod
-    def from_row(cls, row: RunRow, activity: Activity | None = None) -> RunSummary:
+    def from_info(cls, run: RunInfo) -> RunSummary:
         return cls(
-            run_id=row.id,
-            workflow_name=row.workflow,
-            status=STATUS_LABELS[row.status],
-            start_time=to_rfc3339_or_none(row.created_at) or "",
-            end_time=to_rfc3339_or_none(row.finished_at),
-            error_message=row.error,
-            reason=row.reason,
-            idempotency_key=row.idempotency_key,
-            workflow_version=row.structure,
-            code_version=row.code,
-            forked_from=row.forked_from,
-            parent_run_id=row.parent_id,
-            activity=None if activity is None or row.status != RunStatus.RUNNING else describe_activity(activity),
+            run_id=run.id,
+            workflow_name=run.workflow,
+            status=STATUS_LABELS[run.status],
+            start_time=to_rfc3339(run.created_at),
+            end_time=to_rfc3339_or_none(run.finished_at),
+            error_message=run.error,
+            reason=run.reason,
+            idempotency_key=run.idempotency_key,
+            workflow_version=run.structure,
+            code_version=run.code,
+            forked_from=run.forked_from,
+            parent_run_id=run.parent_id,
+            activity=None
+            if run.activity is None or run.status != RunStatus.RUNNING
+            else describe_activity(run.activity),
         )
 
 
@@ -103,41 +105,41 @@ class PipelineResult:
     `final_context` is a fresh copy at each access.
     """
 
-    def __init__(self, run: ActiveRun) -> None:
+    def __init__(self, run: RunView) -> None:
         self._run = run
-        self._row = run.row
+        self._info = run.info
 
     @property
     def run_id(self) -> str:
-        return self._row.id
+        return self._info.id
 
     execution_id = run_id
 
     @property
     def workflow_name(self) -> str:
-        return self._row.workflow
+        return self._info.workflow
 
     @property
     def status(self) -> str:
-        return STATUS_LABELS[self._row.status]
+        return STATUS_LABELS[self._info.status]
 
     @property
     def start_time(self) -> str:
-        return to_rfc3339_or_none(self._row.created_at) or ""
+        return to_rfc3339_or_none(self._info.created_at) or ""
 
     @property
     def end_time(self) -> str | None:
-        return to_rfc3339_or_none(self._row.finished_at)
+        return to_rfc3339_or_none(self._info.finished_at)
 
     @property
     def duration(self) -> timedelta | None:
-        finished = self._row.finished_at
-        return None if finished is None else timedelta(microseconds=finished - self._row.created_at)
+        finished = self._info.finished_at
+        return None if finished is None else timedelta(microseconds=finished - self._info.created_at)
 
     @property
     def error_message(self) -> str | None:
         """The failed task, the exception type and the message; None on success."""
-        return self._row.error
+        return self._info.error
 
     @property
     def traceback(self) -> str | None:
@@ -149,36 +151,36 @@ class PipelineResult:
     @property
     def reason(self) -> str | None:
         """Why it is paused or was cancelled, if somebody said."""
-        return self._row.reason
+        return self._info.reason
 
     @property
     def forked_from(self) -> str | None:
         """The run this one took its beginning from."""
-        return self._row.forked_from
+        return self._info.forked_from
 
     @property
     def parent_run_id(self) -> str | None:
         """The run that started this one."""
-        return self._row.parent_id
+        return self._info.parent_id
 
     @property
     def final_context(self) -> Context:
         """The context the run ended with (so far): the leaves merged in definition order."""
-        return Context.from_stored(self._run.stored_outputs())
+        return Context.from_stored(self._run.result)
 
     @property
     def task_results(self) -> list[TaskResult]:
         """Every task, in definition order."""
-        return [_to_task_result(h) for h in history.build_node_histories(self._run)]
+        return [_to_task_result(node) for node in self._run.nodes]
 
     @property
     def notes(self) -> list[str]:
         """Failures of observers (callbacks), which never fail a run."""
-        return [note for entry in self._run.entries for note in entry.observer_errors]
+        return [note for entry in self._run.journal for note in entry.observer_errors]
 
     @property
     def summary(self) -> RunSummary:
-        return RunSummary.from_row(self._row)
+        return RunSummary.from_info(self._info)
 
     def to_dict(self) -> dict[str, Any]:
         """The run as plain data: summary, tasks and final context."""
@@ -197,22 +199,22 @@ class PipelineResult:
         return f"{name}({run}, status={self.status!r}, error={self.error_message!r})"
 
 
-def _to_task_result(node_history: history.NodeHistory) -> TaskResult:
+def _to_task_result(node: NodeView) -> TaskResult:
     took = (
         None
-        if node_history.started_at is None or node_history.ended_at is None
-        else timedelta(microseconds=node_history.ended_at - node_history.started_at)
+        if node.started_at is None or node.ended_at is None
+        else timedelta(microseconds=node.ended_at - node.started_at)
     )
     return TaskResult(
-        task_name=node_history.name,
-        status=node_history.state,
-        start_time=to_rfc3339_or_none(node_history.started_at),
-        end_time=to_rfc3339_or_none(node_history.ended_at),
+        task_name=node.name,
+        status=node.state.capitalize(),
+        start_time=to_rfc3339_or_none(node.started_at),
+        end_time=to_rfc3339_or_none(node.ended_at),
         duration=took,
-        attempt_count=node_history.attempts,
-        iterations=node_history.iterations,
-        error_message=node_history.error,
-        reason=node_history.reason,
-        notes=node_history.notes,
-        traceback=node_history.traceback,
+        attempt_count=node.attempt_count,
+        iterations=node.iterations,
+        error_message=node.error,
+        reason=node.reason,
+        notes=node.notes,
+        traceback=node.traceback,
     )

@@ -16,14 +16,16 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from holdwater.engine import Engine
 from holdwater.errors import ConfigError
 from holdwater.events.run_events import EventPosition
-from holdwater.model import validation
-from holdwater.model.records import RunFilter, RunRow
+from holdwater.model.records import RunFilter
 from holdwater.model.registry import Registry
 from holdwater.model.time import add_seconds, to_datetime
-from holdwater.runs import history
+from holdwater.operations.databases import Database
+from holdwater.operations.pruning import prune_runs
 from holdwater.runs.follow import RunFollower
+from holdwater.runs.info import RunInfo
+from holdwater.runs.nodes import NodeView
 from holdwater.runs.pauses import Pause
-from holdwater.runtime.active_run import ActiveRun
+from holdwater.runs.view import RunView
 from holdwater.runtime.driver import DriverConfig
 from holdwater.storage import StoreOptions
 
@@ -63,16 +65,16 @@ class WorkflowRecord:
     forked_from: str | None
 
     @classmethod
-    def from_row(cls, row: RunRow) -> Self:
+    def from_info(cls, run: RunInfo) -> Self:
         return cls(
-            row.id,
-            row.workflow,
-            row.status,
-            row.error,
-            to_datetime(row.created_at),
-            None if row.finished_at is None else to_datetime(row.finished_at),
-            row.parent_id,
-            row.forked_from,
+            run.id,
+            run.workflow,
+            run.status,
+            run.error,
+            to_datetime(run.created_at),
+            None if run.finished_at is None else to_datetime(run.finished_at),
+            run.parent_id,
+            run.forked_from,
         )
 
 
@@ -136,8 +138,8 @@ class Checkpointer:
 
     def get_workflow(self, workflow_id: str) -> WorkflowRecord | None:
         """The head of a run, None if there is none of this id."""
-        row = self.engine.store.get_run(validation.check_search_text("the id of a run", workflow_id))
-        return None if row is None else WorkflowRecord.from_row(row)
+        run = self.engine.reader.find_info(workflow_id)
+        return None if run is None else WorkflowRecord.from_info(run)
 
     get_run = get_workflow
 
@@ -146,28 +148,19 @@ class Checkpointer:
     ) -> list[WorkflowRecord]:
         """Runs that nobody started from another run, newest first."""
         which = RunFilter(graph_name, status, limit, top_level=True)
-        return [WorkflowRecord.from_row(row) for row in self.engine.list_runs(which)]
+        return [WorkflowRecord.from_info(run) for run in self.engine.reader.list_runs(which)]
 
     list_runs = list_workflows
 
     def get_state(self, workflow_id: str) -> dict[str, Any]:
         """The latest value of every input and output of a run, by name.  Raises RunNotFound, DecodingError."""
-        run = self.engine.load_run(workflow_id)
-        given = {
-            name: run.machine.values[run.compiled_plan.cell_index[name]]
-            for name in run.compiled_plan.plan.inputs
-            if run.machine.versions[run.compiled_plan.cell_index[name]]
-        }
-        return {name: stored.copy() for name, stored in {**given, **run.stored_outputs()}.items()}
+        run = self.engine.reader.view(workflow_id)
+        return {name: stored.copy() for name, stored in {**run.inputs, **run.result}.items()}
 
     def get_steps(self, workflow_id: str) -> list[RecordedStep]:
         """Every node of a run that has begun, in the order of the graph.  Raises RunNotFound, DecodingError."""
-        run = self.engine.load_run(workflow_id)
-        return [
-            _to_recorded_step(run, i, node)
-            for i, node in enumerate(history.build_node_histories(run))
-            if node.attempts or run.machine.run_counts[i]
-        ]
+        run = self.engine.reader.view(workflow_id)
+        return [_to_recorded_step(run, node) for node in run.nodes if node.attempt_count or node.completions]
 
     get_history = get_steps
 
@@ -181,7 +174,7 @@ class Checkpointer:
 
     def pauses(self, workflow_id: str) -> list[Pause]:
         """The open questions of a run, those of nested graphs too.  Raises RunNotFound."""
-        return self.engine.pauses(workflow_id)
+        return list(self.engine.reader.pauses(workflow_id))
 
     def fork(
         self, workflow_id: str, from_node: str, values: Mapping[str, Any] | None = None, *, new_id: str | None = None
@@ -191,15 +184,15 @@ class Checkpointer:
         `values`: inputs of that node, as it will see them.
         Raises RunNotFound, TaskNotFound, WorkflowError (a node in a loop), EncodingError.
         """
-        row, _ = self.engine.fork(workflow_id, from_node, dict(values or {}), (), new_id=new_id, start_paused=True)
-        return row.id
+        fork = self.engine.fork(workflow_id, from_node, dict(values or {}), (), new_id=new_id, start_paused=True)
+        return fork.info.id
 
     def prune(self, *, older_than_days: float, keep: Sequence[str] = ()) -> int:
         """Delete runs that ended longer ago, with the runs nested in them; returns how many.  `keep`: ids to leave."""
         if older_than_days < 0:
             raise ConfigError(f"older_than_days must not be negative, it is {older_than_days!r}")
-        before = add_seconds(self.engine.clock.now(), -86_400 * older_than_days)
-        return self.engine.prune(before, keep)
+        ended_before = add_seconds(self.engine.clock.now(), -86_400 * older_than_days)
+        return prune_runs(Database.of(self.engine), ended_before, keep)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.url!r})"
@@ -229,18 +222,8 @@ class PostgresCheckpointer(Checkpointer):
         super().__init__(url, options=options)
 
 
-def _to_recorded_step(run: ActiveRun, node_index: int, node_history: history.NodeHistory) -> RecordedStep:
-    values = {
-        cell.rpartition("/")[2]: run.machine.values[c].copy()
-        for c, cell in zip(run.compiled_plan.write_cells[node_index], run.compiled_plan.plan.nodes[node_index].writes)
-        if run.machine.versions[c] and not cell.endswith("/")
-    }
-    took = (
-        None
-        if node_history.started_at is None or node_history.ended_at is None
-        else (node_history.ended_at - node_history.started_at) / 1000
-    )
-    at = None if node_history.ended_at is None else to_datetime(node_history.ended_at)
-    return RecordedStep(
-        node_history.name, node_history.state.lower(), values, node_history.attempts, took, node_history.error, at
-    )
+def _to_recorded_step(run: RunView, node: NodeView) -> RecordedStep:
+    values = {name: stored.copy() for name, stored in run.outputs_of(node.name).items()}
+    took = None if node.started_at is None or node.ended_at is None else (node.ended_at - node.started_at) / 1000
+    at = None if node.ended_at is None else to_datetime(node.ended_at)
+    return RecordedStep(node.name, node.state.value, values, node.attempt_count, took, node.error, at)

@@ -18,7 +18,6 @@ from holdwater.errors import (
 )
 from holdwater.graphs.definition import GraphWorkflowDefinition
 from holdwater.graphs.nodes.nested import GraphNode
-from holdwater.model import validation
 from holdwater.model.statuses import RunStatus
 from holdwater.model.values import Stored
 from holdwater.runners.graphs.durable.local_caller import CallerRun, LocalCaller
@@ -26,14 +25,13 @@ from holdwater.runners.graphs.local.errors import deadlock_error, infinite_loop_
 from holdwater.runners.graphs.local.pending_inputs import PauseInfo
 from holdwater.runners.graphs.local.prepare import outermost_name
 from holdwater.runners.graphs.local.run_outcome import RunOutcome
-from holdwater.runs import history
 from holdwater.runtime.future import wrap_future
 
 if TYPE_CHECKING:
     from holdwater.engine import Engine
     from holdwater.graphs.graph_protocol import GraphProtocol
     from holdwater.runs.pauses import Pause
-    from holdwater.runtime.active_run import ActiveRun
+    from holdwater.runs.view import RunView
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +60,8 @@ class DurableGraphRuns:
 
     def known_value_names(self, run_id: str) -> frozenset[str] | None:
         """Names of values that a run has; None if there is none of this id.  Raises StoreError."""
-        if self.engine.store.get_run(validation.check_search_text("the id of a run", run_id)) is None:
-            return None
-        run = self.engine.load_run(run_id)
-        m, cell = run.machine, run.compiled_plan.cell_index
-        return frozenset(run.stored_outputs()) | {
-            name for name in run.compiled_plan.plan.inputs if m.versions[cell[name]]
-        }
+        run = self.engine.reader.find(run_id)
+        return None if run is None else frozenset(run.result) | run.inputs.keys()
 
     @contextmanager
     def attached(self, request: DurableRequest) -> Iterator[None]:
@@ -92,18 +85,17 @@ class DurableGraphRuns:
         engine, run_id, given, caller = self.engine, request.run_id, request.inputs, request.caller
         program = self._get_definition(request.graph)
         engine.registry.register(program)
-        head = engine.store.get_run(validation.check_search_text("the id of a run", run_id))
-        if head is None:
+        run = engine.reader.find(run_id)
+        if run is None:
             limited = program.variant(program.variant_description(given, caller.run_context.max_iterations))
             engine.start_run(limited, given, run_id=run_id)
             return
-        if head.workflow != program.plan.name:
+        if run.info.workflow != program.plan.name:
             raise StructureChanged(
-                f"workflow {run_id!r} is a run of graph {head.workflow!r}, and not of {program.plan.name!r}",
+                f"workflow {run_id!r} is a run of graph {run.info.workflow!r}, and not of {program.plan.name!r}",
                 hint="give every graph ids of its own",
             )
-        engine.driver.run_loader.check_structure(head)
-        run = engine.load_run(run_id)
+        engine.check_structure(run)
         changed = _changed_inputs(run, given)
         if request.strict:
             _check_strict_resume(run, changed)
@@ -114,40 +106,32 @@ class DurableGraphRuns:
             return
         given_answers = tuple(caller.answers)
         answered = self.submit_answers(run_id, caller.answers)
-        if head.status in ("failed", "cancelled") or run.machine.suspended:
+        if run.status in (RunStatus.FAILED, RunStatus.CANCELLED) or run.is_suspended:
             self._resume(run_id, {})
-        elif head.status == RunStatus.RUNNING:
+        elif run.status == RunStatus.RUNNING:
             if not answered:
                 self._resume(run_id, {})
         elif given_answers and not answered:
-            raise self._pause_not_found_error(run_id, given_answers, f"it is {head.status}")
+            raise self._pause_not_found_error(run_id, given_answers, f"it is {run.status}")
 
-    def _check_repeated_answers(
-        self, run: ActiveRun, caller: LocalCaller, changed_inputs: Mapping[str, Stored]
-    ) -> None:
+    def _check_repeated_answers(self, run: RunView, caller: LocalCaller, changed_inputs: Mapping[str, Stored]) -> None:
         """Answers to questions of this graph that were answered before say the same, and are taken out.
 
         Those of questions that the changed inputs put anew stay.  Raises PauseNotFound, AnswerError, EncodingError.
         """
-        m, compiled_plan = run.machine, run.compiled_plan
-        anew = compiled_plan.descendants([compiled_plan.unit_of[i] for i in compiled_plan.readers(changed_inputs)])
+        anew = run.downstream_of(changed_inputs)
+        by_name = {node.name: node for node in run.nodes}
         for pause_id in list(caller.answers):
-            i = compiled_plan.node_index.get(pause_id)
-            if (
-                i is None
-                or not m.run_counts[i]
-                or i in m.pending_inputs
-                or i in m.todo
-                or compiled_plan.loop_of[compiled_plan.unit_of[i]]
-            ):
+            node = by_name.get(pause_id)
+            if node is None or not node.completions or node.is_outstanding or node.loop:
                 continue
-            if compiled_plan.unit_of[i] not in anew:
+            if node.name not in anew:
                 answer = caller.validate_answer(pause_id, caller.answers.pop(pause_id))
-                if m.values[compiled_plan.write_cells[i][0]] != Stored.encode(answer):
-                    raise self._pause_not_found_error(run.row.id, [pause_id], "it was answered otherwise before")
+                if next(iter(run.outputs_of(node.name).values())) != Stored.encode(answer):
+                    raise self._pause_not_found_error(run.id, [pause_id], "it was answered otherwise before")
 
     def _pause_not_found_error(self, run_id: str, keys: Iterable[str], reason: str) -> PauseNotFound:
-        ids = ", ".join([repr(pause.pause_id) for pause in self.engine.pauses(run_id)]) or "none"
+        ids = ", ".join([repr(pause.pause_id) for pause in self.engine.reader.pauses(run_id)]) or "none"
         return PauseNotFound(
             f"workflow {run_id!r} does not ask {', '.join(map(repr, keys))} now: {reason}",
             hint=f"open questions: {ids}; checkpointer.fork(...) begins a workflow that is answered otherwise",
@@ -155,9 +139,9 @@ class DurableGraphRuns:
 
     def _resume(self, run_id: str, changed_inputs: Mapping[str, Stored]) -> None:
         try:
-            self.engine.resume(run_id, changed_inputs)
+            self.engine.control.continue_here(run_id, changed_inputs)
         except InvalidTransition:  # it may have come to its end since it was looked at
-            if changed_inputs or self.engine.get_run_row(run_id).status != "completed":
+            if changed_inputs or self.engine.reader.row(run_id).status != "completed":
                 raise
 
     def submit_answers(self, run_id: str, answers: dict[str, Any]) -> bool:
@@ -166,29 +150,24 @@ class DurableGraphRuns:
         What rested because of the questions goes on here.
         Raises PauseNotFound, EncodingError, AnswerError, StoreUnavailable, RunnerClosed.
         """
-        found = [pause for pause in self.engine.pauses(run_id) if pause.pause_id in answers] if answers else []
+        found = [pause for pause in self.engine.reader.pauses(run_id) if pause.pause_id in answers] if answers else []
         for pause in found:
-            self.engine.submit_answer(pause, answers.pop(pause.pause_id))
+            self.engine.control.submit_answer(pause, answers.pop(pause.pause_id))
         if found:
-            self.engine.claim_run(run_id)
+            self.engine.control.claim(run_id)
         return bool(found)
 
     def read_outcome(self, request: DurableRequest) -> RunOutcome:
         """What the run has come to.  Raises StoreError, DecodingError."""
-        run_id = request.run_id
-        run = self.engine.load_run(run_id)
-        made = run.stored_outputs()
-        pauses = self.engine.pauses(run_id) if run.machine.status == "paused" else []
+        run = self.engine.reader.view(request.run_id)
         error = self._run_error(run, request.caller)
+        outputs = request.outputs if error is None else request.partial_outputs
+        pauses = run.pauses if run.status == RunStatus.PAUSED else ()
         return RunOutcome(
-            {
-                name: made[name].copy()
-                for name in (request.outputs if error is None else request.partial_outputs)
-                if name in made
-            },
+            {name: run.result[name].copy() for name in outputs if name in run.result},
             error,
             tuple([self._to_pause_info(request.graph, pause) for pause in pauses]),
-            sum([r.iteration for r in run.machine.supersteps.values()]),
+            run.supersteps,
         )
 
     def wait_for_run(self, run_id: str) -> None:
@@ -224,19 +203,20 @@ class DurableGraphRuns:
         caller = self._callers.get(run_id.partition("/")[0])
         return None if caller is None else caller.caller_run(run_id)
 
-    def _run_error(self, run: ActiveRun, caller: LocalCaller) -> BaseException | None:
-        if run.machine.status == "cancelled":
-            return GraphFailed(f"run {run.row.id!r} was cancelled{': ' + run.row.reason if run.row.reason else ''}")
-        if run.machine.status != "failed":
+    def _run_error(self, run: RunView, caller: LocalCaller) -> BaseException | None:
+        if run.status == RunStatus.CANCELLED:
+            return GraphFailed(f"run {run.id!r} was cancelled{': ' + run.info.reason if run.info.reason else ''}")
+        if run.status != RunStatus.FAILED:
             return None
-        stuck = [text for kind, text in run.machine.errors.values() if kind == "deadlock"]
+        failures = [(node, node.failure) for node in run.nodes if node.failure is not None]
+        stuck = [failure.message for _, failure in failures if failure.category == "deadlock"]
         if stuck:
             return deadlock_error(stuck[0])
-        loops = [i for i, (kind, _) in run.machine.errors.items() if kind == "loop"]
-        limit = run.compiled_plan.plan.max_iterations
+        loops = [node.loop for node, failure in failures if failure.category == "loop"]
+        limit = run.plan.max_iterations
         if loops and limit is not None:
-            return infinite_loop_error(run.compiled_plan, loops[0], limit)
-        error: BaseException | None = caller.errors.get(run.row.id)
+            return infinite_loop_error(loops[0], limit)
+        error: BaseException | None = caller.errors.get(run.id)
         return _recorded_error(run) if error is None else error
 
     def _to_pause_info(self, graph: GraphProtocol, pause: Pause) -> PauseInfo:
@@ -254,36 +234,29 @@ class DurableGraphRuns:
         )
 
 
-def _recorded_error(run: ActiveRun) -> GraphFailed:
+def _recorded_error(run: RunView) -> GraphFailed:
     """The error of a run whose exception another process had, with the tracebacks it left as notes."""
-    error = GraphFailed(run.row.error or "it failed")
-    for node in history.build_node_histories(run):
+    error = GraphFailed(run.info.error or "it failed")
+    for node in run.nodes:
         if node.traceback:
             error.add_note(f"node {node.name!r}: {node.traceback}")
     return error
 
 
-def _changed_inputs(run: ActiveRun, inputs: Mapping[str, Any]) -> dict[str, Stored]:
+def _changed_inputs(run: RunView, inputs: Mapping[str, Any]) -> dict[str, Stored]:
     """Inputs that are not what the run was given last.  Raises EncodingError."""
-    m, cell = run.machine, run.compiled_plan.cell_index
-    changed = {}
-    for name, value in inputs.items():
-        if name in cell:
-            c, stored = cell[name], Stored.encode(value)
-            before = m.given_values[c][0] if c in m.given_values else m.values[c]
-            if before != stored:
-                changed[name] = stored
-    return changed
+    given = {name: Stored.encode(value) for name, value in inputs.items() if run.has_cell(name)}
+    return {name: stored for name, stored in given.items() if run.last_given(name) != stored}
 
 
-def _check_strict_resume(run: ActiveRun, changed_inputs: Mapping[str, Stored]) -> None:
+def _check_strict_resume(run: RunView, changed_inputs: Mapping[str, Stored]) -> None:
     """Raises InvalidTransition."""
-    if run.machine.status == "completed":
+    if run.status == RunStatus.COMPLETED:
         raise InvalidTransition(
-            f"workflow {run.row.id!r} is completed", hint='use another id, or resume="merge" to give it new inputs'
+            f"workflow {run.id!r} is completed", hint='use another id, or resume="merge" to give it new inputs'
         )
     if changed_inputs:
         raise InvalidTransition(
-            f"workflow {run.row.id!r} was begun with other values of {', '.join(map(repr, changed_inputs))}",
+            f"workflow {run.id!r} was begun with other values of {', '.join(map(repr, changed_inputs))}",
             hint='leave them out, fork it with checkpointer.fork(...), or use resume="merge"',
         )

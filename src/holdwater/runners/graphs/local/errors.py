@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from holdwater.errors import DeadlockError, InfiniteLoopError
@@ -15,7 +15,7 @@ from holdwater.runners.graphs.local.run_outcome import RunOutcome
 if TYPE_CHECKING:
     from holdwater.graphs.compile import CompiledGraph
     from holdwater.graphs.nodes.base import Node
-    from holdwater.kernel import CompiledPlan, Machine
+    from holdwater.kernel import Machine
     from holdwater.model.commands import Execute
     from holdwater.runners.graphs.local.run_context import RunContext
 
@@ -55,14 +55,14 @@ def _run_error(
     if kind != "loop":
         return errors[i]
     assert max_iterations is not None
-    return infinite_loop_error(compiled.compiled_plan, i, max_iterations)
+    plan, unit = compiled.compiled_plan.plan, compiled.compiled_plan.unit_of[i]
+    return infinite_loop_error([plan.nodes[j].name for j in compiled.compiled_plan.unit_members[unit]], max_iterations)
 
 
-def infinite_loop_error(compiled_plan: CompiledPlan, node: int, max_iterations: int) -> InfiniteLoopError:
-    """The error of the loop a node is in, which used up its iterations."""
-    members = [compiled_plan.plan.nodes[j].name for j in compiled_plan.unit_members[compiled_plan.unit_of[node]]]
+def infinite_loop_error(loop: Sequence[str], max_iterations: int) -> InfiniteLoopError:
+    """The error of a loop, of the nodes of these names, that used up its iterations."""
     return InfiniteLoopError(
-        f"the loop {', '.join(members)} was still going after {max_iterations} iterations",
+        f"the loop {', '.join(loop)} was still going after {max_iterations} iterations",
         max_iterations=max_iterations,
         hint="see that a gate ends it, or raise max_iterations (None: no limit)",
     )

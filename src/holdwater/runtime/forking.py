@@ -62,6 +62,11 @@ def create_fork(
     return run
 
 
+def fork_cells(fork: ActiveRun, source_id: str, from_task: str) -> dict[str, Any]:
+    """What makes a fork of an idempotency key the same fork again, as cells."""
+    return {"fork": source_id, "from": from_task, **{str(i): edits for i, edits in fork.machine.overrides.items()}}
+
+
 def node_index(layout: CompiledPlan, name: str, run_id: str) -> int:
     """The node of a task, by its name or its full name.  Raises TaskNotFound, with names that come close."""
     node = layout.node_index.get(name, layout.node_index.get(name.rpartition("::")[2]))

@@ -1,0 +1,100 @@
+"""Opening a database for one operation: to read it, or to control its runs without executing them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from holdwater.engine import Engine
+from holdwater.errors import DatabaseNotFound, DatabaseURLError
+from holdwater.model.ports import Clock, Store
+from holdwater.model.registry import Registry
+from holdwater.runs.reader import RunReader
+from holdwater.runtime.clock import SystemClock, synchronise
+from holdwater.runtime.driver import DriverConfig
+from holdwater.storage import StoreOptions, open_store
+from holdwater.storage.sqlite.connections import path_exists
+from holdwater.storage.urls import parse_url
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """An open store, its clock, and the reader of its runs."""
+
+    store: Store
+    clock: Clock
+    runs: RunReader
+
+    @classmethod
+    def of(cls, engine: Engine) -> Database:
+        """The database an engine works on."""
+        return cls(engine.store, engine.clock, engine.reader)
+
+
+@contextmanager
+def open_for_reading(url: str) -> Iterator[Database]:
+    """A database that exists, read-only: no table is made in it, and its schema is not brought up to date.
+
+    Raises DatabaseNotFound, DatabaseURLError, StoreUnavailable, SchemaTooNew.
+    """
+    check_exists(url)
+    # nothing stays in a session that a proxy may hand to others
+    with _opened(open_store(url, StoreOptions(read_only=True, prepare_statements=False))) as database:
+        yield database
+
+
+@contextmanager
+def open_for_writing(url: str, *, create: bool = False) -> Iterator[Database]:
+    """A database to change, without an engine.  `create`: make it if there is none.
+
+    Raises DatabaseNotFound, DatabaseURLError, StoreUnavailable, SchemaTooNew.
+    """
+    if not create:
+        _check_has_runs(url)
+    with _opened(open_store(url)) as database:
+        yield database
+
+
+@contextmanager
+def open_for_control(url: str) -> Iterator[Engine]:
+    """An engine on a database that exists; it executes, claims and recovers nothing.
+
+    Raises DatabaseNotFound, DatabaseURLError, StoreUnavailable, SchemaTooNew.
+    """
+    _check_has_runs(url)
+    engine = Engine(url, DriverConfig(recover=False), registry=Registry())
+    try:
+        yield engine
+    finally:
+        engine.close(0.0)
+
+
+def check_exists(url: str) -> None:
+    """Raises DatabaseNotFound for a missing file, DatabaseURLError for a database in memory.  Servers are not asked."""
+    where = parse_url(url)
+    if where.dialect == "postgresql":
+        return
+    if where.path is None:
+        raise DatabaseURLError(
+            f"{url}: a database in memory is gone with the process that made it",
+            hint="name a file: sqlite:///app.db",
+        )
+    if not path_exists(where):
+        raise DatabaseNotFound(f"there is no database {where.path}", hint="give the URL of a database that exists")
+
+
+def _check_has_runs(url: str) -> None:
+    """Refuse a database that has no tables of runs, before any are made in it.  Raises StoreError, DatabaseURLError."""
+    with open_for_reading(url) as database:
+        database.store.get_run("")
+
+
+@contextmanager
+def _opened(store: Store) -> Iterator[Database]:
+    try:
+        clock = SystemClock()
+        synchronise(clock, store)
+        yield Database(store, clock, RunReader(store, clock))
+    finally:
+        store.close()

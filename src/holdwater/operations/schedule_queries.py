@@ -1,0 +1,129 @@
+"""Reading the schedules and triggers of a database, and their history."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Final
+
+from holdwater.errors import ScheduleError, ScheduleNotFound
+from holdwater.model import validation
+from holdwater.model.ports import Store
+from holdwater.model.schedules import ScheduleKind, ScheduleRow
+from holdwater.model.time import Micros, from_datetime, from_rfc3339
+from holdwater.operations.databases import Database
+from holdwater.operations.schedule_views import FireInfo, FireStats, ScheduleInfo
+from holdwater.runtime.services.schedules import ScheduleConfig
+
+Instant = datetime | str
+DEFAULT_CONFIG: Final = ScheduleConfig()
+DEFAULT_PAGE_SIZE: Final = 100
+LOST_AFTER_US: Final = 600_000_000
+_ALL: Final = 1 << 31
+
+
+def get_schedule(
+    database: Database, schedule_id: str, kind: ScheduleKind | None = None, *, config: ScheduleConfig = DEFAULT_CONFIG
+) -> ScheduleInfo:
+    """A schedule by its id.  Raises ScheduleNotFound, StoreUnavailable."""
+    return ScheduleInfo.from_row(read_schedule(database.store, schedule_id, kind), config)
+
+
+def get_trigger(database: Database, name: str) -> ScheduleInfo:
+    """A trigger by its name.  Raises ScheduleNotFound, ScheduleError, StoreUnavailable."""
+    return ScheduleInfo.from_row(read_trigger(database.store, name), DEFAULT_CONFIG)
+
+
+def find_schedule(database: Database, reference: str, *, config: ScheduleConfig = DEFAULT_CONFIG) -> ScheduleInfo:
+    """A schedule or trigger by its name, or by the beginning of its id.
+
+    Raises ScheduleNotFound, ScheduleError if there are several, StoreUnavailable.
+    """
+    rows = database.store.list_schedules(None, limit=_ALL)
+    found = [row for row in rows if row.name == reference]
+    found = found or [row for row in rows if reference and row.id.startswith(reference)]
+    if not found:
+        raise ScheduleNotFound(f"there is no schedule {reference!r}", hint="`holdwater schedules list` shows them")
+    if len(found) > 1:
+        raise ScheduleError(f"several schedules begin with {reference!r}", hint="give more of the id")
+    return ScheduleInfo.from_row(found[0], config)
+
+
+def list_schedules(
+    database: Database,
+    kind: ScheduleKind | None = None,
+    *,
+    enabled_only: bool | None = None,
+    limit: int | None = None,
+    offset: int | None = None,
+    config: ScheduleConfig = DEFAULT_CONFIG,
+) -> tuple[ScheduleInfo, ...]:
+    """Schedules and triggers, the oldest first; 100 unless `limit` says otherwise.
+
+    Raises ScheduleError for a page that cannot be, StoreUnavailable.
+    """
+    limit, offset = _check_page(limit, offset)
+    rows = database.store.list_schedules(kind, enabled_only=bool(enabled_only), limit=limit, offset=offset)
+    return tuple([ScheduleInfo.from_row(row, config) for row in rows])
+
+
+def list_fires(
+    database: Database, schedule_id: str, *, limit: int | None = None, offset: int | None = None
+) -> tuple[FireInfo, ...]:
+    """The fire times of a schedule, newest first; 100 unless `limit` says otherwise.
+
+    Raises ScheduleError for a page that cannot be, StoreUnavailable.
+    """
+    return tuple(
+        [FireInfo.from_fired(fired) for fired in database.store.list_fires(schedule_id, *_check_page(limit, offset))]
+    )
+
+
+def count_fires(database: Database, since: Instant, *, lost_after_us: int = LOST_AFTER_US) -> FireStats:
+    """Fires of all cron schedules since then.  Raises ScheduleError for what is no instant, StoreUnavailable."""
+    lost_before = Micros(database.clock.now() - lost_after_us)
+    return FireStats.from_counts(database.store.count_fires(parse_instant(since), lost_before))
+
+
+def read_schedule(store: Store, schedule_id: str, kind: ScheduleKind | None = None) -> ScheduleRow:
+    """The row of a schedule.  Raises ScheduleNotFound, StoreUnavailable."""
+    try:
+        found = store.get_schedule(str(uuid.UUID(schedule_id)))
+    except (ValueError, AttributeError, TypeError):
+        raise ScheduleNotFound(
+            f"Invalid schedule ID {validation.shorten_repr(schedule_id)}: it is not a UUID",
+            hint="list_cron_schedules() has the ids",
+        ) from None
+    if found is None or kind not in (None, found.kind):
+        raise ScheduleNotFound(f"there is no schedule {validation.shorten_repr(schedule_id)} in {store.url}")
+    return found
+
+
+def read_trigger(store: Store, name: str) -> ScheduleRow:
+    """The row of a trigger.  Raises ScheduleNotFound, ScheduleError, StoreUnavailable."""
+    validation.check_text("the name of a trigger", name, max_bytes=validation.MAX_NAME_BYTES, error_class=ScheduleError)
+    found = store.schedule_by_name("trigger", name)
+    if found is None:
+        raise ScheduleNotFound(f"there is no trigger {name!r} in {store.url}")
+    return found
+
+
+def parse_instant(value: Instant) -> Micros:
+    """A datetime, or one as text (ISO 8601, RFC 3339), as microseconds since the epoch; without a zone: local time.
+
+    Raises ScheduleError.
+    """
+    try:
+        return from_rfc3339(value) if isinstance(value, str) else from_datetime(value)
+    except (ValueError, AttributeError, OverflowError, OSError) as error:
+        raise ScheduleError(
+            f"Invalid datetime format: {validation.shorten_repr(value)} is not a datetime ({str(error)[:200]})",
+            hint="write 2026-11-21T05:00:00Z, or give a datetime",
+        ) from None
+
+
+def _check_page(limit: int | None, offset: int | None) -> tuple[int, int]:
+    for name, value in (("limit", limit), ("offset", offset)):
+        if value is not None:
+            validation.check_count(name, value, error_class=ScheduleError)
+    return DEFAULT_PAGE_SIZE if limit is None else limit, offset or 0

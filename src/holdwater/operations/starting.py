@@ -1,0 +1,15 @@
+"""Starting runs of workflows that this process has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from holdwater.engine.engine import Engine, StartedRun
+
+
+def start_run(engine: Engine, workflow: str, inputs: Any = None, *, idempotency_key: str | None = None) -> StartedRun:
+    """Start a run of a registered workflow; it is on disk when this returns.  With a key that a run has: that run.
+
+    Raises WorkflowNotFound, EncodingError, MissingInputError, IdempotencyConflict, StoreUnavailable, RunnerClosed.
+    """
+    return engine.submit(workflow, inputs, idempotency_key=idempotency_key)

@@ -1,0 +1,52 @@
+"""The facts of a run's row, and its activity, as values that are safe to keep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from holdwater.model.records import RunRow
+from holdwater.model.statuses import RunStatus
+from holdwater.model.time import Micros
+from holdwater.runs.activity import Activity
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """One run as its row says.  Instants are integer microseconds since the epoch.
+
+    `structure`, `code`: fingerprints of the plan it was started under, and of the functions it was last executed with.
+    `error`: set when it failed.  `reason`: given with a pause or a cancel.  `journal_length`: entries of its journal.
+    `activity`: None where it was not asked for.
+    """
+
+    id: str
+    workflow: str
+    style: str
+    structure: str
+    code: str
+    status: RunStatus
+    created_at: Micros
+    finished_at: Micros | None = None
+    paused_at: Micros | None = None
+    deadline_at: Micros | None = None
+    error: str | None = None
+    reason: str | None = None
+    idempotency_key: str | None = None
+    parent_id: str | None = None
+    forked_from: str | None = None
+    journal_length: int = 0
+    activity: Activity | None = None
+
+    @property
+    def ended(self) -> bool:
+        """The run is completed, failed or cancelled."""
+        return self.finished_at is not None
+
+    @classmethod
+    def from_row(cls, row: RunRow, activity: Activity | None = None) -> RunInfo:
+        """The facts of a row."""
+        return cls(
+            row.id, row.workflow, row.style, row.structure, row.code, RunStatus(row.status), row.created_at,
+            row.finished_at, row.paused_at, row.deadline_at, row.error, row.reason, row.idempotency_key, row.parent_id,
+            row.forked_from, row.seq, activity,
+        )  # fmt: skip

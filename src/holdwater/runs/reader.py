@@ -1,0 +1,123 @@
+"""Reading runs of a store: rows, views, activities, open questions.  Needs no code of a user and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Final
+
+from holdwater.errors import RunNotFound
+from holdwater.model import validation
+from holdwater.model.ports import Clock, Store
+from holdwater.model.records import RunFilter, RunRow
+from holdwater.runs import pauses
+from holdwater.runs.activity import Activity, read_activities
+from holdwater.runs.authoring_styles import STYLES
+from holdwater.runs.info import RunInfo
+from holdwater.runs.pauses import Pause
+from holdwater.runs.view import RunView
+from holdwater.runtime.active_run import ActiveRun
+from holdwater.runtime.run_loader import StoredRunLoader
+
+PAGE_RUNS: Final = 1000
+"""a store gives so many rows at once, at most"""
+
+
+class RunReader:
+    """The runs of one store.  Thread-safe as far as the store is; `clock`: its time, by which leases are judged."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self.store, self._clock = store, clock
+        self._loader = StoredRunLoader(store, STYLES)
+
+    def row(self, run_id: str) -> RunRow:
+        """The row of a run.  Raises RunNotFound, InvalidArgument."""
+        row = self.store.get_run(validation.check_search_text("the id of a run", run_id))
+        if row is None:
+            raise RunNotFound(f"there is no run {run_id!r} in {self.store.url}")
+        return row
+
+    def info(self, run_id: str) -> RunInfo:
+        """The facts of a run, with its activity.  Raises RunNotFound, InvalidArgument."""
+        return self._with_activities([self.row(run_id)])[0]
+
+    def find_info(self, run_id: str) -> RunInfo | None:
+        """The facts of a run, without its activity; None if there is none.  Raises InvalidArgument."""
+        row = self.store.get_run(validation.check_search_text("the id of a run", run_id))
+        return None if row is None else RunInfo.from_row(row)
+
+    def view(self, run_id: str) -> RunView:
+        """A run as it is recorded.  Raises RunNotFound, InvalidArgument, StoreError."""
+        return self.view_of(self.fold(self.row(run_id)))
+
+    def find(self, run_id: str) -> RunView | None:
+        """A run as it is recorded; None if there is none.  Raises InvalidArgument, StoreError."""
+        row = self.store.get_run(validation.check_search_text("the id of a run", run_id))
+        return None if row is None else self.view_of(self.fold(row))
+
+    def view_of(self, run: ActiveRun) -> RunView:
+        """The view of a run that is in memory."""
+        return RunView.of(run, self)
+
+    def fold(self, row: RunRow) -> ActiveRun:
+        """The run of a row, for the engine.  Raises StoreError."""
+        return self._loader.fold(row)
+
+    def list_runs(self, run_filter: RunFilter) -> tuple[RunInfo, ...]:
+        """One page of runs with their activities, newest first.  Raises RunNotFound for an unknown `before_id`."""
+        return self._with_activities(self.store.list_runs(run_filter))
+
+    def iter_runs(self, run_filter: RunFilter, limit: int) -> Iterator[RunInfo]:
+        """Up to `limit` runs with their activities, newest first, page by page."""
+        while limit > 0:
+            run_filter = replace(run_filter, limit=min(limit, PAGE_RUNS))
+            page = self.store.list_runs(run_filter)
+            yield from self._with_activities(page)
+            if len(page) < run_filter.limit:
+                return
+            limit -= len(page)
+            run_filter = replace(run_filter, before_id=page[-1].id, offset=0)
+
+    def _with_activities(self, rows: Sequence[RunRow]) -> tuple[RunInfo, ...]:
+        found = self._activities(rows)
+        return tuple([RunInfo.from_row(row, found[row.id]) for row in rows])
+
+    def activity(self, run_id: str) -> Activity:
+        """The activity of a run now.  Raises RunNotFound, InvalidArgument."""
+        return self._activities([self.row(run_id)])[run_id]
+
+    def _activities(self, rows: Sequence[RunRow]) -> dict[str, Activity]:
+        return read_activities(self.store, rows, self._clock.now())
+
+    # -- questions
+
+    def pauses(self, run_id: str) -> tuple[Pause, ...]:
+        """The open questions of a run and its children.  Raises RunNotFound, InvalidArgument, StoreError."""
+        return self.open_pauses(self.fold(self.row(run_id)))
+
+    def find_pause(self, run_id: str, key: str | None) -> Pause:
+        """An open question, by its pause id or the name of its answer; None: the only one.
+
+        Raises PauseNotFound, RunNotFound, InvalidArgument, StoreError.
+        """
+        run = self.fold(self.row(run_id))
+        found = None if key is None else pauses.find_pause(key, run, self._find_run)
+        return pauses.single_pause(self.open_pauses(run), key, run_id) if found is None else found
+
+    # -- what a view looks up
+
+    def activity_of(self, run: ActiveRun) -> Activity:
+        """The activity of a run now.  Raises StoreUnavailable."""
+        return self._activities([run.row])[run.row.id]
+
+    def open_pauses(self, run: ActiveRun) -> tuple[Pause, ...]:
+        """The open questions of a run and its children.  Raises StoreError."""
+        return tuple(pauses.find_open_pauses(run, self._find_run))
+
+    def children_of(self, run_id: str) -> tuple[RunInfo, ...]:
+        """All runs that a run has started, the oldest first.  Raises StoreUnavailable."""
+        return tuple(self.iter_runs(RunFilter(parent_id=run_id), 1 << 62))[::-1]
+
+    def _find_run(self, run_id: str) -> ActiveRun | None:
+        row = self.store.get_run(run_id)
+        return None if row is None else self.fold(row)

@@ -1,0 +1,199 @@
+"""One run as it is recorded: what results, the command line and every other reader look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from holdwater.errors import TaskNotFound, did_you_mean
+from holdwater.events.run_events import RunEvent
+from holdwater.events.stream import run_events
+from holdwater.kernel.compiled_plan import RUN
+from holdwater.model.child_ids import child_run_id
+from holdwater.model.journal import JournalEntry
+from holdwater.model.plan import Plan
+from holdwater.model.ports import RunData
+from holdwater.model.statuses import RunStatus
+from holdwater.model.values import Stored
+from holdwater.runs.activity import Activity
+from holdwater.runs.history import build_nodes
+from holdwater.runs.info import RunInfo
+from holdwater.runs.nodes import ChildRun, Failure, NodeView
+from holdwater.runs.pauses import Pause
+from holdwater.runtime.active_run import ActiveRun
+
+
+class RunSource(Protocol):
+    """The store of a run, for what is looked up outside of the run itself."""
+
+    def activity_of(self, run: ActiveRun) -> Activity: ...
+
+    def open_pauses(self, run: ActiveRun) -> tuple[Pause, ...]: ...
+
+    def children_of(self, run_id: str) -> tuple[RunInfo, ...]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class RunView:
+    """One run, without the code of its workflow.  Read once; nothing here changes the run.
+
+    Nodes and data are worked out when they are first asked for, and values are decoded only by `Stored.copy()`.
+    `activity`, `pauses` and `children` are looked up in the store when they are first asked for, so the store must be
+    open then.
+    """
+
+    info: RunInfo
+    _run: ActiveRun = field(repr=False)
+    _source: RunSource = field(repr=False)
+
+    @classmethod
+    def of(cls, run: ActiveRun, source: RunSource) -> RunView:
+        """The run as it is on disk now."""
+        return cls(RunInfo.from_row(run.row), run, source)
+
+    @property
+    def id(self) -> str:
+        return self.info.id
+
+    @property
+    def status(self) -> RunStatus:
+        return self.info.status
+
+    @property
+    def ended(self) -> bool:
+        """The run is completed, failed or cancelled."""
+        return self.info.ended
+
+    @property
+    def plan(self) -> Plan:
+        """The plan it was started under."""
+        return self._run.compiled_plan.plan
+
+    @cached_property
+    def journal(self) -> tuple[JournalEntry, ...]:
+        """Everything that happened to it, in order."""
+        return tuple(self._run.entries[: self.info.journal_length])
+
+    @cached_property
+    def events(self) -> tuple[RunEvent, ...]:
+        """The same as events, in the terms of nodes and attempts."""
+        run = self._run
+        return tuple(run_events(run.row, run.compiled_plan, self.journal, run.style))
+
+    # -- nodes
+
+    @cached_property
+    def nodes(self) -> tuple[NodeView, ...]:
+        """Every node, in definition order."""
+        return build_nodes(self._run, self.journal)
+
+    def node(self, name: str) -> NodeView:
+        """One node.  Raises TaskNotFound, with names that come close."""
+        index = self._run.compiled_plan.node_index
+        if name not in index:
+            raise TaskNotFound(f"run {self.id} has no task {name!r}", hint=did_you_mean(name, index))
+        return self.nodes[index[name]]
+
+    @property
+    def failure(self) -> Failure | None:
+        """The error of the run itself (it timed out), rather than of a node."""
+        found = self._run.machine.errors.get(RUN)
+        return None if found is None else Failure(*found)
+
+    @property
+    def is_suspended(self) -> bool:
+        """It is paused because somebody asked for that, whatever it waits for besides."""
+        return self._run.machine.suspended
+
+    @property
+    def supersteps(self) -> int:
+        """Iterations of all its loops together."""
+        return sum([loop.iteration for loop in self._run.machine.supersteps.values()])
+
+    def downstream_of(self, inputs: Iterable[str]) -> frozenset[str]:
+        """Nodes that read one of these inputs, and all that come after them."""
+        compiled = self._run.compiled_plan
+        units = compiled.descendants([compiled.unit_of[i] for i in compiled.readers(inputs)])
+        return frozenset(compiled.plan.nodes[i].name for unit in units for i in compiled.unit_members[unit])
+
+    # -- data
+
+    @property
+    def data(self) -> RunData:
+        """The data as its authoring style sees it."""
+        return self._run.run_data
+
+    @cached_property
+    def result(self) -> Mapping[str, Stored]:
+        """What it has produced (so far), by name: the final context, the outputs of steps, the outputs of a graph."""
+        return MappingProxyType(dict(self._run.run_data.result()))
+
+    @cached_property
+    def inputs(self) -> Mapping[str, Any]:
+        """The latest value of each input that has one, by name, in the form of its authoring style.
+
+        What a node of a graph writes is among them if it may also be given in the place of that.
+        """
+        machine, cell = self._run.machine, self._run.compiled_plan.cell_index
+        return {name: machine.values[cell[name]] for name in self.plan.inputs if machine.versions[cell[name]]}
+
+    def last_given(self, name: str) -> Any:
+        """The value that was given last for an input, None if there is none.
+
+        Raises KeyError for a name that is no input.
+        """
+        machine, cell = self._run.machine, self._run.compiled_plan.cell_index[name]
+        given = machine.given_values.get(cell)
+        return machine.values[cell] if given is None else given[0]
+
+    def has_cell(self, name: str) -> bool:
+        """Whether a value of this name can be given."""
+        return name in self._run.compiled_plan.cell_index
+
+    def outputs_of(self, node: str) -> dict[str, Any]:
+        """What a node has written, by name, in the form of its authoring style."""
+        machine, compiled = self._run.machine, self._run.compiled_plan
+        i = compiled.node_index[node]
+        cells = {cell.rpartition("/")[2]: c for cell, c in zip(compiled.plan.nodes[i].writes, compiled.write_cells[i])}
+        return {name: machine.values[c] for name, c in cells.items() if name and machine.versions[c]}
+
+    # -- its children, and what it waits for
+
+    @cached_property
+    def fan_outs(self) -> Mapping[str, tuple[ChildRun, ...]]:
+        """Node that has not succeeded (yet) -> the child runs it has fanned out to, by item."""
+        found: dict[str, tuple[ChildRun, ...]] = {}
+        for i, fan_out in self._run.machine.fan_outs.items():
+            name, results = self.plan.nodes[i].name, fan_out.results()
+            found[name] = tuple(
+                [
+                    ChildRun(
+                        child_run_id(self.id, name, fan_out.generation, k),
+                        name,
+                        k,
+                        status,
+                        {} if result is None else dict(result.values),
+                        "" if result is None else result.error,
+                    )
+                    for k, (status, result) in enumerate(zip(fan_out.statuses, results, strict=True))
+                ]
+            )
+        return found
+
+    @cached_property
+    def children(self) -> tuple[RunInfo, ...]:
+        """All runs it has started, the oldest first.  Raises StoreUnavailable."""
+        return self._source.children_of(self.id)
+
+    @cached_property
+    def activity(self) -> Activity:
+        """What it does at this moment; of a run that is not running, its status.  Raises StoreUnavailable."""
+        return self._source.activity_of(self._run)
+
+    @cached_property
+    def pauses(self) -> tuple[Pause, ...]:
+        """Its open questions and those of its children, in the order of the plan.  Raises StoreError."""
+        return self._source.open_pauses(self._run)
